@@ -1,0 +1,48 @@
+"""Everything that can go wrong for a user, as one small tree.
+
+    PenultError
+    ├── InputError      a folder, image list, CSV or feature file that was given cannot be used
+    ├── UnknownName     a backbone, head or class that does not exist (the message has the nearest names)
+    ├── DamagedFile     a file of ours fails its checksum, or is of a newer format
+    ├── MissingExtra    an optional library is not installed (the message has the pip line)
+    └── OutputError     something could not be written: disk full, no permission, a folder that is no run
+
+A message has three parts: what happened, to which thing, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PenultError(Exception):
+    """Base of every error that penult raises on purpose; the CLI shows it as one line."""
+
+
+class InputError(PenultError, ValueError):
+    """What was given cannot be used as it is."""
+
+
+class UnknownName(PenultError, LookupError):
+    """A name that is not known; see `unknown`."""
+
+
+class DamagedFile(PenultError, ValueError):
+    """A file of ours is damaged, was changed, or is newer than this version."""
+
+
+class MissingExtra(PenultError, ImportError):
+    """An optional library is needed and not installed."""
+
+
+class OutputError(PenultError, OSError):
+    """A result could not be written; nothing half-written is left behind."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
+    """Return the error for a `name` that is not among the `known`, with the nearest names in it."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
+    return UnknownName(f"unknown {kind} {name!r}; {hint}")
