@@ -1,0 +1,58 @@
+# Every target sets up what it needs; nothing has to be done before. `make help` lists them.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+EXTRAS  = dev,demo
+STAMP  := $(VENV)/.ready
+TIMM   := $(VENV)-timm
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types floors test-timm bench format clean
+
+help:            ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
+	@touch $@
+
+setup: $(STAMP)  ## make the virtual environment and install penult in it
+
+demo: $(STAMP)   ## the main job on real photos: find defective solar cells
+	$(BIN)/penult demo
+
+test: $(STAMP)   ## every test that needs no extra and no network
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+
+lint: $(STAMP)   ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)  ## mypy, strict
+	$(BIN)/mypy
+
+floors: $(STAMP) ## imports only go down
+	$(BIN)/lint-imports
+
+check: lint types floors test  ## all of it, as CI does
+
+$(TIMM)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(TIMM)
+	$(TIMM)/bin/python -m pip install --quiet --upgrade pip
+	$(TIMM)/bin/python -m pip install --quiet --editable '.[$(EXTRAS),timm]'
+	@touch $@
+
+test-timm: $(TIMM)/.ready  ## the tests that compare with timm (installs torch)
+	$(TIMM)/bin/python -m pytest -m timm -n 0
+
+bench: $(STAMP)  ## measure this machine; prints the figures that the docs quote
+	$(BIN)/python benchmarks/main_job.py
+
+format: $(STAMP) ## let ruff set the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:           ## remove what the other targets made
+	rm -rf $(VENV) $(TIMM) build dist penult-demo penult-run *.egg-info src/*.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
