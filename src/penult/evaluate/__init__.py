@@ -1,0 +1,34 @@
+"""How good the probabilities are, measured on images that the head has not seen.
+
+Comes in: a head (any scikit-learn classifier), features, class numbers and groups; or probabilities made
+elsewhere.
+Goes out: `Evaluation` (numbers with 95 % intervals, and the rows that they come from), `LearningCurve`,
+`Row`, `Difference`.
+Must not know: files, images, networks, pictures of the results. Needs numpy alone, and what the head itself
+needs.
+"""
+
+from penult.evaluate.compare import Difference, Row, paired_difference, summary_rows
+from penult.evaluate.crossval import cross_validate
+from penult.evaluate.curve import LearningCurve, learning_curve
+from penult.evaluate.evaluation import ClassScore, Evaluation, score
+from penult.evaluate.folds import outer_folds
+from penult.evaluate.intervals import Score, wilson
+from penult.evaluate.measures import Reliability
+
+__all__ = [
+    "ClassScore",
+    "Difference",
+    "Evaluation",
+    "LearningCurve",
+    "Reliability",
+    "Row",
+    "Score",
+    "cross_validate",
+    "learning_curve",
+    "outer_folds",
+    "paired_difference",
+    "score",
+    "summary_rows",
+    "wilson",
+]

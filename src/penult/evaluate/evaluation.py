@@ -1,0 +1,190 @@
+"""`Evaluation`: the probabilities that a head gave to images it had not seen, and every number made of them.
+
+Comes in: class numbers (n,), probabilities (n, k), which fold measured which image. Goes out: `Evaluation`.
+Must not know: how the probabilities came about.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from penult.errors import InputError
+from penult.evaluate import measures
+from penult.evaluate.intervals import Floats, Ints, Score
+from penult.evaluate.measures import Reliability
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """How well one class is found; None where there is nothing to divide by."""
+
+    name: str
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    support: int
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What was measured for one head on one set of features.
+
+    `proba` holds NaN and `fold` -1 where an image was not measured (it only served for training). `groups`
+    are the images that belong together, None if every image is its own group. `choices` is what the inner
+    folds chose, one dict a fold.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    y: Ints  # (n,)
+    proba: Floats  # (n, k)
+    fold: Ints  # (n,)
+    groups: NDArray[Any] | None  # (n,)
+    scores: dict[str, Score]
+    per_class: tuple[ClassScore, ...]
+    confusion: Ints  # (k, k), true class by row
+    reliability: Reliability
+    choices: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """Return which images were measured, (n,)."""
+        return self.fold >= 0
+
+    def named(self, name: str) -> Evaluation:
+        """Return the same under another name, e.g. "logistic on all three"."""
+        return dataclasses.replace(self, name=name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers as plain JSON values (NaN becomes None), without the rows per image."""
+        return {
+            "name": self.name,
+            "classes": list(self.classes),
+            "images": len(self.y),
+            "measured": int(self.measured.sum()),
+            "folds": len(np.unique(self.fold[self.measured])),
+            "scores": {name: value.to_dict() for name, value in self.scores.items()},
+            "per_class": [dataclasses.asdict(one) for one in self.per_class],
+            "confusion": self.confusion.tolist(),
+            "reliability": {
+                name: plain(value) for name, value in dataclasses.asdict(self.reliability).items()
+            },
+            "choices": plain(self.choices),
+        }
+
+
+def build(
+    name: str,
+    classes: Sequence[str],
+    y: Ints,
+    proba: Floats,
+    fold: Ints,
+    groups: NDArray[Any] | None,
+    choices: Sequence[Mapping[str, Any]] = (),
+) -> Evaluation:
+    """Return the evaluation of probabilities (n, k), of which the rows with `fold >= 0` are measured."""
+    here = fold >= 0
+    own, rows = y[here], proba[here]
+    table = measures.confusion(own, rows)
+    return Evaluation(
+        name=name,
+        classes=tuple(classes),
+        y=y,
+        proba=proba,
+        fold=fold,
+        groups=groups,
+        scores=measures.scores(own, rows, None if groups is None else groups[here]),
+        per_class=_per_class(classes, table),
+        confusion=table,
+        reliability=measures.reliability(own, rows),
+        choices=tuple(dict(choice) for choice in choices),
+    )
+
+
+def score(
+    y: ArrayLike, proba: ArrayLike, classes: Sequence[str], groups: ArrayLike | None = None, name: str = ""
+) -> Evaluation:
+    """Measure probabilities that are already there, such as a model's answers to new labelled images.
+
+    `y` (n,) are class numbers, `proba` (n, k) in the order of `classes`, `groups` (n,) what belongs together.
+    Raises InputError where they do not fit together, or a probability is not a number.
+    """
+    numbers, grouping = check_labels(y, classes, groups)
+    rows = np.asarray(proba, dtype=np.float64)  # (n, k)
+    if rows.shape != (len(numbers), len(classes)):
+        raise InputError(
+            f"the probabilities have shape {rows.shape}, expected {(len(numbers), len(classes))}: "
+            "one row an image, one column a class."
+        )
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if len(bad):
+        raise InputError(
+            f"{len(bad)} rows of probabilities hold NaN or infinity (first: {bad[:5].tolist()}); "
+            "leave them out."
+        )
+    return build(name, classes, numbers, rows, np.zeros(len(numbers), dtype=np.intp), grouping)
+
+
+def check_labels(
+    y: ArrayLike, classes: Sequence[str], groups: ArrayLike | None
+) -> tuple[Ints, NDArray[Any] | None]:
+    """Return class numbers and groups as arrays; raise InputError where they cannot be that."""
+    numbers = np.asarray(y)  # (n,)
+    if numbers.ndim != 1 or not len(numbers) or not np.issubdtype(numbers.dtype, np.integer):
+        raise InputError(
+            f"y must be a non-empty row of class numbers; "
+            f"it has shape {numbers.shape} and type {numbers.dtype}."
+        )
+    if numbers.min() < 0 or numbers.max() >= len(classes):
+        raise InputError(
+            f"class numbers run from {numbers.min()} to {numbers.max()}, "
+            f"but there are {len(classes)} classes (0 to {len(classes) - 1})."
+        )
+    if groups is None:
+        return numbers.astype(np.intp), None
+    grouping = np.asarray(groups)
+    if grouping.shape != numbers.shape:
+        raise InputError(
+            f"{len(numbers)} images but groups of shape {grouping.shape}; give one group an image."
+        )
+    return numbers.astype(np.intp), grouping
+
+
+def _per_class(classes: Sequence[str], table: Ints) -> tuple[ClassScore, ...]:
+    """Return precision, recall and F1 of each class from the confusion table."""
+    found, support, right = table.sum(axis=0), table.sum(axis=1), np.diag(table)
+    return tuple(
+        ClassScore(
+            str(name),
+            _share(right[i], found[i]),
+            _share(right[i], support[i]),
+            _share(2 * right[i], found[i] + support[i]),
+            int(support[i]),
+        )
+        for i, name in enumerate(classes)
+    )
+
+
+def _share(part: int, whole: int) -> float | None:
+    return float(part / whole) if whole else None
+
+
+def plain(value: Any) -> Any:
+    """Return `value` in JSON's own types, with None for NaN and infinity."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
