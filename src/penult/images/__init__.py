@@ -1,0 +1,13 @@
+"""Which images there are, what they are called, and what they show.
+
+In: a folder, a CSV or a list of paths. Out: an `ImageSet` of `Image` records in a fixed order, and a count of
+all that was passed over. It decodes nothing (it reads the first bytes of files whose name does not tell) and
+must not know pixels, recipes, networks or heads.
+"""
+
+from penult.images.labelled import scan_labelled
+from penult.images.names import listing, natural_key, show
+from penult.images.records import Image, ImageSet
+from penult.images.unlabelled import scan_unlabelled
+
+__all__ = ["Image", "ImageSet", "listing", "natural_key", "scan_labelled", "scan_unlabelled", "show"]

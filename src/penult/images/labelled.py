@@ -1,0 +1,143 @@
+"""Images with labels: class folders, Kaggle's flat names, or a CSV.
+
+In: a folder or a CSV. Out: an `ImageSet` that a classifier can be trained on or measured with, or one
+InputError that names everything of its kind that stands in the way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from penult.errors import InputError
+from penult.images.kinds import lies_at
+from penult.images.names import kaggle_label, listing, natural_key, show
+from penult.images.records import Image, ImageSet
+from penult.images.table import LABEL, Table, is_table
+from penult.images.walk import OUTSIDE, Tally, walk
+
+# Parts of a data set. Folders of these names side by side are no classes: nobody tells train/ from test/.
+_PARTS = frozenset(
+    {"train", "training", "test", "test1", "testing", "holdout"}
+    | {"val", "valid", "validation", "dev", "eval", "evaluation"}
+)
+
+
+def scan_labelled(
+    source: str | os.PathLike[str], groups: str | None = None, classes: Sequence[str] = ()
+) -> ImageSet:
+    """Find the images of a source and their labels.
+
+    A folder of class folders: the label is the first folder below `source`, however deep the image lies.
+    A flat folder in which every image is named like `cat.123.jpg`: the label is what comes before the dot.
+    A CSV with the columns `file` and `label`: paths are relative to its own folder, its order is kept, and
+    `groups` may name a column of images that belong together (patient, scene).
+
+    To train, two classes with two images each are the least, and classes come in natural order. With
+    `classes`, those of a trained model, any number will do, labels must be among them, their order is kept.
+    Raises InputError.
+    """
+    path = os.fsdecode(source)
+    tally = Tally()
+    place = lies_at(path)
+    if place == "folder":
+        if groups is not None:
+            raise InputError(
+                f"groups are a column of a CSV, and '{show(path)}' is a folder; "
+                f"list its images in a CSV with file,label,{show(groups)}"
+            )
+        root, images = path, _in_folder(path, tally, classes)
+    elif is_table(path):
+        table = Table(path)
+        root, images = table.root, table.images(tally, LABEL, groups)
+    else:
+        wrong = "does not exist" if place == "nothing" else "is neither a folder nor a CSV"
+        raise InputError(f"'{show(path)}' {wrong}; give a folder of class folders, or a CSV with file,label")
+    labels = sorted({str(image.label) for image in images}, key=natural_key)
+    result = ImageSet(root, tuple(images), tuple(classes or labels), tally.ignored, tally.notes)
+    if classes:
+        _refuse_unknown(path, labels, classes)
+    else:
+        _refuse_few(path, result, tally)
+    return result
+
+
+def _in_folder(folder: str, tally: Tally, classes: Sequence[str]) -> list[Image]:
+    found = list(walk(folder, tally))
+    if not found:
+        raise InputError(
+            f"no images in '{show(folder)}'{tally.summary()}; "
+            "give a folder that holds one folder of images for each class"
+        )
+    images = [image for image in found if image.label is not None]
+    if not images:
+        return _by_name(folder, found)
+    for image in found:
+        if image.label is None:
+            tally.ignore(OUTSIDE, image.id)
+    labels = {str(image.label) for image in images}
+    if not classes:
+        _refuse_wrapper(folder, images, labels, tally)
+    empty = [name for name in tally.folders if name not in labels]
+    if empty:
+        tally.say(f"folders without any image are no classes: {listing(empty)}")
+    return images
+
+
+def _by_name(folder: str, found: list[Image]) -> list[Image]:
+    """Return the images of a flat folder, labelled by their names."""
+    images = [Image(image.id, image.path, kaggle_label(image.id)) for image in found]
+    odd = [image.id for image in images if image.label is None]
+    if odd:
+        raise InputError(
+            f"'{show(folder)}' has images but no class folders, and these are not named like cat.123.jpg: "
+            f"{listing(odd)}; put the images of each class into a folder of its own, "
+            "or list them in a CSV with file,label"
+        )
+    return images
+
+
+def _refuse_wrapper(folder: str, images: list[Image], labels: set[str], tally: Tally) -> None:
+    """Raise InputError if the folders hold class folders instead of being them: one level too high."""
+    if len(labels) > 1 and all(label.lower() in _PARTS for label in labels):
+        parts = sorted(labels, key=lambda name: (not name.lower().startswith("train"), name))
+        raise InputError(
+            f"the folders of '{show(folder)}' are parts of a data set, not classes: {listing(parts)}; "
+            f"give the part to learn from, such as '{show(str(Path(folder, parts[0])))}'"
+        )
+    if len(labels) > 1:
+        return
+    (name,) = labels
+    levels = [image.id.split("/") for image in images]
+    inner = {below[1] if len(below) > 2 else kaggle_label(below[1]) for below in levels}
+    cure = "add a folder of images for each other class"
+    if len(inner) > 1 and None not in inner:
+        cure = f"if '{show(name)}' holds the classes, give '{show(str(Path(folder, name)))}'"
+    raise InputError(
+        f"'{show(folder)}' has one folder of images, '{show(name)}'{tally.summary()}, "
+        f"and a classifier needs two classes or more; {cure}"
+    )
+
+
+def _refuse_unknown(source: str, labels: Sequence[str], classes: Sequence[str]) -> None:
+    strange = [label for label in labels if label not in set(classes)]
+    if strange:
+        raise InputError(
+            f"'{show(source)}' has labels that the model does not know: {listing(strange)}; "
+            f"it knows {listing(classes)}"
+        )
+
+
+def _refuse_few(source: str, images: ImageSet, tally: Tally) -> None:
+    if len(images.classes) < 2:
+        raise InputError(
+            f"'{show(source)}' has one class, {listing(images.classes)}{tally.summary()}, "
+            "and a classifier needs two or more; add images of another class"
+        )
+    single = [name for name, count in images.counts.items() if count < 2]
+    if single:
+        raise InputError(
+            f"classes of '{show(source)}' with one image, where two are the least: {listing(single)}; "
+            "add images to them, or take them away"
+        )

@@ -1,0 +1,56 @@
+"""Names of files and classes: their order, how a person reads them, what they give away.
+
+In: names as the operating system gives them (bytes that are not UTF-8 are surrogates, PEP 383). Out: sort
+keys, printable text, the label that a name carries. It must not touch the disk.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+
+MENTIONED = 10  # names that a message lists before it says "and N more"
+
+_DIGITS = re.compile(r"[0-9]+")
+_KAGGLE = re.compile(r"([^.]+)\.[0-9]+\.[^.]+")
+
+
+def natural_key(name: str) -> tuple[str, str]:
+    """Return a sort key that puts `2.jpg` before `10.jpg`.
+
+    Runs of ASCII digits compare as numbers, all else by code point; names that are equal so far (`01`, `1`)
+    by code point throughout, so the order is total.
+    """
+    return _DIGITS.sub(_ranked, name), name
+
+
+def _ranked(run: re.Match[str]) -> str:
+    # The count of significant digits goes first, as one character: a longer number is a larger one. The "0"
+    # before it keeps digits where they stand among other characters. `int` refuses more than 4,300 digits.
+    digits = run[0].lstrip("0")
+    return "0" + chr(min(len(digits), sys.maxunicode)) + digits
+
+
+def show(name: str) -> str:
+    r"""Return `name` on one printable line: bytes that are not UTF-8 as `\xff`, controls as `\n`."""
+    return "".join(char if char.isprintable() else _escaped(char) for char in name)
+
+
+def _escaped(char: str) -> str:
+    if "\udc80" <= char <= "\udcff":
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def listing(names: Sequence[str], total: int | None = None) -> str:
+    """Return `'a', 'b' and 3 more`: the first names, quoted, and how many of `total` are left out."""
+    shown = ", ".join(f"'{show(name)}'" for name in names[:MENTIONED])
+    left = (len(names) if total is None else total) - min(len(names), MENTIONED)
+    return f"{shown} and {left:,} more" if left > 0 else shown
+
+
+def kaggle_label(name: str) -> str | None:
+    """Return `cat` for `cat.123.jpg` (label.number.extension, Kaggle's way), None for any other name."""
+    match = _KAGGLE.fullmatch(name)
+    return match[1] if match else None

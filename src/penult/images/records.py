@@ -1,0 +1,86 @@
+"""The two values that leave this room: one image, and the images of one source in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image file.
+
+    `id` is its path relative to the folder given, `/`-separated, or the name as the CSV or the caller wrote
+    it; `path` is what the operating system opens. Both keep bytes that are not UTF-8 as surrogates.
+    """
+
+    id: str
+    path: str
+    label: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The images of one source, in a fixed order.
+
+    `root` is the folder that ids are relative to, empty where they are paths as given. `classes` is empty for
+    images without labels. `ignored` counts what was passed over, by kind; `notes` are sentences to say once.
+    """
+
+    root: str
+    images: tuple[Image, ...]
+    classes: tuple[str, ...]
+    ignored: Mapping[str, int]
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids, in order."""
+        return tuple(image.id for image in self.images)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Return the paths to open, in order."""
+        return tuple(image.path for image in self.images)
+
+    @property
+    def labelled(self) -> bool:
+        """Tell whether the images carry labels."""
+        return bool(self.classes)
+
+    @property
+    def y(self) -> NDArray[np.intp]:
+        """Return each image's place in `classes`, shape (n,); raises InputError if there are no labels."""
+        if not self.labelled:
+            raise InputError("these images have no labels; give class folders, or a CSV with file,label")
+        index = {name: place for place, name in enumerate(self.classes)}
+        labels = (index[image.label] for image in self.images if image.label is not None)
+        return np.fromiter(labels, dtype=np.intp, count=len(self))  # (n,)
+
+    @property
+    def groups(self) -> NDArray[np.intp] | None:
+        """Return each image's group, numbered as they appear, shape (n,); None when none were given."""
+        if any(image.group is None for image in self.images):
+            return None
+        index: dict[str | None, int] = {}
+        return np.array(
+            [index.setdefault(image.group, len(index)) for image in self.images], dtype=np.intp
+        )  # (n,)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return the number of images of each class, in class order."""
+        counts = dict.fromkeys(self.classes, 0)
+        for image in self.images:
+            if image.label is not None:
+                counts[image.label] += 1
+        return counts

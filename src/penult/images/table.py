@@ -1,0 +1,137 @@
+"""A CSV that lists images: `file`, and where wanted a label and a group.
+
+In: a CSV whose first line names its columns. Out: `Image` records in the order of its rows. What a row names
+counts as an image, whatever its extension: nothing that was listed on purpose drops out in silence.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from penult.errors import InputError
+from penult.images.kinds import lies_at
+from penult.images.names import listing, show
+from penult.images.records import Image
+from penult.images.walk import REPEATED, Tally
+
+FILE, LABEL = "file", "label"
+
+_NO_FILE = "these rows name no file"
+_NO_LABEL = "these rows have no label"
+_NO_GROUP = "these rows have no group"
+_MISSING = "these files do not exist, or are no regular files"
+_CONTRADICTORY = "these files are listed more than once, with different labels or groups"
+
+
+def is_table(path: str) -> bool:
+    """Tell whether a path is that of a CSV file."""
+    return path.lower().endswith(".csv") and lies_at(path) == "file"
+
+
+class Table:
+    """The rows of a CSV, separated by commas, semicolons or tabs, with or without a byte order mark."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.root = str(Path(path).parent)
+        self._rows = _read(path)  # (line number, fields)
+        self.header = [name.strip() for name in self._rows.pop(0)[1]]
+
+    def has(self, column: str) -> bool:
+        """Tell whether there is a column of this name, in capitals or not."""
+        return column.lower() in (name.lower() for name in self.header)
+
+    def values(self, column: str) -> set[str]:
+        """Return what stands in a column, empty text included; raises InputError if there is no such column."""
+        at = self._places([column])[column]
+        return {fields[at].strip() if at < len(fields) else "" for _, fields in self._rows}
+
+    def images(self, tally: Tally, label: str | None = None, group: str | None = None) -> list[Image]:
+        """Return the images listed, with label and group from the columns of these names.
+
+        Raises InputError for missing columns, then one for all faulty rows, each kind with its offenders.
+        """
+        places = self._places([column for column in (FILE, label, group) if column is not None])
+        faults: dict[str, list[str]] = defaultdict(list)
+        seen: dict[str, Image] = {}
+        for line, fields in self._rows:
+            cells = {column: fields[at] if at < len(fields) else "" for column, at in places.items()}
+            image = Image(
+                id=cells[FILE].replace(os.sep, "/"),
+                path=str(Path(self.root, cells[FILE])),
+                label=None if label is None else cells[label].strip(),
+                group=None if group is None else cells[group].strip(),
+            )
+            empty = _empty_cell(image)
+            if empty is not None:
+                faults[empty].append(image.id.strip() or f"line {line}")
+                continue
+            first = seen.setdefault(os.path.normpath(image.path), image)
+            if first is image:
+                if lies_at(image.path) != "file":
+                    faults[_MISSING].append(image.id)
+            elif (first.label, first.group) == (image.label, image.group):
+                tally.ignore(REPEATED, image.id)
+            else:
+                faults[_CONTRADICTORY].append(image.id)
+        self._refuse(faults)
+        return list(seen.values())
+
+    def _places(self, columns: Sequence[str]) -> dict[str, int]:
+        names = [name.lower() for name in self.header]
+        missing = [column for column in columns if column.lower() not in names]
+        if missing:
+            raise InputError(
+                f"'{show(self.path)}' has no column {listing(missing)}; "
+                f"its first line names {listing(self.header)}, "
+                f"and it must name {','.join(show(column) for column in columns)}"
+            )
+        return {column: names.index(column.lower()) for column in columns}
+
+    def _refuse(self, faults: dict[str, list[str]]) -> None:
+        if not faults:
+            return
+        found = "; ".join(
+            f"{fault}: {listing(list(dict.fromkeys(names)))}" for fault, names in faults.items()
+        )
+        cure = "correct these rows"
+        if _MISSING in faults:
+            cure += f" (files are looked for in the CSV's own folder, '{show(self.root)}')"
+        raise InputError(f"'{show(self.path)}' cannot be used: {found}; {cure}")
+
+
+def _empty_cell(image: Image) -> str | None:
+    if not image.id.strip():
+        return _NO_FILE
+    if image.label == "":
+        return _NO_LABEL
+    return _NO_GROUP if image.group == "" else None
+
+
+def _read(path: str) -> list[tuple[int, list[str]]]:
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"'{show(path)}' cannot be read ({error.strerror}); check its permissions"
+        ) from error
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"'{show(path)}' is UTF-16 text; save it as 'CSV UTF-8'")
+    text = raw.decode("utf-8-sig", errors="surrogateescape")
+    first_line = text.partition("\n")[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first_line.count))
+    try:
+        rows = [(reader.line_num, fields) for fields in reader if any(fields)]
+    except csv.Error as error:
+        raise InputError(
+            f"line {reader.line_num} of '{show(path)}' is not CSV ({error}); "
+            "look for a quotation mark without its pair"
+        ) from error
+    if not rows:
+        raise InputError(f"'{show(path)}' is empty; its first line must name the columns, such as file,label")
+    return rows

@@ -1,0 +1,134 @@
+"""Walk a folder: every image below it, in natural order, and a tally of everything else.
+
+In: one folder. Out: `Image` records whose label is the first-level folder they lie in. It follows no link to
+folders, so no loop of links can catch it, and opens no file whose name says what it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from penult.errors import InputError
+from penult.images.kinds import is_dropping, is_image
+from penult.images.names import MENTIONED, listing, natural_key, show
+from penult.images.records import Image
+
+HIDDEN = "hidden or system files"
+NOT_IMAGE = "files that are not images"
+LINKED_FOLDER = "links to folders"
+BROKEN_LINK = "links that lead to no file"
+SPECIAL = "pipes, sockets or devices"
+UNREADABLE = "files or folders that could not be opened"
+OUTSIDE = "images outside the class folders"
+GIVEN_NOT_IMAGE = "given files that are not images"
+REPEATED = "images named more than once"
+
+# These may be images that the user counts on, so they are named; the others are only counted.
+_NAMED = (LINKED_FOLDER, BROKEN_LINK, SPECIAL, UNREADABLE, OUTSIDE, GIVEN_NOT_IMAGE, REPEATED)
+
+_IMAGE = "image"
+_FOLDER = "folder"
+
+
+class Tally:
+    """What a scan passed over, by kind: how many, and the first names; and what else is to be said."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._names: dict[str, list[str]] = {}
+        self._said: list[str] = []
+        self.folders: list[str] = []  # first-level folders that were entered, with or without images
+
+    def ignore(self, kind: str, name: str) -> None:
+        """Count one more thing of this kind."""
+        self._counts[kind] += 1
+        names = self._names.setdefault(kind, [])
+        if len(names) < MENTIONED:
+            names.append(name)
+
+    def say(self, sentence: str) -> None:
+        """Add a sentence that the user should read once."""
+        self._said.append(sentence)
+
+    @property
+    def ignored(self) -> dict[str, int]:
+        """Return the counts by kind, in alphabetical order."""
+        return dict(sorted(self._counts.items()))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what was said, then one sentence for each kind that may hide images."""
+        kinds = [kind for kind in _NAMED if kind in self._counts]
+        lists = (f"{kind} were ignored: {listing(self._names[kind], self._counts[kind])}" for kind in kinds)
+        return (*self._said, *lists)
+
+    def summary(self) -> str:
+        """Return ` (ignored: 3 links to folders)` for the end of a sentence, or nothing."""
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in self.ignored.items())
+        return f" (ignored: {counts})" if counts else ""
+
+
+def walk(folder: str, tally: Tally, prefix: str = "") -> Iterator[Image]:
+    """Yield the images below a folder in natural order, folder by folder; ids begin with `prefix`.
+
+    Raises InputError if the folder itself cannot be listed.
+    """
+    try:
+        listed = _listed(folder)
+    except OSError as error:
+        raise InputError(
+            f"the folder '{show(folder)}' cannot be opened ({error.strerror}); check its permissions"
+        ) from error
+    stack = [_Level(prefix, None, listed)]
+    while stack:
+        level = stack[-1]
+        entry = next(level.entries, None)
+        if entry is None:
+            stack.pop()
+            continue
+        name, kind = level.prefix + entry.name, _kind(entry)
+        if kind == _IMAGE:
+            yield Image(name, entry.path, level.label)
+        elif kind == _FOLDER:
+            try:
+                below = _Level(name + "/", level.label or entry.name, _listed(entry.path))
+            except OSError:
+                tally.ignore(UNREADABLE, name)
+                continue
+            if level.label is None:
+                tally.folders.append(entry.name)
+            stack.append(below)
+        else:
+            tally.ignore(kind, name)
+
+
+class _Level(NamedTuple):
+    """A folder on the way down: the beginning of ids in it, their label, the entries still to come."""
+
+    prefix: str
+    label: str | None
+    entries: Iterator[os.DirEntry[str]]
+
+
+def _listed(folder: str) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return iter(sorted(entries, key=lambda entry: natural_key(entry.name)))
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """Say what a folder entry is; only links and names that tell nothing cost a call to the system."""
+    if is_dropping(entry.name):
+        return HIDDEN
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            return _FOLDER
+        if entry.is_file():
+            return _IMAGE if is_image(entry.name, entry.path) else NOT_IMAGE
+        if entry.is_dir():
+            return LINKED_FOLDER
+    except OSError:  # no permission, or a link that leads to itself
+        return BROKEN_LINK if entry.is_symlink() else UNREADABLE
+    return BROKEN_LINK if entry.is_symlink() else SPECIAL
