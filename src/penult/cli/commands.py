@@ -1,0 +1,211 @@
+"""One function a command: turn the words into one call below, and print what came of it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from penult.cli import show
+from penult.embed import Embedding, Settings
+from penult.errors import InputError, unknown
+
+
+def _settings(asked: argparse.Namespace) -> Settings:
+    return Settings(asked.device, asked.precision, asked.cache)
+
+
+def _options(asked: argparse.Namespace, out: str) -> Any:
+    from penult.backbones import DEFAULT
+    from penult.train import Options
+
+    return Options(
+        out=asked.out or out,
+        backbones=tuple(asked.backbone or DEFAULT),
+        fit=asked.fit,
+        head=asked.head,
+        clip=_clip(asked.clip),
+        groups=getattr(asked, "groups", None),
+        submission=getattr(asked, "submission", None),
+        files=getattr(asked, "files", None),
+        seed=asked.seed,
+        settings=_settings(asked),
+    )
+
+
+def _clip(text: str) -> Any:
+    if text == "auto":
+        return "auto"
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 0.5:
+        raise InputError(f"--clip {text!r} is not `auto` or a probability from 0 to below 0.5; the seed's is 0.005.")
+    return value
+
+
+def train(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """`penult train`."""
+    from penult import train as rooms
+
+    if bool(asked.train) == bool(asked.features):
+        parser.error("give either TRAIN or --features")
+    if asked.features and (asked.test or asked.groups or asked.backbone or asked.fit):
+        parser.error("--test, --groups, --backbone and --fit need images; with --features they have no meaning")
+    if asked.files and not asked.features:
+        parser.error("--files goes with --features")
+    options = _options(asked, "penult-run")
+    with show.progress(not asked.quiet) as say:
+        if asked.features:
+            run = rooms.train_features(asked.features, options, say)
+        else:
+            run = rooms.train(asked.train, asked.test, options, say)
+    _show_run(run, asked.json)
+
+
+def _show_run(run: Any, as_json: bool) -> None:
+    if as_json:
+        show.as_json({**run.metrics, "run": str(run.folder)})
+        return
+    m = run.metrics
+    if run.embedding is not None:
+        show.out(_road(run.embedding))
+    for text in m["notes"]:
+        show.out(f"note: {show.printable(text)}")
+    seen = m["scores"]
+    show.out(f"classes: {', '.join(f'{show.printable(c)} {n}' for c, n in m['classes'].items())}")
+    show.out(f"on {seen['measured']} training images, each judged by a model that had not seen it (95 % interval):")
+    _show_scores(seen)
+    if m["test"] is not None:
+        show.out(f"on {m['test']['measured']} test images that no model had seen:")
+        _show_scores(m["test"])
+    if len(m["compared"]) > 1:
+        show.out("compared, same folds:")
+        rows = [[r["name"], f"{100 * r['accuracy']:.1f} %", f"{r['log_loss']:.4f}"] for r in m["compared"]]
+        show.out(show.table(["", "accuracy", "log loss"], rows))
+    show.out(f"head: {_choice(m['choice'])}")
+    made = [n for n in ("model.penult", "predictions.csv", "submission.csv", "figures") if (run.folder / n).exists()]
+    show.out(f"written to {run.folder}: {', '.join(made)}, metrics.json")
+
+
+def _choice(choice: dict[str, Any]) -> str:
+    return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in choice.items())
+
+
+def _show_scores(found: dict[str, Any]) -> None:
+    scores = found["scores"]
+    show.out(f"  accuracy {show.score(scores['accuracy'], percent=True)}   log loss {show.score(scores['log_loss'])}")
+    show.out(f"  AUC {show.score(scores['auc'])}   calibration error {show.score(scores['ece'])}")
+
+
+def _road(done: Embedding) -> str:
+    """Return the line that says device, precision, speed, and what became of every image."""
+    n = len(done.ok)
+    rate = f", {done.embedded / done.seconds:.0f} images/s" if done.embedded else ""
+    return (
+        f"{n} images on {done.device} ({done.engine}, {done.precision}{rate}): "
+        f"{done.embedded} embedded, {done.reused} reused, {len(done.failures)} failed"
+    )
+
+
+def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """`penult predict`."""
+    from penult import bundle, images
+    from penult.predict import Predictor
+
+    if bool(asked.images) == bool(asked.features):
+        parser.error("give either IMAGES or --features")
+    model = bundle.load(asked.model)
+    settings = Settings(asked.device, _precision(asked, model), asked.cache)
+    predictor = Predictor(model, settings)
+    if asked.features:
+        answers = predictor.predict_features(asked.features)
+    else:
+        found = images.scan_unlabelled(asked.images, classes=model.classes)
+        with show.progress(not asked.quiet) as say:
+            answers = predictor.predict([i.path for i in found.images], found.ids, say)
+    if asked.csv:
+        answers.write_csv(asked.csv)
+    if asked.json:
+        show.as_json([p.to_dict() for p in answers])
+    elif asked.csv:
+        show.out(f"{len(answers)} predictions written to {asked.csv}; {len(answers.failures)} images unreadable")
+    else:
+        for p in answers:
+            why = f"  (unreadable: {p.failure.reason})" if p.failure else ""
+            show.out(f"{100 * p.confidence:5.1f} %  {show.printable(p.label)}  {show.printable(p.id)}{why}")
+
+
+def _precision(asked: argparse.Namespace, model: Any) -> str:
+    """Return the precision that was asked for, else that of training where this machine has it."""
+    if asked.precision != "auto" or not model.backbones:
+        return str(asked.precision)
+    from penult.engines import resolve
+
+    _, best = resolve(asked.device, "auto")
+    return "f32" if model.precision == "f32" else best
+
+
+def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """`penult evaluate`."""
+    from penult import bundle, images
+    from penult.predict import Predictor, judge
+
+    model = bundle.load(asked.model)
+    found = images.scan_unlabelled(asked.labelled, classes=model.classes)
+    strange = sorted({i.label for i in found.images} - set(model.classes) - {None})
+    if strange:
+        raise unknown("class", str(strange[0]), model.classes)
+    if any(i.label is None for i in found.images):
+        raise InputError(
+            f"{asked.labelled} has no labels that the model knows; put the images in folders named "
+            f"{', '.join(model.classes[:10])}, or give a CSV with the columns file,label."
+        )
+    with show.progress(not asked.quiet) as say:
+        predictor = Predictor(model, Settings(asked.device, _precision(asked, model), asked.cache))
+        answers = predictor.predict([i.path for i in found.images], found.ids, say)
+    result = judge(answers, [str(i.label) for i in found.images]).to_dict()
+    if asked.json:
+        show.as_json({**result, "unreadable": len(answers.failures)})
+        return
+    show.out(f"on {len(answers)} images ({len(answers.failures)} unreadable, judged by the class prior):")
+    _show_scores(result)
+    rows = [
+        [str(r["class"]), f"{100 * r['precision']:.1f} %", f"{100 * r['recall']:.1f} %", str(r["support"])]
+        for r in result["per_class"]
+    ]
+    show.out(show.table(["class", "precision", "recall", "images"], rows))
+
+
+def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """`penult embed`."""
+    from penult import backbones
+    from penult.embed import write_features
+
+    recipe = {"fit": asked.fit} if asked.fit else {}
+    networks = [backbones.find(name, **recipe) for name in asked.backbone or backbones.DEFAULT]
+    with show.progress(not asked.quiet) as say:
+        done, paths = write_features(asked.images, Path(asked.out), networks, _settings(asked), say)
+    if asked.json:
+        show.as_json({"written": [str(p) for p in paths], "embedded": done.embedded, "reused": done.reused,
+                      "failed": len(done.failures)})
+        return
+    show.out(_road(done))
+    show.out(f"written: {', '.join(str(p) for p in paths)}")
+
+
+def demo(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """`penult demo`."""
+    from penult import demo as room
+
+    options = _options(asked, "penult-demo/run" if asked.folder is None else "penult-demo-own/run")
+    with show.progress(not asked.quiet) as say:
+        job = room.solar_cells(options, say) if asked.folder is None else room.own_folder(asked.folder, options, say)
+    if asked.json:
+        show.as_json({**job.run.metrics, "run": str(job.run.folder), "published": job.published})
+        return
+    show.out(job.about)
+    _show_run(job.run, False)
+    for line in job.beside:
+        show.out(line)

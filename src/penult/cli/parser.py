@@ -1,0 +1,136 @@
+"""The words of the command line; imports nothing heavy, so that `penult --help` is there at once."""
+
+from __future__ import annotations
+
+import argparse
+
+HEADS = ("logistic", "svm", "knn", "centroid", "lda", "dense", "auto")
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Keep the examples as they are written, and leave room for the long options."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=30, width=100)
+
+
+def build() -> argparse.ArgumentParser:
+    """Return the parser of every command."""
+    from penult import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="penult",
+        formatter_class=_Formatter,
+        description="Point it at folders of photos, get a calibrated classifier, its measurements and its predictions.",
+        epilog="examples:\n"
+        "  penult demo                                        find defective solar cells, nothing to download\n"
+        "  penult train train --test test --out run           train/cat/*.jpg, train/dog/*.jpg, test/*.jpg\n"
+        "  penult predict run/model.penult new/ --csv out.csv\n\n"
+        "exit codes: 0 done, 1 refused (one line says why and what to do), 2 wrong usage, 130 interrupted",
+    )
+    parser.add_argument("--version", action="version", version=f"penult {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _train(commands)
+    _predict(commands)
+    _evaluate(commands)
+    _embed(commands)
+    _demo(commands)
+    return parser
+
+
+def _command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, what: str, epilog: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=what, description=what[0].upper() + what[1:] + ".", epilog=epilog, formatter_class=_Formatter
+    )
+
+
+def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = _command(
+        commands,
+        "train",
+        "learn to tell classes of photos apart, and measure how well",
+        "TRAIN is a folder of class folders (train/cat/*.jpg), a folder of Kaggle names (cat.1.jpg), or a CSV with the\n"
+        "columns file,label. Features are kept in a cache: a second run, or one that was interrupted, does not compute\n"
+        "them again. The run folder then holds model.penult, metrics.json, predictions.csv, submission.csv, oof.csv,\n"
+        "history.csv, skipped.csv, figures/ and data_<backbone>.h5.",
+    )
+    p.add_argument("train", nargs="?", metavar="TRAIN", help="labelled images (not with --features)")
+    p.add_argument("--test", metavar="DIR", help="images to predict; class folders in it are used to measure")
+    _learning(p)
+    p.add_argument("--groups", metavar="COLUMN", help="CSV column (patient, scene) whose equal values are never split")
+    p.add_argument("--submission", metavar="CSV", help="sample submission to follow: its columns, ids and order")
+    p.add_argument("--features", nargs="+", metavar="H5", help="train from feature files (data_*.h5, gap_*.h5) instead")
+    p.add_argument("--files", metavar="LIST", help="with --features: names of the training rows, one a line")
+
+
+def _learning(p: argparse.ArgumentParser) -> None:
+    """Add what `train` and `demo` share."""
+    p.add_argument("-b", "--backbone", action="append", metavar="NAME", help="repeat for several (default: all three lite)")
+    p.add_argument("--fit", choices=("crop", "squash"), help="centre crop or whole picture (default: the backbone's own)")
+    p.add_argument("--head", default="logistic", metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
+    p.add_argument("--clip", default="auto", metavar="P", help="smallest probability ever given (default: chosen by the folds)")
+    p.add_argument("--out", default=None, metavar="RUN", help="run folder (default: penult-run)")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of folds and heads (default: 0)")
+    _computing(p)
+
+
+def _computing(p: argparse.ArgumentParser) -> None:
+    """Add where and how features are computed."""
+    p.add_argument("--cache", metavar="DIR", help="feature cache (default: the user's cache folder)")
+    p.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="(default: auto)")
+    p.add_argument("--precision", default="auto", choices=("auto", "f32", "bf16", "int8"), help="(default: auto)")
+    p.add_argument("--json", action="store_true", help="one JSON object on standard output instead of text")
+    p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
+
+
+def _predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = _command(
+        commands,
+        "predict",
+        "say what is in new images",
+        "Without --csv and --json one line an image: class, confidence, file. An unreadable image gets the class prior.",
+    )
+    p.add_argument("model", metavar="MODEL", help="model.penult, or the run folder it is in")
+    p.add_argument("images", nargs="*", metavar="IMAGES", help="images, or folders of them")
+    p.add_argument("--csv", metavar="FILE", help="write file,label,confidence and one column a class")
+    p.add_argument("--features", nargs="+", metavar="H5", help="predict from feature files instead of images")
+    _computing(p)
+
+
+def _evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = _command(
+        commands,
+        "evaluate",
+        "measure a model on new labelled images",
+        "LABELLED is laid out as TRAIN is; its classes must be classes of the model.",
+    )
+    p.add_argument("model", metavar="MODEL", help="model.penult, or the run folder it is in")
+    p.add_argument("labelled", metavar="LABELLED", help="labelled images")
+    _computing(p)
+
+
+def _embed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = _command(
+        commands,
+        "embed",
+        "write the features of one folder as HDF5",
+        "The file has `train` (n, d), `label` (n,) where the folders tell classes, and `train_files`. With several backbones\n"
+        "there is one file each: FILE_<backbone>.h5.",
+    )
+    p.add_argument("images", metavar="IMAGES", help="a folder of images, labelled or not, or a CSV")
+    p.add_argument("-b", "--backbone", action="append", metavar="NAME", help="repeat for several (default: all three lite)")
+    p.add_argument("--fit", choices=("crop", "squash"), help="centre crop or whole picture (default: the backbone's own)")
+    p.add_argument("--out", required=True, metavar="FILE.h5", help="the file to write")
+    _computing(p)
+
+
+def _demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = _command(
+        commands,
+        "demo",
+        "the whole job on real photos: find defective solar cells (or on your own FOLDER)",
+        "A quarter of the images is held out, stratified by class; the model never sees them before it is measured.\n"
+        "The photos come with the extra: pip install 'penult[demo]' (data: CC BY-NC-SA 4.0, Deitsch et al.).",
+    )
+    p.add_argument("folder", nargs="?", metavar="FOLDER", help="your own labelled images, instead of the solar cells")
+    _learning(p)

@@ -1,0 +1,87 @@
+"""How results look in a terminal: progress on standard error, results on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+Say = Callable[[str, int, int], None]
+
+
+def printable(text: str) -> str:
+    """Return text that any terminal and pipe takes: bytes that are no UTF-8, and control characters, are escaped."""
+    safe = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in safe)
+
+
+def out(text: str = "") -> None:
+    """Print a line of the result."""
+    print(text)
+
+
+def note(text: str) -> None:
+    """Print a line about the run to standard error."""
+    print(printable(text), file=sys.stderr)
+
+
+def as_json(value: Any) -> None:
+    """Print one JSON value; non-ASCII is escaped, so that any name survives."""
+    print(json.dumps(value, allow_nan=False))
+
+
+@contextmanager
+def progress(shown: bool) -> Iterator[Say]:
+    """Show a bar with the time left for each step, on a terminal only."""
+    if not shown or not sys.stderr.isatty():
+        yield _nothing
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def say(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total, rate="")
+            speed = next(t.speed for t in bars.tasks if t.id == tasks[step])
+            bars.update(tasks[step], completed=done, rate=f"{speed:.0f}/s" if speed and speed >= 2 else "")
+
+        yield say
+
+
+def _nothing(step: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a plain table: the first column to the left, the others to the right."""
+    cells = [[printable(c) for c in row] for row in (header, *rows)]
+    widths = [max(len(r[i]) for r in cells) for i in range(len(header))]
+    lines = []
+    for row in cells:
+        rest = "  ".join(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))
+        lines.append(f"  {row[0].ljust(widths[0])}  {rest}".rstrip())
+    return "\n".join(lines)
+
+
+def score(value: Mapping[str, float | None] | None, percent: bool = False) -> str:
+    """Return `0.024 (0.012 to 0.041)`, or with percent `99.1 % (97.8 to 100.0)`."""
+    if not value or value.get("value") is None:
+        return "not defined"
+    numbers = [value[k] for k in ("value", "low", "high")]
+    if percent:
+        main, low, high = (f"{100 * n:.1f}" if n is not None else "?" for n in numbers)
+        return f"{main} % ({low} to {high})"
+    main, low, high = (f"{n:.4f}" if n is not None else "?" for n in numbers)
+    return f"{main} ({low} to {high})"

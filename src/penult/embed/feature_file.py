@@ -1,0 +1,69 @@
+"""Write feature rows as HDF5 files of the seed's layout: `train`, `test`, `label`, names, classes and facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import images, store
+from penult.backbones import Backbone
+from penult.embed.loop import Embedding, Progress, Settings, embed, quiet
+from penult.errors import InputError
+
+
+def facts(backbone: Backbone, done: Embedding) -> dict[str, Any]:
+    """Return what a feature file says of the road that its rows came by."""
+    return {
+        "backbone": backbone.name,
+        "backbone_digest": backbone.digest,
+        "recipe": backbone.recipe.to_dict(),
+        "engine": done.engine,
+        "precision": done.precision,
+    }
+
+
+def write_features(
+    source: str,
+    out: Path,
+    backbones: Sequence[Backbone],
+    settings: Settings | None = None,
+    progress: Progress = quiet,
+) -> tuple[Embedding, list[Path]]:
+    """Embed one folder (or CSV) and write its rows to `out`, or to `<out>_<backbone>.h5` for several backbones.
+
+    Where the images are labelled, the files have `label` and the class names too.
+    """
+    found = _scan(source)
+    done = embed([i.path for i in found.images], backbones, settings, progress)
+    if not done.ok.any():
+        reasons = sorted({f.reason for f in done.failures.values()})
+        raise InputError(f"none of the {len(found)} images in {source} can be read ({', '.join(reasons)}).")
+    names = [i for i, ok in zip(found.ids, done.ok, strict=True) if ok]
+    labels: NDArray[np.intp] | None = found.y[done.ok] if found.classes else None
+    paths = [out]
+    if len(backbones) > 1:
+        slugs = store.slugs([(b.name, b.digest) for b in backbones])
+        paths = [out.with_name(f"{out.stem}_{slug}{out.suffix or '.h5'}") for slug in slugs]
+    with store.H5Writer() as writer:
+        for i, (backbone, path) in enumerate(zip(backbones, paths, strict=True)):
+            writer.write(
+                path,
+                train=done.block(i),
+                label=labels,
+                train_files=names,
+                classes=found.classes,
+                facts=facts(backbone, done),
+            )
+    return done, paths
+
+
+def _scan(source: str) -> images.ImageSet:
+    """Return the labelled set where the source is one, else its images without labels."""
+    try:
+        return images.scan_labelled(source)
+    except InputError:
+        return images.scan_unlabelled(source)

@@ -1,0 +1,238 @@
+"""THE loop: images in, feature rows in the cache out; training, prediction and the Python API all come through here.
+
+In: paths (or arrays), backbones, settings. Out: an `Embedding`: who was embedded, reused or failed, and the rows by digest.
+It knows no labels, no heads and no run folder. Every image ends in exactly one of embedded, reused, failed.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import engines, pixels, store
+from penult.backbones import Backbone
+from penult.engines import Engine
+from penult.errors import PenultError
+from penult.pixels import Failure
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int], None]
+FEW = 8  # up to here one small batch shape is compiled, and decoding stays in this process
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where and how features are computed.
+
+    `cache`: the folder of the feature cache; None = the user's cache folder; False = memory only.
+    `workers`: decoding processes; None = chosen from the machine, 0 = none.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    cache: str | bool | None = None
+    workers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """What became of n images, and where their rows are.
+
+    `ok` (n,) says which images have features; `digests` (n, 32) are zero for a file that could not be read.
+    """
+
+    digests: NDArray[np.uint8]  # (n, 32)
+    ok: NDArray[np.bool_]  # (n,)
+    failures: dict[int, Failure]
+    embedded: int
+    reused: int
+    seconds: float
+    backbones: tuple[Backbone, ...]
+    caches: tuple[store.Rows, ...]
+    engine: str
+    device: str
+    precision: str
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The width of each backbone's block in `features()`."""
+        return tuple(b.width for b in self.backbones)
+
+    def block(self, index: int) -> NDArray[np.float32]:
+        """Return the rows of one backbone for the readable images, in order: (n_ok, d)."""
+        rows, found = self.caches[index].read(self.digests[self.ok])  # (n_ok, d), (n_ok,)
+        if not found.all():
+            raise PenultError(
+                f"{int((~found).sum())} feature rows of {self.backbones[index].name} vanished from the cache during "
+                "the run (a damaged shard was dropped, or the cache was emptied); run the same command again."
+            )
+        return rows
+
+    def features(self) -> NDArray[np.float32]:
+        """Return the blocks of all backbones side by side for the readable images: (n_ok, sum of d)."""
+        n = int(self.ok.sum())
+        X = np.empty((n, sum(self.widths)), np.float32)  # (n_ok, d)
+        start = 0
+        for i, width in enumerate(self.widths):
+            X[:, start : start + width] = self.block(i)
+            start += width
+        return X
+
+
+class Engines:
+    """Engines opened when the first image needs them, and kept until `close`."""
+
+    def __init__(self, device: str, precision: str):
+        self.device, self.precision = device, precision
+        self._open: dict[tuple[str, int], Engine] = {}
+
+    def get(self, backbone: Backbone, batch: int) -> Engine:
+        """Return the engine of a backbone for batches of this size."""
+        key = (backbone.digest, batch)
+        if key not in self._open:
+            self._open[key] = engines.open_engine(backbone, self.device, self.precision, batch)
+        return self._open[key]
+
+    def close(self) -> None:
+        """Give back what the engines hold."""
+        for engine in self._open.values():
+            engine.close()
+        self._open.clear()
+
+
+class _Lane:
+    """One backbone's road: its cache, and an engine that is opened when the first image needs it."""
+
+    def __init__(self, backbone: Backbone, cache: store.Rows, opened: Engines, batch: int):
+        self.backbone, self.cache, self.opened, self.batch = backbone, cache, opened, batch
+        self.engine: Engine | None = None
+        self.seen: set[bytes] = set()
+        self._digests: list[bytes] = []
+        self._pixels: list[NDArray[np.uint8]] = []
+
+    def put(self, digest: bytes, image: NDArray[np.uint8]) -> bool:
+        """Take one prepared image; return False when this run has that digest already."""
+        if digest in self.seen:
+            return False
+        self.seen.add(digest)
+        self._digests.append(digest)
+        self._pixels.append(image.copy())
+        if len(self._digests) == self.batch:
+            self._send()
+        return True
+
+    def _send(self) -> None:
+        if self.engine is None:
+            self.engine = self.opened.get(self.backbone, self.batch)
+        batch = np.stack(self._pixels)  # (b, s, s, 3)
+        tag = np.frombuffer(b"".join(self._digests), np.uint8).reshape(-1, 32)  # (b, 32)
+        self._digests, self._pixels = [], []
+        self.engine.submit(batch, tag)
+        self._collect(self.engine.results())
+
+    def _collect(self, results: Any) -> None:
+        for tag, vectors in results:
+            self.cache.add(tag, vectors)
+
+    def finish(self) -> None:
+        """Send the last short batch, wait for what is under way, and write it all to the cache."""
+        if self._digests:
+            self._send()
+        if self.engine is not None:
+            self._collect(self.engine.drain())
+        self.cache.flush()
+
+    def close(self) -> None:
+        """Keep what is computed, also when the run is interrupted."""
+        if self.engine is not None:
+            self._collect(self.engine.drain())
+        self.cache.flush()
+
+
+def cache_facts(backbone: Backbone, engine: str, precision: str) -> dict[str, str]:
+    """Return what the values of a feature row depend on besides the image: the key of the cache."""
+    return {
+        "backbone": backbone.name,
+        "backbone_digest": backbone.digest,
+        "width": str(backbone.width),
+        "road": pixels.road_version(),
+        "engine": engine,
+        "precision": precision,
+    }
+
+
+def quiet(step: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+def embed(
+    sources: Sequence[Any],
+    backbones: Sequence[Backbone],
+    settings: Settings | None = None,
+    progress: Progress = quiet,
+    opened: Engines | None = None,
+) -> Embedding:
+    """Compute what the cache does not have, and say what became of every image.
+
+    `sources` are paths, uint8 arrays (h, w, 3) or Pillow images. Raises `OutputError` when the cache cannot be
+    written; an unreadable image raises nothing, it is one of the `failures`.
+    """
+    settings = settings or Settings()
+    device, precision = engines.resolve(settings.device, settings.precision)
+    settings = Settings(device, precision, settings.cache, settings.workers)
+    began = time.perf_counter()
+    caches = tuple(_open_cache(b, device, precision, settings.cache) for b in backbones)
+    n = len(sources)
+    digests = np.zeros((n, 32), np.uint8)
+    ok = np.zeros(n, bool)
+    failures: dict[int, Failure] = {}
+    embedded = 0
+    batch = 1 if n <= FEW else engines.BATCH
+    with ExitStack() as stack:
+        if opened is None:
+            opened = stack.enter_context(closing(Engines(device, precision)))
+        lanes = [_Lane(b, c, opened, batch) for b, c in zip(backbones, caches, strict=True)]
+        for lane in lanes:
+            stack.enter_context(closing(lane))
+        prepared = stack.enter_context(
+            closing(
+                pixels.prepare_all(
+                    sources, [b.recipe for b in backbones], [c.known() for c in caches], settings.workers
+                )
+            )
+        )
+        for done, image in enumerate(prepared, 1):
+            if image.digest is not None:
+                digests[image.index] = np.frombuffer(image.digest, np.uint8)
+            if image.failure is not None:
+                failures[image.index] = image.failure
+            else:
+                ok[image.index] = True
+                wanted = [(lane, p) for lane, p in zip(lanes, image.pixels, strict=True) if p is not None]
+                embedded += any([lane.put(image.digest, p) for lane, p in wanted])
+            progress("features", done, n)
+        for lane in lanes:
+            lane.finish()
+    reused = int(ok.sum()) - embedded
+    if embedded + reused + len(failures) != n:
+        raise PenultError(f"{n} images came in, {embedded} + {reused} + {len(failures)} went out: a bug in penult.")
+    seconds = time.perf_counter() - began
+    name = engines.engine_name(backbones[0], device)
+    return Embedding(
+        digests, ok, failures, embedded, reused, seconds, tuple(backbones), caches, name, device, precision
+    )
+
+
+def _open_cache(backbone: Backbone, device: str, precision: str, folder: str | bool | None) -> store.Rows:
+    facts = cache_facts(backbone, engines.engine_name(backbone, device), precision)
+    if folder is False:
+        return store.MemoryCache(backbone.width)
+    return store.Cache(None if folder is None or folder is True else folder, facts)

@@ -1,0 +1,155 @@
+"""Everything that learning needs, once the images (or feature files) have been read: arrays, names and who failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import audit, store
+from penult.embed import Embedding
+from penult.errors import InputError
+from penult.images import ImageSet
+from penult.pixels import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One folder's images: all their names, which of them have features, those rows, and the reasons of the others.
+
+    `y` (n,) holds class indices, or is None where no labels are known.
+    """
+
+    files: tuple[str, ...]
+    ok: NDArray[np.bool_]  # (n,)
+    X: NDArray[np.float32]  # (n_ok, d)
+    y: NDArray[np.intp] | None  # (n,)
+    failures: dict[int, Failure]
+
+    @property
+    def ok_files(self) -> list[str]:
+        """The names of the rows of X."""
+        return [f for f, ok in zip(self.files, self.ok, strict=True) if ok]
+
+    @property
+    def ok_y(self) -> NDArray[np.intp]:
+        """The labels of the rows of X: (n_ok,)."""
+        if self.y is None:
+            raise InputError("these images have no labels; put them in folders named after the classes.")
+        return self.y[self.ok]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The training part, the test part if there is one, and how the columns of X are made up.
+
+    `groups` (n_ok,): rows of one group never stand on both sides of a split.
+    """
+
+    train: Part
+    test: Part | None
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    blocks: tuple[int, ...]
+    groups: NDArray[np.intp]  # (n_ok,)
+    notes: tuple[str, ...]
+
+    def columns(self, index: int) -> slice:
+        """Return where the block of one backbone stands in X."""
+        start = sum(self.blocks[:index])
+        return slice(start, start + self.blocks[index])
+
+
+def from_images(train: ImageSet, test: ImageSet | None, done: Embedding) -> Material:
+    """Split what was embedded in one pass (training images first) into its parts, and group the copies."""
+    n = len(train)
+    X = done.features()  # (n_ok, d)
+    cut = int(done.ok[:n].sum())
+    left, right = _failures(done, 0, n), _failures(done, n, len(done.ok))
+    part = Part(tuple(train.ids), done.ok[:n], X[:cut], train.y, left)
+    _check_classes(part, train.classes)
+    other = None
+    if test is not None:
+        other = Part(tuple(test.ids), done.ok[n:], X[cut:], _labels(test, train.classes), right)
+    grouping = audit.group(done.digests[:n][part.ok], part.X, done.widths, _user_groups(train, part.ok))
+    names = tuple(b.name for b in done.backbones)
+    notes = (*train.notes, *(test.notes if test else ()), *grouping.notes)
+    return Material(part, other, train.classes, names, done.widths, grouping.groups, notes)
+
+
+def _failures(done: Embedding, start: int, stop: int) -> dict[int, Failure]:
+    return {i - start: f for i, f in sorted(done.failures.items()) if start <= i < stop}
+
+
+def _labels(images: ImageSet, classes: Sequence[str]) -> NDArray[np.intp] | None:
+    """Return class indices when every image of a test folder is in a folder named after a training class."""
+    index = {c: i for i, c in enumerate(classes)}
+    labels = [image.label for image in images.images]
+    if not labels or any(label not in index for label in labels):
+        return None
+    return np.array([index[str(label)] for label in labels], np.intp)
+
+
+def _user_groups(train: ImageSet, ok: NDArray[np.bool_]) -> NDArray[np.intp] | None:
+    """Return the user's groups as integers for the readable images; None when no column was given."""
+    values = [image.group for image in train.images]
+    if all(v is None for v in values):
+        return None
+    _, codes = np.unique([f"{v}" for v in values], return_inverse=True)
+    return codes.astype(np.intp)[ok]
+
+
+def _check_classes(part: Part, classes: Sequence[str]) -> None:
+    """Raise when unreadable images leave a class with fewer than two images."""
+    counts = np.bincount(part.ok_y, minlength=len(classes))
+    short = [f"{c} ({n} of {m} readable)" for c, n, m in _per_class(part, classes, counts) if n < 2]
+    if short:
+        reasons = sorted({f.reason for f in part.failures.values()})
+        raise InputError(
+            f"fewer than two readable images in: {', '.join(short)}"
+            + (f" (reasons: {', '.join(reasons)})" if reasons else "")
+            + "; add images to these classes, or remove them."
+        )
+
+
+def _per_class(part: Part, classes: Sequence[str], counts: NDArray[np.intp]) -> list[tuple[str, int, int]]:
+    every = np.bincount(part.y if part.y is not None else [], minlength=len(classes))
+    return [(c, int(counts[i]), int(every[i])) for i, c in enumerate(classes)]
+
+
+def from_features(paths: Sequence[str], listing: str | None) -> Material:
+    """Read feature files of the seed's layout; their rows are numbered unless a list of names is given."""
+    read = store.read_features(paths)
+    if read.y is None:
+        raise InputError(f"{', '.join(paths)} have no data set `label`; training needs one class number per row.")
+    n, m = len(read.X), 0 if read.X_test is None else len(read.X_test)
+    files, test_files = _row_names(read.files, n), _row_names(read.test_files, m)
+    if listing is not None:
+        files = _listed(listing, n)
+    classes = tuple(read.classes or [str(c) for c in range(int(read.y.max()) + 1)])
+    part = Part(files, np.ones(n, bool), read.X, read.y, {})
+    _check_classes(part, classes)
+    test = None if read.X_test is None or not m else Part(test_files, np.ones(m, bool), read.X_test, None, {})
+    digests = store.row_digests(read.X)
+    grouping = audit.group(digests, read.X, read.blocks, None)
+    return Material(part, test, classes, tuple(read.names), read.blocks, grouping.groups, grouping.notes)
+
+
+def _row_names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:
+    return tuple(names) if names else tuple(str(i) for i in range(n))
+
+
+def _listed(path: str, n: int) -> tuple[str, ...]:
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
+    except OSError as error:
+        raise InputError(f"the list of names {path} cannot be read ({error.strerror}).") from error
+    names = [line for line in text.splitlines() if line]
+    if len(names) != n:
+        raise InputError(
+            f"{path} lists {len(names)} names, the feature files have {n} training rows; they must match."
+        )
+    return tuple(names)

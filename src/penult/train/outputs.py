@@ -1,0 +1,98 @@
+"""Write what a run made: tables, features, figures and the model; nothing is computed here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import plots, store
+from penult.embed import Embedding
+from penult.embed.feature_file import facts
+from penult.predict import Predictions
+from penult.train.material import Material, Part
+from penult.train.measure import Measured
+from penult.train.run_folder import RunFolder
+from penult.train.submission import Sheet, plain
+
+
+def start_features(run: RunFolder, material: Material, done: Embedding) -> store.H5Writer:
+    """Begin writing `data_<backbone>.h5` per backbone in a process of its own; call `finish` on what this returns."""
+    writer = store.H5Writer()
+    slugs = store.slugs([(b.name, b.digest) for b in done.backbones])
+    for i, (backbone, slug) in enumerate(zip(done.backbones, slugs, strict=True)):
+        columns = material.columns(i)
+        test = material.test
+        writer.write(
+            run / f"data_{slug}.h5",
+            train=material.train.X[:, columns],
+            label=material.train.ok_y,
+            train_files=material.train.ok_files,
+            test=None if test is None else test.X[:, columns],
+            test_files=None if test is None else test.ok_files,
+            classes=material.classes,
+            facts=facts(backbone, done),
+        )
+    return writer
+
+
+def write_skipped(run: RunFolder, material: Material) -> int:
+    """Write `skipped.csv` (file, reason, detail, part) and return its number of rows."""
+    parts: list[tuple[str, Part]] = [("train", material.train)]
+    if material.test is not None:
+        parts.append(("test", material.test))
+    rows = [
+        (part.files[i], failure.reason, failure.detail, name)
+        for name, part in parts
+        for i, failure in sorted(part.failures.items())
+    ]
+    run.write_table("skipped.csv", ["file", "reason", "detail", "part"], rows)
+    return len(rows)
+
+
+def write_oof(run: RunFolder, material: Material, measured: Measured) -> None:
+    """Write `oof.csv`: for each measured training image the probabilities of a model that had not seen it."""
+    found = measured.chosen
+    rows = (
+        [file, material.classes[label], fold, *(f"{p:.6g}" for p in row)]
+        for file, label, fold, row in zip(
+            material.train.ok_files, found.y, found.fold, found.proba, strict=True
+        )
+        if fold >= 0
+    )
+    run.write_table("oof.csv", ["file", "label", "fold", *material.classes], rows)
+
+
+def write_history(run: RunFolder, history: dict[str, list[float]]) -> None:
+    """Write `history.csv`: loss and accuracy per epoch of the dense head, training and validation."""
+    run.write_table("history.csv", list(history), zip(*history.values(), strict=True))
+
+
+def write_predictions(
+    run: RunFolder, material: Material, proba: NDArray[np.float64] | None, sheet: Sheet | None
+) -> None:
+    """Write `predictions.csv` and `submission.csv` for the test part; remove those of an earlier run if there is none."""
+    test = material.test
+    if test is None or proba is None:
+        run.drop("predictions.csv", "submission.csv")
+        return
+    answers = Predictions(test.files, material.classes, proba, test.failures)
+    answers.write_csv(run / "predictions.csv")
+    form = sheet or plain(test.files, material.classes)
+    form.write(run / "submission.csv", test.files, material.classes, proba)
+
+
+def draw(run: RunFolder, measured: Measured, head: Any, history: dict[str, list[float]]) -> list[str]:
+    """Draw every figure of the run into `figures/`, as PNG and SVG; return their names."""
+    folder = run / "figures"
+    store.make_folder(folder)
+    paths = plots.save_all(
+        folder,
+        evaluation=measured.chosen,
+        others=measured.others,
+        curve=measured.curve,
+        path=getattr(head, "path_", None),
+        history=history,
+    )
+    return sorted(p.name for p in paths)
