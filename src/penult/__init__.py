@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from penult.errors import PenultError as PenultError
     from penult.estimators import Embedder as Embedder
     from penult.estimators import TransferClassifier as TransferClassifier
-    from penult.estimators import load as load
+    from penult.predict import load as load
     from penult.evaluate import Evaluation as Evaluation
 
 __version__ = "0.1.0"
@@ -21,7 +21,7 @@ _HOMES = {
     "Evaluation": "penult.evaluate",
     "PenultError": "penult.errors",
     "TransferClassifier": "penult.estimators",
-    "load": "penult.estimators",
+    "load": "penult.predict",
 }
 __all__ = [*sorted(_HOMES)]
 

@@ -62,6 +62,11 @@ def own_folder(folder: str, options: Options, say: Say) -> Job:
     every = images.scan_labelled(folder, groups=options.groups)
     held = held_out(every.y, options.seed)
     left, right = _subset(every, ~held), _subset(every, held)
+    short = [c for c, n in left.counts.items() if n < 2]
+    if short:
+        raise InputError(
+            f"too few images to hold a quarter out: {', '.join(short)}; every class needs three or more."
+        )
     run = train_sets(left, right, options, say)
     about = f"{len(every)} images in {folder}, {len(right)} of them held out."
     return Job(about, run, (), {})
@@ -79,12 +84,6 @@ def held_out(y: NDArray[np.integer], seed: int) -> NDArray[np.bool_]:
 
 def _subset(every: ImageSet, keep: NDArray[np.bool_]) -> ImageSet:
     kept = tuple(image for image, k in zip(every.images, keep, strict=True) if k)
-    counts = {c: sum(i.label == c for i in kept) for c in every.classes}
-    short = [c for c, n in counts.items() if n < 2]
-    if short:
-        raise InputError(
-            f"too few images to hold a quarter out: {', '.join(short)}; every class needs three or more."
-        )
     return dataclasses.replace(every, images=kept)
 
 

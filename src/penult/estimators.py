@@ -20,18 +20,8 @@ from penult import audit, backbones, bundle, heads
 from penult.bundle import Bundle
 from penult.embed import Embedding, Settings, embed
 from penult.errors import InputError
-from penult.predict import Predictor
 
 _SHOWN = 5
-
-
-def load(path: str | Path, **settings: Any) -> Predictor:
-    """Open a model file; `predict(images)` of what this returns gives one `Prediction` per image.
-
-    `settings`: device, precision, cache, workers. Raises `InputError` when there is no such file, `DamagedFile` when
-    it is not as it was saved.
-    """
-    return Predictor(bundle.load(path), Settings(**settings) if settings else None)
 
 
 class Embedder(TransformerMixin, BaseEstimator):

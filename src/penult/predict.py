@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import engines, evaluate, store
+from penult import bundle, engines, evaluate, store
 from penult.bundle import Bundle
 from penult.embed import Embedding, Engines, Progress, Settings, embed, quiet
 from penult.errors import DamagedFile, InputError
@@ -90,10 +90,10 @@ class Predictions:
 class Predictor:
     """A loaded model at work. Raises `DamagedFile` when this machine does not reproduce the model's self-test."""
 
-    def __init__(self, bundle: Bundle, settings: Settings | None = None, check: bool = True):
-        self.bundle = bundle
-        self.settings = settings or Settings(precision=bundle.precision if bundle.backbones else "auto")
-        self._score = scorer(bundle.head.kind, bundle.head.arrays, bundle.head.facts)
+    def __init__(self, model: Bundle, settings: Settings | None = None, check: bool = True):
+        self.bundle = model
+        self.settings = settings or Settings(precision=model.precision if model.backbones else "auto")
+        self._score = scorer(model.head.kind, model.head.arrays, model.head.facts)
         self._checked = not check
         self._opened: Engines | None = None
 
@@ -161,6 +161,15 @@ class Predictor:
                 f"at precision {precision}, trained at {self.bundle.precision}); run `penult predict` with "
                 "`--precision f32`, or train again here."
             )
+
+
+def load(path: str | Path, **settings: Any) -> Predictor:
+    """Open a model file; `predict(images)` of what this returns gives one `Prediction` per image.
+
+    `settings`: device, precision, cache, workers. Raises `InputError` when there is no such file, `DamagedFile` when
+    it is not as it was saved.
+    """
+    return Predictor(bundle.load(path), Settings(**settings) if settings else None)
 
 
 def judge(answers: Predictions, labels: Sequence[str]) -> evaluate.Evaluation:

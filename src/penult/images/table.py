@@ -47,7 +47,7 @@ class Table:
         return column.lower() in (name.lower() for name in self.header)
 
     def values(self, column: str) -> set[str]:
-        """Return what stands in a column, empty text included; raises InputError if there is no such column."""
+        """Return what stands in a column, empty text included; raises InputError if there is none."""
         at = self._places([column])[column]
         return {fields[at].strip() if at < len(fields) else "" for _, fields in self._rows}
 
@@ -63,7 +63,7 @@ class Table:
             cells = {column: fields[at] if at < len(fields) else "" for column, at in places.items()}
             image = Image(
                 id=cells[FILE].replace(os.sep, "/"),
-                path=str(Path(self.root, cells[FILE])),
+                path=os.path.join(self.root, cells[FILE]),  # noqa: PTH118 - a Path costs 5 us a row
                 label=None if label is None else cells[label].strip(),
                 group=None if group is None else cells[group].strip(),
             )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from penult.errors import InputError
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -22,6 +24,20 @@ class Recipe:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     channels: Literal["rgb", "bgr"] = "rgb"
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or not 0 < self.crop <= 1:
+            raise InputError(f"a recipe needs size >= 1 and 0 < crop <= 1; got {self.size} and {self.crop}.")
+
+    @property
+    def geometry(self) -> tuple[int, str, float, str]:
+        """Return what decides the prepared pixels; recipes that agree in it can share them."""
+        return self.size, self.fit, self.crop if self.fit == "crop" else 1.0, self.interpolation
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes of one prepared image."""
+        return self.size * self.size * 3
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, in a fixed order."""

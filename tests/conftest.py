@@ -1,0 +1,74 @@
+"""What every test gets: no network, a clean environment, a cache folder of its own, and small photos that we draw."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any connection to another machine fails the test."""
+    real = socket.socket.connect
+
+    def connect(self: socket.socket, address: object) -> None:
+        if self.family == socket.AF_UNIX or (isinstance(address, tuple) and address[0] in ("127.0.0.1", "::1")):
+            return real(self, address)
+        raise AssertionError(f"a test tried to reach {address!r}")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test sees the user's cache, settings or colours."""
+    for name in [n for n in os.environ if n.startswith("PENULT_") and n != "PENULT_TEST_PHOTOS"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PENULT_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+def draw(kind: str, number: int, side: int = 40) -> np.ndarray:
+    """Return a small picture (h, w, 3) that a colour histogram can tell: reddish `warm`, bluish `cold`, else grey."""
+    random = np.random.default_rng([number, *kind.encode()])
+    base = {"warm": (190, 90, 60), "cold": (60, 90, 190), "green": (60, 180, 80)}.get(kind, (128, 128, 128))
+    noise = random.normal(0, 45, (side, side + number % 7, 3))
+    return np.clip(np.array(base) + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that lays out a folder of class folders with drawn PNGs: `photos("train", warm=12, cold=12)`."""
+    from PIL import Image
+
+    def make(name: str, first: int = 0, **counts: int) -> Path:
+        for label, count in counts.items():
+            folder = tmp_path / name / label
+            folder.mkdir(parents=True, exist_ok=True)
+            for i in range(first, first + count):
+                Image.fromarray(draw(label, i)).save(folder / f"{label}.{i}.png")
+        return tmp_path / name
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def real_photos() -> Path:
+    """Return the folder of a few hundred real photos of cats and dogs, or skip."""
+    given = os.environ.get("PENULT_TEST_PHOTOS")
+    folder = Path(given) if given else Path(__file__).resolve().parents[2] / "shared" / "data" / "cats_dogs"
+    if not (folder / "train" / "cat").is_dir():
+        pytest.skip("no real photos: set PENULT_TEST_PHOTOS to a folder with train/cat, train/dog and test/test1")
+    return folder
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Run the test inside its own folder."""
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
