@@ -1,0 +1,27 @@
+"""From the bytes of any picture to what a network wants to see; the only room that knows Pillow.
+
+`decode` and `prepare` are the two steps, `prepare_all` does both for many files in worker processes. A
+picture that cannot be seen is a `Failure` with a reason of `REASONS`, never an exception and never another
+picture.
+"""
+
+from penult.pixels.decoding import MAX_BYTES, MAX_PIXELS, MAX_SIDE, decode, road_version
+from penult.pixels.failures import REASONS
+from penult.pixels.preparing import prepare_all
+from penult.pixels.recipe import Failure, Recipe
+from penult.pixels.resizing import prepare
+from penult.pixels.road import Prepared
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "MAX_SIDE",
+    "REASONS",
+    "Failure",
+    "Prepared",
+    "Recipe",
+    "decode",
+    "prepare",
+    "prepare_all",
+    "road_version",
+]

@@ -1,0 +1,226 @@
+"""Worker processes that see pictures for this one: hand out paths, take pixels back, replace the dead.
+
+In: an `Order`, numbered paths. Out: `Prepared`s in the order of their numbers. Must not know: what the pixels
+are for.
+
+A decoder that crashes, hangs or eats the memory takes only its own process along. The kernel tells of it: a
+worker's death closes its connection, SIGALRM among the exit codes means that time was up. Workers are started
+by `-c`, not by multiprocessing: the user's `__main__` is never imported again, and scripts need no guard.
+Nothing has a name on disk, so nothing is left behind by `kill -9` of anyone; a worker whose parent is gone
+reads the end of its connection.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from penult.pixels.recipe import Failure
+from penult.pixels.road import Prepared
+from penult.pixels.worker import Order, Reply
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_QUEUED = 32  # tasks a worker has at most: enough to stay busy while the consumer computes on a batch
+_IN_FLIGHT = 96  # pictures in workers at most, and as many again that wait for their turn
+_SHARED_BYTES = 128 << 20
+_BOOT = (
+    "import sys; from multiprocessing.connection import Connection; link = Connection(int(sys.argv[1])); "
+    "sys.path[:] = link.recv(); from penult.pixels.worker import main; main(link)"
+)
+
+
+class NoWorkers(Exception):
+    """Workers cannot be started here."""
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: subprocess.Popen[bytes]
+    link: Connection
+    tasks: deque[tuple[int, int]] = field(default_factory=deque)  # (number, slot), oldest first
+    ready: bool = False
+
+    def end(self) -> int:
+        """Kill and reap; returns the exit code (negative: the signal)."""
+        self.process.kill()
+        self.link.close()
+        return self.process.wait()
+
+
+class Crew:
+    """A bounded number of workers over one shared file; a context manager that leaves no process behind."""
+
+    def __init__(self, order: Order, known: Sequence[memoryview], count: int) -> None:
+        slot_bytes = sum(recipe.nbytes for recipe in order.recipes)
+        slots = max(2 * count, min(_IN_FLIGHT, _SHARED_BYTES // slot_bytes, _QUEUED * count))
+        self.queued = slots // count
+        self.free = list(range(slots))
+        ends = list(accumulate((len(rows) for rows in known), initial=slots * slot_bytes))
+        self.file = _nameless_file(ends[-1])
+        self.shared = mmap.mmap(self.file, ends[-1])
+        for start, rows in zip(ends, known, strict=False):
+            self.shared[start : start + len(rows)] = rows
+        self.order = replace(order, known=tuple(pairwise(ends)), shared=self.file, slot_bytes=slot_bytes)
+        self.count = count
+        self.workers: list[_Worker] = []
+        self.false_starts = 0
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for worker in self.workers:
+            worker.end()
+        self.shared.close()
+        os.close(self.file)
+
+    def run(self, paths: Sequence[tuple[int, bytes]]) -> Iterator[Prepared]:
+        """Yield one `Prepared` for each (index, path), in this order; raises NoWorkers if none can start."""
+        self.paths = paths
+        self.todo = deque(
+            range(len(paths))
+        )  # numbers: places in `paths`, in ascending order but for second tries
+        self.done: dict[int, Prepared] = {}
+        self.tried: set[int] = set()
+        while len(self.workers) < min(self.count, len(paths)):
+            self.workers.append(self._hire())
+        for number in range(len(paths)):
+            self._hand_out(number)
+            self._collect(timeout=0)  # even if the next one is here: workers must not run dry meanwhile
+            while number not in self.done:
+                self._hand_out(number)
+                self._collect(timeout=None)
+            yield self.done.pop(number)
+
+    def _hand_out(self, next_out: int) -> None:
+        """Give tasks to the least busy, not far ahead of the one waited for, evenly towards the end."""
+        window = next_out + self.count * self.queued
+        while self.todo and self.free and self.todo[0] < window:
+            worker = min(self.workers, key=lambda one: len(one.tasks))
+            if len(worker.tasks) >= min(self.queued, max(2, len(self.todo) // (2 * self.count))):
+                return
+            number, slot = self.todo.popleft(), self.free.pop()
+            worker.tasks.append((number, slot))
+            with suppress(
+                OSError
+            ):  # it has died: its closed connection will tell, and the task is still on its list
+                worker.link.send((number, self.paths[number][1], slot))
+
+    def _collect(self, timeout: float | None) -> None:
+        """Hear every worker that has something to say, or has hung up."""
+        speaking = wait([worker.link for worker in self.workers], timeout)
+        for worker in [worker for worker in self.workers if worker.link in speaking]:
+            try:
+                self._note(worker, worker.link.recv())
+                while worker.link.poll():
+                    self._note(worker, worker.link.recv())
+            except (EOFError, OSError):
+                self._replace(worker)
+
+    def _note(self, worker: _Worker, reply: Reply | None) -> None:
+        if reply is None:
+            worker.ready = True
+            self.false_starts = 0
+            return
+        number, digest, filled, failure = reply
+        _, slot = worker.tasks.popleft()
+        self.done[number] = Prepared(self.paths[number][0], digest, self._pixels(slot, filled), failure)
+        self.free.append(slot)
+
+    def _pixels(self, slot: int, filled: Sequence[bool]) -> tuple[NDArray[np.uint8] | None, ...]:
+        place = slot * self.order.slot_bytes
+        pixels: list[NDArray[np.uint8] | None] = []
+        for recipe, full in zip(self.order.recipes, filled, strict=True):
+            shape = recipe.size, recipe.size, 3
+            pixels.append(np.ndarray(shape, np.uint8, self.shared, place).copy() if full else None)
+            place += recipe.nbytes
+        return tuple(pixels)
+
+    def _replace(self, dead: _Worker) -> None:
+        """Bury a worker; its oldest task was under way, the others are done again by whoever is free."""
+        code = dead.end()
+        self.workers.remove(dead)
+        self.free += [slot for _, slot in dead.tasks]
+        numbers = [number for number, _ in dead.tasks]
+        if not dead.ready:
+            self.false_starts += 1
+            if self.false_starts > 2 * self.count:
+                raise NoWorkers(f"the last of {self.false_starts} ended with code {code} before it was ready")
+        elif numbers and (failure := self._verdict(numbers[0], code)):
+            number = numbers.pop(0)
+            nothing = (None,) * len(self.order.recipes)
+            self.done[number] = Prepared(self.paths[number][0], None, nothing, failure)
+        self.todo.extendleft(reversed(numbers))
+        self.workers.append(self._hire())
+
+    def _verdict(self, number: int, code: int) -> Failure | None:
+        """Say what a death means for the picture under way; None: try it once more."""
+        if code == -signal.SIGALRM:
+            return Failure("decoder hung", f"no answer in {self.order.seconds:g} s")
+        if number not in self.tried:  # the killer may have come from outside, for want of memory
+            self.tried.add(number)
+            return None
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return Failure("decoder crashed", f"{how}, twice")
+
+    def _hire(self) -> _Worker:
+        """Start a worker; it shares nothing with this process but the file and one connection."""
+        ours, theirs = socket.socketpair()
+        line = [sys.executable, "-S", "-W", "ignore", "-c", _BOOT, str(theirs.fileno())]
+        try:
+            process = subprocess.Popen(
+                line,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # decoders write their warnings there
+                pass_fds=(theirs.fileno(), self.file),
+                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                process_group=0,  # Ctrl-C and Ctrl-Z are for the parent; a stopped worker would seem to hang
+            )
+        except OSError as error:
+            ours.close()
+            raise NoWorkers(str(error)) from error
+        finally:
+            theirs.close()
+        worker = _Worker(process, Connection(ours.detach()))
+        with suppress(OSError):  # dead already: noticed at the next `_collect`
+            worker.link.send(_search_path())
+            worker.link.send(self.order)
+        return worker
+
+
+def _search_path() -> list[str]:
+    """Return where this process finds its modules, also those that an import hook of `site` finds."""
+    import PIL
+
+    here = [str(Path(entry).absolute()) for entry in sys.path if isinstance(entry, str)]
+    roots = [str(Path(__file__).absolute().parents[2]), str(Path(PIL.__file__).absolute().parents[1])]
+    return here + [root for root in roots if root not in here]
+
+
+def _nameless_file(size: int) -> int:
+    """Return the descriptor of a nameless file in memory (on disk where the system has no such thing)."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("penult-pixels")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, size)
+    return descriptor

@@ -1,0 +1,143 @@
+"""Prepare many sources for many recipes: in order, one decode each, in worker processes if there are many.
+
+In: paths or pictures, recipes, the digests that need no work. Out: one `Prepared` per source, in the order
+given. Must not know: backbones, batches, labels.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, cast
+
+from penult.errors import InputError
+from penult.pixels.recipe import Recipe
+from penult.pixels.road import DECODER, Prepared, Road, Seen, hand_over, named
+from penult.pixels.sources import PATH, check_picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from penult.pixels.sources import Source
+
+log = logging.getLogger(__name__)
+
+_HANDFUL = 8  # sources that do not repay the start of a process
+_MOST_WORKERS = 8
+
+
+def prepare_all(
+    sources: Sequence[Source],
+    recipes: Sequence[Recipe],
+    known: Sequence[NDArray[np.uint8] | None] | None = None,
+    workers: int | None = None,
+    *,
+    seconds: float = 30.0,
+    memory: int = 4 << 30,
+    decoder: str = DECODER,
+) -> Iterator[Prepared]:
+    """Yield one `Prepared` for each source, in order; each is read once and decoded at most once.
+
+    `sources` are paths, uint8 arrays (h, w, 3) or (h, w), or Pillow images (the last two stay in this
+    process). `known` has, for each recipe, the sorted SHA-256 digests (m, 32) uint8 that need no pixels, or
+    None; a file whose digest all recipes know is not decoded. `workers` is the number of processes (default:
+    one per core, at most 8); with 0, and for at most 8 files, everything is done in this process. In a worker
+    a picture may take `seconds` and `memory` bytes; a decoder that dies costs that picture alone. Closing the
+    iterator ends the workers.
+
+    Bad pictures are `Prepared` with a failure; raises InputError only for arguments that cannot be right.
+    """
+    if not recipes:
+        raise InputError("prepare_all got no recipe; it needs at least one.")
+    for source in sources:
+        if not isinstance(source, PATH):
+            check_picture(source)
+    known = [None] * len(recipes) if known is None else known
+    road = Road(tuple(recipes), tuple(_flat(rows) for rows in known), named(decoder))
+    if len(road.known) != len(road.recipes):
+        raise InputError(
+            f"known has {len(road.known)} entries for {len(recipes)} recipes; give one for each."
+        )
+    count = _cores() if workers is None else workers
+    return _prepare(sources, road, count, (seconds, memory, decoder))
+
+
+def _flat(rows: NDArray[np.uint8] | None) -> memoryview:
+    """Return sorted digests (m, 32) as one flat buffer."""
+    import numpy as np
+
+    if rows is None:
+        return memoryview(b"")
+    if rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != 32:
+        raise InputError(f"known digests are a uint8 array (m, 32); this one is {rows.dtype} {rows.shape}.")
+    return memoryview(np.ascontiguousarray(rows).reshape(-1).data)
+
+
+def _cores() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_WORKERS)
+
+
+def _prepare(
+    sources: Sequence[Source], road: Road, count: int, limits: tuple[float, int, str]
+) -> Iterator[Prepared]:
+    """Go through what needs no decoding, then start workers for the rest if it is more than a handful."""
+    index = 0
+    while index < len(sources) and (seen := road.recall(sources[index])) is not None:
+        yield hand_over(index, seen)
+        index += 1
+    rest = range(index, len(sources))
+    if count < 1 or len(rest) <= _HANDFUL:
+        yield from _here(sources, road, rest)
+    elif os.name == "nt" or getattr(
+        sys, "frozen", False
+    ):  # no descriptors to inherit, no interpreter to start
+        yield from _in_threads(sources, road, rest, count)
+    else:
+        yield from _in_processes(sources, road, rest, count, limits)
+
+
+def _here(sources: Sequence[Source], road: Road, indices: range) -> Iterator[Prepared]:
+    for index in indices:
+        yield hand_over(index, road.travel(sources[index]))
+
+
+def _in_threads(sources: Sequence[Source], road: Road, indices: range, count: int) -> Iterator[Prepared]:
+    """Decode in threads: as fast, since Pillow releases the GIL, but a crash ends the whole process."""
+    ahead: deque[tuple[int, Future[Seen]]] = deque()
+    with ThreadPoolExecutor(count) as pool:
+        try:
+            for index in indices:
+                ahead.append((index, pool.submit(road.travel, sources[index])))
+                if len(ahead) > 8 * count:
+                    first, future = ahead.popleft()
+                    yield hand_over(first, future.result())
+            for first, future in ahead:
+                yield hand_over(first, future.result())
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _in_processes(
+    sources: Sequence[Source], road: Road, indices: range, count: int, limits: tuple[float, int, str]
+) -> Iterator[Prepared]:
+    from penult.pixels.crew import Crew, NoWorkers
+    from penult.pixels.worker import Order
+
+    paths = [(index, os.fsencode(cast(Any, sources[index]))) for index in indices if isinstance(sources[index], PATH)]
+    order = Order(road.recipes, (), -1, 0, *limits)
+    index = indices.start
+    try:
+        with Crew(order, road.known, count) as crew:
+            files = crew.run(paths)
+            for index in indices:
+                source = sources[index]
+                yield next(files) if isinstance(source, PATH) else hand_over(index, road.travel(source))
+    except NoWorkers as error:
+        log.warning("decoding in this process, because worker processes cannot be started: %s", error)
+        yield from _here(sources, road, range(index, indices.stop))

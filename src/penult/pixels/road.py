@@ -1,0 +1,127 @@
+"""One picture's way from its file to each network's eyes: read once, decode once, fit for each recipe.
+
+In: a source, the recipes, the digests that are known already. Out: a `Seen`.
+Must not know: processes, order, batches. The same code runs in this process and in a worker.
+"""
+
+from __future__ import annotations
+
+import importlib
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from penult.pixels.failures import classify
+from penult.pixels.recipe import Failure, Recipe
+from penult.pixels.resizing import fit
+from penult.pixels.sources import PATH, read, take
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from penult.pixels.sources import Source
+
+    Decoder = Callable[[bytes], Image | Failure]
+
+DECODER = "penult.pixels.decoding:open_picture"
+_BYTES = 32  # of a SHA-256 digest
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One source after the road: fitted images, one per recipe (None: not needed, or it failed)."""
+
+    digest: bytes | None
+    images: tuple[Image | None, ...]
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What became of source number `index`: pixels, one array (size, size, 3) for each recipe, or a failure.
+
+    An array is None where the recipe knows the digest already, all are None after a failure; `digest` is None
+    if the file could not be read or its worker died. The arrays belong to the receiver.
+    """
+
+    index: int
+    digest: bytes | None
+    pixels: tuple[NDArray[np.uint8] | None, ...]
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """The way of every picture of a run; `known` has one buffer of sorted digests for each recipe."""
+
+    recipes: tuple[Recipe, ...]
+    known: tuple[memoryview, ...]
+    decode: Decoder
+    nothing: tuple[None, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "nothing", (None,) * len(self.recipes))
+
+    def travel(self, source: Source) -> Seen:
+        """Return what each recipe sees of `source`; raises nothing for a bad one."""
+        found = read(source) if isinstance(source, PATH) else take(source)
+        if isinstance(found, Failure):
+            return Seen(None, self.nothing, found)
+        digest, content = found
+        wanted = self.wanted(digest)
+        if not any(wanted):
+            return Seen(digest, self.nothing, None)
+        picture = self.decode(content) if isinstance(content, bytes) else content
+        if isinstance(picture, Failure):
+            return Seen(digest, self.nothing, picture)
+        try:
+            return Seen(digest, self._fit_all(picture, wanted), None)
+        except Exception as error:  # out of memory, mostly
+            return Seen(digest, self.nothing, classify(error, b""))
+
+    def recall(self, source: Source) -> Seen | None:
+        """Return what `travel` would, if that needs no decoding of a file; otherwise None."""
+        if not isinstance(source, PATH):
+            return self.travel(source)
+        found = read(source)
+        if isinstance(found, Failure):
+            return Seen(None, self.nothing, found)
+        return None if any(self.wanted(found[0])) else Seen(found[0], self.nothing, None)
+
+    def wanted(self, digest: bytes) -> list[bool]:
+        """Return, for each recipe, whether the picture with this digest must be seen."""
+        return [not is_known(digest, rows) for rows in self.known]
+
+    def _fit_all(self, picture: Image, wanted: Sequence[bool]) -> tuple[Image | None, ...]:
+        """Fit once for each geometry: recipes that differ in mean and std alone share the result."""
+        made: dict[object, Image] = {}
+        for recipe, want in zip(self.recipes, wanted, strict=True):
+            if want and recipe.geometry not in made:
+                made[recipe.geometry] = fit(picture, recipe)
+        return tuple(made[r.geometry] if want else None for r, want in zip(self.recipes, wanted, strict=True))
+
+
+def hand_over(index: int, seen: Seen) -> Prepared:
+    """Return `seen` with arrays for images."""
+    import numpy as np
+
+    pixels = tuple(
+        None if image is None else np.array(image) for image in seen.images
+    )  # each (size, size, 3)
+    return Prepared(index, seen.digest, pixels, seen.failure)
+
+
+def is_known(digest: bytes, rows: memoryview) -> bool:
+    """Return whether `digest` is one of the sorted 32-byte `rows` (a flat buffer)."""
+    count = len(rows) // _BYTES
+    place = bisect_left(range(count), digest, key=lambda i: rows[i * _BYTES : (i + 1) * _BYTES].tobytes())
+    return place < count and rows[place * _BYTES : (place + 1) * _BYTES] == digest
+
+
+def named(decoder: str) -> Decoder:
+    """Return the function that `module:name` names."""
+    module, _, name = decoder.partition(":")
+    return cast("Decoder", getattr(importlib.import_module(module), name))

@@ -1,0 +1,77 @@
+"""Read one source: a file's bytes, or a picture that is in memory already.
+
+In: a path, an array or a Pillow image. Out: its digest with bytes or picture; or a `Failure`.
+Must not know: recipes, caches, who asks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from penult.errors import InputError
+from penult.pixels.decoding import MAX_BYTES, finish
+from penult.pixels.recipe import Failure
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    Source = str | bytes | os.PathLike[str] | NDArray[np.uint8] | Image
+
+
+PATH = (str, bytes, os.PathLike)  # a source of one of these types names a file; any other is a picture
+
+
+def read(path: str | bytes | os.PathLike[str]) -> tuple[bytes, bytes] | Failure:
+    """Read a file once; returns the SHA-256 digest (32 bytes) and the bytes."""
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                return Failure("unreadable file", "it is not a plain file")
+            if found.st_size > MAX_BYTES:
+                return Failure("too large", f"{found.st_size:,} bytes; at most {MAX_BYTES:,} are read")
+            data = file.read()
+    except OSError as error:
+        return Failure("unreadable file", error.strerror or str(error))
+    except (ValueError, MemoryError) as error:  # a name with a zero byte in it; no memory
+        return Failure("unreadable file", str(error) or type(error).__name__)
+    return hashlib.sha256(data).digest(), data
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a path; a named pipe that nobody writes to would hold the run for ever without O_NONBLOCK."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def check_picture(source: NDArray[np.uint8] | Image) -> None:
+    """Raise InputError unless `source` is a uint8 array (h, w, 3) or (h, w), or a Pillow image."""
+    if hasattr(source, "getexif"):
+        return
+    dtype, shape = str(getattr(source, "dtype", "")), getattr(source, "shape", ())
+    if dtype != "uint8" or len(shape) not in (2, 3) or (*shape, 3)[2] != 3 or 0 in shape:
+        what = f"an array {dtype} {shape}" if dtype else f"a {type(source).__name__}"
+        raise InputError(
+            f"an image is a path, a uint8 array (h, w, 3) or (h, w), or a Pillow image; got {what}."
+        )
+
+
+def take(source: NDArray[np.uint8] | Image) -> tuple[bytes, Image] | Failure:
+    """Return digest and picture (`L` or `RGB`) of an array, uint8 (h, w, 3) or (h, w), or of a Pillow image.
+
+    The digest is SHA-256 of the text `h,w,3:` and the RGB bytes, so the same pixels get the same digest
+    either way.
+    """
+    from PIL import Image
+
+    check_picture(source)
+    picture = finish(lambda: source if isinstance(source, Image.Image) else Image.fromarray(source))
+    if isinstance(picture, Failure):
+        return picture
+    rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
+    digest = hashlib.sha256(f"{rgb.height},{rgb.width},3:".encode() + rgb.tobytes()).digest()
+    return digest, picture

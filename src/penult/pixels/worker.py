@@ -1,0 +1,79 @@
+"""The life of one worker process: take a path, see the picture, put its pixels into shared memory, say so.
+
+In: a connection to the parent, with an `Order` first and then tasks. Out: pixels in the shared file, replies.
+Must not know: the order of the run, other workers. It must stay light (no numpy) and die with its parent.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from penult.pixels.recipe import Failure, Recipe
+from penult.pixels.road import Road, named
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+Reply = tuple[
+    int, bytes | None, tuple[bool, ...], Failure | None
+]  # task, digest, which recipes have pixels, failure
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a worker must know for a run; the shared file holds slots for pixels, then the known digests."""
+
+    recipes: tuple[Recipe, ...]
+    known: tuple[tuple[int, int], ...]  # start and end, in the shared file, of each recipe's sorted digests
+    shared: int  # file descriptor
+    slot_bytes: int
+    seconds: float
+    memory: int
+    decoder: str
+
+
+def main(link: Connection) -> None:
+    """Serve until the parent hangs up."""
+    order: Order = link.recv()
+    _limit(order.memory)
+    shared = memoryview(mmap.mmap(order.shared, 0))
+    os.close(order.shared)
+    with suppress(EOFError, OSError):  # the parent is gone, or wants no more
+        serve(link, order, shared)
+
+
+def serve(link: Connection, order: Order, shared: memoryview) -> None:
+    """Answer every task (number, path, slot) in turn; a picture that takes too long ends this process."""
+    known = tuple(shared[start:end] for start, end in order.known)
+    road = Road(order.recipes, known, named(order.decoder))
+    link.send(None)  # ready: from here on a death is the picture's doing
+    while True:
+        number, path, slot = link.recv()
+        # The kernel kills on time, in whatever loop the decoder may be, parent or no parent.
+        signal.setitimer(signal.ITIMER_REAL, order.seconds)
+        seen = road.travel(path)
+        place = slot * order.slot_bytes
+        for recipe, image in zip(order.recipes, seen.images, strict=True):
+            if image is not None:
+                shared[place : place + recipe.nbytes] = image.tobytes()
+            place += recipe.nbytes
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        link.send((number, seen.digest, tuple(image is not None for image in seen.images), seen.failure))
+
+
+def _limit(memory: int) -> None:
+    """Leave Ctrl-C to the parent, let the alarm kill, bound the memory, leave no core file behind."""
+    import resource
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+    for kind, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, memory)):
+        _, hard = resource.getrlimit(kind)
+        with suppress(ValueError, OSError):  # macOS refuses RLIMIT_AS
+            resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
