@@ -1,0 +1,186 @@
+"""The feature cache: vectors by the digest of the picture that they come from.
+
+In: digests (n, 32) and their vectors (n, d). Out: the vectors again, asked for by digest in the caller's
+order, and a mask of those that were found. It must not know labels, paths or pictures.
+On disk: `<cache>/features/<key>/`, whole shards only; many processes and machines may write to one folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from penult.errors import InputError, OutputError
+from penult.store.files import make_folder, write_json
+from penult.store.index import Index
+from penult.store.leftovers import sweep
+from penult.store.shards import Digests, Vectors, write_shard
+
+log = logging.getLogger(__name__)
+
+CURE = "choose another cache folder with --cache DIR"
+_FORMAT = 1
+_SHARD_BYTES = 2 << 20
+_SECONDS = 10.0  # a shard is written at least this often, so that a kill never costs more
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Everything beside the picture that a vector depends on; vectors of different keys never meet."""
+
+    backbone: str  # digest of weights and recipe
+    road: str  # version of mode table, decoder and resize
+    engine: str
+    precision: str
+    width: int
+
+    @property
+    def name(self) -> str:
+        """The folder's name: 32 hex digits of the sha256 of these facts."""
+        text = json.dumps({**asdict(self), "format": _FORMAT}, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def default_cache(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
+    """Return the user's cache folder for penult; the variable PENULT_CACHE goes before the system's place."""
+    if chosen := environment.get("PENULT_CACHE"):
+        return Path(chosen).expanduser()
+    if platform == "win32" and (local := environment.get("LOCALAPPDATA")):
+        return Path(local) / "penult"
+    if platform == "darwin":
+        return Path("~/Library/Caches/penult").expanduser()
+    caches = environment.get("XDG_CACHE_HOME", "")
+    if Path(caches).is_absolute():  # the XDG rules: a relative one is ignored
+        return Path(caches) / "penult"
+    return Path("~/.cache/penult").expanduser()
+
+
+class Cache:
+    """Vectors of one key in one cache folder (`None`: the user's own, see `default_cache`).
+
+    Rows count as saved when `add` has written their shard: every `rows_per_shard` rows, every ten seconds,
+    and at `flush`, `close` or the end of a `with` block. Raises `OutputError` when the folder can not be
+    written. A damaged shard is dropped with a logged warning and its digests are unknown again; since vectors
+    are checked when they are read, `read` can find fewer rows than `known` promised: embed those again, then
+    read again.
+    """
+
+    def __init__(self, folder: Path | str | None, key: Key, *, rows_per_shard: int | None = None) -> None:
+        root = default_cache() if folder is None else Path(folder)
+        self.key = key
+        self.folder = root / "features" / key.name
+        self.rows_per_shard = rows_per_shard or min(max(_SHARD_BYTES // (4 * key.width + 32), 64), 8192)
+        self._waiting: list[tuple[Digests, Vectors]] = []
+        self._since = 0.0
+        self._label()
+        sweep(self.folder)
+        self._index = Index(self.folder, key.width)
+
+    def known(self) -> Digests:
+        """Return the digests that can be read, sorted, each once, (m, 32)."""
+        self.flush()
+        self._index.refresh()
+        return self._index.digests()
+
+    def has(self, digests: Digests) -> npt.NDArray[np.bool_]:
+        """Return which of the digests were known at the last `known` or `read` or were saved since, (n,)."""
+        shard, _ = self._index.find(_checked(digests))
+        return shard >= 0
+
+    def add(self, digests: Digests, vectors: Vectors) -> None:
+        """Take rows: digests (m, 32) and vectors (m, d), both copied.
+
+        Raises `InputError` for vectors that are not finite and `OutputError` when a shard can not be written;
+        its rows then stay in memory, and the next `add` or `flush` tries again.
+        """
+        digests = _checked(digests)
+        if vectors.shape != (len(digests), self.key.width):
+            raise ValueError(f"vectors must be ({len(digests)}, {self.key.width}), not {vectors.shape}")
+        if not np.isfinite(vectors).all():
+            bad = int((~np.isfinite(vectors).all(axis=1)).sum())
+            raise InputError(
+                f"{bad} of {len(vectors)} vectors of backbone {self.key.backbone[:12]} are not finite; "
+                "nothing was stored. Run the network with --precision f32."
+            )
+        if len(digests) == 0:
+            return
+        if not self._waiting:
+            self._since = time.monotonic()
+        self._waiting.append((digests.copy(), np.array(vectors, np.float32)))
+        rows = sum(len(waiting) for waiting, _ in self._waiting)
+        if rows >= self.rows_per_shard or time.monotonic() - self._since >= _SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows that wait; when this returns they are on the disk. Raises `OutputError`."""
+        if not self._waiting:
+            return
+        digests = np.concatenate([d for d, _ in self._waiting])  # (m, 32)
+        vectors = np.concatenate([v for _, v in self._waiting])  # (m, d)
+        self._label()
+        for part in np.array_split(np.arange(len(digests)), max(1, len(digests) // self.rows_per_shard)):
+            path = write_shard(self.folder, digests[part], vectors[part], CURE)
+            self._index.append(path.name, digests[part])
+        self._waiting = []
+
+    def read(self, digests: Digests) -> tuple[Vectors, npt.NDArray[np.bool_]]:
+        """Return the vectors of the digests (n, 32) in their order, (n, d), and which were found, (n,).
+
+        Rows that were not found are zero.
+        """
+        out = np.zeros((len(digests), self.key.width), np.float32)  # (n, d)
+        return out, self.read_into(digests, out)
+
+    def read_into(self, digests: Digests, out: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+        """Fill the rows of `out` (n, d) that are found, leave the others, and return which were, (n,).
+
+        One shard is in memory at a time, so `out` can be a memory map larger than memory.
+        """
+        digests = _checked(digests)
+        if out.shape != (len(digests), self.key.width):
+            raise ValueError(f"out must be ({len(digests)}, {self.key.width}), not {out.shape}")
+        self.flush()
+        self._index.refresh()
+        return self._index.fill(digests, out)
+
+    def close(self) -> None:
+        """Write what waits."""
+        self.flush()
+
+    def __enter__(self) -> Cache:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.flush()
+            return
+        try:
+            self.flush()  # Ctrl-C loses nothing that was computed
+        except OutputError as second:
+            log.warning("%s", second)
+
+    def _label(self) -> None:
+        """Make the folder and lay the key's facts beside the shards, for people."""
+        path = self.folder / "key.json"
+        if not path.is_file():
+            make_folder(self.folder, CURE)
+            write_json(path, {**asdict(self.key), "format": _FORMAT}, cure=CURE)
+
+
+def _checked(digests: Digests) -> Digests:
+    if digests.dtype != np.uint8 or digests.ndim != 2 or digests.shape[1] != 32:
+        raise ValueError(f"digests must be uint8 (n, 32), not {digests.dtype} {digests.shape}")
+    return np.ascontiguousarray(digests)

@@ -1,0 +1,83 @@
+"""Several feature files of the same images side by side, as one matrix.
+
+In: paths. Out: `Features`, the files' columns next to each other, or one error that names every file that
+disagrees. It must not know how a file is laid out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from penult.errors import InputError
+from penult.store.h5read import FeatureFile, read_h5
+from penult.store.refusals import shown
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Rows of one or more feature files, d = the sum of their widths."""
+
+    X: npt.NDArray[np.float32]  # (n, d)
+    y: npt.NDArray[np.int64] | None  # (n,)
+    X_test: npt.NDArray[np.float32] | None  # (m, d)
+    train_files: tuple[str, ...] | None
+    test_files: tuple[str, ...] | None
+    classes: tuple[str, ...] | None
+    blocks: tuple[tuple[str, int], ...]  # (name, width) of each file, in column order
+    facts: tuple[dict[str, Any], ...]  # of each file
+
+
+def read_features(paths: Sequence[Path | str]) -> Features:
+    """Return the files' rows with their columns side by side, in the order of the paths.
+
+    Raises `InputError` where row counts, labels, names or classes differ, and what `read_h5` raises.
+    """
+    if not paths:
+        raise InputError("no feature file was given; give at least one .h5 file.")
+    files = [read_h5(path) for path in paths]
+    wrong = [sentence for file in files[1:] for sentence in _differences(files[0], file)]
+    if wrong:
+        raise InputError(
+            f"the feature files do not belong together: {'; '.join(wrong)}. Give files of one set of images."
+        )
+    tests = [file.test for file in files if file.test is not None]
+    return Features(
+        X=np.hstack([file.train for file in files]),
+        y=_first(file.label for file in files),
+        X_test=np.hstack(tests) if tests else None,
+        train_files=_first(file.train_files for file in files),
+        test_files=_first(file.test_files for file in files),
+        classes=_first(file.classes for file in files),
+        blocks=tuple((file.name, file.train.shape[1]) for file in files),
+        facts=tuple(dict(file.facts) for file in files),
+    )
+
+
+def _differences(first: FeatureFile, file: FeatureFile) -> list[str]:
+    """Return a sentence for each thing in which a file differs from the first; a thing must be in both."""
+    here, there = shown(file.path), shown(first.path)
+    wrong = []
+    if len(file.train) != len(first.train):
+        wrong.append(f"{here} has {len(file.train)} training rows and {there} {len(first.train)}")
+    if (file.test is None) != (first.test is None):
+        wrong.append(f"only one of {here} and {there} has test rows")
+    elif file.test is not None and first.test is not None and len(file.test) != len(first.test):
+        wrong.append(f"{here} has {len(file.test)} test rows and {there} {len(first.test)}")
+    if wrong:
+        return wrong
+    for name in ("label", "train_files", "test_files", "classes"):
+        mine, its = getattr(file, name), getattr(first, name)
+        if mine is not None and its is not None and not np.array_equal(mine, its):
+            wrong.append(f"{name} differs between {here} and {there}")
+    return wrong
+
+
+def _first(values: Any) -> Any:
+    """Return the first value that a file has, or None."""
+    return next((value for value in values if value is not None), None)

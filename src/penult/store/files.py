@@ -1,0 +1,152 @@
+"""Whole or absent: how a file gets its final name.
+
+In: a path and what should stand there. Out: that file, complete and synced, or an `OutputError` and the old
+file untouched. Everything is written under a temporary name in the same folder and renamed.
+It must not know what the bytes mean; `disk` does the acts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from penult.errors import OutputError
+from penult.store.disk import disk, here
+from penult.store.refusals import ELSEWHERE, WRITE_FAILURES, refused, shown
+
+PREFIX = ".tmp-"  # then machine, process and a random number, see `leftovers`
+
+
+class _Raw(io.FileIO):
+    """A file whose writes go through `disk`."""
+
+    def write(self, data: Any, /) -> int:
+        return disk.write(self.fileno(), data)
+
+
+class Draft:
+    """A file under its temporary name: `commit` gives it the final one, `discard` removes it.
+
+    Raises `OutputError` at once where the folder can not be written.
+    """
+
+    def __init__(self, path: Path | str, cure: str = ELSEWHERE) -> None:
+        wanted = Path(path)
+        self.path = (
+            wanted.resolve() if wanted.is_symlink() else wanted
+        )  # a link stays, its target is replaced
+        self.cure = cure
+        self.temporary = self.path.parent / f"{PREFIX}{here()}-{os.getpid()}-{secrets.token_hex(4)}"
+        try:
+            _only_plain(self.path)
+            make_folder(self.path.parent, cure)
+            self.descriptor = disk.create(self.temporary)
+        except OutputError:
+            raise
+        except OSError as error:
+            raise refused(error, self.path, cure) from error
+
+    def commit(self) -> None:
+        """Sync the written file, close it, give it its final name and sync the folder."""
+        try:
+            disk.sync(self.descriptor)
+            self._close()
+            disk.replace(self.temporary, self.path)
+            disk.sync_folder(self.path.parent)
+        except OSError as error:
+            self.discard()
+            raise refused(error, self.path, self.cure) from error
+        except BaseException:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        """Remove the temporary file; the final name keeps what it had."""
+        self._close()
+        with contextlib.suppress(OSError):
+            disk.remove(self.temporary)
+
+    def _close(self) -> None:
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def whole(path: Path | str, mode: str = "wb", *, cure: str = ELSEWHERE) -> Iterator[IO[Any]]:
+    """Yield a file that appears under `path`, complete and synced, only if the block ends well.
+
+    `mode` is "wb", or "w" for UTF-8 text (odd bytes of file names pass through, line ends stay as written).
+    `cure` ends the message of the `OutputError` that a full disk or a missing permission raises.
+    """
+    if mode not in ("wb", "w"):
+        raise ValueError(f"mode is 'wb' or 'w', not {mode!r}")
+    draft = Draft(path, cure)
+    raw = _Raw(draft.descriptor, "wb", closefd=False)
+    file: IO[Any] = io.BufferedWriter(raw, 1 << 16)
+    if mode == "w":
+        file = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+    try:
+        yield file
+        if not file.closed:
+            file.flush()
+    except BaseException as error:
+        with contextlib.suppress(OSError):  # closing flushes again what could not be written
+            file.close()
+        draft.discard()
+        if isinstance(error, OSError) and error.errno in WRITE_FAILURES and error.filename is None:
+            raise refused(error, draft.path, cure) from error
+        raise
+    file.close()  # the descriptor stays open: it is synced first
+    draft.commit()
+
+
+def write_text(path: Path | str, text: str, *, cure: str = ELSEWHERE) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    with whole(path, "w", cure=cure) as file:
+        file.write(text)
+
+
+def write_json(path: Path | str, values: Any, *, cure: str = ELSEWHERE) -> None:
+    """Write indented JSON, whole or not at all; NaN is refused, because JSON has none."""
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=True, allow_nan=False) + "\n", cure=cure)
+
+
+def make_folder(folder: Path, cure: str = ELSEWHERE) -> None:
+    """Make a folder and its parents, and sync the names of those that are new."""
+    missing = [p for p in (folder, *folder.parents) if not p.is_dir()]
+    for part in reversed(missing):
+        try:
+            disk.make(part)
+            disk.sync_folder(part.parent)
+        except OSError as error:
+            raise refused(error, part, cure) from error
+
+
+def remove(path: Path) -> bool:
+    """Remove a file if that is possible, and say whether it was."""
+    try:
+        disk.remove(path)
+    except OSError:
+        return False
+    return True
+
+
+def _only_plain(path: Path) -> None:
+    """Refuse a target that a rename would destroy: a device, a pipe, a folder."""
+    try:
+        kind = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(kind):
+        what = "a folder" if stat.S_ISDIR(kind) else "a device or pipe"
+        raise OutputError(
+            f"{shown(path)} is {what}, not a file; give the name of a file that may be replaced."
+        )

@@ -1,0 +1,49 @@
+"""What the system says when it refuses to write, as one sentence for people.
+
+In: the `OSError`, the path that was wanted and the cure that fits it. Out: an `OutputError` to raise.
+It must not know what was being written.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from penult.errors import OutputError
+
+ELSEWHERE = "choose another place for the results with --out DIR"
+
+# What happened, by error number; every other number is told in the system's own words.
+_WHAT = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your disk quota is used up",
+    errno.EFBIG: "the file would be larger than this system allows",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "there is no permission to write there",
+    errno.EPERM: "there is no permission to write there",
+    errno.ENOTDIR: "a part of that path is a file, not a folder",
+    errno.EISDIR: "that is a folder",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.EIO: "the disk reports an error",
+}
+_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+# A write through an open file fails with one of these and has no file name; a failed `open` has one.
+WRITE_FAILURES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+
+
+def refused(error: OSError, path: Path, cure: str = ELSEWHERE) -> OutputError:
+    """Return the error to raise because `path` could not be written; `cure` says where else to write."""
+    number = error.errno or 0
+    what = _WHAT.get(number) or (os.strerror(number) if number else str(error))
+    first = "free some space or " if number in _ROOM else ""
+    return OutputError(
+        f"could not write {shown(path)}: {what}; {first}{cure}. Nothing half-written was left."
+    )
+
+
+def shown(path: Path | str) -> str:
+    """Return a path as printable text: bytes that are no UTF-8 and control characters become escapes."""
+    text = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

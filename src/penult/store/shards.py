@@ -1,0 +1,145 @@
+"""One shard: rows of (digest, vector) in a zip of two arrays that numpy can load, named by its content.
+
+In: digests (m, 32) and vectors (m, d). Out: `shard-<16 hex digits>.npz`, whole or absent; and back again,
+with every byte checked: zip's CRC for the digests, the name (sha256 of the content) for digests and vectors.
+It must not know which images or which network the rows come from. A shard is never opened for writing twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import os
+import struct
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from penult.errors import DamagedFile, OutputError
+from penult.store.files import whole
+from penult.store.refusals import shown
+
+Digests = npt.NDArray[np.uint8]  # (n, 32)
+Vectors = npt.NDArray[np.float32]  # (n, d)
+
+_MEMBERS = ("digests.npy", "vectors.npy")
+# What zipfile raises for one damaged byte or another; RuntimeError includes NotImplementedError.
+_FAILURES = (zipfile.BadZipFile, ValueError, EOFError, KeyError, RuntimeError, OverflowError, struct.error)
+
+
+def write_shard(folder: Path, digests: Digests, vectors: Vectors, cure: str) -> Path:
+    """Write one shard and return its path; the same rows always give the same file.
+
+    Raises `OutputError`. A folder that was deleted meanwhile is made again.
+    """
+    members = (
+        _npy("|u1", digests.shape, digests),
+        _npy("<f4", vectors.shape, vectors.astype("<f4", copy=False)),
+    )
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in zip(_MEMBERS, members, strict=True):
+            archive.writestr(
+                zipfile.ZipInfo(name), data
+            )  # ZipInfo's own date is fixed: same rows, same bytes
+    path = folder / f"{_name(*members)}.npz"
+    for attempt in (1, 2):
+        try:
+            with whole(path, cure=cure) as file:
+                file.write(packed.getbuffer())
+            break
+        except OutputError as error:
+            if attempt == 2 or not isinstance(error.__cause__, FileNotFoundError):
+                raise
+    return path
+
+
+def read_digests(path: Path) -> Digests:
+    """Return the digests of one shard, (m, 32), without its vectors.
+
+    Raises `DamagedFile` for a shard that fails its checks and `OSError` for one that can not be read now.
+    """
+    with _opened(path) as archive:
+        return _digests(_member(archive, 0))
+
+
+def read_shard(path: Path, width: int) -> tuple[Digests, Vectors]:
+    """Return the digests (m, 32) and vectors (m, `width`) of one shard, after every check.
+
+    Raises `DamagedFile` for a shard that fails its checks and `OSError` for one that can not be read now.
+    """
+    with _opened(path) as archive:
+        members = _member(archive, 0), _member(archive, 1)
+        if _name(*members) != path.stem:
+            raise ValueError("the content does not fit the name")
+        digests = _digests(members[0])
+        vectors = _array(members[1], "<f4", (len(digests), width)).astype(np.float32, copy=False)
+        if not np.isfinite(vectors).all():
+            raise ValueError("vectors that are not finite")
+        return digests, vectors
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Yield the zip of a shard; whatever its bytes make go wrong is said as `DamagedFile`."""
+    with path.open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                yield archive
+        except (*_FAILURES, OSError) as error:
+            if (
+                isinstance(error, OSError) and error.errno != errno.EINVAL
+            ):  # EINVAL: an offset that can not be
+                raise
+            raise DamagedFile(
+                f"the cache file {shown(path)} is damaged ({error}); its images are computed again."
+            ) from error
+
+
+def _member(archive: zipfile.ZipFile, number: int) -> bytes:
+    """Return one member, read to its end so that zipfile compares its CRC."""
+    entries = archive.infolist()
+    if tuple(entry.filename for entry in entries) != _MEMBERS:
+        raise ValueError("not the two arrays of a shard")
+    entry = entries[number]
+    size = os.fstat(archive.fp.fileno()).st_size if archive.fp else 0
+    if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
+        raise ValueError("a size that can not be")
+    return archive.read(entry)
+
+
+def _name(digests: bytes, vectors: bytes) -> str:
+    content = hashlib.sha256(digests)
+    content.update(vectors)
+    return f"shard-{content.hexdigest()[:16]}"
+
+
+def _digests(member: bytes) -> Digests:
+    return _array(member, "|u1", ((len(member) - len(_header("|u1", (1, 32)))) // 32, 32)).astype(np.uint8)
+
+
+def _array(member: bytes, kind: str, shape: tuple[int, int]) -> npt.NDArray[np.generic]:
+    """Return the array of a member whose header must be, byte for byte, the one that we write for this shape.
+
+    So nothing is parsed that could lie, and pickled objects are no question at all.
+    """
+    header = _header(kind, shape)
+    size = np.dtype(kind).itemsize * shape[0] * shape[1]
+    if min(shape) < 1 or len(member) != len(header) + size or not member.startswith(header):
+        raise ValueError(f"not an array {shape} of {kind}")
+    return np.frombuffer(member, kind, offset=len(header)).reshape(shape)
+
+
+def _npy(kind: str, shape: tuple[int, ...], rows: npt.NDArray[np.generic]) -> bytes:
+    return _header(kind, shape) + np.ascontiguousarray(rows).tobytes()
+
+
+def _header(kind: str, shape: tuple[int, ...]) -> bytes:
+    """Return the header of numpy's file format 1.0, padded to 128 bytes."""
+    text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {tuple(shape)!r}, }}"
+    return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.ljust(117).encode("ascii") + b"\n"

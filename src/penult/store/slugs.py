@@ -1,0 +1,28 @@
+"""File names for backbones: `data_<slug>.h5`.
+
+In: a backbone's name. Out: the part of a file name that stands for it, the seed's own where there is one.
+It must not know what a backbone is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+_LONGEST = 100
+
+
+def slug(name: str) -> str:
+    """Return a name with letters, digits, `_`, `-`, `.` only; `keras:ResNet50` is the seed's `ResNet50`."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name.removeprefix("keras:"))[:_LONGEST]
+
+
+def slugs(names: Sequence[str], digests: Sequence[str]) -> list[str]:
+    """Return one slug for each name; those that clash, case apart, get six digits of their digest."""
+    plain = [slug(name) for name in names]
+    count = Counter(text.casefold() for text in plain)
+    return [
+        f"{text}-{digest[:6]}" if count[text.casefold()] > 1 else text
+        for text, digest in zip(plain, digests, strict=True)
+    ]
