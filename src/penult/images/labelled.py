@@ -54,6 +54,8 @@ def scan_labelled(
     else:
         wrong = "does not exist" if place == "nothing" else "is neither a folder nor a CSV"
         raise InputError(f"'{show(path)}' {wrong}; give a folder of class folders, or a CSV with file,label")
+    if not images:
+        raise InputError(f"'{show(path)}' lists no images; add a row for each image")
     labels = sorted({str(image.label) for image in images}, key=natural_key)
     result = ImageSet(root, tuple(images), tuple(classes or labels), tally.ignored, tally.notes)
     if classes:

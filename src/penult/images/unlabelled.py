@@ -24,7 +24,7 @@ def scan_unlabelled(source: Source | Sequence[Source], classes: Sequence[str] = 
     """Find the images of a source, with labels where all of them are sure to be among `classes`.
 
     A folder, flat or not: ids are relative to it; its sub-folders are labels only when all that hold images
-    are named after classes and no image lies beside them. A CSV with the column `file`: its order is kept, and
+    are named after classes and no image lies beside them. A CSV with the column `file`: its order is kept,
     a column `label` counts when all its labels are classes. Files and folders in a list: ids are the paths as
     they were given, in that order.
     Raises InputError if something does not exist or there is no image.
