@@ -3,12 +3,12 @@
 Comes in: a head (any scikit-learn classifier), features, class numbers and groups; or probabilities made
 elsewhere.
 Goes out: `Evaluation` (numbers with 95 % intervals, and the rows that they come from), `LearningCurve`,
-`Row`, `Difference`.
+ `Difference`.
 Must not know: files, images, networks, pictures of the results. Needs numpy alone, and what the head itself
 needs.
 """
 
-from penult.evaluate.compare import Difference, Row, paired_difference, summary_rows
+from penult.evaluate.compare import Difference, paired_difference, summary_rows
 from penult.evaluate.crossval import cross_validate
 from penult.evaluate.curve import LearningCurve, learning_curve
 from penult.evaluate.evaluation import ClassScore, Evaluation, score
@@ -22,7 +22,6 @@ __all__ = [
     "Evaluation",
     "LearningCurve",
     "Reliability",
-    "Row",
     "Score",
     "cross_validate",
     "learning_curve",

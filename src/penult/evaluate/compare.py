@@ -1,6 +1,6 @@
 """Evaluations side by side: is one really better, or is it chance?
 
-Comes in: evaluations of the same images. Goes out: `Row` for a table or a figure, `Difference`.
+Comes in: evaluations of the same images. Goes out: lines of a table, `Difference`.
 Must not know: which one will be chosen.
 """
 
@@ -14,24 +14,8 @@ import numpy as np
 
 from penult.errors import InputError, unknown
 from penult.evaluate.evaluation import Evaluation
-from penult.evaluate.intervals import Score, interval, resample
+from penult.evaluate.intervals import interval, resample
 from penult.evaluate.measures import per_image
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One evaluation as a line of a table: its name, how many images it is measured on, its scores."""
-
-    name: str
-    images: int
-    scores: dict[str, Score]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return one flat line: name, images, then accuracy, accuracy_low, accuracy_high and so on."""
-        line: dict[str, Any] = {"name": self.name, "images": self.images}
-        for metric, score in self.scores.items():
-            line |= {metric: score.value, f"{metric}_low": score.low, f"{metric}_high": score.high}
-        return line
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +34,19 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
-def summary_rows(evaluations: Iterable[Evaluation]) -> list[Row]:
-    """Return one row an evaluation, in the order given."""
-    return [Row(one.name, int(one.measured.sum()), one.scores) for one in evaluations]
+def summary_rows(evaluations: Iterable[Evaluation]) -> list[dict[str, Any]]:
+    """Return one flat line an evaluation, in the order given, of plain JSON values.
+
+    Its keys: name, images (measured), then accuracy, accuracy_low, accuracy_high, log_loss and so on.
+    """
+    return [_row(one) for one in evaluations]
+
+
+def _row(one: Evaluation) -> dict[str, Any]:
+    line: dict[str, Any] = {"name": one.name, "images": int(one.measured.sum())}
+    for metric, score in one.scores.items():
+        line |= {metric: score.value, f"{metric}_low": score.low, f"{metric}_high": score.high}
+    return line
 
 
 def paired_difference(first: Evaluation, second: Evaluation, metric: str = "log_loss") -> Difference:

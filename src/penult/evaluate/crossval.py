@@ -19,22 +19,25 @@ from penult.evaluate.folds import outer_folds
 from penult.evaluate.intervals import Floats, Ints
 
 
-def cross_validate(
+def cross_validate(  # noqa: PLR0913  one call says the whole protocol
     head: Any,
     X: NDArray[Any],
     y: ArrayLike,
     classes: Sequence[str],
     groups: ArrayLike | None = None,
+    *,
     folds: int = 5,
     seed: int = 0,
     held_out_above: int = 5000,
+    name: str = "",
 ) -> Evaluation:
     """Measure `head` on images that it was not fitted on.
 
     X (n, d) features, y (n,) class numbers, groups (n,) what must not be parted. A fresh clone is fitted for
     each of `folds` outer folds, so each image has one out-of-fold row; above `held_out_above` images one fold
     is held out and the others are not measured (NaN rows, fold -1). The same seed gives the same folds, so
-    evaluations of several heads are paired. Raises InputError where a class lies in fewer than two groups.
+    evaluations of several heads are paired. `name` is what the evaluation is called, such as "logistic on all
+    three". Raises InputError where a class lies in fewer than two groups.
     """
     numbers, grouping = check_labels(y, classes, groups)
     if len(X) != len(numbers):
@@ -48,7 +51,7 @@ def cross_validate(
         proba[fold == part] = probabilities(fitted, X[fold == part], len(classes))
         choices.append(dict(getattr(fitted, "choice_", {})))
     fold = np.where(np.isin(fold, parts), fold, -1)
-    return build(type(head).__name__, classes, numbers, proba, fold, grouping, choices)
+    return build(name or type(head).__name__, classes, numbers, proba, fold, grouping, choices)
 
 
 def fit_rows(head: Any, X: NDArray[Any], y: Ints, groups: NDArray[Any] | None, rows: Ints) -> Any:

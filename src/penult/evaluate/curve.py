@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.errors import InputError
 from penult.evaluate.crossval import fit_rows, probabilities
 from penult.evaluate.evaluation import Evaluation
 from penult.evaluate.intervals import Floats, Ints, Score
@@ -50,18 +49,16 @@ def learning_curve(
     Labels, groups and folds are those of `evaluation`, which is also the last point: it costs nothing. Every
     size is measured on the same images, the first `repeats` folds, after training inside the other folds on
     sets that grow: stratified, groups whole, each set part of the next. `sizes` (default: four) are images
-    for training; there are `len(sizes) * repeats` fits. The interval is over the measured images, not over
-    the choice of the training images. Raises InputError if no size is below the evaluation's own.
+    for training; those with fewer than four a class, or no fewer than the evaluation had, are left out. There
+    are at most `len(sizes) * repeats` fits. The interval is over the measured images, not over the choice of
+    the training images.
     """
     parts = sorted(set(evaluation.fold[evaluation.measured].tolist()))[:repeats]
     whole = min(int(np.sum(evaluation.fold != part)) for part in parts)
     k = len(evaluation.classes)
-    wanted = sorted({int(s) for s in (log_spaced(whole, k) if sizes is None else sizes) if k <= s < whole})
-    if not wanted:
-        raise InputError(
-            f"no size for a learning curve lies between {k} and {whole} training images; "
-            "add photos or leave the curve out."
-        )
+    wanted = sorted(
+        {int(s) for s in (log_spaced(whole, k) if sizes is None else sizes) if 4 * k <= s < whole}
+    )
     here = np.isin(evaluation.fold, parts)  # (n,)
     proba = {size: np.full(evaluation.proba.shape, np.nan) for size in wanted}  # each (n, k)
     for part in parts:

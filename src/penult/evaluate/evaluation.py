@@ -57,10 +57,6 @@ class Evaluation:
         """Return which images were measured, (n,)."""
         return self.fold >= 0
 
-    def named(self, name: str) -> Evaluation:
-        """Return the same under another name, e.g. "logistic on all three"."""
-        return dataclasses.replace(self, name=name)
-
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as plain JSON values (NaN becomes None), without the rows per image."""
         return {

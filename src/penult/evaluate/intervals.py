@@ -82,7 +82,8 @@ def interval(value: float, resampled: Floats, limits: tuple[float, float]) -> Sc
     resampling adds noise to every bin of a calibration error and so puts it systematically too high.
     """
     low, high = np.quantile(resampled, [0.025, 0.975]) - (resampled.mean() - value)
-    return Score(float(value), float(np.clip(low, *limits)), float(np.clip(high, *limits)))
+    low, high = np.clip([min(low, value), max(high, value)], *limits)
+    return Score(float(value), float(low), float(high))
 
 
 def wilson(hits: Any, total: Any) -> tuple[Any, Any]:
@@ -96,4 +97,5 @@ def wilson(hits: Any, total: Any) -> tuple[Any, Any]:
     spread = 1 + Z95**2 / n
     middle = (share + Z95**2 / (2 * n)) / spread
     half = Z95 * np.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2)) / spread
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+    # rounding must not put a share of 0 or 1 outside its own interval
+    return np.minimum(np.clip(middle - half, 0, 1), share), np.maximum(np.clip(middle + half, 0, 1), share)

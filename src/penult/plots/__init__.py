@@ -1,0 +1,25 @@
+"""Figures of results, as PNG and SVG.
+
+Comes in: an `Evaluation`, a `LearningCurve`, a head's history or path.
+Goes out: matplotlib figures, or files in a folder.
+Must not know: images, features, heads. It computes nothing: every number shown was measured by `evaluate`.
+matplotlib is imported inside the functions, and never its pyplot: no global figure list, no display.
+"""
+
+from penult.plots.calibration import reliability
+from penult.plots.compared import comparison
+from penult.plots.curves import learning_curve, regularisation, training_curves
+from penult.plots.matrix import confusion
+from penult.plots.save import save_all
+from penult.plots.style import save
+
+__all__ = [
+    "comparison",
+    "confusion",
+    "learning_curve",
+    "regularisation",
+    "reliability",
+    "save",
+    "save_all",
+    "training_curves",
+]
