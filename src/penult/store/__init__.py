@@ -1,38 +1,40 @@
-"""What stands on disk: files that are whole or absent, the feature cache, HDF5 feature files, the run folder.
+"""What stands on disk: files that are whole or absent, the feature cache, HDF5 feature files.
 
 In: arrays, digests, names. Out: files, and the same arrays again, checked. The only user of h5py.
 It must not know images, networks or heads.
 """
 
-from penult.store.cache import Cache, Key, default_cache
-from penult.store.features import Features, read_features
-from penult.store.files import whole, write_json, write_text
+from penult.store.cache import Cache, default_cache
+from penult.store.features import Features, read_features, row_digests
+from penult.store.files import make_folder, whole, whole_text, write_json, write_text
+from penult.store.h5plan import RowBlocks
 from penult.store.h5read import FeatureFile, read_h5
-from penult.store.h5write import H5File, H5Job, RowBlocks, Written, start_h5, write_h5
+from penult.store.h5write import H5Writer, Written, write_h5
 from penult.store.leftovers import sweep
+from penult.store.memory import MemoryCache, Rows
 from penult.store.refusals import shown
-from penult.store.run import open_run
 from penult.store.slugs import slug, slugs
 
 __all__ = [
     "Cache",
     "FeatureFile",
     "Features",
-    "H5File",
-    "H5Job",
-    "Key",
+    "H5Writer",
+    "MemoryCache",
     "RowBlocks",
+    "Rows",
     "Written",
     "default_cache",
-    "open_run",
+    "make_folder",
     "read_features",
     "read_h5",
+    "row_digests",
     "shown",
     "slug",
     "slugs",
-    "start_h5",
     "sweep",
     "whole",
+    "whole_text",
     "write_h5",
     "write_json",
     "write_text",

@@ -14,7 +14,6 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -35,23 +34,6 @@ _SHARD_BYTES = 2 << 20
 _SECONDS = 10.0  # a shard is written at least this often, so that a kill never costs more
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """Everything beside the picture that a vector depends on; vectors of different keys never meet."""
-
-    backbone: str  # digest of weights and recipe
-    road: str  # version of mode table, decoder and resize
-    engine: str
-    precision: str
-    width: int
-
-    @property
-    def name(self) -> str:
-        """The folder's name: 32 hex digits of the sha256 of these facts."""
-        text = json.dumps({**asdict(self), "format": _FORMAT}, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
 def default_cache(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
     """Return the user's cache folder for penult; the variable PENULT_CACHE goes before the system's place."""
     if chosen := environment.get("PENULT_CACHE"):
@@ -67,7 +49,10 @@ def default_cache(environment: Mapping[str, str] = os.environ, platform: str = s
 
 
 class Cache:
-    """Vectors of one key in one cache folder (`None`: the user's own, see `default_cache`).
+    """Vectors by the digest of their picture, in one cache folder (`None`: the user's, `default_cache`).
+
+    `facts` are everything beside the picture that a vector depends on: backbone digest, version of the pixel
+    road, engine, precision, and its `width`. Vectors of different facts never meet: each has a folder.
 
     Rows count as saved when `add` has written their shard: every `rows_per_shard` rows, every ten seconds,
     and at `flush`, `close` or the end of a `with` block. Raises `OutputError` when the folder can not be
@@ -76,16 +61,19 @@ class Cache:
     read again.
     """
 
-    def __init__(self, folder: Path | str | None, key: Key, *, rows_per_shard: int | None = None) -> None:
+    def __init__(
+        self, folder: Path | str | None, facts: Mapping[str, str], *, rows_per_shard: int | None = None
+    ) -> None:
         root = default_cache() if folder is None else Path(folder)
-        self.key = key
-        self.folder = root / "features" / key.name
-        self.rows_per_shard = rows_per_shard or min(max(_SHARD_BYTES // (4 * key.width + 32), 64), 8192)
+        self.facts = {**facts, "format": str(_FORMAT)}
+        self.width = int(facts["width"])
+        self.folder = root / "features" / _folder(self.facts)
+        self.rows_per_shard = rows_per_shard or min(max(_SHARD_BYTES // (4 * self.width + 32), 64), 8192)
         self._waiting: list[tuple[Digests, Vectors]] = []
         self._since = 0.0
         self._label()
         sweep(self.folder)
-        self._index = Index(self.folder, key.width)
+        self._index = Index(self.folder, self.width)
 
     def known(self) -> Digests:
         """Return the digests that can be read, sorted, each once, (m, 32)."""
@@ -105,12 +93,13 @@ class Cache:
         its rows then stay in memory, and the next `add` or `flush` tries again.
         """
         digests = _checked(digests)
-        if vectors.shape != (len(digests), self.key.width):
-            raise ValueError(f"vectors must be ({len(digests)}, {self.key.width}), not {vectors.shape}")
+        if vectors.shape != (len(digests), self.width):
+            raise ValueError(f"vectors must be ({len(digests)}, {self.width}), not {vectors.shape}")
         if not np.isfinite(vectors).all():
             bad = int((~np.isfinite(vectors).all(axis=1)).sum())
+            name = self.facts.get("backbone", "the backbone")
             raise InputError(
-                f"{bad} of {len(vectors)} vectors of backbone {self.key.backbone[:12]} are not finite; "
+                f"{bad} of {len(vectors)} vectors of {name} are not finite; "
                 "nothing was stored. Run the network with --precision f32."
             )
         if len(digests) == 0:
@@ -139,7 +128,7 @@ class Cache:
 
         Rows that were not found are zero.
         """
-        out = np.zeros((len(digests), self.key.width), np.float32)  # (n, d)
+        out = np.zeros((len(digests), self.width), np.float32)  # (n, d)
         return out, self.read_into(digests, out)
 
     def read_into(self, digests: Digests, out: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
@@ -148,8 +137,8 @@ class Cache:
         One shard is in memory at a time, so `out` can be a memory map larger than memory.
         """
         digests = _checked(digests)
-        if out.shape != (len(digests), self.key.width):
-            raise ValueError(f"out must be ({len(digests)}, {self.key.width}), not {out.shape}")
+        if out.shape != (len(digests), self.width):
+            raise ValueError(f"out must be ({len(digests)}, {self.width}), not {out.shape}")
         self.flush()
         self._index.refresh()
         return self._index.fill(digests, out)
@@ -173,11 +162,17 @@ class Cache:
             log.warning("%s", second)
 
     def _label(self) -> None:
-        """Make the folder and lay the key's facts beside the shards, for people."""
+        """Make the folder and lay the facts beside the shards, for people."""
         path = self.folder / "key.json"
         if not path.is_file():
             make_folder(self.folder, CURE)
-            write_json(path, {**asdict(self.key), "format": _FORMAT}, cure=CURE)
+            write_json(path, self.facts, cure=CURE)
+
+
+def _folder(facts: Mapping[str, str]) -> str:
+    """Return the folder's name: 32 hex digits of the sha256 of the facts."""
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _checked(digests: Digests) -> Digests:

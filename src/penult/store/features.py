@@ -6,6 +6,7 @@ disagrees. It must not know how a file is laid out.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +27,12 @@ class Features:
     X: npt.NDArray[np.float32]  # (n, d)
     y: npt.NDArray[np.int64] | None  # (n,)
     X_test: npt.NDArray[np.float32] | None  # (m, d)
-    train_files: tuple[str, ...] | None
+    files: tuple[str, ...] | None  # of the training rows
     test_files: tuple[str, ...] | None
     classes: tuple[str, ...] | None
-    blocks: tuple[tuple[str, int], ...]  # (name, width) of each file, in column order
-    facts: tuple[dict[str, Any], ...]  # of each file
+    names: tuple[str, ...]  # of each feature file, in column order
+    blocks: tuple[int, ...]  # width of each
+    facts: tuple[dict[str, Any], ...]  # of each
 
 
 def read_features(paths: Sequence[Path | str]) -> Features:
@@ -51,12 +53,20 @@ def read_features(paths: Sequence[Path | str]) -> Features:
         X=np.hstack([file.train for file in files]),
         y=_first(file.label for file in files),
         X_test=np.hstack(tests) if tests else None,
-        train_files=_first(file.train_files for file in files),
+        files=_first(file.train_files for file in files),
         test_files=_first(file.test_files for file in files),
         classes=_first(file.classes for file in files),
-        blocks=tuple((file.name, file.train.shape[1]) for file in files),
+        names=tuple(file.name for file in files),
+        blocks=tuple(file.train.shape[1] for file in files),
         facts=tuple(dict(file.facts) for file in files),
     )
+
+
+def row_digests(X: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Return the sha256 of each row (n, d), (n, 32): what stands for the picture where there is none."""
+    rows = np.ascontiguousarray(X, "<f4")
+    text = b"".join(hashlib.sha256(row).digest() for row in rows)
+    return np.frombuffer(text, np.uint8).reshape(-1, 32)
 
 
 def _differences(first: FeatureFile, file: FeatureFile) -> list[str]:

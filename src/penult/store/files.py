@@ -80,19 +80,13 @@ class Draft:
 
 
 @contextlib.contextmanager
-def whole(path: Path | str, mode: str = "wb", *, cure: str = ELSEWHERE) -> Iterator[IO[Any]]:
-    """Yield a file that appears under `path`, complete and synced, only if the block ends well.
+def whole(path: Path | str, *, cure: str = ELSEWHERE) -> Iterator[IO[bytes]]:
+    """Yield a binary file that appears under `path`, complete and synced, only if the block ends well.
 
-    `mode` is "wb", or "w" for UTF-8 text (odd bytes of file names pass through, line ends stay as written).
     `cure` ends the message of the `OutputError` that a full disk or a missing permission raises.
     """
-    if mode not in ("wb", "w"):
-        raise ValueError(f"mode is 'wb' or 'w', not {mode!r}")
     draft = Draft(path, cure)
-    raw = _Raw(draft.descriptor, "wb", closefd=False)
-    file: IO[Any] = io.BufferedWriter(raw, 1 << 16)
-    if mode == "w":
-        file = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+    file = io.BufferedWriter(_Raw(draft.descriptor, "wb", closefd=False), 1 << 16)
     try:
         yield file
         if not file.closed:
@@ -108,9 +102,25 @@ def whole(path: Path | str, mode: str = "wb", *, cure: str = ELSEWHERE) -> Itera
     draft.commit()
 
 
+@contextlib.contextmanager
+def whole_text(path: Path | str, *, cure: str = ELSEWHERE) -> Iterator[IO[str]]:
+    """Yield a UTF-8 text file that appears whole or not at all, see `whole`.
+
+    Odd bytes of file names pass through (surrogateescape), and line ends stay as they are written.
+    """
+    with whole(path, cure=cure) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+        try:
+            yield text
+            text.flush()
+        finally:
+            with contextlib.suppress(OSError):  # what could not be written was said by the flush above
+                text.detach()
+
+
 def write_text(path: Path | str, text: str, *, cure: str = ELSEWHERE) -> None:
     """Write UTF-8 text, whole or not at all."""
-    with whole(path, "w", cure=cure) as file:
+    with whole_text(path, cure=cure) as file:
         file.write(text)
 
 

@@ -111,7 +111,7 @@ def _compare(path: Path, content: dict[str, Any] | None, raw: dict[str, Array]) 
 
 
 def _sum(values: Array) -> str:
-    return hashlib.sha256(memoryview(np.ascontiguousarray(values))).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
 
 
 def _features(path: Path, name: str, values: Array) -> npt.NDArray[np.float32]:

@@ -6,47 +6,26 @@ It must not load h5py: the writing is done by `h5child`, and rows are streamed t
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import queue
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from errno import ENOSPC
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
-
-from penult.errors import InputError, OutputError
+from penult.errors import OutputError
 from penult.store.files import Draft
+from penult.store.h5plan import Array, Plan, RowBlocks
 from penult.store.refusals import ELSEWHERE, refused, shown
-
-_BLOCK = 1 << 20
-_MOST_FACTS = 60_000  # bytes; HDF5 1.8 keeps an attribute in a header of 64 KB
-Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RowBlocks:
-    """A matrix (n, d) float32 that is not in memory: its shape, and the blocks of rows that make it up."""
-
-    shape: tuple[int, int]
-    blocks: Iterable[npt.NDArray[np.floating]]
-
-
-@dataclass(frozen=True)
-class H5File:
-    """One file to write: float arrays become float32, integers int64; names keep bytes that are no UTF-8."""
-
-    path: Path
-    arrays: Mapping[str, Array | RowBlocks]  # train (n, d), test (m, d), label (n,)
-    names: Mapping[str, Sequence[str]] = field(default_factory=dict)  # train_files, test_files, classes
-    facts: Mapping[str, Any] = field(default_factory=dict)  # recipe and the like, as plain JSON values
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,43 +37,56 @@ class Written:
     size: int
 
 
-def write_h5(file: H5File, *, cure: str = ELSEWHERE) -> Written:
-    """Write one file, whole or not at all.
+class H5Writer:
+    """Feature files written in a process of their own while the caller goes on; see `write` and `finish`.
 
-    Raises `OutputError` (disk full, no permission; an old file stays) and `InputError` (rows not finite).
+    As a `with` block: finished at its end, cancelled by an exception. One process writes all files.
     """
-    return start_h5([file], cure=cure).finish()[0]
 
-
-def start_h5(files: Sequence[H5File], *, cure: str = ELSEWHERE) -> H5Job:
-    """Start to write several files in a process of their own and return at once; see `H5Job.finish`.
-
-    Raises `OutputError` where a folder can not be written. The arrays must stay unchanged until `finish`.
-    """
-    return H5Job(files, cure)
-
-
-class H5Job:
-    """Files that are being written. As a `with` block: finished at its end, cancelled by an exception."""
-
-    def __init__(self, files: Sequence[H5File], cure: str) -> None:
-        self._plans = [_Plan(file) for file in files]
+    def __init__(self, *, cure: str = ELSEWHERE) -> None:
+        self._cure = cure
+        self._child = _start_child()
+        self._asked: queue.SimpleQueue[tuple[Plan, Draft] | None] = queue.SimpleQueue()
+        self._drafts: list[Draft] = []
         self._written: list[Written] = []
         self._error: BaseException | None = None
-        self._drafts: list[Draft] = []
-        try:
-            for file in files:
-                self._drafts.append(Draft(file.path, cure))
-            self._child = _start_child()
-        except BaseException:
-            self._discard()
-            raise
-        self._thread = threading.Thread(target=self._run, name="penult-h5")
+        # A daemon: a caller that dies in between leaves no file half-written and is not kept alive for it.
+        self._thread = threading.Thread(target=self._run, name="penult-h5", daemon=True)
         self._thread.start()
+        atexit.register(self.cancel)
+
+    def write(
+        self,
+        path: Path | str,
+        *,
+        train: Array | RowBlocks,  # (n, d)
+        test: Array | RowBlocks | None = None,  # (m, d)
+        label: Array | None = None,  # (n,)
+        train_files: Sequence[str] | None = None,
+        test_files: Sequence[str] | None = None,
+        classes: Sequence[str] | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Take one file to write and return at once; the arrays must stay unchanged until `finish`.
+
+        What is None or has no names is left out. `facts` are plain JSON values, the recipe among them.
+        Raises `OutputError` where the folder can not be written.
+        """
+        arrays = {"train": train, "test": test, "label": label}
+        names = {"train_files": train_files, "test_files": test_files, "classes": classes}
+        plan = Plan(Path(path), arrays, names, facts or {})
+        draft = Draft(path, self._cure)
+        self._drafts.append(draft)
+        self._asked.put((plan, draft))
 
     def finish(self) -> list[Written]:
-        """Wait until every file stands, and return them in order; raise what stopped the first that fails."""
-        self._thread.join()
+        """Wait until every file stands, and return them in order.
+
+        Raises what stopped the first that does not: `OutputError` (disk full, no permission; an old file
+        stays), `InputError` (features that are not finite). It and those after it leave nothing behind.
+        """
+        self._asked.put(None)
+        self._end()
         if self._error is not None:
             raise self._error
         return self._written
@@ -102,9 +94,10 @@ class H5Job:
     def cancel(self) -> None:
         """Stop; files that are not finished leave nothing behind."""
         self._child.kill()
-        self._thread.join()
+        self._asked.put(None)
+        self._end()
 
-    def __enter__(self) -> H5Job:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -115,129 +108,70 @@ class H5Job:
         else:
             self.cancel()
 
+    def _end(self) -> None:
+        self._thread.join()
+        atexit.unregister(self.cancel)
+        for draft in self._drafts:
+            draft.discard()
+        self._drafts.clear()
+
     def _run(self) -> None:
+        """Send what is asked for, file after file, until there is no more or one fails."""
         try:
-            for plan, draft in zip(self._plans, list(self._drafts), strict=True):
+            while (asked := self._asked.get()) is not None:
+                plan, draft = asked
                 answer = self._one(plan, draft)
                 draft.commit()
                 self._drafts.remove(draft)
-                self._written.append(Written(Path(plan.file.path), answer["sha256"], answer["size"]))
-            with suppress(OSError):
-                self._stdin.write(bytes(8))
-                self._stdin.close()
+                self._written.append(Written(plan.path, answer["sha256"], answer["size"]))
+            self._send(bytes(8))
         except BaseException as error:  # the caller gets it from `finish`
             self._error = error
             self._child.kill()
         finally:
-            with suppress(OSError):
-                self._stdin.close()
+            for pipe in (self._child.stdin, self._child.stdout):
+                with suppress(OSError):
+                    pipe.close()  # type: ignore[union-attr]  # both are pipes, see _start_child
             self._child.wait()
-            if self._child.stdout:
-                self._child.stdout.close()
-            self._discard()
 
-    @property
-    def _stdin(self) -> Any:
-        return self._child.stdin
+    def _send(self, data: bytes) -> None:
+        pipe = self._child.stdin
+        with suppress(OSError):  # the child gave up; its answer says why
+            pipe.write(data)  # type: ignore[union-attr]
+            pipe.flush()  # type: ignore[union-attr]
 
-    def _one(self, plan: _Plan, draft: Draft) -> dict[str, Any]:
+    def _one(self, plan: Plan, draft: Draft) -> dict[str, Any]:
         """Send one file and return the child's answer."""
-        try:
-            header = plan.header(draft.temporary)
-            self._stdin.write(len(header).to_bytes(8, "little") + header)
-            for data in plan.rows():
-                self._stdin.write(data)
-            self._stdin.flush()
-        except BrokenPipeError:  # the child gave up; its answer says why
-            pass
-        line = self._child.stdout.readline() if self._child.stdout else b""
+        header = plan.header(draft.temporary)
+        self._send(len(header).to_bytes(8, "little") + header)
+        for data in plan.rows():
+            if self._child.poll() is not None:
+                break
+            self._send(data)
+        line = self._child.stdout.readline()  # type: ignore[union-attr]
         answer: dict[str, Any] = json.loads(line) if line else {"error": "", "errno": 0}
-        if "error" not in answer:
-            return answer
-        raise self._failure(plan, draft, answer)
+        if "error" in answer:
+            raise self._failure(plan, draft, answer)
+        return answer
 
-    def _failure(self, plan: _Plan, draft: Draft, answer: dict[str, Any]) -> OutputError:
+    def _failure(self, plan: Plan, draft: Draft, answer: dict[str, Any]) -> OutputError:
         if answer["errno"]:
-            return refused(OSError(answer["errno"], answer["error"]), draft.path, draft.cure)
+            return refused(OSError(answer["errno"], answer["error"]), draft.path, self._cure)
         code = self._child.wait()
-        if shutil.disk_usage(draft.path.parent).free < plan.size:
-            return refused(OSError(28, "No space left on device"), draft.path, draft.cure)
+        with suppress(OSError):
+            if shutil.disk_usage(draft.path.parent).free < plan.size:
+                return refused(OSError(ENOSPC, "no space"), draft.path, self._cure)
         why = answer["error"] or f"the process that writes it ended with code {code}"
         return OutputError(
-            f"could not write {shown(draft.path)}: {why}; {draft.cure}. Nothing half-written was left."
+            f"could not write {shown(draft.path)}: {why}; {self._cure}. Nothing half-written was left."
         )
 
-    def _discard(self) -> None:
-        while self._drafts:
-            self._drafts.pop().discard()
 
-
-class _Plan:
-    """One file as the stream wants it: a header, then bytes."""
-
-    def __init__(self, file: H5File) -> None:
-        self.file = file
-        self.sources: dict[str, Array | RowBlocks] = {
-            **file.arrays,
-            **{k: _text(v) for k, v in file.names.items()},
-        }
-        self.kinds = {name: _kind(name, source) for name, source in self.sources.items()}
-        self.size = sum(
-            self.kinds[name].itemsize * int(np.prod(source.shape)) for name, source in self.sources.items()
-        )
-        if len(json.dumps(dict(file.facts))) > _MOST_FACTS:
-            raise ValueError(f"the facts of {file.path} are larger than {_MOST_FACTS} bytes of JSON")
-
-    def header(self, path: Path) -> bytes:
-        """Return what the child must know before the rows come."""
-        arrays = [
-            {"name": name, "dtype": self.kinds[name].str, "shape": list(source.shape)}
-            for name, source in self.sources.items()
-        ]
-        return json.dumps(
-            {"path": str(path.absolute()), "arrays": arrays, "facts": dict(self.file.facts)},
-            allow_nan=False,
-        ).encode()
-
-    def rows(self) -> Iterator[bytes]:
-        """Yield the bytes of all arrays, about a megabyte at a time."""
-        for name, source in self.sources.items():
-            count = 0
-            for block in source.blocks if isinstance(source, RowBlocks) else _blocks(source):
-                data = np.ascontiguousarray(block, self.kinds[name])
-                if data.shape[1:] != tuple(source.shape[1:]):
-                    raise ValueError(
-                        f"a block of {name} is {data.shape}, its rows should be {source.shape[1:]}"
-                    )
-                if data.dtype.kind == "f" and not np.isfinite(data).all():
-                    raise InputError(
-                        f"{name} of {shown(self.file.path)} is not finite everywhere; it is not written."
-                    )
-                count += len(data)
-                yield data.tobytes()
-            if count != source.shape[0]:
-                raise ValueError(f"{name} should have {source.shape[0]} rows, its blocks have {count}")
-
-
-def _blocks(array: Array) -> Iterator[Array]:
-    step = max(1, _BLOCK * len(array) // max(array.nbytes, 1))
-    for start in range(0, len(array), step):
-        yield array[start : start + step]
-
-
-def _text(names: Sequence[str]) -> npt.NDArray[np.bytes_]:
-    """Return names as bytes of one width: those the file system has, whatever they mean."""
-    return np.array([name.encode("utf-8", "surrogateescape") for name in names] or np.empty(0, "S1"))
-
-
-def _kind(name: str, source: Array | RowBlocks) -> np.dtype[Any]:
-    if isinstance(source, RowBlocks) or source.dtype.kind == "f":
-        return np.dtype("<f4")
-    if source.dtype.kind in "iub":
-        return np.dtype("<i8")
-    if source.dtype.kind == "S":
-        return np.dtype(f"S{max(source.dtype.itemsize, 1)}")
-    raise ValueError(f"{name} must be an array of numbers, not of {source.dtype}")
+def write_h5(path: Path | str, *, cure: str = ELSEWHERE, **content: Any) -> Written:
+    """Write one file, whole or not at all; `content` is what `H5Writer.write` takes."""
+    with H5Writer(cure=cure) as writer:
+        writer.write(path, **content)
+        return writer.finish()[0]
 
 
 def _start_child() -> subprocess.Popen[bytes]:

@@ -18,11 +18,11 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name.removeprefix("keras:"))[:_LONGEST]
 
 
-def slugs(names: Sequence[str], digests: Sequence[str]) -> list[str]:
-    """Return one slug for each name; those that clash, case apart, get six digits of their digest."""
-    plain = [slug(name) for name in names]
+def slugs(backbones: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a slug for each (name, digest); those that clash, case apart, get six digits of their digest."""
+    plain = [slug(name) for name, _ in backbones]
     count = Counter(text.casefold() for text in plain)
     return [
         f"{text}-{digest[:6]}" if count[text.casefold()] > 1 else text
-        for text, digest in zip(plain, digests, strict=True)
+        for text, (_, digest) in zip(plain, backbones, strict=True)
     ]
