@@ -1,0 +1,10 @@
+"""Pretrained networks as records: weights, recipe, licence, and an ONNX graph.
+
+In: a name. Out: a `Backbone`. It must not know which engine runs the graph, nor where pixels come from.
+"""
+
+from penult.backbones.backbone import Backbone, Function
+from penult.backbones.catalogue import DEFAULT, find, names, table
+from penult.backbones.timm_door import import_timm
+
+__all__ = ["DEFAULT", "Backbone", "Function", "find", "import_timm", "names", "table"]

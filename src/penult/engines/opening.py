@@ -1,0 +1,87 @@
+"""Choose and open an engine.
+
+In: a backbone, and what the user asked for. Out: an `Engine`, or a sentence that says why not.
+It must not know what the vectors are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from penult.backbones import Backbone
+from penult.engines.engine import Engine
+from penult.engines.numpy_engine import NumpyEngine
+from penult.engines.openvino_engine import OpenVinoEngine, native
+from penult.errors import InputError, MissingExtra, unknown
+
+BATCH = (
+    16  # images handed over at once: enough that handing over costs nothing, few enough that little is lost
+)
+_DEVICES = ("auto", "cpu", "cuda")
+_PRECISIONS = ("auto", "f32", "bf16", "int8")
+
+
+def precisions(device: str = "cpu") -> tuple[str, ...]:
+    """Return the precisions that a device computes in by itself, the fastest first."""
+    _refuse(device, "auto")
+    return native()
+
+
+def resolve(
+    device: str = "auto", precision: str = "auto", backbones: Sequence[Backbone] = ()
+) -> tuple[str, str]:
+    """Return the device and precision that will be used; compiles nothing.
+
+    `auto` precision is bf16 where the processor has it, else f32. With `backbones` that are all numpy
+    functions the answer is ("cpu", "f32") and OpenVINO is not asked. Raises `InputError`, `UnknownName` or
+    `MissingExtra`.
+    """
+    _refuse(device, precision)
+    if backbones and all(b.function is not None for b in backbones):
+        return "cpu", "f32"
+    if precision == "f32":
+        return "cpu", "f32"
+    if precision == "auto":
+        return "cpu", native()[0]
+    if precision not in native():
+        raise InputError(f"this processor does not compute in {precision}; use --precision f32 (or auto).")
+    return "cpu", precision
+
+
+def _refuse(device: str, precision: str) -> None:
+    if device not in _DEVICES:
+        raise unknown("device", device, _DEVICES)
+    if precision not in _PRECISIONS:
+        raise unknown("precision", precision, _PRECISIONS)
+    if device == "cuda":
+        raise MissingExtra(
+            "device cuda: this version of penult has no engine for it; use --device cpu (or auto)."
+        )
+    if precision == "int8":
+        raise InputError("precision int8: this version of penult has no engine for it; use --precision auto.")
+
+
+def engine_name(backbone: Backbone, device: str = "cpu") -> str:
+    """Return the name of the engine that `open_engine` would open; opens nothing."""
+    _refuse(device, "auto")
+    return "openvino" if backbone.function is None else "numpy"
+
+
+def open_engine(
+    backbone: Backbone,
+    device: str = "auto",
+    precision: str = "auto",
+    batch: int = BATCH,
+    output: str = "features",
+) -> Engine:
+    """Open the engine for a backbone; returns at once, the graph is compiled in the background.
+
+    `output` is "features" for (b, d) or "maps" for (b, d, h, w). Raises `InputError`, `UnknownName` or
+    `MissingExtra`; what goes wrong in compiling is raised by the first use.
+    """
+    device, precision = resolve(device, precision, [backbone])
+    if batch < 1:
+        raise InputError(f"a batch of {batch} images cannot be; give 1 or more.")
+    if engine_name(backbone, device) == "numpy":
+        return NumpyEngine(backbone, batch)
+    return OpenVinoEngine(backbone, device, precision, batch, output)
