@@ -134,7 +134,7 @@ class Predictor:
     def _engines(self) -> Engines:
         """Return the engines, which stay open as long as this predictor does."""
         if self._opened is None:
-            device, precision = engines.resolve(self.settings.device, self.settings.precision)
+            device, precision = engines.resolve(self.settings.device, self.settings.precision, self.bundle.backbones)
             self._opened = Engines(device, precision)
         return self._opened
 

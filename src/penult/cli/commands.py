@@ -8,7 +8,7 @@ from typing import Any
 
 from penult.cli import show
 from penult.embed import Embedding, Settings
-from penult.errors import InputError, unknown
+from penult.errors import InputError
 
 
 def _settings(asked: argparse.Namespace) -> Settings:
@@ -153,15 +153,7 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
     from penult.predict import Predictor, judge
 
     model = bundle.load(asked.model)
-    found = images.scan_unlabelled(asked.labelled, classes=model.classes)
-    strange = sorted({i.label for i in found.images} - set(model.classes) - {None})
-    if strange:
-        raise unknown("class", str(strange[0]), model.classes)
-    if any(i.label is None for i in found.images):
-        raise InputError(
-            f"{asked.labelled} has no labels that the model knows; put the images in folders named "
-            f"{', '.join(model.classes[:10])}, or give a CSV with the columns file,label."
-        )
+    found = images.scan_labelled(asked.labelled, classes=model.classes)
     with show.progress(not asked.quiet) as say:
         predictor = Predictor(model, Settings(asked.device, _precision(asked, model), asked.cache))
         answers = predictor.predict([i.path for i in found.images], found.ids, say)

@@ -25,7 +25,6 @@ from penult.pixels import Failure
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
-FEW = 8  # up to here one small batch shape is compiled, and decoding stays in this process
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +91,13 @@ class Engines:
 
     def __init__(self, device: str, precision: str):
         self.device, self.precision = device, precision
-        self._open: dict[tuple[str, int], Engine] = {}
+        self._open: dict[str, Engine] = {}
 
-    def get(self, backbone: Backbone, batch: int) -> Engine:
-        """Return the engine of a backbone for batches of this size."""
-        key = (backbone.digest, batch)
-        if key not in self._open:
-            self._open[key] = engines.open_engine(backbone, self.device, self.precision, batch)
-        return self._open[key]
+    def get(self, backbone: Backbone) -> Engine:
+        """Return the engine of a backbone; a new one is compiled in the background."""
+        if backbone.digest not in self._open:
+            self._open[backbone.digest] = engines.open_engine(backbone, self.device, self.precision)
+        return self._open[backbone.digest]
 
     def close(self) -> None:
         """Give back what the engines hold."""
@@ -111,9 +109,10 @@ class Engines:
 class _Lane:
     """One backbone's road: its cache, and an engine that is opened when the first image needs it."""
 
-    def __init__(self, backbone: Backbone, cache: store.Rows, opened: Engines, batch: int):
-        self.backbone, self.cache, self.opened, self.batch = backbone, cache, opened, batch
-        self.engine: Engine | None = None
+    def __init__(self, backbone: Backbone, cache: store.Rows, opened: Engines):
+        self.backbone, self.cache, self.opened = backbone, cache, opened
+        self.known = cache.known()  # (m, 32)
+        self.engine = None if len(self.known) else opened.get(backbone)
         self.seen: set[bytes] = set()
         self._digests: list[bytes] = []
         self._pixels: list[NDArray[np.uint8]] = []
@@ -124,19 +123,19 @@ class _Lane:
             return False
         self.seen.add(digest)
         self._digests.append(digest)
-        self._pixels.append(image.copy())
-        if len(self._digests) == self.batch:
-            self._send()
+        self._pixels.append(image)
+        if self.engine is None:
+            self.engine = self.opened.get(self.backbone)
+        if len(self._digests) == self.engine.batch:
+            self._send(self.engine)
         return True
 
-    def _send(self) -> None:
-        if self.engine is None:
-            self.engine = self.opened.get(self.backbone, self.batch)
+    def _send(self, engine: Engine) -> None:
         batch = np.stack(self._pixels)  # (b, s, s, 3)
         tag = np.frombuffer(b"".join(self._digests), np.uint8).reshape(-1, 32)  # (b, 32)
         self._digests, self._pixels = [], []
-        self.engine.submit(batch, tag)
-        self._collect(self.engine.results())
+        engine.submit(batch, tag)
+        self._collect(engine.results())
 
     def _collect(self, results: Any) -> None:
         for tag, vectors in results:
@@ -144,9 +143,9 @@ class _Lane:
 
     def finish(self) -> None:
         """Send the last short batch, wait for what is under way, and write it all to the cache."""
-        if self._digests:
-            self._send()
         if self.engine is not None:
+            if self._digests:
+                self._send(self.engine)
             self._collect(self.engine.drain())
         self.cache.flush()
 
@@ -186,8 +185,7 @@ def embed(
     written; an unreadable image raises nothing, it is one of the `failures`.
     """
     settings = settings or Settings()
-    device, precision = engines.resolve(settings.device, settings.precision)
-    settings = Settings(device, precision, settings.cache, settings.workers)
+    device, precision = engines.resolve(settings.device, settings.precision, backbones)
     began = time.perf_counter()
     caches = tuple(_open_cache(b, device, precision, settings.cache) for b in backbones)
     n = len(sources)
@@ -195,29 +193,28 @@ def embed(
     ok = np.zeros(n, bool)
     failures: dict[int, Failure] = {}
     embedded = 0
-    batch = 1 if n <= FEW else engines.BATCH
     with ExitStack() as stack:
         if opened is None:
             opened = stack.enter_context(closing(Engines(device, precision)))
-        lanes = [_Lane(b, c, opened, batch) for b, c in zip(backbones, caches, strict=True)]
+        lanes = [_Lane(b, c, opened) for b, c in zip(backbones, caches, strict=True)]
         for lane in lanes:
             stack.enter_context(closing(lane))
         prepared = stack.enter_context(
             closing(
                 pixels.prepare_all(
-                    sources, [b.recipe for b in backbones], [c.known() for c in caches], settings.workers
+                    sources, [b.recipe for b in backbones], [lane.known for lane in lanes], settings.workers
                 )
             )
         )
         for done, image in enumerate(prepared, 1):
-            if image.digest is not None:
-                digests[image.index] = np.frombuffer(image.digest, np.uint8)
+            digest = image.digest or bytes(32)
+            digests[image.index] = np.frombuffer(digest, np.uint8)
             if image.failure is not None:
                 failures[image.index] = image.failure
             else:
                 ok[image.index] = True
                 wanted = [(lane, p) for lane, p in zip(lanes, image.pixels, strict=True) if p is not None]
-                embedded += any([lane.put(image.digest, p) for lane, p in wanted])
+                embedded += any([lane.put(digest, p) for lane, p in wanted])
             progress("features", done, n)
         for lane in lanes:
             lane.finish()

@@ -1,0 +1,156 @@
+"""A model file comes back as it was saved, or is refused with a sentence; nothing in it can run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from penult import backbones, bundle, heads
+from penult.bundle import Bundle
+from penult.errors import DamagedFile, InputError
+
+
+@pytest.fixture(scope="module")
+def model() -> Bundle:
+    random = np.random.default_rng(1)
+    network = backbones.find("colour_histogram")
+    y = np.repeat([0, 1], 15)
+    X = random.random((30, network.width), np.float32) + y[:, None].astype(np.float32)
+    head = heads.make("logistic", blocks=(network.width,)).fit(X, y)
+    return Bundle(("cat", "dög"), (network,), (network.width,), head.to_arrays(), np.array([0.5, 0.5]), facts={"a": 1})
+
+
+def test_what_is_saved_is_loaded_bit_for_bit(model: Bundle, tmp_path: Path) -> None:
+    bundle.save(tmp_path / "m.penult", model)
+    again = bundle.load(tmp_path / "m.penult")
+    assert again.classes == model.classes
+    assert again.blocks == model.blocks
+    assert again.facts == {"a": 1}
+    assert again.backbones[0].digest == model.backbones[0].digest
+    assert again.backbones[0].recipe == model.backbones[0].recipe
+    for name, array in model.head.arrays.items():
+        np.testing.assert_array_equal(again.head.arrays[name], array)
+
+
+def test_the_same_model_gives_the_same_bytes(model: Bundle, tmp_path: Path) -> None:
+    bundle.save(tmp_path / "a.penult", model)
+    bundle.save(tmp_path / "b.penult", model)
+    assert (tmp_path / "a.penult").read_bytes() == (tmp_path / "b.penult").read_bytes()
+
+
+def test_a_run_folder_stands_for_its_model(model: Bundle, tmp_path: Path) -> None:
+    bundle.save(tmp_path / "model.penult", model)
+    assert bundle.load(tmp_path).classes == model.classes
+
+
+def test_no_model_and_no_zip_are_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no model at"):
+        bundle.load(tmp_path / "none.penult")
+    (tmp_path / "text.penult").write_text("hello")
+    with pytest.raises(DamagedFile, match="not a whole penult model"):
+        bundle.load(tmp_path / "text.penult")
+
+
+def test_a_flipped_bit_anywhere_is_refused(model: Bundle, tmp_path: Path) -> None:
+    path = tmp_path / "m.penult"
+    bundle.save(path, model)
+    data = path.read_bytes()
+    random = np.random.default_rng(2)
+    places = {0, 5, len(data) - 1, *random.integers(0, len(data), 300).tolist()}
+    for place in places:
+        broken = bytearray(data)
+        broken[place] ^= 1 << int(random.integers(8))
+        path.write_bytes(broken)
+        try:
+            again = bundle.load(path)
+        except DamagedFile:
+            continue
+        for name, array in model.head.arrays.items():  # a flip in the zip's own padding or dates changes nothing
+            np.testing.assert_array_equal(again.head.arrays[name], array)
+        assert again.classes == model.classes
+
+
+def test_every_cut_is_refused(model: Bundle, tmp_path: Path) -> None:
+    path = tmp_path / "m.penult"
+    bundle.save(path, model)
+    data = path.read_bytes()
+    for end in (0, 1, 100, len(data) // 2, len(data) - 1):
+        path.write_bytes(data[:end])
+        with pytest.raises(DamagedFile):
+            bundle.load(path)
+
+
+Members = dict[str, bytes]
+
+
+def forged(path: Path, change: Callable[[Members], None], compression: int = zipfile.ZIP_STORED) -> None:
+    """Rewrite the bundle with changed members and checksums that fit them."""
+    with zipfile.ZipFile(path) as archive:
+        members = {n: archive.read(n) for n in archive.namelist() if n != "SHA256SUMS"}
+    change(members)
+    sums = "".join(f"{hashlib.sha256(d).hexdigest()}  {n}\n" for n, d in sorted(members.items()))
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in {"SHA256SUMS": sums.encode(), **members}.items():
+            archive.writestr(name, data)
+
+
+def newer(members: Members) -> None:
+    members["bundle.json"] = json.dumps({**json.loads(members["bundle.json"]), "format": 99}).encode()
+
+
+def slipped(members: Members) -> None:
+    members["../evil.py"] = b"print(1)"
+
+
+def pickled(members: Members) -> None:
+    members["head/evil.pkl"] = pickle.dumps([1])
+
+
+def huge(members: Members) -> None:
+    name = next(n for n in members if n.startswith("head/"))
+    members[name] = b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }".ljust(127) + b"\n" + bytes(8)
+
+
+def objects(members: Members) -> None:
+    name = next(n for n in members if n.startswith("head/"))
+    members[name] = b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(127) + b"\n" + bytes(8)
+
+
+def emptied(members: Members) -> None:
+    members["bundle.json"] = b"{}"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (newer, "has format 99, this penult reads up to 1"),
+        (slipped, r"\.\./evil\.py"),
+        (pickled, r"evil\.pkl"),
+        (huge, "does not hold what its header says"),
+        (objects, "does not hold what its header says"),
+        (emptied, "not a penult model"),
+    ],
+)
+def test_a_bundle_made_to_deceive_is_refused(
+    model: Bundle, tmp_path: Path, change: Callable[[Members], None], says: str
+) -> None:
+    path = tmp_path / "m.penult"
+    bundle.save(path, model)
+    forged(path, change)
+    with pytest.raises(DamagedFile, match=says):
+        bundle.load(path)
+
+
+def test_a_compressed_bundle_is_refused_before_it_is_unpacked(model: Bundle, tmp_path: Path) -> None:
+    path = tmp_path / "m.penult"
+    bundle.save(path, model)
+    forged(path, lambda members: members.update({"head/bomb.npy": bytes(10_000_000)}), zipfile.ZIP_DEFLATED)
+    with pytest.raises(DamagedFile, match="compressed"):
+        bundle.load(path)

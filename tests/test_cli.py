@@ -1,0 +1,188 @@
+"""The command line: data on standard output, the rest on standard error, one line for a refusal, exit codes 0, 1, 2."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from penult.cli import main
+
+Photos = Callable[..., Path]
+SMALL = ["-b", "colour_histogram"]
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    code = main([str(w) for w in words])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.fixture
+def trained(photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    code, _, err = run(capsys, "train", photos("train", warm=9, cold=9), *SMALL, "--out", tmp_path / "run")
+    assert (code, err) == (0, "")
+    return tmp_path / "run"
+
+
+def test_train_says_device_precision_counts_and_scores(photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (photos("train", warm=9, cold=9) / "warm" / "bad.jpg").write_bytes(b"")
+    code, out, err = run(capsys, "train", tmp_path / "train", *SMALL, "--out", tmp_path / "run", "--test", photos("new", first=70, any=2))
+    assert (code, err) == (0, "")
+    assert "21 images on cpu (" in out
+    assert "20 embedded, 0 reused, 1 failed" in out
+    assert "accuracy 100.0 %" in out
+    assert "skipped.csv" in out
+    assert "sub-folders of" in out
+
+
+def test_train_as_json_is_one_object_with_the_same_numbers(photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "train", photos("train", warm=9, cold=9), *SMALL, "--out", tmp_path / "run", "--json")
+    assert code == 0
+    said, kept = json.loads(out), json.loads((tmp_path / "run/metrics.json").read_text())
+    assert said["run"] == str(tmp_path / "run")
+    assert said["scores"] == kept["scores"]
+
+
+def test_predict_prints_one_line_an_image(trained: Path, photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
+    new = photos("new", first=40, warm=2, cold=1)
+    code, out, _ = run(capsys, "predict", trained, new)
+    assert code == 0
+    assert [line.split()[2:] for line in out.splitlines()] == [["cold", "cold/cold.40.png"], ["warm", "warm/warm.40.png"], ["warm", "warm/warm.41.png"]]
+
+
+def test_predict_writes_csv_and_json(trained: Path, photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    new = photos("new", first=40, warm=2)
+    code, out, _ = run(capsys, "predict", trained / "model.penult", new, "--csv", tmp_path / "out.csv")
+    assert code == 0
+    assert "2 predictions written" in out
+    with (tmp_path / "out.csv").open(newline="") as file:
+        assert next(csv.reader(file)) == ["file", "label", "confidence", "cold", "warm"]
+    _, out, _ = run(capsys, "predict", trained, new, "--json")
+    assert [p["label"] for p in json.loads(out)] == ["warm", "warm"]
+
+
+def test_predict_marks_an_unreadable_image(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff")
+    code, out, _ = run(capsys, "predict", trained, tmp_path / "bad.jpg")
+    assert code == 0
+    assert "(unreadable: " in out
+
+
+def test_evaluate_measures_new_labelled_photos(trained: Path, photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
+    new = photos("new", first=40, warm=5, cold=4)
+    code, out, _ = run(capsys, "evaluate", trained, new)
+    assert code == 0
+    assert "on 9 images" in out
+    assert "accuracy 100.0 %" in out
+    _, out, _ = run(capsys, "evaluate", trained, new, "--json")
+    assert json.loads(out)["confusion"] == [[4, 0], [0, 5]]
+
+
+def test_evaluate_needs_labels_that_the_model_knows(trained: Path, photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "evaluate", trained, photos("new", first=40, bird=2))
+    assert (code, out) == (1, "")
+    assert "bird" in err
+
+
+def test_embed_writes_the_seeds_layout(photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import h5py
+
+    code, out, _ = run(capsys, "embed", photos("train", warm=3, cold=4), *SMALL, "--out", tmp_path / "f.h5")
+    assert code == 0
+    assert "7 embedded" in out
+    with h5py.File(tmp_path / "f.h5") as h:
+        assert h["train"].shape[0] == 7
+        assert h["label"][:].tolist() == [0, 0, 0, 0, 1, 1, 1]
+    code, out, _ = run(capsys, "embed", photos("flat", any=3) / "any", *SMALL, "--out", tmp_path / "g.h5")
+    assert code == 0
+    with h5py.File(tmp_path / "g.h5") as h:
+        assert "label" not in h
+
+
+def test_embed_with_several_backbones_writes_a_file_each(photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "embed", photos("train", warm=3, cold=4), *SMALL, "-b", "efficientnet_lite0", "--out", tmp_path / "f.h5")
+    assert sorted(p.name for p in tmp_path.glob("f*.h5")) == ["f_colour_histogram.h5", "f_efficientnet_lite0.h5"]
+
+
+def test_training_and_predicting_from_feature_files(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    h5 = trained / "data_colour_histogram.h5"
+    code, out, err = run(capsys, "train", "--features", h5, "--out", tmp_path / "again")
+    assert (code, err) == (0, "")
+    assert "accuracy 100.0 %" in out
+    code, out, _ = run(capsys, "predict", tmp_path / "again", "--features", h5)
+    assert code == 0
+    assert len(out.splitlines()) == 18
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["train", "nowhere"], "nowhere"),
+        (["train", "photos", "-b", "resnet"], "unknown backbone 'resnet'"),
+        (["train", "photos", "--head", "forest"], "unknown head 'forest'"),
+        (["train", "photos", "--clip", "0.9"], "--clip '0.9' is not"),
+        (["train", "photos", "--precision", "int8"], "int8"),
+        (["predict", "nothing.penult", "photos"], "there is no model at nothing.penult"),
+        (["evaluate", "nothing.penult", "photos"], "there is no model at nothing.penult"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_code_1(
+    words: list[str], says: str, photos: Photos, in_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos("photos", warm=3, cold=3)
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (1, "")
+    assert err.startswith("penult: ")
+    assert err.count("\n") == 1
+    assert says in err
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["train"], ["train", "a", "--features", "b"], ["train", "--features", "b", "--test", "c"], ["fly"], ["predict", "m"]]
+)
+def test_wrong_usage_is_exit_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2
+    assert "usage: penult" in capsys.readouterr().err
+
+
+def test_a_name_that_is_not_utf8_goes_all_the_way_through(photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = photos("train", warm=6, cold=6)
+    test = photos("test", first=30, any=1)
+    odd = os.fsdecode(os.fsencode(test / "any") + b"/\xff\xfe,\n.png")
+    Path(odd).write_bytes((test / "any" / "any.30.png").read_bytes())
+    code, _, err = run(capsys, "train", folder, "--test", test, *SMALL, "--out", tmp_path / "run")
+    assert (code, err) == (0, "")
+    assert b"\xff\xfe,\n.png" in (tmp_path / "run/predictions.csv").read_bytes()
+    code, out, _ = run(capsys, "predict", tmp_path / "run", odd)
+    assert code == 0
+    assert r"\xff\xfe,\n.png" in out
+
+
+def test_the_heads_that_help_names_are_the_heads_that_exist() -> None:
+    from penult import heads
+    from penult.cli.parser import HEADS
+
+    assert set(HEADS) == set(heads.names())
+
+
+def test_ctrl_c_says_how_to_go_on_and_exits_130(real_photos: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "penult", "train", str(real_photos / "train"), "--out", str(tmp_path / "run")]
+    child = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    time.sleep(3)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    if child.returncode == 0:
+        pytest.skip("the machine was faster than the interruption")
+    assert child.returncode == 130
+    assert err.strip().splitlines()[-1].startswith("penult: interrupted; features computed so far are in the cache")

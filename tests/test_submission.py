@@ -1,0 +1,94 @@
+"""Kaggle's submission file follows the sample's columns, ids and order, or says what does not match."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from penult.errors import InputError
+from penult.train.submission import Sheet, plain
+
+CLASSES = ("cat", "dog")
+NAMES = ("test1/10.jpg", "test1/2.jpg", "test1/1.jpg")
+PROBA = np.array([[0.9, 0.1], [0.25, 0.75], [0.5, 0.5]])
+
+
+def sample(folder: Path, text: str) -> Path:
+    path = folder / "sample.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def written(path: Path) -> list[list[str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
+def test_a_sample_of_one_number_gets_the_probability_of_the_second_class_in_its_order(tmp_path: Path) -> None:
+    sheet = Sheet.read(sample(tmp_path, "id,label\n1,0.5\n2,0.5\n10,0.5\n"), CLASSES)
+    sheet.write(tmp_path / "out.csv", NAMES, CLASSES, PROBA)
+    assert written(tmp_path / "out.csv") == [["id", "label"], ["1", "0.5"], ["2", "0.75"], ["10", "0.1"]]
+
+
+def test_a_sample_of_class_names_gets_labels(tmp_path: Path) -> None:
+    sheet = Sheet.read(sample(tmp_path, "image,class\n2.jpg,cat\n1.jpg,cat\n10.jpg,cat\n"), CLASSES)
+    sheet.write(tmp_path / "out.csv", NAMES, CLASSES, PROBA)
+    assert written(tmp_path / "out.csv")[1:] == [["2.jpg", "dog"], ["1.jpg", "cat"], ["10.jpg", "cat"]]
+
+
+def test_a_sample_with_a_column_a_class_gets_all_probabilities_in_its_order(tmp_path: Path) -> None:
+    sheet = Sheet.read(sample(tmp_path, "id,Dog,Cat\n10,0,0\n1,0,0\n2,0,0\n"), CLASSES)
+    sheet.write(tmp_path / "out.csv", NAMES, CLASSES, PROBA)
+    assert written(tmp_path / "out.csv")[1] == ["10", "0.1", "0.9"]
+
+
+def test_ids_and_images_without_a_partner_are_all_named(tmp_path: Path) -> None:
+    sheet = Sheet.read(sample(tmp_path, "id,label\n1,0\n2,0\n7,0\n8,0\n"), CLASSES)
+    with pytest.raises(InputError, match=r"2 ids of the sample have no image \(7, 8\).*1 images are not in the sample \(10\)"):
+        sheet.rows_of(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "needs a header"),
+        ("id,label\n1,0,3\n", "equally long"),
+        ("id,label\n1,0\n1,0\n", "more than once: 1"),
+        ("id,label\n1,bird\n", "neither class names nor"),
+        ("id,cat,bird\n1,0,0\n", "only on one side: bird, dog"),
+    ],
+)
+def test_a_sample_that_fits_no_form_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        Sheet.read(sample(tmp_path, text), CLASSES)
+
+
+def test_a_sample_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.csv cannot be read"):
+        Sheet.read(tmp_path / "none.csv", CLASSES)
+
+
+def test_numbers_with_three_classes_are_refused_since_nobody_knows_what_they_mean(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="with two classes"):
+        Sheet.read(sample(tmp_path, "id,label\n1,0\n"), ("a", "b", "c"))
+
+
+def test_without_a_sample_two_classes_give_id_and_the_probability_of_the_second(tmp_path: Path) -> None:
+    plain(NAMES, CLASSES).write(tmp_path / "out.csv", NAMES, CLASSES, PROBA)
+    assert written(tmp_path / "out.csv") == [["id", "label"], ["10", "0.1"], ["2", "0.75"], ["1", "0.5"]]
+
+
+def test_without_a_sample_many_classes_give_labels_and_equal_stems_keep_their_paths(tmp_path: Path) -> None:
+    names = ("a/1.jpg", "b/1.jpg")
+    proba = np.array([[0.2, 0.5, 0.3], [0.6, 0.2, 0.2]])
+    plain(names, ("x", "y", "z")).write(tmp_path / "out.csv", names, ("x", "y", "z"), proba)
+    assert written(tmp_path / "out.csv") == [["id", "label"], ["a/1.jpg", "y"], ["b/1.jpg", "x"]]
+
+
+def test_names_with_commas_quotes_and_newlines_come_back(tmp_path: Path) -> None:
+    names = ('a,"b"\nc.jpg', "d.jpg")
+    plain(names, CLASSES).write(tmp_path / "out.csv", names, CLASSES, PROBA[:2])
+    assert [row[0] for row in written(tmp_path / "out.csv")] == ["id", 'a,"b"\nc', "d"]
