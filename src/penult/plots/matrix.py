@@ -33,7 +33,7 @@ def confusion(evaluation: Evaluation) -> Figure:
     side = min(cell * k, 10.5)
     with style.drawing():
         across, below = _names_room(names)
-        figure = style.blank(side + across + (1.0 if k <= BOTH else 2.0), side + below + 1.0)
+        figure = style.blank(side + across + (1.2 if k <= BOTH else 2.6), side + below + 1.0)
         ax = figure.subplots()
         cells = ax.pcolormesh(share**0.5, cmap="Blues", vmin=0, vmax=1, rasterized=k > NAMES)
         ax.invert_yaxis()
