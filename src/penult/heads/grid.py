@@ -1,0 +1,60 @@
+"""Which values of one positive number to try next, from coarse to fine.
+
+In: the losses of the values tried so far. Out: the next values, until the best lies inside and is fine
+enough. It must not know what the number means.
+"""
+
+from __future__ import annotations
+
+import math
+
+STEP = 1.0  # decades of the coarse grid
+FINE = (0.5, 0.25)  # decades beside the best, one round each
+LOWEST, HIGHEST = -8, 8  # decades
+WORTH = 1e-3  # a wider grid must lower the loss by this share
+
+
+class Grid:
+    """A grid of decades that grows while its edge is the best, then narrows around the best."""
+
+    def __init__(
+        self,
+        default: float,
+        fixed: float | None = None,
+        start: tuple[int, ...] = (-1, 0, 1, 2, 3),
+        fine: tuple[float, ...] = FINE,
+    ) -> None:
+        self.default = default if fixed is None else float(fixed)
+        self.losses: dict[float, float] = {}
+        self._fixed = fixed is not None
+        self._start = start
+        self._rounds = list(fine)
+
+    def next(self) -> list[float]:
+        """Return the values to try next; none when the search is over."""
+        if not self.losses:
+            return [self.default] if self._fixed else [10.0**e for e in self._start]
+        if self._fixed:
+            return []
+        at = math.log10(self.best())
+        tried = [math.log10(C) for C in self.losses]
+        if at <= min(tried) + 1e-9 and at > LOWEST:
+            return [10 ** (at - STEP)]
+        if at >= max(tried) - 1e-9 and at < HIGHEST:
+            return [10 ** (at + STEP)]
+        while self._rounds:
+            step = self._rounds.pop(0)
+            new = [10 ** (at + sign * step) for sign in (-1, 1)]
+            new = [C for C in new if all(abs(math.log10(C) - e) > 1e-6 for e in tried)]
+            if new:
+                return sorted(new)
+        return []
+
+    def tell(self, losses: dict[float, float]) -> None:
+        """Record the losses of the values that `next` gave."""
+        self.losses |= losses
+
+    def best(self) -> float:
+        """Return the smallest value within a thousandth of the least loss, so that flat ends do not run away."""
+        least = min(self.losses.values())
+        return min(C for C, loss in self.losses.items() if loss <= least + WORTH * abs(least))

@@ -1,0 +1,151 @@
+"""Linear discriminant analysis with shrinkage, without ever forming a (d, d) matrix.
+
+In: scaled rows of all folds. Out: a linear scorer. The shrunk scatter is applied as a product with the rows,
+and all (fold, shrinkage, class) systems are solved together by preconditioned conjugate gradients: 3,840
+columns cost what the product costs. It must not know which shrinkage is best.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.heads.base import Head, Search, Task
+from penult.heads.lbfgs import Spectrum
+from penult.heads.scorers import HeadState
+from penult.heads.spaces import Space, space, spaces
+
+Array = NDArray[Any]
+
+SHRINKAGES = (0.003, 0.01, 0.03, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)
+DEFAULT = 0.2
+
+
+class LDA(Head):
+    """Fit Gaussian classes with one covariance, (1 - a) S + a (trace S / d) 1 (Friedman 1989; Ledoit & Wolf
+    2004).
+
+    `shrinkage`: a in (0, 1], or None, which chooses it by held-out log loss. S is the scatter within classes.
+    See `Head.fit` for the rest. With fewer rows than columns the size of S is no honest scale, so the
+    temperature is free.
+    """
+
+    name = "lda"
+    scale_free = True
+
+    def __init__(
+        self,
+        shrinkage: float | None = None,
+        *,
+        scaling: str = "unit",
+        blocks: tuple[int, ...] | None = None,
+        class_weight: Any = None,
+        calibrate: bool = True,
+        clip: float | str | None = "auto",
+        folds: int = 5,
+        random_state: int = 0,
+    ) -> None:
+        self.shrinkage = shrinkage
+        self.scaling = scaling
+        self.blocks = blocks
+        self.class_weight = class_weight
+        self.calibrate = calibrate
+        self.clip = clip
+        self.folds = folds
+        self.random_state = random_state
+
+    def _search(self, task: Task) -> Search:
+        tried = SHRINKAGES if self.shrinkage is None else (float(self.shrinkage),)
+        if task.folds is None and self.shrinkage is None:
+            tried = (DEFAULT,)
+        logits = [np.zeros((len(task.codes), task.k)) for _ in tried if task.folds]
+        for place in spaces(task, self.scaling) if task.folds else ():
+            masks = np.ones((len(place.folds), len(task.codes)), bool)
+            for mask, (_, held) in zip(masks, place.folds, strict=True):
+                mask[held] = False
+            coef, intercept = discriminants(task, place, masks, tried)
+            for f, (_, held) in enumerate(place.folds):
+                for a, out in enumerate(logits):
+                    out[held] = place.rows[held] @ coef[f, a].T + intercept[f, a]
+
+        def refit(i: int) -> HeadState:
+            whole = space(task, self.scaling, None)
+            coef, intercept = discriminants(
+                task, whole, np.ones((1, len(task.codes)), bool), tried[i : i + 1]
+            )
+            return whole.lift(coef[0, 0].astype(np.float64), intercept[0, 0], {"shrinkage": tried[i]})
+
+        return Search([{"shrinkage": a} for a in tried], logits, refit)
+
+
+def discriminants(task: Task, place: Space, masks: Array, tried: tuple[float, ...]) -> tuple[Array, Array]:
+    """Return coefficients (f, a, k, r) and intercepts (f, a, k) of each set of rows and each shrinkage."""
+    X, d = place.rows, task.X.shape[1]
+    member = (task.codes[:, None] == np.arange(task.k)) * masks[:, :, None]  # (f, n, k)
+    counts = member.sum(axis=1)  # (f, k)
+    means = np.einsum("fnk,nr->fkr", member.astype(X.dtype), X, optimize=True) / counts[:, :, None].astype(
+        X.dtype
+    )
+    total = masks @ np.einsum("nr,nr->n", X, X, dtype=float)
+    trace = (total - (counts * (means.astype(float) ** 2).sum(axis=2)).sum(axis=1)) / masks.sum(
+        axis=1
+    )  # (f,)
+    trace = np.where(trace > 0, trace, 1.0)
+    scatter = Scatter(X, masks.astype(X.dtype), means, counts.astype(X.dtype))
+    level = np.asarray(tried)
+    solved = solve(scatter, place.spectrum, level, level * trace[:, None] / d)  # (f, a, k, r)
+    prior = np.log(counts * task.votes) - np.log((counts * task.votes).sum(axis=1, keepdims=True))  # (f, k)
+    intercept = -0.5 * np.einsum("fkr,fakr->fak", means, solved).astype(float) + prior[:, None]
+    return solved, intercept
+
+
+class Scatter:
+    """The scatter within classes of each set of rows, as a product: (f, a, k, r) -> (f, a, k, r)."""
+
+    def __init__(self, X: Array, masks: Array, means: Array, counts: Array) -> None:
+        self.X, self.masks, self.means, self.counts = X, masks, means, counts
+        self.size = masks.sum(axis=1)  # (f,)
+
+    def __call__(self, V: Array) -> Array:
+        """Return S V = (X^T mask X V - sum_c n_c m_c (m_c . V)) / n."""
+        f, a, k, r = V.shape
+        along = (V.reshape(-1, r) @ self.X.T).reshape(f, a * k, -1) * self.masks[:, None]
+        whole = (along.reshape(f * a * k, -1) @ self.X).reshape(f, a * k, r)
+        flat = V.reshape(f, a * k, r)
+        between = (flat @ self.means.transpose(0, 2, 1) * self.counts[:, None]) @ self.means
+        return np.asarray((whole - between) / self.size[:, None, None]).reshape(V.shape)
+
+
+def solve(scatter: Scatter, shape: Spectrum, level: Array, ridge: Array, tol: float = 1e-5) -> Array:
+    """Return ((1 - a) S + ridge)^-1 m_c for each fold, shrinkage a and class, (f, a, k, r).
+
+    Conjugate gradients, preconditioned by the leading spectrum of all rows; level (a,), ridge (f, a).
+    """
+    dtype = scatter.X.dtype
+    keep, ridge = (1 - level).astype(dtype)[:, None, None], ridge.astype(dtype)[:, :, None, None]
+    R = np.repeat(scatter.means[:, None], len(level), axis=1)  # (f, a, k, r)
+    lead, tail = 1 / (keep * shape.values.astype(dtype) + ridge), 1 / (keep * dtype.type(shape.tail) + ridge)
+
+    def soften(V: Array) -> Array:
+        if shape.vectors is None:
+            return np.asarray(V * lead)
+        inside = V @ shape.vectors
+        return np.asarray(V * tail + (inside * (lead - tail)) @ shape.vectors.T)
+
+    X, Z = np.zeros_like(R), soften(R)
+    P, rz = Z, (R * Z).sum(axis=-1, keepdims=True)
+    goal = tol * np.linalg.norm(R, axis=-1, keepdims=True)
+    for _ in range(300):
+        Q = keep * scatter(P) + ridge * P
+        bent = (P * Q).sum(axis=-1, keepdims=True)
+        step = np.where(bent > 0, rz / np.where(bent > 0, bent, 1), 0)
+        X, R = X + step * P, R - step * Q
+        if (np.linalg.norm(R, axis=-1, keepdims=True) <= goal).all():
+            break
+        Z = soften(R)
+        new = (R * Z).sum(axis=-1, keepdims=True)
+        P = Z + np.where(rz > 0, new / np.where(rz > 0, rz, 1), 0) * P
+        rz = new
+    return X

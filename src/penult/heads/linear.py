@@ -1,0 +1,73 @@
+"""Linear classifiers for any values of C, all folds in one batch.
+
+In: a task, its spaces and a loss. Out: held-out logits per C, and the scorer of all rows.
+It must not know which C is best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.heads import lbfgs
+from penult.heads.base import Task
+from penult.heads.losses import Loss
+from penult.heads.scorers import HeadState, two_sided
+from penult.heads.spaces import Space
+
+Array = NDArray[Any]
+
+
+class LinearSearch:
+    """Held-out logits of linear classifiers for any values of C, warm from the nearest C solved before."""
+
+    def __init__(
+        self,
+        task: Task,
+        spaces: list[Space],
+        whole: Callable[[], Space],
+        loss: Callable[[Task, Any], Loss],
+    ) -> None:
+        """`spaces` serve the folds; `whole` makes the space of all rows, used where they do not share one."""
+        self.task, self.spaces, self.whole, self.loss = task, spaces, whole, loss
+        self.known: list[dict[float, Array]] = [{} for _ in self.spaces]  # C -> (folds, c, r + 1)
+
+    def logits(self, wanted: list[float]) -> dict[float, Array]:
+        """Return held-out logits (n, k) of each C."""
+        out = {C: np.zeros((len(self.task.codes), self.task.k)) for C in wanted}
+        for place, known in zip(self.spaces, self.known, strict=True):
+            for C, coef in zip(wanted, self._solve(place, known, wanted), strict=True):
+                for one, (_, held) in zip(coef, place.folds, strict=True):
+                    margins = place.rows[held] @ one[:, :-1].T + one[:, -1]
+                    out[C][held] = two_sided(margins.astype(np.float64))
+                known[C] = coef
+        return out
+
+    def _solve(self, place: Space, known: dict[float, Array], wanted: list[float]) -> Array:
+        weight = np.tile(self.task.weight, (len(place.folds), 1))  # (f, n)
+        for row, (_, held) in zip(weight, place.folds, strict=True):
+            row[held] = 0
+        many = np.repeat(wanted, len(place.folds))
+        loss = self.loss(self.task, place.rows.dtype)
+        batch = lbfgs.problems(place.rows, loss, np.tile(weight, (len(wanted), 1)), many, place.spectrum)
+        start = np.concatenate([known[nearest(known, C)] for C in wanted]) if known else None
+        return lbfgs.solve(batch, start, tol=1e-5).reshape(len(wanted), len(place.folds), loss.columns, -1)
+
+    def refit(self, C: float) -> HeadState:
+        """Return the linear scorer of all rows, warm from the folds where they share its coordinates."""
+        shared = len(self.spaces) == 1 and not self.spaces[0].learnt
+        place = self.spaces[0] if shared else self.whole()
+        known = self.known[0] if shared else {}
+        start = known[nearest(known, C)].mean(axis=0)[None] if known else None
+        loss = self.loss(self.task, place.rows.dtype)
+        one = lbfgs.problems(place.rows, loss, self.task.weight[None], np.array([C]), place.spectrum)
+        coef = lbfgs.solve(one, start, tol=1e-7)[0].astype(np.float64)  # (c, r + 1)
+        return place.lift(coef[:, :-1], coef[:, -1], {"C": C})
+
+
+def nearest(known: dict[float, Array], C: float) -> float:
+    """Return the known C with the smallest ratio to this one."""
+    return min(known, key=lambda other: abs(np.log(other / C)))

@@ -1,0 +1,75 @@
+"""Scaling of features, so that no backbone drowns another; numpy alone, because prediction needs it too.
+
+In: X (n, d) and the widths of its blocks, one block per backbone. Out: the fitted scaling, and scaled copies
+of X. It must not know labels, folds or heads.
+
+- `unit`: each row of each block gets length 1. Nothing is learnt, so every fold can share one scaled X.
+- `standard`: each column gets mean 0 and variance 1.
+- `block`: each column gets mean 0, each block mean squared row length 1.
+- `none`: as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.errors import InputError, unknown
+
+Array = NDArray[Any]
+
+NAMES = ("unit", "standard", "block", "none")
+STATELESS = frozenset({"unit", "none"})
+
+
+def widths(d: int, blocks: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the widths of the blocks of d columns; raise InputError when they do not add up."""
+    if blocks is None:
+        return (d,)
+    wanted = tuple(int(width) for width in blocks)
+    if sum(wanted) != d or min(wanted, default=0) < 1:
+        raise InputError(
+            f"the block widths {wanted} add up to {sum(wanted)}, and X has {d} columns; "
+            "give the width of each backbone's block, in the order of the columns, or leave blocks out"
+        )
+    return wanted
+
+
+def fit(name: str, X: Array, blocks: tuple[int, ...]) -> dict[str, Array]:
+    """Return what the scaling `name` learns from X (n, d): `shift` and `factor` (d,), or nothing."""
+    if name not in NAMES:
+        raise unknown("scaling", name, NAMES)
+    if name in STATELESS:
+        return {}
+    shift = X.mean(axis=0, dtype=np.float64)  # (d,)
+    spread = X.std(axis=0, dtype=np.float64)  # (d,)
+    if name == "block":
+        edges = np.cumsum((0, *blocks))[:-1]
+        spread = np.repeat(np.sqrt(np.add.reduceat(spread**2, edges)), blocks)  # (d,)
+    # a column that never changes (up to rounding) carries nothing; dividing by its spread would blow up noise
+    still = spread <= 1e-7 * np.abs(shift)
+    factor = np.where(still, 0.0, 1 / np.where(still, 1.0, spread))
+    return {"shift": shift.astype(X.dtype), "factor": factor.astype(X.dtype)}
+
+
+def apply(name: str, X: Array, blocks: tuple[int, ...], learnt: dict[str, Array]) -> Array:
+    """Return a scaled copy of X (n, d), in its own precision."""
+    if name == "none":
+        return X
+    if name != "unit":
+        out = X - learnt["shift"].astype(X.dtype)
+        out *= learnt["factor"].astype(X.dtype)
+        return np.asarray(out)
+    out, edges = np.array(X), np.cumsum((0, *blocks))
+    for start, stop in pairwise(edges):
+        part = out[:, start:stop]
+        # by the largest entry first: squares of huge or tiny features must neither overflow nor vanish
+        largest = np.abs(part).max(axis=1, keepdims=True)  # (n, 1)
+        part /= np.where(largest > 0, largest, 1)
+        length = np.sqrt(np.einsum("nd,nd->n", part, part))[:, None]
+        part /= np.where(length > 0, length, 1)
+    return out
