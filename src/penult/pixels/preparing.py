@@ -11,7 +11,6 @@ import os
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 from penult.errors import InputError
@@ -109,6 +108,8 @@ def _here(sources: Sequence[Source], road: Road, indices: range) -> Iterator[Pre
 
 def _in_threads(sources: Sequence[Source], road: Road, indices: range, count: int) -> Iterator[Prepared]:
     """Decode in threads: as fast, since Pillow releases the GIL, but a crash ends the whole process."""
+    from concurrent.futures import Future, ThreadPoolExecutor
+
     ahead: deque[tuple[int, Future[Seen]]] = deque()
     with ThreadPoolExecutor(count) as pool:
         try:
@@ -129,7 +130,11 @@ def _in_processes(
     from penult.pixels.crew import Crew, NoWorkers
     from penult.pixels.worker import Order
 
-    paths = [(index, os.fsencode(cast(Any, sources[index]))) for index in indices if isinstance(sources[index], PATH)]
+    paths = [
+        (index, os.fsencode(cast(Any, sources[index])))
+        for index in indices
+        if isinstance(sources[index], PATH)
+    ]
     order = Order(road.recipes, (), -1, 0, *limits)
     index = indices.start
     try:

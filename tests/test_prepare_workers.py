@@ -1,0 +1,271 @@
+"""A decoder may crash, hang, eat the memory or be killed from outside: it costs one picture, and nothing is left over."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from badimages import bomb, photo, save
+from penult.pixels import Recipe, crew, prepare_all
+
+SMALL = (Recipe(16),)
+
+STAND_IN = """
+import ctypes, os, time
+from penult.pixels.decoding import open_picture
+
+def decode(data):
+    word, _, rest = data.partition(b":")
+    if word == b"SEGV":
+        ctypes.string_at(0)
+    if word == b"EXIT":
+        os._exit(3)
+    if word == b"RAISE":
+        raise RuntimeError("a decoder of a bad sort")
+    if word == b"SPIN":
+        sum(range(10**15))  # in C, with the interpreter's lock
+    if word == b"EAT":
+        return open_picture(bytearray(8 << 30))
+    if word == b"ONCE" and not os.path.exists(rest):
+        open(rest, "w").close()
+        os.kill(os.getpid(), 9)
+    if word == b"SLOW":
+        time.sleep(0.2)
+    return open_picture(data if word[:4] == b"\\x89PNG" else GOOD)
+
+def fail():
+    raise SystemExit(1)
+"""
+
+
+@pytest.fixture(autouse=True)
+def decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A decoder that does what the file says."""
+    good = f"GOOD = {save(photo(20, 30), 'PNG')!r}\n"
+    (tmp_path / "stand_in.py").write_text(good + STAND_IN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return "stand_in:decode"
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_over() -> Any:
+    """No child, no zombie, no descriptor more than before."""
+    import stand_in  # type: ignore[import-not-found]  # noqa: F401 - opened before the count
+
+    gc.collect()
+    me = psutil.Process()
+    before = me.num_fds()
+    yield
+    gc.collect()
+    assert me.children() == []
+    assert me.num_fds() == before
+
+
+def lay_out(folder: Path, *words: bytes) -> list[Path]:
+    """Write one file per word: `ok` is a picture, any other a command for the stand-in."""
+    paths = []
+    for i, word in enumerate(words):
+        paths.append(folder / f"{i}.png")
+        paths[-1].write_bytes(save(photo(20, 30, seed=i), "PNG") if word == b"ok" else word + b":")
+    return paths
+
+
+def reasons(results: Any) -> list[str]:
+    return [r.failure.reason if r.failure else "ok" for r in results]
+
+
+def test_a_crash_costs_one_picture(tmp_path: Path, decoder: str) -> None:
+    words = [b"ok"] * 30
+    words[4], words[5], words[17] = b"SEGV", b"EXIT", b"RAISE"
+    paths = lay_out(tmp_path, *words)
+    results = list(prepare_all(paths, SMALL, workers=2, decoder=decoder))
+    expected = ["ok" if w == b"ok" else "decoder crashed" for w in words]
+    assert reasons(results) == expected
+    assert [r.index for r in results] == list(range(30))
+    assert [r.failure.detail for r in results if r.failure] == [
+        "signal SIGSEGV, twice",
+        "exit code 3, twice",
+        "exit code 1, twice",
+    ]
+    alone = [next(prepare_all([path], SMALL)) for path in paths]
+    for result, wanted in zip(results, alone, strict=True):
+        if result.failure is None:
+            assert result.digest == wanted.digest
+            assert np.array_equal(result.pixels[0], wanted.pixels[0])  # type: ignore[arg-type]
+
+
+def test_every_picture_may_crash_and_the_run_ends_all_the_same(tmp_path: Path, decoder: str) -> None:
+    paths = lay_out(tmp_path, *[b"EXIT"] * 10)
+    assert reasons(prepare_all(paths, SMALL, workers=2, decoder=decoder)) == ["decoder crashed"] * 10
+
+
+def test_a_picture_that_takes_too_long_is_given_up(tmp_path: Path, decoder: str) -> None:
+    """Even in a loop in C that never lets the interpreter run."""
+    paths = lay_out(tmp_path, *[b"ok"] * 5, b"SPIN", *[b"ok"] * 6)
+    began = time.monotonic()
+    results = list(prepare_all(paths, SMALL, workers=2, seconds=0.8, decoder=decoder))
+    assert time.monotonic() - began < 10
+    assert reasons(results) == ["ok"] * 5 + ["decoder hung"] + ["ok"] * 6
+    assert results[5].failure is not None
+    assert results[5].failure.detail == "no answer in 0.8 s"
+
+
+def test_many_quick_pictures_may_take_longer_together_than_one_may(tmp_path: Path, decoder: str) -> None:
+    paths = lay_out(tmp_path, *[b"SLOW"] * 12)
+    assert reasons(prepare_all(paths, SMALL, workers=1, seconds=1.5, decoder=decoder)) == ["ok"] * 12
+
+
+def test_more_memory_than_allowed_is_too_large(tmp_path: Path, decoder: str) -> None:
+    paths = lay_out(tmp_path, *[b"ok"] * 8, b"EAT", b"ok")
+    results = list(prepare_all(paths, SMALL, workers=1, memory=1 << 30, decoder=decoder))
+    assert reasons(results)[:8] == ["ok"] * 8
+    assert reasons(results)[8] in ("too large", "decoder crashed")
+
+
+def test_the_real_decoder_out_of_memory_says_too_large(tmp_path: Path) -> None:
+    paths = lay_out(tmp_path, *[b"ok"] * 9)
+    (tmp_path / "big.png").write_bytes(bomb(9_000))
+    results = list(prepare_all([*paths, tmp_path / "big.png"], SMALL, workers=1, memory=150 << 20))
+    assert reasons(results) == ["ok"] * 9 + ["too large"]
+    (whole,) = prepare_all([tmp_path / "big.png"], SMALL)
+    assert whole.failure is None
+
+
+def test_a_worker_killed_from_outside_costs_nothing(tmp_path: Path, decoder: str) -> None:
+    """As the kernel does when some other program has eaten the memory."""
+    paths = lay_out(tmp_path, *[b"ok"] * 12)
+    mark = tmp_path / "mark"
+    paths[6].write_bytes(b"ONCE:" + os.fsencode(mark))
+    assert reasons(prepare_all(paths, SMALL, workers=2, decoder=decoder)) == ["ok"] * 12
+    assert mark.exists()
+
+
+def test_idle_workers_may_be_killed_too(tmp_path: Path) -> None:
+    paths = lay_out(tmp_path, *[b"ok"] * 12) * 20
+    results = prepare_all(paths, SMALL, workers=2)
+    first = next(results)
+    time.sleep(0.3)
+    for child in psutil.Process().children():
+        child.kill()
+    assert reasons([first, *results]) == ["ok"] * 240
+
+
+def test_closing_the_iterator_ends_the_workers_at_once(tmp_path: Path, decoder: str) -> None:
+    paths = lay_out(tmp_path, b"ok", *[b"SPIN"] * 11)
+    results = prepare_all(paths, SMALL, workers=2, decoder=decoder)
+    next(results)
+    began = time.monotonic()
+    results.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - began < 2
+
+
+def test_an_iterator_that_is_forgotten_leaves_nothing(tmp_path: Path) -> None:
+    next(prepare_all(lay_out(tmp_path, *[b"ok"] * 12), SMALL, workers=2))
+
+
+def test_pictures_in_flight_are_bounded_when_nobody_takes_them(tmp_path: Path) -> None:
+    """Huge recipes get few slots, small ones no more than are good for anything."""
+    order = crew.Order((Recipe(1000),), (), -1, 0, 30.0, 1 << 30, "stand_in:decode")
+    with crew.Crew(order, (memoryview(b""),), 2) as few:
+        assert len(few.free) * 3_000_000 <= 128 << 20
+    with crew.Crew(
+        crew.Order(SMALL, (), -1, 0, 30.0, 1 << 30, "stand_in:decode"), (memoryview(b""),), 8
+    ) as many:
+        assert len(many.free) <= 96
+        assert many.queued >= 4
+
+
+def test_without_a_way_to_start_workers_the_run_goes_on_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = lay_out(tmp_path, *[b"ok"] * 12)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    assert reasons(prepare_all(paths, SMALL, workers=2)) == ["ok"] * 12
+    assert "worker processes cannot be started" in caplog.text
+
+
+def test_workers_that_die_before_they_are_ready_are_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = lay_out(tmp_path, *[b"ok"] * 12)
+    monkeypatch.setattr(crew, "_BOOT", "raise SystemExit(7)")
+    assert reasons(prepare_all(paths, SMALL, workers=2)) == ["ok"] * 12
+    assert "code 7 before it was ready" in caplog.text
+
+
+SCRIPT = """
+import sys
+from penult.pixels import Recipe, prepare_all
+print("main runs", flush=True)
+folder, decoder = sys.argv[1:]
+paths = [f"{folder}/{i}.png" for i in range(40)]
+for result in prepare_all(paths, [Recipe(16)], workers=2, decoder=decoder):
+    print(result.index, result.failure.reason if result.failure else "ok", flush=True)
+print("end", flush=True)
+"""
+
+
+def script(folder: Path, decoder: str) -> "subprocess.Popen[str]":
+    """Start a program that prepares 40 files, read from standard input as by `python - <<EOF`."""
+    lay_out(folder, *[b"ok"] * 20, *[b"SLOW"] * 20)
+    line = [sys.executable, "-W", "error", "-", str(folder), decoder]
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    pipe = subprocess.PIPE
+    program = subprocess.Popen(line, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment)
+    assert program.stdin is not None
+    program.stdin.write(SCRIPT)
+    program.stdin.close()
+    program.stdin = None
+    return program
+
+
+def test_a_script_without_a_main_guard_runs_once_and_works(tmp_path: Path, decoder: str) -> None:
+    with script(tmp_path, decoder) as program:
+        out, errors = program.communicate(timeout=60)
+    assert errors == ""
+    assert out.splitlines() == ["main runs", *[f"{i} ok" for i in range(40)], "end"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_their_parent(tmp_path: Path, decoder: str, how: signal.Signals) -> None:
+    with script(tmp_path, decoder) as program:
+        assert program.stdout is not None
+        for line in program.stdout:
+            if line.startswith("21 "):
+                break
+        workers = psutil.Process(program.pid).children()
+        program.send_signal(how)
+        _, errors = program.communicate(timeout=20)
+        assert program.returncode in (-signal.SIGINT, -signal.SIGKILL)
+        assert how == signal.SIGKILL or errors.rstrip().endswith("KeyboardInterrupt")
+        assert len(workers) == 2
+        _, alive = psutil.wait_procs(workers, timeout=5)
+        assert alive == []
+
+
+def test_a_spinning_orphan_ends_when_its_time_is_up(tmp_path: Path, decoder: str) -> None:
+    """It cannot see that its parent is gone; the kernel's alarm needs no help from it."""
+    paths = lay_out(tmp_path, *[b"SPIN"] * 10)
+    code = (
+        "import sys; from penult.pixels import Recipe, prepare_all\n"
+        "list(prepare_all(sys.argv[2:], [Recipe(16)], workers=1, seconds=2, decoder=sys.argv[1]))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    line = [sys.executable, "-c", code, decoder, *map(str, paths)]
+    with subprocess.Popen(line, env=environment) as program:
+        workers: list[psutil.Process] = []
+        while not workers:
+            workers = psutil.Process(program.pid).children()
+            time.sleep(0.02)
+        time.sleep(0.7)
+        program.kill()
+    _, alive = psutil.wait_procs(workers, timeout=8)
+    assert alive == []
