@@ -72,7 +72,8 @@ def test_a_run_gets_every_figure_as_png_and_svg(tmp_path):
 
 def test_what_there_is_no_result_for_has_no_figure(tmp_path):
     assert plots.save_all(tmp_path) == []
-    paths = plots.save_all(tmp_path, evaluation(), history={}, path=None)
+    by_head = {"head": ["knn", "lda"], "log_loss": [0.2, 0.1]}
+    paths = plots.save_all(tmp_path, evaluation(), history={}, path=by_head)
     assert {path.stem for path in paths} == {"confusion", "reliability"}
 
 
@@ -243,7 +244,7 @@ def test_the_callers_matplotlib_is_left_as_it_was(tmp_path):
 
 
 def test_neither_importing_nor_drawing_loads_what_is_not_needed():
-    """`import penult.plots` loads no matplotlib; drawing loads no pyplot, so no display and no figure list."""
+    """`import penult.plots` loads no matplotlib; drawing loads no pyplot: no display, no figure list."""
     code = (
         "import sys; from penult import plots; assert 'matplotlib' not in sys.modules;"
         "plots.regularisation({'C': [1, 2], 'log_loss': [1, 2]});"

@@ -56,7 +56,7 @@ def regularisation(path: Mapping[str, Sequence[float]], chosen: float | None = N
         ax.plot(
             strength[best], loss[best], color=style.VERMILION, marker="D", ms=12, mfc="none", mew=2.5,
             ls="none",
-            label=f"chosen: C = {strength[best]:.3g}, log loss {style.digits(loss[best])}",
+            label=f"chosen: C = {_plain(strength[best])}, log loss {style.digits(loss[best])}",
         )  # fmt: skip
         style.log_axis(ax.xaxis)
         if loss.min() > 0 and loss.max() > 10 * loss.min():
@@ -99,3 +99,7 @@ def _points(ax: Axes, sizes: Sequence[int], scores: Sequence[Score], colour: str
     ax.set_xlabel("training images")
     last = (x[-1], value[-1])
     ax.annotate(style.digits(value[-1]), last, xytext=(10, 0), textcoords="offset points", va="center")
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

@@ -28,11 +28,13 @@ def save_all(
     curve: LearningCurve | None = None,
     history: Mapping[str, Sequence[float]] | None = None,
     path: Mapping[str, Sequence[float]] | None = None,
+    chosen: float | None = None,
 ) -> list[Path]:
     """Draw each figure that there are results for, write it as PNG and SVG, and return the paths.
 
-    `history` is a dense head's `history_`, `path` a logistic head's `path_`; empty ones are left out, and so
-    is a comparison of fewer than two rows. Raises OutputError where the folder cannot be written.
+    `others` are compared with `evaluation`; `history` is a dense head's `history_`, `path` a logistic head's
+    `path_` (a path without C has no figure) and `chosen` the C that it kept. What is empty or None has no
+    figure. Raises OutputError where the folder cannot be written.
     """
     wanted: dict[str, Callable[[], Figure]] = {}
     if evaluation is not None:
@@ -44,6 +46,6 @@ def save_all(
         wanted["learning_curve"] = lambda: learning_curve(curve)
     if history:
         wanted["training_curves"] = lambda: training_curves(history)
-    if path:
-        wanted["regularisation"] = lambda: regularisation(path)
+    if path and "C" in path:
+        wanted["regularisation"] = lambda: regularisation(path, chosen)
     return [written for name, draw in wanted.items() for written in save(draw(), folder, name)]
