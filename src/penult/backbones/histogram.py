@@ -35,4 +35,6 @@ def colour_histogram(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         np.add.reduceat(pixels, edges, axis=1, dtype=np.int64), edges, axis=2
     )  # (n, 4, 4, 3)
     means = sums / (255 * sizes[:, None, None] * sizes[:, None])  # (n, 4, 4, 3)
-    return np.hstack([np.sqrt(counts / side**2), means.reshape(n, -1)]).astype(np.float32)  # (n, 112)
+    return np.hstack([np.sqrt(counts / side**2), means.reshape(n, 3 * GRID**2)]).astype(
+        np.float32
+    )  # (n, 112)

@@ -82,6 +82,8 @@ def open_engine(
     device, precision = resolve(device, precision, [backbone])
     if batch < 1:
         raise InputError(f"a batch of {batch} images cannot be; give 1 or more.")
+    if output != "features" and not (output == "maps" and backbone.has_maps):
+        raise InputError(f"{backbone.name} has no output {output!r}; ask for features.")
     if engine_name(backbone, device) == "numpy":
         return NumpyEngine(backbone, batch)
     return OpenVinoEngine(backbone, device, precision, batch, output)

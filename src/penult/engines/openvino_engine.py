@@ -68,8 +68,6 @@ class OpenVinoEngine:
     name = "openvino"
 
     def __init__(self, backbone: Backbone, device: str, precision: str, batch: int, output: str = "features"):
-        if output != "features" and not (output == "maps" and backbone.has_maps):
-            raise InputError(f"{backbone.name} has no output {output!r}; ask for features.")
         self.device, self.precision, self.batch = device, precision, batch
         self.width, self.images = backbone.width, 0
         self._backbone, self._output = backbone, output
@@ -136,7 +134,7 @@ class OpenVinoEngine:
 
     def results(self) -> Iterator[Result]:
         """Yield what is ready."""
-        if self._queue.done():
+        if self._held and self._queue.done():
             self._start()
         while self._jobs and self._jobs[0].ready:
             job = self._jobs.popleft()

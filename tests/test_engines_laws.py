@@ -1,0 +1,109 @@
+"""What goes in comes out once, in order, and no vector depends on its company."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from penult import backbones, engines
+from penult.engines import Engine
+from penult.errors import InputError
+from test_engines_reference import noise, tiny
+
+SIZES = st.lists(st.integers(0, 40), max_size=6)
+KINDS = {"openvino": tiny, "numpy": lambda: backbones.find("colour_histogram", size=32)}
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return engines.open_engine(KINDS[request.param](), "cpu", "f32", batch=4)
+
+
+@given(sizes=SIZES)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_batch_comes_out_once_in_order(engine: Engine, sizes: list[int]) -> None:
+    """With its own tag and its own vectors, however large it is; results and drain together give all."""
+    before, got = engine.images, []
+    for tag, size in enumerate(sizes):
+        engine.submit(noise(size), tag)
+        got += engine.results()
+    got += engine.drain()
+    assert [tag for tag, _ in got] == list(range(len(sizes)))
+    for size, (_, vectors) in zip(sizes, got, strict=True):
+        assert vectors.shape == (size, engine.width) and vectors.dtype == np.float32
+        np.testing.assert_array_equal(vectors, engine(noise(size)))
+    assert engine.images - before == 2 * sum(sizes)
+    assert list(engine.drain()) == []
+
+
+def test_a_call_leaves_submitted_batches_where_they_are(engine: Engine) -> None:
+    engine.submit(noise(3), "first")
+    alone = engine(noise(5))
+    (tag, vectors), *rest = engine.drain()
+    assert tag == "first" and len(vectors) == 3 and not rest
+    np.testing.assert_array_equal(alone, engine(noise(5)))
+
+
+def test_the_array_may_be_used_again_at_once(engine: Engine) -> None:
+    """The caller fills one buffer again and again while earlier batches are under way."""
+    buffer, wanted = np.empty((4, 32, 32, 3), np.uint8), []
+    for i in range(20):
+        buffer[:] = i * 12
+        engine.submit(buffer, i)
+        wanted.append(buffer.copy())
+    for (_, vectors), pixels in zip(list(engine.drain()), wanted, strict=True):
+        np.testing.assert_array_equal(vectors, engine(pixels))
+
+
+def test_results_may_be_kept(engine: Engine) -> None:
+    """What was handed out is not overwritten by what comes later."""
+    engine.submit(noise(4), None)
+    ((_, first),) = engine.drain()
+    kept = first.copy()
+    engine(255 - noise(4))
+    np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("precision", engines.precisions())
+def test_batch_size_and_order_do_not_touch_a_bit(precision: str) -> None:
+    """A real network, in every precision that this machine has: one by one, all at once, backwards."""
+    backbone = backbones.find("efficientnet_lite0", size=96)
+    pixels = noise(9, 96)
+    together = engines.open_engine(backbone, precision=precision)(pixels)
+    small: Any = engines.open_engine(backbone, precision=precision, batch=2)
+    for start, stop in ((0, 9), (0, 1), (3, 8)):
+        np.testing.assert_array_equal(small(pixels[start:stop]), together[start:stop])
+    np.testing.assert_array_equal(small(pixels[::-1]), together[::-1])
+    assert len(np.unique(together, axis=0)) == 9
+
+
+def test_batches_can_be_submitted_while_the_graph_is_compiled() -> None:
+    """Three engines are open and fed before the first of them is ready."""
+    opened = [engines.open_engine(tiny(), "cpu", "f32", batch=1) for _ in range(3)]
+    for number, engine in enumerate(opened):
+        for tag in range(5):
+            engine.submit(noise(1), (number, tag))
+    for number, engine in enumerate(opened):
+        assert [tag for tag, _ in engine.drain()] == [(number, tag) for tag in range(5)]
+        engine.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_closing_waits_and_drops(kind: str) -> None:
+    """Also with batches under way, also twice."""
+    engine = engines.open_engine(KINDS[kind](), "cpu", "f32")
+    engine.submit(noise(30), 1)
+    engine.close()
+    assert list(engine.results()) == []
+    engine.close()
+
+
+def test_a_closed_engine_says_so() -> None:
+    engine = engines.open_engine(tiny(), "cpu", "f32")
+    engine.close()
+    with pytest.raises(InputError, match="the engine of tiny is closed"):
+        engine(noise(1))

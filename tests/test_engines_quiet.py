@@ -1,0 +1,40 @@
+"""The engine is silent and private: nothing printed, nothing sent, nothing left in the home folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+WATCHED = """
+import socket, sys
+def refuse(*arguments, **named):
+    print("connected", arguments, file=sys.stderr)
+    raise OSError("no network")
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+from penult import backbones, engines
+assert "openvino" not in sys.modules, "openvino is loaded before it is needed"
+import numpy as np
+engine = engines.open_engine(backbones.find("efficientnet_lite0", size=64))
+engine(np.zeros((1, 64, 64, 3), np.uint8))
+engine.close()
+assert "openvino_telemetry" not in sys.modules and "openvino_telemetry.main" not in sys.modules
+import openvino_telemetry
+import openvino
+assert callable(openvino.convert_model)
+"""
+
+
+def test_openvino_sends_nothing_prints_nothing_and_leaves_nothing(tmp_path: Path) -> None:
+    """Its import alone would report the use and write ~/intel; what a user does with it later still works."""
+    environment = {k: v for k, v in os.environ.items() if k not in {"CI", "TF_BUILD", "JENKINS_URL"}}
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED],
+        env={**environment, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []
