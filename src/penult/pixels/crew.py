@@ -57,10 +57,12 @@ class _Worker:
     tasks: deque[tuple[int, int]] = field(default_factory=deque)  # (number, slot), oldest first
     ready: bool = False
 
-    def end(self) -> int:
-        """Kill and reap; returns the exit code (negative: the signal)."""
-        self.process.kill()
+    def end(self, patience: float = 0.0) -> int:
+        """Reap it, after `patience` seconds by force; returns the exit code (negative: the signal)."""
         self.link.close()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(patience)
+        self.process.kill()
         return self.process.wait()
 
 
@@ -155,7 +157,7 @@ class Crew:
 
     def _replace(self, dead: _Worker) -> None:
         """Bury a worker; its oldest task was under way, the others are done again by whoever is free."""
-        code = dead.end()
+        code = dead.end(patience=1.0)  # its connection is closed: it is on its way out already
         self.workers.remove(dead)
         self.free += [slot for _, slot in dead.tasks]
         numbers = [number for number, _ in dead.tasks]
