@@ -24,7 +24,7 @@ def timm_installed() -> bool:
 )
 @pytest.mark.parametrize("name", backbones.DEFAULT)
 def test_the_graph_gives_what_timm_gives(name: str) -> None:
-    """Same weights, same random pixels: features, maps and ImageNet scores agree, at this size and another."""
+    """Same weights, same random pixels: features, maps and ImageNet scores agree, at two sizes."""
     timm = backbones.import_timm()
     import torch
 

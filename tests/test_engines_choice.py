@@ -9,7 +9,7 @@ from penult import backbones, engines
 from penult.engines import numpy_engine
 from penult.engines.openvino_engine import load
 from penult.errors import InputError, MissingExtra, UnknownName
-from test_engines_reference import tiny
+from tinynet import tiny
 
 
 def test_auto_is_what_the_processor_has() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from penult import backbones, engines
 from penult.engines import Engine
 from penult.errors import InputError
-from test_engines_reference import noise, tiny
+from tinynet import noise, tiny
 
 SIZES = st.lists(st.integers(0, 40), max_size=6)
 KINDS = {"openvino": tiny, "numpy": lambda: backbones.find("colour_histogram", size=32)}

@@ -1,7 +1,7 @@
 """How close is close: the one table of tolerances, for every test that compares features.
 
 The same pixels give the same numbers up to rounding; another precision keeps the direction; another decoder
-of the same JPEG moves single values. What the numbers mean (which class, which neighbour) is compared exactly.
+of the same JPEG moves single values. What the numbers mean (which class, which neighbour) must be equal.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Golden features of every built-in backbone: `python tests/golden/renew.py` computes and writes them anew.
 
-Renew them only when they have to change (another picture, another recipe); prove the new ones against timm first:
+Renew them only when they must change (picture or recipe); prove the new ones against timm first:
 `pytest -m timm tests/test_backbones_timm.py`.
 """
 
@@ -25,7 +25,7 @@ def picture(size: int) -> NDArray[np.uint8]:
 
 
 def features() -> dict[str, NDArray[np.float32]]:
-    """Return the first 16 features of the picture in f32, then the length of all, for every built-in backbone."""
+    """Return for each backbone the first 16 features of the picture in f32 and the length of all."""
     from penult import backbones, engines
 
     found = {}
