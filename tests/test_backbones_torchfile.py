@@ -163,3 +163,18 @@ def test_a_tensor_that_leaves_its_storage_is_refused() -> None:
     assert wrong != data
     with pytest.raises(DamagedFile):
         torchfile.read(wrong, "weights.pth")
+
+
+def test_a_storage_of_another_length_is_refused() -> None:
+    """The length before the numbers must be the one that the head announced."""
+    data = write({"a": np.ones(3, np.float32)})
+    length = (3).to_bytes(8, "little")
+    assert data.count(length) == 1
+    with pytest.raises(DamagedFile, match="storage 0 does not have the length"):
+        torchfile.read(data.replace(length, (2).to_bytes(8, "little")), "weights.pth")
+
+
+def test_a_reference_of_another_kind_is_refused() -> None:
+    data = write({"a": np.ones(3, np.float32)}).replace(b"storage", b"strange")
+    with pytest.raises(DamagedFile, match="a reference of an unknown kind: 'strange'"):
+        torchfile.read(data, "weights.pth")

@@ -77,8 +77,6 @@ def read(data: bytes, what: str) -> dict[str, NDArray[Any]]:
     """
     try:
         return _read(data)
-    except DamagedFile:
-        raise
     except Exception as error:  # a damaged pickle can raise any error there is
         raise DamagedFile(
             f"{what} is not a whole torch checkpoint: {error}; install its package again."
