@@ -104,8 +104,9 @@ class Crew:
         while len(self.workers) < min(self.count, len(paths)):
             self.workers.append(self._hire())
         for number in range(len(paths)):
-            self._hand_out(number)
-            self._collect(timeout=0)  # even if the next one is here: workers must not run dry meanwhile
+            if number in self.done:  # workers must not run dry while the consumer is busy with what is here
+                self._hand_out(number)
+                self._collect(timeout=0)
             while number not in self.done:
                 self._hand_out(number)
                 self._collect(timeout=None)
