@@ -134,7 +134,7 @@ def _learn(
     head.fit(X, y, groups=material.groups)
     history = _history(head, material, options.seed)
     clock.lap("head")
-    model = _bundle(material, head, done, measured)
+    model = _bundle(material, head, done, measured, options.settings.cache)
     proba = _test_proba(material, model)
     seen = None if proba is None else unseen(proba, material)
     outputs.write_oof(run, material, measured)
@@ -156,7 +156,9 @@ def _history(head: Any, material: Material, seed: int) -> dict[str, list[float]]
     return dict(dense.history_)
 
 
-def _bundle(material: Material, head: Any, done: Embedding | None, measured: Measured) -> Bundle:
+def _bundle(
+    material: Material, head: Any, done: Embedding | None, measured: Measured, cache: str | bool | None
+) -> Bundle:
     counts = np.bincount(material.train.ok_y, minlength=len(material.classes))
     state = head.to_arrays()
     score = heads.scorer(state.kind, state.arrays, state.facts)
@@ -168,7 +170,7 @@ def _bundle(material: Material, head: Any, done: Embedding | None, measured: Mea
         prior=counts / counts.sum(),
         engine=done.engine if done else "none",
         precision=done.precision if done else "none",
-        selftest=_selftest(done, score) if done else {},
+        selftest=_selftest(done, score, cache) if done else {},
         facts={
             "penult": version("penult"),
             "trained_on": int(counts.sum()),
@@ -178,13 +180,17 @@ def _bundle(material: Material, head: Any, done: Embedding | None, measured: Mea
     )
 
 
-def _selftest(done: Embedding, score: Callable[[NDArray[np.float32]], NDArray[np.float64]]) -> dict[str, Any]:
+def _selftest(
+    done: Embedding,
+    score: Callable[[NDArray[np.float32]], NDArray[np.float64]],
+    cache: str | bool | None,
+) -> dict[str, Any]:
     """Return three drawn pictures (never the user's photos) and what this model says of them on this machine."""
     rows, columns = np.mgrid[0:96, 0:128]
     waves = [np.sin(rows / (4 + 3 * i) + columns / (5 + 7 * c)) for i in range(3) for c in range(3)]
     drawn = np.stack(waves).reshape(3, 3, 96, 128).transpose(0, 2, 3, 1)  # (3, h, w, 3)
     pictures = ((drawn + 1) * 127.5).astype(np.uint8)
-    settings = Settings(done.device, done.precision, cache=False, workers=0)
+    settings = Settings(done.device, done.precision, cache, workers=0)
     probe = embed(list(pictures), done.backbones, settings)
     return {"images": pictures, "proba": score(probe.features())}
 

@@ -46,7 +46,7 @@ class Part:
 class Material:
     """The training part, the test part if there is one, and how the columns of X are made up.
 
-    `groups` (n_ok,): rows of one group never stand on both sides of a split.
+    `groups` (n_ok,): rows of one group never stand on both sides of a split; None when every row is its own group.
     """
 
     train: Part
@@ -54,7 +54,7 @@ class Material:
     classes: tuple[str, ...]
     names: tuple[str, ...]
     blocks: tuple[int, ...]
-    groups: NDArray[np.intp]  # (n_ok,)
+    groups: NDArray[np.intp] | None  # (n_ok,)
     notes: tuple[str, ...]
 
     def columns(self, index: int) -> slice:
@@ -77,7 +77,12 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding) -> Mate
     grouping = audit.group(done.digests[:n][part.ok], part.X, done.widths, _user_groups(train, part.ok))
     names = tuple(b.name for b in done.backbones)
     notes = (*train.notes, *(test.notes if test else ()), *grouping.notes)
-    return Material(part, other, train.classes, names, done.widths, grouping.groups, notes)
+    return Material(part, other, train.classes, names, done.widths, _shared(grouping.groups), notes)
+
+
+def _shared(groups: NDArray[np.intp]) -> NDArray[np.intp] | None:
+    """Return the groups, or None where none has two rows: dealing groups out is slower than dealing rows."""
+    return groups if len(np.unique(groups)) < len(groups) else None
 
 
 def _failures(done: Embedding, start: int, stop: int) -> dict[int, Failure]:
@@ -135,7 +140,7 @@ def from_features(paths: Sequence[str], listing: str | None) -> Material:
     test = None if read.X_test is None or not m else Part(test_files, np.ones(m, bool), read.X_test, None, {})
     digests = store.row_digests(read.X)
     grouping = audit.group(digests, read.X, read.blocks, None)
-    return Material(part, test, classes, tuple(read.names), read.blocks, grouping.groups, grouping.notes)
+    return Material(part, test, classes, tuple(read.names), read.blocks, _shared(grouping.groups), grouping.notes)
 
 
 def _row_names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def measure(head: Any, name: str, material: Material, seed: int, say: Say) -> Me
         others.append(run(make_head(other, material, "auto", seed), f"{other} on {title}", everything))
     curve = None
     if len(y) <= MANY:
-        curve = evaluate.learning_curve(head, X, y, material.classes, groups=groups, seed=seed, full=chosen)
+        curve = evaluate.learning_curve(head, X, chosen, seed=seed)
     say("measuring", total, total)
     return Measured(chosen, tuple(others), curve)
 

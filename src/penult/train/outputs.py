@@ -92,7 +92,8 @@ def draw(run: RunFolder, measured: Measured, head: Any, history: dict[str, list[
         evaluation=measured.chosen,
         others=measured.others,
         curve=measured.curve,
-        path=getattr(head, "path_", None),
+        path=head.path_,
+        chosen=head.choice_.get("C"),
         history=history,
     )
     return sorted(p.name for p in paths)
