@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ class Predictor:
 
     def __init__(self, model: Bundle, settings: Settings | None = None, check: bool = True):
         self.bundle = model
-        self.settings = settings or Settings(precision=model.precision if model.backbones else "auto")
+        self.settings = _served(model, settings or Settings())
         self._score = scorer(model.head.kind, model.head.arrays, model.head.facts)
         self._checked = not check
         self._opened: Engines | None = None
@@ -161,6 +161,14 @@ class Predictor:
                 f"at precision {precision}, trained at {self.bundle.precision}); run `penult predict` with "
                 "`--precision f32`, or train again here."
             )
+
+
+def _served(model: Bundle, settings: Settings) -> Settings:
+    """Return the settings with `auto` precision made that of training, or f32 where this machine does not have it."""
+    if settings.precision != "auto" or not model.backbones or model.precision == "f32":
+        return replace(settings, precision="f32") if settings.precision == "auto" else settings
+    here = engines.precisions(settings.device)
+    return replace(settings, precision=model.precision if model.precision in here else "f32")
 
 
 def load(path: str | Path, **settings: Any) -> Predictor:

@@ -117,8 +117,7 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     if bool(asked.images) == bool(asked.features):
         parser.error("give either IMAGES or --features")
     model = bundle.load(asked.model)
-    settings = Settings(asked.device, _precision(asked, model), asked.cache)
-    predictor = Predictor(model, settings)
+    predictor = Predictor(model, _settings(asked))
     if asked.features:
         answers = predictor.predict_features(asked.features)
     else:
@@ -137,16 +136,6 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
             show.out(f"{100 * p.confidence:5.1f} %  {show.printable(p.label)}  {show.printable(p.id)}{why}")
 
 
-def _precision(asked: argparse.Namespace, model: Any) -> str:
-    """Return the precision that was asked for, else that of training where this machine has it."""
-    if asked.precision != "auto" or not model.backbones:
-        return str(asked.precision)
-    from penult.engines import resolve
-
-    _, best = resolve(asked.device, "auto")
-    return "f32" if model.precision == "f32" else best
-
-
 def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult evaluate`."""
     from penult import bundle, images
@@ -155,7 +144,7 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
     model = bundle.load(asked.model)
     found = images.scan_labelled(asked.labelled, classes=model.classes)
     with show.progress(not asked.quiet) as say:
-        predictor = Predictor(model, Settings(asked.device, _precision(asked, model), asked.cache))
+        predictor = Predictor(model, _settings(asked))
         answers = predictor.predict([i.path for i in found.images], found.ids, say)
     result = judge(answers, [str(i.label) for i in found.images]).to_dict()
     if asked.json:
