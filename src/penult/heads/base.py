@@ -50,6 +50,7 @@ class Search:
     candidates: list[dict[str, Any]]
     logits: list[Array]
     refit: Callable[[int], HeadState]
+    heat: list[float] | None = None  # temperatures that the search has fitted already
     best: int | None = None  # where the search has a rule of its own among nearly equal candidates
 
 
@@ -143,16 +144,19 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> Array:
         """Return calibrated, clipped probabilities (n, k), columns in the order of `classes_`."""
-        return np.asarray(self._scorer(self._checked(X)))
+        X = self._checked(X)
+        return np.asarray(self._scorer(X))
 
     def decision_function(self, X: Any) -> Array:
         """Return calibrated logits: (n, k), or for two classes the logit of the second, (n,)."""
-        logits = self._scorer.logits(self._checked(X))
+        X = self._checked(X)
+        logits = self._scorer.logits(X)
         return np.asarray(logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits)
 
     def predict(self, X: Any) -> Array:
         """Return the likeliest class of each row, (n,)."""
-        return np.asarray(self.classes_[self._scorer.logits(self._checked(X)).argmax(axis=1)])
+        X = self._checked(X)
+        return np.asarray(self.classes_[self._scorer.logits(X).argmax(axis=1)])
 
     def to_arrays(self) -> HeadState:
         """Return all that scoring needs, as arrays and plain facts for `scorers.scorer`."""
@@ -188,6 +192,11 @@ def class_weights(wanted: Any, classes: Array, codes: Array) -> Array:
     return found
 
 
+def own_temperature(logits: Array, task: Task, free: bool) -> float:
+    """Return the temperature at which a candidate is judged: its best one if it is free, else 1."""
+    return calibration.temperature(logits, task.codes, task.weight, True) if free else 1.0
+
+
 def choose(search: Search, task: Task, head: Any) -> Chosen:
     """Return the candidate with the smallest held-out log loss, with its temperature and its clip."""
     if task.folds is None:
@@ -196,7 +205,7 @@ def choose(search: Search, task: Task, head: Any) -> Chosen:
         )
         return Chosen(0, 1.0, _fitting(clip, task.k), None, None, None, {})
     free = head.scale_free and head.calibrate
-    heat = [calibration.temperature(z, task.codes, task.weight, True) if free else 1.0 for z in search.logits]
+    heat = search.heat or [own_temperature(z, task, free) for z in search.logits]
     held = [calibration.probabilities(z, t, 0.0) for z, t in zip(search.logits, heat, strict=True)]
     losses = [calibration.row_losses(p, task.codes) for p in held]
     cautious = [

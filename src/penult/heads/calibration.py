@@ -7,6 +7,8 @@ come from.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,9 +17,11 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 COLDEST, HOTTEST = 1e-3, 1e3
-PSEUDO_ERRORS = (
-    0.5  # Krichevsky and Trofimov 1981: adding a half is minimax for the log loss of a coming case
-)
+
+# Adding half an error to those seen is minimax for the log loss of a coming case (Krichevsky & Trofimov
+# 1981). Two choices are made on the same held-out rows, the confidence (regularisation, temperature) and the
+# clip: each gets half of that half. Measured on 45 pairs of scikit-learn's digits with 60, 120 and 240 rows.
+PSEUDO_ERRORS = 0.25
 
 
 def log_softmax(logits: Array) -> Array:
@@ -59,11 +63,11 @@ def log_loss(proba: Array, codes: Array, weight: Array | None = None) -> float:
 
 
 def cautious_losses(logits: Array, codes: Array) -> Array:
-    """Return -log p of the true class, with half an error more than was seen, (n,).
+    """Return -log p of the true class, with a quarter of an error more than was seen, (n,).
 
-    loss_i = -log p_i - (1 / 2n) log(1 - p_i), p_i the probability of the true class: half a pseudo-error,
-    spread over all rows, that falls on what each row leaves to the other classes. Without it, classes that
-    can be separated would ask for endless confidence, for which a few hundred rows are no evidence.
+    loss_i = -log p_i - (1 / 4n) log(1 - p_i), p_i the probability of the true class: the pseudo-error is
+    spread over all rows and falls on what each row leaves to the other classes. Without it, classes that can
+    be separated would ask for endless confidence, for which a few hundred rows are no evidence.
     """
     logp = log_softmax(np.asarray(logits, np.float64))
     rows = np.arange(len(codes))
@@ -87,13 +91,19 @@ def temperature(logits: Array, codes: Array, weight: Array, free: bool) -> float
     def cost(log_t: float) -> float:
         return float(weight @ cautious_losses(logits / np.exp(log_t), codes))
 
-    tried = np.linspace(np.log(coldest), np.log(HOTTEST), 41)
+    tried = np.linspace(np.log(coldest), np.log(HOTTEST), 21)
     at = int(np.argmin([cost(t) for t in tried]))
-    low, high = float(tried[max(at - 1, 0)]), float(tried[min(at + 1, 40)])
-    golden = (np.sqrt(5) - 1) / 2
+    low, high = float(tried[max(at - 1, 0)]), float(tried[min(at + 1, 20)])
+    best = _golden(cost, low, high)
+    return coldest if cost(np.log(coldest)) <= cost(best) else float(np.exp(best))
+
+
+def _golden(cost: Callable[[float], float], low: float, high: float) -> float:
+    """Return the minimum of a unimodal function, to a thousandth (golden-section search; Kiefer 1953)."""
+    golden = (math.sqrt(5) - 1) / 2
     left, right = high - golden * (high - low), low + golden * (high - low)
     at_left, at_right = cost(left), cost(right)
-    while high - low > 1e-6:
+    while high - low > 1e-3:
         if at_left <= at_right:
             high, right, at_right = right, left, at_left
             left = high - golden * (high - low)
@@ -102,19 +112,18 @@ def temperature(logits: Array, codes: Array, weight: Array, free: bool) -> float
             low, left, at_left = left, right, at_right
             right = low + golden * (high - low)
             at_right = cost(right)
-    best = (low + high) / 2
-    return coldest if cost(np.log(coldest)) <= cost(best) else float(np.exp(best))
+    return (low + high) / 2
 
 
 def best_clip(proba: Array, codes: Array, weight: Array) -> float:
-    """Return the floor with the smallest log loss on held-out rows plus half a pseudo-error at the floor.
+    """Return the floor with the smallest log loss on held-out rows plus a quarter of an error at the floor.
 
-    minimise over e:  sum_i -log clipped(p_i, e)[y_i]  +  1/2 * -log e
+    minimise over e:  sum_i -log clipped(p_i, e)[y_i]  -  (1/4) log e
 
     Held-out rows without a confident error would choose e = 0, and the first such error then costs
-    everything. The second term is the half count of Krichevsky and Trofimov: with m confident rows, all
-    right, the minimum is near e = 1 / (2 m (k - 1)), the share of errors that m right answers leave likely.
-    222 right rows give 0.002, 2,000 rows 0.00025; confident errors raise it.
+    everything. The second term stands for it: with m confident rows, all right, the minimum is near e = 1 /
+    (4 m (k - 1)), the share of errors that m right answers leave likely. 222 right rows give 0.0011, 2,000
+    rows 0.00012; confident errors raise it.
     """
     k = proba.shape[1]
     floors = np.geomspace(1e-7, 0.5 / k, 120)

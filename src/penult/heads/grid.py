@@ -55,6 +55,11 @@ class Grid:
         self.losses |= losses
 
     def best(self) -> float:
-        """Return the smallest value within a thousandth of the least loss, so that flat ends do not run away."""
+        """Return the smallest value within a thousandth of the least loss, so that flat ends do not run.
+
+        Towards small values too: of a flat lower end the edge itself is left out.
+        """
         least = min(self.losses.values())
-        return min(C for C, loss in self.losses.items() if loss <= least + WORTH * abs(least))
+        good = sorted(C for C, loss in self.losses.items() if loss <= least + WORTH * abs(least))
+        flat = len(good) > 1 and good[0] == min(self.losses)
+        return good[1] if flat else good[0]

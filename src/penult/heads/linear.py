@@ -64,7 +64,7 @@ class LinearSearch:
         start = known[nearest(known, C)].mean(axis=0)[None] if known else None
         loss = self.loss(self.task, place.rows.dtype)
         one = lbfgs.problems(place.rows, loss, self.task.weight[None], np.array([C]), place.spectrum)
-        coef = lbfgs.solve(one, start, tol=1e-7)[0].astype(np.float64)  # (c, r + 1)
+        coef = lbfgs.solve(one, start, tol=1e-8)[0].astype(np.float64)  # (c, r + 1)
         return place.lift(coef[:, :-1], coef[:, -1], {"C": C})
 
 

@@ -3,7 +3,9 @@
 In: X (n, d) and the widths of its blocks, one block per backbone. Out: the fitted scaling, and scaled copies
 of X. It must not know labels, folds or heads.
 
-- `unit`: each row of each block gets length 1. Nothing is learnt, so every fold can share one scaled X.
+- `unit`: each row of each block gets length 1. Nothing is learnt, so every fold can share one scaled X. A
+block of fewer than
+  8 columns stays as it is: a fixed length would take away a dimension, and so few have none to spare.
 - `standard`: each column gets mean 0 and variance 1.
 - `block`: each column gets mean 0, each block mean squared row length 1.
 - `none`: as it is.
@@ -23,6 +25,7 @@ from penult.errors import InputError, unknown
 Array = NDArray[Any]
 
 NAMES = ("unit", "standard", "block", "none")
+NARROW = 8
 STATELESS = frozenset({"unit", "none"})
 
 
@@ -66,6 +69,8 @@ def apply(name: str, X: Array, blocks: tuple[int, ...], learnt: dict[str, Array]
         return np.asarray(out)
     out, edges = np.array(X), np.cumsum((0, *blocks))
     for start, stop in pairwise(edges):
+        if stop - start < NARROW:
+            continue
         part = out[:, start:stop]
         # by the largest entry first: squares of huge or tiny features must neither overflow nor vanish
         largest = np.abs(part).max(axis=1, keepdims=True)  # (n, 1)

@@ -20,6 +20,7 @@ from penult.heads import calibration, scaling
 
 Array = NDArray[Any]
 
+HALF_VOTE = 0.5
 CHUNK = 1 << 22  # numbers in one chunk of scaled rows: 32 MiB of float64
 
 
@@ -100,19 +101,17 @@ def neighbours(X: Array, arrays: Mapping[str, Array], facts: Mapping[str, Any]) 
     """Return the log of each class's smoothed share among the nearest rows by cosine, (n, k)."""
     length = np.linalg.norm(X, axis=1, keepdims=True)
     cosine = (X / np.where(length > 0, length, 1)) @ arrays["rows"].T.astype(X.dtype)  # (n, m)
-    return votes(cosine, arrays["codes"], arrays["votes"], (int(facts["k"]),))[0]
+    return np.asarray(votes(cosine, arrays["codes"], arrays["votes"], (int(facts["k"]),))[0])
 
 
 def votes(cosine: Array, codes: Array, weight: Array, counts: tuple[int, ...]) -> Array:
     """Return logits (len(counts), n, k) of the votes of the `count` nearest rows.
 
     A neighbour votes with (1 + cosine) / 2 times the weight of its class; half a vote, shared by the classes,
-    keeps the shares away from 0 (the same half count as in `calibration.best_clip`).
+    keeps the shares away from 0 (Krichevsky & Trofimov 1981).
     """
     k, most = len(weight), min(max(counts), cosine.shape[1])
-    near = np.argpartition(-cosine, most - 1, axis=1)[:, :most] if most < cosine.shape[1] else None
-    if near is None:
-        near = np.broadcast_to(np.arange(most), (len(cosine), most))
+    near = np.argpartition(-cosine, most - 1, axis=1)[:, :most]  # (n, most)
     order = np.argsort(-np.take_along_axis(cosine, near, axis=1), axis=1, kind="stable")
     near = np.take_along_axis(near, order, axis=1)  # (n, most)
     strength = (1 + np.take_along_axis(cosine, near, axis=1)) / 2 * weight[codes[near]]  # (n, most)
@@ -120,7 +119,7 @@ def votes(cosine: Array, codes: Array, weight: Array, counts: tuple[int, ...]) -
     for at, count in enumerate(counts):
         for c in range(k):
             mine = (codes[near[:, :count]] == c) * strength[:, :count]
-            out[at, :, c] = np.log(mine.sum(axis=1) + calibration.PSEUDO_ERRORS / k)
+            out[at, :, c] = np.log(mine.sum(axis=1) + HALF_VOTE / k)
     return out
 
 

@@ -44,7 +44,7 @@ class Space:
     def lift(self, coef: Array, intercept: Array, facts: dict[str, Any]) -> HeadState:
         """Return the scorer of coefficients (c, r) and intercepts (c,) in these coordinates."""
         weights = (coef if self.back is None else coef @ self.back).astype(np.float32)  # (c, d)
-        arrays = {
+        arrays: dict[str, Array] = {
             "weights": weights,
             "intercepts": np.asarray(intercept - weights.astype(np.float64) @ self.mean, np.float64),
             **self.learnt,

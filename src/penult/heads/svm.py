@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from penult.errors import unknown
 from penult.heads import calibration
-from penult.heads.base import Head, Search, Task
+from penult.heads.base import Head, Search, Task, own_temperature
 from penult.heads.grid import FINE, Grid
 from penult.heads.kernels import kernel_space, kernel_spaces
 from penult.heads.linear import LinearSearch
@@ -69,18 +69,21 @@ class SVM(Head):
         candidates: list[dict[str, Any]] = []
         logits: list[Array] = []
         refits: list[Callable[[], HeadState]] = []
+        heat: list[float] = []
         for about, found, fine in self._kernels(task):
             grid = Grid(1.0, self.C, (-2, -1, 0, 1), fine)
             if task.folds is None:
                 return Search([{**about, "C": grid.default}], [], lambda _: found.refit(grid.default))  # noqa: B023
             while wanted := grid.next():
                 held = found.logits(wanted)
-                grid.tell({C: self._cost(z, task) for C, z in held.items()})
                 for C, z in held.items():
+                    heat.append(own_temperature(z, task, self.calibrate))
+                    costs = calibration.cautious_losses(z / heat[-1], task.codes)
+                    grid.tell({C: float(np.average(costs, weights=task.weight))})
                     candidates.append({**about, "C": C})
                     logits.append(z)
                     refits.append(partial(found.refit, C))
-        return Search(candidates, logits, lambda i: refits[i]())
+        return Search(candidates, logits, lambda i: refits[i](), heat)
 
     def _kernels(self, task: Task) -> Any:
         if self.kernel != "rbf":
@@ -104,10 +107,6 @@ class SVM(Head):
                 ),
                 (),
             )
-
-    def _cost(self, logits: Array, task: Task) -> float:
-        heat = calibration.temperature(logits, task.codes, task.weight, True) if self.calibrate else 1.0
-        return float(np.average(calibration.cautious_losses(logits / heat, task.codes), weights=task.weight))
 
 
 def _loss(task: Task, dtype: Any) -> Loss:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
 
 from penult import heads
 from penult.errors import InputError
@@ -54,9 +55,10 @@ class Wrapped(Head):
         return not hasattr(self.estimator, "predict_proba")
 
     def _search(self, task: Task) -> Search:
-        if self.class_weight is not None:
+        if self.class_weight is not None and not has_fit_parameter(self.estimator, "sample_weight"):
             raise InputError(
-                "class_weight of a wrapped estimator has no effect; set it on the estimator itself"
+                f"{type(self.estimator).__name__} takes no sample weights, so class_weight has no effect; "
+                "leave it out, or wrap a classifier whose fit has sample_weight"
             )
         if self.scale_free and not hasattr(self.estimator, "decision_function"):
             raise InputError(
@@ -76,7 +78,9 @@ class Wrapped(Head):
     def _fitted(self, task: Task, rows: Array) -> Foreign:
         learnt = scaling.fit(self.scaling, task.X[rows], task.blocks)
         X = scaling.apply(self.scaling, task.X[rows], task.blocks, learnt)
-        return Foreign(clone(self.estimator).fit(X, task.codes[rows]), self.scaling, task.blocks, learnt)
+        extra = {} if self.class_weight is None else {"sample_weight": task.weight[rows]}
+        estimator = clone(self.estimator).fit(X, task.codes[rows], **extra)
+        return Foreign(estimator, self.scaling, task.blocks, learnt)
 
     def _keep(self, task: Task, search: Search, chosen: Chosen) -> None:
         super()._keep(task, search, chosen)

@@ -1,0 +1,121 @@
+"""Probabilities are as sure as the held-out rows allow, and no surer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from penult.errors import InputError
+from penult.heads import calibration
+from penult.heads.calibration import best_clip, blind_clip, clipped, probabilities, temperature
+
+LOGITS = arrays(np.float64, st.tuples(st.integers(1, 8), st.integers(2, 5)), elements=st.floats(-50, 50))
+
+
+def drawn(n, k, true_temperature, seed=0):
+    """Return logits whose classes were drawn at a known temperature."""
+    rng = np.random.default_rng(seed)
+    logits = 3 * rng.standard_normal((n, k))
+    cumulated = probabilities(logits, true_temperature, 0).cumsum(axis=1)
+    return logits, (cumulated < rng.random((n, 1))).sum(axis=1).clip(max=k - 1)
+
+
+@pytest.mark.parametrize("true", [0.5, 1.0, 4.0])
+@pytest.mark.parametrize("k", [2, 5])
+def test_the_temperature_that_drew_the_classes_is_found(true, k):
+    logits, codes = drawn(6000, k, true)
+    assert temperature(logits, codes, np.ones(6000), free=False) == pytest.approx(true, rel=0.1)
+
+
+@settings(deadline=None)
+@given(st.integers(2, 40), st.integers(2, 4), st.floats(0.01, 5))
+def test_without_an_error_nothing_is_sharpened(n, k, size):
+    codes = np.arange(n) % k
+    logits = size * (np.arange(k) == codes[:, None])
+    assert temperature(logits, codes, np.ones(n), free=False) >= 1
+
+
+def test_scores_without_a_scale_get_one_even_without_an_error():
+    codes = np.arange(200) % 2
+    margins = 0.01 * np.stack([1 - codes, codes], axis=1)
+    heat = temperature(margins, codes, np.ones(200), free=True)
+    sure = probabilities(margins, heat, 0).max(axis=1)
+    # quarter of a pseudo-error among 200 rows: the optimum is p = 200 / 200.25
+    assert sure == pytest.approx(np.full(200, 200 / 200.25), abs=1e-4)
+
+
+def test_one_confident_error_warms_the_temperature():
+    logits, codes = 20.0 * np.eye(2)[np.arange(100) % 2], np.arange(100) % 2
+    wrong = codes.copy()
+    wrong[0] = 1 - wrong[0]
+    weight = np.ones(100)
+    assert temperature(logits, wrong, weight, False) > temperature(logits, codes, weight, False)
+
+
+@settings(deadline=None)
+@given(LOGITS, st.floats(0.05, 20), st.floats(0, 0.19))
+def test_probabilities_sum_to_one_stay_above_the_clip_and_keep_the_order(logits, heat, floor):
+    proba = probabilities(logits, heat, floor)
+    np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-6 + floor)
+    assert (proba >= floor).all()
+    top = logits.argmax(axis=1)
+    assert (proba[np.arange(len(proba)), top] >= proba.max(axis=1) - 1e-12).all()
+
+
+@settings(deadline=None)
+@given(st.floats(0, 1), st.floats(0.0001, 0.4))
+def test_for_two_classes_the_clip_is_the_seeds(p, floor):
+    found = clipped(np.array([[1 - p, p]]), floor)[0, 1]
+    assert found == pytest.approx(np.clip(p, floor, 1 - floor), abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [50, 222, 2000])
+def test_the_clip_of_right_answers_is_a_quarter_error_among_them(n):
+    codes = np.arange(n) % 2
+    proba = np.eye(2)[codes] * (1 - 2e-9) + 1e-9
+    assert best_clip(proba, codes, np.ones(n)) == pytest.approx(1 / (4 * n), rel=0.15)
+
+
+def test_confident_errors_raise_the_clip():
+    n = 400
+    codes = np.arange(n) % 2
+    proba = np.eye(2)[codes] * (1 - 2e-9) + 1e-9
+    wrong = codes.copy()
+    wrong[:4] = 1 - wrong[:4]
+    found = best_clip(proba, wrong, np.ones(n))
+    assert found == pytest.approx(4.25 / 400, rel=0.15)
+
+
+def test_weights_count_as_repetitions():
+    logits, codes = drawn(300, 3, 2.0)
+    twice = np.r_[np.arange(300), np.arange(100)]
+    weight = np.ones(300)
+    weight[:100] = 2
+    calm = calibration.temperature(logits, codes, weight, False)
+    assert calm == pytest.approx(calibration.temperature(logits[twice], codes[twice], np.ones(400), False), rel=0.02)
+
+
+def test_with_nothing_held_out_the_clip_comes_from_the_number_of_rows():
+    assert blind_clip(2, 2) > blind_clip(100, 2) > blind_clip(100, 10) > 0
+    assert blind_clip(1, 2) <= 0.25
+
+
+def test_a_clip_that_cannot_be_is_refused_with_its_bound():
+    from penult import heads
+
+    X, y = np.random.default_rng(0).random((30, 10)), np.arange(30) % 3
+    with pytest.raises(InputError, match=r"clip is 0\.4; with 3 classes .* below 0\.333"):
+        heads.make("centroid", clip=0.4).fit(X, y)
+
+
+def test_the_seeds_clip_is_an_option():
+    from penult import heads
+
+    X = np.random.default_rng(0).random((60, 12)) + np.repeat([[0.0], [3.0]], 30, axis=0) * np.arange(12)
+    y = np.repeat(["cat", "dog"], 30)
+    proba = heads.make("logistic", clip=0.005).fit(X, y).predict_proba(X)
+    assert proba.min() >= 0.005
+    assert proba.max() <= 0.995
