@@ -158,6 +158,14 @@ def test_idle_workers_may_be_killed_too(tmp_path: Path) -> None:
     assert reasons([first, *results]) == ["ok"] * 240
 
 
+def test_pictures_that_waited_behind_a_killed_one_are_not_blamed(tmp_path: Path, decoder: str) -> None:
+    """All workers die at once, again and again, each time in the middle of a different picture."""
+    paths = lay_out(tmp_path, *[b"ok"] * 24)
+    for i in range(0, 24, 2):
+        paths[i].write_bytes(b"ONCE:" + os.fsencode(tmp_path / f"mark{i}"))
+    assert reasons(prepare_all(paths, SMALL, workers=2, decoder=decoder)) == ["ok"] * 24
+
+
 def test_closing_the_iterator_ends_the_workers_at_once(tmp_path: Path, decoder: str) -> None:
     paths = lay_out(tmp_path, b"ok", *[b"SPIN"] * 11)
     results = prepare_all(paths, SMALL, workers=2, decoder=decoder)
@@ -198,7 +206,7 @@ def test_workers_that_die_before_they_are_ready_are_given_up(
     paths = lay_out(tmp_path, *[b"ok"] * 12)
     monkeypatch.setattr(crew, "_BOOT", "raise SystemExit(7)")
     assert reasons(prepare_all(paths, SMALL, workers=2)) == ["ok"] * 12
-    assert "code 7 before it was ready" in caplog.text
+    assert "before they began a picture, the last with code 7" in caplog.text
 
 
 SCRIPT = """

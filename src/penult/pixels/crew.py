@@ -55,7 +55,6 @@ class _Worker:
     process: subprocess.Popen[bytes]
     link: Connection
     tasks: deque[tuple[int, int]] = field(default_factory=deque)  # (number, slot), oldest first
-    ready: bool = False
 
     def end(self, patience: float = 0.0) -> int:
         """Reap it, after `patience` seconds by force; returns the exit code (negative: the signal)."""
@@ -70,7 +69,7 @@ class Crew:
     """A bounded number of workers over one shared file; a context manager that leaves no process behind."""
 
     def __init__(self, order: Order, known: Sequence[memoryview], count: int) -> None:
-        slot_bytes = sum(recipe.nbytes for recipe in order.recipes)
+        slot_bytes = sum(recipe.nbytes for recipe in order.recipes) + 1
         slots = max(2 * count, min(_IN_FLIGHT, _SHARED_BYTES // slot_bytes, _QUEUED * count))
         self.queued = slots // count
         self.free = list(range(slots))
@@ -121,6 +120,7 @@ class Crew:
                 return
             number, slot = self.todo.popleft(), self.free.pop()
             worker.tasks.append((number, slot))
+            self.shared[self._mark(slot)] = 0
             with suppress(
                 OSError
             ):  # it has died: its closed connection will tell, and the task is still on its list
@@ -137,11 +137,12 @@ class Crew:
             except (EOFError, OSError):
                 self._replace(worker)
 
-    def _note(self, worker: _Worker, reply: Reply | None) -> None:
-        if reply is None:
-            worker.ready = True
-            self.false_starts = 0
-            return
+    def _mark(self, slot: int) -> int:
+        """Return the place of the byte that tells whether the picture of a slot was begun."""
+        return (slot + 1) * self.order.slot_bytes - 1
+
+    def _note(self, worker: _Worker, reply: Reply) -> None:
+        self.false_starts = 0
         number, digest, filled, failure = reply
         _, slot = worker.tasks.popleft()
         self.done[number] = Prepared(self.paths[number][0], digest, self._pixels(slot, filled), failure)
@@ -157,16 +158,19 @@ class Crew:
         return tuple(pixels)
 
     def _replace(self, dead: _Worker) -> None:
-        """Bury a worker; its oldest task was under way, the others are done again by whoever is free."""
+        """Bury a worker; its oldest task may have been under way, all others are handed out again."""
         code = dead.end(patience=1.0)  # its connection is closed: it is on its way out already
         self.workers.remove(dead)
+        begun = bool(dead.tasks) and self.shared[self._mark(dead.tasks[0][1])] == 1
         self.free += [slot for _, slot in dead.tasks]
         numbers = [number for number, _ in dead.tasks]
-        if not dead.ready:
+        if not begun:
             self.false_starts += 1
             if self.false_starts > 2 * self.count:
-                raise NoWorkers(f"the last of {self.false_starts} ended with code {code} before it was ready")
-        elif numbers and (failure := self._verdict(numbers[0], code)):
+                raise NoWorkers(
+                    f"{self.false_starts} died before they began a picture, the last with code {code}"
+                )
+        elif failure := self._verdict(numbers[0], code):
             number = numbers.pop(0)
             nothing = (None,) * len(self.order.recipes)
             self.done[number] = Prepared(self.paths[number][0], None, nothing, failure)

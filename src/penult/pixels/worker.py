@@ -31,7 +31,7 @@ class Order:
     recipes: tuple[Recipe, ...]
     known: tuple[tuple[int, int], ...]  # start and end, in the shared file, of each recipe's sorted digests
     shared: int  # file descriptor
-    slot_bytes: int
+    slot_bytes: int  # the pixels of one picture, and one byte that says whether it was begun
     seconds: float
     memory: int
     decoder: str
@@ -51,13 +51,13 @@ def serve(link: Connection, order: Order, shared: memoryview) -> None:
     """Answer every task (number, path, slot) in turn; a picture that takes too long ends this process."""
     known = tuple(shared[start:end] for start, end in order.known)
     road = Road(order.recipes, known, named(order.decoder))
-    link.send(None)  # ready: from here on a death is the picture's doing
     while True:
         number, path, slot = link.recv()
         # The kernel kills on time, in whatever loop the decoder may be, parent or no parent.
         signal.setitimer(signal.ITIMER_REAL, order.seconds)
-        seen = road.travel(path)
         place = slot * order.slot_bytes
+        shared[place + order.slot_bytes - 1] = 1  # begun: from here on a death is the picture's doing
+        seen = road.travel(path)
         for recipe, image in zip(order.recipes, seen.images, strict=True):
             if image is not None:
                 shared[place : place + recipe.nbytes] = image.tobytes()
