@@ -208,6 +208,17 @@ def test_no_flipped_bit_of_our_file_becomes_a_value(ours: Path, tmp_path: Path) 
     assert refused > 100
 
 
+def test_a_flipped_byte_order_is_seen(ours: Path, tmp_path: Path) -> None:
+    """Every byte of the data is right then, and every value wrong."""
+    data = bytearray(ours.read_bytes())
+    little_endian_float = b"\x11\x20\x1f\x00\x04"
+    assert data.count(little_endian_float) == 2
+    data[data.index(little_endian_float) + 1] ^= 1
+    (tmp_path / "x.h5").write_bytes(data)
+    with pytest.raises(DamagedFile, match=r"train in .* fail their checksum"):
+        store.read_h5(tmp_path / "x.h5")
+
+
 def test_a_cut_file_is_refused(ours: Path, tmp_path: Path) -> None:
     data = ours.read_bytes()
     path = tmp_path / "x.h5"

@@ -43,7 +43,7 @@ def main(source: IO[bytes], answers: IO[str]) -> int:
 
 
 def write(path: str, header: dict[str, Any], source: IO[bytes]) -> dict[str, str]:
-    """Write one file from the stream and return the sha256 of each array's bytes."""
+    """Write one file from the stream and return the sha256 of each array."""
     import h5py
     import numpy as np
 
@@ -59,7 +59,7 @@ def write(path: str, header: dict[str, Any], source: IO[bytes]) -> dict[str, str
             )
             stored = h5py.string_dtype("utf-8", kind.itemsize) if kind.kind == "S" else kind
             dataset = file.create_dataset(array["name"], shape, stored, track_times=False, **chunks)
-            content = hashlib.sha256()
+            content = begin(kind.str, shape)
             for start in range(0, shape[0] if row else 0, step):
                 stop = min(start + step, shape[0])
                 data = _exactly(source, row * (stop - start))
@@ -72,6 +72,11 @@ def write(path: str, header: dict[str, Any], source: IO[bytes]) -> dict[str, str
     return digests
 
 
+def begin(kind: str, shape: tuple[int, ...]) -> Any:
+    """Return the sha256 to add an array's bytes to: the same bytes of another type are another array."""
+    return hashlib.sha256(f"{kind} {list(shape)} ".encode())
+
+
 def verify(path: str, digests: dict[str, str]) -> None:
     """Read every array back through HDF5's checksums and compare it with what was sent."""
     import h5py
@@ -79,7 +84,7 @@ def verify(path: str, digests: dict[str, str]) -> None:
     with h5py.File(os.fsencode(path), "r", locking=False) as file:
         for name, expected in digests.items():
             dataset = file[name]
-            content = hashlib.sha256()
+            content = begin(dataset.dtype.str, dataset.shape)
             step = dataset.chunks[0] if dataset.chunks else 1
             for start in range(0, dataset.shape[0] if dataset.size else 0, step):
                 content.update(dataset[start : start + step].tobytes())

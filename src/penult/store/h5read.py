@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from penult.errors import DamagedFile, InputError
+from penult.store.h5child import FORMAT, begin
 from penult.store.h5guard import Array, Guarded, opened
 from penult.store.refusals import shown
 
-_FORMAT = 1
 _NAMES = ("train_files", "test_files", "classes")
 _NO_FACTS: Mapping[str, Any] = MappingProxyType({})
 
@@ -89,7 +89,7 @@ def _content(file: Guarded) -> dict[str, Any] | None:
     if hashlib.sha256(text).hexdigest().encode() != file.attribute("penult_sha256"):
         raise DamagedFile(f"the facts in {shown(file.path)} fail their checksum; write the file again.")
     content: dict[str, Any] = json.loads(text)
-    if content["format"] > _FORMAT:
+    if content["format"] > FORMAT:
         raise DamagedFile(
             f"{shown(file.path)} is of format {content['format']}, newer than this version reads; "
             "update penult."
@@ -111,7 +111,9 @@ def _compare(path: Path, content: dict[str, Any] | None, raw: dict[str, Array]) 
 
 
 def _sum(values: Array) -> str:
-    return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
+    content = begin(values.dtype.str, values.shape)
+    content.update(np.ascontiguousarray(values).data)
+    return str(content.hexdigest())
 
 
 def _features(path: Path, name: str, values: Array) -> npt.NDArray[np.float32]:
