@@ -1,4 +1,4 @@
-"""The default head finds scikit-learn's optimum, and its regularisation is never at the edge of what was tried."""
+"""The default head finds scikit-learn's optimum, and its choice is never at the edge of what was tried."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         k = len(self.classes_)
         if k < 2:
             raise InputError(
-                f"all {len(y)} rows are of one class, {self.classes_[0]!r}; "
+                f"all {len(y)} rows are of one class, {self.classes_.tolist()[0]!r}; "
                 "a classifier needs rows of at least two classes"
             )
         if groups is not None:

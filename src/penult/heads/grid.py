@@ -21,7 +21,7 @@ class Grid:
         self,
         default: float,
         fixed: float | None = None,
-        start: tuple[int, ...] = (-1, 0, 1, 2, 3),
+        start: tuple[int, ...] = (-1, 0, 1, 2),
         fine: tuple[float, ...] = FINE,
     ) -> None:
         self.default = default if fixed is None else float(fixed)
