@@ -329,10 +329,11 @@ def test_a_parent_that_ends_without_finish_leaves_nothing(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_writing_loads_no_h5py_into_the_callers_process(tmp_path: Path) -> None:
+def test_reading_and_writing_load_no_h5py_into_the_callers_process(tmp_path: Path) -> None:
     script = (
         "import sys, numpy as np; from penult import store\n"
-        "store.write_h5(sys.argv[1], train=np.ones((2, 2))); assert 'h5py' not in sys.modules"
+        "store.write_h5(sys.argv[1], train=np.ones((2, 2))); store.read_h5(sys.argv[1])\n"
+        "assert 'h5py' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "x.h5")], check=True)
 

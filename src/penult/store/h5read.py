@@ -1,29 +1,27 @@
 """Read feature files: ours, the seed's `data_*.h5`, and `gap_*.h5` of the same layout.
 
 In: a path. Out: a `FeatureFile` whose parts agree with each other, or one sentence.
-It must not know which network made the vectors. Ours carry a sha256 of each array, and it is compared.
+It must not know which network made the vectors, nor load h5py: `h5reader` reads, in a process of its own.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from penult.errors import DamagedFile, InputError
-from penult.store.h5child import FORMAT, begin
-from penult.store.h5guard import Array, Guarded, opened
+from penult.store.children import start
+from penult.store.h5reader import NAMES
 from penult.store.refusals import shown
 
-_NAMES = ("train_files", "test_files", "classes")
-_NO_FACTS: Mapping[str, Any] = MappingProxyType({})
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +50,22 @@ def read_h5(path: Path | str) -> FeatureFile:
     (a checksum fails, the file is cut off, or it was written by a newer version).
     """
     path = Path(path)
-    with opened(path) as file:
-        content = _content(file)
-        raw = {name: _raw(file, name) for name in ("train", "test", "label", *_NAMES) if file.has(name)}
+    child = start("-c", "from penult.store.h5reader import run; run()", str(path.absolute()))
+    try:
+        raw, facts = _received(path, child)
+    finally:
+        child.kill()
+        child.communicate()
+    return checked(path, raw, facts)
+
+
+def checked(path: Path, raw: Mapping[str, Array], facts: Mapping[str, Any]) -> FeatureFile:
+    """Return the feature file that these data sets make, or raise `InputError`."""
     if "train" not in raw:
         raise InputError(
             f"{shown(path)} has no data set 'train'; give a feature file with train, test and label."
         )
-    _compare(path, content, raw)
-    names = {name: _names(raw[name]) if name in raw else None for name in _NAMES}
+    names = {name: _names(raw[name]) if name in raw else None for name in NAMES}
     result = FeatureFile(
         path=path,
         train=_features(path, "train", raw["train"]),
@@ -69,51 +74,38 @@ def read_h5(path: Path | str) -> FeatureFile:
         train_files=names["train_files"],
         test_files=names["test_files"],
         classes=names["classes"],
-        facts=_NO_FACTS if content is None else content["facts"],
+        facts=facts,
     )
     _agree(result)
     return result
 
 
-def _raw(file: Guarded, name: str) -> Array:
-    if name in _NAMES:
-        return file.read(name, (1,), "SO")
-    return file.read(name, (1, 2), "iubf") if name == "label" else file.read(name, (2,), "f")
+def _received(path: Path, child: subprocess.Popen[bytes]) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Return the arrays and facts that the reading process sends."""
+    source: Any = child.stdout
+    size = int.from_bytes(source.read(8), "little")
+    text = source.read(size)
+    if not text or len(text) < size:
+        raise _crashed(path)
+    header = json.loads(text)
+    if "error" in header:
+        raise {"InputError": InputError}.get(header["error"], DamagedFile)(header["message"])
+    raw: dict[str, Array] = {}
+    for array in header["arrays"]:
+        values = np.empty(array["shape"], array["dtype"])
+        if source.readinto(values.reshape(-1).view(np.uint8).data) != values.nbytes:
+            raise _crashed(path)
+        raw[array["name"]] = values
+    for name in set(raw) & set(NAMES):
+        text, ends = raw[name].tobytes(), np.cumsum(raw.pop(f"{name} lengths"))
+        raw[name] = np.array([text[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)], object)
+    return raw, header["facts"]
 
 
-def _content(file: Guarded) -> dict[str, Any] | None:
-    """Return our own record of the file, or None for a file of another hand."""
-    text = file.attribute("penult")
-    if text is None:
-        return None
-    if hashlib.sha256(text).hexdigest().encode() != file.attribute("penult_sha256"):
-        raise DamagedFile(f"the facts in {shown(file.path)} fail their checksum; write the file again.")
-    content: dict[str, Any] = json.loads(text)
-    if content["format"] > FORMAT:
-        raise DamagedFile(
-            f"{shown(file.path)} is of format {content['format']}, newer than this version reads; "
-            "update penult."
-        )
-    return content
-
-
-def _compare(path: Path, content: dict[str, Any] | None, raw: dict[str, Array]) -> None:
-    """Hold a file of ours against its own sha256 sums."""
-    if content is None:
-        return
-    expected = content["sha256"]
-    bad = [name for name in raw if _sum(raw[name]) != expected.get(name)]
-    bad += [name for name in expected if name not in raw and name in ("train", "test", "label", *_NAMES)]
-    if bad:
-        raise DamagedFile(
-            f"{', '.join(sorted(bad))} in {shown(path)} fail their checksum; write the file again."
-        )
-
-
-def _sum(values: Array) -> str:
-    content = begin(values.dtype.str, values.shape)
-    content.update(np.ascontiguousarray(values).data)
-    return str(content.hexdigest())
+def _crashed(path: Path) -> DamagedFile:
+    return DamagedFile(
+        f"{shown(path)} is damaged: HDF5 crashed while it read it; write it again, or get a fresh copy."
+    )
 
 
 def _features(path: Path, name: str, values: Array) -> npt.NDArray[np.float32]:

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import atexit
 import json
-import os
 import queue
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from penult.errors import OutputError
+from penult.store.children import start
 from penult.store.files import Draft
 from penult.store.h5plan import Array, Plan, RowBlocks
 from penult.store.refusals import ELSEWHERE, refused, shown
@@ -45,7 +43,7 @@ class H5Writer:
 
     def __init__(self, *, cure: str = ELSEWHERE) -> None:
         self._cure = cure
-        self._child = _start_child()
+        self._child = start(str(Path(__file__).with_name("h5child.py")))
         self._asked: queue.SimpleQueue[tuple[Plan, Draft] | None] = queue.SimpleQueue()
         self._drafts: list[Draft] = []
         self._written: list[Written] = []
@@ -131,7 +129,7 @@ class H5Writer:
         finally:
             for pipe in (self._child.stdin, self._child.stdout):
                 with suppress(OSError):
-                    pipe.close()  # type: ignore[union-attr]  # both are pipes, see _start_child
+                    pipe.close()  # type: ignore[union-attr]  # both are pipes, see `start`
             self._child.wait()
 
     def _send(self, data: bytes) -> None:
@@ -172,29 +170,3 @@ def write_h5(path: Path | str, *, cure: str = ELSEWHERE, **content: Any) -> Writ
     with H5Writer(cure=cure) as writer:
         writer.write(path, **content)
         return writer.finish()[0]
-
-
-def _start_child() -> subprocess.Popen[bytes]:
-    """Start the child with this interpreter and this search path, deaf to the terminal's Ctrl-C."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
-        "OMP_NUM_THREADS": "1",
-    }
-    group: dict[str, Any] = {"start_new_session": True}
-    if sys.platform == "win32":
-        group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    script = Path(__file__).with_name("h5child.py")
-    try:
-        return subprocess.Popen(
-            [sys.executable, "-P", str(script)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            **group,
-        )
-    except OSError as error:
-        raise OutputError(
-            f"could not start a process that writes HDF5 files: {error}; free some memory."
-        ) from error

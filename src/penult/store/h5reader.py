@@ -1,0 +1,110 @@
+"""The short-lived process that reads HDF5: a damaged file can crash the library, and then only this process.
+
+In: a path. Out, on stdout: eight bytes (little-endian length), a JSON header, the raw bytes of the arrays
+that it names; or a header with the error. It must not know what the arrays mean beyond the layout of the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from penult.errors import DamagedFile, PenultError
+from penult.store.h5child import FORMAT, begin
+from penult.store.h5guard import Array, Guarded, opened
+from penult.store.refusals import shown
+
+ARRAYS = ("train", "test", "label")
+NAMES = ("train_files", "test_files", "classes")
+
+
+def main(path: str, out: IO[bytes]) -> None:
+    """Send the content of one file, or what is wrong with it."""
+    try:
+        raw, facts = load(Path(path))
+    except PenultError as error:
+        _head(out, {"error": type(error).__name__, "message": str(error)})
+        return
+    for name in NAMES:
+        if name in raw:  # as lengths and one long text: a single long name does not widen the others
+            words = [
+                word.encode() if isinstance(word, str) else bytes(word) for word in raw.pop(name).tolist()
+            ]
+            raw[f"{name} lengths"] = np.array([len(word) for word in words], np.int64)
+            raw[name] = np.frombuffer(b"".join(words), np.uint8)
+    arrays = [{"name": name, "dtype": a.dtype.str, "shape": list(a.shape)} for name, a in raw.items()]
+    _head(out, {"arrays": arrays, "facts": facts})
+    for array in raw.values():
+        out.write(np.ascontiguousarray(array).data)
+    out.flush()
+
+
+def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Return the data sets of a feature file by name, and its facts; ours are held against their sha256.
+
+    Raises `InputError` and `DamagedFile`, see `h5guard`.
+    """
+    with opened(path) as file:
+        content = _content(file)
+        raw = {name: _raw(file, name) for name in (*ARRAYS, *NAMES) if file.has(name)}
+    _compare(path, content, raw)
+    return raw, {} if content is None else content["facts"]
+
+
+def _head(out: IO[bytes], header: dict[str, Any]) -> None:
+    text = json.dumps(header).encode()
+    out.write(len(text).to_bytes(8, "little") + text)
+    out.flush()
+
+
+def _raw(file: Guarded, name: str) -> Array:
+    if name in NAMES:
+        return file.read(name, (1,), "SO")
+    return file.read(name, (1, 2), "iubf") if name == "label" else file.read(name, (2,), "f")
+
+
+def _content(file: Guarded) -> dict[str, Any] | None:
+    """Return our own record of the file, or None for a file of another hand."""
+    text = file.attribute("penult")
+    if text is None:
+        return None
+    if hashlib.sha256(text).hexdigest().encode() != file.attribute("penult_sha256"):
+        raise DamagedFile(f"the facts in {shown(file.path)} fail their checksum; write the file again.")
+    content: dict[str, Any] = json.loads(text)
+    if content["format"] > FORMAT:
+        raise DamagedFile(
+            f"{shown(file.path)} is of format {content['format']}, newer than this version reads; "
+            "update penult."
+        )
+    return content
+
+
+def _compare(path: Path, content: dict[str, Any] | None, raw: dict[str, Array]) -> None:
+    """Hold a file of ours against its own sha256 sums."""
+    if content is None:
+        return
+    expected = content["sha256"]
+    bad = [name for name in raw if _sum(raw[name]) != expected.get(name)]
+    bad += [name for name in expected if name not in raw and name in (*ARRAYS, *NAMES)]
+    if bad:
+        raise DamagedFile(
+            f"{', '.join(sorted(bad))} in {shown(path)} fail their checksum; write the file again."
+        )
+
+
+def _sum(values: Array) -> str:
+    content = begin(values.dtype.str, values.shape)
+    content.update(np.ascontiguousarray(values).data)
+    return str(content.hexdigest())
+
+
+def run() -> None:
+    """Be the process: the path is the first argument."""
+    main(sys.argv[1], sys.stdout.buffer)
+    os._exit(0)  # not sys.exit: HDF5's own tidying can crash on what it read
