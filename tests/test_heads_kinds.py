@@ -124,7 +124,7 @@ class TestDense:
     """The seed's layer, with its curves."""
 
     def test_losses_fall_over_eight_epochs(self):
-        X, y = clouds(1500, 300, k=2, apart=0.5)
+        X, y = clouds(1500, 1500, k=2, apart=0.5)
         X = np.maximum(X - 2, 0)  # like pooled activations
         curves = heads.Dense().fit(X, y).history_
         assert curves["epoch"] == list(range(1, 9))

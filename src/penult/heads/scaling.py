@@ -26,6 +26,7 @@ Array = NDArray[Any]
 
 NAMES = ("unit", "standard", "block", "none")
 NARROW = 8
+CHUNK = 1024  # rows whose temporaries are in memory at a time
 STATELESS = frozenset({"unit", "none"})
 
 
@@ -49,7 +50,8 @@ def fit(name: str, X: Array, blocks: tuple[int, ...]) -> dict[str, Array]:
     if name in STATELESS:
         return {}
     shift = X.mean(axis=0, dtype=np.float64)  # (d,)
-    spread = X.std(axis=0, dtype=np.float64)  # (d,)
+    squares = sum(((X[rows] - shift) ** 2).sum(axis=0) for rows in _chunks(len(X)))
+    spread = np.sqrt(squares / len(X))  # (d,)
     if name == "block":
         edges = np.cumsum((0, *blocks))[:-1]
         spread = np.repeat(np.sqrt(np.add.reduceat(spread**2, edges)), blocks)  # (d,)
@@ -67,14 +69,22 @@ def apply(name: str, X: Array, blocks: tuple[int, ...], learnt: dict[str, Array]
         out = X - learnt["shift"].astype(X.dtype)
         out *= learnt["factor"].astype(X.dtype)
         return np.asarray(out)
-    out, edges = np.array(X), np.cumsum((0, *blocks))
-    for start, stop in pairwise(edges):
-        if stop - start < NARROW:
-            continue
-        part = out[:, start:stop]
-        # by the largest entry first: squares of huge or tiny features must neither overflow nor vanish
-        largest = np.abs(part).max(axis=1, keepdims=True)  # (n, 1)
-        part /= np.where(largest > 0, largest, 1)
-        length = np.sqrt(np.einsum("nd,nd->n", part, part))[:, None]
-        part /= np.where(length > 0, length, 1)
+    out = np.array(X)
+    for rows in _chunks(len(X)):
+        for start, stop in pairwise(np.cumsum((0, *blocks))):
+            if stop - start >= NARROW:
+                _shorten(out[rows, start:stop])
     return out
+
+
+def _shorten(part: Array) -> None:
+    """Give each row of part (n, d) length 1, in place; a row of zeros stays."""
+    # by the largest entry first: squares of huge or tiny features must neither overflow nor vanish
+    largest = np.abs(part).max(axis=1, keepdims=True)  # (n, 1)
+    part /= np.where(largest > 0, largest, 1)
+    length = np.sqrt(np.einsum("nd,nd->n", part, part))[:, None]
+    part /= np.where(length > 0, length, 1)
+
+
+def _chunks(n: int) -> list[slice]:
+    return [slice(start, start + CHUNK) for start in range(0, n, CHUNK)]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from penult.errors import unknown
 from penult.heads import calibration
 from penult.heads.base import Head, Search, Task, own_temperature
-from penult.heads.grid import FINE, Grid
+from penult.heads.grid import Grid
 from penult.heads.kernels import kernel_space, kernel_spaces
 from penult.heads.linear import LinearSearch
 from penult.heads.losses import Loss, SquaredHinge
@@ -92,7 +92,7 @@ class SVM(Head):
                 LinearSearch(
                     task, list(spaces(task, self.scaling)), lambda: space(task, self.scaling, None), _loss
                 ),
-                FINE,
+                (0.5,),
             )
         for width in WIDTHS if self.kernel != "linear" else ():
             if task.folds is None and width != 1:
