@@ -59,6 +59,8 @@ class Embedding:
     engine: str
     device: str
     precision: str
+    sources: tuple[Any, ...] = ()
+    settings: Settings = Settings()
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -66,12 +68,21 @@ class Embedding:
         return tuple(b.width for b in self.backbones)
 
     def block(self, index: int) -> NDArray[np.float32]:
-        """Return the rows of one backbone for the readable images, in order: (n_ok, d)."""
+        """Return the rows of one backbone for the readable images, in order: (n_ok, d).
+
+        Rows that vanished since (a damaged shard was dropped, the cache was emptied) are computed once more.
+        """
         rows, found = self.caches[index].read(self.digests[self.ok])  # (n_ok, d), (n_ok,)
         if not found.all():
+            lost = np.flatnonzero(self.ok)[~found]
+            log.warning("%d rows of %s vanished from the cache and are computed again", len(lost), self.backbones[index].name)
+            embed([self.sources[i] for i in lost], [self.backbones[index]], self.settings)
+            self.caches[index].known()  # see what was written meanwhile
+            rows, found = self.caches[index].read(self.digests[self.ok])
+        if not found.all():
             raise PenultError(
-                f"{int((~found).sum())} feature rows of {self.backbones[index].name} vanished from the cache during "
-                "the run (a damaged shard was dropped, or the cache was emptied); run the same command again."
+                f"{int((~found).sum())} feature rows of {self.backbones[index].name} are lost: their images changed, or the "
+                "cache was emptied again, during the run; run the same command again."
             )
         return rows
 
@@ -224,7 +235,19 @@ def embed(
     seconds = time.perf_counter() - began
     name = engines.engine_name(backbones[0], device)
     return Embedding(
-        digests, ok, failures, embedded, reused, seconds, tuple(backbones), caches, name, device, precision
+        digests,
+        ok,
+        failures,
+        embedded,
+        reused,
+        seconds,
+        tuple(backbones),
+        caches,
+        name,
+        device,
+        precision,
+        tuple(sources),
+        settings,
     )
 
 

@@ -86,11 +86,8 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say:
     done = embed(sources, networks, options.settings, say)
     clock.lap("features")
     material = from_images(labelled, test, done)
-    writer = outputs.start_features(run, material, done)
-    try:
+    with outputs.start_features(run, material, done):
         result = _learn(run, material, options, sheet, say, clock, done)
-    finally:
-        writer.finish()
     return _finish(run, result, options, clock, done)
 
 
