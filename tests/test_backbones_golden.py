@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from networks import network
 from penult import backbones
 from tolerance import assert_same_pixels
 
@@ -23,7 +24,7 @@ def test_features_are_golden(tmp_path_factory: pytest.TempPathFactory) -> None:
     with np.load(renew.FILE, allow_pickle=False) as file:
         golden = dict(file)
     assert set(golden) == set(backbones.names())
-    actual = renew.features()
+    actual = renew.features(network)
     np.savez(tmp_path_factory.mktemp("actual") / "features.npz", **actual)  # kept beside, to look at
     for name, wanted in golden.items():
         assert_same_pixels(actual[name], wanted)

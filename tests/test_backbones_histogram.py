@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -30,6 +30,7 @@ def test_the_thumbnail_knows_where_a_colour_is() -> None:
     assert np.argwhere(cells == 1).tolist() == [[0, 3, 1]]
 
 
+@settings(max_examples=40)
 @given(IMAGES)
 def test_the_frequencies_add_up_to_one(pictures: np.ndarray) -> None:
     vectors = colour_histogram(pictures)
@@ -38,6 +39,7 @@ def test_the_frequencies_add_up_to_one(pictures: np.ndarray) -> None:
     assert vectors.min(initial=0) >= 0 and vectors.max(initial=0) <= 1
 
 
+@settings(max_examples=40)
 @given(IMAGES, st.randoms(use_true_random=False))
 def test_each_picture_gets_the_same_bits_in_any_company(pictures: np.ndarray, random: object) -> None:
     order = np.arange(len(pictures))
@@ -50,5 +52,6 @@ def test_each_picture_gets_the_same_bits_in_any_company(pictures: np.ndarray, ra
 
 def test_it_is_a_backbone_like_any_other() -> None:
     backbone = backbones.find("colour_histogram")
-    assert (backbone.width, backbone.has_maps, backbone.graph()) == (WIDTH, False, b"")
+    assert (backbone.width, backbone.parts, backbone.graph()) == (WIDTH, (WIDTH,), b"")
+    assert (backbone.pooling, backbone.has_maps, backbone.map_channels) == ("none", False, 0)
     assert backbone.recipe.size == 64 and backbone.recipe.fit == "squash"

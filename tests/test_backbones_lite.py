@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penult import backbones, engines
+from networks import SMALL, graph, network
+from penult import backbones
 from penult.backbones.lite import LITE, same
+from penult.engines.openvino_engine import load
+from tinynet import noise
 from tolerance import assert_same_pixels
 
 LITES = backbones.DEFAULT
@@ -37,65 +39,85 @@ def test_every_weight_is_used(name: str, blocks: int) -> None:
     assert sum(learned) == backbones.find(name).params
 
 
-@pytest.mark.parametrize("name", LITES)
-def test_the_graph_is_sound_and_says_what_comes_out(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "pooling", "channels", "parts"),
+    [
+        ("efficientnet_lite0", "mean", 1280, (1280,)),
+        ("efficientnet_lite0", "mean+max", 1792, (192, 320, 1280) * 2),
+        ("efficientnet_lite1", "mean+max", 1792, (192, 320, 1280) * 2),
+        ("efficientnet_lite2", "mean+max", 1840, (208, 352, 1280) * 2),
+    ],
+)
+def test_the_graph_is_sound_and_says_what_comes_out(
+    name: str, pooling: str, channels: int, parts: tuple[int, ...]
+) -> None:
     """The checker of ONNX accepts it with shapes inferred; the number of images is left open."""
     import onnx
 
-    backbone = backbones.find(name)
-    graph = backbone.graph(classifier=True)
-    onnx.checker.check_model(graph, full_check=True)
-    model = onnx.load_from_string(graph).graph
-    side = -(-backbone.recipe.size // 32)
-    shapes = {
-        v.name: [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim] for v in model.output
+    backbone = backbones.find(name, pooling=pooling)
+    assert (backbone.parts, backbone.width, backbone.map_channels) == (parts, sum(parts), channels)
+    model = onnx.load_from_string(graph(backbone, classifier=True))
+    onnx.checker.check_model(model, full_check=True)
+    size, side = backbone.recipe.size, -(-backbone.recipe.size // 32)
+    assert shapes(model.graph.output) == {
+        "features": ["n", sum(parts)],
+        "maps": ["n", channels, side, side],
+        "logits": ["n", 1000],
     }
-    assert shapes == {"features": ["n", 1280], "maps": ["n", 1280, side, side], "logits": ["n", 1000]}
-    size = backbone.recipe.size
-    assert [d.dim_param or d.dim_value for d in model.input[0].type.tensor_type.shape.dim] == [
-        "n",
-        size,
-        size,
-        3,
-    ]
-    assert model.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert shapes(model.graph.input) == {"pixels": ["n", size, size, 3]}
+    assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+
+
+def shapes(values: Any) -> dict[str, list[Any]]:
+    return {v.name: [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim] for v in values}
 
 
 def test_building_twice_gives_the_same_bytes() -> None:
     backbone = backbones.find("efficientnet_lite0")
-    assert backbone.graph() == backbone.graph()
+    assert backbone.graph() == graph(backbone)
 
 
 def test_the_classifier_is_left_out_unless_asked_for() -> None:
     backbone = backbones.find("efficientnet_lite0")
-    assert len(backbone.graph(classifier=True)) - len(backbone.graph()) > 1280 * 1000 * 4
+    assert len(graph(backbone, classifier=True)) - len(graph(backbone)) > 1280 * 1000 * 4
 
 
-@pytest.mark.parametrize("size", [96, 161])
-def test_features_are_the_means_of_maps(size: int) -> None:
+POOL = {
+    "mean": lambda maps: maps.mean(axis=(2, 3)),
+    "mean+max": lambda maps: np.hstack([maps.mean(axis=(2, 3)), maps.max(axis=(2, 3))]),
+}
+
+
+@pytest.mark.parametrize(("pooling", "size"), [("mean", SMALL), ("mean+max", 161)])
+def test_features_are_the_pooled_maps(pooling: str, size: int) -> None:
     """Also at sizes the network was not trained at, even and odd."""
-    backbone = backbones.find("efficientnet_lite0", size=size)
-    pixels = np.random.default_rng(size).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
-    features = engines.open_engine(backbone, precision="f32")(pixels)  # (2, 1280)
-    maps = engines.open_engine(backbone, precision="f32", output="maps")(pixels)  # (2, 1280, h, w)
-    assert maps.shape == (2, 1280, -(-size // 32), -(-size // 32))
-    assert_same_pixels(features, maps.mean(axis=(2, 3)))
+    side, pixels = -(-size // 32), noise(2, size)
+    maps = network(size=size, pooling=pooling, output="maps")(pixels)  # (2, c, h, w)
+    assert maps.shape == (2, {"mean": 1280, "mean+max": 1792}[pooling], side, side)
+    features = network(size=size, pooling=pooling)(pixels)  # (2, d)
+    assert_same_pixels(features, POOL[pooling](maps))
+
+
+def test_the_classic_features_are_one_part_of_all() -> None:
+    """The pooling "mean" gives the third of the six parts, the means of the head's maps."""
+    classic, all_of_them = (network(size=SMALL, **p)(noise(2, SMALL)) for p in ({"pooling": "mean"}, {}))
+    assert_same_pixels(all_of_them[:, 192 + 320 : 192 + 320 + 1280], classic)
+
+
+def test_the_classifier_sees_the_means_of_the_head() -> None:
+    """Whatever the features are: the logits are the trained last layer on the classic features."""
+    openvino, core = load(), load().Core()
+    model = core.read_model(backbones.find("efficientnet_lite0", size=SMALL).graph(classifier=True))
+    model = openvino.Model([model.output("logits")], model.get_parameters())
+    compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    tensors = LITE["efficientnet_lite0"].tensors()
+    classic = network(size=SMALL, pooling="mean")(noise(1, SMALL))
+    logits = compiled(noise(1, SMALL))[0]
+    assert_same_pixels(logits, classic @ tensors["_fc.weight"].T + tensors["_fc.bias"])
 
 
 def test_bgr_is_rgb_with_the_channels_turned() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
-    rgb = engines.open_engine(backbones.find("efficientnet_lite0", size=64), precision="f32")
-    bgr = engines.open_engine(backbones.find("efficientnet_lite0", size=64, channels="bgr"), precision="f32")
-    assert_same_pixels(bgr(pixels[..., ::-1]), rgb(pixels))
-    assert np.abs(bgr(pixels) - rgb(pixels)).max() > 0.1
-
-
-def test_the_road_from_weights_to_features_needs_no_torch() -> None:
-    code = (
-        "import sys; sys.modules['torch'] = sys.modules['timm'] = None\n"
-        "import numpy as np; from penult import backbones, engines\n"
-        "engine = engines.open_engine(backbones.find('efficientnet_lite0', size=64))\n"
-        "print(engine(np.zeros((1, 64, 64, 3), np.uint8)).shape)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("(1, 1280)\n", "")
+    pixels = noise(1, SMALL)
+    rgb, bgr = network(size=SMALL)(pixels), network(size=SMALL, channels="bgr")
+    assert_same_pixels(bgr(pixels[..., ::-1]), rgb)
+    assert np.abs(bgr(pixels) - rgb).max() > 0.1

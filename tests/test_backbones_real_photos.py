@@ -1,37 +1,51 @@
-"""With their classifier kept, the networks name real photos rightly: weights, graph and recipe fit."""
+"""With their classifier put back, the networks name real photos rightly: the weights are in their places.
+
+A gross fault shows here. The small print of a recipe does not: turned channels, or another mean and std,
+cost these networks no more than a few photos; the tests of records and of timm hold those.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from networks import network
 from penult import backbones, pixels
-from penult.engines.openvino_engine import load
+from penult.backbones.lite import HEAD, LITE
 
 DOGS, CATS = range(151, 269), range(281, 286)  # of the 1,000 classes of ImageNet
 
-# Measured on all 111 + 111 photos: cats 0.78 / 0.86 / 0.83, dogs 0.96 / 0.96 / 0.97 (many show a sofa, too).
+# Measured on all 111 + 111 photos: cats 0.78, 0.85, 0.82, dogs 0.96 each (many show a sofa, too), the likelier
+# of the two 0.92, 0.95, 0.96; on every sixth, which are those below, cats 0.84, 0.89, 0.84, dogs 0.95 each, the
+# likelier of the two 0.97, 1, 1.
 LEAST_CATS, LEAST_DOGS, LEAST_OF_TWO = 0.75, 0.90, 0.94
+
+
+@pytest.fixture(scope="module")
+def seen(real_photos: Path) -> dict[str, list[Any]]:
+    """Return every sixth photo of either kind."""
+    found = {}
+    for label in ("cat", "dog"):
+        paths = sorted((real_photos / "train" / label).iterdir())[::6]
+        found[label] = [pixels.decode(path.read_bytes()) for path in paths]
+        assert not any(isinstance(photo, pixels.Failure) for photo in found[label])
+    return found
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", backbones.DEFAULT)
-def test_cats_are_named_cats_and_dogs_dogs(name: str, real_photos: Path) -> None:
-    openvino, backbone = load(), backbones.find(name)
-    core = openvino.Core()
-    model = core.read_model(backbone.graph(classifier=True))
-    model = openvino.Model([model.output("logits")], model.get_parameters())
-    compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+def test_cats_are_named_cats_and_dogs_dogs(name: str, seen: dict[str, list[Any]]) -> None:
+    """The trained last layer, put back on the means of the head among the features, names them."""
+    backbone, tensors = backbones.find(name), LITE[name].tensors()
+    start = sum(backbone.parts[:2])
     right, right_of_two = {}, []
     for label, classes, others in (("cat", CATS, DOGS), ("dog", DOGS, CATS)):
-        paths = sorted((real_photos / "train" / label).iterdir())[::3]
-        seen = [pixels.decode(path.read_bytes()) for path in paths]
-        assert not any(isinstance(photo, pixels.Failure) for photo in seen)
-        scores = np.vstack(
-            [compiled(pixels.prepare(photo, backbone.recipe)[None])[0] for photo in seen]
-        )  # (n, 1000)
+        photos = np.stack([pixels.prepare(photo, backbone.recipe) for photo in seen[label]])
+        classic = network(name)(photos)[:, start : start + HEAD]  # (n, 1280)
+        scores = classic @ tensors["_fc.weight"].T + tensors["_fc.bias"]  # (n, 1000)
         right[label] = np.isin(scores.argmax(axis=1), classes).mean()
         right_of_two.append(scores[:, classes].max(axis=1) > scores[:, others].max(axis=1))
     assert right["cat"] >= LEAST_CATS and right["dog"] >= LEAST_DOGS, right

@@ -39,6 +39,30 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
         backbones.find("efficientnet_lite")
 
 
+def test_every_network_has_two_poolings() -> None:
+    """The wider is the default; the classic one has other features, so another digest."""
+    for name in LITES:
+        known, classic = backbones.find(name), backbones.find(name, pooling="mean")
+        assert known.pooling == "mean+max" and known == backbones.find(name, pooling="mean+max")
+        assert (classic.pooling, classic.parts, classic.width) == ("mean", (1280,), 1280)
+        assert known.parts == known.parts[:3] * 2 and known.width == 2 * known.map_channels
+        assert classic.digest != known.digest and classic.weights == known.weights
+        small = backbones.find(name, pooling="mean", size=96)
+        assert (small.pooling, small.parts, small.recipe.size) == ("mean", (1280,), 96)
+
+
+def test_a_pooling_that_is_not_there_is_refused() -> None:
+    with pytest.raises(UnknownName, match=r"unknown pooling 'mean\+min'; did you mean mean\+max"):
+        backbones.find("efficientnet_lite0", pooling="mean+min")
+    with pytest.raises(
+        InputError, match=r"efficientnet_lite1 has no pooling none; it has mean\+max and mean"
+    ):
+        backbones.find("efficientnet_lite1", pooling="none")
+    with pytest.raises(InputError, match="colour_histogram has no pooling mean; it has none"):
+        backbones.find("colour_histogram", pooling="mean")
+    assert backbones.find("colour_histogram", pooling="none") == backbones.find("colour_histogram")
+
+
 @given(
     st.sampled_from(backbones.names()),
     st.fixed_dictionaries(
@@ -93,10 +117,13 @@ def test_an_unknown_setting_is_answered_with_the_nearest() -> None:
         backbones.find("efficientnet_lite0", crops=0.5)
 
 
-@pytest.mark.parametrize("name", backbones.names())
-def test_a_backbone_survives_saving(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "pooling"),
+    [("efficientnet_lite0", "mean"), ("efficientnet_lite0", "mean+max"), ("colour_histogram", "none")],
+)
+def test_a_backbone_survives_saving(name: str, pooling: str) -> None:
     """Through JSON and the graph's bytes, and through pickle, it is equal and gives the same graph."""
-    backbone = backbones.find(name, fit="squash")
+    backbone = backbones.find(name, pooling=pooling, fit="squash")
     graph = backbone.graph()
     again = Backbone.from_dict(json.loads(json.dumps(backbone.to_dict())), graph)
     for copy in (again, pickle.loads(pickle.dumps(backbone)), pickle.loads(pickle.dumps(again))):
@@ -111,12 +138,50 @@ def test_a_record_that_is_none_is_refused() -> None:
         Backbone.from_dict({k: v for k, v in good.items() if k != "recipe"}, b"graph")
     with pytest.raises(TypeError):
         Backbone.from_dict({**good, "colour": "red"}, b"graph")
-    with pytest.raises(InputError, match="outputs cannot be 'logits'"):
-        Backbone.from_dict({**good, "outputs": "logits"}, b"graph")
+    with pytest.raises(InputError, match="pooling cannot be 'median'"):
+        Backbone.from_dict({**good, "pooling": "median"}, b"graph")
     with pytest.raises(InputError, match="size=1"):
         Backbone.from_dict({**good, "recipe": {**good["recipe"], "size": 1}}, b"graph")
     with pytest.raises(InputError, match="has no graph"):
         Backbone.from_dict(good, b"")
+    colours = backbones.find("colour_histogram").to_dict()
+    for change in ({"parts": [64, 48]}, {"parts": [9], "width": 9}, {"pooling": "mean"}):
+        with pytest.raises(InputError, match="has no graph"):
+            Backbone.from_dict({**colours, **change}, b"")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [],
+        [3584.0],
+        [3583],
+        [3584, 0],
+        [3585, -1],
+        [True, 3583],
+        ["3584"],
+        [None],
+        [3584],
+        [1791, 1793],
+        [3584, []],
+    ],
+    ids=str,
+)
+def test_parts_that_cannot_be_are_refused(parts: list[Any]) -> None:
+    """Whole numbers above 0, which add up to the width; with mean+max, as many maxima as means."""
+    good = backbones.find("efficientnet_lite0").to_dict()
+    with pytest.raises(InputError, match="parts cannot be"):
+        Backbone.from_dict({**good, "parts": parts}, b"graph")
+    with pytest.raises(TypeError):
+        Backbone.from_dict({**good, "parts": None}, b"graph")
+
+
+def test_parts_fit_their_width() -> None:
+    good = backbones.find("efficientnet_lite0", pooling="mean").to_dict()
+    assert Backbone.from_dict({**good, "parts": [1000, 280]}, b"graph").parts == (1000, 280)
+    for width in (1279, "1280", None):
+        with pytest.raises(InputError, match=r"parts cannot be .* add up to the width"):
+            Backbone.from_dict({**good, "width": width}, b"graph")
 
 
 def test_a_stored_graph_keeps_what_is_built_into_it() -> None:
@@ -133,7 +198,7 @@ def test_a_stored_graph_keeps_what_is_built_into_it() -> None:
 
 def test_a_backbone_cannot_be_changed_in_place() -> None:
     with pytest.raises(FrozenInstanceError):
-        backbones.find("colour_histogram").width = 5  # type: ignore[misc]
+        backbones.find("colour_histogram").parts = (5,)  # type: ignore[misc]
 
 
 def test_colours_name_no_classes() -> None:

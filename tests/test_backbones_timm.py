@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,8 @@ def timm_installed() -> bool:
 )
 @pytest.mark.parametrize("name", backbones.DEFAULT)
 def test_the_graph_gives_what_timm_gives(name: str) -> None:
-    """Same weights, same random pixels: features, maps and ImageNet scores agree, at two sizes."""
+    """Same weights, same random pixels: features, maps and ImageNet scores agree, at two
+    sizes, pooled both ways."""
     timm = backbones.import_timm()
     import torch
 
@@ -39,21 +41,24 @@ def test_the_graph_gives_what_timm_gives(name: str) -> None:
     assert tuple(config["mean"]) == recipe.mean and tuple(config["std"]) == recipe.std
     weights = [torch.from_numpy(tensor.copy()) for tensor in LITE[name].tensors().values()]
     model.load_state_dict(dict(zip(model.state_dict(), weights, strict=True)))
+    seen: dict[int, Any] = {}
+    for stage in (5, 6):
+        model.blocks[stage].register_forward_hook(lambda _, __, maps, stage=stage: seen.update({stage: maps}))
+    weight, bias = LITE[name].tensors()["_fc.weight"], LITE[name].tensors()["_fc.bias"]
     for size in (known.recipe.size, 161):
-        backbone = known.with_recipe(size=size)
         pixels = np.random.default_rng(size).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
         with torch.no_grad():
-            seen = (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.5
-            maps = model.forward_features(seen)
-            features, logits = (
-                model.forward_head(maps, pre_logits=True).numpy(),
-                model.forward_head(maps).numpy(),
-            )
-        assert_same_pixels(engines.open_engine(backbone, precision="f32")(pixels), features)
-        assert_same_pixels(
-            engines.open_engine(backbone, precision="f32", output="maps")(pixels), maps.numpy()
-        )
-        weight, bias = LITE[name].tensors()["_fc.weight"], LITE[name].tensors()["_fc.bias"]
+            x = (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.5
+            head = model.forward_features(x)
+            features = model.forward_head(head, pre_logits=True).numpy()
+            logits = model.forward_head(head).numpy()
+            maps = torch.cat([seen[5], seen[6], head], 1)
+            pooled = torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1).numpy()
+        for pooling, wanted, mapped in (("mean", features, head), ("mean+max", pooled, maps)):
+            backbone = backbones.find(name, pooling=pooling, size=size)
+            assert_same_pixels(engines.open_engine(backbone, precision="f32")(pixels), wanted)
+            whole = engines.open_engine(backbone, precision="f32", output="maps")
+            assert_same_pixels(whole(pixels), mapped.numpy())
         assert_same_pixels(features @ weight.T + bias, logits)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -84,6 +84,7 @@ ARRAYS = st.sampled_from([np.float32, np.int64, np.float16]).flatmap(
 )
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(min_size=1, max_size=9), st.tuples(ARRAYS, st.sampled_from("CF")), max_size=4))
 def test_what_torch_wrote_is_read(tensors: dict[str, tuple[np.ndarray, str]]) -> None:
     """Names, order, types, shapes and numbers come back, whatever the order in memory."""

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from networks import SMALL, network
 from penult import backbones, engines
 from penult.engines import Engine
 from penult.errors import InputError
 from tinynet import noise, tiny
 
-SIZES = st.lists(st.integers(0, 40), max_size=6)
+SIZES = st.lists(st.integers(0, 20), max_size=6)  # a batch of 20 is more than the engine has requests for
 KINDS = {"openvino": tiny, "numpy": lambda: backbones.find("colour_histogram", size=32)}
 
 
@@ -24,7 +25,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 
 @given(sizes=SIZES)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_batch_comes_out_once_in_order(engine: Engine, sizes: list[int]) -> None:
     """With its own tag and its own vectors, however large it is; results and drain together give all."""
     before, got = engine.images, []
@@ -71,9 +72,9 @@ def test_results_may_be_kept(engine: Engine) -> None:
 @pytest.mark.parametrize("precision", engines.precisions())
 def test_batch_size_and_order_do_not_touch_a_bit(precision: str) -> None:
     """A real network, in every precision that this machine has: one by one, all at once, backwards."""
-    backbone = backbones.find("efficientnet_lite0", size=96)
-    pixels = noise(9, 96)
-    together = engines.open_engine(backbone, precision=precision)(pixels)
+    backbone = backbones.find("efficientnet_lite0", size=SMALL)
+    pixels = noise(9, SMALL)
+    together = network(precision=precision, size=SMALL)(pixels)
     small: Any = engines.open_engine(backbone, precision=precision, batch=2)
     for start, stop in ((0, 9), (0, 1), (3, 8)):
         np.testing.assert_array_equal(small(pixels[start:stop]), together[start:stop])

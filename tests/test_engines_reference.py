@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from networks import network
 from penult import backbones, engines
 from penult.backbones import Backbone
 from penult.backbones.backbone import Stored
@@ -49,9 +50,8 @@ def test_bf16_points_where_f32_points() -> None:
     y, x, channel = np.mgrid[:224, :224, :3]
     waves = [np.sin(x / (3 + 2 * i) + channel) * np.cos(y / (9 - i)) for i in range(4)]
     pixels = (127 + 120 * np.stack(waves)).astype(np.uint8)  # (4, 224, 224, 3)
-    f32 = engines.open_engine(backbone, precision="f32")(pixels)
-    bf16 = engines.open_engine(backbone, precision="bf16")(pixels)
-    assert_same_direction(bf16, f32, "bf16")
+    f32, bf16 = network()(pixels), network(precision="bf16")(pixels)
+    assert_same_direction(bf16, f32, backbone.parts, "bf16")
     assert np.abs(bf16 - f32).max() > 1e-4, "bf16 was asked for and f32 was computed"
 
 
@@ -59,7 +59,7 @@ def test_only_the_output_that_is_asked_for_is_compiled() -> None:
     """What is cut off is never computed."""
     for output, shape in (("features", (2, 5)), ("maps", (2, 5, SIDE, SIDE))):
         engine: Any = engines.open_engine(tiny(), "cpu", "f32", output=output)
-        assert engine(noise(2)).shape == shape
+        assert engine(noise(2)).shape == shape and engine.width == 5
         assert [o.get_any_name() for o in engine._queue.result()[0].model_outputs] == [output]
 
 
@@ -88,7 +88,7 @@ def test_a_graph_that_is_none_is_refused_at_first_use() -> None:
     recipe = tiny().recipe
     for graph in (b"no graph", b"", tiny_graph(recipe)[:-40]):
         broken = Backbone(
-            "broken", 5, recipe, "0" * 64, "features", "none", "test", 0, 0.0, None, Stored(graph, recipe)
+            "broken", (5,), "none", recipe, "0" * 64, "none", "test", 0, 0.0, None, Stored(graph, recipe)
         )
         engine = engines.open_engine(broken)
         with pytest.raises(DamagedFile, match="the graph of broken cannot be used"):
@@ -97,7 +97,7 @@ def test_a_graph_that_is_none_is_refused_at_first_use() -> None:
 
 
 def test_a_graph_of_another_width_is_refused_at_first_use() -> None:
-    record = {**tiny().to_dict(), "width": 7}
+    record = {**tiny().to_dict(), "width": 7, "parts": [3, 4]}
     engine = engines.open_engine(Backbone.from_dict(record, tiny().graph()))
     with pytest.raises(DamagedFile, match="gives 5 numbers for an image where its record says 7"):
         engine.submit(noise(1))

@@ -28,7 +28,7 @@ def tiny(**changes: Any) -> Backbone:
     """Return the tiny network as a backbone; mean 0.5, std 0.25, so that pixels run from -2 to 2."""
     recipe = Recipe(SIDE, "squash", mean=(0.5,) * 3, std=(0.25,) * 3, **changes)
     graph = Stored(tiny_graph(recipe), recipe)
-    return Backbone("tiny", 5, recipe, "0" * 64, "features+maps", "none", "test", 20, 0.0, None, graph)
+    return Backbone("tiny", (5,), "mean", recipe, "0" * 64, "none", "test", 20, 0.0, None, graph)
 
 
 def by_numpy(pixels: np.ndarray) -> np.ndarray:

@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 
 SAME_PIXELS = {"rtol": 1e-3, "atol": 1e-4}  # two engines, or an engine and its reference, in f32
 SAME_JPEG = {"rtol": 1e-1, "atol": 1e-1}  # decoded by two libraries, or resized by two
-COSINE = {"f32": 0.999999, "bf16": 0.998}  # against f32, for each image
+COSINE = {"f32": 0.999999, "bf16": 0.998}  # against f32, for each image, all its features as they are
+# A part by itself keeps less: maxima are single numbers that no mean evens out. Measured in bf16 on 56 photos
+# of cats and dogs: lite0, 1, 2 keep 0.9991, 0.9989, 0.9982 at worst; their weakest part, the maxima of the
+# head, 0.9969, 0.9959, 0.9925 at worst and 0.9991, 0.9990, 0.9986 in the middle.
+COSINE_OF_PARTS = {"f32": 0.99999, "bf16": 0.99}
 
 
 def assert_same_pixels(ours: NDArray[np.floating], reference: NDArray[np.floating]) -> None:
@@ -20,9 +24,16 @@ def assert_same_pixels(ours: NDArray[np.floating], reference: NDArray[np.floatin
 
 
 def assert_same_direction(
-    ours: NDArray[np.floating], reference: NDArray[np.floating], precision: str
+    ours: NDArray[np.floating], reference: NDArray[np.floating], parts: tuple[int, ...], precision: str
 ) -> None:
-    """Fail unless every row (n, d) points where the f32 reference points, as the precision allows."""
+    """Fail unless every row (n, d), and each of its parts, points where the f32 reference points."""
+    assert cosines(ours, reference).min() >= COSINE[precision]
+    for start, width in zip(np.cumsum((0, *parts)), parts, strict=False):
+        columns = slice(start, start + width)
+        assert cosines(ours[:, columns], reference[:, columns]).min() >= COSINE_OF_PARTS[precision], columns
+
+
+def cosines(ours: NDArray[np.floating], reference: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the cosine of the angle between each two rows (n, d): (n,)."""
     lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(reference, axis=1)
-    cosine = (ours * reference).sum(axis=1) / lengths  # (n,)
-    assert cosine.min() >= COSINE[precision], cosine
+    return (ours * reference).sum(axis=1) / lengths  # type: ignore[no-any-return]

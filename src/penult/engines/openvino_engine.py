@@ -69,7 +69,8 @@ class OpenVinoEngine:
 
     def __init__(self, backbone: Backbone, device: str, precision: str, batch: int, output: str = "features"):
         self.device, self.precision, self.batch = device, precision, batch
-        self.width, self.images = backbone.width, 0
+        self.width = backbone.width if output == "features" else backbone.map_channels
+        self.images = 0
         self._backbone, self._output = backbone, output
         self._held: deque[Job] = deque()  # taken before the graph was ready
         self._jobs: deque[Job] = deque()  # all that nobody fetched
