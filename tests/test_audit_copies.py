@@ -1,0 +1,213 @@
+"""Copies and near copies are found and tied together; pictures that only look alike are not."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from penult.audit import Pairs, copy_groups, group, near_copies, near_pictures
+from penult.audit.copies import WIDE
+from penult.errors import InputError
+
+
+def digests(numbers):
+    """Return one digest (n, 32) for each number, the same for the same number."""
+    return np.array([[n % 256, n // 256] + [7] * 30 for n in numbers], dtype=np.uint8)
+
+
+def vectors(n, d=64, seed=0, common=5.0):
+    """Return features (n, d) of different photos that have much in common, as those of one camera do."""
+    rng = np.random.default_rng(seed)
+    return (rng.normal(size=d) * common + rng.normal(size=(n, d))).astype(np.float32)
+
+
+def found(pairs):
+    return set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 20), max_size=40))
+def test_images_have_one_number_exactly_when_they_have_one_digest(numbers):
+    groups = copy_groups(digests(numbers) if numbers else np.zeros((0, 32), dtype=np.uint8))
+    assert len(groups) == len(numbers)
+    for i, a in enumerate(numbers):
+        for j, b in enumerate(numbers):
+            assert (groups[i] == groups[j]) == (a == b)
+
+
+def test_a_slightly_changed_vector_is_a_near_copy_and_others_are_not():
+    X = vectors(60)
+    X[40:50] = X[:10] + 0.15 * np.random.default_rng(1).normal(size=(10, 64))
+    pairs = near_copies(X)
+    assert found(pairs) == {(i, i + 40) for i in range(10)}
+    assert (np.diff(pairs.similarity) <= 0).all()
+    assert pairs.similarity.min() > 0.9
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.integers(3, 80), st.sampled_from([0.0, 5.0, 500.0]))
+def test_different_photos_are_never_near_copies_whatever_they_have_in_common(seed, n, common):
+    assert len(near_copies(vectors(n, seed=seed, common=common))) == 0
+
+
+def test_two_tight_classes_are_not_two_photos():
+    """Where a class is easy, its images lie closely together: that alone makes them no copies."""
+    X = 0.1 * vectors(40, common=0)
+    X[20:] += 3.0
+    assert len(near_copies(X)) == 0
+
+
+def test_every_block_counts_the_same_however_wide_it_is():
+    """The narrow network sees that the photos differ; the wide one, of larger numbers, sees no difference."""
+    rng = np.random.default_rng(0)
+    wide = 1000 * np.repeat(rng.normal(size=(30, 400)), 2, axis=0)
+    X = np.hstack([wide, rng.normal(size=(60, 40))]).astype(np.float32)
+    assert found(near_copies(X)) == {(i, i + 1) for i in range(0, 60, 2)}
+    assert len(near_copies(X, [400, 40])) == 0
+
+
+def test_constant_columns_and_constant_rows_do_no_harm():
+    X = vectors(30)
+    X[:, 5] = 12345.678
+    X[:, 6] = 0
+    assert len(near_copies(X)) == 0
+    assert np.isfinite(near_copies(np.zeros((4, 3))).similarity).all()
+    assert len(near_pictures(np.full((5, 256), 90, dtype=np.uint8))) == 0
+
+
+def test_equal_vectors_are_tied_even_where_there_are_dozens():
+    X = np.vstack([np.repeat(vectors(1), 30, axis=0), vectors(40, seed=1)])
+    tied = group(digests(range(70)), X)
+    assert len(np.unique(tied.groups[:10])) < 10
+    assert len(np.unique(tied.groups[30:])) == 40
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_a_handful_of_images_is_no_special_case(n):
+    assert len(near_copies(vectors(n) if n != 2 else np.eye(2))) == 0
+    assert group(digests(range(n)) if n else np.zeros((0, 32), np.uint8), vectors(n)).groups.tolist() == list(
+        range(n)
+    )
+
+
+def test_many_images_are_compared_in_narrower_form_with_the_same_result():
+    X = vectors(WIDE + 200, d=600)
+    X[-20:] = X[:20] + 0.2 * np.random.default_rng(1).normal(size=(20, 600))
+    assert found(near_copies(X)) == {(i, len(X) - 20 + i) for i in range(20)}
+
+
+def test_blocks_that_are_not_the_features_are_refused():
+    with pytest.raises(InputError, match=r"\[3, 4\] have 7 columns together, the features 64"):
+        near_copies(vectors(5), [3, 4])
+
+
+def save(image, quality):
+    data = io.BytesIO()
+    image.save(data, "JPEG", quality=quality)
+    return Image.open(data).convert("RGB")
+
+
+CHANGES = {
+    "saved again": lambda im: save(im, 60),
+    "half the size": lambda im: im.resize((im.width // 2, im.height // 2), Image.Resampling.BICUBIC),
+    "larger": lambda im: im.resize((im.width * 3 // 2, im.height * 3 // 2), Image.Resampling.BICUBIC),
+    "brighter": lambda im: im.point(lambda v: min(255, round(v * 1.1))),
+    "cropped": lambda im: im.crop(
+        (im.width // 40, im.height // 40, im.width * 39 // 40, im.height * 39 // 40)
+    ),
+    "grey": lambda im: im.convert("L").convert("RGB"),
+}
+
+
+def thumbnail(image):
+    return np.asarray(image.convert("L").resize((16, 16), Image.Resampling.BICUBIC)).ravel()
+
+
+def test_changed_copies_of_real_photos_are_found_by_thumbnails_and_nothing_else_is(real_photos):
+    files = sorted((real_photos / "train").rglob("*.jpg"))[:120:2]
+    images = [Image.open(file).convert("RGB") for file in files]
+    originals = np.stack([thumbnail(image) for image in images])
+    assert len(near_pictures(originals)) == 0
+    for name, change in CHANGES.items():
+        copies = np.stack([thumbnail(change(image)) for image in images[:15]])
+        pairs = near_pictures(np.vstack([originals, copies]))
+        assert found(pairs) == {(i, 60 + i) for i in range(15)}, name
+
+
+def test_a_module_of_solar_cells_that_was_photographed_twice_is_found():
+    """Cells 1735-1784 of the ELPV data are there again, blurred, as 2277-2326; all cells look alike."""
+    elpv = pytest.importorskip("elpv_dataset", reason="the extra `demo` is not installed")
+    folder = Path(elpv.__file__).parent / "data" / "images"
+    numbers = [*range(1735, 1835), *range(2277, 2377)]
+    cells = np.stack([thumbnail(Image.open(folder / f"cell{n:04d}.png")) for n in numbers])
+    tied = group(digests(range(200)), vectors(200), thumbnails=cells)
+    assert sum(tied.groups[i] == tied.groups[i + 100] for i in range(50)) >= 49
+    assert np.bincount(tied.groups).max() <= 6
+    assert sum(tied.groups[i] == tied.groups[i + 100] for i in range(50, 100)) == 0
+
+
+def test_exact_copies_near_copies_and_the_users_groups_hang_together():
+    X = vectors(40)
+    X[7] = X[3] + 0.1 * np.random.default_rng(1).normal(size=64)
+    numbers = list(range(40))
+    X[20], numbers[20] = X[7], 7
+    user = np.array([f"scene {i}" for i in range(40)])
+    user[30] = user[20]
+    tied = group(digests(numbers), X, user_groups=user)
+    assert len({int(tied.groups[i]) for i in (3, 7, 20, 30)}) == 1
+    assert len(np.unique(tied.groups)) == 37
+    assert found(tied.pairs) == {(3, 7)}
+    assert "1 images are exact copies" in tied.notes[0]
+    assert "1 pairs of images look like the same photo" in tied.notes[1]
+
+
+def test_pairs_are_numbered_as_the_images_are_whatever_order_the_digests_have():
+    X = vectors(40)
+    X[31] = X[4] + 0.1 * np.random.default_rng(1).normal(size=64)
+    tied = group(digests(range(40))[::-1].copy(), X)
+    assert found(tied.pairs) == {(4, 31)}
+
+
+def test_without_copies_every_image_is_its_own_group_and_nothing_is_said():
+    tied = group(digests(range(30)), vectors(30))
+    assert tied.groups.tolist() == list(range(30))
+    assert tied.notes == ()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 40))
+def test_the_users_groups_are_never_parted(seed, n):
+    rng = np.random.default_rng(seed)
+    user = rng.integers(0, 8, n)
+    numbers = rng.integers(0, n, n)
+    X = vectors(n)[numbers]
+    tied = group(digests(numbers.tolist()), X, user_groups=user).groups
+    for name in (user, numbers):
+        for value in np.unique(name):
+            assert len(np.unique(tied[name == value])) == 1
+    assert sorted(set(tied.tolist())) == list(range(tied.max() + 1))
+
+
+def test_a_chain_of_near_copies_never_ties_a_large_part_of_the_images(monkeypatch):
+    """Frames of a film, each like the next: the weakest links are dropped, and a note says so."""
+    chain = Pairs(np.arange(99), np.arange(1, 100), np.linspace(1, 0.9, 99, dtype=np.float32))
+    monkeypatch.setattr("penult.audit.groups.near_copies", lambda X, blocks: chain)
+    tied = group(digests(range(100)), vectors(100))
+    assert np.bincount(tied.groups).max() == 10
+    assert len(np.unique(tied.groups[:10])) == 1
+    assert "were not tied" in tied.notes[-1]
+    assert "--groups" in tied.notes[-1]
+
+
+def test_a_large_group_of_the_user_is_kept_whole():
+    tied = group(digests(range(60)), vectors(60), user_groups=np.zeros(60))
+    assert tied.groups.tolist() == [0] * 60
+
+
+def test_lengths_that_differ_are_refused_all_at_once():
+    with pytest.raises(InputError, match=r"5 digests, but \{'features': 4, 'groups': 3, 'thumbnails': 2\}"):
+        group(digests(range(5)), vectors(4), user_groups=np.zeros(3), thumbnails=np.zeros((2, 256)))
