@@ -180,3 +180,19 @@ def test_one_class_is_refused_by_name():
     X, _ = pictures()
     with pytest.raises(InputError, match="all 60 rows are of one class, 'cat'"):
         heads.make("logistic").fit(X, ["cat"] * 60)
+
+
+def test_small_problems_keep_to_one_thread_and_give_the_others_back():
+    from threadpoolctl import ThreadpoolController
+
+    from penult.heads.base import SMALL, threads
+
+    def counts():
+        return [pool["num_threads"] for pool in ThreadpoolController().info() if pool["user_api"] == "blas"]
+
+    before = counts()
+    with threads(np.zeros((2, 2))):
+        assert set(counts()) == {1}
+    with threads(np.broadcast_to(0.0, (1, SMALL + 1))):
+        assert counts() == before
+    assert counts() == before

@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import Any
 
 from penult.errors import InputError, unknown
-from penult.heads.scorers import HeadState, Scorer, scorer
+from penult.heads.scorers import Scorer, scorer
+from penult.heads.state import HeadState
 
 __all__ = ["CANDIDATES", "HeadState", "Scorer", "check", "make", "names", "scorer", "wrap"]
 

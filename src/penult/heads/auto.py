@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from penult import heads
 from penult.errors import InputError
-from penult.heads.base import Head, choose
+from penult.heads.base import Head, threads
+from penult.heads.choice import choose
 
 
 class Auto(Head):
@@ -53,8 +54,9 @@ class Auto(Head):
         losses, spreads = [], []
         for name in names:
             head = heads.make(name, **shared)
-            search = head._search(task)
-            chosen = choose(search, task, head)
+            with threads(task.X):
+                search = head._search(task)
+                chosen = choose(search, task, head)
             losses.append(chosen.log_loss)
             spreads.append(chosen.path.get("log_loss_std", [None])[chosen.index])
             if best is None or (chosen.cost is not None and chosen.cost < best[2].cost):
@@ -62,7 +64,8 @@ class Auto(Head):
             if task.folds is None:
                 break
         head, search, chosen = best
-        head._keep(task, search, chosen)
+        with threads(task.X):
+            head._keep(task, search, chosen)
         self._scorer, self.choice_ = head._scorer, head.choice_
         self.cv_proba_, self.cv_log_loss_, self.history_ = chosen.proba, chosen.log_loss, head.history_
         self.path_ = {"head": list(names[: len(losses)]), "log_loss": losses, "log_loss_std": spreads}

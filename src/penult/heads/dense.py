@@ -16,8 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.heads import calibration, scaling
-from penult.heads.base import Chosen, Head, Search, Task, held_out
-from penult.heads.scorers import HeadState, two_sided
+from penult.heads.base import Head
+from penult.heads.choice import Chosen, Search, held_out
+from penult.heads.scorers import two_sided
+from penult.heads.state import HeadState
+from penult.heads.task import Task
 
 Array = NDArray[Any]
 CURVES = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")

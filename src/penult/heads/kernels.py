@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.heads import scaling
-from penult.heads.base import Task
 from penult.heads.lbfgs import Spectrum
-from penult.heads.scorers import HeadState, squared_distances
+from penult.heads.scorers import squared_distances
 from penult.heads.spaces import Space
+from penult.heads.state import HeadState
+from penult.heads.task import Task
 
 Array = NDArray[Any]
 

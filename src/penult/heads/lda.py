@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.heads.base import Head, Search, Task
+from penult.heads.base import Head
+from penult.heads.choice import Search
 from penult.heads.lbfgs import Spectrum
-from penult.heads.scorers import HeadState
 from penult.heads.spaces import Space, space, spaces
+from penult.heads.state import HeadState
+from penult.heads.task import Task
 
 Array = NDArray[Any]
 
-SHRINKAGES = (0.003, 0.01, 0.03, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)
+SHRINKAGES = (0.01, 0.03, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)
 DEFAULT = 0.2
 
 
@@ -95,10 +97,15 @@ def discriminants(task: Task, place: Space, masks: Array, tried: tuple[float, ..
     trace = np.where(trace > 0, trace, 1.0)
     scatter = Scatter(X, masks.astype(X.dtype), means, counts.astype(X.dtype))
     level = np.asarray(tried)
-    solved = solve(scatter, place.spectrum, level, level * trace[:, None] / d)  # (f, a, k, r)
-    prior = np.log(counts * task.votes) - np.log((counts * task.votes).sum(axis=1, keepdims=True))  # (f, k)
-    intercept = -0.5 * np.einsum("fkr,fakr->fak", means, solved).astype(float) + prior[:, None]
-    return solved, intercept
+    apart = means[:, 1:] - means[:, :1]  # (f, k - 1, r): all logits are relative to the first class
+    solved = solve(scatter, place.spectrum, (level, level * trace[:, None] / d), apart)  # (f, a, k - 1, r)
+    prior = np.log(counts * task.votes)  # (f, k)
+    middle = (means[:, 1:] + means[:, :1]) / 2
+    above = (
+        np.asarray(-np.einsum("fkr,fakr->fak", middle, solved), float)
+        + (prior[:, 1:] - prior[:, :1])[:, None]
+    )
+    return np.pad(solved, ((0, 0), (0, 0), (1, 0), (0, 0))), np.pad(above, ((0, 0), (0, 0), (1, 0)))
 
 
 class Scatter:
@@ -118,34 +125,49 @@ class Scatter:
         return np.asarray((whole - between) / self.size[:, None, None]).reshape(V.shape)
 
 
-def solve(scatter: Scatter, shape: Spectrum, level: Array, ridge: Array, tol: float = 1e-5) -> Array:
-    """Return ((1 - a) S + ridge)^-1 m_c for each fold, shrinkage a and class, (f, a, k, r).
+def solve(
+    scatter: Scatter, shape: Spectrum, shrinkage: tuple[Array, Array], goal: Array, tol: float = 1e-4
+) -> Array:
+    """Return ((1 - a) S + ridge)^-1 goal for each fold, shrinkage a and class, (f, a, k, r).
 
-    Conjugate gradients, preconditioned by the leading spectrum of all rows; level (a,), ridge (f, a).
+    `shrinkage`: a (a,) and ridge (f, a); goal (f, k, r). Conjugate gradients, preconditioned by the leading
+    spectrum of all rows; a shrinkage drops out when all its systems are solved to `tol` of the goal.
     """
     dtype = scatter.X.dtype
-    keep, ridge = (1 - level).astype(dtype)[:, None, None], ridge.astype(dtype)[:, :, None, None]
-    R = np.repeat(scatter.means[:, None], len(level), axis=1)  # (f, a, k, r)
-    lead, tail = 1 / (keep * shape.values.astype(dtype) + ridge), 1 / (keep * dtype.type(shape.tail) + ridge)
-
-    def soften(V: Array) -> Array:
-        if shape.vectors is None:
-            return np.asarray(V * lead)
-        inside = V @ shape.vectors
-        return np.asarray(V * tail + (inside * (lead - tail)) @ shape.vectors.T)
-
-    X, Z = np.zeros_like(R), soften(R)
-    P, rz = Z, (R * Z).sum(axis=-1, keepdims=True)
-    goal = tol * np.linalg.norm(R, axis=-1, keepdims=True)
-    for _ in range(300):
+    keep = (1 - shrinkage[0]).astype(dtype)[:, None, None]  # (a, 1, 1)
+    ridge = shrinkage[1].astype(dtype)[:, :, None, None]  # (f, a, 1, 1)
+    R = np.repeat(goal[:, None], len(keep), axis=1)  # (f, a, k, r)
+    result, alive = np.zeros_like(R), np.arange(len(keep))
+    X = result.copy()
+    Z = _soften(shape, keep, ridge, R)
+    P, rz = Z, _dot(R, Z)
+    enough = (tol * np.linalg.norm(goal, axis=-1))[:, None, :, None]
+    for _ in range(500):
         Q = keep * scatter(P) + ridge * P
-        bent = (P * Q).sum(axis=-1, keepdims=True)
+        bent = _dot(P, Q)
         step = np.where(bent > 0, rz / np.where(bent > 0, bent, 1), 0)
         X, R = X + step * P, R - step * Q
-        if (np.linalg.norm(R, axis=-1, keepdims=True) <= goal).all():
+        going = (np.linalg.norm(R, axis=-1, keepdims=True) > enough).any(axis=(0, 2, 3))  # (a,)
+        result[:, alive] = X
+        if not going.any():
             break
-        Z = soften(R)
-        new = (R * Z).sum(axis=-1, keepdims=True)
+        alive, keep = alive[going], keep[going]
+        X, R, P, rz, ridge = (part[:, going] for part in (X, R, P, rz, ridge))
+        Z = _soften(shape, keep, ridge, R)
+        new = _dot(R, Z)
         P = Z + np.where(rz > 0, new / np.where(rz > 0, rz, 1), 0) * P
         rz = new
-    return X
+    return result
+
+
+def _dot(A: Array, B: Array) -> Array:
+    return np.asarray(np.einsum("fakr,fakr->fak", A, B)[..., None])
+
+
+def _soften(shape: Spectrum, keep: Array, ridge: Array, V: Array) -> Array:
+    """Return V (f, a, k, r) times the inverse of the shrunk scatter as the leading spectrum knows it."""
+    lead = 1 / (keep * shape.values.astype(V.dtype) + ridge)
+    if shape.vectors is None:
+        return np.asarray(V * lead)
+    tail = 1 / (keep * V.dtype.type(shape.tail) + ridge)
+    return np.asarray(V * tail + ((V @ shape.vectors) * (lead - tail)) @ shape.vectors.T)

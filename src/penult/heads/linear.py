@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.heads import lbfgs
-from penult.heads.base import Task
 from penult.heads.losses import Loss
-from penult.heads.scorers import HeadState, two_sided
+from penult.heads.scorers import two_sided
 from penult.heads.spaces import Space
+from penult.heads.state import HeadState
+from penult.heads.task import Task
 
 Array = NDArray[Any]
 

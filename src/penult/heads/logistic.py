@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.heads import losses
-from penult.heads.base import Head, Search, Task
+from penult.heads.base import Head
 from penult.heads.calibration import cautious_losses
+from penult.heads.choice import Search
 from penult.heads.grid import Grid
 from penult.heads.linear import LinearSearch
 from penult.heads.spaces import space, spaces
+from penult.heads.task import Task
 
 Array = NDArray[Any]
 

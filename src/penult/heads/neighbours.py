@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.heads import scaling
-from penult.heads.base import Head, Search, Task, held_out
-from penult.heads.scorers import HeadState, votes
+from penult.heads.base import Head
+from penult.heads.choice import Search, held_out
+from penult.heads.scorers import votes
+from penult.heads.state import HeadState
+from penult.heads.task import Task
 
 Array = NDArray[Any]
 

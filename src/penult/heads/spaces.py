@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.heads import scaling
-from penult.heads.base import Task
 from penult.heads.lbfgs import Spectrum, spectrum
-from penult.heads.scorers import HeadState
+from penult.heads.state import HeadState
+from penult.heads.task import Task
 
 Array = NDArray[Any]
 

@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from penult.errors import unknown
 from penult.heads import calibration
-from penult.heads.base import Head, Search, Task, own_temperature
+from penult.heads.base import Head
+from penult.heads.choice import Search, own_temperature
 from penult.heads.grid import Grid
 from penult.heads.kernels import kernel_space, kernel_spaces
 from penult.heads.linear import LinearSearch
 from penult.heads.losses import Loss, SquaredHinge
-from penult.heads.scorers import HeadState
 from penult.heads.spaces import space, spaces
+from penult.heads.state import HeadState
+from penult.heads.task import Task
 
 Array = NDArray[Any]
 
