@@ -31,7 +31,7 @@ CELLS = 16_000_000  # similarities held in memory at a time
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Near copies are at least `floor` alike, and `ratio` times as far apart as their surroundings or less."""
+    """Near copies: `floor` alike or more, and at most `ratio` times as far apart as their surroundings."""
 
     floor: float
     ratio: float
