@@ -61,6 +61,13 @@ def test_two_tight_classes_are_not_two_photos():
     assert len(near_copies(X)) == 0
 
 
+def test_a_few_images_of_easy_classes_are_not_copies():
+    """Eight images a class, so that the tenth neighbour is of the other class."""
+    rng = np.random.default_rng(0)
+    X = np.repeat(3 * rng.normal(size=(2, 40)), 8, axis=0) + rng.normal(size=(16, 40))
+    assert len(near_copies(X)) == 0
+
+
 def test_every_block_counts_the_same_however_wide_it_is():
     """The narrow network sees that the photos differ; the wide one, of larger numbers, sees no difference."""
     rng = np.random.default_rng(0)

@@ -125,7 +125,8 @@ def _unit(rows: Floats) -> Floats:
 def _close(Z: Floats, rule: Rule) -> Pairs:
     """Return the pairs of unit vectors Z (n, d) that the rule calls near copies."""
     n = len(Z)
-    count = min(NEIGHBOURS, n - 1)
+    # in a small set the tenth neighbour is of another class, and all of one class would seem close together
+    count = min(max(2, min(NEIGHBOURS, n // 8)), n - 1)
     if count < 1:
         return Pairs(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0, np.float32))
     near = np.empty((n, count), dtype=np.intp)  # rows of the nearest, in no order
@@ -137,7 +138,7 @@ def _close(Z: Floats, rule: Rule) -> Pairs:
         part[rows, start + rows] = -2  # not its own neighbour
         near[start : start + step] = np.argpartition(part, n - count, axis=1)[:, n - count :]
         alike[start : start + step] = np.take_along_axis(part, near[start : start + step], axis=1)
-    room = 1 - alike.min(axis=1)  # (n,) distance to the tenth neighbour
+    room = 1 - alike.min(axis=1)  # (n,) distance to the tenth neighbour (nearer ones below 80 images)
     tight = np.minimum(room[:, None], room[near])  # (n, count)
     found = (alike >= rule.floor) & (1 - alike <= rule.ratio * tight)
     found |= alike > 1 - 1e-5  # the same vector, also where eleven copies leave no room to compare with
