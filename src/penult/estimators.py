@@ -113,7 +113,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(f"there is only one class, {self.classes_[0]!r}; a classifier needs two or more.")
         own = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
         together = audit.group(done.digests, features, done.widths, own).groups
-        self.head_ = self._head(done.widths).fit(features, codes, groups=together)
+        self.head_ = self._head(sum(done.parts, ())).fit(features, codes, groups=together)
         self.backbones_ = networks
         self.precision_, self.engine_ = done.precision, done.engine
         self.prior_ = np.bincount(codes) / len(codes)  # (k,)

@@ -23,6 +23,7 @@ def _options(asked: argparse.Namespace, out: str) -> Any:
         out=asked.out or out,
         backbones=tuple(asked.backbone or DEFAULT),
         fit=asked.fit,
+        pooling=asked.pooling,
         head=asked.head,
         clip=_clip(asked.clip),
         groups=getattr(asked, "groups", None),
@@ -51,8 +52,8 @@ def train(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
 
     if bool(asked.train) == bool(asked.features):
         parser.error("give either TRAIN or --features")
-    if asked.features and (asked.test or asked.groups or asked.backbone or asked.fit):
-        parser.error("--test, --groups, --backbone and --fit need images; with --features they have no meaning")
+    if asked.features and (asked.test or asked.groups or asked.backbone or asked.fit or asked.pooling):
+        parser.error("--test, --groups, --backbone, --fit and --pooling need images; with --features they have no meaning")
     if asked.files and not asked.features:
         parser.error("--files goes with --features")
     options = _options(asked, "penult-run")
@@ -164,8 +165,8 @@ def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     from penult import backbones
     from penult.embed import write_features
 
-    recipe = {"fit": asked.fit} if asked.fit else {}
-    networks = [backbones.find(name, **recipe) for name in asked.backbone or backbones.DEFAULT]
+    changes = {k: v for k, v in (("fit", asked.fit), ("pooling", asked.pooling)) if v}
+    networks = [backbones.find(name, **changes) for name in asked.backbone or backbones.DEFAULT]
     with show.progress(not asked.quiet) as say:
         done, paths = write_features(asked.images, Path(asked.out), networks, _settings(asked), say)
     if asked.json:

@@ -65,13 +65,19 @@ def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _learning(p: argparse.ArgumentParser) -> None:
     """Add what `train` and `demo` share."""
-    p.add_argument("-b", "--backbone", action="append", metavar="NAME", help="repeat for several (default: all three lite)")
-    p.add_argument("--fit", choices=("crop", "squash"), help="centre crop or whole picture (default: the backbone's own)")
+    _seeing(p)
     p.add_argument("--head", default="logistic", metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
     p.add_argument("--clip", default="auto", metavar="P", help="smallest probability ever given (default: chosen by the folds)")
     p.add_argument("--out", default=None, metavar="RUN", help="run folder (default: penult-run)")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of folds and heads (default: 0)")
     _computing(p)
+
+
+def _seeing(p: argparse.ArgumentParser) -> None:
+    """Add which backbones look, and how."""
+    p.add_argument("-b", "--backbone", action="append", metavar="NAME", help="repeat for several (default: all three lite)")
+    p.add_argument("--fit", choices=("crop", "squash"), help="centre crop or whole picture (default: the backbone's own)")
+    p.add_argument("--pooling", choices=("mean", "mean+max"), help="how maps become features (default: the backbone's own)")
 
 
 def _computing(p: argparse.ArgumentParser) -> None:
@@ -118,8 +124,7 @@ def _embed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "there is one file each: FILE_<backbone>.h5.",
     )
     p.add_argument("images", metavar="IMAGES", help="a folder of images, labelled or not, or a CSV")
-    p.add_argument("-b", "--backbone", action="append", metavar="NAME", help="repeat for several (default: all three lite)")
-    p.add_argument("--fit", choices=("crop", "squash"), help="centre crop or whole picture (default: the backbone's own)")
+    _seeing(p)
     p.add_argument("--out", required=True, metavar="FILE.h5", help="the file to write")
     _computing(p)
 

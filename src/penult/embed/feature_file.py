@@ -21,6 +21,8 @@ def facts(backbone: Backbone, done: Embedding) -> dict[str, Any]:
         "backbone": backbone.name,
         "backbone_digest": backbone.digest,
         "recipe": backbone.recipe.to_dict(),
+        "pooling": backbone.pooling,
+        "parts": list(backbone.parts),
         "engine": done.engine,
         "precision": done.precision,
     }

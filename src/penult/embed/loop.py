@@ -67,6 +67,11 @@ class Embedding:
         """The width of each backbone's block in `features()`."""
         return tuple(b.width for b in self.backbones)
 
+    @property
+    def parts(self) -> tuple[tuple[int, ...], ...]:
+        """For each backbone the widths of the runs of columns that belong together; heads scale each by itself."""
+        return tuple(b.parts for b in self.backbones)
+
     def block(self, index: int) -> NDArray[np.float32]:
         """Return the rows of one backbone for the readable images, in order: (n_ok, d).
 

@@ -78,7 +78,7 @@ def train(source: str, test: str | None = None, options: Options | None = None, 
 def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say: Say = quiet) -> Run:
     """Train on images that are scanned already."""
     clock = _Clock()
-    networks = [backbones.find(name, **_recipe(options)) for name in options.backbones]
+    networks = [backbones.find(name, **options.changes()) for name in options.backbones]
     heads.check(options.head)
     sheet = _sheet(options, labelled.classes, test.ids if test is not None else None)
     run = RunFolder(options.out)
@@ -201,10 +201,6 @@ def _test_proba(material: Material, model: Bundle) -> NDArray[np.float64] | None
     if test.ok.any():
         proba[test.ok] = predict.Predictor(model, check=False).score(test.X)
     return proba
-
-
-def _recipe(options: Options) -> dict[str, Any]:
-    return {} if options.fit is None else {"fit": options.fit}
 
 
 def _sheet(options: Options, classes: Sequence[str], test_ids: Sequence[str] | None) -> Sheet | None:

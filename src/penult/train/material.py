@@ -46,6 +46,8 @@ class Part:
 class Material:
     """The training part, the test part if there is one, and how the columns of X are made up.
 
+    `blocks` are the widths of the backbones named in `names`, `parts` what each block consists of: heads scale every part by
+    itself.
     `groups` (n_ok,): rows of one group never stand on both sides of a split; None when every row is its own group.
     """
 
@@ -54,6 +56,7 @@ class Material:
     classes: tuple[str, ...]
     names: tuple[str, ...]
     blocks: tuple[int, ...]
+    parts: tuple[tuple[int, ...], ...]
     groups: NDArray[np.intp] | None  # (n_ok,)
     notes: tuple[str, ...]
 
@@ -77,7 +80,7 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding) -> Mate
     grouping = audit.group(done.digests[:n][part.ok], part.X, done.widths, _user_groups(train, part.ok))
     names = tuple(b.name for b in done.backbones)
     notes = (*train.notes, *(test.notes if test else ()), *grouping.notes)
-    return Material(part, other, train.classes, names, done.widths, _shared(grouping.groups), notes)
+    return Material(part, other, train.classes, names, done.widths, done.parts, _shared(grouping.groups), notes)
 
 
 def _shared(groups: NDArray[np.intp]) -> NDArray[np.intp] | None:
@@ -140,7 +143,16 @@ def from_features(paths: Sequence[str], listing: str | None) -> Material:
     test = None if read.X_test is None or not m else Part(test_files, np.ones(m, bool), read.X_test, None, {})
     digests = store.row_digests(read.X)
     grouping = audit.group(digests, read.X, read.blocks, None)
-    return Material(part, test, classes, tuple(read.names), read.blocks, _shared(grouping.groups), grouping.notes)
+    return Material(part, test, classes, tuple(read.names), read.blocks, _parts(read), _shared(grouping.groups), grouping.notes)
+
+
+def _parts(read: store.Features) -> tuple[tuple[int, ...], ...]:
+    """Return the parts of each file's columns as our own files tell them; a foreign file is one part."""
+    told = [tuple(facts.get("parts") or (width,)) for facts, width in zip(read.facts, read.blocks, strict=True)]
+    wrong = [name for name, p, width in zip(read.names, told, read.blocks, strict=True) if sum(p) != width]
+    if wrong:
+        raise InputError(f"the facts in these feature files do not fit their columns: {', '.join(wrong)}; write them again.")
+    return tuple(told)
 
 
 def _row_names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ class Measured:
 def make_head(name: str, material: Material, clip: float | str, seed: int) -> Any:
     """Return an unfitted head for all blocks of this material."""
     extra = {} if clip == "auto" else {"clip": clip}
-    return heads.make(name, blocks=material.blocks, random_state=seed, **extra)
+    return heads.make(name, blocks=sum(material.parts, ()), random_state=seed, **extra)
 
 
 def measure(head: Any, name: str, material: Material, seed: int, say: Say) -> Measured:
@@ -55,7 +55,7 @@ def measure(head: Any, name: str, material: Material, seed: int, say: Say) -> Me
     if several:
         for i, backbone in enumerate(material.names):
             alone = heads.make(
-                name, **{**head.get_params(deep=False), "blocks": (material.blocks[i],)}
+                name, **{**head.get_params(deep=False), "blocks": material.parts[i]}
             )
             others.append(run(alone, f"{name} on {backbone} alone", material.columns(i)))
     for other in compared:

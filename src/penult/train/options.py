@@ -13,7 +13,7 @@ from penult.embed import Settings
 class Options:
     """Everything that decides a run's result, apart from the images.
 
-    `fit` overrides how the backbones' recipes make a picture square; `clip` is "auto" (chosen by the folds) or the smallest
+    `fit` overrides how the backbones' recipes make a picture square, `pooling` how their maps become features; `clip` is "auto" (chosen by the folds) or the smallest
     probability that is ever given; `groups` names a CSV column whose equal values are never split; `files` lists the names of
     the rows when training starts from feature files.
     """
@@ -21,6 +21,7 @@ class Options:
     out: str = "penult-run"
     backbones: tuple[str, ...] = DEFAULT
     fit: Literal["crop", "squash"] | None = None
+    pooling: Literal["mean", "mean+max"] | None = None
     head: str = "logistic"
     clip: float | Literal["auto"] = "auto"
     groups: str | None = None
@@ -29,11 +30,17 @@ class Options:
     seed: int = 0
     settings: Settings = field(default_factory=Settings)
 
+    def changes(self) -> dict[str, str]:
+        """Return what is asked of every backbone in other words than its own."""
+        asked = {"fit": self.fit, "pooling": self.pooling}
+        return {name: value for name, value in asked.items() if value is not None}
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for `metrics.json`."""
         return {
             "backbones": list(self.backbones),
             "fit": self.fit,
+            "pooling": self.pooling,
             "head": self.head,
             "clip": self.clip,
             "groups": self.groups,
