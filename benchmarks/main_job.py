@@ -40,12 +40,25 @@ def row(what: str, value: str) -> None:
 
 def main_job(photos: Path, work: Path) -> None:
     """Time the first run, the second, help and one prediction; print what was measured on the photos."""
-    job = ["train", photos / "train", "--test", photos / "test", "--out", work / "run", "--cache", work / "cache", "--json"]
+    job = [
+        "train",
+        photos / "train",
+        "--test",
+        photos / "test",
+        "--out",
+        work / "run",
+        "--cache",
+        work / "cache",
+        "--json",
+    ]
     first, _ = timed(*job)
     second = [timed(*job) for _ in range(3)]
     metrics = json.loads(second[-1][1])
     scores = metrics["scores"]["scores"]
-    row("images (training + test)", f"{metrics['images']['train']} + {metrics['images']['test']}, {metrics['images']['failed']} failed")
+    row(
+        "images (training + test)",
+        f"{metrics['images']['train']} + {metrics['images']['test']}, {metrics['images']['failed']} failed",
+    )
     for name in ("accuracy", "log_loss", "brier", "auc", "ece"):
         value = scores[name]
         row(f"out-of-fold {name}", f"{value['value']:.4f} ({value['low']:.4f} to {value['high']:.4f})")
@@ -62,13 +75,27 @@ def dense(photos: Path, work: Path) -> None:
     """Print the blog's head: final validation accuracy and losses, five seeds."""
     finals, falls = [], []
     for seed in range(5):
-        timed("train", photos / "train", "--head", "dense", "--seed", seed, "--out", work / f"dense{seed}", "--cache", work / "cache")
+        timed(
+            "train",
+            photos / "train",
+            "--head",
+            "dense",
+            "--seed",
+            seed,
+            "--out",
+            work / f"dense{seed}",
+            "--cache",
+            work / "cache",
+        )
         lines = (work / f"dense{seed}/history.csv").read_text().splitlines()
         table = [dict(zip(lines[0].split(","), map(float, line.split(",")), strict=True)) for line in lines[1:]]
         finals.append(table[-1]["val_accuracy"])
         falls.append((table[0]["loss"], table[-1]["loss"]))
     row("dense: validation accuracy after 8 epochs (mean of 5 seeds)", f"{statistics.mean(finals):.4f}")
-    row("dense: training loss, first to last epoch (mean)", " to ".join(f"{statistics.mean(x):.3f}" for x in zip(*falls, strict=True)))
+    row(
+        "dense: training loss, first to last epoch (mean)",
+        " to ".join(f"{statistics.mean(x):.3f}" for x in zip(*falls, strict=True)),
+    )
 
 
 def demo(seeds: int, work: Path, extra: list[str]) -> None:
@@ -76,14 +103,25 @@ def demo(seeds: int, work: Path, extra: list[str]) -> None:
     scores: dict[str, list[float]] = {"accuracy": [], "auc": [], "log_loss": []}
     times = []
     for seed in range(seeds):
-        seconds, out = timed("demo", "--seed", seed, "--out", work / "demo", "--cache", work / "demo-cache", "--json", *extra)
+        seconds, out = timed(
+            "demo", "--seed", seed, "--out", work / "demo", "--cache", work / "demo-cache", "--json", *extra
+        )
         times.append(seconds)
         for name, values in scores.items():
             values.append(json.loads(out)["test"]["scores"][name]["value"])
-        print("  seed", seed, {k: round(v[-1], 4) for k, v in scores.items()}, f"{seconds:.0f} s", file=sys.stderr)
+        print(
+            "  seed",
+            seed,
+            {k: round(v[-1], 4) for k, v in scores.items()},
+            f"{seconds:.0f} s",
+            file=sys.stderr,
+        )
     for name, values in scores.items():
         error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
-        row(f"solar cells, held-out {name} (mean of {seeds} seeds)", f"{statistics.mean(values):.4f} ± {error:.4f}")
+        row(
+            f"solar cells, held-out {name} (mean of {seeds} seeds)",
+            f"{statistics.mean(values):.4f} ± {error:.4f}",
+        )
     row("penult demo, everything cold", f"{times[0]:.0f} s")
 
 
@@ -99,15 +137,25 @@ def kills(photos: Path, work: Path, count: int) -> None:
         if i % 4 == 0:  # four kills to a cache, so that kills fall into every stage
             shutil.rmtree(work / "c", ignore_errors=True)
             shutil.rmtree(work / "killed", ignore_errors=True)
-        child = subprocess.Popen([*job, "--out", str(work / "killed"), "--cache", str(work / "c")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        child = subprocess.Popen(
+            [*job, "--out", str(work / "killed"), "--cache", str(work / "c")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         time.sleep(dice.uniform(0.2, length))
         os.killpg(child.pid, signal.SIGKILL) if child.poll() is None else None
         child.wait()
         wrong += sum(sha(p) != wanted[p.name] for p in (work / "killed").glob("data_*.h5"))
-        subprocess.run([*job, "--out", str(work / "again"), "--cache", str(work / "c")], capture_output=True, check=True)
+        subprocess.run(
+            [*job, "--out", str(work / "again"), "--cache", str(work / "c")], capture_output=True, check=True
+        )
         wrong += {p.name: sha(p) for p in (work / "again").glob("data_*.h5")} != wanted
     left = [p for p in work.rglob("*.tmp-*") if "killed" not in p.parts]
-    row(f"kills (-9) at random moments: {count}", f"{wrong} wrong or half files, {len(left)} leftovers, every rerun finished")
+    row(
+        f"kills (-9) at random moments: {count}",
+        f"{wrong} wrong or half files, {len(left)} leftovers, every rerun finished",
+    )
 
 
 def sha(path: Path) -> str:
@@ -121,7 +169,9 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=0, metavar="N")
     parser.add_argument("rest", nargs="*", help="further words for `penult demo`, after --")
     asked = parser.parse_args()
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n\n| what | measured |\n|---|---|")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n\n| what | measured |\n|---|---|"
+    )
     with tempfile.TemporaryDirectory() as folder:
         if asked.photos and not asked.kills:
             main_job(asked.photos, Path(folder))

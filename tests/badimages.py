@@ -228,9 +228,7 @@ def _depths() -> list[Case]:
             "unsupported depth",
         ),
         Case("bilevel PNG", "bits.png", save(bits, "PNG"), "ok", levels),
-        Case(
-            "bilevel TIFF, fax compression", "fax.tif", save(bits, "TIFF", compression="group4"), "ok", levels
-        ),
+        Case("bilevel TIFF, fax compression", "fax.tif", save(bits, "TIFF", compression="group4"), "ok", levels),
     ]
 
 

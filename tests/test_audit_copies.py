@@ -96,9 +96,7 @@ def test_equal_vectors_are_tied_even_where_there_are_dozens():
 @pytest.mark.parametrize("n", [0, 1, 2, 3])
 def test_a_handful_of_images_is_no_special_case(n):
     assert len(near_copies(vectors(n) if n != 2 else np.eye(2))) == 0
-    assert group(digests(range(n)) if n else np.zeros((0, 32), np.uint8), vectors(n)).groups.tolist() == list(
-        range(n)
-    )
+    assert group(digests(range(n)) if n else np.zeros((0, 32), np.uint8), vectors(n)).groups.tolist() == list(range(n))
 
 
 def test_many_images_are_compared_in_narrower_form_with_the_same_result():
@@ -123,9 +121,7 @@ CHANGES = {
     "half the size": lambda im: im.resize((im.width // 2, im.height // 2), Image.Resampling.BICUBIC),
     "larger": lambda im: im.resize((im.width * 3 // 2, im.height * 3 // 2), Image.Resampling.BICUBIC),
     "brighter": lambda im: im.point(lambda v: min(255, round(v * 1.1))),
-    "cropped": lambda im: im.crop(
-        (im.width // 40, im.height // 40, im.width * 39 // 40, im.height * 39 // 40)
-    ),
+    "cropped": lambda im: im.crop((im.width // 40, im.height // 40, im.width * 39 // 40, im.height * 39 // 40)),
     "grey": lambda im: im.convert("L").convert("RGB"),
 }
 

@@ -10,9 +10,7 @@ from hypothesis.extra.numpy import arrays
 from penult import backbones
 from penult.backbones.histogram import WIDTH, colour_histogram
 
-IMAGES = st.tuples(st.integers(0, 4), st.integers(4, 9)).flatmap(
-    lambda s: arrays(np.uint8, (s[0], s[1], s[1], 3))
-)
+IMAGES = st.tuples(st.integers(0, 4), st.integers(4, 9)).flatmap(lambda s: arrays(np.uint8, (s[0], s[1], s[1], 3)))
 
 
 def test_a_picture_of_one_colour_is_known_by_hand() -> None:

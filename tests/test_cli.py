@@ -33,9 +33,20 @@ def trained(photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     return tmp_path / "run"
 
 
-def test_train_says_device_precision_counts_and_scores(photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_train_says_device_precision_counts_and_scores(
+    photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (photos("train", warm=9, cold=9) / "warm" / "bad.jpg").write_bytes(b"")
-    code, out, err = run(capsys, "train", tmp_path / "train", *SMALL, "--out", tmp_path / "run", "--test", photos("new", first=70, any=2))
+    code, out, err = run(
+        capsys,
+        "train",
+        tmp_path / "train",
+        *SMALL,
+        "--out",
+        tmp_path / "run",
+        "--test",
+        photos("new", first=70, any=2),
+    )
     assert (code, err) == (0, "")
     assert "21 images on cpu (" in out
     assert "20 embedded, 0 reused, 1 failed" in out
@@ -44,7 +55,9 @@ def test_train_says_device_precision_counts_and_scores(photos: Photos, tmp_path:
     assert "sub-folders of" in out
 
 
-def test_train_as_json_is_one_object_with_the_same_numbers(photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_train_as_json_is_one_object_with_the_same_numbers(
+    photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, out, _ = run(capsys, "train", photos("train", warm=9, cold=9), *SMALL, "--out", tmp_path / "run", "--json")
     assert code == 0
     said, kept = json.loads(out), json.loads((tmp_path / "run/metrics.json").read_text())
@@ -56,10 +69,16 @@ def test_predict_prints_one_line_an_image(trained: Path, photos: Photos, capsys:
     new = photos("new", first=40, warm=2, cold=1)
     code, out, _ = run(capsys, "predict", trained, new)
     assert code == 0
-    assert [line.split()[2:] for line in out.splitlines()] == [["cold", "cold/cold.40.png"], ["warm", "warm/warm.40.png"], ["warm", "warm/warm.41.png"]]
+    assert [line.split()[2:] for line in out.splitlines()] == [
+        ["cold", "cold/cold.40.png"],
+        ["warm", "warm/warm.40.png"],
+        ["warm", "warm/warm.41.png"],
+    ]
 
 
-def test_predict_writes_csv_and_json(trained: Path, photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_writes_csv_and_json(
+    trained: Path, photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     new = photos("new", first=40, warm=2)
     code, out, _ = run(capsys, "predict", trained / "model.penult", new, "--csv", tmp_path / "out.csv")
     assert code == 0
@@ -77,7 +96,9 @@ def test_predict_marks_an_unreadable_image(trained: Path, tmp_path: Path, capsys
     assert "(unreadable: " in out
 
 
-def test_evaluate_measures_new_labelled_photos(trained: Path, photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluate_measures_new_labelled_photos(
+    trained: Path, photos: Photos, capsys: pytest.CaptureFixture[str]
+) -> None:
     new = photos("new", first=40, warm=5, cold=4)
     code, out, _ = run(capsys, "evaluate", trained, new)
     assert code == 0
@@ -87,7 +108,9 @@ def test_evaluate_measures_new_labelled_photos(trained: Path, photos: Photos, ca
     assert json.loads(out)["confusion"] == [[4, 0], [0, 5]]
 
 
-def test_evaluate_needs_labels_that_the_model_knows(trained: Path, photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluate_needs_labels_that_the_model_knows(
+    trained: Path, photos: Photos, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, out, err = run(capsys, "evaluate", trained, photos("new", first=40, bird=2))
     assert (code, out) == (1, "")
     assert "bird" in err
@@ -108,12 +131,28 @@ def test_embed_writes_the_seeds_layout(photos: Photos, tmp_path: Path, capsys: p
         assert "label" not in h
 
 
-def test_embed_with_several_backbones_writes_a_file_each(photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run(capsys, "embed", photos("train", warm=3, cold=4), *SMALL, "-b", "efficientnet_lite0", "--out", tmp_path / "f.h5")
-    assert sorted(p.name for p in tmp_path.glob("f*.h5")) == ["f_colour_histogram.h5", "f_efficientnet_lite0.h5"]
+def test_embed_with_several_backbones_writes_a_file_each(
+    photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(
+        capsys,
+        "embed",
+        photos("train", warm=3, cold=4),
+        *SMALL,
+        "-b",
+        "efficientnet_lite0",
+        "--out",
+        tmp_path / "f.h5",
+    )
+    assert sorted(p.name for p in tmp_path.glob("f*.h5")) == [
+        "f_colour_histogram.h5",
+        "f_efficientnet_lite0.h5",
+    ]
 
 
-def test_training_and_predicting_from_feature_files(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_and_predicting_from_feature_files(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     h5 = trained / "data_colour_histogram.h5"
     code, out, err = run(capsys, "train", "--features", h5, "--out", tmp_path / "again")
     assert (code, err) == (0, "")
@@ -147,7 +186,15 @@ def test_a_users_mistake_is_one_line_and_exit_code_1(
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["train"], ["train", "a", "--features", "b"], ["train", "--features", "b", "--test", "c"], ["fly"], ["predict", "m"]]
+    "words",
+    [
+        [],
+        ["train"],
+        ["train", "a", "--features", "b"],
+        ["train", "--features", "b", "--test", "c"],
+        ["fly"],
+        ["predict", "m"],
+    ],
 )
 def test_wrong_usage_is_exit_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
@@ -156,7 +203,9 @@ def test_wrong_usage_is_exit_code_2(words: list[str], capsys: pytest.CaptureFixt
     assert "usage: penult" in capsys.readouterr().err
 
 
-def test_a_name_that_is_not_utf8_goes_all_the_way_through(photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_that_is_not_utf8_goes_all_the_way_through(
+    photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = photos("train", warm=6, cold=6)
     test = photos("test", first=30, any=1)
     odd = os.fsdecode(os.fsencode(test / "any") + b"/\xff\xfe,\n.png")
@@ -177,7 +226,15 @@ def test_the_heads_that_help_names_are_the_heads_that_exist() -> None:
 
 
 def test_ctrl_c_says_how_to_go_on_and_exits_130(real_photos: Path, tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "penult", "train", str(real_photos / "train"), "--out", str(tmp_path / "run")]
+    words = [
+        sys.executable,
+        "-m",
+        "penult",
+        "train",
+        str(real_photos / "train"),
+        "--out",
+        str(tmp_path / "run"),
+    ]
     child = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     time.sleep(3)
     child.send_signal(signal.SIGINT)

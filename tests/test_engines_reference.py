@@ -87,9 +87,7 @@ def test_pixels_of_another_shape_or_type_are_refused(backbone: Any) -> None:
 def test_a_graph_that_is_none_is_refused_at_first_use() -> None:
     recipe = tiny().recipe
     for graph in (b"no graph", b"", tiny_graph(recipe)[:-40]):
-        broken = Backbone(
-            "broken", (5,), "none", recipe, "0" * 64, "none", "test", 0, 0.0, None, Stored(graph, recipe)
-        )
+        broken = Backbone("broken", (5,), "none", recipe, "0" * 64, "none", "test", 0, 0.0, None, Stored(graph, recipe))
         engine = engines.open_engine(broken)
         with pytest.raises(DamagedFile, match="the graph of broken cannot be used"):
             engine(noise(1))

@@ -68,7 +68,9 @@ def test_cross_val_score_and_a_pipeline_of_scikit_learns_own(labelled: tuple[lis
     assert chain.score(paths, labels) == 1.0
 
 
-def test_any_scikit_learn_classifier_works_in_memory_and_save_refuses_it(labelled: tuple[list[Path], list[str]], tmp_path: Path) -> None:
+def test_any_scikit_learn_classifier_works_in_memory_and_save_refuses_it(
+    labelled: tuple[list[Path], list[str]], tmp_path: Path
+) -> None:
     from sklearn.ensemble import RandomForestClassifier
 
     paths, labels = labelled
@@ -96,7 +98,9 @@ def test_embedder_gives_rows_in_the_callers_order(labelled: tuple[list[Path], li
     assert len(embedder.get_feature_names_out()) == X.shape[1]
 
 
-def test_without_a_cache_nothing_is_written(labelled: tuple[list[Path], list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_cache_nothing_is_written(
+    labelled: tuple[list[Path], list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PENULT_CACHE", str(tmp_path / "untouched"))
     Embedder("colour_histogram", cache=False).transform(labelled[0])
     assert not (tmp_path / "untouched").exists()

@@ -95,9 +95,7 @@ def test_weights_count_as_repetitions():
     weight = np.ones(300)
     weight[:100] = 2
     calm = calibration.temperature(logits, codes, weight, False)
-    assert calm == pytest.approx(
-        calibration.temperature(logits[twice], codes[twice], np.ones(400), False), rel=0.02
-    )
+    assert calm == pytest.approx(calibration.temperature(logits[twice], codes[twice], np.ones(400), False), rel=0.02)
 
 
 def test_with_nothing_held_out_the_clip_comes_from_the_number_of_rows():

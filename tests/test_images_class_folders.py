@@ -197,14 +197,10 @@ NAMES = st.text(string.ascii_letters + string.digits + "-_ é☃", min_size=1, m
 
 @settings(max_examples=25, deadline=None)
 @given(
-    names=st.lists(
-        st.tuples(st.sampled_from(["b", "a10", "a2"]), NAMES.filter(bool)), min_size=1, unique=True
-    ),
+    names=st.lists(st.tuples(st.sampled_from(["b", "a10", "a2"]), NAMES.filter(bool)), min_size=1, unique=True),
     chance=st.randoms(use_true_random=False),
 )
-def test_order_does_not_depend_on_the_order_of_creation(
-    names: list[tuple[str, str]], chance: random.Random
-) -> None:
+def test_order_does_not_depend_on_the_order_of_creation(names: list[tuple[str, str]], chance: random.Random) -> None:
     ids = []
     for turn in (names, chance.sample(names, len(names))):
         with tempfile.TemporaryDirectory() as folder:

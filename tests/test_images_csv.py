@@ -133,9 +133,7 @@ def test_a_repeated_row_counts_once(tmp_path: Path) -> None:
 
 def test_a_csv_with_too_little_to_learn_from_is_refused(tmp_path: Path) -> None:
     assert "has one class, 'dog'" in complaint(table(tmp_path, "file,label\na.jpg,dog\nc.jpg,dog\n"))
-    assert "two are the least: 'cat';" in complaint(
-        table(tmp_path, "file,label\na.jpg,dog\nb/2.jpg,dog\nc.jpg,cat\n")
-    )
+    assert "two are the least: 'cat';" in complaint(table(tmp_path, "file,label\na.jpg,dog\nb/2.jpg,dog\nc.jpg,cat\n"))
     assert "lists no images" in complaint(table(tmp_path, "file,label\n"))
     assert "is empty" in complaint(table(tmp_path, "\n\n"))
 
@@ -168,9 +166,7 @@ def test_labels_of_a_csv_to_predict_are_used_when_all_are_classes(tmp_path: Path
 
 
 @pytest.mark.parametrize(("row", "named"), [("a.jpg,newt", "'newt'"), ("a.jpg,", "''"), ("a.jpg", "''")])
-def test_labels_of_a_csv_to_predict_are_dropped_when_one_is_strange(
-    tmp_path: Path, row: str, named: str
-) -> None:
+def test_labels_of_a_csv_to_predict_are_dropped_when_one_is_strange(tmp_path: Path, row: str, named: str) -> None:
     images = scan_unlabelled(table(tmp_path, f"file,label\n{row}\nc.jpg,cat\n"), classes=("cat", "dog"))
     assert (images.classes, labels(images)) == ((), [None, None])
     assert images.notes[0].endswith(f"the model has no such classes: {named}")

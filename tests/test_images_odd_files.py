@@ -57,9 +57,7 @@ TEXTS = {
 
 @pytest.mark.parametrize("name", ["photo", "photo.dat", "cat.1", "PHOTO.", "a.b.unknown"])
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_name_that_tells_nothing_counts_when_the_bytes_are_an_image(
-    tmp_path: Path, format: str, name: str
-) -> None:
+def test_a_name_that_tells_nothing_counts_when_the_bytes_are_an_image(tmp_path: Path, format: str, name: str) -> None:
     (tmp_path / name).write_bytes(FORMATS[format]())
     assert scan_unlabelled(tmp_path).ids == (name,)
 
@@ -75,9 +73,7 @@ def test_a_name_that_tells_nothing_does_not_count_when_the_bytes_are_none(tmp_pa
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.JPEG", "a.Png", "a.webp", "a.heic", "a.tif", "a.jp2", "a.avif"])
-def test_an_image_extension_counts_whatever_the_bytes_so_that_damage_is_recorded(
-    tmp_path: Path, name: str
-) -> None:
+def test_an_image_extension_counts_whatever_the_bytes_so_that_damage_is_recorded(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"not a picture")
     assert scan_unlabelled(tmp_path).ids == (name,)
 
@@ -156,9 +152,7 @@ def test_pipes_and_sockets_do_not_stop_a_scan(tmp_path: Path, bound: str) -> Non
         assert bound in images.notes[0]
 
 
-def test_what_may_not_be_opened_is_named_and_the_rest_is_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_may_not_be_opened_is_named_and_the_rest_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "locked").mkdir()
     (tmp_path / "secret").write_bytes(JPEG)
     (tmp_path / "1.jpg").touch()

@@ -69,9 +69,7 @@ def test_files_and_folders_in_a_list_keep_their_order_and_the_names_given(
     assert (images.classes, images.notes) == ((), ())
 
 
-def test_an_image_given_twice_counts_once_and_that_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_image_given_twice_counts_once_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree(tmp_path, "b/1.jpg b/2.jpg"))
     images = scan_unlabelled(["b/2.jpg", "b", "b/2.jpg"])
     assert images.ids == ("b/2.jpg", "b/1.jpg")
@@ -91,9 +89,7 @@ def test_all_paths_that_do_not_exist_are_named(tmp_path: Path) -> None:
     (tmp_path / "dangling.jpg").symlink_to("nowhere")
     with pytest.raises(InputError) as caught:
         scan_unlabelled([tmp_path / name for name in ("1.jpg", "x.jpg", "dangling.jpg", "y" * 300)])
-    assert f"do not exist: '{tmp_path}/x.jpg', '{tmp_path}/dangling.jpg', '{tmp_path}/yyy" in str(
-        caught.value
-    )
+    assert f"do not exist: '{tmp_path}/x.jpg', '{tmp_path}/dangling.jpg', '{tmp_path}/yyy" in str(caught.value)
 
 
 @pytest.mark.parametrize("source", ["empty", "notes.txt", ["notes.txt", "empty"]])

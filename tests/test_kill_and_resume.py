@@ -16,7 +16,19 @@ import h5py
 
 
 def start(folder: Path, out: Path, cache: Path) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-m", "penult", "train", str(folder), "-b", "colour_histogram", "--out", str(out), "--cache", str(cache)]
+    words = [
+        sys.executable,
+        "-m",
+        "penult",
+        "train",
+        str(folder),
+        "-b",
+        "colour_histogram",
+        "--out",
+        str(out),
+        "--cache",
+        str(cache),
+    ]
     return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
 
 

@@ -59,7 +59,14 @@ def test_the_seeds_second_script_reads_the_feature_file_as_it_is(photos: Photos,
 def test_a_second_run_reuses_every_row_and_makes_the_same_files(photos: Photos, tmp_path: Path) -> None:
     folder, test = photos("train", warm=8, cold=8), photos("test", first=30, any=3)
     first = train(str(folder), str(test), quick(tmp_path))
-    names = ("data_colour_histogram.h5", "model.penult", "oof.csv", "predictions.csv", "submission.csv", "history.csv")
+    names = (
+        "data_colour_histogram.h5",
+        "model.penult",
+        "oof.csv",
+        "predictions.csv",
+        "submission.csv",
+        "history.csv",
+    )
     before = {n: (first.folder / n).read_bytes() for n in names}
     second = train(str(folder), str(test), quick(tmp_path))
     assert second.metrics["images"]["reused"] == 19
@@ -77,7 +84,9 @@ def test_moving_renaming_and_relabelling_compute_nothing_and_new_photos_only_the
     assert train(str(folder), None, quick(tmp_path)).metrics["images"]["embedded"] == 10
 
 
-def test_an_unreadable_image_is_left_out_of_training_and_gets_the_prior_in_the_test(photos: Photos, tmp_path: Path) -> None:
+def test_an_unreadable_image_is_left_out_of_training_and_gets_the_prior_in_the_test(
+    photos: Photos, tmp_path: Path
+) -> None:
     folder, test = photos("train", warm=9, cold=6), photos("test", first=30, any=3)
     (folder / "warm" / "warm.3.png").write_bytes(b"")
     (test / "any" / "any.31.png").write_bytes(b"this is no picture")
@@ -121,7 +130,10 @@ def test_copies_of_one_picture_never_stand_on_both_sides_of_a_split(photos: Phot
 
 def test_the_users_groups_are_never_split(photos: Photos, tmp_path: Path) -> None:
     folder = photos("train", warm=12, cold=12)
-    lines = [f"{p.relative_to(folder).as_posix()},{p.parent.name},patient{i % 6}" for i, p in enumerate(sorted(folder.rglob("*.png")))]
+    lines = [
+        f"{p.relative_to(folder).as_posix()},{p.parent.name},patient{i % 6}"
+        for i, p in enumerate(sorted(folder.rglob("*.png")))
+    ]
     table = folder / "labels.csv"
     table.write_text("file,label,patient\n" + "\n".join(lines))
     run = train(str(table), None, quick(tmp_path, groups="patient"))
@@ -132,7 +144,9 @@ def test_the_users_groups_are_never_split(photos: Photos, tmp_path: Path) -> Non
     assert all(len(folds) == 1 for folds in seen.values())
 
 
-def test_the_sample_submission_is_followed_or_refused_before_anything_is_computed(photos: Photos, tmp_path: Path) -> None:
+def test_the_sample_submission_is_followed_or_refused_before_anything_is_computed(
+    photos: Photos, tmp_path: Path
+) -> None:
     folder, test = photos("train", warm=6, cold=6), photos("test", first=30, t=2)
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
     good.write_text("id,label\nt.31,0\nt.30,0\n")
@@ -215,4 +229,8 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(photos: Photos, tmp_path
 
     (tmp_path / "file").write_text("")
     with pytest.raises((OutputError, InputError), match="--cache"):
-        train(str(photos("train", warm=4, cold=4)), None, quick(tmp_path, settings=Settings(cache=str(tmp_path / "file" / "x"))))
+        train(
+            str(photos("train", warm=4, cold=4)),
+            None,
+            quick(tmp_path, settings=Settings(cache=str(tmp_path / "file" / "x"))),
+        )

@@ -48,9 +48,7 @@ def curve():
 
 def words(path):
     """Return all text of an SVG, which also proves that it is well-formed."""
-    return " ".join(
-        "".join(part.itertext()) for part in ET.parse(path).getroot().iter() if part.tag.endswith("text")
-    )
+    return " ".join("".join(part.itertext()) for part in ET.parse(path).getroot().iter() if part.tag.endswith("text"))
 
 
 def test_a_run_gets_every_figure_as_png_and_svg(tmp_path):
@@ -78,9 +76,7 @@ def test_what_there_is_no_result_for_has_no_figure(tmp_path):
 
 
 def test_the_same_results_give_the_same_bytes(tmp_path):
-    first, second = (
-        plots.save_all(tmp_path / name, evaluation(), curve=curve(), path=PATH) for name in ("a", "b")
-    )
+    first, second = (plots.save_all(tmp_path / name, evaluation(), curve=curve(), path=PATH) for name in ("a", "b"))
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
 
@@ -212,9 +208,7 @@ def test_comparison_puts_the_best_at_the_top_whichever_way_the_score_runs():
 
 def test_scores_of_very_different_size_are_compared_on_a_log_axis():
     found = evaluation()
-    small, large = (
-        dataclasses.replace(found, scores={"log_loss": Score(v, v * 0.8, v * 1.2)}) for v in (0.001, 1.0)
-    )
+    small, large = (dataclasses.replace(found, scores={"log_loss": Score(v, v * 0.8, v * 1.2)}) for v in (0.001, 1.0))
     assert plots.comparison([small, large]).axes[0].get_xscale() == "log"
     assert plots.comparison([large, large]).axes[0].get_xscale() == "linear"
 
@@ -271,9 +265,7 @@ def test_powers_of_ten_are_written_without_mathematics_mode(value, shown):
     assert style.power(value) == shown
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"), [(0.0249, "0.0249"), (0.99, "0.990"), (0.0004, "0.0004"), (123.4, "123")]
-)
+@pytest.mark.parametrize(("value", "shown"), [(0.0249, "0.0249"), (0.99, "0.990"), (0.0004, "0.0004"), (123.4, "123")])
 def test_numbers_are_shown_with_three_digits_that_count(value, shown):
     assert style.digits(value) == shown
 

@@ -80,9 +80,7 @@ def test_results_come_in_order_and_equal_decode_and_prepare(files: list[Path], w
 
 def test_pixels_stay_as_they_are_when_the_next_ones_come(files: list[Path], workers: int) -> None:
     kept = [r.pixels[0] for r in prepare_all(files, SMALL, workers=workers)]
-    again = [
-        r.pixels[0].copy() if r.pixels[0] is not None else None for r in prepare_all(files, SMALL, workers=0)
-    ]
+    again = [r.pixels[0].copy() if r.pixels[0] is not None else None for r in prepare_all(files, SMALL, workers=0)]
     assert all((a is None and b is None) or (a == b).all() for a, b in zip(kept, again, strict=True))  # type: ignore[union-attr]
 
 
@@ -196,9 +194,7 @@ def test_a_pillow_image_that_fails_to_load_is_a_failure(files: list[Path]) -> No
         (17, "got a int"),
     ],
 )
-def test_what_is_no_image_at_all_is_refused_before_anything_is_done(
-    files: list[Path], wrong: Any, words: str
-) -> None:
+def test_what_is_no_image_at_all_is_refused_before_anything_is_done(files: list[Path], wrong: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
         prepare_all([*files, wrong], SMALL)
 

@@ -184,9 +184,7 @@ def test_pictures_in_flight_are_bounded_when_nobody_takes_them(tmp_path: Path) -
     order = crew.Order((Recipe(1000),), (), -1, 0, 30.0, 1 << 30, "stand_in:decode")
     with crew.Crew(order, (memoryview(b""),), 2) as few:
         assert len(few.free) * 3_000_000 <= 128 << 20
-    with crew.Crew(
-        crew.Order(SMALL, (), -1, 0, 30.0, 1 << 30, "stand_in:decode"), (memoryview(b""),), 8
-    ) as many:
+    with crew.Crew(crew.Order(SMALL, (), -1, 0, 30.0, 1 << 30, "stand_in:decode"), (memoryview(b""),), 8) as many:
         assert len(many.free) <= 96
         assert many.queued >= 4
 

@@ -146,9 +146,7 @@ def acts_in_all(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
-def test_each_act_that_fails_in_turn_is_an_output_error_and_the_rerun_completes(
-    tmp_path: Path, number: int
-) -> None:
+def test_each_act_that_fails_in_turn_is_an_output_error_and_the_rerun_completes(tmp_path: Path, number: int) -> None:
     count = acts_in_all(tmp_path / "whole")
     assert count > 25
     for n in range(1, count + 1):
@@ -191,9 +189,7 @@ def assert_nothing_lost(folder: Path, saved: list[int]) -> None:
     assert not metrics.exists() or metrics.read_text().endswith("}\n")
     for numbers in (saved, scenario(folder)):
         if numbers:
-            vectors, found = store.Cache(folder / "cache", FACTS).read(
-                np.concatenate([row(i)[0] for i in numbers])
-            )
+            vectors, found = store.Cache(folder / "cache", FACTS).read(np.concatenate([row(i)[0] for i in numbers]))
             assert found.all()
             np.testing.assert_array_equal(vectors, np.concatenate([row(i)[1] for i in numbers]))
     assert not list(folder.rglob("cache/**/.tmp-*"))

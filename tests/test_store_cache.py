@@ -114,9 +114,7 @@ def test_a_memory_map_can_be_filled(tmp_path: Path) -> None:
     np.testing.assert_array_equal(out[found], vectors[found])
 
 
-def test_a_shard_is_written_when_it_is_full_or_ten_seconds_old(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shard_is_written_when_it_is_full_or_ten_seconds_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(cache_module.time, "monotonic", lambda: now[0])
     cache = store.Cache(tmp_path, FACTS, rows_per_shard=4)
@@ -191,9 +189,7 @@ def test_no_cut_shard_becomes_a_value(tmp_path: Path) -> None:
             read_shard(path, WIDTH)
 
 
-@pytest.mark.parametrize(
-    "spoil", ["digests", "vectors", "name", "empty", "junk", "nan", "width", "packed", "pickle"]
-)
+@pytest.mark.parametrize("spoil", ["digests", "vectors", "name", "empty", "junk", "nan", "width", "packed", "pickle"])
 def test_a_damaged_shard_is_dropped_and_told_and_its_rows_are_unknown(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, spoil: str
 ) -> None:
@@ -375,9 +371,7 @@ def test_a_read_only_cache_can_still_be_read(
     assert assert_right(again, range(21)).sum() == 16
 
 
-def test_a_folder_that_can_not_be_listed_is_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_can_not_be_listed_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -413,9 +407,7 @@ def test_a_shard_that_can_not_be_read_now_is_left_out_and_kept(
         ({}, "win32", "~/.cache/penult"),
     ],
 )
-def test_the_default_place_is_the_systems_own(
-    environment: dict[str, str], platform: str, expected: str
-) -> None:
+def test_the_default_place_is_the_systems_own(environment: dict[str, str], platform: str, expected: str) -> None:
     assert store.default_cache(environment, platform) == Path(expected).expanduser()
 
 

@@ -65,9 +65,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["data_b.h5"]
 
 
-TEXT = st.binary(min_size=1, max_size=12).map(
-    lambda b: b.replace(b"\0", b"0").decode("utf-8", "surrogateescape")
-)
+TEXT = st.binary(min_size=1, max_size=12).map(lambda b: b.replace(b"\0", b"0").decode("utf-8", "surrogateescape"))
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +95,7 @@ def test_any_shape_and_any_names_come_back(
     got = store.read_h5(folder / "x.h5")
     assert_equal(
         got,
-        {
-            k: v.astype(np.float32) if k in ("train", "test") and v is not None else v
-            for k, v in wanted.items()
-        },
+        {k: v.astype(np.float32) if k in ("train", "test") and v is not None else v for k, v in wanted.items()},
     )
 
 
@@ -125,9 +120,7 @@ def test_files_of_the_seed_and_its_kin_are_read(tmp_path: Path, kind: str, label
     with h5py.File(tmp_path / "gap_ResNet50.h5", "w") as h:
         h.create_dataset("train", data=wanted["train"].astype(kind))
         h.create_dataset("test", data=wanted["test"].astype(kind))
-        h.create_dataset(
-            "label", data=wanted["label"].astype(label).reshape(-1, 1 if label == "i8" else 6).squeeze()
-        )
+        h.create_dataset("label", data=wanted["label"].astype(label).reshape(-1, 1 if label == "i8" else 6).squeeze())
         h.create_dataset("unknown", data=np.arange(3))
     got = store.read_h5(tmp_path / "gap_ResNet50.h5")
     assert_equal(got, {k: wanted[k] for k in ("train", "test", "label")})
@@ -267,9 +260,7 @@ def test_a_disk_that_is_really_full_is_told_and_the_rerun_completes(full_disk: P
 
 
 @pytest.mark.parametrize("act", ["create", "sync", "replace", "sync_folder"])
-def test_each_act_of_the_parent_that_fails_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str
-) -> None:
+def test_each_act_of_the_parent_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str) -> None:
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -282,9 +273,7 @@ def test_each_act_of_the_parent_that_fails_is_told(
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_writing_process_that_dies_is_one_sentence(tmp_path: Path, sent: signal.Signals) -> None:
     with (
-        pytest.raises(
-            OutputError, match=rf"could not write .*x.h5: the process .* ended with code -{sent.value}; "
-        ),
+        pytest.raises(OutputError, match=rf"could not write .*x.h5: the process .* ended with code -{sent.value}; "),
         store.H5Writer() as writer,
     ):
         writer.write(tmp_path / "x.h5", train=store.RowBlocks((10**6, 50), slow()))

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from penult import store
+from penult.aside import start
 from penult.errors import DamagedFile, InputError, PenultError
-from penult.store.children import start
 from penult.store.h5read import checked
 from penult.store.h5reader import load, main
 
@@ -245,9 +245,7 @@ def test_a_flipped_bit_in_a_foreign_file_with_checksums_is_told_as_damage(tmp_pa
     data = bytearray(path.read_bytes())
     data[data.index(GOOD.tobytes()) + 9] ^= 1
     path.write_bytes(data)
-    with pytest.raises(
-        DamagedFile, match=r"x.h5 is damaged or cut off: .*; write it again, or get a fresh copy"
-    ):
+    with pytest.raises(DamagedFile, match=r"x.h5 is damaged or cut off: .*; write it again, or get a fresh copy"):
         read_here(path)
 
 
@@ -300,9 +298,7 @@ def test_a_reading_process_that_dies_half_way_is_damage(
 
 
 @pytest.mark.parametrize(("case", "error"), [("bomb", InputError), ("half written", DamagedFile)])
-def test_refusals_come_through_from_the_reading_process(
-    tmp_path: Path, case: str, error: type[PenultError]
-) -> None:
+def test_refusals_come_through_from_the_reading_process(tmp_path: Path, case: str, error: type[PenultError]) -> None:
     make, _, said = REFUSED[case]
     with h5py.File(tmp_path / "x.h5", "w") as h:
         make(h, tmp_path)

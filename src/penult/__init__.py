@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from penult.errors import PenultError as PenultError
     from penult.estimators import Embedder as Embedder
     from penult.estimators import TransferClassifier as TransferClassifier
-    from penult.predict import load as load
     from penult.evaluate import Evaluation as Evaluation
+    from penult.predict import load as load
 
 __version__ = "0.1.0"
 

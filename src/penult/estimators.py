@@ -106,13 +106,13 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         if labels.ndim != 1 or len(labels) != len(X):
             raise InputError(f"{len(X)} images but labels of the shape {labels.shape}; give one label an image.")
         networks = _networks(self.backbones, self.fit_to)
-        done = embed(_images(X), networks, self._settings())
+        done = embed(_images(X), networks, self._settings(), looks=True)
         features = _readable(done, X)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise InputError(f"there is only one class, {self.classes_[0]!r}; a classifier needs two or more.")
         own = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-        together = audit.group(done.digests, features, done.widths, own).groups
+        together = audit.group(done.digests, features, done.widths, own, done.thumbnails()).groups
         self.head_ = self._head(sum(done.parts, ())).fit(features, codes, groups=together)
         self.backbones_ = networks
         self.precision_, self.engine_ = done.precision, done.engine

@@ -82,9 +82,7 @@ class Predictions:
             rows = csv.writer(file)
             rows.writerow(["file", "label", "confidence", *self.classes])
             for p in self:
-                rows.writerow(
-                    [p.id, p.label, f"{p.confidence:.6g}", *(f"{v:.6g}" for v in p.probabilities.values())]
-                )
+                rows.writerow([p.id, p.label, f"{p.confidence:.6g}", *(f"{v:.6g}" for v in p.probabilities.values())])
 
 
 class Predictor:

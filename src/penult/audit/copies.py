@@ -70,9 +70,7 @@ def near_copies(X: NDArray[Any], blocks: Sequence[int] | None = None, rule: Rule
     """
     widths = [X.shape[1]] if blocks is None else list(blocks)
     if sum(widths) != X.shape[1]:
-        raise InputError(
-            f"the blocks {widths} have {sum(widths)} columns together, the features {X.shape[1]}."
-        )
+        raise InputError(f"the blocks {widths} have {sum(widths)} columns together, the features {X.shape[1]}.")
     return _close(_directions(X, widths) if len(X) else np.zeros((0, 1), dtype=np.float32), rule)
 
 

@@ -63,9 +63,7 @@ def _notes(copies: int, near: int, dropped: int) -> tuple[str, ...]:
     if copies:
         notes.append(f"{copies} images are exact copies of others; copies are never on both sides of a fold.")
     if near:
-        notes.append(
-            f"{near} pairs of images look like the same photo; they are never on both sides of a fold."
-        )
+        notes.append(f"{near} pairs of images look like the same photo; they are never on both sides of a fold.")
     if dropped:
         notes.append(
             f"{dropped} of these pairs were not tied, as too many images would hang together; "

@@ -78,9 +78,7 @@ def _pooled(name: str, pooling: str) -> Backbone:
         raise unknown("pooling", pooling, POOLINGS)
     known = ("mean+max", "mean") if name in LITE else ("none",)
     if pooling not in known:
-        raise InputError(
-            f"{name} has no pooling {pooling}; it has {' and '.join(known)}, or name none at all."
-        )
+        raise InputError(f"{name} has no pooling {pooling}; it has {' and '.join(known)}, or name none at all.")
     if pooling == _BUILT_IN[name].pooling:
         return _BUILT_IN[name]
     return _lite(name, replace(LITE[name], pooling="mean"))

@@ -71,9 +71,7 @@ class Graph:
         from onnx import TensorProto, helper
 
         pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, [BATCH, size, size, 3])
-        ends = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, [BATCH, *rest]) for name, rest in outputs
-        ]
+        ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [BATCH, *rest]) for name, rest in outputs]
         graph = helper.make_graph(self._nodes, self.name, [pixels], ends, self._constants)
         opsets = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR, producer_name="penult")

@@ -31,10 +31,6 @@ def colour_histogram(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     counts = np.bincount(code.ravel(), minlength=n * SHADES**3).reshape(n, SHADES**3)  # (n, 64)
     edges = np.arange(GRID) * side // GRID  # (4,)
     sizes = np.diff(np.append(edges, side))  # (4,)
-    sums = np.add.reduceat(
-        np.add.reduceat(pixels, edges, axis=1, dtype=np.int64), edges, axis=2
-    )  # (n, 4, 4, 3)
+    sums = np.add.reduceat(np.add.reduceat(pixels, edges, axis=1, dtype=np.int64), edges, axis=2)  # (n, 4, 4, 3)
     means = sums / (255 * sizes[:, None, None] * sizes[:, None])  # (n, 4, 4, 3)
-    return np.hstack([np.sqrt(counts / side**2), means.reshape(n, 3 * GRID**2)]).astype(
-        np.float32
-    )  # (n, 112)
+    return np.hstack([np.sqrt(counts / side**2), means.reshape(n, 3 * GRID**2)]).astype(np.float32)  # (n, 112)

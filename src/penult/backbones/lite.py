@@ -176,18 +176,14 @@ def _block(graph: Graph, flow: _Flow, tensors: Tensors, name: str, stride: int) 
 def _conv(graph: Graph, flow: _Flow, tensors: Tensors, conv: str, norm: str, stride: int = 1) -> None:
     """Add a convolution with its batch normalisation folded into it, and move `flow` behind it."""
     weight = tensors[f"{conv}.weight"]  # (out, in / group, k, k)
-    gain, shift, mean, var = (
-        tensors[f"{norm}.{p}"] for p in ("weight", "bias", "running_mean", "running_var")
-    )
+    gain, shift, mean, var = (tensors[f"{norm}.{p}"] for p in ("weight", "bias", "running_mean", "running_var"))
     scale = gain / np.sqrt(var.astype(np.float64) + _EPSILON)  # (out,)
     folded = weight * scale.astype(np.float32)[:, None, None, None]
     kernel = weight.shape[2]
     out, pads = same(flow.side, kernel, stride)
     group = flow.channels // weight.shape[1]
     bias = (shift - mean * scale).astype(np.float32)
-    flow.x = graph.conv(
-        flow.x, folded, bias, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads, group=group
-    )
+    flow.x = graph.conv(flow.x, folded, bias, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads, group=group)
     flow.channels, flow.side = weight.shape[0], out
 
 

@@ -49,11 +49,8 @@ def check_parts(pooling: object, width: object, parts: Sequence[object]) -> None
     whole = [p for p in parts if type(p) is int and p > 0]
     if not whole or len(whole) != len(parts) or sum(whole) != width:
         raise InputError(
-            f"parts cannot be {list(parts)}; they are whole numbers above 0 that add up to the width "
-            f"({width!r})."
+            f"parts cannot be {list(parts)}; they are whole numbers above 0 that add up to the width ({width!r})."
         )
     half = len(whole) // 2
     if pooling == "mean+max" and whole[:half] != whole[half:]:
-        raise InputError(
-            f"parts cannot be {whole} with the pooling mean+max: the maxima have the widths of the means."
-        )
+        raise InputError(f"parts cannot be {whole} with the pooling mean+max: the maxima have the widths of the means.")

@@ -42,9 +42,7 @@ def _declare_operators(torch: Any) -> None:
     folders = spec.submodule_search_locations if spec else None
     for library in sorted(Path(folders[0]).glob("_C*")) if folders else []:
         try:
-            torch.ops.load_library(
-                str(library)
-            )  # the whole torchvision where it fits; loading twice is harmless
+            torch.ops.load_library(str(library))  # the whole torchvision where it fits; loading twice is harmless
         except OSError:
             continue
     for name, schema in _OPERATORS.items():

@@ -78,9 +78,7 @@ def read(data: bytes, what: str) -> dict[str, NDArray[Any]]:
     try:
         return _read(data)
     except Exception as error:  # a damaged pickle can raise any error there is
-        raise DamagedFile(
-            f"{what} is not a whole torch checkpoint: {error}; install its package again."
-        ) from error
+        raise DamagedFile(f"{what} is not a whole torch checkpoint: {error}; install its package again.") from error
 
 
 def _read(data: bytes) -> dict[str, NDArray[Any]]:

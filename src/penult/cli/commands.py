@@ -53,7 +53,9 @@ def train(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     if bool(asked.train) == bool(asked.features):
         parser.error("give either TRAIN or --features")
     if asked.features and (asked.test or asked.groups or asked.backbone or asked.fit or asked.pooling):
-        parser.error("--test, --groups, --backbone, --fit and --pooling need images; with --features they have no meaning")
+        parser.error(
+            "--test, --groups, --backbone, --fit and --pooling need images; with --features they have no meaning"
+        )
     if asked.files and not asked.features:
         parser.error("--files goes with --features")
     options = _options(asked, "penult-run")
@@ -170,8 +172,14 @@ def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     with show.progress(not asked.quiet) as say:
         done, paths = write_features(asked.images, Path(asked.out), networks, _settings(asked), say)
     if asked.json:
-        show.as_json({"written": [str(p) for p in paths], "embedded": done.embedded, "reused": done.reused,
-                      "failed": len(done.failures)})
+        show.as_json(
+            {
+                "written": [str(p) for p in paths],
+                "embedded": done.embedded,
+                "reused": done.reused,
+                "failed": len(done.failures),
+            }
+        )
         return
     show.out(_road(done))
     show.out(f"written: {', '.join(str(p) for p in paths)}")

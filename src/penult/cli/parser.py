@@ -38,9 +38,15 @@ def build() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, what: str, epilog: str) -> argparse.ArgumentParser:
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, what: str, epilog: str
+) -> argparse.ArgumentParser:
     return commands.add_parser(
-        name, help=what, description=what[0].upper() + what[1:] + ".", epilog=epilog, formatter_class=_Formatter
+        name,
+        help=what,
+        description=what[0].upper() + what[1:] + ".",
+        epilog=epilog,
+        formatter_class=_Formatter,
     )
 
 
@@ -67,7 +73,12 @@ def _learning(p: argparse.ArgumentParser) -> None:
     """Add what `train` and `demo` share."""
     _seeing(p)
     p.add_argument("--head", default="logistic", metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
-    p.add_argument("--clip", default="auto", metavar="P", help="smallest probability ever given (default: chosen by the folds)")
+    p.add_argument(
+        "--clip",
+        default="auto",
+        metavar="P",
+        help="smallest probability ever given (default: chosen by the folds)",
+    )
     p.add_argument("--out", default=None, metavar="RUN", help="run folder (default: penult-run)")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of folds and heads (default: 0)")
     _computing(p)
@@ -75,9 +86,21 @@ def _learning(p: argparse.ArgumentParser) -> None:
 
 def _seeing(p: argparse.ArgumentParser) -> None:
     """Add which backbones look, and how."""
-    p.add_argument("-b", "--backbone", action="append", metavar="NAME", help="repeat for several (default: all three lite)")
-    p.add_argument("--fit", choices=("crop", "squash"), help="centre crop or whole picture (default: the backbone's own)")
-    p.add_argument("--pooling", choices=("mean", "mean+max"), help="how maps become features (default: the backbone's own)")
+    p.add_argument(
+        "-b",
+        "--backbone",
+        action="append",
+        metavar="NAME",
+        help="repeat for several (default: all three lite)",
+    )
+    p.add_argument(
+        "--fit", choices=("crop", "squash"), help="centre crop or whole picture (default: the backbone's own)"
+    )
+    p.add_argument(
+        "--pooling",
+        choices=("mean", "mean+max"),
+        help="how maps become features (default: the backbone's own)",
+    )
 
 
 def _computing(p: argparse.ArgumentParser) -> None:

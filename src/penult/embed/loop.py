@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import engines, pixels, store
-from penult.backbones import Backbone
+from penult.backbones import Backbone, thumbnail
 from penult.engines import Engine
 from penult.errors import PenultError
 from penult.pixels import Failure
@@ -45,7 +45,8 @@ class Settings:
 class Embedding:
     """What became of n images, and where their rows are.
 
-    `ok` (n,) says which images have features; `digests` (n, 32) are zero for a file that could not be read.
+    `ok` (n,) says which images have features; `digests` (n, 32) are zero for a file that could not be read. `look`
+    is the cache of their thumbnails, where `embed` was asked for them.
     """
 
     digests: NDArray[np.uint8]  # (n, 32)
@@ -59,8 +60,9 @@ class Embedding:
     engine: str
     device: str
     precision: str
-    sources: tuple[Any, ...] = ()
-    settings: Settings = Settings()
+    sources: tuple[Any, ...]
+    settings: Settings
+    look: store.Rows | None
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -72,21 +74,28 @@ class Embedding:
         """For each backbone the widths of the runs of columns that belong together; heads scale each by itself."""
         return tuple(b.parts for b in self.backbones)
 
+    def thumbnails(self) -> NDArray[np.float32] | None:
+        """Return grey thumbnails of the readable images (n_ok, 256), or None if they were not asked for."""
+        return None if self.look is None else self._rows(thumbnail(), self.look)
+
     def block(self, index: int) -> NDArray[np.float32]:
         """Return the rows of one backbone for the readable images, in order: (n_ok, d).
 
         Rows that vanished since (a damaged shard was dropped, the cache was emptied) are computed once more.
         """
-        rows, found = self.caches[index].read(self.digests[self.ok])  # (n_ok, d), (n_ok,)
+        return self._rows(self.backbones[index], self.caches[index])
+
+    def _rows(self, backbone: Backbone, cache: store.Rows) -> NDArray[np.float32]:
+        rows, found = cache.read(self.digests[self.ok])  # (n_ok, d), (n_ok,)
         if not found.all():
             lost = np.flatnonzero(self.ok)[~found]
-            log.warning("%d rows of %s vanished from the cache and are computed again", len(lost), self.backbones[index].name)
-            embed([self.sources[i] for i in lost], [self.backbones[index]], self.settings)
-            self.caches[index].known()  # see what was written meanwhile
-            rows, found = self.caches[index].read(self.digests[self.ok])
+            log.warning("%d rows of %s vanished from the cache and are computed again", len(lost), backbone.name)
+            embed([self.sources[i] for i in lost], [backbone], self.settings)
+            cache.known()  # see what was written meanwhile
+            rows, found = cache.read(self.digests[self.ok])
         if not found.all():
             raise PenultError(
-                f"{int((~found).sum())} feature rows of {self.backbones[index].name} are lost: their images changed, or the "
+                f"{int((~found).sum())} feature rows of {backbone.name} are lost: their images changed, or the "
                 "cache was emptied again, during the run; run the same command again."
             )
         return rows
@@ -194,16 +203,20 @@ def embed(
     settings: Settings | None = None,
     progress: Progress = quiet,
     opened: Engines | None = None,
+    *,
+    looks: bool = False,
 ) -> Embedding:
     """Compute what the cache does not have, and say what became of every image.
 
-    `sources` are paths, uint8 arrays (h, w, 3) or Pillow images. Raises `OutputError` when the cache cannot be
+    `sources` are paths, uint8 arrays (h, w, 3) or Pillow images; with `looks` a thumbnail of each is kept too, by
+    which near copies are found. Raises `OutputError` when the cache cannot be
     written; an unreadable image raises nothing, it is one of the `failures`.
     """
     settings = settings or Settings()
     device, precision = engines.resolve(settings.device, settings.precision, backbones)
     began = time.perf_counter()
-    caches = tuple(_open_cache(b, device, precision, settings.cache) for b in backbones)
+    every = (*backbones, thumbnail()) if looks else tuple(backbones)
+    caches = tuple(_open_cache(b, device, precision, settings.cache) for b in every)
     n = len(sources)
     digests = np.zeros((n, 32), np.uint8)
     ok = np.zeros(n, bool)
@@ -212,14 +225,12 @@ def embed(
     with ExitStack() as stack:
         if opened is None:
             opened = stack.enter_context(closing(Engines(device, precision)))
-        lanes = [_Lane(b, c, opened) for b, c in zip(backbones, caches, strict=True)]
+        lanes = [_Lane(b, c, opened) for b, c in zip(every, caches, strict=True)]
         for lane in lanes:
             stack.enter_context(closing(lane))
         prepared = stack.enter_context(
             closing(
-                pixels.prepare_all(
-                    sources, [b.recipe for b in backbones], [lane.known for lane in lanes], settings.workers
-                )
+                pixels.prepare_all(sources, [b.recipe for b in every], [lane.known for lane in lanes], settings.workers)
             )
         )
         for done, image in enumerate(prepared, 1):
@@ -247,17 +258,19 @@ def embed(
         reused,
         seconds,
         tuple(backbones),
-        caches,
+        caches[: len(backbones)],
         name,
         device,
         precision,
         tuple(sources),
         settings,
+        caches[-1] if looks else None,
     )
 
 
 def _open_cache(backbone: Backbone, device: str, precision: str, folder: str | bool | None) -> store.Rows:
-    facts = cache_facts(backbone, engines.engine_name(backbone, device), precision)
+    name = engines.engine_name(backbone, device)
+    facts = cache_facts(backbone, name, "f32" if name == "numpy" else precision)
     if folder is False:
         return store.MemoryCache(backbone.width)
     return store.Cache(None if folder is None or folder is True else folder, facts)

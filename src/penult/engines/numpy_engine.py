@@ -26,9 +26,7 @@ class NumpyEngine:
 
     def __init__(self, backbone: Backbone, batch: int):
         if backbone.function is None:
-            raise InputError(
-                f"{backbone.name} is a graph and not a numpy function; take the engine openvino."
-            )
+            raise InputError(f"{backbone.name} is a graph and not a numpy function; take the engine openvino.")
         self.batch, self.width, self.images = batch, backbone.width, 0
         self._backbone, self._function = backbone, backbone.function
         self._done: deque[Result] = deque()

@@ -14,9 +14,7 @@ from penult.engines.numpy_engine import NumpyEngine
 from penult.engines.openvino_engine import OpenVinoEngine, native
 from penult.errors import InputError, MissingExtra, unknown
 
-BATCH = (
-    16  # images handed over at once: enough that handing over costs nothing, few enough that little is lost
-)
+BATCH = 16  # images handed over at once: enough that handing over costs nothing, few enough that little is lost
 _DEVICES = ("auto", "cpu", "cuda")
 _PRECISIONS = ("auto", "f32", "bf16", "int8")
 
@@ -27,9 +25,7 @@ def precisions(device: str = "cpu") -> tuple[str, ...]:
     return native()
 
 
-def resolve(
-    device: str = "auto", precision: str = "auto", backbones: Sequence[Backbone] = ()
-) -> tuple[str, str]:
+def resolve(device: str = "auto", precision: str = "auto", backbones: Sequence[Backbone] = ()) -> tuple[str, str]:
     """Return the device and precision that will be used; compiles nothing.
 
     `auto` precision is bf16 where the processor has it, else f32. With `backbones` that are all numpy
@@ -54,9 +50,7 @@ def _refuse(device: str, precision: str) -> None:
     if precision not in _PRECISIONS:
         raise unknown("precision", precision, _PRECISIONS)
     if device == "cuda":
-        raise MissingExtra(
-            "device cuda: this version of penult has no engine for it; use --device cpu (or auto)."
-        )
+        raise MissingExtra("device cuda: this version of penult has no engine for it; use --device cpu (or auto).")
     if precision == "int8":
         raise InputError("precision int8: this version of penult has no engine for it; use --precision auto.")
 

@@ -57,14 +57,11 @@ def paired_difference(first: Evaluation, second: Evaluation, metric: str = "log_
     """
     if first.y.shape != second.y.shape or first.classes != second.classes or (first.y != second.y).any():
         raise InputError(
-            f"{first.name!r} and {second.name!r} are not evaluations of the same images; "
-            "evaluate both on the same set."
+            f"{first.name!r} and {second.name!r} are not evaluations of the same images; evaluate both on the same set."
         )
     both = first.measured & second.measured
     if not both.any():
-        raise InputError(
-            f"{first.name!r} and {second.name!r} measured no image in common; use the same seed."
-        )
+        raise InputError(f"{first.name!r} and {second.name!r} measured no image in common; use the same seed.")
     columns = [per_image(one.y[both], one.proba[both]) for one in (first, second)]
     if metric not in columns[0]:
         raise unknown("metric", metric, columns[0])

@@ -56,22 +56,16 @@ def learning_curve(
     parts = sorted(set(evaluation.fold[evaluation.measured].tolist()))[:repeats]
     whole = min(int(np.sum(evaluation.fold != part)) for part in parts)
     k = len(evaluation.classes)
-    wanted = sorted(
-        {int(s) for s in (log_spaced(whole, k) if sizes is None else sizes) if 4 * k <= s < whole}
-    )
+    wanted = sorted({int(s) for s in (log_spaced(whole, k) if sizes is None else sizes) if 4 * k <= s < whole})
     here = np.isin(evaluation.fold, parts)  # (n,)
     proba = {size: np.full(evaluation.proba.shape, np.nan) for size in wanted}  # each (n, k)
     for part in parts:
         order = growing(evaluation, np.flatnonzero(evaluation.fold != part), seed)
         for size in wanted:
-            fitted = fit_rows(
-                head, X, evaluation.y, evaluation.groups, first_groups(order, evaluation.groups, size)
-            )
+            fitted = fit_rows(head, X, evaluation.y, evaluation.groups, first_groups(order, evaluation.groups, size))
             proba[size][evaluation.fold == part] = probabilities(fitted, X[evaluation.fold == part], k)
     points = [_point(evaluation, rows, here) for rows in [*proba.values(), evaluation.proba]]
-    return LearningCurve(
-        (*wanted, whole), tuple(p["log_loss"] for p in points), tuple(p["accuracy"] for p in points)
-    )
+    return LearningCurve((*wanted, whole), tuple(p["log_loss"] for p in points), tuple(p["accuracy"] for p in points))
 
 
 def log_spaced(whole: int, k: int) -> list[int]:

@@ -68,9 +68,7 @@ class Evaluation:
             "scores": {name: value.to_dict() for name, value in self.scores.items()},
             "per_class": [dataclasses.asdict(one) for one in self.per_class],
             "confusion": self.confusion.tolist(),
-            "reliability": {
-                name: plain(value) for name, value in dataclasses.asdict(self.reliability).items()
-            },
+            "reliability": {name: plain(value) for name, value in dataclasses.asdict(self.reliability).items()},
             "choices": plain(self.choices),
         }
 
@@ -121,21 +119,17 @@ def score(
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
         raise InputError(
-            f"{len(bad)} rows of probabilities hold NaN or infinity (first: {bad[:5].tolist()}); "
-            "leave them out."
+            f"{len(bad)} rows of probabilities hold NaN or infinity (first: {bad[:5].tolist()}); leave them out."
         )
     return build(name, classes, numbers, rows, np.zeros(len(numbers), dtype=np.intp), grouping)
 
 
-def check_labels(
-    y: ArrayLike, classes: Sequence[str], groups: ArrayLike | None
-) -> tuple[Ints, NDArray[Any] | None]:
+def check_labels(y: ArrayLike, classes: Sequence[str], groups: ArrayLike | None) -> tuple[Ints, NDArray[Any] | None]:
     """Return class numbers and groups as arrays; raise InputError where they cannot be that."""
     numbers = np.asarray(y)  # (n,)
     if numbers.ndim != 1 or not len(numbers) or not np.issubdtype(numbers.dtype, np.integer):
         raise InputError(
-            f"y must be a non-empty row of class numbers; "
-            f"it has shape {numbers.shape} and type {numbers.dtype}."
+            f"y must be a non-empty row of class numbers; it has shape {numbers.shape} and type {numbers.dtype}."
         )
     if numbers.min() < 0 or numbers.max() >= len(classes):
         raise InputError(
@@ -146,9 +140,7 @@ def check_labels(
         return numbers.astype(np.intp), None
     grouping = np.asarray(groups)
     if grouping.shape != numbers.shape:
-        raise InputError(
-            f"{len(numbers)} images but groups of shape {grouping.shape}; give one group an image."
-        )
+        raise InputError(f"{len(numbers)} images but groups of shape {grouping.shape}; give one group an image.")
     return numbers.astype(np.intp), grouping
 
 

@@ -132,8 +132,7 @@ def scores(y: Ints, proba: Floats, groups: NDArray[Any] | None) -> dict[str, Sco
     gaps = calibration_columns(y, proba)
     drawn = resample(np.column_stack([*columns.values(), gaps]), groups)  # (b, m + 15)
     found = {
-        name: interval(column.mean(), drawn[:, i], LIMITS[name])
-        for i, (name, column) in enumerate(columns.items())
+        name: interval(column.mean(), drawn[:, i], LIMITS[name]) for i, (name, column) in enumerate(columns.items())
     }
     found["ece"] = interval(
         np.abs(gaps.mean(axis=0)).sum(), np.abs(drawn[:, len(columns) :]).sum(axis=1), LIMITS["ece"]

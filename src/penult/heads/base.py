@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController
 
 from penult.errors import InputError
 from penult.heads import folds, scaling
@@ -72,9 +72,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if groups is not None:
             groups = np.asarray(groups)
             if groups.shape != codes.shape:
-                raise InputError(
-                    f"groups has shape {groups.shape} and X has {len(codes)} rows; give one group per row"
-                )
+                raise InputError(f"groups has shape {groups.shape} and X has {len(codes)} rows; give one group per row")
         votes = class_weights(self.class_weight, self.classes_, codes)
         dealt = folds.split(codes, groups, self.folds, self.random_state)
         weight = votes[codes]

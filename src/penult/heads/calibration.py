@@ -41,9 +41,7 @@ def clipped(proba: Array, floor: float) -> Array:
     low = proba < floor  # (n, k)
     rest = np.where(low, 0, proba)
     room = 1 - floor * low.sum(axis=1, keepdims=True)
-    return np.asarray(
-        np.where(low, floor, np.maximum(rest * (room / rest.sum(axis=1, keepdims=True)), floor))
-    )
+    return np.asarray(np.where(low, floor, np.maximum(rest * (room / rest.sum(axis=1, keepdims=True)), floor)))
 
 
 def probabilities(logits: Array, temperature: float, clip: float) -> Array:
@@ -128,10 +126,7 @@ def best_clip(proba: Array, codes: Array, weight: Array) -> float:
     k = proba.shape[1]
     floors = np.geomspace(1e-7, 0.5 / k, 120)
     share = weight / weight.mean()
-    cost = [
-        float(share @ row_losses(clipped(proba, floor), codes)) - PSEUDO_ERRORS * np.log(floor)
-        for floor in floors
-    ]
+    cost = [float(share @ row_losses(clipped(proba, floor), codes)) - PSEUDO_ERRORS * np.log(floor) for floor in floors]
     return float(floors[int(np.argmin(cost))])
 
 

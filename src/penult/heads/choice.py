@@ -56,9 +56,7 @@ def own_temperature(logits: Array, task: Task, free: bool) -> float:
 def choose(search: Search, task: Task, head: Any) -> Chosen:
     """Return the candidate with the smallest held-out log loss, with its temperature and its clip."""
     if task.folds is None:
-        clip = (
-            calibration.blind_clip(len(task.codes), task.k) if head.clip == "auto" else float(head.clip or 0)
-        )
+        clip = calibration.blind_clip(len(task.codes), task.k) if head.clip == "auto" else float(head.clip or 0)
         return Chosen(0, 1.0, _fitting(clip, task.k), None, None, None, {})
     free = head.scale_free and head.calibrate
     heat = search.heat or [own_temperature(z, task, free) for z in search.logits]
@@ -73,21 +71,13 @@ def choose(search: Search, task: Task, head: Any) -> Chosen:
     if head.calibrate and not free:
         temperature = calibration.temperature(search.logits[best], task.codes, task.weight, False)
     sharp = calibration.probabilities(search.logits[best], temperature, 0.0)
-    clip = (
-        calibration.best_clip(sharp, task.codes, task.weight)
-        if head.clip == "auto"
-        else float(head.clip or 0)
-    )
+    clip = calibration.best_clip(sharp, task.codes, task.weight) if head.clip == "auto" else float(head.clip or 0)
     proba = calibration.clipped(sharp, _fitting(clip, task.k))
     cost = float(
-        np.average(
-            calibration.cautious_losses(search.logits[best] / temperature, task.codes), weights=task.weight
-        )
+        np.average(calibration.cautious_losses(search.logits[best] / temperature, task.codes), weights=task.weight)
     )
     spread = [float(np.std([loss[held].mean() for _, held in task.folds])) for loss in losses]
-    path: dict[str, list[Any]] = {
-        name: [c.get(name) for c in search.candidates] for name in search.candidates[0]
-    }
+    path: dict[str, list[Any]] = {name: [c.get(name) for c in search.candidates] for name in search.candidates[0]}
     path |= {"log_loss": [float(loss.mean()) for loss in losses], "log_loss_std": spread}
     return Chosen(best, temperature, clip, proba, calibration.log_loss(proba, task.codes), cost, path)
 

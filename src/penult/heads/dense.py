@@ -86,8 +86,7 @@ class Dense(Head):
         rows, seen = rows[:many], rows[many:]
         learnt = scaling.fit(self.scaling, task.X[rows], task.blocks)
         X, V = (
-            scaling.apply(self.scaling, task.X[part], task.blocks, learnt).astype(np.float32)
-            for part in (rows, seen)
+            scaling.apply(self.scaling, task.X[part], task.blocks, learnt).astype(np.float32) for part in (rows, seen)
         )
         layer = Layer.start(X.shape[1], task.k, rng)
         curves: dict[str, list[float]] = {name: [] for name in CURVES}
@@ -97,9 +96,7 @@ class Dense(Head):
             for at in range(0, len(order), self.batch):
                 some = order[at : at + self.batch]
                 own = rows[some]
-                totals += layer.learn(X[some], task.codes[own], task.weight[own], self.dropout, rng) * len(
-                    some
-                )
+                totals += layer.learn(X[some], task.codes[own], task.weight[own], self.dropout, rng) * len(some)
             measured = layer.measure(V, task.codes[seen]) if len(seen) else np.full(2, np.nan)
             for name, value in zip(CURVES, (epoch + 1, *totals / len(rows), *measured), strict=True):
                 curves[name].append(int(value) if name == "epoch" else float(value))

@@ -74,9 +74,7 @@ class LDA(Head):
 
         def refit(i: int) -> HeadState:
             whole = space(task, self.scaling, None)
-            coef, intercept = discriminants(
-                task, whole, np.ones((1, len(task.codes)), bool), tried[i : i + 1]
-            )
+            coef, intercept = discriminants(task, whole, np.ones((1, len(task.codes)), bool), tried[i : i + 1])
             return whole.lift(coef[0, 0].astype(np.float64), intercept[0, 0], {"shrinkage": tried[i]})
 
         return Search([{"shrinkage": a} for a in tried], logits, refit)
@@ -87,13 +85,9 @@ def discriminants(task: Task, place: Space, masks: Array, tried: tuple[float, ..
     X, d = place.rows, task.X.shape[1]
     member = (task.codes[:, None] == np.arange(task.k)) * masks[:, :, None]  # (f, n, k)
     counts = member.sum(axis=1)  # (f, k)
-    means = np.einsum("fnk,nr->fkr", member.astype(X.dtype), X, optimize=True) / counts[:, :, None].astype(
-        X.dtype
-    )
+    means = np.einsum("fnk,nr->fkr", member.astype(X.dtype), X, optimize=True) / counts[:, :, None].astype(X.dtype)
     total = masks @ np.einsum("nr,nr->n", X, X, dtype=float)
-    trace = (total - (counts * (means.astype(float) ** 2).sum(axis=2)).sum(axis=1)) / masks.sum(
-        axis=1
-    )  # (f,)
+    trace = (total - (counts * (means.astype(float) ** 2).sum(axis=2)).sum(axis=1)) / masks.sum(axis=1)  # (f,)
     trace = np.where(trace > 0, trace, 1.0)
     scatter = Scatter(X, masks.astype(X.dtype), means, counts.astype(X.dtype))
     level = np.asarray(tried)
@@ -101,10 +95,7 @@ def discriminants(task: Task, place: Space, masks: Array, tried: tuple[float, ..
     solved = solve(scatter, place.spectrum, (level, level * trace[:, None] / d), apart)  # (f, a, k - 1, r)
     prior = np.log(counts * task.votes)  # (f, k)
     middle = (means[:, 1:] + means[:, :1]) / 2
-    above = (
-        np.asarray(-np.einsum("fkr,fakr->fak", middle, solved), float)
-        + (prior[:, 1:] - prior[:, :1])[:, None]
-    )
+    above = np.asarray(-np.einsum("fkr,fakr->fak", middle, solved), float) + (prior[:, 1:] - prior[:, :1])[:, None]
     return np.pad(solved, ((0, 0), (0, 0), (1, 0), (0, 0))), np.pad(above, ((0, 0), (0, 0), (1, 0)))
 
 
@@ -125,9 +116,7 @@ class Scatter:
         return np.asarray((whole - between) / self.size[:, None, None]).reshape(V.shape)
 
 
-def solve(
-    scatter: Scatter, shape: Spectrum, shrinkage: tuple[Array, Array], goal: Array, tol: float = 1e-4
-) -> Array:
+def solve(scatter: Scatter, shape: Spectrum, shrinkage: tuple[Array, Array], goal: Array, tol: float = 1e-4) -> Array:
     """Return ((1 - a) S + ridge)^-1 goal for each fold, shrinkage a and class, (f, a, k, r).
 
     `shrinkage`: a (a,) and ridge (f, a); goal (f, k, r). Conjugate gradients, preconditioned by the leading

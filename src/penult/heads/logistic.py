@@ -55,9 +55,7 @@ class Logistic(Head):
 
     def _search(self, task: Task) -> Search:
         grid = Grid(default=10.0, fixed=self.C)
-        found = LinearSearch(
-            task, list(spaces(task, self.scaling)), lambda: space(task, self.scaling, None), _loss
-        )
+        found = LinearSearch(task, list(spaces(task, self.scaling)), lambda: space(task, self.scaling, None), _loss)
         if task.folds is None:
             return Search([{"C": grid.default}], [], lambda _: found.refit(grid.default))
         held: dict[float, Array] = {}

@@ -128,9 +128,7 @@ class Centroid(Head):
             return [X @ arrays["weights"].T.astype(X.dtype) + arrays["intercepts"]]
 
         everything = np.arange(len(task.codes))
-        return Search(
-            [{}], held_out(task, judge, 1), lambda _: HeadState("linear", self._means(task, everything), {})
-        )
+        return Search([{}], held_out(task, judge, 1), lambda _: HeadState("linear", self._means(task, everything), {}))
 
     def _means(self, task: Task, train: Array) -> dict[str, Array]:
         """Return the linear scorer of the class means: x . m_c / s - |m_c|^2 / 2s + log class weight."""

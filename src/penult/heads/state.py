@@ -48,9 +48,7 @@ def problems(kind: str, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -
         return [f"unknown kind {kind!r}"]
     missing = [name for name in SHAPES[kind] if name not in arrays]
     missing += [
-        name
-        for name in (*FACTS, *({"kernel": ["gamma"], "neighbours": ["k"]}.get(kind, [])))
-        if name not in facts
+        name for name in (*FACTS, *({"kernel": ["gamma"], "neighbours": ["k"]}.get(kind, []))) if name not in facts
     ]
     if missing:
         return [f"{name} is missing" for name in missing]
@@ -89,9 +87,7 @@ def _wrong_arrays(kind: str, arrays: Mapping[str, Array], facts: Mapping[str, An
             wrong.append(f"{name} is missing")
         elif array.ndim != len(axes) or array.dtype.kind not in "fiu":
             wrong.append(f"{name} has shape {array.shape} and type {array.dtype}")
-        elif not all(
-            size in sizes.setdefault(axis, {size}) for axis, size in zip(axes, array.shape, strict=True)
-        ):
+        elif not all(size in sizes.setdefault(axis, {size}) for axis, size in zip(axes, array.shape, strict=True)):
             wrong.append(f"{name} has shape {array.shape}, which does not fit the other arrays")
         elif not np.isfinite(array).all():
             wrong.append(f"{name} has entries that are not finite")

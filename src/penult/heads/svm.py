@@ -91,9 +91,7 @@ class SVM(Head):
         if self.kernel != "rbf":
             yield (
                 {"kernel": "linear", "width": None},
-                LinearSearch(
-                    task, list(spaces(task, self.scaling)), lambda: space(task, self.scaling, None), _loss
-                ),
+                LinearSearch(task, list(spaces(task, self.scaling)), lambda: space(task, self.scaling, None), _loss),
                 (0.5,),
             )
         for width in WIDTHS if self.kernel != "linear" else ():

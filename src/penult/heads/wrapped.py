@@ -88,9 +88,7 @@ class Wrapped(Head):
     def _keep(self, task: Task, search: Search, chosen: Chosen) -> None:
         super()._keep(task, search, chosen)
         self.estimator_ = self._foreign.estimator
-        self._scorer = Foreign(
-            **{**vars(self._foreign), "temperature": chosen.temperature, "clip": chosen.clip}
-        )
+        self._scorer = Foreign(**{**vars(self._foreign), "temperature": chosen.temperature, "clip": chosen.clip})
         del self._foreign
 
     def to_arrays(self) -> HeadState:

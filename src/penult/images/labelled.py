@@ -24,9 +24,7 @@ _PARTS = frozenset(
 )
 
 
-def scan_labelled(
-    source: str | os.PathLike[str], groups: str | None = None, classes: Sequence[str] = ()
-) -> ImageSet:
+def scan_labelled(source: str | os.PathLike[str], groups: str | None = None, classes: Sequence[str] = ()) -> ImageSet:
     """Find the images of a source and their labels.
 
     A folder of class folders: the label is the first folder below `source`, however deep the image lies.
@@ -126,8 +124,7 @@ def _refuse_unknown(source: str, labels: Sequence[str], classes: Sequence[str]) 
     strange = [label for label in labels if label not in set(classes)]
     if strange:
         raise InputError(
-            f"'{show(source)}' has labels that the model does not know: {listing(strange)}; "
-            f"it knows {listing(classes)}"
+            f"'{show(source)}' has labels that the model does not know: {listing(strange)}; it knows {listing(classes)}"
         )
 
 

@@ -72,9 +72,7 @@ class ImageSet:
         if any(image.group is None for image in self.images):
             return None
         index: dict[str | None, int] = {}
-        return np.array(
-            [index.setdefault(image.group, len(index)) for image in self.images], dtype=np.intp
-        )  # (n,)
+        return np.array([index.setdefault(image.group, len(index)) for image in self.images], dtype=np.intp)  # (n,)
 
     @property
     def counts(self) -> dict[str, int]:

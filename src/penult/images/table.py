@@ -96,9 +96,7 @@ class Table:
     def _refuse(self, faults: dict[str, list[str]]) -> None:
         if not faults:
             return
-        found = "; ".join(
-            f"{fault}: {listing(list(dict.fromkeys(names)))}" for fault, names in faults.items()
-        )
+        found = "; ".join(f"{fault}: {listing(list(dict.fromkeys(names)))}" for fault, names in faults.items())
         cure = "correct these rows"
         if _MISSING in faults:
             cure += f" (files are looked for in the CSV's own folder, '{show(self.root)}')"
@@ -117,9 +115,7 @@ def _read(path: str) -> list[tuple[int, list[str]]]:
     try:
         raw = Path(path).read_bytes()
     except OSError as error:
-        raise InputError(
-            f"'{show(path)}' cannot be read ({error.strerror}); check its permissions"
-        ) from error
+        raise InputError(f"'{show(path)}' cannot be read ({error.strerror}); check its permissions") from error
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"'{show(path)}' is UTF-16 text; save it as 'CSV UTF-8'")
     text = raw.decode("utf-8-sig", errors="surrogateescape")
@@ -129,8 +125,7 @@ def _read(path: str) -> list[tuple[int, list[str]]]:
         rows = [(reader.line_num, fields) for fields in reader if any(fields)]
     except csv.Error as error:
         raise InputError(
-            f"line {reader.line_num} of '{show(path)}' is not CSV ({error}); "
-            "look for a quotation mark without its pair"
+            f"line {reader.line_num} of '{show(path)}' is not CSV ({error}); look for a quotation mark without its pair"
         ) from error
     if not rows:
         raise InputError(f"'{show(path)}' is empty; its first line must name the columns, such as file,label")

@@ -95,9 +95,7 @@ class Crew:
     def run(self, paths: Sequence[tuple[int, bytes]]) -> Iterator[Prepared]:
         """Yield one `Prepared` for each (index, path), in this order; raises NoWorkers if none can start."""
         self.paths = paths
-        self.todo = deque(
-            range(len(paths))
-        )  # numbers: places in `paths`, in ascending order but for second tries
+        self.todo = deque(range(len(paths)))  # numbers: places in `paths`, in ascending order but for second tries
         self.done: dict[int, Prepared] = {}
         self.tried: set[int] = set()
         while len(self.workers) < min(self.count, len(paths)):
@@ -121,9 +119,7 @@ class Crew:
             number, slot = self.todo.popleft(), self.free.pop()
             worker.tasks.append((number, slot))
             self.shared[self._mark(slot)] = 0
-            with suppress(
-                OSError
-            ):  # it has died: its closed connection will tell, and the task is still on its list
+            with suppress(OSError):  # it has died: its closed connection will tell, and the task is still on its list
                 worker.link.send((number, self.paths[number][1], slot))
 
     def _collect(self, timeout: float | None) -> None:
@@ -167,9 +163,7 @@ class Crew:
         if not begun:
             self.false_starts += 1
             if self.false_starts > 2 * self.count:
-                raise NoWorkers(
-                    f"{self.false_starts} died before they began a picture, the last with code {code}"
-                )
+                raise NoWorkers(f"{self.false_starts} died before they began a picture, the last with code {code}")
         elif failure := self._verdict(numbers[0], code):
             number = numbers.pop(0)
             nothing = (None,) * len(self.order.recipes)

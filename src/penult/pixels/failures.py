@@ -67,9 +67,7 @@ def classify(error: Exception, data: bytes) -> Failure:
     if type(error).__name__ == "UnidentifiedImageError":
         return _unidentified(data)
     text = words.lower()
-    early = (
-        isinstance(error, EOFError) or "truncat" in text or "end of file" in text or "unexpected eof" in text
-    )
+    early = isinstance(error, EOFError) or "truncat" in text or "end of file" in text or "unexpected eof" in text
     return Failure("truncated" if early or _cut_short(data) else "damaged", words)
 
 

@@ -59,9 +59,7 @@ def prepare_all(
     known = [None] * len(recipes) if known is None else known
     road = Road(tuple(recipes), tuple(_flat(rows) for rows in known), named(decoder))
     if len(road.known) != len(road.recipes):
-        raise InputError(
-            f"known has {len(road.known)} entries for {len(recipes)} recipes; give one for each."
-        )
+        raise InputError(f"known has {len(road.known)} entries for {len(recipes)} recipes; give one for each.")
     count = _cores() if workers is None else workers
     return _prepare(sources, road, count, (seconds, memory, decoder))
 
@@ -82,9 +80,7 @@ def _cores() -> int:
     return min(cores, _MOST_WORKERS)
 
 
-def _prepare(
-    sources: Sequence[Source], road: Road, count: int, limits: tuple[float, int, str]
-) -> Iterator[Prepared]:
+def _prepare(sources: Sequence[Source], road: Road, count: int, limits: tuple[float, int, str]) -> Iterator[Prepared]:
     """Go through what needs no decoding, then start workers for the rest if it is more than a handful."""
     index = 0
     while index < len(sources) and (seen := road.recall(sources[index])) is not None:
@@ -93,9 +89,7 @@ def _prepare(
     rest = range(index, len(sources))
     if count < 1 or len(rest) <= _HANDFUL:
         yield from _here(sources, road, rest)
-    elif os.name == "nt" or getattr(
-        sys, "frozen", False
-    ):  # no descriptors to inherit, no interpreter to start
+    elif os.name == "nt" or getattr(sys, "frozen", False):  # no descriptors to inherit, no interpreter to start
         yield from _in_threads(sources, road, rest, count)
     else:
         yield from _in_processes(sources, road, rest, count, limits)
@@ -130,11 +124,7 @@ def _in_processes(
     from penult.pixels.crew import Crew, NoWorkers
     from penult.pixels.worker import Order
 
-    paths = [
-        (index, os.fsencode(cast(Any, sources[index])))
-        for index in indices
-        if isinstance(sources[index], PATH)
-    ]
+    paths = [(index, os.fsencode(cast(Any, sources[index]))) for index in indices if isinstance(sources[index], PATH)]
     order = Order(road.recipes, (), -1, 0, *limits)
     index = indices.start
     try:

@@ -108,9 +108,7 @@ def hand_over(index: int, seen: Seen) -> Prepared:
     """Return `seen` with arrays for images."""
     import numpy as np
 
-    pixels = tuple(
-        None if image is None else np.array(image) for image in seen.images
-    )  # each (size, size, 3)
+    pixels = tuple(None if image is None else np.array(image) for image in seen.images)  # each (size, size, 3)
     return Prepared(index, seen.digest, pixels, seen.failure)
 
 

@@ -19,9 +19,7 @@ from penult.pixels.road import Road, named
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-Reply = tuple[
-    int, bytes | None, tuple[bool, ...], Failure | None
-]  # task, digest, which recipes have pixels, failure
+Reply = tuple[int, bytes | None, tuple[bool, ...], Failure | None]  # task, digest, which recipes have pixels, failure
 
 
 @dataclass(frozen=True, slots=True)

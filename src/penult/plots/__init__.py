@@ -6,6 +6,7 @@ Must not know: images, features, heads. It computes nothing: every number shown 
 matplotlib is imported inside the functions, and never its pyplot: no global figure list, no display.
 """
 
+from penult.plots.artist import Artist
 from penult.plots.calibration import reliability
 from penult.plots.compared import comparison
 from penult.plots.curves import learning_curve, regularisation, training_curves
@@ -14,6 +15,7 @@ from penult.plots.save import save_all
 from penult.plots.style import save
 
 __all__ = [
+    "Artist",
     "comparison",
     "confusion",
     "learning_curve",

@@ -26,15 +26,11 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     """
     with style.drawing():
         figure = style.blank(10, 4.2)
-        for ax, name, title in zip(
-            figure.subplots(1, 2), ("accuracy", "loss"), ("Accuracy", "Log loss"), strict=True
-        ):
+        for ax, name, title in zip(figure.subplots(1, 2), ("accuracy", "loss"), ("Accuracy", "Log loss"), strict=True):
             ax.plot(history["epoch"], history[name], color=style.BLUE, marker="o", label="training")
             if f"val_{name}" in history:
                 values = history[f"val_{name}"]
-                ax.plot(
-                    history["epoch"], values, color=style.VERMILION, marker="s", ls="--", label="validation"
-                )
+                ax.plot(history["epoch"], values, color=style.VERMILION, marker="s", ls="--", label="validation")
             ax.set_title(title)
             ax.set_xlabel("epoch")
             if name == "loss":

@@ -11,11 +11,11 @@ import os
 import unicodedata
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from penult.errors import OutputError
+from penult import store
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,8 +98,7 @@ def blank(width: float, height: float) -> Figure:
 def clean(text: object, longest: int = 28) -> str:
     """Return a name that any figure can hold: one line, no control signs or half characters, not too long."""
     signs = (
-        " " if c.isspace() else "\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn") else c
-        for c in str(text)
+        " " if c.isspace() else "\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn") else c for c in str(text)
     )
     line = " ".join("".join(signs).split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
@@ -137,37 +136,21 @@ def save(figure: Figure, folder: str | os.PathLike[str], name: str) -> list[Path
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         if (engine := figure.get_layout_engine()) is not None:
             engine.execute(figure)
-            figure.set_layout_engine(
-                None
-            )  # laid out once, not before each of the two files: a third of the time
-        figure.savefig(
-            data["png"], format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3}
-        )
+            figure.set_layout_engine(None)  # laid out once, not before each of the two files: a third of the time
+        figure.savefig(data["png"], format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3})
         figure.savefig(data["svg"], format="svg", metadata={"Date": None, "Creator": None})
     return [_write(Path(folder) / f"{name}.{kind}", part.getvalue()) for kind, part in data.items()]
 
 
 def _write(path: Path, data: bytes) -> Path:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise OutputError(
-            f"the figure {path} could not be written ({error.strerror or error}); "
-            "free space or choose another folder."
-        ) from error
+    with store.whole(path) as file:
+        file.write(data)
     return path
 
 
 def interval_text(score: Any) -> str:
     """Return "0.0240 (0.0150 to 0.0360)", or a dash where the score is undefined."""
-    return (
-        "–" if score.value is None else f"{digits(score.value)} ({digits(score.low)} to {digits(score.high)})"
-    )
+    return "–" if score.value is None else f"{digits(score.value)} ({digits(score.low)} to {digits(score.high)})"
 
 
 def digits(value: float) -> str:

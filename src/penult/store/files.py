@@ -39,9 +39,7 @@ class Draft:
 
     def __init__(self, path: Path | str, cure: str = ELSEWHERE) -> None:
         wanted = Path(path)
-        self.path = (
-            wanted.resolve() if wanted.is_symlink() else wanted
-        )  # a link stays, its target is replaced
+        self.path = wanted.resolve() if wanted.is_symlink() else wanted  # a link stays, its target is replaced
         self.cure = cure
         self.temporary = self.path.parent / f"{PREFIX}{here()}-{os.getpid()}-{secrets.token_hex(4)}"
         try:
@@ -157,6 +155,4 @@ def _only_plain(path: Path) -> None:
         return
     if not stat.S_ISREG(kind):
         what = "a folder" if stat.S_ISDIR(kind) else "a device or pipe"
-        raise OutputError(
-            f"{shown(path)} is {what}, not a file; give the name of a file that may be replaced."
-        )
+        raise OutputError(f"{shown(path)} is {what}, not a file; give the name of a file that may be replaced.")

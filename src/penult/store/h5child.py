@@ -34,9 +34,7 @@ def main(source: IO[bytes], answers: IO[str]) -> int:
     except BaseException as error:
         if path:
             Path(path).unlink(missing_ok=True)
-        answers.write(
-            json.dumps({"error": f"{type(error).__name__}: {error}", "errno": _number(error)}) + "\n"
-        )
+        answers.write(json.dumps({"error": f"{type(error).__name__}: {error}", "errno": _number(error)}) + "\n")
         answers.flush()
         return 1
     return 0
@@ -54,9 +52,7 @@ def write(path: str, header: dict[str, Any], source: IO[bytes]) -> dict[str, str
             shape, kind = tuple(array["shape"]), np.dtype(array["dtype"])
             row = kind.itemsize * int(np.prod(shape[1:], dtype=np.int64))
             step = max(1, BLOCK // max(row, 1))
-            chunks = (
-                {"chunks": (min(step, shape[0]), *shape[1:]), "fletcher32": True} if 0 not in shape else {}
-            )
+            chunks = {"chunks": (min(step, shape[0]), *shape[1:]), "fletcher32": True} if 0 not in shape else {}
             stored = h5py.string_dtype("utf-8", kind.itemsize) if kind.kind == "S" else kind
             dataset = file.create_dataset(array["name"], shape, stored, track_times=False, **chunks)
             content = begin(kind.str, shape)

@@ -77,9 +77,7 @@ class Guarded:
         if data.is_virtual or data.external:
             raise self._refusal(name, "keeps its data in other files")
         if data.shape is None or len(data.shape) not in ranks:
-            raise self._refusal(
-                name, f"has the shape {data.shape}, not {' or '.join(map(str, ranks))} dimension(s)"
-            )
+            raise self._refusal(name, f"has the shape {data.shape}, not {' or '.join(map(str, ranks))} dimension(s)")
         text = h5py.check_string_dtype(data.dtype) is not None  # an object that is no text is a reference
         if data.dtype.kind not in kinds or (data.dtype.kind == "O" and not text):
             raise self._refusal(name, f"holds {data.dtype}, which is no kind of value that belongs there")
@@ -99,9 +97,7 @@ class Guarded:
                 raise self._refusal(name, f"is packed with the filter {label}, which is not available")
         packed = bool(filters - {2, 3})
         if bytes_declared > self.size * (_MOST_PACKED if packed else 1):
-            raise self._refusal(
-                name, f"claims {data.shape} values, more than a file of {self.size} bytes can hold"
-            )
+            raise self._refusal(name, f"claims {data.shape} values, more than a file of {self.size} bytes can hold")
         if data.chunks is None:
             if data.id.get_storage_size() < bytes_declared:
                 raise DamagedFile(self._sentence(name, "was declared but never written"))
@@ -117,9 +113,7 @@ class Guarded:
         return InputError(self._sentence(name, what))
 
     def _sentence(self, name: str, what: str) -> str:
-        return (
-            f"{name!r} in {shown(self.path)} {what}; give a file with plain data sets train, test and label."
-        )
+        return f"{name!r} in {shown(self.path)} {what}; give a file with plain data sets train, test and label."
 
 
 def _size(path: Path) -> int:
@@ -133,9 +127,7 @@ def _size(path: Path) -> int:
         with path.open("rb") as file:
             size = file.seek(0, 2)
     except OSError as error:
-        raise InputError(
-            f"{shown(path)} can not be read: {error.strerror}; check its permissions."
-        ) from error
+        raise InputError(f"{shown(path)} can not be read: {error.strerror}; check its permissions.") from error
     if not h5py.is_hdf5(path):
         raise InputError(f"{shown(path)} is not an HDF5 file; give a feature file (.h5).")
     return size

@@ -46,9 +46,7 @@ class Plan:
         self.sources: dict[str, Array | RowBlocks] = {k: v for k, v in arrays.items() if v is not None}
         self.sources |= {name: _text(values) for name, values in names.items() if values}
         self.kinds = {name: _kind(name, source) for name, source in self.sources.items()}
-        self.size = sum(
-            self.kinds[name].itemsize * int(np.prod(source.shape)) for name, source in self.sources.items()
-        )
+        self.size = sum(self.kinds[name].itemsize * int(np.prod(source.shape)) for name, source in self.sources.items())
         if len(json.dumps(self.facts, allow_nan=False)) > _MOST_FACTS:
             raise ValueError(f"the facts of {path} are larger than {_MOST_FACTS} bytes of JSON")
 
@@ -72,9 +70,7 @@ class Plan:
                 if data.shape[1:] != tuple(source.shape[1:]):
                     raise ValueError(f"a block of {name} is {data.shape}, not rows of {source.shape[1:]}")
                 if data.dtype.kind == "f" and not np.isfinite(data).all():
-                    raise InputError(
-                        f"{name} of {shown(self.path)} is not finite everywhere; it is not written."
-                    )
+                    raise InputError(f"{name} of {shown(self.path)} is not finite everywhere; it is not written.")
                 count += len(data)
                 yield data.tobytes()
             if count != source.shape[0]:

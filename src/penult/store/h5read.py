@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from penult.aside import start
 from penult.errors import DamagedFile, InputError
-from penult.store.children import start
 from penult.store.h5reader import NAMES
 from penult.store.refusals import shown
 
@@ -62,9 +62,7 @@ def read_h5(path: Path | str) -> FeatureFile:
 def checked(path: Path, raw: Mapping[str, Array], facts: Mapping[str, Any]) -> FeatureFile:
     """Return the feature file that these data sets make, or raise `InputError`."""
     if "train" not in raw:
-        raise InputError(
-            f"{shown(path)} has no data set 'train'; give a feature file with train, test and label."
-        )
+        raise InputError(f"{shown(path)} has no data set 'train'; give a feature file with train, test and label.")
     names = {name: _names(raw[name]) if name in raw else None for name in NAMES}
     result = FeatureFile(
         path=path,
@@ -103,9 +101,7 @@ def _received(path: Path, child: subprocess.Popen[bytes]) -> tuple[dict[str, Arr
 
 
 def _crashed(path: Path) -> DamagedFile:
-    return DamagedFile(
-        f"{shown(path)} is damaged: HDF5 crashed while it read it; write it again, or get a fresh copy."
-    )
+    return DamagedFile(f"{shown(path)} is damaged: HDF5 crashed while it read it; write it again, or get a fresh copy.")
 
 
 def _features(path: Path, name: str, values: Array) -> npt.NDArray[np.float32]:
@@ -113,31 +109,23 @@ def _features(path: Path, name: str, values: Array) -> npt.NDArray[np.float32]:
         vectors = values.astype(np.float32, copy=False)
     bad = int((~np.isfinite(vectors).all(axis=1)).sum())
     if bad:
-        raise InputError(
-            f"{bad} of {len(vectors)} rows of {name!r} in {shown(path)} are not finite; write it again."
-        )
+        raise InputError(f"{bad} of {len(vectors)} rows of {name!r} in {shown(path)} are not finite; write it again.")
     return np.ascontiguousarray(vectors)
 
 
 def _labels(path: Path, values: Array) -> npt.NDArray[np.int64]:
     if values.ndim == 2 and values.shape[1] != 1:
-        raise InputError(
-            f"'label' in {shown(path)} has the shape {values.shape}; give one class number for each row."
-        )
+        raise InputError(f"'label' in {shown(path)} has the shape {values.shape}; give one class number for each row.")
     flat = values.reshape(-1)
     labels = np.trunc(np.where(np.abs(flat) < 2**31, flat, -1)).astype(np.int64)
     if not np.array_equal(labels, flat) or (labels < 0).any():
-        raise InputError(
-            f"'label' in {shown(path)} holds values that are no class numbers 0, 1, 2, ...; renumber."
-        )
+        raise InputError(f"'label' in {shown(path)} holds values that are no class numbers 0, 1, 2, ...; renumber.")
     return labels
 
 
 def _names(values: Array) -> tuple[str, ...]:
     """Return names as text; bytes that are no UTF-8 come back as they do from `os.fsdecode` on Linux."""
-    return tuple(
-        v if isinstance(v, str) else bytes(v).decode("utf-8", "surrogateescape") for v in values.tolist()
-    )
+    return tuple(v if isinstance(v, str) else bytes(v).decode("utf-8", "surrogateescape") for v in values.tolist())
 
 
 def _agree(file: FeatureFile) -> None:
@@ -157,13 +145,7 @@ def _agree(file: FeatureFile) -> None:
     for name, (values, rows) in counts.items():
         if values is not None and len(values) != rows:
             wrong.append(f"{name} has {len(values)} entries for {rows or 'no'} rows")
-    if (
-        file.label is not None
-        and file.classes is not None
-        and int(file.label.max(initial=-1)) >= len(file.classes)
-    ):
+    if file.label is not None and file.classes is not None and int(file.label.max(initial=-1)) >= len(file.classes):
         wrong.append(f"label goes up to {file.label.max()}, but there are {len(file.classes)} classes")
     if wrong:
-        raise InputError(
-            f"{shown(file.path)} does not agree with itself: {'; '.join(wrong)}. Write it again."
-        )
+        raise InputError(f"{shown(file.path)} does not agree with itself: {'; '.join(wrong)}. Write it again.")

@@ -33,9 +33,7 @@ def main(path: str, out: IO[bytes]) -> None:
         return
     for name in NAMES:
         if name in raw:  # as lengths and one long text: a single long name does not widen the others
-            words = [
-                word.encode() if isinstance(word, str) else bytes(word) for word in raw.pop(name).tolist()
-            ]
+            words = [word.encode() if isinstance(word, str) else bytes(word) for word in raw.pop(name).tolist()]
             raw[f"{name} lengths"] = np.array([len(word) for word in words], np.int64)
             raw[name] = np.frombuffer(b"".join(words), np.uint8)
     arrays = [{"name": name, "dtype": a.dtype.str, "shape": list(a.shape)} for name, a in raw.items()]
@@ -79,8 +77,7 @@ def _content(file: Guarded) -> dict[str, Any] | None:
     content: dict[str, Any] = json.loads(text)
     if content["format"] > FORMAT:
         raise DamagedFile(
-            f"{shown(file.path)} is of format {content['format']}, newer than this version reads; "
-            "update penult."
+            f"{shown(file.path)} is of format {content['format']}, newer than this version reads; update penult."
         )
     return content
 
@@ -93,9 +90,7 @@ def _compare(path: Path, content: dict[str, Any] | None, raw: dict[str, Array]) 
     bad = [name for name in raw if _sum(raw[name]) != expected.get(name)]
     bad += [name for name in expected if name not in raw and name in (*ARRAYS, *NAMES)]
     if bad:
-        raise DamagedFile(
-            f"{', '.join(sorted(bad))} in {shown(path)} fail their checksum; write the file again."
-        )
+        raise DamagedFile(f"{', '.join(sorted(bad))} in {shown(path)} fail their checksum; write the file again.")
 
 
 def _sum(values: Array) -> str:

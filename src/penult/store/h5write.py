@@ -19,8 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from penult.aside import start
 from penult.errors import OutputError
-from penult.store.children import start
 from penult.store.files import Draft
 from penult.store.h5plan import Array, Plan, RowBlocks
 from penult.store.refusals import ELSEWHERE, refused, shown
@@ -160,9 +160,7 @@ class H5Writer:
             if shutil.disk_usage(draft.path.parent).free < plan.size:
                 return refused(OSError(ENOSPC, "no space"), draft.path, self._cure)
         why = answer["error"] or f"the process that writes it ended with code {code}"
-        return OutputError(
-            f"could not write {shown(draft.path)}: {why}; {self._cure}. Nothing half-written was left."
-        )
+        return OutputError(f"could not write {shown(draft.path)}: {why}; {self._cure}. Nothing half-written was left.")
 
 
 def write_h5(path: Path | str, *, cure: str = ELSEWHERE, **content: Any) -> Written:

@@ -38,9 +38,7 @@ def refused(error: OSError, path: Path, cure: str = ELSEWHERE) -> OutputError:
     number = error.errno or 0
     what = _WHAT.get(number) or (os.strerror(number) if number else str(error))
     first = "free some space or " if number in _ROOM else ""
-    return OutputError(
-        f"could not write {shown(path)}: {what}; {first}{cure}. Nothing half-written was left."
-    )
+    return OutputError(f"could not write {shown(path)}: {what}; {first}{cure}. Nothing half-written was left.")
 
 
 def shown(path: Path | str) -> str:

@@ -44,9 +44,7 @@ def write_shard(folder: Path, digests: Digests, vectors: Vectors, cure: str) -> 
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
         for name, data in zip(_MEMBERS, members, strict=True):
-            archive.writestr(
-                zipfile.ZipInfo(name), data
-            )  # ZipInfo's own date is fixed: same rows, same bytes
+            archive.writestr(zipfile.ZipInfo(name), data)  # ZipInfo's own date is fixed: same rows, same bytes
     path = folder / f"{_name(*members)}.npz"
     for attempt in (1, 2):
         try:
@@ -92,9 +90,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
             with zipfile.ZipFile(file) as archive:
                 yield archive
         except (*_FAILURES, OSError) as error:
-            if (
-                isinstance(error, OSError) and error.errno != errno.EINVAL
-            ):  # EINVAL: an offset that can not be
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset that can not be
                 raise
             raise DamagedFile(
                 f"the cache file {shown(path)} is damaged ({error}); its images are computed again."

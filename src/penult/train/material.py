@@ -77,7 +77,14 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding) -> Mate
     other = None
     if test is not None:
         other = Part(tuple(test.ids), done.ok[n:], X[cut:], _labels(test, train.classes), right)
-    grouping = audit.group(done.digests[:n][part.ok], part.X, done.widths, _user_groups(train, part.ok))
+    looks = done.thumbnails()
+    grouping = audit.group(
+        done.digests[:n][part.ok],
+        part.X,
+        done.widths,
+        None if train.groups is None else train.groups[part.ok],
+        None if looks is None else looks[:cut],
+    )
     names = tuple(b.name for b in done.backbones)
     notes = (*train.notes, *(test.notes if test else ()), *grouping.notes)
     return Material(part, other, train.classes, names, done.widths, done.parts, _shared(grouping.groups), notes)
@@ -99,15 +106,6 @@ def _labels(images: ImageSet, classes: Sequence[str]) -> NDArray[np.intp] | None
     if not labels or any(label not in index for label in labels):
         return None
     return np.array([index[str(label)] for label in labels], np.intp)
-
-
-def _user_groups(train: ImageSet, ok: NDArray[np.bool_]) -> NDArray[np.intp] | None:
-    """Return the user's groups as integers for the readable images; None when no column was given."""
-    values = [image.group for image in train.images]
-    if all(v is None for v in values):
-        return None
-    _, codes = np.unique([f"{v}" for v in values], return_inverse=True)
-    return codes.astype(np.intp)[ok]
 
 
 def _check_classes(part: Part, classes: Sequence[str]) -> None:
@@ -143,7 +141,16 @@ def from_features(paths: Sequence[str], listing: str | None) -> Material:
     test = None if read.X_test is None or not m else Part(test_files, np.ones(m, bool), read.X_test, None, {})
     digests = store.row_digests(read.X)
     grouping = audit.group(digests, read.X, read.blocks, None)
-    return Material(part, test, classes, tuple(read.names), read.blocks, _parts(read), _shared(grouping.groups), grouping.notes)
+    return Material(
+        part,
+        test,
+        classes,
+        tuple(read.names),
+        read.blocks,
+        _parts(read),
+        _shared(grouping.groups),
+        grouping.notes,
+    )
 
 
 def _parts(read: store.Features) -> tuple[tuple[int, ...], ...]:
@@ -151,7 +158,9 @@ def _parts(read: store.Features) -> tuple[tuple[int, ...], ...]:
     told = [tuple(facts.get("parts") or (width,)) for facts, width in zip(read.facts, read.blocks, strict=True)]
     wrong = [name for name, p, width in zip(read.names, told, read.blocks, strict=True) if sum(p) != width]
     if wrong:
-        raise InputError(f"the facts in these feature files do not fit their columns: {', '.join(wrong)}; write them again.")
+        raise InputError(
+            f"the facts in these feature files do not fit their columns: {', '.join(wrong)}; write them again."
+        )
     return tuple(told)
 
 
@@ -166,7 +175,5 @@ def _listed(path: str, n: int) -> tuple[str, ...]:
         raise InputError(f"the list of names {path} cannot be read ({error.strerror}).") from error
     names = [line for line in text.splitlines() if line]
     if len(names) != n:
-        raise InputError(
-            f"{path} lists {len(names)} names, the feature files have {n} training rows; they must match."
-        )
+        raise InputError(f"{path} lists {len(names)} names, the feature files have {n} training rows; they must match.")
     return tuple(names)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import plots, store
+from penult import store
 from penult.embed import Embedding
 from penult.embed.feature_file import facts
 from penult.predict import Predictions
 from penult.train.material import Material, Part
-from penult.train.measure import Measured
+from penult.train.measuring import Measured
 from penult.train.run_folder import RunFolder
 from penult.train.submission import Sheet, plain
 
@@ -56,9 +54,7 @@ def write_oof(run: RunFolder, material: Material, measured: Measured) -> None:
     found = measured.chosen
     rows = (
         [file, material.classes[label], fold, *(f"{p:.6g}" for p in row)]
-        for file, label, fold, row in zip(
-            material.train.ok_files, found.y, found.fold, found.proba, strict=True
-        )
+        for file, label, fold, row in zip(material.train.ok_files, found.y, found.fold, found.proba, strict=True)
         if fold >= 0
     )
     run.write_table("oof.csv", ["file", "label", "fold", *material.classes], rows)
@@ -81,19 +77,3 @@ def write_predictions(
     answers.write_csv(run / "predictions.csv")
     form = sheet or plain(test.files, material.classes)
     form.write(run / "submission.csv", test.files, material.classes, proba)
-
-
-def draw(run: RunFolder, measured: Measured, head: Any, history: dict[str, list[float]]) -> list[str]:
-    """Draw every figure of the run into `figures/`, as PNG and SVG; return their names."""
-    folder = run / "figures"
-    store.make_folder(folder)
-    paths = plots.save_all(
-        folder,
-        evaluation=measured.chosen,
-        others=measured.others,
-        curve=measured.curve,
-        path=head.path_,
-        chosen=head.choice_.get("C"),
-        history=history,
-    )
-    return sorted(p.name for p in paths)

@@ -1,0 +1,42 @@
+"""One run under way: where it writes, what was asked, how long it took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from penult.train.options import Options
+from penult.train.run_folder import RunFolder
+from penult.train.submission import Sheet
+
+Say = Callable[[str, int, int], None]
+
+
+def quiet(step: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+class Clock:
+    """Seconds per stage, in the order in which the stages ended."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """End a stage."""
+        now = time.perf_counter()
+        self.stages[stage] = round(now - self._last, 3)
+        self._last = now
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every step of a run needs; `sheet` is the sample submission, if one was given."""
+
+    run: RunFolder
+    options: Options
+    sheet: Sheet | None
+    say: Say
+    clock: Clock = field(default_factory=Clock)
