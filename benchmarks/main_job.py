@@ -103,9 +103,7 @@ def demo(seeds: int, work: Path, extra: list[str]) -> None:
     scores: dict[str, list[float]] = {"accuracy": [], "auc": [], "log_loss": []}
     times = []
     for seed in range(seeds):
-        seconds, out = timed(
-            "demo", "--seed", seed, "--out", work / "demo", "--cache", work / "demo-cache", "--json", *extra
-        )
+        seconds, out = timed("demo", "--seed", seed, "--out", work / "demo", "--cache", work / "demo-cache", "--json", *extra)
         times.append(seconds)
         for name, values in scores.items():
             values.append(json.loads(out)["test"]["scores"][name]["value"])
@@ -147,9 +145,7 @@ def kills(photos: Path, work: Path, count: int) -> None:
         os.killpg(child.pid, signal.SIGKILL) if child.poll() is None else None
         child.wait()
         wrong += sum(sha(p) != wanted[p.name] for p in (work / "killed").glob("data_*.h5"))
-        subprocess.run(
-            [*job, "--out", str(work / "again"), "--cache", str(work / "c")], capture_output=True, check=True
-        )
+        subprocess.run([*job, "--out", str(work / "again"), "--cache", str(work / "c")], capture_output=True, check=True)
         wrong += {p.name: sha(p) for p in (work / "again").glob("data_*.h5")} != wanted
     left = [p for p in work.rglob("*.tmp-*") if "killed" not in p.parts]
     row(

@@ -48,9 +48,7 @@ def test_every_weight_is_used(name: str, blocks: int) -> None:
         ("efficientnet_lite2", "mean+max", 1840, (208, 352, 1280) * 2),
     ],
 )
-def test_the_graph_is_sound_and_says_what_comes_out(
-    name: str, pooling: str, channels: int, parts: tuple[int, ...]
-) -> None:
+def test_the_graph_is_sound_and_says_what_comes_out(name: str, pooling: str, channels: int, parts: tuple[int, ...]) -> None:
     """The checker of ONNX accepts it with shapes inferred; the number of images is left open."""
     import onnx
 

@@ -128,9 +128,7 @@ class Evil:
         return self.function, self.arguments
 
 
-@pytest.mark.parametrize(
-    "function", [os.mkdir, eval, getattr, __import__, collections.deque], ids=lambda f: f.__qualname__
-)
+@pytest.mark.parametrize("function", [os.mkdir, eval, getattr, __import__, collections.deque], ids=lambda f: f.__qualname__)
 def test_a_file_that_wants_to_run_something_is_refused(function: Any, tmp_path: Any) -> None:
     """It is refused by name, and nothing has happened."""
     evil = pickle.dumps(Evil(function, str(tmp_path / "made")), 2)

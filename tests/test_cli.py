@@ -96,9 +96,7 @@ def test_predict_marks_an_unreadable_image(trained: Path, tmp_path: Path, capsys
     assert "(unreadable: " in out
 
 
-def test_evaluate_measures_new_labelled_photos(
-    trained: Path, photos: Photos, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_evaluate_measures_new_labelled_photos(trained: Path, photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
     new = photos("new", first=40, warm=5, cold=4)
     code, out, _ = run(capsys, "evaluate", trained, new)
     assert code == 0
@@ -108,9 +106,7 @@ def test_evaluate_measures_new_labelled_photos(
     assert json.loads(out)["confusion"] == [[4, 0], [0, 5]]
 
 
-def test_evaluate_needs_labels_that_the_model_knows(
-    trained: Path, photos: Photos, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_evaluate_needs_labels_that_the_model_knows(trained: Path, photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "evaluate", trained, photos("new", first=40, bird=2))
     assert (code, out) == (1, "")
     assert "bird" in err
@@ -150,9 +146,7 @@ def test_embed_with_several_backbones_writes_a_file_each(
     ]
 
 
-def test_training_and_predicting_from_feature_files(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_training_and_predicting_from_feature_files(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     h5 = trained / "data_colour_histogram.h5"
     code, out, err = run(capsys, "train", "--features", h5, "--out", tmp_path / "again")
     assert (code, err) == (0, "")

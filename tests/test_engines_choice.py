@@ -65,9 +65,7 @@ def test_the_engine_is_known_without_opening_it() -> None:
         ("cpu", "bf61", UnknownName, "unknown precision 'bf61'; did you mean bf16"),
     ],
 )
-def test_what_there_is_no_engine_for_is_refused(
-    device: str, precision: str, error: type[Exception], message: str
-) -> None:
+def test_what_there_is_no_engine_for_is_refused(device: str, precision: str, error: type[Exception], message: str) -> None:
     """By `resolve` before any work is done, and by `open_engine` too."""
     with pytest.raises(error, match=message):
         engines.resolve(device, precision)

@@ -102,9 +102,7 @@ class TestScaling:
         X, y = pictures(80)
         loud = X * np.where(np.arange(24) < 12, 1000, 1).astype(np.float32)
         for name in ("unit", "standard"):
-            quiet, shouted = (
-                heads.make("logistic", scaling=name, blocks=(12, 12)).fit(A, y).cv_proba_ for A in (X, loud)
-            )
+            quiet, shouted = (heads.make("logistic", scaling=name, blocks=(12, 12)).fit(A, y).cv_proba_ for A in (X, loud))
             np.testing.assert_allclose(quiet, shouted, atol=1e-3)
 
     @pytest.mark.parametrize("name", scaling.NAMES)

@@ -74,9 +74,7 @@ def test_every_fold_is_scaled_by_its_own_training_rows():
     for train, held in split(y, None, 4, 0):
         mean, spread = X[train].astype(float).mean(axis=0), X[train].astype(float).std(axis=0)
         peer = LogisticRegression(C=0.1, tol=1e-9, max_iter=5000).fit((X[train] - mean) / spread, y[train])
-        np.testing.assert_allclose(
-            head.cv_proba_[held], peer.predict_proba((X[held] - mean) / spread), rtol=0.02, atol=2e-3
-        )
+        np.testing.assert_allclose(head.cv_proba_[held], peer.predict_proba((X[held] - mean) / spread), rtol=0.02, atol=2e-3)
 
 
 def test_held_out_probabilities_are_those_of_the_folds():

@@ -102,9 +102,7 @@ def test_every_missing_file_is_named_and_where_it_was_looked_for(tmp_path: Path)
 
 
 def test_more_than_ten_missing_files_are_counted(tmp_path: Path) -> None:
-    assert "'9.jpg' and 15 more" in complaint(
-        table(tmp_path, "file,label\n" + "".join(f"{i}.jpg,cat\n" for i in range(25)))
-    )
+    assert "'9.jpg' and 15 more" in complaint(table(tmp_path, "file,label\n" + "".join(f"{i}.jpg,cat\n" for i in range(25))))
 
 
 def test_empty_cells_and_short_rows_are_all_named(tmp_path: Path) -> None:

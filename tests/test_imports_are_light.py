@@ -33,9 +33,7 @@ def test_prediction_loads_neither_scikit_learn_nor_torch(photos: Callable[..., P
     for head in ("logistic", "svm", "knn", "lda", "dense"):
         run = train(str(folder), None, Options(out=str(tmp_path / head), backbones=("colour_histogram",), head=head))
         picture = next(folder.rglob("*.png"))
-        got = loaded(
-            f"from penult.cli import main\nassert main(['predict', {str(run.folder)!r}, {str(picture)!r}]) == 0"
-        )
+        got = loaded(f"from penult.cli import main\nassert main(['predict', {str(run.folder)!r}, {str(picture)!r}]) == 0")
         assert got & {"sklearn", "scipy", "torch", "matplotlib", "h5py", "onnx"} == set(), head
 
 

@@ -49,9 +49,7 @@ def test_crop_is_resize_then_centre_crop_to_the_bit(shape: tuple[int, int], reci
     assert (prepare(rgb, recipe) == plain(rgb, recipe)).all()
 
 
-@pytest.mark.parametrize(
-    "shape", [(375, 500), (500, 333), (499, 375), (1200, 300), (300, 1200), (620, 300), (224, 224)]
-)
+@pytest.mark.parametrize("shape", [(375, 500), (500, 333), (499, 375), (1200, 300), (300, 1200), (620, 300), (224, 224)])
 @pytest.mark.parametrize("recipe", [Recipe(224), Recipe(240, crop=0.882), Recipe(260, crop=0.890)])
 def test_photos_of_usual_shapes_too(shape: tuple[int, int], recipe: Recipe) -> None:
     rgb = noise(*shape)

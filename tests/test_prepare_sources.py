@@ -126,9 +126,7 @@ def test_recipes_of_one_geometry_are_fitted_once(files: list[Path], monkeypatch:
     assert (result.pixels[0] == result.pixels[1]).all()
 
 
-def test_what_cannot_be_read_is_a_failure_with_the_systems_words(
-    tmp_path: Path, files: list[Path], workers: int
-) -> None:
+def test_what_cannot_be_read_is_a_failure_with_the_systems_words(tmp_path: Path, files: list[Path], workers: int) -> None:
     folder, pipe = tmp_path / "folder.jpg", tmp_path / "pipe.jpg"
     folder.mkdir()
     os.mkfifo(pipe)

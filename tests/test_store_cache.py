@@ -239,9 +239,7 @@ def test_rows_of_a_damaged_shard_are_found_in_another_that_has_them(tmp_path: Pa
         shutil.rmtree(tmp_path / "copy")
 
 
-def test_a_good_file_that_replaced_a_damaged_one_meanwhile_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_good_file_that_replaced_a_damaged_one_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = filled(tmp_path, 4)
     path = shards(cache)[0]
     good = path.read_bytes()

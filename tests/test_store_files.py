@@ -156,9 +156,7 @@ def test_another_file_that_is_missing_is_not_blamed_on_the_output(tmp_path: Path
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
-def test_a_file_system_that_can_not_sync_folders_will_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_a_file_system_that_can_not_sync_folders_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(os, "fsync", refusing(number))
     Disk().sync_folder(tmp_path)
     monkeypatch.setattr(os, "fsync", refusing(errno.EIO))

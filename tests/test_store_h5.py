@@ -134,9 +134,7 @@ def test_names_in_strings_of_variable_length_are_read(tmp_path: Path) -> None:
     assert store.read_h5(tmp_path / "x.h5").train_files == ("ä.jpg", "b.jpg")
 
 
-@pytest.mark.parametrize(
-    "packing", [{"compression": "gzip", "shuffle": True}, {"compression": "lzf"}, {"chunks": (3, 2)}]
-)
+@pytest.mark.parametrize("packing", [{"compression": "gzip", "shuffle": True}, {"compression": "lzf"}, {"chunks": (3, 2)}])
 def test_packed_files_are_read(tmp_path: Path, packing: dict[str, Any]) -> None:
     wanted = content(50)["train"]
     with h5py.File(tmp_path / "x.h5", "w") as h:

@@ -283,9 +283,7 @@ def test_a_file_that_crashes_hdf5_does_not_crash_us(ours: Path, tmp_path: Path) 
         store.read_h5(tmp_path / "x.h5")
 
 
-def test_a_reading_process_that_dies_half_way_is_damage(
-    ours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reading_process_that_dies_half_way_is_damage(ours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = io.BytesIO()
     main(str(ours), sent)
     for length in (0, 5, 100, len(sent.getvalue()) - 1):

@@ -47,9 +47,7 @@ def test_a_sample_with_a_column_a_class_gets_all_probabilities_in_its_order(tmp_
 
 def test_ids_and_images_without_a_partner_are_all_named(tmp_path: Path) -> None:
     sheet = Sheet.read(sample(tmp_path, "id,label\n1,0\n2,0\n7,0\n8,0\n"), CLASSES)
-    with pytest.raises(
-        InputError, match=r"2 ids of the sample have no image \(7, 8\).*1 images are not in the sample \(10\)"
-    ):
+    with pytest.raises(InputError, match=r"2 ids of the sample have no image \(7, 8\).*1 images are not in the sample \(10\)"):
         sheet.rows_of(NAMES)
 
 

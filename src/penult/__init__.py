@@ -23,7 +23,7 @@ _HOMES = {
     "TransferClassifier": "penult.estimators",
     "load": "penult.predict",
 }
-__all__ = [*sorted(_HOMES)]
+__all__ = ["Bundle", "Embedder", "Evaluation", "PenultError", "TransferClassifier", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -120,7 +120,8 @@ def _members(path: Path, file: Any) -> dict[str, bytes]:
         if sum(e.file_size for e in entries) > size:
             raise DamagedFile(f"{path} claims to hold more than its own {size} bytes; it was made to deceive.")
         data = {name: archive.read(name) for name in names}
-    sums = dict(reversed(line.split("  ", 1)) for line in data.pop(_SUMS).decode().splitlines())
+    lines = (line.partition("  ") for line in data.pop(_SUMS).decode().splitlines())
+    sums = {name: digest for digest, _, name in lines}
     strange = sorted({n for n in data if not _MEMBER.fullmatch(n)} | (set(sums) ^ set(data)))
     changed = sorted(n for n in data if n not in strange and hashlib.sha256(data[n]).hexdigest() != sums[n])
     if strange or changed:
@@ -137,9 +138,7 @@ def _parse(path: Path, members: dict[str, bytes]) -> Bundle:
         raise DamagedFile(
             f"{path} has format {about['format']}, this penult reads up to {FORMAT}; pip install --upgrade penult."
         )
-    backbones = tuple(
-        Backbone.from_dict(record, members[f"graphs/{i}.onnx"]) for i, record in enumerate(about["backbones"])
-    )
+    backbones = tuple(Backbone.from_dict(record, members[f"graphs/{i}.onnx"]) for i, record in enumerate(about["backbones"]))
     state = HeadState(about["head"]["kind"], _arrays(path, members, "head"), about["head"]["facts"])
     return Bundle(
         tuple(about["classes"]),

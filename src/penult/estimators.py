@@ -24,7 +24,7 @@ from penult.errors import InputError
 _SHOWN = 5
 
 
-class Embedder(TransformerMixin, BaseEstimator):
+class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Turn images into feature rows: `transform(images)` is (n, d) float32, d the sum of the backbones' widths.
 
     `backbone`: a name or several. `fit` learns nothing. Images that cannot be read raise `InputError`, all of them named.
@@ -70,7 +70,7 @@ class Embedder(TransformerMixin, BaseEstimator):
         return tags
 
 
-class TransferClassifier(ClassifierMixin, BaseEstimator):
+class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A calibrated image classifier on frozen backbones: `fit(images, labels)`, `predict_proba(images)`.
 
     `head`: a name (`logistic`, `svm`, `knn`, `centroid`, `lda`, `dense`, `auto`) or any scikit-learn classifier; the
@@ -127,6 +127,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each image: (n,)."""
+        check_is_fitted(self, "head_")
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
     def save(self, path: str | Path) -> None:

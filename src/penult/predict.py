@@ -95,9 +95,7 @@ class Predictor:
         self._checked = not check
         self._opened: Engines | None = None
 
-    def predict(
-        self, sources: Sequence[Any], ids: Sequence[str] | None = None, progress: Progress = quiet
-    ) -> Predictions:
+    def predict(self, sources: Sequence[Any], ids: Sequence[str] | None = None, progress: Progress = quiet) -> Predictions:
         """Return the answers for paths, arrays or Pillow images, one row each, in order."""
         if not self.bundle.backbones:
             raise InputError(

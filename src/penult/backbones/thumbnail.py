@@ -20,7 +20,7 @@ _WEIGHTS = hashlib.sha256(b"thumbnail 1: 299 R + 587 G + 114 B, 16x16").hexdiges
 def grey(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the luma (ITU-R BT.601, as Pillow has it) of images (n, 16, 16, 3), row by row: (n, 256)."""
     luma = (pixels.astype(np.int64) @ np.array([299, 587, 114]) + 500) // 1000  # (n, s, s)
-    return luma.reshape(len(pixels), -1).astype(np.float32)
+    return np.asarray(luma.reshape(len(pixels), -1), np.float32)
 
 
 def thumbnail() -> Backbone:

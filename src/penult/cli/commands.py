@@ -53,9 +53,7 @@ def train(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     if bool(asked.train) == bool(asked.features):
         parser.error("give either TRAIN or --features")
     if asked.features and (asked.test or asked.groups or asked.backbone or asked.fit or asked.pooling):
-        parser.error(
-            "--test, --groups, --backbone, --fit and --pooling need images; with --features they have no meaning"
-        )
+        parser.error("--test, --groups, --backbone, --fit and --pooling need images; with --features they have no meaning")
     if asked.files and not asked.features:
         parser.error("--files goes with --features")
     options = _options(asked, "penult-run")
@@ -88,7 +86,8 @@ def _show_run(run: Any, as_json: bool) -> None:
         rows = [[r["name"], f"{100 * r['accuracy']:.1f} %", f"{r['log_loss']:.4f}"] for r in m["compared"]]
         show.out(show.table(["", "accuracy", "log loss"], rows))
     show.out(f"head: {_choice(m['choice'])}")
-    made = [n for n in ("model.penult", "predictions.csv", "submission.csv", "figures") if (run.folder / n).exists()]
+    names = ("model.penult", "predictions.csv", "submission.csv", "figures", "skipped.csv")
+    made = [n for n in names if (run.folder / n).exists() and (n != "skipped.csv" or m["images"].get("failed"))]
     show.out(f"written to {run.folder}: {', '.join(made)}, metrics.json")
 
 
@@ -156,7 +155,7 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
     show.out(f"on {len(answers)} images ({len(answers.failures)} unreadable, judged by the class prior):")
     _show_scores(result)
     rows = [
-        [str(r["class"]), f"{100 * r['precision']:.1f} %", f"{100 * r['recall']:.1f} %", str(r["support"])]
+        [str(r["name"]), f"{100 * r['precision']:.1f} %", f"{100 * r['recall']:.1f} %", str(r["support"])]
         for r in result["per_class"]
     ]
     show.out(show.table(["class", "precision", "recall", "images"], rows))

@@ -93,9 +93,7 @@ def _seeing(p: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="repeat for several (default: all three lite)",
     )
-    p.add_argument(
-        "--fit", choices=("crop", "squash"), help="centre crop or whole picture (default: the backbone's own)"
-    )
+    p.add_argument("--fit", choices=("crop", "squash"), help="centre crop or whole picture (default: the backbone's own)")
     p.add_argument(
         "--pooling",
         choices=("mean", "mean+max"),

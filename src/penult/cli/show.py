@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from penult.images import show as printable
+
+__all__ = ["Say", "as_json", "note", "out", "printable", "progress", "score", "table"]
+
 Say = Callable[[str, int, int], None]
-
-
-def printable(text: str) -> str:
-    """Return text that any terminal and pipe takes: bytes that are no UTF-8, and control characters, are escaped."""
-    safe = text.encode("utf-8", "backslashreplace").decode()
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in safe)
 
 
 def out(text: str = "") -> None:

@@ -229,9 +229,7 @@ def embed(
         for lane in lanes:
             stack.enter_context(closing(lane))
         prepared = stack.enter_context(
-            closing(
-                pixels.prepare_all(sources, [b.recipe for b in every], [lane.known for lane in lanes], settings.workers)
-            )
+            closing(pixels.prepare_all(sources, [b.recipe for b in every], [lane.known for lane in lanes], settings.workers))
         )
         for done, image in enumerate(prepared, 1):
             digest = image.digest or bytes(32)
@@ -241,7 +239,7 @@ def embed(
             else:
                 ok[image.index] = True
                 wanted = [(lane, p) for lane, p in zip(lanes, image.pixels, strict=True) if p is not None]
-                embedded += any([lane.put(digest, p) for lane, p in wanted])
+                embedded += sum(lane.put(digest, p) for lane, p in wanted) > 0
             progress("features", done, n)
         for lane in lanes:
             lane.finish()

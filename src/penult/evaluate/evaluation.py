@@ -118,9 +118,7 @@ def score(
         )
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
-        raise InputError(
-            f"{len(bad)} rows of probabilities hold NaN or infinity (first: {bad[:5].tolist()}); leave them out."
-        )
+        raise InputError(f"{len(bad)} rows of probabilities hold NaN or infinity (first: {bad[:5].tolist()}); leave them out.")
     return build(name, classes, numbers, rows, np.zeros(len(numbers), dtype=np.intp), grouping)
 
 
@@ -128,9 +126,7 @@ def check_labels(y: ArrayLike, classes: Sequence[str], groups: ArrayLike | None)
     """Return class numbers and groups as arrays; raise InputError where they cannot be that."""
     numbers = np.asarray(y)  # (n,)
     if numbers.ndim != 1 or not len(numbers) or not np.issubdtype(numbers.dtype, np.integer):
-        raise InputError(
-            f"y must be a non-empty row of class numbers; it has shape {numbers.shape} and type {numbers.dtype}."
-        )
+        raise InputError(f"y must be a non-empty row of class numbers; it has shape {numbers.shape} and type {numbers.dtype}.")
     if numbers.min() < 0 or numbers.max() >= len(classes):
         raise InputError(
             f"class numbers run from {numbers.min()} to {numbers.max()}, "

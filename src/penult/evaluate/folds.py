@@ -17,9 +17,7 @@ from penult.evaluate.intervals import Ints
 ATTEMPTS = 10  # shuffles tried where mixed groups leave a class in one fold
 
 
-def outer_folds(
-    y: Ints, classes: Sequence[str], groups: NDArray[Any] | None = None, folds: int = 5, seed: int = 0
-) -> Ints:
+def outer_folds(y: Ints, classes: Sequence[str], groups: NDArray[Any] | None = None, folds: int = 5, seed: int = 0) -> Ints:
     """Return the fold (n,) of each image: stratified by class, no group in two folds, fixed by the seed.
 
     There are fewer folds than asked where a class has fewer groups. Every class lies in at least two folds,

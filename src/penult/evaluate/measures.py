@@ -107,9 +107,7 @@ def reliability(y: Ints, proba: Floats) -> Reliability:
     low, high = wilson(hits, count)
     edges = np.linspace(0, 1, BINS + 1)
     seen = count > 0
-    return Reliability(
-        edges, mass / empty, hits / empty, count, np.where(seen, low, np.nan), np.where(seen, high, np.nan)
-    )
+    return Reliability(edges, mass / empty, hits / empty, count, np.where(seen, low, np.nan), np.where(seen, high, np.nan))
 
 
 def confusion(y: Ints, proba: Floats) -> Ints:
@@ -131,12 +129,8 @@ def scores(y: Ints, proba: Floats, groups: NDArray[Any] | None) -> dict[str, Sco
         columns["auc"] = area
     gaps = calibration_columns(y, proba)
     drawn = resample(np.column_stack([*columns.values(), gaps]), groups)  # (b, m + 15)
-    found = {
-        name: interval(column.mean(), drawn[:, i], LIMITS[name]) for i, (name, column) in enumerate(columns.items())
-    }
-    found["ece"] = interval(
-        np.abs(gaps.mean(axis=0)).sum(), np.abs(drawn[:, len(columns) :]).sum(axis=1), LIMITS["ece"]
-    )
+    found = {name: interval(column.mean(), drawn[:, i], LIMITS[name]) for i, (name, column) in enumerate(columns.items())}
+    found["ece"] = interval(np.abs(gaps.mean(axis=0)).sum(), np.abs(drawn[:, len(columns) :]).sum(axis=1), LIMITS["ece"])
     if found["accuracy"].value in (0.0, 1.0):
         units = len(y) if groups is None else len(np.unique(groups))
         low, high = wilson(found["accuracy"].value * units, units)

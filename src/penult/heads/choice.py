@@ -73,9 +73,7 @@ def choose(search: Search, task: Task, head: Any) -> Chosen:
     sharp = calibration.probabilities(search.logits[best], temperature, 0.0)
     clip = calibration.best_clip(sharp, task.codes, task.weight) if head.clip == "auto" else float(head.clip or 0)
     proba = calibration.clipped(sharp, _fitting(clip, task.k))
-    cost = float(
-        np.average(calibration.cautious_losses(search.logits[best] / temperature, task.codes), weights=task.weight)
-    )
+    cost = float(np.average(calibration.cautious_losses(search.logits[best] / temperature, task.codes), weights=task.weight))
     spread = [float(np.std([loss[held].mean() for _, held in task.folds])) for loss in losses]
     path: dict[str, list[Any]] = {name: [c.get(name) for c in search.candidates] for name in search.candidates[0]}
     path |= {"log_loss": [float(loss.mean()) for loss in losses], "log_loss_std": spread}

@@ -85,9 +85,7 @@ class Dense(Head):
         many = max(1, int(len(rows) * (1 - self.validation)))
         rows, seen = rows[:many], rows[many:]
         learnt = scaling.fit(self.scaling, task.X[rows], task.blocks)
-        X, V = (
-            scaling.apply(self.scaling, task.X[part], task.blocks, learnt).astype(np.float32) for part in (rows, seen)
-        )
+        X, V = (scaling.apply(self.scaling, task.X[part], task.blocks, learnt).astype(np.float32) for part in (rows, seen))
         layer = Layer.start(X.shape[1], task.k, rng)
         curves: dict[str, list[float]] = {name: [] for name in CURVES}
         for epoch in range(self.epochs):

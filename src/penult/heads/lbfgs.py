@@ -144,9 +144,7 @@ def _preconditioner(task: Problems, weight: Array) -> Callable[[Array], Array]:
     return soften
 
 
-def _direction(
-    G: Array, memory: deque[tuple[Array, Array, Array]], soften: Callable[[Array], Array]
-) -> tuple[Array, Array]:
+def _direction(G: Array, memory: deque[tuple[Array, Array, Array]], soften: Callable[[Array], Array]) -> tuple[Array, Array]:
     """Return the step that the remembered curvature proposes, and the slope along it, (p,)."""
     P = -_two_loop(G, memory, soften)
     slope = _dot(G, P)

@@ -115,7 +115,5 @@ def scorer(kind: str, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> 
     """
     wrong = list(problems(kind, arrays, facts))
     if wrong:
-        raise DamagedFile(
-            f"the saved head cannot be used: {'; '.join(wrong)}; train again, or update penult if it is newer"
-        )
+        raise DamagedFile(f"the saved head cannot be used: {'; '.join(wrong)}; train again, or update penult if it is newer")
     return Scorer(HeadState(kind, dict(arrays), dict(facts)))

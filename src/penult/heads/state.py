@@ -47,9 +47,7 @@ def problems(kind: str, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -
     if kind not in SHAPES:
         return [f"unknown kind {kind!r}"]
     missing = [name for name in SHAPES[kind] if name not in arrays]
-    missing += [
-        name for name in (*FACTS, *({"kernel": ["gamma"], "neighbours": ["k"]}.get(kind, []))) if name not in facts
-    ]
+    missing += [name for name in (*FACTS, *({"kernel": ["gamma"], "neighbours": ["k"]}.get(kind, []))) if name not in facts]
     if missing:
         return [f"{name} is missing" for name in missing]
     return [*_wrong_facts(kind, facts), *_wrong_arrays(kind, arrays, facts)]

@@ -19,8 +19,7 @@ from penult.images.walk import OUTSIDE, Tally, walk
 
 # Parts of a data set. Folders of these names side by side are no classes: nobody tells train/ from test/.
 _PARTS = frozenset(
-    {"train", "training", "test", "test1", "testing", "holdout"}
-    | {"val", "valid", "validation", "dev", "eval", "evaluation"}
+    {"train", "training", "test", "test1", "testing", "holdout"} | {"val", "valid", "validation", "dev", "eval", "evaluation"}
 )
 
 
@@ -67,8 +66,7 @@ def _in_folder(folder: str, tally: Tally, classes: Sequence[str]) -> list[Image]
     found = list(walk(folder, tally))
     if not found:
         raise InputError(
-            f"no images in '{show(folder)}'{tally.summary()}; "
-            "give a folder that holds one folder of images for each class"
+            f"no images in '{show(folder)}'{tally.summary()}; give a folder that holds one folder of images for each class"
         )
     images = [image for image in found if image.label is not None]
     if not images:

@@ -79,9 +79,7 @@ def walk(folder: str, tally: Tally, prefix: str = "") -> Iterator[Image]:
     try:
         listed = _listed(folder)
     except OSError as error:
-        raise InputError(
-            f"the folder '{show(folder)}' cannot be opened ({error.strerror}); check its permissions"
-        ) from error
+        raise InputError(f"the folder '{show(folder)}' cannot be opened ({error.strerror}); check its permissions") from error
     stack = [_Level(prefix, None, listed)]
     while stack:
         level = stack[-1]

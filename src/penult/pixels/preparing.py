@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from penult.errors import InputError
@@ -39,7 +39,7 @@ def prepare_all(
     seconds: float = 30.0,
     memory: int = 4 << 30,
     decoder: str = DECODER,
-) -> Iterator[Prepared]:
+) -> Generator[Prepared, None, None]:
     """Yield one `Prepared` for each source, in order; each is read once and decoded at most once.
 
     `sources` are paths, uint8 arrays (h, w, 3) or (h, w), or Pillow images (the last two stay in this
@@ -80,7 +80,9 @@ def _cores() -> int:
     return min(cores, _MOST_WORKERS)
 
 
-def _prepare(sources: Sequence[Source], road: Road, count: int, limits: tuple[float, int, str]) -> Iterator[Prepared]:
+def _prepare(
+    sources: Sequence[Source], road: Road, count: int, limits: tuple[float, int, str]
+) -> Generator[Prepared, None, None]:
     """Go through what needs no decoding, then start workers for the rest if it is more than a handful."""
     index = 0
     while index < len(sources) and (seen := road.recall(sources[index])) is not None:
@@ -95,12 +97,12 @@ def _prepare(sources: Sequence[Source], road: Road, count: int, limits: tuple[fl
         yield from _in_processes(sources, road, rest, count, limits)
 
 
-def _here(sources: Sequence[Source], road: Road, indices: range) -> Iterator[Prepared]:
+def _here(sources: Sequence[Source], road: Road, indices: range) -> Generator[Prepared, None, None]:
     for index in indices:
         yield hand_over(index, road.travel(sources[index]))
 
 
-def _in_threads(sources: Sequence[Source], road: Road, indices: range, count: int) -> Iterator[Prepared]:
+def _in_threads(sources: Sequence[Source], road: Road, indices: range, count: int) -> Generator[Prepared, None, None]:
     """Decode in threads: as fast, since Pillow releases the GIL, but a crash ends the whole process."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -120,7 +122,7 @@ def _in_threads(sources: Sequence[Source], road: Road, indices: range, count: in
 
 def _in_processes(
     sources: Sequence[Source], road: Road, indices: range, count: int, limits: tuple[float, int, str]
-) -> Iterator[Prepared]:
+) -> Generator[Prepared, None, None]:
     from penult.pixels.crew import Crew, NoWorkers
     from penult.pixels.worker import Order
 

@@ -66,9 +66,7 @@ def _resize_and_crop(picture: Image, size: int, short: int, resample: Resampling
     return picture.resize((wide, high), resample).crop((left, top, left + size, top + size))
 
 
-def _in_passes(
-    picture: Image, size: int, resized: tuple[int, int], corner: tuple[int, int], resample: Resampling
-) -> Image:
+def _in_passes(picture: Image, size: int, resized: tuple[int, int], corner: tuple[int, int], resample: Resampling) -> Image:
     """Do Pillow's two passes one by one, and only what the crop will show: a fifth less work.
 
     Pillow resizes along x, rounds to 8 bits, then along y. Rows do not mix along x, nor columns along y; so

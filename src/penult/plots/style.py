@@ -97,9 +97,7 @@ def blank(width: float, height: float) -> Figure:
 
 def clean(text: object, longest: int = 28) -> str:
     """Return a name that any figure can hold: one line, no control signs or half characters, not too long."""
-    signs = (
-        " " if c.isspace() else "\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn") else c for c in str(text)
-    )
+    signs = (" " if c.isspace() else "\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn") else c for c in str(text))
     line = " ".join("".join(signs).split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 

@@ -61,9 +61,7 @@ class Cache:
     read again.
     """
 
-    def __init__(
-        self, folder: Path | str | None, facts: Mapping[str, str], *, rows_per_shard: int | None = None
-    ) -> None:
+    def __init__(self, folder: Path | str | None, facts: Mapping[str, str], *, rows_per_shard: int | None = None) -> None:
         root = default_cache() if folder is None else Path(folder)
         self.facts = {**facts, "format": str(_FORMAT)}
         self.width = int(facts["width"])
@@ -150,9 +148,7 @@ class Cache:
     def __enter__(self) -> Cache:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is None:
             self.flush()
             return

@@ -45,9 +45,7 @@ def read_features(paths: Sequence[Path | str]) -> Features:
     files = [read_h5(path) for path in paths]
     wrong = [sentence for file in files[1:] for sentence in _differences(files[0], file)]
     if wrong:
-        raise InputError(
-            f"the feature files do not belong together: {'; '.join(wrong)}. Give files of one set of images."
-        )
+        raise InputError(f"the feature files do not belong together: {'; '.join(wrong)}. Give files of one set of images.")
     tests = [file.test for file in files if file.test is not None]
     return Features(
         X=np.hstack([file.train for file in files]),

@@ -53,8 +53,7 @@ class Plan:
     def header(self, temporary: Path) -> bytes:
         """Return what the child must know before the rows come."""
         arrays = [
-            {"name": name, "dtype": self.kinds[name].str, "shape": list(source.shape)}
-            for name, source in self.sources.items()
+            {"name": name, "dtype": self.kinds[name].str, "shape": list(source.shape)} for name, source in self.sources.items()
         ]
         return json.dumps({"path": str(temporary.absolute()), "arrays": arrays, "facts": self.facts}).encode()
 

@@ -51,8 +51,7 @@ class Index:
             return
         except OSError as error:
             raise InputError(
-                f"the cache folder {shown(self.folder)} can not be listed: {error.strerror}; "
-                "choose another with --cache DIR."
+                f"the cache folder {shown(self.folder)} can not be listed: {error.strerror}; choose another with --cache DIR."
             ) from error
         for name in sorted(names):
             if name not in self._seen and _SHARD.fullmatch(name):
@@ -97,9 +96,7 @@ class Index:
             wanted = wanted[(shards >= 0) & ~found[wanted]]
         return found
 
-    def _copy(
-        self, number: int, rows: Numbers, digests: Digests, out: npt.NDArray[np.floating], places: Places
-    ) -> bool:
+    def _copy(self, number: int, rows: Numbers, digests: Digests, out: npt.NDArray[np.floating], places: Places) -> bool:
         """Copy rows of one shard to their places, or drop the shard and say False."""
         content = self._checked(self._names[number], lambda path: read_shard(path, self.width))
         if content is not None:

@@ -158,9 +158,7 @@ def _parts(read: store.Features) -> tuple[tuple[int, ...], ...]:
     told = [tuple(facts.get("parts") or (width,)) for facts, width in zip(read.facts, read.blocks, strict=True)]
     wrong = [name for name, p, width in zip(read.names, told, read.blocks, strict=True) if sum(p) != width]
     if wrong:
-        raise InputError(
-            f"the facts in these feature files do not fit their columns: {', '.join(wrong)}; write them again."
-        )
+        raise InputError(f"the facts in these feature files do not fit their columns: {', '.join(wrong)}; write them again.")
     return tuple(told)
 
 

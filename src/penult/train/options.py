@@ -13,7 +13,8 @@ from penult.embed import Settings
 class Options:
     """Everything that decides a run's result, apart from the images.
 
-    `fit` overrides how the backbones' recipes make a picture square, `pooling` how their maps become features; `clip` is "auto" (chosen by the folds) or the smallest
+    `fit` overrides how the backbones' recipes make a picture square, `pooling` how their maps become features;
+    `clip` is "auto" (chosen by the folds) or the smallest
     probability that is ever given; `groups` names a CSV column whose equal values are never split; `files` lists the names of
     the rows when training starts from feature files.
     """

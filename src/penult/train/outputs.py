@@ -65,9 +65,7 @@ def write_history(run: RunFolder, history: dict[str, list[float]]) -> None:
     run.write_table("history.csv", list(history), zip(*history.values(), strict=True))
 
 
-def write_predictions(
-    run: RunFolder, material: Material, proba: NDArray[np.float64] | None, sheet: Sheet | None
-) -> None:
+def write_predictions(run: RunFolder, material: Material, proba: NDArray[np.float64] | None, sheet: Sheet | None) -> None:
     """Write `predictions.csv` and `submission.csv` for the test part; remove those of an earlier run if there is none."""
     test = material.test
     if test is None or proba is None:

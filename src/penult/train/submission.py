@@ -41,9 +41,7 @@ class Sheet:
             with Path(path).open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
                 rows = [row for row in csv.reader(file) if row]
         except OSError as error:
-            raise InputError(
-                f"the sample submission {path} cannot be read ({error.strerror}); give its path."
-            ) from error
+            raise InputError(f"the sample submission {path} cannot be read ({error.strerror}); give its path.") from error
         if len(rows) < 2 or len(rows[0]) < 2 or any(len(r) != len(rows[0]) for r in rows):
             raise InputError(
                 f"the sample submission {path} needs a header and rows of at least two columns, all equally long."
@@ -111,9 +109,7 @@ class Sheet:
         return [f"{row[j]:.6g}" for j in self.order]
 
 
-def _wanted(
-    path: str, header: tuple[str, ...], body: list[list[str]], classes: Sequence[str]
-) -> tuple[str, tuple[int, ...]]:
+def _wanted(path: str, header: tuple[str, ...], body: list[list[str]], classes: Sequence[str]) -> tuple[str, tuple[int, ...]]:
     lower = {c.lower(): i for i, c in enumerate(classes)}
     columns = [h.strip().lower() for h in header[1:]]
     if len(columns) > 1:
