@@ -84,8 +84,7 @@ class Measurer:
             say("measuring", step, total)
 
         with _half_the_cores() if beside else nullcontext():
-            title = f"{name} on {' + '.join(material.names)}"
-            chosen = _cross_validate(head, rows, slice(None), title)
+            chosen = _cross_validate(head, rows, slice(None), _title(name, material))
             made()
             curve = evaluate.learning_curve(head, rows.X, chosen, seed=seed) if len(rows.y) <= MANY else None
             made()
@@ -131,6 +130,11 @@ def _cross_validate(head: Any, rows: Rows, columns: slice, title: str) -> Evalua
     )
 
 
+def _title(head: str, material: Material) -> str:
+    names = material.names
+    return f"{head} on {names[0]}" if len(names) == 1 else f"{head} on all {len(names)} backbones"
+
+
 def _trials(head: Any, name: str, material: Material) -> list[Trial]:
     """Return each backbone alone where there are several, and the other heads: the seed's, and all that `auto` tries."""
     trials = []
@@ -142,7 +146,7 @@ def _trials(head: Any, name: str, material: Material) -> list[Trial]:
     for other in [*heads.CANDIDATES, "dense"] if name == "auto" else ["dense"]:
         if other != name:
             params = {"blocks": sum(material.parts, ()), "random_state": head.random_state}
-            trials.append(Trial(other, params, slice(None), f"{other} on {' + '.join(material.names)}"))
+            trials.append(Trial(other, params, slice(None), _title(other, material)))
     return trials
 
 
