@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.ready
 TIMM   := $(VENV)-timm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types floors test-timm bench format clean
+.PHONY: help setup demo test cover check lint types floors test-timm bench format clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -24,7 +24,7 @@ demo: $(STAMP)   ## the main job on real photos: find defective solar cells
 	$(BIN)/penult demo
 
 test: $(STAMP)   ## every test that needs no extra and no network
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations=15
 
 lint: $(STAMP)   ## style
 	$(BIN)/ruff check .
@@ -35,6 +35,9 @@ types: $(STAMP)  ## mypy, strict
 
 floors: $(STAMP) ## imports only go down
 	$(BIN)/lint-imports
+
+cover: $(STAMP)  ## the tests again, with the lines that none of them reaches
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term-missing:skip-covered
 
 check: lint types floors test  ## all of it, as CI does
 

@@ -29,7 +29,8 @@ CURVES = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 class Dense(Head):
     """Fit one dense layer as the seed did (sigmoid for two classes, softmax for more).
 
-    `validation` of the rows are shown in `history_` and not learnt from. See `Head.fit` for calibration; three inner folds will do, as they choose nothing but that.
+    `validation` of the rows are shown in `history_` and not learnt from. See `Head.fit` for calibration; three inner
+    folds will do, as they choose nothing but that.
     """
 
     name = "dense"

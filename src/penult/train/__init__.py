@@ -63,7 +63,7 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say:
     sheet = _sheet(options, labelled.classes, () if test is None else test.ids)
     job = Job(RunFolder(options.out), options, sheet, say)
     sources = [image.path for s in (labelled, test) if s is not None for image in s.images]
-    with Measurer() as measurer:
+    with Measurer(len(sources)) as measurer:
         done = embed(sources, networks, options.settings, say, looks=True)
         job.clock.lap("features")
         material = from_images(labelled, test, done)
@@ -79,7 +79,7 @@ def train_features(paths: Sequence[str], options: Options, say: Say = quiet) -> 
     material = from_features(paths, options.files)
     sheet = _sheet(options, material.classes, material.test.files if material.test else ())
     job = Job(RunFolder(options.out), options, sheet, say)
-    with Measurer() as measurer:
+    with Measurer(len(material.train.files)) as measurer:
         learnt = learn(job, material, measurer, None)
     return _finish(job, learnt, None)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from penult.train.job import Say
 from penult.train.material import Material
 
 MANY = 5000  # images above which there is no learning curve, and a copy of X for another process is too dear
+WORTH_IT = 100  # images
 THREADS = max(1, (os.cpu_count() or 1) // 2)  # for each of the two processes
 
 
@@ -61,11 +62,12 @@ class Measurer:
     As a `with` block. Where no process can be had, or it dies, they are made in this one.
     """
 
-    def __init__(self) -> None:
-        try:
-            self._aside: Aside | None = Aside(f"{__name__}:work", threads=THREADS)
-        except OutputError:
-            self._aside = None
+    def __init__(self, images: int) -> None:
+        """`images`: about how many there are; a process for a few of them would cost more than it gives."""
+        self._aside: Aside | None = None
+        if images >= WORTH_IT:
+            with suppress(OutputError):
+                self._aside = Aside(f"{__name__}:work", threads=THREADS)
 
     def measure(self, head: Any, name: str, material: Material, seed: int, say: Say) -> Measured:
         """Cross-validate the head on all blocks, on each block alone, and beside the other heads; same folds throughout."""
