@@ -1,0 +1,47 @@
+"""The docs cannot lie: what README shows runs, and what it names exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from penult.cli.parser import build
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def words(text: str) -> list[list[str]]:
+    """Return the words of every `penult ...` line in the shell blocks of a page."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    lines = [line.split("#")[0].split() for block in blocks for line in block.splitlines()]
+    return [line[1:] for line in lines if line[:1] == ["penult"]]
+
+
+def test_every_command_in_both_readmes_is_understood() -> None:
+    for page in ("README.md", "README.zh.md"):
+        found = words((ROOT / page).read_text(encoding="utf-8"))
+        assert len(found) == 3, page
+        for line in found:
+            build().parse_args(line)
+
+
+def test_every_option_that_the_pages_name_exists() -> None:
+    known: set[str] = set()
+    for action in build()._subparsers._group_actions[0].choices.values():  # type: ignore[union-attr]
+        known |= {option for one in action._actions for option in one.option_strings}
+    for page in ("README.md", "README.zh.md", "docs/formats.md", "docs/benchmarks.md", "docs/design.md"):
+        named = set(re.findall(r"`[^`\n]*?(--[a-z-]+)", (ROOT / page).read_text(encoding="utf-8")))
+        assert named <= known | {"--help", "--kills", "--photos", "--demo"}, page
+
+
+def test_the_links_of_the_pages_lead_somewhere() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_version_and_changelog_agree() -> None:
+    import penult
+
+    assert f"## {penult.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f'version = "{penult.__version__}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
