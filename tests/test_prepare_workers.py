@@ -208,6 +208,8 @@ def test_workers_that_die_before_they_are_ready_are_given_up(
 
 
 SCRIPT = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts without
 import sys
 from penult.pixels import Recipe, prepare_all
 print("main runs", flush=True)
