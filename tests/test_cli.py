@@ -220,15 +220,11 @@ def test_the_heads_that_help_names_are_the_heads_that_exist() -> None:
 
 
 def test_ctrl_c_says_how_to_go_on_and_exits_130(real_photos: Path, tmp_path: Path) -> None:
-    words = [
-        sys.executable,
-        "-m",
-        "penult",
-        "train",
-        str(real_photos / "train"),
-        "--out",
-        str(tmp_path / "run"),
-    ]
+    program = (  # a job in the background starts with SIGINT ignored
+        "import signal, sys; from penult.cli import main; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main())"
+    )
+    words = [sys.executable, "-c", program, "train", str(real_photos / "train"), "--out", str(tmp_path / "run")]
     child = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     time.sleep(3)
     child.send_signal(signal.SIGINT)
