@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from penult.cli.parser import build
 
@@ -23,6 +25,15 @@ def test_every_command_in_both_readmes_is_understood() -> None:
         assert len(found) == 3, page
         for line in found:
             build().parse_args(line)
+
+
+def test_the_python_lines_of_the_readme_run(photos: Callable[..., Path]) -> None:
+    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    paths = sorted(photos("train", warm=6, cold=6).rglob("*.png"))
+    names: dict[str, Any] = {"paths": paths, "labels": [p.parent.name for p in paths], "new_paths": paths[:2]}
+    assert block is not None
+    exec(block[1], names)
+    assert names["model"].predict(paths[:1]).tolist() == ["cold"]
 
 
 def test_every_option_that_the_pages_name_exists() -> None:
