@@ -73,6 +73,17 @@ def test_a_second_run_reuses_every_row_and_makes_the_same_files(photos: Photos, 
     assert {n: (second.folder / n).read_bytes() for n in names} == before
 
 
+def test_what_an_earlier_run_left_and_this_one_did_not_make_is_gone(photos: Photos, tmp_path: Path) -> None:
+    folder = str(photos("train", warm=8, cold=8))
+    first = train(folder, str(photos("test", first=30, any=2)), quick(tmp_path))
+    (first.folder / "data_another.h5").write_bytes(b"old")
+    assert (first.folder / "figures/regularisation.png").exists()
+    second = train(folder, None, quick(tmp_path, head="centroid"))
+    left = {p.relative_to(second.folder).as_posix() for p in second.folder.rglob("*") if p.is_file()}
+    assert not left & {"data_another.h5", "figures/regularisation.png", "predictions.csv", "submission.csv"}
+    assert left == {*second.metrics["files"], "metrics.json"}
+
+
 def test_moving_renaming_and_relabelling_compute_nothing_and_new_photos_only_themselves(
     photos: Photos, tmp_path: Path
 ) -> None:

@@ -49,8 +49,8 @@ class Bundle:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save(path: str | Path, bundle: Bundle) -> str:
-    """Write the bundle under its final name only when it is complete; return the sha256 of the file (hex)."""
+def save(path: str | Path, bundle: Bundle) -> None:
+    """Write the bundle under its final name only when it is complete."""
     members: dict[str, bytes] = {}
     for i, backbone in enumerate(bundle.backbones):
         members[f"graphs/{i}.onnx"] = backbone.graph()
@@ -62,7 +62,6 @@ def save(path: str | Path, bundle: Bundle) -> str:
     with store.whole(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, data in [(_SUMS, sums.encode()), *sorted(members.items())]:
             archive.writestr(zipfile.ZipInfo(name), data)  # a fixed date: same model, same bytes
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _describe(bundle: Bundle) -> dict[str, Any]:
@@ -95,15 +94,15 @@ def load(path: str | Path) -> Bundle:
             members = _members(path, file)
     except FileNotFoundError:
         raise InputError(f"there is no model at {path}; `penult train` writes one as RUN/model.penult.") from None
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
-        if isinstance(error, DamagedFile):
-            raise
+    except DamagedFile:
+        raise
+    except (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, OSError) as error:
         raise DamagedFile(f"{path} is not a whole penult model ({error}); copy it again, or train again.") from error
     try:
         return _parse(path, members)
-    except (KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
-        if isinstance(error, DamagedFile):
-            raise
+    except DamagedFile:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
         raise DamagedFile(f"{path} is a zip, but not a penult model ({error!r}); train again.") from error
 
 

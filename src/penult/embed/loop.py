@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
@@ -217,11 +217,6 @@ def embed(
     began = time.perf_counter()
     every = (*backbones, thumbnail()) if looks else tuple(backbones)
     caches = tuple(_open_cache(b, device, precision, settings.cache) for b in every)
-    n = len(sources)
-    digests = np.zeros((n, 32), np.uint8)
-    ok = np.zeros(n, bool)
-    failures: dict[int, Failure] = {}
-    embedded = 0
     with ExitStack() as stack:
         if opened is None:
             opened = stack.enter_context(closing(Engines(device, precision)))
@@ -231,21 +226,9 @@ def embed(
         prepared = stack.enter_context(
             closing(pixels.prepare_all(sources, [b.recipe for b in every], [lane.known for lane in lanes], settings.workers))
         )
-        for done, image in enumerate(prepared, 1):
-            digest = image.digest or bytes(32)
-            digests[image.index] = np.frombuffer(digest, np.uint8)
-            if image.failure is not None:
-                failures[image.index] = image.failure
-            else:
-                ok[image.index] = True
-                wanted = [(lane, p) for lane, p in zip(lanes, image.pixels, strict=True) if p is not None]
-                embedded += sum(lane.put(digest, p) for lane, p in wanted) > 0
-            progress("features", done, n)
-        for lane in lanes:
-            lane.finish()
-    reused = int(ok.sum()) - embedded
-    if embedded + reused + len(failures) != n:
-        raise PenultError(f"{n} images came in, {embedded} + {reused} + {len(failures)} went out: a bug in penult.")
+        digests, ok, failures, embedded = _travel(prepared, lanes, len(sources), progress)
+    if int(ok.sum()) + len(failures) != len(sources):
+        raise PenultError(f"{len(sources)} images came in, {int(ok.sum())} + {len(failures)} went out: a bug in penult.")
     seconds = time.perf_counter() - began
     name = engines.engine_name(backbones[0], device)
     return Embedding(
@@ -253,7 +236,7 @@ def embed(
         ok,
         failures,
         embedded,
-        reused,
+        int(ok.sum()) - embedded,
         seconds,
         tuple(backbones),
         caches[: len(backbones)],
@@ -264,6 +247,28 @@ def embed(
         settings,
         caches[-1] if looks else None,
     )
+
+
+def _travel(
+    prepared: Iterable[pixels.Prepared], lanes: Sequence[_Lane], n: int, progress: Progress
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], dict[int, Failure], int]:
+    """Send what is prepared down the lanes to their end; return digests (n, 32), ok (n,), failures, how many were new."""
+    digests, ok = np.zeros((n, 32), np.uint8), np.zeros(n, bool)
+    failures: dict[int, Failure] = {}
+    embedded = 0
+    for done, image in enumerate(prepared, 1):
+        digest = image.digest or bytes(32)
+        digests[image.index] = np.frombuffer(digest, np.uint8)
+        if image.failure is not None:
+            failures[image.index] = image.failure
+        else:
+            ok[image.index] = True
+            wanted = [(lane, p) for lane, p in zip(lanes, image.pixels, strict=True) if p is not None]
+            embedded += sum(lane.put(digest, p) for lane, p in wanted) > 0
+        progress("features", done, n)
+    for lane in lanes:
+        lane.finish()
+    return digests, ok, failures, embedded
 
 
 def _open_cache(backbone: Backbone, device: str, precision: str, folder: str | bool | None) -> store.Rows:

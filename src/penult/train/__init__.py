@@ -69,6 +69,7 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say:
         material = from_images(labelled, test, done)
         with outputs.start_features(job.run, material, done):
             learnt = learn(job, material, measurer, done)
+    outputs.drop_stale(job.run, done, learnt.figures)
     job.clock.lap("feature files")
     return _finish(job, learnt, done)
 

@@ -35,6 +35,14 @@ def start_features(run: RunFolder, material: Material, done: Embedding) -> store
     return writer
 
 
+def drop_stale(run: RunFolder, done: Embedding, figures: list[str]) -> None:
+    """Remove features and figures that an earlier run left here and this one did not make."""
+    kept = {f"data_{slug}.h5" for slug in store.slugs([(b.name, b.digest) for b in done.backbones])}
+    old = [p for p in run.path.glob("data_*.h5") if p.name not in kept]
+    old += [p for p in (run / "figures").iterdir() if p.name not in figures]
+    run.drop(*(p.relative_to(run.path).as_posix() for p in old))
+
+
 def write_skipped(run: RunFolder, material: Material) -> int:
     """Write `skipped.csv` (file, reason, detail, part) and return its number of rows."""
     parts: list[tuple[str, Part]] = [("train", material.train)]
