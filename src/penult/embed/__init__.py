@@ -1,8 +1,26 @@
-"""Images in, feature rows out: `embed` is THE loop, `write_features` keeps the rows of one folder as HDF5."""
+"""Images in, feature rows out: `embed` is THE loop, `write_features` keeps the rows of one folder as HDF5.
+
+`speed` says how fast a network was on this machine, `measure_speed` finds it out.
+"""
 
 from __future__ import annotations
 
 from penult.embed.feature_file import write_features
-from penult.embed.loop import Embedding, Engines, Progress, Settings, embed, quiet
+from penult.embed.lanes import Engines, known
+from penult.embed.loop import Embedding, embed
+from penult.embed.settings import Progress, Settings, quiet
+from penult.embed.speeds import machine, measure_speed, speed
 
-__all__ = ["Embedding", "Engines", "Progress", "Settings", "embed", "quiet", "write_features"]
+__all__ = [
+    "Embedding",
+    "Engines",
+    "Progress",
+    "Settings",
+    "embed",
+    "known",
+    "machine",
+    "measure_speed",
+    "quiet",
+    "speed",
+    "write_features",
+]

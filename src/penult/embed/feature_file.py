@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from penult import images, store
 from penult.backbones import Backbone
-from penult.embed.loop import Embedding, Progress, Settings, embed, quiet
+from penult.embed.loop import Embedding, embed
+from penult.embed.settings import Progress, Settings, quiet
 from penult.errors import InputError
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
@@ -18,27 +18,13 @@ from numpy.typing import NDArray
 
 from penult import engines, pixels, store
 from penult.backbones import Backbone, thumbnail
-from penult.engines import Engine
+from penult.embed.lanes import Engines, Lane, open_cache
+from penult.embed.settings import Progress, Settings, quiet
+from penult.embed.speeds import Meter, record
 from penult.errors import PenultError
 from penult.pixels import Failure
 
 log = logging.getLogger(__name__)
-
-Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Where and how features are computed.
-
-    `cache`: the folder of the feature cache; None = the user's cache folder; False = memory only.
-    `workers`: decoding processes; None = chosen from the machine, 0 = none.
-    """
-
-    device: str = "auto"
-    precision: str = "auto"
-    cache: str | bool | None = None
-    workers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,92 +97,6 @@ class Embedding:
         return X
 
 
-class Engines:
-    """Engines opened when the first image needs them, and kept until `close`."""
-
-    def __init__(self, device: str, precision: str):
-        self.device, self.precision = device, precision
-        self._open: dict[str, Engine] = {}
-
-    def get(self, backbone: Backbone) -> Engine:
-        """Return the engine of a backbone; a new one is compiled in the background."""
-        if backbone.digest not in self._open:
-            self._open[backbone.digest] = engines.open_engine(backbone, self.device, self.precision)
-        return self._open[backbone.digest]
-
-    def close(self) -> None:
-        """Give back what the engines hold."""
-        for engine in self._open.values():
-            engine.close()
-        self._open.clear()
-
-
-class _Lane:
-    """One backbone's road: its cache, and an engine that is opened when the first image needs it."""
-
-    def __init__(self, backbone: Backbone, cache: store.Rows, opened: Engines):
-        self.backbone, self.cache, self.opened = backbone, cache, opened
-        self.known = cache.known()  # (m, 32)
-        self.engine = None if len(self.known) else opened.get(backbone)
-        self.seen: set[bytes] = set()
-        self._digests: list[bytes] = []
-        self._pixels: list[NDArray[np.uint8]] = []
-
-    def put(self, digest: bytes, image: NDArray[np.uint8]) -> bool:
-        """Take one prepared image; return False when this run has that digest already."""
-        if digest in self.seen:
-            return False
-        self.seen.add(digest)
-        self._digests.append(digest)
-        self._pixels.append(image)
-        if self.engine is None:
-            self.engine = self.opened.get(self.backbone)
-        if len(self._digests) == self.engine.batch:
-            self._send(self.engine)
-        return True
-
-    def _send(self, engine: Engine) -> None:
-        batch = np.stack(self._pixels)  # (b, s, s, 3)
-        tag = np.frombuffer(b"".join(self._digests), np.uint8).reshape(-1, 32)  # (b, 32)
-        self._digests, self._pixels = [], []
-        engine.submit(batch, tag)
-        self._collect(engine.results())
-
-    def _collect(self, results: Any) -> None:
-        for tag, vectors in results:
-            self.cache.add(tag, vectors)
-
-    def finish(self) -> None:
-        """Send the last short batch, wait for what is under way, and write it all to the cache."""
-        if self.engine is not None:
-            if self._digests:
-                self._send(self.engine)
-            self._collect(self.engine.drain())
-        self.cache.flush()
-
-    def close(self) -> None:
-        """Keep what is computed, also when the run is interrupted."""
-        if self.engine is not None:
-            self._collect(self.engine.drain())
-        self.cache.flush()
-
-
-def cache_facts(backbone: Backbone, engine: str, precision: str) -> dict[str, str]:
-    """Return what the values of a feature row depend on besides the image: the key of the cache."""
-    return {
-        "backbone": backbone.name,
-        "backbone_digest": backbone.digest,
-        "width": str(backbone.width),
-        "road": pixels.road_version(),
-        "engine": engine,
-        "precision": precision,
-    }
-
-
-def quiet(step: str, done: int, total: int) -> None:
-    """Show nothing."""
-
-
 def embed(
     sources: Sequence[Any],
     backbones: Sequence[Backbone],
@@ -216,17 +116,19 @@ def embed(
     device, precision = engines.resolve(settings.device, settings.precision, backbones)
     began = time.perf_counter()
     every = (*backbones, thumbnail()) if looks else tuple(backbones)
-    caches = tuple(_open_cache(b, device, precision, settings.cache) for b in every)
+    caches = tuple(open_cache(b, device, precision, settings.cache) for b in every)
     with ExitStack() as stack:
         if opened is None:
             opened = stack.enter_context(closing(Engines(device, precision)))
-        lanes = [_Lane(b, c, opened) for b, c in zip(every, caches, strict=True)]
+        meter = Meter()
+        lanes = [Lane(b, c, opened, meter) for b, c in zip(every, caches, strict=True)]
         for lane in lanes:
             stack.enter_context(closing(lane))
         prepared = stack.enter_context(
             closing(pixels.prepare_all(sources, [b.recipe for b in every], [lane.known for lane in lanes], settings.workers))
         )
         digests, ok, failures, embedded = _travel(prepared, lanes, len(sources), progress)
+        record(meter, settings)
     if int(ok.sum()) + len(failures) != len(sources):
         raise PenultError(f"{len(sources)} images came in, {int(ok.sum())} + {len(failures)} went out: a bug in penult.")
     seconds = time.perf_counter() - began
@@ -250,7 +152,7 @@ def embed(
 
 
 def _travel(
-    prepared: Iterable[pixels.Prepared], lanes: Sequence[_Lane], n: int, progress: Progress
+    prepared: Iterable[pixels.Prepared], lanes: Sequence[Lane], n: int, progress: Progress
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], dict[int, Failure], int]:
     """Send what is prepared down the lanes to their end; return digests (n, 32), ok (n,), failures, how many were new."""
     digests, ok = np.zeros((n, 32), np.uint8), np.zeros(n, bool)
@@ -269,11 +171,3 @@ def _travel(
     for lane in lanes:
         lane.finish()
     return digests, ok, failures, embedded
-
-
-def _open_cache(backbone: Backbone, device: str, precision: str, folder: str | bool | None) -> store.Rows:
-    name = engines.engine_name(backbone, device)
-    facts = cache_facts(backbone, name, "f32" if name == "numpy" else precision)
-    if folder is False:
-        return store.MemoryCache(backbone.width)
-    return store.Cache(None if folder is None or folder is True else folder, facts)

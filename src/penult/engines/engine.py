@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.engines.work import Work
 from penult.errors import InputError
 
 Pixels = NDArray[np.uint8]  # (b, s, s, 3)
@@ -23,8 +24,8 @@ class Engine(Protocol):
     """Something that runs one backbone: pixels in, vectors out.
 
     `batch` is how many images the caller had better hand over at once; any number from 0 up is taken and the
-    vectors do not depend on it. `images` counts the images that were taken so far. One thread at a time may
-    use an engine.
+    vectors do not depend on it. `images` counts the images that were taken so far, `work` says how long those took
+    that are done. One thread at a time may use an engine.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Engine(Protocol):
     batch: int
     width: int
     images: int
+    work: Work
 
     def __call__(self, batch: Pixels) -> NDArray[np.float32]:
         """Return the vectors of one batch: (b, s, s, 3) uint8 -> (b, d) float32. Raises `InputError`."""

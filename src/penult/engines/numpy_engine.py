@@ -5,6 +5,7 @@ In: batches of pixels. Out: (tag, vectors). It must not know which function it r
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from penult.backbones import Backbone
 from penult.engines.engine import Pixels, Result, check
+from penult.engines.work import Work
 from penult.errors import InputError
 
 
@@ -28,6 +30,7 @@ class NumpyEngine:
         if backbone.function is None:
             raise InputError(f"{backbone.name} is a graph and not a numpy function; take the engine openvino.")
         self.batch, self.width, self.images = batch, backbone.width, 0
+        self.work = Work()
         self._backbone, self._function = backbone, backbone.function
         self._done: deque[Result] = deque()
 
@@ -35,7 +38,10 @@ class NumpyEngine:
         """Return the vectors of one batch."""
         check(batch, self._backbone.recipe.size, self._backbone.name)
         self.images += len(batch)
-        return self._function(batch)
+        began = time.perf_counter()
+        vectors = self._function(batch)
+        self.work.add(len(batch), time.perf_counter() - began)
+        return vectors
 
     def submit(self, batch: Pixels, tag: Any = None) -> None:
         """Compute a batch and keep its vectors for `results`."""

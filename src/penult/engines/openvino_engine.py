@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from penult.backbones import Backbone
 from penult.engines.engine import Job, Pixels, Result, check
+from penult.engines.work import Work
 from penult.errors import DamagedFile, InputError
 
 _AHEAD = 2  # batches under way before `submit` waits
@@ -70,7 +72,7 @@ class OpenVinoEngine:
     def __init__(self, backbone: Backbone, device: str, precision: str, batch: int, output: str = "features"):
         self.device, self.precision, self.batch = device, precision, batch
         self.width = backbone.width if output == "features" else backbone.map_channels
-        self.images = 0
+        self.images, self.work = 0, Work()
         self._backbone, self._output = backbone, output
         self._held: deque[Job] = deque()  # taken before the graph was ready
         self._jobs: deque[Job] = deque()  # all that nobody fetched
@@ -81,6 +83,7 @@ class OpenVinoEngine:
 
     def _compile(self) -> Any:
         """Return the queue of requests for the compiled graph, cut to the one output."""
+        began = time.thread_time()
         graph, size = self._backbone.graph(), self._backbone.recipe.size
         try:
             model = _core().read_model(graph)
@@ -96,8 +99,10 @@ class OpenVinoEngine:
         settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": self.precision}
         compiled = _core().compile_model(model, "CPU", settings)
         requests = max(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"), _AHEAD * self.batch)
+        self.work.streams = compiled.get_property("NUM_STREAMS")
         queue = load().AsyncInferQueue(compiled, requests)
-        queue.set_callback(_keep)
+        queue.set_callback(self._keep)
+        self.work.compiling = time.thread_time() - began
         return queue
 
     def __call__(self, batch: Pixels) -> NDArray[np.float32]:
@@ -106,6 +111,7 @@ class OpenVinoEngine:
         self._start()
         self._queue.result().wait_all()
         self._jobs.remove(job)
+        self.work.settle()
         return job.vectors
 
     def submit(self, batch: Pixels, tag: Any = None) -> None:
@@ -131,12 +137,21 @@ class OpenVinoEngine:
             if pixels is not None:
                 job.vectors = np.empty((len(pixels), *queue[0].model_outputs[0].shape[1:]), np.float32)
                 for row in range(len(pixels)):
+                    self.work.enter()
                     queue.start_async({0: pixels[row : row + 1]}, (job, row))
+
+    def _keep(self, request: Any, place: tuple[Job, int]) -> None:
+        """Copy a row out of the request, which will be used again; runs in a thread of OpenVINO's."""
+        self.work.leave()
+        job, row = place
+        job.vectors[row] = request.get_output_tensor(0).data[0]
+        job.done.append(row)
 
     def results(self) -> Iterator[Result]:
         """Yield what is ready."""
         if self._held and self._queue.done():
             self._start()
+        self.work.settle()
         while self._jobs and self._jobs[0].ready:
             job = self._jobs.popleft()
             yield job.tag, job.vectors
@@ -156,10 +171,3 @@ class OpenVinoEngine:
         self._jobs.clear()
         self._queue = Future()
         self._queue.set_exception(InputError(f"the engine of {self._backbone.name} is closed; open another."))
-
-
-def _keep(request: Any, place: tuple[Job, int]) -> None:
-    """Copy a row out of the request, which will be used again; runs in a thread of OpenVINO's."""
-    job, row = place
-    job.vectors[row] = request.get_output_tensor(0).data[0]
-    job.done.append(row)

@@ -1,0 +1,122 @@
+"""One backbone's road through the loop: what its cache knows, its engine, and what is under way.
+
+In: prepared images with their digests. Out: rows in the cache. It must not know files, order or other backbones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import engines, pixels, store
+from penult.backbones import Backbone
+from penult.embed.settings import Settings
+from penult.embed.speeds import Meter
+from penult.engines import Engine
+
+
+class Engines:
+    """Engines opened when the first image needs them, and kept until `close`."""
+
+    def __init__(self, device: str, precision: str):
+        self.device, self.precision = device, precision
+        self._open: dict[str, Engine] = {}
+
+    def get(self, backbone: Backbone) -> Engine:
+        """Return the engine of a backbone; a new one is compiled in the background."""
+        if backbone.digest not in self._open:
+            self._open[backbone.digest] = engines.open_engine(backbone, self.device, self.precision)
+        return self._open[backbone.digest]
+
+    def close(self) -> None:
+        """Give back what the engines hold."""
+        for engine in self._open.values():
+            engine.close()
+        self._open.clear()
+
+
+class Lane:
+    """One backbone's road: its cache, and an engine that is opened when the first image needs it."""
+
+    def __init__(self, backbone: Backbone, cache: store.Rows, opened: Engines, meter: Meter):
+        self.backbone, self.cache, self.opened, self.meter = backbone, cache, opened, meter
+        self.known = cache.known()  # (m, 32)
+        self.engine = None if len(self.known) else self._open()
+        self.seen: set[bytes] = set()
+        self._digests: list[bytes] = []
+        self._pixels: list[NDArray[np.uint8]] = []
+
+    def put(self, digest: bytes, image: NDArray[np.uint8]) -> bool:
+        """Take one prepared image; return False when this run has that digest already."""
+        if digest in self.seen:
+            return False
+        self.seen.add(digest)
+        self._digests.append(digest)
+        self._pixels.append(image)
+        if self.engine is None:
+            self.engine = self._open()
+        if len(self._digests) == self.engine.batch:
+            self._send(self.engine)
+        return True
+
+    def _open(self) -> Engine:
+        engine = self.opened.get(self.backbone)
+        if self.backbone.function is None:
+            self.meter.watch(self.backbone, engine)
+        return engine
+
+    def _send(self, engine: Engine) -> None:
+        batch = np.stack(self._pixels)  # (b, s, s, 3)
+        tag = np.frombuffer(b"".join(self._digests), np.uint8).reshape(-1, 32)  # (b, 32)
+        self._digests, self._pixels = [], []
+        engine.submit(batch, tag)
+        self._collect(engine.results())
+
+    def _collect(self, results: Any) -> None:
+        for tag, vectors in results:
+            self.cache.add(tag, vectors)
+
+    def finish(self) -> None:
+        """Send the last short batch, wait for what is under way, and write it all to the cache."""
+        if self.engine is not None:
+            if self._digests:
+                self._send(self.engine)
+            self._collect(self.engine.drain())
+        self.cache.flush()
+
+    def close(self) -> None:
+        """Keep what is computed, also when the run is interrupted."""
+        if self.engine is not None:
+            self._collect(self.engine.drain())
+        self.cache.flush()
+
+
+def cache_facts(backbone: Backbone, engine: str, precision: str) -> dict[str, str]:
+    """Return what the values of a feature row depend on besides the image: the key of the cache."""
+    return {
+        "backbone": backbone.name,
+        "backbone_digest": backbone.digest,
+        "width": str(backbone.width),
+        "road": pixels.road_version(),
+        "engine": engine,
+        "precision": precision,
+    }
+
+
+def open_cache(backbone: Backbone, device: str, precision: str, folder: str | bool | None) -> store.Rows:
+    """Return the rows of a backbone, as these engine and precision compute them, in the cache `folder` (see `Settings`)."""
+    name = engines.engine_name(backbone, device)
+    facts = cache_facts(backbone, name, "f32" if name == "numpy" else precision)
+    if folder is False:
+        return store.MemoryCache(backbone.width)
+    return store.Cache(None if folder is None or folder is True else folder, facts)
+
+
+def known(backbone: Backbone, digests: NDArray[np.uint8], settings: Settings) -> NDArray[np.bool_]:
+    """Return which of these pictures (n, 32) have their row of this backbone in the cache already, (n,)."""
+    device, precision = engines.resolve(settings.device, settings.precision, [backbone])
+    cache = open_cache(backbone, device, precision, settings.cache)
+    rows = {row.tobytes() for row in cache.known()}
+    return np.array([row.tobytes() in rows for row in digests], bool)  # (n,)

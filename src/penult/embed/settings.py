@@ -1,0 +1,26 @@
+"""Where and how features are computed, and how the caller is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where and how features are computed.
+
+    `cache`: the folder of the feature cache; None = the user's cache folder; False = memory only.
+    `workers`: decoding processes; None = chosen from the machine, 0 = none.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    cache: str | bool | None = None
+    workers: int | None = None
+
+
+def quiet(step: str, done: int, total: int) -> None:
+    """Show nothing."""

@@ -1,0 +1,170 @@
+"""How fast each network is on this machine: measured while it works, kept in the cache folder.
+
+In: engines at work. Out: images per second of the network alone, on all its streams. It must not know files or rows.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from penult import engines, store
+from penult.backbones import Backbone
+from penult.embed.settings import Settings
+from penult.engines import Engine
+from penult.errors import OutputError
+
+log = logging.getLogger(__name__)
+
+ENOUGH = 32  # images; fewer say little
+_SECONDS = 1.0  # that `measure_speed` measures
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A network in use, and how far its engine had counted when the watch began."""
+
+    backbone: Backbone
+    engine: Engine
+    images: int
+    seconds: float
+    compiling: float
+
+
+class Meter:
+    """Watches the engines of one loop.
+
+    While other networks and the decoders want the same cores, an image takes longer than the network needs: its thread waits
+    for a core. So the seconds of all engines are scaled down to the processor time that this process spent outside the
+    thread of the caller, less what compiling took. With several threads for a stream they are less than that as they
+    are, and stay what they are.
+    """
+
+    def __init__(self) -> None:
+        self._watched: list[Watched] = []
+        self._began = _beside()
+
+    def watch(self, backbone: Backbone, engine: Engine) -> None:
+        """Count from here on what this engine does."""
+        work = engine.work
+        self._watched.append(Watched(backbone, engine, work.images, work.seconds, work.compiling))
+
+    def rates(self) -> Iterator[tuple[Watched, int, float]]:
+        """Yield for each engine that did something: its images, and images per second if it had all cores for itself."""
+        threaded = [w for w in self._watched if w.backbone.function is None]
+        busy = sum(w.engine.work.seconds - w.seconds for w in threaded)
+        spent = _beside() - self._began - sum(w.engine.work.compiling - w.compiling for w in threaded)
+        inflation = max(1.0, busy / spent) if spent > 0 else 1.0
+        for w in self._watched:
+            work = w.engine.work
+            images, seconds = work.images - w.images, work.seconds - w.seconds
+            if images and seconds > 0:
+                yield w, images, work.streams * images / seconds * (inflation if w in threaded else 1.0)
+
+
+def _beside() -> float:
+    """Return the processor time (s) of all threads of this process but this one."""
+    return time.process_time() - time.thread_time()
+
+
+def record(meter: Meter, settings: Settings, enough: int = ENOUGH) -> None:
+    """Keep what a loop showed of each network that saw enough images; a folder that cannot be written is only logged."""
+    for watched, images, rate in meter.rates():
+        if images < enough:
+            continue
+        facts = _facts(watched.backbone, watched.engine.name, watched.engine.device, watched.engine.precision)
+        path = _path(facts, settings)
+        if path is None:
+            return
+        try:
+            store.write_json(
+                path, {**facts, "backbone": watched.backbone.name, "images": images, "images_per_second": round(rate, 3)}
+            )
+        except OutputError as error:
+            log.warning("the speed of %s is not kept: %s", watched.backbone.name, error)
+
+
+def speed(backbone: Backbone, settings: Settings | None = None) -> float | None:
+    """Return how many images per second the network alone did when it last ran on this machine; None if it never did."""
+    settings = settings or Settings()
+    if settings.cache is False or not (_root(settings) / "speeds").is_dir():
+        return None
+    device, precision = engines.resolve(settings.device, settings.precision, [backbone])
+    path = _path(_facts(backbone, engines.engine_name(backbone, device), device, precision), settings)
+    try:
+        rate = json.loads(path.read_text(encoding="utf-8"))["images_per_second"] if path else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return float(rate) if isinstance(rate, int | float) and rate > 0 else None
+
+
+def measure_speed(backbone: Backbone, settings: Settings | None = None) -> float:
+    """Return images per second of the network alone, measured on noise for about a second, and keep it.
+
+    Raises what opening an engine raises.
+    """
+    settings = settings or Settings()
+    device, precision = engines.resolve(settings.device, settings.precision, [backbone])
+    engine = engines.open_engine(backbone, device, precision)
+    try:
+        size = backbone.recipe.size
+        noise = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), dtype=np.uint8)  # (4, s, s, 3)
+        engine(noise)  # the first ones find memory not yet asked for
+        meter = Meter()
+        meter.watch(backbone, engine)
+        end = time.perf_counter() + _SECONDS
+        while time.perf_counter() < end:
+            for _ in range(engine.work.streams):
+                engine.submit(noise)
+            for _ in engine.drain():
+                pass
+        record(meter, settings, enough=1)
+        ((_, _, rate),) = meter.rates()
+    finally:
+        engine.close()
+    return rate
+
+
+def _facts(backbone: Backbone, engine: str, device: str, precision: str) -> dict[str, str]:
+    return {
+        "backbone_digest": backbone.digest,
+        "engine": engine,
+        "device": device,
+        "precision": precision,
+        "machine": machine(),
+    }
+
+
+def _root(settings: Settings) -> Path:
+    return Path(settings.cache) if isinstance(settings.cache, str) else store.default_cache()
+
+
+def _path(facts: dict[str, Any], settings: Settings) -> Path | None:
+    if settings.cache is False:
+        return None
+    name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+    return _root(settings) / "speeds" / f"{name}.json"
+
+
+@functools.cache
+def machine() -> str:
+    """Return what a speed depends on besides the network: the processor's name and how many of its cores may be used."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor() or platform.machine()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name}, {cores} cores"
