@@ -59,7 +59,7 @@ def test_networks_that_share_the_cores_are_each_said_to_be_as_fast_as_alone(monk
     second.work.add(100, 12.0)
     first.work.compiling = 2.0
     spent[0] += 10.0
-    assert [(images, rate) for _, images, rate in meter.rates()] == [(100, 2 * 100 / 2.0), (100, 2 * 100 / 6.0)]
+    assert [(r.images, r.images_per_second) for r in meter.rates()] == [(100, 2 * 100 / 2.0), (100, 2 * 100 / 6.0)]
 
 
 def test_several_threads_for_a_stream_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def test_several_threads_for_a_stream_change_nothing(monkeypatch: pytest.MonkeyP
     meter.watch(tiny(), engine)
     engine.work.add(50, 5.0)
     spent[0] = 18.0
-    assert [rate for _, _, rate in meter.rates()] == [20.0]
+    assert [r.images_per_second for r in meter.rates()] == [20.0]
 
 
 @pytest.fixture

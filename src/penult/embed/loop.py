@@ -128,7 +128,7 @@ def embed(
             closing(pixels.prepare_all(sources, [b.recipe for b in every], [lane.known for lane in lanes], settings.workers))
         )
         digests, ok, failures, embedded = _travel(prepared, lanes, len(sources), progress)
-        record(meter, settings)
+        record(meter.rates(), settings)
     if int(ok.sum()) + len(failures) != len(sources):
         raise PenultError(f"{len(sources)} images came in, {int(ok.sum())} + {len(failures)} went out: a bug in penult.")
     seconds = time.perf_counter() - began

@@ -12,7 +12,7 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,16 @@ class Watched:
     compiling: float
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What a meter showed of one network."""
+
+    backbone: Backbone
+    engine: Engine
+    images: int
+    images_per_second: float
+
+
 class Meter:
     """Watches the engines of one loop.
 
@@ -60,17 +70,20 @@ class Meter:
         work = engine.work
         self._watched.append(Watched(backbone, engine, work.images, work.seconds, work.compiling))
 
-    def rates(self) -> Iterator[tuple[Watched, int, float]]:
-        """Yield for each engine that did something: its images, and images per second if it had all cores for itself."""
+    def rates(self) -> list[Rate]:
+        """Return for each engine that did something how fast it would be with all cores for itself."""
         threaded = [w for w in self._watched if w.backbone.function is None]
         busy = sum(w.engine.work.seconds - w.seconds for w in threaded)
         spent = _beside() - self._began - sum(w.engine.work.compiling - w.compiling for w in threaded)
         inflation = max(1.0, busy / spent) if spent > 0 else 1.0
+        found = []
         for w in self._watched:
             work = w.engine.work
             images, seconds = work.images - w.images, work.seconds - w.seconds
             if images and seconds > 0:
-                yield w, images, work.streams * images / seconds * (inflation if w in threaded else 1.0)
+                rate = work.streams * images / seconds * (inflation if w in threaded else 1.0)
+                found.append(Rate(w.backbone, w.engine, images, rate))
+        return found
 
 
 def _beside() -> float:
@@ -78,21 +91,22 @@ def _beside() -> float:
     return time.process_time() - time.thread_time()
 
 
-def record(meter: Meter, settings: Settings, enough: int = ENOUGH) -> None:
-    """Keep what a loop showed of each network that saw enough images; a folder that cannot be written is only logged."""
-    for watched, images, rate in meter.rates():
-        if images < enough:
-            continue
-        facts = _facts(watched.backbone, watched.engine.name, watched.engine.device, watched.engine.precision)
+def record(rates: Sequence[Rate], settings: Settings, enough: int = ENOUGH) -> None:
+    """Keep the speeds that were seen on enough images; a folder that cannot be written is only logged."""
+    for rate in rates:
+        facts = _facts(rate.backbone, rate.engine.name, rate.engine.device, rate.engine.precision)
         path = _path(facts, settings)
-        if path is None:
-            return
+        if path is None or rate.images < enough:
+            continue
+        seen = {
+            "backbone": rate.backbone.name,
+            "images": rate.images,
+            "images_per_second": round(rate.images_per_second, 3),
+        }
         try:
-            store.write_json(
-                path, {**facts, "backbone": watched.backbone.name, "images": images, "images_per_second": round(rate, 3)}
-            )
+            store.write_json(path, {**facts, **seen})
         except OutputError as error:
-            log.warning("the speed of %s is not kept: %s", watched.backbone.name, error)
+            log.warning("the speed of %s is not kept: %s", rate.backbone.name, error)
 
 
 def speed(backbone: Backbone, settings: Settings | None = None) -> float | None:
@@ -129,11 +143,11 @@ def measure_speed(backbone: Backbone, settings: Settings | None = None) -> float
                 engine.submit(noise)
             for _ in engine.drain():
                 pass
-        record(meter, settings, enough=1)
-        ((_, _, rate),) = meter.rates()
+        rates = meter.rates()
     finally:
         engine.close()
-    return rate
+    record(rates, settings, enough=1)
+    return rates[0].images_per_second
 
 
 def _facts(backbone: Backbone, engine: str, device: str, precision: str) -> dict[str, str]:
