@@ -26,7 +26,7 @@ def tiny_graph(recipe: Recipe) -> bytes:
 
 def tiny(**changes: Any) -> Backbone:
     """Return the tiny network as a backbone; mean 0.5, std 0.25, so that pixels run from -2 to 2."""
-    recipe = Recipe(SIDE, "squash", mean=(0.5,) * 3, std=(0.25,) * 3, **changes)
+    recipe = Recipe(SIDE, "squash", 1.0, mean=(0.5,) * 3, std=(0.25,) * 3, **changes)
     graph = Stored(tiny_graph(recipe), recipe)
     return Backbone("tiny", (5,), "mean", recipe, "0" * 64, "none", "test", 20, 0.0, None, graph)
 

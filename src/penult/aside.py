@@ -24,10 +24,10 @@ class Crashed(Exception):
     """The process died before it had answered."""
 
 
-def start(*arguments: str, threads: int = 1) -> subprocess.Popen[bytes]:
+def start(*arguments: str, threads: int = 1, shown: bool = False) -> subprocess.Popen[bytes]:
     """Start this interpreter with this search path and pipes to it, deaf to the terminal's Ctrl-C.
 
-    `threads` is how many its libraries may use. Raises `OutputError` where no process can be started.
+    `threads` is how many its libraries may use; with `shown` what they write to standard error is seen. Raises `OutputError` where no process can be started.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     environment |= {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -39,7 +39,7 @@ def start(*arguments: str, threads: int = 1) -> subprocess.Popen[bytes]:
             [sys.executable, "-P", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=None if shown else subprocess.DEVNULL,
             env=environment,
             **group,
         )
@@ -54,8 +54,8 @@ class Aside:
     ends the process.
     """
 
-    def __init__(self, work: str, threads: int = 1) -> None:
-        self._child = start("-W", "ignore", "-c", "from penult.aside import main; main()", work, threads=threads)
+    def __init__(self, work: str, threads: int = 1, shown: bool = False) -> None:
+        self._child = start("-W", "ignore", "-c", "from penult.aside import main; main()", work, threads=threads, shown=shown)
 
     def send(self, thing: Any) -> None:
         """Hand over one thing; returns at once, unless the pipe is full."""

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from penult import audit, backbones, bundle, heads
+from penult import audit, bundle, heads, zoo
+from penult.backbones import DEFAULT, Backbone
 from penult.bundle import Bundle
 from penult.embed import Embedding, Settings, embed
 from penult.errors import InputError
@@ -27,7 +28,7 @@ _SHOWN = 5
 class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Turn images into feature rows: `transform(images)` is (n, d) float32, d the sum of the backbones' widths.
 
-    `backbone`: a name or several. `fit` learns nothing. Images that cannot be read raise `InputError`, all of them named.
+    `backbone`: a name or several, each as `penult.zoo.find` takes it: built in, of timm or Keras, a file. `fit` learns nothing. Images that cannot be read raise `InputError`, all of them named.
     """
 
     def __init__(
@@ -47,17 +48,17 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check the names of the backbones; there is nothing to learn."""
-        _networks(self.backbone, self.fit_to)
+        _networks(self.backbone, self.fit_to, self.cache)
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Return one row per image, in order: (n, d)."""
-        networks = _networks(self.backbone, self.fit_to)
+        networks = _networks(self.backbone, self.fit_to, self.cache)
         return _readable(embed(_images(X), networks, Settings(self.device, self.precision, self.cache)), X)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return `<backbone>_<number>` for each column."""
-        networks = _networks(self.backbone, self.fit_to)
+        networks = _networks(self.backbone, self.fit_to, self.cache)
         return np.array([f"{b.name}_{i}" for b in networks for i in range(b.width)], object)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -80,7 +81,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        backbones: Sequence[str] = backbones.DEFAULT,
+        backbones: str | Sequence[str] = DEFAULT,
         head: Any = "logistic",
         *,
         fit_to: str | None = None,
@@ -105,7 +106,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels = np.asarray(y)  # (n,)
         if labels.ndim != 1 or len(labels) != len(X):
             raise InputError(f"{len(X)} images but labels of the shape {labels.shape}; give one label an image.")
-        networks = _networks(self.backbones, self.fit_to)
+        networks = _networks(self.backbones, self.fit_to, self.cache)
         done = embed(_images(X), networks, self._settings(), looks=True)
         features = _readable(done, X)
         self.classes_, codes = np.unique(labels, return_inverse=True)
@@ -159,9 +160,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _networks(names: str | Sequence[str], fit: str | None) -> tuple[backbones.Backbone, ...]:
-    recipe = {} if fit is None else {"fit": fit}
-    return tuple(backbones.find(n, **recipe) for n in ([names] if isinstance(names, str) else names))
+def _networks(names: str | Sequence[str], fit: str | None, cache: str | bool | None) -> tuple[Backbone, ...]:
+    changes = {} if fit is None else {"fit": fit}
+    return tuple(zoo.find(n, cache=cache, **changes) for n in zoo.expand([names] if isinstance(names, str) else names))
 
 
 def _images(X: Any) -> list[Any]:

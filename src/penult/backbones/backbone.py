@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -123,6 +125,8 @@ class Backbone:
         for name in changes:
             if name not in settings:
                 raise unknown("recipe setting", name, settings)
+        if changes.get("fit") == "squash":
+            changes = {"crop": 1.0, **changes}  # who asks for that wants to see the whole picture
         recipe = Recipe.from_dict({**settings, **changes})
         _check(recipe)
         work = (recipe.size / self.recipe.size) ** 2  # the work of a convolution grows with the area
@@ -142,30 +146,56 @@ class Backbone:
         record that no backbone can have, `KeyError` or `TypeError` for one that is not a record of a
         backbone.
         """
+        if graph:
+            return cls.of_network(record, Stored(graph, Recipe.from_dict(record["recipe"])))
+        histogram = cls.of_network(record, None)
+        if (histogram.weights, histogram.pooling, histogram.parts) != (WEIGHTS, "none", (WIDTH,)):
+            raise InputError(f"{histogram.name} has no graph, and is not the numpy function of this penult.")
+        return replace(histogram, function=colour_histogram)
+
+    @classmethod
+    def of_network(cls, record: dict[str, Any], network: Network | None) -> Backbone:
+        """Return the backbone that `to_dict` described, its graph made by `network`; raises as `from_dict` does."""
         parts = tuple(record["parts"])
         facts = {**record, "parts": parts, "recipe": Recipe.from_dict(record["recipe"])}
         _check(facts["recipe"])
         check_parts(facts["pooling"], facts.pop("width"), parts)
-        if graph:
-            return cls(**facts, network=Stored(graph, facts["recipe"]))
-        if (facts["weights"], facts["pooling"], parts) != (WEIGHTS, "none", (WIDTH,)):
-            raise InputError(f"{facts['name']} has no graph, and is not the numpy function of this penult.")
-        return cls(**facts, network=None, function=colour_histogram)
+        return cls(**facts, network=network)
 
 
 def _check(recipe: Recipe) -> None:
     """Raise `InputError` that names every setting of `recipe` that cannot be."""
-    wrong = []
-    if not (isinstance(recipe.size, int) and 32 <= recipe.size <= 2048):
-        wrong.append(f"size={recipe.size!r} (a whole number from 32 to 2048)")
-    if not 0.1 <= recipe.crop <= 1:
-        wrong.append(f"crop={recipe.crop!r} (0.1 to 1)")
-    for name, known in (("fit", ("crop", "squash")), ("channels", ("rgb", "bgr"))):
-        if getattr(recipe, name) not in known:
-            wrong.append(f"{name}={getattr(recipe, name)!r} ({' or '.join(known)})")
-    if recipe.interpolation not in {"bicubic", "bilinear", "nearest"}:
-        wrong.append(f"interpolation={recipe.interpolation!r} (bicubic, bilinear or nearest)")
-    if len(recipe.mean) != 3 or len(recipe.std) != 3 or not all(s > 0 for s in recipe.std):
-        wrong.append(f"mean={recipe.mean!r}, std={recipe.std!r} (three numbers each, std above 0)")
-    if wrong:
+    if wrong := wrong_settings(recipe.to_dict()):
         raise InputError(f"a recipe cannot have {'; '.join(wrong)}.")
+
+
+def wrong_settings(settings: Mapping[str, Any]) -> list[str]:
+    """Return a phrase for every setting of a recipe that cannot be, of whatever type; those not given are not missed."""
+    return [
+        f"{name}={settings[name]!r} ({wanted})"
+        for name, (fine, wanted) in _SETTINGS.items()
+        if name in settings and not fine(settings[name])
+    ]
+
+
+def _one_of(*known: str) -> tuple[Callable[[Any], bool], str]:
+    return lambda value: isinstance(value, str) and value in known, " or ".join([", ".join(known[:-1]), known[-1]])
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _three(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 3 and all(_number(v) for v in value)
+
+
+_SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "size": (lambda v: type(v) is int and 32 <= v <= 2048, "a whole number from 32 to 2048"),
+    "crop": (lambda v: _number(v) and 0.1 <= v <= 1, "a number from 0.1 to 1"),
+    "fit": _one_of("crop", "squash"),
+    "interpolation": _one_of("bicubic", "bilinear", "nearest"),
+    "mean": (_three, "three numbers"),
+    "std": (lambda v: _three(v) and all(s > 0 for s in v), "three numbers above 0"),
+    "channels": _one_of("rgb", "bgr"),
+}

@@ -21,29 +21,32 @@ BATCH = "n"  # the name of the dimension that is left open
 
 
 class Graph:
-    """An ONNX graph under construction; each method adds nodes and returns the name of what comes out."""
+    """An ONNX graph under construction; each method adds nodes and returns the name of what comes out.
 
-    def __init__(self, name: str):
-        self.name = name
-        self._nodes: list[Any] = []
-        self._constants: list[Any] = []
+    `prefix` stands before every name given here, for `nodes` and `constants` that join another graph.
+    """
+
+    def __init__(self, name: str, prefix: str = ""):
+        self.name, self.prefix = name, prefix
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
 
     def constant(self, values: NDArray[Any]) -> str:
         """Add an array to the graph."""
         from onnx import helper
 
-        name = f"c{len(self._constants)}"
+        name = f"{self.prefix}c{len(self.constants)}"
         kind = helper.np_dtype_to_tensor_dtype(values.dtype)
         raw = np.ascontiguousarray(values).tobytes()
-        self._constants.append(helper.make_tensor(name, kind, values.shape, raw, raw=True))
+        self.constants.append(helper.make_tensor(name, kind, values.shape, raw, raw=True))
         return name
 
     def add(self, op: str, *inputs: str, out: str | None = None, **attributes: Any) -> str:
         """Add one node of the kind `op`."""
         from onnx import helper
 
-        name = out or f"t{len(self._nodes)}"
-        self._nodes.append(helper.make_node(op, list(inputs), [name], **attributes))
+        name = out or f"{self.prefix}t{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, list(inputs), [name], **attributes))
         return name
 
     def conv(self, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32], **attributes: Any) -> str:
@@ -72,7 +75,7 @@ class Graph:
 
         pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, [BATCH, size, size, 3])
         ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [BATCH, *rest]) for name, rest in outputs]
-        graph = helper.make_graph(self._nodes, self.name, [pixels], ends, self._constants)
+        graph = helper.make_graph(self.nodes, self.name, [pixels], ends, self.constants)
         opsets = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR, producer_name="penult")
         return bytes(model.SerializeToString())

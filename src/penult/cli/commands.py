@@ -16,27 +16,34 @@ def _settings(asked: argparse.Namespace) -> Settings:
 
 
 def _options(asked: argparse.Namespace, out: str) -> Any:
-    from penult.backbones import DEFAULT
     from penult.train import Options
 
-    return Options(
-        out=asked.out or out,
-        backbones=tuple(asked.backbone or DEFAULT),
-        fit=asked.fit,
-        pooling=asked.pooling,
-        head=asked.head,
-        clip=_clip(asked.clip),
-        groups=getattr(asked, "groups", None),
-        submission=getattr(asked, "submission", None),
-        files=getattr(asked, "files", None),
-        seed=asked.seed,
-        settings=_settings(asked),
-    )
+    given = {
+        "backbones": tuple(asked.backbone) if asked.backbone else None,
+        "fit": asked.fit,
+        "pooling": asked.pooling,
+        "head": asked.head,
+        "clip": _clip(asked.clip),
+        "groups": getattr(asked, "groups", None),
+        "submission": getattr(asked, "submission", None),
+        "files": getattr(asked, "files", None),
+        "recipe": recipe(asked),
+    }
+    make = Options.of_seed if getattr(asked, "protocol", None) == "seed" else Options
+    known = {name: value for name, value in given.items() if value is not None}
+    return make(out=asked.out or out, seed=asked.seed, settings=_settings(asked), **known)
 
 
-def _clip(text: str) -> Any:
-    if text == "auto":
-        return "auto"
+def recipe(asked: argparse.Namespace) -> dict[str, Any] | None:
+    """Return what --recipe says."""
+    from penult import zoo
+
+    return zoo.parse_recipe(asked.recipe) if asked.recipe else None
+
+
+def _clip(text: str | None) -> Any:
+    if text is None or text == "auto":
+        return text
     try:
         value = float(text)
     except ValueError:
@@ -56,6 +63,8 @@ def train(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         parser.error("--test, --groups, --backbone, --fit and --pooling need images; with --features they have no meaning")
     if asked.files and not asked.features:
         parser.error("--files goes with --features")
+    if asked.protocol and (asked.features or asked.head or asked.clip or asked.fit or asked.pooling or asked.recipe):
+        parser.error("--protocol decides head, clip, fit, pooling and recipes, and starts from images; leave those out")
     options = _options(asked, "penult-run")
     with show.progress(not asked.quiet) as say:
         if asked.features:
@@ -163,12 +172,15 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
 
 def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult embed`."""
-    from penult import backbones
+    from penult import zoo
     from penult.embed import write_features
 
-    changes = {k: v for k, v in (("fit", asked.fit), ("pooling", asked.pooling)) if v}
-    networks = [backbones.find(name, **changes) for name in asked.backbone or backbones.DEFAULT]
+    changes = {"fit": asked.fit} if asked.fit else {}
     with show.progress(not asked.quiet) as say:
+        networks = [
+            zoo.find(name, asked.pooling, cache=asked.cache, recipe=recipe(asked), say=say, **changes)
+            for name in zoo.expand(asked.backbone or ["lite"])
+        ]
         done, paths = write_features(asked.images, Path(asked.out), networks, _settings(asked), say)
     if asked.json:
         show.as_json(
@@ -182,6 +194,20 @@ def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         return
     show.out(_road(done))
     show.out(f"written: {', '.join(str(p) for p in paths)}")
+
+
+def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """`penult compare`."""
+    from penult.cli import comparing
+
+    comparing.compare(parser, asked)
+
+
+def backbones(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """`penult backbones`."""
+    from penult.cli import networks
+
+    networks.backbones(parser, asked)
 
 
 def demo(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:

@@ -34,6 +34,8 @@ def build() -> argparse.ArgumentParser:
     _predict(commands)
     _evaluate(commands)
     _embed(commands)
+    _compare(commands)
+    _backbones(commands)
     _demo(commands)
     return parser
 
@@ -67,15 +69,20 @@ def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     p.add_argument("--submission", metavar="CSV", help="sample submission to follow: its columns, ids and order")
     p.add_argument("--features", nargs="+", metavar="H5", help="train from feature files (data_*.h5, gap_*.h5) instead")
     p.add_argument("--files", metavar="LIST", help="with --features: names of the training rows, one a line")
+    p.add_argument(
+        "--protocol",
+        choices=("seed",),
+        help="do as the blog post of 2017 did: its three Keras networks (or those of -b), its resizing, its dense head, "
+        "ResNet50 without preprocessing, probabilities cut to 0.005..0.995",
+    )
 
 
 def _learning(p: argparse.ArgumentParser) -> None:
     """Add what `train` and `demo` share."""
     _seeing(p)
-    p.add_argument("--head", default="logistic", metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
+    p.add_argument("--head", metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
     p.add_argument(
         "--clip",
-        default="auto",
         metavar="P",
         help="smallest probability ever given (default: chosen by the folds)",
     )
@@ -91,7 +98,15 @@ def _seeing(p: argparse.ArgumentParser) -> None:
         "--backbone",
         action="append",
         metavar="NAME",
-        help="repeat for several (default: all three lite)",
+        help="a network: built in, of timm, keras:NAME, NAME@WEIGHTS, model.onnx, or a preset (lite, seed, modern); "
+        "repeat for several, their features stand side by side (default: lite; see `penult backbones`)",
+    )
+    p.add_argument(
+        "--recipe",
+        nargs="+",
+        metavar="K=V",
+        help="how an ONNX file without a .recipe.json sees: size=224 fit=crop crop=0.875 interpolation=bicubic "
+        "mean=0.485,0.456,0.406 std=0.229,0.224,0.225 channels=rgb [output=TENSOR]",
     )
     p.add_argument("--fit", choices=("crop", "squash"), help="centre crop or whole picture (default: the backbone's own)")
     p.add_argument(
@@ -148,6 +163,42 @@ def _embed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     _seeing(p)
     p.add_argument("--out", required=True, metavar="FILE.h5", help="the file to write")
     _computing(p)
+
+
+def _compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = _command(
+        commands,
+        "compare",
+        "find the backbones, alone or together, that suit these photos and this machine",
+        "TRAIN is laid out as for `train`. A stratified sample is embedded by every candidate, and the same folds judge each of\n"
+        "them, every pair and every trio: log loss against images/s, and what each member adds. It ends with the line to type next.",
+    )
+    p.add_argument("train", metavar="TRAIN", help="labelled images")
+    _seeing(p)
+    p.add_argument("--head", default="logistic", metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
+    p.add_argument("--budget", metavar="TIME", help="5m, 90s, 1h30m: the cheapest candidates first, until the time is over")
+    p.add_argument("--sample", type=int, default=1000, metavar="N", help="images to compare on (default: 1000)")
+    p.add_argument("--groups", metavar="COLUMN", help="CSV column (patient, scene) whose equal values are never split")
+    p.add_argument("--out", default="penult-compare", metavar="DIR", help="table and figure (default: penult-compare)")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sample, folds and heads (default: 0)")
+    _computing(p)
+
+
+def _backbones(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = _command(
+        commands,
+        "backbones",
+        "list the networks, or fetch one ahead of time",
+        "Without PATTERN: what is built in, and what was converted on this machine. With one, timm and Keras are asked too.\n"
+        "images/s is what was measured on this machine; GFLOPs are 10^9 multiply-adds for one image.",
+    )
+    p.add_argument("pattern", nargs="?", metavar="PATTERN", help="part of a name, or a pattern such as 'resnet*'")
+    p.add_argument("--fetch", action="append", metavar="NAME", help="get weights and convert them now; repeat for several")
+    p.add_argument("--show-recipe", metavar="NAME", help="print how a network sees, as the .recipe.json of an ONNX file")
+    p.add_argument("--cache", metavar="DIR", help="cache folder (default: the user's)")
+    p.add_argument("--precision", default="auto", choices=("auto", "f32", "bf16", "int8"), help="of the images/s (default: auto)")
+    p.add_argument("--json", action="store_true", help="JSON on standard output instead of text")
+    p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
 
 
 def _demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

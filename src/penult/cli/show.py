@@ -33,7 +33,12 @@ def as_json(value: Any) -> None:
 @contextmanager
 def progress(shown: bool) -> Iterator[Say]:
     """Show a bar with the time left for each step, on a terminal only."""
-    if not shown or not sys.stderr.isatty():
+    if not shown:
+        from penult.zoo import quiet
+
+        yield quiet  # which also keeps the download bars of the hubs away
+        return
+    if not sys.stderr.isatty():
         yield _nothing
         return
     from rich.console import Console

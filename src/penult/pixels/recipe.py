@@ -13,7 +13,8 @@ class Recipe:
     """How an RGB image becomes a network's input.
 
     `fit="crop"`: the shorter side is resized to floor(size / crop), the centre size x size is kept.
-    `fit="squash"`: the whole picture is resized to size x size, whatever its shape (`crop` is not used).
+    `fit="squash"`: both sides are resized to floor(size / crop), whatever their ratio, and the centre is kept; with
+    `crop=1.0` the whole picture is seen.
     Geometry is done by `pixels`; `mean`, `std` (in units of 0..1) and `channels` are nodes of the graph.
     """
 
@@ -32,7 +33,7 @@ class Recipe:
     @property
     def geometry(self) -> tuple[int, str, float, str]:
         """Return what decides the prepared pixels; recipes that agree in it can share them."""
-        return self.size, self.fit, self.crop if self.fit == "crop" else 1.0, self.interpolation
+        return self.size, self.fit, self.crop, self.interpolation
 
     @property
     def nbytes(self) -> int:

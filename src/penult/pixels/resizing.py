@@ -26,8 +26,8 @@ def prepare(rgb: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
     """Resize and crop an RGB array (h, w, 3) as `recipe` says; returns a new array (size, size, 3).
 
     `fit="crop"` equals torchvision's `Resize(floor(size / crop))` and `CenterCrop(size)` on Pillow images,
-    which is what timm evaluates with; `fit="squash"` equals `Image.resize((size, size))`. Raises InputError
-    for other arrays.
+    which is what timm evaluates with; `fit="squash"` resizes both sides to floor(size / crop) and crops the
+    same way. Raises InputError for other arrays.
     """
     import numpy as np
     from PIL.Image import fromarray
@@ -43,7 +43,10 @@ def fit(picture: Image, recipe: Recipe) -> Image:
 
     resample = Resampling[recipe.interpolation.upper()]
     if recipe.fit == "squash":
-        fitted = picture.resize((recipe.size, recipe.size), resample)
+        side = math.floor(recipe.size / recipe.crop)
+        edge = round((side - recipe.size) / 2)
+        squashed = picture.resize((side, side), resample)
+        fitted = squashed.crop((edge, edge, edge + recipe.size, edge + recipe.size)) if side > recipe.size else squashed
     else:
         fitted = _resize_and_crop(picture, recipe.size, math.floor(recipe.size / recipe.crop), resample)
     return fitted if fitted.mode == "RGB" else fitted.convert("RGB")

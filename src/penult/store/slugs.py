@@ -14,8 +14,9 @@ _LONGEST = 100
 
 
 def slug(name: str) -> str:
-    """Return a name with letters, digits, `_`, `-`, `.` only; `keras:ResNet50` is the seed's `ResNet50`."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", name.removeprefix("keras:"))[:_LONGEST]
+    """Return a name with letters, digits, `_`, `-`, `.` only; `keras:ResNet50@my.h5` is the seed's `ResNet50`."""
+    bare = name.removeprefix("keras:").partition("@")[0] or name
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", bare)[:_LONGEST]
 
 
 def slugs(backbones: Sequence[tuple[str, str]]) -> list[str]:

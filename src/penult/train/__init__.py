@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from penult import backbones, evaluate, heads, images
+from penult import evaluate, heads, images
 from penult.bundle import Bundle
 from penult.embed import Embedding, embed
 from penult.evaluate import Evaluation
@@ -25,6 +25,7 @@ from penult.train.job import Job, Say, quiet
 from penult.train.learning import Learnt, learn
 from penult.train.material import from_features, from_images
 from penult.train.measuring import Measured, Measurer
+from penult.train.networks import networks
 from penult.train.options import Options
 from penult.train.run_folder import RunFolder
 from penult.train.submission import Sheet
@@ -58,13 +59,13 @@ def train(source: str, test: str | None = None, options: Options | None = None, 
 
 def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say: Say = quiet) -> Run:
     """Train on images that are scanned already."""
-    networks = [backbones.find(name, **options.changes()) for name in options.backbones]
     heads.check(options.head)
     sheet = _sheet(options, labelled.classes, () if test is None else test.ids)
+    chosen = networks(options, say)
     job = Job(RunFolder(options.out), options, sheet, say)
     sources = [image.path for s in (labelled, test) if s is not None for image in s.images]
     with Measurer(len(sources)) as measurer:
-        done = embed(sources, networks, options.settings, say, looks=True)
+        done = embed(sources, chosen, options.settings, say, looks=True)
         job.clock.lap("features")
         material = from_images(labelled, test, done)
         with outputs.start_features(job.run, material, done):

@@ -39,7 +39,7 @@ def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | No
     """Do all that follows the features; `done` is None where they came from files."""
     skipped = outputs.write_skipped(job.run, material)
     with Artist(job.run / "figures") as artist:
-        head = make_head(job.options.head, material, job.options.clip, job.options.seed)
+        head = make_head(job.options, material)
         measured = measurer.measure(head, job.options.head, material, job.options.seed, job.say)
         artist.draw(evaluation=measured.chosen, others=measured.others, curve=measured.curve)
         outputs.write_oof(job.run, material, measured)
@@ -63,7 +63,7 @@ def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | No
 def _history(head: Any, material: Material, seed: int) -> dict[str, list[float]]:
     """Return the seed's training curves: of the dense head, fitted beside the chosen one if it is another."""
     if head.history_ is None:
-        head = make_head("dense", material, "auto", seed)
+        head = heads.make("dense", blocks=sum(material.parts, ()), random_state=seed)
         head.fit(material.train.X, material.train.ok_y, groups=material.groups)
     return dict(head.history_)
 

@@ -20,6 +20,7 @@ from penult.errors import OutputError
 from penult.evaluate import Evaluation, LearningCurve
 from penult.train.job import Say
 from penult.train.material import Material
+from penult.train.options import Options
 
 MANY = 5000  # images above which there is no learning curve, and a copy of X for another process is too dear
 WORTH_IT = 100  # images
@@ -161,10 +162,12 @@ def _half_the_cores() -> Iterator[None]:
         yield
 
 
-def make_head(name: str, material: Material, clip: float | str, seed: int) -> Any:
-    """Return an unfitted head for all blocks of this material."""
-    extra = {} if clip == "auto" else {"clip": clip}
-    return heads.make(name, blocks=sum(material.parts, ()), random_state=seed, **extra)
+def make_head(options: Options, material: Material) -> Any:
+    """Return the unfitted head of a run, for all blocks of its material."""
+    extra: dict[str, Any] = {} if options.clip == "auto" else {"clip": options.clip}
+    if options.protocol == "seed":
+        extra["calibrate"] = False
+    return heads.make(options.head, blocks=sum(material.parts, ()), random_state=options.seed, **extra)
 
 
 def unseen(proba: NDArray[np.float64], material: Material) -> Evaluation | None:

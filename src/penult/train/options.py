@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from penult.backbones import DEFAULT
 from penult.embed import Settings
+from penult.zoo import PRESETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,8 @@ class Options:
     `fit` overrides how the backbones' recipes make a picture square, `pooling` how their maps become features;
     `clip` is "auto" (chosen by the folds) or the smallest
     probability that is ever given; `groups` names a CSV column whose equal values are never split; `files` lists the names of
-    the rows when training starts from feature files.
+    the rows when training starts from feature files; `recipe` describes ONNX files that have no recipe file beside them.
+    With the `protocol` "seed" pictures are seen as in the seed, and the head's probabilities are not calibrated: see `seed`.
     """
 
     out: str = "penult-run"
@@ -28,13 +31,16 @@ class Options:
     groups: str | None = None
     submission: str | None = None
     files: str | None = None
+    recipe: Mapping[str, Any] | None = None
+    protocol: Literal["seed"] | None = None
     seed: int = 0
     settings: Settings = field(default_factory=Settings)
 
-    def changes(self) -> dict[str, str]:
-        """Return what is asked of every backbone in other words than its own."""
-        asked = {"fit": self.fit, "pooling": self.pooling}
-        return {name: value for name, value in asked.items() if value is not None}
+    @classmethod
+    def of_seed(cls, **others: Any) -> Options:
+        """Return what the seed did: three Keras networks, its dense head, probabilities cut to 0.005..0.995."""
+        known = {"backbones": PRESETS["seed"], "head": "dense", "clip": 0.005, "protocol": "seed"}
+        return cls(**{**known, **others})
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for `metrics.json`."""
@@ -46,6 +52,8 @@ class Options:
             "clip": self.clip,
             "groups": self.groups,
             "submission": self.submission,
+            "recipe": None if self.recipe is None else dict(self.recipe),
+            "protocol": self.protocol,
             "seed": self.seed,
             "device": self.settings.device,
             "precision": self.settings.precision,

@@ -1,11 +1,12 @@
-"""What is asked of a source of networks, and what it gives: the two records between `find` and the sources.
+"""What is asked of a source of networks, and what it gives: the records between `find` and the sources.
 
-In: nothing. Out: `Wish` and `Loaded`. It must not know any source.
+In: nothing. Out: `Wish`, `Order` and `Loaded`. It must not know any source.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from penult.backbones.pooling import Pooling
@@ -29,6 +30,15 @@ class Wish:
     changes: tuple[tuple[str, Any], ...] = ()
     recipe: tuple[tuple[str, Any], ...] | None = None
     output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A wish, the name that its backbone is to carry, and the folder where it is to stand."""
+
+    wish: Wish
+    label: str
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)

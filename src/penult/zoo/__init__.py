@@ -1,0 +1,28 @@
+"""Every network by name: built in, timm's, Keras's, or a file; converted once, then from the shelf without torch.
+
+In: a name. Out: a `Backbone`. It must not know images, labels or heads. timm, Keras and torch are loaded in a child process
+only, while a network is converted.
+"""
+
+from __future__ import annotations
+
+from penult.zoo.finding import fetch, find, place_of, quiet, root_of
+from penult.zoo.listing import Listed, listing
+from penult.zoo.names import PRESETS, WHY, expand
+from penult.zoo.recipe_file import parse as parse_recipe
+from penult.zoo.recipe_file import write_text as recipe_text
+
+__all__ = [
+    "PRESETS",
+    "WHY",
+    "Listed",
+    "expand",
+    "fetch",
+    "find",
+    "listing",
+    "parse_recipe",
+    "place_of",
+    "quiet",
+    "recipe_text",
+    "root_of",
+]

@@ -1,0 +1,156 @@
+"""A backbone by any name: built in, from the shelf, or converted now, once.
+
+In: a name. Out: its `Backbone`. It must not know what backbones are for.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from penult import backbones, store
+from penult.aside import Aside, Crashed
+from penult.backbones import Backbone
+from penult.errors import InputError, MissingExtra, PenultError, unknown
+from penult.zoo import names, shelf
+from penult.zoo.wish import Order, Wish
+from penult.zoo.names import Spec
+
+Say = Callable[[str, int, int], None]
+GEOMETRY = ("fit", "crop", "interpolation")  # done on pixels; every other setting of a recipe is part of the graph
+
+
+def quiet(step: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+def find(
+    name: str,
+    pooling: str | None = None,
+    *,
+    cache: str | Path | bool | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    say: Say = quiet,
+    **changes: Any,
+) -> Backbone:
+    """Return the backbone called `name`, its recipe changed by `changes`.
+
+    Names: a built-in network; any of timm's (`resnet50`, `hf-hub:owner/model`); `keras:ResNet50` and all of
+    `keras.applications`; `NAME@FILE` with weights of one's own; a path that ends in `.onnx`; each with `:SIZE` behind it for
+    another input size. Networks that are not built in are converted once, in a process of its own, and kept in `cache`
+    (None: the user's cache folder; False: a folder that goes with this process). `recipe` describes an ONNX file that has
+    no recipe file beside it.
+
+    Raises `UnknownName`, `MissingExtra`, `InputError` (weights that cannot be had or do not fit, a network without one
+    vector an image), `DamagedFile`, `OutputError`.
+    """
+    spec = names.understand(name)
+    if spec.size is not None:
+        changes = {"size": spec.size, **changes}
+    if spec.kind == "built-in":
+        return backbones.find(spec.name, pooling, **changes)
+    geometry = {key: value for key, value in changes.items() if key in GEOMETRY}
+    wish = _wish(spec, {k: v for k, v in changes.items() if k not in GEOMETRY}, recipe)
+    folder = shelf.place(wish, spec.label, root_of(cache))
+    found = shelf.get(folder) or _convert(Order(wish, spec.label, folder), say)
+    if pooling not in {None, found.pooling}:
+        raise InputError(f"{found.name} has no pooling {pooling}; it has {found.pooling}, or name none at all.")
+    return found.with_recipe(**geometry) if geometry else found
+
+
+def fetch(name: str, cache: str | Path | bool | None = None, say: Say = quiet) -> tuple[Backbone, Path | None]:
+    """Return a network and the folder that holds it, got anew where its weights come from a hub.
+
+    For a machine without network, copy that folder to the same place in its cache. None for a built-in network, which
+    needs no folder.
+    """
+    folder = place_of(name, cache)
+    if folder is not None:
+        (folder / "record.json").unlink(missing_ok=True)
+    return find(name, cache=cache, say=say), folder
+
+
+def place_of(name: str, cache: str | Path | bool | None = None) -> Path | None:
+    """Return the folder in which `find` keeps the network of a name; None for a built-in one."""
+    spec = names.understand(name)
+    if spec.kind == "built-in":
+        return None
+    return shelf.place(_wish(spec, {} if spec.size is None else {"size": spec.size}, None), spec.label, root_of(cache))
+
+
+def _wish(spec: Spec, changes: Mapping[str, Any], recipe: Mapping[str, Any] | None) -> Wish:
+    asked = tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in changes.items()))
+    if spec.kind != "onnx":
+        assert spec.kind != "built-in"
+        return Wish(spec.kind, spec.name, spec.file, asked)
+    settings = dict(recipe) if recipe is not None else _beside(spec.name)
+    output = settings.pop("output", None) if settings is not None else None
+    known = None if settings is None else tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in settings.items()))
+    return Wish("onnx", spec.name, None, asked, known, output)
+
+
+def _beside(path: str) -> dict[str, Any] | None:
+    from penult.zoo import recipe_file
+
+    file = recipe_file.beside(Path(path))
+    return recipe_file.read(file) if file.is_file() else None
+
+
+def root_of(cache: str | Path | bool | None) -> Path:
+    """Return the cache folder that `cache` means."""
+    if cache is False:
+        return _passing()
+    return store.default_cache() if cache is None or cache is True else Path(cache)
+
+
+@functools.cache
+def _passing() -> Path:
+    """Return a folder that goes with this process."""
+    folder = tempfile.mkdtemp(prefix="penult-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def _convert(order: Order, say: Say) -> Backbone:
+    """Have a child process convert the network, and take it from the shelf."""
+    _installed(order)
+    step = f"converting {order.label}"
+    say(step, 0, 1)
+    with Aside("penult.zoo.convert:work", threads=os.cpu_count() or 1, shown=say is not quiet) as child:
+        child.send(order)
+        try:
+            list(child.answers())
+        except Crashed as error:
+            raise PenultError(
+                f"converting {order.label} ended without an answer ({error}): most often this machine's memory was too small; "
+                "close other programs, take a smaller sibling, or convert on another machine (`penult backbones --fetch`)."
+            ) from error
+    say(step, 1, 1)
+    found = shelf.get(order.folder)
+    if found is None:
+        raise PenultError(f"{order.folder} vanished while it was written; run the same command again.")
+    return found
+
+
+def _installed(order: Order) -> None:
+    """Raise before a process is started for nothing: a name that is nothing here, or an extra that is missing."""
+    wanted = {"timm": ("torch", "torchvision", "timm", "onnxscript"), "keras": ("torch", "keras", "onnxscript"), "onnx": ()}
+    kind, name = order.wish.kind, order.wish.name
+    missing = [module for module in wanted[kind] if importlib.util.find_spec(module) is None]
+    if not missing:
+        return
+    ours = [*backbones.names(), *names.PRESETS]
+    close = unknown("backbone", name, ours)
+    if kind == "timm" and "did you mean" in str(close):
+        raise type(close)(f"{close} Names of timm need: pip install 'penult[timm]'")
+    raise MissingExtra(
+        f"{order.label} is not built in ({', '.join(ours)}) and not in the cache; to fetch and convert it, "
+        f"{', '.join(missing)} must be installed: pip install 'penult[{kind}]'"
+    )

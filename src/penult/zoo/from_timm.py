@@ -1,0 +1,183 @@
+"""Networks of timm: any name, its own weights or a local file, the recipe of its own configuration.
+
+In: a `Wish`. Out: a `Loaded`. It must not know ONNX, nor what is done with the features.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from penult.backbones import import_timm
+from penult.backbones.pooling import Pooling
+from penult.errors import DamagedFile, InputError, PenultError, unknown
+from penult.pixels.recipe import Recipe
+from penult.zoo import digest
+from penult.zoo.hub import explain
+from penult.zoo.wish import Loaded, Wish
+
+HUBS = ("hf-hub:", "hf_hub:", "local-dir:")
+
+
+def load(wish: Wish) -> Loaded:
+    """Return the network with its weights.
+
+    Raises `MissingExtra`, `UnknownName`, `InputError` for weights that do not fit or cannot be had and for a network
+    without one vector an image, `DamagedFile` for a file that is no checkpoint.
+    """
+    timm = import_timm()
+    _known(timm, wish.name)
+    if wish.weights is not None:
+        _whole(Path(wish.weights))
+    size = dict(wish.changes).get("size")
+    with _loading() as keys:
+        model = _create(timm, wish, size)
+    _fits(timm, wish, model, keys)
+    model.eval()
+    module, pooling = _with_maps(model, _recipe(timm, model, wish).size, wish.name)
+    return Loaded(
+        module,
+        _recipe(timm, model, wish),
+        pooling,
+        digest.of_state(model.state_dict()),
+        _licence(model, wish),
+        f"timm {timm.__version__}, {_origin(model, wish)}",
+        sum(p.numel() for p in model.parameters()),
+    )
+
+
+def names(pattern: str = "") -> list[str]:
+    """Return timm's names of networks with pretrained weights, `architecture.tag`. Raises `MissingExtra`."""
+    return list(import_timm().list_pretrained(pattern))
+
+
+def _known(timm: Any, name: str) -> None:
+    if name.startswith(HUBS):
+        return
+    architecture, _, tag = name.partition(".")
+    if not timm.is_model(architecture):
+        raise unknown("backbone", name, [*timm.list_models(), *timm.list_pretrained()])
+    if tag and name not in (known := timm.list_pretrained(f"{architecture}.*")):
+        raise unknown(f"weights of {architecture}", name, known or [architecture])
+
+
+def _whole(path: Path) -> None:
+    """Hold a file against the digits of its sha256 that torch's hub writes into names: `resnet50-0676ba61.pth`."""
+    found = re.search(r"-([0-9a-f]{8})\.(pth|pt|bin|safetensors|npz)$", path.name)
+    if found and not digest.of_file(path).startswith(found[1]):
+        raise DamagedFile(
+            f"{path}: its sha256 does not begin with {found[1]}, which its name promises; download it again, or rename it."
+        )
+
+
+def _create(timm: Any, wish: Wish, size: int | None) -> Any:
+    """Return the network without its last layer, by timm's own loading."""
+    asked: dict[str, Any] = {"pretrained": True, "num_classes": 0, "exportable": True}
+    if wish.weights is not None:
+        asked["pretrained_cfg_overlay"] = {
+            "file": wish.weights, "source": "", "custom_load": wish.weights.endswith(".npz"),
+        }  # fmt: skip
+    try:
+        if size is not None:
+            with contextlib.suppress(TypeError):  # a network of convolutions takes any size and has no such argument
+                return timm.create_model(wish.name, img_size=size, **asked)
+        return timm.create_model(wish.name, **asked)
+    except PenultError:
+        raise
+    except Exception as error:
+        raise explain(error, wish) from error
+
+
+@contextlib.contextmanager
+def _loading() -> Iterator[list[Any]]:
+    """Record what the outermost `load_state_dict` of the block could not place: timm itself lets keys be missing."""
+    import torch
+
+    own = torch.nn.Module.load_state_dict
+    keys: list[Any] = []
+
+    def recorded(module: Any, state: Any, *rest: Any, **named: Any) -> Any:
+        result = own(module, state, *rest, **named)
+        keys.append(result)
+        return result
+
+    torch.nn.Module.load_state_dict = recorded
+    try:
+        yield keys
+    finally:
+        torch.nn.Module.load_state_dict = own
+
+
+def _fits(timm: Any, wish: Wish, model: Any, keys: Sequence[Any]) -> None:
+    """Raise `InputError` where weights are missing, or a file brings others than the last layer's."""
+    if not keys:
+        return
+    missing, extra = list(keys[-1].missing_keys), list(keys[-1].unexpected_keys)
+    if extra and wish.weights is not None:
+        extra = [key for key in extra if key not in _of_last_layer(timm, wish, model)]
+    if missing or (extra and wish.weights is not None):
+        lists = (("missing", missing), ("unknown", extra))
+        what = [f"{len(some)} {word}: {', '.join(some)}" for word, some in lists if some]
+        raise InputError(
+            f"{wish.weights or 'the weights of the hub'} does not fit {wish.name}; {'; '.join(what)}. "
+            "Give the file of this very network, or the network of this file."
+        )
+
+
+def _of_last_layer(timm: Any, wish: Wish, model: Any) -> set[str]:
+    """Return the keys that the whole network has and the one without its last layer has not."""
+    whole = timm.create_model(wish.name, pretrained=False, num_classes=2)
+    return set(whole.state_dict()) - set(model.state_dict()) | {"mask_token"}
+
+
+def _recipe(timm: Any, model: Any, wish: Wish) -> Recipe:
+    """Return the recipe of the network's own configuration, with the user's changes."""
+    data = timm.data.resolve_model_data_config(model)
+    channels, height, width = data["input_size"]
+    if channels != 3 or height != width:
+        raise InputError(f"{wish.name} wants {channels} x {height} x {width}; penult has square pictures of three colours.")
+    fits = {"center": "crop", "squash": "squash"}
+    if data["crop_mode"] not in fits or data["interpolation"] not in {"bicubic", "bilinear", "nearest"}:
+        raise InputError(
+            f"{wish.name} is evaluated with crop mode {data['crop_mode']} and {data['interpolation']} interpolation, "
+            "which penult does not have; take another network."
+        )
+    recipe = Recipe(
+        height, cast(Any, fits[data["crop_mode"]]), float(data["crop_pct"]), data["interpolation"],
+        tuple(data["mean"]), tuple(data["std"]),
+    )  # fmt: skip
+    return Recipe.from_dict({**recipe.to_dict(), **dict(wish.changes)})
+
+
+def _licence(model: Any, wish: Wish) -> str:
+    if wish.weights is not None:
+        return "not stated (local file)"
+    return str(model.pretrained_cfg.get("license") or "not stated by timm")
+
+
+def _origin(model: Any, wish: Wish) -> str:
+    if wish.weights is not None:
+        return f"file {Path(wish.weights).name}"
+    found = model.pretrained_cfg
+    return f"hf-hub:{found['hf_hub_id']}" if found.get("hf_hub_id") else str(found.get("url") or wish.name)
+
+
+def _with_maps(model: Any, size: int, name: str) -> tuple[Any, Pooling]:
+    """Return a module that gives (features, maps) where the features are the means of maps, else (features,)."""
+    import torch
+
+    from penult.zoo.views import Pooled, Viewed, view_of
+
+    probe = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        features = model(probe)
+        if not torch.is_tensor(features) or features.ndim != 2:
+            shape = tuple(features.shape) if torch.is_tensor(features) else type(features).__name__
+            raise InputError(f"{name} does not give one vector for an image but {shape}; take a network that pools.")
+        raw = model.forward_features(probe) if hasattr(model, "forward_features") else None
+        view = view_of(features, raw, getattr(model, "num_prefix_tokens", 0))
+    return (Pooled(model).eval(), "none") if view is None else (Viewed(model, view).eval(), "mean")
+

@@ -1,0 +1,109 @@
+"""Converted networks on disk: one folder each, a graph and the record of what it is.
+
+In: what was wished for, and a graph. Out: the record again, and the graph, checked. It must not know how graphs are made.
+On disk: `<cache>/backbones/<name>-<12 digits of the key>/` with `graph.onnx` and, written last, `record.json`. A folder
+can be copied to the same place on another machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from penult import store
+from penult.backbones import Backbone
+from penult.errors import DamagedFile, InputError
+from penult.pixels.recipe import Recipe
+from penult.zoo import digest
+from penult.zoo.wish import Wish
+
+log = logging.getLogger(__name__)
+
+VERSION = 1  # of the conversion: raised when the same wish would give another graph
+CURE = "choose another cache folder with --cache DIR"
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """The graph of a converted network, read when it is asked for."""
+
+    path: Path
+    sha256: str
+    recipe: Recipe
+
+    def __call__(self, recipe: Recipe, classifier: bool = False) -> bytes:
+        """Return the bytes, checked. Raises `InputError` for another recipe, `DamagedFile` for a changed file."""
+        if classifier or _in_graph(recipe) != _in_graph(self.recipe):
+            raise InputError(
+                f"{self.path.parent.name} was converted for {self.recipe.size} x {self.recipe.size} pixels, its own mean and "
+                "std, and without a classifier; name the size with the network (NAME:SIZE) to have another conversion."
+            )
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise DamagedFile(f"{self.path} cannot be read ({error.strerror}); run again, it will be converted again.") from error
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            self.path.with_name("record.json").unlink(missing_ok=True)
+            raise DamagedFile(f"{self.path} was changed since its conversion; run again, it will be converted again.")
+        return data
+
+
+def _in_graph(recipe: Recipe) -> tuple[Any, ...]:
+    return recipe.size, recipe.mean, recipe.std, recipe.channels
+
+
+def place(wish: Wish, label: str, cache: Path) -> Path:
+    """Return the folder of a wish; the same on every machine, whatever the paths of its files are."""
+    facts = {
+        "kind": wish.kind,
+        "name": Path(wish.name).name if wish.kind == "onnx" else wish.name,
+        "file": digest.of_file(wish.name if wish.kind == "onnx" else wish.weights) if _has_file(wish) else None,
+        "changes": dict(wish.changes),
+        "recipe": None if wish.recipe is None else dict(wish.recipe),
+        "output": wish.output,
+        "version": VERSION,
+    }
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return cache / "backbones" / f"{store.slug(label)}-{key[:12]}"
+
+
+def _has_file(wish: Wish) -> bool:
+    return wish.kind == "onnx" or wish.weights is not None
+
+
+def put(folder: Path, graph: bytes, record: dict[str, Any]) -> None:
+    """Write a converted network; the record comes last, so that a folder with one is whole. Raises `OutputError`."""
+    store.make_folder(folder, CURE)
+    with store.whole(folder / "graph.onnx", cure=CURE) as file:
+        file.write(graph)
+    store.write_json(folder / "record.json", {**record, "graph": hashlib.sha256(graph).hexdigest()}, cure=CURE)
+
+
+def get(folder: Path) -> Backbone | None:
+    """Return the network in a folder, or None where there is none, or one that cannot be read."""
+    try:
+        record = json.loads((folder / "record.json").read_text("utf-8"))
+        graph = record.pop("graph")
+        path = folder / "graph.onnx"
+        if not path.is_file():
+            return None
+        recipe = Recipe.from_dict(record["recipe"])
+        return Backbone.of_network(record, Shelved(path, graph, recipe))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, InputError) as error:
+        log.warning("%s cannot be used (%s) and is made again", folder, error)
+        return None
+
+
+def every(cache: Path) -> Iterator[tuple[Path, Backbone]]:
+    """Yield all converted networks of a cache with their folders, by name."""
+    folders = cache / "backbones"
+    for record in sorted(folders.glob("*/record.json")) if folders.is_dir() else []:
+        if (found := get(record.parent)) is not None:
+            yield record.parent, found
