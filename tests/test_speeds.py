@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from penult import backbones, engines
 from penult.embed import Settings, embed, known, measure_speed, speed, speeds
-from penult.embed.speeds import ENOUGH, Meter
+from penult.embed import meter as meter_room
+from penult.embed.meter import Meter
+from penult.embed.speeds import ENOUGH
 from penult.engines import Work
 from tinynet import SIDE, noise, tiny
 
@@ -50,7 +52,7 @@ def engine_at_work(streams: int = 2) -> SimpleNamespace:
 def test_networks_that_share_the_cores_are_each_said_to_be_as_fast_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two networks held their streams for 16 s; the processor gave them 8 of its seconds, and 2 more for compiling."""
     spent = [100.0]
-    monkeypatch.setattr(speeds, "_beside", lambda: spent[0])
+    monkeypatch.setattr(meter_room, "_beside", lambda: spent[0])
     meter, first, second = Meter(), engine_at_work(), engine_at_work()
     first.work.add(1000, 50.0)  # of an earlier loop
     for engine in (first, second):
@@ -65,7 +67,7 @@ def test_networks_that_share_the_cores_are_each_said_to_be_as_fast_as_alone(monk
 def test_several_threads_for_a_stream_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """More processor time than seconds: then these are what an image takes."""
     spent = [0.0]
-    monkeypatch.setattr(speeds, "_beside", lambda: spent[0])
+    monkeypatch.setattr(meter_room, "_beside", lambda: spent[0])
     meter, engine = Meter(), engine_at_work()
     meter.watch(tiny(), engine)
     engine.work.add(50, 5.0)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from penult import engines, pixels, store
 from penult.backbones import Backbone
+from penult.embed.meter import Meter
 from penult.embed.settings import Settings
-from penult.embed.speeds import Meter
 from penult.engines import Engine
 
 

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from penult import engines, pixels, store
 from penult.backbones import Backbone, thumbnail
 from penult.embed.lanes import Engines, Lane, open_cache
+from penult.embed.meter import Meter
 from penult.embed.settings import Progress, Settings, quiet
-from penult.embed.speeds import Meter, record
+from penult.embed.speeds import record
 from penult.errors import PenultError
 from penult.pixels import Failure
 
