@@ -1,0 +1,82 @@
+"""Every network of `keras.applications`, with Keras's own weights or those of a file.
+
+In: a `Wish`. Out: a `Loaded`. It must not know ONNX. It runs in the process that converts: torch and Keras are imported.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from penult.errors import InputError
+from penult.pixels.recipe import Recipe
+from penult.store.refusals import shown
+from penult.zoo import digest, keras_file
+from penult.zoo.keras_door import Order, build, find, import_keras, names
+from penult.zoo.keras_fetch import imagenet, is_official, like_imagenet
+from penult.zoo.keras_file import Checkpoint
+from penult.zoo.keras_fit import fill
+from penult.zoo.keras_layers import learnt, rescalings, state
+from penult.zoo.keras_module import quickest
+from penult.zoo.keras_recipe import recipe_of
+from penult.zoo.wish import Loaded, Wish
+
+__all__ = ["import_keras", "load", "names"]
+
+# Keras's code is under this licence; the files of weights carry none, and come from many hands.
+_LICENCE = "Apache-2.0 (Keras); weights: see https://keras.io/api/applications and the paper it names"
+
+
+def load(wish: Wish) -> Loaded:
+    """Return the network `wish.name` with its weights, and the recipe of its family.
+
+    Raises `MissingExtra`, `UnknownName`, `InputError` (weights that do not fit or cannot be fetched, a size that the
+    network cannot have) and `DamagedFile`.
+    """
+    keras = import_keras()
+    find(wish.name)
+    recipe = recipe_of(wish.name, dict(wish.changes))
+    if wish.weights is None:
+        model, like = imagenet(wish.name, recipe.size), True
+    else:
+        model, like = _from_file(wish.name, recipe, Path(wish.weights))
+    twin = functools.partial(_twin, wish.name, recipe.size, like)
+    module, pooling = quickest(model, twin, recipe)
+    return Loaded(
+        module, recipe, pooling, digest.of_state(state(model)), _LICENCE,
+        f"keras.applications {keras.__version__}", learnt(model),
+    )  # fmt: skip
+
+
+def _twin(name: str, size: int, like: bool, order: Order) -> Any:
+    return like_imagenet(name, size, order) if like else build(name, size, order)
+
+
+def _from_file(name: str, recipe: Recipe, path: Path) -> tuple[Any, bool]:
+    """Return the network with the weights of a file, and whether it is built as for ImageNet weights."""
+    with keras_file.opened(path) as file:
+        model = build(name, recipe.size)
+        like = bool(rescalings(model)) and _is_like_imagenet(name, recipe.size, model, file)
+        if like:
+            model = like_imagenet(name, recipe.size)
+        fill(model, file, name)
+    return model, like
+
+
+def _is_like_imagenet(name: str, size: int, plain: Any, file: Checkpoint) -> bool:
+    """Say which of a family's two networks a file belongs to, where ImageNet's has one more layer that only rescales.
+
+    Keras's own files are told by their digest: some were written before that layer was added to the code.
+    """
+    other = rescalings(like_imagenet(name, size))
+    if other == rescalings(plain):
+        return False
+    if is_official(name, size, file.path):
+        return True
+    if file.rescalings is None:
+        raise InputError(
+            f"{shown(file.path)} does not say whether its {name} rescales its input once or twice, and its features depend on "
+            "it; save the network itself, not a model around it, as .weights.h5 or .keras."
+        )
+    return file.rescalings >= other
