@@ -13,9 +13,11 @@ from penult.plots.curves import learning_curve, regularisation, training_curves
 from penult.plots.matrix import confusion
 from penult.plots.save import save_all
 from penult.plots.style import save
+from penult.plots.tradeoff import Point, tradeoff
 
 __all__ = [
     "Artist",
+    "Point",
     "comparison",
     "confusion",
     "learning_curve",
@@ -23,5 +25,6 @@ __all__ = [
     "reliability",
     "save",
     "save_all",
+    "tradeoff",
     "training_curves",
 ]

@@ -1,0 +1,82 @@
+"""`penult compare`: turn the words into one call, and print the table, the reason and the line to type next."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from penult.cli import show
+from penult.embed import Settings
+
+if TYPE_CHECKING:
+    from penult.compare import Comparison, Entry
+
+
+def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """`penult compare`."""
+    from penult import compare as room
+    from penult.backbones import DEFAULT
+
+    options = room.Options(
+        out=asked.out,
+        backbones=tuple(asked.backbone or DEFAULT),
+        head=asked.head,
+        budget=None if asked.budget is None else room.seconds(asked.budget),
+        sample=asked.sample,
+        seed=asked.seed,
+        settings=Settings(asked.device, asked.precision, asked.cache),
+    )
+    with show.progress(not asked.quiet) as say:
+        found = room.compare(asked.train, options, say)
+    if asked.json:
+        show.as_json({**found.to_dict(), "folder": asked.out})
+        return
+    _show(found, asked.out)
+
+
+def _show(found: Comparison, out: str) -> None:
+    engine, device, precision = found.engine
+    images = sum(found.classes.values())
+    show.out(
+        f"{images} images of {len(found.classes)} classes, each judged by a {found.options.head} head that had not seen it; "
+        f"{device} ({engine}, {precision})"
+    )
+    for text in found.notes:
+        show.out(f"note: {show.printable(text)}")
+    rows = [_row(found, entry) for entry in found.entries]
+    show.out(show.table(["", "log loss (95 % interval)", "accuracy", "images/s", "width", "front", "licence"], rows))
+    show.out("front: nothing else is both faster and better")
+    lines = [f"  {show.printable(found.label(e))}: {_adds(found, e)}" for e in found.entries if e.adds]
+    if lines:
+        show.out("what each member adds, as log loss that it takes away (95 % interval):")
+        show.out("\n".join(lines))
+    for one in found.left_out:
+        show.out(f"left out: {show.printable(one.name)}: {show.printable(one.reason)}")
+    show.out(f"written to {out}: compare.csv, figures/compare.png, figures/compare.svg, compare.json")
+    show.out(f"recommended: {show.printable(found.reason)}")
+    show.out(show.printable(found.next_line))
+
+
+def _row(found: Comparison, entry: Entry) -> list[str]:
+    scores = entry.scores
+    accuracy, speed = scores["accuracy"].value or 0.0, entry.images_per_second
+    return [
+        found.label(entry),
+        show.score(scores["log_loss"].to_dict()),
+        f"{100 * accuracy:.1f} %",
+        f"{speed:.0f}" if speed >= 10 else f"{speed:.2g}",
+        str(entry.width),
+        "*" if entry.pareto else "",
+        entry.licence,
+    ]
+
+
+def _adds(found: Comparison, entry: Entry) -> str:
+    """Return what each member adds: `lite0 0.0031 (0.0012 to 0.0050), lite2 nothing that can be measured`."""
+    if not any(gap.clear for gap in entry.adds.values()):
+        return "nobody adds anything that can be measured"
+    parts = []
+    for name, gap in entry.adds.items():
+        said = f"{gap.value:.4f} ({gap.low:.4f} to {gap.high:.4f})" if gap.clear else "nothing that can be measured"
+        parts.append(f"{found.short[name]} {said}")
+    return ", ".join(parts)

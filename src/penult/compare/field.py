@@ -1,0 +1,177 @@
+"""The features of all candidates for the same images, one candidate after the other, as far as the time goes.
+
+In: candidates, images, a budget. Out: a `Field`. It must not know how heads are combined or judged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import audit
+from penult.compare.candidates import Candidate, LeftOut
+from penult.compare.options import Budget
+from penult.embed import Embedding, Progress, Settings, embed, known, measure_speed, speed
+from penult.errors import InputError, OutputError, PenultError
+from penult.images import ImageSet
+
+OPENING = 2.0  # seconds that a candidate takes beside its images: read, compile, start the decoders
+DRAWING = 3.0  # seconds for the figure and the files
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """A candidate whose features are there; `images_per_second` is its network alone on this machine."""
+
+    candidate: Candidate
+    X: NDArray[np.float32]  # (n, d)
+    images_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What is measured: the same n images for every player.
+
+    `groups` (n,): rows of one group never stand on both sides of a split; None when every row is its own group.
+    """
+
+    players: tuple[Player, ...]
+    y: NDArray[np.intp]  # (n,)
+    classes: tuple[str, ...]
+    groups: NDArray[np.intp] | None  # (n,)
+    engine: tuple[str, str, str]
+    counts: dict[str, int]
+    notes: tuple[str, ...]
+
+
+class _Late(Exception):
+    """The time is up."""
+
+
+class Gathering:
+    """Embeds the candidates one by one, the cheapest first, and leaves out those for which there is no time.
+
+    `first` is called with the field of the first player alone, and returns the seconds that measuring it took:
+    so much is held back for each player.
+    """
+
+    def __init__(self, images: ImageSet, settings: Settings, budget: Budget, say: Progress) -> None:
+        self.images, self.settings, self.budget, self.say = images, settings, budget, say
+        self.left_out: list[LeftOut] = []
+        self._players: list[Player] = []
+        self._done: list[Embedding] = []
+        self._groups: NDArray[np.intp] | None = None  # (n,)
+        self._notes: tuple[str, ...] = images.notes
+        self._trial = 0.0
+        self._decoding = 0.0  # seconds that an image takes beside its network
+
+    def run(self, candidates: Sequence[Candidate], first: Callable[[Field], float]) -> Field:
+        """Return the field of all who were in time. Raises `InputError` where no candidate could be embedded."""
+        for candidate in candidates:
+            try:
+                self._add(candidate)
+            except OutputError:
+                raise
+            except PenultError as error:
+                self.left_out.append(LeftOut(candidate.name, str(error)))
+                continue
+            if len(self._players) == 1 and not self._trial:
+                self._trial = first(self.field())
+        if not self._players:
+            raise InputError("no network could be compared: " + "; ".join(f"{o.name}: {o.reason}" for o in self.left_out))
+        return self.field()
+
+    def field(self) -> Field:
+        """Return what there is by now."""
+        ours, ok = self._done[0], self._done[0].ok
+        counts = {
+            "images": len(ok),
+            "failed": len(ours.failures),
+            "embedded": sum(d.embedded for d in self._done),
+            "reused": sum(d.reused for d in self._done),
+        }
+        engine = (ours.engine, ours.device, ours.precision)
+        return Field(tuple(self._players), self.images.y[ok], self.images.classes, self._groups, engine, counts, self._notes)
+
+    def _add(self, candidate: Candidate) -> None:
+        needed = self._needed(candidate)
+        if self._players and needed > self._free:
+            reason = f"it would take about {_span(needed)}, and {_span(max(self._free, 0))} were left for it"
+            self.left_out.append(LeftOut(candidate.name, reason, round(needed, 1)))
+            return
+        began = time.monotonic()
+        try:
+            done = embed(
+                self.images.paths, [candidate.backbone], self.settings, self._watching(candidate), looks=not self._players
+            )
+        except _Late:
+            reason = "the time was up before it was through; what is done is kept in the cache"
+            self.left_out.append(LeftOut(candidate.name, reason, round(needed, 1)))
+            return
+        wall = time.monotonic() - began
+        if not self._fits(done, candidate):
+            return
+        X = done.block(0)  # (n, d)
+        if not self._players:
+            self._group(done, X)
+        rate = speed(candidate.backbone, self.settings) or measure_speed(candidate.backbone, self.settings)
+        if done.embedded:
+            self._decoding = max(self._decoding, (wall - OPENING) / done.embedded - 1 / rate)
+        self._players.append(Player(candidate, X, rate))
+        self._done.append(done)
+
+    @property
+    def _free(self) -> float:
+        """Seconds left for another candidate, when measuring those who are there and it, and drawing, are held back."""
+        return self.budget.left - DRAWING - self._trial * (len(self._players) + 1)
+
+    def _needed(self, candidate: Candidate) -> float:
+        """Return about how many seconds this candidate takes; 0 for the first."""
+        if not self._players:
+            return 0.0
+        missing = int((~known(candidate.backbone, self._done[0].digests[self._done[0].ok], self.settings)).sum())
+        rate = speed(candidate.backbone, self.settings)
+        if rate is None:
+            last = self._players[-1]
+            share = candidate.backbone.gflops / (last.candidate.backbone.gflops or candidate.backbone.gflops or 1.0)
+            rate = last.images_per_second / max(share, 1.0)
+        return missing * (1 / rate + self._decoding) + OPENING * (missing > 0)
+
+    def _watching(self, candidate: Candidate) -> Progress:
+        """Return what tells the user how far it is, and ends all but the first candidate when the time is up."""
+        bound = bool(self._players)
+
+        def say(step: str, done: int, total: int) -> None:
+            if bound and self._free <= 0:
+                raise _Late
+            self.say(candidate.name, done, total)
+
+        return say
+
+    def _fits(self, done: Embedding, candidate: Candidate) -> bool:
+        """Tell whether this candidate saw what the first one saw."""
+        if not done.ok.any():
+            reasons = sorted({f.reason for f in done.failures.values()})
+            raise InputError(f"none of the {len(done.ok)} images can be read ({', '.join(reasons)})")
+        if self._done and not np.array_equal(done.digests[done.ok], self._done[0].digests[self._done[0].ok]):
+            reason = "it did not see the same images as the others: some changed meanwhile, or could not be read this time"
+            self.left_out.append(LeftOut(candidate.name, reason))
+            return False
+        return True
+
+    def _group(self, done: Embedding, X: NDArray[np.float32]) -> None:
+        """Tie copies, near copies and the user's groups together, once for all."""
+        mine = None if self.images.groups is None else self.images.groups[done.ok]
+        grouping = audit.group(done.digests[done.ok], X, done.widths, mine, done.thumbnails())
+        self._groups = grouping.groups if len(np.unique(grouping.groups)) < len(X) else None
+        unread = f"{len(done.failures)} images cannot be read and are left out."
+        self._notes = (*self._notes, *grouping.notes, *([unread] if done.failures else []))
+
+
+def _span(seconds: float) -> str:
+    """Return a time as people say it: 40 s, 12 min."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

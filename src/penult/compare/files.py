@@ -1,0 +1,71 @@
+"""Where a comparison is written: claim the folder, write each file whole or not at all.
+
+In: a `Comparison`. Out: `compare.json`, `compare.csv`, `figures/compare.png` and `.svg`. It must not know how it was made.
+A folder is ours when it holds a `compare.json` of ours, which is written first ("running") and again last ("done").
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+from penult import plots, store
+from penult.compare.result import Comparison
+from penult.errors import InputError
+from penult.plots import Point
+
+RESULT = "compare.json"
+FORMAT = 1
+SCORES = ("log_loss", "accuracy", "auc", "brier", "ece")
+
+
+def claim(out: str) -> Path:
+    """Return the folder, made and marked as ours. Raises `InputError` for one that holds something else."""
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; give another folder with --out.")
+    if folder.is_dir() and any(folder.iterdir()) and not _is_ours(folder / RESULT):
+        raise InputError(
+            f"{folder} is not empty and is no comparison of penult's; nothing was touched. Give another folder with --out."
+        )
+    store.make_folder(folder)
+    store.sweep(folder)
+    store.write_json(folder / RESULT, {"penult_compare": FORMAT, "status": "running"})
+    return folder
+
+
+def write(folder: Path, found: Comparison) -> None:
+    """Write the table, the figure, and last the whole result. Raises `OutputError`."""
+    with store.whole_text(folder / "compare.csv") as file:
+        table = csv.writer(file)
+        table.writerows(_table(found))
+    points = [
+        Point(tuple(found.short[name] for name in e.members), e.images_per_second, e.scores["log_loss"], e.pareto)
+        for e in found.entries
+    ]
+    plots.save(plots.tradeoff(points), folder / "figures", "compare")
+    store.write_json(folder / RESULT, {"penult_compare": FORMAT, "status": "done", **found.to_dict()})
+
+
+def _table(found: Comparison) -> list[list[str]]:
+    """Return the lines of `compare.csv`: one an entry, the best first."""
+    bounds = [f"{score}{part}" for score in SCORES for part in ("", "_low", "_high")]
+    lines = [
+        ["name", "members", "images_per_second", *bounds, "pareto", "recommended", "width", "gflops", "params", "licence"]
+    ]
+    for e in found.entries:
+        numbers = ["" if v is None else f"{v:.6g}" for s in SCORES for v in e.scores[s].to_dict().values()]
+        marks = ["yes" if e.pareto else "no", "yes" if e is found.recommended else "no"]
+        lines.append([
+            found.label(e), " ".join(e.members), f"{e.images_per_second:.2f}", *numbers,
+            *marks, str(e.width), str(e.gflops), str(e.params), e.licence,
+        ])  # fmt: skip
+    return lines
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return "penult_compare" in json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False

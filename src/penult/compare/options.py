@@ -1,0 +1,66 @@
+"""What a comparison was asked for, and how much time it has."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from penult.backbones import DEFAULT
+from penult.embed import Settings
+from penult.errors import InputError
+
+SAMPLE = 1000  # images: enough to tell log losses a tenth apart, few enough for a coffee
+_SPAN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything that decides a comparison, apart from the images.
+
+    `backbones` are names or presets; `budget` is seconds for everything, None: as long as it takes; `sample` is how many
+    images are looked at; `groups` names a CSV column whose equal values are never split.
+    """
+
+    out: str = "penult-compare"
+    backbones: tuple[str, ...] = DEFAULT
+    head: str = "logistic"
+    budget: float | None = None
+    sample: int = SAMPLE
+    groups: str | None = None
+    seed: int = 0
+    settings: Settings = field(default_factory=Settings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, for `compare.json`."""
+        names = ("head", "budget", "sample", "groups", "seed")
+        own = {name: getattr(self, name) for name in names}
+        return {"backbones": list(self.backbones), **own, "device": self.settings.device, "precision": self.settings.precision}
+
+
+def seconds(text: str) -> float:
+    """Return the seconds that `90s`, `5m`, `1h30m` or `300` mean. Raises `InputError` for anything else, and for none."""
+    found = _SPAN.fullmatch(text.strip().lower())
+    parts = [float(part or 0) for part in found.groups()] if found else [0.0, 0.0, 0.0]
+    total = 3600 * parts[0] + 60 * parts[1] + parts[2]
+    if total <= 0:
+        raise InputError(f"a budget of {text!r} cannot be; give a time such as 90s, 5m or 1h30m (a plain number is seconds).")
+    return total
+
+
+class Budget:
+    """The time that is left; without a limit that is for ever."""
+
+    def __init__(self, limit: float | None) -> None:
+        self._began, self._limit = time.monotonic(), limit
+
+    @property
+    def left(self) -> float:
+        """Seconds until everything must be done."""
+        return float("inf") if self._limit is None else self._limit - self.spent
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the comparison began."""
+        return time.monotonic() - self._began

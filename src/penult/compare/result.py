@@ -1,0 +1,190 @@
+"""What a comparison found: every network and combination, who is on the front, what each member adds, which to take.
+
+In: evaluations on the same folds, speeds. Out: `Comparison`. It must not know how either was measured.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from penult.compare.candidates import LeftOut
+from penult.compare.field import Player
+from penult.compare.options import Options
+from penult.evaluate import Difference, Evaluation, Score, paired_difference
+
+Members = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One network, or several whose features stand side by side.
+
+    `images_per_second` is the networks alone, one after the other; `pareto`: nothing else is both as fast and as good;
+    `adds` says for each member of a combination the log loss without it minus that with it, where both were measured;
+    `behind` is this log loss minus the best one's. `gflops` counts 10^9 multiply-adds for one image.
+    """
+
+    members: tuple[str, ...]
+    scores: Mapping[str, Score]
+    images_per_second: float
+    width: int
+    gflops: float
+    params: int
+    licence: str
+    pareto: bool
+    adds: Mapping[str, Difference]
+    behind: Difference
+
+    @property
+    def log_loss(self) -> float:
+        """The log loss on images that the head had not seen."""
+        value = self.scores["log_loss"].value
+        return float("inf") if value is None else value
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        plain = ("width", "gflops", "params", "licence", "pareto")
+        return {
+            "members": list(self.members),
+            "scores": {name: score.to_dict() for name, score in self.scores.items()},
+            "images_per_second": round(self.images_per_second, 2),
+            **{name: getattr(self, name) for name in plain},
+            "adds": {name: _plain(one) for name, one in self.adds.items()},
+            "behind_best": _plain(self.behind),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What was found: `entries` by log loss, the best first; `recommended` is the one to take, `reason` says why.
+
+    `next_line` is the command that trains with it; `short` has a short name for each network; `counts` says what
+    became of the images, for all networks together.
+    """
+
+    entries: tuple[Entry, ...]
+    recommended: Entry
+    reason: str
+    next_line: str
+    left_out: tuple[LeftOut, ...]
+    short: Mapping[str, str]
+    classes: Mapping[str, int]
+    counts: Mapping[str, int]
+    engine: tuple[str, str, str]
+    machine: str
+    notes: tuple[str, ...]
+    options: Options
+    seconds: float
+
+    def label(self, entry: Entry) -> str:
+        """Return the short name of an entry: `lite0 + lite2`."""
+        return " + ".join(self.short[name] for name in entry.members)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "entries": [{"name": self.label(entry), **entry.to_dict()} for entry in self.entries],
+            "recommended": list(self.recommended.members),
+            "reason": self.reason,
+            "next": self.next_line,
+            "left_out": [asdict(one) for one in self.left_out],
+            "classes": dict(self.classes),
+            "images": dict(self.counts),
+            "engine": dict(zip(("name", "device", "precision"), self.engine, strict=True)),
+            "machine": self.machine,
+            "notes": list(self.notes),
+            "options": self.options.to_dict(),
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def entries(players: Sequence[Player], found: Mapping[Members, Evaluation]) -> tuple[Entry, ...]:
+    """Return an entry for each evaluation, the smallest log loss first."""
+    best = found[min(found, key=lambda members: (found[members].scores["log_loss"].value, len(members), members))]
+    every = [_entry([players[i] for i in members], members, found, best) for members in found]
+    every = [replace(one, pareto=not any(_beats(other, one) for other in every)) for one in every]
+    return tuple(sorted(every, key=lambda one: (one.log_loss, -one.images_per_second)))
+
+
+def _entry(players: Sequence[Player], members: Members, found: Mapping[Members, Evaluation], best: Evaluation) -> Entry:
+    whole = found[members]
+    adds = {}
+    for place, player in enumerate(players):
+        rest = members[:place] + members[place + 1 :]
+        if rest in found:
+            adds[player.candidate.name] = paired_difference(found[rest], whole)
+    backbones = [player.candidate.backbone for player in players]
+    return Entry(
+        tuple(player.candidate.name for player in players),
+        whole.scores,
+        1 / sum(1 / player.images_per_second for player in players),
+        sum(b.width for b in backbones),
+        round(sum(b.gflops for b in backbones), 3),
+        sum(b.params for b in backbones),
+        ", ".join(dict.fromkeys(b.licence for b in backbones)),
+        False,
+        adds,
+        paired_difference(whole, best),
+    )
+
+
+def _beats(one: Entry, other: Entry) -> bool:
+    """Tell whether one is at least as fast and as good, and not the same in both."""
+    mine, its = (one.images_per_second, -one.log_loss), (other.images_per_second, -other.log_loss)
+    return mine != its and mine[0] >= its[0] and mine[1] >= its[1]
+
+
+def recommend(ranked: Sequence[Entry], name: Mapping[str, str]) -> tuple[Entry, str]:
+    """Return the fastest entry whose log loss is not measurably above the best one's, and the reason in one sentence."""
+    best = ranked[0]
+    chosen = max((e for e in ranked if e is best or not e.behind.clear), key=lambda e: e.images_per_second)
+
+    def called(entry: Entry) -> str:
+        return " + ".join(name[one] for one in entry.members)
+
+    def told(gap: Difference) -> str:
+        return f"{gap.value:.4f} ({gap.low:.4f} to {gap.high:.4f})"
+
+    if chosen is not best:
+        return chosen, (
+            f"{called(chosen)} is the fastest ({rate(chosen)}) whose log loss cannot be told from the best one's, "
+            f"{called(best)} ({rate(best)}): the difference is {told(chosen.behind)}."
+        )
+    faster = [e for e in ranked if e.images_per_second > best.images_per_second]
+    if faster:
+        next_best = min(faster, key=lambda e: e.behind.value)
+        return best, (
+            f"{called(best)} has the smallest log loss, and nothing faster comes near it: {called(next_best)} "
+            f"({rate(next_best)}) is worse by {told(next_best.behind)}."
+        )
+    return best, f"{called(best)} has the smallest log loss and is the fastest."
+
+
+def rate(entry: Entry) -> str:
+    """Return an entry's speed as people read it."""
+    speed = entry.images_per_second
+    return f"{speed:.0f} images/s" if speed >= 10 else f"{speed:.2g} images/s"
+
+
+def next_line(source: str, typed: Sequence[str], options: Options) -> str:
+    """Return the command that trains with these networks, as a shell takes it."""
+    words = ["penult", "train", source]
+    for name in typed:
+        words += ["-b", name]
+    if options.head != "logistic":
+        words += ["--head", options.head]
+    settings = options.settings
+    given = {"--cache": settings.cache, "--device": settings.device, "--precision": settings.precision}
+    for option, value in given.items():
+        if isinstance(value, str) and value != "auto":
+            words += [option, value]
+    if options.groups is not None:
+        words += ["--groups", options.groups]
+    return shlex.join(words)
+
+
+def _plain(gap: Difference) -> dict[str, float]:
+    return {"value": gap.value, "low": gap.low, "high": gap.high}
