@@ -1,0 +1,253 @@
+"""Any network of timm: what penult computes from a file is what timm computes from it; needs the extra `timm`."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from penult import Embedder, backbones, zoo
+from penult.errors import DamagedFile, InputError, UnknownName
+from rivals import drawn_photos, error, timm_features, wrong_transforms
+
+pytestmark = [
+    pytest.mark.timm,
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.skipif(
+        not all(importlib.util.find_spec(n) for n in ("torch", "torchvision", "timm", "onnxscript")),
+        reason="the extra `timm` is not installed: pip install 'penult[timm]'",
+    ),
+]
+
+NETWORKS = {
+    "resnet50": "mean",
+    "inception_v3": "mean",
+    "legacy_xception": "mean",
+    "vit_tiny_patch16_224": "none",  # class token
+    "vit_wee_patch16_reg1_gap_256": "mean",  # average of the tokens
+    "convnext_atto": "none",  # a norm behind the pooling
+    "efficientnet_b0": "mean",
+    "mobilenetv2_100": "mean",
+    "mobilenetv3_small_100": "none",  # a layer behind the pooling
+}
+
+
+def save(model: Any, path: Path) -> Path:
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of one of timm's smallest networks."""
+    timm = backbones.import_timm()
+    import torch
+
+    torch.manual_seed(0)
+    return save(timm.create_model("test_resnet"), tmp_path_factory.mktemp("weights") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for the module: what is converted once stays."""
+    return tmp_path_factory.mktemp("shelf")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_features_of_files_are_those_that_timm_computes(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """End to end in f32: within a hundredth of what tells the photos apart, and within a tenth of any wrong recipe."""
+    timm = backbones.import_timm()
+    import torch
+
+    torch.manual_seed(0)
+    whole = timm.create_model(name)
+    file = save(whole, tmp_path / "weights.safetensors")
+    model = timm.create_model(name, num_classes=0).eval()
+    state = {k: v for k, v in whole.state_dict().items() if k in model.state_dict()}
+    model.load_state_dict(state)
+    config = timm.data.resolve_model_data_config(model)
+
+    paths = some_photos(request, 50) or drawn_photos(tmp_path)
+    ours = Embedder(f"{name}@{file}", precision="f32").transform(paths)
+    theirs = timm_features(model, timm.data.create_transform(**config, is_training=False), paths)
+    assert ours.shape == theirs.shape
+    off = error(ours, theirs)
+    assert off <= 1e-2
+    few = paths[:8]
+    for wrong, transform in wrong_transforms(timm, config).items():
+        assert off <= error(timm_features(model, transform, few), theirs[:8]) / 10, wrong
+
+    found = zoo.find(f"{name}@{file}")
+    assert found.pooling == NETWORKS[name]
+    assert found.recipe.mean == tuple(config["mean"]) and found.recipe.size == config["input_size"][1]
+
+
+def some_photos(request: pytest.FixtureRequest, count: int) -> list[Path]:
+    """Return real photos where there are some, cats and dogs in turn; else none."""
+    try:
+        folder = request.getfixturevalue("real_photos")
+    except pytest.skip.Exception:
+        return []
+    pairs = zip(sorted((folder / "train/cat").iterdir()), sorted((folder / "train/dog").iterdir()), strict=False)
+    return [path for pair in pairs for path in pair][:count]
+
+
+def test_after_the_conversion_no_torch_is_imported_and_the_start_is_quick(tiny: Path, shelf: Path, tmp_path: Path) -> None:
+    name = f"test_resnet@{tiny}"
+    zoo.find(name, cache=shelf)
+    photo = drawn_photos(tmp_path, 1)[0]
+    script = (
+        "import sys; from penult.cli import main; "
+        f"code = main(['embed', {str(photo)!r}, '-b', {name!r}, '--out', {str(tmp_path / 'f.h5')!r}, '-q', '--cache', {str(shelf)!r}]); "
+        "print(code, sorted(m for m in ('torch', 'timm', 'torchvision', 'onnxscript', 'keras') if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_a_checkpoint_of_any_number_of_classes_and_any_format_gives_the_same_backbone(tiny: Path, shelf: Path, tmp_path: Path) -> None:
+    timm = backbones.import_timm()
+    import torch
+    from safetensors.torch import load_file
+
+    state = load_file(tiny)
+    fine_tuned = timm.create_model("test_resnet", num_classes=5)
+    fine_tuned.load_state_dict({**state, "fc.weight": torch.zeros(5, state["fc.weight"].shape[1]), "fc.bias": torch.zeros(5)})
+    torch.save({"state_dict": {f"module.{k}": v for k, v in fine_tuned.state_dict().items()}}, tmp_path / "other.pth")
+    first, second = (zoo.find(f"test_resnet@{path}", cache=shelf) for path in (tiny, tmp_path / "other.pth"))
+    assert first.weights == second.weights and first.digest == second.digest
+    assert (first.name, second.name) == ("test_resnet@tiny.safetensors", "test_resnet@other.pth")
+
+
+def test_another_input_size_is_part_of_the_name(tiny: Path, shelf: Path) -> None:
+    small = zoo.find(f"test_resnet@{tiny}:96", cache=shelf)
+    assert small.recipe.size == 96 and small.name.endswith(":96")
+    assert small.digest != zoo.find(f"test_resnet@{tiny}", cache=shelf).digest
+    assert zoo.find(f"test_resnet@{tiny}", size=96, cache=shelf).digest == small.digest
+
+
+def test_weights_that_do_not_fit_are_refused_with_every_key(tiny: Path, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    state = load_file(tiny)
+    state["stranger.weight"] = torch.zeros(3)
+    gone = [key for key in state if key.startswith("layer1.") and "batches" not in key]
+    for key in gone:
+        del state[key]
+    torch.save(state, tmp_path / "bad.pth")
+    with pytest.raises(InputError) as caught:
+        zoo.find(f"test_resnet@{tmp_path / 'bad.pth'}")
+    text = str(caught.value)
+    assert "stranger.weight" in text and all(key in text for key in gone) and f"{len(gone)} missing" in text
+
+    state = load_file(tiny)
+    state["conv1.0.weight"] = torch.zeros(7, 3, 3, 3)
+    state["layer1.0.conv1.weight"] = torch.zeros(1, 1, 1, 1)
+    torch.save(state, tmp_path / "shape.pth")
+    with pytest.raises(InputError, match=r"(?s)conv1\.0\.weight.*layer1\.0\.conv1\.weight"):
+        zoo.find(f"test_resnet@{tmp_path / 'shape.pth'}")
+
+
+def test_a_file_that_would_run_code_or_is_no_checkpoint_is_refused(tiny: Path, tmp_path: Path) -> None:
+    timm = backbones.import_timm()
+    import torch
+
+    torch.save(timm.create_model("test_resnet"), tmp_path / "whole.pth")
+    with pytest.raises(InputError, match="more than weights"):
+        zoo.find(f"test_resnet@{tmp_path / 'whole.pth'}")
+    (tmp_path / "junk.safetensors").write_bytes(b"no weights at all" * 9)
+    with pytest.raises(DamagedFile, match=r"junk\.safetensors is not a checkpoint"):
+        zoo.find(f"test_resnet@{tmp_path / 'junk.safetensors'}")
+    renamed = tmp_path / "tiny-00000000.safetensors"
+    renamed.write_bytes(tiny.read_bytes())
+    with pytest.raises(DamagedFile, match="does not begin with 00000000"):
+        zoo.find(f"test_resnet@{renamed}")
+
+
+def test_networks_that_penult_cannot_feed_are_refused_by_name() -> None:
+    from penult.zoo.from_timm import load
+    from penult.zoo.wish import Wish
+
+    with pytest.raises(UnknownName, match="did you mean resnet50"):
+        load(Wish("timm", "resnet5O"))
+    with pytest.raises(UnknownName, match=r"resnet50\.a1_in1k|resnet50\."):
+        load(Wish("timm", "resnet50.a1_in2k"))
+
+
+def test_a_network_without_one_vector_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pools nothing gives maps; the message says their shape."""
+    timm = backbones.import_timm()
+    from penult.zoo.from_timm import _with_maps
+
+    model = timm.create_model("test_resnet", num_classes=0, global_pool="").eval()
+    with pytest.raises(InputError, match=r"one vector for an image but \(2, "):
+        _with_maps(model, 64, "test_resnet")
+
+
+def test_the_hub_is_asked_as_timm_asks_it_and_an_offline_machine_is_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tiny: Path
+) -> None:
+    """At the boundary: the repository and file that the hub's own library is asked for, and both of its answers."""
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError
+    from timm.models import _hub
+
+    from penult.zoo.from_timm import load
+    from penult.zoo.wish import Wish
+
+    asked: list[tuple[str, str, str | None]] = []
+
+    def download(repo_id: str, filename: str, revision: str | None = None, **_: Any) -> str:
+        asked.append((repo_id, filename, revision))
+        return str(tiny)
+
+    monkeypatch.setattr(_hub, "hf_hub_download", download)
+    assert huggingface_hub.hf_hub_download is not download
+    got = load(Wish("timm", "test_resnet.r160_in1k"))
+    assert asked == [("timm/test_resnet.r160_in1k", "model.safetensors", None)]
+    assert got.source.endswith("hf-hub:timm/test_resnet.r160_in1k") and got.licence == "apache-2.0"
+
+    def offline(*_: Any, **__: Any) -> str:
+        raise LocalEntryNotFoundError("no connection and nothing in the cache")
+
+    monkeypatch.setattr(_hub, "hf_hub_download", offline)
+    with pytest.raises(InputError, match=r"penult backbones --fetch test_resnet\.r160_in1k"):
+        load(Wish("timm", "test_resnet.r160_in1k"))
+
+
+def test_without_a_name_server_nothing_is_retried_and_the_place_of_the_file_is_told(tmp_path: Path) -> None:
+    """The tests' machines have no hub; the whole road from the name to the message takes seconds."""
+    with pytest.raises(InputError) as caught:
+        zoo.find("test_resnet.r160_in1k", cache=tmp_path)
+    assert str(zoo.place_of("test_resnet.r160_in1k", cache=tmp_path)) in str(caught.value)
+    assert "--fetch test_resnet.r160_in1k" in str(caught.value)
+
+
+def test_the_table_knows_what_timm_has() -> None:
+    rows = {row.name: row for row in zoo.listing("test_resnet*")}
+    known = rows["test_resnet.r160_in1k"]
+    assert (known.source, known.state, known.size, known.licence) == ("timm", "", 160, "apache-2.0")
+    timm = backbones.import_timm()
+    model = timm.create_model("test_resnet", num_classes=0)
+    assert known.params == sum(p.numel() for p in model.parameters()) and known.width == model.num_features
+    with pytest.raises(UnknownName, match="did you mean"):
+        zoo.listing("resnet5O")
+
+
+def test_features_do_not_change_by_the_maps_that_are_found(tiny: Path, shelf: Path) -> None:
+    """The means of the maps are the features, on the engine as well."""
+    from penult import engines
+
+    found = zoo.find(f"test_resnet@{tiny}", cache=shelf)
+    size = found.recipe.size
+    pixels = np.random.default_rng(0).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
+    maps = engines.open_engine(found, precision="f32", output="maps")(pixels)
+    assert np.allclose(maps.mean((2, 3)), engines.open_engine(found, precision="f32")(pixels), atol=1e-5)
