@@ -160,7 +160,7 @@ def test_training_and_predicting_from_feature_files(trained: Path, tmp_path: Pat
     ("words", "says"),
     [
         (["train", "nowhere"], "nowhere"),
-        (["train", "photos", "-b", "resnet"], "unknown backbone 'resnet'"),
+        (["train", "photos", "-b", "efficientnet_light0"], "unknown backbone 'efficientnet_light0'"),
         (["train", "photos", "--head", "forest"], "unknown head 'forest'"),
         (["train", "photos", "--clip", "0.9"], "--clip '0.9' is not"),
         (["train", "photos", "--precision", "int8"], "int8"),

@@ -27,7 +27,8 @@ class Crashed(Exception):
 def start(*arguments: str, threads: int = 1, shown: bool = False) -> subprocess.Popen[bytes]:
     """Start this interpreter with this search path and pipes to it, deaf to the terminal's Ctrl-C.
 
-    `threads` is how many its libraries may use; with `shown` what they write to standard error is seen. Raises `OutputError` where no process can be started.
+    `threads` is how many its libraries may use; with `shown` what they write to standard error is seen. Raises
+    `OutputError` where no process can be started.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     environment |= {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}

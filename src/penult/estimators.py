@@ -28,7 +28,8 @@ _SHOWN = 5
 class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Turn images into feature rows: `transform(images)` is (n, d) float32, d the sum of the backbones' widths.
 
-    `backbone`: a name or several, each as `penult.zoo.find` takes it: built in, of timm or Keras, a file. `fit` learns nothing. Images that cannot be read raise `InputError`, all of them named.
+    `backbone`: a name or several, each as `penult.zoo.find` takes it: built in, of timm or Keras, a file, a preset. `fit`
+    learns nothing. Images that cannot be read raise `InputError`, all of them named.
     """
 
     def __init__(
@@ -161,7 +162,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _networks(names: str | Sequence[str], fit: str | None, cache: str | bool | None) -> tuple[Backbone, ...]:
-    changes = {} if fit is None else {"fit": fit}
+    changes: dict[str, Any] = {} if fit is None else {"fit": fit}
     return tuple(zoo.find(n, cache=cache, **changes) for n in zoo.expand([names] if isinstance(names, str) else names))
 
 

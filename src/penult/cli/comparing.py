@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult compare`."""
     from penult import compare as room
+    from penult import zoo
     from penult.backbones import DEFAULT
 
     options = room.Options(
@@ -23,6 +24,10 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         head=asked.head,
         budget=None if asked.budget is None else room.seconds(asked.budget),
         sample=asked.sample,
+        groups=asked.groups,
+        fit=asked.fit,
+        pooling=asked.pooling,
+        recipe=None if asked.recipe is None else zoo.parse_recipe(asked.recipe),
         seed=asked.seed,
         settings=Settings(asked.device, asked.precision, asked.cache),
     )

@@ -36,7 +36,9 @@ def _list(asked: argparse.Namespace) -> None:
         for name, members in zoo.PRESETS.items():
             show.out(f"  {name}: {', '.join(members)}\n    {zoo.WHY[name]}")
         show.out(f"\nconverted networks are kept in {zoo.root_of(asked.cache) / 'backbones'}")
-        show.out("more: `penult backbones 'resnet*'` asks timm and Keras, where they are installed (penult[timm], penult[keras])")
+        show.out(
+            "more: `penult backbones 'resnet*'` asks timm and Keras, where they are installed (penult[timm], penult[keras])"
+        )
 
 
 def _cells(row: Listed, rate: float | None) -> list[str]:

@@ -170,8 +170,8 @@ def _compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         commands,
         "compare",
         "find the backbones, alone or together, that suit these photos and this machine",
-        "TRAIN is laid out as for `train`. A stratified sample is embedded by every candidate, and the same folds judge each of\n"
-        "them, every pair and every trio: log loss against images/s, and what each member adds. It ends with the line to type next.",
+        "TRAIN is laid out as for `train`. Every candidate embeds a stratified sample; the same folds judge each of them,\n"
+        "every pair and every trio: log loss against images/s, and what each member adds. It ends with the line to type next.",
     )
     p.add_argument("train", metavar="TRAIN", help="labelled images")
     _seeing(p)
@@ -196,7 +196,9 @@ def _backbones(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     p.add_argument("--fetch", action="append", metavar="NAME", help="get weights and convert them now; repeat for several")
     p.add_argument("--show-recipe", metavar="NAME", help="print how a network sees, as the .recipe.json of an ONNX file")
     p.add_argument("--cache", metavar="DIR", help="cache folder (default: the user's)")
-    p.add_argument("--precision", default="auto", choices=("auto", "f32", "bf16", "int8"), help="of the images/s (default: auto)")
+    p.add_argument(
+        "--precision", default="auto", choices=("auto", "f32", "bf16", "int8"), help="of the images/s (default: auto)"
+    )
     p.add_argument("--json", action="store_true", help="JSON on standard output instead of text")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
 

@@ -32,7 +32,7 @@ def compare(source: str, options: Options | None = None, say: Progress = quiet) 
     heads.check(options.head)
     sample = draw(images.scan_labelled(source, groups=options.groups), options.sample, options.seed)
     folder = files.claim(options.out)
-    found, left_out = candidates.gather(options.backbones, options.settings.cache, budget, say)
+    found, left_out = candidates.gather(options, budget, say)
     with Bench(options.head, options.seed, len(sample), budget, say) as bench:
         gathering = Gathering(sample, options.settings, budget, say)
         field = gathering.run(found, bench.one)

@@ -5,12 +5,13 @@ It must not know images, features or heads.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from penult import zoo
 from penult.backbones import Backbone
-from penult.compare.options import Budget
+from penult.compare.options import Budget, Options
 from penult.embed import Progress
 from penult.errors import InputError, PenultError, UnknownName
 
@@ -33,21 +34,19 @@ class LeftOut:
     seconds: float | None = None
 
 
-def gather(
-    typed: Sequence[str], cache: str | bool | None, budget: Budget, say: Progress
-) -> tuple[list[Candidate], list[LeftOut]]:
+def gather(options: Options, budget: Budget, say: Progress) -> tuple[list[Candidate], list[LeftOut]]:
     """Return the networks that can be had, those with the fewest multiply-adds first, and those that cannot, with the reason.
 
     Raises `UnknownName` for a name that is nobody's, `InputError` where no network is left.
     """
     found: dict[str, tuple[str, Backbone]] = {}
     left_out = []
-    for name in zoo.expand(typed):
+    for name in zoo.expand(options.backbones):
         if budget.left <= 0 and found:
             left_out.append(LeftOut(name, "the time was used up before it was looked for"))
             continue
         try:
-            backbone = zoo.find(name, cache=cache, say=say)
+            backbone = options.find(name, say)
         except UnknownName:
             raise
         except PenultError as error:
@@ -67,15 +66,14 @@ def short(names: Sequence[str]) -> dict[str, str]:
 
     What is cut ends at a sign between words, and nothing is cut that two names need to be told apart.
     """
-    bare = [name.split(".", 1)[0] if "/" not in name else name for name in names]
-    if len(set(bare)) < len(names):
-        bare = list(names)
-    if len(names) > 1:
-        shared = 0
-        for signs in zip(*bare, strict=False):
-            if len(set(signs)) > 1:
-                break
-            shared += 1
-        cut = max(bare[0][:shared].rfind(sign) for sign in "_-:/.") + 1
-        bare = [name[cut:] or name for name in bare]
-    return dict(zip(names, bare, strict=True))
+    plain = [name.split(".", 1)[0] if "/" not in name else name for name in names]
+    bare = plain if _apart(plain) else list(names)
+    shared = os.path.commonprefix(bare)
+    cut = max(shared.rfind(sign) for sign in "_-:/.") + 1
+    cropped = [name[cut:] for name in bare]
+    return dict(zip(names, cropped if len(names) > 1 and _apart(cropped) else bare, strict=True))
+
+
+def _apart(names: Sequence[str]) -> bool:
+    """Tell whether these are names, each another."""
+    return all(names) and len(set(names)) == len(names)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from penult.backbones import DEFAULT
-from penult.embed import Settings
+from penult import zoo
+from penult.backbones import DEFAULT, Backbone
+from penult.embed import Progress, Settings
 from penult.errors import InputError
 
 SAMPLE = 1000  # images: enough to tell log losses a tenth apart, few enough for a coffee
@@ -20,7 +22,8 @@ class Options:
     """Everything that decides a comparison, apart from the images.
 
     `backbones` are names or presets; `budget` is seconds for everything, None: as long as it takes; `sample` is how many
-    images are looked at; `groups` names a CSV column whose equal values are never split.
+    images are looked at; `groups` names a CSV column whose equal values are never split; `fit`, `pooling` and `recipe` are
+    those of `penult.train.Options`.
     """
 
     out: str = "penult-compare"
@@ -29,12 +32,20 @@ class Options:
     budget: float | None = None
     sample: int = SAMPLE
     groups: str | None = None
+    fit: str | None = None
+    pooling: str | None = None
+    recipe: Mapping[str, Any] | None = None
     seed: int = 0
     settings: Settings = field(default_factory=Settings)
 
+    def find(self, name: str, say: Progress) -> Backbone:
+        """Return the network of a name, as these options want it."""
+        changes = {} if self.fit is None else {"fit": self.fit}
+        return zoo.find(name, self.pooling, cache=self.settings.cache, recipe=self.recipe, say=say, **changes)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for `compare.json`."""
-        names = ("head", "budget", "sample", "groups", "seed")
+        names = ("head", "budget", "sample", "groups", "fit", "pooling", "recipe", "seed")
         own = {name: getattr(self, name) for name in names}
         return {"backbones": list(self.backbones), **own, "device": self.settings.device, "precision": self.settings.precision}
 

@@ -181,8 +181,12 @@ def next_line(source: str, typed: Sequence[str], options: Options) -> str:
     for option, value in given.items():
         if isinstance(value, str) and value != "auto":
             words += [option, value]
-    if options.groups is not None:
-        words += ["--groups", options.groups]
+    for option, word in {"--groups": options.groups, "--fit": options.fit, "--pooling": options.pooling}.items():
+        if word is not None:
+            words += [option, word]
+    if options.recipe:
+        told = {k: ",".join(map(str, v)) if isinstance(v, list | tuple) else v for k, v in options.recipe.items()}
+        words += ["--recipe", *(f"{name}={value}" for name, value in told.items())]
     return shlex.join(words)
 
 

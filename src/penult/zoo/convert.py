@@ -31,7 +31,9 @@ def work(sent: Iterator[Order]) -> Iterator[dict[str, Any]]:
             raise InputError(f"{order.label} does not fit into this machine's memory; take a smaller sibling.") from error
         except Exception as error:  # a library's own failure: name the network, never show a traceback
             text = " ".join(str(error).split())[:400]
-            raise InputError(f"{order.label} cannot be converted: {type(error).__name__}: {text}; take another network.") from error
+            raise InputError(
+                f"{order.label} cannot be converted: {type(error).__name__}: {text}; take another network."
+            ) from error
         shelf.put(order.folder, graph, backbone.to_dict())
         yield backbone.to_dict()
 
@@ -93,7 +95,7 @@ def _width(graph: bytes, label: str) -> int:
     dims = [d.dim_value for d in outputs["features"]]
     if len(dims) != 2 or dims[1] < 1:
         raise InputError(f"{label} gives features of the shape {dims}, and not one vector for an image; take another network.")
-    return dims[1]
+    return int(dims[1])
 
 
 def _runs(backbone: Backbone) -> None:

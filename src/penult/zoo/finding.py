@@ -20,8 +20,8 @@ from penult.aside import Aside, Crashed
 from penult.backbones import Backbone
 from penult.errors import InputError, MissingExtra, PenultError, unknown
 from penult.zoo import names, shelf
-from penult.zoo.wish import Order, Wish
 from penult.zoo.names import Spec
+from penult.zoo.wish import Order, Wish
 
 Say = Callable[[str, int, int], None]
 GEOMETRY = ("fit", "crop", "interpolation")  # done on pixels; every other setting of a recipe is part of the graph
@@ -88,11 +88,12 @@ def place_of(name: str, cache: str | Path | bool | None = None) -> Path | None:
 def _wish(spec: Spec, changes: Mapping[str, Any], recipe: Mapping[str, Any] | None) -> Wish:
     asked = tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in changes.items()))
     if spec.kind != "onnx":
-        assert spec.kind != "built-in"
-        return Wish(spec.kind, spec.name, spec.file, asked)
+        return Wish("keras" if spec.kind == "keras" else "timm", spec.name, spec.file, asked)
     settings = dict(recipe) if recipe is not None else _beside(spec.name)
     output = settings.pop("output", None) if settings is not None else None
-    known = None if settings is None else tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in settings.items()))
+    known = (
+        None if settings is None else tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in settings.items()))
+    )
     return Wish("onnx", spec.name, None, asked, known, output)
 
 

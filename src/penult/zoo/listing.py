@@ -24,7 +24,7 @@ MEASURED = 60  # networks of timm whose width and work are found by building the
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One network of the table; what is not known without its weights is None. `backbone` is there where it can be used now."""
+    """One network of the table; what is not known without its weights is None; `backbone` only where it is ready."""
 
     name: str
     source: str
@@ -87,7 +87,9 @@ def _ask(work: str, pattern: str) -> list[Listed]:
         try:
             return list(child.answers())
         except Crashed as error:
-            raise PenultError(f"asking {work.split('_', maxsplit=1)[0]} for its networks failed ({error}); is it whole?") from error
+            raise PenultError(
+                f"asking {work.split('_', maxsplit=1)[0]} for its networks failed ({error}); is it whole?"
+            ) from error
 
 
 def timm_rows(sent: Iterable[str]) -> Iterator[Listed]:

@@ -46,7 +46,9 @@ class Shelved:
         try:
             data = self.path.read_bytes()
         except OSError as error:
-            raise DamagedFile(f"{self.path} cannot be read ({error.strerror}); run again, it will be converted again.") from error
+            raise DamagedFile(
+                f"{self.path} cannot be read ({error.strerror}); run again, it will be converted again."
+            ) from error
         if hashlib.sha256(data).hexdigest() != self.sha256:
             self.path.with_name("record.json").unlink(missing_ok=True)
             raise DamagedFile(f"{self.path} was changed since its conversion; run again, it will be converted again.")
@@ -59,10 +61,11 @@ def _in_graph(recipe: Recipe) -> tuple[Any, ...]:
 
 def place(wish: Wish, label: str, cache: Path) -> Path:
     """Return the folder of a wish; the same on every machine, whatever the paths of its files are."""
+    file = wish.name if wish.kind == "onnx" else wish.weights
     facts = {
         "kind": wish.kind,
         "name": Path(wish.name).name if wish.kind == "onnx" else wish.name,
-        "file": digest.of_file(wish.name if wish.kind == "onnx" else wish.weights) if _has_file(wish) else None,
+        "file": None if file is None else digest.of_file(file),
         "changes": dict(wish.changes),
         "recipe": None if wish.recipe is None else dict(wish.recipe),
         "output": wish.output,
@@ -70,10 +73,6 @@ def place(wish: Wish, label: str, cache: Path) -> Path:
     }
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return cache / "backbones" / f"{store.slug(label)}-{key[:12]}"
-
-
-def _has_file(wish: Wish) -> bool:
-    return wish.kind == "onnx" or wish.weights is not None
 
 
 def put(folder: Path, graph: bytes, record: dict[str, Any]) -> None:
