@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from os.path import isfile  # Path's own raises for a name that is too long
 from pathlib import Path
 from typing import Literal
 
@@ -67,7 +68,7 @@ def understand(text: str) -> Spec:
     if name.lower().endswith(".onnx"):
         if file is not None:
             raise InputError(f"{text}: an ONNX file holds its own weights; leave out what follows @.")
-        if not Path(name).is_file():
+        if not isfile(name):
             raise InputError(f"{name}: there is no such file; give the path of an ONNX file, or a network's name.")
         return Spec("onnx", name, None, size)
     if name in backbones.names():
@@ -79,11 +80,11 @@ def understand(text: str) -> Spec:
 
 def _file(text: str) -> tuple[str, str | None]:
     """Split at an `@` that has a file behind it."""
-    if text.lower().endswith(".onnx") and Path(text).is_file():
+    if any(path.lower().endswith(".onnx") and isfile(path) for path in (text, _size(text)[0])):
         return text, None
     for at in (i for i, sign in enumerate(text) if sign == "@"):
         rest = text[at + 1 :]
-        if Path(rest).is_file() or Path(_size_behind(rest)[0]).is_file():
+        if isfile(rest) or isfile(_size(rest)[0]):
             return text[:at], rest
     if "@" in text and not text.startswith("hf-hub:"):
         name, rest = text.split("@", 1)
@@ -99,7 +100,7 @@ def _size(name: str) -> tuple[str, int | None]:
 
 
 def _size_behind(file: str) -> tuple[str, int | None]:
-    return (file, None) if Path(file).is_file() else _size(file)
+    return (file, None) if isfile(file) else _size(file)
 
 
 def _nonempty(name: str, text: str) -> str:

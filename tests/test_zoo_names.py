@@ -1,0 +1,88 @@
+"""What a name says: its source, a file, an input size; and what presets stand for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penult import backbones, zoo
+from penult.errors import InputError
+from penult.zoo.names import PRESETS, WHY, Spec, expand, understand
+
+
+@pytest.fixture
+def file(in_folder: Path) -> str:
+    Path("my.weights.h5").write_bytes(b"x")
+    return "my.weights.h5"
+
+
+@pytest.mark.parametrize(
+    ("text", "spec"),
+    [
+        ("efficientnet_lite0", Spec("built-in", "efficientnet_lite0")),
+        ("efficientnet_lite0:300", Spec("built-in", "efficientnet_lite0", None, 300)),
+        ("resnet50", Spec("timm", "resnet50")),
+        ("resnet50.a1_in1k:288", Spec("timm", "resnet50.a1_in1k", None, 288)),
+        ("hf-hub:owner/model", Spec("timm", "hf-hub:owner/model")),
+        ("hf-hub:owner/model@v2", Spec("timm", "hf-hub:owner/model@v2")),
+        ("hf-hub:owner/model@v2:224", Spec("timm", "hf-hub:owner/model@v2", None, 224)),
+        ("keras:Xception", Spec("keras", "Xception")),
+        ("keras:Xception:224", Spec("keras", "Xception", None, 224)),
+        ("keras:Xception@my.weights.h5", Spec("keras", "Xception", "my.weights.h5")),
+        ("resnet50@my.weights.h5:160", Spec("timm", "resnet50", "my.weights.h5", 160)),
+        ("hf-hub:owner/model@my.weights.h5", Spec("timm", "hf-hub:owner/model", "my.weights.h5")),
+    ],
+)
+def test_a_name_in_its_parts(text: str, spec: Spec, file: str) -> None:
+    assert understand(text) == spec
+
+
+def test_an_onnx_file_may_have_any_signs_in_its_path(in_folder: Path) -> None:
+    path = in_folder / "a@b:7.onnx"
+    path.write_bytes(b"")
+    assert understand(str(path)) == Spec("onnx", str(path))
+    assert understand(f"{path}:96") == Spec("onnx", str(path), None, 96)
+    assert understand(str(path)).label == "a@b:7.onnx"
+
+
+def test_results_name_a_file_without_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    path.write_bytes(b"")
+    assert understand(f"keras:ResNet50@{path}:200").label == "keras:ResNet50@w.pth:200"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("resnet50@nowhere.pth", r"nowhere\.pth: there is no such file"),
+        ("nowhere.onnx", "there is no such file"),
+        ("keras:", "names no network"),
+        ("", "names no network"),
+        (" resnet50", "names no network"),
+        ("efficientnet_lite0@my.weights.h5", "tf_efficientnet_lite0"),
+    ],
+)
+def test_what_cannot_be_is_said(text: str, says: str, file: str) -> None:
+    with pytest.raises(InputError, match=says):
+        understand(text)
+
+
+def test_presets_stand_for_their_networks_and_each_has_a_reason() -> None:
+    assert expand(["lite", "efficientnet_lite0", "keras:Xception", "seed"]) == (
+        *backbones.DEFAULT, "keras:Xception", "keras:ResNet50", "keras:InceptionV3",
+    )  # fmt: skip
+    assert PRESETS.keys() == WHY.keys() and all(len(members) == 3 for members in PRESETS.values())
+
+
+@given(st.lists(st.sampled_from([*PRESETS, "a", "b", "keras:Xception"])))
+def test_expanding_is_done_once_and_for_all(names: list[str]) -> None:
+    once = expand(names)
+    assert expand(once) == once and len(set(once)) == len(once)
+
+
+def test_a_size_in_the_name_is_the_size_of_the_recipe() -> None:
+    assert zoo.find("efficientnet_lite0:96").digest == zoo.find("efficientnet_lite0", size=96).digest
+    assert zoo.find("efficientnet_lite0").recipe.size == 224
