@@ -5,7 +5,6 @@ It must not know images, features or heads.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,8 +67,9 @@ def short(names: Sequence[str]) -> dict[str, str]:
     """
     plain = [name.split(".", 1)[0] if "/" not in name else name for name in names]
     bare = plain if _apart(plain) else list(names)
-    shared = os.path.commonprefix(bare)
-    cut = max(shared.rfind(sign) for sign in "_-:/.") + 1
+    first, last = min(bare), max(bare)  # what these two begin with, all do
+    shared = next((i for i, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    cut = max(first[:shared].rfind(sign) for sign in "_-:/.") + 1
     cropped = [name[cut:] for name in bare]
     return dict(zip(names, cropped if len(names) > 1 and _apart(cropped) else bare, strict=True))
 

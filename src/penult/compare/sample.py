@@ -38,7 +38,6 @@ def _shares(counts: NDArray[np.intp], size: int) -> list[int]:
     """Return how many images of each class are kept (k,): largest remainders, but `FEW` of each or all that there are."""
     exact = size * counts / counts.sum()  # (k,)
     kept = np.maximum(exact.astype(int), np.minimum(counts, FEW))  # (k,)
-    rest = size - int(kept.sum())
-    for c in np.argsort(exact.astype(int) - exact, kind="stable")[: max(0, rest)]:
-        kept[c] += kept[c] < counts[c]
+    for _ in range(size - int(kept.sum())):
+        kept[np.argmax(np.where(kept < counts, exact - kept, -np.inf))] += 1
     return [int(m) for m in kept]

@@ -6,6 +6,7 @@ Comes in: axes whose layout is done, marks with a text each. Goes out: the texts
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,21 +42,22 @@ class Mark:
 def place(figure: Figure, ax: Axes, marks: Sequence[Mark], line: Sequence[Mark]) -> None:
     """Label the marks, the first ones first, where that covers the least; `line` are the marks that a line joins."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.patheffects import withStroke
 
     renderer = FigureCanvasAgg(figure).get_renderer()
     if (engine := figure.get_layout_engine()) is not None:
         engine.execute(figure)  # where things are in pixels is known only then
     taken: Taken = list(_obstacles(ax, marks, line))
     inside = ax.get_window_extent(renderer)
-    halo = [withStroke(linewidth=3, foreground="white")]
-    for mark in marks:
-        if mark.text:
-            text = ax.annotate(
-                mark.text, (mark.x, mark.y), xytext=(0, 0), textcoords="offset points", fontsize=11,
-                fontweight="bold" if mark.bold else "normal", zorder=6, path_effects=halo,
-            )  # fmt: skip
-            _move(text, _spots(ax, mark), text.get_window_extent(renderer), taken, inside)
+    ground = {"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # see `style.save`
+        for mark in marks:
+            if mark.text:
+                text = ax.annotate(
+                    mark.text, (mark.x, mark.y), xytext=(0, 0), textcoords="offset points", fontsize=11,
+                    fontweight="bold" if mark.bold else "normal", zorder=2.5, bbox=ground,
+                )  # fmt: skip
+                _move(text, _spots(ax, mark), text.get_window_extent(renderer), taken, inside)
 
 
 def _move(text: Any, spots: NDArray[np.float64], size: Any, taken: Taken, inside: Any) -> None:
