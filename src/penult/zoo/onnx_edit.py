@@ -64,8 +64,6 @@ def rename(graph: Any, new: Mapping[str, str]) -> None:
         for values in (one.input, one.output, one.initializer, one.value_info):
             for value in values:
                 value.name = new.get(value.name, value.name)
-        for sparse in one.sparse_initializer:
-            sparse.values.name = new.get(sparse.values.name, sparse.values.name)
         for node in one.node:
             node.input[:] = [new.get(name, name) for name in node.input]
             node.output[:] = [new.get(name, name) for name in node.output]
@@ -81,7 +79,6 @@ def prune(model: Any) -> None:
             needed |= uses(graph.node[index])
     _keep(graph.node, lambda index, _: index in kept)
     _keep(graph.initializer, lambda _, tensor: tensor.name in needed)
-    _keep(graph.sparse_initializer, lambda _, tensor: tensor.values.name in needed)
     constants = {tensor.name for tensor in graph.initializer}
     _keep(graph.input, lambda _, value: value.name not in constants)  # before IR 4 constants were inputs as well
     for one in graphs(graph):
@@ -149,7 +146,7 @@ def to_bytes(model: Any) -> bytes:
     if not 0 < len(data) <= LARGEST:
         size = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
         raise InputError(
-            f"this network has {size / 1e9:.1f} GB of weights, and one ONNX file holds {LARGEST / 1e9:.1f} GB; "
+            f"this network has {size / 1e9:.2f} GB of weights, and one ONNX file holds {LARGEST / 1e9:.2f} GB; "
             "take a smaller sibling."
         )
     return data

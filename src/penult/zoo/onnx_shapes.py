@@ -6,14 +6,14 @@ In: a model, and the shapes that its inputs are to have. Out: a `Tensor` by name
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from penult.errors import DamagedFile
 from penult.zoo.onnx_fold import SMALL, fold
 
-_ROUNDS = 10  # of computing shapes from constants and constants from shapes; exporters need one or two
+_ROUNDS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,6 @@ class Tensor:
     def size(self) -> int | None:
         """How many numbers it has, if that is known."""
         return None if self.known is None else math.prod(self.known)
-
-    def __str__(self) -> str:
-        if self.dims is None:
-            return "(unknown shape)"
-        return f"({', '.join('?' if d is None else str(d) for d in self.dims)})"
 
 
 def _whole(dims: tuple[int | None, ...]) -> tuple[int, ...] | None:
@@ -63,7 +58,7 @@ def _inferred(light: Any) -> dict[str, Tensor]:
     from onnx import shape_inference
 
     try:
-        found = shape_inference.infer_shapes(light, data_prop=True).graph
+        found = shape_inference.infer_shapes(light).graph
     except Exception as error:  # the checks of operators raise what they like
         raise DamagedFile(f"its parts do not fit each other: {first_line(error)}") from error
     tensors = {v.name: _tensor(v.type.tensor_type) for vs in (found.value_info, found.input, found.output) for v in vs}
@@ -80,16 +75,14 @@ def _light(model: Any, inputs: Mapping[str, Sequence[int]]) -> Any:
     import onnx
     from onnx import helper
 
-    copy = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
+    version = max(model.ir_version, 4)  # before 4 constants had to be inputs, too
+    copy = onnx.ModelProto(ir_version=version, opset_import=model.opset_import, functions=model.functions)
     copy.graph.name = "shapes"
     copy.graph.node.extend(model.graph.node)
-    given = {tensor.name for tensor in model.graph.initializer}
     for value in model.graph.input:
         if value.name in inputs:
             kind = value.type.tensor_type.elem_type
             copy.graph.input.append(helper.make_tensor_value_info(value.name, kind, list(inputs[value.name])))
-        elif value.name not in given:
-            copy.graph.input.append(value)
     for tensor in model.graph.initializer:
         if math.prod(tensor.dims) <= SMALL:
             copy.graph.initializer.append(tensor)
@@ -103,17 +96,8 @@ def _light(model: Any, inputs: Mapping[str, Sequence[int]]) -> Any:
 def constants(graph: Any) -> dict[str, Any]:
     """Return the `TensorProto` of every constant of the main graph: initializers, and nodes `Constant` with a tensor."""
     found = {tensor.name: tensor for tensor in graph.initializer}
-    for node, tensor in _constant_nodes(graph):
-        found[node.output[0]] = tensor
-    return found
-
-
-def _constant_nodes(graph: Any) -> Iterator[tuple[Any, Any]]:
-    for node in graph.node:
-        if node.op_type == "Constant":
-            for attribute in node.attribute:
-                if attribute.name == "value":
-                    yield node, attribute.t
+    nodes = (node for node in graph.node if node.op_type == "Constant")
+    return found | {node.output[0]: a.t for node in nodes for a in node.attribute if a.name == "value"}
 
 
 def first_line(error: BaseException) -> str:

@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Any
 
 from penult.zoo import onnx_edit, onnx_shapes
-from penult.zoo.onnx_shapes import Tensor
 
 Dims = tuple[int, ...]
 
@@ -70,8 +69,8 @@ class View:
 
     def shape(self, name: str) -> str:
         """Return a tensor's shape for a message."""
-        tensor = self.tensors.get(name, Tensor(0, None))
-        return "(unknown shape)" if tensor.dims is None else str(Tensor(0, (None, *tensor.dims[1:]))).replace("(?", "(n")
+        dims = self.tensors[name].dims if name in self.tensors else None
+        return "(unknown shape)" if dims is None else f"(n, {', '.join('?' if d is None else str(d) for d in dims[1:])})"
 
     def describe(self, name: str) -> str:
         """Return a tensor for a message: name and shape."""
