@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from penult import backbones, engines
 from penult.embed import Settings, embed, known, measure_speed, speed, speeds
 from penult.embed import meter as meter_room
-from penult.embed.meter import Meter
-from penult.embed.speeds import ENOUGH
+from penult.embed.meter import Meter, Rate
+from penult.embed.speeds import ENOUGH, record
 from penult.engines import Work
 from tinynet import SIDE, noise, tiny
 
@@ -148,18 +148,30 @@ def test_measuring_says_what_a_clock_would(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_measured_network_is_as_fast_as_its_batches_go_by(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Images over seconds of work agree with images over seconds by the clock, where nothing else runs."""
+    """Images over seconds of work agree with images by the clock; where other things run, the clock says less."""
     monkeypatch.setattr(speeds, "_SECONDS", 0.3)
     backbone = backbones.find("efficientnet_lite0", size=96)
     rate = measure_speed(backbone, Settings(precision="f32", cache=False))
     engine = engines.open_engine(backbone, "cpu", "f32")
     engine(noise(4, 96))
-    began = time.perf_counter()
-    for _ in range(8):
-        engine.submit(noise(16, 96))
-        list(engine.results())
-    list(engine.drain())
-    assert 0.4 < rate / (128 / (time.perf_counter() - began)) < 2.5  # other work on the machine makes both noisy
+    walls = []
+    for _ in range(4):
+        began = time.perf_counter()
+        for _ in range(4):
+            engine.submit(noise(16, 96))
+            list(engine.results())
+        list(engine.drain())
+        walls.append(time.perf_counter() - began)
+    assert 0.4 < rate / (64 / min(walls)) < 6
+
+
+def test_a_speed_that_hardly_changed_is_not_written_again(tmp_path: Path) -> None:
+    settings = Settings(cache=str(tmp_path))
+    engine = engine_at_work()
+    for rate, kept in ((100.0, 100.0), (103.0, 100.0), (120.0, 120.0)):
+        record([Rate(tiny(), engine, ENOUGH, rate)], settings)  # type: ignore[arg-type]
+        (path,) = (tmp_path / "speeds").iterdir()
+        assert json.loads(path.read_text())["images_per_second"] == kept
 
 
 def test_known_says_which_rows_the_cache_has(tmp_path: Path, pictures: list[np.ndarray]) -> None:

@@ -27,15 +27,16 @@ from penult.errors import OutputError
 log = logging.getLogger(__name__)
 
 ENOUGH = 32  # images; fewer say little
+_SAME = 0.05  # of a speed: no reason to write it again
 _SECONDS = 1.0  # that `measure_speed` measures
 
 
 def record(rates: Sequence[Rate], settings: Settings, enough: int = ENOUGH) -> None:
-    """Keep the speeds that were seen on enough images; a folder that cannot be written is only logged."""
+    """Keep the speeds that were seen on enough images, where they are news; a folder that cannot be written is only logged."""
     for rate in rates:
         facts = _facts(rate.backbone, rate.engine.name, rate.engine.device, rate.engine.precision)
         path = _path(facts, settings)
-        if path is None or rate.images < enough:
+        if path is None or rate.images < enough or abs((_read(path) or 0.0) / rate.images_per_second - 1) < _SAME:
             continue
         seen = {
             "backbone": rate.backbone.name,
@@ -55,8 +56,12 @@ def speed(backbone: Backbone, settings: Settings | None = None) -> float | None:
         return None
     device, precision = engines.resolve(settings.device, settings.precision, [backbone])
     path = _path(_facts(backbone, engines.engine_name(backbone, device), device, precision), settings)
+    return None if path is None else _read(path)
+
+
+def _read(path: Path) -> float | None:
     try:
-        rate = json.loads(path.read_text(encoding="utf-8"))["images_per_second"] if path else None
+        rate = json.loads(path.read_text(encoding="utf-8"))["images_per_second"]
     except (OSError, ValueError, LookupError, TypeError):
         return None
     return float(rate) if isinstance(rate, int | float) and rate > 0 else None
