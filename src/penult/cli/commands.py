@@ -193,6 +193,9 @@ def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         )
         return
     show.out(_road(done))
+    for b in done.backbones:
+        if ".onnx" in b.name:
+            show.out(f"note: {show.printable(b.name)}: {show.printable(b.source)}")
     show.out(f"written: {', '.join(str(p) for p in paths)}")
 
 

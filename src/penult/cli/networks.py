@@ -44,7 +44,7 @@ def _list(asked: argparse.Namespace) -> None:
 def _cells(row: Listed, rate: float | None) -> list[str]:
     return [
         show.printable(row.name),
-        show.printable(row.source),
+        show.printable(row.source.partition(";")[0])[:60],
         _number(row.width),
         _number(row.size),
         "-" if row.params is None else f"{row.params / 1e6:.1f} M",

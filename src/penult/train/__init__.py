@@ -110,7 +110,7 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None) -> Run:
         "learning_curve": measured.curve.to_dict() if measured.curve else None,
         "test": learnt.test.to_dict() if learnt.test else None,
         "choice": learnt.choice,
-        "notes": list(material.notes),
+        "notes": [*material.notes, *_of_files(done)],
         "backbones": [b.to_dict() for b in done.backbones] if done else [],
         "engine": {"name": done.engine, "device": done.device, "precision": done.precision} if done else None,
         "seconds": job.clock.stages,
@@ -119,6 +119,11 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None) -> Run:
     }
     whole = job.run.finish(metrics)
     return Run(job.run.path, learnt.model, measured, learnt.test, whole, done)
+
+
+def _of_files(done: Embedding | None) -> list[str]:
+    """Return for each ONNX file what its features are: it was found out, and the user should see it."""
+    return [f"{b.name}: {b.source}" for b in done.backbones if ".onnx" in b.name] if done else []
 
 
 def _counts(learnt: Learnt, done: Embedding | None) -> dict[str, int]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from penult.backbones import Backbone, Stored
-from penult.errors import InputError, PenultError
+from penult.errors import DamagedFile, InputError, PenultError
 from penult.pixels.recipe import Recipe
 from penult.zoo import hub, shelf
 from penult.zoo.count import count
@@ -70,7 +70,7 @@ def _from_file(order: Order) -> tuple[Backbone, bytes]:
     body = load(order.wish)
     graph = body.onnx if body.dressed else dress(body.onnx, body.recipe)
     facts = {
-        "weights": body.weights, "licence": body.licence, "source": body.source, "params": body.params, "top1": None,
+        "weights": body.weights, "licence": body.licence, "source": f"{body.source}; {body.note}", "params": body.params, "top1": None,
     }  # fmt: skip
     backbone = _record(order.label, graph, body.recipe, body.pooling, facts)
     _runs(backbone)
@@ -107,8 +107,15 @@ def _runs(backbone: Backbone) -> None:
     size = backbone.recipe.size
     pixels = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)  # (2, s, s, 3)
     engine = engines.open_engine(backbone, "cpu", "f32")
-    features = engine(pixels)  # (2, d)
-    engine.close()
+    try:
+        features = engine(pixels)  # (2, d)
+    except DamagedFile as error:
+        first = str(error).splitlines()[0][:300]
+        raise InputError(
+            f"{first} The engine lacks an operator of it; export it again, with opset 17 and plain operators."
+        ) from error
+    finally:
+        engine.close()
     if not np.isfinite(features).all():
         raise InputError(f"{backbone.name} gives numbers that are not finite; its recipe or its weights are wrong.")
     if (features[0] == features[1]).all():

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from penult import engines
 from penult.backbones import Backbone
 from penult.errors import InputError
+from penult.zoo import onnx_edit
 from penult.zoo.dress import dress
 from penult.zoo.wish import Loaded
 
@@ -54,12 +55,7 @@ def _body(loaded: Loaded, name: str) -> bytes:
     except Exception as error:  # whatever torch and onnxscript raise: the user has one question, which network
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"{name}: torch cannot write this network as ONNX ({first[:300]}); take another network.") from error
-    proto: Any = program.model_proto
-    if proto.ByteSize() >= 2**31:
-        raise InputError(
-            f"{name} has {proto.ByteSize() / 2**30:.1f} GiB of weights, and one ONNX file holds 2; take a smaller sibling."
-        )
-    return bytes(proto.SerializeToString())
+    return onnx_edit.to_bytes(program.model_proto)
 
 
 @contextlib.contextmanager

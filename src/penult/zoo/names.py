@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from os.path import isfile  # Path's own raises for a name that is too long
 from pathlib import Path
 from typing import Literal
 
@@ -68,7 +67,7 @@ def understand(text: str) -> Spec:
     if name.lower().endswith(".onnx"):
         if file is not None:
             raise InputError(f"{text}: an ONNX file holds its own weights; leave out what follows @.")
-        if not isfile(name):
+        if not _is_file(name):
             raise InputError(f"{name}: there is no such file; give the path of an ONNX file, or a network's name.")
         return Spec("onnx", name, None, size)
     if name in backbones.names():
@@ -80,11 +79,11 @@ def understand(text: str) -> Spec:
 
 def _file(text: str) -> tuple[str, str | None]:
     """Split at an `@` that has a file behind it."""
-    if any(path.lower().endswith(".onnx") and isfile(path) for path in (text, _size(text)[0])):
+    if any(path.lower().endswith(".onnx") and _is_file(path) for path in (text, _size(text)[0])):
         return text, None
     for at in (i for i, sign in enumerate(text) if sign == "@"):
         rest = text[at + 1 :]
-        if isfile(rest) or isfile(_size(rest)[0]):
+        if _is_file(rest) or _is_file(_size(rest)[0]):
             return text[:at], rest
     if "@" in text and not text.startswith("hf-hub:"):
         name, rest = text.split("@", 1)
@@ -100,10 +99,17 @@ def _size(name: str) -> tuple[str, int | None]:
 
 
 def _size_behind(file: str) -> tuple[str, int | None]:
-    return (file, None) if isfile(file) else _size(file)
+    return (file, None) if _is_file(file) else _size(file)
 
 
 def _nonempty(name: str, text: str) -> str:
     if not name.strip() or name != name.strip():
         raise InputError(f"{text!r} names no network; `penult backbones` lists them.")
     return name
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # a name that no file can have
+        return False
