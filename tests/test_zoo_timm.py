@@ -251,3 +251,14 @@ def test_features_do_not_change_by_the_maps_that_are_found(tiny: Path, shelf: Pa
     pixels = np.random.default_rng(0).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
     maps = engines.open_engine(found, precision="f32", output="maps")(pixels)
     assert np.allclose(maps.mean((2, 3)), engines.open_engine(found, precision="f32")(pixels), atol=1e-5)
+
+
+def test_the_same_weights_in_another_architecture_are_another_backbone(tmp_path: Path, shelf: Path) -> None:
+    """TensorFlow's variant shares every name and shape of the weights, and pads otherwise: rows must never be mixed."""
+    timm = backbones.import_timm()
+    import torch
+
+    torch.manual_seed(0)
+    file = save(timm.create_model("mobilenetv3_small_075"), tmp_path / "w.safetensors")
+    one, other = (zoo.find(f"{prefix}mobilenetv3_small_075@{file}:96", cache=shelf) for prefix in ("", "tf_"))
+    assert one.weights != other.weights and one.digest != other.digest

@@ -6,13 +6,14 @@ A process of its own keeps torch and its gigabytes out of the caller's, and surv
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
 from penult.backbones import Backbone, Stored
 from penult.errors import DamagedFile, InputError, PenultError
 from penult.pixels.recipe import Recipe
-from penult.zoo import hub, shelf
+from penult.zoo import digest, hub, shelf
 from penult.zoo.count import count
 from penult.zoo.wish import Order
 
@@ -54,9 +55,10 @@ def _from_torch(order: Order) -> tuple[Backbone, bytes]:
         from penult.zoo.from_keras import load
     loaded = load(order.wish)
     graph = export.export(loaded, order.label)
+    network = loaded.architecture or order.wish.name
     facts = {
-        "weights": loaded.weights, "licence": loaded.licence, "source": loaded.source, "params": loaded.params,
-        "top1": loaded.top1,
+        "weights": digest.of_parts(order.wish.kind, network, loaded.weights), "licence": loaded.licence,
+        "source": loaded.source, "params": loaded.params, "top1": loaded.top1,
     }  # fmt: skip
     backbone = _record(order.label, graph, loaded.recipe, loaded.pooling, facts)
     export.prove(loaded, backbone)
@@ -69,8 +71,10 @@ def _from_file(order: Order) -> tuple[Backbone, bytes]:
 
     body = load(order.wish)
     graph = body.onnx if body.dressed else dress(body.onnx, body.recipe)
+    cut = hashlib.sha256(body.onnx).hexdigest()  # not of the file: another output of it gives other features
     facts = {
-        "weights": body.weights, "licence": body.licence, "source": f"{body.source}; {body.note}", "params": body.params, "top1": None,
+        "weights": digest.of_parts("onnx", body.weights, cut), "licence": body.licence,
+        "source": f"{body.source}; {body.note}", "params": body.params, "top1": None,
     }  # fmt: skip
     backbone = _record(order.label, graph, body.recipe, body.pooling, facts)
     _runs(backbone)

@@ -19,6 +19,11 @@ def of_file(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def of_parts(*parts: str) -> str:
+    """Return the sha256 over several texts, none of which may hold a line's end."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
 def of_state(tensors: Mapping[str, Any]) -> str:
     """Return the sha256 over all tensors (torch's or numpy's), their names, types and shapes, in the order of the names.
 

@@ -6,6 +6,7 @@ In: a `Wish`. Out: a `Loaded`. It must not know ONNX, nor what is done with the 
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -46,6 +47,7 @@ def load(wish: Wish) -> Loaded:
         _licence(model, wish),
         f"timm {timm.__version__}, {_origin(model, wish)}",
         sum(p.numel() for p in model.parameters()),
+        architecture=_architecture(model),
     )
 
 
@@ -152,6 +154,12 @@ def _recipe(timm: Any, model: Any, wish: Wish) -> Recipe:
     return Recipe.from_dict({**recipe.to_dict(), **dict(wish.changes)})
 
 
+def _architecture(model: Any) -> str:
+    """Return what timm builds: the architecture and the arguments that a hub's configuration adds to it."""
+    kept = {k: v for k, v in getattr(model, "_model_args", {}).items() if k not in {"num_classes", "exportable"}}
+    return f"{model.pretrained_cfg.get('architecture')} {json.dumps(kept, sort_keys=True, default=str)}"
+
+
 def _licence(model: Any, wish: Wish) -> str:
     if wish.weights is not None:
         return "not stated (local file)"
@@ -180,4 +188,3 @@ def _with_maps(model: Any, size: int, name: str) -> tuple[Any, Pooling]:
         raw = model.forward_features(probe) if hasattr(model, "forward_features") else None
         view = view_of(features, raw, getattr(model, "num_prefix_tokens", 0))
     return (Pooled(model).eval(), "none") if view is None else (Viewed(model, view).eval(), "mean")
-

@@ -48,6 +48,8 @@ class Loaded:
     `module` takes float32 (n, 3, s, s), which `recipe` has made of the pixels, and returns a tuple: the features (n, d) and,
     with the pooling "mean", the maps (n, d, h, w) whose means over the positions they are; with "none" the features alone.
     `weights` is the sha256 (hex) of `penult.zoo.digest.of_state`, `params` the number of parameters without the last layer.
+    `architecture` says what runs these weights (two networks can share all names and differ in their padding); where it is
+    empty that is the name wished for.
     """
 
     module: Any
@@ -58,3 +60,4 @@ class Loaded:
     source: str
     params: int
     top1: float | None = None
+    architecture: str = ""
