@@ -314,6 +314,38 @@ def test_copies_stay_together_and_all_trials_have_the_same_folds(
         assert all(len(set(fold[whole.groups == g])) == 1 for g in range(whole.groups.max() + 1))
 
 
+def table(folder: Path, group: Callable[[str, int], str]) -> str:
+    """Return a CSV of a folder's photos with a column of patients."""
+    lines = [
+        f"{p.parent.name}/{p.name},{p.parent.name},{group(p.parent.name, i)}"
+        for i, p in enumerate(sorted(folder.rglob("*.png")))
+    ]
+    (folder / "list.csv").write_text("\n".join(["file,label,patient", *lines]))
+    return str(folder / "list.csv")
+
+
+def test_what_a_column_ties_together_is_in_one_fold_of_every_trial(
+    shelf: dict[str, Backbone], photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = table(photos("train", warm=12, cold=12), lambda _, i: str(i // 3))
+    seen: list[trials.Bench] = []
+    real = trials.Bench.every
+    monkeypatch.setattr(trials.Bench, "every", lambda self, whole: (seen.append(self), real(self, whole))[1])
+    compare.compare(source, options(tmp_path, groups="patient"))
+    (bench,) = seen
+    for evaluation in bench.found.values():
+        assert all(len(set(evaluation.fold[i : i + 3])) == 1 for i in range(0, 24, 3))
+
+
+def test_classes_that_cannot_be_measured_are_told_before_the_next_network_begins(
+    shelf: dict[str, Backbone], photos: Photos, tmp_path: Path
+) -> None:
+    shelf["next"] = network("next", 5.0, lambda pixels: pytest.fail("it was begun"))
+    source = table(photos("train", warm=4, cold=4), lambda label, _: label)
+    with pytest.raises(InputError, match="images from at least 2 groups"):
+        compare.compare(source, options(tmp_path, "see_red", "next", groups="patient"))
+
+
 def test_a_speed_is_measured_once_and_then_known(
     shelf: dict[str, Backbone], photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

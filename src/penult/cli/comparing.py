@@ -77,11 +77,10 @@ def _row(found: Comparison, entry: Entry) -> list[str]:
 
 
 def _adds(found: Comparison, entry: Entry) -> str:
-    """Return what each member adds: `lite0 0.0031 (0.0012 to 0.0050), lite2 nothing that can be measured`."""
-    if not any(gap.clear for gap in entry.adds.values()):
+    """Return what each member adds: `lite0 0.0031 (0.0012 to 0.0050); lite2: nothing that can be measured`."""
+    clear = {found.short[name]: gap for name, gap in entry.adds.items() if gap.clear}
+    if not clear:
         return "nobody adds anything that can be measured"
-    parts = []
-    for name, gap in entry.adds.items():
-        said = f"{gap.value:.4f} ({gap.low:.4f} to {gap.high:.4f})" if gap.clear else "nothing that can be measured"
-        parts.append(f"{found.short[name]} {said}")
-    return ", ".join(parts)
+    said = ", ".join(f"{name} {gap.value:.4f} ({gap.low:.4f} to {gap.high:.4f})" for name, gap in clear.items())
+    rest = [found.short[name] for name, gap in entry.adds.items() if not gap.clear]
+    return f"{said}; {', '.join(rest)}: nothing that can be measured" if rest else said

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import audit
+from penult import audit, evaluate
 from penult.compare.candidates import Candidate, LeftOut
 from penult.compare.options import Budget
 from penult.embed import Embedding, Progress, Settings, embed, known, measure_speed, speed
@@ -53,24 +53,22 @@ class _Late(Exception):
 
 
 class Gathering:
-    """Embeds the candidates one by one, the cheapest first, and leaves out those for which there is no time.
-
-    `first` is called with the field of the first player alone, and returns the seconds that measuring it took:
-    so much is held back for each player.
-    """
+    """Embeds the candidates one by one, the cheapest first, and leaves out those for which there is no time."""
 
     def __init__(self, images: ImageSet, settings: Settings, budget: Budget, say: Progress) -> None:
         self.images, self.settings, self.budget, self.say = images, settings, budget, say
         self.left_out: list[LeftOut] = []
         self._players: list[Player] = []
         self._done: list[Embedding] = []
-        self._groups: NDArray[np.intp] | None = None  # (n,)
-        self._notes: tuple[str, ...] = images.notes
-        self._trial = 0.0
+        self._trial: float | None = None  # seconds that measuring one player takes
         self._decoding = 0.0  # seconds that an image takes beside its network
 
     def run(self, candidates: Sequence[Candidate], first: Callable[[Field], float]) -> Field:
-        """Return the field of all who were in time. Raises `InputError` where no candidate could be embedded."""
+        """Return the field of all who were in time. Raises `InputError` where no candidate could be embedded.
+
+        Where the time is limited, `first` gets the field of the first player alone, and returns the seconds that measuring
+        it took: so much is held back for each player.
+        """
         for candidate in candidates:
             try:
                 self._add(candidate)
@@ -79,14 +77,30 @@ class Gathering:
             except PenultError as error:
                 self.left_out.append(LeftOut(candidate.name, str(error)))
                 continue
-            if len(self._players) == 1 and not self._trial:
-                self._trial = first(self.field())
+            if len(self._players) == 1 and self._trial is None:
+                alone = self._field(self._mine, ())
+                evaluate.outer_folds(alone.y, alone.classes, alone.groups)  # raises for classes that cannot be measured
+                self._trial = first(alone) if self.budget.limited else 0.0
         if not self._players:
             raise InputError("no network could be compared: " + "; ".join(f"{o.name}: {o.reason}" for o in self.left_out))
-        return self.field()
+        return self._grouped()
 
-    def field(self) -> Field:
-        """Return what there is by now."""
+    @property
+    def _mine(self) -> NDArray[np.intp] | None:
+        """The groups that the user gave, of the readable images (n,)."""
+        return None if self.images.groups is None else self.images.groups[self._done[0].ok]
+
+    def _grouped(self) -> Field:
+        """Return the field, with copies, near copies and the user's groups tied together: seen by all players at once."""
+        done = self._done[0]
+        X = np.hstack([player.X for player in self._players])  # (n, sum of d)
+        widths = [player.X.shape[1] for player in self._players]
+        grouping = audit.group(done.digests[done.ok], X, widths, self._mine, done.thumbnails())
+        unread = f"{len(done.failures)} images cannot be read and are left out."
+        notes = (*self.images.notes, *grouping.notes, *([unread] if done.failures else []))
+        return self._field(grouping.groups if len(np.unique(grouping.groups)) < len(X) else None, notes)
+
+    def _field(self, groups: NDArray[np.intp] | None, notes: tuple[str, ...]) -> Field:
         ours, ok = self._done[0], self._done[0].ok
         counts = {
             "images": len(ok),
@@ -95,7 +109,7 @@ class Gathering:
             "reused": sum(d.reused for d in self._done),
         }
         engine = (ours.engine, ours.device, ours.precision)
-        return Field(tuple(self._players), self.images.y[ok], self.images.classes, self._groups, engine, counts, self._notes)
+        return Field(tuple(self._players), self.images.y[ok], self.images.classes, groups, engine, counts, notes)
 
     def _add(self, candidate: Candidate) -> None:
         needed = self._needed(candidate)
@@ -116,8 +130,6 @@ class Gathering:
         if not self._fits(done, candidate):
             return
         X = done.block(0)  # (n, d)
-        if not self._players:
-            self._group(done, X)
         rate = speed(candidate.backbone, self.settings) or measure_speed(candidate.backbone, self.settings)
         if done.embedded:
             self._decoding = max(self._decoding, (wall - OPENING) / done.embedded - 1 / rate)
@@ -127,7 +139,7 @@ class Gathering:
     @property
     def _free(self) -> float:
         """Seconds left for another candidate, when measuring those who are there and it, and drawing, are held back."""
-        return self.budget.left - DRAWING - self._trial * (len(self._players) + 1)
+        return self.budget.left - DRAWING - (self._trial or 0.0) * (len(self._players) + 1)
 
     def _needed(self, candidate: Candidate) -> float:
         """Return about how many seconds this candidate takes; 0 for the first."""
@@ -162,14 +174,6 @@ class Gathering:
             self.left_out.append(LeftOut(candidate.name, reason))
             return False
         return True
-
-    def _group(self, done: Embedding, X: NDArray[np.float32]) -> None:
-        """Tie copies, near copies and the user's groups together, once for all."""
-        mine = None if self.images.groups is None else self.images.groups[done.ok]
-        grouping = audit.group(done.digests[done.ok], X, done.widths, mine, done.thumbnails())
-        self._groups = grouping.groups if len(np.unique(grouping.groups)) < len(X) else None
-        unread = f"{len(done.failures)} images cannot be read and are left out."
-        self._notes = (*self._notes, *grouping.notes, *([unread] if done.failures else []))
 
 
 def _span(seconds: float) -> str:

@@ -67,6 +67,11 @@ class Budget:
         self._began, self._limit = time.monotonic(), limit
 
     @property
+    def limited(self) -> bool:
+        """Whether there is a limit."""
+        return self._limit is not None
+
+    @property
     def left(self) -> float:
         """Seconds until everything must be done."""
         return float("inf") if self._limit is None else self._limit - self.spent
