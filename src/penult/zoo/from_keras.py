@@ -57,26 +57,22 @@ def _from_file(name: str, recipe: Recipe, path: Path) -> tuple[Any, bool]:
     """Return the network with the weights of a file, and whether it is built as for ImageNet weights."""
     with keras_file.opened(path) as file:
         model = build(name, recipe.size)
-        like = bool(rescalings(model)) and _is_like_imagenet(name, recipe.size, model, file)
-        if like:
-            model = like_imagenet(name, recipe.size)
-        fill(model, file, name)
-    return model, like
+        other = like_imagenet(name, recipe.size) if rescalings(model) else model
+        like = rescalings(other) != rescalings(model) and _is_like(other, file, name, recipe.size)
+        fill(other if like else model, file, name)
+    return (other if like else model), like
 
 
-def _is_like_imagenet(name: str, size: int, plain: Any, file: Checkpoint) -> bool:
+def _is_like(other: Any, file: Checkpoint, name: str, size: int) -> bool:
     """Say which of a family's two networks a file belongs to, where ImageNet's has one more layer that only rescales.
 
     Keras's own files are told by their digest: some were written before that layer was added to the code.
     """
-    other = rescalings(like_imagenet(name, size))
-    if other == rescalings(plain):
-        return False
-    if is_official(name, size, file.path):
+    if (file.rescalings or 0) >= rescalings(other) or is_official(name, size, file.path):
         return True
     if file.rescalings is None:
         raise InputError(
             f"{shown(file.path)} does not say whether its {name} rescales its input once or twice, and its features depend on "
             "it; save the network itself, not a model around it, as .weights.h5 or .keras."
         )
-    return file.rescalings >= other
+    return False

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, Literal
 
-from penult.errors import InputError, MissingExtra, unknown
+from penult.errors import InputError, MissingExtra, PenultError, unknown
 
 Order = Literal["channels_first", "channels_last"]
 Network = Callable[..., Any]
@@ -87,6 +87,8 @@ def _built(name: str, order: Order, **options: Any) -> Any:
         warnings.simplefilter("ignore")  # that a size has no weights of its own: Keras takes those of its default size
         try:
             return network(**options)
+        except PenultError:  # from the loading of weights
+            raise
         except (ValueError, TypeError) as error:
             at = f" for inputs of {options['input_shape']}" if "input_shape" in options else ""
             raise InputError(f"Keras cannot build {name}{at}: {error}") from error

@@ -19,6 +19,7 @@ import numpy as np
 
 from penult.errors import InputError
 from penult.store.refusals import shown
+from penult.zoo.keras_door import build_whole
 from penult.zoo.keras_file import Checkpoint, SavedLayer
 from penult.zoo.keras_layers import Leaf, leaves
 
@@ -93,16 +94,24 @@ def _numbered(names: Sequence[str], kinds: Collection[str]) -> list[str]:
 
 def _misfit(wanted: Sequence[Leaf], file: Checkpoint, name: str) -> str:
     ours, theirs = _keys(wanted, file)
-    known = {id(theirs[key]) for key in ours if key in theirs}
-    last = max((i for i, saved in enumerate(file.layers) if id(saved) in known), default=len(file.layers))
-    own = [saved for saved in file.layers if not _is_top(saved)] if file.paths else file.layers[:last]
+    unfit = [d for key, leaf in ours.items() if key in theirs for d in _differences(key, leaf, theirs[key])]
     parts: Mapping[str, list[str]] = {
         "missing": [f"{key}/{v.name}" for key, leaf in ours.items() if key not in theirs for v in leaf.variables],
-        "unexpected": [f"{s.name}/{t.last}" for s in own if id(s) not in known for t in s.tensors],
-        "of another shape": [d for key, leaf in ours.items() if key in theirs for d in _differences(key, leaf, theirs[key])],
+        "unexpected": [f"{s.name}/{t.last}" for s in _strange(set(ours), theirs, file, name) for t in s.tensors],
+        "of another shape": unfit,
     }
     told = "; ".join(f"{what}: {', '.join(lines)}" for what, lines in parts.items() if lines)
     return f"{shown(file.path)} does not fit {name}: {told}. Name the network that these weights were trained in."
+
+
+def _strange(ours: set[str], theirs: Mapping[str, SavedLayer], file: Checkpoint, name: str) -> list[SavedLayer]:
+    """Return the layers of the file that are neither the network's own nor a last layer, Keras's or somebody's."""
+    if file.paths:
+        tops = {leaf.path for leaf in leaves(build_whole(name))}
+        return [s for key, s in theirs.items() if key not in ours | tops and not re.search(r"(^|/)dense(_\d+)?$", key)]
+    known = {id(theirs[key]) for key in ours if key in theirs}
+    last = max((i for i, saved in enumerate(file.layers) if id(saved) in known), default=len(file.layers))
+    return [saved for saved in file.layers[:last] if id(saved) not in known]
 
 
 def _differences(key: str, leaf: Leaf, saved: SavedLayer) -> list[str]:
@@ -110,7 +119,3 @@ def _differences(key: str, leaf: Leaf, saved: SavedLayer) -> list[str]:
         return [f"{key} ({len(saved.tensors)} arrays, {len(leaf.variables)} wanted)"]
     pairs = zip(leaf.variables, saved.tensors, strict=True)
     return [f"{key}/{v.name} {t.shape}, {tuple(v.shape)} wanted" for v, t in pairs if tuple(v.shape) != t.shape]
-
-
-def _is_top(saved: SavedLayer) -> bool:
-    return re.search(r"(^|/)dense(_\d+)?$", saved.name) is not None

@@ -75,7 +75,7 @@ def _images(recipe: Recipe) -> NDArray[np.float32]:
     """Return two images of noise as the recipe shows them to the network: (2, 3, s, s)."""
     pixels = np.random.default_rng(0).integers(0, 256, (2, 3, recipe.size, recipe.size))
     mean, std = (np.array(v).reshape(1, 3, 1, 1) for v in (recipe.mean, recipe.std))
-    return ((pixels / 255 - mean) / std).astype(np.float32)
+    return np.asarray((pixels / 255 - mean) / std, np.float32)
 
 
 def _outputs(module: Any, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:

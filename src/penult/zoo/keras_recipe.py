@@ -21,6 +21,7 @@ from penult.zoo.keras_door import build_whole, family, find
 
 _CROP = {"Xception": 0.8975}
 _USUAL_CROP = 0.875
+_OPEN = 224  # of networks that take any size even with their last layer: MobileNetV3, whose files are called ..._224_...
 _DIGITS = 14  # of the 16 that a double has: what probing rounds off
 Array = NDArray[np.float64]
 
@@ -34,7 +35,7 @@ def recipe_of(name: str, changes: Mapping[str, Any]) -> Recipe:
     scale, offset, channels = _probed(name)
     std = 1 / (255 * scale)  # (3,)
     settings = Recipe(
-        size=changes["size"] if "size" in changes else int(build_whole(name).input_shape[1]),
+        size=changes["size"] if "size" in changes else build_whole(name).input_shape[1] or _OPEN,
         crop=_CROP.get(name, _USUAL_CROP),
         mean=_triple(-offset * std),
         std=_triple(std),
