@@ -110,7 +110,7 @@ def _built(timm: Any, name: str) -> tuple[int | None, int | None, float | None]:
 
     try:
         with torch.device("meta"), torch.no_grad():
-            model = timm.create_model(name, pretrained=False, num_classes=0).eval()
+            model = timm.create_model(name, pretrained=False, num_classes=0).eval().requires_grad_(False)
             size = timm.get_pretrained_cfg(name).input_size
             with FlopCounterMode(display=False) as counter:
                 width = model(torch.empty(1, *size)).shape[-1]
