@@ -4,10 +4,10 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 EXTRAS  = dev,demo
 STAMP  := $(VENV)/.ready
-TIMM   := $(VENV)-timm
+EXTRA  := $(VENV)-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cover check lint types floors test-timm bench format clean
+.PHONY: help setup demo test cover check lint types floors test-extras bench format clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -41,14 +41,14 @@ cover: $(STAMP)  ## the tests again, with the lines that none of them reaches
 
 check: lint types floors test  ## all of it, as CI does
 
-$(TIMM)/.ready: pyproject.toml
-	$(PYTHON) -m venv $(TIMM)
-	$(TIMM)/bin/python -m pip install --quiet --upgrade pip
-	$(TIMM)/bin/python -m pip install --quiet --editable '.[$(EXTRAS),timm]'
+$(EXTRA)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(EXTRA)
+	$(EXTRA)/bin/python -m pip install --quiet --upgrade pip
+	$(EXTRA)/bin/python -m pip install --quiet --editable '.[$(EXTRAS),timm,keras]'
 	@touch $@
 
-test-timm: $(TIMM)/.ready  ## the tests that compare with timm (installs torch)
-	$(TIMM)/bin/python -m pytest -m timm -n 0
+test-extras: $(EXTRA)/.ready  ## the tests against timm and Keras themselves (installs torch)
+	$(EXTRA)/bin/python -m pytest -m timm -n 0 --durations=15
 
 bench: $(STAMP)  ## measure this machine; prints the figures that the docs quote
 	$(BIN)/python benchmarks/main_job.py
@@ -58,4 +58,4 @@ format: $(STAMP) ## let ruff set the code
 	$(BIN)/ruff format .
 
 clean:           ## remove what the other targets made
-	rm -rf $(VENV) $(TIMM) build dist penult-demo penult-run *.egg-info src/*.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(EXTRA) build dist penult-demo penult-run penult-compare *.egg-info src/*.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,16 +13,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def words(text: str) -> list[list[str]]:
-    """Return the words of every `penult ...` line in the shell blocks of a page."""
-    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    lines = [line.split("#")[0].split() for block in blocks for line in block.splitlines()]
+    """Return the words of every `penult ...` line in the shell blocks of a page, fenced or indented."""
+    blocks = [*re.findall(r"```sh\n(.*?)```", text, re.DOTALL), *re.findall(r"^    (penult .*)$", text, re.MULTILINE)]
+    lines = [re.split("[#>]", line)[0].split() for block in blocks for line in block.splitlines()]
     return [line[1:] for line in lines if line[:1] == ["penult"]]
 
 
-def test_every_command_in_both_readmes_is_understood() -> None:
-    for page in ("README.md", "README.zh.md"):
+def test_every_command_of_the_pages_is_understood() -> None:
+    for page, count in (("README.md", 5), ("README.zh.md", 5), ("docs/backbones.md", 6)):
         found = words((ROOT / page).read_text(encoding="utf-8"))
-        assert len(found) == 3, page
+        assert len(found) == count, page
         for line in found:
             build().parse_args(line)
 
@@ -40,9 +40,9 @@ def test_every_option_that_the_pages_name_exists() -> None:
     known: set[str] = set()
     for action in build()._subparsers._group_actions[0].choices.values():  # type: ignore[union-attr]
         known |= {option for one in action._actions for option in one.option_strings}
-    for page in ("README.md", "README.zh.md", "docs/formats.md", "docs/benchmarks.md", "docs/design.md"):
+    for page in ("README.md", "README.zh.md", "docs/formats.md", "docs/benchmarks.md", "docs/design.md", "docs/backbones.md"):
         named = set(re.findall(r"`[^`\n]*?(--[a-z-]+)", (ROOT / page).read_text(encoding="utf-8")))
-        assert named <= known | {"--help", "--kills", "--photos", "--demo"}, page
+        assert named <= known | {"--help", "--kills", "--photos", "--demo", "--networks"}, page
 
 
 def test_the_links_of_the_pages_lead_somewhere() -> None:

@@ -103,16 +103,18 @@ def test_after_the_conversion_no_torch_is_imported_and_the_start_is_quick(tiny: 
     name = f"test_resnet@{tiny}"
     zoo.find(name, cache=shelf)
     photo = drawn_photos(tmp_path, 1)[0]
+    command = ["embed", str(photo), "-b", name, "--out", str(tmp_path / "f.h5"), "-q", "--cache", str(shelf)]
     script = (
-        "import sys; from penult.cli import main; "
-        f"code = main(['embed', {str(photo)!r}, '-b', {name!r}, '--out', {str(tmp_path / 'f.h5')!r}, '-q', '--cache', {str(shelf)!r}]); "
+        f"import sys; from penult.cli import main; code = main({command!r}); "
         "print(code, sorted(m for m in ('torch', 'timm', 'torchvision', 'onnxscript', 'keras') if m in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 []"
 
 
-def test_a_checkpoint_of_any_number_of_classes_and_any_format_gives_the_same_backbone(tiny: Path, shelf: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_of_any_number_of_classes_and_any_format_gives_the_same_backbone(
+    tiny: Path, shelf: Path, tmp_path: Path
+) -> None:
     timm = backbones.import_timm()
     import torch
     from safetensors.torch import load_file
