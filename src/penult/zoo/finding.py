@@ -24,6 +24,7 @@ from penult.zoo.names import Spec
 from penult.zoo.wish import Order, Wish
 
 Say = Callable[[str, int, int], None]
+WORK = "penult.zoo.convert:work"  # what the child process does
 GEOMETRY = ("fit", "crop", "interpolation")  # done on pixels; every other setting of a recipe is part of the graph
 
 
@@ -124,7 +125,7 @@ def _convert(order: Order, say: Say) -> Backbone:
     _installed(order)
     step = f"converting {order.label}"
     say(step, 0, 1)
-    with Aside("penult.zoo.convert:work", threads=os.cpu_count() or 1, shown=say is not quiet) as child:
+    with Aside(WORK, threads=os.cpu_count() or 1, shown=say is not quiet) as child:
         child.send(order)
         try:
             list(child.answers())

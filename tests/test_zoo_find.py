@@ -1,0 +1,261 @@
+"""`find` and `penult backbones`: a network of one's own from file to prediction, and what is said where none is to be had."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from onnxnets import RECIPE, classifier, run_graph
+from penult import Embedder, zoo
+from penult.cli import main
+from penult.errors import DamagedFile, InputError, MissingExtra, PenultError, UnknownName
+from penult.zoo import finding, recipe_file, shelf
+from penult.zoo.wish import Order
+
+Photos = Callable[..., Path]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A classifier as an exporter writes it, its recipe beside it."""
+    path = tmp_path / "net.onnx"
+    onnx.save(classifier(), path)
+    recipe_file.beside(path).write_text(recipe_file.write_text(RECIPE), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def no_extras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither torch nor what stands on it is installed."""
+    real = importlib.util.find_spec
+    gone = {"torch", "torchvision", "timm", "keras", "onnxscript"}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name in gone else real(name, *rest))
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    code = main([str(w) for w in words])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_an_onnx_file_is_converted_once_and_its_features_are_its_own(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = zoo.find(str(model))
+    pixels = np.random.default_rng(0).integers(0, 256, (3, RECIPE.size, RECIPE.size, 3), dtype=np.uint8)
+    assert found.name == "net.onnx" and found.recipe == RECIPE and found.has_maps
+    assert run_graph(found.graph(), RECIPE, pixels=pixels).shape == (3, found.width)
+
+    def never(*_: Any, **__: Any) -> Any:
+        raise AssertionError("converted a second time")
+
+    monkeypatch.setattr(finding, "_convert", never)
+    again = zoo.find(str(model))
+    assert again.digest == found.digest and again.graph() == found.graph()
+
+
+def test_the_place_of_the_file_does_not_matter_and_its_content_does(model: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere" / "net.onnx"
+    moved.parent.mkdir()
+    for end in (".onnx", ".recipe.json"):
+        moved.with_suffix(end).write_bytes(model.with_suffix(end).read_bytes())
+    assert zoo.place_of(str(moved)) == zoo.place_of(str(model))
+    recipe = {**RECIPE.to_dict(), "mean": [0.1, 0.2, 0.3]}
+    assert zoo.find(str(model), recipe=recipe).digest != zoo.find(str(model)).digest
+
+
+def test_another_output_of_one_file_is_another_backbone(model: Path) -> None:
+    own = zoo.find(str(model))
+    recipe = {**RECIPE.to_dict(), "output": onnx.load(model).graph.output[0].name}
+    other = zoo.find(str(model), recipe=recipe)
+    assert other.width != own.width and other.weights != own.weights
+
+
+def test_what_a_pictures_geometry_is_needs_no_other_conversion(model: Path) -> None:
+    cropped = zoo.find(str(model), fit="crop", crop=0.9)
+    assert cropped.recipe.fit == "crop" and cropped.recipe.crop == 0.9
+    assert cropped.graph() == zoo.find(str(model)).graph() and cropped.digest != zoo.find(str(model)).digest
+    with pytest.raises(InputError, match="has no pooling"):
+        zoo.find(str(model), pooling="mean+max")
+
+
+def test_from_an_onnx_file_to_a_prediction(
+    model: Path, photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = photos("train", warm=9, cold=9)
+    code, out, err = run(capsys, "train", train, "-b", model, "--out", tmp_path / "run")
+    assert (code, err) == (0, "") and "note: net.onnx: ONNX file net.onnx; the features are" in out
+    assert (tmp_path / "run" / "data_net.onnx.h5").is_file()
+    model.unlink()  # the model file carries its graph
+    code, out, err = run(capsys, "predict", tmp_path / "run", train / "warm", "--json")
+    assert (code, err) == (0, "") and {one["label"] for one in json.loads(out)} == {"warm"}
+
+
+def test_an_embedder_without_a_cache_leaves_nothing_behind(model: Path, photos: Photos, tmp_path: Path) -> None:
+    photo = photos("train", warm=1) / "warm" / "warm.0.png"
+    script = (
+        "from penult import Embedder; from penult.zoo import finding; "
+        f"print(Embedder({str(model)!r}, cache=False).transform([{str(photo)!r}]).shape, finding._passing())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    shape, folder = done.stdout.split(") ")
+    assert shape == f"(1, {zoo.find(str(model)).width}" and not Path(folder.strip()).exists()
+    assert Embedder(str(model)).transform([photo]).shape == (1, zoo.find(str(model)).width)
+
+
+def test_without_the_extras_the_pip_line_is_said(no_extras: None) -> None:
+    with pytest.raises(MissingExtra, match=r"torch, torchvision, timm, onnxscript.*pip install 'penult\[timm\]'"):
+        zoo.find("resnet50")
+    with pytest.raises(MissingExtra, match=r"torch, keras, onnxscript.*pip install 'penult\[keras\]'"):
+        zoo.find("keras:Xception")
+    with pytest.raises(UnknownName, match=r"did you mean efficientnet_lite0.*penult\[timm\]"):
+        zoo.find("efficientnet_light0")
+    with pytest.raises(UnknownName, match="did you mean lite"):
+        zoo.listing("lites")
+
+
+def test_a_network_that_is_on_the_shelf_needs_no_extras(no_extras: None) -> None:
+    from tinynet import tiny
+
+    folder = zoo.place_of("resnet50")
+    assert folder is not None
+    shelf.put(folder, tiny().graph(), tiny().to_dict())
+    assert zoo.find("resnet50") == tiny()
+
+
+def test_a_converter_that_dies_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
+    monkeypatch.setattr(finding, "WORK", f"{__name__}:dies")
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    with pytest.raises(PenultError, match=r"converting net\.onnx ended without an answer \(exit code 9\)"):
+        zoo.find(str(model))
+
+
+def dies(sent: Iterator[Order]) -> Iterator[Any]:
+    """Stand for a converter that the system kills."""
+    import os
+
+    next(sent)
+    os._exit(9)
+    yield
+
+
+@pytest.mark.parametrize("kept", ["graph.onnx", "nothing"])
+def test_a_kill_in_the_middle_leaves_nothing_that_is_taken_for_whole(kept: str, model: Path) -> None:
+    first = zoo.find(str(model))
+    folder = zoo.place_of(str(model))
+    assert folder is not None
+    (folder / "record.json").unlink()
+    if kept == "nothing":
+        (folder / "graph.onnx").unlink()
+    assert zoo.find(str(model)).digest == first.digest
+
+
+def test_a_changed_graph_is_made_again_by_the_next_run(model: Path) -> None:
+    first = zoo.find(str(model))
+    folder = zoo.place_of(str(model))
+    assert folder is not None
+    (folder / "graph.onnx").write_bytes(b"changed")
+    with pytest.raises(DamagedFile, match="run again"):
+        zoo.find(str(model)).graph()
+    assert zoo.find(str(model)).graph() == first.graph()
+
+
+def test_the_table_shows_what_is_built_in_what_was_converted_and_the_presets(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zoo.find(str(model))
+    code, out, err = run(capsys, "backbones")
+    assert (code, err) == (0, "")
+    for name in ("efficientnet_lite0", "net.onnx", "  lite: ", "  seed: keras:ResNet50", "  modern: "):
+        assert name in out, name
+    code, out, _ = run(capsys, "backbones", "--json")
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert rows["net.onnx"]["state"] == "cached" and rows["net.onnx"]["width"] == zoo.find(str(model)).width
+    assert rows["efficientnet_lite1"]["top1"] == 76.7 and rows["efficientnet_lite1"]["images_per_second"] is None
+
+
+def test_a_pattern_chooses_among_the_names(no_extras: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert [row.name for row in zoo.listing("*LITE[01]")] == ["efficientnet_lite0", "efficientnet_lite1"]
+    assert [row.name for row in zoo.listing("histo")] == ["colour_histogram"]
+    code, out, err = run(capsys, "backbones", "nothing_like_it")
+    assert (code, out) == (1, "") and err.startswith("penult: unknown backbone 'nothing_like_it'; known: ")
+
+
+def test_the_speed_that_was_measured_here_is_in_the_table(photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
+    train = photos("train", warm=20, cold=20)
+    assert run(capsys, "embed", train, "-b", "efficientnet_lite0:64", "--out", train.parent / "f.h5")[0] == 0
+    code, out, _ = run(capsys, "backbones", "lite0", "--json")
+    assert code == 0 and [row["images_per_second"] for row in json.loads(out)] == [None]  # at 224 nothing was measured
+
+
+def test_fetch_says_where_the_network_is_for_a_machine_without_network(
+    model: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, out, err = run(
+        capsys, "backbones", "--fetch", model, "--fetch", "efficientnet_lite0", "--cache", tmp_path / "c", "-q"
+    )
+    assert (code, err) == (0, "")
+    folder = zoo.place_of(str(model), cache=tmp_path / "c")
+    assert f"in {folder}" in out and "efficientnet_lite0: 3584 numbers an image, built in" in out
+    assert folder is not None and (folder / "record.json").is_file()
+
+
+def test_show_recipe_prints_what_an_onnx_file_wants_beside_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, _ = run(capsys, "backbones", "--show-recipe", "efficientnet_lite2")
+    file = tmp_path / "x.recipe.json"
+    file.write_text(out, encoding="utf-8")
+    assert code == 0 and recipe_file.read(file) == zoo.find("efficientnet_lite2").recipe.to_dict()
+
+
+def test_the_recipe_may_be_given_on_the_command_line(
+    model: Path, photos: Photos, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    recipe_file.beside(model).unlink()
+    train = photos("train", warm=4, cold=4)
+    words = ("embed", train, "-b", model, "--out", tmp_path / "f.h5")
+    code, _, err = run(capsys, *words)
+    assert code == 1 and "--show-recipe" in err and "--recipe size=224" in err
+    pairs = [
+        f"{k}={','.join(map(str, v)) if isinstance(v, tuple) else v}" for k, v in RECIPE.to_dict().items()
+    ]  # fmt: skip
+    assert run(capsys, *words, "--recipe", *pairs)[0] == 0
+    code, _, err = run(capsys, *words, "--recipe", "size=sixty")
+    assert code == 1 and "size" in err
+
+
+def test_the_protocol_of_the_seed_leaves_nothing_to_choose(photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
+    train = photos("train", warm=4, cold=4)
+    with pytest.raises(SystemExit) as caught:
+        main(["train", str(train), "--protocol", "seed", "--head", "svm"])
+    assert caught.value.code == 2 and "--protocol decides head" in capsys.readouterr().err
+
+
+def test_the_protocol_of_the_seed_is_the_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    from penult import train as room
+    from penult.train.networks import networks
+    from tinynet import tiny
+
+    asked: dict[str, dict[str, Any]] = {}
+
+    def find(name: str, pooling: str | None = None, **changes: Any) -> Any:
+        asked[name] = {k: v for k, v in changes.items() if k in recipe_settings}
+        return tiny()
+
+    recipe_settings = set(RECIPE.to_dict())
+    monkeypatch.setattr(zoo, "find", find)
+    options = room.Options.of_seed()
+    networks(options, lambda *_: None)
+    squashed = {"fit": "squash", "crop": 1.0, "interpolation": "nearest"}
+    assert asked == {
+        "keras:ResNet50": {**squashed, "mean": (0.0,) * 3, "std": (1 / 255,) * 3, "channels": "rgb"},
+        "keras:InceptionV3": squashed,
+        "keras:Xception": squashed,
+    }
+    assert (options.head, options.clip) == ("dense", 0.005)
