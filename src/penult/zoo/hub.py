@@ -48,10 +48,12 @@ def explain(error: BaseException, wish: Wish) -> PenultError:
     typed = f"{'keras:' if wish.kind == 'keras' else ''}{wish.name}"
     if wish.weights is not None:
         return _of_file(error, wish, kinds)
-    if "invalid hash" in text or "hash" in text and "mismatch" in text:
+    if "invalid hash" in text or ("hash" in text and "mismatch" in text):
         return DamagedFile(f"{typed}: the weights that came are not those that were published ({text[:300]}); try again.")
     if kinds & {"GatedRepoError"}:
-        return InputError(f"{typed}: its weights are given only to those who agreed to their terms; log in with `hf auth login`.")
+        return InputError(
+            f"{typed}: its weights are given only to those who agreed to their terms; log in with `hf auth login`."
+        )
     if kinds & {"RepositoryNotFoundError", "RevisionNotFoundError", "EntryNotFoundError", "RemoteEntryNotFoundError"}:
         return InputError(f"{typed}: the hub has no such network ({text[:200]}); look at its page for the exact name.")
     if kinds & _OFFLINE:
