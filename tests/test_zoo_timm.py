@@ -29,7 +29,7 @@ NETWORKS = {
     "inception_v3": "mean",
     "legacy_xception": "mean",
     "vit_tiny_patch16_224": "none",  # class token
-    "vit_wee_patch16_reg1_gap_256": "mean",  # average of the tokens
+    "vit_wee_patch16_reg1_gap_256": "none",  # average of the tokens, a norm behind it
     "convnext_atto": "none",  # a norm behind the pooling
     "efficientnet_b0": "mean",
     "mobilenetv2_100": "mean",
