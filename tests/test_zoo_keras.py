@@ -509,3 +509,12 @@ def test_the_torch_backend_is_chosen_over_the_environment(tmp_path: Path) -> Non
     environment = {**os.environ, "KERAS_BACKEND": "jax", "KERAS_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.split() == ["torch"]
+
+
+def test_the_table_has_size_width_and_parameters_of_the_networks_that_fit() -> None:
+    from penult import zoo
+
+    row = {row.name: row for row in zoo.listing("keras:MobileNetV3S*")}["keras:MobileNetV3Small"]
+    assert (row.source, row.state, row.size, row.width) == ("keras", "", 224, 576)
+    trained = find("MobileNetV3Small")(weights=None, include_top=False).trainable_weights
+    assert row.params == sum(np.prod(w.shape) for w in trained)

@@ -44,7 +44,7 @@ def _list(asked: argparse.Namespace) -> None:
 def _cells(row: Listed, rate: float | None) -> list[str]:
     return [
         show.printable(row.name),
-        show.printable(row.source.partition(";")[0])[:60],
+        _short(row.source.partition(";")[0]),
         _number(row.width),
         _number(row.size),
         "-" if row.params is None else f"{row.params / 1e6:.1f} M",
@@ -52,8 +52,13 @@ def _cells(row: Listed, rate: float | None) -> list[str]:
         "-" if row.top1 is None else f"{row.top1:.1f} %",
         "-" if rate is None else f"{rate:.0f}",
         row.state,
-        show.printable(row.licence or "-"),
+        _short(row.licence or "-"),
     ]
+
+
+def _short(text: str) -> str:
+    text = show.printable(text)
+    return text if len(text) <= 50 else text[:49] + "…"
 
 
 def _number(value: int | None) -> str:

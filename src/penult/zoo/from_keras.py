@@ -24,10 +24,10 @@ from penult.zoo.keras_module import quickest
 from penult.zoo.keras_recipe import recipe_of
 from penult.zoo.wish import Loaded, Wish
 
-__all__ = ["import_keras", "load", "names"]
+__all__ = ["LICENCE", "import_keras", "load", "measure", "names"]
 
 # Keras's code is under this licence; the files of weights carry none, and come from many hands.
-_LICENCE = "Apache-2.0 (Keras); weights: see https://keras.io/api/applications and the paper it names"
+LICENCE = "Apache-2.0 (Keras); weights: see https://keras.io/api/applications and the paper it names"
 
 
 def load(wish: Wish) -> Loaded:
@@ -51,9 +51,19 @@ def _load(wish: Wish) -> Loaded:
     twin = functools.partial(_twin, wish.name, recipe.size, like)
     module, pooling = quickest(model, twin, recipe)
     return Loaded(
-        module, recipe, pooling, digest.of_state(state(model)), _LICENCE,
+        module, recipe, pooling, digest.of_state(state(model)), LICENCE,
         f"keras.applications {keras.__version__}", learnt(model),
     )  # fmt: skip
+
+
+def measure(name: str) -> tuple[int, int | None, int | None]:
+    """Return input size, width and parameters without the last layer; the last two None where Keras cannot build it."""
+    size = recipe_of(name, {}).size
+    try:
+        model = build(name, size)
+    except InputError:
+        return size, None, None
+    return size, int(model.output_shape[-1]), learnt(model)
 
 
 @contextlib.contextmanager

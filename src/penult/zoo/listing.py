@@ -19,6 +19,7 @@ from penult.errors import PenultError, unknown
 from penult.zoo import names, shelf
 from penult.zoo.finding import root_of
 
+BUILT = 8  # networks of Keras that are built for their row: a second each
 MEASURED = 60  # networks of timm whose width and work are found by building them without weights; more would take minutes
 
 
@@ -121,7 +122,10 @@ def _built(timm: Any, name: str) -> tuple[int | None, int | None, float | None]:
 
 def keras_rows(sent: Iterable[str]) -> Iterator[Listed]:
     """Yield the networks of keras.applications that fit each pattern: the work of a child process."""
-    from penult.zoo.from_keras import names as every
+    from penult.zoo import from_keras
 
     for pattern in sent:
-        yield from (Listed(f"keras:{n}", "keras", "") for n in every() if fits(f"keras:{n}", pattern))
+        found = [name for name in from_keras.names() if fits(f"keras:{name}", pattern)]
+        for name in found:
+            size, width, params = from_keras.measure(name) if len(found) <= BUILT else (None, None, None)
+            yield Listed(f"keras:{name}", "keras", "", width, size, params, None, from_keras.LICENCE)
