@@ -356,7 +356,7 @@ def test_a_speed_is_measured_once_and_then_known(
     monkeypatch.setattr(field, "measure_speed", lambda *_: pytest.fail("measured again"))
     again = compare.compare(source, options(tmp_path))
     alone = [{e.members: round(e.images_per_second, 2) for e in c.entries} for c in (first, again)]
-    assert alone[0] == alone[1]
+    assert alone[0] == pytest.approx(alone[1], rel=1e-3)  # kept in fewer digits
 
 
 # ---- the budget
