@@ -188,6 +188,32 @@ def test_a_pattern_chooses_among_the_names(no_extras: None, capsys: pytest.Captu
     assert (code, out) == (1, "") and err.startswith("penult: unknown backbone 'nothing_like_it'; known: ")
 
 
+def test_a_preset_in_the_table_is_its_networks(no_extras: None) -> None:
+    assert [row.name for row in zoo.listing("lite")] == list(zoo.PRESETS["lite"])
+    assert [(row.name, row.source) for row in zoo.listing("seed")] == [(name, "keras") for name in zoo.PRESETS["seed"]]
+
+
+def test_a_recipe_where_no_onnx_file_is_is_refused(photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
+    train = photos("train", warm=4, cold=4)
+    for command in ("train", "compare"):
+        code, _, err = run(capsys, command, train, "-b", "colour_histogram", "--recipe", "size=64")
+        assert code == 1 and "no -b names one" in err
+
+
+def test_all_networks_that_are_out_of_reach_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from penult.train import Options
+    from penult.train.networks import networks
+
+    def find(name: str, *_: Any, **__: Any) -> Any:
+        raise zoo.Unreachable(f"{name} is far away")
+
+    monkeypatch.setattr(zoo, "find", find)
+    with pytest.raises(InputError, match=r"--fetch keras:ResNet50 --fetch keras:InceptionV3 --fetch keras:Xception"):
+        networks(Options.of_seed(), lambda *_: None)
+    with pytest.raises(InputError, match=r"resnet50 is far away"):
+        networks(Options(backbones=("resnet50",)), lambda *_: None)
+
+
 def test_the_speed_that_was_measured_here_is_in_the_table(photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
     train = photos("train", warm=20, cold=20)
     assert run(capsys, "embed", train, "-b", "efficientnet_lite0:64", "--out", train.parent / "f.h5")[0] == 0

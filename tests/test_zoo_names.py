@@ -63,6 +63,8 @@ def test_results_name_a_file_without_its_folder(tmp_path: Path) -> None:
         ("", "names no network"),
         (" resnet50", "names no network"),
         ("efficientnet_lite0@my.weights.h5", "tf_efficientnet_lite0"),
+        ("resnet50@.", "is a folder"),
+        ("modern", "is a preset"),
     ],
 )
 def test_what_cannot_be_is_said(text: str, says: str, file: str) -> None:
@@ -74,6 +76,7 @@ def test_presets_stand_for_their_networks_and_each_has_a_reason() -> None:
     assert expand(["lite", "efficientnet_lite0", "keras:Xception", "seed"]) == (
         *backbones.DEFAULT, "keras:Xception", "keras:ResNet50", "keras:InceptionV3",
     )  # fmt: skip
+    assert expand(["lite:96", "modern:280"])[::3] == ("efficientnet_lite0:96", "vit_small_patch14_dinov2.lvd142m:280")
     assert PRESETS.keys() == WHY.keys() and all(len(members) == 3 for members in PRESETS.values())
 
 

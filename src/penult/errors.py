@@ -15,6 +15,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_SHOWN = 24  # names of a long list
+
 
 class PenultError(Exception):
     """Base of every error that penult raises on purpose; the CLI shows it as one line."""
@@ -44,5 +46,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """Return the error for a `name` that is not among the `known`, with the nearest names in it."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
+    known_ones = ", ".join(names) if len(names) <= _SHOWN else f"{', '.join(names[:_SHOWN])} and {len(names) - _SHOWN} more"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {known_ones}."
     return UnknownName(f"unknown {kind} {name!r}; {hint}")

@@ -35,10 +35,17 @@ def _options(asked: argparse.Namespace, out: str) -> Any:
 
 
 def recipe(asked: argparse.Namespace) -> dict[str, Any] | None:
-    """Return what --recipe says."""
+    """Return what --recipe says. Raises `InputError` where no backbone is an ONNX file, which alone need to be told."""
     from penult import zoo
 
-    return zoo.parse_recipe(asked.recipe) if asked.recipe else None
+    if not asked.recipe:
+        return None
+    if not any(".onnx" in name.lower() for name in asked.backbone or ()):
+        raise InputError(
+            "--recipe tells how an ONNX file sees, and no -b names one; other networks bring their own recipe "
+            "(--fit and NAME:SIZE change it)."
+        )
+    return zoo.parse_recipe(asked.recipe)
 
 
 def _clip(text: str | None) -> Any:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult compare`."""
     from penult import compare as room
-    from penult import zoo
     from penult.backbones import DEFAULT
+    from penult.cli.commands import recipe
 
     options = room.Options(
         out=asked.out,
@@ -27,7 +27,7 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         groups=asked.groups,
         fit=asked.fit,
         pooling=asked.pooling,
-        recipe=None if asked.recipe is None else zoo.parse_recipe(asked.recipe),
+        recipe=recipe(asked),
         seed=asked.seed,
         settings=Settings(asked.device, asked.precision, asked.cache),
     )

@@ -194,7 +194,11 @@ def _backbones(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     p.add_argument("pattern", nargs="?", metavar="PATTERN", help="part of a name, or a pattern such as 'resnet*'")
     p.add_argument("--fetch", action="append", metavar="NAME", help="get weights and convert them now; repeat for several")
-    p.add_argument("--show-recipe", metavar="NAME", help="print how a network sees, as the .recipe.json of an ONNX file")
+    p.add_argument(
+        "--show-recipe",
+        metavar="NAME",
+        help="print how a network sees, as the .recipe.json of an ONNX file (it is fetched and converted first)",
+    )
     p.add_argument("--cache", metavar="DIR", help="cache folder (default: the user's)")
     p.add_argument(
         "--precision", default="auto", choices=("auto", "f32", "bf16", "int8"), help="of the images/s (default: auto)"

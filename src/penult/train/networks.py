@@ -6,6 +6,7 @@ from typing import Any
 
 from penult import zoo
 from penult.backbones import Backbone
+from penult.errors import InputError
 from penult.train.job import Say
 from penult.train.options import Options
 
@@ -18,12 +19,26 @@ _UNPREPARED: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255
 
 def networks(options: Options, say: Say) -> list[Backbone]:
     """Return the backbones of a run; those that must be converted first are."""
-    return [
-        zoo.find(
-            name, options.pooling, cache=options.settings.cache, recipe=options.recipe, say=say, **_changes(name, options)
+    found: list[Backbone] = []
+    out_of_reach: dict[str, str] = {}
+    for name in zoo.expand(options.backbones):
+        changes = _changes(name, options)
+        try:
+            found.append(
+                zoo.find(name, options.pooling, cache=options.settings.cache, recipe=options.recipe, say=say, **changes)
+            )
+        except zoo.Unreachable as error:
+            out_of_reach[name] = str(error)
+    if len(out_of_reach) > 1:
+        fetch = " ".join(f"--fetch {name}" for name in out_of_reach)
+        raise InputError(
+            f"the weights of {', '.join(out_of_reach)} are not on this machine and their hubs cannot be reached. On a machine "
+            f"with network type `penult backbones {fetch}` and copy the folders that it names to "
+            f"{zoo.root_of(options.settings.cache) / 'backbones'}, or give weights that you have: -b NAME@FILE for each."
         )
-        for name in zoo.expand(options.backbones)
-    ]
+    if out_of_reach:
+        raise InputError(*out_of_reach.values())
+    return found
 
 
 def _changes(name: str, options: Options) -> dict[str, Any]:

@@ -7,6 +7,7 @@ only, while a network is converted.
 from __future__ import annotations
 
 from penult.zoo.finding import fetch, find, place_of, quiet, root_of
+from penult.zoo.hub import Unreachable
 from penult.zoo.listing import Listed, listing
 from penult.zoo.names import PRESETS, WHY, expand
 from penult.zoo.recipe_file import parse as parse_recipe
@@ -16,6 +17,7 @@ __all__ = [
     "PRESETS",
     "WHY",
     "Listed",
+    "Unreachable",
     "expand",
     "fetch",
     "find",

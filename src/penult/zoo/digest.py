@@ -6,17 +6,37 @@ In: a path, or tensors by name. Out: hex digits. It must not know where they com
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from penult.errors import DamagedFile
+
 
 def of_file(path: Path | str) -> str:
     """Return the sha256 of a file's bytes."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def of_checkpoint(path: Path | str) -> str:
+    """Return the sha256 of a file of weights.
+
+    Raises `DamagedFile` where it is empty, or does not begin with the digits that torch's hub writes into its names
+    (`resnet50-0676ba61.pth`).
+    """
+    path = Path(path)
+    if path.stat().st_size == 0:
+        raise DamagedFile(f"{path} is empty; get the file again.")
+    digits, found = of_file(path), re.search(r"-([0-9a-f]{8})\.(pth|pt|bin|safetensors|npz)$", path.name)
+    if found and not digits.startswith(found[1]):
+        raise DamagedFile(
+            f"{path}: its sha256 does not begin with {found[1]}, which its name promises; download it again, or rename it."
+        )
+    return digits
 
 
 def of_parts(*parts: str) -> str:

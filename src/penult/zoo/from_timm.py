@@ -7,18 +7,26 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from penult.backbones import import_timm
 from penult.backbones.pooling import Pooling
-from penult.errors import DamagedFile, InputError, PenultError, unknown
+from penult.errors import InputError, PenultError, unknown
 from penult.pixels.recipe import Recipe
 from penult.zoo import digest
 from penult.zoo.hub import explain
 from penult.zoo.wish import Loaded, Wish
+
+
+class Misfit(NamedTuple):
+    """The keys that a checkpoint and a network do not share, and those whose tensors differ in shape."""
+
+    missing: list[str]
+    extra: list[str]
+    misshapen: list[str]
+
 
 HUBS = ("hf-hub:", "hf_hub:", "local-dir:")
 
@@ -31,8 +39,6 @@ def load(wish: Wish) -> Loaded:
     """
     timm = import_timm()
     _known(timm, wish.name)
-    if wish.weights is not None:
-        _whole(Path(wish.weights))
     size = dict(wish.changes).get("size")
     with _loading() as keys:
         model = _create(timm, wish, size)
@@ -66,15 +72,6 @@ def _known(timm: Any, name: str) -> None:
         raise unknown(f"weights of {architecture}", name, known or [architecture])
 
 
-def _whole(path: Path) -> None:
-    """Hold a file against the digits of its sha256 that torch's hub writes into names: `resnet50-0676ba61.pth`."""
-    found = re.search(r"-([0-9a-f]{8})\.(pth|pt|bin|safetensors|npz)$", path.name)
-    if found and not digest.of_file(path).startswith(found[1]):
-        raise DamagedFile(
-            f"{path}: its sha256 does not begin with {found[1]}, which its name promises; download it again, or rename it."
-        )
-
-
 def _create(timm: Any, wish: Wish, size: int | None) -> Any:
     """Return the network without its last layer, by timm's own loading."""
     asked: dict[str, Any] = {"pretrained": True, "num_classes": 0, "exportable": True}
@@ -94,16 +91,20 @@ def _create(timm: Any, wish: Wish, size: int | None) -> Any:
 
 
 @contextlib.contextmanager
-def _loading() -> Iterator[list[Any]]:
-    """Record what the outermost `load_state_dict` of the block could not place: timm itself lets keys be missing."""
+def _loading() -> Iterator[list[Misfit]]:
+    """Record all that the last `load_state_dict` of the block could not place: timm and torch each tell a part."""
     import torch
 
     own = torch.nn.Module.load_state_dict
-    keys: list[Any] = []
+    keys: list[Misfit] = []
 
-    def recorded(module: Any, state: Any, *rest: Any, **named: Any) -> Any:
-        result = own(module, state, *rest, **named)
-        keys.append(result)
+    def recorded(module: Any, state: Any, *_: Any, **__: Any) -> Any:
+        mine = module.state_dict()
+        misshapen = [key for key in mine if key in state and tuple(state[key].shape) != tuple(mine[key].shape)]
+        result = own(module, {key: tensor for key, tensor in state.items() if key not in misshapen}, strict=False)
+        missing = [key for key in result.missing_keys if key not in misshapen]
+        shapes = [f"{k} {tuple(state[k].shape)} for {tuple(mine[k].shape)}" for k in misshapen]
+        keys.append(Misfit(missing, list(result.unexpected_keys), shapes))
         return result
 
     torch.nn.Module.load_state_dict = recorded
@@ -113,15 +114,16 @@ def _loading() -> Iterator[list[Any]]:
         torch.nn.Module.load_state_dict = own
 
 
-def _fits(timm: Any, wish: Wish, model: Any, keys: Sequence[Any]) -> None:
+def _fits(timm: Any, wish: Wish, model: Any, keys: Sequence[Misfit]) -> None:
     """Raise `InputError` where weights are missing, or a file brings others than the last layer's."""
     if not keys:
         return
-    missing, extra = list(keys[-1].missing_keys), list(keys[-1].unexpected_keys)
+    missing, extra, misshapen = keys[-1]
     if extra and wish.weights is not None:
-        extra = [key for key in extra if key not in _of_last_layer(timm, wish, model)]
-    if missing or (extra and wish.weights is not None):
-        lists = (("missing", missing), ("unknown", extra))
+        last = _of_last_layer(timm, wish, model)
+        extra = [key for key in extra if key not in last]
+    if missing or misshapen or (extra and wish.weights is not None):
+        lists = (("missing", missing), ("unknown", extra), ("of another shape", misshapen))
         what = [f"{len(some)} {word}: {', '.join(some)}" for word, some in lists if some]
         raise InputError(
             f"{wish.weights or 'the weights of the hub'} does not fit {wish.name}; {'; '.join(what)}. "

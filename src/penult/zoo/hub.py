@@ -20,6 +20,9 @@ _OFFLINE = {
 }  # fmt: skip
 
 
+_settled: list[bool] = []  # whether it was `settle` that said offline
+
+
 class Unreachable(InputError):
     """Weights are neither on this machine nor to be had: there is no network."""
 
@@ -38,6 +41,7 @@ def settle() -> None:
         socket.getaddrinfo(host, 443)
     except OSError:
         os.environ["HF_HUB_OFFLINE"] = "1"
+        _settled.append(True)
 
 
 def explain(error: BaseException, wish: Wish) -> PenultError:
@@ -45,7 +49,7 @@ def explain(error: BaseException, wish: Wish) -> PenultError:
     chain = list(_chain(error))
     kinds = {type(e).__name__ for e in chain}
     text = " ".join(str(error).split())
-    typed = f"{'keras:' if wish.kind == 'keras' else ''}{wish.name}"
+    typed = typed_as(wish)
     if wish.weights is not None:
         return _of_file(error, wish, kinds)
     if "invalid hash" in text or ("hash" in text and "mismatch" in text):
@@ -63,10 +67,17 @@ def explain(error: BaseException, wish: Wish) -> PenultError:
     return InputError(f"{typed} cannot be loaded: {type(error).__name__}: {text[:400]}")
 
 
+def typed_as(wish: Wish) -> str:
+    """Return what a user types for a network without its file."""
+    size = dict(wish.changes).get("size")
+    return f"{'keras:' if wish.kind == 'keras' else ''}{wish.name}{'' if size is None else f':{size}'}"
+
+
 def offline(typed: str) -> str:
     """Return what to do where a hub cannot be reached and nothing is cached."""
+    why = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") and not _settled else ""
     return (
-        f"the weights of {typed} are not on this machine and their hub cannot be reached. On a machine with network type "
+        f"the weights of {typed} are not on this machine and their hub cannot be reached{why}. On a machine with network type "
         f"`penult backbones --fetch {typed}` and copy the folder that it names to this machine's cache, or give weights "
         f"that you have: -b {typed}@FILE."
     )
@@ -75,7 +86,7 @@ def offline(typed: str) -> str:
 def _of_file(error: BaseException, wish: Wish, kinds: set[str]) -> PenultError:
     path, text = Path(str(wish.weights)), " ".join(str(error).split())
     if "Missing key" in text or "Unexpected key" in text or "size mismatch" in text:
-        shown = text.partition(":")[2].strip() or text
+        shown = text.partition(":")[2].strip().rstrip(".") or text
         return InputError(f"{path} does not fit {wish.name}: {shown}. Give the file of this very network.")
     if "weights_only" in text or "UnpicklingError" in kinds:
         return InputError(
@@ -83,7 +94,7 @@ def _of_file(error: BaseException, wish: Wish, kinds: set[str]) -> PenultError:
             "best as .safetensors."
         )
     said = f"{type(error).__name__}: {text[:300]}"
-    return DamagedFile(f"{path} is not a checkpoint that {wish.kind} can read ({said}); download it again.")
+    return DamagedFile(f"{path} is not a checkpoint that {wish.kind} can read ({said}); give another file, or get it again.")
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from penult.errors import DamagedFile, InputError
 from penult.store.refusals import shown
+from penult.zoo.hub import Unreachable, offline
 from penult.zoo.keras_door import Order, build, build_whole, family, find, import_keras
 
 GetFile = Callable[..., str]
@@ -60,10 +61,9 @@ def _failure(name: str, file: str, origin: str, error: Exception) -> InputError 
     said = re.sub(r"\s+", " ", str(error))[:300]
     if "corrupted" in said:
         return DamagedFile(f"the weights of keras:{name} came with another digest: {said} Delete {target} and try again.")
-    return InputError(
-        f"the weights of keras:{name} are not on this machine and could not be fetched: {said}. On a machine with network, "
-        f"`penult backbones --fetch keras:{name}` gets {file} from {urlsplit(origin).hostname}; copy it to {target} here "
-        "(KERAS_HOME moves that folder from ~/.keras)."
+    return Unreachable(
+        f"{offline(f'keras:{name}')} Or put {file} of {urlsplit(origin).hostname} at {target} (KERAS_HOME moves that folder "
+        f"from ~/.keras). Keras said: {said}."
     )
 
 

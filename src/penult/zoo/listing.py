@@ -5,6 +5,7 @@ In: a pattern. Out: facts for a table. timm and Keras are asked in a child proce
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import importlib.util
 from collections.abc import Iterable, Iterator
@@ -15,10 +16,11 @@ from typing import Any, Literal
 from penult import backbones
 from penult.aside import Aside, Crashed
 from penult.backbones import Backbone
-from penult.errors import PenultError, unknown
+from penult.errors import PenultError, UnknownName, unknown
 from penult.zoo import names, shelf
 from penult.zoo.finding import root_of
 
+_ELSEWHERE = {"timm": ("timm_rows", ("timm", "torchvision", "torch")), "keras": ("keras_rows", ("keras", "torch"))}
 BUILT = 8  # networks of Keras that are built for their row: a second each
 MEASURED = 60  # networks of timm whose width and work are found by building them without weights; more would take minutes
 
@@ -46,9 +48,23 @@ class Listed:
 def listing(pattern: str | None = None, cache: str | Path | bool | None = None) -> list[Listed]:
     """Return the networks whose name fits `pattern` (`resnet*`; without a wildcard: any part of the name).
 
-    Without a pattern: what is built in and what is converted already. Raises `UnknownName` with the nearest names where a
-    pattern fits none.
+    The name of a preset means its networks. Without a pattern: what is built in and what is converted already. Raises
+    `UnknownName` with the nearest names where a pattern fits none.
     """
+    if pattern in names.PRESETS:
+        return [row for member in names.PRESETS[pattern] for row in _members(member, cache)]
+    return _listing(pattern, cache)
+
+
+def _members(name: str, cache: str | Path | bool | None) -> list[Listed]:
+    """Return the rows of one network of a preset, at whatever size; a bare one where nothing is known of it here."""
+    bare = names.without_size(name)
+    with contextlib.suppress(UnknownName):
+        return [row for row in _listing(bare, cache) if names.without_size(row.name) == bare]
+    return [Listed(name, "keras" if name.startswith("keras:") else "timm", "")]
+
+
+def _listing(pattern: str | None, cache: str | Path | bool | None) -> list[Listed]:
     ready = [_ready(b, "built in") for b in backbones.table()] + [_ready(b, "cached") for _, b in shelf.every(root_of(cache))]
     if pattern is None:
         return ready
@@ -56,7 +72,14 @@ def listing(pattern: str | None = None, cache: str | Path | bool | None = None) 
     known = {row.name for row in ready}
     rows = [row for row in ready if fits(row.name, pattern)] + [row for row in others if row.name not in known]
     if not rows:
-        raise unknown("backbone", pattern, [*known, *names.PRESETS, *_every_name()])
+        error = unknown("backbone", pattern, [*(row.name for row in ready), *names.PRESETS, *_every_name()])
+        absent = [extra for extra, (_, needed) in _ELSEWHERE.items() if not _there(needed)]
+        more = (
+            f" Not asked, because not installed: {', '.join(absent)} (pip install 'penult[{','.join(absent)}]')."
+            if absent
+            else ""
+        )
+        raise UnknownName(f"{error}{more}")
     return rows
 
 
@@ -73,9 +96,13 @@ def _ready(backbone: Backbone, state: Literal["built in", "cached"]) -> Listed:
 
 def _elsewhere(pattern: str) -> Iterator[Listed]:
     """Yield what timm and Keras have, where they are installed."""
-    for work, needed in (("timm_rows", ("timm", "torchvision")), ("keras_rows", ("keras",))):
-        if all(importlib.util.find_spec(module) for module in (*needed, "torch")):
+    for work, needed in _ELSEWHERE.values():
+        if _there(needed):
             yield from _ask(work, pattern)
+
+
+def _there(modules: Iterable[str]) -> bool:
+    return all(importlib.util.find_spec(module) for module in modules)
 
 
 def _every_name() -> list[str]:

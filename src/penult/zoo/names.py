@@ -48,9 +48,15 @@ class Spec:
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names with every preset replaced by its networks, each name once."""
-    every = [network for name in names for network in PRESETS.get(name, (name,))]
-    return tuple(dict.fromkeys(every))
+    """Return the names with every preset replaced by its networks, each name once; `PRESET:SIZE` is all at that size."""
+    return tuple(dict.fromkeys(network for name in names for network in _members(name)))
+
+
+def _members(name: str) -> tuple[str, ...]:
+    preset, size = _size(name)
+    if preset not in PRESETS:
+        return (name,)
+    return PRESETS[preset] if size is None else tuple(f"{without_size(member)}:{size}" for member in PRESETS[preset])
 
 
 def understand(text: str) -> Spec:
@@ -70,6 +76,8 @@ def understand(text: str) -> Spec:
         if not _is_file(name):
             raise InputError(f"{name}: there is no such file; give the path of an ONNX file, or a network's name.")
         return Spec("onnx", name, None, size)
+    if name in PRESETS:
+        raise InputError(f"{name} is a preset and stands for {', '.join(PRESETS[name])}; name one of them here.")
     if name in backbones.names():
         if file is not None:
             raise InputError(f"{name} is built in and brings its own weights; timm has the same network as tf_{name}.")
@@ -87,8 +95,15 @@ def _file(text: str) -> tuple[str, str | None]:
             return text[:at], rest
     if "@" in text and not text.startswith("hf-hub:"):
         name, rest = text.split("@", 1)
+        if Path(rest).is_dir():
+            raise InputError(f"{rest} is a folder; name the file of weights in it: {name}@FILE.")
         raise InputError(f"{rest}: there is no such file; what follows @ in {name}@FILE are the weights, as a path.")
     return text, None
+
+
+def without_size(name: str) -> str:
+    """Return a name without the input size behind it."""
+    return _size(name)[0]
 
 
 def _size(name: str) -> tuple[str, int | None]:

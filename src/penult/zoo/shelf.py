@@ -65,7 +65,7 @@ def place(wish: Wish, label: str, cache: Path) -> Path:
     facts = {
         "kind": wish.kind,
         "name": Path(wish.name).name if wish.kind == "onnx" else wish.name,
-        "file": None if file is None else digest.of_file(file),
+        "file": None if file is None else digest.of_checkpoint(file),
         "changes": dict(wish.changes),
         "recipe": None if wish.recipe is None else dict(wish.recipe),
         "output": wish.output,
