@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +26,7 @@ from onnxnets import (
     Net,
     classifier,
     ending,
+    keras,
     maps_by_numpy,
     run_graph,
     shapes,
@@ -33,8 +36,10 @@ from penult.errors import DamagedFile, InputError
 from penult.pixels.recipe import Recipe
 from penult.zoo import onnx_edit, onnx_shapes
 from penult.zoo.count import Counted, count
-from penult.zoo.dress import dress
+from penult.zoo.dress import dress, redress
+from penult.zoo.from_onnx import load
 from penult.zoo.onnx_entry import entry_of
+from penult.zoo.wish import Wish
 
 SECRET = "/home/somebody/private/model.py"
 
@@ -359,3 +364,24 @@ def test_the_input_is_read_off_the_graph() -> None:
     assert (entry.name, entry.layout, entry.size, entry.dressed) == ("x", "nhwc", SIDE, False)
     assert entry.shape(SIDE) == [1, SIDE, SIDE, 3]
     assert entry_of(onnx.load_model_from_string(dressed(body()))).dressed
+
+
+@pytest.mark.parametrize("channels", ["rgb", "bgr"])
+@pytest.mark.parametrize("make", [classifier, keras])
+def test_another_recipe_in_front_is_as_good_as_another_conversion(make: Any, channels: Any, tmp_path: Path) -> None:
+    """Mean, std and order of colours may change afterwards: the bytes are others, the numbers those of a new graph."""
+    path = tmp_path / "net.onnx"
+    onnx.save(make(), path)
+    other = replace(RECIPE, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7), channels=channels)
+    own, wanted = (load(Wish("onnx", str(path), recipe=tuple(r.to_dict().items()))) for r in (RECIPE, other))
+    changed = redress(dress(own.onnx, RECIPE), other)
+    anew = dress(wanted.onnx, other)
+    assert np.array_equal(run_graph(changed, other), run_graph(anew, other))
+    assert len(onnx.load_model_from_string(changed).graph.node) == len(onnx.load_model_from_string(anew).graph.node)
+    back = redress(changed, RECIPE)
+    assert np.array_equal(run_graph(back, RECIPE), run_graph(dress(own.onnx, RECIPE), RECIPE))
+
+
+def test_a_graph_that_does_not_begin_with_a_recipe_is_not_changed() -> None:
+    with pytest.raises(InputError, match="does not begin with the nodes of a recipe"):
+        redress(classifier().SerializeToString(), RECIPE)

@@ -58,6 +58,43 @@ def _front(model: Any, entry: Entry, recipe: Recipe) -> None:
     graph.initializer.extend(front.constants)
 
 
+def redress(graph: bytes, recipe: Recipe) -> bytes:
+    """Return a finished graph with another recipe of the same size in front: its mean, std and order of colours.
+
+    So one conversion serves every recipe. Raises `InputError` for a graph that does not begin as `dress` makes it.
+    """
+    import onnx
+
+    model = onnx.load_model_from_string(graph)
+    old = _front_nodes(model.graph)
+    front = Graph("front", onnx_edit.free_prefix(model.graph))
+    front.see(PIXELS, recipe)
+    front.nodes[-1].output[0] = old[-1].output[0]
+    body = [node for node in model.graph.node if not any(node is one for one in old)]
+    kept = onnx.GraphProto(node=[*front.nodes, *body])
+    del model.graph.node[:]
+    model.graph.node.extend(kept.node)
+    model.graph.initializer.extend(front.constants)
+    onnx_edit.prune(model)
+    return onnx_edit.to_bytes(model)
+
+
+def _front_nodes(graph: Any) -> list[Any]:
+    """Return the nodes that `Graph.see` wrote, in their order."""
+    found: list[Any] = []
+    at = PIXELS
+    for op in ("Gather", "Cast", "Transpose", "Sub", "Mul"):
+        users = [node for node in graph.node if at in node.input]
+        if len(users) == 1 and users[0].op_type == op:
+            found.append(users[0])
+            at = users[0].output[0]
+        elif op != "Gather":  # it is there for BGR alone
+            raise InputError(
+                "this graph does not begin with the nodes of a recipe; its mean, std and channels cannot be changed."
+            )
+    return found
+
+
 def finish(model: Any, size: int) -> bytes:
     """Return the bytes of a model that begins with `pixels` of size x size, pruned to its features and maps, n left open.
 

@@ -25,7 +25,6 @@ from penult.zoo.wish import Order, Wish
 
 Say = Callable[[str, int, int], None]
 WORK = "penult.zoo.convert:work"  # what the child process does
-GEOMETRY = ("fit", "crop", "interpolation")  # done on pixels; every other setting of a recipe is part of the graph
 
 
 def quiet(step: str, done: int, total: int) -> None:
@@ -57,13 +56,13 @@ def find(
         changes = {"size": spec.size, **changes}
     if spec.kind == "built-in":
         return backbones.find(spec.name, pooling, **changes)
-    geometry = {key: value for key, value in changes.items() if key in GEOMETRY}
-    wish = _wish(spec, {k: v for k, v in changes.items() if k not in GEOMETRY}, recipe)
+    size = changes.pop("size", None)  # all else is done to pixels, or by the nodes in front, after the conversion
+    wish = _wish(spec, {} if size is None else {"size": size}, recipe)
     folder = shelf.place(wish, spec.label, root_of(cache))
     found = shelf.get(folder) or _convert(Order(wish, spec.label, folder), say)
     if pooling not in {None, found.pooling}:
         raise InputError(f"{found.name} has no pooling {pooling}; it has {found.pooling}, or name none at all.")
-    return found.with_recipe(**geometry) if geometry else found
+    return found.with_recipe(**changes) if changes else found
 
 
 def fetch(name: str, cache: str | Path | bool | None = None, say: Say = quiet) -> tuple[Backbone, Path | None]:

@@ -20,6 +20,7 @@ from penult.backbones import Backbone
 from penult.errors import DamagedFile, InputError
 from penult.pixels.recipe import Recipe
 from penult.zoo import digest
+from penult.zoo.dress import redress
 from penult.zoo.wish import Wish
 
 log = logging.getLogger(__name__)
@@ -37,12 +38,19 @@ class Shelved:
     recipe: Recipe
 
     def __call__(self, recipe: Recipe, classifier: bool = False) -> bytes:
-        """Return the bytes, checked. Raises `InputError` for another recipe, `DamagedFile` for a changed file."""
-        if classifier or _in_graph(recipe) != _in_graph(self.recipe):
+        """Return the bytes, checked, with this recipe's nodes in front.
+
+        Raises `InputError` for another size than the converted one, `DamagedFile` for a changed file.
+        """
+        if classifier or recipe.size != self.recipe.size:
             raise InputError(
-                f"{self.path.parent.name} was converted for {self.recipe.size} x {self.recipe.size} pixels, its own mean and "
-                "std, and without a classifier; name the size with the network (NAME:SIZE) to have another conversion."
+                f"{self.path.parent.name} was converted for {self.recipe.size} x {self.recipe.size} pixels, and without a "
+                "classifier; name the size with the network (NAME:SIZE) to have another conversion."
             )
+        data = self._read()
+        return data if _colours(recipe) == _colours(self.recipe) else redress(data, recipe)
+
+    def _read(self) -> bytes:
         try:
             data = self.path.read_bytes()
         except OSError as error:
@@ -55,8 +63,8 @@ class Shelved:
         return data
 
 
-def _in_graph(recipe: Recipe) -> tuple[Any, ...]:
-    return recipe.size, recipe.mean, recipe.std, recipe.channels
+def _colours(recipe: Recipe) -> tuple[Any, ...]:
+    return recipe.mean, recipe.std, recipe.channels
 
 
 def place(wish: Wish, label: str, cache: Path) -> Path:
