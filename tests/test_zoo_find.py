@@ -67,6 +67,10 @@ def test_the_place_of_the_file_does_not_matter_and_its_content_does(model: Path,
     for end in (".onnx", ".recipe.json"):
         moved.with_suffix(end).write_bytes(model.with_suffix(end).read_bytes())
     assert zoo.place_of(str(moved)) == zoo.place_of(str(model))
+    zoo.find(str(model))
+    renamed = moved.rename(moved.with_name("other.ONNX"))
+    recipe_file.beside(renamed).write_bytes(recipe_file.beside(model).read_bytes())
+    assert zoo.find(str(renamed)).name == "other.ONNX"
     recipe = {**RECIPE.to_dict(), "mean": [0.1, 0.2, 0.3]}
     assert zoo.find(str(model), recipe=recipe).digest != zoo.find(str(model)).digest
 
@@ -127,7 +131,7 @@ def test_a_network_that_is_on_the_shelf_needs_no_extras(no_extras: None) -> None
     folder = zoo.place_of("resnet50")
     assert folder is not None
     shelf.put(folder, tiny().graph(), tiny().to_dict())
-    assert zoo.find("resnet50") == tiny()
+    assert zoo.find("resnet50").digest == tiny().digest
 
 
 def test_a_converter_that_dies_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
@@ -231,6 +235,12 @@ def test_fetch_says_where_the_network_is_for_a_machine_without_network(
     folder = zoo.place_of(str(model), cache=tmp_path / "c")
     assert f"in {folder}" in out and "efficientnet_lite0: 3584 numbers an image, built in" in out
     assert folder is not None and (folder / "record.json").is_file()
+
+
+def test_fetching_again_keeps_what_is_there(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, folder = zoo.fetch(str(model))
+    monkeypatch.setattr(finding, "WORK", f"{__name__}:dies")  # no converter to be had any more
+    assert zoo.fetch(str(model)) == (first, folder)
 
 
 def test_show_recipe_prints_what_an_onnx_file_wants_beside_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

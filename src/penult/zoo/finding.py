@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,19 +63,16 @@ def find(
     found = shelf.get(folder) or _convert(Order(wish, spec.label, folder), say)
     if pooling not in {None, found.pooling}:
         raise InputError(f"{found.name} has no pooling {pooling}; it has {found.pooling}, or name none at all.")
+    found = replace(found, name=spec.label)  # its file may have had another name when it was converted
     return found.with_recipe(**changes) if changes else found
 
 
 def fetch(name: str, cache: str | Path | bool | None = None, say: Say = quiet) -> tuple[Backbone, Path | None]:
-    """Return a network and the folder that holds it, got anew where its weights come from a hub.
+    """Return a network and the folder that holds it, None for a built-in one, which needs none.
 
-    For a machine without network, copy that folder to the same place in its cache. None for a built-in network, which
-    needs no folder.
+    For a machine without network, copy that folder to the same place in its cache.
     """
-    folder = place_of(name, cache)
-    if folder is not None:
-        (folder / "record.json").unlink(missing_ok=True)
-    return find(name, cache=cache, say=say), folder
+    return find(name, cache=cache, say=say), place_of(name, cache)
 
 
 def place_of(name: str, cache: str | Path | bool | None = None) -> Path | None:
