@@ -141,7 +141,7 @@ def test_other_facts_never_share_rows(tmp_path: Path) -> None:
     filled(tmp_path)
     for name in FACTS:
         other = store.Cache(tmp_path, {**FACTS, name: "7"})
-        assert len(other.known()) == 0, name
+        assert len(other.known()) == (20 if name == "backbone" else 0), name  # the name is for people
 
 
 def test_the_facts_lie_beside_the_shards_for_people(tmp_path: Path) -> None:

@@ -75,6 +75,14 @@ def test_the_place_of_the_file_does_not_matter_and_its_content_does(model: Path,
     assert zoo.find(str(model), recipe=recipe).digest != zoo.find(str(model)).digest
 
 
+def test_a_renamed_file_computes_nothing_again(model: Path, photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
+    train = photos("train", warm=3, cold=3)
+    assert "6 embedded, 0 reused" in run(capsys, "embed", train, "-b", model, "--out", train.parent / "f.h5")[1]
+    renamed = model.rename(model.with_name("renamed.onnx"))
+    recipe_file.beside(model).rename(recipe_file.beside(renamed))
+    assert "0 embedded, 6 reused" in run(capsys, "embed", train, "-b", renamed, "--out", train.parent / "f.h5")[1]
+
+
 def test_another_output_of_one_file_is_another_backbone(model: Path) -> None:
     own = zoo.find(str(model))
     recipe = {**RECIPE.to_dict(), "output": onnx.load(model).graph.output[0].name}

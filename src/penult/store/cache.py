@@ -166,8 +166,12 @@ class Cache:
 
 
 def _folder(facts: Mapping[str, str]) -> str:
-    """Return the folder's name: 32 hex digits of the sha256 of the facts."""
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    """Return the folder's name: 32 hex digits of the sha256 of the facts.
+
+    The backbone's name is not among them: it is for people, its digest says what it is, and a file of weights may be renamed.
+    """
+    key = {name: value for name, value in facts.items() if name != "backbone"}
+    text = json.dumps(key, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
