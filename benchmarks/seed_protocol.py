@@ -17,9 +17,7 @@ import numpy as np
 
 from penult import audit, embed, evaluate, heads, images, zoo
 from penult.backbones import Backbone
-
-SQUASHED: dict[str, Any] = {"fit": "squash", "crop": 1.0, "interpolation": "nearest"}
-UNPREPARED: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255,) * 3, "channels": "rgb"}
+from penult.train.networks import SQUASHED, UNPREPARED
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import pytest
 from penult import backbones, engines
 from penult.backbones.lite import LITE
 from penult.errors import MissingExtra
+from penult.zoo.timm_door import import_timm
 from tolerance import assert_same_pixels
 
 
@@ -25,7 +26,7 @@ def timm_installed() -> bool:
 def test_the_graph_gives_what_timm_gives(name: str) -> None:
     """Same weights, same random pixels: features, maps and ImageNet scores agree, at two
     sizes, pooled both ways."""
-    timm = backbones.import_timm()
+    timm = import_timm()
     import torch
 
     known = backbones.find(name)
@@ -63,4 +64,4 @@ def test_the_graph_gives_what_timm_gives(name: str) -> None:
 def test_a_missing_timm_is_answered_with_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"torch, torchvision, timm: not installed; pip install 'penult\[timm\]'"):
-        backbones.import_timm()
+        import_timm()

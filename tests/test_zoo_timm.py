@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penult import Embedder, backbones, zoo
+from penult import Embedder, zoo
 from penult.errors import DamagedFile, InputError, UnknownName
+from penult.zoo.timm_door import import_timm
 from rivals import drawn_photos, error, timm_features, wrong_transforms
 
 pytestmark = [
@@ -47,7 +48,7 @@ def save(model: Any, path: Path) -> Path:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of one of timm's smallest networks."""
-    timm = backbones.import_timm()
+    timm = import_timm()
     import torch
 
     torch.manual_seed(0)
@@ -63,7 +64,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_features_of_files_are_those_that_timm_computes(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """End to end in f32: within a hundredth of what tells the photos apart, and within a tenth of any wrong recipe."""
-    timm = backbones.import_timm()
+    timm = import_timm()
     import torch
 
     torch.manual_seed(0)
@@ -115,7 +116,7 @@ def test_after_the_conversion_no_torch_is_imported_and_the_start_is_quick(tiny: 
 def test_a_checkpoint_of_any_number_of_classes_and_any_format_gives_the_same_backbone(
     tiny: Path, shelf: Path, tmp_path: Path
 ) -> None:
-    timm = backbones.import_timm()
+    timm = import_timm()
     import torch
     from safetensors.torch import load_file
 
@@ -169,7 +170,7 @@ def test_weights_that_do_not_fit_are_refused_with_every_key(tiny: Path, tmp_path
 
 
 def test_a_file_that_would_run_code_or_is_no_checkpoint_is_refused(tiny: Path, tmp_path: Path) -> None:
-    timm = backbones.import_timm()
+    timm = import_timm()
     import torch
 
     torch.save(timm.create_model("test_resnet"), tmp_path / "whole.pth")
@@ -197,9 +198,9 @@ def test_networks_that_penult_cannot_feed_are_refused_by_name() -> None:
         load(Wish("timm", "resnet50.a1_in2k"))
 
 
-def test_a_network_without_one_vector_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_without_one_vector_is_refused() -> None:
     """What pools nothing gives maps; the message says their shape."""
-    timm = backbones.import_timm()
+    timm = import_timm()
     from penult.zoo.from_timm import _with_maps
 
     model = timm.create_model("test_resnet", num_classes=0, global_pool="").eval()
@@ -211,7 +212,6 @@ def test_the_hub_is_asked_as_timm_asks_it_and_an_offline_machine_is_told_what_to
     monkeypatch: pytest.MonkeyPatch, tiny: Path
 ) -> None:
     """At the boundary: the repository and file that the hub's own library is asked for, and both of its answers."""
-    import huggingface_hub
     from huggingface_hub.errors import LocalEntryNotFoundError
     from timm.models import _hub
 
@@ -225,7 +225,6 @@ def test_the_hub_is_asked_as_timm_asks_it_and_an_offline_machine_is_told_what_to
         return str(tiny)
 
     monkeypatch.setattr(_hub, "hf_hub_download", download)
-    assert huggingface_hub.hf_hub_download is not download
     got = load(Wish("timm", "test_resnet.r160_in1k"))
     assert asked == [("timm/test_resnet.r160_in1k", "model.safetensors", None)]
     assert got.source.endswith("hf-hub:timm/test_resnet.r160_in1k") and got.licence == "apache-2.0"
@@ -250,7 +249,7 @@ def test_the_table_knows_what_timm_has() -> None:
     rows = {row.name: row for row in zoo.listing("test_resnet*")}
     known = rows["test_resnet.r160_in1k"]
     assert (known.source, known.state, known.size, known.licence) == ("timm", "", 160, "apache-2.0")
-    timm = backbones.import_timm()
+    timm = import_timm()
     model = timm.create_model("test_resnet", num_classes=0)
     assert known.params == sum(p.numel() for p in model.parameters()) and known.width == model.num_features
     with pytest.raises(UnknownName, match="did you mean"):
@@ -270,10 +269,27 @@ def test_features_do_not_change_by_the_maps_that_are_found(tiny: Path, shelf: Pa
 
 def test_the_same_weights_in_another_architecture_are_another_backbone(tmp_path: Path, shelf: Path) -> None:
     """TensorFlow's variant shares every name and shape of the weights, and pads otherwise: rows must never be mixed."""
-    timm = backbones.import_timm()
+    timm = import_timm()
     import torch
 
     torch.manual_seed(0)
     file = save(timm.create_model("mobilenetv3_small_075"), tmp_path / "w.safetensors")
     one, other = (zoo.find(f"{prefix}mobilenetv3_small_075@{file}:96", cache=shelf) for prefix in ("", "tf_"))
     assert one.weights != other.weights and one.digest != other.digest
+
+
+@pytest.mark.parametrize("layout", ["nchw", "nhwc", "tokens", "normed", "cut"])
+def test_maps_are_found_wherever_the_channels_stand_and_only_where_their_means_are_the_features(layout: str) -> None:
+    import torch
+
+    from penult.zoo.views import view_of
+
+    maps = torch.randn(2, 8, 3, 3, generator=torch.Generator().manual_seed(0))
+    tokens = torch.cat([torch.ones(2, 1, 8), maps.flatten(2).transpose(1, 2)], 1)  # one stands before them
+    features = maps.mean((2, 3))
+    raw = {"nchw": maps, "nhwc": maps.permute(0, 2, 3, 1), "tokens": tokens, "normed": maps, "cut": tokens[:, :-1]}[layout]
+    view = view_of(2 * features if layout == "normed" else features, raw, 1)
+    if layout in {"normed", "cut"}:
+        assert view is None
+    else:
+        assert view is not None and torch.equal(view(raw), maps)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penult.backbones import import_timm
 from penult.zoo.keras_door import build, import_keras
 from penult.zoo.keras_layers import leaves
+from penult.zoo.timm_door import import_timm
 from penult.zoo.wish import Wish
 
 pytestmark = [pytest.mark.timm, pytest.mark.filterwarnings("default")]

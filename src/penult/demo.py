@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from penult import images
 from penult.errors import InputError, MissingExtra
 from penult.images import ImageSet
+from penult.progress import Say
 from penult.train import Options, Run, train, train_sets
 
-Say = Callable[[str, int, int], None]
 HELD_OUT = 0.25
 PAPER = "Deitsch et al. 2019, doi 10.1016/j.solener.2019.02.067"
 PUBLISHED = {"SVM on hand-made features": 0.8244, "fine-tuned VGG-19, on a GPU": 0.8842}

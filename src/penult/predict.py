@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from penult import bundle, engines, evaluate, store
 from penult.bundle import Bundle
-from penult.embed import Embedding, Engines, Progress, Settings, embed, quiet
+from penult.embed import Embedding, Engines, Settings, embed
 from penult.errors import DamagedFile, InputError
 from penult.heads import scorer
 from penult.pixels import Failure
+from penult.progress import Say, quiet
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ class Predictor:
         self._checked = not check
         self._opened: Engines | None = None
 
-    def predict(self, sources: Sequence[Any], ids: Sequence[str] | None = None, progress: Progress = quiet) -> Predictions:
+    def predict(self, sources: Sequence[Any], ids: Sequence[str] | None = None, progress: Say = quiet) -> Predictions:
         """Return the answers for paths, arrays or Pillow images, one row each, in order."""
         if not self.bundle.backbones:
             raise InputError(

@@ -6,6 +6,5 @@ In: a name. Out: a `Backbone`. It must not know which engine runs the graph, nor
 from penult.backbones.backbone import Backbone, Function, Stored
 from penult.backbones.catalogue import DEFAULT, find, names, table
 from penult.backbones.thumbnail import thumbnail
-from penult.backbones.timm_door import import_timm
 
-__all__ = ["DEFAULT", "Backbone", "Function", "Stored", "find", "import_timm", "names", "table", "thumbnail"]
+__all__ = ["DEFAULT", "Backbone", "Function", "Stored", "find", "names", "table", "thumbnail"]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from penult.images import show as printable
+from penult.progress import Say, quiet
 
-__all__ = ["Say", "as_json", "note", "out", "printable", "progress", "score", "table"]
-
-Say = Callable[[str, int, int], None]
+__all__ = ["as_json", "note", "out", "printable", "progress", "score", "table"]
 
 
 def out(text: str = "") -> None:
@@ -34,8 +33,6 @@ def as_json(value: Any) -> None:
 def progress(shown: bool) -> Iterator[Say]:
     """Show a bar with the time left for each step, on a terminal only."""
     if not shown:
-        from penult.zoo import quiet
-
         yield quiet  # which also keeps the download bars of the hubs away
         return
     if not sys.stderr.isatty():

@@ -16,12 +16,13 @@ from penult.compare.options import SAMPLE, Budget, Options, seconds
 from penult.compare.result import Comparison, Entry
 from penult.compare.sample import draw
 from penult.compare.trials import Bench, Members
-from penult.embed import Progress, machine, quiet
+from penult.embed import machine
+from penult.progress import Say, quiet
 
 __all__ = ["SAMPLE", "Comparison", "Entry", "LeftOut", "Options", "compare", "seconds"]
 
 
-def compare(source: str, options: Options | None = None, say: Progress = quiet) -> Comparison:
+def compare(source: str, options: Options | None = None, say: Say = quiet) -> Comparison:
     """Measure every network, and pairs and trios of the best, on a sample of the images; write the comparison's folder.
 
     What cannot be had or does not fit into the budget is left out and named; the cheapest network is always measured.

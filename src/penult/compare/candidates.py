@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from penult import zoo
 from penult.backbones import Backbone
 from penult.compare.options import Budget, Options
-from penult.embed import Progress
 from penult.errors import InputError, PenultError, UnknownName
+from penult.progress import Say
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class LeftOut:
     seconds: float | None = None
 
 
-def gather(options: Options, budget: Budget, say: Progress) -> tuple[list[Candidate], list[LeftOut]]:
+def gather(options: Options, budget: Budget, say: Say) -> tuple[list[Candidate], list[LeftOut]]:
     """Return the networks that can be had, those with the fewest multiply-adds first, and those that cannot, with the reason.
 
     Raises `UnknownName` for a name that is nobody's, `InputError` where no network is left.

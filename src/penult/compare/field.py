@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from penult import audit, evaluate
 from penult.compare.candidates import Candidate, LeftOut
 from penult.compare.options import Budget
-from penult.embed import Embedding, Progress, Settings, embed, known, measure_speed, speed
+from penult.embed import Embedding, Settings, embed, known, measure_speed, speed
 from penult.errors import InputError, OutputError, PenultError
 from penult.images import ImageSet
+from penult.progress import Say
 
 OPENING = 2.0  # seconds that a candidate takes beside its images: read, compile, start the decoders
 DRAWING = 3.0  # seconds for the figure and the files
@@ -55,7 +56,7 @@ class _Late(Exception):
 class Gathering:
     """Embeds the candidates one by one, the cheapest first, and leaves out those for which there is no time."""
 
-    def __init__(self, images: ImageSet, settings: Settings, budget: Budget, say: Progress) -> None:
+    def __init__(self, images: ImageSet, settings: Settings, budget: Budget, say: Say) -> None:
         self.images, self.settings, self.budget, self.say = images, settings, budget, say
         self.left_out: list[LeftOut] = []
         self._players: list[Player] = []
@@ -153,7 +154,7 @@ class Gathering:
             rate = last.images_per_second / max(share, 1.0)
         return missing * (1 / rate + self._decoding) + OPENING * (missing > 0)
 
-    def _watching(self, candidate: Candidate) -> Progress:
+    def _watching(self, candidate: Candidate) -> Say:
         """Return what tells the user how far it is, and ends all but the first candidate when the time is up."""
         bound = bool(self._players)
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from penult import zoo
 from penult.backbones import DEFAULT, Backbone
-from penult.embed import Progress, Settings
+from penult.embed import Settings
 from penult.errors import InputError
+from penult.progress import Say
 
 SAMPLE = 1000  # images: enough to tell log losses a tenth apart, few enough for a coffee
 _SPAN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
@@ -38,7 +39,7 @@ class Options:
     seed: int = 0
     settings: Settings = field(default_factory=Settings)
 
-    def find(self, name: str, say: Progress) -> Backbone:
+    def find(self, name: str, say: Say) -> Backbone:
         """Return the network of a name, as these options want it."""
         changes = {} if self.fit is None else {"fit": self.fit}
         return zoo.find(name, self.pooling, cache=self.settings.cache, recipe=self.recipe, say=say, **changes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,10 @@ from penult import evaluate, heads
 from penult.aside import Aside, Crashed
 from penult.compare.field import DRAWING, Field
 from penult.compare.options import Budget
-from penult.embed import Progress
 from penult.errors import OutputError
 from penult.evaluate import Evaluation
-from penult.train.measuring import THREADS, WORTH_IT
+from penult.progress import Say
+from penult.train.measuring import THREADS, WORTH_IT, half_the_cores
 
 ALL = 4  # up to so many players every pair and trio is tried, above that those of the best so many
 LARGEST = 3
@@ -67,7 +67,7 @@ class Bench:
     As a `with` block. Where no process can be had, or it dies, all are made in this one.
     """
 
-    def __init__(self, head: str, seed: int, images: int, budget: Budget, say: Progress) -> None:
+    def __init__(self, head: str, seed: int, images: int, budget: Budget, say: Say) -> None:
         """`images`: about how many there are; a process for a few of them would cost more than it gives."""
         self.head, self.seed, self.budget, self.say = head, seed, budget, say
         self.found: dict[Members, Evaluation] = {}
@@ -118,7 +118,7 @@ class Bench:
 
     def _make(self, order: Order, elsewhere: int = 0) -> None:
         total = len(order.trials) + elsewhere
-        with _some_cores() if self._worth_it else nullcontext():
+        with half_the_cores() if self._worth_it else nullcontext():
             for done, (members, evaluation) in enumerate(_made(order), 1):
                 self.found[members] = evaluation
                 self.say("measuring", done, total)
@@ -164,12 +164,3 @@ def _cross_validate(rows: Rows, members: Members) -> Evaluation:
 def _loss(evaluation: Evaluation) -> float:
     value = evaluation.scores["log_loss"].value
     return float("inf") if value is None else value
-
-
-@contextmanager
-def _some_cores() -> Iterator[None]:
-    """Leave the other half to the process beside this one: threads that wait for each other's cores are far slower."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(THREADS):
-        yield

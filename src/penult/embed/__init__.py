@@ -8,19 +8,17 @@ from __future__ import annotations
 from penult.embed.feature_file import write_features
 from penult.embed.lanes import Engines, known
 from penult.embed.loop import Embedding, embed
-from penult.embed.settings import Progress, Settings, quiet
+from penult.embed.settings import Settings
 from penult.embed.speeds import machine, measure_speed, speed
 
 __all__ = [
     "Embedding",
     "Engines",
-    "Progress",
     "Settings",
     "embed",
     "known",
     "machine",
     "measure_speed",
-    "quiet",
     "speed",
     "write_features",
 ]

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from penult import images, store
 from penult.backbones import Backbone
 from penult.embed.loop import Embedding, embed
-from penult.embed.settings import Progress, Settings, quiet
+from penult.embed.settings import Settings
 from penult.errors import InputError
+from penult.progress import Say, quiet
 
 
 def facts(backbone: Backbone, done: Embedding) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def write_features(
     out: Path,
     backbones: Sequence[Backbone],
     settings: Settings | None = None,
-    progress: Progress = quiet,
+    progress: Say = quiet,
 ) -> tuple[Embedding, list[Path]]:
     """Embed one folder (or CSV) and write its rows to `out`, or to `<out>_<backbone>.h5` for several backbones.
 

@@ -20,10 +20,11 @@ from penult import engines, pixels, store
 from penult.backbones import Backbone, thumbnail
 from penult.embed.lanes import Engines, Lane, open_cache
 from penult.embed.meter import Meter
-from penult.embed.settings import Progress, Settings, quiet
+from penult.embed.settings import Settings
 from penult.embed.speeds import record
 from penult.errors import PenultError
 from penult.pixels import Failure
+from penult.progress import Say, quiet
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def embed(
     sources: Sequence[Any],
     backbones: Sequence[Backbone],
     settings: Settings | None = None,
-    progress: Progress = quiet,
+    progress: Say = quiet,
     opened: Engines | None = None,
     *,
     looks: bool = False,
@@ -153,7 +154,7 @@ def embed(
 
 
 def _travel(
-    prepared: Iterable[pixels.Prepared], lanes: Sequence[Lane], n: int, progress: Progress
+    prepared: Iterable[pixels.Prepared], lanes: Sequence[Lane], n: int, progress: Say
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], dict[int, Failure], int]:
     """Send what is prepared down the lanes to their end; return digests (n, 32), ok (n,), failures, how many were new."""
     digests, ok = np.zeros((n, 32), np.uint8), np.zeros(n, bool)

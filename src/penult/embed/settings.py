@@ -1,11 +1,8 @@
-"""Where and how features are computed, and how the caller is told of it."""
+"""Where and how features are computed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +17,3 @@ class Settings:
     precision: str = "auto"
     cache: str | bool | None = None
     workers: int | None = None
-
-
-def quiet(step: str, done: int, total: int) -> None:
-    """Show nothing."""

@@ -20,8 +20,9 @@ from penult.bundle import Bundle
 from penult.embed import Embedding, embed
 from penult.evaluate import Evaluation
 from penult.images import ImageSet
+from penult.progress import Say, quiet
 from penult.train import outputs
-from penult.train.job import Job, Say, quiet
+from penult.train.job import Job
 from penult.train.learning import Learnt, learn
 from penult.train.material import from_features, from_images
 from penult.train.measuring import Measured, Measurer

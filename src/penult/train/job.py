@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from penult.progress import Say
 from penult.train.options import Options
 from penult.train.run_folder import RunFolder
 from penult.train.submission import Sheet
-
-Say = Callable[[str, int, int], None]
-
-
-def quiet(step: str, done: int, total: int) -> None:
-    """Show nothing."""
 
 
 class Clock:

@@ -18,7 +18,7 @@ from penult import evaluate, heads
 from penult.aside import Aside, Crashed
 from penult.errors import OutputError
 from penult.evaluate import Evaluation, LearningCurve
-from penult.train.job import Say
+from penult.progress import Say
 from penult.train.material import Material
 from penult.train.options import Options
 
@@ -86,7 +86,7 @@ class Measurer:
             step += 1
             say("measuring", step, total)
 
-        with _half_the_cores() if beside else nullcontext():
+        with half_the_cores() if beside else nullcontext():
             chosen = _cross_validate(head, rows, slice(None), _title(name, material))
             made()
             curve = evaluate.learning_curve(head, rows.X, chosen, seed=seed) if len(rows.y) <= MANY else None
@@ -154,7 +154,7 @@ def _trials(head: Any, name: str, material: Material) -> list[Trial]:
 
 
 @contextmanager
-def _half_the_cores() -> Iterator[None]:
+def half_the_cores() -> Iterator[None]:
     """Leave the other half to the process beside this one: threads that wait for each other's cores are far slower."""
     from threadpoolctl import threadpool_limits
 

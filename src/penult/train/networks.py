@@ -7,20 +7,20 @@ from typing import Any
 from penult import zoo
 from penult.backbones import Backbone
 from penult.errors import InputError
-from penult.train.job import Say
+from penult.progress import Say
 from penult.train.options import Options
 
 # The seed gave Keras 1.2's generator a target size and nothing else: both sides resized by Pillow's resize, whose default
 # was the nearest pixel until its version 7, and the network saw 0..255 unless a function was given to it. Two of the three
 # got theirs; ResNet50 did not.
-_SQUASHED: dict[str, Any] = {"fit": "squash", "crop": 1.0, "interpolation": "nearest"}
-_UNPREPARED: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255), "channels": "rgb"}
+SQUASHED: dict[str, Any] = {"fit": "squash", "crop": 1.0, "interpolation": "nearest"}
+UNPREPARED: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255), "channels": "rgb"}
 
 
 def networks(options: Options, say: Say) -> list[Backbone]:
     """Return the backbones of a run; those that must be converted first are."""
     found: list[Backbone] = []
-    out_of_reach: dict[str, str] = {}
+    out_of_reach: dict[str, zoo.Unreachable] = {}
     for name in zoo.expand(options.backbones):
         changes = _changes(name, options)
         try:
@@ -28,7 +28,7 @@ def networks(options: Options, say: Say) -> list[Backbone]:
                 zoo.find(name, options.pooling, cache=options.settings.cache, recipe=options.recipe, say=say, **changes)
             )
         except zoo.Unreachable as error:
-            out_of_reach[name] = str(error)
+            out_of_reach[name] = error
     if len(out_of_reach) > 1:
         fetch = " ".join(f"--fetch {name}" for name in out_of_reach)
         raise InputError(
@@ -36,12 +36,12 @@ def networks(options: Options, say: Say) -> list[Backbone]:
             f"with network type `penult backbones {fetch}` and copy the folders that it names to "
             f"{zoo.root_of(options.settings.cache) / 'backbones'}, or give weights that you have: -b NAME@FILE for each."
         )
-    if out_of_reach:
-        raise InputError(*out_of_reach.values())
+    for one in out_of_reach.values():
+        raise one
     return found
 
 
 def _changes(name: str, options: Options) -> dict[str, Any]:
     if options.protocol == "seed":
-        return {**_SQUASHED, **(_UNPREPARED if name.startswith("keras:ResNet50") else {})}
+        return {**SQUASHED, **(UNPREPARED if zoo.understand(name).name == "ResNet50" else {})}
     return {} if options.fit is None else {"fit": options.fit}

@@ -19,7 +19,7 @@ class Options:
     `clip` is "auto" (chosen by the folds) or the smallest
     probability that is ever given; `groups` names a CSV column whose equal values are never split; `files` lists the names of
     the rows when training starts from feature files; `recipe` describes ONNX files that have no recipe file beside them.
-    With the `protocol` "seed" pictures are seen as in the seed, and the head's probabilities are not calibrated: see `seed`.
+    With the `protocol` "seed" pictures are seen as in the seed, and probabilities are not calibrated: see `of_seed`.
     """
 
     out: str = "penult-run"

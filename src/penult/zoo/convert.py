@@ -1,6 +1,6 @@
 """Make the graph of one network: the work of the child process that may load torch.
 
-In: wishes. Out: for each the record of its backbone; its graph is on the shelf by then. It must not know who asked.
+In: orders. Out: for each its folder; record and graph are on the shelf by then. It must not know who asked.
 A process of its own keeps torch and its gigabytes out of the caller's, and survives a converter that dies.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from penult.backbones import Backbone, Stored
@@ -18,7 +19,7 @@ from penult.zoo.count import count
 from penult.zoo.wish import Order
 
 
-def work(sent: Iterator[Order]) -> Iterator[dict[str, Any]]:
+def work(sent: Iterator[Order]) -> Iterator[Path]:
     """Fulfil the orders: the other side of `penult.zoo.find`."""
     hub.settle()
     for order in sent:
@@ -36,7 +37,7 @@ def work(sent: Iterator[Order]) -> Iterator[dict[str, Any]]:
                 f"{order.label} cannot be converted: {type(error).__name__}: {text}; take another network."
             ) from error
         shelf.put(order.folder, graph, backbone.to_dict())
-        yield backbone.to_dict()
+        yield order.folder
 
 
 def make(order: Order) -> tuple[Backbone, bytes]:

@@ -102,11 +102,15 @@ def _torch(loaded: Loaded, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32
 
 
 def _compare(name: str, output: str, got: NDArray[np.float32], wanted: NDArray[np.float32]) -> None:
-    size = float(np.sqrt(np.mean(np.square(wanted, dtype=np.float64))))
-    error = np.abs(got.astype(np.float64) - wanted)
-    near = bool((error <= RTOL * np.abs(wanted) + ATOL * max(1.0, size)).all()) if got.shape == wanted.shape else False
     if not np.isfinite(wanted).all():
         raise InputError(f"{name}: this network gives numbers that are not finite; its weights are damaged, or none.")
+    if got.shape != wanted.shape:
+        raise InputError(
+            f"{name}: its {output} as ONNX are {got.shape} where torch's are {wanted.shape}; take another network."
+        )
+    size = float(np.sqrt(np.mean(np.square(wanted, dtype=np.float64))))
+    error = np.abs(got.astype(np.float64) - wanted)
+    near = bool((error <= RTOL * np.abs(wanted) + ATOL * max(1.0, size)).all())
     if not near or np.linalg.norm(error) > OVERALL * np.linalg.norm(wanted):
         raise InputError(
             f"{name}: its {output} as ONNX differ from torch's by {error.max():.2g} (their size is {size:.2g}); "

@@ -11,7 +11,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,12 @@ from penult import backbones, store
 from penult.aside import Aside, Crashed
 from penult.backbones import Backbone
 from penult.errors import InputError, MissingExtra, PenultError, unknown
+from penult.progress import Say, quiet
 from penult.zoo import names, shelf
 from penult.zoo.names import Spec
 from penult.zoo.wish import Order, Wish
 
-Say = Callable[[str, int, int], None]
 WORK = "penult.zoo.convert:work"  # what the child process does
-
-
-def quiet(step: str, done: int, total: int) -> None:
-    """Show nothing."""
 
 
 def find(
@@ -58,9 +54,8 @@ def find(
     if spec.kind == "built-in":
         return backbones.find(spec.name, pooling, **changes)
     size = changes.pop("size", None)  # all else is done to pixels, or by the nodes in front, after the conversion
-    wish = _wish(spec, {} if size is None else {"size": size}, recipe)
-    folder = shelf.place(wish, spec.label, root_of(cache))
-    found = shelf.get(folder) or _convert(Order(wish, spec.label, folder), say)
+    order = _order(spec, size, recipe, cache)
+    found = shelf.get(order.folder) or _convert(order, say)
     if pooling not in {None, found.pooling}:
         raise InputError(f"{found.name} has no pooling {pooling}; it has {found.pooling}, or name none at all.")
     found = replace(found, name=spec.label)  # its file may have had another name when it was converted
@@ -80,19 +75,23 @@ def place_of(name: str, cache: str | Path | bool | None = None) -> Path | None:
     spec = names.understand(name)
     if spec.kind == "built-in":
         return None
-    return shelf.place(_wish(spec, {} if spec.size is None else {"size": spec.size}, None), spec.label, root_of(cache))
+    return _order(spec, spec.size, None, cache).folder
 
 
-def _wish(spec: Spec, changes: Mapping[str, Any], recipe: Mapping[str, Any] | None) -> Wish:
-    asked = tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in changes.items()))
-    if spec.kind != "onnx":
-        return Wish("keras" if spec.kind == "keras" else "timm", spec.name, spec.file, asked)
-    settings = dict(recipe) if recipe is not None else _beside(spec.name)
-    output = settings.pop("output", None) if settings is not None else None
-    known = (
-        None if settings is None else tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in settings.items()))
-    )
-    return Wish("onnx", spec.name, None, asked, known, output)
+def _order(spec: Spec, size: int | None, recipe: Mapping[str, Any] | None, cache: str | Path | bool | None) -> Order:
+    """Return what is to be on the shelf for a network that is not built in, and where."""
+    asked = () if size is None else (("size", size),)
+    if spec.kind == "onnx":
+        settings = dict(recipe) if recipe is not None else _beside(spec.name)
+        output = None if settings is None else settings.pop("output", None)
+        wish = Wish("onnx", spec.name, None, asked, None if settings is None else _hashable(settings), output)
+    else:
+        wish = Wish("keras" if spec.kind == "keras" else "timm", spec.name, spec.file, asked)
+    return Order(wish, spec.label, shelf.place(wish, spec.label, root_of(cache)))
+
+
+def _hashable(settings: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in settings.items()))
 
 
 def _beside(path: str) -> dict[str, Any] | None:

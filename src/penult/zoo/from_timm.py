@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from penult.backbones import import_timm
 from penult.backbones.pooling import Pooling
 from penult.errors import InputError, PenultError, unknown
 from penult.pixels.recipe import Recipe
 from penult.zoo import digest
 from penult.zoo.hub import explain
+from penult.zoo.timm_door import import_timm
 from penult.zoo.wish import Loaded, Wish
 
 
@@ -28,7 +28,7 @@ class Misfit(NamedTuple):
     misshapen: list[str]
 
 
-HUBS = ("hf-hub:", "hf_hub:", "local-dir:")
+HUB = "hf-hub:"
 
 
 def load(wish: Wish) -> Loaded:
@@ -44,10 +44,11 @@ def load(wish: Wish) -> Loaded:
         model = _create(timm, wish, size)
     _fits(timm, wish, model, keys)
     model.eval()
-    module, pooling = _with_maps(model, _recipe(timm, model, wish).size, wish.name)
+    recipe = _recipe(timm, model, wish)
+    module, pooling = _with_maps(model, recipe.size, wish.name)
     return Loaded(
         module,
-        _recipe(timm, model, wish),
+        recipe,
         pooling,
         digest.of_state(model.state_dict()),
         _licence(model, wish),
@@ -63,7 +64,7 @@ def names(pattern: str = "") -> list[str]:
 
 
 def _known(timm: Any, name: str) -> None:
-    if name.startswith(HUBS):
+    if name.startswith(HUB):
         return
     architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture):

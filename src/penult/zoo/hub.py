@@ -20,7 +20,7 @@ _OFFLINE = {
 }  # fmt: skip
 
 
-_settled: list[bool] = []  # whether it was `settle` that said offline
+_ASKED = bool(os.environ.get("HF_HUB_OFFLINE"))  # by the user, before `settle` can have said it
 
 
 class Unreachable(InputError):
@@ -41,7 +41,6 @@ def settle() -> None:
         socket.getaddrinfo(host, 443)
     except OSError:
         os.environ["HF_HUB_OFFLINE"] = "1"
-        _settled.append(True)
 
 
 def explain(error: BaseException, wish: Wish) -> PenultError:
@@ -75,7 +74,7 @@ def typed_as(wish: Wish) -> str:
 
 def offline(typed: str) -> str:
     """Return what to do where a hub cannot be reached and nothing is cached."""
-    why = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") and not _settled else ""
+    why = " (HF_HUB_OFFLINE is set)" if _ASKED else ""
     return (
         f"the weights of {typed} are not on this machine and their hub cannot be reached{why}. On a machine with network type "
         f"`penult backbones --fetch {typed}` and copy the folder that it names to this machine's cache, or give weights "

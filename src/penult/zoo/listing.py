@@ -5,10 +5,9 @@ In: a pattern. Out: facts for a table. timm and Keras are asked in a child proce
 
 from __future__ import annotations
 
-import contextlib
 import fnmatch
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from penult.backbones import Backbone
 from penult.errors import PenultError, UnknownName, unknown
 from penult.zoo import names, shelf
 from penult.zoo.finding import root_of
+from penult.zoo.timm_door import import_timm
 
 _ELSEWHERE = {"timm": ("timm_rows", ("timm", "torchvision", "torch")), "keras": ("keras_rows", ("keras", "torch"))}
 BUILT = 8  # networks of Keras that are built for their row: a second each
@@ -52,23 +52,29 @@ def listing(pattern: str | None = None, cache: str | Path | bool | None = None) 
     `UnknownName` with the nearest names where a pattern fits none.
     """
     if pattern in names.PRESETS:
-        return [row for member in names.PRESETS[pattern] for row in _members(member, cache)]
+        return _of_preset(names.PRESETS[pattern], cache)
     return _listing(pattern, cache)
 
 
-def _members(name: str, cache: str | Path | bool | None) -> list[Listed]:
-    """Return the rows of one network of a preset, at whatever size; a bare one where nothing is known of it here."""
-    bare = names.without_size(name)
-    with contextlib.suppress(UnknownName):
-        return [row for row in _listing(bare, cache) if names.without_size(row.name) == bare]
-    return [Listed(name, "keras" if name.startswith("keras:") else "timm", "")]
+def _of_preset(members: Sequence[str], cache: str | Path | bool | None) -> list[Listed]:
+    """Return the rows of a preset's networks, at whatever size; a bare one where nothing is known of it here."""
+    bare = [names.without_size(member) for member in members]
+    ready = [row for row in _here(cache) if names.without_size(row.name) in bare]
+    missing = [name for name in bare if name not in {names.without_size(row.name) for row in ready}]
+    asked = {row.name: row for row in _elsewhere(missing)} if missing else {}
+    others = [asked.get(name, Listed(name, "keras" if name.startswith("keras:") else "timm", "")) for name in missing]
+    return sorted([*ready, *others], key=lambda row: bare.index(names.without_size(row.name)))
+
+
+def _here(cache: str | Path | bool | None) -> list[Listed]:
+    return [_ready(b, "built in") for b in backbones.table()] + [_ready(b, "cached") for _, b in shelf.every(root_of(cache))]
 
 
 def _listing(pattern: str | None, cache: str | Path | bool | None) -> list[Listed]:
-    ready = [_ready(b, "built in") for b in backbones.table()] + [_ready(b, "cached") for _, b in shelf.every(root_of(cache))]
+    ready = _here(cache)
     if pattern is None:
         return ready
-    others = list(_elsewhere(pattern))
+    others = list(_elsewhere([pattern]))
     known = {row.name for row in ready}
     rows = [row for row in ready if fits(row.name, pattern)] + [row for row in others if row.name not in known]
     if not rows:
@@ -94,11 +100,11 @@ def _ready(backbone: Backbone, state: Literal["built in", "cached"]) -> Listed:
     return Listed(b.name, b.source, state, b.width, b.recipe.size, b.params, b.gflops, b.licence, b.top1, b)
 
 
-def _elsewhere(pattern: str) -> Iterator[Listed]:
+def _elsewhere(patterns: Sequence[str]) -> Iterator[Listed]:
     """Yield what timm and Keras have, where they are installed."""
     for work, needed in _ELSEWHERE.values():
         if _there(needed):
-            yield from _ask(work, pattern)
+            yield from _ask(work, patterns)
 
 
 def _there(modules: Iterable[str]) -> bool:
@@ -106,12 +112,13 @@ def _there(modules: Iterable[str]) -> bool:
 
 
 def _every_name() -> list[str]:
-    return [row.name for row in _elsewhere("*")]
+    return [row.name for row in _elsewhere(["*"])]
 
 
-def _ask(work: str, pattern: str) -> list[Listed]:
+def _ask(work: str, patterns: Sequence[str]) -> list[Listed]:
     with Aside(f"{__name__}:{work}", threads=2) as child:
-        child.send(pattern)
+        for pattern in patterns:
+            child.send(pattern)
         try:
             return list(child.answers())
         except Crashed as error:
@@ -122,7 +129,7 @@ def _ask(work: str, pattern: str) -> list[Listed]:
 
 def timm_rows(sent: Iterable[str]) -> Iterator[Listed]:
     """Yield the networks of timm that fit each pattern: the work of a child process."""
-    timm = backbones.import_timm()
+    timm = import_timm()
     for pattern in sent:
         found = [name for name in timm.list_pretrained() if fits(name, pattern)]
         for name in found:

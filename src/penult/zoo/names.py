@@ -23,8 +23,8 @@ PRESETS: dict[str, tuple[str, ...]] = {
     ),
 }
 WHY = {
-    "lite": "real ImageNet weights from pip, no torch, no download: the fastest on a processor",
-    "seed": "the three of 2016 that started this: ResNet50, InceptionV3, Xception, each with its own preprocessing",
+    "lite": "real ImageNet weights from pip: no torch, no download",
+    "seed": "the three of the blog post of 2017: ResNet50, InceptionV3, Xception, each with its own preprocessing",
     "modern": "small: DINOv2-S, self-supervised; medium: SigLIP 2-B, image-text; strong: DINOv2-L; all Apache-2.0",
 }
 
