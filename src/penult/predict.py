@@ -132,7 +132,7 @@ class Predictor:
         """Return the engines, which stay open as long as this predictor does."""
         if self._opened is None:
             device, precision = engines.resolve(self.settings.device, self.settings.precision, self.bundle.backbones)
-            self._opened = Engines(device, precision)
+            self._opened = Engines(device, precision, self.settings.folder)
         return self._opened
 
     def close(self) -> None:

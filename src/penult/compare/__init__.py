@@ -16,7 +16,7 @@ from penult.compare.options import SAMPLE, Budget, Options, seconds
 from penult.compare.result import Comparison, Entry
 from penult.compare.sample import draw
 from penult.compare.trials import Bench, Members
-from penult.embed import machine
+from penult.engines import machine
 from penult.progress import Say, quiet
 
 __all__ = ["SAMPLE", "Comparison", "Entry", "LeftOut", "Options", "compare", "seconds"]

@@ -9,7 +9,7 @@ from penult.embed.feature_file import write_features
 from penult.embed.lanes import Engines, known
 from penult.embed.loop import Embedding, embed
 from penult.embed.settings import Settings
-from penult.embed.speeds import machine, measure_speed, speed
+from penult.embed.speeds import measure_speed, speed
 
 __all__ = [
     "Embedding",
@@ -17,7 +17,6 @@ __all__ = [
     "Settings",
     "embed",
     "known",
-    "machine",
     "measure_speed",
     "speed",
     "write_features",

@@ -5,6 +5,7 @@ In: prepared images with their digests. Out: rows in the cache. It must not know
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,16 +19,17 @@ from penult.engines import Engine
 
 
 class Engines:
-    """Engines opened when the first image needs them, and kept until `close`."""
+    """Engines opened when the first image needs them, kept until `close`; `folder` is the cache's, if there is one."""
 
-    def __init__(self, device: str, precision: str):
+    def __init__(self, device: str, precision: str, folder: Path | None = None):
         self.device, self.precision = device, precision
+        self.keep = None if folder is None else folder / "compiled"
         self._open: dict[str, Engine] = {}
 
     def get(self, backbone: Backbone) -> Engine:
         """Return the engine of a backbone; a new one is compiled in the background."""
         if backbone.digest not in self._open:
-            self._open[backbone.digest] = engines.open_engine(backbone, self.device, self.precision)
+            self._open[backbone.digest] = engines.open_engine(backbone, self.device, self.precision, keep=self.keep)
         return self._open[backbone.digest]
 
     def close(self) -> None:

@@ -121,7 +121,7 @@ def embed(
     caches = tuple(open_cache(b, device, precision, settings.cache) for b in every)
     with ExitStack() as stack:
         if opened is None:
-            opened = stack.enter_context(closing(Engines(device, precision)))
+            opened = stack.enter_context(closing(Engines(device, precision, settings.folder)))
         meter = Meter()
         lanes = [Lane(b, c, opened, meter) for b, c in zip(every, caches, strict=True)]
         for lane in lanes:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from penult import store
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +20,10 @@ class Settings:
     precision: str = "auto"
     cache: str | bool | None = None
     workers: int | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """Return the cache folder, or None where everything stays in memory."""
+        if self.cache is False:
+            return None
+        return Path(self.cache) if isinstance(self.cache, str) else store.default_cache()

@@ -5,12 +5,9 @@ In: backbones, what a meter showed. Out: images per second of the network alone.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import logging
-import os
-import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,7 +49,7 @@ def record(rates: Sequence[Rate], settings: Settings, enough: int = ENOUGH) -> N
 def speed(backbone: Backbone, settings: Settings | None = None) -> float | None:
     """Return how many images per second the network alone did when it last ran on this machine; None if it never did."""
     settings = settings or Settings()
-    if settings.cache is False or not (_root(settings) / "speeds").is_dir():
+    if settings.folder is None or not (settings.folder / "speeds").is_dir():
         return None
     device, precision = engines.resolve(settings.device, settings.precision, [backbone])
     path = _path(_facts(backbone, engines.engine_name(backbone, device), device, precision), settings)
@@ -100,29 +97,12 @@ def _facts(backbone: Backbone, engine: str, device: str, precision: str) -> dict
         "engine": engine,
         "device": device,
         "precision": precision,
-        "machine": machine(),
+        "machine": engines.machine(),
     }
 
 
-def _root(settings: Settings) -> Path:
-    return Path(settings.cache) if isinstance(settings.cache, str) else store.default_cache()
-
-
 def _path(facts: dict[str, Any], settings: Settings) -> Path | None:
-    if settings.cache is False:
+    if settings.folder is None:
         return None
     name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
-    return _root(settings) / "speeds" / f"{name}.json"
-
-
-@functools.cache
-def machine() -> str:
-    """Return what a speed depends on besides the network: the processor's name and how many of its cores may be used."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    name = names[0] if names else platform.processor() or platform.machine()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name}, {cores} cores"
+    return settings.folder / "speeds" / f"{name}.json"

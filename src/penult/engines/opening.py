@@ -7,8 +7,10 @@ It must not know what the vectors are for.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from penult.backbones import Backbone
+from penult.engines.compiled import Shelf
 from penult.engines.engine import Engine
 from penult.engines.numpy_engine import NumpyEngine
 from penult.engines.openvino_engine import OpenVinoEngine, native
@@ -67,11 +69,13 @@ def open_engine(
     precision: str = "auto",
     batch: int = BATCH,
     output: str = "features",
+    keep: Path | None = None,
 ) -> Engine:
     """Open the engine for a backbone; returns at once, the graph is compiled in the background.
 
-    `output` is "features" for (b, d) or "maps" for (b, d, h, w). Raises `InputError`, `UnknownName` or
-    `MissingExtra`; what goes wrong in compiling is raised by the first use.
+    `output` is "features" for (b, d) or "maps" for (b, d, h, w). `keep` is a folder in which compiled graphs wait for
+    the next process. Raises `InputError`, `UnknownName` or `MissingExtra`; what goes wrong in compiling is raised by
+    the first use.
     """
     device, precision = resolve(device, precision, [backbone])
     if batch < 1:
@@ -80,4 +84,4 @@ def open_engine(
         raise InputError(f"{backbone.name} has no output {output!r}; ask for features.")
     if engine_name(backbone, device) == "numpy":
         return NumpyEngine(backbone, batch)
-    return OpenVinoEngine(backbone, device, precision, batch, output)
+    return OpenVinoEngine(backbone, device, precision, batch, output, Shelf(keep))

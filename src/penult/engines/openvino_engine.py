@@ -12,20 +12,26 @@ the vectors.
 from __future__ import annotations
 
 import functools
+import logging
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Thread
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penult.backbones import Backbone
+from penult.engines.compiled import Shelf
 from penult.engines.engine import Job, Pixels, Result, check
+from penult.engines.machine import machine
 from penult.engines.work import Work
 from penult.errors import DamagedFile, InputError
+
+log = logging.getLogger(__name__)
 
 _AHEAD = 2  # batches under way before `submit` waits
 
@@ -69,13 +75,22 @@ class OpenVinoEngine:
 
     name = "openvino"
 
-    def __init__(self, backbone: Backbone, device: str, precision: str, batch: int, output: str = "features"):
+    def __init__(
+        self,
+        backbone: Backbone,
+        device: str,
+        precision: str,
+        batch: int,
+        output: str = "features",
+        shelf: Shelf | None = None,
+    ):
         self.device, self.precision, self.batch = device, precision, batch
         self.width = backbone.width if output == "features" else backbone.map_channels
         self.images, self.work = 0, Work()
-        self._backbone, self._output = backbone, output
+        self._backbone, self._output, self._shelf = backbone, output, shelf or Shelf(None)
         self._held: deque[Job] = deque()  # taken before the graph was ready
         self._jobs: deque[Job] = deque()  # all that nobody fetched
+        self._keeper: Thread | None = None
         load()  # in this thread: an import must not be under way when the process ends
         pool = ThreadPoolExecutor(1, "penult-compile")
         self._queue: Future[Any] = pool.submit(self._compile)
@@ -84,6 +99,40 @@ class OpenVinoEngine:
     def _compile(self) -> Any:
         """Return the queue of requests for the compiled graph, cut to the one output."""
         began = time.thread_time()
+        settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": self.precision}
+        facts = {
+            "backbone_digest": self._backbone.digest,
+            "output": self._output,
+            "version": load().__version__,
+            "machine": machine(),
+            **settings,
+        }
+        compiled = self._recall(facts, settings)
+        if compiled is None:
+            compiled = _core().compile_model(self._model(), "CPU", settings)
+            if self._shelf.folder is not None:
+                self._keeper = Thread(target=lambda: self._shelf.put(facts, _bytes(compiled.export_model())))
+                self._keeper.start()  # beside the first images
+        requests = max(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"), _AHEAD * self.batch)
+        self.work.streams = compiled.get_property("NUM_STREAMS")
+        queue = load().AsyncInferQueue(compiled, requests)
+        queue.set_callback(self._keep)
+        self.work.compiling = time.thread_time() - began
+        return queue
+
+    def _recall(self, facts: dict[str, str], settings: dict[str, str]) -> Any:
+        """Return the graph as an earlier process compiled it, or None."""
+        blob = self._shelf.get(facts)
+        if blob is None:
+            return None
+        try:
+            return _core().import_model(blob, "CPU", settings)
+        except RuntimeError as error:
+            log.warning("the compiled graph of %s cannot be read, it is compiled again: %s", self._backbone.name, error)
+            return None
+
+    def _model(self) -> Any:
+        """Return the graph, of fixed shape and with the one output."""
         graph, size = self._backbone.graph(), self._backbone.recipe.size
         try:
             model = _core().read_model(graph)
@@ -96,14 +145,7 @@ class OpenVinoEngine:
                 f"the graph of {self._backbone.name} gives {model.outputs[0].shape[1]} numbers for an image "
                 f"where its record says {self.width}; one of the two was changed."
             )
-        settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": self.precision}
-        compiled = _core().compile_model(model, "CPU", settings)
-        requests = max(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"), _AHEAD * self.batch)
-        self.work.streams = compiled.get_property("NUM_STREAMS")
-        queue = load().AsyncInferQueue(compiled, requests)
-        queue.set_callback(self._keep)
-        self.work.compiling = time.thread_time() - began
-        return queue
+        return model
 
     def __call__(self, batch: Pixels) -> NDArray[np.float32]:
         """Return the vectors of one batch: (b, d), or maps (b, d, h, w) where it was opened for them."""
@@ -167,7 +209,14 @@ class OpenVinoEngine:
         """Wait for what is under way and let the compiled graph go."""
         if not self._queue.cancel() and self._queue.exception() is None:
             self._queue.result().wait_all()
+        if self._keeper is not None:
+            self._keeper.join()
         self._held.clear()
         self._jobs.clear()
         self._queue = Future()
         self._queue.set_exception(InputError(f"the engine of {self._backbone.name} is closed; open another."))
+
+
+def _bytes(blob: Any) -> bytes:
+    """Return what `export_model` gave, bytes or a stream by the version of openvino, as bytes."""
+    return blob if isinstance(blob, bytes) else bytes(blob.getbuffer())
