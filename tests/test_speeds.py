@@ -99,7 +99,7 @@ def test_a_speed_is_of_one_network_in_one_precision_on_one_machine(
     settings, backbone = Settings(precision="f32", cache=str(tmp_path)), tiny()
     embed(pictures, [backbone], settings)
     if change == "machine":
-        monkeypatch.setattr(speeds, "machine", lambda: "another")
+        monkeypatch.setattr("penult.engines.machine", lambda: "another")
     elif change == "backbone":
         backbone = replace(backbone, weights="1" * 64)
     else:

@@ -15,6 +15,10 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = build()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what could come next
+        from penult.cli.completion import complete
+
+        complete(parser)
     asked = parser.parse_args(argv)
     from penult.cli import commands
 
