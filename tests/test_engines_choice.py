@@ -8,7 +8,7 @@ import pytest
 from penult import backbones, engines
 from penult.engines import numpy_engine
 from penult.engines.openvino_engine import load
-from penult.errors import InputError, MissingExtra, UnknownName
+from penult.errors import InputError, UnknownName
 from tinynet import tiny
 
 
@@ -59,7 +59,6 @@ def test_the_engine_is_known_without_opening_it() -> None:
 @pytest.mark.parametrize(
     ("device", "precision", "error", "message"),
     [
-        ("cuda", "auto", MissingExtra, "device cuda: .* use --device cpu"),
         ("cpu", "int8", InputError, "precision int8: .* use --precision auto"),
         ("gpu", "auto", UnknownName, "unknown device 'gpu'"),
         ("cpu", "bf61", UnknownName, "unknown precision 'bf61'; did you mean bf16"),

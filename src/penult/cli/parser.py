@@ -119,7 +119,12 @@ def _seeing(p: argparse.ArgumentParser) -> None:
 def _computing(p: argparse.ArgumentParser) -> None:
     """Add where and how features are computed."""
     p.add_argument("--cache", metavar="DIR", help="feature cache (default: the user's cache folder)")
-    p.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="(default: auto)")
+    p.add_argument(
+        "--device",
+        default="auto",
+        choices=("auto", "cpu", "cuda", "mps"),
+        help="(default: auto: an NVIDIA GPU where torch sees one)",
+    )
     p.add_argument("--precision", default="auto", choices=("auto", "f32", "bf16", "int8"), help="(default: auto)")
     p.add_argument("--json", action="store_true", help="one JSON object on standard output instead of text")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")

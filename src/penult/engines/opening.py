@@ -10,33 +10,39 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from penult.backbones import Backbone
+from penult.engines import torch_devices
 from penult.engines.compiled import Shelf
 from penult.engines.engine import Engine
 from penult.engines.numpy_engine import NumpyEngine
 from penult.engines.openvino_engine import OpenVinoEngine, native
-from penult.errors import InputError, MissingExtra, unknown
+from penult.engines.torch_engine import TorchEngine
+from penult.errors import InputError, unknown
 
 BATCH = 16  # images handed over at once: enough that handing over costs nothing, few enough that little is lost
-_DEVICES = ("auto", "cpu", "cuda")
+_DEVICES = ("auto", "cpu", "cuda", "mps")
 _PRECISIONS = ("auto", "f32", "bf16", "int8")
 
 
 def precisions(device: str = "cpu") -> tuple[str, ...]:
     """Return the precisions that a device computes in by itself, the fastest first."""
     _refuse(device, "auto")
-    return native()
+    place = _place(device)
+    return native() if place == "cpu" else torch_devices.native(place)
 
 
 def resolve(device: str = "auto", precision: str = "auto", backbones: Sequence[Backbone] = ()) -> tuple[str, str]:
     """Return the device and precision that will be used; compiles nothing.
 
-    `auto` precision is bf16 where the processor has it, else f32. With `backbones` that are all numpy
-    functions the answer is ("cpu", "f32") and OpenVINO is not asked. Raises `InputError`, `UnknownName` or
-    `MissingExtra`.
+    `auto` device is the NVIDIA GPU where torch sees one, else the processor; `auto` precision is bf16 where the device
+    has it, else f32. With `backbones` that are all numpy functions the answer is ("cpu", "f32") and neither OpenVINO nor
+    torch is asked. Raises `InputError`, `UnknownName` or `MissingExtra`.
     """
     _refuse(device, precision)
     if backbones and all(b.function is not None for b in backbones):
         return "cpu", "f32"
+    place = _place(device)
+    if place != "cpu":
+        return place, _by_torch(place, precision)
     if precision == "f32":
         return "cpu", "f32"
     if precision == "auto":
@@ -46,42 +52,63 @@ def resolve(device: str = "auto", precision: str = "auto", backbones: Sequence[B
     return "cpu", precision
 
 
+def _place(device: str) -> str:
+    """Return the device that is meant; what is asked for by name must be there."""
+    if device == "auto":
+        return "cuda" if torch_devices.gpu() else "cpu"
+    if device != "cpu":
+        torch_devices.check(device)
+    return device
+
+
+def _by_torch(device: str, precision: str) -> str:
+    """Return the precision that torch will use on a device of its own."""
+    has = torch_devices.native(device)
+    if precision != "auto" and precision not in has:
+        raise InputError(f"penult does not compute in {precision} on {device}; use --precision auto, or --device cpu.")
+    return has[0] if precision == "auto" else precision
+
+
 def _refuse(device: str, precision: str) -> None:
-    if device not in _DEVICES:
+    if device not in {*_DEVICES, *torch_devices.DEVICES}:
         raise unknown("device", device, _DEVICES)
     if precision not in _PRECISIONS:
         raise unknown("precision", precision, _PRECISIONS)
-    if device == "cuda":
-        raise MissingExtra("device cuda: this version of penult has no engine for it; use --device cpu (or auto).")
     if precision == "int8":
         raise InputError("precision int8: this version of penult has no engine for it; use --precision auto.")
 
 
 def engine_name(backbone: Backbone, device: str = "cpu") -> str:
-    """Return the name of the engine that `open_engine` would open; opens nothing."""
+    """Return the name of the engine that `open_engine` would open on a device as `resolve` gives it; opens nothing."""
     _refuse(device, "auto")
-    return "openvino" if backbone.function is None else "numpy"
+    if backbone.function is not None:
+        return "numpy"
+    return "torch" if device in torch_devices.DEVICES else "openvino"
 
 
 def open_engine(
     backbone: Backbone,
     device: str = "auto",
     precision: str = "auto",
-    batch: int = BATCH,
+    batch: int | None = None,
     output: str = "features",
     keep: Path | None = None,
 ) -> Engine:
     """Open the engine for a backbone; returns at once, the graph is compiled in the background.
 
+    `batch` is how many images are best handed over at once, as `Engine.batch`; None: what suits the device.
     `output` is "features" for (b, d) or "maps" for (b, d, h, w). `keep` is a folder in which compiled graphs wait for
     the next process. Raises `InputError`, `UnknownName` or `MissingExtra`; what goes wrong in compiling is raised by
     the first use.
     """
     device, precision = resolve(device, precision, [backbone])
-    if batch < 1:
+    if batch is not None and batch < 1:
         raise InputError(f"a batch of {batch} images cannot be; give 1 or more.")
     if output != "features" and not (output == "maps" and backbone.has_maps):
         raise InputError(f"{backbone.name} has no output {output!r}; ask for features.")
-    if engine_name(backbone, device) == "numpy":
-        return NumpyEngine(backbone, batch)
-    return OpenVinoEngine(backbone, device, precision, batch, output, Shelf(keep))
+    name = engine_name(backbone, device)
+    if name == "numpy":
+        return NumpyEngine(backbone, batch or BATCH)
+    if name == "torch":
+        return TorchEngine(backbone, device, precision, batch, output)
+    return OpenVinoEngine(backbone, device, precision, batch or BATCH, output, Shelf(keep))

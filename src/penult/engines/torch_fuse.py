@@ -115,7 +115,7 @@ def _silu(sigmoid: Node, view: _View) -> None:
 
 
 def _norm(conv: Node, view: _View) -> None:
-    """Fold a batch normalisation into the convolution before it: w' = w g, b' = (b - mean) g + shift, g = gain / sqrt(var + e)."""
+    """Fold a batch normalisation into the convolution before it: both multiply and add, channel by channel."""
     norm = view.next(conv, "BatchNormalization") if conv.op == "Conv" else None
     if norm is None or len(_known(norm.inputs[1:], view)) != 4:
         return

@@ -6,6 +6,7 @@ It must not know devices or precisions.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -148,7 +149,7 @@ def settle(plan: Plan, pixels: tuple[int, ...]) -> None:
             plan.constants[node.outputs[0]] = _constant(node)
             continue
         known = node.op in {"Shape", "Size"} or all(not name or name in plan.constants for name in node.inputs)
-        results = run(node, plan, lambda name, known=known: _stand_in(plan, name, known))
+        results = run(node, plan, functools.partial(_stand_in, plan, known))
         for name, value in zip(node.outputs, results, strict=False):
             if known:
                 plan.constants[name] = value
@@ -160,7 +161,7 @@ def settle(plan: Plan, pixels: tuple[int, ...]) -> None:
     plan.prune()
 
 
-def _stand_in(plan: Plan, name: str, known: bool) -> Tensor:
+def _stand_in(plan: Plan, known: bool, name: str) -> Tensor:
     """Return what stands for a value while shapes are found: itself, if that will be needed, or only its shape."""
     if name in plan.constants:
         return plan.constants[name] if known else plan.constants[name].to("meta")

@@ -111,8 +111,8 @@ def global_max(x: Tensor) -> Tensor:
 
 @operator("Pad", static=(1, 2, 3))
 def pad(
-    x: Tensor, pads: list[int] | None = None, value: float | None = None, axes: list[int] | None = None, *, mode: str = "constant",
-    **old: Any,
+    x: Tensor, pads: list[int] | None = None, value: float | None = None, axes: list[int] | None = None, *,
+    mode: str = "constant", **old: Any,
 ) -> Tensor:  # fmt: skip
     """Add a border: constant, or the picture reflected, its edge repeated, or wrapped around."""
     pads, value = old.get("pads", pads) or [], old.get("value", value) or 0.0
@@ -178,7 +178,7 @@ def local_response(x: Tensor, *, size: int, alpha: float = 1e-4, beta: float = 0
 
 
 @operator("Resize", "Upsample", static=(1, 2, 3))
-def resize(
+def resize(  # noqa: PLR0913 - the operator's own attributes
     x: Tensor, roi: Any = None, scales: list[float] | None = None, sizes: list[int] | None = None, *, mode: str = "nearest",
     coordinate_transformation_mode: str = "half_pixel", nearest_mode: str = "round_prefer_floor", antialias: int = 0,
     cubic_coeff_a: float = -0.75, exclude_outside: int = 0, **more: Any,

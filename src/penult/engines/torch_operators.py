@@ -229,21 +229,21 @@ def _over(name: str, run: Callable[[Tensor, list[int], bool], Tensor]) -> None:
     OPERATORS[name] = Operator(reduce, (1,))
 
 
-_over("ReduceMean", lambda x, axes, keep: torch.mean(x, axes, keep))
-_over("ReduceSum", lambda x, axes, keep: torch.sum(x, axes, keep, dtype=x.dtype))
-_over("ReduceMax", lambda x, axes, keep: torch.amax(x, axes, keep))
-_over("ReduceMin", lambda x, axes, keep: torch.amin(x, axes, keep))
-_over("ReduceL1", lambda x, axes, keep: torch.sum(x.abs(), axes, keep))
-_over("ReduceL2", lambda x, axes, keep: torch.linalg.vector_norm(x, 2, axes, keep))
-_over("ReduceSumSquare", lambda x, axes, keep: torch.sum(x * x, axes, keep))
-_over("ReduceLogSumExp", lambda x, axes, keep: torch.logsumexp(x, axes, keep))
-_over("ReduceProd", lambda x, axes, keep: _product(x, axes, keep))
-
-
 def _product(x: Tensor, axes: list[int], keep: bool) -> Tensor:
     for axis in sorted((a % x.ndim for a in axes), reverse=True):
         x = torch.prod(x, axis, keep, dtype=x.dtype)
     return x
+
+
+_over("ReduceMean", torch.mean)
+_over("ReduceSum", lambda x, axes, keep: torch.sum(x, axes, keep, dtype=x.dtype))
+_over("ReduceMax", torch.amax)
+_over("ReduceMin", torch.amin)
+_over("ReduceL1", lambda x, axes, keep: torch.sum(x.abs(), axes, keep))
+_over("ReduceL2", lambda x, axes, keep: torch.linalg.vector_norm(x, 2, axes, keep))
+_over("ReduceSumSquare", lambda x, axes, keep: torch.sum(x * x, axes, keep))
+_over("ReduceLogSumExp", torch.logsumexp)
+_over("ReduceProd", _product)
 
 
 @operator("Shape")

@@ -1,0 +1,276 @@
+"""Run a torch module on slots of pixels: on the processor and Apple's GPU at once, on an NVIDIA GPU under way.
+
+In: a backbone, a precision, slots that are filled with pixels. Out: their vectors. It must not know batches or tags.
+This module imports torch; it is loaded when a torch engine is opened.
+
+The module is built for one number of images, and a slot always runs whole, with whatever was in its other rows before: so
+the vectors of an image cannot depend on how many came with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from penult.backbones import Backbone
+from penult.engines.torch_net import build, translate
+from penult.errors import DamagedFile
+
+log = logging.getLogger(__name__)
+
+KINDS = {"f32": torch.float32, "bf16": torch.bfloat16}
+SLOTS = 3  # one that is filled while another travels and a third is computed
+_WARM = 3  # runs before a graph is captured: libraries choose and load their kernels in the first ones
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How the GPU is used. The defaults are the fastest that start within seconds; benchmarks/gpu.py compares them.
+
+    `graph`: launch a whole network at once (CUDA graph). `fused`: cuDNN's convolution with bias, sum and ReLU in one kernel.
+    `tuned`: let cuDNN measure which algorithm is fastest, which may differ in rounding from run to run.
+    `compiled`: torch.compile, a minute for each network.
+    """
+
+    graph: bool = True
+    fused: bool = False
+    tuned: bool = False
+    compiled: bool = False
+
+
+class Slot:
+    """Room for the pixels of one run, and for its vectors: `pixels` (size, s, s, 3) is filled from outside."""
+
+    def __init__(self, pixels: Any):
+        self.here = pixels
+        self.pixels: NDArray[np.uint8] = pixels.numpy()  # the same memory
+        self.vectors: Any = None
+        self.seconds = 0.0
+
+
+class Runner:
+    """Runs a module where torch computes at once, or by itself in order: the processor, and Apple's GPU (untested).
+
+    `size` is how many images a slot has. When memory runs out the module is built anew for half as many at once.
+    """
+
+    def __init__(self, backbone: Backbone, device: str, precision: str, output: str, size: int):
+        self.backbone, self.device, self.output = backbone, device, output
+        self.kind, self.size, self.at_once = KINDS[precision], size, size
+        self.graph = backbone.graph()
+        self.net = self._build()
+        side = backbone.recipe.size
+        self.slots = [Slot(torch.zeros((size, side, side, 3), dtype=torch.uint8)) for _ in range(SLOTS)]
+
+    def _build(self, fused: bool = False) -> Any:
+        side = self.backbone.recipe.size
+        plan = translate(self.graph, self.output, self.backbone.name, (self.at_once, side, side, 3))
+        self.shape = tuple(plan.shapes[plan.output].shape[1:])
+        return build(plan, self.device, self.kind, fused)
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def launch(self, slot: Slot, count: int) -> None:
+        """Compute the vectors of a slot's first `count` images."""
+        began = time.perf_counter()
+        while True:
+            try:
+                parts = [self._run(slot.here[i : i + self.at_once]) for i in range(0, count, self.at_once)]
+                break
+            except RuntimeError as error:
+                if not out_of_memory(error) or self.at_once == 1:
+                    raise
+                self.at_once = (self.at_once + 1) // 2
+                log.warning("%s: the memory is too small, %d images at once from now on", self.backbone.name, self.at_once)
+                self.net = self._build()
+        slot.vectors = torch.cat(parts)
+        slot.seconds = (time.perf_counter() - began) * self.size / count
+
+    def _run(self, pixels: Any) -> Any:
+        """Return the vectors of some images, filled up to as many as the module takes."""
+        missing = self.at_once - len(pixels)
+        if missing:
+            pixels = torch.cat([pixels, pixels.new_zeros((missing, *pixels.shape[1:]))])
+        return self.net(pixels.to(self.device)).cpu()
+
+    def ready(self, slot: Slot) -> bool:
+        """Return whether the vectors of a slot are there."""
+        return slot.vectors is not None
+
+    def fetch(self, slot: Slot, count: int) -> NDArray[np.float32]:
+        """Return the vectors of a slot's first `count` images, copied; waits for them."""
+        vectors: NDArray[np.float32] = slot.vectors[:count].numpy().copy()
+        slot.vectors = None
+        return vectors
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether torch says that a device has no memory left."""
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+
+
+class _Gpu:
+    """What all networks on the GPU share: one stream that computes, one that copies, one pool of memory for graphs.
+
+    One after the other is as fast as side by side on a GPU that each of them fills, and shares the memory. The lock
+    keeps building apart from launching: while a graph is captured nothing else may touch the GPU.
+    """
+
+    def __init__(self) -> None:
+        self.compute, self.copy = torch.cuda.Stream(), torch.cuda.Stream()
+        self.pool = torch.cuda.graph_pool_handle()
+        self.lock = threading.Lock()
+
+
+_shared: list[_Gpu] = []
+_first = threading.Lock()
+
+
+def _gpu() -> _Gpu:
+    with _first:
+        if not _shared:
+            _shared.append(_Gpu())
+        return _shared[0]
+
+
+class GpuSlot(Slot):
+    """A slot in pinned memory, its copy on the GPU, and the events that tell how far it is."""
+
+    def __init__(self, size: int, side: int, shape: tuple[int, ...]):
+        super().__init__(torch.zeros((size, side, side, 3), dtype=torch.uint8, pin_memory=True))
+        self.there = torch.zeros((size, side, side, 3), dtype=torch.uint8, device="cuda")
+        self.vectors = torch.zeros((size, *shape), pin_memory=True)
+        self.copied = torch.cuda.Event()
+        self.began = torch.cuda.Event(enable_timing=True)
+        self.done = torch.cuda.Event(enable_timing=True, blocking=True)
+
+
+class GpuRunner(Runner):
+    """Runs a module on an NVIDIA GPU: copies overlap with computing, a whole network is one launch.
+
+    `launch` returns at once. Where the memory is too small for `size` images, the slots get smaller.
+    """
+
+    def __init__(self, backbone: Backbone, precision: str, output: str, size: int, ways: Ways | None = None):
+        self.backbone, self.device, self.output = backbone, "cuda", output
+        self.kind, self.ways, self.graph = KINDS[precision], ways or Ways(), backbone.graph()
+        self.whole: Any = None  # the captured graph
+        self.input: Any = None
+        self.result: Any = None  # what the captured graph writes
+        self.gpu = _gpu()
+        with self.gpu.lock:
+            while True:
+                try:
+                    self._prepare(size)
+                    return
+                except RuntimeError as error:
+                    if not out_of_memory(error) or size == 1:
+                        raise
+                self._drop()
+                size = (size + 1) // 2
+                log.warning("%s: the GPU's memory is too small, %d images at once", backbone.name, size)
+
+    def _drop(self) -> None:
+        self.net = self.input = self.result = self.whole = None
+        self.slots: list[Slot] = []
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def _prepare(self, size: int) -> None:
+        """Build, warm up and capture the module for `size` images, and make its slots."""
+        self.size = self.at_once = size
+        self.net = self._build(self.ways.fused)
+        if self.ways.compiled:
+            self.net = torch.compile(self.net, mode="max-autotune-no-cudagraphs")
+        side = self.backbone.recipe.size
+        self.input = torch.zeros((size, side, side, 3), dtype=torch.uint8, device="cuda")
+        self.gpu.compute.wait_stream(torch.cuda.current_stream())
+        with self._flags(), torch.cuda.stream(self.gpu.compute):
+            for _ in range(_WARM):
+                self.result = self.net(self.input)
+        self.gpu.compute.synchronize()
+        if self.ways.graph:
+            self._capture()
+        self.slots = [GpuSlot(size, side, self.shape) for _ in range(SLOTS)]
+
+    def _capture(self) -> None:
+        self.result = None
+        torch.cuda.empty_cache()  # the graph's memory comes from a pool of its own
+        whole = torch.cuda.CUDAGraph()
+        try:
+            with (
+                self._flags(),
+                torch.cuda.graph(whole, self.gpu.pool, self.gpu.compute, capture_error_mode="thread_local"),
+            ):
+                self.result = self.net(self.input)
+        except RuntimeError as error:
+            if out_of_memory(error):
+                raise
+            log.warning("%s cannot be captured and is launched layer by layer: %s", self.backbone.name, error)
+        else:
+            self.whole = whole
+
+    @contextmanager
+    def _flags(self) -> Iterator[None]:
+        """Let f32 be f32 in this block: cuDNN shortens it to TF32 by default; matrix products do not."""
+        with torch.backends.cudnn.flags(enabled=True, benchmark=self.ways.tuned, deterministic=False, allow_tf32=False):
+            yield
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def launch(self, slot: Slot, count: int) -> None:
+        """Send a slot on its way: pixels to the GPU, through the network, vectors back; returns at once."""
+        if not isinstance(slot, GpuSlot):
+            raise TypeError("a slot of another runner")
+        gpu = self.gpu
+        with gpu.lock:
+            with torch.cuda.stream(gpu.copy):
+                slot.there[:count].copy_(slot.here[:count], non_blocking=True)
+                slot.copied.record(gpu.copy)
+            with torch.cuda.stream(gpu.compute):
+                gpu.compute.wait_event(slot.copied)
+                slot.began.record(gpu.compute)
+                self.input.copy_(slot.there, non_blocking=True)
+                if self.whole is not None:
+                    self.whole.replay()
+                else:
+                    with self._flags():
+                        self.result = self.net(self.input)
+                slot.vectors.copy_(self.result, non_blocking=True)
+                slot.done.record(gpu.compute)
+
+    def ready(self, slot: Slot) -> bool:
+        """Return whether the vectors of a slot are there."""
+        return isinstance(slot, GpuSlot) and bool(slot.done.query())
+
+    def fetch(self, slot: Slot, count: int) -> NDArray[np.float32]:
+        """Return the vectors of a slot's first `count` images, copied; waits for them."""
+        if not isinstance(slot, GpuSlot):
+            raise TypeError("a slot of another runner")
+        slot.done.synchronize()
+        slot.seconds = slot.began.elapsed_time(slot.done) / 1000
+        vectors: NDArray[np.float32] = slot.vectors[:count].numpy().copy()
+        return vectors
+
+
+def open_runner(backbone: Backbone, device: str, precision: str, output: str, size: int, ways: Ways | None = None) -> Runner:
+    """Return the runner for a device: "cuda", "mps" or "cpu". Raises `InputError` or `DamagedFile`."""
+    if device == "cuda":
+        runner: Runner = GpuRunner(backbone, precision, output, size, ways)
+    else:
+        runner = Runner(backbone, device, precision, output, size)
+    wanted = backbone.width if output == "features" else backbone.map_channels
+    if runner.shape[0] != wanted:
+        raise DamagedFile(
+            f"the graph of {backbone.name} gives {runner.shape[0]} numbers for an image "
+            f"where its record says {wanted}; one of the two was changed."
+        )
+    return runner
