@@ -53,7 +53,7 @@ class Meter:
 
     def rates(self) -> list[Rate]:
         """Return for each engine that did something how fast it would be with all cores for itself."""
-        threaded = [w for w in self._watched if w.backbone.function is None]
+        threaded = [w for w in self._watched if w.engine.name == "openvino"]  # a GPU has its own clock
         busy = sum(w.engine.work.seconds - w.seconds for w in threaded)
         spent = _beside() - self._began - sum(w.engine.work.compiling - w.compiling for w in threaded)
         inflation = max(1.0, busy / spent) if spent > 0 else 1.0
