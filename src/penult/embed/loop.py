@@ -134,7 +134,8 @@ def embed(
     if int(ok.sum()) + len(failures) != len(sources):
         raise PenultError(f"{len(sources)} images came in, {int(ok.sum())} + {len(failures)} went out: a bug in penult.")
     seconds = time.perf_counter() - began
-    name = engines.engine_name(backbones[0], device)
+    names = [engines.engine_name(b, device) for b in backbones]
+    name = next((n for n in names if n != "numpy"), names[0])  # a function beside a network is no engine to speak of
     return Embedding(
         digests,
         ok,
