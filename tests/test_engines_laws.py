@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,26 @@ from penult.errors import InputError
 from tinynet import noise, tiny
 
 SIZES = st.lists(st.integers(0, 20), max_size=6)  # a batch of 20 is more than the engine has requests for
-KINDS = {"openvino": tiny, "numpy": lambda: backbones.find("colour_histogram", size=32)}
+NEEDS_TORCH = [
+    pytest.mark.timm,
+    pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed: pip install 'penult[timm]'"),
+]
+KINDS = {
+    "openvino": ("cpu", tiny),
+    "numpy": ("cpu", lambda: backbones.find("colour_histogram", size=32)),
+    "torch": ("torch-cpu", tiny),
+}
+ALL = ["openvino", "numpy", pytest.param("torch", marks=NEEDS_TORCH)]
 
 
-@pytest.fixture(scope="module", params=list(KINDS))
+def opened(kind: str, batch: int | None = None) -> Engine:
+    device, make = KINDS[kind]
+    return engines.open_engine(make(), device, "f32", batch)
+
+
+@pytest.fixture(scope="module", params=ALL)
 def engine(request: pytest.FixtureRequest) -> Engine:
-    return engines.open_engine(KINDS[request.param](), "cpu", "f32", batch=4)
+    return opened(request.param, batch=4)
 
 
 @given(sizes=SIZES)
@@ -69,42 +84,51 @@ def test_results_may_be_kept(engine: Engine) -> None:
     np.testing.assert_array_equal(first, kept)
 
 
-@pytest.mark.parametrize("precision", engines.precisions())
-def test_batch_size_and_order_do_not_touch_a_bit(precision: str) -> None:
+@pytest.mark.parametrize(
+    ("device", "precision"),
+    [
+        *[("cpu", precision) for precision in engines.precisions("cpu")],
+        pytest.param("torch-cpu", "f32", marks=NEEDS_TORCH),
+        pytest.param("torch-cpu", "bf16", marks=NEEDS_TORCH),
+    ],
+)
+def test_batch_size_and_order_do_not_touch_a_bit(device: str, precision: str) -> None:
     """A real network, in every precision that this machine has: one by one, all at once, backwards."""
     backbone = backbones.find("efficientnet_lite0", size=SMALL)
     pixels = noise(9, SMALL)
-    together = network(precision=precision, size=SMALL)(pixels)
-    small: Any = engines.open_engine(backbone, precision=precision, batch=2)
+    small: Any = engines.open_engine(backbone, device, precision, batch=2)
+    together = network(precision=precision, size=SMALL)(pixels) if device == "cpu" else small(pixels)
     for start, stop in ((0, 9), (0, 1), (3, 8)):
         np.testing.assert_array_equal(small(pixels[start:stop]), together[start:stop])
     np.testing.assert_array_equal(small(pixels[::-1]), together[::-1])
     assert len(np.unique(together, axis=0)) == 9
 
 
-def test_batches_can_be_submitted_while_the_graph_is_compiled() -> None:
+@pytest.mark.parametrize("kind", [ALL[0], ALL[2]])
+def test_batches_can_be_submitted_while_the_graph_is_compiled(kind: str) -> None:
     """Three engines are open and fed before the first of them is ready."""
-    opened = [engines.open_engine(tiny(), "cpu", "f32", batch=1) for _ in range(3)]
-    for number, engine in enumerate(opened):
+    three = [opened(kind, batch=1) for _ in range(3)]
+    for number, engine in enumerate(three):
         for tag in range(5):
             engine.submit(noise(1), (number, tag))
-    for number, engine in enumerate(opened):
+    for number, engine in enumerate(three):
         assert [tag for tag, _ in engine.drain()] == [(number, tag) for tag in range(5)]
         engine.close()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL)
 def test_closing_waits_and_drops(kind: str) -> None:
     """Also with batches under way, also twice."""
-    engine = engines.open_engine(KINDS[kind](), "cpu", "f32")
+    engine = opened(kind)
     engine.submit(noise(30), 1)
     engine.close()
     assert list(engine.results()) == []
     engine.close()
 
 
-def test_a_closed_engine_says_so() -> None:
-    engine = engines.open_engine(tiny(), "cpu", "f32")
+@pytest.mark.parametrize("kind", [ALL[0], ALL[2]])
+def test_a_closed_engine_says_so(kind: str) -> None:
+    engine = opened(kind)
     engine.close()
     with pytest.raises(InputError, match="the engine of tiny is closed"):
         engine(noise(1))
