@@ -22,7 +22,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -184,14 +183,12 @@ def decoding(paths: list[Path], recipes: list[Any], workers: int | None) -> None
         row(f"decode and resize alone, {label}", f"{len(paths) / taken[0]:,.0f} images/s ({bad} failed)")
 
 
-def engine_alone(
-    backbone: Any, device: str, precision: str, batch: int | None, ways: Any, least: float
-) -> tuple[float, float, float]:
+def engine_alone(backbone: Any, device: str, precision: str, batch: int | None, least: float) -> tuple[float, float, float]:
     """Return images/s through `submit`, images/s by the device's own clock, and the seconds until the engine was ready."""
     from penult.engines.torch_engine import TorchEngine
 
     began = time.perf_counter()
-    engine = TorchEngine(backbone, device, precision, batch, "features", ways)
+    engine = TorchEngine(backbone, device, precision, batch, "features")
     side = backbone.recipe.size
     pixels = np.random.default_rng(0).integers(0, 256, (engine.batch, side, side, 3), dtype=np.uint8)
     engine(pixels)
@@ -211,32 +208,9 @@ def engine_alone(
     return rate, alone, ready
 
 
-def variants(backbone: Any, device: str, batch: int | None, compiled: bool, least: float) -> None:
-    from penult.engines.torch_runner import Ways
-
-    plain = Ways(graph=False, fused=False, tuned=False)
-    tried: list[tuple[str, str, Any]] = [
-        ("f32, CUDA graph", "f32", Ways()),
-        ("bf16, layer by layer", "bf16", plain),
-        ("bf16, CUDA graph", "bf16", replace(plain, graph=True)),
-        ("bf16, CUDA graph, tuned", "bf16", replace(plain, graph=True, tuned=True)),
-        ("bf16, CUDA graph, fused", "bf16", replace(plain, graph=True, fused=True)),
-        ("bf16, CUDA graph, fused, tuned", "bf16", replace(plain, graph=True, fused=True, tuned=True)),
-    ]
-    if compiled:
-        tried.append(("bf16, CUDA graph, compiled", "bf16", replace(plain, graph=True, compiled=True)))
-        tried.append(("bf16, CUDA graph, compiled, tuned", "bf16", replace(plain, graph=True, compiled=True, tuned=True)))
-    for label, precision, ways in tried:
-        what = f"{backbone.name.partition('@')[0]}: {label}"
-        got = attempt(what, engine_alone, backbone, device, precision, batch, ways, least)
-        if got is not None:
-            work = got[1] * 2 * backbone.gflops / 1000
-            row(what, f"{got[0]:,.0f} images/s, {got[1]:,.0f} by its own clock ({work:.0f} TFLOP/s), ready in {got[2]:.1f} s")
-
-
 def batches(backbone: Any, device: str, least: float) -> None:
     for size in (64, 128, 256, 512):
-        got = attempt(f"batch {size}", engine_alone, backbone, device, "bf16", size, None, least)
+        got = attempt(f"batch {size}", engine_alone, backbone, device, "bf16", size, least)
         if got is not None:
             name = backbone.name.partition("@")[0]
             row(f"{name}: batch {size}", f"{got[0]:,.0f} images/s, {got[1]:,.0f} by its own clock")
@@ -384,8 +358,7 @@ def main() -> None:
     parser.add_argument("--networks", default="seed", choices=("seed", "lite"))
     parser.add_argument("--batch", type=int, help="(default: the engine's own)")
     parser.add_argument("--workers", type=int, help="decoding processes (default: penult's own choice)")
-    parser.add_argument("--compiled", action="store_true", help="try torch.compile, too: a minute for each network")
-    parser.add_argument("--quick", action="store_true", help="shorter measurements, no variants")
+    parser.add_argument("--quick", action="store_true", help="shorter measurements")
     parser.add_argument("--work", type=Path, help="keep photos and networks in this folder (default: a temporary one)")
     asked = parser.parse_args()
     least = 0.5 if asked.quick else 3.0
@@ -402,19 +375,19 @@ def main() -> None:
         if not found:
             sys.exit("no network can be had here.")
         attempt("agreement", agreement, paths, found, asked.device)
-        for backbone in found:
-            got = attempt(backbone.name, engine_alone, backbone, asked.device, "bf16", asked.batch, None, least)
+        from penult.engines import precisions
+
+        for backbone, precision in ((b, p) for b in found for p in precisions(asked.device)):
+            got = attempt(backbone.name, engine_alone, backbone, asked.device, precision, asked.batch, least)
             if got is not None:
                 work_done = f"{got[1] * 2 * backbone.gflops / 1000:.0f} TFLOP/s"
                 row(
-                    f"{backbone.name.partition('@')[0]} at {backbone.recipe.size}: engine alone, bf16",
+                    f"{backbone.name.partition('@')[0]} at {backbone.recipe.size}: engine alone, {precision}",
                     f"{got[0]:,.0f} images/s, {got[1]:,.0f} by its own clock ({work_done}), ready in {got[2]:.1f} s",
                 )
         attempt("decoding", decoding, paths, [b.recipe for b in found], asked.workers)
         attempt("end to end", end_to_end, paths, found, asked.device, work / "rows", asked.workers)
         if not asked.quick and asked.device == "cuda":
-            for backbone in found:
-                attempt("variants", variants, backbone, asked.device, asked.batch, asked.compiled, least / 2)
             attempt("batches", batches, found[0], asked.device, least / 2)
 
 

@@ -24,7 +24,7 @@ from penult.engines.work import Work
 from penult.errors import InputError
 
 if TYPE_CHECKING:
-    from penult.engines.torch_runner import Runner, Slot, Ways
+    from penult.engines.torch_runner import Runner, Slot
 
 _AHEAD = 2  # batches that are held before the network is ready; then `submit` waits for it
 BATCH = {"cuda": 256, "mps": 32, "torch-cpu": 16}
@@ -49,10 +49,7 @@ class TorchEngine:
 
     name = "torch"
 
-    def __init__(
-        self, backbone: Backbone, device: str, precision: str, batch: int | None = None, output: str = "features",
-        ways: Ways | None = None,
-    ):  # fmt: skip
+    def __init__(self, backbone: Backbone, device: str, precision: str, batch: int | None = None, output: str = "features"):
         from penult.engines import torch_runner  # in this thread: an import must not be under way when the process ends
 
         self.device, self.precision, self.batch = device, precision, batch or BATCH[device]
@@ -67,7 +64,7 @@ class TorchEngine:
 
         def build() -> Runner:
             began = time.thread_time()
-            runner = torch_runner.open_runner(backbone, place, precision, output, self.batch, ways)
+            runner = torch_runner.open_runner(backbone, place, precision, output, self.batch)
             self.work.compiling = time.thread_time() - began
             return runner
 

@@ -43,7 +43,7 @@ class _View:
 
 def fuse(plan: Plan) -> None:
     """Rewrite the plan in place."""
-    for rewrite in (_see, _gelu, _silu, _norm, _affine, _linear, _attention, _activate):
+    for rewrite in (_see, _gelu, _silu, _norm, _affine, _linear, _attention):
         view = _View(plan)
         for node in list(plan.nodes):
             rewrite(node, view)
@@ -206,20 +206,3 @@ def _attention(softmax: Node, view: _View) -> None:
     names = [*product.inputs, after.inputs[1]]
     if after.inputs[0] == softmax.outputs[0] and all(n in view.plan.shapes and view.plan.shapes[n].ndim == 4 for n in names):
         _replace(view, after, "Attention4", names)
-
-
-def _activate(conv: Node, view: _View) -> None:
-    """Take a convolution and the ReLU behind it together, with a sum in between that adds what a shortcut brings."""
-    if conv.op != "Conv" or view.plan.shapes[conv.outputs[0]].ndim != 4:
-        return
-    inputs = [*conv.inputs, ""][:3]
-    if (relu := view.next(conv, "Relu")) is not None:
-        _replace(view, relu, "ConvRelu", inputs, **conv.attributes)
-        return
-    add = view.next(conv, "Add")
-    relu = view.next(add, "Relu") if add is not None else None
-    if add is not None and relu is not None and add.op == "Add":
-        shortcut = view.other(add, conv.outputs[0])
-        same = shortcut in view.plan.shapes and view.plan.shapes[shortcut].shape == view.plan.shapes[conv.outputs[0]].shape
-        if same and shortcut != conv.outputs[0]:
-            _replace(view, relu, "ConvRelu", [*inputs, shortcut], **conv.attributes)

@@ -123,7 +123,7 @@ def _refuse_unknown(plan: Plan) -> None:
     unknown = {node.op for node in plan.nodes if node.op not in known}
     users = plan.users()
     for node in plan.nodes:
-        if node.op not in _NUMBERED and any(name in users for name in node.outputs[1:]):
+        if node.op not in _NUMBERED and any(name in users or name == plan.output for name in node.outputs[1:]):
             unknown.add(f"{node.op} with {len(node.outputs)} outputs")
     if unknown:
         raise InputError(

@@ -220,25 +220,3 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def attention(q: Tensor, k_turned: Tensor, v: Tensor) -> Tensor:
     """Return softmax(q k^T) v for q, v (n, heads, tokens, d) and k as (n, heads, d, tokens), scaled before."""
     return F.scaled_dot_product_attention(q, k_turned.transpose(-1, -2), v, scale=1.0)
-
-
-@operator("ConvRelu")
-def conv_relu(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, shortcut: Tensor | None = None, *, fused: bool = False, **how: Any
-) -> Tensor:
-    """Return max(0, conv(x) + shortcut); with `fused` as one kernel of cuDNN where that has one."""
-    if fused and how.get("group", 1) == 1 and bias is not None:
-        return _by_cudnn(x, weight, bias, shortcut, **how)
-    made = conv(x, weight, bias, **how)
-    return F.relu(made if shortcut is None else made + shortcut)
-
-
-def _by_cudnn(
-    x: Tensor, weight: Tensor, bias: Tensor, shortcut: Tensor | None, *, auto_pad: str = "NOTSET", pads: Sequence[int] = (),
-    strides: Sequence[int] = (), dilations: Sequence[int] = (), **_: Any,
-) -> Tensor:  # fmt: skip
-    stride, dilation = list(strides) or [1, 1], list(dilations) or [1, 1]
-    x, both = _inside(x, padding(x.shape[2:], weight.shape[2:], stride, dilation, auto_pad, pads))
-    if shortcut is None:
-        return torch.cudnn_convolution_relu(x, weight, bias, stride, both, dilation, 1)
-    return torch.cudnn_convolution_add_relu(x, weight, shortcut, 1.0, bias, stride, both, dilation, 1)

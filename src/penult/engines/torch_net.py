@@ -17,8 +17,7 @@ from penult.engines.torch_fuse import fuse
 from penult.engines.torch_graph import Node, Plan, arguments, read, settle
 from penult.engines.torch_operators import KINDS, OPERATORS, Tensor
 
-_HEAVY = frozenset({"Conv", "ConvRelu", "Linear", "Gemm", "MatMul", "Attention4", "Einsum"})
-_BY_SHAPE = frozenset({"Conv", "ConvRelu"})  # their weights lie in memory as their maps do
+_HEAVY = frozenset({"Conv", "Linear", "Gemm", "MatMul", "Attention4", "Einsum"})
 
 
 def translate(graph: bytes, output: str, name: str, pixels: tuple[int, ...]) -> Plan:
@@ -29,9 +28,9 @@ def translate(graph: bytes, output: str, name: str, pixels: tuple[int, ...]) -> 
     return plan
 
 
-def build(plan: Plan, device: str, low: Any = torch.float32, fused: bool = False) -> Any:
-    """Return the module on a device; `low` is the kind of number of its layers, `fused` asks for cuDNN's own fusions."""
-    writer = _Writer(plan, device, low, fused)
+def build(plan: Plan, device: str, low: Any = torch.float32) -> Any:
+    """Return the module on a device; `low` is the kind of number of its layers."""
+    writer = _Writer(plan, device, low)
     for node in plan.nodes:
         writer.add(node)
     return writer.finish()
@@ -40,8 +39,8 @@ def build(plan: Plan, device: str, low: Any = torch.float32, fused: bool = False
 class _Writer:
     """Writes one module, node by node."""
 
-    def __init__(self, plan: Plan, device: str, low: Any, fused: bool):
-        self.plan, self.device, self.low, self.fused = plan, device, low, fused
+    def __init__(self, plan: Plan, device: str, low: Any):
+        self.plan, self.device, self.low = plan, device, low
         self.inner = _inner(plan)
         self.graph, self.root = torch.fx.Graph(), torch.nn.Module()
         self.made: dict[tuple[str, Any], Any] = {(plan.pixels, None): self.graph.placeholder("pixels")}
@@ -50,7 +49,7 @@ class _Writer:
     def add(self, node: Node) -> None:
         """Write one node."""
         kind = self.low if node in self.inner else torch.float32
-        form = torch.channels_last if node.op in _BY_SHAPE else torch.contiguous_format
+        form = torch.channels_last if node.op == "Conv" else torch.contiguous_format  # weights lie as the maps do
         args, attributes = arguments(node, self.plan, lambda name: self._value(name, kind, form))
         attributes = {**attributes, **self._more(node, kind)}
         result = self.graph.call_function(OPERATORS[node.op].run, tuple(args), attributes)
@@ -64,10 +63,8 @@ class _Writer:
     def _more(self, node: Node, kind: Any) -> dict[str, Any]:
         """Return what a function must know besides what its node says."""
         if node.op == "See":
-            users = self.plan.users()[node.outputs[0]]
-            return {"kind": self.low if all(user in self.inner for user in users) else torch.float32}
-        if node.op == "ConvRelu":
-            return {"fused": self.fused}
+            users = self.plan.users().get(node.outputs[0], [])
+            return {"kind": self.low if users and all(user in self.inner for user in users) else torch.float32}
         if node.op == "Cast" and KINDS[node.attributes["to"]].is_floating_point:
             return {"to": next(number for number, one in KINDS.items() if one == kind)}
         return {}

@@ -353,7 +353,7 @@ def gather(x: Tensor, index: Tensor, *, axis: int = 0) -> Tensor:
     """Take rows by number along an axis; numbers below 0 count from the end."""
     axis = axis % x.ndim
     places = torch.where(index < 0, index + x.shape[axis], index)
-    return x.index_select(axis, places.reshape(-1)).reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+    return x.index_select(axis, places.reshape(-1)).reshape([*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]])
 
 
 @operator("GatherElements")

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,21 +29,6 @@ log = logging.getLogger(__name__)
 KINDS = {"f32": torch.float32, "bf16": torch.bfloat16}
 SLOTS = 3  # one that is filled while another travels and a third is computed
 _WARM = 3  # runs before a graph is captured: libraries choose and load their kernels in the first ones
-
-
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """How the GPU is used. The defaults are the fastest that start within seconds; benchmarks/gpu.py compares them.
-
-    `graph`: launch a whole network at once (CUDA graph). `fused`: cuDNN's convolution with bias, sum and ReLU in one kernel.
-    `tuned`: let cuDNN measure which algorithm is fastest, which may differ in rounding from run to run.
-    `compiled`: torch.compile, a minute for each network.
-    """
-
-    graph: bool = True
-    fused: bool = False
-    tuned: bool = False
-    compiled: bool = False
 
 
 class Slot:
@@ -71,11 +55,11 @@ class Runner:
         side = backbone.recipe.size
         self.slots = [Slot(torch.zeros((size, side, side, 3), dtype=torch.uint8)) for _ in range(SLOTS)]
 
-    def _build(self, fused: bool = False) -> Any:
+    def _build(self) -> Any:
         side = self.backbone.recipe.size
         plan = translate(self.graph, self.output, self.backbone.name, (self.at_once, side, side, 3))
         self.shape = tuple(plan.shapes[plan.output].shape[1:])
-        return build(plan, self.device, self.kind, fused)
+        return build(plan, self.device, self.kind)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def launch(self, slot: Slot, count: int) -> None:
@@ -115,6 +99,16 @@ class Runner:
 def out_of_memory(error: BaseException) -> bool:
     """Return whether torch says that a device has no memory left."""
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+
+
+@contextmanager
+def _exact() -> Iterator[None]:
+    """Let f32 be f32 in this block: cuDNN shortens it to TF32 by default; matrix products do not.
+
+    cuDNN does not measure here which algorithm is fastest: that gives 0 to 9 % after 2 to 8 s, and other rounding every time.
+    """
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=False):
+        yield
 
 
 class _Gpu:
@@ -159,9 +153,9 @@ class GpuRunner(Runner):
     `launch` returns at once. Where the memory is too small for `size` images, the slots get smaller.
     """
 
-    def __init__(self, backbone: Backbone, precision: str, output: str, size: int, ways: Ways | None = None):
+    def __init__(self, backbone: Backbone, precision: str, output: str, size: int):
         self.backbone, self.device, self.output = backbone, "cuda", output
-        self.kind, self.ways, self.graph = KINDS[precision], ways or Ways(), backbone.graph()
+        self.kind, self.graph = KINDS[precision], backbone.graph()
         self.whole: Any = None  # the captured graph
         self.input: Any = None
         self.result: Any = None  # what the captured graph writes
@@ -188,18 +182,15 @@ class GpuRunner(Runner):
     def _prepare(self, size: int) -> None:
         """Build, warm up and capture the module for `size` images, and make its slots."""
         self.size = self.at_once = size
-        self.net = self._build(self.ways.fused)
-        if self.ways.compiled:
-            self.net = torch.compile(self.net, mode="max-autotune-no-cudagraphs")
+        self.net = self._build()
         side = self.backbone.recipe.size
         self.input = torch.zeros((size, side, side, 3), dtype=torch.uint8, device="cuda")
         self.gpu.compute.wait_stream(torch.cuda.current_stream())
-        with self._flags(), torch.cuda.stream(self.gpu.compute):
+        with _exact(), torch.cuda.stream(self.gpu.compute):
             for _ in range(_WARM):
                 self.result = self.net(self.input)
         self.gpu.compute.synchronize()
-        if self.ways.graph:
-            self._capture()
+        self._capture()
         self.slots = [GpuSlot(size, side, self.shape) for _ in range(SLOTS)]
 
     def _capture(self) -> None:
@@ -208,7 +199,7 @@ class GpuRunner(Runner):
         whole = torch.cuda.CUDAGraph()
         try:
             with (
-                self._flags(),
+                _exact(),
                 torch.cuda.graph(whole, self.gpu.pool, self.gpu.compute, capture_error_mode="thread_local"),
             ):
                 self.result = self.net(self.input)
@@ -218,12 +209,6 @@ class GpuRunner(Runner):
             log.warning("%s cannot be captured and is launched layer by layer: %s", self.backbone.name, error)
         else:
             self.whole = whole
-
-    @contextmanager
-    def _flags(self) -> Iterator[None]:
-        """Let f32 be f32 in this block: cuDNN shortens it to TF32 by default; matrix products do not."""
-        with torch.backends.cudnn.flags(enabled=True, benchmark=self.ways.tuned, deterministic=False, allow_tf32=False):
-            yield
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def launch(self, slot: Slot, count: int) -> None:
@@ -242,7 +227,7 @@ class GpuRunner(Runner):
                 if self.whole is not None:
                     self.whole.replay()
                 else:
-                    with self._flags():
+                    with _exact():
                         self.result = self.net(self.input)
                 slot.vectors.copy_(self.result, non_blocking=True)
                 slot.done.record(gpu.compute)
@@ -261,10 +246,10 @@ class GpuRunner(Runner):
         return vectors
 
 
-def open_runner(backbone: Backbone, device: str, precision: str, output: str, size: int, ways: Ways | None = None) -> Runner:
+def open_runner(backbone: Backbone, device: str, precision: str, output: str, size: int) -> Runner:
     """Return the runner for a device: "cuda", "mps" or "cpu". Raises `InputError` or `DamagedFile`."""
     if device == "cuda":
-        runner: Runner = GpuRunner(backbone, precision, output, size, ways)
+        runner: Runner = GpuRunner(backbone, precision, output, size)
     else:
         runner = Runner(backbone, device, precision, output, size)
     wanted = backbone.width if output == "features" else backbone.map_channels
