@@ -48,19 +48,21 @@ class Lane:
         self.engine = None if len(self.known) else self._open()
         self.seen: set[bytes] = set()
         self._digests: list[bytes] = []
-        self._pixels: list[NDArray[np.uint8]] = []
+        self._pixels: NDArray[np.uint8] | None = None  # (batch, s, s, 3); filled again and again, new memory is slow
 
     def put(self, digest: bytes, image: NDArray[np.uint8]) -> bool:
         """Take one prepared image; return False when this run has that digest already."""
         if digest in self.seen:
             return False
         self.seen.add(digest)
-        self._digests.append(digest)
-        self._pixels.append(image)
         if self.engine is None:
             self.engine = self._open()
-        if len(self._digests) == self.engine.batch:
-            self._send(self.engine)
+        if self._pixels is None:
+            self._pixels = np.empty((self.engine.batch, *image.shape), np.uint8)
+        self._pixels[len(self._digests)] = image
+        self._digests.append(digest)
+        if len(self._digests) == len(self._pixels):
+            self._send(self.engine, self._pixels)
         return True
 
     def _open(self) -> Engine:
@@ -69,11 +71,10 @@ class Lane:
             self.meter.watch(self.backbone, engine)
         return engine
 
-    def _send(self, engine: Engine) -> None:
-        batch = np.stack(self._pixels)  # (b, s, s, 3)
+    def _send(self, engine: Engine, pixels: NDArray[np.uint8]) -> None:
         tag = np.frombuffer(b"".join(self._digests), np.uint8).reshape(-1, 32)  # (b, 32)
-        self._digests, self._pixels = [], []
-        engine.submit(batch, tag)
+        self._digests = []
+        engine.submit(pixels[: len(tag)], tag)
         self._collect(engine.results())
 
     def _collect(self, results: Any) -> None:
@@ -83,8 +84,8 @@ class Lane:
     def finish(self) -> None:
         """Send the last short batch, wait for what is under way, and write it all to the cache."""
         if self.engine is not None:
-            if self._digests:
-                self._send(self.engine)
+            if self._digests and self._pixels is not None:
+                self._send(self.engine, self._pixels)
             self._collect(self.engine.drain())
         self.cache.flush()
 
