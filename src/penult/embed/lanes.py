@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from penult import engines, pixels, store
 from penult.backbones import Backbone
+from penult.embed.keeping import Keeper
 from penult.embed.meter import Meter
 from penult.embed.settings import Settings
 from penult.engines import Engine
@@ -44,6 +45,7 @@ class Lane:
 
     def __init__(self, backbone: Backbone, cache: store.Rows, opened: Engines, meter: Meter):
         self.backbone, self.cache, self.opened, self.meter = backbone, cache, opened, meter
+        self.keeper = Keeper(cache)
         self.known = cache.known()  # (m, 32)
         self.engine = None if len(self.known) else self._open()
         self.seen: set[bytes] = set()
@@ -79,7 +81,7 @@ class Lane:
 
     def _collect(self, results: Any) -> None:
         for tag, vectors in results:
-            self.cache.add(tag, vectors)
+            self.keeper.add(tag, vectors)
 
     def finish(self) -> None:
         """Send the last short batch, wait for what is under way, and write it all to the cache."""
@@ -87,13 +89,16 @@ class Lane:
             if self._digests and self._pixels is not None:
                 self._send(self.engine, self._pixels)
             self._collect(self.engine.drain())
-        self.cache.flush()
+        self.keeper.flush()
 
     def close(self) -> None:
         """Keep what is computed, also when the run is interrupted."""
-        if self.engine is not None:
-            self._collect(self.engine.drain())
-        self.cache.flush()
+        try:
+            if self.engine is not None:
+                self._collect(self.engine.drain())
+            self.keeper.flush()
+        finally:
+            self.keeper.close()
 
 
 def cache_facts(backbone: Backbone, engine: str, precision: str) -> dict[str, str]:
