@@ -1,12 +1,17 @@
 """Which values of one positive number to try next, from coarse to fine.
 
 In: the losses of the values tried so far. Out: the next values, until the best lies inside and is fine
-enough. It must not know what the number means.
+enough; or the values that were given, once. It must not know what the number means.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from penult.errors import InputError
 
 STEP = 1.0  # decades of the coarse grid
 FINE = (0.5, 0.25)  # decades beside the best, one round each
@@ -15,25 +20,28 @@ WORTH = 1e-3  # a wider grid must lower the loss by this share
 
 
 class Grid:
-    """A grid of decades that grows while its edge is the best, then narrows around the best."""
+    """A grid of decades that grows while its edge is the best, then narrows around the best; or the `fixed` values."""
 
     def __init__(
         self,
         default: float,
-        fixed: float | None = None,
+        fixed: float | Sequence[float] | None = None,
         start: tuple[int, ...] = (-1, 0, 1, 2),
         fine: tuple[float, ...] = FINE,
     ) -> None:
-        self.default = default if fixed is None else float(fixed)
+        given = [] if fixed is None else sorted(set(np.atleast_1d(np.asarray(fixed, float)).tolist()))
+        if fixed is not None and not (given and 0 < given[0] and given[-1] < math.inf):
+            raise InputError(f"the values to try are {fixed!r}; give one positive number, or several")
+        self.default = given[len(given) // 2] if given else default
         self.losses: dict[float, float] = {}
-        self._fixed = fixed is not None
+        self._fixed = given
         self._start = start
         self._rounds = list(fine)
 
     def next(self) -> list[float]:
         """Return the values to try next; none when the search is over."""
         if not self.losses:
-            return [self.default] if self._fixed else [10.0**e for e in self._start]
+            return self._fixed or [10.0**e for e in self._start]
         if self._fixed:
             return []
         at = math.log10(self.best())
@@ -57,9 +65,12 @@ class Grid:
     def best(self) -> float:
         """Return the smallest value within a thousandth of the least loss, so that flat ends do not run.
 
-        Towards small values too: of a flat lower end the edge itself is left out.
+        Towards small values too: of a flat lower end the edge itself is left out. Of given values it is the one with the
+        least loss.
         """
         least = min(self.losses.values())
+        if self._fixed:
+            return min(self.losses, key=lambda C: self.losses[C])
         good = sorted(C for C, loss in self.losses.items() if loss <= least + WORTH * abs(least))
         flat = len(good) > 1 and good[0] == min(self.losses)
         return good[1] if flat else good[0]

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.heads import scaling
-from penult.heads.lbfgs import Spectrum
+from penult.heads.rows import Dense
 from penult.heads.scorers import squared_distances
+from penult.heads.sketch import Spectrum
 from penult.heads.spaces import Space
 from penult.heads.state import HeadState
 from penult.heads.task import Task
@@ -64,7 +65,7 @@ def kernel_space(
     served: tuple[tuple[Array, Array], ...] = (),
 ) -> Space:
     """Return the space of exp(-gamma |x - x'|^2); gamma = width / median squared landmark distance."""
-    learnt = scaling.fit(name, task.X if train is None else task.X[train], task.blocks)
+    learnt = scaling.fit(name, task.X, task.blocks, train)
     X = scaling.apply(name, task.X, task.blocks, learnt)  # (n, d)
     chosen = np.arange(len(X))
     if len(X) > LANDMARKS:
@@ -80,4 +81,4 @@ def kernel_space(
     mean = rows.mean(axis=0, dtype=np.float64)
     rows = np.asarray(rows - mean.astype(rows.dtype))
     shape = Spectrum(np.einsum("nr,nr->r", rows, rows) / len(rows), None, 0.0)
-    return KernelSpace(rows, shape, mean, turn.T, learnt, served, landmarks, gamma)
+    return KernelSpace(Dense(rows), shape, mean, turn.T, learnt, served, landmarks, gamma)

@@ -1,6 +1,6 @@
 """Many linear classifiers at once: one batched L-BFGS, two matrix products an iteration.
 
-In: rows, a loss, one row of weights and one C per problem. Out: coefficients per problem.
+In: rows, a loss, one row of weights and one C per problem. Out: a batch of problems a few iterations on.
 All (C, fold, class) problems over the same rows share each pass over X: matrix times matrix instead of
 matrix times vector. It must not know what the problems are for: no folds, no choice, no scaling.
 """
@@ -9,95 +9,106 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penult.heads.losses import Loss
+from penult.heads.rows import Rows
 
 Array = NDArray[Any]
+Soften = Callable[[Array], Array]
+Pairs = deque[tuple[Array, Array, Array]]
 
-MEMORY = 10
+MEMORY = 30
 LINE_STEPS = 5
 FLAT_ENOUGH = 0.4  # strong Wolfe: the slope after a step, as a share of the slope before
 
 
 @dataclass(frozen=True)
-class Spectrum:
-    """The large eigenvalues of X^T X / n, of which the preconditioner is made."""
-
-    values: Array  # (q,) descending
-    vectors: Array | None  # (r, q); None when the coordinates are the eigenvectors themselves
-    tail: float  # mean of the eigenvalues left out
-
-
-def spectrum(X: Array, rank: int = 128) -> Spectrum:
-    """Return the leading eigenvalues of X^T X / n by subspace iteration (Halko, Martinsson & Tropp 2011)."""
-    n, width = X.shape
-    rank = min(rank, n, width)
-    Q = np.random.default_rng(0).standard_normal((width, rank)).astype(X.dtype)
-    for _ in range(2):
-        Q = np.linalg.qr(X.T @ (X @ Q))[0]  # (r, q)
-    B = X @ Q  # (n, q)
-    values, turn = np.linalg.eigh(B.T @ B / n)
-    values, vectors = np.maximum(values[::-1], 0), Q @ turn[:, ::-1]
-    rest = np.einsum("nr,nr->", X, X, dtype=float) / n - values.sum()
-    return Spectrum(values, vectors, max(float(rest), 0.0) / max(width - rank, 1))
-
-
-@dataclass(frozen=True)
 class Problems:
-    """p problems over the same rows: minimise C * sum_i weight_i loss_i + |coefficients|^2 / 2.
+    """p problems over the same rows: minimise sum_i weight_i loss_i + tilt . w + |coefficients|^2 / 2.
 
     The intercept is not penalised. A row with weight 0 is held out of that problem.
     """
 
-    X: Array  # (n, r)
+    rows: Rows  # (n, r)
     loss: Loss
-    weight: Array  # (p, n), C already in it
-    spectrum: Spectrum
+    weight: Array  # (p, n), C in it
+    tilt: Array | None = None  # (p, c * (r + 1))
+
+    def of(self, some: Array) -> Problems:
+        """Return some of the problems."""
+        return replace(self, weight=self.weight[some], tilt=None if self.tilt is None else self.tilt[some])
 
 
-def problems(X: Array, loss: Loss, weight: Array, C: Array, shape: Spectrum) -> Problems:
-    """Return the problems of one X (n, r): weight (p, n) and C (p,)."""
-    return Problems(X, loss, (weight * C[:, None]).astype(X.dtype), shape)
+@dataclass(frozen=True)
+class Point:
+    """Where a batch of problems stands."""
+
+    W: Array  # (p, c * (r + 1)) coefficients, the intercept last
+    Z: Array  # (p, c, n) margins
+    S: Array  # (p, c, n) slope of the loss by each margin
+    G: Array  # (p, c * (r + 1)) gradient
+
+    def of(self, some: Array) -> Point:
+        """Return the point of some of the problems."""
+        return Point(self.W[some], self.Z[some], self.S[some], self.G[some])
 
 
-def solve(task: Problems, start: Array | None = None, tol: float = 1e-6, max_iter: int = 1000) -> Array:
-    """Return the minimisers, (p, c, r + 1), the intercept last; converged problems drop out on the way.
+def point(task: Problems, W: Array) -> Point:
+    """Return the point at coefficients W: two passes over the rows."""
+    Z = margins(task, W)
+    S = task.loss.slope(Z)
+    return Point(W, Z, S, gradient(task, W, S))
 
-    A problem has converged when the decrease that the quadratic model promises is below `tol` of its value
-    (Nocedal & Wright 2006, algorithm 7.5; the line search is a safeguarded Newton on the cached margins,
-    which costs no pass over X).
+
+def value(task: Problems, at: Point) -> Array:
+    """Return the value of each problem, without its tilt, (p,)."""
+    return np.asarray((task.weight * task.loss.value(at.Z)).sum(axis=1, dtype=float) + _penalty(task, at.W, at.W) / 2)
+
+
+def margins(task: Problems, W: Array) -> Array:
+    """Return X w + intercept, (p, c, n)."""
+    flat = W.reshape(len(W) * task.loss.columns, -1)  # (p * c, r + 1)
+    return np.asarray((task.rows.margins(flat[:, :-1]) + flat[:, -1:]).reshape(len(W), task.loss.columns, -1))
+
+
+def gradient(task: Problems, W: Array, S: Array) -> Array:
+    """Return the gradient at W, where the slope of the loss is S, (p, c * (r + 1))."""
+    R = (S * task.weight[:, None]).reshape(len(W) * task.loss.columns, -1)  # (p * c, n)
+    G = W.reshape(len(R), -1).copy()
+    G[:, :-1] += task.rows.pull(R)
+    G[:, -1] = R.sum(axis=1)
+    whole = G.reshape(W.shape)
+    return whole if task.tilt is None else np.asarray(whole + task.tilt)
+
+
+def descend(task: Problems, at: Point, pairs: Pairs, soften: Soften, enough: Array, steps: int) -> Point:
+    """Take up to `steps` iterations, fewer when each problem promises to fall by less than `enough` (p,).
+
+    `pairs` remembers curvature and is added to (Nocedal & Wright 2006, algorithm 7.5). The line search is a safeguarded
+    Newton on the cached margins, which costs no pass over X.
     """
-    shape = (len(task.weight), task.loss.columns * (task.X.shape[1] + 1))
-    W = np.zeros(shape, task.X.dtype) if start is None else start.reshape(shape).astype(task.X.dtype)
-    result = W.copy()
-    alive, weight = np.arange(len(W)), task.weight
-    Z = _margins(task, W)
-    G = _gradient(task, W, Z, weight)
-    memory: deque[tuple[Array, Array, Array]] = deque(maxlen=MEMORY)
-    for _ in range(max_iter):
-        soften = _preconditioner(task, weight)
-        P, slope = _direction(G, memory, soften)
-        value = (weight * task.loss.value(Z)).sum(axis=1, dtype=float) + _penalty(task, W, W) / 2
-        going = -slope > tol * np.maximum(value, 1e-12)
-        if not going.any():
+    for _ in range(steps):
+        P, slope = direction(at.G, pairs, soften)
+        if (-slope <= enough).all():
             break
-        if going.sum() < 0.7 * len(going):
-            result[alive] = W
-            alive, weight, W, Z, G, P, slope = (a[going] for a in (alive, weight, W, Z, G, P, slope))
-            memory = deque([(s[going], y[going], q[going]) for s, y, q in memory], maxlen=MEMORY)
-        step, Z = _line(task, weight, (W, P, Z), slope)
-        S = step[:, None] * P
-        W = W + S
-        before, G = G, _gradient(task, W, Z, weight)
-        curve = _dot(S, G - before)
-        memory.append((S, G - before, np.where(curve > 0, 1 / np.where(curve > 0, curve, 1), 0)))
-    result[alive] = W
-    return result.reshape(len(result), task.loss.columns, -1)
+        D = margins(task, P)
+        step, Z, S = line(task, at, (P, D), slope)
+        W = at.W + step[:, None] * P
+        G = gradient(task, W, S)
+        remember(pairs, W - at.W, G - at.G)
+        at = Point(W, Z, S, G)
+    return at
+
+
+def remember(pairs: Pairs, S: Array, Y: Array) -> None:
+    """Add a step S and the change Y of the gradient along it to the memory."""
+    curve = _dot(S, Y)
+    pairs.append((S, Y, np.where(curve > 0, 1 / np.where(curve > 0, curve, 1), 0)))
 
 
 def _dot(A: Array, B: Array) -> Array:
@@ -109,44 +120,9 @@ def _penalty(task: Problems, A: Array, B: Array) -> Array:
     return np.asarray(np.einsum("pcd,pcd->p", A.reshape(shape)[..., :-1], B.reshape(shape)[..., :-1]), float)
 
 
-def _margins(task: Problems, W: Array) -> Array:
-    flat = W.reshape(len(W) * task.loss.columns, -1)  # (p * c, r + 1)
-    return np.asarray((flat[:, :-1] @ task.X.T + flat[:, -1:]).reshape(len(W), task.loss.columns, -1))
-
-
-def _gradient(task: Problems, W: Array, Z: Array, weight: Array) -> Array:
-    R = (task.loss.slope(Z) * weight[:, None]).reshape(len(W) * task.loss.columns, -1)  # (p * c, n)
-    G = W.reshape(len(R), -1).copy()
-    G[:, :-1] += R @ task.X
-    G[:, -1] = R.sum(axis=1)
-    return G.reshape(W.shape)
-
-
-def _preconditioner(task: Problems, weight: Array) -> Callable[[Array], Array]:
-    """Return v -> H^-1 v for H = (start bend) C X^T X + 1, exact in the leading directions of X."""
-    shape, columns = task.spectrum, task.loss.columns
-    force = np.repeat(task.loss.start_bend * weight.sum(axis=1, dtype=float), columns)[:, None]  # (p * c, 1)
-    tail = (1 / (force * shape.tail + 1)).astype(weight.dtype)
-    lead = (1 / (force * shape.values + 1)).astype(weight.dtype)  # (p * c, q)
-    level = (1 / np.maximum(force[:, 0], 1e-30)).astype(weight.dtype)
-
-    def soften(V: Array) -> Array:
-        flat = V.reshape(len(force), -1)  # (p * c, r + 1)
-        out = np.empty_like(flat)
-        if shape.vectors is None:
-            out[:, :-1] = flat[:, :-1] * lead
-        else:
-            out[:, :-1] = flat[:, :-1] * tail
-            out[:, :-1] += ((flat[:, :-1] @ shape.vectors) * (lead - tail)) @ shape.vectors.T
-        out[:, -1] = flat[:, -1] * level
-        return out.reshape(V.shape)
-
-    return soften
-
-
-def _direction(G: Array, memory: deque[tuple[Array, Array, Array]], soften: Callable[[Array], Array]) -> tuple[Array, Array]:
+def direction(G: Array, pairs: Pairs, soften: Soften) -> tuple[Array, Array]:
     """Return the step that the remembered curvature proposes, and the slope along it, (p,)."""
-    P = -_two_loop(G, memory, soften)
+    P = -_two_loop(G, pairs, soften)
     slope = _dot(G, P)
     uphill = slope >= 0
     if uphill.any():
@@ -155,42 +131,44 @@ def _direction(G: Array, memory: deque[tuple[Array, Array, Array]], soften: Call
     return P, slope
 
 
-def _two_loop(G: Array, memory: deque[tuple[Array, Array, Array]], soften: Callable[[Array], Array]) -> Array:
+def _two_loop(G: Array, pairs: Pairs, soften: Soften) -> Array:
     q = G.copy()
     taken: list[Array] = []
-    for S, Y, inverse in reversed(memory):
+    for S, Y, inverse in reversed(pairs):
         a = (inverse * _dot(S, q)).astype(G.dtype)
         q -= a[:, None] * Y
         taken.append(a)
     q = soften(q)
-    if memory:
-        _, Y, inverse = memory[-1]
+    if pairs:
+        _, Y, inverse = pairs[-1]
         bent = _dot(Y, soften(Y)) * inverse
         q *= np.where(bent > 0, 1 / np.where(bent > 0, bent, 1), 1).astype(G.dtype)[:, None]
-    for (S, Y, inverse), a in zip(memory, reversed(taken), strict=True):
+    for (S, Y, inverse), a in zip(pairs, reversed(taken), strict=True):
         b = (inverse * _dot(Y, q)).astype(G.dtype)
         q += (a - b)[:, None] * S
     return q
 
 
-def _line(task: Problems, weight: Array, at: tuple[Array, Array, Array], slope: Array) -> tuple[Array, Array]:
-    """Return the step per problem (p,) and the margins there (p, c, n)."""
-    W, P, Z = at
-    D = _margins(task, P)  # (p, c, n)
-    along, square = _penalty(task, W, P), _penalty(task, P, P)
-    step, low, high = np.ones(len(W)), np.zeros(len(W)), np.full(len(W), np.inf)
-    moved = Z + D
+def line(task: Problems, at: Point, way: tuple[Array, Array], slope: Array) -> tuple[Array, Array, Array]:
+    """Return the step per problem (p,) along a way P with margins D, and the margins and slopes there (p, c, n)."""
+    P, D = way
+    along, square = _penalty(task, at.W, P), _penalty(task, P, P)
+    if task.tilt is not None:
+        along += _dot(task.tilt, P)
+    step, low, high = np.ones(len(P)), np.zeros(len(P)), np.full(len(P), np.inf)
+    Z = at.Z + D
+    S = task.loss.slope(Z)
     for _ in range(LINE_STEPS):
-        first = along + step * square
-        first += (weight * (task.loss.slope(moved) * D).sum(axis=1)).sum(axis=1, dtype=float)
+        first = along + step * square + (task.weight * (S * D).sum(axis=1)).sum(axis=1, dtype=float)
         rough = np.abs(first) > FLAT_ENOUGH * np.abs(slope)
         if not rough.any():
             break
-        second = square + (weight * task.loss.bend(moved, D)).sum(axis=1, dtype=float)
+        second = square + (task.weight * task.loss.bend(S, D)).sum(axis=1, dtype=float)
         low, high = np.where(first < 0, step, low), np.where(first > 0, step, high)
         newton = np.clip(step - first / np.maximum(second, 1e-300), step / 10, step * 10)
         middle = np.where(np.isinf(high), 4 * step, (low + high) / 2)
         better = np.where((newton > low) & (newton < high), newton, middle)
         step = np.where(rough, better, step)
-        moved = Z + step.astype(Z.dtype)[:, None, None] * D
-    return step.astype(Z.dtype), moved
+        Z[rough] = at.Z[rough] + step[rough].astype(Z.dtype)[:, None, None] * D[rough]
+        S = task.loss.slope(Z)
+    return step.astype(Z.dtype), Z, S

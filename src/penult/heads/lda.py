@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from penult.heads.base import Head
 from penult.heads.choice import Search
-from penult.heads.lbfgs import Spectrum
+from penult.heads.rows import Rows
+from penult.heads.sketch import Spectrum
 from penult.heads.spaces import Space, space, spaces
 from penult.heads.state import HeadState
 from penult.heads.task import Task
@@ -68,9 +69,10 @@ class LDA(Head):
             for mask, (_, held) in zip(masks, place.folds, strict=True):
                 mask[held] = False
             coef, intercept = discriminants(task, place, masks, tried)
+            margins = place.rows.margins(coef.reshape(-1, coef.shape[-1])).reshape(*coef.shape[:3], -1)  # (f, a, k, n)
             for f, (_, held) in enumerate(place.folds):
                 for a, out in enumerate(logits):
-                    out[held] = place.rows[held] @ coef[f, a].T + intercept[f, a]
+                    out[held] = margins[f, a][:, held].T + intercept[f, a]
 
         def refit(i: int) -> HeadState:
             whole = space(task, self.scaling, None)
@@ -83,10 +85,11 @@ class LDA(Head):
 def discriminants(task: Task, place: Space, masks: Array, tried: tuple[float, ...]) -> tuple[Array, Array]:
     """Return coefficients (f, a, k, r) and intercepts (f, a, k) of each set of rows and each shrinkage."""
     X, d = place.rows, task.X.shape[1]
-    member = (task.codes[:, None] == np.arange(task.k)) * masks[:, :, None]  # (f, n, k)
-    counts = member.sum(axis=1)  # (f, k)
-    means = np.einsum("fnk,nr->fkr", member.astype(X.dtype), X, optimize=True) / counts[:, :, None].astype(X.dtype)
-    total = masks @ np.einsum("nr,nr->n", X, X, dtype=float)
+    member = (task.codes == np.arange(task.k)[:, None]) * masks[:, None]  # (f, k, n)
+    counts = member.sum(axis=2)  # (f, k)
+    means = X.pull(member.reshape(-1, member.shape[2]).astype(X.dtype)).reshape(*counts.shape, -1)
+    means /= counts[:, :, None].astype(X.dtype)
+    total = masks @ X.squares()
     trace = (total - (counts * (means.astype(float) ** 2).sum(axis=2)).sum(axis=1)) / masks.sum(axis=1)  # (f,)
     trace = np.where(trace > 0, trace, 1.0)
     scatter = Scatter(X, masks.astype(X.dtype), means, counts.astype(X.dtype))
@@ -102,15 +105,15 @@ def discriminants(task: Task, place: Space, masks: Array, tried: tuple[float, ..
 class Scatter:
     """The scatter within classes of each set of rows, as a product: (f, a, k, r) -> (f, a, k, r)."""
 
-    def __init__(self, X: Array, masks: Array, means: Array, counts: Array) -> None:
+    def __init__(self, X: Rows, masks: Array, means: Array, counts: Array) -> None:
         self.X, self.masks, self.means, self.counts = X, masks, means, counts
         self.size = masks.sum(axis=1)  # (f,)
 
     def __call__(self, V: Array) -> Array:
         """Return S V = (X^T mask X V - sum_c n_c m_c (m_c . V)) / n."""
         f, a, k, r = V.shape
-        along = (V.reshape(-1, r) @ self.X.T).reshape(f, a * k, -1) * self.masks[:, None]
-        whole = (along.reshape(f * a * k, -1) @ self.X).reshape(f, a * k, r)
+        along = self.X.margins(V.reshape(-1, r)).reshape(f, a * k, -1) * self.masks[:, None]
+        whole = self.X.pull(along.reshape(f * a * k, -1)).reshape(f, a * k, r)
         flat = V.reshape(f, a * k, r)
         between = (flat @ self.means.transpose(0, 2, 1) * self.counts[:, None]) @ self.means
         return np.asarray((whole - between) / self.size[:, None, None]).reshape(V.shape)

@@ -6,6 +6,7 @@ In: scaled rows of all folds. Out: a linear scorer. Two classes have one margin,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,14 +28,15 @@ class Logistic(Head):
     """Fit L2-penalised logistic regression; minimises C sum_i loss_i + |w|^2 / 2 as scikit-learn does.
 
     `C`: None chooses it by cross-validated log loss on a grid that grows until the best is inside it, then
-    narrows; a number keeps it. See `Head.fit` for the rest.
+    narrows; of several numbers the best is chosen, one is kept. X may be a memory map, or a data set that gives slices of its
+    rows (h5py): it is never copied as a whole. See `Head.fit` for the rest.
     """
 
     name = "logistic"
 
     def __init__(
         self,
-        C: float | None = None,
+        C: float | Sequence[float] | None = None,
         *,
         scaling: str = "unit",
         blocks: tuple[int, ...] | None = None,

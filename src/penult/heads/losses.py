@@ -1,12 +1,12 @@
 """The convex losses of linear classifiers, for many problems at once.
 
 In: margins Z (p, c, n) of p problems with c columns over n rows. Out: value, slope and bend of each row.
-It must not know how margins come about.
+Second derivatives are read off the slope, so that each step pays for one exponential. It must not know how margins come about.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +20,20 @@ class Loss(Protocol):
     columns: int  # margins per row
     start_bend: float  # the second derivative by one margin, where the search starts
 
+    def take(self, which: Array) -> Self:
+        """Return the loss of some rows."""
+
     def value(self, Z: Array) -> Array:
         """Return the loss of each row, (p, n)."""
 
     def slope(self, Z: Array) -> Array:
-        """Return its derivative by each margin, (p, c, n)."""
+        """Return its derivative by each margin, S (p, c, n)."""
 
-    def bend(self, Z: Array, D: Array) -> Array:
-        """Return the second derivative of each row along D, (p, n)."""
+    def bend(self, S: Array, D: Array) -> Array:
+        """Return the second derivative of each row along D (p, c, n), where the slope is S, (p, n)."""
+
+    def stiffness(self, S: Array) -> Array:
+        """Return the second derivative by one margin, the mean of the c, where the slope is S, (p, n)."""
 
 
 class Binary:
@@ -39,6 +45,10 @@ class Binary:
     def __init__(self, codes: Array, dtype: Any) -> None:
         self.target = codes.astype(dtype)  # (n,)
 
+    def take(self, which: Array) -> Binary:
+        """Return the loss of some rows."""
+        return Binary(self.target[which], self.target.dtype)
+
     def value(self, Z: Array) -> Array:
         """Return the loss of each row, (p, n)."""
         z = Z[:, 0]
@@ -46,12 +56,23 @@ class Binary:
 
     def slope(self, Z: Array) -> Array:
         """Return its derivative by the margin, (p, 1, n)."""
-        return np.asarray(_sigmoid(Z) - self.target)
+        # the logit of the other class, so that a small slope keeps its digits
+        sign = 1 - 2 * self.target
+        out = Z * -sign
+        np.minimum(out, 80, out=out)
+        np.exp(out, out=out)
+        out += 1
+        np.divide(sign, out, out=out)
+        return np.asarray(out)
 
-    def bend(self, Z: Array, D: Array) -> Array:
+    def bend(self, S: Array, D: Array) -> Array:
         """Return the second derivative of each row along D, (p, n)."""
-        p = _sigmoid(Z[:, 0])
-        return np.asarray(p * (1 - p) * D[:, 0] ** 2)
+        return np.asarray(self.stiffness(S) * D[:, 0] ** 2)
+
+    def stiffness(self, S: Array) -> Array:
+        """Return the second derivative by the margin, (p, n)."""
+        missed = np.abs(S[:, 0])
+        return np.asarray(missed * (1 - missed))
 
 
 class Softmax:
@@ -60,7 +81,12 @@ class Softmax:
     def __init__(self, codes: Array, classes: int, dtype: Any) -> None:
         self.columns = classes
         self.start_bend = (1 - 1 / classes) / classes
+        self.codes, self.dtype = codes, dtype
         self.onehot = (np.arange(classes)[:, None] == codes).astype(dtype)  # (k, n)
+
+    def take(self, which: Array) -> Softmax:
+        """Return the loss of some rows."""
+        return Softmax(self.codes[which], self.columns, self.dtype)
 
     def value(self, Z: Array) -> Array:
         """Return the loss of each row, (p, n)."""
@@ -70,12 +96,20 @@ class Softmax:
 
     def slope(self, Z: Array) -> Array:
         """Return its derivative by each margin, (p, k, n)."""
-        return np.asarray(_softmax(Z) - self.onehot)
+        E = np.exp(Z - Z.max(axis=1, keepdims=True))
+        E /= E.sum(axis=1, keepdims=True)
+        E -= self.onehot
+        return np.asarray(E)
 
-    def bend(self, Z: Array, D: Array) -> Array:
+    def bend(self, S: Array, D: Array) -> Array:
         """Return the second derivative of each row along D, (p, n)."""
-        p = _softmax(Z)
-        return np.asarray((p * D**2).sum(axis=1) - (p * D).sum(axis=1) ** 2)
+        P = S + self.onehot
+        return np.asarray((P * D**2).sum(axis=1) - (P * D).sum(axis=1) ** 2)
+
+    def stiffness(self, S: Array) -> Array:
+        """Return the second derivative by one margin, the mean over classes, (p, n)."""
+        missed = np.abs(S)
+        return np.asarray((missed * (1 - missed)).mean(axis=1))
 
 
 class SquaredHinge:
@@ -86,7 +120,12 @@ class SquaredHinge:
     def __init__(self, codes: Array, classes: int, dtype: Any) -> None:
         wanted = np.array([1]) if classes == 2 else np.arange(classes)
         self.columns = len(wanted)
+        self.codes, self.classes, self.dtype = codes, classes, dtype
         self.sign = np.where(wanted[:, None] == codes, 1, -1).astype(dtype)  # (c, n)
+
+    def take(self, which: Array) -> SquaredHinge:
+        """Return the loss of some rows."""
+        return SquaredHinge(self.codes[which], self.classes, self.dtype)
 
     def value(self, Z: Array) -> Array:
         """Return the loss of each row, (p, n)."""
@@ -96,17 +135,10 @@ class SquaredHinge:
         """Return its derivative by each margin, (p, c, n)."""
         return np.asarray(-2 * self.sign * np.maximum(1 - self.sign * Z, 0))
 
-    def bend(self, Z: Array, D: Array) -> Array:
+    def bend(self, S: Array, D: Array) -> Array:
         """Return the second derivative of each row along D, (p, n)."""
-        return np.asarray((2 * (self.sign * Z < 1) * D**2).sum(axis=1))
+        return np.asarray((2 * (S != 0) * D**2).sum(axis=1))
 
-
-def _sigmoid(Z: Array) -> Array:
-    small = np.exp(-np.abs(Z))
-    return np.asarray(np.where(Z >= 0, 1, small) / (1 + small))
-
-
-def _softmax(Z: Array) -> Array:
-    E = np.exp(Z - Z.max(axis=1, keepdims=True))
-    E /= E.sum(axis=1, keepdims=True)
-    return np.asarray(E)
+    def stiffness(self, S: Array) -> Array:
+        """Return the second derivative by one margin, the mean over columns, (p, n)."""
+        return np.asarray(2.0 * (S != 0).mean(axis=1))

@@ -26,6 +26,7 @@ Array = NDArray[Any]
 
 NAMES = ("unit", "standard", "block", "none")
 NARROW = 8
+TINY = 1e-12  # a largest entry whose inverse still has room in float32
 CHUNK = 1024  # rows whose temporaries are in memory at a time
 STATELESS = frozenset({"unit", "none"})
 
@@ -43,15 +44,24 @@ def widths(d: int, blocks: Sequence[int] | None) -> tuple[int, ...]:
     return wanted
 
 
-def fit(name: str, X: Array, blocks: tuple[int, ...]) -> dict[str, Array]:
-    """Return what the scaling `name` learns from X (n, d): `shift` and `factor` (d,), or nothing."""
+def fit(name: str, X: Any, blocks: tuple[int, ...], rows: Array | None = None) -> dict[str, Array]:
+    """Return what the scaling `name` learns from X (n, d): `shift` and `factor` (d,), or nothing.
+
+    `rows`: the numbers of the rows to learn from, all when None. X is read slice by slice.
+    """
     if name not in NAMES:
         raise unknown("scaling", name, NAMES)
     if name in STATELESS:
         return {}
-    shift = X.mean(axis=0, dtype=np.float64)  # (d,)
-    squares = sum(((X[rows] - shift) ** 2).sum(axis=0) for rows in _chunks(len(X)))
-    spread = np.sqrt(squares / len(X))  # (d,)
+    n = len(X) if rows is None else len(rows)
+    wanted = np.ones(len(X), bool) if rows is None else np.zeros(len(X), bool)
+    wanted[rows] = True
+    shift, squares = np.zeros(X.shape[1]), np.zeros(X.shape[1])  # (d,)
+    for part in _chunks(len(X)):
+        shift += np.asarray(X[part])[wanted[part]].sum(axis=0, dtype=np.float64) / n
+    for part in _chunks(len(X)):
+        squares += ((np.asarray(X[part])[wanted[part]] - shift) ** 2).sum(axis=0)
+    spread = np.sqrt(squares / n)  # (d,)
     if name == "block":
         edges = np.cumsum((0, *blocks))[:-1]
         spread = np.repeat(np.sqrt(np.add.reduceat(spread**2, edges)), blocks)  # (d,)
@@ -77,13 +87,34 @@ def apply(name: str, X: Array, blocks: tuple[int, ...], learnt: dict[str, Array]
     return out
 
 
+def lengths(X: Array, blocks: tuple[int, ...]) -> tuple[Array, bool]:
+    """Return one over the length of each row's blocks, (n, b), by which `unit` multiplies; and whether one would overflow."""
+    out = np.ones((len(X), len(blocks)), X.dtype)
+    odd = False
+    for at, (start, stop) in enumerate(pairwise(np.cumsum((0, *blocks)))):
+        if stop - start < NARROW:
+            continue
+        largest, length = _length(X[:, start:stop])
+        out[:, at] = (1 / length / largest)[:, 0]
+        odd |= bool((largest < TINY).any() or (largest > 1 / TINY).any())
+    return out, odd
+
+
+def _length(part: Array) -> tuple[Array, Array]:
+    """Return the largest entry of each row, and the length of the row divided by it, (n, 1); 1 for a row of zeros."""
+    # squares of huge or tiny features must neither overflow nor vanish
+    largest = np.abs(part).max(axis=1, keepdims=True)  # (n, 1)
+    largest = np.where(largest > 0, largest, 1)
+    scaled = part / largest
+    length = np.sqrt(np.einsum("nd,nd->n", scaled, scaled))[:, None]
+    return largest, np.where(length > 0, length, 1)
+
+
 def _shorten(part: Array) -> None:
     """Give each row of part (n, d) length 1, in place; a row of zeros stays."""
-    # by the largest entry first: squares of huge or tiny features must neither overflow nor vanish
-    largest = np.abs(part).max(axis=1, keepdims=True)  # (n, 1)
-    part /= np.where(largest > 0, largest, 1)
-    length = np.sqrt(np.einsum("nd,nd->n", part, part))[:, None]
-    part /= np.where(length > 0, length, 1)
+    largest, length = _length(part)
+    part /= largest
+    part /= length
 
 
 def _chunks(n: int) -> list[slice]:

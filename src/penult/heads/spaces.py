@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.heads import scaling
-from penult.heads.lbfgs import Spectrum, spectrum
+from penult.heads.rows import Dense, Lazy, Rows, chunks, on_disk
+from penult.heads.sketch import MANY, Spectrum, spectrum
 from penult.heads.state import HeadState
 from penult.heads.task import Task
 
@@ -24,6 +25,7 @@ Array = NDArray[Any]
 FEW = 600  # rows up to which a full eigendecomposition costs less than it saves
 COLUMNS = 1024
 MIDDLING = 4000  # rows up to which n x n numbers may stand beside X
+FAR = 300.0  # a mean so many times the spread would cost float32 more than two of its seven digits
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Space:
     a rotation leaves the penalty alone.
     """
 
-    rows: Array  # (n, r)
+    rows: Rows  # (n, r)
     spectrum: Spectrum
     mean: Array  # (d,)
     back: Array | None  # (r, d) from coordinates to features; None when they are the same
@@ -73,34 +75,77 @@ class TriangularSpace(Space):
 
 
 def spaces(task: Task, name: str) -> Iterator[Space]:
-    """Yield spaces that together serve every fold; each scaling is fitted on training rows only."""
+    """Yield spaces that together serve every fold; each scaling is fitted on training rows only.
+
+    Of many rows the leading directions are found once: they only speed the solvers up.
+    """
     dealt = task.folds or ()
     if name in scaling.STATELESS:
         yield space(task, name, None, dealt)
         return
+    known: Spectrum | None = None
     for fold in dealt:
-        yield space(task, name, fold[0], (fold,))
+        one = space(task, name, fold[0], (fold,), known)
+        known = one.spectrum if isinstance(one.rows, Lazy) else None
+        yield one
 
 
-def space(task: Task, name: str, train: Array | None, served: tuple[tuple[Array, Array], ...] = ()) -> Space:
-    """Return the space whose scaling is fitted on the rows `train` (all when None)."""
-    learnt = scaling.fit(name, task.X if train is None else task.X[train], task.blocks)
+def space(
+    task: Task,
+    name: str,
+    train: Array | None,
+    served: tuple[tuple[Array, Array], ...] = (),
+    known: Spectrum | None = None,
+) -> Space:
+    """Return the space whose scaling is fitted on the rows `train` (all when None).
+
+    Many rows are not copied: they are scaled inside the products. `known` spares finding their leading directions.
+    """
+    learnt = scaling.fit(name, task.X, task.blocks, train)
+    n, d = task.X.shape
+    if on_disk(task.X) or n * d > MANY:
+        rows, mean = lazy(task, name, learnt)
+        return Space(rows, known or spectrum(rows), mean, None, learnt, served)
     X = scaling.apply(name, task.X, task.blocks, learnt)  # (n, d)
     if name == "none":
         X = X.copy()
     mean = X.mean(axis=0, dtype=np.float64)
     X -= mean.astype(X.dtype)
     mean = mean.astype(X.dtype).astype(np.float64)
-    n, d = X.shape
     if n >= d or n > MIDDLING:
-        return Space(X, spectrum(X), mean, None, learnt, served)
+        return Space(Dense(X), spectrum(Dense(X)), mean, None, learnt, served)
     if n > FEW:
         return _triangular(X, mean, learnt, served)
     values, U = np.linalg.eigh(X.astype(np.float64) @ X.T.astype(np.float64))  # (n,), (n, n)
     keep = values > values[-1] * 1e-10
     root, U = np.sqrt(values[keep]), U[:, keep]
     back = (U / root).T @ X  # (r, d)
-    return Space(U * root, Spectrum(root**2 / n, None, 0.0), mean, back, learnt, served)
+    return Space(Dense(U * root), Spectrum(root**2 / n, None, 0.0), mean, back, learnt, served)
+
+
+def lazy(task: Task, name: str, learnt: dict[str, Array]) -> tuple[Lazy, Array]:
+    """Return rows that are scaled and centred inside the products, and the mean (d,) of the scaled features."""
+    X, d = task.X, task.X.shape[1]
+    if learnt:
+        factor = learnt["factor"].astype(float)
+        offset = learnt["shift"] * factor
+        far = bool((np.abs(offset) > FAR).any())
+        return Lazy(X, X.dtype, learnt["factor"], None, task.blocks, offset, far), np.zeros(d)
+    lengths = np.ones((len(X), len(task.blocks)), X.dtype) if name == "unit" else None  # (n, b)
+    total, squares, odd = np.zeros(d), np.zeros(d), False
+    for at in chunks(X):
+        x = np.asarray(X[at])
+        if lengths is not None:
+            lengths[at], strange = scaling.lengths(x, task.blocks)
+            odd |= strange
+            x = scaling.apply("unit", x, task.blocks, {})
+        total += x.sum(axis=0, dtype=float)
+        squares += np.einsum("nd,nd->d", x, x, dtype=float)
+    mean = total / len(X)
+    spread = np.sqrt(np.maximum(squares / len(X) - mean**2, 0).mean())
+    mean = mean.astype(X.dtype).astype(float)
+    far = bool((np.abs(mean) > FAR * spread).any())
+    return Lazy(X, X.dtype, None, lengths, task.blocks, mean, far or odd), mean
 
 
 def _triangular(X: Array, mean: Array, learnt: dict[str, Array], served: tuple[tuple[Array, Array], ...]) -> Space:
@@ -121,5 +166,5 @@ def _triangular(X: Array, mean: Array, learnt: dict[str, Array], served: tuple[t
         except np.linalg.LinAlgError:
             continue
         rows = root.astype(X.dtype)
-        return TriangularSpace(rows, spectrum(rows), mean, None, learnt, served, X, root)
-    return Space(X, spectrum(X), mean, None, learnt, served)
+        return TriangularSpace(Dense(rows), spectrum(Dense(rows)), mean, None, learnt, served, X, root)
+    return Space(Dense(X), spectrum(Dense(X)), mean, None, learnt, served)
