@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from networks import SMALL, network
 from penult import backbones, engines
-from penult.engines import Engine
+from penult.engines import Engine, torch_devices
 from penult.errors import InputError
 from tinynet import noise, tiny
 
@@ -25,8 +25,11 @@ KINDS = {
     "openvino": ("cpu", tiny),
     "numpy": ("cpu", lambda: backbones.find("colour_histogram", size=32)),
     "torch": ("torch-cpu", tiny),
+    "gpu": ("cuda", tiny),
 }
-ALL = ["openvino", "numpy", pytest.param("torch", marks=NEEDS_TORCH)]
+NEEDS_GPU = [*NEEDS_TORCH, pytest.mark.skipif(not torch_devices.gpu(), reason="torch sees no NVIDIA GPU here")]
+TORCH, GPU = pytest.param("torch", marks=NEEDS_TORCH), pytest.param("gpu", marks=NEEDS_GPU)
+ALL = ["openvino", "numpy", TORCH, GPU]
 
 
 def opened(kind: str, batch: int | None = None) -> Engine:
@@ -90,6 +93,8 @@ def test_results_may_be_kept(engine: Engine) -> None:
         *[("cpu", precision) for precision in engines.precisions("cpu")],
         pytest.param("torch-cpu", "f32", marks=NEEDS_TORCH),
         pytest.param("torch-cpu", "bf16", marks=NEEDS_TORCH),
+        pytest.param("cuda", "f32", marks=NEEDS_GPU),
+        pytest.param("cuda", "bf16", marks=NEEDS_GPU),
     ],
 )
 def test_batch_size_and_order_do_not_touch_a_bit(device: str, precision: str) -> None:
@@ -104,7 +109,7 @@ def test_batch_size_and_order_do_not_touch_a_bit(device: str, precision: str) ->
     assert len(np.unique(together, axis=0)) == 9
 
 
-@pytest.mark.parametrize("kind", [ALL[0], ALL[2]])
+@pytest.mark.parametrize("kind", ["openvino", TORCH, GPU])
 def test_batches_can_be_submitted_while_the_graph_is_compiled(kind: str) -> None:
     """Three engines are open and fed before the first of them is ready."""
     three = [opened(kind, batch=1) for _ in range(3)]
@@ -126,7 +131,7 @@ def test_closing_waits_and_drops(kind: str) -> None:
     engine.close()
 
 
-@pytest.mark.parametrize("kind", [ALL[0], ALL[2]])
+@pytest.mark.parametrize("kind", ["openvino", TORCH, GPU])
 def test_a_closed_engine_says_so(kind: str) -> None:
     engine = opened(kind)
     engine.close()

@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 
-from penult.engines import torch_layers
+from penult.engines import torch_layers, torch_moves
 from penult.engines.torch_operators import KINDS, OPERATORS, Tensor
 from penult.errors import DamagedFile, InputError
 
 CURE = "run it on the processor instead, with --device cpu."
-_COMPLETE = torch_layers.__name__  # importing it has filled the table
+_COMPLETE = torch_layers.__name__, torch_moves.__name__  # importing them has filled the table
 _NUMBERED = frozenset({"Split"})  # their outputs after the first are of use
 _WHOLE = {torch.int8, torch.int16, torch.int32, torch.int64, torch.bool, torch.uint8}
 

@@ -1,7 +1,7 @@
 """ONNX's layers as torch functions: convolutions, poolings, normalisations, resizing, attention.
 
 In: tensors, and the attributes of a node. Out: tensors. It must not know graphs, devices or precisions.
-Importing it completes the table `OPERATORS`.
+Importing it enters them into the table `OPERATORS`.
 """
 
 from __future__ import annotations
