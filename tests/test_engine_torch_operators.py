@@ -224,6 +224,20 @@ FUSED: dict[str, tuple[list[tuple[Any, ...]], list[str]]] = {
          ("Mul", ["b", "each"], "c", {}), ("Add", ["half_", "c"], "y", {})],
         ["See", "Conv"],
     ),
+    "a batch normalisation as Keras writes it": (
+        [("Conv", ["x", "kernel"], "a", {"pads": [1] * 4}), ("Sub", ["a", "each"], "b", {}), ("Div", ["b", "each"], "c", {}),
+         ("Add", ["c", "each"], "y", {})],
+        ["See", "Conv"],
+    ),
+    "the same without a convolution": (
+        [("Sub", ["x", "three"], "b", {}), ("Mul", ["b", "three"], "c", {}), ("Add", ["half_", "c"], "d", {}),
+         ("Relu", ["d"], "y", {})],
+        ["See", "Affine", "Relu"],
+    ),
+    "no fusion: the constant is divided": (
+        [("Conv", ["x", "kernel"], "a", {"pads": [1] * 4}), ("Sub", ["each", "a"], "b", {}), ("Add", ["b", "half_"], "y", {})],
+        ["See", "Conv", "Sub", "Add"],
+    ),
     "no fusion: what is between is used twice": (
         [("Conv", ["x", "kernel"], "a", {"pads": [1] * 4}), ("Mul", ["a", "each"], "b", {}), ("Add", ["a", "b"], "y", {})],
         ["See", "Conv", "Mul", "Add"],
@@ -248,7 +262,7 @@ def test_what_is_fused_computes_the_same(case: str) -> None:
         "root": number(2**0.5), "inverse": number(0.5**0.5), "one": number(1), "half_": number(0.5),
         "kernel": some(4, 3, 3, 3),
         "g4": some(4), "s4": some(4) + 1, "m4": some(4) - 1, "v4": abs(some(4)) + 0.2,
-        "each": some(1, 4, 1, 1), "places": some(12, 12), "mix": some(12, 7), "bias7": some(7),
+        "each": some(1, 4, 1, 1), "three": some(3, 1, 1), "places": some(12, 12), "mix": some(12, 7), "bias7": some(7),
     }  # fmt: skip
     graph = model([helper.make_node(op, i, [o], **a) for op, i, o, a in chain], constants, 17)
     assert ops(graph) == wanted

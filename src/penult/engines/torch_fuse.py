@@ -13,18 +13,25 @@ import torch
 from penult.engines.torch_graph import Node, Plan
 from penult.engines.torch_operators import Tensor
 
+_AFFINE = frozenset({"Mul", "Add", "Sub", "Div"})
+
 
 class _View:
     """A plan's values from both sides, as they are before a pass; passes replace nodes and look again."""
 
     def __init__(self, plan: Plan):
         self.plan, self.users, self.maker = plan, plan.users(), plan.maker()
+        self.taken: set[Node] = set()  # what a pass has looked at as part of something longer
+
+    def only(self, node: Node) -> Node | None:
+        """Return the one node that takes what `node` gives, if nothing else takes it."""
+        users = self.users.get(node.outputs[0], [])
+        return users[0] if len(users) == 1 and node.outputs[0] != self.plan.output else None
 
     def next(self, node: Node, op: str) -> Node | None:
         """Return the one node that takes what `node` gives, if it is of the kind `op` and nothing else takes it."""
-        users = self.users.get(node.outputs[0], [])
-        alone = len(users) == 1 and users[0].op == op and node.outputs[0] != self.plan.output
-        return users[0] if alone else None
+        found = self.only(node)
+        return found if found is not None and found.op == op else None
 
     def other(self, node: Node, name: str) -> str:
         """Return the other one of two inputs."""
@@ -43,7 +50,7 @@ class _View:
 
 def fuse(plan: Plan) -> None:
     """Rewrite the plan in place."""
-    for rewrite in (_see, _gelu, _silu, _norm, _affine, _linear, _attention):
+    for rewrite in (_see, _gelu, _silu, _norm, _affine, _linear, _chain, _attention):
         view = _View(plan)
         for node in list(plan.nodes):
             rewrite(node, view)
@@ -124,27 +131,62 @@ def _norm(conv: Node, view: _View) -> None:
     _fold(conv, norm, scale, shift - mean * scale, view)
 
 
+def _by_constants(x: str, step: Node | None, view: _View) -> tuple[Node | None, Tensor, Tensor, int]:
+    """Follow factors and terms that are constants from the value x on, as long as nothing else takes what is between.
+
+    Returns the last node, factor and term of all of them together (float64), and how many they are.
+    """
+    last, factor, term, count = None, torch.ones((), dtype=torch.float64), torch.zeros((), dtype=torch.float64), 0
+    shape = view.plan.shapes[x].shape
+    while step is not None and step.op in _AFFINE:
+        value = view.constant(view.other(step, x))
+        backwards = step.op in {"Sub", "Div"} and step.inputs[0] != x
+        if value is None or backwards or view.plan.shapes[step.outputs[0]].shape != shape:
+            break
+        value = value.double()
+        if step.op in {"Mul", "Div"}:
+            value = value if step.op == "Mul" else 1 / value
+            factor, term = factor * value, term * value
+        else:
+            term = term + (value if step.op == "Add" else -value)
+        last, count, x = step, count + 1, step.outputs[0]
+        view.taken.add(step)
+        step = view.only(step)
+    return last, factor, term, count
+
+
 def _affine(conv: Node, view: _View) -> None:
-    """Fold a factor and a term for each channel into the convolution before them."""
-    while conv.op == "Conv":
-        step = view.next(conv, "Mul") or view.next(conv, "Add")
-        if step is None:
-            return
-        value = view.constant(view.other(step, conv.outputs[0]))
-        maps = view.plan.shapes[conv.outputs[0]]
-        by_channel = [1, maps.shape[1], *[1] * (maps.ndim - 2)]
-        if value is None or not set(_wide(value, maps.ndim)) <= {tuple(by_channel), (1,) * maps.ndim}:
-            return
-        each = value.double().reshape(-1).expand(maps.shape[1])
-        one, zero = torch.ones_like(each), torch.zeros_like(each)
-        _fold(conv, step, *((each, zero) if step.op == "Mul" else (one, each)), view)
-        conv = step
-        view.users, view.maker = view.plan.users(), view.plan.maker()
+    """Fold factors and terms for each channel into the convolution before them."""
+    if conv.op != "Conv":
+        return
+    last, factor, term, _ = _by_constants(conv.outputs[0], view.only(conv), view)
+    maps = view.plan.shapes[conv.outputs[0]]
+    by_channel = (maps.shape[1], *[1] * (maps.ndim - 2))
+    if last is None or any(value.numel() > 1 and _trimmed(value) != by_channel for value in (factor, term)):
+        return
+    channels = maps.shape[1]
+    _fold(conv, last, factor.reshape(-1).expand(channels), term.reshape(-1).expand(channels), view)
 
 
-def _wide(value: Tensor, axes: int) -> list[tuple[int, ...]]:
-    """Return the shape with as many axes as what it meets has."""
-    return [(*[1] * (axes - value.ndim), *value.shape)]
+def _trimmed(value: Tensor) -> tuple[int, ...]:
+    """Return the shape of a constant without the axes of size 1 before its first other one."""
+    shape = list(value.shape)
+    while shape and shape[0] == 1:
+        shape.pop(0)
+    return tuple(shape)
+
+
+def _chain(first: Node, view: _View) -> None:
+    """Take several factors and terms together: batch normalisations that no convolution precedes."""
+    x = next((name for name in first.inputs if name in view.plan.shapes), None)
+    if x is None or first.op not in _AFFINE or first in view.taken:
+        return
+    last, factor, term, count = _by_constants(x, first, view)
+    if last is None or count < 2:
+        return
+    names = [f"{last.outputs[0]}.factor", f"{last.outputs[0]}.term"]
+    view.plan.constants |= {names[0]: factor.float(), names[1]: term.float()}
+    _replace(view, last, "Affine", [x, *names])
 
 
 def _known(names: list[str], view: _View) -> list[Tensor]:

@@ -210,6 +210,12 @@ def see(pixels: Tensor, mean: Tensor, scale: Tensor, *, kind: Any = torch.float3
     return torch.mul(x, scale).to(kind)
 
 
+@operator("Affine")
+def affine(x: Tensor, factor: Tensor, term: Tensor) -> Tensor:
+    """Return x factor + term."""
+    return torch.addcmul(term, x, factor)
+
+
 @operator("Linear")
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return x weight^T + bias."""
