@@ -1,6 +1,7 @@
 """Prepared pixels are Pillow's and torchvision's to the bit, whatever shortcut is taken."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -10,10 +11,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from penult.errors import InputError
-from penult.pixels import Failure, Recipe, decode, prepare, resizing
+from penult.pixels import Failure, Recipe, decode, kernel, passes, prepare
 from penult.pixels.resizing import fit
 
 Pixels = NDArray[np.uint8]
+
+
+@pytest.fixture(params=["compiled", "pillow"], scope="module", autouse=True)
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every test runs twice: by the compiled module, and by Pillow alone as where there is no compiler."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "pillow":
+            patch.setattr(kernel, "_compiled", lambda: None)
+        elif kernel._compiled() is None:
+            pytest.skip("penult.pixels._resample was not compiled, or this Pillow rounds otherwise")
+        yield request.param
 
 
 def noise(height: int, width: int) -> Pixels:
@@ -59,10 +71,11 @@ def test_photos_of_usual_shapes_too(shape: tuple[int, int], recipe: Recipe) -> N
 def test_the_shortcut_is_taken_and_given_up_where_it_would_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """The probe passes with the Pillow at hand; if it did not, the plain way gives the same."""
     rgb, recipe = noise(120, 160), Recipe(64)
-    assert resizing._passes_known()
+    monkeypatch.setattr(kernel, "_compiled", lambda: None)
+    assert passes._passes_known()
     by_passes = prepare(rgb, recipe)
-    monkeypatch.setattr(resizing, "_passes_known", lambda: False)
-    monkeypatch.setattr(resizing, "_in_passes", None)
+    monkeypatch.setattr(passes, "_passes_known", lambda: False)
+    monkeypatch.setattr(passes, "_in_passes", None)
     assert (prepare(rgb, recipe) == by_passes).all()
 
 
@@ -70,7 +83,10 @@ def test_the_shortcut_is_taken_and_given_up_where_it_would_not_hold(monkeypatch:
 @settings(max_examples=100, deadline=None)
 def test_grey_resized_as_one_band_is_grey_resized_as_three(shape: tuple[int, int], recipe: Recipe) -> None:
     grey = Image.fromarray(noise(*shape)[..., 0])
-    assert fit(grey, recipe).tobytes() == fit(grey.convert("RGB"), recipe).tobytes()
+    by_one, by_three = bytearray(recipe.nbytes), bytearray(recipe.nbytes)
+    fit(grey, recipe, by_one)
+    fit(grey.convert("RGB"), recipe, by_three)
+    assert by_one == by_three
 
 
 @given(shapes)

@@ -118,7 +118,7 @@ def test_recipes_of_one_geometry_are_fitted_once(files: list[Path], monkeypatch:
 
     fitted: list[Recipe] = []
     real = road.fit
-    monkeypatch.setattr(road, "fit", lambda picture, recipe: fitted.append(recipe) or real(picture, recipe))
+    monkeypatch.setattr(road, "fit", lambda picture, recipe, rgb: fitted.append(recipe) or real(picture, recipe, rgb))
     twins = Recipe(16), Recipe(16, mean=(0.5, 0.5, 0.5))
     (result,) = prepare_all(files[:1], twins)
     assert len(fitted) == 1

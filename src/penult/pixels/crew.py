@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -24,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,7 @@ class Crew:
         self.order = replace(order, known=tuple(pairwise(ends)), shared=self.file, slot_bytes=slot_bytes)
         self.count = count
         self.workers: list[_Worker] = []
+        self.ears = select.poll()  # kept: to make a new one for each question takes longer than the answer
         self.false_starts = 0
 
     def __enter__(self) -> Crew:
@@ -103,10 +105,10 @@ class Crew:
         for number in range(len(paths)):
             if number in self.done:  # workers must not run dry while the consumer is busy with what is here
                 self._hand_out(number)
-                self._collect(timeout=0)
+                self._collect(wait=False)
             while number not in self.done:
                 self._hand_out(number)
-                self._collect(timeout=None)
+                self._collect(wait=True)
             yield self.done.pop(number)
 
     def _hand_out(self, next_out: int) -> None:
@@ -122,14 +124,12 @@ class Crew:
             with suppress(OSError):  # it has died: its closed connection will tell, and the task is still on its list
                 worker.link.send((number, self.paths[number][1], slot))
 
-    def _collect(self, timeout: float | None) -> None:
-        """Hear every worker that has something to say, or has hung up."""
-        speaking = wait([worker.link for worker in self.workers], timeout)
-        for worker in [worker for worker in self.workers if worker.link in speaking]:
+    def _collect(self, wait: bool) -> None:
+        """Hear one word of every worker that has something to say, or has hung up."""
+        for descriptor, _ in self.ears.poll(None if wait else 0):
+            worker = next(one for one in self.workers if one.link.fileno() == descriptor)
             try:
                 self._note(worker, worker.link.recv())
-                while worker.link.poll():
-                    self._note(worker, worker.link.recv())
             except (EOFError, OSError):
                 self._replace(worker)
 
@@ -155,6 +155,7 @@ class Crew:
 
     def _replace(self, dead: _Worker) -> None:
         """Bury a worker; its oldest task may have been under way, all others are handed out again."""
+        self.ears.unregister(dead.link)
         code = dead.end(patience=1.0)  # its connection is closed: it is on its way out already
         self.workers.remove(dead)
         begun = bool(dead.tasks) and self.shared[self._mark(dead.tasks[0][1])] == 1
@@ -201,6 +202,7 @@ class Crew:
         finally:
             theirs.close()
         worker = _Worker(process, Connection(ours.detach()))
+        self.ears.register(worker.link, select.POLLIN)
         with suppress(OSError):  # dead already: noticed at the next `_collect`
             worker.link.send(_search_path())
             worker.link.send(self.order)

@@ -86,7 +86,7 @@ def _prepare(
     """Go through what needs no decoding, then start workers for the rest if it is more than a handful."""
     index = 0
     while index < len(sources) and (seen := road.recall(sources[index])) is not None:
-        yield hand_over(index, seen)
+        yield hand_over(index, seen, road.recipes)
         index += 1
     rest = range(index, len(sources))
     if count < 1 or len(rest) <= _HANDFUL:
@@ -99,7 +99,7 @@ def _prepare(
 
 def _here(sources: Sequence[Source], road: Road, indices: range) -> Generator[Prepared, None, None]:
     for index in indices:
-        yield hand_over(index, road.travel(sources[index]))
+        yield hand_over(index, road.travel(sources[index]), road.recipes)
 
 
 def _in_threads(sources: Sequence[Source], road: Road, indices: range, count: int) -> Generator[Prepared, None, None]:
@@ -113,9 +113,9 @@ def _in_threads(sources: Sequence[Source], road: Road, indices: range, count: in
                 ahead.append((index, pool.submit(road.travel, sources[index])))
                 if len(ahead) > 8 * count:
                     first, future = ahead.popleft()
-                    yield hand_over(first, future.result())
+                    yield hand_over(first, future.result(), road.recipes)
             for first, future in ahead:
-                yield hand_over(first, future.result())
+                yield hand_over(first, future.result(), road.recipes)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -134,7 +134,7 @@ def _in_processes(
             files = crew.run(paths)
             for index in indices:
                 source = sources[index]
-                yield next(files) if isinstance(source, PATH) else hand_over(index, road.travel(source))
+                yield next(files) if isinstance(source, PATH) else hand_over(index, road.travel(source), road.recipes)
     except NoWorkers as error:
         log.warning("decoding in this process, because worker processes cannot be started: %s", error)
         yield from _here(sources, road, range(index, indices.stop))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from penult.pixels.sources import Source
 
     Decoder = Callable[[bytes], Image | Failure]
+    Place = bytearray | memoryview
 
 DECODER = "penult.pixels.decoding:open_picture"
 _BYTES = 32  # of a SHA-256 digest
@@ -32,10 +33,10 @@ _BYTES = 32  # of a SHA-256 digest
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One source after the road: fitted images, one per recipe (None: not needed, or it failed)."""
+    """One source after the road: fitted RGB bytes, one place per recipe (None: not needed, or it failed)."""
 
     digest: bytes | None
-    images: tuple[Image | None, ...]
+    fitted: tuple[Place | None, ...]
     failure: Failure | None
 
 
@@ -65,8 +66,11 @@ class Road:
     def __post_init__(self) -> None:
         object.__setattr__(self, "nothing", (None,) * len(self.recipes))
 
-    def travel(self, source: Source) -> Seen:
-        """Return what each recipe sees of `source`; raises nothing for a bad one."""
+    def travel(self, source: Source, place: Callable[[int], Place] | None = None) -> Seen:
+        """Return what each recipe sees of `source`; raises nothing for a bad one.
+
+        `place` gives the bytes where recipe number i wants its pixels; without it they are new.
+        """
         found = read(source) if isinstance(source, PATH) else take(source)
         if isinstance(found, Failure):
             return Seen(None, self.nothing, found)
@@ -78,7 +82,7 @@ class Road:
         if isinstance(picture, Failure):
             return Seen(digest, self.nothing, picture)
         try:
-            return Seen(digest, self._fit_all(picture, wanted), None)
+            return Seen(digest, self._fit_all(picture, wanted, place or self._new), None)
         except Exception as error:  # out of memory, mostly
             return Seen(digest, self.nothing, classify(error, b""))
 
@@ -95,20 +99,33 @@ class Road:
         """Return, for each recipe, whether the picture with this digest must be seen."""
         return [not is_known(digest, rows) for rows in self.known]
 
-    def _fit_all(self, picture: Image, wanted: Sequence[bool]) -> tuple[Image | None, ...]:
-        """Fit once for each geometry: recipes that differ in mean and std alone share the result."""
-        made: dict[object, Image] = {}
-        for recipe, want in zip(self.recipes, wanted, strict=True):
-            if want and recipe.geometry not in made:
-                made[recipe.geometry] = fit(picture, recipe)
-        return tuple(made[r.geometry] if want else None for r, want in zip(self.recipes, wanted, strict=True))
+    def _new(self, number: int) -> Place:
+        return bytearray(self.recipes[number].nbytes)
+
+    def _fit_all(self, picture: Image, wanted: Sequence[bool], place: Callable[[int], Place]) -> tuple[Place | None, ...]:
+        """Fit once for each geometry: recipes that differ in mean and std alone get copies."""
+        made: dict[object, Place] = {}
+        fitted: list[Place | None] = []
+        for number, (recipe, want) in enumerate(zip(self.recipes, wanted, strict=True)):
+            fitted.append(place(number) if want else None)
+            if (rgb := fitted[-1]) is None:
+                continue
+            if (twin := made.get(recipe.geometry)) is not None:
+                rgb[:] = twin
+            else:
+                made[recipe.geometry] = rgb
+                fit(picture, recipe, rgb)
+        return tuple(fitted)
 
 
-def hand_over(index: int, seen: Seen) -> Prepared:
-    """Return `seen` with arrays for images."""
+def hand_over(index: int, seen: Seen, recipes: Sequence[Recipe]) -> Prepared:
+    """Return `seen`, whose places are nobody else's, with arrays for bytes."""
     import numpy as np
 
-    pixels = tuple(None if image is None else np.array(image) for image in seen.images)  # each (size, size, 3)
+    pixels = tuple(
+        None if rgb is None else np.frombuffer(rgb, np.uint8).reshape(recipe.size, recipe.size, 3)
+        for recipe, rgb in zip(recipes, seen.fitted, strict=True)
+    )
     return Prepared(index, seen.digest, pixels, seen.failure)
 
 

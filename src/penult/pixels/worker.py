@@ -11,6 +11,7 @@ import os
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from penult.pixels.recipe import Failure, Recipe
@@ -49,19 +50,17 @@ def serve(link: Connection, order: Order, shared: memoryview) -> None:
     """Answer every task (number, path, slot) in turn; a picture that takes too long ends this process."""
     known = tuple(shared[start:end] for start, end in order.known)
     road = Road(order.recipes, known, named(order.decoder))
+    ends = list(accumulate((recipe.nbytes for recipe in order.recipes), initial=0))
     while True:
         number, path, slot = link.recv()
         # The kernel kills on time, in whatever loop the decoder may be, parent or no parent.
         signal.setitimer(signal.ITIMER_REAL, order.seconds)
-        place = slot * order.slot_bytes
-        shared[place + order.slot_bytes - 1] = 1  # begun: from here on a death is the picture's doing
-        seen = road.travel(path)
-        for recipe, image in zip(order.recipes, seen.images, strict=True):
-            if image is not None:
-                shared[place : place + recipe.nbytes] = image.tobytes()
-            place += recipe.nbytes
+        pixels = shared[slot * order.slot_bytes : (slot + 1) * order.slot_bytes]
+        pixels[-1] = 1  # begun: from here on a death is the picture's doing
+        places = [pixels[start:end] for start, end in pairwise(ends)]
+        seen = road.travel(path, places.__getitem__)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        link.send((number, seen.digest, tuple(image is not None for image in seen.images), seen.failure))
+        link.send((number, seen.digest, tuple(rgb is not None for rgb in seen.fitted), seen.failure))
 
 
 def _limit(memory: int) -> None:

@@ -1,0 +1,89 @@
+"""Resize and crop by the compiled `_resample`, to the bit as Pillow does; or say that it cannot be done so here.
+
+In: a Pillow image, the size of the resized picture, the crop in it. Out: RGB bytes. Must not know: recipes.
+
+A tenth of Pillow's time: vector instructions that Pillow does not use, and only the rows and columns that the
+crop is made of. Bicubic, 400 x 360 to 224, on one core with AVX2: 0.17 ms instead of 1.8.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from penult.pixels.passes import Pair, x_first
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL.Image import Image, Resampling
+
+    Place = bytearray | memoryview
+
+_CASES = (  # picture, resized: smaller, larger, along y first, not at all
+    ((61, 43), (39, 28)),
+    ((43, 61), (67, 91)),
+    ((29, 83), (27, 33)),
+    ((61, 21), (61, 21)),
+)
+
+
+def crop_resized(rgb: Place, picture: Image, size: int, resized: Pair, corner: Pair, resample: Resampling) -> bool:
+    """Fill `rgb` with the crop, `size` x `size` from `corner` (left, top), of `picture` (`L`, `RGB`) as it is when `resized`.
+
+    Returns False where only Pillow gives what Pillow gives: without the compiled module, or another interpolation.
+    """
+    resample_to = _compiled()
+    if resample_to is None or resample.name not in ("BICUBIC", "BILINEAR"):
+        return False
+    _call(resample_to, rgb, picture, size, resized, corner, resample)
+    return True
+
+
+def _call(
+    resample_to: Callable[..., None], rgb: Place, picture: Image, size: int, resized: Pair, corner: Pair, resample: Resampling
+) -> None:
+    pixels: Any
+    try:
+        if not _shows_pixels():
+            raise ValueError
+        pixels = picture.__arrow_c_array__()[1]  # no copy
+    except ValueError:  # not in one piece; RGBX is how Pillow keeps RGB, and twice as fast as RGB
+        pixels = picture.tobytes("raw", "RGBX" if picture.mode == "RGB" else "L")
+    step = 4 if picture.mode == "RGB" else 1
+    down_first = not x_first(picture.size, resized)
+    resample_to(rgb, pixels, step, picture.size, resized, corner, size, resample.name == "BICUBIC", down_first)
+
+
+@cache
+def _shows_pixels() -> bool:
+    """Return whether Pillow shows its pixels as Arrow arrays, and only those that lie in one piece."""
+    from PIL import __version__
+
+    return int(__version__.split(".")[0]) >= 13
+
+
+@cache
+def _compiled() -> Callable[..., None] | None:
+    """Return the compiled function if it is there and agrees with the Pillow at hand; a later Pillow may round otherwise."""
+    try:
+        from penult.pixels._resample import resample
+    except ImportError:  # no compiler where the package was installed
+        return None
+    function: Callable[..., None] = resample
+    return function if _agrees(function) else None
+
+
+def _agrees(function: Callable[..., None]) -> bool:
+    from PIL.Image import Resampling, frombytes
+
+    for (size, resized), mode in ((case, mode) for case in _CASES for mode in ("L", "RGB")):
+        length = size[0] * size[1] * len(mode)
+        picture = frombytes(mode, size, bytes(i * i * 7 % 251 for i in range(length)))
+        kept, rgb = min(resized) - 1, bytearray((min(resized) - 1) ** 2 * 3)
+        for resample in (Resampling.BICUBIC, Resampling.BILINEAR):
+            _call(function, rgb, picture, kept, resized, (resized[0] - kept, 1), resample)
+            wanted = picture.resize(resized, resample).crop((resized[0] - kept, 1, resized[0], 1 + kept))
+            if rgb != wanted.convert("RGB").tobytes():
+                return False
+    return True
