@@ -238,3 +238,24 @@ def test_a_folder_of_every_bad_picture_gives_one_result_each(tmp_path: Path, wor
     got = [r.failure.reason if r.failure else "ok" for r in results]
     assert dict(zip([c.name for c in every], got, strict=True)) == {c.name: c.expect for c in every}
     assert all((r.failure is None) == all(p is not None for p in r.pixels) for r in results)
+
+
+def test_a_file_that_changes_its_length_while_it_is_read_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from penult.pixels import sources
+
+    path, content = tmp_path / "file", bytes(range(256)) * 9_000
+    path.write_bytes(content)
+    real = os.fstat
+    for said in (0, 5, len(content) - 1, len(content), len(content) + 1, 3 * len(content)):
+
+        def wrong(descriptor: int, said: int = said) -> os.stat_result:
+            values = list(real(descriptor))
+            values[6] = said
+            return os.stat_result(values)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fstat", wrong)
+            found = sources.read(path)
+        assert found == (hashlib.sha256(content).digest(), content)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from badimages import bomb, photo, save
-from penult.pixels import Recipe, crew, prepare_all
+from penult.pixels import Recipe, crew, prepare_all, preparing
 
 SMALL = (Recipe(16),)
 
@@ -187,6 +187,45 @@ def test_pictures_in_flight_are_bounded_when_nobody_takes_them(tmp_path: Path) -
     with crew.Crew(crew.Order(SMALL, (), -1, 0, 30.0, 1 << 30, "stand_in:decode"), (memoryview(b""),), 8) as many:
         assert len(many.free) <= 96
         assert many.queued >= 4
+    with crew.Crew(crew.Order(SMALL, (), -1, 0, 30.0, 1 << 30, "stand_in:decode"), (memoryview(b""),), 32) as most:
+        assert most.count == 32
+        assert most.queued >= 4
+    with crew.Crew(order, (memoryview(b""),), 32) as huge:
+        assert huge.count < 32
+        assert len(huge.free) * 3_000_000 <= 128 << 20
+
+
+@pytest.mark.parametrize(
+    ("cores", "gigabytes", "cpu", "memory", "wanted"),
+    [
+        (2, 24, None, None, 2),
+        (16, 64, "max 100000", "max", 16),
+        (16, 64, "200000 100000", "max", 2),
+        (16, 64, "150000 100000", "max", 2),
+        (16, 64, "50000 100000", "max", 1),
+        (16, 4, None, None, 8),
+        (16, 64, "max 100000", str(2 << 30), 4),
+        (4, 64, "max 100000", str(100 << 20), 1),
+        (128, 512, None, None, 32),
+        (8, 64, "nonsense", "nonsense", 8),
+    ],
+)
+def test_workers_are_as_many_as_cores_and_memory_allow(
+    cores: int,
+    gigabytes: int,
+    cpu: str | None,
+    memory: str | None,
+    wanted: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, text in (("cpu.max", cpu), ("memory.max", memory)):
+        if text is not None:
+            (tmp_path / name).write_text(f"{text}\n")
+    monkeypatch.setattr(preparing, "_CONTAINER", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": gigabytes << 18, "SC_PAGE_SIZE": 4096}.__getitem__)
+    assert preparing._workers() == wanted
 
 
 def test_without_a_way_to_start_workers_the_run_goes_on_here(

@@ -39,8 +39,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _QUEUED = 32  # tasks a worker has at most: enough to stay busy while the consumer computes on a batch
-_IN_FLIGHT = 96  # pictures in workers at most, and as many again that wait for their turn
+_IN_FLIGHT = 96  # pictures in workers at most, and as many again that wait for their turn; for many workers four each
 _SHARED_BYTES = 128 << 20
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PILLOW_BLOCK_SIZE": "512m",  # each picture in one piece, which can be resized where it is; no more is taken than it has
+}
 _BOOT = (
     "import sys; from multiprocessing.connection import Connection; link = Connection(int(sys.argv[1])); "
     "sys.path[:] = link.recv(); from penult.pixels.worker import main; main(link)"
@@ -71,7 +76,8 @@ class Crew:
 
     def __init__(self, order: Order, known: Sequence[memoryview], count: int) -> None:
         slot_bytes = sum(recipe.nbytes for recipe in order.recipes) + 1
-        slots = max(2 * count, min(_IN_FLIGHT, _SHARED_BYTES // slot_bytes, _QUEUED * count))
+        count = max(1, min(count, _SHARED_BYTES // (2 * slot_bytes)))
+        slots = max(2 * count, min(max(_IN_FLIGHT, 4 * count), _SHARED_BYTES // slot_bytes, _QUEUED * count))
         self.queued = slots // count
         self.free = list(range(slots))
         ends = list(accumulate((len(rows) for rows in known), initial=slots * slot_bytes))
@@ -193,7 +199,7 @@ class Crew:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # decoders write their warnings there
                 pass_fds=(theirs.fileno(), self.file),
-                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                env={**os.environ, **_ENVIRONMENT},
                 process_group=0,  # Ctrl-C and Ctrl-Z are for the parent; a stopped worker would seem to hang
             )
         except OSError as error:

@@ -7,10 +7,12 @@ given. Must not know: backbones, batches, labels.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 from collections import deque
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from penult.errors import InputError
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _HANDFUL = 8  # sources that do not repay the start of a process
-_MOST_WORKERS = 8
+_MOST_WORKERS = 32  # one thread hears them all; more would wait for it
+_WORKER_BYTES = 512 << 20  # of memory for each: a picture of 80 million pixels; photos need a tenth
+_CONTAINER = Path("/sys/fs/cgroup")  # where Linux says what a container may use
 
 
 def prepare_all(
@@ -60,7 +64,7 @@ def prepare_all(
     road = Road(tuple(recipes), tuple(_flat(rows) for rows in known), named(decoder))
     if len(road.known) != len(road.recipes):
         raise InputError(f"known has {len(road.known)} entries for {len(recipes)} recipes; give one for each.")
-    count = _cores() if workers is None else workers
+    count = _workers() if workers is None else workers
     return _prepare(sources, road, count, (seconds, memory, decoder))
 
 
@@ -75,9 +79,30 @@ def _flat(rows: NDArray[np.uint8] | None) -> memoryview:
     return memoryview(np.ascontiguousarray(rows).reshape(-1).data)
 
 
+def _workers() -> int:
+    """Return one for each core that this process may use, as far as the memory of the machine goes."""
+    return max(1, min(_cores(), _MOST_WORKERS, _memory() // _WORKER_BYTES))
+
+
 def _cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MOST_WORKERS)
+    try:  # a container may have the time of fewer than it sees
+        quota, period = (_CONTAINER / "cpu.max").read_text(encoding="ascii").split()
+        return min(cores, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError):  # no such thing here; or "max"
+        return cores
+
+
+def _memory() -> int:
+    """Return the bytes of memory that this machine, or this container, has; very many where it does not tell."""
+    try:
+        whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return sys.maxsize
+    try:
+        return min(whole, int((_CONTAINER / "memory.max").read_text(encoding="ascii")))
+    except (OSError, ValueError):
+        return whole
 
 
 def _prepare(

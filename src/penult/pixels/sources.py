@@ -6,6 +6,7 @@ Must not know: recipes, caches, who asks.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -29,13 +30,17 @@ PATH = (str, bytes, os.PathLike)  # a source of one of these types names a file;
 def read(path: str | bytes | os.PathLike[str]) -> tuple[bytes, bytes] | Failure:
     """Read a file once; returns the SHA-256 digest (32 bytes) and the bytes."""
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            found = os.fstat(file.fileno())
+        descriptor = os.open(path, _HOW)
+        try:
+            found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
-                return Failure("unreadable file", "it is not a plain file")
+                folder = stat.S_ISDIR(found.st_mode)
+                return Failure("unreadable file", os.strerror(errno.EISDIR) if folder else "it is not a plain file")
             if found.st_size > MAX_BYTES:
                 return Failure("too large", f"{found.st_size:,} bytes; at most {MAX_BYTES:,} are read")
-            data = file.read()
+            data = _read_all(descriptor, found.st_size)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         return Failure("unreadable file", error.strerror or str(error))
     except (ValueError, MemoryError) as error:  # a name with a zero byte in it; no memory
@@ -43,9 +48,21 @@ def read(path: str | bytes | os.PathLike[str]) -> tuple[bytes, bytes] | Failure:
     return hashlib.sha256(data).digest(), data
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a path; a named pipe that nobody writes to would hold the run for ever without O_NONBLOCK."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+# A named pipe that nobody writes to would hold the run for ever without O_NONBLOCK. No file object: it takes longer
+# than a small file takes to read.
+_HOW = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    """Read to the end; a file that is being written may be longer or shorter than its `size` was."""
+    data = os.read(descriptor, size + 1)
+    if len(data) == size:
+        return data
+    pieces, total = [data], len(data)
+    while pieces[-1] and total <= MAX_BYTES:  # more is refused by `decode`
+        pieces.append(os.read(descriptor, 1 << 20))
+        total += len(pieces[-1])
+    return b"".join(pieces)
 
 
 def check_picture(source: NDArray[np.uint8] | Image) -> None:
