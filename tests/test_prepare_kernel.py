@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from penult.pixels import Recipe, kernel, passes, prepare
+from penult.pixels import Recipe, kernel, passes, prepare, prepare_all
+from tolerance import RESIZED
 
 compiled = pytest.importorskip("penult.pixels._resample", reason="there was no compiler when penult was installed")
 
 Pair = tuple[int, int]
+shown = pytest.mark.skipif(not kernel._shows_pixels(), reason="this Pillow does not show its pixels, or not safely")
 GUARD = bytes(range(64))
 
 
@@ -39,11 +41,11 @@ def noise(width: int, height: int, mode: str) -> Image.Image:
 
 
 def ours(picture: Image.Image, size: int, resized: Pair, corner: Pair, how: Image.Resampling, step: int) -> bytes:
-    """Return the compiled function's crop; step 0 takes the picture by Arrow, else by bytes. Guards lie on both sides."""
+    """Return the compiled function's crop; step 0 takes the picture as `kernel` does. Guards lie on both sides."""
     raw = {1: "L", 3: "RGB", 4: "RGBX"}
     whole = bytearray(GUARD + bytes(size * size * 3) + GUARD)
     down_first = not passes.x_first(picture.size, resized)
-    pixels: Any = picture.tobytes("raw", raw[step]) if step else picture.__arrow_c_array__()[1]
+    pixels: Any = picture.tobytes("raw", raw[step]) if step else kernel._pixels(picture)
     step = step or (4 if picture.mode == "RGB" else 1)
     place = memoryview(whole)[64:-64]
     compiled.resample(place, pixels, step, picture.size, resized, corner, size, how.name == "BICUBIC", down_first)
@@ -92,7 +94,9 @@ def test_extreme_ratios(shape: Pair, mode: str) -> None:
 @pytest.mark.parametrize("resized", [(224, 224), (299, 299), (256, 256)])
 def test_photos_of_usual_sizes(shape: Pair, resized: Pair) -> None:
     picture, how = noise(*shape, "RGB"), Image.Resampling.BICUBIC
-    assert ours(picture, 224, resized, (0, 0), how, 0) == pillows(picture, 224, resized, (0, 0), how)
+    found = np.frombuffer(ours(picture, 224, resized, (0, 0), how, 0), np.uint8).astype(int)
+    wanted = np.frombuffer(pillows(picture, 224, resized, (0, 0), how), np.uint8)
+    assert np.abs(found - wanted).max() <= RESIZED
 
 
 def test_one_size_that_only_has_one_colour_stays_that_colour() -> None:
@@ -162,6 +166,7 @@ def test_places_and_pixels_of_other_kinds_are_refused() -> None:
         compiled.resample(place, pixels, *{**GOOD, "size": 2**40}.values())
 
 
+@shown
 def test_a_capsule_of_something_else_is_refused() -> None:
     picture, rest = noise(5, 4, "RGB"), tuple({**GOOD, "step": 4}.values())
     schema, array = picture.__arrow_c_array__()
@@ -229,16 +234,37 @@ assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss <= peak + 16_000
     assert done.returncode == 0, done.stderr
 
 
-def test_a_picture_in_several_pieces_is_copied_together() -> None:
+def test_a_large_picture_in_several_pieces_is_left_to_pillow() -> None:
     """Pillow keeps more than 16 MB as several blocks, which it does not show."""
     values: NDArray[np.uint8] = np.random.default_rng(3).integers(0, 256, (2_200, 2_100, 3), dtype=np.uint8)
-    picture = Image.fromarray(values)
-    with pytest.raises(ValueError):
-        picture.__arrow_c_array__()
-    wanted = np.asarray(picture.resize((73, 76), Image.Resampling.BICUBIC).crop((4, 6, 68, 70)))
+    picture, how = Image.fromarray(values), Image.Resampling.BICUBIC
+    assert not kernel.crop_resized(bytearray(64 * 64 * 3), picture, 64, (73, 76), (4, 6), how)
+    wanted = np.asarray(picture.resize((73, 76), how).crop((4, 6, 68, 70)))
     assert (prepare(values, Recipe(64)) == wanted).all()
 
 
+@shown
+def test_workers_keep_a_large_picture_in_one_piece(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then it is resized where it is. The stand-in fails for pictures that are not shown."""
+    code = """
+from penult.pixels.decoding import open_picture
+
+def decode(data):
+    picture = open_picture(data)
+    picture.__arrow_c_array__()
+    return picture
+"""
+    (tmp_path / "in_one_piece.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    values: NDArray[np.uint8] = np.random.default_rng(3).integers(0, 256, (2_200, 2_100, 3), dtype=np.uint8)
+    Image.fromarray(values).save(tmp_path / "large.bmp")
+    paths = [tmp_path / "large.bmp"] * 9
+    for result in prepare_all(paths, [Recipe(64)], workers=1, decoder="in_one_piece:decode"):
+        assert result.failure is None
+        assert (result.pixels[0] == prepare(values, Recipe(64))).all()
+
+
+@shown
 def test_a_pillow_that_shows_no_pixels_is_asked_for_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = noise(90, 70, "RGB")
     shown, copied = bytearray(64 * 64 * 3), bytearray(64 * 64 * 3)

@@ -44,7 +44,8 @@ _SHARED_BYTES = 128 << 20
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
-    "PILLOW_BLOCK_SIZE": "512m",  # each picture in one piece, which can be resized where it is; no more is taken than it has
+    "PILLOW_BLOCK_SIZE": "512m",  # each picture in one piece, which can be resized where it is; it takes no more than it has
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # large ones in large pages: a fourth less time for 12 million pixels
 }
 _BOOT = (
     "import sys; from multiprocessing.connection import Connection; link = Connection(int(sys.argv[1])); "

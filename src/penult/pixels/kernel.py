@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Place = bytearray | memoryview
 
+_COPIED = 1 << 22  # pixels: as many of RGB as Pillow keeps in one piece, as long as it is not told otherwise
 _CASES = (  # picture, resized: smaller, larger, along y first, not at all
     ((61, 43), (39, 28)),
     ((43, 61), (67, 91)),
@@ -31,28 +32,37 @@ _CASES = (  # picture, resized: smaller, larger, along y first, not at all
 def crop_resized(rgb: Place, picture: Image, size: int, resized: Pair, corner: Pair, resample: Resampling) -> bool:
     """Fill `rgb` with the crop, `size` x `size` from `corner` (left, top), of `picture` (`L`, `RGB`) as it is when `resized`.
 
-    Returns False where only Pillow gives what Pillow gives: without the compiled module, or another interpolation.
+    Returns False where that is better left to Pillow: without the compiled module, for another interpolation, and
+    for a large picture that does not lie in one piece, where a copy of it would cost as much.
     """
     resample_to = _compiled()
     if resample_to is None or resample.name not in ("BICUBIC", "BILINEAR"):
         return False
-    _call(resample_to, rgb, picture, size, resized, corner, resample)
-    return True
+    return _call(resample_to, rgb, picture, size, resized, corner, resample)
 
 
 def _call(
     resample_to: Callable[..., None], rgb: Place, picture: Image, size: int, resized: Pair, corner: Pair, resample: Resampling
-) -> None:
-    pixels: Any
-    try:
-        if not _shows_pixels():
-            raise ValueError
-        pixels = picture.__arrow_c_array__()[1]  # no copy
-    except ValueError:  # not in one piece; RGBX is how Pillow keeps RGB, and twice as fast as RGB
-        pixels = picture.tobytes("raw", "RGBX" if picture.mode == "RGB" else "L")
+) -> bool:
+    pixels = _pixels(picture)
+    if pixels is None:
+        return False
     step = 4 if picture.mode == "RGB" else 1
     down_first = not x_first(picture.size, resized)
     resample_to(rgb, pixels, step, picture.size, resized, corner, size, resample.name == "BICUBIC", down_first)
+    return True
+
+
+def _pixels(picture: Image) -> Any:
+    """Return the pixels, without a copy if possible, else None if they are many."""
+    if _shows_pixels():
+        try:
+            return picture.__arrow_c_array__()[1]
+        except ValueError:  # not in one piece
+            pass
+    if picture.width * picture.height > _COPIED:
+        return None
+    return picture.tobytes("raw", "RGBX" if picture.mode == "RGB" else "L")  # how Pillow keeps RGB: twice as fast
 
 
 @cache
