@@ -243,6 +243,12 @@ def test_a_large_picture_in_several_pieces_is_left_to_pillow() -> None:
     assert (prepare(values, Recipe(64)) == wanted).all()
 
 
+def test_sides_that_are_too_long_are_left_to_pillow() -> None:
+    values = np.asarray(noise(65_536, 8, "RGB"))
+    wanted = np.asarray(Image.fromarray(values).resize((16, 16), Image.Resampling.BICUBIC))
+    assert (prepare(values, Recipe(16, "squash", 1.0)) == wanted).all()
+
+
 @shown
 def test_workers_keep_a_large_picture_in_one_piece(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then it is resized where it is. The stand-in fails for pictures that are not shown."""

@@ -9,6 +9,7 @@ crop is made of. Bicubic, 400 x 360 to 224, on one core with AVX2: 0.17 ms inste
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from penult.pixels.passes import Pair, x_first
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     Place = bytearray | memoryview
 
+_LONGEST = 65_535  # pixels a side, for the compiled function
 _COPIED = 1 << 22  # pixels: as many of RGB as Pillow keeps in one piece, as long as it is not told otherwise
 _CASES = (  # picture, resized: smaller, larger, along y first, not at all
     ((61, 43), (39, 28)),
@@ -32,11 +34,11 @@ _CASES = (  # picture, resized: smaller, larger, along y first, not at all
 def crop_resized(rgb: Place, picture: Image, size: int, resized: Pair, corner: Pair, resample: Resampling) -> bool:
     """Fill `rgb` with the crop, `size` x `size` from `corner` (left, top), of `picture` (`L`, `RGB`) as it is when `resized`.
 
-    Returns False where that is better left to Pillow: without the compiled module, for another interpolation, and
-    for a large picture that does not lie in one piece, where a copy of it would cost as much.
+    Returns False where that is left to Pillow: without the compiled module, for another interpolation, for sides that
+    it does not take, and for a large picture that does not lie in one piece, where a copy of it would cost as much.
     """
     resample_to = _compiled()
-    if resample_to is None or resample.name not in ("BICUBIC", "BILINEAR"):
+    if resample_to is None or resample.name not in ("BICUBIC", "BILINEAR") or max(*picture.size, size) > _LONGEST:
         return False
     return _call(resample_to, rgb, picture, size, resized, corner, resample)
 
@@ -77,10 +79,9 @@ def _shows_pixels() -> bool:
 def _compiled() -> Callable[..., None] | None:
     """Return the compiled function if it is there and agrees with the Pillow at hand; a later Pillow may round otherwise."""
     try:
-        from penult.pixels._resample import resample
+        function: Callable[..., None] = import_module("penult.pixels._resample").resample
     except ImportError:  # no compiler where the package was installed
         return None
-    function: Callable[..., None] = resample
     return function if _agrees(function) else None
 
 
