@@ -51,7 +51,8 @@ def main() -> None:
 
 def measure(asked: argparse.Namespace, scale: field.Scale) -> dict[str, Any]:
     """Return all that was measured."""
-    homes = {field.PENULT: sys.executable, field.TORCH: asked.torch, field.TENSORFLOW: asked.tensorflow}
+    given = {field.PENULT: sys.executable, field.TORCH: asked.torch, field.TENSORFLOW: asked.tensorflow}
+    homes = {name: python and str(Path(python).absolute()) for name, python in given.items()}
     began = datetime.now(UTC)
     ready(asked, scale, homes)
     runs: Runs = defaultdict(list)
@@ -72,13 +73,12 @@ def ready(asked: argparse.Namespace, scale: field.Scale, homes: dict[str, str | 
     for count in {scale.photos, scale.photos_three}:
         photos.choose(asked.photos or work / "photos", work / f"photos-{count}", count)
     startup.train(work / f"photos-{scale.photos}", work)
-    for rows, columns in scale.heads:
-        arena.run(sys.executable, "run_head", "make", work / f"head-{rows}-{columns}", rows, columns, work=work)
+    folders = [(work / f"head-{rows}-{columns}", rows, columns) for rows, columns in scale.heads]
+    made = [arena.run(sys.executable, "run_head", "make", *words, work=work) for words in folders]
     if homes[field.TORCH]:
-        names = sorted({n[:-1] for c in field.contests(scale) for x in c.contestants for n in x.networks if n.endswith("@")})
-        done = arena.run(homes[field.TORCH], "weights", work / "weights", *names, work=work)
-        if "error" in done:
-            raise SystemExit(f"the weights could not be made: {done['error']}")
+        made.append(arena.run(homes[field.TORCH], "weights", work / "weights", *field.weights(scale), work=work))
+    if errors := [facts["error"] for facts in made if "error" in facts]:
+        raise SystemExit("preparing failed: " + "; ".join(errors))
 
 
 def turn(asked: argparse.Namespace, scale: field.Scale, homes: dict[str, str | None], runs: Runs, repeat: int) -> None:

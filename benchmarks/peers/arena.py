@@ -36,13 +36,10 @@ def run(python: str, module: str, *words: object, work: Path, limit: float = LIM
             done = subprocess.run(command, cwd=HERE, env=env, capture_output=True, text=True, timeout=limit, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             return {"error": str(error)}
-        lines = [line for line in (done.stdout if done.returncode == 0 else done.stderr).splitlines() if line.strip()]
-        if done.returncode or not lines:
-            return {"error": lines[-1].strip() if lines else f"exit status {done.returncode}"}
-        try:
-            return dict(json.loads(lines[-1]))
-        except ValueError:
-            return {}  # a module that only prepares something
+        told = [line.strip() for line in (done.stderr if done.returncode else done.stdout).splitlines() if line.strip()]
+        if done.returncode:
+            return {"error": told[-1] if told else f"exit status {done.returncode}"}
+        return dict(json.loads(told[-1])) if told else {}  # nothing: it only made something
 
     return watched(child)
 

@@ -40,8 +40,8 @@ class Clock:
         """Note that the array of all features is there."""
         self._seconds = time.perf_counter() - self._start
 
-    def facts(self, images: int) -> dict[str, Any]:
-        """Return the seconds of the extraction and its rate, and the rate over the second half, when all is warm."""
+    def facts(self, images: int, rounds: int = 1) -> dict[str, Any]:
+        """Return the seconds of the extraction and its rate; for a single round that of its second half, when all is warm."""
         first = self._marks[0][0] if self._marks else self._seconds
         when, count = next((mark for mark in self._marks if 2 * mark[1] >= images), (self._seconds, images))
         return {
@@ -50,7 +50,7 @@ class Clock:
             "first_s": self._ready + first,
             "seconds": self._seconds,
             "rate": images / self._seconds,
-            "steady": (images - count) / (self._seconds - when) if count < images else None,
+            "steady": (images - count) / (self._seconds - when) if rounds == 1 and count < images else None,
         }
 
 

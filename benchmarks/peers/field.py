@@ -71,6 +71,12 @@ def contests(scale: Scale) -> list[Contest]:
     return [Contest(c.name, c.photos, tuple(x for x in c.contestants if scale.everybody or x.always)) for c in every]
 
 
+def weights(scale: Scale) -> list[str]:
+    """Return the networks whose weights come from a file; with @ those that penult converts."""
+    asked = {(n, x.home == PENULT) for c in contests(scale) for x in c.contestants for n in x.networks if n.endswith("@")}
+    return sorted({n if (n, True) in asked else n[:-1] for n, _ in asked})
+
+
 def ours(network: str) -> tuple[Contestant, ...]:
     return tuple(Contestant(f"penult {way}", PENULT, "run_penult", way, (network,)) for way in ("bf16", "int8", "f32"))
 

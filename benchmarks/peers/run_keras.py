@@ -40,7 +40,15 @@ def main(photos: str, backend: str, *names: str) -> None:
     ]
     X = np.concatenate(blocks, axis=1)  # (n, d)
     clock.done()
-    tell("keras", backend, "tensorflow-cpu", "numpy", **clock.facts(len(X)), shape=X.shape, finite=bool(np.isfinite(X).all()))
+    tell(
+        "keras",
+        backend,
+        "tensorflow-cpu",
+        "numpy",
+        **clock.facts(len(X), len(models)),
+        shape=X.shape,
+        finite=bool(np.isfinite(X).all()),
+    )
 
 
 def read(keras: Any, photos: str, backend: str, name: str) -> Any:

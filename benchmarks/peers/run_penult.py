@@ -30,6 +30,9 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
+    def __call__(self, batch: Any) -> Any:
+        return self._engine(batch)
+
     def _seen(self, results: Iterator[Any]) -> Iterator[Any]:
         for tag, vectors in results:
             self._out += len(vectors)

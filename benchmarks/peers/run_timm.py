@@ -32,7 +32,7 @@ def main(photos: str, way: str, *networks: str) -> None:
     with torch.inference_mode():
         X = torch.cat([extract(torch, timm, model, photos, way, clock) for model in models], dim=1).numpy()  # (n, d)
     clock.done()
-    tell("torch", "timm", "torchvision", **clock.facts(len(X)), shape=X.shape, finite=bool((X == X).all()))
+    tell("torch", "timm", "torchvision", **clock.facts(len(X), len(models)), shape=X.shape, finite=bool((X == X).all()))
 
 
 def load(torch: Any, timm: Any, network: str, way: str) -> Any:

@@ -19,17 +19,15 @@ NETWORK = "efficientnet_lite0"
 def train(photos: Path, work: Path) -> None:
     """Make the run folder whose model predicts, once."""
     if not (work / "lite0" / "model.penult").exists():
-        command = [*PENULT, "train", photos, "-b", NETWORK, "--out", work / "lite0", "--cache", work / "cache", "-q"]
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"penult train: {done.stderr.strip()}")
+        command = ["train", photos, "-b", NETWORK, "--out", work / "lite0", "--cache", work / "cache", "-q"]
+        seconds(*command)
 
 
 def measure(photo: Path, other: Path, work: Path) -> dict[str, float]:
     """Return the seconds of help, of a prediction with an empty cache folder, and of another one after it."""
     cache = work / "cold"
     shutil.rmtree(cache, ignore_errors=True)
-    predict = ("predict", work / "lite0", "--cache", cache, "-q")
+    predict = ("predict", work / "lite0", "--cache", cache)
     return {
         "help": seconds("--help"),
         "predict, cache empty": seconds(*predict, photo),
@@ -38,7 +36,9 @@ def measure(photo: Path, other: Path, work: Path) -> dict[str, float]:
 
 
 def seconds(*words: object) -> float:
-    """Return how long a command takes from start to end."""
+    """Return how long a command of penult takes from start to end; raises `SystemExit` with its own words."""
     began = time.perf_counter()
-    subprocess.run([*PENULT, *map(str, words)], check=True, capture_output=True)
+    done = subprocess.run([*PENULT, *map(str, words)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"penult {words[0]}: {done.stderr.strip()}")
     return time.perf_counter() - began

@@ -1,6 +1,6 @@
 """Random weights of a fixed seed, in files that timm and penult both load; and penult's conversion of them.
 
-    python -m peers.weights FOLDER resnet50 ...       needs penult[timm]; what is there is kept
+    python -m peers.weights FOLDER resnet50@ ...       needs penult[timm]; what is there is kept; @: convert it, too
 
 Random weights cost the time of trained ones as long as the activations stay in their usual range, so the running means and
 variances are taken from a batch of noise.
@@ -16,12 +16,14 @@ from penult import zoo
 
 
 def main(folder: str, *names: str) -> None:
-    """Write `folder/NAME.safetensors` for each network of timm's, and convert it."""
-    for name in names:
+    """Write `folder/NAME.safetensors` for each network of timm's, and convert those that penult runs."""
+    for word in names:
+        name = word.rstrip("@")
         path = Path(folder) / f"{name}.safetensors"
         if not path.exists():
             write(name, path)
-        zoo.find(f"{name}@{path}")
+        if word.endswith("@"):
+            zoo.find(f"{name}@{path}")
 
 
 def write(name: str, path: Path) -> None:

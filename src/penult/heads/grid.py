@@ -30,7 +30,7 @@ class Grid:
         fine: tuple[float, ...] = FINE,
     ) -> None:
         given = [] if fixed is None else sorted(set(np.atleast_1d(np.asarray(fixed, float)).tolist()))
-        if fixed is not None and not (given and 0 < given[0] and given[-1] < math.inf):
+        if fixed is not None and not (given and given[0] > 0 and given[-1] < math.inf):
             raise InputError(f"the values to try are {fixed!r}; give one positive number, or several")
         self.default = given[len(given) // 2] if given else default
         self.losses: dict[float, float] = {}

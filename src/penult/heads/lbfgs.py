@@ -22,8 +22,9 @@ Array = NDArray[Any]
 Soften = Callable[[Array], Array]
 Pairs = deque[tuple[Array, Array, Array]]
 
-MEMORY = 30
+MEMORY = 12
 LINE_STEPS = 5
+NOISE = 1e-7  # cosine of a step and the change of the gradient along it
 FLAT_ENOUGH = 0.4  # strong Wolfe: the slope after a step, as a share of the slope before
 
 
@@ -108,7 +109,8 @@ def descend(task: Problems, at: Point, pairs: Pairs, soften: Soften, enough: Arr
 def remember(pairs: Pairs, S: Array, Y: Array) -> None:
     """Add a step S and the change Y of the gradient along it to the memory."""
     curve = _dot(S, Y)
-    pairs.append((S, Y, np.where(curve > 0, 1 / np.where(curve > 0, curve, 1), 0)))
+    told = curve > NOISE * np.sqrt(_dot(S, S) * _dot(Y, Y))  # else it is rounding, or no step at all
+    pairs.append((S, Y, np.where(told, 1 / np.where(told, curve, 1), 0)))
 
 
 def _dot(A: Array, B: Array) -> Array:
@@ -124,7 +126,7 @@ def direction(G: Array, pairs: Pairs, soften: Soften) -> tuple[Array, Array]:
     """Return the step that the remembered curvature proposes, and the slope along it, (p,)."""
     P = -_two_loop(G, pairs, soften)
     slope = _dot(G, P)
-    uphill = slope >= 0
+    uphill = ~(slope < 0)
     if uphill.any():
         P[uphill] = -soften(G)[uphill]
         slope = _dot(G, P)

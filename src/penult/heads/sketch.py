@@ -49,7 +49,8 @@ def spectrum(X: Rows) -> Spectrum:
     values, turn = np.linalg.eigh((B @ B.T).astype(float) / n)
     turn = turn[:, ::-1].astype(X.dtype)
     values = np.maximum(values[::-1], 0)
-    rest = float(X.squares().sum()) / n - float(values.sum())
+    some = few.take(np.arange(0, few.shape[0], SOME))
+    rest = float(some.squares().mean()) - float(values.sum())
     return Spectrum(values, Q.T @ turn, max(rest, 0.0) / max(width - rank, 1), B.T @ turn)
 
 

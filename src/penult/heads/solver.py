@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from penult.heads import lbfgs
 from penult.heads.lbfgs import Pairs, Point, Problems
-from penult.heads.rows import Dense
+from penult.heads.rows import Dense, Rows
 from penult.heads.sketch import MANY, Softener, Spectrum, softener
 
 Array = NDArray[Any]
 
 ROUND = 6  # iterations between two looks at all problems
-LONGER = 20  # the same over few rows
+LONGER = 30  # the same over few rows
 SLIGHT = 1e-2  # rows that bend the loss by less than this share of the mean row may wait
 FEW = 0.5  # the share of the rows below which waiting pays
 TAKEN = 1 << 27  # entries of the rows that may be copied for it
@@ -63,6 +63,20 @@ class Batch:
         return self.task.weight * self.task.loss.stiffness(self.at.S)
 
 
+class Room:
+    """Memory for the rows of a round, kept: a fresh page costs more than what is written on it."""
+
+    def __init__(self) -> None:
+        self.own: Array | None = None
+
+    def rows(self, rows: Rows, which: Array) -> Rows:
+        """Return a copy of some rows, which the next call overwrites."""
+        if self.own is None or len(self.own) < len(which):
+            self.own = None
+            self.own = np.empty((len(which), rows.shape[1]), rows.dtype)
+        return rows.take(which, self.own)
+
+
 def solve(task: Problems, kinds: Array, shape: Spectrum, start: Array | None = None, tol: float = 1e-6) -> Array:
     """Return the minimisers, (p, c, r + 1), the intercept last.
 
@@ -75,6 +89,7 @@ def solve(task: Problems, kinds: Array, shape: Spectrum, start: Array | None = N
         start = np.zeros((p, width)) if shape.image is None else _rough(task, kinds, shape)
     W = start.reshape(p, width).astype(task.rows.dtype)
     fresh = np.full(p, np.inf), np.zeros(p, int)
+    room = Room()
     waiting = [Batch(np.arange(p), kinds, task, lbfgs.point(task, W), deque(maxlen=lbfgs.MEMORY), *fresh)]
     result = W.copy()
     for _ in range(MOST):
@@ -85,7 +100,7 @@ def solve(task: Problems, kinds: Array, shape: Spectrum, start: Array | None = N
         enough = tol * np.maximum(lbfgs.value(batch.task, batch.at), 1e-12)
         going = np.flatnonzero(_going(batch, shape, enough))
         if len(going):
-            waiting += _round(batch.of(going), enough[going])
+            waiting += _round(batch.of(going), enough[going], room)
     return result.reshape(p, task.loss.columns, -1)
 
 
@@ -114,7 +129,7 @@ def _going(batch: Batch, shape: Spectrum, enough: Array) -> Array:
     return np.asarray((-slope > enough) & (batch.stale < STUCK))
 
 
-def _round(batch: Batch, enough: Array) -> list[Batch]:
+def _round(batch: Batch, enough: Array, room: Room) -> list[Batch]:
     """Return the batch some iterations on, or its two parts where one of them can do with few rows."""
     few = _few(batch)
     if few is None:
@@ -123,14 +138,14 @@ def _round(batch: Batch, enough: Array) -> list[Batch]:
     narrow, which = few
     if not narrow.all():
         return [batch.of(np.flatnonzero(~narrow)), batch.of(np.flatnonzero(narrow))]
-    _over(batch, which, enough)
+    _over(batch, room.rows(batch.task.rows, which), which, enough)
     return [batch]
 
 
 def _few(batch: Batch) -> tuple[Array, Array] | None:
     """Return which problems can do with few rows (p,), and the numbers of these; None where that does not pay."""
     n, width = batch.task.rows.shape
-    if n * width <= MANY:
+    if n * width <= MANY or (batch.stale > 1).any():
         return None
     stiff = batch.stiffness()
     matter = stiff * n > SLIGHT * stiff.sum(axis=1, dtype=float)[:, None]
@@ -141,10 +156,10 @@ def _few(batch: Batch) -> tuple[Array, Array] | None:
     return (narrow, which) if len(which) < min(FEW * n * 1.2, TAKEN / width) else None
 
 
-def _over(batch: Batch, which: Array, enough: Array) -> None:
+def _over(batch: Batch, rows: Rows, which: Array, enough: Array) -> None:
     """Take iterations over a few rows, the force of the others held as it is, then one step over all rows that way."""
     task, at = batch.task, batch.at
-    some = Problems(task.rows.take(which), task.loss.take(which), task.weight[:, which])
+    some = Problems(rows, task.loss.take(which), task.weight[:, which])
     S = at.S[:, :, which]
     some = replace(some, tilt=at.G - lbfgs.gradient(some, at.W, S))
     there = lbfgs.descend(some, Point(at.W, at.Z[:, :, which], S, at.G), batch.pairs, batch.soften, enough / 2, LONGER)
