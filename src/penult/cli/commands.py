@@ -102,7 +102,7 @@ def _show_run(run: Any, as_json: bool) -> None:
         rows = [[r["name"], f"{100 * r['accuracy']:.1f} %", f"{r['log_loss']:.4f}"] for r in m["compared"]]
         show.out(show.table(["", "accuracy", "log loss"], rows))
     show.out(f"head: {_choice(m['choice'])}")
-    names = ("model.penult", "predictions.csv", "submission.csv", "figures", "skipped.csv")
+    names = ("model.penult", "predictions.csv", "submission.csv", "report.html", "figures", "skipped.csv")
     made = [n for n in names if (run.folder / n).exists() and (n != "skipped.csv" or m["images"].get("failed"))]
     show.out(f"written to {run.folder}: {', '.join(made)}, metrics.json")
 
@@ -211,6 +211,13 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     from penult.cli import comparing
 
     comparing.compare(parser, asked)
+
+
+def report(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """`penult report`."""
+    from penult.cli import reporting
+
+    reporting.report(parser, asked)
 
 
 def backbones(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:

@@ -35,6 +35,7 @@ def build() -> argparse.ArgumentParser:
     _evaluate(commands)
     _embed(commands)
     _compare(commands)
+    _report(commands)
     _backbones(commands)
     _demo(commands)
     return parser
@@ -60,7 +61,7 @@ def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "TRAIN is a folder of class folders (train/cat/*.jpg), a folder of Kaggle names (cat.1.jpg), or a CSV with the\n"
         "columns file,label. Features are kept in a cache: a second run, or one that was interrupted, does not compute\n"
         "them again. The run folder then holds model.penult, metrics.json, predictions.csv, submission.csv, oof.csv,\n"
-        "history.csv, skipped.csv, figures/ and data_<backbone>.h5.",
+        "history.csv, skipped.csv, map.csv, report.html, figures/ and data_<backbone>.h5.",
     )
     p.add_argument("train", nargs="?", metavar="TRAIN", help="labelled images (not with --features)")
     p.add_argument("--test", metavar="DIR", help="images to predict; class folders in it are used to measure")
@@ -187,6 +188,20 @@ def _compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     p.add_argument("--out", default="penult-compare", metavar="DIR", help="table and figure (default: penult-compare)")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sample, folds and heads (default: 0)")
     _computing(p)
+
+
+def _report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = _command(
+        commands,
+        "report",
+        "make the page of a run again",
+        "`train` wrote RUN/report.html already; after an update of penult, or when photos moved, this writes it anew. It is one\n"
+        "file that needs no network: send it, print it, open it on a phone.",
+    )
+    p.add_argument("run", metavar="RUN", help="the folder that `penult train --out` made")
+    p.add_argument("--photos", metavar="DIR", help="where the training photos are now (default: where they were)")
+    p.add_argument("--json", action="store_true", help="one JSON object on standard output instead of text")
+    p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
 
 
 def _backbones(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

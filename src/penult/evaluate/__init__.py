@@ -13,6 +13,7 @@ from penult.evaluate.crossval import cross_validate
 from penult.evaluate.curve import LearningCurve, learning_curve
 from penult.evaluate.evaluation import ClassScore, Evaluation, score
 from penult.evaluate.folds import outer_folds
+from penult.evaluate.forecast import Forecast
 from penult.evaluate.intervals import Score, wilson
 from penult.evaluate.measures import Reliability
 
@@ -20,6 +21,7 @@ __all__ = [
     "ClassScore",
     "Difference",
     "Evaluation",
+    "Forecast",
     "LearningCurve",
     "Reliability",
     "Score",

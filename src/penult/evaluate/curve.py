@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from penult.evaluate.crossval import fit_rows, probabilities
 from penult.evaluate.evaluation import Evaluation
+from penult.evaluate.forecast import Forecast, forecast
 from penult.evaluate.intervals import Floats, Ints, Score
 from penult.evaluate.measures import scores
 
@@ -27,12 +28,19 @@ class LearningCurve:
     log_loss: tuple[Score, ...]
     accuracy: tuple[Score, ...]
 
+    @property
+    def twice(self) -> Forecast | None:
+        """What twice the images would give, see `forecast`; None where the curve does not tell."""
+        return forecast(self.sizes, self.log_loss, self.accuracy)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
+        twice = self.twice
         return {
             "sizes": list(self.sizes),
             "log_loss": [one.to_dict() for one in self.log_loss],
             "accuracy": [one.to_dict() for one in self.accuracy],
+            "twice": None if twice is None else twice.to_dict(),
         }
 
 

@@ -15,15 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from penult import evaluate, heads, images
+from penult import evaluate, heads, images, report
 from penult.bundle import Bundle
 from penult.embed import Embedding, embed
 from penult.evaluate import Evaluation
+from penult.evaluate.evaluation import plain
 from penult.images import ImageSet
 from penult.progress import Say, quiet
 from penult.train import outputs
+from penult.train.circumstances import circumstances, sources
 from penult.train.job import Job
 from penult.train.learning import Learnt, learn
+from penult.train.mapping import write_map
 from penult.train.material import from_features, from_images
 from penult.train.measuring import Measured, Measurer
 from penult.train.networks import networks
@@ -64,16 +67,16 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say:
     sheet = _sheet(options, labelled.classes, () if test is None else test.ids)
     chosen = networks(options, say)
     job = Job(RunFolder(options.out), options, sheet, say)
-    sources = [image.path for s in (labelled, test) if s is not None for image in s.images]
-    with Measurer(len(sources)) as measurer:
-        done = embed(sources, chosen, options.settings, say, looks=True)
+    paths = [image.path for s in (labelled, test) if s is not None for image in s.images]
+    with Measurer(len(paths)) as measurer:
+        done = embed(paths, chosen, options.settings, say, looks=True)
         job.clock.lap("features")
         material = from_images(labelled, test, done)
         with outputs.start_features(job.run, material, done):
             learnt = learn(job, material, measurer, done)
     outputs.drop_stale(job.run, done, learnt.figures)
     job.clock.lap("feature files")
-    return _finish(job, learnt, done)
+    return _finish(job, learnt, done, sources(labelled, test))
 
 
 def train_features(paths: Sequence[str], options: Options, say: Say = quiet) -> Run:
@@ -84,7 +87,7 @@ def train_features(paths: Sequence[str], options: Options, say: Say = quiet) -> 
     job = Job(RunFolder(options.out), options, sheet, say)
     with Measurer(len(material.train.files)) as measurer:
         learnt = learn(job, material, measurer, None)
-    return _finish(job, learnt, None)
+    return _finish(job, learnt, None, {})
 
 
 def _sheet(options: Options, classes: Sequence[str], test_ids: Sequence[str]) -> Sheet | None:
@@ -96,13 +99,17 @@ def _sheet(options: Options, classes: Sequence[str], test_ids: Sequence[str]) ->
     return sheet
 
 
-def _finish(job: Job, learnt: Learnt, done: Embedding | None) -> Run:
-    """Write `metrics.json`, the last file of a run."""
+def _finish(job: Job, learnt: Learnt, done: Embedding | None, folders: dict[str, str]) -> Run:
+    """Write the map, the page and `metrics.json`, the last file of a run; `folders` are those of the photos."""
     material, measured = learnt.material, learnt.measured
+    write_map(job, material)
+    job.clock.lap("map")
     counts = np.bincount(material.train.ok_y, minlength=len(material.classes))
     metrics: dict[str, Any] = {
         "penult": version("penult"),
         "command": sys.argv,
+        **circumstances(job.clock),
+        "sources": folders,
         "options": job.options.to_dict(),
         "classes": dict(zip(material.classes, (int(c) for c in counts), strict=True)),
         "images": _counts(learnt, done),
@@ -111,15 +118,24 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None) -> Run:
         "learning_curve": measured.curve.to_dict() if measured.curve else None,
         "test": learnt.test.to_dict() if learnt.test else None,
         "choice": learnt.choice,
+        "head_path": plain(learnt.path),
         "notes": [*material.notes, *_of_files(done)],
         "backbones": [b.to_dict() for b in done.backbones] if done else [],
-        "engine": {"name": done.engine, "device": done.device, "precision": done.precision} if done else None,
+        "engine": _engine(done) if done else None,
         "seconds": job.clock.stages,
         "figures": learnt.figures,
         "versions": _versions(),
     }
+    report.write(job.run.path, metrics, job.say)
+    job.clock.lap("report")
     whole = job.run.finish(metrics)
     return Run(job.run.path, learnt.model, measured, learnt.test, whole, done)
+
+
+def _engine(done: Embedding) -> dict[str, Any]:
+    """Return what computed the features; images/s are those of this run, None where all were in the cache."""
+    rate = round(done.embedded / done.seconds, 1) if done.embedded and done.seconds else None
+    return {"name": done.engine, "device": done.device, "precision": done.precision, "images_per_second": rate}
 
 
 def _of_files(done: Embedding | None) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from penult.progress import Say
 from penult.train.options import Options
@@ -16,6 +17,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.stages: dict[str, float] = {}
+        self.began = datetime.now(UTC)
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:

@@ -24,13 +24,14 @@ from penult.train.measuring import Measured, Measurer, make_head, unseen
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What came of it: `test` are the scores on a labelled test part, `figures` the names of the figures."""
+    """What came of it: `test` are the scores on a labelled test part, `path` what the head tried, `figures` names."""
 
     material: Material
     measured: Measured
     test: Evaluation | None
     model: Bundle
     choice: dict[str, Any]
+    path: dict[str, Any]
     skipped: int
     figures: list[str]
 
@@ -57,7 +58,7 @@ def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | No
         figures = sorted(path.name for path in artist.finish())
         job.clock.lap("figures")
     test = None if proba is None else unseen(proba, material)
-    return Learnt(material, measured, test, model, head.choice_, skipped, figures)
+    return Learnt(material, measured, test, model, head.choice_, dict(head.path_), skipped, figures)
 
 
 def _history(head: Any, material: Material, seed: int) -> dict[str, list[float]]:

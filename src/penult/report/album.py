@@ -1,0 +1,65 @@
+"""The pictures of the page: small ones for cells and map, large ones for galleries, and a placeholder for what is gone.
+
+In: which photos, where their folders are. Out: data URIs and `<img>`. Must not know: why a photo is shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from penult import pixels
+from penult.images import show
+from penult.pixels import Failure
+from penult.report.html import Html, tag
+
+SMALL, LARGE = 80, 256  # pixels a side
+PREFIX = "data:image/webp;base64,"
+
+Key = tuple[str, str]  # part ("train" or "test"), file
+
+
+@dataclass(slots=True)
+class Album:
+    """Pictures by part and file; `gone` are photos whose file is not there or cannot be seen any more."""
+
+    small: dict[Key, str] = field(default_factory=dict)
+    large: dict[Key, str] = field(default_factory=dict)
+    heat: dict[Key, str] = field(default_factory=dict)
+    gone: dict[Key, str] = field(default_factory=dict)
+    photos: bool = True  # False where the run began with feature files: then there is nothing to show
+
+    def picture(self, key: Key, caption: str = "") -> Html | None:
+        """Return the photo as an element, or a placeholder that says what became of it."""
+        if not self.photos:
+            return None
+        if key in self.large or key in self.small:
+            source = self.large.get(key) or self.small[key]
+            return tag("img", src=source, alt=caption or show(key[1]), width=LARGE, height=LARGE, loading="lazy")
+        return tag("span", self.gone.get(key, "not shown"), class_="gone", role="img", aria_label=f"{show(key[1])}: no picture")
+
+
+def fill(roots: Mapping[str, str], small: Sequence[Key], large: Sequence[Key]) -> Album:
+    """Read the photos and make their pictures. `roots` are the folders of the parts that are known."""
+    album = Album(photos=bool(roots))
+    for keys, side, shelf in ((small, SMALL, album.small), (large, LARGE, album.large)):
+        known = [key for key in dict.fromkeys(keys) if key[0] in roots]
+        paths = [os.path.join(roots[part], file) for part, file in known]  # noqa: PTH118 - odd bytes, and `//`, survive
+        for key, made in zip(known, pixels.stamps(paths, side), strict=False):
+            if isinstance(made, Failure):
+                album.gone[key] = "not there any more" if made.reason == "unreadable file" else made.reason
+            else:
+                shelf[key] = uri(made)
+    return album
+
+
+def uri(webp: bytes) -> str:
+    """Return a WebP file as a data URI."""
+    return PREFIX + base64.b64encode(webp).decode("ascii")
+
+
+def missing(album: Album, keys: Iterable[Key]) -> int:
+    """Return how many of these photos have no picture because their file is gone."""
+    return sum(key in album.gone for key in keys)

@@ -1,0 +1,36 @@
+// What every part of the script uses: the data of the page, and elements made without markup.
+const data = JSON.parse(document.getElementById('photos').textContent);
+const byId = (name) => document.getElementById(name);
+document.documentElement.classList.add('scripted');
+
+function element(name, look, text) {
+  const made = document.createElement(name);
+  if (look) made.className = look;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function percent(thousandths) {
+  return (thousandths / 10).toFixed(1).replace(/\.0$/, '') + ' %';
+}
+
+// The small picture of a row, or a box that says that this page has none of it.
+function picture(row) {
+  const code = data.small[row];
+  if (!code) return data.photos ? element('span', 'gone', 'no picture here') : element('span');
+  const made = element('img');
+  made.src = data.prefix + code;
+  made.alt = data.files[row];
+  made.width = made.height = 80;
+  return made;
+}
+
+function said(row) {
+  const label = data.classes[data.label[row]];
+  if (data.given[row] < 0) return `labelled ${label}`;
+  const given = data.classes[data.given[row]];
+  const right = data.given[row] === data.label[row];
+  return right ? `rightly ${given}, at ${percent(data.sure[row])}` : `labelled ${label}, given ${given} at ${percent(data.sure[row])}`;
+}
+
+addEventListener('beforeprint', () => document.querySelectorAll('details').forEach((one) => { one.open = true; }));

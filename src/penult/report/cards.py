@@ -1,0 +1,68 @@
+"""One photo with what is to be said about it: the building stone of galleries and findings.
+
+In: a row or a finding, the album. Out: `<figure>`. It must not know where on the page it stands.
+"""
+
+from __future__ import annotations
+
+from penult.images import show
+from penult.report.album import Album, Key
+from penult.report.html import Html, join, tag
+from penult.report.numbers import percent
+from penult.report.reading import Finding, Results
+
+TRAIN, TEST = "train", "test"
+
+
+def row_card(row: int, results: Results, album: Album) -> Html:
+    """Return a training photo with its label, what the model said and how sure it was; its heat where there is one."""
+    rows = results.rows
+    file, label = rows.files[row], results.classes[rows.y[row]]
+    given, key = results.classes[rows.given[row]], (TRAIN, rows.files[row])
+    right = rows.given[row] == rows.y[row]
+    said = (
+        join("labelled ", tag("b", label), ", given ", tag("b", given), f" at {percent(rows.sure[row])}")
+        if not right
+        else join("rightly ", tag("b", given), f", at {percent(rows.sure[row])}")
+    )
+    return tag(
+        "figure",
+        tag("div", album.picture(key, f"{file}, labelled {show(label)}, given {show(given)}"), _heat(key, album), class_="pair"),
+        tag("figcaption", said, tag("span", file, class_="file")),
+    )
+
+
+def _heat(key: Key, album: Album) -> Html | None:
+    source = album.heat.get(key)
+    return tag("img", src=source, alt="where the model looked", class_="heat", loading="lazy") if source else None
+
+
+def finding_keys(finding: Finding, results: Results) -> tuple[Key, ...]:
+    """Return the photos of a finding: of a leak the test photo, then the training one; else training photos.
+
+    A file that is no training photo is one of the test photos. A class or a whole folder is no photo.
+    """
+    if finding.kind == "class":
+        return ()
+    first = (TEST if finding.kind == "leak" or _only_test(finding.file, results) else TRAIN, finding.file)
+    if not finding.related:
+        return (first,)
+    return first, (TEST if _only_test(finding.related, results) and finding.kind != "leak" else TRAIN, finding.related)
+
+
+def _only_test(file: str, results: Results) -> bool:
+    return file in results.test_names and file not in results.train_names
+
+
+def finding_card(finding: Finding, results: Results, album: Album) -> Html:
+    """Return the photo or the two photos of a finding, with its reason."""
+    keys = finding_keys(finding, results)
+    pictures = [album.picture(key) for key in keys]
+    names = tag("span", finding.file, class_="file")
+    other = tag("span", "beside ", finding.related, class_="file") if finding.related else None
+    return tag(
+        "figure",
+        tag("div", *pictures, class_="pair") if any(pictures) else None,
+        tag("figcaption", finding.reason, names, other),
+        class_="wide" if len([p for p in pictures if p]) > 1 else None,
+    )

@@ -1,0 +1,64 @@
+"""Which photos the page shows: all of a few hundred, of many thousands those that tell something and a sample.
+
+In: `Results`. Out: row numbers. Must not know: pixels, markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.report.reading import Finding, Results, Rows
+
+SHOWN = 12  # photos in a gallery
+SMALL = 2000  # small pictures in a page: more would make it heavier than anybody waits for
+EACH = 6  # pictures beside a kind of finding
+
+# What is worth looking at first; kinds that are not named here come last, in the order of the file.
+RANK = ("leak", "label", "copy", "near_copy", "unreadable", "class", "outlier", "blank", "dark", "blurred", "tiny")
+
+Ints = NDArray[np.intp]
+
+
+def mistakes(rows: Rows, most: int = SHOWN) -> Ints:
+    """Return the rows that were given a wrong class, the surest first."""
+    wrong = np.flatnonzero(rows.wrong)
+    return wrong[np.argsort(-rows.sure[wrong], kind="stable")][:most]
+
+
+def least_sure(rows: Rows, most: int = SHOWN) -> Ints:
+    """Return the rows whose answer has the lowest probability, right or wrong."""
+    measured = np.flatnonzero(rows.given >= 0)
+    return measured[np.argsort(rows.sure[measured], kind="stable")][:most]
+
+
+def by_kind(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
+    """Return the findings of each kind in the order of the file, the kinds that matter most first."""
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.kind, []).append(finding)
+    place = {kind: i for i, kind in enumerate(RANK)}
+    return dict(sorted(kinds.items(), key=lambda pair: place.get(pair[0], len(RANK))))
+
+
+def small(results: Results) -> Ints:
+    """Return the rows that get a small picture, at most `SMALL`: what tells something, then others in equal steps."""
+    rows = results.rows
+    n = len(rows.files)
+    if n <= SMALL:
+        return np.arange(n)
+    number = {file: i for i, file in enumerate(rows.files)}
+    told = [number[name] for f in results.findings for name in (f.file, f.related) if name in number]
+    first = [*mistakes(rows, SMALL // 3), *least_sure(rows, SMALL // 8), *told[: SMALL // 4]]
+    kept = dict.fromkeys(int(i) for i in first)
+    rest = np.setdiff1d(np.arange(n), np.fromiter(kept, np.intp, len(kept)))
+    sample = rest[np.linspace(0, len(rest) - 1, SMALL - len(kept)).astype(np.intp)]
+    return np.sort(np.concatenate([np.fromiter(kept, np.intp, len(kept)), sample]))
+
+
+def suspects(results: Results) -> NDArray[np.bool_]:
+    """Return which rows have a finding, (n,)."""
+    named = {f.file for f in results.findings if f.kind != "leak"} | {f.related for f in results.findings}
+    return np.array([file in named for file in results.rows.files], bool)

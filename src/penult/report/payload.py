@@ -1,0 +1,45 @@
+"""What the page's script needs, as plain JSON: names, labels, answers, places, neighbours and the small pictures.
+
+In: `Results`, `Album`. Out: a dict. It must not know what the script does with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.images import show
+from penult.report import choosing
+from penult.report.album import PREFIX, Album
+from penult.report.cards import TRAIN
+from penult.report.reading import Results
+
+STEPS = 9999  # places are whole numbers from 0 to this: a screen has fewer pixels
+
+
+def payload(results: Results, album: Album) -> dict[str, Any]:
+    """Return the rows as columns, and the pictures by row number without what they all begin with."""
+    rows = results.rows
+    small = {i: album.small.get((TRAIN, file)) for i, file in enumerate(rows.files)}
+    places = None if rows.places is None else np.rint(rows.places * STEPS).astype(int)
+    return {
+        "classes": [show(name) for name in results.classes],
+        "files": [show(file) for file in rows.files],
+        "label": rows.y.tolist(),
+        "given": rows.given.tolist(),
+        "sure": _thousandths(rows.sure),
+        "x": None if places is None else places[:, 0].tolist(),
+        "y": None if places is None else places[:, 1].tolist(),
+        "near": None if rows.near is None else rows.near.tolist(),
+        "suspect": np.flatnonzero(choosing.suspects(results)).tolist(),
+        "prefix": PREFIX,
+        "small": {i: made.removeprefix(PREFIX) for i, made in small.items() if made},
+        "photos": album.photos,
+    }
+
+
+def _thousandths(shares: NDArray[np.float64]) -> list[int]:
+    """Return shares as whole thousandths, rounded down so that only 1 is 1000, and -1 where there is none."""
+    return np.where(np.isnan(shares), -1, np.floor(np.nan_to_num(shares) * 1000)).astype(int).tolist()

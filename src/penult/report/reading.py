@@ -1,0 +1,160 @@
+"""Read a run folder back: what `metrics.json` and the tables say, as arrays and rows.
+
+In: a folder. Out: `Results`. Must not know: how it is shown. A table that is absent is empty; a run folder that is none, or
+is damaged, is an `InputError` or a `DamagedFile`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.errors import DamagedFile, InputError
+
+METRICS = "metrics.json"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """The training photos that have features, one row each.
+
+    `given` and `sure` are the out-of-fold answer and its probability, -1 and NaN where a photo was not measured; `own` is the
+    probability of the photo's own label. `places` and `near` are the embedding map's, None where there is none.
+    """
+
+    files: tuple[str, ...]
+    y: NDArray[np.intp]  # (n,)
+    given: NDArray[np.intp]  # (n,)
+    sure: NDArray[np.float64]  # (n,)
+    own: NDArray[np.float64]  # (n,)
+    places: NDArray[np.float64] | None  # (n, 2)
+    near: NDArray[np.intp] | None  # (n, m)
+
+    @property
+    def wrong(self) -> NDArray[np.bool_]:
+        """Return which measured photos were given another class than their label, (n,)."""
+        return (self.given >= 0) & (self.given != self.y)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `findings.csv`."""
+
+    kind: str
+    file: str
+    related: str
+    score: float | None
+    reason: str
+    suggestion: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Results:
+    """Everything that the page is made of."""
+
+    folder: Path
+    metrics: Mapping[str, Any]
+    classes: tuple[str, ...]
+    rows: Rows
+    findings: tuple[Finding, ...]
+    skipped: tuple[Mapping[str, str], ...]
+    history: Mapping[str, Sequence[float]]
+    train_names: frozenset[str]
+    test_names: frozenset[str]
+
+
+def read(folder: Path, metrics: Mapping[str, Any] | None = None) -> Results:
+    """Read a run; `metrics` are given while the run is not finished. Raises InputError, DamagedFile."""
+    found = _metrics(folder) if metrics is None else metrics
+    classes = tuple(found["classes"])
+    try:
+        rows = _rows(folder, classes)
+        skipped = tuple(table(folder / "skipped.csv"))
+        return Results(
+            folder=folder,
+            metrics=found,
+            classes=classes,
+            rows=rows,
+            findings=tuple(_finding(row) for row in table(folder / "findings.csv")),
+            skipped=skipped,
+            history=_columns(table(folder / "history.csv")),
+            train_names=frozenset(rows.files) | {row["file"] for row in skipped if row["part"] == "train"},
+            test_names=frozenset(row["file"] for row in table(folder / "predictions.csv")),
+        )
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        raise DamagedFile(f"a table in {folder} is not as penult writes it ({error}); run `penult train` again.") from error
+
+
+def _metrics(folder: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} holds no {METRICS} of penult's; give the folder that `penult train --out` made.") from error
+    if not isinstance(found, dict) or "penult_run" not in found:
+        raise InputError(f"{folder / METRICS} is not penult's; give the folder that `penult train --out` made.")
+    if found.get("status") != "done":
+        raise InputError(f"the run in {folder} was not finished; run the same `penult train` again, it goes on where it was.")
+    return found
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file, none where it does not exist."""
+    try:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        return []
+    except (OSError, csv.Error) as error:
+        raise DamagedFile(f"{path} cannot be read ({error}); run `penult train` again.") from error
+
+
+def _rows(folder: Path, classes: Sequence[str]) -> Rows:
+    """Join the map and the out-of-fold answers by file; where there is no map, the answers alone are the rows."""
+    index = {name: i for i, name in enumerate(classes)}
+    judged = _judged(folder / "oof.csv", classes)
+    drawn = table(folder / "map.csv")
+    files = tuple(row["file"] for row in drawn) or tuple(judged)
+    labels = [row["label"] for row in drawn] or [classes[y] for y, _ in judged.values()]
+    n = len(files)
+    given, sure, own = np.full(n, -1, np.intp), np.full(n, np.nan), np.full(n, np.nan)
+    y = np.array([index[label] for label in labels], np.intp)
+    for i, file in enumerate(files):
+        if file in judged:
+            proba = judged[file][1]  # (k,)
+            given[i] = proba.argmax()
+            sure[i], own[i] = proba[given[i]], proba[y[i]]
+    places = np.array([[float(r["x"]), float(r["y"])] for r in drawn]) if drawn else None
+    near = np.array([[int(j) for j in r["near"].split()] for r in drawn], np.intp) if drawn else None
+    return Rows(files, y, given, sure, own, places, near)
+
+
+def _judged(path: Path, classes: Sequence[str]) -> dict[str, tuple[int, NDArray[np.float64]]]:
+    """Return for each file of `oof.csv` its class number and its probabilities (k,).
+
+    The columns are taken by place: a class may be named `file` or `label`.
+    """
+    index = {name: i for i, name in enumerate(classes)}
+    try:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            lines = list(csv.reader(file))[1:]
+    except FileNotFoundError:
+        return {}
+    return {line[0]: (index[line[1]], np.array(line[3:], np.float64)) for line in lines}
+
+
+def _finding(row: Mapping[str, str]) -> Finding:
+    score = row.get("score") or ""
+    return Finding(
+        row["kind"], row["file"], row.get("related") or "", float(score) if score else None, row["reason"], row["suggestion"]
+    )
+
+
+def _columns(rows: Sequence[Mapping[str, str]]) -> dict[str, list[float]]:
+    return {name: [float(row[name]) for row in rows] for name in rows[0]} if rows else {}

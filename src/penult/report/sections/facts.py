@@ -1,0 +1,87 @@
+"""The facts of the run: what, when, with what, on what, how long, every setting, and the command to repeat it.
+
+In: `Results`. Out: markup. It must not know how a run is made.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from penult.images import show
+from penult.report.album import Album
+from penult.report.html import Html, join, tag
+from penult.report.numbers import plain, seconds
+from penult.report.reading import Results
+
+OWN = frozenset({"report"})  # a page cannot say how long it took to make itself
+
+
+def section(results: Results, album: Album) -> Html:
+    """Return the facts, settings last."""
+    metrics = results.metrics
+    blocks = [
+        _block("Photos", {**_sources(metrics), **{name: f"{n:,}" for name, n in metrics["images"].items()}}),
+        _block("Classes", {name: f"{n:,}" for name, n in metrics["classes"].items()}),
+        _block("Networks", {b["name"]: _network(b) for b in metrics.get("backbones") or ()}),
+        _block("Head", metrics.get("choice") or {}),
+        _block("Machine", _machine(metrics)),
+        _block("Time", _times(metrics)),
+        _block("Versions", {"penult": metrics["penult"], **metrics.get("versions", {})}),
+        _block("Settings", metrics.get("options") or {}),
+    ]
+    gone = _gone(album)
+    again = tag("div", tag("h3", "The same again"), tag("pre", tag("code", command(metrics)), tabindex=0), class_="again")
+    return tag("section", tag("h2", "Facts of the run"), again, tag("div", *blocks, class_="facts"), gone, id="facts")
+
+
+def _block(title: str, values: Mapping[str, Any]) -> Html | None:
+    lines = [tag("div", tag("dt", name), tag("dd", plain(value))) for name, value in values.items()]
+    return tag("div", tag("h3", title), tag("dl", *lines)) if lines else None
+
+
+def _sources(metrics: Mapping[str, Any]) -> dict[str, str]:
+    return {f"folder ({part})": folder for part, folder in (metrics.get("sources") or {}).items() if folder}
+
+
+def _network(backbone: Mapping[str, Any]) -> str:
+    recipe = backbone.get("recipe") or {}
+    seen = f"{recipe['size']} pixels, {recipe['fit']}" if "size" in recipe else ""
+    parts = (f"{backbone['width']:,} numbers a photo", seen, backbone.get("licence"), f"weights {str(backbone['weights'])[:12]}")
+    return ", ".join(str(p) for p in parts if p)
+
+
+def _machine(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    engine = metrics.get("engine") or {}
+    rate = engine.get("images_per_second")
+    facts = {**(metrics.get("machine") or {}), **{k: v for k, v in engine.items() if k != "images_per_second"}}
+    return {**facts, **({"images/s": f"{rate:.0f}"} if rate else {})}
+
+
+def _times(metrics: Mapping[str, Any]) -> dict[str, str]:
+    stages = {name: value for name, value in metrics["seconds"].items() if name not in OWN}
+    when = metrics.get("when") or {}
+    return {**when, **{name: seconds(value) for name, value in stages.items()}, "together": seconds(sum(stages.values()))}
+
+
+def command(metrics: Mapping[str, Any]) -> str:
+    """Return the line that makes this run again, quoted for a shell; every name shows on one line."""
+    words = [str(word) for word in metrics.get("command") or ()]
+    if words and PurePath(words[0]).stem in ("penult", "__main__"):
+        words[0] = "penult"
+    line = show(shlex.join(words))
+    folder = metrics.get("folder")
+    return f"cd {show(shlex.quote(folder))} && {line}" if folder else line
+
+
+def _gone(album: Album) -> Html | None:
+    if not album.gone:
+        return None
+    names = sorted(album.gone)
+    said = f"{len(names):,} of the photos that this page wanted to show could not be read when it was made:"
+    listed = [tag("li", f"{file} ({album.gone[part, file]})") for part, file in names[:20]]
+    more = tag("li", f"and {len(names) - 20:,} more") if len(names) > 20 else None
+    help_ = join("If the photos moved: ", tag("code", "penult report RUN --photos FOLDER"), " makes the page again.")
+    return tag("div", tag("p", said), tag("ul", *listed, more), tag("p", help_), class_="note", id="gone")

@@ -1,0 +1,38 @@
+"""The photos worth looking at: the surest mistakes, and those that the model was least sure of.
+
+In: `Results`, `Album`. Out: markup. It must not know how photos become pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from penult.report import choosing
+from penult.report.album import Album
+from penult.report.cards import row_card
+from penult.report.html import Html, join, tag
+from penult.report.numbers import count
+from penult.report.reading import Results
+
+
+def section(results: Results, album: Album) -> Html | None:
+    """Return both galleries; only that of the least sure where nothing was wrong."""
+    rows = results.rows
+    if not (rows.given >= 0).any():
+        return None
+    wrong = choosing.mistakes(rows)
+    total = int(rows.wrong.sum())
+    shown = "" if total <= len(wrong) else f" The {len(wrong)} surest of {total:,}:"
+    heat = " Beside each, where the model looked: warm spoke for the class it gave." if album.heat else ""
+    mistakes = (
+        _gallery("mistakes", "Most confident mistakes", f"{count(total, 'photo')} judged wrong.{shown}{heat}", wrong, results, album)
+        if total
+        else tag("section", tag("h2", "Most confident mistakes"), tag("p", "None: every photo was judged right."), id="mistakes")
+    )
+    unsure = _gallery("unsure", "Least sure", "Where its highest probability was lowest.", choosing.least_sure(rows), results, album)
+    return join(mistakes, unsure)
+
+
+def _gallery(name: str, title: str, said: str, rows: Iterable[int], results: Results, album: Album) -> Html:  # noqa: PLR0913
+    cards = [row_card(int(row), results, album) for row in rows]
+    return tag("section", tag("h2", title), tag("p", said, class_="soft"), tag("div", *cards, class_="gallery"), id=name)

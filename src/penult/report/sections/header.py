@@ -1,0 +1,61 @@
+"""The verdict in one sentence, and the few numbers behind it.
+
+In: `Results`. Out: markup. It must not know how the numbers came about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from penult.evaluate import verdict
+from penult.report.album import Album
+from penult.report.html import Html, join, tag
+from penult.report.numbers import between, count, digits, percent
+from penult.report.reading import Results
+
+
+def section(results: Results, album: Album) -> Html:
+    """Return the head of the page."""
+    metrics = results.metrics
+    test = metrics.get("test")
+    return tag(
+        "header",
+        tag("p", "penult", tag("span", " report"), class_="brand"),
+        tag("h1", *_said(verdict(metrics["scores"]))),
+        tag("p", "On the test photos: ", *_said(verdict(test)), class_="second") if test else None,
+        tag("p", _about(results, album), class_="soft"),
+        _tiles(metrics["scores"]),
+    )
+
+
+def _said(sentence: str) -> list[Html]:
+    """Return the sentence with its number large, where it begins with one: that is what the eye looks for."""
+    number, sign, rest = sentence.partition(" % right")
+    text = sentence[:1].upper() + sentence[1:]
+    return [tag("strong", f"{number} %"), join(f" right{rest}")] if sign else [join(text)]
+
+
+def _about(results: Results, album: Album) -> str:
+    images = results.metrics["images"]
+    photos = "photo" if album.photos else "row"
+    parts = [f"{count(images['train'], photos)} to learn from, {count(len(results.classes), 'class', 'classes')}"]
+    if images.get("test"):
+        parts.append(f"{count(images['test'], photos)} to predict")
+    if images.get("failed"):
+        parts.append(f"{count(images['failed'], 'photo')} that could not be read")
+    when = results.metrics.get("when") or {}
+    return " · ".join([*parts, *([str(when["ended"])[:10]] if when.get("ended") else [])])
+
+
+def _tiles(found: Mapping[str, Any]) -> Html:
+    scores = found["scores"]
+    tiles = [
+        ("accuracy", percent(scores["accuracy"]["value"]), between(scores["accuracy"], True)),
+        ("log loss", digits(scores["log_loss"]["value"]), between(scores["log_loss"], False)),
+        ("AUC", digits(scores["auc"]["value"]), between(scores["auc"], False)),
+        ("calibration error", digits(scores["ece"]["value"]), between(scores["ece"], False)),
+    ]
+    how = f"{count(found['measured'], 'photo')}, each judged by a model that had not seen it; intervals are 95 %."
+    drawn = [tag("div", tag("dt", name), tag("dd", tag("b", value), tag("span", range_))) for name, value, range_ in tiles]
+    return join(tag("dl", *drawn, class_="tiles"), tag("p", how, class_="soft small"))

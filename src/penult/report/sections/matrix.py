@@ -1,0 +1,101 @@
+"""Which class is taken for which, and how well each is found. A cell opens its photos.
+
+In: `Results`. Out: markup. It must not know how photos become pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from penult.report.album import Album
+from penult.report.html import Html, join, tag
+from penult.report.numbers import percent
+from penult.report.reading import Results
+
+TABLE = 24  # classes up to which there is a table; above, the pairs that are confused most
+PAIRS = 30
+SHADES = 10
+
+
+def section(results: Results, album: Album) -> Html | None:
+    """Return the confusion matrix."""
+    table = results.metrics["scores"]["confusion"]
+    if not table:
+        return None
+    body = _table(results.classes, table) if len(table) <= TABLE else _pairs(results.classes, table)
+    hint = "Rows are labels, columns what the model said."
+    tip = tag("p", hint, tag("span", " Open a cell to see its photos.", class_="script"), class_="soft")
+    return tag("section", tag("h2", "What is taken for what"), tip, body, _dialog(), id="confusion")
+
+
+def _table(classes: Sequence[str], table: Sequence[Sequence[int]]) -> Html:
+    head = tag("tr", tag("td"), *(tag("th", tag("span", name), scope="col") for name in classes))
+    rows = [
+        tag("tr", tag("th", classes[i], scope="row"), *(_cell(classes, i, j, row) for j in range(len(classes))))
+        for i, row in enumerate(table)
+    ]
+    look = "matrix" if len(classes) <= 6 else "matrix many"
+    return tag("div", tag("table", tag("thead", head), tag("tbody", *rows), class_=look), class_="scroll", tabindex=0)
+
+
+def _cell(classes: Sequence[str], i: int, j: int, row: Sequence[int]) -> Html:
+    """Return one cell, shaded by its share of the row on a square-root scale, so that single confusions are seen."""
+    number, share = row[j], row[j] / max(sum(row), 1)
+    shade = -(-int(1000 * share**0.5) // (1000 // SHADES)) if number else 0
+    kind = "right" if i == j else "wrong"
+    look = f"{kind} s{min(shade, SHADES)}"
+    if not number:
+        return tag("td", tag("span", 0, class_="none"), class_=look)
+    said = f"{number:,} of label {classes[i]}, given {classes[j]}: show the photos"
+    shown = join(f"{number:,}", tag("small", percent(share)) if len(classes) <= 6 else None)
+    return tag("td", tag("button", shown, type="button", data_cell=f"{i},{j}", aria_label=said), class_=look)
+
+
+def _pairs(classes: Sequence[str], table: Sequence[Sequence[int]]) -> Html:
+    """Return the pairs of classes that are confused most: a table of so many classes is read by nobody."""
+    found = sorted(((n, i, j) for i, row in enumerate(table) for j, n in enumerate(row) if n and i != j), reverse=True)
+    rows = [
+        tag(
+            "tr",
+            tag("td", classes[i]),
+            tag("td", classes[j]),
+            tag("td", tag("button", f"{n:,}", type="button", data_cell=f"{i},{j}", aria_label=f"{n} photos: show them")),
+        )
+        for n, i, j in found[:PAIRS]
+    ]
+    head = tag("tr", tag("th", "label", scope="col"), tag("th", "given", scope="col"), tag("th", "photos", scope="col"))
+    return tag("table", tag("thead", head), tag("tbody", *rows), class_="plain")
+
+
+def _dialog() -> Html:
+    """Return the box that a cell opens; the page's script fills it."""
+    close = tag("button", "Close", type="button", class_="close")
+    bar = tag("div", tag("h3", "", id="cell-title"), close, class_="bar")
+    more = tag("button", "Show more", type="button", id="cell-more", hidden=True)
+    return tag("dialog", bar, tag("div", id="cell-photos", class_="tiny"), more, id="cell", aria_labelledby="cell-title")
+
+
+def classes(results: Results, album: Album) -> Html | None:
+    """Return the table of classes."""
+    found: Sequence[Mapping[str, Any]] = results.metrics["scores"]["per_class"]
+    names = ("class", "found (recall)", "right when said (precision)", "F1", "photos")
+    head = tag("tr", *(tag("th", name, scope="col") for name in names))
+    rows = [
+        tag(
+            "tr",
+            tag("th", one["name"], scope="row"),
+            *(tag("td", percent(one[key]), _bar(one[key])) for key in ("recall", "precision", "f1")),
+            tag("td", f"{one['support']:,}"),
+        )
+        for one in found
+    ]
+    table = tag("table", tag("thead", head), tag("tbody", *rows), class_="plain numbers")
+    return tag("section", tag("h2", "Class by class"), tag("div", table, class_="scroll", tabindex=0), id="classes")
+
+
+def _bar(share: float | None) -> Html | None:
+    if share is None:
+        return None
+    full = tag("rect", width=round(100 * share, 1), height=4, class_="mass")
+    return tag("svg", tag("rect", width=100, height=4, class_="rest"), full, viewBox="0 0 100 4", class_="bar", aria_hidden="true")

@@ -1,0 +1,74 @@
+"""How far the numbers can be trusted and what would better them: reliability, learning curve, the head's own curves.
+
+In: `Results`. Out: markup. It must not know how anything was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from penult.report import charts
+from penult.report.album import Album
+from penult.report.html import Html, join, tag
+from penult.report.numbers import between, digits, percent
+from penult.report.reading import Results
+from penult.report.sections.todo import gain
+
+
+def section(results: Results, album: Album) -> Html | None:
+    """Return the charts side by side."""
+    metrics = results.metrics
+    scores, curve = metrics["scores"], metrics.get("learning_curve")
+    error = scores["scores"]["ece"]
+    said = f"Calibration error {digits(error['value'])} ({between(error, False)}). On the dashed line it is as sure as right."
+    parts = [_chart("reliability", "Is it as sure as it is right?", said, charts.reliability(scores["reliability"], error))]
+    if curve:
+        twice = curve.get("twice")
+        words = gain(twice) if twice else "Whether more photos would help cannot be told from so few points."
+        if twice and not twice["clear"]:
+            words += " The interval holds no gain, too: this curve does not decide it."
+        parts.append(_chart("learning", "Would more photos help?", words, charts.learning(curve)))
+    if metrics.get("review"):
+        buys = "A person looks at the least sure photos; the rest is right more often."
+        parts.append(_chart("review", "What looking yourself buys", buys, charts.review(metrics["review"].get("curve") or ())))
+    path, choice = metrics.get("head_path") or {}, metrics.get("choice") or {}
+    tuned = f"Inner folds chose C = {digits(choice['C'])}." if isinstance(choice.get("C"), float) else ""
+    parts.append(_chart("path", "How the head was tuned", tuned, charts.regularisation(path, choice.get("C"))))
+    legend = join(tag("i", class_="key"), "training ", tag("i", class_="key other"), "validation")
+    for name, title in (("accuracy", "Dense head: accuracy"), ("loss", "Dense head: log loss")):
+        parts.append(_chart(f"dense-{name}", title, legend, charts.history(results.history, name, title.partition(": ")[2])))
+    return tag("section", tag("h2", "How far to trust it"), tag("div", *parts, class_="charts"), id="trust")
+
+
+def _chart(name: str, title: str, said: str, picture: Html | None) -> Html | None:
+    if picture is None:
+        return None
+    return tag("figure", tag("h3", title), picture, tag("figcaption", said), id=name)
+
+
+def compared(results: Results, album: Album) -> Html | None:
+    """Return heads and backbones side by side, on the same folds."""
+    strips = charts.strips(results.metrics.get("compared") or ())
+    if not strips:
+        return None
+    kept = results.metrics["scores"]["name"]
+    rows = [
+        tag(
+            "tr",
+            tag("th", row["name"], tag("em", " kept") if row["name"] == kept else None, scope="row"),
+            tag("td", strip, class_="strip"),
+            tag("td", digits(row["log_loss"]), tag("small", between(_score(row), False))),
+            tag("td", percent(row["accuracy"])),
+        )
+        for row, strip in strips
+    ]
+    names: Sequence[str] = ("", "", "log loss", "accuracy")
+    head = tag("tr", *(tag("th", name, scope="col") if name else tag("td", class_="strip" if i else None) for i, name in enumerate(names)))
+    table = tag("table", tag("thead", head), tag("tbody", *rows), class_="plain numbers compared")
+    said = "All on the same folds; the best log loss first. Bars are 95 % intervals."
+    return tag("section", tag("h2", "Heads and backbones compared"), tag("p", said, class_="soft"), table, id="compared")
+
+
+def _score(row: dict[str, float] | object) -> dict[str, float | None]:
+    assert isinstance(row, dict)
+    return {"low": row["log_loss_low"], "high": row["log_loss_high"]}

@@ -1,0 +1,104 @@
+"""What to do next: the data problems found, the ones that matter most first, then what the numbers suggest.
+
+In: `Results`, `Album`. Out: markup. It must not know how a problem is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from penult.report import choosing
+from penult.report.album import Album
+from penult.report.cards import finding_card
+from penult.report.html import Html, join, tag
+from penult.report.numbers import count, digits, percent
+from penult.report.reading import Finding, Results
+
+# What a kind of finding is called, as (one, many); another kind is called by its own name.
+CALLED = {
+    "leak": ("test photo is also among the training photos", "test photos are also among the training photos"),
+    "label": ("label looks wrong", "labels look wrong"),
+    "copy": ("photo is a copy of another", "photos are copies of others"),
+    "near_copy": ("photo shows the same as another", "photos show the same as others"),
+    "unreadable": ("file cannot be read", "files cannot be read"),
+    "outlier": ("photo is unlike all others", "photos are unlike all others"),
+    "class": ("class is too small or lop-sided", "classes are too small or lop-sided"),
+    "blank": ("photo is blank", "photos are blank"),
+    "dark": ("photo is very dark", "photos are very dark"),
+    "blurred": ("photo is blurred", "photos are blurred"),
+    "tiny": ("photo is tiny", "photos are tiny"),
+}
+
+
+def called(kind: str, number: int) -> str:
+    """Return `12 labels look wrong`."""
+    one, many = CALLED.get(kind, (f"finding: {kind.replace('_', ' ')}", f"findings: {kind.replace('_', ' ')}"))
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def section(results: Results, album: Album) -> Html | None:
+    """Return the list of steps, or one sentence where an audit found nothing."""
+    steps = [_step(kind, found, results, album) for kind, found in choosing.by_kind(results.findings).items()]
+    steps += [step for step in (_more_photos(results), _look(results)) if step is not None]
+    if not steps and results.metrics.get("audit") is None:
+        return None
+    what = tag("ol", *steps, class_="steps") if steps else tag("p", "Nothing: no problem was found in these photos.")
+    return tag("section", tag("h2", "What to do next"), what, id="next")
+
+
+def _step(kind: str, found: Sequence[Finding], results: Results, album: Album) -> Html:
+    cards = [finding_card(one, results, album) for one in found[: choosing.EACH]]
+    more = len(found) - len(cards)
+    return tag(
+        "li",
+        tag("h3", called(kind, len(found))),
+        tag("p", found[0].suggestion) if len({f.suggestion for f in found}) == 1 else tag("p", found[0].suggestion, " …"),
+        tag("div", *cards, class_="gallery") if any(cards) else None,
+        tag("p", tag("a", f"{more:,} more below", href="#audit")) if more > 0 else None,
+    )
+
+
+def _more_photos(results: Results) -> Html | None:
+    """Return what the learning curve says about twice the photos."""
+    twice = (results.metrics.get("learning_curve") or {}).get("twice")
+    if not twice:
+        return None
+    said = gain(twice)
+    title = "More photos would help" if twice["clear"] else "More photos: it cannot be told whether they would help"
+    return tag("li", tag("h3", title), tag("p", said, " ", tag("a", "Learning curve", href="#learning")))
+
+
+def gain(twice: dict[str, object]) -> str:
+    """Return the sentence on twice the photos, with its interval."""
+    loss, now = twice["log_loss"], twice["log_loss_now"]
+    assert isinstance(loss, dict) and isinstance(now, float)
+    text = (
+        f"Twice the photos would gain about {percent(1 - loss['value'] / now, 0)} of the log loss: from {digits(now)} to "
+        f"{digits(loss['value'])} (95 % interval {digits(loss['low'])} to {digits(loss['high'])})"
+    )
+    right, right_now = twice["accuracy"], twice["accuracy_now"]
+    if isinstance(right, dict) and right["value"] is not None and isinstance(right_now, float):
+        text += (
+            f", and {100 * (right['value'] - right_now):.1f} points of accuracy: from {percent(right_now)} to "
+            f"{percent(right['value'])} ({percent(right['low'])} to {percent(right['high'])})"
+        )
+    return f"{text}."
+
+
+def _look(results: Results) -> Html | None:
+    """Return what looking at the least sure photos would buy."""
+    found = results.metrics.get("review")
+    if not found or not found.get("share"):
+        return None
+    said = (
+        f"Looking at the {percent(found['share'])} that it is least sure of leaves the rest {percent(found['accuracy_kept'])} "
+        f"right, instead of {percent(found['accuracy_all'])}."
+    )
+    level = f"{found['level']:g}"
+    more = join("For new photos: ", tag("code", f"penult predict MODEL PHOTOS --review {level}"), ".")
+    return tag("li", tag("h3", "Let a person look at the doubtful ones"), tag("p", said, " ", more))
+
+
+def number_of(findings: Sequence[Finding]) -> str:
+    """Return `14 findings`."""
+    return count(len(findings), "finding")
