@@ -3,7 +3,7 @@
 Comes in: a head (any scikit-learn classifier), features, class numbers and groups; or probabilities made
 elsewhere.
 Goes out: `Evaluation` (numbers with 95 % intervals, and the rows that they come from), `LearningCurve`,
- `Difference`.
+ `Difference`, and `verdict`: the sentence that says it.
 Must not know: files, images, networks, pictures of the results. Needs numpy alone, and what the head itself
 needs.
 """
@@ -15,6 +15,7 @@ from penult.evaluate.evaluation import ClassScore, Evaluation, score
 from penult.evaluate.folds import outer_folds
 from penult.evaluate.intervals import Score, wilson
 from penult.evaluate.measures import Reliability
+from penult.evaluate.wording import verdict
 
 __all__ = [
     "ClassScore",
@@ -29,5 +30,6 @@ __all__ = [
     "paired_difference",
     "score",
     "summary_rows",
+    "verdict",
     "wilson",
 ]
