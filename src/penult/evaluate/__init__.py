@@ -3,7 +3,7 @@
 Comes in: a head (any scikit-learn classifier), features, class numbers and groups; or probabilities made
 elsewhere.
 Goes out: `Evaluation` (numbers with 95 % intervals, and the rows that they come from), `LearningCurve`,
- `Difference`.
+ `Difference`, and `verdict`: the sentence that says it.
 Must not know: files, images, networks, pictures of the results. Needs numpy alone, and what the head itself
 needs.
 """
@@ -16,6 +16,7 @@ from penult.evaluate.folds import outer_folds
 from penult.evaluate.forecast import Forecast
 from penult.evaluate.intervals import Score, wilson
 from penult.evaluate.measures import Reliability
+from penult.evaluate.wording import verdict
 
 __all__ = [
     "ClassScore",
@@ -31,5 +32,6 @@ __all__ = [
     "paired_difference",
     "score",
     "summary_rows",
+    "verdict",
     "wilson",
 ]
