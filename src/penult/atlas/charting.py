@@ -77,7 +77,8 @@ def _between(Z: Floats, anchors: Floats, places: NDArray[np.float64], seed: int)
     weight = np.exp((alike - alike[:, :1]) / 0.05)  # (m, a)
     middle = (places[who] * weight[..., None]).sum(axis=1) / weight.sum(axis=1, keepdims=True)  # (m, 2)
     gap = _usual_gap(places)
-    return middle + np.random.default_rng(seed).normal(0, gap / 3, middle.shape)
+    beside: NDArray[np.float64] = middle + np.random.default_rng(seed).normal(0, gap / 3, middle.shape)
+    return beside
 
 
 def _usual_gap(places: NDArray[np.float64]) -> float:

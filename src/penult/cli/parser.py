@@ -195,8 +195,8 @@ def _report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         commands,
         "report",
         "make the page of a run again",
-        "`train` wrote RUN/report.html already; after an update of penult, or when photos moved, this writes it anew. It is one\n"
-        "file that needs no network: send it, print it, open it on a phone.",
+        "`train` wrote RUN/report.html already; after an update of penult, or when photos moved, this writes it anew.\n"
+        "It is one file that needs no network: send it, print it, open it on a phone.",
     )
     p.add_argument("run", metavar="RUN", help="the folder that `penult train --out` made")
     p.add_argument("--photos", metavar="DIR", help="where the training photos are now (default: where they were)")

@@ -19,4 +19,6 @@ def report(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         return
     show.out(f"written: {show.printable(str(path))}")
     if gone:
-        show.out(f"{gone} photos are not where they were; their places say so (--photos DIR: where the training photos are now)")
+        show.out(
+            f"{gone} photos are not where they were; their places say so (--photos DIR: where the training photos are now)"
+        )

@@ -11,6 +11,7 @@ from penult.pixels.preparing import prepare_all
 from penult.pixels.recipe import Failure, Recipe
 from penult.pixels.resizing import prepare
 from penult.pixels.road import Prepared
+from penult.pixels.showing import photo, png, shrink, view
 from penult.pixels.stamps import stamps, webp
 
 __all__ = [
@@ -22,9 +23,13 @@ __all__ = [
     "Prepared",
     "Recipe",
     "decode",
+    "photo",
+    "png",
     "prepare",
     "prepare_all",
     "road_version",
+    "shrink",
     "stamps",
+    "view",
     "webp",
 ]

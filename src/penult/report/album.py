@@ -29,6 +29,7 @@ class Album:
     large: dict[Key, str] = field(default_factory=dict)
     heat: dict[Key, str] = field(default_factory=dict)
     gone: dict[Key, str] = field(default_factory=dict)
+    method: str = ""  # how the heat was found
     photos: bool = True  # False where the run began with feature files: then there is nothing to show
 
     def picture(self, key: Key, caption: str = "") -> Html | None:
@@ -37,8 +38,10 @@ class Album:
             return None
         if key in self.large or key in self.small:
             source = self.large.get(key) or self.small[key]
-            return tag("img", src=source, alt=caption or show(key[1]), width=LARGE, height=LARGE, loading="lazy")
-        return tag("span", self.gone.get(key, "not shown"), class_="gone", role="img", aria_label=f"{show(key[1])}: no picture")
+            return tag("img", src=source, alt=caption or show(key[1]), width=LARGE, height=LARGE)
+        return tag(
+            "span", self.gone.get(key, "not shown"), class_="gone", role="img", aria_label=f"{show(key[1])}: no picture"
+        )
 
 
 def fill(roots: Mapping[str, str], small: Sequence[Key], large: Sequence[Key]) -> Album:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from penult.images import show
 from penult.report.album import Album, Key
-from penult.report.html import Html, join, tag
+from penult.report.html import Html, join, named, prose, tag
 from penult.report.numbers import percent
 from penult.report.reading import Finding, Results
 
@@ -21,20 +21,22 @@ def row_card(row: int, results: Results, album: Album) -> Html:
     given, key = results.classes[rows.given[row]], (TRAIN, rows.files[row])
     right = rows.given[row] == rows.y[row]
     said = (
-        join("labelled ", tag("b", label), ", given ", tag("b", given), f" at {percent(rows.sure[row])}")
+        join("labelled ", tag("b", label), ", given ", tag("b", given), prose(f" at {percent(rows.sure[row])}"))
         if not right
-        else join("rightly ", tag("b", given), f", at {percent(rows.sure[row])}")
+        else join("rightly ", tag("b", given), prose(f", at {percent(rows.sure[row])}"))
     )
     return tag(
         "figure",
-        tag("div", album.picture(key, f"{file}, labelled {show(label)}, given {show(given)}"), _heat(key, album), class_="pair"),
-        tag("figcaption", said, tag("span", file, class_="file")),
+        tag(
+            "div", album.picture(key, f"{file}, labelled {show(label)}, given {show(given)}"), _heat(key, album), class_="pair"
+        ),
+        tag("figcaption", said, named(file)),
     )
 
 
 def _heat(key: Key, album: Album) -> Html | None:
     source = album.heat.get(key)
-    return tag("img", src=source, alt="where the model looked", class_="heat", loading="lazy") if source else None
+    return tag("img", src=source, alt="where the model looked", class_="heat") if source else None
 
 
 def finding_keys(finding: Finding, results: Results) -> tuple[Key, ...]:
@@ -58,8 +60,8 @@ def finding_card(finding: Finding, results: Results, album: Album) -> Html:
     """Return the photo or the two photos of a finding, with its reason."""
     keys = finding_keys(finding, results)
     pictures = [album.picture(key) for key in keys]
-    names = tag("span", finding.file, class_="file")
-    other = tag("span", "beside ", finding.related, class_="file") if finding.related else None
+    names = named(finding.file)
+    other = named(finding.related, "beside ") if finding.related else None
     return tag(
         "figure",
         tag("div", *pictures, class_="pair") if any(pictures) else None,

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penult.report import svg
-from penult.report.html import Html, join
-from penult.report.numbers import between, digits, percent
+from penult.report.html import Html, join, tag
+from penult.report.numbers import between, digits, percent, tick
 
 Numbers = Sequence[float]
 FEW = 10  # photos in a bin below which its marker is hollow
@@ -31,15 +31,13 @@ def reliability(bins: Mapping[str, Any], error: Mapping[str, Any]) -> Html | Non
         said = f"{n:,} photos given {percent(sure)} on average: {percent(right)} right"
         left, wide = x(bins["edges"][i]), x(bins["edges"][i + 1]) - x(bins["edges"][i])
         tall = round(46 * n / most, 1)
-        bars.append(
-            svg.tag("rect", x=left + 1, y=y.start - tall, width=max(round(wide - 2, 1), 1), height=tall, class_="mass")
-        )
+        bars.append(tag("rect", x=left + 1, y=y.start - tall, width=max(round(wide - 2, 1), 1), height=tall, class_="mass"))
         marks.append(svg.whisker(x(sure), y(bins["low"][i]), y(bins["high"][i]), "interval"))
         marks.append(svg.dot((x(sure), y(right)), "point" if n >= FEW else "point hollow", said))
     ideal = svg.line(x(max(start, y.low)), y(max(start, y.low)), x(1.0), y(1.0), "ideal")
     names = [percent(t, 0) for t in x.ticks], [percent(t, 0) for t in y.ticks]
     said = f"Reliability diagram; calibration error {digits(error['value'])} ({between(error, False)})"
-    return svg.drawing(said, svg.axes(x, y, "confidence", "share right", names), bars, ideal, marks)  # type: ignore[arg-type]
+    return svg.drawing(said, svg.axes(x, y, "confidence", "share right", names), bars, ideal, marks)
 
 
 def learning(curve: Mapping[str, Any]) -> Html | None:
@@ -51,9 +49,9 @@ def learning(curve: Mapping[str, Any]) -> Html | None:
     twice = curve.get("twice")
     last = twice["images"] if twice else known[-1][0]
     sizes = [n for n, *_ in known] + ([last] if twice else [])
-    least = min(max(min(low for *_, low, _ in known), 1e-4), min(value for _, value, *_ in known))
+    least = max(min(v for _, v, *_ in known) / 3, 1e-5, min(low for *_, low, _ in known))
     if twice:
-        least = min(least, max(twice["log_loss"]["low"], least / 3))
+        least = max(min(least, twice["log_loss"]["low"]), least / 3)
     x = svg.across(known[0][0], last, sizes, log=True)
     y = svg.upward(least, max(high for *_, high in known), log=True)
     area = svg.band([(x(n), y(low), y(high)) for n, _, low, high in known], "area")
@@ -65,9 +63,9 @@ def learning(curve: Mapping[str, Any]) -> Html | None:
         fan = [(ends[0][0], ends[0][1], ends[0][1]), (ends[1][0], y(twice["log_loss"]["low"]), y(twice["log_loss"]["high"]))]
         said = f"{last} photos, foretold: log loss {digits(twice['log_loss']['value'])}"
         ahead = join(svg.band(fan, "area ahead"), svg.path(ends, "line ahead"), svg.dot(ends[1], "point hollow", said))
-    names = [f"{n:,}" for n in sizes], [digits(t) for t in y.ticks]
+    names = [f"{n:,}" for n in sizes], [tick(t) for t in y.ticks]
     frame = svg.axes(x, y, "training photos", "log loss on unseen photos", names)
-    return svg.drawing("Learning curve: log loss against the number of training photos", frame, area, through, dots, ahead)  # type: ignore[arg-type]
+    return svg.drawing("Learning curve: log loss against the number of training photos", frame, area, through, dots, ahead)
 
 
 def regularisation(path: Mapping[str, Any], chosen: float | None) -> Html | None:
@@ -83,7 +81,7 @@ def regularisation(path: Mapping[str, Any], chosen: float | None) -> Html | None
     mark = svg.dot(at[best], "point chosen", f"chosen: C = {digits(pairs[best][0])}", 7)
     dots = [svg.dot(p, "point", f"C = {digits(c)}: log loss {digits(v)}", 3) for p, (c, v) in zip(at, pairs, strict=True)]
     frame = svg.axes(x, y, "C (left: smooth, right: free)", "log loss, inner folds")
-    return svg.drawing("Regularisation path", frame, svg.path(at, "line"), dots, mark)  # type: ignore[arg-type]
+    return svg.drawing("Regularisation path", frame, svg.path(at, "line"), dots, mark)
 
 
 def history(columns: Mapping[str, Numbers], name: str, title: str) -> Html | None:
@@ -96,20 +94,21 @@ def history(columns: Mapping[str, Numbers], name: str, title: str) -> Html | Non
     low, high = (min(every), 1.0) if name == "accuracy" else (0.0, max(every))
     x, y = svg.across(epochs[0], epochs[-1], [e for e in epochs if len(epochs) <= 12] or None), svg.upward(low, high)
     drawn = [svg.path([(x(e), y(v)) for e, v in zip(epochs, values, strict=True)], look) for values, look in lines]
-    names = [f"{t:.0f}" for t in x.ticks], [percent(t, 0) if name == "accuracy" else digits(t) for t in y.ticks]
-    return svg.drawing(f"Dense head: {title} per epoch", svg.axes(x, y, "epoch", title, names), drawn)  # type: ignore[arg-type]
+    names = [f"{t:.0f}" for t in x.ticks], [percent(t, 0) if name == "accuracy" else tick(t) for t in y.ticks]
+    return svg.drawing(f"Dense head: {title} per epoch", svg.axes(x, y, "epoch", title, names), drawn)
 
 
 def review(curve: Sequence[Sequence[float]]) -> Html | None:
-    """Draw accuracy of what is kept against the share that a person looks at."""
-    if len(curve) < 2:
+    """Draw how right the rest is against the share that a person looks at; `curve` has (share that is kept, right of it)."""
+    looked = [(1 - kept, right) for kept, right in curve]
+    if len(looked) < 2:
         return None
-    top = max(share for share, _ in curve)
-    low = min(right for _, right in curve)
-    x, y = svg.across(0.0, top), svg.upward(min(low, 0.999), 1.0)
+    x = svg.across(0.0, max(share for share, _ in looked))
+    y = svg.upward(min(*(right for _, right in looked), 0.999), 1.0)
     names = [percent(t, 0) for t in x.ticks], [percent(t, 1) for t in y.ticks]
-    drawn = svg.path([(x(share), y(right)) for share, right in curve], "line")
-    return svg.drawing("Accuracy of the rest against the share looked at", svg.axes(x, y, "share a person looks at", "right among the rest", names), drawn)  # fmt: skip
+    drawn = svg.path([(x(share), y(right)) for share, right in looked], "line")
+    frame = svg.axes(x, y, "share a person looks at", "right among the rest", names)
+    return svg.drawing("Accuracy of the rest against the share looked at", frame, drawn)
 
 
 def strips(rows: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Html]]:
@@ -124,6 +123,8 @@ def strips(rows: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], H
     for row in known:
         bar = svg.line(x(row["log_loss_low"]), 10, x(row["log_loss_high"]), 10, "interval")
         mark = svg.dot((x(row["log_loss"]), 10), "point", f"log loss {digits(row['log_loss'])}", 5)
-        picture = svg.tag("svg", svg.line(4, 10, 236, 10, "grid"), bar, mark, viewBox="0 0 240 20", class_="strip", aria_hidden="true")
+        picture = tag(
+            "svg", svg.line(4, 10, 236, 10, "grid"), bar, mark, viewBox="0 0 240 20", class_="strip", aria_hidden="true"
+        )
         made.append((row, picture))
     return made

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from penult.images import show
 
-VOID = frozenset({"img", "meta", "input", "br", "col", "link"})
+VOID = frozenset({"img", "meta", "input", "br", "col", "link", "wbr"})
 
 
 class Html(str):
@@ -27,6 +28,17 @@ Child = str | int | None | Iterable[Any]
 def text(value: object) -> Html:
     """Return any text as markup that shows it: escaped, on one line, odd bytes and controls as `\\xff` and `\\n`."""
     return Html(html.escape(show(str(value)), quote=True))
+
+
+def prose(sentence: str) -> Html:
+    """Return a sentence of ours so set that numbers are not torn: no line ends before a per cent sign or inside 98.1-99.7."""
+    shown = str(text(sentence)).replace(" %", "&nbsp;%")
+    return Html(re.sub(r"(?<=\d)-(?=\d)", "&#8288;–&#8288;", shown))
+
+
+def named(file: str, before: str = "") -> Html:
+    """Return the name of a file on a line of its own, which may be broken after a slash."""
+    return tag("span", before, Html(str(text(file)).replace("/", "/<wbr>")), class_="file")
 
 
 def join(*children: Child) -> Html:
@@ -46,7 +58,7 @@ def _flat(children: Iterable[Any]) -> Iterable[str]:
             yield from _flat(child)
 
 
-def tag(name: str, *children: Child, **attributes: Any) -> Html:
+def tag(name: str, /, *children: Child, **attributes: Any) -> Html:
     """Return an element. `class_` and `for_` lose their underscore, `aria_label` becomes `aria-label`; None and False are left
     out, True is an attribute without a value."""
     words = [name]

@@ -30,6 +30,11 @@ def digits(value: float | None) -> str:
     return f"{value:.4f}" if abs(value) < 0.001 else f"{value:#.3g}".rstrip(".")
 
 
+def tick(value: float) -> str:
+    """Return a number beside an axis, without zeros that say nothing: 0.1, 20, 10,000."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def between(score: Mapping[str, float | None] | None, share: bool) -> str:
     """Return the interval of a score as `98.1 to 99.7 %` or `0.0042 to 0.0124`."""
     if not score or score.get("low") is None or score.get("high") is None:

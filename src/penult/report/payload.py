@@ -42,4 +42,5 @@ def payload(results: Results, album: Album) -> dict[str, Any]:
 
 def _thousandths(shares: NDArray[np.float64]) -> list[int]:
     """Return shares as whole thousandths, rounded down so that only 1 is 1000, and -1 where there is none."""
-    return np.where(np.isnan(shares), -1, np.floor(np.nan_to_num(shares) * 1000)).astype(int).tolist()
+    whole: list[int] = np.where(np.isnan(shares), -1, np.floor(np.nan_to_num(shares) * 1000)).astype(int).tolist()
+    return whole

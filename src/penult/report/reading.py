@@ -40,7 +40,8 @@ class Rows:
     @property
     def wrong(self) -> NDArray[np.bool_]:
         """Return which measured photos were given another class than their label, (n,)."""
-        return (self.given >= 0) & (self.given != self.y)
+        wrong: NDArray[np.bool_] = (self.given >= 0) & (self.given != self.y)
+        return wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,9 @@ def _metrics(folder: Path) -> Mapping[str, Any]:
     try:
         found = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder} holds no {METRICS} of penult's; give the folder that `penult train --out` made.") from error
+        raise InputError(
+            f"{folder} holds no {METRICS} of penult's; give the folder that `penult train --out` made."
+        ) from error
     if not isinstance(found, dict) or "penult_run" not in found:
         raise InputError(f"{folder / METRICS} is not penult's; give the folder that `penult train --out` made.")
     if found.get("status") != "done":

@@ -9,11 +9,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from penult.report.html import Html, join, tag
-from penult.report.numbers import digits
+from penult.report.html import Child, Html, join, tag
+from penult.report.numbers import tick
 
-WIDTH, HEIGHT = 440, 270
-LEFT, RIGHT, TOP, BOTTOM = 52, 18, 14, 44
+WIDTH, HEIGHT = 440, 276
+LEFT, RIGHT, TOP, BOTTOM = 52, 18, 30, 44
 
 Point = tuple[float, float]
 
@@ -54,7 +54,8 @@ def nice(low: float, high: float, log: bool = False) -> list[float]:
         powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         steps = (1,) if high > 500 * low else (1, 2, 5)
         every = [m * 10.0**p for p in powers for m in steps if low * 0.999 <= m * 10.0**p <= high * 1.001]
-        return every[:: -(-len(every) // 6)] if every else [low, high]
+        if len(every) > 2:
+            return every[:: -(-len(every) // 6)]
     rough = (high - low) / 5
     unit = 10.0 ** math.floor(math.log10(rough))
     step = next(m * unit for m in (1, 2, 2.5, 5, 10) if m * unit >= rough * 0.999)
@@ -96,17 +97,16 @@ def whisker(x: float, low: float, high: float, look: str) -> Html:
 
 def axes(x: Scale, y: Scale, under: str, beside: str, shown: tuple[Sequence[str], Sequence[str]] | None = None) -> Html:
     """Return grid, ticks and the names of both axes."""
-    names = shown or ([digits(t) for t in x.ticks], [digits(t) for t in y.ticks])
+    names = shown or ([tick(t) for t in x.ticks], [tick(t) for t in y.ticks])
     grid = [line(LEFT, y(t), WIDTH - RIGHT, y(t), "grid") for t in y.ticks]
     left = [words((LEFT - 8, y(t) + 4), name, "tick", "end") for t, name in zip(y.ticks, names[1], strict=True)]
     low = [words((x(t), HEIGHT - BOTTOM + 18), name, "tick") for t, name in zip(x.ticks, names[0], strict=True)]
     base = line(LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, "axis")
     middle = (LEFT + WIDTH - RIGHT) / 2
-    named = [words((middle, HEIGHT - 6), under, "name"), words((0, TOP - 3), beside, "name", "start") if beside else None]
+    named = [words((middle, HEIGHT - 6), under, "name"), words((0, 10), beside, "name", "start") if beside else None]
     return join(grid, base, left, low, named)
 
 
-def drawing(said: str, *parts: Html | None, width: float = WIDTH, height: float = HEIGHT) -> Html:
+def drawing(said: str, *parts: Child, width: float = WIDTH, height: float = HEIGHT) -> Html:
     """Return the whole picture; `said` is what a reader who cannot see it hears."""
-    box = f"0 -8 {width} {height + 8}"
-    return tag("svg", tag("title", said), *parts, viewBox=box, class_="chart", role="img", aria_label=said)
+    return tag("svg", tag("title", said), *parts, viewBox=f"0 0 {width} {height}", class_="chart", role="img", aria_label=said)

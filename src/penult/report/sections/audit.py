@@ -46,7 +46,13 @@ def _kind(kind: str, found: Sequence[Finding]) -> Html:
 
 def _skipped(found: Sequence[Mapping[str, str]]) -> Html:
     rows = [
-        tag("tr", tag("td", one["file"], class_="file"), tag("td", one["part"]), tag("td", one["reason"]), tag("td", one["detail"]))
+        tag(
+            "tr",
+            tag("td", one["file"], class_="file"),
+            tag("td", one["part"]),
+            tag("td", one["reason"]),
+            tag("td", one["detail"]),
+        )
         for one in found[:LISTED]
     ]
     title = f"{count(len(found), 'file')} that could not be read"

@@ -49,7 +49,12 @@ def _sources(metrics: Mapping[str, Any]) -> dict[str, str]:
 def _network(backbone: Mapping[str, Any]) -> str:
     recipe = backbone.get("recipe") or {}
     seen = f"{recipe['size']} pixels, {recipe['fit']}" if "size" in recipe else ""
-    parts = (f"{backbone['width']:,} numbers a photo", seen, backbone.get("licence"), f"weights {str(backbone['weights'])[:12]}")
+    parts = (
+        f"{backbone['width']:,} numbers a photo",
+        seen,
+        backbone.get("licence"),
+        f"weights {str(backbone['weights'])[:12]}",
+    )
     return ", ".join(str(p) for p in parts if p)
 
 

@@ -22,17 +22,24 @@ def section(results: Results, album: Album) -> Html | None:
         return None
     wrong = choosing.mistakes(rows)
     total = int(rows.wrong.sum())
-    shown = "" if total <= len(wrong) else f" The {len(wrong)} surest of {total:,}:"
-    heat = " Beside each, where the model looked: warm spoke for the class it gave." if album.heat else ""
+    words = [count(total, "photo"), " judged wrong", f"; here are the {len(wrong)} surest" if total > len(wrong) else "", "."]
+    if album.heat:
+        words.append(
+            f" Beside it, where the model looked: orange spoke for the class given, blue against it ({album.method})."
+        )
     mistakes = (
-        _gallery("mistakes", "Most confident mistakes", f"{count(total, 'photo')} judged wrong.{shown}{heat}", wrong, results, album)
+        _gallery("mistakes", "Most confident mistakes", "".join(words), wrong, results, album)
         if total
-        else tag("section", tag("h2", "Most confident mistakes"), tag("p", "None: every photo was judged right."), id="mistakes")
+        else tag(
+            "section", tag("h2", "Most confident mistakes"), tag("p", "None: every photo was judged right."), id="mistakes"
+        )
     )
-    unsure = _gallery("unsure", "Least sure", "Where its highest probability was lowest.", choosing.least_sure(rows), results, album)
+    unsure = _gallery(
+        "unsure", "Least sure", "Where its highest probability was lowest.", choosing.least_sure(rows), results, album
+    )
     return join(mistakes, unsure)
 
 
-def _gallery(name: str, title: str, said: str, rows: Iterable[int], results: Results, album: Album) -> Html:  # noqa: PLR0913
+def _gallery(name: str, title: str, said: str, rows: Iterable[int], results: Results, album: Album) -> Html:
     cards = [row_card(int(row), results, album) for row in rows]
     return tag("section", tag("h2", title), tag("p", said, class_="soft"), tag("div", *cards, class_="gallery"), id=name)

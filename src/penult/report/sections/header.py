@@ -10,7 +10,7 @@ from typing import Any
 
 from penult.evaluate import verdict
 from penult.report.album import Album
-from penult.report.html import Html, join, tag
+from penult.report.html import Html, join, prose, tag
 from penult.report.numbers import between, count, digits, percent
 from penult.report.reading import Results
 
@@ -33,7 +33,7 @@ def _said(sentence: str) -> list[Html]:
     """Return the sentence with its number large, where it begins with one: that is what the eye looks for."""
     number, sign, rest = sentence.partition(" % right")
     text = sentence[:1].upper() + sentence[1:]
-    return [tag("strong", f"{number} %"), join(f" right{rest}")] if sign else [join(text)]
+    return [tag("strong", prose(f"{number} %")), prose(f" right{rest}")] if sign else [prose(text)]
 
 
 def _about(results: Results, album: Album) -> str:

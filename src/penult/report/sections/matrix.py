@@ -13,9 +13,11 @@ from penult.report.html import Html, join, tag
 from penult.report.numbers import percent
 from penult.report.reading import Results
 
+FEW, WORDY = 3, 6  # classes up to which cells are large, and have their share
 TABLE = 24  # classes up to which there is a table; above, the pairs that are confused most
 PAIRS = 30
 SHADES = 10
+TERMS = "Recall: how many of the photos with this label were given it. Precision: how many of those given it have the label."
 
 
 def section(results: Results, album: Album) -> Html | None:
@@ -35,7 +37,7 @@ def _table(classes: Sequence[str], table: Sequence[Sequence[int]]) -> Html:
         tag("tr", tag("th", classes[i], scope="row"), *(_cell(classes, i, j, row) for j in range(len(classes))))
         for i, row in enumerate(table)
     ]
-    look = "matrix" if len(classes) <= 6 else "matrix many"
+    look = "matrix few" if len(classes) <= FEW else "matrix" if len(classes) <= WORDY else "matrix many"
     return tag("div", tag("table", tag("thead", head), tag("tbody", *rows), class_=look), class_="scroll", tabindex=0)
 
 
@@ -48,7 +50,7 @@ def _cell(classes: Sequence[str], i: int, j: int, row: Sequence[int]) -> Html:
     if not number:
         return tag("td", tag("span", 0, class_="none"), class_=look)
     said = f"{number:,} of label {classes[i]}, given {classes[j]}: show the photos"
-    shown = join(f"{number:,}", tag("small", percent(share)) if len(classes) <= 6 else None)
+    shown = join(f"{number:,}", tag("small", percent(share)) if len(classes) <= WORDY else None)
     return tag("td", tag("button", shown, type="button", data_cell=f"{i},{j}", aria_label=said), class_=look)
 
 
@@ -79,7 +81,7 @@ def _dialog() -> Html:
 def classes(results: Results, album: Album) -> Html | None:
     """Return the table of classes."""
     found: Sequence[Mapping[str, Any]] = results.metrics["scores"]["per_class"]
-    names = ("class", "found (recall)", "right when said (precision)", "F1", "photos")
+    names = ("class", "recall", "precision", "F1", "photos")
     head = tag("tr", *(tag("th", name, scope="col") for name in names))
     rows = [
         tag(
@@ -91,11 +93,25 @@ def classes(results: Results, album: Album) -> Html | None:
         for one in found
     ]
     table = tag("table", tag("thead", head), tag("tbody", *rows), class_="plain numbers")
-    return tag("section", tag("h2", "Class by class"), tag("div", table, class_="scroll", tabindex=0), id="classes")
+    return tag(
+        "section",
+        tag("h2", "Class by class"),
+        tag("p", TERMS, class_="soft"),
+        tag("div", table, class_="scroll", tabindex=0),
+        id="classes",
+    )
 
 
 def _bar(share: float | None) -> Html | None:
     if share is None:
         return None
     full = tag("rect", width=round(100 * share, 1), height=4, class_="mass")
-    return tag("svg", tag("rect", width=100, height=4, class_="rest"), full, viewBox="0 0 100 4", class_="bar", aria_hidden="true")
+    return tag(
+        "svg",
+        tag("rect", width=100, height=4, class_="rest"),
+        full,
+        viewBox="0 0 100 4",
+        preserveAspectRatio="none",
+        class_="bar",
+        aria_hidden="true",
+    )

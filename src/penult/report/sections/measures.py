@@ -5,11 +5,12 @@ In: `Results`. Out: markup. It must not know how anything was measured.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from penult.report import charts
 from penult.report.album import Album
-from penult.report.html import Html, join, tag
+from penult.report.html import Html, join, prose, tag
 from penult.report.numbers import between, digits, percent
 from penult.report.reading import Results
 from penult.report.sections.todo import gain
@@ -43,7 +44,13 @@ def section(results: Results, album: Album) -> Html | None:
 def _chart(name: str, title: str, said: str, picture: Html | None) -> Html | None:
     if picture is None:
         return None
-    return tag("figure", tag("h3", title), picture, tag("figcaption", said), id=name)
+    return tag(
+        "figure",
+        tag("h3", title),
+        picture,
+        tag("figcaption", prose(said) if isinstance(said, str) and not isinstance(said, Html) else said),
+        id=name,
+    )
 
 
 def compared(results: Results, album: Album) -> Html | None:
@@ -63,12 +70,14 @@ def compared(results: Results, album: Album) -> Html | None:
         for row, strip in strips
     ]
     names: Sequence[str] = ("", "", "log loss", "accuracy")
-    head = tag("tr", *(tag("th", name, scope="col") if name else tag("td", class_="strip" if i else None) for i, name in enumerate(names)))
+    head = tag(
+        "tr",
+        *(tag("th", name, scope="col") if name else tag("td", class_="strip" if i else None) for i, name in enumerate(names)),
+    )
     table = tag("table", tag("thead", head), tag("tbody", *rows), class_="plain numbers compared")
     said = "All on the same folds; the best log loss first. Bars are 95 % intervals."
     return tag("section", tag("h2", "Heads and backbones compared"), tag("p", said, class_="soft"), table, id="compared")
 
 
-def _score(row: dict[str, float] | object) -> dict[str, float | None]:
-    assert isinstance(row, dict)
+def _score(row: Mapping[str, Any]) -> dict[str, float | None]:
     return {"low": row["log_loss_low"], "high": row["log_loss_high"]}

@@ -24,7 +24,9 @@ def section(results: Results, album: Album) -> Html | None:
         return None
     n = len(results.rows.files)
     suspects = int(choosing.suspects(results).sum())
-    title = f"Map of {count(n, 'photo')}, {int(results.rows.wrong.sum())} of them judged wrong, {suspects} with findings. {KEYS}"
+    title = (
+        f"Map of {count(n, 'photo')}, {int(results.rows.wrong.sum())} of them judged wrong, {suspects} with findings. {KEYS}"
+    )
     canvas = tag("canvas", id="map-canvas", tabindex=0, role="application", aria_label=title, aria_describedby="map-panel")
     tools = [
         _tool("zoom-in", "+", "nearer"),
@@ -41,11 +43,19 @@ def section(results: Results, album: Album) -> Html | None:
         tag("textarea", id="map-files", readonly=True, rows=6, aria_label="Files in the selection", spellcheck="false"),
         id="map-chosen", hidden=True,
     )  # fmt: skip
-    panel = tag("div", tag("p", "Point at a dot to see its photo and its neighbours.", class_="soft"), id="map-panel", aria_live="polite")
+    panel = tag(
+        "div",
+        tag("p", "Point at a dot to see its photo and its neighbours.", class_="soft"),
+        id="map-panel",
+        aria_live="polite",
+    )
     legend = tag("div", id="map-legend", role="group", aria_label="Classes shown")
     plot = tag("div", canvas, tag("div", *tools, class_="tools"), class_="plot")
     script = tag("div", legend, tag("div", plot, panel, class_="mapped"), chosen, class_="script", id="map-all")
-    none = tag("noscript", tag("p", "The map is drawn by a script, which this reader does not run; ", tag("code", "map.csv"), " has it."))
+    none = tag(
+        "noscript",
+        tag("p", "The map is drawn by a script, which this reader does not run; ", tag("code", "map.csv"), " has it."),
+    )
     return tag("section", tag("h2", "Map of the photos"), tag("p", SAID, class_="soft"), join(script, none), id="map")
 
 

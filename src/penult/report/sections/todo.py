@@ -5,12 +5,13 @@ In: `Results`, `Album`. Out: markup. It must not know how a problem is found.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from penult.report import choosing
 from penult.report.album import Album
 from penult.report.cards import finding_card
-from penult.report.html import Html, join, tag
+from penult.report.html import Html, join, prose, tag
 from penult.report.numbers import count, digits, percent
 from penult.report.reading import Finding, Results
 
@@ -65,19 +66,18 @@ def _more_photos(results: Results) -> Html | None:
         return None
     said = gain(twice)
     title = "More photos would help" if twice["clear"] else "More photos: it cannot be told whether they would help"
-    return tag("li", tag("h3", title), tag("p", said, " ", tag("a", "Learning curve", href="#learning")))
+    return tag("li", tag("h3", title), tag("p", prose(said), " ", tag("a", "Learning curve", href="#learning")))
 
 
-def gain(twice: dict[str, object]) -> str:
+def gain(twice: Mapping[str, Any]) -> str:
     """Return the sentence on twice the photos, with its interval."""
     loss, now = twice["log_loss"], twice["log_loss_now"]
-    assert isinstance(loss, dict) and isinstance(now, float)
     text = (
         f"Twice the photos would gain about {percent(1 - loss['value'] / now, 0)} of the log loss: from {digits(now)} to "
         f"{digits(loss['value'])} (95 % interval {digits(loss['low'])} to {digits(loss['high'])})"
     )
     right, right_now = twice["accuracy"], twice["accuracy_now"]
-    if isinstance(right, dict) and right["value"] is not None and isinstance(right_now, float):
+    if right["value"] is not None and right_now is not None:
         text += (
             f", and {100 * (right['value'] - right_now):.1f} points of accuracy: from {percent(right_now)} to "
             f"{percent(right['value'])} ({percent(right['low'])} to {percent(right['high'])})"
@@ -88,15 +88,14 @@ def gain(twice: dict[str, object]) -> str:
 def _look(results: Results) -> Html | None:
     """Return what looking at the least sure photos would buy."""
     found = results.metrics.get("review")
-    if not found or not found.get("share"):
+    if not found or found["accuracy_kept"] is None or found["accuracy_kept"] <= found["accuracy_all"]:
         return None
-    said = (
-        f"Looking at the {percent(found['share'])} that it is least sure of leaves the rest {percent(found['accuracy_kept'])} "
-        f"right, instead of {percent(found['accuracy_all'])}."
-    )
     level = f"{found['level']:g}"
+    handed, kept, every = (percent(found[key]) for key in ("share", "accuracy_kept", "accuracy_all"))
+    doubtful = f"those that it is less than {percent(found['level'], 0)} sure of, or that are unlike all others"
+    said = f"A person looks at {handed} of the photos: {doubtful}. Of the rest {kept} are right, of all {every}."
     more = join("For new photos: ", tag("code", f"penult predict MODEL PHOTOS --review {level}"), ".")
-    return tag("li", tag("h3", "Let a person look at the doubtful ones"), tag("p", said, " ", more))
+    return tag("li", tag("h3", "Let a person look at the doubtful ones"), tag("p", prose(said), " ", more))
 
 
 def number_of(findings: Sequence[Finding]) -> str:

@@ -1,0 +1,288 @@
+"""The page of a run as text: complete, self-contained, in its order, and deaf to whatever a file is called."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from penult import report
+from penult.cli import main
+from penult.errors import DamagedFile, InputError
+from penult.report.html import Html, data, tag
+from penult.report.numbers import percent
+from penult.train import Options, Run, train, train_features
+
+Photos = Callable[..., Path]
+HOSTILE = '<img src=x onerror=document.title="owned">.png'
+FINDINGS = ("kind", "file", "related", "score", "reason", "suggestion")
+
+
+def quick(tmp_path: Path, **changes: object) -> Options:
+    return Options(**{"out": str(tmp_path / "run"), "backbones": ("colour_histogram",), **changes})
+
+
+@pytest.fixture
+def run(photos: Photos, tmp_path: Path) -> Run:
+    """A run with two photos in the wrong folder, so that there are mistakes."""
+    folder = photos("train", warm=24, cold=20)
+    for kind, other in (("warm", "cold"), ("cold", "warm")):
+        (folder / kind / f"{kind}.3.png").rename(folder / other / f"moved {kind}.png")
+    return train(str(folder), str(photos("test", first=50, any=3)), quick(tmp_path))
+
+
+def read(run: Run) -> str:
+    return (run.folder / report.PAGE).read_text(encoding="utf-8")
+
+
+class Outline(HTMLParser):
+    """Collects what matters of a page: elements, text, ids."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text, self._inside = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._inside.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._inside and self._inside.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if not {"script", "style"} & set(self._inside):
+            self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+def findings(run: Run, *rows: tuple[str, ...]) -> None:
+    with (run.folder / "findings.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        csv.writer(file).writerows([FINDINGS, *rows])
+
+
+def test_the_parts_stand_in_the_order_in_which_they_are_read(run: Run) -> None:
+    findings(run, ("label", "cold/moved warm.png", "", "0.99", "given warm at 99 %", "look at it, then move it"))
+    report.again(run.folder)
+    outline = Outline(read(run))
+    ids = [attrs["id"] for name, attrs in outline.elements if name == "section"]
+    order = ["next", "confusion", "mistakes", "unsure", "classes", "trust", "compared", "map", "audit", "facts"]
+    assert ids == order
+    charts = [attrs["id"] for name, attrs in outline.elements if name == "figure" and "id" in attrs]
+    assert charts[:2] == ["reliability", "learning"] and {"path", "dense-accuracy", "dense-loss"} <= set(charts)
+
+
+def test_the_page_says_what_the_numbers_say(run: Run) -> None:
+    words = Outline(read(run)).words
+    right = run.metrics["scores"]["scores"]["accuracy"]["value"]
+    assert percent(right).replace(" ", "\N{NO-BREAK SPACE}") in read(run).replace("&nbsp;", "\N{NO-BREAK SPACE}")
+    assert "labelled cold , given warm" in words
+    assert "2 photos judged wrong" in words
+    for fact in (run.metrics["versions"]["numpy"], run.metrics["sources"]["train"], "AUC", "logistic on colour_histogram"):
+        assert fact in words
+
+
+def test_nothing_is_loaded_and_only_the_pages_own_script_may_run(run: Run) -> None:
+    page = read(run)
+    outline = Outline(page)
+    policy = next(a["content"] for name, a in outline.elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None and policy.startswith("default-src 'none';") and "unsafe" not in policy
+    script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
+    for kind, found in (("script-src", script), ("style-src", style)):
+        assert found is not None
+        digest = base64.b64encode(hashlib.sha256(found[1].encode()).digest()).decode()
+        assert f"{kind} 'sha256-{digest}'" in policy
+    for name, attrs in outline.elements:
+        assert not {key for key in attrs if key.startswith("on") or key == "style"}, name
+        for key in ("src", "href"):
+            assert (attrs.get(key) or "#").startswith(("#", "data:image/webp;base64,")), attrs
+    assert len(re.findall(r"<script[ >]", page)) == 2
+
+
+def test_a_hostile_name_is_shown_and_stays_text_everywhere(photos: Photos, tmp_path: Path) -> None:
+    folder = photos("train", warm=9, cold=9)
+    odd = ("</script><script>document.title='owned'<!--.png".replace("/", "∕"), HOSTILE, "line\nbreak & \"quote' .png")
+    for i, name in enumerate(odd):
+        shutil.copy(folder / "warm" / f"warm.{i}.png", folder / "cold" / name)
+    bytes_ = bytes(folder / "cold") + b"/\xff\xfe.png"
+    shutil.copy(folder / "warm" / "warm.5.png", bytes_)
+    (folder / "warm").rename(folder / "<b>warm&amp;")
+    run = train(str(folder), None, quick(tmp_path))
+    findings(run, ("label", f"cold/{HOSTILE}", "", "", f"because of {HOSTILE}", "<script>alert(1)</script>"))
+    report.again(run.folder)
+    page = read(run)
+    outline = Outline(page)
+    names = {name for name, _ in outline.elements}
+    assert {"main", "dialog"} <= names and not any("onerror" in attrs for _, attrs in outline.elements)
+    assert len(re.findall(r"<script[ >]", page)) == 2
+    assert "<b>warm&amp;" in outline.words
+    assert HOSTILE in outline.words
+    assert r"line\nbreak" in outline.words and r"\xff\xfe.png" in outline.words
+    block = re.search(r'<script type="application/json" id="photos">(.*?)</script>', page, re.DOTALL)
+    assert block is not None and "<" not in block[1]
+    assert f"cold/{HOSTILE}" in json.loads(block[1])["files"]
+
+
+def test_the_data_of_the_page_fit_the_tables(run: Run) -> None:
+    block = re.search(r'<script type="application/json" id="photos">(.*?)</script>', read(run), re.DOTALL)
+    assert block is not None
+    told = json.loads(block[1])
+    with (run.folder / "oof.csv").open(newline="") as file:
+        oof = list(csv.DictReader(file))
+    assert told["files"] == [row["file"] for row in oof]
+    assert [told["classes"][i] for i in told["label"]] == [row["label"] for row in oof]
+    given = ["warm" if float(row["warm"]) > 0.5 else "cold" for row in oof]
+    assert [told["classes"][i] for i in told["given"]] == given
+    assert len(told["small"]) == len(oof) == len(told["x"]) == len(told["near"])
+    assert all(0 <= value <= 9999 for value in [*told["x"], *told["y"]])
+
+
+def test_small_pictures_are_of_their_own_photos_and_upright(photos: Photos, tmp_path: Path) -> None:
+    folder = photos("train", warm=6, cold=6)
+    upright = np.zeros((60, 40, 3), np.uint8)
+    upright[:30] = 255  # white above, black below
+    turned = Image.fromarray(np.rot90(upright).copy())
+    exif = Image.Exif()
+    exif[274] = 6  # to be turned clockwise
+    turned.save(folder / "warm" / "turned.png", exif=exif)
+    run = train(str(folder), None, quick(tmp_path))
+    block = re.search(r'<script type="application/json" id="photos">(.*?)</script>', read(run), re.DOTALL)
+    assert block is not None
+    told = json.loads(block[1])
+    row = told["files"].index("warm/turned.png")
+    with Image.open(__import__("io").BytesIO(base64.b64decode(told["small"][str(row)]))) as small:
+        pixels = np.asarray(small.convert("L"), float)
+    assert pixels[: len(pixels) // 3].mean() > 200 and pixels[-len(pixels) // 3 :].mean() < 50
+
+
+def test_photos_that_moved_have_placeholders_and_a_note_and_are_found_again(run: Run, tmp_path: Path) -> None:
+    folder = Path(run.metrics["sources"]["train"])
+    folder.rename(tmp_path / "elsewhere")
+    path, gone = report.again(run.folder)
+    assert gone == 44
+    words = Outline(path.read_text()).words
+    assert "not there any more" in words and "44 of the photos that this page wanted to show could not be read" in words
+    path, gone = report.again(run.folder, str(tmp_path / "elsewhere"))
+    assert gone == 0
+    assert "not there any more" not in path.read_text()
+
+
+def test_made_again_the_page_is_the_same_and_the_run_stays_whole(run: Run) -> None:
+    (run.folder / report.PAGE).write_text("damaged")
+    report.again(run.folder)
+    first = read(run)
+    report.again(run.folder)
+    assert read(run) == first
+    metrics = json.loads((run.folder / "metrics.json").read_text())
+    assert metrics["files"][report.PAGE] == hashlib.sha256(first.encode()).hexdigest()
+    assert metrics["status"] == "done"
+
+
+def test_findings_are_ranked_and_every_one_is_listed(run: Run) -> None:
+    findings(
+        run,
+        ("blurred", "warm/warm.1.png", "", "0.1", "hardly an edge", "take it again"),
+        *[("label", f"warm/warm.{i}.png", "", "0.9", f"reason {i}", "move it") for i in (4, 5, 6, 7, 8, 9, 10)],
+        ("leak", "any/any.50.png", "cold/cold.1.png", "1", "the same file", "take it out of the test"),
+        ("strange_thing", "warm/warm.2.png", "", "", "who knows", "look"),
+    )
+    report.again(run.folder)
+    words = Outline(read(run)).words
+    wanted = ["1 test photo is also among", "7 labels look wrong", "1 photo is blurred", "1 finding: strange thing"]
+    places = [words.index(text) for text in wanted]
+    assert places == sorted(places)
+    assert "1 more below" in words
+    assert all(f"reason {i}" in words for i in range(4, 11))
+
+
+def test_a_run_without_photos_has_a_page_without_pictures(run: Run, tmp_path: Path) -> None:
+    again = train_features([str(run.folder / "data_colour_histogram.h5")], quick(tmp_path, out=str(tmp_path / "rows")))
+    page = read(again)
+    assert "data:image" not in page.replace("img-src data:", "").replace('"prefix":"data:image', "")
+    assert 'id="map"' in page and "not there any more" not in page
+
+
+def test_what_a_run_does_not_have_is_left_out(run: Run) -> None:
+    metrics = json.loads((run.folder / "metrics.json").read_text())
+    for name in ("learning_curve", "sources", "when", "machine", "folder", "head_path", "review", "audit"):
+        metrics.pop(name, None)
+    (run.folder / "metrics.json").write_text(json.dumps(metrics))
+    for name in ("map.csv", "history.csv", "findings.csv"):
+        (run.folder / name).unlink(missing_ok=True)
+    report.again(run.folder)
+    ids = [attrs.get("id") for _, attrs in Outline(read(run)).elements]
+    assert {"confusion", "mistakes", "facts", "reliability"} <= set(ids)
+    assert not {"map", "learning", "path", "dense-loss", "review"} & set(ids)
+
+
+def test_what_a_persons_look_buys_is_said_and_drawn(run: Run) -> None:
+    curve = [[1.0, 0.95], [0.9, 0.98], [0.5, 1.0]]
+    review = {"level": 0.9, "share": 0.125, "accuracy_kept": 0.985, "accuracy_all": 0.95, "curve": curve}
+    metrics = json.loads((run.folder / "metrics.json").read_text()) | {"review": review}
+    (run.folder / "metrics.json").write_text(json.dumps(metrics))
+    report.again(run.folder)
+    words = Outline(read(run)).words.replace("\N{NO-BREAK SPACE}", " ")
+    assert "A person looks at 12.5 % of the photos" in words and "Of the rest 98.5 % are right, of all 95.0 %." in words
+    assert 'id="review"' in read(run)
+
+
+def test_of_many_classes_the_pairs_that_are_confused_most_are_listed(run: Run) -> None:
+    from penult.report.sections import matrix
+
+    def cells(k: int) -> tuple[str, list[str]]:
+        metrics = {"scores": {"confusion": [[9 if i == j else int(i == 2 and j == 1) for j in range(k)] for i in range(k)]}}
+        results = SimpleNamespace(classes=tuple(f"c{i}" for i in range(k)), metrics=metrics)
+        shown = str(matrix.section(results, None))  # type: ignore[arg-type]
+        return shown, re.findall(r'data-cell="([^"]+)"', shown)
+
+    assert cells(10)[1] == [f"{i},{i}" for i in range(2)] + ["2,1"] + [f"{i},{i}" for i in range(2, 10)]
+    assert cells(100)[1] == ["2,1"]
+
+
+def test_a_photo_is_its_own_text_in_markup_unless_it_is_markup() -> None:
+    assert tag("p", "<b>", Html("<i></i>"), None, title='"&') == '<p title="&quot;&amp;">&lt;b&gt;<i></i></p>'
+    assert (
+        data("x", {"a": "</script>&"})
+        == '<script type="application/json" id="x">{"a":"\\u003c/script\\u003e\\u0026"}</script>'
+    )
+
+
+def test_per_cent_never_round_up_to_all_or_down_to_none() -> None:
+    assert [percent(v) for v in (1.0, 0.9999, 0.0, 0.5, None)] == ["100 %", "99.9 %", "0 %", "50.0 %", "–"]
+
+
+def test_the_command_says_where_the_page_is(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(run.folder), "-q"]) == 0
+    assert str(run.folder / "report.html") in capsys.readouterr().out
+    assert main(["report", str(run.folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"report": str(run.folder / "report.html"), "photos_gone": 0}
+
+
+def test_what_is_no_run_or_damaged_is_said_in_one_line(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match="give the folder that `penult train --out` made"):
+        report.again(tmp_path)
+    (run.folder / "map.csv").write_text("file,label,x,y,near\nwarm/warm.1.png,warm,here,0.1,2\n")
+    assert main(["report", str(run.folder)]) == 1
+    assert "is not as penult writes it" in capsys.readouterr().err
+    with pytest.raises(DamagedFile):
+        report.again(run.folder)
+    (run.folder / "metrics.json").write_text('{"penult_run": 1, "status": "running"}')
+    with pytest.raises(InputError, match="was not finished"):
+        report.again(run.folder)
