@@ -11,6 +11,7 @@ from penult.pixels.preparing import prepare_all
 from penult.pixels.recipe import Failure, Recipe
 from penult.pixels.resizing import prepare
 from penult.pixels.road import Prepared
+from penult.pixels.showing import photo, png, shrink, view
 
 __all__ = [
     "MAX_BYTES",
@@ -21,7 +22,11 @@ __all__ = [
     "Prepared",
     "Recipe",
     "decode",
+    "photo",
+    "png",
     "prepare",
     "prepare_all",
     "road_version",
+    "shrink",
+    "view",
 ]
