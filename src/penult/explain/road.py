@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from penult import engines
 from penult.errors import InputError
 from penult.explain.exact import Exact
 from penult.explain.explanation import Explanation
@@ -81,6 +82,7 @@ def _each(
     about: Subject, wanted: list[tuple[Any, str, int | None]], method: Method, side: int, say: Say
 ) -> Iterator[Explanation | Unreadable]:
     with (Exact if method == "cam" else Occlusion)(about) as explainer:
+        _check(about, explainer)
         for start in range(0, len(wanted), CHUNK):
             chunk = wanted[start : start + CHUNK]
             found = [see(start + i, source, about.backbones, side) for i, (source, _, _) in enumerate(chunk)]
@@ -93,6 +95,15 @@ def _each(
                 else:
                     yield _explanation(about, one, next(answers), name, method)
                 say("explaining", start + i + 1, len(wanted))
+
+
+def _check(about: Subject, explainer: Exact | Occlusion) -> None:
+    """Run the samples that came with the model on this road, and compare; raises as `Predictor.compare` does."""
+    if about.predictor is None or not (pictures := about.predictor.unchecked()):
+        return
+    seen = [one for i, picture in enumerate(pictures) if isinstance(one := see(i, picture, about.backbones, 1), Seen)]
+    engine = engines.engine_of(about.backbones, about.device)
+    about.predictor.compare(about.proba(explainer.rows(seen)), engine, about.precision)
 
 
 def _explanation(about: Subject, seen: Seen, answer: Answer, name: str, method: Method) -> Explanation:
