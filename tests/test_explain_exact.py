@@ -111,7 +111,9 @@ def test_a_mean_lies_everywhere_and_a_maximum_where_it_is() -> None:
         (200, 120, 90, 50, {"fit": "crop", "crop": 0.8}),
     ],
 )
-def test_the_heat_lies_on_what_the_network_sees(height: int, width: int, top: int, left: int, recipe: dict[str, object]) -> None:
+def test_the_heat_lies_on_what_the_network_sees(
+    height: int, width: int, top: int, left: int, recipe: dict[str, object]
+) -> None:
     """A network whose first map is the red of each pixel, a class for which red speaks: the heat lies on the red square."""
     photo = square(height, width, top, left, 24)
     network = tiny().with_recipe(**recipe)
