@@ -154,8 +154,11 @@ class Predictor:
         samples = self.bundle.selftest
         return [] if self._checked or not samples or not self.bundle.backbones else list(samples["images"])
 
-    def compare(self, proba: NDArray[np.float64], engine: str, precision: str) -> None:
-        """Hold the probabilities (m, k) that the samples have here against those at training. Raises `DamagedFile`."""
+    def compare(self, proba: NDArray[np.float64], engine: str, precision: str, rounding: float = SAME) -> None:
+        """Hold the probabilities (m, k) that the samples have here against those at training. Raises `DamagedFile`.
+
+        `rounding`: how far off they may be on the machine of training.
+        """
         self._checked = True
         off = float(np.abs(proba - self.bundle.selftest["proba"]).max())
         here, there = f"{engine}, {precision}", f"{self.bundle.engine}, {self.bundle.precision}"
@@ -163,7 +166,7 @@ class Predictor:
         same = precision == self.bundle.precision == "f32" or (here == there and engine != "torch")
         say = log.info if here == there else log.warning
         say("self-test (%s; trained with %s): probabilities within %.2g of those at training", here, there, off)
-        if off > (SAME if same else NEAR):
+        if off > (rounding if same else NEAR):
             raise DamagedFile(
                 f"the model's own samples give other answers on this machine than where it was trained (off by {off:.2g} "
                 f"with {here}; it was trained with {there}); {_cure(self.bundle)}train again here."

@@ -19,6 +19,7 @@ from penult.explain.occlusion import Occlusion
 from penult.explain.seeing import Answer, Seen, see
 from penult.explain.subject import Method, Subject, subject
 from penult.pixels import Failure
+from penult.predict import NEAR, SAME
 from penult.progress import Say, quiet
 
 CHUNK = 8  # photos whose maps are in memory at a time
@@ -103,7 +104,9 @@ def _check(about: Subject, explainer: Exact | Occlusion) -> None:
         return
     seen = [one for i, picture in enumerate(pictures) if isinstance(one := see(i, picture, about.backbones, 1), Seen)]
     engine = engines.engine_of(about.backbones, about.device)
-    about.predictor.compare(about.proba(explainer.rows(seen)), engine, about.precision)
+    # Features that are pooled here, from maps and in double precision, are to the digit those of the graph in f32 only.
+    rounding = NEAR if isinstance(explainer, Exact) and about.precision != "f32" else SAME
+    about.predictor.compare(about.proba(explainer.rows(seen)), engine, about.precision, rounding)
 
 
 def _explanation(about: Subject, seen: Seen, answer: Answer, name: str, method: Method) -> Explanation:
