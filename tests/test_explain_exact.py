@@ -184,6 +184,7 @@ def test_a_photo_can_be_any_source_and_its_heat_is_bounded(tmp_path: Path) -> No
     path, array, picture = explain(found, [str(tmp_path / "a.png"), pixels, Image.fromarray(pixels)], "b")
     np.testing.assert_array_equal(path.heat, array.heat)
     np.testing.assert_array_equal(path.heat, picture.heat)
+    assert [e.file for e in (path, array, picture)] == [str(tmp_path / "a.png"), "image number 1", "image number 2"]
     small = explain(found, [pixels], "b", side=50)[0]
     assert small.heat.shape == small.photo.shape[:2] == (50, 50)
     assert small.heat.sum() == pytest.approx(float(path.heat.sum()), rel=1e-4)

@@ -5,6 +5,7 @@ In: a model, paths (or arrays), a class, a method. Out: explanations in order. I
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,8 +51,8 @@ def explain(
     `model` is a `Bundle`, a `Predictor` (what `penult.load` returns) or a fitted `TransferClassifier`. `label`: the class to
     explain, one for all photos or one each; None takes each photo's likeliest class. `method`: "cam" (Zhou et al. 2016, exact;
     for linear heads on networks with maps), "occlusion" (Zeiler & Fergus 2014; for all), "auto" the first of them that can be.
-    `ids` name the photos, `side` bounds the longer side of `heat` and `photo` in pixels. Raises `UnknownName` for a class or
-    method, `InputError` for a model that cannot be explained (so).
+    `ids` name the photos (default: their paths), `side` bounds the longer side of `heat` and `photo` in pixels. Raises
+    `UnknownName` for a class or method, `InputError` for a model that cannot be explained (so).
     """
     found = each(model, sources, label, method, ids=ids, side=side, say=say)
     return tuple(one for one in found if isinstance(one, Explanation))
@@ -69,7 +70,7 @@ def each(
 ) -> Iterator[Explanation | Unreadable]:
     """Yield what `explain` returns one by one, and `Unreadable` for a photo that cannot be seen; raises at once as it does."""
     about = subject(model)
-    names = [str(s) for s in sources] if ids is None else list(ids)
+    names = [_name(i, source) for i, source in enumerate(sources)] if ids is None else list(ids)
     labels = [label] * len(sources) if label is None or isinstance(label, str) else list(label)
     if not len(names) == len(labels) == len(sources):
         raise InputError(f"{len(sources)} photos, but {len(names)} names and {len(labels)} classes; give one of each a photo.")
@@ -77,6 +78,11 @@ def each(
         raise InputError(f"a side of {side} pixels cannot be; give 1 or more.")
     places = [about.place(one) for one in labels]
     return _each(about, list(zip(sources, names, places, strict=True)), about.method(method), side, say)
+
+
+def _name(index: int, source: Any) -> str:
+    """Return a path as it is; pixels have no name, and get their place."""
+    return str(source) if isinstance(source, str | os.PathLike) else f"image number {index}"
 
 
 def _each(
