@@ -36,6 +36,7 @@ def build() -> argparse.ArgumentParser:
     _embed(commands)
     _compare(commands)
     _report(commands)
+    _explain(commands)
     _backbones(commands)
     _demo(commands)
     return parser
@@ -139,7 +140,8 @@ def _predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "Without --csv and --json one line an image: class, confidence, file. An unreadable image gets the class prior.",
     )
     p.add_argument("model", metavar="MODEL", help="model.penult, or the run folder it is in")
-    p.add_argument("images", nargs="*", metavar="IMAGES", help="images, or folders of them")
+    images = p.add_argument("images", nargs="+", default=[], metavar="IMAGES", help="images, or folders of them")
+    images.required = False  # with "*" Python 3.11 takes none of them where an option stands before the first
     p.add_argument("--csv", metavar="FILE", help="write file,label,confidence and one column a class")
     p.add_argument("--features", nargs="+", metavar="H5", help="predict from feature files instead of images")
     _computing(p)
@@ -204,6 +206,25 @@ def _report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
 
 
+def _explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = _command(
+        commands,
+        "explain",
+        "show where a model looked: heat over each photo, for and against a class",
+        "A PNG a photo, with a scale and a caption. cam, the class activation map, is exact: what it shows adds up to the\n"
+        "logit; it needs a linear head (logistic, lda, centroid, dense, linear svm) on networks with maps. occlusion covers\n"
+        "the photo bit by bit, works for all, and takes some eighty times as long. auto takes cam where it can be had.",
+    )
+    p.add_argument("model", metavar="MODEL", help="model.penult, or the run folder it is in")
+    p.add_argument("images", nargs="+", metavar="IMAGE", help="images, or folders of them")
+    p.add_argument(
+        "--class", dest="label", metavar="NAME", help="the class to explain (default: each photo's most probable one)"
+    )
+    p.add_argument("--out", default="penult-explain", metavar="DIR", help="where the pictures go (default: penult-explain)")
+    p.add_argument("--method", default="auto", choices=("auto", "cam", "occlusion"), help="(default: auto)")
+    _computing(p)
+
+
 def _backbones(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     p = _command(
         commands,
@@ -220,9 +241,7 @@ def _backbones(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="print how a network sees, as the .recipe.json of an ONNX file (it is fetched and converted first)",
     )
     p.add_argument("--cache", metavar="DIR", help="cache folder (default: the user's)")
-    p.add_argument(
-        "--precision", default="auto", choices=("auto", "f32", "bf16", "int8"), help="of the images/s (default: auto)"
-    )
+    p.add_argument("--precision", default="auto", choices=("auto", "f32", "bf16"), help="of the images/s (default: auto)")
     p.add_argument("--json", action="store_true", help="JSON on standard output instead of text")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
 

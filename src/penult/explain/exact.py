@@ -52,19 +52,27 @@ class Exact:
 
     def __call__(self, photos: Sequence[Seen], labels: Sequence[int | None]) -> list[Answer]:
         """Return the answer for each photo, about the class asked for or the likeliest one."""
+        return [self._explain(seen, maps, label) for seen, maps, label in zip(photos, self._maps(photos), labels, strict=True)]
+
+    def rows(self, photos: Sequence[Seen]) -> Array:
+        """Return the features of photos, (n, d)."""
+        return np.stack([self._row(maps) for maps in self._maps(photos)])
+
+    def _maps(self, photos: Sequence[Seen]) -> list[list[Array]]:
+        """Return the maps of each photo, one (c, h, w) for each network."""
         stacks = [np.stack([seen.pixels[i] for seen in photos]) for i in range(len(self._engines))]
         maps = [engine(stack) for engine, stack in zip(self._engines, stacks, strict=True)]  # each (n, c, h, w)
-        return [
-            self._explain(seen, [m[row].astype(np.float64) for m in maps], label)
-            for row, (seen, label) in enumerate(zip(photos, labels, strict=True))
-        ]
+        return [[m[row].astype(np.float64) for m in maps] for row in range(len(photos))]
+
+    def _row(self, maps: Sequence[Array]) -> Array:
+        return np.concatenate([pooled(m, b.pooling) for m, b in zip(maps, self.subject.backbones, strict=True)])  # (d,)
 
     def _explain(self, seen: Seen, maps: Sequence[Array], wanted: int | None) -> Answer:
         """Return what `maps`, one (c, h, w) for each network, say of one photo."""
         subject = self.subject
         if subject.state is None:
             raise InputError("a foreign estimator has no weights to explain; use the method occlusion.")
-        row = np.concatenate([pooled(m, b.pooling) for m, b in zip(maps, subject.backbones, strict=True)])  # (d,)
+        row = self._row(maps)  # (d,)
         proba = subject.proba(row[None])[0]  # (k,)
         label = int(proba.argmax()) if wanted is None else wanted
         found = weights_of(subject.state, row)

@@ -3,8 +3,9 @@
 In: photos. Out: an `Answer` each. It works for any head and any network; what it gives does not add up to anything.
 
 A patch is as wide as two cells of a grid of 8 on the shorter side of what the networks see, and moves by one cell; each cell
-is covered by four patches and gets the mean of what they took away. A patch is filled with the mean colour of what the network
-sees: a plain area that is neither darker nor brighter than the photo.
+is covered by four patches and gets the mean of what they took away. A patch shows what the network sees with all its pixels
+in disorder: the photo's own colours, and none of its shapes. (On cats and dogs a patch in the mean colour, or a blurred one,
+was itself a reason for one of the classes: the logit of a cat rose when its face was covered.)
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from penult.pixels.showing import Box
 CELLS = 8  # on the shorter side
 MOST = 24  # on the longer one
 Array = NDArray[np.float64]
+Pixels = NDArray[np.uint8]  # (s, s, 3)
 
 
 class Occlusion:
@@ -39,6 +41,10 @@ class Occlusion:
     def __exit__(self, *error: object) -> None:
         self._engines.close()
 
+    def rows(self, photos: Sequence[Seen]) -> NDArray[np.float32]:
+        """Return the features of photos as they are, (n, d)."""
+        return np.concatenate([self._rows(seen, ()) for seen in photos])
+
     def __call__(self, photos: Sequence[Seen], labels: Sequence[int | None]) -> list[Answer]:
         """Return the answer for each photo, about the class asked for or the likeliest one."""
         return [self._explain(seen, label) for seen, label in zip(photos, labels, strict=True)]
@@ -48,7 +54,7 @@ class Occlusion:
         area = seen.area
         rows, columns = cells(area, seen.shape)
         patches = list(_patches(area, rows, columns))
-        features = np.hstack([self._features(i, seen, patches) for i in range(len(subject.backbones))])  # (1 + m, d)
+        features = self._rows(seen, patches)  # (1 + m, d)
         proba = subject.proba(features[:1])[0]  # (k,)
         label = int(proba.argmax()) if wanted is None else wanted
         logits = contrast(subject.raw(features), label)  # (1 + m,)
@@ -59,23 +65,36 @@ class Occlusion:
         heat = spread(grid, area, seen.shape) * (pixels / grid.size)  # a cell's value, not its share
         return Answer(proba, label, heat, float(logits[0]), None)
 
+    def _rows(self, seen: Seen, patches: Sequence[Box]) -> NDArray[np.float32]:
+        """Return the features of all networks, of the photo as it is and with each patch covered: (1 + m, d)."""
+        return np.hstack([self._features(i, seen, patches) for i in range(len(self.subject.backbones))])
+
     def _features(self, number: int, seen: Seen, patches: Sequence[Box]) -> NDArray[np.float32]:
         """Return the features of one network for the photo as it is, then with each patch covered: (1 + m, d)."""
         engine = self._engines.get(self.subject.backbones[number])
         plain, view = seen.pixels[number], seen.views[number]
+        disorder = shuffled(plain)
         engine.submit(plain[None])
         for start in range(0, len(patches), engine.batch):
-            engine.submit(np.stack([covered(plain, view, patch) for patch in patches[start : start + engine.batch]]))
+            some = patches[start : start + engine.batch]
+            engine.submit(np.stack([covered(plain, disorder, view, patch) for patch in some]))
         return np.concatenate([vectors for _, vectors in engine.drain()])
 
 
-def covered(plain: NDArray[np.uint8], view: Box, patch: Box) -> NDArray[np.uint8]:
-    """Return the pixels (s, s, 3) that a network sees in `view` with `patch` in their mean colour (both: of the photo)."""
+def shuffled(plain: Pixels) -> Pixels:
+    """Return the pixels (s, s, 3) in another order, the same one each time."""
+    order = np.random.default_rng(0).permutation(plain.shape[0] * plain.shape[1])
+    return plain.reshape(-1, 3)[order].reshape(plain.shape)
+
+
+def covered(plain: Pixels, cover: Pixels, view: Box, patch: Box) -> Pixels:
+    """Return the pixels (s, s, 3) that a network sees in `view` with those of `cover` in `patch` (both parts of the photo)."""
     side = len(plain)
     out = plain.copy()
     left, right = (round((x - view[0]) / (view[2] - view[0]) * side) for x in (patch[0], patch[2]))
     top, bottom = (round((y - view[1]) / (view[3] - view[1]) * side) for y in (patch[1], patch[3]))
-    out[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = plain.mean(axis=(0, 1)).round()
+    inside = slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0))
+    out[inside] = cover[inside]
     return out
 
 

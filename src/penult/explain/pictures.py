@@ -37,7 +37,12 @@ def write(explanation: Explanation, folder: str | os.PathLike[str]) -> Path:
     Raises `OutputError` where the folder cannot be written.
     """
     caption = plots.Caption(
-        explanation.label, explanation.probability, explanation.file, NAMES[explanation.method], explanation.unit
+        explanation.label,
+        explanation.probability,
+        explanation.file,
+        NAMES[explanation.method],
+        f"scale: {explanation.unit}",
+        explanation.seen,
     )
     figure = plots.explained(explanation.photo, explanation.shown, caption)
     path = Path(folder) / file_name(explanation)

@@ -5,12 +5,14 @@ In: a model, paths (or arrays), a class, a method. Out: explanations in order. I
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from penult import engines
 from penult.errors import InputError
 from penult.explain.exact import Exact
 from penult.explain.explanation import Explanation
@@ -18,6 +20,7 @@ from penult.explain.occlusion import Occlusion
 from penult.explain.seeing import Answer, Seen, see
 from penult.explain.subject import Method, Subject, subject
 from penult.pixels import Failure
+from penult.predict import NEAR, SAME
 from penult.progress import Say, quiet
 
 CHUNK = 8  # photos whose maps are in memory at a time
@@ -48,8 +51,8 @@ def explain(
     `model` is a `Bundle`, a `Predictor` (what `penult.load` returns) or a fitted `TransferClassifier`. `label`: the class to
     explain, one for all photos or one each; None takes each photo's likeliest class. `method`: "cam" (Zhou et al. 2016, exact;
     for linear heads on networks with maps), "occlusion" (Zeiler & Fergus 2014; for all), "auto" the first of them that can be.
-    `ids` name the photos, `side` bounds the longer side of `heat` and `photo` in pixels. Raises `UnknownName` for a class or
-    method, `InputError` for a model that cannot be explained (so).
+    `ids` name the photos (default: their paths), `side` bounds the longer side of `heat` and `photo` in pixels. Raises
+    `UnknownName` for a class or method, `InputError` for a model that cannot be explained (so).
     """
     found = each(model, sources, label, method, ids=ids, side=side, say=say)
     return tuple(one for one in found if isinstance(one, Explanation))
@@ -67,7 +70,7 @@ def each(
 ) -> Iterator[Explanation | Unreadable]:
     """Yield what `explain` returns one by one, and `Unreadable` for a photo that cannot be seen; raises at once as it does."""
     about = subject(model)
-    names = [str(s) for s in sources] if ids is None else list(ids)
+    names = [_name(i, source) for i, source in enumerate(sources)] if ids is None else list(ids)
     labels = [label] * len(sources) if label is None or isinstance(label, str) else list(label)
     if not len(names) == len(labels) == len(sources):
         raise InputError(f"{len(sources)} photos, but {len(names)} names and {len(labels)} classes; give one of each a photo.")
@@ -77,10 +80,16 @@ def each(
     return _each(about, list(zip(sources, names, places, strict=True)), about.method(method), side, say)
 
 
+def _name(index: int, source: Any) -> str:
+    """Return a path as it is; pixels have no name, and get their place."""
+    return str(source) if isinstance(source, str | os.PathLike) else f"image number {index}"
+
+
 def _each(
     about: Subject, wanted: list[tuple[Any, str, int | None]], method: Method, side: int, say: Say
 ) -> Iterator[Explanation | Unreadable]:
     with (Exact if method == "cam" else Occlusion)(about) as explainer:
+        _check(about, explainer)
         for start in range(0, len(wanted), CHUNK):
             chunk = wanted[start : start + CHUNK]
             found = [see(start + i, source, about.backbones, side) for i, (source, _, _) in enumerate(chunk)]
@@ -93,6 +102,17 @@ def _each(
                 else:
                     yield _explanation(about, one, next(answers), name, method)
                 say("explaining", start + i + 1, len(wanted))
+
+
+def _check(about: Subject, explainer: Exact | Occlusion) -> None:
+    """Run the samples that came with the model on this road, and compare; raises as `Predictor.compare` does."""
+    if about.predictor is None or not (pictures := about.predictor.unchecked()):
+        return
+    seen = [one for i, picture in enumerate(pictures) if isinstance(one := see(i, picture, about.backbones, 1), Seen)]
+    engine = engines.engine_of(about.backbones, about.device)
+    # Features that are pooled here, from maps and in double precision, are to the digit those of the graph in f32 only.
+    rounding = NEAR if isinstance(explainer, Exact) and about.precision != "f32" else SAME
+    about.predictor.compare(about.proba(explainer.rows(seen)), engine, about.precision, rounding)
 
 
 def _explanation(about: Subject, seen: Seen, answer: Answer, name: str, method: Method) -> Explanation:

@@ -32,7 +32,7 @@ class Subject:
     """A model as explanations need it.
 
     `raw` gives the head's own logits, `proba` calibrated probabilities; `state` is None for a foreign estimator.
-    `device` and `precision` are as the model is served.
+    `device` and `precision` are as the model is served. `predictor` is what serves it, None for a `TransferClassifier`.
     """
 
     classes: tuple[str, ...]
@@ -43,6 +43,7 @@ class Subject:
     settings: Settings
     device: str
     precision: str
+    predictor: Predictor | None
 
     def obstacle(self) -> str | None:
         """Return why there is no exact map of this model, or None where there is one."""
@@ -82,17 +83,19 @@ def subject(model: Any) -> Subject:
             )
         head = model.bundle.head
         score = scorer(head.kind, head.arrays, head.facts)
-        return _subject(model.bundle.classes, model.bundle.backbones, score, model.settings)
+        return _subject(model.bundle.classes, model.bundle.backbones, score, model.settings, model)
     if not hasattr(model, "backbones_") or not hasattr(model, "head_"):
         raise InputError(
             f"a {type(model).__name__} cannot be explained; give what `penult.load` or `penult.bundle.load` returns, or a "
             "fitted TransferClassifier."
         )
     settings = Settings(model.device, model.precision_, model.cache)
-    return _subject(tuple(str(c) for c in model.classes_), model.backbones_, model.head_.scorer(), settings)
+    return _subject(tuple(str(c) for c in model.classes_), model.backbones_, model.head_.scorer(), settings, None)
 
 
-def _subject(classes: tuple[str, ...], backbones: tuple[Backbone, ...], score: Any, settings: Settings) -> Subject:
+def _subject(
+    classes: tuple[str, ...], backbones: tuple[Backbone, ...], score: Any, settings: Settings, predictor: Predictor | None
+) -> Subject:
     device, precision = engines.resolve(settings.device, settings.precision, backbones)
     state = getattr(score, "state", None)
-    return Subject(classes, backbones, score.raw, score, state, settings, device, precision)
+    return Subject(classes, backbones, score.raw, score, state, settings, device, precision, predictor)

@@ -12,6 +12,7 @@ from penult.pixels.recipe import Failure, Recipe
 from penult.pixels.resizing import prepare
 from penult.pixels.road import Prepared
 from penult.pixels.showing import photo, png, shrink, view
+from penult.pixels.sources import digest
 from penult.pixels.stamps import stamps, webp
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Prepared",
     "Recipe",
     "decode",
+    "digest",
     "photo",
     "png",
     "prepare",

@@ -95,6 +95,13 @@ def blank(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, layout=air)
 
 
+def bare(width: float, height: float) -> Figure:
+    """Return an empty figure of so many inches in which everything is placed by hand."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=DPI)
+
+
 def clean(text: object, longest: int = 28) -> str:
     """Return a name that any figure can hold: one line, no control signs or half characters, not too long."""
     signs = (" " if c.isspace() else "\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn") else c for c in str(text))

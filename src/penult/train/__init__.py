@@ -31,6 +31,7 @@ from penult.train.material import from_features, from_images
 from penult.train.measuring import Measured, Measurer
 from penult.train.networks import networks
 from penult.train.options import Options
+from penult.train.precision import Beside, as_asked, beside_f32
 from penult.train.run_folder import RunFolder
 from penult.train.submission import Sheet
 
@@ -69,14 +70,18 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say:
     job = Job(RunFolder(options.out), options, sheet, say)
     paths = [image.path for s in (labelled, test) if s is not None for image in s.images]
     with Measurer(len(paths)) as measurer:
-        done = embed(paths, chosen, options.settings, say, looks=True)
+        used = as_asked(chosen, paths[: len(labelled)], options.settings, say)
+        job.clock.lap("networks")
+        done = embed(paths, used, options.settings, say, looks=True)
         job.clock.lap("features")
         material = from_images(labelled, test, done)
         with outputs.start_features(job.run, material, done):
             learnt = learn(job, material, measurer, done)
     outputs.drop_stale(job.run, done, learnt.figures)
     job.clock.lap("feature files")
-    return _finish(job, learnt, done, sources(labelled, test))
+    beside = beside_f32(job, material, done, chosen)
+    job.clock.lap("precision")
+    return _finish(job, learnt, done, beside, sources(labelled, test))
 
 
 def train_features(paths: Sequence[str], options: Options, say: Say = quiet) -> Run:
@@ -87,7 +92,7 @@ def train_features(paths: Sequence[str], options: Options, say: Say = quiet) -> 
     job = Job(RunFolder(options.out), options, sheet, say)
     with Measurer(len(material.train.files)) as measurer:
         learnt = learn(job, material, measurer, None)
-    return _finish(job, learnt, None, {})
+    return _finish(job, learnt, None, None, {})
 
 
 def _sheet(options: Options, classes: Sequence[str], test_ids: Sequence[str]) -> Sheet | None:
@@ -99,7 +104,7 @@ def _sheet(options: Options, classes: Sequence[str], test_ids: Sequence[str]) ->
     return sheet
 
 
-def _finish(job: Job, learnt: Learnt, done: Embedding | None, folders: dict[str, str]) -> Run:
+def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | None, folders: dict[str, str]) -> Run:
     """Write the map, the page and `metrics.json`, the last file of a run; `folders` are those of the photos."""
     material, measured = learnt.material, learnt.measured
     write_map(job, material)
@@ -122,6 +127,7 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None, folders: dict[str,
         "notes": [*material.notes, *_of_files(done)],
         "backbones": [b.to_dict() for b in done.backbones] if done else [],
         "engine": _engine(done) if done else None,
+        "precision": beside.to_dict() if beside else None,
         "seconds": job.clock.stages,
         "figures": learnt.figures,
         "versions": _versions(),
