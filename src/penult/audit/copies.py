@@ -50,6 +50,15 @@ class Pairs:
         return len(self.first)
 
 
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What photos are compared by: digests (n, 32), features (n, d), grey thumbnails (n, s * s) or None."""
+
+    digests: NDArray[np.uint8]
+    X: NDArray[Any]
+    thumbnails: NDArray[Any] | None
+
+
 def copy_groups(digests: NDArray[np.uint8]) -> Ints:
     """Return a number (n,) for each image, the same for images with the same digest (n, 32)."""
     rows = np.ascontiguousarray(digests)
@@ -74,6 +83,27 @@ def near_pictures(thumbnails: NDArray[Any], rule: Rule = PICTURES) -> Pairs:
     Surer than features for pictures that all look alike; blind to mirrored ones, and at 16 x 16 to noise.
     """
     return _close(contrasts(thumbnails), rule)
+
+
+def leaks(train: Sides, test: Sides, blocks: Sequence[int] | None = None) -> Pairs:
+    """Return pairs of a training row (`first`) and a test row (`second`) that show the same photo, each test row once.
+
+    The same digest counts as a similarity of 1; else the nearest by features, or by thumbnails, whichever is more alike.
+    """
+    n = len(train.digests)
+    every = np.vstack([train.digests, test.digests])
+    number = copy_groups(every)
+    known, place = np.unique(number[:n], return_index=True)
+    spot = np.minimum(np.searchsorted(known, number[n:]), max(0, len(known) - 1))
+    same = np.flatnonzero(known[spot] == number[n:]) if len(known) else np.zeros(0, np.intp)
+    exact = Pairs(place[spot[same]].astype(np.intp), same + n, np.ones(len(same), np.float32))
+    found = [exact, _close(np.vstack(directions([train.X, test.X], blocks)), FEATURES)]
+    if train.thumbnails is not None and test.thumbnails is not None:
+        found.append(near_pictures(np.vstack([train.thumbnails, test.thumbnails])))
+    pairs = joined(*found)
+    across = np.flatnonzero((pairs.first < n) & (pairs.second >= n))
+    across = across[np.sort(np.unique(pairs.second[across], return_index=True)[1])]
+    return Pairs(pairs.first[across], pairs.second[across] - n, pairs.similarity[across])
 
 
 def contrasts(thumbnails: NDArray[Any]) -> Floats:

@@ -72,9 +72,7 @@ def _moments(several: Sequence[NDArray[Any]], start: int, width: int) -> tuple[F
     return np.asarray(centre, np.float32), np.asarray(spread, np.float32)
 
 
-def _made(
-    several: Sequence[NDArray[Any]], widths: Sequence[int], scaling: Sequence[tuple[Floats, Floats]]
-) -> list[Floats]:
+def _made(several: Sequence[NDArray[Any]], widths: Sequence[int], scaling: Sequence[tuple[Floats, Floats]]) -> list[Floats]:
     wide = sum(len(X) for X in several) > WIDE
     rng = np.random.default_rng(0)
     # random directions keep angles, to about 0.02 for vectors that are 0.8 alike, closer ones better
