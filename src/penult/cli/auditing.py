@@ -1,4 +1,7 @@
-"""`penult audit`: turn the words into one call, and print what was found; or move what a list says."""
+"""`penult audit`: turn the words into one call, and print what was found; or move what a list says.
+
+Its words are read by `penult --help`: nothing heavy is imported before the command runs.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,12 @@ import argparse
 from dataclasses import asdict
 from itertools import groupby
 
-from penult.cli import show
-
 SHOWN = 10  # lines of one kind in the terminal
 
 
 def audit(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult audit`."""
+    from penult.cli import show
     from penult.cli.commands import _options
     from penult.train import audit_alone, moves
 
