@@ -12,6 +12,7 @@ from penult.pixels.recipe import Failure, Recipe
 from penult.pixels.resizing import prepare
 from penult.pixels.road import Prepared
 from penult.pixels.sizing import size_of_small
+from penult.pixels.sources import digest
 
 __all__ = [
     "MAX_BYTES",
@@ -22,6 +23,7 @@ __all__ = [
     "Prepared",
     "Recipe",
     "decode",
+    "digest",
     "prepare",
     "prepare_all",
     "road_version",
