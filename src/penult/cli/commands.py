@@ -258,3 +258,10 @@ def demo(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     _show_run(job.run, False)
     for line in job.beside:
         show.out(line)
+
+
+def audit(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """`penult audit`."""
+    from penult.cli import auditing
+
+    auditing.audit(parser, asked)

@@ -12,6 +12,7 @@ from penult.pixels.recipe import Failure, Recipe
 from penult.pixels.resizing import prepare
 from penult.pixels.road import Prepared
 from penult.pixels.showing import photo, png, shrink, view
+from penult.pixels.sizing import size_of_small
 from penult.pixels.sources import digest
 from penult.pixels.stamps import stamps, webp
 
@@ -31,6 +32,7 @@ __all__ = [
     "prepare_all",
     "road_version",
     "shrink",
+    "size_of_small",
     "stamps",
     "view",
     "webp",

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import bundle, heads
+from penult.audit import COLUMNS
 from penult.bundle import Bundle
 from penult.embed import Embedding, Settings, embed
 from penult.evaluate import Evaluation
 from penult.plots import Artist
 from penult.predict import Predictor
 from penult.train import outputs
+from penult.train.auditing import look_over, summary
 from penult.train.job import Job
 from penult.train.material import Material
 from penult.train.measuring import Measured, Measurer, make_head, unseen
@@ -34,6 +36,7 @@ class Learnt:
     path: dict[str, Any]
     skipped: int
     figures: list[str]
+    audit: dict[str, Any] | None = None
 
 
 def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | None) -> Learnt:
@@ -58,7 +61,21 @@ def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | No
         figures = sorted(path.name for path in artist.finish())
         job.clock.lap("figures")
     test = None if proba is None else unseen(proba, material)
-    return Learnt(material, measured, test, model, head.choice_, dict(head.path_), skipped, figures)
+    looked = _audit(job, material, measured, proba, done)
+    return Learnt(material, measured, test, model, head.choice_, dict(head.path_), skipped, figures, looked)
+
+
+def _audit(
+    job: Job, material: Material, measured: Measured, proba: NDArray[np.float64] | None, done: Embedding | None
+) -> dict[str, Any] | None:
+    """Write `findings.csv` and return its summary; None, and no file, where there are no photos to look at."""
+    if done is None:
+        job.run.drop("findings.csv")
+        return None
+    found = look_over(material, done, measured.chosen)
+    job.run.write_table("findings.csv", COLUMNS, (one.row() for one in found))
+    job.clock.lap("audit")
+    return summary(found, material, proba)
 
 
 def _history(head: Any, material: Material, seed: int) -> dict[str, list[float]]:
