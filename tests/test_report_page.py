@@ -243,6 +243,17 @@ def test_what_a_persons_look_buys_is_said_and_drawn(run: Run) -> None:
     assert 'id="review"' in read(run)
 
 
+def test_what_the_precision_did_and_a_small_class_are_said(run: Run) -> None:
+    findings(run, ("small_class", "cold", "", "0.5", "20 photos", "add photos of this class"))
+    beside = {"precision": "int8", "images": 44, "log_loss": 0.1234, "log_loss_f32": 0.1189}
+    metrics = json.loads((run.folder / "metrics.json").read_text()) | {"precision": beside}
+    (run.folder / "metrics.json").write_text(json.dumps(metrics))
+    report.again(run.folder)
+    words = Outline(read(run)).words
+    assert "1 class is too small or lop-sided" in words
+    assert "log loss in int8" in words and "0.123" in words and "0.119" in words and "44 photos" in words
+
+
 def test_of_many_classes_the_pairs_that_are_confused_most_are_listed(run: Run) -> None:
     from penult.report.sections import matrix
 

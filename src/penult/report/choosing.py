@@ -17,7 +17,7 @@ SMALL = 2000  # small pictures in a page: more would make it heavier than anybod
 EACH = 6  # pictures beside a kind of finding
 
 # What is worth looking at first; kinds that are not named here come last, in the order of the file.
-RANK = ("leak", "label", "copy", "near_copy", "unreadable", "class", "outlier", "blank", "dark", "blurred", "tiny")
+RANK = ("leak", "label", "copy", "near_copy", "unreadable", "small_class", "outlier", "blank", "dark", "blurred", "tiny")
 
 Ints = NDArray[np.intp]
 

@@ -13,7 +13,7 @@ from typing import Any
 from penult.images import show
 from penult.report.album import Album
 from penult.report.html import Html, join, tag
-from penult.report.numbers import plain, seconds
+from penult.report.numbers import digits, plain, seconds
 from penult.report.reading import Results
 
 OWN = frozenset({"report"})  # a page cannot say how long it took to make itself
@@ -28,6 +28,7 @@ def section(results: Results, album: Album) -> Html:
         _block("Networks", {b["name"]: _network(b) for b in metrics.get("backbones") or ()}),
         _block("Head", metrics.get("choice") or {}),
         _block("Machine", _machine(metrics)),
+        _block("Precision", _precision(metrics.get("precision"))),
         _block("Time", _times(metrics)),
         _block("Versions", {"penult": metrics["penult"], **metrics.get("versions", {})}),
         _block("Settings", metrics.get("options") or {}),
@@ -63,6 +64,17 @@ def _machine(metrics: Mapping[str, Any]) -> dict[str, Any]:
     rate = engine.get("images_per_second")
     facts = {**(metrics.get("machine") or {}), **{k: v for k, v in engine.items() if k != "images_per_second"}}
     return {**facts, **({"images/s": f"{rate:.0f}"} if rate else {})}
+
+
+def _precision(beside: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return what the precision of the run did to the log loss, beside f32 on the same photos and folds."""
+    if not beside:
+        return {}
+    return {
+        f"log loss in {beside['precision']}": digits(beside["log_loss"]),
+        "log loss in f32": digits(beside["log_loss_f32"]),
+        "measured on": f"{beside['images']:,} photos",
+    }
 
 
 def _times(metrics: Mapping[str, Any]) -> dict[str, str]:

@@ -23,7 +23,7 @@ CALLED = {
     "near_copy": ("photo shows the same as another", "photos show the same as others"),
     "unreadable": ("file cannot be read", "files cannot be read"),
     "outlier": ("photo is unlike all others", "photos are unlike all others"),
-    "class": ("class is too small or lop-sided", "classes are too small or lop-sided"),
+    "small_class": ("class is too small or lop-sided", "classes are too small or lop-sided"),
     "blank": ("photo is blank", "photos are blank"),
     "dark": ("photo is very dark", "photos are very dark"),
     "blurred": ("photo is blurred", "photos are blurred"),
