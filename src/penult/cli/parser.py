@@ -36,8 +36,8 @@ def build() -> argparse.ArgumentParser:
     _embed(commands)
     _compare(commands)
     _report(commands)
-    _explain(commands)
     _audit(commands)
+    _explain(commands)
     _backbones(commands)
     _demo(commands)
     return parser
@@ -207,6 +207,24 @@ def _report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
 
 
+def _audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from penult.cli.auditing import add_arguments
+
+    p = _command(
+        commands,
+        "audit",
+        "find what is wrong with photos: copies, leaks into the test photos, doubtful labels, photos that stand out",
+        "TRAIN is laid out as for `train`, which does the same. Nothing is moved unless --apply is given a list; nothing is\n"
+        "ever deleted or overwritten.",
+    )
+    add_arguments(p)
+    _seeing(p)
+    p.add_argument("--head", metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of folds and heads (default: 0)")
+    p.set_defaults(out=None, clip=None)
+    _computing(p)
+
+
 def _explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     p = _command(
         commands,
@@ -223,24 +241,6 @@ def _explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     p.add_argument("--out", default="penult-explain", metavar="DIR", help="where the pictures go (default: penult-explain)")
     p.add_argument("--method", default="auto", choices=("auto", "cam", "occlusion"), help="(default: auto)")
-    _computing(p)
-
-
-def _audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    from penult.cli.auditing import add_arguments
-
-    p = _command(
-        commands,
-        "audit",
-        "find what is wrong with photos: copies, leaks into the test photos, doubtful labels, photos that stand out",
-        "TRAIN is laid out as for `train`, which does the same. Nothing is moved unless --apply is given a list; nothing is\n"
-        "ever deleted or overwritten.",
-    )
-    add_arguments(p)
-    _seeing(p)
-    p.add_argument("--head", metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
-    p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of folds and heads (default: 0)")
-    p.set_defaults(out=None, clip=None)
     _computing(p)
 
 
