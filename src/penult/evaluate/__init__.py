@@ -15,19 +15,24 @@ from penult.evaluate.evaluation import ClassScore, Evaluation, score
 from penult.evaluate.folds import outer_folds
 from penult.evaluate.intervals import Score, wilson
 from penult.evaluate.measures import Reliability
+from penult.evaluate.review import LEVEL, Review, check_level, review
 from penult.evaluate.wording import verdict
 
 __all__ = [
+    "LEVEL",
     "ClassScore",
     "Difference",
     "Evaluation",
     "LearningCurve",
     "Reliability",
+    "Review",
     "Score",
+    "check_level",
     "cross_validate",
     "learning_curve",
     "outer_folds",
     "paired_difference",
+    "review",
     "score",
     "summary_rows",
     "verdict",

@@ -27,6 +27,11 @@ class LearningCurve:
     log_loss: tuple[Score, ...]
     accuracy: tuple[Score, ...]
 
+    def _repr_html_(self) -> str:
+        from penult.evaluate.shown import curve_html
+
+        return curve_html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {

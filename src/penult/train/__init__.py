@@ -60,7 +60,7 @@ def train(source: str, test: str | None = None, options: Options | None = None, 
 
 def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say: Say = quiet) -> Run:
     """Train on images that are scanned already."""
-    heads.check(options.head)
+    _check(options)
     sheet = _sheet(options, labelled.classes, () if test is None else test.ids)
     chosen = networks(options, say)
     job = Job(RunFolder(options.out), options, sheet, say)
@@ -78,13 +78,20 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say:
 
 def train_features(paths: Sequence[str], options: Options, say: Say = quiet) -> Run:
     """Train on feature files of the seed's layout; the model then predicts from features, not from images."""
-    heads.check(options.head)
+    _check(options)
     material = from_features(paths, options.files)
     sheet = _sheet(options, material.classes, material.test.files if material.test else ())
     job = Job(RunFolder(options.out), options, sheet, say)
     with Measurer(len(material.train.files)) as measurer:
         learnt = learn(job, material, measurer, None)
     return _finish(job, learnt, None)
+
+
+def _check(options: Options) -> None:
+    """Raise what can be known to be wrong before anything is computed."""
+    heads.check(options.head)
+    if options.review is not None:
+        evaluate.check_level(options.review)
 
 
 def _sheet(options: Options, classes: Sequence[str], test_ids: Sequence[str]) -> Sheet | None:
@@ -110,6 +117,8 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None) -> Run:
         "compared": evaluate.summary_rows([measured.chosen, *measured.others]),
         "learning_curve": measured.curve.to_dict() if measured.curve else None,
         "test": learnt.test.to_dict() if learnt.test else None,
+        "verdict": evaluate.verdict(measured.chosen),
+        "review": {**learnt.review.to_dict(), "written": learnt.to_review},
         "choice": learnt.choice,
         "notes": [*material.notes, *_of_files(done)],
         "backbones": [b.to_dict() for b in done.backbones] if done else [],

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import bundle, heads
+from penult import bundle, evaluate, heads
 from penult.bundle import Bundle
 from penult.embed import Embedding, Settings, embed
-from penult.evaluate import Evaluation
+from penult.evaluate import Evaluation, Review
+from penult.heads import novelty
 from penult.plots import Artist
-from penult.predict import Predictor
+from penult.predict import Predictions, Predictor
 from penult.train import outputs
 from penult.train.job import Job
 from penult.train.material import Material
@@ -24,7 +25,10 @@ from penult.train.measuring import Measured, Measurer, make_head, unseen
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What came of it: `test` are the scores on a labelled test part, `figures` the names of the figures."""
+    """What came of it: `test` are the scores on a labelled test part, `figures` the names of the figures.
+
+    `review` is what a look at the doubtful photos buys, `to_review` how many of the test part they are, where that was asked.
+    """
 
     material: Material
     measured: Measured
@@ -33,6 +37,8 @@ class Learnt:
     choice: dict[str, Any]
     skipped: int
     figures: list[str]
+    review: Review
+    to_review: int | None
 
 
 def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | None) -> Learnt:
@@ -49,15 +55,18 @@ def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | No
         artist.draw(path=head.path_, chosen=head.choice_.get("C"), history=history)
         outputs.write_history(job.run, history)
         job.clock.lap("head")
-        model = _bundle(material, head, measured, done)
-        proba = _test_proba(material, model)
-        outputs.write_predictions(job.run, material, proba, job.sheet)
+        unlike, scores = novelty.fit(material.train.X, material.train.ok_y, measured.chosen.fold, sum(material.parts, ()))
+        model = replace(_bundle(material, head, measured, done), novelty=unlike)
+        answers = _answers(material, model)
+        outputs.write_predictions(job.run, material, answers, job.sheet)
+        to_review = outputs.write_review(job.run, answers, job.options.review)
         bundle.save(job.run / "model.penult", model)
         job.clock.lap("model and tables")
         figures = sorted(path.name for path in artist.finish())
         job.clock.lap("figures")
-    test = None if proba is None else unseen(proba, material)
-    return Learnt(material, measured, test, model, head.choice_, skipped, figures)
+    test = None if answers is None else unseen(answers.proba, material)
+    review = evaluate.review(measured.chosen, job.options.review or evaluate.LEVEL, scores > 1)
+    return Learnt(material, measured, test, model, head.choice_, skipped, figures, review, to_review)
 
 
 def _history(head: Any, material: Material, seed: int) -> dict[str, list[float]]:
@@ -99,12 +108,14 @@ def _selftest(done: Embedding, score: Callable[[NDArray[np.float32]], NDArray[np
     return {"images": pictures, "proba": score(probe.features())}
 
 
-def _test_proba(material: Material, model: Bundle) -> NDArray[np.float64] | None:
-    """Return probabilities for every test image, the class prior for the unreadable ones: (m, k)."""
+def _answers(material: Material, model: Bundle) -> Predictions | None:
+    """Return the answers for every test image, the class prior for the unreadable ones; None without a test part."""
     test = material.test
     if test is None:
         return None
     proba = np.tile(model.prior, (len(test.files), 1))  # (m, k)
+    unlike = np.full(len(test.files), np.nan)  # (m,)
     if test.ok.any():
-        proba[test.ok] = Predictor(model, check=False).score(test.X)
-    return proba
+        at_work = Predictor(model, check=False)
+        proba[test.ok], unlike[test.ok] = at_work.score(test.X), at_work.novelty(test.X)
+    return Predictions(test.files, material.classes, proba, test.failures, unlike)
