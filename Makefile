@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 EXTRAS  = dev,demo
 STAMP  := $(VENV)/.ready
 EXTRA  := $(VENV)-extras
+PEERS  := $(VENV)-peers
+BENCH  ?= usual
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test cover check lint types floors test-extras bench format clean
@@ -44,18 +46,25 @@ check: lint types floors test  ## all of it, as CI does
 $(EXTRA)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(EXTRA)
 	$(EXTRA)/bin/python -m pip install --quiet --upgrade pip
-	$(EXTRA)/bin/python -m pip install --quiet --editable '.[$(EXTRAS),timm,keras]'
+	$(EXTRA)/bin/python -m pip install --quiet --editable '.[$(EXTRAS),timm,keras,int8]'
 	@touch $@
 
 test-extras: $(EXTRA)/.ready  ## the tests against timm and Keras themselves (installs torch)
 	$(EXTRA)/bin/python -m pytest -m timm -n 0 --durations=15
 
-bench: $(STAMP)  ## measure this machine; prints the figures that the docs quote
-	$(BIN)/python benchmarks/main_job.py
+$(PEERS)/.ready:
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
+	$(PEERS)/bin/python -m pip install --quiet keras tensorflow-cpu pillow
+	@touch $@
+
+# BENCH: usual (20 minutes), full (every peer with every contest), quick (does it all work?)
+bench: $(STAMP) $(EXTRA)/.ready $(PEERS)/.ready  ## penult beside timm, Keras and scikit-learn; BENCH=full for all of them
+	$(BIN)/python benchmarks/bench.py --torch $(EXTRA)/bin/python --tensorflow $(PEERS)/bin/python $(filter-out --usual,--$(BENCH))
 
 format: $(STAMP) ## let ruff set the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:           ## remove what the other targets made
-	rm -rf $(VENV) $(EXTRA) build dist penult-demo penult-run penult-compare *.egg-info src/*.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(EXTRA) $(PEERS) build dist penult-demo penult-run penult-compare *.egg-info src/*.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,7 +3,7 @@
     make bench                    at most 20 minutes; BENCH=full: every peer with every contest; BENCH=quick: does it all work?
     python benchmarks/bench.py --torch PYTHON --tensorflow PYTHON [--photos FOLDER] [--quick | --full]
 
-PYTHON: of an environment with penult[timm,keras], and of one with keras and tensorflow. What has no environment is not run.
+PYTHON: of an environment with penult[timm,keras,int8], and of one with keras and tensorflow; who has none is not run.
 Every repeat runs each contestant once, in a process of its own; the table has medians. It is printed, and except for a
 quick run it is put into docs/benchmarks.md. All single results go to WORK/results.json; --again prints the table of those.
 """
@@ -27,7 +27,7 @@ Runs = defaultdict[str, list[dict[str, Any]]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--torch", help="Python with penult[timm,keras]")
+    parser.add_argument("--torch", help="Python with penult[timm,keras,int8]")
     parser.add_argument("--tensorflow", help="Python with keras and tensorflow")
     parser.add_argument("--photos", type=Path, help="JPEG photos in class folders (default: some that are made here)")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "bench", help="(default: build/bench)")
@@ -77,6 +77,9 @@ def ready(asked: argparse.Namespace, scale: field.Scale, homes: dict[str, str | 
     made = [arena.run(sys.executable, "run_head", "make", *words, work=work) for words in folders]
     if homes[field.TORCH]:
         made.append(arena.run(homes[field.TORCH], "weights", work / "weights", *field.weights(scale), work=work))
+        for contest in field.contests(scale):
+            photos_of, names = work / f"photos-{contest.photos}", [located(n, work) for n in contest.in_int8]
+            made += [arena.run(homes[field.TORCH], "quantised", photos_of, name, work=work) for name in names]
     if errors := [facts["error"] for facts in made if "error" in facts]:
         raise SystemExit("preparing failed: " + "; ".join(errors))
 
@@ -96,7 +99,7 @@ def turn(asked: argparse.Namespace, scale: field.Scale, homes: dict[str, str | N
     one("ceiling", field.TORCH if homes[field.TORCH] else field.PENULT, "run_ceiling", 2)
     for contest in field.contests(scale):
         for x in contest.contestants:
-            networks = [f"{n}{work}/weights/{n[:-1]}.safetensors" if n.endswith("@") else n for n in x.networks]
+            networks = [located(n, work) for n in x.networks]
             one(f"{contest.name}/{x.name}", x.home, x.module, work / f"photos-{contest.photos}", x.way, *networks)
     for rows, columns in scale.heads:
         for way in ("sklearn", "penult", "own"):
@@ -105,6 +108,11 @@ def turn(asked: argparse.Namespace, scale: field.Scale, homes: dict[str, str | N
     if asked.only in "start":
         first, second = sorted((work / f"photos-{scale.photos}").glob("*/*"))[:2]
         runs["start"].append(arena.watched(lambda: dict(startup.measure(first, second, work))))
+
+
+def located(network: str, work: Path) -> str:
+    """Return a network's name with the file of its weights, where it has one."""
+    return f"{network}{work}/weights/{network[:-1]}.safetensors" if network.endswith("@") else network
 
 
 def say(text: str) -> None:

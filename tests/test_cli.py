@@ -156,6 +156,14 @@ def test_training_and_predicting_from_feature_files(trained: Path, tmp_path: Pat
     assert len(out.splitlines()) == 18
 
 
+def test_options_may_stand_between_the_model_and_the_images(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = sorted((tmp_path / "train").rglob("*.png"))[0]
+    answers = [run(capsys, "predict", *words) for words in ([trained, photo, "-q"], [trained, "-q", photo])]
+    assert answers[0] == answers[1] and answers[0][0] == 0
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

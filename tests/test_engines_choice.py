@@ -59,8 +59,8 @@ def test_the_engine_is_known_without_opening_it() -> None:
 @pytest.mark.parametrize(
     ("device", "precision", "error", "message"),
     [
-        ("cpu", "int8", InputError, "precision int8: .* use --precision auto"),
         ("gpu", "auto", UnknownName, "unknown device 'gpu'"),
+        ("mps", "int8", InputError, "does not compute in int8 on mps; use --device cpu"),
         ("cpu", "bf61", UnknownName, "unknown precision 'bf61'; did you mean bf16"),
     ],
 )

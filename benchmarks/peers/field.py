@@ -52,6 +52,11 @@ class Contest:
     photos: int
     contestants: tuple[Contestant, ...]
 
+    @property
+    def in_int8(self) -> list[str]:
+        """The networks that penult computes in 8 bits."""
+        return sorted({n for x in self.contestants if x.home == PENULT and x.way == "int8" for n in x.networks})
+
 
 def contests(scale: Scale) -> list[Contest]:
     """Return the contests of a run of this size."""

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from peers import quantised
 from peers.clock import Clock, tell
 from penult import embed, zoo
 
@@ -57,7 +58,7 @@ def main(photos: str, precision: str, *names: str) -> None:
     """Extract the features of every photo with all networks at once and tell how long it took."""
     clock = Clock()
     paths = sorted(p for p in Path(photos).rglob("*") if p.is_file())
-    backbones = [zoo.find(name) for name in names]
+    backbones = quantised.networks(photos, *names) if precision == "int8" else [zoo.find(name) for name in names]
     opened = Engines("cpu", precision)
     for backbone in backbones:
         size = backbone.recipe.size

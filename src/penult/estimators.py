@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from penult import audit, bundle, evaluate, heads, zoo
+from penult import audit, bundle, evaluate, heads, quantise, zoo
 from penult.backbones import DEFAULT, Backbone
 from penult.bundle import Bundle
 from penult.embed import Embedding, Settings, embed
@@ -30,7 +30,8 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Turn images into feature rows: `transform(images)` is (n, d) float32, d the sum of the backbones' widths.
 
     `backbone`: a name or several, each as `penult.zoo.find` takes it: built in, of timm or Keras, a file, a preset. `fit`
-    learns nothing. Images that cannot be read raise `InputError`, all of them named.
+    learns nothing, except with the precision "int8": it quantises the networks with some of the images. Images that cannot
+    be read raise `InputError`, all of them named.
     """
 
     def __init__(
@@ -49,14 +50,22 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.cache = cache
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the names of the backbones; there is nothing to learn."""
-        _networks(self.backbone, self.fit_to, self.cache)
+        """Check the names of the backbones; there is nothing to learn, but for int8."""
+        networks = _networks(self.backbone, self.fit_to, self.cache)
+        if self.precision == "int8":
+            self.networks_ = quantise.in_int8(networks, _images(X), self._settings().folder)
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Return one row per image, in order: (n, d)."""
         networks = _networks(self.backbone, self.fit_to, self.cache)
-        return _readable(embed(_images(X), networks, Settings(self.device, self.precision, self.cache)), X)
+        if self.precision == "int8":  # other images must not get other networks
+            check_is_fitted(self, "networks_")
+            networks = self.networks_
+        return _readable(embed(_images(X), networks, self._settings()), X)
+
+    def _settings(self) -> Settings:
+        return Settings(self.device, self.precision, self.cache)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return `<backbone>_<number>` for each column."""
@@ -64,11 +73,11 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array([f"{b.name}_{i}" for b in networks for i in range(b.width)], object)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return True
+        return self.precision != "int8" or hasattr(self, "networks_")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.requires_fit = False
+        tags.requires_fit = self.precision == "int8"
         tags.no_validation = True
         return tags
 
@@ -118,7 +127,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         together = audit.group(done.digests, features, done.widths, own, done.thumbnails()).groups
         self.head_ = self._head(sum(done.parts, ())).fit(features, codes, groups=together)
         self.novelty_ = _novelty(features, codes, together, sum(done.parts, ()))
-        self.backbones_ = networks
+        self.backbones_ = done.backbones
         self.precision_, self.engine_ = done.precision, done.engine
         self.prior_ = np.bincount(codes) / len(codes)  # (k,)
         return self

@@ -65,6 +65,7 @@ class Backbone:
     (n, c, h, w), becomes `features`: see `penult.backbones.pooling`; with "none" there are no maps.
     `weights` is the sha256 (hex) of its weights.
     `gflops` counts 10^9 multiply-adds for one image; `top1` is the published ImageNet accuracy in percent.
+    `quantised` says that the graph computes in 8 bits (see `penult.quantise`), which no other precision changes.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Backbone:
     top1: float | None
     network: Network | None = field(compare=False, repr=False)
     function: Function | None = field(default=None, compare=False, repr=False)
+    quantised: bool = False
 
     @property
     def width(self) -> int:
@@ -133,7 +135,7 @@ class Backbone:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the facts as plain JSON values, without the graph."""
-        names = ("name", "width", "pooling", "weights", "licence", "source", "params", "gflops", "top1")
+        names = ("name", "width", "pooling", "weights", "licence", "source", "params", "gflops", "top1", "quantised")
         facts = {n: getattr(self, n) for n in names}
         return {**facts, "parts": list(self.parts), "recipe": self.recipe.to_dict()}
 

@@ -105,10 +105,20 @@ def _show_run(run: Any, as_json: bool) -> None:
         rows = [[r["name"], f"{100 * r['accuracy']:.1f} %", f"{r['log_loss']:.4f}"] for r in m["compared"]]
         show.out(show.table(["", "accuracy", "log loss"], rows))
     show.out(f"head: {_choice(m['choice'])}")
+    if m["precision"] is not None:
+        show.out(_precision(m["precision"]))
     names = ("model.penult", "predictions.csv", "submission.csv", "review.csv", "figures", "skipped.csv")
     made = [n for n in names if (run.folder / n).exists() and (n != "skipped.csv" or m["images"].get("failed"))]
     show.out(f"written to {run.folder}: {', '.join(made)}, metrics.json")
     summary.show_summary(summary.summary(m, run.folder))
+
+
+def _precision(p: dict[str, Any]) -> str:
+    gap = p["difference"]
+    return (
+        f"{p['precision']} beside f32, {p['images']} images on the same folds: log loss {p['log_loss']:.4f} and "
+        f"{p['log_loss_f32']:.4f}, difference {show.score(gap)}"
+    )
 
 
 def _choice(choice: dict[str, Any]) -> str:

@@ -140,7 +140,8 @@ def _predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "Without --csv and --json one line an image: class, confidence, file. An unreadable image gets the class prior.",
     )
     p.add_argument("model", metavar="MODEL", help="model.penult, or the run folder it is in")
-    p.add_argument("images", nargs="*", metavar="IMAGES", help="images, or folders of them")
+    images = p.add_argument("images", nargs="+", default=[], metavar="IMAGES", help="images, or folders of them")
+    images.required = False  # with "*" Python 3.11 takes none of them where an option stands before the first
     p.add_argument("--csv", metavar="FILE", help="write file,label,confidence, one column a class, and novelty")
     _review(p)
     p.add_argument("--features", nargs="+", metavar="H5", help="predict from feature files instead of images")
@@ -218,9 +219,7 @@ def _backbones(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="print how a network sees, as the .recipe.json of an ONNX file (it is fetched and converted first)",
     )
     p.add_argument("--cache", metavar="DIR", help="cache folder (default: the user's)")
-    p.add_argument(
-        "--precision", default="auto", choices=("auto", "f32", "bf16", "int8"), help="of the images/s (default: auto)"
-    )
+    p.add_argument("--precision", default="auto", choices=("auto", "f32", "bf16"), help="of the images/s (default: auto)")
     p.add_argument("--json", action="store_true", help="JSON on standard output instead of text")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
 

@@ -131,7 +131,8 @@ class Gathering:
         if not self._fits(done, candidate):
             return
         X = done.block(0)  # (n, d)
-        rate = speed(candidate.backbone, self.settings) or measure_speed(candidate.backbone, self.settings)
+        used = done.backbones[0]
+        rate = speed(used, self.settings) or measure_speed(used, self.settings)
         if done.embedded:
             self._decoding = max(self._decoding, (wall - OPENING) / done.embedded - 1 / rate)
         self._players.append(Player(candidate, X, rate))

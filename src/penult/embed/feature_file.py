@@ -50,10 +50,10 @@ def write_features(
     labels: NDArray[np.intp] | None = found.y[done.ok] if found.classes else None
     paths = [out]
     if len(backbones) > 1:
-        slugs = store.slugs([(b.name, b.digest) for b in backbones])
+        slugs = store.slugs([(b.name, b.digest) for b in done.backbones])
         paths = [out.with_name(f"{out.stem}_{slug}{out.suffix or '.h5'}") for slug in slugs]
     with store.H5Writer() as writer:
-        for i, (backbone, path) in enumerate(zip(backbones, paths, strict=True)):
+        for i, (backbone, path) in enumerate(zip(done.backbones, paths, strict=True)):
             writer.write(
                 path,
                 train=done.block(i),

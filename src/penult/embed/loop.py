@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import engines, pixels, store
+from penult import engines, pixels, quantise, store
 from penult.backbones import Backbone, thumbnail
 from penult.embed.lanes import Engines, Lane, open_cache
 from penult.embed.meter import Meter
@@ -111,11 +111,14 @@ def embed(
     """Compute what the cache does not have, and say what became of every image.
 
     `sources` are paths, uint8 arrays (h, w, 3) or Pillow images; with `looks` a thumbnail of each is kept too, by
-    which near copies are found. Raises `OutputError` when the cache cannot be
+    which near copies are found. In int8, backbones that are not quantised yet are, with some of the sources; the
+    `Embedding` has the quantised ones. Raises `OutputError` when the cache cannot be
     written; an unreadable image raises nothing, it is one of the `failures`.
     """
     settings = settings or Settings()
     device, precision = engines.resolve(settings.device, settings.precision, backbones)
+    if precision == "int8":
+        backbones = quantise.in_int8(backbones, sources, settings.folder, progress)
     began = time.perf_counter()
     every = (*backbones, thumbnail()) if looks else tuple(backbones)
     caches = tuple(open_cache(b, device, precision, settings.cache) for b in every)

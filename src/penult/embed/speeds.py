@@ -51,9 +51,15 @@ def speed(backbone: Backbone, settings: Settings | None = None) -> float | None:
     settings = settings or Settings()
     if settings.folder is None or not (settings.folder / "speeds").is_dir():
         return None
-    device, precision = engines.resolve(settings.device, settings.precision, [backbone])
+    device, precision = _road(backbone, settings)
     path = _path(_facts(backbone, engines.engine_name(backbone, device), device, precision), settings)
     return None if path is None else _read(path)
+
+
+def _road(backbone: Backbone, settings: Settings) -> tuple[str, str]:
+    """Return device and precision; those of a network that is still to be quantised are what it has without that."""
+    before = settings.precision == "int8" and not backbone.quantised
+    return engines.resolve(settings.device, "auto" if before else settings.precision, [backbone])
 
 
 def _read(path: Path) -> float | None:
@@ -70,7 +76,7 @@ def measure_speed(backbone: Backbone, settings: Settings | None = None) -> float
     Raises what opening an engine raises.
     """
     settings = settings or Settings()
-    device, precision = engines.resolve(settings.device, settings.precision, [backbone])
+    device, precision = _road(backbone, settings)
     engine = engines.open_engine(backbone, device, precision)
     try:
         size = backbone.recipe.size

@@ -14,7 +14,7 @@ from penult.engines import torch_devices
 from penult.engines.compiled import Shelf
 from penult.engines.engine import Engine
 from penult.engines.numpy_engine import NumpyEngine
-from penult.engines.openvino_engine import OpenVinoEngine, native
+from penult.engines.openvino_engine import OpenVinoEngine, native, whole
 from penult.engines.torch_engine import TorchEngine
 from penult.errors import InputError, unknown
 
@@ -35,11 +35,15 @@ def resolve(device: str = "auto", precision: str = "auto", backbones: Sequence[B
 
     `auto` device is the NVIDIA GPU where torch sees one, else the processor; `auto` precision is bf16 where the device
     has it, else f32. With `backbones` that are all numpy functions the answer is ("cpu", "f32") and neither OpenVINO nor
-    torch is asked. Raises `InputError`, `UnknownName` or `MissingExtra`.
+    torch is asked; quantised ones are computed in int8, on the processor. Raises `InputError`, `UnknownName` or
+    `MissingExtra`.
     """
     _refuse(device, precision)
-    if backbones and all(b.function is not None for b in backbones):
+    graphs = [b for b in backbones if b.function is None]
+    if backbones and not graphs:
         return "cpu", "f32"
+    if precision == "int8" or any(b.quantised for b in graphs):
+        return _in_8_bits(device, precision, graphs)
     place = _place(device)
     if place != "cpu":
         return place, _by_torch(place, precision)
@@ -50,6 +54,23 @@ def resolve(device: str = "auto", precision: str = "auto", backbones: Sequence[B
     if precision not in native():
         raise InputError(f"this processor does not compute in {precision}; use --precision f32 (or auto).")
     return "cpu", precision
+
+
+def _in_8_bits(device: str, precision: str, graphs: Sequence[Backbone]) -> tuple[str, str]:
+    """Return ("cpu", "int8"); graphs that are not quantised yet are welcome where that was asked for by name."""
+    if device not in {"auto", "cpu"}:
+        raise InputError(f"penult does not compute in int8 on {device}; use --device cpu, or --precision auto.")
+    if other := [b.name for b in graphs if not b.quantised and precision == "auto"]:
+        raise InputError(f"{', '.join(other)} is not quantised and others are; use --precision int8 for all.")
+    if precision not in {"auto", "int8"}:
+        names = ", ".join(b.name for b in graphs if b.quantised)
+        raise InputError(
+            f"{names} was quantised for this model and computes in int8 only; leave --precision {precision} out, or train "
+            "again with it."
+        )
+    if "int8" not in whole():
+        raise InputError("this processor does not compute in int8; use --precision auto.")
+    return "cpu", "int8"
 
 
 def _place(device: str) -> str:
@@ -74,8 +95,6 @@ def _refuse(device: str, precision: str) -> None:
         raise unknown("device", device, _DEVICES)
     if precision not in _PRECISIONS:
         raise unknown("precision", precision, _PRECISIONS)
-    if precision == "int8":
-        raise InputError("precision int8: this version of penult has no engine for it; use --precision auto.")
 
 
 def engine_name(backbone: Backbone, device: str = "cpu") -> str:
@@ -102,6 +121,8 @@ def open_engine(
     the first use.
     """
     device, precision = resolve(device, precision, [backbone])
+    if precision == "int8" and not backbone.quantised:
+        raise InputError(f"{backbone.name} is not quantised; `embed` does it, or use --precision auto.")
     if batch is not None and batch < 1:
         raise InputError(f"a batch of {batch} images cannot be; give 1 or more.")
     if output != "features" and not (output == "maps" and backbone.has_maps):

@@ -60,9 +60,18 @@ def _core() -> Any:
 
 @functools.cache
 def native() -> tuple[str, ...]:
-    """Return the precisions that this processor computes in by itself, the fastest first."""
-    capabilities = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return ("bf16", "f32") if "BF16" in capabilities else ("f32",)
+    """Return the precisions in which this processor computes any network by itself, the fastest first."""
+    return ("bf16", "f32") if "BF16" in _capabilities() else ("f32",)
+
+
+def whole() -> tuple[str, ...]:
+    """Return the whole numbers in which this processor computes networks that are quantised: ("int8",) or ()."""
+    return ("int8",) if "INT8" in _capabilities() else ()
+
+
+@functools.cache
+def _capabilities() -> tuple[str, ...]:
+    return tuple(_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
 class OpenVinoEngine:
@@ -99,7 +108,8 @@ class OpenVinoEngine:
     def _compile(self) -> Any:
         """Return the queue of requests for the compiled graph, cut to the one output."""
         began = time.thread_time()
-        settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": self.precision}
+        rest = "f32" if self.precision == "int8" else self.precision  # the graph itself says what is in 8 bits
+        settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": rest}
         facts = {
             "backbone_digest": self._backbone.digest,
             "output": self._output,

@@ -11,6 +11,7 @@ from penult.pixels.preparing import prepare_all
 from penult.pixels.recipe import Failure, Recipe
 from penult.pixels.resizing import prepare
 from penult.pixels.road import Prepared
+from penult.pixels.sources import digest
 
 __all__ = [
     "MAX_BYTES",
@@ -21,6 +22,7 @@ __all__ = [
     "Prepared",
     "Recipe",
     "decode",
+    "digest",
     "prepare",
     "prepare_all",
     "road_version",

@@ -65,6 +65,12 @@ def _read_all(descriptor: int, size: int) -> bytes:
     return b"".join(pieces)
 
 
+def digest(source: Source) -> bytes | None:
+    """Return the SHA-256 digest by which a source is known, None for one that cannot be read; nothing is decoded."""
+    found = read(source) if isinstance(source, PATH) else take(source)
+    return None if isinstance(found, Failure) else found[0]
+
+
 def check_picture(source: NDArray[np.uint8] | Image) -> None:
     """Raise InputError unless `source` is a uint8 array (h, w, 3) or (h, w), or a Pillow image."""
     if hasattr(source, "getexif"):

@@ -111,17 +111,27 @@ class Predictor:
         if off > (SAME if same else NEAR):
             raise DamagedFile(
                 f"the model's own samples give other answers on this machine than where it was trained (off by {off:.2g} "
-                f"with {here}; it was trained with {there}); run `penult predict` with `--precision f32`, "
-                "or train again here."
+                f"with {here}; it was trained with {there}); {_cure(self.bundle)}train again here."
             )
 
 
 def _served(model: Bundle, settings: Settings) -> Settings:
     """Return the settings with `auto` precision made that of training, or f32 where this machine does not have it."""
-    if settings.precision != "auto" or not model.backbones or model.precision == "f32":
+    if model.precision == "int8" or not model.backbones:
+        return settings  # the networks say it
+    if settings.precision == "int8":
+        raise InputError(
+            f"this model was trained in {model.precision} and has no networks in int8; leave --precision out, or train again "
+            "with --precision int8."
+        )
+    if settings.precision != "auto" or model.precision == "f32":
         return replace(settings, precision="f32") if settings.precision == "auto" else settings
     here = engines.precisions(settings.device)
     return replace(settings, precision=model.precision if model.precision in here else "f32")
+
+
+def _cure(model: Bundle) -> str:
+    return "" if model.precision == "int8" else "run `penult predict` with `--precision f32`, or "
 
 
 def load(path: str | Path, **settings: Any) -> Predictor:

@@ -28,6 +28,7 @@ from penult.train.material import from_features, from_images
 from penult.train.measuring import Measured, Measurer
 from penult.train.networks import networks
 from penult.train.options import Options
+from penult.train.precision import Beside, as_asked, beside_f32
 from penult.train.run_folder import RunFolder
 from penult.train.submission import Sheet
 
@@ -66,14 +67,18 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say:
     job = Job(RunFolder(options.out), options, sheet, say)
     sources = [image.path for s in (labelled, test) if s is not None for image in s.images]
     with Measurer(len(sources)) as measurer:
-        done = embed(sources, chosen, options.settings, say, looks=True)
+        used = as_asked(chosen, sources[: len(labelled)], options.settings, say)
+        job.clock.lap("networks")
+        done = embed(sources, used, options.settings, say, looks=True)
         job.clock.lap("features")
         material = from_images(labelled, test, done)
         with outputs.start_features(job.run, material, done):
             learnt = learn(job, material, measurer, done)
     outputs.drop_stale(job.run, done, learnt.figures)
     job.clock.lap("feature files")
-    return _finish(job, learnt, done)
+    beside = beside_f32(job, material, done, chosen)
+    job.clock.lap("precision")
+    return _finish(job, learnt, done, beside)
 
 
 def train_features(paths: Sequence[str], options: Options, say: Say = quiet) -> Run:
@@ -84,7 +89,7 @@ def train_features(paths: Sequence[str], options: Options, say: Say = quiet) -> 
     job = Job(RunFolder(options.out), options, sheet, say)
     with Measurer(len(material.train.files)) as measurer:
         learnt = learn(job, material, measurer, None)
-    return _finish(job, learnt, None)
+    return _finish(job, learnt, None, None)
 
 
 def _check(options: Options) -> None:
@@ -103,7 +108,7 @@ def _sheet(options: Options, classes: Sequence[str], test_ids: Sequence[str]) ->
     return sheet
 
 
-def _finish(job: Job, learnt: Learnt, done: Embedding | None) -> Run:
+def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | None) -> Run:
     """Write `metrics.json`, the last file of a run."""
     material, measured = learnt.material, learnt.measured
     counts = np.bincount(material.train.ok_y, minlength=len(material.classes))
@@ -123,6 +128,7 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None) -> Run:
         "notes": [*material.notes, *_of_files(done)],
         "backbones": [b.to_dict() for b in done.backbones] if done else [],
         "engine": {"name": done.engine, "device": done.device, "precision": done.precision} if done else None,
+        "precision": beside.to_dict() if beside else None,
         "seconds": job.clock.stages,
         "figures": learnt.figures,
         "versions": _versions(),

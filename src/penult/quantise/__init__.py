@@ -1,0 +1,10 @@
+"""Networks in 8 bits: what is cut off in rounding is chosen by looking at some of the user's own images.
+
+In: backbones, images. Out: the same backbones with quantised graphs, from the cache where these images were seen before.
+It must not know features, labels or heads. NNCF is loaded in a child process only.
+"""
+
+from penult.quantise.asking import in_int8
+from penult.quantise.sample import IMAGES
+
+__all__ = ["IMAGES", "in_int8"]

@@ -1,0 +1,60 @@
+"""Quantise graphs: the work of the child process, and the one door to NNCF.
+
+In: orders. Out: for each its graph, weights and activations in 8 bits where that pays. It must not know who asked.
+Post-training quantisation (Jacob et al. 2018): the range of each activation is read off the images, weights get a scale for
+each channel, and the shift that rounding gives to each layer's mean is taken out of its bias (Nagel et al. 2019).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from penult.errors import InputError
+from penult.quantise.asking import Order
+
+NEWEST = 13  # the least version of ONNX's operators that has a scale for each channel
+
+
+def work(sent: Iterator[Order]) -> Iterator[bytes]:
+    """Fulfil the orders: the other side of `penult.quantise.in_int8`."""
+    nncf = load()
+    for order in sent:
+        try:
+            yield quantise(nncf, order)
+        except InputError:
+            raise
+        except Exception as error:  # a library's own failure: name the network, never show a traceback
+            text = " ".join(str(error).split())[:400]
+            raise InputError(
+                f"{order.label} cannot be quantised: {type(error).__name__}: {text}; use --precision auto, or another network."
+            ) from error
+
+
+def load() -> Any:
+    """Import NNCF so that it sends nothing: by default it reports each use, through the package `openvino_telemetry`."""
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    import logging
+
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
+    return nncf
+
+
+def quantise(nncf: Any, order: Order) -> bytes:
+    """Return the graph with its steps of 8 bits written into it, as QuantizeLinear and DequantizeLinear."""
+    import onnx
+
+    model = onnx.load_model_from_string(order.graph)
+    opset = next((one.version for one in model.opset_import if one.domain in {"", "ai.onnx"}), 0)
+    if opset < NEWEST:
+        raise InputError(
+            f"{order.label} is written in version {opset} of ONNX's operators, and int8 needs {NEWEST}; export it again with "
+            f"opset 17, or use --precision auto."
+        )
+    name = model.graph.input[0].name
+    images = nncf.Dataset([{name: one[None]} for one in order.pixels])
+    done = nncf.quantize(model, images, subset_size=len(order.pixels))
+    return bytes(done.SerializeToString())

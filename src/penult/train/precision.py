@@ -1,0 +1,93 @@
+"""What computing in few bits did to this model: the same images once more in f32, judged on the same folds.
+
+In: what was embedded, and the networks as they were. Out: `Beside`. It must not know how bits are saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import engines, evaluate, quantise
+from penult.backbones import Backbone
+from penult.embed import Embedding, Settings, embed
+from penult.errors import InputError
+from penult.evaluate import Difference
+from penult.progress import Say
+from penult.train.job import Job
+from penult.train.material import Material
+from penult.train.measuring import make_head
+
+IMAGES = 200  # of the training part, computed in f32 as well
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Out-of-fold log loss in the precision of the run and in f32, on the same images and folds.
+
+    `difference` is the first minus the second, paired; `cosine` how well features keep their direction, the middle image.
+    """
+
+    precision: str
+    images: int
+    log_loss: float
+    log_loss_f32: float
+    difference: Difference
+    cosine: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+
+def as_asked(backbones: Sequence[Backbone], sources: Sequence[Any], settings: Settings, say: Say) -> tuple[Backbone, ...]:
+    """Return the networks of a run: where it is to be in int8, quantised with some of the training images."""
+    if engines.resolve(settings.device, settings.precision, backbones)[1] != "int8":
+        return tuple(backbones)
+    return quantise.in_int8(backbones, sources, settings.folder, say)
+
+
+def beside_f32(job: Job, material: Material, done: Embedding, before: Sequence[Backbone]) -> Beside | None:
+    """Return what the precision of a run did to the log loss on a sample, `before` being the networks unquantised.
+
+    None where the run was in f32 anyway, or where the sample is too small for folds.
+    """
+    if done.precision == "f32":
+        return None
+    rows = _sample(material.train.ok_y, job.options.seed)
+    sources = [done.sources[i] for i in np.flatnonzero(material.train.ok)[rows]]
+    exact = embed(sources, before, Settings(done.device, "f32", done.settings.cache), job.say)
+    if not exact.ok.all():  # a file that changed meanwhile
+        return None
+    y, groups = material.train.ok_y[rows], None if material.groups is None else material.groups[rows]
+    ours, theirs = material.train.X[rows], exact.features()  # (m, d) each
+    head, names = make_head(job.options, material), (done.precision, "f32")
+    try:
+        own, reference = (
+            evaluate.cross_validate(head, X, y, material.classes, groups=groups, seed=job.options.seed, name=name)
+            for X, name in zip((ours, theirs), names, strict=True)
+        )
+        difference = evaluate.paired_difference(own, reference)
+    except InputError:
+        return None
+    losses = [float(one.scores["log_loss"].value or 0.0) for one in (own, reference)]
+    return Beside(done.precision, len(rows), losses[0], losses[1], difference, _cosine(ours, theirs))
+
+
+def _sample(y: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
+    """Return up to `IMAGES` rows, ascending, every class by its share and with three at least where it has them."""
+    random = np.random.default_rng(seed)
+    counts = np.bincount(y)
+    wanted = np.minimum(counts, np.maximum(3, np.round(IMAGES * counts / len(y)))).astype(int)  # (k,)
+    return np.sort(
+        np.concatenate([random.permutation(np.flatnonzero(y == c))[:count] for c, count in enumerate(wanted)])
+    ).astype(np.intp)
+
+
+def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)  # (m,)
+    return float(np.median((a * b).sum(axis=1) / np.maximum(lengths, 1e-12)))

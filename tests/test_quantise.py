@@ -1,0 +1,187 @@
+"""Which images a network is quantised with, when its graph is used again, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from penult import backbones, engines, quantise
+from penult.aside import Aside
+from penult.errors import InputError, MissingExtra, PenultError
+from penult.quantise import asking, sample
+from penult.quantise.kept import Kept
+from quantised import by_hand, instead_of_nncf
+from tinynet import SIDE, by_numpy, noise, tiny
+
+Photos = Callable[..., Path]
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.png"))
+
+
+# --- the sample ---
+
+
+def test_images_that_come_and_go_move_no_others(photos: Photos) -> None:
+    every = files(photos("train", warm=30, cold=30))
+    chosen = sample.choose(every)
+    assert sorted(chosen) == every and chosen != every
+    assert sample.choose(every[::-1]) == chosen
+    fewer = every[::3]
+    assert sample.choose(fewer) == [path for path in chosen if path in fewer]
+
+
+def test_a_moved_folder_has_the_same_sample(photos: Photos, tmp_path: Path) -> None:
+    folder = photos("train", warm=9, cold=9)
+    before = sample.take(files(folder), [tiny().recipe], 5)
+    shutil.move(folder, tmp_path / "elsewhere")
+    after = sample.take(files(tmp_path / "elsewhere"), [tiny().recipe], 5)
+    assert before.digests == after.digests
+    np.testing.assert_array_equal(before.seen[0], after.seen[0])
+
+
+def test_a_sample_has_each_picture_once_and_none_that_cannot_be_read(photos: Photos) -> None:
+    folder = photos("train", warm=6)
+    for i, path in enumerate(files(folder)):
+        shutil.copy(path, folder / f"copy {i}.png")
+        (folder / f"bad {i}.png").write_bytes(b"no picture")
+    recipes = [tiny().recipe, backbones.find("efficientnet_lite0").recipe]
+    taken = sample.take(files(folder), recipes, 100)
+    assert len(taken.digests) == 6
+    assert [seen.shape for seen in taken.seen] == [(6, SIDE, SIDE, 3), (6, 224, 224, 3)]
+    assert len(sample.take(files(folder), recipes, 4).digests) == 4
+
+
+# --- kept graphs ---
+
+
+def test_a_kept_graph_comes_back_and_a_damaged_one_does_not(tmp_path: Path) -> None:
+    images = frozenset(os.urandom(32) for _ in range(3))
+    Kept(tmp_path, "b" * 64).put(images, b"a graph")
+    assert Kept(tmp_path, "b" * 64).samples() == [images]
+    assert Kept(tmp_path, "b" * 64).get(images) == b"a graph"
+    assert Kept(tmp_path, "c" * 64).samples() == []
+    (path,) = tmp_path.rglob("*.int8")
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert Kept(tmp_path, "b" * 64).samples() == []
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        assert Kept(tmp_path, "b" * 64).samples() == []
+
+
+def test_a_graph_is_quantised_once_for_much_the_same_images(
+    photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = instead_of_nncf(monkeypatch)
+    first = files(photos("train", warm=20, cold=20))
+    (made,) = quantise.in_int8([tiny()], first, tmp_path)
+    assert made.quantised and made.digest != tiny().digest and made.graph() == by_hand(tiny().graph())
+    assert [order.pixels.shape for order in orders] == [(40, SIDE, SIDE, 3)]
+    more = [*first[10:], *files(photos("more", 100, warm=30))]  # ten gone, thirty new
+    assert quantise.in_int8([tiny()], more, tmp_path) == (made,)
+    assert len(orders) == 1
+    others = files(photos("others", 500, warm=12))
+    quantise.in_int8([tiny()], others, tmp_path)
+    assert len(orders) == 2
+    assert quantise.in_int8([made], others, tmp_path) == (made,)  # what is in 8 bits already stays as it is
+    assert len(orders) == 2
+
+
+def test_a_kept_graph_is_found_by_all_images_not_by_the_sample_alone(
+    photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = instead_of_nncf(monkeypatch)
+    monkeypatch.setattr(sample.take, "__defaults__", (10,))
+    first = files(photos("train", warm=10))
+    quantise.in_int8([tiny()], first, tmp_path)
+    many = [*first, *files(photos("more", 100, warm=90))]  # a sample of ten among these has about one of the first ten
+    assert len(sample.take(many, [tiny().recipe]).digests & sample.take(first, [tiny().recipe]).digests) < 5
+    quantise.in_int8([tiny()], many, tmp_path)
+    assert len(orders) == 1
+
+
+def test_without_a_cache_graphs_are_kept_for_the_process(photos: Photos, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = instead_of_nncf(monkeypatch)
+    network = tiny().with_recipe(fit="crop", crop=0.77)  # of this test alone
+    paths = files(photos("train", warm=5))
+    assert quantise.in_int8([network], paths, None) == quantise.in_int8([network], paths, None)
+    assert len(orders) == 1
+
+
+def test_a_numpy_function_has_no_bits_to_save(photos: Photos) -> None:
+    colours = backbones.find("colour_histogram")
+    assert quantise.in_int8([colours], files(photos("train", warm=2)), None) == (colours,)
+
+
+# --- refusals ---
+
+
+def test_without_the_extra_the_cure_is_said(photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking.importlib.util, "find_spec", lambda name: None if name == "nncf" else name)
+    with pytest.raises(MissingExtra, match=r"precision int8 needs nncf, once .* pip install 'penult\[int8\]'"):
+        quantise.in_int8([tiny()], files(photos("train", warm=2)), tmp_path)
+
+
+def test_no_readable_image_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    instead_of_nncf(monkeypatch)
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+    with pytest.raises(InputError, match="none of the 2 images can be read, and int8 needs some"):
+        quantise.in_int8([tiny()], [bad, tmp_path / "absent.png"], tmp_path)
+
+
+def test_a_network_that_does_not_stand_8_bits_is_refused_and_not_kept(
+    photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = instead_of_nncf(monkeypatch, lambda graph: by_hand(graph, step=1.9, zero=255))  # nothing above 0 is left
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"tiny does not stand 8 bits: its features keep a cosine of -?0\.\d\d only"):
+            quantise.in_int8([tiny()], files(photos("train", warm=8)), tmp_path)
+    assert len(orders) == 2
+
+
+def test_a_child_that_dies_is_one_sentence(photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(asking, "Aside", lambda work, threads: Aside("os:abort", threads))
+    with pytest.raises(PenultError, match=r"quantising tiny ended without an answer .*memory was too small"):
+        quantise.in_int8([tiny()], files(photos("train", warm=3)), tmp_path)
+
+
+# --- engines ---
+
+
+def test_a_quantised_graph_computes_in_8_bits_and_in_nothing_else(photos: Photos, monkeypatch: pytest.MonkeyPatch) -> None:
+    instead_of_nncf(monkeypatch)
+    (network,) = quantise.in_int8([tiny()], files(photos("train", warm=3)), None)
+    assert engines.resolve("auto", "auto", [network]) == engines.resolve("cpu", "int8", [network]) == ("cpu", "int8")
+    engine = engines.open_engine(network)
+    assert engine.precision == "int8"
+    pixels = noise(7)
+    off = np.abs(engine(pixels) - by_numpy(pixels))
+    assert 0 < off.max() < 0.05
+    for precision in ("f32", "bf16"):
+        with pytest.raises(InputError, match=f"tiny was quantised .* in int8 only; leave --precision {precision} out"):
+            engines.resolve("cpu", precision, [network])
+    with pytest.raises(InputError, match="does not compute in int8 on cuda; use --device cpu"):
+        engines.resolve("cuda", "int8", [network])
+    with pytest.raises(InputError, match="plain is not quantised and others are; use --precision int8 for all"):
+        engines.resolve("auto", "auto", [network, backbones.Backbone.from_dict({**tiny().to_dict(), "name": "plain"}, b"x")])
+
+
+def test_a_graph_that_is_not_quantised_is_no_engine_in_8_bits() -> None:
+    with pytest.raises(InputError, match="tiny is not quantised; `embed` does it"):
+        engines.open_engine(tiny(), "cpu", "int8")
+
+
+def test_a_processor_without_8_bits_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penult.engines.opening.whole", lambda: ())
+    with pytest.raises(InputError, match="this processor does not compute in int8; use --precision auto"):
+        engines.resolve("cpu", "int8", [tiny()])

@@ -1,0 +1,79 @@
+"""What NNCF makes of networks: features that keep their direction, and sentences for what it cannot do."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from onnxnets import classifier
+from penult import backbones, engines, quantise, zoo
+from penult.backbones import Backbone
+from penult.errors import InputError
+from penult.quantise import by_nncf
+from penult.quantise.asking import Order
+from penult.quantise.sample import take
+from penult.zoo.timm_door import import_timm
+from tinynet import noise, tiny
+
+pytestmark = [
+    pytest.mark.timm,  # the environment that has the extra `int8` too
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.skipif(
+        not all(importlib.util.find_spec(n) for n in ("nncf", "onnxruntime")),
+        reason="the extra `int8` is not installed: pip install 'penult[int8]'",
+    ),
+]
+Photos = Callable[..., Path]
+
+
+def cosines(original: Backbone, quantised: Backbone, pixels: np.ndarray) -> np.ndarray:
+    a, b = (engines.open_engine(n, "cpu", p)(pixels) for n, p in ((original, "f32"), (quantised, "int8")))
+    return np.asarray((a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1))
+
+
+def test_a_built_in_network_keeps_its_features(photos: Photos, tmp_path: Path) -> None:
+    network = backbones.find("efficientnet_lite0")
+    paths = sorted(photos("train", warm=8, cold=8, green=8).rglob("*.png"))
+    (made,) = quantise.in_int8([network], paths, tmp_path)
+    kinds = {node.op_type for node in onnx.load_model_from_string(made.graph()).graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear", "Conv"} <= kinds
+    assert len(made.graph()) < 1.1 * len(network.graph())
+    others = sorted(photos("others", 100, warm=4, cold=4, green=4).rglob("*.png"))
+    (pixels,) = take(others, [network.recipe]).seen
+    assert np.median(cosines(network, made, pixels)) > 0.97
+    assert quantise.in_int8([network], paths, tmp_path) == (made,)
+
+
+def test_a_residual_network_with_random_weights_is_quantised(photos: Photos, tmp_path: Path) -> None:
+    """Two convolutions that meet in one Add: an algorithm that this library offers fails on it."""
+    timm, torch = import_timm(), pytest.importorskip("torch")
+    torch.manual_seed(0)
+    path = tmp_path / "weights.pth"
+    torch.save(timm.create_model("resnet18", pretrained=False).state_dict(), path)
+    network = zoo.find(f"resnet18:64@{path}")
+    paths = sorted(photos("train", warm=6, cold=6).rglob("*.png"))
+    (made,) = quantise.in_int8([network], paths, tmp_path)
+    assert made.quantised
+
+
+def test_nothing_is_reported_to_anyone() -> None:
+    by_nncf.load()
+    assert sys.modules["openvino_telemetry"] is None
+
+
+def test_an_old_graph_is_refused_with_the_cure() -> None:
+    order = Order("old", classifier(opset=11).SerializeToString(), np.zeros((1, 32, 32, 3), np.uint8))
+    with pytest.raises(InputError, match=r"old is written in version 11 .* needs 13; export it again with opset 17"):
+        list(by_nncf.work(iter([order])))
+
+
+def test_what_the_library_cannot_do_is_one_sentence() -> None:
+    broken = Order("odd", tiny().graph(), noise(2, 16))  # pixels of another size than the graph's
+    with pytest.raises(InputError, match=r"odd cannot be quantised: .* use --precision auto, or another network"):
+        list(by_nncf.work(iter([broken])))
