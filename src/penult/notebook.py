@@ -1,11 +1,12 @@
 """How results show themselves in a notebook: small tables and charts as HTML, escaped, for light and dark alike.
 
-In: texts and numbers. Out: HTML that holds no script, no link and no colour of its own but grey: it takes the page's. It must not
-know what the numbers mean. Names of files and classes may hold anything; they are shown, never run.
+In: texts and numbers. Out: HTML that holds no script, no link and no colour of its own but grey: it takes the page's. It must
+not know what the numbers mean. Names of files and classes may hold anything; they are shown, never run.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Protocol
@@ -45,7 +46,7 @@ def _visible(char: str) -> str:
 
 def number(value: float | None, digits: int = 4) -> str:
     """Return a number, or a dash where there is none."""
-    return "–" if value is None or value != value else f"{value:.{digits}f}"
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
 def block(lead: str, *parts: str) -> str:

@@ -67,7 +67,7 @@ def show_summary(about: Mapping[str, Any]) -> None:
 
 
 def _findings(path: Path) -> list[dict[str, Any]]:
-    """Return the kinds of findings in the file's order, each with its count and its first; none where there is no such file."""
+    """Return the kinds of findings in the file's order, each with its count and its first; none without such a file."""
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             rows = [row for row in csv.DictReader(file) if row.get("kind") and row.get("file")]
