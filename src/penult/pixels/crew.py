@@ -25,12 +25,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from penult.pixels.link import Link
 from penult.pixels.recipe import Failure
 from penult.pixels.road import Prepared
 from penult.pixels.worker import Order, Reply
@@ -48,8 +48,8 @@ _ENVIRONMENT = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # large ones in large pages: a fourth less time for 12 million pixels
 }
 _BOOT = (
-    "import sys; from multiprocessing.connection import Connection; link = Connection(int(sys.argv[1])); "
-    "sys.path[:] = link.recv(); from penult.pixels.worker import main; main(link)"
+    "import sys; sys.path[:] = sys.argv[2:]; "
+    "from penult.pixels.link import Link; from penult.pixels.worker import main; main(Link(int(sys.argv[1])))"
 )
 
 
@@ -60,7 +60,7 @@ class NoWorkers(Exception):
 @dataclass(eq=False)
 class _Worker:
     process: subprocess.Popen[bytes]
-    link: Connection
+    link: Link
     tasks: deque[tuple[int, int]] = field(default_factory=deque)  # (number, slot), oldest first
 
     def end(self, patience: float = 0.0) -> int:
@@ -192,7 +192,7 @@ class Crew:
     def _hire(self) -> _Worker:
         """Start a worker; it shares nothing with this process but the file and one connection."""
         ours, theirs = socket.socketpair()
-        line = [sys.executable, "-S", "-W", "ignore", "-c", _BOOT, str(theirs.fileno())]
+        line = [sys.executable, "-S", "-W", "ignore", "-c", _BOOT, str(theirs.fileno()), *_search_path()]
         try:
             process = subprocess.Popen(
                 line,
@@ -208,10 +208,9 @@ class Crew:
             raise NoWorkers(str(error)) from error
         finally:
             theirs.close()
-        worker = _Worker(process, Connection(ours.detach()))
+        worker = _Worker(process, Link(ours.detach()))
         self.ears.register(worker.link, select.POLLIN)
         with suppress(OSError):  # dead already: noticed at the next `_collect`
-            worker.link.send(_search_path())
             worker.link.send(self.order)
         return worker
 

@@ -18,7 +18,7 @@ from penult.pixels.recipe import Failure, Recipe
 from penult.pixels.road import Road, named
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
+    from penult.pixels.link import Link
 
 Reply = tuple[int, bytes | None, tuple[bool, ...], Failure | None]  # task, digest, which recipes have pixels, failure
 
@@ -36,7 +36,7 @@ class Order:
     decoder: str
 
 
-def main(link: Connection) -> None:
+def main(link: Link) -> None:
     """Serve until the parent hangs up."""
     order: Order = link.recv()
     _limit(order.memory)
@@ -46,7 +46,7 @@ def main(link: Connection) -> None:
         serve(link, order, shared)
 
 
-def serve(link: Connection, order: Order, shared: memoryview) -> None:
+def serve(link: Link, order: Order, shared: memoryview) -> None:
     """Answer every task (number, path, slot) in turn; a picture that takes too long ends this process."""
     known = tuple(shared[start:end] for start, end in order.known)
     road = Road(order.recipes, known, named(order.decoder))
