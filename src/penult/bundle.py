@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import store
+from penult import engines, store
 from penult.backbones import Backbone
 from penult.errors import DamagedFile, InputError
 from penult.heads import HeadState
@@ -50,6 +50,23 @@ class Bundle:
     selftest: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     novelty: Reference | None = None
+
+
+def precision_here(model: Bundle, asked: str, device: str) -> str:
+    """Return the precision to compute in: where `auto` is asked that of training, or f32 where this machine lacks it.
+
+    Raises `InputError` where int8 is asked of a model without networks in int8.
+    """
+    if model.precision == "int8" or not model.backbones:
+        return asked  # the networks say it
+    if asked == "int8":
+        raise InputError(
+            f"this model was trained in {model.precision} and has no networks in int8; leave --precision out, or train again "
+            "with --precision int8."
+        )
+    if asked != "auto" or model.precision == "f32":
+        return "f32" if asked == "auto" else asked
+    return model.precision if model.precision in engines.precisions(device) else "f32"
 
 
 def save(path: str | Path, bundle: Bundle) -> None:

@@ -37,7 +37,8 @@ class Predictor:
 
     def __init__(self, model: Bundle, settings: Settings | None = None, check: bool = True):
         self.bundle = model
-        self.settings = _served(model, settings or Settings())
+        asked = settings or Settings()
+        self.settings = replace(asked, precision=bundle.precision_here(model, asked.precision, asked.device))
         self._score = scorer(model.head.kind, model.head.arrays, model.head.facts)
         self._novelty = None if model.novelty is None else novelty.reference(model.novelty.arrays, model.novelty.facts)
         self._checked = not check
@@ -113,21 +114,6 @@ class Predictor:
                 f"the model's own samples give other answers on this machine than where it was trained (off by {off:.2g} "
                 f"with {here}; it was trained with {there}); {_cure(self.bundle)}train again here."
             )
-
-
-def _served(model: Bundle, settings: Settings) -> Settings:
-    """Return the settings with `auto` precision made that of training, or f32 where this machine does not have it."""
-    if model.precision == "int8" or not model.backbones:
-        return settings  # the networks say it
-    if settings.precision == "int8":
-        raise InputError(
-            f"this model was trained in {model.precision} and has no networks in int8; leave --precision out, or train again "
-            "with --precision int8."
-        )
-    if settings.precision != "auto" or model.precision == "f32":
-        return replace(settings, precision="f32") if settings.precision == "auto" else settings
-    here = engines.precisions(settings.device)
-    return replace(settings, precision=model.precision if model.precision in here else "f32")
 
 
 def _cure(model: Bundle) -> str:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from penult import bundle, engines, store
+from penult import bundle, store
 from penult.bundle import Bundle
 from penult.embed import Settings, embed
 from penult.errors import InputError
@@ -71,11 +71,13 @@ def similar(
         raise InputError(f"{n} similar photos cannot be shown; ask for 1 or more with -n.")
     model, paths = _run(Path(run))
     names = [str(p) for p in photos] if ids is None else ids
+    asked = settings or Settings()
+    asked = replace(asked, precision=bundle.precision_here(model, asked.precision, asked.device))
     with RowFiles(paths) as files:
         widths, parts = tuple(head.width for head in files.heads), _parts(files)
         if widths != model.blocks:
             raise InputError(f"the feature files in {run} have {widths} columns, its model {model.blocks}; train again.")
-        done = embed(photos, model.backbones, _served(model, settings or Settings()), say)
+        done = embed(photos, model.backbones, asked, say)
         found = iter(search(files, done.features(), n, parts, done.settings.folder, say) if done.ok.any() else [])
         return [
             Neighbours(name, _named(files, next(found), model.classes) if ok else (), done.failures.get(i))
@@ -111,14 +113,6 @@ def _run(folder: Path) -> tuple[Bundle, list[Path]]:
 
 def _parts(files: RowFiles) -> tuple[int, ...]:
     return tuple(int(w) for head in files.heads for w in head.facts.get("parts") or (head.width,))
-
-
-def _served(model: Bundle, settings: Settings) -> Settings:
-    """Return the settings with `auto` precision made that of the run's features, where this machine has it."""
-    if settings.precision != "auto":
-        return settings
-    here = ("f32",) if model.precision == "f32" else engines.precisions(settings.device)
-    return replace(settings, precision=model.precision if model.precision in here else "f32")
 
 
 def _named(files: RowFiles, found: Found, classes: Sequence[str]) -> tuple[Neighbour, ...]:
