@@ -18,7 +18,8 @@ from penult.embed import Settings, embed
 from penult.errors import InputError
 from penult.pixels import Failure
 from penult.progress import Say, quiet
-from penult.similar.search import Found, search
+from penult.similar import search
+from penult.similar.search import Found
 from penult.store import RowFiles
 
 __all__ = ["Neighbour", "Neighbours", "similar", "write_csv"]
@@ -78,7 +79,7 @@ def similar(
         if widths != model.blocks:
             raise InputError(f"the feature files in {run} have {widths} columns, its model {model.blocks}; train again.")
         done = embed(photos, model.backbones, asked, say)
-        found = iter(search(files, done.features(), n, parts, done.settings.folder, say) if done.ok.any() else [])
+        found = iter(search.search(files, done.features(), n, parts, done.settings.folder, say) if done.ok.any() else [])
         return [
             Neighbours(name, _named(files, next(found), model.classes) if ok else (), done.failures.get(i))
             for i, (name, ok) in enumerate(zip(names, done.ok, strict=True))
