@@ -15,6 +15,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -32,15 +33,10 @@ def block(start: int, n: int, width: int, flat: bool) -> np.ndarray:
     return np.maximum(mixed / mixed.std() + 0.5, 0).astype(np.float32)
 
 
+@cache
 def turn(width: int) -> np.ndarray:
     """Return an orthonormal matrix (d, d), the same each time."""
-    global _turn
-    if _turn is None or len(_turn) != width:
-        _turn = np.linalg.qr(np.random.default_rng(3).standard_normal((width, width)))[0].astype(np.float32)
-    return _turn
-
-
-_turn: np.ndarray | None = None
+    return np.linalg.qr(np.random.default_rng(3).standard_normal((width, width)))[0].astype(np.float32)
 
 
 def blocks(n: int, width: int, flat: bool) -> Iterator[np.ndarray]:

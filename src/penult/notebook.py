@@ -7,6 +7,7 @@ not know what the numbers mean. Names of files and classes may hold anything; th
 from __future__ import annotations
 
 import math
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Protocol
@@ -93,6 +94,12 @@ def chart(points: Sequence[Point], caption: str, diagonal: bool = False) -> str:
         f'<polyline points="{path}" fill="none" stroke="currentColor" stroke-width="1.5"/>{dots}</svg>'
         f'<div style="opacity:.75">{text(caption)}</div>'
     )
+
+
+def picture(png: bytes, caption: str) -> str:
+    """Return a PNG as part of the page itself, as wide as there is room up to its own width."""
+    data = b64encode(png).decode("ascii")
+    return f'<img alt="{text(caption)}" style="max-width:460px;width:100%" src="data:image/png;base64,{data}"/>'
 
 
 def _span(values: Iterable[float]) -> Point:

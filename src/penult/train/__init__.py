@@ -30,6 +30,7 @@ from penult.train.networks import networks
 from penult.train.options import Options
 from penult.train.precision import Beside, as_asked, beside_f32
 from penult.train.run_folder import RunFolder
+from penult.train.shown import run_html
 from penult.train.submission import Sheet
 
 __all__ = ["Options", "Run", "train", "train_features", "train_sets"]
@@ -45,6 +46,9 @@ class Run:
     test: Evaluation | None
     metrics: Mapping[str, Any]
     embedding: Embedding | None
+
+    def _repr_html_(self) -> str:
+        return run_html(self.folder, self.metrics)
 
 
 def train(source: str, test: str | None = None, options: Options | None = None, say: Say = quiet) -> Run:
