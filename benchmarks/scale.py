@@ -130,7 +130,7 @@ def embedding(place: Path, n: int):
     from penult.embed import Embedding, Settings
 
     ok = np.ones(n, bool)
-    facts = ("numpy", "cpu", "f32", (), Settings("cpu", "f32", str(place / "cache")), None)
+    facts = ("numpy", "cpu", "f32", (), Settings("cpu", "f32", str(place / "cache")), None, None)
     return Embedding(digests(n), ok, {}, 0, n, 0.0, (backbone(),), (cache(place),), *facts)
 
 

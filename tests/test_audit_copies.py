@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from penult.audit import Pairs, copy_groups, group, near_copies, near_pictures
-from penult.audit.copies import WIDE
+from penult.audit.directions import WIDE
 from penult.errors import InputError
 
 

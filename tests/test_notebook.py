@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from penult import notebook
+from penult.audit import Finding
 from penult.evaluate import score
 from penult.evaluate.curve import LearningCurve
 from penult.evaluate.intervals import Score
@@ -17,6 +18,7 @@ from penult.pixels import Failure
 from penult.predict import Predictions
 from penult.similar import Neighbour, Neighbours
 from penult.train import Options, train
+from penult.train.audit_alone import Audited
 
 HOSTILE = "<img src=x onerror=alert(1)>\n\u202e\udcff&.jpg"
 
@@ -85,6 +87,18 @@ def test_predictions_show_the_first_and_count_the_rest() -> None:
     assert {f"{n} predictions", "75.0 %", "1.5", "unreadable: truncated", "unlike the training photos"} <= set(found.words)
     assert "and 5 more" in found.words
     assert f"{n - 2}.jpg" not in found.words
+
+
+def test_a_finding_and_many_of_them() -> None:
+    one = Finding(
+        "leak", HOSTILE, "cat/1.jpg", 0.9876, "nearly the same picture is in training", "remove it from the test photos"
+    )
+    found = read(one._repr_html_())
+    assert found.words[0] == "leak: nearly the same picture is in training"
+    assert {"cat/1.jpg", "0.988", "remove it from the test photos"} <= set(found.words)
+    several = read(Audited((one, *[Finding("dark", "d.jpg", "", 0.5, "very dark", "look")] * 30), {})._repr_html_())
+    assert several.words[0] == "31 findings"
+    assert f"and {31 - notebook.SHOWN} more" in several.words
 
 
 def test_similar_photos_are_a_table() -> None:

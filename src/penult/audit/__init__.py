@@ -1,11 +1,34 @@
-"""Which images are the same picture, and must therefore never be on both sides of a fold.
+"""What is wrong with the data: copies, leaks, doubtful labels, photos that stand out.
 
-Comes in: digests (n, 32), features (n, d), the user's own groups.
-Goes out: `Grouping`, one group number an image.
-Must not know: files, labels, heads.
+Comes in: digests (n, 32), features (n, d), thumbnails, quality, out-of-fold probabilities, the user's own groups.
+Goes out: `Grouping`, one group number an image; rows with scores; `Finding`, the record of one problem.
+Must not know: files on disk, heads, engines.
 """
 
-from penult.audit.copies import Pairs, Rule, copy_groups, near_copies, near_pictures
+from penult.audit.copies import Pairs, Rule, Sides, copy_groups, joined, leaks, near_copies, near_pictures
+from penult.audit.finding import COLUMNS, KINDS, Finding, counts, ranked
 from penult.audit.groups import Grouping, group
+from penult.audit.labels import Doubts, doubts
+from penult.audit.oddities import conditions, outliers
 
-__all__ = ["Grouping", "Pairs", "Rule", "copy_groups", "group", "near_copies", "near_pictures"]
+__all__ = [
+    "COLUMNS",
+    "KINDS",
+    "Doubts",
+    "Finding",
+    "Grouping",
+    "Pairs",
+    "Rule",
+    "Sides",
+    "conditions",
+    "copy_groups",
+    "counts",
+    "doubts",
+    "group",
+    "joined",
+    "leaks",
+    "near_copies",
+    "near_pictures",
+    "outliers",
+    "ranked",
+]

@@ -18,14 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.errors import InputError
+from penult.audit.directions import Floats, directions, unit
 
-Floats = NDArray[np.float32]
 Ints = NDArray[np.intp]
 
 NEIGHBOURS = 10  # the distance to the tenth neighbour says how crowded it is around an image
-NARROW = 512  # columns kept above WIDE images, so that 20,000 take seconds
-WIDE = 4000
 CELLS = 16_000_000  # similarities held in memory at a time
 
 
@@ -53,6 +50,15 @@ class Pairs:
         return len(self.first)
 
 
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What photos are compared by: digests (n, 32), features (n, d), grey thumbnails (n, s * s) or None."""
+
+    digests: NDArray[np.uint8]
+    X: NDArray[Any]
+    thumbnails: NDArray[Any] | None
+
+
 def copy_groups(digests: NDArray[np.uint8]) -> Ints:
     """Return a number (n,) for each image, the same for images with the same digest (n, 32)."""
     rows = np.ascontiguousarray(digests)
@@ -64,14 +70,11 @@ def copy_groups(digests: NDArray[np.uint8]) -> Ints:
 def near_copies(X: NDArray[Any], blocks: Sequence[int] | None = None, rule: Rule = FEATURES) -> Pairs:
     """Return the pairs of rows of X (n, d) that show the same photo.
 
-    `blocks` are the widths of the backbones' parts of X, each of which counts the same. Every column is
-    centred and scaled first: what all images have in common says nothing. Found among the ten nearest
-    neighbours, so more than ten copies of one photo are not all found; memory stays below some 300 MB.
+    `blocks` are the widths of the backbones' parts of X, each of which counts the same. Found among the ten
+    nearest neighbours, so more than ten copies of one photo are not all found; memory stays below some 300 MB.
+    Raises InputError for blocks that are not the columns of X.
     """
-    widths = [X.shape[1]] if blocks is None else list(blocks)
-    if sum(widths) != X.shape[1]:
-        raise InputError(f"the blocks {widths} have {sum(widths)} columns together, the features {X.shape[1]}.")
-    return _close(_directions(X, widths) if len(X) else np.zeros((0, 1), dtype=np.float32), rule)
+    return _close(directions([X], blocks)[0], rule)
 
 
 def near_pictures(thumbnails: NDArray[Any], rule: Rule = PICTURES) -> Pairs:
@@ -79,8 +82,34 @@ def near_pictures(thumbnails: NDArray[Any], rule: Rule = PICTURES) -> Pairs:
 
     Surer than features for pictures that all look alike; blind to mirrored ones, and at 16 x 16 to noise.
     """
+    return _close(contrasts(thumbnails), rule)
+
+
+def leaks(train: Sides, test: Sides, blocks: Sequence[int] | None = None) -> Pairs:
+    """Return pairs of a training row (`first`) and a test row (`second`) that show the same photo, each test row once.
+
+    The same digest counts as a similarity of 1; else the nearest by features, or by thumbnails, whichever is more alike.
+    """
+    n = len(train.digests)
+    every = np.vstack([train.digests, test.digests])
+    number = copy_groups(every)
+    known, place = np.unique(number[:n], return_index=True)
+    spot = np.minimum(np.searchsorted(known, number[n:]), max(0, len(known) - 1))
+    same = np.flatnonzero(known[spot] == number[n:]) if len(known) else np.zeros(0, np.intp)
+    exact = Pairs(place[spot[same]].astype(np.intp), same + n, np.ones(len(same), np.float32))
+    found = [exact, _close(np.vstack(directions([train.X, test.X], blocks)), FEATURES)]
+    if train.thumbnails is not None and test.thumbnails is not None:
+        found.append(near_pictures(np.vstack([train.thumbnails, test.thumbnails])))
+    pairs = joined(*found)
+    across = np.flatnonzero((pairs.first < n) & (pairs.second >= n))
+    across = across[np.sort(np.unique(pairs.second[across], return_index=True)[1])]
+    return Pairs(pairs.first[across], pairs.second[across] - n, pairs.similarity[across])
+
+
+def contrasts(thumbnails: NDArray[Any]) -> Floats:
+    """Return grey thumbnails (n, s * s) as unit vectors (n, s * s), whatever their brightness and contrast."""
     rows = np.asarray(thumbnails, dtype=np.float32)
-    return _close(_unit(rows - rows.mean(axis=1, keepdims=True)), rule)
+    return unit(rows - rows.mean(axis=1, keepdims=True))
 
 
 def joined(*several: Pairs) -> Pairs:
@@ -95,36 +124,18 @@ def joined(*several: Pairs) -> Pairs:
     return Pairs(first[keep], second[keep], np.minimum(similarity[keep], np.float32(1)))
 
 
-def _directions(X: NDArray[Any], widths: Sequence[int]) -> Floats:
-    """Return unit vectors (n, d') for X: standardised, blocks of the same weight, narrower for many rows."""
-    wide = len(X) > WIDE
-    rng = np.random.default_rng(0)
-    parts: list[Floats] = []
-    start = 0
-    for width in widths:
-        block = np.asarray(X[:, start : start + width], dtype=np.float32)  # (n, width)
-        start += width
-        block = block - block.mean(axis=0)
-        spread = block.std(axis=0)
-        block /= np.maximum(spread, 1e-3 * spread.max()) + 1e-12  # a constant column is rounding errors
-        block = _unit(block)
-        if wide and width > NARROW:
-            # random directions keep angles, to about 0.02 for vectors that are 0.8 alike, closer ones better
-            block = block @ (rng.standard_normal((width, NARROW), dtype=np.float32) / np.float32(NARROW**0.5))
-        parts.append(block)
-    return _unit(np.hstack(parts))
+def surroundings(n: int) -> int:
+    """Return how many neighbours are an image's surroundings among n.
 
-
-def _unit(rows: Floats) -> Floats:
-    unit: Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12))
-    return unit
+    In a small set the tenth neighbour is of another class, and all of one class would seem close together.
+    """
+    return max(2, min(NEIGHBOURS, n // 8))
 
 
 def _close(Z: Floats, rule: Rule) -> Pairs:
     """Return the pairs of unit vectors Z (n, d) that the rule calls near copies."""
     n = len(Z)
-    # in a small set the tenth neighbour is of another class, and all of one class would seem close together
-    count = min(max(2, min(NEIGHBOURS, n // 8)), n - 1)
+    count = min(surroundings(n), n - 1)
     if count < 1:
         return Pairs(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0, np.float32))
     near = np.empty((n, count), dtype=np.intp)  # rows of the nearest, in no order

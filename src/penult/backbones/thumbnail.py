@@ -17,10 +17,15 @@ SIDE = 16
 _WEIGHTS = hashlib.sha256(b"thumbnail 1: 299 R + 587 G + 114 B, 16x16").hexdigest()
 
 
+def luma(pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Return the luma (ITU-R BT.601, as Pillow has it) of pixels (..., 3), whole numbers below 256: (...)."""
+    red, green, blue = (pixels[..., i].astype(np.int32) for i in range(3))
+    return (299 * red + 587 * green + 114 * blue + 500) // 1000
+
+
 def grey(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the luma (ITU-R BT.601, as Pillow has it) of images (n, 16, 16, 3), row by row: (n, 256)."""
-    luma = (pixels.astype(np.int64) @ np.array([299, 587, 114]) + 500) // 1000  # (n, s, s)
-    return np.asarray(luma.reshape(len(pixels), -1), np.float32)
+    """Return the luma of images (n, 16, 16, 3), row by row: (n, 256)."""
+    return np.asarray(luma(pixels).reshape(len(pixels), -1), np.float32)
 
 
 def thumbnail() -> Backbone:

@@ -107,7 +107,7 @@ def _show_run(run: Any, as_json: bool) -> None:
     show.out(f"head: {_choice(m['choice'])}")
     if m["precision"] is not None:
         show.out(_precision(m["precision"]))
-    names = ("model.penult", "predictions.csv", "submission.csv", "review.csv", "figures", "skipped.csv")
+    names = ("model.penult", "predictions.csv", "submission.csv", "review.csv", "findings.csv", "figures", "skipped.csv")
     made = [n for n in names if (run.folder / n).exists() and (n != "skipped.csv" or m["images"].get("failed"))]
     show.out(f"written to {run.folder}: {', '.join(made)}, metrics.json")
     summary.show_summary(summary.summary(m, run.folder))
@@ -264,3 +264,10 @@ def demo(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     _show_run(job.run, False)
     for line in job.beside:
         show.out(line)
+
+
+def audit(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """`penult audit`."""
+    from penult.cli import auditing
+
+    auditing.audit(parser, asked)

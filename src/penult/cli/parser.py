@@ -35,6 +35,7 @@ def build() -> argparse.ArgumentParser:
     _evaluate(commands)
     _embed(commands)
     _compare(commands)
+    _audit(commands)
     _backbones(commands)
     _similar(commands)
     _demo(commands)
@@ -200,6 +201,24 @@ def _compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     p.add_argument("--groups", metavar="COLUMN", help="CSV column (patient, scene) whose equal values are never split")
     p.add_argument("--out", default="penult-compare", metavar="DIR", help="table and figure (default: penult-compare)")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sample, folds and heads (default: 0)")
+    _computing(p)
+
+
+def _audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from penult.cli.auditing import add_arguments
+
+    p = _command(
+        commands,
+        "audit",
+        "find what is wrong with photos: copies, leaks into the test photos, doubtful labels, photos that stand out",
+        "TRAIN is laid out as for `train`, which does the same. Nothing is moved unless --apply is given a list; nothing is\n"
+        "ever deleted or overwritten.",
+    )
+    add_arguments(p)
+    _seeing(p)
+    p.add_argument("--head", metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of folds and heads (default: 0)")
+    p.set_defaults(out=None, clip=None)
     _computing(p)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import engines, pixels, quantise, store
-from penult.backbones import Backbone, thumbnail
+from penult.backbones import Backbone, quality, thumbnail
 from penult.embed.lanes import Engines, Lane, open_cache
 from penult.embed.meter import Meter
 from penult.embed.settings import Settings
@@ -34,7 +34,7 @@ class Embedding:
     """What became of n images, and where their rows are.
 
     `ok` (n,) says which images have features; `digests` (n, 32) are zero for a file that could not be read. `look`
-    is the cache of their thumbnails, where `embed` was asked for them.
+    is the cache of their thumbnails and `condition` that of their quality, where `embed` was asked for them.
     """
 
     digests: NDArray[np.uint8]  # (n, 32)
@@ -51,6 +51,7 @@ class Embedding:
     sources: tuple[Any, ...]
     settings: Settings
     look: store.Rows | None
+    condition: store.Rows | None
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -65,6 +66,10 @@ class Embedding:
     def thumbnails(self) -> NDArray[np.float32] | None:
         """Return grey thumbnails of the readable images (n_ok, 256), or None if they were not asked for."""
         return None if self.look is None else self._rows(thumbnail(), self.look)
+
+    def quality(self) -> NDArray[np.float32] | None:
+        """Return brightness, spread, brightest and blur of the readable images (n_ok, 4), or None if not asked for."""
+        return None if self.condition is None else self._rows(quality(), self.condition)
 
     def block(self, index: int) -> NDArray[np.float32]:
         """Return the rows of one backbone for the readable images, in order: (n_ok, d).
@@ -110,17 +115,17 @@ def embed(
 ) -> Embedding:
     """Compute what the cache does not have, and say what became of every image.
 
-    `sources` are paths, uint8 arrays (h, w, 3) or Pillow images; with `looks` a thumbnail of each is kept too, by
-    which near copies are found. In int8, backbones that are not quantised yet are, with some of the sources; the
-    `Embedding` has the quantised ones. Raises `OutputError` when the cache cannot be
-    written; an unreadable image raises nothing, it is one of the `failures`.
+        `sources` are paths, uint8 arrays (h, w, 3) or Pillow images; with `looks` a thumbnail of each is kept too, by
+    from penult import engines, pixels, quantise, store
+    from penult.backbones import Backbone, quality, thumbnail
+        written; an unreadable image raises nothing, it is one of the `failures`.
     """
     settings = settings or Settings()
     device, precision = engines.resolve(settings.device, settings.precision, backbones)
     if precision == "int8":
         backbones = quantise.in_int8(backbones, sources, settings.folder, progress)
     began = time.perf_counter()
-    every = (*backbones, thumbnail()) if looks else tuple(backbones)
+    every = (*backbones, thumbnail(), quality()) if looks else tuple(backbones)
     caches = tuple(open_cache(b, device, precision, settings.cache) for b in every)
     with ExitStack() as stack:
         if opened is None:
@@ -153,6 +158,7 @@ def embed(
         precision,
         tuple(sources),
         settings,
+        caches[-2] if looks else None,
         caches[-1] if looks else None,
     )
 

@@ -11,6 +11,7 @@ from penult.pixels.preparing import prepare_all
 from penult.pixels.recipe import Failure, Recipe
 from penult.pixels.resizing import prepare
 from penult.pixels.road import Prepared
+from penult.pixels.sizing import size_of_small
 from penult.pixels.sources import digest
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "prepare",
     "prepare_all",
     "road_version",
+    "size_of_small",
 ]

@@ -124,6 +124,7 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | N
         "images": _counts(learnt, done),
         "scores": measured.chosen.to_dict(),
         "compared": evaluate.summary_rows([measured.chosen, *measured.others]),
+        "audit": learnt.audit,
         "learning_curve": measured.curve.to_dict() if measured.curve else None,
         "test": learnt.test.to_dict() if learnt.test else None,
         "verdict": evaluate.verdict(measured.chosen),

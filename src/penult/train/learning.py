@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import bundle, evaluate, heads
+from penult.audit import COLUMNS
 from penult.bundle import Bundle
 from penult.embed import Embedding, Settings, embed
 from penult.evaluate import Evaluation, Review
@@ -18,6 +19,7 @@ from penult.heads import novelty
 from penult.plots import Artist
 from penult.predict import Predictions, Predictor
 from penult.train import outputs
+from penult.train.auditing import look_over, summary
 from penult.train.job import Job
 from penult.train.material import Material
 from penult.train.measuring import Measured, Measurer, make_head, unseen
@@ -27,7 +29,8 @@ from penult.train.measuring import Measured, Measurer, make_head, unseen
 class Learnt:
     """What came of it: `test` are the scores on a labelled test part, `figures` the names of the figures.
 
-    `review` is what a look at the doubtful photos buys, `to_review` how many of the test part they are, where that was asked.
+    `audit` is the summary of the findings, None without photos; `review` is what a look at the doubtful photos buys,
+    `to_review` how many of the test part they are, where that was asked.
     """
 
     material: Material
@@ -37,6 +40,7 @@ class Learnt:
     choice: dict[str, Any]
     skipped: int
     figures: list[str]
+    audit: dict[str, Any] | None
     review: Review
     to_review: int | None
 
@@ -65,8 +69,22 @@ def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | No
         figures = sorted(path.name for path in artist.finish())
         job.clock.lap("figures")
     test = None if answers is None else unseen(answers.proba, material)
+    looked = _audit(job, material, measured, None if answers is None else answers.proba, done)
     review = evaluate.review(measured.chosen, job.options.review or evaluate.LEVEL, scores > 1)
-    return Learnt(material, measured, test, model, head.choice_, skipped, figures, review, to_review)
+    return Learnt(material, measured, test, model, head.choice_, skipped, figures, looked, review, to_review)
+
+
+def _audit(
+    job: Job, material: Material, measured: Measured, proba: NDArray[np.float64] | None, done: Embedding | None
+) -> dict[str, Any] | None:
+    """Write `findings.csv` and return its summary; None, and no file, where there are no photos to look at."""
+    if done is None:
+        job.run.drop("findings.csv")
+        return None
+    found = look_over(material, done, measured.chosen)
+    job.run.write_table("findings.csv", COLUMNS, (one.row() for one in found))
+    job.clock.lap("audit")
+    return summary(found, material, proba)
 
 
 def _history(head: Any, material: Material, seed: int) -> dict[str, list[float]]:

@@ -1,0 +1,51 @@
+"""One thing that is wrong, or may be, with the data.
+
+In: nothing. Out: `Finding`, the kinds there are, counts. It must not know how a finding is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+
+KINDS = (
+    "leak", "label", "copy", "near_copy", "unreadable", "outlier", "blank", "dark", "blurred", "tiny", "small_class"
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A kind (one of KINDS), the photo (for `small_class` the class), what it goes with, and what to do.
+
+    `score` is from 0 to 1, surer or worse the higher. For a leak `file` is the test photo, `related` the training one.
+    """
+
+    kind: str
+    file: str
+    related: str
+    score: float
+    reason: str
+    suggestion: str
+
+    def _repr_html_(self) -> str:
+        from penult import notebook
+
+        return notebook.finding(self)
+
+    def row(self) -> tuple[str, ...]:
+        """Return the cells of a line of `findings.csv`, see COLUMNS."""
+        return tuple(f"{cell:.4f}" if isinstance(cell, float) else cell for cell in astuple(self))
+
+
+COLUMNS = tuple(field.name for field in fields(Finding))
+
+
+def ranked(found: Iterable[Finding]) -> list[Finding]:
+    """Return findings kind by kind in the order of KINDS, the surest of each first."""
+    return sorted(found, key=lambda one: (KINDS.index(one.kind), -one.score, one.file))
+
+
+def counts(found: Iterable[Finding]) -> dict[str, int]:
+    """Return how many findings there are of each kind that was found, in the order of KINDS."""
+    kinds = [one.kind for one in found]
+    return {kind: kinds.count(kind) for kind in KINDS if kind in kinds}

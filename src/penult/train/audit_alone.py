@@ -1,0 +1,64 @@
+"""The audit without the rest of a training: scan, embed, judge each photo by a model that had not seen it, look over.
+
+In: folders of photos, `Options`. Out: `Audited`. It must not write a run folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from penult import audit, evaluate, heads, images, notebook
+from penult.audit import Finding
+from penult.embed import embed
+from penult.progress import Say, quiet
+from penult.train.auditing import look_over, summary
+from penult.train.material import from_images
+from penult.train.measuring import make_head
+from penult.train.networks import networks
+from penult.train.options import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What was found, the gravest kinds first, and the summary that `metrics.json` has of it."""
+
+    findings: tuple[Finding, ...]
+    summary: dict[str, Any]
+
+    def _repr_html_(self) -> str:
+        return notebook.findings(self.findings)
+
+
+def audit_photos(source: str, test: str | None = None, options: Options | None = None, say: Say = quiet) -> Audited:
+    """Audit labelled photos, and the test photos if any. Raises what `train` raises."""
+    options = options or Options()
+    heads.check(options.head)
+    labelled = images.scan_labelled(source, groups=options.groups)
+    other = None if test is None else images.scan_unlabelled(test, classes=labelled.classes)
+    sources = [image.path for s in (labelled, other) if s is not None for image in s.images]
+    done = embed(sources, networks(options, say), options.settings, say, looks=True)
+    material = from_images(labelled, other, done)
+    head = make_head(options, material)
+    seen = evaluate.cross_validate(
+        head, material.train.X, material.train.ok_y, material.classes,
+        groups=material.groups, seed=options.seed, name="audit",
+    )  # fmt: skip
+    found = look_over(material, done, seen)
+    proba = None
+    if material.test is not None and material.test.y is not None and material.test.ok.all():
+        head.fit(material.train.X, material.train.ok_y, groups=material.groups)
+        proba = head.predict_proba(material.test.X)
+    return Audited(tuple(found), summary(found, material, proba))
+
+
+def write(path: Any, found: Any) -> None:
+    """Write findings as CSV, whole or not at all."""
+    import csv
+
+    from penult import store
+
+    with store.whole_text(path) as file:
+        table = csv.writer(file)
+        table.writerow(audit.COLUMNS)
+        table.writerows(one.row() for one in found)

@@ -1,0 +1,69 @@
+"""Move the photos that a list names, and nothing else; nothing is deleted or overwritten.
+
+In: the folder of the training photos, a CSV with the columns file,to that a person has read. Out: how many were moved.
+It must not know how the list came to be.
+"""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+from penult import images, store
+from penult.errors import InputError, OutputError
+
+
+def apply(source: str, listing: str) -> int:
+    """Move each `file` of the list to `to`, both relative to the folder `source`, and return how many were moved.
+
+    `to` is the new name, or a folder where it ends with a slash or is one. Everything is checked before the first move.
+    Raises `InputError` for a list or file that cannot be used, `OutputError` where a move fails.
+    """
+    root = Path(source)
+    if not root.is_dir():
+        raise InputError(f"{images.show(source)} is no folder; photos can only be moved inside a folder of class folders.")
+    moves = [_checked(root, file, to, listing) for file, to in _read(listing)]
+    for column, what in ((0, "moved twice"), (1, "the place of two photos")):
+        places = [move[column] for move in moves]
+        twice = next((p for p in places if places.count(p) > 1), None) if len(set(places)) < len(places) else None
+        if twice is not None:
+            raise InputError(f"{listing}: {images.show(str(twice))} would be {what}; nothing was moved. Mend the list.")
+    for done, (old, new) in enumerate(moves):
+        store.make_folder(new.parent)
+        try:
+            shutil.move(old, new)
+        except OSError as error:
+            raise OutputError(
+                f"{images.show(str(old))} cannot be moved ({error.strerror}); {done} before it were. "
+                "Take those off the list and run it again."
+            ) from error
+    return len(moves)
+
+
+def _read(listing: str) -> list[tuple[str, str]]:
+    try:
+        with Path(listing).open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            table = csv.DictReader(file)
+            if not {"file", "to"} <= set(table.fieldnames or ()):
+                raise InputError(f"{listing} lacks the columns file,to; nothing was moved. Write one line a photo to move.")
+            return [(row["file"] or "", row["to"] or "") for row in table]
+    except (OSError, csv.Error) as error:
+        raise InputError(f"the list {listing} cannot be read ({error}); nothing was moved. Check its name.") from error
+
+
+def _checked(root: Path, file: str, to: str, listing: str) -> tuple[Path, Path]:
+    """Return the photo's path and its new one, both inside `root`."""
+    old, new = root / file, root / to
+    if not to or not file:
+        raise InputError(f"{listing}: a line lacks `file` or `to`; nothing was moved. Fill it in, or take it off the list.")
+    if to.endswith("/") or new.is_dir():
+        new = new / old.name
+    for path in (old, new):
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise InputError(f"{listing}: {images.show(str(path))} is outside {root}; nothing was moved. Mend the list.")
+    if not old.is_file():
+        raise InputError(f"{listing}: {images.show(str(old))} is not there; nothing was moved. Mend the list.")
+    if new.exists():
+        raise InputError(f"{listing}: {images.show(str(new))} is there already; nothing was moved. Give another name.")
+    return old, new

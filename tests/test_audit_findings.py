@@ -1,0 +1,136 @@
+"""The audit names what was spoilt on purpose, and moves only what a list says."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from penult.audit import COLUMNS, Finding, Sides, conditions, counts, doubts, leaks, outliers, ranked
+from penult.cli import main
+from penult.errors import InputError
+from penult.train.moves import apply
+
+
+def spoiler():
+    path = Path(__file__).resolve().parents[1] / "benchmarks" / "audit.py"
+    spec = importlib.util.spec_from_file_location("audit_benchmark", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_label_is_doubted_where_another_class_is_as_sure_as_its_own_photos_are():
+    y = np.array([0] * 10 + [1] * 10)
+    proba = np.where(y[:, None] == [0, 1], 0.9, 0.1)
+    proba[3] = [0.05, 0.95]
+    proba[15] = [0.55, 0.45]
+    found = doubts(y, proba)
+    assert found.rows.tolist() == [3]
+    assert found.classes.tolist() == [1]
+
+
+def test_one_far_row_stands_out_and_no_other():
+    rng = np.random.default_rng(0)
+    X = 5 + rng.normal(size=(60, 30))
+    X[7] = -X[7]
+    assert [row for row, _ in outliers(X, np.arange(60) % 2)] == [7]
+
+
+def test_blank_dark_and_blurred_photos_are_told_apart():
+    quality = np.tile([120.0, 50, 200, 0.4], (30, 1)) + np.random.default_rng(0).normal(0, 0.01, (30, 4))
+    quality[1], quality[2], quality[3] = [120, 1, 121, 1], [10, 8, 30, 0.4], [120, 40, 190, 0.95]
+    assert {k: [row for row, _ in v] for k, v in conditions(quality).items()} == {"blank": [1], "dark": [2], "blurred": [3]}
+
+
+def test_the_same_digest_in_train_and_test_is_a_leak_and_others_are_not():
+    rng = np.random.default_rng(0)
+    digests = rng.integers(0, 256, (50, 32), dtype=np.uint8)
+    X = rng.normal(size=(50, 40)).astype(np.float32)
+    digests[45], X[45], X[46] = digests[5], X[5], X[8] + 0.1 * rng.normal(size=40)
+    pairs = leaks(Sides(digests[:40], X[:40], None), Sides(digests[40:], X[40:], None))
+    assert set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)) == {(5, 5), (8, 6)}
+
+
+def test_findings_are_ranked_by_kind_and_score():
+    found = ranked([Finding(k, f, "", s, "", "") for k, f, s in [("dark", "a", 1.0), ("leak", "b", 0.5), ("leak", "c", 0.9)]])
+    assert [one.file for one in found] == ["c", "b", "a"]
+    assert counts(found) == {"leak": 2, "dark": 1}
+
+
+def test_the_command_names_copies_leaks_and_odd_photos(photos, tmp_path, capsys):
+    train, test = photos("train", warm=24, cold=24), photos("test", 50, warm=4, cold=4)
+    shutil.copyfile(train / "warm/warm.3.png", train / "cold/copy.png")
+    shutil.copyfile(train / "warm/warm.5.png", test / "warm/leak.png")
+    (train / "cold/broken.png").write_bytes(b"no picture")
+    Image.new("RGB", (90, 90), (5, 5, 5)).save(train / "cold/black.png")
+    common = ["-b", "colour_histogram", "--json", "-q"]
+    assert main(["audit", str(train), "--test", str(test), "--csv", str(tmp_path / "f.csv"), *common]) == 0
+    said = json.loads(capsys.readouterr().out)
+    with (tmp_path / "f.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert tuple(rows[0]) == COLUMNS == ("kind", "file", "related", "score", "reason", "suggestion")
+    found = {(row[0], Path(row[1]).name, Path(row[2]).name) for row in rows[1:]}
+    assert ("leak", "leak.png", "warm.5.png") in found
+    assert {("unreadable", "broken.png", ""), ("blank", "black.png", "")} <= found
+    assert any(kind == "copy" and {a, b} == {"copy.png", "warm.3.png"} for kind, a, b in found)
+    assert said["leak"]["photos"] >= 1
+    assert len(said["findings"]) == len(rows) - 1
+    assert main(["train", str(train), "--test", str(test), "--out", str(tmp_path / "run"), *common]) == 0
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["audit"]["counts"] == said["counts"]
+    assert metrics["audit"]["leak"]["scores_without"]["measured"] == 9 - said["leak"]["photos"]
+    with (tmp_path / "run/findings.csv").open(newline="") as file:
+        assert len(list(csv.reader(file))) == len(rows)
+
+
+def listing(path: Path, *moves: tuple[str, str]) -> str:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("file", "to"), *moves])
+    return str(path)
+
+
+def test_only_what_the_list_says_is_moved(photos, tmp_path):
+    train = photos("train", warm=3, cold=3)
+    assert apply(str(train), listing(tmp_path / "m.csv", ("warm/warm.1.png", "cold/"))) == 1
+    assert sorted(p.name for p in (train / "cold").iterdir()) == ["cold.0.png", "cold.1.png", "cold.2.png", "warm.1.png"]
+    assert len(list(train.rglob("*.png"))) == 6
+
+
+@pytest.mark.parametrize(
+    ("moves", "why"),
+    [
+        ([("warm/warm.0.png", "cold/"), ("warm/none.png", "cold/")], "is not there"),
+        ([("warm/warm.0.png", "cold/cold.1.png")], "is there already"),
+        ([("warm/warm.0.png", "../x.png")], "outside"),
+        ([("warm/warm.0.png", "cold/x.png"), ("warm/warm.1.png", "cold/x.png")], "the place of two photos"),
+        ([("warm/warm.0.png", "")], "lacks `file` or `to`"),
+    ],
+)
+def test_a_list_with_one_bad_line_moves_nothing(photos, tmp_path, moves, why):
+    train = photos("train", warm=3, cold=3)
+    before = sorted(train.rglob("*"))
+    with pytest.raises(InputError, match=why):
+        apply(str(train), listing(tmp_path / "m.csv", *moves))
+    assert sorted(train.rglob("*")) == before
+
+
+def test_real_photos_spoilt_on_purpose_are_found(real_photos, tmp_path):
+    benchmark = spoiler()
+    cache = str(tmp_path / "cache")
+    clean = benchmark.counted(real_photos, benchmark.Spoilt(), cache)
+    assert clean["accused"] <= 4
+    for seed in (0, 1):
+        done = benchmark.spoil(real_photos, tmp_path / f"set{seed}", seed)
+        found = benchmark.counted(tmp_path / f"set{seed}", done, cache)
+        assert found["swapped"] >= 11
+        assert (found["copied"], found["leaked"]) == (6, 8)
+        assert found["accused"] <= 6
