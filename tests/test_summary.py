@@ -66,7 +66,7 @@ def test_what_a_run_did_not_make_is_not_named(tmp_path: Path) -> None:
     ("review", "said"),
     [
         ({}, "a look at 4.1 % of the photos (less sure than 0.9, or unlike the others) leaves 99.9 % right among the rest"),
-        ({"share": 0.0}, "no photo (less sure than 0.9, or unlike the others) needs a person's look"),
+        ({"share": 0.0}, "no training photo is less sure than 0.9, or unlike the others"),
         ({"share": 1.0, "accuracy_kept": None}, "all photos are less sure than 0.9"),
         ({"written": 7}, "; 7 of the test photos are in review.csv"),
     ],

@@ -91,7 +91,7 @@ def _review(found: Mapping[str, Any]) -> str:
     written = f"; {found['written']} of the test photos are in review.csv" if found["written"] is not None else ""
     which = f"less sure than {found['level']:g}, or unlike the others"
     if not found["share"]:
-        return f"no photo ({which}) needs a person's look{written}"
+        return f"no training photo is {which}{written}"
     share, every = percents(found["share"], found["accuracy_all"])
     if found["accuracy_kept"] is None:
         return f"all photos are {which}: a person should look at each{written}"
