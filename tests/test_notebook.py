@@ -90,9 +90,7 @@ def test_predictions_show_the_first_and_count_the_rest() -> None:
 
 
 def test_a_finding_and_many_of_them() -> None:
-    one = Finding(
-        "leak", HOSTILE, "cat/1.jpg", 0.9876, "nearly the same picture is in training", "remove it from the test photos"
-    )
+    one = Finding("leak", HOSTILE, "cat/1.jpg", 0.9876, "nearly the same picture is in training", "remove it")
     found = read(one._repr_html_())
     assert found.words[0] == "leak: nearly the same picture is in training"
     assert {"cat/1.jpg", "0.988", "remove it"} <= set(found.words)
