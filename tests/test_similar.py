@@ -169,6 +169,8 @@ def test_what_cannot_be_asked_is_one_sentence(run: Run, tmp_path: Path, capsys: 
     assert main(["similar", str(tmp_path / "train"), photo]) == 1
     assert "no run folder" in capsys.readouterr().err
     assert main(["similar", str(run.folder), photo, "-n", "0"]) == 1
+    assert main(["similar", str(run.folder), photo, "--precision", "int8"]) == 1
+    assert "has no networks in int8" in capsys.readouterr().err
     (run.folder / "data_colour_histogram.h5").unlink()
     assert main(["similar", str(run.folder), photo]) == 1
     assert "has no data_colour_histogram.h5; train from images again" in capsys.readouterr().err
