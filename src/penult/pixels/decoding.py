@@ -77,7 +77,7 @@ def open_picture(data: bytes) -> Image | Failure:
         return Failure("too large", f"{len(data):,} bytes; at most {MAX_BYTES:,} are read")
     from PIL import Image
 
-    return finish(lambda: Image.open(BytesIO(data), formats=_formats(data)), data)
+    return finish(lambda: Image.open(BytesIO(data), formats=formats(data)), data)
 
 
 def finish(opened: Callable[[], Image], data: bytes = b"") -> Image | Failure:
@@ -100,7 +100,7 @@ def _check_size(width: int, height: int) -> None:
         raise Refused("damaged", f"{width} x {height} pixels")
 
 
-def _formats(data: bytes) -> tuple[str, ...]:
+def formats(data: bytes) -> tuple[str, ...]:
     """Return what Pillow may try on these bytes: nothing but JPEG where they begin as one, which saves a worker the rest."""
     return ("JPEG",) if data.startswith(_JPEG) and _opener("JPEG") else tuple(name for name in _PLUGINS if _opener(name))
 
