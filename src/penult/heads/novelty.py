@@ -28,6 +28,8 @@ COLUMNS = 256  # random directions (Achlioptas 2003); as good as all columns on 
 JUDGED = 5000  # training rows whose distances set the level
 NEAREST = 5
 LEVEL, NORMAL = 0.99, 2.326  # and how many standard deviations of a normal distribution that is
+ENOUGH = 500  # rows whose 99 % point is not that of a single odd one
+TINY = 1e-6
 EACH = 10  # rows that the smallest class keeps
 CHUNK = 1 << 21  # numbers in memory at a time
 ARRAYS, FACTS = {"rows", "centre"}, ("blocks", "nearest", "level", "share")
@@ -104,11 +106,20 @@ def _kept(y: Array) -> NDArray[np.intp]:
 
 
 def _level(scores: Floats) -> float:
-    """Return the distance that 99 % of these keep below; for few, at least as a normal distribution has."""
-    if not len(scores):
+    """Return the distance that 99 % of such rows keep below.
+
+    Of few rows the 99 % point is that of the oddest of them; there the bound for one more normal value stands in for it: the
+    quantile of Student's t for a confidence of 0.99, by its expansion in 1 / freedom (Fisher & Cornish 1960).
+    """
+    count = len(scores)
+    if not count:
         return 1.0
-    seen, usual = np.quantile(scores, LEVEL, method="higher"), scores.mean() + NORMAL * scores.std()
-    return max(float(seen), float(usual), 1e-6)
+    if count >= ENOUGH:
+        return max(float(np.quantile(scores, LEVEL, method="higher")), TINY)
+    v = max(count - 1, 3)
+    student = NORMAL + (NORMAL**3 + NORMAL) / (4 * v) + (5 * NORMAL**5 + 16 * NORMAL**3 + 3 * NORMAL) / (96 * v**2)
+    spread = scores.std() * np.sqrt(count / v) * np.sqrt(1 + 1 / count)
+    return max(float(scores.mean() + student * spread) * (1 + TINY), TINY)
 
 
 def _compress(X: Array, blocks: tuple[int, ...]) -> Iterator[Floats]:
