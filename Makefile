@@ -67,4 +67,4 @@ format: $(STAMP) ## let ruff set the code
 	$(BIN)/ruff format .
 
 clean:           ## remove what the other targets made
-	rm -rf $(VENV) $(EXTRA) $(PEERS) build dist penult-demo penult-run penult-compare *.egg-info src/*.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(EXTRA) $(PEERS) build dist penult-demo penult-run penult-compare penult-explain *.egg-info src/*.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -236,6 +236,13 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     comparing.compare(parser, asked)
 
 
+def explain(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """`penult explain`."""
+    from penult.cli import explaining
+
+    explaining.explain(parser, asked)
+
+
 def backbones(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult backbones`."""
     from penult.cli import networks

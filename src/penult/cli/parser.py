@@ -36,6 +36,7 @@ def build() -> argparse.ArgumentParser:
     _embed(commands)
     _compare(commands)
     _audit(commands)
+    _explain(commands)
     _backbones(commands)
     _similar(commands)
     _demo(commands)
@@ -219,6 +220,25 @@ def _audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     p.add_argument("--head", metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of folds and heads (default: 0)")
     p.set_defaults(out=None, clip=None)
+    _computing(p)
+
+
+def _explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = _command(
+        commands,
+        "explain",
+        "show where a model looked: heat over each photo, for and against a class",
+        "A PNG a photo, with a scale and a caption. cam, the class activation map, is exact: what it shows adds up to the\n"
+        "logit; it needs a linear head (logistic, lda, centroid, dense, linear svm) on networks with maps. occlusion covers\n"
+        "the photo bit by bit, works for all, and takes some eighty times as long. auto takes cam where it can be had.",
+    )
+    p.add_argument("model", metavar="MODEL", help="model.penult, or the run folder it is in")
+    p.add_argument("images", nargs="+", metavar="IMAGE", help="images, or folders of them")
+    p.add_argument(
+        "--class", dest="label", metavar="NAME", help="the class to explain (default: each photo's most probable one)"
+    )
+    p.add_argument("--out", default="penult-explain", metavar="DIR", help="where the pictures go (default: penult-explain)")
+    p.add_argument("--method", default="auto", choices=("auto", "cam", "occlusion"), help="(default: auto)")
     _computing(p)
 
 

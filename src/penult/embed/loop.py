@@ -142,8 +142,6 @@ def embed(
     if int(ok.sum()) + len(failures) != len(sources):
         raise PenultError(f"{len(sources)} images came in, {int(ok.sum())} + {len(failures)} went out: a bug in penult.")
     seconds = time.perf_counter() - began
-    names = [engines.engine_name(b, device) for b in backbones]
-    name = next((n for n in names if n != "numpy"), names[0])  # a function beside a network is no engine to speak of
     return Embedding(
         digests,
         ok,
@@ -153,7 +151,7 @@ def embed(
         seconds,
         tuple(backbones),
         caches[: len(backbones)],
-        name,
+        engines.engine_of(backbones, device),
         device,
         precision,
         tuple(sources),

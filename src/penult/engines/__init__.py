@@ -6,7 +6,7 @@ It must not know files, labels or caches.
 
 from penult.engines.engine import Engine
 from penult.engines.machine import machine
-from penult.engines.opening import BATCH, engine_name, open_engine, precisions, resolve
+from penult.engines.opening import BATCH, engine_name, engine_of, open_engine, precisions, resolve
 from penult.engines.work import Work
 
-__all__ = ["BATCH", "Engine", "Work", "engine_name", "machine", "open_engine", "precisions", "resolve"]
+__all__ = ["BATCH", "Engine", "Work", "engine_name", "engine_of", "machine", "open_engine", "precisions", "resolve"]

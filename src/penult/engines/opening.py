@@ -105,6 +105,12 @@ def engine_name(backbone: Backbone, device: str = "cpu") -> str:
     return "torch" if device in torch_devices.DEVICES else "openvino"
 
 
+def engine_of(backbones: Sequence[Backbone], device: str = "cpu") -> str:
+    """Return the engine of several backbones together: a function beside a network is no engine to speak of."""
+    names = [engine_name(b, device) for b in backbones]
+    return next((n for n in names if n != "numpy"), names[0])
+
+
 def open_engine(
     backbone: Backbone,
     device: str = "auto",

@@ -122,6 +122,11 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X = self._checked(X)
         return np.asarray(self.classes_[self._scorer.logits(X).argmax(axis=1)])
 
+    def scorer(self) -> Any:
+        """Return what scores rows X (n, d): `raw(X)` gives the head's own logits, calling it gives probabilities, (n, k)."""
+        check_is_fitted(self)
+        return self._scorer
+
     def to_arrays(self) -> HeadState:
         """Return all that scoring needs, as arrays and plain facts for `scorers.scorer`."""
         check_is_fitted(self)

@@ -11,6 +11,7 @@ from penult.pixels.preparing import prepare_all
 from penult.pixels.recipe import Failure, Recipe
 from penult.pixels.resizing import prepare
 from penult.pixels.road import Prepared
+from penult.pixels.showing import photo, png, shrink, view
 from penult.pixels.sizing import size_of_small
 from penult.pixels.sources import digest
 
@@ -24,8 +25,12 @@ __all__ = [
     "Recipe",
     "decode",
     "digest",
+    "photo",
+    "png",
     "prepare",
     "prepare_all",
     "road_version",
+    "shrink",
     "size_of_small",
+    "view",
 ]

@@ -39,12 +39,9 @@ def prepare(rgb: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
     return fitted
 
 
-def fit(picture: Image, recipe: Recipe, rgb: bytearray | memoryview) -> None:
-    """Fill `rgb`, size * size * 3 bytes, with what `recipe` makes of `picture` (`L` or `RGB`)."""
-    from PIL.Image import Resampling
-
-    resample = Resampling[recipe.interpolation.upper()]
-    (width, height), size = picture.size, recipe.size
+def resized(width: int, height: int, recipe: Recipe) -> tuple[passes.Pair, passes.Pair]:
+    """Return the size (width, height) that a picture is resized to, and the corner (left, top) of the crop in it."""
+    size = recipe.size
     short = math.floor(size / recipe.crop)
     if recipe.fit == "squash":
         wide, high = short, short
@@ -52,7 +49,16 @@ def fit(picture: Image, recipe: Recipe, rgb: bytearray | memoryview) -> None:
         wide, high = short, int(short * height / width)
     else:
         wide, high = int(short * width / height), short
-    left, top = round((wide - size) / 2), round((high - size) / 2)  # half to even, as torchvision rounds
+    return (wide, high), (round((wide - size) / 2), round((high - size) / 2))  # half to even, as torchvision rounds
+
+
+def fit(picture: Image, recipe: Recipe, rgb: bytearray | memoryview) -> None:
+    """Fill `rgb`, size * size * 3 bytes, with what `recipe` makes of `picture` (`L` or `RGB`)."""
+    from PIL.Image import Resampling
+
+    resample = Resampling[recipe.interpolation.upper()]
+    (width, height), size = picture.size, recipe.size
+    (wide, high), (left, top) = resized(width, height, recipe)
     if wide * high > _MOST_RESIZED:  # a sliver: its centre alone, and torchvision would run out of memory
         across, down = width / wide, height / high
         right, bottom = min(width, (left + size) * across), min(height, (top + size) * down)

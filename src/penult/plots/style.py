@@ -95,6 +95,13 @@ def blank(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, layout=air)
 
 
+def bare(width: float, height: float) -> Figure:
+    """Return an empty figure of so many inches in which everything is placed by hand."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=DPI)
+
+
 def clean(text: object, longest: int = 28) -> str:
     """Return a name that any figure can hold: one line, no control signs or half characters, not too long."""
     signs = (" " if c.isspace() else "\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn") else c for c in str(text))
@@ -128,16 +135,34 @@ def save(figure: Figure, folder: str | os.PathLike[str], name: str) -> list[Path
 
     The same figure gives the same bytes. Raises OutputError where the folder cannot be written.
     """
-    data = {"png": io.BytesIO(), "svg": io.BytesIO()}
+    with _ready(figure):
+        data = {"png": _png(figure), "svg": io.BytesIO()}
+        figure.savefig(data["svg"], format="svg", metadata={"Date": None, "Creator": None})
+    return [_write(Path(folder) / f"{name}.{kind}", part.getvalue()) for kind, part in data.items()]
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as the bytes of a PNG file (150 dpi); the same figure gives the same bytes."""
+    with _ready(figure):
+        return _png(figure).getvalue()
+
+
+@contextmanager
+def _ready(figure: Figure) -> Iterator[None]:
+    """Lay a figure out, to be written in the block."""
     with drawing(), warnings.catch_warnings():
         # A sign that no font of this machine has is a box in the PNG, and itself in the SVG.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         if (engine := figure.get_layout_engine()) is not None:
             engine.execute(figure)
             figure.set_layout_engine(None)  # laid out once, not before each of the two files: a third of the time
-        figure.savefig(data["png"], format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3})
-        figure.savefig(data["svg"], format="svg", metadata={"Date": None, "Creator": None})
-    return [_write(Path(folder) / f"{name}.{kind}", part.getvalue()) for kind, part in data.items()]
+        yield
+
+
+def _png(figure: Figure) -> io.BytesIO:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3})
+    return file
 
 
 def _write(path: Path, data: bytes) -> Path:

@@ -97,19 +97,30 @@ class Predictor:
 
     def check(self, engine: str, precision: str) -> None:
         """Run the samples that came with the model, once, and compare with what they gave where it was trained."""
+        pictures = self.unchecked()
+        if pictures:
+            settings = Settings(self.settings.device, precision, cache=False, workers=0)
+            done = embed(pictures, self.bundle.backbones, settings, opened=self._engines())
+            self.compare(self.score(done.features()), engine, precision)
+
+    def unchecked(self) -> list[NDArray[np.uint8]]:
+        """Return the samples that came with the model, uint8 (h, w, 3) each; none where they were compared already."""
         samples = self.bundle.selftest
-        if self._checked or not samples or not self.bundle.backbones:
-            return
+        return [] if self._checked or not samples or not self.bundle.backbones else list(samples["images"])
+
+    def compare(self, proba: NDArray[np.float64], engine: str, precision: str, rounding: float = SAME) -> None:
+        """Hold the probabilities (m, k) that the samples have here against those at training. Raises `DamagedFile`.
+
+        `rounding`: how far off they may be on the machine of training.
+        """
         self._checked = True
-        settings = Settings(self.settings.device, precision, cache=False, workers=0)
-        done = embed(list(samples["images"]), self.bundle.backbones, settings, opened=self._engines())
-        off = float(np.abs(self.score(done.features()) - samples["proba"]).max())
+        off = float(np.abs(proba - self.bundle.selftest["proba"]).max())
         here, there = f"{engine}, {precision}", f"{self.bundle.engine}, {self.bundle.precision}"
         # In f32 all engines agree; below it two engines do not, and neither do two kinds of GPU.
         same = precision == self.bundle.precision == "f32" or (here == there and engine != "torch")
         say = log.info if here == there else log.warning
         say("self-test (%s; trained with %s): probabilities within %.2g of those at training", here, there, off)
-        if off > (SAME if same else NEAR):
+        if off > (rounding if same else NEAR):
             raise DamagedFile(
                 f"the model's own samples give other answers on this machine than where it was trained (off by {off:.2g} "
                 f"with {here}; it was trained with {there}); {_cure(self.bundle)}train again here."

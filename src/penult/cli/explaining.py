@@ -1,0 +1,41 @@
+"""`penult explain`: turn the words into one call, and say for each photo what was written."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from penult.cli import show
+from penult.embed import Settings
+
+
+def explain(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """`penult explain`."""
+    from penult import bundle, images
+    from penult import explain as room
+    from penult.predict import Predictor
+
+    model = bundle.load(asked.model)
+    predictor = Predictor(model, Settings(asked.device, asked.precision, asked.cache))
+    found = images.scan_unlabelled(asked.images, classes=model.classes)
+    done: list[dict[str, Any]] = []
+    with show.progress(not asked.quiet) as say:
+        for one in room.each(predictor, found.paths, asked.label, asked.method, ids=found.ids, say=say):
+            if isinstance(one, room.Unreadable):
+                done.append({"file": one.file, "unreadable": one.failure.reason})
+            else:
+                done.append({**one.to_dict(), "picture": str(room.write(one, asked.out))})
+    if asked.json:
+        show.as_json(done)
+        return
+    for about in done:
+        show.out(show.printable(_line(about)))
+
+
+def _line(about: dict[str, Any]) -> str:
+    """Return `99.9 %  cat  photos/12.jpg  class activation map: penult-explain/12-cat-1f6e09ab.png`."""
+    if "unreadable" in about:
+        return f"   -     {about['file']}  (unreadable: {about['unreadable']})"
+    other = "" if about["label"] == about["predicted"] else f"  (predicted: {about['predicted']})"
+    head = f"{100 * about['probability']:5.1f} %  {about['label']}{other}  {about['file']}"
+    return f"{head}  {about['method']}: {about['picture']}"

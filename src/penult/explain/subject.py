@@ -1,0 +1,101 @@
+"""What is to be explained: a model, its networks and its head, however it was given.
+
+In: a `Bundle`, a `Predictor`, or a fitted `TransferClassifier`. Out: a `Subject`. It must not know photos or maps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import engines
+from penult.backbones import Backbone
+from penult.bundle import Bundle
+from penult.embed import Settings
+from penult.errors import InputError, unknown
+from penult.explain.linear import is_linear
+from penult.heads import HeadState, scorer
+from penult.predict import Predictor
+
+Method = Literal["cam", "occlusion"]
+METHODS = ("auto", "cam", "occlusion")
+
+Score = Callable[[NDArray[Any]], NDArray[np.float64]]  # (n, d) -> (n, k)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model as explanations need it.
+
+    `raw` gives the head's own logits, `proba` calibrated probabilities; `state` is None for a foreign estimator.
+    `device` and `precision` are as the model is served. `predictor` is what serves it, None for a `TransferClassifier`.
+    """
+
+    classes: tuple[str, ...]
+    backbones: tuple[Backbone, ...]
+    raw: Score
+    proba: Score
+    state: HeadState | None
+    settings: Settings
+    device: str
+    precision: str
+    predictor: Predictor | None
+
+    def obstacle(self) -> str | None:
+        """Return why there is no exact map of this model, or None where there is one."""
+        if not is_linear(self.state):
+            kind = "foreign estimator" if self.state is None else f"{self.state.facts.get('head', self.state.kind)} head"
+            return f"its {kind} is not linear"
+        blind = [b.name for b in self.backbones if not b.has_maps]
+        return f"there are no maps of {', '.join(blind)}" if blind else None
+
+    def method(self, asked: str) -> Method:
+        """Return the method for `asked`. Raises `UnknownName`, or `InputError` where there is no exact map."""
+        if asked not in METHODS:
+            raise unknown("method", asked, METHODS)
+        obstacle = self.obstacle()
+        if asked == "cam" and obstacle:
+            raise InputError(f"this model has no exact activation map ({obstacle}); use the method occlusion, or auto.")
+        return "occlusion" if obstacle or asked == "occlusion" else "cam"
+
+    def place(self, label: str | None) -> int | None:
+        """Return a class's place in `classes`, None for None. Raises `UnknownName` with the nearest names."""
+        if label is None:
+            return None
+        if label not in self.classes:
+            raise unknown("class", label, self.classes)
+        return self.classes.index(label)
+
+
+def subject(model: Any) -> Subject:
+    """Return the subject that a model is. Raises `InputError` for other things, and for a model without a network in it."""
+    if isinstance(model, Bundle):
+        model = Predictor(model)
+    if isinstance(model, Predictor):
+        if not model.bundle.backbones:
+            raise InputError(
+                "this model was trained from feature files and has no network in it, so there is nothing to see where it "
+                "looked; train from images."
+            )
+        head = model.bundle.head
+        score = scorer(head.kind, head.arrays, head.facts)
+        return _subject(model.bundle.classes, model.bundle.backbones, score, model.settings, model)
+    if not hasattr(model, "backbones_") or not hasattr(model, "head_"):
+        raise InputError(
+            f"a {type(model).__name__} cannot be explained; give what `penult.load` or `penult.bundle.load` returns, or a "
+            "fitted TransferClassifier."
+        )
+    settings = Settings(model.device, model.precision_, model.cache)
+    return _subject(tuple(str(c) for c in model.classes_), model.backbones_, model.head_.scorer(), settings, None)
+
+
+def _subject(
+    classes: tuple[str, ...], backbones: tuple[Backbone, ...], score: Any, settings: Settings, predictor: Predictor | None
+) -> Subject:
+    device, precision = engines.resolve(settings.device, settings.precision, backbones)
+    state = getattr(score, "state", None)
+    return Subject(classes, backbones, score.raw, score, state, settings, device, precision, predictor)

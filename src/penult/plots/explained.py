@@ -1,0 +1,120 @@
+"""Where a model looked: a photo, the heat over it, the scale of the heat, and the words that say what it is.
+
+Comes in: a photo, its heat, words. Goes out: a figure. Must not know: models, or how heat is found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from penult.plots import style
+from penult.plots.heat import RGB, Heat, overlay, strongest, tinted
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LONG = 4.3  # inches of the photo's longer side
+NARROW = 3.0  # inches that the legend needs
+EDGE, GAP = 0.22, 0.2  # inches around everything, between the two pictures
+HEAD, FOOT = 0.84, 1.06  # inches above and below the pictures
+FOR, AGAINST = "#A84600", "#005A8C"  # the two colours, dark enough for letters on white
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """The words around a heat: which class, how probable (0..1), of which file, found how, in which unit.
+
+    `seen` is the part of the photo that was seen: left, top, right, bottom, as shares of its width and height.
+    """
+
+    label: str
+    probability: float
+    file: str
+    method: str
+    unit: str
+    seen: tuple[float, float, float, float]
+
+    @property
+    def cut(self) -> bool:
+        """Whether a part of the photo was not seen."""
+        return max(self.seen[0], self.seen[1], 1 - self.seen[2], 1 - self.seen[3]) > 0.01
+
+
+def explained(photo: RGB, heat: Heat, caption: Caption) -> Figure:
+    """Draw the photo beside the heat over it, with the scale of the heat, and say what is explained and how.
+
+    `heat` (h, w) is in the caption's unit and on the photo's pixels.
+    """
+    high, wide = (max(LONG * side / max(photo.shape[:2]), 0.1) for side in photo.shape[:2])
+    room = max(wide, NARROW)
+    second = EDGE + room + GAP
+    with style.drawing():
+        sheet = _Sheet(style.bare(second + room + EDGE, high + HEAD + FOOT))
+        sheet.picture(photo, (EDGE, FOOT, wide, high))
+        ax = sheet.picture(overlay(photo, heat), (second, FOOT, wide, high))
+        if caption.cut:
+            _frame(ax, caption)
+        _scale(sheet, caption, strongest(heat), (second, max(wide, NARROW)))
+        top = high + HEAD + FOOT
+        name = f"{style.clean(caption.label, 36)}  {100 * caption.probability:.1f} %"
+        sheet.text((EDGE, top - 0.18), name, fontsize=16, fontweight="bold")
+        sheet.text((EDGE, top - 0.51), _end(caption.file, int(25 * room)), fontsize=11, color=style.GREY)
+        words = f"{caption.method}\n{caption.unit}"
+        if caption.cut:
+            words += "\ndashed: the part that the model sees"
+        sheet.text((EDGE, FOOT - 0.12), words, fontsize=10.5, color=style.GREY, linespacing=1.5)
+    return sheet.figure
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """A figure on which places are in inches from its lower left corner."""
+
+    figure: Figure
+
+    def picture(self, rgb: RGB, place: tuple[float, float, float, float]) -> Axes:
+        """Show pixels at `place`: left, bottom, width, height; (0, 0) to (1, 1) on the axes are its corners, y downwards."""
+        (width, height), (left, bottom, wide, high) = self.figure.get_size_inches(), place
+        ax = self.figure.add_axes((left / width, bottom / height, wide / width, high / height))
+        ax.imshow(rgb, interpolation="lanczos", aspect="auto", extent=(0, 1, 1, 0))
+        ax.set_axis_off()
+        return ax
+
+    def text(self, place: tuple[float, float], words: str, **how: Any) -> None:
+        """Write below a place."""
+        width, height = self.figure.get_size_inches()
+        self.figure.text(place[0] / width, place[1] / height, words, **{"va": "top", **how})
+
+
+def _end(name: str, longest: int) -> str:
+    """Return a file's name, cut at its beginning where it is too long: the end says which file of a folder it is."""
+    line = style.clean(name, len(name) + 1)
+    return line if len(line) <= longest else "…" + line[1 - longest :]
+
+
+def _frame(ax: Axes, caption: Caption) -> None:
+    """Draw a frame around what was seen: dashes of white on black are visible on any photo."""
+    left, top, right, bottom = caption.seen
+    x, y = [left, right, right, left, left], [top, top, bottom, bottom, top]
+    ax.plot(x, y, color="white", lw=1.1, solid_joinstyle="miter")
+    ax.plot(x, y, color=style.INK, lw=1.1, ls=(0, (4, 4)))
+
+
+def _scale(sheet: _Sheet, caption: Caption, top: float, place: tuple[float, float]) -> None:
+    """Draw the scale of colours below the right picture; `place` is its left end and its length in inches."""
+    left, long = place
+    levels = np.linspace(-1, 1, 601)[None]  # (1, 601)
+    sheet.picture(tinted(np.full(levels.shape, 205.0), levels), (left, FOOT - 0.5, long, 0.15))
+    name = style.clean(caption.label, 14)
+    ends = (
+        (0.0, "left", f"against {name}", AGAINST, f"−{style.digits(top)}"),
+        (1.0, "right", f"for {name}", FOR, f"+{style.digits(top)}"),
+    )
+    for at, side, words, colour, value in ends:
+        sheet.text((left + at * long, FOOT - 0.12), words, fontsize=11, color=colour, ha=side, fontweight="bold")
+        sheet.text((left + at * long, FOOT - 0.55), value, fontsize=10.5, ha=side)
+    sheet.text((left + long / 2, FOOT - 0.55), "0", fontsize=10.5, ha="center")
