@@ -24,7 +24,7 @@ Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
 ROWS = 2000  # kept: at most 1 MB of the model file
-COLUMNS = 256  # random directions (Achlioptas 2003); as good as all columns on cats, dogs and solar cells
+COLUMNS = 256  # random directions (Achlioptas 2003); cats from dogs: AUC 0.995, with all columns 0.998
 JUDGED = 5000  # training rows whose distances set the level
 NEAREST = 5
 LEVEL, NORMAL = 0.99, 2.326  # and how many standard deviations of a normal distribution that is
