@@ -84,7 +84,7 @@ def test_predict_writes_csv_and_json(
     assert code == 0
     assert "2 predictions written" in out
     with (tmp_path / "out.csv").open(newline="") as file:
-        assert next(csv.reader(file)) == ["file", "label", "confidence", "cold", "warm"]
+        assert next(csv.reader(file)) == ["file", "label", "confidence", "cold", "warm", "novelty"]
     _, out, _ = run(capsys, "predict", trained, new, "--json")
     assert [p["label"] for p in json.loads(out)] == ["warm", "warm"]
 

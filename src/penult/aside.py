@@ -71,16 +71,18 @@ class Aside:
         """
         with suppress(OSError):
             self._stream(self._child.stdin).close()
-        while True:
-            try:
-                answer = pickle.load(self._stream(self._child.stdout))  # noqa: S301 - our own child, our own pipe
-            except (EOFError, OSError, pickle.PickleError) as error:
-                raise Crashed(f"exit code {self._child.wait()}") from error
-            if isinstance(answer, PenultError):
-                raise answer
-            if answer is StopIteration:
-                return
+        while (answer := self.answer()) is not StopIteration:
             yield answer
+
+    def answer(self) -> Any:
+        """Wait for the next answer while more may be sent; `StopIteration` after the last. Raises as `answers` does."""
+        try:
+            answer = pickle.load(self._stream(self._child.stdout))  # noqa: S301 - our own child, our own pipe
+        except (EOFError, OSError, pickle.PickleError) as error:
+            raise Crashed(f"exit code {self._child.wait()}") from error
+        if isinstance(answer, PenultError):
+            raise answer
+        return answer
 
     def _stream(self, stream: IO[bytes] | None) -> IO[bytes]:
         if stream is None:

@@ -1,7 +1,7 @@
 """The model file `model.penult`: save and load, whole or not at all, and nothing in it can run.
 
-A zip whose members are stored, never compressed: `SHA256SUMS`, `bundle.json`, `graphs/N.onnx`, and arrays as `head/NAME.npy`
-and `selftest/NAME.npy`. No pickle. Every member is checked against its sha256 before it is parsed.
+A zip whose members are stored, never compressed: `SHA256SUMS`, `bundle.json`, `graphs/N.onnx`, and arrays as `head/NAME.npy`,
+`selftest/NAME.npy` and `novelty/NAME.npy`. No pickle. Every member is checked against its sha256 before it is parsed.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import store
+from penult import engines, store
 from penult.backbones import Backbone
 from penult.errors import DamagedFile, InputError
 from penult.heads import HeadState
+from penult.heads.novelty import Reference
 
 FORMAT = 1
 _SUMS = "SHA256SUMS"
-_MEMBER = re.compile(r"bundle\.json|graphs/\d{1,3}\.onnx|(head|selftest)/[A-Za-z0-9_]{1,64}\.npy")
+_MEMBER = re.compile(r"bundle\.json|graphs/\d{1,3}\.onnx|(head|selftest|novelty)/[A-Za-z0-9_]{1,64}\.npy")
 _KINDS = "fiub"  # floats, integers, booleans; never objects
 
 
@@ -35,7 +36,8 @@ class Bundle:
     """A trained classifier, complete: what it looks through, how it decides, and what it measured.
 
     `backbones` is empty for a model trained from feature files; it then predicts from features of the widths `blocks`.
-    `prior` (k,) is what an unreadable image gets; `selftest` has sample images and their expected probabilities.
+    `prior` (k,) is what an unreadable image gets; `selftest` has sample images and their expected probabilities; `novelty`
+    tells how unlike the training photos an image is, None in a model that was saved without it.
     """
 
     classes: tuple[str, ...]
@@ -47,6 +49,24 @@ class Bundle:
     precision: str = "none"
     selftest: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    novelty: Reference | None = None
+
+
+def precision_here(model: Bundle, asked: str, device: str) -> str:
+    """Return the precision to compute in: where `auto` is asked that of training, or f32 where this machine lacks it.
+
+    Raises `InputError` where int8 is asked of a model without networks in int8.
+    """
+    if model.precision == "int8" or not model.backbones:
+        return asked  # the networks say it
+    if asked == "int8":
+        raise InputError(
+            f"this model was trained in {model.precision} and has no networks in int8; leave --precision out, or train again "
+            "with --precision int8."
+        )
+    if asked != "auto" or model.precision == "f32":
+        return "f32" if asked == "auto" else asked
+    return model.precision if model.precision in engines.precisions(device) else "f32"
 
 
 def save(path: str | Path, bundle: Bundle) -> None:
@@ -54,7 +74,8 @@ def save(path: str | Path, bundle: Bundle) -> None:
     members: dict[str, bytes] = {}
     for i, backbone in enumerate(bundle.backbones):
         members[f"graphs/{i}.onnx"] = backbone.graph()
-    for folder, arrays in (("head", bundle.head.arrays), ("selftest", bundle.selftest)):
+    unlike = {} if bundle.novelty is None else bundle.novelty.arrays
+    for folder, arrays in (("head", bundle.head.arrays), ("selftest", bundle.selftest), ("novelty", unlike)):
         for name, array in arrays.items():
             members[f"{folder}/{name}.npy"] = _npy(np.asarray(array))
     members["bundle.json"] = json.dumps(_describe(bundle), indent=1, sort_keys=True).encode()
@@ -75,6 +96,7 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
         "engine": bundle.engine,
         "precision": bundle.precision,
         "facts": dict(bundle.facts),
+        "novelty": None if bundle.novelty is None else bundle.novelty.facts,
     }
 
 
@@ -149,6 +171,7 @@ def _parse(path: Path, members: dict[str, bytes]) -> Bundle:
         about["precision"],
         _arrays(path, members, "selftest"),
         about["facts"],
+        None if about.get("novelty") is None else Reference(_arrays(path, members, "novelty"), about["novelty"]),
     )
 
 

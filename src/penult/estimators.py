@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from penult import audit, bundle, heads, quantise, zoo
+from penult import audit, bundle, evaluate, heads, quantise, zoo
 from penult.backbones import DEFAULT, Backbone
 from penult.bundle import Bundle
 from penult.embed import Embedding, Settings, embed
 from penult.errors import InputError
+from penult.heads import novelty
 
 _SHOWN = 5
 
@@ -125,6 +126,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         own = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
         together = audit.group(done.digests, features, done.widths, own, done.thumbnails()).groups
         self.head_ = self._head(sum(done.parts, ())).fit(features, codes, groups=together)
+        self.novelty_ = _novelty(features, codes, together, sum(done.parts, ()))
         self.backbones_ = done.backbones
         self.precision_, self.engine_ = done.precision, done.engine
         self.prior_ = np.bincount(codes) / len(codes)  # (k,)
@@ -153,6 +155,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             engine=self.engine_,
             precision=self.precision_,
             facts={"penult": version("penult"), "choice": self.head_.choice_},
+            novelty=self.novelty_,
         )
         bundle.save(path, model)
 
@@ -168,6 +171,15 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.no_validation = True
         return tags
+
+
+def _novelty(X: NDArray[np.float32], codes: NDArray[np.intp], groups: NDArray[np.intp], parts: tuple[int, ...]) -> Any:
+    """Return what tells how unlike these rows (n, d) others are, or None where they are too few for folds."""
+    try:
+        fold = evaluate.outer_folds(codes, [str(c) for c in range(int(codes.max()) + 1)], groups)
+    except InputError:
+        return None
+    return novelty.fit(X, codes, fold, parts)[0]
 
 
 def _networks(names: str | Sequence[str], fit: str | None, cache: str | bool | None) -> tuple[Backbone, ...]:

@@ -27,6 +27,11 @@ class Finding:
     reason: str
     suggestion: str
 
+    def _repr_html_(self) -> str:
+        from penult import notebook
+
+        return notebook.finding(self)
+
     def row(self) -> tuple[str, ...]:
         """Return the cells of a line of `findings.csv`, see COLUMNS."""
         return tuple(f"{cell:.4f}" if isinstance(cell, float) else cell for cell in astuple(self))

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from penult.cli import show
+from penult.cli import show, summary
 from penult.embed import Embedding, Settings
 from penult.errors import InputError
 
@@ -28,6 +28,7 @@ def _options(asked: argparse.Namespace, out: str) -> Any:
         "submission": getattr(asked, "submission", None),
         "files": getattr(asked, "files", None),
         "recipe": recipe(asked),
+        "review": getattr(asked, "review", None),
     }
     make = Options.of_seed if getattr(asked, "protocol", None) == "seed" else Options
     known = {name: value for name, value in given.items() if value is not None}
@@ -70,6 +71,8 @@ def train(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         parser.error("--test, --groups, --backbone, --fit and --pooling need images; with --features they have no meaning")
     if asked.files and not asked.features:
         parser.error("--files goes with --features")
+    if asked.review is not None and not (asked.test or asked.features):
+        parser.error("--review chooses among the photos of --test")
     if asked.protocol and (asked.features or asked.head or asked.clip or asked.fit or asked.pooling or asked.recipe):
         parser.error("--protocol decides head, clip, fit, pooling and recipes, and starts from images; leave those out")
     options = _options(asked, "penult-run")
@@ -83,7 +86,7 @@ def train(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
 
 def _show_run(run: Any, as_json: bool) -> None:
     if as_json:
-        show.as_json({**run.metrics, "run": str(run.folder)})
+        show.as_json({**run.metrics, "run": str(run.folder), "summary": summary.summary(run.metrics, run.folder)})
         return
     m = run.metrics
     if run.embedding is not None:
@@ -104,9 +107,13 @@ def _show_run(run: Any, as_json: bool) -> None:
     show.out(f"head: {_choice(m['choice'])}")
     if m["precision"] is not None:
         show.out(_precision(m["precision"]))
-    names = ("model.penult", "predictions.csv", "submission.csv", "report.html", "figures", "skipped.csv")
+    names = (
+        "model.penult", "predictions.csv", "submission.csv", "review.csv", "findings.csv", "report.html", "figures",
+        "skipped.csv",
+    )  # fmt: skip
     made = [n for n in names if (run.folder / n).exists() and (n != "skipped.csv" or m["images"].get("failed"))]
     show.out(f"written to {run.folder}: {', '.join(made)}, metrics.json")
+    summary.show_summary(summary.summary(m, run.folder))
 
 
 def _precision(p: dict[str, Any]) -> str:
@@ -140,10 +147,13 @@ def _road(done: Embedding) -> str:
 def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult predict`."""
     from penult import bundle, images
-    from penult.predict import Predictor
+    from penult.evaluate import check_level
+    from penult.predict import Predictor, write_review
 
     if bool(asked.images) == bool(asked.features):
         parser.error("give either IMAGES or --features")
+    if asked.review is not None:
+        check_level(asked.review)
     model = bundle.load(asked.model)
     predictor = Predictor(model, _settings(asked))
     if asked.features:
@@ -154,14 +164,20 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
             answers = predictor.predict([i.path for i in found.images], found.ids, say)
     if asked.csv:
         answers.write_csv(asked.csv)
+    doubts = None
+    if asked.review is not None:
+        place = Path(asked.csv).parent if asked.csv else Path()
+        doubts = f"{write_review(place / 'review.csv', answers, asked.review)} of them to review: {place / 'review.csv'}"
     if asked.json:
         show.as_json([p.to_dict() for p in answers])
     elif asked.csv:
         show.out(f"{len(answers)} predictions written to {asked.csv}; {len(answers.failures)} images unreadable")
     else:
         for p in answers:
-            why = f"  (unreadable: {p.failure.reason})" if p.failure else ""
+            why = f"  (unreadable: {p.failure.reason})" if p.failure else "  (unlike the training photos)" if p.unlike else ""
             show.out(f"{100 * p.confidence:5.1f} %  {show.printable(p.label)}  {show.printable(p.id)}{why}")
+    if doubts and not asked.json:
+        show.out(doubts)
 
 
 def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
@@ -242,6 +258,13 @@ def backbones(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> Non
     from penult.cli import networks
 
     networks.backbones(parser, asked)
+
+
+def similar(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """`penult similar`."""
+    from penult.cli import neighbours
+
+    neighbours.similar(parser, asked)
 
 
 def demo(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:

@@ -39,6 +39,7 @@ def build() -> argparse.ArgumentParser:
     _audit(commands)
     _explain(commands)
     _backbones(commands)
+    _similar(commands)
     _demo(commands)
     return parser
 
@@ -72,6 +73,7 @@ def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     p.add_argument("--submission", metavar="CSV", help="sample submission to follow: its columns, ids and order")
     p.add_argument("--features", nargs="+", metavar="H5", help="train from feature files (data_*.h5, gap_*.h5) instead")
     p.add_argument("--files", metavar="LIST", help="with --features: names of the training rows, one a line")
+    _review(p, "of --test ")
     p.add_argument(
         "--protocol",
         choices=("seed",),
@@ -143,9 +145,20 @@ def _predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     p.add_argument("model", metavar="MODEL", help="model.penult, or the run folder it is in")
     images = p.add_argument("images", nargs="+", default=[], metavar="IMAGES", help="images, or folders of them")
     images.required = False  # with "*" Python 3.11 takes none of them where an option stands before the first
-    p.add_argument("--csv", metavar="FILE", help="write file,label,confidence and one column a class")
+    p.add_argument("--csv", metavar="FILE", help="write file,label,confidence, one column a class, and novelty")
+    _review(p)
     p.add_argument("--features", nargs="+", metavar="H5", help="predict from feature files instead of images")
     _computing(p)
+
+
+def _review(p: argparse.ArgumentParser, which: str = "") -> None:
+    p.add_argument(
+        "--review",
+        type=float,
+        metavar="LEVEL",
+        help=f"write review.csv: the photos {which}that a person should look at, because the answer is less sure than LEVEL "
+        "(0.9 is usual), or they are unlike the training photos, or unreadable",
+    )
 
 
 def _evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -263,6 +276,21 @@ def _backbones(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     p.add_argument("--precision", default="auto", choices=("auto", "f32", "bf16"), help="of the images/s (default: auto)")
     p.add_argument("--json", action="store_true", help="JSON on standard output instead of text")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
+
+
+def _similar(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = _command(
+        commands,
+        "similar",
+        "show the photos of a run that are most like a given one",
+        "By the features that the model decides with: 1.000 is the same, and the very picture is marked `same photo`. Exact;\n"
+        "for very many photos an index is made in the cache, once.",
+    )
+    p.add_argument("run", metavar="RUN", help="run folder of `penult train`")
+    p.add_argument("photos", nargs="+", metavar="PHOTO", help="photos, or folders of them")
+    p.add_argument("-n", type=int, default=10, metavar="N", help="how many for each photo (default: 10)")
+    p.add_argument("--csv", metavar="FILE", help="write photo,rank,file,part,label,similarity,same_photo")
+    _computing(p)
 
 
 def _demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -16,20 +16,25 @@ from penult.evaluate.folds import outer_folds
 from penult.evaluate.forecast import Forecast
 from penult.evaluate.intervals import Score, wilson
 from penult.evaluate.measures import Reliability
+from penult.evaluate.review import LEVEL, Review, check_level, review
 from penult.evaluate.wording import verdict
 
 __all__ = [
+    "LEVEL",
     "ClassScore",
     "Difference",
     "Evaluation",
     "Forecast",
     "LearningCurve",
     "Reliability",
+    "Review",
     "Score",
+    "check_level",
     "cross_validate",
     "learning_curve",
     "outer_folds",
     "paired_difference",
+    "review",
     "score",
     "summary_rows",
     "verdict",

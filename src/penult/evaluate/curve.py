@@ -33,6 +33,11 @@ class LearningCurve:
         """What twice the images would give, see `forecast`; None where the curve does not tell."""
         return forecast(self.sizes, self.log_loss, self.accuracy)
 
+    def _repr_html_(self) -> str:
+        from penult.evaluate.shown import curve_html
+
+        return curve_html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         twice = self.twice

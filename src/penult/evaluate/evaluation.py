@@ -57,6 +57,11 @@ class Evaluation:
         """Return which images were measured, (n,)."""
         return self.fold >= 0
 
+    def _repr_html_(self) -> str:
+        from penult.evaluate.shown import evaluation_html
+
+        return evaluation_html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as plain JSON values (NaN becomes None), without the rows per image."""
         return {

@@ -9,6 +9,7 @@ from penult.store.features import Features, read_features, row_digests
 from penult.store.files import make_folder, whole, whole_text, write_json, write_text
 from penult.store.h5plan import RowBlocks
 from penult.store.h5read import FeatureFile, read_h5
+from penult.store.h5rows import RowFiles
 from penult.store.h5write import H5Writer, Written, write_h5
 from penult.store.leftovers import sweep
 from penult.store.memory import MemoryCache, Rows
@@ -22,6 +23,7 @@ __all__ = [
     "H5Writer",
     "MemoryCache",
     "RowBlocks",
+    "RowFiles",
     "Rows",
     "Written",
     "default_cache",

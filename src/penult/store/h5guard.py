@@ -53,6 +53,7 @@ class Guarded:
         self.path = path
         self.size = size
         self._file = file
+        self._seen: dict[str, Any] = {}
 
     def attribute(self, name: str) -> bytes | None:
         """Return a root attribute that holds bytes of a fixed length, or None."""
@@ -67,6 +68,15 @@ class Guarded:
 
     def read(self, name: str, ranks: tuple[int, ...], kinds: str) -> Array:
         """Return a whole data set of one of the `ranks` and one of the `kinds` (numpy's dtype letters)."""
+        return np.asarray(self.data(name, ranks, kinds)[...])
+
+    def data(self, name: str, ranks: tuple[int, ...], kinds: str) -> Any:
+        """Return such a data set unread, to be sliced; it is looked at when it is asked for first."""
+        if name not in self._seen:
+            self._seen[name] = self._looked_at(name, ranks, kinds)
+        return self._seen[name]
+
+    def _looked_at(self, name: str, ranks: tuple[int, ...], kinds: str) -> Any:
         import h5py
 
         if self._file.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
@@ -82,7 +92,7 @@ class Guarded:
         if data.dtype.kind not in kinds or (data.dtype.kind == "O" and not text):
             raise self._refusal(name, f"holds {data.dtype}, which is no kind of value that belongs there")
         self._plausible(name, data)
-        return np.asarray(data[...])
+        return data
 
     def _plausible(self, name: str, data: Any) -> None:
         """Refuse sizes that the file can not hold, and data that was declared but never written."""

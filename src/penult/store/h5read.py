@@ -63,7 +63,7 @@ def checked(path: Path, raw: Mapping[str, Array], facts: Mapping[str, Any]) -> F
     """Return the feature file that these data sets make, or raise `InputError`."""
     if "train" not in raw:
         raise InputError(f"{shown(path)} has no data set 'train'; give a feature file with train, test and label.")
-    names = {name: _names(raw[name]) if name in raw else None for name in NAMES}
+    names = {name: text_of(raw[name]) if name in raw else None for name in NAMES}
     result = FeatureFile(
         path=path,
         train=_features(path, "train", raw["train"]),
@@ -123,7 +123,7 @@ def _labels(path: Path, values: Array) -> npt.NDArray[np.int64]:
     return labels
 
 
-def _names(values: Array) -> tuple[str, ...]:
+def text_of(values: Array) -> tuple[str, ...]:
     """Return names as text; bytes that are no UTF-8 come back as they do from `os.fsdecode` on Linux."""
     return tuple(v if isinstance(v, str) else bytes(v).decode("utf-8", "surrogateescape") for v in values.tolist())
 

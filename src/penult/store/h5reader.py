@@ -49,10 +49,10 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     Raises `InputError` and `DamagedFile`, see `h5guard`.
     """
     with opened(path) as file:
-        content = _content(file)
-        raw = {name: _raw(file, name) for name in (*ARRAYS, *NAMES) if file.has(name)}
-    _compare(path, content, raw)
-    return raw, {} if content is None else content["facts"]
+        told = content(file)
+        found = {name: raw(file, name) for name in (*ARRAYS, *NAMES) if file.has(name)}
+    _compare(path, told, found)
+    return found, {} if told is None else told["facts"]
 
 
 def _head(out: IO[bytes], header: dict[str, Any]) -> None:
@@ -61,34 +61,33 @@ def _head(out: IO[bytes], header: dict[str, Any]) -> None:
     out.flush()
 
 
-def _raw(file: Guarded, name: str) -> Array:
+def raw(file: Guarded, name: str) -> Array:
+    """Return one data set of a feature file as it stands, after the checks for its name."""
     if name in NAMES:
         return file.read(name, (1,), "SO")
     return file.read(name, (1, 2), "iubf") if name == "label" else file.read(name, (2,), "f")
 
 
-def _content(file: Guarded) -> dict[str, Any] | None:
+def content(file: Guarded) -> dict[str, Any] | None:
     """Return our own record of the file, or None for a file of another hand."""
     text = file.attribute("penult")
     if text is None:
         return None
     if hashlib.sha256(text).hexdigest().encode() != file.attribute("penult_sha256"):
         raise DamagedFile(f"the facts in {shown(file.path)} fail their checksum; write the file again.")
-    content: dict[str, Any] = json.loads(text)
-    if content["format"] > FORMAT:
-        raise DamagedFile(
-            f"{shown(file.path)} is of format {content['format']}, newer than this version reads; update penult."
-        )
-    return content
+    told: dict[str, Any] = json.loads(text)
+    if told["format"] > FORMAT:
+        raise DamagedFile(f"{shown(file.path)} is of format {told['format']}, newer than this version reads; update penult.")
+    return told
 
 
-def _compare(path: Path, content: dict[str, Any] | None, raw: dict[str, Array]) -> None:
+def _compare(path: Path, told: dict[str, Any] | None, found: dict[str, Array]) -> None:
     """Hold a file of ours against its own sha256 sums."""
-    if content is None:
+    if told is None:
         return
-    expected = content["sha256"]
-    bad = [name for name in raw if _sum(raw[name]) != expected.get(name)]
-    bad += [name for name in expected if name not in raw and name in (*ARRAYS, *NAMES)]
+    expected = told["sha256"]
+    bad = [name for name in found if _sum(found[name]) != expected.get(name)]
+    bad += [name for name in expected if name not in found and name in (*ARRAYS, *NAMES)]
     if bad:
         raise DamagedFile(f"{', '.join(sorted(bad))} in {shown(path)} fail their checksum; write the file again.")
 

@@ -33,6 +33,7 @@ from penult.train.networks import networks
 from penult.train.options import Options
 from penult.train.precision import Beside, as_asked, beside_f32
 from penult.train.run_folder import RunFolder
+from penult.train.shown import run_html
 from penult.train.submission import Sheet
 
 __all__ = ["Options", "Run", "train", "train_features", "train_sets"]
@@ -49,6 +50,9 @@ class Run:
     metrics: Mapping[str, Any]
     embedding: Embedding | None
 
+    def _repr_html_(self) -> str:
+        return run_html(self.folder, self.metrics)
+
 
 def train(source: str, test: str | None = None, options: Options | None = None, say: Say = quiet) -> Run:
     """Train on folders of images, or a CSV, and write the run folder.
@@ -64,7 +68,7 @@ def train(source: str, test: str | None = None, options: Options | None = None, 
 
 def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say: Say = quiet) -> Run:
     """Train on images that are scanned already."""
-    heads.check(options.head)
+    _check(options)
     sheet = _sheet(options, labelled.classes, () if test is None else test.ids)
     chosen = networks(options, say)
     job = Job(RunFolder(options.out), options, sheet, say)
@@ -86,13 +90,20 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say:
 
 def train_features(paths: Sequence[str], options: Options, say: Say = quiet) -> Run:
     """Train on feature files of the seed's layout; the model then predicts from features, not from images."""
-    heads.check(options.head)
+    _check(options)
     material = from_features(paths, options.files)
     sheet = _sheet(options, material.classes, material.test.files if material.test else ())
     job = Job(RunFolder(options.out), options, sheet, say)
     with Measurer(len(material.train.files)) as measurer:
         learnt = learn(job, material, measurer, None)
     return _finish(job, learnt, None, None, {})
+
+
+def _check(options: Options) -> None:
+    """Raise what can be known to be wrong before anything is computed."""
+    heads.check(options.head)
+    if options.review is not None:
+        evaluate.check_level(options.review)
 
 
 def _sheet(options: Options, classes: Sequence[str], test_ids: Sequence[str]) -> Sheet | None:
@@ -123,6 +134,8 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | N
         "audit": learnt.audit,
         "learning_curve": measured.curve.to_dict() if measured.curve else None,
         "test": learnt.test.to_dict() if learnt.test else None,
+        "verdict": evaluate.verdict(measured.chosen),
+        "review": {**learnt.review.to_dict(), "written": learnt.to_review},
         "choice": learnt.choice,
         "head_path": plain(learnt.path),
         "notes": [*material.notes, *_of_files(done)],

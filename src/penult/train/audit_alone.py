@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from penult import audit, evaluate, heads, images
+from penult import audit, evaluate, heads, images, notebook
 from penult.audit import Finding
 from penult.embed import embed
 from penult.progress import Say, quiet
@@ -25,6 +25,9 @@ class Audited:
 
     findings: tuple[Finding, ...]
     summary: dict[str, Any]
+
+    def _repr_html_(self) -> str:
+        return notebook.findings(self.findings)
 
 
 def audit_photos(source: str, test: str | None = None, options: Options | None = None, say: Say = quiet) -> Audited:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import bundle, heads
+from penult import bundle, evaluate, heads
 from penult.audit import COLUMNS
 from penult.bundle import Bundle
 from penult.embed import Embedding, Settings, embed
-from penult.evaluate import Evaluation
+from penult.evaluate import Evaluation, Review
+from penult.heads import novelty
 from penult.plots import Artist
-from penult.predict import Predictor
+from penult.predict import Predictions, Predictor
 from penult.train import outputs
 from penult.train.auditing import look_over, summary
 from penult.train.job import Job
@@ -26,7 +27,11 @@ from penult.train.measuring import Measured, Measurer, make_head, unseen
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What came of it: `test` are the scores on a labelled test part, `path` what the head tried, `figures` names."""
+    """What came of it: `test` are the scores on a labelled test part, `path` what the head tried, `figures` names.
+
+    `audit` is the summary of the findings, None without photos; `review` is what a look at the doubtful photos buys,
+    `to_review` how many of the test part they are, where that was asked.
+    """
 
     material: Material
     measured: Measured
@@ -36,7 +41,9 @@ class Learnt:
     path: dict[str, Any]
     skipped: int
     figures: list[str]
-    audit: dict[str, Any] | None = None
+    audit: dict[str, Any] | None
+    review: Review
+    to_review: int | None
 
 
 def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | None) -> Learnt:
@@ -53,16 +60,19 @@ def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | No
         artist.draw(path=head.path_, chosen=head.choice_.get("C"), history=history)
         outputs.write_history(job.run, history)
         job.clock.lap("head")
-        model = _bundle(material, head, measured, done)
-        proba = _test_proba(material, model)
-        outputs.write_predictions(job.run, material, proba, job.sheet)
+        unlike, scores = novelty.fit(material.train.X, material.train.ok_y, measured.chosen.fold, sum(material.parts, ()))
+        model = replace(_bundle(material, head, measured, done), novelty=unlike)
+        answers = _answers(material, model)
+        outputs.write_predictions(job.run, material, answers, job.sheet)
+        to_review = outputs.write_review(job.run, answers, job.options.review)
         bundle.save(job.run / "model.penult", model)
         job.clock.lap("model and tables")
         figures = sorted(path.name for path in artist.finish())
         job.clock.lap("figures")
-    test = None if proba is None else unseen(proba, material)
-    looked = _audit(job, material, measured, proba, done)
-    return Learnt(material, measured, test, model, head.choice_, dict(head.path_), skipped, figures, looked)
+    test = None if answers is None else unseen(answers.proba, material)
+    looked = _audit(job, material, measured, None if answers is None else answers.proba, done)
+    review = evaluate.review(measured.chosen, job.options.review or evaluate.LEVEL, scores > 1)
+    return Learnt(material, measured, test, model, head.choice_, dict(head.path_), skipped, figures, looked, review, to_review)
 
 
 def _audit(
@@ -117,12 +127,14 @@ def _selftest(done: Embedding, score: Callable[[NDArray[np.float32]], NDArray[np
     return {"images": pictures, "proba": score(probe.features())}
 
 
-def _test_proba(material: Material, model: Bundle) -> NDArray[np.float64] | None:
-    """Return probabilities for every test image, the class prior for the unreadable ones: (m, k)."""
+def _answers(material: Material, model: Bundle) -> Predictions | None:
+    """Return the answers for every test image, the class prior for the unreadable ones; None without a test part."""
     test = material.test
     if test is None:
         return None
     proba = np.tile(model.prior, (len(test.files), 1))  # (m, k)
+    unlike = np.full(len(test.files), np.nan)  # (m,)
     if test.ok.any():
-        proba[test.ok] = Predictor(model, check=False).score(test.X)
-    return proba
+        at_work = Predictor(model, check=False)
+        proba[test.ok], unlike[test.ok] = at_work.score(test.X), at_work.novelty(test.X)
+    return Predictions(test.files, material.classes, proba, test.failures, unlike)

@@ -19,6 +19,7 @@ class Options:
     `clip` is "auto" (chosen by the folds) or the smallest
     probability that is ever given; `groups` names a CSV column whose equal values are never split; `files` lists the names of
     the rows when training starts from feature files; `recipe` describes ONNX files that have no recipe file beside them.
+    `review` is the confidence below which a photo of the test part is for a person to look at: `review.csv`.
     With the `protocol` "seed" pictures are seen as in the seed, and probabilities are not calibrated: see `of_seed`.
     """
 
@@ -34,6 +35,7 @@ class Options:
     recipe: Mapping[str, Any] | None = None
     protocol: Literal["seed"] | None = None
     seed: int = 0
+    review: float | None = None
     settings: Settings = field(default_factory=Settings)
 
     @classmethod
@@ -55,6 +57,7 @@ class Options:
             "recipe": None if self.recipe is None else dict(self.recipe),
             "protocol": self.protocol,
             "seed": self.seed,
+            "review": self.review,
             "device": self.settings.device,
             "precision": self.settings.precision,
         }

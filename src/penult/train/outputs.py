@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
-from penult import store
+from penult import predict, store
 from penult.embed import Embedding
 from penult.embed.feature_file import facts
 from penult.predict import Predictions
@@ -73,13 +70,19 @@ def write_history(run: RunFolder, history: dict[str, list[float]]) -> None:
     run.write_table("history.csv", list(history), zip(*history.values(), strict=True))
 
 
-def write_predictions(run: RunFolder, material: Material, proba: NDArray[np.float64] | None, sheet: Sheet | None) -> None:
+def write_predictions(run: RunFolder, material: Material, answers: Predictions | None, sheet: Sheet | None) -> None:
     """Write `predictions.csv` and `submission.csv` for the test part; remove those of an earlier run if there is none."""
-    test = material.test
-    if test is None or proba is None:
+    if answers is None:
         run.drop("predictions.csv", "submission.csv")
         return
-    answers = Predictions(test.files, material.classes, proba, test.failures)
     answers.write_csv(run / "predictions.csv")
-    form = sheet or plain(test.files, material.classes)
-    form.write(run / "submission.csv", test.files, material.classes, proba)
+    form = sheet or plain(answers.ids, material.classes)
+    form.write(run / "submission.csv", answers.ids, material.classes, answers.proba)
+
+
+def write_review(run: RunFolder, answers: Predictions | None, level: float | None) -> int | None:
+    """Write `review.csv` where a level was asked for and return its rows; else remove that of an earlier run."""
+    if answers is None or level is None:
+        run.drop("review.csv")
+        return None
+    return predict.write_review(run / "review.csv", answers, level)

@@ -6,10 +6,9 @@ the class prior and its reason; it never gets another image's answer.
 
 from __future__ import annotations
 
-import csv
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,12 @@ from penult import bundle, engines, evaluate, store
 from penult.bundle import Bundle
 from penult.embed import Embedding, Engines, Settings, embed
 from penult.errors import DamagedFile, InputError
-from penult.heads import scorer
-from penult.pixels import Failure
+from penult.heads import novelty, scorer
+from penult.predict.answers import Prediction, Predictions
+from penult.predict.review import doubtful, write_review
 from penult.progress import Say, quiet
+
+__all__ = ["Prediction", "Predictions", "Predictor", "doubtful", "judge", "load", "write_review"]
 
 log = logging.getLogger(__name__)
 
@@ -30,69 +32,15 @@ SAME = 1e-3  # how far a self-test probability may be off at the precision of tr
 NEAR = 5e-2  # and at another precision than that of training
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """The answer for one image: its most probable class, and the probability of each."""
-
-    id: str
-    label: str
-    confidence: float
-    probabilities: dict[str, float]
-    failure: Failure | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        values: dict[str, Any] = {
-            "file": self.id,
-            "label": self.label,
-            "confidence": self.confidence,
-            "probabilities": self.probabilities,
-        }
-        if self.failure is not None:
-            values["unreadable"] = self.failure.reason
-        return values
-
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """The answers for n images in the order that was asked; iterating gives a `Prediction` each."""
-
-    ids: tuple[str, ...]
-    classes: tuple[str, ...]
-    proba: NDArray[np.float64]  # (n, k)
-    failures: dict[int, Failure]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __iter__(self) -> Iterator[Prediction]:
-        best = self.proba.argmax(axis=1)  # (n,)
-        for i, name in enumerate(self.ids):
-            row = [float(p) for p in self.proba[i]]
-            yield Prediction(
-                name,
-                self.classes[best[i]],
-                row[best[i]],
-                dict(zip(self.classes, row, strict=True)),
-                self.failures.get(i),
-            )
-
-    def write_csv(self, path: str | Path) -> None:
-        """Write `file,label,confidence` and one column per class, whole or not at all."""
-        with store.whole_text(path) as file:
-            rows = csv.writer(file)
-            rows.writerow(["file", "label", "confidence", *self.classes])
-            for p in self:
-                rows.writerow([p.id, p.label, f"{p.confidence:.6g}", *(f"{v:.6g}" for v in p.probabilities.values())])
-
-
 class Predictor:
     """A loaded model at work. Raises `DamagedFile` when this machine does not reproduce the model's self-test."""
 
     def __init__(self, model: Bundle, settings: Settings | None = None, check: bool = True):
         self.bundle = model
-        self.settings = _served(model, settings or Settings())
+        asked = settings or Settings()
+        self.settings = replace(asked, precision=bundle.precision_here(model, asked.precision, asked.device))
         self._score = scorer(model.head.kind, model.head.arrays, model.head.facts)
+        self._novelty = None if model.novelty is None else novelty.reference(model.novelty.arrays, model.novelty.facts)
         self._checked = not check
         self._opened: Engines | None = None
 
@@ -111,15 +59,17 @@ class Predictor:
         read = store.read_features(paths)
         X, files = (read.X, read.files) if read.X_test is None else (read.X_test, read.test_files)
         ids = tuple(files) if files else tuple(str(i) for i in range(len(X)))
-        return Predictions(ids, self.bundle.classes, self.score(X), {})
+        return Predictions(ids, self.bundle.classes, self.score(X), {}, self.novelty(X))
 
     def from_embedding(self, done: Embedding, ids: Sequence[str]) -> Predictions:
         """Return the answers for images that are embedded already, the class prior where there are no features."""
         self.check(done.engine, done.precision)
         proba = np.tile(self.bundle.prior, (len(ids), 1))  # (n, k)
+        unlike = np.full(len(ids), np.nan)  # (n,)
         if done.ok.any():
-            proba[done.ok] = self.score(done.features())
-        return Predictions(tuple(ids), self.bundle.classes, proba, dict(done.failures))
+            X = done.features()
+            proba[done.ok], unlike[done.ok] = self.score(X), self.novelty(X)
+        return Predictions(tuple(ids), self.bundle.classes, proba, dict(done.failures), unlike)
 
     def score(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the probabilities (n, k) of feature rows (n, d). Raises `InputError` for another width."""
@@ -127,6 +77,10 @@ class Predictor:
         if X.ndim != 2 or X.shape[1] != width:
             raise InputError(f"these features have the shape {X.shape}, the model needs (n, {width}).")
         return self._score(X)
+
+    def novelty(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return how unlike the training photos rows (n, d) are, (n,): above 1 is very; NaN where the model cannot tell."""
+        return np.full(len(X), np.nan) if self._novelty is None else self._novelty(X)
 
     def _engines(self) -> Engines:
         """Return the engines, which stay open as long as this predictor does."""
@@ -171,21 +125,6 @@ class Predictor:
                 f"the model's own samples give other answers on this machine than where it was trained (off by {off:.2g} "
                 f"with {here}; it was trained with {there}); {_cure(self.bundle)}train again here."
             )
-
-
-def _served(model: Bundle, settings: Settings) -> Settings:
-    """Return the settings with `auto` precision made that of training, or f32 where this machine does not have it."""
-    if model.precision == "int8" or not model.backbones:
-        return settings  # the networks say it
-    if settings.precision == "int8":
-        raise InputError(
-            f"this model was trained in {model.precision} and has no networks in int8; leave --precision out, or train again "
-            "with --precision int8."
-        )
-    if settings.precision != "auto" or model.precision == "f32":
-        return replace(settings, precision="f32") if settings.precision == "auto" else settings
-    here = engines.precisions(settings.device)
-    return replace(settings, precision=model.precision if model.precision in here else "f32")
 
 
 def _cure(model: Bundle) -> str:

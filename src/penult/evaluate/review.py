@@ -1,0 +1,72 @@
+"""What a person's look buys: how right the answers are that are kept without one.
+
+In: an `Evaluation`, a level of confidence, which images are unlike all others. Out: `Review`. It must not know files, nor how
+novelty is measured. The curve of accuracy against coverage is that of El-Yaniv & Wiener, JMLR 11 (2010) 1605.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.errors import InputError
+from penult.evaluate.evaluation import Evaluation, plain
+
+LEVEL = 0.9
+COVERAGES = (1.0, 0.99, 0.98, 0.97, 0.96, 0.95, 0.92, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """`share` of the measured images are for a person: less sure than `level`, or too unlike the others.
+
+    `accuracy_kept` is that of all the others, None where none is left; `curve` has (coverage, accuracy): of the surest
+    share of the images, how many are right.
+    """
+
+    level: float
+    images: int
+    share: float
+    unlike: float  # share of the images that are for a person because they are unlike the others
+    accuracy_kept: float | None
+    accuracy_all: float
+    curve: tuple[tuple[float, float], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        values: dict[str, Any] = plain(asdict(self))
+        return values
+
+
+def review(evaluation: Evaluation, level: float = LEVEL, unlike: NDArray[np.bool_] | None = None) -> Review:
+    """Return what a look at the doubtful images would buy, by the answers of models that had not seen them.
+
+    `unlike` (n,) says which images are too unlike the others to be believed. Raises InputError for a level outside 0..1.
+    """
+    check_level(level)
+    here = evaluation.measured
+    proba, y = evaluation.proba[here], evaluation.y[here]
+    strange = np.zeros(len(y), bool) if unlike is None else unlike[here]
+    sure = proba.max(axis=1)  # (n,)
+    right = proba.argmax(axis=1) == y
+    kept = (sure >= level) & ~strange
+    surest = right[np.lexsort((-sure, strange))]
+    counts = sorted({max(1, round(c * len(y))) for c in COVERAGES}, reverse=True)
+    return Review(
+        level=level,
+        images=len(y),
+        share=float(1 - kept.mean()),
+        unlike=float(strange.mean()),
+        accuracy_kept=float(right[kept].mean()) if kept.any() else None,
+        accuracy_all=float(right.mean()),
+        curve=tuple((count / len(y), float(surest[:count].mean())) for count in counts),
+    )
+
+
+def check_level(level: float) -> None:
+    """Raise InputError for a level that is no probability above 0."""
+    if not 0 < level <= 1:
+        raise InputError(f"the level of confidence {level} is not above 0 and up to 1; 0.9 is usual.")

@@ -1,0 +1,106 @@
+"""What a model says of images: one `Prediction` each, all of them as `Predictions`, and their table.
+
+In: names, classes, probabilities, novelty, who failed. Out: records, `predictions.csv`. It must not know how they came about.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import notebook, store
+from penult.pixels import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one image: its most probable class, and the probability of each.
+
+    `novelty` is how unlike the training photos it is, 1 being the level that 99 % of those kept below among themselves; None
+    for an unreadable image and for models that were saved without that measure.
+    """
+
+    id: str
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+    failure: Failure | None = None
+    novelty: float | None = None
+
+    @property
+    def unlike(self) -> bool:
+        """Whether the image is more unlike the training photos than 99 % of those were to each other."""
+        return self.novelty is not None and self.novelty > 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        values: dict[str, Any] = {
+            "file": self.id,
+            "label": self.label,
+            "confidence": self.confidence,
+            "probabilities": self.probabilities,
+            "novelty": self.novelty,
+        }
+        if self.failure is not None:
+            values["unreadable"] = self.failure.reason
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """The answers for n images in the order that was asked; iterating gives a `Prediction` each."""
+
+    ids: tuple[str, ...]
+    classes: tuple[str, ...]
+    proba: NDArray[np.float64]  # (n, k)
+    failures: dict[int, Failure]
+    novelty: NDArray[np.float64] | None = None  # (n,) NaN where it is not known
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        best = self.proba.argmax(axis=1)  # (n,)
+        for i, name in enumerate(self.ids):
+            row = [float(p) for p in self.proba[i]]
+            yield Prediction(
+                name,
+                self.classes[best[i]],
+                row[best[i]],
+                dict(zip(self.classes, row, strict=True)),
+                self.failures.get(i),
+                None if self.novelty is None or np.isnan(self.novelty[i]) else float(self.novelty[i]),
+            )
+
+    def _repr_html_(self) -> str:
+        shown = [
+            (p.id, p.label, f"{100 * p.confidence:.1f} %", novelty_text(p), _remark(p)) for p in islice(self, notebook.SHOWN)
+        ]
+        rest = [("",) * 5] * (len(self) - len(shown))  # counted, not shown
+        header = ("file", "label", "confidence", "novelty", "")
+        return notebook.block(f"{len(self)} predictions", notebook.table(header, [*shown, *rest]))
+
+    def write_csv(self, path: str | Path) -> None:
+        """Write `file,label,confidence`, one column per class and `novelty`, whole or not at all."""
+        with store.whole_text(path) as file:
+            rows = csv.writer(file)
+            rows.writerow(["file", "label", "confidence", *self.classes, "novelty"])
+            for p in self:
+                numbers = [p.confidence, *p.probabilities.values()]
+                rows.writerow([p.id, p.label, *(f"{v:.6g}" for v in numbers), novelty_text(p)])
+
+
+def novelty_text(p: Prediction) -> str:
+    """Return the novelty as tables have it: empty where it is not known."""
+    return "" if p.novelty is None else f"{p.novelty:.4g}"
+
+
+def _remark(p: Prediction) -> str:
+    return f"unreadable: {p.failure.reason}" if p.failure else "unlike the training photos" if p.unlike else ""

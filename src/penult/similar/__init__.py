@@ -1,0 +1,132 @@
+"""Which photos of a run are most like a given one, by the very features that the model decides with.
+
+In: a run folder, photos. Out: `Neighbours`. The photo takes the road that training took: the model's networks, its precision.
+It must not know how results are shown.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from penult import bundle, notebook, store
+from penult.bundle import Bundle
+from penult.embed import Settings, embed
+from penult.errors import InputError
+from penult.pixels import Failure
+from penult.progress import Say, quiet
+from penult.similar import search
+from penult.similar.search import Found
+from penult.store import RowFiles
+
+__all__ = ["Neighbour", "Neighbours", "similar", "write_csv"]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A photo of the run: `similarity` is 1 for the same features; `same` says that it is the very picture that was asked for.
+
+    `part` is "train" or "test", `label` the class it was given for training, None in the test part.
+    """
+
+    file: str
+    part: str
+    label: str | None
+    similarity: float
+    same: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The photos most like one, the most similar first; none where it could not be read."""
+
+    photo: str
+    found: tuple[Neighbour, ...]
+    failure: Failure | None = None
+
+    def _repr_html_(self) -> str:
+        rows = [(o.file, o.part, o.label or "", f"{o.similarity:.3f}", "same photo" if o.same else "") for o in self.found]
+        lead = f"{self.photo}: unreadable, {self.failure.reason}" if self.failure else f"most like {self.photo}"
+        return notebook.block(lead, notebook.table(("file", "part", "class", "similarity", ""), rows) if rows else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        values: dict[str, Any] = {"photo": self.photo, "similar": [asdict(one) for one in self.found]}
+        if self.failure is not None:
+            values["unreadable"] = self.failure.reason
+        return values
+
+
+def similar(
+    run: str | Path,
+    photos: Sequence[Any],
+    n: int = 10,
+    settings: Settings | None = None,
+    say: Say = quiet,
+    ids: Sequence[str] | None = None,
+) -> list[Neighbours]:
+    """Return the n photos of a run that are most like each of `photos` (paths, arrays or Pillow images), exactly.
+
+    Raises `InputError` for a folder that is no run or has no features in it, `DamagedFile` for a file that is not as it was
+    saved. An unreadable photo raises nothing.
+    """
+    if n < 1:
+        raise InputError(f"{n} similar photos cannot be shown; ask for 1 or more with -n.")
+    model, paths = _run(Path(run))
+    names = [str(p) for p in photos] if ids is None else ids
+    asked = settings or Settings()
+    asked = replace(asked, precision=bundle.precision_here(model, asked.precision, asked.device))
+    with RowFiles(paths) as files:
+        widths, parts = tuple(head.width for head in files.heads), _parts(files)
+        if widths != model.blocks:
+            raise InputError(f"the feature files in {run} have {widths} columns, its model {model.blocks}; train again.")
+        done = embed(photos, model.backbones, asked, say)
+        found = iter(search.search(files, done.features(), n, parts, done.settings.folder, say) if done.ok.any() else [])
+        return [
+            Neighbours(name, _named(files, next(found), model.classes) if ok else (), done.failures.get(i))
+            for i, (name, ok) in enumerate(zip(names, done.ok, strict=True))
+        ]
+
+
+def write_csv(path: str | Path, several: Sequence[Neighbours]) -> None:
+    """Write `photo,rank,file,part,label,similarity,same_photo`, whole or not at all."""
+    with store.whole_text(path) as file:
+        rows = csv.writer(file)
+        rows.writerow(["photo", "rank", "file", "part", "label", "similarity", "same_photo"])
+        for one in several:
+            for rank, other in enumerate(one.found, 1):
+                same = "yes" if other.same else "no"
+                rows.writerow([one.photo, rank, other.file, other.part, other.label, f"{other.similarity:.6f}", same])
+
+
+def _run(folder: Path) -> tuple[Bundle, list[Path]]:
+    """Return the model of a run and its feature files, in the order of the networks."""
+    if not (folder / "model.penult").is_file():
+        raise InputError(
+            f"{store.shown(folder)} is no run folder with a model in it; give the folder that `penult train` wrote."
+        )
+    model = bundle.load(folder)
+    paths = [folder / f"data_{slug}.h5" for slug in store.slugs([(b.name, b.digest) for b in model.backbones])]
+    missing = [p.name for p in paths if not p.is_file()]
+    if missing or not paths:
+        what = ", ".join(missing) or "feature files of its own (it was trained from --features)"
+        raise InputError(f"{store.shown(folder)} has no {what}; train from images again with --out {store.shown(folder)}.")
+    return model, paths
+
+
+def _parts(files: RowFiles) -> tuple[int, ...]:
+    return tuple(int(w) for head in files.heads for w in head.facts.get("parts") or (head.width,))
+
+
+def _named(files: RowFiles, found: Found, classes: Sequence[str]) -> tuple[Neighbour, ...]:
+    head = files.heads[0]
+    out = []
+    for i, near, same in zip(*(column.tolist() for column in found), strict=True):
+        training = i < head.train
+        at, names = (i, head.train_files) if training else (i - head.train, head.test_files)
+        label = classes[int(head.label[at])] if training and head.label is not None else None
+        out.append(Neighbour(names[at] if names else str(at), "train" if training else "test", label, near, same))
+    return tuple(out)

@@ -1,0 +1,41 @@
+"""How alike two photos are: the cosine of their features, each part of the features counting the same.
+
+In: feature rows, the widths of their parts. Out: unit rows, similarities. It must not know files. The scaling is the heads'
+own (`unit`), which learns nothing: what is alike for the model is alike here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.heads import scaling
+
+Floats = NDArray[np.float32]
+SAME = 1e-3  # of a row's length: two engines differ by less, a photo that was saved again by more
+
+
+def unit(X: NDArray[Any], parts: tuple[int, ...]) -> NDArray[Any]:
+    """Return rows (n, d) of length 1, all parts of equal length, in their own precision."""
+    rows = scaling.apply("unit", X, parts, {})
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(length, 1e-12).astype(rows.dtype))
+
+
+def best(similarity: NDArray[Any], n: int) -> NDArray[np.intp]:
+    """Return the places of the n largest of (m,), the largest first, the earlier first among equals."""
+    count = min(n, len(similarity))
+    if count < len(similarity):
+        edge = np.partition(similarity, len(similarity) - count)[len(similarity) - count]
+        some = np.flatnonzero(similarity >= edge)
+    else:
+        some = np.arange(len(similarity))
+    return some[np.lexsort((some, -similarity[some]))][:count]
+
+
+def same(row: Floats, others: Floats) -> NDArray[np.bool_]:
+    """Return which of the other raw rows (m, d) come from the very picture that gave `row` (d,)."""
+    gap = np.linalg.norm(others.astype(np.float64) - row, axis=1)
+    return np.asarray(gap <= SAME * np.linalg.norm(row.astype(np.float64)))

@@ -1,0 +1,131 @@
+"""An index of many feature rows in the cache folder: what any row can reach at most, read from a tenth of its numbers.
+
+In: feature files. Out: `Index`, made once for each content of the files. It must not know names or classes.
+
+Every unit row z is kept as its place p in the 128 directions that matter most, the length r of the rest, and as float16. For a
+photo q: p.p' - r r' <= z.q <= p.p' + r r' (Cauchy-Schwarz), so what is left out for its bound is left out rightly. The
+directions come from a sample (Halko, Martinsson & Tropp 2011); they decide how fast it is, never what is found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import store
+from penult.progress import Say
+from penult.similar import alike
+from penult.similar.alike import Floats
+from penult.store import RowFiles
+
+DIRECTIONS = 128
+SAMPLE, SPREAD = 4096, 16  # rows, from so many places
+FORMAT = 1
+CHUNK = 1 << 16  # rows
+CURE = "choose another cache folder with --cache DIR"
+
+
+@dataclass(frozen=True)
+class Index:
+    """Arrays that lie on disk; only what a search touches is read."""
+
+    rows: NDArray[np.float16]  # (n, d) unit rows
+    coarse: Floats  # (n, q)
+    rest: Floats  # (n,)
+    basis: Floats  # (d, q) orthonormal
+    slack = 6e-4  # float16 has 11 bits: a unit row is off by at most 2**-11 of its length, and float32 sums by less
+
+    def bounds(self, q: Floats) -> Floats:
+        """Return the most (n,) that each row's similarity to the unit row q (d,) can be."""
+        place = q @ self.basis
+        length = np.sqrt(max(0.0, 1.0 - float(place @ place)))
+        out = np.empty(len(self.coarse), np.float32)  # (n,)
+        for start in range(0, len(out), CHUNK):
+            part = slice(start, start + CHUNK)
+            out[part] = self.coarse[part] @ place + self.rest[part] * np.float32(length)
+        return out
+
+    def similarity(self, numbers: NDArray[np.intp], q: Floats) -> Floats:
+        """Return the similarity (m,) of some rows to q, off by at most `slack`."""
+        return np.asarray(self.rows[numbers].astype(np.float32) @ q)
+
+
+def open_index(files: RowFiles, parts: tuple[int, ...], cache: Path, say: Say) -> Index | None:
+    """Return the index of these files, made now where there is none; None for files that do not say what is in them.
+
+    Raises `OutputError` when the cache cannot be written.
+    """
+    contents = [head.digest for head in files.heads]
+    if not all(contents):
+        return None
+    about = {"format": FORMAT, "contents": contents, "parts": list(parts), "shape": list(files.shape)}
+    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
+    folder = cache / "similar" / key
+    return _opened(folder, about) or _made(folder, about, files, parts, say)
+
+
+def _opened(folder: Path, about: dict[str, Any]) -> Index | None:
+    """Return the index in a folder, None where it is not there as it was meant."""
+    n, width = about["shape"]
+    q = min(DIRECTIONS, width)
+    try:
+        if json.loads((folder / "index.json").read_text(encoding="utf-8")) != about:
+            return None
+        names = ("rows", "coarse", "rest", "basis")
+        arrays = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names]
+    except (OSError, ValueError):
+        return None
+    if [a.shape for a in arrays] != [(n, width), (n, q), (n,), (width, q)]:
+        return None
+    return Index(*arrays)
+
+
+def _made(folder: Path, about: dict[str, Any], files: RowFiles, parts: tuple[int, ...], say: Say) -> Index | None:
+    """Write the index, its record last, and open it."""
+    n, width = files.shape
+    basis = _directions(files, parts)  # (d, q)
+    store.make_folder(folder, CURE)
+    store.sweep(folder)
+    with ExitStack() as stack:
+
+        def begin(name: str, kind: str, *shape: int) -> Callable[[NDArray[Any]], object]:
+            file: IO[bytes] = stack.enter_context(store.whole(folder / f"{name}.npy", cure=CURE))
+            head = {"descr": kind, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, head)
+            return lambda part: file.write(np.ascontiguousarray(part, kind).data)
+
+        rows, coarse = begin("rows", "<f2", n, width), begin("coarse", "<f4", n, basis.shape[1])
+        rest, whole = begin("rest", "<f4", n), begin("basis", "<f4", *basis.shape)
+        whole(basis)
+        done = 0
+        for block in files.scan():
+            Z = alike.unit(block, parts)  # (b, d)
+            P = Z @ basis
+            rows(Z)
+            coarse(P)
+            rest(np.sqrt(np.maximum(1 - np.einsum("bq,bq->b", P, P, dtype=np.float64), 0)) + 1e-6)
+            done += len(block)
+            say("index", done, n)
+    store.write_json(folder / "index.json", about)
+    return _opened(folder, about)
+
+
+def _directions(files: RowFiles, parts: tuple[int, ...]) -> Floats:
+    """Return orthonormal directions (d, q) that hold as much as possible of a sample's rows."""
+    n, width = files.shape
+    starts = np.unique(np.linspace(0, max(0, n - SAMPLE // SPREAD), SPREAD).astype(int))
+    blocks = [block for s in starts.tolist() for block in files.scan(s, min(n, s + SAMPLE // SPREAD))]
+    Z = alike.unit(np.concatenate(blocks), parts)  # (m, d)
+    q = min(DIRECTIONS, width)
+    B = np.random.default_rng(0).standard_normal((width, q), np.float32)
+    for _ in range(3):
+        B = np.linalg.qr(Z.T @ (Z @ B))[0].astype(np.float32)
+    return B

@@ -1,0 +1,117 @@
+"""The end of `penult train`: the verdict, what to look at first, where it all is; a frame on a terminal and nowhere else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penult.cli import main
+from penult.cli.summary import lines, show_summary, summary
+
+Photos = Callable[..., Path]
+STYLE = re.compile(r"\x1b\[[0-9;]*m")
+HOSTILE = "a\n\x1b[31m<img onerror=x>\udcff.jpg"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def about(folder: Path, **review: Any) -> dict[str, Any]:
+    told = {"level": 0.9, "share": 0.041, "accuracy_all": 0.992, "accuracy_kept": 0.9987, "written": None, **review}
+    return summary({"verdict": "99.2 % right.", "review": told}, folder)
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Path:
+    """Return a folder with a report and six kinds of findings, one of a hostile name."""
+    with (tmp_path / "findings.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        rows = csv.writer(file)
+        rows.writerow(["kind", "file", "related", "score", "reason", "suggestion"])
+        rows.writerow(["leak", HOSTILE, "cat/1.jpg", "1.0", "the same file is in training", "remove it"])
+        for kind in ("label", "label", "copy", "near_copy", "dark", "tiny"):
+            rows.writerow([kind, f"{kind}.jpg", "", "0.5", "odd", "look"])
+    (tmp_path / "report.html").write_text("<p>")
+    return tmp_path
+
+
+def test_findings_are_told_kind_by_kind_and_the_rest_is_counted(found: Path) -> None:
+    told = about(found)
+    assert [(one["kind"], one["count"]) for one in told["findings"]] == [
+        ("leak", 1), ("label", 2), ("copy", 1), ("near_copy", 1), ("dark", 1), ("tiny", 1)
+    ]  # fmt: skip
+    said = [words for _, words in lines(told)]
+    assert said[1] == "label: label.jpg and 1 more: odd"
+    assert said[3].startswith("near copy: near_copy.jpg")
+    assert said[4] == "and 2 other kinds of findings"
+    assert ("report", str(found / "report.html")) in lines(told)
+    json.dumps(told, allow_nan=False)
+
+
+def test_what_a_run_did_not_make_is_not_named(tmp_path: Path) -> None:
+    told = about(tmp_path)
+    assert (told["findings"], told["report"]) == ([], None)
+    assert [name for name, _ in lines(told)] == ["review", "model"]
+
+
+@pytest.mark.parametrize(
+    ("review", "said"),
+    [
+        ({}, "a look at 4.1 % of the photos (less sure than 0.9, or unlike the others) leaves 99.9 % right among the rest"),
+        ({"share": 0.0}, "no training photo is less sure than 0.9, or unlike the others"),
+        ({"share": 1.0, "accuracy_kept": None}, "all photos are less sure than 0.9"),
+        ({"written": 7}, "; 7 of the test photos are in review.csv"),
+    ],
+)
+def test_the_review_is_one_sentence(tmp_path: Path, review: dict[str, Any], said: str) -> None:
+    assert said in dict(lines(about(tmp_path, **review)))["review"]
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, told: dict[str, Any]) -> str:
+    monkeypatch.setattr("sys.stdout", stream)
+    show_summary(told)
+    return stream.getvalue()
+
+
+def test_a_terminal_gets_a_frame_and_a_pipe_plain_lines(found: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "80")
+    framed = STYLE.sub("", shown(monkeypatch, Terminal(), about(found)))
+    assert framed.startswith("╭")
+    assert max(len(line) for line in framed.splitlines()) <= 80
+    plain = shown(monkeypatch, io.StringIO(), about(found))
+    assert plain.splitlines()[0] == "99.2 % right."
+    assert "╭" not in plain
+    assert "\x1b" not in plain
+    monkeypatch.setenv("TERM", "dumb")
+    assert shown(monkeypatch, Terminal(), about(found)) == plain
+
+
+def test_hostile_names_and_colours(found: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "96")
+    without = shown(monkeypatch, Terminal(), about(found))
+    assert set(STYLE.findall(without)) <= {"\x1b[0m", "\x1b[1m", "\x1b[2m"}  # NO_COLOR is set in every test: no colours
+    assert "leak: a\\n\\x1b[31m<img onerror=x>" in STYLE.sub("", without)
+    assert "leak: a\\n\\x1b[31m<img onerror=x>\\xff.jpg" in shown(monkeypatch, io.StringIO(), about(found))
+
+
+def test_train_ends_with_it_and_gives_the_same_as_data(
+    photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", str(photos("train", warm=9, cold=9)), "-b", "colour_histogram", "--out", str(tmp_path / "run")]
+    assert main(words) == 0
+    end = capsys.readouterr().out.split("metrics.json\n")[1].splitlines()
+    assert main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["summary"]["verdict"] == told["verdict"] == end[0]
+    assert end[-1] == f"  model:   {tmp_path / 'run' / 'model.penult'}"
+    assert any(line.startswith("  review:  ") for line in end)
