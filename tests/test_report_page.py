@@ -254,6 +254,18 @@ def test_what_the_precision_did_and_a_small_class_are_said(run: Run) -> None:
     assert "log loss in int8" in words and "0.123" in words and "0.119" in words and "44 photos" in words
 
 
+def test_the_verdict_without_leaked_test_photos_stands_beside_the_other(run: Run) -> None:
+    metrics = json.loads((run.folder / "metrics.json").read_text())
+    metrics["audit"] = {"counts": {"leak": 3}, "leak": {"photos": 3, "scores_without": metrics["scores"]}}
+    (run.folder / "metrics.json").write_text(json.dumps(metrics))
+    report.again(run.folder)
+    assert "Without the 3 test photos found in training too: " in Outline(read(run)).words.replace("\N{NO-BREAK SPACE}", " ")
+    metrics["audit"]["leak"] = {"photos": 3, "scores_without": None}
+    (run.folder / "metrics.json").write_text(json.dumps(metrics))
+    report.again(run.folder)
+    assert "found in training too" not in Outline(read(run)).words
+
+
 def test_of_many_classes_the_pairs_that_are_confused_most_are_listed(run: Run) -> None:
     from penult.report.sections import matrix
 

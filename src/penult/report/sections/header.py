@@ -24,9 +24,19 @@ def section(results: Results, album: Album) -> Html:
         tag("p", "penult", tag("span", " report"), class_="brand"),
         tag("h1", *_said(verdict(metrics["scores"]))),
         tag("p", "On the test photos: ", *_said(verdict(test)), class_="second") if test else None,
+        _without_leaks(metrics.get("audit") or {}),
         tag("p", _about(results, album), class_="soft"),
         _tiles(metrics["scores"]),
     )
+
+
+def _without_leaks(audit: Mapping[str, Any]) -> Html | None:
+    """Return the verdict on the test photos that are not in training too; None where there is no such difference."""
+    leak = audit.get("leak") or {}
+    if not leak.get("scores_without"):
+        return None
+    photos = count(leak["photos"], "test photo")
+    return tag("p", f"Without the {photos} found in training too: ", *_said(verdict(leak["scores_without"])), class_="second")
 
 
 def _said(sentence: str) -> list[Html]:
