@@ -71,6 +71,7 @@ def test_the_command_names_copies_leaks_and_odd_photos(photos, tmp_path, capsys)
     shutil.copyfile(train / "warm/warm.3.png", train / "cold/copy.png")
     shutil.copyfile(train / "warm/warm.5.png", test / "warm/leak.png")
     (train / "cold/broken.png").write_bytes(b"no picture")
+    (test / "cold/torn.png").write_bytes(b"no picture")
     Image.new("RGB", (90, 90), (5, 5, 5)).save(train / "cold/black.png")
     common = ["-b", "colour_histogram", "--json", "-q"]
     assert main(["audit", str(train), "--test", str(test), "--csv", str(tmp_path / "f.csv"), *common]) == 0
@@ -87,7 +88,8 @@ def test_the_command_names_copies_leaks_and_odd_photos(photos, tmp_path, capsys)
     assert main(["train", str(train), "--test", str(test), "--out", str(tmp_path / "run"), *common]) == 0
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["audit"]["counts"] == said["counts"]
-    assert metrics["audit"]["leak"]["scores_without"]["measured"] == 9 - said["leak"]["photos"]
+    assert metrics["audit"]["leak"]["scores_without"]["measured"] == 10 - said["leak"]["photos"]
+    assert metrics["audit"]["leak"] == said["leak"]
     with (tmp_path / "run/findings.csv").open(newline="") as file:
         assert len(list(csv.reader(file))) == len(rows)
 

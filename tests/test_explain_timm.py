@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from explainable import features, fitted, model, some
+from extras import TIMM
 from penult import zoo
 from penult.explain import explain
 from penult.heads import scorer
 from penult.zoo.timm_door import import_timm
 
-pytestmark = [
-    pytest.mark.timm,
-    pytest.mark.filterwarnings("default"),
-    pytest.mark.skipif(
-        not all(importlib.util.find_spec(n) for n in ("torch", "torchvision", "timm", "onnxscript")),
-        reason="the extra `timm` is not installed: pip install 'penult[timm]'",
-    ),
-]
+pytestmark = TIMM
 
 
 @pytest.mark.parametrize("scaling", ["unit", "standard"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 
+from extras import needs
 from onnxnets import classifier
 from penult import backbones, engines, quantise, zoo
 from penult.backbones import Backbone
@@ -22,14 +22,7 @@ from penult.quantise.sample import take
 from penult.zoo.timm_door import import_timm
 from tinynet import noise, tiny
 
-pytestmark = [
-    pytest.mark.timm,  # the environment that has the extra `int8` too
-    pytest.mark.filterwarnings("default"),
-    pytest.mark.skipif(
-        not all(importlib.util.find_spec(n) for n in ("nncf", "onnxruntime")),
-        reason="the extra `int8` is not installed: pip install 'penult[int8]'",
-    ),
-]
+pytestmark = needs("int8", "nncf", "onnxruntime")
 Photos = Callable[..., Path]
 
 

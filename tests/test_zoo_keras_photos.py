@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,19 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from extras import needs
 from penult import Embedder, zoo
 from penult.pixels.recipe import Recipe
 from penult.zoo.keras_door import import_keras
 from rivals import drawn_photos, error
 
-pytestmark = [
-    pytest.mark.timm,
-    pytest.mark.filterwarnings("default"),
-    pytest.mark.skipif(
-        not all(importlib.util.find_spec(name) for name in ("torch", "keras", "onnxscript")),
-        reason="the extra `keras` is not installed: pip install 'penult[keras]'",
-    ),
-]
+pytestmark = needs("keras", "torch", "keras", "onnxscript")
 
 
 @pytest.fixture(autouse=True)

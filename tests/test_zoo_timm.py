@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -11,19 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from extras import TIMM
 from penult import Embedder, zoo
 from penult.errors import DamagedFile, InputError, UnknownName
 from penult.zoo.timm_door import import_timm
 from rivals import drawn_photos, error, timm_features, wrong_transforms
 
-pytestmark = [
-    pytest.mark.timm,
-    pytest.mark.filterwarnings("default"),
-    pytest.mark.skipif(
-        not all(importlib.util.find_spec(n) for n in ("torch", "torchvision", "timm", "onnxscript")),
-        reason="the extra `timm` is not installed: pip install 'penult[timm]'",
-    ),
-]
+pytestmark = TIMM
 
 NETWORKS = {
     "resnet50": "mean",

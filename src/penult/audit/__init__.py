@@ -5,7 +5,7 @@ Goes out: `Grouping`, one group number an image; rows with scores; `Finding`, th
 Must not know: files on disk, heads, engines.
 """
 
-from penult.audit.copies import Pairs, Rule, Sides, copy_groups, joined, leaks, near_copies, near_pictures
+from penult.audit.copies import Pairs, Rule, Sides, copy_groups, leaks, near_copies, near_pictures
 from penult.audit.finding import COLUMNS, KINDS, Finding, counts, ranked
 from penult.audit.groups import Grouping, group
 from penult.audit.labels import Doubts, doubts
@@ -25,7 +25,6 @@ __all__ = [
     "counts",
     "doubts",
     "group",
-    "joined",
     "leaks",
     "near_copies",
     "near_pictures",

@@ -115,7 +115,7 @@ class Scatter:
         along = self.X.margins(V.reshape(-1, r)).reshape(f, a * k, -1) * self.masks[:, None]
         whole = self.X.pull(along.reshape(f * a * k, -1)).reshape(f, a * k, r)
         flat = V.reshape(f, a * k, r)
-        with np.errstate(invalid="ignore"):  # of tiny finite matrices too: seen once in thousands of runs on AVX-512
+        with np.errstate(invalid="ignore"):  # BLAS reads beside tiny matrices: what lies there, not they, can raise the flag
             between = (flat @ self.means.transpose(0, 2, 1) * self.counts[:, None]) @ self.means
         return np.asarray((whole - between) / self.size[:, None, None]).reshape(V.shape)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from penult import audit, evaluate, heads, images, notebook
 from penult.audit import Finding
 from penult.embed import embed
@@ -17,6 +19,7 @@ from penult.train.material import from_images
 from penult.train.measuring import make_head
 from penult.train.networks import networks
 from penult.train.options import Options
+from penult.train.precision import as_asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ def audit_photos(source: str, test: str | None = None, options: Options | None =
     labelled = images.scan_labelled(source, groups=options.groups)
     other = None if test is None else images.scan_unlabelled(test, classes=labelled.classes)
     sources = [image.path for s in (labelled, other) if s is not None for image in s.images]
-    done = embed(sources, networks(options, say), options.settings, say, looks=True)
+    used = as_asked(networks(options, say), sources[: len(labelled)], options.settings, say)
+    done = embed(sources, used, options.settings, say, looks=True)
     material = from_images(labelled, other, done)
     head = make_head(options, material)
     seen = evaluate.cross_validate(
@@ -46,9 +50,11 @@ def audit_photos(source: str, test: str | None = None, options: Options | None =
     )  # fmt: skip
     found = look_over(material, done, seen)
     proba = None
-    if material.test is not None and material.test.y is not None and material.test.ok.all():
+    if material.test is not None and material.test.y is not None and material.test.ok.any():
         head.fit(material.train.X, material.train.ok_y, groups=material.groups)
-        proba = head.predict_proba(material.test.X)
+        prior = np.bincount(material.train.ok_y, minlength=len(material.classes)) / len(material.train.X)
+        proba = np.tile(prior, (len(material.test.files), 1))  # (m, k): as in training, for what cannot be read
+        proba[material.test.ok] = head.predict_proba(material.test.X)
     return Audited(tuple(found), summary(found, material, proba))
 
 

@@ -34,8 +34,7 @@ def look_over(material: Material, done: Embedding, seen: Evaluation) -> list[Fin
     cut = int(done.ok[:n].sum())
     looks, quality = done.thumbnails(), done.quality()
     digests = done.digests[done.ok]
-    train = Sides(digests[:cut], material.train.X, None if looks is None else looks[:cut])
-    found = [*_labels(material, seen), *_copies(material, train), *_unreadable(material.train, "training")]
+    found = [*_labels(material, seen), *_copies(material, digests[:cut]), *_unreadable(material.train, "training")]
     found += _outliers(material)
     found += _tiny(material.train.files, done.sources[:n])
     found += _small_classes(material)
@@ -44,6 +43,7 @@ def look_over(material: Material, done: Embedding, seen: Evaluation) -> list[Fin
     if material.test is not None:
         found += _unreadable(material.test, "test")
         if material.test.ok.any():
+            train = Sides(digests[:cut], material.train.X, None if looks is None else looks[:cut])
             test = Sides(digests[cut:], material.test.X, None if looks is None else looks[cut:])
             found += _leaks(material, audit.leaks(train, test, material.blocks))
     return audit.ranked(found)
@@ -72,19 +72,15 @@ def _labels(material: Material, seen: Evaluation) -> Iterator[Finding]:
         yield Finding("label", files[row], "", float(score), reason, f"look at it; if it is {classes[other]}, move it there")
 
 
-def _copies(material: Material, train: Sides) -> Iterator[Finding]:
+def _copies(material: Material, digests: NDArray[np.uint8]) -> Iterator[Finding]:
     files, y, classes = material.train.ok_files, material.train.ok_y, material.classes
-    number = audit.copy_groups(train.digests)
-    first, where = np.unique(number, return_index=True)[1], number
+    number = audit.copy_groups(digests)
+    first = np.unique(number, return_index=True)[1]
     for row in range(len(files)):
-        original = int(first[where[row]])
+        original = int(first[number[row]])
         if original != row:
             yield _copy("copy", files[row], files[original], 1.0, classes[y[row]], classes[y[original]])
-    pairs = [audit.near_copies(train.X[first], material.blocks)]
-    if train.thumbnails is not None:
-        pairs.append(audit.near_pictures(train.thumbnails[first]))
-    for one, other, score in _rows(audit.joined(*pairs)):
-        a, b = int(first[one]), int(first[other])
+    for a, b, score in _rows(material.near):
         yield _copy("near_copy", files[b], files[a], score, classes[y[b]], classes[y[a]])
 
 

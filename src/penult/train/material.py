@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import audit, store
+from penult.audit import Pairs
 from penult.embed import Embedding
 from penult.errors import InputError
 from penult.images import ImageSet
@@ -49,6 +50,7 @@ class Material:
     `blocks` are the widths of the backbones named in `names`, `parts` what each block consists of: heads scale every part by
     itself.
     `groups` (n_ok,): rows of one group never stand on both sides of a split; None when every row is its own group.
+    `near` are the near copies among the training rows.
     """
 
     train: Part
@@ -58,6 +60,7 @@ class Material:
     blocks: tuple[int, ...]
     parts: tuple[tuple[int, ...], ...]
     groups: NDArray[np.intp] | None  # (n_ok,)
+    near: Pairs
     notes: tuple[str, ...]
 
     def columns(self, index: int) -> slice:
@@ -87,7 +90,9 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding) -> Mate
     )
     names = tuple(b.name for b in done.backbones)
     notes = (*train.notes, *(test.notes if test else ()), *grouping.notes)
-    return Material(part, other, train.classes, names, done.widths, done.parts, _shared(grouping.groups), notes)
+    return Material(
+        part, other, train.classes, names, done.widths, done.parts, _shared(grouping.groups), grouping.pairs, notes
+    )
 
 
 def _shared(groups: NDArray[np.intp]) -> NDArray[np.intp] | None:
@@ -149,6 +154,7 @@ def from_features(paths: Sequence[str], listing: str | None) -> Material:
         read.blocks,
         _parts(read),
         _shared(grouping.groups),
+        grouping.pairs,
         grouping.notes,
     )
 
