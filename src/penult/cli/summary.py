@@ -5,7 +5,6 @@ In: what a run measured, and its folder. Out: `summary` as data, `lines` as text
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Any
 
 from penult.cli import show
 from penult.evaluate.wording import percents
+from penult.report.reading import table
 
 KINDS = 4  # of findings that are named
 WIDEST = 96  # columns
@@ -68,14 +68,9 @@ def show_summary(about: Mapping[str, Any]) -> None:
 
 def _findings(path: Path) -> list[dict[str, Any]]:
     """Return the kinds of findings in the file's order, each with its count and its first; none without such a file."""
-    try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            rows = [row for row in csv.DictReader(file) if row.get("kind") and row.get("file")]
-    except (OSError, csv.Error):
-        return []
     kinds: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        first = {name: row.get(name) or "" for name in ("file", "related", "reason", "suggestion")}
+    for row in table(path):
+        first = {name: row[name] for name in ("file", "related", "reason", "suggestion")}
         kinds.setdefault(row["kind"], {"kind": row["kind"], "count": 0, **first})["count"] += 1
     return list(kinds.values())
 

@@ -5,11 +5,12 @@ In: a row or a finding, the album. Out: `<figure>`. It must not know where on th
 
 from __future__ import annotations
 
+from penult.audit import Finding
 from penult.images import show
 from penult.report.album import Album, Key
 from penult.report.html import Html, join, named, prose, tag
 from penult.report.numbers import percent
-from penult.report.reading import Finding, Results
+from penult.report.reading import Results
 
 TRAIN, TEST = "train", "test"
 

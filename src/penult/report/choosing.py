@@ -10,14 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.report.reading import Finding, Results, Rows
+from penult.audit import KINDS, Finding
+from penult.report.reading import Results, Rows
 
 SHOWN = 12  # photos in a gallery
 SMALL = 2000  # small pictures in a page: more would make it heavier than anybody waits for
 EACH = 6  # pictures beside a kind of finding
-
-# What is worth looking at first; kinds that are not named here come last, in the order of the file.
-RANK = ("leak", "label", "copy", "near_copy", "unreadable", "small_class", "outlier", "blank", "dark", "blurred", "tiny")
 
 Ints = NDArray[np.intp]
 
@@ -35,12 +33,12 @@ def least_sure(rows: Rows, most: int = SHOWN) -> Ints:
 
 
 def by_kind(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
-    """Return the findings of each kind in the order of the file, the kinds that matter most first."""
+    """Return the findings of each kind in the order of the file, the kinds that matter most first, unknown ones last."""
     kinds: dict[str, list[Finding]] = {}
     for finding in findings:
         kinds.setdefault(finding.kind, []).append(finding)
-    place = {kind: i for i, kind in enumerate(RANK)}
-    return dict(sorted(kinds.items(), key=lambda pair: place.get(pair[0], len(RANK))))
+    place = {kind: i for i, kind in enumerate(KINDS)}
+    return dict(sorted(kinds.items(), key=lambda pair: place.get(pair[0], len(KINDS))))
 
 
 def small(results: Results) -> Ints:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.audit import COLUMNS, Finding
 from penult.errors import DamagedFile, InputError
 
 METRICS = "metrics.json"
@@ -42,18 +43,6 @@ class Rows:
         """Return which measured photos were given another class than their label, (n,)."""
         wrong: NDArray[np.bool_] = (self.given >= 0) & (self.given != self.y)
         return wrong
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of `findings.csv`."""
-
-    kind: str
-    file: str
-    related: str
-    score: float | None
-    reason: str
-    suggestion: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,10 +142,9 @@ def _judged(path: Path, classes: Sequence[str]) -> dict[str, tuple[int, NDArray[
 
 
 def _finding(row: Mapping[str, str]) -> Finding:
-    score = row.get("score") or ""
-    return Finding(
-        row["kind"], row["file"], row.get("related") or "", float(score) if score else None, row["reason"], row["suggestion"]
-    )
+    """Return one line of `findings.csv`; a score that is left empty, as another's list may have it, is NaN."""
+    texts = {name: row[name] for name in COLUMNS if name != "score"}
+    return Finding(**texts, score=float(row["score"] or "nan"))
 
 
 def _columns(rows: Sequence[Mapping[str, str]]) -> dict[str, list[float]]:

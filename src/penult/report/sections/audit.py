@@ -6,12 +6,14 @@ In: `Results`. Out: markup. It must not know how a problem is found.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 
+from penult.audit import Finding
 from penult.report import choosing
 from penult.report.album import Album
 from penult.report.html import Html, tag
 from penult.report.numbers import count, digits
-from penult.report.reading import Finding, Results
+from penult.report.reading import Results
 from penult.report.sections.todo import called
 
 LISTED = 300  # lines of one kind; `findings.csv` has them all
@@ -35,7 +37,7 @@ def _kind(kind: str, found: Sequence[Finding]) -> Html:
         tag(
             "tr",
             tag("td", one.file, tag("small", one.related) if one.related else None, class_="file"),
-            tag("td", "" if one.score is None else digits(one.score)),
+            tag("td", "" if isnan(one.score) else digits(one.score)),
             tag("td", one.reason),
             tag("td", one.suggestion),
         )

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from penult.audit import Finding
 from penult.report import choosing
 from penult.report.album import Album
 from penult.report.cards import finding_card
 from penult.report.html import Html, join, prose, tag
-from penult.report.numbers import count, digits, percent
-from penult.report.reading import Finding, Results
+from penult.report.numbers import digits, percent
+from penult.report.reading import Results
 
 # What a kind of finding is called, as (one, many); another kind is called by its own name.
 CALLED = {
@@ -96,8 +97,3 @@ def _look(results: Results) -> Html | None:
     said = f"A person looks at {handed} of the photos: {doubtful}. Of the rest {kept} are right, of all {every}."
     more = join("For new photos: ", tag("code", f"penult predict MODEL PHOTOS --review {level}"), ".")
     return tag("li", tag("h3", "Let a person look at the doubtful ones"), tag("p", prose(said), " ", more))
-
-
-def number_of(findings: Sequence[Finding]) -> str:
-    """Return `14 findings`."""
-    return count(len(findings), "finding")
