@@ -115,10 +115,10 @@ def embed(
 ) -> Embedding:
     """Compute what the cache does not have, and say what became of every image.
 
-        `sources` are paths, uint8 arrays (h, w, 3) or Pillow images; with `looks` a thumbnail of each is kept too, by
-    from penult import engines, pixels, quantise, store
-    from penult.backbones import Backbone, quality, thumbnail
-        written; an unreadable image raises nothing, it is one of the `failures`.
+    `sources` are paths, uint8 arrays (h, w, 3) or Pillow images; with `looks` a thumbnail of each is kept too, by
+    which near copies are found, and how bright and sharp it is. In int8, backbones that are not quantised yet are, with
+    some of the sources; the `Embedding` has the quantised ones. Raises `OutputError` when the cache cannot be written; an
+    unreadable image raises nothing, it is one of the `failures`.
     """
     settings = settings or Settings()
     device, precision = engines.resolve(settings.device, settings.precision, backbones)
