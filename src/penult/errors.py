@@ -2,12 +2,13 @@
 
     PenultError
     ├── InputError      a folder, image list, CSV or feature file that was given cannot be used
+    │   └── TooManyBad  more images cannot be read than was allowed
     ├── UnknownName     a backbone, head or class that does not exist (the message has the nearest names)
     ├── DamagedFile     a file of ours fails its checksum, or is of a newer format
     ├── MissingExtra    an optional library is not installed (the message has the pip line)
     └── OutputError     something could not be written: disk full, no permission, a folder that is no run
 
-A message has three parts: what happened, to which thing, what to do.
+A message has three parts: what happened, to which thing, what to do. Each class says with which code the command line exits.
 """
 
 from __future__ import annotations
@@ -19,11 +20,19 @@ _SHOWN = 24  # names of a long list
 
 
 class PenultError(Exception):
-    """Base of every error that penult raises on purpose; the CLI shows it as one line."""
+    """Base of every error that penult raises on purpose; the CLI shows it as one line and exits with `exit_code`."""
+
+    exit_code = 1
 
 
 class InputError(PenultError, ValueError):
     """What was given cannot be used as it is."""
+
+
+class TooManyBad(InputError):
+    """More images cannot be read, or were passed over, than was allowed (`--max-bad`, `--strict`)."""
+
+    exit_code = 3
 
 
 class UnknownName(PenultError, LookupError):
@@ -39,7 +48,9 @@ class MissingExtra(PenultError, ImportError):
 
 
 class OutputError(PenultError, OSError):
-    """A result could not be written; nothing half-written is left behind."""
+    """A result could not be written; nothing half-written is left behind. The same command may do once there is room."""
+
+    exit_code = 4
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from penult.cli.parser import build
-from penult.errors import PenultError
+from penult.errors import OutputError, PenultError
 
 INTERRUPTED = 130
 
@@ -28,6 +28,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PenultError as error:
         text = str(error).encode("utf-8", "backslashreplace").decode()
         print(f"penult: {' '.join(text.split())}", file=sys.stderr)
+        return error.exit_code
+    except MemoryError:
+        print(
+            "penult: there is not enough memory for this; features computed so far are in the cache. Close other programs, or "
+            "give fewer images or networks at once.",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print(
@@ -36,6 +43,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output went away: `penult predict ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         return 1
+    except OSError as error:  # the system refuses something that no room expects, such as to print on a full disk
+        _refused(error)
+        return OutputError.exit_code
     return 0
+
+
+def _refused(error: OSError) -> None:
+    from penult.cli.show import printable
+
+    place = "standard output"
+    if error.filename is None:
+        _silence()
+    else:
+        place = printable(os.fsdecode(error.filename))
+    what = error.strerror or str(error)
+    print(f"penult: {place}: {what}; make room, or choose another place, and run it again.", file=sys.stderr)
+
+
+def _silence() -> None:
+    """Let nothing more be written to standard output: Python tries once again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

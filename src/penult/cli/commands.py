@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from penult.cli import show, summary
-from penult.embed import Embedding, Settings
+from penult.embed import Embedding, Settings, Tolerance
 from penult.errors import InputError
 
 
-def _settings(asked: argparse.Namespace) -> Settings:
-    return Settings(asked.device, asked.precision, asked.cache)
+def settings(asked: argparse.Namespace) -> Settings:
+    """Return where and how features are computed, and how many images may be bad. Raises `InputError`."""
+    tolerance = Tolerance.parse(getattr(asked, "max_bad", None), getattr(asked, "strict", False))
+    return Settings(asked.device, asked.precision, asked.cache, tolerance=tolerance)
 
 
 def _options(asked: argparse.Namespace, out: str) -> Any:
@@ -32,7 +34,7 @@ def _options(asked: argparse.Namespace, out: str) -> Any:
     }
     make = Options.of_seed if getattr(asked, "protocol", None) == "seed" else Options
     known = {name: value for name, value in given.items() if value is not None}
-    return make(out=asked.out or out, seed=asked.seed, settings=_settings(asked), **known)
+    return make(out=asked.out or out, seed=asked.seed, settings=settings(asked), **known)
 
 
 def recipe(asked: argparse.Namespace) -> dict[str, Any] | None:
@@ -155,11 +157,12 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     if asked.review is not None:
         check_level(asked.review)
     model = bundle.load(asked.model)
-    predictor = Predictor(model, _settings(asked))
+    predictor = Predictor(model, settings(asked))
     if asked.features:
         answers = predictor.predict_features(asked.features)
     else:
         found = images.scan_unlabelled(asked.images, classes=model.classes)
+        _look_at(found, predictor.settings)
         with show.progress(not asked.quiet) as say:
             answers = predictor.predict([i.path for i in found.images], found.ids, say)
     if asked.csv:
@@ -180,6 +183,13 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         show.out(doubts)
 
 
+def _look_at(found: Any, used: Settings) -> None:
+    """Say what a scan passed over. Raises `TooManyBad` where that must be nothing."""
+    used.tolerance.scanned(found)
+    for text in found.notes:
+        show.note(f"note: {text}")
+
+
 def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult evaluate`."""
     from penult import bundle, images
@@ -187,8 +197,9 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
 
     model = bundle.load(asked.model)
     found = images.scan_labelled(asked.labelled, classes=model.classes)
+    predictor = Predictor(model, settings(asked))
+    _look_at(found, predictor.settings)
     with show.progress(not asked.quiet) as say:
-        predictor = Predictor(model, _settings(asked))
         answers = predictor.predict([i.path for i in found.images], found.ids, say)
     result = judge(answers, [str(i.label) for i in found.images]).to_dict()
     if asked.json:
@@ -214,11 +225,12 @@ def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
             zoo.find(name, asked.pooling, cache=asked.cache, recipe=recipe(asked), say=say, **changes)
             for name in zoo.expand(asked.backbone or ["lite"])
         ]
-        done, paths = write_features(asked.images, Path(asked.out), networks, _settings(asked), say)
+        done, paths = write_features(asked.images, Path(asked.out), networks, settings(asked), say)
     if asked.json:
         show.as_json(
             {
                 "written": [str(p) for p in paths],
+                "scanned": len(done.ok),
                 "embedded": done.embedded,
                 "reused": done.reused,
                 "failed": len(done.failures),

@@ -6,7 +6,6 @@ import argparse
 from typing import TYPE_CHECKING
 
 from penult.cli import show
-from penult.embed import Settings
 
 if TYPE_CHECKING:
     from penult.compare import Comparison, Entry
@@ -16,7 +15,7 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult compare`."""
     from penult import compare as room
     from penult.backbones import DEFAULT
-    from penult.cli.commands import recipe
+    from penult.cli.commands import recipe, settings
 
     options = room.Options(
         out=asked.out,
@@ -29,7 +28,7 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         pooling=asked.pooling,
         recipe=recipe(asked),
         seed=asked.seed,
-        settings=Settings(asked.device, asked.precision, asked.cache),
+        settings=settings(asked),
     )
     with show.progress(not asked.quiet) as say:
         found = room.compare(asked.train, options, say)

@@ -6,17 +6,17 @@ import argparse
 from typing import Any
 
 from penult.cli import show
-from penult.embed import Settings
 
 
 def explain(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult explain`."""
     from penult import bundle, images
     from penult import explain as room
+    from penult.cli.commands import settings
     from penult.predict import Predictor
 
     model = bundle.load(asked.model)
-    predictor = Predictor(model, Settings(asked.device, asked.precision, asked.cache))
+    predictor = Predictor(model, settings(asked))
     found = images.scan_unlabelled(asked.images, classes=model.classes)
     done: list[dict[str, Any]] = []
     with show.progress(not asked.quiet) as say:

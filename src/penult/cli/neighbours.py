@@ -6,7 +6,6 @@ import argparse
 from typing import TYPE_CHECKING
 
 from penult.cli import show
-from penult.embed import Settings
 
 if TYPE_CHECKING:
     from penult.similar import Neighbour, Neighbours
@@ -16,11 +15,11 @@ def similar(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult similar`."""
     from penult import images
     from penult import similar as room
+    from penult.cli.commands import settings
 
     found = images.scan_unlabelled(asked.photos)
-    settings = Settings(asked.device, asked.precision, asked.cache)
     with show.progress(not asked.quiet) as say:
-        answers = room.similar(asked.run, [i.path for i in found.images], asked.n, settings, say, found.ids)
+        answers = room.similar(asked.run, [i.path for i in found.images], asked.n, settings(asked), say, found.ids)
     if asked.csv:
         room.write_csv(asked.csv, answers)
     if asked.json:

@@ -26,7 +26,8 @@ def build() -> argparse.ArgumentParser:
         "  penult demo                                        find defective solar cells, nothing to download\n"
         "  penult train train --test test --out run           train/cat/*.jpg, train/dog/*.jpg, test/*.jpg\n"
         "  penult predict run/model.penult new/ --csv out.csv\n\n"
-        "exit codes: 0 done, 1 refused (one line says why and what to do), 2 wrong usage, 130 interrupted",
+        "exit codes: 0 done, 1 refused (one line says why and what to do), 2 wrong usage, 3 more bad images than --max-bad\n"
+        "or --strict allows, 4 not written (disk full, no permission): try again once there is room, 130 interrupted",
     )
     parser.add_argument("--version", action="version", version=f"penult {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -74,6 +75,7 @@ def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     p.add_argument("--features", nargs="+", metavar="H5", help="train from feature files (data_*.h5, gap_*.h5) instead")
     p.add_argument("--files", metavar="LIST", help="with --features: names of the training rows, one a line")
     _review(p, "of --test ")
+    _tolerance(p)
     p.add_argument(
         "--protocol",
         choices=("seed",),
@@ -121,6 +123,20 @@ def _seeing(p: argparse.ArgumentParser) -> None:
     )
 
 
+def _tolerance(p: argparse.ArgumentParser) -> None:
+    """Add how many images may be bad."""
+    p.add_argument(
+        "--max-bad",
+        metavar="LIMIT",
+        help="refuse, with exit code 3, when more images than LIMIT (5%% or 20) cannot be read (default: any number is told)",
+    )
+    p.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse when any image cannot be read, or a link, folder or file that may be one was passed over",
+    )
+
+
 def _computing(p: argparse.ArgumentParser) -> None:
     """Add where and how features are computed."""
     p.add_argument("--cache", metavar="DIR", help="feature cache (default: the user's cache folder)")
@@ -148,6 +164,7 @@ def _predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     p.add_argument("--csv", metavar="FILE", help="write file,label,confidence, one column a class, and novelty")
     _review(p)
     p.add_argument("--features", nargs="+", metavar="H5", help="predict from feature files instead of images")
+    _tolerance(p)
     _computing(p)
 
 
@@ -170,6 +187,7 @@ def _evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     p.add_argument("model", metavar="MODEL", help="model.penult, or the run folder it is in")
     p.add_argument("labelled", metavar="LABELLED", help="labelled images")
+    _tolerance(p)
     _computing(p)
 
 
@@ -184,6 +202,7 @@ def _embed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     p.add_argument("images", metavar="IMAGES", help="a folder of images, labelled or not, or a CSV")
     _seeing(p)
     p.add_argument("--out", required=True, metavar="FILE.h5", help="the file to write")
+    _tolerance(p)
     _computing(p)
 
 
@@ -203,6 +222,7 @@ def _compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     p.add_argument("--groups", metavar="COLUMN", help="CSV column (patient, scene) whose equal values are never split")
     p.add_argument("--out", default="penult-compare", metavar="DIR", help="table and figure (default: penult-compare)")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sample, folds and heads (default: 0)")
+    _tolerance(p)
     _computing(p)
 
 
@@ -235,6 +255,7 @@ def _audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     p.add_argument("--head", metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of folds and heads (default: 0)")
     p.set_defaults(out=None, clip=None)
+    _tolerance(p)
     _computing(p)
 
 

@@ -16,7 +16,7 @@ from penult import audit, evaluate
 from penult.compare.candidates import Candidate, LeftOut
 from penult.compare.options import Budget
 from penult.embed import Embedding, Settings, embed, known, measure_speed, speed
-from penult.errors import InputError, OutputError, PenultError
+from penult.errors import InputError, OutputError, PenultError, TooManyBad
 from penult.images import ImageSet
 from penult.progress import Say
 
@@ -73,7 +73,7 @@ class Gathering:
         for candidate in candidates:
             try:
                 self._add(candidate)
-            except OutputError:
+            except (OutputError, TooManyBad):
                 raise
             except PenultError as error:
                 self.left_out.append(LeftOut(candidate.name, str(error)))
@@ -128,6 +128,7 @@ class Gathering:
             self.left_out.append(LeftOut(candidate.name, reason, round(needed, 1)))
             return
         wall = time.monotonic() - began
+        self.settings.tolerance.seen(self.images.ids, done.failures)
         if not self._fits(done, candidate):
             return
         X = done.block(0)  # (n, d)

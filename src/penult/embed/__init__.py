@@ -10,11 +10,13 @@ from penult.embed.lanes import Engines, known
 from penult.embed.loop import Embedding, embed
 from penult.embed.settings import Settings
 from penult.embed.speeds import measure_speed, speed
+from penult.embed.tolerance import Tolerance
 
 __all__ = [
     "Embedding",
     "Engines",
     "Settings",
+    "Tolerance",
     "embed",
     "known",
     "measure_speed",

@@ -41,8 +41,11 @@ def write_features(
 
     Where the images are labelled, the files have `label` and the class names too.
     """
+    settings = settings or Settings()
     found = _scan(source)
+    settings.tolerance.scanned(found)
     done = embed([i.path for i in found.images], backbones, settings, progress)
+    settings.tolerance.seen(found.ids, done.failures)
     if not done.ok.any():
         reasons = sorted({f.reason for f in done.failures.values()})
         raise InputError(f"none of the {len(found)} images in {source} can be read ({', '.join(reasons)}).")

@@ -137,17 +137,20 @@ def embed(
         prepared = stack.enter_context(
             closing(pixels.prepare_all(sources, [b.recipe for b in every], [lane.known for lane in lanes], settings.workers))
         )
-        digests, ok, failures, embedded = _travel(prepared, lanes, len(sources), progress)
+        digests, ok, failures, embedded, reused = _travel(prepared, lanes, len(sources), progress)
         record(meter.rates(), settings)
-    if int(ok.sum()) + len(failures) != len(sources):
-        raise PenultError(f"{len(sources)} images came in, {int(ok.sum())} + {len(failures)} went out: a bug in penult.")
+    if embedded + reused + len(failures) != len(sources) or int(ok.sum()) != embedded + reused:
+        raise PenultError(
+            f"{len(sources)} images came in, {embedded} embedded + {reused} reused + {len(failures)} failed went out: a bug "
+            "in penult; nothing was learnt from them."
+        )
     seconds = time.perf_counter() - began
     return Embedding(
         digests,
         ok,
         failures,
         embedded,
-        int(ok.sum()) - embedded,
+        reused,
         seconds,
         tuple(backbones),
         caches[: len(backbones)],
@@ -163,11 +166,11 @@ def embed(
 
 def _travel(
     prepared: Iterable[pixels.Prepared], lanes: Sequence[Lane], n: int, progress: Say
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_], dict[int, Failure], int]:
-    """Send what is prepared down the lanes to their end; return digests (n, 32), ok (n,), failures, how many were new."""
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], dict[int, Failure], int, int]:
+    """Send what is prepared down the lanes to their end; return digests (n, 32), ok (n,), failures, the new, the old."""
     digests, ok = np.zeros((n, 32), np.uint8), np.zeros(n, bool)
     failures: dict[int, Failure] = {}
-    embedded = 0
+    embedded = reused = 0
     for done, image in enumerate(prepared, 1):
         digest = image.digest or bytes(32)
         digests[image.index] = np.frombuffer(digest, np.uint8)
@@ -176,8 +179,9 @@ def _travel(
         else:
             ok[image.index] = True
             wanted = [(lane, p) for lane, p in zip(lanes, image.pixels, strict=True) if p is not None]
-            embedded += sum(lane.put(digest, p) for lane, p in wanted) > 0
+            new = sum(lane.put(digest, p) for lane, p in wanted) > 0
+            embedded, reused = embedded + new, reused + (not new)
         progress("features", done, n)
     for lane in lanes:
         lane.finish()
-    return digests, ok, failures, embedded
+    return digests, ok, failures, embedded, reused

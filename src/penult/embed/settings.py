@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from penult import store
+from penult.embed.tolerance import Tolerance
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +15,14 @@ class Settings:
 
     `cache`: the folder of the feature cache; None = the user's cache folder; False = memory only.
     `workers`: decoding processes; None = chosen from the machine, 0 = none.
+    `tolerance`: how many images may be unreadable before a command refuses to go on.
     """
 
     device: str = "auto"
     precision: str = "auto"
     cache: str | bool | None = None
     workers: int | None = None
+    tolerance: Tolerance = field(default_factory=Tolerance)
 
     @property
     def folder(self) -> Path | None:

@@ -9,5 +9,6 @@ from penult.images.labelled import scan_labelled
 from penult.images.names import listing, natural_key, show
 from penult.images.records import Image, ImageSet
 from penult.images.unlabelled import scan_unlabelled
+from penult.images.walk import passed_over
 
-__all__ = ["Image", "ImageSet", "listing", "natural_key", "scan_labelled", "scan_unlabelled", "show"]
+__all__ = ["Image", "ImageSet", "listing", "natural_key", "passed_over", "scan_labelled", "scan_unlabelled", "show"]

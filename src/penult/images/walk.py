@@ -14,7 +14,7 @@ from typing import NamedTuple
 from penult.errors import InputError
 from penult.images.kinds import is_dropping, is_image
 from penult.images.names import MENTIONED, listing, natural_key, show
-from penult.images.records import Image
+from penult.images.records import Image, ImageSet
 
 HIDDEN = "hidden or system files"
 NOT_IMAGE = "files that are not images"
@@ -26,8 +26,8 @@ OUTSIDE = "images outside the class folders"
 GIVEN_NOT_IMAGE = "given files that are not images"
 REPEATED = "images named more than once"
 
-# These may be images that the user counts on, so they are named; the others are only counted.
-_NAMED = (LINKED_FOLDER, BROKEN_LINK, SPECIAL, UNREADABLE, OUTSIDE, GIVEN_NOT_IMAGE, REPEATED)
+# These may be images that the user counts on, so they are named, and `--strict` refuses them; the others are only counted.
+MAY_HIDE_IMAGES = (LINKED_FOLDER, BROKEN_LINK, SPECIAL, UNREADABLE, OUTSIDE, GIVEN_NOT_IMAGE, REPEATED)
 
 _IMAGE = "image"
 _FOLDER = "folder"
@@ -61,7 +61,7 @@ class Tally:
     @property
     def notes(self) -> tuple[str, ...]:
         """Return what was said, then one sentence for each kind that may hide images."""
-        kinds = [kind for kind in _NAMED if kind in self._counts]
+        kinds = [kind for kind in MAY_HIDE_IMAGES if kind in self._counts]
         lists = (f"{kind} were ignored: {listing(self._names[kind], self._counts[kind])}" for kind in kinds)
         return (*self._said, *lists)
 
@@ -69,6 +69,11 @@ class Tally:
         """Return ` (ignored: 3 links to folders)` for the end of a sentence, or nothing."""
         counts = ", ".join(f"{count:,} {kind}" for kind, count in self.ignored.items())
         return f" (ignored: {counts})" if counts else ""
+
+
+def passed_over(images: ImageSet) -> tuple[str, ...]:
+    """Return the notes of a scan that are about what may be an image, or hide some, and was not taken."""
+    return tuple(note for note in images.notes if note.startswith(tuple(f"{kind} were ignored" for kind in MAY_HIDE_IMAGES)))
 
 
 def walk(folder: str, tally: Tally, prefix: str = "") -> Iterator[Image]:

@@ -52,7 +52,9 @@ class Predictor:
                 f"{list(self.bundle.blocks)} (penult predict MODEL --features FILE.h5), or train from images."
             )
         done = embed(sources, self.bundle.backbones, self.settings, progress, self._engines())
-        return self.from_embedding(done, [str(s) for s in sources] if ids is None else ids)
+        names = [str(s) for s in sources] if ids is None else ids
+        self.settings.tolerance.seen(names, done.failures)
+        return self.from_embedding(done, names)
 
     def predict_features(self, paths: Sequence[str]) -> Predictions:
         """Return the answers for the rows of feature files: of `test` where there is one, else of `train`."""

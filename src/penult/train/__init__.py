@@ -18,12 +18,13 @@ import numpy as np
 from penult import evaluate, heads, images, report
 from penult.bundle import Bundle
 from penult.embed import Embedding, embed
+from penult.errors import PenultError
 from penult.evaluate import Evaluation
 from penult.evaluate.evaluation import plain
 from penult.images import ImageSet
 from penult.progress import Say, quiet
 from penult.train import outputs
-from penult.train.circumstances import circumstances, sources
+from penult.train.circumstances import circumstances, ignored, sources
 from penult.train.job import Job
 from penult.train.learning import Learnt, learn
 from penult.train.mapping import write_map
@@ -71,6 +72,7 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say:
     _check(options)
     sheet = _sheet(options, labelled.classes, () if test is None else test.ids)
     chosen = networks(options, say)
+    options.settings.tolerance.scanned(labelled, test)
     job = Job(RunFolder(options.out), options, sheet, say)
     paths = [image.path for s in (labelled, test) if s is not None for image in s.images]
     with Measurer(len(paths)) as measurer:
@@ -78,6 +80,7 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say:
         job.clock.lap("networks")
         done = embed(paths, used, options.settings, say, looks=True)
         job.clock.lap("features")
+        outputs.write_skipped(job.run, labelled, test, done)
         material = from_images(labelled, test, done)
         with outputs.start_features(job.run, material, done):
             learnt = learn(job, material, measurer, done)
@@ -85,7 +88,7 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say:
     job.clock.lap("feature files")
     beside = beside_f32(job, material, done, chosen)
     job.clock.lap("precision")
-    return _finish(job, learnt, done, beside, sources(labelled, test))
+    return _finish(job, learnt, done, beside, where={"sources": sources(labelled, test), "ignored": ignored(labelled, test)})
 
 
 def train_features(paths: Sequence[str], options: Options, say: Say = quiet) -> Run:
@@ -94,9 +97,10 @@ def train_features(paths: Sequence[str], options: Options, say: Say = quiet) -> 
     material = from_features(paths, options.files)
     sheet = _sheet(options, material.classes, material.test.files if material.test else ())
     job = Job(RunFolder(options.out), options, sheet, say)
+    job.run.drop(outputs.SKIPPED)
     with Measurer(len(material.train.files)) as measurer:
         learnt = learn(job, material, measurer, None)
-    return _finish(job, learnt, None, None, {})
+    return _finish(job, learnt, None, None, where={"sources": {}, "ignored": {}})
 
 
 def _check(options: Options) -> None:
@@ -115,8 +119,8 @@ def _sheet(options: Options, classes: Sequence[str], test_ids: Sequence[str]) ->
     return sheet
 
 
-def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | None, folders: dict[str, str]) -> Run:
-    """Write the map, the page and `metrics.json`, the last file of a run; `folders` are those of the photos."""
+def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | None, where: Mapping[str, Any]) -> Run:
+    """Write the map, the page and `metrics.json`, the last file of a run."""
     material, measured = learnt.material, learnt.measured
     write_map(job, material)
     job.clock.lap("map")
@@ -125,7 +129,7 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | N
         "penult": version("penult"),
         "command": sys.argv,
         **circumstances(job.clock),
-        "sources": folders,
+        **where,
         "options": job.options.to_dict(),
         "classes": dict(zip(material.classes, (int(c) for c in counts), strict=True)),
         "images": _counts(learnt, done),
@@ -164,12 +168,14 @@ def _of_files(done: Embedding | None) -> list[str]:
 
 
 def _counts(learnt: Learnt, done: Embedding | None) -> dict[str, int]:
-    train, test = learnt.material.train, learnt.material.test
-    parts = {"train": len(train.files), "test": len(test.files) if test else 0}
+    parts = [part for part in (learnt.material.train, learnt.material.test) if part is not None]
+    sizes = {"train": len(parts[0].files), "test": sum(len(part.files) for part in parts[1:])}
     if done is None:
-        return {"rows": sum(parts.values()), **parts}
-    how = {"embedded": done.embedded, "reused": done.reused, "failed": learnt.skipped}
-    return {"scanned": sum(parts.values()), **how, **parts}
+        return {"rows": sum(sizes.values()), **sizes}
+    how = {"embedded": done.embedded, "reused": done.reused, "failed": sum(len(part.failures) for part in parts)}
+    if sum(how.values()) != sum(sizes.values()):
+        raise PenultError(f"of {sum(sizes.values())} images {sum(how.values())} are accounted for ({how}): a bug in penult.")
+    return {"scanned": sum(sizes.values()), **how, **sizes}
 
 
 def _versions() -> dict[str, str]:

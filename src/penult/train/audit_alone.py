@@ -39,9 +39,12 @@ def audit_photos(source: str, test: str | None = None, options: Options | None =
     heads.check(options.head)
     labelled = images.scan_labelled(source, groups=options.groups)
     other = None if test is None else images.scan_unlabelled(test, classes=labelled.classes)
+    options.settings.tolerance.scanned(labelled, other)
     sources = [image.path for s in (labelled, other) if s is not None for image in s.images]
     used = as_asked(networks(options, say), sources[: len(labelled)], options.settings, say)
     done = embed(sources, used, options.settings, say, looks=True)
+    names = [*labelled.ids, *(other.ids if other else ())]
+    options.settings.tolerance.seen(names, done.failures)
     material = from_images(labelled, other, done)
     head = make_head(options, material)
     seen = evaluate.cross_validate(

@@ -22,6 +22,12 @@ def sources(labelled: ImageSet, test: ImageSet | None) -> dict[str, str]:
     return {part: os.path.abspath(images.root) for part, images in parts.items() if images is not None}  # noqa: PTH100 - surrogates
 
 
+def ignored(labelled: ImageSet, test: ImageSet | None) -> dict[str, dict[str, int]]:
+    """Return how many things each scan passed over, by kind: what is in a folder and is no image."""
+    parts = {"train": labelled, "test": test}
+    return {part: dict(images.ignored) for part, images in parts.items() if images is not None}
+
+
 def circumstances(clock: Clock) -> dict[str, Any]:
     """Return when the run began and ended (UTC), the folder it was started in, and the machine."""
     times = {"began": clock.began, "ended": datetime.now(UTC)}

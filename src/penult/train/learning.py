@@ -39,7 +39,6 @@ class Learnt:
     model: Bundle
     choice: dict[str, Any]
     path: dict[str, Any]
-    skipped: int
     figures: list[str]
     audit: dict[str, Any] | None
     review: Review
@@ -48,7 +47,6 @@ class Learnt:
 
 def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | None) -> Learnt:
     """Do all that follows the features; `done` is None where they came from files."""
-    skipped = outputs.write_skipped(job.run, material)
     with Artist(job.run / "figures") as artist:
         head = make_head(job.options, material)
         measured = measurer.measure(head, job.options.head, material, job.options.seed, job.say)
@@ -72,7 +70,7 @@ def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | No
     test = None if answers is None else unseen(answers.proba, material)
     looked = _audit(job, material, measured, None if answers is None else answers.proba, done)
     review = evaluate.review(measured.chosen, job.options.review or evaluate.LEVEL, scores > 1)
-    return Learnt(material, measured, test, model, head.choice_, dict(head.path_), skipped, figures, looked, review, to_review)
+    return Learnt(material, measured, test, model, head.choice_, dict(head.path_), figures, looked, review, to_review)
 
 
 def _audit(

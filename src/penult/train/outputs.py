@@ -5,11 +5,14 @@ from __future__ import annotations
 from penult import predict, store
 from penult.embed import Embedding
 from penult.embed.feature_file import facts
+from penult.images import ImageSet
 from penult.predict import Predictions
-from penult.train.material import Material, Part
+from penult.train.material import Material
 from penult.train.measuring import Measured
 from penult.train.run_folder import RunFolder
 from penult.train.submission import Sheet, plain
+
+SKIPPED = "skipped.csv"
 
 
 def start_features(run: RunFolder, material: Material, done: Embedding) -> store.H5Writer:
@@ -40,18 +43,13 @@ def drop_stale(run: RunFolder, done: Embedding, figures: list[str]) -> None:
     run.drop(*(p.relative_to(run.path).as_posix() for p in old))
 
 
-def write_skipped(run: RunFolder, material: Material) -> int:
-    """Write `skipped.csv` (file, reason, detail, part) and return its number of rows."""
-    parts: list[tuple[str, Part]] = [("train", material.train)]
-    if material.test is not None:
-        parts.append(("test", material.test))
-    rows = [
-        (part.files[i], failure.reason, failure.detail, name)
-        for name, part in parts
-        for i, failure in sorted(part.failures.items())
-    ]
-    run.write_table("skipped.csv", ["file", "reason", "detail", "part"], rows)
-    return len(rows)
+def write_skipped(run: RunFolder, labelled: ImageSet, test: ImageSet | None, done: Embedding) -> None:
+    """Write `skipped.csv` (file, reason, detail, part). Raises `TooManyBad` where it has more rows than are tolerated."""
+    names = [(name, "train") for name in labelled.ids] + [(name, "test") for name in (test.ids if test else ())]
+    rows = [(names[i][0], failure.reason, failure.detail, names[i][1]) for i, failure in sorted(done.failures.items())]
+    run.write_table(SKIPPED, ["file", "reason", "detail", "part"], rows)
+    more = f" (all of them: {store.shown(run / SKIPPED)})"
+    done.settings.tolerance.seen([name for name, _ in names], done.failures, more)
 
 
 def write_oof(run: RunFolder, material: Material, measured: Measured) -> None:
