@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from penult.cli.parser import build
 from penult.errors import OutputError, PenultError
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143  # 128 and the number of the signal, as a shell has it
+
+
+class _Terminated(KeyboardInterrupt):
+    """The system, or a scheduler, wants this process to end: as with Ctrl-C, what is computed is kept first."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,8 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from penult.cli import commands
 
     try:
-        getattr(commands, asked.command)(parser, asked)
-        sys.stdout.flush()
+        with _terminable():
+            getattr(commands, asked.command)(parser, asked)
+            sys.stdout.flush()
     except PenultError as error:
         text = str(error).encode("utf-8", "backslashreplace").decode()
         print(f"penult: {' '.join(text.split())}", file=sys.stderr)
@@ -36,12 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        how = "ended from outside" if isinstance(error, _Terminated) else "interrupted"
         print(
-            "penult: interrupted; features computed so far are in the cache, run the same command again to go on.",
-            file=sys.stderr,
+            f"penult: {how}; features computed so far are in the cache, run the same command again to go on.", file=sys.stderr
         )
-        return INTERRUPTED
+        return TERMINATED if isinstance(error, _Terminated) else INTERRUPTED
     except BrokenPipeError:  # the reader of our output went away: `penult predict ... | head`
         _silence()
         return 1
@@ -49,6 +57,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         _refused(error)
         return OutputError.exit_code
     return 0
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does; in the main thread only, since no other may ask for signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _refused(error: OSError) -> None:
