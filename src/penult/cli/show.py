@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from penult.images import show as printable
 from penult.progress import Say, quiet
 
-__all__ = ["as_json", "note", "out", "printable", "progress", "score", "table"]
+__all__ = ["Lines", "as_json", "note", "out", "printable", "progress", "score", "table"]
+
+_MINUTE = 60.0
 
 
 def out(text: str = "") -> None:
@@ -31,12 +34,12 @@ def as_json(value: Any) -> None:
 
 @contextmanager
 def progress(shown: bool) -> Iterator[Say]:
-    """Show a bar with the time left for each step, on a terminal only."""
+    """Show a bar with the time left for each step on a terminal, elsewhere a line a minute."""
     if not shown:
         yield quiet  # which also keeps the download bars of the hubs away
         return
     if not sys.stderr.isatty():
-        yield _nothing
+        yield Lines()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -60,8 +63,31 @@ def progress(shown: bool) -> Iterator[Say]:
         yield say
 
 
-def _nothing(step: str, done: int, total: int) -> None:
-    """Show nothing."""
+class Lines:
+    """Progress for a log: a line a minute and nothing in the first one, `features: 41,200 of 60,000, about 2 min left`."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._step, self._began, self._last, self._first = "", 0.0, clock(), 0
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Take what is done of a step."""
+        now = self._clock()
+        if step != self._step:
+            self._step, self._began, self._first = step, now, done
+        if now - self._last < _MINUTE or done == total:
+            return
+        self._last = now
+        rate = (done - self._first) / (now - self._began) if now > self._began else 0.0
+        left = f", about {_span((total - done) / rate)} left" if rate > 0 else ""
+        note(f"{step}: {done:,} of {total:,}{left}")
+
+
+def _span(seconds: float) -> str:
+    """Return a time for people: `40 s`, `12 min`, `3.5 h`."""
+    if seconds < 2 * _MINUTE:
+        return f"{seconds:.0f} s"
+    return f"{seconds / _MINUTE:.0f} min" if seconds < 120 * _MINUTE else f"{seconds / 3600:.1f} h"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
