@@ -32,15 +32,15 @@ def compare(source: str, options: Options | None = None, say: Say = quiet) -> Co
     budget = Budget(options.budget)
     heads.check(options.head)
     sample = draw(images.scan_labelled(source, groups=options.groups), options.sample, options.seed)
-    folder = files.claim(options.out)
-    found, left_out = candidates.gather(options, budget, say)
-    with Bench(options.head, options.seed, len(sample), budget, say) as bench:
-        gathering = Gathering(sample, options.settings, budget, say)
-        field = gathering.run(found, bench.one)
-        untried = bench.every(field)
-    left_out += gathering.left_out
-    comparison = _result(source, options, field, bench, left_out, untried, budget)
-    files.write(folder, comparison)
+    with files.claimed(options.out) as folder:
+        found, left_out = candidates.gather(options, budget, say)
+        with Bench(options.head, options.seed, len(sample), budget, say) as bench:
+            gathering = Gathering(sample, options.settings, budget, say)
+            field = gathering.run(found, bench.one)
+            untried = bench.every(field)
+        left_out += gathering.left_out
+        comparison = _result(source, options, field, bench, left_out, untried, budget)
+        files.write(folder, comparison)
     return comparison
 
 
