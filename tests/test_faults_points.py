@@ -1,4 +1,4 @@
-"""Every act on the disk in turn fails, or is the last of its process: nothing is half, lost or wrong, and the rerun is equal."""
+"""Each act on the disk in turn fails, or is the last of its process: nothing is half or lost, and the rerun is equal."""
 
 from __future__ import annotations
 
