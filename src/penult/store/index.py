@@ -117,16 +117,16 @@ class Index:
         path = self.folder / name
         try:
             before = _identity(path)
-            return None if before in _refused else read(path)
+            if before not in _refused:
+                return read(path)
+            self._seen.discard(name)
         except DamagedFile as error:
             log.warning("%s", error)
+            self._seen.discard(name)
             # Another process may have put a good file there meanwhile: only the very file that was read goes.
             with contextlib.suppress(OSError):
-                if _identity(path) == before:
-                    if remove(path):
-                        self._seen.discard(name)
-                    else:
-                        _refused.add(before)
+                if _identity(path) == before and not remove(path):
+                    _refused.add(before)
         except FileNotFoundError:  # the cache was cleared under us
             log.info("the cache file %s is gone; its images are computed again.", shown(path))
             self._seen.discard(name)
