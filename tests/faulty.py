@@ -31,6 +31,7 @@ from typing import IO, Any, Protocol
 
 ACTS = ("make", "create", "write", "sync", "replace", "sync_folder", "remove")
 SAID, BROKEN = 4, 5  # exit codes of a run: an OutputError; anything else
+Rows = dict[tuple[str, bytes], bytes]  # (key, digest) -> vector
 CHANGING = ("metrics.json", "report.html")  # times and places are in them
 
 
@@ -50,7 +51,7 @@ NEVER = Fault("main", 0, "fail")
 class Harness:
     """Counts the acts of this process and lets the chosen one go wrong; its children are forked and do the same."""
 
-    def __init__(self, fault: Fault, log: Path, keep: int) -> None:
+    def __init__(self, fault: Fault, log: Path, keep: int = -1) -> None:
         self.fault, self.log, self.keep, self.role = fault, log, keep, "main"
         self.happened: list[str] = []
         self.lock = threading.Lock()
@@ -69,8 +70,14 @@ class Harness:
         penult.pixels.preparing._workers = lambda: 0  # their start takes longer than the photos
         penult.plots.artist.save_all = _stand_in
         penult.store.cache._SECONDS = 0.0  # each batch is a shard: more acts
-        penult.store.cache.write_shard = self._acknowledged(penult.store.cache.write_shard)
         os.fsync = lambda _: None  # nothing here pulls the plug
+        self.listen()
+
+    def listen(self) -> None:
+        """Only write down which shards are saved."""
+        import penult.store.cache
+
+        penult.store.cache.write_shard = self._acknowledged(penult.store.cache.write_shard)
 
     def _guarded(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def act(*arguments: Any) -> Any:
@@ -319,8 +326,8 @@ def content(out: Path) -> dict[str, str]:
     }
 
 
-def rows_of(cache: Path) -> dict[tuple[str, bytes], bytes]:
-    """Return every row of every shard, checked: (key, digest) -> vector."""
+def rows_of(cache: Path) -> Rows:
+    """Return every row of every shard, checked."""
     from penult.store.shards import read_shard
 
     rows = {}
@@ -359,11 +366,11 @@ class Proof:
         if replacing:
             shutil.copytree(self.place / "old" / "out", out)
         code = ended(self.job, out, cache, fault, log)
-        wrong = self._ending(fault, code, log) + self._half(out, cache, log)
+        wrong = self._ending(fault, code, log) + half(out, cache, log, (self.wanted, self.old), self.truth)
         code = ended(self.job, out, cache, NEVER, place / "again")
         if code:
             wrong.append(f"the rerun ended with {code}: {_text(place / 'again')}")
-        wrong += self.unlike(out, cache)
+        wrong += unlike(out, cache, self.wanted, self.truth)
         return [f"{fault} {'over an older run' if replacing else 'into an empty folder'}: {w}" for w in wrong]
 
     def _ending(self, fault: Fault, code: int, log: Path) -> list[str]:
@@ -376,29 +383,29 @@ class Proof:
             return [] if "could not" in said and said.endswith(".") else [f"it said: {said}"]
         return [f"the run broke: {_text(log)}"] if code else []
 
-    def _half(self, out: Path, cache: Path, log: Path) -> list[str]:
-        """Under final names there is only what is whole; saved rows are there; no row is wrong."""
-        wrong = []
-        for name, digest in content(out).items() if out.is_dir() else ():
-            if ".tmp-" in name or digest in (self.wanted.get(name), self.old.get(name)):
-                continue
-            if name not in CHANGING or not (out / name).read_text().endswith(("}\n", "</html>\n")):
-                wrong.append(f"{name} is half, or of no run")
-        rows = rows_of(cache)
-        wrong += ["a wrong row" for key, vector in rows.items() if self.truth.get(key) != vector]
-        saved = (log / "saved").read_text().splitlines() if (log / "saved").exists() else []
-        return wrong + [f"a saved shard is lost: {path}" for path in saved if not Path(path).is_file()]
 
-    def unlike(self, out: Path, cache: Path) -> list[str]:
-        """Say in what a finished run is not the uninterrupted one."""
-        made = content(out)
-        wrong = [
-            f"{n} differs" for n in sorted({*made, *self.wanted}) if n not in CHANGING and made.get(n) != self.wanted.get(n)
-        ]
-        if json.loads((out / "metrics.json").read_text())["status"] != "done":
-            wrong.append("it is not done")
-        wrong += [f"{path} was left" for folder in (out, cache) for path in folder.rglob(".tmp-*")]
-        return wrong + ([] if rows_of(cache) == self.truth else ["the cache has other rows"])
+def half(out: Path, cache: Path, log: Path, known: tuple[dict[str, str], ...], truth: Rows) -> list[str]:
+    """Under final names there is only what is whole, of one of the `known` runs; saved rows are there; no row is wrong."""
+    wrong = []
+    for name, digest in content(out).items() if out.is_dir() else ():
+        if ".tmp-" in name or digest in [run.get(name) for run in known]:
+            continue
+        if name not in CHANGING or not (out / name).read_text().endswith(("}\n", "</html>\n")):
+            wrong.append(f"{name} is half, or of no run")
+    rows = rows_of(cache)
+    wrong += ["a wrong row" for key, vector in rows.items() if truth.get(key) != vector]
+    saved = (log / "saved").read_text().splitlines() if (log / "saved").exists() else []
+    return wrong + [f"a saved shard is lost: {path}" for path in saved if not Path(path).is_file()]
+
+
+def unlike(out: Path, cache: Path, wanted: dict[str, str], truth: Rows) -> list[str]:
+    """Say in what a finished run is not the uninterrupted one."""
+    made = content(out)
+    wrong = [f"{n} differs" for n in sorted({*made, *wanted}) if n not in CHANGING and made.get(n) != wanted.get(n)]
+    if json.loads((out / "metrics.json").read_text())["status"] != "done":
+        wrong.append("it is not done")
+    wrong += [f"{path} was left" for folder in (out, cache) for path in folder.rglob(".tmp-*")]
+    return wrong + ([] if rows_of(cache) == truth else ["the cache has other rows"])
 
 
 def _text(log: Path) -> str:
