@@ -370,7 +370,8 @@ class Proof:
         code = ended(self.job, out, cache, NEVER, place / "again")
         if code:
             wrong.append(f"the rerun ended with {code}: {_text(place / 'again')}")
-        wrong += unlike(out, cache, self.wanted, self.truth)
+        else:
+            wrong += unlike(out, cache, self.wanted, self.truth)
         return [f"{fault} {'over an older run' if replacing else 'into an empty folder'}: {w}" for w in wrong]
 
     def _ending(self, fault: Fault, code: int, log: Path) -> list[str]:
@@ -392,8 +393,10 @@ def half(out: Path, cache: Path, log: Path, known: tuple[dict[str, str], ...], t
             continue
         if name not in CHANGING or not (out / name).read_text().endswith(("}\n", "</html>\n")):
             wrong.append(f"{name} is half, or of no run")
-    rows = rows_of(cache)
-    wrong += ["a wrong row" for key, vector in rows.items() if truth.get(key) != vector]
+    try:
+        wrong += ["a wrong row" for key, vector in rows_of(cache).items() if truth.get(key) != vector]
+    except (OSError, ValueError) as error:
+        wrong.append(f"the cache has a file that can not be read: {error}")
     saved = (log / "saved").read_text().splitlines() if (log / "saved").exists() else []
     return wrong + [f"a saved shard is lost: {path}" for path in saved if not Path(path).is_file()]
 
