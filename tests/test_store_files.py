@@ -168,11 +168,12 @@ def test_sweep_removes_only_what_dead_processes_left(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     host = here()
-    stale = [f".tmp-{host}-{dead.pid}-1", ".tmp-otherhost-1-old", ".tmp-old"]
+    stale = [f".tmp-{host}-{dead.pid}-1", ".tmp-0123abcd-1-2", f".tmp-{host}-{os.getpid()}-3"]
     kept = [
         f".tmp-{host}-{os.getpid()}-1",
-        f".tmp-otherhost-{dead.pid}-1",
+        f".tmp-0123abcd-{dead.pid}-1",
         ".tmp",
+        ".tmp-of-somebody-else",
         "a.npz",
         f".tmp-{host}-x-1",
     ]

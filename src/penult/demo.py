@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import images
+from penult import images, store
 from penult.errors import InputError, MissingExtra
 from penult.images import ImageSet
 from penult.progress import Say
@@ -104,7 +104,7 @@ def _place(photo: Path, target: Path, folder: Path) -> None:
     for part in ("train", "test"):
         other = folder / part / target.parent.name / photo.name
         if other != target:
-            other.unlink(missing_ok=True)
+            store.drop(other)
     if not target.is_file() or target.stat().st_size != photo.stat().st_size:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(photo, target)
+        with store.whole(target) as copy, photo.open("rb") as file:
+            shutil.copyfileobj(file, copy)

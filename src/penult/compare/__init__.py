@@ -34,15 +34,15 @@ def compare(source: str, options: Options | None = None, say: Say = quiet) -> Co
     found = images.scan_labelled(source, groups=options.groups)
     options.settings.tolerance.scanned(found)
     sample = draw(found, options.sample, options.seed)
-    folder = files.claim(options.out)
-    named, left_out = candidates.gather(options, budget, say)
-    with Bench(options.head, options.seed, len(sample), budget, say) as bench:
-        gathering = Gathering(sample, options.settings, budget, say)
-        field = gathering.run(named, bench.one)
-        untried = bench.every(field)
-    left_out += gathering.left_out
-    comparison = _result(source, options, field, bench, left_out, untried, budget)
-    files.write(folder, comparison)
+    with files.claimed(options.out) as folder:
+        named, left_out = candidates.gather(options, budget, say)
+        with Bench(options.head, options.seed, len(sample), budget, say) as bench:
+            gathering = Gathering(sample, options.settings, budget, say)
+            field = gathering.run(named, bench.one)
+            untried = bench.every(field)
+        left_out += gathering.left_out
+        comparison = _result(source, options, field, bench, left_out, untried, budget)
+        files.write(folder, comparison)
     return comparison
 
 

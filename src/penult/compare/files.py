@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from penult import plots, store
@@ -17,22 +19,28 @@ from penult.plots import Point
 
 RESULT = "compare.json"
 FORMAT = 1
+CURE = "wait until that has ended, or give another folder with --out"
 SCORES = ("log_loss", "accuracy", "auc", "brier", "ece")
 
 
-def claim(out: str) -> Path:
-    """Return the folder, made and marked as ours. Raises `InputError` for one that holds something else."""
+@contextmanager
+def claimed(out: str) -> Iterator[Path]:
+    """Yield the folder, made and marked as ours, which nobody else gets meanwhile.
+
+    Raises `InputError` for one that holds something else, `OutputError` for one that another comparison has.
+    """
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give another folder with --out.")
-    if folder.is_dir() and any(folder.iterdir()) and not _is_ours(folder / RESULT):
-        raise InputError(
-            f"{folder} is not empty and is no comparison of penult's; nothing was touched. Give another folder with --out."
-        )
     store.make_folder(folder)
-    store.sweep(folder)
-    store.write_json(folder / RESULT, {"penult_compare": FORMAT, "status": "running"})
-    return folder
+    with store.Claim(folder, "another comparison is writing to it", CURE):
+        if not store.is_empty(folder) and not _is_ours(folder / RESULT):
+            raise InputError(
+                f"{folder} is not empty and is no comparison of penult's; nothing was touched. Give another folder with --out."
+            )
+        store.sweep(folder, below=1)
+        store.write_json(folder / RESULT, {"penult_compare": FORMAT, "status": "running"})
+        yield folder
 
 
 def write(folder: Path, found: Comparison) -> None:

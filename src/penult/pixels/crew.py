@@ -82,8 +82,7 @@ class Crew:
         self.queued = slots // count
         self.free = list(range(slots))
         ends = list(accumulate((len(rows) for rows in known), initial=slots * slot_bytes))
-        self.file = _nameless_file(ends[-1])
-        self.shared = mmap.mmap(self.file, ends[-1])
+        self.file, self.shared = _shared(ends[-1])
         for start, rows in zip(ends, known, strict=False):
             self.shared[start : start + len(rows)] = rows
         self.order = replace(order, known=tuple(pairwise(ends)), shared=self.file, slot_bytes=slot_bytes)
@@ -224,12 +223,22 @@ def _search_path() -> list[str]:
     return here + [root for root in roots if root not in here]
 
 
-def _nameless_file(size: int) -> int:
+def _shared(size: int) -> tuple[int, mmap.mmap]:
+    """Return a nameless file of this size and the memory that it is mapped to. Raises NoWorkers where there can be none."""
+    descriptor = -1
+    try:
+        descriptor = _nameless_file()
+        os.ftruncate(descriptor, size)
+        return descriptor, mmap.mmap(descriptor, size)
+    except OSError as error:  # a limit on the size of files (`ulimit -f`), no memory
+        if descriptor >= 0:
+            os.close(descriptor)
+        raise NoWorkers(f"no memory can be shared: {error}") from error
+
+
+def _nameless_file() -> int:
     """Return the descriptor of a nameless file in memory (on disk where the system has no such thing)."""
     if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("penult-pixels")
-    else:
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    os.ftruncate(descriptor, size)
-    return descriptor
+        return os.memfd_create("penult-pixels")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())

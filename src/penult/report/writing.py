@@ -42,7 +42,12 @@ def again(folder: Path, photos: str | None = None, say: Say = quiet) -> tuple[Pa
 
     `photos` is where the training photos are now, if they moved. Raises InputError for a folder that is no finished run.
     """
-    results = read(folder)
+    with store.Claim(folder, "a run of penult is writing to it", "wait until that has ended"):
+        return _again(read(folder), photos, say)
+
+
+def _again(results: Results, photos: str | None, say: Say) -> tuple[Path, int]:
+    folder = results.folder
     if photos is not None:
         moved = {**results.metrics, "sources": {**(results.metrics.get("sources") or {}), TRAIN: photos}}
         results = replace(results, metrics=moved)

@@ -6,18 +6,20 @@ It must not know images, networks or heads.
 
 from penult.store.cache import Cache, default_cache
 from penult.store.features import Features, read_features, row_digests
-from penult.store.files import make_folder, whole, whole_text, write_json, write_text
+from penult.store.files import drop, make_folder, whole, whole_text, write_json, write_text
 from penult.store.h5plan import RowBlocks
 from penult.store.h5read import FeatureFile, read_h5
 from penult.store.h5rows import RowFiles
 from penult.store.h5write import H5Writer, Written, write_h5
-from penult.store.leftovers import sweep
+from penult.store.leftovers import is_empty, is_temporary, sweep
+from penult.store.locks import Claim
 from penult.store.memory import MemoryCache, Rows
 from penult.store.refusals import shown
 from penult.store.slugs import slug, slugs
 
 __all__ = [
     "Cache",
+    "Claim",
     "FeatureFile",
     "Features",
     "H5Writer",
@@ -27,6 +29,9 @@ __all__ = [
     "Rows",
     "Written",
     "default_cache",
+    "drop",
+    "is_empty",
+    "is_temporary",
     "make_folder",
     "read_features",
     "read_h5",

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penult.errors import InputError, OutputError
-from penult.store.files import make_folder, write_json
+from penult.store.files import write_json
 from penult.store.index import Index
 from penult.store.leftovers import sweep
 from penult.store.shards import Digests, Vectors, write_shard
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 CURE = "choose another cache folder with --cache DIR"
 _FORMAT = 1
+_ROOMS = ("features", "speeds", "compiled", "int8", "backbones", "similar")  # folders of the cache folder
 _SHARD_BYTES = 2 << 20
 _SECONDS = 10.0  # a shard is written at least this often, so that a kill never costs more
 
@@ -70,7 +71,8 @@ class Cache:
         self._waiting: list[tuple[Digests, Vectors]] = []
         self._since = 0.0
         self._label()
-        sweep(self.folder)
+        for room in _ROOMS:
+            sweep(root / room, below=1)
         self._index = Index(self.folder, self.width)
 
     def known(self) -> Digests:
@@ -161,7 +163,6 @@ class Cache:
         """Make the folder and lay the facts beside the shards, for people."""
         path = self.folder / "key.json"
         if not path.is_file():
-            make_folder(self.folder, CURE)
             write_json(path, self.facts, cure=CURE)
 
 

@@ -11,17 +11,19 @@ import contextlib
 import io
 import json
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from penult.errors import OutputError
-from penult.store.disk import disk, here
+from penult.store.disk import disk
+from penult.store.leftovers import sweep, temporary
+from penult.store.locks import hold
 from penult.store.refusals import ELSEWHERE, WRITE_FAILURES, refused, shown
 
-PREFIX = ".tmp-"  # then machine, process and a random number, see `leftovers`
+_TRIES = 5  # somebody may be deleting the folder while we write
+_tidied: set[Path] = set()  # folders that were cleared of what killed processes left
 
 
 class _Raw(io.FileIO):
@@ -41,22 +43,36 @@ class Draft:
         wanted = Path(path)
         self.path = wanted.resolve() if wanted.is_symlink() else wanted  # a link stays, its target is replaced
         self.cure = cure
-        self.temporary = self.path.parent / f"{PREFIX}{here()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.temporary = temporary(self.path.parent)
+        self.descriptor = -1
+        for left in reversed(range(_TRIES)):
+            try:
+                self._create()
+                break
+            except OutputError as error:
+                if not left or not isinstance(error.__cause__, FileNotFoundError):
+                    raise
+        _tidy(self.path.parent)
+
+    def _create(self) -> None:
         try:
             _only_plain(self.path)
-            make_folder(self.path.parent, cure)
+            make_folder(self.path.parent, self.cure)
             self.descriptor = disk.create(self.temporary)
         except OutputError:
             raise
         except OSError as error:
-            raise refused(error, self.path, cure) from error
+            raise refused(error, self.path, self.cure) from error
+        hold(self.descriptor)  # so that it is seen to be alive whatever the clock says
 
     def commit(self) -> None:
         """Sync the written file, close it, give it its final name and sync the folder."""
         try:
             disk.sync(self.descriptor)
-            self._close()
+            if os.name == "nt":  # an open file can not be renamed there; elsewhere it is held until it has its name
+                self._close()
             disk.replace(self.temporary, self.path)
+            self._close()
             disk.sync_folder(self.path.parent)
         except OSError as error:
             self.discard()
@@ -145,6 +161,23 @@ def remove(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def drop(path: Path, cure: str = ELSEWHERE) -> None:
+    """Remove a file that must not stay, if it is there. Raises `OutputError` where it cannot be removed."""
+    try:
+        disk.remove(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise refused(error, path, cure, "remove") from error
+
+
+def _tidy(folder: Path) -> None:
+    """Sweep a folder the first time that this process writes to it."""
+    if folder.absolute() not in _tidied:
+        _tidied.add(folder.absolute())
+        sweep(folder)
 
 
 def _only_plain(path: Path) -> None:

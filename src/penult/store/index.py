@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 _SHARD = re.compile(r"shard-[0-9a-f]{16}\.npz")
 T = TypeVar("T")
+# Damaged files that could not be removed (a folder that may not be written, or a file of another user): (device, inode, time).
+# Every index of this process passes them over, else their rows would be promised again and never computed.
+_refused: set[tuple[int, int, int]] = set()
 Numbers = npt.NDArray[np.int32]  # (n,)
 Places = npt.NDArray[np.intp]  # (n,)
 
@@ -114,13 +117,16 @@ class Index:
         path = self.folder / name
         try:
             before = _identity(path)
-            return read(path)
+            if before not in _refused:
+                return read(path)
+            self._seen.discard(name)
         except DamagedFile as error:
             log.warning("%s", error)
+            self._seen.discard(name)
             # Another process may have put a good file there meanwhile: only the very file that was read goes.
             with contextlib.suppress(OSError):
-                if _identity(path) == before and remove(path):
-                    self._seen.discard(name)
+                if _identity(path) == before and not remove(path):
+                    _refused.add(before)
         except FileNotFoundError:  # the cache was cleared under us
             log.info("the cache file %s is gone; its images are computed again.", shown(path))
             self._seen.discard(name)

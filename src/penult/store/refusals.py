@@ -33,12 +33,16 @@ _ROOM = {errno.ENOSPC, errno.EDQUOT}
 WRITE_FAILURES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 
 
-def refused(error: OSError, path: Path, cure: str = ELSEWHERE) -> OutputError:
-    """Return the error to raise because `path` could not be written; `cure` says where else to write."""
+def refused(error: OSError, path: Path, cure: str = ELSEWHERE, deed: str = "write") -> OutputError:
+    """Return the error to raise because `path` could not be written (or what the `deed` is);
+
+    `cure` says where else to write.
+    """
     number = error.errno or 0
     what = _WHAT.get(number) or (os.strerror(number) if number else str(error))
     first = "free some space or " if number in _ROOM else ""
-    return OutputError(f"could not write {shown(path)}: {what}; {first}{cure}. Nothing half-written was left.")
+    left = " Nothing half-written was left." if deed == "write" else ""
+    return OutputError(f"could not {deed} {shown(path)}: {what}; {first}{cure}.{left}")
 
 
 def shown(path: Path | str) -> str:

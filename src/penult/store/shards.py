@@ -27,6 +27,7 @@ from penult.store.refusals import shown
 Digests = npt.NDArray[np.uint8]  # (n, 32)
 Vectors = npt.NDArray[np.float32]  # (n, d)
 
+_TRIES = 5  # somebody may be deleting the folder while we write
 _MEMBERS = ("digests.npy", "vectors.npy")
 # What zipfile raises for one damaged byte or another; RuntimeError includes NotImplementedError.
 _FAILURES = (zipfile.BadZipFile, ValueError, EOFError, KeyError, RuntimeError, OverflowError, struct.error)
@@ -46,13 +47,13 @@ def write_shard(folder: Path, digests: Digests, vectors: Vectors, cure: str) -> 
         for name, data in zip(_MEMBERS, members, strict=True):
             archive.writestr(zipfile.ZipInfo(name), data)  # ZipInfo's own date is fixed: same rows, same bytes
     path = folder / f"{_name(*members)}.npz"
-    for attempt in (1, 2):
+    for left in reversed(range(_TRIES)):
         try:
             with whole(path, cure=cure) as file:
                 file.write(packed.getbuffer())
             break
         except OutputError as error:
-            if attempt == 2 or not isinstance(error.__cause__, FileNotFoundError):
+            if not left or not isinstance(error.__cause__, FileNotFoundError):
                 raise
     return path
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from penult import evaluate, heads, images, report
+from penult.backbones import Backbone
 from penult.bundle import Bundle
 from penult.embed import Embedding, embed
 from penult.errors import PenultError
@@ -73,7 +74,13 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say:
     sheet = _sheet(options, labelled.classes, () if test is None else test.ids)
     chosen = networks(options, say)
     options.settings.tolerance.scanned(labelled, test)
-    job = Job(RunFolder(options.out), options, sheet, say)
+    with RunFolder(options.out) as run:
+        return _run(Job(run, options, sheet, say), labelled, test, chosen)
+
+
+def _run(job: Job, labelled: ImageSet, test: ImageSet | None, chosen: Sequence[Backbone]) -> Run:
+    """Do all of a training on images once its folder is claimed."""
+    options, say = job.options, job.say
     paths = [image.path for s in (labelled, test) if s is not None for image in s.images]
     with Measurer(len(paths)) as measurer:
         used = as_asked(chosen, paths[: len(labelled)], options.settings, say)
@@ -96,11 +103,10 @@ def train_features(paths: Sequence[str], options: Options, say: Say = quiet) -> 
     _check(options)
     material = from_features(paths, options.files)
     sheet = _sheet(options, material.classes, material.test.files if material.test else ())
-    job = Job(RunFolder(options.out), options, sheet, say)
-    job.run.drop(outputs.SKIPPED)
-    with Measurer(len(material.train.files)) as measurer:
-        learnt = learn(job, material, measurer, None)
-    return _finish(job, learnt, None, None, where={"sources": {}, "ignored": {}})
+    with RunFolder(options.out) as run, Measurer(len(material.train.files)) as measurer:
+        job = Job(run, options, sheet, say)
+        run.drop(outputs.SKIPPED)
+        return _finish(job, learn(job, material, measurer, None), None, None, where={"sources": {}, "ignored": {}})
 
 
 def _check(options: Options) -> None:

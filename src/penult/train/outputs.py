@@ -39,7 +39,7 @@ def drop_stale(run: RunFolder, done: Embedding, figures: list[str]) -> None:
     """Remove features and figures that an earlier run left here and this one did not make."""
     kept = {f"data_{slug}.h5" for slug in store.slugs([(b.name, b.digest) for b in done.backbones])}
     old = [p for p in run.path.glob("data_*.h5") if p.name not in kept]
-    old += [p for p in (run / "figures").iterdir() if p.name not in figures]
+    old += [p for kind in ("png", "svg") for p in (run / "figures").glob(f"*.{kind}") if p.name not in figures]
     run.drop(*(p.relative_to(run.path).as_posix() for p in old))
 
 

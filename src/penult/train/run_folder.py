@@ -1,7 +1,8 @@
 """The run folder: claim it, and write each result whole or not at all.
 
 A folder is a run when it holds a `metrics.json` of ours; that file is written first (status "running") and again last
-(status "done"), so that a run that was killed is recognised and replaced file by file.
+(status "done"), so that a run that was killed is recognised and replaced file by file. One run at a time has the folder: a
+second one is refused as long as the process of the first lives, since the files of two runs belong to two models.
 """
 
 from __future__ import annotations
@@ -11,29 +12,53 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from penult import store
-from penult.errors import InputError
+from penult.errors import InputError, OutputError
 
 METRICS = "metrics.json"
 FORMAT = 1
+_BUSY = "another run of penult is writing to it"
+_CURE = "wait until that has ended, or give another folder with --out"
 
 
 class RunFolder:
-    """A claimed folder. Raises `InputError` for a non-empty folder that is no run of penult's."""
+    """A claimed folder, as a `with` block or until `close`.
+
+    Raises `InputError` for a non-empty folder that is no run of penult's, `OutputError` for one that another run has.
+    """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path} is a file; give another folder with --out.")
-        if self.path.is_dir() and any(self.path.iterdir()) and not _is_run(self.path / METRICS):
+        store.make_folder(self.path)
+        self._claim = store.Claim(self.path, _BUSY, _CURE)
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self) -> None:
+        if not store.is_empty(self.path) and not _is_run(self.path / METRICS):
             raise InputError(
                 f"{self.path} is not empty and is no run of penult's; nothing was touched. Give another folder with --out."
             )
-        store.make_folder(self.path)
-        store.sweep(self.path)
+        store.sweep(self.path, below=1)
         store.write_json(self.path / METRICS, {"penult_run": FORMAT, "status": "running"})
+
+    def close(self) -> None:
+        """Let another run have the folder."""
+        self._claim.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -46,24 +71,35 @@ class RunFolder:
             table.writerows(rows)
 
     def drop(self, *names: str) -> None:
-        """Remove results of an earlier run that this run does not make."""
+        """Remove results of an earlier run that this run does not make. Raises `OutputError` where that is refused."""
         for name in names:
-            (self.path / name).unlink(missing_ok=True)
+            store.drop(self.path / name)
 
     def finish(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         """Write `metrics.json`, last: the sha256 of every file of the run is in it."""
         files = {
-            p.relative_to(self.path).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+            p.relative_to(self.path).as_posix(): _digest(p)
             for p in sorted(self.path.rglob("*"))
-            if p.is_file() and p.name != METRICS
+            if p.is_file() and p.name != METRICS and not store.is_temporary(p.name)
         }
         whole = {"penult_run": FORMAT, "status": "done", **metrics, "files": files}
         store.write_json(self.path / METRICS, whole)
         return whole
 
 
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise OutputError(
+            f"{store.shown(path)}, a result of this run, can not be read back ({error.strerror}); run the same command again."
+        ) from error
+
+
 def _is_run(path: Path) -> bool:
     try:
-        return "penult_run" in json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return False
+    return isinstance(content, dict) and "penult_run" in content

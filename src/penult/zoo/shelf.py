@@ -11,13 +11,14 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from penult import store
 from penult.backbones import Backbone
-from penult.errors import DamagedFile, InputError
+from penult.errors import DamagedFile, InputError, OutputError
 from penult.pixels.recipe import Recipe
 from penult.zoo import digest
 from penult.zoo.dress import redress
@@ -58,7 +59,8 @@ class Shelved:
                 f"{self.path} cannot be read ({error.strerror}); run again, it will be converted again."
             ) from error
         if hashlib.sha256(data).hexdigest() != self.sha256:
-            self.path.with_name("record.json").unlink(missing_ok=True)
+            with suppress(OutputError):  # another user's folder, perhaps
+                store.drop(self.path.with_name("record.json"))
             raise DamagedFile(f"{self.path} was changed since its conversion; run again, it will be converted again.")
         return data
 
