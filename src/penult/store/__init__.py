@@ -4,6 +4,7 @@ In: arrays, digests, names. Out: files, and the same arrays again, checked. The 
 It must not know images, networks or heads.
 """
 
+from penult.store import ownfiles
 from penult.store.cache import Cache, default_cache
 from penult.store.features import Features, read_features, row_digests
 from penult.store.files import make_folder, whole, whole_text, write_json, write_text
@@ -28,6 +29,7 @@ __all__ = [
     "Written",
     "default_cache",
     "make_folder",
+    "ownfiles",
     "read_features",
     "read_h5",
     "row_digests",
