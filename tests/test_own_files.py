@@ -65,7 +65,10 @@ def commands(run: Path, photo: Path, out: Path) -> dict[str, tuple[str, list[obj
         "explain": ("model.penult", ["explain", run, photo, "--out", out / "heat", "-q"]),
         "similar, model": ("model.penult", ["similar", run, photo, "-q"]),
         "similar, rows": ("data_colour_histogram.h5", ["similar", run, photo, "-q"]),
-        "train": ("data_colour_histogram.h5", ["train", "--features", run / "data_colour_histogram.h5", "--out", out / "run", "-q"]),
+        "train": (
+            "data_colour_histogram.h5",
+            ["train", "--features", run / "data_colour_histogram.h5", "--out", out / "run", "-q"],
+        ),
         "predict rows": ("data_colour_histogram.h5", ["predict", run, "--features", run / "data_colour_histogram.h5", "-q"]),
         "report, answers": ("oof.csv", ["report", run, "-q"]),
         "report, map": ("map.csv", ["report", run, "-q"]),

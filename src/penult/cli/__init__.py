@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from penult.cli import commands
 
     try:
-        getattr(commands, asked.command)(parser, asked)
+        code: int | None = getattr(commands, asked.command)(parser, asked)
         sys.stdout.flush()
     except PenultError as error:
         text = str(error).encode("utf-8", "backslashreplace").decode()
@@ -38,4 +38,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away: `penult predict ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    return 0
+    return code or 0

@@ -41,6 +41,8 @@ def build() -> argparse.ArgumentParser:
     _backbones(commands)
     _similar(commands)
     _demo(commands)
+    _doctor(commands)
+    _cache(commands)
     return parser
 
 
@@ -303,3 +305,30 @@ def _demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     p.add_argument("folder", nargs="?", metavar="FOLDER", help="your own labelled images, instead of the solar cells")
     _learning(p)
+
+
+def _doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from penult.cli.doctoring import add_arguments
+
+    p = _command(
+        commands,
+        "doctor",
+        "check this installation, or run folders, and say what to do",
+        "One line for each check: ok, note (good to know), warn, or FAIL, and what to do. Exit code 0 when nothing fails, else 1.\n"
+        "With RUN: every file of a run folder against the sha256 in its metrics.json, and its model's own samples.",
+    )
+    add_arguments(p)
+
+
+def _cache(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from penult.cli.caching import add_arguments
+
+    p = _command(
+        commands,
+        "cache",
+        "show what the feature cache holds, check it, make it smaller",
+        "Nothing in it is unique: what is removed, also beside a running command, is computed (or converted) again. --older and\n"
+        "--max leave converted networks and networks in 8 bits alone, which may need the network to be had again.\n"
+        "Exit code 1 with --verify where anything was damaged.",
+    )
+    add_arguments(p)

@@ -4,7 +4,7 @@ In: arrays, digests, names. Out: files, and the same arrays again, checked. The 
 It must not know images, networks or heads.
 """
 
-from penult.store import ownfiles
+from penult.store import ownfiles, pruning
 from penult.store.cache import Cache, default_cache
 from penult.store.features import Features, read_features, row_digests
 from penult.store.files import make_folder, whole, whole_text, write_json, write_text
@@ -13,23 +13,30 @@ from penult.store.h5read import FeatureFile, read_h5
 from penult.store.h5rows import RowFiles
 from penult.store.h5write import H5Writer, Written, write_h5
 from penult.store.leftovers import sweep
+from penult.store.looking import Entry, Look, look
 from penult.store.memory import MemoryCache, Rows
 from penult.store.refusals import shown
 from penult.store.slugs import slug, slugs
+from penult.store.verifying import Damage, verify
 
 __all__ = [
     "Cache",
+    "Damage",
+    "Entry",
     "FeatureFile",
     "Features",
     "H5Writer",
+    "Look",
     "MemoryCache",
     "RowBlocks",
     "RowFiles",
     "Rows",
     "Written",
     "default_cache",
+    "look",
     "make_folder",
     "ownfiles",
+    "pruning",
     "read_features",
     "read_h5",
     "row_digests",
@@ -37,6 +44,7 @@ __all__ = [
     "slug",
     "slugs",
     "sweep",
+    "verify",
     "whole",
     "whole_text",
     "write_h5",

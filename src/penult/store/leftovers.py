@@ -22,12 +22,15 @@ def sweep(folder: Path | str) -> int:
     A file is stale when its process ran on this machine and is gone, or when it is older than a day:
     other machines may be writing to the same folder, and their processes can not be asked.
     """
-    swept = 0
+    return sum(remove(path) for path in stale(folder))
+
+
+def stale(folder: Path | str) -> list[Path]:
+    """Return the temporary files that `sweep` would remove."""
+    found = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith(PREFIX) and _stale(entry):
-                swept += remove(Path(entry.path))
-    return swept
+        found = [Path(entry.path) for entry in entries if entry.name.startswith(PREFIX) and _stale(entry)]
+    return found
 
 
 def _stale(entry: os.DirEntry[str]) -> bool:
