@@ -1,4 +1,4 @@
-"""`penult cache`: what is shown is there, what is damaged is found, what is removed was penult's, a running command goes on."""
+"""`penult cache`: what is shown is there, damage is found, what is removed was penult's, a running command goes on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def rows(count: int, width: int, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
     digests = [np.frombuffer(hashlib.sha256(b"%d" % i).digest(), np.uint8) for i in range(first, first + count)]
-    return np.array(digests, np.uint8).reshape(-1, 32), np.random.default_rng(first).standard_normal((count, width)).astype(np.float32)
+    return np.array(digests, np.uint8).reshape(-1, 32), np.random.default_rng(first).standard_normal((count, width)).astype(
+        np.float32
+    )
 
 
 def fill(folder: Path, name: str = "net", width: int = 3, count: int = 10, per_shard: int = 4) -> store.Cache:
@@ -161,9 +163,7 @@ def test_a_whole_cache_is_verified_and_stays(cache: Path, capsys: pytest.Capture
 
 @pytest.mark.parametrize("which", list(ONE_OF_EACH))
 @pytest.mark.parametrize("how", ["a bit", "cut", "empty"])
-def test_damage_is_found_told_and_removed_once(
-    which: str, how: str, cache: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_damage_is_found_told_and_removed_once(which: str, how: str, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = next(cache.glob(ONE_OF_EACH[which]))
     data = bytearray(path.read_bytes())
     data[len(data) * 3 // 4 if which == "shard" else len(data) // 2] ^= 1  # not in a zip's header, which nothing is read from
@@ -371,7 +371,11 @@ def test_words_that_cannot_be_are_refused(tmp_path: Path, capsys: pytest.Capture
     with pytest.raises(SystemExit) as wrong:
         ask(capsys, "--max", "5GB")
     assert wrong.value.code == 2
-    for words, text in ((["--max", "much"], "is no size"), (["--older", "-1"], "are no days"), (["--older", "nan"], "no days")):
+    for words, text in (
+        (["--max", "much"], "is no size"),
+        (["--older", "-1"], "are no days"),
+        (["--older", "nan"], "no days"),
+    ):
         code, _, err = ask(capsys, "--cache", tmp_path, "--prune", *words)
         assert code == 1
         assert text in err

@@ -77,13 +77,10 @@ def size(text: str) -> int:
 
 def human(count: float) -> str:
     """Return `1.2 GB`, in units of 1,000."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            break
-        count /= 1000
-    else:
-        unit = "TB"
-    return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
+    units = ["bytes", "kB", "MB", "GB", "TB"]
+    while count >= 1000 and len(units) > 1:
+        count, units = count / 1000, units[1:]
+    return f"{count:.0f} {units[0]}" if units[0] == "bytes" or count >= 100 else f"{count:.1f} {units[0]}"
 
 
 def _digests(names: tuple[str, ...], folder: Path) -> set[str]:
@@ -189,7 +186,7 @@ def _say_removed(
     rest = found.bytes - total
     if asked.max is not None and rest > size(asked.max):
         show.out(
-            f"{human(rest)} stay, more than --max: converted networks and those in 8 bits go only with --backbone NAME or --all"
+            f"{human(rest)} stay, more than --max: converted networks and those in 8 bits go with --backbone NAME or --all"
         )
 
 

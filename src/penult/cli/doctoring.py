@@ -34,7 +34,7 @@ def doctor(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
     elif failed:
         show.out(f"{failed} of {len(done)} checks failed")
     else:
-        show.out("nothing failed" + (f", {warned} warnings" if warned > 1 else ", 1 warning" if warned else ""))
+        show.out("nothing failed" + (f", {warned} to look at (warn)" if warned else ""))
     return FAILED if failed else 0
 
 

@@ -314,7 +314,7 @@ def _doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         commands,
         "doctor",
         "check this installation, or run folders, and say what to do",
-        "One line for each check: ok, note (good to know), warn, or FAIL, and what to do. Exit code 0 when nothing fails, else 1.\n"
+        "One line for each check: ok, note (good to know), warn, or FAIL, and what to do. Exit code 1 where anything fails.\n"
         "With RUN: every file of a run folder against the sha256 in its metrics.json, and its model's own samples.",
     )
     add_arguments(p)
@@ -327,8 +327,8 @@ def _cache(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         commands,
         "cache",
         "show what the feature cache holds, check it, make it smaller",
-        "Nothing in it is unique: what is removed, also beside a running command, is computed (or converted) again. --older and\n"
-        "--max leave converted networks and networks in 8 bits alone, which may need the network to be had again.\n"
+        "Nothing in it is unique: what is removed, also beside a running command, is computed (or converted) again.\n"
+        "--older and --max leave converted networks and those in 8 bits alone, which may need the network to be had again.\n"
         "Exit code 1 with --verify where anything was damaged.",
     )
     add_arguments(p)
