@@ -1,4 +1,4 @@
-"""`penult doctor`: a whole installation passes, each thing that is broken is named with its cure, nothing ends in a traceback."""
+"""`penult doctor`: a whole installation passes, what is broken is named with its cure, nothing ends in a traceback."""
 
 from __future__ import annotations
 
