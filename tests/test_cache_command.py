@@ -25,7 +25,7 @@ from penult.errors import InputError, UnknownName
 from penult.quantise.kept import Kept
 from penult.similar.index import Index, open_index
 from penult.store import pruning
-from penult.store.disk import here
+from penult.store.disk import Disk, here
 from penult.store.shards import read_shard, rows_by_size, width_of, write_shard
 from penult.zoo import shelf
 
@@ -308,7 +308,7 @@ def test_all_of_one_network_goes(cache: Path, capsys: pytest.CaptureFixture[str]
     assert ask(capsys, "--cache", cache, "--prune", "--backbone", "net")[0] == 0
     assert names(cache) == kept
     assert ask(capsys, "--cache", cache, "--prune", "--backbone", "res*")[0] == 0
-    assert not (cache / "backbones").exists()
+    assert list((cache / "backbones").iterdir()) == []
     with pytest.raises(UnknownName, match=r"unknown backbone in the cache 'nett'"):
         pruning.plan(store.look(cache), backbones=["nett"])
 
@@ -390,3 +390,18 @@ def test_sizes_are_read_and_said() -> None:
     assert [human(n) for n in (0, 999, 1500, 28.0e6, 999.9e9, 5e15)] == [
         "0 bytes", "999 bytes", "1.5 kB", "28.0 MB", "1000 GB", "5000 TB",
     ]  # fmt: skip
+
+
+def test_a_folder_that_is_pruned_between_two_acts_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, pruned = Disk.create, []
+
+    def create(self: Disk, path: Path) -> int:
+        if not pruned:
+            pruned.append(path.parent)
+            path.parent.rmdir()
+        return real(self, path)
+
+    monkeypatch.setattr(Disk, "create", create)
+    cache = fill(tmp_path)
+    assert pruned == [cache.folder]
+    assert cache.read(rows(10, 3)[0])[1].all()

@@ -162,11 +162,17 @@ class Cache:
         """Make the folder and lay the facts beside the shards, for people; their date is that of the last use."""
         path = self.folder / "key.json"
         if path.is_file():
-            with contextlib.suppress(OSError):  # when it was used last, for `prune`; another user's folder, perhaps
+            with contextlib.suppress(OSError):  # another user's folder, perhaps
                 os.utime(path)
-        else:
-            make_folder(self.folder, CURE)
-            write_json(path, self.facts, cure=CURE)
+            return
+        for attempt in (1, 2):  # the folder may be pruned under us
+            try:
+                make_folder(self.folder, CURE)
+                write_json(path, self.facts, cure=CURE)
+                break
+            except OutputError as error:
+                if attempt == 2 or not isinstance(error.__cause__, FileNotFoundError):
+                    raise
 
 
 def folder_of(facts: Mapping[str, str]) -> str:

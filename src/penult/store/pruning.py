@@ -97,8 +97,8 @@ def carry_out(removals: Iterable[Removal], root: Path) -> tuple[int, list[Path]]
                 folders.add(path.parent)
             elif path.exists():
                 kept.append(path)
-    for folder in sorted({f for one in folders for f in (one, one.parent)}, key=lambda f: -len(f.parts)):
-        if folder != root and root in folder.parents:
+    for folder in folders:
+        if folder.parent.parent == root:  # of an entry; those of the parts stay, others may be about to write there
             with contextlib.suppress(OSError):  # it is not empty
                 folder.rmdir()
     return free, kept
