@@ -517,7 +517,7 @@ def test_what_is_wrong_with_a_run_is_named(run: Path, capsys: pytest.CaptureFixt
     (run / "oof.csv").write_text("changed")
     (run / "map.csv").unlink()
     (run / "notes.txt").write_text("mine")
-    (run / ".tmp-0-1-2").write_text("")
+    (run / ".tmp-00000000-1-2").write_text("")
     capsys.readouterr()
     assert main(["doctor", str(run), "--json"]) == 1
     about = json.loads(capsys.readouterr().out)

@@ -173,12 +173,12 @@ def test_what_became_of_every_file_of_a_run(run: Path) -> None:
     change(run / "oof.csv")
     (run / "map.csv").unlink()
     (run / "notes.txt").write_text("mine")
-    (run / ".tmp-0-1-2").write_text("")
+    (run / ".tmp-00000000-1-2").write_text("")
     found = ownfiles.compare(run)
     assert found.status == "done"
     assert "oof.csv" in found.changed
     assert found.missing == ("map.csv",)
     assert found.extra == ("notes.txt",)
-    assert found.leftovers == (".tmp-0-1-2",)
+    assert found.leftovers == (".tmp-00000000-1-2",)
     assert "model.penult" in found.same
     assert ownfiles.compare(run.parent).status is None

@@ -15,7 +15,6 @@ from penult import store
 from penult.doctor.check import FAIL, NOTE, OK, WARN, Check
 from penult.errors import InputError, OutputError
 from penult.store.disk import here
-from penult.store.files import PREFIX
 
 LITTLE = 2 * 10**9  # bytes
 CURE = "choose another cache folder with --cache DIR, or for good with the variable PENULT_CACHE"
@@ -43,7 +42,7 @@ def cache(folder: Path) -> Check:
 def writing(folder: Path) -> Check:
     """Return whether the cache folder can be written: a file is written, synced, renamed, read and removed."""
     made = [part for part in (folder, *folder.parents) if not part.exists()]  # the innermost first
-    path = folder / f"{PREFIX}{here()}-{os.getpid()}-doctor"  # if we are killed here, it is swept as any leftover
+    path = folder / f".tmp-{here()}-{os.getpid()}-d0c"  # if we are killed here, it is swept as any leftover
     text = "a test by penult doctor\n" * 100
     try:
         store.write_text(path, text, cure=CURE)

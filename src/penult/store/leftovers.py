@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from pathlib import Path
 
 from penult.store.disk import here
 from penult.store.files import PREFIX, remove
 
+_OURS = re.compile(r"\.tmp-([0-9a-f]{8})-([0-9]+)-[0-9a-f]+")  # machine, process and a random number
 _DAY = 86_400.0
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a file of this name is one that is, or was, being written."""
+    return _OURS.fullmatch(name) is not None
 
 
 def sweep(folder: Path | str) -> int:

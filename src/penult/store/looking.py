@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from penult.errors import InputError
-from penult.store.files import PREFIX
-from penult.store.leftovers import stale
+from penult.store.leftovers import is_temporary, stale
 from penult.store.refusals import shown
 from penult.store.shards import rows_by_size
 
 _HEX = r"[0-9a-f]{32}"
-_OURS = re.compile(re.escape(PREFIX) + r"[0-9a-f]{8}-[0-9]+-[0-9a-z]+")  # a temporary file
 # Of each part: what its folders are called (None: its files lie in it), its files, which of them is written last.
 LAYOUT: dict[str, tuple[str | None, str, str | None]] = {
     "features": (_HEX, r"key\.json|shard-[0-9a-f]{16}\.npz", None),
@@ -101,7 +99,7 @@ def look(folder: Path) -> Look:
             f"the cache folder {shown(folder)} cannot be listed: {error.strerror}; choose another with --cache DIR."
         ) from error
     entries: list[Entry] = []
-    folders, strange = [folder], [top for top in tops if top.name not in LAYOUT and not top.name.startswith(PREFIX)]
+    folders, strange = [folder], [top for top in tops if top.name not in LAYOUT and not is_temporary(top.name)]
     for part in (part for part in LAYOUT if (folder / part).is_dir()):
         folders.append(folder / part)
         for inner in _listed(folder / part):
@@ -109,16 +107,16 @@ def look(folder: Path) -> Look:
                 entries.append(found)
                 folders += [inner] if LAYOUT[part][0] else []
                 strange += _strange(found)
-            elif not inner.name.startswith(PREFIX):
+            elif not is_temporary(inner.name):
                 strange.append(inner)
     if not entries and strange:
         raise InputError(
             f"{shown(folder)} holds nothing that penult keeps in a cache, and other things ({shown(strange[0].name)}); "
             "nothing was touched. Give the cache folder with --cache DIR."
         )
-    left = [path for one in folders for path in stale(one) if _OURS.fullmatch(path.name)]
-    temporary = [path for one in folders for path in _listed(one) if _OURS.fullmatch(path.name) and path not in left]
-    return Look(folder, tuple(entries), tuple(left), tuple(temporary), tuple(strange))
+    left = tuple(path for one in folders for path in stale(one) if is_temporary(path.name))
+    temporary = [path for one in folders for path in _listed(one) if is_temporary(path.name) and path not in left]
+    return Look(folder, tuple(entries), left, tuple(temporary), tuple(strange))
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -178,7 +176,7 @@ def _strange(entry: Entry) -> list[Path]:
     """Return what lies in an entry's folder and is not penult's."""
     if entry.path in entry.files:
         return []
-    return [p for p in _listed(entry.path) if p not in entry.files and not p.name.startswith(PREFIX) and os.path.lexists(p)]
+    return [p for p in _listed(entry.path) if p not in entry.files and not is_temporary(p.name) and os.path.lexists(p)]
 
 
 def _time(path: Path) -> float:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from penult.errors import DamagedFile
-from penult.store.files import PREFIX
+from penult.store.leftovers import is_temporary
 from penult.store.refusals import shown
 
 METRICS = "metrics.json"
@@ -93,7 +93,7 @@ def compare(folder: Path) -> Compared:
 
 
 def _left(name: str) -> bool:
-    return name.rpartition("/")[2].startswith(PREFIX)
+    return is_temporary(name.rpartition("/")[2])
 
 
 def _record(folder: Path) -> Mapping[str, Any] | None:
