@@ -356,6 +356,17 @@ def test_what_cannot_be_removed_is_told(
     assert out.count("could not be removed") == len(list(cache.folder.iterdir()))
 
 
+def test_of_many_files_some_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = fill(tmp_path).folder
+    for i in range(60):
+        (folder / f"shard-{i:016x}.npz").write_bytes(b"cut")
+    code, out, _ = ask(capsys, "--cache", tmp_path, "--verify", "--prune")
+    assert code == 1
+    assert out.count("  and 20 more (--json lists all)") == 2
+    assert out.count("gone: ") == 40
+    assert len(list(folder.glob("shard-*"))) == 2
+
+
 def test_a_broken_key_says_nothing_and_breaks_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cache = fill(tmp_path)
     for text in ("{", "[]", '{"width": "x"}', '{"width": null, "backbone": 3}'):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from penult.store import Damage, Entry, Look
     from penult.store.pruning import Removal
 
+SHOWN = 40  # lines of one kind in the terminal
 DAMAGED = 1  # the exit code where --verify found damage, whether it was removed or not
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 _WHAT = {
@@ -167,12 +168,16 @@ def _say_removed(
     if asked.verify:
         files = sum(len(entry.files) for entry in found.entries)
         show.out(f"{files:,} files with {human(found.bytes)} were read: {len(damages) or 'none'} damaged")
-        for one in damages:
-            show.out(f"  {below(one.path)}: {show.printable(one.reason)}")
-    for removal in removals if asked.prune else []:
-        name = next((e.name for e in found.entries if e.path == removal.path), "")
-        what = f"{below(removal.path)}{f' ({show.printable(name)})' if name else ''}"
-        show.out(f"  {'would go' if asked.dry_run else 'gone'}: {what}, {human(removal.bytes)}: {show.printable(removal.why)}")
+        _say_some([f"  {below(one.path)}: {show.printable(one.reason)}" for one in damages])
+    names = {entry.path: f" ({show.printable(entry.name)})" for entry in found.entries if entry.name}
+    what = "would go" if asked.dry_run else "gone"
+    if asked.prune:
+        _say_some(
+            [
+                f"  {what}: {below(one.path)}{names.get(one.path, '')}, {human(one.bytes)}: {show.printable(one.why)}"
+                for one in removals
+            ]
+        )
     total = sum(one.bytes for one in removals)
     if asked.dry_run:
         show.out(f"nothing was removed (--dry-run); without it {human(total)} would be free")
@@ -188,6 +193,15 @@ def _say_removed(
         show.out(
             f"{human(rest)} stay, more than --max: converted networks and those in 8 bits go with --backbone NAME or --all"
         )
+
+
+def _say_some(lines: list[str]) -> None:
+    from penult.cli import show
+
+    for line in lines[:SHOWN]:
+        show.out(line)
+    if len(lines) > SHOWN:
+        show.out(f"  and {len(lines) - SHOWN:,} more (--json lists all)")
 
 
 def add_arguments(p: argparse.ArgumentParser) -> None:

@@ -176,7 +176,8 @@ def _strange(entry: Entry) -> list[Path]:
     """Return what lies in an entry's folder and is not penult's."""
     if entry.path in entry.files:
         return []
-    return [p for p in _listed(entry.path) if p not in entry.files and not is_temporary(p.name) and os.path.lexists(p)]
+    ours = set(entry.files)
+    return [p for p in _listed(entry.path) if p not in ours and not is_temporary(p.name) and os.path.lexists(p)]
 
 
 def _time(path: Path) -> float:
