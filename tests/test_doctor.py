@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 import types
@@ -608,3 +609,16 @@ def test_the_command_prints_a_line_each_and_its_exit_code_says_it(
     assert main(["doctor", "--cache", "there", "--offline", "--json"]) == 0
     about = json.loads(capsys.readouterr().out)
     assert (about["failed"], about["warned"], about["checks"][1]["cure"]) == (0, 1, "do")
+
+
+def test_a_broken_numpy_is_told_by_the_command_that_is_there_for_it(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise ImportError('libopenblas.so: cannot open shared object file')")
+    path = os.pathsep.join([str(tmp_path), str(Path(doctor.__file__).parents[2])])
+    words = [sys.executable, "-m", "penult", "doctor", "--offline"]
+    done = subprocess.run(words, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "numpy cannot be imported (ImportError: libopenblas.so" in done.stdout
+    assert "the other checks need a library that cannot be imported" in done.stdout
+    words = [*words[:-1], str(tmp_path)]
+    done = subprocess.run(words, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from penult.cli.parser import build
 from penult.errors import PenultError
@@ -20,10 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         complete(parser)
     asked = parser.parse_args(argv)
-    from penult.cli import commands
-
     try:
-        code: int | None = getattr(commands, asked.command)(parser, asked)
+        code: int | None = _command(asked.command)(parser, asked)
         sys.stdout.flush()
     except PenultError as error:
         text = str(error).encode("utf-8", "backslashreplace").decode()
@@ -39,3 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code or 0
+
+
+def _command(name: str) -> Any:
+    """Return the function of a command; that of `doctor` loads nothing that a broken library could break."""
+    if name == "doctor":
+        from penult.cli import doctoring
+
+        return doctoring.doctor
+    from penult.cli import commands
+
+    return getattr(commands, name)

@@ -295,10 +295,3 @@ def cache(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
     from penult.cli import caching
 
     return caching.cache(parser, asked)
-
-
-def doctor(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
-    """`penult doctor`."""
-    from penult.cli import doctoring
-
-    return doctoring.doctor(parser, asked)

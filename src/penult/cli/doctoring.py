@@ -6,6 +6,7 @@ Its words are read by `penult --help`: nothing heavy is imported before the comm
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -13,10 +14,9 @@ FAILED = 1  # the exit code where anything fails
 
 
 def doctor(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
-    """`penult doctor`."""
+    """`penult doctor`; not by way of `show`, which loads what may be broken."""
     from penult import __version__
     from penult import doctor as room
-    from penult.cli import show
 
     runs = [Path(run) for run in asked.runs]
     cache = None if asked.cache is None else Path(asked.cache)
@@ -24,18 +24,24 @@ def doctor(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
     for check in room.examine_runs(runs) if runs else room.examine(cache, asked.offline):
         done.append(check)
         if not asked.json:
-            cure = f"; {check.cure}" if check.cure else ""
-            show.out(f"{check.state:<4}  {check.name:<{room.WIDEST}}  {show.printable(check.said + cure)}".rstrip())
-            sys.stdout.flush()
+            words = f"{check.said}; {check.cure}" if check.cure else check.said
+            print(f"{check.state:<4}  {check.name:<{room.WIDEST}}  {_printable(words)}", flush=True)
     failed = sum(check.state == room.FAIL for check in done)
     warned = sum(check.state == room.WARN for check in done)
     if asked.json:
-        show.as_json({"penult": __version__, "failed": failed, "warned": warned, "checks": [one.to_dict() for one in done]})
+        checks = [check.to_dict() for check in done]
+        print(json.dumps({"penult": __version__, "failed": failed, "warned": warned, "checks": checks}))
     elif failed:
-        show.out(f"{failed} of {len(done)} checks failed")
+        print(f"{failed} of {len(done)} checks failed")
     else:
-        show.out("nothing failed" + (f", {warned} to look at (warn)" if warned else ""))
+        print("nothing failed" + (f", {warned} to look at (warn)" if warned else ""))
     return FAILED if failed else 0
+
+
+def _printable(text: str) -> str:
+    """Return a text on one line that any terminal shows: what is not printable as an escape."""
+    plain = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    return plain.encode(sys.stdout.encoding or "utf-8", "backslashreplace").decode(sys.stdout.encoding or "utf-8")
 
 
 def add_arguments(p: argparse.ArgumentParser) -> None:

@@ -1,7 +1,8 @@
 """Check an installation, or run folders, and say what to do: each check is a small function that gives a `Check`.
 
 In: the cache folder, or run folders. Out: `Check`s, one after another, as each is done. It must not know how they are shown,
-and it changes nothing: what it writes to try a disk it removes.
+and it changes nothing: what it writes to try a disk it removes. Nothing is imported here that a broken library could break:
+what needs numpy is loaded when its turn comes.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from penult import store
-from penult.doctor import computing, hub, libraries, pictures, places, runs
+from penult.doctor import hub, libraries
 from penult.doctor.check import FAIL, NOTE, OK, WARN, Check, guarded
 
 __all__ = ["FAIL", "NOTE", "OK", "WARN", "WIDEST", "Check", "examine", "examine_runs"]
@@ -22,12 +22,49 @@ Look = Callable[[], Check | list[Check]]
 
 def examine(cache: Path | None = None, offline: bool = False) -> Iterator[Check]:
     """Yield every check of this installation; `cache` None is the user's folder, `offline` asks no hub."""
-    folder = store.default_cache() if cache is None else cache
-    checks: list[tuple[str, Look]] = [
+    for name, look in _light():
+        yield from guarded(name, look)
+    try:
+        heavy = _heavy(cache)
+    except Exception as error:  # a library that is broken raises what it likes
+        yield _stopped(error)
+        heavy = []
+    for name, look in heavy:
+        yield from guarded(name, look)
+    yield from guarded("extras", libraries.extras)
+    yield from guarded("torchvision", libraries.torchvision)
+    yield from guarded("hub", partial(hub.reachable, offline))
+
+
+def examine_runs(folders: Sequence[Path]) -> Iterator[Check]:
+    """Yield the checks of run folders."""
+    try:
+        from penult.doctor import runs
+    except Exception as error:
+        yield _stopped(error)
+        return
+    for folder in folders:
+        status = list(guarded("files", partial(runs.files, folder)))
+        yield from status
+        if not any(check.name == "run" for check in status):  # else there is nothing that belongs together
+            yield from guarded("model", partial(runs.model, folder))
+
+
+def _light() -> list[tuple[str, Look]]:
+    return [
         ("python", libraries.python),
         ("penult", libraries.ours),
         ("libraries", libraries.libraries),
         ("imports", libraries.imports),
+    ]
+
+
+def _heavy(cache: Path | None) -> list[tuple[str, Look]]:
+    from penult import store
+    from penult.doctor import computing, pictures, places
+
+    folder = store.default_cache() if cache is None else cache
+    return [
         ("weights", computing.weights),
         ("processor", computing.processor),
         ("memory", pictures.room),
@@ -40,18 +77,10 @@ def examine(cache: Path | None = None, offline: bool = False) -> Iterator[Check]
         ("cache", partial(places.cache, folder)),
         ("cache write", partial(places.writing, folder)),
         ("disk", partial(places.disks, folder)),
-        ("extras", libraries.extras),
-        ("torchvision", libraries.torchvision),
-        ("hub", partial(hub.reachable, offline)),
     ]
-    for name, look in checks:
-        yield from guarded(name, look)
 
 
-def examine_runs(folders: Sequence[Path]) -> Iterator[Check]:
-    """Yield the checks of run folders."""
-    for folder in folders:
-        status = list(guarded("files", partial(runs.files, folder)))
-        yield from status
-        if not any(check.name == "run" for check in status):  # else there is nothing that belongs together
-            yield from guarded("model", partial(runs.model, folder))
+def _stopped(error: Exception) -> Check:
+    words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    cure = "run penult doctor again when it can be imported: pip install --force-reinstall NAME"
+    return Check("penult", FAIL, f"the other checks need a library that cannot be imported ({words})", cure)
