@@ -285,6 +285,15 @@ def test_extras_are_there_in_part_or_not_at_all(monkeypatch: Monkey) -> None:
     assert "pip install 'penult[timm]'" in libraries.extras()[0].cure
 
 
+def test_a_library_of_several_extras_is_no_part_of_one_that_nobody_wanted(monkeypatch: Monkey) -> None:
+    lines = [f'{name}; extra == "{extra}"' for extra in ("timm", "keras") for name in (extra, "torch")]
+    found = []
+    for versions in ({"torch": "2"}, {"torch": "2", "keras": "3"}, {"timm": "1"}):
+        Recorded(lines, versions, ("timm", "keras")).put(monkeypatch)
+        found.append([check.state for check in libraries.extras()])
+    assert found == [[NOTE, NOTE], [NOTE, OK], [WARN, NOTE]]
+
+
 def test_a_python_or_a_penult_that_does_not_fit_is_told(monkeypatch: Monkey) -> None:
     Recorded([], {"python": ">=3.99", "penult": "0.0.1"}).put(monkeypatch)
     assert libraries.python().state == FAIL

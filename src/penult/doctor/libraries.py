@@ -124,9 +124,24 @@ def _extra(name: str) -> Check:
     line = f"pip install 'penult[{name}]'"
     if not wrong:
         return Check(name, OK, f"{what}{', '.join(have)}")
-    if not have:
+    if not any(_there(lead) for lead in _leads(name)):
         return Check(name, NOTE, f"{what}not installed", f"only if you want it: {line}")
     return Check(name, WARN, f"{what}only a part is as it should be ({'; '.join(wrong.values())})", line)
+
+
+def _leads(extra: str) -> set[str]:
+    """Return the libraries that make the extra: the one of its name, else those that no other extra has."""
+    mine = {name for _, name, _ in _requirements(extra)}
+    others = {name for other in _extras() if other != extra for _, name, _ in _requirements(other)}
+    return {extra} if extra in mine else mine - others or mine
+
+
+def _there(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _held(extra: str) -> tuple[list[str], dict[str, str]]:
