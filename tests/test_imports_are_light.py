@@ -22,8 +22,9 @@ def test_import_penult_loads_nothing_heavy() -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "from penult.cli import main\ntry:\n    main(['train', '--help'])\nexcept SystemExit:\n    pass"
-    assert loaded(code) == set()
+    for command in ("train", "doctor", "cache"):
+        code = f"from penult.cli import main\ntry:\n    main(['{command}', '--help'])\nexcept SystemExit:\n    pass"
+        assert loaded(code) == set(), command
 
 
 def test_prediction_loads_neither_scikit_learn_nor_torch(photos: Callable[..., Path], tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ def load(path: str | Path) -> Bundle:
     path = Path(path)
     if path.is_dir() and (path / "model.penult").is_file():
         path = path / "model.penult"
+    store.ownfiles.check(path)
     try:
         with path.open("rb") as file:
             members = _members(path, file)

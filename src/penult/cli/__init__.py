@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from penult.cli.parser import build
 from penult.errors import OutputError, PenultError
@@ -27,11 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         complete(parser)
     asked = parser.parse_args(argv)
-    from penult.cli import commands
-
     try:
         with _terminable():
-            getattr(commands, asked.command)(parser, asked)
+            code: int | None = _command(asked.command)(parser, asked)
             sys.stdout.flush()
     except PenultError as error:
         text = str(error).encode("utf-8", "backslashreplace").decode()
@@ -56,7 +55,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:  # the system refuses something that no room expects, such as to print on a full disk
         _refused(error)
         return OutputError.exit_code
-    return 0
+    return code or 0
+
+
+def _command(name: str) -> Any:
+    """Return the function of a command; that of `doctor` loads nothing that a broken library could break."""
+    if name == "doctor":
+        from penult.cli import doctoring
+
+        return doctoring.doctor
+    from penult.cli import commands
+
+    return getattr(commands, name)
 
 
 @contextmanager

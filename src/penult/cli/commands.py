@@ -300,3 +300,10 @@ def audit(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     from penult.cli import auditing
 
     auditing.audit(parser, asked)
+
+
+def cache(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
+    """`penult cache`."""
+    from penult.cli import caching
+
+    return caching.cache(parser, asked)

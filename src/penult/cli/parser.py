@@ -42,6 +42,8 @@ def build() -> argparse.ArgumentParser:
     _backbones(commands)
     _similar(commands)
     _demo(commands)
+    _doctor(commands)
+    _cache(commands)
     return parser
 
 
@@ -324,3 +326,30 @@ def _demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     p.add_argument("folder", nargs="?", metavar="FOLDER", help="your own labelled images, instead of the solar cells")
     _learning(p)
+
+
+def _doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from penult.cli.doctoring import add_arguments
+
+    p = _command(
+        commands,
+        "doctor",
+        "check this installation, or run folders, and say what to do",
+        "One line for each check: ok, note (good to know), warn, or FAIL, and what to do. Exit code 1 where anything fails.\n"
+        "With RUN: every file of a run folder against the sha256 in its metrics.json, and its model's own samples.",
+    )
+    add_arguments(p)
+
+
+def _cache(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from penult.cli.caching import add_arguments
+
+    p = _command(
+        commands,
+        "cache",
+        "show what the feature cache holds, check it, make it smaller",
+        "Nothing in it is unique: what is removed, also beside a running command, is computed (or converted) again.\n"
+        "--older and --max leave converted networks and those in 8 bits alone, which may need the network to be had again.\n"
+        "Exit code 1 with --verify where anything was damaged.",
+    )
+    add_arguments(p)

@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult import store
 from penult.audit import COLUMNS, Finding
 from penult.errors import DamagedFile, InputError
 
 METRICS = "metrics.json"
+TABLES = ("map.csv", "oof.csv", "skipped.csv", "findings.csv", "history.csv", "predictions.csv")  # that are read
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +66,8 @@ def read(folder: Path, metrics: Mapping[str, Any] | None = None) -> Results:
     """Read a run; `metrics` are given while the run is not finished. Raises InputError, DamagedFile."""
     found = _metrics(folder) if metrics is None else metrics
     classes = tuple(found["classes"])
+    if metrics is None:
+        store.ownfiles.check_all(folder, TABLES)
     try:
         rows = _rows(folder, classes)
         skipped = tuple(table(folder / "skipped.csv"))

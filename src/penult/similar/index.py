@@ -10,9 +10,11 @@ directions come from a sample (Halko, Martinsson & Tropp 2011); they decide how 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -77,11 +79,14 @@ def _opened(folder: Path, about: dict[str, Any]) -> Index | None:
     n, width = about["shape"]
     q = min(DIRECTIONS, width)
     try:
-        if json.loads((folder / "index.json").read_text(encoding="utf-8")) != about:
+        record = folder / "index.json"
+        if {k: v for k, v in json.loads(record.read_text(encoding="utf-8")).items() if k != "sha256"} != about:
             return None
+        with suppress(OSError):  # when it was used last, for `store.pruning`
+            os.utime(record)
         names = ("rows", "coarse", "rest", "basis")
         arrays = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names]
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return None
     if [a.shape for a in arrays] != [(n, width), (n, q), (n,), (width, q)]:
         return None
@@ -94,13 +99,21 @@ def _made(folder: Path, about: dict[str, Any], files: RowFiles, parts: tuple[int
     basis = _directions(files, parts)  # (d, q)
     store.make_folder(folder, CURE)
     store.sweep(folder)
+    sums: dict[str, Any] = {}
     with ExitStack() as stack:
 
         def begin(name: str, kind: str, *shape: int) -> Callable[[NDArray[Any]], object]:
             file: IO[bytes] = stack.enter_context(store.whole(folder / f"{name}.npy", cure=CURE))
-            head = {"descr": kind, "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, head)
-            return lambda part: file.write(np.ascontiguousarray(part, kind).data)
+            sums[name] = hashlib.sha256()
+
+            def put(data: Any) -> None:
+                sums[name].update(data)
+                file.write(data)
+
+            head = io.BytesIO()
+            np.lib.format.write_array_header_1_0(head, {"descr": kind, "fortran_order": False, "shape": shape})
+            put(head.getvalue())
+            return lambda part: put(np.ascontiguousarray(part, kind).data)
 
         rows, coarse = begin("rows", "<f2", n, width), begin("coarse", "<f4", n, basis.shape[1])
         rest, whole = begin("rest", "<f4", n), begin("basis", "<f4", *basis.shape)
@@ -114,7 +127,8 @@ def _made(folder: Path, about: dict[str, Any], files: RowFiles, parts: tuple[int
             rest(np.sqrt(np.maximum(1 - np.einsum("bq,bq->b", P, P, dtype=np.float64), 0)) + 1e-6)
             done += len(block)
             say("index", done, n)
-    store.write_json(folder / "index.json", about)
+    # The sums are for `penult cache --verify`: to compare them at every start would read all of it.
+    store.write_json(folder / "index.json", {**about, "sha256": {name: one.hexdigest() for name, one in sums.items()}})
     return _opened(folder, about)
 
 

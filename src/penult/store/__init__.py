@@ -4,6 +4,7 @@ In: arrays, digests, names. Out: files, and the same arrays again, checked. The 
 It must not know images, networks or heads.
 """
 
+from penult.store import ownfiles, pruning
 from penult.store.cache import Cache, default_cache
 from penult.store.features import Features, read_features, row_digests
 from penult.store.files import drop, make_folder, whole, whole_text, write_json, write_text
@@ -13,16 +14,21 @@ from penult.store.h5rows import RowFiles
 from penult.store.h5write import H5Writer, Written, write_h5
 from penult.store.leftovers import is_empty, is_temporary, sweep
 from penult.store.locks import Claim
+from penult.store.looking import Entry, Look, look
 from penult.store.memory import MemoryCache, Rows
 from penult.store.refusals import shown
 from penult.store.slugs import slug, slugs
+from penult.store.verifying import Damage, verify
 
 __all__ = [
     "Cache",
     "Claim",
+    "Damage",
+    "Entry",
     "FeatureFile",
     "Features",
     "H5Writer",
+    "Look",
     "MemoryCache",
     "RowBlocks",
     "RowFiles",
@@ -32,7 +38,10 @@ __all__ = [
     "drop",
     "is_empty",
     "is_temporary",
+    "look",
     "make_folder",
+    "ownfiles",
+    "pruning",
     "read_features",
     "read_h5",
     "row_digests",
@@ -40,6 +49,7 @@ __all__ = [
     "slug",
     "slugs",
     "sweep",
+    "verify",
     "whole",
     "whole_text",
     "write_h5",

@@ -7,6 +7,7 @@ On disk: `<cache>/features/<key>/`, whole shards only; many processes and machin
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -66,7 +67,7 @@ class Cache:
         root = default_cache() if folder is None else Path(folder)
         self.facts = {**facts, "format": str(_FORMAT)}
         self.width = int(facts["width"])
-        self.folder = root / "features" / _folder(self.facts)
+        self.folder = root / "features" / folder_of(self.facts)
         self.rows_per_shard = rows_per_shard or min(max(_SHARD_BYTES // (4 * self.width + 32), 64), 8192)
         self._waiting: list[tuple[Digests, Vectors]] = []
         self._since = 0.0
@@ -160,13 +161,16 @@ class Cache:
             log.warning("%s", second)
 
     def _label(self) -> None:
-        """Make the folder and lay the facts beside the shards, for people."""
+        """Make the folder and lay the facts beside the shards, for people; their date is that of the last use."""
         path = self.folder / "key.json"
-        if not path.is_file():
+        if path.is_file():
+            with contextlib.suppress(OSError):  # another user's folder, perhaps
+                os.utime(path)
+        else:
             write_json(path, self.facts, cure=CURE)
 
 
-def _folder(facts: Mapping[str, str]) -> str:
+def folder_of(facts: Mapping[str, str]) -> str:
     """Return the folder's name: 32 hex digits of the sha256 of the facts.
 
     The backbone's name is not among them: it is for people, its digest says what it is, and a file of weights may be renamed.

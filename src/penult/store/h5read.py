@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from penult.aside import start
 from penult.errors import DamagedFile, InputError
+from penult.store import ownfiles
 from penult.store.h5reader import NAMES
 from penult.store.refusals import shown
 
@@ -47,9 +48,10 @@ def read_h5(path: Path | str) -> FeatureFile:
     """Return a feature file with every row, after all checks.
 
     Raises `InputError` (not such a file, shapes that disagree, values that are not finite) and `DamagedFile`
-    (a checksum fails, the file is cut off, or it was written by a newer version).
+    (a checksum fails, the file is cut off, it is not the one that its run wrote, or a newer version wrote it).
     """
     path = Path(path)
+    ownfiles.check(path, checked_inside=True)
     child = start("-c", "from penult.store.h5reader import run; run()", str(path.absolute()))
     try:
         raw, facts = _received(path, child)

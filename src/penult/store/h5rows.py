@@ -2,7 +2,7 @@
 
 In: the files of one set of images. Out: rows (b, d), the files' columns side by side, training rows first, then test rows.
 It must not know what the rows are compared with. A process of its own reads, as for `read_h5`; HDF5's checksums are compared,
-the sha256 of the whole is not: that would read everything for a few rows.
+the sha256 of the whole is only for files that are not large (`ownfiles`): that would read everything for a few rows.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from penult.aside import Aside, Crashed
 from penult.errors import DamagedFile, InputError
+from penult.store import ownfiles
 from penult.store.h5guard import Guarded, opened
 from penult.store.h5read import text_of
 from penult.store.h5reader import NAMES, content, raw
@@ -52,6 +53,8 @@ class RowFiles:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
+        for path in self.paths:
+            ownfiles.check(path, checked_inside=True)
         self._aside = Aside(f"{__name__}:work")
         try:
             self.heads: tuple[Head, ...] = tuple(self._ask(path.absolute()) for path in paths)

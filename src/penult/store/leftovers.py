@@ -49,15 +49,23 @@ def sweep(folder: Path | str, below: int = 0) -> int:
     takes no file away from a process of this machine.
     """
     swept = 0
+    for path in stale(folder, below):
+        with contextlib.suppress(OSError):
+            disk.remove(path)
+            swept += 1
+    return swept
+
+
+def stale(folder: Path | str, below: int = 0) -> list[Path]:
+    """Return the temporary files that `sweep` would remove."""
+    found: list[Path] = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if below and entry.is_dir(follow_symlinks=False):
-                swept += sweep(entry.path, below - 1)
+                found += stale(entry.path, below - 1)
             elif _stale(entry):
-                with contextlib.suppress(OSError):
-                    disk.remove(Path(entry.path))
-                    swept += 1
-    return swept
+                found.append(Path(entry.path))
+    return found
 
 
 def _stale(entry: os.DirEntry[str]) -> bool:

@@ -29,6 +29,7 @@ Vectors = npt.NDArray[np.float32]  # (n, d)
 
 _TRIES = 5  # somebody may be deleting the folder while we write
 _MEMBERS = ("digests.npy", "vectors.npy")
+_AROUND = 22 + sum(30 + 46 + 2 * len(name) + 128 for name in _MEMBERS)  # bytes of a shard that are no rows
 # What zipfile raises for one damaged byte or another; RuntimeError includes NotImplementedError.
 _FAILURES = (zipfile.BadZipFile, ValueError, EOFError, KeyError, RuntimeError, OverflowError, struct.error)
 
@@ -65,6 +66,22 @@ def read_digests(path: Path) -> Digests:
     """
     with _opened(path) as archive:
         return _digests(_member(archive, 0))
+
+
+def rows_by_size(size: int, width: int) -> int | None:
+    """Return the rows of a shard of `size` bytes, without opening it; None where no whole shard has that size."""
+    rows, rest = divmod(size - _AROUND, 32 + 4 * width)
+    return rows if rest == 0 and rows > 0 else None
+
+
+def width_of(path: Path) -> int:
+    """Return the width of one shard's vectors. Raises as `read_digests` does."""
+    with _opened(path) as archive:
+        rows, size = len(_digests(_member(archive, 0))), archive.infolist()[1].file_size
+        width, rest = divmod(size - 128, 4 * rows)
+        if rest or width < 1:
+            raise ValueError("vectors of no whole width")
+        return width
 
 
 def read_shard(path: Path, width: int) -> tuple[Digests, Vectors]:

@@ -1,0 +1,128 @@
+"""Is a file of a run folder still the one that the run wrote? The sha256 of each is in the run's `metrics.json`.
+
+In: a path, or a run folder. Out: nothing, or `DamagedFile`; or `Compared`, what became of every file. It must not know what
+the files mean. A file that lies in no finished run, or that its `metrics.json` does not name, is another's and is let pass.
+
+A file with checksums of its own (HDF5) of more than `LARGE` bytes is not read once more for this: its chunks' checksums are
+compared by whoever reads it, and the sha256 of its arrays where all of it is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from penult.errors import DamagedFile
+from penult.store.leftovers import is_temporary
+from penult.store.refusals import shown
+
+METRICS = "metrics.json"
+LARGE = 256 << 20  # bytes, a fifth of a second
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A run folder beside its `metrics.json`: names below the folder, `/`-separated and sorted.
+
+    `status` is "done" or "running", and None where there is no `metrics.json` of a run. `unread` could not be read.
+    """
+
+    status: str | None
+    same: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    leftovers: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+def check(path: Path | str, *, checked_inside: bool = False) -> None:
+    """Raise `DamagedFile` for a file of a finished run that is not as the run wrote it; one that is gone is none.
+
+    `checked_inside`: the file has checksums of its own, so that a large one need not be read for this.
+    """
+    path = Path(path)
+    record = _record(path.parent)
+    while record is not None:
+        wanted = _sums(record).get(path.name)
+        if wanted is None or (checked_inside and _size(path) > LARGE) or _sha256(path) in {wanted, None}:
+            return
+        before, record = record, _record(path.parent)
+        if record == before:  # else the run was written anew while its file was read
+            raise DamagedFile(
+                f"{shown(path)} was changed or damaged after it was written (its sha256 differs from that in {METRICS}); run "
+                "the same `penult train` again, which computes no features anew, or copy the file out of the run folder to "
+                "use it as it is."
+            )
+
+
+def check_all(folder: Path, names: Sequence[str]) -> None:
+    """Raise `DamagedFile` where one of a finished run's files of these names was changed, or is gone."""
+    record = _record(folder)
+    for name in names:
+        check(folder / name)
+        if record is not None and name in _sums(record) and not (folder / name).is_file() and record == _record(folder):
+            raise DamagedFile(
+                f"{shown(folder / name)} is gone, and {METRICS} says that the run wrote it; put it back, or run the same "
+                "`penult train` again, which computes no features anew."
+            )
+
+
+def compare(folder: Path) -> Compared:
+    """Return what became of every file of a run; reads all of them."""
+    record = _read(folder)
+    if record is None:
+        return Compared(None)
+    sums, status = _sums(record), "done" if record.get("status") == "done" else "running"
+    found = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file() and p != folder / METRICS}
+    hashed = {name: _sha256(found[name]) for name in sums if name in found}
+    return Compared(
+        status,
+        same=tuple(name for name in sorted(hashed) if hashed[name] == sums[name]),
+        changed=tuple(name for name in sorted(hashed) if hashed[name] not in {sums[name], None}),
+        missing=tuple(sorted(set(sums) - set(found))),
+        extra=tuple(name for name in found if name not in sums and not _left(name)),
+        leftovers=tuple(name for name in found if name not in sums and _left(name)),
+        unread=tuple(name for name in sorted(hashed) if hashed[name] is None),
+    )
+
+
+def _left(name: str) -> bool:
+    return is_temporary(name.rpartition("/")[2])
+
+
+def _record(folder: Path) -> Mapping[str, Any] | None:
+    """Return the `metrics.json` of a finished run, None for any other folder."""
+    record = _read(folder)
+    return record if record is not None and record.get("status") == "done" else None
+
+
+def _read(folder: Path) -> Mapping[str, Any] | None:
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        record = json.loads((folder / METRICS).read_bytes())
+        if isinstance(record, dict) and "penult_run" in record:
+            return record
+    return None
+
+
+def _sums(record: Mapping[str, Any]) -> Mapping[str, str]:
+    files = record.get("files")
+    return files if isinstance(files, dict) else {}
+
+
+def _size(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        return path.stat().st_size
+    return 0
+
+
+def _sha256(path: Path) -> str | None:
+    """Return the sha256 of a file; None for one that cannot be read: whoever reads it says why."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None
