@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penult.errors import InputError, OutputError
-from penult.store.files import make_folder, write_json
+from penult.store.files import write_json
 from penult.store.index import Index
 from penult.store.leftovers import sweep
 from penult.store.shards import Digests, Vectors, write_shard
@@ -167,7 +167,6 @@ class Cache:
             return
         for attempt in (1, 2):  # the folder may be pruned under us
             try:
-                make_folder(self.folder, CURE)
                 write_json(path, self.facts, cure=CURE)
                 break
             except OutputError as error:
