@@ -144,6 +144,19 @@ def test_what_looks_like_a_lock_or_is_left_of_the_first_moment_of_a_run_is_in_no
     assert (tmp_path / ".lock").read_text() == "4194305"
 
 
+def test_what_killed_runs_left_anywhere_in_the_cache_goes_with_the_next_run(
+    photos: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder, cache = photos("train", warm=2, cold=2), tmp_path / "cache"
+    for place in ("features/key", "speeds", "compiled", "int8/network", "backbones/network", "similar/key"):
+        (cache / place).mkdir(parents=True)
+        (cache / place / f".tmp-{here()}-{2**22 + 1}-ab").write_bytes(b"")
+    (cache / "mine").mkdir()
+    (cache / "mine" / f".tmp-{here()}-{2**22 + 1}-ab").write_bytes(b"")
+    embedded(folder, cache)
+    assert [path.parent.name for path in cache.rglob(".tmp-*")] == ["mine"], "only the rooms of the cache are looked into"
+
+
 @pytest.mark.parametrize("days", [-1000, 1000])
 def test_a_clock_that_jumps_takes_no_file_from_a_living_writer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 CURE = "choose another cache folder with --cache DIR"
 _FORMAT = 1
 _ROOMS = ("features", "speeds", "compiled", "int8", "backbones", "similar")  # folders of the cache folder
+_swept: set[Path] = set()  # cache folders; once in a process is enough for the rooms of others
 _SHARD_BYTES = 2 << 20
 _SECONDS = 10.0  # a shard is written at least this often, so that a kill never costs more
 
@@ -72,8 +73,11 @@ class Cache:
         self._waiting: list[tuple[Digests, Vectors]] = []
         self._since = 0.0
         self._label()
-        for room in _ROOMS:
-            sweep(root / room, below=1)
+        sweep(self.folder)
+        if root not in _swept:
+            _swept.add(root)
+            for room in _ROOMS:
+                sweep(root / room, below=1)
         self._index = Index(self.folder, self.width)
 
     def known(self) -> Digests:
