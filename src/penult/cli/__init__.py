@@ -20,14 +20,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         complete(parser)
     asked = parser.parse_args(argv)
-    from penult.cli import commands
+    from penult.cli import commands, show
 
+    show.any_name()
     try:
         getattr(commands, asked.command)(parser, asked)
         sys.stdout.flush()
     except PenultError as error:
-        text = str(error).encode("utf-8", "backslashreplace").decode()
-        print(f"penult: {' '.join(text.split())}", file=sys.stderr)
+        show.note(f"penult: {' '.join(str(error).split())}")
         return 1
     except KeyboardInterrupt:
         print(

@@ -112,7 +112,7 @@ def _show_run(run: Any, as_json: bool) -> None:
         "skipped.csv",
     )  # fmt: skip
     made = [n for n in names if (run.folder / n).exists() and (n != "skipped.csv" or m["images"].get("failed"))]
-    show.out(f"written to {run.folder}: {', '.join(made)}, metrics.json")
+    show.out(f"written to {show.printable(str(run.folder))}: {', '.join(made)}, metrics.json")
     summary.show_summary(summary.summary(m, run.folder))
 
 
@@ -167,11 +167,14 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     doubts = None
     if asked.review is not None:
         place = Path(asked.csv).parent if asked.csv else Path()
-        doubts = f"{write_review(place / 'review.csv', answers, asked.review)} of them to review: {place / 'review.csv'}"
+        path = place / "review.csv"
+        doubts = f"{write_review(path, answers, asked.review)} of them to review: {show.printable(str(path))}"
     if asked.json:
         show.as_json([p.to_dict() for p in answers])
     elif asked.csv:
-        show.out(f"{len(answers)} predictions written to {asked.csv}; {len(answers.failures)} images unreadable")
+        show.out(
+            f"{len(answers)} predictions written to {show.printable(asked.csv)}; {len(answers.failures)} images unreadable"
+        )
     else:
         for p in answers:
             why = f"  (unreadable: {p.failure.reason})" if p.failure else "  (unlike the training photos)" if p.unlike else ""
@@ -229,7 +232,7 @@ def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     for b in done.backbones:
         if ".onnx" in b.name:
             show.out(f"note: {show.printable(b.name)}: {show.printable(b.source)}")
-    show.out(f"written: {', '.join(str(p) for p in paths)}")
+    show.out(f"written: {', '.join(show.printable(str(p)) for p in paths)}")
 
 
 def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:

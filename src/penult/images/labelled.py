@@ -47,7 +47,7 @@ def scan_labelled(source: str | os.PathLike[str], groups: str | None = None, cla
         root, images = path, _in_folder(path, tally, classes)
     elif is_table(path):
         table = Table(path)
-        root, images = table.root, table.images(tally, LABEL, groups)
+        root, images = table.root, table.images(tally, LABEL, groups, set(classes))
     else:
         wrong = "does not exist" if place == "nothing" else "is neither a folder nor a CSV"
         raise InputError(f"'{show(path)}' {wrong}; give a folder of class folders, or a CSV with file,label")

@@ -177,7 +177,7 @@ def _listed(path: str, n: int) -> tuple[str, ...]:
         text = Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise InputError(f"the list of names {path} cannot be read ({error.strerror}).") from error
-    names = [line for line in text.splitlines() if line]
+    names = [line for line in text.split("\n") if line]  # splitlines() would part names at odd signs
     if len(names) != n:
         raise InputError(f"{path} lists {len(names)} names, the feature files have {n} training rows; they must match.")
     return tuple(names)

@@ -110,9 +110,11 @@ class Sheet:
 
 
 def _wanted(path: str, header: tuple[str, ...], body: list[list[str]], classes: Sequence[str]) -> tuple[str, tuple[int, ...]]:
-    lower = {c.lower(): i for i, c in enumerate(classes)}
+    exact, lower = ({key(c): i for i, c in enumerate(classes)} for key in (str, str.lower))
     columns = [h.strip().lower() for h in header[1:]]
     if len(columns) > 1:
+        if set(header[1:]) == set(exact):  # classes may differ in capitals alone
+            return "columns", tuple(exact[h] for h in header[1:])
         if sorted(columns) != sorted(lower):
             strange = sorted(set(columns) ^ set(lower))
             raise InputError(
@@ -121,7 +123,7 @@ def _wanted(path: str, header: tuple[str, ...], body: list[list[str]], classes: 
             )
         return "columns", tuple(lower[c] for c in columns)
     values = {r[1].strip() for r in body}
-    if values <= set(classes):
+    if values <= set(classes) or {r[1] for r in body} <= set(classes):
         return "label", ()
     if len(classes) == 2 and all(_is_number(v) for v in values):
         return "probability", ()
