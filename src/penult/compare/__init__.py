@@ -31,7 +31,8 @@ def compare(source: str, options: Options | None = None, say: Say = quiet) -> Co
     options = options or Options()
     budget = Budget(options.budget)
     heads.check(options.head)
-    sample = draw(images.scan_labelled(source, groups=options.groups), options.sample, options.seed)
+    photos = images.scan_labelled(source, groups=options.groups).in_order()
+    sample = draw(photos, options.sample, options.seed)
     folder = files.claim(options.out)
     found, left_out = candidates.gather(options, budget, say)
     with Bench(options.head, options.seed, len(sample), budget, say) as bench:
