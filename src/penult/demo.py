@@ -64,7 +64,9 @@ def own_folder(folder: str, options: Options, say: Say) -> Job:
     left, right = _subset(every, ~held), _subset(every, held)
     short = [c for c, n in left.counts.items() if n < 2]
     if short:
-        raise InputError(f"too few images to hold a quarter out: {', '.join(short)}; every class needs three or more.")
+        raise InputError(
+            f"too few images to hold a quarter out: {', '.join(short)}; add images: every class needs three or more."
+        )
     run = train_sets(left, right, options, say)
     about = f"{len(every)} images in {folder}, {len(right)} of them held out."
     return Job(about, run, (), {})

@@ -123,7 +123,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         features = _readable(done, X)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise InputError(f"there is only one class, {self.classes_[0]!r}; a classifier needs two or more.")
+            raise InputError(
+                f"there is only one class, {self.classes_[0]!r}; add images of another: a classifier needs two or more."
+            )
         own = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
         rows = np.lexsort((*([] if own is None else [own]), codes, *done.digests.T[::-1]))  # (n,)
         features, codes, own = features[rows], codes[rows], None if own is None else own[rows]

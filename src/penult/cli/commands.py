@@ -57,7 +57,9 @@ def _clip(text: str | None) -> Any:
     except ValueError:
         value = -1.0
     if not 0 <= value < 0.5:
-        raise InputError(f"--clip {text!r} is not `auto` or a probability from 0 to below 0.5; the seed's is 0.005.")
+        raise InputError(
+            f"--clip {text!r} is not `auto` or a probability from 0 to below 0.5; give one, such as the seed's 0.005."
+        )
     return value
 
 

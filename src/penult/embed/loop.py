@@ -140,7 +140,9 @@ def embed(
         digests, ok, failures, embedded = _travel(prepared, lanes, len(sources), progress)
         record(meter.rates(), settings)
     if int(ok.sum()) + len(failures) != len(sources):
-        raise PenultError(f"{len(sources)} images came in, {int(ok.sum())} + {len(failures)} went out: a bug in penult.")
+        raise PenultError(
+            f"{len(sources)} images came in, {int(ok.sum())} + {len(failures)} went out: a bug in penult; report it, please."
+        )
     seconds = time.perf_counter() - began
     return Embedding(
         digests,

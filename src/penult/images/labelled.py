@@ -122,7 +122,8 @@ def _refuse_unknown(source: str, labels: Sequence[str], classes: Sequence[str]) 
     strange = [label for label in labels if label not in set(classes)]
     if strange:
         raise InputError(
-            f"'{show(source)}' has labels that the model does not know: {listing(strange)}; it knows {listing(classes)}"
+            f"'{show(source)}' has labels that the model does not know: {listing(strange)}; "
+            f"rename them, or take them away: it knows {listing(classes)}"
         )
 
 

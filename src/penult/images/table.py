@@ -147,5 +147,5 @@ def _read(path: str) -> list[tuple[int, list[str]]]:
             f"line {reader.line_num} of '{show(path)}' is not CSV ({error}); look for a quotation mark without its pair"
         ) from error
     if not rows:
-        raise InputError(f"'{show(path)}' is empty; its first line must name the columns, such as file,label")
+        raise InputError(f"'{show(path)}' is empty; write the names of the columns into its first line, such as file,label")
     return rows

@@ -57,7 +57,7 @@ def prepare_all(
     Bad pictures are `Prepared` with a failure; raises InputError only for arguments that cannot be right.
     """
     if not recipes:
-        raise InputError("prepare_all got no recipe; it needs at least one.")
+        raise InputError("prepare_all got no recipe; give at least one.")
     for source in sources:
         if not isinstance(source, PATH):
             check_picture(source)
@@ -83,7 +83,7 @@ def _flat(rows: NDArray[np.uint8] | None) -> memoryview:
     if rows is None:
         return memoryview(b"")
     if rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != 32:
-        raise InputError(f"known digests are a uint8 array (m, 32); this one is {rows.dtype} {rows.shape}.")
+        raise InputError(f"known digests cannot be an array {rows.dtype} {rows.shape}; give uint8 (m, 32).")
     return memoryview(np.ascontiguousarray(rows).reshape(-1).data)
 
 

@@ -44,14 +44,14 @@ class Sheet:
             raise InputError(f"the sample submission {path} cannot be read ({error.strerror}); give its path.") from error
         if len(rows) < 2 or len(rows[0]) < 2 or any(len(r) != len(rows[0]) for r in rows):
             raise InputError(
-                f"the sample submission {path} needs a header and rows of at least two columns, all equally long."
+                f"the sample submission {path} has no rows of two columns or more, all equally long; give Kaggle's own file."
             )
         header, body = tuple(rows[0]), rows[1:]
         kind, order = _wanted(str(path), header, body, classes)
         ids = tuple(r[0] for r in body)
         twice = sorted({i for i in ids if ids.count(i) > 1})[:_SHOWN] if len(set(ids)) < len(ids) else []
         if twice:
-            raise InputError(f"the sample submission {path} has ids more than once: {', '.join(twice)}.")
+            raise InputError(f"the sample submission {path} has ids more than once: {', '.join(twice)}; give each one row.")
         return cls(str(path), header, ids, kind, order)
 
     def rows_of(self, names: Sequence[str]) -> list[int]:
@@ -119,7 +119,7 @@ def _wanted(path: str, header: tuple[str, ...], body: list[list[str]], classes: 
             strange = sorted(set(columns) ^ set(lower))
             raise InputError(
                 f"the columns of the sample submission {path} are not the classes of the training images; "
-                f"only on one side: {', '.join(strange[:_SHOWN])}."
+                f"only on one side: {', '.join(strange[:_SHOWN])}. Give the sample that belongs to these photos."
             )
         return "columns", tuple(lower[c] for c in columns)
     values = {r[1].strip() for r in body}
@@ -129,7 +129,7 @@ def _wanted(path: str, header: tuple[str, ...], body: list[list[str]], classes: 
         return "probability", ()
     raise InputError(
         f"the sample submission {path} has one value column, {header[1]!r}, whose values are neither class names nor (with "
-        f"two classes) numbers: {', '.join(sorted(values)[:3])}; the classes are {', '.join(classes[:_SHOWN])}."
+        f"two classes) numbers: {', '.join(sorted(values)[:3])}; write classes into it: {', '.join(classes[:_SHOWN])}."
     )
 
 
