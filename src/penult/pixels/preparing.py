@@ -83,7 +83,7 @@ def _flat(rows: NDArray[np.uint8] | None) -> memoryview:
     if rows is None:
         return memoryview(b"")
     if rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != 32:
-        raise InputError(f"known digests cannot be an array {rows.dtype} {rows.shape}; give uint8 (m, 32).")
+        raise InputError(f"known digests are a uint8 array (m, 32); this one is {rows.dtype} {rows.shape}: convert it.")
     return memoryview(np.ascontiguousarray(rows).reshape(-1).data)
 
 

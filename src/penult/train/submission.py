@@ -44,7 +44,7 @@ class Sheet:
             raise InputError(f"the sample submission {path} cannot be read ({error.strerror}); give its path.") from error
         if len(rows) < 2 or len(rows[0]) < 2 or any(len(r) != len(rows[0]) for r in rows):
             raise InputError(
-                f"the sample submission {path} has no rows of two columns or more, all equally long; give Kaggle's own file."
+                f"the sample submission {path} needs a header and rows of at least two columns, equally long; give Kaggle's."
             )
         header, body = tuple(rows[0]), rows[1:]
         kind, order = _wanted(str(path), header, body, classes)
