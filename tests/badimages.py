@@ -113,7 +113,7 @@ def is_shape(height: int, width: int) -> Check:
 def cases() -> list[Case]:
     """Return all cases; names are unique."""
     found = [*_no_images(), *_cut(), *_damaged(), *_disguised(), *_depths(), *_modes(), *_transparent()]
-    found += [*_many_frames(), *_orientations(), *_corrupt_exif(), *_sizes(), *_formats()]
+    found += [*_many_frames(), *_orientations(), *_corrupt_exif(), *_sizes(), *_formats(), *bombs(), *_heavy()]
     assert len({case.name for case in found}) == len(found)
     return found
 
@@ -421,3 +421,158 @@ def _formats() -> list[Case]:
     if "AVIF" in Image.SAVE:
         found.append(Case("AVIF", "photo.avif", save(picture, "AVIF", quality=95), "ok", equals(picture, 30)))
     return found
+
+
+# --- files that are small and would be much: claims of size, things that unpack, endless lists ---
+
+
+def bombs() -> list[Case]:
+    """Return what must be refused before any memory is taken for it."""
+    found = [
+        Case("GIF of 65535 x 65535", "huge.gif", _gif(65535, 65535), "too large"),
+        Case("GIF frame larger than its screen", "frame.gif", _gif(1, 65535), "too large"),
+        Case("WebP of 16384 x 16384", "huge.webp", _webp_film(16384, 16384), "too large"),
+        Case("WebP of 16777216 x 255", "wide.webp", _webp_film(1 << 24, 255), "too large"),
+        Case("TIFF of 60000 x 60000", "huge.tif", tiff(_grey(60000)), "too large"),
+        Case("PPM of 60000 x 60000", "huge.ppm", b"P6 60000 60000 255\n", "too large"),
+        Case("BMP of 60000 x 60000", "huge.bmp", _bmp(60000, 0), "too large"),
+        Case("JPEG of 65500 x 65500", "huge.jpg", _jpeg_of(65500), "too large"),
+        Case("JPEG of 300 scans", "scans.jpg", _scans(300), "too large"),
+        Case("TIFF of 2147483647 strips", "strips.tif", tiff(_strips(0x7FFFFFFF)), "damaged"),
+        Case("TIFF of one huge tile", "tile.tif", tiff(_tile(1)), "truncated"),
+        Case("TIFF of one huge packed tile", "tilelzw.tif", tiff(_tile(5)), "damaged"),
+        Case("TIFF of 60000 samples a pixel", "samples.tif", tiff(_samples(60000), bytes(130_000)), "damaged"),
+        Case("PPM of one endless number", "token.ppm", b"P3 9 9 255\n" + b"1" * 1_000_000, "damaged"),
+        Case("PBM without its 81 million pixels", "few.pbm", b"P1 9000 9000\n" + b"1 " * 10, "damaged"),
+        Case("BMP run lengths without an end", "rle.bmp", _bmp(9000, 1), "damaged"),
+    ]
+    for kind, head in ((b"zTXt", b"c\0\0"), (b"iTXt", b"c\0\1\0\0\0"), (b"iCCP", b"c\0\0")):
+        packed = _with_chunk(kind, head + _zeros(300 << 20))
+        found.append(Case(f"PNG whose {kind.decode()} unpacks to 300 MB", f"{kind.decode()}.png", packed, "too large"))
+    texts = _with_chunk(b"zTXt", b"c\0\0" + _zeros(1 << 19), times=200)
+    found.append(Case("PNG of 200 texts of half a megabyte", "texts.png", texts, "too large"))
+    if features.check("jpg_2000"):
+        found.append(Case("JPEG 2000 of 60000 x 60000", "huge.j2k", _jpeg2000(60000, 60000), "too large"))
+        found.append(Case("JPEG 2000 of 81 million tiles", "tiles.j2k", _jpeg2000(9000, 1), "damaged"))
+    if "AVIF" in Image.SAVE:
+        found.append(Case("AVIF of 30000 x 30000", "huge.avif", _avif_of(30000), "damaged"))
+    return found
+
+
+def _heavy() -> list[Case]:
+    """Return what is decoded all the same: of a long list the first, of a large block one tag."""
+    one = 1 << 20
+    overlapping = [(300 + i, 7, one, 0) for i in range(2000)]  # each says that the same megabyte is its own
+    turned = _with_chunk(b"eXIf", tiff([(274, 3, 1, 6), *overlapping], bytes(one)))
+    page = _grey(1)
+    span = 2 + 12 * len(page) + 4
+    pages = b"".join(_directory(page, 8 + (i + 1) * span) for i in range(10_000))
+    counts = _with_chunk(b"acTL", struct.pack(">II", 0x7FFFFFFF, 0))
+    return [
+        Case("PNG with overlapping tags", "overlap.png", turned, "ok", is_shape(90, 60)),
+        Case(
+            "TIFF with overlapping tags", "overlap.tif", tiff([*_grey(64), *overlapping], bytes(one)), "ok", is_shape(64, 64)
+        ),
+        Case("TIFF whose pages go in a circle", "circle.tif", tiff(_grey(64), bytes(4200), 8), "ok", is_shape(64, 64)),
+        Case("TIFF of 10,000 pages", "pages10k.tif", b"II*\0" + struct.pack("<I", 8) + pages, "ok", is_shape(1, 1)),
+        Case("GIF of 20,000 frames", "film20k.gif", _gif_film(20_000), "ok", is_shape(1, 1)),
+        Case("WebP of 20,000 frames", "film20k.webp", _webp_film(2, 2, 20_000), "ok", is_shape(2, 2)),
+        Case("PNG that claims 2147483647 frames", "claims.apng", counts, "ok", is_shape(60, 90)),
+    ]
+
+
+Tag = tuple[int, int, int, int]  # number, type, count, value or place
+
+
+def tiff(tags: list[Tag], rest: bytes = b"", following: int = 0) -> bytes:
+    """Return a little-endian TIFF of one directory, and what follows it."""
+    return b"II*\0" + struct.pack("<I", 8) + _directory(tags, following) + rest
+
+
+def _directory(tags: list[Tag], following: int) -> bytes:
+    return struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + struct.pack("<I", following)
+
+
+def _grey(side: int) -> list[Tag]:
+    """Return the tags of a grey picture, uncompressed, whose pixels are the file's own bytes from the eighth on."""
+    size = [(256, 4, 1, side), (257, 4, 1, side), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)]
+    return [*size, (273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, side), (279, 4, 1, side * side % 2**32)]
+
+
+def _strips(count: int) -> list[Tag]:
+    return [*_grey(9000)[:5], (273, 4, count, 8), (277, 3, 1, 1), (278, 4, 1, 1), (279, 4, count, 8)]
+
+
+def _tile(compression: int) -> list[Tag]:
+    head = [*_grey(9000)[:3], (259, 3, 1, compression), (262, 3, 1, 1), (277, 3, 1, 1)]
+    return [*head, (322, 4, 1, 0x7FFFFFF0), (323, 4, 1, 0x7FFFFFF0), (324, 4, 1, 8), (325, 4, 1, 100)]
+
+
+def _samples(count: int) -> list[Tag]:
+    size = [(256, 4, 1, 64), (257, 4, 1, 64), (258, 3, count, 0), (259, 3, 1, 1), (262, 3, 1, 2)]
+    return [*size, (273, 4, 1, 8), (277, 3, 1, count), (278, 4, 1, 64), (279, 4, 1, 4096)]
+
+
+def _gif(screen: int, frame: int) -> bytes:
+    head = b"GIF89a" + struct.pack("<HH", screen, screen) + b"\xf0\0\0" + bytes(6)
+    return head + b",\0\0\0\0" + struct.pack("<HH", frame, frame) + b"\0\x08\x02\x4c\x01\0;"
+
+
+def _gif_film(frames: int) -> bytes:
+    head = b"GIF89a\1\0\1\0\xf0\0\0" + bytes(6)
+    return head + b"!\xf9\4\0\1\0\0\0,\0\0\0\0\1\0\1\0\0\2\2\x44\1\0" * frames + b";"
+
+
+def _webp_film(width: int, height: int, frames: int = 1) -> bytes:
+    """Return an animated WebP with a canvas of this size, whose frames are of 2 x 2 pixels (1 x 1 at their least)."""
+    small = save(Image.new("RGB", (2, 2)), "WEBP", lossless=True)[12:]
+    frame = b"ANMF" + struct.pack("<I", 16 + len(small)) + bytes(6) + b"\1\0\0\1\0\0" + b"\1\0\0\0" + small
+    canvas = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
+    body = b"WEBPVP8X" + struct.pack("<I", 10) + b"\2\0\0\0" + canvas + b"ANIM" + struct.pack("<I", 6) + bytes(6)
+    return b"RIFF" + struct.pack("<I", len(body) + len(frame) * frames) + body + frame * frames
+
+
+def _bmp(side: int, compression: int) -> bytes:
+    head = b"BM" + struct.pack("<IHHI", 100, 0, 0, 54 + 1024)
+    about = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, compression, 0, 0, 0, 256, 0)
+    return head + about + bytes(1024) + b"\xff\1" * 100
+
+
+def _jpeg_of(side: int) -> bytes:
+    data = bytearray(save(photo(64, 64), "JPEG"))
+    at = data.index(b"\xff\xc0") + 5
+    data[at : at + 4] = struct.pack(">HH", side, side)
+    return bytes(data)
+
+
+def _scans(count: int) -> bytes:
+    """Return a progressive JPEG whose last scan comes again and again: each costs a pass over all pixels."""
+    data = save(Image.new("L", (64, 64), 128), "JPEG", progressive=True)
+    return data[:-2] + (b"\xff\xda" + data.split(b"\xff\xda")[-1][:-2]) * count + b"\xff\xd9"
+
+
+def _with_chunk(kind: bytes, body: bytes, times: int = 1) -> bytes:
+    """Return a good PNG of 90 x 60 with another chunk before its pixels."""
+    data = save(photo(), "PNG")
+    at = data.index(b"IDAT") - 4
+    return data[:at] + _chunk(kind, body) * times + data[at:]
+
+
+@cache
+def _zeros(count: int) -> bytes:
+    squeeze = zlib.compressobj(9)
+    block = bytes(1 << 19)
+    return b"".join(squeeze.compress(block) for _ in range(count >> 19)) + squeeze.flush()
+
+
+def _jpeg2000(side: int, tile: int) -> bytes:
+    data = save(photo(64, 64), "JPEG2000")
+    stream = bytearray(data[data.index(b"\xff\x4f\xff\x51") :])
+    stream[8:40] = struct.pack(">8I", side, side, 0, 0, tile, tile, 0, 0)
+    return bytes(stream)
+
+
+def _avif_of(side: int) -> bytes:
+    data = save(photo(64, 64), "AVIF")
+    at = data.index(b"ispe") + 8
+    return data[:at] + struct.pack(">II", side, side) + data[at + 8 :]

@@ -173,3 +173,21 @@ def test_labels_of_a_csv_to_predict_are_dropped_when_one_is_strange(tmp_path: Pa
 def test_a_csv_without_rows_has_no_images_to_predict(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no images in"):
         scan_unlabelled(table(tmp_path, "file\n"))
+
+
+@pytest.mark.parametrize("sign", ",;\t")
+def test_a_quoted_name_in_the_first_line_does_not_decide_what_parts_the_columns(tmp_path: Path, sign: str) -> None:
+    (tmp_path / "1.jpg").touch()
+    header = ["file", "label", '"a,,,,b;;;;c\t\t\t\td\n"']
+    row = ["1.jpg", "cat", "0.5"]
+    (tmp_path / "list.csv").write_text(f"{sign.join(header)}\n{sign.join(row)}\n")
+    assert scan_unlabelled(tmp_path / "list.csv", ("cat", "dog")).images[0].label == "cat"
+
+
+def test_blanks_around_a_label_are_dropped_unless_the_class_is_known_with_them(tmp_path: Path) -> None:
+    for name in ("1.jpg", "2.jpg"):
+        (tmp_path / name).touch()
+    (tmp_path / "list.csv").write_text("file,label\n1.jpg, cat\n2.jpg, dog\n")
+    for scan in (scan_labelled, scan_unlabelled):
+        found = scan(tmp_path / "list.csv", classes=(" cat", "dog"))
+        assert [image.label for image in found.images] == [" cat", "dog"]

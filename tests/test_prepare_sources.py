@@ -120,7 +120,7 @@ def test_recipes_of_one_geometry_are_fitted_once(files: list[Path], monkeypatch:
     real = road.fit
     monkeypatch.setattr(road, "fit", lambda picture, recipe, rgb: fitted.append(recipe) or real(picture, recipe, rgb))
     twins = Recipe(16), Recipe(16, mean=(0.5, 0.5, 0.5))
-    (result,) = prepare_all(files[:1], twins)
+    (result,) = prepare_all(files[:1], twins, workers=0)
     assert len(fitted) == 1
     assert result.pixels[0] is not None
     assert (result.pixels[0] == result.pixels[1]).all()

@@ -92,3 +92,10 @@ def test_names_with_commas_quotes_and_newlines_come_back(tmp_path: Path) -> None
     names = ('a,"b"\nc.jpg', "d.jpg")
     plain(names, CLASSES).write(tmp_path / "out.csv", names, CLASSES, PROBA[:2])
     assert [row[0] for row in written(tmp_path / "out.csv")] == ["id", 'a,"b"\nc', "d"]
+
+
+def test_classes_that_differ_in_capitals_or_blanks_alone_keep_their_columns(tmp_path: Path) -> None:
+    classes = ("Cat", "cat", " cat")
+    sheet = Sheet.read(sample(tmp_path, "id,cat, cat,Cat\n1,0,0,0\n"), classes)
+    assert sheet.order == (1, 2, 0)
+    assert Sheet.read(sample(tmp_path, "id,label\n1, cat\n"), ("Cat", " cat")).kind == "label"

@@ -136,11 +136,11 @@ def _members(path: Path, file: Any) -> dict[str, bytes]:
         entries = archive.infolist()
         names = [e.filename for e in entries]
         if len(set(names)) != len(names) or _SUMS not in names:
-            raise DamagedFile(f"{path} is not a penult model (no list of checksums, or a name twice in it).")
+            raise DamagedFile(f"{path} is not a penult model (no list of checksums, or a name twice in it); get a fresh copy.")
         if any(e.compress_type != zipfile.ZIP_STORED or e.flag_bits & 1 for e in entries):
-            raise DamagedFile(f"{path} is not a penult model: its members are compressed or encrypted.")
+            raise DamagedFile(f"{path} is not a penult model: its members are compressed or encrypted; get a fresh copy.")
         if sum(e.file_size for e in entries) > size:
-            raise DamagedFile(f"{path} claims to hold more than its own {size} bytes; it was made to deceive.")
+            raise DamagedFile(f"{path} claims to hold more than its own {size} bytes, so it was made to deceive; remove it.")
         data = {name: archive.read(name) for name in names}
     lines = (line.partition("  ") for line in data.pop(_SUMS).decode().splitlines())
     sums = {name: digest for digest, _, name in lines}

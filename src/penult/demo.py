@@ -59,12 +59,14 @@ def solar_cells(options: Options, say: Say) -> Job:
 
 def own_folder(folder: str, options: Options, say: Say) -> Job:
     """Do the same with the user's own labelled images: a quarter of each class is held out and measured on."""
-    every = images.scan_labelled(folder, groups=options.groups)
+    every = images.scan_labelled(folder, groups=options.groups).in_order()
     held = held_out(every.y, options.seed)
     left, right = _subset(every, ~held), _subset(every, held)
     short = [c for c, n in left.counts.items() if n < 2]
     if short:
-        raise InputError(f"too few images to hold a quarter out: {', '.join(short)}; every class needs three or more.")
+        raise InputError(
+            f"too few images to hold a quarter out: {', '.join(short)}; add images: every class needs three or more."
+        )
     run = train_sets(left, right, options, say)
     about = f"{len(every)} images in {folder}, {len(right)} of them held out."
     return Job(about, run, (), {})

@@ -112,7 +112,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Embed the images (what the cache has is reused) and fit the head.
 
-        `groups` (n,): images of one group (patient, scene) are kept together by the head's inner folds.
+        `groups` (n,): images of one group (patient, scene) are kept together by the head's inner folds. The order of the
+        images is of no account: the head gets them sorted by their content.
         """
         labels = np.asarray(y)  # (n,)
         if labels.ndim != 1 or len(labels) != len(X):
@@ -122,9 +123,15 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         features = _readable(done, X)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise InputError(f"there is only one class, {self.classes_[0]!r}; a classifier needs two or more.")
+            raise InputError(
+                f"there is only one class, {self.classes_[0]!r}; add images of another: a classifier needs two or more."
+            )
         own = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-        together = audit.group(done.digests, features, done.widths, own, done.thumbnails()).groups
+        rows = np.lexsort((*([] if own is None else [own]), codes, *done.digests.T[::-1]))  # (n,)
+        features, codes, own = features[rows], codes[rows], None if own is None else own[rows]
+        looks = done.thumbnails()
+        looks = None if looks is None else looks[rows]
+        together = audit.group(done.digests[rows], features, done.widths, own, looks).groups
         self.head_ = self._head(sum(done.parts, ())).fit(features, codes, groups=together)
         self.novelty_ = _novelty(features, codes, together, sum(done.parts, ()))
         self.backbones_ = done.backbones

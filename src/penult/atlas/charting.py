@@ -42,7 +42,8 @@ def chart(X: NDArray[Any], parts: Sequence[int], seed: int = 0, landmarks: int =
     """
     n = len(X)
     chosen = np.sort(np.random.default_rng(seed).permutation(n)[:landmarks])  # (l,)
-    Z = directions(np.asarray(X, np.float32), parts, chosen, seed)  # (n, c)
+    with _one_thread():
+        Z = directions(np.asarray(X, np.float32), parts, chosen, seed)  # (n, c)
     near = nearest(Z, Z, min(NEIGHBOURS, n - 1), own=True)[0]
     places = np.empty((n, 2))
     places[chosen] = _arranged(Z[chosen], seed)
@@ -60,12 +61,17 @@ def _arranged(Z: Floats, seed: int) -> NDArray[np.float64]:
     if len(Z) < FEW or Z.shape[1] < 2:
         return plane.astype(np.float64)
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits
 
     start = 1e-4 * plane / max(float(plane[:, 0].std()), 1e-12)
-    with threadpool_limits(1):
+    with _one_thread():
         found = TSNE(init=start, perplexity=min(30, (len(Z) - 1) / 3), random_state=seed).fit_transform(Z)
     return np.asarray(found, np.float64)
+
+
+def _one_thread() -> Any:
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1)
 
 
 def _between(Z: Floats, anchors: Floats, places: NDArray[np.float64], seed: int) -> NDArray[np.float64]:

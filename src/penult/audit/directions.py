@@ -53,7 +53,9 @@ def unit(rows: Floats) -> Floats:
 def _widths(X: NDArray[Any], blocks: Sequence[int] | None) -> list[int]:
     widths = [X.shape[1]] if blocks is None else list(blocks)
     if sum(widths) != X.shape[1]:
-        raise InputError(f"the blocks {widths} have {sum(widths)} columns together, the features {X.shape[1]}.")
+        raise InputError(
+            f"the blocks {widths} have {sum(widths)} columns together, the features {X.shape[1]}; give widths that fit."
+        )
     return widths
 
 

@@ -151,7 +151,7 @@ class Backbone:
             return cls.of_network(record, Stored(graph, Recipe.from_dict(record["recipe"])))
         histogram = cls.of_network(record, None)
         if (histogram.weights, histogram.pooling, histogram.parts) != (WEIGHTS, "none", (WIDTH,)):
-            raise InputError(f"{histogram.name} has no graph, and is not the numpy function of this penult.")
+            raise InputError(f"{histogram.name} has no graph, and is not the numpy function of this penult; train again.")
         return replace(histogram, function=colour_histogram)
 
     @classmethod
@@ -167,7 +167,7 @@ class Backbone:
 def _check(recipe: Recipe) -> None:
     """Raise `InputError` that names every setting of `recipe` that cannot be."""
     if wrong := wrong_settings(recipe.to_dict()):
-        raise InputError(f"a recipe cannot have {'; '.join(wrong)}.")
+        raise InputError(f"a recipe cannot have {'; '.join(wrong)}; correct it.")
 
 
 def wrong_settings(settings: Mapping[str, Any]) -> list[str]:

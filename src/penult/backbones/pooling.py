@@ -45,12 +45,10 @@ def pool(graph: Graph, maps: Sequence[str], pooling: Pooling, out: str) -> str:
 def check_parts(pooling: object, width: object, parts: Sequence[object]) -> None:
     """Raise `InputError` unless a backbone can have this pooling, this width and these parts."""
     if pooling not in POOLINGS:
-        raise InputError(f"pooling cannot be {pooling!r}; it is one of {', '.join(POOLINGS)}.")
+        raise InputError(f"pooling cannot be {pooling!r}; give one of {', '.join(POOLINGS)}.")
     whole = [p for p in parts if type(p) is int and p > 0]
     if not whole or len(whole) != len(parts) or sum(whole) != width:
-        raise InputError(
-            f"parts cannot be {list(parts)}; they are whole numbers above 0 that add up to the width ({width!r})."
-        )
+        raise InputError(f"parts cannot be {list(parts)}; give whole numbers above 0 that add up to the width ({width!r}).")
     half = len(whole) // 2
     if pooling == "mean+max" and whole[:half] != whole[half:]:
-        raise InputError(f"parts cannot be {whole} with the pooling mean+max: the maxima have the widths of the means.")
+        raise InputError(f"parts cannot be {whole} with the pooling mean+max; give the maxima the widths of the means.")

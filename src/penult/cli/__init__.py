@@ -33,8 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             code: int | None = _command(asked.command)(parser, asked)
             sys.stdout.flush()
     except PenultError as error:
-        text = str(error).encode("utf-8", "backslashreplace").decode()
-        print(f"penult: {' '.join(text.split())}", file=sys.stderr)
+        from penult.cli import show
+
+        show.note(f"penult: {' '.join(str(error).split())}")
         return error.exit_code
     except MemoryError:
         print(
@@ -64,8 +65,9 @@ def _command(name: str) -> Any:
         from penult.cli import doctoring
 
         return doctoring.doctor
-    from penult.cli import commands
+    from penult.cli import commands, show
 
+    show.any_name()
     return getattr(commands, name)
 
 

@@ -43,7 +43,7 @@ def audit(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         if len(found) > SHOWN:
             show.out(f"  {len(found) - SHOWN} more" + ("" if asked.csv else "; --csv FILE lists all"))
     if asked.csv is not None:
-        show.out(f"written to {asked.csv}")
+        show.out(f"written to {show.printable(asked.csv)}")
 
 
 def add_arguments(p: argparse.ArgumentParser) -> None:

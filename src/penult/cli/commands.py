@@ -59,7 +59,9 @@ def _clip(text: str | None) -> Any:
     except ValueError:
         value = -1.0
     if not 0 <= value < 0.5:
-        raise InputError(f"--clip {text!r} is not `auto` or a probability from 0 to below 0.5; the seed's is 0.005.")
+        raise InputError(
+            f"--clip {text!r} is not `auto` or a probability from 0 to below 0.5; give one, such as the seed's 0.005."
+        )
     return value
 
 
@@ -114,7 +116,7 @@ def _show_run(run: Any, as_json: bool) -> None:
         "skipped.csv",
     )  # fmt: skip
     made = [n for n in names if (run.folder / n).exists() and (n != "skipped.csv" or m["images"].get("failed"))]
-    show.out(f"written to {run.folder}: {', '.join(made)}, metrics.json")
+    show.out(f"written to {show.printable(str(run.folder))}: {', '.join(made)}, metrics.json")
     summary.show_summary(summary.summary(m, run.folder))
 
 
@@ -170,11 +172,14 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     doubts = None
     if asked.review is not None:
         place = Path(asked.csv).parent if asked.csv else Path()
-        doubts = f"{write_review(place / 'review.csv', answers, asked.review)} of them to review: {place / 'review.csv'}"
+        path = place / "review.csv"
+        doubts = f"{write_review(path, answers, asked.review)} of them to review: {show.printable(str(path))}"
     if asked.json:
         show.as_json([p.to_dict() for p in answers])
     elif asked.csv:
-        show.out(f"{len(answers)} predictions written to {asked.csv}; {len(answers.failures)} images unreadable")
+        show.out(
+            f"{len(answers)} predictions written to {show.printable(asked.csv)}; {len(answers.failures)} images unreadable"
+        )
     else:
         for p in answers:
             why = f"  (unreadable: {p.failure.reason})" if p.failure else "  (unlike the training photos)" if p.unlike else ""
@@ -241,7 +246,7 @@ def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     for b in done.backbones:
         if ".onnx" in b.name:
             show.out(f"note: {show.printable(b.name)}: {show.printable(b.source)}")
-    show.out(f"written: {', '.join(str(p) for p in paths)}")
+    show.out(f"written: {', '.join(show.printable(str(p)) for p in paths)}")
 
 
 def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:

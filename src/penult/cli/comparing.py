@@ -56,7 +56,7 @@ def _show(found: Comparison, out: str) -> None:
         show.out("\n".join(lines))
     for one in found.left_out:
         show.out(f"left out: {show.printable(one.name)}: {show.printable(one.reason)}")
-    show.out(f"written to {out}: compare.csv, figures/compare.png, figures/compare.svg, compare.json")
+    show.out(f"written to {show.printable(str(out))}: compare.csv, figures/compare.png, figures/compare.svg, compare.json")
     show.out(f"recommended: {show.printable(found.reason)}")
     show.out(show.printable(found.next_line))
 

@@ -26,7 +26,7 @@ def similar(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         show.as_json([one.to_dict() for one in answers])
     elif asked.csv:
         bad = sum(one.failure is not None for one in answers)
-        show.out(f"the photos most like {len(answers)} photos written to {asked.csv}; {bad} unreadable")
+        show.out(f"the photos most like {len(answers)} photos written to {show.printable(asked.csv)}; {bad} unreadable")
     else:
         for one in answers:
             _show(one)

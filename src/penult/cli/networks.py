@@ -35,7 +35,7 @@ def _list(asked: argparse.Namespace) -> None:
         show.out("\npresets, for -b:")
         for name, members in zoo.PRESETS.items():
             show.out(f"  {name}: {', '.join(members)}\n    {zoo.WHY[name]}")
-        show.out(f"\nconverted networks are kept in {zoo.root_of(asked.cache) / 'backbones'}")
+        show.out(f"\nconverted networks are kept in {show.printable(str(zoo.root_of(asked.cache) / 'backbones'))}")
         show.out(
             "more: `penult backbones 'resnet*'` asks timm and Keras, where they are installed (penult[timm], penult[keras])"
         )

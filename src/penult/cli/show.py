@@ -12,9 +12,15 @@ from typing import Any
 from penult.images import show as printable
 from penult.progress import Say, quiet
 
-__all__ = ["Lines", "as_json", "note", "out", "printable", "progress", "score", "table"]
+__all__ = ["Lines", "any_name", "as_json", "note", "out", "printable", "progress", "score", "table"]
 
 _MINUTE = 60.0
+
+
+def any_name() -> None:
+    """Let standard output take signs that its encoding lacks (a cat's face in ASCII, a byte that is no UTF-8) as escapes."""
+    if hasattr(sys.stdout, "reconfigure"):  # a stand-in may lack it
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def out(text: str = "") -> None:

@@ -53,7 +53,11 @@ def gather(options: Options, budget: Budget, say: Say) -> tuple[list[Candidate],
             continue
         found.setdefault(backbone.digest, (name, backbone))
     if not found:
-        raise InputError("none of the networks can be had: " + "; ".join(f"{one.name}: {one.reason}" for one in left_out))
+        raise InputError(
+            "none of the networks can be had: "
+            + "; ".join(f"{one.name}: {one.reason}" for one in left_out)
+            + "; name others with -b."
+        )
     every = list(found.values())
     labels = [backbone.name for _, backbone in every]
     candidates = [Candidate(name, b.name if labels.count(b.name) == 1 else name, b) for name, b in every]

@@ -83,7 +83,11 @@ class Gathering:
                 evaluate.outer_folds(alone.y, alone.classes, alone.groups)  # raises for classes that cannot be measured
                 self._trial = first(alone) if self.budget.limited else 0.0
         if not self._players:
-            raise InputError("no network could be compared: " + "; ".join(f"{o.name}: {o.reason}" for o in self.left_out))
+            raise InputError(
+                "no network could be compared: "
+                + "; ".join(f"{o.name}: {o.reason}" for o in self.left_out)
+                + "; name others with -b."
+            )
         return self._grouped()
 
     @property
@@ -171,7 +175,7 @@ class Gathering:
         """Tell whether this candidate saw what the first one saw."""
         if not done.ok.any():
             reasons = sorted({f.reason for f in done.failures.values()})
-            raise InputError(f"none of the {len(done.ok)} images can be read ({', '.join(reasons)})")
+            raise InputError(f"none of the {len(done.ok)} images can be read ({', '.join(reasons)}); give images that can.")
         if self._done and not np.array_equal(done.digests[done.ok], self._done[0].digests[self._done[0].ok]):
             reason = "it did not see the same images as the others: some changed meanwhile, or could not be read this time"
             self.left_out.append(LeftOut(candidate.name, reason))

@@ -48,7 +48,9 @@ def write_features(
     settings.tolerance.seen(found.ids, done.failures)
     if not done.ok.any():
         reasons = sorted({f.reason for f in done.failures.values()})
-        raise InputError(f"none of the {len(found)} images in {source} can be read ({', '.join(reasons)}).")
+        raise InputError(
+            f"none of the {len(found)} images in {source} can be read ({', '.join(reasons)}); give images that can."
+        )
     names = [i for i, ok in zip(found.ids, done.ok, strict=True) if ok]
     labels: NDArray[np.intp] | None = found.y[done.ok] if found.classes else None
     paths = [out]

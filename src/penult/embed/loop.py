@@ -142,7 +142,7 @@ def embed(
     if embedded + reused + len(failures) != len(sources) or int(ok.sum()) != embedded + reused:
         raise PenultError(
             f"{len(sources)} images came in, {embedded} embedded + {reused} reused + {len(failures)} failed went out: a bug "
-            "in penult; nothing was learnt from them."
+            "in penult, nothing was learnt from them; report it, please."
         )
     seconds = time.perf_counter() - began
     return Embedding(

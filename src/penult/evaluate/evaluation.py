@@ -119,7 +119,7 @@ def score(
     if rows.shape != (len(numbers), len(classes)):
         raise InputError(
             f"the probabilities have shape {rows.shape}, expected {(len(numbers), len(classes))}: "
-            "one row an image, one column a class."
+            "give one row an image, one column a class."
         )
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
@@ -131,11 +131,11 @@ def check_labels(y: ArrayLike, classes: Sequence[str], groups: ArrayLike | None)
     """Return class numbers and groups as arrays; raise InputError where they cannot be that."""
     numbers = np.asarray(y)  # (n,)
     if numbers.ndim != 1 or not len(numbers) or not np.issubdtype(numbers.dtype, np.integer):
-        raise InputError(f"y must be a non-empty row of class numbers; it has shape {numbers.shape} and type {numbers.dtype}.")
+        raise InputError(f"y has shape {numbers.shape} and type {numbers.dtype}; give a non-empty row of class numbers.")
     if numbers.min() < 0 or numbers.max() >= len(classes):
         raise InputError(
             f"class numbers run from {numbers.min()} to {numbers.max()}, "
-            f"but there are {len(classes)} classes (0 to {len(classes) - 1})."
+            f"but there are {len(classes)} classes; give numbers from 0 to {len(classes) - 1}."
         )
     if groups is None:
         return numbers.astype(np.intp), None

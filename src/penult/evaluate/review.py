@@ -69,4 +69,4 @@ def review(evaluation: Evaluation, level: float = LEVEL, unlike: NDArray[np.bool
 def check_level(level: float) -> None:
     """Raise InputError for a level that is no probability above 0."""
     if not 0 < level <= 1:
-        raise InputError(f"the level of confidence {level} is not above 0 and up to 1; 0.9 is usual.")
+        raise InputError(f"the level of confidence {level} is not above 0 and up to 1; give such a number, usually 0.9.")

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from penult import engines
+from penult import engines, pixels
 from penult.errors import InputError
 from penult.explain.exact import Exact
 from penult.explain.explanation import Explanation
@@ -88,11 +89,12 @@ def _name(index: int, source: Any) -> str:
 def _each(
     about: Subject, wanted: list[tuple[Any, str, int | None]], method: Method, side: int, say: Say
 ) -> Iterator[Explanation | Unreadable]:
-    with (Exact if method == "cam" else Occlusion)(about) as explainer:
+    trials = pixels.trial([source for source, _, _ in wanted])
+    with closing(trials), (Exact if method == "cam" else Occlusion)(about) as explainer:
         _check(about, explainer)
         for start in range(0, len(wanted), CHUNK):
             chunk = wanted[start : start + CHUNK]
-            found = [see(start + i, source, about.backbones, side) for i, (source, _, _) in enumerate(chunk)]
+            found = [next(trials) or see(start + i, source, about.backbones, side) for i, (source, _, _) in enumerate(chunk)]
             seen = [one for one in found if isinstance(one, Seen)]
             answers = iter(explainer(seen, [wanted[one.index][2] for one in seen]) if seen else ())
             for i, one in enumerate(found):

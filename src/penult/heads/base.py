@@ -67,7 +67,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if k < 2:
             raise InputError(
                 f"all {len(y)} rows are of one class, {self.classes_.tolist()[0]!r}; "
-                "a classifier needs rows of at least two classes"
+                "add rows of another: a classifier needs at least two classes"
             )
         if groups is not None:
             groups = np.asarray(groups)

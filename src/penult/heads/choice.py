@@ -82,7 +82,7 @@ def choose(search: Search, task: Task, head: Any) -> Chosen:
 
 def _fitting(clip: float, k: int) -> float:
     if not 0 <= clip < 1 / k:
-        raise InputError(f"clip is {clip}; with {k} classes it must be at least 0 and below {1 / k:.3g}")
+        raise InputError(f"clip is {clip}; with {k} classes give a number from 0 to below {1 / k:.3g}")
     return clip
 
 

@@ -47,7 +47,7 @@ def class_weights(wanted: Any, classes: Array, codes: Array) -> Array:
     names = classes.tolist()
     strange = [name for name in wanted if name not in names]
     if strange:
-        raise InputError(f"class_weight names classes that y does not have: {strange}; y has {names}")
+        raise InputError(f"class_weight names classes that y does not have: {strange}; give names of y, {names}")
     found = np.array([float(wanted.get(name, 1.0)) for name in names])
     if not (np.isfinite(found).all() and (found > 0).all()):
         raise InputError(f"class_weight has weights that are not above 0: {dict(wanted)}; give positive numbers")

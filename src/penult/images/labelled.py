@@ -47,7 +47,7 @@ def scan_labelled(source: str | os.PathLike[str], groups: str | None = None, cla
         root, images = path, _in_folder(path, tally, classes)
     elif is_table(path):
         table = Table(path)
-        root, images = table.root, table.images(tally, LABEL, groups)
+        root, images = table.root, table.images(tally, LABEL, groups, set(classes))
     else:
         wrong = "does not exist" if place == "nothing" else "is neither a folder nor a CSV"
         raise InputError(f"'{show(path)}' {wrong}; give a folder of class folders, or a CSV with file,label")
@@ -122,7 +122,8 @@ def _refuse_unknown(source: str, labels: Sequence[str], classes: Sequence[str]) 
     strange = [label for label in labels if label not in set(classes)]
     if strange:
         raise InputError(
-            f"'{show(source)}' has labels that the model does not know: {listing(strange)}; it knows {listing(classes)}"
+            f"'{show(source)}' has labels that the model does not know: {listing(strange)}; "
+            f"rename them, or take them away: it knows {listing(classes)}"
         )
 
 

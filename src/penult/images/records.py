@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import InputError
+from penult.images.names import natural_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,13 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def in_order(self) -> ImageSet:
+        """Return the same images in the order in which a folder has them, whatever order a list had.
+
+        What is learnt depends on the order of its rows in the last digits, and folds are dealt by it.
+        """
+        return replace(self, images=tuple(sorted(self.images, key=lambda one: [natural_key(p) for p in one.id.split("/")])))
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import csv
 import io
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from penult.errors import InputError
@@ -46,14 +46,17 @@ class Table:
         """Tell whether there is a column of this name, in capitals or not."""
         return column.lower() in (name.lower() for name in self.header)
 
-    def values(self, column: str) -> set[str]:
+    def values(self, column: str, classes: Container[str] = ()) -> set[str]:
         """Return what stands in a column, empty text included; raises InputError if there is none."""
         at = self._places([column])[column]
-        return {fields[at].strip() if at < len(fields) else "" for _, fields in self._rows}
+        return {_meant(fields[at], classes) if at < len(fields) else "" for _, fields in self._rows}
 
-    def images(self, tally: Tally, label: str | None = None, group: str | None = None) -> list[Image]:
+    def images(
+        self, tally: Tally, label: str | None = None, group: str | None = None, classes: Container[str] = ()
+    ) -> list[Image]:
         """Return the images listed, with label and group from the columns of these names.
 
+        Blanks around a label are dropped, unless it is one of `classes` with them: a folder may be named so.
         Raises InputError for missing columns, then one for all faulty rows, each kind with its offenders.
         """
         places = self._places([column for column in (FILE, label, group) if column is not None])
@@ -64,7 +67,7 @@ class Table:
             image = Image(
                 id=cells[FILE].replace(os.sep, "/"),
                 path=os.path.join(self.root, cells[FILE]),  # noqa: PTH118 - a Path costs 5 us a row
-                label=None if label is None else cells[label].strip(),
+                label=None if label is None else _meant(cells[label], classes),
                 group=None if group is None else cells[group].strip(),
             )
             empty = _empty_cell(image)
@@ -103,12 +106,29 @@ class Table:
         raise InputError(f"'{show(self.path)}' cannot be used: {found}; {cure}")
 
 
+def _meant(label: str, classes: Container[str]) -> str:
+    return label if label in classes else label.strip()
+
+
 def _empty_cell(image: Image) -> str | None:
-    if not image.id.strip():
+    if not image.id.strip() and lies_at(image.path) != "file":  # a file may be named by a blank
         return _NO_FILE
     if image.label == "":
         return _NO_LABEL
     return _NO_GROUP if image.group == "" else None
+
+
+def _delimiter(text: str) -> str:
+    """Return what parts the columns: what makes one of them `file`, else what makes most. A quoted name may hold any."""
+
+    def columns(sign: str) -> tuple[bool, int]:
+        try:
+            header = next(csv.reader(io.StringIO(text[: 1 << 20], newline=""), delimiter=sign), [])
+        except csv.Error:
+            header = []
+        return FILE in (name.strip().lower() for name in header), len(header)
+
+    return max(",;\t", key=columns)
 
 
 def _read(path: str) -> list[tuple[int, list[str]]]:
@@ -119,8 +139,7 @@ def _read(path: str) -> list[tuple[int, list[str]]]:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"'{show(path)}' is UTF-16 text; save it as 'CSV UTF-8'")
     text = raw.decode("utf-8-sig", errors="surrogateescape")
-    first_line = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first_line.count))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     try:
         rows = [(reader.line_num, fields) for fields in reader if any(fields)]
     except csv.Error as error:
@@ -128,5 +147,5 @@ def _read(path: str) -> list[tuple[int, list[str]]]:
             f"line {reader.line_num} of '{show(path)}' is not CSV ({error}); look for a quotation mark without its pair"
         ) from error
     if not rows:
-        raise InputError(f"'{show(path)}' is empty; its first line must name the columns, such as file,label")
+        raise InputError(f"'{show(path)}' is empty; write the names of the columns into its first line, such as file,label")
     return rows

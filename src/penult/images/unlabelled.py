@@ -63,9 +63,11 @@ def _in_table(path: str, tally: Tally, classes: Sequence[str]) -> ImageSet:
     table = Table(path)
     if not (classes and table.has(LABEL)):
         return ImageSet(table.root, tuple(table.images(tally)), (), tally.ignored, tally.notes)
-    strange = sorted(table.values(LABEL) - set(classes), key=natural_key)
+    strange = sorted(table.values(LABEL, set(classes)) - set(classes), key=natural_key)
     if not strange:
-        return ImageSet(table.root, tuple(table.images(tally, LABEL)), tuple(classes), tally.ignored, tally.notes)
+        return ImageSet(
+            table.root, tuple(table.images(tally, LABEL, classes=set(classes))), tuple(classes), tally.ignored, tally.notes
+        )
     tally.say(f"labels of '{show(path)}' were not used, as the model has no such classes: {listing(strange)}")
     return ImageSet(table.root, tuple(table.images(tally)), (), tally.ignored, tally.notes)
 

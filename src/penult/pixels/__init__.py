@@ -7,7 +7,7 @@ picture.
 
 from penult.pixels.decoding import MAX_BYTES, MAX_PIXELS, MAX_SIDE, decode, road_version
 from penult.pixels.failures import REASONS
-from penult.pixels.preparing import prepare_all
+from penult.pixels.preparing import prepare_all, trial
 from penult.pixels.recipe import Failure, Recipe
 from penult.pixels.resizing import prepare
 from penult.pixels.road import Prepared
@@ -34,6 +34,7 @@ __all__ = [
     "shrink",
     "size_of_small",
     "stamps",
+    "trial",
     "view",
     "webp",
 ]

@@ -7,13 +7,14 @@ Must not know: paths, recipes, caches. Pillow is imported when the first picture
 from __future__ import annotations
 
 import importlib
+import logging
 import threading
 import warnings
 from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from penult.pixels.failures import Refused, classify
+from penult.pixels.failures import Refused, classify, is_heif
 from penult.pixels.modes import to_rgb, upright
 from penult.pixels.recipe import Failure
 
@@ -29,6 +30,7 @@ ROAD_VERSION = 1  # raise it whenever the mode table, the decoding or the resizi
 MAX_BYTES = 200_000_000
 MAX_PIXELS = 89_478_485  # above this Pillow warns of a decompression bomb, and that warning is an error here
 MAX_SIDE = 65_500
+MAX_SCANS = 200  # of a progressive JPEG: each goes over all pixels; encoders make a dozen
 
 # Only these are opened, whatever the file is called: each further format is a further decoder to attack, and
 # EPS would start Ghostscript. MPO is not in the list because Pillow has no opener of that name; JPEG covers
@@ -45,6 +47,7 @@ _PLUGINS = {
     "JPEG2000": "Jpeg2KImagePlugin",
 }
 _JPEG = b"\xff\xd8\xff"  # as Pillow tells one
+_SCAN = b"\xff\xda"  # begins a scan; in the data of one a zero byte follows 0xFF
 
 
 def road_version() -> str:
@@ -86,6 +89,7 @@ def finish(opened: Callable[[], Image], data: bytes = b"") -> Image | Failure:
         with _guard:
             image = opened()
             _check_size(*image.size)
+            _check_scans(image, data)
             image.load()  # never verify(): it calls half a JPEG sound
             return upright(to_rgb(image), image)  # PNG may keep the tag behind the pixels: asked after load()
     except Exception as error:  # Pillow raises eight kinds of exception for damaged files, MemoryError too
@@ -100,9 +104,17 @@ def _check_size(width: int, height: int) -> None:
         raise Refused("damaged", f"{width} x {height} pixels")
 
 
+def _check_scans(image: Image, data: bytes) -> None:
+    if image.info.get("progressive") and (scans := data.count(_SCAN)) > MAX_SCANS:
+        raise Refused("too large", f"{scans:,} scans; at most {MAX_SCANS} are read")
+
+
 def formats(data: bytes) -> tuple[str, ...]:
     """Return what Pillow may try on these bytes: nothing but JPEG where they begin as one, which saves a worker the rest."""
-    return ("JPEG",) if data.startswith(_JPEG) and _opener("JPEG") else tuple(name for name in _PLUGINS if _opener(name))
+    if data.startswith(_JPEG) and _opener("JPEG"):
+        return ("JPEG",)
+    heif = ("HEIF",) if is_heif(data) and _heif() else ()
+    return (*(name for name in _PLUGINS if _opener(name)), *heif)
 
 
 @cache
@@ -115,6 +127,19 @@ def _opener(name: str) -> bool:
     except ImportError:  # AVIF came with Pillow 11.3
         return False
     return name in Image.OPEN
+
+
+@cache
+def _heif() -> bool:
+    """Register the opener of the extra `heif` and nothing else of it; tell whether it is there."""
+    from PIL import Image
+
+    try:
+        from pi_heif import HeifImageFile
+    except ImportError:
+        return False
+    Image.register_open("HEIF", HeifImageFile, is_heif)
+    return True
 
 
 class _Guard:
@@ -134,6 +159,7 @@ class _Guard:
 
         with self.lock:
             if self.inside == 0:
+                logging.getLogger("PIL").addHandler(_SILENCE)  # else its complaints go to standard error; added once
                 self.filters, self.keeps_cut = warnings.catch_warnings(), ImageFile.LOAD_TRUNCATED_IMAGES
                 self.filters.__enter__()
                 warnings.simplefilter("ignore")
@@ -151,4 +177,5 @@ class _Guard:
                 self.filters.__exit__(None, None, None)
 
 
+_SILENCE = logging.NullHandler()
 _guard = _Guard()

@@ -6,6 +6,7 @@ Must not know: where the bytes came from, or what happens to an image that faile
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from types import MappingProxyType
 
 from penult.pixels.recipe import Failure
@@ -46,7 +47,12 @@ _KNOWN_BY_SIGHT = {
     b"\0\0\0\x0cJXL": "JPEG XL",
     b"v/1\1": "OpenEXR",
 }
-_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+
+
+def is_heif(data: bytes) -> bool:
+    """Tell HEIC and HEIF, which need an extra, by the first 12 bytes."""
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
 
 
 class Refused(Exception):
@@ -67,14 +73,18 @@ def classify(error: Exception, data: bytes) -> Failure:
     if type(error).__name__ == "UnidentifiedImageError":
         return _unidentified(data)
     text = words.lower()
+    if isinstance(error, ValueError) and ("data too large" in text or "too much memory" in text):  # PNG: texts, a profile
+        return Failure("too large", words)
     early = isinstance(error, EOFError) or "truncat" in text or "end of file" in text or "unexpected eof" in text
     return Failure("truncated" if early or _cut_short(data) else "damaged", words)
 
 
 def _unidentified(data: bytes) -> Failure:
     """Tell a format that is not read here, a damaged head and plain garbage apart, by the first bytes."""
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
-        return Failure("unsupported format", "HEIC/HEIF: save it as JPEG or PNG")
+    if is_heif(data):
+        if find_spec("pi_heif"):
+            return Failure("damaged", "the head of the file cannot be read")
+        return Failure("unsupported format", "HEIC/HEIF: pip install 'penult[heif]', or save it as JPEG or PNG")
     for magic, name in _KNOWN_BY_SIGHT.items():
         if data.startswith(magic):
             return Failure("unsupported format", f"{name}: save it as JPEG or PNG")

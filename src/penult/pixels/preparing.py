@@ -1,4 +1,4 @@
-"""Prepare many sources for many recipes: in order, one decode each, in worker processes if there are many.
+"""Prepare many sources for many recipes: in order, one decode each, in worker processes.
 
 In: paths or pictures, recipes, the digests that need no work. Out: one `Prepared` per source, in the order
 given. Must not know: backbones, batches, labels.
@@ -12,11 +12,12 @@ import os
 import sys
 from collections import deque
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from penult.errors import InputError
-from penult.pixels.recipe import Recipe
+from penult.pixels.recipe import Failure, Recipe
 from penult.pixels.road import DECODER, Prepared, Road, Seen, hand_over, named
 from penult.pixels.sources import PATH, check_picture
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_HANDFUL = 8  # sources that do not repay the start of a process
+_HANDFUL = 8  # files that do not repay the start of a second process; the first costs 0.1 s and is worth it
 _MOST_WORKERS = 32  # one thread hears them all; more would wait for it
 _WORKER_BYTES = 512 << 20  # of memory for each: a picture of 80 million pixels; photos need a tenth
 _CONTAINER = Path("/sys/fs/cgroup")  # where Linux says what a container may use
@@ -49,14 +50,14 @@ def prepare_all(
     `sources` are paths, uint8 arrays (h, w, 3) or (h, w), or Pillow images (the last two stay in this
     process). `known` has, for each recipe, the sorted SHA-256 digests (m, 32) uint8 that need no pixels, or
     None; a file whose digest all recipes know is not decoded. `workers` is the number of processes (default:
-    one per core, at most 8); with 0, and for at most 8 files, everything is done in this process. In a worker
-    a picture may take `seconds` and `memory` bytes; a decoder that dies costs that picture alone. Closing the
-    iterator ends the workers.
+    one per core); at most 8 files get one. There a picture may take `seconds` and `memory` bytes, and a decoder
+    that dies costs that picture alone. With 0 everything is done in this process, which a crash takes along:
+    for files that are known to be sound, one by one. Closing the iterator ends the workers.
 
     Bad pictures are `Prepared` with a failure; raises InputError only for arguments that cannot be right.
     """
     if not recipes:
-        raise InputError("prepare_all got no recipe; it needs at least one.")
+        raise InputError("prepare_all got no recipe; give at least one.")
     for source in sources:
         if not isinstance(source, PATH):
             check_picture(source)
@@ -68,6 +69,13 @@ def prepare_all(
     return _prepare(sources, road, count, (seconds, memory, decoder))
 
 
+def trial(sources: Sequence[Source], decoder: str = DECODER) -> Generator[Failure | None, None, None]:
+    """Yield why each source cannot be decoded, found out in a worker: what has gone well there can be decoded here."""
+    with closing(prepare_all(sources, [Recipe(1)], decoder=decoder)) as prepared:
+        for one in prepared:
+            yield one.failure
+
+
 def _flat(rows: NDArray[np.uint8] | None) -> memoryview:
     """Return sorted digests (m, 32) as one flat buffer."""
     import numpy as np
@@ -75,7 +83,7 @@ def _flat(rows: NDArray[np.uint8] | None) -> memoryview:
     if rows is None:
         return memoryview(b"")
     if rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != 32:
-        raise InputError(f"known digests are a uint8 array (m, 32); this one is {rows.dtype} {rows.shape}.")
+        raise InputError(f"known digests are a uint8 array (m, 32); this one is {rows.dtype} {rows.shape}: convert it.")
     return memoryview(np.ascontiguousarray(rows).reshape(-1).data)
 
 
@@ -114,12 +122,12 @@ def _prepare(
         yield hand_over(index, seen, road.recipes)
         index += 1
     rest = range(index, len(sources))
-    if count < 1 or len(rest) <= _HANDFUL:
+    if count < 1 or not rest:
         yield from _here(sources, road, rest)
     elif os.name == "nt" or getattr(sys, "frozen", False):  # no descriptors to inherit, no interpreter to start
         yield from _in_threads(sources, road, rest, count)
     else:
-        yield from _in_processes(sources, road, rest, count, limits)
+        yield from _in_processes(sources, road, rest, 1 if len(rest) <= _HANDFUL else count, limits)
 
 
 def _here(sources: Sequence[Source], road: Road, indices: range) -> Generator[Prepared, None, None]:

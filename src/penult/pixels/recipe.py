@@ -28,7 +28,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.size < 1 or not 0 < self.crop <= 1:
-            raise InputError(f"a recipe needs size >= 1 and 0 < crop <= 1; got {self.size} and {self.crop}.")
+            raise InputError(f"a recipe needs size >= 1 and 0 < crop <= 1; got {self.size} and {self.crop}: give others.")
 
     @property
     def geometry(self) -> tuple[int, str, float, str]:

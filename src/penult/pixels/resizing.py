@@ -33,7 +33,7 @@ def prepare(rgb: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
     from PIL.Image import fromarray
 
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:
-        raise InputError(f"an RGB picture is a uint8 array (h, w, 3); this one is {rgb.dtype} {rgb.shape}.")
+        raise InputError(f"an RGB picture is a uint8 array (h, w, 3); this one is {rgb.dtype} {rgb.shape}: convert it.")
     fitted = np.empty((recipe.size, recipe.size, 3), np.uint8)  # (size, size, 3)
     fit(fromarray(rgb), recipe, fitted.reshape(-1).data)
     return fitted

@@ -78,7 +78,7 @@ def check_picture(source: NDArray[np.uint8] | Image) -> None:
     dtype, shape = str(getattr(source, "dtype", "")), getattr(source, "shape", ())
     if dtype != "uint8" or len(shape) not in (2, 3) or (*shape, 3)[2] != 3 or 0 in shape:
         what = f"an array {dtype} {shape}" if dtype else f"a {type(source).__name__}"
-        raise InputError(f"an image is a path, a uint8 array (h, w, 3) or (h, w), or a Pillow image; got {what}.")
+        raise InputError(f"got {what} for an image; give a path, a uint8 array (h, w, 3) or (h, w), or a Pillow image.")
 
 
 def take(source: NDArray[np.uint8] | Image) -> tuple[bytes, Image] | Failure:

@@ -27,7 +27,7 @@ def comparison(evaluations: Sequence[Evaluation], metric: str = "log_loss") -> F
         (one.name, one.scores[metric]) for one in evaluations if one.scores[metric].value is not None
     ]
     if not known:
-        raise InputError(f"no evaluation has a value for {metric!r}; nothing can be compared.")
+        raise InputError(f"no evaluation has a value for {metric!r}, so there is nothing to compare; give another measure.")
     sign = 1 if metric in ("log_loss", "brier", "ece") else -1
     known.sort(key=lambda pair: sign * pair[1].value)
     value = np.array([one.value for _, one in known])  # (r,)

@@ -43,7 +43,7 @@ def tradeoff(points: Sequence[Point]) -> Figure:
     letters and a key. Raises `InputError` where there is no point.
     """
     if not points:
-        raise InputError("there is nothing to compare: no network was measured.")
+        raise InputError("there is nothing to compare: no network was measured; give one or more.")
     called = _called(points)
     with style.drawing():
         letters = any(name != sign for name, sign in called.items())

@@ -77,7 +77,9 @@ class Predictor:
         """Return the probabilities (n, k) of feature rows (n, d). Raises `InputError` for another width."""
         width = sum(self.bundle.blocks)
         if X.ndim != 2 or X.shape[1] != width:
-            raise InputError(f"these features have the shape {X.shape}, the model needs (n, {width}).")
+            raise InputError(
+                f"these features have the shape {X.shape}, the model needs (n, {width}); give features of its networks."
+            )
         return self._score(X)
 
     def novelty(self, X: NDArray[np.float32]) -> NDArray[np.float64]:

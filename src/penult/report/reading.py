@@ -101,10 +101,16 @@ def _metrics(folder: Path) -> Mapping[str, Any]:
 
 
 def table(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file, none where it does not exist."""
+    """Return the rows of a CSV file, none where it does not exist; of columns of one name the first: a class may be `file`."""
+    header, *lines = _lines(path) or [[]]
+    first = [dict(zip(reversed(header), reversed(line), strict=True)) for line in lines]
+    return [{name: row[name] for name in header} for row in first]
+
+
+def _lines(path: Path) -> list[list[str]]:
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            return list(csv.DictReader(file))
+            return [line for line in csv.reader(file) if line]
     except FileNotFoundError:
         return []
     except (OSError, csv.Error) as error:
@@ -137,11 +143,7 @@ def _judged(path: Path, classes: Sequence[str]) -> dict[str, tuple[int, NDArray[
     The columns are taken by place: a class may be named `file` or `label`.
     """
     index = {name: i for i, name in enumerate(classes)}
-    try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            lines = list(csv.reader(file))[1:]
-    except FileNotFoundError:
-        return {}
+    lines = _lines(path)[1:]
     return {line[0]: (index[line[1]], np.array(line[3:], np.float64)) for line in lines}
 
 

@@ -69,7 +69,9 @@ class Plan:
                 if data.shape[1:] != tuple(source.shape[1:]):
                     raise ValueError(f"a block of {name} is {data.shape}, not rows of {source.shape[1:]}")
                 if data.dtype.kind == "f" and not np.isfinite(data).all():
-                    raise InputError(f"{name} of {shown(self.path)} is not finite everywhere; it is not written.")
+                    raise InputError(
+                        f"{name} of {shown(self.path)} is not finite everywhere; it is not written. Mend its source."
+                    )
                 count += len(data)
                 yield data.tobytes()
             if count != source.shape[0]:

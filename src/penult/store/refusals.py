@@ -47,5 +47,9 @@ def refused(error: OSError, path: Path, cure: str = ELSEWHERE, deed: str = "writ
 
 def shown(path: Path | str) -> str:
     """Return a path as printable text: bytes that are no UTF-8 and control characters become escapes."""
-    text = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(c if c.isprintable() else _escaped(c) for c in str(path))
+
+
+def _escaped(char: str) -> str:
+    odd = "\udc80" <= char <= "\udcff"  # a byte that is no UTF-8
+    return f"\\x{ord(char) - 0xDC00:02x}" if odd else char.encode("unicode_escape").decode("ascii")

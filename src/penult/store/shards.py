@@ -110,7 +110,9 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         except (*_FAILURES, OSError) as error:
             if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset that can not be
                 raise
-            raise DamagedFile(f"the cache file {shown(path)} is damaged ({error}); its images are computed again.") from error
+            raise DamagedFile(
+                f"the cache file {shown(path)} is damaged ({error}); leave it: its images are computed again."
+            ) from error
 
 
 def _member(archive: zipfile.ZipFile, number: int) -> bytes:

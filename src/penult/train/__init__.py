@@ -5,7 +5,6 @@ Scan, embed, fit, evaluate, predict, save; each step is another room's, this one
 
 from __future__ import annotations
 
-import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from penult.evaluate.evaluation import plain
 from penult.images import ImageSet
 from penult.progress import Say, quiet
 from penult.train import outputs
-from penult.train.circumstances import circumstances, ignored, sources
+from penult.train.circumstances import circumstances, digests, ignored, sources, versions
 from penult.train.job import Job
 from penult.train.learning import Learnt, learn
 from penult.train.mapping import write_map
@@ -69,8 +68,9 @@ def train(source: str, test: str | None = None, options: Options | None = None, 
 
 
 def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say: Say = quiet) -> Run:
-    """Train on images that are scanned already."""
+    """Train on images that are scanned already; the order of the training images is of no account, that of `test` is kept."""
     _check(options)
+    labelled = labelled.in_order()
     sheet = _sheet(options, labelled.classes, () if test is None else test.ids)
     chosen = networks(options, say)
     options.settings.tolerance.scanned(labelled, test)
@@ -136,6 +136,7 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | N
         "command": sys.argv,
         **circumstances(job.clock),
         **where,
+        "digests": digests(material, done),
         "options": job.options.to_dict(),
         "classes": dict(zip(material.classes, (int(c) for c in counts), strict=True)),
         "images": _counts(learnt, done),
@@ -154,7 +155,7 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | N
         "precision": beside.to_dict() if beside else None,
         "seconds": job.clock.stages,
         "figures": learnt.figures,
-        "versions": _versions(),
+        "versions": versions(done),
     }
     report.write(job.run.path, metrics, job.say)
     job.clock.lap("report")
@@ -180,14 +181,7 @@ def _counts(learnt: Learnt, done: Embedding | None) -> dict[str, int]:
         return {"rows": sum(sizes.values()), **sizes}
     how = {"embedded": done.embedded, "reused": done.reused, "failed": sum(len(part.failures) for part in parts)}
     if sum(how.values()) != sum(sizes.values()):
-        raise PenultError(f"of {sum(sizes.values())} images {sum(how.values())} are accounted for ({how}): a bug in penult.")
+        raise PenultError(
+            f"of {sum(sizes.values())} images {sum(how.values())} are accounted for ({how}): a bug; report it, please."
+        )
     return {"scanned": sum(sizes.values()), **how, **sizes}
-
-
-def _versions() -> dict[str, str]:
-    names = ("numpy", "pillow", "scikit-learn", "openvino", "onnx", "h5py")
-    return {
-        "python": platform.python_version(),
-        **{n: version(n) for n in names},
-        "machine": platform.machine(),
-    }

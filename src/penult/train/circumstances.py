@@ -1,19 +1,30 @@
-"""When, where and on what a run was made: what its page and its `metrics.json` say beside the numbers.
+"""When, where, of what and on what a run was made: what its page and its `metrics.json` say beside the numbers.
 
-In: the images, the clock. Out: plain JSON values. It must not know what was learnt.
+In: the images, the clock. Out: plain JSON values. It must not know what was learnt. Who has the same images, versions, options
+and kind of machine gets the same files, byte for byte.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from penult import pixels, store
+from penult.embed import Embedding
 from penult.engines.machine import machine
 from penult.images import ImageSet
 from penult.train.job import Clock
+from penult.train.material import Material, Part
+
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "pillow", "openvino", "onnx", "h5py", "matplotlib")
+OF_NETWORKS = ("torch", "timm", "keras", "nncf")  # where they are installed
 
 
 def sources(labelled: ImageSet, test: ImageSet | None) -> dict[str, str]:
@@ -36,6 +47,39 @@ def circumstances(clock: Clock) -> dict[str, Any]:
         "folder": str(Path.cwd()),
         "machine": _about(),
     }
+
+
+def digests(material: Material, done: Embedding | None) -> dict[str, str]:
+    """Return one sha256 for each part: of the sorted lines `<sha256 of the file> <label>`, so neither order nor names count.
+
+    A photo that cannot be read is not in it; of features that came from files the rows stand for the photos.
+    """
+    parts = {"train": material.train, "test": material.test}
+    if done is None:
+        return {n: _digest(store.row_digests(p.X), p, material.classes) for n, p in parts.items() if p is not None}
+    n = len(material.train.files)
+    halves = {"train": slice(0, n), "test": slice(n, None)}
+    return {
+        name: _digest(done.digests[halves[name]][part.ok], part, material.classes)
+        for name, part in parts.items()
+        if part is not None
+    }
+
+
+def _digest(rows: Iterable[Any], part: Part, classes: tuple[str, ...]) -> str:
+    labels = [""] * int(part.ok.sum()) if part.y is None else [classes[y] for y in part.ok_y]
+    lines = sorted(f"{bytes(row).hex()} {label}\n" for row, label in zip(rows, labels, strict=True))
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def versions(done: Embedding | None) -> dict[str, str]:
+    """Return the versions of all that computes; of the road from bytes to pixels, too, where photos were decoded."""
+    found = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    for name in OF_NETWORKS:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    road = {} if done is None else {"pixels": pixels.road_version()}
+    return {**found, **road, "machine": platform.machine()}
 
 
 def _about() -> dict[str, Any]:

@@ -135,7 +135,7 @@ def from_features(paths: Sequence[str], listing: str | None) -> Material:
     """Read feature files of the seed's layout; their rows are numbered unless a list of names is given."""
     read = store.read_features(paths)
     if read.y is None:
-        raise InputError(f"{', '.join(paths)} have no data set `label`; training needs one class number per row.")
+        raise InputError(f"{', '.join(paths)} have no data set `label`; write one class number for each row into it.")
     n, m = len(read.X), 0 if read.X_test is None else len(read.X_test)
     files, test_files = _row_names(read.files, n), _row_names(read.test_files, m)
     if listing is not None:
@@ -176,8 +176,8 @@ def _listed(path: str, n: int) -> tuple[str, ...]:
     try:
         text = Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
-        raise InputError(f"the list of names {path} cannot be read ({error.strerror}).") from error
-    names = [line for line in text.splitlines() if line]
+        raise InputError(f"the list of names {path} cannot be read ({error.strerror}); give its path.") from error
+    names = [line for line in text.split("\n") if line]  # splitlines() would part names at odd signs
     if len(names) != n:
-        raise InputError(f"{path} lists {len(names)} names, the feature files have {n} training rows; they must match.")
+        raise InputError(f"{path} lists {len(names)} names, the feature files have {n} training rows; give one name for each.")
     return tuple(names)

@@ -22,7 +22,7 @@ def apply(source: str, listing: str) -> int:
     """
     root = Path(source)
     if not root.is_dir():
-        raise InputError(f"{images.show(source)} is no folder; photos can only be moved inside a folder of class folders.")
+        raise InputError(f"{images.show(source)} is no folder; nothing was moved. Give the folder of class folders.")
     moves = [_checked(root, file, to, listing) for file, to in _read(listing)]
     for column, what in ((0, "moved twice"), (1, "the place of two photos")):
         places = [move[column] for move in moves]

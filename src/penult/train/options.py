@@ -54,6 +54,7 @@ class Options:
             "clip": self.clip,
             "groups": self.groups,
             "submission": self.submission,
+            "files": self.files,
             "recipe": None if self.recipe is None else dict(self.recipe),
             "protocol": self.protocol,
             "seed": self.seed,

@@ -44,14 +44,14 @@ class Sheet:
             raise InputError(f"the sample submission {path} cannot be read ({error.strerror}); give its path.") from error
         if len(rows) < 2 or len(rows[0]) < 2 or any(len(r) != len(rows[0]) for r in rows):
             raise InputError(
-                f"the sample submission {path} needs a header and rows of at least two columns, all equally long."
+                f"the sample submission {path} needs a header and rows of at least two columns, equally long; give Kaggle's."
             )
         header, body = tuple(rows[0]), rows[1:]
         kind, order = _wanted(str(path), header, body, classes)
         ids = tuple(r[0] for r in body)
         twice = sorted({i for i in ids if ids.count(i) > 1})[:_SHOWN] if len(set(ids)) < len(ids) else []
         if twice:
-            raise InputError(f"the sample submission {path} has ids more than once: {', '.join(twice)}.")
+            raise InputError(f"the sample submission {path} has ids more than once: {', '.join(twice)}; give each one row.")
         return cls(str(path), header, ids, kind, order)
 
     def rows_of(self, names: Sequence[str]) -> list[int]:
@@ -110,24 +110,26 @@ class Sheet:
 
 
 def _wanted(path: str, header: tuple[str, ...], body: list[list[str]], classes: Sequence[str]) -> tuple[str, tuple[int, ...]]:
-    lower = {c.lower(): i for i, c in enumerate(classes)}
+    exact, lower = ({key(c): i for i, c in enumerate(classes)} for key in (str, str.lower))
     columns = [h.strip().lower() for h in header[1:]]
     if len(columns) > 1:
+        if set(header[1:]) == set(exact):  # classes may differ in capitals alone
+            return "columns", tuple(exact[h] for h in header[1:])
         if sorted(columns) != sorted(lower):
             strange = sorted(set(columns) ^ set(lower))
             raise InputError(
                 f"the columns of the sample submission {path} are not the classes of the training images; "
-                f"only on one side: {', '.join(strange[:_SHOWN])}."
+                f"only on one side: {', '.join(strange[:_SHOWN])}. Give the sample that belongs to these photos."
             )
         return "columns", tuple(lower[c] for c in columns)
     values = {r[1].strip() for r in body}
-    if values <= set(classes):
+    if values <= set(classes) or {r[1] for r in body} <= set(classes):
         return "label", ()
     if len(classes) == 2 and all(_is_number(v) for v in values):
         return "probability", ()
     raise InputError(
         f"the sample submission {path} has one value column, {header[1]!r}, whose values are neither class names nor (with "
-        f"two classes) numbers: {', '.join(sorted(values)[:3])}; the classes are {', '.join(classes[:_SHOWN])}."
+        f"two classes) numbers: {', '.join(sorted(values)[:3])}; write classes into it: {', '.join(classes[:_SHOWN])}."
     )
 
 

@@ -1,0 +1,481 @@
+"""Every error that a user can cause is caused here, and its text says what happened, to which thing, and what to do.
+
+Two tests go over the source: one reads every text where it is raised, the other knows all places of the user's rooms that
+raise, so a new one needs a trigger here, or a place in `ELSEWHERE`.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import penult
+from conftest import draw
+from penult import TransferClassifier, bundle, compare, demo, explain, predict, report, similar, store, zoo
+from penult.cli import main
+from penult.embed import write_features
+from penult.errors import PenultError
+from penult.images import scan_labelled, scan_unlabelled
+from penult.pixels import Recipe, prepare, prepare_all
+from penult.train import Options, audit_alone, moves, train, train_features
+from penult.train.material import Part
+from penult.train.submission import Sheet
+
+SOURCE = Path(penult.__file__).parent
+ERRORS = {"InputError", "DamagedFile", "MissingExtra", "OutputError", "PenultError", "UnknownName", "unknown"}
+ROOMS = (
+    "images", "pixels", "train", "embed", "predict", "similar", "report", "explain", "compare", "cli",
+    "estimators.py", "demo.py", "bundle.py",
+)  # fmt: skip
+ACTS = set(
+    """
+    add ask cause check choose close compare convert copy correct delete describe evaluate fetch fill free get
+    give install keep leave list load log look make mend move name open pass pip prepare put quantise raise read
+    reduce remove rename renumber repeat replace report restore run save say send set spell start stop take tell
+    train try type update upgrade use wait wrap write
+    """.split()  # noqa: SIM905 - a list of 60 lines says no more
+)
+ELSEWHERE = {  # the beginning of a text: where it is caused, or why a user cannot
+    "{} images came in": "a bug of ours, by its own words",
+    "{} feature rows of {} are lost": "test_resume_store: the cache is emptied during a run",
+    "{} would not read back": "csv writes nothing that it does not read; asked all the same",
+    "{} cannot be moved": "an operating system that refuses a rename: not to be had as root",
+    "'{}' cannot be read": "no permission: not to be had as root",
+    "the folder '{}' cannot be opened": "no permission: not to be had as root",
+    "{} cannot be read ({}); run `penult train`": "no permission: not to be had as root",
+    "no network could be compared": "test_compare",
+    "none of the {} images can be read ({}); give images": "test_compare",
+    "none of the networks can be had": "test_compare",
+    "a foreign estimator has no weights": "test_explain_occlusion: only a method that was chosen by name comes here",
+    "the model's own samples give other answers": "test_explain_exact: another machine",
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """A folder with photos (`photos`), a run (`run`), a run from features (`rows`) and the feature file."""
+
+    root: Path
+
+    def __truediv__(self, name: str) -> Path:
+        return self.root / name
+
+    def text(self, name: str, content: str) -> Path:
+        """Write a file and return its path."""
+        (self.root / name).parent.mkdir(exist_ok=True, parents=True)
+        (self.root / name).write_text(content, encoding="utf-8")
+        return self.root / name
+
+    def empty(self, *names: str) -> Path:
+        """Write pictures without any bytes; return the folder of the first name."""
+        for name in names:
+            self.text(name, "")
+        return self.root / names[0].split("/")[0]
+
+    def copy(self, name: str, new: str) -> Path:
+        return Path(shutil.copytree(self.root / name, self.root / new))
+
+    def archive(self, name: str, members: dict[str, str], how: int = zipfile.ZIP_STORED) -> Path:
+        with zipfile.ZipFile(self.root / name, "w", how) as file:
+            for member, content in members.items():
+                file.writestr(member, content)
+        return self.root / name
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Train once; every trigger gets a copy."""
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("errors")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PENULT_CACHE", str(root / "cache"))
+        for kind in ("warm", "cold"):
+            (root / "photos" / kind).mkdir(parents=True)
+            for i in range(5):
+                Image.fromarray(draw(kind, i)).save(root / f"photos/{kind}/{kind}.{i}.png")
+        train(str(root / "photos"), None, Options(str(root / "run"), ("colour_histogram",)))
+        train_features([str(root / "run/data_colour_histogram.h5")], Options(str(root / "rows")))
+    return World(root)
+
+
+@pytest.fixture
+def world(made: World, tmp_path: Path) -> World:
+    for name in ("photos", "run", "rows"):
+        shutil.copytree(made / name, tmp_path / name)
+    return World(tmp_path)
+
+
+def pictures(count: int = 4) -> list[np.ndarray]:
+    return [draw(("warm", "cold")[i % 2], i) for i in range(count)]
+
+
+def cli(*words: object) -> None:
+    """Run a command that must fail, and raise what it printed."""
+    lines: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("penult.cli.show.note", lines.append)
+        assert main([str(word) for word in words]) != 0
+    raise PenultError(lines[-1].removeprefix("penult: "))
+
+
+def lines(w: World, name: str, *rows: str) -> str:
+    return str(w.text(name, "".join(f"{row}\n" for row in rows)))
+
+
+def sheet(w: World, *rows: str) -> Sheet:
+    return Sheet.read(lines(w, "sample.csv", *rows), ("cold", "warm"))
+
+
+def metrics(w: World, **changes: Any) -> Path:
+    found = json.loads((w / "run/metrics.json").read_text(encoding="utf-8"))
+    w.text("run/metrics.json", json.dumps({**found, **changes}))
+    return w / "run"
+
+
+def features(w: World, name: str, **changes: Any) -> str:
+    """Write the feature file of the run anew with other contents; return its path."""
+    found = store.read_h5(w / "run/data_colour_histogram.h5")
+    content: dict[str, Any] = {"train": found.train, "label": found.label, "classes": found.classes, "facts": found.facts}
+    store.write_h5(w / name, **{k: v for k, v in {**content, **changes}.items() if v is not None})
+    return str(w / name)
+
+
+def model(w: World) -> bundle.Bundle:
+    return bundle.load(w / "run")
+
+
+def tomorrow(w: World) -> None:
+    """Load a model whose format number is larger, with right checksums."""
+    about = json.dumps({"format": 99})
+    sums = f"{hashlib.sha256(about.encode()).hexdigest()}  bundle.json\n"
+    bundle.load(w.archive("new.penult", {"SHA256SUMS": sums, "bundle.json": about}))
+
+
+def altered(w: World, change: Callable[[bytes], bytes]) -> None:
+    """Load the model with its first array of the head changed, and right checksums."""
+    with zipfile.ZipFile(w / "run/model.penult") as file:
+        members = {name: file.read(name) for name in file.namelist() if name != "SHA256SUMS"}
+    name = min(n for n in members if n.startswith("head/"))
+    members[name] = change(members[name])
+    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {n}\n" for n, data in members.items())
+    with zipfile.ZipFile(w / "altered.penult", "w") as file:
+        for n, data in {"SHA256SUMS": sums.encode(), **members}.items():
+            file.writestr(n, data)
+    bundle.load(w / "altered.penult")
+
+
+def overlapping(w: World) -> None:
+    """Load a zip whose directory has the same bytes for two members."""
+    path = w.archive("deep.penult", {"SHA256SUMS": "x" * 5000, "graphs/0.onnx": ""})
+    data = path.read_bytes()
+    at = data.rindex(b"PK\1\2")
+    entry = bytearray(data[at : data.rindex(b"PK\5\6")])
+    entry[20:28] = (5000).to_bytes(4, "little") * 2
+    path.write_bytes(data[:at] + entry + data[data.rindex(b"PK\5\6") :])
+    bundle.load(path)
+
+
+def unreachable(w: World) -> None:
+    """Ask for two networks whose weights would have to be fetched."""
+
+    def find(name: str, *_: object, **__: object) -> None:
+        raise zoo.Unreachable(f"{name} is out of reach; give weights that you have.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zoo, "find", find)
+        train(str(w / "photos"), None, Options(str(w / "out"), ("timm:one", "timm:two")))
+
+
+def no_demo(w: World) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("penult.demo.find_spec", lambda name: None)
+        demo.solar_cells(Options(str(w / "out")), lambda *_: None)
+
+
+# For each: a part of the text that names the thing, and how a user gets it.
+TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
+    # images
+    "no such folder": ("nowhere", lambda w: scan_labelled(w / "nowhere")),
+    "a file that is no list": ("notes.txt", lambda w: scan_labelled(w.text("notes.txt", "x"))),
+    "an empty folder": ("bare", lambda w: scan_labelled(w.text("bare/notes.txt", "").parent)),
+    "a flat folder": ("IMG_1.jpg", lambda w: scan_labelled(w.empty("flat/IMG_1.jpg"))),
+    "one level too high": ("valid", lambda w: scan_labelled(w.empty("set/train/cat.1.jpg", "set/valid/cat.2.jpg"))),
+    "one class folder": ("cat", lambda w: scan_labelled(w.empty("one/cat/1.jpg", "one/cat/2.jpg"))),
+    "a list of one class": (
+        "mono.csv",
+        lambda w: (w.empty("1.jpg"), scan_labelled(lines(w, "mono.csv", "file,label", "1.jpg,a"))),
+    ),
+    "a class of one": ("dog", lambda w: scan_labelled(w.empty("few/cat/1.jpg", "few/cat/2.jpg", "few/dog/1.jpg"))),
+    "labels of another model": ("photos", lambda w: scan_labelled(w / "photos", classes=("cat", "dog"))),
+    "groups of a folder": ("patient", lambda w: scan_labelled(w / "photos", groups="patient")),
+    "a list without rows": ("none.csv", lambda w: scan_labelled(lines(w, "none.csv", "file,label"))),
+    "a list without a header": ("void.csv", lambda w: scan_labelled(w.text("void.csv", ""))),
+    "a list without its column": ("'label'", lambda w: scan_labelled(lines(w, "bad.csv", "file,class", "1.jpg,a"))),
+    "a list of what is not there": ("gone.jpg", lambda w: scan_labelled(lines(w, "gone.csv", "file,label", "gone.jpg,a"))),
+    "UTF-16": ("wide.csv", lambda w: ((w / "wide.csv").write_bytes(b"\xff\xfef\0"), scan_labelled(w / "wide.csv"))),
+    "a quotation mark": ("quote.csv", lambda w: scan_labelled(lines(w, "quote.csv", "file,label", '"' + "x" * 140_000))),
+    "labels asked of what has none": ("labels", lambda w: scan_unlabelled(w / "photos").y),
+    "nothing to predict": ("images", lambda w: scan_unlabelled([])),
+    "a photo that is not there": ("gone.jpg", lambda w: scan_unlabelled([w / "gone.jpg"])),
+    "no photo among files": ("notes.txt", lambda w: scan_unlabelled([w.text("notes.txt", "x")])),
+    # pixels
+    "no image at all": ("int64", lambda w: list(prepare_all([np.zeros((2, 2, 3), np.int64)], [Recipe(8)]))),
+    "no recipe": ("recipe", lambda w: list(prepare_all([], []))),
+    "known of another number": ("2 entries", lambda w: list(prepare_all([], [Recipe(8)], [None, None]))),
+    "known of another kind": (
+        "float64",
+        lambda w: list(prepare_all([], [Recipe(8)], [np.zeros((1, 32))])),  # type: ignore[list-item]
+    ),
+    "a recipe of no size": ("got 0 and", lambda w: Recipe(0)),
+    "a picture of one band": ("(2, 2)", lambda w: prepare(np.zeros((2, 2), np.uint8), Recipe(8))),
+    # train
+    "unreadable classes": ("dog (0 of 2 readable)", lambda w: train(
+        str(w.empty("sick/cat/1.jpg", "sick/cat/2.jpg", "sick/dog/1.jpg", "sick/dog/2.jpg")), None,
+        Options(str(w / "out"), ("colour_histogram",)),
+    )),
+    "labels of a part without": (
+        "labels",
+        lambda w: Part(("a",), np.ones(1, bool), np.ones((1, 1), np.float32), None, {}).ok_y,
+    ),
+    "a run that is a file": (
+        "taken",
+        lambda w: train(str(w / "photos"), None, Options(str(w.text("taken", "")), ("colour_histogram",))),
+    ),
+    "a folder of something else": ("photos", lambda w: train(
+        str(w / "photos"), None, Options(str(w / "photos"), ("colour_histogram",))
+    )),
+    "features without labels": (
+        "bare.h5",
+        lambda w: train_features([features(w, "bare.h5", label=None)], Options(str(w / "out"))),
+    ),
+    "features with other facts": ("odd", lambda w: train_features(
+        [features(w, "odd.h5", facts={"parts": [1]})], Options(str(w / "out"))
+    )),
+    "a list of too few names": ("names.txt", lambda w: train_features(
+        [str(w / "run/data_colour_histogram.h5")], Options(str(w / "out"), files=lines(w, "names.txt", "a"))
+    )),
+    "no list of names": ("nowhere.txt", lambda w: train_features(
+        [str(w / "run/data_colour_histogram.h5")], Options(str(w / "out"), files=str(w / "nowhere.txt"))
+    )),
+    "hubs out of reach": ("timm:one, timm:two", unreachable),
+    "an unknown head": ("logistik", lambda w: train(str(w / "photos"), None, Options(head="logistik"))),
+    "an unknown network": ("colour_histogramm", lambda w: zoo.find("colour_histogramm")),
+    "no sample": ("nowhere.csv", lambda w: Sheet.read(w / "nowhere.csv", ("a", "b"))),
+    "a sample of one column": ("sample.csv", lambda w: sheet(w, "id", "1")),
+    "a sample with an id twice": ("more than once: 1", lambda w: sheet(w, "id,label", "1,cold", "1,cold")),
+    "a sample of other columns": ("green", lambda w: sheet(w, "id,cold,green", "1,0,0")),
+    "a sample of other labels": ("'label'", lambda w: sheet(w, "id,label", "1,tiger")),
+    "a sample of other photos": (
+        "ids of the sample have no image (7)",
+        lambda w: sheet(w, "id,label", "7,cold").rows_of(["1.jpg"]),
+    ),
+    "moves in a file": ("notes.txt", lambda w: moves.apply(str(w.text("notes.txt", "")), "x.csv")),
+    "moves by no list": ("nowhere.csv", lambda w: moves.apply(str(w / "photos"), str(w / "nowhere.csv"))),
+    "moves by another list": ("moves.csv", lambda w: moves.apply(str(w / "photos"), lines(w, "moves.csv", "a,b"))),
+    "a move to nowhere": ("moves.csv", lambda w: moves.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", "a.png,"))),
+    "a move out": (
+        "outside",
+        lambda w: moves.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,../x")),
+    ),
+    "a move of nothing": (
+        "gone.png",
+        lambda w: moves.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", "gone.png,cold/")),
+    ),
+    "a move over another": ("cold.1.png is there", lambda w: moves.apply(
+        str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,cold/cold.1.png")
+    )),
+    "a photo moved twice": ("moved twice", lambda w: moves.apply(
+        str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,a.png", "warm/warm.0.png,b.png")
+    )),
+    "an audit of nothing": ("nowhere", lambda w: audit_alone.audit_photos(str(w / "nowhere"))),
+    # the command line
+    "a recipe for no file": ("--recipe", lambda w: cli("train", w / "photos", "-b", "colour_histogram", "--recipe", "size=9")),
+    "a clip that is none": (
+        "--clip 'often'",
+        lambda w: cli("train", w / "photos", "-b", "colour_histogram", "--clip", "often"),
+    ),
+    # embed, predict, similar
+    "no readable image": (
+        "sick",
+        lambda w: write_features(str(w.empty("sick/1.jpg")), w / "x.h5", [zoo.find("colour_histogram")]),
+    ),
+    "no model": ("nowhere", lambda w: predict.load(w / "nowhere")),
+    "a model of rows, given photos": ("--features", lambda w: predict.load(w / "rows").predict(pictures())),
+    "rows of another width": ("(2, 3)", lambda w: predict.load(w / "run").score(np.zeros((2, 3), np.float32))),
+    "a level that is none": ("1.5", lambda w: cli("predict", w / "run", w / "photos", "--review", "1.5")),
+    "no neighbours": ("0 similar", lambda w: similar.similar(w / "run", pictures(), n=0)),
+    "neighbours in no run": ("photos", lambda w: similar.similar(w / "photos", pictures())),
+    "neighbours without features": ("data_colour_histogram.h5", lambda w: (
+        (w / "run/data_colour_histogram.h5").unlink(), similar.similar(w / "run", pictures())
+    )),
+    "neighbours with features of another network": (
+        "(3,) columns",
+        lambda w: (
+            features(w, "run/data_colour_histogram.h5", train=np.ones((10, 3), np.float32), facts=None),
+            similar.similar(w / "run", pictures()),
+        ),
+    ),
+    # bundle
+    "a model that is none": ("notes.txt", lambda w: bundle.load(w.text("notes.txt", "x"))),
+    "a zip that is no model": ("x.penult", lambda w: bundle.load(w.archive("x.penult", {"a": "b"}))),
+    "a packed model": (
+        "x.penult",
+        lambda w: bundle.load(w.archive("x.penult", {"SHA256SUMS": "x" * 99}, zipfile.ZIP_DEFLATED)),
+    ),
+    "a model of other members": ("evil.py", lambda w: bundle.load(w.archive("x.penult", {"SHA256SUMS": "", "evil.py": ""}))),
+    "a model without its facts": ("x.penult", lambda w: bundle.load(w.archive("x.penult", {"SHA256SUMS": ""}))),
+    "a model of tomorrow": ("format 99", tomorrow),
+    "a model that overlaps itself": ("claims to hold", overlapping),
+    "a model with an array of tomorrow": (
+        "unknown array format",
+        lambda w: altered(w, lambda npy: npy[:6] + b"\x09" + npy[7:]),
+    ),
+    "a model with half an array": ("what its header says", lambda w: altered(w, lambda npy: npy[:-4])),
+    "int8 of another model": ("f32", lambda w: bundle.precision_here(model(w), "int8", "cpu")),
+    # report
+    "a page of no run": ("photos", lambda w: report.again(w / "photos")),
+    "a page of another's file": ("metrics.json", lambda w: report.again(w.text("other/metrics.json", "{}").parent)),
+    "a page of half a run": ("run", lambda w: report.again(metrics(w, status="running"))),
+    "a page of a changed table": ("run", lambda w: (w.text("run/map.csv", "file,label\nx,y\n"), report.again(w / "run"))),
+    # explain
+    "an unknown class": ("tiger", lambda w: explain.explain(model(w), pictures(), "tiger")),
+    "an unknown method": ("xray", lambda w: explain.explain(model(w), pictures(), method="xray")),
+    "no exact map": ("colour_histogram", lambda w: explain.explain(model(w), pictures(), method="cam")),
+    "names that do not match": ("4 photos", lambda w: explain.explain(model(w), pictures(), ids=["a"])),
+    "no side": ("side of 0", lambda w: explain.explain(model(w), pictures(), side=0)),
+    "a model of rows, explained": ("feature files", lambda w: explain.explain(bundle.load(w / "rows"), pictures())),
+    "no model to explain": ("a dict", lambda w: explain.explain({}, pictures())),
+    # compare
+    "a budget that is none": ("'soon'", lambda w: compare.seconds("soon")),
+    "no sample to compare on": ("0 images", lambda w: compare.compare(str(w / "photos"), compare.Options(sample=0))),
+    "a comparison in a file": (
+        "taken",
+        lambda w: compare.compare(str(w / "photos"), compare.Options(out=str(w.text("taken", "")))),
+    ),
+    "a comparison in a folder": (
+        "photos",
+        lambda w: compare.compare(str(w / "photos"), compare.Options(out=str(w / "photos"))),
+    ),
+    # demo
+    "too few to hold out": ("dog", lambda w: demo.own_folder(
+        str(w.empty("few/cat/1.jpg", "few/cat/2.jpg", "few/dog/1.jpg", "few/dog/2.jpg")), Options(), lambda *_: None
+    )),
+    "no photos of the demo": ("penult[demo]", no_demo),
+    # scikit-learn's face
+    "labels of another number": ("4 images", lambda w: TransferClassifier("colour_histogram").fit(pictures(), ["a"])),
+    "one class": ("'a'", lambda w: TransferClassifier("colour_histogram").fit(pictures(), list("aaaa"))),
+    "unreadable images": ("1.jpg", lambda w: TransferClassifier("colour_histogram").fit(
+        [str(w.empty("sick/1.jpg") / "1.jpg"), *pictures(3)], list("abab")
+    )),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place in the source that makes an error, and its text, `{}` for what is put in."""
+
+    file: str
+    first: int
+    last: int
+    text: str
+
+
+def sites() -> Iterator[Site]:
+    for path in sorted(SOURCE.rglob("*.py")):
+        file = path.relative_to(SOURCE).as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS and node.args:
+                yield Site(file, node.lineno, node.end_lineno or node.lineno, literal(node.args[0]))
+
+
+def literal(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(literal, node.values))
+    if isinstance(node, ast.BinOp):
+        return literal(node.left) + literal(node.right)
+    return "{}"
+
+
+def says_what_to_do(text: str) -> bool:
+    """Tell whether a clause behind the first begins with an act, is put in where the error is made, or lists what is known."""
+    if "; known: " in text or "; did you mean " in text:
+        return True
+    clauses = re.split(r"[.;:]\s+|,\s+|\s+\(", text.strip().rstrip(".)"))[1:]
+    first = (set(re.findall(r"[a-z]+", clause.lower())[:4]) for clause in clauses)
+    return any(words & ACTS for words in first) or bool({"{}", "{}{}"} & set(clauses))
+
+
+HITS: set[tuple[str, int]] = set()
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Note in HITS where an error was made: the first place on the way up that is ours and not `errors`."""
+
+    def init(self: PenultError, *args: object) -> None:
+        frame = sys._getframe(1)
+        while frame.f_back and (frame.f_code.co_name == "unknown" or not frame.f_code.co_filename.startswith(str(SOURCE))):
+            frame = frame.f_back
+        HITS.add((frame.f_code.co_filename, frame.f_lineno))
+        Exception.__init__(self, *args)
+
+    monkeypatch.setattr(PenultError, "__init__", init)
+
+
+def test_every_error_names_its_thing_and_says_what_to_do(world: World, recorded: None) -> None:
+    """All triggers in one test: the last assertion needs them all."""
+    wrong = []
+    for number, (name, (thing, cause)) in enumerate(TRIGGERS.items()):
+        place = World(world / str(number))
+        place.root.mkdir()
+        for folder in ("photos", "run", "rows"):
+            os.symlink(world / folder, place / folder)
+        if any(word in name for word in ("page", "neighbours with", "move")):
+            for folder in ("photos", "run"):
+                (place / folder).unlink()
+                world.copy(folder, f"{number}/{folder}")
+        try:
+            cause(place)
+        except PenultError as error:
+            text = " ".join(str(error).split())
+            if thing not in text or not says_what_to_do(text):
+                wrong.append((name, text))
+        else:
+            wrong.append((name, "no error"))
+    assert wrong == []
+    missed = [
+        f"{site.file}:{site.first} {site.text}"
+        for site in sites()
+        if site.file.split("/")[0] in ROOMS
+        and not site.text.startswith(tuple(ELSEWHERE))
+        and not any(file.endswith("/penult/" + site.file) and site.first <= line <= site.last for file, line in HITS)
+    ]
+    assert missed == []
+
+
+def test_no_entry_of_the_list_of_exceptions_is_out_of_date() -> None:
+    texts = [site.text for site in sites()]
+    assert [start for start in ELSEWHERE if not any(text.startswith(start) for text in texts)] == []
+
+
+def test_every_text_in_the_source_says_what_to_do() -> None:
+    """`zoo` and `engines` tell of networks that cannot be used: what else to take is put in, or said by the caller."""
+    shown = [s for s in sites() if s.file.split("/")[0] not in ("zoo", "engines") and s.text != "{}"]
+    assert len(shown) > 100
+    assert [f"{s.file}:{s.first} {s.text}" for s in shown if len(s.text) > 20 and not says_what_to_do(s.text)] == []
