@@ -11,8 +11,6 @@ import contextlib
 import errno
 import hashlib
 import io
-import os
-import struct
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from penult import foreign
 from penult.errors import DamagedFile, OutputError
 from penult.store.files import whole
 from penult.store.refusals import shown
@@ -28,8 +27,6 @@ Digests = npt.NDArray[np.uint8]  # (n, 32)
 Vectors = npt.NDArray[np.float32]  # (n, d)
 
 _MEMBERS = ("digests.npy", "vectors.npy")
-# What zipfile raises for one damaged byte or another; RuntimeError includes NotImplementedError.
-_FAILURES = (zipfile.BadZipFile, ValueError, EOFError, KeyError, RuntimeError, OverflowError, struct.error)
 
 
 def write_shard(folder: Path, digests: Digests, vectors: Vectors, cure: str) -> Path:
@@ -63,7 +60,7 @@ def read_digests(path: Path) -> Digests:
     Raises `DamagedFile` for a shard that fails its checks and `OSError` for one that can not be read now.
     """
     with _opened(path) as archive:
-        return _digests(_member(archive, 0))
+        return _digests(archive.read(_MEMBERS[0]))
 
 
 def read_shard(path: Path, width: int) -> tuple[Digests, Vectors]:
@@ -72,7 +69,7 @@ def read_shard(path: Path, width: int) -> tuple[Digests, Vectors]:
     Raises `DamagedFile` for a shard that fails its checks and `OSError` for one that can not be read now.
     """
     with _opened(path) as archive:
-        members = _member(archive, 0), _member(archive, 1)
+        members = archive.read(_MEMBERS[0]), archive.read(_MEMBERS[1])
         if _name(*members) != path.stem:
             raise ValueError("the content does not fit the name")
         digests = _digests(members[0])
@@ -83,28 +80,18 @@ def read_shard(path: Path, width: int) -> tuple[Digests, Vectors]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def _opened(path: Path) -> Iterator[foreign.StoredZip]:
     """Yield the zip of a shard; whatever its bytes make go wrong is said as `DamagedFile`."""
-    with path.open("rb") as file:
+    with foreign.opened(path) as file:
         try:
-            with zipfile.ZipFile(file) as archive:
-                yield archive
-        except (*_FAILURES, OSError) as error:
+            archive = foreign.StoredZip(file, len(_MEMBERS))
+            if tuple(archive.names) != _MEMBERS:
+                raise ValueError("not the two arrays of a shard")
+            yield archive
+        except (*foreign.WRONG_ZIP, OSError) as error:
             if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset that can not be
                 raise
             raise DamagedFile(f"the cache file {shown(path)} is damaged ({error}); its images are computed again.") from error
-
-
-def _member(archive: zipfile.ZipFile, number: int) -> bytes:
-    """Return one member, read to its end so that zipfile compares its CRC."""
-    entries = archive.infolist()
-    if tuple(entry.filename for entry in entries) != _MEMBERS:
-        raise ValueError("not the two arrays of a shard")
-    entry = entries[number]
-    size = os.fstat(archive.fp.fileno()).st_size if archive.fp else 0
-    if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
-        raise ValueError("a size that can not be")
-    return archive.read(entry)
 
 
 def _name(digests: bytes, vectors: bytes) -> str:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from penult import store
+from penult import foreign, store
 from penult.errors import InputError
 
 METRICS = "metrics.json"
@@ -64,6 +63,6 @@ class RunFolder:
 
 def _is_run(path: Path) -> bool:
     try:
-        return "penult_run" in json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return "penult_run" in foreign.loads(foreign.content(path, foreign.MOST_JSON), foreign.MANY)
+    except (OSError, ValueError, TypeError):
         return False
