@@ -100,10 +100,10 @@ def _metrics(folder: Path) -> Mapping[str, Any]:
     return found
 
 
-def _classes(names: Any) -> tuple[str, ...]:
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise ValueError("the classes are no list of different names")
-    return tuple(names)
+def _classes(counts: Any) -> tuple[str, ...]:
+    if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):
+        raise ValueError("the classes are not counts by name")
+    return tuple(counts)
 
 
 def table(path: Path) -> list[dict[str, str]]:
