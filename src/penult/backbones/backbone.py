@@ -23,6 +23,9 @@ from penult.errors import DamagedFile, InputError, unknown
 from penult.pixels.recipe import Recipe
 
 _LONGEST = 4000  # letters of a name, licence or source
+_RECORD = {
+    "name", "width", "parts", "pooling", "recipe", "weights", "licence", "source", "params", "gflops", "top1", "quantised",
+}  # fmt: skip
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -171,6 +174,8 @@ class Backbone:
     @classmethod
     def of_network(cls, record: dict[str, Any], network: Network | None) -> Backbone:
         """Return the backbone that `to_dict` described, its graph made by `network`; raises as `from_dict` does."""
+        if strange := set(record) - _RECORD:
+            raise InputError(f"a record of a network has no {', '.join(sorted(strange))[:200]}.")
         parts = tuple(record["parts"])
         facts = {**record, "parts": parts, "recipe": Recipe.from_dict(record["recipe"])}
         _check(facts["recipe"])

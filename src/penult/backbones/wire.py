@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 MOST = 96 << 20  # bytes of memory beyond the graph's own
 _FIELD, _DEEPEST = 150, 24  # bytes that a part costs; 24 messages in each other are seven graphs
+_SIDES = 64  # of a tensor
 _UNKNOWN = 1 << 20  # bytes of fields that ONNX may get one day
 _LOOPS = {b"Loop", b"Scan", b"SequenceMap"}
 
@@ -58,12 +61,21 @@ def check(graph: bytes, outside: bool = False) -> None:
     _Look(graph, outside).message("model", 0, len(graph), 0)
 
 
+@dataclass(slots=True)
+class _Scope:
+    """A graph that is being looked at: which of its nodes makes a name, and the number of the node that is looked at."""
+
+    made: dict[bytes, int]
+    at: int = -1
+
+
 class _Look:
     """A walk through the messages of a graph."""
 
     def __init__(self, graph: bytes, outside: bool) -> None:
         self.graph, self.outside = graph, outside
         self.cost = self.unknown = 0
+        self.scopes: list[_Scope] = []
 
     def message(self, kind: str, start: int, end: int, depth: int) -> None:
         """Look at one message and at all inside it."""
@@ -71,19 +83,47 @@ class _Look:
             raise ValueError("its graphs lie too deep in each other")
         inside, plain = _INSIDE.get(kind, {}), _PLAIN.get(kind)
         sides: list[int] = []
+        if kind in {"graph", "function"}:
+            self.scopes.append(_Scope(self._made(kind, start, end)))
         for field in _fields(self.graph, start, end):
             self.cost += _FIELD
             if field.kind == 2 and field.number in inside:
                 self._refuse(inside[field.number])
+                if inside[field.number] == "node":
+                    self.scopes[-1].at += 1
                 self.message(inside[field.number], field.start, field.end, depth + 1)
             elif plain is not None and field.number not in plain:
                 self.unknown += field.end - field.start
             else:
                 self._plain(kind, field, sides)
-            if self.cost > MOST or self.unknown > _UNKNOWN:
-                raise ValueError("it has more parts than any network")
+            self._afford()
+        if kind in {"graph", "function"}:
+            self.scopes.pop()
         if kind == "tensor" and math.prod(sides) > 8 * (end - start):
             raise ValueError(f"a tensor of it claims to have {' x '.join(str(s) for s in sides[:8])} numbers and has not")
+
+    def _made(self, kind: str, start: int, end: int) -> dict[bytes, int]:
+        """Return for each name that a node of this graph makes the number of the node."""
+        found: dict[bytes, int] = {}
+        at, nodes = 0, {number for number, inside in _INSIDE[kind].items() if inside == "node"}
+        for node in _fields(self.graph, start, end):
+            if node.number in nodes and node.kind == 2:
+                for field in _fields(self.graph, node.start, node.end):
+                    if field.number == 2 and field.kind == 2 and field.end > field.start:
+                        found[self.graph[field.start : field.end]] = at
+                        self.cost += _FIELD
+                        self._afford()
+                at += 1
+        return found
+
+    def _known(self, name: bytes) -> None:
+        """Refuse what a node takes from itself or from a later one: a ring, at which engines do not come to an end."""
+        if any(scope.made.get(name, -1) >= scope.at for scope in self.scopes):
+            raise ValueError("its nodes take what only later ones make")
+
+    def _afford(self) -> None:
+        if self.cost > MOST or self.unknown > _UNKNOWN:
+            raise ValueError("it has more parts than any network")
 
     def _refuse(self, kind: str) -> None:
         if kind == "sparse":
@@ -95,8 +135,13 @@ class _Look:
         """Note the sides of a tensor and what numbers cost; refuse what reaches outside, and loops."""
         if field.kind == 2 and (kind, field.number) in _PACKED:
             self.cost += _PACKED[kind, field.number] * _numbers(self.graph, field) - (field.end - field.start)
+            self._afford()
         if kind == "tensor" and field.number == 1:
-            sides.extend([field.value] if field.kind == 0 else _varints(self.graph, field.start, field.end))
+            sides.extend([field.value] if field.kind == 0 else islice(_varints(self.graph, field.start, field.end), _SIDES))
+            if len(sides) >= _SIDES:
+                raise ValueError("a tensor of it has more dimensions than any network")
+        if kind == "node" and field.number == 1:
+            self._known(self.graph[field.start : field.end])
         if kind == "tensor" and field.number == 14 and field.value:
             self._refuse("outside")
         if kind == "node" and field.number == 4 and self.graph[field.start : field.end] in _LOOPS:

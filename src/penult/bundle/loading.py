@@ -45,7 +45,9 @@ def load(path: str | Path) -> Bundle:
         return _parse(members)
     except (PenultError, KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError) as error:
         what = str(error) if isinstance(error, PenultError | ValueError) else repr(error)
-        raise DamagedFile(f"{shown(path)} is a zip, but not a penult model: {what.rstrip('.;')}; train again.") from error
+        raise DamagedFile(
+            f"{shown(path)} is a zip, but not a penult model: {shown(what[:300].rstrip('.;'))}; train again."
+        ) from error
 
 
 def _members(path: Path, file: IO[bytes]) -> dict[str, bytes]:
@@ -77,6 +79,8 @@ def _parse(members: dict[str, bytes]) -> Bundle:
         raise ValueError(f"it has format {version}, this penult reads up to {FORMAT}; pip install --upgrade penult")
     backbones = tuple(Backbone.from_dict(record, members[f"graphs/{i}.onnx"]) for i, record in enumerate(about["backbones"]))
     head = about["head"]
+    if not isinstance(about["classes"], list) or not isinstance(about["blocks"], list):
+        raise ValueError("its classes or blocks are no lists")
     bundle = Bundle(
         tuple(about["classes"]),
         backbones,

@@ -16,7 +16,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0
 
 def opened(path: Path | str) -> IO[bytes]:
     """Return a regular file, open for reading. Raises `OSError`, also for what is no regular file."""
-    return open(path, "rb", opener=_regular)
+    return os.fdopen(_regular(os.fspath(path)), "rb")
 
 
 def content(path: Path | str, most: int | None = None) -> bytes:
@@ -30,13 +30,15 @@ def content(path: Path | str, most: int | None = None) -> bytes:
     return data
 
 
-def _regular(path: str, _flags: int) -> int:
-    """Open without waiting, and only then look: what stands under a name may change in between."""
-    descriptor = os.open(path, _FLAGS)
-    kind = os.fstat(descriptor).st_mode
+def _regular(path: str) -> int:
+    """Look, open without waiting, and look again: what stands under a name may change in between."""
+    kind = Path(path).stat().st_mode
     if stat.S_ISREG(kind):
-        return descriptor
-    os.close(descriptor)
+        descriptor = os.open(path, _FLAGS)
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISREG(kind):
+            return descriptor
+        os.close(descriptor)
     if stat.S_ISDIR(kind):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     raise OSError(errno.ENODEV, "it is a device or a pipe, not a file", path)

@@ -30,6 +30,7 @@ USUAL = {
     "std": "0.229,0.224,0.225",
     "channels": "rgb",
 }
+_TOLD = 10  # unknown settings
 _LARGEST = 100_000  # bytes; a recipe has 300
 
 
@@ -118,6 +119,8 @@ def to_recipe(settings: Iterable[tuple[str, Any]], what: str) -> Recipe:
 def _checked(settings: Mapping[str, Any], what: str) -> dict[str, Any]:
     """Return the settings, three numbers as a tuple. Raises `InputError` or `UnknownName`."""
     strange = [str(unknown("recipe setting", name, _NAMES)) for name in settings if name not in _NAMES]
+    if len(strange) > _TOLD:
+        raise UnknownName(f"{what} has {len(strange)} settings that recipes do not have; known: {', '.join(_NAMES)}.")
     if strange:
         raise UnknownName(f"{what}: {' '.join(strange)}")
     wrong = wrong_settings(settings)
