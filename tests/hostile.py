@@ -1,7 +1,7 @@
 """Hostile files, opened by the product itself in a process that is watched: what it opens, runs, and asks of the memory.
 
 `KINDS` has for each kind of file a good one, the code of penult that opens it, and the table of bad ones. Run as a script,
-`python hostile.py KIND FOLDER`, it opens every file that lies in the folder, and prints one line of JSON for each.
+`python hostile.py FOLDER`, it opens the files that a list in the folder names, and prints one line of JSON for each.
 """
 
 from __future__ import annotations
@@ -13,18 +13,22 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import hostile_files as files
 import hostile_models as models
-import numpy as np
 from hostile_models import Make
 from tinynet import tiny
 
 ALLOWED = 100 << 20  # bytes beyond the file's own, and beyond what a good file takes
+TASKS, WARM, GOOD = "tasks.json", "good, to load what it needs", "good"
+NOTHING: dict[str, Any] = {"extra": 0, "seconds": 0.0, "deeds": []}
+LONGEST = 6000  # letters of a message: ten names of 400
 ROOM = 3 << 30  # of address space that a case may ask for before the system says no
 Read = Callable[[Path], Any]
 
@@ -178,7 +182,7 @@ KINDS: dict[str, Kind] = {
 # --- the watched process ---
 
 _DENIED = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "os.spawn", "subprocess.", "socket.connect", "socket.bind",
-           "socket.getaddrinfo", "socket.sendto", "pty.", "ctypes.", "webbrowser", "pickle.find_class", "os.startfile")  # fmt: skip
+           "socket.getaddrinfo", "socket.sendto", "pty.", "ctypes.", "webbrowser", "pickle.find_class")  # fmt: skip
 _CHANGES = {"os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.chmod", "os.chown", "os.link", "os.symlink", "os.truncate",
             "shutil.move", "shutil.rmtree", "shutil.copyfile"}  # fmt: skip
 
@@ -187,9 +191,10 @@ class Watch:
     """An audit hook: notes what a hostile file must never bring about while `on` is true."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.on, self.seen = str(folder.resolve()), False, list[str]()
+        self.folder, self.on = str(folder.resolve()), False
+        self.seen: list[str] = []
         own = [sys.prefix, sys.base_prefix, sys.exec_prefix, str(Path(__file__).resolve().parent.parent), "/proc/", "/sys/"]
-        self._own = tuple([*own, "/dev/null", "/dev/urandom", *(p for p in sys.path if p)])
+        self._own = (*own, "/dev/null", "/dev/urandom", *(p for p in sys.path if p))
         sys.addaudithook(self._hook)
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -197,7 +202,8 @@ class Watch:
             return
         self.on = False  # what is looked at here is no deed of the file's
         try:
-            if (event.startswith(_DENIED) or self._elsewhere(event, arguments) or self._foreign_code(event, arguments)) and not _importing():
+            evil = event.startswith(_DENIED) or self._elsewhere(event, arguments) or self._foreign_code(event, arguments)
+            if evil and not _importing():
                 self.seen.append(f"{event} {str(arguments)[:200]}")
         finally:
             self.on = True
@@ -266,57 +272,66 @@ def opened(kind: Kind, name: str, path: Path, watch: Watch) -> dict[str, Any]:
     return {"name": name, "answer": answer, "said": said, "extra": extra, "seconds": seconds, "deeds": list(watch.seen)}
 
 
-def main(which: str, folder: Path) -> None:
+def main(folder: Path) -> None:
+    """Open all files of a list, the good ones of each kind first: what they need is loaded then."""
     import logging
     import warnings
 
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
-    kind = KINDS[which]
     watch = Watch(folder)
-    tasks = json.loads((folder / "tasks.json").read_text())
-    for name, path in tasks[:2]:  # good ones: what they need is loaded then
-        print(json.dumps({**opened(kind, name, Path(path), watch), "deeds": []}), flush=True)
+    tasks = [(which, name, Path(path)) for which, name, path in json.loads((folder / TASKS).read_text())]
+    for which, name, path in tasks:
+        if name == WARM:
+            opened(KINDS[which], name, path, watch)
     resource.setrlimit(resource.RLIMIT_AS, (_memory("VmSize") + ROOM, resource.RLIM_INFINITY))
-    for name, path in tasks[1:]:
-        print(json.dumps(opened(kind, name, Path(path), watch)), flush=True)
+    for which, name, path in tasks:
+        if name != WARM:
+            print(json.dumps({"kind": which, **opened(KINDS[which], name, path, watch)}), flush=True)
 
 
-def judged(which: str, folder: Path, timeout: float = 300) -> list[dict[str, Any]]:
-    """Make all files of a kind and have a watched process open them; the first two answers are those of good ones."""
-    kind = KINDS[which]
+def judged(kinds: Sequence[str], folder: Path, timeout: float = 300) -> list[dict[str, Any]]:
+    """Make all files of some kinds and have one watched process open them; return what became of each."""
     tasks = []
-    for i, (name, make) in enumerate([("good", kind.good), ("good again", kind.good), *kind.bad.items()]):
-        place = folder / str(i)
-        place.mkdir()
-        tasks.append((name, str(make(place))))
-    (folder / "tasks.json").write_text(json.dumps(tasks))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "PENULT_CACHE": str(folder / "cache")}
-    command = [sys.executable, "-W", "ignore", __file__, which, str(folder)]
+    for which in kinds:
+        kind = KINDS[which]
+        for name, make in [(WARM, kind.good), (GOOD, kind.good), *kind.bad.items()]:
+            place = folder / str(len(tasks))
+            place.mkdir()
+            tasks.append((which, name, str(make(place))))
+    (folder / TASKS).write_text(json.dumps(tasks))
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        "PENULT_CACHE": str(folder / "cache"),
+    }
+    command = [sys.executable, "-W", "ignore", __file__, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, check=False)
-    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"name"')]
-    if len(found) != len(tasks) + 1:
-        found.append({"name": tasks[max(0, len(found) - 1)][0], "answer": f"died {done.returncode}", "said": done.stderr[-300:],
-                      "extra": 0, "seconds": 0, "deeds": []})  # fmt: skip
-    return found[1:]
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"kind"')]
+    wanted = [task for task in tasks if task[1] != WARM]
+    if len(found) < len(wanted):
+        which, name, _ = wanted[len(found)]
+        said = done.stderr[-500:]
+        found.append({"kind": which, "name": name, "answer": f"died {done.returncode}", "said": said, **NOTHING})
+    return found
 
 
-def faults(found: list[dict[str, Any]]) -> Iterator[str]:
+def faults(found: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Yield a sentence for every file that was not treated as it must be."""
-    good = found[0]
-    if good["answer"] != "accepted" or good["deeds"]:
-        yield f"the good file was {good}"
-    for case in found[2 if found[1]["name"] == "good again" else 1 :]:
-        if case["answer"] not in {"refused", "passed over"}:
-            yield f"{case['name']}: {case['answer']} {case['said']}"
-        if case["answer"] == "refused" and not (10 < len(case["said"]) < 2000):
-            yield f"{case['name']}: {len(case['said'])} letters: {case['said'][:200]}"
-        if case["extra"] > ALLOWED + good["extra"]:
-            yield f"{case['name']}: {case['extra'] >> 20} MB"
+    usual = {case["kind"]: case["extra"] for case in found if case["name"] == GOOD}
+    for case in found:
+        fine = {"accepted"} if case["name"] == GOOD else {"refused", "passed over"}
+        what = f"{case['kind']}, {case['name']}"
+        if case["answer"] not in fine:
+            yield f"{what}: {case['answer']} {case['said']}"
+        if case["answer"] == "refused" and not (10 < len(case["said"]) < LONGEST and "\n" not in case["said"]):
+            yield f"{what}: {len(case['said'])} letters: {case['said'][:200]!r}"
+        if case["extra"] > ALLOWED + usual[case["kind"]]:
+            yield f"{what}: {case['extra'] >> 20} MB"
         if case["deeds"]:
-            yield f"{case['name']}: {case['deeds'][:3]}"
+            yield f"{what}: {case['deeds'][:3]}"
 
 
 if __name__ == "__main__":
     with contextlib.suppress(BrokenPipeError):
-        main(sys.argv[1], Path(sys.argv[2]))
+        main(Path(sys.argv[1]))

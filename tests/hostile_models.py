@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from onnxnets import classifier
-from tinynet import tiny
-from zips import Entry, put, zip64
 
+from onnxnets import classifier
 from penult.bundle import Bundle, save
 from penult.heads import HeadState
 from penult.heads.novelty import Reference
+from tinynet import tiny
+from zips import Entry, put, zip64
 
 Make = Callable[[Path], Path]
 Members = dict[str, bytes]
@@ -41,7 +41,9 @@ def good_bundle() -> Bundle:
     )
     network = tiny()
     half = np.array([0.5, 0.5])
-    return Bundle(("cat", "dog"), (network,), (5,), HeadState("linear", arrays, facts), half, "openvino", "f32", {}, {}, unlike)
+    return Bundle(
+        ("cat", "dog"), (network,), (5,), HeadState("linear", arrays, facts), half, "openvino", "f32", {}, {}, unlike
+    )
 
 
 def good_model(folder: Path) -> Path:
@@ -80,9 +82,9 @@ def packed(parts: Members, **first: Any) -> bytes:
     return put(entries)
 
 
-def written(data: bytes, name: str = "m.penult") -> Make:
+def written(data: bytes | Callable[[], bytes], name: str = "m.penult") -> Make:
     def make(folder: Path) -> Path:
-        (folder / name).write_bytes(data)
+        (folder / name).write_bytes(data if isinstance(data, bytes) else data())
         return folder / name
 
     return make
@@ -192,16 +194,18 @@ CONTAINERS: dict[str, Make] = {
     "a link as a member": written(put([Entry("SHA256SUMS", b"/etc/passwd", mode=0o120777)])),
     "a name twice": written(put([*(Entry("SHA256SUMS", sums({})) for _ in range(2))])),
     "no list of checksums": written(put([Entry(n, d) for n, d in {"bundle.json": b"{}"}.items()])),
-    "a checksum too many": written(put([Entry("SHA256SUMS", sums({"bundle.json": b"{}", "x": b""})), Entry("bundle.json", b"{}")])),
+    "a checksum too many": written(
+        put([Entry("SHA256SUMS", sums({"bundle.json": b"{}", "x": b""})), Entry("bundle.json", b"{}")])
+    ),
     "a wrong checksum": written(put([Entry("SHA256SUMS", sums({"bundle.json": b"[]"})), Entry("bundle.json", b"{}")])),
     "checksums that are no text": written(put([Entry("SHA256SUMS", b"\xff\xfe\xfd"), Entry("bundle.json", b"{}")])),
     "encrypted": written(packed({"bundle.json": b"{}"}, flags=1)),
     "compressed bomb": compressed,
     "an unknown compression": written(packed({"bundle.json": b"{}"}, method=98)),
     "members inside each other": written(inside_each_other()),
-    "zip64: a terabyte packed": lambda folder: written(lying_sizes(len(sums(members())), 1 << 40))(folder),
-    "zip64: a terabyte": lambda folder: written(lying_sizes(1 << 40, len(sums(members()))))(folder),
-    "zip64: beyond all numbers": lambda folder: written(lying_sizes((1 << 64) - 1, (1 << 64) - 1))(folder),
+    "zip64: a terabyte packed": written(lambda: lying_sizes(len(sums(members())), 1 << 40)),
+    "zip64: a terabyte": written(lambda: lying_sizes(1 << 40, len(sums(members())))),
+    "zip64: beyond all numbers": written(lambda: lying_sizes((1 << 64) - 1, (1 << 64) - 1)),
     "directory and header disagree": written(put([Entry("SHA256SUMS", b"", local_name="../evil.py")])),
     "an entry beyond the end": written(put([Entry("SHA256SUMS", b"x", offset=HUGE >> 3)])),
     "half a million entries": many_entries,
@@ -211,6 +215,8 @@ CONTAINERS: dict[str, Make] = {
     "a device instead of a file": device,
     "a sparse gigabyte of nothing": lambda folder: sparse(folder / "m.penult", 1 << 30),
 }
+
+
 def sparse(path: Path, size: int) -> Path:
     with path.open("wb") as file:
         file.truncate(size)
@@ -255,7 +261,7 @@ DESCRIBED = {
     "network: a name of a million letters": about(backbones__0__name="x" * 10**6),
     "network: a digest that is a path": about(backbones__0__weights="../../../etc/passwd"),
     "network: an unknown setting": about(backbones__0__function="os.system"),
-    "networks: more than graphs": lambda f: about(backbones=[json.loads(members()["bundle.json"])["backbones"][0]] * 2)(f),
+    "networks: more than graphs": about(backbones=[tiny().to_dict()] * 2),
     "precision: unknown": about(precision="f8"),
     "novelty: level 0": about(novelty__level=0),
     "novelty: nearest 10**9": about(novelty__nearest=10**9),
@@ -264,7 +270,9 @@ DESCRIBED = {
 }
 
 ARRAYS = {
-    "array: 10**18 numbers": arrays(head__weights=header("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000000000,), }")),
+    "array: 10**18 numbers": arrays(
+        head__weights=header("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000000000,), }")
+    ),
     "array: negative side": arrays(head__weights=header("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 5), }")),
     "array: a product that wraps": arrays(
         head__weights=header(f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({1 << 32}, {1 << 32}), }}", b"")
@@ -283,8 +291,12 @@ ARRAYS = {
     "head: weights complex": arrays(head__weights=np.zeros((1, 5), complex)),
     "head: weights that overflow": arrays(head__weights=np.full((1, 5), 1e308), head__intercepts=np.full(1, 1e308)),
     "self-test: no pictures": arrays(selftest__images=np.zeros((2, 0, 5, 3), np.uint8)),
-    "self-test: of absurd size": arrays(selftest__images=np.zeros((1, 5000, 1, 3), np.uint8), selftest__proba=np.full((1, 2), 0.5)),
-    "self-test: a thousand": arrays(selftest__images=np.zeros((1000, 1, 1, 3), np.uint8), selftest__proba=np.full((1000, 2), 0.5)),
+    "self-test: of absurd size": arrays(
+        selftest__images=np.zeros((1, 5000, 1, 3), np.uint8), selftest__proba=np.full((1, 2), 0.5)
+    ),
+    "self-test: a thousand": arrays(
+        selftest__images=np.zeros((1000, 1, 1, 3), np.uint8), selftest__proba=np.full((1000, 2), 0.5)
+    ),
     "self-test: other answers": arrays(selftest__proba=np.array([[0.9, 0.1], [0.1, 0.9]])),
     "self-test: answers NaN": arrays(selftest__proba=np.full((2, 2), np.nan)),
     "self-test: only answers": forged(lambda m: m.pop("selftest/images.npy")),
@@ -418,6 +430,8 @@ GRAPHS: dict[str, bytes] = {
     "graph: 30 million sides": part(7, part(5, part(1, b"\1" * 30_000_000))),
 }
 
+SLOW = {"graph: a million empty nodes"}  # two seconds: once is enough
+
 MODELS: dict[str, Make] = {
     **CONTAINERS,
     **DESCRIBED,
@@ -428,7 +442,15 @@ MODELS: dict[str, Make] = {
 
 # --- ONNX files with their recipes ---
 
-RECIPE = {"size": 32, "fit": "squash", "crop": 1.0, "interpolation": "bilinear", "mean": [0.5] * 3, "std": [0.25] * 3, "channels": "rgb"}
+RECIPE = {
+    "size": 32,
+    "fit": "squash",
+    "crop": 1.0,
+    "interpolation": "bilinear",
+    "mean": [0.5] * 3,
+    "std": [0.25] * 3,
+    "channels": "rgb",
+}
 
 
 def onnx_file(data: bytes, recipe: bytes | dict[str, Any] = RECIPE) -> Make:
@@ -445,7 +467,7 @@ def good_onnx(folder: Path) -> Path:
 
 _GOOD = classifier().SerializeToString()
 ONNX: dict[str, Make] = {
-    **{f"file: {name}": onnx_file(data) for name, data in GRAPHS.items() if "another width" not in name},
+    **{f"file: {name}": onnx_file(data) for name, data in GRAPHS.items() if name not in SLOW and "width" not in name},
     "recipe: size 10**9": onnx_file(_GOOD, {**RECIPE, "size": 10**9}),
     "recipe: NaN": onnx_file(_GOOD, {**RECIPE, "mean": [float("nan")] * 3}),
     "recipe: a hundred thousand brackets": onnx_file(_GOOD, b"[" * 99_000),

@@ -81,7 +81,13 @@ def reference(arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> Referenc
         rows, centre = arrays["rows"], arrays["centre"]
         width = min(COLUMNS, sum(int(w) for w in facts["blocks"]))
         whole = rows.ndim == 2 and centre.shape == (width,) and rows.shape[1:] == (width,)
-        if not whole or len(rows) > ROWS or rows.dtype.kind != "f" or not np.isfinite(rows).all() or not np.isfinite(centre).all():
+        if (
+            not whole
+            or len(rows) > ROWS
+            or rows.dtype.kind != "f"
+            or not np.isfinite(rows).all()
+            or not np.isfinite(centre).all()
+        ):
             wrong = ["rows"]
         elif not 1 <= int(facts["nearest"]) <= len(rows):
             wrong = ["nearest"]

@@ -145,6 +145,10 @@ def _rows(folder: Path, classes: Sequence[str]) -> Rows:
             sure[i], own[i] = proba[given[i]], proba[y[i]]
     places = np.array([[float(r["x"]), float(r["y"])] for r in drawn]) if drawn else None
     near = np.array([[int(j) for j in r["near"].split()] for r in drawn], np.intp) if drawn else None
+    if places is not None and not (np.abs(places - 0.5) <= 1).all():
+        raise ValueError("the map has places beyond its edges")
+    if near is not None and not ((near >= 0) & (near < n)).all():
+        raise ValueError("the map names neighbours that are not there")
     return Rows(files, y, given, sure, own, places, near)
 
 

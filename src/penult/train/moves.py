@@ -71,7 +71,9 @@ def _checked(root: Path, file: str, to: str, listing: str) -> tuple[Path, Path]:
         if isinstance(error, InputError):
             raise
         what = f"{images.show(file[:200])} to {images.show(to[:200])}"
-        raise InputError(f"{listing}: {what} cannot be moved ({str(error)[:200]}); nothing was moved. Mend the list.") from error
+        raise InputError(
+            f"{listing}: {what} cannot be moved ({str(error)[:200]}); nothing was moved. Mend the list."
+        ) from error
 
 
 def _inside(root: Path, old: Path, new: Path, to: str, listing: str) -> tuple[Path, Path]:
