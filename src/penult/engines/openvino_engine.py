@@ -166,7 +166,8 @@ class OpenVinoEngine:
             model = load().Model([model.output(self._output)], model.get_parameters())
             model.reshape([1, size, size, 3])
         except RuntimeError as error:
-            raise DamagedFile(f"the graph of {self._backbone.name} cannot be used: {error}") from error
+            said = " ".join(str(error).split())[:400]
+            raise DamagedFile(f"the graph of {self._backbone.name} cannot be used: {said}") from error
         _refuse_endless(model, self._backbone.name)
         if model.outputs[0].shape[1] != self.width:
             raise DamagedFile(
