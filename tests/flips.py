@@ -106,13 +106,22 @@ def places(data: bytes) -> dict[str, list[int]]:
     return {**found, "directory": list(range(start, end)), "end": list(range(end, len(data)))}
 
 
-def tried(target: Target, flips: Iterable[Flip], folder: Path) -> Counter[str]:
-    """Return how many flips were `refused`, `harmless`, and `wrong`; what is wrong is also named by place and bit."""
+def value_of(target: Target, folder: Path) -> str:
+    """Return what the unchanged file says."""
+    path = folder / target.name
+    path.write_bytes(target.data)
+    return json.dumps(target.read(path), sort_keys=True)
+
+
+def tried(target: Target, flips: Iterable[Flip], folder: Path, good: str | None = None) -> Counter[str]:
+    """Return how many flips were `refused`, `harmless`, and `wrong`; what is wrong is also named by place and bit.
+
+    `good` is what the unchanged file says, where that is known already.
+    """
     from penult.errors import PenultError
 
     path = folder / target.name
-    path.write_bytes(target.data)
-    good = json.dumps(target.read(path), sort_keys=True)
+    good = good or value_of(target, folder)
     counts: Counter[str] = Counter()
     for place, bit in flips:
         bad = bytearray(target.data)
