@@ -1,8 +1,8 @@
 """Fuzz the readers: valid files, changed a little where it hurts, their checksums made right again.
 
-`python tests/fuzzing.py --seconds 600` (`make fuzz`) does it for as long as is asked, with new seeds each round; the tests do
-a few rounds with fixed ones. What must hold: a reader raises a `PenultError` or nothing, takes bounded memory, and the file that
-was not changed is read. An example that breaks it is made smaller and shown by hypothesis.
+`python tests/fuzzing.py --seconds 600` (`make fuzz`) does it for as long as is asked, with new seeds each round; the tests
+do a few rounds with fixed ones. What must hold: a reader raises a `PenultError` or nothing, takes bounded memory, and the file
+that was not changed is read. An example that breaks it is made smaller and shown by hypothesis.
 """
 
 from __future__ import annotations

@@ -284,6 +284,7 @@ def main(folder: Path) -> None:
     for which, name, path in tasks:
         if name == WARM:
             opened(KINDS[which], name, path, watch)
+    os.environ.pop("HF_HUB_OFFLINE", None)  # so that whoever looks up the hub's address is seen each time
     resource.setrlimit(resource.RLIMIT_AS, (_memory("VmSize") + ROOM, resource.RLIM_INFINITY))
     for which, name, path in tasks:
         if name != WARM:
