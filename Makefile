@@ -7,9 +7,10 @@ STAMP  := $(VENV)/.ready
 EXTRA  := $(VENV)-extras
 PEERS  := $(VENV)-peers
 BENCH  ?= usual
+FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cover check lint types floors test-extras bench format clean
+.PHONY: help setup demo test cover check lint types floors test-extras bench fuzz format clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -61,6 +62,10 @@ $(PEERS)/.ready:
 # BENCH: usual (20 minutes), full (every peer with every contest), quick (does it all work?)
 bench: $(STAMP) $(EXTRA)/.ready $(PEERS)/.ready  ## penult beside timm, Keras and scikit-learn; BENCH=full for all of them
 	$(BIN)/python benchmarks/bench.py --torch $(EXTRA)/bin/python --tensorflow $(PEERS)/bin/python $(filter-out --usual,--$(BENCH))
+
+# FUZZ_SECONDS: how long; it ends at the first file that breaks a reader, and shows it
+fuzz: $(STAMP)   ## change valid files at random and have every reader read them, 10 minutes
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -W ignore tests/fuzzing.py --seconds $(FUZZ_SECONDS)
 
 format: $(STAMP) ## let ruff set the code
 	$(BIN)/ruff check --fix .

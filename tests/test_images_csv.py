@@ -144,10 +144,10 @@ def test_text_that_is_not_such_a_csv_is_refused_with_the_reason(tmp_path: Path) 
 def test_a_csv_that_cannot_be_opened_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = table(tmp_path, ROWS)
 
-    def refuse(_: Path) -> bytes:
+    def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert "cannot be read (Permission denied)" in complaint(path)
 
 

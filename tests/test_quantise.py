@@ -173,7 +173,9 @@ def test_a_quantised_graph_computes_in_8_bits_and_in_nothing_else(photos: Photos
     with pytest.raises(InputError, match="does not compute in int8 on cuda; use --device cpu"):
         engines.resolve("cuda", "int8", [network])
     with pytest.raises(InputError, match="plain is not quantised and others are; use --precision int8 for all"):
-        engines.resolve("auto", "auto", [network, backbones.Backbone.from_dict({**tiny().to_dict(), "name": "plain"}, b"x")])
+        engines.resolve(
+            "auto", "auto", [network, backbones.Backbone.from_dict({**tiny().to_dict(), "name": "plain"}, tiny().graph())]
+        )
 
 
 def test_a_graph_that_is_not_quantised_is_no_engine_in_8_bits() -> None:

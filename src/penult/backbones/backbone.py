@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -15,10 +16,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.backbones import wire
 from penult.backbones.histogram import WEIGHTS, WIDTH, colour_histogram
 from penult.backbones.pooling import Pooling, channels_of, check_parts
-from penult.errors import InputError, unknown
+from penult.errors import DamagedFile, InputError, unknown
 from penult.pixels.recipe import Recipe
+
+_LONGEST = 4000  # letters of a name, licence or source
+_RECORD = {
+    "name", "width", "parts", "pooling", "recipe", "weights", "licence", "source", "params", "gflops", "top1", "quantised",
+}  # fmt: skip
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class Network(Protocol):
@@ -43,12 +51,19 @@ class Stored:
     recipe: Recipe
 
     def __call__(self, recipe: Recipe, classifier: bool = False) -> bytes:
-        """Return the bytes. Raises `InputError` for a recipe that these bytes were not made for."""
+        """Return the bytes.
+
+        Raises `InputError` for a recipe that these bytes were not made for, `DamagedFile` for what no engine should see.
+        """
         if _in_graph(recipe) != _in_graph(self.recipe) or classifier:
             raise InputError(
                 "this graph is kept as it was made: its size, mean, std and channels cannot change, and "
                 "it has no classifier; take the backbone by its name instead."
             )
+        try:
+            wire.check(self.graph)
+        except ValueError as error:
+            raise DamagedFile(f"the graph of a network cannot be used: {error}.") from error
         return self.graph
 
 
@@ -145,10 +160,12 @@ class Backbone:
 
         An empty graph stands for a numpy function, which must be one of ours. Raises `InputError` for a
         record that no backbone can have, `KeyError` or `TypeError` for one that is not a record of a
-        backbone.
+        backbone, `DamagedFile` for a graph that no engine should see.
         """
         if graph:
-            return cls.of_network(record, Stored(graph, Recipe.from_dict(record["recipe"])))
+            stored = Stored(graph, Recipe.from_dict(record["recipe"]))
+            stored(stored.recipe)
+            return cls.of_network(record, stored)
         histogram = cls.of_network(record, None)
         if (histogram.weights, histogram.pooling, histogram.parts) != (WEIGHTS, "none", (WIDTH,)):
             raise InputError(f"{histogram.name} has no graph, and is not the numpy function of this penult; train again.")
@@ -157,9 +174,12 @@ class Backbone:
     @classmethod
     def of_network(cls, record: dict[str, Any], network: Network | None) -> Backbone:
         """Return the backbone that `to_dict` described, its graph made by `network`; raises as `from_dict` does."""
+        if strange := set(record) - _RECORD:
+            raise InputError(f"a record of a network has no {', '.join(sorted(strange))[:200]}.")
         parts = tuple(record["parts"])
         facts = {**record, "parts": parts, "recipe": Recipe.from_dict(record["recipe"])}
         _check(facts["recipe"])
+        _check_facts(facts)
         check_parts(facts["pooling"], facts.pop("width"), parts)
         return cls(**facts, network=network)
 
@@ -168,6 +188,20 @@ def _check(recipe: Recipe) -> None:
     """Raise `InputError` that names every setting of `recipe` that cannot be."""
     if wrong := wrong_settings(recipe.to_dict()):
         raise InputError(f"a recipe cannot have {'; '.join(wrong)}; correct it.")
+
+
+def _check_facts(facts: Mapping[str, Any]) -> None:
+    """Raise `InputError` where what a record says of a network is not of the kind that it must be."""
+    wrong = [name for name in ("name", "licence", "source") if not isinstance(facts[name], str) or len(facts[name]) > _LONGEST]
+    wrong += [name for name in ("params", "gflops") if not _number(facts[name], most=1e18) or facts[name] < 0]
+    if not isinstance(facts["weights"], str) or not _SHA256.fullmatch(facts["weights"]):
+        wrong.append("weights")
+    if not facts["name"] or not (facts["top1"] is None or _number(facts["top1"])):
+        wrong.append("name or top1")
+    if not isinstance(facts.get("quantised", False), bool):
+        wrong.append("quantised")
+    if wrong:
+        raise InputError(f"the record of a network cannot have such a {', '.join(wrong)}.")
 
 
 def wrong_settings(settings: Mapping[str, Any]) -> list[str]:
@@ -183,8 +217,8 @@ def _one_of(*known: str) -> tuple[Callable[[Any], bool], str]:
     return lambda value: isinstance(value, str) and value in known, " or ".join([", ".join(known[:-1]), known[-1]])
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9  # and no infinity, no NaN
+def _number(value: Any, most: float = 1e9) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < most  # and no infinity, no NaN
 
 
 def _three(value: Any) -> bool:

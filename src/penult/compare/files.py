@@ -7,12 +7,11 @@ A folder is ours when it holds a `compare.json` of ours, which is written first 
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from penult import plots, store
+from penult import foreign, plots, store
 from penult.compare.result import Comparison
 from penult.errors import InputError
 from penult.plots import Point
@@ -74,6 +73,6 @@ def _table(found: Comparison) -> list[list[str]]:
 
 def _is_ours(path: Path) -> bool:
     try:
-        return "penult_compare" in json.loads(path.read_text(encoding="utf-8"))
+        return "penult_compare" in foreign.loads(foreign.content(path, foreign.MOST_JSON))
     except (OSError, ValueError, TypeError):
         return False

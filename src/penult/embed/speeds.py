@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from penult import engines, store
+from penult import engines, foreign, store
 from penult.backbones import Backbone
 from penult.embed.meter import Meter, Rate
 from penult.embed.settings import Settings
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 ENOUGH = 32  # images; fewer say little
 _SAME = 0.05  # of a speed: no reason to write it again
+_FASTEST = 1e9  # images a second; what is above is no speed, and NaN is not below
+_LARGEST = 100_000  # bytes of a file; one has 400
 _SECONDS = 1.0  # that `measure_speed` measures
 
 
@@ -64,10 +66,10 @@ def _road(backbone: Backbone, settings: Settings) -> tuple[str, str]:
 
 def _read(path: Path) -> float | None:
     try:
-        rate = json.loads(path.read_text(encoding="utf-8"))["images_per_second"]
+        rate = foreign.loads(foreign.content(path, _LARGEST))["images_per_second"]
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    return float(rate) if isinstance(rate, int | float) and rate > 0 else None
+    return float(rate) if isinstance(rate, int | float) and 0 < rate < _FASTEST else None
 
 
 def measure_speed(backbone: Backbone, settings: Settings | None = None) -> float:

@@ -15,7 +15,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from penult import store
+from penult import foreign, store
 from penult.errors import OutputError
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Shelf:
             return None
         path = self._path(self.folder, facts)
         try:
-            content = path.read_bytes()
+            content = foreign.content(path, MOST_EACH + (1 << 20))
             with contextlib.suppress(OSError):  # another user's folder, perhaps
                 os.utime(path)
         except OSError:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import sys
 import time
 from collections import deque
@@ -33,6 +34,7 @@ from penult.errors import DamagedFile, InputError
 
 log = logging.getLogger(__name__)
 
+_MOST_NUMBERS = 1 << 28  # of a tensor; 256 maps of 1024 x 1024 positions
 _AHEAD = 2  # batches under way before `submit` waits
 
 
@@ -72,6 +74,21 @@ def whole() -> tuple[str, ...]:
 @functools.cache
 def _capabilities() -> tuple[str, ...]:
     return tuple(_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+
+
+def _refuse_endless(model: Any, name: str) -> None:
+    """Raise `DamagedFile` where a tensor of the graph has no known size, or one that no network needs.
+
+    Two nodes can ask for a terabyte of zeros, which compiling would make at once; their shapes are known before.
+    """
+    for node in model.get_ops():
+        for output in node.outputs():
+            shape = output.get_partial_shape()
+            if shape.is_dynamic or math.prod(shape.to_shape()) > _MOST_NUMBERS:
+                raise DamagedFile(
+                    f"the graph of {name} cannot be used: its node {node.get_friendly_name()[:80]!r} gives {shape} numbers, "
+                    "which is no fixed size, or does not fit into memory; take a smaller network."
+                )
 
 
 class OpenVinoEngine:
@@ -149,7 +166,9 @@ class OpenVinoEngine:
             model = load().Model([model.output(self._output)], model.get_parameters())
             model.reshape([1, size, size, 3])
         except RuntimeError as error:
-            raise DamagedFile(f"the graph of {self._backbone.name} cannot be used: {error}") from error
+            said = " ".join(str(error).split())[:400]
+            raise DamagedFile(f"the graph of {self._backbone.name} cannot be used: {said}") from error
+        _refuse_endless(model, self._backbone.name)
         if model.outputs[0].shape[1] != self.width:
             raise DamagedFile(
                 f"the graph of {self._backbone.name} gives {model.outputs[0].shape[1]} numbers for an image "

@@ -75,11 +75,19 @@ def fit(X: Array, y: Array, fold: Array, blocks: tuple[int, ...] | None = None) 
 def reference(arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> Reference:
     """Return the reference of saved arrays. Raises `DamagedFile` when they cannot be one."""
     wrong = sorted(ARRAYS ^ set(arrays)) or [name for name in FACTS if name not in facts]
+    if not wrong and not (type(facts["nearest"]) is int and isinstance(facts["level"], int | float)):
+        wrong = ["nearest or level"]
     if not wrong:
         rows, centre = arrays["rows"], arrays["centre"]
         width = min(COLUMNS, sum(int(w) for w in facts["blocks"]))
         whole = rows.ndim == 2 and centre.shape == (width,) and rows.shape[1:] == (width,)
-        if not whole or rows.dtype.kind != "f" or not np.isfinite(rows).all() or not np.isfinite(centre).all():
+        if (
+            not whole
+            or len(rows) > ROWS
+            or rows.dtype.kind != "f"
+            or not np.isfinite(rows).all()
+            or not np.isfinite(centre).all()
+        ):
             wrong = ["rows"]
         elif not 1 <= int(facts["nearest"]) <= len(rows):
             wrong = ["nearest"]

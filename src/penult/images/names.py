@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Sequence
 
+LONGEST = 400  # characters of a name in a message
 MENTIONED = 10  # names that a message lists before it says "and N more"
 
 _DIGITS = re.compile(r"[0-9]+")
@@ -45,7 +46,7 @@ def _escaped(char: str) -> str:
 
 def listing(names: Sequence[str], total: int | None = None) -> str:
     """Return `'a', 'b' and 3 more`: the first names, quoted, and how many of `total` are left out."""
-    shown = ", ".join(f"'{show(name)}'" for name in names[:MENTIONED])
+    shown = ", ".join(f"'{show(name[:LONGEST])}'" for name in names[:MENTIONED])
     left = (len(names) if total is None else total) - min(len(names), MENTIONED)
     return f"{shown} and {left:,} more" if left > 0 else shown
 

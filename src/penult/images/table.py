@@ -6,13 +6,13 @@ counts as an image, whatever its extension: nothing that was listed on purpose d
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
+from penult import foreign
 from penult.errors import InputError
 from penult.images.kinds import lies_at
 from penult.images.names import listing, show
@@ -20,6 +20,7 @@ from penult.images.records import Image
 from penult.images.walk import REPEATED, Tally
 
 FILE, LABEL = "file", "label"
+_MOST_FAULTS = 10_000  # rows; who has more of them has given another file
 
 _NO_FILE = "these rows name no file"
 _NO_LABEL = "these rows have no label"
@@ -39,8 +40,12 @@ class Table:
     def __init__(self, path: str) -> None:
         self.path = path
         self.root = str(Path(path).parent)
-        self._rows = _read(path)  # (line number, fields)
-        self.header = [name.strip() for name in self._rows.pop(0)[1]]
+        first = next(self._all_rows(), None)
+        if first is None:
+            raise InputError(
+                f"'{show(path)}' is empty; write the columns' names into its first line, such as file,label"
+            )
+        self.header = [name.strip() for name in first[1]]
 
     def has(self, column: str) -> bool:
         """Tell whether there is a column of this name, in capitals or not."""
@@ -49,7 +54,7 @@ class Table:
     def values(self, column: str, classes: Container[str] = ()) -> set[str]:
         """Return what stands in a column, empty text included; raises InputError if there is none."""
         at = self._places([column])[column]
-        return {_meant(fields[at], classes) if at < len(fields) else "" for _, fields in self._rows}
+        return {_meant(fields[at], classes) if at < len(fields) else "" for _, fields in self._rows()}
 
     def images(
         self, tally: Tally, label: str | None = None, group: str | None = None, classes: Container[str] = ()
@@ -62,7 +67,9 @@ class Table:
         places = self._places([column for column in (FILE, label, group) if column is not None])
         faults: dict[str, list[str]] = defaultdict(list)
         seen: dict[str, Image] = {}
-        for line, fields in self._rows:
+        for line, fields in self._rows():
+            if sum(map(len, faults.values())) >= _MOST_FAULTS:
+                break
             cells = {column: fields[at] if at < len(fields) else "" for column, at in places.items()}
             image = Image(
                 id=cells[FILE].replace(os.sep, "/"),
@@ -84,6 +91,18 @@ class Table:
                 faults[_CONTRADICTORY].append(image.id)
         self._refuse(faults)
         return list(seen.values())
+
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield line number and fields of each row below the header, read anew: no file is too large for the memory."""
+        return islice(self._all_rows(), 1, None)
+
+    def _all_rows(self) -> Iterator[tuple[int, list[str]]]:
+        try:
+            yield from foreign.rows(self.path, ",;\t", FILE)
+        except OSError as error:
+            raise InputError(f"'{show(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
+        except ValueError as error:
+            raise InputError(f"'{show(self.path)}' cannot be used: {error}") from error
 
     def _places(self, columns: Sequence[str]) -> dict[str, int]:
         names = [name.lower() for name in self.header]
@@ -116,36 +135,3 @@ def _empty_cell(image: Image) -> str | None:
     if image.label == "":
         return _NO_LABEL
     return _NO_GROUP if image.group == "" else None
-
-
-def _delimiter(text: str) -> str:
-    """Return what parts the columns: what makes one of them `file`, else what makes most. A quoted name may hold any."""
-
-    def columns(sign: str) -> tuple[bool, int]:
-        try:
-            header = next(csv.reader(io.StringIO(text[: 1 << 20], newline=""), delimiter=sign), [])
-        except csv.Error:
-            header = []
-        return FILE in (name.strip().lower() for name in header), len(header)
-
-    return max(",;\t", key=columns)
-
-
-def _read(path: str) -> list[tuple[int, list[str]]]:
-    try:
-        raw = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"'{show(path)}' cannot be read ({error.strerror}); check its permissions") from error
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError(f"'{show(path)}' is UTF-16 text; save it as 'CSV UTF-8'")
-    text = raw.decode("utf-8-sig", errors="surrogateescape")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
-    try:
-        rows = [(reader.line_num, fields) for fields in reader if any(fields)]
-    except csv.Error as error:
-        raise InputError(
-            f"line {reader.line_num} of '{show(path)}' is not CSV ({error}); look for a quotation mark without its pair"
-        ) from error
-    if not rows:
-        raise InputError(f"'{show(path)}' is empty; write the names of the columns into its first line, such as file,label")
-    return rows

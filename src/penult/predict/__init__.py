@@ -80,7 +80,11 @@ class Predictor:
             raise InputError(
                 f"these features have the shape {X.shape}, the model needs (n, {width}); give features of its networks."
             )
-        return self._score(X)
+        with np.errstate(all="ignore"):  # told below
+            proba = self._score(X)
+        if not np.isfinite(proba).all():
+            raise DamagedFile("the head of this model gives answers that are no numbers; train again.")
+        return proba
 
     def novelty(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return how unlike the training photos rows (n, d) are, (n,): above 1 is very; NaN where the model cannot tell."""
@@ -124,7 +128,7 @@ class Predictor:
         same = precision == self.bundle.precision == "f32" or (here == there and engine != "torch")
         say = log.info if here == there else log.warning
         say("self-test (%s; trained with %s): probabilities within %.2g of those at training", here, there, off)
-        if off > (rounding if same else NEAR):
+        if not off <= (rounding if same else NEAR):  # a NaN is not
             raise DamagedFile(
                 f"the model's own samples give other answers on this machine than where it was trained (off by {off:.2g} "
                 f"with {here}; it was trained with {there}); {_cure(self.bundle)}train again here."

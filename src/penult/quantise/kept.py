@@ -11,7 +11,7 @@ import hashlib
 import logging
 from pathlib import Path
 
-from penult import store
+from penult import foreign, store
 
 log = logging.getLogger(__name__)
 
@@ -51,15 +51,15 @@ class Kept:
         found = {}
         for path in sorted(self._folder.glob("*.int8")) if self._folder is not None else []:
             try:
-                content = path.read_bytes()
+                content = foreign.content(path)
             except OSError as error:
                 log.warning("%s cannot be read: %s", path, error)
                 continue
             rest = content[_SUM:]
-            if hashlib.sha256(rest).digest() != content[:_SUM]:
+            end = _COUNT + 32 * int.from_bytes(rest[:_COUNT], "big")
+            if hashlib.sha256(rest).digest() != content[:_SUM] or not _COUNT < end < len(rest):
                 log.warning("%s is damaged and is not used", path)
                 continue
-            end = _COUNT + 32 * int.from_bytes(rest[:_COUNT], "big")
             digests = frozenset(rest[at : at + 32] for at in range(_COUNT, end, 32))
             found[digests] = rest[end:]
         return found

@@ -6,22 +6,23 @@ is damaged, is an `InputError` or a `DamagedFile`.
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import store
+from penult import foreign, store
 from penult.audit import COLUMNS, Finding
 from penult.errors import DamagedFile, InputError
 
 METRICS = "metrics.json"
 TABLES = ("map.csv", "oof.csv", "skipped.csv", "findings.csv", "history.csv", "predictions.csv")  # that are read
+# What a table or record that is not penult's can make go wrong, in whichever line comes to its odd value first.
+WRONG = (KeyError, ValueError, IndexError, TypeError, AttributeError, ArithmeticError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,10 +66,10 @@ class Results:
 def read(folder: Path, metrics: Mapping[str, Any] | None = None) -> Results:
     """Read a run; `metrics` are given while the run is not finished. Raises InputError, DamagedFile."""
     found = _metrics(folder) if metrics is None else metrics
-    classes = tuple(found["classes"])
     if metrics is None:
         store.ownfiles.check_all(folder, TABLES)
     try:
+        classes = _classes(found["classes"])
         rows = _rows(folder, classes)
         skipped = tuple(table(folder / "skipped.csv"))
         return Results(
@@ -82,13 +83,15 @@ def read(folder: Path, metrics: Mapping[str, Any] | None = None) -> Results:
             train_names=frozenset(rows.files) | {row["file"] for row in skipped if row["part"] == "train"},
             test_names=frozenset(row["file"] for row in table(folder / "predictions.csv")),
         )
-    except (KeyError, ValueError, IndexError, TypeError) as error:
+    except DamagedFile:
+        raise
+    except WRONG as error:
         raise DamagedFile(f"a table in {folder} is not as penult writes it ({error}); run `penult train` again.") from error
 
 
 def _metrics(folder: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        found = foreign.loads(foreign.content(folder / METRICS, foreign.MOST_JSON), foreign.MANY)
     except (OSError, ValueError) as error:
         raise InputError(
             f"{folder} holds no {METRICS} of penult's; give the folder that `penult train --out` made."
@@ -100,20 +103,32 @@ def _metrics(folder: Path) -> Mapping[str, Any]:
     return found
 
 
+def _classes(counts: Any) -> tuple[str, ...]:
+    if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):
+        raise ValueError("the classes are not counts by name")
+    return tuple(counts)
+
+
 def table(path: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV file, none where it does not exist; of columns of one name the first: a class may be `file`."""
-    header, *lines = _lines(path) or [[]]
+    lines = _lines(path)
+    header = next(lines, [])
     first = [dict(zip(reversed(header), reversed(line), strict=True)) for line in lines]
     return [{name: row[name] for name in header} for row in first]
 
 
-def _lines(path: Path) -> list[list[str]]:
+def _lines(path: Path) -> Iterator[list[str]]:
+    """Yield the rows of a table, its header first; none where it is not there. Raises `DamagedFile`, also for a short row."""
+    width = None
     try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            return [line for line in csv.reader(file) if line]
+        for number, cells in foreign.rows(path):
+            width = len(cells) if width is None else width
+            if len(cells) != width:
+                raise ValueError(f"line {number} has {len(cells)} cells for {width} columns")
+            yield cells
     except FileNotFoundError:
-        return []
-    except (OSError, csv.Error) as error:
+        return
+    except foreign.WRONG_ROWS as error:
         raise DamagedFile(f"{path} cannot be read ({error}); run `penult train` again.") from error
 
 
@@ -134,6 +149,10 @@ def _rows(folder: Path, classes: Sequence[str]) -> Rows:
             sure[i], own[i] = proba[given[i]], proba[y[i]]
     places = np.array([[float(r["x"]), float(r["y"])] for r in drawn]) if drawn else None
     near = np.array([[int(j) for j in r["near"].split()] for r in drawn], np.intp) if drawn else None
+    if places is not None and not (np.abs(places - 0.5) <= 1).all():
+        raise ValueError("the map has places beyond its edges")
+    if near is not None and not ((near >= 0) & (near < n)).all():
+        raise ValueError("the map names neighbours that are not there")
     return Rows(files, y, given, sure, own, places, near)
 
 
@@ -143,8 +162,8 @@ def _judged(path: Path, classes: Sequence[str]) -> dict[str, tuple[int, NDArray[
     The columns are taken by place: a class may be named `file` or `label`.
     """
     index = {name: i for i, name in enumerate(classes)}
-    lines = _lines(path)[1:]
-    return {line[0]: (index[line[1]], np.array(line[3:], np.float64)) for line in lines}
+    lines = islice(_lines(path), 1, None)
+    return {line[0]: (index[line[1]], np.array(line[3 : 3 + len(classes)], np.float64)) for line in lines}
 
 
 def _finding(row: Mapping[str, str]) -> Finding:

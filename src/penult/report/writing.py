@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from penult import store
+from penult.errors import DamagedFile, PenultError
 from penult.progress import Say, quiet
 from penult.report import choosing
 from penult.report.album import Album, Key, fill
@@ -22,7 +23,7 @@ from penult.report.cards import TRAIN, finding_keys
 from penult.report.heat import add_heat
 from penult.report.html import Html, data, join, tag
 from penult.report.payload import payload
-from penult.report.reading import METRICS, Results, read
+from penult.report.reading import METRICS, WRONG, Results, read
 from penult.report.sections import ORDER
 
 PAGE = "report.html"
@@ -40,7 +41,8 @@ def write(folder: Path, metrics: Mapping[str, Any], say: Say = quiet) -> Path:
 def again(folder: Path, photos: str | None = None, say: Say = quiet) -> tuple[Path, int]:
     """Write the page of a finished run anew; return its path and how many photos were gone.
 
-    `photos` is where the training photos are now, if they moved. Raises InputError for a folder that is no finished run.
+    `photos` is where the training photos are now, if they moved. Raises InputError for a folder that is no finished run,
+    DamagedFile for one whose record is not penult's.
     """
     with store.Claim(folder, "a run of penult is writing to it", "wait until that has ended"):
         return _again(read(folder), photos, say)
@@ -48,12 +50,19 @@ def again(folder: Path, photos: str | None = None, say: Say = quiet) -> tuple[Pa
 
 def _again(results: Results, photos: str | None, say: Say) -> tuple[Path, int]:
     folder = results.folder
-    if photos is not None:
-        moved = {**results.metrics, "sources": {**(results.metrics.get("sources") or {}), TRAIN: photos}}
-        results = replace(results, metrics=moved)
-    album = _album(results, say)
-    path = _save(results, album)
-    kept = {**results.metrics, "files": {**results.metrics["files"], PAGE: hashlib.sha256(path.read_bytes()).hexdigest()}}
+    try:
+        if photos is not None:
+            moved = {**results.metrics, "sources": {**(results.metrics.get("sources") or {}), TRAIN: photos}}
+            results = replace(results, metrics=moved)
+        album = _album(results, say)
+        path = _save(results, album)
+        kept = {**results.metrics, "files": {**results.metrics["files"], PAGE: hashlib.sha256(path.read_bytes()).hexdigest()}}
+    except PenultError:
+        raise
+    except WRONG as error:
+        raise DamagedFile(
+            f"{folder / METRICS} is not as penult writes it ({' '.join(repr(error)[:200].split())}); run `penult train` again."
+        ) from error
     store.write_json(folder / METRICS, kept)
     return path, len(album.gone)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -22,7 +23,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import store
+from penult import foreign, store
 from penult.progress import Say
 from penult.similar import alike
 from penult.similar.alike import Floats
@@ -31,6 +32,7 @@ from penult.store import RowFiles
 DIRECTIONS = 128
 SAMPLE, SPREAD = 4096, 16  # rows, from so many places
 FORMAT = 1
+KINDS = {"rows": "<f2", "coarse": "<f4", "rest": "<f4", "basis": "<f4"}
 CHUNK = 1 << 16  # rows
 CURE = "choose another cache folder with --cache DIR"
 
@@ -80,17 +82,27 @@ def _opened(folder: Path, about: dict[str, Any]) -> Index | None:
     q = min(DIRECTIONS, width)
     try:
         record = folder / "index.json"
-        if {k: v for k, v in json.loads(record.read_text(encoding="utf-8")).items() if k != "sha256"} != about:
+        kept = foreign.loads(foreign.content(record, foreign.MOST_JSON))
+        if {name: value for name, value in kept.items() if name != "sha256"} != about:
             return None
         with suppress(OSError):  # when it was used last, for `store.pruning`
             os.utime(record)
-        names = ("rows", "coarse", "rest", "basis")
-        arrays = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names]
+        shapes = {"rows": (n, width), "coarse": (n, q), "rest": (n,), "basis": (width, q)}
+        return Index(*(_mapped(folder / f"{name}.npy", shape) for name, shape in shapes.items()))
     except (OSError, ValueError, AttributeError):
         return None
-    if [a.shape for a in arrays] != [(n, width), (n, q), (n,), (width, q)]:
-        return None
-    return Index(*arrays)
+
+
+def _mapped(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return an array of the index on disk. Raises `OSError`, or `ValueError` where it is not as it was written."""
+    kind = KINDS[path.stem]
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": kind, "fortran_order": False, "shape": shape})
+    size = math.prod(shape) * np.dtype(kind).itemsize
+    with foreign.opened(path) as file:
+        if file.read(head.tell()) != head.getvalue() or file.seek(0, 2) != head.tell() + size:
+            raise ValueError(f"{path} is no array {shape} of {kind}")
+        return np.memmap(file, kind, "r", head.tell(), shape)
 
 
 def _made(folder: Path, about: dict[str, Any], files: RowFiles, parts: tuple[int, ...], say: Say) -> Index | None:
@@ -102,7 +114,8 @@ def _made(folder: Path, about: dict[str, Any], files: RowFiles, parts: tuple[int
     sums: dict[str, Any] = {}
     with ExitStack() as stack:
 
-        def begin(name: str, kind: str, *shape: int) -> Callable[[NDArray[Any]], object]:
+        def begin(name: str, *shape: int) -> Callable[[NDArray[Any]], object]:
+            kind = KINDS[name]
             file: IO[bytes] = stack.enter_context(store.whole(folder / f"{name}.npy", cure=CURE))
             sums[name] = hashlib.sha256()
 
@@ -115,8 +128,8 @@ def _made(folder: Path, about: dict[str, Any], files: RowFiles, parts: tuple[int
             put(head.getvalue())
             return lambda part: put(np.ascontiguousarray(part, kind).data)
 
-        rows, coarse = begin("rows", "<f2", n, width), begin("coarse", "<f4", n, basis.shape[1])
-        rest, whole = begin("rest", "<f4", n), begin("basis", "<f4", *basis.shape)
+        rows, coarse = begin("rows", n, width), begin("coarse", n, basis.shape[1])
+        rest, whole = begin("rest", n), begin("basis", *basis.shape)
         whole(basis)
         done = 0
         for block in files.scan():

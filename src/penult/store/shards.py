@@ -11,8 +11,6 @@ import contextlib
 import errno
 import hashlib
 import io
-import os
-import struct
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from penult import foreign
 from penult.errors import DamagedFile, OutputError
 from penult.store.files import whole
 from penult.store.refusals import shown
@@ -30,8 +29,6 @@ Vectors = npt.NDArray[np.float32]  # (n, d)
 _TRIES = 5  # somebody may be deleting the folder while we write
 _MEMBERS = ("digests.npy", "vectors.npy")
 _AROUND = 22 + sum(30 + 46 + 2 * len(name) + 128 for name in _MEMBERS)  # bytes of a shard that are no rows
-# What zipfile raises for one damaged byte or another; RuntimeError includes NotImplementedError.
-_FAILURES = (zipfile.BadZipFile, ValueError, EOFError, KeyError, RuntimeError, OverflowError, struct.error)
 
 
 def write_shard(folder: Path, digests: Digests, vectors: Vectors, cure: str) -> Path:
@@ -65,7 +62,7 @@ def read_digests(path: Path) -> Digests:
     Raises `DamagedFile` for a shard that fails its checks and `OSError` for one that can not be read now.
     """
     with _opened(path) as archive:
-        return _digests(_member(archive, 0))
+        return _digests(archive.read(_MEMBERS[0]))
 
 
 def rows_by_size(size: int, width: int) -> int | None:
@@ -77,8 +74,8 @@ def rows_by_size(size: int, width: int) -> int | None:
 def width_of(path: Path) -> int:
     """Return the width of one shard's vectors. Raises as `read_digests` does."""
     with _opened(path) as archive:
-        rows, size = len(_digests(_member(archive, 0))), archive.infolist()[1].file_size
-        width, rest = divmod(size - 128, 4 * rows)
+        rows = len(_digests(archive.read(_MEMBERS[0])))
+        width, rest = divmod(archive.size(_MEMBERS[1]) - 128, 4 * rows)
         if rest or width < 1:
             raise ValueError("vectors of no whole width")
         return width
@@ -90,7 +87,7 @@ def read_shard(path: Path, width: int) -> tuple[Digests, Vectors]:
     Raises `DamagedFile` for a shard that fails its checks and `OSError` for one that can not be read now.
     """
     with _opened(path) as archive:
-        members = _member(archive, 0), _member(archive, 1)
+        members = archive.read(_MEMBERS[0]), archive.read(_MEMBERS[1])
         if _name(*members) != path.stem:
             raise ValueError("the content does not fit the name")
         digests = _digests(members[0])
@@ -101,30 +98,20 @@ def read_shard(path: Path, width: int) -> tuple[Digests, Vectors]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def _opened(path: Path) -> Iterator[foreign.StoredZip]:
     """Yield the zip of a shard; whatever its bytes make go wrong is said as `DamagedFile`."""
-    with path.open("rb") as file:
+    with foreign.opened(path) as file:
         try:
-            with zipfile.ZipFile(file) as archive:
-                yield archive
-        except (*_FAILURES, OSError) as error:
+            archive = foreign.StoredZip(file, len(_MEMBERS))
+            if tuple(archive.names) != _MEMBERS:
+                raise ValueError("not the two arrays of a shard")
+            yield archive
+        except (*foreign.WRONG_ZIP, OSError) as error:
             if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset that can not be
                 raise
             raise DamagedFile(
                 f"the cache file {shown(path)} is damaged ({error}); leave it: its images are computed again."
             ) from error
-
-
-def _member(archive: zipfile.ZipFile, number: int) -> bytes:
-    """Return one member, read to its end so that zipfile compares its CRC."""
-    entries = archive.infolist()
-    if tuple(entry.filename for entry in entries) != _MEMBERS:
-        raise ValueError("not the two arrays of a shard")
-    entry = entries[number]
-    size = os.fstat(archive.fp.fileno()).st_size if archive.fp else 0
-    if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
-        raise ValueError("a size that can not be")
-    return archive.read(entry)
 
 
 def _name(digests: bytes, vectors: bytes) -> str:

@@ -6,11 +6,11 @@ It must not know how the list came to be.
 
 from __future__ import annotations
 
-import csv
 import shutil
+from collections import Counter
 from pathlib import Path
 
-from penult import images, store
+from penult import foreign, images, store
 from penult.errors import InputError, OutputError
 
 
@@ -25,8 +25,8 @@ def apply(source: str, listing: str) -> int:
         raise InputError(f"{images.show(source)} is no folder; nothing was moved. Give the folder of class folders.")
     moves = [_checked(root, file, to, listing) for file, to in _read(listing)]
     for column, what in ((0, "moved twice"), (1, "the place of two photos")):
-        places = [move[column] for move in moves]
-        twice = next((p for p in places if places.count(p) > 1), None) if len(set(places)) < len(places) else None
+        counts = Counter(move[column] for move in moves)
+        twice = next((place for place, times in counts.items() if times > 1), None)
         if twice is not None:
             raise InputError(f"{listing}: {images.show(str(twice))} would be {what}; nothing was moved. Mend the list.")
     for done, (old, new) in enumerate(moves):
@@ -42,21 +42,41 @@ def apply(source: str, listing: str) -> int:
 
 
 def _read(listing: str) -> list[tuple[str, str]]:
+    found = []
     try:
-        with Path(listing).open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            table = csv.DictReader(file)
-            if not {"file", "to"} <= set(table.fieldnames or ()):
-                raise InputError(f"{listing} lacks the columns file,to; nothing was moved. Write one line a photo to move.")
-            return [(row["file"] or "", row["to"] or "") for row in table]
-    except (OSError, csv.Error) as error:
+        table = foreign.rows(listing)
+        _, header = next(table, (0, [""]))
+        if not {"file", "to"} <= set(header):
+            raise InputError(f"{listing} lacks the columns file,to; nothing was moved. Write one line a photo to move.")
+        at = header.index("file"), header.index("to")
+        for line, cells in table:
+            if max(at) >= len(cells) or not all(cells[i] for i in at):
+                raise InputError(
+                    f"{listing}: line {line} lacks `file` or `to`; nothing was moved. Fill it in, or take it off the list."
+                )
+            found.append((cells[at[0]], cells[at[1]]))
+    except InputError:
+        raise
+    except foreign.WRONG_ROWS as error:
         raise InputError(f"the list {listing} cannot be read ({error}); nothing was moved. Check its name.") from error
+    return found
 
 
 def _checked(root: Path, file: str, to: str, listing: str) -> tuple[Path, Path]:
     """Return the photo's path and its new one, both inside `root`."""
     old, new = root / file, root / to
-    if not to or not file:
-        raise InputError(f"{listing}: a line lacks `file` or `to`; nothing was moved. Fill it in, or take it off the list.")
+    try:
+        return _inside(root, old, new, to, listing)
+    except (OSError, ValueError, RuntimeError) as error:  # a name that is too long, a zero byte, links in a ring
+        if isinstance(error, InputError):
+            raise
+        what = f"{images.show(file[:200])} to {images.show(to[:200])}"
+        raise InputError(
+            f"{listing}: {what} cannot be moved ({str(error)[:200]}); nothing was moved. Mend the list."
+        ) from error
+
+
+def _inside(root: Path, old: Path, new: Path, to: str, listing: str) -> tuple[Path, Path]:
     if to.endswith("/") or new.is_dir():
         new = new / old.name
     for path in (old, new):

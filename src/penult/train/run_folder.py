@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from penult import store
+from penult import foreign, store
 from penult.errors import InputError, OutputError
 
 METRICS = "metrics.json"
@@ -99,7 +98,7 @@ def _digest(path: Path) -> str:
 
 def _is_run(path: Path) -> bool:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = foreign.loads(foreign.content(path, foreign.MOST_JSON), foreign.MANY)
+    except (OSError, ValueError):
         return False
     return isinstance(content, dict) and "penult_run" in content

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import store
+from penult import foreign, store
 from penult.errors import InputError, OutputError
 
 _SHOWN = 10
@@ -37,19 +38,11 @@ class Sheet:
     @classmethod
     def read(cls, path: str | Path, classes: Sequence[str]) -> Sheet:
         """Read a sample submission and see what it wants. Raises `InputError` when it fits no known form."""
-        try:
-            with Path(path).open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-                rows = [row for row in csv.reader(file) if row]
-        except OSError as error:
-            raise InputError(f"the sample submission {path} cannot be read ({error.strerror}); give its path.") from error
-        if len(rows) < 2 or len(rows[0]) < 2 or any(len(r) != len(rows[0]) for r in rows):
-            raise InputError(
-                f"the sample submission {path} needs a header and rows of at least two columns, equally long; give Kaggle's."
-            )
+        rows = _read(path)
         header, body = tuple(rows[0]), rows[1:]
         kind, order = _wanted(str(path), header, body, classes)
         ids = tuple(r[0] for r in body)
-        twice = sorted({i for i in ids if ids.count(i) > 1})[:_SHOWN] if len(set(ids)) < len(ids) else []
+        twice = sorted(i for i, times in Counter(ids).items() if times > 1)[:_SHOWN]
         if twice:
             raise InputError(f"the sample submission {path} has ids more than once: {', '.join(twice)}; give each one row.")
         return cls(str(path), header, ids, kind, order)
@@ -107,6 +100,24 @@ class Sheet:
         if self.kind == "probability":
             return [f"{row[1]:.6g}"]
         return [f"{row[j]:.6g}" for j in self.order]
+
+
+def _read(path: str | Path) -> list[list[str]]:
+    """Return header and rows. Raises `InputError` at the first that is no row of a table."""
+    rows: list[list[str]] = []
+    try:
+        for line, row in foreign.rows(path):
+            rows.append(row)
+            if len(row) < 2 or len(row) != len(rows[0]):
+                raise ValueError(
+                    f"line {line} has {len(row)} cells; it needs a header and rows of at least two columns, all equally long"
+                )
+    except foreign.WRONG_ROWS as error:
+        what = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"the sample submission {path} cannot be read ({what}); give the file that Kaggle gave.") from error
+    if len(rows) < 2:
+        raise InputError(f"the sample submission {path} needs a header and rows below it; give the file that Kaggle gave.")
+    return rows
 
 
 def _wanted(path: str, header: tuple[str, ...], body: list[list[str]], classes: Sequence[str]) -> tuple[str, tuple[int, ...]]:

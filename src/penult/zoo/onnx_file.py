@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from penult import foreign
+from penult.backbones import wire
 from penult.errors import DamagedFile, InputError
 from penult.zoo import onnx_edit
 from penult.zoo.onnx_functions import every_node, written_out
@@ -43,7 +45,7 @@ def _bytes(path: Path) -> bytes:
                 f"{path} has {size / 1e9:.1f} GB, and one ONNX file can hold {onnx_edit.LARGEST / 1e9:.1f}; "
                 "take a smaller sibling."
             )
-        return path.read_bytes()
+        return foreign.content(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
 
@@ -53,6 +55,12 @@ def _parsed(data: bytes, path: Path | str) -> Any:
 
     if data.startswith(b"version https://git-lfs"):
         raise DamagedFile(f"{path} is a pointer of Git LFS and not the file itself; fetch it: git lfs pull")
+    try:
+        wire.check(data, outside=True)  # those are named below
+    except ValueError as error:
+        raise DamagedFile(
+            f"{path} is not an ONNX file, or not a whole one, or not to be trusted: {error}; or fetch it again."
+        ) from error
     try:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # what protobuf raises depends on its version

@@ -7,11 +7,13 @@ Nothing is guessed: a recipe that is a little wrong gives features that are a li
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from penult import foreign
 from penult.backbones.backbone import wrong_settings
 from penult.errors import InputError, UnknownName, unknown
 from penult.pixels.recipe import Recipe
@@ -28,7 +30,8 @@ USUAL = {
     "std": "0.229,0.224,0.225",
     "channels": "rgb",
 }
-_LARGEST = 1_000_000  # bytes; a recipe has 300
+_TOLD = 10  # unknown settings
+_LARGEST = 100_000  # bytes; a recipe has 300
 
 
 def beside(model: Path | str) -> Path:
@@ -42,10 +45,7 @@ def read(path: Path | str) -> dict[str, Any]:
     Raises `InputError` for a file that cannot be read and for wrong values (all of them), `UnknownName` for others.
     """
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(_LARGEST + 1)
-        if len(data) > _LARGEST:
-            raise ValueError("it is too large for one")
+        data = foreign.content(path, _LARGEST)
         found = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once)
     except OSError as error:
         raise InputError(f"the recipe {path} cannot be read: {error.strerror}.") from error
@@ -58,7 +58,7 @@ def read(path: Path | str) -> dict[str, Any]:
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the pairs as a dict; of a name given twice one value would be dropped without a word."""
-    twice = sorted({name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1})
+    twice = sorted(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
     if twice:
         raise ValueError(f"{', '.join(twice)}: given twice")
     return dict(pairs)
@@ -119,6 +119,8 @@ def to_recipe(settings: Iterable[tuple[str, Any]], what: str) -> Recipe:
 def _checked(settings: Mapping[str, Any], what: str) -> dict[str, Any]:
     """Return the settings, three numbers as a tuple. Raises `InputError` or `UnknownName`."""
     strange = [str(unknown("recipe setting", name, _NAMES)) for name in settings if name not in _NAMES]
+    if len(strange) > _TOLD:
+        raise UnknownName(f"{what} has {len(strange)} settings that recipes do not have; known: {', '.join(_NAMES)}.")
     if strange:
         raise UnknownName(f"{what}: {' '.join(strange)}")
     wrong = wrong_settings(settings)

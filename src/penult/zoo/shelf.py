@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penult import store
-from penult.backbones import Backbone
+from penult import foreign, store
+from penult.backbones import Backbone, wire
 from penult.errors import DamagedFile, InputError, OutputError
 from penult.pixels.recipe import Recipe
 from penult.zoo import digest
@@ -53,7 +53,7 @@ class Shelved:
 
     def _read(self) -> bytes:
         try:
-            data = self.path.read_bytes()
+            data = foreign.content(self.path)
         except OSError as error:
             raise DamagedFile(
                 f"{self.path} cannot be read ({error.strerror}); run again, it will be converted again."
@@ -62,6 +62,12 @@ class Shelved:
             with suppress(OutputError):  # another user's folder, perhaps
                 store.drop(self.path.with_name("record.json"))
             raise DamagedFile(f"{self.path} was changed since its conversion; run again, it will be converted again.")
+        try:
+            wire.check(data)
+        except ValueError as error:
+            raise DamagedFile(
+                f"{self.path} cannot be used: {error}; delete its folder and convert the network again."
+            ) from error
         return data
 
 
@@ -96,7 +102,7 @@ def put(folder: Path, graph: bytes, record: dict[str, Any]) -> None:
 def get(folder: Path) -> Backbone | None:
     """Return the network in a folder, or None where there is none, or one that cannot be read."""
     try:
-        record = json.loads((folder / "record.json").read_text("utf-8"))
+        record = foreign.loads(foreign.content(folder / "record.json", foreign.MOST_JSON))
         graph = record.pop("graph")
         path = folder / "graph.onnx"
         if not path.is_file():
@@ -105,7 +111,14 @@ def get(folder: Path) -> Backbone | None:
         return Backbone.of_network(record, Shelved(path, graph, recipe))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, InputError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+    ) as error:  # an InputError is a ValueError
         log.warning("%s cannot be used (%s) and is made again", folder, error)
         return None
 

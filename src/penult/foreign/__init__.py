@@ -1,0 +1,15 @@
+"""Files that somebody else wrote: opened without waiting, read without believing a word of them.
+
+In: a path or bytes. Out: bytes, rows of text, JSON values, an array, the members of a zip; or an `OSError` or `ValueError`
+whose text says what is wrong, for the caller to put its file's name and a cure to. It must not know what the content means.
+Nothing is unpickled, evaluated or unpacked, and nothing large is asked of the memory because a header says so.
+"""
+
+from penult.foreign.jsons import MANY, loads
+from penult.foreign.jsons import MOST_BYTES as MOST_JSON
+from penult.foreign.npy import array
+from penult.foreign.opening import content, opened
+from penult.foreign.rows import WRONG_ROWS, rows
+from penult.foreign.stored_zip import WRONG_ZIP, StoredZip
+
+__all__ = ["MANY", "MOST_JSON", "WRONG_ROWS", "WRONG_ZIP", "StoredZip", "array", "content", "loads", "opened", "rows"]
