@@ -84,15 +84,15 @@ def human(count: float) -> str:
     return f"{count:.0f} {units[0]}" if units[0] == "bytes" or count >= 100 else f"{count:.1f} {units[0]}"
 
 
-def _digests(names: tuple[str, ...], folder: Path) -> set[str]:
-    """Return the digests of the networks of these names, as far as they are built in or converted."""
+def _digests(names: tuple[str, ...], folder: Path) -> dict[str, set[str]]:
+    """Return the digests of the networks of each name, as far as they are built in or converted."""
     from penult import backbones
     from penult.zoo import shelf
 
     if not names:
-        return set()
+        return {}
     every = [*backbones.table(), *(backbone for _, backbone in shelf.every(folder))]
-    return {backbone.digest for backbone in every if backbone.name in names}
+    return {name: {backbone.digest for backbone in every if backbone.name == name} for name in names}
 
 
 def _about(

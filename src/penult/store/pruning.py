@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,14 +53,14 @@ def plan(
     older: float | None = None,
     most: int | None = None,
     backbones: Collection[str] = (),
-    digests: Collection[str] = (),
+    digests: Mapping[str, Collection[str]] | None = None,
     everything: bool = False,
     now: float | None = None,
 ) -> list[Removal]:
     """Return what goes: always leftovers and what is visibly of no use, and what is wished for.
 
     `older`: days without use; `most`: bytes that the folder may have, the least recently used go first; `backbones`: names or
-    patterns, with the `digests` (of backbones in f32) that they are known to have; `everything`: all that is penult's.
+    patterns, each with the `digests` (of backbones in f32) that it is known to have; `everything`: all that is penult's.
     Raises `UnknownName` for a name that nothing here has.
     """
     now = time.time() if now is None else now
@@ -71,7 +71,7 @@ def plan(
             gone[entry.path] = _whole(entry, why)
         elif entry.odd:
             gone |= {p: Removal(p, "damaged: a size that cannot be", (p,), size_of(p)) for p in entry.odd}
-    for entry, name in _named(look, backbones, digests):
+    for entry, name in _named(look, backbones, digests or {}):
         gone[entry.path] = _whole(entry, f"of {name}")
     if most is not None:
         left = look.bytes - sum(one.bytes for one in gone.values())
@@ -118,14 +118,13 @@ def _old(entry: Entry, older: float | None, now: float) -> str | None:
     return f"not used for {days:.0f} days" if older is not None and entry.part in BY_AGE and days > older else None
 
 
-def _named(look: Look, names: Collection[str], digests: Collection[str]) -> Iterator[tuple[Entry, str]]:
+def _named(look: Look, names: Collection[str], digests: Mapping[str, Collection[str]]) -> Iterator[tuple[Entry, str]]:
     """Yield the entries of the networks of these names; 8-bit ones have the digest of the network that they were made of."""
     known = sorted({entry.name for entry in look.entries if entry.name})
-    every = set(digests)
     for name in names:
         matching = {k for k in known if fnmatch.fnmatchcase(k, name)}
         mine = [entry for entry in look.entries if entry.name and entry.name in matching]
-        every |= {str(entry.facts.get("backbone_digest", "")) for entry in mine}
+        every = {*digests.get(name, ()), *(str(entry.facts.get("backbone_digest", "")) for entry in mine)}
         in_8_bits = [e for e in look.of("int8") if any(digest[:32] == e.path.name for digest in every)]
         if not mine and not in_8_bits:
             raise unknown("backbone in the cache", name, known)
