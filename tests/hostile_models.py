@@ -265,7 +265,7 @@ DESCRIBED = {
     "precision: unknown": about(precision="f8"),
     "novelty: level 0": about(novelty__level=0),
     "novelty: nearest 10**9": about(novelty__nearest=10**9),
-    "novelty: blocks of others": about(novelty__blocks=[2, 3]),
+    "novelty: blocks of others": about(novelty__blocks=[2, 4]),
     "novelty: a text for a number": about(novelty__nearest="5"),
 }
 
