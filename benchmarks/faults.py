@@ -104,10 +104,10 @@ class Whole:
         self.place, self.network, self.log = place, network, place / "log"
         self.photos = faulty.draw_photos(place / "photos", count)
         older = faulty.draw_photos(place / "older", count - 2, 300)
-        began = time.monotonic()
         self.finish(self.photos, place / "whole")
-        self.seconds = time.monotonic() - began
+        began = time.monotonic()
         self.finish(older, place / "old")
+        self.seconds = time.monotonic() - began
         self.wanted, self.old = (faulty.content(place / name / "out") for name in ("whole", "old"))
         self.truth = faulty.rows_of(place / "whole" / "cache")
 
@@ -150,10 +150,12 @@ def kills(place: Path, count: int, network: str, photos: int) -> dict[str, objec
             if i % 8:
                 shutil.copytree(place / "old" / "out", at / "out")
         run = whole.start(at)
-        run.wait(dice.uniform(0.02, 1.0) * whole.seconds)
+        run.wait(dice.uniform(0.02, 0.9) * whole.seconds)
         early += run.code != -signal.SIGKILL
         saved = whole.log / "saved"
         rows += len(saved.read_text().split()) if saved.exists() else 0
+        if run.code not in (0, -signal.SIGKILL):
+            wrong.append(f"kill {i} came too late: it ended with {run.code}: {run.said()}")
         wrong += [f"kill {i}: {w}" for w in whole.half(at)]
         if i % 4 == 3 or i == count - 1:
             wrong += [f"after kill {i}: {w}" for w in whole.rerun(at)]
