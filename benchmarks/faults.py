@@ -101,13 +101,13 @@ class Whole:
     """An uninterrupted run, and an older one of other photos: what the others are held against."""
 
     def __init__(self, place: Path, network: str, count: int) -> None:
-        self.place, self.network = place, network
+        self.place, self.network, self.log = place, network, place / "log"
         self.photos = faulty.draw_photos(place / "photos", count)
         older = faulty.draw_photos(place / "older", count - 2, 300)
-        began = time.monotonic()
         self.finish(self.photos, place / "whole")
-        self.seconds = time.monotonic() - began
+        began = time.monotonic()
         self.finish(older, place / "old")
+        self.seconds = time.monotonic() - began
         self.wanted, self.old = (faulty.content(place / name / "out") for name in ("whole", "old"))
         self.truth = faulty.rows_of(place / "whole" / "cache")
 
@@ -115,7 +115,7 @@ class Whole:
         return ["train", job.photos, "--test", job.test, "-b", self.network, "--out", out, "--cache", cache, "--quiet"]
 
     def start(self, place: Path, room: int | None = None) -> Started:
-        return Started(self.words(self.photos, place / "out", place / "cache"), place / "log", room)
+        return Started(self.words(self.photos, place / "out", place / "cache"), self.log, room)
 
     def finish(self, job: faulty.Training, place: Path) -> None:
         run = Started(self.words(job, place / "out", place / "cache"), place / "log")
@@ -130,7 +130,7 @@ class Whole:
         return faulty.unlike(place / "out", place / "cache", self.wanted, self.truth)
 
     def half(self, place: Path) -> list[str]:
-        return faulty.half(place / "out", place / "cache", place / "log", (self.wanted, self.old), self.truth)
+        return faulty.half(place / "out", place / "cache", self.log, (self.wanted, self.old), self.truth)
 
 
 def points(place: Path, count: int) -> dict[str, object]:
@@ -150,10 +150,12 @@ def kills(place: Path, count: int, network: str, photos: int) -> dict[str, objec
             if i % 8:
                 shutil.copytree(place / "old" / "out", at / "out")
         run = whole.start(at)
-        run.wait(dice.uniform(0.02, 1.0) * whole.seconds)
+        run.wait(dice.uniform(0.02, 0.9) * whole.seconds)
         early += run.code != -signal.SIGKILL
-        saved = at / "log" / "saved"
+        saved = whole.log / "saved"
         rows += len(saved.read_text().split()) if saved.exists() else 0
+        if run.code not in (0, -signal.SIGKILL):
+            wrong.append(f"kill {i} came too late: it ended with {run.code}: {run.said()}")
         wrong += [f"kill {i}: {w}" for w in whole.half(at)]
         if i % 4 == 3 or i == count - 1:
             wrong += [f"after kill {i}: {w}" for w in whole.rerun(at)]

@@ -147,7 +147,7 @@ def header(text: str, rest: bytes = bytes(40), version: bytes = b"\1\0") -> byte
 def many_entries(folder: Path) -> Path:
     """A directory of half a million entries, 46 bytes each: half a kilobyte of memory each."""
     central = Entry("a", b"").central(0) * 500_000
-    end = put([])[:10] + b"\xff\xff\xff\xff" + len(central).to_bytes(4, "little") + bytes(6)
+    end = put([])[:8] + b"\xff\xff\xff\xff" + len(central).to_bytes(4, "little") + bytes(6)
     return written(central + end)(folder)
 
 

@@ -51,19 +51,12 @@ class Stored:
     recipe: Recipe
 
     def __call__(self, recipe: Recipe, classifier: bool = False) -> bytes:
-        """Return the bytes.
-
-        Raises `InputError` for a recipe that these bytes were not made for, `DamagedFile` for what no engine should see.
-        """
+        """Return the bytes. Raises `InputError` for a recipe that these bytes were not made for."""
         if _in_graph(recipe) != _in_graph(self.recipe) or classifier:
             raise InputError(
                 "this graph is kept as it was made: its size, mean, std and channels cannot change, and "
                 "it has no classifier; take the backbone by its name instead."
             )
-        try:
-            wire.check(self.graph)
-        except ValueError as error:
-            raise DamagedFile(f"the graph of a network cannot be used: {error}.") from error
         return self.graph
 
 
@@ -129,7 +122,13 @@ class Backbone:
             if classifier:
                 raise InputError(f"{self.name} names no classes; ask a network for its classifier.")
             return b""
-        return self.network(self.recipe, classifier)
+        data = self.network(self.recipe, classifier)
+        if isinstance(self.network, Stored):  # from anywhere, maybe
+            try:
+                wire.check(data)
+            except ValueError as error:
+                raise DamagedFile(f"the graph of {self.name[:80]} cannot be used: {error}.") from error
+        return data
 
     def with_recipe(self, **changes: Any) -> Backbone:
         """Return the backbone that sees images another way, for instance `fit="squash"` or `size=300`.
@@ -163,9 +162,9 @@ class Backbone:
         backbone, `DamagedFile` for a graph that no engine should see.
         """
         if graph:
-            stored = Stored(graph, Recipe.from_dict(record["recipe"]))
-            stored(stored.recipe)
-            return cls.of_network(record, stored)
+            found = cls.of_network(record, Stored(graph, Recipe.from_dict(record["recipe"])))
+            found.graph()
+            return found
         histogram = cls.of_network(record, None)
         if (histogram.weights, histogram.pooling, histogram.parts) != (WEIGHTS, "none", (WIDTH,)):
             raise InputError(f"{histogram.name} has no graph, and is not the numpy function of this penult; train again.")
@@ -175,7 +174,7 @@ class Backbone:
     def of_network(cls, record: dict[str, Any], network: Network | None) -> Backbone:
         """Return the backbone that `to_dict` described, its graph made by `network`; raises as `from_dict` does."""
         if strange := set(record) - _RECORD:
-            raise InputError(f"a record of a network has no {', '.join(sorted(strange))[:200]}.")
+            raise TypeError(f"a record of a network has no {', '.join(sorted(strange))[:200]}")
         parts = tuple(record["parts"])
         facts = {**record, "parts": parts, "recipe": Recipe.from_dict(record["recipe"])}
         _check(facts["recipe"])

@@ -10,6 +10,8 @@ from penult.foreign.jsons import MOST_BYTES as MOST_JSON
 from penult.foreign.npy import array
 from penult.foreign.opening import content, opened
 from penult.foreign.rows import WRONG_ROWS, rows
-from penult.foreign.stored_zip import WRONG_ZIP, StoredZip
+from penult.foreign.stored_zip import WRONG_ZIP, StoredZip, directory
 
-__all__ = ["MANY", "MOST_JSON", "WRONG_ROWS", "WRONG_ZIP", "StoredZip", "array", "content", "loads", "opened", "rows"]
+__all__ = [
+    "MANY", "MOST_JSON", "WRONG_ROWS", "WRONG_ZIP", "StoredZip", "array", "content", "directory", "loads", "opened", "rows",
+]  # fmt: skip

@@ -33,15 +33,21 @@ class _Sparing:
         return data
 
 
+def directory(file: IO[bytes]) -> zipfile.ZipFile:
+    """Return a zip of any kind, its directory read if it is not long. Raises one of `WRONG_ZIP`, or `OSError`."""
+    source = _Sparing(file)
+    archive = zipfile.ZipFile(source)
+    source.most = None
+    return archive
+
+
 class StoredZip:
     """The members of a zip, looked at before any is read. Raises one of `WRONG_ZIP`, or `OSError`."""
 
     def __init__(self, file: IO[bytes], most: int) -> None:
         """`most` is how many members there may be."""
         size = file.seek(0, 2)
-        source = _Sparing(file)
-        self._archive = zipfile.ZipFile(source)
-        source.most = None
+        self._archive = directory(file)
         entries = self._archive.infolist()
         self.names = [entry.filename for entry in entries]
         if len(entries) > most:

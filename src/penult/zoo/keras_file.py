@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult import foreign
 from penult.errors import DamagedFile, InputError, PenultError
 from penult.store.refusals import shown
 from penult.zoo.keras_guard import Contents, contents
@@ -110,11 +111,12 @@ def _source(path: Path) -> Any:
         return path
     if not zipfile.is_zipfile(path):
         raise DamagedFile(f"{shown(path)} is no whole .h5, .weights.h5 or .keras file; get a fresh copy, or save it again.")
-    with zipfile.ZipFile(path) as archive:
+    with foreign.opened(path) as file:
+        archive = foreign.directory(file)
         if _MEMBER not in archive.namelist():
             raise InputError(f"{shown(path)} holds no {_MEMBER}; save the model with Keras 3 as .keras or .weights.h5.")
-        size = archive.getinfo(_MEMBER).file_size
-        if size > _MOST_PACKED * path.stat().st_size:
+        size, whole = archive.getinfo(_MEMBER).file_size, path.stat().st_size
+        if size > _MOST_PACKED * whole or archive.getinfo(_MEMBER).compress_size > whole:
             raise InputError(f"{shown(path)} claims {size} bytes of weights, more than it can hold; get a fresh copy.")
         return io.BytesIO(archive.read(_MEMBER))  # zip checks its checksum
 
