@@ -310,11 +310,11 @@ def test_all_of_one_network_goes(cache: Path, capsys: pytest.CaptureFixture[str]
     assert ask(capsys, "--cache", cache, "--prune", "--backbone", "res*")[0] == 0
     assert list((cache / "backbones").iterdir()) == []
     Kept(cache, backbones.find("efficientnet_lite0").digest).put(frozenset({b"k" * 32}), b"of lite0")
-    with pytest.raises(UnknownName, match=r"unknown backbone in the cache 'nett'"):
+    with pytest.raises(UnknownName, match=r"unknown cached backbone 'nett'"):
         pruning.plan(store.look(cache), backbones=["nett"])
     for names_given in (["efficientnet_lite0", "nett"], ["nett", "efficientnet_lite0"]):
         words = [word for name in names_given for word in ("--backbone", name)]
-        assert "unknown backbone" in ask(capsys, "--cache", cache, "--prune", *words)[2]
+        assert "unknown cached backbone" in ask(capsys, "--cache", cache, "--prune", *words)[2]
     before = len(list(cache.glob("int8/*/*")))
     assert ask(capsys, "--cache", cache, "--prune", "--backbone", "efficientnet_lite0")[0] == 0
     assert len(list(cache.glob("int8/*/*"))) == before - 1

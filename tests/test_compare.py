@@ -33,6 +33,7 @@ from penult.compare.sample import FEW, draw
 from penult.embed import Settings, known, speed
 from penult.errors import InputError, OutputError, UnknownName, unknown
 from penult.evaluate import Difference, Score
+from penult.images import natural_key
 
 Photos = Callable[..., Path]
 
@@ -318,7 +319,7 @@ def table(folder: Path, group: Callable[[str, int], str]) -> str:
     """Return a CSV of a folder's photos with a column of patients."""
     lines = [
         f"{p.parent.name}/{p.name},{p.parent.name},{group(p.parent.name, i)}"
-        for i, p in enumerate(sorted(folder.rglob("*.png")))
+        for i, p in enumerate(sorted(folder.rglob("*.png"), key=lambda p: natural_key(str(p))))
     ]
     (folder / "list.csv").write_text("\n".join(["file,label,patient", *lines]))
     return str(folder / "list.csv")

@@ -181,7 +181,7 @@ def test_the_classes_of_a_model_keep_their_order_and_need_no_minimum(tmp_path: P
 
 def test_labels_that_the_model_does_not_know_are_all_named(tmp_path: Path) -> None:
     said = complaint(tree(tmp_path, CAT_AND_DOG + " owl/1.jpg newt/1.jpg"), classes=("dog", "cat"))
-    assert "does not know: 'newt', 'owl'; it knows 'dog', 'cat'" in said
+    assert "does not know: 'newt', 'owl'; rename them, or take them away: it knows 'dog', 'cat'" in said
 
 
 def test_images_without_labels_have_no_y() -> None:

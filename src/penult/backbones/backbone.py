@@ -200,7 +200,7 @@ def _check_facts(facts: Mapping[str, Any]) -> None:
     if not isinstance(facts.get("quantised", False), bool):
         wrong.append("quantised")
     if wrong:
-        raise InputError(f"the record of a network cannot have such a {', '.join(wrong)}.")
+        raise InputError(f"the record of a network cannot have such a {', '.join(wrong)}; make it again.")
 
 
 def wrong_settings(settings: Mapping[str, Any]) -> list[str]:

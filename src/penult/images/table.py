@@ -42,9 +42,7 @@ class Table:
         self.root = str(Path(path).parent)
         first = next(self._all_rows(), None)
         if first is None:
-            raise InputError(
-                f"'{show(path)}' is empty; write the columns' names into its first line, such as file,label"
-            )
+            raise InputError(f"'{show(path)}' is empty; write the columns' names into its first line, such as file,label")
         self.header = [name.strip() for name in first[1]]
 
     def has(self, column: str) -> bool:

@@ -127,7 +127,7 @@ def _named(look: Look, names: Collection[str], digests: Mapping[str, Collection[
         every = {*digests.get(name, ()), *(str(entry.facts.get("backbone_digest", "")) for entry in mine)}
         in_8_bits = [e for e in look.of("int8") if any(digest[:32] == e.path.name for digest in every)]
         if not mine and not in_8_bits:
-            raise unknown("backbone in the cache", name, known)
+            raise unknown("cached backbone", name, known)
         yield from ((entry, name) for entry in (*mine, *in_8_bits))
 
 
