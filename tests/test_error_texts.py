@@ -30,6 +30,7 @@ from penult.embed import write_features
 from penult.errors import PenultError
 from penult.images import scan_labelled, scan_unlabelled
 from penult.pixels import Recipe, prepare, prepare_all
+from penult.predict import Predictor
 from penult.train import Options, audit_alone, moves, train, train_features
 from penult.train.material import Part
 from penult.train.submission import Sheet
@@ -38,7 +39,7 @@ SOURCE = Path(penult.__file__).parent
 ERRORS = {"InputError", "DamagedFile", "MissingExtra", "OutputError", "PenultError", "UnknownName", "unknown"}
 ROOMS = (
     "images", "pixels", "train", "embed", "predict", "similar", "report", "explain", "compare", "cli",
-    "estimators.py", "demo.py", "bundle.py",
+    "estimators.py", "demo.py", "bundle",
 )  # fmt: skip
 ACTS = set(
     """
@@ -50,6 +51,8 @@ ACTS = set(
 )
 ELSEWHERE = {  # the beginning of a text: where it is caused, or why a user cannot
     "{} images came in": "a bug of ours, by its own words",
+    "of {} images {} are accounted for": "a bug of ours, by its own words",
+    "{}, a result of this run,": "a result that goes between being written and being summed up: test_run_folder",
     "{} feature rows of {} are lost": "test_resume_store: the cache is emptied during a run",
     "{} would not read back": "csv writes nothing that it does not read; asked all the same",
     "{} cannot be moved": "an operating system that refuses a rename: not to be had as root",
@@ -156,6 +159,13 @@ def features(w: World, name: str, **changes: Any) -> str:
 
 def model(w: World) -> bundle.Bundle:
     return bundle.load(w / "run")
+
+
+def without_numbers(w: World) -> Predictor:
+    """A model whose head overflows: which numbers do that depends on the head."""
+    predictor = Predictor(model(w))
+    predictor._score = lambda X: np.full((len(X), 2), np.nan)
+    return predictor
 
 
 def tomorrow(w: World) -> None:
@@ -351,7 +361,21 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "a page of no run": ("photos", lambda w: report.again(w / "photos")),
     "a page of another's file": ("metrics.json", lambda w: report.again(w.text("other/metrics.json", "{}").parent)),
     "a page of half a run": ("run", lambda w: report.again(metrics(w, status="running"))),
-    "a page of a changed table": ("run", lambda w: (w.text("run/map.csv", "file,label\nx,y\n"), report.again(w / "run"))),
+    "a page of a changed table": ("map.csv", lambda w: (w.text("run/map.csv", "file,label\nx,y\n"), report.again(w / "run"))),
+    "a page of a table that is none": (
+        "a table in",
+        lambda w: (metrics(w, files={}), w.text("run/map.csv", "file,label\nx,y\n"), report.again(w / "run")),
+    ),
+    "a page of odd facts": ("metrics.json", lambda w: report.again(metrics(w, sources=5), str(w / "photos"))),
+    "a limit that is none": ("5 of a hundred", lambda w: cli("train", w / "photos", "--max-bad", "5 of a hundred")),
+    "no age": ("--older -1", lambda w: cli("cache", "--cache", w / "none", "--prune", "--older", "-1")),
+    "no size": ("--max 'five'", lambda w: cli("cache", "--cache", w / "none", "--prune", "--max", "five")),
+    "a sample without rows": ("header and rows", lambda w: sheet(w, "id,label")),
+    "a move to an endless name": (
+        "cannot be moved",
+        lambda w: moves.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", f"cold/cold.0.png,warm/{'x' * 999}")),
+    ),
+    "a head that overflows": ("no numbers", lambda w: without_numbers(w).score(np.ones((1, 112), np.float32))),
     # explain
     "an unknown class": ("tiger", lambda w: explain.explain(model(w), pictures(), "tiger")),
     "an unknown method": ("xray", lambda w: explain.explain(model(w), pictures(), method="xray")),
@@ -467,7 +491,7 @@ def test_every_error_names_its_thing_and_says_what_to_do(world: World, recorded:
         and not site.text.startswith(tuple(ELSEWHERE))
         and not any(file.endswith("/penult/" + site.file) and site.first <= line <= site.last for file, line in HITS)
     ]
-    assert missed == []
+    assert not missed, "\n".join(missed)
 
 
 def test_no_entry_of_the_list_of_exceptions_is_out_of_date() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from penult.errors import InputError
+from penult.errors import InputError, OutputError
 from penult.train.run_folder import RunFolder
 
 
@@ -45,3 +47,14 @@ def test_a_name_that_is_not_utf8_keeps_its_bytes(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.write_table("t.csv", ["file"], [[b"\xff.jpg".decode("utf-8", "surrogateescape")]])
     assert (tmp_path / "t.csv").read_bytes().split(b"\n")[1].strip() == b"\xff.jpg"
+
+
+def test_a_result_that_cannot_be_read_back_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with RunFolder(tmp_path / "run") as run:
+        run.write_table("oof.csv", ["file"], [])
+        monkeypatch.setattr(hashlib, "file_digest", broken)
+        with pytest.raises(OutputError, match=r"oof\.csv, a result of this run, can not be read back"):
+            run.finish({})
