@@ -8,6 +8,7 @@ that was not changed is read. An example that breaks it is made smaller and show
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 import itertools
 import json
@@ -94,7 +95,7 @@ def json_changed(data: bytes, made: Sequence[Edit]) -> bytes:
         if kind == "gone":
             del holder[key]
         else:
-            holder[key] = what
+            holder[key] = copy.deepcopy(what)  # a list that is put into itself has no end
     return json.dumps(told).encode()
 
 
