@@ -355,7 +355,7 @@ def test_formats_are_tried(monkeypatch: Monkey) -> None:
     ("missing", "state", "cure"),
     [
         (set(), OK, ""),
-        ({"HEIC"}, NOTE, "save HEIC photos as JPEG"),
+        ({"HEIC"}, NOTE, "HEIC: pip install 'penult[heif]', or save them as JPEG"),
         ({"AVIF"}, NOTE, "pip install --upgrade pillow (its wheels have the others)"),
         ({"JPEG"}, FAIL, "pip install --force-reinstall pillow"),
     ],

@@ -45,7 +45,6 @@ _PURPOSE = {
     "int8": "making networks in 8 bits",
     "demo": "the photos of `penult demo`",
     "heif": "photos in HEIC",
-    "heic": "photos in HEIC",
 }
 
 

@@ -24,7 +24,7 @@ def formats() -> Check:
     if not missing:
         return Check("formats", OK, ", ".join(there))
     cures = [] if missing == ["HEIC"] else ["pip install --upgrade pillow (its wheels have the others)"]
-    cures += ["save HEIC photos as JPEG"] if "HEIC" in missing else []
+    cures += ["HEIC: pip install 'penult[heif]', or save them as JPEG"] if "HEIC" in missing else []
     return Check("formats", NOTE, f"{', '.join(there)}; not {', '.join(missing)}", "; ".join(cures))
 
 

@@ -14,8 +14,6 @@ from penult.pixels import decoding, kernel, preparing
 from penult.pixels.recipe import Failure, Recipe
 from penult.pixels.road import DECODER
 
-HEIC = ("HEIF", "HEIC")  # what Pillow calls it where a plugin brings it
-
 
 def formats() -> dict[str, bool]:
     """Return for each format that penult reads whether a small picture of it is read here; HEIC is always among them."""
@@ -32,8 +30,7 @@ def formats() -> dict[str, bool]:
             else:
                 there = not isinstance(decoding.decode(packed.getvalue()), Failure)
         found[name] = there
-    heic = any(found.pop(name, False) for name in HEIC)
-    return {**found, "HEIC": heic}
+    return {**found, "HEIC": decoding._heif()}
 
 
 def resize() -> str:
