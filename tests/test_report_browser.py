@@ -14,6 +14,7 @@ from browser import Chromium, Page, found
 from conftest import draw
 from penult import report
 from penult.train import Options, train
+from sealing import seal
 
 if found() is None:
     pytest.skip("no Chromium here: apt-get install chromium", allow_module_level=True)
@@ -44,6 +45,7 @@ def page_of_a_run(tmp_path_factory: pytest.TempPathFactory) -> str:
                 ("label", f"cold/{HOSTILE}", "", "0.9", "given warm", "move it"),
             ]
         )
+    seal(run.folder)
     alone = base / "sent"  # as a reader gets it: the file alone
     alone.mkdir()
     shutil.copy(report.again(run.folder)[0], alone / "report.html")

@@ -23,6 +23,7 @@ from penult.errors import DamagedFile, InputError
 from penult.report.html import Html, data, tag
 from penult.report.numbers import percent
 from penult.train import Options, Run, train, train_features
+from sealing import seal
 
 Photos = Callable[..., Path]
 HOSTILE = '<img src=x onerror=document.title="owned">.png'
@@ -70,15 +71,6 @@ class Outline(HTMLParser):
     @property
     def words(self) -> str:
         return " ".join(" ".join(self.text).split())
-
-
-def seal(folder: Path) -> None:
-    """Let `metrics.json` name the tables that are here now, as if the run had written these."""
-    metrics = json.loads((folder / "metrics.json").read_text())
-    tables = folder.glob("*.csv")
-    others = {name: digest for name, digest in metrics["files"].items() if not name.endswith(".csv")}
-    sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in tables}
-    (folder / "metrics.json").write_text(json.dumps({**metrics, "files": {**others, **sums}}))
 
 
 def findings(run: Run, *rows: tuple[str, ...]) -> None:
