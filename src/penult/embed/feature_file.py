@@ -61,7 +61,7 @@ def write_features(
         for i, (backbone, path) in enumerate(zip(done.backbones, paths, strict=True)):
             writer.write(
                 path,
-                train=done.block(i),
+                train=done.blocks(i),
                 label=labels,
                 train_files=names,
                 classes=found.classes,

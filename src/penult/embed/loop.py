@@ -28,6 +28,8 @@ from penult.progress import Say, quiet
 
 log = logging.getLogger(__name__)
 
+_PART = 256 << 20  # bytes of rows in memory; rows in no order may need every shard for each part, so not less
+
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
@@ -78,14 +80,24 @@ class Embedding:
         """
         return self._rows(self.backbones[index], self.caches[index])
 
-    def _rows(self, backbone: Backbone, cache: store.Rows) -> NDArray[np.float32]:
-        rows, found = cache.read(self.digests[self.ok])  # (n_ok, d), (n_ok,)
+    def blocks(self, index: int) -> store.RowBlocks:
+        """Return what `block` does, a part at a time, so that it need not fit into memory; to be read once."""
+        backbone, readable = self.backbones[index], np.flatnonzero(self.ok)  # (n_ok,)
+        step = max(1, _PART // (4 * backbone.width))
+        parts = (
+            self._rows(backbone, self.caches[index], readable[start : start + step]) for start in range(0, len(readable), step)
+        )
+        return store.RowBlocks((len(readable), backbone.width), parts)
+
+    def _rows(self, backbone: Backbone, cache: store.Rows, places: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
+        places = np.flatnonzero(self.ok) if places is None else places  # (m,)
+        rows, found = cache.read(self.digests[places])  # (m, d), (m,)
         if not found.all():
-            lost = np.flatnonzero(self.ok)[~found]
+            lost = places[~found]
             log.warning("%d rows of %s vanished from the cache and are computed again", len(lost), backbone.name)
             embed([self.sources[i] for i in lost], [backbone], self.settings)
             cache.known()  # see what was written meanwhile
-            rows, found = cache.read(self.digests[self.ok])
+            rows, found = cache.read(self.digests[places])
         if not found.all():
             raise PenultError(
                 f"{int((~found).sum())} feature rows of {backbone.name} are lost: their images changed, or the "
