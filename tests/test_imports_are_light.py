@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-HEAVY = ("numpy", "scipy", "sklearn", "torch", "openvino", "onnx", "h5py", "matplotlib", "PIL", "rich")
+HEAVY = ("numpy", "scipy", "sklearn", "torch", "openvino", "onnx", "h5py", "matplotlib", "PIL", "rich", "penult.report")
 
 
 def loaded(code: str) -> set[str]:
@@ -35,7 +35,7 @@ def test_prediction_loads_neither_scikit_learn_nor_torch(photos: Callable[..., P
         run = train(str(folder), None, Options(out=str(tmp_path / head), backbones=("colour_histogram",), head=head))
         picture = next(folder.rglob("*.png"))
         got = loaded(f"from penult.cli import main\nassert main(['predict', {str(run.folder)!r}, {str(picture)!r}]) == 0")
-        assert got & {"sklearn", "scipy", "torch", "matplotlib", "h5py", "onnx"} == set(), head
+        assert got & {"sklearn", "scipy", "torch", "matplotlib", "h5py", "onnx", "penult.report"} == set(), head
 
 
 def test_every_public_name_is_there() -> None:

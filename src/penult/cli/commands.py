@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from penult.cli import show, summary
+from penult.cli import show
 from penult.embed import Embedding, Settings, Tolerance
 from penult.errors import InputError
 
@@ -89,6 +89,8 @@ def train(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
 
 
 def _show_run(run: Any, as_json: bool) -> None:
+    from penult.cli import summary  # it knows the page, which `predict` need not load
+
     if as_json:
         show.as_json({**run.metrics, "run": str(run.folder), "summary": summary.summary(run.metrics, run.folder)})
         return
