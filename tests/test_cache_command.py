@@ -423,3 +423,13 @@ def test_a_folder_that_is_pruned_between_two_acts_is_made_again(tmp_path: Path, 
     cache = fill(tmp_path)
     assert pruned == [cache.folder]
     assert cache.read(rows(10, 3)[0])[1].all()
+
+
+@pytest.mark.parametrize("what", ["key", "record", "int8", "compiled", "index", "index record", "speed"])
+def test_a_pipe_in_the_cache_is_not_waited_for(what: str, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (path,) = cache.glob(ONE_OF_EACH[what])
+    path.unlink()
+    os.mkfifo(path)
+    assert ask(capsys, "--cache", cache)[0] == 0
+    code, out, _ = ask(capsys, "--cache", cache, "--verify", "--dry-run")
+    assert code == 1 and path.name in out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import io
 import json
 import os
@@ -65,12 +64,7 @@ def test_every_line_that_is_not_ok_says_what_to_do(whole: list[Check]) -> None:
 
 
 def test_the_answer_that_is_known_is_the_golden_one() -> None:
-    spec = importlib.util.spec_from_file_location("renew", GOLDEN / "renew.py")
-    assert spec is not None and spec.loader is not None
-    renew = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(renew)
-    np.testing.assert_array_equal(known.picture(224), renew.picture(224))
-    with np.load(renew.FILE, allow_pickle=False) as golden:
+    with np.load(GOLDEN / "features.npz", allow_pickle=False) as golden:
         np.testing.assert_allclose(known.KNOWN, golden[known.NETWORK], atol=6e-5)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from penult import bundle
 from penult.cli import main
 from penult.errors import DamagedFile
 from penult.store import ownfiles
@@ -182,3 +184,25 @@ def test_what_became_of_every_file_of_a_run(run: Path) -> None:
     assert found.leftovers == (".tmp-00000000-1-2",)
     assert "model.penult" in found.same
     assert ownfiles.compare(run.parent).status is None
+
+
+@pytest.mark.parametrize(
+    "record",
+    [b"[" * 100_000, b'{"penult_run": 1, "status": "done", "files": {"model.penult": []}}', b'{"files": 5}', b"\xff", None],
+)
+def test_a_record_that_is_odd_is_none_and_holds_nothing_up(tmp_path: Path, record: bytes | None) -> None:
+    (tmp_path / "model.penult").write_bytes(b"x")
+    if record is None:
+        os.mkfifo(tmp_path / "metrics.json")
+    else:
+        (tmp_path / "metrics.json").write_bytes(record)
+    ownfiles.check(tmp_path / "model.penult")
+    assert ownfiles.compare(tmp_path).same == ()
+
+
+def test_a_pipe_in_the_place_of_a_result_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.penult")
+    record = {"penult_run": 1, "status": "done", "files": {"model.penult": "0" * 64}}
+    (tmp_path / "metrics.json").write_text(json.dumps(record))
+    with pytest.raises(DamagedFile, match="is not a whole penult model"):
+        bundle.load(tmp_path / "model.penult")

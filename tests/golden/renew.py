@@ -13,18 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import backbones, engines
+from penult.doctor.known import picture
 
 FILE = Path(__file__).with_name("features.npz")
 FIRST = 6  # of every part
-
-
-def picture(size: int) -> NDArray[np.uint8]:
-    """Return the picture (1, size, size, 3) that the golden features describe: rings, stripes and a slope."""
-    y, x = np.mgrid[:size, :size].astype(np.int64)
-    rings = ((x - size // 3) ** 2 + (y - size // 2) ** 2) * 900 // size**2
-    stripes = (x * 7 + y * 3) // 5 % 2 * 160 + 40
-    slope = (x + 2 * y) * 255 // (3 * size)
-    return (np.stack([rings, stripes, slope], axis=-1) % 256).astype(np.uint8)[None]
 
 
 def open_one(name: str) -> engines.Engine:

@@ -8,10 +8,11 @@ Nothing is unpickled, evaluated or unpacked, and nothing large is asked of the m
 from penult.foreign.jsons import MANY, loads
 from penult.foreign.jsons import MOST_BYTES as MOST_JSON
 from penult.foreign.npy import array
-from penult.foreign.opening import content, opened
+from penult.foreign.opening import content, opened, sha256
 from penult.foreign.rows import WRONG_ROWS, rows
 from penult.foreign.stored_zip import WRONG_ZIP, StoredZip, directory
 
 __all__ = [
     "MANY", "MOST_JSON", "WRONG_ROWS", "WRONG_ZIP", "StoredZip", "array", "content", "directory", "loads", "opened", "rows",
+    "sha256",
 ]  # fmt: skip

@@ -1,20 +1,21 @@
 """Open a file by a name from anywhere; a pipe or device, at which a reader would wait for ever, is refused.
 
-In: a path. Out: an open file, or its bytes. It must not know what is in it.
+In: a path. Out: an open file, its bytes, or their sha256. It must not know what is in it.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
+import io
 import os
 import stat
 from pathlib import Path
-from typing import IO
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
-def opened(path: Path | str) -> IO[bytes]:
+def opened(path: Path | str) -> io.BufferedReader:
     """Return a regular file, open for reading. Raises `OSError`, also for what is no regular file."""
     return os.fdopen(_regular(os.fspath(path)), "rb")
 
@@ -28,6 +29,12 @@ def content(path: Path | str, most: int | None = None) -> bytes:
     if len(data) > most:
         raise OSError(errno.EFBIG, f"it is too large, more than {most:,} bytes", str(path))
     return data
+
+
+def sha256(path: Path | str) -> str:
+    """Return the sha256 of a regular file, 64 hex digits. Raises `OSError`."""
+    with opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _regular(path: str) -> int:

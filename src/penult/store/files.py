@@ -22,6 +22,8 @@ from penult.store.leftovers import sweep, temporary
 from penult.store.locks import hold
 from penult.store.refusals import ELSEWHERE, WRITE_FAILURES, refused, shown
 
+Identity = tuple[int, int, int]  # what a file is, so that another one under its name is told from it
+
 _TRIES = 5  # somebody may be deleting the folder while we write
 _tidied: set[Path] = set()  # folders that were cleared of what killed processes left
 
@@ -161,6 +163,12 @@ def remove(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def identity(path: Path) -> Identity:
+    """Return device, inode and time of a file. Raises `OSError`."""
+    state = path.stat()
+    return state.st_dev, state.st_ino, state.st_mtime_ns
 
 
 def drop(path: Path, cure: str = ELSEWHERE) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penult.errors import DamagedFile, InputError
-from penult.store.files import remove
+from penult.store.files import Identity, identity, remove
 from penult.store.refusals import shown
 from penult.store.shards import Digests, read_digests, read_shard
 
@@ -27,7 +27,7 @@ _SHARD = re.compile(r"shard-[0-9a-f]{16}\.npz")
 T = TypeVar("T")
 # Damaged files that could not be removed (a folder that may not be written, or a file of another user): (device, inode, time).
 # Every index of this process passes them over, else their rows would be promised again and never computed.
-_refused: set[tuple[int, int, int]] = set()
+_refused: set[Identity] = set()
 Numbers = npt.NDArray[np.int32]  # (n,)
 Places = npt.NDArray[np.intp]  # (n,)
 
@@ -116,7 +116,7 @@ class Index:
         """Return what `read` makes of a shard, or None; a damaged one is removed."""
         path = self.folder / name
         try:
-            before = _identity(path)
+            before = identity(path)
             if before not in _refused:
                 return read(path)
             self._seen.discard(name)
@@ -125,7 +125,7 @@ class Index:
             self._seen.discard(name)
             # Another process may have put a good file there meanwhile: only the very file that was read goes.
             with contextlib.suppress(OSError):
-                if _identity(path) == before and not remove(path):
+                if identity(path) == before and not remove(path):
                     _refused.add(before)
         except FileNotFoundError:  # the cache was cleared under us
             log.info("the cache file %s is gone; its images are computed again.", shown(path))
@@ -160,8 +160,3 @@ def _by_shard(shards: Numbers) -> Iterator[tuple[int, Places]]:
 def _keys(digests: Digests) -> npt.NDArray[np.bytes_]:
     # numpy pads S32 with zero bytes, so order and equality are those of the 32 bytes.
     return np.ascontiguousarray(digests).view("S32").reshape(-1)
-
-
-def _identity(path: Path) -> tuple[int, int, int]:
-    state = path.stat()
-    return state.st_dev, state.st_ino, state.st_mtime_ns

@@ -7,7 +7,6 @@ It must not know what networks are. Only names that penult gives count as penult
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from penult import foreign
 from penult.errors import InputError
 from penult.store.leftovers import is_temporary, stale
 from penult.store.refusals import shown
@@ -165,8 +165,8 @@ def _counted(states: dict[Path, tuple[int, float]], facts: dict[str, Any]) -> tu
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        found = json.loads(path.read_bytes())
+    with contextlib.suppress(OSError, ValueError):
+        found = foreign.loads(foreign.content(path, foreign.MOST_JSON))
         if isinstance(found, dict):
             return found
     return {}

@@ -10,13 +10,12 @@ compared by whoever reads it, and the sha256 of its arrays where all of it is re
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from penult import foreign
 from penult.errors import DamagedFile
 from penult.store.leftovers import is_temporary
 from penult.store.refusals import shown
@@ -103,8 +102,8 @@ def _record(folder: Path) -> Mapping[str, Any] | None:
 
 
 def _read(folder: Path) -> Mapping[str, Any] | None:
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        record = json.loads((folder / METRICS).read_bytes())
+    with contextlib.suppress(OSError, ValueError):  # a run folder may come from anywhere
+        record = foreign.loads(foreign.content(folder / METRICS, foreign.MOST_JSON), foreign.MANY)
         if isinstance(record, dict) and "penult_run" in record:
             return record
     return None
@@ -112,7 +111,7 @@ def _read(folder: Path) -> Mapping[str, Any] | None:
 
 def _sums(record: Mapping[str, Any]) -> Mapping[str, str]:
     files = record.get("files")
-    return files if isinstance(files, dict) else {}
+    return {name: sha256 for name, sha256 in files.items() if isinstance(sha256, str)} if isinstance(files, dict) else {}
 
 
 def _size(path: Path) -> int:
@@ -123,6 +122,6 @@ def _size(path: Path) -> int:
 
 def _sha256(path: Path) -> str | None:
     """Return the sha256 of a file; None for one that cannot be read: whoever reads it says why."""
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with contextlib.suppress(OSError):
+        return foreign.sha256(path)
     return None

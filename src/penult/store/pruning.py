@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penult.errors import unknown
-from penult.store.files import remove
+from penult.store.files import Identity, identity, remove
 from penult.store.looking import Entry, Look, size_of
-from penult.store.verifying import Damage, Identity
+from penult.store.verifying import Damage
 
 DAY = 86_400.0
 BY_AGE = ("features", "similar", "compiled")  # in which the least used go first
@@ -136,8 +136,6 @@ def _whole(entry: Entry, why: str) -> Removal:
 
 
 def _identity(path: Path) -> Identity | None:
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return state.st_dev, state.st_ino, state.st_mtime_ns
+    with contextlib.suppress(OSError):
+        return identity(path)
+    return None

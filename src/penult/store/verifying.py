@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from penult import foreign
 from penult.errors import DamagedFile
 from penult.store.cache import folder_of
+from penult.store.files import Identity, identity
 from penult.store.looking import Entry, Look
 from penult.store.shards import read_shard, width_of
 
 _SUM = 32  # bytes of the SHA-256 in front of the rest
 _SPEED = ("backbone_digest", "engine", "device", "precision", "machine")  # what a speed's name is made of
-Identity = tuple[int, int, int]
 Say = Callable[[int, int], object]
 
 
@@ -54,14 +53,13 @@ def _checked(entry: Entry, path: Path) -> Damage | None:
     """Return what is wrong with one file of an entry."""
     seen = None
     try:
-        state = path.stat()
-        seen = state.st_dev, state.st_ino, state.st_mtime_ns
+        seen = identity(path)
         _CHECKS[entry.part](entry, path)
     except FileNotFoundError:  # it went away meanwhile
         return None
     except OSError as error:
         return Damage(path, f"it cannot be read ({error.strerror})", (), None)
-    except (ValueError, KeyError, TypeError, DamagedFile, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, DamagedFile) as error:
         cause = error.__cause__ if isinstance(error, DamagedFile) else error
         reason = f"{cause} is missing" if isinstance(cause, KeyError) else str(cause)
         return Damage(path, reason, entry.files if entry.part in {"backbones", "similar"} else (path,), seen)
@@ -80,26 +78,22 @@ def _features(entry: Entry, path: Path) -> None:
 def _backbones(entry: Entry, path: Path) -> None:
     if path.suffix == ".json":
         _json(path)["graph"]
-    elif "graph" in entry.facts and _sha256(path) != entry.facts["graph"]:
+    elif "graph" in entry.facts and foreign.sha256(path) != entry.facts["graph"]:
         raise ValueError("its sha256 is not that in record.json")
 
 
 def _similar(entry: Entry, path: Path) -> None:
-    facts = entry.facts
-    sums = facts.get("sha256", {})
     if path.suffix == ".json":
         about = {name: value for name, value in _json(path).items() if name != "sha256"}
         if hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32] != entry.path.name:
             raise ValueError("what it says is not what its folder is named by")
-    elif path.stem in sums and _sha256(path) != sums[path.stem]:
+    elif entry.facts and foreign.sha256(path) != entry.facts["sha256"][path.stem]:
         raise ValueError("its sha256 is not that in index.json")
-    elif facts:
-        np.load(path, mmap_mode="r", allow_pickle=False)  # its length must fit its header
 
 
 def _summed(entry: Entry, path: Path) -> None:
     """Compare a file that begins with the SHA-256 of its rest."""
-    with path.open("rb") as file:
+    with foreign.opened(path) as file:
         wanted = file.read(_SUM)
         if hashlib.file_digest(file, "sha256").digest() != wanted:
             raise ValueError("its sha256 differs")
@@ -125,15 +119,10 @@ _CHECKS: dict[str, Callable[[Entry, Path], None]] = {
 
 
 def _json(path: Path) -> dict[str, Any]:
-    found = json.loads(path.read_bytes())
+    found = foreign.loads(foreign.content(path, foreign.MOST_JSON))
     if not isinstance(found, dict):
         raise ValueError("it holds no object")
     return found
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _size(path: Path) -> int:

@@ -8,7 +8,6 @@ second one is refused as long as the process of the first lives, since the files
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -88,8 +87,7 @@ class RunFolder:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return foreign.sha256(path)
     except OSError as error:
         raise OutputError(
             f"{store.shown(path)}, a result of this run, can not be read back ({error.strerror}); run the same command again."

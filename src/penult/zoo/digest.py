@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from penult import foreign
 from penult.errors import DamagedFile
 
 
 def of_file(path: Path | str) -> str:
     """Return the sha256 of a file's bytes."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return foreign.sha256(path)
 
 
 def of_checkpoint(path: Path | str) -> str:
