@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from penult import store
 from penult.aside import Aside, Crashed
 from penult.errors import OutputError
 from penult.plots.save import save_all
@@ -20,7 +21,7 @@ class Artist:
     """Draws figures into a folder while the caller goes on; `finish` waits for them.
 
     Where no process can be had, or it dies, the figures are drawn in this one. As a `with` block: left early by an
-    exception, what is not drawn yet is not drawn.
+    exception, what is not drawn yet is not drawn, and nothing half is left.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,6 +53,7 @@ class Artist:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.close()
+        store.sweep(self._folder)  # the figure that was under way when its process was ended, or crashed
 
 
 def work(sent: Iterator[tuple[Path, dict[str, Any]]]) -> Iterator[list[Path]]:
