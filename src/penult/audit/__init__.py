@@ -5,10 +5,11 @@ Goes out: `Grouping`, one group number an image; rows with scores; `Finding`, th
 Must not know: files on disk, heads, engines.
 """
 
-from penult.audit.copies import Pairs, Rule, Sides, copy_groups, leaks, near_copies, near_pictures
+from penult.audit.copies import Rule, Sides, copy_groups, leaks, near_copies, near_pictures
 from penult.audit.finding import COLUMNS, KINDS, Finding, counts, ranked
 from penult.audit.groups import Grouping, group
 from penult.audit.labels import Doubts, doubts
+from penult.audit.neighbors import Pairs
 from penult.audit.oddities import conditions, outliers
 
 __all__ = [

@@ -6,7 +6,7 @@ Near copies (the same photo resized, saved again, brightened, mirrored, slightly
 each other than either is to its other neighbours. No fixed similarity can tell them: two photos of different
 cats are seldom above 0.7 alike, two different solar cells of one panel reach 0.95. So the rule is relative.
 Its numbers were measured on 333 photos of pets and 2,624 of solar cells, with ten kinds of copies of 30
-photos each.
+photos each. Features alone find pairs; with thumbnails whole families of copies are found, see `families`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.audit.directions import Floats, directions, unit
-
-Ints = NDArray[np.intp]
+from penult.audit.families import families
+from penult.audit.forest import Forest
+from penult.audit.neighbors import Ints, Neighbors, Pairs, joined, nearest
 
 NEIGHBOURS = 10  # the distance to the tenth neighbour says how crowded it is around an image
-CELLS = 16_000_000  # similarities held in memory at a time
+MEMBERS = 40  # neighbors of a photo among which the members of its family are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +40,11 @@ PICTURES = Rule(floor=0.85, ratio=0.15)
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
-    """Near copies: row numbers `first` < `second` (m,), and how alike they are (m,), most alike first."""
+class Look:
+    """What shows the same photo: links that hold families together, and pairs that are far nearer than their surroundings."""
 
-    first: Ints
-    second: Ints
-    similarity: Floats
-
-    def __len__(self) -> int:
-        return len(self.first)
+    families: Pairs
+    pairs: Pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +65,25 @@ def copy_groups(digests: NDArray[np.uint8]) -> Ints:
 
 
 def near_copies(X: NDArray[Any], blocks: Sequence[int] | None = None, rule: Rule = FEATURES) -> Pairs:
-    """Return the pairs of rows of X (n, d) that show the same photo.
+    """Return the pairs of rows of X (n, d) that show the same photo, as far as features alone can tell.
 
     `blocks` are the widths of the backbones' parts of X, each of which counts the same. Found among the ten
     nearest neighbours, so more than ten copies of one photo are not all found; memory stays below some 300 MB.
     Raises InputError for blocks that are not the columns of X.
     """
-    return _close(directions([X], blocks)[0], rule)
+    return _close(nearest(directions([X], blocks)[0], NEIGHBOURS), rule)
+
+
+def same_photo(several: Sequence[NDArray[Any]], blocks: Sequence[int] | None, thumbnails: NDArray[Any] | None) -> Look:
+    """Return what shows the same photo among the rows of all X (n, d) together, with their thumbnails (n, 256) if any.
+
+    `several` X are measured by the center and spread of all of them. Raises InputError for blocks that do not fit.
+    """
+    Z = np.vstack(directions(several, blocks))
+    if thumbnails is None:
+        return Look(Pairs.none(), _close(nearest(Z, NEIGHBOURS), FEATURES))
+    near = nearest(Z, MEMBERS)
+    return Look(families(Z, thumbnails, near), joined(_close(near, FEATURES), near_pictures(thumbnails)))
 
 
 def near_pictures(thumbnails: NDArray[Any], rule: Rule = PICTURES) -> Pairs:
@@ -82,46 +91,52 @@ def near_pictures(thumbnails: NDArray[Any], rule: Rule = PICTURES) -> Pairs:
 
     Surer than features for pictures that all look alike; blind to mirrored ones, and at 16 x 16 to noise.
     """
-    return _close(contrasts(thumbnails), rule)
+    return _close(nearest(contrasts(thumbnails), NEIGHBOURS), rule)
 
 
 def leaks(train: Sides, test: Sides, blocks: Sequence[int] | None = None) -> Pairs:
     """Return pairs of a training row (`first`) and a test row (`second`) that show the same photo, each test row once.
 
-    The same digest counts as a similarity of 1; else the nearest by features, or by thumbnails, whichever is more alike.
+    A test photo leaks when it is of one family with a training photo. The same digest counts as a similarity of 1; else
+    the pair is the most alike one that was found, or the first training photo of the family.
     """
     n = len(train.digests)
-    every = np.vstack([train.digests, test.digests])
-    number = copy_groups(every)
-    known, place = np.unique(number[:n], return_index=True)
-    spot = np.minimum(np.searchsorted(known, number[n:]), max(0, len(known) - 1))
-    same = np.flatnonzero(known[spot] == number[n:]) if len(known) else np.zeros(0, np.intp)
-    exact = Pairs(place[spot[same]].astype(np.intp), same + n, np.ones(len(same), np.float32))
-    found = [exact, _close(np.vstack(directions([train.X, test.X], blocks)), FEATURES)]
+    same = copy_groups(np.vstack([train.digests, test.digests]))
+    looks = None
     if train.thumbnails is not None and test.thumbnails is not None:
-        found.append(near_pictures(np.vstack([train.thumbnails, test.thumbnails])))
-    pairs = joined(*found)
-    across = np.flatnonzero((pairs.first < n) & (pairs.second >= n))
-    across = across[np.sort(np.unique(pairs.second[across], return_index=True)[1])]
-    return Pairs(pairs.first[across], pairs.second[across] - n, pairs.similarity[across])
+        looks = np.vstack([train.thumbnails, test.thumbnails])
+    look = same_photo([train.X, test.X], blocks, looks)
+    forest = Forest(len(same))
+    forest.tie(same)
+    forest.link(look.families)
+    forest.link(look.pairs, limit=largest(len(same)))
+    group = forest.numbers()
+    first = np.full(int(group.max(initial=-1)) + 1, -1)  # the first training row of each group
+    first[group[:n][::-1]] = np.arange(n)[::-1]
+    leaked = np.flatnonzero(first[group[n:]] >= 0) + n
+    exact = np.full(int(same.max(initial=-1)) + 1, -1)
+    exact[same[:n][::-1]] = np.arange(n)[::-1]
+    copies = leaked[exact[same[leaked]] >= 0]
+    found = joined(
+        Pairs(exact[same[copies]], copies, np.ones(len(copies), np.float32)),
+        look.families,
+        look.pairs,
+        Pairs(first[group[leaked]], leaked, np.full(len(leaked), look.families.similarity.min(initial=1), np.float32)),
+    )
+    across = np.flatnonzero((found.first < n) & np.isin(found.second, leaked))
+    across = across[np.sort(np.unique(found.second[across], return_index=True)[1])]
+    return Pairs(found.first[across], found.second[across] - n, found.similarity[across])
+
+
+def largest(n: int) -> int:
+    """Return how many of n photos single pairs may tie together; families, which have a gap around them, may be larger."""
+    return max(10, n // 20)
 
 
 def contrasts(thumbnails: NDArray[Any]) -> Floats:
     """Return grey thumbnails (n, s * s) as unit vectors (n, s * s), whatever their brightness and contrast."""
     rows = np.asarray(thumbnails, dtype=np.float32)
     return unit(rows - rows.mean(axis=1, keepdims=True))
-
-
-def joined(*several: Pairs) -> Pairs:
-    """Return each pair once, the smaller number first, the most alike pairs at the beginning."""
-    one = np.concatenate([pairs.first for pairs in several])
-    other = np.concatenate([pairs.second for pairs in several])
-    similarity = np.concatenate([pairs.similarity for pairs in several])
-    first, second = np.minimum(one, other), np.maximum(one, other)
-    order = np.lexsort((second, first, -similarity))
-    name = first[order] * (second.max(initial=0) + 1) + second[order]
-    keep = order[np.sort(np.unique(name, return_index=True)[1])]
-    return Pairs(first[keep], second[keep], np.minimum(similarity[keep], np.float32(1)))
 
 
 def surroundings(n: int) -> int:
@@ -132,24 +147,16 @@ def surroundings(n: int) -> int:
     return max(2, min(NEIGHBOURS, n // 8))
 
 
-def _close(Z: Floats, rule: Rule) -> Pairs:
-    """Return the pairs of unit vectors Z (n, d) that the rule calls near copies."""
-    n = len(Z)
-    count = min(surroundings(n), n - 1)
-    if count < 1:
-        return Pairs(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0, np.float32))
-    near = np.empty((n, count), dtype=np.intp)  # rows of the nearest, in no order
-    alike = np.empty((n, count), dtype=np.float32)
-    step = max(1, CELLS // n)
-    for start in range(0, n, step):
-        part = Z[start : start + step] @ Z.T  # (b, n)
-        rows = np.arange(len(part))
-        part[rows, start + rows] = -2  # not its own neighbour
-        near[start : start + step] = np.argpartition(part, n - count, axis=1)[:, n - count :]
-        alike[start : start + step] = np.take_along_axis(part, near[start : start + step], axis=1)
-    room = 1 - alike.min(axis=1)  # (n,) distance to the tenth neighbour (nearer ones below 80 images)
-    tight = np.minimum(room[:, None], room[near])  # (n, count)
+def _close(near: Neighbors, rule: Rule) -> Pairs:
+    """Return the pairs of neighbors that the rule calls near copies."""
+    n = len(near.rows)
+    near = near.first(surroundings(n))
+    if not near.rows.shape[1]:
+        return Pairs.none()
+    alike = near.similarity
+    room = 1 - alike[:, -1]  # (n,) distance to the tenth neighbour (nearer ones below 80 images)
+    tight = np.minimum(room[:, None], room[near.rows])  # (n, count)
     found = (alike >= rule.floor) & (1 - alike <= rule.ratio * tight)
     found |= alike > 1 - 1e-5  # the same vector, also where eleven copies leave no room to compare with
     one, place = np.nonzero(found)
-    return joined(Pairs(one, near[one, place], alike[one, place]))
+    return joined(Pairs(one, near.rows[one, place], alike[one, place]))

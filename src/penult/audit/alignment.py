@@ -1,0 +1,122 @@
+"""How alike two small grey pictures are once one is moved onto the other: shifted, cropped, turned, mirrored.
+
+In: grey thumbnails (p, 256). Out: correlations (p,). It must not know which pictures are compared, or why.
+
+A photo and its augmented copy differ by a small affine map and by brightness. The map is found by Gauss-Newton on the
+normalized correlation of the overlap (Lucas & Kanade 1981; Evangelidis & Psarakis, PAMI 30, 2008), from the identity and
+from the mirror image.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+SIDE = 16  # of a thumbnail
+OVERLAP = 0.6  # of the pixels at least must be compared
+REACH = 0.45  # how far an entry of the affine map may move from the identity, in half sides
+DONE = 0.97  # aligned well enough
+# A pair whose correlation is below this after that many steps is given up: hardly any such pair reaches 0.9.
+HOPELESS = (-0.3, 0.2, 0.45, 0.6, 0.7, 0.75, 0.8, 0.82)
+_PART = 256  # pairs worked on at a time: what they need fits into the processor's cache
+
+_CENTER = (SIDE - 1) / 2
+_IDENTITY = np.array([1, 0, 0, 0, 1, 0], np.float32)
+_rows, _columns = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
+_GRID = np.stack(
+    [(_columns.ravel() - _CENTER) / _CENTER, (_rows.ravel() - _CENTER) / _CENTER, np.ones(SIDE * SIDE, np.float32)], axis=1
+)  # (256, 3): x, y, 1 from -1 to 1
+_PRODUCTS = (_GRID[:, :, None] * _GRID[:, None, :]).reshape(-1, 9)  # (256, 9)
+
+
+def aligned(first: NDArray[Any], second: NDArray[Any]) -> Floats:
+    """Return the correlation (p,) of each thumbnail of `first` (p, 256) with that of `second`, aligned or mirrored and
+    aligned, whichever is higher.
+
+    Below about 0.85 the number is only a bound from below: such pairs are given up early.
+    """
+    out = np.empty(len(first), np.float32)
+    for start in range(0, len(first), _PART):
+        a = np.asarray(first[start : start + _PART], np.float32)
+        b = np.asarray(second[start : start + _PART], np.float32)
+        mirrored = np.ascontiguousarray(b.reshape(-1, SIDE, SIDE)[:, :, ::-1]).reshape(len(b), -1)
+        out[start : start + _PART] = np.maximum(_align(a, b), _align(a, mirrored))
+    return out
+
+
+def _align(a: Floats, b: Floats) -> Floats:
+    """Return the best correlation (p,) on the way from the identity to the map that lays b (p, 256) on a."""
+    best = np.full(len(a), -1, np.float32)
+    pictures = b.reshape(-1, SIDE, SIDE)
+    across, down = (_slope(pictures, axis).reshape(len(b), -1) for axis in (2, 1))  # (p, 256), per half side
+    maps = np.tile(_IDENTITY, (len(a), 1))  # (p, 6)
+    live = np.arange(len(a))
+    for step in range(len(HOPELESS) + 1):
+        x, y = maps[live, :3] @ _GRID.T, maps[live, 3:] @ _GRID.T  # (m, 256)
+        moved, dx, dy = _sampled([b[live], across[live], down[live]], x, y)
+        seen = ((np.abs(x) <= 1.001) & (np.abs(y) <= 1.001)).astype(np.float32)
+        count = seen.sum(axis=1, keepdims=True) + 1e-6
+        left, _ = _normalized(a[live], seen, count)
+        right, length = _normalized(moved, seen, count)
+        found = (left * right).sum(axis=1)
+        valid = (count[:, 0] >= OVERLAP * SIDE * SIDE) & (np.abs(maps[live] - _IDENTITY).max(axis=1) < REACH)
+        best[live] = np.maximum(best[live], np.where(valid, found, -1))
+        if step == len(HOPELESS):
+            break
+        going = np.flatnonzero(valid & (found < DONE) & (found > HOPELESS[step]))
+        if not len(going):
+            break
+        live, seen, count = live[going], seen[going], count[going]
+        scale = seen / length[going]
+        maps[live] += _step(left[going], right[going], dx[going] * scale, dy[going] * scale, count)
+    return best
+
+
+def _slope(pictures: Floats, axis: int) -> Floats:
+    """Return the change per half side of pictures (p, 16, 16) along an axis."""
+    change: Any = np.gradient(pictures, axis=axis)
+    return np.asarray(change * _CENTER, np.float32)
+
+
+def _normalized(rows: Floats, seen: Floats, count: Floats) -> tuple[Floats, Floats]:
+    """Return rows (m, 256) of mean 0 and length 1 over the pixels `seen`, 0 elsewhere, and their lengths before (m, 1)."""
+    rows = (rows - (rows * seen).sum(axis=1, keepdims=True) / count) * seen
+    length = np.sqrt((rows * rows).sum(axis=1, keepdims=True)) + np.float32(1e-3)
+    return rows / length, length
+
+
+def _step(left: Floats, right: Floats, dx: Floats, dy: Floats, count: Floats) -> Floats:
+    """Return the change of the maps (m, 6) that raises the correlation: one Gauss-Newton step, damped and bounded.
+
+    dx, dy (m, 256) are the slopes of `right` (m, 256), 0 where nothing is compared, as in `left` and `right`.
+    """
+
+    def along(values: Floats) -> Floats:  # (m, 256) -> (m, 6): the derivative by each entry of the map, summed
+        return np.hstack([(dx * values) @ _GRID, (dy * values) @ _GRID])
+
+    # J'J for J = (dx * grid, dy * grid), by products of two entries of the grid
+    squares = [((one * other) @ _PRODUCTS).reshape(-1, 3, 3) for one, other in ((dx, dx), (dx, dy), (dy, dy))]
+    curvature = np.block([[squares[0], squares[1]], [squares[1], squares[2]]])  # (m, 6, 6)
+    total = np.hstack([dx @ _GRID, dy @ _GRID])  # a change of the mean is no change of the correlation
+    length = along(right)  # nor is one of the length
+    curvature -= total[:, :, None] * (total / count)[:, None, :] + length[:, :, None] * length[:, None, :]
+    damping = 2e-3 * np.trace(curvature, axis1=1, axis2=2) / 6 + 1e-6
+    curvature += damping[:, None, None] * np.eye(6, dtype=np.float32)
+    missing = left - right
+    ascent = along(missing) - length * (right * missing).sum(axis=1, keepdims=True)
+    return np.asarray(np.clip(np.linalg.solve(curvature, ascent[:, :, None])[:, :, 0], -0.15, 0.15))
+
+
+def _sampled(planes: list[Floats], x: Floats, y: Floats) -> list[Floats]:
+    """Return each plane (m, 256) read at the places x, y (m, 256), between pixels by bilinear interpolation."""
+    x = np.clip(x * np.float32(_CENTER) + np.float32(_CENTER), 0, SIDE - 1.001)
+    y = np.clip(y * np.float32(_CENTER) + np.float32(_CENTER), 0, SIDE - 1.001)
+    left, top = x.astype(np.int32), y.astype(np.int32)
+    fx, fy = x - left, y - top
+    at = top * SIDE + left + (np.arange(len(x)) * SIDE * SIDE)[:, None]
+    weights = ((0, (1 - fx) * (1 - fy)), (1, fx * (1 - fy)), (SIDE, (1 - fx) * fy), (SIDE + 1, fx * fy))
+    return [np.asarray(sum(plane.ravel()[at + offset] * weight for offset, weight in weights)) for plane in planes]
