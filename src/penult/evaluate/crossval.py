@@ -37,14 +37,14 @@ def cross_validate(  # noqa: PLR0913  one call says the whole protocol
     each of `folds` outer folds, so each image has one out-of-fold row; above `held_out_above` images one fold
     is held out and the others are not measured (NaN rows, fold -1). The same seed gives the same folds, so
     evaluations of several heads are paired. `name` is what the evaluation is called, such as "logistic on all
-    three". Raises InputError where a class lies in fewer than two groups.
+    three". A class that lies in one group is trained on and not measured; raises InputError where fewer than two are left.
     """
     numbers, grouping = check_labels(y, classes, groups)
     if len(X) != len(numbers):
         raise InputError(f"{len(X)} rows of features but {len(numbers)} labels; give one label a row.")
     fold = outer_folds(numbers, classes, grouping, folds, seed)  # (n,)
     proba = np.full((len(numbers), len(classes)), np.nan)  # (n, k)
-    parts = [0] if len(numbers) > held_out_above else sorted(set(fold.tolist()))
+    parts = [0] if len(numbers) > held_out_above else sorted(set(fold[fold >= 0].tolist()))
     choices = []
     for part in parts:
         fitted = fit_rows(head, X, numbers, grouping, np.flatnonzero(fold != part))

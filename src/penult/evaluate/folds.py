@@ -21,27 +21,54 @@ def outer_folds(y: Ints, classes: Sequence[str], groups: NDArray[Any] | None = N
     """Return the fold (n,) of each image: stratified by class, no group in two folds, fixed by the seed.
 
     There are fewer folds than asked where a class has fewer groups. Every class lies in at least two folds,
-    so that no head is asked for a class that it was not shown. Raises InputError where that cannot be done,
-    naming the classes.
+    so that no head is asked for a class that it was not shown. A class of which all images are in one group
+    (copies of one picture) cannot be measured: its images, and those that hang together with them, are in no
+    fold (-1) but in every training part. Raises InputError, naming the classes, where a class has one image
+    or fewer than two classes can be measured.
     """
     units = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]  # (n,)
+    lonely = [c for c in range(len(classes)) if np.sum(y == c) == 1]
+    if lonely:
+        raise InputError(f"{_named(classes, y, lonely)}: a class needs at least 2 images to be measured; add photos.")
     counts = _counts(y, units, len(classes))  # (u, k)
-    per_class = (counts > 0).sum(axis=0)  # (k,) groups that hold the class
-    present = np.flatnonzero(counts.sum(axis=0)).tolist()
-    poor = [c for c in present if per_class[c] < 2]
-    if poor:
-        raise InputError(_too_few(classes, y, poor, groups is not None))
-    parts = min(folds, int(per_class[present].min()))
+    present = np.flatnonzero(counts.sum(axis=0))
+    measured = _measurable(counts)  # (u,)
+    left = np.flatnonzero(counts[measured].sum(axis=0))
+    if len(left) < min(2, len(present)):
+        raise InputError(_too_few(classes, y, np.setdiff1d(present, left).tolist()))
+    parts = min(folds, int((counts[measured][:, left] > 0).sum(axis=0).min()))
+    number = np.full(len(counts), -1)  # (u,)
     for attempt in range(ATTEMPTS):
-        number = _deal(counts, parts, np.random.default_rng([seed, attempt]))[units]  # (n,)
-        alone = [c for c in present if len(np.unique(number[y == c])) < 2]
+        number[measured] = _deal(counts[measured], parts, np.random.default_rng([seed, attempt]))
+        rows: Ints = number[units]  # (n,)
+        alone = [c for c in left.tolist() if len(np.unique(rows[(y == c) & (rows >= 0)])) < 2]
         if not alone:
-            return number
-    names = ", ".join(repr(str(classes[c])) for c in alone)
+            return rows
     raise InputError(
         f"the groups tie the images so closely that no fold can be measured without hiding all of "
-        f"{names} from training; give smaller groups, or photos of these classes from other groups."
+        f"{', '.join(repr(str(classes[c])) for c in alone)} from training; give smaller groups, or photos of these classes "
+        "from other groups."
     )
+
+
+def unmeasured(y: Ints, classes: Sequence[str], groups: NDArray[Any] | None) -> Ints:
+    """Return the classes (m,) that `outer_folds` cannot measure, as all their images hang together in one group."""
+    if groups is None:
+        return np.zeros(0, np.intp)
+    counts = _counts(y, np.unique(groups, return_inverse=True)[1], len(classes))  # (u, k)
+    lost = (counts.sum(axis=0) > 0) & (counts[_measurable(counts)].sum(axis=0) == 0)
+    return np.flatnonzero(lost)
+
+
+def _measurable(counts: Ints) -> NDArray[np.bool_]:
+    """Return which groups (u,) can be held out: not those with images of a class that would then have none to learn from."""
+    kept = np.ones(len(counts), bool)
+    while True:
+        spread = (counts[kept] > 0).sum(axis=0)  # (k,) groups that hold the class
+        stuck = kept & (counts[:, spread == 1] > 0).any(axis=1)
+        if not stuck.any():
+            return kept
+        kept &= ~stuck
 
 
 def _counts(y: Ints, units: Ints, k: int) -> Ints:
@@ -72,12 +99,14 @@ def _deal(counts: Ints, parts: int, rng: np.random.Generator) -> Ints:
     return number
 
 
-def _too_few(classes: Sequence[str], y: Ints, poor: Sequence[int], grouped: bool) -> str:
-    """Return the sentence for classes that lie in a single group."""
-    names = ", ".join(f"{str(classes[c])!r} ({int(np.sum(y == c))} images)" for c in poor)
-    if not grouped:
-        return f"a class needs at least 2 images to be measured, these have fewer: {names}; add photos."
+def _too_few(classes: Sequence[str], y: Ints, poor: Sequence[int]) -> str:
+    """Return the sentence for classes that lie in a single group, where too few others are left."""
     return (
-        f"a class needs images from at least 2 groups to be measured, these lie in one group each: {names}; "
-        "add photos that are not copies of these, or from another group."
+        f"nothing can be measured: all photos of {_named(classes, y, poor)} are in one group each (copies of one picture, "
+        "frames of one scene, or a group of --groups), so a model could not be tried on photos that it has not seen; add "
+        "photos of other scenes, or give --near-duplicates separate if they show different things that only look alike."
     )
+
+
+def _named(classes: Sequence[str], y: Ints, which: Sequence[int]) -> str:
+    return ", ".join(f"{str(classes[c])!r} ({int(np.sum(y == c))} {'photo' if np.sum(y == c) == 1 else 'photos'})" for c in which)
