@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from penult.cli import show
+from penult.texts import count, percent
 
 if TYPE_CHECKING:
     from penult.compare import Comparison, Entry
@@ -42,7 +43,8 @@ def _show(found: Comparison, out: str) -> None:
     engine, device, precision = found.engine
     images = sum(found.classes.values())
     show.out(
-        f"{images} images of {len(found.classes)} classes, each judged by a {found.options.head} head that had not seen it; "
+        f"{count(images, 'image')} of {count(len(found.classes), 'class', 'classes')}, "
+        f"each judged by a {found.options.head} head that had not seen it; "
         f"{device} ({engine}, {precision})"
     )
     for text in found.notes:
@@ -63,11 +65,11 @@ def _show(found: Comparison, out: str) -> None:
 
 def _row(found: Comparison, entry: Entry) -> list[str]:
     scores = entry.scores
-    accuracy, speed = scores["accuracy"].value or 0.0, entry.images_per_second
+    speed = entry.images_per_second
     return [
         found.label(entry),
         show.score(scores["log_loss"].to_dict()),
-        f"{100 * accuracy:.1f} %",
+        percent(scores["accuracy"].value),
         f"{speed:.0f}" if speed >= 10 else f"{speed:.2g}",
         str(entry.width),
         "*" if entry.pareto else "",

@@ -10,7 +10,7 @@ from typing import Any
 
 from penult.report.album import Album
 from penult.report.html import Html, join, tag
-from penult.report.numbers import percent
+from penult.report.numbers import count, percent
 from penult.report.reading import Results
 
 FEW, WORDY = 3, 6  # classes up to which cells are large, and have their share
@@ -62,7 +62,10 @@ def _pairs(classes: Sequence[str], table: Sequence[Sequence[int]]) -> Html:
             "tr",
             tag("td", classes[i]),
             tag("td", classes[j]),
-            tag("td", tag("button", f"{n:,}", type="button", data_cell=f"{i},{j}", aria_label=f"{n} photos: show them")),
+            tag(
+                "td",
+                tag("button", f"{n:,}", type="button", data_cell=f"{i},{j}", aria_label=f"{count(n, 'photo')}: show them"),
+            ),
         )
         for n, i, j in found[:PAIRS]
     ]
