@@ -29,17 +29,20 @@ def verdict(evaluation: Evaluation | Mapping[str, Any], on: str = UNSEEN) -> str
     """Return one sentence: how often it is right, on photos that it had not seen, and whether its confidence can be believed.
 
     `evaluation` is an `Evaluation` or its `to_dict()`, as `metrics.json` has it under "scores" and "test"; `on` is what it was
-    measured on.
+    measured on, empty where that was said before.
     """
     found = evaluation.to_dict() if isinstance(evaluation, Evaluation) else evaluation
     score = found["scores"]["accuracy"]
     if score["value"] is None:
         return "nothing was measured."
     right, low, high = percents(score["value"], score["low"], score["high"])
-    few = f", measured on only {found['measured']} of them" if found["measured"] < FEW else ""
+    number = found["measured"]
+    some = f"{number} of them" if on else count(number, "photo")
+    few = f", measured on only {some}" if number < FEW else ""
+    where = f" {on}" if on else ""
     rarest = rarest_classes(found)
     rare = f"; {_recall(rarest)}" if rarest else ""
-    return f"{right} % right {on}, 95 % interval {low}-{high}{few}; {_worth(found)}{rare}."
+    return f"{right} % right{on and ' '}{on}, 95 % interval {low}-{high}{few}; {_worth(found)}{rare}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from penult.texts import NONE, count, percent
 
-__all__ = ["between", "count", "digits", "percent", "plain", "seconds", "tick"]
+__all__ = ["NONE", "between", "count", "digits", "percent", "plain", "seconds", "tick"]
 
 
 def digits(value: float | None) -> str:

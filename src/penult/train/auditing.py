@@ -65,7 +65,13 @@ def summary(found: Sequence[Finding], material: Material, proba: NDArray[np.floa
 
 
 def _labels(material: Material, seen: Evaluation) -> Iterator[Finding]:
-    """Yield the doubted labels; of a rare class that the model has hardly learned, its doubts say nothing."""
+    """Yield the doubted labels.
+
+    A model that is not surely better than chance has no say, nor has one of a rare class that it has hardly learned.
+    """
+    found = seen.scores["balanced_accuracy"]
+    if found.low is None or found.low <= 1 / len(material.classes):
+        return
     rare = evaluate.rarest_classes(seen)
     unlearned = {material.classes.index(name) for name in rare.names} if rare and rare.neglected else set()
     rows = np.flatnonzero((seen.fold >= 0) & ~np.isin(seen.y, list(unlearned)))
@@ -145,4 +151,4 @@ def _small_classes(classes: Sequence[str], counts: NDArray[np.intp]) -> Iterator
             reason = count(n, "photo")
             reason += f", fewer than {SMALL_CLASS}" if few else ""
             reason += f"; the largest class, {classes[int(counts.argmax())]}, has {largest:,}" if rare else ""
-            yield Finding("small_class", name, "", float(1 - n / (max(largest, SMALL_CLASS) + 1)), reason, "add photos of it")
+            yield Finding("small_class", name, "", float(1 - n / (max(largest, SMALL_CLASS) + 1)), reason, "add photos")

@@ -26,7 +26,12 @@ def section(results: Results, album: Album) -> Html | None:
     if not table:
         return None
     body = _table(results.classes, table) if len(table) <= TABLE else _pairs(results.classes, table)
+    if body is None:
+        said = "No photo was given another class than its own."
+        return tag("section", tag("h2", "What is taken for what"), tag("p", said), id="confusion")
     hint = "Rows are labels, columns what the model said."
+    if len(table) > TABLE:
+        hint = "The pairs of classes that were confused most."
     tip = tag("p", hint, tag("span", " Open a cell to see its photos.", class_="script"), class_="soft")
     return tag("section", tag("h2", "What is taken for what"), tip, body, _dialog(), id="confusion")
 
@@ -54,9 +59,11 @@ def _cell(classes: Sequence[str], i: int, j: int, row: Sequence[int]) -> Html:
     return tag("td", tag("button", shown, type="button", data_cell=f"{i},{j}", aria_label=said), class_=look)
 
 
-def _pairs(classes: Sequence[str], table: Sequence[Sequence[int]]) -> Html:
-    """Return the pairs of classes that are confused most: a table of so many classes is read by nobody."""
+def _pairs(classes: Sequence[str], table: Sequence[Sequence[int]]) -> Html | None:
+    """Return the pairs of classes that are confused most, for so many classes are read by nobody; None where none is."""
     found = sorted(((n, i, j) for i, row in enumerate(table) for j, n in enumerate(row) if n and i != j), reverse=True)
+    if not found:
+        return None
     rows = [
         tag(
             "tr",

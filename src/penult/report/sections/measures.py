@@ -31,9 +31,11 @@ def section(results: Results, album: Album) -> Html | None:
     if curve:
         twice = curve.get("twice")
         words = gain(twice)[1] if twice else "Whether more photos would help cannot be told from so short a curve."
+        if digits(curve["log_loss"][-1]["value"]) != digits(scores["scores"]["log_loss"]["value"]):
+            words += " Measured on part of the photos, so it does not end at the log loss of all."
         parts.append(_chart("learning", "Would more photos help?", words, charts.learning(curve)))
     if metrics.get("review") and _gains(metrics["review"]):
-        buys = "A person looks at the least sure photos; the rest is right more often."
+        buys = "How often the rest is right where a person looks at the least sure photos."
         parts.append(_chart("review", "What looking yourself buys", buys, charts.review(metrics["review"].get("curve") or ())))
     path, choice = metrics.get("head_path") or {}, metrics.get("choice") or {}
     tuned = f"Inner folds chose C = {digits(choice['C'])}." if isinstance(choice.get("C"), float) else ""
@@ -45,7 +47,9 @@ def section(results: Results, album: Album) -> Html | None:
 
 
 def _gains(review: Mapping[str, Any]) -> bool:
-    """Tell whether the surest photos are anywhere more often right than all are: else there is nothing to show."""
+    """Tell whether the surest of enough photos are anywhere more often right than all are: else there is nothing to show."""
+    if review.get("images", FEW) < FEW:
+        return False
     shares = [right for _, right in review.get("curve") or ()]
     return bool(shares) and max(shares) > review["accuracy_all"]
 

@@ -14,7 +14,7 @@ from penult.report import choosing
 from penult.report.album import Album
 from penult.report.cards import finding_card
 from penult.report.html import Html, join, prose, tag
-from penult.report.numbers import count, digits, percent
+from penult.report.numbers import count, percent
 from penult.report.reading import Results
 
 SLIGHT = 5  # per cent of the log loss; an interval that holds no larger gain says that there is none to speak of
@@ -85,31 +85,22 @@ def _more_photos(results: Results) -> Html | None:
 def gain(twice: Mapping[str, Any]) -> tuple[str, str]:
     """Return what doubling the training set would do: a title, and the sentence with its interval.
 
-    A gain is promised where the whole interval lies below what the log loss is now, and it is one that a percentage shows.
-    Where even the interval's better end gains less than SLIGHT, none is expected; else the curve does not decide.
+    Gains are shares of the log loss: the curve is measured on part of the photos, so its numbers are not those of the run. One
+    is promised where the whole interval is a gain, and none expected where even its better end is less than SLIGHT.
     """
-    loss, now = twice["log_loss"], twice["log_loss_now"]
-    numbers = f"{digits(loss['value'])} (95 % interval {digits(loss['low'])} to {digits(loss['high'])})"
-    won, most = (round(100 * (1 - loss[end] / now)) for end in ("value", "low"))
+    now = twice["log_loss_now"]
+    won, least, most = (round(100 * (1 - twice["log_loss"][end] / now)) for end in ("value", "high", "low"))
+    if twice["clear"] and won >= 1 and most >= SLIGHT:
+        text = f"Doubling the training set should lower the log loss by about {won} % (95 % interval {least} to {most} %)"
+        right, right_now = twice["accuracy"]["value"], twice["accuracy_now"]
+        if right is not None and right_now is not None and 100 * (right - right_now) >= 0.1:
+            text += f" and raise the accuracy by about {100 * (right - right_now):.1f} points"
+        return "More photos would help", f"{text}."
+    change = f"{-won:+d} % (95 % interval {-most:+d} to {-least:+d} %)" if won or most or least else "less than 1 %"
+    text = f"With twice the training photos the log loss is extrapolated to change by {change}"
     if most < SLIGHT:
-        return "More photos are not expected to help", (
-            f"With twice the training photos the log loss, now {digits(now)}, is extrapolated to {numbers}."
-        )
-    if not twice["clear"] or won < 1:
-        return "Unclear whether more photos would help", (
-            f"With twice the training photos the log loss, now {digits(now)}, is extrapolated to {numbers}; the interval "
-            "includes no improvement."
-            if not twice["clear"]
-            else f"With twice the training photos the log loss, now {digits(now)}, is extrapolated to {numbers}."
-        )
-    text = f"Doubling the training set should lower the log loss by about {won} %: from {digits(now)} to {numbers}"
-    right, right_now = twice["accuracy"], twice["accuracy_now"]
-    if right["value"] is not None and right_now is not None and percent(right["value"]) != percent(right_now):
-        text += (
-            f", and change the accuracy from {percent(right_now)} to {percent(right['value'])} "
-            f"({percent(right['low'])} to {percent(right['high'])})"
-        )
-    return "More photos would help", f"{text}."
+        return "More photos are not expected to help", f"{text}."
+    return "Unclear whether more photos would help", f"{text}; the interval includes no improvement."
 
 
 def _look(results: Results) -> Html | None:
