@@ -40,6 +40,8 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
 
 
 def _show(found: Comparison, out: str) -> None:
+    from penult.evaluate import imbalanced
+
     engine, device, precision = found.engine
     images = sum(found.classes.values())
     show.out(
@@ -50,7 +52,12 @@ def _show(found: Comparison, out: str) -> None:
     for text in found.notes:
         show.out(f"note: {show.printable(text)}")
     rows = [_row(found, entry) for entry in found.entries]
-    show.out(show.table(["", "log loss (95 % interval)", "accuracy", "images/s", "width", "front", "licence"], rows))
+    names = ["", "log loss (95 % interval)", "accuracy", "images/s", "width", "front", "licence"]
+    if imbalanced(found.classes.values()):
+        names.insert(3, "balanced accuracy")
+        for row, entry in zip(rows, found.entries, strict=True):
+            row.insert(3, percent(entry.scores["balanced_accuracy"].value))
+    show.out(show.table(names, rows))
     show.out("front: nothing else is both faster and better")
     lines = [f"  {show.printable(found.label(e))}: {_adds(found, e)}" for e in found.entries if e.adds]
     if lines:

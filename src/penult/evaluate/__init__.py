@@ -17,7 +17,7 @@ from penult.evaluate.forecast import Forecast
 from penult.evaluate.intervals import Score, wilson
 from penult.evaluate.measures import Reliability
 from penult.evaluate.review import LEVEL, Review, check_level, review
-from penult.evaluate.wording import FEW, Rarest, imbalance, rarest_classes, verdict
+from penult.evaluate.wording import FEW, Rarest, imbalance, imbalanced, rarest_classes, verdict
 
 __all__ = [
     "FEW",
@@ -34,6 +34,7 @@ __all__ = [
     "check_level",
     "cross_validate",
     "imbalance",
+    "imbalanced",
     "learning_curve",
     "outer_folds",
     "paired_difference",

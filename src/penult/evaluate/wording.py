@@ -7,7 +7,7 @@ how the rarest class fares where the classes are imbalanced.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,7 @@ def verdict(evaluation: Evaluation | Mapping[str, Any], on: str = UNSEEN) -> str
     where = f" {on}" if on else ""
     rarest = rarest_classes(found)
     rare = f"; {_recall(rarest)}" if rarest else ""
-    return f"{right} % right{on and ' '}{on}, 95 % interval {low}-{high}{few}; {_worth(found)}{rare}."
+    return f"{right} % right{where}, 95 % interval {low}-{high}{few}; {_worth(found)}{rare}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,12 @@ class Rarest:
         return self.high < self.others_low
 
 
+def imbalanced(counts: Iterable[int]) -> bool:
+    """Tell whether the largest class has more than IMBALANCED times the photos of the smallest that has any."""
+    known = [number for number in counts if number]
+    return bool(known) and max(known) > IMBALANCED * min(known)
+
+
 def rarest_classes(evaluation: Evaluation | Mapping[str, Any]) -> Rarest | None:
     """Return the rarest class where the largest has more than IMBALANCED times its photos; None where it has not.
 
@@ -82,11 +88,9 @@ def rarest_classes(evaluation: Evaluation | Mapping[str, Any]) -> Rarest | None:
     """
     found = evaluation.to_dict() if isinstance(evaluation, Evaluation) else evaluation
     known = [one for one in found["per_class"] if one["support"]]
-    if not known:
+    if not imbalanced(one["support"] for one in known):
         return None
     least, most = (pick(known, key=lambda one: one["support"]) for pick in (min, max))
-    if most["support"] <= IMBALANCED * least["support"]:
-        return None
     rare = [one for one in known if one["support"] == least["support"]]
     rest = [one for one in known if one["support"] != least["support"]]
     photos, right = _hits(rare)
