@@ -318,64 +318,46 @@ def test_what_is_no_run_or_damaged_is_said_in_one_line(run: Run, tmp_path: Path,
         report.again(run.folder)
 
 
-@pytest.mark.parametrize("classes", [("cold", "warm"), ("cold/cold.1.png", "no such folder")])
-def test_a_class_is_never_a_photo_that_is_gone(run: Run, classes: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_class_is_never_a_photo_that_is_gone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """Findings about classes name no photo, whatever the class is called: nothing is missing, nothing is suspect."""
-    findings(run, *[("small_class", name, "", "0.5", "8 photos, fewer than 20", "add photos") for name in classes])
-    assert main(["report", str(run.folder), "-q"]) == 0
-    assert capsys.readouterr().out.splitlines() == [f"written: {run.folder / report.PAGE}"]
-    page = read(run)
-    assert "not there any more" not in page and 'id="gone"' not in page
-    assert "2 classes have few photos" in page and f"class {classes[1]}" in Outline(page).words
-    told = json.loads(re.search(r'id="photos">(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
-    assert told["suspect"] == []
+    for classes in (("cold", "warm"), ("cold/cold.1.png", "no such folder")):
+        findings(run, *[("small_class", name, "", "0.5", "8 photos, fewer than 20", "add photos") for name in classes])
+        assert main(["report", str(run.folder), "-q"]) == 0
+        assert capsys.readouterr().out.splitlines() == [f"written: {run.folder / report.PAGE}"]
+        page = read(run)
+        assert "not there any more" not in page and 'id="gone"' not in page
+        assert "2 classes have few photos" in page and f"class {classes[1]}" in Outline(page).words
+        told = re.search(r'id="photos">(.*?)</script>', page, re.DOTALL)
+        assert told is not None and json.loads(told[1])["suspect"] == []
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ("damage", ""),
-        (
-            "remove",
-            "1 training photo is not where it was; its place says so (--photos DIR: where the training photos are now)",
-        ),
-        ("remove test", "1 test photo is not where it was; its place says so"),
-    ],
-)
-def test_only_photos_that_are_gone_are_called_gone(
-    run: Run, change: str, said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_only_photos_that_are_gone_are_called_gone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """A photo that is there and cannot be read is not one that moved; the page has its reason."""
-    train_, test = (Path(run.metrics["sources"][part]) for part in ("train", "test"))
-    leak = ("leak", "any/any.50.png", "cold/cold.1.png", "1", "the same file", "take it out of the test")
-    findings(run, leak)
-    if change == "damage":
-        (train_ / "warm" / "warm.5.png").write_bytes(b"no picture")
-    elif change == "remove":
-        (train_ / "warm" / "warm.5.png").unlink()
-    else:
-        next(test.rglob("any.50.png")).unlink()
-    assert main(["report", str(run.folder), "-q"]) == 0
-    assert capsys.readouterr().out.splitlines()[1:] == ([said] if said else [])
-    words = Outline(read(run)).words
-    assert "1 of the photos that this page wanted to show could not be read" in words
-    assert ("--photos" in words) is (change == "remove")
+    photo = Path(run.metrics["sources"]["train"]) / "warm" / "warm.5.png"
+    leaked = next(Path(run.metrics["sources"]["test"]).rglob("any.50.png"))
+    findings(run, ("leak", "any/any.50.png", "cold/cold.1.png", "1", "the same file", "take it out of the test"))
+
+    def said(photos: int) -> list[str]:
+        assert main(["report", str(run.folder), "-q"]) == 0
+        words = Outline(read(run)).words
+        assert f"{photos} of the photos that this page wanted to show could not be read" in words
+        assert ("--photos" in words) is (not photo.exists())
+        return capsys.readouterr().out.splitlines()[1:]
+
+    photo.write_bytes(b"no picture")
+    assert said(1) == []
+    photo.unlink()
+    where = "(--photos DIR: where the training photos are now)"
+    assert said(1) == [f"1 training photo is not where it was; its place says so {where}"]
+    leaked.unlink()
+    assert said(2)[1] == "1 test photo is not where it was; its place says so"
 
 
 def gained(now: float, value: float, low: float, high: float, accuracy: tuple[float, float] | None = None) -> tuple[str, str]:
     from penult.report.sections.todo import gain
 
-    hits = {"value": None, "low": None, "high": None} if accuracy is None else {"value": accuracy[1], "low": 0, "high": 1}
-    loss = {"value": value, "low": low, "high": high}
-    return gain(
-        {
-            "log_loss": loss,
-            "log_loss_now": now,
-            "accuracy": hits,
-            "accuracy_now": accuracy and accuracy[0],
-            "clear": high < now,
-        }
-    )
+    twice = {"accuracy": {"value": accuracy and accuracy[1]}, "accuracy_now": accuracy and accuracy[0], "clear": high < now}
+    return gain({"log_loss": {"value": value, "low": low, "high": high}, "log_loss_now": now, **twice})
 
 
 @pytest.mark.parametrize(
@@ -398,7 +380,7 @@ def test_what_twice_the_photos_would_do_is_said_as_the_interval_has_it(
     assert gained(*numbers)[1].endswith(said)
 
 
-@pytest.mark.parametrize("each", [2, 4, 10])
+@pytest.mark.parametrize("each", [2, 10])
 def test_the_page_of_a_few_photos_claims_nothing_that_they_cannot_carry(each: int, photos: Photos, tmp_path: Path) -> None:
     """No forecast, no judgement of calibration, no sale of a look, no gallery of all photos as the least sure."""
     run = train(str(photos("train", warm=each, cold=each)), None, quick(tmp_path))
@@ -406,33 +388,25 @@ def test_the_page_of_a_few_photos_claims_nothing_that_they_cannot_carry(each: in
     ids = {attrs.get("id") for _, attrs in outline.elements}
     words = outline.words.replace("\N{NO-BREAK SPACE}", " ")
     assert "review" not in ids
-    for claim in (
-        "Twice the photos",
-        "would help Doubling",
-        "is right more often",
-        "the largest class has",
-        "1 photos",
-        "sure of itself rightly",
-    ):
+    for claim in ("Twice the photos", "would help Doubling", "is right more often", "the largest class has", " 1 photos"):
         assert claim not in words, claim
+    assert "sure of itself rightly" not in words
     assert "calibration error – too few photos" in words and "too few to judge calibration" in words
-    unsure = re.search(r'<section id="unsure">.*?</section>', read(run), re.DOTALL) or re.search(
-        r'id="unsure".*', read(run), re.DOTALL
-    )
-    assert unsure is not None and unsure[0].split("</section>")[0].count("<figure") <= each
+    gallery = re.search(r"<h2>Least sure</h2>.*?</section>", read(run), re.DOTALL)
+    assert gallery is not None and 0 < gallery[0].count("<figure") <= each
 
 
-@pytest.mark.parametrize("leaked", [0, 1, 3])
-def test_test_photos_that_are_in_training_are_not_called_unseen(run: Run, leaked: int) -> None:
+def test_test_photos_that_are_in_training_are_not_called_unseen(run: Run) -> None:
     metrics = json.loads((run.folder / "metrics.json").read_text())
-    metrics["test"] = metrics["scores"]
-    metrics["audit"] = {"counts": {}, "leak": {"photos": leaked, "scores_without": None}}
-    (run.folder / "metrics.json").write_text(json.dumps(metrics))
-    report.again(run.folder)
-    second = re.search(r'class="second">(.*?)</p>', read(run))
-    assert second is not None
-    assert ("had not seen" in second[1]) is (leaked == 0)
-    assert (f"{leaked} of which {'is' if leaked == 1 else 'are'} in training too" in second[1]) is (leaked > 0)
+    for leaked in (0, 1, 3):
+        metrics["test"] = metrics["scores"]
+        metrics["audit"] = {"counts": {}, "leak": {"photos": leaked, "scores_without": None}}
+        (run.folder / "metrics.json").write_text(json.dumps(metrics))
+        report.again(run.folder)
+        second = re.search(r'class="second">(.*?)</p>', read(run))
+        assert second is not None
+        assert ("had not seen" in second[1]) is (leaked == 0)
+        assert (f"{leaked} of which {'is' if leaked == 1 else 'are'} in training too" in second[1]) is (leaked > 0)
 
 
 def test_imbalanced_classes_have_their_own_number_and_cure(run: Run) -> None:
