@@ -48,7 +48,7 @@ def test_train_says_device_precision_counts_and_scores(
     assert (code, err) == (0, "")
     assert "21 images on cpu (" in out
     assert "20 embedded, 0 reused, 1 failed" in out
-    assert "accuracy 100.0 %" in out
+    assert "accuracy 100 %" in out
     assert "skipped.csv" in out
     assert "sub-folders of" in out
 
@@ -99,7 +99,7 @@ def test_evaluate_measures_new_labelled_photos(trained: Path, photos: Photos, ca
     code, out, _ = run(capsys, "evaluate", trained, new)
     assert code == 0
     assert "on 9 images" in out
-    assert "accuracy 100.0 %" in out
+    assert "accuracy 100 %" in out
     _, out, _ = run(capsys, "evaluate", trained, new, "--json")
     assert json.loads(out)["confusion"] == [[4, 0], [0, 5]]
 
@@ -148,7 +148,7 @@ def test_training_and_predicting_from_feature_files(trained: Path, tmp_path: Pat
     h5 = trained / "data_colour_histogram.h5"
     code, out, err = run(capsys, "train", "--features", h5, "--out", tmp_path / "again")
     assert (code, err) == (0, "")
-    assert "accuracy 100.0 %" in out
+    assert "accuracy 100 %" in out
     code, out, _ = run(capsys, "predict", tmp_path / "again", "--features", h5)
     assert code == 0
     assert len(out.splitlines()) == 18

@@ -9,6 +9,7 @@ from typing import Any
 from penult.cli import show
 from penult.embed import Embedding, Settings, Tolerance
 from penult.errors import InputError
+from penult.texts import count, percent
 
 
 def settings(asked: argparse.Namespace) -> Settings:
@@ -101,14 +102,17 @@ def _show_run(run: Any, as_json: bool) -> None:
         show.out(f"note: {show.printable(text)}")
     seen = m["scores"]
     show.out(f"classes: {', '.join(f'{show.printable(c)} {n}' for c, n in m['classes'].items())}")
-    show.out(f"on {seen['measured']} training images, each judged by a model that had not seen it (95 % interval):")
+    many = count(seen["measured"], "training image")
+    show.out(f"on {many}, each judged by a model that had not seen it (95 % interval):")
     _show_scores(seen)
     if m["test"] is not None:
-        show.out(f"on {m['test']['measured']} test images that no model had seen:")
+        leaked = ((m["audit"] or {}).get("leak") or {}).get("photos")
+        seen_too = f", {leaked:,} of them found in training too:" if leaked else " that no model had seen:"
+        show.out(f"on {count(m['test']['measured'], 'test image')}{seen_too}")
         _show_scores(m["test"])
     if len(m["compared"]) > 1:
         show.out("compared, same folds:")
-        rows = [[r["name"], f"{100 * r['accuracy']:.1f} %", f"{r['log_loss']:.4f}"] for r in m["compared"]]
+        rows = [[r["name"], percent(r["accuracy"]), f"{r['log_loss']:.4f}"] for r in m["compared"]]
         show.out(show.table(["", "accuracy", "log loss"], rows))
     show.out(f"head: {_choice(m['choice'])}")
     if m["precision"] is not None:
@@ -125,7 +129,7 @@ def _show_run(run: Any, as_json: bool) -> None:
 def _precision(p: dict[str, Any]) -> str:
     gap = p["difference"]
     return (
-        f"{p['precision']} beside f32, {p['images']} images on the same folds: log loss {p['log_loss']:.4f} and "
+        f"{p['precision']} beside f32, {count(p['images'], 'image')} on the same folds: log loss {p['log_loss']:.4f} and "
         f"{p['log_loss_f32']:.4f}, difference {show.score(gap)}"
     )
 
@@ -135,8 +139,15 @@ def _choice(choice: dict[str, Any]) -> str:
 
 
 def _show_scores(found: dict[str, Any]) -> None:
+    from penult.evaluate import rarest_classes
+
     scores = found["scores"]
     show.out(f"  accuracy {show.score(scores['accuracy'], percent=True)}   log loss {show.score(scores['log_loss'])}")
+    rare = rarest_classes(found)
+    if rare is not None:
+        which = repr(rare.names[0]) if len(rare.names) == 1 else f"the {len(rare.names)} rarest classes"
+        recall = show.score({"value": rare.recall, "low": rare.low, "high": rare.high}, percent=True)
+        show.out(f"  balanced accuracy {show.score(scores['balanced_accuracy'], percent=True)}   recall of {which} {recall}")
     show.out(f"  AUC {show.score(scores['auc'])}   calibration error {show.score(scores['ece'])}")
 
 
@@ -145,7 +156,7 @@ def _road(done: Embedding) -> str:
     n = len(done.ok)
     rate = f", {done.embedded / done.seconds:.0f} images/s" if done.embedded else ""
     return (
-        f"{n} images on {done.device} ({done.engine}, {done.precision}{rate}): "
+        f"{count(n, 'image')} on {done.device} ({done.engine}, {done.precision}{rate}): "
         f"{done.embedded} embedded, {done.reused} reused, {len(done.failures)} failed"
     )
 
@@ -180,12 +191,13 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         show.as_json([p.to_dict() for p in answers])
     elif asked.csv:
         show.out(
-            f"{len(answers)} predictions written to {show.printable(asked.csv)}; {len(answers.failures)} images unreadable"
+            f"{count(len(answers), 'prediction')} written to {show.printable(asked.csv)}; "
+            f"{count(len(answers.failures), 'image')} unreadable"
         )
     else:
         for p in answers:
             why = f"  (unreadable: {p.failure.reason})" if p.failure else "  (unlike the training photos)" if p.unlike else ""
-            show.out(f"{100 * p.confidence:5.1f} %  {show.printable(p.label)}  {show.printable(p.id)}{why}")
+            show.out(f"{percent(p.confidence):>7}  {show.printable(p.label)}  {show.printable(p.id)}{why}")
     if doubts and not asked.json:
         show.out(doubts)
 
@@ -212,12 +224,9 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
     if asked.json:
         show.as_json({**result, "unreadable": len(answers.failures)})
         return
-    show.out(f"on {len(answers)} images ({len(answers.failures)} unreadable, judged by the class prior):")
+    show.out(f"on {count(len(answers), 'image')} ({len(answers.failures)} unreadable, judged by the class prior):")
     _show_scores(result)
-    rows = [
-        [str(r["name"]), f"{100 * r['precision']:.1f} %", f"{100 * r['recall']:.1f} %", str(r["support"])]
-        for r in result["per_class"]
-    ]
+    rows = [[str(r["name"]), percent(r["precision"]), percent(r["recall"]), str(r["support"])] for r in result["per_class"]]
     show.out(show.table(["class", "precision", "recall", "images"], rows))
 
 
