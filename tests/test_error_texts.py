@@ -403,6 +403,9 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     # scikit-learn's face
     "labels of another number": ("4 images", lambda w: TransferClassifier("colour_histogram").fit(pictures(), ["a"])),
     "one class": ("'a'", lambda w: TransferClassifier("colour_histogram").fit(pictures(), list("aaaa"))),
+    "no images": ("no images", lambda w: TransferClassifier("colour_histogram").fit([], [])),
+    "a folder for an image": ("photos' is a folder", lambda w: predict.load(w / "run").predict(w / "photos")),
+    "ids of another number": ("4 images", lambda w: predict.load(w / "run").predict(pictures(), ["a"])),
     "unreadable images": ("1.jpg", lambda w: TransferClassifier("colour_histogram").fit(
         [str(w.empty("sick/1.jpg") / "1.jpg"), *pictures(3)], list("abab")
     )),

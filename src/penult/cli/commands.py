@@ -200,7 +200,7 @@ def _look_at(found: Any, used: Settings) -> None:
 def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult evaluate`."""
     from penult import bundle, images
-    from penult.predict import Predictor, judge
+    from penult.predict import Predictor, judge, remark_on_training
 
     model = bundle.load(asked.model)
     found = images.scan_labelled(asked.labelled, classes=model.classes)
@@ -210,8 +210,11 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
         answers = predictor.predict([i.path for i in found.images], found.ids, say)
     result = judge(answers, [str(i.label) for i in found.images]).to_dict()
     if asked.json:
-        show.as_json({**result, "unreadable": len(answers.failures)})
+        known = None if answers.in_training is None else int(answers.in_training.sum())
+        show.as_json({**result, "unreadable": len(answers.failures), "in_training": known})
         return
+    if remark := remark_on_training(answers):
+        show.out(f"note: {remark}")
     show.out(f"on {len(answers)} images ({len(answers.failures)} unreadable, judged by the class prior):")
     _show_scores(result)
     rows = [
