@@ -17,6 +17,7 @@ import difflib
 from collections.abc import Iterable
 
 _SHOWN = 24  # names of a long list
+_FIRST, _LONGEST = 10, 60  # names in a refusal, and letters of each
 
 
 class PenultError(Exception):
@@ -51,6 +52,12 @@ class OutputError(PenultError, OSError):
     """A result could not be written; nothing half-written is left behind. The same command may do once there is room."""
 
     exit_code = 4
+
+
+def listed(names: Iterable[str], most: int = _FIRST) -> str:
+    """Return the first names of a list, cut where they are long, and how many more there are: for a message of one line."""
+    every = [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..." for name in names]
+    return ", ".join(every[:most]) + (f" and {len(every) - most:,} more" if len(every) > most else "")
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
