@@ -18,8 +18,10 @@ def settings(asked: argparse.Namespace) -> Settings:
 
 
 def _options(asked: argparse.Namespace, out: str) -> Any:
+    from penult import store
     from penult.train import Options
 
+    store.endings.check_folder(asked.out or out, "--out")
     given = {
         "backbones": tuple(asked.backbone) if asked.backbone else None,
         "fit": asked.fit,
@@ -152,7 +154,7 @@ def _road(done: Embedding) -> str:
 
 def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult predict`."""
-    from penult import bundle, images
+    from penult import bundle, images, store
     from penult.evaluate import check_level
     from penult.predict import Predictor, write_review
 
@@ -160,6 +162,8 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         parser.error("give either IMAGES or --features")
     if asked.review is not None:
         check_level(asked.review)
+    if asked.csv:
+        store.endings.check_file(asked.csv, store.endings.CSV, "--csv")
     model = bundle.load(asked.model)
     predictor = Predictor(model, settings(asked))
     if asked.features:
@@ -226,9 +230,10 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
 
 def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult embed`."""
-    from penult import zoo
+    from penult import store, zoo
     from penult.embed import write_features
 
+    store.endings.check_file(asked.out, store.endings.HDF5, "--out")
     changes = {"fit": asked.fit} if asked.fit else {}
     with show.progress(not asked.quiet) as say:
         networks = [
