@@ -275,6 +275,12 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "features with other facts": ("odd", lambda w: train_features(
         [features(w, "odd.h5", facts={"parts": [1]})], Options(str(w / "out"))
     )),
+    "features of one class": ("only one class", lambda w: train_features(
+        [features(w, "mono.h5", classes=("a",), label=np.zeros(10, int))], Options(str(w / "out"))
+    )),
+    "features of too few": ("b (1)", lambda w: train_features(
+        [features(w, "few.h5", classes=("a", "b"), label=np.arange(10) // 9)], Options(str(w / "out"))
+    )),
     "a list of too few names": ("names.txt", lambda w: train_features(
         [str(w / "run/data_colour_histogram.h5")], Options(str(w / "out"), files=lines(w, "names.txt", "a"))
     )),
