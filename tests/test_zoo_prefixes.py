@@ -47,7 +47,7 @@ def test_a_refusal_has_a_thousand_letters_at_most(lists: int, length: int) -> No
     """However many names there are and however long, the first ones and the count are told."""
     names = [f"{i:03d}" + "x" * (length - 3) for i in range(500)]
     text = misfit(dict(list({"missing": names, "unknown": names, "of another shape": names}.items())[:lists]), counted=True)
-    assert len(text) <= 1400 if lists == 3 else len(text) <= 1000
+    assert len(text) <= 1060
     assert text.startswith("500 missing: 000")
     assert f"and {500 - (10 if lists == 1 else 5)} more" in text
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from penult.errors import listed
 
 _ALONE, _EACH = 10, 5  # names in a refusal: of one list, and of each of several
-_LONGEST = 90  # letters of a name with its shapes
+_LONGEST, _SHORT = 90, 60  # letters of a name with its shapes; of three lists
 
 
 def shared_prefix(names: Collection[str], wanted: Collection[str]) -> str:
@@ -33,7 +33,7 @@ def shared_prefix(names: Collection[str], wanted: Collection[str]) -> str:
 def misfit(lists: Mapping[str, Sequence[str]], counted: bool = False) -> str:
     """Return `missing: a, b and 198 more; unknown: c` for a refusal of a thousand letters; `counted`: `200 missing`."""
     told = {what: names for what, names in lists.items() if names}
-    most = _ALONE if len(told) == 1 else _EACH
+    most, longest = _ALONE if len(told) == 1 else _EACH, _LONGEST if len(told) < 3 else _SHORT
     return "; ".join(
-        f"{f'{len(names)} ' if counted else ''}{what}: {listed(names, most, _LONGEST)}" for what, names in told.items()
+        f"{f'{len(names)} ' if counted else ''}{what}: {listed(names, most, longest)}" for what, names in told.items()
     )
