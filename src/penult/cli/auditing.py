@@ -17,6 +17,7 @@ SHOWN = 10  # lines of one kind in the terminal
 
 def audit(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult audit`."""
+    from penult import store
     from penult.cli import show
     from penult.cli.commands import _options
     from penult.texts import count
@@ -28,6 +29,8 @@ def audit(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         moved = moves.apply(asked.train, asked.apply)
         show.as_json({"moved": moved}) if asked.json else show.out(f"{count(moved, 'photo')} moved")
         return
+    if asked.csv is not None:
+        store.endings.check_file(asked.csv, store.endings.CSV, "--csv")
     with show.progress(not asked.quiet) as say:
         done = audit_alone.audit_photos(asked.train, asked.test, _options(asked, "penult-run"), say)
     if asked.csv is not None:

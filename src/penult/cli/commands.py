@@ -19,8 +19,10 @@ def settings(asked: argparse.Namespace) -> Settings:
 
 
 def _options(asked: argparse.Namespace, out: str) -> Any:
+    from penult import store
     from penult.train import Options
 
+    store.endings.check_folder(asked.out or out, "--out")
     given = {
         "backbones": tuple(asked.backbone) if asked.backbone else None,
         "fit": asked.fit,
@@ -163,7 +165,7 @@ def _road(done: Embedding) -> str:
 
 def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult predict`."""
-    from penult import bundle, images
+    from penult import bundle, images, store
     from penult.evaluate import check_level
     from penult.predict import Predictor, write_review
 
@@ -171,6 +173,8 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         parser.error("give either IMAGES or --features")
     if asked.review is not None:
         check_level(asked.review)
+    if asked.csv:
+        store.endings.check_file(asked.csv, store.endings.CSV, "--csv")
     model = bundle.load(asked.model)
     predictor = Predictor(model, settings(asked))
     if asked.features:
@@ -212,7 +216,7 @@ def _look_at(found: Any, used: Settings) -> None:
 def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult evaluate`."""
     from penult import bundle, images
-    from penult.predict import Predictor, judge
+    from penult.predict import Predictor, judge, remark_on_training
 
     model = bundle.load(asked.model)
     found = images.scan_labelled(asked.labelled, classes=model.classes)
@@ -222,8 +226,11 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
         answers = predictor.predict([i.path for i in found.images], found.ids, say)
     result = judge(answers, [str(i.label) for i in found.images]).to_dict()
     if asked.json:
-        show.as_json({**result, "unreadable": len(answers.failures)})
+        known = None if answers.in_training is None else int(answers.in_training.sum())
+        show.as_json({**result, "unreadable": len(answers.failures), "in_training": known})
         return
+    if remark := remark_on_training(answers):
+        show.out(f"note: {remark}")
     show.out(f"on {count(len(answers), 'image')} ({len(answers.failures)} unreadable, judged by the class prior):")
     _show_scores(result)
     rows = [[str(r["name"]), percent(r["precision"]), percent(r["recall"]), str(r["support"])] for r in result["per_class"]]
@@ -232,9 +239,10 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
 
 def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult embed`."""
-    from penult import zoo
+    from penult import store, zoo
     from penult.embed import write_features
 
+    store.endings.check_file(asked.out, store.endings.HDF5, "--out")
     changes = {"fit": asked.fit} if asked.fit else {}
     with show.progress(not asked.quiet) as say:
         networks = [

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult compare`."""
     from penult import compare as room
+    from penult import store
     from penult.backbones import DEFAULT
     from penult.cli.commands import recipe, settings
 
+    store.endings.check_folder(asked.out, "--out")
     options = room.Options(
         out=asked.out,
         backbones=tuple(asked.backbone or DEFAULT),

@@ -56,13 +56,17 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """The answers for n images in the order that was asked; iterating gives a `Prediction` each."""
+    """The answers for n images in the order that was asked; iterating gives a `Prediction` each.
+
+    `in_training` says which images are exact copies (the same file, or the same pixels) of photos that the model learnt from.
+    """
 
     ids: tuple[str, ...]
     classes: tuple[str, ...]
     proba: NDArray[np.float64]  # (n, k)
     failures: dict[int, Failure]
     novelty: NDArray[np.float64] | None = None  # (n,) NaN where it is not known
+    in_training: NDArray[np.bool_] | None = None  # (n,) None where the model does not know its training photos
 
     def __len__(self) -> int:
         return len(self.ids)
