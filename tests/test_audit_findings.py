@@ -8,14 +8,17 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from penult.audit import COLUMNS, Finding, Sides, conditions, counts, doubts, leaks, outliers, ranked
+from penult.audit import COLUMNS, KINDS, Finding, Sides, conditions, counts, doubts, leaks, outliers, ranked
 from penult.cli import main
 from penult.errors import InputError
+from penult.evaluate import score
+from penult.train.auditing import _labels, _small_classes
 from penult.train.moves import apply
 
 
@@ -136,3 +139,63 @@ def test_real_photos_spoilt_on_purpose_are_found(real_photos, tmp_path):
         assert found["swapped"] >= 11
         assert (found["copied"], found["leaked"]) == (6, 8)
         assert found["accused"] <= 6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_finding_says_whether_it_names_photos_or_a_class(kind):
+    """Only findings about classes have no photos; every kind is one or the other, alone and with another photo."""
+    for related in ("", "b.jpg"):
+        one = Finding(kind, "a", related, 0.5, "", "")
+        assert one.about == ("class" if kind == "small_class" else "photo")
+        assert one.photos == (() if kind == "small_class" else ("a", "b.jpg") if related else ("a",))
+        assert one.to_dict()["about"] == one.about
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ([8, 8], ["8 photos, fewer than 20", "8 photos, fewer than 20"]),
+        ([1, 19], ["1 photo, fewer than 20; the largest class, b, has 19", "19 photos, fewer than 20"]),
+        ([20, 200], [None, None]),
+        ([20, 201], ["20 photos; the largest class, b, has 201", None]),
+        ([1200, 3], [None, "3 photos, fewer than 20; the largest class, a, has 1,200"]),
+        ([5] * 44, ["5 photos, fewer than 20"] * 44),
+    ],
+)
+def test_a_small_class_is_told_what_is_true_of_it(counts, said):
+    """The largest class is named only where another is small beside it, never where all are alike."""
+    names = [chr(ord("a") + i) for i in range(len(counts))]
+    found = {one.file: one.reason for one in _small_classes(names, np.array(counts))}
+    assert [found.get(name) for name in names] == said
+    assert all(0 <= one.score <= 1 for one in _small_classes(names, np.array(counts)))
+
+
+@pytest.mark.parametrize(
+    ("counts", "right", "doubted"),
+    [
+        ((2, 2), (2, 1), 0),  # four photos: not surely better than chance
+        ((60, 60), (32, 29), 0),  # a coin
+        ((100, 3), (100, 0), 0),  # a rare class that was never learned
+        ((60, 60), (58, 59), 3),
+        ((100, 40), (98, 38), 4),
+    ],
+)
+def test_labels_are_doubted_only_by_a_model_that_has_learned_the_class(counts, right, doubted):
+    """What a model that knows no better says against a label is no finding."""
+    y = np.repeat([0, 1], counts)
+    hit = np.concatenate([np.arange(n) < r for n, r in zip(counts, right, strict=True)])
+    proba = np.where(np.where(hit, y, 1 - y)[:, None] == [0, 1], 0.9, 0.1)
+    part = SimpleNamespace(ok_files=[f"{i}.jpg" for i in range(len(y))])
+    found = list(_labels(SimpleNamespace(train=part, classes=("cat", "dog")), score(y, proba, ["cat", "dog"])))
+    assert len(found) == doubted
+    assert all("(90.0 %)" in one.reason for one in found)
+
+
+def test_the_command_names_a_class_as_a_class(photos, capsys):
+    """In the lines and in the JSON a finding about a class is not to be taken for a photo."""
+    train = photos("train", warm=6, cold=6)
+    assert main(["audit", str(train), "-b", "colour_histogram", "-q"]) == 0
+    assert "class cold: 6 photos, fewer than 20; add photos" in capsys.readouterr().out
+    assert main(["audit", str(train), "-b", "colour_histogram", "-q", "--json"]) == 0
+    found = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["kind"] == "small_class"]
+    assert [one["about"] for one in found] == ["class", "class"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import pickle
@@ -163,3 +164,43 @@ def test_a_compressed_bundle_is_refused_before_it_is_unpacked(model: Bundle, tmp
     forged(path, lambda members: members.update({"head/bomb.npy": bytes(10_000_000)}), zipfile.ZIP_DEFLATED)
     with pytest.raises(DamagedFile, match="compressed"):
         bundle.load(path)
+
+
+def test_the_training_photos_of_a_model_are_known_by_their_digests(model: Bundle, tmp_path: Path) -> None:
+    """The beginnings of the digests are kept once, sorted; they tell training photos from others."""
+    digests = np.random.default_rng(2).integers(0, 256, (500, 32), dtype=np.uint8)
+    kept = bundle.seen_digests(np.concatenate([digests[:300], digests[:40]]))
+    assert (len(kept), kept.dtype.itemsize) == (300, 8)
+    bundle.save(tmp_path / "m.penult", dataclasses.replace(model, seen=kept))
+    again = bundle.load(tmp_path / "m.penult").seen
+    assert again is not None
+    np.testing.assert_array_equal(again, kept)
+    np.testing.assert_array_equal(bundle.were_seen(digests, again), np.arange(500) < 300)
+    bundle.save(tmp_path / "old.penult", model)
+    assert bundle.load(tmp_path / "old.penult").seen is None
+
+
+def test_of_very_many_training_photos_a_part_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penult.bundle.training_photos.MOST", 50)
+    digests = np.random.default_rng(2).integers(0, 256, (500, 32), dtype=np.uint8)
+    kept = bundle.seen_digests(digests)
+    assert len(kept) == 50
+    assert bundle.were_seen(digests, kept).sum() == 50
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        np.array([2, 1], "<u8"),
+        np.array([1, 1], "<u8"),
+        np.array([], "<u8"),
+        np.array([[1, 2]], "<u8"),
+        np.array([1.0, 2.0]),
+        np.array([1, 2], "<i8"),
+    ],
+    ids=["unsorted", "twice", "none", "two sides", "floats", "signed"],
+)
+def test_a_list_of_training_photos_that_cannot_be_is_refused(kept: np.ndarray, model: Bundle, tmp_path: Path) -> None:
+    bundle.save(tmp_path / "m.penult", dataclasses.replace(model, seen=kept))
+    with pytest.raises(DamagedFile, match="list of training photos is not sorted digests"):
+        bundle.load(tmp_path / "m.penult")

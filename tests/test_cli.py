@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from penult import bundle
 from penult.cli import main
 
 Photos = Callable[..., Path]
@@ -48,7 +52,7 @@ def test_train_says_device_precision_counts_and_scores(
     assert (code, err) == (0, "")
     assert "21 images on cpu (" in out
     assert "20 embedded, 0 reused, 1 failed" in out
-    assert "accuracy 100.0 %" in out
+    assert "accuracy 100 %" in out
     assert "skipped.csv" in out
     assert "sub-folders of" in out
 
@@ -99,9 +103,44 @@ def test_evaluate_measures_new_labelled_photos(trained: Path, photos: Photos, ca
     code, out, _ = run(capsys, "evaluate", trained, new)
     assert code == 0
     assert "on 9 images" in out
-    assert "accuracy 100.0 %" in out
+    assert "accuracy 100 %" in out
     _, out, _ = run(capsys, "evaluate", trained, new, "--json")
     assert json.loads(out)["confusion"] == [[4, 0], [0, 5]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (0, 3, ""),
+        (1, 3, "1 of the 8 photos was in the training set, so the scores are too good; use photos that the model"),
+        (4, 2, "8 of the 12 photos were in the training set"),
+        (2, 0, "all 4 photos were in the training set"),
+    ],
+)
+def test_evaluate_says_which_photos_the_model_learnt_from(
+    old: int, new: int, says: str, trained: Path, tmp_path: Path, photos: Photos, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exact copies are told by their digests, whatever they are called and wherever they lie; others are not."""
+    folder = photos("new", first=40, warm=new, cold=new + (old == 1)) if new else tmp_path / "new"
+    for kind in ("warm", "cold"):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        for i, photo in enumerate(sorted((tmp_path / "train" / kind).iterdir())[: old if old != 1 or kind == "warm" else 0]):
+            shutil.copy(photo, folder / kind / f"renamed {i}{photo.suffix}")
+    code, out, _ = run(capsys, "evaluate", trained, folder)
+    assert code == 0
+    assert ("in the training set" in out) == bool(says)
+    assert says in out
+    told = json.loads(run(capsys, "evaluate", trained, folder, "--json")[1])
+    assert told["in_training"] == (1 if old == 1 else 2 * old)
+
+
+def test_evaluate_with_a_model_that_does_not_know_its_photos_says_nothing_of_them(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Models of older versions have no list of digests, and work as before."""
+    bundle.save(tmp_path / "old.penult", replace(bundle.load(trained), seen=None))
+    code, out, _ = run(capsys, "evaluate", tmp_path / "old.penult", tmp_path / "train", "--json")
+    assert (code, json.loads(out)["in_training"]) == (0, None)
 
 
 def test_evaluate_needs_labels_that_the_model_knows(trained: Path, photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,11 +183,75 @@ def test_embed_with_several_backbones_writes_a_file_each(
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        *(
+            (["embed", "photos", *SMALL, "--out", f"x{end}"], f"--out x{end} would be written as an HDF5 file")
+            for end in (".npy", ".npz", ".csv", ".parquet", ".h5.gz", ".json", ".pkl")
+        ),
+        *(
+            (["predict", "nothing.penult", "photos", "--csv", f"x{end}"], f"--csv x{end} would be written as a CSV table")
+            for end in (".parquet", ".xlsx", ".json", ".tsv", ".csv.gz", ".h5")
+        ),
+        (["audit", "photos", "--csv", "x.xlsx"], "--csv x.xlsx would be written as a CSV table"),
+        (["similar", "run", "photos", "--csv", "x.json"], "give a name that ends in .csv or .txt, such as x.csv"),
+        (["embed", "photos", "--out", "s3://bucket/x.h5"], "is an address; write a file on this machine"),
+        (
+            ["explain", "nothing.penult", "photos", "--out", "heat.png"],
+            "--out heat.png is to be a folder, and its name is that",
+        ),
+        (["compare", "photos", "--out", "table.csv"], "name a folder, such as table."),
+        (["train", "photos", "--out", "model.penult"], "name a folder, such as model."),
+    ],
+)
+def test_a_name_that_promises_another_format_is_refused_before_anything_is_computed(
+    words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written under a name is what its ending says; neither photos nor model are looked at before."""
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (1, "")
+    assert says in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["f.h5", "f.HDF5", "f"])
+def test_features_are_written_under_the_very_name(
+    name: str, photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, _ = run(capsys, "embed", photos("train", warm=2, cold=2), *SMALL, "--out", tmp_path / name)
+    assert code == 0
+    assert (tmp_path / name).read_bytes().startswith(b"\x89HDF")
+
+
+@pytest.mark.parametrize("shift", [1, 5])
+def test_feature_files_whose_labels_begin_elsewhere_are_trained_on(
+    shift: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The classes are called as the labels are, a note says so, and what is refused are rows, not images."""
+    import h5py
+
+    y = np.repeat([0, 1], 20)
+    with h5py.File(tmp_path / "m.h5", "w") as h:
+        h["train"] = np.random.default_rng(0).normal(size=(40, 8)).astype("f4") + 3 * y[:, None]
+        h["label"] = y + shift
+    code, out, _ = run(capsys, "train", "--features", tmp_path / "m.h5", "--out", tmp_path / "run", "-q")
+    assert code == 0
+    assert f"m.h5 are the numbers {shift}, {shift + 1}; the classes are called so" in out
+    assert f"classes: {shift} 20, {shift + 1} 20" in out
+    with h5py.File(tmp_path / "m.h5", "a") as h:
+        h["label"][:2] = 77, 78
+    code, _, err = run(capsys, "train", "--features", tmp_path / "m.h5", "--out", tmp_path / "run", "-q")
+    assert code == 1
+    assert "fewer than two rows of the feature files have the label: 77 (1), 78 (1); add rows" in err
+
+
 def test_training_and_predicting_from_feature_files(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     h5 = trained / "data_colour_histogram.h5"
     code, out, err = run(capsys, "train", "--features", h5, "--out", tmp_path / "again")
     assert (code, err) == (0, "")
-    assert "accuracy 100.0 %" in out
+    assert "accuracy 100 %" in out
     code, out, _ = run(capsys, "predict", tmp_path / "again", "--features", h5)
     assert code == 0
     assert len(out.splitlines()) == 18

@@ -275,6 +275,12 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "features with other facts": ("odd", lambda w: train_features(
         [features(w, "odd.h5", facts={"parts": [1]})], Options(str(w / "out"))
     )),
+    "features of one class": ("only one class", lambda w: train_features(
+        [features(w, "mono.h5", classes=("a",), label=np.zeros(10, int))], Options(str(w / "out"))
+    )),
+    "features of too few": ("b (1)", lambda w: train_features(
+        [features(w, "few.h5", classes=("a", "b"), label=np.arange(10) // 9)], Options(str(w / "out"))
+    )),
     "a list of too few names": ("names.txt", lambda w: train_features(
         [str(w / "run/data_colour_histogram.h5")], Options(str(w / "out"), files=lines(w, "names.txt", "a"))
     )),
@@ -403,6 +409,9 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     # scikit-learn's face
     "labels of another number": ("4 images", lambda w: TransferClassifier("colour_histogram").fit(pictures(), ["a"])),
     "one class": ("'a'", lambda w: TransferClassifier("colour_histogram").fit(pictures(), list("aaaa"))),
+    "no images": ("no images", lambda w: TransferClassifier("colour_histogram").fit([], [])),
+    "a folder for an image": ("photos' is a folder", lambda w: predict.load(w / "run").predict(w / "photos")),
+    "ids of another number": ("4 images", lambda w: predict.load(w / "run").predict(pictures(), ["a"])),
     "unreadable images": ("1.jpg", lambda w: TransferClassifier("colour_histogram").fit(
         [str(w.empty("sick/1.jpg") / "1.jpg"), *pictures(3)], list("abab")
     )),

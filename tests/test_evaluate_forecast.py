@@ -51,3 +51,15 @@ def test_without_an_error_nothing_is_said_of_accuracy():
     assert twice is not None
     assert twice.accuracy.value is None
     assert twice.to_dict()["accuracy_now"] == 1.0
+
+
+@pytest.mark.parametrize(("last", "told"), [(79, False), (80, True)])
+def test_nothing_is_carried_on_from_a_short_curve(last, told):
+    """Twice the photos is too far beyond a curve whose last size is less than four times its first."""
+    assert (curve((20, 30, 45, last), [0.5, 0.4, 0.33, 0.28]).twice is not None) is told
+
+
+def test_an_error_that_never_changes_says_nothing_of_accuracy():
+    """Always answering the common class gives one accuracy at every size: no law, and no interval of no width."""
+    twice = curve(SIZES, [0.5, 0.4, 0.3, 0.25, 0.2], [0.97] * 5).twice
+    assert twice is not None and twice.accuracy.value is None

@@ -10,8 +10,8 @@ from sklearn import metrics
 
 from penult.errors import InputError
 from penult.evaluate import score, wilson
-from penult.evaluate.intervals import resample
-from penult.evaluate.measures import auc_column, calibration_columns
+from penult.evaluate.intervals import perfect_auc, resample
+from penult.evaluate.measures import auc_column, balanced, calibration_columns, class_recalls
 
 
 def draw(seed: int, n: int, k: int, sharp: float = 1.0, step: float = 0.0):
@@ -214,3 +214,63 @@ def test_what_does_not_fit_together_is_refused_with_a_sentence(y, proba, groups,
     with pytest.raises(InputError) as caught:
         score(y, proba, ["cat", "dog"], groups)
     assert words in str(caught.value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(6, 60), st.integers(2, 5))
+def test_balanced_accuracy_is_scikit_learns_with_an_interval_around_it(seed, n, k):
+    """It is the mean recall of the classes, and its interval holds it and stays within 0 and 1."""
+    y, proba = draw(seed, n, k)
+    found = score(y, proba, names(k))
+    balanced = found.scores["balanced_accuracy"]
+    assert balanced.value == pytest.approx(metrics.balanced_accuracy_score(y, proba.argmax(axis=1)))
+    assert 0 <= balanced.low <= balanced.value <= balanced.high <= 1
+    for one in found.per_class:
+        assert one.recall_low <= one.recall + 1e-12 and one.recall <= one.recall_high + 1e-12
+
+
+def test_a_class_without_images_does_not_count_for_balanced_accuracy():
+    y = np.array([0, 0, 1, 1])
+    proba = np.array([[0.9, 0.1, 0], [0.9, 0.1, 0], [0.1, 0.9, 0], [0.9, 0.1, 0]])
+    found = score(y, proba, names(3))
+    assert found.scores["balanced_accuracy"].value == pytest.approx(0.75)
+    assert (found.per_class[2].recall, found.per_class[2].recall_low) == (None, None)
+
+
+def test_the_interval_of_balanced_accuracy_covers():
+    """With recalls of 90 % and 60 % in classes of 200 and 8 the truth lies inside about 95 times in a hundred."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], [200, 8])
+    inside = 0
+    for _ in range(300):
+        hit = rng.random(208) < np.where(y == 0, 0.9, 0.6)
+        proba = np.where(np.where(hit, y, 1 - y)[:, None] == [0, 1], 0.8, 0.2)
+        found = balanced(class_recalls(y, proba, None))
+        inside += found.low <= 0.75 <= found.high
+    assert inside >= 0.93 * 300
+
+
+@pytest.mark.parametrize("wrong", range(5))
+@pytest.mark.parametrize("n", [6, 20, 200])
+def test_no_interval_claims_what_the_images_exclude(n, wrong):
+    """An accuracy with an error in it is not perhaps 100 %, and few images in perfect order are no certainty."""
+    y = np.arange(n) % 2
+    given_ = np.where(np.arange(n) < wrong, 1 - y, y)
+    found = score(y, np.where(given_[:, None] == [0, 1], 0.8, 0.2), names(2)).scores
+    assert (found["accuracy"].high == 1.0) is (wrong == 0)
+    assert found["accuracy"].low < found["accuracy"].value or wrong == n
+    if wrong == 0:
+        assert found["auc"].value == found["auc"].high == 1.0
+        assert found["auc"].low < 1 - 1 / n
+    flipped = score(1 - y, np.where(y[:, None] == [0, 1], 0.8, 0.2), names(2)).scores["auc"]
+    assert flipped.value == flipped.low == 0.0 < flipped.high
+
+
+@pytest.mark.parametrize(("positive", "negative", "low"), [(2, 2, 0.386), (4, 4, 0.582), (10, 10, 0.800), (100, 100, 0.980)])
+def test_a_perfect_auc_of_more_images_is_surer(positive, negative, low):
+    """Checked by its definition: at the lower end the distance to 1 is 1.96 standard deviations."""
+    area = perfect_auc(positive, negative)
+    assert area == pytest.approx(low, abs=0.001)
+    spread = (positive + negative) / 2 - 1
+    variance = area * (1 - area) * (1 + spread * ((1 - area) / (2 - area) + area / (1 + area))) / (positive * negative)
+    assert 1 - area == pytest.approx(1.959964 * variance**0.5, rel=1e-4)

@@ -4,8 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from penult.evaluate import score, verdict
+from penult.evaluate import imbalance, rarest_classes, score, verdict
+from penult.texts import count, hundredths, percent, percents
 
 
 def measured(says, right, n=1000, classes=("cat", "dog")):
@@ -81,3 +84,99 @@ def test_a_rare_class_is_not_hidden_by_accuracy():
     said = verdict(score(y, proba, ["good", "broken"]))
     assert said.startswith("98.0 % right")
     assert "no better than to say 'good' of every photo (98.0 %)" in said
+
+
+def counted(*classes):
+    """Return an evaluation of classes of (photos, right) each, those that are wrong being given the next class."""
+    y = np.repeat(np.arange(len(classes)), [photos for photos, _ in classes])
+    hit = np.concatenate([np.arange(photos) < right for photos, right in classes])
+    given = np.where(hit, y, (y + 1) % len(classes))
+    return score(y, np.eye(len(classes))[given] * 0.98 + 0.02 / len(classes), [f"c{i}" for i in range(len(classes))])
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        ([(500, 500), (3, 0)], "recall of 'c1', the rarest class: 0 % (0 of 3)"),
+        ([(50, 7), (500, 499)], "recall of 'c0', the rarest class: 14.0 % (7 of 50)"),
+        ([(500, 499), (25, 24)], "recall of 'c1', the rarest class: 96.0 % (24 of 25)"),
+        ([(400, 400), (5, 4), (5, 1)], "recall of the 2 rarest classes (5 photos each): 50.0 % (5 of 10)"),
+        ([(400, 400), (1, 1), (1, 0), (9, 9)], "recall of the 2 rarest classes (1 photo each): 50.0 % (1 of 2)"),
+    ],
+)
+def test_the_rarest_class_of_imbalanced_data_is_told(classes, said):
+    """Beside an accuracy that the common class makes, the verdict says how the rarest fares."""
+    assert verdict(counted(*classes)).endswith(f"; {said}.")
+
+
+@pytest.mark.parametrize("classes", [[(30, 20), (10, 9)], [(8, 8), (8, 8)], [(5, 5)] * 44, [(40, 30), (0, 0), (30, 30)]])
+def test_of_balanced_data_no_class_is_called_the_rarest(classes):
+    """Up to three times as many photos are no imbalance, and a class without photos was not measured."""
+    found = counted(*classes)
+    assert "rarest" not in verdict(found)
+    assert rarest_classes(found) is None and imbalance(found) is None
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (
+            [(500, 500), (3, 0)],
+            "'c1' has 3 photos, 'c0' has 500; recall is 0 % for it and 100 % for the rest: add photos",
+        ),
+        ([(500, 500), (3, 0), (3, 1)], "'c1', 'c2' have 3 photos, 'c0' has 500; recall is 16.7 % for them"),
+        ([(500, 500), *[(1, 0)] * 5], "each of the 5 rarest classes has 1 photo, 'c0' has 500"),
+        ([(500, 400), (25, 20)], None),
+        ([(100, 97), (3, 2)], None),  # two of three: nothing is known
+    ],
+)
+def test_the_cure_for_imbalance_is_named_where_the_rarest_class_suffers(classes, said):
+    """Class weights and more photos are advised where the rare class is found less often beyond chance, and nowhere else."""
+    found = imbalance(counted(*classes))
+    if said is None:
+        assert found is None
+    else:
+        assert found.startswith(said)
+        assert found.endswith("or train with --class-weight balanced")
+        assert "class-weight" not in imbalance(counted(*classes), weighted=True)
+
+
+@pytest.mark.parametrize("n", [2, 4, 8, 20, 48, 50, 200])
+def test_calibration_is_called_right_only_on_enough_photos(n):
+    """Below fifty photos the sentence says that they are too few to tell."""
+    said = verdict(measured(0.999, 1.0, n=n))
+    assert said.endswith("it is sure of itself rightly.") is (n >= 50)
+    if 10 <= n < 50:
+        assert said.endswith("these are too few to tell whether its confidence is well calibrated.")
+
+
+def test_what_it_was_measured_on_can_be_said_before():
+    """With leaked test photos the sentence does not claim that they were unseen."""
+    assert verdict(measured(0.9, 0.9, n=20), "").startswith("90.0 % right, 95 % interval")
+    assert "measured on only 20 photos;" in verdict(measured(0.9, 0.9, n=20), "")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.floats(0, 1))
+def test_one_way_to_write_per_cents(share):
+    """Only all is "100 %" and only nothing is "0 %", the number is near the share, and the page gets the same number."""
+    shown = percent(share)
+    assert (shown == "100 %") is (share >= 1) and (shown == "0 %") is (share <= 0)
+    assert abs(float(shown.removesuffix(" %")) - 100 * share) <= 0.0500001
+    assert percents(share) == (shown.removesuffix(" %"),)
+    whole = hundredths(share)  # as start.js writes it
+    in_script = whole // 100 if whole in (0, 10000) else f"{whole / 100:.{2 if whole % 10 else 1}f}"
+    assert f"{in_script} %" == shown
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [(0.9996, "99.96 %"), (0.99999, "99.99 %"), (0.0004, "0.04 %"), (1e-9, "0.01 %"), (0.767, "76.7 %"), (0.76, "76.0 %")],
+)
+def test_per_cents_near_the_ends_keep_a_digit_more(share, shown):
+    assert percent(share) == shown
+
+
+def test_counts_know_one_from_many():
+    assert [count(n, "photo") for n in (0, 1, 2, 2340)] == ["0 photos", "1 photo", "2 photos", "2,340 photos"]
+    assert count(2, "class", "classes") == "2 classes"

@@ -121,3 +121,17 @@ def test_a_run_shows_itself_with_its_figures(photos: Callable[..., Path], tmp_pa
     drawn = [attributes["alt"] for tag, attributes in found.elements if tag == "img"]
     assert {"confusion", "reliability"} <= set(drawn)
     read(run.measured.chosen._repr_html_())
+
+
+def test_a_finding_about_a_class_does_not_call_it_a_file() -> None:
+    """The row says `class`; one finding is not `1 findings`."""
+    one = Finding("small_class", "cat", "", 0.5, "8 photos, fewer than 20", "add photos")
+    assert "class" in read(one._repr_html_()).words and "file" not in read(one._repr_html_()).words
+    assert read(Audited((one,), {})._repr_html_()).words[0] == "1 finding"
+
+
+def test_imbalanced_data_show_balanced_accuracy_and_the_rarest_class() -> None:
+    y = np.repeat([0, 1], [100, 3])
+    found = read(score(y, np.tile([0.9, 0.1], (103, 1)), ["cat", "dog"])._repr_html_())
+    assert "recall of 'dog', the rarest class: 0 % (0 of 3)" in found.words[0]
+    assert {"balanced accuracy", "0.5000"} <= set(found.words)

@@ -127,6 +127,51 @@ def test_files_of_the_seed_and_its_kin_are_read(tmp_path: Path, kind: str, label
     assert got.name == "ResNet50"
 
 
+@pytest.mark.parametrize("dtype", ["i1", "<i8", ">i4", "<f4", "f8"])
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [([1, 2], ("1", "2")), ([3, 7], ("3", "7")), ([-1, 1], ("-1", "1")), ([0, 2], ("0", "2")), ([100, 20], ("20", "100"))],
+)
+def test_labels_of_any_whole_numbers_are_classes_of_these_names(
+    tmp_path: Path, values: list[int], classes: tuple[str, ...], dtype: str
+) -> None:
+    """Labels that do not count from 0 (MATLAB's 1 and 2, -1 and 1) are taken, in the order of the numbers, and it is said."""
+    numbers = np.tile(np.array(values), 3).astype(dtype)
+    with h5py.File(tmp_path / "m.h5", "w") as h:
+        h["train"] = content()["train"]
+        h["label"] = numbers[:, None]
+    got = store.read_h5(tmp_path / "m.h5")
+    assert got.classes == classes
+    assert got.label is not None
+    assert [got.classes[code] for code in got.label] == [str(int(v)) for v in numbers]
+    assert f"m.h5 are the numbers {', '.join(classes)}; the classes are called so" in got.note
+    assert store.read_features([tmp_path / "m.h5"]).notes == (got.note,)
+
+
+@pytest.mark.parametrize("variable", [False, True])
+def test_labels_that_are_texts_are_the_names_of_the_classes(tmp_path: Path, variable: bool) -> None:
+    words = ["dög", "cat", "cat", "dög", "cat", "dög"]
+    with h5py.File(tmp_path / "m.h5", "w") as h:
+        h["train"] = content()["train"]
+        h["label"] = words if variable else np.array([word.encode() for word in words])
+    got = store.read_h5(tmp_path / "m.h5")
+    assert got.classes == ("cat", "dög")
+    assert got.label is not None and got.label.tolist() == [1, 0, 0, 1, 0, 1]
+    assert "are the texts cat, dög" in got.note
+
+
+def test_labels_from_1_number_the_classes_that_the_file_names(tmp_path: Path) -> None:
+    wanted = content()
+    with h5py.File(tmp_path / "m.h5", "w") as h:
+        h["train"], h["label"], h["classes"] = wanted["train"], wanted["label"] + 1, [b"cat", b"dog"]
+    got = store.read_h5(tmp_path / "m.h5")
+    assert (got.classes, got.label is not None and got.label.tolist()) == (("cat", "dog"), wanted["label"].tolist())
+    assert "number its classes from 1 on" in got.note
+    with h5py.File(tmp_path / "m.h5", "a") as h:
+        h["label"][...] = wanted["label"]
+    assert store.read_h5(tmp_path / "m.h5").note == ""
+
+
 def test_names_in_strings_of_variable_length_are_read(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "x.h5", "w") as h:
         h["train"] = np.ones((2, 3))

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from penult import evaluate
 from penult.cli import main
 from penult.cli.summary import lines, show_summary, summary
 
@@ -25,9 +27,9 @@ class Terminal(io.StringIO):
         return True
 
 
-def about(folder: Path, **review: Any) -> dict[str, Any]:
+def about(folder: Path, scores: dict[str, Any] | None = None, **review: Any) -> dict[str, Any]:
     told = {"level": 0.9, "share": 0.041, "accuracy_all": 0.992, "accuracy_kept": 0.9987, "written": None, **review}
-    return summary({"verdict": "99.2 % right.", "review": told}, folder)
+    return summary({"verdict": "99.2 % right.", "review": told, "scores": scores}, folder)
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_findings_are_told_kind_by_kind_and_the_rest_is_counted(found: Path) -> 
         ("leak", 1), ("label", 2), ("copy", 1), ("near_copy", 1), ("dark", 1), ("tiny", 1)
     ]  # fmt: skip
     said = [words for _, words in lines(told)]
-    assert said[1] == "label: label.jpg and 1 more: odd"
+    assert said[1] == "label: label.jpg: odd (and 1 more photo)"
     assert said[3].startswith("near copy: near_copy.jpg")
     assert said[4] == "and 2 other kinds of findings"
     assert ("report", str(found / "report.html")) in lines(told)
@@ -68,7 +70,7 @@ def test_what_a_run_did_not_make_is_not_named(tmp_path: Path) -> None:
         ({}, "a look at 4.1 % of the photos (less sure than 0.9, or unlike the others) leaves 99.9 % right among the rest"),
         ({"share": 0.0}, "no training photo is less sure than 0.9, or unlike the others"),
         ({"share": 1.0, "accuracy_kept": None}, "all photos are less sure than 0.9"),
-        ({"written": 7}, "; 7 of the test photos are in review.csv"),
+        ({"written": 7}, "; 7 test photos are in review.csv"),
     ],
 )
 def test_the_review_is_one_sentence(tmp_path: Path, review: dict[str, Any], said: str) -> None:
@@ -115,3 +117,55 @@ def test_train_ends_with_it_and_gives_the_same_as_data(
     assert told["summary"]["verdict"] == told["verdict"] == end[0]
     assert end[-1] == f"  model:   {tmp_path / 'run' / 'model.penult'}"
     assert any(line.startswith("  review:  ") for line in end)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([("small_class", "cat", "8 photos, fewer than 20")], "small class: cat: 8 photos, fewer than 20"),
+        (
+            [("small_class", "cat", "8 photos"), ("small_class", "dog", "9 photos")],
+            "small class: cat: 8 photos (and 1 more class)",
+        ),
+        ([("small_class", f"c{i}", "5 photos") for i in range(44)], "small class: c0: 5 photos (and 43 more classes)"),
+        ([("label", f"{i}.jpg", "odd") for i in range(3)], "label: 0.jpg: odd (and 2 more photos)"),
+    ],
+)
+def test_classes_are_not_counted_as_photos(tmp_path: Path, rows: list[tuple[str, str, str]], said: str) -> None:
+    """The reason belongs to the one that is named, and what else there is is called what it is."""
+    with (tmp_path / "findings.csv").open("w", newline="") as file:
+        lines_ = csv.writer(file)
+        lines_.writerow(["kind", "file", "related", "score", "reason", "suggestion"])
+        lines_.writerows([kind, name, "", "0.5", reason, "look"] for kind, name, reason in rows)
+    assert ("look at", said) in lines(about(tmp_path))
+
+
+@pytest.mark.parametrize(("kinds", "said"), [(5, "and 1 other kind of findings"), (6, "and 2 other kinds of findings")])
+def test_the_rest_is_counted_in_good_english(tmp_path: Path, kinds: int, said: str) -> None:
+    with (tmp_path / "findings.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["kind", "file", "related", "score", "reason", "suggestion"])
+        rows.writerows(
+            [kind, "a.jpg", "", "0.5", "odd", "look"] for kind in ("leak", "label", "copy", "dark", "tiny", "blank")[:kinds]
+        )
+    assert ("", said) in lines(about(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("review", "said"),
+    [
+        ({"accuracy_all": 1.0, "accuracy_kept": 1.0}, None),
+        ({"accuracy_all": 0.971, "accuracy_kept": 0.9706}, None),
+        ({"accuracy_all": 1.0, "accuracy_kept": 1.0, "written": 1}, "1 test photo is in review.csv"),
+    ],
+)
+def test_a_look_that_buys_nothing_is_not_sold(tmp_path: Path, review: dict[str, Any], said: str | None) -> None:
+    """`leaves 100 % right; 100 % without a look` is no advice."""
+    assert dict(lines(about(tmp_path, **review))).get("review") == said
+
+
+def test_the_cure_for_imbalance_comes_first(tmp_path: Path) -> None:
+    y = np.repeat([0, 1], [100, 3])
+    scores = evaluate.score(y, np.tile([0.9, 0.1], (103, 1)), ["cat", "dog"]).to_dict()
+    name, words = lines(about(tmp_path, scores))[0]
+    assert name == "balance" and words.endswith("add photos of 'dog', or train with --class-weight balanced")

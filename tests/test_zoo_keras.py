@@ -324,8 +324,9 @@ def test_a_layer_with_another_number_of_arrays_is_named(files: dict[str, Path], 
 
 @pytest.mark.parametrize("end", [".weights.h5", ".h5"])
 def test_the_file_of_a_sibling_is_refused(end: str, files: dict[str, Path]) -> None:
-    with pytest.raises(InputError, match=r"does not fit MobileNetV3Large: missing: .*; of another shape: "):
+    with pytest.raises(InputError, match=r"does not fit MobileNetV3Large: missing: .*; of another shape: ") as caught:
         load(files[end], "MobileNetV3Large")
+    assert len(str(caught.value)) < 1500
 
 
 def test_a_layer_in_front_of_the_network_is_refused(files: dict[str, Path], digest_of: Callable[[Path], str]) -> None:

@@ -432,9 +432,9 @@ def doubling(depth: int) -> onnx.ModelProto:
     ("model", "message"),
     [
         (without_inputs(), r"has 0 inputs \(none\)"),
-        (external("weights"), r"keeps 1 of its tensors in other files \(far\); .*onnx.load\('net.onnx'\), 'whole.onnx'\)"),
-        (external("node"), "in other files"),
-        (external("branch"), "keeps 2 of its tensors in other files"),
+        (external("weights"), r"outside its own folder \(../../etc/passwd\), .*onnx.load\('net.onnx'\), 'whole.onnx'\)"),
+        (external("node"), "outside its own folder"),
+        (external("branch"), "outside its own folder"),
         (versions(ir=99), r"has the ONNX format 99, newer than \d+, known here; export it with opset 17"),
         (versions(opset=99), r"has ONNX's operators of version 99, and 7 to \d+ are known here"),
         (versions(opset=6), "has ONNX's operators of version 6"),

@@ -17,6 +17,8 @@ import difflib
 from collections.abc import Iterable
 
 _SHOWN = 24  # names of a long list
+_FIRST, _LONGEST = 10, 60  # names in a refusal, and letters of each
+_MOST = 200  # letters of a name that is not known
 
 
 class PenultError(Exception):
@@ -53,10 +55,15 @@ class OutputError(PenultError, OSError):
     exit_code = 4
 
 
+def listed(names: Iterable[str], most: int = _FIRST, longest: int = _LONGEST) -> str:
+    """Return the first names of a list, cut where they are long, and how many more there are: for a message of one line."""
+    every = [name if len(name) <= longest else f"{name[: longest - 3]}..." for name in names]
+    return ", ".join(every[:most]) + (f" and {len(every) - most:,} more" if len(every) > most else "")
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """Return the error for a `name` that is not among the `known`, with the nearest names in it."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    known_ones = ", ".join(names) if len(names) <= _SHOWN else f"{', '.join(names[:_SHOWN])} and {len(names) - _SHOWN} more"
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {known_ones}."
-    return UnknownName(f"unknown {kind} {name!r}; {hint}")
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {listed(names, _SHOWN, 30)}."
+    return UnknownName(f"unknown {kind} {name if len(name) <= _MOST else name[:_MOST] + '...'!r}; {hint}")

@@ -1,12 +1,12 @@
 """penult as scikit-learn knows it: `Embedder` is a transformer, `TransferClassifier` a classifier; X is a list of images.
 
-An image is a path, a uint8 array (h, w, 3), or a Pillow image. Both can be cloned, pickled and put into pipelines;
-nothing is loaded before `fit` or `transform`.
+An image is a path, a uint8 array (h, w, 3), or a Pillow image; one image alone is a list of one. Both can be cloned, pickled
+and put into pipelines; nothing is loaded before `fit` or `transform`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from penult import audit, bundle, evaluate, heads, quantise, zoo
+from penult import audit, bundle, evaluate, heads, pixels, quantise, zoo
 from penult.backbones import DEFAULT, Backbone
 from penult.bundle import Bundle
 from penult.embed import Embedding, Settings, embed
 from penult.errors import InputError
-from penult.heads import novelty
+from penult.heads import labels, novelty
 
 _SHOWN = 5
 
@@ -56,13 +56,19 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self.networks_ = quantise.in_int8(networks, _images(X), self._settings().folder)
         return self
 
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> NDArray[np.float32]:
+        """Do both with the same images, of which a generator can give each only once."""
+        images = _images(X) if isinstance(X, Iterator) else X
+        return np.asarray(super().fit_transform(images, y, **fit_params))
+
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Return one row per image, in order: (n, d)."""
         networks = _networks(self.backbone, self.fit_to, self.cache)
         if self.precision == "int8":  # other images must not get other networks
             check_is_fitted(self, "networks_")
             networks = self.networks_
-        return _readable(embed(_images(X), networks, self._settings()), X)
+        images = _images(X)
+        return _readable(embed(images, networks, self._settings()), images)
 
     def _settings(self) -> Settings:
         return Settings(self.device, self.precision, self.cache)
@@ -113,20 +119,20 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Embed the images (what the cache has is reused) and fit the head.
 
         `groups` (n,): images of one group (patient, scene) are kept together by the head's inner folds. The order of the
-        images is of no account: the head gets them sorted by their content.
+        images is of no account: the head gets them sorted by their content. Raises `InputError` for images or labels that
+        cannot be used, before anything is computed.
         """
-        labels = np.asarray(y)  # (n,)
-        if labels.ndim != 1 or len(labels) != len(X):
-            raise InputError(f"{len(X)} images but labels of the shape {labels.shape}; give one label an image.")
-        networks = _networks(self.backbones, self.fit_to, self.cache)
-        done = embed(_images(X), networks, self._settings(), looks=True)
-        features = _readable(done, X)
-        self.classes_, codes = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
+        images = _images(X)
+        classes, codes = np.unique(labels.class_labels(y, len(images)), return_inverse=True)
+        own = labels.group_codes(groups, len(images))
+        if len(classes) < 2:
             raise InputError(
-                f"there is only one class, {self.classes_[0]!r}; add images of another: a classifier needs two or more."
+                f"there is only one class, {str(classes[0])!r}; add images of another: a classifier needs two or more."
             )
-        own = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+        networks = _networks(self.backbones, self.fit_to, self.cache)
+        done = embed(images, networks, self._settings(), looks=True)
+        features = _readable(done, images)
+        self.classes_ = classes
         rows = np.lexsort((*([] if own is None else [own]), codes, *done.digests.T[::-1]))  # (n,)
         features, codes, own = features[rows], codes[rows], None if own is None else own[rows]
         looks = done.thumbnails()
@@ -137,12 +143,14 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.backbones_ = done.backbones
         self.precision_, self.engine_ = done.precision, done.engine
         self.prior_ = np.bincount(codes) / len(codes)  # (k,)
+        self.seen_ = bundle.seen_digests(done.digests)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return calibrated probabilities (n, k), columns in the order of `classes_`."""
         check_is_fitted(self, "head_")
-        features = _readable(embed(_images(X), self.backbones_, self._settings()), X)
+        images = _images(X)
+        features = _readable(embed(images, self.backbones_, self._settings()), images)
         return np.asarray(self.head_.predict_proba(features))
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -163,6 +171,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             precision=self.precision_,
             facts={"penult": version("penult"), "choice": self.head_.choice_},
             novelty=self.novelty_,
+            seen=getattr(self, "seen_", None),  # pickled by an older version
         )
         bundle.save(path, model)
 
@@ -195,19 +204,18 @@ def _networks(names: str | Sequence[str], fit: str | None, cache: str | bool | N
 
 
 def _images(X: Any) -> list[Any]:
-    """Return X as a list of images; a pandas column, an array of paths and an array (n, h, w, 3) all do."""
-    return [str(x) if isinstance(x, np.str_ | Path) else x for x in X]
+    """Return X as a list of one image or more, as `pixels.image_list` does."""
+    images = pixels.image_list(X)
+    if not images:
+        raise InputError("there are no images: found array with 0 samples; give a list of one image or more.")
+    return images
 
 
-def _readable(done: Embedding, X: Any) -> NDArray[np.float32]:
+def _readable(done: Embedding, images: Sequence[Any]) -> NDArray[np.float32]:
     """Return the features; scikit-learn's contract has no place for a missing row, so an unreadable image raises."""
     if done.failures:
-        bad = [f"{_name(X, i)} ({f.reason})" for i, f in sorted(done.failures.items())]
+        bad = [f"{pixels.image_name(i, images[i])} ({f.reason})" for i, f in sorted(done.failures.items())]
         more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
-        raise InputError(f"{len(bad)} images cannot be read: {', '.join(bad[:_SHOWN])}{more}; leave them out.")
+        count, them = ("1 image", "it") if len(bad) == 1 else (f"{len(bad)} images", "them")
+        raise InputError(f"{count} cannot be read: {', '.join(bad[:_SHOWN])}{more}; leave {them} out.")
     return done.features()
-
-
-def _name(X: Any, index: int) -> str:
-    item = list(X)[index]
-    return str(item) if isinstance(item, str | Path) else f"image number {index}"

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Protocol
 
+from penult.texts import count
+
 GREY = "rgba(128,128,128,.35)"
 CELL = f"padding:2px 10px;border-bottom:1px solid {GREY};text-align:"
 SHOWN = 20  # rows of a table
@@ -26,6 +28,8 @@ class Found(Protocol):
     def kind(self) -> str: ...  # noqa: D102
     @property
     def file(self) -> str: ...  # noqa: D102
+    @property
+    def about(self) -> str: ...  # noqa: D102
     @property
     def related(self) -> str: ...  # noqa: D102
     @property
@@ -110,11 +114,16 @@ def _span(values: Iterable[float]) -> Point:
 
 def finding(found: Found) -> str:
     """Return one finding: what, which files, why, what to do."""
-    rows = [("file", found.file), ("related", found.related), ("score", number(found.score, 3)), ("to do", found.suggestion)]
+    rows = [
+        (found.about, found.file),
+        ("related", found.related),
+        ("score", number(found.score, 3)),
+        ("to do", found.suggestion),
+    ]
     return block(f"{found.kind}: {found.reason}", table(("", ""), [r for r in rows if r[1]]))
 
 
 def findings(several: Iterable[Found]) -> str:
     """Return many findings as one table."""
     rows = [(f.file, f.kind, f.related, number(f.score, 3), f.reason, f.suggestion) for f in several]
-    return block(f"{len(rows)} findings", table(("file", "kind", "related", "score", "reason", "to do"), rows))
+    return block(count(len(rows), "finding"), table(("photo or class", "kind", "related", "score", "reason", "to do"), rows))

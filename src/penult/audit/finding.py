@@ -6,18 +6,21 @@ In: nothing. Out: `Finding`, the kinds there are, counts. It must not know how a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
+from typing import Any, Literal
 
 KINDS = (
     "leak", "label", "copy", "near_copy", "unreadable", "outlier", "blank", "dark", "blurred", "tiny", "small_class"
 )  # fmt: skip
+OF_CLASSES = frozenset({"small_class"})  # kinds whose findings name a class in `file`, no photo
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A kind (one of KINDS), the photo (for `small_class` the class), what it goes with, and what to do.
+    """A kind (one of KINDS), the photo or class, what it goes with, and what to do.
 
-    `score` is from 0 to 1, surer or worse the higher. For a leak `file` is the test photo, `related` the training one.
+    `file` names what `about` says: a photo, or for a kind of OF_CLASSES a class. Ask `photos` for the files. `score` is from 0
+    to 1, surer or worse the higher. For a leak `file` is the test photo, `related` the training one.
     """
 
     kind: str
@@ -26,6 +29,22 @@ class Finding:
     score: float
     reason: str
     suggestion: str
+
+    @property
+    def about(self) -> Literal["photo", "class"]:
+        """What `file` names."""
+        return "class" if self.kind in OF_CLASSES else "photo"
+
+    @property
+    def photos(self) -> tuple[str, ...]:
+        """The photos that this is about: none where it is about a class, two where one goes with another."""
+        if self.about == "class":
+            return ()
+        return (self.file, self.related) if self.related else (self.file,)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {"about": self.about, **asdict(self)}
 
     def _repr_html_(self) -> str:
         from penult import notebook

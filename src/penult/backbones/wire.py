@@ -61,6 +61,13 @@ def check(graph: bytes, outside: bool = False) -> None:
     _Look(graph, outside).message("model", 0, len(graph), 0)
 
 
+def locations(graph: bytes) -> list[str]:
+    """Return the names of the other files in which tensors of a graph stand. Raises `ValueError` as `check` does."""
+    look = _Look(graph, outside=True)
+    look.message("model", 0, len(graph), 0)
+    return sorted(look.locations)
+
+
 @dataclass(slots=True)
 class _Scope:
     """A graph that is being looked at: which of its nodes makes a name, and the number of the node that is looked at."""
@@ -76,6 +83,7 @@ class _Look:
         self.graph, self.outside = graph, outside
         self.cost = self.unknown = 0
         self.scopes: list[_Scope] = []
+        self.locations: set[str] = set()  # the other files that tensors name
 
     def message(self, kind: str, start: int, end: int, depth: int) -> None:
         """Look at one message and at all inside it."""
@@ -83,12 +91,17 @@ class _Look:
             raise ValueError("its graphs lie too deep in each other")
         inside, plain = _INSIDE.get(kind, {}), _PLAIN.get(kind)
         sides: list[int] = []
+        elsewhere = False
         if kind in {"graph", "function"}:
             self.scopes.append(_Scope(self._made(kind, start, end)))
         for field in _fields(self.graph, start, end):
             self.cost += _FIELD
+            if kind == "tensor" and field.number == 14:
+                elsewhere = field.value == 1
             if field.kind == 2 and field.number in inside:
                 self._refuse(inside[field.number])
+                if inside[field.number] == "outside":
+                    self._note_location(field)
                 if inside[field.number] == "node":
                     self.scopes[-1].at += 1
                 self.message(inside[field.number], field.start, field.end, depth + 1)
@@ -99,7 +112,8 @@ class _Look:
             self._afford()
         if kind in {"graph", "function"}:
             self.scopes.pop()
-        if kind == "tensor" and math.prod(sides) > 8 * (end - start):
+        # What a tensor in another file claims is held against that file by who reads it.
+        if kind == "tensor" and not elsewhere and math.prod(sides) > 8 * (end - start):
             raise ValueError(f"a tensor of it claims to have {' x '.join(str(s) for s in sides[:8])} numbers and has not")
 
     def _made(self, kind: str, start: int, end: int) -> dict[bytes, int]:
@@ -115,6 +129,12 @@ class _Look:
                         self._afford()
                 at += 1
         return found
+
+    def _note_location(self, entry: _Field) -> None:
+        """Keep the name of another file, which is one of the facts (key, value) that a tensor tells of it."""
+        told = {f.number: self.graph[f.start : f.end] for f in _fields(self.graph, entry.start, entry.end) if f.kind == 2}
+        if told.get(1) == b"location":
+            self.locations.add(told.get(2, b"").decode("utf-8", "surrogateescape"))
 
     def _known(self, name: bytes) -> None:
         """Refuse what a node takes from itself or from a later one: a ring, at which engines do not come to an end."""

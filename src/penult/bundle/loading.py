@@ -22,7 +22,7 @@ from penult.heads import HeadState
 from penult.heads.novelty import Reference
 from penult.store import ownfiles, shown
 
-_MEMBER = re.compile(r"bundle\.json|graphs/\d{1,3}\.onnx|(head|selftest|novelty)/[A-Za-z0-9_]{1,64}\.npy")
+_MEMBER = re.compile(r"bundle\.json|graphs/\d{1,3}\.onnx|(head|selftest|novelty)/[A-Za-z0-9_]{1,64}\.npy|seen/digests\.npy")
 _MOST = 1000  # members
 _TOLD = 10  # names of members in a message
 
@@ -93,6 +93,7 @@ def _parse(members: dict[str, bytes]) -> Bundle:
         _arrays(members, "selftest"),
         about["facts"],
         None if about.get("novelty") is None else Reference(_arrays(members, "novelty"), about["novelty"]),
+        _arrays(members, "seen").get("digests"),
     )
     check(bundle)
     return bundle

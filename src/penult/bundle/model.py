@@ -28,7 +28,8 @@ class Bundle:
 
     `backbones` is empty for a model trained from feature files; it then predicts from features of the widths `blocks`.
     `prior` (k,) is what an unreadable image gets; `selftest` has sample images and their expected probabilities; `novelty`
-    tells how unlike the training photos an image is, None in a model that was saved without it.
+    tells how unlike the training photos an image is, `seen` (m,) are the beginnings of their digests: None in a model
+    that was saved without them, or trained from feature files.
     """
 
     classes: tuple[str, ...]
@@ -41,6 +42,7 @@ class Bundle:
     selftest: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     novelty: Reference | None = None
+    seen: NDArray[np.uint64] | None = None  # (m,)
 
 
 def precision_here(model: Bundle, asked: str, device: str) -> str:

@@ -25,7 +25,9 @@ def save(path: str | Path, bundle: Bundle) -> None:
     for i, backbone in enumerate(bundle.backbones):
         members[f"graphs/{i}.onnx"] = backbone.graph()
     unlike = {} if bundle.novelty is None else bundle.novelty.arrays
-    for folder, arrays in (("head", bundle.head.arrays), ("selftest", bundle.selftest), ("novelty", unlike)):
+    photos = {} if bundle.seen is None else {"digests": bundle.seen}
+    parts = (("head", bundle.head.arrays), ("selftest", bundle.selftest), ("novelty", unlike), ("seen", photos))
+    for folder, arrays in parts:
         for name, array in arrays.items():
             members[f"{folder}/{name}.npy"] = _npy(np.asarray(array))
     members[ABOUT] = json.dumps(_describe(bundle), indent=1, sort_keys=True).encode()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.bundle import training_photos
 from penult.bundle.model import Bundle
 from penult.heads import novelty, scorer
 
@@ -37,6 +38,8 @@ def check(model: Bundle) -> None:
         if not _fits(model.novelty.facts["blocks"], model.blocks):
             raise ValueError("its measure of novelty is one of other networks")
         novelty.reference(model.novelty.arrays, model.novelty.facts)
+    if model.seen is not None:
+        training_photos.check(model.seen)
 
 
 def _fits(parts: Any, blocks: tuple[int, ...]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from penult.cli import show
 from penult.embed import Embedding, Settings, Tolerance
 from penult.errors import InputError
+from penult.texts import count, percent
 
 
 def settings(asked: argparse.Namespace) -> Settings:
@@ -18,8 +19,10 @@ def settings(asked: argparse.Namespace) -> Settings:
 
 
 def _options(asked: argparse.Namespace, out: str) -> Any:
+    from penult import store
     from penult.train import Options
 
+    store.endings.check_folder(asked.out or out, "--out")
     given = {
         "backbones": tuple(asked.backbone) if asked.backbone else None,
         "fit": asked.fit,
@@ -101,14 +104,17 @@ def _show_run(run: Any, as_json: bool) -> None:
         show.out(f"note: {show.printable(text)}")
     seen = m["scores"]
     show.out(f"classes: {', '.join(f'{show.printable(c)} {n}' for c, n in m['classes'].items())}")
-    show.out(f"on {seen['measured']} training images, each judged by a model that had not seen it (95 % interval):")
+    many = count(seen["measured"], "training image")
+    show.out(f"on {many}, each judged by a model that had not seen it (95 % interval):")
     _show_scores(seen)
     if m["test"] is not None:
-        show.out(f"on {m['test']['measured']} test images that no model had seen:")
+        leaked = ((m["audit"] or {}).get("leak") or {}).get("photos")
+        seen_too = f", {leaked:,} of them found in training too:" if leaked else " that no model had seen:"
+        show.out(f"on {count(m['test']['measured'], 'test image')}{seen_too}")
         _show_scores(m["test"])
     if len(m["compared"]) > 1:
         show.out("compared, same folds:")
-        rows = [[r["name"], f"{100 * r['accuracy']:.1f} %", f"{r['log_loss']:.4f}"] for r in m["compared"]]
+        rows = [[r["name"], percent(r["accuracy"]), f"{r['log_loss']:.4f}"] for r in m["compared"]]
         show.out(show.table(["", "accuracy", "log loss"], rows))
     show.out(f"head: {_choice(m['choice'])}")
     if m["precision"] is not None:
@@ -125,7 +131,7 @@ def _show_run(run: Any, as_json: bool) -> None:
 def _precision(p: dict[str, Any]) -> str:
     gap = p["difference"]
     return (
-        f"{p['precision']} beside f32, {p['images']} images on the same folds: log loss {p['log_loss']:.4f} and "
+        f"{p['precision']} beside f32, {count(p['images'], 'image')} on the same folds: log loss {p['log_loss']:.4f} and "
         f"{p['log_loss_f32']:.4f}, difference {show.score(gap)}"
     )
 
@@ -135,8 +141,15 @@ def _choice(choice: dict[str, Any]) -> str:
 
 
 def _show_scores(found: dict[str, Any]) -> None:
+    from penult.evaluate import rarest_classes
+
     scores = found["scores"]
     show.out(f"  accuracy {show.score(scores['accuracy'], percent=True)}   log loss {show.score(scores['log_loss'])}")
+    rare = rarest_classes(found)
+    if rare is not None:
+        which = repr(rare.names[0]) if len(rare.names) == 1 else f"the {len(rare.names)} rarest classes"
+        recall = show.score({"value": rare.recall, "low": rare.low, "high": rare.high}, percent=True)
+        show.out(f"  balanced accuracy {show.score(scores['balanced_accuracy'], percent=True)}   recall of {which} {recall}")
     show.out(f"  AUC {show.score(scores['auc'])}   calibration error {show.score(scores['ece'])}")
 
 
@@ -145,14 +158,14 @@ def _road(done: Embedding) -> str:
     n = len(done.ok)
     rate = f", {done.embedded / done.seconds:.0f} images/s" if done.embedded else ""
     return (
-        f"{n} images on {done.device} ({done.engine}, {done.precision}{rate}): "
+        f"{count(n, 'image')} on {done.device} ({done.engine}, {done.precision}{rate}): "
         f"{done.embedded} embedded, {done.reused} reused, {len(done.failures)} failed"
     )
 
 
 def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult predict`."""
-    from penult import bundle, images
+    from penult import bundle, images, store
     from penult.evaluate import check_level
     from penult.predict import Predictor, write_review
 
@@ -160,6 +173,8 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         parser.error("give either IMAGES or --features")
     if asked.review is not None:
         check_level(asked.review)
+    if asked.csv:
+        store.endings.check_file(asked.csv, store.endings.CSV, "--csv")
     model = bundle.load(asked.model)
     predictor = Predictor(model, settings(asked))
     if asked.features:
@@ -180,12 +195,13 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         show.as_json([p.to_dict() for p in answers])
     elif asked.csv:
         show.out(
-            f"{len(answers)} predictions written to {show.printable(asked.csv)}; {len(answers.failures)} images unreadable"
+            f"{count(len(answers), 'prediction')} written to {show.printable(asked.csv)}; "
+            f"{count(len(answers.failures), 'image')} unreadable"
         )
     else:
         for p in answers:
             why = f"  (unreadable: {p.failure.reason})" if p.failure else "  (unlike the training photos)" if p.unlike else ""
-            show.out(f"{100 * p.confidence:5.1f} %  {show.printable(p.label)}  {show.printable(p.id)}{why}")
+            show.out(f"{percent(p.confidence):>7}  {show.printable(p.label)}  {show.printable(p.id)}{why}")
     if doubts and not asked.json:
         show.out(doubts)
 
@@ -200,7 +216,7 @@ def _look_at(found: Any, used: Settings) -> None:
 def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult evaluate`."""
     from penult import bundle, images
-    from penult.predict import Predictor, judge
+    from penult.predict import Predictor, judge, remark_on_training
 
     model = bundle.load(asked.model)
     found = images.scan_labelled(asked.labelled, classes=model.classes)
@@ -210,22 +226,23 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
         answers = predictor.predict([i.path for i in found.images], found.ids, say)
     result = judge(answers, [str(i.label) for i in found.images]).to_dict()
     if asked.json:
-        show.as_json({**result, "unreadable": len(answers.failures)})
+        known = None if answers.in_training is None else int(answers.in_training.sum())
+        show.as_json({**result, "unreadable": len(answers.failures), "in_training": known})
         return
-    show.out(f"on {len(answers)} images ({len(answers.failures)} unreadable, judged by the class prior):")
+    if remark := remark_on_training(answers):
+        show.out(f"note: {remark}")
+    show.out(f"on {count(len(answers), 'image')} ({len(answers.failures)} unreadable, judged by the class prior):")
     _show_scores(result)
-    rows = [
-        [str(r["name"]), f"{100 * r['precision']:.1f} %", f"{100 * r['recall']:.1f} %", str(r["support"])]
-        for r in result["per_class"]
-    ]
+    rows = [[str(r["name"]), percent(r["precision"]), percent(r["recall"]), str(r["support"])] for r in result["per_class"]]
     show.out(show.table(["class", "precision", "recall", "images"], rows))
 
 
 def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult embed`."""
-    from penult import zoo
+    from penult import store, zoo
     from penult.embed import write_features
 
+    store.endings.check_file(asked.out, store.endings.HDF5, "--out")
     changes = {"fit": asked.fit} if asked.fit else {}
     with show.progress(not asked.quiet) as say:
         networks = [

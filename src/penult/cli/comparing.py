@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from penult.cli import show
+from penult.texts import count, percent
 
 if TYPE_CHECKING:
     from penult.compare import Comparison, Entry
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
 def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult compare`."""
     from penult import compare as room
+    from penult import store
     from penult.backbones import DEFAULT
     from penult.cli.commands import recipe, settings
 
+    store.endings.check_folder(asked.out, "--out")
     options = room.Options(
         out=asked.out,
         backbones=tuple(asked.backbone or DEFAULT),
@@ -39,16 +42,24 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
 
 
 def _show(found: Comparison, out: str) -> None:
+    from penult.evaluate import imbalanced
+
     engine, device, precision = found.engine
     images = sum(found.classes.values())
     show.out(
-        f"{images} images of {len(found.classes)} classes, each judged by a {found.options.head} head that had not seen it; "
+        f"{count(images, 'image')} of {count(len(found.classes), 'class', 'classes')}, "
+        f"each judged by a {found.options.head} head that had not seen it; "
         f"{device} ({engine}, {precision})"
     )
     for text in found.notes:
         show.out(f"note: {show.printable(text)}")
     rows = [_row(found, entry) for entry in found.entries]
-    show.out(show.table(["", "log loss (95 % interval)", "accuracy", "images/s", "width", "front", "licence"], rows))
+    names = ["", "log loss (95 % interval)", "accuracy", "images/s", "width", "front", "licence"]
+    if imbalanced(found.classes.values()):
+        names.insert(3, "balanced accuracy")
+        for row, entry in zip(rows, found.entries, strict=True):
+            row.insert(3, percent(entry.scores["balanced_accuracy"].value))
+    show.out(show.table(names, rows))
     show.out("front: nothing else is both faster and better")
     lines = [f"  {show.printable(found.label(e))}: {_adds(found, e)}" for e in found.entries if e.adds]
     if lines:
@@ -63,11 +74,11 @@ def _show(found: Comparison, out: str) -> None:
 
 def _row(found: Comparison, entry: Entry) -> list[str]:
     scores = entry.scores
-    accuracy, speed = scores["accuracy"].value or 0.0, entry.images_per_second
+    speed = entry.images_per_second
     return [
         found.label(entry),
         show.score(scores["log_loss"].to_dict()),
-        f"{100 * accuracy:.1f} %",
+        percent(scores["accuracy"].value),
         f"{speed:.0f}" if speed >= 10 else f"{speed:.2g}",
         str(entry.width),
         "*" if entry.pareto else "",

@@ -10,11 +10,12 @@ from penult.cli import show
 
 def explain(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult explain`."""
-    from penult import bundle, images
+    from penult import bundle, images, store
     from penult import explain as room
     from penult.cli.commands import settings
     from penult.predict import Predictor
 
+    store.endings.check_folder(asked.out, "--out")
     model = bundle.load(asked.model)
     predictor = Predictor(model, settings(asked))
     found = images.scan_unlabelled(asked.images, classes=model.classes)

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 def similar(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult similar`."""
-    from penult import images
+    from penult import images, store
     from penult import similar as room
     from penult.cli.commands import settings
 
+    if asked.csv:
+        store.endings.check_file(asked.csv, store.endings.CSV, "--csv")
     found = images.scan_unlabelled(asked.photos)
     with show.progress(not asked.quiet) as say:
         answers = room.similar(asked.run, [i.path for i in found.images], asked.n, settings(asked), say, found.ids)

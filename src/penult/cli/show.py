@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from penult import texts
 from penult.images import show as printable
 from penult.progress import Say, quiet
 
@@ -113,7 +114,7 @@ def score(value: Mapping[str, float | None] | None, percent: bool = False) -> st
         return "not defined"
     numbers = [value[k] for k in ("value", "low", "high")]
     if percent:
-        main, low, high = (f"{100 * n:.1f}" if n is not None else "?" for n in numbers)
+        main, low, high = (texts.percent(n).removesuffix(" %") if n is not None else "?" for n in numbers)
         return f"{main} % ({low} to {high})"
     main, low, high = (f"{n:.4f}" if n is not None else "?" for n in numbers)
     return f"{main} ({low} to {high})"

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from penult.audit import Finding
 from penult.cli import show
-from penult.evaluate.wording import percents
+from penult.evaluate import imbalance
 from penult.report.reading import table
+from penult.texts import count, percent
 
 KINDS = 4  # of findings that are named
 WIDEST = 96  # columns
@@ -25,6 +27,7 @@ def summary(metrics: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     report = folder / "report.html"
     return {
         "verdict": metrics["verdict"],
+        "imbalance": _imbalance(metrics),
         "findings": _findings(folder / "findings.csv"),
         "review": metrics["review"],
         "report": str(report) if report.is_file() else None,
@@ -34,13 +37,15 @@ def summary(metrics: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def lines(about: Mapping[str, Any]) -> list[Line]:
     """Return what follows the verdict, most useful first."""
+    first = [("balance", show.printable(about["imbalance"]))] if about["imbalance"] else []
     found = [("look at" if i == 0 else "", _finding(one)) for i, one in enumerate(about["findings"][:KINDS])]
     if (rest := len(about["findings"]) - KINDS) > 0:
-        found.append(("", f"and {rest} other kinds of findings"))
-    found.append(("review", _review(about["review"])))
+        found.append(("", f"and {count(rest, 'other kind', 'other kinds')} of findings"))
+    if words := _review(about["review"]):
+        found.append(("review", words))
     if about["report"]:
         found.append(("report", show.printable(about["report"])))
-    return [*found, ("model", show.printable(about["model"]))]
+    return [*first, *found, ("model", show.printable(about["model"]))]
 
 
 def show_summary(about: Mapping[str, Any]) -> None:
@@ -71,26 +76,41 @@ def _findings(path: Path) -> list[dict[str, Any]]:
     kinds: dict[str, dict[str, Any]] = {}
     for row in table(path):
         first = {name: row[name] for name in ("file", "related", "reason", "suggestion")}
-        kinds.setdefault(row["kind"], {"kind": row["kind"], "count": 0, **first})["count"] += 1
+        about = Finding(row["kind"], row["file"], row["related"], 0.0, row["reason"], row["suggestion"]).about
+        kinds.setdefault(row["kind"], {"kind": row["kind"], "count": 0, "about": about, **first})["count"] += 1
     return list(kinds.values())
 
 
 def _finding(one: Mapping[str, Any]) -> str:
-    more = f" and {one['count'] - 1} more" if one["count"] > 1 else ""
+    """Return the kind, its first photo or class with the reason, which holds for that one, and how many more there are."""
+    what = one["about"]
+    more = count(one["count"] - 1, f"more {what}", "more classes" if what == "class" else f"more {what}s")
+    more = f" (and {more})" if one["count"] > 1 else ""
     why = f": {one['reason']}" if one["reason"] else ""
-    return show.printable(f"{one['kind'].replace('_', ' ')}: {one['file']}{more}{why}")
+    return show.printable(f"{one['kind'].replace('_', ' ')}: {one['file']}{why}{more}")
+
+
+def _imbalance(metrics: Mapping[str, Any]) -> str | None:
+    if not metrics.get("scores"):
+        return None
+    return imbalance(metrics["scores"], (metrics.get("options") or {}).get("class_weight") is not None)
 
 
 def _review(found: Mapping[str, Any]) -> str:
-    """Return what a person's look buys: `4.1 % of the photos (less sure than 0.9, or unlike the others); of the rest ...`."""
-    written = f"; {found['written']} of the test photos are in review.csv" if found["written"] is not None else ""
+    """Return what a person's look buys: `a look at 4.1 % of the photos (less sure than 0.9, ...) leaves ...`.
+
+    Where the rest is no more often right than all are, a look buys nothing that was measured, and nothing is said of it.
+    """
+    rows = found["written"]
+    listed = "" if rows is None else f"{count(rows, 'test photo')} {'is' if rows == 1 else 'are'} in review.csv"
+    written = f"; {listed}" if listed else ""
     which = f"less sure than {found['level']:g}, or unlike the others"
     if not found["share"]:
         return f"no training photo is {which}{written}"
-    share, every = percents(found["share"], found["accuracy_all"])
+    share, every = percent(found["share"]), percent(found["accuracy_all"])
     if found["accuracy_kept"] is None:
         return f"all photos are {which}: a person should look at each{written}"
-    kept = percents(found["accuracy_kept"])[0]
-    return (
-        f"a look at {share} % of the photos ({which}) leaves {kept} % right among the rest; {every} % without a look{written}"
-    )
+    if found["accuracy_kept"] <= found["accuracy_all"]:
+        return listed
+    kept = percent(found["accuracy_kept"])
+    return f"a look at {share} of the photos ({which}) leaves {kept} right among the rest; {every} without a look{written}"

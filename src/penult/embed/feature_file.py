@@ -39,8 +39,10 @@ def write_features(
 ) -> tuple[Embedding, list[Path]]:
     """Embed one folder (or CSV) and write its rows to `out`, or to `<out>_<backbone>.h5` for several backbones.
 
-    Where the images are labelled, the files have `label` and the class names too.
+    Where the images are labelled, the files have `label` and the class names too. Raises `InputError` for an `out` that ends
+    otherwise than HDF5 does.
     """
+    store.endings.check_file(out, store.endings.HDF5, "the feature file")
     settings = settings or Settings()
     found = _scan(source)
     settings.tolerance.scanned(found)

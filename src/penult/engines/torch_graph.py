@@ -15,7 +15,7 @@ import torch
 
 from penult.engines import torch_layers, torch_moves
 from penult.engines.torch_operators import KINDS, OPERATORS, Tensor
-from penult.errors import DamagedFile, InputError
+from penult.errors import DamagedFile, InputError, listed
 
 CURE = "run it on the processor instead, with --device cpu."
 _COMPLETE = torch_layers.__name__, torch_moves.__name__  # importing them has filled the table
@@ -127,7 +127,7 @@ def _refuse_unknown(plan: Plan) -> None:
             unknown.add(f"{node.op} with {len(node.outputs)} outputs")
     if unknown:
         raise InputError(
-            f"{plan.name} has operators that penult's torch engine does not know: {', '.join(sorted(unknown))}; {CURE}"
+            f"{plan.name} has operators that penult's torch engine does not know: {listed(sorted(unknown))}; {CURE}"
         )
 
 

@@ -17,23 +17,28 @@ from penult.evaluate.forecast import Forecast
 from penult.evaluate.intervals import Score, wilson
 from penult.evaluate.measures import Reliability
 from penult.evaluate.review import LEVEL, Review, check_level, review
-from penult.evaluate.wording import verdict
+from penult.evaluate.wording import FEW, Rarest, imbalance, imbalanced, rarest_classes, verdict
 
 __all__ = [
+    "FEW",
     "LEVEL",
     "ClassScore",
     "Difference",
     "Evaluation",
     "Forecast",
     "LearningCurve",
+    "Rarest",
     "Reliability",
     "Review",
     "Score",
     "check_level",
     "cross_validate",
+    "imbalance",
+    "imbalanced",
     "learning_curve",
     "outer_folds",
     "paired_difference",
+    "rarest_classes",
     "review",
     "score",
     "summary_rows",

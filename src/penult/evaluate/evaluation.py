@@ -22,13 +22,15 @@ from penult.evaluate.measures import Reliability
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """How well one class is found; None where there is nothing to divide by."""
+    """How well one class is found; None where there is nothing to divide by. `recall_low` and `_high`: 95 % interval."""
 
     name: str
     precision: float | None
     recall: float | None
     f1: float | None
     support: int
+    recall_low: float | None = None
+    recall_high: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +101,7 @@ def build(
         fold=fold,
         groups=groups,
         scores=measures.scores(own, rows, None if groups is None else groups[here]),
-        per_class=_per_class(classes, table),
+        per_class=_per_class(classes, table, measures.class_recalls(own, rows, None if groups is None else groups[here])),
         confusion=table,
         reliability=measures.reliability(own, rows),
         choices=tuple(dict(choice) for choice in choices),
@@ -145,7 +147,7 @@ def check_labels(y: ArrayLike, classes: Sequence[str], groups: ArrayLike | None)
     return numbers.astype(np.intp), grouping
 
 
-def _per_class(classes: Sequence[str], table: Ints) -> tuple[ClassScore, ...]:
+def _per_class(classes: Sequence[str], table: Ints, recalls: Sequence[Score]) -> tuple[ClassScore, ...]:
     """Return precision, recall and F1 of each class from the confusion table."""
     found, support, right = table.sum(axis=0), table.sum(axis=1), np.diag(table)
     return tuple(
@@ -155,6 +157,8 @@ def _per_class(classes: Sequence[str], table: Ints) -> tuple[ClassScore, ...]:
             _share(right[i], support[i]),
             _share(2 * right[i], found[i] + support[i]),
             int(support[i]),
+            recalls[i].low,
+            recalls[i].high,
         )
         for i, name in enumerate(classes)
     )

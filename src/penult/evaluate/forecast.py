@@ -14,6 +14,7 @@ import numpy as np
 from penult.evaluate.intervals import Score
 
 LEAST = 4  # points of a curve below which nothing is said
+SPAN = 4  # times that the last size must be the first: twice the photos is far beyond a shorter curve
 # Student's t, 97.5 % point, by degrees of freedom; two numbers are fitted, so a curve of five points has three
 T95 = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306}
 
@@ -49,17 +50,18 @@ def forecast(sizes: Sequence[int], log_loss: Sequence[Score], accuracy: Sequence
 
     Log loss and error fall about as a power of the number of training images (Cortes et al., NIPS 1993; Hestness et al.,
     arXiv 1712.00409), so a line is fitted to their logarithms, and the interval is that of a line's slope.
-    Nothing is said with fewer than four points. An error of 0 anywhere has no logarithm: then nothing is said about accuracy.
+    Nothing is said with fewer than four points, or where the last size is less than SPAN times the first. An error of 0
+    anywhere has no logarithm, and one that is the same all along shows no law: then nothing is said about accuracy.
     """
     known = [(n, one.value) for n, one in zip(sizes, log_loss, strict=True) if one.value is not None and one.value > 0]
-    if len(known) < LEAST or known[-1][0] != sizes[-1]:
+    if len(known) < LEAST or known[-1][0] != sizes[-1] or sizes[-1] < SPAN * known[0][0]:
         return None
     now = known[-1][1]
     ratio = _ratio([n for n, _ in known], [value for _, value in known])
     loss = Score(now * ratio[0], now * ratio[1], now * ratio[2])
     right = [one.value for one in accuracy]
     hits = Score(None, None, None)
-    if all(value is not None and value < 1 for value in right):
+    if all(value is not None and value < 1 for value in right) and len(set(right)) > 1:
         errors = [1 - value for value in right if value is not None]
         middle, low, high = (min(1.0, errors[-1] * r) for r in _ratio(sizes, errors))
         hits = Score(1 - middle, 1 - high, 1 - low)

@@ -99,3 +99,22 @@ def wilson(hits: Any, total: Any) -> tuple[Any, Any]:
     half = Z95 * np.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2)) / spread
     # rounding must not put a share of 0 or 1 outside its own interval
     return np.minimum(np.clip(middle - half, 0, 1), share), np.maximum(np.clip(middle + half, 0, 1), share)
+
+
+def perfect_auc(positive: int, negative: int) -> float:
+    """Return the lower end of the 95 % interval of an AUC of 1, measured on so many images (or groups) of either kind.
+
+    Where every image is in order no resample is out of order, so this is Newcombe's interval (Statistics in Medicine 25 (2006)
+    559, method 5): the smallest area that is at most 1.96 of its own standard deviations below 1.
+    """
+    spread = (positive + negative) / 2 - 1
+
+    def beyond(area: float) -> bool:
+        variance = area * (1 - area) * (1 + spread * ((1 - area) / (2 - area) + area / (1 + area)))
+        return (1 - area) ** 2 > Z95**2 * variance / (positive * negative)
+
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if beyond(middle) else (low, middle)
+    return high

@@ -6,17 +6,21 @@ Must not know: folds, names, heads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.evaluate.intervals import Floats, Ints, Score, interval, resample, wilson
+from penult.evaluate.intervals import Floats, Ints, Score, interval, perfect_auc, resample, wilson
 
 BINS = 15  # as Guo et al. 2017
+HANDFUL = 5  # images or groups: with as many errors, fewer than one resample in a hundred holds none of them
 CLIP = 1e-15  # what Kaggle and scikit-learn clipped at when these log losses were made known
-LIMITS = {"accuracy": (0, 1), "log_loss": (0, np.inf), "brier": (0, 2), "auc": (0, 1), "ece": (0, 1)}
+LIMITS = {
+    "accuracy": (0, 1), "log_loss": (0, np.inf), "brier": (0, 2), "auc": (0, 1), "ece": (0, 1), "balanced_accuracy": (0, 1)
+}  # fmt: skip
 METRICS = tuple(LIMITS)
 
 
@@ -117,11 +121,50 @@ def confusion(y: Ints, proba: Floats) -> Ints:
     return table
 
 
-def scores(y: Ints, proba: Floats, groups: NDArray[Any] | None) -> dict[str, Score]:
-    """Return accuracy, log loss, Brier, AUC and expected calibration error, with bootstrap intervals.
+def class_recalls(y: Ints, proba: Floats, groups: NDArray[Any] | None) -> list[Score]:
+    """Return the recall of each class, with Wilson's interval over the groups; None where a class has no image."""
+    right = proba.argmax(axis=1) == y
+    found = []
+    for c in range(proba.shape[1]):
+        own = y == c
+        if not own.any():
+            found.append(Score(None, None, None))
+            continue
+        share = float(right[own].mean())
+        units = int(own.sum()) if groups is None else len(np.unique(groups[own]))
+        low, high = wilson(share * units, units)
+        found.append(Score(share, float(low), float(high)))
+    return found
 
-    No resample can hold an error that the images do not have: where all are right (or all wrong) the
-    accuracy's interval is Wilson's, over the groups. Undefined measures are None.
+
+def balanced(recalls: Sequence[Score]) -> Score:
+    """Return balanced accuracy, the mean recall of the classes that have images, with its interval.
+
+    The interval is put together from the classes' own (MOVER: Zou & Donner, Statistics in Medicine 27 (2008) 1693): a
+    bootstrap has nothing to draw from where a class has a handful of images, all right or all wrong.
+    """
+    known = [(r.value, r.low, r.high) for r in recalls if r.value is not None]
+    value, low, high = np.array(known, np.float64).T  # each (c,)
+    mean, k = float(value.mean()), len(known)
+    down, up = (float(np.sqrt(np.sum((value - end) ** 2))) / k for end in (low, high))
+    return Score(mean, max(0.0, mean - down), min(1.0, mean + up))
+
+
+def _all_in_order(y: Ints, groups: NDArray[Any] | None, area: float) -> Score:
+    """Return an AUC of 1 or 0 with its interval, averaged over the classes as the AUC is."""
+    units = np.arange(len(y)) if groups is None else np.asarray(groups)
+    counts = [(len(np.unique(units[y == c])), len(np.unique(units[y != c]))) for c in np.unique(y).tolist()]
+    away = 1 - float(np.mean([perfect_auc(*pair) for pair in counts]))
+    return Score(area, 1 - away if area else 0.0, 1.0 if area else away)
+
+
+def scores(y: Ints, proba: Floats, groups: NDArray[Any] | None) -> dict[str, Score]:
+    """Return accuracy, log loss, Brier, AUC, expected calibration error and balanced accuracy, with intervals.
+
+    They are the bootstrap's, but no resample can hold an error that the images do not have, and of a few errors many resamples
+    hold none: with fewer than HANDFUL images (or groups) wrong, or right, the accuracy's interval is Wilson's, and that of an
+    AUC of 1 or 0 is Newcombe's.
+    Balanced accuracy has its own, see `balanced`. Undefined measures are None.
     """
     columns = per_image(y, proba)
     area = auc_column(y, proba)
@@ -131,8 +174,12 @@ def scores(y: Ints, proba: Floats, groups: NDArray[Any] | None) -> dict[str, Sco
     drawn = resample(np.column_stack([*columns.values(), gaps]), groups)  # (b, m + 15)
     found = {name: interval(column.mean(), drawn[:, i], LIMITS[name]) for i, (name, column) in enumerate(columns.items())}
     found["ece"] = interval(np.abs(gaps.mean(axis=0)).sum(), np.abs(drawn[:, len(columns) :]).sum(axis=1), LIMITS["ece"])
-    if found["accuracy"].value in (0.0, 1.0):
-        units = len(y) if groups is None else len(np.unique(groups))
-        low, high = wilson(found["accuracy"].value * units, units)
-        found["accuracy"] = Score(found["accuracy"].value, float(low), float(high))
+    right = float(columns["accuracy"].mean())
+    units = len(y) if groups is None else len(np.unique(groups))
+    if min(right, 1 - right) * units < HANDFUL:
+        low, high = wilson(right * units, units)
+        found["accuracy"] = Score(right, float(low), float(high))
+    if area is not None and found["auc"].value in (0.0, 1.0):
+        found["auc"] = _all_in_order(y, groups, found["auc"].value)
+    found["balanced_accuracy"] = balanced(class_recalls(y, proba, groups))
     return {name: found.get(name, Score(None, None, None)) for name in METRICS}

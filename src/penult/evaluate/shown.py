@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from penult.evaluate.evaluation import Evaluation
 
 CLASSES = 12  # up to which the confusion table is small
-NAMES = {"accuracy": "accuracy", "log_loss": "log loss", "brier": "Brier score", "auc": "AUC", "ece": "calibration error"}
+NAMES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "auc": "AUC",
+    "ece": "calibration error",
+}
 
 
 def evaluation_html(found: Evaluation) -> str:

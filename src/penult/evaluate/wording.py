@@ -1,43 +1,141 @@
 """The verdict: what was measured, in one sentence that a person can act on.
 
 In: an `Evaluation`, or the dict that it writes into `metrics.json`. Out: plain text without markup. It must not know where the
-sentence is shown. The words follow from the numbers: no better than one answer for all, too sure, not sure enough, right.
+sentence is shown. The words follow from the numbers: no better than one answer for all, too sure, not sure enough, right, and
+how the rarest class fares where the classes are imbalanced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from penult.evaluate.evaluation import Evaluation
-from penult.evaluate.intervals import Z95, Floats
+from penult.evaluate.intervals import Z95, Floats, wilson
+from penult.texts import count, percent, percents
 
 FEW = 50  # photos below which the sentence says on how many it was measured
 SLIGHT = 0.01  # a mean confidence so near to the accuracy is right, however many photos prove a difference
 UNEVEN = 0.02  # and so is an expected calibration error below this
+IMBALANCED = 3  # times that the largest class has more photos than the smallest, above which accuracy alone misleads
+NAMED = 3  # classes that a sentence names
+UNSEEN = "on photos it had not seen"
 
 
-def verdict(evaluation: Evaluation | Mapping[str, Any]) -> str:
+def verdict(evaluation: Evaluation | Mapping[str, Any], on: str = UNSEEN) -> str:
     """Return one sentence: how often it is right, on photos that it had not seen, and whether its confidence can be believed.
 
-    `evaluation` is an `Evaluation` or its `to_dict()`, as `metrics.json` has it under "scores" and "test".
+    `evaluation` is an `Evaluation` or its `to_dict()`, as `metrics.json` has it under "scores" and "test"; `on` is what it was
+    measured on, empty where that was said before.
     """
     found = evaluation.to_dict() if isinstance(evaluation, Evaluation) else evaluation
     score = found["scores"]["accuracy"]
     if score["value"] is None:
         return "nothing was measured."
     right, low, high = percents(score["value"], score["low"], score["high"])
-    few = f", measured on only {found['measured']} of them" if found["measured"] < FEW else ""
-    return f"{right} % right on photos it had not seen, 95 % interval {low}-{high}{few}; {_worth(found)}."
+    number = found["measured"]
+    some = f"{number} of them" if on else count(number, "photo")
+    few = f", measured on only {some}" if number < FEW else ""
+    where = f" {on}" if on else ""
+    rarest = rarest_classes(found)
+    rare = f"; {_recall(rarest)}" if rarest else ""
+    return f"{right} % right{where}, 95 % interval {low}-{high}{few}; {_worth(found)}{rare}."
 
 
-def percents(*shares: float) -> tuple[str, ...]:
-    """Return shares as per cent with one digit, or two where one would round a share below 1 to 100; only 1 is ever "100"."""
-    digits = 2 if any(0.9995 <= s < 1 for s in shares) else 1
-    most = 100 - 10**-digits
-    return tuple("100" if s == 1 else "0" if s == 0 else f"{min(100 * s, most):.{digits}f}" for s in shares)
+@dataclass(frozen=True, slots=True)
+class Rarest:
+    """The class with the fewest measured photos, or several that have equally few, where classes are imbalanced.
+
+    `photos` and `right` are of all these classes together, `recall` with its interval `low` to `high` is their share;
+    `common` is the class with most photos, `largest` how many, and `others` the recall of all that are not the rarest, from
+    `others_low` on.
+    """
+
+    names: tuple[str, ...]
+    photos: int
+    right: int
+    low: float
+    high: float
+    common: str
+    largest: int
+    others: float
+    others_low: float
+
+    @property
+    def recall(self) -> float:
+        """Return how many of their photos were given their class, as a share."""
+        return self.right / self.photos
+
+    @property
+    def neglected(self) -> bool:
+        """Return whether they are found less often than the others, beyond chance: the two 95 % intervals are apart."""
+        return self.high < self.others_low
+
+
+def imbalanced(counts: Iterable[int]) -> bool:
+    """Tell whether the largest class has more than IMBALANCED times the photos of the smallest that has any."""
+    known = [number for number in counts if number]
+    return bool(known) and max(known) > IMBALANCED * min(known)
+
+
+def rarest_classes(evaluation: Evaluation | Mapping[str, Any]) -> Rarest | None:
+    """Return the rarest class where the largest has more than IMBALANCED times its photos; None where it has not.
+
+    Classes without a photo do not count: nothing was measured of them.
+    """
+    found = evaluation.to_dict() if isinstance(evaluation, Evaluation) else evaluation
+    known = [one for one in found["per_class"] if one["support"]]
+    if not imbalanced(one["support"] for one in known):
+        return None
+    least, most = (pick(known, key=lambda one: one["support"]) for pick in (min, max))
+    rare = [one for one in known if one["support"] == least["support"]]
+    rest = [one for one in known if one["support"] != least["support"]]
+    photos, right = _hits(rare)
+    low, high = (float(end) for end in wilson(right, photos))
+    if len(rare) == 1 and least.get("recall_low") is not None:  # this one knows of groups
+        low, high = least["recall_low"], least["recall_high"]
+    total, hits = _hits(rest)
+    names = tuple(str(one["name"]) for one in rare)
+    common, largest = str(most["name"]), int(most["support"])
+    return Rarest(names, photos, right, low, high, common, largest, hits / total, float(wilson(hits, total)[0]))
+
+
+def _hits(classes: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    return sum(one["support"] for one in classes), sum(round(one["recall"] * one["support"]) for one in classes)
+
+
+def _recall(rare: Rarest) -> str:
+    """Return `recall of 'dog', the rarest class: 14.0 % (7 of 50)`."""
+    each = rare.photos // len(rare.names)
+    if len(rare.names) == 1:
+        which = f"{rare.names[0]!r}, the rarest class"
+    else:
+        which = f"the {len(rare.names)} rarest classes ({count(each, 'photo')} each)"
+    return f"recall of {which}: {percent(rare.recall)} ({rare.right} of {rare.photos})"
+
+
+def imbalance(evaluation: Evaluation | Mapping[str, Any], weighted: bool = False) -> str | None:
+    """Return what to do where the rarest class is found less often than the others, beyond chance; else None.
+
+    `weighted`: the head was trained with balanced class weights already, so that is not advised.
+    """
+    rare = rarest_classes(evaluation)
+    if rare is None or not rare.neglected:
+        return None
+    each = count(rare.photos // len(rare.names), "photo")
+    names = ", ".join(repr(name) for name in rare.names[:NAMED])
+    if len(rare.names) > NAMED:
+        names = f"each of the {len(rare.names)} rarest classes"
+    have = "has" if len(rare.names) == 1 or len(rare.names) > NAMED else "have"
+    cure = f"add photos of {rare.names[0]!r}" if len(rare.names) == 1 else "add photos of these classes"
+    cure += "" if weighted else ", or train with --class-weight balanced"
+    return (
+        f"{names} {have} {each}, {rare.common!r} has {rare.largest:,}; recall is {percent(rare.recall)} for "
+        f"{'it' if len(rare.names) == 1 else 'them'} and {percent(rare.others)} for the rest: {cure}"
+    )
 
 
 def _worth(found: Mapping[str, Any]) -> str:
@@ -48,7 +146,7 @@ def _worth(found: Mapping[str, Any]) -> str:
     score = found["scores"]["accuracy"]
     if score["low"] <= share:
         what = "which is no better than" if score["value"] <= share else "which is not surely better than"
-        return f"{what} to say {common!r} of every photo ({percents(share)[0]} %)"
+        return f"{what} to say {common!r} of every photo ({percent(share)})"
     return _trust(found["reliability"])
 
 
@@ -57,13 +155,13 @@ def _trust(bins: Mapping[str, Any]) -> str:
 
     Said to be wrong only where chance does not explain it: in a bin of m photos of mean confidence p the share of right ones
     scatters by sqrt(p (1 - p) / m) if p is true (the idea of consistency bars, Broecker & Smith, Weather and Forecasting 22
-    (2007) 651).
+    (2007) 651). Said to be right only of FEW photos or more: chance explains nearly anything that a handful shows.
     """
-    count = np.asarray(bins["count"], np.float64)  # (b,)
-    seen = count > 0
-    count, says, right = count[seen], _column(bins, "confidence")[seen], _column(bins, "accuracy")[seen]
-    weight = count / count.sum()
-    noise = weight * np.sqrt(says * (1 - says) / count)  # (b,)
+    number = np.asarray(bins["count"], np.float64)  # (b,)
+    seen = number > 0
+    number, says, right = number[seen], _column(bins, "confidence")[seen], _column(bins, "accuracy")[seen]
+    weight = number / number.sum()
+    noise = weight * np.sqrt(says * (1 - says) / number)  # (b,)
     gap = float(weight @ (says - right))
     if abs(gap) > max(SLIGHT, Z95 * float(np.sqrt(noise @ noise))):
         sure = "surer of itself than it should be" if gap > 0 else "less sure of itself than it could be"
@@ -73,6 +171,8 @@ def _trust(bins: Mapping[str, Any]) -> str:
     chance = np.sqrt(2 / np.pi) * noise.sum() + Z95 * np.sqrt((1 - 2 / np.pi) * float(noise @ noise))
     if error > max(UNEVEN, chance):
         return f"how sure it is of a single photo is off by {percents(error)[0]} points on average"
+    if number.sum() < FEW:
+        return "these are too few to tell whether its confidence is well calibrated"
     return "it is sure of itself rightly"
 
 

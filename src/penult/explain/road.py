@@ -5,7 +5,6 @@ In: a model, paths (or arrays), a class, a method. Out: explanations in order. I
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -39,7 +38,7 @@ class Unreadable:
 
 def explain(
     model: Any,
-    sources: Sequence[Any],
+    sources: Any,
     label: str | Sequence[str] | None = None,
     method: str = "auto",
     *,
@@ -61,7 +60,7 @@ def explain(
 
 def each(
     model: Any,
-    sources: Sequence[Any],
+    sources: Any,
     label: str | Sequence[str] | None = None,
     method: str = "auto",
     *,
@@ -71,7 +70,8 @@ def each(
 ) -> Iterator[Explanation | Unreadable]:
     """Yield what `explain` returns one by one, and `Unreadable` for a photo that cannot be seen; raises at once as it does."""
     about = subject(model)
-    names = [_name(i, source) for i, source in enumerate(sources)] if ids is None else list(ids)
+    sources = pixels.image_list(sources)
+    names = [pixels.image_name(i, source) for i, source in enumerate(sources)] if ids is None else list(ids)
     labels = [label] * len(sources) if label is None or isinstance(label, str) else list(label)
     if not len(names) == len(labels) == len(sources):
         raise InputError(f"{len(sources)} photos, but {len(names)} names and {len(labels)} classes; give one of each a photo.")
@@ -79,11 +79,6 @@ def each(
         raise InputError(f"a side of {side} pixels cannot be; give 1 or more.")
     places = [about.place(one) for one in labels]
     return _each(about, list(zip(sources, names, places, strict=True)), about.method(method), side, say)
-
-
-def _name(index: int, source: Any) -> str:
-    """Return a path as it is; pixels have no name, and get their place."""
-    return str(source) if isinstance(source, str | os.PathLike) else f"image number {index}"
 
 
 def _each(

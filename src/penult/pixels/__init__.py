@@ -7,6 +7,7 @@ picture.
 
 from penult.pixels.decoding import MAX_BYTES, MAX_PIXELS, MAX_SIDE, decode, road_version
 from penult.pixels.failures import REASONS
+from penult.pixels.inputs import image_list, image_name
 from penult.pixels.preparing import prepare_all, trial
 from penult.pixels.recipe import Failure, Recipe
 from penult.pixels.resizing import prepare
@@ -26,6 +27,8 @@ __all__ = [
     "Recipe",
     "decode",
     "digest",
+    "image_list",
+    "image_name",
     "photo",
     "png",
     "prepare",

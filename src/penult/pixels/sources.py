@@ -73,12 +73,21 @@ def digest(source: Source) -> bytes | None:
 
 def check_picture(source: NDArray[np.uint8] | Image) -> None:
     """Raise InputError unless `source` is a uint8 array (h, w, 3) or (h, w), or a Pillow image."""
-    if hasattr(source, "getexif"):
-        return
-    dtype, shape = str(getattr(source, "dtype", "")), getattr(source, "shape", ())
-    if dtype != "uint8" or len(shape) not in (2, 3) or (*shape, 3)[2] != 3 or 0 in shape:
-        what = f"an array {dtype} {shape}" if dtype else f"a {type(source).__name__}"
+    if what := what_else(source):
         raise InputError(f"got {what} for an image; give a path, a uint8 array (h, w, 3) or (h, w), or a Pillow image.")
+
+
+def what_else(source: object) -> str:
+    """Return what something is that is no picture, such as `an array float64 (9, 9)`; nothing for a picture."""
+    if hasattr(source, "getexif"):
+        return ""
+    dtype, shape = str(getattr(source, "dtype", "")), getattr(source, "shape", ())
+    if dtype == "uint8" and len(shape) in (2, 3) and (*shape, 3)[2] == 3 and 0 not in shape:
+        return ""
+    if dtype and shape:
+        return f"an array {dtype} {shape}"
+    number = f" ({source})" if isinstance(source, float) else ""  # nan: a photo that is missing from a table
+    return f"a {type(source).__name__}{number}"
 
 
 def take(source: NDArray[np.uint8] | Image) -> tuple[bytes, Image] | Failure:

@@ -12,6 +12,7 @@ import numpy as np
 
 from penult.plots import style
 from penult.plots.heat import RGB, Heat, overlay, strongest, tinted
+from penult.texts import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +61,7 @@ def explained(photo: RGB, heat: Heat, caption: Caption) -> Figure:
             _frame(ax, caption)
         _scale(sheet, caption, strongest(heat), (second, max(wide, NARROW)))
         top = high + HEAD + FOOT
-        name = f"{style.clean(caption.label, 36)}  {100 * caption.probability:.1f} %"
+        name = f"{style.clean(caption.label, 36)}  {percent(caption.probability)}"
         sheet.text((EDGE, top - 0.18), name, fontsize=16, fontweight="bold")
         sheet.text((EDGE, top - 0.51), _end(caption.file, int(25 * room)), fontsize=11, color=style.GREY)
         words = f"{caption.method}\n{caption.unit}"

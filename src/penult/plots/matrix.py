@@ -11,6 +11,7 @@ import numpy as np
 
 from penult.evaluate import Evaluation
 from penult.plots import style
+from penult.texts import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,6 +95,6 @@ def _numbers(ax: Axes, table: np.ndarray, share: np.ndarray) -> None:
         count = int(table[row, column])
         if not count and k > BOTH:
             continue
-        text = f"{count:,}\n{100 * share[row, column]:.1f} %" if k <= BOTH else f"{count:,}"
+        text = f"{count:,}\n{percent(float(share[row, column]))}" if k <= BOTH else f"{count:,}"
         colour = "white" if share[row, column] ** 0.5 > 0.55 else style.INK
         ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour, fontsize=size)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import bundle, engines, evaluate, store
+from penult import bundle, engines, evaluate, pixels, store
 from penult.bundle import Bundle
 from penult.embed import Embedding, Engines, Settings, embed
 from penult.errors import DamagedFile, InputError
@@ -24,7 +24,7 @@ from penult.predict.answers import Prediction, Predictions
 from penult.predict.review import doubtful, write_review
 from penult.progress import Say, quiet
 
-__all__ = ["Prediction", "Predictions", "Predictor", "doubtful", "judge", "load", "write_review"]
+__all__ = ["Prediction", "Predictions", "Predictor", "doubtful", "judge", "load", "remark_on_training", "write_review"]
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +44,22 @@ class Predictor:
         self._checked = not check
         self._opened: Engines | None = None
 
-    def predict(self, sources: Sequence[Any], ids: Sequence[str] | None = None, progress: Say = quiet) -> Predictions:
-        """Return the answers for paths, arrays or Pillow images, one row each, in order."""
+    def predict(self, sources: Any, ids: Sequence[str] | None = None, progress: Say = quiet) -> Predictions:
+        """Return the answers for paths, arrays or Pillow images, one row each, in order; one image alone is a list of one.
+
+        `ids` name the images (default: their paths). Raises `InputError` for what is no image; one that cannot be read has
+        its reason in the answer.
+        """
         if not self.bundle.backbones:
             raise InputError(
                 "this model was trained from feature files and has no network in it; give it features of the widths "
                 f"{list(self.bundle.blocks)} (penult predict MODEL --features FILE.h5), or train from images."
             )
-        done = embed(sources, self.bundle.backbones, self.settings, progress, self._engines())
-        names = [str(s) for s in sources] if ids is None else ids
+        images = pixels.image_list(sources)
+        names = [pixels.image_name(i, image) for i, image in enumerate(images)] if ids is None else list(ids)
+        if len(names) != len(images):
+            raise InputError(f"{len(images)} images but {len(names)} ids; give one id for each image.")
+        done = embed(images, self.bundle.backbones, self.settings, progress, self._engines())
         self.settings.tolerance.seen(names, done.failures)
         return self.from_embedding(done, names)
 
@@ -71,7 +78,8 @@ class Predictor:
         if done.ok.any():
             X = done.features()
             proba[done.ok], unlike[done.ok] = self.score(X), self.novelty(X)
-        return Predictions(tuple(ids), self.bundle.classes, proba, dict(done.failures), unlike)
+        known = None if self.bundle.seen is None else bundle.were_seen(done.digests, self.bundle.seen) & done.ok  # (n,)
+        return Predictions(tuple(ids), self.bundle.classes, proba, dict(done.failures), unlike, known)
 
     def score(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the probabilities (n, k) of feature rows (n, d). Raises `InputError` for another width."""
@@ -149,7 +157,19 @@ def load(path: str | Path, **settings: Any) -> Predictor:
 
 
 def judge(answers: Predictions, labels: Sequence[str]) -> evaluate.Evaluation:
-    """Return the scores of these answers against the true labels, one for each; they must be classes of the model."""
+    """Return the scores of these answers against the true labels, one for each; they must be classes of the model.
+
+    See `remark_on_training` for images that the model learnt from.
+    """
     index = {c: i for i, c in enumerate(answers.classes)}
     y = np.array([index[label] for label in labels], np.intp)  # (n,)
     return evaluate.score(y, answers.proba, answers.classes, name="new images")
+
+
+def remark_on_training(answers: Predictions) -> str:
+    """Return a sentence where images that are to be scored were training photos of the model; nothing where none was."""
+    found, n = 0 if answers.in_training is None else int(answers.in_training.sum()), len(answers)
+    if not found:
+        return ""
+    which = f"all {n} photos were" if found == n > 1 else f"{found} of the {n} photos {'was' if found == 1 else 'were'}"
+    return f"{which} in the training set, so the scores are too good; use photos that the model has not seen"

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from penult import notebook, store
 from penult.pixels import Failure
+from penult.texts import count, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,17 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """The answers for n images in the order that was asked; iterating gives a `Prediction` each."""
+    """The answers for n images in the order that was asked; iterating gives a `Prediction` each.
+
+    `in_training` says which images are exact copies (the same file, or the same pixels) of photos that the model learnt from.
+    """
 
     ids: tuple[str, ...]
     classes: tuple[str, ...]
     proba: NDArray[np.float64]  # (n, k)
     failures: dict[int, Failure]
     novelty: NDArray[np.float64] | None = None  # (n,) NaN where it is not known
+    in_training: NDArray[np.bool_] | None = None  # (n,) None where the model does not know its training photos
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -80,12 +85,10 @@ class Predictions:
             )
 
     def _repr_html_(self) -> str:
-        shown = [
-            (p.id, p.label, f"{100 * p.confidence:.1f} %", novelty_text(p), _remark(p)) for p in islice(self, notebook.SHOWN)
-        ]
+        shown = [(p.id, p.label, percent(p.confidence), novelty_text(p), _remark(p)) for p in islice(self, notebook.SHOWN)]
         rest = [("",) * 5] * (len(self) - len(shown))  # counted, not shown
         header = ("file", "label", "confidence", "novelty", "")
-        return notebook.block(f"{len(self)} predictions", notebook.table(header, [*shown, *rest]))
+        return notebook.block(count(len(self), "prediction"), notebook.table(header, [*shown, *rest]))
 
     def write_csv(self, path: str | Path) -> None:
         """Write `file,label,confidence`, one column per class and `novelty`, whole or not at all."""

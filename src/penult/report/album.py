@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from penult import pixels
@@ -23,12 +23,13 @@ Key = tuple[str, str]  # part ("train" or "test"), file
 
 @dataclass(slots=True)
 class Album:
-    """Pictures by part and file; `gone` are photos whose file is not there or cannot be seen any more."""
+    """Pictures by part and file; `gone` are photos whose file is not there, `unseen` those whose file cannot be read."""
 
     small: dict[Key, str] = field(default_factory=dict)
     large: dict[Key, str] = field(default_factory=dict)
     heat: dict[Key, str] = field(default_factory=dict)
     gone: dict[Key, str] = field(default_factory=dict)
+    unseen: dict[Key, str] = field(default_factory=dict)
     method: str = ""  # how the heat was found
     photos: bool = True  # False where the run began with feature files: then there is nothing to show
 
@@ -39,9 +40,8 @@ class Album:
         if key in self.large or key in self.small:
             source = self.large.get(key) or self.small[key]
             return tag("img", src=source, alt=caption or show(key[1]), width=LARGE, height=LARGE)
-        return tag(
-            "span", self.gone.get(key, "not shown"), class_="gone", role="img", aria_label=f"{show(key[1])}: no picture"
-        )
+        why = self.gone.get(key) or self.unseen.get(key, "not shown")
+        return tag("span", why, class_="gone", role="img", aria_label=f"{show(key[1])}: no picture")
 
 
 def fill(roots: Mapping[str, str], small: Sequence[Key], large: Sequence[Key]) -> Album:
@@ -50,19 +50,27 @@ def fill(roots: Mapping[str, str], small: Sequence[Key], large: Sequence[Key]) -
     for keys, side, shelf in ((small, SMALL, album.small), (large, LARGE, album.large)):
         known = [key for key in dict.fromkeys(keys) if key[0] in roots]
         paths = [os.path.join(roots[part], file) for part, file in known]  # noqa: PTH118 - odd bytes, and `//`, survive
-        for key, made in zip(known, pixels.stamps(paths, side), strict=False):
-            if isinstance(made, Failure):
-                album.gone[key] = "not there any more" if made.reason == "unreadable file" else made.reason
-            else:
+        for key, path, made in zip(known, paths, pixels.stamps(paths, side), strict=False):
+            if not isinstance(made, Failure):
                 shelf[key] = uri(made)
+            elif _is_gone(path):
+                album.gone[key] = "not there any more"
+            else:
+                album.unseen[key] = made.reason
     return album
+
+
+def _is_gone(path: str) -> bool:
+    """Tell whether there is no such file; one that may not be opened, or is damaged, is still where it was."""
+    try:
+        os.stat(path)  # noqa: PTH116 - odd bytes, and `//`, survive
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def uri(webp: bytes) -> str:
     """Return a WebP file as a data URI."""
     return PREFIX + base64.b64encode(webp).decode("ascii")
-
-
-def missing(album: Album, keys: Iterable[Key]) -> int:
-    """Return how many of these photos have no picture because their file is gone."""
-    return sum(key in album.gone for key in keys)

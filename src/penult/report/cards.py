@@ -43,14 +43,11 @@ def _heat(key: Key, album: Album) -> Html | None:
 def finding_keys(finding: Finding, results: Results) -> tuple[Key, ...]:
     """Return the photos of a finding: of a leak the test photo, then the training one; else training photos.
 
-    A file that is no training photo is one of the test photos. A class or a whole folder is no photo.
+    A file that is no training photo is one of the test photos. A finding about a class has no photo.
     """
-    if finding.kind == "class":
-        return ()
-    first = (TEST if finding.kind == "leak" or _only_test(finding.file, results) else TRAIN, finding.file)
-    if not finding.related:
-        return (first,)
-    return first, (TEST if _only_test(finding.related, results) and finding.kind != "leak" else TRAIN, finding.related)
+    if finding.kind == "leak":
+        return tuple(zip((TEST, TRAIN), finding.photos, strict=False))
+    return tuple((TEST if _only_test(file, results) else TRAIN, file) for file in finding.photos)
 
 
 def _only_test(file: str, results: Results) -> bool:
@@ -61,7 +58,7 @@ def finding_card(finding: Finding, results: Results, album: Album) -> Html:
     """Return the photo or the two photos of a finding, with its reason."""
     keys = finding_keys(finding, results)
     pictures = [album.picture(key) for key in keys]
-    names = named(finding.file)
+    names = named(finding.file, "class " if finding.about == "class" else "")
     other = named(finding.related, "beside ") if finding.related else None
     return tag(
         "figure",

@@ -10,7 +10,7 @@ from typing import Any
 
 from penult.report import svg
 from penult.report.html import Html, join, tag
-from penult.report.numbers import between, digits, percent, tick
+from penult.report.numbers import between, count, digits, percent, tick
 
 Numbers = Sequence[float]
 FEW = 10  # photos in a bin below which its marker is hollow
@@ -28,7 +28,7 @@ def reliability(bins: Mapping[str, Any], error: Mapping[str, Any]) -> Html | Non
     bars, marks = [], []
     for i in seen:
         n, sure, right = bins["count"][i], bins["confidence"][i], bins["accuracy"][i]
-        said = f"{n:,} photos given {percent(sure)} on average: {percent(right)} right"
+        said = f"{count(n, 'photo')} given {percent(sure)} on average: {percent(right)} right"
         left, wide = x(bins["edges"][i]), x(bins["edges"][i + 1]) - x(bins["edges"][i])
         tall = round(46 * n / most, 1)
         bars.append(tag("rect", x=left + 1, y=y.start - tall, width=max(round(wide - 2, 1), 1), height=tall, class_="mass"))
@@ -56,12 +56,12 @@ def learning(curve: Mapping[str, Any]) -> Html | None:
     y = svg.upward(least, max(high for *_, high in known), log=True)
     area = svg.band([(x(n), y(low), y(high)) for n, _, low, high in known], "area")
     through = svg.path([(x(n), y(value)) for n, value, *_ in known], "line")
-    dots = [svg.dot((x(n), y(v)), "point", f"{n} photos: log loss {digits(v)}") for n, v, *_ in known]
+    dots = [svg.dot((x(n), y(v)), "point", f"{count(n, 'photo')}: log loss {digits(v)}") for n, v, *_ in known]
     ahead = None
     if twice:
         ends = (x(known[-1][0]), y(known[-1][1])), (x(last), y(twice["log_loss"]["value"]))
         fan = [(ends[0][0], ends[0][1], ends[0][1]), (ends[1][0], y(twice["log_loss"]["low"]), y(twice["log_loss"]["high"]))]
-        said = f"{last} photos, foretold: log loss {digits(twice['log_loss']['value'])}"
+        said = f"{count(last, 'photo')}, extrapolated: log loss {digits(twice['log_loss']['value'])}"
         ahead = join(svg.band(fan, "area ahead"), svg.path(ends, "line ahead"), svg.dot(ends[1], "point hollow", said))
     names = [f"{n:,}" for n in sizes], [tick(t) for t in y.ticks]
     frame = svg.axes(x, y, "training photos", "log loss on unseen photos", names)

@@ -27,8 +27,9 @@ def mistakes(rows: Rows, most: int = SHOWN) -> Ints:
 
 
 def least_sure(rows: Rows, most: int = SHOWN) -> Ints:
-    """Return the rows whose answer has the lowest probability, right or wrong."""
+    """Return the rows whose answer has the lowest probability, right or wrong: at most half of all, for the rest are surer."""
     measured = np.flatnonzero(rows.given >= 0)
+    most = min(most, (len(measured) + 1) // 2)
     return measured[np.argsort(rows.sure[measured], kind="stable")][:most]
 
 
@@ -48,7 +49,7 @@ def small(results: Results) -> Ints:
     if n <= SMALL:
         return np.arange(n)
     number = {file: i for i, file in enumerate(rows.files)}
-    told = [number[name] for f in results.findings for name in (f.file, f.related) if name in number]
+    told = [number[name] for f in results.findings for name in f.photos if name in number]
     first = [*mistakes(rows, SMALL // 3), *least_sure(rows, SMALL // 8), *told[: SMALL // 4]]
     kept = dict.fromkeys(int(i) for i in first)
     rest = np.setdiff1d(np.arange(n), np.fromiter(kept, np.intp, len(kept)))
@@ -58,5 +59,5 @@ def small(results: Results) -> Ints:
 
 def suspects(results: Results) -> NDArray[np.bool_]:
     """Return which rows have a finding, (n,)."""
-    named = {f.file for f in results.findings if f.kind != "leak"} | {f.related for f in results.findings}
+    named = {name for f in results.findings for name in (f.photos[1:] if f.kind == "leak" else f.photos)}
     return np.array([file in named for file in results.rows.files], bool)

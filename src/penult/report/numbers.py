@@ -8,17 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-NONE = "–"
+from penult.texts import NONE, count, percent
 
-
-def percent(value: float | None, places: int = 1) -> str:
-    """Return a share as `99.1 %`; 100 only where it is all of them, 0 only where it is none."""
-    if value is None:
-        return NONE
-    shown = f"{100 * value:.{places}f}"
-    if value < 1 and float(shown) >= 100:
-        shown = f"{100 - 10**-places:.{places}f}"
-    return ("100" if value >= 1 else "0" if value <= 0 else shown) + " %"
+__all__ = ["NONE", "between", "count", "digits", "percent", "plain", "seconds", "tick"]
 
 
 def digits(value: float | None) -> str:
@@ -41,11 +33,6 @@ def between(score: Mapping[str, float | None] | None, share: bool) -> str:
         return NONE
     low, high = score["low"], score["high"]
     return f"{percent(low).removesuffix(' %')} to {percent(high)}" if share else f"{digits(low)} to {digits(high)}"
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """Return `1 photo` or `2,340 photos`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def seconds(value: float) -> str:

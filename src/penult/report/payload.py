@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from penult.images import show
 from penult.report import choosing
 from penult.report.album import PREFIX, Album
 from penult.report.cards import TRAIN
 from penult.report.reading import Results
+from penult.texts import hundredths
 
 STEPS = 9999  # places are whole numbers from 0 to this: a screen has fewer pixels
 
@@ -29,7 +29,7 @@ def payload(results: Results, album: Album) -> dict[str, Any]:
         "files": [show(file) for file in rows.files],
         "label": rows.y.tolist(),
         "given": rows.given.tolist(),
-        "sure": _thousandths(rows.sure),
+        "sure": [-1 if np.isnan(share) else hundredths(share) for share in rows.sure.tolist()],
         "x": None if places is None else places[:, 0].tolist(),
         "y": None if places is None else places[:, 1].tolist(),
         "near": None if rows.near is None else rows.near.tolist(),
@@ -38,9 +38,3 @@ def payload(results: Results, album: Album) -> dict[str, Any]:
         "small": {i: made.removeprefix(PREFIX) for i, made in small.items() if made},
         "photos": album.photos,
     }
-
-
-def _thousandths(shares: NDArray[np.float64]) -> list[int]:
-    """Return shares as whole thousandths, rounded down so that only 1 is 1000, and -1 where there is none."""
-    whole: list[int] = np.where(np.isnan(shares), -1, np.floor(np.nan_to_num(shares) * 1000)).astype(int).tolist()
-    return whole

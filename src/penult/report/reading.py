@@ -22,6 +22,7 @@ from penult.errors import DamagedFile, InputError
 METRICS = "metrics.json"
 TABLES = ("map.csv", "oof.csv", "skipped.csv", "findings.csv", "history.csv", "predictions.csv")  # that are read
 # What a table or record that is not penult's can make go wrong, in whichever line comes to its odd value first.
+SUREST = 1 - 1e-6  # the tables have six digits: there, 1 also stands for what is nearly 1
 WRONG = (KeyError, ValueError, IndexError, TypeError, AttributeError, ArithmeticError)
 
 
@@ -146,7 +147,7 @@ def _rows(folder: Path, classes: Sequence[str]) -> Rows:
         if file in judged:
             proba = judged[file][1]  # (k,)
             given[i] = proba.argmax()
-            sure[i], own[i] = proba[given[i]], proba[y[i]]
+            sure[i], own[i] = min(proba[given[i]], SUREST), proba[y[i]]
     places = np.array([[float(r["x"]), float(r["y"])] for r in drawn]) if drawn else None
     near = np.array([[int(j) for j in r["near"].split()] for r in drawn], np.intp) if drawn else None
     if places is not None and not (np.abs(places - 0.5) <= 1).all():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -38,8 +39,8 @@ def write(folder: Path, metrics: Mapping[str, Any], say: Say = quiet) -> Path:
     return _write(read(folder, metrics), say)
 
 
-def again(folder: Path, photos: str | None = None, say: Say = quiet) -> tuple[Path, int]:
-    """Write the page of a finished run anew; return its path and how many photos were gone.
+def again(folder: Path, photos: str | None = None, say: Say = quiet) -> tuple[Path, Counter[str]]:
+    """Write the page of a finished run anew; return its path and how many photos of each part are not where they were.
 
     `photos` is where the training photos are now, if they moved. Raises InputError for a folder that is no finished run,
     DamagedFile for one whose record is not penult's.
@@ -48,7 +49,7 @@ def again(folder: Path, photos: str | None = None, say: Say = quiet) -> tuple[Pa
         return _again(read(folder), photos, say)
 
 
-def _again(results: Results, photos: str | None, say: Say) -> tuple[Path, int]:
+def _again(results: Results, photos: str | None, say: Say) -> tuple[Path, Counter[str]]:
     folder = results.folder
     try:
         if photos is not None:
@@ -64,7 +65,7 @@ def _again(results: Results, photos: str | None, say: Say) -> tuple[Path, int]:
             f"{folder / METRICS} is not as penult writes it ({' '.join(repr(error)[:200].split())}); run `penult train` again."
         ) from error
     store.write_json(folder / METRICS, kept)
-    return path, len(album.gone)
+    return path, Counter(part for part, _ in album.gone)
 
 
 def _write(results: Results, say: Say) -> Path:

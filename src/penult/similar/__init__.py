@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from penult import bundle, notebook, store
+from penult import bundle, notebook, pixels, store
 from penult.bundle import Bundle
 from penult.embed import Settings, embed
 from penult.errors import InputError
@@ -62,7 +62,7 @@ class Neighbours:
 
 def similar(
     run: str | Path,
-    photos: Sequence[Any],
+    photos: Any,
     n: int = 10,
     settings: Settings | None = None,
     say: Say = quiet,
@@ -76,7 +76,8 @@ def similar(
     if n < 1:
         raise InputError(f"{n} similar photos cannot be shown; ask for 1 or more with -n.")
     model, paths = _run(Path(run))
-    names = [str(p) for p in photos] if ids is None else ids
+    photos = pixels.image_list(photos)
+    names = [pixels.image_name(i, p) for i, p in enumerate(photos)] if ids is None else ids
     asked = settings or Settings()
     asked = replace(asked, precision=bundle.precision_here(model, asked.precision, asked.device))
     with RowFiles(paths) as files:

@@ -4,7 +4,7 @@ In: arrays, digests, names. Out: files, and the same arrays again, checked. The 
 It must not know images, networks or heads.
 """
 
-from penult.store import ownfiles, pruning
+from penult.store import endings, ownfiles, pruning
 from penult.store.cache import Cache, default_cache
 from penult.store.features import Features, read_features, row_digests
 from penult.store.files import drop, make_folder, whole, whole_text, write_json, write_text
@@ -36,6 +36,7 @@ __all__ = [
     "Written",
     "default_cache",
     "drop",
+    "endings",
     "is_empty",
     "is_temporary",
     "look",

@@ -33,6 +33,7 @@ class Features:
     names: tuple[str, ...]  # of each feature file, in column order
     blocks: tuple[int, ...]  # width of each
     facts: tuple[dict[str, Any], ...]  # of each
+    notes: tuple[str, ...] = ()  # how labels became class numbers
 
 
 def read_features(paths: Sequence[Path | str]) -> Features:
@@ -57,6 +58,7 @@ def read_features(paths: Sequence[Path | str]) -> Features:
         names=tuple(file.name for file in files),
         blocks=tuple(file.train.shape[1] for file in files),
         facts=tuple(dict(file.facts) for file in files),
+        notes=tuple(file.note for file in files if file.note)[:1],
     )
 
 

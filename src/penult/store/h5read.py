@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penult.aside import start
-from penult.errors import DamagedFile, InputError
+from penult.errors import DamagedFile, InputError, listed
 from penult.store import ownfiles
 from penult.store.h5reader import NAMES
 from penult.store.refusals import shown
@@ -27,7 +27,10 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class FeatureFile:
-    """What one feature file holds; the seed's files have no names, no classes and no facts."""
+    """What one feature file holds; the seed's files have no names, no classes and no facts.
+
+    `label` counts the classes from 0; `note` says how the file's own labels became these, where they are others.
+    """
 
     path: Path
     train: npt.NDArray[np.float32]  # (n, d)
@@ -37,6 +40,7 @@ class FeatureFile:
     test_files: tuple[str, ...] | None
     classes: tuple[str, ...] | None
     facts: Mapping[str, Any]
+    note: str = ""
 
     @property
     def name(self) -> str:
@@ -66,15 +70,17 @@ def checked(path: Path, raw: Mapping[str, Array], facts: Mapping[str, Any]) -> F
     if "train" not in raw:
         raise InputError(f"{shown(path)} has no data set 'train'; give a feature file with train, test and label.")
     names = {name: text_of(raw[name]) if name in raw else None for name in NAMES}
+    label, classes, note = _labels(path, raw["label"], names["classes"]) if "label" in raw else (None, names["classes"], "")
     result = FeatureFile(
         path=path,
         train=_features(path, "train", raw["train"]),
         test=_features(path, "test", raw["test"]) if "test" in raw else None,
-        label=_labels(path, raw["label"]) if "label" in raw else None,
+        label=label,
         train_files=names["train_files"],
         test_files=names["test_files"],
-        classes=names["classes"],
+        classes=classes,
         facts=facts,
+        note=note,
     )
     _agree(result)
     return result
@@ -115,14 +121,44 @@ def _features(path: Path, name: str, values: Array) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(vectors)
 
 
-def _labels(path: Path, values: Array) -> npt.NDArray[np.int64]:
+def _labels(
+    path: Path, values: Array, classes: tuple[str, ...] | None
+) -> tuple[npt.NDArray[np.int64], tuple[str, ...] | None, str]:
+    """Return class numbers from 0 on (n,), the names of the classes, and how the file's labels became these.
+
+    Labels 0 to k-1 are such numbers already. All others are names: 1 and 2 (MATLAB), 3 and 7, -1 and 1, texts. Where the file
+    names k classes, labels 1 to k number them from 1 on.
+    """
     if values.ndim == 2 and values.shape[1] != 1:
         raise InputError(f"'label' in {shown(path)} has the shape {values.shape}; give one class number for each row.")
     flat = values.reshape(-1)
-    labels = np.trunc(np.where(np.abs(flat) < 2**31, flat, -1)).astype(np.int64)
-    if not np.array_equal(labels, flat) or (labels < 0).any():
-        raise InputError(f"'label' in {shown(path)} holds values that are no class numbers 0, 1, 2, ...; renumber.")
-    return labels
+    if flat.dtype.kind in "SUO":
+        return _named(path, np.array(text_of(flat)), "texts")
+    with np.errstate(invalid="ignore"):
+        whole = np.isfinite(flat) & (np.abs(flat) < 2.0**53) & (np.rint(flat) == flat)
+    if not whole.all():
+        raise InputError(f"'label' in {shown(path)} holds values that are no whole numbers; give one class for each row.")
+    labels = flat.astype(np.int64)
+    low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
+    if classes is not None:
+        if labels.size and labels.min() == 1 and high == len(classes):
+            return labels - 1, classes, f"the labels in {shown(path)} number its classes from 1 on"
+        if low < 0:
+            raise InputError(f"'label' in {shown(path)} goes down to {low}, and its classes begin at 0; write it again.")
+        return labels, classes, ""
+    if low == 0 and len(np.unique(labels)) == high + 1:
+        return labels, None, ""
+    return _named(path, labels, "numbers")
+
+
+def _named(path: Path, labels: Array, kind: str) -> tuple[npt.NDArray[np.int64], tuple[str, ...], str]:
+    """Return labels (n,) of any values as class numbers, in the order of the values, which name the classes."""
+    found, codes = np.unique(labels, return_inverse=True)
+    names = tuple(str(value) for value in found)
+    if not all(name.strip() for name in names):
+        raise InputError(f"'label' in {shown(path)} has rows without a name; give one class for each row.")
+    note = f"the labels in {shown(path)} are the {kind} {shown(listed(names))}; the classes are called so"
+    return codes.astype(np.int64).reshape(-1), names, note
 
 
 def text_of(values: Array) -> tuple[str, ...]:

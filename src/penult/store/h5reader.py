@@ -16,13 +16,14 @@ from typing import IO, Any
 import numpy as np
 
 from penult import foreign
-from penult.errors import DamagedFile, PenultError
+from penult.errors import DamagedFile, InputError, PenultError
 from penult.store.h5child import FORMAT, begin
 from penult.store.h5guard import Array, Guarded, opened
 from penult.store.refusals import shown
 
 ARRAYS = ("train", "test", "label")
 NAMES = ("train_files", "test_files", "classes")
+_LONGEST_LABEL = 500  # bytes
 
 
 def main(path: str, out: IO[bytes]) -> None:
@@ -66,7 +67,18 @@ def raw(file: Guarded, name: str) -> Array:
     """Return one data set of a feature file as it stands, after the checks for its name."""
     if name in NAMES:
         return file.read(name, (1,), "SO")
-    return file.read(name, (1, 2), "iubf") if name == "label" else file.read(name, (2,), "f")
+    if name != "label":
+        return file.read(name, (2,), "f")
+    values = file.read(name, (1, 2), "iubfSO")
+    return values if values.dtype.kind in "iubf" else _short_texts(file, values)
+
+
+def _short_texts(file: Guarded, values: Array) -> Array:
+    """Return texts as an array of bytes, all of one width. Raises `InputError` where a long one would widen all others."""
+    words = [word.encode() if isinstance(word, str) else bytes(word) for word in values.reshape(-1).tolist()]
+    if max(map(len, words), default=0) > _LONGEST_LABEL:
+        raise InputError(f"'label' in {shown(file.path)} has texts of more than {_LONGEST_LABEL} bytes; name the classes.")
+    return np.array(words, "S").reshape(values.shape)
 
 
 def content(file: Guarded) -> dict[str, Any] | None:

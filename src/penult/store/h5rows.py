@@ -133,7 +133,7 @@ def _head(file: Guarded) -> Head:
     names = {name: text_of(raw(file, name)) if file.has(name) else None for name in NAMES}
     train = file.data("train", (2,), "f").shape
     test = file.data("test", (2,), "f").shape if file.has("test") else (0, train[1])
-    label = raw(file, "label").reshape(-1).astype(np.int64) if file.has("label") else None
+    label = file.read("label", (1, 2), "iubf").reshape(-1).astype(np.int64) if file.has("label") else None
     lengths = [("train_files", train[0]), ("test_files", test[0])]
     wrong = [name for name, n in lengths if names[name] is not None and len(names[name] or ()) != n]
     wrong += ["label"] if label is not None and len(label) != train[0] else []

@@ -16,10 +16,12 @@ from penult.audit import Finding, Pairs, Sides
 from penult.embed import Embedding
 from penult.evaluate import Evaluation
 from penult.pixels import size_of_small
+from penult.texts import count, percent
 from penult.train.material import Material, Part
 
 TINY = 64  # pixels of the shorter side
 SMALL_CLASS = 20  # photos
+MUCH_LARGER = 10  # times that the largest class has more photos, above which another is small beside it
 
 ODD = {
     "blank": ("it has hardly any contrast", "remove it, if there is nothing to see"),
@@ -37,7 +39,7 @@ def look_over(material: Material, done: Embedding, seen: Evaluation) -> list[Fin
     found = [*_labels(material, seen), *_copies(material, digests[:cut]), *_unreadable(material.train, "training")]
     found += _outliers(material)
     found += _tiny(material.train.files, done.sources[:n])
-    found += _small_classes(material)
+    found += _small_classes(material.classes, np.bincount(material.train.ok_y, minlength=len(material.classes)))
     if quality is not None:
         found += _conditions(material.train.ok_files, quality[:cut])
     if material.test is not None:
@@ -63,12 +65,21 @@ def summary(found: Sequence[Finding], material: Material, proba: NDArray[np.floa
 
 
 def _labels(material: Material, seen: Evaluation) -> Iterator[Finding]:
-    rows = np.flatnonzero(seen.fold >= 0)
+    """Yield the doubted labels.
+
+    A model that is not surely better than chance has no say, nor has one of a rare class that it has hardly learned.
+    """
+    found = seen.scores["balanced_accuracy"]
+    if found.low is None or found.low <= 1 / len(material.classes):
+        return
+    rare = evaluate.rarest_classes(seen)
+    unlearned = {material.classes.index(name) for name in rare.names} if rare and rare.neglected else set()
+    rows = np.flatnonzero((seen.fold >= 0) & ~np.isin(seen.y, list(unlearned)))
     doubts = audit.doubts(seen.y[rows], seen.proba[rows])
     files, classes = material.train.ok_files, material.classes
     for row, other, score in zip(rows[doubts.rows], doubts.classes, doubts.score, strict=True):
         own = classes[seen.y[row]]
-        reason = f"labelled {own}, but a model that had not seen it says {classes[other]} ({score:.0%})"
+        reason = f"labelled {own}, but a model that had not seen it says {classes[other]} ({percent(float(score))})"
         yield Finding("label", files[row], "", float(score), reason, f"look at it; if it is {classes[other]}, move it there")
 
 
@@ -131,9 +142,13 @@ def _tiny(files: Sequence[str], paths: Sequence[Any]) -> list[Finding]:
     return found if 2 * len(found) < len(files) else []
 
 
-def _small_classes(material: Material) -> Iterator[Finding]:
-    counts = np.bincount(material.train.ok_y, minlength=len(material.classes))
-    for name, count in zip(material.classes, counts.tolist(), strict=True):
-        if count < SMALL_CLASS or 10 * count < counts.max():
-            reason = f"{count} photos; the largest class has {counts.max()}"
-            yield Finding("small_class", name, "", float(1 - count / (counts.max() + 1)), reason, "add photos of this class")
+def _small_classes(classes: Sequence[str], counts: NDArray[np.intp]) -> Iterator[Finding]:
+    """Yield the classes that have few photos by themselves, or beside the largest class, with what of it is true."""
+    largest = int(counts.max())
+    for name, n in zip(classes, counts.tolist(), strict=True):
+        few, rare = n < SMALL_CLASS, MUCH_LARGER * n < largest
+        if few or rare:
+            reason = count(n, "photo")
+            reason += f", fewer than {SMALL_CLASS}" if few else ""
+            reason += f"; the largest class, {classes[int(counts.argmax())]}, has {largest:,}" if rare else ""
+            yield Finding("small_class", name, "", float(1 - n / (max(largest, SMALL_CLASS) + 1)), reason, "add photos")

@@ -112,6 +112,7 @@ def _bundle(material: Material, head: Any, measured: Measured, done: Embedding |
             "scores": measured.chosen.to_dict()["scores"],
             "choice": head.choice_,
         },
+        seen=bundle.seen_digests(done.digests[: len(material.train.ok)][material.train.ok]) if done else None,
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from penult import audit, store
 from penult.audit import Pairs
 from penult.embed import Embedding
-from penult.errors import InputError
+from penult.errors import InputError, listed
 from penult.images import ImageSet
 from penult.pixels import Failure
 
@@ -126,6 +126,18 @@ def _check_classes(part: Part, classes: Sequence[str]) -> None:
         )
 
 
+def _check_rows(y: NDArray[np.intp], classes: Sequence[str]) -> None:
+    """Raise when a class has fewer than two rows in feature files, or there is only one class."""
+    counts = np.bincount(y, minlength=len(classes))
+    if len(classes) < 2:
+        raise InputError(f"the feature files have only one class, {classes[0]!r}; add rows of another.")
+    if short := [f"{c} ({n})" for c, n in zip(classes, counts.tolist(), strict=True) if n < 2]:
+        raise InputError(
+            f"fewer than two rows of the feature files have the label: {listed(short)}; add rows of these classes, or leave "
+            "them out."
+        )
+
+
 def _per_class(part: Part, classes: Sequence[str], counts: NDArray[np.intp]) -> list[tuple[str, int, int]]:
     every = np.bincount(part.y if part.y is not None else [], minlength=len(classes))
     return [(c, int(counts[i]), int(every[i])) for i, c in enumerate(classes)]
@@ -142,7 +154,7 @@ def from_features(paths: Sequence[str], listing: str | None) -> Material:
         files = _listed(listing, n)
     classes = tuple(read.classes or [str(c) for c in range(int(read.y.max()) + 1)])
     part = Part(files, np.ones(n, bool), read.X, read.y, {})
-    _check_classes(part, classes)
+    _check_rows(part.ok_y, classes)
     test = None if read.X_test is None or not m else Part(test_files, np.ones(m, bool), read.X_test, None, {})
     digests = store.row_digests(read.X)
     grouping = audit.group(digests, read.X, read.blocks, None)
@@ -155,7 +167,7 @@ def from_features(paths: Sequence[str], listing: str | None) -> Material:
         _parts(read),
         _shared(grouping.groups),
         grouping.pairs,
-        grouping.notes,
+        (*read.notes, *grouping.notes),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
-from penult.errors import InputError, unknown
+from penult.errors import InputError, listed, unknown
 from penult.zoo.onnx_view import View
 
 # What exporters call the one vector of an image, the likeliest first.
@@ -75,7 +75,7 @@ def _no_such(view: View, wanted: str) -> Exception:
 
 
 def _listed(view: View) -> str:
-    return ", ".join(view.describe(name) for name in view.outputs)
+    return listed((view.describe(name) for name in view.outputs), longest=90)
 
 
 def _taken(view: View, name: str, note: str) -> Choice:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -16,6 +17,7 @@ from penult.errors import InputError, PenultError, unknown
 from penult.pixels.recipe import Recipe
 from penult.zoo import digest
 from penult.zoo.hub import explain
+from penult.zoo.prefixes import misfit, shared_prefix
 from penult.zoo.timm_door import import_timm
 from penult.zoo.wish import Loaded, Wish
 
@@ -40,8 +42,8 @@ def load(wish: Wish) -> Loaded:
     timm = import_timm()
     _known(timm, wish.name)
     size = dict(wish.changes).get("size")
-    with _loading() as keys:
-        model = _create(timm, wish, size)
+    with _loading() as keys, tempfile.TemporaryDirectory(prefix="penult-") as folder:
+        model = _create(timm, wish, size, _without_prefix(timm, wish, Path(folder)))
     _fits(timm, wish, model, keys)
     model.eval()
     recipe = _recipe(timm, model, wish)
@@ -73,13 +75,35 @@ def _known(timm: Any, name: str) -> None:
         raise unknown(f"weights of {architecture}", name, known or [architecture])
 
 
-def _create(timm: Any, wish: Wish, size: int | None) -> Any:
-    """Return the network without its last layer, by timm's own loading."""
+def _without_prefix(timm: Any, wish: Wish, folder: Path) -> str | None:
+    """Return the file of weights; where a prefix that its names share is not the network's, a copy without it in `folder`.
+
+    A file that timm cannot read is returned as it is: loading says what is wrong with it.
+    """
+    if wish.weights is None or wish.weights.endswith(".npz"):
+        return wish.weights
+    import torch
+
+    try:
+        state = timm.models.load_state_dict(wish.weights, weights_only=True)
+        names = list(state)
+        if len({name.partition(".")[0] for name in names}) != 1:  # nearly always, and a second network need not be made
+            return wish.weights
+        whole = timm.create_model(wish.name, pretrained=False)
+        prefix = shared_prefix(names, whole.state_dict().keys())
+    except Exception:
+        return wish.weights
+    if not prefix:
+        return wish.weights
+    torch.save({name[len(prefix) :]: tensor for name, tensor in state.items()}, folder / "weights.pth")
+    return str(folder / "weights.pth")
+
+
+def _create(timm: Any, wish: Wish, size: int | None, file: str | None) -> Any:
+    """Return the network without its last layer, by timm's own loading, with the weights of a file if one is given."""
     asked: dict[str, Any] = {"pretrained": True, "num_classes": 0, "exportable": True}
-    if wish.weights is not None:
-        asked["pretrained_cfg_overlay"] = {
-            "file": wish.weights, "source": "", "custom_load": wish.weights.endswith(".npz"),
-        }  # fmt: skip
+    if file is not None:
+        asked["pretrained_cfg_overlay"] = {"file": file, "source": "", "custom_load": file.endswith(".npz")}
     try:
         if size is not None:
             with contextlib.suppress(TypeError):  # a network of convolutions takes any size and has no such argument
@@ -124,10 +148,9 @@ def _fits(timm: Any, wish: Wish, model: Any, keys: Sequence[Misfit]) -> None:
         last = _of_last_layer(timm, wish, model)
         extra = [key for key in extra if key not in last]
     if missing or misshapen or (extra and wish.weights is not None):
-        lists = (("missing", missing), ("unknown", extra), ("of another shape", misshapen))
-        what = [f"{len(some)} {word}: {', '.join(some)}" for word, some in lists if some]
+        what = misfit({"missing": missing, "unknown": extra, "of another shape": misshapen}, counted=True)
         raise InputError(
-            f"{wish.weights or 'the weights of the hub'} does not fit {wish.name}; {'; '.join(what)}. "
+            f"{wish.weights or 'the weights of the hub'} does not fit {wish.name}; {what}. "
             "Give the file of this very network, or the network of this file."
         )
 

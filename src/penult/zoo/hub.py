@@ -85,7 +85,7 @@ def offline(typed: str) -> str:
 def _of_file(error: BaseException, wish: Wish, kinds: set[str]) -> PenultError:
     path, text = Path(str(wish.weights)), " ".join(str(error).split())
     if "Missing key" in text or "Unexpected key" in text or "size mismatch" in text:
-        shown = text.partition(":")[2].strip().rstrip(".") or text
+        shown = (text.partition(":")[2].strip().rstrip(".") or text)[:600]
         return InputError(f"{path} does not fit {wish.name}: {shown}. Give the file of this very network.")
     if "weights_only" in text or "UnpicklingError" in kinds:
         return InputError(

@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from penult.errors import InputError
+from penult.errors import InputError, listed
 from penult.store.refusals import shown
 from penult.zoo.keras_door import build_whole
 from penult.zoo.keras_file import Checkpoint, SavedLayer
 from penult.zoo.keras_layers import Leaf, leaves
+from penult.zoo.prefixes import misfit
 
 Keys = tuple[dict[str, Leaf], dict[str, SavedLayer]]
 
@@ -41,7 +42,7 @@ def fill(model: Any, file: Checkpoint, name: str) -> None:
         broken += [t.name for t, v in zip(saved.tensors, values, strict=True) if not np.isfinite(v).all()]
         leaf.assign(values)
     if broken:
-        raise InputError(f"weights in {shown(file.path)} are not finite: {', '.join(broken)}; take an earlier save.")
+        raise InputError(f"weights in {shown(file.path)} are not finite: {listed(broken)}; take an earlier save.")
 
 
 def _paired(wanted: Sequence[Leaf], file: Checkpoint) -> list[tuple[Leaf, SavedLayer]] | None:
@@ -100,8 +101,7 @@ def _misfit(wanted: Sequence[Leaf], file: Checkpoint, name: str) -> str:
         "unexpected": [f"{s.name}/{t.last}" for s in _strange(set(ours), theirs, file, name) for t in s.tensors],
         "of another shape": unfit,
     }
-    told = "; ".join(f"{what}: {', '.join(lines)}" for what, lines in parts.items() if lines)
-    return f"{shown(file.path)} does not fit {name}: {told}. Name the network that these weights were trained in."
+    return f"{shown(file.path)} does not fit {name}: {misfit(parts)}. Name the network that these weights were trained in."
 
 
 def _strange(ours: set[str], theirs: Mapping[str, SavedLayer], file: Checkpoint, name: str) -> list[SavedLayer]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from penult.errors import InputError
+from penult.errors import InputError, listed
 
 PIXELS = "pixels"  # what the input of every finished graph of penult is called
 
@@ -38,8 +38,8 @@ def entry_of(model: Any) -> Entry:
     given = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in given]
     if len(inputs) != 1:
-        listed = "; ".join(describe(value) for value in inputs) or "none"
-        raise InputError(f"it has {len(inputs)} inputs ({listed}), and needs one, pictures; export its image tower alone.")
+        found = listed((describe(value) for value in inputs), longest=90) or "none"
+        raise InputError(f"it has {len(inputs)} inputs ({found}), and needs one, pictures; export its image tower alone.")
     value = inputs[0]
     dims = _dims(value)
     kind = value.type.tensor_type.elem_type

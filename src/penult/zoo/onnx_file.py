@@ -1,7 +1,7 @@
 """Read an ONNX file that somebody else wrote.
 
 In: a path. Out: the model, checked, and the sha256 of the file. It must not know what the network is for.
-Nothing else than this one file is read, whatever it says, and nothing in it is run here.
+Nothing else is read than this file and the files of weights beside it that it names; nothing in it is run here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from penult import foreign
 from penult.backbones import wire
 from penult.errors import DamagedFile, InputError
-from penult.zoo import onnx_edit
+from penult.zoo import onnx_edit, onnx_external
 from penult.zoo.onnx_functions import every_node, written_out
 from penult.zoo.onnx_shapes import first_line
 
@@ -24,17 +24,19 @@ OLDEST = 7  # of the operator sets: from 7 on, arithmetic broadcasts as numpy's 
 def read(path: Path | str) -> tuple[Any, str]:
     """Return the model in an ONNX file, its local functions written out, and the sha256 (hex) of the file.
 
-    Raises `InputError` for a file that is not there, too large, or asks for what is not in it (external data, operators
-    of others, a newer ONNX), `DamagedFile` for one that is no whole ONNX file.
+    Weights that stand in files beside it are read into it, and the digest is of all these files. Raises `InputError` for a
+    file that is not there, too large, or asks for what is not in it (operators of others, a newer ONNX, files that must not be
+    read), `DamagedFile` for one that is no whole ONNX file.
     """
     data = _bytes(Path(path))
     model = _parsed(data, path)
     _refuse_versions(model, path)
-    _refuse_external(model, path)
+    weights = hashlib.sha256(data).hexdigest()
+    weights = onnx_external.of_parts(path, weights, onnx_external.load(model, _tensors(model), path))
     _checked(model, path)
     model = written_out(model, path)
     _refuse_operators(model, path)
-    return model, hashlib.sha256(data).hexdigest()
+    return model, weights
 
 
 def _bytes(path: Path) -> bytes:
@@ -56,7 +58,7 @@ def _parsed(data: bytes, path: Path | str) -> Any:
     if data.startswith(b"version https://git-lfs"):
         raise DamagedFile(f"{path} is a pointer of Git LFS and not the file itself; fetch it: git lfs pull")
     try:
-        wire.check(data, outside=True)  # those are named below
+        wire.check(data, outside=True)  # `onnx_external` looks at those
     except ValueError as error:
         raise DamagedFile(
             f"{path} is not an ONNX file, or not a whole one, or not to be trusted: {error}; or fetch it again."
@@ -79,18 +81,6 @@ def _refuse_versions(model: Any, path: Path | str) -> None:
         raise InputError(f"{path} has the ONNX format {model.ir_version}, newer than {onnx.IR_VERSION}, known here; {cure}.")
     if not OLDEST <= opset <= newest:
         raise InputError(f"{path} has ONNX's operators of version {opset}, and {OLDEST} to {newest} are known here; {cure}.")
-
-
-def _refuse_external(model: Any, path: Path | str) -> None:
-    from onnx import TensorProto
-
-    outside = [t.name for t in _tensors(model) if t.data_location == TensorProto.EXTERNAL or t.external_data]
-    if outside:
-        name = Path(path).name
-        raise InputError(
-            f"{path} keeps {len(outside)} of its tensors in other files ({_some(outside)}); make it one file: "
-            f"python -c \"import onnx; onnx.save(onnx.load('{name}'), 'whole.onnx')\""
-        )
 
 
 def _tensors(message: Any) -> Iterator[Any]:

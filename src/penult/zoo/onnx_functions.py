@@ -11,7 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from penult.errors import InputError
+from penult.errors import InputError, listed
 from penult.zoo import onnx_edit
 
 _MOST_NODES = 200_000  # the largest networks have a few thousand
@@ -28,7 +28,7 @@ def written_out(model: Any, path: Path | str) -> Any:
         raise InputError(f"{path} has functions that would be more than {_MOST_NODES:,} operators written out; {cure}.")
     inlined = onnx_edit.inline(model)
     if inlined.functions:
-        left = ", ".join(f"{f.domain}:{f.name}" for f in inlined.functions)
+        left = listed(f"{f.domain}:{f.name}" for f in inlined.functions)
         raise InputError(f"{path} has functions of another version of ONNX's operators than its own ({left}); {cure}.")
     return inlined
 

@@ -20,7 +20,7 @@ from penult import foreign, store
 from penult.backbones import Backbone, wire
 from penult.errors import DamagedFile, InputError, OutputError
 from penult.pixels.recipe import Recipe
-from penult.zoo import digest
+from penult.zoo import digest, onnx_external
 from penult.zoo.dress import redress
 from penult.zoo.wish import Wish
 
@@ -81,7 +81,7 @@ def place(wish: Wish, label: str, cache: Path) -> Path:
     facts = {
         "kind": wish.kind,
         "name": Path(wish.name).name if wish.kind == "onnx" else wish.name,
-        "file": None if file is None else digest.of_checkpoint(file),
+        "file": None if file is None else _digest(wish.kind, file),
         "changes": dict(wish.changes),
         "recipe": None if wish.recipe is None else dict(wish.recipe),
         "output": wish.output,
@@ -89,6 +89,12 @@ def place(wish: Wish, label: str, cache: Path) -> Path:
     }
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return cache / "backbones" / f"{store.slug(label)}-{key[:12]}"
+
+
+def _digest(kind: str, file: str) -> str:
+    """Return the sha256 of the file of a wish; of an ONNX file with its weights beside it, that of all of them."""
+    digits = digest.of_checkpoint(file)  # says what is wrong with an empty file
+    return onnx_external.digest(file) if kind == "onnx" else digits
 
 
 def put(folder: Path, graph: bytes, record: dict[str, Any]) -> None:

@@ -43,7 +43,13 @@ def _kind(kind: str, found: Sequence[Finding]) -> Html:
         )
         for one in found[:LISTED]
     ]
-    return _list(called(kind, len(found)), ("file", "score", "why", "what to do"), rows, len(found), "findings.csv")
+    return _list(
+        called(kind, len(found)),
+        ("class" if found[0].about == "class" else "file", "score", "why", "what to do"),
+        rows,
+        len(found),
+        "findings.csv",
+    )
 
 
 def _skipped(found: Sequence[Mapping[str, str]]) -> Html:

@@ -12,8 +12,9 @@ from typing import Any
 
 from penult.images import show
 from penult.report.album import Album
+from penult.report.cards import TRAIN
 from penult.report.html import Html, join, tag
-from penult.report.numbers import digits, plain, seconds
+from penult.report.numbers import count, digits, plain, seconds
 from penult.report.reading import Results
 
 OWN = frozenset({"report"})  # a page cannot say how long it took to make itself
@@ -51,7 +52,7 @@ def _network(backbone: Mapping[str, Any]) -> str:
     recipe = backbone.get("recipe") or {}
     seen = f"{recipe['size']} pixels, {recipe['fit']}" if "size" in recipe else ""
     parts = (
-        f"{backbone['width']:,} numbers a photo",
+        count(backbone["width"], "feature"),
         seen,
         backbone.get("licence"),
         f"weights {str(backbone['weights'])[:12]}",
@@ -73,7 +74,7 @@ def _precision(beside: Mapping[str, Any] | None) -> dict[str, str]:
     return {
         f"log loss in {beside['precision']}": digits(beside["log_loss"]),
         "log loss in f32": digits(beside["log_loss_f32"]),
-        "measured on": f"{beside['images']:,} photos",
+        "measured on": count(beside["images"], "photo"),
     }
 
 
@@ -94,11 +95,13 @@ def command(metrics: Mapping[str, Any]) -> str:
 
 
 def _gone(album: Album) -> Html | None:
-    if not album.gone:
+    without = {**album.gone, **album.unseen}
+    if not without:
         return None
-    names = sorted(album.gone)
+    names = sorted(without)
     said = f"{len(names):,} of the photos that this page wanted to show could not be read when it was made:"
-    listed = [tag("li", f"{file} ({album.gone[part, file]})") for part, file in names[:20]]
+    listed = [tag("li", f"{file} ({without[part, file]})") for part, file in names[:20]]
     more = tag("li", f"and {len(names) - 20:,} more") if len(names) > 20 else None
-    help_ = join("If the photos moved: ", tag("code", "penult report RUN --photos FOLDER"), " makes the page again.")
-    return tag("div", tag("p", said), tag("ul", *listed, more), tag("p", help_), class_="note", id="gone")
+    moved = any(part == TRAIN for part, _ in album.gone)
+    help_ = join("If the training photos moved: ", tag("code", "penult report RUN --photos FOLDER"), " makes the page again.")
+    return tag("div", tag("p", said), tag("ul", *listed, more), tag("p", help_) if moved else None, class_="note", id="gone")

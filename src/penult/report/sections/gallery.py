@@ -12,7 +12,7 @@ from penult.report.album import Album
 from penult.report.cards import row_card
 from penult.report.html import Html, join, tag
 from penult.report.numbers import count
-from penult.report.reading import Results
+from penult.report.reading import Results, Rows
 
 
 def section(results: Results, album: Album) -> Html | None:
@@ -22,22 +22,27 @@ def section(results: Results, album: Album) -> Html | None:
         return None
     wrong = choosing.mistakes(rows)
     total = int(rows.wrong.sum())
-    words = [count(total, "photo"), " judged wrong", f"; here are the {len(wrong)} surest" if total > len(wrong) else "", "."]
+    words = [count(total, "photo"), " judged wrong", f"; the {len(wrong)} most confident" if total > len(wrong) else "", "."]
     if album.heat:
         words.append(
-            f" Beside it, where the model looked: orange spoke for the class given, blue against it ({album.method})."
+            " Beside it, where the final model looks, which was trained on these photos too: orange speaks for the class "
+            f"given, blue against it ({album.method})."
         )
     mistakes = (
         _gallery("mistakes", "Most confident mistakes", "".join(words), wrong, results, album)
         if total
-        else tag(
-            "section", tag("h2", "Most confident mistakes"), tag("p", "None: every photo was judged right."), id="mistakes"
-        )
+        else tag("section", tag("h2", "Most confident mistakes"), tag("p", f"None: {_all_right(rows)}."), id="mistakes")
     )
     unsure = _gallery(
         "unsure", "Least sure", "Where its highest probability was lowest.", choosing.least_sure(rows), results, album
     )
     return join(mistakes, unsure)
+
+
+def _all_right(rows: Rows) -> str:
+    """Return on how many photos no mistake was made, for `every` may be four, or a fold of many thousands."""
+    measured = int((rows.given >= 0).sum())
+    return "the one photo was judged right" if measured == 1 else f"all {count(measured, 'photo')} were judged right"
 
 
 def _gallery(name: str, title: str, said: str, rows: Iterable[int], results: Results, album: Album) -> Html:

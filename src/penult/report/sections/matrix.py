@@ -10,7 +10,7 @@ from typing import Any
 
 from penult.report.album import Album
 from penult.report.html import Html, join, tag
-from penult.report.numbers import percent
+from penult.report.numbers import count, percent
 from penult.report.reading import Results
 
 FEW, WORDY = 3, 6  # classes up to which cells are large, and have their share
@@ -26,7 +26,12 @@ def section(results: Results, album: Album) -> Html | None:
     if not table:
         return None
     body = _table(results.classes, table) if len(table) <= TABLE else _pairs(results.classes, table)
+    if body is None:
+        said = "No photo was given another class than its own."
+        return tag("section", tag("h2", "What is taken for what"), tag("p", said), id="confusion")
     hint = "Rows are labels, columns what the model said."
+    if len(table) > TABLE:
+        hint = "The pairs of classes that were confused most."
     tip = tag("p", hint, tag("span", " Open a cell to see its photos.", class_="script"), class_="soft")
     return tag("section", tag("h2", "What is taken for what"), tip, body, _dialog(), id="confusion")
 
@@ -54,15 +59,20 @@ def _cell(classes: Sequence[str], i: int, j: int, row: Sequence[int]) -> Html:
     return tag("td", tag("button", shown, type="button", data_cell=f"{i},{j}", aria_label=said), class_=look)
 
 
-def _pairs(classes: Sequence[str], table: Sequence[Sequence[int]]) -> Html:
-    """Return the pairs of classes that are confused most: a table of so many classes is read by nobody."""
+def _pairs(classes: Sequence[str], table: Sequence[Sequence[int]]) -> Html | None:
+    """Return the pairs of classes that are confused most, for so many classes are read by nobody; None where none is."""
     found = sorted(((n, i, j) for i, row in enumerate(table) for j, n in enumerate(row) if n and i != j), reverse=True)
+    if not found:
+        return None
     rows = [
         tag(
             "tr",
             tag("td", classes[i]),
             tag("td", classes[j]),
-            tag("td", tag("button", f"{n:,}", type="button", data_cell=f"{i},{j}", aria_label=f"{n} photos: show them")),
+            tag(
+                "td",
+                tag("button", f"{n:,}", type="button", data_cell=f"{i},{j}", aria_label=f"{count(n, 'photo')}: show them"),
+            ),
         )
         for n, i, j in found[:PAIRS]
     ]

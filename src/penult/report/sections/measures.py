@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from penult.evaluate import FEW
 from penult.report import charts
 from penult.report.album import Album
 from penult.report.html import Html, join, prose, tag
-from penult.report.numbers import between, digits, percent
+from penult.report.numbers import between, count, digits, percent
 from penult.report.reading import Results
 from penult.report.sections.todo import gain
 
@@ -22,15 +23,19 @@ def section(results: Results, album: Album) -> Html | None:
     scores, curve = metrics["scores"], metrics.get("learning_curve")
     error = scores["scores"]["ece"]
     said = f"Calibration error {digits(error['value'])} ({between(error, False)}). On the dashed line it is as sure as right."
+    if scores["measured"] < FEW:
+        said = (
+            f"{count(scores['measured'], 'photo')}: too few to judge calibration. On the dashed line it is as sure as right."
+        )
     parts = [_chart("reliability", "Is it as sure as it is right?", said, charts.reliability(scores["reliability"], error))]
     if curve:
         twice = curve.get("twice")
-        words = gain(twice) if twice else "Whether more photos would help cannot be told from so few points."
-        if twice and not twice["clear"]:
-            words += " The interval holds no gain, too: this curve does not decide it."
+        words = gain(twice)[1] if twice else "Whether more photos would help cannot be told from so short a curve."
+        if digits(curve["log_loss"][-1]["value"]) != digits(scores["scores"]["log_loss"]["value"]):
+            words += " Measured on part of the photos, so it does not end at the log loss of all."
         parts.append(_chart("learning", "Would more photos help?", words, charts.learning(curve)))
-    if metrics.get("review"):
-        buys = "A person looks at the least sure photos; the rest is right more often."
+    if metrics.get("review") and _gains(metrics["review"]):
+        buys = "How often the rest is right where a person looks at the least sure photos."
         parts.append(_chart("review", "What looking yourself buys", buys, charts.review(metrics["review"].get("curve") or ())))
     path, choice = metrics.get("head_path") or {}, metrics.get("choice") or {}
     tuned = f"Inner folds chose C = {digits(choice['C'])}." if isinstance(choice.get("C"), float) else ""
@@ -39,6 +44,14 @@ def section(results: Results, album: Album) -> Html | None:
     for name, title in (("accuracy", "Dense head: accuracy"), ("loss", "Dense head: log loss")):
         parts.append(_chart(f"dense-{name}", title, legend, charts.history(results.history, name, title.partition(": ")[2])))
     return tag("section", tag("h2", "How far to trust it"), tag("div", *parts, class_="charts"), id="trust")
+
+
+def _gains(review: Mapping[str, Any]) -> bool:
+    """Tell whether the surest of enough photos are anywhere more often right than all are: else there is nothing to show."""
+    if review.get("images", FEW) < FEW:
+        return False
+    shares = [right for _, right in review.get("curve") or ()]
+    return bool(shares) and max(shares) > review["accuracy_all"]
 
 
 def _chart(name: str, title: str, said: str, picture: Html | None) -> Html | None:

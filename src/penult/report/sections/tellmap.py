@@ -24,9 +24,8 @@ def section(results: Results, album: Album) -> Html | None:
         return None
     n = len(results.rows.files)
     suspects = int(choosing.suspects(results).sum())
-    title = (
-        f"Map of {count(n, 'photo')}, {int(results.rows.wrong.sum())} of them judged wrong, {suspects} with findings. {KEYS}"
-    )
+    wrong = int(results.rows.wrong.sum())
+    title = f"Map of {count(n, 'photo')}, {wrong:,} of them judged wrong, {suspects:,} with findings. {KEYS}"
     canvas = tag("canvas", id="map-canvas", tabindex=0, role="application", aria_label=title, aria_describedby="map-panel")
     tools = [
         _tool("zoom-in", "+", "nearer"),

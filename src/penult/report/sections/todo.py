@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penult.audit import Finding
+from penult.evaluate import FEW, imbalance
 from penult.report import choosing
 from penult.report.album import Album
 from penult.report.cards import finding_card
 from penult.report.html import Html, join, prose, tag
-from penult.report.numbers import digits, percent
+from penult.report.numbers import count, percent
 from penult.report.reading import Results
+
+SLIGHT = 5  # per cent of the log loss; an interval that holds no larger gain says that there is none to speak of
 
 # What a kind of finding is called, as (one, many); another kind is called by its own name.
 CALLED = {
@@ -24,7 +27,7 @@ CALLED = {
     "near_copy": ("photo shows the same as another", "photos show the same as others"),
     "unreadable": ("file cannot be read", "files cannot be read"),
     "outlier": ("photo is unlike all others", "photos are unlike all others"),
-    "small_class": ("class is too small or lop-sided", "classes are too small or lop-sided"),
+    "small_class": ("class has few photos", "classes have few photos"),
     "blank": ("photo is blank", "photos are blank"),
     "dark": ("photo is very dark", "photos are very dark"),
     "blurred": ("photo is blurred", "photos are blurred"),
@@ -41,7 +44,7 @@ def called(kind: str, number: int) -> str:
 def section(results: Results, album: Album) -> Html | None:
     """Return the list of steps, or one sentence where an audit found nothing."""
     steps = [_step(kind, found, results, album) for kind, found in choosing.by_kind(results.findings).items()]
-    steps += [step for step in (_more_photos(results), _look(results)) if step is not None]
+    steps += [step for step in (_balance(results), _more_photos(results), _look(results)) if step is not None]
     if not steps and results.metrics.get("audit") is None:
         return None
     what = tag("ol", *steps, class_="steps") if steps else tag("p", "Nothing: no problem was found in these photos.")
@@ -60,30 +63,44 @@ def _step(kind: str, found: Sequence[Finding], results: Results, album: Album) -
     )
 
 
+def _balance(results: Results) -> Html | None:
+    """Return what to do where the rarest class is found less often than the others."""
+    weighted = (results.metrics.get("options") or {}).get("class_weight") is not None
+    said = imbalance(results.metrics["scores"], weighted)
+    if not said:
+        return None
+    words = f"{said[:1].upper()}{said[1:]}."
+    return tag("li", tag("h3", "Classes are imbalanced"), tag("p", prose(words), " ", tag("a", "Classes", href="#classes")))
+
+
 def _more_photos(results: Results) -> Html | None:
     """Return what the learning curve says about twice the photos."""
     twice = (results.metrics.get("learning_curve") or {}).get("twice")
     if not twice:
         return None
-    said = gain(twice)
-    title = "More photos would help" if twice["clear"] else "More photos: it cannot be told whether they would help"
+    title, said = gain(twice)
     return tag("li", tag("h3", title), tag("p", prose(said), " ", tag("a", "Learning curve", href="#learning")))
 
 
-def gain(twice: Mapping[str, Any]) -> str:
-    """Return the sentence on twice the photos, with its interval."""
-    loss, now = twice["log_loss"], twice["log_loss_now"]
-    text = (
-        f"Twice the photos would gain about {percent(1 - loss['value'] / now, 0)} of the log loss: from {digits(now)} to "
-        f"{digits(loss['value'])} (95 % interval {digits(loss['low'])} to {digits(loss['high'])})"
-    )
-    right, right_now = twice["accuracy"], twice["accuracy_now"]
-    if right["value"] is not None and right_now is not None:
-        text += (
-            f", and {100 * (right['value'] - right_now):.1f} points of accuracy: from {percent(right_now)} to "
-            f"{percent(right['value'])} ({percent(right['low'])} to {percent(right['high'])})"
-        )
-    return f"{text}."
+def gain(twice: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what doubling the training set would do: a title, and the sentence with its interval.
+
+    Gains are shares of the log loss: the curve is measured on part of the photos, so its numbers are not those of the run. One
+    is promised where the whole interval is a gain, and none expected where even its better end is less than SLIGHT.
+    """
+    now = twice["log_loss_now"]
+    won, least, most = (round(100 * (1 - twice["log_loss"][end] / now)) for end in ("value", "high", "low"))
+    if twice["clear"] and won >= 1 and most >= SLIGHT:
+        text = f"Doubling the training set should lower the log loss by about {won} % (95 % interval {least} to {most} %)"
+        right, right_now = twice["accuracy"]["value"], twice["accuracy_now"]
+        if right is not None and right_now is not None and 100 * (right - right_now) >= 0.1:
+            text += f" and raise the accuracy by about {100 * (right - right_now):.1f} points"
+        return "More photos would help", f"{text}."
+    change = f"{-won:+d} % (95 % interval {-most:+d} to {-least:+d} %)" if won or most or least else "less than 1 %"
+    text = f"With twice the training photos the log loss is extrapolated to change by {change}"
+    if most < SLIGHT:
+        return "More photos are not expected to help", f"{text}."
+    return "Unclear whether more photos would help", f"{text}; the interval includes no improvement."
 
 
 def _look(results: Results) -> Html | None:
@@ -93,7 +110,9 @@ def _look(results: Results) -> Html | None:
         return None
     level = f"{found['level']:g}"
     handed, kept, every = (percent(found[key]) for key in ("share", "accuracy_kept", "accuracy_all"))
-    doubtful = f"those that it is less than {percent(found['level'], 0)} sure of, or that are unlike all others"
+    doubtful = f"those that it is less than {100 * found['level']:g} % sure of, or that are unlike all others"
     said = f"A person looks at {handed} of the photos: {doubtful}. Of the rest {kept} are right, of all {every}."
+    if found.get("images", FEW) < FEW:
+        said += f" This was measured on only {count(found['images'], 'photo')}."
     more = join("For new photos: ", tag("code", f"penult predict MODEL PHOTOS --review {level}"), ".")
     return tag("li", tag("h3", "Let a person look at the doubtful ones"), tag("p", prose(said), " ", more))

@@ -1,0 +1,185 @@
+"""The weights that an ONNX file keeps beside itself (`net.onnx.data`, the default of torch's exporter since 2.9).
+
+In: the path of a model and what its tensors say of other files. Out: those files, looked at; their numbers in the tensors; one
+digest of all. It must not know networks.
+The model says the names, so none is believed: they must be plain names below the model's own folder, of regular files that no
+link leads out of it, and each piece must lie inside its file and have just the bytes that its tensor needs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+from penult import foreign
+from penult.backbones import wire
+from penult.errors import DamagedFile, InputError, listed
+from penult.store.refusals import shown
+from penult.zoo import onnx_edit
+
+_MOST_FILES = 1000  # some converters write one for each tensor
+_BITS = {21: 4, 22: 4, 23: 4, 25: 2, 26: 2}  # of the types of which a byte holds several: INT4, FLOAT4E2M1, INT2 ...
+
+
+def digest(path: Path | str) -> str:
+    """Return the sha256 of an ONNX file, or of it and all files that it names: hex digits.
+
+    Raises `InputError` for files that are not there or must not be read.
+    """
+    data = foreign.content(path)
+    try:
+        names = wire.locations(data)
+    except ValueError:  # no ONNX file; who reads it says so
+        names = []
+    return of_parts(path, hashlib.sha256(data).hexdigest(), names)
+
+
+def of_parts(path: Path | str, model: str, names: Iterable[str]) -> str:
+    """Return one digest of a model with the sha256 `model` and of the files that it names; without those, the model's own."""
+    files = find(path, names)
+    if not files:
+        return model
+    lines = [model, *(f"{name} {foreign.sha256(file)}" for name, file in sorted(files.items()))]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def find(path: Path | str, names: Iterable[str]) -> dict[str, Path]:
+    """Return where the files are that a model names. Raises `InputError` with all that cannot be read."""
+    folder, wanted, what = Path(path).parent, sorted(set(names)), shown(path)
+    if len(wanted) > _MOST_FILES:
+        raise InputError(
+            f"{what} keeps its weights in {len(wanted)} other files, and {_MOST_FILES} are the most; {_cure(path)}."
+        )
+    if outside := [shown(name) for name in wanted if not _is_plain(name)]:
+        raise InputError(
+            f"{what} keeps weights in files outside its own folder ({listed(outside)}), which are not read; put them beside "
+            f"it, or {_cure(path)}."
+        )
+    if missing := [name for name in wanted if not _is_file(folder / name)]:
+        be, them = ("is", "it") if len(missing) == 1 else ("are", "them")
+        raise InputError(
+            f"{what} keeps its weights in {listed(missing)}, which {be} not beside it; copy {them} into "
+            f"{shown(folder.absolute())} (exporters write both), or export again with external_data=False."
+        )
+    real = folder.resolve()
+    if led := [name for name in wanted if not (folder / name).resolve().is_relative_to(real)]:
+        raise InputError(
+            f"{what} keeps weights in {listed(led)}, a link that leads out of its folder; put the file itself beside the "
+            "model (cp -L)."
+        )
+    size = sum((folder / name).stat().st_size for name in wanted)
+    if size > onnx_edit.LARGEST:
+        raise InputError(f"{what} has {size / 1e9:.1f} GB of weights, and 2.1 GB are the most; take a smaller sibling.")
+    return {name: folder / name for name in wanted}
+
+
+def load(model: Any, tensors: Iterable[Any], path: Path | str) -> list[str]:
+    """Put the numbers that stand in other files into their tensors, and return the names of these files.
+
+    Raises `InputError` for files that are not there or must not be read, `DamagedFile` for pieces that do not fit.
+    """
+    outside = [(tensor, _place(tensor, path)) for tensor in tensors if _is_outside(tensor)]
+    names = sorted({place["location"] for _, place in outside})
+    files = find(path, names)
+    if not outside:
+        return names
+    total = sum(_size(tensor, path) for tensor, _ in outside)
+    if total > onnx_edit.LARGEST:
+        raise InputError(
+            f"{shown(path)} has {total / 1e9:.1f} GB of weights, and 2.1 GB are the most; take a smaller sibling."
+        )
+    with _opened(files, path) as sources:
+        for tensor, place in outside:
+            _fill(tensor, place, sources[place["location"]], path)
+    try:
+        wire.check(onnx_edit.to_bytes(model))  # as strict as with a model of one file
+    except ValueError as error:
+        raise (
+            error if isinstance(error, InputError) else DamagedFile(f"{shown(path)} is not to be trusted: {error}.")
+        ) from error
+    return names
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name stands below the model's folder, on every system."""
+    parts = name.replace("\\", "/").split("/")
+    fine = all(part not in {"", ".."} and len(part.encode("utf-8", "replace")) <= 255 for part in parts)
+    return fine and name.isprintable() and not PureWindowsPath(name).anchor and len(name) < 1024
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
+
+
+def _is_outside(tensor: Any) -> bool:
+    from onnx import TensorProto
+
+    return bool(tensor.data_location == TensorProto.EXTERNAL or tensor.external_data)
+
+
+def _place(tensor: Any, path: Path | str) -> dict[str, str]:
+    """Return where a tensor says that its numbers are. Raises `DamagedFile` for one that says two things, or no file."""
+    from onnx import TensorProto
+
+    place = {entry.key: entry.value for entry in tensor.external_data}
+    if tensor.data_location != TensorProto.EXTERNAL or not place.get("location") or tensor.HasField("raw_data"):
+        raise DamagedFile(f"{shown(path)} does not say clearly where its tensor {tensor.name[:80]!r} is; {_cure(path)}.")
+    return place
+
+
+def _size(tensor: Any, path: Path | str) -> int:
+    """Return how many bytes the numbers of a tensor need. Raises `DamagedFile` for texts and sides that cannot be."""
+    from onnx import TensorProto, helper
+
+    kind, count = tensor.data_type, int(math.prod(tensor.dims))
+    known = kind in TensorProto.DataType.values() and kind not in {TensorProto.UNDEFINED, TensorProto.STRING}
+    if not known or any(side < 0 for side in tensor.dims):
+        raise DamagedFile(f"{shown(path)} has a tensor {tensor.name[:80]!r} that no other file can hold; {_cure(path)}.")
+    bits = _BITS.get(kind) or 8 * int(helper.tensor_dtype_to_np_dtype(kind).itemsize)
+    return (count * bits + 7) // 8
+
+
+@contextlib.contextmanager
+def _opened(files: Mapping[str, Path], path: Path | str) -> Iterator[dict[str, Any]]:
+    with contextlib.ExitStack() as stack:
+        try:
+            sources = {name: stack.enter_context(foreign.opened(file)) for name, file in files.items()}
+        except OSError as error:
+            raise InputError(f"{shown(path)}: its weights cannot be read ({error.filename}: {error.strerror}).") from error
+        yield sources
+
+
+def _fill(tensor: Any, place: Mapping[str, str], source: Any, path: Path | str) -> None:
+    """Read the numbers of one tensor. Raises `DamagedFile` where they are not all there."""
+    from onnx import TensorProto
+
+    wanted, whole = _size(tensor, path), source.seek(0, 2)
+    try:
+        start = int(place.get("offset") or 0)
+        length = int(place["length"]) if place.get("length") else whole - start
+    except ValueError:
+        start, length = -1, 0
+    if start < 0 or length != wanted or start + length > whole:
+        raise DamagedFile(
+            f"{place['location']} is not the file of weights that {shown(path)} was written with: {tensor.name[:80]!r} is not "
+            f"the {wanted:,} bytes at {place.get('offset') or 0} of its {whole:,}; copy both files again, or export again."
+        )
+    source.seek(start)
+    data = source.read(length)
+    if len(data) != length:
+        raise DamagedFile(f"{place['location']} became shorter while it was read; run again.")
+    tensor.raw_data = data
+    tensor.data_location = TensorProto.DEFAULT
+    del tensor.external_data[:]
+
+
+def _cure(path: Path | str) -> str:
+    name = Path(path).name
+    return f"make it one file: python -c \"import onnx; onnx.save(onnx.load('{name}'), 'whole.onnx')\""
