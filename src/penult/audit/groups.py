@@ -34,13 +34,15 @@ def group(
     blocks: Sequence[int] | None = None,
     user_groups: NDArray[Any] | None = None,
     thumbnails: NDArray[Any] | None = None,
+    *,
+    near: bool = True,
 ) -> Grouping:
     """Return one group an image: copies, near copies, the user's groups, and what hangs together by them.
 
     With thumbnails whole families of copies are found, however many there are, and kept together; single pairs that are
     near by one measure only never tie more than a twentieth of the images (10 at least) into one group: the most alike
     are tied first, a link that would make a larger group is dropped and a note says so. Copies and the user's groups are
-    always kept whole. Raises InputError where the lengths differ.
+    always kept whole. With `near` False near copies are found and reported, but not kept together. Raises InputError where the lengths differ.
     """
     n = len(digests)
     lengths = {"features": len(X), "groups": n if user_groups is None else len(user_groups)}
@@ -59,12 +61,14 @@ def group(
     for tie in (same, user_groups):
         if tie is not None:
             forest.tie(np.asarray(tie))
-    forest.link(family)
-    dropped = int(forest.link(single, limit=largest(n)).dropped.sum())
-    return Grouping(forest.numbers(), pairs, _notes(n - len(once), alone.numbers(), dropped))
+    dropped = 0
+    if near:
+        forest.link(family)
+        dropped = int(forest.link(single, limit=largest(n)).dropped.sum())
+    return Grouping(forest.numbers(), pairs, _notes(n - len(once), alone.numbers(), dropped, near))
 
 
-def _notes(copies: int, alike: Ints, dropped: int) -> tuple[str, ...]:
+def _notes(copies: int, alike: Ints, dropped: int, near: bool) -> tuple[str, ...]:
     notes = []
     if copies:
         notes.append(
@@ -78,7 +82,7 @@ def _notes(copies: int, alike: Ints, dropped: int) -> tuple[str, ...]:
         groups = "1 group" if len(sizes) == 1 else f"{len(sizes)} groups of 2 to {sizes.max()}"
         notes.append(
             f"{sizes.sum()} images are near-duplicates ({groups}: copies, edits or frames of one scene); "
-            "each group stays in one fold."
+            + ("each group stays in one fold." if near else "as asked, each counts as a photo of its own.")
         )
     if dropped:
         pairs = "1 pair of images that look alike was" if dropped == 1 else f"{dropped} pairs of images that look alike were"

@@ -63,4 +63,3 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--test", metavar="DIR", help="test images, which must not be in TRAIN")
     p.add_argument("--csv", metavar="FILE", help="write kind,file,related,score,reason,suggestion")
     p.add_argument("--apply", metavar="MOVES.csv", help="move the photos of a list (file,to; below TRAIN) and do nothing else")
-    p.add_argument("--groups", metavar="COLUMN", help="CSV column (patient, scene) whose equal values are never split")

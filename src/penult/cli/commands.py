@@ -30,6 +30,7 @@ def _options(asked: argparse.Namespace, out: str) -> Any:
         "head": asked.head,
         "clip": _clip(asked.clip),
         "groups": getattr(asked, "groups", None),
+        "near_duplicates": getattr(asked, "near_duplicates", None),
         "submission": getattr(asked, "submission", None),
         "files": getattr(asked, "files", None),
         "recipe": recipe(asked),

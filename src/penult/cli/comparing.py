@@ -27,6 +27,7 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         budget=None if asked.budget is None else room.seconds(asked.budget),
         sample=asked.sample,
         groups=asked.groups,
+        near_duplicates=asked.near_duplicates,
         fit=asked.fit,
         pooling=asked.pooling,
         recipe=recipe(asked),

@@ -72,7 +72,7 @@ def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     p.add_argument("train", nargs="?", metavar="TRAIN", help="labelled images (not with --features)")
     p.add_argument("--test", metavar="DIR", help="images to predict; class folders in it are used to measure")
     _learning(p)
-    p.add_argument("--groups", metavar="COLUMN", help="CSV column (patient, scene) whose equal values are never split")
+    _grouping(p)
     p.add_argument("--submission", metavar="CSV", help="sample submission to follow: its columns, ids and order")
     p.add_argument("--features", nargs="+", metavar="H5", help="train from feature files (data_*.h5, gap_*.h5) instead")
     p.add_argument("--files", metavar="LIST", help="with --features: names of the training rows, one a line")
@@ -98,6 +98,18 @@ def _learning(p: argparse.ArgumentParser) -> None:
     p.add_argument("--out", default=None, metavar="RUN", help="run folder (default: penult-run)")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of folds and heads (default: 0)")
     _computing(p)
+
+
+def _grouping(p: argparse.ArgumentParser) -> None:
+    """Add what must be kept in one fold."""
+    p.add_argument("--groups", metavar="COLUMN", help="CSV column (patient, scene) whose equal values are never split")
+    p.add_argument(
+        "--near-duplicates",
+        choices=("group", "separate"),
+        default="group",
+        help="group: copies, edits and frames of one scene stay in one fold (default); separate: each is a photo of its own, "
+        "for different things that only look alike",
+    )
 
 
 def _seeing(p: argparse.ArgumentParser) -> None:
@@ -221,7 +233,7 @@ def _compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     p.add_argument("--head", default="logistic", metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
     p.add_argument("--budget", metavar="TIME", help="5m, 90s, 1h30m: the cheapest candidates first, until the time is over")
     p.add_argument("--sample", type=int, default=1000, metavar="N", help="images to compare on (default: 1000)")
-    p.add_argument("--groups", metavar="COLUMN", help="CSV column (patient, scene) whose equal values are never split")
+    _grouping(p)
     p.add_argument("--out", default="penult-compare", metavar="DIR", help="table and figure (default: penult-compare)")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sample, folds and heads (default: 0)")
     _tolerance(p)
@@ -253,6 +265,7 @@ def _audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "ever deleted or overwritten.",
     )
     add_arguments(p)
+    _grouping(p)
     _seeing(p)
     p.add_argument("--head", metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of folds and heads (default: 0)")

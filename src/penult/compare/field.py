@@ -56,8 +56,10 @@ class _Late(Exception):
 class Gathering:
     """Embeds the candidates one by one, the cheapest first, and leaves out those for which there is no time."""
 
-    def __init__(self, images: ImageSet, settings: Settings, budget: Budget, say: Say) -> None:
+    def __init__(self, images: ImageSet, settings: Settings, budget: Budget, say: Say, near: bool = True) -> None:
+        """`near`: whether near copies are kept together."""
         self.images, self.settings, self.budget, self.say = images, settings, budget, say
+        self._near = near
         self.left_out: list[LeftOut] = []
         self._players: list[Player] = []
         self._done: list[Embedding] = []
@@ -100,7 +102,7 @@ class Gathering:
         done = self._done[0]
         X = np.hstack([player.X for player in self._players])  # (n, sum of d)
         widths = [player.X.shape[1] for player in self._players]
-        grouping = audit.group(done.digests[done.ok], X, widths, self._mine, done.thumbnails())
+        grouping = audit.group(done.digests[done.ok], X, widths, self._mine, done.thumbnails(), near=self._near)
         unread = f"{len(done.failures)} images cannot be read and are left out."
         notes = (*self.images.notes, *grouping.notes, *([unread] if done.failures else []))
         return self._field(grouping.groups if len(np.unique(grouping.groups)) < len(X) else None, notes)

@@ -23,8 +23,8 @@ class Options:
     """Everything that decides a comparison, apart from the images.
 
     `backbones` are names or presets; `budget` is seconds for everything, None: as long as it takes; `sample` is how many
-    images are looked at; `groups` names a CSV column whose equal values are never split; `fit`, `pooling` and `recipe` are
-    those of `penult.train.Options`.
+    images are looked at; `groups` names a CSV column whose equal values are never split; `near_duplicates`, `fit`, `pooling` and `recipe`
+    are those of `penult.train.Options`.
     """
 
     out: str = "penult-compare"
@@ -33,6 +33,7 @@ class Options:
     budget: float | None = None
     sample: int = SAMPLE
     groups: str | None = None
+    near_duplicates: str = "group"
     fit: str | None = None
     pooling: str | None = None
     recipe: Mapping[str, Any] | None = None
@@ -46,7 +47,7 @@ class Options:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for `compare.json`."""
-        names = ("head", "budget", "sample", "groups", "fit", "pooling", "recipe", "seed")
+        names = ("head", "budget", "sample", "groups", "near_duplicates", "fit", "pooling", "recipe", "seed")
         own = {name: getattr(self, name) for name in names}
         return {"backbones": list(self.backbones), **own, "device": self.settings.device, "precision": self.settings.precision}
 

@@ -12,7 +12,7 @@ from penult.evaluate.compare import Difference, paired_difference, summary_rows
 from penult.evaluate.crossval import cross_validate
 from penult.evaluate.curve import LearningCurve, learning_curve
 from penult.evaluate.evaluation import ClassScore, Evaluation, score
-from penult.evaluate.folds import outer_folds
+from penult.evaluate.folds import outer_folds, unmeasured
 from penult.evaluate.forecast import Forecast
 from penult.evaluate.intervals import Score, wilson
 from penult.evaluate.measures import Reliability
@@ -42,6 +42,7 @@ __all__ = [
     "review",
     "score",
     "summary_rows",
+    "unmeasured",
     "verdict",
     "wilson",
 ]

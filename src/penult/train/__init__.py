@@ -88,7 +88,7 @@ def _run(job: Job, labelled: ImageSet, test: ImageSet | None, chosen: Sequence[B
         done = embed(paths, used, options.settings, say, looks=True)
         job.clock.lap("features")
         outputs.write_skipped(job.run, labelled, test, done)
-        material = from_images(labelled, test, done)
+        material = from_images(labelled, test, done, options.near_duplicates == "group")
         with outputs.start_features(job.run, material, done):
             learnt = learn(job, material, measurer, done)
     outputs.drop_stale(job.run, done, learnt.figures)

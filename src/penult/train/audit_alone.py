@@ -13,6 +13,7 @@ import numpy as np
 from penult import audit, evaluate, heads, images, notebook
 from penult.audit import Finding
 from penult.embed import embed
+from penult.errors import InputError
 from penult.progress import Say, quiet
 from penult.train.auditing import look_over, summary
 from penult.train.material import from_images
@@ -24,10 +25,11 @@ from penult.train.precision import as_asked
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What was found, the gravest kinds first, and the summary that `metrics.json` has of it."""
+    """What was found, the gravest kinds first, the summary that `metrics.json` has of it, and what else is to be said."""
 
     findings: tuple[Finding, ...]
     summary: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         return notebook.findings(self.findings)
@@ -45,12 +47,16 @@ def audit_photos(source: str, test: str | None = None, options: Options | None =
     done = embed(sources, used, options.settings, say, looks=True)
     names = [*labelled.ids, *(other.ids if other else ())]
     options.settings.tolerance.seen(names, done.failures)
-    material = from_images(labelled, other, done)
+    material = from_images(labelled, other, done, options.near_duplicates == "group")
     head = make_head(options, material)
-    seen = evaluate.cross_validate(
-        head, material.train.X, material.train.ok_y, material.classes,
-        groups=material.groups, seed=options.seed, name="audit",
-    )  # fmt: skip
+    notes, seen = list(material.notes), None
+    try:
+        seen = evaluate.cross_validate(
+            head, material.train.X, material.train.ok_y, material.classes,
+            groups=material.groups, seed=options.seed, name="audit",
+        )  # fmt: skip
+    except InputError as error:  # copies are listed all the same: that is what an audit is for
+        notes.append(f"labels were not checked: {error}")
     found = look_over(material, done, seen)
     proba = None
     if material.test is not None and material.test.y is not None and material.test.ok.any():
@@ -58,7 +64,7 @@ def audit_photos(source: str, test: str | None = None, options: Options | None =
         prior = np.bincount(material.train.ok_y, minlength=len(material.classes)) / len(material.train.X)
         proba = np.tile(prior, (len(material.test.files), 1))  # (m, k): as in training, for what cannot be read
         proba[material.test.ok] = head.predict_proba(material.test.X)
-    return Audited(tuple(found), summary(found, material, proba))
+    return Audited(tuple(found), summary(found, material, proba), tuple(notes))
 
 
 def write(path: Any, found: Any) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import audit, store
+from penult import audit, evaluate, store
 from penult.audit import Pairs
 from penult.embed import Embedding
 from penult.errors import InputError, listed
@@ -69,8 +69,11 @@ class Material:
         return slice(start, start + self.blocks[index])
 
 
-def from_images(train: ImageSet, test: ImageSet | None, done: Embedding) -> Material:
-    """Split what was embedded in one pass (training images first) into its parts, and group the copies."""
+def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: bool = True) -> Material:
+    """Split what was embedded in one pass (training images first) into its parts, and group the copies.
+
+    With `near` False near copies are not kept together, see `Options.near_duplicates`.
+    """
     n = len(train)
     X = done.features()  # (n_ok, d)
     cut = int(done.ok[:n].sum())
@@ -87,12 +90,24 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding) -> Mate
         done.widths,
         None if train.groups is None else train.groups[part.ok],
         None if looks is None else looks[:cut],
+        near=near,
     )
     names = tuple(b.name for b in done.backbones)
-    notes = (*train.notes, *(test.notes if test else ()), *grouping.notes)
+    alone = _alone(part.ok_y, train.classes, grouping.groups)
+    notes = (*train.notes, *(test.notes if test else ()), *grouping.notes, *alone)
     return Material(
         part, other, train.classes, names, done.widths, done.parts, _shared(grouping.groups), grouping.pairs, notes
     )
+
+
+def _alone(y: NDArray[np.intp], classes: Sequence[str], groups: NDArray[np.intp]) -> list[str]:
+    """Return a sentence on each class that cannot be measured, as its photos are copies of one picture, or of one group."""
+    sizes = np.bincount(y, minlength=len(classes))
+    return [
+        f"{classes[c]}: {sizes[c]} photos of one picture or scene (or one group of --groups); the model learns this class, but "
+        "how well it does cannot be measured; add photos of other scenes."
+        for c in evaluate.unmeasured(y, classes, groups).tolist()
+    ]
 
 
 def _shared(groups: NDArray[np.intp]) -> NDArray[np.intp] | None:
@@ -167,7 +182,7 @@ def from_features(paths: Sequence[str], listing: str | None) -> Material:
         _parts(read),
         _shared(grouping.groups),
         grouping.pairs,
-        (*read.notes, *grouping.notes),
+        (*read.notes, *grouping.notes, *_alone(part.ok_y, classes, grouping.groups)),
     )
 
 

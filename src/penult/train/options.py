@@ -20,6 +20,8 @@ class Options:
     probability that is ever given; `groups` names a CSV column whose equal values are never split; `files` lists the names of
     the rows when training starts from feature files; `recipe` describes ONNX files that have no recipe file beside them.
     `review` is the confidence below which a photo of the test part is for a person to look at: `review.csv`.
+    `near_duplicates`: "group" keeps copies, edits and frames of one scene in one fold; "separate" takes each as a photo of its
+    own, for photos of different things that only look alike.
     With the `protocol` "seed" pictures are seen as in the seed, and probabilities are not calibrated: see `of_seed`.
     """
 
@@ -30,6 +32,7 @@ class Options:
     head: str = "logistic"
     clip: float | Literal["auto"] = "auto"
     groups: str | None = None
+    near_duplicates: Literal["group", "separate"] = "group"
     submission: str | None = None
     files: str | None = None
     recipe: Mapping[str, Any] | None = None
@@ -53,6 +56,7 @@ class Options:
             "head": self.head,
             "clip": self.clip,
             "groups": self.groups,
+            "near_duplicates": self.near_duplicates,
             "submission": self.submission,
             "files": self.files,
             "recipe": None if self.recipe is None else dict(self.recipe),
