@@ -15,7 +15,7 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult compare`."""
     from penult import compare as room
     from penult.backbones import DEFAULT
-    from penult.cli.commands import recipe, settings
+    from penult.cli.commands import columns, recipe, settings
 
     options = room.Options(
         out=asked.out,
@@ -24,6 +24,7 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         budget=None if asked.budget is None else room.seconds(asked.budget),
         sample=asked.sample,
         groups=asked.groups,
+        **columns(asked),
         fit=asked.fit,
         pooling=asked.pooling,
         recipe=recipe(asked),

@@ -62,8 +62,7 @@ def train(source: str, test: str | None = None, options: Options | None = None, 
     run cannot be written.
     """
     options = options or Options()
-    labelled = images.scan_labelled(source, groups=options.groups)
-    other = None if test is None else images.scan_unlabelled(test, classes=labelled.classes)
+    labelled, other = images.scan_both(source, test, options.groups, options.table)
     return train_sets(labelled, other, options, say)
 
 
