@@ -18,8 +18,6 @@ def explain(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     model = bundle.load(asked.model)
     predictor = Predictor(model, settings(asked))
     found = images.scan_unlabelled(asked.images, classes=model.classes)
-    for text in found.notes:
-        show.note(f"note: {show.printable(text)}")
     done: list[dict[str, Any]] = []
     with show.progress(not asked.quiet) as say:
         for one in room.each(predictor, found.paths, asked.label, asked.method, ids=found.ids, say=say):

@@ -18,8 +18,6 @@ def similar(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     from penult.cli.commands import settings
 
     found = images.scan_unlabelled(asked.photos)
-    for text in found.notes:
-        show.note(f"note: {show.printable(text)}")
     with show.progress(not asked.quiet) as say:
         answers = room.similar(asked.run, [i.path for i in found.images], asked.n, settings(asked), say, found.ids)
     if asked.csv:

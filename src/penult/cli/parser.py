@@ -138,7 +138,9 @@ def _tables(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--image-dir", metavar="DIR", help="folder of the images in a CSV (default: the CSV's own folder, or one below it)"
     )
-    p.add_argument("--encoding", metavar="NAME", help="encoding of a CSV: cp1252, cp1251, gb18030 ... (default: found by itself)")
+    p.add_argument(
+        "--encoding", metavar="NAME", help="encoding of a CSV: cp1252, cp1251, gb18030 ... (default: found by itself)"
+    )
 
 
 def _tolerance(p: argparse.ArgumentParser) -> None:

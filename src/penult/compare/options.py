@@ -56,7 +56,20 @@ class Options:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for `compare.json`."""
-        names = ("head", "budget", "sample", "groups", "image_column", "label_column", "image_dir", "encoding", "fit", "pooling", "recipe", "seed")
+        names = (
+            "head",
+            "budget",
+            "sample",
+            "groups",
+            "image_column",
+            "label_column",
+            "image_dir",
+            "encoding",
+            "fit",
+            "pooling",
+            "recipe",
+            "seed",
+        )
         own = {name: getattr(self, name) for name in names}
         return {"backbones": list(self.backbones), **own, "device": self.settings.device, "precision": self.settings.precision}
 

@@ -22,7 +22,9 @@ _MISSING = frozenset(
     + ["#N/A N/A"]
 )
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b\u2060\ufeff]")  # no sign of their own, wherever they stand
-_AT_ENDS = "\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # mean something between letters only
+_AT_ENDS = (
+    "\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # mean something between letters only
+)
 _BLANK = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")  # blanks that look like a blank
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BYTES = re.compile(r"""b(['"])(.*)\1""", re.DOTALL)

@@ -89,7 +89,12 @@ class Columns:
 
 
 def choose(
-    header: Sequence[str], sample: Sequence[Sequence[str]], options: TableOptions, group: str | None, finder: Finder, need: bool
+    header: Sequence[str],
+    sample: Sequence[Sequence[str]],
+    options: TableOptions,
+    group: str | None,
+    finder: Finder,
+    need: bool,
 ) -> Columns:
     """Find the columns; labels are looked for in any case, and complained of where they are needed."""
     found = Columns()
@@ -102,7 +107,9 @@ def choose(
     if found.problems:
         found.problems.append(f"its first line names {listing(list(header))}")
     if len(found.labels) == 1 and (alike := choice.doubled(found.labels[0])):
-        found.problems.append(f"its column '{show(header[found.labels[0]])}' stands there twice, with different labels: {alike}")
+        found.problems.append(
+            f"its column '{show(header[found.labels[0]])}' stands there twice, with different labels: {alike}"
+        )
         found.cures.append("remove one of them")
     return found
 
@@ -178,7 +185,9 @@ class _Choice:
     def _same_files(self, columns: Sequence[int]) -> bool:
         """Tell whether the columns name the same files, such as `id` and `filename`."""
         rows = [[row[at] for at in columns] for row in self.sample[:_LOOKED_AT] if max(columns) < len(row)]
-        paths = [[found.path if found else None for found in self._paths([row[i] for row in rows])] for i in range(len(columns))]
+        paths = [
+            [found.path if found else None for found in self._paths([row[i] for row in rows])] for i in range(len(columns))
+        ]
         return all(len(set(one) - {None}) <= 1 for one in zip(*paths, strict=True))
 
     def _paths(self, cells: Sequence[str]) -> list[Match | None]:
@@ -209,7 +218,9 @@ class _Choice:
             if len(rest) == 1:
                 return (rest[0],)
         if need:
-            which = f"the columns {listing([self.header[at] for at in rest])} may all be" if rest else "no column is left to be"
+            which = (
+                f"the columns {listing([self.header[at] for at in rest])} may all be" if rest else "no column is left to be"
+            )
             self._ask(f"{which} the label", "give the one that is with --label-column NAME")
         return ()
 

@@ -269,7 +269,10 @@ def _ways(text: str, path: str) -> frozenset[str]:
         else:
             same = any({ending.lower(), other_ending.lower()} <= group for group in _SAME_ENDINGS)
             ways.add(RESPELT if same else OTHER_ENDING)
-    pairs = [*zip(asked[:-1], there[:-1], strict=False), (last[: len(last) - len(ending)], other[: len(other) - len(other_ending)])]
+    pairs = [
+        *zip(asked[:-1], there[:-1], strict=False),
+        (last[: len(last) - len(ending)], other[: len(other) - len(other_ending)]),
+    ]
     for one, two in pairs:
         ways |= _stem_ways(one, two)
     return frozenset(ways)

@@ -262,7 +262,9 @@ class Table:
                 said.append(f"labels by '{show(label)}'")
         folders = [outside(name) for name in matches.folders if name != "."]
         if folders:
-            said.append(f"photos found in {', '.join(folders[:3])}" + (f" and {len(folders) - 3} more folders" * (len(folders) > 3)))
+            said.append(
+                f"photos found in {', '.join(folders[:3])}" + (f" and {len(folders) - 3} more folders" * (len(folders) > 3))
+            )
         for ways, count in self._ways.most_common():
             if ways:
                 said.append(f"{count:,} {'name' if count == 1 else 'names'} matched {' and '.join(sorted(ways))}")

@@ -24,10 +24,11 @@ from penult.train.precision import as_asked
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What was found, the gravest kinds first, and the summary that `metrics.json` has of it."""
+    """What was found, the gravest kinds first, the summary that `metrics.json` has of it, and what else is to be said."""
 
     findings: tuple[Finding, ...]
     summary: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         return notebook.findings(self.findings)
@@ -58,7 +59,7 @@ def audit_photos(source: str, test: str | None = None, options: Options | None =
         prior = np.bincount(material.train.ok_y, minlength=len(material.classes)) / len(material.train.X)
         proba = np.tile(prior, (len(material.test.files), 1))  # (m, k): as in training, for what cannot be read
         proba[material.test.ok] = head.predict_proba(material.test.X)
-    return Audited(tuple(found), summary(found, material, proba))
+    return Audited(tuple(found), summary(found, material, proba), material.notes)
 
 
 def write(path: Any, found: Any) -> None:
