@@ -39,7 +39,7 @@ def _options(asked: argparse.Namespace, out: str) -> Any:
     return make(out=asked.out or out, seed=asked.seed, settings=settings(asked), **known)
 
 
-def columns(asked: argparse.Namespace) -> dict[str, str | None]:
+def columns(asked: argparse.Namespace) -> dict[str, Any]:
     """Return what was said of a CSV of images."""
     return {name: getattr(asked, name, None) for name in ("image_column", "label_column", "image_dir", "encoding")}
 

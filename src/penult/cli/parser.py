@@ -65,9 +65,10 @@ def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "train",
         "learn to tell classes of photos apart, and measure how well",
         "TRAIN is a folder of class folders (train/cat/*.jpg), a folder of Kaggle names (cat.1.jpg), or a CSV of images and\n"
-        "labels, whose columns and photos are found where there is one candidate. Features are kept in a cache: a second run, or one that was interrupted, does not compute\n"
-        "them again. The run folder then holds model.penult, metrics.json, predictions.csv, submission.csv, oof.csv,\n"
-        "history.csv, skipped.csv, map.csv, report.html, figures/ and data_<backbone>.h5.",
+        "labels, whose columns and photos are found where there is one candidate. Features are kept in a cache: a second\n"
+        "run, or one that was interrupted, does not compute them again. The run folder then holds model.penult,\n"
+        "metrics.json, predictions.csv, submission.csv, oof.csv, history.csv, skipped.csv, map.csv, report.html, figures/\n"
+        "and data_<backbone>.h5.",
     )
     p.add_argument("train", nargs="?", metavar="TRAIN", help="labelled images (not with --features)")
     p.add_argument("--test", metavar="DIR", help="images to predict; class folders in it are used to measure")
@@ -78,7 +79,7 @@ def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     p.add_argument(
         "--submit",
         choices=("labels", "probabilities"),
-        help="what submission.csv holds (default: what the sample does; for two classes the probability, where it does not tell)",
+        help="what submission.csv holds (default: as the sample; for two classes the probability, where it does not tell)",
     )
     p.add_argument("--features", nargs="+", metavar="H5", help="train from feature files (data_*.h5, gap_*.h5) instead")
     p.add_argument("--files", metavar="LIST", help="with --features: names of the training rows, one a line")
@@ -139,7 +140,7 @@ def _tables(p: argparse.ArgumentParser) -> None:
         "--image-dir", metavar="DIR", help="folder of the images in a CSV (default: the CSV's own folder, or one below it)"
     )
     p.add_argument(
-        "--encoding", metavar="NAME", help="encoding of a CSV: cp1252, cp1251, gb18030 ... (default: found by itself)"
+        "--encoding", metavar="NAME", help="encoding of a CSV, such as cp1251 or gb18030 (default: found by itself)"
     )
 
 

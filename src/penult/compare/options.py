@@ -24,8 +24,8 @@ class Options:
     """Everything that decides a comparison, apart from the images.
 
     `backbones` are names or presets; `budget` is seconds for everything, None: as long as it takes; `sample` is how many
-    images are looked at; `groups` names a CSV column whose equal values are never split; `fit`, `pooling`, `recipe` and those of a CSV
-    (`image_column`, `label_column`, `image_dir`, `encoding`) are those of `penult.train.Options`.
+    images are looked at; `groups` names a CSV column whose equal values are never split; `fit`, `pooling`, `recipe` and,
+    of a CSV, `image_column`, `label_column`, `image_dir` and `encoding` are those of `penult.train.Options`.
     """
 
     out: str = "penult-compare"

@@ -181,7 +181,7 @@ def next_line(source: str, typed: Sequence[str], options: Options) -> str:
     for option, value in given.items():
         if isinstance(value, str) and value != "auto":
             words += [option, value]
-    given = {
+    others = {
         "--groups": options.groups,
         "--image-column": options.image_column,
         "--label-column": options.label_column,
@@ -190,7 +190,7 @@ def next_line(source: str, typed: Sequence[str], options: Options) -> str:
         "--fit": options.fit,
         "--pooling": options.pooling,
     }
-    for option, word in given.items():
+    for option, word in others.items():
         if word is not None:
             words += [option, word]
     if options.recipe:

@@ -13,6 +13,6 @@ from penult.foreign.rows import UTF8, WRONG_ROWS, encoding_of, rows
 from penult.foreign.stored_zip import WRONG_ZIP, StoredZip, directory
 
 __all__ = [
-    "MANY", "MOST_JSON", "UTF8", "WRONG_ROWS", "WRONG_ZIP", "StoredZip", "array", "content", "directory", "encoding_of", "loads",
-    "opened", "rows", "sha256",
+    "MANY", "MOST_JSON", "UTF8", "WRONG_ROWS", "WRONG_ZIP", "StoredZip", "array", "content", "directory", "encoding_of",
+    "loads", "opened", "rows", "sha256",
 ]  # fmt: skip

@@ -56,9 +56,9 @@ def rows(
 def encoding_of(path: Path | str) -> str:
     """Return which encoding a text file has, as far as its bytes tell: read once, a part at a time.
 
-    "utf-16", "utf-32" (or "utf-16-le", "utf-16-be" without a byte order mark); "utf-8-sig" for all that is UTF-8; "gb18030" for
-    what can be read so and is mostly frequent Chinese characters; "cp1252" for everything else, which is no more than the most
-    usual of the encodings that cannot be told apart. Raises `OSError`.
+    "utf-16", "utf-32" (or "utf-16-le", "utf-16-be" without a byte order mark); "utf-8-sig" for all that is UTF-8;
+    "gb18030" for what can be read so and is mostly frequent Chinese characters; "cp1252" for everything else, which is no
+    more than the most usual of the encodings that cannot be told apart. Raises `OSError`.
     """
     with opened(path) as raw:
         head = raw.read(64)

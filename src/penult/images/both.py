@@ -26,8 +26,5 @@ def scan_both(
     labelled = scan_labelled(source, groups=groups, table=own)
     if test is None:
         return labelled, None
-    if other and not is_table(source):
-        hints = table
-    else:
-        hints = replace(table, hints=True)
+    hints = table if other and not is_table(source) else replace(table, hints=True)
     return labelled, scan_unlabelled(test, classes=labelled.classes, table=hints)

@@ -18,19 +18,18 @@ Named = TypeVar("Named")
 
 # What pandas reads as, and writes for, a missing value (its `na_values`), and what Excel shows.
 _MISSING = frozenset(
-    "nan NaN NAN -nan -NaN NaT null NULL Null None NA N/A n/a #N/A #NA <NA> <na> 1.#QNAN -1.#IND 1.#IND -1.#QNAN".split()  # noqa: SIM905
-    + ["#N/A N/A"]
+    {"nan", "NaN", "NAN", "-nan", "-NaN", "NaT", "null", "NULL", "Null", "None", "NA", "N/A", "n/a", "#N/A", "#NA"}
+    | {"<NA>", "<na>", "#N/A N/A", "1.#QNAN", "-1.#QNAN", "1.#IND", "-1.#IND"}
 )
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b\u2060\ufeff]")  # no sign of their own, wherever they stand
-_AT_ENDS = (
-    "\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # mean something between letters only
-)
+# They mean something between letters and nothing at the ends.
+_AT_ENDS = "\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _BLANK = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")  # blanks that look like a blank
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BYTES = re.compile(r"""b(['"])(.*)\1""", re.DOTALL)
 _BETWEEN_WORDS = re.compile(r"(?<=\w)[\s_\-]+(?=\w)")
 _TOKENS = re.compile(r"[\s,;|+&/]+")
-_LATIN = str.maketrans("аеорсухіјѕԁһӏαορνικυ", "aeopcyxijsdhlaopviku")  # noqa: RUF001 - Cyrillic and Greek letters that look Latin
+_LATIN = str.maketrans("аеорсухіјѕԁһӏαορνικυ", "aeopcyxijsdhlaopviku")  # Cyrillic and Greek
 
 
 def decoded(text: str) -> str:

@@ -1,7 +1,7 @@
 """Which column of a table names the images, and which their labels.
 
-In: the names of the columns, some rows, and what the user said. Out: `Columns`, or what stands in the way, as sentences. It must
-not read a table, and asks a `Finder` alone what is on the disk.
+In: the names of the columns, some rows, and what the user said. Out: `Columns`, with what stands in the way as sentences.
+It must not read a table, and asks a `Finder` alone what is on the disk.
 """
 
 from __future__ import annotations
@@ -161,26 +161,27 @@ class _Choice:
         if FILE in self.names and self.names.index(FILE) in free:
             return self.names.index(FILE)
         if any(image_ending(name) for name in self.header):
-            return self._ask("its first line is a row, and no names of columns", "write file,label into a line above it")
+            self._ask("its first line is a row, and no names of columns", "write file,label into a line above it")
+            return None
+        return self._likely(free)
+
+    def _likely(self, free: Sequence[int]) -> int | None:
+        """Return the column of a usual name, else the one whose cells are images."""
         norms = {at: _norm(self.header[at]) for at in free}
         known = sorted((at for at in free if norms[at] in _IMAGE_NAMES), key=lambda at: _IMAGE_NAMES.index(norms[at]))
-        if len(known) == 1 and (not self.sample or self.share(known[0]) >= _HITS or len(free) == 1):
-            return known[0]
+        if len(free) == 1 or (len(known) == 1 and (not self.sample or self.share(known[0]) >= _HITS)):
+            return (known or free)[0]
         sure = [at for at in known if self.share(at) >= _HITS] or [at for at in free if self.share(at) >= _HITS]
-        if not sure:
-            if known:  # the files are said to be missing under the most usual name
-                return known[0]
-            if len(free) == 1:
-                return free[0]
-            return self._ask(
-                "none of its columns is known to name the images", "give the one that does with --image-column NAME"
-            )
         if len(sure) > 1 and not self._same_files(sure):
-            return self._ask(
+            self._ask(
                 f"the columns {listing([self.header[at] for at in sure])} name different images",
                 "give the one that is meant with --image-column NAME",
             )
-        return sure[0]
+            return None
+        if sure or known:  # where no file is found, they are said to be missing under the most usual name
+            return (sure or known)[0]
+        self._ask("none of its columns is known to name the images", "give the one that does with --image-column NAME")
+        return None
 
     def _same_files(self, columns: Sequence[int]) -> bool:
         """Tell whether the columns name the same files, such as `id` and `filename`."""

@@ -1,7 +1,7 @@
 """Which file is meant by a name in a table: in which folder, and in which form of the name.
 
-In: names that are no paths of files as they stand, and a folder. Out: for each the file, if exactly one fits, and in what the two
-names differ; else why not. Nothing outside the folder is taken, except in the very folder that a name gives.
+In: names that are no paths of files as they stand, and a folder. Out: for each the file, if exactly one fits, and in what the
+two names differ; else why not. Nothing outside the folder is taken, except in the very folder that a name gives.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
@@ -33,7 +33,7 @@ BYTES, CODE_PAGE = "without the b''", "read as Windows-1252"
 _COST = {ZEROS: 64, OTHER_ENDING: 32, RESPELT: 16, ENDING: 8, CASE: 4, UNICODE: 2}  # what rather not to differ in
 
 _SAME_ENDINGS = ({".jpg", ".jpeg", ".jpe", ".jfif"}, {".tif", ".tiff"}, {".heic", ".heif"}, {".jp2", ".j2k", ".jpx"})
-_PARTS = re.compile("[/\\\\]" if os.sep == "\\" else "/")
+_BETWEEN = re.compile(r"[/\\]" if os.sep == "\\" else "/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class Match:
 class Matches:
     """What came of a list of names: for each a `Match` or None; `ambiguous` has the files that fit a name equally well.
 
-    `folders`: the folders, relative to the one that was searched, in which the files are; `rivals`: two or more folders of which
-    each holds all the names, so nobody can tell which is meant.
+    `folders`: the folders, relative to the one that was searched, in which the files are; `rivals`: two or more folders of
+    which each holds all the names, so nobody can tell which is meant.
     """
 
     found: list[Match | None]
@@ -59,10 +59,15 @@ class Matches:
     rivals: list[str] = field(default_factory=list)
 
 
-def spellings(cell: str) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield a cell as it is written, then as it may be meant, and in what that differs."""
-    yield cell, frozenset()
-    seen, ways, text = {cell}, set(), cell
+Spellings = tuple[tuple[str, frozenset[str]], ...]
+
+
+def spellings(cell: str) -> Spellings:
+    """Return a cell as it is written, then as it may be meant, the surest last, and in what each differs."""
+    found = [(cell, frozenset[str]())]
+    if cell.isascii() and "\\" not in cell and "'" not in cell and '"' not in cell and cell == cell.strip():
+        return tuple(found)
+    ways, text = set(), cell
     for way, change in (
         (CODE_PAGE, decoded),
         (BLANKS, str.strip),
@@ -70,12 +75,11 @@ def spellings(cell: str) -> Iterator[tuple[str, frozenset[str]]]:
         (SLASHES, lambda name: name.replace("\\", "/")),
     ):
         changed = change(text)
-        if changed != text:
+        if changed != text and changed:
             ways.add(way)
             text = changed
-            if text and text not in seen:
-                seen.add(text)
-                yield text, frozenset(ways)
+            found.append((text, frozenset(ways)))
+    return tuple(found)
 
 
 class Finder:
@@ -84,8 +88,9 @@ class Finder:
     def __init__(self, root: str, likely: str = "") -> None:
         self.root = root
         self._likely = likely.lower()  # the name of the table: of two folders, `train` belongs to `train.csv`
-        self._above = [part for part in os.path.abspath(root).split(os.sep) if part]  # noqa: PTH100 - surrogates
+        self._above = [part for part in _BETWEEN.split(os.path.abspath(root)) if part]  # noqa: PTH100 - surrogates
         self._index: dict[str, list[str]] | None = None
+        self._plain: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}  # parts of each folder, and their loosest forms
         self._listings: dict[str, dict[str, list[str]]] = {}
 
     def at(self, cell: str) -> Match | None:
@@ -98,21 +103,20 @@ class Finder:
 
     def all(self, cells: Sequence[str], exact: int = 0) -> Matches:
         """Return which files the cells mean that `at` finds none for; `exact` is how many others it finds one for."""
-        asked = [_meant(cell) for cell in cells]
+        meant = [spellings(cell)[-1] for cell in cells]
+        asked = [text for text, _ in meant]
         result = Matches([None] * len(cells))
         fits = [self._beside(text) for text in asked]
         if not all(fits) and self._tree():
             fits = self._by_folder(asked, fits, result, exact)
-        for i, (cell, text) in enumerate(zip(cells, asked, strict=True)):
+        for i, (text, ways) in enumerate(meant):
             best = _best(text, fits[i])
             if len(best) > 1:
-                result.ambiguous[cell] = best
+                result.ambiguous[cells[i]] = best
             elif best:
                 path = best[0]
-                inside = None if os.path.isabs(path) else path  # noqa: PTH117
-                whole = os.path.join(self.root, path)  # noqa: PTH118
-                ways = frozenset().union(*(w for s, w in spellings(cell) if s == text)) | _ways(text, path)
-                result.found[i] = Match(whole, inside, ways)
+                inside = None if os.path.isabs(path) else path  # noqa: PTH117 - asked for every row
+                result.found[i] = Match(os.path.join(self.root, path), inside, ways | _ways(text, path))  # noqa: PTH118
         return result
 
     def hits(self, cells: Iterable[str]) -> int:
@@ -159,11 +163,18 @@ class Finder:
         if not parts or ".." in parts or text.startswith("/") or _drive(text):
             return {}
         fits: dict[str, list[str]] = defaultdict(list)
-        wanted = [_plain(part) for part in parts[:-1]]
+        up = len(parts) - 1
+        wanted = tuple(map(_plain, parts[:-1]))
         for path in self._tree().get(_key(parts[-1]), ()):
-            whole = [*self._above, *path.split("/")]
-            if len(whole) >= len(parts) and [_plain(part) for part in whole[len(whole) - len(parts) : -1]] == wanted:
-                fits["/".join(whole[: len(whole) - len(parts)])].append(path)
+            folder = path.rpartition("/")[0]
+            if folder not in self._plain:
+                whole = tuple([*self._above, *folder.split("/")] if folder else self._above)
+                self._plain[folder] = whole, tuple(map(_plain, whole))
+            whole, plain = self._plain[folder]
+            if not up:
+                fits["/".join(whole)].append(path)
+            elif plain[-up:] == wanted:
+                fits["/".join(whole[:-up])].append(path)
         return fits
 
     def _by_folder(self, asked: Sequence[str], beside: list[list[str]], result: Matches, exact: int) -> list[list[str]]:
@@ -224,10 +235,7 @@ def _listed(folder: str) -> dict[str, list[str]]:
 
 def _meant(cell: str) -> str:
     """Return the last of the spellings: everything put right that can be."""
-    text = cell
-    for text, _ in spellings(cell):  # noqa: B007 - the last one is wanted
-        pass
-    return text
+    return spellings(cell)[-1][0]
 
 
 def _drive(text: str) -> bool:
@@ -256,9 +264,9 @@ def _best(text: str, paths: Sequence[str]) -> list[str]:
 
 def _ways(text: str, path: str) -> frozenset[str]:
     """Return in what a name and the end of a path differ."""
-    asked = [part for part in _PARTS.split(text) if part not in ("", ".")]
+    asked = [part for part in _BETWEEN.split(text) if part not in ("", ".")]
     there = path.split("/")[-len(asked) :]
-    ways = set()
+    ways: set[str] = set()
     last, other = asked[-1], there[-1]
     ending, other_ending = image_ending(last), image_ending(other)
     if ending != other_ending:

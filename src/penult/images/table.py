@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -29,7 +29,7 @@ _SAMPLE = 1_000  # rows by which columns are chosen
 
 _NO_FILE = "these rows name no file"
 _NO_LABEL = "these rows have no label"
-_NAN = "these rows have what stands for a missing label"
+_NAN = "these rows have '{}' for a label, which is how pandas and others write that there is none"
 _NO_GROUP = "these rows have no group"
 _MISSING = "these files do not exist, or are no regular files"
 _AMBIGUOUS = "these names fit more than one file"
@@ -70,7 +70,7 @@ class Table:
     ) -> list[Image]:
         """Return the images listed, with the labels that are meant.
 
-        With `accept` labels are not needed, and dropped unless it says yes to the columns and all labels, empty text among them.
+        With `accept` labels are not needed, and dropped unless it says yes to the columns and all labels, empty ones too.
         Raises InputError once for everything that is wrong, each kind with its offenders.
         """
         need = accept is None
@@ -95,50 +95,55 @@ class Table:
     ) -> tuple[list[Image], Matches]:
         """Return an image for each row that names a file; the others are counted among the faults."""
         images: list[Image | None] = []
-        loose: list[int] = []  # rows whose cell is not the path of a file as it stands
-        cells_of: list[str] = []
-        bad = self.rows = 0
+        loose: dict[int, str] = {}  # cells that are not the path of a file as they stand
         for line, fields in self._rows():
-            if bad >= _MOST_FAULTS:
+            if sum(map(len, faults.values())) >= _MOST_FAULTS:
                 break
             self.rows += 1
-            cell = _cell(fields, columns.image)
-            exact = finder.at(cell) if columns.image is not None else None
+            cell, label, group, wrong = self._cells(fields, columns, labels, need)
+            exact = None if columns.image is None else finder.at(cell)
             name = cell.replace(os.sep, "/")
-            called = name.strip() or f"line {line}"
-            label, wrong = self._label(fields, columns, labels)
-            group = None if columns.group is None else decoded(_cell(fields, columns.group)).strip()
-            if not name.strip() and exact is None and columns.image is not None:
+            if exact is None and not name.strip() and columns.image is not None:
                 wrong = _NO_FILE
-            elif group == "":
-                wrong = wrong if need and wrong else _NO_GROUP
-            elif not need:
-                wrong = None
-            if wrong:
-                bad += 1
-                faults[wrong].append(called)
-                if wrong == _NO_FILE:
-                    continue
+            if wrong is not None:
+                faults[wrong].append(name.strip() or f"line {line}")
+            if wrong == _NO_FILE or columns.image is None:
+                continue
             if exact is not None:
                 self._ways[exact.ways] += 1
                 images.append(Image(exact.inside or name, exact.path, label, group))
-            elif columns.image is not None:
-                loose.append(len(images))
-                cells_of.append(cell)
-                images.append(Image(name, os.path.join(self.root, cell), label, group))  # noqa: PTH118
-                if len(loose) == _MOST_FAULTS and finder.hits(cells_of) < len(loose) // 100:
-                    break
-        matches = finder.all(cells_of, len(images) - len(loose))
-        for at, cell, match in zip(loose, cells_of, matches.found, strict=True):
+                continue
+            loose[len(images)] = cell
+            images.append(Image(name, os.path.join(self.root, cell), label, group))  # noqa: PTH118 - a Path costs 5 us a row
+            if len(loose) == _MOST_FAULTS and finder.hits(loose.values()) < _MOST_FAULTS // 100:
+                break
+        return self._found(images, loose, finder, faults)
+
+    def _found(
+        self, images: list[Image | None], loose: dict[int, str], finder: Finder, faults: dict[str, list[str]]
+    ) -> tuple[list[Image], Matches]:
+        """Put the files in that the cells mean which are no paths as they stand; those that mean none are faults."""
+        matches = finder.all(list(loose.values()), len(images) - len(loose))
+        for (at, cell), match in zip(loose.items(), matches.found, strict=True):
             image = images[at]
-            if match is None or image is None:
-                images[at] = None
-                if not matches.rivals:
-                    faults[_AMBIGUOUS if cell in matches.ambiguous else _MISSING].append(cell.replace(os.sep, "/"))
-            else:
+            if image is not None and match is not None:
                 self._ways[match.ways] += 1
                 images[at] = replace(image, id=match.inside or image.id, path=match.path)
+                continue
+            images[at] = None
+            if not matches.rivals:
+                faults[_AMBIGUOUS if cell in matches.ambiguous else _MISSING].append(cell.replace(os.sep, "/"))
         return [image for image in images if image is not None], matches
+
+    def _cells(
+        self, fields: list[str], columns: Columns, labels: Labels, need: bool
+    ) -> tuple[str, str | None, str | None, str | None]:
+        """Return what a row says: image, label, group, and what is wrong with the last two."""
+        label, wrong = self._label(fields, columns, labels)
+        group = None if columns.group is None else decoded(_cell(fields, columns.group)).strip()
+        if not need:
+            wrong = None
+        return _cell(fields, columns.image), label, group, _NO_GROUP if group == "" and wrong is None else wrong
 
     def _label(self, fields: list[str], columns: Columns, labels: Labels) -> tuple[str | None, str | None]:
         """Return the label of a row and what is wrong with it."""
@@ -150,7 +155,9 @@ class Table:
         label = labels(written)
         if not label:
             return label, _NO_LABEL
-        return label, _NAN if is_missing(label) and not labels.knows(label) else None
+        if not is_missing(label) or labels.knows(label):
+            return label, None
+        return label, _NAN.format(show(label))
 
     def _by_one(self, fields: list[str], columns: Columns, labels: Labels) -> tuple[str | None, str | None]:
         values = [binary(_cell(fields, at)) for at in columns.labels]
@@ -179,13 +186,12 @@ class Table:
         if not need or len(columns.labels) != 1 or faults.get(_CONTRADICTORY):
             return
         counts = Counter(image.label for image in images if image.label)
-        if len(counts) > 2 and 2 * len(counts) > counts.total() and all(map(_is_number, counts)):
-            if any(not float(label).is_integer() for label in counts):
-                columns.problems.append(
-                    f"the cells of its column '{show(self.header[columns.labels[0]])}' look like numbers, not classes "
-                    f"({listing(list(islice(counts, 3)))}), and penult classifies"
-                )
-                columns.cures.append("give a column of classes with --label-column NAME, or write classes instead")
+        if len(counts) > 2 and 2 * len(counts) > counts.total() and all(map(_is_number, counts)) and _measured(counts):
+            columns.problems.append(
+                f"the cells of its column '{show(self.header[columns.labels[0]])}' look like numbers, not classes "
+                f"({listing(list(islice(counts, 3)))}), and penult classifies"
+            )
+            columns.cures.append("give a column of classes with --label-column NAME, or write classes instead")
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield line number and fields of each row below the header, read anew: no file is too large for the memory."""
@@ -225,17 +231,14 @@ class Table:
         if not problems:
             return
         if _MISSING in faults:
-            where = f"'{show(self.root)}'" if self.options.image_dir else f"the CSV's own folder, '{show(self.root)}'"
-            cures.append(
-                f"correct these rows (files are looked for in {where} and below it)"
-                if self.options.image_dir
-                else f"correct these rows, or give the folder of the images with --image-dir DIR (files are looked for in {where},"
-                " and below it)"
-            )
+            own = "" if self.options.image_dir else "the CSV's own folder, "
+            where = f"(files are looked for in {own}'{show(self.root)}', and below it)"
+            also = "" if self.options.image_dir else ", or give the folder of the images with --image-dir DIR"
+            cures.append(f"correct these rows{also} {where}")
         elif faults:
             cures.append("correct these rows")
-        if _NAN in faults:
-            cures.append("remove those without a label; if the word is meant as a class, write another one")
+        if any(fault.endswith(_NAN[-20:]) for fault in faults):
+            cures.append("remove those that have no label; if the word is meant as a class, write it in another way")
         if _AMBIGUOUS in faults:
             cures.append("write the whole name of the file")
         raise InputError(f"'{show(self.path)}' cannot be used: {'; '.join(problems)}; {'; '.join(cures)}")
@@ -262,9 +265,8 @@ class Table:
                 said.append(f"labels by '{show(label)}'")
         folders = [outside(name) for name in matches.folders if name != "."]
         if folders:
-            said.append(
-                f"photos found in {', '.join(folders[:3])}" + (f" and {len(folders) - 3} more folders" * (len(folders) > 3))
-            )
+            more = f" and {len(folders) - 3:,} more folders" if len(folders) > 3 else ""
+            said.append(f"photos found in {', '.join(folders[:3])}{more}")
         for ways, count in self._ways.most_common():
             if ways:
                 said.append(f"{count:,} {'name' if count == 1 else 'names'} matched {' and '.join(sorted(ways))}")
@@ -286,8 +288,8 @@ class Table:
         else:
             return
         tally.say(
-            f"'{show(self.path)}' is no UTF-8 and was read as {what}; if letters look wrong, save it as 'CSV UTF-8', or give its "
-            "encoding with --encoding NAME"
+            f"'{show(self.path)}' is no UTF-8 and was read as {what}; if letters look wrong, save it as 'CSV UTF-8', or give "
+            "its encoding with --encoding NAME"
         )
 
     def _stands_twice(self, at: int) -> bool:
@@ -301,6 +303,10 @@ def _cell(fields: list[str], at: int | None) -> str:
 
 def _odd(text: str) -> bool:
     return decoded(text) != text
+
+
+def _measured(numbers: Iterable[str]) -> bool:
+    return any(not float(number).is_integer() for number in numbers)
 
 
 def _is_number(text: str | None) -> bool:

@@ -1,7 +1,7 @@
 """Walk a folder: every image below it, in natural order, and a tally of everything else.
 
-In: one folder. Out: `Image` records whose label is the first-level folder they lie in. Links to folders are followed, but to no
-folder above them and to none twice, so no loop of links can catch it. It opens no file whose name says what it is.
+In: one folder. Out: `Image` records whose label is the first-level folder they lie in. Links to folders are followed, but to
+no folder above them and to none twice, so no loop of links can catch it. It opens no file whose name says what it is.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from penult.errors import InputError
@@ -126,7 +127,7 @@ class _Links:
             target = os.path.realpath(path)
             if _within(os.path.realpath(os.path.dirname(path)), target) or _within(self._root, target):  # noqa: PTH120 - surrogates
                 return LOOP
-            if _within(target, self._root) and not any(map(is_dropping, os.path.relpath(target, self._root).split(os.sep))):
+            if _within(target, self._root) and not any(map(is_dropping, Path(os.path.relpath(target, self._root)).parts)):
                 return TWICE  # the walk comes to the folder itself, and that is its place
         identity = _identity(path)
         if identity in self._entered:

@@ -21,7 +21,7 @@ class Options:
     probability that is ever given; `groups` names a CSV column whose equal values are never split; `files` lists the names of
     the rows when training starts from feature files; `recipe` describes ONNX files that have no recipe file beside them.
     `review` is the confidence below which a photo of the test part is for a person to look at: `review.csv`.
-    `image_column`, `label_column`, `image_dir` and `encoding` say of a CSV what is not found out by itself (see `TableOptions`).
+    `image_column`, `label_column`, `image_dir` and `encoding` say of a CSV what is not found by itself (see `TableOptions`).
     `submit`: whether `submission.csv` holds "labels" or "probabilities", None: what the sample asks for.
     With the `protocol` "seed" pictures are seen as in the seed, and probabilities are not calibrated: see `of_seed`.
     """

@@ -33,7 +33,7 @@ class Sheet:
     """A sample submission: its header, its ids in order, and what its value columns want.
 
     `kind`: "label" (one column of class names), "probability" (one column: of the class whose index is in `order`),
-    "columns" (a probability a class, `order` has the class index of each column) or "one-hot" (there 1 for the answer, else 0).
+    "columns" (a probability a class, `order` has the class index of each column) or "one-hot" (there 1 or 0 instead).
     """
 
     path: str
@@ -161,15 +161,15 @@ def _wanted(
         return "label", ()
     if submit == "probabilities" and len(classes) > 2:
         raise InputError(
-            f"the sample submission {path} has one value column, {show(header[1])!r}, and there are {len(classes)} classes: their "
-            "probabilities need a column each; give a sample that has these, or leave --submit out."
+            f"the sample submission {path} has one value column, {show(header[1])!r}, and there are {len(classes)} classes: "
+            "their probabilities need a column each; give a sample that has these, or leave --submit out."
         )
     if len(classes) == 2 and (numbers or submit == "probabilities"):
         return "probability", (_positive(header[1], classes),)
     shown = ", ".join(sorted(map(decoded, values))[:3])
     raise InputError(
-        f"the sample submission {path} has one value column, {show(header[1])!r}, whose values are neither class names nor (with "
-        f"two classes) numbers: {shown}; write classes into it: {', '.join(classes[:_SHOWN])}."
+        f"the sample submission {path} has one value column, {show(header[1])!r}, whose values are neither class names nor "
+        f"(with two classes) numbers: {shown}; write classes into it: {', '.join(classes[:_SHOWN])}."
     )
 
 
