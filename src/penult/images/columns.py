@@ -214,7 +214,7 @@ class _Choice:
             if len(rest) > 1 and self._one_hot(rest):
                 return tuple(rest)
             if len(rest) > 1 and self.found.image is not None:
-                rest = [at for at in rest if self.share(at) < _HITS]
+                rest = [at for at in rest if not any(map(image_ending, self.column(at))) or self.share(at) < _HITS]
             rest = [at for at in rest if any(cell.strip() for cell in self.column(at))] or rest
             if len(rest) == 1:
                 return (rest[0],)

@@ -106,9 +106,9 @@ def _meant(images: list[Image], tally: Tally, classes: Sequence[str]) -> list[Im
     meant = Labels(classes)
     result = [image if meant(str(image.label)) == image.label else replace(image, label=meant(str(image.label)) or image.label)
               for image in images]  # fmt: skip
-    for note in meant.notes("class folders"):
-        tally.say(note)
     if not classes:
+        for note in meant.notes("class folders"):
+            tally.say(note)
         for note in missing_names({str(image.label) for image in result}):
             tally.say(note)
     return result

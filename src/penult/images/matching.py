@@ -292,12 +292,9 @@ def _stem_ways(one: str, two: str) -> set[str]:
     if one.isdigit() and two.isdigit() and one.lstrip("0") == two.lstrip("0"):
         return {ZEROS}
     a, b = (unicodedata.normalize("NFC", name) for name in (one, two))
-    if a == b:
+    if a == b or unicodedata.normalize("NFKC", a) == unicodedata.normalize("NFKC", b):
         return {UNICODE}
-    if a.casefold() == b.casefold():
-        return {CASE} if one.casefold() == two.casefold() else {CASE, UNICODE}
-    a, b = (unicodedata.normalize("NFKC", name) for name in (one, two))
-    return {UNICODE} if a == b else {UNICODE, CASE}
+    return {CASE} if one.casefold() == two.casefold() else {CASE, UNICODE}
 
 
 def outside(name: str) -> str:
