@@ -234,7 +234,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "groups of a folder": ("patient", lambda w: scan_labelled(w / "photos", groups="patient")),
     "a list without rows": ("none.csv", lambda w: scan_labelled(lines(w, "none.csv", "file,label"))),
     "a list without a header": ("void.csv", lambda w: scan_labelled(w.text("void.csv", ""))),
-    "a list without its column": ("'label'", lambda w: scan_labelled(lines(w, "bad.csv", "file,class", "1.jpg,a"))),
+    "a list without its column": ("--label-column", lambda w: scan_labelled(lines(w, "bad.csv", "file", "1.jpg"))),
     "a list of what is not there": ("gone.jpg", lambda w: scan_labelled(lines(w, "gone.csv", "file,label", "gone.jpg,a"))),
     "UTF-16": ("wide.csv", lambda w: ((w / "wide.csv").write_bytes(b"\xff\xfef\0"), scan_labelled(w / "wide.csv"))),
     "a quotation mark": ("quote.csv", lambda w: scan_labelled(lines(w, "quote.csv", "file,label", '"' + "x" * 140_000))),

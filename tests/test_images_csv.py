@@ -319,7 +319,7 @@ def test_a_name_in_another_form_is_matched_when_one_file_fits(
     ("files", "cells", "says"),
     [
         (["1.jpg", "1.png"], "1", "these names fit more than one file: '1' ('1.jpg', '1.png')"),
-        (["a/1.jpg", "b/1.jpg"], "1", "more than one folder holds its images: 'a', 'b'; give the one that is meant with --image-dir"),
+        (["a/1.jpg", "b/1.jpg"], "1", "more than one folder holds its images: 'a', 'b'; give the one that is meant"),
         (["img/cat1.jpg"], "img/cat.jpg", "did you mean 'img/cat1.jpg'?"),
         (["old/1.jpg", "2.jpg", "3.jpg"], "1.jpg\n2.jpg\n3.jpg", "'1.jpg' (did you mean 'old/1.jpg'?)"),
         (["data/in/1.jpg", "1.jpg"], "../1.png", "do not exist"),

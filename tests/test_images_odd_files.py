@@ -140,17 +140,21 @@ def test_links_to_class_folders_elsewhere_are_followed(tmp_path: Path, scan: Cal
     assert images.notes == ()
 
 
+LOOP, TWICE = "links to a folder that they lie in", "links to folders that are read already"
+OWN, FAR = ["a/1.jpg", "b/1.jpg"], ["c/1.jpg", "c/in/1.jpg"]
+
+
 @pytest.mark.parametrize(
     ("links", "ids", "kind"),
     [
-        ({"a/up": "..", "b/up": "../.."}, ["a/1.jpg", "b/1.jpg"], "links to a folder that they lie in"),
-        ({"a/root": "/"}, ["a/1.jpg", "b/1.jpg"], "links to a folder that they lie in"),
-        ({"a/x": "../b", "b/y": "../a"}, ["a/1.jpg", "b/1.jpg"], "links to folders that are read already"),
-        ({"c": "../far", "d": "../far"}, ["a/1.jpg", "b/1.jpg", "c/1.jpg", "c/in/1.jpg"], "links to folders that are read already"),
-        ({"c": "../far/in", "d": "../far"}, ["a/1.jpg", "b/1.jpg", "c/1.jpg", "d/1.jpg"], "links to folders that are read already"),
-        ({"c": "../far", "../far/back": ".."}, ["a/1.jpg", "b/1.jpg", "c/1.jpg", "c/in/1.jpg"], "links to a folder that they lie in"),
+        ({"a/up": "..", "b/up": "../.."}, OWN, LOOP),
+        ({"a/root": "/"}, OWN, LOOP),
+        ({"a/x": "../b", "b/y": "../a"}, OWN, TWICE),
+        ({"c": "../far", "d": "../far"}, OWN + FAR, TWICE),
+        ({"c": "../far/in", "d": "../far"}, [*OWN, "c/1.jpg", "d/1.jpg"], TWICE),
+        ({"c": "../far", "../far/back": ".."}, OWN + FAR, LOOP),
     ],
-)  # fmt: skip
+)
 def test_no_ring_of_links_is_walked_and_no_folder_twice(
     tmp_path: Path, links: dict[str, str], ids: list[str], kind: str
 ) -> None:

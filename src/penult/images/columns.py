@@ -119,6 +119,11 @@ def binary(cell: str) -> int | None:
     return _BINARY.get(cell.strip().lower())
 
 
+def is_own(names: Sequence[str]) -> bool:
+    """Tell whether penult wrote a table: there a column of any name may follow, for a class that is called so."""
+    return list(names[:3]) in (["file", "label", "confidence"], ["file", "label", "fold"])
+
+
 def _norm(name: str) -> str:
     return re.sub(r"[\s_\-]+", "", tidy(name).lower())
 
@@ -232,6 +237,8 @@ class _Choice:
 
     def doubled(self, label: int) -> str | None:
         """Return rows in which a second column of the label's name says something else; pandas calls it `label.1`."""
+        if is_own(self.names):
+            return None
         name = self.names[label]
         others = [at for at, other in enumerate(self.names) if at != label and other in (name, f"{name}.1")]
         image = self.found.image

@@ -17,7 +17,7 @@ from pathlib import Path
 from penult import foreign
 from penult.errors import InputError
 from penult.images.classes import Labels, decoded, is_missing, tidy
-from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions, binary, choose
+from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions, binary, choose, is_own
 from penult.images.kinds import lies_at
 from penult.images.matching import Finder, Matches, outside
 from penult.images.names import listing, show
@@ -294,7 +294,7 @@ class Table:
 
     def _stands_twice(self, at: int) -> bool:
         names = [tidy(name).lower() for name in self.header]
-        return names.count(names[at]) > 1 or f"{names[at]}.1" in names
+        return not is_own(names) and (names.count(names[at]) > 1 or f"{names[at]}.1" in names)
 
 
 def _cell(fields: list[str], at: int | None) -> str:
