@@ -28,7 +28,7 @@ from penult import TransferClassifier, bundle, compare, demo, explain, predict, 
 from penult.cli import main
 from penult.embed import write_features
 from penult.errors import PenultError
-from penult.images import scan_labelled, scan_unlabelled
+from penult.images import TableOptions, scan_labelled, scan_unlabelled
 from penult.pixels import Recipe, prepare, prepare_all
 from penult.predict import Predictor
 from penult.train import Options, audit_alone, moves, train, train_features
@@ -234,10 +234,26 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "groups of a folder": ("patient", lambda w: scan_labelled(w / "photos", groups="patient")),
     "a list without rows": ("none.csv", lambda w: scan_labelled(lines(w, "none.csv", "file,label"))),
     "a list without a header": ("void.csv", lambda w: scan_labelled(w.text("void.csv", ""))),
-    "a list without its column": ("'label'", lambda w: scan_labelled(lines(w, "bad.csv", "file,class", "1.jpg,a"))),
+    "a list without its column": ("--label-column", lambda w: scan_labelled(lines(w, "bad.csv", "file", "1.jpg"))),
     "a list of what is not there": ("gone.jpg", lambda w: scan_labelled(lines(w, "gone.csv", "file,label", "gone.jpg,a"))),
     "UTF-16": ("wide.csv", lambda w: ((w / "wide.csv").write_bytes(b"\xff\xfef\0"), scan_labelled(w / "wide.csv"))),
     "a quotation mark": ("quote.csv", lambda w: scan_labelled(lines(w, "quote.csv", "file,label", '"' + "x" * 140_000))),
+    "a table of columns that nobody knows": ("--label-column", lambda w: (
+        w.empty("1.jpg"), scan_labelled(lines(w, "t.csv", "id,age,sex", "1,3,m"))
+    )),
+    "a column that is not there": ("'where'", lambda w: scan_labelled(
+        lines(w, "t.csv", "file,label", "1.jpg,cat"), table=TableOptions(image_column="where")
+    )),
+    "a label that is none": ("'nan'", lambda w: scan_labelled(lines(w, "t.csv", "file,label", "1.jpg,nan"))),
+    "an encoding that is none": ("'klingon'", lambda w: scan_labelled(
+        lines(w, "t.csv", "file,label", "1.jpg,cat"), table=TableOptions(encoding="klingon")
+    )),
+    "options of a table for a folder": ("--image-dir", lambda w: scan_labelled(
+        w / "photos", table=TableOptions(image_dir="x")
+    )),
+    "a sample of one column for many": ("3 classes", lambda w: Sheet.read(
+        lines(w, "sample.csv", "id,label", "1,0"), ("a", "b", "c"), "probabilities"
+    )),
     "labels asked of what has none": ("labels", lambda w: scan_unlabelled(w / "photos").y),
     "nothing to predict": ("images", lambda w: scan_unlabelled([])),
     "a photo that is not there": ("gone.jpg", lambda w: scan_unlabelled([w / "gone.jpg"])),

@@ -230,3 +230,50 @@ def test_the_cats_and_dogs_of_kaggle() -> None:
     assert test.notes[0].endswith("were not read as labels: 'test1'")
     assert test.ids[0] == "test1/99.jpg"
     assert "parts of a data set" in complaint(photos())
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "label", "says"),
+    [
+        ("canich\u00e9", "caniche\u0301", "canich\u00e9", "Unicode form"),
+        ("cat", " cat", "cat", ""),
+        ("cat", "cat\u200b", "cat", "invisible characters"),
+        ("a b", "a\u00a0b", "a b", "blanks"),
+    ],
+)
+def test_class_folders_that_are_certainly_one_are_merged_with_a_note(
+    tmp_path: Path, one: str, two: str, label: str, says: str
+) -> None:
+    for folder in (one, two, "dog"):
+        (tmp_path / folder).mkdir()
+        for photo in "ab":
+            (tmp_path / folder / f"{photo}.jpg").touch()
+    images = scan_labelled(tmp_path)
+    assert images.counts == {label: 4, "dog": 2}
+    assert all(Path(path).is_file() for path in images.paths)
+    assert says in " ".join(images.notes)
+    assert scan_unlabelled(tmp_path, classes=(label, "dog")).counts == {label: 4, "dog": 2}
+
+
+def test_class_folders_that_differ_in_letter_case_stay_two_with_a_note(tmp_path: Path) -> None:
+    images = scan_labelled(tree(tmp_path, "Cat/1.jpg Cat/2.jpg cat/1.jpg cat/2.jpg"))
+    assert images.classes == ("Cat", "cat")
+    assert "'Cat' (2) and 'cat' (2) differ only in letter case" in images.notes[0]
+
+
+def test_a_class_folder_that_is_no_utf8_is_a_class_in_valid_unicode(tmp_path: Path) -> None:
+    for folder in (b"caf\xe9", b"tea"):
+        for photo in (b"1.jpg", b"2.jpg"):
+            os.makedirs(os.path.join(os.fsencode(tmp_path), folder), exist_ok=True)
+            Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), folder, photo))).touch()
+    images = scan_labelled(tmp_path)
+    assert images.classes == ("caf\u00e9", "tea")
+    assert os.fsencode(images.ids[0]) == b"caf\xe9/1.jpg"
+    assert scan_labelled(tmp_path, classes=("caf\udce9", "tea")).counts == {"caf\udce9": 2, "tea": 2}
+
+
+@pytest.mark.parametrize("name", ["nan", "None", "NA", "null"])
+def test_a_class_folder_named_like_a_missing_value_is_a_class_with_a_note(tmp_path: Path, name: str) -> None:
+    images = scan_labelled(tree(tmp_path, f"{name}/1.jpg {name}/2.jpg dog/1.jpg dog/2.jpg"))
+    assert name in images.classes
+    assert f"named like a missing value are taken as classes: '{name}'" in images.notes[0]

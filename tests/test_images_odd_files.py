@@ -107,7 +107,7 @@ def test_droppings_are_ignored_counted_and_not_entered(tmp_path: Path) -> None:
     assert images.notes == ()
 
 
-def test_links_to_folders_are_not_followed_unless_given(tmp_path: Path) -> None:
+def test_links_to_a_folder_above_or_to_one_that_is_read_anyway_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "train/cat").mkdir(parents=True)
     (tmp_path / "train/cat/1.jpg").touch()
     (tmp_path / "train/cat/again").symlink_to(tmp_path / "train")
@@ -115,10 +115,58 @@ def test_links_to_folders_are_not_followed_unless_given(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "train")
     images = scan_unlabelled(tmp_path / "link")
     assert images.ids == ("cat/1.jpg",)
-    assert images.ignored == {"links to folders": 2}
-    assert images.notes[-1] == "links to folders were ignored: 'cat/again', 'dog'"
-    with pytest.raises(InputError, match=r"one folder of images, 'cat' \(ignored: 2 links to folders\)"):
+    assert images.ignored == {"links to a folder that they lie in": 1, "links to folders that are read already": 1}
+    assert images.notes[-2:] == (
+        "links to a folder that they lie in were ignored: 'cat/again'",
+        "links to folders that are read already were ignored: 'dog'",
+    )
+    with pytest.raises(InputError, match=r"one folder of images, 'cat' \(ignored: 1 links to a folder that they lie in, 1 "):
         scan_labelled(tmp_path / "train")
+
+
+@pytest.mark.parametrize("scan", [scan_labelled, scan_unlabelled])
+def test_links_to_class_folders_elsewhere_are_followed(tmp_path: Path, scan: Callable[..., Any]) -> None:
+    """As torchvision, timm, Keras and fastai do: also below the classes, and into hidden folders."""
+    for name in ("elsewhere/cat/1.jpg", "elsewhere/cat/2.jpg", "train/.store/dog/1.jpg", "more/2.jpg", "train/owl/1.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "train/owl/2.jpg").touch()
+    (tmp_path / "train/cat").symlink_to(tmp_path / "elsewhere/cat")
+    (tmp_path / "train/dog").symlink_to(".store/dog")
+    (tmp_path / "train/.store/dog/more").symlink_to(tmp_path / "more")
+    images = scan(tmp_path / "train", classes=("cat", "dog", "owl"))
+    assert images.ids == ("cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/more/2.jpg", "owl/1.jpg", "owl/2.jpg")
+    assert [image.label for image in images.images] == ["cat", "cat", "dog", "dog", "owl", "owl"]
+    assert images.notes == ()
+
+
+LOOP, TWICE = "links to a folder that they lie in", "links to folders that are read already"
+OWN, FAR = ["a/1.jpg", "b/1.jpg"], ["c/1.jpg", "c/in/1.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("links", "ids", "kind"),
+    [
+        ({"a/up": "..", "b/up": "../.."}, OWN, LOOP),
+        ({"a/root": "/"}, OWN, LOOP),
+        ({"a/x": "../b", "b/y": "../a"}, OWN, TWICE),
+        ({"c": "../far", "d": "../far"}, OWN + FAR, TWICE),
+        ({"c": "../far/in", "d": "../far"}, [*OWN, "c/1.jpg", "d/1.jpg"], TWICE),
+        ({"c": "../far", "../far/back": ".."}, OWN + FAR, LOOP),
+    ],
+)
+def test_no_ring_of_links_is_walked_and_no_folder_twice(
+    tmp_path: Path, links: dict[str, str], ids: list[str], kind: str
+) -> None:
+    for name in ("t/a/1.jpg", "t/b/1.jpg", "far/1.jpg", "far/in/1.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for name, target in links.items():
+        (tmp_path / "t" / name).symlink_to(target)
+    images = scan_unlabelled(tmp_path / "t")
+    assert list(images.ids) == ids
+    assert kind in images.ignored
+    assert any(note.startswith(kind) for note in images.notes)
 
 
 def test_links_to_files_are_followed_and_broken_ones_named(tmp_path: Path) -> None:

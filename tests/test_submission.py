@@ -99,3 +99,84 @@ def test_classes_that_differ_in_capitals_or_blanks_alone_keep_their_columns(tmp_
     sheet = Sheet.read(sample(tmp_path, "id,cat, cat,Cat\n1,0,0,0\n"), classes)
     assert sheet.order == (1, 2, 0)
     assert Sheet.read(sample(tmp_path, "id,label\n1, cat\n"), ("Cat", " cat")).kind == "label"
+
+
+def lines_of(folder: Path, text: str, classes: tuple[str, ...], submit: str | None = None) -> tuple[list[list[str]], str]:
+    """Return the rows that are written for a sample, and what is said of them."""
+    proba = np.array([[0.9, 0.1], [0.25, 0.75], [0.5, 0.5]]) if len(classes) == 2 else np.eye(3, len(classes)) * 0.7 + 0.1
+    sheet = Sheet.read(sample(folder, text), classes, submit)  # type: ignore[arg-type]
+    sheet.write(folder / "out.csv", NAMES, classes, proba)
+    return written(folder / "out.csv"), sheet.told(classes)
+
+
+@pytest.mark.parametrize(
+    "values", [("0", "0", "0"), ("1", "1", "1"), ("0", "1", "0"), ("0.0", "1.0", "0"), ("0.5", "0.5", "0.5")]
+)
+@pytest.mark.parametrize("classes", [("0", "1"), ("cat", "dog")])
+def test_a_sample_of_numbers_for_two_classes_gets_probabilities_unless_labels_are_asked_for(
+    tmp_path: Path, values: tuple[str, ...], classes: tuple[str, str]
+) -> None:
+    """Whole numbers may be placeholders: Kaggle's cancer detection has 0 everywhere and scores the probability."""
+    text = "id,label\n" + "".join(f"{name},{value}\n" for name, value in zip(("10", "2", "1"), values, strict=True))
+    rows, told = lines_of(tmp_path, text, classes)
+    assert rows[1:] == [["10", "0.1"], ["2", "0.75"], ["1", "0.5"]]
+    assert told == f"submission.csv: probability of class {classes[1]}; use --submit labels for class labels"
+    assert lines_of(tmp_path, text, classes, "probabilities") == (rows, told)
+    rows, told = lines_of(tmp_path, text, classes, "labels")
+    assert rows[1:] == [["10", classes[0]], ["2", classes[1]], ["1", classes[0]]]
+    assert told == "submission.csv: class labels; use --submit probabilities for probabilities"
+
+
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [(("1", "2", "1"), ("1", "2")), (("3", "3", "3"), ("3", "7")), (("cat", "cat", "cat"), ("cat", "dog"))],
+)
+def test_a_sample_of_class_names_that_are_no_probabilities_gets_labels_unless_probabilities_are_asked_for(
+    tmp_path: Path, values: tuple[str, ...], classes: tuple[str, str]
+) -> None:
+    text = "id,label\n" + "".join(f"{name},{value}\n" for name, value in zip(("10", "2", "1"), values, strict=True))
+    assert [row[1] for row in lines_of(tmp_path, text, classes)[0][1:]] == [classes[0], classes[1], classes[0]]
+    assert lines_of(tmp_path, text, classes, "probabilities")[0][1:] == [["10", "0.1"], ["2", "0.75"], ["1", "0.5"]]
+
+
+def test_numbers_that_are_classes_of_three_or_more_stay_labels(tmp_path: Path) -> None:
+    rows, told = lines_of(tmp_path, "ImageId,Label\n10,0\n2,0\n1,0\n", ("0", "1", "2"))
+    assert [row[1] for row in rows[1:]] == ["0", "1", "2"]
+    assert told == "submission.csv: class labels"
+    with pytest.raises(InputError, match="their probabilities need a column each"):
+        lines_of(tmp_path, "id,label\n10,0\n2,0\n1,0\n", ("0", "1", "2"), "probabilities")
+
+
+def test_a_column_named_after_one_of_two_classes_gets_its_probability(tmp_path: Path) -> None:
+    rows, told = lines_of(tmp_path, "id,Cat\n10,0\n2,0\n1,0\n", CLASSES)
+    assert rows[1:] == [["10", "0.9"], ["2", "0.25"], ["1", "0.5"]]
+    assert "probability of class cat" in told
+
+
+def test_a_column_a_class_of_whole_numbers_gets_probabilities_or_one_and_zero(tmp_path: Path) -> None:
+    text = "id,dog,cat\n10,1,0\n2,1,0\n1,1,0\n"
+    assert lines_of(tmp_path, text, CLASSES)[0][1:] == [["10", "0.1", "0.9"], ["2", "0.75", "0.25"], ["1", "0.5", "0.5"]]
+    rows, told = lines_of(tmp_path, text, CLASSES, "labels")
+    assert rows[1:] == [["10", "0", "1"], ["2", "1", "0"], ["1", "0", "1"]]
+    assert "1 for the class of each image" in told
+
+
+@pytest.mark.parametrize("submit", ["labels", "probabilities", None])
+@pytest.mark.parametrize("classes", [("a", "b"), ("a", "b", "c")])
+def test_without_a_sample_the_form_is_what_is_asked_for(submit: str | None, classes: tuple[str, ...]) -> None:
+    kind = plain(NAMES, classes, submit).kind  # type: ignore[arg-type]
+    usual = "probability" if len(classes) == 2 else "label"
+    wide = "probability" if len(classes) == 2 else "columns"
+    assert kind == {"labels": "label", "probabilities": wide, None: usual}[submit]
+
+
+@pytest.mark.parametrize("id", ["\u00c9.JPG", "e\u0301", "\u00e9.png", " \u00e9 "])
+def test_ids_in_another_form_find_their_image(tmp_path: Path, id: str) -> None:
+    sheet = Sheet.read(sample(tmp_path, f"id,label\n{id},0.5\n2,0.5\n"), CLASSES)
+    assert sheet.rows_of(["2.jpg", "test1/\u00e9.jpg"]) == [1, 0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "utf-8-sig"])
+def test_a_sample_in_another_encoding_has_the_same_classes(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "sample.csv").write_bytes("id,label\n1,H\u00fcndin\n".encode(encoding))
+    assert Sheet.read(tmp_path / "sample.csv", ("H\u00fcndin", "K\u00e4tzchen")).kind == "label"

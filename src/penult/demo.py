@@ -59,7 +59,7 @@ def solar_cells(options: Options, say: Say) -> Job:
 
 def own_folder(folder: str, options: Options, say: Say) -> Job:
     """Do the same with the user's own labelled images: a quarter of each class is held out and measured on."""
-    every = images.scan_labelled(folder, groups=options.groups).in_order()
+    every = images.scan_labelled(folder, groups=options.groups, table=options.table).in_order()
     held = held_out(every.y, options.seed)
     left, right = _subset(every, ~held), _subset(every, held)
     short = [c for c, n in left.counts.items() if n < 2]

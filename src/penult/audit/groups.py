@@ -39,10 +39,11 @@ def group(
 ) -> Grouping:
     """Return one group an image: copies, near copies, the user's groups, and what hangs together by them.
 
-    With thumbnails whole families of copies are found, however many there are, and kept together; single pairs that are
+    With thumbnails whole families of copies are found, however many there are, and kept together. Single pairs that are
     near by one measure only never tie more than a twentieth of the images (10 at least) into one group: the most alike
     are tied first, a link that would make a larger group is dropped and a note says so. Copies and the user's groups are
-    always kept whole. With `near` False near copies are found and reported, but not kept together. Raises InputError where the lengths differ.
+    always kept whole. With `near` False near copies are found and reported, but not kept together. Raises InputError
+    where the lengths differ.
     """
     n = len(digests)
     lengths = {"features": len(X), "groups": n if user_groups is None else len(user_groups)}

@@ -36,8 +36,10 @@ def audit(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     if asked.csv is not None:
         audit_alone.write(asked.csv, done.findings)
     if asked.json:
-        show.as_json({**done.summary, "findings": [one.to_dict() for one in done.findings]})
+        show.as_json({**done.summary, "findings": [one.to_dict() for one in done.findings], "notes": list(done.notes)})
         return
+    for text in done.notes:
+        show.out(f"note: {show.printable(text)}")
     if not done.findings:
         show.out("nothing was found")
     for kind, several in groupby(done.findings, key=lambda one: one.kind):

@@ -31,7 +31,9 @@ def _options(asked: argparse.Namespace, out: str) -> Any:
         "clip": _clip(asked.clip),
         "groups": getattr(asked, "groups", None),
         "near_duplicates": getattr(asked, "near_duplicates", None),
+        **columns(asked),
         "submission": getattr(asked, "submission", None),
+        "submit": getattr(asked, "submit", None),
         "files": getattr(asked, "files", None),
         "recipe": recipe(asked),
         "review": getattr(asked, "review", None),
@@ -39,6 +41,11 @@ def _options(asked: argparse.Namespace, out: str) -> Any:
     make = Options.of_seed if getattr(asked, "protocol", None) == "seed" else Options
     known = {name: value for name, value in given.items() if value is not None}
     return make(out=asked.out or out, seed=asked.seed, settings=settings(asked), **known)
+
+
+def columns(asked: argparse.Namespace) -> dict[str, Any]:
+    """Return what was said of a CSV of images."""
+    return {name: getattr(asked, name, None) for name in ("image_column", "label_column", "image_dir", "encoding")}
 
 
 def recipe(asked: argparse.Namespace) -> dict[str, Any] | None:
@@ -181,7 +188,7 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     if asked.features:
         answers = predictor.predict_features(asked.features)
     else:
-        found = images.scan_unlabelled(asked.images, classes=model.classes)
+        found = images.scan_unlabelled(asked.images, model.classes, images.TableOptions(**columns(asked)))
         _look_at(found, predictor.settings)
         with show.progress(not asked.quiet) as say:
             answers = predictor.predict([i.path for i in found.images], found.ids, say)
@@ -220,7 +227,7 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
     from penult.predict import Predictor, judge, remark_on_training
 
     model = bundle.load(asked.model)
-    found = images.scan_labelled(asked.labelled, classes=model.classes)
+    found = images.scan_labelled(asked.labelled, classes=model.classes, table=images.TableOptions(**columns(asked)))
     predictor = Predictor(model, settings(asked))
     _look_at(found, predictor.settings)
     with show.progress(not asked.quiet) as say:
@@ -240,17 +247,19 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
 
 def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult embed`."""
-    from penult import store, zoo
+    from penult import images, store, zoo
     from penult.embed import write_features
 
     store.endings.check_file(asked.out, store.endings.HDF5, "--out")
+    table = images.TableOptions(**columns(asked))
     changes = {"fit": asked.fit} if asked.fit else {}
+    notes: list[str] = []
     with show.progress(not asked.quiet) as say:
         networks = [
             zoo.find(name, asked.pooling, cache=asked.cache, recipe=recipe(asked), say=say, **changes)
             for name in zoo.expand(asked.backbone or ["lite"])
         ]
-        done, paths = write_features(asked.images, Path(asked.out), networks, settings(asked), say)
+        done, paths = write_features(asked.images, Path(asked.out), networks, settings(asked), say, table, notes)
     if asked.json:
         show.as_json(
             {
@@ -263,6 +272,8 @@ def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         )
         return
     show.out(_road(done))
+    for text in notes:
+        show.out(f"note: {show.printable(text)}")
     for b in done.backbones:
         if ".onnx" in b.name:
             show.out(f"note: {show.printable(b.name)}: {show.printable(b.source)}")

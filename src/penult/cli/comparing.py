@@ -17,7 +17,7 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     from penult import compare as room
     from penult import store
     from penult.backbones import DEFAULT
-    from penult.cli.commands import recipe, settings
+    from penult.cli.commands import columns, recipe, settings
 
     store.endings.check_folder(asked.out, "--out")
     options = room.Options(
@@ -28,6 +28,7 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         sample=asked.sample,
         groups=asked.groups,
         near_duplicates=asked.near_duplicates,
+        **columns(asked),
         fit=asked.fit,
         pooling=asked.pooling,
         recipe=recipe(asked),

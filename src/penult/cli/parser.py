@@ -64,16 +64,23 @@ def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         commands,
         "train",
         "learn to tell classes of photos apart, and measure how well",
-        "TRAIN is a folder of class folders (train/cat/*.jpg), a folder of Kaggle names (cat.1.jpg), or a CSV with the\n"
-        "columns file,label. Features are kept in a cache: a second run, or one that was interrupted, does not compute\n"
-        "them again. The run folder then holds model.penult, metrics.json, predictions.csv, submission.csv, oof.csv,\n"
-        "history.csv, skipped.csv, map.csv, report.html, figures/ and data_<backbone>.h5.",
+        "TRAIN is a folder of class folders (train/cat/*.jpg), a folder of Kaggle names (cat.1.jpg), or a CSV of images and\n"
+        "labels, whose columns and photos are found where there is one candidate. Features are kept in a cache: a second\n"
+        "run, or one that was interrupted, does not compute them again. The run folder then holds model.penult,\n"
+        "metrics.json, predictions.csv, submission.csv, oof.csv, history.csv, skipped.csv, map.csv, report.html, figures/\n"
+        "and data_<backbone>.h5.",
     )
     p.add_argument("train", nargs="?", metavar="TRAIN", help="labelled images (not with --features)")
     p.add_argument("--test", metavar="DIR", help="images to predict; class folders in it are used to measure")
     _learning(p)
     _grouping(p)
+    _tables(p)
     p.add_argument("--submission", metavar="CSV", help="sample submission to follow: its columns, ids and order")
+    p.add_argument(
+        "--submit",
+        choices=("labels", "probabilities"),
+        help="what submission.csv holds (default: as the sample; for two classes the probability, where it does not tell)",
+    )
     p.add_argument("--features", nargs="+", metavar="H5", help="train from feature files (data_*.h5, gap_*.h5) instead")
     p.add_argument("--files", metavar="LIST", help="with --features: names of the training rows, one a line")
     _review(p, "of --test ")
@@ -137,6 +144,18 @@ def _seeing(p: argparse.ArgumentParser) -> None:
     )
 
 
+def _tables(p: argparse.ArgumentParser) -> None:
+    """Add what may have to be said of a CSV of images."""
+    p.add_argument("--image-column", metavar="NAME", help="CSV column of image files or ids (default: found by itself)")
+    p.add_argument("--label-column", metavar="NAME", help="CSV column of the labels (default: found by itself)")
+    p.add_argument(
+        "--image-dir", metavar="DIR", help="folder of the images in a CSV (default: the CSV's own folder, or one below it)"
+    )
+    p.add_argument(
+        "--encoding", metavar="NAME", help="encoding of a CSV, such as cp1251 or gb18030 (default: found by itself)"
+    )
+
+
 def _tolerance(p: argparse.ArgumentParser) -> None:
     """Add how many images may be bad."""
     p.add_argument(
@@ -173,11 +192,12 @@ def _predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "Without --csv and --json one line an image: class, confidence, file. An unreadable image gets the class prior.",
     )
     p.add_argument("model", metavar="MODEL", help="model.penult, or the run folder it is in")
-    images = p.add_argument("images", nargs="+", default=[], metavar="IMAGES", help="images, or folders of them")
+    images = p.add_argument("images", nargs="+", default=[], metavar="IMAGES", help="images, folders of them, or a CSV")
     images.required = False  # with "*" Python 3.11 takes none of them where an option stands before the first
     p.add_argument("--csv", metavar="FILE", help="write file,label,confidence, one column a class, and novelty")
     _review(p)
     p.add_argument("--features", nargs="+", metavar="H5", help="predict from feature files instead of images")
+    _tables(p)
     _tolerance(p)
     _computing(p)
 
@@ -201,6 +221,7 @@ def _evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     p.add_argument("model", metavar="MODEL", help="model.penult, or the run folder it is in")
     p.add_argument("labelled", metavar="LABELLED", help="labelled images")
+    _tables(p)
     _tolerance(p)
     _computing(p)
 
@@ -216,6 +237,7 @@ def _embed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     p.add_argument("images", metavar="IMAGES", help="a folder of images, labelled or not, or a CSV")
     _seeing(p)
     p.add_argument("--out", required=True, metavar="FILE.h5", help="the file to write")
+    _tables(p)
     _tolerance(p)
     _computing(p)
 
@@ -234,6 +256,7 @@ def _compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     p.add_argument("--budget", metavar="TIME", help="5m, 90s, 1h30m: the cheapest candidates first, until the time is over")
     p.add_argument("--sample", type=int, default=1000, metavar="N", help="images to compare on (default: 1000)")
     _grouping(p)
+    _tables(p)
     p.add_argument("--out", default="penult-compare", metavar="DIR", help="table and figure (default: penult-compare)")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sample, folds and heads (default: 0)")
     _tolerance(p)
@@ -266,6 +289,7 @@ def _audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     add_arguments(p)
     _grouping(p)
+    _tables(p)
     _seeing(p)
     p.add_argument("--head", metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of folds and heads (default: 0)")

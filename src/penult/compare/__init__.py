@@ -31,7 +31,7 @@ def compare(source: str, options: Options | None = None, say: Say = quiet) -> Co
     options = options or Options()
     budget = Budget(options.budget)
     heads.check(options.head)
-    found = images.scan_labelled(source, groups=options.groups).in_order()
+    found = images.scan_labelled(source, groups=options.groups, table=options.table).in_order()
     options.settings.tolerance.scanned(found)
     sample = draw(found, options.sample, options.seed)
     with files.claimed(options.out) as folder:

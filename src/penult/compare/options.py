@@ -12,6 +12,7 @@ from penult import zoo
 from penult.backbones import DEFAULT, Backbone
 from penult.embed import Settings
 from penult.errors import InputError
+from penult.images import TableOptions
 from penult.progress import Say
 
 SAMPLE = 1000  # images: enough to tell log losses a tenth apart, few enough for a coffee
@@ -23,8 +24,8 @@ class Options:
     """Everything that decides a comparison, apart from the images.
 
     `backbones` are names or presets; `budget` is seconds for everything, None: as long as it takes; `sample` is how many
-    images are looked at; `groups` names a CSV column whose equal values are never split; `near_duplicates`, `fit`, `pooling` and `recipe`
-    are those of `penult.train.Options`.
+    images are looked at; `groups` names a CSV column whose equal values are never split; `near_duplicates`, `fit`, `pooling`,
+    `recipe` and, of a CSV, `image_column`, `label_column`, `image_dir` and `encoding` are those of `penult.train.Options`.
     """
 
     out: str = "penult-compare"
@@ -34,11 +35,20 @@ class Options:
     sample: int = SAMPLE
     groups: str | None = None
     near_duplicates: str = "group"
+    image_column: str | None = None
+    label_column: str | None = None
+    image_dir: str | None = None
+    encoding: str | None = None
     fit: str | None = None
     pooling: str | None = None
     recipe: Mapping[str, Any] | None = None
     seed: int = 0
     settings: Settings = field(default_factory=Settings)
+
+    @property
+    def table(self) -> TableOptions:
+        """Return how a CSV of images is to be read."""
+        return TableOptions(self.image_column, self.label_column, self.image_dir, self.encoding)
 
     def find(self, name: str, say: Say) -> Backbone:
         """Return the network of a name, as these options want it."""
@@ -47,7 +57,10 @@ class Options:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for `compare.json`."""
-        names = ("head", "budget", "sample", "groups", "near_duplicates", "fit", "pooling", "recipe", "seed")
+        names = (
+            "head", "budget", "sample", "groups", "near_duplicates", "image_column", "label_column", "image_dir", "encoding",
+            "fit", "pooling", "recipe", "seed",
+        )  # fmt: skip
         own = {name: getattr(self, name) for name in names}
         return {"backbones": list(self.backbones), **own, "device": self.settings.device, "precision": self.settings.precision}
 

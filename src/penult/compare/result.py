@@ -181,7 +181,16 @@ def next_line(source: str, typed: Sequence[str], options: Options) -> str:
     for option, value in given.items():
         if isinstance(value, str) and value != "auto":
             words += [option, value]
-    for option, word in {"--groups": options.groups, "--fit": options.fit, "--pooling": options.pooling}.items():
+    others = {
+        "--groups": options.groups,
+        "--image-column": options.image_column,
+        "--label-column": options.label_column,
+        "--image-dir": options.image_dir,
+        "--encoding": options.encoding,
+        "--fit": options.fit,
+        "--pooling": options.pooling,
+    }
+    for option, word in others.items():
         if word is not None:
             words += [option, word]
     if options.recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +37,19 @@ def write_features(
     backbones: Sequence[Backbone],
     settings: Settings | None = None,
     progress: Say = quiet,
+    table: images.TableOptions | None = None,
+    notes: list[str] | None = None,
 ) -> tuple[Embedding, list[Path]]:
     """Embed one folder (or CSV) and write its rows to `out`, or to `<out>_<backbone>.h5` for several backbones.
 
-    Where the images are labelled, the files have `label` and the class names too. Raises `InputError` for an `out` that ends
-    otherwise than HDF5 does.
+    Where the images are labelled, the files have `label` and the class names too. `table` says how a CSV is to be read; what
+    there is to say of the images is added to `notes`. Raises `InputError` for an `out` that ends otherwise than HDF5 does.
     """
     store.endings.check_file(out, store.endings.HDF5, "the feature file")
     settings = settings or Settings()
-    found = _scan(source)
+    found = _scan(source, table or images.TableOptions())
+    if notes is not None:
+        notes += found.notes
     settings.tolerance.scanned(found)
     done = embed([i.path for i in found.images], backbones, settings, progress)
     settings.tolerance.seen(found.ids, done.failures)
@@ -72,9 +77,12 @@ def write_features(
     return done, paths
 
 
-def _scan(source: str) -> images.ImageSet:
+def _scan(source: str, table: images.TableOptions) -> images.ImageSet:
     """Return the labelled set where the source is one, else its images without labels."""
     try:
-        return images.scan_labelled(source)
-    except InputError:
-        return images.scan_unlabelled(source)
+        return images.scan_labelled(source, table=table)
+    except InputError as error:
+        found = images.scan_unlabelled(source, table=table)
+        if not source.lower().endswith((".csv", ".tsv")):
+            return found
+        return replace(found, notes=(*found.notes, f"no labels were written: {error}"))

@@ -22,9 +22,9 @@ _LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*%|(\d+)")
 class Tolerance:
     """The limit: at most `share` of the images (0 to 1) and at most `count` of them may be unreadable.
 
-    With `strict` none may be, and a scan may not pass over anything that could be an image: links to folders, links that
-    lead nowhere, what could not be opened, images outside the class folders. Without any of these everything is tolerated,
-    and told.
+    With `strict` none may be, and a scan may not pass over anything that could be an image: links to folders above them or
+    read already, links that lead nowhere, what could not be opened, images outside the class folders. Without any of these
+    everything is tolerated, and told.
     """
 
     share: float = 1.0

@@ -109,4 +109,6 @@ def _too_few(classes: Sequence[str], y: Ints, poor: Sequence[int]) -> str:
 
 
 def _named(classes: Sequence[str], y: Ints, which: Sequence[int]) -> str:
-    return ", ".join(f"{str(classes[c])!r} ({int(np.sum(y == c))} {'photo' if np.sum(y == c) == 1 else 'photos'})" for c in which)
+    return ", ".join(
+        f"{str(classes[c])!r} ({int(np.sum(y == c))} {'photo' if np.sum(y == c) == 1 else 'photos'})" for c in which
+    )

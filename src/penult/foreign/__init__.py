@@ -9,10 +9,10 @@ from penult.foreign.jsons import MANY, loads
 from penult.foreign.jsons import MOST_BYTES as MOST_JSON
 from penult.foreign.npy import array
 from penult.foreign.opening import content, opened, sha256
-from penult.foreign.rows import WRONG_ROWS, rows
+from penult.foreign.rows import UTF8, WRONG_ROWS, encoding_of, rows
 from penult.foreign.stored_zip import WRONG_ZIP, StoredZip, directory
 
 __all__ = [
-    "MANY", "MOST_JSON", "WRONG_ROWS", "WRONG_ZIP", "StoredZip", "array", "content", "directory", "loads", "opened", "rows",
-    "sha256",
+    "MANY", "MOST_JSON", "UTF8", "WRONG_ROWS", "WRONG_ZIP", "StoredZip", "array", "content", "directory", "encoding_of",
+    "loads", "opened", "rows", "sha256",
 ]  # fmt: skip

@@ -1,12 +1,14 @@
 """The rows of a CSV file from anywhere, one after the other: a line or a cell without end is refused, not collected.
 
-In: a path. Out: rows of text. It must not know columns.
+In: a path. Out: rows of text, and which encoding a file seems to have. It must not know columns.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -15,24 +17,31 @@ from penult.foreign.opening import opened
 
 LONGEST = 1 << 20  # characters of a line; a row of a thousand classes has 12,000
 WRONG_ROWS = (OSError, ValueError, csv.Error)  # what `rows` raises
+UTF8 = "utf-8-sig"
+
+_BOMS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_CHUNK = 1 << 20  # bytes
 
 
-def rows(path: Path | str, delimiters: str = ",", column: str = "") -> Iterator[tuple[int, list[str]]]:
+def rows(
+    path: Path | str, delimiters: str = ",", column: str = "", encoding: str | None = None
+) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and cells of each row.
 
     Of several `delimiters` the one is used that makes one of the first line's cells `column`, else the one that makes most.
-    UTF-8, with or without a byte order mark; bytes that are none are kept as surrogates. A row without any text is left out.
+    Without an `encoding`: UTF-16 or UTF-32 where a byte order mark says so, else UTF-8, with or without one; bytes that are
+    none are kept as surrogates. A row without any text is left out.
     Raises `OSError` and, with what is wrong and in which line, `ValueError`.
     """
     with opened(path) as raw:
-        if raw.read(2) in {b"\xff\xfe", b"\xfe\xff"}:
-            raise ValueError("it is UTF-16 text; save it as 'CSV UTF-8'")
+        used = encoding or _by_mark(raw.read(4)) or UTF8
         raw.seek(0)
-        file = io.TextIOWrapper(raw, "utf-8-sig", "surrogateescape", newline="")
-        first = _line(file, 1)
-        file.seek(0)
-        reader = csv.reader(_lines(file), delimiter=_delimiter(first, delimiters, column))
+        lenient = codecs.lookup(used).name in ("utf-8", "utf-8-sig")
+        file = io.TextIOWrapper(raw, UTF8 if lenient else used, "surrogateescape" if lenient else "strict", newline="")
         try:
+            first = _line(file, 1)
+            file.seek(0)
+            reader = csv.reader(_lines(file), delimiter=_delimiter(first, delimiters, column))
             for cells in reader:
                 if any(cells):
                     yield reader.line_num, cells
@@ -40,6 +49,69 @@ def rows(path: Path | str, delimiters: str = ",", column: str = "") -> Iterator[
             raise ValueError(
                 f"line {reader.line_num} is not CSV ({error}); look for a quotation mark without its pair"
             ) from error
+        except UnicodeError as error:
+            raise ValueError(f"it is no text in {used} ({error}); save it as 'CSV UTF-8'") from error
+
+
+def encoding_of(path: Path | str) -> str:
+    """Return which encoding a text file has, as far as its bytes tell: read once, a part at a time.
+
+    "utf-16", "utf-32" (or "utf-16-le", "utf-16-be" without a byte order mark); "utf-8-sig" for all that is UTF-8;
+    "gb18030" for what can be read so and is mostly frequent Chinese characters; "cp1252" for everything else, which is no
+    more than the most usual of the encodings that cannot be told apart. Raises `OSError`.
+    """
+    with opened(path) as raw:
+        head = raw.read(64)
+        marked = _by_mark(head[:4]) or _by_zeros(head)
+        if marked:
+            return marked
+        raw.seek(0)
+        utf8: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
+        chinese: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("gb18030")()
+        signs: Counter[str] = Counter()
+        while True:
+            chunk = raw.read(_CHUNK)
+            utf8 = None if utf8 is None or _decoded(utf8, chunk) is None else utf8
+            if chinese is not None:
+                text = _decoded(chinese, chunk)
+                chinese = None if text is None else chinese
+                if text and not text.isascii():
+                    signs.update(sign for sign in text if sign > "\x7f")
+            if not chunk or utf8 is None is chinese:
+                break
+    if utf8 is not None:
+        return UTF8
+    return "gb18030" if chinese is not None and _mostly_chinese(signs) else "cp1252"
+
+
+def _by_mark(head: bytes) -> str | None:
+    return next((name for mark, name in _BOMS if head.startswith(mark)), None)
+
+
+def _by_zeros(head: bytes) -> str | None:
+    """Tell UTF-16 without a mark by the zero beside each ASCII letter of the first line."""
+    if len(head) < 8 or head.count(0) < len(head) // 3:
+        return None
+    return "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
+
+
+def _decoded(decoder: codecs.IncrementalDecoder, chunk: bytes) -> str | None:
+    try:
+        return decoder.decode(chunk, final=not chunk)
+    except UnicodeDecodeError:
+        return None
+
+
+def _mostly_chinese(signs: Counter[str]) -> bool:
+    """Tell whether most are among the 3,755 frequent characters of GB 2312: letters of other encodings, read so, are not."""
+
+    def frequent(sign: str) -> bool:
+        try:
+            return 0xB0 <= sign.encode("gb2312")[0] <= 0xD7
+        except UnicodeEncodeError:
+            return False
+
+    return sum(count for sign, count in signs.items() if frequent(sign)) >= 0.7 * signs.total() > 0
 
 
 def _delimiter(first: str, delimiters: str, column: str) -> str:

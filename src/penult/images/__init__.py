@@ -5,10 +5,16 @@ all that was passed over. It decodes nothing (it reads the first bytes of files 
 must not know pixels, recipes, networks or heads.
 """
 
+from penult.images.both import scan_both
+from penult.images.classes import Labels
+from penult.images.columns import TableOptions
 from penult.images.labelled import scan_labelled
 from penult.images.names import listing, natural_key, show
 from penult.images.records import Image, ImageSet
 from penult.images.unlabelled import scan_unlabelled
 from penult.images.walk import passed_over
 
-__all__ = ["Image", "ImageSet", "listing", "natural_key", "passed_over", "scan_labelled", "scan_unlabelled", "show"]
+__all__ = [
+    "Image", "ImageSet", "Labels", "TableOptions", "listing", "natural_key", "passed_over", "scan_both", "scan_labelled",
+    "scan_unlabelled", "show",
+]  # fmt: skip

@@ -91,3 +91,9 @@ def lies_at(path: str) -> Literal["file", "folder", "something else", "nothing"]
     if stat.S_ISREG(mode):
         return "file"
     return "folder" if stat.S_ISDIR(mode) else "something else"
+
+
+def image_ending(name: str) -> str:
+    """Return the ending of a name where it is that of a picture format, as it is written (`.JPG`), else nothing."""
+    stem, dot, extension = name.rpartition(".")
+    return dot + extension if stem and _NAME_TELLS.get(extension.lower()) else ""

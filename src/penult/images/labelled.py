@@ -7,14 +7,18 @@ InputError that names everything of its kind that stands in the way.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from penult.errors import InputError
+from penult.images.classes import Labels, look_alikes, missing_names
+from penult.images.columns import NO_OPTIONS, TableOptions
 from penult.images.kinds import lies_at
 from penult.images.names import kaggle_label, listing, natural_key, show
 from penult.images.records import Image, ImageSet
-from penult.images.table import LABEL, Table, is_table
+from penult.images.table import Table, is_table
 from penult.images.walk import OUTSIDE, Tally, walk
 
 # Parts of a data set. Folders of these names side by side are no classes: nobody tells train/ from test/.
@@ -23,13 +27,22 @@ _PARTS = frozenset(
 )
 
 
-def scan_labelled(source: str | os.PathLike[str], groups: str | None = None, classes: Sequence[str] = ()) -> ImageSet:
+def scan_labelled(
+    source: str | os.PathLike[str],
+    groups: str | None = None,
+    classes: Sequence[str] = (),
+    table: TableOptions = NO_OPTIONS,
+) -> ImageSet:
     """Find the images of a source and their labels.
 
     A folder of class folders: the label is the first folder below `source`, however deep the image lies.
     A flat folder in which every image is named like `cat.123.jpg`: the label is what comes before the dot.
-    A CSV with the columns `file` and `label`: paths are relative to its own folder, its order is kept, and
-    `groups` may name a column of images that belong together (patient, scene).
+    A CSV: the columns of images and labels are found, or named by `table`; photos lie in its own folder or
+    below it, or where `table` says; its order is kept, and `groups` may name a column of images that belong
+    together (patient, scene).
+
+    Labels are learnt in one form (`Labels`): class folders or labels that differ only in Unicode form or blanks
+    around them are one class, and a note says so.
 
     To train, two classes with two images each are the least, and classes come in natural order. With
     `classes`, those of a trained model, any number will do, labels must be among them, their order is kept.
@@ -44,16 +57,21 @@ def scan_labelled(source: str | os.PathLike[str], groups: str | None = None, cla
                 f"groups are a column of a CSV, and '{show(path)}' is a folder; "
                 f"list its images in a CSV with file,label,{show(groups)}"
             )
+        table.refuse_for(path)
         root, images = path, _in_folder(path, tally, classes)
     elif is_table(path):
-        table = Table(path)
-        root, images = table.root, table.images(tally, LABEL, groups, set(classes))
+        read = Table(path, table)
+        root, images = read.root, read.images(tally, Labels(classes), groups)
     else:
         wrong = "does not exist" if place == "nothing" else "is neither a folder nor a CSV"
         raise InputError(f"'{show(path)}' {wrong}; give a folder of class folders, or a CSV with file,label")
     if not images:
         raise InputError(f"'{show(path)}' lists no images; add a row for each image")
     labels = sorted({str(image.label) for image in images}, key=natural_key)
+    if not classes:
+        counts = Counter(str(image.label) for image in images)
+        for note in look_alikes({label: counts[label] for label in labels}):
+            tally.say(note)
     result = ImageSet(root, tuple(images), tuple(classes or labels), tally.ignored, tally.notes)
     if classes:
         _refuse_unknown(path, labels, classes)
@@ -70,7 +88,7 @@ def _in_folder(folder: str, tally: Tally, classes: Sequence[str]) -> list[Image]
         )
     images = [image for image in found if image.label is not None]
     if not images:
-        return _by_name(folder, found)
+        return _by_name(folder, found, tally, classes)
     for image in found:
         if image.label is None:
             tally.ignore(OUTSIDE, image.id)
@@ -80,10 +98,23 @@ def _in_folder(folder: str, tally: Tally, classes: Sequence[str]) -> list[Image]
     empty = [name for name in tally.folders if name not in labels]
     if empty:
         tally.say(f"folders without any image are no classes: {listing(empty)}")
-    return images
+    return _meant(images, tally, classes)
 
 
-def _by_name(folder: str, found: list[Image]) -> list[Image]:
+def _meant(images: list[Image], tally: Tally, classes: Sequence[str]) -> list[Image]:
+    """Return the images with the labels that their folders mean."""
+    meant = Labels(classes)
+    result = [image if meant(str(image.label)) == image.label else replace(image, label=meant(str(image.label)) or image.label)
+              for image in images]  # fmt: skip
+    if not classes:
+        for note in meant.notes("class folders"):
+            tally.say(note)
+        for note in missing_names({str(image.label) for image in result}):
+            tally.say(note)
+    return result
+
+
+def _by_name(folder: str, found: list[Image], tally: Tally, classes: Sequence[str]) -> list[Image]:
     """Return the images of a flat folder, labelled by their names."""
     images = [Image(image.id, image.path, kaggle_label(image.id)) for image in found]
     odd = [image.id for image in images if image.label is None]
@@ -93,7 +124,7 @@ def _by_name(folder: str, found: list[Image]) -> list[Image]:
             f"{listing(odd)}; put the images of each class into a folder of its own, "
             "or list them in a CSV with file,label"
         )
-    return images
+    return _meant(images, tally, classes)
 
 
 def _refuse_wrapper(folder: str, images: list[Image], labels: set[str], tally: Tally) -> None:

@@ -1,94 +1,197 @@
-"""A CSV that lists images: `file`, and where wanted a label and a group.
+"""A CSV that lists images: which image, and where wanted a label and a group.
 
 In: a CSV whose first line names its columns. Out: `Image` records in the order of its rows. What a row names
-counts as an image, whatever its extension: nothing that was listed on purpose drops out in silence.
+counts as an image, whatever its extension: nothing that was listed on purpose drops out in silence. All that is
+wrong with a table is said at once.
 """
 
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from collections.abc import Container, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from penult import foreign
 from penult.errors import InputError
+from penult.images.classes import Labels, decoded, is_missing, tidy
+from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions, binary, choose, is_own
 from penult.images.kinds import lies_at
+from penult.images.matching import Finder, Matches, outside
 from penult.images.names import listing, show
 from penult.images.records import Image
 from penult.images.walk import REPEATED, Tally
 
-FILE, LABEL = "file", "label"
 _MOST_FAULTS = 10_000  # rows; who has more of them has given another file
+_SAMPLE = 1_000  # rows by which columns are chosen
 
 _NO_FILE = "these rows name no file"
 _NO_LABEL = "these rows have no label"
+_NAN = "these rows have '{}' for a label, which is how pandas and others write that there is none"
 _NO_GROUP = "these rows have no group"
 _MISSING = "these files do not exist, or are no regular files"
+_AMBIGUOUS = "these names fit more than one file"
 _CONTRADICTORY = "these files are listed more than once, with different labels or groups"
+_NO_ONE = "these rows have no 1 in any class column"
+_TWO_ONES = "these rows have a 1 in more than one class column, and penult gives a photo one class"
+_NOT_BINARY = "these rows have other cells than 0 and 1 in their class columns"
 
 
 def is_table(path: str) -> bool:
     """Tell whether a path is that of a CSV file."""
-    return path.lower().endswith(".csv") and lies_at(path) == "file"
+    return path.lower().endswith((".csv", ".tsv")) and lies_at(path) == "file"
 
 
 class Table:
-    """The rows of a CSV, separated by commas, semicolons or tabs, with or without a byte order mark."""
+    """The rows of a CSV, separated by commas, semicolons or tabs, in any encoding that can be told or was given."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, options: TableOptions = NO_OPTIONS) -> None:
         self.path = path
+        self.options = options
         self.root = str(Path(path).parent)
+        if options.image_dir is not None and lies_at(options.image_dir) == "folder":
+            self.root = options.image_dir
+        self.encoding = self._encoding()
         first = next(self._all_rows(), None)
         if first is None:
             raise InputError(f"'{show(path)}' is empty; write the columns' names into its first line, such as file,label")
         self.header = [name.strip() for name in first[1]]
-
-    def has(self, column: str) -> bool:
-        """Tell whether there is a column of this name, in capitals or not."""
-        return column.lower() in (name.lower() for name in self.header)
-
-    def values(self, column: str, classes: Container[str] = ()) -> set[str]:
-        """Return what stands in a column, empty text included; raises InputError if there is none."""
-        at = self._places([column])[column]
-        return {_meant(fields[at], classes) if at < len(fields) else "" for _, fields in self._rows()}
+        self.rows = 0  # below the header, once they were read
+        self._ways: Counter[frozenset[str]] = Counter()
 
     def images(
-        self, tally: Tally, label: str | None = None, group: str | None = None, classes: Container[str] = ()
+        self,
+        tally: Tally,
+        labels: Labels,
+        group: str | None = None,
+        accept: Callable[[Table, Columns, set[str]], bool] | None = None,
     ) -> list[Image]:
-        """Return the images listed, with label and group from the columns of these names.
+        """Return the images listed, with the labels that are meant.
 
-        Blanks around a label are dropped, unless it is one of `classes` with them: a folder may be named so.
-        Raises InputError for missing columns, then one for all faulty rows, each kind with its offenders.
+        With `accept` labels are not needed, and dropped unless it says yes to the columns and all labels, empty ones too.
+        Raises InputError once for everything that is wrong, each kind with its offenders.
         """
-        places = self._places([column for column in (FILE, label, group) if column is not None])
+        need = accept is None
+        finder = Finder(self.root, Path(self.path).stem)
+        columns = choose(self.header, [cells for _, cells in islice(self._rows(), _SAMPLE)], self.options, group, finder, need)
         faults: dict[str, list[str]] = defaultdict(list)
-        seen: dict[str, Image] = {}
+        if self.options.image_dir is not None and self.root != self.options.image_dir:
+            columns.problems.insert(0, f"the folder '{show(self.options.image_dir)}' of --image-dir does not exist")
+            columns.cures.append("give a folder that does with --image-dir")
+        images, matches = self._images(columns, labels, finder, need, faults)
+        if accept is not None and columns.labels and not accept(self, columns, {image.label or "" for image in images}):
+            columns.labels, labels = (), Labels()
+            images = [replace(image, label=None) for image in images]
+        kept = self._once(images, faults, tally)
+        self._look_over(kept, columns, need, faults)
+        self._refuse(columns, matches, faults, finder)
+        self._tell(columns, matches, labels, tally)
+        return kept
+
+    def _images(
+        self, columns: Columns, labels: Labels, finder: Finder, need: bool, faults: dict[str, list[str]]
+    ) -> tuple[list[Image], Matches]:
+        """Return an image for each row that names a file; the others are counted among the faults."""
+        images: list[Image | None] = []
+        loose: dict[int, str] = {}  # cells that are not the path of a file as they stand
         for line, fields in self._rows():
             if sum(map(len, faults.values())) >= _MOST_FAULTS:
                 break
-            cells = {column: fields[at] if at < len(fields) else "" for column, at in places.items()}
-            image = Image(
-                id=cells[FILE].replace(os.sep, "/"),
-                path=os.path.join(self.root, cells[FILE]),  # noqa: PTH118 - a Path costs 5 us a row
-                label=None if label is None else _meant(cells[label], classes),
-                group=None if group is None else cells[group].strip(),
-            )
-            empty = _empty_cell(image)
-            if empty is not None:
-                faults[empty].append(image.id.strip() or f"line {line}")
+            self.rows += 1
+            cell, label, group, wrong = self._cells(fields, columns, labels, need)
+            exact = None if columns.image is None else finder.at(cell)
+            name = cell.replace(os.sep, "/")
+            if exact is None and not name.strip() and columns.image is not None:
+                wrong = _NO_FILE
+            if wrong is not None:
+                faults[wrong].append(name.strip() or f"line {line}")
+            if wrong == _NO_FILE or columns.image is None:
                 continue
+            if exact is not None:
+                self._ways[exact.ways] += 1
+                images.append(Image(exact.inside or name, exact.path, label, group))
+                continue
+            loose[len(images)] = cell
+            images.append(Image(name, os.path.join(self.root, cell), label, group))  # noqa: PTH118 - a Path costs 5 us a row
+            if len(loose) == _MOST_FAULTS and finder.hits(loose.values()) < _MOST_FAULTS // 100:
+                break
+        return self._found(images, loose, finder, faults)
+
+    def _found(
+        self, images: list[Image | None], loose: dict[int, str], finder: Finder, faults: dict[str, list[str]]
+    ) -> tuple[list[Image], Matches]:
+        """Put the files in that the cells mean which are no paths as they stand; those that mean none are faults."""
+        matches = finder.all(list(loose.values()), len(images) - len(loose))
+        for (at, cell), match in zip(loose.items(), matches.found, strict=True):
+            image = images[at]
+            if image is not None and match is not None:
+                self._ways[match.ways] += 1
+                images[at] = replace(image, id=match.inside or image.id, path=match.path)
+                continue
+            images[at] = None
+            if not matches.rivals:
+                faults[_AMBIGUOUS if cell in matches.ambiguous else _MISSING].append(cell.replace(os.sep, "/"))
+        return [image for image in images if image is not None], matches
+
+    def _cells(
+        self, fields: list[str], columns: Columns, labels: Labels, need: bool
+    ) -> tuple[str, str | None, str | None, str | None]:
+        """Return what a row says: image, label, group, and what is wrong with the last two."""
+        label, wrong = self._label(fields, columns, labels)
+        group = None if columns.group is None else decoded(_cell(fields, columns.group)).strip()
+        if not need:
+            wrong = None
+        return _cell(fields, columns.image), label, group, _NO_GROUP if group == "" and wrong is None else wrong
+
+    def _label(self, fields: list[str], columns: Columns, labels: Labels) -> tuple[str | None, str | None]:
+        """Return the label of a row and what is wrong with it."""
+        if not columns.labels:
+            return None, None
+        if columns.one_hot:
+            return self._by_one(fields, columns, labels)
+        written = _cell(fields, columns.labels[0])
+        label = labels(written)
+        if not label:
+            return label, _NO_LABEL
+        if not is_missing(label) or labels.knows(label):
+            return label, None
+        return label, _NAN.format(show(label))
+
+    def _by_one(self, fields: list[str], columns: Columns, labels: Labels) -> tuple[str | None, str | None]:
+        values = [binary(_cell(fields, at)) for at in columns.labels]
+        ones = [at for at, value in zip(columns.labels, values, strict=True) if value]
+        if None in values:
+            return "", _NOT_BINARY
+        if len(ones) != 1:
+            return "", _TWO_ONES if ones else _NO_ONE
+        return labels(self.header[ones[0]]), None
+
+    def _once(self, images: list[Image], faults: dict[str, list[str]], tally: Tally) -> list[Image]:
+        """Return each file once; a file with two labels is a fault."""
+        seen: dict[str, Image] = {}
+        for image in images:
             first = seen.setdefault(os.path.normpath(image.path), image)
-            if first is image:
-                if lies_at(image.path) != "file":
-                    faults[_MISSING].append(image.id)
-            elif (first.label, first.group) == (image.label, image.group):
+            if first is image or image.label == "":  # the row is complained of already
+                continue
+            if (first.label, first.group) == (image.label, image.group):
                 tally.ignore(REPEATED, image.id)
             else:
                 faults[_CONTRADICTORY].append(image.id)
-        self._refuse(faults)
         return list(seen.values())
+
+    def _look_over(self, images: list[Image], columns: Columns, need: bool, faults: dict[str, list[str]]) -> None:
+        """Complain of labels that are measured values: numbers with decimals, mostly different ones."""
+        if not need or len(columns.labels) != 1 or faults.get(_CONTRADICTORY):
+            return
+        counts = Counter(image.label for image in images if image.label)
+        if len(counts) > 2 and 2 * len(counts) > counts.total() and all(map(_is_number, counts)) and _measured(counts):
+            columns.problems.append(
+                f"the cells of its column '{show(self.header[columns.labels[0]])}' look like numbers, not classes "
+                f"({listing(list(islice(counts, 3)))}), and penult classifies"
+            )
+            columns.cures.append("give a column of classes with --label-column NAME, or write classes instead")
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield line number and fields of each row below the header, read anew: no file is too large for the memory."""
@@ -96,40 +199,119 @@ class Table:
 
     def _all_rows(self) -> Iterator[tuple[int, list[str]]]:
         try:
-            yield from foreign.rows(self.path, ",;\t", FILE)
+            lenient = self.encoding == "cp1252" and self.options.encoding is None  # cell by cell: file names are bytes
+            yield from foreign.rows(self.path, ",;\t", FILE, foreign.UTF8 if lenient else self.encoding)
         except OSError as error:
             raise InputError(f"'{show(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
         except ValueError as error:
             raise InputError(f"'{show(self.path)}' cannot be used: {error}") from error
 
-    def _places(self, columns: Sequence[str]) -> dict[str, int]:
-        names = [name.lower() for name in self.header]
-        missing = [column for column in columns if column.lower() not in names]
-        if missing:
-            raise InputError(
-                f"'{show(self.path)}' has no column {listing(missing)}; "
-                f"its first line names {listing(self.header)}, "
-                f"and it must name {','.join(show(column) for column in columns)}"
-            )
-        return {column: names.index(column.lower()) for column in columns}
+    def _encoding(self) -> str:
+        given = self.options.encoding
+        if given is not None and not self.options.hints:
+            try:
+                "".encode(given)
+            except (LookupError, ValueError) as error:
+                raise InputError(
+                    f"--encoding {given!r} is no encoding that is known; give one such as utf-8, cp1252, cp1251 or gb18030"
+                ) from error
+            return given
+        try:
+            return foreign.encoding_of(self.path)
+        except OSError as error:
+            raise InputError(f"'{show(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
 
-    def _refuse(self, faults: dict[str, list[str]]) -> None:
-        if not faults:
+    def _refuse(self, columns: Columns, matches: Matches, faults: dict[str, list[str]], finder: Finder) -> None:
+        problems, cures = list(columns.problems), list(dict.fromkeys(columns.cures))
+        if matches.rivals:
+            problems.append(f"more than one folder holds its images: {listing(matches.rivals)}")
+            cures.append("give the one that is meant with --image-dir DIR")
+        for fault, names in faults.items():
+            problems.append(f"{fault}: {self._named(fault, list(dict.fromkeys(names)), matches, finder)}")
+        if not problems:
             return
-        found = "; ".join(f"{fault}: {listing(list(dict.fromkeys(names)))}" for fault, names in faults.items())
-        cure = "correct these rows"
         if _MISSING in faults:
-            cure += f" (files are looked for in the CSV's own folder, '{show(self.root)}')"
-        raise InputError(f"'{show(self.path)}' cannot be used: {found}; {cure}")
+            own = "" if self.options.image_dir else "the CSV's own folder, "
+            where = f"(files are looked for in {own}'{show(self.root)}', and below it)"
+            also = "" if self.options.image_dir else ", or give the folder of the images with --image-dir DIR"
+            cures.append(f"correct these rows{also} {where}")
+        elif faults:
+            cures.append("correct these rows")
+        if any(fault.endswith(_NAN[-20:]) for fault in faults):
+            cures.append("remove those that have no label; if the word is meant as a class, write it in another way")
+        if _AMBIGUOUS in faults:
+            cures.append("write the whole name of the file")
+        raise InputError(f"'{show(self.path)}' cannot be used: {'; '.join(problems)}; {'; '.join(cures)}")
+
+    def _named(self, fault: str, names: list[str], matches: Matches, finder: Finder) -> str:
+        shown = listing(names)
+        if fault == _AMBIGUOUS:
+            first = names[0]
+            return f"{shown} ({listing(matches.ambiguous.get(first, []))})"
+        if fault == _MISSING and (near := finder.suggestion(names[0])):
+            return f"{shown} (did you mean '{show(near)}'?)"
+        return shown
+
+    def _tell(self, columns: Columns, matches: Matches, labels: Labels, tally: Tally) -> None:
+        """Say what was found out about the table, in one sentence, and what was made of its labels."""
+        said = []
+        image = "" if columns.image is None else self.header[columns.image]
+        label = "" if len(columns.labels) != 1 else self.header[columns.labels[0]]
+        if tidy(image).lower() != FILE or (label and tidy(label).lower() != LABEL) or columns.one_hot:
+            said.append(f"images by its column '{show(image)}'")
+            if columns.one_hot:
+                said.append(f"labels by its {len(columns.labels)} columns of 0 and 1")
+            elif label:
+                said.append(f"labels by '{show(label)}'")
+        folders = [outside(name) for name in matches.folders if name != "."]
+        if folders:
+            more = f" and {len(folders) - 3:,} more folders" if len(folders) > 3 else ""
+            said.append(f"photos found in {', '.join(folders[:3])}{more}")
+        for ways, count in self._ways.most_common():
+            if ways:
+                said.append(f"{count:,} {'name' if count == 1 else 'names'} matched {' and '.join(sorted(ways))}")
+        if len(columns.labels) == 1 and self._stands_twice(columns.labels[0]):
+            said.append(f"its column '{show(label)}' stands there twice, with the same labels")
+        if said:
+            tally.say(f"'{show(self.path)}': {'; '.join(said)}")
+        if self.encoding in ("gb18030", "cp1252") and self.options.encoding is None:
+            self._tell_encoding(labels, tally)
+        for note in labels.notes("labels"):
+            if "Windows-1252" not in note:
+                tally.say(note)
+
+    def _tell_encoding(self, labels: Labels, tally: Tally) -> None:
+        if self.encoding == "gb18030":
+            what = "GB 18030 (Chinese)"
+        elif any(decoded(form) != form for forms in labels.forms.values() for form in forms) or any(map(_odd, self.header)):
+            what = "Windows-1252"
+        else:
+            return
+        tally.say(
+            f"'{show(self.path)}' is no UTF-8 and was read as {what}; if letters look wrong, save it as 'CSV UTF-8', or give "
+            "its encoding with --encoding NAME"
+        )
+
+    def _stands_twice(self, at: int) -> bool:
+        names = [tidy(name).lower() for name in self.header]
+        return not is_own(names) and (names.count(names[at]) > 1 or f"{names[at]}.1" in names)
 
 
-def _meant(label: str, classes: Container[str]) -> str:
-    return label if label in classes else label.strip()
+def _cell(fields: list[str], at: int | None) -> str:
+    return fields[at] if at is not None and at < len(fields) else ""
 
 
-def _empty_cell(image: Image) -> str | None:
-    if not image.id.strip() and lies_at(image.path) != "file":  # a file may be named by a blank
-        return _NO_FILE
-    if image.label == "":
-        return _NO_LABEL
-    return _NO_GROUP if image.group == "" else None
+def _odd(text: str) -> bool:
+    return decoded(text) != text
+
+
+def _measured(numbers: Iterable[str]) -> bool:
+    return any(not float(number).is_integer() for number in numbers)
+
+
+def _is_number(text: str | None) -> bool:
+    try:
+        float(text or "")
+    except ValueError:
+        return False
+    return True

@@ -11,22 +11,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from penult.errors import InputError
+from penult.images.classes import Labels
+from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions
 from penult.images.kinds import is_image, lies_at
 from penult.images.names import listing, natural_key, show
 from penult.images.records import Image, ImageSet
-from penult.images.table import LABEL, Table, is_table
+from penult.images.table import Table, is_table
 from penult.images.walk import GIVEN_NOT_IMAGE, REPEATED, SPECIAL, UNREADABLE, Tally, walk
 
 Source = str | os.PathLike[str]
 
 
-def scan_unlabelled(source: Source | Sequence[Source], classes: Sequence[str] = ()) -> ImageSet:
+def scan_unlabelled(
+    source: Source | Sequence[Source], classes: Sequence[str] = (), table: TableOptions = NO_OPTIONS
+) -> ImageSet:
     """Find the images of a source, with labels where all of them are sure to be among `classes`.
 
     A folder, flat or not: ids are relative to it; its sub-folders are labels only when all that hold images
-    are named after classes and no image lies beside them. A CSV with the column `file`: its order is kept,
-    a column `label` counts when all its labels are classes. Files and folders in a list: ids are the paths as
-    they were given, in that order.
+    are named after classes and no image lies beside them. A CSV, its columns found or named by `table`: its order
+    is kept, labels count when all of them are classes. Files and folders in a list: ids are the paths as they were
+    given, in that order.
     Raises InputError if something does not exist or there is no image.
     """
     sources = [source] if isinstance(source, str | bytes | os.PathLike) else list(source)
@@ -37,10 +41,12 @@ def scan_unlabelled(source: Source | Sequence[Source], classes: Sequence[str] = 
     if missing:
         raise InputError(f"these do not exist: {listing(missing)}; give files, a folder or a CSV")
     tally = Tally()
+    if not (len(paths) == 1 and is_table(paths[0])):
+        table.refuse_for(paths[0])
     if len(paths) == 1 and lies_at(paths[0]) == "folder":
         result = _in_folder(paths[0], tally, classes)
     elif len(paths) == 1 and is_table(paths[0]):
-        result = _in_table(paths[0], tally, classes)
+        result = _in_table(paths[0], tally, classes, table)
     else:
         result = ImageSet("", tuple(_given(paths, tally)), (), tally.ignored, tally.notes)
     if not result:
@@ -51,25 +57,42 @@ def scan_unlabelled(source: Source | Sequence[Source], classes: Sequence[str] = 
 def _in_folder(folder: str, tally: Tally, classes: Sequence[str]) -> ImageSet:
     found = tuple(walk(folder, tally))
     labels = {image.label for image in found}
-    if found and labels <= set(classes):
-        return ImageSet(folder, found, tuple(classes), tally.ignored, tally.notes)
+    meant = Labels(classes)
+    if found and all(label is not None and meant(label) in set(classes) for label in labels):
+        named = tuple(image if meant(str(image.label)) == image.label else _labelled(image, meant) for image in found)
+        return ImageSet(folder, named, tuple(classes), tally.ignored, tally.notes)
     parts = sorted((label for label in labels if label is not None), key=natural_key)
     if parts:
         tally.say(f"sub-folders of '{show(folder)}' were not read as labels: {listing(parts)}")
     return ImageSet(folder, _without_labels(found), (), tally.ignored, tally.notes)
 
 
-def _in_table(path: str, tally: Tally, classes: Sequence[str]) -> ImageSet:
-    table = Table(path)
-    if not (classes and table.has(LABEL)):
-        return ImageSet(table.root, tuple(table.images(tally)), (), tally.ignored, tally.notes)
-    strange = sorted(table.values(LABEL, set(classes)) - set(classes), key=natural_key)
-    if not strange:
-        return ImageSet(
-            table.root, tuple(table.images(tally, LABEL, classes=set(classes))), tuple(classes), tally.ignored, tally.notes
+def _in_table(path: str, tally: Tally, classes: Sequence[str], options: TableOptions) -> ImageSet:
+    used: list[bool] = []
+
+    def accept(table: Table, columns: Columns, labels: set[str]) -> bool:
+        used.append(bool(classes) and _are_classes(table, columns, labels, classes, tally))
+        return used[-1]
+
+    table = Table(path, options)
+    images = table.images(tally, Labels(classes), accept=accept)
+    return ImageSet(table.root, tuple(images), tuple(classes) if any(used) else (), tally.ignored, tally.notes)
+
+
+def _are_classes(table: Table, columns: Columns, labels: set[str], classes: Sequence[str], tally: Tally) -> bool:
+    """Tell whether the labels of a table are the truth about its photos, and say so where they are not."""
+    strange = sorted(labels - set(classes), key=natural_key)
+    if strange:
+        tally.say(f"labels of '{show(table.path)}' were not used, as the model has no such classes: {listing(strange)}")
+        return False
+    own = {name.lower() for name in table.header} >= {FILE, LABEL} or columns.one_hot or table.options.label_column
+    if not own and len(labels) == 1 and table.rows > 1:
+        tally.say(
+            f"labels of '{show(table.path)}' were not used: all are '{show(min(labels))}', as in a sample submission; "
+            "name their column with --label-column if they are true"
         )
-    tally.say(f"labels of '{show(path)}' were not used, as the model has no such classes: {listing(strange)}")
-    return ImageSet(table.root, tuple(table.images(tally)), (), tally.ignored, tally.notes)
+        return False
+    return True
 
 
 def _given(paths: Sequence[str], tally: Tally) -> list[Image]:
@@ -97,6 +120,10 @@ def _one_given(path: str, tally: Tally) -> Sequence[Image]:
     except OSError:
         tally.ignore(UNREADABLE, name)
     return ()
+
+
+def _labelled(image: Image, meant: Labels) -> Image:
+    return Image(image.id, image.path, meant(str(image.label)))
 
 
 def _without_labels(images: Sequence[Image]) -> tuple[Image, ...]:

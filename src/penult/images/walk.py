@@ -1,7 +1,7 @@
 """Walk a folder: every image below it, in natural order, and a tally of everything else.
 
-In: one folder. Out: `Image` records whose label is the first-level folder they lie in. It follows no link to
-folders, so no loop of links can catch it, and opens no file whose name says what it is.
+In: one folder. Out: `Image` records whose label is the first-level folder they lie in. Links to folders are followed, but to
+no folder above them and to none twice, so no loop of links can catch it. It opens no file whose name says what it is.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from penult.errors import InputError
@@ -18,7 +19,8 @@ from penult.images.records import Image, ImageSet
 
 HIDDEN = "hidden or system files"
 NOT_IMAGE = "files that are not images"
-LINKED_FOLDER = "links to folders"
+LOOP = "links to a folder that they lie in"
+TWICE = "links to folders that are read already"
 BROKEN_LINK = "links that lead to no file"
 SPECIAL = "pipes, sockets or devices"
 UNREADABLE = "files or folders that could not be opened"
@@ -27,10 +29,11 @@ GIVEN_NOT_IMAGE = "given files that are not images"
 REPEATED = "images named more than once"
 
 # These may be images that the user counts on, so they are named, and `--strict` refuses them; the others are only counted.
-MAY_HIDE_IMAGES = (LINKED_FOLDER, BROKEN_LINK, SPECIAL, UNREADABLE, OUTSIDE, GIVEN_NOT_IMAGE, REPEATED)
+MAY_HIDE_IMAGES = (LOOP, TWICE, BROKEN_LINK, SPECIAL, UNREADABLE, OUTSIDE, GIVEN_NOT_IMAGE, REPEATED)
 
 _IMAGE = "image"
 _FOLDER = "folder"
+_LINK = "link to a folder"
 
 
 class Tally:
@@ -85,6 +88,7 @@ def walk(folder: str, tally: Tally, prefix: str = "") -> Iterator[Image]:
         listed = _listed(folder)
     except OSError as error:
         raise InputError(f"the folder '{show(folder)}' cannot be opened ({error.strerror}); check its permissions") from error
+    links = _Links(folder)
     stack = [_Level(prefix, None, listed)]
     while stack:
         level = stack[-1]
@@ -93,6 +97,8 @@ def walk(folder: str, tally: Tally, prefix: str = "") -> Iterator[Image]:
             stack.pop()
             continue
         name, kind = level.prefix + entry.name, _kind(entry)
+        if kind in (_FOLDER, _LINK):
+            kind = links.refused(entry.path, linked=kind == _LINK) or _FOLDER
         if kind == _IMAGE:
             yield Image(name, entry.path, level.label)
         elif kind == _FOLDER:
@@ -106,6 +112,42 @@ def walk(folder: str, tally: Tally, prefix: str = "") -> Iterator[Image]:
             stack.append(below)
         else:
             tally.ignore(kind, name)
+
+
+class _Links:
+    """Which folders of a walk were entered, so that none is entered twice."""
+
+    def __init__(self, folder: str) -> None:
+        self._root = os.path.realpath(folder)
+        self._entered = {_identity(folder)}
+
+    def refused(self, path: str, linked: bool) -> str | None:
+        """Return the kind under which a folder is passed over, None where it is to be entered."""
+        if linked:
+            target = os.path.realpath(path)
+            if _within(os.path.realpath(os.path.dirname(path)), target) or _within(self._root, target):  # noqa: PTH120 - surrogates
+                return LOOP
+            if _within(target, self._root) and not any(map(is_dropping, Path(os.path.relpath(target, self._root)).parts)):
+                return TWICE  # the walk comes to the folder itself, and that is its place
+        identity = _identity(path)
+        if identity in self._entered:
+            return TWICE
+        if identity is not None:
+            self._entered.add(identity)
+        return None
+
+
+def _within(path: str, folder: str) -> bool:
+    """Tell whether `path` is `folder` or lies below it; both are real paths."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _identity(folder: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(folder)  # noqa: PTH116 - asked for every folder
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino)
 
 
 class _Level(NamedTuple):
@@ -131,7 +173,7 @@ def _kind(entry: os.DirEntry[str]) -> str:
         if entry.is_file():
             return _IMAGE if is_image(entry.name, entry.path) else NOT_IMAGE
         if entry.is_dir():
-            return LINKED_FOLDER
+            return _LINK
     except OSError:  # no permission, or a link that leads to itself
         return BROKEN_LINK if entry.is_symlink() else UNREADABLE
     return BROKEN_LINK if entry.is_symlink() else SPECIAL

@@ -62,8 +62,7 @@ def train(source: str, test: str | None = None, options: Options | None = None, 
     run cannot be written.
     """
     options = options or Options()
-    labelled = images.scan_labelled(source, groups=options.groups)
-    other = None if test is None else images.scan_unlabelled(test, classes=labelled.classes)
+    labelled, other = images.scan_both(source, test, options.groups, options.table)
     return train_sets(labelled, other, options, say)
 
 
@@ -120,7 +119,7 @@ def _sheet(options: Options, classes: Sequence[str], test_ids: Sequence[str]) ->
     """Return the sample submission, after holding its ids against the test images: before anything is computed."""
     if options.submission is None:
         return None
-    sheet = Sheet.read(options.submission, classes)
+    sheet = Sheet.read(options.submission, classes, options.submit)
     sheet.rows_of(test_ids)
     return sheet
 
@@ -149,7 +148,7 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | N
         "review": {**learnt.review.to_dict(), "written": learnt.to_review},
         "choice": learnt.choice,
         "head_path": plain(learnt.path),
-        "notes": [*material.notes, *_of_files(done)],
+        "notes": [*material.notes, *_of_files(done), *([learnt.submitted] if learnt.submitted else [])],
         "backbones": [b.to_dict() for b in done.backbones] if done else [],
         "engine": _engine(done) if done else None,
         "precision": beside.to_dict() if beside else None,

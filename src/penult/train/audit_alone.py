@@ -39,8 +39,8 @@ def audit_photos(source: str, test: str | None = None, options: Options | None =
     """Audit labelled photos, and the test photos if any. Raises what `train` raises."""
     options = options or Options()
     heads.check(options.head)
-    labelled = images.scan_labelled(source, groups=options.groups).in_order()
-    other = None if test is None else images.scan_unlabelled(test, classes=labelled.classes)
+    labelled, other = images.scan_both(source, test, options.groups, options.table)
+    labelled = labelled.in_order()
     options.settings.tolerance.scanned(labelled, other)
     sources = [image.path for s in (labelled, other) if s is not None for image in s.images]
     used = as_asked(networks(options, say), sources[: len(labelled)], options.settings, say)

@@ -36,7 +36,11 @@ def look_over(material: Material, done: Embedding, seen: Evaluation | None) -> l
     cut = int(done.ok[:n].sum())
     looks, quality = done.thumbnails(), done.quality()
     digests = done.digests[done.ok]
-    found = [*([] if seen is None else _labels(material, seen)), *_copies(material, digests[:cut]), *_unreadable(material.train, "training")]
+    found = [
+        *([] if seen is None else _labels(material, seen)),
+        *_copies(material, digests[:cut]),
+        *_unreadable(material.train, "training"),
+    ]
     found += _outliers(material)
     found += _tiny(material.train.files, done.sources[:n])
     found += _small_classes(material.classes, np.bincount(material.train.ok_y, minlength=len(material.classes)))

@@ -29,6 +29,7 @@ from penult.train.measuring import Measured, Measurer, make_head, unseen
 class Learnt:
     """What came of it: `test` are the scores on a labelled test part, `path` what the head tried, `figures` names.
 
+    `submitted` says what `submission.csv` holds, None where there is none.
     `audit` is the summary of the findings, None without photos; `review` is what a look at the doubtful photos buys,
     `to_review` how many of the test part they are, where that was asked.
     """
@@ -43,6 +44,7 @@ class Learnt:
     audit: dict[str, Any] | None
     review: Review
     to_review: int | None
+    submitted: str | None
 
 
 def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | None) -> Learnt:
@@ -61,7 +63,7 @@ def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | No
         unlike, scores = novelty.fit(material.train.X, material.train.ok_y, measured.chosen.fold, sum(material.parts, ()))
         model = replace(_bundle(material, head, measured, done), novelty=unlike)
         answers = _answers(material, model)
-        outputs.write_predictions(job.run, material, answers, job.sheet)
+        submitted = outputs.write_predictions(job.run, material, answers, job.sheet, job.options.submit)
         to_review = outputs.write_review(job.run, answers, job.options.review)
         bundle.save(job.run / "model.penult", model)
         job.clock.lap("model and tables")
@@ -70,7 +72,9 @@ def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | No
     test = None if answers is None else unseen(answers.proba, material)
     looked = _audit(job, material, measured, None if answers is None else answers.proba, done)
     review = evaluate.review(measured.chosen, job.options.review or evaluate.LEVEL, scores > 1)
-    return Learnt(material, measured, test, model, head.choice_, dict(head.path_), figures, looked, review, to_review)
+    return Learnt(
+        material, measured, test, model, head.choice_, dict(head.path_), figures, looked, review, to_review, submitted
+    )
 
 
 def _audit(

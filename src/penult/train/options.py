@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from penult.backbones import DEFAULT
 from penult.embed import Settings
+from penult.images import TableOptions
 from penult.zoo import PRESETS
 
 
@@ -22,6 +23,8 @@ class Options:
     `review` is the confidence below which a photo of the test part is for a person to look at: `review.csv`.
     `near_duplicates`: "group" keeps copies, edits and frames of one scene in one fold; "separate" takes each as a photo of its
     own, for photos of different things that only look alike.
+    `image_column`, `label_column`, `image_dir` and `encoding` say of a CSV what is not found by itself (see `TableOptions`).
+    `submit`: whether `submission.csv` holds "labels" or "probabilities", None: what the sample asks for.
     With the `protocol` "seed" pictures are seen as in the seed, and probabilities are not calibrated: see `of_seed`.
     """
 
@@ -33,7 +36,12 @@ class Options:
     clip: float | Literal["auto"] = "auto"
     groups: str | None = None
     near_duplicates: Literal["group", "separate"] = "group"
+    image_column: str | None = None
+    label_column: str | None = None
+    image_dir: str | None = None
+    encoding: str | None = None
     submission: str | None = None
+    submit: Literal["labels", "probabilities"] | None = None
     files: str | None = None
     recipe: Mapping[str, Any] | None = None
     protocol: Literal["seed"] | None = None
@@ -47,6 +55,11 @@ class Options:
         known = {"backbones": PRESETS["seed"], "head": "dense", "clip": 0.005, "protocol": "seed"}
         return cls(**{**known, **others})
 
+    @property
+    def table(self) -> TableOptions:
+        """Return how a CSV of images is to be read."""
+        return TableOptions(self.image_column, self.label_column, self.image_dir, self.encoding)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for `metrics.json`."""
         return {
@@ -57,7 +70,12 @@ class Options:
             "clip": self.clip,
             "groups": self.groups,
             "near_duplicates": self.near_duplicates,
+            "image_column": self.image_column,
+            "label_column": self.label_column,
+            "image_dir": self.image_dir,
+            "encoding": self.encoding,
             "submission": self.submission,
+            "submit": self.submit,
             "files": self.files,
             "recipe": None if self.recipe is None else dict(self.recipe),
             "protocol": self.protocol,

@@ -10,7 +10,7 @@ from penult.predict import Predictions
 from penult.train.material import Material
 from penult.train.measuring import Measured
 from penult.train.run_folder import RunFolder
-from penult.train.submission import Sheet, plain
+from penult.train.submission import Sheet, Submit, plain
 
 SKIPPED = "skipped.csv"
 
@@ -68,14 +68,20 @@ def write_history(run: RunFolder, history: dict[str, list[float]]) -> None:
     run.write_table("history.csv", list(history), zip(*history.values(), strict=True))
 
 
-def write_predictions(run: RunFolder, material: Material, answers: Predictions | None, sheet: Sheet | None) -> None:
-    """Write `predictions.csv` and `submission.csv` for the test part; remove those of an earlier run if there is none."""
+def write_predictions(
+    run: RunFolder, material: Material, answers: Predictions | None, sheet: Sheet | None, submit: Submit | None
+) -> str | None:
+    """Write `predictions.csv` and `submission.csv` for the test part and say what is in the second.
+
+    Without a test part those of an earlier run are removed.
+    """
     if answers is None:
         run.drop("predictions.csv", "submission.csv")
-        return
+        return None
     answers.write_csv(run / "predictions.csv")
-    form = sheet or plain(answers.ids, material.classes)
+    form = sheet or plain(answers.ids, material.classes, submit)
     form.write(run / "submission.csv", answers.ids, material.classes, answers.proba)
+    return form.told(material.classes)
 
 
 def write_review(run: RunFolder, answers: Predictions | None, level: float | None) -> int | None:

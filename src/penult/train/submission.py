@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penult import foreign, store
 from penult.errors import InputError, OutputError
+from penult.images import Labels
+from penult.images.classes import decoded
+from penult.images.kinds import image_ending
+from penult.images.names import show
 
+Submit = Literal["labels", "probabilities"]
 _SHOWN = 10
 
 
@@ -25,8 +32,8 @@ _SHOWN = 10
 class Sheet:
     """A sample submission: its header, its ids in order, and what its value columns want.
 
-    `kind`: "label" (one column of class names), "probability" (one column: of the second of two classes) or "columns"
-    (one column per class, `order` has the class index of each).
+    `kind`: "label" (one column of class names), "probability" (one column: of the class whose index is in `order`),
+    "columns" (a probability a class, `order` has the class index of each column) or "one-hot" (there 1 or 0 instead).
     """
 
     path: str
@@ -36,30 +43,47 @@ class Sheet:
     order: tuple[int, ...] = ()
 
     @classmethod
-    def read(cls, path: str | Path, classes: Sequence[str]) -> Sheet:
-        """Read a sample submission and see what it wants. Raises `InputError` when it fits no known form."""
+    def read(cls, path: str | Path, classes: Sequence[str], submit: Submit | None = None) -> Sheet:
+        """Read a sample submission and see what it wants, unless `submit` says it.
+
+        Raises `InputError` when it fits no known form.
+        """
         rows = _read(path)
         header, body = tuple(rows[0]), rows[1:]
-        kind, order = _wanted(str(path), header, body, classes)
+        kind, order = _wanted(str(path), header, body, classes, submit)
         ids = tuple(r[0] for r in body)
         twice = sorted(i for i, times in Counter(ids).items() if times > 1)[:_SHOWN]
         if twice:
             raise InputError(f"the sample submission {path} has ids more than once: {', '.join(twice)}; give each one row.")
         return cls(str(path), header, ids, kind, order)
 
+    def told(self, classes: Sequence[str]) -> str:
+        """Return in a sentence what the submission holds."""
+        if self.kind == "label":
+            other = "; use --submit probabilities for probabilities" if len(classes) == 2 else ""
+            return f"submission.csv: class labels{other}"
+        if self.kind == "probability":
+            return f"submission.csv: probability of class {show(classes[self.order[0]])}; use --submit labels for class labels"
+        if self.kind == "one-hot":
+            return (
+                "submission.csv: 1 for the class of each image, 0 for the others; use --submit probabilities for probabilities"
+            )
+        return "submission.csv: probability of each class; use --submit labels for 1 and 0"
+
     def rows_of(self, names: Sequence[str]) -> list[int]:
         """Return for each id the index of its file. Raises `InputError` that names all ids and files without a partner.
 
-        An id is the path below the folder, the file name, or the file name without its ending; the first of the three by which
-        the files are told apart and every id is found.
+        An id is the path below the folder, the file name, or the file name without its ending, as it stands or in another
+        Unicode form, letter case or ending; the first of these by which the files are told apart and every id is found.
         """
         best: tuple[list[str], list[str]] | None = None
-        for key in (str, _base, _stem):
+        for key, of_id in ((str, str), (_base, str), (_stem, str), (_loose, _loose)):
             table = {key(n): i for i, n in enumerate(names)}
-            missing = [i for i in self.ids if i not in table]
-            extra = sorted(set(table) - set(self.ids))
-            if len(table) == len(names) and not missing and not extra:
-                return [table[i] for i in self.ids]
+            ids = [of_id(i) for i in self.ids]
+            missing = [i for i, form in zip(self.ids, ids, strict=True) if form not in table]
+            extra = sorted(set(table) - set(ids))
+            if len(table) == len(names) == len(set(ids)) and not missing and not extra:
+                return [table[form] for form in ids]
             if best is None or len(missing) < len(best[0]):
                 best = (missing, extra)
         missing, extra = best or ([], [])
@@ -97,8 +121,8 @@ class Sheet:
     def _values(self, row: NDArray[np.float64], classes: Sequence[str]) -> list[str]:
         if self.kind == "label":
             return [classes[int(row.argmax())]]
-        if self.kind == "probability":
-            return [f"{row[1]:.6g}"]
+        if self.kind == "one-hot":
+            return [str(int(j == row.argmax())) for j in self.order]
         return [f"{row[j]:.6g}" for j in self.order]
 
 
@@ -106,7 +130,8 @@ def _read(path: str | Path) -> list[list[str]]:
     """Return header and rows. Raises `InputError` at the first that is no row of a table."""
     rows: list[list[str]] = []
     try:
-        for line, row in foreign.rows(path):
+        encoding = foreign.encoding_of(path)
+        for line, row in foreign.rows(path, encoding=foreign.UTF8 if encoding == "cp1252" else encoding):
             rows.append(row)
             if len(row) < 2 or len(row) != len(rows[0]):
                 raise ValueError(
@@ -120,35 +145,70 @@ def _read(path: str | Path) -> list[list[str]]:
     return rows
 
 
-def _wanted(path: str, header: tuple[str, ...], body: list[list[str]], classes: Sequence[str]) -> tuple[str, tuple[int, ...]]:
-    exact, lower = ({key(c): i for i, c in enumerate(classes)} for key in (str, str.lower))
-    columns = [h.strip().lower() for h in header[1:]]
-    if len(columns) > 1:
-        if set(header[1:]) == set(exact):  # classes may differ in capitals alone
-            return "columns", tuple(exact[h] for h in header[1:])
-        if sorted(columns) != sorted(lower):
-            strange = sorted(set(columns) ^ set(lower))
-            raise InputError(
-                f"the columns of the sample submission {path} are not the classes of the training images; "
-                f"only on one side: {', '.join(strange[:_SHOWN])}. Give the sample that belongs to these photos."
-            )
-        return "columns", tuple(lower[c] for c in columns)
-    values = {r[1].strip() for r in body}
-    if values <= set(classes) or {r[1] for r in body} <= set(classes):
+def _wanted(
+    path: str, header: tuple[str, ...], body: list[list[str]], classes: Sequence[str], submit: Submit | None
+) -> tuple[str, tuple[int, ...]]:
+    """Return kind and order. Numbers from 0 to 1 for two classes are probabilities: whole ones may be placeholders."""
+    if len(header) > 2:
+        return "one-hot" if submit == "labels" else "columns", _class_columns(path, header, classes)
+    meant = Labels(classes)
+    known = set(classes)
+    values = {row[1] for row in body}
+    labels = all(meant(value) in known for value in values)
+    numbers = all(_is_number(value) for value in values)
+    may_be_probability = numbers and all(0 <= float(value) <= 1 for value in values)
+    if submit == "labels" or (submit is None and labels and not (len(classes) == 2 and may_be_probability)):
         return "label", ()
-    if len(classes) == 2 and all(_is_number(v) for v in values):
-        return "probability", ()
+    if submit == "probabilities" and len(classes) > 2:
+        raise InputError(
+            f"the sample submission {path} has one value column, {show(header[1])!r}, and there are {len(classes)} classes: "
+            "their probabilities need a column each; give a sample that has these, or leave --submit out."
+        )
+    if len(classes) == 2 and (numbers or submit == "probabilities"):
+        return "probability", (_positive(header[1], classes),)
+    shown = ", ".join(sorted(map(decoded, values))[:3])
     raise InputError(
-        f"the sample submission {path} has one value column, {header[1]!r}, whose values are neither class names nor (with "
-        f"two classes) numbers: {', '.join(sorted(values)[:3])}; write classes into it: {', '.join(classes[:_SHOWN])}."
+        f"the sample submission {path} has one value column, {show(header[1])!r}, whose values are neither class names nor "
+        f"(with two classes) numbers: {shown}; write classes into it: {', '.join(classes[:_SHOWN])}."
     )
 
 
-def plain(names: Sequence[str], classes: Sequence[str]) -> Sheet:
-    """Return the form without a sample: `id,label`, the probability of the second class for two classes, else the label."""
+def _class_columns(path: str, header: tuple[str, ...], classes: Sequence[str]) -> tuple[int, ...]:
+    """Return the class index of each value column."""
+    exact, lower = ({key(c): i for i, c in enumerate(classes)} for key in (str, str.lower))
+    meant = Labels(classes)
+    for names, index in (
+        (header[1:], exact),  # classes may differ in capitals alone
+        (tuple(meant(name) for name in header[1:]), exact),
+        (tuple(meant(name).lower() for name in header[1:]), lower),
+    ):
+        if sorted(names) == sorted(index):
+            return tuple(index[name] for name in names)
+    strange = sorted({decoded(name).strip().lower() for name in header[1:]} ^ set(lower))
+    raise InputError(
+        f"the columns of the sample submission {path} are not the classes of the training images; "
+        f"only on one side: {', '.join(strange[:_SHOWN])}. Give the sample that belongs to these photos."
+    )
+
+
+def _positive(column: str, classes: Sequence[str]) -> int:
+    """Return of which of two classes a column wants the probability: the one that it is named after, else the second."""
+    named = [i for i, name in enumerate(classes) if name.lower() == decoded(column).strip().lower()]
+    return named[0] if len(named) == 1 else 1
+
+
+def plain(names: Sequence[str], classes: Sequence[str], submit: Submit | None = None) -> Sheet:
+    """Return the form without a sample: `id,label`, the probability of the second class for two classes, else the label.
+
+    With `submit` "probabilities" more classes have a column each.
+    """
     stems = [_stem(n) for n in names]
-    ids = stems if len(set(stems)) == len(stems) else list(names)
-    return Sheet("(none)", ("id", "label"), tuple(ids), "probability" if len(classes) == 2 else "label")
+    ids = tuple(stems if len(set(stems)) == len(stems) else names)
+    if submit == "labels" or (submit is None and len(classes) > 2):
+        return Sheet("(none)", ("id", "label"), ids, "label")
+    if len(classes) > 2:
+        return Sheet("(none)", ("id", *classes), ids, "columns", tuple(range(len(classes))))
+    return Sheet("(none)", ("id", "label"), ids, "probability", (1,))
 
 
 def _base(name: str) -> str:
@@ -157,6 +217,12 @@ def _base(name: str) -> str:
 
 def _stem(name: str) -> str:
     return PurePosixPath(name).stem
+
+
+def _loose(name: str) -> str:
+    """Return a file's name or an id without folder, ending, Unicode form and letter case."""
+    text = unicodedata.normalize("NFKC", decoded(_base(name.strip().replace("\\", "/")))).casefold()
+    return text[: len(text) - len(image_ending(text))]
 
 
 def _is_number(text: str) -> bool:

@@ -1,0 +1,255 @@
+"""Which column of a table names the images, and which their labels.
+
+In: the names of the columns, some rows, and what the user said. Out: `Columns`, with what stands in the way as sentences.
+It must not read a table, and asks a `Finder` alone what is on the disk.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from penult.errors import InputError
+from penult.images.classes import tidy
+from penult.images.kinds import image_ending
+from penult.images.matching import Finder, Match
+from penult.images.names import listing, show
+
+FILE, LABEL = "file", "label"
+
+# Usual names, the surest first; compared without blanks, underscores and capitals.
+_IMAGE_NAMES = """
+    file filename filepath imagefile imagefilename imagefilepath imagepath imagename image images img imgpath imgname imgfile
+    photo photopath picture picturepath path fname imageid imgid photoid pictureid imageidx id uid uuid key name
+""".split()  # noqa: SIM905
+_LABEL_NAMES = """
+    label labels labelname class classes classname classlabel category categoryname target targets y breed species diagnosis dx
+    groundtruth gt truth annotation tag tags
+""".split()  # noqa: SIM905
+_INDEX = re.compile(r"(unnamed:? ?\d*|index|level_0)?", re.IGNORECASE)
+_BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+_HITS = 0.5  # share of a column's cells that must be images for it to be theirs
+_LOOKED_AT = 200  # rows
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """What a user says of a table where it is not found out: names of columns, the folder of the photos, the encoding.
+
+    With `hints` they were given for another table, and are used where they fit this one.
+    """
+
+    image_column: str | None = None
+    label_column: str | None = None
+    image_dir: str | None = None
+    encoding: str | None = None
+    hints: bool = False
+
+    @property
+    def given(self) -> list[str]:
+        """Return the options that were given, as the command line spells them."""
+        values = {
+            "--image-column": self.image_column,
+            "--label-column": self.label_column,
+            "--image-dir": self.image_dir,
+            "--encoding": self.encoding,
+        }
+        return [option for option, value in values.items() if value is not None]
+
+    def refuse_for(self, folder: str) -> None:
+        """Raise `InputError` where options of a table were given for a folder."""
+        if self.given and not self.hints:
+            raise InputError(
+                f"{', '.join(self.given)} {'is' if len(self.given) == 1 else 'are'} about a CSV, and '{show(folder)}' is a "
+                "folder; leave it out, or give a CSV that lists the images"
+            )
+
+
+NO_OPTIONS = TableOptions()
+
+
+@dataclass(slots=True)
+class Columns:
+    """Places of the columns: of the image, of the label (several where each class has one of its own), of the group.
+
+    `problems` say what is missing, one sentence part each; `cures` what to do about it.
+    """
+
+    image: int | None = None
+    labels: tuple[int, ...] = ()
+    group: int | None = None
+    problems: list[str] = field(default_factory=list)
+    cures: list[str] = field(default_factory=list)
+
+    @property
+    def one_hot(self) -> bool:
+        """Tell whether each class has a column."""
+        return len(self.labels) > 1
+
+
+def choose(
+    header: Sequence[str],
+    sample: Sequence[Sequence[str]],
+    options: TableOptions,
+    group: str | None,
+    finder: Finder,
+    need: bool,
+) -> Columns:
+    """Find the columns; labels are looked for in any case, and complained of where they are needed."""
+    found = Columns()
+    choice = _Choice(header, sample, options, finder, found)
+    found.group = None if group is None else choice.named(group)
+    told = None if options.label_column is None else choice.named(options.label_column)
+    found.image = choice.image({found.group, told})
+    labels = (told,) if told is not None else () if options.label_column and not options.hints else choice.labels(need)
+    found.labels = tuple(at for at in labels if at is not None)
+    if found.problems:
+        found.problems.append(f"its first line names {listing(list(header))}")
+    if len(found.labels) == 1 and (alike := choice.doubled(found.labels[0])):
+        found.problems.append(
+            f"its column '{show(header[found.labels[0]])}' stands there twice, with different labels: {alike}"
+        )
+        found.cures.append("remove one of them")
+    return found
+
+
+def binary(cell: str) -> int | None:
+    """Return 0 or 1 for a cell of a column that says whether a photo is of its class, None for any other."""
+    return _BINARY.get(cell.strip().lower())
+
+
+def is_own(names: Sequence[str]) -> bool:
+    """Tell whether penult wrote a table: there a column of any name may follow, for a class that is called so."""
+    return list(names[:3]) in (["file", "label", "confidence"], ["file", "label", "fold"])
+
+
+def _norm(name: str) -> str:
+    return re.sub(r"[\s_\-]+", "", tidy(name).lower())
+
+
+class _Choice:
+    def __init__(
+        self, header: Sequence[str], sample: Sequence[Sequence[str]], options: TableOptions, finder: Finder, found: Columns
+    ) -> None:
+        self.header, self.sample, self.options, self.finder, self.found = header, sample, options, finder, found
+        self.names = [tidy(name).lower() for name in header]
+        self._shares: dict[int, float] = {}
+
+    def column(self, at: int) -> list[str]:
+        return [row[at] if at < len(row) else "" for row in self.sample]
+
+    def share(self, at: int) -> float:
+        """Return of the first filled cells of a column the share that names images."""
+        if at not in self._shares:
+            cells = [cell for cell in self.column(at) if cell.strip()][:_LOOKED_AT]
+            self._shares[at] = self.finder.hits(cells) / len(cells) if cells else 0.0
+        return self._shares[at]
+
+    def named(self, name: str) -> int | None:
+        """Return the place of the column of a name that the user gave."""
+        for names, wanted in ((list(self.header), name), (self.names, tidy(name).lower())):
+            if wanted in names:
+                return names.index(wanted)
+        if not self.options.hints:
+            self.found.problems.append(f"it has no column '{show(name)}'")
+            self.found.cures.append("give a column that it has")
+        return None
+
+    def image(self, taken: set[int | None]) -> int | None:
+        told = self.options.image_column
+        if told is not None:
+            at = self.named(told)
+            if at is not None or not self.options.hints:
+                return at
+        free = [at for at in range(len(self.header)) if at not in taken and self.names[at] != LABEL]
+        if FILE in self.names and self.names.index(FILE) in free:
+            return self.names.index(FILE)
+        if any(image_ending(name) for name in self.header):
+            self._ask("its first line is a row, and no names of columns", "write file,label into a line above it")
+            return None
+        return self._likely(free)
+
+    def _likely(self, free: Sequence[int]) -> int | None:
+        """Return the column of a usual name, else the one whose cells are images."""
+        norms = {at: _norm(self.header[at]) for at in free}
+        known = sorted((at for at in free if norms[at] in _IMAGE_NAMES), key=lambda at: _IMAGE_NAMES.index(norms[at]))
+        if len(free) == 1 or (len(known) == 1 and (not self.sample or self.share(known[0]) >= _HITS)):
+            return (known or free)[0]
+        sure = [at for at in known if self.share(at) >= _HITS] or [at for at in free if self.share(at) >= _HITS]
+        if len(sure) > 1 and not self._same_files(sure):
+            self._ask(
+                f"the columns {listing([self.header[at] for at in sure])} name different images",
+                "give the one that is meant with --image-column NAME",
+            )
+            return None
+        if sure or known:  # where no file is found, they are said to be missing under the most usual name
+            return (sure or known)[0]
+        self._ask("none of its columns is known to name the images", "give the one that does with --image-column NAME")
+        return None
+
+    def _same_files(self, columns: Sequence[int]) -> bool:
+        """Tell whether the columns name the same files, such as `id` and `filename`."""
+        rows = [[row[at] for at in columns] for row in self.sample[:_LOOKED_AT] if max(columns) < len(row)]
+        paths = [
+            [found.path if found else None for found in self._paths([row[i] for row in rows])] for i in range(len(columns))
+        ]
+        return all(len(set(one) - {None}) <= 1 for one in zip(*paths, strict=True))
+
+    def _paths(self, cells: Sequence[str]) -> list[Match | None]:
+        exact = [self.finder.at(cell) for cell in cells]
+        loose = iter(self.finder.all([cell for cell, hit in zip(cells, exact, strict=True) if hit is None]).found)
+        return [hit or next(loose) for hit in exact]
+
+    def labels(self, need: bool) -> tuple[int, ...]:
+        taken = {self.found.image, self.found.group}
+        free = [
+            at
+            for at in range(len(self.header))
+            if at not in taken and not _INDEX.fullmatch(self.names[at]) and (self.names[at] or any(self.column(at)))
+        ]
+        if LABEL in self.names and self.names.index(LABEL) in free:
+            return (self.names.index(LABEL),)
+        known = [at for at in free if _norm(self.header[at]) in _LABEL_NAMES]
+        known = [at for at in known if self.names[at] not in self.names[:at]]
+        if len(known) == 1:
+            return (known[0],)
+        rest = known or free
+        if not known:
+            if len(rest) > 1 and self._one_hot(rest):
+                return tuple(rest)
+            if len(rest) > 1 and self.found.image is not None:
+                rest = [at for at in rest if not any(map(image_ending, self.column(at))) or self.share(at) < _HITS]
+            rest = [at for at in rest if any(cell.strip() for cell in self.column(at))] or rest
+            if len(rest) == 1:
+                return (rest[0],)
+        if need:
+            which = (
+                f"the columns {listing([self.header[at] for at in rest])} may all be" if rest else "no column is left to be"
+            )
+            self._ask(f"{which} the label", "give the one that is with --label-column NAME")
+        return ()
+
+    def _one_hot(self, columns: Sequence[int]) -> bool:
+        """Tell whether all cells are 0 or 1, and there are some: a column for each class."""
+        cells = [cell for at in columns for cell in self.column(at) if cell.strip()]
+        return bool(cells) and all(binary(cell) is not None for cell in cells)
+
+    def doubled(self, label: int) -> str | None:
+        """Return rows in which a second column of the label's name says something else; pandas calls it `label.1`."""
+        if is_own(self.names):
+            return None
+        name = self.names[label]
+        others = [at for at, other in enumerate(self.names) if at != label and other in (name, f"{name}.1")]
+        image = self.found.image
+        odd = [
+            row[image] if image is not None and image < len(row) else ""
+            for row in self.sample
+            for at in others
+            if at < len(row) and label < len(row) and tidy(row[at]) != tidy(row[label])
+        ]
+        return listing(odd) if odd else None
+
+    def _ask(self, problem: str, cure: str) -> None:
+        self.found.problems.append(problem)
+        self.found.cures.append(cure)

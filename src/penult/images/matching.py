@@ -1,0 +1,302 @@
+"""Which file is meant by a name in a table: in which folder, and in which form of the name.
+
+In: names that are no paths of files as they stand, and a folder. Out: for each the file, if exactly one fits, and in what the
+two names differ; else why not. Nothing outside the folder is taken, except in the very folder that a name gives.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import islice
+
+from penult.errors import InputError
+from penult.images.classes import decoded, without_bytes
+from penult.images.kinds import image_ending, is_dropping, lies_at
+from penult.images.names import show
+from penult.images.walk import Tally, walk
+
+NEARLY_ALL = 0.9  # share of the names that one folder must hold to be the folder of the photos
+OWN = 0.1  # share of names that are paths as they stand from which on the others are taken to be relative to the same folder
+MOST_FILES = 1_000_000  # that are looked at below the folder
+HINTED = 20_000  # files among which similar names are looked for: that takes time
+
+ENDING, OTHER_ENDING, RESPELT = "by adding the file ending", "with another file ending", "with the ending spelled otherwise"
+CASE, UNICODE = "ignoring letter case", "in another Unicode form"
+SLASHES, BLANKS, ZEROS = "reading \\ as /", "without the blanks around them", "adding zeros in front"
+BYTES, CODE_PAGE = "without the b''", "read as Windows-1252"
+_COST = {ZEROS: 64, OTHER_ENDING: 32, RESPELT: 16, ENDING: 8, CASE: 4, UNICODE: 2}  # what rather not to differ in
+
+_SAME_ENDINGS = ({".jpg", ".jpeg", ".jpe", ".jfif"}, {".tif", ".tiff"}, {".heic", ".heif"}, {".jp2", ".j2k", ".jpx"})
+_BETWEEN = re.compile(r"[/\\]" if os.sep == "\\" else "/")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The file that a name means, relative to the folder where `inside`, and in what their names differ."""
+
+    path: str
+    inside: str | None
+    ways: frozenset[str]
+
+
+@dataclass
+class Matches:
+    """What came of a list of names: for each a `Match` or None; `ambiguous` has the files that fit a name equally well.
+
+    `folders`: the folders, relative to the one that was searched, in which the files are; `rivals`: two or more folders of
+    which each holds all the names, so nobody can tell which is meant.
+    """
+
+    found: list[Match | None]
+    ambiguous: dict[str, list[str]] = field(default_factory=dict)
+    folders: list[str] = field(default_factory=list)
+    rivals: list[str] = field(default_factory=list)
+
+
+Spellings = tuple[tuple[str, frozenset[str]], ...]
+
+
+def spellings(cell: str) -> Spellings:
+    """Return a cell as it is written, then as it may be meant, the surest last, and in what each differs."""
+    found = [(cell, frozenset[str]())]
+    if cell.isascii() and "\\" not in cell and "'" not in cell and '"' not in cell and cell == cell.strip():
+        return tuple(found)
+    ways, text = set(), cell
+    for way, change in (
+        (CODE_PAGE, decoded),
+        (BLANKS, str.strip),
+        (BYTES, without_bytes),
+        (SLASHES, lambda name: name.replace("\\", "/")),
+    ):
+        changed = change(text)
+        if changed != text and changed:
+            ways.add(way)
+            text = changed
+            found.append((text, frozenset(ways)))
+    return tuple(found)
+
+
+class Finder:
+    """The files below one folder, listed when a name is first looked for."""
+
+    def __init__(self, root: str, likely: str = "") -> None:
+        self.root = root
+        self._likely = likely.lower()  # the name of the table: of two folders, `train` belongs to `train.csv`
+        self._above = [part for part in _BETWEEN.split(os.path.abspath(root)) if part]  # noqa: PTH100 - surrogates
+        self._index: dict[str, list[str]] | None = None
+        self._plain: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}  # parts of each folder, and their loosest forms
+        self._listings: dict[str, dict[str, list[str]]] = {}
+
+    def at(self, cell: str) -> Match | None:
+        """Return the file that a cell names as it stands, or with blanks, slashes and bytes put right."""
+        for text, ways in spellings(cell):
+            path = os.path.join(self.root, text)  # noqa: PTH118 - a Path costs 5 us a row
+            if lies_at(path) == "file":
+                return Match(path, None if os.path.isabs(text) else text.replace(os.sep, "/"), ways)  # noqa: PTH117
+        return None
+
+    def all(self, cells: Sequence[str], exact: int = 0) -> Matches:
+        """Return which files the cells mean that `at` finds none for; `exact` is how many others it finds one for."""
+        meant = [spellings(cell)[-1] for cell in cells]
+        asked = [text for text, _ in meant]
+        result = Matches([None] * len(cells))
+        fits = [self._beside(text) for text in asked]
+        if not all(fits) and self._tree():
+            fits = self._by_folder(asked, fits, result, exact)
+        for i, (text, ways) in enumerate(meant):
+            best = _best(text, fits[i])
+            if len(best) > 1:
+                result.ambiguous[cells[i]] = best
+            elif best:
+                path = best[0]
+                inside = None if os.path.isabs(path) else path  # noqa: PTH117 - asked for every row
+                result.found[i] = Match(os.path.join(self.root, path), inside, ways | _ways(text, path))  # noqa: PTH118
+        return result
+
+    def hits(self, cells: Iterable[str]) -> int:
+        """Return how many of the cells name a file, in any form and any folder."""
+        count = 0
+        for cell in cells:
+            if cell.strip():
+                text = _meant(cell)
+                count += bool(self.at(cell) or self._beside(text) or self._fits(text))
+        return count
+
+    def suggestion(self, cell: str) -> str | None:
+        """Return the name of a file that may be meant."""
+        tree = self._tree()
+        key = _key(_meant(cell).rpartition("/")[2])
+        if tree.get(key):
+            return tree[key][0]
+        near = get_close_matches(key, tree, n=1, cutoff=0.8) if len(tree) <= HINTED and len(key) < 100 else []
+        return tree[near[0]][0] if near else None
+
+    def _beside(self, text: str) -> list[str]:
+        """Return the files in the very folder that a name gives whose names are another form of it."""
+        folder, _, name = text.rpartition("/")
+        prefix = folder + "/" if "/" in text else ""
+        if folder not in self._listings:
+            self._listings[folder] = _listed(os.path.join(self.root, prefix))  # noqa: PTH118
+        return [prefix + other for other in self._listings[folder].get(_key(name), ())]
+
+    def _tree(self) -> dict[str, list[str]]:
+        """Return the photos below the folder by the loosest form of their names."""
+        if self._index is None:
+            self._index = defaultdict(list)
+            try:
+                for image in islice(walk(self.root, Tally()), MOST_FILES):
+                    self._index[_key(image.id.rpartition("/")[2])].append(image.id)
+            except InputError:  # the folder itself cannot be listed: then it holds nothing
+                pass
+            self._index = dict(self._index)
+        return self._index
+
+    def _fits(self, text: str) -> dict[str, list[str]]:
+        """Return the files that end like a name, by the folder that it then is relative to."""
+        parts = [part for part in text.split("/") if part not in ("", ".")]
+        if not parts or ".." in parts or text.startswith("/") or _drive(text):
+            return {}
+        fits: dict[str, list[str]] = defaultdict(list)
+        up = len(parts) - 1
+        wanted = tuple(map(_plain, parts[:-1]))
+        for path in self._tree().get(_key(parts[-1]), ()):
+            folder = path.rpartition("/")[0]
+            if folder not in self._plain:
+                whole = tuple([*self._above, *folder.split("/")] if folder else self._above)
+                self._plain[folder] = whole, tuple(map(_plain, whole))
+            whole, plain = self._plain[folder]
+            if not up:
+                fits["/".join(whole)].append(path)
+            elif plain[-up:] == wanted:
+                fits["/".join(whole[:-up])].append(path)
+        return fits
+
+    def _by_folder(self, asked: Sequence[str], beside: list[list[str]], result: Matches, exact: int) -> list[list[str]]:
+        """Choose the folder that the names are relative to; where they lie in several, each must be in one alone."""
+        fits = [self._fits(text) for text in asked]
+        held, n = Counter(folder for by_folder in fits for folder in by_folder), len(asked)
+        own = "/".join(self._above)
+        if exact > OWN * (exact + n):  # the names are relative to the folder itself
+            chosen: str | None = own
+        else:
+            chosen = self._chosen(held, n, own, sum(map(bool, fits)))
+        if chosen is not None:
+            result.folders = [self._shown(chosen)] if held[chosen] else []
+            return [by_folder.get(chosen, near) for by_folder, near in zip(fits, beside, strict=True)]
+        if sum(len(by_folder) == 1 for by_folder in fits) >= NEARLY_ALL * n:
+            result.folders = sorted({self._shown(next(iter(by_folder))) for by_folder in fits if len(by_folder) == 1})
+            every = ([path for paths in by_folder.values() for path in paths] for by_folder in fits)
+            return [paths or near for paths, near in zip(every, beside, strict=True)]
+        rivals = [folder for folder, count in held.items() if count >= NEARLY_ALL * n]
+        result.rivals = sorted(self._shown(folder) for folder in rivals) if len(rivals) > 1 else []
+        return beside
+
+    def _chosen(self, held: Counter[str], n: int, own: str, found: int) -> str | None:
+        """Return the one folder that holds the names: all of them, or nearly all, or all that are found at all."""
+        whole = [folder for folder, count in held.items() if count == n]
+        nearly = whole or [folder for folder, count in held.items() if count >= NEARLY_ALL * n]
+        if own in nearly:
+            return own
+        if len(nearly) > 1:
+            return self._by_name(nearly)
+        if nearly:
+            return nearly[0]
+        return next((folder for folder, count in held.items() if count == found >= n / 2), None)
+
+    def _by_name(self, folders: Sequence[str]) -> str | None:
+        """Return the one folder that is named like the table: `train` or `train_images` for `train.csv`."""
+        named = [f for f in folders if self._likely and f.rpartition("/")[2].lower() == self._likely]
+        named = named or [f for f in folders if self._likely and f.rpartition("/")[2].lower().startswith(self._likely)]
+        return named[0] if len(named) == 1 else None
+
+    def _shown(self, folder: str) -> str:
+        """Return a folder relative to the one that is searched, `.` for that itself."""
+        own = "/".join(self._above)
+        return "." if folder == own or not folder.startswith(own + "/") else folder[len(own) + 1 :]
+
+
+def _listed(folder: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not is_dropping(entry.name) and image_ending(entry.name) and entry.is_file():
+                    found[_key(entry.name)].append(entry.name)
+    except (OSError, ValueError):
+        return {}
+    return {key: sorted(names) for key, names in found.items()}
+
+
+def _meant(cell: str) -> str:
+    """Return the last of the spellings: everything put right that can be."""
+    return spellings(cell)[-1][0]
+
+
+def _drive(text: str) -> bool:
+    return len(text) > 1 and text[1] == ":" and text[0].isalpha()
+
+
+def _plain(name: str) -> str:
+    text = name.strip()
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+
+
+def _key(name: str) -> str:
+    """Return the loosest form of a file's name: without ending, letter case, Unicode form, zeros in front."""
+    text = name.strip()
+    text = _plain(text[: len(text) - len(image_ending(text))])
+    return (text.lstrip("0") or "0") if text.isdigit() else text
+
+
+def _best(text: str, paths: Sequence[str]) -> list[str]:
+    """Return the files whose names differ least from the text; more than one where none is better."""
+    if len(paths) < 2:
+        return list(paths)
+    costs = [sum(_COST[way] for way in _ways(text, path)) for path in paths]
+    return [path for path, cost in zip(paths, costs, strict=True) if cost == min(costs)]
+
+
+def _ways(text: str, path: str) -> frozenset[str]:
+    """Return in what a name and the end of a path differ."""
+    asked = [part for part in _BETWEEN.split(text) if part not in ("", ".")]
+    there = path.split("/")[-len(asked) :]
+    ways: set[str] = set()
+    last, other = asked[-1], there[-1]
+    ending, other_ending = image_ending(last), image_ending(other)
+    if ending != other_ending:
+        if not ending:
+            ways.add(ENDING)
+        elif ending.lower() == other_ending.lower():
+            ways.add(CASE)
+        else:
+            same = any({ending.lower(), other_ending.lower()} <= group for group in _SAME_ENDINGS)
+            ways.add(RESPELT if same else OTHER_ENDING)
+    pairs = [
+        *zip(asked[:-1], there[:-1], strict=False),
+        (last[: len(last) - len(ending)], other[: len(other) - len(other_ending)]),
+    ]
+    for one, two in pairs:
+        ways |= _stem_ways(one, two)
+    return frozenset(ways)
+
+
+def _stem_ways(one: str, two: str) -> set[str]:
+    if one == two:
+        return set()
+    if one.isdigit() and two.isdigit() and one.lstrip("0") == two.lstrip("0"):
+        return {ZEROS}
+    a, b = (unicodedata.normalize("NFC", name) for name in (one, two))
+    if a == b or unicodedata.normalize("NFKC", a) == unicodedata.normalize("NFKC", b):
+        return {UNICODE}
+    return {CASE} if one.casefold() == two.casefold() else {CASE, UNICODE}
+
+
+def outside(name: str) -> str:
+    """Return how a folder is named in a sentence: `its own folder`, or the name in quotes."""
+    return "its own folder" if name == "." else f"'{show(name)}'"
