@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from penult.errors import InputError
 from penult.evaluate.intervals import Ints
+from penult.texts import count
 
 ATTEMPTS = 10  # shuffles tried where mixed groups leave a class in one fold
 
@@ -27,9 +28,9 @@ def outer_folds(y: Ints, classes: Sequence[str], groups: NDArray[Any] | None = N
     or fewer than two classes can be measured.
     """
     units = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]  # (n,)
-    lonely = [c for c in range(len(classes)) if np.sum(y == c) == 1]
-    if lonely:
-        raise InputError(f"{_named(classes, y, lonely)}: a class needs at least 2 images to be measured; add photos.")
+    single = [c for c in range(len(classes)) if np.sum(y == c) == 1]
+    if single:
+        raise InputError(f"{_named(classes, y, single)}: a class needs at least 2 images to be measured; add photos.")
     counts = _counts(y, units, len(classes))  # (u, k)
     present = np.flatnonzero(counts.sum(axis=0))
     measured = _measurable(counts)  # (u,)
@@ -109,6 +110,4 @@ def _too_few(classes: Sequence[str], y: Ints, poor: Sequence[int]) -> str:
 
 
 def _named(classes: Sequence[str], y: Ints, which: Sequence[int]) -> str:
-    return ", ".join(
-        f"{str(classes[c])!r} ({int(np.sum(y == c))} {'photo' if np.sum(y == c) == 1 else 'photos'})" for c in which
-    )
+    return ", ".join(f"{str(classes[c])!r} ({count(int(np.sum(y == c)), 'photo')})" for c in which)

@@ -104,8 +104,8 @@ def _alone(y: NDArray[np.intp], classes: Sequence[str], groups: NDArray[np.intp]
     """Return a sentence on each class that cannot be measured, as its photos are copies of one picture, or of one group."""
     sizes = np.bincount(y, minlength=len(classes))
     return [
-        f"{classes[c]}: {sizes[c]} photos of one picture or scene (or one group of --groups); the model learns this class, but "
-        "how well it does cannot be measured; add photos of other scenes."
+        f"{classes[c]}: {sizes[c]} photos of one picture or scene (or one group of --groups); the model learns this class, "
+        "but how well cannot be measured; add photos of other scenes."
         for c in evaluate.unmeasured(y, classes, groups).tolist()
     ]
 
