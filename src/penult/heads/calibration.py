@@ -31,17 +31,35 @@ def log_softmax(logits: Array) -> Array:
 
 
 def clipped(proba: Array, floor: float) -> Array:
-    """Return proba (n, k) with nothing below `floor`: lower entries are raised, the others shrink to keep the
-    sum.
+    """Return proba (n, k) with nothing below `floor`: lower entries are raised, the others shrink to keep the sum.
 
-    For two classes this is min(max(p, floor), 1 - floor), and the order of the classes never changes.
+    The result is max(floor, c p), with the c of each row that makes the sum 1; an entry that would shrink below the floor is
+    raised, too. For two classes this is min(max(p, floor), 1 - floor). The order of the classes never changes. A floor above
+    1 / k counts as 1 / k, which leaves nothing to tell the classes apart.
     """
-    if floor <= 0:
-        return proba
-    low = proba < floor  # (n, k)
-    rest = np.where(low, 0, proba)
-    room = 1 - floor * low.sum(axis=1, keepdims=True)
-    return np.asarray(np.where(low, floor, np.maximum(rest * (room / rest.sum(axis=1, keepdims=True)), floor)))
+    if proba.dtype != np.float64:
+        proba = np.asarray(proba, np.float64)
+        proba = proba / proba.sum(axis=1, keepdims=True)
+    return proba if floor <= 0 else Floors(proba).at(floor, proba)
+
+
+class Floors:
+    """What every floor does to rows proba (n, k): sorted once, so that many floors can be tried."""
+
+    def __init__(self, proba: Array) -> None:
+        n, self.k = proba.shape
+        ordered = -np.sort(-proba, axis=1)  # (n, k), the largest first
+        self.sums = ordered.cumsum(axis=1)
+        # The m largest keep more than a floor f after shrinking where p_m (1 - f (k - m)) >= f (p_1 + .. + p_m). The highest
+        # such f falls with m, so that those it lets shrink are always the largest.
+        self.highest = ordered / (ordered * np.arange(self.k - 1, -1, -1) + self.sums)  # (n, k)
+
+    def at(self, floor: float, proba: Array) -> Array:
+        """Return max(floor, c p) of columns proba (n, m) of the same rows, with the c that makes each whole row sum to 1."""
+        floor = min(floor, 1 / self.k)
+        kept = np.maximum((self.highest >= floor).sum(axis=1, keepdims=True), 1)  # (n, 1): the largest always keeps the rest
+        shrink = (1 - floor * (self.k - kept)) / np.take_along_axis(self.sums, kept - 1, axis=1)
+        return np.asarray(np.maximum(proba * shrink, floor))
 
 
 def probabilities(logits: Array, temperature: float, clip: float) -> Array:
@@ -123,13 +141,18 @@ def best_clip(proba: Array, codes: Array, weight: Array) -> float:
     (4 m (k - 1)), the share of errors that m right answers leave likely. 222 right rows give 0.0011, 2,000
     rows 0.00012; confident errors raise it.
     """
-    k = proba.shape[1]
-    floors = np.geomspace(1e-7, 0.5 / k, 120)
+    floors, every = np.geomspace(1e-7, highest_clip(proba.shape[1]), 120), Floors(proba)
     share = weight / weight.mean()
-    cost = [float(share @ row_losses(clipped(proba, floor), codes)) - PSEUDO_ERRORS * np.log(floor) for floor in floors]
+    own = proba[np.arange(len(codes)), codes][:, None]  # (n, 1)
+    cost = [-float(share @ np.log(every.at(floor, own)[:, 0])) - PSEUDO_ERRORS * np.log(floor) for floor in floors]
     return float(floors[int(np.argmin(cost))])
 
 
 def blind_clip(n: int, k: int) -> float:
     """Return the floor for n rows of which none could be held out: `best_clip` as if all n were right."""
-    return min(PSEUDO_ERRORS / ((n + 1) * (k - 1)), 0.5 / k)
+    return min(PSEUDO_ERRORS / ((n + 1) * (k - 1)), highest_clip(k))
+
+
+def highest_clip(k: int) -> float:
+    """Return the largest floor that is chosen without being asked for: half of an even share, so that half is left to tell."""
+    return 0.5 / k
