@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.audit.directions import Floats, directions, unit
+from penult.floats import default_errors
 
 Ints = NDArray[np.intp]
 
@@ -67,6 +68,7 @@ def copy_groups(digests: NDArray[np.uint8]) -> Ints:
     return np.unique(rows.view(f"V{rows.shape[1]}").ravel(), return_inverse=True)[1]
 
 
+@default_errors
 def near_copies(X: NDArray[Any], blocks: Sequence[int] | None = None, rule: Rule = FEATURES) -> Pairs:
     """Return the pairs of rows of X (n, d) that show the same photo.
 
@@ -77,6 +79,7 @@ def near_copies(X: NDArray[Any], blocks: Sequence[int] | None = None, rule: Rule
     return _close(directions([X], blocks)[0], rule)
 
 
+@default_errors
 def near_pictures(thumbnails: NDArray[Any], rule: Rule = PICTURES) -> Pairs:
     """Return the pairs of grey thumbnails (n, s * s) that show the same photo, however bright.
 
@@ -85,6 +88,7 @@ def near_pictures(thumbnails: NDArray[Any], rule: Rule = PICTURES) -> Pairs:
     return _close(contrasts(thumbnails), rule)
 
 
+@default_errors
 def leaks(train: Sides, test: Sides, blocks: Sequence[int] | None = None) -> Pairs:
     """Return pairs of a training row (`first`) and a test row (`second`) that show the same photo, each test row once.
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from penult.audit.copies import Ints, Pairs, copy_groups, joined, near_copies, near_pictures
 from penult.errors import InputError
+from penult.floats import default_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Grouping:
     notes: tuple[str, ...]
 
 
+@default_errors
 def group(
     digests: NDArray[np.uint8],
     X: NDArray[Any],

@@ -8,6 +8,7 @@ chosen. It must not know files, images or networks.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -21,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import ThreadpoolController
 
 from penult.errors import InputError
+from penult.floats import default_errors
 from penult.heads import folds, scaling
 from penult.heads.choice import Chosen, Search, choose
 from penult.heads.scorers import Scorer
@@ -43,6 +45,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _search(self, task: Task) -> Search:
         raise NotImplementedError
 
+    @default_errors
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Choose settings by inner folds, calibrate on the held-out rows, and fit all rows.
 
@@ -60,7 +63,8 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _task(self, X: Any, y: Any, groups: Any) -> Task:
         X, y = validate_data(self, X, y, dtype=(np.float64, np.float32), ensure_min_samples=2)
-        check_classification_targets(y)
+        with many_classes():
+            check_classification_targets(y)
         widths = scaling.widths(X.shape[1], self.blocks)
         self.classes_, codes = np.unique(y, return_inverse=True)
         k = len(self.classes_)
@@ -106,21 +110,29 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return np.asarray(validate_data(self, X, dtype=(np.float64, np.float32), reset=False))
 
+    @default_errors
     def predict_proba(self, X: Any) -> Array:
         """Return calibrated, clipped probabilities (n, k), columns in the order of `classes_`."""
         X = self._checked(X)
         return np.asarray(self._scorer(X))
 
+    @default_errors
     def decision_function(self, X: Any) -> Array:
         """Return calibrated logits: (n, k), or for two classes the logit of the second, (n,)."""
         X = self._checked(X)
         logits = self._scorer.logits(X)
         return np.asarray(logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits)
 
+    @default_errors
     def predict(self, X: Any) -> Array:
         """Return the likeliest class of each row, (n,)."""
         X = self._checked(X)
         return np.asarray(self.classes_[self._scorer.logits(X).argmax(axis=1)])
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of the rows X that get their class y, each counted `sample_weight` times."""
+        with many_classes():
+            return float(super().score(X, y, sample_weight))
 
     def scorer(self) -> Any:
         """Return what scores rows X (n, d): `raw(X)` gives the head's own logits, calling it gives probabilities, (n, k)."""
@@ -139,15 +151,24 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 @contextmanager
 def threads(X: Array) -> Iterator[None]:
-    """Keep BLAS to one thread while X is small.
+    """Keep BLAS to one thread while X is small, and its false alarms to itself.
 
     Small products gain little from more, and where another process holds a core, each one waits for it: 0.09
     s became 1.1 s.
     """
-    if X.size > SMALL:
-        yield
-        return
-    with _controller().limit(limits=1, user_api="blas"):
+    with np.errstate(invalid="ignore"):  # BLAS reads beside small matrices: what lies there, not they, can raise the flag
+        if X.size > SMALL:
+            yield
+            return
+        with _controller().limit(limits=1, user_api="blas"):
+            yield
+
+
+@contextmanager
+def many_classes() -> Iterator[None]:
+    """Keep back scikit-learn's doubt whether classes of one or two rows are classes at all: here they are."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%", UserWarning)
         yield
 
 

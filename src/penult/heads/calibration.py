@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.floats import default_errors
+
 Array = NDArray[Any]
 
 COLDEST, HOTTEST = 1e-3, 1e3
@@ -24,12 +26,14 @@ COLDEST, HOTTEST = 1e-3, 1e3
 PSEUDO_ERRORS = 0.25
 
 
+@default_errors
 def log_softmax(logits: Array) -> Array:
     """Return log probabilities of logits (n, k)."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
+@default_errors
 def clipped(proba: Array, floor: float) -> Array:
     """Return proba (n, k) with nothing below `floor`: lower entries are raised, the others shrink to keep the sum.
 
@@ -47,7 +51,7 @@ class Floors:
     """What every floor does to rows proba (n, k): sorted once, so that many floors can be tried."""
 
     def __init__(self, proba: Array) -> None:
-        n, self.k = proba.shape
+        self.k = proba.shape[1]
         ordered = -np.sort(-proba, axis=1)  # (n, k), the largest first
         self.sums = ordered.cumsum(axis=1)
         # The m largest keep more than a floor f after shrinking where p_m (1 - f (k - m)) >= f (p_1 + .. + p_m). The highest
@@ -62,11 +66,13 @@ class Floors:
         return np.asarray(np.maximum(proba * shrink, floor))
 
 
+@default_errors
 def probabilities(logits: Array, temperature: float, clip: float) -> Array:
     """Return the probabilities (n, k) that a head with this temperature and clip gives to raw logits."""
     return clipped(np.exp(log_softmax(np.asarray(logits, np.float64) / temperature)), clip)
 
 
+@default_errors
 def row_losses(proba: Array, codes: Array) -> Array:
     """Return -log p of the true class of each row, (n,)."""
     own = proba[np.arange(len(codes)), codes]
@@ -78,6 +84,7 @@ def log_loss(proba: Array, codes: Array, weight: Array | None = None) -> float:
     return float(np.average(row_losses(proba, codes), weights=weight))
 
 
+@default_errors
 def cautious_losses(logits: Array, codes: Array) -> Array:
     """Return -log p of the true class, with a quarter of an error more than was seen, (n,).
 
@@ -94,6 +101,7 @@ def cautious_losses(logits: Array, codes: Array) -> Array:
     return np.asarray(-own - PSEUDO_ERRORS / len(codes) * other)
 
 
+@default_errors
 def temperature(logits: Array, codes: Array, weight: Array, free: bool) -> float:
     """Return the temperature with the smallest cautious loss on held-out logits (after Guo et al. 2017).
 
@@ -131,6 +139,7 @@ def _golden(cost: Callable[[float], float], low: float, high: float) -> float:
     return (low + high) / 2
 
 
+@default_errors
 def best_clip(proba: Array, codes: Array, weight: Array) -> float:
     """Return the floor with the smallest log loss on held-out rows plus a quarter of an error at the floor.
 
