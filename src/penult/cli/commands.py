@@ -26,6 +26,7 @@ def _options(asked: argparse.Namespace, out: str) -> Any:
         "pooling": asked.pooling,
         "head": asked.head,
         "clip": _clip(asked.clip),
+        "class_weight": asked.class_weight,
         "groups": getattr(asked, "groups", None),
         "submission": getattr(asked, "submission", None),
         "files": getattr(asked, "files", None),

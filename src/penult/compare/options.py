@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from penult import zoo
 from penult.backbones import DEFAULT, Backbone
@@ -23,13 +23,14 @@ class Options:
     """Everything that decides a comparison, apart from the images.
 
     `backbones` are names or presets; `budget` is seconds for everything, None: as long as it takes; `sample` is how many
-    images are looked at; `groups` names a CSV column whose equal values are never split; `fit`, `pooling` and `recipe` are
-    those of `penult.train.Options`.
+    images are looked at; `groups` names a CSV column whose equal values are never split; `class_weight`, `fit`, `pooling` and
+    `recipe` are those of `penult.train.Options`.
     """
 
     out: str = "penult-compare"
     backbones: tuple[str, ...] = DEFAULT
     head: str = "logistic"
+    class_weight: Literal["balanced"] | None = None
     budget: float | None = None
     sample: int = SAMPLE
     groups: str | None = None
@@ -46,7 +47,7 @@ class Options:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for `compare.json`."""
-        names = ("head", "budget", "sample", "groups", "fit", "pooling", "recipe", "seed")
+        names = ("head", "class_weight", "budget", "sample", "groups", "fit", "pooling", "recipe", "seed")
         own = {name: getattr(self, name) for name in names}
         return {"backbones": list(self.backbones), **own, "device": self.settings.device, "precision": self.settings.precision}
 

@@ -23,11 +23,11 @@ from threadpoolctl import ThreadpoolController
 
 from penult.errors import InputError
 from penult.floats import default_errors
-from penult.heads import folds, scaling
+from penult.heads import calibration, folds, scaling
 from penult.heads.choice import Chosen, Search, choose
 from penult.heads.scorers import Scorer
 from penult.heads.state import HeadState
-from penult.heads.task import Task, class_weights
+from penult.heads.task import Task, class_weights, plain_weights
 
 Array = NDArray[Any]
 
@@ -52,7 +52,10 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X (n, d), y (n,) strings or integers, groups (n,): rows of one group are kept on one side of every
         inner fold. With fewer than two members (or groups) in a class there is nothing to hold out: the head
         keeps its default settings, temperature 1, and the clip that n right answers would give. Raises
-        InputError for blocks that do not add up, one class, or class weights that do not fit.
+        InputError for blocks that do not add up, one class, a clip or class weights that do not fit.
+
+        Where classes have weights, everything is chosen with them: "balanced" gives the probabilities that hold where all
+        classes are equally frequent.
         """
         task = self._task(X, y, groups)
         with threads(task.X):
@@ -77,6 +80,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             groups = np.asarray(groups)
             if groups.shape != codes.shape:
                 raise InputError(f"groups has shape {groups.shape} and X has {len(codes)} rows; give one group per row")
+        calibration.check_clip(self.clip, k)
         votes = class_weights(self.class_weight, self.classes_, codes)
         dealt = folds.split(codes, groups, self.folds, self.random_state)
         weight = votes[codes]
@@ -98,6 +102,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "head": type(self).name,
             **search.candidates[chosen.index],
             "scaling": facts["scaling"],
+            **({} if self.class_weight is None else {"class_weight": plain_weights(self.class_weight)}),
             "temperature": chosen.temperature,
             "clip": chosen.clip,
             "folds": len(task.folds or ()),

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.errors import InputError
 from penult.floats import default_errors
 
 Array = NDArray[Any]
@@ -165,3 +166,11 @@ def blind_clip(n: int, k: int) -> float:
 def highest_clip(k: int) -> float:
     """Return the largest floor that is chosen without being asked for: half of an even share, so that half is left to tell."""
     return 0.5 / k
+
+
+def check_clip(clip: Any, k: int) -> None:
+    """Raise InputError for a clip that is neither "auto" or None nor a number that k classes leave room for."""
+    if clip is None or (isinstance(clip, str) and clip == "auto"):
+        return
+    if not isinstance(clip, int | float | np.number) or not 0 <= clip < 1 / k:
+        raise InputError(f"clip is {clip}; with {k} classes give a number from 0 to below {1 / k:.3g}")

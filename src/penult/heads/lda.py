@@ -69,10 +69,11 @@ class LDA(Head):
             for mask, (_, held) in zip(masks, place.folds, strict=True):
                 mask[held] = False
             coef, intercept = discriminants(task, place, masks, tried)
-            margins = place.rows.margins(coef.reshape(int(np.prod(coef.shape[:3])), coef.shape[3])).reshape(*coef.shape[:3], -1)  # (f, a, k, n)
-            for f, (_, held) in enumerate(place.folds):
-                for a, out in enumerate(logits):
-                    out[held] = margins[f, a][:, held].T + intercept[f, a]
+            f, a, k, r = coef.shape
+            margins = place.rows.margins(coef.reshape(f * a * k, r)).reshape(f, a, k, -1)  # (f, a, k, n)
+            for fold, (_, held) in enumerate(place.folds):
+                for at, out in enumerate(logits):
+                    out[held] = margins[fold, at][:, held].T + intercept[fold, at]
 
         def refit(i: int) -> HeadState:
             whole = space(task, self.scaling, None)
