@@ -164,9 +164,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "head_")
         names = [str(c) for c in self.classes_]
         if "" in names or len(set(names)) < len(names):
-            raise InputError(
-                f"the classes {self.classes_.tolist()[:_SHOWN]} are not different names as text; give each class a name of its own."
-            )
+            some = self.classes_.tolist()[:_SHOWN]
+            raise InputError(f"the classes {some} are no different names as text; give each class a name of its own.")
         model = Bundle(
             classes=tuple(names),
             backbones=self.backbones_,
