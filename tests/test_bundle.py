@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import pickle
@@ -14,7 +15,7 @@ import pytest
 
 from penult import backbones, bundle, heads
 from penult.bundle import Bundle
-from penult.errors import DamagedFile, InputError
+from penult.errors import DamagedFile, InputError, InternalError
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +164,20 @@ def test_a_compressed_bundle_is_refused_before_it_is_unpacked(model: Bundle, tmp
     forged(path, lambda members: members.update({"head/bomb.npy": bytes(10_000_000)}), zipfile.ZIP_DEFLATED)
     with pytest.raises(DamagedFile, match="compressed"):
         bundle.load(path)
+
+
+def test_a_model_that_would_not_load_is_not_saved_and_told_as_a_bug(model: Bundle, tmp_path: Path) -> None:
+    """Whoever just trained did nothing wrong, and training again would not help."""
+    pictures = np.zeros((1, 8, 8, 3), np.uint8)
+    wrong = [
+        dataclasses.replace(model, prior=np.array([0.5, 0.4])),
+        dataclasses.replace(model, classes=("cat", "cat")),
+        dataclasses.replace(model, selftest={"images": pictures, "proba": np.array([[0.6, 0.4005]])}),
+        dataclasses.replace(model, selftest={"images": pictures, "proba": np.array([[np.nan, 1.0]])}),
+        dataclasses.replace(model, head=dataclasses.replace(model.head, facts={**model.head.facts, "clip": 0.7})),
+    ]
+    for one in wrong:
+        with pytest.raises(InternalError, match="a bug of penult .*report it, please") as caught:
+            bundle.save(tmp_path / "m.penult", one)
+        assert "train again" not in str(caught.value)
+    assert not any(tmp_path.iterdir())

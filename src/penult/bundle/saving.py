@@ -30,9 +30,10 @@ def save(path: str | Path, bundle: Bundle) -> None:
     try:
         parse(members)
     except WRONG as error:
+        wrong = reason(error).partition("; train again")[0]  # which would not help here
         raise InternalError(
-            f"the model that was made does not pass penult's own check: {reason(error)}. This is a bug of penult and no fault "
-            "of the data: report it, please."
+            f"the model that was made does not pass penult's own check: {wrong}. This is a bug of penult and no fault of the "
+            "data: report it, please."
         ) from error
     sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(members.items()))
     with store.whole(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:

@@ -64,8 +64,8 @@ class Options:
         clip = self.clip_for(k)
         if clip == self.clip:
             return []
-        told = f"the smallest probability is {clip:.3g} and not the {self.clip:.3g} of the protocol"
-        return [f"{told}, which with {k} classes would leave too little to tell them apart."]
+        told = f"the smallest probability is {clip:.3g} instead of the {self.clip:.3g} of --protocol {self.protocol}"
+        return [f"{told}, which leaves too little to tell {k} classes apart."]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for `metrics.json`."""
