@@ -177,7 +177,7 @@ def test_a_model_that_would_not_load_is_not_saved_and_told_as_a_bug(model: Bundl
         dataclasses.replace(model, head=dataclasses.replace(model.head, facts={**model.head.facts, "clip": 0.7})),
     ]
     for one in wrong:
-        with pytest.raises(InternalError, match="a bug of penult .*report it, please") as caught:
+        with pytest.raises(InternalError, match=r"a bug of penult .*report it, please") as caught:
             bundle.save(tmp_path / "m.penult", one)
         assert "train again" not in str(caught.value)
     assert not any(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Every head gives a distribution, without an error or a warning, whatever the classes, the clip, the features and numpy's mood.
+"""Every head gives a distribution without an error or a warning, whatever the classes, clip, features and numpy's settings.
 
 A warning fails these tests as it fails all others: it would be in front of the user.
 """

@@ -170,8 +170,8 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | N
     whole = job.run.finish(metrics, None if learnt.fault is None else str(learnt.fault))
     if learnt.fault is not None:
         raise InternalError(
-            f"{learnt.fault} There is no model; what was measured is in {store.shown(job.run.path)}, the features are kept in "
-            "the cache."
+            f"there is no model, but what was measured is in {store.shown(job.run.path)}, and the features are in the cache: "
+            f"{learnt.fault}"
         ) from learnt.fault
     return Run(job.run.path, learnt.model, measured, learnt.test, whole, done)
 
