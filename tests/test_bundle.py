@@ -15,7 +15,7 @@ import pytest
 
 from penult import backbones, bundle, heads
 from penult.bundle import Bundle
-from penult.errors import DamagedFile, InputError
+from penult.errors import DamagedFile, InputError, InternalError
 
 
 @pytest.fixture(scope="module")
@@ -204,3 +204,20 @@ def test_a_list_of_training_photos_that_cannot_be_is_refused(kept: np.ndarray, m
     bundle.save(tmp_path / "m.penult", dataclasses.replace(model, seen=kept))
     with pytest.raises(DamagedFile, match="list of training photos is not sorted digests"):
         bundle.load(tmp_path / "m.penult")
+
+
+def test_a_model_that_would_not_load_is_not_saved_and_told_as_a_bug(model: Bundle, tmp_path: Path) -> None:
+    """Whoever just trained did nothing wrong, and training again would not help."""
+    pictures = np.zeros((1, 8, 8, 3), np.uint8)
+    wrong = [
+        dataclasses.replace(model, prior=np.array([0.5, 0.4])),
+        dataclasses.replace(model, classes=("cat", "cat")),
+        dataclasses.replace(model, selftest={"images": pictures, "proba": np.array([[0.6, 0.4005]])}),
+        dataclasses.replace(model, selftest={"images": pictures, "proba": np.array([[np.nan, 1.0]])}),
+        dataclasses.replace(model, head=dataclasses.replace(model.head, facts={**model.head.facts, "clip": 0.7})),
+    ]
+    for one in wrong:
+        with pytest.raises(InternalError, match=r"a bug of penult .*report it, please") as caught:
+            bundle.save(tmp_path / "m.penult", one)
+        assert "train again" not in str(caught.value)
+    assert not any(tmp_path.iterdir())

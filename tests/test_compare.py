@@ -291,7 +291,7 @@ def gathered(source: str, settings: Settings, names: Mapping[str, Backbone]) -> 
 
     budget = Budget(None)
     found, _ = candidates.gather(Options(backbones=tuple(names)), budget, lambda *_: None)
-    with trials.Bench("logistic", 0, 10, budget, lambda *_: None) as bench:
+    with trials.Bench(compare.Options(), 10, budget, lambda *_: None) as bench:
         whole = field.Gathering(images.scan_labelled(source), settings, budget, lambda *_: None).run(found, bench.one)
         assert bench.every(whole) == []
     return whole, bench

@@ -36,7 +36,7 @@ from penult.train.material import Part
 from penult.train.submission import Sheet
 
 SOURCE = Path(penult.__file__).parent
-ERRORS = {"InputError", "DamagedFile", "MissingExtra", "OutputError", "PenultError", "UnknownName", "unknown"}
+ERRORS = {"InputError", "DamagedFile", "MissingExtra", "OutputError", "PenultError", "InternalError", "UnknownName", "unknown"}
 ROOMS = (
     "images", "pixels", "train", "embed", "predict", "similar", "report", "explain", "compare", "cli",
     "estimators.py", "demo.py", "bundle",
@@ -63,6 +63,8 @@ ELSEWHERE = {  # the beginning of a text: where it is caused, or why a user cann
     "none of the {} images can be read ({}); give images": "test_compare",
     "none of the networks can be had": "test_compare",
     "a foreign estimator has no weights": "test_explain_occlusion: only a method that was chosen by name comes here",
+    "the model that was made": "a bug of ours, by its own words: test_train_model_check",
+    "there is no model, but": "a bug of ours: test_train_model_check",
     "the model's own samples give other answers": "test_explain_exact: another machine",
 }
 
@@ -428,6 +430,12 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "no images": ("no images", lambda w: TransferClassifier("colour_histogram").fit([], [])),
     "a folder for an image": ("photos' is a folder", lambda w: predict.load(w / "run").predict(w / "photos")),
     "ids of another number": ("4 images", lambda w: predict.load(w / "run").predict(pictures(), ["a"])),
+    "classes without a name to save": ("''", lambda w: TransferClassifier("colour_histogram").fit(
+        pictures(), ["", "", "b", "b"]
+    ).save(w / "model.penult")),
+    "weights of strange classes": ("'c'", lambda w: TransferClassifier("colour_histogram", class_weight={"c": 2}).fit(
+        pictures(), list("aabb")
+    )),
     "unreadable images": ("1.jpg", lambda w: TransferClassifier("colour_histogram").fit(
         [str(w.empty("sick/1.jpg") / "1.jpg"), *pictures(3)], list("abab")
     )),

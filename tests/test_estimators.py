@@ -398,3 +398,33 @@ def test_groups_may_come_from_anything_with_an_order(few: tuple[list[str], list[
     for groups in (iter("abcdef"), np.arange(6)[:, None], np.array(list("abcdef"), object)):
         model = TransferClassifier(SMALL).fit(*few, groups=groups)
         np.testing.assert_array_equal(model.predict_proba(few[0]), wanted)
+
+
+@pytest.mark.parametrize("weights", ["balanced", {"warm": 1.0, "cold": 3.0}, {"cold": 3}], ids=["balanced", "dict", "part"])
+def test_class_weights_lift_the_rare_class_and_are_remembered(photos: Photos, tmp_path: Path, weights: Any) -> None:
+    paths = sorted(photos("train", warm=12, cold=4).rglob("*.png"))
+    labels = [p.parent.name for p in paths]
+    even = [LogisticRegression(class_weight=w) for w in (None, weights)]
+    for heads in (("logistic", "logistic"), even[:1] * 2):
+        plain = TransferClassifier(SMALL, head=heads[0]).fit(paths, labels)
+        lifted = TransferClassifier(SMALL, head=heads[1], class_weight=weights).fit(paths, labels)
+        assert lifted.predict_proba(paths)[:, 0].mean() > plain.predict_proba(paths)[:, 0].mean()
+    assert even[0].get_params()["class_weight"] is None  # a head that was given stays as it was
+    model = TransferClassifier(SMALL, class_weight=weights).fit(paths, labels)
+    assert clone(model).get_params() == model.get_params()
+    model.save(tmp_path / "m.penult")
+    assert penult.bundle.load(tmp_path / "m.penult").facts["choice"]["class_weight"] == weights
+    np.testing.assert_array_equal(model.prior_, [0.25, 0.75])  # an unreadable image gets the shares of the photos as they are
+
+
+def test_class_weights_that_do_not_fit_are_refused(labelled: tuple[list[Path], list[str]]) -> None:
+    for weights, says in (("even", "None, 'balanced', or a dict"), ({"hot": 2}, "'hot'"), ({"warm": -1}, "not above 0")):
+        with pytest.raises(InputError, match=says):
+            TransferClassifier(SMALL, class_weight=weights).fit(*labelled)
+
+
+def test_as_many_classes_as_photos_are_no_reason_for_a_warning(photos: Photos) -> None:
+    """scikit-learn asks whether so many classes mean a regression; pytest turns that warning into an error."""
+    paths = sorted(photos("train", warm=12, cold=12).rglob("*.png"))
+    labels = [str(i) for i in range(24)]
+    assert 0 <= TransferClassifier(SMALL, head="centroid").fit(paths, labels).score(paths, labels) <= 1

@@ -59,10 +59,83 @@ def test_one_confident_error_warms_the_temperature():
 @given(LOGITS, st.floats(0.05, 20), st.floats(0, 0.19))
 def test_probabilities_sum_to_one_stay_above_the_clip_and_keep_the_order(logits, heat, floor):
     proba = probabilities(logits, heat, floor)
-    np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-6 + floor)
+    np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-9)
     assert (proba >= floor).all()
     top = logits.argmax(axis=1)
     assert (proba[np.arange(len(proba)), top] >= proba.max(axis=1) - 1e-12).all()
+
+
+def raised_once(proba, floor):
+    """Return what one pass gives: low entries raised, the others shrunk, and what that takes below the floor raised again."""
+    low = proba < floor
+    rest = np.where(low, 0, proba)
+    room = 1 - floor * low.sum(axis=1, keepdims=True)
+    return np.where(low, floor, np.maximum(rest * (room / rest.sum(axis=1, keepdims=True)), floor))
+
+
+@st.composite
+def rows_and_floors(draw):
+    """Draw logits (4, k) of 2 to 1,000 classes, from flat to extreme and in both precisions, and a floor up to above 1 / k."""
+    k, seed = draw(st.one_of(st.integers(2, 12), st.integers(2, 1000))), draw(st.integers(0, 9999))
+    logits = np.random.default_rng(seed).standard_normal((4, k)) * draw(st.sampled_from([0, 1e-3, 0.5, 2, 10, 1e4]))
+    logits[0, seed % k] += draw(st.sampled_from([0, 3, 1e4, -1e4]))
+    shares = st.one_of(st.floats(0, 1), st.sampled_from([0, 1e-300, 1e-9, 1 - 1e-12, 1, 1 + 1e-12, 1.5, 1000]))
+    return logits.astype(draw(st.sampled_from([np.float32, np.float64]))), draw(shares) / k
+
+
+@settings(deadline=None, max_examples=300)
+@given(rows_and_floors())
+def test_any_floor_gives_a_distribution_for_any_number_of_classes(drawn_rows):
+    """Rows sum to 1, nothing is below the floor, no two classes change places, and what one pass got right stays."""
+    logits, floor = drawn_rows
+    k = logits.shape[1]
+    proba = probabilities(logits, 1.0, floor)
+    np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=0, atol=1e-12)
+    assert (proba >= min(floor, 1 / k)).all()
+    order = np.argsort(logits, axis=1, kind="stable")
+    assert (np.diff(np.take_along_axis(proba, order, axis=1), axis=1) >= 0).all()
+    sharp = probabilities(logits, 1.0, 0)
+    if 0 < floor < 1 / k:
+        before = raised_once(sharp, floor)
+        right = np.abs(before.sum(axis=1) - 1) < 1e-12
+        np.testing.assert_allclose(proba[right], before[right], rtol=1e-9, atol=1e-12)
+        assert ((proba <= floor) | (proba <= sharp * (1 + 1e-9))).all()  # only the floor adds to an entry
+    elif floor <= 0:
+        np.testing.assert_array_equal(proba, sharp)
+
+
+def test_an_entry_that_shrinking_takes_below_the_floor_counts_in_the_sum():
+    found = clipped(np.array([[0.85, 0.101, 0.049]]), 0.1)
+    np.testing.assert_allclose(found, [[0.8, 0.1, 0.1]], atol=1e-15)
+    assert raised_once(np.array([[0.85, 0.101, 0.049]]), 0.1).sum() > 1.004  # what was given before
+
+
+def test_a_distribution_in_single_precision_is_made_one_in_double():
+    proba = np.random.default_rng(0).dirichlet(np.ones(700), 5).astype(np.float32)
+    for floor in (0.0, 1e-4):
+        np.testing.assert_allclose(clipped(proba, floor).sum(axis=1), 1, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [2, 7, 200, 1000])
+def test_the_clips_that_are_chosen_leave_half_of_every_probability(k):
+    codes = np.arange(2 * k) % k
+    proba = probabilities(np.random.default_rng(0).standard_normal((2 * k, k)), 1.0, 0)
+    for clip in (best_clip(proba, codes, np.ones(2 * k)), blind_clip(2 * k, k), blind_clip(1, k)):
+        assert 0 < clip <= 0.5 / k * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("k", [2, 3, 30, 400])
+def test_the_best_clip_is_that_of_the_smallest_cost(k):
+    rng = np.random.default_rng(k)
+    codes, weight = rng.integers(0, k, 300), rng.random(300)
+    proba = probabilities(rng.standard_normal((300, k)) + 4 * (np.arange(k) == codes[:, None]), 1.0, 0)
+
+    def cost(floor):
+        losses = calibration.row_losses(clipped(proba, floor), codes)
+        return weight @ losses / weight.mean() - calibration.PSEUDO_ERRORS * np.log(floor)
+
+    found = best_clip(proba, codes, weight)
+    assert cost(found) <= min(cost(floor) for floor in np.geomspace(1e-7, 0.5 / k, 120)) + 1e-9
 
 
 @settings(deadline=None)
@@ -109,6 +182,9 @@ def test_a_clip_that_cannot_be_is_refused_with_its_bound():
     X, y = np.random.default_rng(0).random((30, 10)), np.arange(30) % 3
     with pytest.raises(InputError, match=r"clip is 0\.4; with 3 classes .* below 0\.333"):
         heads.make("centroid", clip=0.4).fit(X, y)
+    for strange in (-0.1, float("nan"), "often", 1 / 3):
+        with pytest.raises(InputError, match="clip is"):
+            heads.make("centroid", clip=strange).fit(X, y)
 
 
 def test_the_seeds_clip_is_an_option():

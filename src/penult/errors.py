@@ -6,7 +6,8 @@
     ├── UnknownName     a backbone, head or class that does not exist (the message has the nearest names)
     ├── DamagedFile     a file of ours fails its checksum, or is of a newer format
     ├── MissingExtra    an optional library is not installed (the message has the pip line)
-    └── OutputError     something could not be written: disk full, no permission, a folder that is no run
+    ├── OutputError     something could not be written: disk full, no permission, a folder that is no run
+    └── InternalError   a mistake of penult's own, found before it could do harm; the message asks to report it
 
 A message has three parts: what happened, to which thing, what to do. Each class says with which code the command line exits.
 """
@@ -53,6 +54,10 @@ class OutputError(PenultError, OSError):
     """A result could not be written; nothing half-written is left behind. The same command may do once there is room."""
 
     exit_code = 4
+
+
+class InternalError(PenultError):
+    """Something that penult made is wrong: a bug, not the user's mistake, and to be reported."""
 
 
 def listed(names: Iterable[str], most: int = _FIRST, longest: int = _LONGEST) -> str:

@@ -6,14 +6,14 @@ and put into pipelines; nothing is loaded before `fit` or `transform`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from penult import audit, bundle, evaluate, heads, pixels, quantise, zoo
@@ -22,6 +22,7 @@ from penult.bundle import Bundle
 from penult.embed import Embedding, Settings, embed
 from penult.errors import InputError
 from penult.heads import labels, novelty
+from penult.heads.task import class_weights, plain_weights
 
 _SHOWN = 5
 
@@ -92,8 +93,10 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A calibrated image classifier on frozen backbones: `fit(images, labels)`, `predict_proba(images)`.
 
     `head`: a name (`logistic`, `svm`, `knn`, `centroid`, `lda`, `dense`, `auto`) or any scikit-learn classifier; the
-    latter works in memory, and `save` refuses it. Copies of one picture are kept together when the head chooses its
-    regularisation. Images that cannot be read raise `InputError`, all of them named.
+    latter works in memory, and `save` refuses it. `class_weight`: None, "balanced" (every class counts the same, however many
+    images it has, and probabilities are those of equally frequent classes), or a dict of weights by class. Copies of one
+    picture are kept together when the head chooses its regularisation. Images that cannot be read raise `InputError`, all of
+    them named.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         backbones: str | Sequence[str] = DEFAULT,
         head: Any = "logistic",
         *,
+        class_weight: Any = None,
         fit_to: str | None = None,
         device: str = "auto",
         precision: str = "auto",
@@ -109,6 +113,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ):
         self.backbones = backbones
         self.head = head
+        self.class_weight = class_weight
         self.fit_to = fit_to
         self.device = device
         self.precision = precision
@@ -129,16 +134,17 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(
                 f"there is only one class, {str(classes[0])!r}; add images of another: a classifier needs two or more."
             )
+        self.classes_ = classes
+        weights = self._class_weight()
         networks = _networks(self.backbones, self.fit_to, self.cache)
         done = embed(images, networks, self._settings(), looks=True)
         features = _readable(done, images)
-        self.classes_ = classes
         rows = np.lexsort((*([] if own is None else [own]), codes, *done.digests.T[::-1]))  # (n,)
         features, codes, own = features[rows], codes[rows], None if own is None else own[rows]
         looks = done.thumbnails()
         looks = None if looks is None else looks[rows]
         together = audit.group(done.digests[rows], features, done.widths, own, looks).groups
-        self.head_ = self._head(sum(done.parts, ())).fit(features, codes, groups=together)
+        self.head_ = self._head(sum(done.parts, ()), weights).fit(features, codes, groups=together)
         self.novelty_ = _novelty(features, codes, together, sum(done.parts, ()))
         self.backbones_ = done.backbones
         self.precision_, self.engine_ = done.precision, done.engine
@@ -159,26 +165,50 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
     def save(self, path: str | Path) -> None:
-        """Write a model file that `penult predict` and `load` read. Raises `InputError` for a foreign estimator."""
+        """Write a model file that `penult predict` and `load` read.
+
+        Raises `InputError` for a foreign estimator, and for classes that a file cannot tell apart by name.
+        """
         check_is_fitted(self, "head_")
+        names = [str(c) for c in self.classes_]
+        if "" in names or len(set(names)) < len(names):
+            some = self.classes_.tolist()[:_SHOWN]
+            raise InputError(f"the classes {some} are no different names as text; give each class a name of its own.")
         model = Bundle(
-            classes=tuple(str(c) for c in self.classes_),
+            classes=tuple(names),
             backbones=self.backbones_,
             blocks=tuple(b.width for b in self.backbones_),
             head=self.head_.to_arrays(),
             prior=self.prior_,
             engine=self.engine_,
             precision=self.precision_,
-            facts={"penult": version("penult"), "choice": self.head_.choice_},
+            facts={"penult": version("penult"), "choice": {**self.head_.choice_, **self._told_weights()}},
             novelty=self.novelty_,
             seen=getattr(self, "seen_", None),  # pickled by an older version
         )
         bundle.save(path, model)
 
-    def _head(self, blocks: tuple[int, ...]) -> Any:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of the images X that get their class y, each counted `sample_weight` times."""
+        from penult.heads.base import many_classes
+
+        with many_classes():
+            return float(super().score(X, y, sample_weight))
+
+    def _head(self, blocks: tuple[int, ...], weights: Any) -> Any:
         if isinstance(self.head, str):
-            return heads.make(self.head, blocks=blocks, random_state=self.random_state)
-        return heads.wrap(self.head)
+            return heads.make(self.head, blocks=blocks, class_weight=weights, random_state=self.random_state)
+        if weights is None:
+            return heads.wrap(self.head)
+        return heads.wrap(clone(self.head)).set_params(class_weight=weights)
+
+    def _class_weight(self) -> Any:
+        """Return the class weights by class number, as the head is fitted on those. Raises `InputError` if they do not fit."""
+        given = class_weights(self.class_weight, self.classes_, np.arange(len(self.classes_)))
+        return dict(enumerate(given.tolist())) if isinstance(self.class_weight, Mapping) else self.class_weight
+
+    def _told_weights(self) -> dict[str, Any]:
+        return {} if self.class_weight is None else {"class_weight": plain_weights(self.class_weight)}
 
     def _settings(self) -> Settings:
         return Settings(self.device, self.precision, self.cache)

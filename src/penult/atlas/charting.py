@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.atlas.directions import Floats, Ints, directions, nearest
+from penult.floats import default_errors
 
 LANDMARKS = 2500  # rows that t-SNE places; its time grows with them
 NEIGHBOURS = 5
@@ -32,6 +33,7 @@ class Atlas:
     landmark: NDArray[np.bool_]  # (n,)
 
 
+@default_errors
 def chart(X: NDArray[Any], parts: Sequence[int], seed: int = 0, landmarks: int = LANDMARKS) -> Atlas:
     """Return the map of the rows of X (n, d); `parts` are the widths of the runs of columns that count the same.
 

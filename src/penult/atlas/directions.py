@@ -26,7 +26,7 @@ def directions(X: Floats, parts: Sequence[int], landmarks: Ints, seed: int) -> F
     from sklearn.utils.extmath import randomized_svd
 
     some = X[landmarks]  # (l, d)
-    mean, spread = some.mean(axis=0), some.std(axis=0)  # (d,)
+    mean, spread = some.mean(axis=0), some.std(axis=0, dtype=np.float64).astype(np.float32)  # (d,)
     weight = np.repeat([1 / width**0.5 for width in parts], parts).astype(np.float32)  # (d,)
     scale = weight / np.maximum(spread, 1e-3 * spread.max() + 1e-12)  # a constant column is rounding errors
     unit = _unit((some - mean) * scale)  # (l, d)

@@ -22,6 +22,7 @@ from penult.audit.directions import Floats, directions, unit
 from penult.audit.families import families
 from penult.audit.forest import Forest
 from penult.audit.neighbors import Ints, Neighbors, Pairs, joined, nearest
+from penult.floats import default_errors
 
 NEIGHBOURS = 10  # the distance to the tenth neighbour says how crowded it is around an image
 MEMBERS = 40  # neighbors of a photo among which the members of its family are looked for
@@ -64,6 +65,7 @@ def copy_groups(digests: NDArray[np.uint8]) -> Ints:
     return np.unique(rows.view(f"V{rows.shape[1]}").ravel(), return_inverse=True)[1]
 
 
+@default_errors
 def near_copies(X: NDArray[Any], blocks: Sequence[int] | None = None, rule: Rule = FEATURES) -> Pairs:
     """Return the pairs of rows of X (n, d) that show the same photo, as far as features alone can tell.
 
@@ -86,6 +88,7 @@ def same_photo(several: Sequence[NDArray[Any]], blocks: Sequence[int] | None, th
     return Look(families(Z, thumbnails, near), joined(_close(near, FEATURES), near_pictures(thumbnails)))
 
 
+@default_errors
 def near_pictures(thumbnails: NDArray[Any], rule: Rule = PICTURES) -> Pairs:
     """Return the pairs of grey thumbnails (n, s * s) that show the same photo, however bright.
 
@@ -94,6 +97,7 @@ def near_pictures(thumbnails: NDArray[Any], rule: Rule = PICTURES) -> Pairs:
     return _close(nearest(contrasts(thumbnails), NEIGHBOURS), rule)
 
 
+@default_errors
 def leaks(train: Sides, test: Sides, blocks: Sequence[int] | None = None) -> Pairs:
     """Return pairs of a training row (`first`) and a test row (`second`) that show the same photo, each test row once.
 

@@ -18,6 +18,7 @@ Floats = NDArray[np.float32]
 
 NARROW = 512  # columns kept of a block above WIDE images, so that 20,000 take seconds
 WIDE = 4000
+HUGE = 1e15  # numbers whose squares may not fit float32
 STEP = 2048  # rows worked on at a time
 
 
@@ -41,8 +42,14 @@ def bare_directions(X: NDArray[Any], parts: Sequence[int] | None = None) -> Floa
     What all images have in common is left in: a picture of something else lacks it, which is how it is told.
     """
     widths = _widths(X, parts)
-    nothing = [(np.zeros(w, np.float32), np.ones(w, np.float32)) for w in widths]
+    nothing = [(np.zeros(w, np.float32), np.full(w, _size(X[:, at : at + w]), np.float32)) for at, w in _places(widths)]
     return _made([X], widths, nothing)[0]
+
+
+def _size(part: NDArray[Any]) -> float:
+    """Return 1, or where float32 has no room for the squares of these columns their largest number."""
+    largest = max((float(np.abs(part[i : i + STEP]).max()) for i in range(0, len(part), STEP)), default=0.0)
+    return largest if largest > HUGE else 1.0
 
 
 def unit(rows: Floats) -> Floats:
@@ -69,7 +76,7 @@ def _moments(several: Sequence[NDArray[Any]], start: int, width: int) -> tuple[F
     n = max(1, sum(len(X) for X in several))
     pieces = [X[i : i + STEP, start : start + width] for X in several for i in range(0, len(X), STEP)]
     centre = np.sum([p.sum(axis=0, dtype=np.float64) for p in pieces], axis=0) / n if pieces else np.zeros(width)
-    squares = [((p - centre) ** 2).sum(axis=0) for p in pieces]
+    squares = [((p - centre) ** 2).sum(axis=0) for p in pieces]  # in float64, where the largest float32 has a square
     spread = np.sqrt(np.sum(squares, axis=0) / n) if pieces else np.ones(width)
     return np.asarray(centre, np.float32), np.asarray(spread, np.float32)
 

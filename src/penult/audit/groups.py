@@ -17,6 +17,7 @@ from penult.audit.copies import copy_groups, largest, same_photo
 from penult.audit.forest import Forest
 from penult.audit.neighbors import Ints, Pairs, joined
 from penult.errors import InputError
+from penult.floats import default_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Grouping:
     notes: tuple[str, ...]
 
 
+@default_errors
 def group(
     digests: NDArray[np.uint8],
     X: NDArray[Any],

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.floats import default_errors
+
 SURE = 0.5  # the other class must also be the likelier one by itself
 LENIENT = 0.75  # of t_j: wrong labels also pull the model's probabilities down; measured on swapped labels of pets
 
@@ -30,6 +32,7 @@ class Doubts:
     score: NDArray[np.float64]
 
 
+@default_errors
 def doubts(y: NDArray[Any], proba: NDArray[Any]) -> Doubts:
     """Return the doubted labels among y (n,) by probabilities (n, k) of models that had not seen the row."""
     k = proba.shape[1]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.audit.directions import bare_directions
+from penult.floats import default_errors
 
 FEW = 20  # rows below which nothing can stand out
 FAR = 6.0  # robust standard deviations
@@ -22,6 +23,7 @@ BLURRED = 0.8  # see backbones.quality
 Odd = list[tuple[int, float]]  # row, score
 
 
+@default_errors
 def outliers(X: NDArray[Any], y: NDArray[Any], parts: Sequence[int] | None = None) -> Odd:
     """Return the rows of X (n, d) that are far from the centre of every class, and 1 - their likeness to the nearest.
 
@@ -36,6 +38,7 @@ def outliers(X: NDArray[Any], y: NDArray[Any], parts: Sequence[int] | None = Non
     return [(int(i), float(min(1, distance[i]))) for i in np.flatnonzero(_stands_out(distance))]
 
 
+@default_errors
 def conditions(quality: NDArray[Any]) -> dict[str, Odd]:
     """Return the rows of quality (n, 4: mean, spread, bright, blur) that are blank, dark or blurred; each row once."""
     _, spread, bright, blur = np.asarray(quality, np.float64).T

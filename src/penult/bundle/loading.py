@@ -24,6 +24,7 @@ from penult.store import ownfiles, shown
 
 _MEMBER = re.compile(r"bundle\.json|graphs/\d{1,3}\.onnx|(head|selftest|novelty)/[A-Za-z0-9_]{1,64}\.npy|seen/digests\.npy")
 _MOST = 1000  # members
+WRONG = (PenultError, KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError)
 _TOLD = 10  # names of members in a message
 
 
@@ -43,12 +44,15 @@ def load(path: str | Path) -> Bundle:
     except (*foreign.WRONG_ZIP, OSError) as error:
         raise DamagedFile(f"{shown(path)} is not a whole penult model ({error}); copy it again, or train again.") from error
     try:
-        return _parse(members)
-    except (PenultError, KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError) as error:
-        what = str(error) if isinstance(error, PenultError | ValueError) else repr(error)
-        raise DamagedFile(
-            f"{shown(path)} is a zip, but not a penult model: {shown(what[:300].rstrip('.;'))}; train again."
-        ) from error
+        return parse(members)
+    except WRONG as error:
+        raise DamagedFile(f"{shown(path)} is a zip, but not a penult model: {reason(error)}; train again.") from error
+
+
+def reason(error: Exception) -> str:
+    """Return what is wrong with a model, as `parse` found it, for the middle of a sentence."""
+    what = str(error) if isinstance(error, PenultError | ValueError) else repr(error)
+    return shown(what[:300].rstrip(".;"))
 
 
 def _members(path: Path, file: IO[bytes]) -> dict[str, bytes]:
@@ -71,7 +75,8 @@ def _members(path: Path, file: IO[bytes]) -> dict[str, bytes]:
     return data
 
 
-def _parse(members: dict[str, bytes]) -> Bundle:
+def parse(members: dict[str, bytes]) -> Bundle:
+    """Return the model that the members of a file make up. Raises one of `WRONG` where they make up none."""
     about = foreign.loads(members[ABOUT])
     version = about["format"]
     if type(version) is not int or version < 1:

@@ -16,11 +16,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import store
+from penult.bundle.loading import WRONG, parse, reason
 from penult.bundle.model import ABOUT, FORMAT, SUMS, Bundle
+from penult.errors import InternalError
 
 
 def save(path: str | Path, bundle: Bundle) -> None:
-    """Write the bundle under its final name only when it is complete."""
+    """Write the bundle under its final name only when it is complete, and as `load` will take it.
+
+    Raises `InternalError`, and writes nothing, for a bundle that `load` would refuse.
+    """
+    members = _members(bundle)
+    try:
+        parse(members)
+    except WRONG as error:
+        wrong = reason(error).partition("; train again")[0]  # which would not help here
+        raise InternalError(
+            f"the model that was made does not pass penult's own check: {wrong}. This is a bug of penult and no fault of the "
+            "data: report it, please."
+        ) from error
+    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(members.items()))
+    with store.whole(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in [(SUMS, sums.encode()), *sorted(members.items())]:
+            archive.writestr(zipfile.ZipInfo(name), data)  # a fixed date: same model, same bytes
+
+
+def _members(bundle: Bundle) -> dict[str, bytes]:
     members: dict[str, bytes] = {}
     for i, backbone in enumerate(bundle.backbones):
         members[f"graphs/{i}.onnx"] = backbone.graph()
@@ -31,10 +52,7 @@ def save(path: str | Path, bundle: Bundle) -> None:
         for name, array in arrays.items():
             members[f"{folder}/{name}.npy"] = _npy(np.asarray(array))
     members[ABOUT] = json.dumps(_describe(bundle), indent=1, sort_keys=True).encode()
-    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(members.items()))
-    with store.whole(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in [(SUMS, sums.encode()), *sorted(members.items())]:
-            archive.writestr(zipfile.ZipInfo(name), data)  # a fixed date: same model, same bytes
+    return members
 
 
 def _describe(bundle: Bundle) -> dict[str, Any]:

@@ -29,6 +29,7 @@ def _options(asked: argparse.Namespace, out: str) -> Any:
         "pooling": asked.pooling,
         "head": asked.head,
         "clip": _clip(asked.clip),
+        "class_weight": asked.class_weight,
         "groups": getattr(asked, "groups", None),
         "near_duplicates": getattr(asked, "near_duplicates", None),
         **columns(asked),

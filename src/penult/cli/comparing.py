@@ -24,6 +24,7 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         out=asked.out,
         backbones=tuple(asked.backbone or DEFAULT),
         head=asked.head,
+        class_weight=asked.class_weight,
         budget=None if asked.budget is None else room.seconds(asked.budget),
         sample=asked.sample,
         groups=asked.groups,

@@ -102,6 +102,7 @@ def _learning(p: argparse.ArgumentParser) -> None:
         metavar="P",
         help="smallest probability ever given (default: chosen by the folds)",
     )
+    _class_weight(p)
     p.add_argument("--out", default=None, metavar="RUN", help="run folder (default: penult-run)")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of folds and heads (default: 0)")
     _computing(p)
@@ -116,6 +117,15 @@ def _grouping(p: argparse.ArgumentParser) -> None:
         default="group",
         help="group: copies, edits and frames of one scene stay in one fold (default); separate: each is a photo of its own, "
         "for different things that only look alike",
+    )
+
+
+def _class_weight(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--class-weight",
+        choices=("balanced",),
+        help="balanced: every class counts the same, however many photos it has, so that rare classes are found more often "
+        "(default: every photo counts the same)",
     )
 
 
@@ -253,6 +263,7 @@ def _compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     p.add_argument("train", metavar="TRAIN", help="labelled images")
     _seeing(p)
     p.add_argument("--head", default="logistic", metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
+    _class_weight(p)
     p.add_argument("--budget", metavar="TIME", help="5m, 90s, 1h30m: the cheapest candidates first, until the time is over")
     p.add_argument("--sample", type=int, default=1000, metavar="N", help="images to compare on (default: 1000)")
     _grouping(p)
@@ -292,6 +303,7 @@ def _audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     _tables(p)
     _seeing(p)
     p.add_argument("--head", metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
+    _class_weight(p)
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of folds and heads (default: 0)")
     p.set_defaults(out=None, clip=None)
     _tolerance(p)

@@ -36,7 +36,7 @@ def compare(source: str, options: Options | None = None, say: Say = quiet) -> Co
     sample = draw(found, options.sample, options.seed)
     with files.claimed(options.out) as folder:
         named, left_out = candidates.gather(options, budget, say)
-        with Bench(options.head, options.seed, len(sample), budget, say) as bench:
+        with Bench(options, len(sample), budget, say) as bench:
             gathering = Gathering(sample, options.settings, budget, say, options.near_duplicates == "group")
             field = gathering.run(named, bench.one)
             untried = bench.every(field)

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from penult import zoo
 from penult.backbones import DEFAULT, Backbone
@@ -24,13 +24,15 @@ class Options:
     """Everything that decides a comparison, apart from the images.
 
     `backbones` are names or presets; `budget` is seconds for everything, None: as long as it takes; `sample` is how many
-    images are looked at; `groups` names a CSV column whose equal values are never split; `near_duplicates`, `fit`, `pooling`,
-    `recipe` and, of a CSV, `image_column`, `label_column`, `image_dir` and `encoding` are those of `penult.train.Options`.
+    images are looked at; `groups` names a CSV column whose equal values are never split; `class_weight`, `near_duplicates`,
+    `fit`, `pooling`, `recipe` and, of a CSV, `image_column`, `label_column`, `image_dir` and `encoding` are those of
+    `penult.train.Options`.
     """
 
     out: str = "penult-compare"
     backbones: tuple[str, ...] = DEFAULT
     head: str = "logistic"
+    class_weight: Literal["balanced"] | None = None
     budget: float | None = None
     sample: int = SAMPLE
     groups: str | None = None
@@ -58,8 +60,8 @@ class Options:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for `compare.json`."""
         names = (
-            "head", "budget", "sample", "groups", "near_duplicates", "image_column", "label_column", "image_dir", "encoding",
-            "fit", "pooling", "recipe", "seed",
+            "head", "class_weight", "budget", "sample", "groups", "near_duplicates", "image_column", "label_column", "image_dir",
+            "encoding", "fit", "pooling", "recipe", "seed",
         )  # fmt: skip
         own = {name: getattr(self, name) for name in names}
         return {"backbones": list(self.backbones), **own, "device": self.settings.device, "precision": self.settings.precision}

@@ -176,6 +176,8 @@ def next_line(source: str, typed: Sequence[str], options: Options) -> str:
         words += ["-b", name]
     if options.head != "logistic":
         words += ["--head", options.head]
+    if options.class_weight is not None:
+        words += ["--class-weight", options.class_weight]
     settings = options.settings
     given = {"--cache": settings.cache, "--device": settings.device, "--precision": settings.precision}
     for option, value in given.items():

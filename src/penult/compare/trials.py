@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from penult import evaluate, heads
 from penult.aside import Aside, Crashed
 from penult.compare.field import DRAWING, Field
-from penult.compare.options import Budget
+from penult.compare.options import Budget, Options
 from penult.errors import OutputError
 from penult.evaluate import Evaluation
 from penult.progress import Say
@@ -35,6 +35,7 @@ class Rows:
     """What trials are made on: the blocks of columns of each player, and what each block consists of."""
 
     head: str
+    class_weight: str | None
     blocks: Mapping[int, NDArray[np.float32]]  # each (n, d)
     parts: Mapping[int, tuple[int, ...]]
     y: NDArray[np.intp]  # (n,)
@@ -67,9 +68,9 @@ class Bench:
     As a `with` block. Where no process can be had, or it dies, all are made in this one.
     """
 
-    def __init__(self, head: str, seed: int, images: int, budget: Budget, say: Say) -> None:
+    def __init__(self, options: Options, images: int, budget: Budget, say: Say) -> None:
         """`images`: about how many there are; a process for a few of them would cost more than it gives."""
-        self.head, self.seed, self.budget, self.say = head, seed, budget, say
+        self.options, self.budget, self.say = options, budget, say
         self.found: dict[Members, Evaluation] = {}
         self._each = 0.0
         self._stack = ExitStack()
@@ -84,7 +85,7 @@ class Bench:
 
     def one(self, field: Field) -> float:
         """Measure the first player alone, only to see how many seconds that takes."""
-        heads.make(self.head)  # loads scikit-learn
+        heads.make(self.options.head)  # loads scikit-learn
         began = time.monotonic()
         for _ in _made(self._order(field, [(0,)])):
             self._each = time.monotonic() - began
@@ -127,7 +128,8 @@ class Bench:
         wanted = sorted({i for members in trials for i in members})
         blocks = {i: field.players[i].X for i in wanted}
         parts = {i: field.players[i].candidate.backbone.parts for i in wanted}
-        rows = Rows(self.head, blocks, parts, field.y, field.classes, field.groups, self.seed)
+        asked = self.options
+        rows = Rows(asked.head, asked.class_weight, blocks, parts, field.y, field.classes, field.groups, asked.seed)
         return Order(rows, tuple(trials), self.budget.left - DRAWING, self._each)
 
     def __enter__(self) -> Bench:
@@ -156,7 +158,8 @@ def _made(order: Order) -> Iterator[tuple[Members, Evaluation]]:
 
 def _cross_validate(rows: Rows, members: Members) -> Evaluation:
     X = np.hstack([rows.blocks[i] for i in members])  # (n, d)
-    head: Any = heads.make(rows.head, blocks=sum((rows.parts[i] for i in members), ()), random_state=rows.seed)
+    blocks = sum((rows.parts[i] for i in members), ())
+    head: Any = heads.make(rows.head, blocks=blocks, class_weight=rows.class_weight, random_state=rows.seed)
     name = " + ".join(map(str, members))
     return evaluate.cross_validate(head, X, rows.y, rows.classes, groups=rows.groups, seed=rows.seed, name=name)
 

@@ -23,6 +23,9 @@ def files(folder: Path) -> list[Check]:
     if found.status is None:
         what = "has no metrics.json of penult's that can be read" if folder.is_dir() else "is no folder"
         return [Check("run", FAIL, f"{where} {what}", "give the folder that `penult train --out` made")]
+    if found.status == "failed":
+        said = f"{where} has results and no model: the model did not pass penult's own check"
+        return [Check("run", FAIL, said, "report it, please, with the `error` in its metrics.json")]
     if found.status == "running":
         said = f"{where} was interrupted (or is under way): it has no results that belong together"
         return [Check("run", FAIL, said, "run the same `penult train` again: it goes on where it was")]

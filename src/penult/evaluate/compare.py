@@ -16,6 +16,7 @@ from penult.errors import InputError, unknown
 from penult.evaluate.evaluation import Evaluation
 from penult.evaluate.intervals import interval, resample
 from penult.evaluate.measures import per_image
+from penult.floats import default_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
+@default_errors
 def summary_rows(evaluations: Iterable[Evaluation]) -> list[dict[str, Any]]:
     """Return one flat line an evaluation, in the order given, of plain JSON values.
 
@@ -49,6 +51,7 @@ def _row(one: Evaluation) -> dict[str, Any]:
     return line
 
 
+@default_errors
 def paired_difference(first: Evaluation, second: Evaluation, metric: str = "log_loss") -> Difference:
     """Return `first` minus `second` in "log_loss", "brier" or "accuracy", over the images that both measured.
 

@@ -17,8 +17,10 @@ from penult.errors import InputError
 from penult.evaluate.evaluation import Evaluation, build, check_labels
 from penult.evaluate.folds import outer_folds
 from penult.evaluate.intervals import Floats, Ints
+from penult.floats import default_errors
 
 
+@default_errors
 def cross_validate(  # noqa: PLR0913  one call says the whole protocol
     head: Any,
     X: NDArray[Any],

@@ -18,6 +18,7 @@ from penult.evaluate.evaluation import Evaluation
 from penult.evaluate.forecast import Forecast, forecast
 from penult.evaluate.intervals import Floats, Ints, Score
 from penult.evaluate.measures import scores
+from penult.floats import default_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class LearningCurve:
         }
 
 
+@default_errors
 def learning_curve(
     head: Any,
     X: NDArray[Any],

@@ -18,6 +18,7 @@ from penult.errors import InputError
 from penult.evaluate import measures
 from penult.evaluate.intervals import Floats, Ints, Score
 from penult.evaluate.measures import Reliability
+from penult.floats import default_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Evaluation:
         }
 
 
+@default_errors
 def build(
     name: str,
     classes: Sequence[str],
@@ -108,6 +110,7 @@ def build(
     )
 
 
+@default_errors
 def score(
     y: ArrayLike, proba: ArrayLike, classes: Sequence[str], groups: ArrayLike | None = None, name: str = ""
 ) -> Evaluation:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.floats import default_errors
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
@@ -86,6 +88,7 @@ def interval(value: float, resampled: Floats, limits: tuple[float, float]) -> Sc
     return Score(float(value), float(low), float(high))
 
 
+@default_errors
 def wilson(hits: Any, total: Any) -> tuple[Any, Any]:
     """Return Wilson's 95 % interval of the share `hits / total` (numbers or arrays); (0, 1) for a total of 0.
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from penult.errors import InputError
 from penult.evaluate.evaluation import Evaluation, plain
+from penult.floats import default_errors
 
 LEVEL = 0.9
 COVERAGES = (1.0, 0.99, 0.98, 0.97, 0.96, 0.95, 0.92, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
@@ -41,6 +42,7 @@ class Review:
         return values
 
 
+@default_errors
 def review(evaluation: Evaluation, level: float = LEVEL, unlike: NDArray[np.bool_] | None = None) -> Review:
     """Return what a look at the doubtful images would buy, by the answers of models that had not seen them.
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from penult import heads
 from penult.errors import InputError
+from penult.floats import default_errors
 from penult.heads.base import Head, threads
 from penult.heads.choice import choose
 
@@ -43,6 +44,7 @@ class Auto(Head):
         self.folds = folds
         self.random_state = random_state
 
+    @default_errors
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Fit every candidate's inner folds, then the best candidate on all rows; see `Head.fit`."""
         names = heads.CANDIDATES if self.candidates is None else list(self.candidates)

@@ -8,6 +8,7 @@ chosen. It must not know files, images or networks.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -21,11 +22,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import ThreadpoolController
 
 from penult.errors import InputError
-from penult.heads import folds, scaling
+from penult.floats import default_errors
+from penult.heads import calibration, folds, scaling
 from penult.heads.choice import Chosen, Search, choose
 from penult.heads.scorers import Scorer
 from penult.heads.state import HeadState
-from penult.heads.task import Task, class_weights
+from penult.heads.task import Task, class_weights, plain_weights
 
 Array = NDArray[Any]
 
@@ -43,13 +45,17 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _search(self, task: Task) -> Search:
         raise NotImplementedError
 
+    @default_errors
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Choose settings by inner folds, calibrate on the held-out rows, and fit all rows.
 
         X (n, d), y (n,) strings or integers, groups (n,): rows of one group are kept on one side of every
         inner fold. With fewer than two members (or groups) in a class there is nothing to hold out: the head
         keeps its default settings, temperature 1, and the clip that n right answers would give. Raises
-        InputError for blocks that do not add up, one class, or class weights that do not fit.
+        InputError for blocks that do not add up, one class, a clip or class weights that do not fit.
+
+        Where classes have weights, everything is chosen with them: "balanced" gives the probabilities that hold where all
+        classes are equally frequent.
         """
         task = self._task(X, y, groups)
         with threads(task.X):
@@ -60,7 +66,8 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _task(self, X: Any, y: Any, groups: Any) -> Task:
         X, y = validate_data(self, X, y, dtype=(np.float64, np.float32), ensure_min_samples=2)
-        check_classification_targets(y)
+        with many_classes():
+            check_classification_targets(y)
         widths = scaling.widths(X.shape[1], self.blocks)
         self.classes_, codes = np.unique(y, return_inverse=True)
         k = len(self.classes_)
@@ -73,6 +80,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             groups = np.asarray(groups)
             if groups.shape != codes.shape:
                 raise InputError(f"groups has shape {groups.shape} and X has {len(codes)} rows; give one group per row")
+        calibration.check_clip(self.clip, k)
         votes = class_weights(self.class_weight, self.classes_, codes)
         dealt = folds.split(codes, groups, self.folds, self.random_state)
         weight = votes[codes]
@@ -94,6 +102,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "head": type(self).name,
             **search.candidates[chosen.index],
             "scaling": facts["scaling"],
+            **({} if self.class_weight is None else {"class_weight": plain_weights(self.class_weight)}),
             "temperature": chosen.temperature,
             "clip": chosen.clip,
             "folds": len(task.folds or ()),
@@ -106,21 +115,29 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return np.asarray(validate_data(self, X, dtype=(np.float64, np.float32), reset=False))
 
+    @default_errors
     def predict_proba(self, X: Any) -> Array:
         """Return calibrated, clipped probabilities (n, k), columns in the order of `classes_`."""
         X = self._checked(X)
         return np.asarray(self._scorer(X))
 
+    @default_errors
     def decision_function(self, X: Any) -> Array:
         """Return calibrated logits: (n, k), or for two classes the logit of the second, (n,)."""
         X = self._checked(X)
         logits = self._scorer.logits(X)
         return np.asarray(logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits)
 
+    @default_errors
     def predict(self, X: Any) -> Array:
         """Return the likeliest class of each row, (n,)."""
         X = self._checked(X)
         return np.asarray(self.classes_[self._scorer.logits(X).argmax(axis=1)])
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of the rows X that get their class y, each counted `sample_weight` times."""
+        with many_classes():
+            return float(super().score(X, y, sample_weight))
 
     def scorer(self) -> Any:
         """Return what scores rows X (n, d): `raw(X)` gives the head's own logits, calling it gives probabilities, (n, k)."""
@@ -139,15 +156,24 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 @contextmanager
 def threads(X: Array) -> Iterator[None]:
-    """Keep BLAS to one thread while X is small.
+    """Keep BLAS to one thread while X is small, and its false alarms to itself.
 
     Small products gain little from more, and where another process holds a core, each one waits for it: 0.09
     s became 1.1 s.
     """
-    if X.size > SMALL:
-        yield
-        return
-    with _controller().limit(limits=1, user_api="blas"):
+    with np.errstate(invalid="ignore"):  # BLAS reads beside small matrices: what lies there, not they, can raise the flag
+        if X.size > SMALL:
+            yield
+            return
+        with _controller().limit(limits=1, user_api="blas"):
+            yield
+
+
+@contextmanager
+def many_classes() -> Iterator[None]:
+    """Keep back scikit-learn's doubt whether classes of one or two rows are classes at all: here they are."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%", UserWarning)
         yield
 
 

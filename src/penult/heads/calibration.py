@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.errors import InputError
+from penult.floats import default_errors
+
 Array = NDArray[Any]
 
 COLDEST, HOTTEST = 1e-3, 1e3
@@ -24,31 +27,53 @@ COLDEST, HOTTEST = 1e-3, 1e3
 PSEUDO_ERRORS = 0.25
 
 
+@default_errors
 def log_softmax(logits: Array) -> Array:
     """Return log probabilities of logits (n, k)."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
+@default_errors
 def clipped(proba: Array, floor: float) -> Array:
-    """Return proba (n, k) with nothing below `floor`: lower entries are raised, the others shrink to keep the
-    sum.
+    """Return proba (n, k) with nothing below `floor`: lower entries are raised, the others shrink to keep the sum.
 
-    For two classes this is min(max(p, floor), 1 - floor), and the order of the classes never changes.
+    The result is max(floor, c p), with the c of each row that makes the sum 1; an entry that would shrink below the floor is
+    raised, too. For two classes this is min(max(p, floor), 1 - floor). The order of the classes never changes. A floor above
+    1 / k counts as 1 / k, which leaves nothing to tell the classes apart.
     """
-    if floor <= 0:
-        return proba
-    low = proba < floor  # (n, k)
-    rest = np.where(low, 0, proba)
-    room = 1 - floor * low.sum(axis=1, keepdims=True)
-    return np.asarray(np.where(low, floor, np.maximum(rest * (room / rest.sum(axis=1, keepdims=True)), floor)))
+    if proba.dtype != np.float64:
+        proba = np.asarray(proba, np.float64)
+        proba = proba / proba.sum(axis=1, keepdims=True)
+    return proba if floor <= 0 else Floors(proba).at(floor, proba)
 
 
+class Floors:
+    """What every floor does to rows proba (n, k): sorted once, so that many floors can be tried."""
+
+    def __init__(self, proba: Array) -> None:
+        self.k = proba.shape[1]
+        ordered = -np.sort(-proba, axis=1)  # (n, k), the largest first
+        self.sums = ordered.cumsum(axis=1)
+        # The m largest keep more than a floor f after shrinking where p_m (1 - f (k - m)) >= f (p_1 + .. + p_m). The highest
+        # such f falls with m, so that those it lets shrink are always the largest.
+        self.highest = ordered / (ordered * np.arange(self.k - 1, -1, -1) + self.sums)  # (n, k)
+
+    def at(self, floor: float, proba: Array) -> Array:
+        """Return max(floor, c p) of columns proba (n, m) of the same rows, with the c that makes each whole row sum to 1."""
+        floor = min(floor, 1 / self.k)
+        kept = np.maximum((self.highest >= floor).sum(axis=1, keepdims=True), 1)  # (n, 1): the largest always keeps the rest
+        shrink = (1 - floor * (self.k - kept)) / np.take_along_axis(self.sums, kept - 1, axis=1)
+        return np.asarray(np.maximum(proba * shrink, floor))
+
+
+@default_errors
 def probabilities(logits: Array, temperature: float, clip: float) -> Array:
     """Return the probabilities (n, k) that a head with this temperature and clip gives to raw logits."""
     return clipped(np.exp(log_softmax(np.asarray(logits, np.float64) / temperature)), clip)
 
 
+@default_errors
 def row_losses(proba: Array, codes: Array) -> Array:
     """Return -log p of the true class of each row, (n,)."""
     own = proba[np.arange(len(codes)), codes]
@@ -60,6 +85,7 @@ def log_loss(proba: Array, codes: Array, weight: Array | None = None) -> float:
     return float(np.average(row_losses(proba, codes), weights=weight))
 
 
+@default_errors
 def cautious_losses(logits: Array, codes: Array) -> Array:
     """Return -log p of the true class, with a quarter of an error more than was seen, (n,).
 
@@ -76,6 +102,7 @@ def cautious_losses(logits: Array, codes: Array) -> Array:
     return np.asarray(-own - PSEUDO_ERRORS / len(codes) * other)
 
 
+@default_errors
 def temperature(logits: Array, codes: Array, weight: Array, free: bool) -> float:
     """Return the temperature with the smallest cautious loss on held-out logits (after Guo et al. 2017).
 
@@ -113,6 +140,7 @@ def _golden(cost: Callable[[float], float], low: float, high: float) -> float:
     return (low + high) / 2
 
 
+@default_errors
 def best_clip(proba: Array, codes: Array, weight: Array) -> float:
     """Return the floor with the smallest log loss on held-out rows plus a quarter of an error at the floor.
 
@@ -123,13 +151,26 @@ def best_clip(proba: Array, codes: Array, weight: Array) -> float:
     (4 m (k - 1)), the share of errors that m right answers leave likely. 222 right rows give 0.0011, 2,000
     rows 0.00012; confident errors raise it.
     """
-    k = proba.shape[1]
-    floors = np.geomspace(1e-7, 0.5 / k, 120)
+    floors, every = np.geomspace(1e-7, highest_clip(proba.shape[1]), 120), Floors(proba)
     share = weight / weight.mean()
-    cost = [float(share @ row_losses(clipped(proba, floor), codes)) - PSEUDO_ERRORS * np.log(floor) for floor in floors]
+    own = proba[np.arange(len(codes)), codes][:, None]  # (n, 1)
+    cost = [-float(share @ np.log(every.at(floor, own)[:, 0])) - PSEUDO_ERRORS * np.log(floor) for floor in floors]
     return float(floors[int(np.argmin(cost))])
 
 
 def blind_clip(n: int, k: int) -> float:
     """Return the floor for n rows of which none could be held out: `best_clip` as if all n were right."""
-    return min(PSEUDO_ERRORS / ((n + 1) * (k - 1)), 0.5 / k)
+    return min(PSEUDO_ERRORS / ((n + 1) * (k - 1)), highest_clip(k))
+
+
+def highest_clip(k: int) -> float:
+    """Return the largest floor that is chosen without being asked for: half of an even share, so that half is left to tell."""
+    return 0.5 / k
+
+
+def check_clip(clip: Any, k: int) -> None:
+    """Raise InputError for a clip that is neither "auto" or None nor a number that k classes leave room for."""
+    if clip is None or (isinstance(clip, str) and clip == "auto"):
+        return
+    if not isinstance(clip, int | float | np.number) or not 0 <= clip < 1 / k:
+        raise InputError(f"clip is {clip}; with {k} classes give a number from 0 to below {1 / k:.3g}")

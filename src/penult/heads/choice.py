@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.errors import InputError
 from penult.heads import calibration
 from penult.heads.state import HeadState
 from penult.heads.task import Task
@@ -57,7 +56,7 @@ def choose(search: Search, task: Task, head: Any) -> Chosen:
     """Return the candidate with the smallest held-out log loss, with its temperature and its clip."""
     if task.folds is None:
         clip = calibration.blind_clip(len(task.codes), task.k) if head.clip == "auto" else float(head.clip or 0)
-        return Chosen(0, 1.0, _fitting(clip, task.k), None, None, None, {})
+        return Chosen(0, 1.0, clip, None, None, None, {})
     free = head.scale_free and head.calibrate
     heat = search.heat or [own_temperature(z, task, free) for z in search.logits]
     held = [calibration.probabilities(z, t, 0.0) for z, t in zip(search.logits, heat, strict=True)]
@@ -72,18 +71,12 @@ def choose(search: Search, task: Task, head: Any) -> Chosen:
         temperature = calibration.temperature(search.logits[best], task.codes, task.weight, False)
     sharp = calibration.probabilities(search.logits[best], temperature, 0.0)
     clip = calibration.best_clip(sharp, task.codes, task.weight) if head.clip == "auto" else float(head.clip or 0)
-    proba = calibration.clipped(sharp, _fitting(clip, task.k))
+    proba = calibration.clipped(sharp, clip)
     cost = float(np.average(calibration.cautious_losses(search.logits[best] / temperature, task.codes), weights=task.weight))
     spread = [float(np.std([loss[held].mean() for _, held in task.folds])) for loss in losses]
     path: dict[str, list[Any]] = {name: [c.get(name) for c in search.candidates] for name in search.candidates[0]}
     path |= {"log_loss": [float(loss.mean()) for loss in losses], "log_loss_std": spread}
     return Chosen(best, temperature, clip, proba, calibration.log_loss(proba, task.codes), cost, path)
-
-
-def _fitting(clip: float, k: int) -> float:
-    if not 0 <= clip < 1 / k:
-        raise InputError(f"clip is {clip}; with {k} classes give a number from 0 to below {1 / k:.3g}")
-    return clip
 
 
 def held_out(task: Task, judge: Callable[[Array, Array], Sequence[Array]], count: int) -> list[Array]:

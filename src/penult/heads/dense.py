@@ -23,6 +23,7 @@ from penult.heads.state import HeadState
 from penult.heads.task import Task
 
 Array = NDArray[Any]
+HUGE = 1e15  # features whose squares would overflow float32
 CURVES = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -86,8 +87,10 @@ class Dense(Head):
         many = max(1, int(len(rows) * (1 - self.validation)))
         rows, seen = rows[:many], rows[many:]
         learnt = scaling.fit(self.scaling, task.X[rows], task.blocks)
-        X, V = (scaling.apply(self.scaling, task.X[part], task.blocks, learnt).astype(np.float32) for part in (rows, seen))
-        layer = Layer.start(X.shape[1], task.k, rng)
+        X, V = (scaling.apply(self.scaling, task.X[part], task.blocks, learnt) for part in (rows, seen))
+        kind = np.float32 if np.abs(X).max() < HUGE else np.float64
+        X, V = X.astype(kind), V.astype(kind)
+        layer = Layer.start(X.shape[1], task.k, rng, kind)
         curves: dict[str, list[float]] = {name: [] for name in CURVES}
         for epoch in range(self.epochs):
             totals = np.zeros(2)
@@ -112,12 +115,12 @@ class Layer:
     steps: list[Array] = field(default_factory=list)
 
     @classmethod
-    def start(cls, d: int, k: int, rng: np.random.Generator) -> Layer:
-        """Return a layer with Glorot's uniform weights (Glorot & Bengio 2010)."""
+    def start(cls, d: int, k: int, rng: np.random.Generator, kind: Any = np.float32) -> Layer:
+        """Return a layer with Glorot's uniform weights (Glorot & Bengio 2010), all its numbers of one kind."""
         columns = 1 if k == 2 else k
         reach = np.sqrt(6 / (d + columns))
-        W = rng.uniform(-reach, reach, (d, columns)).astype(np.float32)
-        b = np.zeros(columns, np.float32)
+        W = rng.uniform(-reach, reach, (d, columns)).astype(kind)
+        b = np.zeros(columns, kind)
         return cls(W, b, [np.zeros_like(W), np.zeros_like(b)], [np.zeros_like(W), np.zeros_like(b)])
 
     def learn(self, X: Array, codes: Array, weight: Array, dropout: float, rng: np.random.Generator) -> Array:
@@ -125,12 +128,12 @@ class Layer:
         if dropout > 0:
             keep = 1 - dropout
             # bytes are four times cheaper than floats, and a half is exact in them
-            X = X * (rng.integers(0, 256, X.shape, np.uint8) < round(256 * keep)) / np.float32(keep)
+            X = X * (rng.integers(0, 256, X.shape, np.uint8) < round(256 * keep)) / X.dtype.type(keep)
         logits = two_sided((X @ self.W + self.b).astype(np.float64))
         p = np.exp(calibration.log_softmax(logits))
         gap = p.copy()
         gap[np.arange(len(codes)), codes] -= 1
-        gap = ((gap if len(self.b) > 1 else gap[:, 1:]) * weight[:, None] / len(codes)).astype(np.float32)
+        gap = ((gap if len(self.b) > 1 else gap[:, 1:]) * weight[:, None] / len(codes)).astype(X.dtype)
         self._step(0, self.W, X.T @ gap)
         self._step(1, self.b, gap.sum(axis=0))
         return _scores(p, codes, weight)

@@ -69,10 +69,11 @@ class LDA(Head):
             for mask, (_, held) in zip(masks, place.folds, strict=True):
                 mask[held] = False
             coef, intercept = discriminants(task, place, masks, tried)
-            margins = place.rows.margins(coef.reshape(-1, coef.shape[-1])).reshape(*coef.shape[:3], -1)  # (f, a, k, n)
-            for f, (_, held) in enumerate(place.folds):
-                for a, out in enumerate(logits):
-                    out[held] = margins[f, a][:, held].T + intercept[f, a]
+            f, a, k, r = coef.shape
+            margins = place.rows.margins(coef.reshape(f * a * k, r)).reshape(f, a, k, -1)  # (f, a, k, n)
+            for fold, (_, held) in enumerate(place.folds):
+                for at, out in enumerate(logits):
+                    out[held] = margins[fold, at][:, held].T + intercept[fold, at]
 
         def refit(i: int) -> HeadState:
             whole = space(task, self.scaling, None)
@@ -112,11 +113,10 @@ class Scatter:
     def __call__(self, V: Array) -> Array:
         """Return S V = (X^T mask X V - sum_c n_c m_c (m_c . V)) / n."""
         f, a, k, r = V.shape
-        along = self.X.margins(V.reshape(-1, r)).reshape(f, a * k, -1) * self.masks[:, None]
+        along = self.X.margins(V.reshape(f * a * k, r)).reshape(f, a * k, -1) * self.masks[:, None]
         whole = self.X.pull(along.reshape(f * a * k, -1)).reshape(f, a * k, r)
         flat = V.reshape(f, a * k, r)
-        with np.errstate(invalid="ignore"):  # BLAS reads beside tiny matrices: what lies there, not they, can raise the flag
-            between = (flat @ self.means.transpose(0, 2, 1) * self.counts[:, None]) @ self.means
+        between = (flat @ self.means.transpose(0, 2, 1) * self.counts[:, None]) @ self.means
         return np.asarray((whole - between) / self.size[:, None, None]).reshape(V.shape)
 
 

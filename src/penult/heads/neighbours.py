@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from penult.heads import scaling
 from penult.heads.base import Head
-from penult.heads.choice import Search, held_out
+from penult.heads.choice import Search, held_out, own_temperature
 from penult.heads.scorers import votes
 from penult.heads.state import HeadState
 from penult.heads.task import Task
@@ -96,7 +96,8 @@ class Centroid(Head):
     """Choose the nearest class mean; logits are minus half the squared distances in units of the mean one
     within classes.
 
-    There is nothing to choose but the temperature. See `Head.fit`.
+    Every class counts the same, however many rows it has; with `class_weight` as much as its rows weigh together, so that
+    "balanced" only changes how sure it is. There is nothing to choose but the temperature. See `Head.fit`.
     """
 
     name = "centroid"
@@ -128,10 +129,23 @@ class Centroid(Head):
             return [X @ arrays["weights"].T.astype(X.dtype) + arrays["intercepts"]]
 
         everything = np.arange(len(task.codes))
-        return Search([{}], held_out(task, judge, 1), lambda _: HeadState("linear", self._means(task, everything), {}))
+        held = held_out(task, judge, 1)
+        if self.class_weight is None:
+            return Search([{}], held, lambda _: HeadState("linear", self._means(task, everything), {}))
+        # what classes weigh belongs to logits that have a scale: distances get theirs first
+        heat = own_temperature(held[0], task, self.calibrate) if task.folds else 1.0
+        prior = np.log(np.bincount(task.codes) * task.votes)  # (k,)
+        prior -= prior.mean()
+
+        def refit(_: int) -> HeadState:
+            arrays = self._means(task, everything)
+            scaled = {"weights": arrays["weights"] / np.float32(heat), "intercepts": arrays["intercepts"] / heat + prior}
+            return HeadState("linear", {**arrays, **scaled}, {})
+
+        return Search([{}], [held[0] / heat + prior], refit)
 
     def _means(self, task: Task, train: Array) -> dict[str, Array]:
-        """Return the linear scorer of the class means: x . m_c / s - |m_c|^2 / 2s + log class weight."""
+        """Return the linear scorer of the class means: x . m_c / s - |m_c|^2 / 2s."""
         learnt = scaling.fit(self.scaling, task.X[train], task.blocks)
         X, codes = scaling.apply(self.scaling, task.X[train], task.blocks, learnt), task.codes[train]
         means = np.stack([X[codes == c].mean(axis=0, dtype=np.float64) for c in range(task.k)])  # (k, d)
@@ -141,5 +155,5 @@ class Centroid(Head):
         scale = scale if scale > 0 else 1.0
         weights = ((means - centre) / scale).astype(np.float32)
         middle = (means + centre) / 2
-        intercepts = -np.einsum("kd,kd->k", weights, middle) + np.log(task.votes)
+        intercepts = -np.einsum("kd,kd->k", weights, middle)
         return {"weights": weights, "intercepts": intercepts, **learnt}

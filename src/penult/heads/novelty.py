@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import DamagedFile
+from penult.floats import default_errors
 from penult.heads import scaling
 
 Array = NDArray[Any]
@@ -42,6 +43,7 @@ class Reference:
     arrays: dict[str, Array]
     facts: dict[str, Any]
 
+    @default_errors
     def __call__(self, X: Array) -> Floats:
         """Return the score (n,) of rows X (n, d): above 1 is more unlike than 99 % of the training photos were."""
         blocks, rows = tuple(self.facts["blocks"]), self.arrays["rows"].astype(np.float64)
@@ -49,6 +51,7 @@ class Reference:
         return far / float(self.facts["level"])
 
 
+@default_errors
 def fit(X: Array, y: Array, fold: Array, blocks: tuple[int, ...] | None = None) -> tuple[Reference, Floats]:
     """Return the reference of training rows X (n, d), and the score (n,) of each against rows of other folds only.
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import DamagedFile
+from penult.floats import default_errors
 from penult.heads import calibration, scaling
 from penult.heads.state import HeadState, problems
 
@@ -30,15 +31,18 @@ class Scorer:
 
     state: HeadState
 
+    @default_errors
     def __call__(self, X: Array) -> Array:
         """Return calibrated, clipped probabilities (n, k) of X (n, d)."""
         facts = self.state.facts
         return calibration.probabilities(self.raw(X), facts["temperature"], facts["clip"])
 
+    @default_errors
     def logits(self, X: Array) -> Array:
         """Return calibrated logits (n, k): the temperature is in them, the clip is not."""
         return self.raw(X) / float(self.state.facts["temperature"])
 
+    @default_errors
     def raw(self, X: Array) -> Array:
         """Return the head's own logits (n, k), chunk by chunk, in double precision."""
         arrays, facts = self.state.arrays, self.state.facts
@@ -47,7 +51,8 @@ class Scorer:
         parts = []
         for start in range(0, len(X), step):
             rows = scaling.apply(name, np.asarray(X[start : start + step], np.float64), blocks, arrays)
-            parts.append(KINDS[self.state.kind](rows, arrays, facts))
+            with np.errstate(invalid="ignore"):  # a false alarm of BLAS beside small matrices; rows that overflow are told of
+                parts.append(KINDS[self.state.kind](rows, arrays, facts))
         return np.concatenate(parts) if parts else np.zeros((0, facts["classes"]))
 
 

@@ -5,6 +5,7 @@ In: checked arrays. Out: `Task`. It must not know heads or candidates.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +49,16 @@ def class_weights(wanted: Any, classes: Array, codes: Array) -> Array:
     strange = [name for name in wanted if name not in names]
     if strange:
         raise InputError(f"class_weight names classes that y does not have: {strange}; give names of y, {names}")
-    found = np.array([float(wanted.get(name, 1.0)) for name in names])
+    found = np.array([_number(wanted.get(name, 1.0)) for name in names])
     if not (np.isfinite(found).all() and (found > 0).all()):
         raise InputError(f"class_weight has weights that are not above 0: {dict(wanted)}; give positive numbers")
     return found
+
+
+def _number(weight: Any) -> float:
+    return float(weight) if isinstance(weight, int | float | np.number) else math.nan
+
+
+def plain_weights(wanted: Any) -> Any:
+    """Return class weights that `class_weights` has taken as plain JSON values."""
+    return {str(name): float(weight) for name, weight in wanted.items()} if isinstance(wanted, Mapping) else wanted

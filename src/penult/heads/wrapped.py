@@ -17,7 +17,7 @@ from sklearn.utils.validation import has_fit_parameter
 from penult import heads
 from penult.errors import InputError
 from penult.heads import calibration, scaling
-from penult.heads.base import Head
+from penult.heads.base import Head, many_classes
 from penult.heads.choice import Chosen, Search, held_out
 from penult.heads.scorers import two_sided
 from penult.heads.state import HeadState
@@ -82,7 +82,8 @@ class Wrapped(Head):
         learnt = scaling.fit(self.scaling, task.X[rows], task.blocks)
         X = scaling.apply(self.scaling, task.X[rows], task.blocks, learnt)
         extra = {} if self.class_weight is None else {"sample_weight": task.weight[rows]}
-        estimator = clone(self.estimator).fit(X, task.codes[rows], **extra)
+        with many_classes():
+            estimator = clone(self.estimator).fit(X, task.codes[rows], **extra)
         return Foreign(estimator, self.scaling, task.blocks, learnt)
 
     def _keep(self, task: Task, search: Search, chosen: Chosen) -> None:

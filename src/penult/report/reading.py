@@ -99,7 +99,7 @@ def _metrics(folder: Path) -> Mapping[str, Any]:
         ) from error
     if not isinstance(found, dict) or "penult_run" not in found:
         raise InputError(f"{folder / METRICS} is not penult's; give the folder that `penult train --out` made.")
-    if found.get("status") != "done":
+    if found.get("status") not in ("done", "failed"):
         raise InputError(f"the run in {folder} was not finished; run the same `penult train` again, it goes on where it was.")
     return found
 

@@ -28,7 +28,7 @@ LARGE = 256 << 20  # bytes, a fifth of a second
 class Compared:
     """A run folder beside its `metrics.json`: names below the folder, `/`-separated and sorted.
 
-    `status` is "done" or "running", and None where there is no `metrics.json` of a run. `unread` could not be read.
+    `status` is "done", "failed" or "running", and None where there is no `metrics.json` of a run. `unread` could not be read.
     """
 
     status: str | None
@@ -77,7 +77,7 @@ def compare(folder: Path) -> Compared:
     record = _read(folder)
     if record is None:
         return Compared(None)
-    sums, status = _sums(record), "done" if record.get("status") == "done" else "running"
+    sums, status = _sums(record), str(record.get("status")) if record.get("status") in ("done", "failed") else "running"
     found = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file() and p != folder / METRICS}
     hashed = {name: _sha256(found[name]) for name in sums if name in found}
     return Compared(

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from penult import evaluate, heads, images, report
+from penult import evaluate, heads, images, report, store
 from penult.backbones import Backbone
 from penult.bundle import Bundle
 from penult.embed import Embedding, embed
-from penult.errors import PenultError
+from penult.errors import InternalError, PenultError
 from penult.evaluate import Evaluation
 from penult.evaluate.evaluation import plain
 from penult.images import ImageSet
@@ -29,7 +29,7 @@ from penult.train.job import Job
 from penult.train.learning import Learnt, learn
 from penult.train.mapping import write_map
 from penult.train.material import from_features, from_images
-from penult.train.measuring import Measured, Measurer
+from penult.train.measuring import Measured, Measurer, weights
 from penult.train.networks import networks
 from penult.train.options import Options
 from penult.train.precision import Beside, as_asked, beside_f32
@@ -70,6 +70,7 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say:
     """Train on images that are scanned already; the order of the training images is of no account, that of `test` is kept."""
     _check(options)
     labelled = labelled.in_order()
+    _check_classes(options, labelled.classes)
     sheet = _sheet(options, labelled.classes, () if test is None else test.ids)
     chosen = networks(options, say)
     options.settings.tolerance.scanned(labelled, test)
@@ -101,6 +102,7 @@ def train_features(paths: Sequence[str], options: Options, say: Say = quiet) -> 
     """Train on feature files of the seed's layout; the model then predicts from features, not from images."""
     _check(options)
     material = from_features(paths, options.files)
+    _check_classes(options, material.classes)
     sheet = _sheet(options, material.classes, material.test.files if material.test else ())
     with RunFolder(options.out) as run, Measurer(len(material.train.files)) as measurer:
         job = Job(run, options, sheet, say)
@@ -113,6 +115,12 @@ def _check(options: Options) -> None:
     heads.check(options.head)
     if options.review is not None:
         evaluate.check_level(options.review)
+
+
+def _check_classes(options: Options, classes: Sequence[str]) -> None:
+    """Raise what can be known to be wrong once the classes are known."""
+    options.clip_for(len(classes))
+    weights(options, classes)
 
 
 def _sheet(options: Options, classes: Sequence[str], test_ids: Sequence[str]) -> Sheet | None:
@@ -148,7 +156,12 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | N
         "review": {**learnt.review.to_dict(), "written": learnt.to_review},
         "choice": learnt.choice,
         "head_path": plain(learnt.path),
-        "notes": [*material.notes, *_of_files(done), *([learnt.submitted] if learnt.submitted else [])],
+        "notes": [
+            *material.notes,
+            *job.options.clip_notes(len(material.classes)),
+            *_of_files(done),
+            *([learnt.submitted] if learnt.submitted else []),
+        ],
         "backbones": [b.to_dict() for b in done.backbones] if done else [],
         "engine": _engine(done) if done else None,
         "precision": beside.to_dict() if beside else None,
@@ -158,7 +171,12 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | N
     }
     report.write(job.run.path, metrics, job.say)
     job.clock.lap("report")
-    whole = job.run.finish(metrics)
+    whole = job.run.finish(metrics, None if learnt.fault is None else str(learnt.fault))
+    if learnt.fault is not None:
+        raise InternalError(
+            f"there is no model, but what was measured is in {store.shown(job.run.path)}, and the features are in the cache: "
+            f"{learnt.fault}"
+        ) from learnt.fault
     return Run(job.run.path, learnt.model, measured, learnt.test, whole, done)
 
 

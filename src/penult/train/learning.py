@@ -14,8 +14,10 @@ from penult import bundle, evaluate, heads
 from penult.audit import COLUMNS
 from penult.bundle import Bundle
 from penult.embed import Embedding, Settings, embed
+from penult.errors import DamagedFile, InternalError
 from penult.evaluate import Evaluation, Review
 from penult.heads import novelty
+from penult.heads.task import plain_weights
 from penult.plots import Artist
 from penult.predict import Predictions, Predictor
 from penult.train import outputs
@@ -24,6 +26,8 @@ from penult.train.job import Job
 from penult.train.material import Material
 from penult.train.measuring import Measured, Measurer, make_head, unseen
 
+MODEL = "model.penult"
+
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
@@ -31,7 +35,7 @@ class Learnt:
 
     `submitted` says what `submission.csv` holds, None where there is none.
     `audit` is the summary of the findings, None without photos; `review` is what a look at the doubtful photos buys,
-    `to_review` how many of the test part they are, where that was asked.
+    `to_review` how many of the test part they are, where that was asked. `fault` is why the model could not be saved.
     """
 
     material: Material
@@ -45,6 +49,7 @@ class Learnt:
     review: Review
     to_review: int | None
     submitted: str | None
+    fault: InternalError | None
 
 
 def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | None) -> Learnt:
@@ -56,16 +61,15 @@ def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | No
         outputs.write_oof(job.run, material, measured)
         job.clock.lap("evaluation")
         head.fit(material.train.X, material.train.ok_y, groups=material.groups)
-        history = _history(head, material, job.options.seed)
+        history = _history(head, material)
         artist.draw(path=head.path_, chosen=head.choice_.get("C"), history=history)
         outputs.write_history(job.run, history)
         job.clock.lap("head")
         unlike, scores = novelty.fit(material.train.X, material.train.ok_y, measured.chosen.fold, sum(material.parts, ()))
-        model = replace(_bundle(material, head, measured, done), novelty=unlike)
-        answers = _answers(material, model)
+        model = replace(_bundle(material, head, measured, done, job.options.class_weight), novelty=unlike)
+        answers, fault = _saved(job, material, model)
         submitted = outputs.write_predictions(job.run, material, answers, job.sheet, job.options.submit)
         to_review = outputs.write_review(job.run, answers, job.options.review)
-        bundle.save(job.run / "model.penult", model)
         job.clock.lap("model and tables")
         figures = sorted(path.name for path in artist.finish())
         job.clock.lap("figures")
@@ -73,8 +77,38 @@ def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | No
     looked = _audit(job, material, measured, None if answers is None else answers.proba, done)
     review = evaluate.review(measured.chosen, job.options.review or evaluate.LEVEL, scores > 1)
     return Learnt(
-        material, measured, test, model, head.choice_, dict(head.path_), figures, looked, review, to_review, submitted
+        material,
+        measured,
+        test,
+        model,
+        dict(model.facts["choice"]),
+        dict(head.path_),
+        figures,
+        looked,
+        review,
+        to_review,
+        submitted,
+        fault,
     )
+
+
+def _saved(job: Job, material: Material, model: Bundle) -> tuple[Predictions | None, InternalError | None]:
+    """Write the model and return its answers for the test part; or what is wrong with it, and no model: a bug of penult.
+
+    All that was measured is still worth having, so the run goes on.
+    """
+    try:
+        bundle.save(job.run / MODEL, model)
+        return _answers(material, model), None
+    except InternalError as error:
+        fault = error
+    except DamagedFile:  # not of the file: it was just read back
+        fault = InternalError(
+            "the model that was made gives answers that are no numbers. This is a bug of penult and no fault of the data: "
+            "report it, please."
+        )
+    job.run.drop(MODEL)
+    return None, fault
 
 
 def _audit(
@@ -90,15 +124,16 @@ def _audit(
     return summary(found, material, proba)
 
 
-def _history(head: Any, material: Material, seed: int) -> dict[str, list[float]]:
+def _history(head: Any, material: Material) -> dict[str, list[float]]:
     """Return the seed's training curves: of the dense head, fitted beside the chosen one if it is another."""
     if head.history_ is None:
-        head = heads.make("dense", blocks=sum(material.parts, ()), random_state=seed)
+        same = {"random_state": head.random_state, "class_weight": head.class_weight}
+        head = heads.make("dense", blocks=sum(material.parts, ()), **same)
         head.fit(material.train.X, material.train.ok_y, groups=material.groups)
     return dict(head.history_)
 
 
-def _bundle(material: Material, head: Any, measured: Measured, done: Embedding | None) -> Bundle:
+def _bundle(material: Material, head: Any, measured: Measured, done: Embedding | None, weights: Any) -> Bundle:
     counts = np.bincount(material.train.ok_y, minlength=len(material.classes))
     state = head.to_arrays()
     return Bundle(
@@ -114,7 +149,7 @@ def _bundle(material: Material, head: Any, measured: Measured, done: Embedding |
             "penult": version("penult"),
             "trained_on": int(counts.sum()),
             "scores": measured.chosen.to_dict()["scores"],
-            "choice": head.choice_,
+            "choice": head.choice_ if weights is None else {**head.choice_, "class_weight": plain_weights(weights)},
         },
         seen=bundle.seen_digests(done.digests[: len(material.train.ok)][material.train.ok]) if done else None,
     )

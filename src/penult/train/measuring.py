@@ -6,7 +6,7 @@ The model that is kept is measured here, what it is compared with in a process b
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from penult import evaluate, heads
 from penult.aside import Aside, Crashed
 from penult.errors import OutputError
 from penult.evaluate import Evaluation, LearningCurve
+from penult.heads.task import class_weights
 from penult.progress import Say
 from penult.train.material import Material
 from penult.train.options import Options
@@ -148,7 +149,8 @@ def _trials(head: Any, name: str, material: Material) -> list[Trial]:
             trials.append(Trial(name, alone, material.columns(i), f"{name} on {backbone} alone"))
     for other in [*heads.CANDIDATES, "dense"] if name == "auto" else ["dense"]:
         if other != name:
-            params = {"blocks": sum(material.parts, ()), "random_state": head.random_state}
+            same = {"random_state": head.random_state, "class_weight": head.class_weight}
+            params = {"blocks": sum(material.parts, ()), **same}
             trials.append(Trial(other, params, slice(None), _title(other, material)))
     return trials
 
@@ -164,10 +166,19 @@ def half_the_cores() -> Iterator[None]:
 
 def make_head(options: Options, material: Material) -> Any:
     """Return the unfitted head of a run, for all blocks of its material."""
-    extra: dict[str, Any] = {} if options.clip == "auto" else {"clip": options.clip}
+    extra: dict[str, Any] = {"clip": options.clip_for(len(material.classes)), "random_state": options.seed}
     if options.protocol == "seed":
         extra["calibrate"] = False
-    return heads.make(options.head, blocks=sum(material.parts, ()), random_state=options.seed, **extra)
+    return heads.make(options.head, blocks=sum(material.parts, ()), class_weight=weights(options, material.classes), **extra)
+
+
+def weights(options: Options, classes: Sequence[str]) -> Any:
+    """Return the class weights of a run by class number. Raises `InputError` for a class that is not there."""
+    wanted = options.class_weight
+    if not isinstance(wanted, Mapping):
+        return wanted
+    found = class_weights(wanted, np.asarray(classes), np.arange(len(classes)))
+    return dict(enumerate(found.tolist()))
 
 
 def unseen(proba: NDArray[np.float64], material: Material) -> Evaluation | None:

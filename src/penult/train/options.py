@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from penult.backbones import DEFAULT
 from penult.embed import Settings
+from penult.heads import calibration
+from penult.heads.task import plain_weights
 from penult.images import TableOptions
 from penult.zoo import PRESETS
 
@@ -17,8 +19,10 @@ class Options:
     """Everything that decides a run's result, apart from the images.
 
     `fit` overrides how the backbones' recipes make a picture square, `pooling` how their maps become features;
-    `clip` is "auto" (chosen by the folds) or the smallest
-    probability that is ever given; `groups` names a CSV column whose equal values are never split; `files` lists the names of
+    `clip` is "auto" (chosen by the folds) or the smallest probability that is ever given.
+    `class_weight` "balanced" lets every class count the same, however many photos it has (a dict gives the weight of each
+    class); probabilities are then those that hold where all classes are equally frequent.
+    `groups` names a CSV column whose equal values are never split; `files` lists the names of
     the rows when training starts from feature files; `recipe` describes ONNX files that have no recipe file beside them.
     `review` is the confidence below which a photo of the test part is for a person to look at: `review.csv`.
     `near_duplicates`: "group" keeps copies, edits and frames of one scene in one fold; "separate" takes each as a photo of its
@@ -34,6 +38,7 @@ class Options:
     pooling: Literal["mean", "mean+max"] | None = None
     head: str = "logistic"
     clip: float | Literal["auto"] = "auto"
+    class_weight: Literal["balanced"] | Mapping[str, float] | None = None
     groups: str | None = None
     near_duplicates: Literal["group", "separate"] = "group"
     image_column: str | None = None
@@ -60,6 +65,24 @@ class Options:
         """Return how a CSV of images is to be read."""
         return TableOptions(self.image_column, self.label_column, self.image_dir, self.encoding)
 
+    def clip_for(self, k: int) -> float | Literal["auto"]:
+        """Return the clip for k classes; that of the seed's protocol, which had two, is lowered where there are many.
+
+        Raises InputError for a clip that was given and leaves no room for k classes.
+        """
+        if self.protocol == "seed" and self.clip != "auto":
+            return min(self.clip, calibration.highest_clip(k))
+        calibration.check_clip(self.clip, k)
+        return self.clip
+
+    def clip_notes(self, k: int) -> list[str]:
+        """Return what to tell of a clip that was lowered."""
+        clip = self.clip_for(k)
+        if clip == self.clip:
+            return []
+        told = f"the smallest probability is {clip:.3g} instead of the {self.clip:.3g} of --protocol {self.protocol}"
+        return [f"{told}, which leaves too little to tell {k} classes apart."]
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for `metrics.json`."""
         return {
@@ -68,6 +91,7 @@ class Options:
             "pooling": self.pooling,
             "head": self.head,
             "clip": self.clip,
+            "class_weight": None if self.class_weight is None else plain_weights(self.class_weight),
             "groups": self.groups,
             "near_duplicates": self.near_duplicates,
             "image_column": self.image_column,

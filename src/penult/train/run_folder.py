@@ -1,8 +1,9 @@
 """The run folder: claim it, and write each result whole or not at all.
 
 A folder is a run when it holds a `metrics.json` of ours; that file is written first (status "running") and again last
-(status "done"), so that a run that was killed is recognised and replaced file by file. One run at a time has the folder: a
-second one is refused as long as the process of the first lives, since the files of two runs belong to two models.
+(status "done", or "failed" where the model did not pass penult's own check), so that a run that was killed is recognised and
+replaced file by file. One run at a time has the folder: a second one is refused as long as the process of the first lives,
+since the files of two runs belong to two models.
 """
 
 from __future__ import annotations
@@ -73,14 +74,18 @@ class RunFolder:
         for name in names:
             store.drop(self.path / name)
 
-    def finish(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
-        """Write `metrics.json`, last: the sha256 of every file of the run is in it."""
+    def finish(self, metrics: Mapping[str, Any], error: str | None = None) -> dict[str, Any]:
+        """Write `metrics.json`, last: the sha256 of every file of the run is in it.
+
+        With an `error` the run has no model, and is "failed" instead of "done".
+        """
         files = {
             p.relative_to(self.path).as_posix(): _digest(p)
             for p in sorted(self.path.rglob("*"))
             if p.is_file() and p.name != METRICS and not store.is_temporary(p.name)
         }
-        whole = {"penult_run": FORMAT, "status": "done", **metrics, "files": files}
+        status = {"status": "done"} if error is None else {"status": "failed", "error": error}
+        whole = {"penult_run": FORMAT, **status, **metrics, "files": files}
         store.write_json(self.path / METRICS, whole)
         return whole
 
