@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penult.errors import InputError
-from penult.evaluate import outer_folds
+from penult.evaluate import outer_folds, unmeasured
 
 NAMES = [f"class {i}" for i in range(6)]
 
@@ -52,22 +52,43 @@ def test_a_small_class_makes_fewer_folds():
 
 def test_classes_with_one_image_are_refused_by_name_all_at_once():
     y = np.array([0] * 10 + [1, 2])
-    with pytest.raises(InputError, match=r"'dog' \(1 images\), 'owl' \(1 images\); add photos"):
+    with pytest.raises(InputError, match=r"'dog' \(1 photo\), 'owl' \(1 photo\): a class needs at least 2 images"):
         outer_folds(y, ["cat", "dog", "owl"])
 
 
 def test_a_class_in_one_group_is_refused_though_it_has_many_images():
     y = np.repeat([0, 1], 10)
     groups = np.r_[np.arange(10), np.full(10, 99)]
-    with pytest.raises(InputError, match=r"at least 2 groups.*'dog' \(10 images\)"):
+    with pytest.raises(InputError, match=r"nothing can be measured: .* 'dog' \(10 photos\).*--near-duplicates separate"):
         outer_folds(y, ["cat", "dog"], groups)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 3))
+def test_a_class_in_one_group_is_in_every_training_part_and_the_others_are_measured(seed, others, copied):
+    """Its photos, and all that hang together with them, are in no fold; the rest is dealt as if they were not there."""
+    rng = np.random.default_rng(seed)
+    y = np.r_[np.repeat(np.arange(others), 6), np.repeat(others + np.arange(copied), 3)]
+    groups = np.r_[np.arange(6 * others), 1000 + np.repeat(np.arange(copied), 3)]
+    hangs = rng.random() < 0.5
+    if hangs:
+        groups[0] = 1000  # one photo of another class is in the same group
+    order = rng.permutation(len(y))
+    y, groups = y[order], groups[order]
+    names = [f"class {i}" for i in range(others + copied)]
+    fold = outer_folds(y, names, groups, seed=seed)
+    assert ((fold < 0) == (groups >= 1000)).all()
+    assert unmeasured(y, names, groups).tolist() == list(range(others, others + copied))
+    for part in np.unique(fold[fold >= 0]):
+        assert set(y[fold != part]) == set(y)
+    assert unmeasured(y, names, None).tolist() == []
 
 
 def test_groups_that_tie_everything_together_are_refused_with_a_reason():
     """Three classes, each pair of them tied in a group of its own: two folds cannot part them all."""
     y = np.array([0, 1, 1, 2, 2, 0])
     groups = np.array([0, 0, 1, 1, 2, 2])
-    with pytest.raises(InputError, match="tie the images"):
+    with pytest.raises(InputError, match=r"tie the images|nothing can be measured"):
         outer_folds(y, ["a", "b", "c"], groups, folds=2)
 
 

@@ -60,8 +60,8 @@ class Options:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for `compare.json`."""
         names = (
-            "head", "class_weight", "budget", "sample", "groups", "near_duplicates", "image_column", "label_column", "image_dir",
-            "encoding", "fit", "pooling", "recipe", "seed",
+            "head", "class_weight", "budget", "sample", "groups", "near_duplicates", "image_column", "label_column",
+            "image_dir", "encoding", "fit", "pooling", "recipe", "seed",
         )  # fmt: skip
         own = {name: getattr(self, name) for name in names}
         return {"backbones": list(self.backbones), **own, "device": self.settings.device, "precision": self.settings.precision}
