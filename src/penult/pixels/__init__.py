@@ -5,10 +5,12 @@ picture that cannot be seen is a `Failure` with a reason of `REASONS`, never an 
 picture.
 """
 
-from penult.pixels.decoding import MAX_BYTES, MAX_PIXELS, MAX_SIDE, decode, road_version
-from penult.pixels.failures import REASONS
+from penult.pixels.decoding import MAX_BYTES, MAX_JPEG_PIXELS, MAX_PIXELS, MAX_SIDE, decode, road_version
+from penult.pixels.depth import chosen, stores_sixteen
+from penult.pixels.depth import told as depth_told
+from penult.pixels.failures import REASONS, advice, told
 from penult.pixels.preparing import prepare_all, trial
-from penult.pixels.recipe import Failure, Recipe
+from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe, Remark
 from penult.pixels.resizing import prepare
 from penult.pixels.road import Prepared
 from penult.pixels.showing import photo, png, shrink, view
@@ -17,14 +19,20 @@ from penult.pixels.sources import digest
 from penult.pixels.stamps import stamps, webp
 
 __all__ = [
+    "FULL_DEPTH",
     "MAX_BYTES",
+    "MAX_JPEG_PIXELS",
     "MAX_PIXELS",
     "MAX_SIDE",
     "REASONS",
     "Failure",
     "Prepared",
     "Recipe",
+    "Remark",
+    "advice",
+    "chosen",
     "decode",
+    "depth_told",
     "digest",
     "photo",
     "png",
@@ -34,6 +42,8 @@ __all__ = [
     "shrink",
     "size_of_small",
     "stamps",
+    "stores_sixteen",
+    "told",
     "trial",
     "view",
     "webp",
