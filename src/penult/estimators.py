@@ -19,9 +19,10 @@ from sklearn.utils.validation import check_is_fitted
 from penult import audit, bundle, evaluate, heads, quantise, zoo
 from penult.backbones import DEFAULT, Backbone
 from penult.bundle import Bundle
-from penult.embed import Embedding, Settings, embed
+from penult.embed import Embedding, Settings, embed, find_depth
 from penult.errors import InputError
 from penult.heads import novelty
+from penult.pixels import FULL_DEPTH, MAX_PIXELS, told
 
 _SHOWN = 5
 
@@ -30,8 +31,9 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Turn images into feature rows: `transform(images)` is (n, d) float32, d the sum of the backbones' widths.
 
     `backbone`: a name or several, each as `penult.zoo.find` takes it: built in, of timm or Keras, a file, a preset. `fit`
-    learns nothing, except with the precision "int8": it quantises the networks with some of the images. Images that cannot
-    be read raise `InputError`, all of them named.
+    learns nothing, except with the precision "int8", when it quantises the networks with some of the images, and how many bits
+    photos in 16-bit files use (without `fit` each `transform` finds that out for itself). Pictures of more than `max_pixels`
+    are not read. Images that cannot be read raise `InputError`, all of them named.
     """
 
     def __init__(
@@ -42,16 +44,20 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         device: str = "auto",
         precision: str = "auto",
         cache: str | bool | None = None,
+        max_pixels: int = MAX_PIXELS,
     ):
         self.backbone = backbone
         self.fit_to = fit_to
         self.device = device
         self.precision = precision
         self.cache = cache
+        self.max_pixels = max_pixels
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the names of the backbones; there is nothing to learn, but for int8."""
+        """Check the names of the backbones; there is nothing to learn, but for int8 and photos in 16-bit files."""
         networks = _networks(self.backbone, self.fit_to, self.cache)
+        self.depth_ = find_depth(_images(X), self._settings())
+        networks = _at(networks, self.depth_)
         if self.precision == "int8":
             self.networks_ = quantise.in_int8(networks, _images(X), self._settings().folder)
         return self
@@ -61,11 +67,12 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         networks = _networks(self.backbone, self.fit_to, self.cache)
         if self.precision == "int8":  # other images must not get other networks
             check_is_fitted(self, "networks_")
-            networks = self.networks_
-        return _readable(embed(_images(X), networks, self._settings()), X)
+            return _readable(embed(_images(X), self.networks_, self._settings()), X)
+        depth = self.depth_ if hasattr(self, "depth_") else find_depth(_images(X), self._settings())
+        return _readable(embed(_images(X), _at(networks, depth), self._settings()), X)
 
     def _settings(self) -> Settings:
-        return Settings(self.device, self.precision, self.cache)
+        return Settings(self.device, self.precision, self.cache, max_pixels=self.max_pixels)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return `<backbone>_<number>` for each column."""
@@ -100,6 +107,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         precision: str = "auto",
         cache: str | bool | None = None,
         random_state: int = 0,
+        max_pixels: int = MAX_PIXELS,
     ):
         self.backbones = backbones
         self.head = head
@@ -107,6 +115,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.device = device
         self.precision = precision
         self.cache = cache
+        self.max_pixels = max_pixels
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
@@ -119,6 +128,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if labels.ndim != 1 or len(labels) != len(X):
             raise InputError(f"{len(X)} images but labels of the shape {labels.shape}; give one label an image.")
         networks = _networks(self.backbones, self.fit_to, self.cache)
+        networks = _at(networks, find_depth(_images(X), self._settings()))
         done = embed(_images(X), networks, self._settings(), looks=True)
         features = _readable(done, X)
         self.classes_, codes = np.unique(labels, return_inverse=True)
@@ -172,7 +182,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return heads.wrap(self.head)
 
     def _settings(self) -> Settings:
-        return Settings(self.device, self.precision, self.cache)
+        return Settings(self.device, self.precision, self.cache, max_pixels=self.max_pixels)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -194,6 +204,11 @@ def _networks(names: str | Sequence[str], fit: str | None, cache: str | bool | N
     return tuple(zoo.find(n, cache=cache, **changes) for n in zoo.expand([names] if isinstance(names, str) else names))
 
 
+def _at(networks: tuple[Backbone, ...], depth: int) -> tuple[Backbone, ...]:
+    """Return the networks for photos that use so many bits of 16-bit files (see `penult.pixels.Recipe`)."""
+    return networks if depth == FULL_DEPTH else tuple(b.at_depth(depth) for b in networks)
+
+
 def _images(X: Any) -> list[Any]:
     """Return X as a list of images; a pandas column, an array of paths and an array (n, h, w, 3) all do."""
     return [str(x) if isinstance(x, np.str_ | Path) else x for x in X]
@@ -204,7 +219,8 @@ def _readable(done: Embedding, X: Any) -> NDArray[np.float32]:
     if done.failures:
         bad = [f"{_name(X, i)} ({f.reason})" for i, f in sorted(done.failures.items())]
         more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
-        raise InputError(f"{len(bad)} images cannot be read: {', '.join(bad[:_SHOWN])}{more}; leave them out.")
+        why = told(done.failures.values())
+        raise InputError(f"{len(bad)} images cannot be read: {', '.join(bad[:_SHOWN])}{more}. {why}. Or leave them out.")
     return done.features()
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 
 KINDS = (
-    "leak", "label", "copy", "near_copy", "unreadable", "outlier", "blank", "dark", "blurred", "tiny", "small_class"
+    "leak", "label", "copy", "near_copy", "unreadable", "truncated", "outlier", "blank", "dark", "blurred", "tiny",
+    "small_class",
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from penult.errors import InputError
-from penult.images.kinds import is_image, lies_at
+from penult.images.kinds import is_image, lies_at, unread_format
 from penult.images.names import listing, natural_key, show
 from penult.images.records import Image, ImageSet
 from penult.images.table import LABEL, Table, is_table
@@ -93,7 +93,7 @@ def _one_given(path: str, tally: Tally) -> Sequence[Image]:
     try:
         if is_image(Path(path).name, path):
             return (Image(name, path),)
-        tally.ignore(GIVEN_NOT_IMAGE, name)
+        tally.pass_over(GIVEN_NOT_IMAGE, unread_format(Path(path).name, path), name)
     except OSError:
         tally.ignore(UNREADABLE, name)
     return ()

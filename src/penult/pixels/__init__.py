@@ -5,12 +5,12 @@ picture that cannot be seen is a `Failure` with a reason of `REASONS`, never an 
 picture.
 """
 
-from penult.pixels.decoding import MAX_BYTES, MAX_JPEG_PIXELS, MAX_PIXELS, MAX_SIDE, decode, road_version
+from penult.pixels.decoding import MAX_BYTES, MAX_PIXELS, MAX_SIDE, decode, road_version
 from penult.pixels.depth import chosen, stores_sixteen
 from penult.pixels.depth import told as depth_told
-from penult.pixels.failures import REASONS, advice, told
+from penult.pixels.failures import REASONS, advice, told, what
 from penult.pixels.preparing import prepare_all, trial
-from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe, Remark
+from penult.pixels.recipe import DEPTHS, FULL_DEPTH, Failure, Recipe, Remark
 from penult.pixels.resizing import prepare
 from penult.pixels.road import Prepared
 from penult.pixels.showing import photo, png, shrink, view
@@ -19,9 +19,9 @@ from penult.pixels.sources import digest
 from penult.pixels.stamps import stamps, webp
 
 __all__ = [
+    "DEPTHS",
     "FULL_DEPTH",
     "MAX_BYTES",
-    "MAX_JPEG_PIXELS",
     "MAX_PIXELS",
     "MAX_SIDE",
     "REASONS",
@@ -47,4 +47,5 @@ __all__ = [
     "trial",
     "view",
     "webp",
+    "what",
 ]

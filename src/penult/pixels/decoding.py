@@ -35,7 +35,7 @@ MAX_BYTES = 200_000_000
 MAX_PIXELS = (
     89_478_485  # what Pillow allows before it warns of a decompression bomb; larger JPEGs are decoded at half the size
 )
-MAX_JPEG_PIXELS = 4 * MAX_PIXELS  # 357,913,940: phones make 200 million
+JPEG_SHARE = 4  # so many times the limit may a JPEG have: at half its sides it takes no more memory. Phones make 200 million
 MAX_SIDE = 65_500
 MAX_SCANS = 200  # of a progressive JPEG: each goes over all pixels; encoders make a dozen
 
@@ -172,10 +172,11 @@ def _refuse_size(data: bytes, kinds: tuple[str, ...], max_pixels: int) -> None:
 
 def _check_size(image: Image, max_pixels: int) -> None:
     width, height = image.size
-    most = max(MAX_JPEG_PIXELS, max_pixels) if image.format in _REDUCED else max_pixels
+    share = JPEG_SHARE if image.format in _REDUCED else 1
+    most = share * max_pixels
     if width * height > most or max(width, height) > MAX_SIDE:
         detail = f"{width} x {height} pixels; at most {most:,} pixels and {MAX_SIDE:,} a side are read"
-        allow = f", or allow it with --max-pixels {width * height}" if max(width, height) <= MAX_SIDE else ""
+        allow = f", or allow it with --max-pixels {-(-width * height // share)}" if max(width, height) <= MAX_SIDE else ""
         raise Refused("too large", detail, f"save it smaller{allow}")
     if width * height == 0:
         raise Refused("damaged", f"{width} x {height} pixels")
@@ -240,7 +241,8 @@ class _Settings:
         self.lock = threading.Lock()
         self.inside = 0
         self.filters = warnings.catch_warnings()
-        self.keeps_cut, self.most = False, None
+        self.keeps_cut = False
+        self.most: int | None = None
 
 
 class _Guard:
@@ -253,7 +255,7 @@ class _Guard:
     """
 
     def __init__(self, max_pixels: int) -> None:
-        self.max_pixels = max(MAX_JPEG_PIXELS, max_pixels)
+        self.max_pixels = JPEG_SHARE * max_pixels
 
     def __enter__(self) -> None:
         from PIL import Image, ImageFile

@@ -101,10 +101,11 @@ def _colors(image: Image, data: bytes) -> Samples | None:
         tiles.append(tile._replace(args=other if isinstance(tile.args, str) else (other, *tile.args[1:])))
     if not tiles:
         return None
-    again.tile = tiles  # type: ignore[attr-defined]
+    again.tile = tiles
     again.load()
     low = np.asarray(again).astype(np.uint16)
-    return low[..., 0::2] << 8 | low[..., 1::2] if gray else high << 8 | low
+    whole = low[..., 0::2] << 8 | low[..., 1::2] if gray else high << 8 | low
+    return whole.astype(np.uint16)
 
 
 def levels(values: Samples, alpha: bool) -> tuple[int, ...]:

@@ -67,15 +67,16 @@ def advice(failure: Failure) -> str:
 
 def told(failures: Iterable[Failure]) -> str:
     """Return reasons with their numbers and cures, the most frequent first: `4 unsupported format (HEIC): pip install ...`."""
-    found = Counter((f.reason, _kind(f), advice(f)) for f in failures)
-    words = [f"{count} {reason}{kind}: {cure}" for (reason, kind, cure), count in found.most_common(_TOLD)]
+    found = Counter((what(f), advice(f)) for f in failures)
+    words = [f"{count} {one}: {cure}" for (one, cure), count in found.most_common(_TOLD)]
     rest = sum(found.values()) - sum(count for _, count in found.most_common(_TOLD))
     return "; ".join([*words, *([f"{rest} for other reasons"] if rest else [])])
 
 
-def _kind(failure: Failure) -> str:
-    """Return the format in brackets where that is what is wrong: other details are of one file alone."""
-    return f" ({failure.detail})" if failure.reason in ("unsupported format", "unsupported depth") and failure.detail else ""
+def what(failure: Failure) -> str:
+    """Return the reason, with the format in brackets where that is what is wrong: other details are of one file alone."""
+    of_all = failure.reason in ("unsupported format", "unsupported depth") and failure.detail
+    return f"{failure.reason} ({failure.detail})" if of_all else failure.reason
 
 
 def classify(error: Exception, data: bytes) -> Failure:

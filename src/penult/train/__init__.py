@@ -17,7 +17,7 @@ import numpy as np
 from penult import evaluate, heads, images, report
 from penult.backbones import Backbone
 from penult.bundle import Bundle
-from penult.embed import Embedding, embed
+from penult.embed import Embedding, at_depth, depth_notes, embed
 from penult.errors import PenultError
 from penult.evaluate import Evaluation
 from penult.evaluate.evaluation import plain
@@ -83,6 +83,7 @@ def _run(job: Job, labelled: ImageSet, test: ImageSet | None, chosen: Sequence[B
     options, say = job.options, job.say
     paths = [image.path for s in (labelled, test) if s is not None for image in s.images]
     with Measurer(len(paths)) as measurer:
+        chosen = at_depth(chosen, paths[: len(labelled)], options.settings, say)
         used = as_asked(chosen, paths[: len(labelled)], options.settings, say)
         job.clock.lap("networks")
         done = embed(paths, used, options.settings, say, looks=True)
@@ -149,7 +150,7 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | N
         "review": {**learnt.review.to_dict(), "written": learnt.to_review},
         "choice": learnt.choice,
         "head_path": plain(learnt.path),
-        "notes": [*material.notes, *_of_files(done)],
+        "notes": [*material.notes, *_of_files(done), *depth_notes(done.backbones if done else ())],
         "backbones": [b.to_dict() for b in done.backbones] if done else [],
         "engine": _engine(done) if done else None,
         "precision": beside.to_dict() if beside else None,
