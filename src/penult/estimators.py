@@ -220,7 +220,9 @@ def _readable(done: Embedding, X: Any) -> NDArray[np.float32]:
         bad = [f"{_name(X, i)} ({f.reason})" for i, f in sorted(done.failures.items())]
         more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         why = told(done.failures.values())
-        raise InputError(f"{len(bad)} images cannot be read: {', '.join(bad[:_SHOWN])}{more}. {why}. Or leave them out.")
+        raise InputError(
+            f"{len(bad)} images cannot be read: {', '.join(bad[:_SHOWN])}{more}; leave them out, or mend them: {why}."
+        )
     return done.features()
 
 

@@ -70,11 +70,11 @@ class Embedding:
 
     def thumbnails(self) -> NDArray[np.float32] | None:
         """Return grey thumbnails of the readable images (n_ok, 256), or None if they were not asked for."""
-        return None if self.look is None else self._rows(thumbnail(), self.look)
+        return None if self.look is None else self._rows(_like(thumbnail(), self.backbones), self.look)
 
     def quality(self) -> NDArray[np.float32] | None:
         """Return brightness, spread, brightest and blur of the readable images (n_ok, 4), or None if not asked for."""
-        return None if self.condition is None else self._rows(quality(), self.condition)
+        return None if self.condition is None else self._rows(_like(quality(), self.backbones), self.condition)
 
     def block(self, index: int) -> NDArray[np.float32]:
         """Return the rows of one backbone for the readable images, in order: (n_ok, d).
@@ -119,6 +119,11 @@ class Embedding:
         return X
 
 
+def _like(backbone: Backbone, others: Sequence[Backbone]) -> Backbone:
+    """Return a backbone that takes photos in 16-bit files as the others do."""
+    return backbone.at_depth(others[0].recipe.depth)
+
+
 def embed(
     sources: Sequence[Any],
     backbones: Sequence[Backbone],
@@ -140,7 +145,7 @@ def embed(
     if precision == "int8":
         backbones = quantise.in_int8(backbones, sources, settings.folder, progress)
     began = time.perf_counter()
-    every = (*backbones, thumbnail(), quality()) if looks else tuple(backbones)
+    every = (*backbones, _like(thumbnail(), backbones), _like(quality(), backbones)) if looks else tuple(backbones)
     caches = tuple(open_cache(b, device, precision, settings.cache) for b in every)
     with ExitStack() as stack:
         if opened is None:

@@ -56,8 +56,8 @@ class Tolerance:
         wanted = "--strict" if self.strict else f"--max-bad {self._words()}"
         raise TooManyBad(
             f"{bad} of {n} images ({100 * bad / n:.3g} %) cannot be read, which is more than {wanted} allows: "
-            f"{listing([names[i] for i in sorted(failures)])}{more}. {told(failures.values())}. Repair or remove them, or allow "
-            "more; features computed so far are kept."
+            f"{listing([names[i] for i in sorted(failures)])}{more}. {told(failures.values())}. Repair or remove them, or "
+            "allow more; features computed so far are kept."
         )
 
     def _most(self, n: int) -> float:

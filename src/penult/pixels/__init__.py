@@ -8,7 +8,7 @@ picture.
 from penult.pixels.decoding import MAX_BYTES, MAX_PIXELS, MAX_SIDE, decode, road_version
 from penult.pixels.depth import chosen, stores_sixteen
 from penult.pixels.depth import told as depth_told
-from penult.pixels.failures import REASONS, advice, told, what
+from penult.pixels.failures import CURES, REASONS, advice, told, what
 from penult.pixels.preparing import prepare_all, trial
 from penult.pixels.recipe import DEPTHS, FULL_DEPTH, Failure, Recipe, Remark
 from penult.pixels.resizing import prepare
@@ -19,6 +19,7 @@ from penult.pixels.sources import digest
 from penult.pixels.stamps import stamps, webp
 
 __all__ = [
+    "CURES",
     "DEPTHS",
     "FULL_DEPTH",
     "MAX_BYTES",

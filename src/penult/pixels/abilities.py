@@ -51,7 +51,7 @@ def start_worker(decoder: str = DECODER) -> None:
     with tempfile.TemporaryDirectory(prefix="penult-") as folder:
         path = Path(folder, "picture.png")
         Image.new("RGB", (16, 16), (200, 90, 30)).save(path)
-        order = Order((recipe,), (), -1, 0, 30.0, 4 << 30, decoder, decoding.MAX_PIXELS)
+        order = Order((recipe,), (), -1, 0, 30.0, 4 << 30, decoder)
         try:
             with Crew(order, [memoryview(b"")], 1) as crew:
                 seen = next(iter(crew.run([(0, str(path).encode())])))

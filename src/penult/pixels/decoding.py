@@ -134,9 +134,9 @@ def _read(data: bytes, max_pixels: int) -> tuple[Image, Remark]:
     is_jpeg = data.startswith(jpeg_end.SIGNATURE)
     try:
         image = load(data)
-        return image, jpeg_end.missing_rows(data, image, load) if is_jpeg else Remark()
+        return jpeg_end.checked(data, image, load) if is_jpeg else (image, Remark())
     except Exception as error:
-        if is_jpeg and classify(error, data).reason == "truncated":
+        if is_jpeg and not isinstance(error, Refused) and classify(error, data).reason == "truncated":
             if (found := jpeg_end.recovered(data, load)) is not None:
                 return found
         elif (slim := png_chunks.without_bulk(data)) is not None:

@@ -33,7 +33,7 @@ _SOS, _EOI = 0xDA, 0xD9
 _MOST_SEGMENTS = 10_000
 _COEFFICIENTS = 64
 _GREY = 128  # what libjpeg fills missing rows with
-_BLOCK = 8  # pixels a side that are coded together
+_CORNER = (4, 2)  # pixels of the last block that no color from above or beside reaches
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +120,23 @@ def recovered(data: bytes, load: Load) -> tuple[Image, Remark] | None:
     return picture, _judged(about, first, picture.height)
 
 
-def missing_rows(data: bytes, picture: Image, load: Load) -> Remark:
-    """Return what a JPEG lacks that has an end marker, where the grey of its last block makes one suspect that it does."""
+def checked(data: bytes, picture: Image, load: Load) -> tuple[Image, Remark]:
+    """Return a picture that Pillow found nothing wrong with, and what it lacks all the same; ordinary ones cost nothing.
+
+    An end marker may stand behind what is left of the data (its last block is grey then), and what was never written may be
+    zeros, which Pillow takes for data. Raises what `recovered` raises.
+    """
+    if not data.endswith(_END) and not outline(data).ended:
+        return recovered(data, load) or (picture, Remark())
+    if picture.info.get("progressive"):
+        about = outline(data)
+        return picture, Remark(scans=bool(about.scans) and not _whole(about.scans, about.components))
+    return picture, _missing_rows(data, picture, load)
+
+
+def _missing_rows(data: bytes, picture: Image, load: Load) -> Remark:
     right, low = picture.size
-    corner = (max(0, right - _BLOCK), max(0, low - _BLOCK), right, low)
+    corner = (max(0, right - _CORNER[0]), max(0, low - _CORNER[1]), right, low)
     bands = len(picture.getbands())
     if picture.mode not in ("L", "RGB") or picture.getpixel((right - 1, low - 1)) not in (_GREY, (_GREY,) * bands):
         return Remark()

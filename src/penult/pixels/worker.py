@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
+from penult.pixels.decoding import MAX_PIXELS
 from penult.pixels.recipe import Failure, Recipe, Remark
 from penult.pixels.road import Road, named
 
@@ -35,7 +36,7 @@ class Order:
     seconds: float
     memory: int
     decoder: str
-    max_pixels: int
+    max_pixels: int = MAX_PIXELS
 
 
 def main(link: Link) -> None:
