@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from penult import pixels, store
 from penult.embed.settings import Settings
 from penult.pixels import Remark
-from penult.store.cache import folder_of
+from penult.store.cache import place_of
 
 _WIDTH = 8  # the share of rows missing, whether scans are, and the six counts of levels
 
@@ -45,7 +45,7 @@ def keep(seen: Mapping[bytes, Remark], settings: Settings) -> None:
 
 def recall(digests: NDArray[np.uint8], settings: Settings) -> dict[bytes, Remark]:
     """Return the remarks that are kept on pictures with these digests (n, 32)."""
-    if settings.folder is None or not (settings.folder / "features" / folder_of(_facts())).is_dir():
+    if settings.folder is None or not place_of(settings.folder, _facts()).is_dir():
         return {}  # most users never have such a photo, and get no folder for it
     rows, found = store.Cache(settings.folder, _facts()).read(digests)  # (n, 8), (n,)
     return {
