@@ -23,5 +23,5 @@ def tell(names: Sequence[str], failures: Mapping[int, Failure]) -> None:
     more = f" and {len(failures) - NAMED:,} more" if len(failures) > NAMED else ""
     listed = f"{', '.join(some)}{more}. {told(failures.values())}."
     if len(failures) == len(names):
-        raise InputError(f"none of the {len(names):,} images can be read: {listed} Nothing was written.")
+        raise InputError(f"none of the {len(names):,} images can be read: {listed} Give others; nothing was written.")
     show.note(f"note: {len(failures):,} of {len(names):,} images cannot be read: {listed}")

@@ -179,8 +179,8 @@ class Gathering:
     def _fits(self, done: Embedding, candidate: Candidate) -> bool:
         """Tell whether this candidate saw what the first one saw."""
         if not done.ok.any():
-            reasons = sorted({f.reason for f in done.failures.values()})
-            raise InputError(f"none of the {len(done.ok)} images can be read ({', '.join(reasons)}); give images that can.")
+            why = told(done.failures.values())
+            raise InputError(f"none of the {len(done.ok)} images can be read: {why}; give images that can.")
         if self._done and not np.array_equal(done.digests[done.ok], self._done[0].digests[self._done[0].ok]):
             reason = "it did not see the same images as the others: some changed meanwhile, or could not be read this time"
             self.left_out.append(LeftOut(candidate.name, reason))
