@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import sys
 from collections.abc import Iterable
 from io import BytesIO
@@ -41,7 +40,7 @@ def stores_sixteen(path: Any) -> bool:
     except (OSError, ValueError, TypeError):
         return False
     try:
-        head = os.read(descriptor, _HEAD) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+        head = os.read(descriptor, _HEAD)  # of a folder it raises, of a pipe it gives nothing
 
         def read(place: int, size: int) -> bytes:
             os.lseek(descriptor, place, os.SEEK_SET)
