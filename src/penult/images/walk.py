@@ -81,9 +81,10 @@ class Tally:
 
     def summary(self) -> str:
         """Return ` (ignored: 3 links to folders)` for the end of a sentence, or nothing."""
-        counts = ", ".join(f"{count:,} {kind}" for kind, count in self.ignored.items())
-        cures = "".join(f"; {len(names):,} {files}: {unread.cure}" for files, (unread, names) in self._unread.items())
-        return f" (ignored: {counts}{cures})" if counts else ""
+        plain = [f"{count:,} {kind}" for kind, count in self.ignored.items() if kind not in self._unread]
+        cures = [f"{len(names):,} {files}: {unread.cure}" for files, (unread, names) in self._unread.items()]
+        told = "; ".join(([", ".join(plain)] if plain else []) + cures)
+        return f" (ignored: {told})" if told else ""
 
 
 def passed_over(images: ImageSet) -> tuple[str, ...]:

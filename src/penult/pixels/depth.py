@@ -127,11 +127,11 @@ def chosen(found: Iterable[tuple[int, ...]]) -> int:
     return FULL_DEPTH
 
 
-def look(data: bytes) -> Any:
+def look(data: bytes, **limits: int) -> Any:
     """Decode one picture as `decoding.open_picture` does, with the counts of its levels as a remark on it."""
     from penult.pixels.decoding import open_picture
 
-    return open_picture(data, counting=True)
+    return open_picture(data, counting=True, **limits)
 
 
 def told(depth: int) -> str:

@@ -126,7 +126,7 @@ def checked(data: bytes, picture: Image, load: Load) -> tuple[Image, Remark]:
     An end marker may stand behind what is left of the data (its last block is grey then), and what was never written may be
     zeros, which Pillow takes for data. Raises what `recovered` raises.
     """
-    if not data.endswith(_END) and not outline(data).ended:
+    if not data.endswith(_END) and outline(data).end == len(data):  # nothing but data, to the last byte
         return recovered(data, load) or (picture, Remark())
     if picture.info.get("progressive"):
         about = outline(data)
