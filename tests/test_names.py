@@ -75,7 +75,7 @@ def lay_out(root: Path, part: str) -> tuple[bytes, ...]:
 
 
 def say(*words: object) -> str:
-    """Run a command that must succeed, with a strict UTF-8 standard output; return that. Only the bad photo is told beside it."""
+    """Run a command that must succeed, with a strict UTF-8 standard output; return that. The bad photo is told beside it."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main([str(word) for word in words])
