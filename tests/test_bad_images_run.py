@@ -76,3 +76,50 @@ def test_a_run_over_every_kind_of_bad_image_loses_no_good_one(
     assert rows(mixed, good) == alone
     assert np.isfinite(mixed.train).all()
     assert not [name for name in os.listdir(run) if name.startswith(".tmp")]
+
+
+def test_photos_that_lack_rows_are_used_and_found_also_when_their_features_are_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are no bad images, so a strict run takes them; the model sees the same pixels of them later."""
+    for i in range(GOOD):
+        good_one(tmp_path, ("dogs", "cats")[i % 2], i)
+    cut = tmp_path / "cats" / "good1.jpg"
+    data = cut.read_bytes()
+    cut.write_bytes(data[: len(data) * 85 // 100])
+    monkeypatch.setenv("PENULT_CACHE", str(tmp_path / "a cache"))
+    told_of = []
+    for number in (1, 2):
+        table = tmp_path / f"{number}.csv"
+        assert main(["audit", str(tmp_path), *SMALL, "--strict", "--csv", str(table), "-q"]) == 0
+        with table.open(newline="", encoding="utf-8") as file:
+            told_of.append([row for row in csv.DictReader(file) if row["kind"] == "truncated"])
+    assert told_of[0] == told_of[1]
+    (found,) = told_of[0]
+    assert found["file"] == "cats/good1.jpg"
+    assert "% of its rows are missing (training photo)" in found["reason"]
+    assert found["suggestion"].startswith("used as it is")
+    assert 0 < float(found["score"]) <= 0.5
+
+
+def test_the_cure_of_a_bad_photo_is_in_the_refusal_the_table_and_the_finding(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for label in ("cats", "dogs"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for i in range(3):
+            (tmp_path / "photos" / label / f"{i}.jxl").write_bytes(b"\xff\x0a" + bytes(60))
+    run = tmp_path / "run"
+    assert main(["train", str(tmp_path / "photos"), *SMALL, "--out", str(run), "-q"]) == 1
+    said = capsys.readouterr().err
+    assert "cats (0 of 3 readable), dogs (0 of 3 readable)" in said
+    assert "6 unsupported format (JPEG XL): save it as JPEG or PNG" in said
+    with (run / "skipped.csv").open(newline="", encoding="utf-8") as file:
+        assert {row["cure"] for row in csv.DictReader(file)} == {"save it as JPEG or PNG"}
+    for i in range(4):
+        good_one(tmp_path / "photos", ("dogs", "cats")[i % 2], i)
+    assert main(["audit", str(tmp_path / "photos"), *SMALL, "--csv", str(tmp_path / "found.csv"), "-q"]) == 0
+    with (tmp_path / "found.csv").open(newline="", encoding="utf-8") as file:
+        found = [row for row in csv.DictReader(file) if row["kind"] == "unreadable"]
+    assert {row["suggestion"] for row in found} == {"save it as JPEG or PNG"}
+    assert {row["reason"] for row in found} == {"unsupported format (JPEG XL) (training photo)"}

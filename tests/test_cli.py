@@ -91,11 +91,40 @@ def test_predict_writes_csv_and_json(
     assert [p["label"] for p in json.loads(out)] == ["warm", "warm"]
 
 
-def test_predict_marks_an_unreadable_image(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff")
-    code, out, _ = run(capsys, "predict", trained, tmp_path / "bad.jpg")
-    assert code == 0
-    assert "(unreadable: " in out
+def test_predict_marks_an_unreadable_image_and_names_it_on_standard_error(
+    trained: Path, photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = photos("new", first=40, warm=2)
+    (new / "warm" / "bad.jpg").write_bytes(b"\xff\xd8\xff")
+    for words in ((), ("--csv", tmp_path / "out.csv"), ("--json",)):
+        code, out, err = run(capsys, "predict", trained, new, *words)
+        assert code == 0
+        assert "1 of 3 images cannot be read: 'warm/bad.jpg' (damaged). 1 damaged: copy it again" in err
+        assert words or "(unreadable: " in out
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate", "embed", "explain", "similar"])
+def test_where_no_image_can_be_read_each_command_is_an_error_with_the_reasons(
+    command: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Answers that are nothing but the prior, and a file of no rows, would look like a result."""
+    bad, out_file = tmp_path / "new" / "warm", tmp_path / "out"
+    bad.mkdir(parents=True)
+    for i in range(12):
+        (bad / f"{i}.jpg").write_bytes(b"" if i % 2 else b"text")
+    words: dict[str, tuple[object, ...]] = {
+        "predict": (trained, bad.parent, "--csv", out_file),
+        "evaluate": (trained, bad.parent),
+        "embed": (bad.parent, "-b", "colour_histogram", "--out", out_file),
+        "explain": (trained, bad.parent, "--out", out_file),
+        "similar": (trained, bad.parent, "--csv", out_file),
+    }
+    code, out, err = run(capsys, command, *words[command])
+    assert (code, out, err.count("\n")) == (1, "", 1), err
+    assert "none of the 12 images" in err
+    assert "6 empty: copy it again" in err and "6 not an image: remove it" in err
+    assert command == "embed" or "and 2 more" in err
+    assert not out_file.exists()
 
 
 def test_evaluate_measures_new_labelled_photos(trained: Path, photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:

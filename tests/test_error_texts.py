@@ -26,7 +26,7 @@ import penult
 from conftest import draw
 from penult import TransferClassifier, bundle, compare, demo, explain, predict, report, similar, store, zoo
 from penult.cli import main
-from penult.embed import write_features
+from penult.embed import Settings, write_features
 from penult.errors import PenultError
 from penult.images import TableOptions, scan_labelled, scan_unlabelled
 from penult.pixels import Recipe, prepare, prepare_all
@@ -60,7 +60,7 @@ ELSEWHERE = {  # the beginning of a text: where it is caused, or why a user cann
     "the folder '{}' cannot be opened": "no permission: not to be had as root",
     "{} cannot be read ({}); run `penult train`": "no permission: not to be had as root",
     "no network could be compared": "test_compare",
-    "none of the {} images can be read ({}); give images": "test_compare",
+    "none of the {} images can be read: {}; give images": "test_compare",
     "none of the networks can be had": "test_compare",
     "a foreign estimator has no weights": "test_explain_occlusion: only a method that was chosen by name comes here",
     "the model that was made": "a bug of ours, by its own words: test_train_model_check",
@@ -269,6 +269,9 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
         lambda w: list(prepare_all([], [Recipe(8)], [np.zeros((1, 32))])),  # type: ignore[list-item]
     ),
     "a recipe of no size": ("got 0 and", lambda w: Recipe(0)),
+    "a recipe of an odd depth": ("got 11", lambda w: Recipe(8, depth=11)),
+    "recipes of two depths": ("16-bit photos", lambda w: list(prepare_all([], [Recipe(8), Recipe(8, depth=12)]))),
+    "a limit of no pixels": ("0 pixels", lambda w: Settings(max_pixels=0)),
     "a picture of one band": ("(2, 2)", lambda w: prepare(np.zeros((2, 2), np.uint8), Recipe(8))),
     # train
     "unreadable classes": ("dog (0 of 2 readable)", lambda w: train(
@@ -343,6 +346,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
         lambda w: cli("train", w / "photos", "-b", "colour_histogram", "--clip", "often"),
     ),
     # embed, predict, similar
+    "no image to predict that can be read": ("1 empty", lambda w: cli("predict", w / "run", w.empty("sick/1.jpg"))),
     "no readable image": (
         "sick",
         lambda w: write_features(str(w.empty("sick/1.jpg")), w / "x.h5", [zoo.find("colour_histogram")]),

@@ -19,10 +19,11 @@ from sklearn.utils.validation import check_is_fitted
 from penult import audit, bundle, evaluate, heads, pixels, quantise, zoo
 from penult.backbones import DEFAULT, Backbone
 from penult.bundle import Bundle
-from penult.embed import Embedding, Settings, embed
+from penult.embed import Embedding, Settings, embed, find_depth
 from penult.errors import InputError
 from penult.heads import labels, novelty
 from penult.heads.task import class_weights, plain_weights
+from penult.pixels import FULL_DEPTH, MAX_PIXELS, told
 
 _SHOWN = 5
 
@@ -31,8 +32,9 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Turn images into feature rows: `transform(images)` is (n, d) float32, d the sum of the backbones' widths.
 
     `backbone`: a name or several, each as `penult.zoo.find` takes it: built in, of timm or Keras, a file, a preset. `fit`
-    learns nothing, except with the precision "int8": it quantises the networks with some of the images. Images that cannot
-    be read raise `InputError`, all of them named.
+    learns nothing, except with the precision "int8", when it quantises the networks with some of the images, and how many bits
+    photos in 16-bit files use (without `fit` each `transform` finds that out for itself). Pictures of more than `max_pixels`
+    are not read. Images that cannot be read raise `InputError`, all of them named.
     """
 
     def __init__(
@@ -43,18 +45,22 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         device: str = "auto",
         precision: str = "auto",
         cache: str | bool | None = None,
+        max_pixels: int = MAX_PIXELS,
     ):
         self.backbone = backbone
         self.fit_to = fit_to
         self.device = device
         self.precision = precision
         self.cache = cache
+        self.max_pixels = max_pixels
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the names of the backbones; there is nothing to learn, but for int8."""
+        """Check the names of the backbones; there is nothing to learn, but for int8 and photos in 16-bit files."""
+        images = _images(X)
         networks = _networks(self.backbone, self.fit_to, self.cache)
+        self.depth_ = find_depth(images, self._settings())
         if self.precision == "int8":
-            self.networks_ = quantise.in_int8(networks, _images(X), self._settings().folder)
+            self.networks_ = quantise.in_int8(_at(networks, self.depth_), images, self._settings().folder)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> NDArray[np.float32]:
@@ -69,10 +75,12 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             check_is_fitted(self, "networks_")
             networks = self.networks_
         images = _images(X)
+        if self.precision != "int8":
+            networks = _at(networks, self.depth_ if hasattr(self, "depth_") else find_depth(images, self._settings()))
         return _readable(embed(images, networks, self._settings()), images)
 
     def _settings(self) -> Settings:
-        return Settings(self.device, self.precision, self.cache)
+        return Settings(self.device, self.precision, self.cache, max_pixels=self.max_pixels)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return `<backbone>_<number>` for each column."""
@@ -99,7 +107,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     them named.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is one of scikit-learn's parameters
         self,
         backbones: str | Sequence[str] = DEFAULT,
         head: Any = "logistic",
@@ -110,6 +118,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         precision: str = "auto",
         cache: str | bool | None = None,
         random_state: int = 0,
+        max_pixels: int = MAX_PIXELS,
     ):
         self.backbones = backbones
         self.head = head
@@ -118,6 +127,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.device = device
         self.precision = precision
         self.cache = cache
+        self.max_pixels = max_pixels
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
@@ -137,6 +147,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = classes
         weights = self._class_weight()
         networks = _networks(self.backbones, self.fit_to, self.cache)
+        networks = _at(networks, find_depth(images, self._settings()))
         done = embed(images, networks, self._settings(), looks=True)
         features = _readable(done, images)
         rows = np.lexsort((*([] if own is None else [own]), codes, *done.digests.T[::-1]))  # (n,)
@@ -211,7 +222,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return {} if self.class_weight is None else {"class_weight": plain_weights(self.class_weight)}
 
     def _settings(self) -> Settings:
-        return Settings(self.device, self.precision, self.cache)
+        return Settings(self.device, self.precision, self.cache, max_pixels=self.max_pixels)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -233,6 +244,11 @@ def _networks(names: str | Sequence[str], fit: str | None, cache: str | bool | N
     return tuple(zoo.find(n, cache=cache, **changes) for n in zoo.expand([names] if isinstance(names, str) else names))
 
 
+def _at(networks: tuple[Backbone, ...], depth: int) -> tuple[Backbone, ...]:
+    """Return the networks for photos that use so many bits of 16-bit files (see `penult.pixels.Recipe`)."""
+    return networks if depth == FULL_DEPTH else tuple(b.at_depth(depth) for b in networks)
+
+
 def _images(X: Any) -> list[Any]:
     """Return X as a list of one image or more, as `pixels.image_list` does."""
     images = pixels.image_list(X)
@@ -247,5 +263,6 @@ def _readable(done: Embedding, images: Sequence[Any]) -> NDArray[np.float32]:
         bad = [f"{pixels.image_name(i, images[i])} ({f.reason})" for i, f in sorted(done.failures.items())]
         more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         count, them = ("1 image", "it") if len(bad) == 1 else (f"{len(bad)} images", "them")
-        raise InputError(f"{count} cannot be read: {', '.join(bad[:_SHOWN])}{more}; leave {them} out.")
+        why = told(done.failures.values())
+        raise InputError(f"{count} cannot be read: {', '.join(bad[:_SHOWN])}{more}; leave {them} out, or mend {them}: {why}.")
     return done.features()

@@ -10,7 +10,8 @@ from dataclasses import asdict, astuple, dataclass, fields
 from typing import Any, Literal
 
 KINDS = (
-    "leak", "label", "copy", "near_copy", "unreadable", "outlier", "blank", "dark", "blurred", "tiny", "small_class"
+    "leak", "label", "copy", "near_copy", "unreadable", "truncated", "outlier", "blank", "dark", "blurred", "tiny",
+    "small_class",
 )  # fmt: skip
 OF_CLASSES = frozenset({"small_class"})  # kinds whose findings name a class in `file`, no photo
 

@@ -20,7 +20,7 @@ from penult.backbones import wire
 from penult.backbones.histogram import WEIGHTS, WIDTH, colour_histogram
 from penult.backbones.pooling import Pooling, channels_of, check_parts
 from penult.errors import DamagedFile, InputError, unknown
-from penult.pixels.recipe import Recipe
+from penult.pixels.recipe import DEPTHS, Recipe
 
 _LONGEST = 4000  # letters of a name, licence or source
 _RECORD = {
@@ -147,6 +147,10 @@ class Backbone:
         work = (recipe.size / self.recipe.size) ** 2  # the work of a convolution grows with the area
         return replace(self, recipe=recipe, gflops=round(self.gflops * work, 3))
 
+    def at_depth(self, depth: int) -> Backbone:
+        """Return the backbone that takes photos in 16-bit files to use `depth` bits (see `Recipe`); its digest differs."""
+        return replace(self, recipe=replace(self.recipe, depth=depth))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the facts as plain JSON values, without the graph."""
         names = ("name", "width", "pooling", "weights", "licence", "source", "params", "gflops", "top1", "quantised")
@@ -232,4 +236,5 @@ _SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mean": (_three, "three numbers"),
     "std": (lambda v: _three(v) and all(s > 0 for s in v), "three numbers above 0"),
     "channels": _one_of("rgb", "bgr"),
+    "depth": (lambda v: type(v) is int and v in DEPTHS, "8, 10, 12, 14 or 16"),
 }

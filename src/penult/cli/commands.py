@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from penult.cli import show
+from penult.cli import show, unreadable
 from penult.embed import Embedding, Settings, Tolerance
 from penult.errors import InputError
 from penult.texts import count, percent
@@ -15,7 +15,7 @@ from penult.texts import count, percent
 def settings(asked: argparse.Namespace) -> Settings:
     """Return where and how features are computed, and how many images may be bad. Raises `InputError`."""
     tolerance = Tolerance.parse(getattr(asked, "max_bad", None), getattr(asked, "strict", False))
-    return Settings(asked.device, asked.precision, asked.cache, tolerance=tolerance)
+    return Settings(asked.device, asked.precision, asked.cache, tolerance=tolerance, max_pixels=asked.max_pixels)
 
 
 def _options(asked: argparse.Namespace, out: str) -> Any:
@@ -193,6 +193,7 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         _look_at(found, predictor.settings)
         with show.progress(not asked.quiet) as say:
             answers = predictor.predict([i.path for i in found.images], found.ids, say)
+        unreadable.tell(answers.ids, answers.failures)
     if asked.csv:
         answers.write_csv(asked.csv)
     doubts = None
@@ -233,6 +234,7 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
     _look_at(found, predictor.settings)
     with show.progress(not asked.quiet) as say:
         answers = predictor.predict([i.path for i in found.images], found.ids, say)
+    unreadable.tell(answers.ids, answers.failures)
     result = judge(answers, [str(i.label) for i in found.images]).to_dict()
     if asked.json:
         known = None if answers.in_training is None else int(answers.in_training.sum())
@@ -249,7 +251,7 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
 def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult embed`."""
     from penult import images, store, zoo
-    from penult.embed import write_features
+    from penult.embed import depth_notes, write_features
 
     store.endings.check_file(asked.out, store.endings.HDF5, "--out")
     table = images.TableOptions(**columns(asked))
@@ -261,6 +263,7 @@ def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
             for name in zoo.expand(asked.backbone or ["lite"])
         ]
         done, paths = write_features(asked.images, Path(asked.out), networks, settings(asked), say, table, notes)
+    unreadable.tell([str(source) for source in done.sources], done.failures)
     if asked.json:
         show.as_json(
             {
@@ -273,7 +276,7 @@ def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         )
         return
     show.out(_road(done))
-    for text in notes:
+    for text in (*notes, *depth_notes(done.backbones)):
         show.out(f"note: {show.printable(text)}")
     for b in done.backbones:
         if ".onnx" in b.name:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from penult.cli import show
+from penult.cli import show, unreadable
 
 
 def explain(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
@@ -20,12 +20,15 @@ def explain(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     predictor = Predictor(model, settings(asked))
     found = images.scan_unlabelled(asked.images, classes=model.classes)
     done: list[dict[str, Any]] = []
+    failures = {}
     with show.progress(not asked.quiet) as say:
         for one in room.each(predictor, found.paths, asked.label, asked.method, ids=found.ids, say=say):
             if isinstance(one, room.Unreadable):
                 done.append({"file": one.file, "unreadable": one.failure.reason})
+                failures[one.index] = one.failure
             else:
                 done.append({**one.to_dict(), "picture": str(room.write(one, asked.out))})
+    unreadable.tell(found.ids, failures)
     if asked.json:
         show.as_json(done)
         return

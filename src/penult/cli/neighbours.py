@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from penult.cli import show
+from penult.cli import show, unreadable
 
 if TYPE_CHECKING:
     from penult.similar import Neighbour, Neighbours
@@ -22,6 +22,7 @@ def similar(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     found = images.scan_unlabelled(asked.photos)
     with show.progress(not asked.quiet) as say:
         answers = room.similar(asked.run, [i.path for i in found.images], asked.n, settings(asked), say, found.ids)
+    unreadable.tell(found.ids, {i: one.failure for i, one in enumerate(answers) if one.failure is not None})
     if asked.csv:
         room.write_csv(asked.csv, answers)
     if asked.json:

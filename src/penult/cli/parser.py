@@ -190,6 +190,13 @@ def _computing(p: argparse.ArgumentParser) -> None:
         help="(default: auto: an NVIDIA GPU where torch sees one)",
     )
     p.add_argument("--precision", default="auto", choices=("auto", "f32", "bf16", "int8"), help="(default: auto)")
+    p.add_argument(
+        "--max-pixels",
+        type=int,
+        default=89_478_485,
+        metavar="N",
+        help="refuse pictures of more pixels, JPEGs of more than four times as many (default: 89478485)",
+    )
     p.add_argument("--json", action="store_true", help="one JSON object on standard output instead of text")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from penult import audit, evaluate
 from penult.compare.candidates import Candidate, LeftOut
 from penult.compare.options import Budget
-from penult.embed import Embedding, Settings, embed, known, measure_speed, speed
+from penult.embed import Embedding, Settings, depth_notes, embed, find_depth, known, measure_speed, speed
 from penult.errors import InputError, OutputError, PenultError, TooManyBad
 from penult.images import ImageSet
+from penult.pixels import FULL_DEPTH, told
 from penult.progress import Say
 
 OPENING = 2.0  # seconds that a candidate takes beside its images: read, compile, start the decoders
@@ -72,6 +73,9 @@ class Gathering:
         Where the time is limited, `first` gets the field of the first player alone, and returns the seconds that measuring
         it took: so much is held back for each player.
         """
+        depth = find_depth(self.images.paths, self.settings, self.say)
+        if depth != FULL_DEPTH:
+            candidates = [replace(one, backbone=one.backbone.at_depth(depth)) for one in candidates]
         for candidate in candidates:
             try:
                 self._add(candidate)
@@ -103,8 +107,9 @@ class Gathering:
         X = np.hstack([player.X for player in self._players])  # (n, sum of d)
         widths = [player.X.shape[1] for player in self._players]
         grouping = audit.group(done.digests[done.ok], X, widths, self._mine, done.thumbnails(), near=self._near)
-        unread = f"{len(done.failures)} images cannot be read and are left out."
-        notes = (*self.images.notes, *grouping.notes, *([unread] if done.failures else []))
+        unread = f"{len(done.failures)} images cannot be read and are left out: {told(done.failures.values())}."
+        depth = depth_notes(done.backbones)
+        notes = (*self.images.notes, *grouping.notes, *depth, *([unread] if done.failures else []))
         return self._field(grouping.groups if len(np.unique(grouping.groups)) < len(X) else None, notes)
 
     def _field(self, groups: NDArray[np.intp] | None, notes: tuple[str, ...]) -> Field:
@@ -176,8 +181,8 @@ class Gathering:
     def _fits(self, done: Embedding, candidate: Candidate) -> bool:
         """Tell whether this candidate saw what the first one saw."""
         if not done.ok.any():
-            reasons = sorted({f.reason for f in done.failures.values()})
-            raise InputError(f"none of the {len(done.ok)} images can be read ({', '.join(reasons)}); give images that can.")
+            why = told(done.failures.values())
+            raise InputError(f"none of the {len(done.ok)} images can be read: {why}; give images that can.")
         if self._done and not np.array_equal(done.digests[done.ok], self._done[0].digests[self._done[0].ok]):
             reason = "it did not see the same images as the others: some changed meanwhile, or could not be read this time"
             self.left_out.append(LeftOut(candidate.name, reason))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from penult.embed.depths import at_depth, depth_notes, find_depth
 from penult.embed.feature_file import write_features
 from penult.embed.lanes import Engines, known
 from penult.embed.loop import Embedding, embed
@@ -17,7 +18,10 @@ __all__ = [
     "Engines",
     "Settings",
     "Tolerance",
+    "at_depth",
+    "depth_notes",
     "embed",
+    "find_depth",
     "known",
     "measure_speed",
     "speed",

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from penult import images, store
 from penult.backbones import Backbone
+from penult.embed.depths import at_depth
 from penult.embed.loop import Embedding, embed
 from penult.embed.settings import Settings
 from penult.errors import InputError
+from penult.pixels import told
 from penult.progress import Say, quiet
 
 
@@ -51,21 +53,21 @@ def write_features(
     if notes is not None:
         notes += found.notes
     settings.tolerance.scanned(found)
-    done = embed([i.path for i in found.images], backbones, settings, progress)
+    paths = [i.path for i in found.images]
+    done = embed(paths, at_depth(backbones, paths, settings, progress), settings, progress)
     settings.tolerance.seen(found.ids, done.failures)
     if not done.ok.any():
-        reasons = sorted({f.reason for f in done.failures.values()})
         raise InputError(
-            f"none of the {len(found)} images in {source} can be read ({', '.join(reasons)}); give images that can."
+            f"none of the {len(found)} images in {source} can be read: {told(done.failures.values())}; give images that can."
         )
     names = [i for i, ok in zip(found.ids, done.ok, strict=True) if ok]
     labels: NDArray[np.intp] | None = found.y[done.ok] if found.classes else None
-    paths = [out]
+    files = [out]
     if len(backbones) > 1:
         slugs = store.slugs([(b.name, b.digest) for b in done.backbones])
-        paths = [out.with_name(f"{out.stem}_{slug}{out.suffix or '.h5'}") for slug in slugs]
+        files = [out.with_name(f"{out.stem}_{slug}{out.suffix or '.h5'}") for slug in slugs]
     with store.H5Writer() as writer:
-        for i, (backbone, path) in enumerate(zip(done.backbones, paths, strict=True)):
+        for i, (backbone, path) in enumerate(zip(done.backbones, files, strict=True)):
             writer.write(
                 path,
                 train=done.blocks(i),
@@ -74,7 +76,7 @@ def write_features(
                 classes=found.classes,
                 facts=facts(backbone, done),
             )
-    return done, paths
+    return done, files
 
 
 def _scan(source: str, table: images.TableOptions) -> images.ImageSet:

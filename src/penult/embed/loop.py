@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,11 @@ from penult import engines, pixels, quantise, store
 from penult.backbones import Backbone, quality, thumbnail
 from penult.embed.lanes import Engines, Lane, open_cache
 from penult.embed.meter import Meter
+from penult.embed.remarks import incomplete
 from penult.embed.settings import Settings
 from penult.embed.speeds import record
 from penult.errors import PenultError
-from penult.pixels import Failure
+from penult.pixels import Failure, Remark
 from penult.progress import Say, quiet
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,8 @@ class Embedding:
     """What became of n images, and where their rows are.
 
     `ok` (n,) says which images have features; `digests` (n, 32) are zero for a file that could not be read. `look`
-    is the cache of their thumbnails and `condition` that of their quality, where `embed` was asked for them.
+    is the cache of their thumbnails and `condition` that of their quality, where `embed` was asked for them. `remarks` are of
+    photos of which a part is missing.
     """
 
     digests: NDArray[np.uint8]  # (n, 32)
@@ -54,6 +56,7 @@ class Embedding:
     settings: Settings
     look: store.Rows | None
     condition: store.Rows | None
+    remarks: dict[int, Remark] = field(default_factory=dict)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -67,11 +70,11 @@ class Embedding:
 
     def thumbnails(self) -> NDArray[np.float32] | None:
         """Return grey thumbnails of the readable images (n_ok, 256), or None if they were not asked for."""
-        return None if self.look is None else self._rows(thumbnail(), self.look)
+        return None if self.look is None else self._rows(_like(thumbnail(), self.backbones), self.look)
 
     def quality(self) -> NDArray[np.float32] | None:
         """Return brightness, spread, brightest and blur of the readable images (n_ok, 4), or None if not asked for."""
-        return None if self.condition is None else self._rows(quality(), self.condition)
+        return None if self.condition is None else self._rows(_like(quality(), self.backbones), self.condition)
 
     def block(self, index: int) -> NDArray[np.float32]:
         """Return the rows of one backbone for the readable images, in order: (n_ok, d).
@@ -116,6 +119,11 @@ class Embedding:
         return X
 
 
+def _like(backbone: Backbone, others: Sequence[Backbone]) -> Backbone:
+    """Return a backbone that takes photos in 16-bit files as the others do."""
+    return backbone.at_depth(others[0].recipe.depth)
+
+
 def embed(
     sources: Sequence[Any],
     backbones: Sequence[Backbone],
@@ -137,7 +145,7 @@ def embed(
     if precision == "int8":
         backbones = quantise.in_int8(backbones, sources, settings.folder, progress)
     began = time.perf_counter()
-    every = (*backbones, thumbnail(), quality()) if looks else tuple(backbones)
+    every = (*backbones, _like(thumbnail(), backbones), _like(quality(), backbones)) if looks else tuple(backbones)
     caches = tuple(open_cache(b, device, precision, settings.cache) for b in every)
     with ExitStack() as stack:
         if opened is None:
@@ -146,10 +154,12 @@ def embed(
         lanes = [Lane(b, c, opened, meter) for b, c in zip(every, caches, strict=True)]
         for lane in lanes:
             stack.enter_context(closing(lane))
+        recipes, known = [b.recipe for b in every], [lane.known for lane in lanes]
         prepared = stack.enter_context(
-            closing(pixels.prepare_all(sources, [b.recipe for b in every], [lane.known for lane in lanes], settings.workers))
+            closing(pixels.prepare_all(sources, recipes, known, settings.workers, max_pixels=settings.max_pixels))
         )
-        digests, ok, failures, embedded, reused = _travel(prepared, lanes, len(sources), progress)
+        seen: dict[bytes, Remark] = {}
+        digests, ok, failures, embedded, reused = _travel(prepared, lanes, len(sources), progress, seen)
         record(meter.rates(), settings)
     if embedded + reused + len(failures) != len(sources) or int(ok.sum()) != embedded + reused:
         raise PenultError(
@@ -173,19 +183,25 @@ def embed(
         settings,
         caches[-2] if looks else None,
         caches[-1] if looks else None,
+        incomplete(digests, ok, seen, settings),
     )
 
 
 def _travel(
-    prepared: Iterable[pixels.Prepared], lanes: Sequence[Lane], n: int, progress: Say
+    prepared: Iterable[pixels.Prepared], lanes: Sequence[Lane], n: int, progress: Say, seen: dict[bytes, Remark]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], dict[int, Failure], int, int]:
-    """Send what is prepared down the lanes to their end; return digests (n, 32), ok (n,), failures, the new, the old."""
+    """Send what is prepared down the lanes to their end; return digests (n, 32), ok (n,), failures, the new, the old.
+
+    `seen` gets the remarks on what was decoded, by digest.
+    """
     digests, ok = np.zeros((n, 32), np.uint8), np.zeros(n, bool)
     failures: dict[int, Failure] = {}
     embedded = reused = 0
     for done, image in enumerate(prepared, 1):
         digest = image.digest or bytes(32)
         digests[image.index] = np.frombuffer(digest, np.uint8)
+        if image.remark is not None:
+            seen[digest] = image.remark
         if image.failure is not None:
             failures[image.index] = image.failure
         else:

@@ -7,13 +7,12 @@ done with the others.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from penult.errors import InputError, TooManyBad
 from penult.images import ImageSet, listing, passed_over
-from penult.pixels import Failure
+from penult.pixels import Failure, told
 
 _LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*%|(\d+)")
 
@@ -54,14 +53,11 @@ class Tolerance:
         bad, n = len(failures), len(names)
         if bad <= self._most(n):
             return
-        reasons = ", ".join(
-            f"{count} {reason}" for reason, count in Counter(f.reason for f in failures.values()).most_common()
-        )
         wanted = "--strict" if self.strict else f"--max-bad {self._words()}"
         raise TooManyBad(
-            f"{bad} of {n} images ({100 * bad / n:.3g} %) cannot be read, which is more than {wanted} allows: {reasons}: "
-            f"{listing([names[i] for i in sorted(failures)])}{more}. Repair or remove them, or allow more; features computed "
-            "so far are kept."
+            f"{bad} of {n} images ({100 * bad / n:.3g} %) cannot be read, which is more than {wanted} allows: "
+            f"{listing([names[i] for i in sorted(failures)])}{more}. {told(failures.values())}. Repair or remove them, or "
+            "allow more; features computed so far are kept."
         )
 
     def _most(self, n: int) -> float:

@@ -84,12 +84,15 @@ def each(
 def _each(
     about: Subject, wanted: list[tuple[Any, str, int | None]], method: Method, side: int, say: Say
 ) -> Iterator[Explanation | Unreadable]:
-    trials = pixels.trial([source for source, _, _ in wanted])
+    most = about.settings.max_pixels
+    trials = pixels.trial([source for source, _, _ in wanted], max_pixels=most)
     with closing(trials), (Exact if method == "cam" else Occlusion)(about) as explainer:
         _check(about, explainer)
         for start in range(0, len(wanted), CHUNK):
             chunk = wanted[start : start + CHUNK]
-            found = [next(trials) or see(start + i, source, about.backbones, side) for i, (source, _, _) in enumerate(chunk)]
+            found = [
+                next(trials) or see(start + i, source, about.backbones, side, most) for i, (source, _, _) in enumerate(chunk)
+            ]
             seen = [one for one in found if isinstance(one, Seen)]
             answers = iter(explainer(seen, [wanted[one.index][2] for one in seen]) if seen else ())
             for i, one in enumerate(found):

@@ -50,9 +50,11 @@ class Answer:
     intercept: float | None
 
 
-def see(index: int, source: Any, backbones: Sequence[Backbone], side: int) -> Seen | Failure:
+def see(
+    index: int, source: Any, backbones: Sequence[Backbone], side: int, max_pixels: int = pixels.MAX_PIXELS
+) -> Seen | Failure:
     """Return a photo as the networks see it, to the bit as `predict` shows it to them, its drawn form at most `side` long."""
-    rgb = pixels.photo(source)
+    rgb = pixels.photo(source, backbones[0].recipe.depth, max_pixels)
     if isinstance(rgb, Failure):
         return rgb
     height, width = rgb.shape[:2]

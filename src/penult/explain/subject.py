@@ -89,7 +89,7 @@ def subject(model: Any) -> Subject:
             f"a {type(model).__name__} cannot be explained; give what `penult.load` or `penult.bundle.load` returns, or a "
             "fitted TransferClassifier."
         )
-    settings = Settings(model.device, model.precision_, model.cache)
+    settings = Settings(model.device, model.precision_, model.cache, max_pixels=model.max_pixels)
     return _subject(tuple(str(c) for c in model.classes_), model.backbones_, model.head_.scorer(), settings, None)
 
 

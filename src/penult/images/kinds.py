@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 _IMAGE_EXTENSIONS = """
     jpg jpeg jpe jfif pjpeg pjp mpo png apng gif bmp dib webp tif tiff avif avifs heic heics heif heifs hif
@@ -52,6 +52,84 @@ _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
 _HEIF_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _NETPBM = re.compile(rb"P[1-6]\s[0-9#]")
 _SNIFFED = 32  # bytes
+
+
+class Unread(NamedTuple):
+    """A format that is not read: what such files are called, and what to do. `photo`: a photo may be lost with one."""
+
+    files: str
+    cure: str
+    photo: bool
+
+
+_RAW = Unread("camera raw files", "export them as JPEG or TIFF from the camera's own program or a raw converter", True)
+_DICOM = Unread("DICOM files", "export them as PNG (16 bits are read), for instance with dcm2pnm or pydicom", True)
+_VIDEO = Unread("videos", "save their frames as JPEG or PNG, for instance with ffmpeg", False)
+_PDF = Unread("PDF files", "save their pages or pictures as JPEG or PNG", False)
+_SVG = Unread("SVG drawings", "save them as PNG", False)
+
+
+def _others(name: str) -> Unread:
+    return Unread(f"{name} files", "save them as JPEG or PNG", True)
+
+
+_UNREAD_EXTENSIONS = {
+    extension: unread
+    for extensions, unread in (
+        ("dcm dicom dic", _DICOM),
+        ("cr2 cr3 nef nrw arw sr2 srf dng raf orf rw2 pef srw x3f 3fr iiq mrw erf kdc dcr mos rwl raw", _RAW),
+        ("psd psb", _others("Photoshop")),
+        ("jxr wdp hdp", _others("JPEG XR")),
+        ("qoi", _others("QOI")),
+        ("exr", _others("OpenEXR")),
+        ("fits fit fts", _others("FITS")),
+        ("xcf", _others("GIMP")),
+        ("mp4 m4v mov avi mkv webm mpg mpeg wmv flv 3gp", _VIDEO),
+        ("pdf", _PDF),
+        ("svg", _SVG),
+        ("eps ps ai", Unread("EPS drawings", "save them as PNG", False)),
+    )
+    for extension in extensions.split()
+}
+_UNREAD_SIGNATURES = (
+    (b"8BPS", _others("Photoshop")),
+    (b"II\xbc", _others("JPEG XR")),
+    (b"qoif", _others("QOI")),
+    (b"v/1\1", _others("OpenEXR")),
+    (b"SIMPLE  =", _others("FITS")),
+    (b"gimp xcf", _others("GIMP")),
+    (b"FUJIFILMCCD-RAW", _RAW),
+    (b"IIRO", _RAW),
+    (b"IIRS", _RAW),
+    (b"MMOR", _RAW),
+    (b"IIU\0", _RAW),
+    (b"%PDF", _PDF),
+    (b"\x1aE\xdf\xa3", _VIDEO),
+)
+UNREAD_PHOTOS = tuple(sorted({one.files for one in _UNREAD_EXTENSIONS.values() if one.photo}))
+_DICOM_AT = 128  # where a DICOM file says so; before that it may say anything
+
+
+def unread_format(name: str, path: str) -> Unread | None:
+    """Return the format of a file that is no image to penult, where it is a known one; by its name, else by its first bytes.
+
+    Raises OSError as `is_image` does.
+    """
+    stem, dot, extension = name.rpartition(".")
+    extension = extension.lower() if stem and dot else ""
+    if extension in _UNREAD_EXTENSIONS or extension in _NAME_TELLS:
+        return _UNREAD_EXTENSIONS.get(extension)
+    with Path(path).open("rb", buffering=0) as file:
+        return unread_by_head(file.read(_DICOM_AT + 4))
+
+
+def unread_by_head(head: bytes) -> Unread | None:
+    """Return the format that the first 132 bytes of a file are those of, where it is known and not read."""
+    if head[_DICOM_AT : _DICOM_AT + 4] == b"DICM":
+        return _DICOM
+    if head[4:8] == b"ftyp":
+        return _RAW if head[8:11] == b"crx" else _VIDEO
+    return next((unread for magic, unread in _UNREAD_SIGNATURES if head.startswith(magic)), None)
 
 
 def is_dropping(name: str) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from penult.errors import InputError
 from penult.images.classes import Labels
 from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions
-from penult.images.kinds import is_image, lies_at
+from penult.images.kinds import is_image, lies_at, unread_format
 from penult.images.names import listing, natural_key, show
 from penult.images.records import Image, ImageSet
 from penult.images.table import Table, is_table
@@ -116,7 +116,7 @@ def _one_given(path: str, tally: Tally) -> Sequence[Image]:
     try:
         if is_image(Path(path).name, path):
             return (Image(name, path),)
-        tally.ignore(GIVEN_NOT_IMAGE, name)
+        tally.pass_over(GIVEN_NOT_IMAGE, unread_format(Path(path).name, path), name)
     except OSError:
         tally.ignore(UNREADABLE, name)
     return ()

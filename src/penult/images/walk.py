@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from penult.errors import InputError
-from penult.images.kinds import is_dropping, is_image
+from penult.images.kinds import UNREAD_PHOTOS, Unread, is_dropping, is_image, unread_format
 from penult.images.names import MENTIONED, listing, natural_key, show
 from penult.images.records import Image, ImageSet
 
@@ -31,6 +31,8 @@ REPEATED = "images named more than once"
 # These may be images that the user counts on, so they are named, and `--strict` refuses them; the others are only counted.
 MAY_HIDE_IMAGES = (LOOP, TWICE, BROKEN_LINK, SPECIAL, UNREADABLE, OUTSIDE, GIVEN_NOT_IMAGE, REPEATED)
 
+IGNORED = "were ignored"
+
 _IMAGE = "image"
 _FOLDER = "folder"
 _LINK = "link to a folder"
@@ -43,6 +45,7 @@ class Tally:
         self._counts: Counter[str] = Counter()
         self._names: dict[str, list[str]] = {}
         self._said: list[str] = []
+        self._unread: dict[str, tuple[Unread, list[str]]] = {}
         self.folders: list[str] = []  # first-level folders that were entered, with or without images
 
     def ignore(self, kind: str, name: str) -> None:
@@ -51,6 +54,12 @@ class Tally:
         names = self._names.setdefault(kind, [])
         if len(names) < MENTIONED:
             names.append(name)
+
+    def pass_over(self, kind: str, unread: Unread | None, name: str) -> None:
+        """Count one more file that is not read; one of a known photo format as of that, every other as of `kind`."""
+        self.ignore(unread.files if unread is not None and unread.photo else kind, name)
+        if unread is not None:
+            self._unread.setdefault(unread.files, (unread, []))[1].append(name)
 
     def say(self, sentence: str) -> None:
         """Add a sentence that the user should read once."""
@@ -65,18 +74,26 @@ class Tally:
     def notes(self) -> tuple[str, ...]:
         """Return what was said, then one sentence for each kind that may hide images."""
         kinds = [kind for kind in MAY_HIDE_IMAGES if kind in self._counts]
-        lists = (f"{kind} were ignored: {listing(self._names[kind], self._counts[kind])}" for kind in kinds)
-        return (*self._said, *lists)
+        lists = (f"{kind} {IGNORED}: {listing(self._names[kind], self._counts[kind])}" for kind in kinds)
+        photos = (
+            f"{files} {IGNORED}: {listing(names)}; {unread.cure}"
+            for files, (unread, names) in self._unread.items()
+            if unread.photo
+        )
+        return (*self._said, *lists, *photos)
 
     def summary(self) -> str:
         """Return ` (ignored: 3 links to folders)` for the end of a sentence, or nothing."""
-        counts = ", ".join(f"{count:,} {kind}" for kind, count in self.ignored.items())
-        return f" (ignored: {counts})" if counts else ""
+        plain = [f"{count:,} {kind}" for kind, count in self.ignored.items() if kind not in self._unread]
+        cures = [f"{len(names):,} {files}: {unread.cure}" for files, (unread, names) in self._unread.items()]
+        told = "; ".join(([", ".join(plain)] if plain else []) + cures)
+        return f" (ignored: {told})" if told else ""
 
 
 def passed_over(images: ImageSet) -> tuple[str, ...]:
     """Return the notes of a scan that are about what may be an image, or hide some, and was not taken."""
-    return tuple(note for note in images.notes if note.startswith(tuple(f"{kind} were ignored" for kind in MAY_HIDE_IMAGES)))
+    kinds = (*MAY_HIDE_IMAGES, *UNREAD_PHOTOS)
+    return tuple(note for note in images.notes if note.startswith(tuple(f"{kind} {IGNORED}" for kind in kinds)))
 
 
 def walk(folder: str, tally: Tally, prefix: str = "") -> Iterator[Image]:
@@ -96,7 +113,7 @@ def walk(folder: str, tally: Tally, prefix: str = "") -> Iterator[Image]:
         if entry is None:
             stack.pop()
             continue
-        name, kind = level.prefix + entry.name, _kind(entry)
+        name, (kind, unread) = level.prefix + entry.name, _kind(entry)
         if kind in (_FOLDER, _LINK):
             kind = links.refused(entry.path, linked=kind == _LINK) or _FOLDER
         if kind == _IMAGE:
@@ -111,7 +128,7 @@ def walk(folder: str, tally: Tally, prefix: str = "") -> Iterator[Image]:
                 tally.folders.append(entry.name)
             stack.append(below)
         else:
-            tally.ignore(kind, name)
+            tally.pass_over(kind, unread, name)
 
 
 class _Links:
@@ -163,17 +180,19 @@ def _listed(folder: str) -> Iterator[os.DirEntry[str]]:
         return iter(sorted(entries, key=lambda entry: natural_key(entry.name)))
 
 
-def _kind(entry: os.DirEntry[str]) -> str:
+def _kind(entry: os.DirEntry[str]) -> tuple[str, Unread | None]:
     """Say what a folder entry is; only links and names that tell nothing cost a call to the system."""
     if is_dropping(entry.name):
-        return HIDDEN
+        return HIDDEN, None
     try:
         if entry.is_dir(follow_symlinks=False):
-            return _FOLDER
+            return _FOLDER, None
         if entry.is_file():
-            return _IMAGE if is_image(entry.name, entry.path) else NOT_IMAGE
+            if is_image(entry.name, entry.path):
+                return _IMAGE, None
+            return NOT_IMAGE, unread_format(entry.name, entry.path)
         if entry.is_dir():
-            return _LINK
+            return _LINK, None
     except OSError:  # no permission, or a link that leads to itself
-        return BROKEN_LINK if entry.is_symlink() else UNREADABLE
-    return BROKEN_LINK if entry.is_symlink() else SPECIAL
+        return BROKEN_LINK if entry.is_symlink() else UNREADABLE, None
+    return BROKEN_LINK if entry.is_symlink() else SPECIAL, None

@@ -6,10 +6,12 @@ picture.
 """
 
 from penult.pixels.decoding import MAX_BYTES, MAX_PIXELS, MAX_SIDE, decode, road_version
-from penult.pixels.failures import REASONS
+from penult.pixels.depth import chosen, stores_sixteen
+from penult.pixels.depth import told as depth_told
+from penult.pixels.failures import CURES, REASONS, advice, told, what
 from penult.pixels.inputs import image_list, image_name
 from penult.pixels.preparing import prepare_all, trial
-from penult.pixels.recipe import Failure, Recipe
+from penult.pixels.recipe import DEPTHS, FULL_DEPTH, Failure, Recipe, Remark
 from penult.pixels.resizing import prepare
 from penult.pixels.road import Prepared
 from penult.pixels.showing import photo, png, shrink, view
@@ -18,6 +20,9 @@ from penult.pixels.sources import digest
 from penult.pixels.stamps import stamps, webp
 
 __all__ = [
+    "CURES",
+    "DEPTHS",
+    "FULL_DEPTH",
     "MAX_BYTES",
     "MAX_PIXELS",
     "MAX_SIDE",
@@ -25,7 +30,11 @@ __all__ = [
     "Failure",
     "Prepared",
     "Recipe",
+    "Remark",
+    "advice",
+    "chosen",
     "decode",
+    "depth_told",
     "digest",
     "image_list",
     "image_name",
@@ -37,7 +46,10 @@ __all__ = [
     "shrink",
     "size_of_small",
     "stamps",
+    "stores_sixteen",
+    "told",
     "trial",
     "view",
     "webp",
+    "what",
 ]

@@ -145,9 +145,9 @@ class Crew:
 
     def _note(self, worker: _Worker, reply: Reply) -> None:
         self.false_starts = 0
-        number, digest, filled, failure = reply
+        number, digest, filled, failure, remark = reply
         _, slot = worker.tasks.popleft()
-        self.done[number] = Prepared(self.paths[number][0], digest, self._pixels(slot, filled), failure)
+        self.done[number] = Prepared(self.paths[number][0], digest, self._pixels(slot, filled), failure, remark)
         self.free.append(slot)
 
     def _pixels(self, slot: int, filled: Sequence[bool]) -> tuple[NDArray[np.uint8] | None, ...]:

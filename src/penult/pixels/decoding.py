@@ -1,6 +1,6 @@
 """Decode the bytes of one picture, wholly, into upright 8-bit RGB; or say why not.
 
-In: bytes. Out: an RGB array, or a `Failure`; never an exception, never a half-decoded picture.
+In: bytes. Out: an RGB array, or a `Failure`; never an exception, and never half a picture without a remark on it.
 Must not know: paths, recipes, caches. Pillow is imported when the first picture is decoded.
 """
 
@@ -10,13 +10,17 @@ import importlib
 import logging
 import threading
 import warnings
+from dataclasses import replace
 from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from penult.pixels.failures import Refused, classify, is_heif
+from penult.pixels import depth as depths
+from penult.pixels import jpeg_end, png_chunks
+from penult.pixels.failures import classify
 from penult.pixels.modes import to_rgb, upright
-from penult.pixels.recipe import Failure
+from penult.pixels.naming import is_heif
+from penult.pixels.recipe import FULL_DEPTH, Failure, Refused, Remark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +32,10 @@ if TYPE_CHECKING:
 ROAD_VERSION = 1  # raise it whenever the mode table, the decoding or the resizing gives other pixels
 
 MAX_BYTES = 200_000_000
-MAX_PIXELS = 89_478_485  # above this Pillow warns of a decompression bomb, and that warning is an error here
+MAX_PIXELS = (
+    89_478_485  # what Pillow allows before it warns of a decompression bomb; larger JPEGs are decoded at half the size
+)
+JPEG_SHARE = 4  # so many times the limit may a JPEG have: at half its sides it takes no more memory. Phones make 200 million
 MAX_SIDE = 65_500
 MAX_SCANS = 200  # of a progressive JPEG: each goes over all pixels; encoders make a dozen
 
@@ -46,7 +53,8 @@ _PLUGINS = {
     "PPM": "PpmImagePlugin",
     "JPEG2000": "Jpeg2KImagePlugin",
 }
-_JPEG = b"\xff\xd8\xff"  # as Pillow tells one
+_REDUCED = ("JPEG", "MPO")  # formats that can be decoded at a part of their size
+REMARK = "penult"
 _SCAN = b"\xff\xda"  # begins a scan; in the data of one a zero byte follows 0xFF
 
 
@@ -57,8 +65,11 @@ def road_version() -> str:
     return f"{ROAD_VERSION}.pillow{__version__.split('.')[0]}"
 
 
-def decode(data: bytes) -> NDArray[np.uint8] | Failure:
+def decode(data: bytes, depth: int = FULL_DEPTH, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8] | Failure:
     """Decode one picture of any allowed format and colour mode into upright RGB, transparency on white.
+
+    `depth`: how many bits are used of files that store 16; `max_pixels`: larger pictures are refused (JPEGs at four times
+    as many; above 89,478,485 they are decoded at half their sides).
 
     Returns a read-only array (h, w, 3), the first frame of an animation; or a `Failure` with a reason of
     `REASONS`. Content decides, not a name. It raises nothing, but a decoder that crashes takes the process
@@ -66,40 +77,107 @@ def decode(data: bytes) -> NDArray[np.uint8] | Failure:
     """
     import numpy as np
 
-    picture = open_picture(data)
+    picture = open_picture(data, depth, max_pixels)
     if isinstance(picture, Failure):
         return picture
     return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))  # (h, w, 3)
 
 
-def open_picture(data: bytes) -> Image | Failure:
-    """Do what `decode` does, but return a Pillow image of mode `RGB` or (grey pictures) `L`."""
+def open_picture(
+    data: bytes, depth: int = FULL_DEPTH, max_pixels: int = MAX_PIXELS, counting: bool = False
+) -> Image | Failure:
+    """Do what `decode` does, but return a Pillow image of mode `RGB` or (grey pictures) `L`.
+
+    Its `info` holds a `Remark` as `REMARK` where there is one, and nothing else; with `counting` that of a 16-bit file
+    has its levels.
+    """
     if not data:
         return Failure("empty")
     if len(data) > MAX_BYTES:
         return Failure("too large", f"{len(data):,} bytes; at most {MAX_BYTES:,} are read")
-    from PIL import Image
-
-    return finish(lambda: Image.open(BytesIO(data), formats=formats(data)), data)
-
-
-def finish(opened: Callable[[], Image], data: bytes = b"") -> Image | Failure:
-    """Load what `opened` returns, within the limits, as upright `L` or `RGB`; exceptions become failures."""
     try:
-        with _guard:
-            image = opened()
-            _check_size(*image.size)
-            _check_scans(image, data)
-            image.load()  # never verify(): it calls half a JPEG sound
-            return upright(to_rgb(image), image)  # PNG may keep the tag behind the pixels: asked after load()
+        with _Guard(max_pixels):
+            image, remark = _read(data, max_pixels)
+            if counting and (values := depths.samples(image, data)) is not None:
+                remark = replace(remark, levels=depths.levels(values, values.ndim == 3 and values.shape[2] in (2, 4)))
+            picture = upright(to_rgb(image, depth, data), image)  # PNG may keep the tag behind the pixels: after load()
     except Exception as error:  # Pillow raises eight kinds of exception for damaged files, MemoryError too
         return classify(error, data)
+    picture.info = {} if remark == Remark() else {REMARK: remark}
+    return picture
 
 
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        limits = f"at most {MAX_PIXELS:,} pixels and {MAX_SIDE:,} a side are read"
-        raise Refused("too large", f"{width} x {height} pixels; {limits}")
+def remark_on(picture: Image) -> Remark | None:
+    """Return what was found out about a picture that `open_picture` returned; None for nothing."""
+    found = picture.info.get(REMARK)
+    return found if isinstance(found, Remark) else None
+
+
+def finish(opened: Callable[[], Image], depth: int = FULL_DEPTH, max_pixels: int = MAX_PIXELS) -> Image | Failure:
+    """Load what `opened` returns, a picture in memory, as upright `L` or `RGB`; exceptions become failures."""
+    try:
+        with _Guard(max_pixels):
+            image = opened()
+            _check_size(image, max_pixels)
+            image.load()
+            return upright(to_rgb(image, depth), image)
+    except Exception as error:
+        return classify(error, b"")
+
+
+def _read(data: bytes, max_pixels: int) -> tuple[Image, Remark]:
+    """Return the picture as it is stored, all of it, and what it lacks; what Pillow alone refuses gets a second chance."""
+
+    def load(content: bytes) -> Image:
+        return _load(content, max_pixels)
+
+    is_jpeg = data.startswith(jpeg_end.SIGNATURE)
+    try:
+        image = load(data)
+        return jpeg_end.checked(data, image, load) if is_jpeg else (image, Remark())
+    except Exception as error:
+        if is_jpeg and not isinstance(error, Refused) and classify(error, data).reason == "truncated":
+            if (found := jpeg_end.recovered(data, load)) is not None:
+                return found
+        elif (slim := png_chunks.without_bulk(data)) is not None:
+            return load(slim), Remark()
+        raise
+
+
+def _load(data: bytes, max_pixels: int) -> Image:
+    from PIL import Image
+
+    kinds = formats(data)
+    try:
+        image = Image.open(BytesIO(data), formats=kinds)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        _refuse_size(data, kinds, max_pixels)
+        raise
+    _check_size(image, max_pixels)
+    _check_scans(image, data)
+    _reduce(image)
+    image.load()  # never verify(): it calls half a JPEG sound
+    return image
+
+
+def _refuse_size(data: bytes, kinds: tuple[str, ...], max_pixels: int) -> None:
+    """Raise `Refused` with the size of a picture that Pillow would not open because of it."""
+    from PIL import Image
+
+    for kind in kinds:
+        factory, accept = Image.OPEN[kind]
+        if accept is None or accept(data[:16]) is True:
+            _check_size(factory(BytesIO(data), ""), max_pixels)
+
+
+def _check_size(image: Image, max_pixels: int) -> None:
+    width, height = image.size
+    share = JPEG_SHARE if image.format in _REDUCED else 1
+    most = share * max_pixels
+    if width * height > most or max(width, height) > MAX_SIDE:
+        detail = f"{width} x {height} pixels; at most {most:,} pixels and {MAX_SIDE:,} a side are read"
+        allow = f", or allow it with --max-pixels {-(-width * height // share)}" if max(width, height) <= MAX_SIDE else ""
+        raise Refused("too large", detail, f"save it smaller{allow}")
     if width * height == 0:
         raise Refused("damaged", f"{width} x {height} pixels")
 
@@ -109,9 +187,23 @@ def _check_scans(image: Image, data: bytes) -> None:
         raise Refused("too large", f"{scans:,} scans; at most {MAX_SCANS} are read")
 
 
+def _reduce(image: Image) -> None:
+    """Have a JPEG above `MAX_PIXELS` decoded at 1/2, 1/4 or 1/8 of its sides, whichever first is not above it.
+
+    That depends on nothing but the picture's size, so neither other recipes nor the limit can touch its pixels.
+    """
+    width, height = image.size
+    if image.format not in _REDUCED or width * height <= MAX_PIXELS:
+        return
+    for share in (2, 4, 8):
+        if -(-width // share) * -(-height // share) <= MAX_PIXELS or share == 8:
+            image.draft(None, (max(1, width // share), max(1, height // share)))
+            return
+
+
 def formats(data: bytes) -> tuple[str, ...]:
     """Return what Pillow may try on these bytes: nothing but JPEG where they begin as one, which saves a worker the rest."""
-    if data.startswith(_JPEG) and _opener("JPEG"):
+    if data.startswith(jpeg_end.SIGNATURE) and _opener("JPEG"):
         return ("JPEG",)
     heif = ("HEIF",) if is_heif(data) and _heif() else ()
     return (*(name for name in _PLUGINS if _opener(name)), *heif)
@@ -142,40 +234,54 @@ def _heif() -> bool:
     return True
 
 
-class _Guard:
-    """Decode alike whatever the program around has set: silent, and strict about bombs and cut files.
-
-    Warning filters and `LOAD_TRUNCATED_IMAGES` belong to the whole process; saved and restored by several
-    threads at once they would stay changed for good. So the first thread in saves them, the last one out
-    restores them.
-    """
+class _Settings:
+    """Pillow's settings for the whole process, as they were before the first thread came to decode."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.inside = 0
+        self.filters = warnings.catch_warnings()
+        self.keeps_cut = False
+        self.most: int | None = None
+
+
+class _Guard:
+    """Decode alike whatever the program around has set: silent, and strict about bombs and cut files.
+
+    Warning filters, `LOAD_TRUNCATED_IMAGES` and `MAX_IMAGE_PIXELS` belong to the whole process; saved and restored by
+    several threads at once they would stay changed for good. So the first thread in saves them, the last one out
+    restores them. Pillow's own limit is that of the largest JPEG, since it looks at sizes before a reduction;
+    `_check_size` holds the others to theirs.
+    """
+
+    def __init__(self, max_pixels: int) -> None:
+        self.max_pixels = JPEG_SHARE * max_pixels
 
     def __enter__(self) -> None:
         from PIL import Image, ImageFile
 
-        with self.lock:
-            if self.inside == 0:
+        with _before.lock:
+            if _before.inside == 0:
                 logging.getLogger("PIL").addHandler(_SILENCE)  # else its complaints go to standard error; added once
-                self.filters, self.keeps_cut = warnings.catch_warnings(), ImageFile.LOAD_TRUNCATED_IMAGES
-                self.filters.__enter__()
+                _before.filters, _before.keeps_cut = warnings.catch_warnings(), ImageFile.LOAD_TRUNCATED_IMAGES
+                _before.most = Image.MAX_IMAGE_PIXELS
+                _before.filters.__enter__()
                 warnings.simplefilter("ignore")
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 ImageFile.LOAD_TRUNCATED_IMAGES = False
-            self.inside += 1
+                Image.MAX_IMAGE_PIXELS = self.max_pixels
+            Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, self.max_pixels)
+            _before.inside += 1
 
     def __exit__(self, *error: object) -> None:
-        from PIL import ImageFile
+        from PIL import Image, ImageFile
 
-        with self.lock:
-            self.inside -= 1
-            if self.inside == 0:
-                ImageFile.LOAD_TRUNCATED_IMAGES = self.keeps_cut
-                self.filters.__exit__(None, None, None)
+        with _before.lock:
+            _before.inside -= 1
+            if _before.inside == 0:
+                ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = _before.keeps_cut, _before.most
+                _before.filters.__exit__(None, None, None)
 
 
 _SILENCE = logging.NullHandler()
-_guard = _Guard()
+_before = _Settings()

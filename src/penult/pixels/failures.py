@@ -1,22 +1,25 @@
-"""Say why an image could not be seen, in words of a fixed list.
+"""Say why an image could not be seen, in words of a fixed list, and what to do about it.
 
-In: the exception that a decoder raised, and the bytes that it was given. Out: a `Failure`.
+In: the exception that a decoder raised, and the bytes that it was given. Out: a `Failure`, or words for several.
 Must not know: where the bytes came from, or what happens to an image that failed.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from importlib.util import find_spec
 from types import MappingProxyType
 
-from penult.pixels.recipe import Failure
+from penult.pixels.naming import is_heif, valid_but_unread
+from penult.pixels.recipe import Failure, Refused
 
 REASONS = MappingProxyType(
     {
         "empty": "the file has no bytes",
         "not an image": "the bytes are of no picture format",
         "unsupported format": "a picture or document, but not of a format that is read here",
-        "unsupported depth": "numbers without a known black and white (32-bit integers, floating point)",
+        "unsupported depth": "numbers without a known black and white (32-bit integers, floating point), or of an odd width",
         "truncated": "the file ends too early",
         "damaged": "the decoder refused the content",
         "too large": "more bytes, pixels or memory than the limits allow",
@@ -25,6 +28,25 @@ REASONS = MappingProxyType(
         "decoder hung": "the process that decoded it gave no answer in time",
     }
 )
+
+# What to do about each, where the failure itself does not know better.
+CURES = MappingProxyType(
+    {
+        "empty": "copy it again from where it came from, or remove it",
+        "not an image": "remove it",
+        "unsupported format": "save it as JPEG or PNG",
+        "unsupported depth": "save it with 8 bits a channel, or as unsigned 16-bit PNG or TIFF",
+        "truncated": "copy or download it again from where it came from, or remove it",
+        "damaged": "copy it again from where it came from, or remove it",
+        "too large": "save it smaller",
+        "unreadable file": "check that it is there and may be read",
+        "decoder crashed": "open it in an image viewer and save it anew as JPEG or PNG, or remove it",
+        "decoder hung": "open it in an image viewer and save it anew as JPEG or PNG, or remove it",
+    }
+)
+
+HEIF_CURE = "pip install 'penult[heif]', or save it as JPEG or PNG"
+_TOLD = 4  # kinds of failures in one sentence
 
 _READ_HERE = (
     b"\xff\xd8\xff",
@@ -36,31 +58,25 @@ _READ_HERE = (
     b"\0\0\0\x0cjP",
     b"\xff\x4f\xff\x51",
 )
-_KNOWN_BY_SIGHT = {
-    b"%!PS": "EPS",
-    b"\xc5\xd0\xd3\xc6": "EPS",
-    b"%PDF": "PDF",
-    b"8BPS": "Photoshop",
-    b"<svg": "SVG",
-    b"\0\0\1\0": "ICO",
-    b"\xff\x0a": "JPEG XL",
-    b"\0\0\0\x0cJXL": "JPEG XL",
-    b"v/1\1": "OpenEXR",
-}
-_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 
-def is_heif(data: bytes) -> bool:
-    """Tell HEIC and HEIF, which need an extra, by the first 12 bytes."""
-    return data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
+def advice(failure: Failure) -> str:
+    """Return what to do about a failure."""
+    return failure.cure or CURES.get(failure.reason, "remove it")
 
 
-class Refused(Exception):
-    """A picture is not taken, for a reason of the list; it never leaves this room."""
+def told(failures: Iterable[Failure]) -> str:
+    """Return reasons with their numbers and cures, the most frequent first: `4 unsupported format (HEIC): pip install ...`."""
+    found = Counter((what(f), advice(f)) for f in failures)
+    words = [f"{count} {one}: {cure}" for (one, cure), count in found.most_common(_TOLD)]
+    rest = sum(found.values()) - sum(count for _, count in found.most_common(_TOLD))
+    return "; ".join([*words, *([f"{rest} for other reasons"] if rest else [])])
 
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.failure = Failure(reason, detail)
+
+def what(failure: Failure) -> str:
+    """Return the reason, with the format in brackets where that is what is wrong: other details are of one file alone."""
+    of_all = failure.reason in ("unsupported format", "unsupported depth") and failure.detail
+    return f"{failure.reason} ({failure.detail})" if of_all else failure.reason
 
 
 def classify(error: Exception, data: bytes) -> Failure:
@@ -75,6 +91,8 @@ def classify(error: Exception, data: bytes) -> Failure:
     text = words.lower()
     if isinstance(error, ValueError) and ("data too large" in text or "too much memory" in text):  # PNG: texts, a profile
         return Failure("too large", words)
+    if (unread := valid_but_unread(data, opened=True)) is not None:
+        return Failure(*unread)
     early = isinstance(error, EOFError) or "truncat" in text or "end of file" in text or "unexpected eof" in text
     return Failure("truncated" if early or _cut_short(data) else "damaged", words)
 
@@ -84,10 +102,9 @@ def _unidentified(data: bytes) -> Failure:
     if is_heif(data):
         if find_spec("pi_heif"):
             return Failure("damaged", "the head of the file cannot be read")
-        return Failure("unsupported format", "HEIC/HEIF: pip install 'penult[heif]', or save it as JPEG or PNG")
-    for magic, name in _KNOWN_BY_SIGHT.items():
-        if data.startswith(magic):
-            return Failure("unsupported format", f"{name}: save it as JPEG or PNG")
+        return Failure("unsupported format", "HEIC/HEIF", HEIF_CURE)
+    if (unread := valid_but_unread(data, opened=False)) is not None:
+        return Failure(*unread)
     if data.startswith(_READ_HERE) or data[4:12] == b"ftypavif":
         return Failure("truncated" if _cut_short(data) else "damaged", "the head of the file cannot be read")
     return Failure("not an image", f"begins with {data[:16]!r}")

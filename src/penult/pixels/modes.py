@@ -8,6 +8,8 @@ In: a loaded Pillow image. Out: one of mode `L` or `RGB`. Must not know: files, 
 | 1                                     | grey                                                            |
 | alpha of any kind, transparent colour | laid on white                                                   |
 | I;16 of any byte order, I from PGM    | 65535 (4095 in 12-bit TIFF) becomes 255; Pillow alone would clip |
+| 16 bits of any kind, at a lower depth | 2 ** depth - 1 becomes 255, what is above is white              |
+| RGBA of a BMP that is all transparent | the alpha is junk: dropped                                      |
 | I, F                                  | refused, `unsupported depth`: nobody knows where white is       |
 | LAB                                   | through LittleCMS to sRGB                                       |
 | P, CMYK, YCbCr, HSV, RGBX             | Pillow's `convert("RGB")`; colour profiles are not applied      |
@@ -20,7 +22,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penult.pixels.failures import Refused
+from penult.pixels import depth as depths
+from penult.pixels.recipe import FULL_DEPTH, Refused
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,13 +31,21 @@ if TYPE_CHECKING:
 _BITS, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274  # TIFF tags
 
 
-def to_rgb(image: Image) -> Image:
-    """Return the loaded `image` as 8-bit `L` or `RGB`; raise `Refused` for a depth without a known white."""
+def to_rgb(image: Image, depth: int = FULL_DEPTH, data: bytes = b"") -> Image:
+    """Return the loaded `image` as 8-bit `L` or `RGB`; raise `Refused` for a depth without a known white.
+
+    `depth` is how many bits photos use that store 16; `data` the file that `image` came from, empty for one in memory.
+    """
     mode = image.mode
+    if depth != FULL_DEPTH and (values := depths.samples(image, data)) is not None:
+        return _at_depth(image, values, depth)
     if mode.startswith("I;16") or (mode == "I" and image.format in ("PNG", "PPM")):
         return _eight_bits(image)
     if mode in ("I", "F"):
-        raise Refused("unsupported depth", f"mode {mode} of {image.format}: 32 bits a pixel")
+        what = "signed 16-bit" if _tags(image).get(_BITS) == (16,) else "32-bit"
+        raise Refused("unsupported depth", f"{what} numbers ({image.format}, mode {mode}): nobody knows where white is")
+    if image.format == "BMP" and mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
+        return image.convert("RGB")
     if image.has_transparency_data:
         return _on_white(image.convert("RGBA"))
     if mode == "LAB":
@@ -80,7 +91,7 @@ def _eight_bits(image: Image) -> Image:
     import numpy as np
     from PIL.Image import fromarray
 
-    tags: Any = getattr(image, "tag_v2", {})
+    tags = _tags(image)
     white = 4095 if tags.get(_BITS) == (12,) else 65535
     values = np.asarray(image).astype(np.uint32)  # (h, w)
     clear = image.info.get("transparency")
@@ -90,6 +101,37 @@ def _eight_bits(image: Image) -> Image:
     if hidden is not None:
         values[hidden] = white
     return fromarray(((np.minimum(values, white) * 255 + white // 2) // white).astype(np.uint8))
+
+
+def _tags(image: Image) -> Any:
+    return getattr(image, "tag_v2", {})
+
+
+def _at_depth(image: Image, values: Any, depth: int) -> Image:
+    """Scale 16-bit samples (h, w) or (h, w, channels), of which `depth` bits are used, to 8; transparency on white."""
+    import numpy as np
+    from PIL.Image import fromarray
+
+    white = 2**depth - 1
+    clear = image.info.get("transparency")
+    hidden = None
+    if isinstance(clear, int) and values.ndim == 2:
+        hidden = values == clear
+    elif isinstance(clear, tuple) and values.ndim == 3 and len(clear) == 3:
+        hidden = (values[..., :3] == np.array(clear)).all(axis=-1)
+    wide = np.minimum(values, white).astype(np.uint32)
+    if _tags(image).get(_PHOTOMETRIC) == 0:
+        wide = white - wide
+    if hidden is not None:
+        wide[hidden] = white
+    eight = ((wide * 255 + white // 2) // white).astype(np.uint8)
+    if eight.ndim == 2 or eight.shape[2] == 3:
+        return fromarray(eight)
+    opaque = 65535 if int(values[..., -1].max()) > white else white  # alpha may use all 16 bits where colors do not
+    eight[..., -1] = values[..., -1].astype(np.uint32) * 255 // opaque
+    if eight.shape[2] == 2:  # gray and alpha
+        eight = eight[..., [0, 0, 0, 1]]
+    return _on_white(fromarray(np.ascontiguousarray(eight)))
 
 
 def _from_lab(image: Image) -> Image:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from penult.errors import InputError
+from penult.pixels.decoding import MAX_PIXELS
 from penult.pixels.recipe import Failure, Recipe
 from penult.pixels.road import DECODER, Prepared, Road, Seen, hand_over, named
 from penult.pixels.sources import PATH, check_picture
@@ -44,6 +45,7 @@ def prepare_all(
     seconds: float = 30.0,
     memory: int = 4 << 30,
     decoder: str = DECODER,
+    max_pixels: int = MAX_PIXELS,
 ) -> Generator[Prepared, None, None]:
     """Yield one `Prepared` for each source, in order; each is read once and decoded at most once.
 
@@ -52,7 +54,8 @@ def prepare_all(
     None; a file whose digest all recipes know is not decoded. `workers` is the number of processes (default:
     one per core); at most 8 files get one. There a picture may take `seconds` and `memory` bytes, and a decoder
     that dies costs that picture alone. With 0 everything is done in this process, which a crash takes along:
-    for files that are known to be sound, one by one. Closing the iterator ends the workers.
+    for files that are known to be sound, one by one. Closing the iterator ends the workers. `max_pixels` is the limit
+    of a picture (see `decode`); a higher one gives each more time and memory and starts fewer workers.
 
     Bad pictures are `Prepared` with a failure; raises InputError only for arguments that cannot be right.
     """
@@ -61,17 +64,22 @@ def prepare_all(
     for source in sources:
         if not isinstance(source, PATH):
             check_picture(source)
+    if len({recipe.depth for recipe in recipes}) > 1:
+        raise InputError("these networks take 16-bit photos at different depths; train again, with all of them at once.")
     known = [None] * len(recipes) if known is None else known
-    road = Road(tuple(recipes), tuple(_flat(rows) for rows in known), named(decoder))
+    road = Road(tuple(recipes), tuple(_flat(rows) for rows in known), named(decoder), max_pixels)
     if len(road.known) != len(road.recipes):
         raise InputError(f"known has {len(road.known)} entries for {len(recipes)} recipes; give one for each.")
-    count = _workers() if workers is None else workers
-    return _prepare(sources, road, count, (seconds, memory, decoder))
+    more = max(1.0, max_pixels / MAX_PIXELS)
+    count = _workers(more) if workers is None else workers
+    return _prepare(sources, road, count, (seconds * more, int(memory * more), decoder, max_pixels))
 
 
-def trial(sources: Sequence[Source], decoder: str = DECODER) -> Generator[Failure | None, None, None]:
+def trial(
+    sources: Sequence[Source], decoder: str = DECODER, max_pixels: int = MAX_PIXELS
+) -> Generator[Failure | None, None, None]:
     """Yield why each source cannot be decoded, found out in a worker: what has gone well there can be decoded here."""
-    with closing(prepare_all(sources, [Recipe(1)], decoder=decoder)) as prepared:
+    with closing(prepare_all(sources, [Recipe(1)], decoder=decoder, max_pixels=max_pixels)) as prepared:
         for one in prepared:
             yield one.failure
 
@@ -87,9 +95,9 @@ def _flat(rows: NDArray[np.uint8] | None) -> memoryview:
     return memoryview(np.ascontiguousarray(rows).reshape(-1).data)
 
 
-def _workers() -> int:
-    """Return one for each core that this process may use, as far as the memory of the machine goes."""
-    return max(1, min(_cores(), _MOST_WORKERS, _memory() // _WORKER_BYTES))
+def _workers(more: float = 1.0) -> int:
+    """Return one for each core that this process may use, as far as the memory goes; `more`: how much more each may need."""
+    return max(1, min(_cores(), _MOST_WORKERS, int(_memory() / (_WORKER_BYTES * more))))
 
 
 def _cores() -> int:
@@ -114,7 +122,7 @@ def _memory() -> int:
 
 
 def _prepare(
-    sources: Sequence[Source], road: Road, count: int, limits: tuple[float, int, str]
+    sources: Sequence[Source], road: Road, count: int, limits: tuple[float, int, str, int]
 ) -> Generator[Prepared, None, None]:
     """Go through what needs no decoding, then start workers for the rest if it is more than a handful."""
     index = 0
@@ -154,7 +162,7 @@ def _in_threads(sources: Sequence[Source], road: Road, indices: range, count: in
 
 
 def _in_processes(
-    sources: Sequence[Source], road: Road, indices: range, count: int, limits: tuple[float, int, str]
+    sources: Sequence[Source], road: Road, indices: range, count: int, limits: tuple[float, int, str, int]
 ) -> Generator[Prepared, None, None]:
     from penult.pixels.crew import Crew, NoWorkers
     from penult.pixels.worker import Order

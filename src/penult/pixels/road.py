@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
+from penult.pixels.decoding import MAX_PIXELS, remark_on
 from penult.pixels.failures import classify
-from penult.pixels.recipe import Failure, Recipe
+from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe, Remark
 from penult.pixels.resizing import fit
 from penult.pixels.sources import PATH, read, take
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from penult.pixels.sources import Source
 
-    Decoder = Callable[[bytes], Image | Failure]
+    Decoder = Callable[..., Image | Failure]  # bytes; where they are not the usual ones, also `depth` and `max_pixels`
     Place = bytearray | memoryview
 
 DECODER = "penult.pixels.decoding:open_picture"
@@ -38,6 +39,7 @@ class Seen:
     digest: bytes | None
     fitted: tuple[Place | None, ...]
     failure: Failure | None
+    remark: Remark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,15 @@ class Prepared:
     """What became of source number `index`: pixels, one array (size, size, 3) for each recipe, or a failure.
 
     An array is None where the recipe knows the digest already, all are None after a failure; `digest` is None
-    if the file could not be read or its worker died. The arrays belong to the receiver.
+    if the file could not be read or its worker died. The arrays belong to the receiver. `remark` is what was found out
+    about a file that was decoded, if anything.
     """
 
     index: int
     digest: bytes | None
     pixels: tuple[NDArray[np.uint8] | None, ...]
     failure: Failure | None
+    remark: Remark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +65,33 @@ class Road:
     recipes: tuple[Recipe, ...]
     known: tuple[memoryview, ...]
     decode: Decoder
+    max_pixels: int = MAX_PIXELS
     nothing: tuple[None, ...] = field(init=False)
+    unusual: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "nothing", (None,) * len(self.recipes))
+        asked = {"depth": (self.recipes[0].depth, FULL_DEPTH), "max_pixels": (self.max_pixels, MAX_PIXELS)}
+        object.__setattr__(self, "unusual", {name: value for name, (value, usual) in asked.items() if value != usual})
 
     def travel(self, source: Source, place: Callable[[int], Place] | None = None) -> Seen:
         """Return what each recipe sees of `source`; raises nothing for a bad one.
 
         `place` gives the bytes where recipe number i wants its pixels; without it they are new.
         """
-        found = read(source) if isinstance(source, PATH) else take(source)
+        found = read(source) if isinstance(source, PATH) else take(source, **self.unusual)
         if isinstance(found, Failure):
             return Seen(None, self.nothing, found)
         digest, content = found
         wanted = self.wanted(digest)
         if not any(wanted):
             return Seen(digest, self.nothing, None)
-        picture = self.decode(content) if isinstance(content, bytes) else content
+        picture = self.decode(content, **self.unusual) if isinstance(content, bytes) else content
         if isinstance(picture, Failure):
             return Seen(digest, self.nothing, picture)
         try:
-            return Seen(digest, self._fit_all(picture, wanted, place or self._new), None)
+            remark = remark_on(picture) if isinstance(content, bytes) else None
+            return Seen(digest, self._fit_all(picture, wanted, place or self._new), None, remark)
         except Exception as error:  # out of memory, mostly
             return Seen(digest, self.nothing, classify(error, b""))
 
@@ -126,7 +135,7 @@ def hand_over(index: int, seen: Seen, recipes: Sequence[Recipe]) -> Prepared:
         None if rgb is None else np.frombuffer(rgb, np.uint8).reshape(recipe.size, recipe.size, 3)
         for recipe, rgb in zip(recipes, seen.fitted, strict=True)
     )
-    return Prepared(index, seen.digest, pixels, seen.failure)
+    return Prepared(index, seen.digest, pixels, seen.failure, seen.remark)
 
 
 def is_known(digest: bytes, rows: memoryview) -> bool:

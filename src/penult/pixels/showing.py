@@ -8,8 +8,8 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from penult.pixels.decoding import decode
-from penult.pixels.recipe import Failure, Recipe
+from penult.pixels.decoding import MAX_PIXELS, decode
+from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe
 from penult.pixels.resizing import resized
 from penult.pixels.sources import PATH, read, take
 
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]  # left, top, right, bottom, as shares of a photo's width and height
 
 
-def photo(source: Source) -> RGB | Failure:
+def photo(source: Source, depth: int = FULL_DEPTH, max_pixels: int = MAX_PIXELS) -> RGB | Failure:
     """Return a path, array or Pillow image as the upright photo (h, w, 3) that `prepare` takes, or why it cannot be seen.
+
+    `depth` is that of the recipes, `max_pixels` the limit of a picture (see `decode`).
 
     Raises `InputError` for an argument that is no image at all.
     """
@@ -33,8 +35,8 @@ def photo(source: Source) -> RGB | Failure:
 
     if isinstance(source, PATH):
         found = read(source)
-        return found if isinstance(found, Failure) else decode(found[1])
-    seen = take(source)
+        return found if isinstance(found, Failure) else decode(found[1], depth, max_pixels)
+    seen = take(source, depth, max_pixels)
     return seen if isinstance(seen, Failure) else np.array(seen[1].convert("RGB"))
 
 

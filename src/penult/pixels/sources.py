@@ -13,8 +13,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from penult.errors import InputError
-from penult.pixels.decoding import MAX_BYTES, finish
-from penult.pixels.recipe import Failure
+from penult.pixels.decoding import MAX_BYTES, MAX_PIXELS, finish
+from penult.pixels.recipe import FULL_DEPTH, Failure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +90,9 @@ def what_else(source: object) -> str:
     return f"a {type(source).__name__}{number}"
 
 
-def take(source: NDArray[np.uint8] | Image) -> tuple[bytes, Image] | Failure:
+def take(
+    source: NDArray[np.uint8] | Image, depth: int = FULL_DEPTH, max_pixels: int = MAX_PIXELS
+) -> tuple[bytes, Image] | Failure:
     """Return digest and picture (`L` or `RGB`) of an array, uint8 (h, w, 3) or (h, w), or of a Pillow image.
 
     The digest is SHA-256 of the text `h,w,3:` and the RGB bytes, so the same pixels get the same digest
@@ -99,7 +101,7 @@ def take(source: NDArray[np.uint8] | Image) -> tuple[bytes, Image] | Failure:
     from PIL import Image
 
     check_picture(source)
-    picture = finish(lambda: source if isinstance(source, Image.Image) else Image.fromarray(source))
+    picture = finish(lambda: source if isinstance(source, Image.Image) else Image.fromarray(source), depth, max_pixels)
     if isinstance(picture, Failure):
         return picture
     rgb = picture if picture.mode == "RGB" else picture.convert("RGB")

@@ -10,8 +10,9 @@ from contextlib import closing
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from penult.pixels.decoding import MAX_PIXELS
 from penult.pixels.preparing import prepare_all
-from penult.pixels.recipe import Failure, Recipe
+from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,15 +21,17 @@ if TYPE_CHECKING:
 QUALITY = 70
 
 
-def stamps(paths: Sequence[str], side: int, workers: int | None = None) -> Iterator[bytes | Failure]:
+def stamps(
+    paths: Sequence[str], side: int, workers: int | None = None, depth: int = FULL_DEPTH, max_pixels: int = MAX_PIXELS
+) -> Iterator[bytes | Failure]:
     """Yield for each picture its square centre, `side` pixels wide, as a WebP file.
 
-    A file that is gone or cannot be decoded gives a `Failure`, as everywhere in this room.
+    `depth` is that of the run's recipes. A file that is gone or cannot be decoded gives a `Failure`.
     """
     if not paths:
         return
-    recipe = Recipe(size=side, fit="crop", crop=1.0, interpolation="bilinear")
-    with closing(prepare_all(list(paths), [recipe], workers=workers)) as prepared:
+    recipe = Recipe(size=side, fit="crop", crop=1.0, interpolation="bilinear", depth=depth)
+    with closing(prepare_all(list(paths), [recipe], workers=workers, max_pixels=max_pixels)) as prepared:
         for one in prepared:
             pixels = one.pixels[0]
             yield (one.failure or Failure("damaged")) if pixels is None else webp(pixels)

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-from penult.pixels.recipe import Failure, Recipe
+from penult.pixels.decoding import MAX_PIXELS
+from penult.pixels.recipe import Failure, Recipe, Remark
 from penult.pixels.road import Road, named
 
 if TYPE_CHECKING:
     from penult.pixels.link import Link
 
-Reply = tuple[int, bytes | None, tuple[bool, ...], Failure | None]  # task, digest, which recipes have pixels, failure
+# Task, digest, which recipes have pixels, failure, remark.
+Reply = tuple[int, bytes | None, tuple[bool, ...], Failure | None, Remark | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Order:
     seconds: float
     memory: int
     decoder: str
+    max_pixels: int = MAX_PIXELS
 
 
 def main(link: Link) -> None:
@@ -49,7 +52,7 @@ def main(link: Link) -> None:
 def serve(link: Link, order: Order, shared: memoryview) -> None:
     """Answer every task (number, path, slot) in turn; a picture that takes too long ends this process."""
     known = tuple(shared[start:end] for start, end in order.known)
-    road = Road(order.recipes, known, named(order.decoder))
+    road = Road(order.recipes, known, named(order.decoder), order.max_pixels)
     ends = list(accumulate((recipe.nbytes for recipe in order.recipes), initial=0))
     while True:
         number, path, slot = link.recv()
@@ -60,7 +63,7 @@ def serve(link: Link, order: Order, shared: memoryview) -> None:
         places = [pixels[start:end] for start, end in pairwise(ends)]
         seen = road.travel(path, places.__getitem__)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        link.send((number, seen.digest, tuple(rgb is not None for rgb in seen.fitted), seen.failure))
+        link.send((number, seen.digest, tuple(rgb is not None for rgb in seen.fitted), seen.failure, seen.remark))
 
 
 def _limit(memory: int) -> None:

@@ -44,13 +44,18 @@ class Album:
         return tag("span", why, class_="gone", role="img", aria_label=f"{show(key[1])}: no picture")
 
 
-def fill(roots: Mapping[str, str], small: Sequence[Key], large: Sequence[Key]) -> Album:
-    """Read the photos and make their pictures. `roots` are the folders of the parts that are known."""
+def fill(
+    roots: Mapping[str, str], small: Sequence[Key], large: Sequence[Key], depth: int = 16, max_pixels: int = pixels.MAX_PIXELS
+) -> Album:
+    """Read the photos and make their pictures. `roots` are the folders of the parts that are known.
+
+    `depth` is that of the run's recipes, `max_pixels` its limit.
+    """
     album = Album(photos=bool(roots))
     for keys, side, shelf in ((small, SMALL, album.small), (large, LARGE, album.large)):
         known = [key for key in dict.fromkeys(keys) if key[0] in roots]
         paths = [os.path.join(roots[part], file) for part, file in known]  # noqa: PTH118 - odd bytes, and `//`, survive
-        for key, path, made in zip(known, paths, pixels.stamps(paths, side), strict=False):
+        for key, path, made in zip(known, paths, pixels.stamps(paths, side, depth=depth, max_pixels=max_pixels), strict=False):
             if not isinstance(made, Failure):
                 shelf[key] = uri(made)
             elif _is_gone(path):

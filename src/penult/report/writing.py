@@ -17,6 +17,7 @@ from typing import Any
 
 from penult import store
 from penult.errors import DamagedFile, PenultError
+from penult.pixels import DEPTHS, FULL_DEPTH, MAX_PIXELS
 from penult.progress import Say, quiet
 from penult.report import choosing
 from penult.report.album import Album, Key, fill
@@ -81,11 +82,18 @@ def _album(results: Results, say: Say) -> Album:
     large: list[Key] = [(TRAIN, rows.files[i]) for i in galleries]
     large += [key for finding in found for key in finding_keys(finding, results)]
     say("report", 0, 3)
-    album = fill(roots, [(TRAIN, rows.files[i]) for i in choosing.small(results)], large)
+    album = fill(roots, [(TRAIN, rows.files[i]) for i in choosing.small(results)], large, *_limits(results.metrics))
     say("report", 1, 3)
     add_heat(results, roots, album)
     say("report", 2, 3)
     return album
+
+
+def _limits(metrics: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the depth of the run's photos in 16-bit files and its limit of a picture, as far as they are told."""
+    recipe = (metrics.get("backbones") or [{}])[0].get("recipe") or {}
+    depth, most = recipe.get("depth"), (metrics.get("options") or {}).get("max_pixels")
+    return depth if depth in DEPTHS else FULL_DEPTH, most if isinstance(most, int) and most > 0 else MAX_PIXELS
 
 
 def _save(results: Results, album: Album) -> Path:

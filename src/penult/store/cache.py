@@ -68,7 +68,7 @@ class Cache:
         root = default_cache() if folder is None else Path(folder)
         self.facts = {**facts, "format": str(_FORMAT)}
         self.width = int(facts["width"])
-        self.folder = root / "features" / folder_of(self.facts)
+        self.folder = place_of(root, facts)
         self.rows_per_shard = rows_per_shard or min(max(_SHARD_BYTES // (4 * self.width + 32), 64), 8192)
         self._waiting: list[tuple[Digests, Vectors]] = []
         self._since = 0.0
@@ -172,6 +172,11 @@ class Cache:
                 os.utime(path)
         else:
             write_json(path, self.facts, cure=CURE)
+
+
+def place_of(root: Path, facts: Mapping[str, str]) -> Path:
+    """Return where the vectors of these facts lie in a cache folder, whether there are any or not."""
+    return root / "features" / folder_of({**facts, "format": str(_FORMAT)})
 
 
 def folder_of(facts: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from penult import evaluate, heads, images, report, store
 from penult.backbones import Backbone
 from penult.bundle import Bundle
-from penult.embed import Embedding, embed
+from penult.embed import Embedding, at_depth, depth_notes, embed
 from penult.errors import InternalError, PenultError
 from penult.evaluate import Evaluation
 from penult.evaluate.evaluation import plain
@@ -83,6 +83,7 @@ def _run(job: Job, labelled: ImageSet, test: ImageSet | None, chosen: Sequence[B
     options, say = job.options, job.say
     paths = [image.path for s in (labelled, test) if s is not None for image in s.images]
     with Measurer(len(paths)) as measurer:
+        chosen = at_depth(chosen, paths[: len(labelled)], options.settings, say)
         used = as_asked(chosen, paths[: len(labelled)], options.settings, say)
         job.clock.lap("networks")
         done = embed(paths, used, options.settings, say, looks=True)
@@ -160,6 +161,7 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | N
             *material.notes,
             *job.options.clip_notes(len(material.classes)),
             *_of_files(done),
+            *depth_notes(done.backbones if done else ()),
             *([learnt.submitted] if learnt.submitted else []),
         ],
         "backbones": [b.to_dict() for b in done.backbones] if done else [],

@@ -12,7 +12,7 @@ import numpy as np
 
 from penult import audit, evaluate, heads, images, notebook
 from penult.audit import Finding
-from penult.embed import embed
+from penult.embed import at_depth, embed
 from penult.errors import InputError
 from penult.progress import Say, quiet
 from penult.train.auditing import look_over, summary
@@ -43,7 +43,8 @@ def audit_photos(source: str, test: str | None = None, options: Options | None =
     labelled = labelled.in_order()
     options.settings.tolerance.scanned(labelled, other)
     sources = [image.path for s in (labelled, other) if s is not None for image in s.images]
-    used = as_asked(networks(options, say), sources[: len(labelled)], options.settings, say)
+    training = sources[: len(labelled)]
+    used = as_asked(at_depth(networks(options, say), training, options.settings, say), training, options.settings, say)
     done = embed(sources, used, options.settings, say, looks=True)
     names = [*labelled.ids, *(other.ids if other else ())]
     options.settings.tolerance.seen(names, done.failures)

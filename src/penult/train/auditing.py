@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import audit, evaluate
+from penult import audit, evaluate, pixels
 from penult.audit import Finding, Pairs, Sides
 from penult.embed import Embedding
 from penult.evaluate import Evaluation
@@ -41,6 +41,7 @@ def look_over(material: Material, done: Embedding, seen: Evaluation | None) -> l
         *_copies(material, digests[:cut]),
         *_unreadable(material.train, "training"),
     ]
+    found += _truncated(done, material)
     found += _outliers(material)
     found += _tiny(material.train.files, done.sources[:n])
     found += _small_classes(material.classes, np.bincount(material.train.ok_y, minlength=len(material.classes)))
@@ -119,8 +120,20 @@ def _rows(pairs: Pairs) -> Iterable[tuple[int, int, float]]:
 
 def _unreadable(part: Part, name: str) -> Iterator[Finding]:
     for i, failure in sorted(part.failures.items()):
-        reason = f"{failure.reason} ({name} photo)"
-        yield Finding("unreadable", part.files[i], "", 1.0, reason, "save it again, or remove it")
+        reason = f"{pixels.what(failure)} ({name} photo)"
+        yield Finding("unreadable", part.files[i], "", 1.0, reason, pixels.advice(failure))
+
+
+def _truncated(done: Embedding, material: Material) -> Iterator[Finding]:
+    """Yield photos whose files end too early: what is there of them is used."""
+    train, test = material.train.files, () if material.test is None else material.test.files
+    for i, remark in sorted(done.remarks.items()):
+        file, name = (train[i], "training") if i < len(train) else (test[i - len(train)], "test")
+        share = (
+            f"the last {100 * remark.rows:.2g} % of its rows are missing" if remark.rows else "its finest detail is missing"
+        )
+        reason = f"the file ends too early, {share} ({name} photo)"
+        yield Finding("truncated", file, "", remark.rows or 0.1, reason, "used as it is; copy or download it again if you can")
 
 
 def _outliers(material: Material) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from penult.audit import Pairs
 from penult.embed import Embedding
 from penult.errors import InputError, listed
 from penult.images import ImageSet
-from penult.pixels import Failure
+from penult.pixels import Failure, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +133,9 @@ def _check_classes(part: Part, classes: Sequence[str]) -> None:
     counts = np.bincount(part.ok_y, minlength=len(classes))
     short = [f"{c} ({n} of {m} readable)" for c, n, m in _per_class(part, classes, counts) if n < 2]
     if short:
-        reasons = sorted({f.reason for f in part.failures.values()})
+        why = f". {told(part.failures.values())}" if part.failures else ""
         raise InputError(
-            f"fewer than two readable images in: {', '.join(short)}"
-            + (f" (reasons: {', '.join(reasons)})" if reasons else "")
-            + "; add images to these classes, or remove them."
+            f"fewer than two readable images in: {', '.join(short)}{why}. Add readable images to them, or remove them."
         )
 
 

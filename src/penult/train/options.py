@@ -107,4 +107,5 @@ class Options:
             "review": self.review,
             "device": self.settings.device,
             "precision": self.settings.precision,
+            "max_pixels": self.settings.max_pixels,
         }

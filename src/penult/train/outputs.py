@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penult import predict, store
+from penult import pixels, predict, store
 from penult.embed import Embedding
 from penult.embed.feature_file import facts
 from penult.images import ImageSet
@@ -44,10 +44,10 @@ def drop_stale(run: RunFolder, done: Embedding, figures: list[str]) -> None:
 
 
 def write_skipped(run: RunFolder, labelled: ImageSet, test: ImageSet | None, done: Embedding) -> None:
-    """Write `skipped.csv` (file, reason, detail, part). Raises `TooManyBad` where it has more rows than are tolerated."""
+    """Write `skipped.csv` (file, reason, detail, part, cure). Raises `TooManyBad` for more rows than are tolerated."""
     names = [(name, "train") for name in labelled.ids] + [(name, "test") for name in (test.ids if test else ())]
-    rows = [(names[i][0], failure.reason, failure.detail, names[i][1]) for i, failure in sorted(done.failures.items())]
-    run.write_table(SKIPPED, ["file", "reason", "detail", "part"], rows)
+    rows = [(names[i][0], f.reason, f.detail, names[i][1], pixels.advice(f)) for i, f in sorted(done.failures.items())]
+    run.write_table(SKIPPED, ["file", "reason", "detail", "part", "cure"], rows)
     more = f" (all of them: {store.shown(run / SKIPPED)})"
     done.settings.tolerance.seen([name for name, _ in names], done.failures, more)
 

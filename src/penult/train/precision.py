@@ -6,7 +6,7 @@ In: what was embedded, and the networks as they were. Out: `Beside`. It must not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ def beside_f32(job: Job, material: Material, done: Embedding, before: Sequence[B
         return None
     rows = _sample(material.train.ok_y, job.options.seed)
     sources = [done.sources[i] for i in np.flatnonzero(material.train.ok)[rows]]
-    exact = embed(sources, before, Settings(done.device, "f32", done.settings.cache), job.say)
+    exact = embed(sources, before, replace(done.settings, device=done.device, precision="f32"), job.say)
     if not exact.ok.all():  # a file that changed meanwhile
         return None
     y, groups = material.train.ok_y[rows], None if material.groups is None else material.groups[rows]

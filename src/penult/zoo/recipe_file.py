@@ -18,7 +18,7 @@ from penult.backbones.backbone import wrong_settings
 from penult.errors import InputError, UnknownName, unknown
 from penult.pixels.recipe import Recipe
 
-SETTINGS = tuple(f.name for f in fields(Recipe))
+SETTINGS = tuple(f.name for f in fields(Recipe) if f.name != "depth")  # which the photos of a run decide
 _NAMES = (*SETTINGS, "output")
 # What most networks trained on ImageNet use: shown to who left a setting out, never used in its place.
 USUAL = {

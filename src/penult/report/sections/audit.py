@@ -60,11 +60,12 @@ def _skipped(found: Sequence[Mapping[str, str]]) -> Html:
             tag("td", one["part"]),
             tag("td", one["reason"]),
             tag("td", one["detail"]),
+            tag("td", one.get("cure") or ""),
         )
         for one in found[:LISTED]
     ]
     title = f"{count(len(found), 'file')} that could not be read"
-    return _list(title, ("file", "part", "reason", "detail"), rows, len(found), "skipped.csv")
+    return _list(title, ("file", "part", "reason", "detail", "what to do"), rows, len(found), "skipped.csv")
 
 
 def _list(title: str, names: Sequence[str], rows: Sequence[Html], total: int, where: str) -> Html:

@@ -26,6 +26,7 @@ CALLED = {
     "copy": ("photo is a copy of another", "photos are copies of others"),
     "near_copy": ("photo shows the same as another", "photos show the same as others"),
     "unreadable": ("file cannot be read", "files cannot be read"),
+    "truncated": ("photo lacks its last part", "photos lack their last part"),
     "outlier": ("photo is unlike all others", "photos are unlike all others"),
     "small_class": ("class has few photos", "classes have few photos"),
     "blank": ("photo is blank", "photos are blank"),

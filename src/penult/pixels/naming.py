@@ -1,0 +1,130 @@
+"""Name what is whole but not read here: formats of other programs, and odd kinds of formats that are.
+
+In: bytes that Pillow refused. Out: a reason, the format's name, the cure; or nothing, where it is damage. It decodes nothing
+and never raises.
+"""
+
+from __future__ import annotations
+
+from penult.pixels import jpeg_end, tiff_tags
+
+_SAVE = "save it as JPEG or PNG"
+_RAW = "camera raw", "export it as JPEG or TIFF from the camera's own program or a raw converter"
+_DOCUMENT = "save its pages or pictures as JPEG or PNG"
+_VIDEO = "save its frames as JPEG or PNG, for instance with ffmpeg"
+DICOM = "DICOM", "export it as PNG (16 bits are read), for instance with dcm2pnm or pydicom"
+
+# What begins so, its name, and the cure.
+_BY_SIGHT: tuple[tuple[bytes, str, str], ...] = (
+    (b"%!PS", "EPS", _DOCUMENT),
+    (b"\xc5\xd0\xd3\xc6", "EPS", _DOCUMENT),
+    (b"%PDF", "PDF", _DOCUMENT),
+    (b"8BPS", "Photoshop", _SAVE),
+    (b"gimp xcf", "GIMP", _SAVE),
+    (b"\0\0\1\0", "ICO", _SAVE),
+    (b"\xff\x0a", "JPEG XL", _SAVE),
+    (b"\0\0\0\x0cJXL", "JPEG XL", _SAVE),
+    (b"II\xbc", "JPEG XR", _SAVE),
+    (b"qoif", "QOI", _SAVE),
+    (b"v/1\1", "OpenEXR", _SAVE),
+    (b"#?RADIANCE", "Radiance HDR", _SAVE),
+    (b"#?RGBE", "Radiance HDR", _SAVE),
+    (b"SIMPLE  =", "FITS", "save it as 16-bit PNG or TIFF"),
+    (b"AT&TFORM", "DjVu", _DOCUMENT),
+    (b"FUJIFILMCCD-RAW", *_RAW),
+    (b"IIRO", *_RAW),
+    (b"IIRS", *_RAW),
+    (b"MMOR", *_RAW),
+    (b"IIU\0", *_RAW),
+    (b"FOVb", *_RAW),
+    (b"\0MRM", *_RAW),
+    (b"\x1aE\xdf\xa3", "video", _VIDEO),
+    (b"\0\0\1\xba", "video", _VIDEO),
+    (b"\0\0\1\xb3", "video", _VIDEO),
+    (b"FLV\1", "video", _VIDEO),
+)
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+_PICTURE_BRANDS = (*_HEIF_BRANDS, b"avif", b"avis")
+_JPEG_KINDS = {0xF7: "JPEG-LS", **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical JPEG")}
+_LOSSLESS = (0xC3, 0xCB)
+_NUMBERS = {1: "unsigned", 2: "signed", 3: "floating-point", 4: "untyped", 5: "complex", 6: "complex"}
+_COLORS = {0: "gray", 1: "gray", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "Lab"}
+_UNREAD_COMPRESSIONS = {
+    6: "old JPEG", 32809: "ThunderScan", 32908: "PIXAR film", 34661: "JBIG", 34676: "SGI log", 34677: "SGI log",
+    34712: "JPEG 2000", 33003: "JPEG 2000", 33005: "JPEG 2000", 34887: "LERC", 34892: "lossy JPEG", 34934: "JPEG XR",
+    50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL",
+}  # fmt: skip
+_READ_COMPRESSIONS = (1, 2, 3, 4, 5, 7, 8, 32771, 32773, 32946, 34925, 50000)
+
+
+def is_heif(data: bytes) -> bool:
+    """Tell HEIC and HEIF, which need an extra, by the first 12 bytes."""
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
+
+
+def foreign_format(head: bytes) -> tuple[str, str] | None:
+    """Return name and cure of a format that penult never reads, by its first 1,024 bytes (132 are enough for most)."""
+    for magic, name, cure in _BY_SIGHT:
+        if head.startswith(magic):
+            return name, cure
+    if head[128:132] == b"DICM":
+        return DICOM
+    if head[4:8] == b"ftyp" and head[8:12] not in _PICTURE_BRANDS:
+        return _RAW if head[8:11] == b"crx" else ("video", _VIDEO)
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "video", _VIDEO
+    if head[:4] in (b"II*\0", b"MM\0*") and head[8:10] == b"CR":
+        return _RAW
+    if b"<svg" in head[:1024]:
+        return "SVG", _SAVE
+    return None
+
+
+def valid_but_unread(data: bytes, opened: bool) -> tuple[str, str, str] | None:
+    """Return reason, name and cure for bytes that are no damage but of a kind that is not read; None for all others.
+
+    `opened` says that Pillow knew the head: then only what it cannot unpack is named.
+    """
+    if not opened and (named := foreign_format(data)) is not None:
+        return "unsupported format", *named
+    if data.startswith(jpeg_end.SIGNATURE):
+        return _jpeg(data)
+    return _tiff(data, opened) if tiff_tags.is_tiff(data) else None
+
+
+def _jpeg(data: bytes) -> tuple[str, str, str] | None:
+    about = jpeg_end.outline(data)
+    if about.kind in _JPEG_KINDS:
+        return "unsupported format", _JPEG_KINDS[about.kind], _SAVE
+    if about.kind and about.bits not in (0, 8):
+        kind = "lossless JPEG" if about.kind in _LOSSLESS else "JPEG"
+        return "unsupported depth", f"{kind} of {about.bits} bits", "save it as 16-bit PNG, or as JPEG of 8 bits"
+    if about.kind == 0xCB:
+        return "unsupported format", "arithmetic-coded lossless JPEG", _SAVE
+    return None
+
+
+def _tiff(data: bytes, opened: bool) -> tuple[str, str, str] | None:
+    tags = tiff_tags.first_directory(data)
+    if not {tiff_tags.WIDTH, tiff_tags.HEIGHT} <= tags.keys() or not tags.keys() & {tiff_tags.STRIPS, tiff_tags.TILES}:
+        return None
+    compression = tags.get(tiff_tags.COMPRESSION, (1,))[0]
+    if compression in _UNREAD_COMPRESSIONS or (not opened and compression not in _READ_COMPRESSIONS):
+        name = _UNREAD_COMPRESSIONS.get(compression, f"compression {compression}")
+        if tiff_tags.DNG_VERSION in tags or tiff_tags.SUB_DIRECTORIES in tags:
+            return "unsupported format", *_RAW
+        return "unsupported format", f"TIFF packed with {name}", "save it as TIFF with LZW, or as PNG"
+    if opened:
+        return None
+    samples, bits = tags.get(tiff_tags.SAMPLES, (1,))[0], tags.get(tiff_tags.BITS, (1,))
+    if not 1 <= samples <= 16 or not all(1 <= b <= 128 for b in bits):
+        return None
+    numbers = _NUMBERS.get(tags.get(tiff_tags.SAMPLE_FORMAT, (1,))[0], "odd")
+    colors = _COLORS.get(tags.get(tiff_tags.PHOTOMETRIC, (1,))[0], "odd colors")
+    if numbers == "unsigned" and colors != "odd colors" and samples in (1, 3, 4) and set(bits) <= {1, 8}:
+        return None  # nothing odd about it: it is damaged
+    if tiff_tags.DNG_VERSION in tags:
+        return "unsupported format", *_RAW
+    name = f"TIFF of {numbers} {bits[0]}-bit numbers, {samples} a pixel, {colors}"
+    cure = "save it with 8 bits a channel, or as unsigned 16-bit gray or RGB, without alpha"
+    return "unsupported depth" if bits[0] not in (1, 8) or numbers != "unsigned" else "unsupported format", name, cure
