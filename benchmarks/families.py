@@ -2,11 +2,12 @@
 
 `python benchmarks/families.py PHOTOS [PHOTOS ...] [--pictures 40] [--copies 1 2 5 11 20] [--draws 200]`
 
-PHOTOS are folders of photos, each of which is another picture. Some pictures of the first are taken, each of them COPIES
-times: cropped, mirrored, turned, brightened. A coin gives each picture its label, so nothing can be learnt and the honest
-accuracy is 50 %. The features are computed once and the coins drawn again: how often does the 95 % interval of the out-of-fold
-accuracy hold 50 %? Then two films of 60 frames, with a coin for each frame, and 11 copies in training with a 12th as test photo.
-Last, for every folder of PHOTOS, and all of them together: how many pairs of different photos are joined, in a thousand?
+PHOTOS are folders of photos, each of which is another picture. Some pictures of the first are taken, each of them
+COPIES times: cropped, mirrored, turned, brightened. A coin gives each picture its label, so nothing can be learnt and
+the honest accuracy is 50 %. The features are computed once and the coins drawn again: how often does the 95 % interval
+of the out-of-fold accuracy hold 50 %? Then two films of 60 frames, with a coin for each frame, and 11 copies in
+training with a 12th as test photo. Last, for every folder of PHOTOS, and all of them together: how many pairs of
+different photos are joined, in a thousand?
 """
 
 from __future__ import annotations

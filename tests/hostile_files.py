@@ -275,7 +275,7 @@ SAMPLES: dict[str, Make] = {
     "four million columns": listed(b"id" + b",x" * 2_000_000),
     "four million short rows": listed(b"id,label\n" + b"a\n" * 4_000_000),
     "the same id 300,000 times": listed(b"id,label\n" + b"cold0,0.5\n" * 300_000),
-    "UTF-16": listed("id,label\na,1\n".encode("utf-16")),
+    "UTF-16 with half a character": listed("id,label\na,1\n".encode("utf-16") + b"\x00\xd8"),
     "zero bytes": listed(b"id,label\n\0,\0\n"),
     "is a pipe": special("pipe"),
     "other columns": listed(b"id,a,b,c\n1,2,3,4\n"),

@@ -345,7 +345,7 @@ def with_input(*shape: Any, kind: int = TensorProto.FLOAT, extra: bool = False) 
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (with_input("n", 3, SIDE, SIDE, extra=True), r"has 2 inputs \('x' float \(n, 3, 32, 32\); 'text' int64 \(n, 77\)\)"),
+        (with_input("n", 3, SIDE, SIDE, extra=True), r"has 2 inputs \('x' float \(n, 3, 32, 32\), 'text' int64 \(n, 77\)\)"),
         (with_input("n", 77), r"'x' float \(n, 77\) takes no pictures in colour"),
         (with_input("n", 1, SIDE, SIDE), "takes no pictures in colour"),
         (with_input("n", "c", "h", "w"), r"\(n, c, h, w\) takes no pictures in colour"),
