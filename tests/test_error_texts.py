@@ -434,9 +434,6 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "no images": ("no images", lambda w: TransferClassifier("colour_histogram").fit([], [])),
     "a folder for an image": ("photos' is a folder", lambda w: predict.load(w / "run").predict(w / "photos")),
     "ids of another number": ("4 images", lambda w: predict.load(w / "run").predict(pictures(), ["a"])),
-    "classes without a name to save": ("''", lambda w: TransferClassifier("colour_histogram").fit(
-        pictures(), ["", "", "b", "b"]
-    ).save(w / "model.penult")),
     "weights of strange classes": ("'c'", lambda w: TransferClassifier("colour_histogram", class_weight={"c": 2}).fit(
         pictures(), list("aabb")
     )),

@@ -176,17 +176,10 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
     def save(self, path: str | Path) -> None:
-        """Write a model file that `penult predict` and `load` read.
-
-        Raises `InputError` for a foreign estimator, and for classes that a file cannot tell apart by name.
-        """
+        """Write a model file that `penult predict` and `load` read. Raises `InputError` for a foreign estimator."""
         check_is_fitted(self, "head_")
-        names = [str(c) for c in self.classes_]
-        if "" in names or len(set(names)) < len(names):
-            some = self.classes_.tolist()[:_SHOWN]
-            raise InputError(f"the classes {some} are no different names as text; give each class a name of its own.")
         model = Bundle(
-            classes=tuple(names),
+            classes=tuple(str(c) for c in self.classes_),
             backbones=self.backbones_,
             blocks=tuple(b.width for b in self.backbones_),
             head=self.head_.to_arrays(),
