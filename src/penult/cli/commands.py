@@ -215,7 +215,7 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
     show.out(f"on {len(answers)} images ({len(answers.failures)} unreadable, judged by the class prior):")
     _show_scores(result)
     rows = [
-        [str(r["name"]), f"{100 * r['precision']:.1f} %", f"{100 * r['recall']:.1f} %", str(r["support"])]
+        [str(r["name"]), show.percent(r["precision"]), show.percent(r["recall"]), str(r["support"])]
         for r in result["per_class"]
     ]
     show.out(show.table(["class", "precision", "recall", "images"], rows))

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from penult.cli import streams
 from penult.images import show as printable
 from penult.progress import Say, quiet
 
-__all__ = ["Lines", "any_name", "as_json", "note", "out", "printable", "progress", "score", "table"]
+__all__ = ["Lines", "any_name", "as_json", "note", "out", "percent", "printable", "progress", "score", "table"]
 
 _MINUTE = 60.0
 
@@ -30,7 +31,7 @@ def out(text: str = "") -> None:
 
 def note(text: str) -> None:
     """Print a line about the run to standard error."""
-    print(printable(text), file=sys.stderr)
+    streams.error_line(printable(text))
 
 
 def as_json(value: Any) -> None:
@@ -105,6 +106,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         rest = "  ".join(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))
         lines.append(f"  {row[0].ljust(widths[0])}  {rest}".rstrip())
     return "\n".join(lines)
+
+
+def percent(value: float | None) -> str:
+    """Return a share as `99.1 %`, a dash where it is not defined (the precision of a class that was never predicted)."""
+    return "-" if value is None else f"{100 * value:.1f} %"
 
 
 def score(value: Mapping[str, float | None] | None, percent: bool = False) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from penult.cli import show
+from penult.cli import show, streams
 from penult.evaluate.wording import percents
 from penult.report.reading import table
 
@@ -45,7 +45,7 @@ def lines(about: Mapping[str, Any]) -> list[Line]:
 
 def show_summary(about: Mapping[str, Any]) -> None:
     """Print it: in a frame of the terminal's width, or as plain lines where nobody sees a frame."""
-    if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+    if not streams.is_terminal(sys.stdout) or os.environ.get("TERM") == "dumb":
         show.out(show.printable(about["verdict"]))
         for name, words in lines(about):
             show.out(f"  {name + ':' if name else '':<8} {words}")

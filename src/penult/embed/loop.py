@@ -138,7 +138,7 @@ def embed(
         backbones = quantise.in_int8(backbones, sources, settings.folder, progress)
     began = time.perf_counter()
     every = (*backbones, thumbnail(), quality()) if looks else tuple(backbones)
-    caches = tuple(open_cache(b, device, precision, settings.cache) for b in every)
+    caches = tuple(open_cache(b, device, precision, settings) for b in every)
     with ExitStack() as stack:
         if opened is None:
             opened = stack.enter_context(closing(Engines(device, precision, settings.folder)))

@@ -38,7 +38,8 @@ class Predictor:
     def __init__(self, model: Bundle, settings: Settings | None = None, check: bool = True):
         self.bundle = model
         asked = settings or Settings()
-        self.settings = replace(asked, precision=bundle.precision_here(model, asked.precision, asked.device))
+        precision = bundle.precision_here(model, asked.precision, asked.device)
+        self.settings = replace(asked, precision=precision, cache_optional=True)  # a cache only saves time here
         self._score = scorer(model.head.kind, model.head.arrays, model.head.facts)
         self._novelty = None if model.novelty is None else novelty.reference(model.novelty.arrays, model.novelty.facts)
         self._checked = not check

@@ -78,7 +78,7 @@ def similar(
     model, paths = _run(Path(run))
     names = [str(p) for p in photos] if ids is None else ids
     asked = settings or Settings()
-    asked = replace(asked, precision=bundle.precision_here(model, asked.precision, asked.device))
+    asked = replace(asked, precision=bundle.precision_here(model, asked.precision, asked.device), cache_optional=True)
     with RowFiles(paths) as files:
         widths, parts = tuple(head.width for head in files.heads), _parts(files)
         if widths != model.blocks:

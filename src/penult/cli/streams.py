@@ -1,0 +1,67 @@
+"""Standard input, output and error as a command finds them: closed, missing, full, or with a reader that went away.
+
+In: `sys`. Out: streams that can be used. Imports nothing heavy, and nothing that a broken library could break.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+
+def complete() -> None:
+    """Let there be all three: what is closed or missing (pythonw, services, `>&-`) reads nothing and drops what is written.
+
+    The descriptors 0, 1 and 2 are taken as well, so that no file that is opened later gets such a number: what a library
+    writes to standard error would go into it.
+    """
+    with suppress(OSError):
+        while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+            os.set_inheritable(number, True)
+        os.close(number)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if unusable(getattr(sys, name, None)):
+            with suppress(OSError):
+                setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as we live
+
+
+def unusable(stream: TextIO | None) -> bool:
+    """Return whether a standard stream is not there, or closed."""
+    return stream is None or bool(getattr(stream, "closed", False))
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether somebody looks at a stream in a terminal."""
+    if stream is None:
+        return False
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, OSError, ValueError):  # a stand-in without it, or closed
+        return False
+
+
+def error_line(text: str) -> None:
+    """Write a line to standard error; one that cannot be written there is no reason to stop."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except (OSError, ValueError):  # a full disk, a reader that went away, closed
+        silence(sys.stderr, 2)
+
+
+def settle() -> None:
+    """Try for the last time to write what waits for standard error, and let go what cannot be written."""
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        silence(sys.stderr, 2)
+
+
+def silence(stream: TextIO | None, descriptor: int) -> None:
+    """Let nothing more be written to a stream: Python tries once again when it ends."""
+    with suppress(OSError, ValueError, AttributeError):
+        number = stream.fileno() if stream is not None else descriptor
+        hole = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(hole, number)
+        os.close(hole)
