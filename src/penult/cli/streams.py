@@ -44,8 +44,13 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 def error_line(text: str) -> None:
     """Write a line to standard error; one that cannot be written there is no reason to stop."""
+    write_error(f"{text}\n")
+
+
+def write_error(text: str) -> None:
+    """Write to standard error, with the line end that is in the text, or none."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(text, end="", file=sys.stderr, flush=True)
     except (OSError, ValueError):  # a full disk, a reader that went away, closed
         silence(sys.stderr, 2)
 

@@ -88,7 +88,7 @@ def disks(cache_folder: Path | None) -> list[Check]:
     by_disk: dict[int, list[str]] = {}
     free: dict[int, int] = {}
     for what, place in places.items():
-        there = next(part for part in (place.absolute(), *place.absolute().parents) if part.exists())
+        there = next(part for part in (place.absolute(), *place.absolute().parents) if store.is_folder(part))
         disk = there.stat().st_dev
         by_disk.setdefault(disk, []).append(what)
         free[disk] = shutil.disk_usage(there).free

@@ -48,6 +48,8 @@ class Settings:
     def rows(self, facts: Mapping[str, str]) -> store.Rows:
         """Return where rows of these facts (see `store.Cache`) are kept. Raises `OutputError`."""
         folder = self.folder
+        if folder is None and self.cache is not False:
+            store.fallback.tell("no cache folder is known, because this user has no home folder")
         if folder is None:
             return store.MemoryCache(int(facts["width"]))
         if self.chosen and not self.cache_optional:

@@ -60,7 +60,7 @@ def _of_home(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError as error:  # neither HOME nor an entry for this user
         raise OutputError(
-            f"no cache folder is known: {shown(path)} needs a home folder, and this user has none; give --cache DIR or set "
+            f"no cache folder is known ({shown(path)}, and this user has no home folder); give --cache DIR or set "
             "PENULT_CACHE."
         ) from error
 

@@ -34,16 +34,15 @@ def was_chosen() -> bool:
 
 
 def user_cache(optional: bool = False) -> Path | None:
-    """Return the user's cache folder, None where none is known: that is told, once.
+    """Return the user's cache folder, None where none is known.
 
     Raises `OutputError` where PENULT_CACHE names one in a home that is not there, unless that is only `optional`.
     """
     try:
         return default_cache()
-    except OutputError as error:
+    except OutputError:
         if was_chosen() and not optional:
             raise
-        tell(str(error).partition("; ")[0])
         return None
 
 
