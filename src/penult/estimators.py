@@ -180,6 +180,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
+@np.errstate(all="ignore")
 def _novelty(X: NDArray[np.float32], codes: NDArray[np.intp], groups: NDArray[np.intp], parts: tuple[int, ...]) -> Any:
     """Return what tells how unlike these rows (n, d) others are, or None where they are too few for folds."""
     try:

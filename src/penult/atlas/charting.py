@@ -32,6 +32,7 @@ class Atlas:
     landmark: NDArray[np.bool_]  # (n,)
 
 
+@np.errstate(all="ignore")
 def chart(X: NDArray[Any], parts: Sequence[int], seed: int = 0, landmarks: int = LANDMARKS) -> Atlas:
     """Return the map of the rows of X (n, d); `parts` are the widths of the runs of columns that count the same.
 

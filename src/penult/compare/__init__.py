@@ -22,6 +22,7 @@ from penult.progress import Say, quiet
 __all__ = ["SAMPLE", "Comparison", "Entry", "LeftOut", "Options", "compare", "seconds"]
 
 
+@np.errstate(all="ignore")
 def compare(source: str, options: Options | None = None, say: Say = quiet) -> Comparison:
     """Measure every network, and pairs and trios of the best, on a sample of the images; write the comparison's folder.
 

@@ -116,6 +116,7 @@ class Embedding:
         return X
 
 
+@np.errstate(all="ignore")
 def embed(
     sources: Sequence[Any],
     backbones: Sequence[Backbone],

@@ -50,10 +50,12 @@ class Exact:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
+    @np.errstate(all="ignore")
     def __call__(self, photos: Sequence[Seen], labels: Sequence[int | None]) -> list[Answer]:
         """Return the answer for each photo, about the class asked for or the likeliest one."""
         return [self._explain(seen, maps, label) for seen, maps, label in zip(photos, self._maps(photos), labels, strict=True)]
 
+    @np.errstate(all="ignore")
     def rows(self, photos: Sequence[Seen]) -> Array:
         """Return the features of photos, (n, d)."""
         return np.stack([self._row(maps) for maps in self._maps(photos)])

@@ -61,6 +61,7 @@ class Explanation:
         return {name: getattr(self, name) for name in names}
 
 
+@np.errstate(all="ignore")
 def heat_png(explanation: Explanation, side: int = 160) -> bytes:
     """Return the photo with the heat over it as a small PNG, its longer side at most `side` pixels."""
     over = plots.overlay(explanation.photo, explanation.shown)

@@ -41,10 +41,12 @@ class Occlusion:
     def __exit__(self, *error: object) -> None:
         self._engines.close()
 
+    @np.errstate(all="ignore")
     def rows(self, photos: Sequence[Seen]) -> NDArray[np.float32]:
         """Return the features of photos as they are, (n, d)."""
         return np.concatenate([self._rows(seen, ()) for seen in photos])
 
+    @np.errstate(all="ignore")
     def __call__(self, photos: Sequence[Seen], labels: Sequence[int | None]) -> list[Answer]:
         """Return the answer for each photo, about the class asked for or the likeliest one."""
         return [self._explain(seen, label) for seen, label in zip(photos, labels, strict=True)]

@@ -10,6 +10,8 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
+
 from penult import plots, store
 from penult.explain.explanation import NAMES, Explanation
 
@@ -31,6 +33,7 @@ def _plain(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.]+", "_", text).strip("._")[:_LONGEST] or "_"
 
 
+@np.errstate(all="ignore")
 def write(explanation: Explanation, folder: str | os.PathLike[str]) -> Path:
     """Write the picture of an explanation into a folder, whole or not at all, and return its path.
 

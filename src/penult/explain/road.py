@@ -106,6 +106,7 @@ def _each(
                 say("explaining", start + i + 1, len(wanted))
 
 
+@np.errstate(all="ignore")
 def _check(about: Subject, explainer: Exact | Occlusion) -> None:
     """Run the samples that came with the model on this road, and compare; raises as `Predictor.compare` does."""
     if about.predictor is None or not (pictures := about.predictor.unchecked()):
@@ -117,6 +118,7 @@ def _check(about: Subject, explainer: Exact | Occlusion) -> None:
     about.predictor.compare(about.proba(explainer.rows(seen)), engine, about.precision, rounding)
 
 
+@np.errstate(all="ignore")
 def _explanation(about: Subject, seen: Seen, answer: Answer, name: str, method: Method) -> Explanation:
     return Explanation(
         file=name,

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from penult.evaluate import Evaluation, LearningCurve
 from penult.plots.calibration import reliability
 from penult.plots.compared import comparison
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@np.errstate(all="ignore")
 def save_all(
     folder: str | os.PathLike[str],
     evaluation: Evaluation | None = None,

@@ -45,6 +45,7 @@ class Predictor:
         self._checked = not check
         self._opened: Engines | None = None
 
+    @np.errstate(all="ignore")
     def predict(self, sources: Sequence[Any], ids: Sequence[str] | None = None, progress: Say = quiet) -> Predictions:
         """Return the answers for paths, arrays or Pillow images, one row each, in order."""
         if not self.bundle.backbones:
@@ -87,6 +88,7 @@ class Predictor:
             raise DamagedFile("the head of this model gives answers that are no numbers; train again.")
         return proba
 
+    @np.errstate(all="ignore")
     def novelty(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return how unlike the training photos rows (n, d) are, (n,): above 1 is very; NaN where the model cannot tell."""
         return np.full(len(X), np.nan) if self._novelty is None else self._novelty(X)

@@ -14,6 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from penult import store
 from penult.errors import DamagedFile, PenultError
 from penult.progress import Say, quiet
@@ -30,6 +32,7 @@ PAGE = "report.html"
 SCRIPTS = ("start.js", "cells.js", "draw.js", "map.js")
 
 
+@np.errstate(all="ignore")
 def write(folder: Path, metrics: Mapping[str, Any], say: Say = quiet) -> Path:
     """Write the page of a run whose `metrics.json` is still to be written; return its path.
 
@@ -38,6 +41,7 @@ def write(folder: Path, metrics: Mapping[str, Any], say: Say = quiet) -> Path:
     return _write(read(folder, metrics), say)
 
 
+@np.errstate(all="ignore")
 def again(folder: Path, photos: str | None = None, say: Say = quiet) -> tuple[Path, int]:
     """Write the page of a finished run anew; return its path and how many photos were gone.
 

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from penult import bundle, notebook, store
 from penult.bundle import Bundle
 from penult.embed import Settings, embed
@@ -60,6 +62,7 @@ class Neighbours:
         return values
 
 
+@np.errstate(all="ignore")
 def similar(
     run: str | Path,
     photos: Sequence[Any],

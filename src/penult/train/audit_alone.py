@@ -33,6 +33,7 @@ class Audited:
         return notebook.findings(self.findings)
 
 
+@np.errstate(all="ignore")
 def audit_photos(source: str, test: str | None = None, options: Options | None = None, say: Say = quiet) -> Audited:
     """Audit labelled photos, and the test photos if any. Raises what `train` raises."""
     options = options or Options()
