@@ -68,7 +68,7 @@ def _found(asked: str, prefix: str, base: str) -> str:
 
 def _same_version(path: str) -> bool:
     """Tell whether a file is a Python of this version: only such a one finds this one's libraries."""
-    if not Path(path).is_file():
+    if not os.access(path, os.X_OK):  # `is_file` raises where a folder above it is closed
         return False
     try:
         said = subprocess.run(
