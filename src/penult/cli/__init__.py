@@ -23,6 +23,8 @@ class _Terminated(KeyboardInterrupt):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    if argv is None:  # started as a command, not called by a program
+        streams.in_utf8()
     streams.complete()
     try:
         return _run(argv)

@@ -5,6 +5,7 @@ In: `sys`. Out: streams that can be used. Imports nothing heavy, and nothing tha
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from contextlib import suppress
@@ -25,6 +26,23 @@ def complete() -> None:
         if unusable(getattr(sys, name, None)):
             with suppress(OSError):
                 setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as we live
+
+
+def in_utf8() -> None:
+    """Begin again in Python's UTF-8 mode where names of files would be read as ASCII (the POSIX locale: cron, containers).
+
+    Names are bytes, in UTF-8 nearly everywhere; read as ASCII, "Bäume" is another class than in a model that was trained in
+    another locale, and a list in UTF-8 names files that are not there. The process stays the same one. Where there is no
+    Python to go on with, it goes on as it is.
+    """
+    if sys.flags.utf8_mode or codecs.lookup(sys.getfilesystemencoding()).name != "ascii":
+        return
+    from penult.aside import interpreter
+    from penult.errors import PenultError
+
+    with suppress(OSError, PenultError):
+        python = interpreter()
+        os.execve(python, [python, "-X", "utf8", *sys.orig_argv[1:]], {**os.environ, "PYTHONUTF8": "1"})
 
 
 def unusable(stream: TextIO | None) -> bool:
