@@ -175,7 +175,8 @@ def draw(root: Path, seed: int, cheap: bool = False) -> Situation:
     dice = random.Random(seed)
     weights = {
         "train": 1 if cheap else 8, "predict": 16, "evaluate": 14, "audit": 3 if cheap else 9, "embed": 4 if cheap else 9,
-        "compare": 0.3 if cheap else 5, "explain": 1 if cheap else 7, "similar": 3 if cheap else 7, "report": 1 if cheap else 6,
+        "compare": 0.3 if cheap else 5, "explain": 1 if cheap else 7, "similar": 3 if cheap else 7,
+        "report": 1 if cheap else 6,
         "cache": 9, "doctor": 0.3 if cheap else 4, "backbones": 5, "demo": 0.3 if cheap else 3, "help": 4,
     }  # fmt: skip
     command = dice.choices(list(weights), list(weights.values()))[0]

@@ -45,7 +45,8 @@ def record(rates: Sequence[Rate], settings: Settings, enough: int = ENOUGH) -> N
         try:
             store.write_json(path, {**facts, **seen})
         except OutputError as error:
-            level = logging.INFO if store.fallback.never(error) else logging.WARNING  # the rows have told that already
+            told = store.fallback.never(error) and (settings.cache_optional or not settings.chosen)  # by the rows, already
+            level = logging.INFO if told else logging.WARNING
             log.log(level, "the speed of %s is not kept: %s", rate.backbone.name, error)
 
 

@@ -164,7 +164,9 @@ class H5Writer:
 
 
 def _write_here(source: IO[bytes], out: IO[bytes]) -> None:
-    h5child.main(source, io.TextIOWrapper(out, encoding="utf-8", write_through=True))
+    answers = io.TextIOWrapper(out, encoding="utf-8", write_through=True)
+    h5child.main(source, answers)
+    answers.detach()
 
 
 def write_h5(path: Path | str, *, cure: str = ELSEWHERE, **content: Any) -> Written:
