@@ -8,6 +8,7 @@ EXTRA  := $(VENV)-extras
 PEERS  := $(VENV)-peers
 BENCH  ?= usual
 FUZZ_SECONDS ?= 600
+SITUATIONS ?= 1000
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test cover check lint types floors test-extras bench fuzz format clean
@@ -63,9 +64,10 @@ $(PEERS)/.ready:
 bench: $(STAMP) $(EXTRA)/.ready $(PEERS)/.ready  ## penult beside timm, Keras and scikit-learn; BENCH=full for all of them
 	$(BIN)/python benchmarks/bench.py --torch $(EXTRA)/bin/python --tensorflow $(PEERS)/bin/python $(filter-out --usual,--$(BENCH))
 
-# FUZZ_SECONDS: how long; it ends at the first file that breaks a reader, and shows it
-fuzz: $(STAMP)   ## change valid files at random and have every reader read them, 10 minutes
+# FUZZ_SECONDS: how long for files; it ends at the first file that breaks a reader, and shows it. SITUATIONS: how many commands
+fuzz: $(STAMP)   ## files changed at random, 10 minutes; then 1,000 commands in odd surroundings, at most 1 hour
 	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -W ignore tests/fuzzing.py --seconds $(FUZZ_SECONDS)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/situations.py --count $(SITUATIONS) --seconds 3600
 
 format: $(STAMP) ## let ruff set the code
 	$(BIN)/ruff check --fix .

@@ -132,7 +132,7 @@ def cli(*words: object) -> None:
     """Run a command that must fail, and raise what it printed."""
     lines: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("penult.cli.show.note", lines.append)
+        patch.setattr("penult.cli.streams.error_line", lines.append)
         assert main([str(word) for word in words]) != 0
     raise PenultError(lines[-1].removeprefix("penult: "))
 

@@ -5,31 +5,92 @@ In: what Python is to run, and things to work on. Out: answers. It must not know
 
 from __future__ import annotations
 
+import functools
 import importlib
+import logging
 import os
 import pickle
+import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from penult.errors import OutputError, PenultError
 
+log = logging.getLogger(__name__)
+
 Work = Callable[[Iterator[Any]], Iterator[Any]]
+
+_PYTHON = re.compile(r"(python|pypy|graalpy)w?[0-9.]*t?(\.exe)?", re.IGNORECASE)  # what an interpreter's file is called
+_PATIENCE = 20.0  # seconds that a Python may take to say its version
 
 
 class Crashed(Exception):
     """The process died before it had answered."""
 
 
+class NoInterpreter(OutputError):
+    """There is no Python to start: this one is part of another program, or its file is not known."""
+
+
+def interpreter() -> str:
+    """Return the path of a Python that can work beside this process. Raises `NoInterpreter`.
+
+    It is `sys.executable` wherever that is a Python. Inside another program (a game engine, a web server, Windows services)
+    it is None, empty, or that program, which must not be started again: then the Python that this one belongs to is taken,
+    if it is there and of the same version.
+    """
+    asked = sys.executable or ""
+    found = "" if getattr(sys, "frozen", False) else _found(asked, sys.prefix, sys.base_prefix)
+    if not found:
+        raise NoInterpreter(
+            f"no Python can be started beside this process (sys.executable is {asked!r}, and {sys.prefix} has none of this "
+            "version); install penult in a Python of its own, or set sys.executable to one."
+        )
+    return found
+
+
+@functools.cache
+def _found(asked: str, prefix: str, base: str) -> str:
+    if _PYTHON.fullmatch(Path(asked).name) and os.access(asked, os.X_OK) and Path(asked).is_file():
+        return asked
+    home = "Scripts" if os.name == "nt" else "bin"
+    names = ("python.exe",) if os.name == "nt" else (f"python3.{sys.version_info[1]}", "python3", "python")
+    places = [getattr(sys, "_base_executable", None) or ""]
+    places += [str(Path(root, *inside, name)) for root in (prefix, base) for inside in ((home,), ()) for name in names]
+    return next((p for p in places if _PYTHON.fullmatch(Path(p).name) and _same_version(p)), "")
+
+
+def _same_version(path: str) -> bool:
+    """Tell whether a file is a Python of this version: only such a one finds this one's libraries."""
+    if not os.access(path, os.X_OK):  # `is_file` raises where a folder above it is closed
+        return False
+    try:
+        said = subprocess.run(
+            [path, "-I", "-S", "-c", "import sys; print(sys.implementation.cache_tag)"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_PATIENCE,
+            check=False,
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return said.decode("ascii", "replace").strip() == sys.implementation.cache_tag
+
+
 def start(*arguments: str, threads: int = 1, shown: bool = False) -> subprocess.Popen[bytes]:
     """Start this interpreter with this search path and pipes to it, deaf to the terminal's Ctrl-C.
 
     `threads` is how many its libraries may use; with `shown` what they write to standard error is seen. Raises
-    `OutputError` where no process can be started.
+    `OutputError` where no process can be started, as `NoInterpreter` where there is no Python for it.
     """
+    python = interpreter()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     environment |= {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     group: dict[str, Any] = {"start_new_session": True}
@@ -37,7 +98,7 @@ def start(*arguments: str, threads: int = 1, shown: bool = False) -> subprocess.
         group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     try:
         return subprocess.Popen(
-            [sys.executable, "-P", *arguments],
+            [python, "-P", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if shown else subprocess.DEVNULL,
@@ -48,15 +109,89 @@ def start(*arguments: str, threads: int = 1, shown: bool = False) -> subprocess.
         raise OutputError(f"could not start another process: {error}; free some memory.") from error
 
 
+class Here:
+    """A thread of this process with two pipes to it, in the place of a child process where there is no Python to start.
+
+    `work` reads bytes from the first stream it is given and writes answers to the second.
+    """
+
+    def __init__(self, work: Callable[[IO[bytes], IO[bytes]], object]) -> None:
+        theirs, ours = os.pipe()
+        self.stdin: IO[bytes] | None = os.fdopen(ours, "wb")
+        answers, out = os.pipe()
+        self.stdout: IO[bytes] | None = os.fdopen(answers, "rb")
+        self._code: int | None = None
+        self._thread = threading.Thread(
+            target=self._run, args=(work, os.fdopen(theirs, "rb"), os.fdopen(out, "wb")), name="penult-here", daemon=True
+        )
+        self._thread.start()
+
+    def _run(self, work: Callable[[IO[bytes], IO[bytes]], object], source: IO[bytes], out: IO[bytes]) -> None:
+        code = 1
+        try:
+            work(source, out)
+            code = 0
+        except Exception as error:  # as in a child process: whoever waits for the answer finds the pipe closed
+            log.info("work in this process ended with %s: %s", type(error).__name__, error)
+        finally:
+            self._code = code
+            for stream in (out, source):
+                with suppress(OSError):
+                    stream.close()
+
+    def poll(self) -> int | None:
+        """Return the exit code, None while it works."""
+        return self._code
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end and return the exit code."""
+        self._thread.join(timeout)
+        return 1 if self._code is None else self._code
+
+    def kill(self) -> None:
+        """Hang up: a thread cannot be ended from outside, but it reads or writes nothing more."""
+        for stream in (self.stdin, self.stdout):
+            with suppress(OSError, ValueError):
+                if stream is not None:
+                    stream.close()
+
+    def communicate(self) -> tuple[bytes, bytes]:
+        """Wait until it has hung up, too."""
+        self.wait(_PATIENCE)
+        return b"", b""
+
+
+def start_or_here(
+    work: Callable[[IO[bytes], IO[bytes]], object], *arguments: str, threads: int = 1, shown: bool = False
+) -> subprocess.Popen[bytes] | Here:
+    """Start another process as `start` does; where there is no Python for one, do `work` in a thread of this process."""
+    try:
+        return start(*arguments, threads=threads, shown=shown)
+    except NoInterpreter as error:
+        tell_alone(error)
+        return Here(work)
+
+
+def tell_alone(error: NoInterpreter) -> None:
+    """Say, once, that all work is done in this process."""
+    _tell(str(error).partition("; ")[0])
+
+
+@functools.cache
+def _tell(why: str) -> None:
+    log.warning("%s: all work is done in this process, which a crash of a library would end", why)
+
+
 class Aside:
     """A function of ours at work in another process: it takes an iterator of what is sent and yields answers.
 
     `work` is named "package.module:function"; its module is imported before anything is sent. A `with` block left early
-    ends the process.
+    ends the process. Where there is no Python to start it works in a thread of this process.
     """
 
     def __init__(self, work: str, threads: int = 1, shown: bool = False) -> None:
-        self._child = start("-W", "ignore", "-c", "from penult.aside import main; main()", work, threads=threads, shown=shown)
+        boot = ("-W", "ignore", "-c", "from penult.aside import main; main()", work)
+        self._child = start_or_here(functools.partial(_serve, work), *boot, threads=threads, shown=shown)
 
     def send(self, thing: Any) -> None:
         """Hand over one thing; returns at once, unless the pipe is full."""
@@ -97,17 +232,22 @@ class Aside:
         with suppress(OSError):
             self._stream(self._child.stdin).close()
         self._stream(self._child.stdout).close()
-        self._child.wait()
+        self._child.wait(None if isinstance(self._child, subprocess.Popen) else 1.0)  # a thread may be busy for long
 
 
 def main() -> None:
     """Be the other process: do the work named on the command line."""
-    module, name = sys.argv[-1].split(":")
     out = sys.stdout.buffer
     sys.stdout = sys.stderr  # nothing that a library prints may get between the answers
-    work: Work = getattr(importlib.import_module(module), name)
+    _serve(sys.argv[-1], sys.stdin.buffer, out)
+
+
+def _serve(name: str, source: IO[bytes], out: IO[bytes]) -> None:
+    """Do the work of this name: read what is sent from one stream, write the answers to the other."""
+    module, function = name.split(":")
+    work: Work = getattr(importlib.import_module(module), function)
     try:
-        for answer in work(_sent()):
+        for answer in work(_sent(source)):
             pickle.dump(answer, out, protocol=pickle.HIGHEST_PROTOCOL)
             out.flush()
         pickle.dump(StopIteration, out)
@@ -116,9 +256,9 @@ def main() -> None:
     out.flush()
 
 
-def _sent() -> Iterator[Any]:
+def _sent(source: IO[bytes]) -> Iterator[Any]:
     while True:
         try:
-            yield pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent, over our own pipe
+            yield pickle.load(source)  # noqa: S301 - from our own parent, over our own pipe
         except EOFError:
             return

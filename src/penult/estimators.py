@@ -21,6 +21,7 @@ from penult.backbones import DEFAULT, Backbone
 from penult.bundle import Bundle
 from penult.embed import Embedding, Settings, embed, find_depth
 from penult.errors import InputError
+from penult.floats import default_errors
 from penult.heads import labels, novelty
 from penult.heads.task import class_weights, plain_weights
 from penult.pixels import FULL_DEPTH, MAX_PIXELS, told
@@ -223,6 +224,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
+@default_errors
 def _novelty(X: NDArray[np.float32], codes: NDArray[np.intp], groups: NDArray[np.intp], parts: tuple[int, ...]) -> Any:
     """Return what tells how unlike these rows (n, d) others are, or None where they are too few for folds."""
     try:

@@ -1,4 +1,4 @@
-"""The command line: parse, one call, print. The only room that prints; a `PenultError` becomes one line and exit code 1."""
+"""The command line: parse, one call, print. The only room that prints; every error becomes one line and an exit code."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from penult.cli import mishaps, streams
 from penult.cli.parser import build
 from penult.errors import OutputError, PenultError
 
@@ -22,6 +23,16 @@ class _Terminated(KeyboardInterrupt):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    if argv is None:  # started as a command, not called by a program
+        streams.in_utf8()
+    streams.complete()
+    try:
+        return _run(argv)
+    finally:
+        streams.settle()
+
+
+def _run(argv: Sequence[str] | None) -> int:
     parser = build()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks what could come next
         from penult.cli.completion import complete
@@ -33,30 +44,47 @@ def main(argv: Sequence[str] | None = None) -> int:
             code: int | None = _command(asked.command)(parser, asked)
             sys.stdout.flush()
     except PenultError as error:
-        from penult.cli import show
-
-        show.note(f"penult: {' '.join(str(error).split())}")
-        return error.exit_code
-    except MemoryError:
-        print(
-            "penult: there is not enough memory for this; features computed so far are in the cache. Close other programs, or "
-            "give fewer images or networks at once.",
-            file=sys.stderr,
-        )
-        return 1
+        return _say(" ".join(str(error).split()), error.exit_code)
     except KeyboardInterrupt as error:
         how = "ended from outside" if isinstance(error, _Terminated) else "interrupted"
-        print(
-            f"penult: {how}; features computed so far are in the cache, run the same command again to go on.", file=sys.stderr
-        )
-        return TERMINATED if isinstance(error, _Terminated) else INTERRUPTED
+        kept = "features computed so far are in the cache, run the same command again to go on"
+        if getattr(asked, "cache", None) is False:
+            kept = "no features are kept (--no-cache), the same command begins anew"
+        return _say(f"{how}; {kept}.", TERMINATED if isinstance(error, _Terminated) else INTERRUPTED)
     except BrokenPipeError:  # the reader of our output went away: `penult predict ... | head`
-        _silence()
+        streams.silence(sys.stdout, 1)
         return 1
-    except OSError as error:  # the system refuses something that no room expects, such as to print on a full disk
-        _refused(error)
-        return OutputError.exit_code
+    except Exception as error:
+        if mishaps.is_debugging():
+            raise
+        return _mishap(error)
     return code or 0
+
+
+def _mishap(error: Exception) -> int:
+    """Say in one line what no room expects, and return the exit code."""
+    if mishaps.is_memory(error):
+        return _say(mishaps.NO_MEMORY, 1)
+    if isinstance(error, OSError):  # the system refuses something, such as to print on a full disk
+        return _refused(error)
+    if isinstance(error, ImportError):
+        return _say(mishaps.broken_library(error), 1)
+    return _say(mishaps.bug(error), 1)
+
+
+def _say(text: str, code: int) -> int:
+    """Write a line to standard error, as any terminal shows it, and return the code; imports nothing that may be broken."""
+    streams.error_line(f"penult: {_printable(text)}")
+    return code
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(char: str) -> str:
+    odd = "\udc80" <= char <= "\udcff"  # a byte that is no UTF-8
+    return f"\\x{ord(char) - 0xDC00:02x}" if odd else char.encode("unicode_escape").decode("ascii")
 
 
 def _command(name: str) -> Any:
@@ -88,18 +116,11 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _refused(error: OSError) -> None:
-    from penult.cli.show import printable
-
+def _refused(error: OSError) -> int:
     place = "standard output"
     if error.filename is None:
-        _silence()
+        streams.silence(sys.stdout, 1)
     else:
-        place = printable(os.fsdecode(error.filename))
+        place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
     what = error.strerror or str(error)
-    print(f"penult: {place}: {what}; make room, or choose another place, and run it again.", file=sys.stderr)
-
-
-def _silence() -> None:
-    """Let nothing more be written to standard output: Python tries once again when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _say(f"{place}: {what}; make room, or choose another place, and run it again.", OutputError.exit_code)

@@ -17,6 +17,8 @@ def backbones(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> Non
     """`penult backbones`."""
     if asked.show_recipe:
         _show_recipe(asked)
+    elif asked.fetch and asked.cache is False:
+        parser.error("--fetch keeps networks in the cache folder; leave --no-cache out")
     elif asked.fetch:
         _fetch(asked)
     else:
@@ -35,7 +37,9 @@ def _list(asked: argparse.Namespace) -> None:
         show.out("\npresets, for -b:")
         for name, members in zoo.PRESETS.items():
             show.out(f"  {name}: {', '.join(members)}\n    {zoo.WHY[name]}")
-        show.out(f"\nconverted networks are kept in {show.printable(str(zoo.root_of(asked.cache) / 'backbones'))}")
+        place = None if asked.cache is False else settings.folder
+        if place is not None:
+            show.out(f"\nconverted networks are kept in {show.printable(str(place / 'backbones'))}")
         show.out(
             "more: `penult backbones 'resnet*'` asks timm and Keras, where they are installed (penult[timm], penult[keras])"
         )

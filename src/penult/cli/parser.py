@@ -183,6 +183,7 @@ def _tolerance(p: argparse.ArgumentParser) -> None:
 def _computing(p: argparse.ArgumentParser) -> None:
     """Add where and how features are computed."""
     p.add_argument("--cache", metavar="DIR", help="feature cache (default: the user's cache folder)")
+    _no_cache(p, "keep no features on disk: all are computed anew, and are gone with the process")
     p.add_argument(
         "--device",
         default="auto",
@@ -199,6 +200,10 @@ def _computing(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--json", action="store_true", help="one JSON object on standard output instead of text")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
+
+
+def _no_cache(p: argparse.ArgumentParser, what: str) -> None:
+    p.add_argument("--no-cache", dest="cache", action="store_const", const=False, help=what)
 
 
 def _predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -352,6 +357,7 @@ def _backbones(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="print how a network sees, as the .recipe.json of an ONNX file (it is fetched and converted first)",
     )
     p.add_argument("--cache", metavar="DIR", help="cache folder (default: the user's)")
+    _no_cache(p, "look at no cache folder: converted networks are not listed")
     p.add_argument("--precision", default="auto", choices=("auto", "f32", "bf16"), help="of the images/s (default: auto)")
     p.add_argument("--json", action="store_true", help="JSON on standard output instead of text")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal, TextIO
 
 from penult import texts
+from penult.cli import streams
 from penult.images import show as printable
 from penult.progress import Say, quiet
 
 __all__ = ["Lines", "any_name", "as_json", "note", "out", "printable", "progress", "score", "table"]
 
 _MINUTE = 60.0
+_SECONDS = 3.0  # between two states of a line that changes
+_NOTEBOOK = ("JPY_PARENT_PID", "JPY_SESSION_NAME")  # set by Jupyter for everything that a cell starts
+_NOTEBOOKS = ("COLAB_", "KAGGLE_")  # beginnings of the variables of Colab and Kaggle
+_LOG = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "BUILDKITE", "JENKINS_URL", "TEAMCITY_VERSION")
 
 
 def any_name() -> None:
     """Let standard output take signs that its encoding lacks (a cat's face in ASCII, a byte that is no UTF-8) as escapes."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells where it keeps its list of fonts
     if hasattr(sys.stdout, "reconfigure"):  # a stand-in may lack it
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -31,7 +39,7 @@ def out(text: str = "") -> None:
 
 def note(text: str) -> None:
     """Print a line about the run to standard error."""
-    print(printable(text), file=sys.stderr)
+    streams.error_line(printable(text))
 
 
 def as_json(value: Any) -> None:
@@ -41,12 +49,20 @@ def as_json(value: Any) -> None:
 
 @contextmanager
 def progress(shown: bool) -> Iterator[Say]:
-    """Show a bar with the time left for each step on a terminal, elsewhere a line a minute."""
+    """Show a bar with the time left for each step on a terminal, one line that changes in a notebook, else a line a minute."""
     if not shown:
         yield quiet  # which also keeps the download bars of the hubs away
         return
-    if not sys.stderr.isatty():
+    where = place(sys.stderr)
+    if where == "log":
         yield Lines()
+        return
+    if where == "notebook":
+        line = OneLine()
+        try:
+            yield line
+        finally:
+            line.end()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -70,23 +86,77 @@ def progress(shown: bool) -> Iterator[Say]:
         yield say
 
 
+def place(stream: TextIO | None, environment: Mapping[str, str] = os.environ) -> Literal["terminal", "notebook", "log"]:
+    """Return where progress is seen.
+
+    In a notebook `!penult ...` has a terminal that cannot move its cursor up, so that a bar would be a new line each time;
+    in a log (a file, a pipe, the page of a CI job, TERM=dumb) every character stays.
+    """
+    if not streams.is_terminal(stream) or environment.get("TERM") == "dumb" or any(environment.get(name) for name in _LOG):
+        return "log"
+    if any(name in environment for name in _NOTEBOOK) or any(name.startswith(_NOTEBOOKS) for name in environment):
+        return "notebook"
+    return "terminal"
+
+
+class OneLine:
+    """Progress for a notebook: one line, written again every three seconds from its beginning (a carriage return)."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._pace = clock, Pace(clock)
+        self._last, self._width = clock(), 0
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Take what is done of a step."""
+        left = self._pace.left(step, done, total)
+        now = self._clock()
+        if now - self._last < _SECONDS:
+            return
+        self._last = now
+        self._write(f"{step}: {done:,} of {total:,}{left}")
+
+    def end(self) -> None:
+        """Leave the line empty, for what is printed next."""
+        if self._width:
+            self._write("")
+            streams.write_error("\r")
+
+    def _write(self, text: str) -> None:
+        text = printable(text)
+        streams.write_error(f"\r{text.ljust(self._width)}")
+        self._width = len(text)
+
+
+class Pace:
+    """How long a step will still take, by how long it took so far."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._step, self._began, self._first = "", 0.0, 0
+
+    def left(self, step: str, done: int, total: int) -> str:
+        """Return `, about 2 min left`, or nothing where that is not known yet."""
+        now = self._clock()
+        if step != self._step:
+            self._step, self._began, self._first = step, now, done
+        rate = (done - self._first) / (now - self._began) if now > self._began else 0.0
+        return f", about {_span((total - done) / rate)} left" if rate > 0 else ""
+
+
 class Lines:
     """Progress for a log: a line a minute and nothing in the first one, `features: 41,200 of 60,000, about 2 min left`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._step, self._began, self._last, self._first = "", 0.0, clock(), 0
+        self._clock, self._pace = clock, Pace(clock)
+        self._last = clock()
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """Take what is done of a step."""
+        left = self._pace.left(step, done, total)
         now = self._clock()
-        if step != self._step:
-            self._step, self._began, self._first = step, now, done
         if now - self._last < _MINUTE or done == total:
             return
         self._last = now
-        rate = (done - self._first) / (now - self._began) if now > self._began else 0.0
-        left = f", about {_span((total - done) / rate)} left" if rate > 0 else ""
         note(f"{step}: {done:,} of {total:,}{left}")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from penult.audit import Finding
-from penult.cli import show
+from penult.cli import show, streams
 from penult.evaluate import imbalance
 from penult.report.reading import table
 from penult.texts import count, percent
@@ -50,7 +50,7 @@ def lines(about: Mapping[str, Any]) -> list[Line]:
 
 def show_summary(about: Mapping[str, Any]) -> None:
     """Print it: in a frame of the terminal's width, or as plain lines where nobody sees a frame."""
-    if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+    if not streams.is_terminal(sys.stdout) or os.environ.get("TERM") == "dumb":
         show.out(show.printable(about["verdict"]))
         for name, words in lines(about):
             show.out(f"  {name + ':' if name else '':<8} {words}")

@@ -17,11 +17,13 @@ from penult.compare.result import Comparison, Entry
 from penult.compare.sample import draw
 from penult.compare.trials import Bench, Members
 from penult.engines import machine
+from penult.floats import default_errors
 from penult.progress import Say, quiet
 
 __all__ = ["SAMPLE", "Comparison", "Entry", "LeftOut", "Options", "compare", "seconds"]
 
 
+@default_errors
 def compare(source: str, options: Options | None = None, say: Say = quiet) -> Comparison:
     """Measure every network, and pairs and trios of the best, on a sample of the images; write the comparison's folder.
 

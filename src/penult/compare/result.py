@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from penult.compare.candidates import LeftOut
@@ -181,8 +182,10 @@ def next_line(source: str, typed: Sequence[str], options: Options) -> str:
     settings = options.settings
     given = {"--cache": settings.cache, "--device": settings.device, "--precision": settings.precision}
     for option, value in given.items():
-        if isinstance(value, str) and value != "auto":
-            words += [option, value]
+        if isinstance(value, str | Path) and value != "auto":
+            words += [option, str(value)]
+    if settings.cache is False:
+        words.append("--no-cache")
     others = {
         "--groups": options.groups,
         "--image-column": options.image_column,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from penult.doctor import hub, libraries
 from penult.doctor.check import FAIL, NOTE, OK, WARN, Check, guarded
+from penult.errors import OutputError
 
 __all__ = ["FAIL", "NOTE", "OK", "WARN", "WIDEST", "Check", "examine", "examine_runs"]
 
@@ -63,7 +64,13 @@ def _heavy(cache: Path | None) -> list[tuple[str, Look]]:
     from penult import store
     from penult.doctor import computing, pictures, places
 
-    folder = store.default_cache() if cache is None else cache
+    kept: list[tuple[str, Look]] = [("cache", places.unknown)]
+    try:
+        folder = store.default_cache() if cache is None else cache
+        named = cache is not None or store.fallback.was_chosen()
+        kept = [("cache", partial(places.cache, folder)), ("cache write", partial(places.writing, folder, named))]
+    except OutputError:
+        folder = None
     return [
         ("weights", computing.weights),
         ("processor", computing.processor),
@@ -74,8 +81,7 @@ def _heavy(cache: Path | None) -> list[tuple[str, Look]]:
         ("formats", pictures.formats),
         ("resize", pictures.resize),
         ("workers", pictures.workers),
-        ("cache", partial(places.cache, folder)),
-        ("cache write", partial(places.writing, folder)),
+        *kept,
         ("disk", partial(places.disks, folder)),
     ]
 

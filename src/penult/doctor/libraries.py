@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penult import __version__
-from penult.aside import start
+from penult.aside import NoInterpreter, start
 from penult.doctor.check import FAIL, NOTE, OK, WARN, Check
 from penult.errors import OutputError
 
@@ -84,7 +84,11 @@ def libraries() -> Check:
 
 def imports(modules: tuple[str, ...] = MODULES) -> Check:
     """Return whether the libraries can be imported, tried in another process."""
-    tried, done = _import(*modules)
+    try:
+        tried, done = _import(*modules)
+    except NoInterpreter as error:
+        said, _, cure = str(error).partition("; ")
+        return Check("imports", WARN, said, cure)
     wrong = [f"{name} cannot be imported ({why})" for name, why in tried.items() if why is not None]
     if not done:
         wrong.append(f"the process that imported {list(tried)[-1] if tried else 'nothing yet'} died")
@@ -102,7 +106,10 @@ def torchvision() -> list[Check]:
     """Return nothing, or what there is to say of a torchvision that does not fit the torch beside it."""
     if find_spec("torch") is None or find_spec("torchvision") is None:
         return []
-    tried, done = _import("torchvision")
+    try:
+        tried, done = _import("torchvision")
+    except NoInterpreter:  # told by `imports`
+        return []
     why = tried.get("torchvision")
     if why is None and done:
         return [Check("torchvision", OK, "can be imported")]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from penult.aside import NoInterpreter
 from penult.doctor.check import FAIL, NOTE, OK, WARN, Check
 from penult.pixels import abilities
 
@@ -44,6 +45,9 @@ def workers() -> Check:
     """Return whether a worker process starts and reads a picture."""
     try:
         abilities.start_worker()
+    except NoInterpreter as error:
+        said, _, cure = str(error).partition("; ")
+        return Check("workers", WARN, f"{said}: pictures are read in this process, and a crash ends it", cure)
     except RuntimeError as error:
         said = f"worker processes cannot be started ({error}): pictures are read in one process, slower, and a crash ends it"
         return Check("workers", WARN, said, "free memory and processes, or allow them (ulimit -u, seccomp, the container)")

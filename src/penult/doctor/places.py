@@ -39,9 +39,18 @@ def cache(folder: Path) -> Check:
     return Check("cache", OK, f"{said} (`penult cache --verify` reads all of it)")
 
 
-def writing(folder: Path) -> Check:
-    """Return whether the cache folder can be written: a file is written, synced, renamed, read and removed."""
-    made = [part for part in (folder, *folder.parents) if not part.exists()]  # the innermost first
+def unknown() -> Check:
+    """Return why there is no cache folder, which stops nothing."""
+    said = "no cache folder is known, because this user has no home folder: every run computes its features anew"
+    return Check("cache", WARN, said, CURE)
+
+
+def writing(folder: Path, named: bool = True) -> Check:
+    """Return whether the cache folder can be written: a file is written, synced, renamed, read and removed.
+
+    `named`: somebody asked for this folder, and commands stop where it cannot be written; otherwise they do without.
+    """
+    made = [part for part in (folder, *folder.parents) if not _exists(part)]  # the innermost first
     path = folder / f".tmp-{here()}-{os.getpid()}-d0c"  # if we are killed here, it is swept as any leftover
     text = "a test by penult doctor\n" * 100
     try:
@@ -49,6 +58,8 @@ def writing(folder: Path) -> Check:
         same = path.read_text(encoding="utf-8") == text
     except OutputError as error:
         said, _, cure = str(error).partition("; ")
+        if not named and store.fallback.never(error):
+            return Check("cache write", WARN, f"{said}: every run computes its features anew", CURE)
         return Check("cache write", FAIL, said, cure)
     except OSError as error:
         return Check("cache write", FAIL, f"{folder}: what was written cannot be read ({error.strerror})", CURE)
@@ -62,13 +73,22 @@ def writing(folder: Path) -> Check:
     return Check("cache write", OK, "written, synced, renamed, read again")
 
 
-def disks(cache_folder: Path) -> list[Check]:
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder above it is closed to this user
+        return True
+
+
+def disks(cache_folder: Path | None) -> list[Check]:
     """Return the free space, a line for each disk."""
-    places = {"cache": cache_folder, "this folder": Path.cwd(), "temporary files": Path(tempfile.gettempdir())}
+    places = {"this folder": Path.cwd(), "temporary files": Path(tempfile.gettempdir())}
+    if cache_folder is not None:
+        places = {"cache": cache_folder, **places}
     by_disk: dict[int, list[str]] = {}
     free: dict[int, int] = {}
     for what, place in places.items():
-        there = next(part for part in (place.absolute(), *place.absolute().parents) if part.exists())
+        there = next(part for part in (place.absolute(), *place.absolute().parents) if store.is_folder(part))
         disk = there.stat().st_dev
         by_disk.setdefault(disk, []).append(what)
         free[disk] = shutil.disk_usage(there).free

@@ -6,6 +6,7 @@ In: what is asked for. Out: plain values, as soon as each is known. It must not 
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,6 +59,6 @@ def model(sent: Iterator[Any]) -> Iterator[Any]:
 
 
 def _bounded() -> None:
-    if hasattr(signal, "alarm"):
+    if hasattr(signal, "alarm") and threading.current_thread() is threading.main_thread():  # no process of its own: no bound
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(SECONDS)

@@ -113,19 +113,16 @@ def cache_facts(backbone: Backbone, engine: str, precision: str) -> dict[str, st
     }
 
 
-def open_cache(backbone: Backbone, device: str, precision: str, folder: str | bool | None) -> store.Rows:
-    """Return the rows of a backbone, as these engine and precision compute them, in the cache `folder` (see `Settings`)."""
+def open_cache(backbone: Backbone, device: str, precision: str, settings: Settings) -> store.Rows:
+    """Return the rows of a backbone, as these engine and precision compute them, where the settings keep them."""
     name = engines.engine_name(backbone, device)
     place = f"torch {device}" if name == "torch" else name  # two kinds of GPU round differently
-    facts = cache_facts(backbone, place, "f32" if name == "numpy" else precision)
-    if folder is False:
-        return store.MemoryCache(backbone.width)
-    return store.Cache(None if folder is None or folder is True else folder, facts)
+    return settings.rows(cache_facts(backbone, place, "f32" if name == "numpy" else precision))
 
 
 def known(backbone: Backbone, digests: NDArray[np.uint8], settings: Settings) -> NDArray[np.bool_]:
     """Return which of these pictures (n, 32) have their row of this backbone in the cache already, (n,)."""
     device, precision = engines.resolve(settings.device, settings.precision, [backbone])
-    cache = open_cache(backbone, device, precision, settings.cache)
+    cache = open_cache(backbone, device, precision, settings)
     rows = {row.tobytes() for row in cache.known()}
     return np.array([row.tobytes() in rows for row in digests], bool)  # (n,)

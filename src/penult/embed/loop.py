@@ -24,6 +24,7 @@ from penult.embed.remarks import incomplete
 from penult.embed.settings import Settings
 from penult.embed.speeds import record
 from penult.errors import PenultError
+from penult.floats import default_errors
 from penult.pixels import Failure, Remark
 from penult.progress import Say, quiet
 
@@ -124,6 +125,7 @@ def _like(backbone: Backbone, others: Sequence[Backbone]) -> Backbone:
     return backbone.at_depth(others[0].recipe.depth)
 
 
+@default_errors
 def embed(
     sources: Sequence[Any],
     backbones: Sequence[Backbone],
@@ -146,7 +148,7 @@ def embed(
         backbones = quantise.in_int8(backbones, sources, settings.folder, progress)
     began = time.perf_counter()
     every = (*backbones, _like(thumbnail(), backbones), _like(quality(), backbones)) if looks else tuple(backbones)
-    caches = tuple(open_cache(b, device, precision, settings.cache) for b in every)
+    caches = tuple(open_cache(b, device, precision, settings) for b in every)
     with ExitStack() as stack:
         if opened is None:
             opened = stack.enter_context(closing(Engines(device, precision, settings.folder)))

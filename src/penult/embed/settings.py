@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,14 +21,17 @@ class Settings:
     `workers`: decoding processes; None = chosen from the machine, 0 = none.
     `max_pixels`: larger pictures are refused, JPEGs above four times as many; a higher limit needs more memory.
     `tolerance`: how many images may be unreadable before a command refuses to go on.
+    `cache_optional`: go on in memory, with one line, also where the folder that was asked for cannot be written; the user's
+    own folder (None, unless PENULT_CACHE names it) never stops anything by being read-only or not there.
     """
 
     device: str = "auto"
     precision: str = "auto"
-    cache: str | bool | None = None
+    cache: str | Path | bool | None = None
     workers: int | None = None
     tolerance: Tolerance = field(default_factory=Tolerance)
     max_pixels: int = pixels.MAX_PIXELS
+    cache_optional: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_pixels <= MOST_PIXELS:
@@ -38,7 +42,28 @@ class Settings:
 
     @property
     def folder(self) -> Path | None:
-        """Return the cache folder, or None where everything stays in memory."""
+        """Return the cache folder, or None where everything stays in memory.
+
+        Raises `OutputError` where PENULT_CACHE names a folder in a home that is not there.
+        """
         if self.cache is False:
             return None
-        return Path(self.cache) if isinstance(self.cache, str) else store.default_cache()
+        if isinstance(self.cache, str | Path):
+            return Path(self.cache)
+        return store.fallback.user_cache(self.cache_optional)
+
+    @property
+    def chosen(self) -> bool:
+        """Whether somebody named the folder: then it is an error if it cannot be written."""
+        return isinstance(self.cache, str | Path) or store.fallback.was_chosen()
+
+    def rows(self, facts: Mapping[str, str]) -> store.Rows:
+        """Return where rows of these facts (see `store.Cache`) are kept. Raises `OutputError`."""
+        folder = self.folder
+        if folder is None and self.cache is not False:
+            store.fallback.tell("no cache folder is known, because this user has no home folder")
+        if folder is None:
+            return store.MemoryCache(int(facts["width"]))
+        if self.chosen and not self.cache_optional:
+            return store.Cache(folder, facts)
+        return store.FallbackCache(folder, facts, always=self.cache_optional)

@@ -45,13 +45,15 @@ def record(rates: Sequence[Rate], settings: Settings, enough: int = ENOUGH) -> N
         try:
             store.write_json(path, {**facts, **seen})
         except OutputError as error:
-            log.warning("the speed of %s is not kept: %s", rate.backbone.name, error)
+            told = store.fallback.never(error) and (settings.cache_optional or not settings.chosen)  # by the rows, already
+            level = logging.INFO if told else logging.WARNING
+            log.log(level, "the speed of %s is not kept: %s", rate.backbone.name, error)
 
 
 def speed(backbone: Backbone, settings: Settings | None = None) -> float | None:
     """Return how many images per second the network alone did when it last ran on this machine; None if it never did."""
     settings = settings or Settings()
-    if settings.folder is None or not (settings.folder / "speeds").is_dir():
+    if settings.folder is None or not store.is_folder(settings.folder / "speeds"):
         return None
     device, precision = _road(backbone, settings)
     path = _path(_facts(backbone, engines.engine_name(backbone, device), device, precision), settings)

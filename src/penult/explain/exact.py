@@ -20,6 +20,7 @@ from penult.explain.linear import weights_of
 from penult.explain.placing import spread
 from penult.explain.seeing import Answer, Seen, contrast
 from penult.explain.subject import Subject
+from penult.floats import default_errors
 
 Array = NDArray[np.float64]
 
@@ -50,10 +51,12 @@ class Exact:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
+    @default_errors
     def __call__(self, photos: Sequence[Seen], labels: Sequence[int | None]) -> list[Answer]:
         """Return the answer for each photo, about the class asked for or the likeliest one."""
         return [self._explain(seen, maps, label) for seen, maps, label in zip(photos, self._maps(photos), labels, strict=True)]
 
+    @default_errors
     def rows(self, photos: Sequence[Seen]) -> Array:
         """Return the features of photos, (n, d)."""
         return np.stack([self._row(maps) for maps in self._maps(photos)])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from penult import pixels, plots
 from penult.explain.subject import Method
+from penult.floats import default_errors
 from penult.pixels.showing import Box
 
 UNITS = {"cam": "logit per 1 % of the photo", "occlusion": "logit lost when covered"}
@@ -61,6 +62,7 @@ class Explanation:
         return {name: getattr(self, name) for name in names}
 
 
+@default_errors
 def heat_png(explanation: Explanation, side: int = 160) -> bytes:
     """Return the photo with the heat over it as a small PNG, its longer side at most `side` pixels."""
     over = plots.overlay(explanation.photo, explanation.shown)

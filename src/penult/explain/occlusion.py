@@ -20,6 +20,7 @@ from penult.embed import Engines
 from penult.explain.placing import spread
 from penult.explain.seeing import Answer, Seen, contrast
 from penult.explain.subject import Subject
+from penult.floats import default_errors
 from penult.pixels.showing import Box
 
 CELLS = 8  # on the shorter side
@@ -41,10 +42,12 @@ class Occlusion:
     def __exit__(self, *error: object) -> None:
         self._engines.close()
 
+    @default_errors
     def rows(self, photos: Sequence[Seen]) -> NDArray[np.float32]:
         """Return the features of photos as they are, (n, d)."""
         return np.concatenate([self._rows(seen, ()) for seen in photos])
 
+    @default_errors
     def __call__(self, photos: Sequence[Seen], labels: Sequence[int | None]) -> list[Answer]:
         """Return the answer for each photo, about the class asked for or the likeliest one."""
         return [self._explain(seen, label) for seen, label in zip(photos, labels, strict=True)]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from penult import plots, store
 from penult.explain.explanation import NAMES, Explanation
+from penult.floats import default_errors
 
 _LONGEST = 60  # signs of the photo's own name
 
@@ -31,6 +32,7 @@ def _plain(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.]+", "_", text).strip("._")[:_LONGEST] or "_"
 
 
+@default_errors
 def write(explanation: Explanation, folder: str | os.PathLike[str]) -> Path:
     """Write the picture of an explanation into a folder, whole or not at all, and return its path.
 

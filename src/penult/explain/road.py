@@ -19,6 +19,7 @@ from penult.explain.explanation import Explanation
 from penult.explain.occlusion import Occlusion
 from penult.explain.seeing import Answer, Seen, see
 from penult.explain.subject import Method, Subject, subject
+from penult.floats import default_errors
 from penult.pixels import Failure
 from penult.predict import NEAR, SAME
 from penult.progress import Say, quiet
@@ -104,6 +105,7 @@ def _each(
                 say("explaining", start + i + 1, len(wanted))
 
 
+@default_errors
 def _check(about: Subject, explainer: Exact | Occlusion) -> None:
     """Run the samples that came with the model on this road, and compare; raises as `Predictor.compare` does."""
     if about.predictor is None or not (pictures := about.predictor.unchecked()):
@@ -115,6 +117,7 @@ def _check(about: Subject, explainer: Exact | Occlusion) -> None:
     about.predictor.compare(about.proba(explainer.rows(seen)), engine, about.precision, rounding)
 
 
+@default_errors
 def _explanation(about: Subject, seen: Seen, answer: Answer, name: str, method: Method) -> Explanation:
     return Explanation(
         file=name,

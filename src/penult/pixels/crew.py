@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from penult.aside import interpreter
 from penult.pixels.link import Link
 from penult.pixels.recipe import Failure
 from penult.pixels.road import Prepared
@@ -76,6 +77,7 @@ class Crew:
     """A bounded number of workers over one shared file; a context manager that leaves no process behind."""
 
     def __init__(self, order: Order, known: Sequence[memoryview], count: int) -> None:
+        self.python = interpreter()
         slot_bytes = sum(recipe.nbytes for recipe in order.recipes) + 1
         count = max(1, min(count, _SHARED_BYTES // (2 * slot_bytes)))
         slots = max(2 * count, min(max(_IN_FLIGHT, 4 * count), _SHARED_BYTES // slot_bytes, _QUEUED * count))
@@ -191,7 +193,7 @@ class Crew:
     def _hire(self) -> _Worker:
         """Start a worker; it shares nothing with this process but the file and one connection."""
         ours, theirs = socket.socketpair()
-        line = [sys.executable, "-S", "-W", "ignore", "-c", _BOOT, str(theirs.fileno()), *_search_path()]
+        line = [self.python, "-S", "-W", "ignore", "-c", _BOOT, str(theirs.fileno()), *_search_path()]
         try:
             process = subprocess.Popen(
                 line,

@@ -16,6 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from penult.aside import NoInterpreter, interpreter, tell_alone
 from penult.errors import InputError
 from penult.pixels.decoding import MAX_PIXELS
 from penult.pixels.recipe import Failure, Recipe
@@ -132,10 +133,20 @@ def _prepare(
     rest = range(index, len(sources))
     if count < 1 or not rest:
         yield from _here(sources, road, rest)
-    elif os.name == "nt" or getattr(sys, "frozen", False):  # no descriptors to inherit, no interpreter to start
+    elif os.name == "nt" or not _startable():  # no descriptors to inherit, no interpreter to start
         yield from _in_threads(sources, road, rest, count)
     else:
         yield from _in_processes(sources, road, rest, 1 if len(rest) <= _HANDFUL else count, limits)
+
+
+def _startable() -> bool:
+    """Return whether there is a Python to start workers with; say it, once, where there is none."""
+    try:
+        interpreter()
+    except NoInterpreter as error:
+        tell_alone(error)
+        return False
+    return True
 
 
 def _here(sources: Sequence[Source], road: Road, indices: range) -> Generator[Prepared, None, None]:

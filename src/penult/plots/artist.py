@@ -14,6 +14,7 @@ from typing import Any, Self
 from penult import store
 from penult.aside import Aside, Crashed
 from penult.errors import OutputError
+from penult.plots import home
 from penult.plots.save import save_all
 
 
@@ -25,6 +26,7 @@ class Artist:
     """
 
     def __init__(self, folder: Path) -> None:
+        home.settle()  # before the other process is started, which inherits it
         self._folder = folder
         self._asked: list[dict[str, Any]] = []
         self._stack = ExitStack()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penult.evaluate import Evaluation, LearningCurve
+from penult.floats import default_errors
 from penult.plots.calibration import reliability
 from penult.plots.compared import comparison
 from penult.plots.curves import learning_curve, regularisation, training_curves
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@default_errors
 def save_all(
     folder: str | os.PathLike[str],
     evaluation: Evaluation | None = None,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penult import store
+from penult.plots import home
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,6 +71,7 @@ STYLE = {
 @contextmanager
 def drawing() -> Iterator[None]:
     """Draw in the house's style, whatever style the caller's matplotlib has, and leave that as it was."""
+    home.settle()
     import matplotlib
 
     with matplotlib.rc_context():

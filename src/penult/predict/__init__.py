@@ -19,6 +19,7 @@ from penult import bundle, engines, evaluate, pixels, store
 from penult.bundle import Bundle
 from penult.embed import Embedding, Engines, Settings, embed
 from penult.errors import DamagedFile, InputError
+from penult.floats import default_errors
 from penult.heads import novelty, scorer
 from penult.predict.answers import Prediction, Predictions
 from penult.predict.review import doubtful, write_review
@@ -38,12 +39,14 @@ class Predictor:
     def __init__(self, model: Bundle, settings: Settings | None = None, check: bool = True):
         self.bundle = model
         asked = settings or Settings()
-        self.settings = replace(asked, precision=bundle.precision_here(model, asked.precision, asked.device))
+        precision = bundle.precision_here(model, asked.precision, asked.device)
+        self.settings = replace(asked, precision=precision, cache_optional=True)  # a cache only saves time here
         self._score = scorer(model.head.kind, model.head.arrays, model.head.facts)
         self._novelty = None if model.novelty is None else novelty.reference(model.novelty.arrays, model.novelty.facts)
         self._checked = not check
         self._opened: Engines | None = None
 
+    @default_errors
     def predict(self, sources: Any, ids: Sequence[str] | None = None, progress: Say = quiet) -> Predictions:
         """Return the answers for paths, arrays or Pillow images, one row each, in order; one image alone is a list of one.
 
@@ -94,6 +97,7 @@ class Predictor:
             raise DamagedFile("the head of this model gives answers that are no numbers; train again.")
         return proba
 
+    @default_errors
     def novelty(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return how unlike the training photos rows (n, d) are, (n,): above 1 is very; NaN where the model cannot tell."""
         return np.full(len(X), np.nan) if self._novelty is None else self._novelty(X)

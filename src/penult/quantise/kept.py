@@ -12,6 +12,7 @@ import logging
 from pathlib import Path
 
 from penult import foreign, store
+from penult.errors import OutputError
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Kept:
         return self._graphs[sample]
 
     def put(self, sample: frozenset[bytes], graph: bytes) -> None:
-        """Keep a graph that is new. Raises `OutputError`."""
+        """Keep a graph that is new; in memory only where the folder can never be written. Raises `OutputError`."""
         if graph in self._graphs.values():
             return
         self._graphs[sample] = graph
@@ -44,8 +45,13 @@ class Kept:
             return
         rest = len(sample).to_bytes(_COUNT, "big") + b"".join(sorted(sample)) + graph
         name = hashlib.sha256(b"".join(sorted(sample))).hexdigest()[:16]
-        with store.whole(self._folder / f"{name}.int8", cure=CURE) as file:
-            file.write(hashlib.sha256(rest).digest() + rest)
+        try:
+            with store.whole(self._folder / f"{name}.int8", cure=CURE) as file:
+                file.write(hashlib.sha256(rest).digest() + rest)
+        except OutputError as error:
+            if not store.fallback.never(error):
+                raise
+            log.warning("a network in 8 bits is not kept: %s", error)
 
     def _read(self) -> dict[frozenset[bytes], bytes]:
         found = {}

@@ -17,6 +17,7 @@ from typing import Any
 
 from penult import store
 from penult.errors import DamagedFile, PenultError
+from penult.floats import default_errors
 from penult.pixels import DEPTHS, FULL_DEPTH, MAX_PIXELS
 from penult.progress import Say, quiet
 from penult.report import choosing
@@ -32,6 +33,7 @@ PAGE = "report.html"
 SCRIPTS = ("start.js", "cells.js", "draw.js", "map.js")
 
 
+@default_errors
 def write(folder: Path, metrics: Mapping[str, Any], say: Say = quiet) -> Path:
     """Write the page of a run whose `metrics.json` is still to be written; return its path.
 
@@ -40,6 +42,7 @@ def write(folder: Path, metrics: Mapping[str, Any], say: Say = quiet) -> Path:
     return _write(read(folder, metrics), say)
 
 
+@default_errors
 def again(folder: Path, photos: str | None = None, say: Say = quiet) -> tuple[Path, Counter[str]]:
     """Write the page of a finished run anew; return its path and how many photos of each part are not where they were.
 

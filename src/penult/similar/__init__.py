@@ -12,10 +12,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from penult import bundle, notebook, pixels, store
 from penult.bundle import Bundle
 from penult.embed import Settings, embed
 from penult.errors import InputError
+from penult.floats import default_errors
 from penult.pixels import Failure
 from penult.progress import Say, quiet
 from penult.similar import search
@@ -60,6 +63,7 @@ class Neighbours:
         return values
 
 
+@default_errors
 def similar(
     run: str | Path,
     photos: Any,
@@ -79,7 +83,7 @@ def similar(
     photos = pixels.image_list(photos)
     names = [pixels.image_name(i, p) for i, p in enumerate(photos)] if ids is None else ids
     asked = settings or Settings()
-    asked = replace(asked, precision=bundle.precision_here(model, asked.precision, asked.device))
+    asked = replace(asked, precision=bundle.precision_here(model, asked.precision, asked.device), cache_optional=True)
     with RowFiles(paths) as files:
         widths, parts = tuple(head.width for head in files.heads), _parts(files)
         if widths != model.blocks:

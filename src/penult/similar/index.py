@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import math
 import os
 from collections.abc import Callable
@@ -24,10 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import foreign, store
+from penult.errors import OutputError
 from penult.progress import Say
 from penult.similar import alike
 from penult.similar.alike import Floats
 from penult.store import RowFiles
+
+log = logging.getLogger(__name__)
 
 DIRECTIONS = 128
 SAMPLE, SPREAD = 4096, 16  # rows, from so many places
@@ -65,7 +69,7 @@ class Index:
 def open_index(files: RowFiles, parts: tuple[int, ...], cache: Path, say: Say) -> Index | None:
     """Return the index of these files, made now where there is none; None for files that do not say what is in them.
 
-    Raises `OutputError` when the cache cannot be written.
+    None, too, where this user can never write the cache folder. Raises `OutputError` when its disk is full.
     """
     contents = [head.digest for head in files.heads]
     if not all(contents):
@@ -73,7 +77,16 @@ def open_index(files: RowFiles, parts: tuple[int, ...], cache: Path, say: Say) -
     about = {"format": FORMAT, "contents": contents, "parts": list(parts), "shape": list(files.shape)}
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
     folder = cache / "similar" / key
-    return _opened(folder, about) or _made(folder, about, files, parts, say)
+    found = _opened(folder, about)
+    if found is not None:
+        return found
+    try:
+        return _made(folder, about, files, parts, say)
+    except OutputError as error:  # without one the answers are the same, later
+        if not store.fallback.never(error):
+            raise
+        log.warning("the index is not kept, all rows are looked at instead: %s", error)
+        return None
 
 
 def _opened(folder: Path, about: dict[str, Any]) -> Index | None:

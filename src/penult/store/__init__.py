@@ -4,8 +4,9 @@ In: arrays, digests, names. Out: files, and the same arrays again, checked. The 
 It must not know images, networks or heads.
 """
 
-from penult.store import endings, ownfiles, pruning
+from penult.store import endings, fallback, ownfiles, pruning
 from penult.store.cache import Cache, default_cache
+from penult.store.fallback import FallbackCache
 from penult.store.features import Features, read_features, row_digests
 from penult.store.files import drop, make_folder, whole, whole_text, write_json, write_text
 from penult.store.h5plan import RowBlocks
@@ -16,7 +17,7 @@ from penult.store.leftovers import is_empty, is_temporary, sweep
 from penult.store.locks import Claim
 from penult.store.looking import Entry, Look, look
 from penult.store.memory import MemoryCache, Rows
-from penult.store.refusals import shown
+from penult.store.refusals import is_file, is_folder, shown
 from penult.store.slugs import slug, slugs
 from penult.store.verifying import Damage, verify
 
@@ -25,6 +26,7 @@ __all__ = [
     "Claim",
     "Damage",
     "Entry",
+    "FallbackCache",
     "FeatureFile",
     "Features",
     "H5Writer",
@@ -37,7 +39,10 @@ __all__ = [
     "default_cache",
     "drop",
     "endings",
+    "fallback",
     "is_empty",
+    "is_file",
+    "is_folder",
     "is_temporary",
     "look",
     "make_folder",

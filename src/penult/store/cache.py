@@ -25,6 +25,7 @@ from penult.errors import InputError, OutputError
 from penult.store.files import write_json
 from penult.store.index import Index
 from penult.store.leftovers import sweep
+from penult.store.refusals import is_file, shown
 from penult.store.shards import Digests, Vectors, write_shard
 
 log = logging.getLogger(__name__)
@@ -38,17 +39,30 @@ _SECONDS = 10.0  # a shard is written at least this often, so that a kill never 
 
 
 def default_cache(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """Return the user's cache folder for penult; the variable PENULT_CACHE goes before the system's place."""
+    """Return the user's cache folder for penult; the variable PENULT_CACHE goes before the system's place.
+
+    Raises `OutputError` where no such place is known: without a home folder (`env -i`, a user of a number only).
+    """
     if chosen := environment.get("PENULT_CACHE"):
-        return Path(chosen).expanduser()
+        return _of_home(chosen)
     if platform == "win32" and (local := environment.get("LOCALAPPDATA")):
         return Path(local) / "penult"
     if platform == "darwin":
-        return Path("~/Library/Caches/penult").expanduser()
+        return _of_home("~/Library/Caches/penult")
     caches = environment.get("XDG_CACHE_HOME", "")
     if Path(caches).is_absolute():  # the XDG rules: a relative one is ignored
         return Path(caches) / "penult"
-    return Path("~/.cache/penult").expanduser()
+    return _of_home("~/.cache/penult")
+
+
+def _of_home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # neither HOME nor an entry for this user
+        raise OutputError(
+            f"no cache folder is known ({shown(path)}, and this user has no home folder); give --cache DIR or set "
+            "PENULT_CACHE."
+        ) from error
 
 
 class Cache:
@@ -128,6 +142,11 @@ class Cache:
             self._index.append(path.name, digests[part])
         self._waiting = []
 
+    def take_back(self) -> list[tuple[Digests, Vectors]]:
+        """Return the rows that wait for the disk, and forget them: the caller keeps them elsewhere."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
     def read(self, digests: Digests) -> tuple[Vectors, npt.NDArray[np.bool_]]:
         """Return the vectors of the digests (n, 32) in their order, (n, d), and which were found, (n,).
 
@@ -167,7 +186,7 @@ class Cache:
     def _label(self) -> None:
         """Make the folder and lay the facts beside the shards, for people; their date is that of the last use."""
         path = self.folder / "key.json"
-        if path.is_file():
+        if is_file(path):
             with contextlib.suppress(OSError):  # another user's folder, perhaps
                 os.utime(path)
         else:

@@ -20,7 +20,7 @@ from penult.errors import OutputError
 from penult.store.disk import disk
 from penult.store.leftovers import sweep, temporary
 from penult.store.locks import hold
-from penult.store.refusals import ELSEWHERE, WRITE_FAILURES, refused, shown
+from penult.store.refusals import ELSEWHERE, WRITE_FAILURES, is_folder, refused, shown
 
 Identity = tuple[int, int, int]  # what a file is, so that another one under its name is told from it
 
@@ -42,8 +42,9 @@ class Draft:
     """
 
     def __init__(self, path: Path | str, cure: str = ELSEWHERE) -> None:
-        wanted = Path(path)
-        self.path = wanted.resolve() if wanted.is_symlink() else wanted  # a link stays, its target is replaced
+        self.path = Path(path)
+        with contextlib.suppress(OSError):  # a folder that is closed to this user; told when the file is made
+            self.path = self.path.resolve() if self.path.is_symlink() else self.path  # a link stays, its target is replaced
         self.cure = cure
         self.temporary = temporary(self.path.parent)
         self.descriptor = -1
@@ -147,7 +148,7 @@ def write_json(path: Path | str, values: Any, *, cure: str = ELSEWHERE) -> None:
 
 def make_folder(folder: Path, cure: str = ELSEWHERE) -> None:
     """Make a folder and its parents, and sync the names of those that are new."""
-    missing = [p for p in (folder, *folder.parents) if not p.is_dir()]
+    missing = [p for p in (folder, *folder.parents) if not is_folder(p)]
     for part in reversed(missing):
         try:
             disk.make(part)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from penult.aside import start
+from penult.aside import Here, start_or_here
 from penult.errors import DamagedFile, InputError, listed
-from penult.store import ownfiles
+from penult.store import h5reader, ownfiles
 from penult.store.h5reader import NAMES
 from penult.store.refusals import shown
 
@@ -56,7 +56,8 @@ def read_h5(path: Path | str) -> FeatureFile:
     """
     path = Path(path)
     ownfiles.check(path, checked_inside=True)
-    child = start("-c", "from penult.store.h5reader import run; run()", str(path.absolute()))
+    boot = ("-c", "from penult.store.h5reader import run; run()", str(path.absolute()))
+    child = start_or_here(lambda _, out: h5reader.main(str(path.absolute()), out), *boot)
     try:
         raw, facts = _received(path, child)
     finally:
@@ -86,7 +87,7 @@ def checked(path: Path, raw: Mapping[str, Array], facts: Mapping[str, Any]) -> F
     return result
 
 
-def _received(path: Path, child: subprocess.Popen[bytes]) -> tuple[dict[str, Array], dict[str, Any]]:
+def _received(path: Path, child: subprocess.Popen[bytes] | Here) -> tuple[dict[str, Array], dict[str, Any]]:
     """Return the arrays and facts that the reading process sends."""
     source: Any = child.stdout
     size = int.from_bytes(source.read(8), "little")

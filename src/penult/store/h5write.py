@@ -7,6 +7,7 @@ It must not load h5py: the writing is done by `h5child`, and rows are streamed t
 from __future__ import annotations
 
 import atexit
+import io
 import json
 import queue
 import shutil
@@ -17,10 +18,11 @@ from dataclasses import dataclass
 from errno import ENOSPC
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
-from penult.aside import start
+from penult.aside import start_or_here
 from penult.errors import OutputError
+from penult.store import h5child
 from penult.store.files import Draft
 from penult.store.h5plan import Array, Plan, RowBlocks
 from penult.store.refusals import ELSEWHERE, refused, shown
@@ -43,7 +45,7 @@ class H5Writer:
 
     def __init__(self, *, cure: str = ELSEWHERE) -> None:
         self._cure = cure
-        self._child = start(str(Path(__file__).with_name("h5child.py")))
+        self._child = start_or_here(_write_here, str(Path(h5child.__file__)))
         self._asked: queue.SimpleQueue[tuple[Plan, Draft] | None] = queue.SimpleQueue()
         self._drafts: list[Draft] = []
         self._written: list[Written] = []
@@ -159,6 +161,12 @@ class H5Writer:
                 return refused(OSError(ENOSPC, "no space"), draft.path, self._cure)
         why = answer["error"] or f"the process that writes it ended with code {code}"
         return OutputError(f"could not write {shown(draft.path)}: {why}; {self._cure}. Nothing half-written was left.")
+
+
+def _write_here(source: IO[bytes], out: IO[bytes]) -> None:
+    answers = io.TextIOWrapper(out, encoding="utf-8", write_through=True)
+    h5child.main(source, answers)
+    answers.detach()
 
 
 def write_h5(path: Path | str, *, cure: str = ELSEWHERE, **content: Any) -> Written:

@@ -88,11 +88,11 @@ def look(folder: Path) -> Look:
 
     Raises `InputError` for a folder that holds things, but nothing that penult keeps in a cache.
     """
-    if not folder.is_dir():
-        if folder.exists():
-            raise InputError(f"{shown(folder)} is a file, not a cache folder; give the folder with --cache DIR.")
-        return Look(folder)
     try:
+        if not folder.is_dir():
+            if folder.exists():
+                raise InputError(f"{shown(folder)} is a file, not a cache folder; give the folder with --cache DIR.")
+            return Look(folder)
         tops = sorted(folder.iterdir())
     except OSError as error:
         raise InputError(

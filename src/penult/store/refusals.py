@@ -6,6 +6,7 @@ It must not know what was being written.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -43,6 +44,28 @@ def refused(error: OSError, path: Path, cure: str = ELSEWHERE, deed: str = "writ
     first = "free some space or " if number in _ROOM else ""
     left = " Nothing half-written was left." if deed == "write" else ""
     return OutputError(f"could not {deed} {shown(path)}: {what}; {first}{cure}.{left}")
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether there is a folder; False, too, where a folder above it is closed to this user (`is_dir` raises then)."""
+    with contextlib.suppress(OSError):
+        return path.is_dir()
+    return False
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is a file, False where that cannot be seen; see `is_folder`."""
+    with contextlib.suppress(OSError):
+        return path.is_file()
+    return False
+
+
+def reason(error: OutputError) -> str:
+    """Return why something could not be written, without the place and the cure."""
+    cause = error.__cause__
+    if not isinstance(cause, OSError):
+        return str(error).partition("; ")[0]
+    return _WHAT.get(cause.errno or 0) or cause.strerror or str(cause)
 
 
 def shown(path: Path | str) -> str:

@@ -21,6 +21,7 @@ from penult.embed import Embedding, at_depth, depth_notes, embed
 from penult.errors import InternalError, PenultError
 from penult.evaluate import Evaluation
 from penult.evaluate.evaluation import plain
+from penult.floats import default_errors
 from penult.images import ImageSet
 from penult.progress import Say, quiet
 from penult.train import outputs
@@ -66,6 +67,7 @@ def train(source: str, test: str | None = None, options: Options | None = None, 
     return train_sets(labelled, other, options, say)
 
 
+@default_errors
 def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say: Say = quiet) -> Run:
     """Train on images that are scanned already; the order of the training images is of no account, that of `test` is kept."""
     _check(options)
@@ -99,6 +101,7 @@ def _run(job: Job, labelled: ImageSet, test: ImageSet | None, chosen: Sequence[B
     return _finish(job, learnt, done, beside, where={"sources": sources(labelled, test), "ignored": ignored(labelled, test)})
 
 
+@default_errors
 def train_features(paths: Sequence[str], options: Options, say: Say = quiet) -> Run:
     """Train on feature files of the seed's layout; the model then predicts from features, not from images."""
     _check(options)

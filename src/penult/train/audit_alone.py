@@ -14,6 +14,7 @@ from penult import audit, evaluate, heads, images, notebook
 from penult.audit import Finding
 from penult.embed import at_depth, embed
 from penult.errors import InputError
+from penult.floats import default_errors
 from penult.progress import Say, quiet
 from penult.train.auditing import look_over, summary
 from penult.train.material import from_images
@@ -35,6 +36,7 @@ class Audited:
         return notebook.findings(self.findings)
 
 
+@default_errors
 def audit_photos(source: str, test: str | None = None, options: Options | None = None, say: Say = quiet) -> Audited:
     """Audit labelled photos, and the test photos if any. Raises what `train` raises."""
     options = options or Options()

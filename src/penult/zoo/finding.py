@@ -42,8 +42,8 @@ def find(
     Names: a built-in network; any of timm's (`resnet50`, `hf-hub:owner/model`); `keras:ResNet50` and all of
     `keras.applications`; `NAME@FILE` with weights of one's own; a path that ends in `.onnx`; each with `:SIZE` behind it for
     another input size. Networks that are not built in are converted once, in a process of its own, and kept in `cache`
-    (None: the user's cache folder; False: a folder that goes with this process). `recipe` describes an ONNX file that has
-    no recipe file beside it.
+    (None: the user's cache folder; False, or where that cannot be written: a folder that goes with this process). `recipe`
+    describes an ONNX file that has no recipe file beside it.
 
     Raises `UnknownName`, `MissingExtra`, `InputError` (weights that cannot be had or do not fit, a network without one
     vector an image), `DamagedFile`, `OutputError`.
@@ -55,7 +55,12 @@ def find(
         return backbones.find(spec.name, pooling, **changes)
     size = changes.pop("size", None)  # all else is done to pixels, or by the nodes in front, after the conversion
     order = _order(spec, size, recipe, cache)
-    found = shelf.get(order.folder) or _convert(order, say)
+    found = shelf.get(order.folder)
+    if found is None and not _named(cache) and not store.fallback.can_be_written(order.folder):
+        store.fallback.tell(f"no cache folder can be written at {store.shown(root_of(cache))}")
+        order = _order(spec, size, recipe, False)
+        found = shelf.get(order.folder)
+    found = found or _convert(order, say)
     if pooling not in {None, found.pooling}:
         raise InputError(f"{found.name} has no pooling {pooling}; it has {found.pooling}, or name none at all.")
     found = replace(found, name=spec.label)  # its file may have had another name when it was converted
@@ -65,8 +70,10 @@ def find(
 def fetch(name: str, cache: str | Path | bool | None = None, say: Say = quiet) -> tuple[Backbone, Path | None]:
     """Return a network and the folder that holds it, None for a built-in one, which needs none.
 
-    For a machine without network, copy that folder to the same place in its cache.
+    For a machine without network, copy that folder to the same place in its cache. Raises what `find` raises, and
+    `OutputError` where there is no place to keep it.
     """
+    cache = root_of(cache) if cache is False else store.default_cache() if cache in {None, True} else cache
     return find(name, cache=cache, say=say), place_of(name, cache)
 
 
@@ -103,9 +110,14 @@ def _beside(path: str) -> dict[str, Any] | None:
 
 def root_of(cache: str | Path | bool | None) -> Path:
     """Return the cache folder that `cache` means."""
-    if cache is False:
-        return _passing()
-    return store.default_cache() if cache is None or cache is True else Path(cache)
+    if isinstance(cache, str | Path):
+        return Path(cache)
+    return (None if cache is False else store.fallback.user_cache()) or _passing()
+
+
+def _named(cache: str | Path | bool | None) -> bool:
+    """Return whether somebody named the cache folder, and shall hear of it where it cannot be written."""
+    return isinstance(cache, str | Path) or store.fallback.was_chosen()
 
 
 @functools.cache

@@ -111,7 +111,7 @@ def get(folder: Path) -> Backbone | None:
         record = foreign.loads(foreign.content(folder / "record.json", foreign.MOST_JSON))
         graph = record.pop("graph")
         path = folder / "graph.onnx"
-        if not path.is_file():
+        if not store.is_file(path):
             return None
         recipe = Recipe.from_dict(record["recipe"])
         return Backbone.of_network(record, Shelved(path, graph, recipe))
@@ -132,6 +132,6 @@ def get(folder: Path) -> Backbone | None:
 def every(cache: Path) -> Iterator[tuple[Path, Backbone]]:
     """Yield all converted networks of a cache with their folders, by name."""
     folders = cache / "backbones"
-    for record in sorted(folders.glob("*/record.json")) if folders.is_dir() else []:
+    for record in sorted(folders.glob("*/record.json")) if store.is_folder(folders) else []:
         if (found := get(record.parent)) is not None:
             yield record.parent, found
