@@ -259,3 +259,15 @@ def test_memory_is_told_from_other_trouble() -> None:
     """An error that speaks of something else is no lack of memory."""
     assert not mishaps.is_memory(ValueError("x")) and not mishaps.is_memory(OSError(2, "No such file"))
     assert os.environ.get("PENULT_DEBUG") is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+@pytest.mark.parametrize("megabytes", [150, 300, 390])
+def test_a_limit_on_memory_that_is_too_low_to_begin_with_is_one_line(tmp_path: Path, megabytes: int) -> None:
+    """Below it OpenBLAS may wait for ever for what it does not get, so nothing is loaded."""
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({megabytes} << 20,) * 2); "
+    code = f"{limit}from penult.cli import main; raise SystemExit(main(['predict', 'model', 'photo.jpg']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("penult: there is not enough memory for this.")
+    assert done.stderr.count("\n") == 1

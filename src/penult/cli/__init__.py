@@ -39,6 +39,8 @@ def _run(argv: Sequence[str] | None) -> int:
 
         complete(parser)
     asked = parser.parse_args(argv)
+    if told := mishaps.too_little():
+        return _say(told, 1)
     try:
         with _terminable():
             code: int | None = _command(asked.command)(parser, asked)

@@ -22,6 +22,19 @@ _SAID = (
     "thread constructor failed", "cannot apply additional memory protection",
 )  # fmt: skip
 
+_LEAST = 400 << 20  # bytes of address space: below, OpenBLAS may wait for ever for memory that it does not get
+
+
+def too_little() -> str:
+    """Return what to say where a limit (ulimit -v) leaves too little memory to load numpy; nothing otherwise."""
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    except (ImportError, OSError):  # Windows has no such limit
+        return ""
+    return NO_MEMORY if 0 <= limit < _LEAST else ""
+
 
 def is_memory(error: BaseException) -> bool:
     """Return whether an exception, or one that led to it, says that memory is used up."""

@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from penult import bundle, notebook, pixels, store
 from penult.bundle import Bundle
 from penult.embed import Settings, embed
