@@ -343,7 +343,7 @@ def test_classes_that_cannot_be_measured_are_told_before_the_next_network_begins
 ) -> None:
     shelf["next"] = network("next", 5.0, lambda pixels: pytest.fail("it was begun"))
     source = table(photos("train", warm=4, cold=4), lambda label, _: label)
-    with pytest.raises(InputError, match="images from at least 2 groups"):
+    with pytest.raises(InputError, match="nothing can be measured"):
         compare.compare(source, options(tmp_path, "see_red", "next", groups="patient"))
 
 

@@ -371,7 +371,7 @@ def test_how_pictures_are_resized_is_told(monkeypatch: Monkey) -> None:
 
 
 def test_workers_that_do_not_start_are_told(monkeypatch: Monkey) -> None:
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    monkeypatch.setattr("penult.pixels.crew.interpreter", lambda: "/nowhere/python")
     check = pictures.workers()
     assert check.state == WARN
     assert "cannot be started" in check.said

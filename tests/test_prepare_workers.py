@@ -232,7 +232,7 @@ def test_without_a_way_to_start_workers_the_run_goes_on_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = lay_out(tmp_path, *[b"ok"] * 12)
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    monkeypatch.setattr(crew, "interpreter", lambda: str(tmp_path / "no-python"))
     assert reasons(prepare_all(paths, SMALL, workers=2)) == ["ok"] * 12
     assert "worker processes cannot be started" in caplog.text
 

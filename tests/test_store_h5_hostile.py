@@ -293,7 +293,7 @@ def test_a_reading_process_that_dies_half_way_is_damage(ours: Path, tmp_path: Pa
         (tmp_path / "sent").write_bytes(sent.getvalue()[:length])
         script = f"import sys; sys.stdout.buffer.write(open({str(tmp_path / 'sent')!r}, 'rb').read())"
         with monkeypatch.context() as patch:
-            patch.setattr("penult.store.h5read.start", lambda *_, script=script: start("-c", script))
+            patch.setattr("penult.store.h5read.start_or_here", lambda *_, script=script: start("-c", script))
             with pytest.raises(DamagedFile, match="HDF5 crashed while it read it"):
                 store.read_h5(ours)
 

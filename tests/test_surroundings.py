@@ -118,7 +118,7 @@ def test_a_class_that_is_absent_or_never_predicted_has_a_dash(
         capsys.readouterr()
         assert main(["evaluate", run, str(folder), "-q"]) == 0
         table = capsys.readouterr().out.splitlines()[-2:]
-        assert any(line.split()[1:3] == ["-", "-"] or "-" in line.split() for line in table), table
+        assert any(line.split()[1:3] == ["–", "–"] or "–" in line.split() for line in table), table
 
 
 @pytest.mark.parametrize("closed", [(1,), (2,), (1, 2), (0, 1, 2)])
@@ -140,9 +140,12 @@ def test_streams_that_are_none_are_completed(monkeypatch: Monkey) -> None:
     for name in ("stdin", "stdout", "stderr"):
         monkeypatch.setattr(sys, name, None)
     streams.complete()
+    made = (sys.stdin, sys.stdout, sys.stderr)
     print("dropped")
     assert sys.stdin.read() == "" and not streams.is_terminal(None)
     streams.error_line("dropped")
+    for stream in made:
+        stream.close()
 
 
 @pytest.mark.parametrize("executable", [None, "", "/bin/true", "/nowhere/python3"])

@@ -1,4 +1,5 @@
-"""numpy may be told to raise on overflow, underflow and the like; penult's own computing then keeps to numpy's default.
+"""numpy may be told to raise on overflow, underflow and the like, or to warn; penult's own computing then keeps to numpy's
+default.
 
 That exp(-1000) is 0 is no error, and a division by zero is looked after where it can occur. What a program asked numpy for
 (`np.seterr(all="raise")`) stays so for the program itself.
@@ -18,14 +19,14 @@ DEFAULT = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn
 
 
 def default_errors(function: Callable[P, T]) -> Callable[P, T]:
-    """Return the function as it computes with numpy's default for every kind of error that would raise."""
+    """Return the function as it computes with numpy's default for every kind of error that is to raise, or to be told more."""
 
     @wraps(function)
     def quiet(*args: P.args, **kwargs: P.kwargs) -> T:
-        raising = [kind for kind, what in np.geterr().items() if what == "raise"]
-        if not raising:
+        stricter = [k for k, what in np.geterr().items() if what == "raise" or (what != "ignore" and DEFAULT[k] == "ignore")]
+        if not stricter:
             return function(*args, **kwargs)
-        with np.errstate(**{kind: DEFAULT[kind] for kind in raising}):  # type: ignore[arg-type]
+        with np.errstate(**{kind: DEFAULT[kind] for kind in stricter}):  # type: ignore[arg-type]
             return function(*args, **kwargs)
 
     return quiet
