@@ -268,7 +268,9 @@ class Files:
         from penult.train.run_folder import RunFolder
 
         rows = np.random.default_rng(self.seed).random((90, 400), np.float32)
-        head = HeadState("logistic", {"coef": rows}, {})
+        arrays = {"rows": rows, "codes": np.arange(90) % 2, "votes": np.ones(2)}
+        facts = {"scaling": "unit", "blocks": [400], "classes": 2, "temperature": 1.0, "clip": 0.01, "k": 5}
+        head = HeadState("neighbours", arrays, facts)
         with RunFolder(out) as run, store.Cache(cache, {"width": "400"}, rows_per_shard=30) as kept:
             kept.add(store.row_digests(rows), rows)
             with store.H5Writer() as writer:
