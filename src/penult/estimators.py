@@ -189,7 +189,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             precision=self.precision_,
             facts={"penult": version("penult"), "choice": {**self.head_.choice_, **self._told_weights()}},
             novelty=self.novelty_,
-            seen=getattr(self, "seen_", None),  # pickled by an older version
+            seen=self.seen_,
         )
         bundle.save(path, model)
 
