@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from penult.audit import Pairs, Sides, copy_groups, group, leaks, near_copies, near_pictures
-from penult.audit.alignment import aligned
+from penult.audit.alignment import aligned, upright
 from penult.audit.directions import WIDE
 from penult.errors import InputError
 
@@ -127,6 +127,33 @@ def test_every_family_of_copies_is_one_group_whatever_its_size(count, m):
     tied = group(digests(range(len(X))), X, thumbnails=looks)
     assert same_groups(tied.groups, number)
     assert len(tied.pairs) == count * (m - 1)  # just what holds the families together
+
+
+WAYS = [None, *Image.Transpose]  # upside down, by quarters, along the diagonals
+
+
+@pytest.mark.parametrize(("count", "m"), [(5, 11), (20, 8), (40, 2), (80, 3)])
+def test_copies_turned_by_quarters_or_upside_down_are_one_group(count, m):
+    """To the network a turned photo is hardly like the first, and no neighbor among those that stand the same way."""
+    rng = np.random.default_rng(count + m)
+    number, way = np.repeat(np.arange(count), m), np.tile(np.arange(m) % len(WAYS), count)
+    whole = [scene(k) if WAYS[w] is None else scene(k).transpose(WAYS[w]) for k, w in zip(number, way, strict=True)]
+    looks = np.stack([thumbnail(picture.crop((1, 0, 48, 48))) for picture in whole])
+    side = vectors(len(WAYS), seed=9)[way]  # photos that stand the same way have something in common
+    X = vectors(count, seed=count)[number] + side + 0.35 * rng.normal(size=side.shape)
+    tied = group(digests(range(len(X))), X.astype(np.float32), thumbnails=looks)
+    assert same_groups(tied.groups, number)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_picture_is_brought_upright_whichever_way_it_is_turned(seed):
+    picture = np.random.default_rng(seed).normal(128, 40, (16, 16)).astype(np.float32)
+    ways = [way for p in (picture, picture.T) for way in (p, p[:, ::-1], p[::-1], p[::-1, ::-1])]
+    row, stood = upright(np.stack([way.ravel() for way in ways]))
+    seen = [{picture.tobytes() for picture in stood[row == way]} for way in range(8)]
+    assert set.intersection(*seen)
+    assert aligned(np.stack([picture.ravel()] * 8), np.stack([way.ravel() for way in ways])).min() > 0.999
 
 
 def film(kind, first, frames=60):

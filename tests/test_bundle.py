@@ -54,6 +54,8 @@ def test_a_run_folder_stands_for_its_model(model: Bundle, tmp_path: Path) -> Non
 def test_no_model_and_no_zip_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no model at"):
         bundle.load(tmp_path / "none.penult")
+    with pytest.raises(InputError, match=r"is a folder without a model\.penult; give the folder of a run"):
+        bundle.load(tmp_path)
     (tmp_path / "text.penult").write_text("hello")
     with pytest.raises(DamagedFile, match="not a whole penult model"):
         bundle.load(tmp_path / "text.penult")

@@ -369,6 +369,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
         ),
     ),
     # bundle
+    "a folder without a model": ("is a folder", lambda w: predict.load(w / "photos")),
     "a model that is none": ("notes.txt", lambda w: bundle.load(w.text("notes.txt", "x"))),
     "a zip that is no model": ("x.penult", lambda w: bundle.load(w.archive("x.penult", {"a": "b"}))),
     "a packed model": (
@@ -430,6 +431,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "no photos of the demo": ("penult[demo]", no_demo),
     # scikit-learn's face
     "labels of another number": ("4 images", lambda w: TransferClassifier("colour_histogram").fit(pictures(), ["a"])),
+    "no network": ("[]", lambda w: TransferClassifier([]).fit(pictures(), list("aabb"))),
     "one class": ("'a'", lambda w: TransferClassifier("colour_histogram").fit(pictures(), list("aaaa"))),
     "no images": ("no images", lambda w: TransferClassifier("colour_histogram").fit([], [])),
     "a folder for an image": ("photos' is a folder", lambda w: predict.load(w / "run").predict(w / "photos")),

@@ -126,6 +126,12 @@ def test_labels_that_do_not_fit_are_refused(labelled: tuple[list[Path], list[str
         TransferClassifier(SMALL).fit(paths, ["a"] * len(paths))
 
 
+@pytest.mark.parametrize("backbones", [[], None, 5, [None], ["colour_histogram", 5]])
+def test_backbones_that_are_no_names_are_refused(labelled: tuple[list[Path], list[str]], backbones: Any) -> None:
+    with pytest.raises(InputError, match="give the name of one network, or a list of names"):
+        TransferClassifier(backbones).fit(*labelled)
+
+
 class Table:
     """What pandas and polars have in common: columns by name, each of them values."""
 

@@ -6,7 +6,7 @@ and put into pipelines; nothing is loaded before `fit` or `transform`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -236,7 +236,10 @@ def _novelty(X: NDArray[np.float32], codes: NDArray[np.intp], groups: NDArray[np
 
 def _networks(names: str | Sequence[str], fit: str | None, cache: str | bool | None) -> tuple[Backbone, ...]:
     changes: dict[str, Any] = {} if fit is None else {"fit": fit}
-    return tuple(zoo.find(n, cache=cache, **changes) for n in zoo.expand([names] if isinstance(names, str) else names))
+    several = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
+    if not several or not all(isinstance(name, str) for name in several):
+        raise InputError(f"the backbones are {names!r}; give the name of one network, or a list of names, such as 'lite'.")
+    return tuple(zoo.find(n, cache=cache, **changes) for n in zoo.expand(several))
 
 
 def _at(networks: tuple[Backbone, ...], depth: int) -> tuple[Backbone, ...]:

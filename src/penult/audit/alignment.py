@@ -3,8 +3,8 @@
 In: grey thumbnails (p, 256). Out: correlations (p,). It must not know which pictures are compared, or why.
 
 A photo and its augmented copy differ by a small affine map and by brightness. The map is found by Gauss-Newton on the
-normalized correlation of the overlap (Lucas & Kanade 1981; Evangelidis & Psarakis, PAMI 30, 2008), from the identity and
-from the mirror image.
+normalized correlation of the overlap (Lucas & Kanade 1981; Evangelidis & Psarakis, PAMI 30, 2008), from the identity, from
+the mirror image and, where a quarter turn or an upside-down picture fits better than both, from that.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ REACH = 0.45  # how far an entry of the affine map may move from the identity, i
 DONE = 0.97  # aligned well enough
 # A pair whose correlation is below this after that many steps is given up: hardly any such pair reaches 0.9.
 HOPELESS = (-0.3, 0.2, 0.45, 0.6, 0.7, 0.75, 0.8, 0.82)
+TURNED = 0.5  # correlation from which a quarter turn is tried: the right one has it even where the copy is cropped as well
+TIE = 0.15  # of what a picture is brighter to one side
 _PART = 256  # pairs worked on at a time: what they need fits into the processor's cache
 
 _CENTER = (SIDE - 1) / 2
@@ -34,8 +36,8 @@ _PRODUCTS = (_GRID[:, :, None] * _GRID[:, None, :]).reshape(-1, 9)  # (256, 9)
 
 
 def aligned(first: NDArray[Any], second: NDArray[Any]) -> Floats:
-    """Return the correlation (p,) of each thumbnail of `first` (p, 256) with that of `second`, aligned or mirrored and
-    aligned, whichever is higher.
+    """Return the correlation (p,) of each thumbnail of `first` (p, 256) with that of `second`, once aligned as it is,
+    mirrored, or turned by quarters, whichever is highest.
 
     Below about 0.85 the number is only a bound from below: such pairs are given up early.
     """
@@ -43,9 +45,48 @@ def aligned(first: NDArray[Any], second: NDArray[Any]) -> Floats:
     for start in range(0, len(first), _PART):
         a = np.asarray(first[start : start + _PART], np.float32)
         b = np.asarray(second[start : start + _PART], np.float32)
-        mirrored = np.ascontiguousarray(b.reshape(-1, SIDE, SIDE)[:, :, ::-1]).reshape(len(b), -1)
-        out[start : start + _PART] = np.maximum(_align(a, b), _align(a, mirrored))
+        here = np.maximum(_align(a, b), _align(a, _ways(b)[1]))
+        rows, turned = _best_turn(a, b, here)
+        if len(rows):
+            here[rows] = np.maximum(here[rows], _align(a[rows], turned))
+        out[start : start + _PART] = here
     return out
+
+
+def upright(thumbnails: NDArray[Any]) -> tuple[NDArray[np.intp], Floats]:
+    """Return thumbnails (n, 256) turned by quarters and mirrored so that they are brighter to the right than above, and
+    above than below: the same for a picture and its turned or mirrored copies.
+
+    Returns row numbers (m,) and pictures (m, 256): one for each row, and more where it is nearly a tie how it stands.
+    """
+    ways = np.stack(_ways(np.asarray(thumbnails, np.float32)))  # (8, n, 256)
+    right, up = ways @ _GRID[:, 0], -(ways @ _GRID[:, 1])  # (8, n): how much brighter
+    near = np.float32(TIE) * np.hypot(right[0], up[0])
+    way, row = np.nonzero((right >= up - near) & (up >= -near))
+    return row, np.asarray(ways[way, row])
+
+
+def _ways(thumbnails: Floats) -> list[Floats]:
+    """Return thumbnails (n, 256) in all eight ways: as they are, mirrored, then those turned by quarters."""
+    pictures = thumbnails.reshape(-1, SIDE, SIDE)
+    across = pictures.transpose(0, 2, 1)
+    turns = [way for p in (pictures, across) for way in (p, p[:, :, ::-1], p[:, ::-1], p[:, ::-1, ::-1])]
+    return [np.ascontiguousarray(way).reshape(len(thumbnails), -1) for way in turns]
+
+
+def _best_turn(a: Floats, b: Floats, reached: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """Return the rows (m,) of b (p, 256) that fit a better when turned than upright, and those turned (m, 256).
+
+    Rows that were aligned well as they are, `reached` (p,), need no turn.
+    """
+    left = a - a.mean(axis=1, keepdims=True)
+    left /= np.linalg.norm(left, axis=1, keepdims=True) + np.float32(1e-3)
+    ways = _ways(b - b.mean(axis=1, keepdims=True))
+    length = np.linalg.norm(ways[0], axis=1) + np.float32(1e-3)
+    fits = np.stack([np.einsum("ij,ij->i", left, way) for way in ways]) / length  # (8, p)
+    best = fits.argmax(axis=0)
+    rows = np.flatnonzero((best > 1) & (fits.max(axis=0) >= TURNED) & (reached < DONE))
+    return rows, np.ascontiguousarray(np.stack(ways)[best[rows], rows]) + b[rows].mean(axis=1, keepdims=True)
 
 
 def _align(a: Floats, b: Floats) -> Floats:

@@ -18,10 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.audit.alignment import aligned
-from penult.audit.neighbors import Floats, Ints, Neighbors, Pairs, joined
+from penult.audit.alignment import aligned, upright
+from penult.audit.directions import unit
+from penult.audit.neighbors import Floats, Ints, Neighbors, Pairs, joined, nearest
 
 ALIKE = 0.45  # cosine of the features below which two photos are no copies
+TURNED = 0.15  # ... where the thumbnails are EQUAL: to most networks a photo upside down is another one
+EQUALLY = 0.9  # correlation of thumbnails as they are, once upright, from which a pair is looked at
+EQUAL = 0.97  # correlation of the aligned thumbnails of a photo that was only turned or mirrored
 ALIGNED = 0.88  # correlation of the aligned thumbnails below which they are none
 FAR = 0.04  # the product of the distances above which they are none
 SURE = 1e-4  # ... below which they are, whatever is around them
@@ -38,6 +42,7 @@ def families(Z: Floats, thumbnails: NDArray[Any], near: Neighbors) -> Pairs:
     """
     measured = _Measured(np.asarray(thumbnails, np.float32), near)
     measured.look(near.similarity[:, :FEW] >= ALIKE)
+    measured.look_at(*_turned(measured.thumbnails, Z))
     # where nearly all of the first neighbors may be copies, the family may be larger; and what is around it counts, too
     member, crowded = measured.members()
     if not member.any():
@@ -62,14 +67,18 @@ class _Measured:
 
     def look(self, wanted: NDArray[np.bool_]) -> None:
         """Measure the pairs `wanted` (n, k) of each row and its k nearest neighbors, each once."""
-        n = len(self.thumbnails)
         one, place = np.nonzero(wanted[:, : self.near.rows.shape[1]])
-        other, similarity = self.near.rows[one, place], self.near.similarity[one, place]
+        self.look_at(one, self.near.rows[one, place], self.near.similarity[one, place])
+
+    def look_at(self, one: Ints, other: Ints, similarity: Floats) -> None:
+        """Measure pairs of rows (p,) with their cosines, each once."""
+        n = len(self.thumbnails)
         names, at = np.unique(np.minimum(one, other) * np.int64(n) + np.maximum(one, other), return_index=True)
         new = ~np.isin(names, self.names) & ~self.flat[names // n] & ~self.flat[names % n]
         names, cosine = names[new], similarity[at[new]]
         distance = _distance(cosine, self.thumbnails[names // n], self.thumbnails[names % n])
-        link = (cosine >= ALIKE) & (distance <= (1 - ALIGNED) * (1 - cosine)) & (distance <= FAR)
+        alike = (cosine >= ALIKE) | ((cosine >= TURNED) & (distance <= (1 - EQUAL) * (1 - cosine)))
+        link = alike & (distance <= (1 - ALIGNED) * (1 - cosine)) & (distance <= FAR)
         order = np.argsort(np.r_[self.names, names], kind="stable")
         self.names = np.r_[self.names, names][order]
         self.distance = np.r_[self.distance, distance][order]
@@ -80,6 +89,20 @@ class _Measured:
         n = len(self.thumbnails)
         links = np.bincount(np.r_[self.names // n, self.names % n][np.tile(self.link, 2)], minlength=n)
         return links > 0, links >= min(FEW, self.near.rows.shape[1]) - OUTSIDE
+
+
+def _turned(thumbnails: Floats, Z: Floats) -> tuple[Ints, Ints, Floats]:
+    """Return pairs of rows (p,), (p,) whose thumbnails are alike once turned, with the cosines (p,) of their features Z.
+
+    Features of a photo and of its copy that is upside down may be no neighbors.
+    """
+    row, pictures = upright(thumbnails)
+    pictures -= pictures.mean(axis=1, keepdims=True)
+    near = nearest(unit(pictures), FEW)
+    one, place = np.nonzero(near.similarity >= EQUALLY)
+    one, other = row[one], row[near.rows[one, place]]
+    one, other = one[one != other], other[one != other]
+    return one, other, np.einsum("ij,ij->i", Z[one], Z[other])
 
 
 def _distance(cosine: Floats, first: Floats, second: Floats) -> Floats:

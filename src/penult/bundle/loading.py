@@ -33,6 +33,8 @@ def load(path: str | Path) -> Bundle:
     path = Path(path)
     if path.is_dir() and (path / "model.penult").is_file():
         path = path / "model.penult"
+    if path.is_dir():
+        raise InputError(f"{shown(path)} is a folder without a model.penult; give the folder of a run, or its model.penult.")
     ownfiles.check(path)
     try:
         with foreign.opened(path) as file:
