@@ -162,10 +162,10 @@ def _wanted(
     meant = Labels(classes)
     known = set(classes)
     values = {row[1] for row in body}
+    if not any(value.strip() for value in values) and submit is None:  # it only shows where the answers go
+        submit = "labels" if len(classes) > 2 else "probabilities"
     labels = all(meant(value) in known for value in values)
     numbers = all(_is_number(value) for value in values)
-    if not any(value.strip() for value in values):  # it only shows where the answers go
-        labels, numbers = len(classes) > 2, True
     may_be_probability = numbers and all(0 <= float(value) <= 1 for value in values)
     if submit == "labels" or (submit is None and labels and not (len(classes) == 2 and may_be_probability)):
         return "label", ()
