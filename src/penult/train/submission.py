@@ -76,7 +76,8 @@ class Sheet:
         """Return for each id the index of its file. Raises `InputError` that names all ids and files without a partner.
 
         An id is the path below the folder, the file name, or the file name without its ending, as it stands or in another
-        Unicode form, letter case, ending or with zeros in front; the first of these by which the files are told apart and every id is found.
+        Unicode form, letter case, ending or with zeros in front; the first of these by which the files are told apart and
+        every id is found.
         """
         best: tuple[list[str], list[str]] | None = None
         for key, of_id in ((str, str), (_base, str), (_stem, str), (_loose, _loose), (_number, _number)):
@@ -103,10 +104,7 @@ class Sheet:
                 "If only the images of the sample are meant, give it as the list of them (--test "
                 f"{show(self.path)}); else give the sample that belongs to this test folder."
             )
-        raise InputError(
-            f"the sample submission {self.path} does not match the test images: {'; '.join(said)}. "
-            f"{advice}"
-        )
+        raise InputError(f"the sample submission {self.path} does not match the test images: {'; '.join(said)}. {advice}")
 
     def write(
         self,
