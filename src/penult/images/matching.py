@@ -214,7 +214,7 @@ class Finder:
         return next((folder for folder, count in held.items() if count == found >= n / 2), None)
 
     def _by_name(self, folders: Sequence[str]) -> str | None:
-        """Return the one folder that is named like the table: `train` (`train_images`) for `train.csv` or `train_labels.csv`."""
+        """Return the one folder that is named like the table: `train` or `train_images` for `train.csv`, `train_v2.csv`."""
         names = {folder: folder.rpartition("/")[2].lower() for folder in folders}
         for named in (
             [folder for folder, name in names.items() if name == self._likely],

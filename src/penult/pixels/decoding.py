@@ -136,12 +136,16 @@ def _read(data: bytes, max_pixels: int) -> tuple[Image, Remark]:
         image = load(data)
         return jpeg_end.checked(data, image, load) if is_jpeg else (image, Remark())
     except Exception as error:
-        if is_jpeg and not isinstance(error, Refused) and classify(error, data).reason == "truncated":
+        if is_jpeg and not isinstance(error, Refused) and _may_lack_its_end(error, data):
             if (found := jpeg_end.recovered(data, load)) is not None:
                 return found
         elif (slim := png_chunks.without_bulk(data)) is not None:
             return load(slim), Remark()
         raise
+
+
+def _may_lack_its_end(error: Exception, data: bytes) -> bool:
+    return classify(error, data).reason == "truncated" or jpeg_end.runs_into_another(data)
 
 
 def _load(data: bytes, max_pixels: int) -> Image:
