@@ -133,6 +133,17 @@ def test_an_odd_kind_of_a_known_format_is_not_called_damaged(data: bytes, reason
     assert words in found.detail
 
 
+@pytest.mark.parametrize(("tags", "raw"), [
+    ({254: 1, 330: 1000}, True), ({254: 1, 50706: b"\1\4\0\0"}, True), ({}, False), ({254: 1}, False), ({330: 1000}, False),
+])  # fmt: skip
+def test_the_preview_in_a_camera_raw_file_is_not_taken_for_the_photo(tags: dict[int, object], raw: bool) -> None:
+    """Readers of TIFF see a thumbnail in a NEF or DNG, and nothing else."""
+    found = decode(save(photo(), "TIFF", tiffinfo=tags))
+    assert isinstance(found, Failure) == raw
+    if isinstance(found, Failure):
+        assert (found.reason, found.detail) == ("unsupported format", "camera raw")
+
+
 @pytest.mark.parametrize("bits", [None, *BY_SIGHT.values()], ids=["whole", *BY_SIGHT])
 def test_no_damaged_file_is_called_whole(bits: bytes | None) -> None:
     """Zeros in the middle of an ordinary TIFF, a JPEG whose tables are gone: damage, whatever was read of the head."""

@@ -30,6 +30,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _BYTES = re.compile(r"""b(['"])(.*)\1""", re.DOTALL)
 _BETWEEN_WORDS = re.compile(r"(?<=\w)[\s_\-]+(?=\w)")
 _TOKENS = re.compile(r"[\s,;|+&/]+")
+_NUMBER = re.compile(r"0*(\d+)(?:\.0+)?")  # 1, 01 and 1.0: pandas writes a whole number so where its column has a gap
 _LATIN = str.maketrans("аеорсухіјѕԁһӏαορνικυ", "aeopcyxijsdhlaopviku")  # Cyrillic and Greek
 
 
@@ -172,10 +173,14 @@ def missing_names(classes: Iterable[str]) -> list[str]:
 
 def _loose(name: str) -> str:
     text = unicodedata.normalize("NFKC", name)
+    if number := _NUMBER.fullmatch(text):
+        return number[1]
     return _BETWEEN_WORDS.sub(" ", text.casefold().translate(_LATIN))
 
 
 def _difference(names: Sequence[str]) -> str:
+    if all(map(_NUMBER.fullmatch, names)):
+        return "how a number is written"
     if len({name.lower() for name in names}) == 1:
         return "letter case"
     if len({_BETWEEN_WORDS.sub(" ", name) for name in names}) == 1:

@@ -251,6 +251,8 @@ class Table:
             where = f"(files are looked for in {own}'{show(self.root)}', and below it)"
             also = "" if self.options.image_dir else ", or give the folder of the images with --image-dir DIR"
             cures.append(f"correct these rows{also} {where}")
+            if any("://" in name for name in faults[_MISSING]):
+                cures.append("download what is listed by its address, and list the files")
             if any(map(_ROUNDED.fullmatch, faults[_MISSING])):
                 cures.append("a spreadsheet rounded the numbers written like 1.2E+09: format their column as text there")
         elif faults:

@@ -19,7 +19,7 @@ from penult.pixels import depth as depths
 from penult.pixels import jpeg_end, png_chunks
 from penult.pixels.failures import classify
 from penult.pixels.modes import to_rgb, upright
-from penult.pixels.naming import is_heif
+from penult.pixels.naming import RAW, is_heif, is_raw_with_preview
 from penult.pixels.recipe import FULL_DEPTH, Failure, Refused, Remark
 
 if TYPE_CHECKING:
@@ -157,6 +157,8 @@ def _load(data: bytes, max_pixels: int) -> Image:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         _refuse_size(data, kinds, max_pixels)
         raise
+    if is_raw_with_preview(data):
+        raise Refused("unsupported format", *RAW)
     _check_size(image, max_pixels)
     _check_scans(image, data)
     _reduce(image)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from penult.pixels import jpeg_end, tiff_tags
 
 _SAVE = "save it as JPEG or PNG"
-_RAW = "camera raw", "export it as JPEG or TIFF from the camera's own program or a raw converter"
+RAW = "camera raw", "export it as JPEG or TIFF from the camera's own program or a raw converter"
 _DOCUMENT = "save its pages or pictures as JPEG or PNG"
 _VIDEO = "save its frames as JPEG or PNG, for instance with ffmpeg"
 DICOM = "DICOM", "export it as PNG (16 bits are read), for instance with dcm2pnm or pydicom"
@@ -31,13 +31,13 @@ _BY_SIGHT: tuple[tuple[bytes, str, str], ...] = (
     (b"#?RGBE", "Radiance HDR", _SAVE),
     (b"SIMPLE  =", "FITS", "save it as 16-bit PNG or TIFF"),
     (b"AT&TFORM", "DjVu", _DOCUMENT),
-    (b"FUJIFILMCCD-RAW", *_RAW),
-    (b"IIRO", *_RAW),
-    (b"IIRS", *_RAW),
-    (b"MMOR", *_RAW),
-    (b"IIU\0", *_RAW),
-    (b"FOVb", *_RAW),
-    (b"\0MRM", *_RAW),
+    (b"FUJIFILMCCD-RAW", *RAW),
+    (b"IIRO", *RAW),
+    (b"IIRS", *RAW),
+    (b"MMOR", *RAW),
+    (b"IIU\0", *RAW),
+    (b"FOVb", *RAW),
+    (b"\0MRM", *RAW),
     (b"\x1aE\xdf\xa3", "video", _VIDEO),
     (b"\0\0\1\xba", "video", _VIDEO),
     (b"\0\0\1\xb3", "video", _VIDEO),
@@ -102,11 +102,11 @@ def foreign_format(head: bytes) -> tuple[str, str] | None:
             named
             for applies, named in (
                 (head[128:132] == b"DICM" or explicit, DICOM),
-                (brand is not None and brand[:3] == b"crx", _RAW),
+                (brand is not None and brand[:3] == b"crx", RAW),
                 (brand is not None and brand not in _PICTURE_BRANDS, ("video", _VIDEO)),
                 (head[:4] == b"RIFF" and head[8:12] == b"AVI ", ("video", _VIDEO)),
                 (head[4:8] in _OTHER_VIDEO_BOXES, ("video", _VIDEO)),
-                (head[:4] in (b"II*\0", b"MM\0*") and head[8:10] == b"CR", _RAW),
+                (head[:4] in (b"II*\0", b"MM\0*") and head[8:10] == b"CR", RAW),
                 (b"<svg" in head[:1024], ("SVG", _SAVE)),
                 (head[:4] == b"\1\0\0\0" and head[40:44] == b" EMF", ("EMF", _SAVE)),
                 (head[344:347] in (b"n+1", b"ni1"), ("NIfTI", "save its slices as 16-bit PNG")),
@@ -139,6 +139,12 @@ def valid_but_unread(data: bytes, opened: bool) -> tuple[str, str, str] | None:
     return _tiff(data, opened) if tiff_tags.is_tiff(data) else None
 
 
+def is_raw_with_preview(data: bytes) -> bool:
+    """Tell a camera raw file (NEF, DNG, ...) whose first picture, all that readers of TIFF see, is a small preview."""
+    tags = tiff_tags.first_directory(data) if tiff_tags.is_tiff(data) else {}
+    return tags.get(tiff_tags.KIND) == (1,) and bool(tags.keys() & {tiff_tags.SUB_DIRECTORIES, tiff_tags.DNG_VERSION})
+
+
 def _jpeg(data: bytes) -> tuple[str, str, str] | None:
     about = jpeg_end.outline(data)
     if about.kind in _JPEG_KINDS:
@@ -159,7 +165,7 @@ def _tiff(data: bytes, opened: bool) -> tuple[str, str, str] | None:
     if compression in _UNREAD_COMPRESSIONS or (not opened and compression not in _READ_COMPRESSIONS):
         name = _UNREAD_COMPRESSIONS.get(compression, f"compression {compression}")
         if tiff_tags.DNG_VERSION in tags or tiff_tags.SUB_DIRECTORIES in tags:
-            return "unsupported format", *_RAW
+            return "unsupported format", *RAW
         return "unsupported format", f"TIFF packed with {name}", "save it as TIFF with LZW, or as PNG"
     if opened:
         return None
@@ -171,7 +177,7 @@ def _tiff(data: bytes, opened: bool) -> tuple[str, str, str] | None:
     if numbers == "unsigned" and colors != "odd colors" and samples in (1, 3, 4) and set(bits) <= {1, 8}:
         return None  # nothing odd about it: it is damaged
     if tiff_tags.DNG_VERSION in tags:
-        return "unsupported format", *_RAW
+        return "unsupported format", *RAW
     name = f"TIFF of {numbers} {bits[0]}-bit numbers, {samples} a pixel, {colors}"
     cure = "save it with 8 bits a channel, or as unsigned 16-bit gray or RGB, without alpha"
     return "unsupported depth" if bits[0] not in (1, 8) or numbers != "unsigned" else "unsupported format", name, cure
