@@ -51,6 +51,25 @@ def test_without_its_end_marker_it_is_to_the_bit_what_it_is_with_it(kind: str, g
     assert remark is None
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_frame_that_runs_into_the_next_one_is_read_and_the_next_one_is_not(kind: str) -> None:
+    """Frames of a video that were cut apart badly: no end marker, and the next one begins."""
+    whole = jpeg(kind)
+    other = save(Image.fromarray(photo(64, 64, seed=9)), "JPEG")
+    pixels, remark = seen(whole[:-2] + other)
+    assert (pixels == decode(whole)).all()
+    assert remark is None
+
+
+def test_rows_that_a_jpeg_of_four_inks_lacks_are_told() -> None:
+    whole = save(Image.fromarray(photo(120, 88, seed=5)).convert("CMYK"), "JPEG", quality=85)
+    for end in (b"", b"\xff\xd9"):
+        remark = seen(whole[: len(whole) * 4 // 5] + end)[1]
+        assert remark is not None
+        assert 0.1 < remark.rows < 0.5
+    assert seen(whole)[1] is None
+
+
 def test_a_flat_picture_whose_data_ends_in_zeros_is_whole() -> None:
     """Its last bytes are zeros that belong to it, as many as a filled-up sector could have."""
     flat = np.full((600, 600), 200, np.uint8)

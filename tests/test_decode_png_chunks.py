@@ -24,6 +24,9 @@ BULK = {
     "iCCP": (b"iCCP", b"profile\0\0" + PACKED),
     "XMP": (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + PACKED),
     "a checksum that is wrong": (b"tIME", None),
+    **{f"a short {kind.decode()}": (kind, b"x") for kind in (b"gAMA", b"cHRM", b"pHYs", b"acTL", b"fcTL")},
+    "an empty sRGB": (b"sRGB", b""),
+    "frames out of order": (b"fcTL", bytes(25) + b"x"),
 }
 
 
@@ -45,6 +48,14 @@ def test_what_no_picture_needs_costs_no_picture(kind: str, behind: bool) -> None
         found = decode(put(good, chunk(*BULK[kind]) * 3, behind))
         assert not isinstance(found, Failure), found
         assert (found == decode(good)).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P"])
+def test_a_transparent_color_that_is_cut_short_is_none(mode: str) -> None:
+    good = save(Image.fromarray(photo()).convert(mode), "PNG")
+    found = decode(put(good, chunk(b"tRNS", b"x" if mode != "P" else b""), behind=False))
+    assert not isinstance(found, Failure), found
+    assert (found == decode(good)).all()
 
 
 def test_many_texts_that_are_too_much_together_are_left_out() -> None:

@@ -31,6 +31,34 @@ BY_SIGHT = {
     "video": struct.pack(">I", 24) + b"ftypisom" + bytes(60),
     "OpenEXR": b"v/1\1" + bytes(60),
     "FITS": b"SIMPLE  =                    T" + bytes(60),
+    "DDS": b"DDS |" + bytes(60),
+    "ICNS": b"icns" + bytes(60),
+    "SGI": b"\x01\xda\x01\x01" + bytes(60),
+    "PAM": b"P7\nWIDTH 4\n" + bytes(60),
+    "PFM": b"PF\n32 32\n-1.0\n" + bytes(60),
+    "PCX": b"\n\5\1\x08" + bytes(60),
+    "WMF": b"\xd7\xcd\xc6\x9a" + bytes(60),
+    "EMF": b"\1\0\0\0" + bytes(36) + b" EMF" + bytes(60),
+    "XPM": b"/* XPM */" + bytes(60),
+    "NIfTI": bytes((92, 1)) + bytes(342) + b"n+1\0" + bytes(60),
+}
+OTHERS = {  # more ways in which formats begin
+    "a DICOM without a preamble": (b"\x08\0\5\0CS\x0a\0ISO_IR 100" + bytes(60), "DICOM"),
+    "a QuickTime without ftyp": (b"\0\0\0\x08wide" + bytes(60), "video"),
+}
+NO_PICTURES = {
+    "a web page": b"\r\n<!DOCTYPE HTML><html>404",
+    "JSON": b'{"error": "not found"}',
+    "XML": b"\xef\xbb\xbf<?xml version='1.0'?><Error/>",
+    "a pointer of Git LFS, not the photo": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+    "a pointer of git-annex, not the photo": b"/annex/objects/MD5E-s1--0.jpg\n",
+    "a JPEG in Base64": b"/9j/4AAQSkZJRgABAQ==",
+    "a picture as a data URL": b"data:image/jpeg;base64,/9j/4AAQ",
+    "a zip archive": b"PK\3\4" + bytes(60),
+    "a gzip archive": b"\x1f\x8b\x08" + bytes(60),
+    "what macOS keeps beside a file": b"\0\5\x16\7" + bytes(60),
+    "nothing but zeros": bytes(5000),
+    "a TGA picture, which is not read": b"\0\0\2" + bytes(60) + b"TRUEVISION-XFILE.\0",
 }
 
 
@@ -40,6 +68,23 @@ def test_a_foreign_format_is_named_with_its_cure(name: str) -> None:
     assert isinstance(found, Failure)
     assert (found.reason, found.detail) == ("unsupported format", name)
     assert advice(found)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_foreign_format_is_known_by_other_beginnings_too(name: str) -> None:
+    data, format = OTHERS[name]
+    found = decode(data)
+    assert isinstance(found, Failure)
+    assert (found.reason, found.detail) == ("unsupported format", format)
+
+
+@pytest.mark.parametrize("name", NO_PICTURES)
+def test_what_never_was_a_picture_is_named_with_how_to_get_the_photo(name: str) -> None:
+    found = decode(NO_PICTURES[name])
+    assert isinstance(found, Failure)
+    assert (found.reason, found.detail) == ("not an image", name)
+    assert found.cure
+    assert found.detail in told([found, found])
 
 
 def jpeg(frame: int, bits: int) -> bytes:
@@ -86,6 +131,17 @@ def test_an_odd_kind_of_a_known_format_is_not_called_damaged(data: bytes, reason
     assert isinstance(found, Failure)
     assert found.reason == reason, found
     assert words in found.detail
+
+
+@pytest.mark.parametrize(("tags", "raw"), [
+    ({254: 1, 330: 1000}, True), ({254: 1, 50706: b"\1\4\0\0"}, True), ({}, False), ({254: 1}, False), ({330: 1000}, False),
+])  # fmt: skip
+def test_the_preview_in_a_camera_raw_file_is_not_taken_for_the_photo(tags: dict[int, object], raw: bool) -> None:
+    """Readers of TIFF see a thumbnail in a NEF or DNG, and nothing else."""
+    found = decode(save(photo(), "TIFF", tiffinfo=tags))
+    assert isinstance(found, Failure) == raw
+    if isinstance(found, Failure):
+        assert (found.reason, found.detail) == ("unsupported format", "camera raw")
 
 
 @pytest.mark.parametrize("bits", [None, *BY_SIGHT.values()], ids=["whole", *BY_SIGHT])

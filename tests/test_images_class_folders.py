@@ -136,6 +136,26 @@ def test_train_and_test_are_not_taken_for_two_classes(tmp_path: Path) -> None:
     assert f"such as '{tmp_path / 'train'}'" in said
 
 
+@pytest.mark.parametrize(
+    "parts", ["train_images test_images", "train-jpg test-jpg", "Train Test_Images", "images_train images_test"]
+)
+def test_parts_by_longer_names_are_not_taken_for_classes(tmp_path: Path, parts: str) -> None:
+    one, two = parts.split()
+    tree(tmp_path, f"{one}/1.jpg {one}/2.jpg {two}/3.jpg {two}/4.jpg")
+    assert "are parts of a data set, not classes" in complaint(tmp_path)
+
+
+@pytest.mark.parametrize("given", ["", "train", "one"])
+def test_a_csv_that_lies_near_is_named_where_a_folder_has_no_classes(tmp_path: Path, given: str) -> None:
+    """Kaggle's usual layout, the folder given instead of the table."""
+    tree(tmp_path, "train/0001.jpg train/0002.jpg test/0003.jpg one/0004.jpg")
+    for name in ("labels.csv", "sample_submission.csv"):
+        (tmp_path / name).write_text("id,breed\n")
+    (tmp_path / "one/cat").mkdir()
+    said = complaint(tmp_path / given) if given else complaint(tree(tmp_path / "in", "train/1.jpg test/2.jpg"))
+    assert f"if '{tmp_path / 'labels.csv'}' holds the labels, give that instead of the folder" in said
+
+
 def test_trains_may_be_a_class_beside_others(tmp_path: Path) -> None:
     assert scan_labelled(tree(tmp_path, "train/1.jpg train/2.jpg bus/1.jpg bus/2.jpg")).classes == (
         "bus",

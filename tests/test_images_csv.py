@@ -258,6 +258,11 @@ def test_columns_are_found_by_name_and_content_or_named(
         ("a,b,c\nx,y,z\n", ["none of its columns is known to name the images", "--image-column NAME", "'a', 'b', 'c'"]),
         ("id\n0001\n", ["no column is left to be the label"]),
         ("0001.jpg,cat\n0002.jpg,dog\n", ["its first line is a row", "write file,label into a line above it"]),
+        ("0001,cat\n0002,dog\n0003,cat\n", ["its first line is a row", "write file,label into a line above it"]),
+        ("file,label\n0001.jpg,a, b\n0002.jpg,b\n", ["more cells than the first line has columns: '0001.jpg'", "quotation"]),
+        ("id,age,cat,dog\n0001,3,1,0\n0002,4,0,1\n", ["'age', 'cat', 'dog' may all be", "remove the other columns"]),
+        ("file,label\nhttps://x.org/a.jpg,a\n0002.jpg,b\n", ["do not exist", "download what is listed by its address"]),
+        ("file,label\n1.00002E+09,a\n0002.jpg,b\n", ["do not exist", "format their column as text"]),
         ("one,two,y\n0001,0002,a\n0002,0001,b\n", ["the columns 'one', 'two' name different images", "--image-column NAME"]),
         ("id,a,b\n0001,1,0\n0002,1,1\n0003,0,0\n", ["a 1 in more than one class column", "'0002'", "no 1 in any", "'0003'"]),
         ("id,score\n0001,0.25\n0002,1.5\n0003,2.75\n", ["its column 'score' look like numbers", "penult classifies"]),
@@ -273,6 +278,38 @@ def test_all_that_is_wrong_with_a_table_is_said_at_once(tmp_path: Path, text: st
     said = complaint(listed(tmp_path, text))
     for part in says:
         assert part in said
+
+
+def test_a_first_line_that_is_a_row_is_all_that_is_said(tmp_path: Path) -> None:
+    """No column has a name then, so there is nothing to choose from."""
+    assert "--label-column" not in complaint(listed(tree(tmp_path, "1.jpg", "2.jpg"), "1.jpg,cat\n2.jpg,dog\n"))
+
+
+@pytest.mark.parametrize("header", ["id,y", "file,label"])
+@pytest.mark.parametrize(
+    ("above", "sign"),
+    [("sep=;\r\n", ";"), ("SEP=,\n", ","), ("sep=\t\n", "\t"), ('"sep=|"\n', "|"), ("", "|"), ("\ufeffsep=;\n", ";")],
+)
+def test_excels_line_about_the_separator_is_followed_and_bars_part_cells_too(
+    tmp_path: Path, header: str, above: str, sign: str
+) -> None:
+    tree(tmp_path, *(f"{i}.jpg" for i in range(4)))
+    rows = "\n".join([header, *(f"{i}.jpg,{'ab'[i % 2]}" for i in range(4))]).replace(",", sign)
+    images = scan_labelled(listed(tmp_path, above + rows))
+    assert (images.ids, labels(images)) == (("0.jpg", "1.jpg", "2.jpg", "3.jpg"), ["a", "b", "a", "b"])
+
+
+def test_bars_in_labels_do_not_part_cells(tmp_path: Path) -> None:
+    tree(tmp_path, *(f"{i}.jpg" for i in range(4)))
+    text = "id,y|a|b\n" + "".join(f"{i},{'ab'[i % 2]}|x\n" for i in range(4))
+    assert labels(scan_labelled(listed(tmp_path, text))) == ["a|x", "b|x", "a|x", "b|x"]
+
+
+@pytest.mark.parametrize("head", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0"])
+@pytest.mark.parametrize("name", ["list.csv", "list.xlsx", "list.ods"])
+def test_a_workbook_is_answered_with_how_to_save_it(tmp_path: Path, head: bytes, name: str) -> None:
+    (tmp_path / name).write_bytes(head + bytes(100))
+    assert "save it as 'CSV UTF-8'" in complaint(tmp_path / name)
 
 
 def test_one_hot_columns_are_labels(tmp_path: Path) -> None:
@@ -298,6 +335,8 @@ def test_one_hot_columns_are_labels(tmp_path: Path) -> None:
         (["img/1.jpg"], "img/1.jpeg", "with the ending spelled otherwise"),
         (["img/1.png"], "img/1.jpg", "with another file ending"),
         (["img/00012.jpg"], "12", "adding zeros in front"),
+        (["img/12.jpg"], "12.0", "as whole numbers"),
+        (["img/00012.jpg"], "12.0", "as whole numbers"),
         (["img/1.jpg"], "b'img/1.jpg'", "without the b''"),
         (["img/1.jpg", "img/1.JPG"], "img/1.JPG", ""),
     ],
@@ -349,8 +388,9 @@ def test_photos_may_lie_in_a_folder_given_or_in_several_below(tmp_path: Path) ->
 def test_of_two_folders_the_one_named_like_the_table_holds_its_photos(tmp_path: Path) -> None:
     tree(tmp_path, "train/1.jpg", "train/2.jpg", "test/1.jpg", "test/2.jpg")
     for part in ("train", "test"):
-        found = scan_unlabelled(listed(tmp_path, "id\n1\n2\n", f"{part}.csv"))
-        assert found.ids == (f"{part}/1.jpg", f"{part}/2.jpg")
+        for name in (part, f"{part}_labels", f"{part}Labels", f"{part}_v2", part.upper()):
+            found = scan_unlabelled(listed(tmp_path, "id\n1\n2\n", f"{name}.csv"))
+            assert found.ids == (f"{part}/1.jpg", f"{part}/2.jpg")
 
 
 def test_what_is_said_of_the_training_table_helps_with_that_of_the_test_part(tmp_path: Path) -> None:
@@ -416,7 +456,9 @@ def test_an_encoding_that_cannot_be_is_refused(tmp_path: Path, encoding: str, sa
         scan_labelled(listed(tmp_path, "file,label\n1.jpg,\u00e9\n"), table=TableOptions(encoding=encoding))
 
 
-@pytest.mark.parametrize("written", ["nan", "NaN", "None", "null", "NULL", "NA", "N/A", "#N/A", "<NA>", " nan "])
+@pytest.mark.parametrize(
+    "written", ["nan", "NaN", "None", "null", "NULL", "NA", "N/A", "#N/A", "<NA>", " nan ", "Nan", "#REF!"]
+)
 def test_what_pandas_writes_for_a_missing_label_is_no_class(tmp_path: Path, written: str) -> None:
     tree(tmp_path, *(f"{i}.jpg" for i in range(6)))
     text = "file,label\n0.jpg,cat\n1.jpg,cat\n2.jpg,dog\n3.jpg,dog\n" + f"4.jpg,{written}\n5.jpg,{written}\n"
@@ -452,6 +494,10 @@ def test_labels_that_are_certainly_one_are_merged(tmp_path: Path, one: str, two:
         ("guinea pig", "guinea_pig", "blanks, hyphens or underscores"),
         ("c\u0430t", "cat", "characters that look alike"),
         ("\uff43at", "cat", "characters that look alike"),
+        ("1", "1.0", "'1' (2) and '1.0' (2) differ only in how a number is written"),
+        ("01", "1", "how a number is written"),
+        ("1", "10", ""),
+        ("\ufb01sh", "fish", "characters that look alike"),
         ("cat indoor", "cat", ""),
     ],
 )
@@ -470,6 +516,23 @@ def test_labels_of_several_words_that_recur_are_pointed_out(tmp_path: Path) -> N
     images = scan_labelled(listed(tmp_path, "file,label\n" + "".join(f"{i}.jpg,{kinds[i % 4]}\n" for i in range(8))))
     assert "labels that look like several in one cell" in images.notes[0]
     assert "'cat indoor', 'dog indoor'" in images.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        (
+            ["haze primary", "agriculture clear primary water", "clear primary", "clear habitation primary road", "cloudy"],
+            True,
+        ),
+        (["bell pepper", "red bell pepper", "chili pepper", "onion"], False),
+        (["golden retriever", "labrador retriever", "german shepherd", "pug"], False),
+    ],
+)
+def test_tags_in_one_cell_are_told_from_names_of_several_words(tmp_path: Path, kinds: list[str], told: bool) -> None:
+    tree(tmp_path, *(f"{i}.jpg" for i in range(2 * len(kinds))))
+    text = "file,label\n" + "".join(f"{i}.jpg,{kinds[i % len(kinds)]}\n" for i in range(2 * len(kinds)))
+    assert any("look like several in one cell" in note for note in scan_labelled(listed(tmp_path, text)).notes) == told
 
 
 @pytest.mark.parametrize("known", ["caf\u00e9", "cafe\u0301", " caf\u00e9", "caf\udce9"])

@@ -161,6 +161,45 @@ def test_a_column_a_class_of_whole_numbers_gets_probabilities_or_one_and_zero(tm
     assert "1 for the class of each image" in told
 
 
+@pytest.mark.parametrize("column", ["cat", "Cat ", "is_cat", "has-cat", "p(cat)", "probability of cat", "cat_prob"])
+def test_a_column_whose_name_has_one_class_in_it_gets_its_probability(tmp_path: Path, column: str) -> None:
+    rows, told = lines_of(tmp_path, f"id,{column}\n10,0\n2,0\n1,0\n", CLASSES)
+    assert rows[1:] == [["10", "0.9"], ["2", "0.25"], ["1", "0.5"]]
+    assert "probability of class cat" in told
+
+
+@pytest.mark.parametrize("column", ["target", "category", "cats", "cat_or_dog", "label"])
+def test_a_column_that_names_no_single_class_gets_the_probability_of_the_second(tmp_path: Path, column: str) -> None:
+    assert "probability of class dog" in lines_of(tmp_path, f"id,{column}\n10,0\n2,0\n1,0\n", CLASSES)[1]
+
+
+@pytest.mark.parametrize(
+    ("classes", "kind"), [(("cat", "dog"), "probability"), (("0", "1"), "probability"), (("a", "b", "c"), "label")]
+)
+def test_a_sample_without_values_gets_what_one_column_can_hold(tmp_path: Path, classes: tuple[str, ...], kind: str) -> None:
+    assert Sheet.read(sample(tmp_path, "id,label\n1,\n2,\n10, \n"), classes).kind == kind
+
+
+def test_a_sample_of_strange_values_is_refused_with_the_option_that_passes_over_them(tmp_path: Path) -> None:
+    text = "id,label\n1,0\n2,0\n10,0\n"
+    with pytest.raises(InputError, match="give --submit labels where its values mean nothing"):
+        Sheet.read(sample(tmp_path, text), ("cat", "dog", "mug"))
+    assert Sheet.read(sample(tmp_path, text), ("cat", "dog", "mug"), "labels").kind == "label"
+
+
+def test_more_images_than_the_sample_has_are_answered_with_the_sample_as_the_list_to_predict(tmp_path: Path) -> None:
+    """Some competitions have the photos of both parts in one folder."""
+    sheet = Sheet.read(sample(tmp_path, "id,label\n1,0\n2,0\n"), CLASSES)
+    with pytest.raises(InputError, match=r"1 images are not in the sample \(10\).*\(--test .*sample\.csv\)"):
+        sheet.rows_of(NAMES)
+
+
+@pytest.mark.parametrize("ids", [("1", "2", "10"), ("1.0", "2.0", "10.0"), ("01", "02", "10")])
+def test_ids_that_a_spreadsheet_took_for_numbers_find_their_image(tmp_path: Path, ids: tuple[str, ...]) -> None:
+    sheet = Sheet.read(sample(tmp_path, "id,label\n" + "".join(f"{id},0.5\n" for id in ids)), CLASSES)
+    assert sheet.rows_of(["0010.jpg", "0002.jpg", "0001.jpg"]) == [2, 1, 0]
+
+
 @pytest.mark.parametrize("submit", ["labels", "probabilities", None])
 @pytest.mark.parametrize("classes", [("a", "b"), ("a", "b", "c")])
 def test_without_a_sample_the_form_is_what_is_asked_for(submit: str | None, classes: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ UTF8 = "utf-8-sig"
 
 _BOMS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _CHUNK = 1 << 20  # bytes
+_SEP = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # what Excel writes, and takes, as a first line that is no row
+_RARE = "|"  # parts the cells only where nothing else does
 
 
 def rows(
@@ -28,7 +31,8 @@ def rows(
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and cells of each row.
 
-    Of several `delimiters` the one is used that makes one of the first line's cells `column`, else the one that makes most.
+    Of several `delimiters` the one is used that makes one of the first line's cells `column`, else the one that makes most;
+    Excel's line `sep=;` above them says it, and is no row.
     Without an `encoding`: UTF-16 or UTF-32 where a byte order mark says so, else UTF-8, with or without one; bytes that are
     none are kept as surrogates. A row without any text is left out.
     Raises `OSError` and, with what is wrong and in which line, `ValueError`.
@@ -40,14 +44,17 @@ def rows(
         file = io.TextIOWrapper(raw, UTF8 if lenient else used, "surrogateescape" if lenient else "strict", newline="")
         try:
             first = _line(file, 1)
-            file.seek(0)
-            reader = csv.reader(_lines(file), delimiter=_delimiter(first, delimiters, column))
+            told = _SEP.fullmatch(first) if len(delimiters) > 1 else None
+            above = 0 if told is None else 1
+            if told is None:
+                file.seek(0)
+            reader = csv.reader(_lines(file, above), delimiter=told[1] if told else _delimiter(first, delimiters, column))
             for cells in reader:
                 if any(cells):
-                    yield reader.line_num, cells
+                    yield above + reader.line_num, cells
         except csv.Error as error:
             raise ValueError(
-                f"line {reader.line_num} is not CSV ({error}); look for a quotation mark without its pair"
+                f"line {above + reader.line_num} is not CSV ({error}); look for a quotation mark without its pair"
             ) from error
         except UnicodeError as error:
             raise ValueError(f"it is no text in {used} ({error}); save it as 'CSV UTF-8'") from error
@@ -117,18 +124,18 @@ def _mostly_chinese(signs: Counter[str]) -> bool:
 def _delimiter(first: str, delimiters: str, column: str) -> str:
     """Return what parts the cells: a quoted name may hold any sign, so each is tried on the first line."""
 
-    def cells(sign: str) -> tuple[bool, int]:
+    def cells(sign: str) -> tuple[bool, bool, int]:
         try:
             names = next(csv.reader([first], delimiter=sign), [])
         except csv.Error:
             names = []
-        return column in (name.strip().lower() for name in names), len(names)
+        return column in (name.strip().lower() for name in names), sign != _RARE and len(names) > 1, len(names)
 
     return max(delimiters, key=cells)
 
 
-def _lines(file: IO[str]) -> Iterator[str]:
-    number = 1
+def _lines(file: IO[str], above: int) -> Iterator[str]:
+    number = above + 1
     while line := _line(file, number):
         yield line
         number += 1

@@ -19,7 +19,8 @@ Named = TypeVar("Named")
 # What pandas reads as, and writes for, a missing value (its `na_values`), and what Excel shows.
 _MISSING = frozenset(
     {"nan", "NaN", "NAN", "-nan", "-NaN", "NaT", "null", "NULL", "Null", "None", "NA", "N/A", "n/a", "#N/A", "#NA"}
-    | {"<NA>", "<na>", "#N/A N/A", "1.#QNAN", "-1.#QNAN", "1.#IND", "-1.#IND"}
+    | {"<NA>", "<na>", "#N/A N/A", "1.#QNAN", "-1.#QNAN", "1.#IND", "-1.#IND", "Nan"}
+    | {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!"}
 )
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b\u2060\ufeff]")  # no sign of their own, wherever they stand
 # They mean something between letters and nothing at the ends.
@@ -29,6 +30,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _BYTES = re.compile(r"""b(['"])(.*)\1""", re.DOTALL)
 _BETWEEN_WORDS = re.compile(r"(?<=\w)[\s_\-]+(?=\w)")
 _TOKENS = re.compile(r"[\s,;|+&/]+")
+_NUMBER = re.compile(r"0*(\d+)(?:\.0+)?")  # 1, 01 and 1.0: pandas writes a whole number so where its column has a gap
 _LATIN = str.maketrans("аеорсухіјѕԁһӏαορνικυ", "aeopcyxijsdhlaopviku")  # Cyrillic and Greek
 
 
@@ -171,11 +173,15 @@ def missing_names(classes: Iterable[str]) -> list[str]:
 
 def _loose(name: str) -> str:
     text = unicodedata.normalize("NFKC", name)
+    if number := _NUMBER.fullmatch(text):
+        return number[1]
     return _BETWEEN_WORDS.sub(" ", text.casefold().translate(_LATIN))
 
 
 def _difference(names: Sequence[str]) -> str:
-    if len({name.casefold() for name in names}) == 1:
+    if all(map(_NUMBER.fullmatch, names)):
+        return "how a number is written"
+    if len({name.lower() for name in names}) == 1:
         return "letter case"
     if len({_BETWEEN_WORDS.sub(" ", name) for name in names}) == 1:
         return "blanks, hyphens or underscores"
@@ -190,7 +196,15 @@ def _several_in_one(names: Sequence[str]) -> list[str]:
         for word in parts:
             uses[word] += 1
     found = [name for name, parts in words.items() if len(parts) > 1 and all(uses[word] > 1 for word in parts)]
-    return found if len(found) > 1 or any({part} in words.values() for name in found for part in words[name]) else []
+    if len(found) > 1 or any({part} in words.values() for name in found for part in words[name]):
+        return found
+    # `clear primary` may be a name in `clear primary water`; in `clear road primary` it is two tags.
+    wider = [name for one in found for name in names if words[one] < words[name] and _in_a_row(one) not in _in_a_row(name)]
+    return [*found, *wider] if wider else []
+
+
+def _in_a_row(name: str) -> str:
+    return f" {' '.join(word for word in _TOKENS.split(name.lower()) if word)} "
 
 
 def _first(found: Mapping[str, Named]) -> list[tuple[str, Named]]:

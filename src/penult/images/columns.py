@@ -102,9 +102,13 @@ def choose(
     found.group = None if group is None else choice.named(group)
     told = None if options.label_column is None else choice.named(options.label_column)
     found.image = choice.image({found.group, told})
-    labels = (told,) if told is not None else () if options.label_column and not options.hints else choice.labels(need)
+    if choice.headless:
+        labels: tuple[int | None, ...] = ()
+    else:
+        labels = (told,) if told is not None else () if options.label_column and not options.hints else choice.labels(need)
     found.labels = tuple(at for at in labels if at is not None)
-    if found.problems:
+    choice.refuse_row_as_header()
+    if found.problems and not choice.headless:
         found.problems.append(f"its first line names {listing(list(header))}")
     if len(found.labels) == 1 and (alike := choice.doubled(found.labels[0])):
         found.problems.append(
@@ -134,6 +138,7 @@ class _Choice:
     ) -> None:
         self.header, self.sample, self.options, self.finder, self.found = header, sample, options, finder, found
         self.names = [tidy(name).lower() for name in header]
+        self.headless = False  # the first line is a row
         self._shares: dict[int, float] = {}
 
     def column(self, at: int) -> list[str]:
@@ -166,9 +171,23 @@ class _Choice:
         if FILE in self.names and self.names.index(FILE) in free:
             return self.names.index(FILE)
         if any(image_ending(name) for name in self.header):
-            self._ask("its first line is a row, and no names of columns", "write file,label into a line above it")
+            self._ask_for_header()
             return None
         return self._likely(free)
+
+    def refuse_row_as_header(self) -> None:
+        """Complain where the names of the columns found are an image and one of the labels: ids and no header."""
+        image, labels = self.found.image, self.found.labels
+        if image is None or self.options.image_column is not None or _norm(self.header[image]) in _IMAGE_NAMES:
+            return
+        if labels and (len(labels) > 1 or self.header[labels[0]] not in map(str.strip, self.column(labels[0]))):
+            return
+        if self.finder.hits([self.header[image]]):
+            self._ask_for_header()
+
+    def _ask_for_header(self) -> None:
+        self.headless = True
+        self._ask("its first line is a row, and no names of columns", "write file,label into a line above it")
 
     def _likely(self, free: Sequence[int]) -> int | None:
         """Return the column of a usual name, else the one whose cells are images."""
@@ -227,7 +246,10 @@ class _Choice:
             which = (
                 f"the columns {listing([self.header[at] for at in rest])} may all be" if rest else "no column is left to be"
             )
-            self._ask(f"{which} the label", "give the one that is with --label-column NAME")
+            cure = "give the one that is with --label-column NAME"
+            if sum(self._one_hot([at]) for at in rest) > 1:
+                cure += " (if those of 0 and 1 are a column for each class, remove the other columns)"
+            self._ask(f"{which} the label", cure)
         return ()
 
     def _one_hot(self, columns: Sequence[int]) -> bool:

@@ -7,6 +7,7 @@ InputError that names everything of its kind that stands in the way.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,6 +22,12 @@ from penult.images.records import Image, ImageSet
 from penult.images.table import Table, is_table
 from penult.images.walk import OUTSIDE, Tally, walk
 
+# What may stand beside them in a name: train_images, test-jpg.
+_KINDS_OF_FILES = frozenset(
+    {"image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "data", "set", "dataset"}
+    | {"jpg", "jpeg", "png", "tif", "tiff"}
+)
+_WORKBOOK_ENDINGS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 # Parts of a data set. Folders of these names side by side are no classes: nobody tells train/ from test/.
 _PARTS = frozenset(
     {"train", "training", "test", "test1", "testing", "holdout"} | {"val", "valid", "validation", "dev", "eval", "evaluation"}
@@ -64,6 +71,8 @@ def scan_labelled(
         root, images = read.root, read.images(tally, Labels(classes), groups)
     else:
         wrong = "does not exist" if place == "nothing" else "is neither a folder nor a CSV"
+        if place == "file" and path.lower().endswith(_WORKBOOK_ENDINGS):
+            raise InputError(f"'{show(path)}' is a workbook, not a CSV; save it as 'CSV UTF-8', and give that file")
         raise InputError(f"'{show(path)}' {wrong}; give a folder of class folders, or a CSV with file,label")
     if not images:
         raise InputError(f"'{show(path)}' lists no images; add a row for each image")
@@ -122,18 +131,18 @@ def _by_name(folder: str, found: list[Image], tally: Tally, classes: Sequence[st
         raise InputError(
             f"'{show(folder)}' has images but no class folders, and these are not named like cat.123.jpg: "
             f"{listing(odd)}; put the images of each class into a folder of its own, "
-            "or list them in a CSV with file,label"
+            f"or list them in a CSV with file,label{_lists_near(folder)}"
         )
     return _meant(images, tally, classes)
 
 
 def _refuse_wrapper(folder: str, images: list[Image], labels: set[str], tally: Tally) -> None:
     """Raise InputError if the folders hold class folders instead of being them: one level too high."""
-    if len(labels) > 1 and all(label.lower() in _PARTS for label in labels):
+    if len(labels) > 1 and all(map(_is_part, labels)):
         parts = sorted(labels, key=lambda name: (not name.lower().startswith("train"), name))
         raise InputError(
             f"the folders of '{show(folder)}' are parts of a data set, not classes: {listing(parts)}; "
-            f"give the part to learn from, such as '{show(str(Path(folder, parts[0])))}'"
+            f"give the part to learn from, such as '{show(str(Path(folder, parts[0])))}'{_lists_near(folder)}"
         )
     if len(labels) > 1:
         return
@@ -145,8 +154,30 @@ def _refuse_wrapper(folder: str, images: list[Image], labels: set[str], tally: T
         cure = f"if '{show(name)}' holds the classes, give '{show(str(Path(folder, name)))}'"
     raise InputError(
         f"'{show(folder)}' has one folder of images, '{show(name)}'{tally.summary()}, "
-        f"and a classifier needs two classes or more; {cure}"
+        f"and a classifier needs two classes or more; {cure}{_lists_near(folder)}"
     )
+
+
+def _is_part(name: str) -> bool:
+    """Tell whether a folder is named like a part of a data set: `train`, `Test_images`, `train-jpg`."""
+    words = [word for word in re.split(r"[\W_]+", name.lower()) if word and word not in _KINDS_OF_FILES]
+    return len(words) == 1 and words[0] in _PARTS
+
+
+def _lists_near(folder: str) -> str:
+    """Return a half-sentence about the CSVs in a folder, or in the one above it, that may hold the labels; often nothing."""
+    for place in (folder, os.path.join(folder, os.pardir)):  # noqa: PTH118 - surrogates
+        try:
+            names = sorted(name for name in os.listdir(place) if is_table(os.path.join(place, name)))  # noqa: PTH118, PTH208
+        except OSError:
+            continue
+        names = [name for name in names if not re.match(r"sample|test|submission", name, re.IGNORECASE)]
+        if names:
+            found = [os.path.normpath(os.path.join(place, name)) for name in names]  # noqa: PTH118
+            return (
+                f"; if {listing(found)} {'holds' if len(found) == 1 else 'hold'} the labels, give that instead of the folder"
+            )
+    return ""
 
 
 def _refuse_unknown(source: str, labels: Sequence[str], classes: Sequence[str]) -> None:

@@ -30,9 +30,11 @@ ENDING, OTHER_ENDING, RESPELT = "by adding the file ending", "with another file 
 CASE, UNICODE = "ignoring letter case", "in another Unicode form"
 SLASHES, BLANKS, ZEROS = "reading \\ as /", "without the blanks around them", "adding zeros in front"
 BYTES, CODE_PAGE = "without the b''", "read as Windows-1252"
+WHOLE = "as whole numbers"
 _COST = {ZEROS: 64, OTHER_ENDING: 32, RESPELT: 16, ENDING: 8, CASE: 4, UNICODE: 2}  # what rather not to differ in
 
 _SAME_ENDINGS = ({".jpg", ".jpeg", ".jpe", ".jfif"}, {".tif", ".tiff"}, {".heic", ".heif"}, {".jp2", ".j2k", ".jpx"})
+_DECIMAL = re.compile(r"(\d+)\.0+")  # what pandas makes of a column of whole numbers with a gap in it
 _BETWEEN = re.compile(r"[/\\]" if os.sep == "\\" else "/")
 
 
@@ -65,6 +67,8 @@ Spellings = tuple[tuple[str, frozenset[str]], ...]
 def spellings(cell: str) -> Spellings:
     """Return a cell as it is written, then as it may be meant, the surest last, and in what each differs."""
     found = [(cell, frozenset[str]())]
+    if (number := _DECIMAL.fullmatch(cell)) is not None:
+        return (*found, (number[1], frozenset({WHOLE})))
     if cell.isascii() and "\\" not in cell and "'" not in cell and '"' not in cell and cell == cell.strip():
         return tuple(found)
     ways, text = set(), cell
@@ -210,10 +214,16 @@ class Finder:
         return next((folder for folder, count in held.items() if count == found >= n / 2), None)
 
     def _by_name(self, folders: Sequence[str]) -> str | None:
-        """Return the one folder that is named like the table: `train` or `train_images` for `train.csv`."""
-        named = [f for f in folders if self._likely and f.rpartition("/")[2].lower() == self._likely]
-        named = named or [f for f in folders if self._likely and f.rpartition("/")[2].lower().startswith(self._likely)]
-        return named[0] if len(named) == 1 else None
+        """Return the one folder that is named like the table: `train` or `train_images` for `train.csv`, `train_v2.csv`."""
+        names = {folder: folder.rpartition("/")[2].lower() for folder in folders}
+        for named in (
+            [folder for folder, name in names.items() if name == self._likely],
+            [folder for folder, name in names.items() if self._likely and name.startswith(self._likely)],
+            [folder for folder, name in names.items() if len(name) > 2 and self._likely.startswith(name)],
+        ):
+            if named:
+                return named[0] if len(named) == 1 else None
+        return None
 
     def _shown(self, folder: str) -> str:
         """Return a folder relative to the one that is searched, `.` for that itself."""

@@ -8,6 +8,7 @@ wrong with a table is said at once.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -26,11 +27,14 @@ from penult.images.walk import REPEATED, Tally
 
 _MOST_FAULTS = 10_000  # rows; who has more of them has given another file
 _SAMPLE = 1_000  # rows by which columns are chosen
+_WORKBOOKS = (b"PK\3\4", b"\xd0\xcf\x11\xe0")  # Excel's files begin so
+_ROUNDED = re.compile(r"\d(\.\d+)?e\+\d+", re.IGNORECASE)
 
 _NO_FILE = "these rows name no file"
 _NO_LABEL = "these rows have no label"
 _NAN = "these rows have '{}' for a label, which is how pandas and others write that there is none"
 _NO_GROUP = "these rows have no group"
+_LONG = "these rows have more cells than the first line has columns"
 _MISSING = "these files do not exist, or are no regular files"
 _AMBIGUOUS = "these names fit more than one file"
 _CONTRADICTORY = "these files are listed more than once, with different labels or groups"
@@ -53,6 +57,7 @@ class Table:
         self.root = str(Path(path).parent)
         if options.image_dir is not None and lies_at(options.image_dir) == "folder":
             self.root = options.image_dir
+        self._refuse_workbook()
         self.encoding = self._encoding()
         first = next(self._all_rows(), None)
         if first is None:
@@ -143,6 +148,8 @@ class Table:
         group = None if columns.group is None else decoded(_cell(fields, columns.group)).strip()
         if not need:
             wrong = None
+        elif len(fields) > len(self.header) and any(cell.strip() for cell in fields[len(self.header) :]):
+            wrong = _LONG
         return _cell(fields, columns.image), label, group, _NO_GROUP if group == "" and wrong is None else wrong
 
     def _label(self, fields: list[str], columns: Columns, labels: Labels) -> tuple[str | None, str | None]:
@@ -200,11 +207,20 @@ class Table:
     def _all_rows(self) -> Iterator[tuple[int, list[str]]]:
         try:
             lenient = self.encoding == "cp1252" and self.options.encoding is None  # cell by cell: file names are bytes
-            yield from foreign.rows(self.path, ",;\t", FILE, foreign.UTF8 if lenient else self.encoding)
+            yield from foreign.rows(self.path, ",;\t|", FILE, foreign.UTF8 if lenient else self.encoding)
         except OSError as error:
             raise InputError(f"'{show(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
         except ValueError as error:
             raise InputError(f"'{show(self.path)}' cannot be used: {error}") from error
+
+    def _refuse_workbook(self) -> None:
+        try:
+            with foreign.opened(self.path) as file:
+                head = file.read(4)
+        except OSError as error:
+            raise InputError(f"'{show(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
+        if head in _WORKBOOKS:
+            raise InputError(f"'{show(self.path)}' is a workbook of Excel or an archive, not a CSV; save it as 'CSV UTF-8'")
 
     def _encoding(self) -> str:
         given = self.options.encoding
@@ -235,10 +251,16 @@ class Table:
             where = f"(files are looked for in {own}'{show(self.root)}', and below it)"
             also = "" if self.options.image_dir else ", or give the folder of the images with --image-dir DIR"
             cures.append(f"correct these rows{also} {where}")
+            if any("://" in name for name in faults[_MISSING]):
+                cures.append("download what is listed by its address, and list the files")
+            if any(map(_ROUNDED.fullmatch, faults[_MISSING])):
+                cures.append("a spreadsheet rounded the numbers written like 1.2E+09: format their column as text there")
         elif faults:
             cures.append("correct these rows")
         if any(fault.endswith(_NAN[-20:]) for fault in faults):
             cures.append("remove those that have no label; if the word is meant as a class, write it in another way")
+        if _LONG in faults:
+            cures.append("put each cell that has a separator in it into quotation marks, or name all columns")
         if _AMBIGUOUS in faults:
             cures.append("write the whole name of the file")
         raise InputError(f"'{show(self.path)}' cannot be used: {'; '.join(problems)}; {'; '.join(cures)}")

@@ -19,7 +19,7 @@ from penult.pixels import depth as depths
 from penult.pixels import jpeg_end, png_chunks
 from penult.pixels.failures import classify
 from penult.pixels.modes import to_rgb, upright
-from penult.pixels.naming import is_heif
+from penult.pixels.naming import RAW, is_heif, is_raw_with_preview
 from penult.pixels.recipe import FULL_DEPTH, Failure, Refused, Remark
 
 if TYPE_CHECKING:
@@ -136,12 +136,16 @@ def _read(data: bytes, max_pixels: int) -> tuple[Image, Remark]:
         image = load(data)
         return jpeg_end.checked(data, image, load) if is_jpeg else (image, Remark())
     except Exception as error:
-        if is_jpeg and not isinstance(error, Refused) and classify(error, data).reason == "truncated":
+        if is_jpeg and not isinstance(error, Refused) and _may_lack_its_end(error, data):
             if (found := jpeg_end.recovered(data, load)) is not None:
                 return found
         elif (slim := png_chunks.without_bulk(data)) is not None:
             return load(slim), Remark()
         raise
+
+
+def _may_lack_its_end(error: Exception, data: bytes) -> bool:
+    return classify(error, data).reason == "truncated" or jpeg_end.runs_into_another(data)
 
 
 def _load(data: bytes, max_pixels: int) -> Image:
@@ -153,6 +157,8 @@ def _load(data: bytes, max_pixels: int) -> Image:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         _refuse_size(data, kinds, max_pixels)
         raise
+    if is_raw_with_preview(data):
+        raise Refused("unsupported format", *RAW)
     _check_size(image, max_pixels)
     _check_scans(image, data)
     _reduce(image)

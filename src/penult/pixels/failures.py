@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from types import MappingProxyType
 
-from penult.pixels.naming import is_heif, valid_but_unread
+from penult.pixels.naming import is_heif, no_picture, valid_but_unread
 from penult.pixels.recipe import Failure, Refused
 
 REASONS = MappingProxyType(
@@ -52,7 +52,6 @@ _READ_HERE = (
     b"\xff\xd8\xff",
     b"\x89PNG",
     b"GIF8",
-    b"RIFF",
     b"II*\0",
     b"MM\0*",
     b"\0\0\0\x0cjP",
@@ -76,6 +75,7 @@ def told(failures: Iterable[Failure]) -> str:
 def what(failure: Failure) -> str:
     """Return the reason, with the format in brackets where that is what is wrong: other details are of one file alone."""
     of_all = failure.reason in ("unsupported format", "unsupported depth") and failure.detail
+    of_all = of_all or (failure.reason == "not an image" and failure.cure and failure.detail)
     return f"{failure.reason} ({failure.detail})" if of_all else failure.reason
 
 
@@ -105,8 +105,10 @@ def _unidentified(data: bytes) -> Failure:
         return Failure("unsupported format", "HEIC/HEIF", HEIF_CURE)
     if (unread := valid_but_unread(data, opened=False)) is not None:
         return Failure(*unread)
-    if data.startswith(_READ_HERE) or data[4:12] == b"ftypavif":
+    if data.startswith(_READ_HERE) or data[4:12] == b"ftypavif" or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
         return Failure("truncated" if _cut_short(data) else "damaged", "the head of the file cannot be read")
+    if (other := no_picture(data)) is not None:
+        return Failure("not an image", *other)
     return Failure("not an image", f"begins with {data[:16]!r}")
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penult.pixels.recipe import Refused, Remark
 
@@ -29,10 +29,10 @@ _FEW = 4  # bytes of zeros or ones in the place of the end marker, which may as 
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in the data of a scan a zero follows 0xFF
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}  # the last is JPEG-LS
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers that nothing belongs to
-_SOS, _EOI = 0xDA, 0xD9
+_SOI, _SOS, _EOI = 0xD8, 0xDA, 0xD9
 _MOST_SEGMENTS = 10_000
 _COEFFICIENTS = 64
-_GREY = 128  # what libjpeg fills missing rows with
+_GREY = 128  # what libjpeg fills missing rows with; inks are the other way round
 _CORNER = (4, 2)  # pixels of the last block that no color from above or beside reaches
 
 
@@ -73,6 +73,8 @@ def outline(data: bytes) -> Outline:
         if position + 4 > len(data) or data[position] != 0xFF:
             break
         marker = data[position + 1]
+        if marker == _SOI and scans:  # the next frame of a video, with no end marker between them
+            break
         if marker in _BARE:
             position += 2
             continue
@@ -137,17 +139,27 @@ def checked(data: bytes, picture: Image, load: Load) -> tuple[Image, Remark]:
 def _missing_rows(data: bytes, picture: Image, load: Load) -> Remark:
     right, low = picture.size
     corner = (max(0, right - _CORNER[0]), max(0, low - _CORNER[1]), right, low)
-    bands = len(picture.getbands())
-    if picture.mode not in ("L", "RGB") or picture.getpixel((right - 1, low - 1)) not in (_GREY, (_GREY,) * bands):
+    greys = {_GREY, 255 - _GREY} if picture.mode == "CMYK" else {_GREY}
+    if picture.mode not in ("L", "RGB", "CMYK") or not greys.issuperset(_flat(picture.getpixel((right - 1, low - 1)))):
         return Remark()
-    extremes = picture.crop(corner).getextrema()
-    if extremes not in ((_GREY, _GREY), ((_GREY, _GREY),) * bands):
+    if not greys.issuperset(_flat(picture.crop(corner).getextrema())):
         return Remark()
     about = outline(data)
     if len(about.scans) != 1:
         return Remark()
     first = _probed(data[: about.end], load)[1]
     return Remark() if first is None else Remark(rows=max(0.0, 1 - first / low))
+
+
+def _flat(numbers: Any) -> list[int]:
+    """Return a number, or pairs of them, as a list."""
+    return [one for part in numbers for one in _flat(part)] if isinstance(numbers, tuple) else [numbers]
+
+
+def runs_into_another(data: bytes) -> bool:
+    """Tell whether the data of a JPEG ends where the next one begins, as where frames of a video were cut apart badly."""
+    about = outline(data)
+    return about.end > 0 and data.startswith(SIGNATURE, about.end)
 
 
 def _without_padding(body: bytes) -> bytes:

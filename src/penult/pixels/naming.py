@@ -9,7 +9,7 @@ from __future__ import annotations
 from penult.pixels import jpeg_end, tiff_tags
 
 _SAVE = "save it as JPEG or PNG"
-_RAW = "camera raw", "export it as JPEG or TIFF from the camera's own program or a raw converter"
+RAW = "camera raw", "export it as JPEG or TIFF from the camera's own program or a raw converter"
 _DOCUMENT = "save its pages or pictures as JPEG or PNG"
 _VIDEO = "save its frames as JPEG or PNG, for instance with ffmpeg"
 DICOM = "DICOM", "export it as PNG (16 bits are read), for instance with dcm2pnm or pydicom"
@@ -31,17 +31,45 @@ _BY_SIGHT: tuple[tuple[bytes, str, str], ...] = (
     (b"#?RGBE", "Radiance HDR", _SAVE),
     (b"SIMPLE  =", "FITS", "save it as 16-bit PNG or TIFF"),
     (b"AT&TFORM", "DjVu", _DOCUMENT),
-    (b"FUJIFILMCCD-RAW", *_RAW),
-    (b"IIRO", *_RAW),
-    (b"IIRS", *_RAW),
-    (b"MMOR", *_RAW),
-    (b"IIU\0", *_RAW),
-    (b"FOVb", *_RAW),
-    (b"\0MRM", *_RAW),
+    (b"FUJIFILMCCD-RAW", *RAW),
+    (b"IIRO", *RAW),
+    (b"IIRS", *RAW),
+    (b"MMOR", *RAW),
+    (b"IIU\0", *RAW),
+    (b"FOVb", *RAW),
+    (b"\0MRM", *RAW),
     (b"\x1aE\xdf\xa3", "video", _VIDEO),
     (b"\0\0\1\xba", "video", _VIDEO),
     (b"\0\0\1\xb3", "video", _VIDEO),
     (b"FLV\1", "video", _VIDEO),
+    (b"DDS ", "DDS", _SAVE),
+    (b"icns", "ICNS", _SAVE),
+    (b"\x01\xda", "SGI", _SAVE),
+    (b"P7\n", "PAM", _SAVE),
+    (b"PF\n", "PFM", _SAVE),
+    (b"Pf\n", "PFM", _SAVE),
+    (b"\xd7\xcd\xc6\x9a", "WMF", _SAVE),
+    (b"/* XPM */", "XPM", _SAVE),
+    *((bytes((10, version, 1)), "PCX", _SAVE) for version in (0, 2, 3, 4, 5)),
+)
+_OTHER_VIDEO_BOXES = (b"wide", b"mdat", b"moov", b"skip", b"free")  # QuickTime begins with these, too
+_DICOM_GROUPS = (b"\x02\0", b"\x08\0")  # what DICOM without its preamble begins with
+_VALUE_KINDS = (b"UL", b"CS", b"UI", b"LO", b"DA", b"SH")
+
+# What lies under the name of a photo and never was one: how it begins (in small letters), what it is, the cure.
+_DOWNLOAD = "download the photo itself again, or remove it"
+_UNPACK = "unpack it, or remove it"
+_NO_PICTURES: tuple[tuple[bytes, str, str], ...] = (
+    *((sign, "a web page", _DOWNLOAD) for sign in (b"<!doctype html", b"<html")),
+    (b"<?xml", "XML", _DOWNLOAD),
+    (b'{"', "JSON", _DOWNLOAD),
+    (b"version https://git-lfs.github.com", "a pointer of Git LFS, not the photo", "fetch the photos with `git lfs pull`"),
+    (b"/annex/objects/", "a pointer of git-annex, not the photo", "fetch the photos with `git annex get`"),
+    (b"/9j/", "a JPEG in Base64", "decode it: base64 -d OLD > NEW"),
+    (b"data:image/", "a picture as a data URL", "decode what follows the comma: base64 -d"),
+    (b"pk\3\4", "a zip archive", _UNPACK),
+    (b"\x1f\x8b", "a gzip archive", _UNPACK),
+    (b"\0\5\x16\7", "what macOS keeps beside a file", "remove it"),
 )
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _PICTURE_BRANDS = (*_HEIF_BRANDS, b"avif", b"avis")
@@ -67,17 +95,36 @@ def foreign_format(head: bytes) -> tuple[str, str] | None:
     for magic, name, cure in _BY_SIGHT:
         if head.startswith(magic):
             return name, cure
-    if head[128:132] == b"DICM":
-        return DICOM
-    if head[4:8] == b"ftyp" and head[8:12] not in _PICTURE_BRANDS:
-        return _RAW if head[8:11] == b"crx" else ("video", _VIDEO)
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return "video", _VIDEO
-    if head[:4] in (b"II*\0", b"MM\0*") and head[8:10] == b"CR":
-        return _RAW
-    if b"<svg" in head[:1024]:
-        return "SVG", _SAVE
-    return None
+    explicit = head[:2] in _DICOM_GROUPS and head[4:6] in _VALUE_KINDS
+    brand = head[8:12] if head[4:8] == b"ftyp" else None
+    return next(
+        (
+            named
+            for applies, named in (
+                (head[128:132] == b"DICM" or explicit, DICOM),
+                (brand is not None and brand[:3] == b"crx", RAW),
+                (brand is not None and brand not in _PICTURE_BRANDS, ("video", _VIDEO)),
+                (head[:4] == b"RIFF" and head[8:12] == b"AVI ", ("video", _VIDEO)),
+                (head[4:8] in _OTHER_VIDEO_BOXES, ("video", _VIDEO)),
+                (head[:4] in (b"II*\0", b"MM\0*") and head[8:10] == b"CR", RAW),
+                (b"<svg" in head[:1024], ("SVG", _SAVE)),
+                (head[:4] == b"\1\0\0\0" and head[40:44] == b" EMF", ("EMF", _SAVE)),
+                (head[344:347] in (b"n+1", b"ni1"), ("NIfTI", "save its slices as 16-bit PNG")),
+            )
+            if applies
+        ),
+        None,
+    )
+
+
+def no_picture(data: bytes) -> tuple[str, str] | None:
+    """Return what bytes are that never were a picture, and what to do; None where nobody knows."""
+    if data.endswith(b"TRUEVISION-XFILE.\0"):
+        return "a TGA picture, which is not read", _SAVE
+    if not any(data[:4096]):
+        return "nothing but zeros", "copy it again from where it came from, or remove it"
+    begins = data[:64].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return next(((name, cure) for magic, name, cure in _NO_PICTURES if begins.startswith(magic)), None)
 
 
 def valid_but_unread(data: bytes, opened: bool) -> tuple[str, str, str] | None:
@@ -90,6 +137,12 @@ def valid_but_unread(data: bytes, opened: bool) -> tuple[str, str, str] | None:
     if data.startswith(jpeg_end.SIGNATURE):
         return _jpeg(data)
     return _tiff(data, opened) if tiff_tags.is_tiff(data) else None
+
+
+def is_raw_with_preview(data: bytes) -> bool:
+    """Tell a camera raw file (NEF, DNG, ...) whose first picture, all that readers of TIFF see, is a small preview."""
+    tags = tiff_tags.first_directory(data) if tiff_tags.is_tiff(data) else {}
+    return tags.get(tiff_tags.KIND) == (1,) and bool(tags.keys() & {tiff_tags.SUB_DIRECTORIES, tiff_tags.DNG_VERSION})
 
 
 def _jpeg(data: bytes) -> tuple[str, str, str] | None:
@@ -112,7 +165,7 @@ def _tiff(data: bytes, opened: bool) -> tuple[str, str, str] | None:
     if compression in _UNREAD_COMPRESSIONS or (not opened and compression not in _READ_COMPRESSIONS):
         name = _UNREAD_COMPRESSIONS.get(compression, f"compression {compression}")
         if tiff_tags.DNG_VERSION in tags or tiff_tags.SUB_DIRECTORIES in tags:
-            return "unsupported format", *_RAW
+            return "unsupported format", *RAW
         return "unsupported format", f"TIFF packed with {name}", "save it as TIFF with LZW, or as PNG"
     if opened:
         return None
@@ -124,7 +177,7 @@ def _tiff(data: bytes, opened: bool) -> tuple[str, str, str] | None:
     if numbers == "unsigned" and colors != "odd colors" and samples in (1, 3, 4) and set(bits) <= {1, 8}:
         return None  # nothing odd about it: it is damaged
     if tiff_tags.DNG_VERSION in tags:
-        return "unsupported format", *_RAW
+        return "unsupported format", *RAW
     name = f"TIFF of {numbers} {bits[0]}-bit numbers, {samples} a pixel, {colors}"
     cure = "save it with 8 bits a channel, or as unsigned 16-bit gray or RGB, without alpha"
     return "unsupported depth" if bits[0] not in (1, 8) or numbers != "unsigned" else "unsupported format", name, cure

@@ -14,11 +14,15 @@ _MOST_CHUNKS = 1_000_000
 _FRAME = 12  # bytes of a chunk beside its body: length, kind, checksum
 _ANCILLARY = 0x20  # a small first letter: a decoder may do without the chunk
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_ANIMATION = (b"acTL", b"fcTL", b"fdAT")  # of the frames behind the first
+_LEAST = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9, b"tIME": 7}  # bytes; with fewer it says nothing
+_LEAST_CLEAR = {0: 2, 2: 6, 3: 1}  # bytes of the transparent color, by the color type of the header
 _XMP, _EXIF = b"XML:com.adobe.xmp\0", b"Raw profile type exif\0"  # texts that may say which side is up
 
 
 def without_bulk(data: bytes) -> bytes | None:
-    """Return `data`, a PNG, without long texts, color profiles and ancillary chunks whose checksum is wrong.
+    """Return `data`, a PNG, without long texts, color profiles, animation and ancillary chunks that are too short or whose
+    checksum is wrong.
 
     Kept are all that decides the pixels and which side is up. None where nothing is to be taken out.
     """
@@ -33,7 +37,8 @@ def without_bulk(data: bytes) -> bytes | None:
         kind = data[position + 4 : position + 8]
         piece: bytes | None = data[position:end]
         if kind[0] & _ANCILLARY:
-            piece = _slimmed(kind, data[position + 8 : end - 4], data[position:end])
+            short = length < (_LEAST_CLEAR.get(data[25], 0) if kind == b"tRNS" else _LEAST.get(kind, 0))
+            piece = None if short else _slimmed(kind, data[position + 8 : end - 4], data[position:end])
         if piece is None or len(piece) != end - position:
             changed = True
         if piece:
@@ -44,7 +49,7 @@ def without_bulk(data: bytes) -> bytes | None:
 
 def _slimmed(kind: bytes, body: bytes, chunk: bytes) -> bytes | None:
     """Return what is kept of an ancillary chunk: itself, a shorter one, or None."""
-    if zlib.crc32(kind + body) != int.from_bytes(chunk[-4:], "big") or kind == b"iCCP":
+    if zlib.crc32(kind + body) != int.from_bytes(chunk[-4:], "big") or kind in (b"iCCP", *_ANIMATION):
         return None
     if kind not in _TEXTS:
         return chunk

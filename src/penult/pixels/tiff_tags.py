@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, STRIPS, SAMPLES = 256, 257, 258, 259, 262, 273, 277
-TILES, SUB_DIRECTORIES, SAMPLE_FORMAT, DNG_VERSION = 324, 330, 339, 50706
+TILES, SUB_DIRECTORIES, SAMPLE_FORMAT, DNG_VERSION, KIND = 324, 330, 339, 50706, 254
 _HEADS = {b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True), b"MM\0+": (">", True)}
 _WIDTHS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # types of whole numbers
 _MOST_TAGS = 4096

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -20,12 +21,13 @@ from numpy.typing import NDArray
 from penult import foreign, store
 from penult.errors import InputError, OutputError
 from penult.images import Labels
-from penult.images.classes import decoded
+from penult.images.classes import decoded, tidy
 from penult.images.kinds import image_ending
 from penult.images.names import show
 
 Submit = Literal["labels", "probabilities"]
 _SHOWN = 10
+_BETWEEN_WORDS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,11 @@ class Sheet:
         """Return for each id the index of its file. Raises `InputError` that names all ids and files without a partner.
 
         An id is the path below the folder, the file name, or the file name without its ending, as it stands or in another
-        Unicode form, letter case or ending; the first of these by which the files are told apart and every id is found.
+        Unicode form, letter case, ending or with zeros in front; the first of these by which the files are told apart and
+        every id is found.
         """
         best: tuple[list[str], list[str]] | None = None
-        for key, of_id in ((str, str), (_base, str), (_stem, str), (_loose, _loose)):
+        for key, of_id in ((str, str), (_base, str), (_stem, str), (_loose, _loose), (_number, _number)):
             table = {key(n): i for i, n in enumerate(names)}
             ids = [of_id(i) for i in self.ids]
             missing = [i for i, form in zip(self.ids, ids, strict=True) if form not in table]
@@ -95,10 +98,13 @@ class Sheet:
             )
             if part
         ]
-        raise InputError(
-            f"the sample submission {self.path} does not match the test images: {'; '.join(said)}. "
-            "Give the sample that belongs to this test folder, or leave --submission out."
-        )
+        advice = "Give the sample that belongs to this test folder, or leave --submission out."
+        if not missing:  # photos for training and for the test in one folder, as in some competitions
+            advice = (
+                "If only the images of the sample are meant, give it as the list of them (--test "
+                f"{show(self.path)}); else give the sample that belongs to this test folder."
+            )
+        raise InputError(f"the sample submission {self.path} does not match the test images: {'; '.join(said)}. {advice}")
 
     def write(
         self,
@@ -154,6 +160,8 @@ def _wanted(
     meant = Labels(classes)
     known = set(classes)
     values = {row[1] for row in body}
+    if not any(value.strip() for value in values) and submit is None:  # it only shows where the answers go
+        submit = "labels" if len(classes) > 2 else "probabilities"
     labels = all(meant(value) in known for value in values)
     numbers = all(_is_number(value) for value in values)
     may_be_probability = numbers and all(0 <= float(value) <= 1 for value in values)
@@ -169,7 +177,8 @@ def _wanted(
     shown = ", ".join(sorted(map(decoded, values))[:3])
     raise InputError(
         f"the sample submission {path} has one value column, {show(header[1])!r}, whose values are neither class names nor "
-        f"(with two classes) numbers: {shown}; write classes into it: {', '.join(classes[:_SHOWN])}."
+        f"(with two classes) numbers: {shown}; give --submit labels where its values mean nothing, or write classes into it: "
+        f"{', '.join(classes[:_SHOWN])}."
     )
 
 
@@ -192,9 +201,19 @@ def _class_columns(path: str, header: tuple[str, ...], classes: Sequence[str]) -
 
 
 def _positive(column: str, classes: Sequence[str]) -> int:
-    """Return of which of two classes a column wants the probability: the one that it is named after, else the second."""
-    named = [i for i, name in enumerate(classes) if name.lower() == decoded(column).strip().lower()]
-    return named[0] if len(named) == 1 else 1
+    """Return of which of two classes a column wants the probability: the one that it is named after, else the second.
+
+    `cat`, `is_cat` and `probability of cat` are named after the class `cat`.
+    """
+    written = tidy(column).casefold()
+    words = f" {_BETWEEN_WORDS.sub(' ', written)} "
+    for forms in (
+        [tidy(name).casefold() == written for name in classes],
+        [f" {_BETWEEN_WORDS.sub(' ', tidy(name).casefold())} " in words for name in classes],
+    ):
+        if sum(forms) == 1:
+            return forms.index(True)
+    return 1
 
 
 def plain(names: Sequence[str], classes: Sequence[str], submit: Submit | None = None) -> Sheet:
@@ -223,6 +242,13 @@ def _loose(name: str) -> str:
     """Return a file's name or an id without folder, ending, Unicode form and letter case."""
     text = unicodedata.normalize("NFKC", decoded(_base(name.strip().replace("\\", "/")))).casefold()
     return text[: len(text) - len(image_ending(text))]
+
+
+def _number(name: str) -> str:
+    """Return the loose form without zeros in front and without `.0` behind, which spreadsheets and pandas drop and add."""
+    text = _loose(name)
+    plain = text.removesuffix(".0")
+    return plain.lstrip("0") or "0" if plain.isascii() and plain.isdigit() else text
 
 
 def _is_number(text: str) -> bool:
