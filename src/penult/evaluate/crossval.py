@@ -53,7 +53,7 @@ def cross_validate(  # noqa: PLR0913  one call says the whole protocol
         proba[fold == part] = probabilities(fitted, X[fold == part], len(classes))
         choices.append(dict(getattr(fitted, "choice_", {})))
     fold = np.where(np.isin(fold, parts), fold, -1)
-    return build(name or type(head).__name__, classes, numbers, proba, fold, grouping, choices)
+    return build(name or type(head).__name__, classes, numbers, proba, fold, grouping, choices, out_of_fold=len(parts) > 1)
 
 
 def fit_rows(head: Any, X: NDArray[Any], y: Ints, groups: NDArray[Any] | None, rows: Ints) -> Any:

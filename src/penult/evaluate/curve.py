@@ -115,4 +115,4 @@ def first_groups(order: Ints, groups: NDArray[Any] | None, size: int) -> Ints:
 
 def _point(evaluation: Evaluation, proba: Floats, here: NDArray[np.bool_]) -> dict[str, Score]:
     groups = None if evaluation.groups is None else evaluation.groups[here]
-    return scores(evaluation.y[here], proba[here], groups)
+    return scores(evaluation.y[here], proba[here], groups, out_of_fold=len(np.unique(evaluation.fold[here])) > 1)

@@ -90,8 +90,12 @@ def build(
     fold: Ints,
     groups: NDArray[Any] | None,
     choices: Sequence[Mapping[str, Any]] = (),
+    out_of_fold: bool = False,
 ) -> Evaluation:
-    """Return the evaluation of probabilities (n, k), of which the rows with `fold >= 0` are measured."""
+    """Return the evaluation of probabilities (n, k), of which the rows with `fold >= 0` are measured.
+
+    `out_of_fold`: by several heads, each fitted on the images of the other folds.
+    """
     here = fold >= 0
     own, rows = y[here], proba[here]
     table = measures.confusion(own, rows)
@@ -102,7 +106,7 @@ def build(
         proba=proba,
         fold=fold,
         groups=groups,
-        scores=measures.scores(own, rows, None if groups is None else groups[here]),
+        scores=measures.scores(own, rows, None if groups is None else groups[here], out_of_fold),
         per_class=_per_class(classes, table, measures.class_recalls(own, rows, None if groups is None else groups[here])),
         confusion=table,
         reliability=measures.reliability(own, rows),

@@ -77,14 +77,15 @@ def _draw(table: NDArray[np.float32], count: int, rng: np.random.Generator) -> F
     return means
 
 
-def interval(value: float, resampled: Floats, limits: tuple[float, float]) -> Score:
-    """Return `value` with the 2.5 % and 97.5 % points of `resampled` (b,), kept inside `limits`.
+def interval(value: float, resampled: Floats, limits: tuple[float, float], widen: float = 1.0) -> Score:
+    """Return `value` with the 2.5 % and 97.5 % points of `resampled` (b,), `widen` times as far away, kept inside `limits`.
 
     The points are moved so that the resamples' mean falls on the value: a mean does not change by that, but
     resampling adds noise to every bin of a calibration error and so puts it systematically too high.
     """
     low, high = np.quantile(resampled, [0.025, 0.975]) - (resampled.mean() - value)
-    low, high = np.clip([min(low, value), max(high, value)], *limits)
+    low, high = value - widen * max(0.0, value - low), value + widen * max(0.0, high - value)
+    low, high = np.clip([low, high], *limits)
     return Score(float(value), float(low), float(high))
 
 
