@@ -194,6 +194,11 @@ def test_more_images_than_the_sample_has_are_answered_with_the_sample_as_the_lis
         sheet.rows_of(NAMES)
 
 
+def test_a_sample_without_test_images_is_answered_with_the_option_that_gives_them(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there are no test images.*--test"):
+        Sheet.read(sample(tmp_path, "id,label\n1,0\n2,0\n"), CLASSES).rows_of([])
+
+
 @pytest.mark.parametrize("ids", [("1", "2", "10"), ("1.0", "2.0", "10.0"), ("01", "02", "10")])
 def test_ids_that_a_spreadsheet_took_for_numbers_find_their_image(tmp_path: Path, ids: tuple[str, ...]) -> None:
     sheet = Sheet.read(sample(tmp_path, "id,label\n" + "".join(f"{id},0.5\n" for id in ids)), CLASSES)

@@ -79,6 +79,11 @@ class Sheet:
         Unicode form, letter case, ending or with zeros in front; the first of these by which the files are told apart and
         every id is found.
         """
+        if not names:
+            raise InputError(
+                f"there are no test images for the sample submission {self.path}; give their folder with --test, or the "
+                f"sample itself (--test {show(self.path)}) where it can list them."
+            )
         best: tuple[list[str], list[str]] | None = None
         for key, of_id in ((str, str), (_base, str), (_stem, str), (_loose, _loose), (_number, _number)):
             table = {key(n): i for i, n in enumerate(names)}
