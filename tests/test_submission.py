@@ -224,3 +224,11 @@ def test_ids_in_another_form_find_their_image(tmp_path: Path, id: str) -> None:
 def test_a_sample_in_another_encoding_has_the_same_classes(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "sample.csv").write_bytes("id,label\n1,H\u00fcndin\n".encode(encoding))
     assert Sheet.read(tmp_path / "sample.csv", ("H\u00fcndin", "K\u00e4tzchen")).kind == "label"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "utf-8-sig"])
+def test_what_is_written_for_a_sample_in_another_encoding_is_utf8_throughout(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "sample.csv").write_bytes("Fl\u00e4che,Art\n\u00e9,H\u00fcndin\n".encode(encoding))
+    classes = ("H\u00fcndin", "K\u00e4tzchen")
+    Sheet.read(tmp_path / "sample.csv", classes).write(tmp_path / "out.csv", ["\u00e9.jpg"], classes, np.array([[0.9, 0.1]]))
+    assert written(tmp_path / "out.csv") == [["Fl\u00e4che", "Art"], ["\u00e9", "H\u00fcndin"]]
