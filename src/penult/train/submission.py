@@ -119,9 +119,10 @@ class Sheet:
         proba: NDArray[np.float64],  # (n, k)
     ) -> None:
         """Write the submission; what was written is read back and compared before it gets its name."""
-        lines = [tuple(map(decoded, self.header))]  # a sample in another encoding is followed in UTF-8, as all that is written
+        lines = [tuple(map(decoded, self.header))]  # a sample in another encoding is followed in UTF-8
         for name, i in zip(self.ids, self.rows_of(names), strict=True):
-            lines.append((decoded(name), *self._values(proba[i], classes)))
+            id = name if decoded(names[i]) != names[i] else decoded(name)  # names of files keep their bytes
+            lines.append((id, *self._values(proba[i], classes)))
         text = io.StringIO(newline="")
         csv.writer(text).writerows(lines)
         if [tuple(r) for r in csv.reader(io.StringIO(text.getvalue(), newline=""))] != lines:
