@@ -54,6 +54,8 @@ NO_PICTURES = {
     "a pointer of git-annex, not the photo": b"/annex/objects/MD5E-s1--0.jpg\n",
     "a JPEG in Base64": b"/9j/4AAQSkZJRgABAQ==",
     "a picture as a data URL": b"data:image/jpeg;base64,/9j/4AAQ",
+    "a file that was saved as text, which destroyed it": "\ufffd\ufffd\ufffd\ufffd\0\x10JFIF".encode(),
+    "the answer of a web server with its header": b"HTTP/1.1 200 OK\r\n\r\n\xff\xd8\xff",
     "a zip archive": b"PK\3\4" + bytes(60),
     "a gzip archive": b"\x1f\x8b\x08" + bytes(60),
     "what macOS keeps beside a file": b"\0\5\x16\7" + bytes(60),

@@ -318,6 +318,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "a sample with an id twice": ("more than once: 1", lambda w: sheet(w, "id,label", "1,cold", "1,cold")),
     "a sample of other columns": ("green", lambda w: sheet(w, "id,cold,green", "1,0,0")),
     "a sample of other labels": ("'label'", lambda w: sheet(w, "id,label", "1,tiger")),
+    "a sample without photos": ("no test images", lambda w: sheet(w, "id,label", "1,cold").rows_of([])),
     "a sample of other photos": (
         "ids of the sample have no image (7)",
         lambda w: sheet(w, "id,label", "7,cold").rows_of(["1.jpg"]),

@@ -262,6 +262,7 @@ def test_columns_are_found_by_name_and_content_or_named(
         ("file,label\n0001.jpg,a, b\n0002.jpg,b\n", ["more cells than the first line has columns: '0001.jpg'", "quotation"]),
         ("id,age,cat,dog\n0001,3,1,0\n0002,4,0,1\n", ["'age', 'cat', 'dog' may all be", "remove the other columns"]),
         ("file,label\nhttps://x.org/a.jpg,a\n0002.jpg,b\n", ["do not exist", "download what is listed by its address"]),
+        ('file,label\n"0001.jpg,a\n0002.jpg,b\n', ["do not exist", "look for a quotation mark without its pair"]),
         ("file,label\n1.00002E+09,a\n0002.jpg,b\n", ["do not exist", "format their column as text"]),
         ("one,two,y\n0001,0002,a\n0002,0001,b\n", ["the columns 'one', 'two' name different images", "--image-column NAME"]),
         ("id,a,b\n0001,1,0\n0002,1,1\n0003,0,0\n", ["a 1 in more than one class column", "'0002'", "no 1 in any", "'0003'"]),
@@ -447,6 +448,16 @@ def test_chinese_is_recognised_and_any_encoding_may_be_given(tmp_path: Path, enc
     images = scan_labelled(tmp_path / "e.csv", table=TableOptions(encoding=encoding if told else None))
     assert set(images.classes) == {one, two}
     assert any("GB 18030" in note for note in images.notes) != told
+
+
+@pytest.mark.parametrize("share", [1, 2, 3])
+def test_a_table_of_utf8_with_rows_of_another_encoding_is_read_cell_by_cell(tmp_path: Path, share: int) -> None:
+    """As people make it who join two lists; read as Chinese, its letters with accents would be frequent characters."""
+    tree(tmp_path, *(f"{i}.jpg" for i in range(8)))
+    words = ("K\u00e4tzchen", "H\u00fcndin")
+    rows = b"".join(f"{i}.jpg,{words[i % 2]}\n".encode("cp1252" if i < share else "utf-8") for i in range(8))
+    (tmp_path / "mixed.csv").write_bytes(b"file,label\n" + rows)
+    assert scan_labelled(tmp_path / "mixed.csv").counts == {"H\u00fcndin": 4, "K\u00e4tzchen": 4}
 
 
 @pytest.mark.parametrize(("encoding", "says"), [("klingon", "no encoding that is known"), ("ascii", "it is no text in ascii")])

@@ -194,6 +194,11 @@ def test_more_images_than_the_sample_has_are_answered_with_the_sample_as_the_lis
         sheet.rows_of(NAMES)
 
 
+def test_a_sample_without_test_images_is_answered_with_the_option_that_gives_them(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there are no test images.*--test"):
+        Sheet.read(sample(tmp_path, "id,label\n1,0\n2,0\n"), CLASSES).rows_of([])
+
+
 @pytest.mark.parametrize("ids", [("1", "2", "10"), ("1.0", "2.0", "10.0"), ("01", "02", "10")])
 def test_ids_that_a_spreadsheet_took_for_numbers_find_their_image(tmp_path: Path, ids: tuple[str, ...]) -> None:
     sheet = Sheet.read(sample(tmp_path, "id,label\n" + "".join(f"{id},0.5\n" for id in ids)), CLASSES)
@@ -219,3 +224,11 @@ def test_ids_in_another_form_find_their_image(tmp_path: Path, id: str) -> None:
 def test_a_sample_in_another_encoding_has_the_same_classes(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "sample.csv").write_bytes("id,label\n1,H\u00fcndin\n".encode(encoding))
     assert Sheet.read(tmp_path / "sample.csv", ("H\u00fcndin", "K\u00e4tzchen")).kind == "label"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "utf-8-sig"])
+def test_what_is_written_for_a_sample_in_another_encoding_is_utf8_throughout(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "sample.csv").write_bytes("Fl\u00e4che,Art\n\u00e9,H\u00fcndin\n".encode(encoding))
+    classes = ("H\u00fcndin", "K\u00e4tzchen")
+    Sheet.read(tmp_path / "sample.csv", classes).write(tmp_path / "out.csv", ["\u00e9.jpg"], classes, np.array([[0.9, 0.1]]))
+    assert written(tmp_path / "out.csv") == [["Fl\u00e4che", "Art"], ["\u00e9", "H\u00fcndin"]]

@@ -23,6 +23,7 @@ UTF8 = "utf-8-sig"
 _BOMS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _CHUNK = 1 << 20  # bytes
 _SEP = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # what Excel writes, and takes, as a first line that is no row
+_ESCAPED, _LETTERS = re.compile("[\ud800-\udfff]"), re.compile("[\x80-\ud7ff\ue000-\U0010ffff]")
 _RARE = "|"  # parts the cells only where nothing else does
 
 
@@ -65,7 +66,8 @@ def encoding_of(path: Path | str) -> str:
 
     "utf-16", "utf-32" (or "utf-16-le", "utf-16-be" without a byte order mark); "utf-8-sig" for all that is UTF-8;
     "gb18030" for what can be read so and is mostly frequent Chinese characters; "cp1252" for everything else, which is no
-    more than the most usual of the encodings that cannot be told apart. Raises `OSError`.
+    more than the most usual of the encodings that cannot be told apart, and for UTF-8 with a few rows of another. Raises
+    `OSError`.
     """
     with opened(path) as raw:
         head = raw.read(64)
@@ -73,22 +75,26 @@ def encoding_of(path: Path | str) -> str:
         if marked:
             return marked
         raw.seek(0)
-        utf8: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
+        utf8, letters, odd = codecs.getincrementaldecoder("utf-8")("surrogateescape"), 0, 0
         chinese: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("gb18030")()
         signs: Counter[str] = Counter()
         while True:
             chunk = raw.read(_CHUNK)
-            utf8 = None if utf8 is None or _decoded(utf8, chunk) is None else utf8
+            as_utf8 = utf8.decode(chunk, final=not chunk)
+            if not as_utf8.isascii():
+                odd += len(_ESCAPED.findall(as_utf8))
+                letters += len(_LETTERS.findall(as_utf8))
             if chinese is not None:
                 text = _decoded(chinese, chunk)
                 chinese = None if text is None else chinese
                 if text and not text.isascii():
                     signs.update(sign for sign in text if sign > "\x7f")
-            if not chunk or utf8 is None is chinese:
+            if not chunk or (odd and chinese is None):
                 break
-    if utf8 is not None:
+    if not odd:
         return UTF8
-    return "gb18030" if chinese is not None and _mostly_chinese(signs) else "cp1252"
+    mostly_utf8 = letters >= odd  # read as Chinese, the letters with accents of UTF-8 are frequent characters
+    return "gb18030" if chinese is not None and not mostly_utf8 and _mostly_chinese(signs) else "cp1252"
 
 
 def _by_mark(head: bytes) -> str | None:

@@ -246,7 +246,7 @@ class _Choice:
             which = (
                 f"the columns {listing([self.header[at] for at in rest])} may all be" if rest else "no column is left to be"
             )
-            cure = "give the one that is with --label-column NAME"
+            cure = "give the one that is with --label-column NAME" if rest else "add one, or name it with --label-column NAME"
             if sum(self._one_hot([at]) for at in rest) > 1:
                 cure += " (if those of 0 and 1 are a column for each class, remove the other columns)"
             self._ask(f"{which} the label", cure)

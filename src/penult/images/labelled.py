@@ -154,7 +154,7 @@ def _refuse_wrapper(folder: str, images: list[Image], labels: set[str], tally: T
         cure = f"if '{show(name)}' holds the classes, give '{show(str(Path(folder, name)))}'"
     raise InputError(
         f"'{show(folder)}' has one folder of images, '{show(name)}'{tally.summary()}, "
-        f"and a classifier needs two classes or more; {cure}{_lists_near(folder)}"
+        f"and a classifier needs two classes or more; {cure}{_lists_near(folder, above=False)}"
     )
 
 
@@ -164,9 +164,9 @@ def _is_part(name: str) -> bool:
     return len(words) == 1 and words[0] in _PARTS
 
 
-def _lists_near(folder: str) -> str:
+def _lists_near(folder: str, above: bool = True) -> str:
     """Return a half-sentence about the CSVs in a folder, or in the one above it, that may hold the labels; often nothing."""
-    for place in (folder, os.path.join(folder, os.pardir)):  # noqa: PTH118 - surrogates
+    for place in (folder, *([os.path.join(folder, os.pardir)] if above else [])):  # noqa: PTH118 - surrogates
         try:
             names = sorted(name for name in os.listdir(place) if is_table(os.path.join(place, name)))  # noqa: PTH118, PTH208
         except OSError:
@@ -174,9 +174,8 @@ def _lists_near(folder: str) -> str:
         names = [name for name in names if not re.match(r"sample|test|submission", name, re.IGNORECASE)]
         if names:
             found = [os.path.normpath(os.path.join(place, name)) for name in names]  # noqa: PTH118
-            return (
-                f"; if {listing(found)} {'holds' if len(found) == 1 else 'hold'} the labels, give that instead of the folder"
-            )
+            which = "holds the labels, give that" if len(found) == 1 else "are about them, give the one that has their labels"
+            return f"; if {listing(found)} {which} instead of the folder"
     return ""
 
 

@@ -253,6 +253,8 @@ class Table:
             cures.append(f"correct these rows{also} {where}")
             if any("://" in name for name in faults[_MISSING]):
                 cures.append("download what is listed by its address, and list the files")
+            if any("\n" in name.strip() for name in faults[_MISSING]):
+                cures.append("look for a quotation mark without its pair")
             if any(map(_ROUNDED.fullmatch, faults[_MISSING])):
                 cures.append("a spreadsheet rounded the numbers written like 1.2E+09: format their column as text there")
         elif faults:

@@ -67,6 +67,8 @@ _NO_PICTURES: tuple[tuple[bytes, str, str], ...] = (
     (b"/annex/objects/", "a pointer of git-annex, not the photo", "fetch the photos with `git annex get`"),
     (b"/9j/", "a JPEG in Base64", "decode it: base64 -d OLD > NEW"),
     (b"data:image/", "a picture as a data URL", "decode what follows the comma: base64 -d"),
+    (b"\xef\xbf\xbd", "a file that was saved as text, which destroyed it", "copy it again as it is (in binary), or remove it"),
+    (b"http/", "the answer of a web server with its header", _DOWNLOAD),
     (b"pk\3\4", "a zip archive", _UNPACK),
     (b"\x1f\x8b", "a gzip archive", _UNPACK),
     (b"\0\5\x16\7", "what macOS keeps beside a file", "remove it"),

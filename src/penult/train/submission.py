@@ -79,6 +79,11 @@ class Sheet:
         Unicode form, letter case, ending or with zeros in front; the first of these by which the files are told apart and
         every id is found.
         """
+        if not names:
+            raise InputError(
+                f"there are no test images for the sample submission {self.path}; give their folder with --test, or the "
+                f"sample itself (--test {show(self.path)}) where it can list them."
+            )
         best: tuple[list[str], list[str]] | None = None
         for key, of_id in ((str, str), (_base, str), (_stem, str), (_loose, _loose), (_number, _number)):
             table = {key(n): i for i, n in enumerate(names)}
@@ -114,9 +119,10 @@ class Sheet:
         proba: NDArray[np.float64],  # (n, k)
     ) -> None:
         """Write the submission; what was written is read back and compared before it gets its name."""
-        lines = [self.header]
+        lines = [tuple(map(decoded, self.header))]  # a sample in another encoding is followed in UTF-8
         for name, i in zip(self.ids, self.rows_of(names), strict=True):
-            lines.append((name, *self._values(proba[i], classes)))
+            id = name if decoded(names[i]) != names[i] else decoded(name)  # names of files keep their bytes
+            lines.append((id, *self._values(proba[i], classes)))
         text = io.StringIO(newline="")
         csv.writer(text).writerows(lines)
         if [tuple(r) for r in csv.reader(io.StringIO(text.getvalue(), newline=""))] != lines:
