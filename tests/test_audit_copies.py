@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from penult.audit import Pairs, Sides, copy_groups, group, leaks, near_copies, near_pictures
-from penult.audit.alignment import aligned, upright
+from penult.audit.alignment import aligned, turned, upright
 from penult.audit.directions import WIDE
 from penult.errors import InputError
 
@@ -129,7 +129,8 @@ def test_every_family_of_copies_is_one_group_whatever_its_size(count, m):
     assert len(tied.pairs) == count * (m - 1)  # just what holds the families together
 
 
-WAYS = [None, *Image.Transpose]  # upside down, by quarters, along the diagonals
+TURN = Image.Transpose
+WAYS = [None, TURN.FLIP_TOP_BOTTOM, TURN.ROTATE_90, TURN.ROTATE_180, TURN.ROTATE_270, TURN.TRANSPOSE, TURN.TRANSVERSE]
 
 
 @pytest.mark.parametrize(("count", "m"), [(5, 11), (20, 8), (40, 2), (80, 3)])
@@ -150,10 +151,26 @@ def test_copies_turned_by_quarters_or_upside_down_are_one_group(count, m):
 def test_a_picture_is_brought_upright_whichever_way_it_is_turned(seed):
     picture = np.random.default_rng(seed).normal(128, 40, (16, 16)).astype(np.float32)
     ways = [way for p in (picture, picture.T) for way in (p, p[:, ::-1], p[::-1], p[::-1, ::-1])]
-    row, stood = upright(np.stack([way.ravel() for way in ways]))
-    seen = [{picture.tobytes() for picture in stood[row == way]} for way in range(8)]
-    assert set.intersection(*seen)
+    row, way, stood = upright(np.stack([way.ravel() for way in ways]))
+    number = {(k, p.tobytes()): w for k, w, p in zip(row.tolist(), way.tolist(), stood, strict=True)}
+    same = next(p for k, p in number if all((other, p) in number for other in range(8)))
+    found = np.array([number[k, same] for k in range(8)])
+    assert turned(found[:1].repeat(8), found).tolist() == [False, False] + [True] * 6
     assert aligned(np.stack([picture.ravel()] * 8), np.stack([way.ravel() for way in ways])).min() > 0.999
+
+
+def test_parts_that_lie_otherwise_under_one_camera_are_no_family():
+    """The parts are turned, and not the whole picture: each is another part."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[-1:1:160j, -1:1:160j]
+    looks = []
+    for _ in range(40):
+        angle, left, top = rng.uniform(0, 2 * np.pi), *rng.uniform(-0.4, 0.4, 2)
+        along = np.abs((x - left) * np.cos(angle) + (y - top) * np.sin(angle)) < 0.45
+        part = along & (np.abs((y - top) * np.cos(angle) - (x - left) * np.sin(angle)) < 0.15)
+        looks.append(thumbnail(Image.fromarray(np.where(part, 60, 150 + 25 * x).astype(np.uint8))))
+    tied = group(digests(range(40)), vectors(40, common=2), thumbnails=np.stack(looks))
+    assert np.bincount(tied.groups).max() <= 3
 
 
 def film(kind, first, frames=60):

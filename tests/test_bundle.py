@@ -205,7 +205,8 @@ def test_of_very_many_training_photos_a_part_is_kept(monkeypatch: pytest.MonkeyP
 def test_a_list_of_training_photos_that_cannot_be_is_refused(
     kept: np.ndarray, model: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("penult.bundle.saving.parse", lambda members: None)  # it would not be saved
+    """As somebody else may have written it: we do not."""
+    monkeypatch.setattr("penult.bundle.saving.parse", lambda members: None)
     bundle.save(tmp_path / "m.penult", dataclasses.replace(model, seen=kept))
     with pytest.raises(DamagedFile, match="list of training photos is not sorted digests"):
         bundle.load(tmp_path / "m.penult")

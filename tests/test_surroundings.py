@@ -258,6 +258,22 @@ def test_numpy_that_raises_stops_nothing(kind: str, photos: Photos, tmp_path: Pa
             assert main([*words, "-q"]) == 0
 
 
+def test_a_removed_folder_and_a_backend_that_is_none_stop_no_training(photos: Photos, tmp_path: Path) -> None:
+    """The folder we are in is gone, and MPLBACKEND names what this matplotlib does not know."""
+    folder, out, gone = photos("train", warm=4, cold=4), tmp_path / "run", tmp_path / "gone"
+    gone.mkdir()
+    code = (
+        f"import os, shutil, sys\nos.chdir({str(gone)!r})\nshutil.rmtree({str(gone)!r})\nfrom penult.cli import main\n"
+        f"sys.exit(main(['train', {str(folder)!r}, '-b', 'colour_histogram', '--out', {str(out)!r}, '-q']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=False, env={**os.environ, "MPLBACKEND": "nonsense"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert (out / "model.penult").is_file()
+    assert list((out / "figures").iterdir())
+
+
 def test_memory_is_told_from_other_trouble() -> None:
     """An error that speaks of something else is no lack of memory."""
     assert not mishaps.is_memory(ValueError("x")) and not mishaps.is_memory(OSError(2, "No such file"))

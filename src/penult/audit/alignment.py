@@ -53,17 +53,25 @@ def aligned(first: NDArray[Any], second: NDArray[Any]) -> Floats:
     return out
 
 
-def upright(thumbnails: NDArray[Any]) -> tuple[NDArray[np.intp], Floats]:
+def upright(thumbnails: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
     """Return thumbnails (n, 256) turned by quarters and mirrored so that they are brighter to the right than above, and
     above than below: the same for a picture and its turned or mirrored copies.
 
-    Returns row numbers (m,) and pictures (m, 256): one for each row, and more where it is nearly a tie how it stands.
+    Returns row numbers (m,), the way that each was turned (m,) for `turned`, and pictures (m, 256): one for each row, and
+    more where it is nearly a tie how it stands.
     """
     ways = np.stack(_ways(np.asarray(thumbnails, np.float32)))  # (8, n, 256)
     right, up = ways @ _GRID[:, 0], -(ways @ _GRID[:, 1])  # (8, n): how much brighter
     near = np.float32(TIE) * np.hypot(right[0], up[0])
     way, row = np.nonzero((right >= up - near) & (up >= -near))
-    return row, np.asarray(ways[way, row])
+    return row, way, np.asarray(ways[way, row])
+
+
+def turned(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return whether pictures that two ways (m,), (m,) make equal stand otherwise: turned, and not only mirrored."""
+    across = (one >= 4, other >= 4)
+    up = np.where(across[0], one & 1, one >> 1 & 1) != np.where(across[1], other & 1, other >> 1 & 1)
+    return np.asarray((across[0] != across[1]) | up)
 
 
 def _ways(thumbnails: Floats) -> list[Floats]:

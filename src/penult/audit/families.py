@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.audit.alignment import aligned, upright
+from penult.audit.alignment import aligned, turned, upright
 from penult.audit.directions import unit
 from penult.audit.neighbors import Floats, Ints, Neighbors, Pairs, joined, nearest
 
@@ -42,7 +42,7 @@ def families(Z: Floats, thumbnails: NDArray[Any], near: Neighbors) -> Pairs:
     """
     measured = _Measured(np.asarray(thumbnails, np.float32), near)
     measured.look(near.similarity[:, :FEW] >= ALIKE)
-    measured.look_at(*_turned(measured.thumbnails, Z))
+    measured.look_at(*_turned(measured.thumbnails, Z), alike=TURNED, least=EQUAL)
     # where nearly all of the first neighbors may be copies, the family may be larger; and what is around it counts, too
     member, crowded = measured.members()
     if not member.any():
@@ -70,15 +70,14 @@ class _Measured:
         one, place = np.nonzero(wanted[:, : self.near.rows.shape[1]])
         self.look_at(one, self.near.rows[one, place], self.near.similarity[one, place])
 
-    def look_at(self, one: Ints, other: Ints, similarity: Floats) -> None:
-        """Measure pairs of rows (p,) with their cosines, each once."""
+    def look_at(self, one: Ints, other: Ints, similarity: Floats, alike: float = ALIKE, least: float = ALIGNED) -> None:
+        """Measure pairs of rows (p,) with their cosines, each once; copies are `alike` and aligned as well as `least`."""
         n = len(self.thumbnails)
         names, at = np.unique(np.minimum(one, other) * np.int64(n) + np.maximum(one, other), return_index=True)
         new = ~np.isin(names, self.names) & ~self.flat[names // n] & ~self.flat[names % n]
         names, cosine = names[new], similarity[at[new]]
         distance = _distance(cosine, self.thumbnails[names // n], self.thumbnails[names % n])
-        alike = (cosine >= ALIKE) | ((cosine >= TURNED) & (distance <= (1 - EQUAL) * (1 - cosine)))
-        link = alike & (distance <= (1 - ALIGNED) * (1 - cosine)) & (distance <= FAR)
+        link = (cosine >= alike) & (distance <= (1 - least) * (1 - cosine)) & (distance <= FAR)
         order = np.argsort(np.r_[self.names, names], kind="stable")
         self.names = np.r_[self.names, names][order]
         self.distance = np.r_[self.distance, distance][order]
@@ -96,12 +95,13 @@ def _turned(thumbnails: Floats, Z: Floats) -> tuple[Ints, Ints, Floats]:
 
     Features of a photo and of its copy that is upside down may be no neighbors.
     """
-    row, pictures = upright(thumbnails)
+    row, way, pictures = upright(thumbnails)
     pictures -= pictures.mean(axis=1, keepdims=True)
     near = nearest(unit(pictures), FEW)
     one, place = np.nonzero(near.similarity >= EQUALLY)
-    one, other = row[one], row[near.rows[one, place]]
-    one, other = one[one != other], other[one != other]
+    other = near.rows[one, place]
+    pairs = np.flatnonzero((row[one] != row[other]) & turned(way[one], way[other]))
+    one, other = row[one[pairs]], row[other[pairs]]
     return one, other, np.einsum("ij,ij->i", Z[one], Z[other])
 
 

@@ -102,10 +102,12 @@ def _deal(counts: Ints, parts: int, rng: np.random.Generator) -> Ints:
 
 def _too_few(classes: Sequence[str], y: Ints, poor: Sequence[int]) -> str:
     """Return the sentence for classes that lie in a single group, where too few others are left."""
+    each = " each" if len(poor) > 1 else ""
     return (
-        f"nothing can be measured: all photos of {_named(classes, y, poor)} are in one group each (copies of one picture, "
+        f"nothing can be measured: all photos of {_named(classes, y, poor)} are in one group{each} (copies of one picture, "
         "frames of one scene, or a group of --groups), so a model could not be tried on photos that it has not seen; add "
-        "photos of other scenes, or give --near-duplicates separate if they show different things that only look alike."
+        "photos of other scenes. If these are different things that only look alike, give --near-duplicates separate "
+        "(equal files and groups of --groups stay together all the same)."
     )
 
 

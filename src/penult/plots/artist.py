@@ -60,7 +60,8 @@ class Artist:
 
 def work(sent: Iterator[tuple[Path, dict[str, Any]]]) -> Iterator[list[Path]]:
     """Draw what is sent: the other side of `Artist`."""
-    import matplotlib.figure  # noqa: F401 - loaded while nothing is asked yet
+    home.load()  # while nothing is asked yet
+    import matplotlib.figure  # noqa: F401
 
     for folder, results in sent:
         yield save_all(folder, **results)

@@ -1,6 +1,6 @@
 """A folder for matplotlib's own files where it has none: it would make one itself, and write lines about that.
 
-In: the environment. Out: the environment. Must not know: what is drawn. matplotlib is not imported here.
+In: the environment. Out: the environment. Must not know: what is drawn.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from penult import store
 
@@ -28,6 +29,23 @@ def settle() -> None:
         folder = tempfile.mkdtemp(prefix="penult-matplotlib-")
         atexit.register(_remove, folder, os.getpid())
         os.environ["MPLCONFIGDIR"] = folder
+
+
+def load() -> Any:
+    """Return matplotlib, imported whatever MPLBACKEND names: figures are written to files, for which none is needed."""
+    settle()
+    if "matplotlib" in sys.modules:
+        return sys.modules["matplotlib"]
+    backend = os.environ.pop("MPLBACKEND", "")
+    try:
+        import matplotlib
+    finally:
+        if backend:
+            os.environ["MPLBACKEND"] = backend
+    if backend:  # as matplotlib would have done, but for one that it does not know
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend
+    return matplotlib
 
 
 def _remove(folder: str, process: int) -> None:

@@ -71,9 +71,7 @@ STYLE = {
 @contextmanager
 def drawing() -> Iterator[None]:
     """Draw in the house's style, whatever style the caller's matplotlib has, and leave that as it was."""
-    home.settle()
-    import matplotlib
-
+    matplotlib = home.load()
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE | {"font.family": _fonts()})

@@ -105,7 +105,7 @@ def _run(job: Job, labelled: ImageSet, test: ImageSet | None, chosen: Sequence[B
 def train_features(paths: Sequence[str], options: Options, say: Say = quiet) -> Run:
     """Train on feature files of the seed's layout; the model then predicts from features, not from images."""
     _check(options)
-    material = from_features(paths, options.files)
+    material = from_features(paths, options.files, options.near_duplicates == "group")
     _check_classes(options, material.classes)
     sheet = _sheet(options, material.classes, material.test.files if material.test else ())
     with RunFolder(options.out) as run, Measurer(len(material.train.files)) as measurer:

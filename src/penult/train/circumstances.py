@@ -44,9 +44,17 @@ def circumstances(clock: Clock) -> dict[str, Any]:
     times = {"began": clock.began, "ended": datetime.now(UTC)}
     return {
         "when": {name: time.strftime("%Y-%m-%d %H:%M:%S UTC") for name, time in times.items()},
-        "folder": str(Path.cwd()),
+        "folder": _here(),
         "machine": _about(),
     }
+
+
+def _here() -> str:
+    """Return the folder we are in, or nothing where it has been removed: no reason to lose a run."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return ""
 
 
 def digests(material: Material, done: Embedding | None) -> dict[str, str]:

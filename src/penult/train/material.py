@@ -156,8 +156,11 @@ def _per_class(part: Part, classes: Sequence[str], counts: NDArray[np.intp]) -> 
     return [(c, int(counts[i]), int(every[i])) for i, c in enumerate(classes)]
 
 
-def from_features(paths: Sequence[str], listing: str | None) -> Material:
-    """Read feature files of the seed's layout; their rows are numbered unless a list of names is given."""
+def from_features(paths: Sequence[str], listing: str | None, near: bool = True) -> Material:
+    """Read feature files of the seed's layout; their rows are numbered unless a list of names is given.
+
+    With `near` False near copies are not kept together, as in `from_images`.
+    """
     read = store.read_features(paths)
     if read.y is None:
         raise InputError(f"{', '.join(paths)} have no data set `label`; write one class number for each row into it.")
@@ -170,7 +173,7 @@ def from_features(paths: Sequence[str], listing: str | None) -> Material:
     _check_rows(part.ok_y, classes)
     test = None if read.X_test is None or not m else Part(test_files, np.ones(m, bool), read.X_test, None, {})
     digests = store.row_digests(read.X)
-    grouping = audit.group(digests, read.X, read.blocks, None)
+    grouping = audit.group(digests, read.X, read.blocks, None, near=near)
     return Material(
         part,
         test,
