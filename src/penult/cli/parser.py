@@ -186,10 +186,11 @@ def _computing(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--device",
         default="auto",
-        choices=("auto", "cpu", "cuda", "mps"),
-        help="(default: auto: an NVIDIA GPU where torch sees one)",
+        type=lambda name: "coreml" if name == "mps" else name,  # as penult called it before
+        choices=("auto", "cpu", "cuda", "coreml", "dml"),
+        help="(default: auto: an NVIDIA GPU where ONNX Runtime has one that works, else the CPU)",
     )
-    p.add_argument("--precision", default="auto", choices=("auto", "f32", "bf16", "int8"), help="(default: auto)")
+    p.add_argument("--precision", default="auto", choices=("auto", "f32", "f16", "bf16", "int8"), help="(default: auto)")
     p.add_argument(
         "--max-pixels",
         type=int,

@@ -116,7 +116,7 @@ def cache_facts(backbone: Backbone, engine: str, precision: str) -> dict[str, st
 def open_cache(backbone: Backbone, device: str, precision: str, folder: str | bool | None) -> store.Rows:
     """Return the rows of a backbone, as these engine and precision compute them, in the cache `folder` (see `Settings`)."""
     name = engines.engine_name(backbone, device)
-    place = f"torch {device}" if name == "torch" else name  # two kinds of GPU round differently
+    place = f"{name} {device}" if name == "onnxruntime" else name  # two kinds of accelerator round differently
     facts = cache_facts(backbone, place, "f32" if name == "numpy" else precision)
     if folder is False:
         return store.MemoryCache(backbone.width)
