@@ -353,7 +353,9 @@ def _backbones(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="print how a network sees, as the .recipe.json of an ONNX file (it is fetched and converted first)",
     )
     p.add_argument("--cache", metavar="DIR", help="cache folder (default: the user's)")
-    p.add_argument("--precision", default="auto", choices=("auto", "f32", "bf16"), help="of the images/s (default: auto)")
+    p.add_argument(
+        "--precision", default="auto", choices=("auto", "f32", "f16", "bf16"), help="of the images/s (default: auto)"
+    )
     p.add_argument("--json", action="store_true", help="JSON on standard output instead of text")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
 

@@ -68,9 +68,10 @@ ACCELERATORS = {
 @functools.cache
 def load() -> Any:
     """Import onnxruntime so that it reports nothing to its makers, and finds the CUDA and cuDNN that pip installed."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at import; else it reports each use, and keeps a device id
     import onnxruntime
 
-    onnxruntime.disable_telemetry_events()
+    onnxruntime.disable_telemetry_events()  # where another part of this program imported it before
     if hasattr(onnxruntime, "preload_dlls"):
         with contextlib.redirect_stdout(io.StringIO()) as said:  # it prints what it misses
             onnxruntime.preload_dlls()

@@ -123,8 +123,9 @@ class Network:
                     log.warning("%s runs one image at a time, not %d: %s", self.backbone.name, size, one_line(error))
                     size = 1
                 else:
+                    cure = "--device cpu" if self.precision == "f32" else "--precision f32, or --device cpu"
                     raise InputError(
-                        f"ONNX Runtime cannot run {self.backbone.name} on {self.device} ({one_line(error)}); use --device cpu."
+                        f"ONNX Runtime cannot run {self.backbone.name} on {self.device} ({one_line(error)}); use {cure}."
                     ) from error
 
     def _smaller(self, size: int, error: Exception) -> int:
