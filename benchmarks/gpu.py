@@ -38,7 +38,13 @@ timm = import_timm()
 import torch
 from safetensors.torch import save_file
 torch.manual_seed(0)
-save_file({k: v.contiguous() for k, v in timm.create_model(sys.argv[1]).state_dict().items()}, sys.argv[2])
+model = timm.create_model(sys.argv[1])
+for layer in model.modules():  # as trained ones do, they keep the size of what flows: float16 ends at 65,504
+    if isinstance(layer, torch.nn.BatchNorm2d):
+        layer.momentum = None
+with torch.no_grad():
+    model.train()(torch.randn(8, 3, 299, 299))
+save_file({k: v.contiguous() for k, v in model.state_dict().items()}, sys.argv[2])
 """
 
 

@@ -142,6 +142,17 @@ def test_an_onnxruntime_for_other_devices_is_told(device: str, monkeypatch: Monk
         engines.resolve(device)
 
 
+@pytest.mark.parametrize("device", ["cuda", "coreml"])
+def test_an_onnxruntime_that_is_broken_is_told(device: str, monkeypatch: Monkey) -> None:
+    def broken() -> None:
+        raise ImportError("libonnxruntime.so:\ncannot open")
+
+    monkeypatch.setattr(accelerators, "installed", lambda: True)
+    monkeypatch.setattr(accelerators, "load", broken)
+    with pytest.raises(InputError, match=rf"device {device}: .* cannot be imported \(libonnxruntime.so: cannot open\); pip "):
+        engines.resolve(device)
+
+
 @ONNXRUNTIME
 @pytest.mark.parametrize(
     ("driver", "why", "said"),

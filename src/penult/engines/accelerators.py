@@ -159,7 +159,13 @@ def check(device: str) -> None:
     one = ACCELERATORS[device]
     if not installed():
         raise MissingExtra(f"device {device} needs ONNX Runtime: {one.cure}; or use --device cpu (or auto).")
-    ort = load()
+    try:
+        ort = load()
+    except ImportError as error:
+        raise InputError(
+            f"device {device}: the onnxruntime that is installed cannot be imported ({one_line(error)}); {_AGAIN}{one.cure}; "
+            "or use --device cpu (or auto)."
+        ) from error
     if one.provider not in ort.get_available_providers():
         raise InputError(
             f"device {device}: the onnxruntime {ort.__version__} that is installed is one without {one.provider}; "
