@@ -211,7 +211,7 @@ def test_a_network_known_by_hand(precision: str) -> None:
         made = made.mean((2, 3)) if output == "maps" else made
         off = 1e-5 if precision == "f32" else 1e-3
         np.testing.assert_allclose(made, by_numpy(noise(5)), rtol=off, atol=off)
-        assert (engine.name, engine.device, engine.precision, engine.batch) == ("onnxruntime", CPU, precision, 16)
+        assert (engine.name, engine.device, engine.precision, engine.batch) == ("onnxruntime", CPU, precision, 4)
         engine.close()
 
 
@@ -415,7 +415,7 @@ def test_a_graph_that_hard_codes_a_batch_of_one_runs_one_by_one(shape: list[int]
     stored = Stored(graph.model(SIDE, [("features", (5,))]), tiny().recipe)
     one = replace(tiny(), name="one", pooling="none", network=stored)
     made = computed(one, "f32", noise(5))
-    assert "one runs one image at a time, not 16" in caplog.text
+    assert "one runs one image at a time, not 4" in caplog.text
     assert_same_pixels(made, engines.open_engine(one, "cpu", "f32")(noise(5)))
 
 

@@ -61,7 +61,7 @@ ACCELERATORS = {
     ),
     "dml": Accelerator("DmlExecutionProvider", "pip install onnxruntime-directml on Windows", 32),
     # ONNX Runtime on the processor: for tests, OpenVINO is faster.
-    "onnxruntime-cpu": Accelerator("CPUExecutionProvider", "pip install onnxruntime", 16, precisions=("f32", "f16")),
+    "onnxruntime-cpu": Accelerator("CPUExecutionProvider", "pip install onnxruntime", 4, precisions=("f32", "f16")),
 }
 
 
