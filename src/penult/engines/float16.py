@@ -75,22 +75,28 @@ def _straighten(graph: Any) -> None:
             node.input[0] = rounding[node.input[0]]
             node.op_type = "Identity"
             del node.attribute[:]
-    used = {name for node in graph.node if node.output[0] not in exact for name in node.input}
-    used.update(value.name for value in graph.output)
-    casts: dict[str, list[Any]] = {}  # the converter's, by what they take
-    rest = []
-    for node in graph.node:
-        if node.name.startswith("node "):
-            rest.append(node)
-        elif used.intersection(node.output) and node.output[0] not in exact:
+    rest = [node for node in graph.node if node.name.startswith("node ")]
+    added = [node for node in graph.node if not node.name.startswith("node ")]
+    used = {value.name for value in graph.output}.union(*map(_taken, rest))
+    while more := {node.input[0] for node in added if used.intersection(node.output)} - used:
+        used |= more
+    casts: dict[str, list[Any]] = {}  # by what they take
+    for node in added:
+        if used.intersection(node.output):
             casts.setdefault(node.input[0], []).append(node)
-    made = [name for name in casts if name not in {n for node in graph.node for n in node.output}]  # constants
-    ordered = [cast for name in made for cast in _following(name, casts)]
+    made = {name for node in graph.node for name in node.output}
+    ordered = [cast for name in casts if name not in made for cast in _following(name, casts)]  # of constants
     for node in rest:
         ordered += [node, *(cast for name in node.output for cast in _following(name, casts))]
     ordered = [type(node).FromString(node.SerializeToString()) for node in ordered]  # they go with the list they are in
     del graph.node[:]
     graph.node.extend(ordered)
+
+
+def _taken(node: Any) -> set[str]:
+    """Return the values that a node takes, those of its branches among them."""
+    branches = (graph for attribute in node.attribute for graph in (attribute.g, *attribute.graphs))
+    return set(node.input).union(*(_taken(inner) for graph in branches for inner in graph.node))
 
 
 def _following(name: str, casts: dict[str, list[Any]]) -> list[Any]:
