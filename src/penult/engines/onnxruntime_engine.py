@@ -3,7 +3,7 @@
 In: a backbone's graph and batches of pixels. Out: (tag, vectors). It must not know where the graph comes from.
 
 A graph is opened for one number of images, and every run is of that many, padded with zeros: libraries choose their kernels by
-the batch, so in this way the vector of an image cannot depend on how many came with it, and what runs is the same each time,
+the batch, so in this way the vector of an image cannot depend on how many or which came with it, and every run is the same,
 which CUDA graphs need. One thread runs a network, so batches come out in the order in which they went in.
 """
 
