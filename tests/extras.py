@@ -14,4 +14,7 @@ def needs(extra: str, *modules: str) -> list[pytest.MarkDecorator]:
     return [pytest.mark.timm, pytest.mark.filterwarnings("default"), pytest.mark.skipif(bool(missing), reason=why)]
 
 
+ONNXRUNTIME = pytest.mark.skipif(
+    importlib.util.find_spec("onnxruntime") is None, reason="onnxruntime is not installed: pip install 'penult[dev]'"
+)
 TIMM = needs("timm", "torch", "torchvision", "timm", "onnxscript")

@@ -150,32 +150,29 @@ def test_an_engine_that_crashes_is_a_line(child: Child, said: str, count: int, m
 
 
 def test_a_gpu_that_is_not_used_is_told(monkeypatch: Monkey) -> None:
-    states = {}
-    for answer in ("none", "no torch", "no cuda", "unseen", "NVIDIA H200"):
+    found = {}
+    for answer in ("none", "no onnxruntime", "no cuda", "unused: libcudnn.so.9 is missing", "NVIDIA H200"):
         monkeypatch.setattr(computing, "Aside", Child(answer, dies=False))
-        states[answer] = computing.gpu().state
+        found[answer] = computing.gpu()
     monkeypatch.setattr(computing, "Aside", Child(dies=True))
-    states["crash"] = computing.gpu().state
-    assert states == {
-        "none": OK, "no torch": NOTE, "no cuda": NOTE, "unseen": WARN, "NVIDIA H200": OK, "crash": WARN,
+    found["crash"] = computing.gpu()
+    assert {answer: check.state for answer, check in found.items()} == {
+        "none": OK, "no onnxruntime": NOTE, "no cuda": NOTE, "unused: libcudnn.so.9 is missing": WARN, "NVIDIA H200": OK,
+        "crash": WARN,
     }  # fmt: skip
+    assert "(libcudnn.so.9 is missing)" in found["unused: libcudnn.so.9 is missing"].said
+    assert all("pip install 'penult[gpu]'" in check.cure for check in found.values() if check.state != OK)
 
 
-def test_what_the_engine_room_says_of_a_gpu(monkeypatch: Monkey) -> None:
-    said, devices = [], engine_abilities.torch_devices
-    monkeypatch.setattr(devices, "_driver", lambda: False)
-    said.append(engine_abilities.gpu())
-    monkeypatch.setattr(devices, "_driver", lambda: True)
-    monkeypatch.setattr(engine_abilities.importlib.util, "find_spec", lambda name: None)
-    said.append(engine_abilities.gpu())
-    monkeypatch.setattr(engine_abilities.importlib.util, "find_spec", lambda name: object())
-    for built, seen in ((False, False), (True, False), (True, True)):
-        monkeypatch.setattr(devices, "_built_for_cuda", lambda built=built: built)
-        monkeypatch.setattr(devices, "gpu", lambda seen=seen: seen)
-        cuda = types.SimpleNamespace(get_device_name=lambda number: "a GPU")
-        monkeypatch.setattr(devices, "_torch", lambda cuda=cuda: types.SimpleNamespace(cuda=cuda))
-        said.append(engine_abilities.gpu())
-    assert said == ["none", "no torch", "no cuda", "unseen", "a GPU"]
+def test_the_name_of_a_gpu_is_what_its_driver_tells(monkeypatch: Monkey, tmp_path: Path) -> None:
+    accelerators = engine_abilities.accelerators
+    for name, answer in (("driver", True), ("installed", True), ("cuda_library", tmp_path), ("cuda_failure", "")):
+        monkeypatch.setattr(accelerators, name, lambda answer=answer: answer)
+    monkeypatch.setattr(accelerators, "Path", lambda folder: tmp_path)
+    assert engine_abilities.gpu() == "an NVIDIA GPU"
+    (tmp_path / "0000:01:00.0").mkdir()
+    (tmp_path / "0000:01:00.0" / "information").write_text("Model: \t NVIDIA H200\nIRQ: 1\n")
+    assert engine_abilities.gpu() == "NVIDIA H200"
 
 
 def test_instructions_are_read_from_what_the_system_tells(monkeypatch: Monkey) -> None:

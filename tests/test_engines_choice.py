@@ -60,7 +60,7 @@ def test_the_engine_is_known_without_opening_it() -> None:
     ("device", "precision", "error", "message"),
     [
         ("gpu", "auto", UnknownName, "unknown device 'gpu'"),
-        ("mps", "int8", InputError, "does not compute in int8 on mps; use --device cpu"),
+        ("mps", "int8", InputError, "does not compute in int8 on coreml; use --device cpu"),
         ("cpu", "bf61", UnknownName, "unknown precision 'bf61'; did you mean bf16"),
     ],
 )

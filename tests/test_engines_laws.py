@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 import numpy as np
@@ -10,26 +9,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from extras import ONNXRUNTIME
 from networks import SMALL, network
 from penult import backbones, engines
-from penult.engines import Engine, torch_devices
+from penult.engines import Engine, accelerators
 from penult.errors import InputError
 from tinynet import noise, tiny
 
 SIZES = st.lists(st.integers(0, 20), max_size=6)  # a batch of 20 is more than the engine has requests for
-NEEDS_TORCH = [
-    pytest.mark.timm,
-    pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed: pip install 'penult[timm]'"),
-]
 KINDS = {
     "openvino": ("cpu", tiny),
     "numpy": ("cpu", lambda: backbones.find("colour_histogram", size=32)),
-    "torch": ("torch-cpu", tiny),
+    "onnxruntime": ("onnxruntime-cpu", tiny),
     "gpu": ("cuda", tiny),
 }
-NEEDS_GPU = [*NEEDS_TORCH, pytest.mark.skipif(not torch_devices.gpu(), reason="torch sees no NVIDIA GPU here")]
-TORCH, GPU = pytest.param("torch", marks=NEEDS_TORCH), pytest.param("gpu", marks=NEEDS_GPU)
-ALL = ["openvino", "numpy", TORCH, GPU]
+NEEDS_GPU = pytest.mark.skipif(not accelerators.gpu(), reason="ONNX Runtime has no NVIDIA GPU here")
+ORT, GPU = pytest.param("onnxruntime", marks=ONNXRUNTIME), pytest.param("gpu", marks=NEEDS_GPU)
+ALL = ["openvino", "numpy", ORT, GPU]
 
 
 def opened(kind: str, batch: int | None = None) -> Engine:
@@ -91,10 +87,10 @@ def test_results_may_be_kept(engine: Engine) -> None:
     ("device", "precision"),
     [
         *[("cpu", precision) for precision in engines.precisions("cpu")],
-        pytest.param("torch-cpu", "f32", marks=NEEDS_TORCH),
-        pytest.param("torch-cpu", "bf16", marks=NEEDS_TORCH),
+        pytest.param("onnxruntime-cpu", "f32", marks=ONNXRUNTIME),
+        pytest.param("onnxruntime-cpu", "f16", marks=ONNXRUNTIME),
         pytest.param("cuda", "f32", marks=NEEDS_GPU),
-        pytest.param("cuda", "bf16", marks=NEEDS_GPU),
+        pytest.param("cuda", "f16", marks=NEEDS_GPU),
     ],
 )
 def test_batch_size_and_order_do_not_touch_a_bit(device: str, precision: str) -> None:
@@ -109,7 +105,7 @@ def test_batch_size_and_order_do_not_touch_a_bit(device: str, precision: str) ->
     assert len(np.unique(together, axis=0)) == 9
 
 
-@pytest.mark.parametrize("kind", ["openvino", TORCH, GPU])
+@pytest.mark.parametrize("kind", ["openvino", ORT, GPU])
 def test_batches_can_be_submitted_while_the_graph_is_compiled(kind: str) -> None:
     """Three engines are open and fed before the first of them is ready."""
     three = [opened(kind, batch=1) for _ in range(3)]
@@ -131,7 +127,7 @@ def test_closing_waits_and_drops(kind: str) -> None:
     engine.close()
 
 
-@pytest.mark.parametrize("kind", ["openvino", TORCH, GPU])
+@pytest.mark.parametrize("kind", ["openvino", ORT, GPU])
 def test_a_closed_engine_says_so(kind: str) -> None:
     engine = opened(kind)
     engine.close()

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from extras import ONNXRUNTIME
+
 WATCHED = """
 import socket, sys
 def refuse(*arguments, **named):
@@ -27,18 +29,46 @@ assert callable(openvino.convert_model)
 """
 
 
-def test_openvino_sends_nothing_prints_nothing_and_leaves_nothing(tmp_path: Path) -> None:
-    """Its import alone would report the use and write ~/intel; what a user does with it later still works.
+BY_ONNXRUNTIME = """
+import socket, sys
+def refuse(*arguments, **named):
+    print("connected", arguments, file=sys.stderr)
+    raise OSError("no network")
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+sys.modules["torch"] = None
+import numpy as np
+from penult import backbones, engines
+assert engines.resolve("auto", "f32") and "onnxruntime" not in sys.modules
+for precision in ("f32", "f16"):
+    engine = engines.open_engine(backbones.find("efficientnet_lite0", size=64), "onnxruntime-cpu", precision, batch=1)
+    assert engine(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 3584)
+    engine.close()
+"""
 
-    The whole road from the weights' file to features is walked, where torch cannot be imported.
-    """
+
+def silent(program: str, home: Path) -> None:
+    """Run a program; fail where it prints anything, fails, or leaves a file in the home folder."""
     environment = {k: v for k, v in os.environ.items() if k not in {"CI", "TF_BUILD", "JENKINS_URL"}}
     done = subprocess.run(
-        [sys.executable, "-c", WATCHED],
-        env={**environment, "HOME": str(tmp_path)},
+        [sys.executable, "-c", program],
+        env={**environment, "HOME": str(home)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert list(tmp_path.iterdir()) == []
+    assert list(home.iterdir()) == []
+
+
+def test_openvino_sends_nothing_prints_nothing_and_leaves_nothing(tmp_path: Path) -> None:
+    """Its import alone would report the use and write ~/intel; what a user does with it later still works.
+
+    The whole road from the weights' file to features is walked, where torch cannot be imported.
+    """
+    silent(WATCHED, tmp_path)
+
+
+@ONNXRUNTIME
+def test_onnxruntime_sends_nothing_prints_nothing_and_leaves_nothing(tmp_path: Path) -> None:
+    """It is not imported before it is needed, and converts to float16 without a word."""
+    silent(BY_ONNXRUNTIME, tmp_path)

@@ -7,7 +7,20 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-HEAVY = ("numpy", "scipy", "sklearn", "torch", "openvino", "onnx", "h5py", "matplotlib", "PIL", "rich", "penult.report")
+HEAVY = (
+    "numpy",
+    "scipy",
+    "sklearn",
+    "torch",
+    "openvino",
+    "onnxruntime",
+    "onnx",
+    "h5py",
+    "matplotlib",
+    "PIL",
+    "rich",
+    "penult.report",
+)
 
 
 def loaded(code: str) -> set[str]:

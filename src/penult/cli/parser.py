@@ -187,10 +187,11 @@ def _computing(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--device",
         default="auto",
-        choices=("auto", "cpu", "cuda", "mps"),
-        help="(default: auto: an NVIDIA GPU where torch sees one)",
+        type=lambda name: "coreml" if name == "mps" else name,  # as penult called it before
+        choices=("auto", "cpu", "cuda", "coreml", "dml"),
+        help="(default: auto: an NVIDIA GPU where ONNX Runtime has one that works, else the CPU)",
     )
-    p.add_argument("--precision", default="auto", choices=("auto", "f32", "bf16", "int8"), help="(default: auto)")
+    p.add_argument("--precision", default="auto", choices=("auto", "f32", "f16", "bf16", "int8"), help="(default: auto)")
     p.add_argument(
         "--max-pixels",
         type=int,
@@ -358,7 +359,9 @@ def _backbones(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     p.add_argument("--cache", metavar="DIR", help="cache folder (default: the user's)")
     _no_cache(p, "look at no cache folder: converted networks are not listed")
-    p.add_argument("--precision", default="auto", choices=("auto", "f32", "bf16"), help="of the images/s (default: auto)")
+    p.add_argument(
+        "--precision", default="auto", choices=("auto", "f32", "f16", "bf16"), help="of the images/s (default: auto)"
+    )
     p.add_argument("--json", action="store_true", help="JSON on standard output instead of text")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
 

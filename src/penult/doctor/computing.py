@@ -82,18 +82,23 @@ def gpu() -> Check:
         with Aside("penult.doctor.probe:gpu") as child:
             found = next(child.answers())
     except Crashed as error:
-        return Check("gpu", WARN, f"torch crashed while it was loaded ({error})", "install torch again, or use --device cpu")
+        return Check(
+            "gpu", WARN, f"ONNX Runtime crashed while it was loaded ({error})", f"{_AGAIN} {_GET}, or use --device cpu"
+        )
     if found in _WITHOUT:
         return _WITHOUT[found]
+    why = found.removeprefix("unused: ")
+    if why != found:
+        return Check(
+            "gpu", WARN, f"an NVIDIA GPU is here, ONNX Runtime cannot use it ({why})", f"{_GET}, or update its driver"
+        )
     return Check("gpu", OK, f"{found}: --device auto takes it")
 
 
-_GET = "https://pytorch.org/get-started"
+_AGAIN = "pip uninstall -y onnxruntime onnxruntime-gpu;"
+_GET = "pip install 'penult[gpu]'"
 _WITHOUT = {
     "none": Check("gpu", OK, "no NVIDIA GPU; the processor computes"),
-    "no torch": Check("gpu", NOTE, "an NVIDIA GPU is here, torch is not", f"to compute on it install torch for CUDA ({_GET})"),
-    "no cuda": Check(
-        "gpu", NOTE, "an NVIDIA GPU is here, torch was built without CUDA", f"to use it install one with ({_GET})"
-    ),
-    "unseen": Check("gpu", WARN, "an NVIDIA GPU is here, torch does not see it", "update its driver, or use --device cpu"),
+    "no onnxruntime": Check("gpu", NOTE, "an NVIDIA GPU is here, onnxruntime-gpu is not", f"to compute on it: {_GET}"),
+    "no cuda": Check("gpu", NOTE, "an NVIDIA GPU is here, onnxruntime has no CUDA", f"to compute on it: {_AGAIN} {_GET}"),
 }

@@ -45,6 +45,7 @@ _PURPOSE = {
     "int8": "making networks in 8 bits",
     "demo": "the photos of `penult demo`",
     "heif": "photos in HEIC",
+    "gpu": "networks on a GPU",
 }
 
 

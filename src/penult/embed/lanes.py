@@ -116,7 +116,7 @@ def cache_facts(backbone: Backbone, engine: str, precision: str) -> dict[str, st
 def open_cache(backbone: Backbone, device: str, precision: str, settings: Settings) -> store.Rows:
     """Return the rows of a backbone, as these engine and precision compute them, where the settings keep them."""
     name = engines.engine_name(backbone, device)
-    place = f"torch {device}" if name == "torch" else name  # two kinds of GPU round differently
+    place = f"{name} {device}" if name == "onnxruntime" else name  # two kinds of accelerator round differently
     return settings.rows(cache_facts(backbone, place, "f32" if name == "numpy" else precision))
 
 

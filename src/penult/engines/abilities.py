@@ -5,11 +5,10 @@ In: nothing. Out: plain values. It must not know networks.
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
-from penult.engines import opening, openvino_engine, torch_devices
+from penult.engines import accelerators, opening, openvino_engine
 
 # The instructions of processors that decide how fast networks are: x86, then ARM.
 FLAGS = (
@@ -41,11 +40,12 @@ def flags(text: str | None = None) -> list[str]:
 
 
 def gpu() -> str:
-    """Return "none", "no torch", "no cuda" (a torch without it), "unseen" (by torch), or the GPU's name; may import torch."""
-    if not torch_devices._driver():
+    """Return "none", "no onnxruntime", "no cuda" (one without it), "unused: " and why, or the GPU's name; may import it."""
+    if not accelerators.driver():
         return "none"
-    if importlib.util.find_spec("torch") is None:
-        return "no torch"
-    if not torch_devices._built_for_cuda():
+    if not accelerators.installed():
+        return "no onnxruntime"
+    if accelerators.cuda_library() is None:
         return "no cuda"
-    return str(torch_devices._torch().cuda.get_device_name(0)) if torch_devices.gpu() else "unseen"
+    why = accelerators.cuda_failure()
+    return f"unused: {why}" if why else accelerators.gpu_name()

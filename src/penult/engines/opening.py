@@ -10,35 +10,36 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from penult.backbones import Backbone
-from penult.engines import torch_devices
+from penult.engines import accelerators
+from penult.engines.accelerators import ACCELERATORS
 from penult.engines.compiled import Shelf
 from penult.engines.engine import Engine
 from penult.engines.numpy_engine import NumpyEngine
+from penult.engines.onnxruntime_engine import OnnxRuntimeEngine
 from penult.engines.openvino_engine import OpenVinoEngine, native, whole
-from penult.engines.torch_engine import TorchEngine
 from penult.errors import InputError, unknown
 
 BATCH = 16  # images handed over at once: enough that handing over costs nothing, few enough that little is lost
-_DEVICES = ("auto", "cpu", "cuda", "mps")
-_PRECISIONS = ("auto", "f32", "bf16", "int8")
+_DEVICES = ("auto", "cpu", "cuda", "coreml", "dml")
+_OLD = {"mps": "coreml"}  # what penult called them before
+_PRECISIONS = ("auto", "f32", "f16", "bf16", "int8")
 
 
 def precisions(device: str = "cpu") -> tuple[str, ...]:
     """Return the precisions that a device computes in by itself, the fastest first."""
-    _refuse(device, "auto")
-    place = _place(device)
-    return native() if place == "cpu" else torch_devices.native(place)
+    place = _place(_known(device, "auto"))
+    return native() if place == "cpu" else ACCELERATORS[place].precisions
 
 
 def resolve(device: str = "auto", precision: str = "auto", backbones: Sequence[Backbone] = ()) -> tuple[str, str]:
     """Return the device and precision that will be used; compiles nothing.
 
-    `auto` device is the NVIDIA GPU where torch sees one, else the processor; `auto` precision is bf16 where the device
-    has it, else f32. With `backbones` that are all numpy functions the answer is ("cpu", "f32") and neither OpenVINO nor
-    torch is asked; quantised ones are computed in int8, on the processor. Raises `InputError`, `UnknownName` or
-    `MissingExtra`.
+    `auto` device is the NVIDIA GPU where ONNX Runtime has one that works, else the processor; `auto` precision is f16 on
+    accelerators, bf16 on a processor that has it, else f32. With `backbones` that are all numpy functions the answer is
+    ("cpu", "f32") and neither OpenVINO nor ONNX Runtime is asked; quantised ones are computed in int8, on the processor.
+    Raises `InputError`, `UnknownName` or `MissingExtra`.
     """
-    _refuse(device, precision)
+    device = _known(device, precision)
     graphs = [b for b in backbones if b.function is None]
     if backbones and not graphs:
         return "cpu", "f32"
@@ -46,7 +47,7 @@ def resolve(device: str = "auto", precision: str = "auto", backbones: Sequence[B
         return _in_8_bits(device, precision, graphs)
     place = _place(device)
     if place != "cpu":
-        return place, _by_torch(place, precision)
+        return place, _accelerated(place, precision)
     if precision == "f32":
         return "cpu", "f32"
     if precision == "auto":
@@ -76,33 +77,38 @@ def _in_8_bits(device: str, precision: str, graphs: Sequence[Backbone]) -> tuple
 def _place(device: str) -> str:
     """Return the device that is meant; what is asked for by name must be there."""
     if device == "auto":
-        return "cuda" if torch_devices.gpu() else "cpu"
+        return "cuda" if accelerators.gpu() else "cpu"
     if device != "cpu":
-        torch_devices.check(device)
+        accelerators.check(device)
     return device
 
 
-def _by_torch(device: str, precision: str) -> str:
-    """Return the precision that torch will use on a device of its own."""
-    has = torch_devices.native(device)
+def _accelerated(device: str, precision: str) -> str:
+    """Return the precision that ONNX Runtime will use on a device."""
+    has = ACCELERATORS[device].precisions
     if precision != "auto" and precision not in has:
-        raise InputError(f"penult does not compute in {precision} on {device}; use --precision auto, or --device cpu.")
+        raise InputError(
+            f"penult does not compute in {precision} on {device}; use --precision auto ({has[0]}), or --device cpu."
+        )
     return has[0] if precision == "auto" else precision
 
 
-def _refuse(device: str, precision: str) -> None:
-    if device not in {*_DEVICES, *torch_devices.DEVICES}:
+def _known(device: str, precision: str) -> str:
+    """Return the device by its present name. Raises `UnknownName` for a device or a precision that there is none of."""
+    device = _OLD.get(device, device)
+    if device not in {*_DEVICES, *ACCELERATORS}:
         raise unknown("device", device, _DEVICES)
     if precision not in _PRECISIONS:
         raise unknown("precision", precision, _PRECISIONS)
+    return device
 
 
 def engine_name(backbone: Backbone, device: str = "cpu") -> str:
     """Return the name of the engine that `open_engine` would open on a device as `resolve` gives it; opens nothing."""
-    _refuse(device, "auto")
+    device = _known(device, "auto")
     if backbone.function is not None:
         return "numpy"
-    return "torch" if device in torch_devices.DEVICES else "openvino"
+    return "onnxruntime" if device in ACCELERATORS else "openvino"
 
 
 def engine_of(backbones: Sequence[Backbone], device: str = "cpu") -> str:
@@ -136,6 +142,6 @@ def open_engine(
     name = engine_name(backbone, device)
     if name == "numpy":
         return NumpyEngine(backbone, batch or BATCH)
-    if name == "torch":
-        return TorchEngine(backbone, device, precision, batch, output)
+    if name == "onnxruntime":
+        return OnnxRuntimeEngine(backbone, device, precision, batch, output, Shelf(keep))
     return OpenVinoEngine(backbone, device, precision, batch or BATCH, output, Shelf(keep))

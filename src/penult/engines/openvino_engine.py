@@ -91,6 +91,26 @@ def _refuse_endless(model: Any, name: str) -> None:
                 )
 
 
+def read(backbone: Backbone, output: str) -> Any:
+    """Return the graph for one image, of fixed shape and with the one output. Raises `DamagedFile` for one that cannot be."""
+    graph, size = backbone.graph(), backbone.recipe.size
+    try:
+        model = _core().read_model(graph)
+        model = load().Model([model.output(output)], model.get_parameters())
+        model.reshape([1, size, size, 3])
+    except RuntimeError as error:
+        said = " ".join(str(error).split())[:400]
+        raise DamagedFile(f"the graph of {backbone.name} cannot be used: {said}") from error
+    _refuse_endless(model, backbone.name)
+    width = backbone.width if output == "features" else backbone.map_channels
+    if model.outputs[0].shape[1] != width:
+        raise DamagedFile(
+            f"the graph of {backbone.name} gives {model.outputs[0].shape[1]} numbers for an image "
+            f"where its record says {width}; one of the two was changed."
+        )
+    return model
+
+
 class OpenVinoEngine:
     """Runs a backbone's graph on the processor; see `Engine`.
 
@@ -136,7 +156,7 @@ class OpenVinoEngine:
         }
         compiled = self._recall(facts, settings)
         if compiled is None:
-            compiled = _core().compile_model(self._model(), "CPU", settings)
+            compiled = _core().compile_model(read(self._backbone, self._output), "CPU", settings)
             if self._shelf.folder is not None:
                 self._keeper = Thread(target=lambda: self._shelf.put(facts, _bytes(compiled.export_model())))
                 self._keeper.start()  # beside the first images
@@ -157,24 +177,6 @@ class OpenVinoEngine:
         except RuntimeError as error:
             log.warning("the compiled graph of %s cannot be read, it is compiled again: %s", self._backbone.name, error)
             return None
-
-    def _model(self) -> Any:
-        """Return the graph, of fixed shape and with the one output."""
-        graph, size = self._backbone.graph(), self._backbone.recipe.size
-        try:
-            model = _core().read_model(graph)
-            model = load().Model([model.output(self._output)], model.get_parameters())
-            model.reshape([1, size, size, 3])
-        except RuntimeError as error:
-            said = " ".join(str(error).split())[:400]
-            raise DamagedFile(f"the graph of {self._backbone.name} cannot be used: {said}") from error
-        _refuse_endless(model, self._backbone.name)
-        if model.outputs[0].shape[1] != self.width:
-            raise DamagedFile(
-                f"the graph of {self._backbone.name} gives {model.outputs[0].shape[1]} numbers for an image "
-                f"where its record says {self.width}; one of the two was changed."
-            )
-        return model
 
     def __call__(self, batch: Pixels) -> NDArray[np.float32]:
         """Return the vectors of one batch: (b, d), or maps (b, d, h, w) where it was opened for them."""

@@ -137,9 +137,15 @@ class Predictor:
         off = float(np.abs(proba - self.bundle.selftest["proba"]).max())
         here, there = f"{engine}, {precision}", f"{self.bundle.engine}, {self.bundle.precision}"
         # In f32 all engines agree; below it two engines do not, and neither do two kinds of GPU.
-        same = precision == self.bundle.precision == "f32" or (here == there and engine != "torch")
+        same = precision == self.bundle.precision == "f32" or (here == there and engine != "onnxruntime")
         say = log.info if here == there else log.warning
         say("self-test (%s; trained with %s): probabilities within %.2g of those at training", here, there, off)
+        if self.bundle.engine == "torch":
+            log.warning(
+                "this model was trained on a GPU by torch, which penult no longer computes with; OpenVINO serves it on a "
+                "processor (f32, or bf16 where it has that), ONNX Runtime on a GPU (f16, f32), here %s",
+                here,
+            )
         if not off <= (rounding if same else NEAR):  # a NaN is not
             raise DamagedFile(
                 f"the model's own samples give other answers on this machine than where it was trained (off by {off:.2g} "

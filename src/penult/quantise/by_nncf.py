@@ -7,6 +7,7 @@ each channel, and the shift that rounding gives to each layer's mean is taken ou
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -33,7 +34,8 @@ def work(sent: Iterator[Order]) -> Iterator[bytes]:
 
 
 def load() -> Any:
-    """Import NNCF so that it sends nothing: by default it reports each use, through the package `openvino_telemetry`."""
+    """Import NNCF so that it sends nothing: by default it reports each use, and so does ONNX Runtime, which it runs on."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     import logging
 

@@ -24,7 +24,8 @@ from penult.train.job import Clock
 from penult.train.material import Material, Part
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pillow", "openvino", "onnx", "h5py", "matplotlib")
-OF_NETWORKS = ("torch", "timm", "keras", "nncf")  # where they are installed
+# where they are installed
+OF_NETWORKS = ("torch", "timm", "keras", "nncf", "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
 
 
 def sources(labelled: ImageSet, test: ImageSet | None) -> dict[str, str]:

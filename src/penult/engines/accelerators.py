@@ -1,0 +1,189 @@
+"""Which accelerators ONNX Runtime could compute on here, found out without importing it where it is not installed.
+
+In: nothing. Out: what can be used, or a sentence that says why not. It must not know networks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import importlib.util
+import io
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from penult.errors import InputError, MissingExtra
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """How ONNX Runtime reaches a device: its provider, where the provider's arrays lie, and how it is asked for.
+
+    `precisions` are those that it computes in, the fastest first; `batch` is how many images it takes at once.
+    """
+
+    provider: str
+    cure: str  # what to install
+    batch: int
+    memory: str = "cpu"
+    precisions: tuple[str, ...] = ("f16", "f32")
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+_AGAIN = "pip uninstall -y onnxruntime onnxruntime-gpu onnxruntime-directml, then "  # they overwrite each other's files
+ACCELERATORS = {
+    "cuda": Accelerator(
+        "CUDAExecutionProvider",
+        "pip install 'penult[gpu]'",
+        256,
+        "cuda",
+        options={
+            "use_tf32": "0",  # f32 is to be f32
+            "cudnn_conv_algo_search": "HEURISTIC",  # measuring takes seconds, and rounds differently each time
+            "arena_extend_strategy": "kSameAsRequested",  # several networks share the memory
+        },
+    ),
+    "coreml": Accelerator(
+        "CoreMLExecutionProvider",
+        "pip install 'penult[gpu]' on a Mac",
+        32,
+        options={"ModelFormat": "MLProgram", "RequireStaticInputShapes": "1"},
+    ),
+    "dml": Accelerator("DmlExecutionProvider", "pip install onnxruntime-directml on Windows", 32),
+    # ONNX Runtime on the processor: for tests, OpenVINO is faster.
+    "onnxruntime-cpu": Accelerator("CPUExecutionProvider", "pip install onnxruntime", 4, precisions=("f32", "f16")),
+}
+
+
+@functools.cache
+def load() -> Any:
+    """Import onnxruntime so that it reports nothing to its makers, and finds the CUDA and cuDNN that pip installed."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at import; else it reports each use, and keeps a device id
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()  # where another part of this program imported it before
+    if hasattr(onnxruntime, "preload_dlls"):
+        with contextlib.redirect_stdout(io.StringIO()) as said:  # it prints what it misses
+            onnxruntime.preload_dlls()
+        if said.getvalue():
+            log.info("onnxruntime: %s", one_line(said.getvalue()))
+    return onnxruntime
+
+
+def one_line(error: Exception | str) -> str:
+    """Return what a library said, on one line."""
+    return " ".join(str(error).split())[:300]
+
+
+def driver() -> bool:
+    """Return whether a driver of NVIDIA's is loaded: its device on Linux (and in WSL), its library on Windows."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("SYSTEMROOT", "C:/Windows"), "System32", "nvcuda.dll").exists()
+    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg"))
+
+
+def installed() -> bool:
+    """Return whether an onnxruntime, for whatever devices, is installed; imports nothing."""
+    return importlib.util.find_spec("onnxruntime") is not None
+
+
+def cuda_library() -> Path | None:
+    """Return the library by which the onnxruntime that is installed computes on CUDA, if it has one; imports nothing."""
+    spec = importlib.util.find_spec("onnxruntime")  # finds the folder
+    if spec is None or spec.origin is None:
+        return None
+    name = "onnxruntime_providers_cuda.dll" if sys.platform == "win32" else "libonnxruntime_providers_cuda.so"
+    path = Path(spec.origin).with_name("capi") / name
+    return path if path.exists() else None
+
+
+@functools.cache
+def gpu() -> bool:
+    """Return whether ONNX Runtime has an NVIDIA GPU that works; imports it only where a driver and its CUDA library are."""
+    if not driver() or cuda_library() is None:
+        return False
+    why = cuda_failure()
+    if why:
+        log.warning("an NVIDIA GPU is here, but cannot be used, so the processor computes: %s", why)
+    return not why
+
+
+@functools.cache
+def cuda_failure() -> str:
+    """Return why ONNX Runtime cannot compute on the NVIDIA GPU, "" if it can: it is asked to compute one number there."""
+    from onnx.parser import parse_model
+
+    text = '<ir_version: 8, opset_import: ["": 17]> one (float[1] x) => (float[1] y) { y = Relu(x) }'
+    providers = list(dict.fromkeys((ACCELERATORS["cuda"].provider, "CPUExecutionProvider")))
+    try:
+        ort = load()
+        settings = ort.SessionOptions()
+        settings.log_severity_level = 4
+        ort.set_default_logger_severity(4)  # what it would print is in the sentence below
+        try:
+            graph = parse_model(text).SerializeToString()
+            session = ort.InferenceSession(graph, settings, providers=providers, enable_fallback=0)
+        finally:
+            ort.set_default_logger_severity(2)
+        if providers[0] not in session.get_providers():
+            return _missing_library() or "CUDA or cuDNN cannot be loaded"
+        session.run(None, {"x": np.ones(1, np.float32)})
+    except Exception as error:  # a library that is broken raises what it likes
+        return one_line(error)
+    return ""
+
+
+def _missing_library() -> str:
+    """Return what the system says when it loads ONNX Runtime's library for CUDA: the name of the one that it misses."""
+    path = cuda_library()
+    try:
+        if path is not None:
+            ctypes.CDLL(str(path))
+    except OSError as error:
+        return one_line(error)
+    return ""
+
+
+def check(device: str) -> None:
+    """Raise `MissingExtra` without onnxruntime, `InputError` where it cannot compute on this device."""
+    one = ACCELERATORS[device]
+    if not installed():
+        raise MissingExtra(f"device {device} needs ONNX Runtime: {one.cure}; or use --device cpu (or auto).")
+    try:
+        ort = load()
+    except ImportError as error:
+        raise InputError(
+            f"device {device}: the onnxruntime that is installed cannot be imported ({one_line(error)}); {_AGAIN}{one.cure}; "
+            "or use --device cpu (or auto)."
+        ) from error
+    if one.provider not in ort.get_available_providers():
+        raise InputError(
+            f"device {device}: the onnxruntime {ort.__version__} that is installed is one without {one.provider}; "
+            f"{_AGAIN}{one.cure}; or use --device cpu (or auto)."
+        )
+    if device == "cuda" and not driver():
+        raise InputError("device cuda: no driver of an NVIDIA GPU is loaded here; install it, or use --device cpu (or auto).")
+    if device == "cuda" and (why := cuda_failure()):
+        raise InputError(
+            f"device cuda: ONNX Runtime cannot use the GPU ({why}); CUDA and cuDNN come with {one.cure}, a driver that is too "
+            "old must be updated; or use --device cpu (or auto)."
+        )
+
+
+def gpu_name() -> str:
+    """Return the name of the NVIDIA GPU, as far as its driver tells."""
+    for about in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        for line in about.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("Model:"):
+                return line.partition(":")[2].strip()
+    return "an NVIDIA GPU"
