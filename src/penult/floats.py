@@ -18,14 +18,14 @@ DEFAULT = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn
 
 
 def default_errors(function: Callable[P, T]) -> Callable[P, T]:
-    """Return the function as it computes with numpy's default for every kind of error that would raise."""
+    """Return the function as it computes with numpy's default for every kind of error that would raise, warn or be told."""
 
     @wraps(function)
     def quiet(*args: P.args, **kwargs: P.kwargs) -> T:
-        raising = [kind for kind, what in np.geterr().items() if what == "raise"]
-        if not raising:
+        told = [kind for kind, what in np.geterr().items() if what not in ("ignore", DEFAULT[kind])]
+        if not told:
             return function(*args, **kwargs)
-        with np.errstate(**{kind: DEFAULT[kind] for kind in raising}):  # type: ignore[arg-type]
+        with np.errstate(**{kind: DEFAULT[kind] for kind in told}):  # type: ignore[arg-type]
             return function(*args, **kwargs)
 
     return quiet
