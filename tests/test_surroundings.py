@@ -114,7 +114,8 @@ def test_a_class_that_is_absent_or_never_predicted_has_a_dash(
     bad = tmp_path / "bad" / "cold"
     bad.mkdir(parents=True)
     (bad / "x.jpg").write_bytes(b"\xff\xd8\xff")
-    for folder in (one, photos("absent", 20, warm=3), bad.parent):
+    assert main(["evaluate", run, str(bad.parent), "-q"]) == 1  # none can be read
+    for folder in (one, photos("absent", 20, warm=3)):
         capsys.readouterr()
         assert main(["evaluate", run, str(folder), "-q"]) == 0
         table = capsys.readouterr().out.splitlines()[-2:]
@@ -140,12 +141,11 @@ def test_streams_that_are_none_are_completed(monkeypatch: Monkey) -> None:
     for name in ("stdin", "stdout", "stderr"):
         monkeypatch.setattr(sys, name, None)
     streams.complete()
-    made = (sys.stdin, sys.stdout, sys.stderr)
     print("dropped")
     assert sys.stdin.read() == "" and not streams.is_terminal(None)
     streams.error_line("dropped")
-    for stream in made:
-        stream.close()
+    for name in ("stdin", "stdout", "stderr"):
+        getattr(sys, name).close()
 
 
 @pytest.mark.parametrize("executable", [None, "", "/bin/true", "/nowhere/python3"])

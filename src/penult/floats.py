@@ -19,14 +19,14 @@ DEFAULT = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn
 
 
 def default_errors(function: Callable[P, T]) -> Callable[P, T]:
-    """Return the function as it computes with numpy's default for every kind of error that is to raise, or to be told more."""
+    """Return the function as it computes with numpy's default for every kind of error that would raise, warn or be told."""
 
     @wraps(function)
     def quiet(*args: P.args, **kwargs: P.kwargs) -> T:
-        stricter = [k for k, what in np.geterr().items() if what == "raise" or (what != "ignore" and DEFAULT[k] == "ignore")]
-        if not stricter:
+        told = [kind for kind, what in np.geterr().items() if what not in ("ignore", DEFAULT[kind])]
+        if not told:
             return function(*args, **kwargs)
-        with np.errstate(**{kind: DEFAULT[kind] for kind in stricter}):  # type: ignore[arg-type]
+        with np.errstate(**{kind: DEFAULT[kind] for kind in told}):  # type: ignore[arg-type]
             return function(*args, **kwargs)
 
     return quiet

@@ -82,7 +82,8 @@ def _notes(copies: int, alike: Ints, dropped: int, near: bool) -> tuple[str, ...
     sizes = np.bincount(alike)
     sizes = sizes[sizes > 1]
     if len(sizes):
-        groups = "1 group" if len(sizes) == 1 else f"{len(sizes)} groups of 2 to {sizes.max()}"
+        most = int(sizes.max())
+        groups = "1 group" if len(sizes) == 1 else f"{len(sizes)} groups of 2{'' if most == 2 else f' to {most}'}"
         notes.append(
             f"{sizes.sum()} images are near-duplicates ({groups}: copies, edits or frames of one scene); "
             + ("each group stays in one fold." if near else "as asked, each counts as a photo of its own.")

@@ -220,9 +220,17 @@ def _search_path() -> list[str]:
     """Return where this process finds its modules, also those that an import hook of `site` finds."""
     import PIL
 
-    here = [str(Path(entry).absolute()) for entry in sys.path if isinstance(entry, str)]
+    here = [_whole(entry) for entry in sys.path if isinstance(entry, str)]
     roots = [str(Path(__file__).absolute().parents[2]), str(Path(PIL.__file__).absolute().parents[1])]
     return here + [root for root in roots if root not in here]
+
+
+def _whole(entry: str) -> str:
+    """Return an entry of `sys.path` as a whole path; as it is where the folder we are in has been removed."""
+    try:
+        return str(Path(entry).absolute())
+    except FileNotFoundError:
+        return entry
 
 
 def _shared(size: int) -> tuple[int, mmap.mmap]:
