@@ -242,7 +242,8 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
         return
     if remark := remark_on_training(answers):
         show.out(f"note: {remark}")
-    show.out(f"on {count(len(answers), 'image')} ({len(answers.failures)} unreadable, judged by the class prior):")
+    unread = f" ({len(answers.failures)} unreadable, judged by the class prior)" if answers.failures else ""
+    show.out(f"on {count(len(answers), 'image')}{unread}:")
     _show_scores(result)
     rows = [[str(r["name"]), percent(r["precision"]), percent(r["recall"]), str(r["support"])] for r in result["per_class"]]
     show.out(show.table(["class", "precision", "recall", "images"], rows))
