@@ -290,3 +290,17 @@ def test_a_limit_on_memory_that_is_too_low_to_begin_with_is_one_line(tmp_path: P
     assert done.returncode == 1
     assert done.stderr.startswith("penult: there is not enough memory for this.")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", ["--version", "--help"])
+def test_a_reader_that_is_gone_before_the_version_is_written_is_no_odd_exit_code(words: str) -> None:
+    """Python's own attempt at the end would exit with 120."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    code = "import sys; from penult.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, words], check=False, stdout=writer, stderr=subprocess.PIPE, env=environment
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
@@ -38,10 +39,11 @@ def _run(argv: Sequence[str] | None) -> int:
         from penult.cli.completion import complete
 
         complete(parser)
-    asked = parser.parse_args(argv)
-    if told := mishaps.too_little():
-        return _say(told, 1)
+    asked = None
     try:
+        asked = _parsed(parser, argv)
+        if told := mishaps.too_little():
+            return _say(told, 1)
         with _terminable():
             code: int | None = _command(asked.command)(parser, asked)
             sys.stdout.flush()
@@ -61,6 +63,15 @@ def _run(argv: Sequence[str] | None) -> int:
             raise
         return _mishap(error)
     return code or 0
+
+
+def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return what was asked for; `--help` and `--version` are written before they end the command, as any other output is."""
+    try:
+        return parser.parse_args(argv)
+    except SystemExit:
+        sys.stdout.flush()
+        raise
 
 
 def _mishap(error: Exception) -> int:
