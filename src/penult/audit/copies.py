@@ -41,7 +41,7 @@ PICTURES = Rule(floor=0.85, ratio=0.15)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Ties:
     """What shows the same photo: links that hold families together, and pairs that are far nearer than their surroundings."""
 
     families: Pairs
@@ -76,16 +76,16 @@ def near_copies(X: NDArray[Any], blocks: Sequence[int] | None = None, rule: Rule
     return _close(nearest(directions([X], blocks)[0], NEIGHBOURS), rule)
 
 
-def same_photo(several: Sequence[NDArray[Any]], blocks: Sequence[int] | None, thumbnails: NDArray[Any] | None) -> Look:
+def same_photo(several: Sequence[NDArray[Any]], blocks: Sequence[int] | None, thumbnails: NDArray[Any] | None) -> Ties:
     """Return what shows the same photo among the rows of all X (n, d) together, with their thumbnails (n, 256) if any.
 
     `several` X are measured by the center and spread of all of them. Raises InputError for blocks that do not fit.
     """
     Z = np.vstack(directions(several, blocks))
     if thumbnails is None:
-        return Look(Pairs.none(), _close(nearest(Z, NEIGHBOURS), FEATURES))
+        return Ties(Pairs.none(), _close(nearest(Z, NEIGHBOURS), FEATURES))
     near = nearest(Z, MEMBERS)
-    return Look(families(Z, thumbnails, near), joined(_close(near, FEATURES), near_pictures(thumbnails)))
+    return Ties(families(Z, thumbnails, near), joined(_close(near, FEATURES), near_pictures(thumbnails)))
 
 
 @default_errors
