@@ -156,7 +156,7 @@ def test_weights_that_do_not_fit_are_refused_with_the_first_keys_and_their_count
     with pytest.raises(InputError) as caught:
         zoo.find(f"test_resnet@{tmp_path / 'bad.pth'}")
     text = str(caught.value)
-    assert "stranger.weight" in text and all(key in text for key in gone[:5]) and f"{len(gone)} missing" in text
+    assert "stranger.weight" in text and sum(key in text for key in gone) == 5 and f"{len(gone)} missing" in text
     assert f"and {len(gone) - 5} more" in text and len(text) < 1000
 
     state = load_file(tiny)
