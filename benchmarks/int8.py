@@ -17,8 +17,8 @@ import numpy as np
 
 from penult import engines, evaluate, heads, images, pixels, zoo
 from penult.backbones import Stored
-from penult.quantise import by_nncf, sample
-from penult.quantise.asking import Order
+from penult.quantize import by_nncf, sample
+from penult.quantize.asking import Order
 
 BATCH, REPEATS = 64, 3
 

@@ -85,7 +85,7 @@ def read_int8(path: Path) -> Any:
     from dataclasses import replace
 
     from penult.backbones import Stored
-    from penult.quantise.kept import Kept
+    from penult.quantize.kept import Kept
 
     kept = Kept(path, "0" * 64)
     recipe = tiny().recipe

@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from penult.quantise import asking
-from penult.quantise.asking import Order
+from penult.quantize import asking
+from penult.quantize.asking import Order
 
 
 def by_hand(graph: bytes, step: float = 4 / 255, zero: int = 128) -> bytes:

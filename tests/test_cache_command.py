@@ -22,7 +22,7 @@ from penult.cli.caching import human, size
 from penult.embed import Settings, embed
 from penult.engines.compiled import Shelf
 from penult.errors import InputError, UnknownName
-from penult.quantise.kept import Kept
+from penult.quantize.kept import Kept
 from penult.similar.index import Index, open_index
 from penult.store import pruning
 from penult.store.disk import Disk, here

@@ -21,7 +21,7 @@ from penult.compare.files import claimed
 from penult.embed import Settings, embed
 from penult.pixels.decoding import ROAD_VERSION
 from penult.progress import quiet
-from penult.quantise.kept import Kept
+from penult.quantize.kept import Kept
 from penult.similar import index
 from penult.train import learning
 from penult.zoo import finding

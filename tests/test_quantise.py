@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penult import backbones, engines, quantise
+from penult import backbones, engines, quantize
 from penult.aside import Aside
 from penult.errors import InputError, MissingExtra, PenultError
-from penult.quantise import asking, sample
-from penult.quantise.kept import Kept
+from penult.quantize import asking, sample
+from penult.quantize.kept import Kept
 from quantised import by_hand, instead_of_nncf
 from tinynet import SIDE, by_numpy, noise, tiny
 
@@ -82,16 +82,16 @@ def test_a_graph_is_quantised_once_for_much_the_same_images(
 ) -> None:
     orders = instead_of_nncf(monkeypatch)
     first = files(photos("train", warm=20, cold=20))
-    (made,) = quantise.in_int8([tiny()], first, tmp_path)
+    (made,) = quantize.in_int8([tiny()], first, tmp_path)
     assert made.quantised and made.digest != tiny().digest and made.graph() == by_hand(tiny().graph())
     assert [order.pixels.shape for order in orders] == [(40, SIDE, SIDE, 3)]
     more = [*first[10:], *files(photos("more", 100, warm=30))]  # ten gone, thirty new
-    assert quantise.in_int8([tiny()], more, tmp_path) == (made,)
+    assert quantize.in_int8([tiny()], more, tmp_path) == (made,)
     assert len(orders) == 1
     others = files(photos("others", 500, warm=12))
-    quantise.in_int8([tiny()], others, tmp_path)
+    quantize.in_int8([tiny()], others, tmp_path)
     assert len(orders) == 2
-    assert quantise.in_int8([made], others, tmp_path) == (made,)  # what is in 8 bits already stays as it is
+    assert quantize.in_int8([made], others, tmp_path) == (made,)  # what is in 8 bits already stays as it is
     assert len(orders) == 2
 
 
@@ -101,10 +101,10 @@ def test_a_kept_graph_is_found_by_all_images_not_by_the_sample_alone(
     orders = instead_of_nncf(monkeypatch)
     monkeypatch.setattr(sample.take, "__defaults__", (10,))
     first = files(photos("train", warm=10))
-    quantise.in_int8([tiny()], first, tmp_path)
+    quantize.in_int8([tiny()], first, tmp_path)
     many = [*first, *files(photos("more", 100, warm=90))]  # a sample of ten among these has about one of the first ten
     assert len(sample.take(many, [tiny().recipe]).digests & sample.take(first, [tiny().recipe]).digests) < 5
-    quantise.in_int8([tiny()], many, tmp_path)
+    quantize.in_int8([tiny()], many, tmp_path)
     assert len(orders) == 1
 
 
@@ -112,13 +112,13 @@ def test_without_a_cache_graphs_are_kept_for_the_process(photos: Photos, monkeyp
     orders = instead_of_nncf(monkeypatch)
     network = tiny().with_recipe(fit="crop", crop=0.77)  # of this test alone
     paths = files(photos("train", warm=5))
-    assert quantise.in_int8([network], paths, None) == quantise.in_int8([network], paths, None)
+    assert quantize.in_int8([network], paths, None) == quantize.in_int8([network], paths, None)
     assert len(orders) == 1
 
 
 def test_a_numpy_function_has_no_bits_to_save(photos: Photos) -> None:
     colours = backbones.find("colour_histogram")
-    assert quantise.in_int8([colours], files(photos("train", warm=2)), None) == (colours,)
+    assert quantize.in_int8([colours], files(photos("train", warm=2)), None) == (colours,)
 
 
 # --- refusals ---
@@ -127,7 +127,7 @@ def test_a_numpy_function_has_no_bits_to_save(photos: Photos) -> None:
 def test_without_the_extra_the_cure_is_said(photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking.importlib.util, "find_spec", lambda name: None if name == "nncf" else name)
     with pytest.raises(MissingExtra, match=r"precision int8 needs nncf, once .* pip install 'penult\[int8\]'"):
-        quantise.in_int8([tiny()], files(photos("train", warm=2)), tmp_path)
+        quantize.in_int8([tiny()], files(photos("train", warm=2)), tmp_path)
 
 
 def test_no_readable_image_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +135,7 @@ def test_no_readable_image_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture")
     with pytest.raises(InputError, match="none of the 2 images can be read, and int8 needs some"):
-        quantise.in_int8([tiny()], [bad, tmp_path / "absent.png"], tmp_path)
+        quantize.in_int8([tiny()], [bad, tmp_path / "absent.png"], tmp_path)
 
 
 def test_a_network_that_does_not_stand_8_bits_is_refused_and_not_kept(
@@ -144,7 +144,7 @@ def test_a_network_that_does_not_stand_8_bits_is_refused_and_not_kept(
     orders = instead_of_nncf(monkeypatch, lambda graph: by_hand(graph, step=1.9, zero=255))  # nothing above 0 is left
     for _ in range(2):
         with pytest.raises(InputError, match=r"tiny does not stand 8 bits: its features keep a cosine of -?0\.\d\d only"):
-            quantise.in_int8([tiny()], files(photos("train", warm=8)), tmp_path)
+            quantize.in_int8([tiny()], files(photos("train", warm=8)), tmp_path)
     assert len(orders) == 2
 
 
@@ -152,7 +152,7 @@ def test_a_child_that_dies_is_one_sentence(photos: Photos, tmp_path: Path, monke
     monkeypatch.setattr(asking.importlib.util, "find_spec", lambda name: name)
     monkeypatch.setattr(asking, "Aside", lambda work, threads: Aside("os:abort", threads))
     with pytest.raises(PenultError, match=r"quantising tiny ended without an answer .*memory was too small"):
-        quantise.in_int8([tiny()], files(photos("train", warm=3)), tmp_path)
+        quantize.in_int8([tiny()], files(photos("train", warm=3)), tmp_path)
 
 
 # --- engines ---
@@ -160,7 +160,7 @@ def test_a_child_that_dies_is_one_sentence(photos: Photos, tmp_path: Path, monke
 
 def test_a_quantised_graph_computes_in_8_bits_and_in_nothing_else(photos: Photos, monkeypatch: pytest.MonkeyPatch) -> None:
     instead_of_nncf(monkeypatch)
-    (network,) = quantise.in_int8([tiny()], files(photos("train", warm=3)), None)
+    (network,) = quantize.in_int8([tiny()], files(photos("train", warm=3)), None)
     assert engines.resolve("auto", "auto", [network]) == engines.resolve("cpu", "int8", [network]) == ("cpu", "int8")
     engine = engines.open_engine(network)
     assert engine.precision == "int8"

@@ -13,12 +13,12 @@ import pytest
 
 from extras import needs
 from onnxnets import classifier
-from penult import backbones, engines, quantise, zoo
+from penult import backbones, engines, quantize, zoo
 from penult.backbones import Backbone
 from penult.errors import InputError
-from penult.quantise import asking
-from penult.quantise.asking import Order
-from penult.quantise.sample import take
+from penult.quantize import asking
+from penult.quantize.asking import Order
+from penult.quantize.sample import take
 from penult.zoo.timm_door import import_timm
 from tinynet import noise, tiny
 
@@ -34,14 +34,14 @@ def cosines(original: Backbone, quantised: Backbone, pixels: np.ndarray) -> np.n
 def test_a_built_in_network_keeps_its_features(photos: Photos, tmp_path: Path) -> None:
     network = backbones.find("efficientnet_lite0")
     paths = sorted(photos("train", warm=8, cold=8, green=8).rglob("*.png"))
-    (made,) = quantise.in_int8([network], paths, tmp_path)
+    (made,) = quantize.in_int8([network], paths, tmp_path)
     kinds = {node.op_type for node in onnx.load_model_from_string(made.graph()).graph.node}
     assert {"QuantizeLinear", "DequantizeLinear", "Conv"} <= kinds
     assert len(made.graph()) < 1.1 * len(network.graph())
     others = sorted(photos("others", 100, warm=4, cold=4, green=4).rglob("*.png"))
     (pixels,) = take(others, [network.recipe]).seen
     assert np.median(cosines(network, made, pixels)) > 0.97
-    assert quantise.in_int8([network], paths, tmp_path) == (made,)
+    assert quantize.in_int8([network], paths, tmp_path) == (made,)
 
 
 def test_a_residual_network_with_random_weights_is_quantised(photos: Photos, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_residual_network_with_random_weights_is_quantised(photos: Photos, tmp
     torch.save(timm.create_model("resnet18", pretrained=False).state_dict(), path)
     network = zoo.find(f"resnet18:64@{path}")
     paths = sorted(photos("train", warm=6, cold=6).rglob("*.png"))
-    (made,) = quantise.in_int8([network], paths, tmp_path)
+    (made,) = quantize.in_int8([network], paths, tmp_path)
     assert made.quantised
 
 
@@ -61,7 +61,7 @@ def test_a_residual_network_with_random_weights_is_quantised(photos: Photos, tmp
 
 def test_nothing_is_reported_to_anyone() -> None:
     code = (
-        "import os, sys; from penult.quantise import by_nncf; by_nncf.load(); "
+        "import os, sys; from penult.quantize import by_nncf; by_nncf.load(); "
         "print(sys.modules['openvino_telemetry'], os.environ['ORT_DISABLE_TELEMETRY'])"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from penult import quantise, store, zoo
+from penult import quantize, store, zoo
 from penult.backbones import Backbone
 
 
@@ -20,7 +20,7 @@ def main(photos: str, *names: str) -> None:
 def networks(photos: str, *names: str) -> tuple[Backbone, ...]:
     """Return the networks in 8 bits."""
     paths = sorted(p for p in Path(photos).rglob("*") if p.is_file())
-    return quantise.in_int8([zoo.find(name) for name in names], paths, store.default_cache())
+    return quantize.in_int8([zoo.find(name) for name in names], paths, store.default_cache())
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from penult import audit, bundle, evaluate, heads, pixels, quantise, zoo
+from penult import audit, bundle, evaluate, heads, pixels, quantize, zoo
 from penult.backbones import DEFAULT, Backbone
 from penult.bundle import Bundle
 from penult.embed import Embedding, Settings, embed, find_depth
@@ -61,7 +61,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         networks = _networks(self.backbone, self.fit_to, self.cache)
         self.depth_ = find_depth(images, self._settings())
         if self.precision == "int8":
-            self.networks_ = quantise.in_int8(_at(networks, self.depth_), images, self._settings().folder)
+            self.networks_ = quantize.in_int8(_at(networks, self.depth_), images, self._settings().folder)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> NDArray[np.float32]:

@@ -109,7 +109,7 @@ def make_folders() -> None:
 def fill_cache() -> None:
     """Add to `cache/` what small sets of photos do not put there: a network in 8 bits, an index of `penult similar`."""
     from penult import store, zoo
-    from penult.quantise.kept import Kept
+    from penult.quantize.kept import Kept
     from penult.similar.index import open_index
 
     sample = frozenset(hashlib.sha256(p.read_bytes()).digest() for p in Path("photos/train").rglob("*.png"))

@@ -73,7 +73,7 @@ class Backbone:
     (n, c, h, w), becomes `features`: see `penult.backbones.pooling`; with "none" there are no maps.
     `weights` is the sha256 (hex) of its weights.
     `gflops` counts 10^9 multiply-adds for one image; `top1` is the published ImageNet accuracy in percent.
-    `quantised` says that the graph computes in 8 bits (see `penult.quantise`), which no other precision changes.
+    `quantised` says that the graph computes in 8 bits (see `penult.quantize`), which no other precision changes.
     """
 
     name: str

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import engines, pixels, quantise, store
+from penult import engines, pixels, quantize, store
 from penult.backbones import Backbone, quality, thumbnail
 from penult.embed.lanes import Engines, Lane, open_cache
 from penult.embed.meter import Meter
@@ -145,7 +145,7 @@ def embed(
     settings = settings or Settings()
     device, precision = engines.resolve(settings.device, settings.precision, backbones)
     if precision == "int8":
-        backbones = quantise.in_int8(backbones, sources, settings.folder, progress)
+        backbones = quantize.in_int8(backbones, sources, settings.folder, progress)
     began = time.perf_counter()
     every = (*backbones, _like(thumbnail(), backbones), _like(quality(), backbones)) if looks else tuple(backbones)
     caches = tuple(open_cache(b, device, precision, settings) for b in every)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import engines, evaluate, quantise
+from penult import engines, evaluate, quantize
 from penult.backbones import Backbone
 from penult.embed import Embedding, Settings, embed
 from penult.errors import InputError
@@ -48,7 +48,7 @@ def as_asked(backbones: Sequence[Backbone], sources: Sequence[Any], settings: Se
     """Return the networks of a run: where it is to be in int8, quantised with some of the training images."""
     if engines.resolve(settings.device, settings.precision, backbones)[1] != "int8":
         return tuple(backbones)
-    return quantise.in_int8(backbones, sources, settings.folder, say)
+    return quantize.in_int8(backbones, sources, settings.folder, say)
 
 
 def beside_f32(job: Job, material: Material, done: Embedding, before: Sequence[Backbone]) -> Beside | None:

@@ -17,12 +17,12 @@ from penult.aside import Aside, Crashed
 from penult.backbones import Backbone, Stored
 from penult.errors import InputError, MissingExtra, PenultError
 from penult.progress import Say, quiet
-from penult.quantise import sample
-from penult.quantise.kept import Kept
-from penult.quantise.proof import prove
-from penult.quantise.sample import Sample
+from penult.quantize import sample
+from penult.quantize.kept import Kept
+from penult.quantize.proof import prove
+from penult.quantize.sample import Sample
 
-WORK = "penult.quantise.by_nncf:work"  # what the child process does
+WORK = "penult.quantize.by_nncf:work"  # what the child process does
 SAME = 0.5  # of the images that a kept graph was quantised with: so many must be among these
 
 

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from penult.errors import InputError
-from penult.quantise.asking import Order
+from penult.quantize.asking import Order
 
 NEWEST = 13  # the least version of ONNX's operators that has a scale for each channel
 
 
 def work(sent: Iterator[Order]) -> Iterator[bytes]:
-    """Fulfil the orders: the other side of `penult.quantise.in_int8`."""
+    """Fulfil the orders: the other side of `penult.quantize.in_int8`."""
     nncf = load()
     for order in sent:
         try:

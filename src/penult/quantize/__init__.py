@@ -4,7 +4,7 @@ In: backbones, images. Out: the same backbones with quantised graphs, from the c
 It must not know features, labels or heads. NNCF is loaded in a child process only.
 """
 
-from penult.quantise.asking import in_int8
-from penult.quantise.sample import IMAGES
+from penult.quantize.asking import in_int8
+from penult.quantize.sample import IMAGES
 
 __all__ = ["IMAGES", "in_int8"]
