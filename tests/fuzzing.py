@@ -168,15 +168,15 @@ def _read_shard(path: Path) -> Any:
 
 
 def _read_npy(path: Path) -> Any:
-    from penult import foreign
+    from penult import untrusted
 
-    return _ours(lambda: foreign.array(path.read_bytes()).sum())
+    return _ours(lambda: untrusted.array(path.read_bytes()).sum())
 
 
 def _read_json(path: Path) -> Any:
-    from penult import foreign
+    from penult import untrusted
 
-    return _ours(lambda: foreign.loads(path.read_bytes()))
+    return _ours(lambda: untrusted.loads(path.read_bytes()))
 
 
 def _ours(read: Callable[[], Any]) -> Any:

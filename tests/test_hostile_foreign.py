@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hostile_models import GRAPHS, graph, npy, part, sparse
 from onnxnets import classifier, keras
-from penult import foreign
+from penult import untrusted
 from penult.backbones import wire
 from tinynet import tiny
 from zips import Entry, put
@@ -30,13 +30,13 @@ PLAIN = st.recursive(
 @given(PLAIN)
 def test_json_comes_through_as_it_is(value: object) -> None:
     text = json.dumps(value)
-    assert json.dumps(foreign.loads(text.encode())) == text
+    assert json.dumps(untrusted.loads(text.encode())) == text
 
 
 @given(st.data(), st.sampled_from(["<f8", "<f4", "<f2", ">f4", "<i8", "|u1", "|b1", "<u2"]), st.sampled_from("CF"))
 def test_arrays_come_through_as_they_are(data: st.DataObject, kind: str, order: str) -> None:
     wanted = data.draw(arrays(np.dtype(kind), array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)))
-    got = foreign.array(npy(np.asarray(wanted, order=order)))
+    got = untrusted.array(npy(np.asarray(wanted, order=order)))
     assert (got.shape, got.dtype) == (wanted.shape, wanted.dtype)
     assert got.tobytes() == wanted.tobytes() and not got.flags.writeable
 
@@ -48,7 +48,7 @@ def test_rows_are_those_of_the_csv_module(tmp_path: Path, text: str) -> None:
     (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
     text = text.removeprefix("\ufeff")
     wanted = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in text else ",") if row]
-    assert [cells for _, cells in foreign.rows(tmp_path / "t.csv", ",;")] == wanted
+    assert [cells for _, cells in untrusted.rows(tmp_path / "t.csv", ",;")] == wanted
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
@@ -61,20 +61,20 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
         ("none", "No such"),
     ):
         with pytest.raises(OSError, match=said):
-            foreign.opened(tmp_path / name)
+            untrusted.opened(tmp_path / name)
     with pytest.raises(OSError, match="more than 1,000 bytes"):
-        foreign.content(sparse(tmp_path / "large", 1001), 1000)
+        untrusted.content(sparse(tmp_path / "large", 1001), 1000)
 
 
 def test_stored_members_come_through_and_lies_do_not() -> None:
     sound = [Entry("a", b"x" * 50), Entry("b", b"")]
-    archive = foreign.StoredZip(io.BytesIO(put(sound)), 2)
+    archive = untrusted.StoredZip(io.BytesIO(put(sound)), 2)
     assert {name: archive.read(name) for name in archive.names} == {"a": b"x" * 50, "b": b""}
     for lie, said in ((Entry("a", b"xy", packed=1), "lie in each other"), (Entry("a", b"xy", method=8), "compressed")):
         with pytest.raises(ValueError, match=said):
-            foreign.StoredZip(io.BytesIO(put([lie])), 2)
+            untrusted.StoredZip(io.BytesIO(put([lie])), 2)
     with pytest.raises(ValueError, match="3 members, and 2 are the most"):
-        foreign.StoredZip(io.BytesIO(put([*sound, Entry("c", b"")])), 2)
+        untrusted.StoredZip(io.BytesIO(put([*sound, Entry("c", b"")])), 2)
 
 
 @pytest.mark.parametrize(

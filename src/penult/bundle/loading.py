@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import foreign
+from penult import untrusted
 from penult.backbones import Backbone
 from penult.bundle.model import ABOUT, FORMAT, SUMS, Bundle
 from penult.bundle.sound import check
@@ -37,13 +37,13 @@ def load(path: str | Path) -> Bundle:
         raise InputError(f"{shown(path)} is a folder without a model.penult; give the folder of a run, or its model.penult.")
     ownfiles.check(path)
     try:
-        with foreign.opened(path) as file:
+        with untrusted.opened(path) as file:
             members = _members(path, file)
     except FileNotFoundError:
         raise InputError(f"there is no model at {shown(path)}; `penult train` writes one as RUN/model.penult.") from None
     except DamagedFile:
         raise
-    except (*foreign.WRONG_ZIP, OSError) as error:
+    except (*untrusted.WRONG_ZIP, OSError) as error:
         raise DamagedFile(f"{shown(path)} is not a whole penult model ({error}); copy it again, or train again.") from error
     try:
         return parse(members)
@@ -59,7 +59,7 @@ def reason(error: Exception) -> str:
 
 def _members(path: Path, file: IO[bytes]) -> dict[str, bytes]:
     """Return the members, each equal to its sha256; nothing has been parsed yet."""
-    archive = foreign.StoredZip(file, _MOST)
+    archive = untrusted.StoredZip(file, _MOST)
     if SUMS not in archive.names:
         raise ValueError("it has no list of checksums")
     data = {name: archive.read(name) for name in archive.names}
@@ -79,7 +79,7 @@ def _members(path: Path, file: IO[bytes]) -> dict[str, bytes]:
 
 def parse(members: dict[str, bytes]) -> Bundle:
     """Return the model that the members of a file make up. Raises one of `WRONG` where they make up none."""
-    about = foreign.loads(members[ABOUT])
+    about = untrusted.loads(members[ABOUT])
     version = about["format"]
     if type(version) is not int or version < 1:
         raise ValueError(f"its format is {str(version)[:40]!r}, which is no number")
@@ -111,7 +111,7 @@ def _arrays(members: dict[str, bytes], folder: str) -> dict[str, NDArray[Any]]:
     for name, data in members.items():
         if name.startswith(folder + "/"):
             try:
-                found[name[len(folder) + 1 : -4]] = foreign.array(data)
+                found[name[len(folder) + 1 : -4]] = untrusted.array(data)
             except ValueError as error:
                 raise ValueError(f"{name} does not hold what its header says ({error})") from None
     return found

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from penult import foreign, plots, store
+from penult import plots, store, untrusted
 from penult.compare.result import Comparison
 from penult.errors import InputError
 from penult.plots import Point
@@ -73,6 +73,6 @@ def _table(found: Comparison) -> list[list[str]]:
 
 def _is_ours(path: Path) -> bool:
     try:
-        return "penult_compare" in foreign.loads(foreign.content(path, foreign.MOST_JSON))
+        return "penult_compare" in untrusted.loads(untrusted.content(path, untrusted.MOST_JSON))
     except (OSError, ValueError, TypeError):
         return False

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from penult import engines, foreign, store
+from penult import engines, store, untrusted
 from penult.backbones import Backbone
 from penult.embed.meter import Meter, Rate
 from penult.embed.settings import Settings
@@ -68,7 +68,7 @@ def _road(backbone: Backbone, settings: Settings) -> tuple[str, str]:
 
 def _read(path: Path) -> float | None:
     try:
-        rate = foreign.loads(foreign.content(path, _LARGEST))["images_per_second"]
+        rate = untrusted.loads(untrusted.content(path, _LARGEST))["images_per_second"]
     except (OSError, ValueError, LookupError, TypeError):
         return None
     return float(rate) if isinstance(rate, int | float) and 0 < rate < _FASTEST else None

@@ -15,7 +15,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from penult import foreign, store
+from penult import store, untrusted
 from penult.errors import OutputError
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Shelf:
             return None
         path = self._path(self.folder, facts)
         try:
-            content = foreign.content(path, MOST_EACH + (1 << 20))
+            content = untrusted.content(path, MOST_EACH + (1 << 20))
             with contextlib.suppress(OSError):  # another user's folder, perhaps
                 os.utime(path)
         except OSError:

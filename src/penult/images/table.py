@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from penult import foreign
+from penult import untrusted
 from penult.errors import InputError
 from penult.images.classes import Labels, decoded, is_missing, tidy
 from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions, binary, choose, is_own
@@ -207,7 +207,7 @@ class Table:
     def _all_rows(self) -> Iterator[tuple[int, list[str]]]:
         try:
             lenient = self.encoding == "cp1252" and self.options.encoding is None  # cell by cell: file names are bytes
-            yield from foreign.rows(self.path, ",;\t|", FILE, foreign.UTF8 if lenient else self.encoding)
+            yield from untrusted.rows(self.path, ",;\t|", FILE, untrusted.UTF8 if lenient else self.encoding)
         except OSError as error:
             raise InputError(f"'{show(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
         except ValueError as error:
@@ -215,7 +215,7 @@ class Table:
 
     def _refuse_workbook(self) -> None:
         try:
-            with foreign.opened(self.path) as file:
+            with untrusted.opened(self.path) as file:
                 head = file.read(4)
         except OSError as error:
             raise InputError(f"'{show(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
@@ -233,7 +233,7 @@ class Table:
                 ) from error
             return given
         try:
-            return foreign.encoding_of(self.path)
+            return untrusted.encoding_of(self.path)
         except OSError as error:
             raise InputError(f"'{show(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
 

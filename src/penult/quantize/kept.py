@@ -11,7 +11,7 @@ import hashlib
 import logging
 from pathlib import Path
 
-from penult import foreign, store
+from penult import store, untrusted
 from penult.errors import OutputError
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Kept:
         found = {}
         for path in sorted(self._folder.glob("*.int8")) if self._folder is not None else []:
             try:
-                content = foreign.content(path)
+                content = untrusted.content(path)
             except OSError as error:
                 log.warning("%s cannot be read: %s", path, error)
                 continue

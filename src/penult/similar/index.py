@@ -24,7 +24,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import foreign, store
+from penult import store, untrusted
 from penult.errors import OutputError
 from penult.progress import Say
 from penult.similar import alike
@@ -95,7 +95,7 @@ def _opened(folder: Path, about: dict[str, Any]) -> Index | None:
     q = min(DIRECTIONS, width)
     try:
         record = folder / "index.json"
-        kept = foreign.loads(foreign.content(record, foreign.MOST_JSON))
+        kept = untrusted.loads(untrusted.content(record, untrusted.MOST_JSON))
         if {name: value for name, value in kept.items() if name != "sha256"} != about:
             return None
         with suppress(OSError):  # when it was used last, for `store.pruning`
@@ -112,7 +112,7 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(head, {"descr": kind, "fortran_order": False, "shape": shape})
     size = math.prod(shape) * np.dtype(kind).itemsize
-    with foreign.opened(path) as file:
+    with untrusted.opened(path) as file:
         if file.read(head.tell()) != head.getvalue() or file.seek(0, 2) != head.tell() + size:
             raise ValueError(f"{path} is no array {shape} of {kind}")
         return np.memmap(file, kind, "r", head.tell(), shape)

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from penult import foreign
+from penult import untrusted
 from penult.errors import DamagedFile, InputError, PenultError
 from penult.store.h5child import FORMAT, begin
 from penult.store.h5guard import Array, Guarded, opened
@@ -88,7 +88,7 @@ def content(file: Guarded) -> dict[str, Any] | None:
         return None
     if hashlib.sha256(text).hexdigest().encode() != file.attribute("penult_sha256"):
         raise DamagedFile(f"the facts in {shown(file.path)} fail their checksum; write the file again.")
-    told: dict[str, Any] = foreign.loads(text)
+    told: dict[str, Any] = untrusted.loads(text)
     if not isinstance(told, dict) or not isinstance(told.get("sha256"), dict) or not isinstance(told.get("facts"), dict):
         raise DamagedFile(f"the facts in {shown(file.path)} are not as penult writes them; write the file again.")
     if type(told.get("format")) is not int or told["format"] > FORMAT:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from penult import foreign
+from penult import untrusted
 from penult.errors import InputError
 from penult.store.leftovers import is_temporary, stale
 from penult.store.refusals import shown
@@ -166,7 +166,7 @@ def _counted(states: dict[Path, tuple[int, float]], facts: dict[str, Any]) -> tu
 
 def _facts(path: Path) -> dict[str, Any]:
     with contextlib.suppress(OSError, ValueError):
-        found = foreign.loads(foreign.content(path, foreign.MOST_JSON))
+        found = untrusted.loads(untrusted.content(path, untrusted.MOST_JSON))
         if isinstance(found, dict):
             return found
     return {}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penult import foreign
+from penult import untrusted
 from penult.errors import DamagedFile
 from penult.store.leftovers import is_temporary
 from penult.store.refusals import shown
@@ -103,7 +103,7 @@ def _record(folder: Path) -> Mapping[str, Any] | None:
 
 def _read(folder: Path) -> Mapping[str, Any] | None:
     with contextlib.suppress(OSError, ValueError):  # a run folder may come from anywhere
-        record = foreign.loads(foreign.content(folder / METRICS, foreign.MOST_JSON), foreign.MANY)
+        record = untrusted.loads(untrusted.content(folder / METRICS, untrusted.MOST_JSON), untrusted.MANY)
         if isinstance(record, dict) and "penult_run" in record:
             return record
     return None
@@ -123,5 +123,5 @@ def _size(path: Path) -> int:
 def _sha256(path: Path) -> str | None:
     """Return the sha256 of a file; None for one that cannot be read: whoever reads it says why."""
     with contextlib.suppress(OSError):
-        return foreign.sha256(path)
+        return untrusted.sha256(path)
     return None

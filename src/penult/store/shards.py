@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from penult import foreign
+from penult import untrusted
 from penult.errors import DamagedFile, OutputError
 from penult.store.files import whole
 from penult.store.refusals import shown
@@ -98,15 +98,15 @@ def read_shard(path: Path, width: int) -> tuple[Digests, Vectors]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[foreign.StoredZip]:
+def _opened(path: Path) -> Iterator[untrusted.StoredZip]:
     """Yield the zip of a shard; whatever its bytes make go wrong is said as `DamagedFile`."""
-    with foreign.opened(path) as file:
+    with untrusted.opened(path) as file:
         try:
-            archive = foreign.StoredZip(file, len(_MEMBERS))
+            archive = untrusted.StoredZip(file, len(_MEMBERS))
             if tuple(archive.names) != _MEMBERS:
                 raise ValueError("not the two arrays of a shard")
             yield archive
-        except (*foreign.WRONG_ZIP, OSError) as error:
+        except (*untrusted.WRONG_ZIP, OSError) as error:
             if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset that can not be
                 raise
             raise DamagedFile(

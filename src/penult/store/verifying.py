@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penult import foreign
+from penult import untrusted
 from penult.errors import DamagedFile
 from penult.store.cache import folder_of
 from penult.store.files import Identity, identity
@@ -78,7 +78,7 @@ def _features(entry: Entry, path: Path) -> None:
 def _backbones(entry: Entry, path: Path) -> None:
     if path.suffix == ".json":
         _json(path)["graph"]
-    elif "graph" in entry.facts and foreign.sha256(path) != entry.facts["graph"]:
+    elif "graph" in entry.facts and untrusted.sha256(path) != entry.facts["graph"]:
         raise ValueError("its sha256 is not that in record.json")
 
 
@@ -87,13 +87,13 @@ def _similar(entry: Entry, path: Path) -> None:
         about = {name: value for name, value in _json(path).items() if name != "sha256"}
         if hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32] != entry.path.name:
             raise ValueError("what it says is not what its folder is named by")
-    elif entry.facts and foreign.sha256(path) != entry.facts["sha256"][path.stem]:
+    elif entry.facts and untrusted.sha256(path) != entry.facts["sha256"][path.stem]:
         raise ValueError("its sha256 is not that in index.json")
 
 
 def _summed(entry: Entry, path: Path) -> None:
     """Compare a file that begins with the SHA-256 of its rest."""
-    with foreign.opened(path) as file:
+    with untrusted.opened(path) as file:
         wanted = file.read(_SUM)
         if hashlib.file_digest(file, "sha256").digest() != wanted:
             raise ValueError("its sha256 differs")
@@ -119,7 +119,7 @@ _CHECKS: dict[str, Callable[[Entry, Path], None]] = {
 
 
 def _json(path: Path) -> dict[str, Any]:
-    found = foreign.loads(foreign.content(path, foreign.MOST_JSON))
+    found = untrusted.loads(untrusted.content(path, untrusted.MOST_JSON))
     if not isinstance(found, dict):
         raise ValueError("it holds no object")
     return found

@@ -10,7 +10,7 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-from penult import foreign, images, store
+from penult import images, store, untrusted
 from penult.errors import InputError, OutputError
 
 
@@ -44,7 +44,7 @@ def apply(source: str, listing: str) -> int:
 def _read(listing: str) -> list[tuple[str, str]]:
     found = []
     try:
-        table = foreign.rows(listing)
+        table = untrusted.rows(listing)
         _, header = next(table, (0, [""]))
         if not {"file", "to"} <= set(header):
             raise InputError(f"{listing} lacks the columns file,to; nothing was moved. Write one line a photo to move.")
@@ -57,7 +57,7 @@ def _read(listing: str) -> list[tuple[str, str]]:
             found.append((cells[at[0]], cells[at[1]]))
     except InputError:
         raise
-    except foreign.WRONG_ROWS as error:
+    except untrusted.WRONG_ROWS as error:
         raise InputError(f"the list {listing} cannot be read ({error}); nothing was moved. Check its name.") from error
     return found
 

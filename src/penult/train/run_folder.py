@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from penult import foreign, store
+from penult import store, untrusted
 from penult.errors import InputError, OutputError
 
 METRICS = "metrics.json"
@@ -92,7 +92,7 @@ class RunFolder:
 
 def _digest(path: Path) -> str:
     try:
-        return foreign.sha256(path)
+        return untrusted.sha256(path)
     except OSError as error:
         raise OutputError(
             f"{store.shown(path)}, a result of this run, can not be read back ({error.strerror}); run the same command again."
@@ -101,7 +101,7 @@ def _digest(path: Path) -> str:
 
 def _is_run(path: Path) -> bool:
     try:
-        content = foreign.loads(foreign.content(path, foreign.MOST_JSON), foreign.MANY)
+        content = untrusted.loads(untrusted.content(path, untrusted.MOST_JSON), untrusted.MANY)
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and "penult_run" in content

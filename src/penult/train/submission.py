@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import foreign, store
+from penult import store, untrusted
 from penult.errors import InputError, OutputError
 from penult.images import Labels
 from penult.images.classes import decoded, tidy
@@ -142,14 +142,14 @@ def _read(path: str | Path) -> list[list[str]]:
     """Return header and rows. Raises `InputError` at the first that is no row of a table."""
     rows: list[list[str]] = []
     try:
-        encoding = foreign.encoding_of(path)
-        for line, row in foreign.rows(path, encoding=foreign.UTF8 if encoding == "cp1252" else encoding):
+        encoding = untrusted.encoding_of(path)
+        for line, row in untrusted.rows(path, encoding=untrusted.UTF8 if encoding == "cp1252" else encoding):
             rows.append(row)
             if len(row) < 2 or len(row) != len(rows[0]):
                 raise ValueError(
                     f"line {line} has {len(row)} cells; it needs a header and rows of at least two columns, all equally long"
                 )
-    except foreign.WRONG_ROWS as error:
+    except untrusted.WRONG_ROWS as error:
         what = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"the sample submission {path} cannot be read ({what}); give the file that Kaggle gave.") from error
     if len(rows) < 2:

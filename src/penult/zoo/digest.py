@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from penult import foreign
+from penult import untrusted
 from penult.errors import DamagedFile
 
 
 def of_file(path: Path | str) -> str:
     """Return the sha256 of a file's bytes."""
-    return foreign.sha256(path)
+    return untrusted.sha256(path)
 
 
 def of_checkpoint(path: Path | str) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import foreign
+from penult import untrusted
 from penult.errors import DamagedFile, InputError, PenultError
 from penult.store.refusals import shown
 from penult.zoo.keras_guard import Contents, contents
@@ -111,8 +111,8 @@ def _source(path: Path) -> Any:
         return path
     if not zipfile.is_zipfile(path):
         raise DamagedFile(f"{shown(path)} is no whole .h5, .weights.h5 or .keras file; get a fresh copy, or save it again.")
-    with foreign.opened(path) as file:
-        archive = foreign.directory(file)
+    with untrusted.opened(path) as file:
+        archive = untrusted.directory(file)
         if _MEMBER not in archive.namelist():
             raise InputError(f"{shown(path)} holds no {_MEMBER}; save the model with Keras 3 as .keras or .weights.h5.")
         size, whole = archive.getinfo(_MEMBER).file_size, path.stat().st_size

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from penult import foreign
+from penult import untrusted
 from penult.backbones import wire
 from penult.errors import DamagedFile, InputError, listed
 from penult.store.refusals import shown
@@ -30,7 +30,7 @@ def digest(path: Path | str) -> str:
 
     Raises `InputError` for files that are not there or must not be read.
     """
-    data = foreign.content(path)
+    data = untrusted.content(path)
     try:
         names = wire.locations(data)
     except ValueError:  # no ONNX file; who reads it says so
@@ -43,7 +43,7 @@ def of_parts(path: Path | str, model: str, names: Iterable[str]) -> str:
     files = find(path, names)
     if not files:
         return model
-    lines = [model, *(f"{name} {foreign.sha256(file)}" for name, file in sorted(files.items()))]
+    lines = [model, *(f"{name} {untrusted.sha256(file)}" for name, file in sorted(files.items()))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -150,7 +150,7 @@ def _size(tensor: Any, path: Path | str) -> int:
 def _opened(files: Mapping[str, Path], path: Path | str) -> Iterator[dict[str, Any]]:
     with contextlib.ExitStack() as stack:
         try:
-            sources = {name: stack.enter_context(foreign.opened(file)) for name, file in files.items()}
+            sources = {name: stack.enter_context(untrusted.opened(file)) for name, file in files.items()}
         except OSError as error:
             raise InputError(f"{shown(path)}: its weights cannot be read ({error.filename}: {error.strerror}).") from error
         yield sources

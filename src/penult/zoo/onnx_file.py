@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from penult import foreign
+from penult import untrusted
 from penult.backbones import wire
 from penult.errors import DamagedFile, InputError
 from penult.zoo import onnx_edit, onnx_external
@@ -47,7 +47,7 @@ def _bytes(path: Path) -> bytes:
                 f"{path} has {size / 1e9:.1f} GB, and one ONNX file can hold {onnx_edit.LARGEST / 1e9:.1f}; "
                 "take a smaller sibling."
             )
-        return foreign.content(path)
+        return untrusted.content(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
 

@@ -13,7 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from penult import foreign
+from penult import untrusted
 from penult.backbones.backbone import wrong_settings
 from penult.errors import InputError, UnknownName, unknown
 from penult.pixels.recipe import Recipe
@@ -45,7 +45,7 @@ def read(path: Path | str) -> dict[str, Any]:
     Raises `InputError` for a file that cannot be read and for wrong values (all of them), `UnknownName` for others.
     """
     try:
-        data = foreign.content(path, _LARGEST)
+        data = untrusted.content(path, _LARGEST)
         found = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once)
     except OSError as error:
         raise InputError(f"the recipe {path} cannot be read: {error.strerror}.") from error

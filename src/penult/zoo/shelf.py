@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penult import foreign, store
+from penult import store, untrusted
 from penult.backbones import Backbone, wire
 from penult.errors import DamagedFile, InputError, OutputError
 from penult.pixels.recipe import Recipe
@@ -53,7 +53,7 @@ class Shelved:
 
     def _read(self) -> bytes:
         try:
-            data = foreign.content(self.path)
+            data = untrusted.content(self.path)
         except OSError as error:
             raise DamagedFile(
                 f"{self.path} cannot be read ({error.strerror}); run again, it will be converted again."
@@ -108,7 +108,7 @@ def put(folder: Path, graph: bytes, record: dict[str, Any]) -> None:
 def get(folder: Path) -> Backbone | None:
     """Return the network in a folder, or None where there is none, or one that cannot be read."""
     try:
-        record = foreign.loads(foreign.content(folder / "record.json", foreign.MOST_JSON))
+        record = untrusted.loads(untrusted.content(folder / "record.json", untrusted.MOST_JSON))
         graph = record.pop("graph")
         path = folder / "graph.onnx"
         if not store.is_file(path):

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from penult.foreign.opening import opened
+from penult.untrusted.opening import opened
 
 LONGEST = 1 << 20  # characters of a line; a row of a thousand classes has 12,000
 WRONG_ROWS = (OSError, ValueError, csv.Error)  # what `rows` raises

@@ -5,12 +5,12 @@ whose text says what is wrong, for the caller to put its file's name and a cure 
 Nothing is unpickled, evaluated or unpacked, and nothing large is asked of the memory because a header says so.
 """
 
-from penult.foreign.jsons import MANY, loads
-from penult.foreign.jsons import MOST_BYTES as MOST_JSON
-from penult.foreign.npy import array
-from penult.foreign.opening import content, opened, sha256
-from penult.foreign.rows import UTF8, WRONG_ROWS, encoding_of, rows
-from penult.foreign.stored_zip import WRONG_ZIP, StoredZip, directory
+from penult.untrusted.jsons import MANY, loads
+from penult.untrusted.jsons import MOST_BYTES as MOST_JSON
+from penult.untrusted.npy import array
+from penult.untrusted.opening import content, opened, sha256
+from penult.untrusted.rows import UTF8, WRONG_ROWS, encoding_of, rows
+from penult.untrusted.stored_zip import WRONG_ZIP, StoredZip, directory
 
 __all__ = [
     "MANY", "MOST_JSON", "UTF8", "WRONG_ROWS", "WRONG_ZIP", "StoredZip", "array", "content", "directory", "encoding_of",
