@@ -57,16 +57,16 @@ class Harness:
         self.lock = threading.Lock()
 
     def install(self) -> None:
-        import penult.aside
         import penult.pixels.preparing
         import penult.plots.artist
         import penult.store.cache
         import penult.store.h5write
+        import penult.worker
         from penult.store.disk import Disk
 
         for name in ACTS:
             setattr(Disk, name, self._guarded(name, getattr(Disk, name)))
-        penult.aside.start = penult.store.h5write.start = self._start
+        penult.worker.start = penult.store.h5write.start = self._start
         penult.pixels.preparing._workers = lambda *_: 0  # their start takes longer than the photos
         penult.plots.artist.save_all = _stand_in
         penult.store.cache._SECONDS = 0.0  # each batch is a shard: more acts
@@ -122,11 +122,11 @@ class Harness:
                 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
                 resource.setrlimit(resource.RLIMIT_FSIZE, (self.fault.at, resource.RLIM_INFINITY))
             os._exit(h5child.main(sys.stdin.buffer, sys.stdout))
-        import penult.aside
+        import penult.worker
 
         self.role = arguments[-1].rpartition(":")[0].rpartition(".")[2]
         sys.argv = [*sys.argv[:1], arguments[-1]]
-        penult.aside.main()
+        penult.worker.main()
 
 
 def _stand_in(folder: Path, **results: Any) -> list[Path]:

@@ -268,7 +268,7 @@ def test_a_second_process_measures_half_and_finds_the_same(
         def __init__(self, *_: object, **__: object) -> None:
             raise OutputError("no process")
 
-    monkeypatch.setattr(trials, "Aside", Nowhere)
+    monkeypatch.setattr(trials, "Worker", Nowhere)
     alone = compare.compare(source, options(tmp_path, "see_red", "see_blue"))
     assert len(alone.entries) == 3
     for one, other in zip(beside.entries, alone.entries, strict=True):

@@ -23,7 +23,6 @@ import numpy as np
 import pytest
 
 from penult import doctor
-from penult.aside import Crashed
 from penult.backbones.lite import LITE
 from penult.cli import main
 from penult.doctor import computing, hub, known, libraries, pictures, places, runs
@@ -32,6 +31,7 @@ from penult.engines import abilities as engine_abilities
 from penult.errors import MissingExtra, OutputError
 from penult.pixels import abilities
 from penult.store.disk import Disk
+from penult.worker import Crashed
 
 Monkey = pytest.MonkeyPatch
 GOLDEN = Path(__file__).parent / "golden"
@@ -105,7 +105,7 @@ def test_what_the_engine_answers_is_judged(answer: tuple[str, float, float], sta
 
 
 class Child:
-    """Stands for `Aside`: gives some answers, then ends or dies."""
+    """Stands for `Worker`: gives some answers, then ends or dies."""
 
     def __init__(self, *answers: Any, dies: bool) -> None:
         self.given, self.dies = answers, dies
@@ -140,7 +140,7 @@ ABOUT = {"version": "2026.1-x", "devices": ["CPU"], "precisions": ["f32"], "auto
     ],
 )
 def test_an_engine_that_crashes_is_a_line(child: Child, said: str, count: int, monkeypatch: Monkey) -> None:
-    monkeypatch.setattr(computing, "Aside", child)
+    monkeypatch.setattr(computing, "Worker", child)
     found = computing.computed()
     assert len(found) == count
     assert found[-1].state == FAIL
@@ -152,9 +152,9 @@ def test_an_engine_that_crashes_is_a_line(child: Child, said: str, count: int, m
 def test_a_gpu_that_is_not_used_is_told(monkeypatch: Monkey) -> None:
     found = {}
     for answer in ("none", "no onnxruntime", "no cuda", "unused: libcudnn.so.9 is missing", "NVIDIA H200"):
-        monkeypatch.setattr(computing, "Aside", Child(answer, dies=False))
+        monkeypatch.setattr(computing, "Worker", Child(answer, dies=False))
         found[answer] = computing.gpu()
-    monkeypatch.setattr(computing, "Aside", Child(dies=True))
+    monkeypatch.setattr(computing, "Worker", Child(dies=True))
     found["crash"] = computing.gpu()
     assert {answer: check.state for answer, check in found.items()} == {
         "none": OK, "no onnxruntime": NOTE, "no cuda": NOTE, "unused: libcudnn.so.9 is missing": WARN, "NVIDIA H200": OK,
@@ -580,7 +580,7 @@ def test_an_interrupted_run_and_a_folder_that_is_none_are_told(
 
 
 def test_a_model_that_takes_its_process_along_is_a_line(run: Path, monkeypatch: Monkey) -> None:
-    monkeypatch.setattr(runs, "Aside", Child(dies=True))
+    monkeypatch.setattr(runs, "Worker", Child(dies=True))
     (check,) = runs.model(run)
     assert (check.state, "died (exit code -4)" in check.said) == (FAIL, True)
     (run / "model.penult").unlink()

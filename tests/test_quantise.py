@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from penult import backbones, engines, quantize
-from penult.aside import Aside
 from penult.errors import InputError, MissingExtra, PenultError
 from penult.quantize import asking, sample
 from penult.quantize.kept import Kept
+from penult.worker import Worker
 from quantised import by_hand, instead_of_nncf
 from tinynet import SIDE, by_numpy, noise, tiny
 
@@ -150,7 +150,7 @@ def test_a_network_that_does_not_stand_8_bits_is_refused_and_not_kept(
 
 def test_a_child_that_dies_is_one_sentence(photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking.importlib.util, "find_spec", lambda name: name)
-    monkeypatch.setattr(asking, "Aside", lambda work, threads: Aside("os:abort", threads))
+    monkeypatch.setattr(asking, "Worker", lambda work, threads: Worker("os:abort", threads))
     with pytest.raises(PenultError, match=r"quantising tiny ended without an answer .*memory was too small"):
         quantize.in_int8([tiny()], files(photos("train", warm=3)), tmp_path)
 

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from penult import store
-from penult.aside import start
 from penult.errors import DamagedFile, InputError, PenultError
 from penult.store.h5read import checked
 from penult.store.h5reader import load, main
+from penult.worker import start
 
 h5py = pytest.importorskip("h5py")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penult import aside, store
+from penult import store, worker
 from penult.cli import main, mishaps, show, streams
 from penult.embed import Settings
 from penult.errors import OutputError
@@ -26,7 +26,7 @@ FACTS = {"width": "3", "backbone": "b", "backbone_digest": "d"}
 def untold(monkeypatch: Monkey) -> None:
     """Each test hears the line that a process says once."""
     monkeypatch.setattr(fallback, "_told", [])
-    aside._tell.cache_clear()
+    worker._tell.cache_clear()
 
 
 def rows(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -152,7 +152,7 @@ def test_streams_that_are_none_are_completed(monkeypatch: Monkey) -> None:
 def test_a_python_is_found_where_sys_executable_is_none(executable: str | None, monkeypatch: Monkey) -> None:
     """Inside another program the Python that this one belongs to is started."""
     monkeypatch.setattr(sys, "executable", executable)
-    assert aside._same_version(aside.interpreter())
+    assert worker._same_version(worker.interpreter())
 
 
 @pytest.mark.parametrize("frozen", [False, True])
@@ -166,8 +166,8 @@ def test_without_any_python_the_work_is_done_here(
     monkeypatch.setattr(sys, "base_prefix", "/nowhere")
     if frozen:
         monkeypatch.setattr(sys, "frozen", True, raising=False)
-    with pytest.raises(aside.NoInterpreter, match="no Python can be started beside this process"):
-        aside.interpreter()
+    with pytest.raises(worker.NoInterpreter, match="no Python can be started beside this process"):
+        worker.interpreter()
     folder, out = photos("train", warm=3, cold=3), tmp_path / "x.h5"
     assert main(["embed", str(folder), "-b", "colour_histogram", "--out", str(out), "--no-cache", "-q"]) == 0
     assert store.read_h5(out).train.shape[0] == 6

@@ -37,8 +37,8 @@ def in_utf8() -> None:
     """
     if sys.flags.utf8_mode or codecs.lookup(sys.getfilesystemencoding()).name != "ascii":
         return
-    from penult.aside import interpreter
     from penult.errors import PenultError
+    from penult.worker import interpreter
 
     with suppress(OSError, PenultError):
         python = interpreter()

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import evaluate, heads
-from penult.aside import Aside, Crashed
 from penult.compare.field import DRAWING, Field
 from penult.compare.options import Budget, Options
 from penult.errors import OutputError
 from penult.evaluate import Evaluation
 from penult.progress import Say
 from penult.train.measuring import THREADS, WORTH_IT, half_the_cores
+from penult.worker import Crashed, Worker
 
 ALL = 4  # up to so many players every pair and trio is tried, above that those of the best so many
 LARGEST = 3
@@ -77,10 +77,10 @@ class Bench:
         self._worth_it = images >= WORTH_IT
         self._aside = self._start()
 
-    def _start(self) -> Aside | None:
+    def _start(self) -> Worker | None:
         if self._worth_it:
             with suppress(OutputError):
-                return self._stack.enter_context(Aside(f"{__name__}:work", threads=THREADS))
+                return self._stack.enter_context(Worker(f"{__name__}:work", threads=THREADS))
         return None
 
     def one(self, field: Field) -> float:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from penult import engines
-from penult.aside import Aside, Crashed
 from penult.backbones.lite import LITE
 from penult.doctor import known
 from penult.doctor.check import FAIL, NOTE, OK, WARN, Check
 from penult.engines import abilities
+from penult.worker import Crashed, Worker
 
 AGAIN = "pip install --force-reinstall openvino, and if it stays so, report it with this line"
 
@@ -39,7 +39,7 @@ def computed() -> list[Check]:
     """Return whether the engine loads, what it can do, and whether it answers rightly."""
     answers: list[Any] = []
     try:
-        with Aside("penult.doctor.probe:compute") as child:
+        with Worker("penult.doctor.probe:compute") as child:
             answers.extend(child.answers())
     except Crashed as error:
         step = "while it was loaded" if not answers else "while it compiled and ran a network"
@@ -79,7 +79,7 @@ def _answer(precision: str, off: float, cosine: float) -> Iterator[Check]:
 def gpu() -> Check:
     """Return whether an NVIDIA GPU is used, and if one is here and is not, why."""
     try:
-        with Aside("penult.doctor.probe:gpu") as child:
+        with Worker("penult.doctor.probe:gpu") as child:
             found = next(child.answers())
     except Crashed as error:
         return Check(

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penult import __version__
-from penult.aside import NoInterpreter, start
 from penult.doctor.check import FAIL, NOTE, OK, WARN, Check
 from penult.errors import OutputError
+from penult.worker import NoInterpreter, start
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 
-from penult.aside import NoInterpreter
 from penult.doctor.check import FAIL, NOTE, OK, WARN, Check
 from penult.pixels import abilities
+from penult.worker import NoInterpreter
 
 FEW_FILES = 256  # open files: a worker takes one, libraries some tens
 LITTLE_MEMORY = 2 << 30  # bytes

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from penult import store
-from penult.aside import Aside, Crashed
 from penult.doctor.check import FAIL, NOTE, OK, Check
+from penult.worker import Crashed, Worker
 
 NAMED = 5  # files that a line names
 AGAIN = "run the same `penult train` again: it computes no features anew"
@@ -52,7 +52,7 @@ def model(folder: Path) -> list[Check]:
     if not (folder / "model.penult").is_file():
         return []  # told by `files`
     try:
-        with Aside("penult.doctor.probe:model") as child:
+        with Worker("penult.doctor.probe:model") as child:
             child.send(folder)
             count = next(child.answers())
     except Crashed as error:

@@ -30,11 +30,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from penult.aside import interpreter
 from penult.pixels.link import Link
 from penult.pixels.recipe import Failure
 from penult.pixels.road import Prepared
 from penult.pixels.worker import Order, Reply
+from penult.worker import interpreter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

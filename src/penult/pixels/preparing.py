@@ -16,12 +16,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from penult.aside import NoInterpreter, interpreter, tell_alone
 from penult.errors import InputError
 from penult.pixels.decoding import MAX_PIXELS
 from penult.pixels.recipe import Failure, Recipe
 from penult.pixels.road import DECODER, Prepared, Road, Seen, hand_over, named
 from penult.pixels.sources import PATH, check_picture
+from penult.worker import NoInterpreter, interpreter, tell_alone
 
 if TYPE_CHECKING:
     import numpy as np

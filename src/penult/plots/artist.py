@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from penult import store
-from penult.aside import Aside, Crashed
 from penult.errors import OutputError
 from penult.plots import home
 from penult.plots.save import save_all
+from penult.worker import Crashed, Worker
 
 
 class Artist:
@@ -31,7 +31,7 @@ class Artist:
         self._asked: list[dict[str, Any]] = []
         self._stack = ExitStack()
         try:
-            self._aside: Aside | None = self._stack.enter_context(Aside(f"{__name__}:work"))
+            self._aside: Worker | None = self._stack.enter_context(Worker(f"{__name__}:work"))
         except OutputError:
             self._aside = None
 

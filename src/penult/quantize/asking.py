@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from penult.aside import Aside, Crashed
 from penult.backbones import Backbone, Stored
 from penult.errors import InputError, MissingExtra, PenultError
 from penult.progress import Say, quiet
@@ -21,6 +20,7 @@ from penult.quantize import sample
 from penult.quantize.kept import Kept
 from penult.quantize.proof import prove
 from penult.quantize.sample import Sample
+from penult.worker import Crashed, Worker
 
 WORK = "penult.quantize.by_nncf:work"  # what the child process does
 SAME = 0.5  # of the images that a kept graph was quantised with: so many must be among these
@@ -99,7 +99,7 @@ def _quantise(backbone: Backbone, taken: Sample, place: int, say: Say) -> bytes:
 
 def _ask(order: Order) -> bytes:
     """Return the graph that a child process makes of an order."""
-    with Aside(WORK, threads=os.cpu_count() or 1) as child:
+    with Worker(WORK, threads=os.cpu_count() or 1) as child:
         child.send(order)
         try:
             return bytes(next(iter(child.answers())))

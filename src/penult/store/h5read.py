@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from penult.aside import Here, start_or_here
 from penult.errors import DamagedFile, InputError, listed
 from penult.store import h5reader, ownfiles
 from penult.store.h5reader import NAMES
 from penult.store.refusals import shown
+from penult.worker import Here, start_or_here
 
 Array = npt.NDArray[Any]
 

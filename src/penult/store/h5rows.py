@@ -17,13 +17,13 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from penult.aside import Aside, Crashed
 from penult.errors import DamagedFile, InputError
 from penult.store import ownfiles
 from penult.store.h5guard import Guarded, opened
 from penult.store.h5read import text_of
 from penult.store.h5reader import NAMES, content, raw
 from penult.store.refusals import shown
+from penult.worker import Crashed, Worker
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -55,7 +55,7 @@ class RowFiles:
         self.paths = tuple(paths)
         for path in self.paths:
             ownfiles.check(path, checked_inside=True)
-        self._aside = Aside(f"{__name__}:work")
+        self._aside = Worker(f"{__name__}:work")
         try:
             self.heads: tuple[Head, ...] = tuple(self._ask(path.absolute()) for path in paths)
             self._agree()

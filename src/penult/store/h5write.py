@@ -20,12 +20,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from penult.aside import start_or_here
 from penult.errors import OutputError
 from penult.store import h5child
 from penult.store.files import Draft
 from penult.store.h5plan import Array, Plan, RowBlocks
 from penult.store.refusals import ELSEWHERE, refused, shown
+from penult.worker import start_or_here
 
 
 @dataclass(frozen=True, slots=True)

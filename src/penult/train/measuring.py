@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import evaluate, heads
-from penult.aside import Aside, Crashed
 from penult.errors import OutputError
 from penult.evaluate import Evaluation, LearningCurve
 from penult.heads.task import class_weights
 from penult.progress import Say
 from penult.train.material import Material
 from penult.train.options import Options
+from penult.worker import Crashed, Worker
 
 MANY = 5000  # images above which there is no learning curve, and a copy of X for another process is too dear
 WORTH_IT = 100  # images
@@ -66,10 +66,10 @@ class Measurer:
 
     def __init__(self, images: int) -> None:
         """`images`: about how many there are; a process for a few of them would cost more than it gives."""
-        self._aside: Aside | None = None
+        self._aside: Worker | None = None
         if images >= WORTH_IT:
             with suppress(OutputError):
-                self._aside = Aside(f"{__name__}:work", threads=THREADS)
+                self._aside = Worker(f"{__name__}:work", threads=THREADS)
 
     def measure(self, head: Any, name: str, material: Material, seed: int, say: Say) -> Measured:
         """Cross-validate the head on all blocks, on each block alone, and beside the other heads; same folds throughout."""

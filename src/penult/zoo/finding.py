@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from penult import backbones, store
-from penult.aside import Aside, Crashed
 from penult.backbones import Backbone
 from penult.errors import InputError, MissingExtra, PenultError, unknown
 from penult.progress import Say, quiet
+from penult.worker import Crashed, Worker
 from penult.zoo import names, shelf
 from penult.zoo.names import Spec
 from penult.zoo.wish import Order, Wish
@@ -133,7 +133,7 @@ def _convert(order: Order, say: Say) -> Backbone:
     _installed(order)
     step = f"converting {order.label}"
     say(step, 0, 1)
-    with Aside(WORK, threads=os.cpu_count() or 1, shown=say is not quiet) as child:
+    with Worker(WORK, threads=os.cpu_count() or 1, shown=say is not quiet) as child:
         child.send(order)
         try:
             list(child.answers())

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from penult import backbones
-from penult.aside import Aside, Crashed
 from penult.backbones import Backbone
 from penult.errors import PenultError, UnknownName, unknown
+from penult.worker import Crashed, Worker
 from penult.zoo import names, shelf
 from penult.zoo.finding import root_of
 from penult.zoo.timm_door import import_timm
@@ -116,7 +116,7 @@ def _every_name() -> list[str]:
 
 
 def _ask(work: str, patterns: Sequence[str]) -> list[Listed]:
-    with Aside(f"{__name__}:{work}", threads=2) as child:
+    with Worker(f"{__name__}:{work}", threads=2) as child:
         for pattern in patterns:
             child.send(pattern)
         try:

@@ -182,7 +182,7 @@ def _tell(why: str) -> None:
     log.warning("%s: all work is done in this process, which a crash of a library would end", why)
 
 
-class Aside:
+class Worker:
     """A function of ours at work in another process: it takes an iterator of what is sent and yields answers.
 
     `work` is named "package.module:function"; its module is imported before anything is sent. A `with` block left early
@@ -190,7 +190,7 @@ class Aside:
     """
 
     def __init__(self, work: str, threads: int = 1, shown: bool = False) -> None:
-        boot = ("-W", "ignore", "-c", "from penult.aside import main; main()", work)
+        boot = ("-W", "ignore", "-c", "from penult.worker import main; main()", work)
         self._child = start_or_here(functools.partial(_serve, work), *boot, threads=threads, shown=shown)
 
     def send(self, thing: Any) -> None:
