@@ -66,7 +66,7 @@ def measure(asked: argparse.Namespace, scale: field.Scale) -> dict[str, Any]:
 def ready(asked: argparse.Namespace, scale: field.Scale, homes: dict[str, str | None]) -> None:
     """Make what the contestants need and what nobody times: photos, weights, conversions, a trained model, rows for heads."""
     work = asked.work
-    say("preparing")
+    progress("preparing")
     work.mkdir(parents=True, exist_ok=True)
     if asked.photos is None:
         photos.make(work / "photos", scale.photos)
@@ -94,7 +94,7 @@ def turn(asked: argparse.Namespace, scale: field.Scale, homes: dict[str, str | N
             return
         facts = arena.run(python, module, *words, work=work) if python else {"error": f"no environment for {home}"}
         runs[name].append(facts)
-        say(f"{repeat + 1}/{scale.repeats} {name}: {table.brief(facts)}")
+        progress(f"{repeat + 1}/{scale.repeats} {name}: {table.brief(facts)}")
 
     one("ceiling", field.TORCH if homes[field.TORCH] else field.PENULT, "run_ceiling", 2)
     for contest in field.contests(scale):
@@ -115,7 +115,7 @@ def located(network: str, work: Path) -> str:
     return f"{network}{work}/weights/{network[:-1]}.safetensors" if network.endswith("@") else network
 
 
-def say(text: str) -> None:
+def progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 

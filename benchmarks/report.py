@@ -103,7 +103,7 @@ def lay_out(run: Path, files: list[str], y: np.ndarray) -> dict[str, object]:
 
 
 def measure(rows: int, width: int, base: Path) -> Path:
-    from penult import atlas, report
+    from penult import audit, report
 
     X, y = features(rows, width)
     files = [f"{CLASSES[c]}/{i:06d}.jpg" for i, c in enumerate(y)]
@@ -113,7 +113,7 @@ def measure(rows: int, width: int, base: Path) -> Path:
     metrics = lay_out(run, files, y) | {"sources": {"train": str(base)}}
     parts = [width // 6] * 5 + [width - 5 * (width // 6)]
     began = time.perf_counter()
-    drawn = atlas.chart(X, parts)
+    drawn = audit.photo_map(X, parts)
     print(f"map of {rows:,} rows of {width:,} numbers: {time.perf_counter() - began:.1f} s")
     places = [
         [f, CLASSES[c], *p, " ".join(map(str, n))] for f, c, p, n in zip(files, y, drawn.places, drawn.near, strict=True)

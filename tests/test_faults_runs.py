@@ -193,14 +193,14 @@ def test_a_cache_that_is_deleted_under_a_run_costs_time_only(photos: Callable[..
     right = embedded(folder, tmp_path / "other").features()
     count = 0
 
-    def say(*_: object) -> None:
+    def progress(*_: object) -> None:
         nonlocal count
         count += 1
         if count % 4 == 0:
             shutil.rmtree(cache, ignore_errors=True)
 
     network = zoo.find("colour_histogram")
-    done = embed(sorted(folder.rglob("*.png")), [network], Settings(cache=str(cache), workers=0), say)
+    done = embed(sorted(folder.rglob("*.png")), [network], Settings(cache=str(cache), workers=0), progress)
     np.testing.assert_array_equal(done.features(), right)
     shutil.rmtree(cache)
     np.testing.assert_array_equal(done.features(), right)
@@ -314,13 +314,13 @@ def read_only(place: Path, yes: bool) -> None:
 def test_a_disk_that_becomes_read_only_under_a_run_is_one_sentence(photos: Callable[..., Path], small_disk: Path) -> None:
     folder, cache = photos("train", warm=12, cold=12), small_disk / "cache"
 
-    def say(_: str, done: int, n: int) -> None:
+    def progress(_: str, done: int, n: int) -> None:
         if done == n:
             read_only(small_disk, True)
 
     network, settings = zoo.find("colour_histogram"), Settings(cache=str(cache), workers=0)
     with pytest.raises(OutputError, match=r"the file system is read-only; choose another cache folder with --cache DIR"):
-        embed(sorted(folder.rglob("*.png")), [network], settings, say)
+        embed(sorted(folder.rglob("*.png")), [network], settings, progress)
     with pytest.raises(OutputError, match="the file system is read-only; choose another place for the results with --out DIR"):
         RunFolder(small_disk / "run")
     read_only(small_disk, False)

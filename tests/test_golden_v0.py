@@ -19,8 +19,8 @@ from penult import backbones, pixels, predict, store, zoo
 from penult.cli import main
 from penult.compare.files import claimed
 from penult.embed import Settings, embed
+from penult.errors import quiet
 from penult.pixels.decoding import ROAD_VERSION
-from penult.progress import quiet
 from penult.quantize.kept import Kept
 from penult.similar import index
 from penult.train import learning
@@ -152,7 +152,7 @@ def test_the_page_of_an_old_run_is_made_and_the_run_is_whole(files: Path, ask: A
 @pytest.mark.usefixtures("no_figures")
 def test_an_old_cache_is_used_as_it_is(files: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is computed or converted again, neither by embedding nor by training, and nothing in it is damaged."""
-    monkeypatch.setattr(finding, "_convert", lambda order, say: pytest.fail(f"{order.label} is converted again"))
+    monkeypatch.setattr(finding, "_convert", lambda order, progress: pytest.fail(f"{order.label} is converted again"))
     monkeypatch.setattr(index, "_made", lambda *_: pytest.fail("the index of similar photos is made again"))
     before = sorted(p for p in Path("cache").rglob("*"))
     networks = [zoo.find(HISTOGRAM), zoo.find(NETWORK, cache="cache")]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from penult import atlas, audit, evaluate, heads
+from penult import audit, evaluate, heads
 from penult.heads import novelty
 
 LIGHT = [name for name in heads.names() if name != "auto"]
@@ -107,7 +107,7 @@ def test_measuring_and_looking_over_do_not_raise_where_numpy_does(features: str)
         audit.outliers(X, y)
         audit.conditions(X[:, :4])
         novelty.fit(X, y, one.fold)[0](X)
-        atlas.chart(X.astype(np.float32), [X.shape[1]])
+        audit.photo_map(X.astype(np.float32), [X.shape[1]])
         with pytest.raises(FloatingPointError):  # what the program asked for is still so for itself
             np.exp(np.float64(-1e4))
 

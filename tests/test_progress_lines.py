@@ -18,9 +18,9 @@ class Clock:
 
 def test_a_long_step_says_once_a_minute_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    say = Lines(clock)
+    progress = Lines(clock)
     for done in range(0, 60_001, 100):  # 100 a second: ten minutes
-        say("features", done, 60_000)
+        progress("features", done, 60_000)
         clock.now += 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 9, "the end itself is not a line"
@@ -30,20 +30,20 @@ def test_a_long_step_says_once_a_minute_how_far_it_is(capsys: pytest.CaptureFixt
 
 def test_a_short_run_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    say = Lines(clock)
+    progress = Lines(clock)
     for step in ("features", "folds"):
         for done in range(25):
-            say(step, done, 25)
+            progress(step, done, 25)
             clock.now += 1
     assert capsys.readouterr().err == ""
 
 
 def test_each_step_has_a_rate_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    say = Lines(clock)
+    progress = Lines(clock)
     for step, rate in (("features", 1000), ("folds", 1)):
         for second in range(100):
-            say(step, second * rate, 100_000)
+            progress(step, second * rate, 100_000)
             clock.now += 1
     assert capsys.readouterr().err.splitlines() == [
         "features: 60,000 of 100,000, about 40 s left",

@@ -18,10 +18,9 @@ from penult import heads, predict
 from penult.audit import Pairs
 from penult.bundle import Bundle
 from penult.cli import main
-from penult.errors import InputError, InternalError
+from penult.errors import InputError, InternalError, quiet
 from penult.heads import calibration
 from penult.predict import Predictions
-from penult.progress import quiet
 from penult.train import Options, learning, train
 from penult.train.job import Job
 from penult.train.material import Material, Part

@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import images, store
-from penult.errors import InputError, MissingExtra
+from penult.errors import InputError, MissingExtra, ProgressCallback
 from penult.images import ImageSet
-from penult.progress import Say
 from penult.train import Options, Run, train, train_sets
 
 HELD_OUT = 0.25
@@ -36,7 +35,7 @@ class Job:
     published: dict[str, float]
 
 
-def solar_cells(options: Options, say: Say) -> Job:
+def solar_cells(options: Options, progress: ProgressCallback) -> Job:
     """Lay out the solar cells as class folders beside the run folder, train on three quarters, measure on the rest.
 
     Raises `MissingExtra` when the package with the photos is not installed.
@@ -47,7 +46,7 @@ def solar_cells(options: Options, say: Say) -> Job:
     for i, photo in enumerate(photos):
         part, label = "test" if held[i] else "train", "defective" if defective[i] else "functional"
         _place(photo, folder / part / label / photo.name, folder)
-    run = train(str(folder / "train"), str(folder / "test"), options, say)
+    run = train(str(folder / "train"), str(folder / "test"), options, progress)
     about = (
         f"{len(photos)} electroluminescence photos of solar cells (elpv-dataset, CC BY-NC-SA 4.0): "
         f"{int(defective.sum())} defective, {int((~defective).sum())} functional; {int(held.sum())} held out."
@@ -57,7 +56,7 @@ def solar_cells(options: Options, say: Say) -> Job:
     return Job(about, run, tuple(lines), dict(PUBLISHED))
 
 
-def own_folder(folder: str, options: Options, say: Say) -> Job:
+def own_folder(folder: str, options: Options, progress: ProgressCallback) -> Job:
     """Do the same with the user's own labelled images: a quarter of each class is held out and measured on."""
     every = images.scan_labelled(folder, groups=options.groups, table=options.table).in_order()
     held = held_out(every.y, options.seed)
@@ -67,7 +66,7 @@ def own_folder(folder: str, options: Options, say: Say) -> Job:
         raise InputError(
             f"too few images to hold a quarter out: {', '.join(short)}; add images: every class needs three or more."
         )
-    run = train_sets(left, right, options, say)
+    run = train_sets(left, right, options, progress)
     about = f"{len(every)} images in {folder}, {len(right)} of them held out."
     return Job(about, run, (), {})
 

@@ -1,4 +1,4 @@
-"""Everything that can go wrong for a user, as one small tree.
+"""Everything that can go wrong for a user, as one small tree; and how long work reports its progress.
 
     PenultError
     ├── InputError      a folder, image list, CSV or feature file that was given cannot be used
@@ -15,11 +15,18 @@ A message has three parts: what happened, to which thing, what to do. Each class
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 _SHOWN = 24  # names of a long list
 _FIRST, _LONGEST = 10, 60  # names in a refusal, and letters of each
 _MOST = 200  # letters of a name that is not known
+
+
+ProgressCallback = Callable[[str, int, int], None]  # the step, how much of it is done, of how much
+
+
+def quiet(step: str, done: int, total: int) -> None:
+    """Show no progress: the callback where none is given."""
 
 
 class PenultError(Exception):

@@ -9,16 +9,19 @@ from penult.audit.copies import Rule, Sides, copy_groups, leaks, near_copies, ne
 from penult.audit.finding import COLUMNS, KINDS, Finding, counts, ranked
 from penult.audit.groups import Grouping, group
 from penult.audit.labels import Doubts, doubts
+from penult.audit.map import LANDMARKS, PhotoMap, photo_map
 from penult.audit.neighbors import Pairs
 from penult.audit.oddities import conditions, outliers
 
 __all__ = [
     "COLUMNS",
     "KINDS",
+    "LANDMARKS",
     "Doubts",
     "Finding",
     "Grouping",
     "Pairs",
+    "PhotoMap",
     "Rule",
     "Sides",
     "conditions",
@@ -30,5 +33,6 @@ __all__ = [
     "near_copies",
     "near_pictures",
     "outliers",
+    "photo_map",
     "ranked",
 ]

@@ -31,8 +31,8 @@ def audit(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         return
     if asked.csv is not None:
         store.endings.check_file(asked.csv, store.endings.CSV, "--csv")
-    with show.progress(not asked.quiet) as say:
-        done = audit_alone.audit_photos(asked.train, asked.test, _options(asked, "penult-run"), say)
+    with show.progress(not asked.quiet) as progress:
+        done = audit_alone.audit_photos(asked.train, asked.test, _options(asked, "penult-run"), progress)
     if asked.csv is not None:
         audit_alone.write(asked.csv, done.findings)
     if asked.json:

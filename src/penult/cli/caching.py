@@ -49,8 +49,8 @@ def cache(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
     damages: list[Damage] = []
     removals: list[Removal] = []
     if asked.verify:
-        with show.progress(not asked.quiet) as say:
-            damages = list(store.verify(found, lambda done, total: say("reading", done, total)))
+        with show.progress(not asked.quiet) as progress:
+            damages = list(store.verify(found, lambda done, total: progress("reading", done, total)))
         removals = store.pruning.of_damage(damages)
     if asked.prune:
         digests = _digests(wishes["backbones"], folder)

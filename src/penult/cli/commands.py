@@ -92,11 +92,11 @@ def train(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     if asked.protocol and (asked.features or asked.head or asked.clip or asked.fit or asked.pooling or asked.recipe):
         parser.error("--protocol decides head, clip, fit, pooling and recipes, and starts from images; leave those out")
     options = _options(asked, "penult-run")
-    with show.progress(not asked.quiet) as say:
+    with show.progress(not asked.quiet) as progress:
         if asked.features:
-            run = rooms.train_features(asked.features, options, say)
+            run = rooms.train_features(asked.features, options, progress)
         else:
-            run = rooms.train(asked.train, asked.test, options, say)
+            run = rooms.train(asked.train, asked.test, options, progress)
     _show_run(run, asked.json)
 
 
@@ -191,8 +191,8 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     else:
         found = images.scan_unlabelled(asked.images, model.classes, images.TableOptions(**columns(asked)))
         _look_at(found, predictor.settings)
-        with show.progress(not asked.quiet) as say:
-            answers = predictor.predict([i.path for i in found.images], found.ids, say)
+        with show.progress(not asked.quiet) as progress:
+            answers = predictor.predict([i.path for i in found.images], found.ids, progress)
         unreadable.tell(answers.ids, answers.failures)
     if asked.csv:
         answers.write_csv(asked.csv)
@@ -232,8 +232,8 @@ def evaluate(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None
     found = images.scan_labelled(asked.labelled, classes=model.classes, table=images.TableOptions(**columns(asked)))
     predictor = Predictor(model, settings(asked))
     _look_at(found, predictor.settings)
-    with show.progress(not asked.quiet) as say:
-        answers = predictor.predict([i.path for i in found.images], found.ids, say)
+    with show.progress(not asked.quiet) as progress:
+        answers = predictor.predict([i.path for i in found.images], found.ids, progress)
     unreadable.tell(answers.ids, answers.failures)
     result = judge(answers, [str(i.label) for i in found.images]).to_dict()
     if asked.json:
@@ -258,12 +258,12 @@ def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     table = images.TableOptions(**columns(asked))
     changes = {"fit": asked.fit} if asked.fit else {}
     notes: list[str] = []
-    with show.progress(not asked.quiet) as say:
+    with show.progress(not asked.quiet) as progress:
         networks = [
-            zoo.find(name, asked.pooling, cache=asked.cache, recipe=recipe(asked), say=say, **changes)
+            zoo.find(name, asked.pooling, cache=asked.cache, recipe=recipe(asked), progress=progress, **changes)
             for name in zoo.expand(asked.backbone or ["lite"])
         ]
-        done, paths = write_features(asked.images, Path(asked.out), networks, settings(asked), say, table, notes)
+        done, paths = write_features(asked.images, Path(asked.out), networks, settings(asked), progress, table, notes)
     unreadable.tell([str(source) for source in done.sources], done.failures)
     if asked.json:
         show.as_json(
@@ -325,8 +325,8 @@ def demo(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     from penult import demo as room
 
     options = _options(asked, "penult-demo/run" if asked.folder is None else "penult-demo-own/run")
-    with show.progress(not asked.quiet) as say:
-        job = room.solar_cells(options, say) if asked.folder is None else room.own_folder(asked.folder, options, say)
+    with show.progress(not asked.quiet) as progress:
+        job = room.solar_cells(options, progress) if asked.folder is None else room.own_folder(asked.folder, options, progress)
     if asked.json:
         show.as_json({**job.run.metrics, "run": str(job.run.folder), "published": job.published})
         return

@@ -36,8 +36,8 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         seed=asked.seed,
         settings=settings(asked),
     )
-    with show.progress(not asked.quiet) as say:
-        found = room.compare(asked.train, options, say)
+    with show.progress(not asked.quiet) as progress:
+        found = room.compare(asked.train, options, progress)
     if asked.json:
         show.as_json({**found.to_dict(), "folder": asked.out})
         return

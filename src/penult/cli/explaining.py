@@ -21,8 +21,8 @@ def explain(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     found = images.scan_unlabelled(asked.images, classes=model.classes)
     done: list[dict[str, Any]] = []
     failures = {}
-    with show.progress(not asked.quiet) as say:
-        for one in room.each(predictor, found.paths, asked.label, asked.method, ids=found.ids, say=say):
+    with show.progress(not asked.quiet) as progress:
+        for one in room.each(predictor, found.paths, asked.label, asked.method, ids=found.ids, progress=progress):
             if isinstance(one, room.Unreadable):
                 done.append({"file": one.file, "unreadable": one.failure.reason})
                 failures[one.index] = one.failure

@@ -20,8 +20,8 @@ def similar(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     if asked.csv:
         store.endings.check_file(asked.csv, store.endings.CSV, "--csv")
     found = images.scan_unlabelled(asked.photos)
-    with show.progress(not asked.quiet) as say:
-        answers = room.similar(asked.run, [i.path for i in found.images], asked.n, settings(asked), say, found.ids)
+    with show.progress(not asked.quiet) as progress:
+        answers = room.similar(asked.run, [i.path for i in found.images], asked.n, settings(asked), progress, found.ids)
     unreadable.tell(found.ids, {i: one.failure for i, one in enumerate(answers) if one.failure is not None})
     if asked.csv:
         room.write_csv(asked.csv, answers)

@@ -71,9 +71,9 @@ def _number(value: int | None) -> str:
 
 def _fetch(asked: argparse.Namespace) -> None:
     done: list[dict[str, Any]] = []
-    with show.progress(not asked.quiet) as say:
+    with show.progress(not asked.quiet) as progress:
         for name in zoo.expand(asked.fetch):
-            backbone, folder = zoo.fetch(name, asked.cache, say)
+            backbone, folder = zoo.fetch(name, asked.cache, progress)
             done.append({"name": backbone.name, "folder": None if folder is None else str(folder), "width": backbone.width})
     if asked.json:
         show.as_json(done)
@@ -86,6 +86,6 @@ def _fetch(asked: argparse.Namespace) -> None:
 
 
 def _show_recipe(asked: argparse.Namespace) -> None:
-    with show.progress(not asked.quiet) as say:
-        found = zoo.find(asked.show_recipe, cache=asked.cache, say=say)
+    with show.progress(not asked.quiet) as progress:
+        found = zoo.find(asked.show_recipe, cache=asked.cache, progress=progress)
     show.out(zoo.recipe_text(found.recipe).rstrip("\n"))

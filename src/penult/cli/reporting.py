@@ -14,8 +14,8 @@ def report(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     from penult import report as room
     from penult.report.cards import TEST, TRAIN
 
-    with show.progress(not asked.quiet) as say:
-        path, gone = room.again(Path(asked.run), asked.photos, say)
+    with show.progress(not asked.quiet) as progress:
+        path, gone = room.again(Path(asked.run), asked.photos, progress)
     if asked.json:
         show.as_json({"report": str(path), "photos_gone": gone.total()})
         return

@@ -13,8 +13,8 @@ from typing import Any, Literal, TextIO
 
 from penult import texts
 from penult.cli import streams
+from penult.errors import ProgressCallback, quiet
 from penult.images import show as printable
-from penult.progress import Say, quiet
 
 __all__ = ["Lines", "any_name", "as_json", "note", "out", "printable", "progress", "score", "table"]
 
@@ -48,7 +48,7 @@ def as_json(value: Any) -> None:
 
 
 @contextmanager
-def progress(shown: bool) -> Iterator[Say]:
+def progress(shown: bool) -> Iterator[ProgressCallback]:
     """Show a bar with the time left for each step on a terminal, one line that changes in a notebook, else a line a minute."""
     if not shown:
         yield quiet  # which also keeps the download bars of the hubs away
@@ -77,13 +77,13 @@ def progress(shown: bool) -> Iterator[Say]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, Any] = {}
 
-        def say(step: str, done: int, total: int) -> None:
+        def progress(step: str, done: int, total: int) -> None:
             if step not in tasks:
                 tasks[step] = bars.add_task(step, total=total, rate="")
             speed = next(t.speed for t in bars.tasks if t.id == tasks[step])
             bars.update(tasks[step], completed=done, rate=f"{speed:.0f}/s" if speed and speed >= 2 else "")
 
-        yield say
+        yield progress
 
 
 def place(stream: TextIO | None, environment: Mapping[str, str] = os.environ) -> Literal["terminal", "notebook", "log"]:

@@ -17,14 +17,14 @@ from penult.compare.result import Comparison, Entry
 from penult.compare.sample import draw
 from penult.compare.trials import Bench, Members
 from penult.engines import machine
+from penult.errors import ProgressCallback, quiet
 from penult.floats import default_errors
-from penult.progress import Say, quiet
 
 __all__ = ["SAMPLE", "Comparison", "Entry", "LeftOut", "Options", "compare", "seconds"]
 
 
 @default_errors
-def compare(source: str, options: Options | None = None, say: Say = quiet) -> Comparison:
+def compare(source: str, options: Options | None = None, progress: ProgressCallback = quiet) -> Comparison:
     """Measure every network, and pairs and trios of the best, on a sample of the images; write the comparison's folder.
 
     What cannot be had or does not fit into the budget is left out and named; the cheapest network is always measured.
@@ -37,9 +37,9 @@ def compare(source: str, options: Options | None = None, say: Say = quiet) -> Co
     options.settings.tolerance.scanned(found)
     sample = draw(found, options.sample, options.seed)
     with files.claimed(options.out) as folder:
-        named, left_out = candidates.gather(options, budget, say)
-        with Bench(options, len(sample), budget, say) as bench:
-            gathering = Gathering(sample, options.settings, budget, say, options.near_duplicates == "group")
+        named, left_out = candidates.gather(options, budget, progress)
+        with Bench(options, len(sample), budget, progress) as bench:
+            gathering = Gathering(sample, options.settings, budget, progress, options.near_duplicates == "group")
             field = gathering.run(named, bench.one)
             untried = bench.every(field)
         left_out += gathering.left_out

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from penult import zoo
 from penult.backbones import Backbone
 from penult.compare.options import Budget, Options
-from penult.errors import InputError, PenultError, UnknownName
-from penult.progress import Say
+from penult.errors import InputError, PenultError, ProgressCallback, UnknownName
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class LeftOut:
     seconds: float | None = None
 
 
-def gather(options: Options, budget: Budget, say: Say) -> tuple[list[Candidate], list[LeftOut]]:
+def gather(options: Options, budget: Budget, progress: ProgressCallback) -> tuple[list[Candidate], list[LeftOut]]:
     """Return the networks that can be had, those with the fewest multiply-adds first, and those that cannot, with the reason.
 
     Raises `UnknownName` for a name that is nobody's, `InputError` where no network is left.
@@ -45,7 +44,7 @@ def gather(options: Options, budget: Budget, say: Say) -> tuple[list[Candidate],
             left_out.append(LeftOut(name, "the time was used up before it was looked for"))
             continue
         try:
-            backbone = options.find(name, say)
+            backbone = options.find(name, progress)
         except UnknownName:
             raise
         except PenultError as error:

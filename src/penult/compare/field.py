@@ -16,10 +16,9 @@ from penult import audit, evaluate
 from penult.compare.candidates import Candidate, LeftOut
 from penult.compare.options import Budget
 from penult.embed import Embedding, Settings, depth_notes, embed, find_depth, known, measure_speed, speed
-from penult.errors import InputError, OutputError, PenultError, TooManyBad
+from penult.errors import InputError, OutputError, PenultError, ProgressCallback, TooManyBad
 from penult.images import ImageSet
 from penult.pixels import FULL_DEPTH, told
-from penult.progress import Say
 
 OPENING = 2.0  # seconds that a candidate takes beside its images: read, compile, start the decoders
 DRAWING = 3.0  # seconds for the figure and the files
@@ -57,9 +56,11 @@ class _Late(Exception):
 class Gathering:
     """Embeds the candidates one by one, the cheapest first, and leaves out those for which there is no time."""
 
-    def __init__(self, images: ImageSet, settings: Settings, budget: Budget, say: Say, near: bool = True) -> None:
+    def __init__(
+        self, images: ImageSet, settings: Settings, budget: Budget, progress: ProgressCallback, near: bool = True
+    ) -> None:
         """`near`: whether near copies are kept together."""
-        self.images, self.settings, self.budget, self.say = images, settings, budget, say
+        self.images, self.settings, self.budget, self.progress = images, settings, budget, progress
         self._near = near
         self.left_out: list[LeftOut] = []
         self._players: list[Player] = []
@@ -73,7 +74,7 @@ class Gathering:
         Where the time is limited, `first` gets the field of the first player alone, and returns the seconds that measuring
         it took: so much is held back for each player.
         """
-        depth = find_depth(self.images.paths, self.settings, self.say)
+        depth = find_depth(self.images.paths, self.settings, self.progress)
         if depth != FULL_DEPTH:
             candidates = [replace(one, backbone=one.backbone.at_depth(depth)) for one in candidates]
         for candidate in candidates:
@@ -167,16 +168,16 @@ class Gathering:
             rate = last.images_per_second / max(share, 1.0)
         return missing * (1 / rate + self._decoding) + OPENING * (missing > 0)
 
-    def _watching(self, candidate: Candidate) -> Say:
+    def _watching(self, candidate: Candidate) -> ProgressCallback:
         """Return what tells the user how far it is, and ends all but the first candidate when the time is up."""
         bound = bool(self._players)
 
-        def say(step: str, done: int, total: int) -> None:
+        def progress(step: str, done: int, total: int) -> None:
             if bound and self._free <= 0:
                 raise _Late
-            self.say(candidate.name, done, total)
+            self.progress(candidate.name, done, total)
 
-        return say
+        return progress
 
     def _fits(self, done: Embedding, candidate: Candidate) -> bool:
         """Tell whether this candidate saw what the first one saw."""

@@ -11,9 +11,8 @@ from typing import Any, Literal
 from penult import zoo
 from penult.backbones import DEFAULT, Backbone
 from penult.embed import Settings
-from penult.errors import InputError
+from penult.errors import InputError, ProgressCallback
 from penult.images import TableOptions
-from penult.progress import Say
 
 SAMPLE = 1000  # images: enough to tell log losses a tenth apart, few enough for a coffee
 _SPAN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
@@ -52,10 +51,10 @@ class Options:
         """Return how a CSV of images is to be read."""
         return TableOptions(self.image_column, self.label_column, self.image_dir, self.encoding)
 
-    def find(self, name: str, say: Say) -> Backbone:
+    def find(self, name: str, progress: ProgressCallback) -> Backbone:
         """Return the network of a name, as these options want it."""
         changes = {} if self.fit is None else {"fit": self.fit}
-        return zoo.find(name, self.pooling, cache=self.settings.cache, recipe=self.recipe, say=say, **changes)
+        return zoo.find(name, self.pooling, cache=self.settings.cache, recipe=self.recipe, progress=progress, **changes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for `compare.json`."""

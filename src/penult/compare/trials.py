@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from penult import evaluate, heads
 from penult.compare.field import DRAWING, Field
 from penult.compare.options import Budget, Options
-from penult.errors import OutputError
+from penult.errors import OutputError, ProgressCallback
 from penult.evaluate import Evaluation
-from penult.progress import Say
 from penult.train.measuring import THREADS, WORTH_IT, half_the_cores
 from penult.worker import Crashed, Worker
 
@@ -68,9 +67,9 @@ class Bench:
     As a `with` block. Where no process can be had, or it dies, all are made in this one.
     """
 
-    def __init__(self, options: Options, images: int, budget: Budget, say: Say) -> None:
+    def __init__(self, options: Options, images: int, budget: Budget, progress: ProgressCallback) -> None:
         """`images`: about how many there are; a process for a few of them would cost more than it gives."""
-        self.options, self.budget, self.say = options, budget, say
+        self.options, self.budget, self.progress = options, budget, progress
         self.found: dict[Members, Evaluation] = {}
         self._each = 0.0
         self._stack = ExitStack()
@@ -122,7 +121,7 @@ class Bench:
         with half_the_cores() if self._worth_it else nullcontext():
             for done, (members, evaluation) in enumerate(_made(order), 1):
                 self.found[members] = evaluation
-                self.say("measuring", done, total)
+                self.progress("measuring", done, total)
 
     def _order(self, field: Field, trials: Sequence[Members]) -> Order:
         wanted = sorted({i for members in trials for i in members})

@@ -15,28 +15,28 @@ from penult import pixels
 from penult.backbones import Backbone
 from penult.embed.remarks import keep, recall
 from penult.embed.settings import Settings
+from penult.errors import ProgressCallback, quiet
 from penult.pixels import FULL_DEPTH, Recipe, Remark
 from penult.pixels.depth import levels
 from penult.pixels.sources import PATH
-from penult.progress import Say, quiet
 
 _LOOK = "penult.pixels.depth:look"
 
 
 def at_depth(
-    backbones: Sequence[Backbone], sources: Sequence[Any], settings: Settings | None = None, say: Say = quiet
+    backbones: Sequence[Backbone], sources: Sequence[Any], settings: Settings | None = None, progress: ProgressCallback = quiet
 ) -> tuple[Backbone, ...]:
     """Return the networks with the depth that these sources use; as they are where that is 16 bits, or none stores 16."""
-    depth = find_depth(sources, settings or Settings(), say)
+    depth = find_depth(sources, settings or Settings(), progress)
     return tuple(b if depth == FULL_DEPTH else b.at_depth(depth) for b in backbones)
 
 
-def find_depth(sources: Sequence[Any], settings: Settings, say: Say = quiet) -> int:
+def find_depth(sources: Sequence[Any], settings: Settings, progress: ProgressCallback = quiet) -> int:
     """Return how many bits sources (paths, arrays, Pillow images) use that store 16: 8, 10, 12, 14, or 16 if none does."""
     files = [s for s in sources if isinstance(s, PATH) and pixels.stores_sixteen(s)]
     images = [s for s in sources if str(getattr(s, "mode", "")).startswith("I;16")]
     counts = [levels(np.asarray(image).astype(np.uint16), alpha=False) for image in images]
-    return pixels.chosen([*counts, *_of_files(files, settings, say)])
+    return pixels.chosen([*counts, *_of_files(files, settings, progress)])
 
 
 def depth_notes(backbones: Sequence[Backbone]) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def depth_notes(backbones: Sequence[Backbone]) -> tuple[str, ...]:
     return tuple(pixels.depth_told(depth) for depth in sorted(depths))
 
 
-def _of_files(files: Sequence[Any], settings: Settings, say: Say) -> list[tuple[int, ...]]:
+def _of_files(files: Sequence[Any], settings: Settings, progress: ProgressCallback) -> list[tuple[int, ...]]:
     """Return the counts of levels of files that can be decoded, each picture once: from the cache, else by a look at it."""
     if not files:
         return []
@@ -59,6 +59,6 @@ def _of_files(files: Sequence[Any], settings: Settings, say: Say) -> list[tuple[
         for done, one in enumerate(looks, 1):
             if one.remark is not None and one.digest is not None and one.remark.levels:
                 seen[one.digest] = one.remark
-            say("bits", done, len(rest))
+            progress("bits", done, len(rest))
     keep(seen, settings)
     return [remark.levels for remark in (*known.values(), *seen.values())]

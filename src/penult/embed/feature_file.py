@@ -15,9 +15,8 @@ from penult.backbones import Backbone
 from penult.embed.depths import at_depth
 from penult.embed.loop import Embedding, embed
 from penult.embed.settings import Settings
-from penult.errors import InputError
+from penult.errors import InputError, ProgressCallback, quiet
 from penult.pixels import told
-from penult.progress import Say, quiet
 
 
 def facts(backbone: Backbone, done: Embedding) -> dict[str, Any]:
@@ -38,7 +37,7 @@ def write_features(
     out: Path,
     backbones: Sequence[Backbone],
     settings: Settings | None = None,
-    progress: Say = quiet,
+    progress: ProgressCallback = quiet,
     table: images.TableOptions | None = None,
     notes: list[str] | None = None,
 ) -> tuple[Embedding, list[Path]]:

@@ -23,10 +23,9 @@ from penult.embed.meter import Meter
 from penult.embed.remarks import incomplete
 from penult.embed.settings import Settings
 from penult.embed.speeds import record
-from penult.errors import PenultError
+from penult.errors import PenultError, ProgressCallback, quiet
 from penult.floats import default_errors
 from penult.pixels import Failure, Remark
-from penult.progress import Say, quiet
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +129,7 @@ def embed(
     sources: Sequence[Any],
     backbones: Sequence[Backbone],
     settings: Settings | None = None,
-    progress: Say = quiet,
+    progress: ProgressCallback = quiet,
     opened: Engines | None = None,
     *,
     looks: bool = False,
@@ -190,7 +189,7 @@ def embed(
 
 
 def _travel(
-    prepared: Iterable[pixels.Prepared], lanes: Sequence[Lane], n: int, progress: Say, seen: dict[bytes, Remark]
+    prepared: Iterable[pixels.Prepared], lanes: Sequence[Lane], n: int, progress: ProgressCallback, seen: dict[bytes, Remark]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], dict[int, Failure], int, int]:
     """Send what is prepared down the lanes to their end; return digests (n, 32), ok (n,), failures, the new, the old.
 

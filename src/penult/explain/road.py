@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from penult import engines, pixels
-from penult.errors import InputError
+from penult.errors import InputError, ProgressCallback, quiet
 from penult.explain.exact import Exact
 from penult.explain.explanation import Explanation
 from penult.explain.occlusion import Occlusion
@@ -22,7 +22,6 @@ from penult.explain.subject import Method, Subject, subject
 from penult.floats import default_errors
 from penult.pixels import Failure
 from penult.predict import NEAR, SAME
-from penult.progress import Say, quiet
 
 CHUNK = 8  # photos whose maps are in memory at a time
 SIDE = 1024  # pixels of the longer side of what is drawn
@@ -45,7 +44,7 @@ def explain(
     *,
     ids: Sequence[str] | None = None,
     side: int = SIDE,
-    say: Say = quiet,
+    progress: ProgressCallback = quiet,
 ) -> tuple[Explanation, ...]:
     """Return where a model looked in each photo that can be read, in order; `Explanation.index` says which those are.
 
@@ -55,7 +54,7 @@ def explain(
     `ids` name the photos (default: their paths), `side` bounds the longer side of `heat` and `photo` in pixels. Raises
     `UnknownName` for a class or method, `InputError` for a model that cannot be explained (so).
     """
-    found = each(model, sources, label, method, ids=ids, side=side, say=say)
+    found = each(model, sources, label, method, ids=ids, side=side, progress=progress)
     return tuple(one for one in found if isinstance(one, Explanation))
 
 
@@ -67,7 +66,7 @@ def each(
     *,
     ids: Sequence[str] | None = None,
     side: int = SIDE,
-    say: Say = quiet,
+    progress: ProgressCallback = quiet,
 ) -> Iterator[Explanation | Unreadable]:
     """Yield what `explain` returns one by one, and `Unreadable` for a photo that cannot be seen; raises at once as it does."""
     about = subject(model)
@@ -79,11 +78,11 @@ def each(
     if side < 1:
         raise InputError(f"a side of {side} pixels cannot be; give 1 or more.")
     places = [about.place(one) for one in labels]
-    return _each(about, list(zip(sources, names, places, strict=True)), about.method(method), side, say)
+    return _each(about, list(zip(sources, names, places, strict=True)), about.method(method), side, progress)
 
 
 def _each(
-    about: Subject, wanted: list[tuple[Any, str, int | None]], method: Method, side: int, say: Say
+    about: Subject, wanted: list[tuple[Any, str, int | None]], method: Method, side: int, progress: ProgressCallback
 ) -> Iterator[Explanation | Unreadable]:
     most = about.settings.max_pixels
     trials = pixels.trial([source for source, _, _ in wanted], max_pixels=most)
@@ -102,7 +101,7 @@ def _each(
                     yield Unreadable(name, start + i, one)
                 else:
                     yield _explanation(about, one, next(answers), name, method)
-                say("explaining", start + i + 1, len(wanted))
+                progress("explaining", start + i + 1, len(wanted))
 
 
 @default_errors

@@ -15,12 +15,12 @@ from functools import cache
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import ThreadpoolController
 
+from penult.arrays import Array
 from penult.errors import InputError
 from penult.floats import default_errors
 from penult.heads import calibration, folds, scaling
@@ -28,8 +28,6 @@ from penult.heads.choice import Chosen, Search, choose
 from penult.heads.scorers import Scorer
 from penult.heads.state import HeadState
 from penult.heads.task import Task, class_weights, plain_weights
-
-Array = NDArray[Any]
 
 SMALL = 10_000_000  # numbers in X up to which one thread is enough
 

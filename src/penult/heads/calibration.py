@@ -12,12 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.errors import InputError
 from penult.floats import default_errors
-
-Array = NDArray[Any]
 
 COLDEST, HOTTEST = 1e-3, 1e3
 

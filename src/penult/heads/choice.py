@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.heads import calibration
 from penult.heads.state import HeadState
 from penult.heads.task import Task
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

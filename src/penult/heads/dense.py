@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.heads import calibration, scaling
 from penult.heads.base import Head
 from penult.heads.choice import Chosen, Search, held_out
@@ -22,7 +22,6 @@ from penult.heads.scorers import two_sided
 from penult.heads.state import HeadState
 from penult.heads.task import Task
 
-Array = NDArray[Any]
 HUGE = 1e15  # features whose squares would overflow float32
 CURVES = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 

@@ -7,12 +7,11 @@ It must not know features or heads.
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from penult.arrays import Array
+
 Folds = tuple[tuple[Array, Array], ...]
 
 FEW = 0.25  # of the rows may be of classes that are one group each, and are then dealt singly

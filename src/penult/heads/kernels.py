@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.heads import scaling
 from penult.heads.rows import Dense
 from penult.heads.scorers import squared_distances
@@ -22,8 +22,6 @@ from penult.heads.sketch import Spectrum
 from penult.heads.spaces import Space
 from penult.heads.state import HeadState
 from penult.heads.task import Task
-
-Array = NDArray[Any]
 
 LANDMARKS = 1000
 

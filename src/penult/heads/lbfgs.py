@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.heads.losses import Loss
 from penult.heads.rows import Rows
 
-Array = NDArray[Any]
 Soften = Callable[[Array], Array]
 Pairs = deque[tuple[Array, Array, Array]]
 

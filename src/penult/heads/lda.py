@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.heads.base import Head
 from penult.heads.choice import Search
 from penult.heads.rows import Rows
@@ -19,8 +19,6 @@ from penult.heads.sketch import Spectrum
 from penult.heads.spaces import Space, space, spaces
 from penult.heads.state import HeadState
 from penult.heads.task import Task
-
-Array = NDArray[Any]
 
 SHRINKAGES = (0.01, 0.03, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)
 DEFAULT = 0.2

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.heads.lbfgs import Problems
 from penult.heads.losses import Loss
 from penult.heads.scorers import two_sided
@@ -19,8 +19,6 @@ from penult.heads.solver import solve
 from penult.heads.spaces import Space
 from penult.heads.state import HeadState
 from penult.heads.task import Task
-
-Array = NDArray[Any]
 
 
 class LinearSearch:

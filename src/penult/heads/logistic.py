@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.heads import losses
 from penult.heads.base import Head
 from penult.heads.calibration import cautious_losses
@@ -20,8 +20,6 @@ from penult.heads.grid import Grid
 from penult.heads.linear import LinearSearch
 from penult.heads.spaces import space, spaces
 from penult.heads.task import Task
-
-Array = NDArray[Any]
 
 
 class Logistic(Head):

@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Any, Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from penult.arrays import Array
 
 
 class Loss(Protocol):

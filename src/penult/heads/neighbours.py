@@ -9,16 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.heads import scaling
 from penult.heads.base import Head
 from penult.heads.choice import Search, held_out, own_temperature
 from penult.heads.scorers import votes
 from penult.heads.state import HeadState
 from penult.heads.task import Task
-
-Array = NDArray[Any]
 
 COUNTS = (1, 2, 3, 5, 8, 13, 21, 34, 55)
 CHUNK = 2048  # rows whose cosines to all others are in memory at a time

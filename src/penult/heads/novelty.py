@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.errors import DamagedFile
 from penult.floats import default_errors
 from penult.heads import scaling
 
-Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
 ROWS = 2000  # kept: at most 1 MB of the model file

@@ -12,11 +12,9 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.heads import scaling
-
-Array = NDArray[Any]
 
 CHUNK = 1 << 23  # numbers in the rows that are read, or scaled, at a time: 32 MiB of float32
 TALL = 256  # coefficients from which margins stand in memory row by row, as they come

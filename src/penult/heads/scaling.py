@@ -18,11 +18,9 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.errors import InputError, unknown
-
-Array = NDArray[Any]
 
 NAMES = ("unit", "standard", "block", "none")
 NARROW = 8

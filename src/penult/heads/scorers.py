@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.errors import DamagedFile
 from penult.floats import default_errors
 from penult.heads import calibration, scaling
 from penult.heads.state import HeadState, problems
-
-Array = NDArray[Any]
 
 HALF_VOTE = 0.5
 CHUNK = 1 << 22  # numbers in one chunk of scaled rows: 32 MiB of float64

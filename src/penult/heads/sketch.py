@@ -7,14 +7,12 @@ exact in those directions and one number elsewhere. It must not know losses, C o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.heads.rows import Rows
-
-Array = NDArray[Any]
 
 MANY = 1 << 25  # entries from which a wider sketch pays
 WIDE, NARROW = 512, 128

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.heads import lbfgs
 from penult.heads.lbfgs import Pairs, Point, Problems
 from penult.heads.rows import Dense, Rows
 from penult.heads.sketch import MANY, Softener, Spectrum, softener
-
-Array = NDArray[Any]
 
 ROUND = 6  # iterations between two looks at all problems
 LONGER = 30  # the same over few rows

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.heads import scaling
 from penult.heads.rows import Dense, Lazy, Rows, chunks, on_disk
 from penult.heads.sketch import MANY, Spectrum, spectrum
 from penult.heads.state import HeadState
 from penult.heads.task import Task
-
-Array = NDArray[Any]
 
 FEW = 600  # rows up to which a full eigendecomposition costs less than it saves
 COLUMNS = 1024

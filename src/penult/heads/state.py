@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.heads import scaling
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

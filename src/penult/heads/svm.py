@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.errors import unknown
 from penult.heads import calibration
 from penult.heads.base import Head
@@ -25,8 +25,6 @@ from penult.heads.losses import Loss, SquaredHinge
 from penult.heads.spaces import space, spaces
 from penult.heads.state import HeadState
 from penult.heads.task import Task
-
-Array = NDArray[Any]
 
 KERNELS = ("auto", "linear", "rbf")
 WIDTHS = (0.25, 1.0, 4.0)  # gamma in units of 1 / median squared distance

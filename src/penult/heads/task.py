@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.arrays import Array
 from penult.errors import InputError
 from penult.heads.folds import Folds
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from penult import heads
+from penult.arrays import Array
 from penult.errors import InputError
 from penult.heads import calibration, scaling
 from penult.heads.base import Head, many_classes
@@ -22,8 +22,6 @@ from penult.heads.choice import Chosen, Search, held_out
 from penult.heads.scorers import two_sided
 from penult.heads.state import HeadState
 from penult.heads.task import Task
-
-Array = NDArray[Any]
 
 
 class Wrapped(Head):

@@ -80,7 +80,7 @@ def scan_labelled(
     if not classes:
         counts = Counter(str(image.label) for image in images)
         for note in look_alikes({label: counts[label] for label in labels}):
-            tally.say(note)
+            tally.progress(note)
     result = ImageSet(root, tuple(images), tuple(classes or labels), tally.ignored, tally.notes)
     if classes:
         _refuse_unknown(path, labels, classes)
@@ -106,7 +106,7 @@ def _in_folder(folder: str, tally: Tally, classes: Sequence[str]) -> list[Image]
         _refuse_wrapper(folder, images, labels, tally)
     empty = [name for name in tally.folders if name not in labels]
     if empty:
-        tally.say(f"folders without any image are no classes: {listing(empty)}")
+        tally.progress(f"folders without any image are no classes: {listing(empty)}")
     return _meant(images, tally, classes)
 
 
@@ -117,9 +117,9 @@ def _meant(images: list[Image], tally: Tally, classes: Sequence[str]) -> list[Im
               for image in images]  # fmt: skip
     if not classes:
         for note in meant.notes("class folders"):
-            tally.say(note)
+            tally.progress(note)
         for note in missing_names({str(image.label) for image in result}):
-            tally.say(note)
+            tally.progress(note)
     return result
 
 

@@ -297,12 +297,12 @@ class Table:
         if len(columns.labels) == 1 and self._stands_twice(columns.labels[0]):
             said.append(f"its column '{show(label)}' stands there twice, with the same labels")
         if said:
-            tally.say(f"'{show(self.path)}': {'; '.join(said)}")
+            tally.progress(f"'{show(self.path)}': {'; '.join(said)}")
         if self.encoding in ("gb18030", "cp1252") and self.options.encoding is None:
             self._tell_encoding(labels, tally)
         for note in labels.notes("labels"):
             if "Windows-1252" not in note:
-                tally.say(note)
+                tally.progress(note)
 
     def _tell_encoding(self, labels: Labels, tally: Tally) -> None:
         if self.encoding == "gb18030":
@@ -311,7 +311,7 @@ class Table:
             what = "Windows-1252"
         else:
             return
-        tally.say(
+        tally.progress(
             f"'{show(self.path)}' is no UTF-8 and was read as {what}; if letters look wrong, save it as 'CSV UTF-8', or give "
             "its encoding with --encoding NAME"
         )

@@ -63,7 +63,7 @@ def _in_folder(folder: str, tally: Tally, classes: Sequence[str]) -> ImageSet:
         return ImageSet(folder, named, tuple(classes), tally.ignored, tally.notes)
     parts = sorted((label for label in labels if label is not None), key=natural_key)
     if parts:
-        tally.say(f"sub-folders of '{show(folder)}' were not read as labels: {listing(parts)}")
+        tally.progress(f"sub-folders of '{show(folder)}' were not read as labels: {listing(parts)}")
     return ImageSet(folder, _without_labels(found), (), tally.ignored, tally.notes)
 
 
@@ -83,11 +83,11 @@ def _are_classes(table: Table, columns: Columns, labels: set[str], classes: Sequ
     """Tell whether the labels of a table are the truth about its photos, and say so where they are not."""
     strange = sorted(labels - set(classes), key=natural_key)
     if strange:
-        tally.say(f"labels of '{show(table.path)}' were not used, as the model has no such classes: {listing(strange)}")
+        tally.progress(f"labels of '{show(table.path)}' were not used, as the model has no such classes: {listing(strange)}")
         return False
     own = {name.lower() for name in table.header} >= {FILE, LABEL} or columns.one_hot or table.options.label_column
     if not own and len(labels) == 1 and table.rows > 1:
-        tally.say(
+        tally.progress(
             f"labels of '{show(table.path)}' were not used: all are '{show(min(labels))}', as in a sample submission; "
             "name their column with --label-column if they are true"
         )

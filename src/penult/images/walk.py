@@ -61,7 +61,7 @@ class Tally:
         if unread is not None:
             self._unread.setdefault(unread.files, (unread, []))[1].append(name)
 
-    def say(self, sentence: str) -> None:
+    def progress(self, sentence: str) -> None:
         """Add a sentence that the user should read once."""
         self._said.append(sentence)
 

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from penult import bundle, engines, evaluate, pixels, store
 from penult.bundle import Bundle
 from penult.embed import Embedding, Engines, Settings, embed
-from penult.errors import DamagedFile, InputError
+from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
 from penult.floats import default_errors
 from penult.heads import novelty, scorer
 from penult.predict.answers import Prediction, Predictions
 from penult.predict.review import doubtful, write_review
-from penult.progress import Say, quiet
 
 __all__ = ["Prediction", "Predictions", "Predictor", "doubtful", "judge", "load", "remark_on_training", "write_review"]
 
@@ -47,7 +46,7 @@ class Predictor:
         self._opened: Engines | None = None
 
     @default_errors
-    def predict(self, sources: Any, ids: Sequence[str] | None = None, progress: Say = quiet) -> Predictions:
+    def predict(self, sources: Any, ids: Sequence[str] | None = None, progress: ProgressCallback = quiet) -> Predictions:
         """Return the answers for paths, arrays or Pillow images, one row each, in order; one image alone is a list of one.
 
         `ids` name the images (default: their paths). Raises `InputError` for what is no image; one that cannot be read has
@@ -138,8 +137,8 @@ class Predictor:
         here, there = f"{engine}, {precision}", f"{self.bundle.engine}, {self.bundle.precision}"
         # In f32 all engines agree; below it two engines do not, and neither do two kinds of GPU.
         same = precision == self.bundle.precision == "f32" or (here == there and engine != "onnxruntime")
-        say = log.info if here == there else log.warning
-        say("self-test (%s; trained with %s): probabilities within %.2g of those at training", here, there, off)
+        progress = log.info if here == there else log.warning
+        progress("self-test (%s; trained with %s): probabilities within %.2g of those at training", here, there, off)
         if self.bundle.engine == "torch":
             log.warning(
                 "this model was trained on a GPU by torch, which penult no longer computes with; OpenVINO serves it on a "

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from penult.backbones import Backbone, Stored
-from penult.errors import InputError, MissingExtra, PenultError
-from penult.progress import Say, quiet
+from penult.errors import InputError, MissingExtra, PenultError, ProgressCallback, quiet
 from penult.quantize import sample
 from penult.quantize.kept import Kept
 from penult.quantize.proof import prove
@@ -36,7 +35,7 @@ class Order:
 
 
 def in_int8(
-    backbones: Sequence[Backbone], sources: Sequence[Any], cache: Path | None, say: Say = quiet
+    backbones: Sequence[Backbone], sources: Sequence[Any], cache: Path | None, progress: ProgressCallback = quiet
 ) -> tuple[Backbone, ...]:
     """Return the backbones with graphs in 8 bits; numpy functions and quantised graphs as they are.
 
@@ -60,7 +59,7 @@ def in_int8(
         kept = Kept(cache, backbone.digest)
         if any(_foreign(one, taken.digests) for one in kept.samples()) and not every:
             every.update(sample.digests(sources))
-        graph = _find(kept, taken.digests | every) or _quantise(backbone, taken, i, say)
+        graph = _find(kept, taken.digests | every) or _quantise(backbone, taken, i, progress)
         kept.put(taken.digests, graph)
         made[backbone.digest] = _dressed(backbone, graph)
     return tuple(made.get(b.digest, b) for b in backbones)
@@ -83,17 +82,17 @@ def _dressed(backbone: Backbone, graph: bytes) -> Backbone:
     return replace(backbone, weights=weights, network=Stored(graph, backbone.recipe), quantised=True)
 
 
-def _quantise(backbone: Backbone, taken: Sample, place: int, say: Say) -> bytes:
+def _quantise(backbone: Backbone, taken: Sample, place: int, progress: ProgressCallback) -> bytes:
     """Have a child process quantise a network, and hold the answer against the original."""
     missing = [module for module in ("nncf", "onnxruntime") if importlib.util.find_spec(module) is None]
     if missing:
         raise MissingExtra(f"precision int8 needs {', '.join(missing)}, once for each network: pip install 'penult[int8]'")
     step = f"int8 {backbone.name}"
-    say(step, 0, 1)
+    progress(step, 0, 1)
     seen = taken.seen[place]
     graph = _ask(Order(backbone.name, backbone.graph(), seen))
     prove(backbone, _dressed(backbone, graph), seen)
-    say(step, 1, 1)
+    progress(step, 1, 1)
     return graph
 
 

@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from penult import store
-from penult.errors import DamagedFile, PenultError
+from penult.errors import DamagedFile, PenultError, ProgressCallback, quiet
 from penult.floats import default_errors
 from penult.pixels import DEPTHS, FULL_DEPTH, MAX_PIXELS
-from penult.progress import Say, quiet
 from penult.report import choosing
 from penult.report.album import Album, Key, fill
 from penult.report.cards import TRAIN, finding_keys
@@ -34,32 +33,32 @@ SCRIPTS = ("start.js", "cells.js", "draw.js", "map.js")
 
 
 @default_errors
-def write(folder: Path, metrics: Mapping[str, Any], say: Say = quiet) -> Path:
+def write(folder: Path, metrics: Mapping[str, Any], progress: ProgressCallback = quiet) -> Path:
     """Write the page of a run whose `metrics.json` is still to be written; return its path.
 
     Photos that are gone show a placeholder. Raises `OutputError` where it cannot be written.
     """
-    return _write(read(folder, metrics), say)
+    return _write(read(folder, metrics), progress)
 
 
 @default_errors
-def again(folder: Path, photos: str | None = None, say: Say = quiet) -> tuple[Path, Counter[str]]:
+def again(folder: Path, photos: str | None = None, progress: ProgressCallback = quiet) -> tuple[Path, Counter[str]]:
     """Write the page of a finished run anew; return its path and how many photos of each part are not where they were.
 
     `photos` is where the training photos are now, if they moved. Raises InputError for a folder that is no finished run,
     DamagedFile for one whose record is not penult's.
     """
     with store.Claim(folder, "a run of penult is writing to it", "wait until that has ended"):
-        return _again(read(folder), photos, say)
+        return _again(read(folder), photos, progress)
 
 
-def _again(results: Results, photos: str | None, say: Say) -> tuple[Path, Counter[str]]:
+def _again(results: Results, photos: str | None, progress: ProgressCallback) -> tuple[Path, Counter[str]]:
     folder = results.folder
     try:
         if photos is not None:
             moved = {**results.metrics, "sources": {**(results.metrics.get("sources") or {}), TRAIN: photos}}
             results = replace(results, metrics=moved)
-        album = _album(results, say)
+        album = _album(results, progress)
         path = _save(results, album)
         kept = {**results.metrics, "files": {**results.metrics["files"], PAGE: hashlib.sha256(path.read_bytes()).hexdigest()}}
     except PenultError:
@@ -72,11 +71,11 @@ def _again(results: Results, photos: str | None, say: Say) -> tuple[Path, Counte
     return path, Counter(part for part, _ in album.gone)
 
 
-def _write(results: Results, say: Say) -> Path:
-    return _save(results, _album(results, say))
+def _write(results: Results, progress: ProgressCallback) -> Path:
+    return _save(results, _album(results, progress))
 
 
-def _album(results: Results, say: Say) -> Album:
+def _album(results: Results, progress: ProgressCallback) -> Album:
     """Choose the photos of the page and read them."""
     rows = results.rows
     roots = {part: root for part, root in (results.metrics.get("sources") or {}).items() if root}
@@ -84,11 +83,11 @@ def _album(results: Results, say: Say) -> Album:
     found = [f for kind in choosing.by_kind(results.findings).values() for f in kind[: choosing.EACH]]
     large: list[Key] = [(TRAIN, rows.files[i]) for i in galleries]
     large += [key for finding in found for key in finding_keys(finding, results)]
-    say("report", 0, 3)
+    progress("report", 0, 3)
     album = fill(roots, [(TRAIN, rows.files[i]) for i in choosing.small(results)], large, *_limits(results.metrics))
-    say("report", 1, 3)
+    progress("report", 1, 3)
     add_heat(results, roots, album)
-    say("report", 2, 3)
+    progress("report", 2, 3)
     return album
 
 

@@ -15,10 +15,9 @@ from typing import Any
 from penult import bundle, notebook, pixels, store
 from penult.bundle import Bundle
 from penult.embed import Settings, embed
-from penult.errors import InputError
+from penult.errors import InputError, ProgressCallback, quiet
 from penult.floats import default_errors
 from penult.pixels import Failure
-from penult.progress import Say, quiet
 from penult.similar import search
 from penult.similar.search import Found
 from penult.store import RowFiles
@@ -67,7 +66,7 @@ def similar(
     photos: Any,
     n: int = 10,
     settings: Settings | None = None,
-    say: Say = quiet,
+    progress: ProgressCallback = quiet,
     ids: Sequence[str] | None = None,
 ) -> list[Neighbours]:
     """Return the n photos of a run that are most like each of `photos` (paths, arrays or Pillow images), exactly.
@@ -86,8 +85,8 @@ def similar(
         widths, parts = tuple(head.width for head in files.heads), _parts(files)
         if widths != model.blocks:
             raise InputError(f"the feature files in {run} have {widths} columns, its model {model.blocks}; train again.")
-        done = embed(photos, model.backbones, asked, say)
-        found = iter(search.search(files, done.features(), n, parts, done.settings.folder, say) if done.ok.any() else [])
+        done = embed(photos, model.backbones, asked, progress)
+        found = iter(search.search(files, done.features(), n, parts, done.settings.folder, progress) if done.ok.any() else [])
         return [
             Neighbours(name, _named(files, next(found), model.classes) if ok else (), done.failures.get(i))
             for i, (name, ok) in enumerate(zip(names, done.ok, strict=True))

@@ -25,8 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import store, untrusted
-from penult.errors import OutputError
-from penult.progress import Say
+from penult.errors import OutputError, ProgressCallback
 from penult.similar import alike
 from penult.similar.alike import Floats
 from penult.store import RowFiles
@@ -66,7 +65,7 @@ class Index:
         return np.asarray(self.rows[numbers].astype(np.float32) @ q)
 
 
-def open_index(files: RowFiles, parts: tuple[int, ...], cache: Path, say: Say) -> Index | None:
+def open_index(files: RowFiles, parts: tuple[int, ...], cache: Path, progress: ProgressCallback) -> Index | None:
     """Return the index of these files, made now where there is none; None for files that do not say what is in them.
 
     None, too, where this user can never write the cache folder. Raises `OutputError` when its disk is full.
@@ -81,7 +80,7 @@ def open_index(files: RowFiles, parts: tuple[int, ...], cache: Path, say: Say) -
     if found is not None:
         return found
     try:
-        return _made(folder, about, files, parts, say)
+        return _made(folder, about, files, parts, progress)
     except OutputError as error:  # without one the answers are the same, later
         if not store.fallback.never(error):
             raise
@@ -118,7 +117,9 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
         return np.memmap(file, kind, "r", head.tell(), shape)
 
 
-def _made(folder: Path, about: dict[str, Any], files: RowFiles, parts: tuple[int, ...], say: Say) -> Index | None:
+def _made(
+    folder: Path, about: dict[str, Any], files: RowFiles, parts: tuple[int, ...], progress: ProgressCallback
+) -> Index | None:
     """Write the index, its record last, and open it."""
     n, width = files.shape
     basis = _directions(files, parts)  # (d, q)
@@ -152,7 +153,7 @@ def _made(folder: Path, about: dict[str, Any], files: RowFiles, parts: tuple[int
             coarse(P)
             rest(np.sqrt(np.maximum(1 - np.einsum("bq,bq->b", P, P, dtype=np.float64), 0)) + 1e-6)
             done += len(block)
-            say("index", done, n)
+            progress("index", done, n)
     # The sums are for `penult cache --verify`: to compare them at every start would read all of it.
     store.write_json(folder / "index.json", {**about, "sha256": {name: one.hexdigest() for name, one in sums.items()}})
     return _opened(folder, about)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.progress import Say, quiet
+from penult.errors import ProgressCallback, quiet
 from penult.similar import alike
 from penult.similar.alike import Floats
 from penult.similar.index import Index, open_index
@@ -24,19 +24,19 @@ Found = tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.bool_]]
 
 
 def search(
-    files: RowFiles, queries: Floats, n: int, parts: tuple[int, ...], cache: Path | None, say: Say = quiet
+    files: RowFiles, queries: Floats, n: int, parts: tuple[int, ...], cache: Path | None, progress: ProgressCallback = quiet
 ) -> list[Found]:
     """Return for each row of queries (p, d) the numbers (n,) of the most similar rows, how alike they are, which are the same.
 
     `cache` is where an index may be kept, None for nowhere.
     """
     Q = alike.unit(queries, parts)  # (p, d)
-    index = open_index(files, parts, cache, say) if cache is not None and np.prod(files.shape) >= MANY else None
-    nominated = _scan(files, Q, n + EXTRA, parts, say) if index is None else [_by_index(index, q, n) for q in Q]
+    index = open_index(files, parts, cache, progress) if cache is not None and np.prod(files.shape) >= MANY else None
+    nominated = _scan(files, Q, n + EXTRA, parts, progress) if index is None else [_by_index(index, q, n) for q in Q]
     return [_settle(files, row, rows, n, parts) for row, rows in zip(queries, nominated, strict=True)]
 
 
-def _scan(files: RowFiles, Q: Floats, n: int, parts: tuple[int, ...], say: Say) -> list[NDArray[np.intp]]:
+def _scan(files: RowFiles, Q: Floats, n: int, parts: tuple[int, ...], progress: ProgressCallback) -> list[NDArray[np.intp]]:
     """Look at every row once, for all queries together; a block of rows is in memory at a time."""
     total = files.shape[0]
     kept = np.full((len(Q), 0), 0.0, np.float32)
@@ -50,7 +50,7 @@ def _scan(files: RowFiles, Q: Floats, n: int, parts: tuple[int, ...], say: Say) 
         kept = np.stack([row[at] for row, at in zip(kept, places, strict=True)])
         numbers = np.stack([row[at] for row, at in zip(numbers, places, strict=True)])
         start += len(block)
-        say("comparing", start, total)
+        progress("comparing", start, total)
     return list(numbers)
 
 

@@ -22,7 +22,7 @@ from penult.store.shards import read_shard, width_of
 
 _SUM = 32  # bytes of the SHA-256 in front of the rest
 _SPEED = ("backbone_digest", "engine", "device", "precision", "machine")  # what a speed's name is made of
-Say = Callable[[int, int], object]
+ProgressCallback = Callable[[int, int], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ class Damage:
     seen: Identity | None
 
 
-def verify(found: Look, say: Say = lambda done, total: None) -> Iterator[Damage]:
+def verify(found: Look, progress: ProgressCallback = lambda done, total: None) -> Iterator[Damage]:
     """Yield what is damaged; `say` is told the bytes that were read, and all bytes."""
     total, done = sum(entry.bytes for entry in found.entries), 0
     for entry in found.entries:
         for path in entry.files:
             if (damage := _checked(entry, path)) is not None:
                 yield damage
-            say(done := done + _size(path), total)
+            progress(done := done + _size(path), total)
 
 
 def _checked(entry: Entry, path: Path) -> Damage | None:

@@ -18,12 +18,11 @@ from penult import evaluate, heads, images, report, store
 from penult.backbones import Backbone
 from penult.bundle import Bundle
 from penult.embed import Embedding, at_depth, depth_notes, embed
-from penult.errors import InternalError, PenultError
+from penult.errors import InternalError, PenultError, ProgressCallback, quiet
 from penult.evaluate import Evaluation
 from penult.evaluate.evaluation import plain
 from penult.floats import default_errors
 from penult.images import ImageSet
-from penult.progress import Say, quiet
 from penult.train import outputs
 from penult.train.circumstances import circumstances, digests, ignored, sources, versions
 from penult.train.job import Job
@@ -56,7 +55,7 @@ class Run:
         return run_html(self.folder, self.metrics)
 
 
-def train(source: str, test: str | None = None, options: Options | None = None, say: Say = quiet) -> Run:
+def train(source: str, test: str | None = None, options: Options | None = None, progress: ProgressCallback = quiet) -> Run:
     """Train on folders of images, or a CSV, and write the run folder.
 
     Raises `InputError` for images that cannot be used, `UnknownName` for a backbone or head, `OutputError` when the
@@ -64,31 +63,31 @@ def train(source: str, test: str | None = None, options: Options | None = None, 
     """
     options = options or Options()
     labelled, other = images.scan_both(source, test, options.groups, options.table)
-    return train_sets(labelled, other, options, say)
+    return train_sets(labelled, other, options, progress)
 
 
 @default_errors
-def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, say: Say = quiet) -> Run:
+def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, progress: ProgressCallback = quiet) -> Run:
     """Train on images that are scanned already; the order of the training images is of no account, that of `test` is kept."""
     _check(options)
     labelled = labelled.in_order()
     _check_classes(options, labelled.classes)
     sheet = _sheet(options, labelled.classes, () if test is None else test.ids)
-    chosen = networks(options, say)
+    chosen = networks(options, progress)
     options.settings.tolerance.scanned(labelled, test)
     with RunFolder(options.out) as run:
-        return _run(Job(run, options, sheet, say), labelled, test, chosen)
+        return _run(Job(run, options, sheet, progress), labelled, test, chosen)
 
 
 def _run(job: Job, labelled: ImageSet, test: ImageSet | None, chosen: Sequence[Backbone]) -> Run:
     """Do all of a training on images once its folder is claimed."""
-    options, say = job.options, job.say
+    options, progress = job.options, job.progress
     paths = [image.path for s in (labelled, test) if s is not None for image in s.images]
     with Measurer(len(paths)) as measurer:
-        chosen = at_depth(chosen, paths[: len(labelled)], options.settings, say)
-        used = as_asked(chosen, paths[: len(labelled)], options.settings, say)
+        chosen = at_depth(chosen, paths[: len(labelled)], options.settings, progress)
+        used = as_asked(chosen, paths[: len(labelled)], options.settings, progress)
         job.clock.lap("networks")
-        done = embed(paths, used, options.settings, say, looks=True)
+        done = embed(paths, used, options.settings, progress, looks=True)
         job.clock.lap("features")
         outputs.write_skipped(job.run, labelled, test, done)
         material = from_images(labelled, test, done, options.near_duplicates == "group")
@@ -102,14 +101,14 @@ def _run(job: Job, labelled: ImageSet, test: ImageSet | None, chosen: Sequence[B
 
 
 @default_errors
-def train_features(paths: Sequence[str], options: Options, say: Say = quiet) -> Run:
+def train_features(paths: Sequence[str], options: Options, progress: ProgressCallback = quiet) -> Run:
     """Train on feature files of the seed's layout; the model then predicts from features, not from images."""
     _check(options)
     material = from_features(paths, options.files, options.near_duplicates == "group")
     _check_classes(options, material.classes)
     sheet = _sheet(options, material.classes, material.test.files if material.test else ())
     with RunFolder(options.out) as run, Measurer(len(material.train.files)) as measurer:
-        job = Job(run, options, sheet, say)
+        job = Job(run, options, sheet, progress)
         run.drop(outputs.SKIPPED)
         return _finish(job, learn(job, material, measurer, None), None, None, where={"sources": {}, "ignored": {}})
 
@@ -174,7 +173,7 @@ def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | N
         "figures": learnt.figures,
         "versions": versions(done),
     }
-    report.write(job.run.path, metrics, job.say)
+    report.write(job.run.path, metrics, job.progress)
     job.clock.lap("report")
     whole = job.run.finish(metrics, None if learnt.fault is None else str(learnt.fault))
     if learnt.fault is not None:

@@ -13,9 +13,8 @@ import numpy as np
 from penult import audit, evaluate, heads, images, notebook
 from penult.audit import Finding
 from penult.embed import at_depth, embed
-from penult.errors import InputError
+from penult.errors import InputError, ProgressCallback, quiet
 from penult.floats import default_errors
-from penult.progress import Say, quiet
 from penult.train.auditing import look_over, summary
 from penult.train.material import from_images
 from penult.train.measuring import make_head
@@ -37,7 +36,9 @@ class Audited:
 
 
 @default_errors
-def audit_photos(source: str, test: str | None = None, options: Options | None = None, say: Say = quiet) -> Audited:
+def audit_photos(
+    source: str, test: str | None = None, options: Options | None = None, progress: ProgressCallback = quiet
+) -> Audited:
     """Audit labelled photos, and the test photos if any. Raises what `train` raises."""
     options = options or Options()
     heads.check(options.head)
@@ -46,8 +47,10 @@ def audit_photos(source: str, test: str | None = None, options: Options | None =
     options.settings.tolerance.scanned(labelled, other)
     sources = [image.path for s in (labelled, other) if s is not None for image in s.images]
     training = sources[: len(labelled)]
-    used = as_asked(at_depth(networks(options, say), training, options.settings, say), training, options.settings, say)
-    done = embed(sources, used, options.settings, say, looks=True)
+    used = as_asked(
+        at_depth(networks(options, progress), training, options.settings, progress), training, options.settings, progress
+    )
+    done = embed(sources, used, options.settings, progress, looks=True)
     names = [*labelled.ids, *(other.ids if other else ())]
     options.settings.tolerance.seen(names, done.failures)
     material = from_images(labelled, other, done, options.near_duplicates == "group")

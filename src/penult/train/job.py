@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from penult.progress import Say
+from penult.errors import ProgressCallback
 from penult.train.options import Options
 from penult.train.run_folder import RunFolder
 from penult.train.submission import Sheet
@@ -34,5 +34,5 @@ class Job:
     run: RunFolder
     options: Options
     sheet: Sheet | None
-    say: Say
+    progress: ProgressCallback
     clock: Clock = field(default_factory=Clock)

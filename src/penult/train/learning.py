@@ -56,7 +56,7 @@ def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | No
     """Do all that follows the features; `done` is None where they came from files."""
     with Artist(job.run / "figures") as artist:
         head = make_head(job.options, material)
-        measured = measurer.measure(head, job.options.head, material, job.options.seed, job.say)
+        measured = measurer.measure(head, job.options.head, material, job.options.seed, job.progress)
         artist.draw(evaluation=measured.chosen, others=measured.others, curve=measured.curve)
         outputs.write_oof(job.run, material, measured)
         job.clock.lap("evaluation")

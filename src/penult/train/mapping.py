@@ -5,14 +5,14 @@ In: the material. Out: `map.csv`. It must not know how the map is shown.
 
 from __future__ import annotations
 
-from penult import atlas
+from penult import audit
 from penult.train.job import Job
 from penult.train.material import Material
 
 
 def write_map(job: Job, material: Material) -> None:
     """Write `map.csv`: `file,label,x,y,near`, where `near` are the row numbers (from 0) of the most alike, nearest first."""
-    drawn = atlas.chart(material.train.X, sum(material.parts, ()), job.options.seed)
+    drawn = audit.photo_map(material.train.X, sum(material.parts, ()), job.options.seed)
     labels = [material.classes[y] for y in material.train.ok_y]
     rows = (
         [file, label, f"{x:.5f}", f"{y:.5f}", " ".join(map(str, near))]

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import evaluate, heads
-from penult.errors import OutputError
+from penult.errors import OutputError, ProgressCallback
 from penult.evaluate import Evaluation, LearningCurve
 from penult.heads.task import class_weights
-from penult.progress import Say
 from penult.train.material import Material
 from penult.train.options import Options
 from penult.worker import Crashed, Worker
@@ -71,7 +70,7 @@ class Measurer:
             with suppress(OutputError):
                 self._aside = Worker(f"{__name__}:work", threads=THREADS)
 
-    def measure(self, head: Any, name: str, material: Material, seed: int, say: Say) -> Measured:
+    def measure(self, head: Any, name: str, material: Material, seed: int, progress: ProgressCallback) -> Measured:
         """Cross-validate the head on all blocks, on each block alone, and beside the other heads; same folds throughout."""
         rows = Rows(material.train.X, material.train.ok_y, material.classes, material.groups, seed)
         trials = _trials(head, name, material)
@@ -85,7 +84,7 @@ class Measurer:
         def made() -> None:
             nonlocal step
             step += 1
-            say("measuring", step, total)
+            progress("measuring", step, total)
 
         with half_the_cores() if beside else nullcontext():
             chosen = _cross_validate(head, rows, slice(None), _title(name, material))

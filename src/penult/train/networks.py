@@ -6,8 +6,7 @@ from typing import Any
 
 from penult import zoo
 from penult.backbones import Backbone
-from penult.errors import InputError
-from penult.progress import Say
+from penult.errors import InputError, ProgressCallback
 from penult.train.options import Options
 
 # The seed gave Keras 1.2's generator a target size and nothing else: both sides resized by Pillow's resize, whose default
@@ -17,7 +16,7 @@ SQUASHED: dict[str, Any] = {"fit": "squash", "crop": 1.0, "interpolation": "near
 UNPREPARED: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255), "channels": "rgb"}
 
 
-def networks(options: Options, say: Say) -> list[Backbone]:
+def networks(options: Options, progress: ProgressCallback) -> list[Backbone]:
     """Return the backbones of a run; those that must be converted first are."""
     found: list[Backbone] = []
     out_of_reach: dict[str, zoo.Unreachable] = {}
@@ -25,7 +24,9 @@ def networks(options: Options, say: Say) -> list[Backbone]:
         changes = _changes(name, options)
         try:
             found.append(
-                zoo.find(name, options.pooling, cache=options.settings.cache, recipe=options.recipe, say=say, **changes)
+                zoo.find(
+                    name, options.pooling, cache=options.settings.cache, recipe=options.recipe, progress=progress, **changes
+                )
             )
         except zoo.Unreachable as error:
             out_of_reach[name] = error

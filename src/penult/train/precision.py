@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from penult import engines, evaluate, quantize
 from penult.backbones import Backbone
 from penult.embed import Embedding, Settings, embed
-from penult.errors import InputError
+from penult.errors import InputError, ProgressCallback
 from penult.evaluate import Difference
-from penult.progress import Say
 from penult.train.job import Job
 from penult.train.material import Material
 from penult.train.measuring import make_head
@@ -44,11 +43,13 @@ class Beside:
         return asdict(self)
 
 
-def as_asked(backbones: Sequence[Backbone], sources: Sequence[Any], settings: Settings, say: Say) -> tuple[Backbone, ...]:
+def as_asked(
+    backbones: Sequence[Backbone], sources: Sequence[Any], settings: Settings, progress: ProgressCallback
+) -> tuple[Backbone, ...]:
     """Return the networks of a run: where it is to be in int8, quantised with some of the training images."""
     if engines.resolve(settings.device, settings.precision, backbones)[1] != "int8":
         return tuple(backbones)
-    return quantize.in_int8(backbones, sources, settings.folder, say)
+    return quantize.in_int8(backbones, sources, settings.folder, progress)
 
 
 def beside_f32(job: Job, material: Material, done: Embedding, before: Sequence[Backbone]) -> Beside | None:
@@ -60,7 +61,7 @@ def beside_f32(job: Job, material: Material, done: Embedding, before: Sequence[B
         return None
     rows = _sample(material.train.ok_y, job.options.seed)
     sources = [done.sources[i] for i in np.flatnonzero(material.train.ok)[rows]]
-    exact = embed(sources, before, replace(done.settings, device=done.device, precision="f32"), job.say)
+    exact = embed(sources, before, replace(done.settings, device=done.device, precision="f32"), job.progress)
     if not exact.ok.all():  # a file that changed meanwhile
         return None
     y, groups = material.train.ok_y[rows], None if material.groups is None else material.groups[rows]

@@ -18,8 +18,7 @@ from typing import Any
 
 from penult import backbones, store
 from penult.backbones import Backbone
-from penult.errors import InputError, MissingExtra, PenultError, unknown
-from penult.progress import Say, quiet
+from penult.errors import InputError, MissingExtra, PenultError, ProgressCallback, quiet, unknown
 from penult.worker import Crashed, Worker
 from penult.zoo import names, shelf
 from penult.zoo.names import Spec
@@ -34,7 +33,7 @@ def find(
     *,
     cache: str | Path | bool | None = None,
     recipe: Mapping[str, Any] | None = None,
-    say: Say = quiet,
+    progress: ProgressCallback = quiet,
     **changes: Any,
 ) -> Backbone:
     """Return the backbone called `name`, its recipe changed by `changes`.
@@ -60,21 +59,23 @@ def find(
         store.fallback.tell(f"no cache folder can be written at {store.shown(root_of(cache))}")
         order = _order(spec, size, recipe, False)
         found = shelf.get(order.folder)
-    found = found or _convert(order, say)
+    found = found or _convert(order, progress)
     if pooling not in {None, found.pooling}:
         raise InputError(f"{found.name} has no pooling {pooling}; it has {found.pooling}, or name none at all.")
     found = replace(found, name=spec.label)  # its file may have had another name when it was converted
     return found.with_recipe(**changes) if changes else found
 
 
-def fetch(name: str, cache: str | Path | bool | None = None, say: Say = quiet) -> tuple[Backbone, Path | None]:
+def fetch(
+    name: str, cache: str | Path | bool | None = None, progress: ProgressCallback = quiet
+) -> tuple[Backbone, Path | None]:
     """Return a network and the folder that holds it, None for a built-in one, which needs none.
 
     For a machine without network, copy that folder to the same place in its cache. Raises what `find` raises, and
     `OutputError` where there is no place to keep it.
     """
     cache = root_of(cache) if cache is False else store.default_cache() if cache in {None, True} else cache
-    return find(name, cache=cache, say=say), place_of(name, cache)
+    return find(name, cache=cache, progress=progress), place_of(name, cache)
 
 
 def place_of(name: str, cache: str | Path | bool | None = None) -> Path | None:
@@ -128,12 +129,12 @@ def _passing() -> Path:
     return Path(folder)
 
 
-def _convert(order: Order, say: Say) -> Backbone:
+def _convert(order: Order, progress: ProgressCallback) -> Backbone:
     """Have a child process convert the network, and take it from the shelf."""
     _installed(order)
     step = f"converting {order.label}"
-    say(step, 0, 1)
-    with Worker(WORK, threads=os.cpu_count() or 1, shown=say is not quiet) as child:
+    progress(step, 0, 1)
+    with Worker(WORK, threads=os.cpu_count() or 1, shown=progress is not quiet) as child:
         child.send(order)
         try:
             list(child.answers())
@@ -142,7 +143,7 @@ def _convert(order: Order, say: Say) -> Backbone:
                 f"converting {order.label} ended without an answer ({error}): most often this machine's memory was too small; "
                 "close other programs, take a smaller sibling, or convert on another machine (`penult backbones --fetch`)."
             ) from error
-    say(step, 1, 1)
+    progress(step, 1, 1)
     found = shelf.get(order.folder)
     if found is None:
         raise PenultError(f"{order.folder} vanished while it was written; run the same command again.")

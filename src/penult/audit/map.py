@@ -1,6 +1,6 @@
 """Draw the map: t-SNE of some thousands of rows, the others beside those that they are most like.
 
-Comes in: features (n, d). Goes out: `Atlas`. Must not know: what a row is.
+Comes in: features (n, d). Goes out: `PhotoMap`. Must not know: what a row is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.atlas.directions import Floats, Ints, directions, nearest
+from penult.audit.projection import Floats, Ints, directions, nearest
 from penult.floats import default_errors
 
 LANDMARKS = 2500  # rows that t-SNE places; its time grows with them
@@ -22,7 +22,7 @@ ANCHORS = 3  # landmarks between which another row is placed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Atlas:
+class PhotoMap:
     """Where each of n rows lies, in 0..1 with the same scale both ways, and the rows most like it, nearest first.
 
     `landmark` says which rows t-SNE itself placed.
@@ -34,7 +34,7 @@ class Atlas:
 
 
 @default_errors
-def chart(X: NDArray[Any], parts: Sequence[int], seed: int = 0, landmarks: int = LANDMARKS) -> Atlas:
+def photo_map(X: NDArray[Any], parts: Sequence[int], seed: int = 0, landmarks: int = LANDMARKS) -> PhotoMap:
     """Return the map of the rows of X (n, d); `parts` are the widths of the runs of columns that count the same.
 
     The features become 50 principal components; t-SNE (van der Maaten & Hinton, JMLR 9 (2008) 2579; Barnes-Hut) places
@@ -53,7 +53,7 @@ def chart(X: NDArray[Any], parts: Sequence[int], seed: int = 0, landmarks: int =
     here[chosen] = True
     if not here.all():
         places[~here] = _between(Z[~here], Z[chosen], places[chosen], seed)
-    return Atlas(_framed(places), near, here)
+    return PhotoMap(_framed(places), near, here)
 
 
 def _arranged(Z: Floats, seed: int) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from penult.atlas import chart
+from penult.audit import photo_map
 
 
 def groups(sizes: tuple[int, ...], width: int = 60, spread: float = 0.4) -> tuple[np.ndarray, np.ndarray]:
@@ -24,7 +24,7 @@ def same_class_beside(places: np.ndarray, y: np.ndarray) -> float:
 
 def test_groups_stay_together_and_places_fill_the_frame():
     X, y = groups((40, 30, 50))
-    found = chart(X, [60])
+    found = photo_map(X, [60])
     assert same_class_beside(found.places, y) == 1.0
     assert found.places.min() >= 0 and found.places.max() <= 1
     assert np.isclose(np.ptp(found.places, axis=0).max(), 1)
@@ -33,7 +33,7 @@ def test_groups_stay_together_and_places_fill_the_frame():
 
 def test_rows_that_are_no_landmarks_lie_beside_what_they_are_like():
     X, y = groups((120, 90, 100))
-    found = chart(X, [60], landmarks=80)
+    found = photo_map(X, [60], landmarks=80)
     assert found.landmark.sum() == 80
     assert same_class_beside(found.places, y) > 0.98
     assert len(np.unique(found.places, axis=0)) == len(X)  # no two rows on one dot
@@ -41,19 +41,19 @@ def test_rows_that_are_no_landmarks_lie_beside_what_they_are_like():
 
 def test_the_same_seed_gives_the_same_map_and_another_one_another():
     X, _ = groups((30, 30))
-    first, again, other = chart(X, [60], seed=1), chart(X, [60], seed=1), chart(X, [60], seed=2, landmarks=30)
+    first, again, other = photo_map(X, [60], seed=1), photo_map(X, [60], seed=1), photo_map(X, [60], seed=2, landmarks=30)
     assert np.array_equal(first.places, again.places)
     assert not np.array_equal(first.places, other.places)
 
 
 def test_the_nearest_rows_are_the_nearest_and_never_the_row_itself():
     X, y = groups((20, 25))
-    near = chart(X, [60]).near
+    near = photo_map(X, [60]).near
     assert near.shape == (45, 5)
     assert (y[near] == y[:, None]).all()
     assert not (near == np.arange(45)[:, None]).any()
     twin = np.vstack([X, X[7]])
-    assert chart(twin, [60]).near[45, 0] == 7
+    assert photo_map(twin, [60]).near[45, 0] == 7
 
 
 def test_a_wide_part_does_not_drown_a_narrow_one():
@@ -61,16 +61,16 @@ def test_a_wide_part_does_not_drown_a_narrow_one():
     y = np.repeat([0, 1], 30)
     told = np.where(y, 3.0, -3.0)[:, None] + random.normal(size=(60, 4))
     X = np.hstack([told, 1000 * random.normal(size=(60, 400))]).astype("float32")
-    assert np.mean(y[chart(X, [4, 400]).near] == y[:, None]) > np.mean(y[chart(X, [404]).near] == y[:, None]) + 0.2
+    assert np.mean(y[photo_map(X, [4, 400]).near] == y[:, None]) > np.mean(y[photo_map(X, [404]).near] == y[:, None]) + 0.2
 
 
 @pytest.mark.parametrize("n", [2, 3, 6, 11, 12])
 def test_a_handful_has_a_map_too(n: int):
     X = np.random.default_rng(n).normal(size=(n, 8)).astype("float32")
-    found = chart(X, [8])
+    found = photo_map(X, [8])
     assert np.isfinite(found.places).all()
     assert found.near.shape == (n, min(5, n - 1))
 
 
 def test_rows_that_are_all_the_same_have_a_place():
-    assert np.isfinite(chart(np.ones((30, 5), np.float32), [5]).places).all()
+    assert np.isfinite(photo_map(np.ones((30, 5), np.float32), [5]).places).all()
