@@ -1,6 +1,6 @@
 """How shares and counts are written, the same everywhere: terminal, page, notebook, findings, figures.
 
-In: numbers. Out: text. It must not know what they measure.
+In: numbers. Out: text.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Work done in a process of its own: because it may crash, or because there is a second core.
 
-In: what Python is to run, and things to work on. Out: answers. It must not know what the work is.
+In: what Python is to run, and things to work on. Out: answers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How alike two small grey pictures are once one is moved onto the other: shifted, cropped, turned, mirrored.
 
-In: grey thumbnails (p, 256). Out: correlations (p,). It must not know which pictures are compared, or why.
+In: grey thumbnails (p, 256). Out: correlations (p,).
 
 A photo and its augmented copy differ by a small affine map and by brightness. The map is found by Gauss-Newton on the
 normalized correlation of the overlap (Lucas & Kanade 1981; Evangelidis & Psarakis, PAMI 30, 2008), from the identity, from

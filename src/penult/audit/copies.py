@@ -1,6 +1,6 @@
 """Find copies: by digest those that are the same file, by features or thumbnails those that look the same.
 
-Comes in: digests (n, 32), features (n, d), thumbnails. Goes out: numbers, `Pairs`. Must not know: labels.
+Comes in: digests (n, 32), features (n, d), thumbnails. Goes out: numbers, `Pairs`.
 
 Near copies (the same photo resized, saved again, brightened, mirrored, slightly cropped) are far closer to
 each other than either is to its other neighbours. No fixed similarity can tell them: two photos of different

@@ -1,7 +1,6 @@
 """Turn features into directions that can be compared: one unit vector an image, blocks of the same weight.
 
-Comes in: features (n, d), the widths of their blocks. Goes out: unit vectors (n, d'), d' <= d. Must not know: what is
-done with them.
+Comes in: features (n, d), the widths of their blocks. Goes out: unit vectors (n, d'), d' <= d.
 """
 
 from __future__ import annotations

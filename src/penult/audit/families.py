@@ -1,7 +1,6 @@
 """Families of copies: any number of copies, augmentations or frames of one scene, found as one group.
 
-In: unit vectors of features (n, d), grey thumbnails (n, 256). Out: `Pairs` that tie each family together. It must not know
-labels or files.
+In: unit vectors of features (n, d), grey thumbnails (n, 256). Out: `Pairs` that tie each family together.
 
 How far two photos are apart is the product of two distances: 1 - cosine of their features, 1 - correlation of their
 thumbnails once aligned. A copy is near by both, another photo of the same kind of thing by one of them at most. Photos are

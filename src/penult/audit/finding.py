@@ -1,6 +1,6 @@
 """One thing that is wrong, or may be, with the data.
 
-In: nothing. Out: `Finding`, the kinds there are, counts. It must not know how a finding is made.
+In: nothing. Out: `Finding`, the kinds there are, counts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Union-find: what hangs together by pairs.
 
-In: names, `Pairs`. Out: group numbers (n,). It must not know what the rows are.
+In: names, `Pairs`. Out: group numbers (n,).
 """
 
 from __future__ import annotations

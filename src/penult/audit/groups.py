@@ -1,7 +1,6 @@
 """Tie together what must stay on one side of a fold.
 
-Comes in: copies, near copies, the user's groups. Goes out: `Grouping`. Must not know: how near copies are
-found.
+Comes in: copies, near copies, the user's groups. Goes out: `Grouping`.
 """
 
 from __future__ import annotations

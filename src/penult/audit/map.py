@@ -1,6 +1,6 @@
 """Draw the map: t-SNE of some thousands of rows, the others beside those that they are most like.
 
-Comes in: features (n, d). Goes out: `PhotoMap`. Must not know: what a row is.
+Comes in: features (n, d). Goes out: `PhotoMap`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The nearest neighbors of every row, and pairs of rows.
 
-In: unit vectors (n, d). Out: `Neighbors`, `Pairs`. It must not know what the vectors stand for.
+In: unit vectors (n, d). Out: `Neighbors`, `Pairs`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Photos that belong to no class, and those that went wrong in the camera: by numbers that stand out from the others'.
 
-In: features (n, d), class numbers, quality (n, 4). Out: rows and scores. It must not know files.
+In: features (n, d), class numbers, quality (n, 4). Out: rows and scores.
 """
 
 from __future__ import annotations

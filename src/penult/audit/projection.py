@@ -1,6 +1,6 @@
 """Few numbers that say most of what the features say: standardised, each part of the same weight, principal components.
 
-Comes in: features (n, d). Goes out: unit vectors (n, at most 50). Must not know: what they are drawn as.
+Comes in: features (n, d). Goes out: unit vectors (n, at most 50).
 """
 
 from __future__ import annotations

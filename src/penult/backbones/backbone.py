@@ -1,7 +1,6 @@
 """The waist of the house: one record that says everything about a pretrained network.
 
 In: facts about a network and the thing that makes its graph. Out: the record, its digest, its ONNX bytes.
-It must not know which networks exist, nor any engine.
 """
 
 from __future__ import annotations

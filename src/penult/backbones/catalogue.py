@@ -1,7 +1,7 @@
 """Which backbones there are.
 
-In: a name. Out: its `Backbone`. Today all of them are built in; a source of other names (timm, Keras, a file)
-gets its own module and one line in `find`. It must not know any engine.
+In: a name. Out: its `Backbone`. Today all of them are built in; a source of other names (timm, Keras, a file) gets its own
+module and one line in `find`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Write ONNX graphs node by node.
 
-In: arrays and the names of what flows. Out: the bytes of an ONNX model. It must not know any network by name.
-Every graph of penult starts with the same nodes: uint8 (n, h, w, 3) RGB becomes what the network was trained
-on.
+In: arrays and the names of what flows. Out: the bytes of an ONNX model. Every graph of penult starts with the same nodes:
+uint8 (n, h, w, 3) RGB becomes what the network was trained on.
 """
 
 from __future__ import annotations

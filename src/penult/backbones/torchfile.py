@@ -1,7 +1,6 @@
 """Read the tensors of a checkpoint in torch's legacy format, without torch and without `pickle`.
 
 In: the bytes of a file. Out: its tensors by name, as numpy views of these bytes.
-It must not know any network, and it runs nothing that the file says.
 
 Such a file is five pickles (a magic number, a format number, facts about the machine, the tensors' names and
 shapes, the list of storages), then each storage in the order of that list: its length as int64, then its raw

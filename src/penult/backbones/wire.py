@@ -1,9 +1,8 @@
 """Look at the bytes of an ONNX graph before any library parses them: what they would cost and what they reach for.
 
-In: bytes from anywhere. Out: nothing, or a `ValueError` that says why no engine should see them. It must not know networks.
-A graph is nested protobuf messages, in which two bytes can ask for a hundred of memory. Refused: too many parts, graphs too
-deep in graphs, tensors that claim more numbers than they hold, tensors in other files, sparse tensors, and loops, whose end
-nobody knows.
+In: bytes from anywhere. Out: nothing, or a `ValueError` that says why no engine should see them. A graph is nested protobuf
+messages, in which two bytes can ask for a hundred of memory. Refused: too many parts, graphs too deep in graphs, tensors
+that claim more numbers than they hold, tensors in other files, sparse tensors, and loops, whose end nobody knows.
 """
 
 from __future__ import annotations

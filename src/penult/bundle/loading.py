@@ -1,6 +1,6 @@
 """Read a model file, from anywhere: first what it is made of, then every member's sum, then what each says.
 
-In: a path. Out: a `Bundle` that fits itself, or one sentence. It must not know how a model is used.
+In: a path. Out: a `Bundle` that fits itself, or one sentence.
 """
 
 from __future__ import annotations

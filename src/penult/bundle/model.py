@@ -1,6 +1,6 @@
 """What a model file holds, as one record.
 
-In: nothing. Out: `Bundle`. It must not know how it is written.
+In: nothing. Out: `Bundle`.
 """
 
 from __future__ import annotations

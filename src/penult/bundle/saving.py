@@ -1,6 +1,6 @@
 """Write a model file.
 
-In: a `Bundle`. Out: the file, whole or absent; the same model gives the same bytes. It must not know what a head computes.
+In: a `Bundle`. Out: the file, whole or absent; the same model gives the same bytes.
 """
 
 from __future__ import annotations

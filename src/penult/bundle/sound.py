@@ -1,7 +1,7 @@
 """Does a model fit itself? Its classes, networks, head, prior and self-test, each by what it says and beside the others.
 
-In: a `Bundle` as a file had it. Out: nothing, or one sentence. It must not know files.
-A checksum tells of damage; this tells of a file that was made to be wrong.
+In: a `Bundle` as a file had it. Out: nothing, or one sentence. A checksum tells of damage; this tells of a file that was
+made to be wrong.
 """
 
 from __future__ import annotations

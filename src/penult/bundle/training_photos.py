@@ -1,6 +1,6 @@
 """Which photos a model was trained on: the beginnings of their digests, by which an exact copy is told.
 
-In: sha256 digests. Out: eight bytes of each, sorted, and whether others are among them. It must not know photos.
+In: sha256 digests. Out: eight bytes of each, sorted, and whether others are among them.
 """
 
 from __future__ import annotations

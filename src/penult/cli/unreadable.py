@@ -1,6 +1,6 @@
 """Say which images could not be read, why, and what to do: on standard error, or as an error where none could.
 
-In: names, failures. Out: a line, or `InputError`. It must not know what is done with the others.
+In: names, failures. Out: a line, or `InputError`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Which networks are compared: names and presets in, the records of those that can be had out, the cheapest first.
-
-It must not know images, features or heads.
-"""
+"""Which networks are compared: names and presets in, the records of those that can be had out, the cheapest first."""
 
 from __future__ import annotations
 

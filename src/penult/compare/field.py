@@ -1,6 +1,6 @@
 """The features of all candidates for the same images, one candidate after the other, as far as the time goes.
 
-In: candidates, images, a budget. Out: a `Field`. It must not know how heads are combined or judged.
+In: candidates, images, a budget. Out: a `Field`.
 """
 
 from __future__ import annotations

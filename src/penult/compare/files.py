@@ -1,7 +1,7 @@
 """Where a comparison is written: claim the folder, write each file whole or not at all.
 
-In: a `Comparison`. Out: `compare.json`, `compare.csv`, `figures/compare.png` and `.svg`. It must not know how it was made.
-A folder is ours when it holds a `compare.json` of ours, which is written first ("running") and again last ("done").
+In: a `Comparison`. Out: `compare.json`, `compare.csv`, `figures/compare.png` and `.svg`. A folder is ours when it holds a
+`compare.json` of ours, which is written first ("running") and again last ("done").
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a comparison found: every network and combination, who is on the front, what each member adds, which to take.
 
-In: evaluations on the same folds, speeds. Out: `Comparison`. It must not know how either was measured.
+In: evaluations on the same folds, speeds. Out: `Comparison`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which of the images a comparison looks at.
 
-In: an `ImageSet` with labels. Out: a smaller one. It must not know networks or heads.
+In: an `ImageSet` with labels. Out: a smaller one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Cross-validate every single and every combination on the same folds, half of them in a process beside this one.
 
-In: a `Field`. Out: an `Evaluation` for each set of players. It must not know speeds, names on the command line or files.
+In: a `Field`. Out: an `Evaluation` for each set of players.
 """
 
 from __future__ import annotations

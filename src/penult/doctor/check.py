@@ -1,6 +1,6 @@
 """One line of the doctor: what was looked at, how it is, and what to do.
 
-In: words. Out: `Check`. It must not know what is checked.
+In: words. Out: `Check`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What computes: the processor, the weights, the engine and what it answers, a GPU.
 
-In: nothing. Out: `Check`s. It must not know how they are shown. What may crash runs in another process (`probe`).
+In: nothing. Out: `Check`s. What may crash runs in another process (`probe`).
 """
 
 from __future__ import annotations

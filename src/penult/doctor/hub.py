@@ -1,6 +1,6 @@
 """Can the hub of weights be reached? Asked once, briefly, and never of importance: the built-in networks need no network.
 
-In: something that opens an address. Out: a `Check`. It must not know which weights are wanted.
+In: something that opens an address. Out: a `Check`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A drawn picture and what `efficientnet_lite0` says of it in f32, wherever it is computed rightly.
 
-In: a size, a vector. Out: the picture, and how far the vector is off. It must not know engines.
-The numbers are those of `tests/golden`, which were held against timm; a test compares the two.
+In: a size, a vector. Out: the picture, and how far the vector is off. The numbers are those of `tests/golden`, which were
+held against timm; a test compares the two.
 """
 
 from __future__ import annotations

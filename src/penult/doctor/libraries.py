@@ -1,6 +1,6 @@
 """Python, penult and the libraries: are they there, of the versions that penult asks for, and can they be imported?
 
-In: what pip recorded. Out: `Check`s. It must not know what the libraries do.
+In: what pip recorded. Out: `Check`s.
 """
 
 from __future__ import annotations

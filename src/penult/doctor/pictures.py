@@ -1,6 +1,6 @@
 """What sees: the formats that can be read, the compiled resize, worker processes; cores, memory and files that they may use.
 
-In: nothing. Out: `Check`s. It must not know how they are shown.
+In: nothing. Out: `Check`s.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where penult writes: the cache folder, and the room on the disks of it, of this folder, and for temporary files.
 
-In: the cache folder. Out: `Check`s. What the test writes it removes. It must not know what is kept in a cache.
+In: the cache folder. Out: `Check`s. What the test writes it removes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The work that may crash, done in a process of its own: load the engine, compile, compute; look for a GPU; try a model.
 
-In: what is asked for. Out: plain values, as soon as each is known. It must not know how they are judged.
+In: what is asked for. Out: plain values, as soon as each is known.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Is a run folder whole? Every file against the sha256 in its `metrics.json`; does its model answer as where it was trained?
 
-In: run folders. Out: `Check`s. It must not know what the files mean.
+In: run folders. Out: `Check`s.
 """
 
 from __future__ import annotations

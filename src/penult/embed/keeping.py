@@ -1,6 +1,6 @@
 """Write rows to a cache beside the loop: checksums and waiting for the disk take a quarter of the loop's time otherwise.
 
-In: digests and vectors. Out: rows in the cache, in a thread of its own. It must not know images or engines.
+In: digests and vectors. Out: rows in the cache, in a thread of its own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One backbone's road through the loop: what its cache knows, its engine, and what is under way.
 
-In: prepared images with their digests. Out: rows in the cache. It must not know files, order or other backbones.
+In: prepared images with their digests. Out: rows in the cache.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How fast networks are, measured while they work for somebody.
 
-In: engines at work. Out: images per second of each network alone, on all its streams. It must not know files or rows.
+In: engines at work. Out: images per second of each network alone, on all its streams.
 """
 
 from __future__ import annotations

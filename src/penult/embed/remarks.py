@@ -1,6 +1,6 @@
 """What decoding found out about photos beside their pixels, kept by digest: a later run finds features and decodes nothing.
 
-In: remarks by digest. Out: remarks. It must not know paths, labels or networks.
+In: remarks by digest. Out: remarks.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How fast each network was on this machine: kept in the cache folder, read back, measured where nothing is known.
 
-In: backbones, what a meter showed. Out: images per second of the network alone. It must not know images or rows.
+In: backbones, what a meter showed. Out: images per second of the network alone.
 """
 
 from __future__ import annotations

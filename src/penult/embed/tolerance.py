@@ -1,7 +1,6 @@
 """How many images may be bad before a command refuses to go on.
 
-In: what a scan passed over, which images failed. Out: nothing, or one `TooManyBad` that names them. It must not know what is
-done with the others.
+In: what a scan passed over, which images failed. Out: nothing, or one `TooManyBad` that names them.
 """
 
 from __future__ import annotations

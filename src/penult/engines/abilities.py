@@ -1,6 +1,6 @@
 """What computes here, in words for a person: the engine's library, its devices, precisions, an NVIDIA GPU.
 
-In: nothing. Out: plain values. It must not know networks.
+In: nothing. Out: plain values.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which accelerators ONNX Runtime could compute on here, found out without importing it where it is not installed.
 
-In: nothing. Out: what can be used, or a sentence that says why not. It must not know networks.
+In: nothing. Out: what can be used, or a sentence that says why not.
 """
 
 from __future__ import annotations

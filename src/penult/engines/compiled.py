@@ -1,8 +1,8 @@
 """Compiled graphs, kept for the next start: reading one takes a quarter of the time that compiling takes.
 
-In: what a compiled graph depends on, and its bytes. Out: the bytes again, or None. It must not know what they mean.
-On disk: `<folder>/<key>.blob`, the SHA-256 of the rest first, so that no damaged byte reaches the reader in the engine's
-library. Whatever goes wrong here costs time, never a run.
+In: what a compiled graph depends on, and its bytes. Out: the bytes again, or None. On disk: `<folder>/<key>.blob`, the
+SHA-256 of the rest first, so that no damaged byte reaches the reader in the engine's library. Whatever goes wrong here costs
+time, never a run.
 """
 
 from __future__ import annotations

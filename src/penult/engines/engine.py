@@ -1,7 +1,6 @@
 """What every engine promises, and the bookkeeping that all of them share.
 
 In: batches of pixels with a tag each. Out: (tag, vectors), each batch exactly once.
-It must not know files, labels or caches.
 """
 
 from __future__ import annotations

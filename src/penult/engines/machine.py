@@ -1,6 +1,6 @@
 """What the speed and the compiled form of a network depend on besides the network.
 
-In: nothing. Out: the processor, in words. It must not know networks.
+In: nothing. Out: the processor, in words.
 """
 
 from __future__ import annotations

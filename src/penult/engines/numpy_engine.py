@@ -1,6 +1,6 @@
 """The engine for backbones that are numpy code: computes at once, in the caller's thread.
 
-In: batches of pixels. Out: (tag, vectors). It must not know which function it runs.
+In: batches of pixels. Out: (tag, vectors).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The engine for GPUs and other accelerators: ONNX Runtime, the one door to it.
 
-In: a backbone's graph and batches of pixels. Out: (tag, vectors). It must not know where the graph comes from.
+In: a backbone's graph and batches of pixels. Out: (tag, vectors).
 
 A graph is opened for one number of images, and every run is of that many, padded with zeros: libraries choose their kernels by
 the batch, so in this way the vector of an image cannot depend on how many or which came with it, and every run is the same,

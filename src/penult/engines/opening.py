@@ -1,7 +1,6 @@
 """Choose and open an engine.
 
 In: a backbone, and what the user asked for. Out: an `Engine`, or a sentence that says why not.
-It must not know what the vectors are for.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The engine for processors: OpenVINO, the one door to it.
 
-In: a backbone's graph and batches of pixels. Out: (tag, vectors). It must not know where the graph comes
-from.
+In: a backbone's graph and batches of pixels. Out: (tag, vectors).
 
 Every image is a request of its own: a graph of fixed shape (1, s, s, 3), one stream for each core. Measured
 on two cores this beats batches of 8 to 32 by a quarter to a half (activations stay in the core's own cache),

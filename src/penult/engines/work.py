@@ -1,6 +1,6 @@
 """How long a network works for an image, seen from outside while it runs.
 
-In: when images are handed over and when they are done. Out: seconds of work. It must not know what the work is.
+In: when images are handed over and when they are done. Out: seconds of work.
 """
 
 from __future__ import annotations

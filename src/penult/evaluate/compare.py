@@ -1,7 +1,6 @@
 """Evaluations side by side: is one really better, or is it chance?
 
 Comes in: evaluations of the same images. Goes out: lines of a table, `Difference`.
-Must not know: which one will be chosen.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Cross-validation: every image is judged by a head that saw neither it nor anything of its group.
 
 Comes in: a head (scikit-learn classifier), X (n, d), y (n,), groups (n,). Goes out: `Evaluation`.
-Must not know: what the head does; it chooses its own settings by folds inside the part that it is given.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The learning curve: would more photos help?
 
 Comes in: a head, features, and the evaluation of both by `cross_validate`. Goes out: `LearningCurve`.
-Must not know: how it is drawn.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """`Evaluation`: the probabilities that a head gave to images it had not seen, and every number made of them.
 
 Comes in: class numbers (n,), probabilities (n, k), which fold measured which image. Goes out: `Evaluation`.
-Must not know: how the probabilities came about.
 """
 
 from __future__ import annotations

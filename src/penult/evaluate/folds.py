@@ -1,6 +1,6 @@
 """Outer folds: which part of the images measures a head that was fitted on the others.
 
-Comes in: class numbers and groups. Goes out: a fold number per image. Must not know: features or heads.
+Comes in: class numbers and groups. Goes out: a fold number per image.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Would more photos help? What the learning curve says about twice as many.
 
-Comes in: sizes and scores of a learning curve. Goes out: `Forecast`. Must not know: how the curve was measured.
+Comes in: sizes and scores of a learning curve. Goes out: `Forecast`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """95 % intervals: the bootstrap for means over images, Wilson's for shares.
 
 Comes in: numbers per image, and which images belong together. Goes out: `Score`.
-Must not know: what the numbers mean.
 """
 
 from __future__ import annotations

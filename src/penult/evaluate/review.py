@@ -1,7 +1,7 @@
 """What a person's look buys: how right the answers are that are kept without one.
 
-In: an `Evaluation`, a level of confidence, which images are unlike all others. Out: `Review`. It must not know files, nor how
-novelty is measured. The curve of accuracy against coverage is that of El-Yaniv & Wiener, JMLR 11 (2010) 1605.
+In: an `Evaluation`, a level of confidence, which images are unlike all others. Out: `Review`. The curve of accuracy against
+coverage is that of El-Yaniv & Wiener, JMLR 11 (2010) 1605.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The verdict: what was measured, in one sentence that a person can act on.
 
-In: an `Evaluation`, or the dict that it writes into `metrics.json`. Out: plain text without markup. It must not know where the
-sentence is shown. The words follow from the numbers: no better than one answer for all, too sure, not sure enough, right, and
-how the rarest class fares where the classes are imbalanced.
+In: an `Evaluation`, or the dict that it writes into `metrics.json`. Out: plain text without markup. The words follow from
+the numbers: no better than one answer for all, too sure, not sure enough, right, and how the rarest class fares where the
+classes are imbalanced.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Class activation maps: how much each position of a network's maps says for a class, exactly.
 
 In: maps (c, h, w) of one image, the weights of their features. Out: amounts (h, w), whose sum is the weighted sum of the
-features. It must not know heads or photos.
+features.
 
 With the pooling "mean" this is the map of Zhou et al. ("Learning Deep Features for Discriminative Localization", CVPR 2016).
 A maximum lies where it is: its whole amount belongs to that position, in equal parts if several positions have it. What the

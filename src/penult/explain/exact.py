@@ -1,6 +1,6 @@
 """The exact method: class activation maps of every network, laid on the photo and added up.
 
-In: photos. Out: an `Answer` each. It must not know files.
+In: photos. Out: an `Answer` each.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where a model looked in one photo: the value that leaves this room, and its small picture.
 
-In: what was found. Out: `Explanation`, and PNG bytes. It must not know how it was found.
+In: what was found. Out: `Explanation`, and PNG bytes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a linear head does to one row, written as a plain weighted sum of the row's own features.
 
-In: a saved head and a row (d,). Out: weights, shifts and intercepts. It must not know networks or maps.
+In: a saved head and a row (d,). Out: weights, shifts and intercepts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Explanations as PNG files: the photo, the heat over it, the scale, a caption.
 
-In: an `Explanation`, a folder. Out: the path that was written. It must not know models.
+In: an `Explanation`, a folder. Out: the path that was written.
 """
 
 from __future__ import annotations

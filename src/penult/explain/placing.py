@@ -1,7 +1,6 @@
 """From the grid of a network's maps to the photo's own pixels, and nothing gets lost on the way.
 
 In: a grid (r, c) of amounts, and the part of the photo that it covers. Out: amounts (h, w) that add up to the same.
-It must not know what the amounts are.
 """
 
 from __future__ import annotations

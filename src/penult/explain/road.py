@@ -1,6 +1,6 @@
 """The loop: a model and photos in, one explanation a photo out, or why there is none.
 
-In: a model, paths (or arrays), a class, a method. Out: explanations in order. It must not know how they are drawn.
+In: a model, paths (or arrays), a class, a method. Out: explanations in order.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One photo as explanations need it: decoded once, prepared for each network, and small enough to be drawn.
 
-In: a source. Out: a `Seen`, or a `Failure`. It must not know heads.
+In: a source. Out: a `Seen`, or a `Failure`.
 """
 
 from __future__ import annotations

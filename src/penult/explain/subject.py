@@ -1,6 +1,6 @@
 """What is to be explained: a model, its networks and its head, however it was given.
 
-In: a `Bundle`, a `Predictor`, or a fitted `TransferClassifier`. Out: a `Subject`. It must not know photos or maps.
+In: a `Bundle`, a `Predictor`, or a fitted `TransferClassifier`. Out: a `Subject`.
 """
 
 from __future__ import annotations

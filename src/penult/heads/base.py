@@ -1,9 +1,8 @@
 """What all heads share: the scikit-learn contract, inner folds, calibration, and prediction through
 `scorers`.
 
-In: X (n, d), y (n,), groups (n,). Out: a fitted classifier that knows how sure it is. A head itself only
-searches: it offers candidates with the logits that each gave to held-out rows, and refits the one that is
-chosen. It must not know files, images or networks.
+In: X (n, d), y (n,), groups (n,). Out: a fitted classifier that knows how sure it is. A head itself only searches: it offers
+candidates with the logits that each gave to held-out rows, and refits the one that is chosen.
 """
 
 from __future__ import annotations

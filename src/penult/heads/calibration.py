@@ -1,8 +1,7 @@
 """From logits to honest probabilities: one temperature and one floor, both chosen on held-out rows.
 
-In: logits (n, k) of rows that the classifier has not seen, their classes, their weights. Out: a temperature,
-a clip, probabilities, log loss. Numpy alone: prediction uses `probabilities`. It must not know where logits
-come from.
+In: logits (n, k) of rows that the classifier has not seen, their classes, their weights. Out: a temperature, a clip,
+probabilities, log loss. Numpy alone: prediction uses `probabilities`.
 """
 
 from __future__ import annotations

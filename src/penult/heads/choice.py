@@ -1,6 +1,6 @@
 """From candidates to the chosen one: held-out losses, one temperature, one clip.
 
-In: what a search found. Out: `Chosen`. It must not know how candidates were fitted.
+In: what a search found. Out: `Chosen`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """The seed's own head: dropout, one dense layer, Adadelta, eight epochs, with its training curves. Plain
 numpy.
 
-In: features as they are. Out: a linear scorer and a history of five curves. What Keras 1.2 did is kept:
-Glorot uniform start, Adadelta with lr 1, rho 0.95, epsilon 1e-8 (Zeiler 2012), batches of 128 in a new order
-every epoch, the last fifth of the shuffled rows held out for validation. It must not know folds beyond asking
-for held-out logits.
+In: features as they are. Out: a linear scorer and a history of five curves. What Keras 1.2 did is kept: Glorot uniform
+start, Adadelta with lr 1, rho 0.95, epsilon 1e-8 (Zeiler 2012), batches of 128 in a new order every epoch, the last fifth of
+the shuffled rows held out for validation.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The inner folds, by which a head chooses its settings.
 
 In: class numbers, groups. Out: (training rows, held-out rows) pairs, or None where the data cannot be split.
-It must not know features or heads.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which values of one positive number to try next, from coarse to fine.
 
-In: the losses of the values tried so far. Out: the next values, until the best lies inside and is fine
-enough; or the values that were given, once. It must not know what the number means.
+In: the losses of the values tried so far. Out: the next values, until the best lies inside and is fine enough; or the values
+that were given, once.
 """
 
 from __future__ import annotations

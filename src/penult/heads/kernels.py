@@ -1,9 +1,8 @@
 """Coordinates in which a linear classifier is a Gaussian-kernel classifier.
 
-In: a `Task`, a scaling, the kernel's width. Out: a `KernelSpace`, solved like any other space.
-With at most `LANDMARKS` rows the kernel is exact; above, it is approximated from that many of them (Nystroem;
-Williams & Seeger 2001), so that time and memory stay linear in the rows. It must not know losses or
-candidates.
+In: a `Task`, a scaling, the kernel's width. Out: a `KernelSpace`, solved like any other space. With at most `LANDMARKS` rows
+the kernel is exact; above, it is approximated from that many of them (Nystroem; Williams & Seeger 2001), so that time and
+memory stay linear in the rows.
 """
 
 from __future__ import annotations

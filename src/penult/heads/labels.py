@@ -1,6 +1,6 @@
 """Labels and groups as a caller of the Python API gives them: a list, an array, a generator, a column of a table.
 
-In: whatever stands where labels belong. Out: an array (n,) of class names, or one sentence. It must not know images.
+In: whatever stands where labels belong. Out: an array (n,) of class names, or one sentence.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Many linear classifiers at once: one batched L-BFGS, two matrix products an iteration.
 
-In: rows, a loss, one row of weights and one C per problem. Out: a batch of problems a few iterations on.
-All (C, fold, class) problems over the same rows share each pass over X: matrix times matrix instead of
-matrix times vector. It must not know what the problems are for: no folds, no choice, no scaling.
+In: rows, a loss, one row of weights and one C per problem. Out: a batch of problems a few iterations on. All (C, fold,
+class) problems over the same rows share each pass over X: matrix times matrix instead of matrix times vector.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Linear discriminant analysis with shrinkage, without ever forming a (d, d) matrix.
 
-In: scaled rows of all folds. Out: a linear scorer. The shrunk scatter is applied as a product with the rows,
-and all (fold, shrinkage, class) systems are solved together by preconditioned conjugate gradients: 3,840
-columns cost what the product costs. It must not know which shrinkage is best.
+In: scaled rows of all folds. Out: a linear scorer. The shrunk scatter is applied as a product with the rows, and all (fold,
+shrinkage, class) systems are solved together by preconditioned conjugate gradients: 3,840 columns cost what the product
+costs.
 """
 
 from __future__ import annotations

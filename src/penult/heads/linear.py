@@ -1,7 +1,6 @@
 """Linear classifiers for any values of C, all folds in one batch.
 
 In: a task, its spaces and a loss. Out: held-out logits per C, and the scorer of all rows.
-It must not know which C is best.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Logistic regression whose regularisation is chosen by held-out log loss; the default head.
 
-In: scaled rows of all folds. Out: a linear scorer. Two classes have one margin, more have one per class
-(softmax). It must not know how the problems are solved, only that many cost little more than one.
+In: scaled rows of all folds. Out: a linear scorer. Two classes have one margin, more have one per class (softmax).
 """
 
 from __future__ import annotations

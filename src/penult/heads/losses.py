@@ -1,7 +1,7 @@
 """The convex losses of linear classifiers, for many problems at once.
 
-In: margins Z (p, c, n) of p problems with c columns over n rows. Out: value, slope and bend of each row.
-Second derivatives are read off the slope, so that each step pays for one exponential. It must not know how margins come about.
+In: margins Z (p, c, n) of p problems with c columns over n rows. Out: value, slope and bend of each row. Second derivatives
+are read off the slope, so that each step pays for one exponential.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Heads that compare: the k nearest rows by cosine, and the nearest class mean.
 
 In: scaled rows. Out: the rows themselves (`knn`) or a linear scorer (`centroid`).
-It must not know folds beyond asking for held-out logits.
 """
 
 from __future__ import annotations

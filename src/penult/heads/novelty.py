@@ -1,7 +1,7 @@
 """How unlike the training photos a row is; numpy alone, because prediction needs it.
 
-In: the training rows X (n, d), which fold measured each. Out: `Reference`: some of the rows, compressed, and the distance that
-counts as far; then a score (n,) of any rows. It must not know files, images or networks.
+In: the training rows X (n, d), which fold measured each. Out: `Reference`: some of the rows, compressed, and the distance
+that counts as far; then a score (n,) of any rows.
 
 The score is the mean distance to the nearest training rows (Sun et al., ICML 2022: deep nearest neighbours), each part of the
 features scaled to length 1 as heads do, divided by the distance that 99 % of the training rows had to rows of the other folds.

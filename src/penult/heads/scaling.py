@@ -1,7 +1,6 @@
 """Scaling of features, so that no backbone drowns another; numpy alone, because prediction needs it too.
 
-In: X (n, d) and the widths of its blocks, one block per backbone. Out: the fitted scaling, and scaled copies
-of X. It must not know labels, folds or heads.
+In: X (n, d) and the widths of its blocks, one block per backbone. Out: the fitted scaling, and scaled copies of X.
 
 - `unit`: each row of each block gets length 1. Nothing is learnt, so every fold can share one scaled X. A
 block of fewer than

@@ -1,7 +1,7 @@
 """The directions in which rows vary most, and the preconditioner that is made of them.
 
 In: rows, the stiffness of each row under a loss. Out: `Spectrum`; `Softener`, which is v -> H^-1 v for Hessians H that are
-exact in those directions and one number elsewhere. It must not know losses, C or folds.
+exact in those directions and one number elsewhere.
 """
 
 from __future__ import annotations

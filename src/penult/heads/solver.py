@@ -1,8 +1,8 @@
 """Many linear classifiers over the same rows, solved together, each pass over as few rows as will do.
 
-In: rows, a loss, weights and one C per problem. Out: coefficients per problem. Three things keep the passes few: a start from
-the rows' leading directions, Hessians that are exact in these, and rounds over only those rows that still bend the loss. It
-must not know what the problems are for: no folds, no choice, no scaling.
+In: rows, a loss, weights and one C per problem. Out: coefficients per problem. Three things keep the passes few: a start
+from the rows' leading directions, Hessians that are exact in these, and rounds over only those rows that still bend the
+loss.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Rows made ready for the solvers: scaled, centred, and turned into fewer coordinates where there are few
 rows.
 
-In: a `Task` and the name of a scaling. Out: one `Space` for all folds where the scaling learns nothing, else
-one per fold. It must not know losses or candidates.
+In: a `Task` and the name of a scaling. Out: one `Space` for all folds where the scaling learns nothing, else one per fold.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What a fitted head leaves behind, and what makes it unusable.
 
 In: arrays and facts, maybe from a file. Out: `HeadState`, or a list of all that is wrong. Numpy alone.
-It must not know how to score.
 """
 
 from __future__ import annotations

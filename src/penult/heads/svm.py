@@ -1,8 +1,7 @@
 """Support vector machine: squared hinge loss, linear or Gaussian kernel, one class against the rest.
 
-In: scaled rows of all folds. Out: a linear or a kernel scorer. Margins have no scale of their own: one
-temperature, fitted on held-out margins, turns them into logits whose softmax are the probabilities (for two
-classes: Platt's sigmoid through 0). It must not know how the problems are solved.
+In: scaled rows of all folds. Out: a linear or a kernel scorer. Margins have no scale of their own: one temperature, fitted
+on held-out margins, turns them into logits whose softmax are the probabilities (for two classes: Platt's sigmoid through 0).
 """
 
 from __future__ import annotations

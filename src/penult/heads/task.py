@@ -1,6 +1,6 @@
 """The rows to learn from, as every search gets them.
 
-In: checked arrays. Out: `Task`. It must not know heads or candidates.
+In: checked arrays. Out: `Task`.
 """
 
 from __future__ import annotations

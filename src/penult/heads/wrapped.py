@@ -1,7 +1,6 @@
 """Any scikit-learn classifier as a head, in memory.
 
-In: an unfitted estimator. Out: a head that scales, calibrates and clips around it like any other, and cannot
-be saved. It must not know which estimator it is.
+In: an unfitted estimator. Out: a head that scales, calibrates and clips around it like any other, and cannot be saved.
 """
 
 from __future__ import annotations

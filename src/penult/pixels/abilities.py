@@ -1,6 +1,6 @@
 """What this machine can do with pictures: formats, the compiled resize, worker processes; each is tried, not looked up.
 
-In: nothing. Out: plain values for whoever tells them to a person. It must not know recipes or networks.
+In: nothing. Out: plain values for whoever tells them to a person.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Worker processes that see pictures for this one: hand out paths, take pixels back, replace the dead.
 
-In: an `Order`, numbered paths. Out: `Prepared`s in the order of their numbers. Must not know: what the pixels
-are for.
+In: an `Order`, numbered paths. Out: `Prepared`s in the order of their numbers.
 
 A decoder that crashes, hangs or eats the memory takes only its own process along. The kernel tells of it: a
 worker's death closes its connection, SIGALRM among the exit codes means that time was up. Workers are started

@@ -1,7 +1,7 @@
 """Decode the bytes of one picture, wholly, into upright 8-bit RGB; or say why not.
 
-In: bytes. Out: an RGB array, or a `Failure`; never an exception, and never half a picture without a remark on it.
-Must not know: paths, recipes, caches. Pillow is imported when the first picture is decoded.
+In: bytes. Out: an RGB array, or a `Failure`; never an exception, and never half a picture without a remark on it. Pillow is
+imported when the first picture is decoded.
 """
 
 from __future__ import annotations

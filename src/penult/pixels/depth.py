@@ -1,7 +1,7 @@
 """Photos of 10, 12 or 14 bits that lie in 16-bit files: which files those are, what they hold, how many bits they use.
 
-In: paths, bytes, loaded Pillow images. Out: yes or no, samples, counts of levels, a depth. Must not know: recipes, runs.
-A file with 16 bits a sample does not say how many of them a camera or a scanner used, so the photos of a run are asked.
+In: paths, bytes, loaded Pillow images. Out: yes or no, samples, counts of levels, a depth. A file with 16 bits a sample does
+not say how many of them a camera or a scanner used, so the photos of a run are asked.
 """
 
 from __future__ import annotations

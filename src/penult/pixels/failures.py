@@ -1,7 +1,6 @@
 """Say why an image could not be seen, in words of a fixed list, and what to do about it.
 
 In: the exception that a decoder raised, and the bytes that it was given. Out: a `Failure`, or words for several.
-Must not know: where the bytes came from, or what happens to an image that failed.
 """
 
 from __future__ import annotations

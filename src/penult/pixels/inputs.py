@@ -1,7 +1,7 @@
 """What a caller of the Python API gives as images, as a list of sources: one photo, several, or a column of a table.
 
 In: whatever stands where images belong. Out: a list of paths, arrays and Pillow images, or one sentence that says what it is
-instead. It must not know what is done with the images. Nothing is opened or decoded here.
+instead. Nothing is opened or decoded here.
 """
 
 from __future__ import annotations

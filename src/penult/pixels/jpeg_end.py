@@ -1,6 +1,6 @@
 """JPEGs whose end is missing: is every pixel there all the same, and if not, how many rows are?
 
-In: the bytes, and what decodes such bytes. Out: the picture, and what it lacks. It must not know Pillow's openers or limits.
+In: the bytes, and what decodes such bytes. Out: the picture, and what it lacks.
 
 A JPEG does not say how long it is. So the data is decoded twice, with two different endings after its last byte: where no
 pixel depends on what the ending says, all of them are in the file. Otherwise the first row that differs is the first that

@@ -1,6 +1,6 @@
 """Resize and crop by the compiled `_resample`, to the bit as Pillow does; or say that it cannot be done so here.
 
-In: a Pillow image, the size of the resized picture, the crop in it. Out: RGB bytes. Must not know: recipes.
+In: a Pillow image, the size of the resized picture, the crop in it. Out: RGB bytes.
 
 A tenth of Pillow's time: vector instructions that Pillow does not use, and only the rows and columns that the
 crop is made of. Bicubic, 400 x 360 to 224, on one core with AVX2: 0.17 ms instead of 1.8.

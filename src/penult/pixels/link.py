@@ -1,7 +1,7 @@
 """A connection to another process of ours: things go in on one side and come out on the other, in order.
 
-In: a descriptor of a socket, things that pickle. Out: the things. It must not know what they mean.
-As `multiprocessing.connection.Connection`, whose import takes as long as the start of Python.
+In: a descriptor of a socket, things that pickle. Out: the things. As `multiprocessing.connection.Connection`, whose import
+takes as long as the start of Python.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Turn every colour mode that a decoder gives into honest 8-bit grey or RGB, and set it upright.
 
-In: a loaded Pillow image. Out: one of mode `L` or `RGB`. Must not know: files, recipes, networks.
+In: a loaded Pillow image. Out: one of mode `L` or `RGB`.
 
 | mode                                  | what is done                                                    |
 |---------------------------------------|-----------------------------------------------------------------|

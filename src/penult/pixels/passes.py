@@ -1,6 +1,6 @@
 """Resize and crop by Pillow alone, its two passes one by one: to the bit as in one go, and a fifth less work.
 
-In: a Pillow image, the size of the resized picture, the crop in it. Out: the crop. Must not know: recipes.
+In: a Pillow image, the size of the resized picture, the crop in it. Out: the crop.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Prepare many sources for many recipes: in order, one decode each, in worker processes.
 
-In: paths or pictures, recipes, the digests that need no work. Out: one `Prepared` per source, in the order
-given. Must not know: backbones, batches, labels.
+In: paths or pictures, recipes, the digests that need no work. Out: one `Prepared` per source, in the order given.
 """
 
 from __future__ import annotations

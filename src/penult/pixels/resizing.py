@@ -1,7 +1,6 @@
 """Bring a picture to a network's size, to the bit as Pillow and torchvision do.
 
 In: an RGB array, or a Pillow image of mode `L` or `RGB`, and a `Recipe`. Out: uint8 pixels (size, size, 3).
-Must not know: files, formats, mean and std (they are nodes of the network's graph).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One picture's way from its file to each network's eyes: read once, decode once, fit for each recipe.
 
-In: a source, the recipes, the digests that are known already. Out: a `Seen`.
-Must not know: processes, order, batches. The same code runs in this process and in a worker.
+In: a source, the recipes, the digests that are known already. Out: a `Seen`. The same code runs in this process and in a
+worker.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pictures for people: a photo upright and not too large, where in it a network looks, and PNG files.
 
-In: a source, a recipe, RGB arrays. Out: RGB arrays, places in the photo, the bytes of a PNG. Must not know: networks.
+In: a source, a recipe, RGB arrays. Out: RGB arrays, places in the photo, the bytes of a PNG.
 """
 
 from __future__ import annotations

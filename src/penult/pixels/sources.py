@@ -1,7 +1,6 @@
 """Read one source: a file's bytes, or a picture that is in memory already.
 
 In: a path, an array or a Pillow image. Out: its digest with bytes or picture; or a `Failure`.
-Must not know: recipes, caches, who asks.
 """
 
 from __future__ import annotations

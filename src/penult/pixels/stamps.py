@@ -1,6 +1,6 @@
 """Small pictures for a page: decoded by the same road as for a network, so that they stand upright, and encoded small.
 
-In: paths, a side. Out: WebP bytes, or a `Failure`, for each path, in order. Must not know: pages.
+In: paths, a side. Out: WebP bytes, or a `Failure`, for each path, in order.
 """
 
 from __future__ import annotations

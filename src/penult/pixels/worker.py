@@ -1,7 +1,7 @@
 """The life of one worker process: take a path, see the picture, put its pixels into shared memory, say so.
 
-In: a connection to the parent, with an `Order` first and then tasks. Out: pixels in the shared file, replies.
-Must not know: the order of the run, other workers. It must stay light (no numpy) and die with its parent.
+In: a connection to the parent, with an `Order` first and then tasks. Out: pixels in the shared file, replies. It must stay
+light (no numpy) and die with its parent.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Draw in a process of its own: its matplotlib loads while the caller still measures.
 
-Comes in: what `save_all` takes, part by part. Goes out: paths. Must not know: what a run is.
+Comes in: what `save_all` takes, part by part. Goes out: paths.
 """
 
 from __future__ import annotations

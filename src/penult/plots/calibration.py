@@ -1,6 +1,6 @@
 """The reliability diagram: when the head says 90 %, is it right nine times in ten?
 
-Comes in: an `Evaluation`. Goes out: a figure. Must not know: how it was measured.
+Comes in: an `Evaluation`. Goes out: a figure.
 """
 
 from __future__ import annotations

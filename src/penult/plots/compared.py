@@ -1,6 +1,6 @@
 """Evaluations side by side: one line each, the number and its interval.
 
-Comes in: evaluations of the same images. Goes out: a figure. Must not know: which head was chosen, or why.
+Comes in: evaluations of the same images. Goes out: a figure.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Lines: training per epoch, log loss against regularisation, log loss against the number of training images.
 
-Comes in: a head's history or path, a `LearningCurve`. Goes out: figures. Must not know: how they were
-measured.
+Comes in: a head's history or path, a `LearningCurve`. Goes out: figures.
 """
 
 from __future__ import annotations

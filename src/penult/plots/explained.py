@@ -1,6 +1,6 @@
 """Where a model looked: a photo, the heat over it, the scale of the heat, and the words that say what it is.
 
-Comes in: a photo, its heat, words. Goes out: a figure. Must not know: models, or how heat is found.
+Comes in: a photo, its heat, words. Goes out: a figure.
 """
 
 from __future__ import annotations

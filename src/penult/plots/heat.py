@@ -1,7 +1,6 @@
 """Heat over a photo: orange where it speaks for a class, blue where it speaks against it.
 
-Comes in: a photo, its heat. Goes out: pixels. Must not know: models, how heat is found, words. numpy alone: pages and tables
-need many small ones.
+Comes in: a photo, its heat. Goes out: pixels. numpy alone: pages and tables need many small ones.
 """
 
 from __future__ import annotations

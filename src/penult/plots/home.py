@@ -1,6 +1,6 @@
 """A folder for matplotlib's own files where it has none: it would make one itself, and write lines about that.
 
-In: the environment. Out: the environment. Must not know: what is drawn.
+In: the environment. Out: the environment.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Write labels beside points so that they cover nothing: no marker, bar, line or other label.
 
-Comes in: axes whose layout is done, marks with a text each. Goes out: the texts on the axes. Must not know: what they mean.
+Comes in: axes whose layout is done, marks with a text each. Goes out: the texts on the axes.
 """
 
 from __future__ import annotations

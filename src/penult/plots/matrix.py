@@ -1,6 +1,6 @@
 """The confusion matrix: which class is taken for which.
 
-Comes in: an `Evaluation`. Goes out: a figure. Must not know: how it was measured.
+Comes in: an `Evaluation`. Goes out: a figure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """All figures of a run into one folder.
 
-Comes in: what there is of results. Goes out: paths. Must not know: what a run is.
+Comes in: what there is of results. Goes out: paths.
 """
 
 from __future__ import annotations

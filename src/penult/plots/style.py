@@ -1,6 +1,6 @@
 """One look for all figures: sizes, colours for colour-blind readers too, dark text, files that stay the same.
 
-Comes in: figures and texts. Goes out: files. Must not know: what a figure shows.
+Comes in: figures and texts. Goes out: files.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Log loss against speed: which network, or which combination, is worth its time.
 
-Comes in: points with a label each. Goes out: a figure. Must not know: networks, or how anything was measured.
+Comes in: points with a label each. Goes out: a figure.
 """
 
 from __future__ import annotations

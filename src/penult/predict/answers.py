@@ -1,6 +1,6 @@
 """What a model says of images: one `Prediction` each, all of them as `Predictions`, and their table.
 
-In: names, classes, probabilities, novelty, who failed. Out: records, `predictions.csv`. It must not know how they came about.
+In: names, classes, probabilities, novelty, who failed. Out: records, `predictions.csv`.
 """
 
 from __future__ import annotations

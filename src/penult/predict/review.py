@@ -1,6 +1,6 @@
 """Which answers a person should look at, the most doubtful first, and their table `review.csv`.
 
-In: `Predictions`, a level of confidence. Out: rows, a file. It must not know what a look would buy: `evaluate.review` does.
+In: `Predictions`, a level of confidence. Out: rows, a file.
 """
 
 from __future__ import annotations

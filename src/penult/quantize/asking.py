@@ -1,6 +1,6 @@
 """Backbones in, the same in 8 bits out: from the cache where it knows these images, else quantised now, once.
 
-In: backbones, the images that they are for. Out: backbones whose graphs are quantised. It must not know NNCF.
+In: backbones, the images that they are for. Out: backbones whose graphs are quantised.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Quantise graphs: the work of the child process, and the one door to NNCF.
 
-In: orders. Out: for each its graph, weights and activations in 8 bits where that pays. It must not know who asked.
-Post-training quantisation (Jacob et al. 2018): the range of each activation is read off the images, weights get a scale for
-each channel, and the shift that rounding gives to each layer's mean is taken out of its bias (Nagel et al. 2019).
+In: orders. Out: for each its graph, weights and activations in 8 bits where that pays. Post-training quantisation (Jacob et
+al. 2018): the range of each activation is read off the images, weights get a scale for each channel, and the shift that
+rounding gives to each layer's mean is taken out of its bias (Nagel et al. 2019).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Quantised graphs on disk: for each network one file a set of photos that it was quantised with.
 
-In: graphs and the digests of images. Out: the graphs again, checked. It must not know how they are made.
-On disk: `<cache>/int8/<backbone digest>/<sample>.int8`: the SHA-256 of the rest, the number of digests (4 bytes, big
-endian), the digests, the graph. Whatever is damaged is as good as absent.
+In: graphs and the digests of images. Out: the graphs again, checked. On disk: `<cache>/int8/<backbone
+digest>/<sample>.int8`: the SHA-256 of the rest, the number of digests (4 bytes, big endian), the digests, the graph.
+Whatever is damaged is as good as absent.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Hold a quantised network against the original: what 8 bits do to the features of some images.
 
-In: both backbones, pixels. Out: nothing, or the sentence that says it is too much. It must not know how graphs are made.
+In: both backbones, pixels. Out: nothing, or the sentence that says it is too much.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which of the user's images a network is quantised with: always the same ones, however the others come and go.
 
-In: sources. Out: a few of them, prepared, with their digests. It must not know networks.
+In: sources. Out: a few of them, prepared, with their digests.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The pictures of the page: small ones for cells and map, large ones for galleries, and a placeholder for what is gone.
 
-In: which photos, where their folders are. Out: data URIs and `<img>`. Must not know: why a photo is shown.
+In: which photos, where their folders are. Out: data URIs and `<img>`.
 """
 
 from __future__ import annotations

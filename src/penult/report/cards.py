@@ -1,6 +1,6 @@
 """One photo with what is to be said about it: the building stone of galleries and findings.
 
-In: a row or a finding, the album. Out: `<figure>`. It must not know where on the page it stands.
+In: a row or a finding, the album. Out: `<figure>`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which photos the page shows: all of a few hundred, of many thousands those that tell something and a sample.
 
-In: `Results`. Out: row numbers. Must not know: pixels, markup.
+In: `Results`. Out: row numbers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where the model looked, for the mistakes of the page.
 
-In: `Results`, the folders of the photos. Out: pictures in the album. It must not know how heat is found.
+In: `Results`, the folders of the photos. Out: pictures in the album.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Markup that cannot be forgotten to escape: whatever is no `Html` already is text.
 
-In: names, values, children. Out: `Html`. It must not know what it says.
+In: names, values, children. Out: `Html`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How numbers are written on the page: few digits, the same everywhere, a dash where there is none.
 
-In: numbers. Out: text. It must not know what they measure.
+In: numbers. Out: text.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the page's script needs, as plain JSON: names, labels, answers, places, neighbours and the small pictures.
 
-In: `Results`, `Album`. Out: a dict. It must not know what the script does with it.
+In: `Results`, `Album`. Out: a dict.
 """
 
 from __future__ import annotations

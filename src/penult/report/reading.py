@@ -1,7 +1,7 @@
 """Read a run folder back: what `metrics.json` and the tables say, as arrays and rows.
 
-In: a folder. Out: `Results`. Must not know: how it is shown. A table that is absent is empty; a run folder that is none, or
-is damaged, is an `InputError` or a `DamagedFile`.
+In: a folder. Out: `Results`. A table that is absent is empty; a run folder that is none, or is damaged, is an `InputError`
+or a `DamagedFile`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Axes and marks as inline SVG: light, sharp on any screen, in the page's own colours.
 
-In: numbers. Out: `Html`. It must not know what they measure. Colours are classes, so that the page's sheet decides them.
+In: numbers. Out: `Html`. Colours are classes, so that the page's sheet decides them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Put the page together and write it: one file, and a policy that lets nothing run or load but what is in it.
 
-In: a run folder, its metrics. Out: `report.html`. Must not know: what a section says.
+In: a run folder, its metrics. Out: `report.html`.
 """
 
 from __future__ import annotations

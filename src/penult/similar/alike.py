@@ -1,7 +1,7 @@
 """How alike two photos are: the cosine of their features, each part of the features counting the same.
 
-In: feature rows, the widths of their parts. Out: unit rows, similarities. It must not know files. The scaling is the heads'
-own (`unit`), which learns nothing: what is alike for the model is alike here.
+In: feature rows, the widths of their parts. Out: unit rows, similarities. The scaling is the heads' own (`unit`), which
+learns nothing: what is alike for the model is alike here.
 """
 
 from __future__ import annotations

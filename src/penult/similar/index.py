@@ -1,6 +1,6 @@
 """An index of many feature rows in the cache folder: what any row can reach at most, read from a tenth of its numbers.
 
-In: feature files. Out: `Index`, made once for each content of the files. It must not know names or classes.
+In: feature files. Out: `Index`, made once for each content of the files.
 
 Every unit row z is kept as its place p in the 128 directions that matter most, the length r of the rest, and as float16. For a
 photo q: p.p' - r r' <= z.q <= p.p' + r r' (Cauchy-Schwarz), so what is left out for its bound is left out rightly. The

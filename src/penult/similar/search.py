@@ -1,8 +1,8 @@
 """The n most similar rows of feature files: exact, whatever their number, in bounded memory.
 
-In: feature files, the photos' rows. Out: row numbers and similarities. It must not know names or classes. Few rows are all
-looked at; for many an `Index` leaves out those that cannot be among the n. Both only nominate: the last word is in double
-precision, on the rows of the feature files.
+In: feature files, the photos' rows. Out: row numbers and similarities. Few rows are all looked at; for many an `Index`
+leaves out those that cannot be among the n. Both only nominate: the last word is in double precision, on the rows of the
+feature files.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The feature cache: vectors by the digest of the picture that they come from.
 
-In: digests (n, 32) and their vectors (n, d). Out: the vectors again, asked for by digest in the caller's
-order, and a mask of those that were found. It must not know labels, paths or pictures.
-On disk: `<cache>/features/<key>/`, whole shards only; many processes and machines may write to one folder.
+In: digests (n, 32) and their vectors (n, d). Out: the vectors again, asked for by digest in the caller's order, and a mask
+of those that were found. On disk: `<cache>/features/<key>/`, whole shards only; many processes and machines may write to one
+folder.
 """
 
 from __future__ import annotations

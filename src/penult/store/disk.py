@@ -1,7 +1,6 @@
 """Every act of the room that changes a disk, so that a test can let the n-th of them fail or be the last.
 
-In: paths, descriptors, bytes. Out: nothing but `OSError`. It must not know what the bytes mean, nor in which
-order the acts make a file safe: that is `files`.
+In: paths, descriptors, bytes. Out: nothing but `OSError`.
 """
 
 from __future__ import annotations

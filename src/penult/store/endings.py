@@ -1,6 +1,6 @@
 """What the ending of a name promises, held against what is written under it: before anything is computed.
 
-In: a name that a user gave. Out: nothing, or one sentence. It must not know what is in the file.
+In: a name that a user gave. Out: nothing, or one sentence.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where rows go when no cache folder can be written: into memory, and one line says so.
 
-In: a cache folder that nobody asked for by name, or one that is only a help. Out: `Rows`. It must not know what the rows are.
+In: a cache folder that nobody asked for by name, or one that is only a help. Out: `Rows`.
 """
 
 from __future__ import annotations

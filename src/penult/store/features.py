@@ -1,7 +1,6 @@
 """Several feature files of the same images side by side, as one matrix.
 
-In: paths. Out: `Features`, the files' columns next to each other, or one error that names every file that
-disagrees. It must not know how a file is laid out.
+In: paths. Out: `Features`, the files' columns next to each other, or one error that names every file that disagrees.
 """
 
 from __future__ import annotations

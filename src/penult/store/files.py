@@ -1,8 +1,7 @@
 """Whole or absent: how a file gets its final name.
 
-In: a path and what should stand there. Out: that file, complete and synced, or an `OutputError` and the old
-file untouched. Everything is written under a temporary name in the same folder and renamed.
-It must not know what the bytes mean; `disk` does the acts.
+In: a path and what should stand there. Out: that file, complete and synced, or an `OutputError` and the old file untouched.
+Everything is written under a temporary name in the same folder and renamed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Open an HDF5 file from anywhere, and look at what it claims before anything is read.
 
-In: a path. Out: its data sets as plain arrays, or one sentence that says why not.
-It must not know what the data sets mean. Refused: links to elsewhere, data kept in other files, sizes that
-the file can not hold, chunks that were never written (HDF5 reads those as zeros), unknown filters, damage.
+In: a path. Out: its data sets as plain arrays, or one sentence that says why not. Refused: links to elsewhere, data kept in
+other files, sizes that the file can not hold, chunks that were never written (HDF5 reads those as zeros), unknown filters,
+damage.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """One feature file as a stream: a header that says what comes, then the bytes of each array in turn.
 
 In: arrays or blocks of rows, names, facts. Out: bytes for `h5child`, about a megabyte at a time.
-It must not know how they reach the child or what becomes of the file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Read feature files: ours, the seed's `data_*.h5`, and `gap_*.h5` of the same layout.
 
 In: a path. Out: a `FeatureFile` whose parts agree with each other, or one sentence.
-It must not know which network made the vectors, nor load h5py: `h5reader` reads, in a process of its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The short-lived process that reads HDF5: a damaged file can crash the library, and then only this process.
 
-In: a path. Out, on stdout: eight bytes (little-endian length), a JSON header, the raw bytes of the arrays
-that it names; or a header with the error. It must not know what the arrays mean beyond their names.
+In: a path. Out, on stdout: eight bytes (little-endian length), a JSON header, the raw bytes of the arrays that it names; or
+a header with the error.
 """
 
 from __future__ import annotations

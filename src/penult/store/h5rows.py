@@ -1,8 +1,8 @@
 """Rows of feature files that need not fit into memory: all of them in turn, or some by their number.
 
-In: the files of one set of images. Out: rows (b, d), the files' columns side by side, training rows first, then test rows.
-It must not know what the rows are compared with. A process of its own reads, as for `read_h5`; HDF5's checksums are compared,
-the sha256 of the whole is only for files that are not large (`ownfiles`): that would read everything for a few rows.
+In: the files of one set of images. Out: rows (b, d), the files' columns side by side, training rows first, then test rows. A
+process of its own reads, as for `read_h5`; HDF5's checksums are compared, the sha256 of the whole is only for files that are
+not large (`ownfiles`): that would read everything for a few rows.
 """
 
 from __future__ import annotations

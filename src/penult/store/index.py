@@ -1,7 +1,7 @@
 """Which shard of a folder holds the row of a digest.
 
-In: the shards' digests. Out: (shard, row) for digests in any order, and the rows themselves, shard by shard.
-It must not know who wrote the shards or why. Memory is 40 bytes a row; the shards' vectors stay on disk.
+In: the shards' digests. Out: (shard, row) for digests in any order, and the rows themselves, shard by shard. Memory is 40
+bytes a row; the shards' vectors stay on disk.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Locks that end with the process that holds them, however it ends.
 
 In: a folder, or an open file. Out: whether it is ours now. Nothing is written: the lock is the system's (flock) on the
-folder itself, so no stale lock can be left behind. It must not know what is locked or why.
+folder itself, so no stale lock can be left behind.
 
 Where the system or the file system has no such lock (Windows, some network file systems) nothing is locked.
 """

@@ -1,7 +1,7 @@
 """What stands in a cache folder: its parts, their entries, what killed processes left, and what is not penult's.
 
-In: a folder. Out: `Look`. Nothing is opened but the small JSON files; `verifying` reads everything, `pruning` removes.
-It must not know what networks are. Only names that penult gives count as penult's; links are not followed below the parts.
+In: a folder. Out: `Look`. Nothing is opened but the small JSON files; `verifying` reads everything, `pruning` removes. Only
+names that penult gives count as penult's; links are not followed below the parts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Is a file of a run folder still the one that the run wrote? The sha256 of each is in the run's `metrics.json`.
 
-In: a path, or a run folder. Out: nothing, or `DamagedFile`; or `Compared`, what became of every file. It must not know what
-the files mean. A file that lies in no finished run, or that its `metrics.json` does not name, is another's and is let pass.
+In: a path, or a run folder. Out: nothing, or `DamagedFile`; or `Compared`, what became of every file. A file that lies in no
+finished run, or that its `metrics.json` does not name, is another's and is let pass.
 
 A file with checksums of its own (HDF5) of more than `LARGE` bytes is not read once more for this: its chunks' checksums are
 compared by whoever reads it, and the sha256 of its arrays where all of it is read.

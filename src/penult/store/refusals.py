@@ -1,7 +1,6 @@
 """What the system says when it refuses to write, as one sentence for people.
 
 In: the `OSError`, the path that was wanted and the cure that fits it. Out: an `OutputError` to raise.
-It must not know what was being written.
 """
 
 from __future__ import annotations

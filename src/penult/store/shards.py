@@ -1,8 +1,8 @@
 """One shard: rows of (digest, vector) in a zip of two arrays that numpy can load, named by its content.
 
-In: digests (m, 32) and vectors (m, d). Out: `shard-<16 hex digits>.npz`, whole or absent; and back again,
-with every byte checked: zip's CRC for the digests, the name (sha256 of the content) for digests and vectors.
-It must not know which images or which network the rows come from. A shard is never opened for writing twice.
+In: digests (m, 32) and vectors (m, d). Out: `shard-<16 hex digits>.npz`, whole or absent; and back again, with every byte
+checked: zip's CRC for the digests, the name (sha256 of the content) for digests and vectors. A shard is never opened for
+writing twice.
 """
 
 from __future__ import annotations

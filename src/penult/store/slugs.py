@@ -1,7 +1,6 @@
 """File names for backbones: `data_<slug>.h5`.
 
 In: a backbone's name. Out: the part of a file name that stands for it, the seed's own where there is one.
-It must not know what a backbone is.
 """
 
 from __future__ import annotations

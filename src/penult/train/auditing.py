@@ -1,6 +1,6 @@
 """Look the data over with what training has anyway: from material and measurements to findings.
 
-In: `Material`, the embedding, out-of-fold probabilities. Out: `Finding`s. It must not know who asked for them.
+In: `Material`, the embedding, out-of-fold probabilities. Out: `Finding`s.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """When, where, of what and on what a run was made: what its page and its `metrics.json` say beside the numbers.
 
-In: the images, the clock. Out: plain JSON values. It must not know what was learnt. Who has the same images, versions, options
-and kind of machine gets the same files, byte for byte.
+In: the images, the clock. Out: plain JSON values. Who has the same images, versions, options and kind of machine gets the
+same files, byte for byte.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Write the embedding map of a run: a place and the nearest photos for each training photo.
 
-In: the material. Out: `map.csv`. It must not know how the map is shown.
+In: the material. Out: `map.csv`.
 """
 
 from __future__ import annotations

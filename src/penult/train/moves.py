@@ -1,7 +1,6 @@
 """Move the photos that a list names, and nothing else; nothing is deleted or overwritten.
 
 In: the folder of the training photos, a CSV with the columns file,to that a person has read. Out: how many were moved.
-It must not know how the list came to be.
 """
 
 from __future__ import annotations

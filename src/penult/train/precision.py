@@ -1,6 +1,6 @@
 """What computing in few bits did to this model: the same images once more in f32, judged on the same folds.
 
-In: what was embedded, and the networks as they were. Out: `Beside`. It must not know how bits are saved.
+In: what was embedded, and the networks as they were. Out: `Beside`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """JSON from anywhere: refused before it is parsed where its values would need far more memory than its text.
 
-In: bytes. Out: plain values. It must not know what they mean.
+In: bytes. Out: plain values.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """An array in numpy's file format, its header matched letter by letter: numpy's own reader evaluates it as Python.
 
-In: bytes. Out: a view of them. It must not know what the numbers mean.
+In: bytes. Out: a view of them.
 """
 
 from __future__ import annotations

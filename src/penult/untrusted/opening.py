@@ -1,6 +1,6 @@
 """Open a file by a name from anywhere; a pipe or device, at which a reader would wait for ever, is refused.
 
-In: a path. Out: an open file, its bytes, or their sha256. It must not know what is in it.
+In: a path. Out: an open file, its bytes, or their sha256.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The rows of a CSV file from anywhere, one after the other: a line or a cell without end is refused, not collected.
 
-In: a path. Out: rows of text, and which encoding a file seems to have. It must not know columns.
+In: a path. Out: rows of text, and which encoding a file seems to have.
 """
 
 from __future__ import annotations

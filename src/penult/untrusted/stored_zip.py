@@ -1,7 +1,7 @@
 """A zip whose members are stored, as penult writes them; whatever could make a reader allocate or unpack is refused.
 
-In: an open file. Out: its members by name, each compared with its CRC. It must not know what they are.
-Refused: compression, encryption, two members of one name or in one place, sizes that the file cannot hold, long directories.
+In: an open file. Out: its members by name, each compared with its CRC. Refused: compression, encryption, two members of one
+name or in one place, sizes that the file cannot hold, long directories.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Make the graph of one network: the work of the child process that may load torch.
 
-In: orders. Out: for each its folder; record and graph are on the shelf by then. It must not know who asked.
-A process of its own keeps torch and its gigabytes out of the caller's, and survives a converter that dies.
+In: orders. Out: for each its folder; record and graph are on the shelf by then. A process of its own keeps torch and its
+gigabytes out of the caller's, and survives a converter that dies.
 """
 
 from __future__ import annotations

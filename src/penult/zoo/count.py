@@ -1,6 +1,6 @@
 """Count what a network is made of and what it takes to run it.
 
-In: an ONNX graph. Out: parameters and multiply-adds. It must not know any network.
+In: an ONNX graph. Out: parameters and multiply-adds.
 """
 
 from __future__ import annotations

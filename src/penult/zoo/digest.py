@@ -1,6 +1,6 @@
 """The sha256 of files and of weights.
 
-In: a path, or tensors by name. Out: hex digits. It must not know where they come from.
+In: a path, or tensors by name. Out: hex digits.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Put the recipe in front of a network: the nodes that make its input of pixels.
 
 In: an ONNX body, float (n, 3, s, s) or (n, s, s, 3) to `features` (n, d) and perhaps `maps` (n, d, h, w), and its recipe.
-Out: the finished graph, as `Backbone.graph` promises it. It must not know where the body comes from.
+Out: the finished graph, as `Backbone.graph` promises it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Turn a torch network into ONNX, and prove that the two agree.
 
-In: a `Loaded`. Out: the bytes of the finished graph. It must not know where the network comes from.
+In: a `Loaded`. Out: the bytes of the finished graph.
 """
 
 from __future__ import annotations

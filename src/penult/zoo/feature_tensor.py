@@ -1,7 +1,6 @@
 """Find the tensor of an ONNX graph that the features of an image are.
 
 In: a view of the graph, and the name that the user gave, if any. Out: a `Choice`, or a sentence with all there is to name.
-It must not know files or recipes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A backbone by any name: built in, from the shelf, or converted now, once.
 
-In: a name. Out: its `Backbone`. It must not know what backbones are for.
+In: a name. Out: its `Backbone`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Every network of `keras.applications`, with Keras's own weights or those of a file.
 
-In: a `Wish`. Out: a `Loaded`. It must not know ONNX. It runs in the process that converts: torch and Keras are imported.
+In: a `Wish`. Out: a `Loaded`. It runs in the process that converts: torch and Keras are imported.
 """
 
 from __future__ import annotations

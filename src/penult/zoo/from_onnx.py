@@ -1,6 +1,6 @@
 """A network from an ONNX file that somebody else wrote, and the recipe that they say it wants.
 
-In: a wish. Out: a `Body`: the network cut off at its features. It must not know who runs it.
+In: a wish. Out: a `Body`: the network cut off at its features.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Networks of timm: any name, its own weights or a local file, the recipe of its own configuration.
 
-In: a `Wish`. Out: a `Loaded`. It must not know ONNX, nor what is done with the features.
+In: a `Wish`. Out: a `Loaded`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What can go wrong between a hub of weights and this machine, in a user's words.
 
-In: whatever a loader raised. Out: one of our errors, with what to type. It must not know how weights are loaded.
+In: whatever a loader raised. Out: one of our errors, with what to type.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The one door to Keras, and to the networks behind it.
 
 In: the name of a network, an input size, an order of the axes. Out: the Keras model without its last layer, pooled.
-It must not know files of weights, nor what pixels are made into. Everything here imports torch and Keras.
+Everything here imports torch and Keras.
 """
 
 from __future__ import annotations

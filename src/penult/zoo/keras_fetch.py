@@ -1,7 +1,6 @@
 """Keras's own weights, loaded by Keras's own code.
 
 In: the name of a network and a size. Out: the network with its ImageNet weights, or the same network without them.
-It must not know what is in a file.
 """
 
 from __future__ import annotations

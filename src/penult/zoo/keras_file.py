@@ -1,9 +1,9 @@
 """Read the weights out of a file that Keras wrote, and nothing else out of it.
 
 In: the path of a legacy `.h5` (weights or a whole model), a `.weights.h5` or a `.keras`; which of them it is is seen from
-its content. Out: its layers, in the file's own words, their numbers read when asked for. It must not know any network.
-Nothing is unpickled, no layer is made from the configuration in the file, which may hold foreign code. Refused: links,
-data in other files, sizes that the file cannot hold, data that was never written.
+its content. Out: its layers, in the file's own words, their numbers read when asked for. Nothing is unpickled, no layer is
+made from the configuration in the file, which may hold foreign code. Refused: links, data in other files, sizes that the
+file cannot hold, data that was never written.
 """
 
 from __future__ import annotations

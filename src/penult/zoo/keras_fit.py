@@ -1,7 +1,6 @@
 """Put the numbers of a file into a Keras network, or say everything that does not fit.
 
 In: a network, and the layers of a file with or without a last layer. Out: the network with these weights.
-It must not know file formats.
 
 A layer of the file belongs to the one of the network that has its name. The numbers that Keras gives to nameless layers
 (conv2d_94) count on through a session, so only their sequence is looked at. Where names differ, as in files of old versions,

@@ -1,8 +1,8 @@
 """What an HDF5 file of weights contains, every link and every size looked at before anything is read.
 
-In: an open HDF5 file from anywhere. Out: its groups, attributes of names, and data sets by their paths.
-It must not know Keras. Refused: links to elsewhere, groups inside themselves, data in other files, sizes that the file
-cannot hold, data that was declared and never written (HDF5 reads it as zeros).
+In: an open HDF5 file from anywhere. Out: its groups, attributes of names, and data sets by their paths. Refused: links to
+elsewhere, groups inside themselves, data in other files, sizes that the file cannot hold, data that was declared and never
+written (HDF5 reads it as zeros).
 """
 
 from __future__ import annotations

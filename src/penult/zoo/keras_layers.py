@@ -1,6 +1,6 @@
 """The layers of a Keras network under names that do not depend on what was built before it.
 
-In: a Keras model. Out: its layers in order, its state, a copy of its weights in another build. It must not know files.
+In: a Keras model. Out: its layers in order, its state, a copy of its weights in another build.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A Keras network as a torch module that takes (n, 3, s, s).
 
 In: a Keras model, pooled; the same network built the other way round. Out: the module that computes quicker of those that
-compute the same. It must not know where the weights come from.
+compute the same.
 
 Built with the channels first, a network runs about twice as fast in OpenVINO as one that is permuted at every step
 (ResNet50: 20 ms against 37). Not every family can be built so, and none is trusted: the two are compared.

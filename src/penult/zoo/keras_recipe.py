@@ -1,6 +1,6 @@
 """What a Keras network wants to see, found out by asking its family's own `preprocess_input`.
 
-In: the name of a network, and what the user wants otherwise. Out: a `Recipe`. It must not know weights.
+In: the name of a network, and what the user wants otherwise. Out: a `Recipe`.
 
 Keras publishes no geometry with its networks, only input sizes. So the recipe has ImageNet's usual centre crop: 0.875 of the
 shorter side, and 0.8975 for Xception, where timm's `legacy_xception.tf_in1k` (the same weights) has it. `fit="squash"` is

@@ -1,6 +1,6 @@
 """How networks are named: NAME, NAME@FILE, NAME:SIZE, keras:NAME, model.onnx, and presets that stand for several.
 
-In: what a user typed. Out: its parts. It must not know whether such a network exists.
+In: what a user typed. Out: its parts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Edit ONNX models: leave out what is not needed, name things otherwise, forget who made them, write them down.
 
-In: a model, as the package onnx holds it. Out: the same object, changed, or its bytes. It must not know what a model is for.
+In: a model, as the package onnx holds it. Out: the same object, changed, or its bytes.
 """
 
 from __future__ import annotations

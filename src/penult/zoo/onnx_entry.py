@@ -1,6 +1,6 @@
 """Where pictures go into an ONNX graph.
 
-In: a model. Out: its one input, or a sentence that says why no picture fits in. It must not know what comes out.
+In: a model. Out: its one input, or a sentence that says why no picture fits in.
 """
 
 from __future__ import annotations

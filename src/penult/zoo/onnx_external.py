@@ -1,9 +1,9 @@
 """The weights that an ONNX file keeps beside itself (`net.onnx.data`, the default of torch's exporter since 2.9).
 
-In: the path of a model and what its tensors say of other files. Out: those files, looked at; their numbers in the tensors; one
-digest of all. It must not know networks.
-The model says the names, so none is believed: they must be plain names below the model's own folder, of regular files that no
-link leads out of it, and each piece must lie inside its file and have just the bytes that its tensor needs.
+In: the path of a model and what its tensors say of other files. Out: those files, looked at; their numbers in the tensors;
+one digest of all. The model says the names, so none is believed: they must be plain names below the model's own folder, of
+regular files that no link leads out of it, and each piece must lie inside its file and have just the bytes that its tensor
+needs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Read an ONNX file that somebody else wrote.
 
-In: a path. Out: the model, checked, and the sha256 of the file. It must not know what the network is for.
-Nothing else is read than this file and the files of weights beside it that it names; nothing in it is run here.
+In: a path. Out: the model, checked, and the sha256 of the file. Nothing else is read than this file and the files of weights
+beside it that it names; nothing in it is run here.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Compute the small constants of an ONNX graph, so that the shapes that depend on them are known.
 
-In: a graph and the shapes that are known already. Out: the same graph, with numbers in place of nodes. It must not know what
-the network is for. Exporters write the padding of a convolution, or the target of a Reshape, as a dozen nodes. (ONNX's own
-way, `data_prop` of its shape inference, takes all memory when a file says that a small constant is 2^40 numbers long.)
+In: a graph and the shapes that are known already. Out: the same graph, with numbers in place of nodes. Exporters write the
+padding of a convolution, or the target of a Reshape, as a dozen nodes. (ONNX's own way, `data_prop` of its shape inference,
+takes all memory when a file says that a small constant is 2^40 numbers long.)
 """
 
 from __future__ import annotations

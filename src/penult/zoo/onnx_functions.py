@@ -1,7 +1,7 @@
 """Write out the local functions of an ONNX model where they are called.
 
-In: a model. Out: one of plain operators. It must not know what the network is for.
-A few functions that call each other twice would be a graph larger than any memory: they are counted before.
+In: a model. Out: one of plain operators. A few functions that call each other twice would be a graph larger than any memory:
+they are counted before.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What flows through an ONNX graph: the type and the shape of every tensor.
 
-In: a model, and the shapes that its inputs are to have. Out: a `Tensor` by name. It must not know what a network is for.
+In: a model, and the shapes that its inputs are to have. Out: a `Tensor` by name.
 """
 
 from __future__ import annotations

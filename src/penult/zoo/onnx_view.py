@@ -1,6 +1,6 @@
 """Look at the main graph of an ONNX model: which node makes a tensor, its shape for one image, whether it is constant.
 
-In: a model, and the shape of its input. Out: answers. It must not know what is looked for.
+In: a model, and the shape of its input. Out: answers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The names of a checkpoint's tensors: which beginning to take off, and how a refusal lists them.
 
-In: names. Out: a beginning that all of them share, or a part of a sentence. It must not know what tensors are.
-Whoever wraps a network names its tensors anew: PyTorch Lightning `model.`, others `backbone.`, `encoder.`, `net._orig_mod.`.
+In: names. Out: a beginning that all of them share, or a part of a sentence. Whoever wraps a network names its tensors anew:
+PyTorch Lightning `model.`, others `backbone.`, `encoder.`, `net._orig_mod.`.
 """
 
 from __future__ import annotations

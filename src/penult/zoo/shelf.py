@@ -1,8 +1,8 @@
 """Converted networks on disk: one folder each, a graph and the record of what it is.
 
-In: what was wished for, and a graph. Out: the record again, and the graph, checked. It must not know how graphs are made.
-On disk: `<cache>/backbones/<name>-<12 digits of the key>/` with `graph.onnx` and, written last, `record.json`. A folder
-can be copied to the same place on another machine.
+In: what was wished for, and a graph. Out: the record again, and the graph, checked. On disk: `<cache>/backbones/<name>-<12
+digits of the key>/` with `graph.onnx` and, written last, `record.json`. A folder can be copied to the same place on another
+machine.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The one door to timm.
 
 In: nothing. Out: the module `timm`, imported in a way that works with every pair of torch and torchvision.
-It must not know which network is wanted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where a network's features are the means of maps, which maps: found by trying.
 
-In: what a network gives before and after pooling. Out: the view of the former as (n, d, h, w). It must not know any network.
-This module imports torch; it is loaded where a network is converted.
+In: what a network gives before and after pooling. Out: the view of the former as (n, d, h, w). This module imports torch; it
+is loaded where a network is converted.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is asked of a source of networks, and what it gives: the records between `find` and the sources.
 
-In: nothing. Out: `Wish`, `Order` and `Loaded`. It must not know any source.
+In: nothing. Out: `Wish`, `Order` and `Loaded`.
 """
 
 from __future__ import annotations

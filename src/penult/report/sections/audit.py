@@ -1,6 +1,6 @@
 """Every finding of the audit, and every file that could not be read.
 
-In: `Results`. Out: markup. It must not know how a problem is found.
+In: `Results`. Out: markup.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The facts of the run: what, when, with what, on what, how long, every setting, and the command to repeat it.
 
-In: `Results`. Out: markup. It must not know how a run is made.
+In: `Results`. Out: markup.
 """
 
 from __future__ import annotations

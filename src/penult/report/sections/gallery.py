@@ -1,6 +1,6 @@
 """The photos worth looking at: the surest mistakes, and those that the model was least sure of.
 
-In: `Results`, `Album`. Out: markup. It must not know how photos become pictures.
+In: `Results`, `Album`. Out: markup.
 """
 
 from __future__ import annotations

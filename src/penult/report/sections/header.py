@@ -1,6 +1,6 @@
 """The verdict in one sentence, and the few numbers behind it.
 
-In: `Results`. Out: markup. It must not know how the numbers came about.
+In: `Results`. Out: markup.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which class is taken for which, and how well each is found. A cell opens its photos.
 
-In: `Results`. Out: markup. It must not know how photos become pictures.
+In: `Results`. Out: markup.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How far the numbers can be trusted and what would better them: reliability, learning curve, the head's own curves.
 
-In: `Results`. Out: markup. It must not know how anything was measured.
+In: `Results`. Out: markup.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The embedding map: an empty canvas, its tools and what a reader without script is told; the page's script draws it.
 
-In: `Results`. Out: markup. It must not know where the points lie.
+In: `Results`. Out: markup.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What to do next: the data problems found, the ones that matter most first, then what the numbers suggest.
 
-In: `Results`, `Album`. Out: markup. It must not know how a problem is found.
+In: `Results`, `Album`. Out: markup.
 """
 
 from __future__ import annotations
