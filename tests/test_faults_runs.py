@@ -162,7 +162,7 @@ def test_a_clock_that_jumps_takes_no_file_from_a_living_writer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int
 ) -> None:
     now = time.time
-    with store.whole(tmp_path / "a") as file:
+    with store.atomic_write(tmp_path / "a") as file:
         file.write(b"1")
         monkeypatch.setattr(leftovers.time, "time", lambda: now() + days * 86_400)
         assert store.sweep(tmp_path) == 0

@@ -40,7 +40,7 @@ def refusing(number: int) -> Any:
 
 
 def test_what_was_written_stands_there_and_nothing_else(tmp_path: Path) -> None:
-    with store.whole(tmp_path / "new" / "a.bin") as file:
+    with store.atomic_write(tmp_path / "new" / "a.bin") as file:
         file.write(b"123")
         assert names(tmp_path / "new")[0].startswith(".tmp-")
     assert (tmp_path / "new" / "a.bin").read_bytes() == b"123"
@@ -50,7 +50,7 @@ def test_what_was_written_stands_there_and_nothing_else(tmp_path: Path) -> None:
 def test_an_exception_in_the_block_leaves_the_old_file(tmp_path: Path) -> None:
     store.write_text(tmp_path / "a", "old")
     for kind in (ZeroDivisionError, KeyboardInterrupt):
-        with pytest.raises(kind), store.whole(tmp_path / "a") as file:
+        with pytest.raises(kind), store.atomic_write(tmp_path / "a") as file:
             file.write(b"x" * 200_000)
             raise kind
     assert (tmp_path / "a").read_text() == "old"
@@ -58,7 +58,7 @@ def test_an_exception_in_the_block_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_text_keeps_line_ends_and_bytes_that_are_no_utf8(tmp_path: Path) -> None:
-    with store.whole_text(tmp_path / "t") as file:
+    with store.atomic_write_text(tmp_path / "t") as file:
         file.write("ä\r\n" + b"\xff\n".decode("utf-8", "surrogateescape"))
     assert (tmp_path / "t").read_bytes() == b"\xc3\xa4\r\n\xff\n"
 
@@ -71,7 +71,7 @@ def test_json_reads_back_and_refuses_nan(tmp_path: Path) -> None:
 
 
 def test_a_file_that_the_caller_closed_itself_is_kept(tmp_path: Path) -> None:
-    with store.whole(tmp_path / "a") as file:
+    with store.atomic_write(tmp_path / "a") as file:
         file.write(b"1")
         file.close()
     assert (tmp_path / "a").read_bytes() == b"1"
@@ -103,7 +103,7 @@ def test_a_file_in_the_way_of_a_folder_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", [False, True])
 def test_a_full_disk_is_one_sentence_and_the_old_file_stays(tmp_path: Path, text: bool) -> None:
     store.write_text(tmp_path / "a", "old")
-    opened: Any = store.whole_text if text else store.whole
+    opened: Any = store.atomic_write_text if text else store.atomic_write
     with (
         pytest.raises(OutputError, match=r"could not write .*/a: the file would be larger .*--out"),
         opened(tmp_path / "a") as file,
@@ -151,7 +151,7 @@ def test_a_name_that_is_refused_is_told_with_its_cure(
 
 
 def test_another_file_that_is_missing_is_not_blamed_on_the_output(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), store.whole(tmp_path / "a"):
+    with pytest.raises(FileNotFoundError), store.atomic_write(tmp_path / "a"):
         (tmp_path / "not-there").read_bytes()
 
 

@@ -289,7 +289,7 @@ def test_a_disk_that_is_really_full_is_told_and_the_rerun_completes(full_disk: P
     digests = store.row_digests(big)
     with pytest.raises(OutputError, match="the disk is full; free some space or choose another cache folder"):
         cache.add(digests, big)
-    with pytest.raises(OutputError, match="the disk is full"), store.whole(full_disk / "y") as file:
+    with pytest.raises(OutputError, match="the disk is full"), store.atomic_write(full_disk / "y") as file:
         file.write(big.tobytes())
     assert sorted(p.name for p in full_disk.iterdir()) == ["cache", "filler"]
     filler.unlink()

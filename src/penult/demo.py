@@ -107,5 +107,5 @@ def _place(photo: Path, target: Path, folder: Path) -> None:
         if other != target:
             store.drop(other)
     if not target.is_file() or target.stat().st_size != photo.stat().st_size:
-        with store.whole(target) as copy, photo.open("rb") as file:
+        with store.atomic_write(target) as copy, photo.open("rb") as file:
             shutil.copyfileobj(file, copy)

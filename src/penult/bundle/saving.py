@@ -36,7 +36,7 @@ def save(path: str | Path, bundle: Bundle) -> None:
             "data: report it, please."
         ) from error
     sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(members.items()))
-    with store.whole(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with store.atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, data in [(SUMS, sums.encode()), *sorted(members.items())]:
             archive.writestr(zipfile.ZipInfo(name), data)  # a fixed date: same model, same bytes
 

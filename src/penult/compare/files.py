@@ -44,7 +44,7 @@ def claimed(out: str) -> Iterator[Path]:
 
 def write(folder: Path, found: Comparison) -> None:
     """Write the table, the figure, and last the whole result. Raises `OutputError`."""
-    with store.whole_text(folder / "compare.csv") as file:
+    with store.atomic_write_text(folder / "compare.csv") as file:
         table = csv.writer(file)
         table.writerows(_table(found))
     points = [

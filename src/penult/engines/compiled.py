@@ -53,7 +53,7 @@ class Shelf:
         if self.folder is None or len(blob) > MOST_EACH:
             return
         try:
-            with store.whole(self._path(self.folder, facts)) as file:
+            with store.atomic_write(self._path(self.folder, facts)) as file:
                 file.write(hashlib.sha256(blob).digest())
                 file.write(blob)
         except OutputError as error:

@@ -48,6 +48,6 @@ def write(explanation: Explanation, folder: str | os.PathLike[str]) -> Path:
     )
     figure = plots.explained(explanation.photo, explanation.shown, caption)
     path = Path(folder) / file_name(explanation)
-    with store.whole(path) as file:
+    with store.atomic_write(path) as file:
         file.write(plots.png(figure))
     return path

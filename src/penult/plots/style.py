@@ -166,7 +166,7 @@ def _png(figure: Figure) -> io.BytesIO:
 
 
 def _write(path: Path, data: bytes) -> Path:
-    with store.whole(path) as file:
+    with store.atomic_write(path) as file:
         file.write(data)
     return path
 

@@ -92,7 +92,7 @@ class Predictions:
 
     def write_csv(self, path: str | Path) -> None:
         """Write `file,label,confidence`, one column per class and `novelty`, whole or not at all."""
-        with store.whole_text(path) as file:
+        with store.atomic_write_text(path) as file:
             rows = csv.writer(file)
             rows.writerow(["file", "label", "confidence", *self.classes, "novelty"])
             for p in self:

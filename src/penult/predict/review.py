@@ -28,7 +28,7 @@ def doubtful(answers: Predictions, level: float) -> list[tuple[Prediction, str]]
 def write_review(path: str | Path, answers: Predictions, level: float) -> int:
     """Write `file,label,confidence,novelty,reason`, whole or not at all; return the number of rows."""
     found = doubtful(answers, level)
-    with store.whole_text(path) as file:
+    with store.atomic_write_text(path) as file:
         rows = csv.writer(file)
         rows.writerow(["file", "label", "confidence", "novelty", "reason"])
         for p, reason in found:

@@ -46,7 +46,7 @@ class Kept:
         rest = len(sample).to_bytes(_COUNT, "big") + b"".join(sorted(sample)) + graph
         name = hashlib.sha256(b"".join(sorted(sample))).hexdigest()[:16]
         try:
-            with store.whole(self._folder / f"{name}.int8", cure=CURE) as file:
+            with store.atomic_write(self._folder / f"{name}.int8", cure=CURE) as file:
                 file.write(hashlib.sha256(rest).digest() + rest)
         except OutputError as error:
             if not store.fallback.never(error):

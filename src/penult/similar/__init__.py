@@ -95,7 +95,7 @@ def similar(
 
 def write_csv(path: str | Path, several: Sequence[Neighbours]) -> None:
     """Write `photo,rank,file,part,label,similarity,same_photo`, whole or not at all."""
-    with store.whole_text(path) as file:
+    with store.atomic_write_text(path) as file:
         rows = csv.writer(file)
         rows.writerow(["photo", "rank", "file", "part", "label", "similarity", "same_photo"])
         for one in several:

@@ -130,7 +130,7 @@ def _made(
 
         def begin(name: str, *shape: int) -> Callable[[NDArray[Any]], object]:
             kind = KINDS[name]
-            file: IO[bytes] = stack.enter_context(store.whole(folder / f"{name}.npy", cure=CURE))
+            file: IO[bytes] = stack.enter_context(store.atomic_write(folder / f"{name}.npy", cure=CURE))
             sums[name] = hashlib.sha256()
 
             def put(data: Any) -> None:

@@ -8,7 +8,7 @@ from penult.store import endings, fallback, ownfiles, pruning
 from penult.store.cache import Cache, default_cache
 from penult.store.fallback import FallbackCache
 from penult.store.features import Features, read_features, row_digests
-from penult.store.files import drop, make_folder, whole, whole_text, write_json, write_text
+from penult.store.files import atomic_write, atomic_write_text, drop, make_folder, write_json, write_text
 from penult.store.h5plan import RowBlocks
 from penult.store.h5read import FeatureFile, read_h5
 from penult.store.h5rows import RowFiles
@@ -36,6 +36,8 @@ __all__ = [
     "RowFiles",
     "Rows",
     "Written",
+    "atomic_write",
+    "atomic_write_text",
     "default_cache",
     "drop",
     "endings",
@@ -56,8 +58,6 @@ __all__ = [
     "slugs",
     "sweep",
     "verify",
-    "whole",
-    "whole_text",
     "write_h5",
     "write_json",
     "write_text",

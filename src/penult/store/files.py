@@ -34,7 +34,7 @@ class _Raw(io.FileIO):
         return disk.write(self.fileno(), data)
 
 
-class Draft:
+class AtomicFile:
     """A file under its temporary name: `commit` gives it the final one, `discard` removes it.
 
     Raises `OutputError` at once where the folder can not be written.
@@ -96,12 +96,12 @@ class Draft:
 
 
 @contextlib.contextmanager
-def whole(path: Path | str, *, cure: str = ELSEWHERE) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path | str, *, cure: str = ELSEWHERE) -> Iterator[IO[bytes]]:
     """Yield a binary file that appears under `path`, complete and synced, only if the block ends well.
 
     `cure` ends the message of the `OutputError` that a full disk or a missing permission raises.
     """
-    draft = Draft(path, cure)
+    draft = AtomicFile(path, cure)
     file = io.BufferedWriter(_Raw(draft.descriptor, "wb", closefd=False), 1 << 16)
     try:
         yield file
@@ -119,12 +119,12 @@ def whole(path: Path | str, *, cure: str = ELSEWHERE) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def whole_text(path: Path | str, *, cure: str = ELSEWHERE) -> Iterator[IO[str]]:
+def atomic_write_text(path: Path | str, *, cure: str = ELSEWHERE) -> Iterator[IO[str]]:
     """Yield a UTF-8 text file that appears whole or not at all, see `whole`.
 
     Odd bytes of file names pass through (surrogateescape), and line ends stay as they are written.
     """
-    with whole(path, cure=cure) as file:
+    with atomic_write(path, cure=cure) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
         try:
             yield text
@@ -136,7 +136,7 @@ def whole_text(path: Path | str, *, cure: str = ELSEWHERE) -> Iterator[IO[str]]:
 
 def write_text(path: Path | str, text: str, *, cure: str = ELSEWHERE) -> None:
     """Write UTF-8 text, whole or not at all."""
-    with whole_text(path, cure=cure) as file:
+    with atomic_write_text(path, cure=cure) as file:
         file.write(text)
 
 

@@ -22,7 +22,7 @@ from typing import IO, Any, Self
 
 from penult.errors import OutputError
 from penult.store import h5child
-from penult.store.files import Draft
+from penult.store.files import AtomicFile
 from penult.store.h5plan import Array, Plan, RowBlocks
 from penult.store.refusals import ELSEWHERE, refused, shown
 from penult.worker import start_or_here
@@ -46,8 +46,8 @@ class H5Writer:
     def __init__(self, *, cure: str = ELSEWHERE) -> None:
         self._cure = cure
         self._child = start_or_here(_write_here, str(Path(h5child.__file__)))
-        self._asked: queue.SimpleQueue[tuple[Plan, Draft] | None] = queue.SimpleQueue()
-        self._drafts: list[Draft] = []
+        self._asked: queue.SimpleQueue[tuple[Plan, AtomicFile] | None] = queue.SimpleQueue()
+        self._drafts: list[AtomicFile] = []
         self._written: list[Written] = []
         self._error: BaseException | None = None
         # A daemon: a caller that dies in between leaves no file half-written and is not kept alive for it.
@@ -75,7 +75,7 @@ class H5Writer:
         arrays = {"train": train, "test": test, "label": label}
         names = {"train_files": train_files, "test_files": test_files, "classes": classes}
         plan = Plan(Path(path), arrays, names, facts or {})
-        draft = Draft(path, self._cure)
+        draft = AtomicFile(path, self._cure)
         self._drafts.append(draft)
         self._asked.put((plan, draft))
 
@@ -138,7 +138,7 @@ class H5Writer:
             pipe.write(data)  # type: ignore[union-attr]
             pipe.flush()  # type: ignore[union-attr]
 
-    def _one(self, plan: Plan, draft: Draft) -> dict[str, Any]:
+    def _one(self, plan: Plan, draft: AtomicFile) -> dict[str, Any]:
         """Send one file and return the child's answer."""
         header = plan.header(draft.temporary)
         self._send(len(header).to_bytes(8, "little") + header)
@@ -152,7 +152,7 @@ class H5Writer:
             raise self._failure(plan, draft, answer)
         return answer
 
-    def _failure(self, plan: Plan, draft: Draft, answer: dict[str, Any]) -> OutputError:
+    def _failure(self, plan: Plan, draft: AtomicFile, answer: dict[str, Any]) -> OutputError:
         if answer["errno"]:
             return refused(OSError(answer["errno"], answer["error"]), draft.path, self._cure)
         code = self._child.wait()

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from penult import untrusted
 from penult.errors import DamagedFile, OutputError
-from penult.store.files import whole
+from penult.store.files import atomic_write
 from penult.store.refusals import shown
 
 Digests = npt.NDArray[np.uint8]  # (n, 32)
@@ -47,7 +47,7 @@ def write_shard(folder: Path, digests: Digests, vectors: Vectors, cure: str) -> 
     path = folder / f"{_name(*members)}.npz"
     for left in reversed(range(_TRIES)):
         try:
-            with whole(path, cure=cure) as file:
+            with atomic_write(path, cure=cure) as file:
                 file.write(packed.getbuffer())
             break
         except OutputError as error:

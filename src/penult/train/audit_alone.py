@@ -79,7 +79,7 @@ def write(path: Any, found: Any) -> None:
 
     from penult import store
 
-    with store.whole_text(path) as file:
+    with store.atomic_write_text(path) as file:
         table = csv.writer(file)
         table.writerow(audit.COLUMNS)
         table.writerows(one.row() for one in found)

@@ -64,7 +64,7 @@ class RunFolder:
 
     def write_table(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Write one CSV file."""
-        with store.whole_text(self.path / name) as file:
+        with store.atomic_write_text(self.path / name) as file:
             table = csv.writer(file)
             table.writerow(header)
             table.writerows(rows)

@@ -127,7 +127,7 @@ class Sheet:
         csv.writer(text).writerows(lines)
         if [tuple(r) for r in csv.reader(io.StringIO(text.getvalue(), newline=""))] != lines:
             raise OutputError(f"{path} would not read back as it was meant; rename the images with odd names in them.")
-        with store.whole_text(path) as file:
+        with store.atomic_write_text(path) as file:
             file.write(text.getvalue())
 
     def _values(self, row: NDArray[np.float64], classes: Sequence[str]) -> list[str]:

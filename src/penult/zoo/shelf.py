@@ -100,7 +100,7 @@ def _digest(kind: str, file: str) -> str:
 def put(folder: Path, graph: bytes, record: dict[str, Any]) -> None:
     """Write a converted network; the record comes last, so that a folder with one is whole. Raises `OutputError`."""
     store.make_folder(folder, CURE)
-    with store.whole(folder / "graph.onnx", cure=CURE) as file:
+    with store.atomic_write(folder / "graph.onnx", cure=CURE) as file:
         file.write(graph)
     store.write_json(folder / "record.json", {**record, "graph": hashlib.sha256(graph).hexdigest()}, cure=CURE)
 
