@@ -3,7 +3,7 @@
     python benchmarks/audit.py --photos FOLDER [--seeds 5] [--cache DIR]
 
 FOLDER has train/<class>/ and test/. 12 labels are swapped, 6 photos copied into the other class, 8 into test (4 of them
-resized to 70 % and saved again); the set as it is comes first.
+resized to 70% and saved again); the set as it is comes first.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def spoil(photos: Path, target: Path, seed: int) -> Spoilt:
 
 
 def saved_again(path: Path) -> bytes:
-    """Return the photo at 70 % of its size, as a JPEG of quality 70."""
+    """Return the photo at 70% of its size, as a JPEG of quality 70."""
     with Image.open(path) as photo:
         small = photo.convert("RGB").resize((photo.width * 7 // 10, photo.height * 7 // 10), Image.Resampling.BICUBIC)
     data = io.BytesIO()

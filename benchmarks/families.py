@@ -4,8 +4,8 @@
 
 PHOTOS are folders of photos, each of which is another picture. Some pictures of the first are taken, each of them
 COPIES times: cropped, mirrored, turned, brightened. A coin gives each picture its label, so nothing can be learnt and
-the honest accuracy is 50 %. The features are computed once and the coins drawn again: how often does the 95 % interval
-of the out-of-fold accuracy hold 50 %? Then two films of 60 frames, with a coin for each frame, and 11 copies in
+the honest accuracy is 50%. The features are computed once and the coins drawn again: how often does the 95% interval
+of the out-of-fold accuracy hold 50%? Then two films of 60 frames, with a coin for each frame, and 11 copies in
 training with a 12th as test photo. Last, for every folder of PHOTOS, and all of them together: how many pairs of
 different photos are joined, in a thousand?
 """
@@ -75,7 +75,7 @@ def grouped(done: Embedding) -> audit.Grouping:
 
 
 def coins(done: Embedding, units: Any, draws: int, head: str) -> dict[str, Any]:
-    """Draw labels by a coin for each unit (n,) again and again; return how often the interval holds 50 %."""
+    """Draw labels by a coin for each unit (n,) again and again; return how often the interval holds 50%."""
     X, groups = done.features(), grouped(done).groups
     held, highest = 0, 0.0
     for draw in range(draws):
@@ -87,7 +87,7 @@ def coins(done: Embedding, units: Any, draws: int, head: str) -> dict[str, Any]:
         ).scores["accuracy"]
         held += bool(found.low <= 0.5 <= found.high)
         highest = max(highest, found.value or 0)
-    return {"holds 50 %": held, "draws": draws, "highest accuracy": round(highest, 3)}
+    return {"holds 50%": held, "draws": draws, "highest accuracy": round(highest, 3)}
 
 
 def main() -> None:

@@ -5,7 +5,7 @@
     python benchmarks/heads.py --only ours stream       some of: ours cv optimum stream default
 
 The features are made up like those of a network: class differences in 400 directions whose spread falls as 1 / sqrt(rank),
-white noise on top, each column standardised; about 95 % can be told right. Each method runs in a process of its own.
+white noise on top, each column standardised; about 95% can be told right. Each method runs in a process of its own.
 Absolute times depend on the machine; compare within one run.
 
 ours      penult's `Logistic(C=[...])` and LogisticRegressionCV get the same values of C and the same folds, and fit the best

@@ -64,7 +64,7 @@ def main() -> None:
     for name, times in taken.items():
         ratio = statistics.median(mine[1] / other[1] for mine, other in zip(own, times[1:], strict=True))
         rate = len(paths) / statistics.median(passed for passed, _ in times[1:])
-        print(f"{name:20} {rate:8.0f} images/s   workers with limits take {100 * (ratio - 1):+.1f} % more processor time")
+        print(f"{name:20} {rate:8.0f} images/s   workers with limits take {100 * (ratio - 1):+.1f}% more processor time")
     start = statistics.median(
         seconds(prepare_all(paths[:1], RECIPES))[1] - seconds(prepare_all(paths[:1], RECIPES, workers=0))[1] for _ in range(9)
     )

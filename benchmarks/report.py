@@ -2,7 +2,7 @@
 
     python benchmarks/report.py [--rows 25000] [--width 10848]
 
-Features are made of 20 classes of 12 groups each, the photos are 200 drawn pictures under 25,000 names; 3 % of the answers are
+Features are made of 20 classes of 12 groups each, the photos are 200 drawn pictures under 25,000 names; 3% of the answers are
 wrong and 400 photos have findings. With a Chromium on the machine the page is opened, scrolled from top to bottom and its map
 walked, and the frames are timed.
 """
@@ -142,7 +142,7 @@ def frames(page: Path) -> None:
         for name, code in (("scroll", SCROLL), ("pointer on the map", HOVER)):
             times = np.array(tab.run(code))
             print(
-                f"{name}: {len(times)} frames, median {np.median(times):.1f} ms, 95 % below {np.quantile(times, 0.95):.1f} ms,"
+                f"{name}: {len(times)} frames, median {np.median(times):.1f} ms, 95% below {np.quantile(times, 0.95):.1f} ms,"
                 f" longest {times.max():.1f} ms"
             )
 

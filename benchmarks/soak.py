@@ -28,7 +28,7 @@ from peers import photos
 from PIL import Image
 
 PICTURES = 300
-ONE_BAD_IN = 33  # 3 %
+ONE_BAD_IN = 33  # 3%
 FOLDER = 1000  # files
 
 

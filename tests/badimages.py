@@ -147,15 +147,14 @@ def _cut() -> list[Case]:
     jpeg, flat = save(picture, "JPEG", quality=95), save(picture, "PNG")
     shares = (1, 10, 50, 90, 99)
     found = [
-        Case(f"JPEG cut at {share} %", f"cut{share}.jpg", jpeg[: len(jpeg) * share // 100], "truncated")
-        for share in shares[:3]
+        Case(f"JPEG cut at {share}%", f"cut{share}.jpg", jpeg[: len(jpeg) * share // 100], "truncated") for share in shares[:3]
     ]
     found += [
-        Case(f"JPEG cut at {share} %", f"cut{share}.jpg", jpeg[: len(jpeg) * share // 100], "ok", is_shape(200, 300))
+        Case(f"JPEG cut at {share}%", f"cut{share}.jpg", jpeg[: len(jpeg) * share // 100], "ok", is_shape(200, 300))
         for share in shares[3:]
     ]
     found += [
-        Case(f"PNG cut at {share} %", f"cut{share}.png", flat[: len(flat) * share // 100], "truncated") for share in shares
+        Case(f"PNG cut at {share}%", f"cut{share}.png", flat[: len(flat) * share // 100], "truncated") for share in shares
     ]
     progressive = save(picture, "JPEG", quality=95, progressive=True)
     webp, gif, bmp = save(picture, "WEBP", quality=90), save(picture, "GIF"), save(picture, "BMP")

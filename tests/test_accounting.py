@@ -31,7 +31,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
 
 @pytest.fixture
 def two_of_twenty(photos: Photos) -> Path:
-    """Twenty images, of which two cannot be read: 10 %."""
+    """Twenty images, of which two cannot be read: 10%."""
     folder = photos("train", warm=9, cold=9)
     (folder / "warm" / "nothing.jpg").write_bytes(b"")
     (folder / "cold" / "words.jpg").write_bytes(b"these are words")
@@ -65,7 +65,7 @@ def test_each_command_refuses_more_than_the_limit_and_allows_the_limit(
     for limit in (["--max-bad", "9%"], ["--max-bad", "1"], ["--strict"]):
         code, out, err = run(capsys, *words, *limit)
         assert (code, out, err.count("\n")) == (3, "", 1), err
-        assert f"2 of 20 images (10 %) cannot be read, which is more than {' '.join(limit)} allows" in err
+        assert f"2 of 20 images (10%) cannot be read, which is more than {' '.join(limit)} allows" in err
         assert "1 empty: copy it again" in err and "1 not an image: remove it" in err
         assert "warm/nothing.jpg" in err and "cold/words.jpg" in err
         assert "Repair or remove them" in err
@@ -148,7 +148,7 @@ def test_a_loop_that_loses_an_image_says_so_instead_of_going_on(monkeypatch: pyt
         embed(pictures, [find("colour_histogram")], Settings(cache=False))
 
 
-@pytest.mark.parametrize("text", ["", "five", "-1", "101%", "5 %%", "0.05", "nan%", "1e3"])
+@pytest.mark.parametrize("text", ["", "five", "-1", "101%", "5%%", "0.05", "nan%", "1e3"])
 def test_a_limit_that_is_none_is_refused_with_examples(text: str) -> None:
     with pytest.raises(InputError, match=r"no share or number of images; give one such as 5% or 20"):
         Tolerance.parse(text)
@@ -156,7 +156,7 @@ def test_a_limit_that_is_none_is_refused_with_examples(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "n", "most"),
-    [("5%", 20, 1), ("5%", 19, 0), ("0%", 100, 0), ("100%", 7, 7), ("12.5 %", 8, 1), ("3", 100, 3), ("0", 9, 0)],
+    [("5%", 20, 1), ("5%", 19, 0), ("0%", 100, 0), ("100%", 7, 7), ("12.5%", 8, 1), ("3", 100, 3), ("0", 9, 0)],
 )
 def test_a_limit_allows_so_many_and_no_more(text: str, n: int, most: int) -> None:
     tolerance, names = Tolerance.parse(text), [f"{i}.jpg" for i in range(n)]

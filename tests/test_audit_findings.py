@@ -188,7 +188,7 @@ def test_labels_are_doubted_only_by_a_model_that_has_learned_the_class(counts, r
     part = SimpleNamespace(ok_files=[f"{i}.jpg" for i in range(len(y))])
     found = list(_labels(SimpleNamespace(train=part, classes=("cat", "dog")), score(y, proba, ["cat", "dog"])))
     assert len(found) == doubted
-    assert all("(90.0 %)" in one.reason for one in found)
+    assert all("(90.0%)" in one.reason for one in found)
 
 
 def test_the_command_names_a_class_as_a_class(photos, capsys):

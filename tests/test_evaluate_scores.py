@@ -238,7 +238,7 @@ def test_a_class_without_images_does_not_count_for_balanced_accuracy():
 
 
 def test_the_interval_of_balanced_accuracy_covers():
-    """With recalls of 90 % and 60 % in classes of 200 and 8 the truth lies inside about 95 times in a hundred."""
+    """With recalls of 90% and 60% in classes of 200 and 8 the truth lies inside about 95 times in a hundred."""
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [200, 8])
     inside = 0
@@ -253,7 +253,7 @@ def test_the_interval_of_balanced_accuracy_covers():
 @pytest.mark.parametrize("wrong", range(5))
 @pytest.mark.parametrize("n", [6, 20, 200])
 def test_no_interval_claims_what_the_images_exclude(n, wrong):
-    """An accuracy with an error in it is not perhaps 100 %, and few images in perfect order are no certainty."""
+    """An accuracy with an error in it is not perhaps 100%, and few images in perfect order are no certainty."""
     y = np.arange(n) % 2
     given_ = np.where(np.arange(n) < wrong, 1 - y, y)
     found = score(y, np.where(given_[:, None] == [0, 1], 0.8, 0.2), names(2)).scores

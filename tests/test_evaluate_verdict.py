@@ -24,7 +24,7 @@ def measured(says, right, n=1000, classes=("cat", "dog")):
 
 def test_a_good_result_is_as_in_the_readme():
     said = verdict(measured(0.992, 0.992))
-    assert said.startswith("99.2 % right on photos it had not seen, 95 % interval 98.")
+    assert said.startswith("99.2% right on photos it had not seen, 95% interval 98.")
     assert said.endswith("; it is sure of itself rightly.")
 
 
@@ -36,10 +36,10 @@ def test_the_json_of_a_run_gives_the_same_sentence():
 @pytest.mark.parametrize(
     ("says", "right", "words"),
     [
-        (0.98, 0.85, "surer of itself than it should be: it gives 98.0 % on average and 85.0 % are right"),
-        (0.70, 0.95, "less sure of itself than it could be: it gives 70.0 % on average and 95.0 % are right"),
-        (0.60, 0.49, "no better than to say 'cat' of every photo (50.0 %)"),
-        (0.60, 0.51, "not surely better than to say 'cat' of every photo (50.0 %)"),
+        (0.98, 0.85, "surer of itself than it should be: it gives 98.0% on average and 85.0% are right"),
+        (0.70, 0.95, "less sure of itself than it could be: it gives 70.0% on average and 95.0% are right"),
+        (0.60, 0.49, "no better than to say 'cat' of every photo (50.0%)"),
+        (0.60, 0.51, "not surely better than to say 'cat' of every photo (50.0%)"),
     ],
 )
 def test_a_bad_result_is_said(says, right, words):
@@ -52,7 +52,7 @@ def test_chance_is_not_called_wrong():
 
 
 def test_confidence_that_is_right_on_average_and_wrong_for_each_photo():
-    says = np.where(np.arange(2000) % 4 < 2, 0.95, 0.65)  # 80 % on average, and 80 % are right of either kind
+    says = np.where(np.arange(2000) % 4 < 2, 0.95, 0.65)  # 80% on average, and 80% are right of either kind
     assert "how sure it is of a single photo is off by 15" in verdict(measured(says, 0.80, n=2000))
 
 
@@ -68,9 +68,9 @@ def test_calibrated_answers_are_believed_whatever_their_spread():
 
 def test_rounding_claims_nothing():
     said = verdict(measured(0.9999, 0.9998, n=5000))
-    assert said.startswith("99.98 % right")
+    assert said.startswith("99.98% right")
     assert "100.0" not in said
-    assert verdict(measured(1.0, 1.0)).startswith("100 % right")
+    assert verdict(measured(1.0, 1.0)).startswith("100% right")
 
 
 def test_few_photos_are_told():
@@ -82,8 +82,8 @@ def test_a_rare_class_is_not_hidden_by_accuracy():
     y[:8] = 1
     proba = np.tile([0.98, 0.02], (400, 1))
     said = verdict(score(y, proba, ["good", "broken"]))
-    assert said.startswith("98.0 % right")
-    assert "no better than to say 'good' of every photo (98.0 %)" in said
+    assert said.startswith("98.0% right")
+    assert "no better than to say 'good' of every photo (98.0%)" in said
 
 
 def counted(*classes):
@@ -97,11 +97,11 @@ def counted(*classes):
 @pytest.mark.parametrize(
     ("classes", "said"),
     [
-        ([(500, 500), (3, 0)], "recall of 'c1', the rarest class: 0 % (0 of 3)"),
-        ([(50, 7), (500, 499)], "recall of 'c0', the rarest class: 14.0 % (7 of 50)"),
-        ([(500, 499), (25, 24)], "recall of 'c1', the rarest class: 96.0 % (24 of 25)"),
-        ([(400, 400), (5, 4), (5, 1)], "recall of the 2 rarest classes (5 photos each): 50.0 % (5 of 10)"),
-        ([(400, 400), (1, 1), (1, 0), (9, 9)], "recall of the 2 rarest classes (1 photo each): 50.0 % (1 of 2)"),
+        ([(500, 500), (3, 0)], "recall of 'c1', the rarest class: 0% (0 of 3)"),
+        ([(50, 7), (500, 499)], "recall of 'c0', the rarest class: 14.0% (7 of 50)"),
+        ([(500, 499), (25, 24)], "recall of 'c1', the rarest class: 96.0% (24 of 25)"),
+        ([(400, 400), (5, 4), (5, 1)], "recall of the 2 rarest classes (5 photos each): 50.0% (5 of 10)"),
+        ([(400, 400), (1, 1), (1, 0), (9, 9)], "recall of the 2 rarest classes (1 photo each): 50.0% (1 of 2)"),
     ],
 )
 def test_the_rarest_class_of_imbalanced_data_is_told(classes, said):
@@ -122,9 +122,9 @@ def test_of_balanced_data_no_class_is_called_the_rarest(classes):
     [
         (
             [(500, 500), (3, 0)],
-            "'c1' has 3 photos, 'c0' has 500; recall is 0 % for it and 100 % for the rest: add photos",
+            "'c1' has 3 photos, 'c0' has 500; recall is 0% for it and 100% for the rest: add photos",
         ),
-        ([(500, 500), (3, 0), (3, 1)], "'c1', 'c2' have 3 photos, 'c0' has 500; recall is 16.7 % for them"),
+        ([(500, 500), (3, 0), (3, 1)], "'c1', 'c2' have 3 photos, 'c0' has 500; recall is 16.7% for them"),
         ([(500, 500), *[(1, 0)] * 5], "each of the 5 rarest classes has 1 photo, 'c0' has 500"),
         ([(500, 400), (25, 20)], None),
         ([(100, 97), (3, 2)], None),  # two of three: nothing is known
@@ -152,26 +152,26 @@ def test_calibration_is_called_right_only_on_enough_photos(n):
 
 def test_what_it_was_measured_on_can_be_said_before():
     """With leaked test photos the sentence does not claim that they were unseen."""
-    assert verdict(measured(0.9, 0.9, n=20), "").startswith("90.0 % right, 95 % interval")
+    assert verdict(measured(0.9, 0.9, n=20), "").startswith("90.0% right, 95% interval")
     assert "measured on only 20 photos;" in verdict(measured(0.9, 0.9, n=20), "")
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.floats(0, 1))
 def test_one_way_to_write_per_cents(share):
-    """Only all is "100 %" and only nothing is "0 %", the number is near the share, and the page gets the same number."""
+    """Only all is "100%" and only nothing is "0%", the number is near the share, and the page gets the same number."""
     shown = percent(share)
-    assert (shown == "100 %") is (share >= 1) and (shown == "0 %") is (share <= 0)
-    assert abs(float(shown.removesuffix(" %")) - 100 * share) <= 0.0500001
-    assert percents(share) == (shown.removesuffix(" %"),)
+    assert (shown == "100%") is (share >= 1) and (shown == "0%") is (share <= 0)
+    assert abs(float(shown.removesuffix("%")) - 100 * share) <= 0.0500001
+    assert percents(share) == (shown.removesuffix("%"),)
     whole = hundredths(share)  # as start.js writes it
     in_script = whole // 100 if whole in (0, 10000) else f"{whole / 100:.{2 if whole % 10 else 1}f}"
-    assert f"{in_script} %" == shown
+    assert f"{in_script}%" == shown
 
 
 @pytest.mark.parametrize(
     ("share", "shown"),
-    [(0.9996, "99.96 %"), (0.99999, "99.99 %"), (0.0004, "0.04 %"), (1e-9, "0.01 %"), (0.767, "76.7 %"), (0.76, "76.0 %")],
+    [(0.9996, "99.96%"), (0.99999, "99.99%"), (0.0004, "0.04%"), (1e-9, "0.01%"), (0.767, "76.7%"), (0.76, "76.0%")],
 )
 def test_per_cents_near_the_ends_keep_a_digit_more(share, shown):
     assert percent(share) == shown

@@ -57,7 +57,7 @@ def test_it_writes_a_picture_a_photo_and_says_which(
         assert Path(picture).parent == Path("penult-explain")
         assert (in_folder / picture).read_bytes().startswith(b"\x89PNG")
     _, said, _ = run(capsys, "predict", lite, tmp_path / "train")
-    assert [line.split()[2:4] for line in out.splitlines()] == [line.split()[2:] for line in said.splitlines()]
+    assert [line.split()[1:3] for line in out.splitlines()] == [line.split()[1:] for line in said.splitlines()]
 
 
 def test_json_has_the_numbers_that_add_up(lite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

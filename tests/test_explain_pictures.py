@@ -115,7 +115,7 @@ def test_the_legend_says_class_method_unit_ends_and_what_is_not_seen() -> None:
     caption = plots.Caption("cat", 0.987, "photos/cat.1.jpg", "occlusion", "scale: logit lost", (0.2, 0, 0.8, 1))
     said = words(plots.explained(photo, heat, caption))
     for wanted in (
-        "cat  98.7 %",
+        "cat  98.7%",
         "photos/cat.1.jpg",
         "occlusion\nscale: logit lost",
         "for cat",
@@ -135,7 +135,7 @@ def words(figure: object) -> list[str]:
 
 def test_the_two_methods_are_named_as_what_they_are(tmp_path: Path) -> None:
     exact = one()
-    assert exact.unit == "logit per 1 % of the photo"
+    assert exact.unit == "logit per 1% of the photo"
     assert exact.shown.mean() * 100 == pytest.approx(float(exact.heat.sum()), rel=1e-5)
     assert exact.to_dict().keys() == {"file", "label", "probability", "method", "logit", "intercept", "predicted"}
     found = explain(model((tiny(),), linear([[1, 0, 0, 0, 0]])), [noise(1)[0]], "b", "occlusion")[0]

@@ -65,7 +65,7 @@ def test_an_evaluation_shows_verdict_scores_classes_confusion_and_reliability() 
     proba = np.where(y[:, None] == [0, 1], 0.9, 0.1)
     proba[:6] = proba[:6, ::-1]
     found = read(score(y, proba, [HOSTILE, "dog"], name="mine")._repr_html_())
-    assert found.words[0].startswith("90.0 % right on photos it had not seen")
+    assert found.words[0].startswith("90.0% right on photos it had not seen")
     assert {"accuracy", "0.9000", "log loss", "precision", "true, said", "27", "mine"} <= set(found.words)
     assert "<img src=x onerror=alert(1)>\\n\\u202e\\xff&.jpg" in found.words
     assert [tag for tag, _ in found.elements].count("svg") == 1
@@ -84,7 +84,7 @@ def test_predictions_show_the_first_and_count_the_rest() -> None:
     names = (HOSTILE, *(f"{i}.jpg" for i in range(n - 1)))
     answers = Predictions(names, ("cat", "dog"), np.tile([0.75, 0.25], (n, 1)), {1: Failure("truncated", "")}, np.full(n, 1.5))
     found = read(answers._repr_html_())
-    assert {f"{n} predictions", "75.0 %", "1.5", "unreadable: truncated", "unlike the training photos"} <= set(found.words)
+    assert {f"{n} predictions", "75.0%", "1.5", "unreadable: truncated", "unlike the training photos"} <= set(found.words)
     assert "and 5 more" in found.words
     assert f"{n - 2}.jpg" not in found.words
 
@@ -133,5 +133,5 @@ def test_a_finding_about_a_class_does_not_call_it_a_file() -> None:
 def test_imbalanced_data_show_balanced_accuracy_and_the_rarest_class() -> None:
     y = np.repeat([0, 1], [100, 3])
     found = read(score(y, np.tile([0.9, 0.1], (103, 1)), ["cat", "dog"])._repr_html_())
-    assert "recall of 'dog', the rarest class: 0 % (0 of 3)" in found.words[0]
+    assert "recall of 'dog', the rarest class: 0% (0 of 3)" in found.words[0]
     assert {"balanced accuracy", "0.5000"} <= set(found.words)

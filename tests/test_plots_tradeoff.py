@@ -70,7 +70,7 @@ def test_every_network_and_combination_is_named_at_its_point(tmp_path: Path) -> 
     text = words(tmp_path / "compare.svg")
     for name in ("lite0", "lite1", "lite2", "lite0 + lite1", "lite1 + lite2", "lite0 + lite1 + lite2"):
         assert name in text
-    assert "front: nothing is both faster and better" in text and "95 % interval" in text
+    assert "front: nothing is both faster and better" in text and "95% interval" in text
 
 
 def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:

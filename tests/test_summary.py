@@ -67,7 +67,7 @@ def test_what_a_run_did_not_make_is_not_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("review", "said"),
     [
-        ({}, "a look at 4.1 % of the photos (less sure than 0.9, or unlike the others) leaves 99.9 % right among the rest"),
+        ({}, "a look at 4.1% of the photos (less sure than 0.9, or unlike the others) leaves 99.9% right among the rest"),
         ({"share": 0.0}, "no training photo is less sure than 0.9, or unlike the others"),
         ({"share": 1.0, "accuracy_kept": None}, "all photos are less sure than 0.9"),
         ({"written": 7}, "; 7 test photos are in review.csv"),
@@ -160,7 +160,7 @@ def test_the_rest_is_counted_in_good_english(tmp_path: Path, kinds: int, said: s
     ],
 )
 def test_a_look_that_buys_nothing_is_not_sold(tmp_path: Path, review: dict[str, Any], said: str | None) -> None:
-    """`leaves 100 % right; 100 % without a look` is no advice."""
+    """`leaves 100% right; 100% without a look` is no advice."""
     assert dict(lines(about(tmp_path, **review))).get("review") == said
 
 

@@ -17,7 +17,7 @@ What counts: from the call of the extraction, with the network loaded, to the ar
 first batch with its warming up is in it. penult also digests every file and writes its cache, as it does for everybody.
 "Second half" is the rate over the second half of the photos, "first out" is from the start of the process to the first
 features. In brackets: least and most of the runs. "penult is" says by how much penult bf16 is faster than that line. †
-others took more than 6 % of the machine in every run of that line. The weights are random but for EfficientNet-Lite0's in
+others took more than 6% of the machine in every run of that line. The weights are random but for EfficientNet-Lite0's in
 penult; they cost the same time."""
 
 

@@ -52,7 +52,7 @@ def solar_cells(options: Options, progress: ProgressCallback) -> Job:
         f"{int(defective.sum())} defective, {int((~defective).sum())} functional; {int(held.sum())} held out."
     )
     lines = [f"published for these photos ({PAPER}; another split):"]
-    lines += [f"  {name}: {100 * value:.2f} %" for name, value in PUBLISHED.items()]
+    lines += [f"  {name}: {100 * value:.2f}%" for name, value in PUBLISHED.items()]
     return Job(about, run, tuple(lines), dict(PUBLISHED))
 
 

@@ -9,30 +9,30 @@ NONE = "–"
 
 
 def percent(value: float | None, places: int = 1) -> str:
-    """Return a share as `99.1 %`, a dash for None.
+    """Return a share as `99.1%`, a dash for None.
 
-    Only 1 is ever "100 %" and only 0 is "0 %": a share that would be rounded to either keeps one digit more, `99.96 %`, and
-    with that digit is never rounded up to all or down to none, `99.99 %`. `hundredths` gives the same number to the page.
+    Only 1 is ever "100%" and only 0 is "0%": a share that would be rounded to either keeps one digit more, `99.96%`, and
+    with that digit is never rounded up to all or down to none, `99.99%`. `hundredths` gives the same number to the page.
     """
     if value is None:
         return NONE
     if value >= 1 or value <= 0:
-        return "100 %" if value >= 1 else "0 %"
+        return "100%" if value >= 1 else "0%"
     shown = f"{100 * value:.{places}f}"
     if 0 < float(shown) < 100:
-        return f"{shown} %"
+        return f"{shown}%"
     least = 10.0 ** -(places + 1)
-    return f"{min(max(100 * value, least), 100 - least):.{places + 1}f} %"
+    return f"{min(max(100 * value, least), 100 - least):.{places + 1}f}%"
 
 
 def hundredths(value: float) -> int:
     """Return the number that `percent` shows, in hundredths of a per cent: the page's script writes it as `percent` does."""
-    return round(100 * float(percent(value).removesuffix(" %")))
+    return round(100 * float(percent(value).removesuffix("%")))
 
 
 def percents(*shares: float) -> tuple[str, ...]:
     """Return shares as `percent` writes them, without the sign."""
-    return tuple(percent(share).removesuffix(" %") for share in shares)
+    return tuple(percent(share).removesuffix("%") for share in shares)
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -114,7 +114,7 @@ def _show_run(run: Any, as_json: bool) -> None:
     seen = m["scores"]
     show.out(f"classes: {', '.join(f'{show.printable(c)} {n}' for c, n in m['classes'].items())}")
     many = count(seen["measured"], "training image")
-    show.out(f"on {many}, each judged by a model that had not seen it (95 % interval):")
+    show.out(f"on {many}, each judged by a model that had not seen it (95% interval):")
     _show_scores(seen)
     if m["test"] is not None:
         leaked = ((m["audit"] or {}).get("leak") or {}).get("photos")

@@ -57,7 +57,7 @@ def _show(found: Comparison, out: str) -> None:
     for text in found.notes:
         show.out(f"note: {show.printable(text)}")
     rows = [_row(found, entry) for entry in found.entries]
-    names = ["", "log loss (95 % interval)", "accuracy", "images/s", "width", "front", "licence"]
+    names = ["", "log loss (95% interval)", "accuracy", "images/s", "width", "front", "licence"]
     if imbalanced(found.classes.values()):
         names.insert(3, "balanced accuracy")
         for row, entry in zip(rows, found.entries, strict=True):
@@ -66,7 +66,7 @@ def _show(found: Comparison, out: str) -> None:
     show.out("front: nothing else is both faster and better")
     lines = [f"  {show.printable(found.label(e))}: {_adds(found, e)}" for e in found.entries if e.adds]
     if lines:
-        show.out("what each member adds, as log loss that it takes away (95 % interval):")
+        show.out("what each member adds, as log loss that it takes away (95% interval):")
         show.out("\n".join(lines))
     for one in found.left_out:
         show.out(f"left out: {show.printable(one.name)}: {show.printable(one.reason)}")

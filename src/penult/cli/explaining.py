@@ -37,9 +37,9 @@ def explain(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
 
 
 def _line(about: dict[str, Any]) -> str:
-    """Return `99.9 %  cat  photos/12.jpg  class activation map: penult-explain/12-cat-1f6e09ab.png`."""
+    """Return `99.9%  cat  photos/12.jpg  class activation map: penult-explain/12-cat-1f6e09ab.png`."""
     if "unreadable" in about:
         return f"   -     {about['file']}  (unreadable: {about['unreadable']})"
     other = "" if about["label"] == about["predicted"] else f"  (predicted: {about['predicted']})"
-    head = f"{100 * about['probability']:5.1f} %  {about['label']}{other}  {about['file']}"
+    head = f"{100 * about['probability']:5.1f}%  {about['label']}{other}  {about['file']}"
     return f"{head}  {about['method']}: {about['picture']}"

@@ -53,7 +53,7 @@ def _cells(row: Listed, rate: float | None) -> list[str]:
         _number(row.size),
         "-" if row.params is None else f"{row.params / 1e6:.1f} M",
         "-" if row.gflops is None else f"{row.gflops:.2f}",
-        "-" if row.top1 is None else f"{row.top1:.1f} %",
+        "-" if row.top1 is None else f"{row.top1:.1f}%",
         "-" if rate is None else f"{rate:.0f}",
         row.state,
         _short(row.licence or "-"),

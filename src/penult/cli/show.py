@@ -184,7 +184,7 @@ def score(value: Mapping[str, float | None] | None, percent: bool = False) -> st
         return "not defined"
     numbers = [value[k] for k in ("value", "low", "high")]
     if percent:
-        main, low, high = (texts.percent(n).removesuffix(" %") if n is not None else "?" for n in numbers)
-        return f"{main} % ({low} to {high})"
+        main, low, high = (texts.percent(n).removesuffix("%") if n is not None else "?" for n in numbers)
+        return f"{main}% ({low} to {high})"
     main, low, high = (f"{n:.4f}" if n is not None else "?" for n in numbers)
     return f"{main} ({low} to {high})"

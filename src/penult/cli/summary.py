@@ -97,7 +97,7 @@ def _imbalance(metrics: Mapping[str, Any]) -> str | None:
 
 
 def _review(found: Mapping[str, Any]) -> str:
-    """Return what a person's look buys: `a look at 4.1 % of the photos (less sure than 0.9, ...) leaves ...`.
+    """Return what a person's look buys: `a look at 4.1% of the photos (less sure than 0.9, ...) leaves ...`.
 
     Where the rest is no more often right than all are, a look buys nothing that was measured, and nothing is said of it.
     """

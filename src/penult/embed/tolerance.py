@@ -54,7 +54,7 @@ class Tolerance:
             return
         wanted = "--strict" if self.strict else f"--max-bad {self._words()}"
         raise TooManyBad(
-            f"{bad} of {n} images ({100 * bad / n:.3g} %) cannot be read, which is more than {wanted} allows: "
+            f"{bad} of {n} images ({100 * bad / n:.3g}%) cannot be read, which is more than {wanted} allows: "
             f"{listing([names[i] for i in sorted(failures)])}{more}. {told(failures.values())}. Repair or remove them, or "
             "allow more; features computed so far are kept."
         )
@@ -62,7 +62,7 @@ class Tolerance:
     def _most(self, n: int) -> float:
         if self.strict:
             return 0
-        return min(self.share * n + 1e-9, n if self.count is None else self.count)  # 5 % of 20 is 1, whatever the rounding
+        return min(self.share * n + 1e-9, n if self.count is None else self.count)  # 5% of 20 is 1, whatever the rounding
 
     def _words(self) -> str:
         return f"{100 * self.share:g}%" if self.count is None else str(self.count)

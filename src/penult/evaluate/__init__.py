@@ -2,7 +2,7 @@
 
 Comes in: a head (any scikit-learn classifier), features, class numbers and groups; or probabilities made
 elsewhere.
-Goes out: `Evaluation` (numbers with 95 % intervals, and the rows that they come from), `LearningCurve`,
+Goes out: `Evaluation` (numbers with 95% intervals, and the rows that they come from), `LearningCurve`,
  `Difference`, and `verdict`: the sentence that says it.
 Must not know: files, images, networks, pictures of the results. Needs numpy alone, and what the head itself
 needs.

@@ -20,7 +20,7 @@ from penult.floats import default_errors
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """First minus second on the same images, with a 95 % interval; below 0 the first is the smaller."""
+    """First minus second on the same images, with a 95% interval; below 0 the first is the smaller."""
 
     metric: str
     value: float

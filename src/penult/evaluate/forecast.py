@@ -15,7 +15,7 @@ from penult.evaluate.intervals import Score
 
 LEAST = 4  # points of a curve below which nothing is said
 SPAN = 4  # times that the last size must be the first: twice the photos is far beyond a shorter curve
-# Student's t, 97.5 % point, by degrees of freedom; two numbers are fitted, so a curve of five points has three
+# Student's t, 97.5% point, by degrees of freedom; two numbers are fitted, so a curve of five points has three
 T95 = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306}
 
 
@@ -23,7 +23,7 @@ T95 = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306}
 class Forecast:
     """What `images` training images, twice as many as there are, would give: log loss, and accuracy where it can be told.
 
-    `now` are the same as measured. `clear` says whether the 95 % interval of the log loss lies below what it is now.
+    `now` are the same as measured. `clear` says whether the 95% interval of the log loss lies below what it is now.
     """
 
     images: int
@@ -69,7 +69,7 @@ def forecast(sizes: Sequence[int], log_loss: Sequence[Score], accuracy: Sequence
 
 
 def _ratio(sizes: Sequence[int], values: Sequence[float]) -> tuple[float, float, float]:
-    """Return by what a value is multiplied when the size is doubled, and the 95 % interval of that."""
+    """Return by what a value is multiplied when the size is doubled, and the 95% interval of that."""
     x, y = np.log2(np.asarray(sizes, float)), np.log2(np.asarray(values, float))  # (p,)
     away = x - x.mean()
     slope = float(away @ y / (away @ away))

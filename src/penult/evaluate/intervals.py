@@ -1,4 +1,4 @@
-"""95 % intervals: the bootstrap for means over images, Wilson's for shares.
+"""95% intervals: the bootstrap for means over images, Wilson's for shares.
 
 Comes in: numbers per image, and which images belong together. Goes out: `Score`.
 """
@@ -16,13 +16,13 @@ from penult.floats import default_errors
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-Z95 = 1.959963984540054  # the normal distribution's 97.5 % point
+Z95 = 1.959963984540054  # the normal distribution's 97.5% point
 CHUNK = 2_000_000  # draws held in memory at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A measured number and its 95 % interval; all None where the number is undefined."""
+    """A measured number and its 95% interval; all None where the number is undefined."""
 
     value: float | None
     low: float | None
@@ -77,7 +77,7 @@ def _draw(table: NDArray[np.float32], count: int, rng: np.random.Generator) -> F
 
 
 def interval(value: float, resampled: Floats, limits: tuple[float, float], widen: float = 1.0) -> Score:
-    """Return `value` with the 2.5 % and 97.5 % points of `resampled` (b,), `widen` times as far away, kept inside `limits`.
+    """Return `value` with the 2.5% and 97.5% points of `resampled` (b,), `widen` times as far away, kept inside `limits`.
 
     The points are moved so that the resamples' mean falls on the value: a mean does not change by that, but
     resampling adds noise to every bin of a calibration error and so puts it systematically too high.
@@ -90,7 +90,7 @@ def interval(value: float, resampled: Floats, limits: tuple[float, float], widen
 
 @default_errors
 def wilson(hits: Any, total: Any) -> tuple[Any, Any]:
-    """Return Wilson's 95 % interval of the share `hits / total` (numbers or arrays); (0, 1) for a total of 0.
+    """Return Wilson's 95% interval of the share `hits / total` (numbers or arrays); (0, 1) for a total of 0.
 
     Source: E. B. Wilson, JASA 22 (1927) 209.
 
@@ -105,7 +105,7 @@ def wilson(hits: Any, total: Any) -> tuple[Any, Any]:
 
 
 def perfect_auc(positive: int, negative: int) -> float:
-    """Return the lower end of the 95 % interval of an AUC of 1, measured on so many images (or groups) of either kind.
+    """Return the lower end of the 95% interval of an AUC of 1, measured on so many images (or groups) of either kind.
 
     Where every image is in order no resample is out of order, so this is Newcombe's interval (Statistics in Medicine 25 (2006)
     559, method 5): the smallest area that is at most 1.96 of its own standard deviations below 1.

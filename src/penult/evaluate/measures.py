@@ -34,7 +34,7 @@ class Reliability:
     confidence: Floats  # (b,), mean
     accuracy: Floats  # (b,)
     count: Ints  # (b,)
-    low: Floats  # (b,), Wilson's 95 % interval of the accuracy
+    low: Floats  # (b,), Wilson's 95% interval of the accuracy
     high: Floats  # (b,)
 
 

@@ -30,7 +30,7 @@ NAMES = {
 def evaluation_html(found: Evaluation) -> str:
     """Return the verdict, the scores with their intervals, the classes, the confusion table, and the reliability diagram."""
     scores = notebook.table(
-        ("score", "measured", "95 % interval"),
+        ("score", "measured", "95% interval"),
         [(NAMES.get(name, name), notebook.number(one.value), _interval(one)) for name, one in found.scores.items()],
         caption=found.name,
     )
@@ -52,7 +52,7 @@ def curve_html(curve: LearningCurve) -> str:
     """Return the curve as a table, and its log loss drawn against the logarithm of the number of images."""
     columns = zip(curve.sizes, curve.accuracy, curve.log_loss, strict=True)
     rows = [(n, notebook.number(a.value), _interval(a), notebook.number(b.value), _interval(b)) for n, a, b in columns]
-    shown = notebook.table(("training images", "accuracy", "95 % interval", "log loss", "95 % interval"), rows)
+    shown = notebook.table(("training images", "accuracy", "95% interval", "log loss", "95% interval"), rows)
     losses = [
         (math.log(n), b.value) for n, b in zip(curve.sizes, curve.log_loss, strict=True) if b.value is not None and n > 0
     ]

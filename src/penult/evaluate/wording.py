@@ -42,7 +42,7 @@ def verdict(evaluation: Evaluation | Mapping[str, Any], on: str = UNSEEN) -> str
     where = f" {on}" if on else ""
     rarest = rarest_classes(found)
     rare = f"; {_recall(rarest)}" if rarest else ""
-    return f"{right} % right{where}, 95 % interval {low}-{high}{few}; {_worth(found)}{rare}."
+    return f"{right}% right{where}, 95% interval {low}-{high}{few}; {_worth(found)}{rare}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Rarest:
 
     @property
     def neglected(self) -> bool:
-        """Return whether they are found less often than the others, beyond chance: the two 95 % intervals are apart."""
+        """Return whether they are found less often than the others, beyond chance: the two 95% intervals are apart."""
         return self.high < self.others_low
 
 
@@ -166,7 +166,7 @@ def _trust(bins: Mapping[str, Any]) -> str:
     if abs(gap) > max(SLIGHT, Z95 * float(np.sqrt(noise @ noise))):
         sure = "surer of itself than it should be" if gap > 0 else "less sure of itself than it could be"
         mean, real = percents(float(weight @ says), float(weight @ right))
-        return f"it is {sure}: it gives {mean} % on average and {real} % are right"
+        return f"it is {sure}: it gives {mean}% on average and {real}% are right"
     error = float(weight @ np.abs(says - right))
     chance = np.sqrt(2 / np.pi) * noise.sum() + Z95 * np.sqrt((1 - 2 / np.pi) * float(noise @ noise))
     if error > max(UNEVEN, chance):

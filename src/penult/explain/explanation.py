@@ -16,7 +16,7 @@ from penult.explain.subject import Method
 from penult.floats import default_errors
 from penult.pixels.showing import Box
 
-UNITS = {"cam": "logit per 1 % of the photo", "occlusion": "logit lost when covered"}
+UNITS = {"cam": "logit per 1% of the photo", "occlusion": "logit lost when covered"}
 NAMES = {"cam": "class activation map (exact)", "occlusion": "occlusion (not exact)"}
 
 

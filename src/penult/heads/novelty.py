@@ -4,8 +4,8 @@ In: the training rows X (n, d), which fold measured each. Out: `Reference`: some
 that counts as far; then a score (n,) of any rows.
 
 The score is the mean distance to the nearest training rows (Sun et al., ICML 2022: deep nearest neighbours), each part of the
-features scaled to length 1 as heads do, divided by the distance that 99 % of the training rows had to rows of the other folds.
-So 1 means: more unlike than 99 % of the training photos were to the others. `benchmarks/novelty.py` sets it beside others.
+features scaled to length 1 as heads do, divided by the distance that 99% of the training rows had to rows of the other folds.
+So 1 means: more unlike than 99% of the training photos were to the others. `benchmarks/novelty.py` sets it beside others.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COLUMNS = 256  # random directions (Achlioptas 2003); cats from dogs: AUC 0.995,
 JUDGED = 5000  # training rows whose distances set the level
 NEAREST = 5
 LEVEL, NORMAL = 0.99, 2.326  # and how many standard deviations of a normal distribution that is
-ENOUGH = 500  # rows whose 99 % point is not that of a single odd one
+ENOUGH = 500  # rows whose 99% point is not that of a single odd one
 TINY = 1e-6
 EACH = 10  # rows that the smallest class keeps
 CHUNK = 1 << 21  # numbers in memory at a time
@@ -45,7 +45,7 @@ class Reference:
 
     @default_errors
     def __call__(self, X: Array) -> Floats:
-        """Return the score (n,) of rows X (n, d): above 1 is more unlike than 99 % of the training photos were."""
+        """Return the score (n,) of rows X (n, d): above 1 is more unlike than 99% of the training photos were."""
         blocks, rows = tuple(self.facts["blocks"]), self.arrays["rows"].astype(np.float64)
         far = _far(X, blocks, self.arrays["centre"], rows, self.facts["nearest"])
         return far / float(self.facts["level"])
@@ -117,9 +117,9 @@ def _kept(y: Array) -> NDArray[np.intp]:
 
 
 def _level(scores: Floats) -> float:
-    """Return the distance that 99 % of such rows keep below.
+    """Return the distance that 99% of such rows keep below.
 
-    Of few rows the 99 % point is that of the oddest of them; there the bound for one more normal value stands in for it: the
+    Of few rows the 99% point is that of the oddest of them; there the bound for one more normal value stands in for it: the
     quantile of Student's t for a confidence of 0.99, by its expansion in 1 / freedom (Fisher & Cornish 1960).
     """
     count = len(scores)

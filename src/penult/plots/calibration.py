@@ -1,4 +1,4 @@
-"""The reliability diagram: when the head says 90 %, is it right nine times in ten?
+"""The reliability diagram: when the head says 90%, is it right nine times in ten?
 
 Comes in: an `Evaluation`. Goes out: a figure.
 """
@@ -18,7 +18,7 @@ FEW = 10  # below this many images a bin's marker is hollow
 
 
 def reliability(evaluation: Evaluation) -> Figure:
-    """Draw accuracy against confidence with Wilson's 95 % intervals; below it, the images in each bin.
+    """Draw accuracy against confidence with Wilson's 95% intervals; below it, the images in each bin.
 
     The axis begins at the lowest confidence that occurs (0.8 at the latest), as most heads are nearly always
     sure.
@@ -31,7 +31,7 @@ def reliability(evaluation: Evaluation) -> Figure:
         top, low = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         top.plot([0, 1], [0, 1], color=style.GREY, ls="--", lw=1.5, label="as sure as right")
         for some, label, fill in (
-            (bins.count >= FEW, "share right, 95 % interval", style.BLUE),
+            (bins.count >= FEW, "share right, 95% interval", style.BLUE),
             ((bins.count < FEW) & seen, f"share right, fewer than {FEW} images", "white"),
         ):
             if not some.any():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def comparison(evaluations: Sequence[Evaluation], metric: str = "log_loss") -> Figure:
-    """Draw each evaluation's score and 95 % interval, best at the top.
+    """Draw each evaluation's score and 95% interval, best at the top.
 
     Raises InputError if none has the score.
     """
@@ -60,6 +60,6 @@ def comparison(evaluations: Sequence[Evaluation], metric: str = "log_loss") -> F
                 annotation_clip=False,
             )
         words = metric.replace("_", " ")
-        ax.set_xlabel(f"{words} on unseen images, 95 % interval")
+        ax.set_xlabel(f"{words} on unseen images, 95% interval")
         ax.set_title(f"{words.capitalize()}: best at the top")
     return figure

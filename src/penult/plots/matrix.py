@@ -56,7 +56,7 @@ def _scale(figure: Figure, cells: Any) -> None:
     """Add the scale of shades, where the cells do not say the percentages themselves."""
     marks = np.array([0, 0.01, 0.05, 0.25, 0.5, 1])
     bar = figure.colorbar(cells, ax=cells.axes, fraction=0.04, pad=0.02, aspect=30, ticks=marks**0.5)
-    bar.ax.set_yticklabels([f"{100 * mark:g} %" for mark in marks])
+    bar.ax.set_yticklabels([f"{100 * mark:g}%" for mark in marks])
     bar.ax.set_title("of row", fontsize=11, loc="left")
     bar.outline.set_visible(False)
 

@@ -37,7 +37,7 @@ class Point:
 
 
 def tradeoff(points: Sequence[Point]) -> Figure:
-    """Draw log loss with its 95 % interval against images per second; the Pareto front is filled and joined by a line.
+    """Draw log loss with its 95% interval against images per second; the Pareto front is filled and joined by a line.
 
     The front and single networks are labelled first, `LABELS` at most; short names stand at the points, for long ones
     letters and a key. Raises `InputError` where there is no point.
@@ -117,7 +117,7 @@ def _axes(ax: Axes, points: Sequence[Point]) -> None:
         span = high.max() - low.min() or 1.0
         ax.set_ylim(max(low.min() - 0.08 * span, 0) if low.min() >= 0 else low.min(), high.max() + 0.08 * span)
     ax.set_xlabel("images per second on this machine, the network alone (faster to the right)")
-    ax.set_ylabel("log loss on unseen images, 95 % interval")
+    ax.set_ylabel("log loss on unseen images, 95% interval")
 
 
 def _legend(ax: Axes, points: Sequence[Point]) -> None:

@@ -24,7 +24,7 @@ from penult.texts import count, percent
 class Prediction:
     """The answer for one image: its most probable class, and the probability of each.
 
-    `novelty` is how unlike the training photos it is, 1 being the level that 99 % of those kept below among themselves; None
+    `novelty` is how unlike the training photos it is, 1 being the level that 99% of those kept below among themselves; None
     for an unreadable image and for models that were saved without that measure.
     """
 
@@ -37,7 +37,7 @@ class Prediction:
 
     @property
     def unlike(self) -> bool:
-        """Whether the image is more unlike the training photos than 99 % of those were to each other."""
+        """Whether the image is more unlike the training photos than 99% of those were to each other."""
         return self.novelty is not None and self.novelty > 1
 
     def to_dict(self) -> dict[str, Any]:

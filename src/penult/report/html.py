@@ -31,9 +31,8 @@ def text(value: object) -> Html:
 
 
 def prose(sentence: str) -> Html:
-    """Return a sentence of ours so set that numbers are not torn: no line ends before a per cent sign or inside 98.1-99.7."""
-    shown = str(text(sentence)).replace(" %", "&nbsp;%")
-    return Html(re.sub(r"(?<=\d)-(?=\d)", "&#8288;–&#8288;", shown))
+    """Return a sentence of ours so set that numbers are not torn: no line ends inside 98.1-99.7."""
+    return Html(re.sub(r"(?<=\d)-(?=\d)", "&#8288;–&#8288;", str(text(sentence))))
 
 
 def named(file: str, before: str = "") -> Html:

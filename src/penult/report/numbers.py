@@ -28,7 +28,7 @@ def tick(value: float) -> str:
 
 
 def between(score: Mapping[str, float | None] | None, share: bool) -> str:
-    """Return the interval of a score as `98.1 to 99.7 %` or `0.0042 to 0.0124`."""
+    """Return the interval of a score as `98.1 to 99.7%` or `0.0042 to 0.0124`."""
     if not score or score.get("low") is None or score.get("high") is None:
         return NONE
     low, high = score["low"], score["high"]

@@ -129,9 +129,7 @@ def _truncated(done: Embedding, material: Material) -> Iterator[Finding]:
     train, test = material.train.files, () if material.test is None else material.test.files
     for i, remark in sorted(done.remarks.items()):
         file, name = (train[i], "training") if i < len(train) else (test[i - len(train)], "test")
-        share = (
-            f"the last {100 * remark.rows:.2g} % of its rows are missing" if remark.rows else "its finest detail is missing"
-        )
+        share = f"the last {100 * remark.rows:.2g}% of its rows are missing" if remark.rows else "its finest detail is missing"
         reason = f"the file ends too early, {share} ({name} photo)"
         yield Finding("truncated", file, "", remark.rows or 0.1, reason, "used as it is; copy or download it again if you can")
 

@@ -12,8 +12,8 @@ function element(name, look, text) {
 
 // A share in hundredths of a per cent, written as penult.texts.percent writes it.
 function percent(hundredths) {
-  if (hundredths === 10000 || hundredths === 0) return `${hundredths / 100} %`;
-  return `${(hundredths / 100).toFixed(hundredths % 10 ? 2 : 1)} %`;
+  if (hundredths === 10000 || hundredths === 0) return `${hundredths / 100}%`;
+  return `${(hundredths / 100).toFixed(hundredths % 10 ? 2 : 1)}%`;
 }
 
 // The small picture of a row, or a box that says that this page has none of it.

@@ -52,9 +52,9 @@ def _without_leaks(audit: Mapping[str, Any]) -> Html | None:
 
 def _said(sentence: str) -> list[Html]:
     """Return the sentence with its number large, where it begins with one: that is what the eye looks for."""
-    number, sign, rest = sentence.partition(" % right")
+    number, sign, rest = sentence.partition("% right")
     text = sentence[:1].upper() + sentence[1:]
-    return [tag("strong", prose(f"{number} %")), prose(f" right{rest}")] if sign else [prose(text)]
+    return [tag("strong", prose(f"{number}%")), prose(f" right{rest}")] if sign else [prose(text)]
 
 
 def _about(results: Results, album: Album) -> str:
@@ -83,7 +83,7 @@ def _tiles(found: Mapping[str, Any]) -> Html:
         if found["measured"] >= FEW
         else ("calibration error", NONE, "too few photos"),
     ]
-    how = f"{count(found['measured'], 'photo')}, each judged by a model that had not seen it; intervals are 95 %."
+    how = f"{count(found['measured'], 'photo')}, each judged by a model that had not seen it; intervals are 95%."
     if len(tiles) > TILES:
         how += " Balanced accuracy is the mean recall of the classes, whatever their size."
     drawn = [tag("div", tag("dt", name), tag("dd", tag("b", value), tag("span", range_))) for name, value, range_ in tiles]

@@ -92,12 +92,12 @@ def gain(twice: Mapping[str, Any]) -> tuple[str, str]:
     now = twice["log_loss_now"]
     won, least, most = (round(100 * (1 - twice["log_loss"][end] / now)) for end in ("value", "high", "low"))
     if twice["clear"] and won >= 1 and most >= SLIGHT:
-        text = f"Doubling the training set should lower the log loss by about {won} % (95 % interval {least} to {most} %)"
+        text = f"Doubling the training set should lower the log loss by about {won}% (95% interval {least} to {most}%)"
         right, right_now = twice["accuracy"]["value"], twice["accuracy_now"]
         if right is not None and right_now is not None and 100 * (right - right_now) >= 0.1:
             text += f" and raise the accuracy by about {100 * (right - right_now):.1f} points"
         return "More photos would help", f"{text}."
-    change = f"{-won:+d} % (95 % interval {-most:+d} to {-least:+d} %)" if won or most or least else "less than 1 %"
+    change = f"{-won:+d}% (95% interval {-most:+d} to {-least:+d}%)" if won or most or least else "less than 1%"
     text = f"With twice the training photos the log loss is extrapolated to change by {change}"
     if most < SLIGHT:
         return "More photos are not expected to help", f"{text}."
@@ -111,7 +111,7 @@ def _look(results: Results) -> Html | None:
         return None
     level = f"{found['level']:g}"
     handed, kept, every = (percent(found[key]) for key in ("share", "accuracy_kept", "accuracy_all"))
-    doubtful = f"those that it is less than {100 * found['level']:g} % sure of, or that are unlike all others"
+    doubtful = f"those that it is less than {100 * found['level']:g}% sure of, or that are unlike all others"
     said = f"A person looks at {handed} of the photos: {doubtful}. Of the rest {kept} are right, of all {every}."
     if found.get("images", FEW) < FEW:
         said += f" This was measured on only {count(found['images'], 'photo')}."
