@@ -394,7 +394,7 @@ def main() -> None:
         for backbone, precision in ((b, p) for b in found for p in precisions(asked.device)):
             got = attempt(backbone.name, engine_alone, backbone, asked.device, precision, asked.batch, least)
             if got is not None:
-                work_done = f"{got[1] * 2 * backbone.gflops / 1000:.0f} TFLOP/s"
+                work_done = f"{got[1] * 2 * backbone.gmacs / 1000:.0f} TFLOP/s"
                 row(
                     f"{backbone.name.partition('@')[0]} at {backbone.recipe.size}: engine alone, {precision}",
                     f"{got[0]:,.0f} images/s, {got[1]:,.0f} by its own clock ({work_done}), ready in {got[2]:.1f} s",

@@ -44,7 +44,7 @@ def main() -> None:
         began = time.perf_counter()
         graph = next(by_nncf.work(iter([Order(network.name, network.graph(), taken.seen[0])])))
         seconds = time.perf_counter() - began
-        made = replace(network, network=Stored(graph, network.recipe), weights=f"{count:064x}", quantised=True)
+        made = replace(network, network=Stored(graph, network.recipe), weights=f"{count:064x}", quantized=True)
         ours = features(made, "int8", seen)
         show("int8", str(len(taken.digests)), f"{seconds:.0f} s", ours, exact, y, found.classes, speed(made, "int8", seen))
 

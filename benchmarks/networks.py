@@ -65,7 +65,7 @@ def main() -> None:
         row(f"the same, {len(tests)} new photos", "embed", photos / "test", "-b", network, "--out", out)
         row("`compare`, three lite networks, nothing cached", "compare", photos / "train", "--out", work / "compare")
         large, small = map(float, subprocess.run([sys.executable, "-c", WORK], check=True, capture_output=True).stdout.split())
-        print(f"\nDINOv2 ViT-S/14: {large:.1f} GFLOPs at 518 pixels, {small:.1f} at 224: 1/{large / small:.1f}")
+        print(f"\nDINOv2 ViT-S/14: {large:.1f} GMACs at 518 pixels, {small:.1f} at 224: 1/{large / small:.1f}")
 
 
 def row(what: str, *words: object) -> None:

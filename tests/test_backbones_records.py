@@ -87,7 +87,7 @@ def test_digests_tell_the_backbones_apart() -> None:
 
 
 def test_the_work_grows_with_the_area() -> None:
-    assert backbones.find("efficientnet_lite0", size=448).gflops == pytest.approx(4 * 0.407)
+    assert backbones.find("efficientnet_lite0", size=448).gmacs == pytest.approx(4 * 0.407)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,15 @@ def test_a_backbone_survives_saving(name: str, pooling: str) -> None:
     for copy in (again, pickle.loads(pickle.dumps(backbone)), pickle.loads(pickle.dumps(again))):
         assert copy == backbone and copy.digest == backbone.digest
         assert copy.graph() == graph and copy.function is backbone.function
+
+
+def test_a_record_with_the_words_of_older_ones_is_read() -> None:
+    """Runs, models and caches made before say gflops, licence and quantised."""
+    backbone = backbones.find("colour_histogram")
+    older = {"gmacs": "gflops", "license": "licence", "quantized": "quantised"}
+    record = {older.get(name, name): value for name, value in backbone.to_dict().items()}
+    assert set(older.values()) < set(record)
+    assert Backbone.from_dict(record, b"") == backbone
 
 
 def test_a_record_that_is_none_is_refused() -> None:

@@ -53,9 +53,9 @@ def channel(number: int, seconds: float = 0.0) -> Callable[[np.ndarray], np.ndar
     return see
 
 
-def network(name: str, gflops: float, function: Any) -> Backbone:
+def network(name: str, gmacs: float, function: Any) -> Backbone:
     like = backbones.find("colour_histogram", size=32)
-    return replace(like, name=name, parts=(WIDTH,), weights=name, gflops=gflops, params=10, function=function)
+    return replace(like, name=name, parts=(WIDTH,), weights=name, gmacs=gmacs, params=10, function=function)
 
 
 def constant(value: float) -> Callable[[np.ndarray], np.ndarray]:
@@ -134,8 +134,8 @@ def test_a_combination_is_as_slow_and_as_wide_as_its_members_together(three: tup
     for entry in found.entries:
         assert 1 / entry.images_per_second == pytest.approx(sum(1 / alone[m].images_per_second for m in entry.members))
         assert entry.width == WIDTH * len(entry.members) and entry.params == 10 * len(entry.members)
-        assert entry.gflops == sum(alone[m].gflops for m in entry.members)
-        assert entry.licence == "Apache-2.0"
+        assert entry.gmacs == sum(alone[m].gmacs for m in entry.members)
+        assert entry.license == "Apache-2.0"
 
 
 def test_it_says_what_each_member_of_a_combination_adds(three: tuple[Path, Comparison]) -> None:

@@ -39,9 +39,9 @@ def behind_the_maps(graph: bytes, step: float = 6 / 255) -> bytes:
     return bytes(net.SerializeToString())
 
 
-def quantised(graph: bytes) -> Backbone:
+def quantized(graph: bytes) -> Backbone:
     plain = tiny()
-    return replace(plain, weights="8" * 64, network=Stored(graph, plain.recipe), quantised=True)
+    return replace(plain, weights="8" * 64, network=Stored(graph, plain.recipe), quantized=True)
 
 
 def rows(network: Backbone, photos: list[np.ndarray], precision: str) -> np.ndarray:
@@ -53,13 +53,13 @@ def rows(network: Backbone, photos: list[np.ndarray], precision: str) -> np.ndar
 
 @pytest.fixture(autouse=True)
 def in_8_bits() -> None:
-    if engines.resolve("cpu", "auto", [quantised(by_hand(tiny().graph()))]) != ("cpu", "int8"):
+    if engines.resolve("cpu", "auto", [quantized(by_hand(tiny().graph()))]) != ("cpu", "int8"):
         pytest.skip("this processor does not compute in int8")
 
 
 @pytest.mark.parametrize("place", [by_hand, behind_the_maps])
 def test_the_heat_adds_up_to_the_logit_in_8_bits(place: object) -> None:
-    network, photos = quantised(place(tiny().graph())), some(9)  # type: ignore[operator]
+    network, photos = quantized(place(tiny().graph())), some(9)  # type: ignore[operator]
     X = rows(network, photos, "int8")
     head = fitted("logistic", X)
     found = model((network,), head, INT8, engine="openvino", precision="int8")
@@ -72,7 +72,7 @@ def test_the_heat_adds_up_to_the_logit_in_8_bits(place: object) -> None:
 
 def test_it_is_the_graph_in_8_bits_that_is_explained() -> None:
     """Rounded so coarsely that it shows: the heat is not that of the network in f32."""
-    coarse, photos = quantised(by_hand(tiny().graph(), step=1.5)), some(3)
+    coarse, photos = quantized(by_hand(tiny().graph(), step=1.5)), some(3)
     head = linear([[1, 2, 3, 0, 0]])
     plain = explain(model((tiny(),), head), photos, "b")
     rough = explain(model((coarse,), head, INT8, precision="int8"), photos, "b")
@@ -83,7 +83,7 @@ def test_it_is_the_graph_in_8_bits_that_is_explained() -> None:
 
 
 def test_occlusion_in_8_bits_and_other_precisions_refused() -> None:
-    network, photos = quantised(by_hand(tiny().graph())), some(2)
+    network, photos = quantized(by_hand(tiny().graph())), some(2)
     found = model((network,), linear([[1, 2, 3, 0, 0]]), INT8, precision="int8")
     assert explain(found, photos, "b", "occlusion")[0].method == "occlusion"
     with pytest.raises(InputError, match="computes in int8 only; leave --precision f32 out"):

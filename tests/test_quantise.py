@@ -83,7 +83,7 @@ def test_a_graph_is_quantised_once_for_much_the_same_images(
     orders = instead_of_nncf(monkeypatch)
     first = files(photos("train", warm=20, cold=20))
     (made,) = quantize.in_int8([tiny()], first, tmp_path)
-    assert made.quantised and made.digest != tiny().digest and made.graph() == by_hand(tiny().graph())
+    assert made.quantized and made.digest != tiny().digest and made.graph() == by_hand(tiny().graph())
     assert [order.pixels.shape for order in orders] == [(40, SIDE, SIDE, 3)]
     more = [*first[10:], *files(photos("more", 100, warm=30))]  # ten gone, thirty new
     assert quantize.in_int8([tiny()], more, tmp_path) == (made,)

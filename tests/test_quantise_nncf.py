@@ -26,8 +26,8 @@ pytestmark = needs("int8", "nncf", "onnxruntime")
 Photos = Callable[..., Path]
 
 
-def cosines(original: Backbone, quantised: Backbone, pixels: np.ndarray) -> np.ndarray:
-    a, b = (engines.open_engine(n, "cpu", p)(pixels) for n, p in ((original, "f32"), (quantised, "int8")))
+def cosines(original: Backbone, quantized: Backbone, pixels: np.ndarray) -> np.ndarray:
+    a, b = (engines.open_engine(n, "cpu", p)(pixels) for n, p in ((original, "f32"), (quantized, "int8")))
     return np.asarray((a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1))
 
 
@@ -53,7 +53,7 @@ def test_a_residual_network_with_random_weights_is_quantised(photos: Photos, tmp
     network = zoo.find(f"resnet18:64@{path}")
     paths = sorted(photos("train", warm=6, cold=6).rglob("*.png"))
     (made,) = quantize.in_int8([network], paths, tmp_path)
-    assert made.quantised
+    assert made.quantized
 
 
 # NNCF is never loaded in this process: it sets the logging of all libraries.

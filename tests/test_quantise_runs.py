@@ -46,7 +46,7 @@ def test_a_run_in_8_bits_is_quantised_once_with_training_photos(
     run = a_run(photos, tmp_path, network)
     assert [len(order.pixels) for order in orders] == [28]
     assert run.metrics["engine"]["precision"] == "int8"
-    assert run.metrics["backbones"][0]["quantised"] is True
+    assert run.metrics["backbones"][0]["quantized"] is True
     beside = run.metrics["precision"]
     assert (beside["precision"], beside["images"]) == ("int8", 28)
     assert beside["difference"]["value"] == pytest.approx(beside["log_loss"] - beside["log_loss_f32"])
@@ -63,7 +63,7 @@ def test_the_model_holds_the_graph_in_8_bits(
     orders = instead_of_nncf(monkeypatch)
     run = a_run(photos, tmp_path, network)
     model = bundle.load(run.folder)
-    assert model.precision == "int8" and model.backbones[0].quantised
+    assert model.precision == "int8" and model.backbones[0].quantized
     paths = sorted((tmp_path / "test").rglob("*.png"))
     said = (run.folder / "predictions.csv").read_text().splitlines()[1:]
     answers = Predictor(model).predict(paths)
@@ -103,7 +103,7 @@ def test_features_of_their_own_say_which_network_made_them(
     (plain,) = [find(network)]
     done = embed(paths, [plain], Settings("cpu", "int8", None))
     (used,) = done.backbones
-    assert used.quantised and done.precision == "int8"
+    assert used.quantized and done.precision == "int8"
     assert used.digest != plain.digest
     assert not np.array_equal(done.features(), embed(paths, [plain], Settings("cpu", "f32", None)).features())
 
@@ -120,7 +120,7 @@ def test_an_embedder_keeps_the_networks_of_fit(photos: Photos, network: str, mon
     assert rows.shape == (5, 6)
     assert len(orders) == 1
     model = TransferClassifier(network, precision="int8").fit(paths, [p.parent.name for p in paths])
-    assert model.precision_ == "int8" and model.backbones_[0].quantised
+    assert model.precision_ == "int8" and model.backbones_[0].quantized
     assert model.predict(later).shape == (5,)
     assert len(orders) == 1
 

@@ -69,7 +69,7 @@ def conv_classifier() -> onnx.ModelProto:
     return ending(build, ("n", CLASSES))
 
 
-def quantised() -> onnx.ModelProto:
+def quantized() -> onnx.ModelProto:
     """As quantisers write it: the last layer's weight is unpacked from int8, what comes out is packed and unpacked."""
 
     def build(net: Net, x: str) -> str:
@@ -152,7 +152,7 @@ FOUND: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "keras, no top": (lambda: keras(last=False), "only output, 'to_nhwc' (n, 8, 8, 6); the recipe's output can name another"),
     "torch, no top": (lambda: ending(lambda _, x: x, ("n", WIDTH, 8, 8)), "only output, 'relu' (n, 6, 8, 8)"),
     "convolutional": (conv_classifier, "'pool' (n, 6, 1, 1), which goes into the last layer"),
-    "quantised": (quantised, "'mean' (n, 6), which goes into the last layer"),
+    "quantised": (quantized, "'mean' (n, 6), which goes into the last layer"),
     "named output": (two_outputs, "output 'Image_Embeds' (n, 6, 1, 1)"),
     "old": (one_by_one, "only output, 'vector' (n, 1, 6)"),
     "function": (with_function, "only output, 'vector' (n, 6)"),
@@ -187,7 +187,7 @@ def test_the_record_says_where_it_comes_from(take: Take, tmp_path: Path) -> None
     """By the file's name and its sha256; no path of this machine."""
     body = take(classifier())
     assert body.weights == hashlib.sha256((tmp_path / "net.onnx").read_bytes()).hexdigest()
-    assert (body.source, body.licence) == ("ONNX file net.onnx", "not stated")
+    assert (body.source, body.license) == ("ONNX file net.onnx", "not stated")
 
 
 def test_half_precision_comes_out_as_floats(take: Take) -> None:

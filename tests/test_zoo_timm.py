@@ -235,7 +235,7 @@ def test_the_hub_is_asked_as_timm_asks_it_and_an_offline_machine_is_told_what_to
     monkeypatch.setattr(_hub, "hf_hub_download", download)
     got = load(Wish("timm", "test_resnet.r160_in1k"))
     assert asked == [("timm/test_resnet.r160_in1k", "model.safetensors", None)]
-    assert got.source.endswith("hf-hub:timm/test_resnet.r160_in1k") and got.licence == "apache-2.0"
+    assert got.source.endswith("hf-hub:timm/test_resnet.r160_in1k") and got.license == "apache-2.0"
 
     def offline(*_: Any, **__: Any) -> str:
         raise LocalEntryNotFoundError("no connection and nothing in the cache")
@@ -256,7 +256,7 @@ def test_without_a_name_server_nothing_is_retried_and_the_place_of_the_file_is_t
 def test_the_table_knows_what_timm_has() -> None:
     rows = {row.name: row for row in zoo.listing("test_resnet*")}
     known = rows["test_resnet.r160_in1k"]
-    assert (known.source, known.state, known.size, known.licence) == ("timm", "", 160, "apache-2.0")
+    assert (known.source, known.state, known.size, known.license) == ("timm", "", 160, "apache-2.0")
     timm = import_timm()
     model = timm.create_model("test_resnet", num_classes=0)
     assert known.params == sum(p.numel() for p in model.parameters()) and known.width == model.num_features

@@ -1,4 +1,4 @@
-"""Pretrained networks as records: weights, recipe, licence, and an ONNX graph.
+"""Pretrained networks as records: weights, recipe, license, and an ONNX graph.
 
 In: a name. Out: a `Backbone`. It must not know which engine runs the graph, nor where pixels come from.
 """

@@ -21,10 +21,11 @@ from penult.backbones.pooling import Pooling, channels_of, check_parts
 from penult.errors import DamagedFile, InputError, unknown
 from penult.pixels.recipe import DEPTHS, Recipe
 
-_LONGEST = 4000  # letters of a name, licence or source
+_LONGEST = 4000  # letters of a name, license or source
 _RECORD = {
-    "name", "width", "parts", "pooling", "recipe", "weights", "licence", "source", "params", "gflops", "top1", "quantised",
+    "name", "width", "parts", "pooling", "recipe", "weights", "license", "source", "params", "gmacs", "top1", "quantized",
 }  # fmt: skip
+_RENAMED = {"gflops": "gmacs", "licence": "license", "quantised": "quantized"}  # the words of older records
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -71,8 +72,8 @@ class Backbone:
     numbers of one layer, pooled one way; d is their sum. `pooling` says how the graph's other output, `maps`
     (n, c, h, w), becomes `features`: see `penult.backbones.pooling`; with "none" there are no maps.
     `weights` is the sha256 (hex) of its weights.
-    `gflops` counts 10^9 multiply-adds for one image; `top1` is the published ImageNet accuracy in percent.
-    `quantised` says that the graph computes in 8 bits (see `penult.quantize`), which no other precision changes.
+    `gmacs` counts 10^9 multiply-adds for one image; `top1` is the published ImageNet accuracy in percent.
+    `quantized` says that the graph computes in 8 bits (see `penult.quantize`), which no other precision changes.
     """
 
     name: str
@@ -80,14 +81,14 @@ class Backbone:
     pooling: Pooling
     recipe: Recipe
     weights: str
-    licence: str
+    license: str
     source: str
     params: int
-    gflops: float
+    gmacs: float
     top1: float | None
     network: Network | None = field(compare=False, repr=False)
     function: Function | None = field(default=None, compare=False, repr=False)
-    quantised: bool = False
+    quantized: bool = False
 
     @property
     def width(self) -> int:
@@ -144,7 +145,7 @@ class Backbone:
         recipe = Recipe.from_dict({**settings, **changes})
         _check(recipe)
         work = (recipe.size / self.recipe.size) ** 2  # the work of a convolution grows with the area
-        return replace(self, recipe=recipe, gflops=round(self.gflops * work, 3))
+        return replace(self, recipe=recipe, gmacs=round(self.gmacs * work, 3))
 
     def at_depth(self, depth: int) -> Backbone:
         """Return the backbone that takes photos in 16-bit files to use `depth` bits (see `Recipe`); its digest differs."""
@@ -152,7 +153,7 @@ class Backbone:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the facts as plain JSON values, without the graph."""
-        names = ("name", "width", "pooling", "weights", "licence", "source", "params", "gflops", "top1", "quantised")
+        names = ("name", "width", "pooling", "weights", "license", "source", "params", "gmacs", "top1", "quantized")
         facts = {n: getattr(self, n) for n in names}
         return {**facts, "parts": list(self.parts), "recipe": self.recipe.to_dict()}
 
@@ -176,6 +177,7 @@ class Backbone:
     @classmethod
     def of_network(cls, record: dict[str, Any], network: Network | None) -> Backbone:
         """Return the backbone that `to_dict` described, its graph made by `network`; raises as `from_dict` does."""
+        record = {_RENAMED.get(name, name): value for name, value in record.items()}
         if strange := set(record) - _RECORD:
             raise TypeError(f"a record of a network has no {', '.join(sorted(strange))[:200]}")
         parts = tuple(record["parts"])
@@ -194,14 +196,14 @@ def _check(recipe: Recipe) -> None:
 
 def _check_facts(facts: Mapping[str, Any]) -> None:
     """Raise `InputError` where what a record says of a network is not of the kind that it must be."""
-    wrong = [name for name in ("name", "licence", "source") if not isinstance(facts[name], str) or len(facts[name]) > _LONGEST]
-    wrong += [name for name in ("params", "gflops") if not _number(facts[name], most=1e18) or facts[name] < 0]
+    wrong = [name for name in ("name", "license", "source") if not isinstance(facts[name], str) or len(facts[name]) > _LONGEST]
+    wrong += [name for name in ("params", "gmacs") if not _number(facts[name], most=1e18) or facts[name] < 0]
     if not isinstance(facts["weights"], str) or not _SHA256.fullmatch(facts["weights"]):
         wrong.append("weights")
     if not facts["name"] or not (facts["top1"] is None or _number(facts["top1"])):
         wrong.append("name or top1")
-    if not isinstance(facts.get("quantised", False), bool):
-        wrong.append("quantised")
+    if not isinstance(facts.get("quantized", False), bool):
+        wrong.append("quantized")
     if wrong:
         raise InputError(f"the record of a network cannot have such a {', '.join(wrong)}; make it again.")
 

@@ -30,11 +30,11 @@ _FACTS: dict[str, tuple[int, float, int, float, float]] = {
 
 
 def _lite(name: str, lite: Lite) -> Backbone:
-    size, crop, params, gflops, top1 = _FACTS[name]
+    size, crop, params, gmacs, top1 = _FACTS[name]
     half = (0.5, 0.5, 0.5)
     recipe = Recipe(size, "crop", crop, "bicubic", half, half)
     source = f"pip: {lite.package.replace('_', '-')}"
-    return Backbone(name, lite.parts, lite.pooling, recipe, lite.sha256, "Apache-2.0", source, params, gflops, top1, lite)
+    return Backbone(name, lite.parts, lite.pooling, recipe, lite.sha256, "Apache-2.0", source, params, gmacs, top1, lite)
 
 
 def _colours() -> Backbone:

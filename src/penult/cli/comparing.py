@@ -57,7 +57,7 @@ def _show(found: Comparison, out: str) -> None:
     for text in found.notes:
         show.out(f"note: {show.printable(text)}")
     rows = [_row(found, entry) for entry in found.entries]
-    names = ["", "log loss (95% interval)", "accuracy", "images/s", "width", "front", "licence"]
+    names = ["", "log loss (95% interval)", "accuracy", "images/s", "width", "front", "license"]
     if imbalanced(found.classes.values()):
         names.insert(3, "balanced accuracy")
         for row, entry in zip(rows, found.entries, strict=True):
@@ -85,7 +85,7 @@ def _row(found: Comparison, entry: Entry) -> list[str]:
         f"{speed:.0f}" if speed >= 10 else f"{speed:.2g}",
         str(entry.width),
         "*" if entry.pareto else "",
-        entry.licence,
+        entry.license,
     ]
 
 

@@ -10,7 +10,7 @@ from penult.cli import show
 from penult.embed import Settings, speed
 from penult.zoo import Listed
 
-_HEADER = ["", "source", "width", "input", "params", "GFLOPs", "top-1", "images/s", "", "licence"]
+_HEADER = ["", "source", "width", "input", "params", "GMACs", "top-1", "images/s", "", "license"]
 
 
 def backbones(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
@@ -52,11 +52,11 @@ def _cells(row: Listed, rate: float | None) -> list[str]:
         _number(row.width),
         _number(row.size),
         "-" if row.params is None else f"{row.params / 1e6:.1f} M",
-        "-" if row.gflops is None else f"{row.gflops:.2f}",
+        "-" if row.gmacs is None else f"{row.gmacs:.2f}",
         "-" if row.top1 is None else f"{row.top1:.1f}%",
         "-" if rate is None else f"{rate:.0f}",
         row.state,
-        _short(row.licence or "-"),
+        _short(row.license or "-"),
     ]
 
 

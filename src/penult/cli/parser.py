@@ -348,7 +348,7 @@ def _backbones(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "backbones",
         "list the networks, or fetch one ahead of time",
         "Without PATTERN: what is built in, and what was converted on this machine. With one, timm and Keras are asked too.\n"
-        "images/s is what was measured on this machine; GFLOPs are 10^9 multiply-adds for one image.",
+        "images/s is what was measured on this machine; GMACs are 10^9 multiply-adds for one image.",
     )
     p.add_argument("pattern", nargs="?", metavar="PATTERN", help="part of a name, or a pattern such as 'resnet*'")
     p.add_argument("--fetch", action="append", metavar="NAME", help="get weights and convert them now; repeat for several")

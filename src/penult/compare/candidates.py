@@ -57,7 +57,7 @@ def gather(options: Options, budget: Budget, progress: ProgressCallback) -> tupl
     every = list(found.values())
     labels = [backbone.name for _, backbone in every]
     candidates = [Candidate(name, b.name if labels.count(b.name) == 1 else name, b) for name, b in every]
-    return sorted(candidates, key=lambda c: c.backbone.gflops), left_out
+    return sorted(candidates, key=lambda c: c.backbone.gmacs), left_out
 
 
 def short(names: Sequence[str]) -> dict[str, str]:

@@ -164,7 +164,7 @@ class Gathering:
         rate = speed(candidate.backbone, self.settings)
         if rate is None:
             last = self._players[-1]
-            share = candidate.backbone.gflops / (last.candidate.backbone.gflops or candidate.backbone.gflops or 1.0)
+            share = candidate.backbone.gmacs / (last.candidate.backbone.gmacs or candidate.backbone.gmacs or 1.0)
             rate = last.images_per_second / max(share, 1.0)
         return missing * (1 / rate + self._decoding) + OPENING * (missing > 0)
 

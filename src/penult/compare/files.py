@@ -58,15 +58,13 @@ def write(folder: Path, found: Comparison) -> None:
 def _table(found: Comparison) -> list[list[str]]:
     """Return the lines of `compare.csv`: one an entry, the best first."""
     bounds = [f"{score}{part}" for score in SCORES for part in ("", "_low", "_high")]
-    lines = [
-        ["name", "members", "images_per_second", *bounds, "pareto", "recommended", "width", "gflops", "params", "licence"]
-    ]
+    lines = [["name", "members", "images_per_second", *bounds, "pareto", "recommended", "width", "gmacs", "params", "license"]]
     for e in found.entries:
         numbers = ["" if v is None else f"{v:.6g}" for s in SCORES for v in e.scores[s].to_dict().values()]
         marks = ["yes" if e.pareto else "no", "yes" if e is found.recommended else "no"]
         lines.append([
             found.label(e), " ".join(e.members), f"{e.images_per_second:.2f}", *numbers,
-            *marks, str(e.width), str(e.gflops), str(e.params), e.licence,
+            *marks, str(e.width), str(e.gmacs), str(e.params), e.license,
         ])  # fmt: skip
     return lines
 

@@ -25,16 +25,16 @@ class Entry:
 
     `images_per_second` is the networks alone, one after the other; `pareto`: nothing else is both as fast and as good;
     `adds` says for each member of a combination the log loss without it minus that with it, where both were measured;
-    `behind` is this log loss minus the best one's. `gflops` counts 10^9 multiply-adds for one image.
+    `behind` is this log loss minus the best one's. `gmacs` counts 10^9 multiply-adds for one image.
     """
 
     members: tuple[str, ...]
     scores: Mapping[str, Score]
     images_per_second: float
     width: int
-    gflops: float
+    gmacs: float
     params: int
-    licence: str
+    license: str
     pareto: bool
     adds: Mapping[str, Difference]
     behind: Difference
@@ -47,7 +47,7 @@ class Entry:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        plain = ("width", "gflops", "params", "licence", "pareto")
+        plain = ("width", "gmacs", "params", "license", "pareto")
         return {
             "members": list(self.members),
             "scores": {name: score.to_dict() for name, score in self.scores.items()},
@@ -123,9 +123,9 @@ def _entry(players: Sequence[Player], members: Members, found: Mapping[Members, 
         whole.scores,
         1 / sum(1 / player.images_per_second for player in players),
         sum(b.width for b in backbones),
-        round(sum(b.gflops for b in backbones), 3),
+        round(sum(b.gmacs for b in backbones), 3),
         sum(b.params for b in backbones),
-        ", ".join(dict.fromkeys(b.licence for b in backbones)),
+        ", ".join(dict.fromkeys(b.license for b in backbones)),
         False,
         adds,
         paired_difference(whole, best),

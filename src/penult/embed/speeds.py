@@ -62,7 +62,7 @@ def speed(backbone: Backbone, settings: Settings | None = None) -> float | None:
 
 def _road(backbone: Backbone, settings: Settings) -> tuple[str, str]:
     """Return device and precision; those of a network that is still to be quantised are what it has without that."""
-    before = settings.precision == "int8" and not backbone.quantised
+    before = settings.precision == "int8" and not backbone.quantized
     return engines.resolve(settings.device, "auto" if before else settings.precision, [backbone])
 
 

@@ -42,7 +42,7 @@ def resolve(device: str = "auto", precision: str = "auto", backbones: Sequence[B
     graphs = [b for b in backbones if b.function is None]
     if backbones and not graphs:
         return "cpu", "f32"
-    if precision == "int8" or any(b.quantised for b in graphs):
+    if precision == "int8" or any(b.quantized for b in graphs):
         return _in_8_bits(device, precision, graphs)
     place = _place(device)
     if place != "cpu":
@@ -60,10 +60,10 @@ def _in_8_bits(device: str, precision: str, graphs: Sequence[Backbone]) -> tuple
     """Return ("cpu", "int8"); graphs that are not quantised yet are welcome where that was asked for by name."""
     if device not in {"auto", "cpu"}:
         raise InputError(f"penult does not compute in int8 on {device}; use --device cpu, or --precision auto.")
-    if other := [b.name for b in graphs if not b.quantised and precision == "auto"]:
+    if other := [b.name for b in graphs if not b.quantized and precision == "auto"]:
         raise InputError(f"{', '.join(other)} is not quantised and others are; use --precision int8 for all.")
     if precision not in {"auto", "int8"}:
-        names = ", ".join(b.name for b in graphs if b.quantised)
+        names = ", ".join(b.name for b in graphs if b.quantized)
         raise InputError(
             f"{names} was quantised for this model and computes in int8 only; leave --precision {precision} out, or train "
             "again with it."
@@ -132,7 +132,7 @@ def open_engine(
     the first use.
     """
     device, precision = resolve(device, precision, [backbone])
-    if precision == "int8" and not backbone.quantised:
+    if precision == "int8" and not backbone.quantized:
         raise InputError(f"{backbone.name} is not quantised; `embed` does it, or use --precision auto.")
     if batch is not None and batch < 1:
         raise InputError(f"a batch of {batch} images cannot be; give 1 or more.")

@@ -45,7 +45,7 @@ def in_int8(
 
     Raises `MissingExtra` without NNCF, `InputError` where no image can be read or a network does not stand 8 bits.
     """
-    todo = [b for b in backbones if b.function is None and not b.quantised]
+    todo = [b for b in backbones if b.function is None and not b.quantized]
     if not todo:
         return tuple(backbones)
     taken = sample.take(sources, [b.recipe for b in todo])
@@ -79,7 +79,7 @@ def _find(kept: Kept, ours: frozenset[bytes]) -> bytes | None:
 
 def _dressed(backbone: Backbone, graph: bytes) -> Backbone:
     weights = hashlib.sha256(backbone.weights.encode() + graph).hexdigest()
-    return replace(backbone, weights=weights, network=Stored(graph, backbone.recipe), quantised=True)
+    return replace(backbone, weights=weights, network=Stored(graph, backbone.recipe), quantized=True)
 
 
 def _quantise(backbone: Backbone, taken: Sample, place: int, progress: ProgressCallback) -> bytes:

@@ -20,9 +20,9 @@ LEAST = 0.9  # the middle cosine of features and their originals; a sound networ
 IMAGES = 16
 
 
-def prove(original: Backbone, quantised: Backbone, pixels: NDArray[np.uint8]) -> None:
+def prove(original: Backbone, quantized: Backbone, pixels: NDArray[np.uint8]) -> None:
     """Raise `InputError` where the features of these pixels (m, s, s, 3) do not keep their direction."""
-    exact, ours = (_features(*one, pixels[:IMAGES]) for one in ((original, "f32"), (quantised, "int8")))  # (m, d) each
+    exact, ours = (_features(*one, pixels[:IMAGES]) for one in ((original, "f32"), (quantized, "int8")))  # (m, d) each
     lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(ours, axis=1)
     cosine = float(np.median((exact * ours).sum(axis=1) / np.maximum(lengths, 1e-12)))
     log.info("%s in int8: features keep a cosine of %.4f", original.name, cosine)

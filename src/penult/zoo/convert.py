@@ -59,7 +59,7 @@ def _from_torch(order: Order) -> tuple[Backbone, bytes]:
     graph = export.export(loaded, order.label)
     network = loaded.architecture or order.wish.name
     facts = {
-        "weights": digest.of_parts(order.wish.kind, network, loaded.weights), "licence": loaded.licence,
+        "weights": digest.of_parts(order.wish.kind, network, loaded.weights), "license": loaded.license,
         "source": loaded.source, "params": loaded.params, "top1": loaded.top1,
     }  # fmt: skip
     backbone = _record(order.label, graph, loaded.recipe, loaded.pooling, facts)
@@ -75,7 +75,7 @@ def _from_file(order: Order) -> tuple[Backbone, bytes]:
     graph = body.onnx if body.dressed else dress(body.onnx, body.recipe)
     cut = hashlib.sha256(body.onnx).hexdigest()  # not of the file: another output of it gives other features
     facts = {
-        "weights": digest.of_parts("onnx", body.weights, cut), "licence": body.licence,
+        "weights": digest.of_parts("onnx", body.weights, cut), "license": body.license,
         "source": f"{body.source}; {body.note}", "params": body.params, "top1": None,
     }  # fmt: skip
     backbone = _record(order.label, graph, body.recipe, body.pooling, facts)
@@ -88,7 +88,7 @@ def _record(label: str, graph: bytes, recipe: Recipe, pooling: str, facts: dict[
     width = _width(graph, label)
     record = {
         "name": label, "width": width, "parts": [width], "pooling": pooling, "recipe": recipe.to_dict(),
-        "gflops": round(count(graph).gflops, 3), **facts,
+        "gmacs": round(count(graph).gmacs, 3), **facts,
     }  # fmt: skip
     return Backbone.of_network(record, Stored(graph, recipe))
 

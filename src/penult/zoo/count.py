@@ -17,7 +17,7 @@ class Counted(NamedTuple):
     """The parameters of a network, and 10^9 multiply-adds for one image."""
 
     params: int
-    gflops: float
+    gmacs: float
 
 
 def count(model_bytes: bytes) -> Counted:
@@ -49,8 +49,8 @@ def _params(tensor: Any) -> int:
     from onnx import TensorProto
 
     floats = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE}
-    quantised = tensor.data_type in {TensorProto.INT8, TensorProto.UINT8} and len(tensor.dims) > 1
-    return math.prod(tensor.dims) if tensor.dims and (tensor.data_type in floats or quantised) else 0
+    quantized = tensor.data_type in {TensorProto.INT8, TensorProto.UINT8} and len(tensor.dims) > 1
+    return math.prod(tensor.dims) if tensor.dims and (tensor.data_type in floats or quantized) else 0
 
 
 def _dims(shapes: Mapping[str, Tensor], name: str) -> tuple[int, ...]:

@@ -24,10 +24,10 @@ from penult.zoo.keras_module import quickest
 from penult.zoo.keras_recipe import recipe_of
 from penult.zoo.wish import Loaded, Wish
 
-__all__ = ["LICENCE", "import_keras", "load", "measure", "names"]
+__all__ = ["LICENSE", "import_keras", "load", "measure", "names"]
 
 # Keras's code is under this licence; the files of weights carry none, and come from many hands.
-LICENCE = "Apache-2.0 (Keras); weights: see https://keras.io/api/applications and the paper it names"
+LICENSE = "Apache-2.0 (Keras); weights: see https://keras.io/api/applications and the paper it names"
 
 
 def load(wish: Wish) -> Loaded:
@@ -51,7 +51,7 @@ def _load(wish: Wish) -> Loaded:
     twin = functools.partial(_twin, wish.name, recipe.size, like)
     module, pooling = quickest(model, twin, recipe)
     return Loaded(
-        module, recipe, pooling, digest.of_state(state(model)), LICENCE,
+        module, recipe, pooling, digest.of_state(state(model)), LICENSE,
         f"keras.applications {keras.__version__}", learnt(model),
     )  # fmt: skip
 

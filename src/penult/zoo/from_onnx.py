@@ -37,7 +37,7 @@ class Body:
     recipe: Recipe
     pooling: Pooling
     weights: str
-    licence: str
+    license: str
     source: str
     params: int
     note: str
@@ -63,8 +63,8 @@ def load(wish: Wish) -> Body:
     except PenultError as error:
         raise type(error)(f"{path}: {error}") from error
     pooling: Pooling = "none" if choice.maps is None else "mean"
-    licence, source = "not stated", f"ONNX file {path.name}"
-    return Body(body, entry.dressed, recipe, pooling, weights, licence, source, count(body).params, choice.note)
+    license, source = "not stated", f"ONNX file {path.name}"
+    return Body(body, entry.dressed, recipe, pooling, weights, license, source, count(body).params, choice.note)
 
 
 def _recipe(wish: Wish, entry: Entry) -> Recipe:

@@ -53,7 +53,7 @@ def load(wish: Wish) -> Loaded:
         recipe,
         pooling,
         digest.of_state(model.state_dict()),
-        _licence(model, wish),
+        _license(model, wish),
         f"timm {timm.__version__}, {_origin(model, wish)}",
         sum(p.numel() for p in model.parameters()),
         architecture=_architecture(model),
@@ -186,7 +186,7 @@ def _architecture(model: Any) -> str:
     return f"{model.pretrained_cfg.get('architecture')} {json.dumps(kept, sort_keys=True, default=str)}"
 
 
-def _licence(model: Any, wish: Wish) -> str:
+def _license(model: Any, wish: Wish) -> str:
     if wish.weights is not None:
         return "not stated (local file)"
     return str(model.pretrained_cfg.get("license") or "not stated by timm")

@@ -35,8 +35,8 @@ class Listed:
     width: int | None = None
     size: int | None = None
     params: int | None = None
-    gflops: float | None = None
-    licence: str | None = None
+    gmacs: float | None = None
+    license: str | None = None
     top1: float | None = None
     backbone: Backbone | None = None
 
@@ -97,7 +97,7 @@ def fits(name: str, pattern: str) -> bool:
 
 def _ready(backbone: Backbone, state: Literal["built in", "cached"]) -> Listed:
     b = backbone
-    return Listed(b.name, b.source, state, b.width, b.recipe.size, b.params, b.gflops, b.licence, b.top1, b)
+    return Listed(b.name, b.source, state, b.width, b.recipe.size, b.params, b.gmacs, b.license, b.top1, b)
 
 
 def _elsewhere(patterns: Sequence[str]) -> Iterator[Listed]:
@@ -134,8 +134,8 @@ def timm_rows(sent: Iterable[str]) -> Iterator[Listed]:
         found = [name for name in timm.list_pretrained() if fits(name, pattern)]
         for name in found:
             cfg = timm.get_pretrained_cfg(name)
-            width, params, gflops = _built(timm, name) if len(found) <= MEASURED else (None, None, None)
-            yield Listed(name, "timm", "", width, cfg.input_size[-1], params, gflops, cfg.license)
+            width, params, gmacs = _built(timm, name) if len(found) <= MEASURED else (None, None, None)
+            yield Listed(name, "timm", "", width, cfg.input_size[-1], params, gmacs, cfg.license)
 
 
 def _built(timm: Any, name: str) -> tuple[int | None, int | None, float | None]:
@@ -162,4 +162,4 @@ def keras_rows(sent: Iterable[str]) -> Iterator[Listed]:
         found = [name for name in from_keras.names() if fits(f"keras:{name}", pattern)]
         for name in found:
             size, width, params = from_keras.measure(name) if len(found) <= BUILT else (None, None, None)
-            yield Listed(f"keras:{name}", "keras", "", width, size, params, None, from_keras.LICENCE)
+            yield Listed(f"keras:{name}", "keras", "", width, size, params, None, from_keras.LICENSE)

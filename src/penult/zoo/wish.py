@@ -56,7 +56,7 @@ class Loaded:
     recipe: Recipe
     pooling: Pooling
     weights: str
-    licence: str
+    license: str
     source: str
     params: int
     top1: float | None = None

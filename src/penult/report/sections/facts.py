@@ -54,7 +54,7 @@ def _network(backbone: Mapping[str, Any]) -> str:
     parts = (
         count(backbone["width"], "feature"),
         seen,
-        backbone.get("licence"),
+        backbone.get("license", backbone.get("licence")),
         f"weights {str(backbone['weights'])[:12]}",
     )
     return ", ".join(str(p) for p in parts if p)
