@@ -170,7 +170,7 @@ def report(paths: list[Path]) -> None:
 def crew(paths: list[Path]) -> None:
     """Print what worker processes do with it all: read, digest, decode, resize, hand over."""
     many = paths * max(1, 3000 // len(paths))
-    for recipes in ([Recipe(224)], [Recipe(224), Recipe(299), Recipe(299, fit="squash", crop=1.0)]):
+    for recipes in ([Recipe(224)], [Recipe(224), Recipe(299), Recipe(299, crop_mode="squash", crop=1.0)]):
         for _ in prepare_all(many[:100], recipes):
             pass
         began = time.perf_counter()

@@ -52,4 +52,4 @@ def test_it_is_a_backbone_like_any_other() -> None:
     backbone = backbones.find("colour_histogram")
     assert (backbone.width, backbone.parts, backbone.graph()) == (WIDTH, (WIDTH,), b"")
     assert (backbone.pooling, backbone.has_maps, backbone.map_channels) == ("none", False, 0)
-    assert backbone.recipe.size == 64 and backbone.recipe.fit == "squash"
+    assert backbone.recipe.size == 64 and backbone.recipe.crop_mode == "squash"

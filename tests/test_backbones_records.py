@@ -30,7 +30,7 @@ def test_the_recipes_are_those_that_the_networks_were_trained_with() -> None:
     recipes = [backbones.find(name).recipe for name in LITES]
     assert [(r.size, r.crop) for r in recipes] == [(224, 0.875), (240, 0.882), (260, 0.89)]
     for recipe in recipes:
-        assert (recipe.fit, recipe.interpolation, recipe.channels) == ("crop", "bicubic", "rgb")
+        assert (recipe.crop_mode, recipe.interpolation, recipe.channels) == ("crop", "bicubic", "rgb")
         assert recipe.mean == recipe.std == (0.5, 0.5, 0.5)
 
 
@@ -67,7 +67,7 @@ def test_a_pooling_that_is_not_there_is_refused() -> None:
         {},
         optional={
             "size": st.integers(32, 2048),
-            "fit": st.sampled_from(["crop", "squash"]),
+            "crop_mode": st.sampled_from(["crop", "squash"]),
             "crop": st.floats(0.1, 1),
             "interpolation": st.sampled_from(["bicubic", "bilinear", "nearest"]),
             "channels": st.sampled_from(["rgb", "bgr"]),
@@ -95,7 +95,7 @@ def test_the_work_grows_with_the_area() -> None:
     [
         ({"size": 8}, "size=8"),
         ({"size": 224.0}, "size=224.0"),
-        ({"crop": 0.05, "fit": "stretch"}, "crop=0.05 .* fit='stretch'"),
+        ({"crop": 0.05, "crop_mode": "stretch"}, "crop=0.05 .* crop_mode='stretch'"),
         ({"channels": "hsv"}, "channels='hsv'"),
         ({"interpolation": "magic"}, "interpolation='magic'"),
         ({"std": (0.5, 0.5, 0.0)}, "std="),
@@ -119,7 +119,7 @@ def test_an_unknown_setting_is_answered_with_the_nearest() -> None:
 )
 def test_a_backbone_survives_saving(name: str, pooling: str) -> None:
     """Through JSON and the graph's bytes, and through pickle, it is equal and gives the same graph."""
-    backbone = backbones.find(name, pooling=pooling, fit="squash")
+    backbone = backbones.find(name, pooling=pooling, crop_mode="squash")
     graph = backbone.graph()
     again = Backbone.from_dict(json.loads(json.dumps(backbone.to_dict())), graph)
     for copy in (again, pickle.loads(pickle.dumps(backbone)), pickle.loads(pickle.dumps(again))):
@@ -193,7 +193,7 @@ def test_a_stored_graph_keeps_what_is_built_into_it() -> None:
     """Geometry can change, size cannot."""
     known = backbones.find("efficientnet_lite0")
     stored = Backbone.from_dict(known.to_dict(), b"\x08\x08")
-    assert stored.with_recipe(fit="squash", interpolation="bilinear").graph() == b"\x08\x08"
+    assert stored.with_recipe(crop_mode="squash", interpolation="bilinear").graph() == b"\x08\x08"
     for refused in (stored.with_recipe(size=300), stored.with_recipe(channels="bgr")):
         with pytest.raises(InputError, match="take the backbone by its name"):
             refused.graph()

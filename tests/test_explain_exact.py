@@ -50,7 +50,7 @@ def test_it_adds_up_over_several_networks_of_other_geometry_in_any_precision(pre
         pytest.skip(f"this processor has no {precision}")
     networks = (
         backbones.find("efficientnet_lite0"),
-        backbones.find("efficientnet_lite1", fit="squash"),
+        backbones.find("efficientnet_lite1", crop_mode="squash"),
         backbones.find("efficientnet_lite2", pooling="mean", size=200),
     )
     photos = some(6)
@@ -107,8 +107,8 @@ def test_a_mean_lies_everywhere_and_a_maximum_where_it_is() -> None:
     ("height", "width", "top", "left", "recipe"),
     [
         (120, 90, 20, 30, {}),  # squash: the whole photo
-        (120, 200, 40, 85, {"fit": "crop", "crop": 0.5}),
-        (200, 120, 90, 50, {"fit": "crop", "crop": 0.8}),
+        (120, 200, 40, 85, {"crop_mode": "crop", "crop": 0.5}),
+        (200, 120, 90, 50, {"crop_mode": "crop", "crop": 0.8}),
     ],
 )
 def test_the_heat_lies_on_what_the_network_sees(
@@ -143,7 +143,7 @@ def test_a_turned_photo_is_explained_upright(tmp_path: Path) -> None:
 def test_networks_of_other_geometry_meet_on_the_photo() -> None:
     """Each sees the same square in another part of its own picture; together they point at one place."""
     photo = square(120, 200, 45, 85, 24)
-    networks = (tiny(), tiny().with_recipe(fit="crop", crop=0.5))
+    networks = (tiny(), tiny().with_recipe(crop_mode="crop", crop=0.5))
     alone = [explain(model((n,), linear([[1, 0, 0, 0, 0]])), [photo], "b")[0].heat for n in networks]
     both = explain(model(networks, linear([[1, 0, 0, 0, 0] * 2])), [photo], "b")[0].heat
     np.testing.assert_allclose(both, alone[0] + alone[1], rtol=1e-4, atol=1e-7)

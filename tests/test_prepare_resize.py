@@ -94,7 +94,7 @@ def test_grey_resized_as_one_band_is_grey_resized_as_three(shape: tuple[int, int
 def test_squash_is_one_resize_of_the_whole(shape: tuple[int, int]) -> None:
     rgb = noise(*shape)
     wanted = np.asarray(Image.fromarray(rgb).resize((32, 32), Image.Resampling.BILINEAR))
-    assert (prepare(rgb, Recipe(32, fit="squash", crop=1.0, interpolation="bilinear")) == wanted).all()
+    assert (prepare(rgb, Recipe(32, crop_mode="squash", crop=1.0, interpolation="bilinear")) == wanted).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 65_000), (65_000, 1), (3, 65_000), (65_000, 3)])
@@ -102,7 +102,7 @@ def test_squash_is_one_resize_of_the_whole(shape: tuple[int, int]) -> None:
 def test_any_shape_fits_without_much_memory(shape: tuple[int, int], how: str) -> None:
     """torchvision would make 256 x 16,640,000 pixels of the slimmest."""
     rgb = np.full((*shape, 3), 77, np.uint8)
-    assert (prepare(rgb, Recipe(224, fit=how)) == 77).all()  # type: ignore[arg-type]
+    assert (prepare(rgb, Recipe(224, crop_mode=how)) == 77).all()  # type: ignore[arg-type]
 
 
 def test_the_result_is_the_callers_own() -> None:
@@ -118,7 +118,7 @@ def test_squash_with_a_crop_resizes_both_sides_and_keeps_the_centre(size: int, c
     edge = round((side - size) / 2)
     whole = Image.fromarray(rgb).resize((side, side), Image.Resampling.BICUBIC)
     wanted = np.asarray(whole.crop((edge, edge, edge + size, edge + size)))
-    assert (prepare(rgb, Recipe(size, fit="squash", crop=crop)) == wanted).all()
+    assert (prepare(rgb, Recipe(size, crop_mode="squash", crop=crop)) == wanted).all()
 
 
 def test_a_decoded_picture_is_ready_for_prepare() -> None:
@@ -152,7 +152,7 @@ def test_an_impossible_recipe_is_refused(size: int, crop: float) -> None:
 def test_recipes_that_differ_in_mean_and_std_share_their_geometry() -> None:
     assert Recipe(224).geometry == Recipe(224, mean=(0.5, 0.5, 0.5), channels="bgr").geometry
     assert Recipe(224).geometry != Recipe(224, crop=0.9).geometry
-    assert Recipe(224, fit="squash").geometry != Recipe(224, fit="squash", crop=1.0).geometry
+    assert Recipe(224, crop_mode="squash").geometry != Recipe(224, crop_mode="squash", crop=1.0).geometry
 
 
 def test_a_recipe_is_read_back_as_it_was_written() -> None:

@@ -110,7 +110,7 @@ def test_a_kept_graph_is_found_by_all_images_not_by_the_sample_alone(
 
 def test_without_a_cache_graphs_are_kept_for_the_process(photos: Photos, monkeypatch: pytest.MonkeyPatch) -> None:
     orders = instead_of_nncf(monkeypatch)
-    network = tiny().with_recipe(fit="crop", crop=0.77)  # of this test alone
+    network = tiny().with_recipe(crop_mode="crop", crop=0.77)  # of this test alone
     paths = files(photos("train", warm=5))
     assert quantize.in_int8([network], paths, None) == quantize.in_int8([network], paths, None)
     assert len(orders) == 1

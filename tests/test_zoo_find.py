@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,8 @@ def test_another_output_of_one_file_is_another_backbone(model: Path) -> None:
 
 
 def test_what_a_pictures_geometry_is_needs_no_other_conversion(model: Path) -> None:
-    cropped = zoo.find(str(model), fit="crop", crop=0.9)
-    assert cropped.recipe.fit == "crop" and cropped.recipe.crop == 0.9
+    cropped = zoo.find(str(model), crop_mode="crop", crop=0.9)
+    assert cropped.recipe.crop_mode == "crop" and cropped.recipe.crop == 0.9
     assert cropped.graph() == zoo.find(str(model)).graph() and cropped.digest != zoo.find(str(model)).digest
     with pytest.raises(InputError, match="has no pooling"):
         zoo.find(str(model), pooling="mean+max")
@@ -300,11 +301,11 @@ def test_the_protocol_of_the_seed_is_the_seeds(monkeypatch: pytest.MonkeyPatch) 
         asked[name] = {k: v for k, v in changes.items() if k in recipe_settings}
         return tiny()
 
-    recipe_settings = set(RECIPE.to_dict())
+    recipe_settings = set(asdict(RECIPE))
     monkeypatch.setattr(zoo, "find", find)
     options = room.Options.of_seed()
     networks(options, lambda *_: None)
-    squashed = {"fit": "squash", "crop": 1.0, "interpolation": "nearest"}
+    squashed = {"crop_mode": "squash", "crop": 1.0, "interpolation": "nearest"}
     assert asked == {
         "keras:ResNet50": {**squashed, "mean": (0.0,) * 3, "std": (1 / 255,) * 3, "channels": "rgb"},
         "keras:InceptionV3": squashed,

@@ -167,7 +167,7 @@ def test_a_network_that_differs_channels_first_is_not_used_so(fault: str, small:
 def test_recipes_known_by_heart(name: str, size: int, crop: float, mean: Any, std: Any, channels: str) -> None:
     """Means and deviations stand in the order of the channels that the network sees."""
     recipe = recipe_of(name, {})
-    assert (recipe.size, recipe.fit, recipe.crop, recipe.interpolation) == (size, "crop", crop, "bicubic")
+    assert (recipe.size, recipe.crop_mode, recipe.crop, recipe.interpolation) == (size, "crop", crop, "bicubic")
     assert recipe.channels == channels
     np.testing.assert_allclose((recipe.mean, recipe.std), (mean, std), rtol=1e-12, atol=1e-15)
 
@@ -178,7 +178,7 @@ def test_every_family_has_a_recipe() -> None:
 
 def test_what_the_user_wants_otherwise_wins() -> None:
     recipe = recipe_of("ResNet50", {"size": 128, "channels": "rgb", "mean": (0.0, 0.0, 0.0), "fit": "squash"})
-    assert (recipe.size, recipe.channels, recipe.mean, recipe.fit) == (128, "rgb", (0.0, 0.0, 0.0), "squash")
+    assert (recipe.size, recipe.channels, recipe.mean, recipe.crop_mode) == (128, "rgb", (0.0, 0.0, 0.0), "squash")
     assert recipe.std == (pytest.approx(1 / 255),) * 3
     with pytest.raises(UnknownName, match="recipe setting 'meen'; did you mean mean"):
         recipe_of("ResNet50", {"meen": (0.0, 0.0, 0.0)})

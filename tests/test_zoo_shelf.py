@@ -61,7 +61,7 @@ def test_another_recipe_than_the_converted_one_is_refused_with_the_way_to_have_i
     filled(tmp_path)
     got = shelf.get(tmp_path)
     assert got is not None
-    assert got.with_recipe(fit="crop", crop=0.5).graph() == got.graph()  # geometry is not in the graph
+    assert got.with_recipe(crop_mode="crop", crop=0.5).graph() == got.graph()  # geometry is not in the graph
     assert got.with_recipe(channels="bgr").graph() != got.graph()
     with pytest.raises(InputError, match="NAME:SIZE"):
         got.with_recipe(size=64).graph()

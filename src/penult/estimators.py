@@ -42,14 +42,14 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self,
         backbone: str | Sequence[str] = "efficientnet_lite0",
         *,
-        fit_to: str | None = None,
+        crop_mode: str | None = None,
         device: str = "auto",
         precision: str = "auto",
         cache: str | bool | None = None,
         max_pixels: int = MAX_PIXELS,
     ):
         self.backbone = backbone
-        self.fit_to = fit_to
+        self.crop_mode = crop_mode
         self.device = device
         self.precision = precision
         self.cache = cache
@@ -58,7 +58,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check the names of the backbones; there is nothing to learn, but for int8 and photos in 16-bit files."""
         images = _images(X)
-        networks = _networks(self.backbone, self.fit_to, self.cache)
+        networks = _networks(self.backbone, self.crop_mode, self.cache)
         self.depth_ = find_depth(images, self._settings())
         if self.precision == "int8":
             self.networks_ = quantize.in_int8(_at(networks, self.depth_), images, self._settings().folder)
@@ -71,7 +71,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Return one row per image, in order: (n, d)."""
-        networks = _networks(self.backbone, self.fit_to, self.cache)
+        networks = _networks(self.backbone, self.crop_mode, self.cache)
         if self.precision == "int8":  # other images must not get other networks
             check_is_fitted(self, "networks_")
             networks = self.networks_
@@ -85,7 +85,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return `<backbone>_<number>` for each column."""
-        networks = _networks(self.backbone, self.fit_to, self.cache)
+        networks = _networks(self.backbone, self.crop_mode, self.cache)
         return np.array([f"{b.name}_{i}" for b in networks for i in range(b.width)], object)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -114,7 +114,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         head: Any = "logistic",
         *,
         class_weight: Any = None,
-        fit_to: str | None = None,
+        crop_mode: str | None = None,
         device: str = "auto",
         precision: str = "auto",
         cache: str | bool | None = None,
@@ -124,7 +124,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.backbones = backbones
         self.head = head
         self.class_weight = class_weight
-        self.fit_to = fit_to
+        self.crop_mode = crop_mode
         self.device = device
         self.precision = precision
         self.cache = cache
@@ -147,7 +147,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         self.classes_ = classes
         weights = self._class_weight()
-        networks = _networks(self.backbones, self.fit_to, self.cache)
+        networks = _networks(self.backbones, self.crop_mode, self.cache)
         networks = _at(networks, find_depth(images, self._settings()))
         done = embed(images, networks, self._settings(), looks=True)
         features = _readable(done, images)
@@ -234,8 +234,8 @@ def _novelty(X: NDArray[np.float32], codes: NDArray[np.intp], groups: NDArray[np
     return novelty.fit(X, codes, fold, parts)[0]
 
 
-def _networks(names: str | Sequence[str], fit: str | None, cache: str | bool | None) -> tuple[Backbone, ...]:
-    changes: dict[str, Any] = {} if fit is None else {"fit": fit}
+def _networks(names: str | Sequence[str], crop_mode: str | None, cache: str | bool | None) -> tuple[Backbone, ...]:
+    changes: dict[str, Any] = {} if crop_mode is None else {"crop_mode": crop_mode}
     several = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
     if not several or not all(isinstance(name, str) for name in several):
         raise InputError(f"the backbones are {names!r}; give the name of one network, or a list of names, such as 'lite'.")

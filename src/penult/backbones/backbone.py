@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -131,18 +131,19 @@ class Backbone:
         return data
 
     def with_recipe(self, **changes: Any) -> Backbone:
-        """Return the backbone that sees images another way, for instance `fit="squash"` or `size=300`.
+        """Return the backbone that sees images another way, for instance `crop_mode="squash"` or `size=300`.
 
         Its digest differs. Raises `UnknownName` for a setting that recipes do not have, `InputError` for a
         value that cannot be.
         """
-        settings = self.recipe.to_dict()
+        known = [one.name for one in fields(Recipe) if one.name != "depth"]
         for name in changes:
-            if name not in settings:
-                raise unknown("recipe setting", name, settings)
-        if changes.get("fit") == "squash":
+            if name not in known:
+                raise unknown("recipe setting", name, known)
+        if changes.get("crop_mode") == "squash":
             changes = {"crop": 1.0, **changes}  # who asks for that wants to see the whole picture
-        recipe = Recipe.from_dict({**settings, **changes})
+        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
+        recipe = replace(self.recipe, **values)
         _check(recipe)
         work = (recipe.size / self.recipe.size) ** 2  # the work of a convolution grows with the area
         return replace(self, recipe=recipe, gmacs=round(self.gmacs * work, 3))
@@ -190,7 +191,7 @@ class Backbone:
 
 def _check(recipe: Recipe) -> None:
     """Raise `InputError` that names every setting of `recipe` that cannot be."""
-    if wrong := wrong_settings(recipe.to_dict()):
+    if wrong := wrong_settings(asdict(recipe)):
         raise InputError(f"a recipe cannot have {'; '.join(wrong)}; correct it.")
 
 
@@ -232,7 +233,8 @@ def _three(value: Any) -> bool:
 _SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "size": (lambda v: type(v) is int and 32 <= v <= 2048, "a whole number from 32 to 2048"),
     "crop": (lambda v: _number(v) and 0.1 <= v <= 1, "a number from 0.1 to 1"),
-    "fit": _one_of("crop", "squash"),
+    "fit": _one_of("crop", "squash"),  # in files
+    "crop_mode": _one_of("crop", "squash"),
     "interpolation": _one_of("bicubic", "bilinear", "nearest"),
     "mean": (_three, "three numbers"),
     "std": (lambda v: _three(v) and all(s > 0 for s in v), "three numbers above 0"),

@@ -25,7 +25,7 @@ def _options(asked: argparse.Namespace, out: str) -> Any:
     store.endings.check_folder(asked.out or out, "--out")
     given = {
         "backbones": tuple(asked.backbone) if asked.backbone else None,
-        "fit": asked.fit,
+        "crop_mode": asked.fit,
         "pooling": asked.pooling,
         "head": asked.head,
         "clip": _clip(asked.clip),
@@ -256,7 +256,7 @@ def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
 
     store.endings.check_file(asked.out, store.endings.HDF5, "--out")
     table = images.TableOptions(**columns(asked))
-    changes = {"fit": asked.fit} if asked.fit else {}
+    changes = {"crop_mode": asked.fit} if asked.fit else {}
     notes: list[str] = []
     with show.progress(not asked.quiet) as progress:
         networks = [

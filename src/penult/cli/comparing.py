@@ -30,7 +30,7 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         groups=asked.groups,
         near_duplicates=asked.near_duplicates,
         **columns(asked),
-        fit=asked.fit,
+        crop_mode=asked.fit,
         pooling=asked.pooling,
         recipe=recipe(asked),
         seed=asked.seed,

@@ -24,7 +24,7 @@ class Options:
 
     `backbones` are names or presets; `budget` is seconds for everything, None: as long as it takes; `sample` is how many
     images are looked at; `groups` names a CSV column whose equal values are never split; `class_weight`, `near_duplicates`,
-    `fit`, `pooling`, `recipe` and, of a CSV, `image_column`, `label_column`, `image_dir` and `encoding` are those of
+    `crop_mode`, `pooling`, `recipe` and, of a CSV, `image_column`, `label_column`, `image_dir` and `encoding` are those of
     `penult.train.Options`.
     """
 
@@ -40,7 +40,7 @@ class Options:
     label_column: str | None = None
     image_dir: str | None = None
     encoding: str | None = None
-    fit: str | None = None
+    crop_mode: str | None = None
     pooling: str | None = None
     recipe: Mapping[str, Any] | None = None
     seed: int = 0
@@ -53,16 +53,16 @@ class Options:
 
     def find(self, name: str, progress: ProgressCallback) -> Backbone:
         """Return the network of a name, as these options want it."""
-        changes = {} if self.fit is None else {"fit": self.fit}
+        changes = {} if self.crop_mode is None else {"crop_mode": self.crop_mode}
         return zoo.find(name, self.pooling, cache=self.settings.cache, recipe=self.recipe, progress=progress, **changes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for `compare.json`."""
         names = (
             "head", "class_weight", "budget", "sample", "groups", "near_duplicates", "image_column", "label_column",
-            "image_dir", "encoding", "fit", "pooling", "recipe", "seed",
+            "image_dir", "encoding", "crop_mode", "pooling", "recipe", "seed",
         )  # fmt: skip
-        own = {name: getattr(self, name) for name in names}
+        own = {"fit" if name == "crop_mode" else name: getattr(self, name) for name in names}
         return {"backbones": list(self.backbones), **own, "device": self.settings.device, "precision": self.settings.precision}
 
 

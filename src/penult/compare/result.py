@@ -192,7 +192,7 @@ def next_line(source: str, typed: Sequence[str], options: Options) -> str:
         "--label-column": options.label_column,
         "--image-dir": options.image_dir,
         "--encoding": options.encoding,
-        "--fit": options.fit,
+        "--fit": options.crop_mode,
         "--pooling": options.pooling,
     }
     for option, word in others.items():

@@ -15,8 +15,8 @@ FULL_DEPTH = 16
 class Recipe:
     """How an RGB image becomes a network's input.
 
-    `fit="crop"`: the shorter side is resized to floor(size / crop), the centre size x size is kept.
-    `fit="squash"`: both sides are resized to floor(size / crop), whatever their ratio, and the centre is kept; with
+    `crop_mode="crop"`: the shorter side is resized to floor(size / crop), the centre size x size is kept.
+    `crop_mode="squash"`: both sides are resized to floor(size / crop), whatever their ratio, and the centre is kept; with
     `crop=1.0` the whole picture is seen.
     Geometry is done by `pixels`; `mean`, `std` (in units of 0..1) and `channels` are nodes of the graph.
     `depth`: how many bits the photos use where a file stores 16 a sample, one of `DEPTHS`; white is 2 ** depth - 1. It
@@ -24,7 +24,7 @@ class Recipe:
     """
 
     size: int
-    fit: Literal["crop", "squash"] = "crop"
+    crop_mode: Literal["crop", "squash"] = "crop"
     crop: float = 0.875
     interpolation: Literal["bicubic", "bilinear", "nearest"] = "bicubic"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -41,7 +41,7 @@ class Recipe:
     @property
     def geometry(self) -> tuple[int, str, float, str]:
         """Return what decides the prepared pixels; recipes that agree in it can share them."""
-        return self.size, self.fit, self.crop, self.interpolation
+        return self.size, self.crop_mode, self.crop, self.interpolation
 
     @property
     def nbytes(self) -> int:
@@ -49,8 +49,11 @@ class Recipe:
         return self.size * self.size * 3
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, in a fixed order; a depth of 16, the usual one, is left out, so that digests stay."""
-        values = asdict(self)
+        """Return plain JSON values, in a fixed order; a depth of 16, the usual one, is left out, so that digests stay.
+
+        In files `crop_mode` is called "fit".
+        """
+        values = {"fit" if name == "crop_mode" else name: value for name, value in asdict(self).items()}
         if self.depth == FULL_DEPTH:
             del values["depth"]
         return values
@@ -58,7 +61,8 @@ class Recipe:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
         """Return the recipe that `to_dict` wrote."""
-        return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+        named = {"crop_mode" if name == "fit" else name: value for name, value in values.items()}
+        return cls(**{**named, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ _MOST_RESIZED = 50_000_000  # pixels of the whole resized picture; only beyond 1
 def prepare(rgb: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
     """Resize and crop an RGB array (h, w, 3) as `recipe` says; returns a new array (size, size, 3).
 
-    `fit="crop"` equals torchvision's `Resize(floor(size / crop))` and `CenterCrop(size)` on Pillow images,
-    which is what timm evaluates with; `fit="squash"` resizes both sides to floor(size / crop) and crops the
+    `crop_mode="crop"` equals torchvision's `Resize(floor(size / crop))` and `CenterCrop(size)` on Pillow images,
+    which is what timm evaluates with; `crop_mode="squash"` resizes both sides to floor(size / crop) and crops the
     same way. Raises InputError for other arrays.
     """
     import numpy as np
@@ -42,7 +42,7 @@ def resized(width: int, height: int, recipe: Recipe) -> tuple[passes.Pair, passe
     """Return the size (width, height) that a picture is resized to, and the corner (left, top) of the crop in it."""
     size = recipe.size
     short = math.floor(size / recipe.crop)
-    if recipe.fit == "squash":
+    if recipe.crop_mode == "squash":
         wide, high = short, short
     elif width <= height:
         wide, high = short, int(short * height / width)

@@ -30,7 +30,7 @@ def stamps(
     """
     if not paths:
         return
-    recipe = Recipe(size=side, fit="crop", crop=1.0, interpolation="bilinear", depth=depth)
+    recipe = Recipe(size=side, crop_mode="crop", crop=1.0, interpolation="bilinear", depth=depth)
     with closing(prepare_all(list(paths), [recipe], workers=workers, max_pixels=max_pixels)) as prepared:
         for one in prepared:
             pixels = one.pixels[0]

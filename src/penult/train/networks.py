@@ -12,7 +12,7 @@ from penult.train.options import Options
 # The seed gave Keras 1.2's generator a target size and nothing else: both sides resized by Pillow's resize, whose default
 # was the nearest pixel until its version 7, and the network saw 0..255 unless a function was given to it. Two of the three
 # got theirs; ResNet50 did not.
-SQUASHED: dict[str, Any] = {"fit": "squash", "crop": 1.0, "interpolation": "nearest"}
+SQUASHED: dict[str, Any] = {"crop_mode": "squash", "crop": 1.0, "interpolation": "nearest"}
 UNPREPARED: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255), "channels": "rgb"}
 
 
@@ -45,4 +45,4 @@ def networks(options: Options, progress: ProgressCallback) -> list[Backbone]:
 def _changes(name: str, options: Options) -> dict[str, Any]:
     if options.protocol == "seed":
         return {**SQUASHED, **(UNPREPARED if zoo.understand(name).name == "ResNet50" else {})}
-    return {} if options.fit is None else {"fit": options.fit}
+    return {} if options.crop_mode is None else {"crop_mode": options.crop_mode}

@@ -18,7 +18,7 @@ from penult.zoo import PRESETS
 class Options:
     """Everything that decides a run's result, apart from the images.
 
-    `fit` overrides how the backbones' recipes make a picture square, `pooling` how their maps become features;
+    `crop_mode` overrides how the backbones' recipes make a picture square, `pooling` how their maps become features;
     `clip` is "auto" (chosen by the folds) or the smallest probability that is ever given.
     `class_weight` "balanced" lets every class count the same, however many photos it has (a dict gives the weight of each
     class); probabilities are then those that hold where all classes are equally frequent.
@@ -34,7 +34,7 @@ class Options:
 
     out: str = "penult-run"
     backbones: tuple[str, ...] = DEFAULT
-    fit: Literal["crop", "squash"] | None = None
+    crop_mode: Literal["crop", "squash"] | None = None
     pooling: Literal["mean", "mean+max"] | None = None
     head: str = "logistic"
     clip: float | Literal["auto"] = "auto"
@@ -87,7 +87,7 @@ class Options:
         """Return plain JSON values, for `metrics.json`."""
         return {
             "backbones": list(self.backbones),
-            "fit": self.fit,
+            "fit": self.crop_mode,
             "pooling": self.pooling,
             "head": self.head,
             "clip": self.clip,

@@ -3,8 +3,8 @@
 In: the name of a network, and what the user wants otherwise. Out: a `Recipe`.
 
 Keras publishes no geometry with its networks, only input sizes. So the recipe has ImageNet's usual centre crop: 0.875 of the
-shorter side, and 0.8975 for Xception, where timm's `legacy_xception.tf_in1k` (the same weights) has it. `fit="squash"` is
-the way of most Keras code.
+shorter side, and 0.8975 for Xception, where timm's `legacy_xception.tf_in1k` (the same weights) has it. `crop_mode="squash"`
+is the way of most Keras code.
 """
 
 from __future__ import annotations

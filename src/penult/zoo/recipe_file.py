@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ from penult.backbones.backbone import wrong_settings
 from penult.errors import InputError, UnknownName, unknown
 from penult.pixels.recipe import Recipe
 
-SETTINGS = tuple(f.name for f in fields(Recipe) if f.name != "depth")  # which the photos of a run decide
-_NAMES = (*SETTINGS, "output")
 # What most networks trained on ImageNet use: shown to who left a setting out, never used in its place.
 USUAL = {
     "size": "224",
@@ -30,6 +27,8 @@ USUAL = {
     "std": "0.229,0.224,0.225",
     "channels": "rgb",
 }
+SETTINGS = tuple(USUAL)  # all but the depth, which the photos of a run decide
+_NAMES = (*SETTINGS, "output")
 _TOLD = 10  # unknown settings
 _LARGEST = 100_000  # bytes; a recipe has 300
 
