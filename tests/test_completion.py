@@ -42,7 +42,7 @@ def offered(line: str, folder: Path) -> list[str]:
         ("penult cache --", {"--verify", "--prune", "--older", "--max", "--backbone", "--all", "--dry-run"}),
         ("penult cache --prune --backbone eff", {"efficientnet_lite1"}),
         ("penult doctor --", {"--offline", "--json", "--cache"}),
-        ("penult backbones --fetch ", {"seed", "modern", "lite"}),
+        ("penult backbones --fetch ", {"blog2017", "modern", "lite"}),
     ],
 )
 def test_what_may_come_next_is_offered(line: str, words: set[str], tmp_path: Path) -> None:

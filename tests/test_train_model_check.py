@@ -114,13 +114,13 @@ def test_a_model_whose_answers_are_no_numbers_is_told_as_a_bug(tmp_path: Path) -
     assert not (tmp_path / "run/model.penult").exists()
 
 
-def test_the_clip_of_the_seeds_protocol_is_lowered_for_many_classes_and_that_is_said() -> None:
-    of_seed = Options.of_seed()
-    assert [of_seed.clip_for(k) for k in (2, 100)] == [0.005, 0.005]
-    assert [of_seed.clip_notes(k) for k in (2, 100)] == [[], []]
+def test_the_clip_of_the_blogs_protocol_is_lowered_for_many_classes_and_that_is_said() -> None:
+    of_blog2017 = Options.of_blog2017()
+    assert [of_blog2017.clip_for(k) for k in (2, 100)] == [0.005, 0.005]
+    assert [of_blog2017.clip_notes(k) for k in (2, 100)] == [[], []]
     for k in (101, 199, 200, 220, 1000):
-        assert of_seed.clip_for(k) == 0.5 / k
-        assert f"{0.5 / k:.3g} instead of the 0.005 of --protocol seed" in of_seed.clip_notes(k)[0]
+        assert of_blog2017.clip_for(k) == 0.5 / k
+        assert f"{0.5 / k:.3g} instead of the 0.005 of --protocol blog2017" in of_blog2017.clip_notes(k)[0]
 
 
 @pytest.mark.parametrize("command", ["train", "features"])

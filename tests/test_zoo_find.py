@@ -18,6 +18,7 @@ import pytest
 from onnxnets import RECIPE, classifier, run_graph
 from penult import Embedder, zoo
 from penult.cli import main
+from penult.cli.parser import build
 from penult.errors import DamagedFile, InputError, MissingExtra, PenultError, UnknownName
 from penult.zoo import finding, recipe_file, shelf
 from penult.zoo.wish import Order
@@ -203,7 +204,10 @@ def test_a_pattern_chooses_among_the_names(no_extras: None, capsys: pytest.Captu
 
 def test_a_preset_in_the_table_is_its_networks(no_extras: None) -> None:
     assert [row.name for row in zoo.listing("lite")] == list(zoo.PRESETS["lite"])
-    assert [(row.name, row.source) for row in zoo.listing("seed")] == [(name, "keras") for name in zoo.PRESETS["seed"]]
+    for name in ("blog2017", "seed"):  # the second is the old one
+        assert [(row.name, row.source) for row in zoo.listing(name)] == [
+            (member, "keras") for member in zoo.PRESETS["blog2017"]
+        ]
 
 
 def test_a_recipe_where_no_onnx_file_is_is_refused(photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
@@ -222,7 +226,7 @@ def test_all_networks_that_are_out_of_reach_are_named_at_once(monkeypatch: pytes
 
     monkeypatch.setattr(zoo, "find", find)
     with pytest.raises(InputError, match=r"--fetch keras:ResNet50 --fetch keras:InceptionV3 --fetch keras:Xception"):
-        networks(Options.of_seed(), lambda *_: None)
+        networks(Options.of_blog2017(), lambda *_: None)
     with pytest.raises(InputError, match=r"resnet50 is far away"):
         networks(Options(backbones=("resnet50",)), lambda *_: None)
 
@@ -283,14 +287,21 @@ def test_the_recipe_may_be_given_on_the_command_line(
     assert code == 1 and "size" in err
 
 
-def test_the_protocol_of_the_seed_leaves_nothing_to_choose(photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_protocol_of_the_blog_leaves_nothing_to_choose(photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
     train = photos("train", warm=4, cold=4)
     with pytest.raises(SystemExit) as caught:
-        main(["train", str(train), "--protocol", "seed", "--head", "svm"])
+        main(["train", str(train), "--protocol", "blog2017", "--head", "svm"])
     assert caught.value.code == 2 and "--protocol decides head" in capsys.readouterr().err
 
 
-def test_the_protocol_of_the_seed_is_the_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_old_name_of_the_protocol_still_works_and_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert build().parse_args(["train", "photos", "--protocol", "seed"]).protocol == "blog2017"
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    assert "{blog2017}" in capsys.readouterr().out
+
+
+def test_the_protocol_of_the_blog_is_the_blogs(monkeypatch: pytest.MonkeyPatch) -> None:
     from penult import train as room
     from penult.train.networks import networks
     from tinynet import tiny
@@ -303,7 +314,7 @@ def test_the_protocol_of_the_seed_is_the_seeds(monkeypatch: pytest.MonkeyPatch) 
 
     recipe_settings = set(asdict(RECIPE))
     monkeypatch.setattr(zoo, "find", find)
-    options = room.Options.of_seed()
+    options = room.Options.of_blog2017()
     networks(options, lambda *_: None)
     squashed = {"crop_mode": "squash", "crop": 1.0, "interpolation": "nearest"}
     assert asked == {

@@ -78,7 +78,7 @@ def some_photos(request: pytest.FixtureRequest, folder: Path) -> list[Path]:
     return [path for pair in pairs for path in pair][:24]
 
 
-def test_the_protocol_of_the_seed_from_three_files_to_a_submission(
+def test_the_protocol_of_the_blog_from_three_files_to_a_submission(
     photos: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Small versions of its networks stand in: the road is the same, and the run says what it did."""
@@ -92,7 +92,9 @@ def test_the_protocol_of_the_seed_from_three_files_to_a_submission(
     ]
     train, test = photos("train", warm=6, cold=6), photos("test", warm=2)
     words = [word for name in names for word in ("-b", name)]
-    assert main(["train", str(train), "--test", str(test), "--protocol", "seed", "--out", str(tmp_path / "run"), *words]) == 0
+    assert (
+        main(["train", str(train), "--test", str(test), "--protocol", "blog2017", "--out", str(tmp_path / "run"), *words]) == 0
+    )
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     recipes = [b["recipe"] for b in metrics["backbones"]]
     assert [r["mean"] for r in recipes] == [[0.0] * 3, [0.5] * 3, [0.5] * 3]

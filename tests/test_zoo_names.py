@@ -73,9 +73,10 @@ def test_what_cannot_be_is_said(text: str, says: str, file: str) -> None:
 
 
 def test_presets_stand_for_their_networks_and_each_has_a_reason() -> None:
-    assert expand(["lite", "efficientnet_lite0", "keras:Xception", "seed"]) == (
+    assert expand(["lite", "efficientnet_lite0", "keras:Xception", "blog2017"]) == (
         *backbones.DEFAULT, "keras:Xception", "keras:ResNet50", "keras:InceptionV3",
     )  # fmt: skip
+    assert expand(["seed:224"]) == expand(["blog2017:224"]) and "seed" not in PRESETS  # the old name still works
     assert expand(["lite:96", "modern:280"])[::3] == ("efficientnet_lite0:96", "vit_small_patch14_dinov2.lvd142m:280")
     assert PRESETS.keys() == WHY.keys() and all(len(members) == 3 for members in PRESETS.values())
 

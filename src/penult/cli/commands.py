@@ -39,7 +39,7 @@ def _options(asked: argparse.Namespace, out: str) -> Any:
         "recipe": recipe(asked),
         "review": getattr(asked, "review", None),
     }
-    make = Options.of_seed if getattr(asked, "protocol", None) == "seed" else Options
+    make = Options.of_blog2017 if getattr(asked, "protocol", None) == "blog2017" else Options
     known = {name: value for name, value in given.items() if value is not None}
     return make(out=asked.out or out, seed=asked.seed, settings=settings(asked), **known)
 
@@ -71,9 +71,7 @@ def _clip(text: str | None) -> Any:
     except ValueError:
         value = -1.0
     if not 0 <= value < 0.5:
-        raise InputError(
-            f"--clip {text!r} is not `auto` or a probability from 0 to below 0.5; give one, such as the seed's 0.005."
-        )
+        raise InputError(f"--clip {text!r} is not `auto` or a probability from 0 to below 0.5; give one, such as 0.005.")
     return value
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from penult.cli.parser import HEADS
 
-PRESETS = ("lite", "seed", "modern")
+PRESETS = ("lite", "blog2017", "modern")
 BUILT_IN = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "colour_histogram")
 _WORDS = {"head": HEADS, "backbone": (*BUILT_IN, *PRESETS), "fetch": (*BUILT_IN, *PRESETS), "pattern": BUILT_IN}
 

@@ -87,8 +87,9 @@ def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     _tolerance(p)
     p.add_argument(
         "--protocol",
-        choices=("seed",),
-        help="do as the blog post of 2017 did: its three Keras networks (or those of -b), its resizing, its dense head, "
+        type=lambda name: "blog2017" if name == "seed" else name,
+        choices=("blog2017",),
+        help="reproduce the 2017 blog post exactly: its three Keras networks (or those of -b), its resizing, its dense head, "
         "ResNet50 without preprocessing, probabilities cut to 0.005..0.995",
     )
 
@@ -136,7 +137,7 @@ def _seeing(p: argparse.ArgumentParser) -> None:
         "--backbone",
         action="append",
         metavar="NAME",
-        help="a network: built in, of timm, keras:NAME, NAME@WEIGHTS, model.onnx, or a preset (lite, seed, modern); "
+        help="a network: built in, of timm, keras:NAME, NAME@WEIGHTS, model.onnx, or a preset (lite, blog2017, modern); "
         "repeat for several, their features stand side by side (default: lite; see `penult backbones`)",
     )
     p.add_argument(

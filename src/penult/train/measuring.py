@@ -166,7 +166,7 @@ def half_the_cores() -> Iterator[None]:
 def make_head(options: Options, material: Material) -> Any:
     """Return the unfitted head of a run, for all blocks of its material."""
     extra: dict[str, Any] = {"clip": options.clip_for(len(material.classes)), "random_state": options.seed}
-    if options.protocol == "seed":
+    if options.protocol == "blog2017":
         extra["calibrate"] = False
     return heads.make(options.head, blocks=sum(material.parts, ()), class_weight=weights(options, material.classes), **extra)
 

@@ -1,4 +1,4 @@
-"""Which backbones a run uses, and how each of them sees: as it wants to, or as the seed had it."""
+"""Which backbones a run uses, and how each of them sees: as it wants to, or as the blog post of 2017 had it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from penult.backbones import Backbone
 from penult.errors import InputError, ProgressCallback
 from penult.train.options import Options
 
-# The seed gave Keras 1.2's generator a target size and nothing else: both sides resized by Pillow's resize, whose default
+# The blog post gave Keras 1.2's generator a target size and nothing else: both sides resized by Pillow's resize, whose default
 # was the nearest pixel until its version 7, and the network saw 0..255 unless a function was given to it. Two of the three
 # got theirs; ResNet50 did not.
 SQUASHED: dict[str, Any] = {"crop_mode": "squash", "crop": 1.0, "interpolation": "nearest"}
@@ -43,6 +43,6 @@ def networks(options: Options, progress: ProgressCallback) -> list[Backbone]:
 
 
 def _changes(name: str, options: Options) -> dict[str, Any]:
-    if options.protocol == "seed":
+    if options.protocol == "blog2017":
         return {**SQUASHED, **(UNPREPARED if zoo.understand(name).name == "ResNet50" else {})}
     return {} if options.crop_mode is None else {"crop_mode": options.crop_mode}

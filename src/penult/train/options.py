@@ -29,7 +29,8 @@ class Options:
     own, for photos of different things that only look alike.
     `image_column`, `label_column`, `image_dir` and `encoding` say of a CSV what is not found by itself (see `TableOptions`).
     `submit`: whether `submission.csv` holds "labels" or "probabilities", None: what the sample asks for.
-    With the `protocol` "seed" pictures are seen as in the seed, and probabilities are not calibrated: see `of_seed`.
+    With the `protocol` "blog2017" pictures are seen as the blog post of 2017 had it, and probabilities are not calibrated:
+    see `of_blog2017`.
     """
 
     out: str = "penult-run"
@@ -49,15 +50,15 @@ class Options:
     submit: Literal["labels", "probabilities"] | None = None
     files: str | None = None
     recipe: Mapping[str, Any] | None = None
-    protocol: Literal["seed"] | None = None
+    protocol: Literal["blog2017"] | None = None
     seed: int = 0
     review: float | None = None
     settings: Settings = field(default_factory=Settings)
 
     @classmethod
-    def of_seed(cls, **others: Any) -> Options:
-        """Return what the seed did: three Keras networks, its dense head, probabilities cut to 0.005..0.995."""
-        known = {"backbones": PRESETS["seed"], "head": "dense", "clip": 0.005, "protocol": "seed"}
+    def of_blog2017(cls, **others: Any) -> Options:
+        """Return what the blog post of 2017 did: three Keras networks, its dense head, probabilities cut to 0.005..0.995."""
+        known = {"backbones": PRESETS["blog2017"], "head": "dense", "clip": 0.005, "protocol": "blog2017"}
         return cls(**{**known, **others})
 
     @property
@@ -66,11 +67,11 @@ class Options:
         return TableOptions(self.image_column, self.label_column, self.image_dir, self.encoding)
 
     def clip_for(self, k: int) -> float | Literal["auto"]:
-        """Return the clip for k classes; that of the seed's protocol, which had two, is lowered where there are many.
+        """Return the clip for k classes; that of the blog post, which had two, is lowered where there are many.
 
         Raises InputError for a clip that was given and leaves no room for k classes.
         """
-        if self.protocol == "seed" and self.clip != "auto":
+        if self.protocol == "blog2017" and self.clip != "auto":
             return min(self.clip, calibration.highest_clip(k))
         calibration.check_clip(self.clip, k)
         return self.clip

@@ -51,8 +51,9 @@ def listing(pattern: str | None = None, cache: str | Path | bool | None = None) 
     The name of a preset means its networks. Without a pattern: what is built in and what is converted already. Raises
     `UnknownName` with the nearest names where a pattern fits none.
     """
-    if pattern in names.PRESETS:
-        return _of_preset(names.PRESETS[pattern], cache)
+    preset = names.OLD_NAMES.get(pattern or "", pattern)
+    if preset in names.PRESETS:
+        return _of_preset(names.PRESETS[preset], cache)
     return _listing(pattern, cache)
 
 

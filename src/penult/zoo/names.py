@@ -15,7 +15,7 @@ from penult.errors import InputError
 
 PRESETS: dict[str, tuple[str, ...]] = {
     "lite": backbones.DEFAULT,
-    "seed": ("keras:ResNet50", "keras:InceptionV3", "keras:Xception"),
+    "blog2017": ("keras:ResNet50", "keras:InceptionV3", "keras:Xception"),
     "modern": (
         "vit_small_patch14_dinov2.lvd142m:224",
         "vit_base_patch16_siglip_224.v2_webli",
@@ -24,9 +24,10 @@ PRESETS: dict[str, tuple[str, ...]] = {
 }
 WHY = {
     "lite": "real ImageNet weights from pip: no torch, no download",
-    "seed": "the three of the blog post of 2017: ResNet50, InceptionV3, Xception, each with its own preprocessing",
+    "blog2017": "the three of the blog post of 2017: ResNet50, InceptionV3, Xception, each with its own preprocessing",
     "modern": "small: DINOv2-S, self-supervised; medium: SigLIP 2-B, image-text; strong: DINOv2-L; all Apache-2.0",
 }
+OLD_NAMES = {"seed": "blog2017"}  # which still work, but say something else than --seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ def expand(names: Iterable[str]) -> tuple[str, ...]:
 
 def _members(name: str) -> tuple[str, ...]:
     preset, size = _size(name)
+    preset = OLD_NAMES.get(preset, preset)
     if preset not in PRESETS:
         return (name,)
     return PRESETS[preset] if size is None else tuple(f"{without_size(member)}:{size}" for member in PRESETS[preset])

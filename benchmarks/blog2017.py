@@ -1,8 +1,8 @@
 """What each step from the blog's protocol to penult's gains, on the same photos and the same folds.
 
-    python benchmarks/seed_protocol.py --photos train                        the built-in networks, treated as the blog did
-    python benchmarks/seed_protocol.py --photos train --networks seed        its own three (penult[keras] and their weights)
-    python benchmarks/seed_protocol.py --photos train --networks keras:ResNet50@r.h5 keras:InceptionV3@i.h5 ...
+    python benchmarks/blog2017.py --photos train                        the built-in networks, treated as the blog did
+    python benchmarks/blog2017.py --photos train --networks blog2017    its own three (penult[keras] and their weights)
+    python benchmarks/blog2017.py --photos train --networks keras:ResNet50@r.h5 keras:InceptionV3@i.h5 ...
 
 The first network plays the part of the blog's ResNet50: the one that was given no preprocessing.
 """
