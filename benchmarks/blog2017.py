@@ -59,7 +59,7 @@ def measured(
     found: images.ImageSet, networks: list[Backbone], head: dict[str, Any], seeds: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return out-of-fold accuracy and log loss by seed: (seeds,) each."""
-    done = embed.embed([i.path for i in found.images], networks, looks=True)
+    done = embed.embed([i.path for i in found.images], networks, thumbnails=True)
     X, y = done.features(), found.y[done.ok]
     groups = audit.group(done.digests[done.ok], X, done.widths, None, done.thumbnails()).groups
     blocks = sum((b.parts for b in networks), ())

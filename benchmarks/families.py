@@ -26,7 +26,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from penult import audit, evaluate, heads, images, zoo
 from penult.audit import Sides
-from penult.embed import Embedding, Settings, embed
+from penult.embed import Embedding, EmbedOptions, embed
 
 FRAMES = 60
 
@@ -101,14 +101,14 @@ def main() -> None:
     asked.add_argument("--cache", help="feature cache that is kept (default: none)")
     args = asked.parse_args()
     networks = [zoo.find(name) for name in zoo.expand(args.backbone or ["lite"])]
-    settings = Settings(cache=args.cache or False)
+    settings = EmbedOptions(cache=args.cache or False)
     scans = [images.scan_unlabelled(folder) for folder in args.photos]
     rng = np.random.default_rng(0)
     chosen = [str(scans[0].images[i].path) for i in rng.permutation(len(scans[0]))[: args.pictures]]
     out: dict[str, Any] = {"pictures": len(chosen), "backbones": [b.name for b in networks]}
 
     def seen(paths: list[str]) -> Embedding:
-        return embed(paths, networks, settings, looks=True)
+        return embed(paths, networks, settings, thumbnails=True)
 
     with tempfile.TemporaryDirectory() as made:
         most = max([*args.copies, 12])

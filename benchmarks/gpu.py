@@ -77,20 +77,20 @@ def seconds() -> Iterator[list[float]]:
 
 
 def machine(device: str) -> None:
-    from penult.engines import accelerators
+    from penult.engines import devices
 
-    ort = accelerators.load()
+    ort = devices.load()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     row("python, onnxruntime", f"{platform.python_version()}, {ort.__version__} ({', '.join(ort.get_available_providers())})")
     row("cores", str(cores))
     if device == "cuda":
-        row("GPU", accelerators.gpu_name())
+        row("GPU", devices.gpu_name())
     side = 8192 if device == "cuda" else 512
     for precision in ("f16", "f32"):
         best = _product(device, precision, side)
         row(f"matrix product {side}^3, {precision}", f"{2 * side**3 / best / 1e12:.2f} TFLOP/s")
     here = np.zeros((256, 299, 299, 3), np.uint8)
-    there = ort.OrtValue.ortvalue_from_numpy(here, accelerators.ACCELERATORS[device].memory, 0)
+    there = ort.OrtValue.ortvalue_from_numpy(here, devices.ACCELERATORS[device].memory, 0)
     best = min(_timed(lambda: there.update_inplace(here)) for _ in range(10))
     row("copy to the device", f"{here.nbytes / best / 1e9:.1f} GB/s = {256 / best:,.0f} images of 299 x 299 a second")
 
@@ -99,9 +99,9 @@ def _product(device: str, precision: str, side: int) -> float:
     """Return the seconds of one product of two square matrices that lie on the device."""
     from onnx.parser import parse_model
 
-    from penult.engines import accelerators
+    from penult.engines import devices
 
-    ort, one = accelerators.load(), accelerators.ACCELERATORS[device]
+    ort, one = devices.load(), devices.ACCELERATORS[device]
     name, kind = ("float16", np.float16) if precision == "f16" else ("float", np.float32)
     shape = f"{name}[{side},{side}]"
     text = f'<ir_version: 8, opset_import: ["": 17]> product ({shape} a, {shape} b) => ({shape} c) {{ c = MatMul(a, b) }}'
@@ -212,7 +212,7 @@ def engine_alone(backbone: Any, device: str, precision: str, batch: int | None, 
     pixels = np.random.default_rng(0).integers(0, 256, (engine.batch, side, side, 3), dtype=np.uint8)
     engine(pixels)
     ready = time.perf_counter() - began
-    images, spent = engine.work.images, engine.work.seconds
+    images, spent = engine.throughput.images, engine.throughput.seconds
     began, done = time.perf_counter(), 0
     while time.perf_counter() - began < least:
         engine.submit(pixels)
@@ -222,7 +222,7 @@ def engine_alone(backbone: Any, device: str, precision: str, batch: int | None, 
     for _ in engine.drain():
         pass
     rate = done / (time.perf_counter() - began)
-    alone = (engine.work.images - images) / (engine.work.seconds - spent)
+    alone = (engine.throughput.images - images) / (engine.throughput.seconds - spent)
     engine.close()
     return rate, alone, ready
 
@@ -241,9 +241,9 @@ class Instant:
     name, device, precision, batch = "onnxruntime", "cuda", "f16", 256
 
     def __init__(self, backbone: Any):
-        from penult.engines import Work
+        from penult.engines import Throughput
 
-        self.width, self.images, self.work, self._done = backbone.width, 0, Work(), []
+        self.width, self.images, self.throughput, self._done = backbone.width, 0, Throughput(), []
 
     def submit(self, batch: Any, tag: Any = None) -> None:
         # random once a batch: rows of zeros would be one page of memory
@@ -296,10 +296,10 @@ def whole_job(paths: list[Path], found: list[Any], settings: Any, opened: Any = 
 
 
 def end_to_end(paths: list[Path], found: list[Any], device: str, work: Path, workers: int | None) -> None:
-    from penult.embed import Settings
+    from penult.embed import EmbedOptions
 
     def settings(name: str) -> Any:
-        return Settings(device, "auto", str(work / name), workers)
+        return EmbedOptions(device, "auto", str(work / name), workers)
 
     cpu = time.process_time()
     taken, rate, _ = whole_job(paths, found, settings("instant"), Opened(Instant))
@@ -317,11 +317,11 @@ def end_to_end(paths: list[Path], found: list[Any], device: str, work: Path, wor
             f"{rate:,.0f}/s in the second half; {JOB:,} images: {total:.0f} s "
             f"({done.engine}, {done.device}, {done.precision}, {done.embedded} embedded)",
         )
-    from penult.embed import Engines
+    from penult.embed import EnginePool
     from penult.engines import resolve
 
     for backbone in found:
-        opened = Engines(*resolve(device, "auto", [backbone]))
+        opened = EnginePool(*resolve(device, "auto", [backbone]))
         taken, rate, _ = whole_job(paths, [backbone], settings(f"alone-{backbone.digest[:8]}"), opened)
         row(f"end to end, {backbone.name.partition('@')[0]} alone", f"{rate:,.0f} images/s in the second half")
         opened.close()

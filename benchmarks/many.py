@@ -40,7 +40,7 @@ def lay_out(folder: Path, count: int) -> None:
 def child(folder: Path) -> None:
     """Embed a folder, cache empty; print seconds a photo and the most memory."""
     from penult import images, zoo
-    from penult.embed import Settings, embed
+    from penult.embed import EmbedOptions, embed
 
     most, over = [0], threading.Event()
 
@@ -53,7 +53,7 @@ def child(folder: Path) -> None:
     found = images.scan_labelled(folder)
     with tempfile.TemporaryDirectory(dir=folder.parent) as cache:
         began = time.perf_counter()
-        done = embed(found.paths, [zoo.find("efficientnet_lite0")], Settings(cache=cache))
+        done = embed(found.paths, [zoo.find("efficientnet_lite0")], EmbedOptions(cache=cache))
         seconds = time.perf_counter() - began
     over.set()
     watcher.join()

@@ -17,10 +17,10 @@ import numpy as np
 
 def embedded(folder: Path, network: str, labelled: bool):
     from penult import images, zoo
-    from penult.embed import Settings, embed
+    from penult.embed import EmbedOptions, embed
 
     found = images.scan_labelled(folder) if labelled else images.scan_unlabelled([str(folder)])
-    done = embed([i.path for i in found.images], [zoo.find(network)], Settings())
+    done = embed([i.path for i in found.images], [zoo.find(network)], EmbedOptions())
     return done.features(), found.y[done.ok] if labelled else None, sum(done.parts, ())
 
 

@@ -69,7 +69,7 @@ def scan(place: Path, n: int) -> int:
 def reuse(place: Path, n: int) -> int:
     """Scan the tree and look its files up by digest: all are known, beside n others."""
     from penult import images, store
-    from penult.embed import Settings, embed
+    from penult.embed import EmbedOptions, embed
     from penult.embed.lanes import open_cache
 
     found = images.scan_labelled(place / "links")
@@ -78,7 +78,7 @@ def reuse(place: Path, n: int) -> int:
         assert isinstance(rows, store.Cache)
         if not len(rows.known()):
             rows.add(digests(n), np.tile(block(0, 1000), (n // 1000, 1)))
-    done = embed(found.paths, [used], Settings("cpu", "f32", str(place / "known")))
+    done = embed(found.paths, [used], EmbedOptions("cpu", "f32", str(place / "known")))
     assert done.embedded <= 20 and not done.failures
     return len(done.ok)
 
@@ -86,10 +86,10 @@ def reuse(place: Path, n: int) -> int:
 def new(place: Path, n: int) -> int:
     """Embed pictures of a few pixels that the cache does not have."""
     from penult import images
-    from penult.embed import Settings, embed
+    from penult.embed import EmbedOptions, embed
 
     found = images.scan_labelled(place / "pictures")
-    done = embed(found.paths, [backbone()], Settings("cpu", "f32", str(place / "new")))
+    done = embed(found.paths, [backbone()], EmbedOptions("cpu", "f32", str(place / "new")))
     assert done.embedded == len(found)
     return len(found)
 
@@ -127,10 +127,10 @@ def read(place: Path, n: int) -> int:
 
 def embedding(place: Path, n: int):
     """Return what `embed` gives for n images that are all in the cache."""
-    from penult.embed import Embedding, Settings
+    from penult.embed import Embedding, EmbedOptions
 
     ok = np.ones(n, bool)
-    facts = ("numpy", "cpu", "f32", (), Settings("cpu", "f32", str(place / "cache")), None, None)
+    facts = ("numpy", "cpu", "f32", (), EmbedOptions("cpu", "f32", str(place / "cache")), None, None)
     return Embedding(digests(n), ok, {}, 0, n, 0.0, (backbone(),), (cache(place),), *facts)
 
 

@@ -134,13 +134,13 @@ def watch(child: subprocess.Popen[str], cache: Path) -> list[dict[str, float]]:
 def check(place: Path, made: list[bytes], count: int, backbone: str) -> int:
     """Compare every row with that of its original; return how many are not the same to the bit."""
     from penult import zoo
-    from penult.embed import Settings, embed
+    from penult.embed import EmbedOptions, embed
 
     paths = [place / "originals" / f"{i}.jpg" for i in range(PICTURES)]
     paths[0].parent.mkdir()
     for path, data in zip(paths, made, strict=True):
         path.write_bytes(data)
-    right = embed([str(p) for p in paths], [zoo.find(backbone)], Settings(cache=False)).features()  # (300, d)
+    right = embed([str(p) for p in paths], [zoo.find(backbone)], EmbedOptions(cache=False)).features()  # (300, d)
     numbers = [i for i in range(count) if i % ONE_BAD_IN]
     wrong = 0
     with h5py.File(place / "rows.h5") as file:

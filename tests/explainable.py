@@ -9,11 +9,11 @@ import numpy as np
 from penult import engines, heads, pixels
 from penult.backbones import Backbone
 from penult.bundle import Bundle
-from penult.embed import Settings
+from penult.embed import EmbedOptions
 from penult.heads import HeadState
 from penult.predict import Predictor
 
-F32 = Settings(device="cpu", precision="f32", cache=False)
+F32 = EmbedOptions(device="cpu", precision="f32", cache=False)
 
 
 def linear(weights: Any, intercepts: Any = 0.0, classes: int = 2, blocks: tuple[int, ...] | None = None) -> HeadState:
@@ -26,7 +26,7 @@ def linear(weights: Any, intercepts: Any = 0.0, classes: int = 2, blocks: tuple[
     return HeadState("linear", {"weights": weights, "intercepts": np.full(len(weights), intercepts, np.float64)}, facts)
 
 
-def model(backbones: tuple[Backbone, ...], head: HeadState, settings: Settings = F32, **more: Any) -> Predictor:
+def model(backbones: tuple[Backbone, ...], head: HeadState, settings: EmbedOptions = F32, **more: Any) -> Predictor:
     """Return a model of networks and a head; its classes are called a, b, c, ..."""
     k = head.facts["classes"]
     widths = tuple(b.width for b in backbones)

@@ -246,10 +246,10 @@ class Training:
     features: str = "data_colour_histogram.h5"
 
     def run(self, out: Path, cache: Path) -> None:
-        from penult.embed import Settings
+        from penult.embed import EmbedOptions
         from penult.train import Options, train
 
-        settings = Settings(cache=str(cache), workers=0)
+        settings = EmbedOptions(cache=str(cache), workers=0)
         train(str(self.photos), str(self.test), Options(str(out), ("colour_histogram",), settings=settings))
 
 

@@ -50,12 +50,12 @@ def good_model(folder: Path) -> Path:
     """Write a model that is as it should be, its self-test included."""
     from dataclasses import replace
 
-    from penult.embed import Settings
+    from penult.embed import EmbedOptions
     from penult.predict import Predictor
 
     model = good_bundle()
     pictures = np.random.default_rng(1).integers(0, 256, (2, 40, 50, 3), dtype=np.uint8)
-    with_precision = Predictor(model, Settings(cache=False, workers=0, precision="f32"), check=False)
+    with_precision = Predictor(model, EmbedOptions(cache=False, workers=0, precision="f32"), check=False)
     proba = with_precision.predict(list(pictures)).proba
     with_precision.close()
     save(folder / "m.penult", replace(model, selftest={"images": pictures, "proba": proba}))

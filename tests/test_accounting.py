@@ -14,7 +14,7 @@ import pytest
 
 from penult import embed as room
 from penult.cli import main
-from penult.embed import Settings, Tolerance, embed
+from penult.embed import EmbedOptions, Tolerance, embed
 from penult.errors import InputError, OutputError, PenultError, TooManyBad
 from penult.pixels import Failure
 from penult.zoo import find
@@ -145,7 +145,7 @@ def test_a_loop_that_loses_an_image_says_so_instead_of_going_on(monkeypatch: pyt
 
     monkeypatch.setattr(room.loop.pixels, "prepare_all", lossy)
     with pytest.raises(PenultError, match=r"4 images came in, 3 embedded \+ 0 reused \+ 0 failed went out: a bug"):
-        embed(pictures, [find("colour_histogram")], Settings(cache=False))
+        embed(pictures, [find("colour_histogram")], EmbedOptions(cache=False))
 
 
 @pytest.mark.parametrize("text", ["", "five", "-1", "101%", "5%%", "0.05", "nan%", "1e3"])

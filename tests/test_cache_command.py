@@ -19,8 +19,8 @@ import pytest
 from penult import backbones, store
 from penult.cli import main
 from penult.cli.caching import human, size
-from penult.embed import Settings, embed
-from penult.engines.compiled import Shelf
+from penult.embed import EmbedOptions, embed
+from penult.engines.compiled import CompiledCache
 from penult.errors import InputError, UnknownName
 from penult.quantize.kept import Kept
 from penult.similar.index import Index, open_index
@@ -69,7 +69,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fill(cache)
     converted(cache)
     Kept(cache, "d" * 64).put(frozenset({b"i" * 32}), b"a graph in 8 bits")
-    Shelf(cache / "compiled").put({"machine": "this"}, b"a compiled graph")
+    CompiledCache(cache / "compiled").put({"machine": "this"}, b"a compiled graph")
     store.write_h5(tmp_path / "data.h5", train=rows(40, 6)[1], facts={})
     with store.RowFiles([tmp_path / "data.h5"]) as files:
         assert isinstance(open_index(files, (6,), cache, lambda *_: None), Index)
@@ -212,7 +212,7 @@ def test_a_file_that_cannot_be_read_now_is_told_and_stays(tmp_path: Path, monkey
 
 def test_damaged_rows_are_computed_again_after_a_verification(photos: Callable[..., Path], tmp_path: Path) -> None:
     paths = sorted(photos("train", warm=5, cold=5).rglob("*.png"))
-    settings = Settings(cache=str(tmp_path / "cache"), workers=0)
+    settings = EmbedOptions(cache=str(tmp_path / "cache"), workers=0)
     net = backbones.find("colour_histogram")
     first = embed(paths, [net], settings).features()
     shard = next((tmp_path / "cache").rglob("shard-*"))
@@ -228,14 +228,14 @@ def test_a_run_whose_cache_is_pruned_under_it_goes_on(
 ) -> None:
     paths = sorted(photos("train", warm=5, cold=5).rglob("*.png"))
     net = backbones.find("colour_histogram")
-    wanted = embed(paths, [net], Settings(cache=False, workers=0)).features()
+    wanted = embed(paths, [net], EmbedOptions(cache=False, workers=0)).features()
     for stop_at in (3, 10):  # in the middle of the photos, and after the last
 
         def prune(step: str, done: int, total: int, at: int = stop_at) -> None:
             if done == at:
                 assert main(["cache", "--cache", str(tmp_path / "cache"), "--prune", "--all"]) == 0
 
-        done = embed(paths, [net], Settings(cache=str(tmp_path / "cache"), workers=0), prune)
+        done = embed(paths, [net], EmbedOptions(cache=str(tmp_path / "cache"), workers=0), prune)
         assert main(["cache", "--cache", str(tmp_path / "cache"), "--prune", "--all"]) == 0
         assert not list((tmp_path / "cache").rglob("shard-*"))
         with caplog.at_level(logging.WARNING):

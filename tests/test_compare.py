@@ -30,7 +30,7 @@ from penult.compare.candidates import short
 from penult.compare.options import Budget
 from penult.compare.result import Entry
 from penult.compare.sample import FEW, draw
-from penult.embed import Settings, known, speed
+from penult.embed import EmbedOptions, known, speed
 from penult.errors import InputError, OutputError, UnknownName, unknown
 from penult.evaluate import Difference, Score
 from penult.images import natural_key
@@ -103,7 +103,7 @@ def shelf(stand_ins: dict[str, Backbone]) -> Iterator[dict[str, Backbone]]:
 
 
 def options(tmp_path: Path, *names: str, **changes: Any) -> Options:
-    settings = Settings(cache=str(tmp_path / "cache"), workers=0)
+    settings = EmbedOptions(cache=str(tmp_path / "cache"), workers=0)
     words = {"out": str(tmp_path / "out"), "backbones": names or ("see_red", "see_blue", "see_green"), "settings": settings}
     return Options(**{**words, **changes})
 
@@ -175,7 +175,7 @@ def test_the_last_line_can_be_typed_as_it_is(three: tuple[Path, Comparison]) -> 
 
 def test_the_line_says_all_that_was_asked_otherwise_than_usual(tmp_path: Path) -> None:
     """A shell takes it whole: blanks and quotes in the folder's name, the head, the cache."""
-    settings = Settings("cpu", "bf16", "/my cache")
+    settings = EmbedOptions("cpu", "bf16", "/my cache")
     asked = options(tmp_path, head="svm", settings=settings, groups="patient", recipe={"size": 96, "mean": (0.5, 0.5, 0.5)})
     line = result.next_line("it's a folder", ["timm net@w.pth", "b"], asked)
     assert shlex.split(line) == [
@@ -285,7 +285,7 @@ def test_singles_of_a_process_that_died_are_measured_here(
     assert {one.reason for one in found.left_out} <= {"no time was left for it"}
 
 
-def gathered(source: str, settings: Settings, names: Mapping[str, Backbone]) -> tuple[field.Field, trials.Bench]:
+def gathered(source: str, settings: EmbedOptions, names: Mapping[str, Backbone]) -> tuple[field.Field, trials.Bench]:
     """Return what is measured, and the measurements."""
     from penult.compare import candidates
 
@@ -350,7 +350,7 @@ def test_classes_that_cannot_be_measured_are_told_before_the_next_network_begins
 def test_a_speed_is_measured_once_and_then_known(
     shelf: dict[str, Backbone], photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = Settings(cache=str(tmp_path / "cache"))
+    settings = EmbedOptions(cache=str(tmp_path / "cache"))
     source = str(photos("train", warm=6, cold=6))
     first = compare.compare(source, options(tmp_path))
     assert speed(RED, settings) is not None

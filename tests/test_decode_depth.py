@@ -18,7 +18,7 @@ from PIL import Image
 from badimages import photo, png, save
 from penult import TransferClassifier, backbones, predict
 from penult.cli import main
-from penult.embed import Settings, at_depth, depth_notes, find_depth
+from penult.embed import EmbedOptions, at_depth, depth_notes, find_depth
 from penult.errors import InputError
 from penult.pixels import DEPTHS, Failure, Recipe, decode, stores_sixteen
 from penult.pixels import depth as depths
@@ -79,7 +79,7 @@ def test_each_format_gives_what_eight_bits_would_show(name: str, gray: bool, bit
     data = WRITERS[name](values)
     (tmp_path / "photo").write_bytes(data)
     assert stores_sixteen(tmp_path / "photo")
-    assert find_depth([tmp_path / "photo"], Settings(cache=False, workers=0)) == bits
+    assert find_depth([tmp_path / "photo"], EmbedOptions(cache=False, workers=0)) == bits
     found = decode(data, depth=bits)
     assert not isinstance(found, Failure), found
     wanted = np.broadcast_to((values if not gray else values[..., None]) * (255 / (2**bits - 1)), found.shape)
@@ -205,7 +205,7 @@ def test_a_run_finds_the_depth_says_it_and_its_model_keeps_it(
     files = sorted(photos.rglob("*.png"))
     assert [p.label for p in model.predict(files)] == ["dim"] * 6 + ["fair"] * 6
     monkeypatch.setattr("penult.pixels.depth.look", None)
-    assert find_depth(files, Settings(workers=0)) == 12
+    assert find_depth(files, EmbedOptions(workers=0)) == 12
     assert main(["predict", str(tmp_path / "run"), str(files[0]), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["label"] == "dim"
     assert main(["embed", str(photos), "-b", "colour_histogram", "--out", str(tmp_path / "f.h5"), "-q"]) == 0
@@ -217,7 +217,7 @@ def test_ordinary_photos_have_the_keys_and_features_that_they_had(tmp_path: Path
         photos = lay_out(tmp_path / name, bits)
         files = sorted(photos.rglob("*.png"))
         network = backbones.find("colour_histogram")
-        (used,) = at_depth([network], files, Settings(cache=False))
+        (used,) = at_depth([network], files, EmbedOptions(cache=False))
         assert used.digest == network.digest
         assert depth_notes([used]) == ()
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from badimages import bomb, photo, save
-from penult.embed import Settings, find_depth
+from penult.embed import EmbedOptions, find_depth
 from penult.errors import InputError
 from penult.pixels import MAX_PIXELS, Failure, Recipe, advice, decode, decoding, prepare_all
 
@@ -87,8 +87,8 @@ def test_the_limit_is_an_option_for_every_format(format: str, tmp_path: Path) ->
 def test_the_look_for_the_depth_of_a_run_keeps_to_the_limit_too(tmp_path: Path) -> None:
     deep = Image.fromarray(photo(30, 40)[..., 0].astype(np.uint16) * 4)
     deep.save(tmp_path / "deep.png")
-    assert find_depth([tmp_path / "deep.png"], Settings(cache=False, workers=0, max_pixels=1200)) == 10
-    assert find_depth([tmp_path / "deep.png"], Settings(cache=False, workers=0, max_pixels=1199)) == 16
+    assert find_depth([tmp_path / "deep.png"], EmbedOptions(cache=False, workers=0, max_pixels=1200)) == 10
+    assert find_depth([tmp_path / "deep.png"], EmbedOptions(cache=False, workers=0, max_pixels=1199)) == 16
 
 
 def test_pillows_own_limit_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_pillows_own_limit_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("limit", [0, -1, 65_500**2 + 1])
 def test_a_limit_that_cannot_be_is_refused(limit: int) -> None:
     with pytest.raises(InputError, match="--max-pixels"):
-        Settings(max_pixels=limit)
+        EmbedOptions(max_pixels=limit)
 
 
 def test_the_command_line_knows_the_usual_limit() -> None:

@@ -19,7 +19,7 @@ import penult
 from conftest import draw
 from penult import TransferClassifier, zoo
 from penult.audit import Pairs
-from penult.embed import Settings, embed
+from penult.embed import EmbedOptions, embed
 from penult.images import scan_labelled, scan_unlabelled
 from penult.train import Options, train
 from penult.train.circumstances import digests
@@ -77,14 +77,14 @@ def test_features_do_not_depend_on_workers_order_or_company(backbone: str, photo
     folder = photos("train", warm=6, cold=6)
     paths = [str(path) for path in sorted(folder.rglob("*.png"))]
     networks = [zoo.find(backbone)]
-    whole = embed(paths, networks, Settings(cache=False, workers=0)).features()  # (n, d)
+    whole = embed(paths, networks, EmbedOptions(cache=False, workers=0)).features()  # (n, d)
     for workers in (1, 2, 5):
-        assert embed(paths, networks, Settings(cache=False, workers=workers)).features().tobytes() == whole.tobytes()
-    back = embed(paths[::-1], networks, Settings(cache=False, workers=2)).features()
+        assert embed(paths, networks, EmbedOptions(cache=False, workers=workers)).features().tobytes() == whole.tobytes()
+    back = embed(paths[::-1], networks, EmbedOptions(cache=False, workers=2)).features()
     assert back.tobytes() == whole[::-1].tobytes()
     for i in (0, 7):
-        assert embed([paths[i]], networks, Settings(cache=False)).features().tobytes() == whole[i].tobytes()
-    kept = Settings(cache=str(tmp_path / "kept"))
+        assert embed([paths[i]], networks, EmbedOptions(cache=False)).features().tobytes() == whole[i].tobytes()
+    kept = EmbedOptions(cache=str(tmp_path / "kept"))
     cold, warm = (embed(paths, networks, kept) for _ in range(2))
     assert (cold.embedded, warm.embedded) == (len(paths), 0)
     assert cold.features().tobytes() == warm.features().tobytes() == whole.tobytes()

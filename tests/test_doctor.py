@@ -27,7 +27,7 @@ from penult.backbones.lite import LITE
 from penult.cli import main
 from penult.doctor import computing, hub, known, libraries, pictures, places, runs
 from penult.doctor.check import FAIL, NOTE, OK, WARN, Check, guarded
-from penult.engines import abilities as engine_abilities
+from penult.engines import devices
 from penult.errors import MissingExtra, OutputError
 from penult.pixels import abilities
 from penult.store.disk import Disk
@@ -165,23 +165,22 @@ def test_a_gpu_that_is_not_used_is_told(monkeypatch: Monkey) -> None:
 
 
 def test_the_name_of_a_gpu_is_what_its_driver_tells(monkeypatch: Monkey, tmp_path: Path) -> None:
-    accelerators = engine_abilities.accelerators
     for name, answer in (("driver", True), ("installed", True), ("cuda_library", tmp_path), ("cuda_failure", "")):
-        monkeypatch.setattr(accelerators, name, lambda answer=answer: answer)
-    monkeypatch.setattr(accelerators, "Path", lambda folder: tmp_path)
-    assert engine_abilities.gpu() == "an NVIDIA GPU"
+        monkeypatch.setattr(devices, name, lambda answer=answer: answer)
+    monkeypatch.setattr(devices, "Path", lambda folder: tmp_path)
+    assert devices.gpu_status() == "an NVIDIA GPU"
     (tmp_path / "0000:01:00.0").mkdir()
     (tmp_path / "0000:01:00.0" / "information").write_text("Model: \t NVIDIA H200\nIRQ: 1\n")
-    assert engine_abilities.gpu() == "NVIDIA H200"
+    assert devices.gpu_status() == "NVIDIA H200"
 
 
 def test_instructions_are_read_from_what_the_system_tells(monkeypatch: Monkey) -> None:
     intel = "model name\t: X\nflags\t\t: fpu avx avx2 amx_bf16 avx512f\nflags\t\t: fpu\n"
-    assert engine_abilities.flags(intel) == ["avx2", "avx512f", "amx_bf16"]
-    assert engine_abilities.flags("Features\t: fp asimd i8mm\n") == ["asimd", "i8mm"]
-    assert engine_abilities.flags("") == []
+    assert devices.cpu_flags(intel) == ["avx2", "avx512f", "amx_bf16"]
+    assert devices.cpu_flags("Features\t: fp asimd i8mm\n") == ["asimd", "i8mm"]
+    assert devices.cpu_flags("") == []
     for has, state in ((["avx512f"], NOTE), (["avx2"], OK), (["asimd"], OK), ([], OK)):
-        monkeypatch.setattr(engine_abilities, "flags", lambda has=has: has)
+        monkeypatch.setattr(devices, "cpu_flags", lambda has=has: has)
         assert computing.processor().state == state
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penult.embed import Settings, embed, loop
+from penult.embed import EmbedOptions, embed, loop
 from penult.zoo import find
 
 
@@ -15,7 +15,7 @@ from penult.zoo import find
 def test_rows_in_parts_are_the_rows_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool) -> None:
     monkeypatch.setattr(loop, "_PART", 4 * 112 * 3)  # three rows
     pictures = [np.random.default_rng(i % 7).integers(0, 256, (8, 8, 3), np.uint8) for i in range(10)]  # three of them twice
-    done = embed(pictures, [find("colour_histogram")], Settings(cache=str(tmp_path)))
+    done = embed(pictures, [find("colour_histogram")], EmbedOptions(cache=str(tmp_path)))
     whole = done.block(0)  # (10, d)
     if lost:
         for path in tmp_path.rglob("shard-*.npz"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from penult import backbones, engines
-from penult.engines import numpy_engine
+from penult.engines.engine import NumpyEngine
 from penult.engines.openvino_engine import load
 from penult.errors import InputError, UnknownName
 from tinynet import tiny
@@ -21,14 +21,14 @@ def test_auto_is_what_the_processor_has() -> None:
 
 @pytest.mark.parametrize("native", [("bf16", "f32"), ("f32",)], ids=str)
 def test_auto_follows_the_processor(native: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penult.engines.opening.native", lambda: native)
+    monkeypatch.setattr("penult.engines.select.float_precisions", lambda: native)
     assert engines.resolve("auto", "auto") == ("cpu", native[0])
     assert engines.resolve("cpu", "f32") == ("cpu", "f32")
 
 
 def test_bf16_is_refused_where_the_processor_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenVINO itself would compute in f32 and say nothing."""
-    monkeypatch.setattr("penult.engines.opening.native", lambda: ("f32",))
+    monkeypatch.setattr("penult.engines.select.float_precisions", lambda: ("f32",))
     with pytest.raises(InputError, match=r"does not compute in bf16; use --precision f32"):
         engines.resolve("cpu", "bf16")
 
@@ -45,7 +45,7 @@ def test_numpy_backbones_do_not_ask_openvino(monkeypatch: pytest.MonkeyPatch) ->
     def asked() -> None:
         raise AssertionError("OpenVINO was asked")
 
-    monkeypatch.setattr("penult.engines.opening.native", asked)
+    monkeypatch.setattr("penult.engines.select.float_precisions", asked)
     colours = backbones.find("colour_histogram")
     assert engines.resolve("auto", "auto", [colours]) == ("cpu", "f32")
     assert engines.open_engine(colours).precision == "f32"
@@ -79,4 +79,4 @@ def test_a_batch_of_none_is_refused() -> None:
 
 def test_a_graph_is_not_for_the_numpy_engine() -> None:
     with pytest.raises(InputError, match="tiny is a graph"):
-        numpy_engine.NumpyEngine(tiny(), 1)
+        NumpyEngine(tiny(), 1)

@@ -10,9 +10,9 @@ import pytest
 
 from penult import engines
 from penult.backbones import Backbone
-from penult.embed import Settings, embed
+from penult.embed import EmbedOptions, embed
 from penult.engines import openvino_engine
-from penult.engines.compiled import Shelf
+from penult.engines.compiled import CompiledCache
 from tinynet import noise, tiny
 
 PIXELS = noise(5)
@@ -89,7 +89,7 @@ def test_one_that_the_library_refuses_is_made_again(tmp_path: Path, uncompiled: 
     first = vectors(tiny(), tmp_path)
     (path,) = blobs(tmp_path)
     key = path.stem
-    Shelf(tmp_path).put(FACTS, b"of another library")
+    CompiledCache(tmp_path).put(FACTS, b"of another library")
     (other,) = [blob for blob in blobs(tmp_path) if blob.stem != key]
     other.replace(path)
     np.testing.assert_array_equal(vectors(tiny(), tmp_path), first)
@@ -103,7 +103,7 @@ def test_a_folder_that_cannot_be_made_costs_nothing(tmp_path: Path) -> None:
 
 def test_the_folder_is_bounded_and_what_rested_longest_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("penult.engines.compiled.MOST_ALL", 3 * 132)
-    shelf = Shelf(tmp_path)
+    shelf = CompiledCache(tmp_path)
     for number in range(3):
         shelf.put({"number": str(number)}, bytes([number]) * 100)
         os.utime(blobs(tmp_path)[-1])
@@ -116,12 +116,12 @@ def test_the_folder_is_bounded_and_what_rested_longest_goes_first(tmp_path: Path
 
 def test_what_is_too_large_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("penult.engines.compiled.MOST_EACH", 10)
-    Shelf(tmp_path).put(FACTS, b"x" * 11)
+    CompiledCache(tmp_path).put(FACTS, b"x" * 11)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_embedding_keeps_compiled_graphs_in_its_cache_folder_and_nowhere_without_one(tmp_path: Path) -> None:
-    embed(list(PIXELS), [tiny()], Settings(precision="f32", cache=str(tmp_path / "cache"), workers=0))
+    embed(list(PIXELS), [tiny()], EmbedOptions(precision="f32", cache=str(tmp_path / "cache"), workers=0))
     assert len(blobs(tmp_path / "cache" / "compiled")) == 1
-    embed(list(PIXELS), [tiny()], Settings(precision="f32", cache=False, workers=0))
+    embed(list(PIXELS), [tiny()], EmbedOptions(precision="f32", cache=False, workers=0))
     assert len(list(tmp_path.rglob("*.blob"))) == 1

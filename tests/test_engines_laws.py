@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from extras import ONNXRUNTIME
 from networks import SMALL, network
 from penult import backbones, engines
-from penult.engines import Engine, accelerators
+from penult.engines import Engine, devices
 from penult.errors import InputError
 from tinynet import noise, tiny
 
@@ -23,7 +23,7 @@ KINDS = {
     "onnxruntime": ("onnxruntime-cpu", tiny),
     "gpu": ("cuda", tiny),
 }
-NEEDS_GPU = pytest.mark.skipif(not accelerators.gpu(), reason="ONNX Runtime has no NVIDIA GPU here")
+NEEDS_GPU = pytest.mark.skipif(not devices.gpu(), reason="ONNX Runtime has no NVIDIA GPU here")
 ORT, GPU = pytest.param("onnxruntime", marks=ONNXRUNTIME), pytest.param("gpu", marks=NEEDS_GPU)
 ALL = ["openvino", "numpy", ORT, GPU]
 

@@ -20,9 +20,9 @@ from penult import backbones, bundle, engines, predict
 from penult.backbones import Stored
 from penult.backbones.graph import Graph
 from penult.cli.parser import build
-from penult.embed import Settings, embed
-from penult.engines import abilities, accelerators, float16, onnxruntime_engine
-from penult.engines.compiled import Shelf
+from penult.embed import EmbedOptions, embed
+from penult.engines import devices, float16, onnxruntime_engine
+from penult.engines.compiled import CompiledCache
 from penult.errors import DamagedFile, InputError, MissingExtra
 from penult.train import Options, train
 from test_backbones_golden import GOLDEN
@@ -31,7 +31,7 @@ from tolerance import assert_same_direction, assert_same_pixels
 
 CPU = "onnxruntime-cpu"
 Monkey = pytest.MonkeyPatch
-FOUND = accelerators.gpu, accelerators.cuda_failure
+FOUND = devices.gpu, devices.cuda_failure
 
 
 @pytest.fixture(autouse=True)
@@ -78,18 +78,18 @@ def test_without_a_driver_or_its_cuda_library_onnxruntime_is_not_imported(
     driver: bool, cuda: bool, tmp_path: Path, monkeypatch: Monkey
 ) -> None:
     """`auto` is then the processor, and costs nothing."""
-    monkeypatch.setattr(accelerators, "driver", lambda: driver)
+    monkeypatch.setattr(devices, "driver", lambda: driver)
     package(tmp_path, monkeypatch, cuda)
-    assert (accelerators.cuda_library() is not None) is cuda
-    assert not accelerators.gpu()
+    assert (devices.cuda_library() is not None) is cuda
+    assert not devices.gpu()
     assert engines.resolve("auto", "f32") == ("cpu", "f32")
-    assert abilities.gpu() == ("none" if not driver else "no cuda")
+    assert devices.gpu_status() == ("none" if not driver else "no cuda")
 
 
 def test_auto_is_the_gpu_where_one_works(monkeypatch: Monkey) -> None:
     """In f16; what it does not compute in is refused; a numpy function stays where it is."""
-    monkeypatch.setattr(accelerators, "gpu", lambda: True)
-    monkeypatch.setattr(accelerators, "check", lambda device: None)
+    monkeypatch.setattr(devices, "gpu", lambda: True)
+    monkeypatch.setattr(devices, "check", lambda device: None)
     assert engines.resolve() == ("cuda", "f16")
     assert engines.resolve("auto", "f32") == ("cuda", "f32")
     assert engines.precisions("auto") == ("f16", "f32")
@@ -106,9 +106,9 @@ def test_auto_is_the_gpu_where_one_works(monkeypatch: Monkey) -> None:
 )
 def test_every_device_has_its_word(device: str, meant: str, monkeypatch: Monkey) -> None:
     """`mps` is what penult called CoreML's device before: it is understood and not shown."""
-    monkeypatch.setattr(accelerators, "check", lambda device: None)
+    monkeypatch.setattr(devices, "check", lambda device: None)
     assert engines.resolve(device, "f32") == (meant, "f32")
-    assert engines.precisions(device) == accelerators.ACCELERATORS[meant].precisions
+    assert engines.precisions(device) == devices.ACCELERATORS[meant].precisions
     if device != CPU:
         assert build().parse_args(["embed", "photos", "--out", "x.h5", "--device", device]).device == meant
 
@@ -129,14 +129,14 @@ def test_without_onnxruntime_its_devices_are_refused(device: str, cure: str, mon
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=rf"device {device} needs ONNX Runtime: pip install {cure}; or use --device cpu"):
         engines.resolve(device)
-    monkeypatch.setattr(accelerators, "driver", lambda: True)
-    assert abilities.gpu() == "no onnxruntime"
+    monkeypatch.setattr(devices, "driver", lambda: True)
+    assert devices.gpu_status() == "no onnxruntime"
 
 
 @ONNXRUNTIME
 @pytest.mark.parametrize("device", ["cuda", "dml"])
 def test_an_onnxruntime_for_other_devices_is_told(device: str, monkeypatch: Monkey) -> None:
-    monkeypatch.setattr(accelerators.load(), "get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr(devices.load(), "get_available_providers", lambda: ["CPUExecutionProvider"])
     said = rf"device {device}: the onnxruntime [\d.]+ .* without \w+; pip uninstall .* pip install .*; or use --device cpu"
     with pytest.raises(InputError, match=said):
         engines.resolve(device)
@@ -147,8 +147,8 @@ def test_an_onnxruntime_that_is_broken_is_told(device: str, monkeypatch: Monkey)
     def broken() -> None:
         raise ImportError("libonnxruntime.so:\ncannot open")
 
-    monkeypatch.setattr(accelerators, "installed", lambda: True)
-    monkeypatch.setattr(accelerators, "load", broken)
+    monkeypatch.setattr(devices, "installed", lambda: True)
+    monkeypatch.setattr(devices, "load", broken)
     with pytest.raises(InputError, match=rf"device {device}: .* cannot be imported \(libonnxruntime.so: cannot open\); pip "):
         engines.resolve(device)
 
@@ -162,10 +162,10 @@ def test_an_onnxruntime_that_is_broken_is_told(device: str, monkeypatch: Monkey)
     ],
 )
 def test_a_gpu_that_does_not_work_is_refused_with_the_reason(driver: bool, why: str, said: str, monkeypatch: Monkey) -> None:
-    provider = accelerators.ACCELERATORS["cuda"].provider
-    monkeypatch.setattr(accelerators.load(), "get_available_providers", lambda: [provider, "CPUExecutionProvider"])
-    monkeypatch.setattr(accelerators, "driver", lambda: driver)
-    monkeypatch.setattr(accelerators, "cuda_failure", lambda: why)
+    provider = devices.ACCELERATORS["cuda"].provider
+    monkeypatch.setattr(devices.load(), "get_available_providers", lambda: [provider, "CPUExecutionProvider"])
+    monkeypatch.setattr(devices, "driver", lambda: driver)
+    monkeypatch.setattr(devices, "cuda_failure", lambda: why)
     with pytest.raises(InputError, match=rf"device cuda: .*{said}.*--device cpu"):
         engines.resolve("cuda")
 
@@ -173,17 +173,17 @@ def test_a_gpu_that_does_not_work_is_refused_with_the_reason(driver: bool, why: 
 @ONNXRUNTIME
 def test_the_gpu_is_tried_by_computing_a_number(monkeypatch: Monkey) -> None:
     """The processor's provider stands for the GPU's; a provider that is not opened, or raises, is no GPU."""
-    one = accelerators.ACCELERATORS["cuda"]
-    monkeypatch.setitem(accelerators.ACCELERATORS, "cuda", replace(one, provider="CPUExecutionProvider"))
-    assert accelerators.cuda_failure() == ""
-    monkeypatch.setitem(accelerators.ACCELERATORS, "cuda", one)
-    accelerators.cuda_failure.cache_clear()
+    one = devices.ACCELERATORS["cuda"]
+    monkeypatch.setitem(devices.ACCELERATORS, "cuda", replace(one, provider="CPUExecutionProvider"))
+    assert devices.cuda_failure() == ""
+    monkeypatch.setitem(devices.ACCELERATORS, "cuda", one)
+    devices.cuda_failure.cache_clear()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a provider that this onnxruntime does not know
-        assert accelerators.cuda_failure() == "CUDA or cuDNN cannot be loaded"
-    accelerators.cuda_failure.cache_clear()
-    monkeypatch.setattr(accelerators, "load", lambda: 1 / 0)
-    assert accelerators.cuda_failure() == "division by zero"
+        assert devices.cuda_failure() == "CUDA or cuDNN cannot be loaded"
+    devices.cuda_failure.cache_clear()
+    monkeypatch.setattr(devices, "load", lambda: 1 / 0)
+    assert devices.cuda_failure() == "division by zero"
 
 
 def test_what_the_system_says_of_the_cuda_library_is_told(
@@ -191,12 +191,12 @@ def test_what_the_system_says_of_the_cuda_library_is_told(
 ) -> None:
     """`auto` says it too, and takes the processor."""
     package(tmp_path, monkeypatch, cuda=True)
-    assert "onnxruntime_providers_cuda" in accelerators._missing_library()
-    monkeypatch.setattr(accelerators, "driver", lambda: True)
-    monkeypatch.setattr(accelerators, "cuda_failure", lambda: "libcudnn.so.9: cannot open")
+    assert "onnxruntime_providers_cuda" in devices._missing_library()
+    monkeypatch.setattr(devices, "driver", lambda: True)
+    monkeypatch.setattr(devices, "cuda_failure", lambda: "libcudnn.so.9: cannot open")
     assert engines.resolve("auto", "f32") == ("cpu", "f32")
     assert "cannot be used, so the processor computes: libcudnn.so.9: cannot open" in caplog.text
-    assert abilities.gpu() == "unused: libcudnn.so.9: cannot open"
+    assert devices.gpu_status() == "unused: libcudnn.so.9: cannot open"
 
 
 # --- the numbers ---
@@ -356,8 +356,10 @@ def test_importing_the_converter_leaves_the_path_alone() -> None:
 @ONNXRUNTIME
 def test_numbers_that_float16_cannot_hold_are_refused(monkeypatch: Monkey) -> None:
     """The processor's provider computes float16 in float32, so it is made to overflow."""
-    real = onnxruntime_engine.Network._run
-    monkeypatch.setattr(onnxruntime_engine.Network, "_run", lambda network, pixels: real(network, pixels) * np.float32(np.inf))
+    real = onnxruntime_engine.OnnxRuntimeSession._run
+    monkeypatch.setattr(
+        onnxruntime_engine.OnnxRuntimeSession, "_run", lambda network, pixels: real(network, pixels) * np.float32(np.inf)
+    )
     engine = engines.open_engine(tiny(), CPU, "f16")
     with pytest.raises(InputError, match=rf"tiny comes to numbers that float16 cannot hold; use --precision f32 on {CPU}"):
         engine(noise(1))
@@ -438,15 +440,15 @@ class Small:
 
     def __init__(self, monkeypatch: Monkey, most: int):
         self.most, self.seen = most, []  # type: int, list[int]
-        real = onnxruntime_engine.Network._run
+        real = onnxruntime_engine.OnnxRuntimeSession._run
 
-        def run(network: onnxruntime_engine.Network, pixels: Any) -> Any:
+        def run(network: onnxruntime_engine.OnnxRuntimeSession, pixels: Any) -> Any:
             self.seen.append(network.size)
             if network.size > self.most:
                 raise RuntimeError("BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 9")
             return real(network, pixels)
 
-        monkeypatch.setattr(onnxruntime_engine.Network, "_run", run)
+        monkeypatch.setattr(onnxruntime_engine.OnnxRuntimeSession, "_run", run)
 
 
 @ONNXRUNTIME
@@ -491,8 +493,8 @@ def test_a_network_that_cannot_be_a_cuda_graph_is_launched_node_by_node(
     """The processor's provider stands for CUDA's: how it is asked for is looked at, and that networks take turns."""
     caplog.set_level(logging.INFO)
     asked = []
-    one = accelerators.ACCELERATORS["cuda"]
-    monkeypatch.setitem(accelerators.ACCELERATORS, "cuda", replace(one, provider="CPUExecutionProvider", memory="cpu"))
+    one = devices.ACCELERATORS["cuda"]
+    monkeypatch.setitem(devices.ACCELERATORS, "cuda", replace(one, provider="CPUExecutionProvider", memory="cpu"))
     real = onnxruntime_engine._session
 
     def session(graph: bytes, provider: str, options: dict[str, str], size: int) -> Any:
@@ -503,7 +505,7 @@ def test_a_network_that_cannot_be_a_cuda_graph_is_launched_node_by_node(
         return real(graph, provider, {}, size)
 
     monkeypatch.setattr(onnxruntime_engine, "_session", session)
-    built = onnxruntime_engine.Network(tiny(), "cuda", "f32", "features", 4, Shelf(None))
+    built = onnxruntime_engine.OnnxRuntimeSession(tiny(), "cuda", "f32", "features", 4, CompiledCache(None))
     assert_same_pixels(built(noise(5)), by_numpy(noise(5)))
     exact = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}
     assert asked == [{**exact, "enable_cuda_graph": "1"}, exact][: 1 if captured else 2]
@@ -518,11 +520,11 @@ def test_rows_of_two_engines_never_meet(photos: Callable[..., Path], tmp_path: P
     """A cache knows by which engine, on which device, its rows were computed."""
     paths = sorted(str(p) for p in photos("set", warm=3, cold=3).rglob("*.png"))
     small = backbones.find("efficientnet_lite0", size=SMALL)
-    by = {device: embed(paths, [small], Settings(device, "f32", str(tmp_path))) for device in ("cpu", CPU)}
+    by = {device: embed(paths, [small], EmbedOptions(device, "f32", str(tmp_path))) for device in ("cpu", CPU)}
     assert [done.embedded for done in by.values()] == [6, 6]
     assert (by[CPU].engine, by[CPU].device) == ("onnxruntime", CPU)
     assert_same_pixels(by[CPU].features(), by["cpu"].features())
-    again = embed(paths, [small], Settings(CPU, "f32", str(tmp_path)))
+    again = embed(paths, [small], EmbedOptions(CPU, "f32", str(tmp_path)))
     assert (again.embedded, again.reused) == (0, 6)
 
 
@@ -532,7 +534,7 @@ def test_a_model_of_one_engine_is_served_by_another(
 ) -> None:
     """Its samples must give the same answers; one that was trained with torch says what serves it now."""
     folder = photos("train", warm=8, cold=8)
-    settings = Settings(CPU, "f16", str(tmp_path / "cache"))
+    settings = EmbedOptions(CPU, "f16", str(tmp_path / "cache"))
     options = Options(out=str(tmp_path / "run"), backbones=("efficientnet_lite0",), settings=settings)
     model = bundle.load(train(str(folder), None, options).folder)
     assert (model.engine, model.precision) == ("onnxruntime", "f16")

@@ -26,7 +26,7 @@ import penult
 from conftest import draw
 from penult import TransferClassifier, bundle, compare, demo, explain, predict, report, similar, store, zoo
 from penult.cli import main
-from penult.embed import Settings, write_features
+from penult.embed import EmbedOptions, write_features
 from penult.errors import PenultError
 from penult.images import TableOptions, scan_labelled, scan_unlabelled
 from penult.pixels import Recipe, prepare, prepare_all
@@ -273,7 +273,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "a recipe of no size": ("got 0 and", lambda w: Recipe(0)),
     "a recipe of an odd depth": ("got 11", lambda w: Recipe(8, depth=11)),
     "recipes of two depths": ("16-bit photos", lambda w: list(prepare_all([], [Recipe(8), Recipe(8, depth=12)]))),
-    "a limit of no pixels": ("0 pixels", lambda w: Settings(max_pixels=0)),
+    "a limit of no pixels": ("0 pixels", lambda w: EmbedOptions(max_pixels=0)),
     "a picture of one band": ("(2, 2)", lambda w: prepare(np.zeros((2, 2), np.uint8), Recipe(8))),
     # train
     "unreadable classes": ("dog (0 of 2 readable)", lambda w: train(

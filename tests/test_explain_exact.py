@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from explainable import F32, features, fitted, linear, middle, model, some, square
 from penult import backbones, engines
-from penult.embed import Settings
+from penult.embed import EmbedOptions
 from penult.errors import InputError, UnknownName
 from penult.explain import explain
 from penult.explain.activation import activation, pooled
@@ -56,7 +56,7 @@ def test_it_adds_up_over_several_networks_of_other_geometry_in_any_precision(pre
     photos = some(6)
     X = np.hstack([features(photos, network) for network in networks])
     head = fitted("logistic", X, blocks=sum((n.parts for n in networks), ()))
-    one = explain(model(networks, head, Settings("cpu", precision, False)), photos[:1])[0]
+    one = explain(model(networks, head, EmbedOptions("cpu", precision, False)), photos[:1])[0]
     assert one.intercept is not None
     assert one.heat.sum(dtype=np.float64) == pytest.approx(one.logit - one.intercept, rel=1e-3)
     near = {"f32": 1e-3, "bf16": 0.2}[precision]

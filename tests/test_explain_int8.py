@@ -12,13 +12,13 @@ from onnx import helper, numpy_helper
 from explainable import fitted, linear, model, some
 from penult import engines, pixels
 from penult.backbones import Backbone, Stored
-from penult.embed import Settings
+from penult.embed import EmbedOptions
 from penult.errors import InputError
 from penult.explain import explain
 from quantised import by_hand
 from tinynet import tiny
 
-INT8 = Settings(device="cpu", cache=False)
+INT8 = EmbedOptions(device="cpu", cache=False)
 
 
 def behind_the_maps(graph: bytes, step: float = 6 / 255) -> bytes:
@@ -87,4 +87,4 @@ def test_occlusion_in_8_bits_and_other_precisions_refused() -> None:
     found = model((network,), linear([[1, 2, 3, 0, 0]]), INT8, precision="int8")
     assert explain(found, photos, "b", "occlusion")[0].method == "occlusion"
     with pytest.raises(InputError, match="computes in int8 only; leave --precision f32 out"):
-        explain(model((network,), linear([[1, 2, 3, 0, 0]]), Settings(precision="f32"), precision="int8"), photos)
+        explain(model((network,), linear([[1, 2, 3, 0, 0]]), EmbedOptions(precision="f32"), precision="int8"), photos)

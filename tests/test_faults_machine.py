@@ -29,7 +29,7 @@ from PIL import Image
 
 from conftest import draw
 from penult import images, store, zoo
-from penult.embed import Embedding, Settings, embed
+from penult.embed import Embedding, EmbedOptions, embed
 from penult.errors import OutputError
 from penult.store import cache as cache_module
 from penult.store.disk import Disk, here
@@ -59,7 +59,7 @@ def truth(number: int) -> tuple[bytes, bytes]:
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "photo.png"
         path.write_bytes(photo(number))
-        done = embed([path], [NETWORK], Settings(cache=False, workers=0))
+        done = embed([path], [NETWORK], EmbedOptions(cache=False, workers=0))
         return done.digests[0].tobytes(), done.features()[0].tobytes()
 
 
@@ -222,7 +222,7 @@ class Life(RuleBasedStateMachine):
     def _embed(self) -> tuple[images.ImageSet, Embedding]:
         """Embed the folder as it is; a part of what a run does, and all that it does with the cache."""
         found = images.scan_unlabelled(str(self.folder))
-        return found, embed([i.path for i in found.images], [NETWORK], Settings(cache=str(self.cache), workers=0))
+        return found, embed([i.path for i in found.images], [NETWORK], EmbedOptions(cache=str(self.cache), workers=0))
 
     def _look(self, found: images.ImageSet, done: Embedding) -> None:
         wanted = [truth(self.photos[self.folder / name]) for name in found.ids]

@@ -19,7 +19,7 @@ import pytest
 
 from faulty import draw_photos
 from penult import store, zoo
-from penult.embed import Embedding, Settings, embed, write_features
+from penult.embed import Embedding, EmbedOptions, embed, write_features
 from penult.errors import InputError, OutputError
 from penult.store import index as index_module
 from penult.store import leftovers
@@ -47,7 +47,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[st
     """Lay out photos and return them, the test photos, and what an undisturbed run makes of them."""
     place = tmp_path_factory.mktemp("alone")
     job = draw_photos(place)
-    settings = Settings(cache=str(place / "cache"), workers=0)
+    settings = EmbedOptions(cache=str(place / "cache"), workers=0)
     train(str(job.photos), str(job.test), Options(str(place / "whole"), ("colour_histogram",), settings=settings))
     return job.photos, job.test, digests(place / "whole")
 
@@ -184,7 +184,7 @@ def test_a_clock_that_jumps_makes_no_index_wrong(photos: Callable[..., Path], tm
 
 
 def embedded(folder: Path, cache: Path) -> Embedding:
-    return embed(sorted(folder.rglob("*.png")), [zoo.find("colour_histogram")], Settings(cache=str(cache), workers=0))
+    return embed(sorted(folder.rglob("*.png")), [zoo.find("colour_histogram")], EmbedOptions(cache=str(cache), workers=0))
 
 
 def test_a_cache_that_is_deleted_under_a_run_costs_time_only(photos: Callable[..., Path], tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_cache_that_is_deleted_under_a_run_costs_time_only(photos: Callable[..
             shutil.rmtree(cache, ignore_errors=True)
 
     network = zoo.find("colour_histogram")
-    done = embed(sorted(folder.rglob("*.png")), [network], Settings(cache=str(cache), workers=0), progress)
+    done = embed(sorted(folder.rglob("*.png")), [network], EmbedOptions(cache=str(cache), workers=0), progress)
     np.testing.assert_array_equal(done.features(), right)
     shutil.rmtree(cache)
     np.testing.assert_array_equal(done.features(), right)
@@ -241,7 +241,7 @@ def test_a_photo_that_changes_between_scan_and_read_is_told_or_seen_as_it_is(
         paths[0].mkdir()
     elif change == "empty":
         paths[0].write_bytes(b"")
-    done = embed(paths, [zoo.find("colour_histogram")], Settings(cache=str(tmp_path / "cache"), workers=0))
+    done = embed(paths, [zoo.find("colour_histogram")], EmbedOptions(cache=str(tmp_path / "cache"), workers=0))
     assert done.ok[1:].all()
     assert done.ok[0] == (change in ("grow", "other"))
     assert set(done.failures) == (set() if done.ok[0] else {0})
@@ -268,7 +268,7 @@ def test_something_in_the_way_is_one_sentence(photos: Callable[..., Path], tmp_p
         (out / obstacle).write_text("")
     else:
         (out / obstacle / "inside").mkdir(parents=True)
-    settings = Settings(cache=str(tmp_path / "cache"), workers=0)
+    settings = EmbedOptions(cache=str(tmp_path / "cache"), workers=0)
     with pytest.raises(OutputError) as caught:
         train(str(folder), None, Options(str(out), ("colour_histogram",), settings=settings))
     said = str(caught.value)
@@ -318,7 +318,7 @@ def test_a_disk_that_becomes_read_only_under_a_run_is_one_sentence(photos: Calla
         if done == n:
             read_only(small_disk, True)
 
-    network, settings = zoo.find("colour_histogram"), Settings(cache=str(cache), workers=0)
+    network, settings = zoo.find("colour_histogram"), EmbedOptions(cache=str(cache), workers=0)
     with pytest.raises(OutputError, match=r"the file system is read-only; choose another cache folder with --cache DIR"):
         embed(sorted(folder.rglob("*.png")), [network], settings, progress)
     with pytest.raises(OutputError, match="the file system is read-only; choose another place for the results with --out DIR"):
@@ -350,7 +350,7 @@ def test_what_a_killed_run_left_beside_a_feature_file_goes_with_the_next_run(
     (out / f".tmp-{here()}-{2**22 + 1}-ab").write_bytes(b"")
     (out / ".tmp-of-another-program").write_bytes(b"")
     write_features(
-        str(folder), out / "x.h5", [zoo.find("colour_histogram")], Settings(cache=str(tmp_path / "cache"), workers=0)
+        str(folder), out / "x.h5", [zoo.find("colour_histogram")], EmbedOptions(cache=str(tmp_path / "cache"), workers=0)
     )
     assert sorted(p.name for p in out.iterdir()) == [".tmp-of-another-program", "x.h5"]
 
@@ -370,6 +370,6 @@ def test_a_disk_that_is_full_at_some_moment_is_one_line_and_the_rerun_is_equal(
     assert last.startswith("penult: could not write"), said
     assert "choose another" in last
     assert not [p for p in [*out.rglob("*"), *cache.rglob("*")] if ".tmp-" in p.name]
-    settings = Settings(cache=str(cache), workers=0)
+    settings = EmbedOptions(cache=str(cache), workers=0)
     train(str(folder), str(test), Options(str(out), ("colour_histogram",), settings=settings))
     assert digests(out) == wanted

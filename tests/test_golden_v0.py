@@ -18,7 +18,7 @@ import pytest
 from penult import backbones, pixels, predict, store, zoo
 from penult.cli import main
 from penult.compare.files import claimed
-from penult.embed import Settings, embed
+from penult.embed import EmbedOptions, embed
 from penult.errors import quiet
 from penult.pixels.decoding import ROAD_VERSION
 from penult.quantize.kept import Kept
@@ -157,7 +157,7 @@ def test_an_old_cache_is_used_as_it_is(files: Path, ask: Ask, monkeypatch: pytes
     before = sorted(p for p in Path("cache").rglob("*"))
     networks = [zoo.find(HISTOGRAM), zoo.find(NETWORK, cache="cache")]
     assert networks[1].digest == THEN["network"]
-    done = embed(pictures(), networks, Settings("cpu", "f32", "cache", workers=0), looks=True)
+    done = embed(pictures(), networks, EmbedOptions("cpu", "f32", "cache", workers=0), thumbnails=True)
     assert (done.embedded, done.reused, len(done.failures)) == (0, 30, 0)
     assert done.features().shape == (30, sum(done.widths))
     with store.RowFiles([Path("run/data_tiny.onnx.h5")]) as rows:

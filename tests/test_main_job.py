@@ -232,12 +232,12 @@ def test_a_class_that_is_left_with_one_readable_image_is_named(photos: Photos, t
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(photos: Photos, tmp_path: Path) -> None:
-    from penult.embed import Settings
+    from penult.embed import EmbedOptions
 
     (tmp_path / "file").write_text("")
     with pytest.raises((OutputError, InputError), match="--cache"):
         train(
             str(photos("train", warm=4, cold=4)),
             None,
-            quick(tmp_path, settings=Settings(cache=str(tmp_path / "file" / "x"))),
+            quick(tmp_path, settings=EmbedOptions(cache=str(tmp_path / "file" / "x"))),
         )

@@ -184,6 +184,6 @@ def test_a_graph_that_is_not_quantised_is_no_engine_in_8_bits() -> None:
 
 
 def test_a_processor_without_8_bits_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penult.engines.opening.whole", lambda: ())
+    monkeypatch.setattr("penult.engines.select.whole", lambda: ())
     with pytest.raises(InputError, match="this processor does not compute in int8; use --precision auto"):
         engines.resolve("cpu", "int8", [tiny()])

@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from onnxnets import RECIPE, classifier
 from penult import Embedder, TransferClassifier, bundle, engines
 from penult.cli import main
-from penult.embed import Settings, embed
+from penult.embed import EmbedOptions, embed
 from penult.errors import InputError
 from penult.predict import Predictor
 from penult.train import Options, Run, train
@@ -35,7 +35,7 @@ def network(tmp_path: Path) -> str:
 
 def a_run(photos: Photos, tmp_path: Path, network: str, precision: str = "int8") -> Run:
     folder, test = photos("train", warm=14, cold=14), photos("test", first=50, any=5)
-    options = Options(out=str(tmp_path / f"run-{precision}"), backbones=(network,), settings=Settings(precision=precision))
+    options = Options(out=str(tmp_path / f"run-{precision}"), backbones=(network,), settings=EmbedOptions(precision=precision))
     return train(str(folder), str(test), options)
 
 
@@ -70,7 +70,7 @@ def test_the_model_holds_the_graph_in_8_bits(
     assert [a.label for a in answers] == [line.split(",")[1] for line in said]
     assert len(orders) == 1
     with pytest.raises(InputError, match=r"computes in int8 only; leave --precision f32 out"):
-        Predictor(model, Settings(precision="f32")).predict(paths)
+        Predictor(model, EmbedOptions(precision="f32")).predict(paths)
     assert main(["predict", str(run.folder), str(paths[0]), "--precision", "int8"]) == 0
     capsys.readouterr()
 
@@ -82,7 +82,7 @@ def test_a_model_of_another_precision_has_no_networks_in_8_bits(
     run = a_run(photos, tmp_path, network, "f32")
     assert run.metrics["precision"] is None
     with pytest.raises(InputError, match="trained in f32 and has no networks in int8; leave --precision out"):
-        Predictor(bundle.load(run.folder), Settings(precision="int8"))
+        Predictor(bundle.load(run.folder), EmbedOptions(precision="int8"))
 
 
 def test_train_says_what_the_precision_did(
@@ -101,11 +101,11 @@ def test_features_of_their_own_say_which_network_made_them(
     instead_of_nncf(monkeypatch)
     paths = sorted(photos("train", warm=4, cold=4).rglob("*.png"))
     (plain,) = [find(network)]
-    done = embed(paths, [plain], Settings("cpu", "int8", None))
+    done = embed(paths, [plain], EmbedOptions("cpu", "int8", None))
     (used,) = done.backbones
     assert used.quantized and done.precision == "int8"
     assert used.digest != plain.digest
-    assert not np.array_equal(done.features(), embed(paths, [plain], Settings("cpu", "f32", None)).features())
+    assert not np.array_equal(done.features(), embed(paths, [plain], EmbedOptions("cpu", "f32", None)).features())
 
 
 def test_an_embedder_keeps_the_networks_of_fit(photos: Photos, network: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penult import backbones, engines
-from penult.embed import Settings, embed, known, measure_speed, speed, speeds
+from penult.embed import EmbedOptions, embed, known, measure_speed, speed, speeds
 from penult.embed import meter as meter_room
-from penult.embed.meter import Meter, Rate
+from penult.embed.meter import EngineSpeed, ThroughputMeter
 from penult.embed.speeds import ENOUGH, record
-from penult.engines import Work
+from penult.engines import Throughput
 from tinynet import SIDE, noise, tiny
 
 TIMES = st.integers(0, 50).map(float)
@@ -35,7 +35,7 @@ def test_the_seconds_are_those_of_work_and_not_those_of_waiting(jobs: list[tuple
         begun = max(clock, heapq.heappop(free))
         heapq.heappush(free, begun + length)
         events += [(clock, 0), (begun + length, 1)]
-    work = Work(streams)
+    work = Throughput(streams)
     with pytest.MonkeyPatch.context() as patch:
         for at, left in sorted(events, key=lambda event: event[0]):
             patch.setattr(time, "perf_counter", lambda at=at: at)
@@ -46,20 +46,20 @@ def test_the_seconds_are_those_of_work_and_not_those_of_waiting(jobs: list[tuple
 
 
 def engine_at_work(streams: int = 2) -> SimpleNamespace:
-    return SimpleNamespace(work=Work(streams), name="openvino", device="cpu", precision="f32")
+    return SimpleNamespace(throughput=Throughput(streams), name="openvino", device="cpu", precision="f32")
 
 
 def test_networks_that_share_the_cores_are_each_said_to_be_as_fast_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two networks held their streams for 16 s; the processor gave them 8 of its seconds, and 2 more for compiling."""
     spent = [100.0]
     monkeypatch.setattr(meter_room, "_beside", lambda: spent[0])
-    meter, first, second = Meter(), engine_at_work(), engine_at_work()
-    first.work.add(1000, 50.0)  # of an earlier loop
+    meter, first, second = ThroughputMeter(), engine_at_work(), engine_at_work()
+    first.throughput.add(1000, 50.0)  # of an earlier loop
     for engine in (first, second):
         meter.watch(tiny(), engine)
-    first.work.add(100, 4.0)
-    second.work.add(100, 12.0)
-    first.work.compiling = 2.0
+    first.throughput.add(100, 4.0)
+    second.throughput.add(100, 12.0)
+    first.throughput.compiling = 2.0
     spent[0] += 10.0
     assert [(r.images, r.images_per_second) for r in meter.rates()] == [(100, 2 * 100 / 2.0), (100, 2 * 100 / 6.0)]
 
@@ -68,9 +68,9 @@ def test_several_threads_for_a_stream_change_nothing(monkeypatch: pytest.MonkeyP
     """More processor time than seconds: then these are what an image takes."""
     spent = [0.0]
     monkeypatch.setattr(meter_room, "_beside", lambda: spent[0])
-    meter, engine = Meter(), engine_at_work()
+    meter, engine = ThroughputMeter(), engine_at_work()
     meter.watch(tiny(), engine)
-    engine.work.add(50, 5.0)
+    engine.throughput.add(50, 5.0)
     spent[0] = 18.0
     assert [r.images_per_second for r in meter.rates()] == [20.0]
 
@@ -81,9 +81,9 @@ def pictures() -> list[np.ndarray]:
 
 
 def test_a_run_that_embeds_enough_images_leaves_the_networks_speed(tmp_path: Path, pictures: list[np.ndarray]) -> None:
-    settings = Settings(precision="f32", cache=str(tmp_path))
+    settings = EmbedOptions(precision="f32", cache=str(tmp_path))
     assert speed(tiny(), settings) is None
-    embed(pictures, [tiny()], settings, looks=True)
+    embed(pictures, [tiny()], settings, thumbnails=True)
     (path,) = (tmp_path / "speeds").iterdir()  # none for the thumbnails
     kept = json.loads(path.read_text())
     assert speed(tiny(), settings) == kept["images_per_second"] > 0
@@ -96,10 +96,10 @@ def test_a_run_that_embeds_enough_images_leaves_the_networks_speed(tmp_path: Pat
 def test_a_speed_is_of_one_network_in_one_precision_on_one_machine(
     change: str, tmp_path: Path, pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings, backbone = Settings(precision="f32", cache=str(tmp_path)), tiny()
+    settings, backbone = EmbedOptions(precision="f32", cache=str(tmp_path)), tiny()
     embed(pictures, [backbone], settings)
     if change == "machine":
-        monkeypatch.setattr("penult.engines.machine", lambda: "another")
+        monkeypatch.setattr("penult.engines.cpu_name", lambda: "another")
     elif change == "backbone":
         backbone = replace(backbone, weights="1" * 64)
     else:
@@ -108,10 +108,10 @@ def test_a_speed_is_of_one_network_in_one_precision_on_one_machine(
 
 
 def test_a_few_images_and_a_run_without_a_cache_leave_none(tmp_path: Path, pictures: list[np.ndarray]) -> None:
-    embed(pictures[: ENOUGH - 1], [tiny()], Settings(cache=str(tmp_path)))
-    embed(pictures, [tiny()], Settings(cache=False))
+    embed(pictures[: ENOUGH - 1], [tiny()], EmbedOptions(cache=str(tmp_path)))
+    embed(pictures, [tiny()], EmbedOptions(cache=False))
     assert not (tmp_path / "speeds").exists()
-    assert speed(tiny(), Settings(cache=False)) is None
+    assert speed(tiny(), EmbedOptions(cache=False)) is None
 
 
 def test_a_speed_that_cannot_be_written_costs_a_line_in_the_log(
@@ -119,14 +119,14 @@ def test_a_speed_that_cannot_be_written_costs_a_line_in_the_log(
 ) -> None:
     (tmp_path / "speeds").write_text("a file where a folder should be")
     with caplog.at_level(logging.WARNING):
-        done = embed(pictures, [tiny()], Settings(cache=str(tmp_path)))
+        done = embed(pictures, [tiny()], EmbedOptions(cache=str(tmp_path)))
     assert done.embedded == len(pictures)
     assert "the speed of tiny is not kept" in caplog.text
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"images_per_second": "fast"}', '{"images_per_second": 0}'])
 def test_a_damaged_record_is_no_record(text: str, tmp_path: Path, pictures: list[np.ndarray]) -> None:
-    settings = Settings(cache=str(tmp_path))
+    settings = EmbedOptions(cache=str(tmp_path))
     embed(pictures, [tiny()], settings)
     next((tmp_path / "speeds").iterdir()).write_text(text)
     assert speed(tiny(), settings) is None
@@ -141,7 +141,7 @@ def test_measuring_says_what_a_clock_would(tmp_path: Path, monkeypatch: pytest.M
         return np.zeros((len(pixels), 112), np.float32)
 
     backbone = replace(backbones.find("colour_histogram", size=SIDE), function=slow)
-    settings = Settings(cache=str(tmp_path))
+    settings = EmbedOptions(cache=str(tmp_path))
     found = measure_speed(backbone, settings)
     assert 250 < found <= 500
     assert speed(backbone, settings) == pytest.approx(found, abs=0.001)
@@ -151,7 +151,7 @@ def test_a_measured_network_is_as_fast_as_its_batches_go_by(monkeypatch: pytest.
     """Images over seconds of work agree with images by the clock; where other things run, the clock says less."""
     monkeypatch.setattr(speeds, "_SECONDS", 0.3)
     backbone = backbones.find("efficientnet_lite0", size=96)
-    rate = measure_speed(backbone, Settings(precision="f32", cache=False))
+    rate = measure_speed(backbone, EmbedOptions(precision="f32", cache=False))
     engine = engines.open_engine(backbone, "cpu", "f32")
     engine(noise(4, 96))
     walls = []
@@ -166,16 +166,16 @@ def test_a_measured_network_is_as_fast_as_its_batches_go_by(monkeypatch: pytest.
 
 
 def test_a_speed_that_hardly_changed_is_not_written_again(tmp_path: Path) -> None:
-    settings = Settings(cache=str(tmp_path))
+    settings = EmbedOptions(cache=str(tmp_path))
     engine = engine_at_work()
     for rate, kept in ((100.0, 100.0), (103.0, 100.0), (120.0, 120.0)):
-        record([Rate(tiny(), engine, ENOUGH, rate)], settings)  # type: ignore[arg-type]
+        record([EngineSpeed(tiny(), engine, ENOUGH, rate)], settings)  # type: ignore[arg-type]
         (path,) = (tmp_path / "speeds").iterdir()
         assert json.loads(path.read_text())["images_per_second"] == kept
 
 
 def test_known_says_which_rows_the_cache_has(tmp_path: Path, pictures: list[np.ndarray]) -> None:
-    settings = Settings(precision="f32", cache=str(tmp_path))
+    settings = EmbedOptions(precision="f32", cache=str(tmp_path))
     embed(pictures[::2], [tiny()], settings)
     digests = embed(pictures, [backbones.find("colour_histogram")], settings).digests
     assert known(tiny(), digests, settings).tolist() == [i % 2 == 0 for i in range(len(pictures))]
@@ -184,7 +184,7 @@ def test_known_says_which_rows_the_cache_has(tmp_path: Path, pictures: list[np.n
 def test_a_slow_network_is_not_measured_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a second sees only a few images, they are kept all the same."""
     monkeypatch.setattr(speeds, "_SECONDS", 0.0001)
-    settings = Settings(precision="f32", cache=str(tmp_path))
+    settings = EmbedOptions(precision="f32", cache=str(tmp_path))
     found = measure_speed(tiny(), settings)
     assert json.loads(next((tmp_path / "speeds").iterdir()).read_text())["images"] < ENOUGH
     assert speed(tiny(), settings) == pytest.approx(found, abs=0.001)

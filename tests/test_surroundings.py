@@ -13,7 +13,7 @@ import pytest
 
 from penult import store, worker
 from penult.cli import main, mishaps, show, streams
-from penult.embed import Settings
+from penult.embed import EmbedOptions
 from penult.errors import OutputError
 from penult.store import fallback
 
@@ -85,12 +85,12 @@ def test_without_a_home_folder_features_stay_in_memory(monkeypatch: Monkey, capl
     monkeypatch.delenv("PENULT_CACHE")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "expanduser", expanduser)
-    assert Settings().folder is None and isinstance(Settings().rows(FACTS), store.MemoryCache)
+    assert EmbedOptions().folder is None and isinstance(EmbedOptions().rows(FACTS), store.MemoryCache)
     assert "this user has no home folder: features are kept in memory" in caplog.text
     monkeypatch.setenv("PENULT_CACHE", "~/cache")
     with pytest.raises(OutputError, match="give --cache DIR or set PENULT_CACHE"):
-        Settings().rows(FACTS)
-    assert isinstance(Settings(cache_optional=True).rows(FACTS), store.MemoryCache)
+        EmbedOptions().rows(FACTS)
+    assert isinstance(EmbedOptions(cache_optional=True).rows(FACTS), store.MemoryCache)
 
 
 def test_no_cache_keeps_nothing(photos: Photos, tmp_path: Path, monkeypatch: Monkey) -> None:

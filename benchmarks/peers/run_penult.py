@@ -47,7 +47,7 @@ class Watched:
         return self._seen(self._engine.drain())
 
 
-class Engines(embed.Engines):
+class EnginePool(embed.EnginePool):
     """Engines of which the last is watched."""
 
     def watch(self, backbone: Any, clock: Clock) -> None:
@@ -59,13 +59,13 @@ def main(photos: str, precision: str, *names: str) -> None:
     clock = Clock()
     paths = sorted(p for p in Path(photos).rglob("*") if p.is_file())
     backbones = quantised.networks(photos, *names) if precision == "int8" else [zoo.find(name) for name in names]
-    opened = Engines("cpu", precision)
+    opened = EnginePool("cpu", precision)
     for backbone in backbones:
         size = backbone.recipe.size
         opened.get(backbone)(np.empty((0, size, size, 3), np.uint8))  # no image: waits until the network is compiled
     opened.watch(backbones[-1], clock)
     with tempfile.TemporaryDirectory() as cache:
-        settings = embed.Settings(device="cpu", precision=precision, cache=cache)
+        settings = embed.EmbedOptions(device="cpu", precision=precision, cache=cache)
         clock.ready()
         done = embed.embed(paths, backbones, settings, opened=opened)
         X = done.features()  # (n, d)

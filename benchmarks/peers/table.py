@@ -25,7 +25,7 @@ def machine() -> str:
     """Return the processor, its cores, the memory and the system."""
     import psutil
 
-    from penult.engines import machine as processor
+    from penult.engines import cpu_name as processor
 
     return f"{processor()}, {psutil.virtual_memory().total / 1e9:.0f} GB, {platform.system()} {platform.release()}"
 

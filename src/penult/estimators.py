@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from penult import audit, bundle, evaluate, heads, pixels, quantize, zoo
 from penult.backbones import DEFAULT, Backbone
 from penult.bundle import Bundle
-from penult.embed import Embedding, Settings, embed, find_depth
+from penult.embed import Embedding, EmbedOptions, embed, find_depth
 from penult.errors import InputError
 from penult.floats import default_errors
 from penult.heads import labels, novelty
@@ -80,8 +80,8 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             networks = _at(networks, self.depth_ if hasattr(self, "depth_") else find_depth(images, self._settings()))
         return _readable(embed(images, networks, self._settings()), images)
 
-    def _settings(self) -> Settings:
-        return Settings(self.device, self.precision, self.cache, max_pixels=self.max_pixels)
+    def _settings(self) -> EmbedOptions:
+        return EmbedOptions(self.device, self.precision, self.cache, max_pixels=self.max_pixels)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return `<backbone>_<number>` for each column."""
@@ -149,7 +149,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weights = self._class_weight()
         networks = _networks(self.backbones, self.crop_mode, self.cache)
         networks = _at(networks, find_depth(images, self._settings()))
-        done = embed(images, networks, self._settings(), looks=True)
+        done = embed(images, networks, self._settings(), thumbnails=True)
         features = _readable(done, images)
         rows = np.lexsort((*([] if own is None else [own]), codes, *done.digests.T[::-1]))  # (n,)
         features, codes, own = features[rows], codes[rows], None if own is None else own[rows]
@@ -215,8 +215,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _told_weights(self) -> dict[str, Any]:
         return {} if self.class_weight is None else {"class_weight": plain_weights(self.class_weight)}
 
-    def _settings(self) -> Settings:
-        return Settings(self.device, self.precision, self.cache, max_pixels=self.max_pixels)
+    def _settings(self) -> EmbedOptions:
+        return EmbedOptions(self.device, self.precision, self.cache, max_pixels=self.max_pixels)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

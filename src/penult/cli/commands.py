@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from penult.cli import show, unreadable
-from penult.embed import Embedding, Settings, Tolerance
+from penult.embed import Embedding, EmbedOptions, Tolerance
 from penult.errors import InputError
 from penult.texts import count, percent
 
 
-def settings(asked: argparse.Namespace) -> Settings:
+def settings(asked: argparse.Namespace) -> EmbedOptions:
     """Return where and how features are computed, and how many images may be bad. Raises `InputError`."""
     tolerance = Tolerance.parse(getattr(asked, "max_bad", None), getattr(asked, "strict", False))
-    return Settings(asked.device, asked.precision, asked.cache, tolerance=tolerance, max_pixels=asked.max_pixels)
+    return EmbedOptions(asked.device, asked.precision, asked.cache, tolerance=tolerance, max_pixels=asked.max_pixels)
 
 
 def _options(asked: argparse.Namespace, out: str) -> Any:
@@ -214,7 +214,7 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         show.out(doubts)
 
 
-def _look_at(found: Any, used: Settings) -> None:
+def _look_at(found: Any, used: EmbedOptions) -> None:
     """Say what a scan passed over. Raises `TooManyBad` where that must be nothing."""
     used.tolerance.scanned(found)
     for text in found.notes:

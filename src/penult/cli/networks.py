@@ -7,7 +7,7 @@ from typing import Any
 
 from penult import zoo
 from penult.cli import show
-from penult.embed import Settings, speed
+from penult.embed import EmbedOptions, speed
 from penult.zoo import Listed
 
 _HEADER = ["", "source", "width", "input", "params", "GMACs", "top-1", "images/s", "", "license"]
@@ -27,7 +27,7 @@ def backbones(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> Non
 
 def _list(asked: argparse.Namespace) -> None:
     rows = zoo.listing(asked.pattern, asked.cache)
-    settings = Settings("auto", asked.precision, asked.cache)
+    settings = EmbedOptions("auto", asked.precision, asked.cache)
     rates = [speed(r.backbone, settings) if r.backbone else None for r in rows]
     if asked.json:
         show.as_json([{**row.to_dict(), "images_per_second": rate} for row, rate in zip(rows, rates, strict=True)])

@@ -16,7 +16,7 @@ from penult.compare.options import SAMPLE, Budget, Options, seconds
 from penult.compare.result import Comparison, Entry
 from penult.compare.sample import draw
 from penult.compare.trials import Bench, Members
-from penult.engines import machine
+from penult.engines import cpu_name
 from penult.errors import ProgressCallback, quiet
 from penult.floats import default_errors
 
@@ -68,7 +68,7 @@ def _result(
         classes=dict(zip(field.classes, (int(c) for c in counts), strict=True)),
         counts=field.counts,
         engine=field.engine,
-        machine=machine(),
+        machine=cpu_name(),
         notes=field.notes,
         options=options,
         seconds=budget.spent,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from penult import audit, evaluate
 from penult.compare.candidates import Candidate, LeftOut
 from penult.compare.options import Budget
-from penult.embed import Embedding, Settings, depth_notes, embed, find_depth, known, measure_speed, speed
+from penult.embed import Embedding, EmbedOptions, depth_notes, embed, find_depth, known, measure_speed, speed
 from penult.errors import InputError, OutputError, PenultError, ProgressCallback, TooManyBad
 from penult.images import ImageSet
 from penult.pixels import FULL_DEPTH, told
@@ -57,7 +57,7 @@ class Gathering:
     """Embeds the candidates one by one, the cheapest first, and leaves out those for which there is no time."""
 
     def __init__(
-        self, images: ImageSet, settings: Settings, budget: Budget, progress: ProgressCallback, near: bool = True
+        self, images: ImageSet, settings: EmbedOptions, budget: Budget, progress: ProgressCallback, near: bool = True
     ) -> None:
         """`near`: whether near copies are kept together."""
         self.images, self.settings, self.budget, self.progress = images, settings, budget, progress
@@ -133,7 +133,7 @@ class Gathering:
         began = time.monotonic()
         try:
             done = embed(
-                self.images.paths, [candidate.backbone], self.settings, self._watching(candidate), looks=not self._players
+                self.images.paths, [candidate.backbone], self.settings, self._watching(candidate), thumbnails=not self._players
             )
         except _Late:
             reason = "the time was up before it was through; what is done is kept in the cache"

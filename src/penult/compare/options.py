@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from penult import zoo
 from penult.backbones import DEFAULT, Backbone
-from penult.embed import Settings
+from penult.embed import EmbedOptions
 from penult.errors import InputError, ProgressCallback
 from penult.images import TableOptions
 
@@ -44,7 +44,7 @@ class Options:
     pooling: str | None = None
     recipe: Mapping[str, Any] | None = None
     seed: int = 0
-    settings: Settings = field(default_factory=Settings)
+    settings: EmbedOptions = field(default_factory=EmbedOptions)
 
     @property
     def table(self) -> TableOptions:

@@ -13,7 +13,7 @@ from penult import engines
 from penult.backbones.lite import LITE
 from penult.doctor import known
 from penult.doctor.check import FAIL, NOTE, OK, WARN, Check
-from penult.engines import abilities
+from penult.engines import devices
 from penult.worker import Crashed, Worker
 
 AGAIN = "pip install --force-reinstall openvino, and if it stays so, report it with this line"
@@ -21,8 +21,8 @@ AGAIN = "pip install --force-reinstall openvino, and if it stays so, report it w
 
 def processor() -> Check:
     """Return what the processor is and which of its instructions matter."""
-    has = abilities.flags()
-    said = f"{engines.machine()}; {', '.join(has) or 'its instructions are not told'}"
+    has = devices.cpu_flags()
+    said = f"{engines.cpu_name()}; {', '.join(has) or 'its instructions are not told'}"
     if has and not {"avx2", "asimd"} & set(has):
         return Check("processor", NOTE, said, "without avx2 networks are slow here: take one network, -b efficientnet_lite0")
     return Check("processor", OK, said)

@@ -14,8 +14,8 @@ import numpy as np
 
 from penult import backbones, bundle, engines
 from penult.doctor import known
-from penult.embed import Settings
-from penult.engines import abilities
+from penult.embed import EmbedOptions
+from penult.engines import devices, openvino_engine
 from penult.predict import Predictor
 
 SECONDS = 240  # the kernel ends what hangs
@@ -24,7 +24,7 @@ SECONDS = 240  # the kernel ends what hangs
 def compute(sent: Iterator[Any]) -> Iterator[Any]:
     """Yield what the engine says of itself, then of the picture: how far off in f32, the cosine beside f32 at `auto`."""
     _bounded()
-    about = abilities.openvino()
+    about = openvino_engine.describe()
     yield about
     backbone = backbones.find(known.NETWORK)
     picture = known.picture(backbone.recipe.size)
@@ -39,9 +39,9 @@ def compute(sent: Iterator[Any]) -> Iterator[Any]:
 
 
 def gpu(sent: Iterator[Any]) -> Iterator[Any]:
-    """Yield what `abilities.gpu` says."""
+    """Yield what `gpu_status` says."""
     _bounded()
-    yield abilities.gpu()
+    yield devices.gpu_status()
 
 
 def model(sent: Iterator[Any]) -> Iterator[Any]:
@@ -49,7 +49,7 @@ def model(sent: Iterator[Any]) -> Iterator[Any]:
     _bounded()
     for folder in sent:
         loaded = bundle.load(folder)
-        predictor = Predictor(loaded, Settings(cache=False, workers=0))
+        predictor = Predictor(loaded, EmbedOptions(cache=False, workers=0))
         count = len(predictor.unchecked())
         device, precision = engines.resolve(predictor.settings.device, predictor.settings.precision, loaded.backbones)
         if count:

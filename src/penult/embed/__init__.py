@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from penult.embed.depths import at_depth, depth_notes, find_depth
 from penult.embed.feature_file import write_features
-from penult.embed.lanes import Engines, known
+from penult.embed.lanes import EnginePool, known
 from penult.embed.loop import Embedding, embed
-from penult.embed.settings import Settings
+from penult.embed.options import EmbedOptions
 from penult.embed.speeds import measure_speed, speed
 from penult.embed.tolerance import Tolerance
 
 __all__ = [
+    "EmbedOptions",
     "Embedding",
-    "Engines",
-    "Settings",
+    "EnginePool",
     "Tolerance",
     "at_depth",
     "depth_notes",

@@ -13,8 +13,8 @@ import numpy as np
 
 from penult import pixels
 from penult.backbones import Backbone
+from penult.embed.options import EmbedOptions
 from penult.embed.remarks import keep, recall
-from penult.embed.settings import Settings
 from penult.errors import ProgressCallback, quiet
 from penult.pixels import FULL_DEPTH, Recipe, Remark
 from penult.pixels.depth import levels
@@ -24,14 +24,17 @@ _LOOK = "penult.pixels.depth:look"
 
 
 def at_depth(
-    backbones: Sequence[Backbone], sources: Sequence[Any], settings: Settings | None = None, progress: ProgressCallback = quiet
+    backbones: Sequence[Backbone],
+    sources: Sequence[Any],
+    settings: EmbedOptions | None = None,
+    progress: ProgressCallback = quiet,
 ) -> tuple[Backbone, ...]:
     """Return the networks with the depth that these sources use; as they are where that is 16 bits, or none stores 16."""
-    depth = find_depth(sources, settings or Settings(), progress)
+    depth = find_depth(sources, settings or EmbedOptions(), progress)
     return tuple(b if depth == FULL_DEPTH else b.at_depth(depth) for b in backbones)
 
 
-def find_depth(sources: Sequence[Any], settings: Settings, progress: ProgressCallback = quiet) -> int:
+def find_depth(sources: Sequence[Any], settings: EmbedOptions, progress: ProgressCallback = quiet) -> int:
     """Return how many bits sources (paths, arrays, Pillow images) use that store 16: 8, 10, 12, 14, or 16 if none does."""
     files = [s for s in sources if isinstance(s, PATH) and pixels.stores_sixteen(s)]
     images = [s for s in sources if str(getattr(s, "mode", "")).startswith("I;16")]
@@ -45,7 +48,7 @@ def depth_notes(backbones: Sequence[Backbone]) -> tuple[str, ...]:
     return tuple(pixels.depth_told(depth) for depth in sorted(depths))
 
 
-def _of_files(files: Sequence[Any], settings: Settings, progress: ProgressCallback) -> list[tuple[int, ...]]:
+def _of_files(files: Sequence[Any], settings: EmbedOptions, progress: ProgressCallback) -> list[tuple[int, ...]]:
     """Return the counts of levels of files that can be decoded, each picture once: from the cache, else by a look at it."""
     if not files:
         return []

@@ -14,7 +14,7 @@ from penult import images, store
 from penult.backbones import Backbone
 from penult.embed.depths import at_depth
 from penult.embed.loop import Embedding, embed
-from penult.embed.settings import Settings
+from penult.embed.options import EmbedOptions
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.pixels import told
 
@@ -36,7 +36,7 @@ def write_features(
     source: str,
     out: Path,
     backbones: Sequence[Backbone],
-    settings: Settings | None = None,
+    settings: EmbedOptions | None = None,
     progress: ProgressCallback = quiet,
     table: images.TableOptions | None = None,
     notes: list[str] | None = None,
@@ -47,7 +47,7 @@ def write_features(
     there is to say of the images is added to `notes`. Raises `InputError` for an `out` that ends otherwise than HDF5 does.
     """
     store.endings.check_file(out, store.endings.HDF5, "the feature file")
-    settings = settings or Settings()
+    settings = settings or EmbedOptions()
     found = _scan(source, table or images.TableOptions())
     if notes is not None:
         notes += found.notes

@@ -16,7 +16,7 @@ from penult import store
 _BEHIND = 4  # batches that may wait for the disk; then the loop waits, too
 
 
-class Keeper:
+class CacheWriter:
     """Writes the rows of one cache. What goes wrong is raised by the next call; `close` ends the thread."""
 
     def __init__(self, cache: store.Rows):

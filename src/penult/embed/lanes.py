@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from penult import engines, pixels, store
 from penult.backbones import Backbone
-from penult.embed.keeping import Keeper
-from penult.embed.meter import Meter
-from penult.embed.settings import Settings
+from penult.embed.keeping import CacheWriter
+from penult.embed.meter import ThroughputMeter
+from penult.embed.options import EmbedOptions
 from penult.engines import Engine
 
 
-class Engines:
+class EnginePool:
     """Engines opened when the first image needs them, kept until `close`; `folder` is the cache's, if there is one."""
 
     def __init__(self, device: str, precision: str, folder: Path | None = None):
@@ -40,12 +40,12 @@ class Engines:
         self._open.clear()
 
 
-class Lane:
+class BackboneStream:
     """One backbone's road: its cache, and an engine that is opened when the first image needs it."""
 
-    def __init__(self, backbone: Backbone, cache: store.Rows, opened: Engines, meter: Meter):
+    def __init__(self, backbone: Backbone, cache: store.Rows, opened: EnginePool, meter: ThroughputMeter):
         self.backbone, self.cache, self.opened, self.meter = backbone, cache, opened, meter
-        self.keeper = Keeper(cache)
+        self.keeper = CacheWriter(cache)
         self.known = cache.known()  # (m, 32)
         self.engine = None if len(self.known) else self._open()
         self.seen: set[bytes] = set()
@@ -113,14 +113,14 @@ def cache_facts(backbone: Backbone, engine: str, precision: str) -> dict[str, st
     }
 
 
-def open_cache(backbone: Backbone, device: str, precision: str, settings: Settings) -> store.Rows:
+def open_cache(backbone: Backbone, device: str, precision: str, settings: EmbedOptions) -> store.Rows:
     """Return the rows of a backbone, as these engine and precision compute them, where the settings keep them."""
     name = engines.engine_name(backbone, device)
     place = f"{name} {device}" if name == "onnxruntime" else name  # two kinds of accelerator round differently
     return settings.rows(cache_facts(backbone, place, "f32" if name == "numpy" else precision))
 
 
-def known(backbone: Backbone, digests: NDArray[np.uint8], settings: Settings) -> NDArray[np.bool_]:
+def known(backbone: Backbone, digests: NDArray[np.uint8], settings: EmbedOptions) -> NDArray[np.bool_]:
     """Return which of these pictures (n, 32) have their row of this backbone in the cache already, (n,)."""
     device, precision = engines.resolve(settings.device, settings.precision, [backbone])
     cache = open_cache(backbone, device, precision, settings)

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from penult import engines, pixels, quantize, store
 from penult.backbones import Backbone, quality, thumbnail
-from penult.embed.lanes import Engines, Lane, open_cache
-from penult.embed.meter import Meter
+from penult.embed.lanes import BackboneStream, EnginePool, open_cache
+from penult.embed.meter import ThroughputMeter
+from penult.embed.options import EmbedOptions
 from penult.embed.remarks import incomplete
-from penult.embed.settings import Settings
 from penult.embed.speeds import record
 from penult.errors import PenultError, ProgressCallback, quiet
 from penult.floats import default_errors
@@ -36,9 +36,9 @@ _PART = 256 << 20  # bytes of rows in memory; rows in no order may need every sh
 class Embedding:
     """What became of n images, and where their rows are.
 
-    `ok` (n,) says which images have features; `digests` (n, 32) are zero for a file that could not be read. `look`
-    is the cache of their thumbnails and `condition` that of their quality, where `embed` was asked for them. `remarks` are of
-    photos of which a part is missing.
+    `ok` (n,) says which images have features; `digests` (n, 32) are zero for a file that could not be read.
+    `thumbnail_cache` and `quality_cache` are there where `embed` was asked for thumbnails. `remarks` are of photos of which
+    a part is missing.
     """
 
     digests: NDArray[np.uint8]  # (n, 32)
@@ -53,9 +53,9 @@ class Embedding:
     device: str
     precision: str
     sources: tuple[Any, ...]
-    settings: Settings
-    look: store.Rows | None
-    condition: store.Rows | None
+    settings: EmbedOptions
+    thumbnail_cache: store.Rows | None
+    quality_cache: store.Rows | None
     remarks: dict[int, Remark] = field(default_factory=dict)
 
     @property
@@ -70,11 +70,11 @@ class Embedding:
 
     def thumbnails(self) -> NDArray[np.float32] | None:
         """Return grey thumbnails of the readable images (n_ok, 256), or None if they were not asked for."""
-        return None if self.look is None else self._rows(_like(thumbnail(), self.backbones), self.look)
+        return None if self.thumbnail_cache is None else self._rows(_like(thumbnail(), self.backbones), self.thumbnail_cache)
 
     def quality(self) -> NDArray[np.float32] | None:
         """Return brightness, spread, brightest and blur of the readable images (n_ok, 4), or None if not asked for."""
-        return None if self.condition is None else self._rows(_like(quality(), self.backbones), self.condition)
+        return None if self.quality_cache is None else self._rows(_like(quality(), self.backbones), self.quality_cache)
 
     def block(self, index: int) -> NDArray[np.float32]:
         """Return the rows of one backbone for the readable images, in order: (n_ok, d).
@@ -128,31 +128,31 @@ def _like(backbone: Backbone, others: Sequence[Backbone]) -> Backbone:
 def embed(
     sources: Sequence[Any],
     backbones: Sequence[Backbone],
-    settings: Settings | None = None,
+    settings: EmbedOptions | None = None,
     progress: ProgressCallback = quiet,
-    opened: Engines | None = None,
+    opened: EnginePool | None = None,
     *,
-    looks: bool = False,
+    thumbnails: bool = False,
 ) -> Embedding:
     """Compute what the cache does not have, and say what became of every image.
 
-    `sources` are paths, uint8 arrays (h, w, 3) or Pillow images; with `looks` a thumbnail of each is kept too, by
+    `sources` are paths, uint8 arrays (h, w, 3) or Pillow images; with `thumbnails` a thumbnail of each is kept too, by
     which near copies are found, and how bright and sharp it is. In int8, backbones that are not quantised yet are, with
     some of the sources; the `Embedding` has the quantised ones. Raises `OutputError` when the cache cannot be written; an
     unreadable image raises nothing, it is one of the `failures`.
     """
-    settings = settings or Settings()
+    settings = settings or EmbedOptions()
     device, precision = engines.resolve(settings.device, settings.precision, backbones)
     if precision == "int8":
         backbones = quantize.in_int8(backbones, sources, settings.folder, progress)
     began = time.perf_counter()
-    every = (*backbones, _like(thumbnail(), backbones), _like(quality(), backbones)) if looks else tuple(backbones)
+    every = (*backbones, _like(thumbnail(), backbones), _like(quality(), backbones)) if thumbnails else tuple(backbones)
     caches = tuple(open_cache(b, device, precision, settings) for b in every)
     with ExitStack() as stack:
         if opened is None:
-            opened = stack.enter_context(closing(Engines(device, precision, settings.folder)))
-        meter = Meter()
-        lanes = [Lane(b, c, opened, meter) for b, c in zip(every, caches, strict=True)]
+            opened = stack.enter_context(closing(EnginePool(device, precision, settings.folder)))
+        meter = ThroughputMeter()
+        lanes = [BackboneStream(b, c, opened, meter) for b, c in zip(every, caches, strict=True)]
         for lane in lanes:
             stack.enter_context(closing(lane))
         recipes, known = [b.recipe for b in every], [lane.known for lane in lanes]
@@ -182,14 +182,18 @@ def embed(
         precision,
         tuple(sources),
         settings,
-        caches[-2] if looks else None,
-        caches[-1] if looks else None,
+        caches[-2] if thumbnails else None,
+        caches[-1] if thumbnails else None,
         incomplete(digests, ok, seen, settings),
     )
 
 
 def _travel(
-    prepared: Iterable[pixels.Prepared], lanes: Sequence[Lane], n: int, progress: ProgressCallback, seen: dict[bytes, Remark]
+    prepared: Iterable[pixels.Prepared],
+    lanes: Sequence[BackboneStream],
+    n: int,
+    progress: ProgressCallback,
+    seen: dict[bytes, Remark],
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], dict[int, Failure], int, int]:
     """Send what is prepared down the lanes to their end; return digests (n, 32), ok (n,), failures, the new, the old.
 

@@ -24,7 +24,7 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class EngineSpeed:
     """What a meter showed of one network."""
 
     backbone: Backbone
@@ -33,7 +33,7 @@ class Rate:
     images_per_second: float
 
 
-class Meter:
+class ThroughputMeter:
     """Watches the engines of one loop.
 
     While other networks and the decoders want the same cores, an image takes longer than the network needs: its thread waits
@@ -48,22 +48,22 @@ class Meter:
 
     def watch(self, backbone: Backbone, engine: Engine) -> None:
         """Count from here on what this engine does."""
-        work = engine.work
-        self._watched.append(Watched(backbone, engine, work.images, work.seconds, work.compiling))
+        seen = engine.throughput
+        self._watched.append(Watched(backbone, engine, seen.images, seen.seconds, seen.compiling))
 
-    def rates(self) -> list[Rate]:
+    def rates(self) -> list[EngineSpeed]:
         """Return for each engine that did something how fast it would be with all cores for itself."""
         threaded = [w for w in self._watched if w.engine.name == "openvino"]  # a GPU has its own clock
-        busy = sum(w.engine.work.seconds - w.seconds for w in threaded)
-        spent = _beside() - self._began - sum(w.engine.work.compiling - w.compiling for w in threaded)
+        busy = sum(w.engine.throughput.seconds - w.seconds for w in threaded)
+        spent = _beside() - self._began - sum(w.engine.throughput.compiling - w.compiling for w in threaded)
         inflation = max(1.0, busy / spent) if spent > 0 else 1.0
         found = []
         for w in self._watched:
-            work = w.engine.work
-            images, seconds = work.images - w.images, work.seconds - w.seconds
+            seen = w.engine.throughput
+            images, seconds = seen.images - w.images, seen.seconds - w.seconds
             if images and seconds > 0:
-                rate = work.streams * images / seconds * (inflation if w in threaded else 1.0)
-                found.append(Rate(w.backbone, w.engine, images, rate))
+                rate = seen.streams * images / seconds * (inflation if w in threaded else 1.0)
+                found.append(EngineSpeed(w.backbone, w.engine, images, rate))
         return found
 
 

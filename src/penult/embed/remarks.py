@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import pixels, store
-from penult.embed.settings import Settings
+from penult.embed.options import EmbedOptions
 from penult.pixels import Remark
 from penult.store.cache import place_of
 
@@ -19,7 +19,7 @@ _WIDTH = 8  # the share of rows missing, whether scans are, and the six counts o
 
 
 def incomplete(
-    digests: NDArray[np.uint8], ok: NDArray[np.bool_], seen: Mapping[bytes, Remark], settings: Settings
+    digests: NDArray[np.uint8], ok: NDArray[np.bool_], seen: Mapping[bytes, Remark], settings: EmbedOptions
 ) -> dict[int, Remark]:
     """Return the remarks on photos of which a part is missing, by their place among `digests` (n, 32).
 
@@ -33,7 +33,7 @@ def incomplete(
     return {i: remark for i, remark in found if remark is not None and remark.incomplete}
 
 
-def keep(seen: Mapping[bytes, Remark], settings: Settings) -> None:
+def keep(seen: Mapping[bytes, Remark], settings: EmbedOptions) -> None:
     """Write remarks to the cache. Raises `OutputError` where that cannot be written."""
     if not seen or settings.folder is None:
         return
@@ -43,7 +43,7 @@ def keep(seen: Mapping[bytes, Remark], settings: Settings) -> None:
         cache.add(digests, np.array(rows, np.float32))  # (m, 32), (m, 8)
 
 
-def recall(digests: NDArray[np.uint8], settings: Settings) -> dict[bytes, Remark]:
+def recall(digests: NDArray[np.uint8], settings: EmbedOptions) -> dict[bytes, Remark]:
     """Return the remarks that are kept on pictures with these digests (n, 32)."""
     if settings.folder is None or not place_of(settings.folder, _facts()).is_dir():
         return {}  # most users never have such a photo, and get no folder for it

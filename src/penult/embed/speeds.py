@@ -17,8 +17,8 @@ import numpy as np
 
 from penult import engines, store, untrusted
 from penult.backbones import Backbone
-from penult.embed.meter import Meter, Rate
-from penult.embed.settings import Settings
+from penult.embed.meter import EngineSpeed, ThroughputMeter
+from penult.embed.options import EmbedOptions
 from penult.errors import OutputError
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ _LARGEST = 100_000  # bytes of a file; one has 400
 _SECONDS = 1.0  # that `measure_speed` measures
 
 
-def record(rates: Sequence[Rate], settings: Settings, enough: int = ENOUGH) -> None:
+def record(rates: Sequence[EngineSpeed], settings: EmbedOptions, enough: int = ENOUGH) -> None:
     """Keep the speeds that were seen on enough images, where they are news; a folder that cannot be written is only logged."""
     for rate in rates:
         facts = _facts(rate.backbone, rate.engine.name, rate.engine.device, rate.engine.precision)
@@ -50,9 +50,9 @@ def record(rates: Sequence[Rate], settings: Settings, enough: int = ENOUGH) -> N
             log.log(level, "the speed of %s is not kept: %s", rate.backbone.name, error)
 
 
-def speed(backbone: Backbone, settings: Settings | None = None) -> float | None:
+def speed(backbone: Backbone, settings: EmbedOptions | None = None) -> float | None:
     """Return how many images per second the network alone did when it last ran on this machine; None if it never did."""
-    settings = settings or Settings()
+    settings = settings or EmbedOptions()
     if settings.folder is None or not store.is_folder(settings.folder / "speeds"):
         return None
     device, precision = _road(backbone, settings)
@@ -60,7 +60,7 @@ def speed(backbone: Backbone, settings: Settings | None = None) -> float | None:
     return None if path is None else _read(path)
 
 
-def _road(backbone: Backbone, settings: Settings) -> tuple[str, str]:
+def _road(backbone: Backbone, settings: EmbedOptions) -> tuple[str, str]:
     """Return device and precision; those of a network that is still to be quantised are what it has without that."""
     before = settings.precision == "int8" and not backbone.quantized
     return engines.resolve(settings.device, "auto" if before else settings.precision, [backbone])
@@ -74,23 +74,23 @@ def _read(path: Path) -> float | None:
     return float(rate) if isinstance(rate, int | float) and 0 < rate < _FASTEST else None
 
 
-def measure_speed(backbone: Backbone, settings: Settings | None = None) -> float:
+def measure_speed(backbone: Backbone, settings: EmbedOptions | None = None) -> float:
     """Return images per second of the network alone, measured on noise for about a second, and keep it.
 
     Raises what opening an engine raises.
     """
-    settings = settings or Settings()
+    settings = settings or EmbedOptions()
     device, precision = _road(backbone, settings)
     engine = engines.open_engine(backbone, device, precision)
     try:
         size = backbone.recipe.size
         noise = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), dtype=np.uint8)  # (4, s, s, 3)
         engine(noise)  # the first ones find memory not yet asked for
-        meter = Meter()
+        meter = ThroughputMeter()
         meter.watch(backbone, engine)
         end = time.perf_counter() + _SECONDS
         while time.perf_counter() < end:
-            for _ in range(engine.work.streams):
+            for _ in range(engine.throughput.streams):
                 engine.submit(noise)
             for _ in engine.drain():
                 pass
@@ -107,11 +107,11 @@ def _facts(backbone: Backbone, engine: str, device: str, precision: str) -> dict
         "engine": engine,
         "device": device,
         "precision": precision,
-        "machine": engines.machine(),
+        "machine": engines.cpu_name(),
     }
 
 
-def _path(facts: dict[str, Any], settings: Settings) -> Path | None:
+def _path(facts: dict[str, Any], settings: EmbedOptions) -> Path | None:
     if settings.folder is None:
         return None
     name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

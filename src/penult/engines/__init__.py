@@ -4,9 +4,19 @@ In: a `Backbone`, a device, a precision, batches of uint8 (b, s, s, 3). Out: flo
 It must not know files, labels or caches.
 """
 
-from penult.engines.engine import Engine
-from penult.engines.machine import machine
-from penult.engines.opening import BATCH, engine_name, engine_of, open_engine, precisions, resolve
-from penult.engines.work import Work
+from penult.engines.devices import cpu_name
+from penult.engines.engine import Engine, Throughput
+from penult.engines.select import BATCH, Compute, engine_name, engine_of, open_engine, precisions, resolve
 
-__all__ = ["BATCH", "Engine", "Work", "engine_name", "engine_of", "machine", "open_engine", "precisions", "resolve"]
+__all__ = [
+    "BATCH",
+    "Compute",
+    "Engine",
+    "Throughput",
+    "cpu_name",
+    "engine_name",
+    "engine_of",
+    "open_engine",
+    "precisions",
+    "resolve",
+]

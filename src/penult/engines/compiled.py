@@ -25,7 +25,7 @@ MOST_ALL = 1 << 30  # bytes of the folder; what was not used for longest goes fi
 _SUM = 32
 
 
-class Shelf:
+class CompiledCache:
     """The compiled graphs of one folder; `folder` None keeps nothing."""
 
     def __init__(self, folder: str | Path | None) -> None:

@@ -1,10 +1,9 @@
-"""What every engine promises, and the bookkeeping that all of them share.
-
-In: batches of pixels with a tag each. Out: (tag, vectors), each batch exactly once.
-"""
+"""What every engine promises, the bookkeeping that all of them share, and the engine for backbones that are numpy code."""
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,18 +11,58 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.engines.work import Work
+from penult.backbones import Backbone
 from penult.errors import InputError
 
 Pixels = NDArray[np.uint8]  # (b, s, s, 3)
 Result = tuple[Any, NDArray[np.float32]]  # the tag, (b, d)
 
 
+@dataclass(slots=True, eq=False)
+class Throughput:
+    """How long a network worked, seen from outside: `images` took `seconds` on its `streams`, without the time in its queue.
+
+    Images leave the queue in the order in which they entered it, so the k-th was begun when it had been handed over and
+    the (k - streams)-th to be done was done. `enter` and `leave` may be called from different threads, `settle` from the
+    one that fetches results. `compiling` is the processor time (s) that making the network ready took.
+    """
+
+    streams: int = 1
+    images: int = 0
+    seconds: float = 0.0
+    compiling: float = 0.0
+    _entered: deque[float] = field(default_factory=deque)
+    _left: deque[float] = field(default_factory=deque)
+    _last: deque[float] = field(default_factory=deque)  # when the last `streams` images were done
+
+    def enter(self) -> None:
+        """Note that an image is handed over now."""
+        self._entered.append(time.perf_counter())
+
+    def leave(self) -> None:
+        """Note that an image is done now."""
+        self._left.append(time.perf_counter())
+
+    def settle(self) -> None:
+        """Add up what is done."""
+        while self._left:
+            end, begun = self._left.popleft(), self._entered.popleft()
+            if len(self._last) == self.streams:
+                begun = max(begun, self._last.popleft())
+            self._last.append(end)
+            self.add(1, end - begun)
+
+    def add(self, images: int, seconds: float) -> None:
+        """Add images that were done one after the other."""
+        self.images += images
+        self.seconds += seconds
+
+
 class Engine(Protocol):
     """Something that runs one backbone: pixels in, vectors out.
 
     `batch` is how many images the caller had better hand over at once; any number from 0 up is taken and the
-    vectors do not depend on it. `images` counts the images that were taken so far, `work` says how long those took
+    vectors do not depend on it. `images` counts the images that were taken so far, `throughput` says how long those took
     that are done. One thread at a time may use an engine.
     """
 
@@ -33,7 +72,7 @@ class Engine(Protocol):
     batch: int
     width: int
     images: int
-    work: Work
+    throughput: Throughput
 
     def __call__(self, batch: Pixels) -> NDArray[np.float32]:
         """Return the vectors of one batch: (b, s, s, 3) uint8 -> (b, d) float32. Raises `InputError`."""
@@ -52,7 +91,7 @@ class Engine(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class PendingBatch:
     """One batch on its way: its `pixels` until they are handed over, then its `vectors` with the rows `done`.
 
     Rows come from several threads: `done` is a list because `append` is atomic and `-= 1` is not.
@@ -69,7 +108,7 @@ class Job:
         return self.pixels is None and len(self.done) == len(self.vectors)
 
 
-def check(batch: NDArray[Any], size: int, name: str) -> None:
+def check_batch(batch: NDArray[Any], size: int, name: str) -> None:
     """Raise `InputError` unless the batch is uint8 (b, size, size, 3)."""
     wanted = (size, size, 3)
     if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != wanted:
@@ -77,3 +116,43 @@ def check(batch: NDArray[Any], size: int, name: str) -> None:
             f"{name} takes uint8 images of shape (b, {size}, {size}, 3), not {batch.dtype} {batch.shape}; "
             "prepare them by its recipe first."
         )
+
+
+class NumpyEngine:
+    """Runs a backbone's numpy function; see `Engine`."""
+
+    name = "numpy"
+    device = "cpu"
+    precision = "f32"
+
+    def __init__(self, backbone: Backbone, batch: int):
+        if backbone.function is None:
+            raise InputError(f"{backbone.name} is a graph and not a numpy function; take the engine openvino.")
+        self.batch, self.width, self.images = batch, backbone.width, 0
+        self.throughput = Throughput()
+        self._backbone, self._function = backbone, backbone.function
+        self._done: deque[Result] = deque()
+
+    def __call__(self, batch: Pixels) -> NDArray[np.float32]:
+        """Return the vectors of one batch."""
+        check_batch(batch, self._backbone.recipe.size, self._backbone.name)
+        self.images += len(batch)
+        began = time.perf_counter()
+        vectors = self._function(batch)
+        self.throughput.add(len(batch), time.perf_counter() - began)
+        return vectors
+
+    def submit(self, batch: Pixels, tag: Any = None) -> None:
+        """Compute a batch and keep its vectors for `results`."""
+        self._done.append((tag, self(batch)))
+
+    def results(self) -> Iterator[Result]:
+        """Yield what was submitted since the last call."""
+        while self._done:
+            yield self._done.popleft()
+
+    drain = results
+
+    def close(self) -> None:
+        """Drop what nobody fetched."""
+        self._done.clear()

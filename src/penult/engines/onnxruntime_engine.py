@@ -24,10 +24,9 @@ from numpy.typing import NDArray
 from penult.backbones import Backbone
 from penult.backbones.graph import BATCH as OPEN
 from penult.engines import float16, openvino_engine
-from penult.engines.accelerators import ACCELERATORS, load, one_line
-from penult.engines.compiled import Shelf
-from penult.engines.engine import Pixels, Result, check
-from penult.engines.work import Work
+from penult.engines.compiled import CompiledCache
+from penult.engines.devices import ACCELERATORS, load, one_line
+from penult.engines.engine import Pixels, Result, Throughput, check_batch
 from penult.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -43,14 +42,14 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _MEMORY)
 
 
-class Network:
+class OnnxRuntimeSession:
     """A backbone's graph on a device, with room for the pixels and the vectors of `size` images.
 
     Where the memory is too small for `size` images, `size` is halved, at opening and later. Raises `InputError` or
     `DamagedFile`.
     """
 
-    def __init__(self, backbone: Backbone, device: str, precision: str, output: str, size: int, shelf: Shelf):
+    def __init__(self, backbone: Backbone, device: str, precision: str, output: str, size: int, shelf: CompiledCache):
         self.backbone, self.device, self.precision, self.output = backbone, device, precision, output
         self.size, self._room = size, np.empty(0, np.uint8)  # as many images as a run takes, and their pixels
         self.shape: tuple[int, ...] = ()
@@ -85,7 +84,7 @@ class Network:
             start += len(part)
         return vectors
 
-    def _made(self, shelf: Shelf) -> bytes:
+    def _made(self, shelf: CompiledCache) -> bytes:
         """Return the graph with the one output, in float16 where that is asked for: made once, then kept."""
         import onnx
         from onnx.utils import Extractor
@@ -215,22 +214,24 @@ class OnnxRuntimeEngine:
         precision: str,
         batch: int | None = None,
         output: str = "features",
-        shelf: Shelf | None = None,
+        shelf: CompiledCache | None = None,
     ):
         load()  # in this thread: an import must not be under way when the process ends
         self.device, self.precision, self.batch = device, precision, batch or ACCELERATORS[device].batch
         self.width = backbone.width if output == "features" else backbone.map_channels
-        self.images, self.work = 0, Work()
+        self.images, self.throughput = 0, Throughput()
         self._backbone = backbone
         self._jobs: deque[tuple[Any, Future[Any]]] = deque()  # all that nobody fetched
         self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(1, "penult-onnxruntime")
-        opening = functools.partial(Network, backbone, device, precision, output, self.batch, shelf or Shelf(None))
-        self._network: Future[Network] = self._pool.submit(self._timed, opening)
+        opening = functools.partial(
+            OnnxRuntimeSession, backbone, device, precision, output, self.batch, shelf or CompiledCache(None)
+        )
+        self._network: Future[OnnxRuntimeSession] = self._pool.submit(self._timed, opening)
 
-    def _timed(self, opening: Any) -> Network:
+    def _timed(self, opening: Any) -> OnnxRuntimeSession:
         began = time.thread_time()
-        network: Network = opening()
-        self.work.compiling = time.thread_time() - began
+        network: OnnxRuntimeSession = opening()
+        self.throughput.compiling = time.thread_time() - began
         return network
 
     def __call__(self, batch: Pixels) -> NDArray[np.float32]:
@@ -244,7 +245,7 @@ class OnnxRuntimeEngine:
             self._jobs[-1 - _AHEAD][1].exception()  # waits; what went wrong is raised where its vectors are fetched
 
     def _take(self, batch: Pixels) -> Future[Any]:
-        check(batch, self._backbone.recipe.size, self._backbone.name)
+        check_batch(batch, self._backbone.recipe.size, self._backbone.name)
         if self._pool is None:
             raise InputError(f"the engine of {self._backbone.name} is closed; open another.")
         self.images += len(batch)
@@ -261,7 +262,7 @@ class OnnxRuntimeEngine:
     def _fetch(self, job: Future[Any]) -> NDArray[np.float32]:
         vectors: NDArray[np.float32]
         vectors, seconds = job.result()
-        self.work.add(len(vectors), seconds)
+        self.throughput.add(len(vectors), seconds)
         return vectors
 
     def results(self) -> Iterator[Result]:

@@ -25,10 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.backbones import Backbone
-from penult.engines.compiled import Shelf
-from penult.engines.engine import Job, Pixels, Result, check
-from penult.engines.machine import machine
-from penult.engines.work import Work
+from penult.engines.compiled import CompiledCache
+from penult.engines.devices import cpu_name
+from penult.engines.engine import PendingBatch, Pixels, Result, Throughput, check_batch
 from penult.errors import DamagedFile, InputError
 
 log = logging.getLogger(__name__)
@@ -60,12 +59,12 @@ def _core() -> Any:
 
 
 @functools.cache
-def native() -> tuple[str, ...]:
+def float_precisions() -> tuple[str, ...]:
     """Return the precisions in which this processor computes any network by itself, the fastest first."""
     return ("bf16", "f32") if "BF16" in _capabilities() else ("f32",)
 
 
-def whole() -> tuple[str, ...]:
+def int_precisions() -> tuple[str, ...]:
     """Return the whole numbers in which this processor computes networks that are quantised: ("int8",) or ()."""
     return ("int8",) if "INT8" in _capabilities() else ()
 
@@ -73,6 +72,16 @@ def whole() -> tuple[str, ...]:
 @functools.cache
 def _capabilities() -> tuple[str, ...]:
     return tuple(_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+
+
+def describe() -> dict[str, Any]:
+    """Return OpenVINO's version and devices, the precisions that the processor computes in, and the one that `auto` takes."""
+    return {
+        "version": str(load().__version__),
+        "devices": list(_core().available_devices),
+        "precisions": [*float_precisions(), *int_precisions()],
+        "auto": float_precisions()[0],
+    }
 
 
 def _refuse_endless(model: Any, name: str) -> None:
@@ -127,14 +136,14 @@ class OpenVinoEngine:
         precision: str,
         batch: int,
         output: str = "features",
-        shelf: Shelf | None = None,
+        shelf: CompiledCache | None = None,
     ):
         self.device, self.precision, self.batch = device, precision, batch
         self.width = backbone.width if output == "features" else backbone.map_channels
-        self.images, self.work = 0, Work()
-        self._backbone, self._output, self._shelf = backbone, output, shelf or Shelf(None)
-        self._held: deque[Job] = deque()  # taken before the graph was ready
-        self._jobs: deque[Job] = deque()  # all that nobody fetched
+        self.images, self.throughput = 0, Throughput()
+        self._backbone, self._output, self._shelf = backbone, output, shelf or CompiledCache(None)
+        self._held: deque[PendingBatch] = deque()  # taken before the graph was ready
+        self._jobs: deque[PendingBatch] = deque()  # all that nobody fetched
         self._keeper: Thread | None = None
         load()  # in this thread: an import must not be under way when the process ends
         pool = ThreadPoolExecutor(1, "penult-compile")
@@ -150,7 +159,7 @@ class OpenVinoEngine:
             "backbone_digest": self._backbone.digest,
             "output": self._output,
             "version": load().__version__,
-            "machine": machine(),
+            "machine": cpu_name(),
             **settings,
         }
         compiled = self._recall(facts, settings)
@@ -160,10 +169,10 @@ class OpenVinoEngine:
                 self._keeper = Thread(target=lambda: self._shelf.put(facts, _bytes(compiled.export_model())))
                 self._keeper.start()  # beside the first images
         requests = max(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"), _AHEAD * self.batch)
-        self.work.streams = compiled.get_property("NUM_STREAMS")
+        self.throughput.streams = compiled.get_property("NUM_STREAMS")
         queue = load().AsyncInferQueue(compiled, requests)
         queue.set_callback(self._keep)
-        self.work.compiling = time.thread_time() - began
+        self.throughput.compiling = time.thread_time() - began
         return queue
 
     def _recall(self, facts: dict[str, str], settings: dict[str, str]) -> Any:
@@ -183,7 +192,7 @@ class OpenVinoEngine:
         self._start()
         self._queue.result().wait_all()
         self._jobs.remove(job)
-        self.work.settle()
+        self.throughput.settle()
         return job.vectors
 
     def submit(self, batch: Pixels, tag: Any = None) -> None:
@@ -192,9 +201,9 @@ class OpenVinoEngine:
         if self._queue.done() or len(self._held) > _AHEAD:
             self._start()
 
-    def _take(self, batch: Pixels, tag: Any) -> Job:
-        check(batch, self._backbone.recipe.size, self._backbone.name)
-        job = Job(tag, batch.copy())
+    def _take(self, batch: Pixels, tag: Any) -> PendingBatch:
+        check_batch(batch, self._backbone.recipe.size, self._backbone.name)
+        job = PendingBatch(tag, batch.copy())
         self._held.append(job)
         self._jobs.append(job)
         self.images += len(batch)
@@ -209,12 +218,12 @@ class OpenVinoEngine:
             if pixels is not None:
                 job.vectors = np.empty((len(pixels), *queue[0].model_outputs[0].shape[1:]), np.float32)
                 for row in range(len(pixels)):
-                    self.work.enter()
+                    self.throughput.enter()
                     queue.start_async({0: pixels[row : row + 1]}, (job, row))
 
-    def _keep(self, request: Any, place: tuple[Job, int]) -> None:
+    def _keep(self, request: Any, place: tuple[PendingBatch, int]) -> None:
         """Copy a row out of the request, which will be used again; runs in a thread of OpenVINO's."""
-        self.work.leave()
+        self.throughput.leave()
         job, row = place
         job.vectors[row] = request.get_output_tensor(0).data[0]
         job.done.append(row)
@@ -223,7 +232,7 @@ class OpenVinoEngine:
         """Yield what is ready."""
         if self._held and self._queue.done():
             self._start()
-        self.work.settle()
+        self.throughput.settle()
         while self._jobs and self._jobs[0].ready:
             job = self._jobs.popleft()
             yield job.tag, job.vectors

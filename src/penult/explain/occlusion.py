@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.embed import Engines
+from penult.embed import EnginePool
 from penult.explain.placing import spread
 from penult.explain.seeing import Answer, Seen, contrast
 from penult.explain.subject import Subject
@@ -34,7 +34,7 @@ class Occlusion:
 
     def __init__(self, subject: Subject):
         self.subject = subject
-        self._engines = Engines(subject.device, subject.precision, subject.settings.folder)
+        self._engines = EnginePool(subject.device, subject.precision, subject.settings.folder)
 
     def __enter__(self) -> Self:
         return self

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from penult import engines
 from penult.backbones import Backbone
 from penult.bundle import Bundle
-from penult.embed import Settings
+from penult.embed import EmbedOptions
 from penult.errors import InputError, unknown
 from penult.explain.linear import is_linear
 from penult.heads import HeadState, scorer
@@ -40,7 +40,7 @@ class Subject:
     raw: Score
     proba: Score
     state: HeadState | None
-    settings: Settings
+    settings: EmbedOptions
     device: str
     precision: str
     predictor: Predictor | None
@@ -89,12 +89,12 @@ def subject(model: Any) -> Subject:
             f"a {type(model).__name__} cannot be explained; give what `penult.load` or `penult.bundle.load` returns, or a "
             "fitted TransferClassifier."
         )
-    settings = Settings(model.device, model.precision_, model.cache, max_pixels=model.max_pixels)
+    settings = EmbedOptions(model.device, model.precision_, model.cache, max_pixels=model.max_pixels)
     return _subject(tuple(str(c) for c in model.classes_), model.backbones_, model.head_.scorer(), settings, None)
 
 
 def _subject(
-    classes: tuple[str, ...], backbones: tuple[Backbone, ...], score: Any, settings: Settings, predictor: Predictor | None
+    classes: tuple[str, ...], backbones: tuple[Backbone, ...], score: Any, settings: EmbedOptions, predictor: Predictor | None
 ) -> Subject:
     device, precision = engines.resolve(settings.device, settings.precision, backbones)
     state = getattr(score, "state", None)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from penult import bundle, engines, evaluate, pixels, store
 from penult.bundle import Bundle
-from penult.embed import Embedding, Engines, Settings, embed
+from penult.embed import Embedding, EmbedOptions, EnginePool, embed
 from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
 from penult.floats import default_errors
 from penult.heads import novelty, scorer
@@ -35,15 +35,15 @@ NEAR = 5e-2  # and at another precision than that of training
 class Predictor:
     """A loaded model at work. Raises `DamagedFile` when this machine does not reproduce the model's self-test."""
 
-    def __init__(self, model: Bundle, settings: Settings | None = None, check: bool = True):
+    def __init__(self, model: Bundle, settings: EmbedOptions | None = None, check: bool = True):
         self.bundle = model
-        asked = settings or Settings()
+        asked = settings or EmbedOptions()
         precision = bundle.precision_here(model, asked.precision, asked.device)
         self.settings = replace(asked, precision=precision, cache_optional=True)  # a cache only saves time here
         self._score = scorer(model.head.kind, model.head.arrays, model.head.facts)
         self._novelty = None if model.novelty is None else novelty.reference(model.novelty.arrays, model.novelty.facts)
         self._checked = not check
-        self._opened: Engines | None = None
+        self._opened: EnginePool | None = None
 
     @default_errors
     def predict(self, sources: Any, ids: Sequence[str] | None = None, progress: ProgressCallback = quiet) -> Predictions:
@@ -101,11 +101,11 @@ class Predictor:
         """Return how unlike the training photos rows (n, d) are, (n,): above 1 is very; NaN where the model cannot tell."""
         return np.full(len(X), np.nan) if self._novelty is None else self._novelty(X)
 
-    def _engines(self) -> Engines:
+    def _engines(self) -> EnginePool:
         """Return the engines, which stay open as long as this predictor does."""
         if self._opened is None:
             device, precision = engines.resolve(self.settings.device, self.settings.precision, self.bundle.backbones)
-            self._opened = Engines(device, precision, self.settings.folder)
+            self._opened = EnginePool(device, precision, self.settings.folder)
         return self._opened
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ class Predictor:
         """Run the samples that came with the model, once, and compare with what they gave where it was trained."""
         pictures = self.unchecked()
         if pictures:
-            settings = Settings(self.settings.device, precision, cache=False, workers=0)
+            settings = EmbedOptions(self.settings.device, precision, cache=False, workers=0)
             done = embed(pictures, self.bundle.backbones, settings, opened=self._engines())
             self.compare(self.score(done.features()), engine, precision)
 
@@ -162,7 +162,7 @@ def load(path: str | Path, **settings: Any) -> Predictor:
     `settings`: device, precision, cache, workers. Raises `InputError` when there is no such file, `DamagedFile` when
     it is not as it was saved.
     """
-    return Predictor(bundle.load(path), Settings(**settings) if settings else None)
+    return Predictor(bundle.load(path), EmbedOptions(**settings) if settings else None)
 
 
 def judge(answers: Predictions, labels: Sequence[str]) -> evaluate.Evaluation:

@@ -14,7 +14,7 @@ from typing import Any
 
 from penult import bundle, notebook, pixels, store
 from penult.bundle import Bundle
-from penult.embed import Settings, embed
+from penult.embed import EmbedOptions, embed
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.floats import default_errors
 from penult.pixels import Failure
@@ -65,7 +65,7 @@ def similar(
     run: str | Path,
     photos: Any,
     n: int = 10,
-    settings: Settings | None = None,
+    settings: EmbedOptions | None = None,
     progress: ProgressCallback = quiet,
     ids: Sequence[str] | None = None,
 ) -> list[Neighbours]:
@@ -79,7 +79,7 @@ def similar(
     model, paths = _run(Path(run))
     photos = pixels.image_list(photos)
     names = [pixels.image_name(i, p) for i, p in enumerate(photos)] if ids is None else ids
-    asked = settings or Settings()
+    asked = settings or EmbedOptions()
     asked = replace(asked, precision=bundle.precision_here(model, asked.precision, asked.device), cache_optional=True)
     with RowFiles(paths) as files:
         widths, parts = tuple(head.width for head in files.heads), _parts(files)

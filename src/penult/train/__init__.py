@@ -87,7 +87,7 @@ def _run(job: Job, labelled: ImageSet, test: ImageSet | None, chosen: Sequence[B
         chosen = at_depth(chosen, paths[: len(labelled)], options.settings, progress)
         used = as_asked(chosen, paths[: len(labelled)], options.settings, progress)
         job.clock.lap("networks")
-        done = embed(paths, used, options.settings, progress, looks=True)
+        done = embed(paths, used, options.settings, progress, thumbnails=True)
         job.clock.lap("features")
         outputs.write_skipped(job.run, labelled, test, done)
         material = from_images(labelled, test, done, options.near_duplicates == "group")

@@ -50,7 +50,7 @@ def audit_photos(
     used = as_asked(
         at_depth(networks(options, progress), training, options.settings, progress), training, options.settings, progress
     )
-    done = embed(sources, used, options.settings, progress, looks=True)
+    done = embed(sources, used, options.settings, progress, thumbnails=True)
     names = [*labelled.ids, *(other.ids if other else ())]
     options.settings.tolerance.seen(names, done.failures)
     material = from_images(labelled, other, done, options.near_duplicates == "group")

@@ -18,7 +18,7 @@ from typing import Any
 
 from penult import pixels, store
 from penult.embed import Embedding
-from penult.engines.machine import machine
+from penult.engines import cpu_name
 from penult.images import ImageSet
 from penult.train.job import Clock
 from penult.train.material import Material, Part
@@ -93,7 +93,7 @@ def versions(done: Embedding | None) -> dict[str, str]:
 
 def _about() -> dict[str, Any]:
     """Return processor, memory and system, as far as the system tells."""
-    found: dict[str, Any] = {"processor": machine()}
+    found: dict[str, Any] = {"processor": cpu_name()}
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         found["memory"] = f"{size / 2**30:.0f} GiB"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from penult import bundle, evaluate, heads
 from penult.audit import COLUMNS
 from penult.bundle import Bundle
-from penult.embed import Embedding, Settings, embed
+from penult.embed import Embedding, EmbedOptions, embed
 from penult.errors import DamagedFile, InternalError
 from penult.evaluate import Evaluation, Review
 from penult.heads import novelty
@@ -161,7 +161,7 @@ def _selftest(done: Embedding, score: Callable[[NDArray[np.float32]], NDArray[np
     waves = [np.sin(rows / (4 + 3 * i) + columns / (5 + 7 * c)) for i in range(3) for c in range(3)]
     drawn = np.stack(waves).reshape(3, 3, 96, 128).transpose(0, 2, 3, 1)  # (3, h, w, 3)
     pictures = ((drawn + 1) * 127.5).astype(np.uint8)
-    probe = embed(list(pictures), done.backbones, Settings(done.device, done.precision, done.settings.cache))
+    probe = embed(list(pictures), done.backbones, EmbedOptions(done.device, done.precision, done.settings.cache))
     return {"images": pictures, "proba": score(probe.features())}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from penult.backbones import DEFAULT
-from penult.embed import Settings
+from penult.embed import EmbedOptions
 from penult.heads import calibration
 from penult.heads.task import plain_weights
 from penult.images import TableOptions
@@ -53,7 +53,7 @@ class Options:
     protocol: Literal["blog2017"] | None = None
     seed: int = 0
     review: float | None = None
-    settings: Settings = field(default_factory=Settings)
+    settings: EmbedOptions = field(default_factory=EmbedOptions)
 
     @classmethod
     def of_blog2017(cls, **others: Any) -> Options:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from penult import engines, evaluate, quantize
 from penult.backbones import Backbone
-from penult.embed import Embedding, Settings, embed
+from penult.embed import Embedding, EmbedOptions, embed
 from penult.errors import InputError, ProgressCallback
 from penult.evaluate import Difference
 from penult.train.job import Job
@@ -44,7 +44,7 @@ class Beside:
 
 
 def as_asked(
-    backbones: Sequence[Backbone], sources: Sequence[Any], settings: Settings, progress: ProgressCallback
+    backbones: Sequence[Backbone], sources: Sequence[Any], settings: EmbedOptions, progress: ProgressCallback
 ) -> tuple[Backbone, ...]:
     """Return the networks of a run: where it is to be in int8, quantised with some of the training images."""
     if engines.resolve(settings.device, settings.precision, backbones)[1] != "int8":

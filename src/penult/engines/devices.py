@@ -1,6 +1,6 @@
-"""Which accelerators ONNX Runtime could compute on here, found out without importing it where it is not installed.
+"""What this machine computes on: its processor, and the accelerators that ONNX Runtime could use.
 
-In: nothing. Out: what can be used, or a sentence that says why not.
+It is found out without importing ONNX Runtime where that is not installed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import importlib.util
 import io
 import logging
 import os
+import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -187,3 +188,45 @@ def gpu_name() -> str:
             if line.startswith("Model:"):
                 return line.partition(":")[2].strip()
     return "an NVIDIA GPU"
+
+
+def gpu_status() -> str:
+    """Return "none", "no onnxruntime", "no cuda" (one without it), "unused: " and why, or the GPU's name; may import it."""
+    if not driver():
+        return "none"
+    if not installed():
+        return "no onnxruntime"
+    if cuda_library() is None:
+        return "no cuda"
+    why = cuda_failure()
+    return f"unused: {why}" if why else gpu_name()
+
+
+# The instructions of processors that decide how fast networks are: x86, then ARM.
+CPU_FLAGS = (
+    "avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8",
+    "asimd", "bf16", "i8mm", "sve",
+)  # fmt: skip
+
+
+@functools.cache
+def cpu_name() -> str:
+    """Return the processor's name and how many of its cores may be used."""
+    names = [line.partition(":")[2].strip() for line in _cpu_info().splitlines() if line.startswith("model name")]
+    name = names[0] if names else platform.processor() or platform.machine()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name}, {cores} cores"
+
+
+def cpu_flags(text: str | None = None) -> list[str]:
+    """Return those of `CPU_FLAGS` that the processor has, as far as the system tells; `text` is that of /proc/cpuinfo."""
+    lines = (_cpu_info() if text is None else text).splitlines()
+    flags = [line.partition(":")[2].split() for line in lines if line.lower().startswith(("flags", "features"))]
+    return [flag for flag in CPU_FLAGS if flags and flag in flags[0]]
+
+
+def _cpu_info() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from penult.backbones import Backbone
-from penult.engines import accelerators
-from penult.engines.accelerators import ACCELERATORS
-from penult.engines.compiled import Shelf
-from penult.engines.engine import Engine
-from penult.engines.numpy_engine import NumpyEngine
+from penult.engines import devices
+from penult.engines.compiled import CompiledCache
+from penult.engines.devices import ACCELERATORS
+from penult.engines.engine import Engine, NumpyEngine
 from penult.engines.onnxruntime_engine import OnnxRuntimeEngine
-from penult.engines.openvino_engine import OpenVinoEngine, native, whole
+from penult.engines.openvino_engine import OpenVinoEngine, float_precisions, int_precisions
 from penult.errors import InputError, unknown
 
 BATCH = 16  # images handed over at once: enough that handing over costs nothing, few enough that little is lost
@@ -24,13 +24,20 @@ _OLD = {"mps": "coreml"}  # what penult called them before
 _PRECISIONS = ("auto", "f32", "f16", "bf16", "int8")
 
 
+class Compute(NamedTuple):
+    """What computes the networks of a run: the device ("cpu", "cuda", ...) and the precision ("f32", "bf16", ...)."""
+
+    device: str
+    precision: str
+
+
 def precisions(device: str = "cpu") -> tuple[str, ...]:
     """Return the precisions that a device computes in by itself, the fastest first."""
     place = _place(_known(device, "auto"))
-    return native() if place == "cpu" else ACCELERATORS[place].precisions
+    return float_precisions() if place == "cpu" else ACCELERATORS[place].precisions
 
 
-def resolve(device: str = "auto", precision: str = "auto", backbones: Sequence[Backbone] = ()) -> tuple[str, str]:
+def resolve(device: str = "auto", precision: str = "auto", backbones: Sequence[Backbone] = ()) -> Compute:
     """Return the device and precision that will be used; compiles nothing.
 
     `auto` device is the NVIDIA GPU where ONNX Runtime has one that works, else the processor; `auto` precision is f16 on
@@ -41,22 +48,22 @@ def resolve(device: str = "auto", precision: str = "auto", backbones: Sequence[B
     device = _known(device, precision)
     graphs = [b for b in backbones if b.function is None]
     if backbones and not graphs:
-        return "cpu", "f32"
+        return Compute("cpu", "f32")
     if precision == "int8" or any(b.quantized for b in graphs):
         return _in_8_bits(device, precision, graphs)
     place = _place(device)
     if place != "cpu":
-        return place, _accelerated(place, precision)
+        return Compute(place, _accelerated(place, precision))
     if precision == "f32":
-        return "cpu", "f32"
+        return Compute("cpu", "f32")
     if precision == "auto":
-        return "cpu", native()[0]
-    if precision not in native():
+        return Compute("cpu", float_precisions()[0])
+    if precision not in float_precisions():
         raise InputError(f"this processor does not compute in {precision}; use --precision f32 (or auto).")
-    return "cpu", precision
+    return Compute("cpu", precision)
 
 
-def _in_8_bits(device: str, precision: str, graphs: Sequence[Backbone]) -> tuple[str, str]:
+def _in_8_bits(device: str, precision: str, graphs: Sequence[Backbone]) -> Compute:
     """Return ("cpu", "int8"); graphs that are not quantised yet are welcome where that was asked for by name."""
     if device not in {"auto", "cpu"}:
         raise InputError(f"penult does not compute in int8 on {device}; use --device cpu, or --precision auto.")
@@ -68,17 +75,17 @@ def _in_8_bits(device: str, precision: str, graphs: Sequence[Backbone]) -> tuple
             f"{names} was quantised for this model and computes in int8 only; leave --precision {precision} out, or train "
             "again with it."
         )
-    if "int8" not in whole():
+    if "int8" not in int_precisions():
         raise InputError("this processor does not compute in int8; use --precision auto.")
-    return "cpu", "int8"
+    return Compute("cpu", "int8")
 
 
 def _place(device: str) -> str:
     """Return the device that is meant; what is asked for by name must be there."""
     if device == "auto":
-        return "cuda" if accelerators.gpu() else "cpu"
+        return "cuda" if devices.gpu() else "cpu"
     if device != "cpu":
-        accelerators.check(device)
+        devices.check(device)
     return device
 
 
@@ -142,5 +149,5 @@ def open_engine(
     if name == "numpy":
         return NumpyEngine(backbone, batch or BATCH)
     if name == "onnxruntime":
-        return OnnxRuntimeEngine(backbone, device, precision, batch, output, Shelf(keep))
-    return OpenVinoEngine(backbone, device, precision, batch or BATCH, output, Shelf(keep))
+        return OnnxRuntimeEngine(backbone, device, precision, batch, output, CompiledCache(keep))
+    return OpenVinoEngine(backbone, device, precision, batch or BATCH, output, CompiledCache(keep))

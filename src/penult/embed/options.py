@@ -14,7 +14,7 @@ MOST_PIXELS = pixels.MAX_SIDE**2
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class EmbedOptions:
     """Where and how features are computed.
 
     `cache`: the folder of the feature cache; None = the user's cache folder; False = memory only.
