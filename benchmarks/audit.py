@@ -20,8 +20,8 @@ import numpy as np
 from PIL import Image
 
 from penult.embed import EmbedOptions
-from penult.train import Options
-from penult.train.audit_alone import audit_photos
+from penult.training import TrainOptions
+from penult.training.audit_alone import audit_photos
 
 
 @dataclass
@@ -69,7 +69,9 @@ def saved_again(path: Path) -> bytes:
 
 def counted(target: Path, done: Spoilt, cache: str | None) -> dict[str, int]:
     """Audit `target` and count what was found of what was done; a copy in the wrong class has no right label."""
-    found = audit_photos(str(target / "train"), str(target / "test"), Options(settings=EmbedOptions(cache=cache))).findings
+    found = audit_photos(
+        str(target / "train"), str(target / "test"), TrainOptions(settings=EmbedOptions(cache=cache))
+    ).findings
     doubted = {one.file for one in found if one.kind == "label"}
     copies = {name for one in found if one.kind == "copy" for name in (one.file, one.related)}
     leaks = {Path(one.file).name for one in found if one.kind == "leak"}

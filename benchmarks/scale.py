@@ -159,7 +159,7 @@ def predict(place: Path, n: int) -> int:
     from penult import heads
     from penult.bundle import Bundle
     from penult.predict import Predictor
-    from penult.train.submission import plain
+    from penult.training.sample_submission import plain
 
     y = np.arange(1000) % 2
     head = heads.make("lda").fit(block(0, 1000), y)
@@ -183,7 +183,7 @@ def copies(place: Path, n: int) -> int:
 
 def sums(place: Path, n: int) -> int:
     """Close a run folder: the sha256 of each of its files."""
-    from penult.train.run_folder import RunFolder
+    from penult.training.run_folder import RunFolder
 
     run = RunFolder(place / "run")
     for name in ("X.h5", "predictions.csv", "submission.csv"):
@@ -245,7 +245,7 @@ def grown() -> int:
 
 def child(stage: str, place: Path, n: int) -> None:
     """Be the process of one stage: measure it and say so on one line."""
-    import penult.train  # noqa: F401 - its weight is not the stage's
+    import penult.training  # noqa: F401 - its weight is not the stage's
 
     peak, over = [0], threading.Event()
     before = grown()

@@ -27,10 +27,10 @@ def trained(base: Path) -> Path:
     """Draw the fruit, train on it, and return the run folder."""
     import fruit
 
-    from penult.train import Options, train
+    from penult.training import TrainOptions, train
 
     fruit.lay_out(base / "fruit")
-    return train(str(base / "fruit"), None, Options(out=str(base / "run"))).folder
+    return train(str(base / "fruit"), None, TrainOptions(out=str(base / "run"))).folder
 
 
 def photograph(run: Path, out: Path) -> None:

@@ -225,7 +225,7 @@ def _ran(job: Job, out: Path, cache: Path, log: Path) -> int:
 
 def load() -> None:
     """Import what a run needs, so that no fork has to."""
-    for name in ("h5py", "matplotlib.figure", "PIL.Image", "sklearn.linear_model", "sklearn.metrics", "penult.train"):
+    for name in ("h5py", "matplotlib.figure", "PIL.Image", "sklearn.linear_model", "sklearn.metrics", "penult.training"):
         importlib.import_module(name)
 
 
@@ -247,10 +247,10 @@ class Training:
 
     def run(self, out: Path, cache: Path) -> None:
         from penult.embed import EmbedOptions
-        from penult.train import Options, train
+        from penult.training import TrainOptions, train
 
         settings = EmbedOptions(cache=str(cache), workers=0)
-        train(str(self.photos), str(self.test), Options(str(out), ("colour_histogram",), settings=settings))
+        train(str(self.photos), str(self.test), TrainOptions(str(out), ("colour_histogram",), settings=settings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +265,7 @@ class Files:
 
         from penult import bundle, store
         from penult.heads import HeadState
-        from penult.train.run_folder import RunFolder
+        from penult.training.run_folder import RunFolder
 
         rows = np.random.default_rng(self.seed).random((90, 400), np.float32)
         arrays = {"rows": rows, "codes": np.arange(90) % 2, "votes": np.ones(2)}

@@ -122,15 +122,15 @@ def read_list(path: Path) -> Any:
 
 
 def read_sample(path: Path) -> Any:
-    from penult.train.submission import Sheet
+    from penult.training.sample_submission import SampleSubmission
 
-    return Sheet.read(path, files.CLASSES).kind
+    return SampleSubmission.read(path, files.CLASSES).kind
 
 
 def read_moves(path: Path) -> Any:
-    from penult.train import moves
+    from penult.training import relabel
 
-    return moves.apply(str(path.parent), str(path))
+    return relabel.apply(str(path.parent), str(path))
 
 
 def read_run(path: Path) -> Any:

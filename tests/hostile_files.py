@@ -322,14 +322,14 @@ def a_run() -> dict[str, bytes]:
     """Return the files of a small run that is as it should be."""
     import tempfile
 
-    from penult.train import Options, train
+    from penult.training import TrainOptions, train
 
     with tempfile.TemporaryDirectory() as place:
         for kind in CLASSES:
             (Path(place) / "train" / kind).mkdir(parents=True)
             for i in range(6):
                 Image.fromarray(draw(kind, i)).save(Path(place) / "train" / kind / f"{i}.png")
-        options = Options(out=f"{place}/run", backbones=("colour_histogram",), head="centroid")
+        options = TrainOptions(out=f"{place}/run", backbones=("colour_histogram",), head="centroid")
         run = train(str(Path(place) / "train"), None, options)
         return {p.relative_to(run.folder).as_posix(): p.read_bytes() for p in run.folder.rglob("*") if p.is_file()}
 

@@ -276,7 +276,7 @@ def serve() -> None:
     import penult.explain
     import penult.heads
     import penult.similar
-    import penult.train.audit_alone
+    import penult.training.audit_alone
 
     penult.heads.make("logistic")  # loads scikit-learn
     for line in sys.stdin:

@@ -18,8 +18,8 @@ from penult.audit import COLUMNS, KINDS, Finding, Sides, conditions, counts, dou
 from penult.cli import main
 from penult.errors import InputError
 from penult.evaluate import score
-from penult.train.auditing import _labels, _small_classes
-from penult.train.moves import apply
+from penult.training.auditing import _labels, _small_classes
+from penult.training.relabel import apply
 
 
 def spoiler():

@@ -362,7 +362,7 @@ def test_an_ended_run_says_how_to_go_on_and_loses_no_features(
     photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, code: int, how: str
 ) -> None:
     program = (  # a job in the background starts with SIGINT ignored; the signal comes amid the second half of a run
-        "import os, signal, sys, time; from penult import train; from penult.cli import main; "
+        "import os, signal, sys, time; from penult import training as train; from penult.cli import main; "
         "signal.signal(signal.SIGINT, signal.default_int_handler); "
         f"train.learn = lambda *_: (os.kill(os.getpid(), signal.{kind}), time.sleep(60)); sys.exit(main())"
     )

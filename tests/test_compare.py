@@ -25,10 +25,10 @@ from penult import backbones, compare, images, zoo
 from penult.backbones import Backbone
 from penult.cli import comparing
 from penult.cli.parser import build
-from penult.compare import Comparison, Options, field, result, trials
+from penult.compare import CompareOptions, Comparison, field, result, trials
 from penult.compare.candidates import short
 from penult.compare.options import Budget
-from penult.compare.result import Entry
+from penult.compare.result import CombinationScore
 from penult.compare.sample import FEW, draw
 from penult.embed import EmbedOptions, known, speed
 from penult.errors import InputError, OutputError, UnknownName, unknown
@@ -102,10 +102,10 @@ def shelf(stand_ins: dict[str, Backbone]) -> Iterator[dict[str, Backbone]]:
     stand_ins.update(before)
 
 
-def options(tmp_path: Path, *names: str, **changes: Any) -> Options:
+def options(tmp_path: Path, *names: str, **changes: Any) -> CompareOptions:
     settings = EmbedOptions(cache=str(tmp_path / "cache"), workers=0)
     words = {"out": str(tmp_path / "out"), "backbones": names or ("see_red", "see_blue", "see_green"), "settings": settings}
-    return Options(**{**words, **changes})
+    return CompareOptions(**{**words, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -285,14 +285,14 @@ def test_singles_of_a_process_that_died_are_measured_here(
     assert {one.reason for one in found.left_out} <= {"no time was left for it"}
 
 
-def gathered(source: str, settings: EmbedOptions, names: Mapping[str, Backbone]) -> tuple[field.Field, trials.Bench]:
+def gathered(source: str, settings: EmbedOptions, names: Mapping[str, Backbone]) -> tuple[field.ComparisonData, trials.Bench]:
     """Return what is measured, and the measurements."""
     from penult.compare import candidates
 
     budget = Budget(None)
-    found, _ = candidates.gather(Options(backbones=tuple(names)), budget, lambda *_: None)
-    with trials.Bench(compare.Options(), 10, budget, lambda *_: None) as bench:
-        whole = field.Gathering(images.scan_labelled(source), settings, budget, lambda *_: None).run(found, bench.one)
+    found, _ = candidates.gather(CompareOptions(backbones=tuple(names)), budget, lambda *_: None)
+    with trials.Bench(compare.CompareOptions(), 10, budget, lambda *_: None) as bench:
+        whole = field.CandidateEmbedder(images.scan_labelled(source), settings, budget, lambda *_: None).run(found, bench.one)
         assert bench.every(whole) == []
     return whole, bench
 
@@ -405,7 +405,7 @@ def test_time_is_for_the_networks_before_the_combinations(
     monkeypatch.setattr(Budget, "spent", property(lambda _: clock[0]))
     real = trials.Bench.every
 
-    def late(self: trials.Bench, whole: field.Field) -> Any:
+    def late(self: trials.Bench, whole: field.ComparisonData) -> Any:
         clock[0] = 1000.0
         return real(self, whole)
 
@@ -518,10 +518,10 @@ def test_two_networks_never_share_a_short_name(names: list[str]) -> None:
     assert list(made) == names and len(set(made.values())) == len(names) and all(made.values())
 
 
-def entry(name: str, rate: float, loss: float, low: float, high: float) -> Entry:
+def entry(name: str, rate: float, loss: float, low: float, high: float) -> CombinationScore:
     gap = Difference("log_loss", (low + high) / 2, low, high, 100)
     scores = {"log_loss": Score(loss, loss, loss)}
-    return Entry((name,), scores, rate, 2, 1.0, 3, "MIT", False, {}, gap)
+    return CombinationScore((name,), scores, rate, 2, 1.0, 3, "MIT", False, {}, gap)
 
 
 def test_the_fastest_that_is_not_measurably_worse_is_recommended() -> None:

@@ -31,9 +31,9 @@ from penult.errors import PenultError
 from penult.images import TableOptions, scan_labelled, scan_unlabelled
 from penult.pixels import Recipe, prepare, prepare_all
 from penult.predict import Predictor
-from penult.train import Options, audit_alone, moves, train, train_features
-from penult.train.material import Part
-from penult.train.submission import Sheet
+from penult.training import TrainOptions, audit_alone, relabel, train, train_features
+from penult.training.material import Part
+from penult.training.sample_submission import SampleSubmission
 
 SOURCE = Path(penult.__file__).parent
 ERRORS = {"InputError", "DamagedFile", "MissingExtra", "OutputError", "PenultError", "InternalError", "UnknownName", "unknown"}
@@ -112,8 +112,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> World:
             (root / "photos" / kind).mkdir(parents=True)
             for i in range(5):
                 Image.fromarray(draw(kind, i)).save(root / f"photos/{kind}/{kind}.{i}.png")
-        train(str(root / "photos"), None, Options(str(root / "run"), ("colour_histogram",)))
-        train_features([str(root / "run/data_colour_histogram.h5")], Options(str(root / "rows")))
+        train(str(root / "photos"), None, TrainOptions(str(root / "run"), ("colour_histogram",)))
+        train_features([str(root / "run/data_colour_histogram.h5")], TrainOptions(str(root / "rows")))
     return World(root)
 
 
@@ -141,8 +141,8 @@ def lines(w: World, name: str, *rows: str) -> str:
     return str(w.text(name, "".join(f"{row}\n" for row in rows)))
 
 
-def sheet(w: World, *rows: str) -> Sheet:
-    return Sheet.read(lines(w, "sample.csv", *rows), ("cold", "warm"))
+def sheet(w: World, *rows: str) -> SampleSubmission:
+    return SampleSubmission.read(lines(w, "sample.csv", *rows), ("cold", "warm"))
 
 
 def metrics(w: World, **changes: Any) -> Path:
@@ -209,13 +209,13 @@ def unreachable(w: World) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zoo, "find", find)
-        train(str(w / "photos"), None, Options(str(w / "out"), ("timm:one", "timm:two")))
+        train(str(w / "photos"), None, TrainOptions(str(w / "out"), ("timm:one", "timm:two")))
 
 
 def no_demo(w: World) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("penult.demo.find_spec", lambda name: None)
-        demo.solar_cells(Options(str(w / "out")), lambda *_: None)
+        demo.solar_cells(TrainOptions(str(w / "out")), lambda *_: None)
 
 
 # For each: a part of the text that names the thing, and how a user gets it.
@@ -255,7 +255,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "options of a table for a folder": ("--image-dir", lambda w: scan_labelled(
         w / "photos", table=TableOptions(image_dir="x")
     )),
-    "a sample of one column for many": ("3 classes", lambda w: Sheet.read(
+    "a sample of one column for many": ("3 classes", lambda w: SampleSubmission.read(
         lines(w, "sample.csv", "id,label", "1,0"), ("a", "b", "c"), "probabilities"
     )),
     "labels asked of what has none": ("labels", lambda w: scan_unlabelled(w / "photos").y),
@@ -278,7 +278,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     # train
     "unreadable classes": ("dog (0 of 2 readable)", lambda w: train(
         str(w.empty("sick/cat/1.jpg", "sick/cat/2.jpg", "sick/dog/1.jpg", "sick/dog/2.jpg")), None,
-        Options(str(w / "out"), ("colour_histogram",)),
+        TrainOptions(str(w / "out"), ("colour_histogram",)),
     )),
     "labels of a part without": (
         "labels",
@@ -286,34 +286,34 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     ),
     "a run that is a file": (
         "taken",
-        lambda w: train(str(w / "photos"), None, Options(str(w.text("taken", "")), ("colour_histogram",))),
+        lambda w: train(str(w / "photos"), None, TrainOptions(str(w.text("taken", "")), ("colour_histogram",))),
     ),
     "a folder of something else": ("photos", lambda w: train(
-        str(w / "photos"), None, Options(str(w / "photos"), ("colour_histogram",))
+        str(w / "photos"), None, TrainOptions(str(w / "photos"), ("colour_histogram",))
     )),
     "features without labels": (
         "bare.h5",
-        lambda w: train_features([features(w, "bare.h5", label=None)], Options(str(w / "out"))),
+        lambda w: train_features([features(w, "bare.h5", label=None)], TrainOptions(str(w / "out"))),
     ),
     "features with other facts": ("odd", lambda w: train_features(
-        [features(w, "odd.h5", facts={"parts": [1]})], Options(str(w / "out"))
+        [features(w, "odd.h5", facts={"parts": [1]})], TrainOptions(str(w / "out"))
     )),
     "features of one class": ("only one class", lambda w: train_features(
-        [features(w, "mono.h5", classes=("a",), label=np.zeros(10, int))], Options(str(w / "out"))
+        [features(w, "mono.h5", classes=("a",), label=np.zeros(10, int))], TrainOptions(str(w / "out"))
     )),
     "features of too few": ("b (1)", lambda w: train_features(
-        [features(w, "few.h5", classes=("a", "b"), label=np.arange(10) // 9)], Options(str(w / "out"))
+        [features(w, "few.h5", classes=("a", "b"), label=np.arange(10) // 9)], TrainOptions(str(w / "out"))
     )),
     "a list of too few names": ("names.txt", lambda w: train_features(
-        [str(w / "run/data_colour_histogram.h5")], Options(str(w / "out"), files=lines(w, "names.txt", "a"))
+        [str(w / "run/data_colour_histogram.h5")], TrainOptions(str(w / "out"), files=lines(w, "names.txt", "a"))
     )),
     "no list of names": ("nowhere.txt", lambda w: train_features(
-        [str(w / "run/data_colour_histogram.h5")], Options(str(w / "out"), files=str(w / "nowhere.txt"))
+        [str(w / "run/data_colour_histogram.h5")], TrainOptions(str(w / "out"), files=str(w / "nowhere.txt"))
     )),
     "hubs out of reach": ("timm:one, timm:two", unreachable),
-    "an unknown head": ("logistik", lambda w: train(str(w / "photos"), None, Options(head="logistik"))),
+    "an unknown head": ("logistik", lambda w: train(str(w / "photos"), None, TrainOptions(head="logistik"))),
     "an unknown network": ("colour_histogramm", lambda w: zoo.find("colour_histogramm")),
-    "no sample": ("nowhere.csv", lambda w: Sheet.read(w / "nowhere.csv", ("a", "b"))),
+    "no sample": ("nowhere.csv", lambda w: SampleSubmission.read(w / "nowhere.csv", ("a", "b"))),
     "a sample of one column": ("sample.csv", lambda w: sheet(w, "id", "1")),
     "a sample with an id twice": ("more than once: 1", lambda w: sheet(w, "id,label", "1,cold", "1,cold")),
     "a sample of other columns": ("green", lambda w: sheet(w, "id,cold,green", "1,0,0")),
@@ -323,22 +323,22 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
         "ids of the sample have no image (7)",
         lambda w: sheet(w, "id,label", "7,cold").rows_of(["1.jpg"]),
     ),
-    "moves in a file": ("notes.txt", lambda w: moves.apply(str(w.text("notes.txt", "")), "x.csv")),
-    "moves by no list": ("nowhere.csv", lambda w: moves.apply(str(w / "photos"), str(w / "nowhere.csv"))),
-    "moves by another list": ("moves.csv", lambda w: moves.apply(str(w / "photos"), lines(w, "moves.csv", "a,b"))),
-    "a move to nowhere": ("moves.csv", lambda w: moves.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", "a.png,"))),
+    "moves in a file": ("notes.txt", lambda w: relabel.apply(str(w.text("notes.txt", "")), "x.csv")),
+    "moves by no list": ("nowhere.csv", lambda w: relabel.apply(str(w / "photos"), str(w / "nowhere.csv"))),
+    "moves by another list": ("moves.csv", lambda w: relabel.apply(str(w / "photos"), lines(w, "moves.csv", "a,b"))),
+    "a move to nowhere": ("moves.csv", lambda w: relabel.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", "a.png,"))),
     "a move out": (
         "outside",
-        lambda w: moves.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,../x")),
+        lambda w: relabel.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,../x")),
     ),
     "a move of nothing": (
         "gone.png",
-        lambda w: moves.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", "gone.png,cold/")),
+        lambda w: relabel.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", "gone.png,cold/")),
     ),
-    "a move over another": ("cold.1.png is there", lambda w: moves.apply(
+    "a move over another": ("cold.1.png is there", lambda w: relabel.apply(
         str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,cold/cold.1.png")
     )),
-    "a photo moved twice": ("moved twice", lambda w: moves.apply(
+    "a photo moved twice": ("moved twice", lambda w: relabel.apply(
         str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,a.png", "warm/warm.0.png,b.png")
     )),
     "an audit of nothing": ("nowhere", lambda w: audit_alone.audit_photos(str(w / "nowhere"))),
@@ -405,7 +405,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "a sample without rows": ("header and rows", lambda w: sheet(w, "id,label")),
     "a move to an endless name": (
         "cannot be moved",
-        lambda w: moves.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", f"cold/cold.0.png,warm/{'x' * 999}")),
+        lambda w: relabel.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", f"cold/cold.0.png,warm/{'x' * 999}")),
     ),
     "a head that overflows": ("no numbers", lambda w: without_numbers(w).score(np.ones((1, 112), np.float32))),
     # explain
@@ -418,18 +418,18 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "no model to explain": ("a dict", lambda w: explain.explain({}, pictures())),
     # compare
     "a budget that is none": ("'soon'", lambda w: compare.seconds("soon")),
-    "no sample to compare on": ("0 images", lambda w: compare.compare(str(w / "photos"), compare.Options(sample=0))),
+    "no sample to compare on": ("0 images", lambda w: compare.compare(str(w / "photos"), compare.TrainOptions(sample=0))),
     "a comparison in a file": (
         "taken",
-        lambda w: compare.compare(str(w / "photos"), compare.Options(out=str(w.text("taken", "")))),
+        lambda w: compare.compare(str(w / "photos"), compare.TrainOptions(out=str(w.text("taken", "")))),
     ),
     "a comparison in a folder": (
         "photos",
-        lambda w: compare.compare(str(w / "photos"), compare.Options(out=str(w / "photos"))),
+        lambda w: compare.compare(str(w / "photos"), compare.TrainOptions(out=str(w / "photos"))),
     ),
     # demo
     "too few to hold out": ("dog", lambda w: demo.own_folder(
-        str(w.empty("few/cat/1.jpg", "few/cat/2.jpg", "few/dog/1.jpg", "few/dog/2.jpg")), Options(), lambda *_: None
+        str(w.empty("few/cat/1.jpg", "few/cat/2.jpg", "few/dog/1.jpg", "few/dog/2.jpg")), TrainOptions(), lambda *_: None
     )),
     "no photos of the demo": ("penult[demo]", no_demo),
     # scikit-learn's face

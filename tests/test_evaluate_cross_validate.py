@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from penult.errors import InputError, UnknownName
 from penult.evaluate import cross_validate, learning_curve, paired_difference, score, summary_rows
-from penult.evaluate.curve import first_groups, growing, log_spaced
+from penult.evaluate.curve import first_groups, log_spaced, nested_subsets
 
 NAMES = ["cat", "dog", "owl"]
 
@@ -193,7 +193,7 @@ def test_every_beginning_of_the_training_order_is_stratified():
     X, _ = data(150)
     y = np.where(np.arange(150) < 120, 0, 1)
     found = cross_validate(LogisticRegression(), X, y, NAMES[:2])
-    order = growing(found, np.flatnonzero(found.fold != 0), seed=1)
+    order = nested_subsets(found, np.flatnonzero(found.fold != 0), seed=1)
     assert sorted(order) == sorted(np.flatnonzero(found.fold != 0))
     assert sorted(y[order[:4]]) == [0, 0, 1, 1]
     assert 0.1 <= y[order[:40]].mean() <= 0.35

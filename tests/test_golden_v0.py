@@ -23,7 +23,7 @@ from penult.errors import quiet
 from penult.pixels.decoding import ROAD_VERSION
 from penult.quantize.kept import Kept
 from penult.similar import index
-from penult.train import learning
+from penult.training import learning
 from penult.zoo import finding
 
 GOLDEN = Path(__file__).parent / "golden" / "v0"

@@ -14,13 +14,13 @@ import pytest
 from penult import bundle
 from penult.errors import InputError, OutputError, UnknownName
 from penult.predict import Predictor
-from penult.train import Options, train
+from penult.training import TrainOptions, train
 
 Photos = Callable[..., Path]
 
 
-def quick(tmp_path: Path, **changes: object) -> Options:
-    return Options(**{"out": str(tmp_path / "run"), "backbones": ("colour_histogram",), **changes})
+def quick(tmp_path: Path, **changes: object) -> TrainOptions:
+    return TrainOptions(**{"out": str(tmp_path / "run"), "backbones": ("colour_histogram",), **changes})
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -177,7 +177,7 @@ def test_every_head_trains_saves_and_predicts(head: str, photos: Photos, tmp_pat
 
 
 def test_feature_files_can_be_given_instead_of_images(photos: Photos, tmp_path: Path) -> None:
-    from penult.train import train_features
+    from penult.training import train_features
 
     first = train(str(photos("train", warm=9, cold=9)), str(photos("test", first=30, any=5)), quick(tmp_path))
     again = train_features(
@@ -193,7 +193,7 @@ def test_feature_files_can_be_given_instead_of_images(photos: Photos, tmp_path: 
 
 
 def test_the_seeds_own_files_carry_no_names_so_rows_are_numbered_or_listed(tmp_path: Path) -> None:
-    from penult.train import train_features
+    from penult.training import train_features
 
     random = np.random.default_rng(0)
     y = np.repeat([0, 1], 20)

@@ -17,8 +17,8 @@ from penult.evaluate.intervals import Score
 from penult.pixels import Failure
 from penult.predict import Predictions
 from penult.similar import Neighbour, Neighbours
-from penult.train import Options, train
-from penult.train.audit_alone import Audited
+from penult.training import TrainOptions, train
+from penult.training.audit_alone import Audited
 
 HOSTILE = "<img src=x onerror=alert(1)>\n\u202e\udcff&.jpg"
 
@@ -114,7 +114,7 @@ def test_a_chart_of_one_value_is_still_drawn() -> None:
 
 def test_a_run_shows_itself_with_its_figures(photos: Callable[..., Path], tmp_path: Path) -> None:
     folder = photos("train", warm=9, cold=9)
-    run = train(str(folder), None, Options(str(tmp_path / "run"), ("colour_histogram",)))
+    run = train(str(folder), None, TrainOptions(str(tmp_path / "run"), ("colour_histogram",)))
     found = read(run._repr_html_())
     assert run.metrics["verdict"] in found.words
     assert str(run.folder) in " ".join(found.words)

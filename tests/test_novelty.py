@@ -17,7 +17,7 @@ from penult.cli import main
 from penult.errors import DamagedFile
 from penult.heads import novelty
 from penult.predict import Predictor
-from penult.train import Options, Run, train
+from penult.training import Run, TrainOptions, train
 
 Photos = Callable[..., Path]
 WIDE = 600  # more columns than are kept, so that they are projected
@@ -103,7 +103,7 @@ def run(photos: Photos, tmp_path: Path) -> Run:
     test = photos("new", first=60, any=3)
     (test / "any" / "broken.jpg").write_bytes(b"\xff\xd8")
     folder = photos("train", warm=12, cold=12)
-    return train(str(folder), str(test), Options(out=str(tmp_path / "run"), backbones=("colour_histogram",), review=0.9))
+    return train(str(folder), str(test), TrainOptions(out=str(tmp_path / "run"), backbones=("colour_histogram",), review=0.9))
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -160,7 +160,7 @@ def test_the_python_classifier_saves_it_too(photos: Photos, tmp_path: Path) -> N
 
 def test_real_photos_of_something_else_are_unlike(real_photos: Path, tmp_path: Path) -> None:
     done = train(
-        str(real_photos / "train"), str(real_photos / "test"), Options(str(tmp_path / "run"), ("efficientnet_lite0",))
+        str(real_photos / "train"), str(real_photos / "test"), TrainOptions(str(tmp_path / "run"), ("efficientnet_lite0",))
     )
     known = [float(r["novelty"]) for r in table(done.folder / "predictions.csv")]
     assert np.mean(np.array(known) > 1) < 0.06

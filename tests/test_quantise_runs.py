@@ -17,7 +17,7 @@ from penult.cli import main
 from penult.embed import EmbedOptions, embed
 from penult.errors import InputError
 from penult.predict import Predictor
-from penult.train import Options, Run, train
+from penult.training import Run, TrainOptions, train
 from penult.zoo import find
 from quantised import instead_of_nncf
 
@@ -35,7 +35,9 @@ def network(tmp_path: Path) -> str:
 
 def a_run(photos: Photos, tmp_path: Path, network: str, precision: str = "int8") -> Run:
     folder, test = photos("train", warm=14, cold=14), photos("test", first=50, any=5)
-    options = Options(out=str(tmp_path / f"run-{precision}"), backbones=(network,), settings=EmbedOptions(precision=precision))
+    options = TrainOptions(
+        out=str(tmp_path / f"run-{precision}"), backbones=(network,), settings=EmbedOptions(precision=precision)
+    )
     return train(str(folder), str(test), options)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from browser import Chromium, Page, found
 from conftest import draw
 from penult import report
-from penult.train import Options, train
+from penult.training import TrainOptions, train
 from sealing import seal
 
 if found() is None:
@@ -34,7 +34,7 @@ def page_of_a_run(tmp_path_factory: pytest.TempPathFactory) -> str:
             Image.fromarray(draw(label, i)).save(folder / f"{label}.{i}.png")
     (base / "train/warm/warm.3.png").rename(base / "train/cold" / HOSTILE)
     (base / "train/cold/cold.4.png").rename(base / "train/warm/moved.png")
-    options = Options(out=str(base / "run"), backbones=("colour_histogram",))
+    options = TrainOptions(out=str(base / "run"), backbones=("colour_histogram",))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PENULT_CACHE", str(base / "cache"))
         run = train(str(base / "train"), None, options)

@@ -23,7 +23,7 @@ from penult.cli import main
 from penult.errors import DamagedFile, InputError
 from penult.report.html import Html, data, tag
 from penult.report.numbers import percent
-from penult.train import Options, Run, train, train_features
+from penult.training import Run, TrainOptions, train, train_features
 from sealing import seal
 
 Photos = Callable[..., Path]
@@ -31,8 +31,8 @@ HOSTILE = '<img src=x onerror=document.title="owned">.png'
 FINDINGS = ("kind", "file", "related", "score", "reason", "suggestion")
 
 
-def quick(tmp_path: Path, **changes: object) -> Options:
-    return Options(**{"out": str(tmp_path / "run"), "backbones": ("colour_histogram",), **changes})
+def quick(tmp_path: Path, **changes: object) -> TrainOptions:
+    return TrainOptions(**{"out": str(tmp_path / "run"), "backbones": ("colour_histogram",), **changes})
 
 
 @pytest.fixture

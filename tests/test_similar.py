@@ -16,7 +16,7 @@ from penult.errors import DamagedFile, InputError
 from penult.similar import index, search, similar
 from penult.similar.alike import best
 from penult.store import RowFiles
-from penult.train import Options, Run, train
+from penult.training import Run, TrainOptions, train
 
 Photos = Callable[..., Path]
 PARTS = (30, 20)
@@ -131,7 +131,7 @@ def test_damage_is_found_where_it_is_read(tmp_path: Path) -> None:
 @pytest.fixture
 def run(photos: Photos, tmp_path: Path) -> Run:
     folder, test = photos("train", warm=8, cold=8), photos("new", first=50, warm=2)
-    return train(str(folder), str(test), Options(out=str(tmp_path / "run"), backbones=("colour_histogram",)))
+    return train(str(folder), str(test), TrainOptions(out=str(tmp_path / "run"), backbones=("colour_histogram",)))
 
 
 def test_a_training_photo_is_its_own_nearest_and_its_kind_follows(run: Run, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_what_cannot_be_asked_is_one_sentence(run: Run, tmp_path: Path, capsys: 
 def test_a_real_photo_saved_again_finds_its_original_but_is_not_the_same(real_photos: Path, tmp_path: Path) -> None:
     from PIL import Image
 
-    options = Options(str(tmp_path / "run"), ("efficientnet_lite0",))
+    options = TrainOptions(str(tmp_path / "run"), ("efficientnet_lite0",))
     done = train(str(real_photos / "train"), None, options)
     original = sorted((real_photos / "train" / "cat").iterdir())[4]
     Image.open(original).save(tmp_path / "again.jpg", quality=80)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from penult.errors import InputError
-from penult.train.submission import Sheet, plain
+from penult.training.sample_submission import SampleSubmission, plain
 
 CLASSES = ("cat", "dog")
 NAMES = ("test1/10.jpg", "test1/2.jpg", "test1/1.jpg")
@@ -28,25 +28,25 @@ def written(path: Path) -> list[list[str]]:
 
 
 def test_a_sample_of_one_number_gets_the_probability_of_the_second_class_in_its_order(tmp_path: Path) -> None:
-    sheet = Sheet.read(sample(tmp_path, "id,label\n1,0.5\n2,0.5\n10,0.5\n"), CLASSES)
+    sheet = SampleSubmission.read(sample(tmp_path, "id,label\n1,0.5\n2,0.5\n10,0.5\n"), CLASSES)
     sheet.write(tmp_path / "out.csv", NAMES, CLASSES, PROBA)
     assert written(tmp_path / "out.csv") == [["id", "label"], ["1", "0.5"], ["2", "0.75"], ["10", "0.1"]]
 
 
 def test_a_sample_of_class_names_gets_labels(tmp_path: Path) -> None:
-    sheet = Sheet.read(sample(tmp_path, "image,class\n2.jpg,cat\n1.jpg,cat\n10.jpg,cat\n"), CLASSES)
+    sheet = SampleSubmission.read(sample(tmp_path, "image,class\n2.jpg,cat\n1.jpg,cat\n10.jpg,cat\n"), CLASSES)
     sheet.write(tmp_path / "out.csv", NAMES, CLASSES, PROBA)
     assert written(tmp_path / "out.csv")[1:] == [["2.jpg", "dog"], ["1.jpg", "cat"], ["10.jpg", "cat"]]
 
 
 def test_a_sample_with_a_column_a_class_gets_all_probabilities_in_its_order(tmp_path: Path) -> None:
-    sheet = Sheet.read(sample(tmp_path, "id,Dog,Cat\n10,0,0\n1,0,0\n2,0,0\n"), CLASSES)
+    sheet = SampleSubmission.read(sample(tmp_path, "id,Dog,Cat\n10,0,0\n1,0,0\n2,0,0\n"), CLASSES)
     sheet.write(tmp_path / "out.csv", NAMES, CLASSES, PROBA)
     assert written(tmp_path / "out.csv")[1] == ["10", "0.1", "0.9"]
 
 
 def test_ids_and_images_without_a_partner_are_all_named(tmp_path: Path) -> None:
-    sheet = Sheet.read(sample(tmp_path, "id,label\n1,0\n2,0\n7,0\n8,0\n"), CLASSES)
+    sheet = SampleSubmission.read(sample(tmp_path, "id,label\n1,0\n2,0\n7,0\n8,0\n"), CLASSES)
     with pytest.raises(InputError, match=r"2 ids of the sample have no image \(7, 8\).*1 images are not in the sample \(10\)"):
         sheet.rows_of(NAMES)
 
@@ -63,17 +63,17 @@ def test_ids_and_images_without_a_partner_are_all_named(tmp_path: Path) -> None:
 )
 def test_a_sample_that_fits_no_form_is_refused(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
-        Sheet.read(sample(tmp_path, text), CLASSES)
+        SampleSubmission.read(sample(tmp_path, text), CLASSES)
 
 
 def test_a_sample_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.csv cannot be read"):
-        Sheet.read(tmp_path / "none.csv", CLASSES)
+        SampleSubmission.read(tmp_path / "none.csv", CLASSES)
 
 
 def test_numbers_with_three_classes_are_refused_since_nobody_knows_what_they_mean(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="with two classes"):
-        Sheet.read(sample(tmp_path, "id,label\n1,0\n"), ("a", "b", "c"))
+        SampleSubmission.read(sample(tmp_path, "id,label\n1,0\n"), ("a", "b", "c"))
 
 
 def test_without_a_sample_two_classes_give_id_and_the_probability_of_the_second(tmp_path: Path) -> None:
@@ -96,15 +96,15 @@ def test_names_with_commas_quotes_and_newlines_come_back(tmp_path: Path) -> None
 
 def test_classes_that_differ_in_capitals_or_blanks_alone_keep_their_columns(tmp_path: Path) -> None:
     classes = ("Cat", "cat", " cat")
-    sheet = Sheet.read(sample(tmp_path, "id,cat, cat,Cat\n1,0,0,0\n"), classes)
+    sheet = SampleSubmission.read(sample(tmp_path, "id,cat, cat,Cat\n1,0,0,0\n"), classes)
     assert sheet.order == (1, 2, 0)
-    assert Sheet.read(sample(tmp_path, "id,label\n1, cat\n"), ("Cat", " cat")).kind == "label"
+    assert SampleSubmission.read(sample(tmp_path, "id,label\n1, cat\n"), ("Cat", " cat")).kind == "label"
 
 
 def lines_of(folder: Path, text: str, classes: tuple[str, ...], submit: str | None = None) -> tuple[list[list[str]], str]:
     """Return the rows that are written for a sample, and what is said of them."""
     proba = np.array([[0.9, 0.1], [0.25, 0.75], [0.5, 0.5]]) if len(classes) == 2 else np.eye(3, len(classes)) * 0.7 + 0.1
-    sheet = Sheet.read(sample(folder, text), classes, submit)  # type: ignore[arg-type]
+    sheet = SampleSubmission.read(sample(folder, text), classes, submit)  # type: ignore[arg-type]
     sheet.write(folder / "out.csv", NAMES, classes, proba)
     return written(folder / "out.csv"), sheet.told(classes)
 
@@ -177,31 +177,31 @@ def test_a_column_that_names_no_single_class_gets_the_probability_of_the_second(
     ("classes", "kind"), [(("cat", "dog"), "probability"), (("0", "1"), "probability"), (("a", "b", "c"), "label")]
 )
 def test_a_sample_without_values_gets_what_one_column_can_hold(tmp_path: Path, classes: tuple[str, ...], kind: str) -> None:
-    assert Sheet.read(sample(tmp_path, "id,label\n1,\n2,\n10, \n"), classes).kind == kind
+    assert SampleSubmission.read(sample(tmp_path, "id,label\n1,\n2,\n10, \n"), classes).kind == kind
 
 
 def test_a_sample_of_strange_values_is_refused_with_the_option_that_passes_over_them(tmp_path: Path) -> None:
     text = "id,label\n1,0\n2,0\n10,0\n"
     with pytest.raises(InputError, match="give --submit labels where its values mean nothing"):
-        Sheet.read(sample(tmp_path, text), ("cat", "dog", "mug"))
-    assert Sheet.read(sample(tmp_path, text), ("cat", "dog", "mug"), "labels").kind == "label"
+        SampleSubmission.read(sample(tmp_path, text), ("cat", "dog", "mug"))
+    assert SampleSubmission.read(sample(tmp_path, text), ("cat", "dog", "mug"), "labels").kind == "label"
 
 
 def test_more_images_than_the_sample_has_are_answered_with_the_sample_as_the_list_to_predict(tmp_path: Path) -> None:
     """Some competitions have the photos of both parts in one folder."""
-    sheet = Sheet.read(sample(tmp_path, "id,label\n1,0\n2,0\n"), CLASSES)
+    sheet = SampleSubmission.read(sample(tmp_path, "id,label\n1,0\n2,0\n"), CLASSES)
     with pytest.raises(InputError, match=r"1 images are not in the sample \(10\).*\(--test .*sample\.csv\)"):
         sheet.rows_of(NAMES)
 
 
 def test_a_sample_without_test_images_is_answered_with_the_option_that_gives_them(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"there are no test images.*--test"):
-        Sheet.read(sample(tmp_path, "id,label\n1,0\n2,0\n"), CLASSES).rows_of([])
+        SampleSubmission.read(sample(tmp_path, "id,label\n1,0\n2,0\n"), CLASSES).rows_of([])
 
 
 @pytest.mark.parametrize("ids", [("1", "2", "10"), ("1.0", "2.0", "10.0"), ("01", "02", "10")])
 def test_ids_that_a_spreadsheet_took_for_numbers_find_their_image(tmp_path: Path, ids: tuple[str, ...]) -> None:
-    sheet = Sheet.read(sample(tmp_path, "id,label\n" + "".join(f"{id},0.5\n" for id in ids)), CLASSES)
+    sheet = SampleSubmission.read(sample(tmp_path, "id,label\n" + "".join(f"{id},0.5\n" for id in ids)), CLASSES)
     assert sheet.rows_of(["0010.jpg", "0002.jpg", "0001.jpg"]) == [2, 1, 0]
 
 
@@ -216,19 +216,21 @@ def test_without_a_sample_the_form_is_what_is_asked_for(submit: str | None, clas
 
 @pytest.mark.parametrize("id", ["\u00c9.JPG", "e\u0301", "\u00e9.png", " \u00e9 "])
 def test_ids_in_another_form_find_their_image(tmp_path: Path, id: str) -> None:
-    sheet = Sheet.read(sample(tmp_path, f"id,label\n{id},0.5\n2,0.5\n"), CLASSES)
+    sheet = SampleSubmission.read(sample(tmp_path, f"id,label\n{id},0.5\n2,0.5\n"), CLASSES)
     assert sheet.rows_of(["2.jpg", "test1/\u00e9.jpg"]) == [1, 0]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "utf-8-sig"])
 def test_a_sample_in_another_encoding_has_the_same_classes(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "sample.csv").write_bytes("id,label\n1,H\u00fcndin\n".encode(encoding))
-    assert Sheet.read(tmp_path / "sample.csv", ("H\u00fcndin", "K\u00e4tzchen")).kind == "label"
+    assert SampleSubmission.read(tmp_path / "sample.csv", ("H\u00fcndin", "K\u00e4tzchen")).kind == "label"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "utf-8-sig"])
 def test_what_is_written_for_a_sample_in_another_encoding_is_utf8_throughout(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "sample.csv").write_bytes("Fl\u00e4che,Art\n\u00e9,H\u00fcndin\n".encode(encoding))
     classes = ("H\u00fcndin", "K\u00e4tzchen")
-    Sheet.read(tmp_path / "sample.csv", classes).write(tmp_path / "out.csv", ["\u00e9.jpg"], classes, np.array([[0.9, 0.1]]))
+    SampleSubmission.read(tmp_path / "sample.csv", classes).write(
+        tmp_path / "out.csv", ["\u00e9.jpg"], classes, np.array([[0.9, 0.1]])
+    )
     assert written(tmp_path / "out.csv") == [["Fl\u00e4che", "Art"], ["\u00e9", "H\u00fcndin"]]

@@ -21,11 +21,11 @@ from penult.cli import main
 from penult.errors import InputError, InternalError, quiet
 from penult.heads import calibration
 from penult.predict import Predictions
-from penult.train import Options, learning, train
-from penult.train.job import Job
-from penult.train.material import Material, Part
-from penult.train.measuring import weights
-from penult.train.run_folder import RunFolder
+from penult.training import TrainOptions, learning, train
+from penult.training.job import Job
+from penult.training.material import Part, TrainingData
+from penult.training.measuring import weights
+from penult.training.run_folder import RunFolder
 
 CHEAP = ("colour_histogram",)
 
@@ -59,7 +59,7 @@ def test_many_classes_with_few_photos_give_a_model_that_loads(
     photos_of_many: Callable[[int, int], Path], tmp_path: Path
 ) -> None:
     folder = photos_of_many(10, 4)
-    run = train(str(folder), str(folder), Options(out=str(tmp_path / "run"), backbones=CHEAP))
+    run = train(str(folder), str(folder), TrainOptions(out=str(tmp_path / "run"), backbones=CHEAP))
     assert run.metrics["status"] == "done"
     answers = predict.load(run.folder).predict([str(p) for p in sorted(folder.rglob("*.png"))[:5]])
     np.testing.assert_allclose(answers.proba.sum(axis=1), 1, rtol=0, atol=1e-9)
@@ -106,8 +106,8 @@ def test_a_model_whose_answers_are_no_numbers_is_told_as_a_bug(tmp_path: Path) -
     part = Part(("x",), np.ones(1, bool), np.full((1, 9), np.nan, np.float32), None, {})
     with RunFolder(tmp_path / "run") as run:
         near = Pairs(*np.zeros((3, 0)))
-        material = Material(part, part, ("a", "b"), ("n",), (9,), ((9,),), None, near, ())
-        answers, fault = learning._saved(Job(run, Options(), None, quiet), material, model)
+        material = TrainingData(part, part, ("a", "b"), ("n",), (9,), ((9,),), None, near, ())
+        answers, fault = learning._saved(Job(run, TrainOptions(), None, quiet), material, model)
     assert answers is None
     assert isinstance(fault, InternalError)
     assert "answers that are no numbers" in str(fault) and "report it, please" in str(fault)
@@ -115,7 +115,7 @@ def test_a_model_whose_answers_are_no_numbers_is_told_as_a_bug(tmp_path: Path) -
 
 
 def test_the_clip_of_the_blogs_protocol_is_lowered_for_many_classes_and_that_is_said() -> None:
-    of_blog2017 = Options.of_blog2017()
+    of_blog2017 = TrainOptions.of_blog2017()
     assert [of_blog2017.clip_for(k) for k in (2, 100)] == [0.005, 0.005]
     assert [of_blog2017.clip_notes(k) for k in (2, 100)] == [[], []]
     for k in (101, 199, 200, 220, 1000):
@@ -158,8 +158,8 @@ def test_class_weights_are_an_option_of_the_commands_that_learn(
 
 
 def test_class_weights_by_name_become_those_by_number() -> None:
-    given = Options(class_weight={"dog": 3})
+    given = TrainOptions(class_weight={"dog": 3})
     assert weights(given, ("cat", "dog")) == {0: 1.0, 1: 3.0}
     assert given.to_dict()["class_weight"] == {"dog": 3.0}
     with pytest.raises(InputError, match="'cow'"):
-        weights(Options(class_weight={"cow": 3}), ("cat", "dog"))
+        weights(TrainOptions(class_weight={"cow": 3}), ("cat", "dog"))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from penult import images, store
 from penult.errors import InputError, MissingExtra, ProgressCallback
 from penult.images import ImageSet
-from penult.train import Options, Run, train, train_sets
+from penult.training import Run, TrainOptions, train, train_sets
 
 HELD_OUT = 0.25
 PAPER = "Deitsch et al. 2019, doi 10.1016/j.solener.2019.02.067"
@@ -35,7 +35,7 @@ class Job:
     published: dict[str, float]
 
 
-def solar_cells(options: Options, progress: ProgressCallback) -> Job:
+def solar_cells(options: TrainOptions, progress: ProgressCallback) -> Job:
     """Lay out the solar cells as class folders beside the run folder, train on three quarters, measure on the rest.
 
     Raises `MissingExtra` when the package with the photos is not installed.
@@ -56,7 +56,7 @@ def solar_cells(options: Options, progress: ProgressCallback) -> Job:
     return Job(about, run, tuple(lines), dict(PUBLISHED))
 
 
-def own_folder(folder: str, options: Options, progress: ProgressCallback) -> Job:
+def own_folder(folder: str, options: TrainOptions, progress: ProgressCallback) -> Job:
     """Do the same with the user's own labelled images: a quarter of each class is held out and measured on."""
     every = images.scan_labelled(folder, groups=options.groups, table=options.table).in_order()
     held = held_out(every.y, options.seed)

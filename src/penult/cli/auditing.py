@@ -21,12 +21,12 @@ def audit(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     from penult.cli import show
     from penult.cli.commands import _options
     from penult.texts import count
-    from penult.train import audit_alone, moves
+    from penult.training import audit_alone, relabel
 
     if asked.apply is not None:
         if asked.test or asked.csv:
             parser.error("--apply moves photos of TRAIN and does nothing else; leave --test and --csv out")
-        moved = moves.apply(asked.train, asked.apply)
+        moved = relabel.apply(asked.train, asked.apply)
         show.as_json({"moved": moved}) if asked.json else show.out(f"{count(moved, 'photo')} moved")
         return
     if asked.csv is not None:

@@ -20,7 +20,7 @@ def settings(asked: argparse.Namespace) -> EmbedOptions:
 
 def _options(asked: argparse.Namespace, out: str) -> Any:
     from penult import store
-    from penult.train import Options
+    from penult.training import TrainOptions
 
     store.endings.check_folder(asked.out or out, "--out")
     given = {
@@ -39,7 +39,7 @@ def _options(asked: argparse.Namespace, out: str) -> Any:
         "recipe": recipe(asked),
         "review": getattr(asked, "review", None),
     }
-    make = Options.of_blog2017 if getattr(asked, "protocol", None) == "blog2017" else Options
+    make = TrainOptions.of_blog2017 if getattr(asked, "protocol", None) == "blog2017" else TrainOptions
     known = {name: value for name, value in given.items() if value is not None}
     return make(out=asked.out or out, seed=asked.seed, settings=settings(asked), **known)
 
@@ -77,7 +77,7 @@ def _clip(text: str | None) -> Any:
 
 def train(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult train`."""
-    from penult import train as rooms
+    from penult import training as rooms
 
     if bool(asked.train) == bool(asked.features):
         parser.error("give either TRAIN or --features")

@@ -9,7 +9,7 @@ from penult.cli import show
 from penult.texts import count, percent
 
 if TYPE_CHECKING:
-    from penult.compare import Comparison, Entry
+    from penult.compare import CombinationScore, Comparison
 
 
 def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
@@ -20,7 +20,7 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     from penult.cli.commands import columns, recipe, settings
 
     store.endings.check_folder(asked.out, "--out")
-    options = room.Options(
+    options = room.CompareOptions(
         out=asked.out,
         backbones=tuple(asked.backbone or DEFAULT),
         head=asked.head,
@@ -75,7 +75,7 @@ def _show(found: Comparison, out: str) -> None:
     show.out(show.printable(found.next_line))
 
 
-def _row(found: Comparison, entry: Entry) -> list[str]:
+def _row(found: Comparison, entry: CombinationScore) -> list[str]:
     scores = entry.scores
     speed = entry.images_per_second
     return [
@@ -89,7 +89,7 @@ def _row(found: Comparison, entry: Entry) -> list[str]:
     ]
 
 
-def _adds(found: Comparison, entry: Entry) -> str:
+def _adds(found: Comparison, entry: CombinationScore) -> str:
     """Return what each member adds: `lite0 0.0031 (0.0012 to 0.0050); lite2: nothing that can be measured`."""
     clear = {found.short[name]: gap for name, gap in entry.adds.items() if gap.clear}
     if not clear:

@@ -11,26 +11,26 @@ import numpy as np
 from penult import heads, images
 from penult.compare import candidates, files, result
 from penult.compare.candidates import LeftOut
-from penult.compare.field import Field, Gathering
-from penult.compare.options import SAMPLE, Budget, Options, seconds
-from penult.compare.result import Comparison, Entry
+from penult.compare.field import CandidateEmbedder, ComparisonData
+from penult.compare.options import SAMPLE, Budget, CompareOptions, seconds
+from penult.compare.result import CombinationScore, Comparison
 from penult.compare.sample import draw
 from penult.compare.trials import Bench, Members
 from penult.engines import cpu_name
 from penult.errors import ProgressCallback, quiet
 from penult.floats import default_errors
 
-__all__ = ["SAMPLE", "Comparison", "Entry", "LeftOut", "Options", "compare", "seconds"]
+__all__ = ["SAMPLE", "CombinationScore", "CompareOptions", "Comparison", "LeftOut", "compare", "seconds"]
 
 
 @default_errors
-def compare(source: str, options: Options | None = None, progress: ProgressCallback = quiet) -> Comparison:
+def compare(source: str, options: CompareOptions | None = None, progress: ProgressCallback = quiet) -> Comparison:
     """Measure every network, and pairs and trios of the best, on a sample of the images; write the comparison's folder.
 
     What cannot be had or does not fit into the budget is left out and named; the cheapest network is always measured.
     Raises `InputError` for images or networks that cannot be used, `UnknownName`, `OutputError`.
     """
-    options = options or Options()
+    options = options or CompareOptions()
     budget = Budget(options.budget)
     heads.check(options.head)
     found = images.scan_labelled(source, groups=options.groups, table=options.table).in_order()
@@ -39,7 +39,7 @@ def compare(source: str, options: Options | None = None, progress: ProgressCallb
     with files.claimed(options.out) as folder:
         named, left_out = candidates.gather(options, budget, progress)
         with Bench(options, len(sample), budget, progress) as bench:
-            gathering = Gathering(sample, options.settings, budget, progress, options.near_duplicates == "group")
+            gathering = CandidateEmbedder(sample, options.settings, budget, progress, options.near_duplicates == "group")
             field = gathering.run(named, bench.one)
             untried = bench.every(field)
         left_out += gathering.left_out
@@ -49,7 +49,13 @@ def compare(source: str, options: Options | None = None, progress: ProgressCallb
 
 
 def _result(
-    source: str, options: Options, field: Field, bench: Bench, left_out: list[LeftOut], untried: list[Members], budget: Budget
+    source: str,
+    options: CompareOptions,
+    field: ComparisonData,
+    bench: Bench,
+    left_out: list[LeftOut],
+    untried: list[Members],
+    budget: Budget,
 ) -> Comparison:
     names = [player.candidate.name for player in field.players]
     typed = {player.candidate.name: player.candidate.typed for player in field.players}

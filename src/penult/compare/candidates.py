@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from penult import zoo
 from penult.backbones import Backbone
-from penult.compare.options import Budget, Options
+from penult.compare.options import Budget, CompareOptions
 from penult.errors import InputError, PenultError, ProgressCallback, UnknownName
 
 
@@ -29,7 +29,7 @@ class LeftOut:
     seconds: float | None = None
 
 
-def gather(options: Options, budget: Budget, progress: ProgressCallback) -> tuple[list[Candidate], list[LeftOut]]:
+def gather(options: CompareOptions, budget: Budget, progress: ProgressCallback) -> tuple[list[Candidate], list[LeftOut]]:
     """Return the networks that can be had, those with the fewest multiply-adds first, and those that cannot, with the reason.
 
     Raises `UnknownName` for a name that is nobody's, `InputError` where no network is left.

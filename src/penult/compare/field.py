@@ -25,7 +25,7 @@ DRAWING = 3.0  # seconds for the figure and the files
 
 
 @dataclass(frozen=True, slots=True)
-class Player:
+class EmbeddedCandidate:
     """A candidate whose features are there; `images_per_second` is its network alone on this machine."""
 
     candidate: Candidate
@@ -34,13 +34,13 @@ class Player:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class ComparisonData:
     """What is measured: the same n images for every player.
 
     `groups` (n,): rows of one group never stand on both sides of a split; None when every row is its own group.
     """
 
-    players: tuple[Player, ...]
+    players: tuple[EmbeddedCandidate, ...]
     y: NDArray[np.intp]  # (n,)
     classes: tuple[str, ...]
     groups: NDArray[np.intp] | None  # (n,)
@@ -53,7 +53,7 @@ class _Late(Exception):
     """The time is up."""
 
 
-class Gathering:
+class CandidateEmbedder:
     """Embeds the candidates one by one, the cheapest first, and leaves out those for which there is no time."""
 
     def __init__(
@@ -63,12 +63,12 @@ class Gathering:
         self.images, self.settings, self.budget, self.progress = images, settings, budget, progress
         self._near = near
         self.left_out: list[LeftOut] = []
-        self._players: list[Player] = []
+        self._players: list[EmbeddedCandidate] = []
         self._done: list[Embedding] = []
         self._trial: float | None = None  # seconds that measuring one player takes
         self._decoding = 0.0  # seconds that an image takes beside its network
 
-    def run(self, candidates: Sequence[Candidate], first: Callable[[Field], float]) -> Field:
+    def run(self, candidates: Sequence[Candidate], first: Callable[[ComparisonData], float]) -> ComparisonData:
         """Return the field of all who were in time. Raises `InputError` where no candidate could be embedded.
 
         Where the time is limited, `first` gets the field of the first player alone, and returns the seconds that measuring
@@ -102,7 +102,7 @@ class Gathering:
         """The groups that the user gave, of the readable images (n,)."""
         return None if self.images.groups is None else self.images.groups[self._done[0].ok]
 
-    def _grouped(self) -> Field:
+    def _grouped(self) -> ComparisonData:
         """Return the field, with copies, near copies and the user's groups tied together: seen by all players at once."""
         done = self._done[0]
         X = np.hstack([player.X for player in self._players])  # (n, sum of d)
@@ -113,7 +113,7 @@ class Gathering:
         notes = (*self.images.notes, *grouping.notes, *depth, *([unread] if done.failures else []))
         return self._field(grouping.groups if len(np.unique(grouping.groups)) < len(X) else None, notes)
 
-    def _field(self, groups: NDArray[np.intp] | None, notes: tuple[str, ...]) -> Field:
+    def _field(self, groups: NDArray[np.intp] | None, notes: tuple[str, ...]) -> ComparisonData:
         ours, ok = self._done[0], self._done[0].ok
         counts = {
             "images": len(ok),
@@ -122,7 +122,7 @@ class Gathering:
             "reused": sum(d.reused for d in self._done),
         }
         engine = (ours.engine, ours.device, ours.precision)
-        return Field(tuple(self._players), self.images.y[ok], self.images.classes, groups, engine, counts, notes)
+        return ComparisonData(tuple(self._players), self.images.y[ok], self.images.classes, groups, engine, counts, notes)
 
     def _add(self, candidate: Candidate) -> None:
         needed = self._needed(candidate)
@@ -148,7 +148,7 @@ class Gathering:
         rate = speed(used, self.settings) or measure_speed(used, self.settings)
         if done.embedded:
             self._decoding = max(self._decoding, (wall - OPENING) / done.embedded - 1 / rate)
-        self._players.append(Player(candidate, X, rate))
+        self._players.append(EmbeddedCandidate(candidate, X, rate))
         self._done.append(done)
 
     @property

@@ -19,13 +19,13 @@ _SPAN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class CompareOptions:
     """Everything that decides a comparison, apart from the images.
 
     `backbones` are names or presets; `budget` is seconds for everything, None: as long as it takes; `sample` is how many
     images are looked at; `groups` names a CSV column whose equal values are never split; `class_weight`, `near_duplicates`,
     `crop_mode`, `pooling`, `recipe` and, of a CSV, `image_column`, `label_column`, `image_dir` and `encoding` are those of
-    `penult.train.Options`.
+    `penult.training.TrainOptions`.
     """
 
     out: str = "penult-compare"

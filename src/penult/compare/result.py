@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from penult.compare.candidates import LeftOut
-from penult.compare.field import Player
-from penult.compare.options import Options
+from penult.compare.field import EmbeddedCandidate
+from penult.compare.options import CompareOptions
 from penult.evaluate import Difference, Evaluation, Score, paired_difference
 
 Members = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CombinationScore:
     """One network, or several whose features stand side by side.
 
     `images_per_second` is the networks alone, one after the other; `pareto`: nothing else is both as fast and as good;
@@ -66,8 +66,8 @@ class Comparison:
     became of the images, for all networks together.
     """
 
-    entries: tuple[Entry, ...]
-    recommended: Entry
+    entries: tuple[CombinationScore, ...]
+    recommended: CombinationScore
     reason: str
     next_line: str
     left_out: tuple[LeftOut, ...]
@@ -77,10 +77,10 @@ class Comparison:
     engine: tuple[str, str, str]
     machine: str
     notes: tuple[str, ...]
-    options: Options
+    options: CompareOptions
     seconds: float
 
-    def label(self, entry: Entry) -> str:
+    def label(self, entry: CombinationScore) -> str:
         """Return the short name of an entry: `lite0 + lite2`."""
         return " + ".join(self.short[name] for name in entry.members)
 
@@ -102,7 +102,7 @@ class Comparison:
         }
 
 
-def entries(players: Sequence[Player], found: Mapping[Members, Evaluation]) -> tuple[Entry, ...]:
+def entries(players: Sequence[EmbeddedCandidate], found: Mapping[Members, Evaluation]) -> tuple[CombinationScore, ...]:
     """Return an entry for each evaluation, the smallest log loss first."""
     best = found[min(found, key=lambda members: (found[members].scores["log_loss"].value, len(members), members))]
     every = [_entry([players[i] for i in members], members, found, best) for members in found]
@@ -110,7 +110,9 @@ def entries(players: Sequence[Player], found: Mapping[Members, Evaluation]) -> t
     return tuple(sorted(every, key=lambda one: (one.log_loss, -one.images_per_second)))
 
 
-def _entry(players: Sequence[Player], members: Members, found: Mapping[Members, Evaluation], best: Evaluation) -> Entry:
+def _entry(
+    players: Sequence[EmbeddedCandidate], members: Members, found: Mapping[Members, Evaluation], best: Evaluation
+) -> CombinationScore:
     whole = found[members]
     adds = {}
     for place, player in enumerate(players):
@@ -118,7 +120,7 @@ def _entry(players: Sequence[Player], members: Members, found: Mapping[Members, 
         if rest in found:
             adds[player.candidate.name] = paired_difference(found[rest], whole)
     backbones = [player.candidate.backbone for player in players]
-    return Entry(
+    return CombinationScore(
         tuple(player.candidate.name for player in players),
         whole.scores,
         1 / sum(1 / player.images_per_second for player in players),
@@ -132,18 +134,18 @@ def _entry(players: Sequence[Player], members: Members, found: Mapping[Members, 
     )
 
 
-def _beats(one: Entry, other: Entry) -> bool:
+def _beats(one: CombinationScore, other: CombinationScore) -> bool:
     """Tell whether one is at least as fast and as good, and not the same in both."""
     mine, its = (one.images_per_second, -one.log_loss), (other.images_per_second, -other.log_loss)
     return mine != its and mine[0] >= its[0] and mine[1] >= its[1]
 
 
-def recommend(ranked: Sequence[Entry], name: Mapping[str, str]) -> tuple[Entry, str]:
+def recommend(ranked: Sequence[CombinationScore], name: Mapping[str, str]) -> tuple[CombinationScore, str]:
     """Return the fastest entry whose log loss is not measurably above the best one's, and the reason in one sentence."""
     best = ranked[0]
     chosen = max((e for e in ranked if e is best or not e.behind.clear), key=lambda e: e.images_per_second)
 
-    def called(entry: Entry) -> str:
+    def called(entry: CombinationScore) -> str:
         return " + ".join(name[one] for one in entry.members)
 
     def told(gap: Difference) -> str:
@@ -164,13 +166,13 @@ def recommend(ranked: Sequence[Entry], name: Mapping[str, str]) -> tuple[Entry, 
     return best, f"{called(best)} has the smallest log loss and is the fastest."
 
 
-def rate(entry: Entry) -> str:
+def rate(entry: CombinationScore) -> str:
     """Return an entry's speed as people read it."""
     speed = entry.images_per_second
     return f"{speed:.0f} images/s" if speed >= 10 else f"{speed:.2g} images/s"
 
 
-def next_line(source: str, typed: Sequence[str], options: Options) -> str:
+def next_line(source: str, typed: Sequence[str], options: CompareOptions) -> str:
     """Return the command that trains with these networks, as a shell takes it."""
     words = ["penult", "train", source]
     for name in typed:

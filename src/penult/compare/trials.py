@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import evaluate, heads
-from penult.compare.field import DRAWING, Field
-from penult.compare.options import Budget, Options
+from penult.compare.field import DRAWING, ComparisonData
+from penult.compare.options import Budget, CompareOptions
 from penult.errors import OutputError, ProgressCallback
 from penult.evaluate import Evaluation
-from penult.train.measuring import THREADS, WORTH_IT, half_the_cores
+from penult.training.measuring import THREADS, WORTH_IT, half_the_cores
 from penult.worker import Crashed, Worker
 
 ALL = 4  # up to so many players every pair and trio is tried, above that those of the best so many
@@ -67,7 +67,7 @@ class Bench:
     As a `with` block. Where no process can be had, or it dies, all are made in this one.
     """
 
-    def __init__(self, options: Options, images: int, budget: Budget, progress: ProgressCallback) -> None:
+    def __init__(self, options: CompareOptions, images: int, budget: Budget, progress: ProgressCallback) -> None:
         """`images`: about how many there are; a process for a few of them would cost more than it gives."""
         self.options, self.budget, self.progress = options, budget, progress
         self.found: dict[Members, Evaluation] = {}
@@ -82,7 +82,7 @@ class Bench:
                 return self._stack.enter_context(Worker(f"{__name__}:work", threads=THREADS))
         return None
 
-    def one(self, field: Field) -> float:
+    def one(self, field: ComparisonData) -> float:
         """Measure the first player alone, only to see how many seconds that takes."""
         heads.make(self.options.head)  # loads scikit-learn
         began = time.monotonic()
@@ -90,7 +90,7 @@ class Bench:
             self._each = time.monotonic() - began
         return self._each
 
-    def every(self, field: Field) -> list[Members]:
+    def every(self, field: ComparisonData) -> list[Members]:
         """Measure the singles and the combinations of the best; return those for which the time was too short."""
         n = len(field.players)
         singles = [(i,) for i in range(n)]
@@ -101,7 +101,7 @@ class Bench:
         best = sorted(range(n), key=lambda i: (_loss(self.found[i,]), i))[:ALL]
         return self._share(field, combinations(best))
 
-    def _share(self, field: Field, trials: Sequence[Members]) -> list[Members]:
+    def _share(self, field: ComparisonData, trials: Sequence[Members]) -> list[Members]:
         """Make the trials, every other one beside this process; return those that were not made."""
         beside, self._aside = self._aside, None
         theirs = tuple(trials[1::2]) if beside is not None else ()
@@ -123,7 +123,7 @@ class Bench:
                 self.found[members] = evaluation
                 self.progress("measuring", done, total)
 
-    def _order(self, field: Field, trials: Sequence[Members]) -> Order:
+    def _order(self, field: ComparisonData, trials: Sequence[Members]) -> Order:
         wanted = sorted({i for members in trials for i in members})
         blocks = {i: field.players[i].X for i in wanted}
         parts = {i: field.players[i].candidate.backbone.parts for i in wanted}

@@ -74,7 +74,7 @@ def learning_curve(
     here = np.isin(evaluation.fold, parts)  # (n,)
     proba = {size: np.full(evaluation.proba.shape, np.nan) for size in wanted}  # each (n, k)
     for part in parts:
-        order = growing(evaluation, np.flatnonzero(evaluation.fold != part), seed)
+        order = nested_subsets(evaluation, np.flatnonzero(evaluation.fold != part), seed)
         for size in wanted:
             fitted = fit_rows(head, X, evaluation.y, evaluation.groups, first_groups(order, evaluation.groups, size))
             proba[size][evaluation.fold == part] = probabilities(fitted, X[evaluation.fold == part], k)
@@ -88,7 +88,7 @@ def log_spaced(whole: int, k: int) -> list[int]:
     return sorted({round(s) for s in np.geomspace(lowest, whole, 5)[:-1]})
 
 
-def growing(evaluation: Evaluation, rows: Ints, seed: int) -> Ints:
+def nested_subsets(evaluation: Evaluation, rows: Ints, seed: int) -> Ints:
     """Return `rows` so ordered that every beginning is stratified; two groups of each class come first."""
     rng = np.random.default_rng(seed)
     names = rows if evaluation.groups is None else evaluation.groups[rows]

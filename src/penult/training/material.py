@@ -44,7 +44,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class TrainingData:
     """The training part, the test part if there is one, and how the columns of X are made up.
 
     `blocks` are the widths of the backbones named in `names`, `parts` what each block consists of: heads scale every part by
@@ -69,7 +69,7 @@ class Material:
         return slice(start, start + self.blocks[index])
 
 
-def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: bool = True) -> Material:
+def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: bool = True) -> TrainingData:
     """Split what was embedded in one pass (training images first) into its parts, and group the copies.
 
     With `near` False near copies are not kept together, see `Options.near_duplicates`.
@@ -95,7 +95,7 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: b
     names = tuple(b.name for b in done.backbones)
     alone = _alone(part.ok_y, train.classes, grouping.groups)
     notes = (*train.notes, *(test.notes if test else ()), *grouping.notes, *alone)
-    return Material(
+    return TrainingData(
         part, other, train.classes, names, done.widths, done.parts, _shared(grouping.groups), grouping.pairs, notes
     )
 
@@ -156,7 +156,7 @@ def _per_class(part: Part, classes: Sequence[str], counts: NDArray[np.intp]) -> 
     return [(c, int(counts[i]), int(every[i])) for i, c in enumerate(classes)]
 
 
-def from_features(paths: Sequence[str], listing: str | None, near: bool = True) -> Material:
+def from_features(paths: Sequence[str], listing: str | None, near: bool = True) -> TrainingData:
     """Read feature files of the seed's layout; their rows are numbered unless a list of names is given.
 
     With `near` False near copies are not kept together, as in `from_images`.
@@ -174,7 +174,7 @@ def from_features(paths: Sequence[str], listing: str | None, near: bool = True) 
     test = None if read.X_test is None or not m else Part(test_files, np.ones(m, bool), read.X_test, None, {})
     digests = store.row_digests(read.X)
     grouping = audit.group(digests, read.X, read.blocks, None, near=near)
-    return Material(
+    return TrainingData(
         part,
         test,
         classes,

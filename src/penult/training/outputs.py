@@ -7,15 +7,15 @@ from penult.embed import Embedding
 from penult.embed.feature_file import facts
 from penult.images import ImageSet
 from penult.predict import Predictions
-from penult.train.material import Material
-from penult.train.measuring import Measured
-from penult.train.run_folder import RunFolder
-from penult.train.submission import Sheet, Submit, plain
+from penult.training.material import TrainingData
+from penult.training.measuring import Measured
+from penult.training.run_folder import RunFolder
+from penult.training.sample_submission import SampleSubmission, Submit, plain
 
 SKIPPED = "skipped.csv"
 
 
-def start_features(run: RunFolder, material: Material, done: Embedding) -> store.H5Writer:
+def start_features(run: RunFolder, material: TrainingData, done: Embedding) -> store.H5Writer:
     """Begin writing `data_<backbone>.h5` per backbone in a process of its own; call `finish` on what this returns."""
     writer = store.H5Writer()
     slugs = store.slugs([(b.name, b.digest) for b in done.backbones])
@@ -52,7 +52,7 @@ def write_skipped(run: RunFolder, labelled: ImageSet, test: ImageSet | None, don
     done.settings.tolerance.seen([name for name, _ in names], done.failures, more)
 
 
-def write_oof(run: RunFolder, material: Material, measured: Measured) -> None:
+def write_oof(run: RunFolder, material: TrainingData, measured: Measured) -> None:
     """Write `oof.csv`: for each measured training image the probabilities of a model that had not seen it."""
     found = measured.chosen
     rows = (
@@ -69,7 +69,7 @@ def write_history(run: RunFolder, history: dict[str, list[float]]) -> None:
 
 
 def write_predictions(
-    run: RunFolder, material: Material, answers: Predictions | None, sheet: Sheet | None, submit: Submit | None
+    run: RunFolder, material: TrainingData, answers: Predictions | None, sheet: SampleSubmission | None, submit: Submit | None
 ) -> str | None:
     """Write `predictions.csv` and `submission.csv` for the test part and say what is in the second.
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from penult.errors import ProgressCallback
-from penult.train.options import Options
-from penult.train.run_folder import RunFolder
-from penult.train.submission import Sheet
+from penult.training.options import TrainOptions
+from penult.training.run_folder import RunFolder
+from penult.training.sample_submission import SampleSubmission
 
 
 class Clock:
@@ -32,7 +32,7 @@ class Job:
     """What every step of a run needs; `sheet` is the sample submission, if one was given."""
 
     run: RunFolder
-    options: Options
-    sheet: Sheet | None
+    options: TrainOptions
+    sheet: SampleSubmission | None
     progress: ProgressCallback
     clock: Clock = field(default_factory=Clock)

@@ -23,21 +23,21 @@ from penult.evaluate import Evaluation
 from penult.evaluate.evaluation import plain
 from penult.floats import default_errors
 from penult.images import ImageSet
-from penult.train import outputs
-from penult.train.circumstances import circumstances, digests, ignored, sources, versions
-from penult.train.job import Job
-from penult.train.learning import Learnt, learn
-from penult.train.mapping import write_map
-from penult.train.material import from_features, from_images
-from penult.train.measuring import Measured, Measurer, weights
-from penult.train.networks import networks
-from penult.train.options import Options
-from penult.train.precision import Beside, as_asked, beside_f32
-from penult.train.run_folder import RunFolder
-from penult.train.shown import run_html
-from penult.train.submission import Sheet
+from penult.training import outputs
+from penult.training.environment import circumstances, digests, ignored, sources, versions
+from penult.training.job import Job
+from penult.training.learning import Fitted, learn
+from penult.training.mapping import write_map
+from penult.training.material import from_features, from_images
+from penult.training.measuring import Measured, Measurer, weights
+from penult.training.networks import networks
+from penult.training.options import TrainOptions
+from penult.training.precision import PrecisionCheck, compare_with_f32, quantize_if_int8
+from penult.training.run_folder import RunFolder
+from penult.training.sample_submission import SampleSubmission
+from penult.training.shown import run_html
 
-__all__ = ["Options", "Run", "train", "train_features", "train_sets"]
+__all__ = ["Run", "TrainOptions", "train", "train_features", "train_sets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +55,21 @@ class Run:
         return run_html(self.folder, self.metrics)
 
 
-def train(source: str, test: str | None = None, options: Options | None = None, progress: ProgressCallback = quiet) -> Run:
+def train(
+    source: str, test: str | None = None, options: TrainOptions | None = None, progress: ProgressCallback = quiet
+) -> Run:
     """Train on folders of images, or a CSV, and write the run folder.
 
     Raises `InputError` for images that cannot be used, `UnknownName` for a backbone or head, `OutputError` when the
     run cannot be written.
     """
-    options = options or Options()
+    options = options or TrainOptions()
     labelled, other = images.scan_both(source, test, options.groups, options.table)
     return train_sets(labelled, other, options, progress)
 
 
 @default_errors
-def train_sets(labelled: ImageSet, test: ImageSet | None, options: Options, progress: ProgressCallback = quiet) -> Run:
+def train_sets(labelled: ImageSet, test: ImageSet | None, options: TrainOptions, progress: ProgressCallback = quiet) -> Run:
     """Train on images that are scanned already; the order of the training images is of no account, that of `test` is kept."""
     _check(options)
     labelled = labelled.in_order()
@@ -85,7 +87,7 @@ def _run(job: Job, labelled: ImageSet, test: ImageSet | None, chosen: Sequence[B
     paths = [image.path for s in (labelled, test) if s is not None for image in s.images]
     with Measurer(len(paths)) as measurer:
         chosen = at_depth(chosen, paths[: len(labelled)], options.settings, progress)
-        used = as_asked(chosen, paths[: len(labelled)], options.settings, progress)
+        used = quantize_if_int8(chosen, paths[: len(labelled)], options.settings, progress)
         job.clock.lap("networks")
         done = embed(paths, used, options.settings, progress, thumbnails=True)
         job.clock.lap("features")
@@ -95,13 +97,13 @@ def _run(job: Job, labelled: ImageSet, test: ImageSet | None, chosen: Sequence[B
             learnt = learn(job, material, measurer, done)
     outputs.drop_stale(job.run, done, learnt.figures)
     job.clock.lap("feature files")
-    beside = beside_f32(job, material, done, chosen)
+    beside = compare_with_f32(job, material, done, chosen)
     job.clock.lap("precision")
     return _finish(job, learnt, done, beside, where={"sources": sources(labelled, test), "ignored": ignored(labelled, test)})
 
 
 @default_errors
-def train_features(paths: Sequence[str], options: Options, progress: ProgressCallback = quiet) -> Run:
+def train_features(paths: Sequence[str], options: TrainOptions, progress: ProgressCallback = quiet) -> Run:
     """Train on feature files of the seed's layout; the model then predicts from features, not from images."""
     _check(options)
     material = from_features(paths, options.files, options.near_duplicates == "group")
@@ -113,29 +115,29 @@ def train_features(paths: Sequence[str], options: Options, progress: ProgressCal
         return _finish(job, learn(job, material, measurer, None), None, None, where={"sources": {}, "ignored": {}})
 
 
-def _check(options: Options) -> None:
+def _check(options: TrainOptions) -> None:
     """Raise what can be known to be wrong before anything is computed."""
     heads.check(options.head)
     if options.review is not None:
         evaluate.check_level(options.review)
 
 
-def _check_classes(options: Options, classes: Sequence[str]) -> None:
+def _check_classes(options: TrainOptions, classes: Sequence[str]) -> None:
     """Raise what can be known to be wrong once the classes are known."""
     options.clip_for(len(classes))
     weights(options, classes)
 
 
-def _sheet(options: Options, classes: Sequence[str], test_ids: Sequence[str]) -> Sheet | None:
+def _sheet(options: TrainOptions, classes: Sequence[str], test_ids: Sequence[str]) -> SampleSubmission | None:
     """Return the sample submission, after holding its ids against the test images: before anything is computed."""
     if options.submission is None:
         return None
-    sheet = Sheet.read(options.submission, classes, options.submit)
+    sheet = SampleSubmission.read(options.submission, classes, options.submit)
     sheet.rows_of(test_ids)
     return sheet
 
 
-def _finish(job: Job, learnt: Learnt, done: Embedding | None, beside: Beside | None, where: Mapping[str, Any]) -> Run:
+def _finish(job: Job, learnt: Fitted, done: Embedding | None, beside: PrecisionCheck | None, where: Mapping[str, Any]) -> Run:
     """Write the map, the page and `metrics.json`, the last file of a run."""
     material, measured = learnt.material, learnt.measured
     write_map(job, material)
@@ -195,7 +197,7 @@ def _of_files(done: Embedding | None) -> list[str]:
     return [f"{b.name}: {b.source}" for b in done.backbones if ".onnx" in b.name] if done else []
 
 
-def _counts(learnt: Learnt, done: Embedding | None) -> dict[str, int]:
+def _counts(learnt: Fitted, done: Embedding | None) -> dict[str, int]:
     parts = [part for part in (learnt.material.train, learnt.material.test) if part is not None]
     sizes = {"train": len(parts[0].files), "test": sum(len(part.files) for part in parts[1:])}
     if done is None:

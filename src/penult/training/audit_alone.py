@@ -15,12 +15,12 @@ from penult.audit import Finding
 from penult.embed import at_depth, embed
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.floats import default_errors
-from penult.train.auditing import look_over, summary
-from penult.train.material import from_images
-from penult.train.measuring import make_head
-from penult.train.networks import networks
-from penult.train.options import Options
-from penult.train.precision import as_asked
+from penult.training.auditing import look_over, summary
+from penult.training.material import from_images
+from penult.training.measuring import make_head
+from penult.training.networks import networks
+from penult.training.options import TrainOptions
+from penult.training.precision import quantize_if_int8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +37,17 @@ class Audited:
 
 @default_errors
 def audit_photos(
-    source: str, test: str | None = None, options: Options | None = None, progress: ProgressCallback = quiet
+    source: str, test: str | None = None, options: TrainOptions | None = None, progress: ProgressCallback = quiet
 ) -> Audited:
     """Audit labelled photos, and the test photos if any. Raises what `train` raises."""
-    options = options or Options()
+    options = options or TrainOptions()
     heads.check(options.head)
     labelled, other = images.scan_both(source, test, options.groups, options.table)
     labelled = labelled.in_order()
     options.settings.tolerance.scanned(labelled, other)
     sources = [image.path for s in (labelled, other) if s is not None for image in s.images]
     training = sources[: len(labelled)]
-    used = as_asked(
+    used = quantize_if_int8(
         at_depth(networks(options, progress), training, options.settings, progress), training, options.settings, progress
     )
     done = embed(sources, used, options.settings, progress, thumbnails=True)

@@ -15,7 +15,7 @@ from penult.zoo import PRESETS
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class TrainOptions:
     """Everything that decides a run's result, apart from the images.
 
     `crop_mode` overrides how the backbones' recipes make a picture square, `pooling` how their maps become features;
@@ -56,7 +56,7 @@ class Options:
     settings: EmbedOptions = field(default_factory=EmbedOptions)
 
     @classmethod
-    def of_blog2017(cls, **others: Any) -> Options:
+    def of_blog2017(cls, **others: Any) -> TrainOptions:
         """Return what the blog post of 2017 did: three Keras networks, its dense head, probabilities cut to 0.005..0.995."""
         known = {"backbones": PRESETS["blog2017"], "head": "dense", "clip": 0.005, "protocol": "blog2017"}
         return cls(**{**known, **others})

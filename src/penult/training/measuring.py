@@ -18,8 +18,8 @@ from penult import evaluate, heads
 from penult.errors import OutputError, ProgressCallback
 from penult.evaluate import Evaluation, LearningCurve
 from penult.heads.task import class_weights
-from penult.train.material import Material
-from penult.train.options import Options
+from penult.training.material import TrainingData
+from penult.training.options import TrainOptions
 from penult.worker import Crashed, Worker
 
 MANY = 5000  # images above which there is no learning curve, and a copy of X for another process is too dear
@@ -70,7 +70,7 @@ class Measurer:
             with suppress(OutputError):
                 self._aside = Worker(f"{__name__}:work", threads=THREADS)
 
-    def measure(self, head: Any, name: str, material: Material, seed: int, progress: ProgressCallback) -> Measured:
+    def measure(self, head: Any, name: str, material: TrainingData, seed: int, progress: ProgressCallback) -> Measured:
         """Cross-validate the head on all blocks, on each block alone, and beside the other heads; same folds throughout."""
         rows = Rows(material.train.X, material.train.ok_y, material.classes, material.groups, seed)
         trials = _trials(head, name, material)
@@ -133,12 +133,12 @@ def _cross_validate(head: Any, rows: Rows, columns: slice, title: str) -> Evalua
     )
 
 
-def _title(head: str, material: Material) -> str:
+def _title(head: str, material: TrainingData) -> str:
     names = material.names
     return f"{head} on {names[0]}" if len(names) == 1 else f"{head} on all {len(names)} backbones"
 
 
-def _trials(head: Any, name: str, material: Material) -> list[Trial]:
+def _trials(head: Any, name: str, material: TrainingData) -> list[Trial]:
     """Return each backbone alone where there are several, and the other heads: the seed's, and all that `auto` tries."""
     trials = []
     if len(material.names) > 1:
@@ -163,7 +163,7 @@ def half_the_cores() -> Iterator[None]:
         yield
 
 
-def make_head(options: Options, material: Material) -> Any:
+def make_head(options: TrainOptions, material: TrainingData) -> Any:
     """Return the unfitted head of a run, for all blocks of its material."""
     extra: dict[str, Any] = {"clip": options.clip_for(len(material.classes)), "random_state": options.seed}
     if options.protocol == "blog2017":
@@ -171,7 +171,7 @@ def make_head(options: Options, material: Material) -> Any:
     return heads.make(options.head, blocks=sum(material.parts, ()), class_weight=weights(options, material.classes), **extra)
 
 
-def weights(options: Options, classes: Sequence[str]) -> Any:
+def weights(options: TrainOptions, classes: Sequence[str]) -> Any:
     """Return the class weights of a run by class number. Raises `InputError` for a class that is not there."""
     wanted = options.class_weight
     if not isinstance(wanted, Mapping):
@@ -180,7 +180,7 @@ def weights(options: Options, classes: Sequence[str]) -> Any:
     return dict(enumerate(found.tolist()))
 
 
-def unseen(proba: NDArray[np.float64], material: Material) -> Evaluation | None:
+def unseen(proba: NDArray[np.float64], material: TrainingData) -> Evaluation | None:
     """Return the scores on the test part where its folders tell the classes, else None."""
     test = material.test
     if test is None or test.y is None:

@@ -17,7 +17,7 @@ from penult.embed import Embedding
 from penult.evaluate import Evaluation
 from penult.pixels import size_of_small
 from penult.texts import count, percent
-from penult.train.material import Material, Part
+from penult.training.material import Part, TrainingData
 
 TINY = 64  # pixels of the shorter side
 SMALL_CLASS = 20  # photos
@@ -30,7 +30,7 @@ ODD = {
 }
 
 
-def look_over(material: Material, done: Embedding, seen: Evaluation | None) -> list[Finding]:
+def look_over(material: TrainingData, done: Embedding, seen: Evaluation | None) -> list[Finding]:
     """Return all findings, the gravest kinds first; `seen` are the out-of-fold probabilities of the training part, if any."""
     n = len(material.train.files)
     cut = int(done.ok[:n].sum())
@@ -56,7 +56,7 @@ def look_over(material: Material, done: Embedding, seen: Evaluation | None) -> l
     return audit.ranked(found)
 
 
-def summary(found: Sequence[Finding], material: Material, proba: NDArray[np.float64] | None) -> dict[str, Any]:
+def summary(found: Sequence[Finding], material: TrainingData, proba: NDArray[np.float64] | None) -> dict[str, Any]:
     """Return what `metrics.json` says: counts a kind, and the scores on the test part (m, k) without the leaks."""
     leaked = {one.file for one in found if one.kind == "leak"}
     leak: dict[str, Any] = {"photos": len(leaked), "scores_without": None}
@@ -69,7 +69,7 @@ def summary(found: Sequence[Finding], material: Material, proba: NDArray[np.floa
     return {"counts": audit.counts(found), "leak": leak}
 
 
-def _labels(material: Material, seen: Evaluation) -> Iterator[Finding]:
+def _labels(material: TrainingData, seen: Evaluation) -> Iterator[Finding]:
     """Yield the doubted labels.
 
     A model that is not surely better than chance has no say, nor has one of a rare class that it has hardly learned.
@@ -88,7 +88,7 @@ def _labels(material: Material, seen: Evaluation) -> Iterator[Finding]:
         yield Finding("label", files[row], "", float(score), reason, f"look at it; if it is {classes[other]}, move it there")
 
 
-def _copies(material: Material, digests: NDArray[np.uint8]) -> Iterator[Finding]:
+def _copies(material: TrainingData, digests: NDArray[np.uint8]) -> Iterator[Finding]:
     files, y, classes = material.train.ok_files, material.train.ok_y, material.classes
     number = audit.copy_groups(digests)
     first = np.unique(number, return_index=True)[1]
@@ -107,7 +107,7 @@ def _copy(kind: str, file: str, related: str, score: float, own: str, other: str
     return Finding(kind, file, related, score, f"{what} in {own} and in {other}", "one label is wrong: remove that photo")
 
 
-def _leaks(material: Material, pairs: Pairs) -> Iterator[Finding]:
+def _leaks(material: TrainingData, pairs: Pairs) -> Iterator[Finding]:
     train, test = material.train.ok_files, [] if material.test is None else material.test.ok_files
     for a, b, score in _rows(pairs):
         what = "the same file is in training" if score >= 1 else "nearly the same picture is in training"
@@ -124,7 +124,7 @@ def _unreadable(part: Part, name: str) -> Iterator[Finding]:
         yield Finding("unreadable", part.files[i], "", 1.0, reason, pixels.advice(failure))
 
 
-def _truncated(done: Embedding, material: Material) -> Iterator[Finding]:
+def _truncated(done: Embedding, material: TrainingData) -> Iterator[Finding]:
     """Yield photos whose files end too early: what is there of them is used."""
     train, test = material.train.files, () if material.test is None else material.test.files
     for i, remark in sorted(done.remarks.items()):
@@ -134,7 +134,7 @@ def _truncated(done: Embedding, material: Material) -> Iterator[Finding]:
         yield Finding("truncated", file, "", remark.rows or 0.1, reason, "used as it is; copy or download it again if you can")
 
 
-def _outliers(material: Material) -> Iterator[Finding]:
+def _outliers(material: TrainingData) -> Iterator[Finding]:
     files = material.train.ok_files
     for row, score in audit.outliers(material.train.X, material.train.ok_y, sum(material.parts, ())):
         yield Finding("outlier", files[row], "", score, "far from every class", "look at it; remove it, if it is of no class")

@@ -7,7 +7,7 @@ from typing import Any
 from penult import zoo
 from penult.backbones import Backbone
 from penult.errors import InputError, ProgressCallback
-from penult.train.options import Options
+from penult.training.options import TrainOptions
 
 # The blog post gave Keras 1.2's generator a target size and nothing else: both sides resized by Pillow's resize, whose default
 # was the nearest pixel until its version 7, and the network saw 0..255 unless a function was given to it. Two of the three
@@ -16,7 +16,7 @@ SQUASHED: dict[str, Any] = {"crop_mode": "squash", "crop": 1.0, "interpolation":
 UNPREPARED: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255), "channels": "rgb"}
 
 
-def networks(options: Options, progress: ProgressCallback) -> list[Backbone]:
+def networks(options: TrainOptions, progress: ProgressCallback) -> list[Backbone]:
     """Return the backbones of a run; those that must be converted first are."""
     found: list[Backbone] = []
     out_of_reach: dict[str, zoo.Unreachable] = {}
@@ -42,7 +42,7 @@ def networks(options: Options, progress: ProgressCallback) -> list[Backbone]:
     return found
 
 
-def _changes(name: str, options: Options) -> dict[str, Any]:
+def _changes(name: str, options: TrainOptions) -> dict[str, Any]:
     if options.protocol == "blog2017":
         return {**SQUASHED, **(UNPREPARED if zoo.understand(name).name == "ResNet50" else {})}
     return {} if options.crop_mode is None else {"crop_mode": options.crop_mode}

@@ -20,8 +20,8 @@ from penult import pixels, store
 from penult.embed import Embedding
 from penult.engines import cpu_name
 from penult.images import ImageSet
-from penult.train.job import Clock
-from penult.train.material import Material, Part
+from penult.training.job import Clock
+from penult.training.material import Part, TrainingData
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pillow", "openvino", "onnx", "h5py", "matplotlib")
 # where they are installed
@@ -58,7 +58,7 @@ def _here() -> str:
         return ""
 
 
-def digests(material: Material, done: Embedding | None) -> dict[str, str]:
+def digests(material: TrainingData, done: Embedding | None) -> dict[str, str]:
     """Return one sha256 for each part: of the sorted lines `<sha256 of the file> <label>`, so neither order nor names count.
 
     A photo that cannot be read is not in it; of features that came from files the rows stand for the photos.

@@ -20,17 +20,17 @@ from penult.heads import novelty
 from penult.heads.task import plain_weights
 from penult.plots import Artist
 from penult.predict import Predictions, Predictor
-from penult.train import outputs
-from penult.train.auditing import look_over, summary
-from penult.train.job import Job
-from penult.train.material import Material
-from penult.train.measuring import Measured, Measurer, make_head, unseen
+from penult.training import outputs
+from penult.training.auditing import look_over, summary
+from penult.training.job import Job
+from penult.training.material import TrainingData
+from penult.training.measuring import Measured, Measurer, make_head, unseen
 
 MODEL = "model.penult"
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class Fitted:
     """What came of it: `test` are the scores on a labelled test part, `path` what the head tried, `figures` names.
 
     `submitted` says what `submission.csv` holds, None where there is none.
@@ -38,7 +38,7 @@ class Learnt:
     `to_review` how many of the test part they are, where that was asked. `fault` is why the model could not be saved.
     """
 
-    material: Material
+    material: TrainingData
     measured: Measured
     test: Evaluation | None
     model: Bundle
@@ -52,7 +52,7 @@ class Learnt:
     fault: InternalError | None
 
 
-def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | None) -> Learnt:
+def learn(job: Job, material: TrainingData, measurer: Measurer, done: Embedding | None) -> Fitted:
     """Do all that follows the features; `done` is None where they came from files."""
     with Artist(job.run / "figures") as artist:
         head = make_head(job.options, material)
@@ -76,7 +76,7 @@ def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | No
     test = None if answers is None else unseen(answers.proba, material)
     looked = _audit(job, material, measured, None if answers is None else answers.proba, done)
     review = evaluate.review(measured.chosen, job.options.review or evaluate.LEVEL, scores > 1)
-    return Learnt(
+    return Fitted(
         material,
         measured,
         test,
@@ -92,7 +92,7 @@ def learn(job: Job, material: Material, measurer: Measurer, done: Embedding | No
     )
 
 
-def _saved(job: Job, material: Material, model: Bundle) -> tuple[Predictions | None, InternalError | None]:
+def _saved(job: Job, material: TrainingData, model: Bundle) -> tuple[Predictions | None, InternalError | None]:
     """Write the model and return its answers for the test part; or what is wrong with it, and no model: a bug of penult.
 
     All that was measured is still worth having, so the run goes on.
@@ -112,7 +112,7 @@ def _saved(job: Job, material: Material, model: Bundle) -> tuple[Predictions | N
 
 
 def _audit(
-    job: Job, material: Material, measured: Measured, proba: NDArray[np.float64] | None, done: Embedding | None
+    job: Job, material: TrainingData, measured: Measured, proba: NDArray[np.float64] | None, done: Embedding | None
 ) -> dict[str, Any] | None:
     """Write `findings.csv` and return its summary; None, and no file, where there are no photos to look at."""
     if done is None:
@@ -124,7 +124,7 @@ def _audit(
     return summary(found, material, proba)
 
 
-def _history(head: Any, material: Material) -> dict[str, list[float]]:
+def _history(head: Any, material: TrainingData) -> dict[str, list[float]]:
     """Return the seed's training curves: of the dense head, fitted beside the chosen one if it is another."""
     if head.history_ is None:
         same = {"random_state": head.random_state, "class_weight": head.class_weight}
@@ -133,7 +133,7 @@ def _history(head: Any, material: Material) -> dict[str, list[float]]:
     return dict(head.history_)
 
 
-def _bundle(material: Material, head: Any, measured: Measured, done: Embedding | None, weights: Any) -> Bundle:
+def _bundle(material: TrainingData, head: Any, measured: Measured, done: Embedding | None, weights: Any) -> Bundle:
     counts = np.bincount(material.train.ok_y, minlength=len(material.classes))
     state = head.to_arrays()
     return Bundle(
@@ -165,7 +165,7 @@ def _selftest(done: Embedding, score: Callable[[NDArray[np.float32]], NDArray[np
     return {"images": pictures, "proba": score(probe.features())}
 
 
-def _answers(material: Material, model: Bundle) -> Predictions | None:
+def _answers(material: TrainingData, model: Bundle) -> Predictions | None:
     """Return the answers for every test image, the class prior for the unreadable ones; None without a test part."""
     test = material.test
     if test is None:

@@ -17,15 +17,15 @@ from penult.backbones import Backbone
 from penult.embed import Embedding, EmbedOptions, embed
 from penult.errors import InputError, ProgressCallback
 from penult.evaluate import Difference
-from penult.train.job import Job
-from penult.train.material import Material
-from penult.train.measuring import make_head
+from penult.training.job import Job
+from penult.training.material import TrainingData
+from penult.training.measuring import make_head
 
 IMAGES = 200  # of the training part, computed in f32 as well
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class PrecisionCheck:
     """Out-of-fold log loss in the precision of the run and in f32, on the same images and folds.
 
     `difference` is the first minus the second, paired; `cosine` how well features keep their direction, the middle image.
@@ -43,7 +43,7 @@ class Beside:
         return asdict(self)
 
 
-def as_asked(
+def quantize_if_int8(
     backbones: Sequence[Backbone], sources: Sequence[Any], settings: EmbedOptions, progress: ProgressCallback
 ) -> tuple[Backbone, ...]:
     """Return the networks of a run: where it is to be in int8, quantised with some of the training images."""
@@ -52,7 +52,7 @@ def as_asked(
     return quantize.in_int8(backbones, sources, settings.folder, progress)
 
 
-def beside_f32(job: Job, material: Material, done: Embedding, before: Sequence[Backbone]) -> Beside | None:
+def compare_with_f32(job: Job, material: TrainingData, done: Embedding, before: Sequence[Backbone]) -> PrecisionCheck | None:
     """Return what the precision of a run did to the log loss on a sample, `before` being the networks unquantised.
 
     None where the run was in f32 anyway, or where the sample is too small for folds.
@@ -76,7 +76,7 @@ def beside_f32(job: Job, material: Material, done: Embedding, before: Sequence[B
     except InputError:
         return None
     losses = [float(one.scores["log_loss"].value or 0.0) for one in (own, reference)]
-    return Beside(done.precision, len(rows), losses[0], losses[1], difference, _cosine(ours, theirs))
+    return PrecisionCheck(done.precision, len(rows), losses[0], losses[1], difference, _cosine(ours, theirs))
 
 
 def _sample(y: NDArray[np.intp], seed: int) -> NDArray[np.intp]:

@@ -6,11 +6,11 @@ In: the material. Out: `map.csv`.
 from __future__ import annotations
 
 from penult import audit
-from penult.train.job import Job
-from penult.train.material import Material
+from penult.training.job import Job
+from penult.training.material import TrainingData
 
 
-def write_map(job: Job, material: Material) -> None:
+def write_map(job: Job, material: TrainingData) -> None:
     """Write `map.csv`: `file,label,x,y,near`, where `near` are the row numbers (from 0) of the most alike, nearest first."""
     drawn = audit.photo_map(material.train.X, sum(material.parts, ()), job.options.seed)
     labels = [material.classes[y] for y in material.train.ok_y]

@@ -31,7 +31,7 @@ _BETWEEN_WORDS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class SampleSubmission:
     """A sample submission: its header, its ids in order, and what its value columns want.
 
     `kind`: "label" (one column of class names), "probability" (one column: of the class whose index is in `order`),
@@ -45,7 +45,7 @@ class Sheet:
     order: tuple[int, ...] = ()
 
     @classmethod
-    def read(cls, path: str | Path, classes: Sequence[str], submit: Submit | None = None) -> Sheet:
+    def read(cls, path: str | Path, classes: Sequence[str], submit: Submit | None = None) -> SampleSubmission:
         """Read a sample submission and see what it wants, unless `submit` says it.
 
         Raises `InputError` when it fits no known form.
@@ -222,7 +222,7 @@ def _positive(column: str, classes: Sequence[str]) -> int:
     return 1
 
 
-def plain(names: Sequence[str], classes: Sequence[str], submit: Submit | None = None) -> Sheet:
+def plain(names: Sequence[str], classes: Sequence[str], submit: Submit | None = None) -> SampleSubmission:
     """Return the form without a sample: `id,label`, the probability of the second class for two classes, else the label.
 
     With `submit` "probabilities" more classes have a column each.
@@ -230,10 +230,10 @@ def plain(names: Sequence[str], classes: Sequence[str], submit: Submit | None = 
     stems = [_stem(n) for n in names]
     ids = tuple(stems if len(set(stems)) == len(stems) else names)
     if submit == "labels" or (submit is None and len(classes) > 2):
-        return Sheet("(none)", ("id", "label"), ids, "label")
+        return SampleSubmission("(none)", ("id", "label"), ids, "label")
     if len(classes) > 2:
-        return Sheet("(none)", ("id", *classes), ids, "columns", tuple(range(len(classes))))
-    return Sheet("(none)", ("id", "label"), ids, "probability", (1,))
+        return SampleSubmission("(none)", ("id", *classes), ids, "columns", tuple(range(len(classes))))
+    return SampleSubmission("(none)", ("id", "label"), ids, "probability", (1,))
 
 
 def _base(name: str) -> str:
