@@ -62,7 +62,7 @@ def measured(
     done = embed.embed([i.path for i in found.images], networks, thumbnails=True)
     X, y = done.features(), found.y[done.ok]
     groups = audit.group(done.digests[done.ok], X, done.widths, None, done.thumbnails()).groups
-    blocks = sum((b.parts for b in networks), ())
+    blocks = sum((b.blocks for b in networks), ())
     kind, params = head["head"], {k: v for k, v in head.items() if k != "head"}
     scores = []
     for seed in range(seeds):

@@ -83,7 +83,7 @@ def coins(done: Embedding, units: Any, draws: int, head: str) -> dict[str, Any]:
         names = np.unique(units)
         y = (rng.permutation(len(names)) < len(names) // 2).astype(np.intp)[np.searchsorted(names, units)]
         found = evaluate.cross_validate(
-            heads.make(head, blocks=sum(done.parts, ())), X, y, ("a", "b"), groups=groups, seed=draw
+            heads.make(head, blocks=done.blocks), X, y, ("a", "b"), groups=groups, seed=draw
         ).scores["accuracy"]
         held += bool(found.low <= 0.5 <= found.high)
         highest = max(highest, found.value or 0)

@@ -21,7 +21,7 @@ def embedded(folder: Path, network: str, labelled: bool):
 
     found = images.scan_labelled(folder) if labelled else images.scan_unlabelled([str(folder)])
     done = embed([i.path for i in found.images], [zoo.find(network)], EmbedOptions())
-    return done.features(), found.y[done.ok] if labelled else None, sum(done.parts, ())
+    return done.features(), found.y[done.ok] if labelled else None, done.blocks
 
 
 def auc(known: np.ndarray, other: np.ndarray) -> float:

@@ -52,7 +52,7 @@ def backbone():
     """Return a backbone that only looks at the first pixels: what is measured is all the rest."""
     from penult.backbones import thumbnail
 
-    return replace(thumbnail(), name="scale", function=_first, parts=(WIDTH,))
+    return replace(thumbnail(), name="scale", function=_first, blocks=(WIDTH,))
 
 
 def _first(pixels: np.ndarray) -> np.ndarray:

@@ -58,7 +58,7 @@ def _read_model(path: Path) -> Any:
 
     got = bundle.load(path)
     arrays = {**got.head.arrays, **got.selftest, **({} if got.novelty is None else got.novelty.arrays)}
-    plain = [got.classes, got.blocks, got.head.kind, got.head.facts, got.engine, got.precision, got.facts, got.prior.tolist()]
+    plain = [got.classes, got.widths, got.head.kind, got.head.facts, got.engine, got.precision, got.facts, got.prior.tolist()]
     networks = [(backbone.to_dict(), backbone.graph().hex()) for backbone in got.backbones]
     return plain, networks, got.novelty and got.novelty.facts, {n: (str(a.dtype), a.tolist()) for n, a in arrays.items()}
 

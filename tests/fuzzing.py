@@ -142,7 +142,7 @@ def _read_model(path: Path) -> Any:
 
     model = bundle.load(path)
     predictor = Predictor(model, check=False)
-    X = np.linspace(-1, 1, sum(model.blocks), dtype=np.float32)[None]
+    X = np.linspace(-1, 1, sum(model.widths), dtype=np.float32)[None]
     proba = predictor.score(X)
     assert np.isfinite(proba).all() and abs(proba.sum() - 1) < 1e-6, proba
     predictor.novelty(X)

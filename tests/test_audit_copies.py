@@ -272,7 +272,7 @@ def test_many_images_are_compared_in_narrower_form_with_the_same_result():
 
 
 def test_blocks_that_are_not_the_features_are_refused():
-    with pytest.raises(InputError, match=r"\[3, 4\] have 7 columns together, the features 64"):
+    with pytest.raises(InputError, match=r"widths \[3, 4\] add up to 7, the features have 64"):
         near_copies(vectors(5), [3, 4])
 
 

@@ -50,6 +50,6 @@ def test_each_picture_gets_the_same_bits_in_any_company(pictures: np.ndarray, ra
 
 def test_it_is_a_backbone_like_any_other() -> None:
     backbone = backbones.find("colour_histogram")
-    assert (backbone.width, backbone.parts, backbone.graph()) == (WIDTH, (WIDTH,), b"")
+    assert (backbone.width, backbone.blocks, backbone.graph()) == (WIDTH, (WIDTH,), b"")
     assert (backbone.pooling, backbone.has_maps, backbone.map_channels) == ("none", False, 0)
     assert backbone.recipe.size == 64 and backbone.recipe.crop_mode == "squash"

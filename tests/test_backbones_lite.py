@@ -53,7 +53,7 @@ def test_the_graph_is_sound_and_says_what_comes_out(name: str, pooling: str, cha
     import onnx
 
     backbone = backbones.find(name, pooling=pooling)
-    assert (backbone.parts, backbone.width, backbone.map_channels) == (parts, sum(parts), channels)
+    assert (backbone.blocks, backbone.width, backbone.map_channels) == (parts, sum(parts), channels)
     model = onnx.load_from_string(graph(backbone, classifier=True))
     onnx.checker.check_model(model, full_check=True)
     size, side = backbone.recipe.size, -(-backbone.recipe.size // 32)

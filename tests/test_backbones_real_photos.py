@@ -40,7 +40,7 @@ def seen(real_photos: Path) -> dict[str, list[Any]]:
 def test_cats_are_named_cats_and_dogs_dogs(name: str, seen: dict[str, list[Any]]) -> None:
     """The trained last layer, put back on the means of the head among the features, names them."""
     backbone, tensors = backbones.find(name), LITE[name].tensors()
-    start = sum(backbone.parts[:2])
+    start = sum(backbone.blocks[:2])
     right, right_of_two = {}, []
     for label, classes, others in (("cat", CATS, DOGS), ("dog", DOGS, CATS)):
         photos = np.stack([pixels.prepare(photo, backbone.recipe) for photo in seen[label]])

@@ -44,11 +44,11 @@ def test_every_network_has_two_poolings() -> None:
     for name in LITES:
         known, classic = backbones.find(name), backbones.find(name, pooling="mean")
         assert known.pooling == "mean+max" and known == backbones.find(name, pooling="mean+max")
-        assert (classic.pooling, classic.parts, classic.width) == ("mean", (1280,), 1280)
-        assert known.parts == known.parts[:3] * 2 and known.width == 2 * known.map_channels
+        assert (classic.pooling, classic.blocks, classic.width) == ("mean", (1280,), 1280)
+        assert known.blocks == known.blocks[:3] * 2 and known.width == 2 * known.map_channels
         assert classic.digest != known.digest and classic.weights == known.weights
         small = backbones.find(name, pooling="mean", size=96)
-        assert (small.pooling, small.parts, small.recipe.size) == ("mean", (1280,), 96)
+        assert (small.pooling, small.blocks, small.recipe.size) == ("mean", (1280,), 96)
 
 
 def test_a_pooling_that_is_not_there_is_refused() -> None:
@@ -183,7 +183,7 @@ def test_parts_that_cannot_be_are_refused(parts: list[Any]) -> None:
 
 def test_parts_fit_their_width() -> None:
     good = backbones.find("efficientnet_lite0", pooling="mean").to_dict()
-    assert Backbone.from_dict({**good, "parts": [1000, 280]}, b"\x08\x08").parts == (1000, 280)
+    assert Backbone.from_dict({**good, "parts": [1000, 280]}, b"\x08\x08").blocks == (1000, 280)
     for width in (1279, "1280", None):
         with pytest.raises(InputError, match=r"parts cannot be .* add up to the width"):
             Backbone.from_dict({**good, "width": width}, b"\x08\x08")
@@ -203,7 +203,7 @@ def test_a_stored_graph_keeps_what_is_built_into_it() -> None:
 
 def test_a_backbone_cannot_be_changed_in_place() -> None:
     with pytest.raises(FrozenInstanceError):
-        backbones.find("colour_histogram").parts = (5,)  # type: ignore[misc]
+        backbones.find("colour_histogram").blocks = (5,)  # type: ignore[misc]
 
 
 def test_colours_name_no_classes() -> None:

@@ -32,7 +32,7 @@ def test_what_is_saved_is_loaded_bit_for_bit(model: Bundle, tmp_path: Path) -> N
     bundle.save(tmp_path / "m.penult", model)
     again = bundle.load(tmp_path / "m.penult")
     assert again.classes == model.classes
-    assert again.blocks == model.blocks
+    assert again.widths == model.widths
     assert again.facts == {"a": 1}
     assert again.backbones[0].digest == model.backbones[0].digest
     assert again.backbones[0].recipe == model.backbones[0].recipe

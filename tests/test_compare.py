@@ -55,7 +55,7 @@ def channel(number: int, seconds: float = 0.0) -> Callable[[np.ndarray], np.ndar
 
 def network(name: str, gmacs: float, function: Any) -> Backbone:
     like = backbones.find("colour_histogram", size=32)
-    return replace(like, name=name, parts=(WIDTH,), weights=name, gmacs=gmacs, params=10, function=function)
+    return replace(like, name=name, blocks=(WIDTH,), weights=name, gmacs=gmacs, params=10, function=function)
 
 
 def constant(value: float) -> Callable[[np.ndarray], np.ndarray]:

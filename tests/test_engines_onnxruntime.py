@@ -270,7 +270,7 @@ def test_converted_networks_give_openvinos_features(name: str, tmp_path: Path) -
     pixels = noise(3, backbone.recipe.size)
     theirs = engines.open_engine(backbone, "cpu", "f32")(pixels)
     assert_same_pixels(computed(backbone, "f32", pixels), theirs)
-    assert_same_direction(computed(backbone, "f16", pixels), theirs, backbone.parts, "f16")
+    assert_same_direction(computed(backbone, "f16", pixels), theirs, backbone.blocks, "f16")
 
 
 # --- float16 ---
@@ -293,7 +293,7 @@ def norm_net() -> Any:
     return replace(
         tiny(),
         name="norms",
-        parts=(4,),
+        blocks=(4,),
         pooling="none",
         network=Stored(graph.model(SIDE, [("features", (4,))]), tiny().recipe),
     )
@@ -372,7 +372,7 @@ def test_numbers_that_float16_cannot_hold_are_refused(monkeypatch: Monkey) -> No
 
 @ONNXRUNTIME
 def test_a_graph_of_another_width_is_refused() -> None:
-    engine = engines.open_engine(replace(tiny(), parts=(6,)), CPU, "f32")
+    engine = engines.open_engine(replace(tiny(), blocks=(6,)), CPU, "f32")
     with pytest.raises(DamagedFile, match=r"the graph of tiny gives 5 numbers .* its record says 6"):
         engine(noise(1))
     engine.close()

@@ -51,7 +51,7 @@ def test_bf16_points_where_f32_points() -> None:
     waves = [np.sin(x / (3 + 2 * i) + channel) * np.cos(y / (9 - i)) for i in range(4)]
     pixels = (127 + 120 * np.stack(waves)).astype(np.uint8)  # (4, 224, 224, 3)
     f32, bf16 = network()(pixels), network(precision="bf16")(pixels)
-    assert_same_direction(bf16, f32, backbone.parts, "bf16")
+    assert_same_direction(bf16, f32, backbone.blocks, "bf16")
     assert np.abs(bf16 - f32).max() > 1e-4, "bf16 was asked for and f32 was computed"
 
 

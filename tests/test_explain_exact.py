@@ -33,7 +33,7 @@ def test_the_heat_adds_up_to_the_logit_of_every_built_in_network(name: str, pool
     network, photos = backbones.find(name, pooling=pooling), some(9)
     X = features(photos, network)
     for k, scaling in ((2, "unit"), (3, "standard")):
-        head = fitted("logistic", X, k, blocks=network.parts, scaling=scaling)
+        head = fitted("logistic", X, k, blocks=network.blocks, scaling=scaling)
         found = explain(model((network,), head), photos[:3])
         score = scorer(head.kind, head.arrays, head.facts)
         for row, one in zip(X, found, strict=False):
@@ -55,7 +55,7 @@ def test_it_adds_up_over_several_networks_of_other_geometry_in_any_precision(pre
     )
     photos = some(6)
     X = np.hstack([features(photos, network) for network in networks])
-    head = fitted("logistic", X, blocks=sum((n.parts for n in networks), ()))
+    head = fitted("logistic", X, blocks=sum((n.blocks for n in networks), ()))
     one = explain(model(networks, head, EmbedOptions("cpu", precision, False)), photos[:1])[0]
     assert one.intercept is not None
     assert one.heat.sum(dtype=np.float64) == pytest.approx(one.logit - one.intercept, rel=1e-3)

@@ -75,7 +75,7 @@ def test_networks_without_maps_are_explained_by_it() -> None:
     histogram = backbones.find("colour_histogram")
     networks = (tiny(), histogram)
     X = np.hstack([features(photos, n) for n in networks])
-    found = model(networks, fitted("logistic", X, blocks=sum((n.parts for n in networks), ())))
+    found = model(networks, fitted("logistic", X, blocks=sum((n.blocks for n in networks), ())))
     one = explain(found, photos[:1])[0]
     assert (one.method, one.label) == ("occlusion", "a")
     with pytest.raises(InputError, match=r"\(there are no maps of colour_histogram\)"):

@@ -29,7 +29,7 @@ def test_the_heat_adds_up_to_the_logit_of_resnet50(scaling: str, tmp_path: Path)
     network, photos = zoo.find(f"resnet50@{tmp_path / 'random.safetensors'}"), some(9)
     assert network.pooling == "mean" and network.width == 2048
     X = features(photos, network)
-    head = fitted("logistic", X, 3, blocks=network.parts, scaling=scaling)
+    head = fitted("logistic", X, 3, blocks=network.blocks, scaling=scaling)
     score = scorer(head.kind, head.arrays, head.facts)
     for row, one in zip(X, explain(model((network,), head), photos[:3]), strict=False):
         raw, place = score.raw(row[None])[0], "abc".index(one.label)

@@ -378,7 +378,7 @@ def test_several_files_stand_side_by_side(tmp_path: Path) -> None:
     np.testing.assert_array_equal(got.X, np.hstack([a["train"], b["train"]]))
     np.testing.assert_array_equal(got.X_test, np.hstack([a["test"], b["test"]]))  # type: ignore[arg-type]
     np.testing.assert_array_equal(got.y, a["label"])  # type: ignore[arg-type]
-    assert (got.names, got.blocks, got.files) == (("a", "b"), (4, 3), tuple(a["train_files"]))
+    assert (got.names, got.widths, got.files) == (("a", "b"), (4, 3), tuple(a["train_files"]))
     assert got.facts == (a["facts"], {})
 
 

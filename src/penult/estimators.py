@@ -156,8 +156,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         looks = done.thumbnails()
         looks = None if looks is None else looks[rows]
         together = audit.group(done.digests[rows], features, done.widths, own, looks).groups
-        self.head_ = self._head(sum(done.parts, ()), weights).fit(features, codes, groups=together)
-        self.novelty_ = _novelty(features, codes, together, sum(done.parts, ()))
+        self.head_ = self._head(done.blocks, weights).fit(features, codes, groups=together)
+        self.novelty_ = _novelty(features, codes, together, done.blocks)
         self.backbones_ = done.backbones
         self.precision_, self.engine_ = done.precision, done.engine
         self.prior_ = np.bincount(codes) / len(codes)  # (k,)
@@ -182,7 +182,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         model = Bundle(
             classes=tuple(str(c) for c in self.classes_),
             backbones=self.backbones_,
-            blocks=tuple(b.width for b in self.backbones_),
+            widths=tuple(b.width for b in self.backbones_),
             head=self.head_.to_arrays(),
             prior=self.prior_,
             engine=self.engine_,
@@ -225,13 +225,13 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 @default_errors
-def _novelty(X: NDArray[np.float32], codes: NDArray[np.intp], groups: NDArray[np.intp], parts: tuple[int, ...]) -> Any:
+def _novelty(X: NDArray[np.float32], codes: NDArray[np.intp], groups: NDArray[np.intp], blocks: tuple[int, ...]) -> Any:
     """Return what tells how unlike these rows (n, d) others are, or None where they are too few for folds."""
     try:
         fold = evaluate.outer_folds(codes, [str(c) for c in range(int(codes.max()) + 1)], groups)
     except InputError:
         return None
-    return novelty.fit(X, codes, fold, parts)[0]
+    return novelty.fit(X, codes, fold, blocks)[0]
 
 
 def _networks(names: str | Sequence[str], crop_mode: str | None, cache: str | bool | None) -> tuple[Backbone, ...]:

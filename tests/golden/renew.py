@@ -29,7 +29,7 @@ def features(engine: Callable[[str], engines.Engine] = open_one) -> dict[str, ND
     found = {}
     for backbone in backbones.table():
         vector = engine(backbone.name)(picture(backbone.recipe.size))[0]  # (d,)
-        parts = np.split(vector, np.cumsum(backbone.parts)[:-1])
+        parts = np.split(vector, np.cumsum(backbone.blocks)[:-1])
         rows = [np.append(part[:FIRST], np.linalg.norm(part)) for part in parts]
         found[backbone.name] = np.stack(rows).astype(np.float32)  # (parts, 7)
     return found

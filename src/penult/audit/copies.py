@@ -66,22 +66,22 @@ def copy_groups(digests: NDArray[np.uint8]) -> Ints:
 
 
 @default_errors
-def near_copies(X: NDArray[Any], blocks: Sequence[int] | None = None, rule: Rule = FEATURES) -> Pairs:
+def near_copies(X: NDArray[Any], widths: Sequence[int] | None = None, rule: Rule = FEATURES) -> Pairs:
     """Return the pairs of rows of X (n, d) that show the same photo, as far as features alone can tell.
 
-    `blocks` are the widths of the backbones' parts of X, each of which counts the same. Found among the ten
+    `widths` are the numbers of columns of the backbones in X, each of which counts the same. Found among the ten
     nearest neighbours, so more than ten copies of one photo are not all found; memory stays below some 300 MB.
-    Raises InputError for blocks that are not the columns of X.
+    Raises InputError for widths that are not the columns of X.
     """
-    return _close(nearest(directions([X], blocks)[0], NEIGHBOURS), rule)
+    return _close(nearest(directions([X], widths)[0], NEIGHBOURS), rule)
 
 
-def same_photo(several: Sequence[NDArray[Any]], blocks: Sequence[int] | None, thumbnails: NDArray[Any] | None) -> Ties:
+def same_photo(several: Sequence[NDArray[Any]], widths: Sequence[int] | None, thumbnails: NDArray[Any] | None) -> Ties:
     """Return what shows the same photo among the rows of all X (n, d) together, with their thumbnails (n, 256) if any.
 
-    `several` X are measured by the center and spread of all of them. Raises InputError for blocks that do not fit.
+    `several` X are measured by the center and spread of all of them. Raises InputError for widths that do not fit.
     """
-    Z = np.vstack(directions(several, blocks))
+    Z = np.vstack(directions(several, widths))
     if thumbnails is None:
         return Ties(Pairs.none(), _close(nearest(Z, NEIGHBOURS), FEATURES))
     near = nearest(Z, MEMBERS)
@@ -98,7 +98,7 @@ def near_pictures(thumbnails: NDArray[Any], rule: Rule = PICTURES) -> Pairs:
 
 
 @default_errors
-def leaks(train: Sides, test: Sides, blocks: Sequence[int] | None = None) -> Pairs:
+def leaks(train: Sides, test: Sides, widths: Sequence[int] | None = None) -> Pairs:
     """Return pairs of a training row (`first`) and a test row (`second`) that show the same photo, each test row once.
 
     A test photo leaks when it is of one family with a training photo. The same digest counts as a similarity of 1; else
@@ -109,7 +109,7 @@ def leaks(train: Sides, test: Sides, blocks: Sequence[int] | None = None) -> Pai
     looks = None
     if train.thumbnails is not None and test.thumbnails is not None:
         looks = np.vstack([train.thumbnails, test.thumbnails])
-    look = same_photo([train.X, test.X], blocks, looks)
+    look = same_photo([train.X, test.X], widths, looks)
     forest = Forest(len(same))
     forest.tie(same)
     forest.link(look.families)

@@ -21,28 +21,28 @@ HUGE = 1e15  # numbers whose squares may not fit float32
 STEP = 2048  # rows worked on at a time
 
 
-def directions(several: Sequence[NDArray[Any]], blocks: Sequence[int] | None = None) -> list[Floats]:
+def directions(several: Sequence[NDArray[Any]], widths: Sequence[int] | None = None) -> list[Floats]:
     """Return directions (n, d') for each of several X (n, d), measured by the centre and spread of all of them.
 
     Every column is centred and scaled: what all images have in common says nothing about which two are one photo.
     """
-    widths = _widths(several[0], blocks)
+    runs = _runs(several[0], widths)
 
     def scaling(start: int, width: int) -> tuple[Floats, Floats]:
         centre, spread = _moments(several, start, width)
         return centre, np.maximum(spread, 1e-3 * spread.max()) + np.float32(1e-12)  # a constant column is rounding errors
 
-    return _made(several, widths, [scaling(*place) for place in _places(widths)])
+    return _made(several, runs, [scaling(*place) for place in _places(runs)])
 
 
-def bare_directions(X: NDArray[Any], parts: Sequence[int] | None = None) -> Floats:
-    """Return directions (n, d') of X as it is, each part with the same weight.
+def bare_directions(X: NDArray[Any], blocks: Sequence[int] | None = None) -> Floats:
+    """Return directions (n, d') of X as it is, each block with the same weight.
 
     What all images have in common is left in: a picture of something else lacks it, which is how it is told.
     """
-    widths = _widths(X, parts)
-    nothing = [(np.zeros(w, np.float32), np.full(w, _size(X[:, at : at + w]), np.float32)) for at, w in _places(widths)]
-    return _made([X], widths, nothing)[0]
+    runs = _runs(X, blocks)
+    nothing = [(np.zeros(w, np.float32), np.full(w, _size(X[:, at : at + w]), np.float32)) for at, w in _places(runs)]
+    return _made([X], runs, nothing)[0]
 
 
 def _size(part: NDArray[Any]) -> float:
@@ -56,13 +56,13 @@ def unit(rows: Floats) -> Floats:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12)), np.float32)
 
 
-def _widths(X: NDArray[Any], blocks: Sequence[int] | None) -> list[int]:
-    widths = [X.shape[1]] if blocks is None else list(blocks)
-    if sum(widths) != X.shape[1]:
+def _runs(X: NDArray[Any], widths: Sequence[int] | None) -> list[int]:
+    runs = [X.shape[1]] if widths is None else list(widths)
+    if sum(runs) != X.shape[1]:
         raise InputError(
-            f"the blocks {widths} have {sum(widths)} columns together, the features {X.shape[1]}; give widths that fit."
+            f"the widths {runs} add up to {sum(runs)}, the features have {X.shape[1]} columns; give widths that fit."
         )
-    return widths
+    return runs
 
 
 def _places(widths: Sequence[int]) -> list[tuple[int, int]]:
@@ -92,9 +92,9 @@ def _made(several: Sequence[NDArray[Any]], widths: Sequence[int], scaling: Seque
     made = [np.empty((len(X), kept), np.float32) for X in several]
     for X, out in zip(several, made, strict=True):
         for i in range(0, len(X), STEP):
-            parts = []
+            pieces = []
             for (start, width), (centre, spread), mix in zip(_places(widths), scaling, mixes, strict=True):
                 part = unit((np.asarray(X[i : i + STEP, start : start + width], np.float32) - centre) / spread)
-                parts.append(part if mix is None else part @ mix)
-            out[i : i + STEP] = unit(np.hstack(parts))
+                pieces.append(part if mix is None else part @ mix)
+            out[i : i + STEP] = unit(np.hstack(pieces))
     return made

@@ -32,7 +32,7 @@ class Grouping:
 def group(
     digests: NDArray[np.uint8],
     X: NDArray[Any],
-    blocks: Sequence[int] | None = None,
+    widths: Sequence[int] | None = None,
     user_groups: NDArray[Any] | None = None,
     thumbnails: NDArray[Any] | None = None,
     *,
@@ -53,7 +53,7 @@ def group(
         raise InputError(f"{n} digests, but {wrong}; give one row an image.")
     same = copy_groups(digests)  # (n,)
     once = np.sort(np.unique(same, return_index=True)[1])  # the first image of each digest
-    look = same_photo([np.asarray(X)[once]], blocks, None if thumbnails is None else np.asarray(thumbnails)[once])
+    look = same_photo([np.asarray(X)[once]], widths, None if thumbnails is None else np.asarray(thumbnails)[once])
     family, single = (Pairs(once[p.first], once[p.second], p.similarity) for p in (look.families, look.pairs))
     alone = Forest(n)  # near copies by themselves, to count and report them
     kept = family.taken(alone.link(family).joined)

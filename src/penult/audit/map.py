@@ -34,8 +34,8 @@ class PhotoMap:
 
 
 @default_errors
-def photo_map(X: NDArray[Any], parts: Sequence[int], seed: int = 0, landmarks: int = LANDMARKS) -> PhotoMap:
-    """Return the map of the rows of X (n, d); `parts` are the widths of the runs of columns that count the same.
+def photo_map(X: NDArray[Any], blocks: Sequence[int], seed: int = 0, landmarks: int = LANDMARKS) -> PhotoMap:
+    """Return the map of the rows of X (n, d); `blocks` are the widths of the runs of columns that count the same.
 
     The features become 50 principal components; t-SNE (van der Maaten & Hinton, JMLR 9 (2008) 2579; Barnes-Hut) places
     at most `landmarks` rows drawn by the seed; each other row lies between the three of them that it is most
@@ -45,7 +45,7 @@ def photo_map(X: NDArray[Any], parts: Sequence[int], seed: int = 0, landmarks: i
     n = len(X)
     chosen = np.sort(np.random.default_rng(seed).permutation(n)[:landmarks])  # (l,)
     with _one_thread():
-        Z = directions(np.asarray(X, np.float32), parts, chosen, seed)  # (n, c)
+        Z = directions(np.asarray(X, np.float32), blocks, chosen, seed)  # (n, c)
     near = nearest(Z, Z, min(NEIGHBOURS, n - 1), own=True)[0]
     places = np.empty((n, 2))
     places[chosen] = _arranged(Z[chosen], seed)

@@ -24,14 +24,14 @@ Odd = list[tuple[int, float]]  # row, score
 
 
 @default_errors
-def outliers(X: NDArray[Any], y: NDArray[Any], parts: Sequence[int] | None = None) -> Odd:
+def outliers(X: NDArray[Any], y: NDArray[Any], blocks: Sequence[int] | None = None) -> Odd:
     """Return the rows of X (n, d) that are far from the centre of every class, and 1 - their likeness to the nearest.
 
     Far is FAR robust standard deviations (median and 1.4826 times the median distance from it) beyond the median.
     """
     if len(X) < FEW:
         return []
-    Z = bare_directions(X, parts)
+    Z = bare_directions(X, blocks)
     centres = np.stack([Z[y == j].mean(axis=0) for j in np.unique(y)])  # (k, d')
     centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
     distance = 1 - (Z @ centres.T).max(axis=1)  # (n,)

@@ -17,17 +17,17 @@ COMPONENTS = 50  # as van der Maaten & Hinton did before t-SNE: noise goes, neig
 CHUNK = 32_000_000  # numbers copied at a time; X itself is never copied whole
 
 
-def directions(X: Floats, parts: Sequence[int], landmarks: Ints, seed: int) -> Floats:
+def directions(X: Floats, blocks: Sequence[int], landmarks: Ints, seed: int) -> Floats:
     """Return the leading principal components of the rows of X as unit vectors (n, c), c at most 50.
 
-    What is centred, scaled and turned is learnt from the rows `landmarks` (l,) and holds for all. `parts` are the widths of
+    What is centred, scaled and turned is learnt from the rows `landmarks` (l,) and holds for all. `blocks` are the widths of
     the runs of columns that count the same, whatever their width.
     """
     from sklearn.utils.extmath import randomized_svd
 
     some = X[landmarks]  # (l, d)
     mean, spread = some.mean(axis=0), some.std(axis=0, dtype=np.float64).astype(np.float32)  # (d,)
-    weight = np.repeat([1 / width**0.5 for width in parts], parts).astype(np.float32)  # (d,)
+    weight = np.repeat([1 / width**0.5 for width in blocks], blocks).astype(np.float32)  # (d,)
     scale = weight / np.maximum(spread, 1e-3 * spread.max() + 1e-12)  # a constant column is rounding errors
     unit = _unit((some - mean) * scale)  # (l, d)
     centre = unit.mean(axis=0)  # (d,)

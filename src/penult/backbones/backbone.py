@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from penult.backbones import wire
 from penult.backbones.histogram import WEIGHTS, WIDTH, colour_histogram
-from penult.backbones.pooling import Pooling, channels_of, check_parts
+from penult.backbones.pooling import Pooling, channels_of, check_blocks
 from penult.errors import DamagedFile, InputError, unknown
 from penult.pixels.recipe import DEPTHS, Recipe
 
@@ -68,7 +68,7 @@ def _in_graph(recipe: Recipe) -> tuple[Any, ...]:
 class Backbone:
     """A pretrained network without its last layer, and how it wants to see images.
 
-    `parts` are the widths of the runs of columns of `features` (n, d) that belong together, in column order:
+    `blocks` are the widths of the consecutive runs of columns of `features` (n, d) that a head scales separately:
     numbers of one layer, pooled one way; d is their sum. `pooling` says how the graph's other output, `maps`
     (n, c, h, w), becomes `features`: see `penult.backbones.pooling`; with "none" there are no maps.
     `weights` is the sha256 (hex) of its weights.
@@ -77,7 +77,7 @@ class Backbone:
     """
 
     name: str
-    parts: tuple[int, ...]
+    blocks: tuple[int, ...]
     pooling: Pooling
     recipe: Recipe
     weights: str
@@ -93,12 +93,12 @@ class Backbone:
     @property
     def width(self) -> int:
         """How many numbers the features of one image are, d."""
-        return sum(self.parts)
+        return sum(self.blocks)
 
     @property
     def map_channels(self) -> int:
         """How many maps the graph gives for one image, c; 0 where it gives none."""
-        return channels_of(self.pooling, self.parts) if self.has_maps else 0
+        return channels_of(self.pooling, self.blocks) if self.has_maps else 0
 
     @property
     def digest(self) -> str:
@@ -156,7 +156,7 @@ class Backbone:
         """Return the facts as plain JSON values, without the graph."""
         names = ("name", "width", "pooling", "weights", "license", "source", "params", "gmacs", "top1", "quantized")
         facts = {n: getattr(self, n) for n in names}
-        return {**facts, "parts": list(self.parts), "recipe": self.recipe.to_dict()}
+        return {**facts, "parts": list(self.blocks), "recipe": self.recipe.to_dict()}
 
     @classmethod
     def from_dict(cls, record: dict[str, Any], graph: bytes) -> Backbone:
@@ -171,7 +171,7 @@ class Backbone:
             found.graph()
             return found
         histogram = cls.of_network(record, None)
-        if (histogram.weights, histogram.pooling, histogram.parts) != (WEIGHTS, "none", (WIDTH,)):
+        if (histogram.weights, histogram.pooling, histogram.blocks) != (WEIGHTS, "none", (WIDTH,)):
             raise InputError(f"{histogram.name} has no graph, and is not the numpy function of this penult; train again.")
         return replace(histogram, function=colour_histogram)
 
@@ -181,11 +181,12 @@ class Backbone:
         record = {_RENAMED.get(name, name): value for name, value in record.items()}
         if strange := set(record) - _RECORD:
             raise TypeError(f"a record of a network has no {', '.join(sorted(strange))[:200]}")
-        parts = tuple(record["parts"])
-        facts = {**record, "parts": parts, "recipe": Recipe.from_dict(record["recipe"])}
+        blocks = tuple(record["parts"])
+        facts = {**record, "recipe": Recipe.from_dict(record["recipe"]), "blocks": blocks}
+        del facts["parts"]  # the name of `blocks` in records
         _check(facts["recipe"])
         _check_facts(facts)
-        check_parts(facts["pooling"], facts.pop("width"), parts)
+        check_blocks(facts["pooling"], facts.pop("width"), blocks)
         return cls(**facts, network=network)
 
 

@@ -34,7 +34,7 @@ def _lite(name: str, lite: Lite) -> Backbone:
     half = (0.5, 0.5, 0.5)
     recipe = Recipe(size, "crop", crop, "bicubic", half, half)
     source = f"pip: {lite.package.replace('_', '-')}"
-    return Backbone(name, lite.parts, lite.pooling, recipe, lite.sha256, "Apache-2.0", source, params, gmacs, top1, lite)
+    return Backbone(name, lite.blocks, lite.pooling, recipe, lite.sha256, "Apache-2.0", source, params, gmacs, top1, lite)
 
 
 def _colours() -> Backbone:

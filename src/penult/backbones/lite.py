@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from penult.backbones import torchfile
 from penult.backbones.graph import Graph
-from penult.backbones.pooling import Pooling, channels_of, parts_of, pool
+from penult.backbones.pooling import Pooling, blocks_of, channels_of, pool
 from penult.errors import DamagedFile, MissingExtra
 from penult.pixels.recipe import Recipe
 
@@ -57,9 +57,9 @@ class Lite:
     pooling: Pooling = "mean+max"
 
     @property
-    def parts(self) -> tuple[int, ...]:
+    def blocks(self) -> tuple[int, ...]:
         """The widths of the runs of columns of the features."""
-        return parts_of(self.pooling, (*self.stages, HEAD) if self.pooling == "mean+max" else (HEAD,))
+        return blocks_of(self.pooling, (*self.stages, HEAD) if self.pooling == "mean+max" else (HEAD,))
 
     def strides(self) -> list[int]:
         """Return the stride of every block; the first and the last stage are never deepened."""
@@ -135,8 +135,8 @@ def _build(lite: Lite, tensors: Tensors, recipe: Recipe, classifier: bool) -> by
     graph.add("Concat", *maps, axis=1, out="maps")
     seen = pool(graph, maps, lite.pooling, out="features")
     outputs: list[tuple[str, tuple[int, ...]]] = [
-        ("features", (sum(lite.parts),)),
-        ("maps", (channels_of(lite.pooling, lite.parts), side, side)),
+        ("features", (sum(lite.blocks),)),
+        ("maps", (channels_of(lite.pooling, lite.blocks), side, side)),
     ]
     if classifier:
         weight, bias = graph.constant(tensors["_fc.weight"]), graph.constant(tensors["_fc.bias"])

@@ -26,7 +26,7 @@ SUMS, ABOUT = "SHA256SUMS", "bundle.json"
 class Bundle:
     """A trained classifier, complete: what it looks through, how it decides, and what it measured.
 
-    `backbones` is empty for a model trained from feature files; it then predicts from features of the widths `blocks`.
+    `backbones` is empty for a model trained from feature files; it then predicts from features of the `widths`.
     `prior` (k,) is what an unreadable image gets; `selftest` has sample images and their expected probabilities; `novelty`
     tells how unlike the training photos an image is, `seen` (m,) are the beginnings of their digests: None in a model
     that was saved without them, or trained from feature files.
@@ -34,7 +34,7 @@ class Bundle:
 
     classes: tuple[str, ...]
     backbones: tuple[Backbone, ...]
-    blocks: tuple[int, ...]
+    widths: tuple[int, ...]
     head: HeadState
     prior: NDArray[np.float64]  # (k,)
     engine: str = "none"

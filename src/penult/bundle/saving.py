@@ -60,7 +60,7 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
         "format": FORMAT,
         "classes": list(bundle.classes),
         "backbones": [b.to_dict() for b in bundle.backbones],
-        "blocks": list(bundle.blocks),
+        "blocks": list(bundle.widths),
         "head": {"kind": bundle.head.kind, "facts": bundle.head.facts},
         "prior": [float(p) for p in bundle.prior],
         "engine": bundle.engine,

@@ -25,26 +25,26 @@ def check(model: Bundle) -> None:
     """Raise `ValueError` or `DamagedFile` for a model of which a part cannot be or does not fit another."""
     _names(model)
     widths = tuple(backbone.width for backbone in model.backbones)
-    if any(type(width) is not int or width < 1 for width in model.blocks) or (widths and widths != model.blocks):
-        raise ValueError(f"its blocks {model.blocks[:10]} are not the widths of its networks {widths[:10]}")
+    if any(type(width) is not int or width < 1 for width in model.widths) or (widths and widths != model.widths):
+        raise ValueError(f"its blocks {model.widths[:10]} are not the widths of its networks {widths[:10]}")
     facts = model.head.facts
-    if not _fits(facts["blocks"], model.blocks) or facts["classes"] != len(model.classes):
+    if not _fits(facts["blocks"], model.widths) or facts["classes"] != len(model.classes):
         raise ValueError("its head is one of other networks or other classes")
     scorer(model.head.kind, model.head.arrays, facts)
     _distribution("prior", model.prior[None], len(model.classes))
     if model.selftest:
         _selftest(model.selftest, len(model.classes))
     if model.novelty is not None:
-        if not _fits(model.novelty.facts["blocks"], model.blocks):
+        if not _fits(model.novelty.facts["blocks"], model.widths):
             raise ValueError("its measure of novelty is one of other networks")
         novelty.reference(model.novelty.arrays, model.novelty.facts)
     if model.seen is not None:
         training_photos.check(model.seen)
 
 
-def _fits(parts: Any, blocks: tuple[int, ...]) -> bool:
-    """Whether parts, of which a network may have several, make up all the columns."""
-    return isinstance(parts, list) and all(type(part) is int and part > 0 for part in parts) and sum(parts) == sum(blocks)
+def _fits(blocks: Any, widths: tuple[int, ...]) -> bool:
+    """Whether blocks, of which a network may have several, make up all the columns."""
+    return isinstance(blocks, list) and all(type(w) is int and w > 0 for w in blocks) and sum(blocks) == sum(widths)
 
 
 def _names(model: Bundle) -> None:

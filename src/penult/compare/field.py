@@ -143,7 +143,7 @@ class CandidateEmbedder:
         self.settings.tolerance.seen(self.images.ids, done.failures)
         if not self._fits(done, candidate):
             return
-        X = done.block(0)  # (n, d)
+        X = done.rows(0)  # (n, d)
         used = done.backbones[0]
         rate = speed(used, self.settings) or measure_speed(used, self.settings)
         if done.embedded:

@@ -31,12 +31,12 @@ Members = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What trials are made on: the blocks of columns of each player, and what each block consists of."""
+    """What trials are made on: the columns of each player, and the blocks that these consist of."""
 
     head: str
     class_weight: str | None
-    blocks: Mapping[int, NDArray[np.float32]]  # each (n, d)
-    parts: Mapping[int, tuple[int, ...]]
+    columns: Mapping[int, NDArray[np.float32]]  # each (n, d)
+    blocks: Mapping[int, tuple[int, ...]]
     y: NDArray[np.intp]  # (n,)
     classes: tuple[str, ...]
     groups: NDArray[np.intp] | None  # (n,)
@@ -125,10 +125,10 @@ class Bench:
 
     def _order(self, field: ComparisonData, trials: Sequence[Members]) -> Order:
         wanted = sorted({i for members in trials for i in members})
-        blocks = {i: field.players[i].X for i in wanted}
-        parts = {i: field.players[i].candidate.backbone.parts for i in wanted}
+        columns = {i: field.players[i].X for i in wanted}
+        blocks = {i: field.players[i].candidate.backbone.blocks for i in wanted}
         asked = self.options
-        rows = Rows(asked.head, asked.class_weight, blocks, parts, field.y, field.classes, field.groups, asked.seed)
+        rows = Rows(asked.head, asked.class_weight, columns, blocks, field.y, field.classes, field.groups, asked.seed)
         return Order(rows, tuple(trials), self.budget.left - DRAWING, self._each)
 
     def __enter__(self) -> Bench:
@@ -156,8 +156,8 @@ def _made(order: Order) -> Iterator[tuple[Members, Evaluation]]:
 
 
 def _cross_validate(rows: Rows, members: Members) -> Evaluation:
-    X = np.hstack([rows.blocks[i] for i in members])  # (n, d)
-    blocks = sum((rows.parts[i] for i in members), ())
+    X = np.hstack([rows.columns[i] for i in members])  # (n, d)
+    blocks = sum((rows.blocks[i] for i in members), ())
     head: Any = heads.make(rows.head, blocks=blocks, class_weight=rows.class_weight, random_state=rows.seed)
     name = " + ".join(map(str, members))
     return evaluate.cross_validate(head, X, rows.y, rows.classes, groups=rows.groups, seed=rows.seed, name=name)

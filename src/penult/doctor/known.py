@@ -33,10 +33,10 @@ def picture(size: int) -> NDArray[np.uint8]:
     return (np.stack([rings, stripes, slope], axis=-1) % 256).astype(np.uint8)[None]
 
 
-def off(vector: NDArray[np.float32], parts: tuple[int, ...]) -> float:
+def off(vector: NDArray[np.float32], blocks: tuple[int, ...]) -> float:
     """Return the largest error of a vector (d,) beside the known one, each relative to its number or to 1."""
-    pieces = np.split(vector.astype(np.float64), np.cumsum(parts)[:-1])
-    seen = np.array([[*piece[:FIRST], np.linalg.norm(piece)] for piece in pieces])  # (parts, 7)
+    pieces = np.split(vector.astype(np.float64), np.cumsum(blocks)[:-1])
+    seen = np.array([[*piece[:FIRST], np.linalg.norm(piece)] for piece in pieces])  # (blocks, 7)
     wanted = np.array(KNOWN)
     if seen.shape != wanted.shape or not np.isfinite(seen).all():
         return float("inf")

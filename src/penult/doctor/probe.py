@@ -35,7 +35,7 @@ def compute(sent: Iterator[Any]) -> Iterator[Any]:
         engine.close()
     exact, here = vectors["f32"], vectors[about["auto"]]
     cosine = float(exact @ here / (np.linalg.norm(exact) * np.linalg.norm(here)))
-    yield known.off(exact.astype(np.float32), backbone.parts), cosine
+    yield known.off(exact.astype(np.float32), backbone.blocks), cosine
 
 
 def gpu(sent: Iterator[Any]) -> Iterator[Any]:

@@ -26,7 +26,7 @@ def facts(backbone: Backbone, done: Embedding) -> dict[str, Any]:
         "backbone_digest": backbone.digest,
         "recipe": backbone.recipe.to_dict(),
         "pooling": backbone.pooling,
-        "parts": list(backbone.parts),
+        "parts": list(backbone.blocks),
         "engine": done.engine,
         "precision": done.precision,
     }
@@ -69,7 +69,7 @@ def write_features(
         for i, (backbone, path) in enumerate(zip(done.backbones, files, strict=True)):
             writer.write(
                 path,
-                train=done.blocks(i),
+                train=done.row_blocks(i),
                 label=labels,
                 train_files=names,
                 classes=found.classes,

@@ -60,13 +60,18 @@ class Embedding:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """The width of each backbone's block in `features()`."""
+        """The number of columns of each backbone in `features()`."""
         return tuple(b.width for b in self.backbones)
 
     @property
-    def parts(self) -> tuple[tuple[int, ...], ...]:
-        """For each backbone the widths of the runs of columns that belong together; heads scale each by itself."""
-        return tuple(b.parts for b in self.backbones)
+    def network_blocks(self) -> tuple[tuple[int, ...], ...]:
+        """For each backbone its blocks: the widths of the runs of columns that a head scales separately."""
+        return tuple(b.blocks for b in self.backbones)
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """The blocks of all backbones, in the order of the columns."""
+        return sum(self.network_blocks, ())
 
     def thumbnails(self) -> NDArray[np.float32] | None:
         """Return grey thumbnails of the readable images (n_ok, 256), or None if they were not asked for."""
@@ -76,21 +81,21 @@ class Embedding:
         """Return brightness, spread, brightest and blur of the readable images (n_ok, 4), or None if not asked for."""
         return None if self.quality_cache is None else self._rows(_like(quality(), self.backbones), self.quality_cache)
 
-    def block(self, index: int) -> NDArray[np.float32]:
+    def rows(self, index: int) -> NDArray[np.float32]:
         """Return the rows of one backbone for the readable images, in order: (n_ok, d).
 
         Rows that vanished since (a damaged shard was dropped, the cache was emptied) are computed once more.
         """
         return self._rows(self.backbones[index], self.caches[index])
 
-    def blocks(self, index: int) -> store.RowBlocks:
-        """Return what `block` does, a part at a time, so that it need not fit into memory; to be read once."""
+    def row_blocks(self, index: int) -> store.RowBlocks:
+        """Return what `rows` does, a part at a time, so that it need not fit into memory; to be read once."""
         backbone, readable = self.backbones[index], np.flatnonzero(self.ok)  # (n_ok,)
         step = max(1, _PART // (4 * backbone.width))
-        parts = (
+        chunks = (
             self._rows(backbone, self.caches[index], readable[start : start + step]) for start in range(0, len(readable), step)
         )
-        return store.RowBlocks((len(readable), backbone.width), parts)
+        return store.RowBlocks((len(readable), backbone.width), chunks)
 
     def _rows(self, backbone: Backbone, cache: store.Rows, places: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
         places = np.flatnonzero(self.ok) if places is None else places  # (m,)
@@ -109,12 +114,12 @@ class Embedding:
         return rows
 
     def features(self) -> NDArray[np.float32]:
-        """Return the blocks of all backbones side by side for the readable images: (n_ok, sum of d)."""
+        """Return the columns of all backbones side by side for the readable images: (n_ok, sum of d)."""
         n = int(self.ok.sum())
         X = np.empty((n, sum(self.widths)), np.float32)  # (n_ok, d)
         start = 0
         for i, width in enumerate(self.widths):
-            X[:, start : start + width] = self.block(i)
+            X[:, start : start + width] = self.rows(i)
             start += width
         return X
 

@@ -65,7 +65,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X, y = validate_data(self, X, y, dtype=(np.float64, np.float32), ensure_min_samples=2)
         with many_classes():
             check_classification_targets(y)
-        widths = scaling.widths(X.shape[1], self.blocks)
+        blocks = scaling.check_blocks(X.shape[1], self.blocks)
         self.classes_, codes = np.unique(y, return_inverse=True)
         k = len(self.classes_)
         if k < 2:
@@ -81,7 +81,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         votes = class_weights(self.class_weight, self.classes_, codes)
         dealt = folds.split(codes, groups, self.folds, self.random_state)
         weight = votes[codes]
-        return Task(X, codes, k, weight / weight.mean(), votes, dealt, widths, self.random_state)
+        return Task(X, codes, k, weight / weight.mean(), votes, dealt, blocks, self.random_state)
 
     def _keep(self, task: Task, search: Search, chosen: Chosen) -> None:
         state = search.refit(chosen.index)

@@ -58,7 +58,7 @@ def fit(X: Array, y: Array, fold: Array, blocks: tuple[int, ...] | None = None) 
     `fold` (n,) as an evaluation has it: copies and groups are never in two folds, so none makes another look familiar. Of more
     than 5,000 rows only so many get a score, the others NaN.
     """
-    widths = scaling.widths(X.shape[1], blocks)
+    widths = scaling.check_blocks(X.shape[1], blocks)
     kept = _kept(y)
     raw = np.concatenate(list(_compress(X[kept], widths)))  # (m, q)
     centre = raw.mean(axis=0).astype(np.float32)

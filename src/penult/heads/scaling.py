@@ -28,7 +28,7 @@ CHUNK = 1024  # rows whose temporaries are in memory at a time
 STATELESS = frozenset({"unit", "none"})
 
 
-def widths(d: int, blocks: Sequence[int] | None) -> tuple[int, ...]:
+def check_blocks(d: int, blocks: Sequence[int] | None) -> tuple[int, ...]:
     """Return the widths of the blocks of d columns; raise InputError when they do not add up."""
     if blocks is None:
         return (d,)

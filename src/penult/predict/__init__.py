@@ -55,7 +55,7 @@ class Predictor:
         if not self.bundle.backbones:
             raise InputError(
                 "this model was trained from feature files and has no network in it; give it features of the widths "
-                f"{list(self.bundle.blocks)} (penult predict MODEL --features FILE.h5), or train from images."
+                f"{list(self.bundle.widths)} (penult predict MODEL --features FILE.h5), or train from images."
             )
         images = pixels.image_list(sources)
         names = [pixels.image_name(i, image) for i, image in enumerate(images)] if ids is None else list(ids)
@@ -85,7 +85,7 @@ class Predictor:
 
     def score(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the probabilities (n, k) of feature rows (n, d). Raises `InputError` for another width."""
-        width = sum(self.bundle.blocks)
+        width = sum(self.bundle.widths)
         if X.ndim != 2 or X.shape[1] != width:
             raise InputError(
                 f"these features have the shape {X.shape}, the model needs (n, {width}); give features of its networks."

@@ -82,11 +82,11 @@ def similar(
     asked = settings or EmbedOptions()
     asked = replace(asked, precision=bundle.precision_here(model, asked.precision, asked.device), cache_optional=True)
     with RowFiles(paths) as files:
-        widths, parts = tuple(head.width for head in files.heads), _parts(files)
-        if widths != model.blocks:
-            raise InputError(f"the feature files in {run} have {widths} columns, its model {model.blocks}; train again.")
+        widths, blocks = tuple(head.width for head in files.heads), _blocks(files)
+        if widths != model.widths:
+            raise InputError(f"the feature files in {run} have {widths} columns, its model {model.widths}; train again.")
         done = embed(photos, model.backbones, asked, progress)
-        found = iter(search.search(files, done.features(), n, parts, done.settings.folder, progress) if done.ok.any() else [])
+        found = iter(search.search(files, done.features(), n, blocks, done.settings.folder, progress) if done.ok.any() else [])
         return [
             Neighbours(name, _named(files, next(found), model.classes) if ok else (), done.failures.get(i))
             for i, (name, ok) in enumerate(zip(names, done.ok, strict=True))
@@ -119,7 +119,7 @@ def _run(folder: Path) -> tuple[Bundle, list[Path]]:
     return model, paths
 
 
-def _parts(files: RowFiles) -> tuple[int, ...]:
+def _blocks(files: RowFiles) -> tuple[int, ...]:
     return tuple(int(w) for head in files.heads for w in head.facts.get("parts") or (head.width,))
 
 

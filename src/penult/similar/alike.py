@@ -1,6 +1,6 @@
 """How alike two photos are: the cosine of their features, each part of the features counting the same.
 
-In: feature rows, the widths of their parts. Out: unit rows, similarities. The scaling is the heads' own (`unit`), which
+In: feature rows, the widths of their blocks. Out: unit rows, similarities. The scaling is the heads' own (`unit`), which
 learns nothing: what is alike for the model is alike here.
 """
 
@@ -17,9 +17,9 @@ Floats = NDArray[np.float32]
 SAME = 1e-3  # of a row's length: two engines differ by less, a photo that was saved again by more
 
 
-def unit(X: NDArray[Any], parts: tuple[int, ...]) -> NDArray[Any]:
-    """Return rows (n, d) of length 1, all parts of equal length, in their own precision."""
-    rows = scaling.apply("unit", X, parts, {})
+def unit(X: NDArray[Any], blocks: tuple[int, ...]) -> NDArray[Any]:
+    """Return rows (n, d) of length 1, all blocks of equal length, in their own precision."""
+    rows = scaling.apply("unit", X, blocks, {})
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(length, 1e-12).astype(rows.dtype))
 

@@ -65,7 +65,7 @@ class Index:
         return np.asarray(self.rows[numbers].astype(np.float32) @ q)
 
 
-def open_index(files: RowFiles, parts: tuple[int, ...], cache: Path, progress: ProgressCallback) -> Index | None:
+def open_index(files: RowFiles, blocks: tuple[int, ...], cache: Path, progress: ProgressCallback) -> Index | None:
     """Return the index of these files, made now where there is none; None for files that do not say what is in them.
 
     None, too, where this user can never write the cache folder. Raises `OutputError` when its disk is full.
@@ -73,14 +73,14 @@ def open_index(files: RowFiles, parts: tuple[int, ...], cache: Path, progress: P
     contents = [head.digest for head in files.heads]
     if not all(contents):
         return None
-    about = {"format": FORMAT, "contents": contents, "parts": list(parts), "shape": list(files.shape)}
+    about = {"format": FORMAT, "contents": contents, "parts": list(blocks), "shape": list(files.shape)}
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
     folder = cache / "similar" / key
     found = _opened(folder, about)
     if found is not None:
         return found
     try:
-        return _made(folder, about, files, parts, progress)
+        return _made(folder, about, files, blocks, progress)
     except OutputError as error:  # without one the answers are the same, later
         if not store.fallback.never(error):
             raise
@@ -118,11 +118,11 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def _made(
-    folder: Path, about: dict[str, Any], files: RowFiles, parts: tuple[int, ...], progress: ProgressCallback
+    folder: Path, about: dict[str, Any], files: RowFiles, blocks: tuple[int, ...], progress: ProgressCallback
 ) -> Index | None:
     """Write the index, its record last, and open it."""
     n, width = files.shape
-    basis = _directions(files, parts)  # (d, q)
+    basis = _directions(files, blocks)  # (d, q)
     store.make_folder(folder, CURE)
     store.sweep(folder)
     sums: dict[str, Any] = {}
@@ -147,7 +147,7 @@ def _made(
         whole(basis)
         done = 0
         for block in files.scan():
-            Z = alike.unit(block, parts)  # (b, d)
+            Z = alike.unit(block, blocks)  # (b, d)
             P = Z @ basis
             rows(Z)
             coarse(P)
@@ -159,12 +159,12 @@ def _made(
     return _opened(folder, about)
 
 
-def _directions(files: RowFiles, parts: tuple[int, ...]) -> Floats:
+def _directions(files: RowFiles, blocks: tuple[int, ...]) -> Floats:
     """Return orthonormal directions (d, q) that hold as much as possible of a sample's rows."""
     n, width = files.shape
     starts = np.unique(np.linspace(0, max(0, n - SAMPLE // SPREAD), SPREAD).astype(int))
-    blocks = [block for s in starts.tolist() for block in files.scan(s, min(n, s + SAMPLE // SPREAD))]
-    Z = alike.unit(np.concatenate(blocks), parts)  # (m, d)
+    chunks = [block for s in starts.tolist() for block in files.scan(s, min(n, s + SAMPLE // SPREAD))]
+    Z = alike.unit(np.concatenate(chunks), blocks)  # (m, d)
     q = min(DIRECTIONS, width)
     B = np.random.default_rng(0).standard_normal((width, q), np.float32)
     for _ in range(3):

@@ -24,26 +24,26 @@ Found = tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.bool_]]
 
 
 def search(
-    files: RowFiles, queries: Floats, n: int, parts: tuple[int, ...], cache: Path | None, progress: ProgressCallback = quiet
+    files: RowFiles, queries: Floats, n: int, blocks: tuple[int, ...], cache: Path | None, progress: ProgressCallback = quiet
 ) -> list[Found]:
     """Return for each row of queries (p, d) the numbers (n,) of the most similar rows, how alike they are, which are the same.
 
     `cache` is where an index may be kept, None for nowhere.
     """
-    Q = alike.unit(queries, parts)  # (p, d)
-    index = open_index(files, parts, cache, progress) if cache is not None and np.prod(files.shape) >= MANY else None
-    nominated = _scan(files, Q, n + EXTRA, parts, progress) if index is None else [_by_index(index, q, n) for q in Q]
-    return [_settle(files, row, rows, n, parts) for row, rows in zip(queries, nominated, strict=True)]
+    Q = alike.unit(queries, blocks)  # (p, d)
+    index = open_index(files, blocks, cache, progress) if cache is not None and np.prod(files.shape) >= MANY else None
+    nominated = _scan(files, Q, n + EXTRA, blocks, progress) if index is None else [_by_index(index, q, n) for q in Q]
+    return [_settle(files, row, rows, n, blocks) for row, rows in zip(queries, nominated, strict=True)]
 
 
-def _scan(files: RowFiles, Q: Floats, n: int, parts: tuple[int, ...], progress: ProgressCallback) -> list[NDArray[np.intp]]:
+def _scan(files: RowFiles, Q: Floats, n: int, blocks: tuple[int, ...], progress: ProgressCallback) -> list[NDArray[np.intp]]:
     """Look at every row once, for all queries together; a block of rows is in memory at a time."""
     total = files.shape[0]
     kept = np.full((len(Q), 0), 0.0, np.float32)
     numbers = np.zeros((len(Q), 0), np.intp)
     start = 0
     for block in files.scan():
-        near = Q @ alike.unit(block, parts).T  # (p, b)
+        near = Q @ alike.unit(block, blocks).T  # (p, b)
         here = np.broadcast_to(np.arange(start, start + len(block)), near.shape)
         kept, numbers = np.hstack([kept, near]), np.hstack([numbers, here])
         places = [alike.best(row, n) for row in kept]
@@ -72,11 +72,11 @@ def _by_index(index: Index, q: Floats, n: int) -> NDArray[np.intp]:
     return numbers[found >= edge - 2 * index.slack]
 
 
-def _settle(files: RowFiles, row: Floats, nominated: NDArray[np.intp], n: int, parts: tuple[int, ...]) -> Found:
+def _settle(files: RowFiles, row: Floats, nominated: NDArray[np.intp], n: int, blocks: tuple[int, ...]) -> Found:
     """Compare the nominated rows with the photo's in double precision, and keep n."""
     rows = files.take(nominated)  # (m, d)
-    q = alike.unit(row[None].astype(np.float64), parts)[0]
-    near = alike.unit(rows.astype(np.float64), parts) @ q  # (m,)
+    q = alike.unit(row[None].astype(np.float64), blocks)[0]
+    near = alike.unit(rows.astype(np.float64), blocks) @ q  # (m,)
     near = np.round(near, 12)  # what is alike to the twelfth digit stands in the order of the files
     order = np.lexsort((nominated, -near))[:n]
     return nominated[order], near[order], alike.same(row, rows[order])

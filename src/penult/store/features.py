@@ -30,7 +30,7 @@ class Features:
     test_files: tuple[str, ...] | None
     classes: tuple[str, ...] | None
     names: tuple[str, ...]  # of each feature file, in column order
-    blocks: tuple[int, ...]  # width of each
+    widths: tuple[int, ...]  # of each, in columns
     facts: tuple[dict[str, Any], ...]  # of each
     notes: tuple[str, ...] = ()  # how labels became class numbers
 
@@ -55,7 +55,7 @@ def read_features(paths: Sequence[Path | str]) -> Features:
         test_files=_first(file.test_files for file in files),
         classes=_first(file.classes for file in files),
         names=tuple(file.name for file in files),
-        blocks=tuple(file.train.shape[1] for file in files),
+        widths=tuple(file.train.shape[1] for file in files),
         facts=tuple(dict(file.facts) for file in files),
         notes=tuple(file.note for file in files if file.note)[:1],
     )

@@ -52,7 +52,7 @@ def look_over(material: TrainingData, done: Embedding, seen: Evaluation | None) 
         if material.test.ok.any():
             train = Sides(digests[:cut], material.train.X, None if looks is None else looks[:cut])
             test = Sides(digests[cut:], material.test.X, None if looks is None else looks[cut:])
-            found += _leaks(material, audit.leaks(train, test, material.blocks))
+            found += _leaks(material, audit.leaks(train, test, material.widths))
     return audit.ranked(found)
 
 
@@ -136,7 +136,7 @@ def _truncated(done: Embedding, material: TrainingData) -> Iterator[Finding]:
 
 def _outliers(material: TrainingData) -> Iterator[Finding]:
     files = material.train.ok_files
-    for row, score in audit.outliers(material.train.X, material.train.ok_y, sum(material.parts, ())):
+    for row, score in audit.outliers(material.train.X, material.train.ok_y, material.blocks):
         yield Finding("outlier", files[row], "", score, "far from every class", "look at it; remove it, if it is of no class")
 
 

@@ -65,7 +65,7 @@ def learn(job: Job, material: TrainingData, measurer: Measurer, done: Embedding 
         artist.draw(path=head.path_, chosen=head.choice_.get("C"), history=history)
         outputs.write_history(job.run, history)
         job.clock.lap("head")
-        unlike, scores = novelty.fit(material.train.X, material.train.ok_y, measured.chosen.fold, sum(material.parts, ()))
+        unlike, scores = novelty.fit(material.train.X, material.train.ok_y, measured.chosen.fold, material.blocks)
         model = replace(_bundle(material, head, measured, done, job.options.class_weight), novelty=unlike)
         answers, fault = _saved(job, material, model)
         submitted = outputs.write_predictions(job.run, material, answers, job.sheet, job.options.submit)
@@ -128,7 +128,7 @@ def _history(head: Any, material: TrainingData) -> dict[str, list[float]]:
     """Return the seed's training curves: of the dense head, fitted beside the chosen one if it is another."""
     if head.history_ is None:
         same = {"random_state": head.random_state, "class_weight": head.class_weight}
-        head = heads.make("dense", blocks=sum(material.parts, ()), **same)
+        head = heads.make("dense", blocks=material.blocks, **same)
         head.fit(material.train.X, material.train.ok_y, groups=material.groups)
     return dict(head.history_)
 
@@ -139,7 +139,7 @@ def _bundle(material: TrainingData, head: Any, measured: Measured, done: Embeddi
     return Bundle(
         classes=material.classes,
         backbones=done.backbones if done else (),
-        blocks=material.blocks,
+        widths=material.widths,
         head=state,
         prior=counts / counts.sum(),
         engine=done.engine if done else "none",

@@ -12,7 +12,7 @@ from penult.training.material import TrainingData
 
 def write_map(job: Job, material: TrainingData) -> None:
     """Write `map.csv`: `file,label,x,y,near`, where `near` are the row numbers (from 0) of the most alike, nearest first."""
-    drawn = audit.photo_map(material.train.X, sum(material.parts, ()), job.options.seed)
+    drawn = audit.photo_map(material.train.X, material.blocks, job.options.seed)
     labels = [material.classes[y] for y in material.train.ok_y]
     rows = (
         [file, label, f"{x:.5f}", f"{y:.5f}", " ".join(map(str, near))]

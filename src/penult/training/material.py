@@ -47,8 +47,8 @@ class Part:
 class TrainingData:
     """The training part, the test part if there is one, and how the columns of X are made up.
 
-    `blocks` are the widths of the backbones named in `names`, `parts` what each block consists of: heads scale every part by
-    itself.
+    `widths` are the numbers of columns of the backbones named in `names`, `network_blocks` the blocks of each: the runs of
+    columns that a head scales separately.
     `groups` (n_ok,): rows of one group never stand on both sides of a split; None when every row is its own group.
     `near` are the near copies among the training rows.
     """
@@ -57,16 +57,21 @@ class TrainingData:
     test: Part | None
     classes: tuple[str, ...]
     names: tuple[str, ...]
-    blocks: tuple[int, ...]
-    parts: tuple[tuple[int, ...], ...]
+    widths: tuple[int, ...]
+    network_blocks: tuple[tuple[int, ...], ...]
     groups: NDArray[np.intp] | None  # (n_ok,)
     near: Pairs
     notes: tuple[str, ...]
 
     def columns(self, index: int) -> slice:
-        """Return where the block of one backbone stands in X."""
-        start = sum(self.blocks[:index])
-        return slice(start, start + self.blocks[index])
+        """Return where the columns of one backbone stand in X."""
+        start = sum(self.widths[:index])
+        return slice(start, start + self.widths[index])
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """The blocks of all backbones, in the order of the columns."""
+        return sum(self.network_blocks, ())
 
 
 def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: bool = True) -> TrainingData:
@@ -96,7 +101,7 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: b
     alone = _alone(part.ok_y, train.classes, grouping.groups)
     notes = (*train.notes, *(test.notes if test else ()), *grouping.notes, *alone)
     return TrainingData(
-        part, other, train.classes, names, done.widths, done.parts, _shared(grouping.groups), grouping.pairs, notes
+        part, other, train.classes, names, done.widths, done.network_blocks, _shared(grouping.groups), grouping.pairs, notes
     )
 
 
@@ -173,24 +178,24 @@ def from_features(paths: Sequence[str], listing: str | None, near: bool = True) 
     _check_rows(part.ok_y, classes)
     test = None if read.X_test is None or not m else Part(test_files, np.ones(m, bool), read.X_test, None, {})
     digests = store.row_digests(read.X)
-    grouping = audit.group(digests, read.X, read.blocks, None, near=near)
+    grouping = audit.group(digests, read.X, read.widths, None, near=near)
     return TrainingData(
         part,
         test,
         classes,
         tuple(read.names),
-        read.blocks,
-        _parts(read),
+        read.widths,
+        _network_blocks(read),
         _shared(grouping.groups),
         grouping.pairs,
         (*read.notes, *grouping.notes, *_alone(part.ok_y, classes, grouping.groups)),
     )
 
 
-def _parts(read: store.Features) -> tuple[tuple[int, ...], ...]:
-    """Return the parts of each file's columns as our own files tell them; a foreign file is one part."""
-    told = [tuple(facts.get("parts") or (width,)) for facts, width in zip(read.facts, read.blocks, strict=True)]
-    wrong = [name for name, p, width in zip(read.names, told, read.blocks, strict=True) if sum(p) != width]
+def _network_blocks(read: store.Features) -> tuple[tuple[int, ...], ...]:
+    """Return the blocks of each file's columns as our own files tell them; a foreign file is one block."""
+    told = [tuple(facts.get("parts") or (width,)) for facts, width in zip(read.facts, read.widths, strict=True)]
+    wrong = [name for name, p, width in zip(read.names, told, read.widths, strict=True) if sum(p) != width]
     if wrong:
         raise InputError(f"the facts in these feature files do not fit their columns: {', '.join(wrong)}; write them again.")
     return tuple(told)

@@ -71,7 +71,7 @@ class Measurer:
                 self._aside = Worker(f"{__name__}:work", threads=THREADS)
 
     def measure(self, head: Any, name: str, material: TrainingData, seed: int, progress: ProgressCallback) -> Measured:
-        """Cross-validate the head on all blocks, on each block alone, and beside the other heads; same folds throughout."""
+        """Cross-validate the head on all backbones, on each alone, and beside the other heads; same folds throughout."""
         rows = Rows(material.train.X, material.train.ok_y, material.classes, material.groups, seed)
         trials = _trials(head, name, material)
         beside = self._aside is not None and trials and len(rows.y) <= MANY
@@ -144,12 +144,12 @@ def _trials(head: Any, name: str, material: TrainingData) -> list[Trial]:
     if len(material.names) > 1:
         params = head.get_params(deep=False)
         for i, backbone in enumerate(material.names):
-            alone = {**params, "blocks": material.parts[i]}
+            alone = {**params, "blocks": material.network_blocks[i]}
             trials.append(Trial(name, alone, material.columns(i), f"{name} on {backbone} alone"))
     for other in [*heads.CANDIDATES, "dense"] if name == "auto" else ["dense"]:
         if other != name:
             same = {"random_state": head.random_state, "class_weight": head.class_weight}
-            params = {"blocks": sum(material.parts, ()), **same}
+            params = {"blocks": material.blocks, **same}
             trials.append(Trial(other, params, slice(None), _title(other, material)))
     return trials
 
@@ -168,7 +168,7 @@ def make_head(options: TrainOptions, material: TrainingData) -> Any:
     extra: dict[str, Any] = {"clip": options.clip_for(len(material.classes)), "random_state": options.seed}
     if options.protocol == "blog2017":
         extra["calibrate"] = False
-    return heads.make(options.head, blocks=sum(material.parts, ()), class_weight=weights(options, material.classes), **extra)
+    return heads.make(options.head, blocks=material.blocks, class_weight=weights(options, material.classes), **extra)
 
 
 def weights(options: TrainOptions, classes: Sequence[str]) -> Any:
