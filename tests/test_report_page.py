@@ -21,7 +21,7 @@ from PIL import Image
 from penult import report
 from penult.cli import main
 from penult.errors import DamagedFile, InputError
-from penult.report.html import Html, data, tag
+from penult.html import Html, json_block, tag
 from penult.report.numbers import percent
 from penult.training import Run, TrainOptions, train, train_features
 from sealing import seal
@@ -286,7 +286,7 @@ def test_of_many_classes_the_pairs_that_are_confused_most_are_listed(run: Run) -
 def test_a_photo_is_its_own_text_in_markup_unless_it_is_markup() -> None:
     assert tag("p", "<b>", Html("<i></i>"), None, title='"&') == '<p title="&quot;&amp;">&lt;b&gt;<i></i></p>'
     assert (
-        data("x", {"a": "</script>&"})
+        json_block("x", {"a": "</script>&"})
         == '<script type="application/json" id="x">{"a":"\\u003c/script\\u003e\\u0026"}</script>'
     )
 

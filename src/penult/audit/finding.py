@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, astuple, dataclass, fields
 from typing import Any, Literal
 
+from penult import html
+from penult.texts import count
+
 KINDS = (
     "leak", "label", "copy", "near_copy", "unreadable", "truncated", "outlier", "blank", "dark", "blurred", "tiny",
     "small_class",
@@ -48,13 +51,20 @@ class Finding:
         return {"about": self.about, **asdict(self)}
 
     def _repr_html_(self) -> str:
-        from penult import notebook
-
-        return notebook.finding(self)
+        rows = [(self.about, self.file), ("related", self.related), ("score", html.number(self.score, 3))]
+        rows.append(("suggestion", self.suggestion))
+        return html.result(f"{self.kind}: {self.reason}", html.table(("", ""), [row for row in rows if row[1]]))
 
     def row(self) -> tuple[str, ...]:
         """Return the cells of a line of `findings.csv`, see COLUMNS."""
         return tuple(f"{cell:.4f}" if isinstance(cell, float) else cell for cell in astuple(self))
+
+
+def findings_html(findings: Iterable[Finding]) -> str:
+    """Return findings as one table for a notebook."""
+    rows = [(f.file, f.kind, f.related, html.number(f.score, 3), f.reason, f.suggestion) for f in findings]
+    header = ("photo or class", "kind", "related", "score", "reason", "suggestion")
+    return html.result(count(len(rows), "finding"), html.table(header, rows))
 
 
 COLUMNS = tuple(field.name for field in fields(Finding))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from penult import notebook
+from penult import html
 from penult.evaluate.intervals import Score
 from penult.evaluate.wording import verdict
 
@@ -29,36 +29,36 @@ NAMES = {
 
 def evaluation_html(found: Evaluation) -> str:
     """Return the verdict, the scores with their intervals, the classes, the confusion table, and the reliability diagram."""
-    scores = notebook.table(
+    scores = html.table(
         ("score", "measured", "95% interval"),
-        [(NAMES.get(name, name), notebook.number(one.value), _interval(one)) for name, one in found.scores.items()],
+        [(NAMES.get(name, name), html.number(one.value), _interval(one)) for name, one in found.scores.items()],
         caption=found.name,
     )
-    classes = notebook.table(
+    classes = html.table(
         ("class", "precision", "recall", "images"),
-        [(c.name, notebook.number(c.precision, 3), notebook.number(c.recall, 3), c.support) for c in found.per_class],
+        [(c.name, html.number(c.precision, 3), html.number(c.recall, 3), c.support) for c in found.per_class],
     )
-    confusion = ""
+    confusion = None
     if len(found.classes) <= CLASSES:
         rows = [(name, *line) for name, line in zip(found.classes, found.confusion.tolist(), strict=True)]
-        confusion = notebook.table(("true, said", *found.classes), rows)
+        confusion = html.table(("true, said", *found.classes), rows)
     bins = zip(found.reliability.confidence.tolist(), found.reliability.accuracy.tolist(), strict=True)
     points = [(x, y) for x, y in bins if not math.isnan(x)]
-    drawn = notebook.chart(points, "how sure it was (across) and how often right (up)", diagonal=True)
-    return notebook.block(verdict(found), scores, classes, confusion, drawn)
+    drawn = html.line_chart(points, "how sure it was (across) and how often right (up)", diagonal=True)
+    return html.result(verdict(found), scores, classes, confusion, drawn)
 
 
 def curve_html(curve: LearningCurve) -> str:
     """Return the curve as a table, and its log loss drawn against the logarithm of the number of images."""
     columns = zip(curve.sizes, curve.accuracy, curve.log_loss, strict=True)
-    rows = [(n, notebook.number(a.value), _interval(a), notebook.number(b.value), _interval(b)) for n, a, b in columns]
-    shown = notebook.table(("training images", "accuracy", "95% interval", "log loss", "95% interval"), rows)
+    rows = [(n, html.number(a.value), _interval(a), html.number(b.value), _interval(b)) for n, a, b in columns]
+    shown = html.table(("training images", "accuracy", "95% interval", "log loss", "95% interval"), rows)
     losses = [
         (math.log(n), b.value) for n, b in zip(curve.sizes, curve.log_loss, strict=True) if b.value is not None and n > 0
     ]
-    drawn = notebook.chart(losses, "log loss (up) against training images (across, logarithmic)")
-    return notebook.block("would more photos help?", shown, drawn)
+    drawn = html.line_chart(losses, "log loss (up) against training images (across, logarithmic)")
+    return html.result("would more photos help?", shown, drawn)
 
 
 def _interval(one: Score) -> str:
-    return f"{notebook.number(one.low)} to {notebook.number(one.high)}"
+    return f"{html.number(one.low)} to {html.number(one.high)}"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import notebook, store
+from penult import html, store
 from penult.pixels import Failure
 from penult.texts import count, percent
 
@@ -85,10 +85,10 @@ class Predictions:
             )
 
     def _repr_html_(self) -> str:
-        shown = [(p.id, p.label, percent(p.confidence), novelty_text(p), _remark(p)) for p in islice(self, notebook.SHOWN)]
+        shown = [(p.id, p.label, percent(p.confidence), novelty_text(p), _remark(p)) for p in islice(self, html.SHOWN)]
         rest = [("",) * 5] * (len(self) - len(shown))  # counted, not shown
         header = ("file", "label", "confidence", "novelty", "")
-        return notebook.block(count(len(self), "prediction"), notebook.table(header, [*shown, *rest]))
+        return html.result(count(len(self), "prediction"), html.table(header, [*shown, *rest]))
 
     def write_csv(self, path: str | Path) -> None:
         """Write `file,label,confidence`, one column per class and `novelty`, whole or not at all."""

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from penult import pixels
+from penult.html import Html, tag
 from penult.images import show
 from penult.pixels import Failure
-from penult.report.html import Html, tag
 
 SMALL, LARGE = 80, 256  # pixels a side
 PREFIX = "data:image/webp;base64,"

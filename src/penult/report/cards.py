@@ -6,9 +6,9 @@ In: a row or a finding, the album. Out: `<figure>`.
 from __future__ import annotations
 
 from penult.audit import Finding
+from penult.html import Html, file_name, join, prose, tag
 from penult.images import show
 from penult.report.album import Album, Key
-from penult.report.html import Html, join, named, prose, tag
 from penult.report.numbers import percent
 from penult.report.reading import Results
 
@@ -31,7 +31,7 @@ def row_card(row: int, results: Results, album: Album) -> Html:
         tag(
             "div", album.picture(key, f"{file}, labelled {show(label)}, given {show(given)}"), _heat(key, album), class_="pair"
         ),
-        tag("figcaption", said, named(file)),
+        tag("figcaption", said, file_name(file)),
     )
 
 
@@ -58,8 +58,8 @@ def finding_card(finding: Finding, results: Results, album: Album) -> Html:
     """Return the photo or the two photos of a finding, with its reason."""
     keys = finding_keys(finding, results)
     pictures = [album.picture(key) for key in keys]
-    names = named(finding.file, "class " if finding.about == "class" else "")
-    other = named(finding.related, "beside ") if finding.related else None
+    names = file_name(finding.file, "class " if finding.about == "class" else "")
+    other = file_name(finding.related, "beside ") if finding.related else None
     return tag(
         "figure",
         tag("div", *pictures, class_="pair") if any(pictures) else None,

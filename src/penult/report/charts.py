@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from penult.html import Html, join, tag
 from penult.report import svg
-from penult.report.html import Html, join, tag
 from penult.report.numbers import between, count, digits, percent, tick
 
 Numbers = Sequence[float]

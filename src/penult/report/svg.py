@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from penult.report.html import Child, Html, join, tag
+from penult.html import Child, Html, join, tag
 from penult.report.numbers import tick
 
 WIDTH, HEIGHT = 440, 276

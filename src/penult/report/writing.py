@@ -18,12 +18,12 @@ from typing import Any
 from penult import store
 from penult.errors import DamagedFile, PenultError, ProgressCallback, quiet
 from penult.floats import default_errors
+from penult.html import Html, join, json_block, tag
 from penult.pixels import DEPTHS, FULL_DEPTH, MAX_PIXELS
 from penult.report import choosing
 from penult.report.album import Album, Key, fill
 from penult.report.cards import TRAIN, finding_keys
 from penult.report.heat import add_heat
-from penult.report.html import Html, data, join, tag
 from penult.report.payload import payload
 from penult.report.reading import METRICS, WRONG, Results, read
 from penult.report.sections import ORDER
@@ -123,7 +123,7 @@ def page(results: Results, album: Album) -> str:
     )
     parts = [section(results, album) for section in ORDER]
     skip = tag("a", "Skip to what to do next", href="#next", class_="skip")
-    body = tag("body", skip, tag("main", *parts), data("photos", payload(results, album)), tag("script", Html(script)))
+    body = tag("body", skip, tag("main", *parts), json_block("photos", payload(results, album)), tag("script", Html(script)))
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 

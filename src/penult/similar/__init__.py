@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from penult import bundle, notebook, pixels, store
+from penult import bundle, html, pixels, store
 from penult.bundle import Bundle
 from penult.embed import EmbedOptions, embed
 from penult.errors import InputError, ProgressCallback, quiet
@@ -50,7 +50,7 @@ class Neighbours:
     def _repr_html_(self) -> str:
         rows = [(o.file, o.part, o.label or "", f"{o.similarity:.3f}", "same photo" if o.same else "") for o in self.found]
         lead = f"{self.photo}: unreadable, {self.failure.reason}" if self.failure else f"most like {self.photo}"
-        return notebook.block(lead, notebook.table(("file", "part", "class", "similarity", ""), rows) if rows else "")
+        return html.result(lead, html.table(("file", "part", "class", "similarity", ""), rows) if rows else None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""

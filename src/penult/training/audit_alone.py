@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from penult import audit, evaluate, heads, images, notebook
+from penult import audit, evaluate, heads, images
 from penult.audit import Finding
+from penult.audit.finding import findings_html
 from penult.embed import at_depth, embed
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.floats import default_errors
@@ -32,7 +33,7 @@ class Audited:
     notes: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
-        return notebook.findings(self.findings)
+        return findings_html(self.findings)
 
 
 @default_errors

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from penult import notebook, store
+from penult import html, store
 
 
 def run_html(folder: Path, metrics: Mapping[str, Any]) -> str:
@@ -18,5 +18,5 @@ def run_html(folder: Path, metrics: Mapping[str, Any]) -> str:
     rows += [(name, count) for name, count in metrics["images"].items() if name in ("test", "failed")]
     names = [Path(name) for name in metrics["figures"] if name.endswith(".png")]
     drawn = [(folder / "figures" / name, name.stem.replace("_", " ")) for name in names]
-    pictures = [notebook.picture(path.read_bytes(), name) for path, name in drawn if path.is_file()]
-    return notebook.block(metrics["verdict"], notebook.table(("", ""), rows), *pictures)
+    pictures = [html.image(path.read_bytes(), name) for path, name in drawn if path.is_file()]
+    return html.result(metrics["verdict"], html.table(("", ""), rows), *pictures)

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 
 from penult.audit import Finding
+from penult.html import Html, tag
 from penult.report import choosing
 from penult.report.album import Album
-from penult.report.html import Html, tag
 from penult.report.numbers import count, digits
 from penult.report.reading import Results
 from penult.report.sections.todo import called

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from penult.html import Html, join, tag
 from penult.images import show
 from penult.report.album import Album
 from penult.report.cards import TRAIN
-from penult.report.html import Html, join, tag
 from penult.report.numbers import count, digits, plain, seconds
 from penult.report.reading import Results
 

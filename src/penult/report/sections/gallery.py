@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from penult.html import Html, join, tag
 from penult.report import choosing
 from penult.report.album import Album
 from penult.report.cards import row_card
-from penult.report.html import Html, join, tag
 from penult.report.numbers import count
 from penult.report.reading import Results, Rows
 

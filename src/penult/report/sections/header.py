@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from penult.evaluate import FEW, rarest_classes, verdict
+from penult.html import Html, join, prose, tag
 from penult.report.album import Album
-from penult.report.html import Html, join, prose, tag
 from penult.report.numbers import NONE, between, count, digits, percent
 from penult.report.reading import Results
 

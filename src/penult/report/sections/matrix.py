@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from penult.html import Html, join, tag
 from penult.report.album import Album
-from penult.report.html import Html, join, tag
 from penult.report.numbers import count, percent
 from penult.report.reading import Results
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penult.evaluate import FEW
+from penult.html import Html, join, prose, tag
 from penult.report import charts
 from penult.report.album import Album
-from penult.report.html import Html, join, prose, tag
 from penult.report.numbers import between, count, digits, percent
 from penult.report.reading import Results
 from penult.report.sections.todo import gain

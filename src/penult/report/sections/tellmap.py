@@ -5,9 +5,9 @@ In: `Results`. Out: markup.
 
 from __future__ import annotations
 
+from penult.html import Html, join, tag
 from penult.report import choosing
 from penult.report.album import Album
-from penult.report.html import Html, join, tag
 from penult.report.numbers import count
 from penult.report.reading import Results
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from penult.audit import Finding
 from penult.evaluate import FEW, imbalance
+from penult.html import Html, join, prose, tag
 from penult.report import choosing
 from penult.report.album import Album
 from penult.report.cards import finding_card
-from penult.report.html import Html, join, prose, tag
 from penult.report.numbers import count, percent
 from penult.report.reading import Results
 

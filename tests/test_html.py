@@ -1,4 +1,4 @@
-"""Results show themselves in a notebook: as HTML in which nothing runs, whatever files and classes are called."""
+"""Results show themselves in a notebook as HTML in which nothing runs, whatever files and classes are called."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from penult import notebook
+from penult import html
 from penult.audit import Finding
 from penult.evaluate import score
 from penult.evaluate.curve import LearningCurve
@@ -80,7 +80,7 @@ def test_a_learning_curve_is_a_table_and_a_line() -> None:
 
 
 def test_predictions_show_the_first_and_count_the_rest() -> None:
-    n = notebook.SHOWN + 5
+    n = html.SHOWN + 5
     names = (HOSTILE, *(f"{i}.jpg" for i in range(n - 1)))
     answers = Predictions(names, ("cat", "dog"), np.tile([0.75, 0.25], (n, 1)), {1: Failure("truncated", "")}, np.full(n, 1.5))
     found = read(answers._repr_html_())
@@ -96,7 +96,7 @@ def test_a_finding_and_many_of_them() -> None:
     assert {"cat/1.jpg", "0.988", "remove it"} <= set(found.words)
     several = read(Audited((one, *[Finding("dark", "d.jpg", "", 0.5, "very dark", "look")] * 30), {})._repr_html_())
     assert several.words[0] == "31 findings"
-    assert f"and {31 - notebook.SHOWN} more" in several.words
+    assert f"and {31 - html.SHOWN} more" in several.words
 
 
 def test_similar_photos_are_a_table() -> None:
@@ -107,9 +107,9 @@ def test_similar_photos_are_a_table() -> None:
 
 
 def test_a_chart_of_one_value_is_still_drawn() -> None:
-    assert re.search(r'points="10.0,75.0 250.0,75.0"', notebook.chart([(1, 3.0), (2, 3.0)], "level"))
-    assert notebook.chart([(1, 3.0)], "one point is no line") == ""
-    assert notebook.number(float("nan")) == notebook.number(None) == "–"
+    assert re.search(r'points="10.0,75.0 250.0,75.0"', html.line_chart([(1, 3.0), (2, 3.0)], "level"))
+    assert html.line_chart([(1, 3.0)], "one point is no line") is None
+    assert html.number(float("nan")) == html.number(None) == "–"
 
 
 def test_a_run_shows_itself_with_its_figures(photos: Callable[..., Path], tmp_path: Path) -> None:
