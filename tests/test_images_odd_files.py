@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from PIL import Image as Picture
 
 from penult.errors import InputError
-from penult.images import listing, natural_key, scan_labelled, scan_unlabelled, show
+from penult.images import listing, natural_key, scan_labelled, scan_unlabelled
 from penult.images.kinds import looks_like_image
+from penult.texts import printable
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(40)
 
@@ -263,9 +264,9 @@ def test_odd_names_survive_and_are_shown_on_one_line(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=30).map(os.fsdecode) | st.text(max_size=30) | st.just("\ud800"))
 def test_every_name_can_be_shown(name: str) -> None:
-    assert show(name).isprintable()
-    assert show(name).encode("utf-8").decode("utf-8") == show(name)
-    assert show(show(name)) == show(name)
+    assert printable(name).isprintable()
+    assert printable(name).encode("utf-8").decode("utf-8") == printable(name)
+    assert printable(printable(name)) == printable(name)
 
 
 def test_a_list_of_names_says_how_many_it_leaves_out() -> None:

@@ -1,7 +1,4 @@
-"""How shares and counts are written, the same everywhere: terminal, page, notebook, findings, figures.
-
-In: numbers. Out: text.
-"""
+"""How shares, counts and names are written, the same everywhere: terminal, page, notebook, findings, figures."""
 
 from __future__ import annotations
 
@@ -38,3 +35,14 @@ def percents(*shares: float) -> tuple[str, ...]:
 def count(number: int, one: str, many: str = "") -> str:
     """Return `1 photo` or `2,340 photos`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def printable(name: str) -> str:
+    r"""Return `name` on one printable line: bytes that are not UTF-8 as `\xff`, controls as `\n`."""
+    return "".join(char if char.isprintable() else _escaped(char) for char in name)
+
+
+def _escaped(char: str) -> str:
+    if "\udc80" <= char <= "\udcff":  # a byte that is not UTF-8 (PEP 383)
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")

@@ -14,6 +14,7 @@ from typing import Any
 from penult.cli import mishaps, streams
 from penult.cli.parser import build
 from penult.errors import OutputError, PenultError
+from penult.texts import printable
 
 INTERRUPTED, TERMINATED = 130, 143  # 128 and the number of the signal, as a shell has it
 
@@ -87,17 +88,8 @@ def _mishap(error: Exception) -> int:
 
 def _say(text: str, code: int) -> int:
     """Write a line to standard error, as any terminal shows it, and return the code; imports nothing that may be broken."""
-    streams.error_line(f"penult: {_printable(text)}")
+    streams.error_line(f"penult: {printable(text)}")
     return code
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
-
-
-def _escaped(char: str) -> str:
-    odd = "\udc80" <= char <= "\udcff"  # a byte that is no UTF-8
-    return f"\\x{ord(char) - 0xDC00:02x}" if odd else char.encode("unicode_escape").decode("ascii")
 
 
 def _command(name: str) -> Any:

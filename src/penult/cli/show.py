@@ -14,7 +14,7 @@ from typing import Any, Literal, TextIO
 from penult import texts
 from penult.cli import streams
 from penult.errors import ProgressCallback, quiet
-from penult.images import show as printable
+from penult.texts import printable
 
 __all__ = ["Lines", "any_name", "as_json", "note", "out", "printable", "progress", "score", "table"]
 

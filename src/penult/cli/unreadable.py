@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from penult.cli import show
 from penult.errors import InputError
-from penult.images import show as printable
 from penult.pixels import Failure, told
+from penult.texts import printable
 
 NAMED = 10
 

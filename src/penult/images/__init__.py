@@ -9,12 +9,12 @@ from penult.images.both import scan_both
 from penult.images.classes import Labels
 from penult.images.columns import TableOptions
 from penult.images.labelled import scan_labelled
-from penult.images.names import listing, natural_key, show
+from penult.images.names import listing, natural_key
 from penult.images.records import Image, ImageSet
 from penult.images.unlabelled import scan_unlabelled
 from penult.images.walk import passed_over
 
 __all__ = [
     "Image", "ImageSet", "Labels", "TableOptions", "listing", "natural_key", "passed_over", "scan_both", "scan_labelled",
-    "scan_unlabelled", "show",
+    "scan_unlabelled",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from penult.images.names import MENTIONED, listing, show
+from penult.images.names import MENTIONED, listing
 
 Named = TypeVar("Named")
 
@@ -114,11 +114,11 @@ class Labels:
         several = {label: forms for label, forms in self.forms.items() if len({f.strip() for f in forms}) > 1}
         said = []
         if several:
-            shown = "; ".join(f"'{show(label)}' ({_how(forms)})" for label, forms in _first(several))
+            shown = "; ".join(f"'{printable(label)}' ({_how(forms)})" for label, forms in _first(several))
             said.append(f"{what} that differ only in how they are written are one class: {shown}{_rest(several)}")
         foreign = {label: f for label, f in self.forms.items() if any(_SURROGATE.search(one) for one in f)}
         if foreign:
-            shown = ", ".join(f"'{show(label)}'" for label, _ in _first(foreign))
+            shown = ", ".join(f"'{printable(label)}'" for label, _ in _first(foreign))
             said.append(f"{what} that are no UTF-8 were read as Windows-1252: {shown}{_rest(foreign)}")
         wrapped = [label for label, f in self.forms.items() if any(_BYTES.fullmatch(tidy(one)) for one in f)]
         if wrapped and not any(one in self._known for forms in self.forms.values() for one in forms if _BYTES.fullmatch(one)):
@@ -150,7 +150,7 @@ def look_alikes(counts: Mapping[str, int]) -> list[str]:
     said = []
     if groups:
         shown = "; ".join(
-            " and ".join(f"'{show(name)}' ({counts[name]:,})" for name in names) + f" differ only in {_difference(names)}"
+            " and ".join(f"'{printable(name)}' ({counts[name]:,})" for name in names) + f" differ only in {_difference(names)}"
             for _, names in _first(groups)
         )
         said.append(f"classes that look alike are learnt apart: {shown}{_rest(groups)}; give them one name if they are one")

@@ -14,7 +14,7 @@ from penult.errors import InputError
 from penult.images.classes import tidy
 from penult.images.kinds import image_ending
 from penult.images.matching import Finder, Match
-from penult.images.names import listing, show
+from penult.images.names import listing
 
 FILE, LABEL = "file", "label"
 
@@ -61,7 +61,7 @@ class TableOptions:
         """Raise `InputError` where options of a table were given for a folder."""
         if self.given and not self.hints:
             raise InputError(
-                f"{', '.join(self.given)} {'is' if len(self.given) == 1 else 'are'} about a CSV, and '{show(folder)}' is a "
+                f"{', '.join(self.given)} {'is' if len(self.given) == 1 else 'are'} about a CSV, and '{printable(folder)}' is a "
                 "folder; leave it out, or give a CSV that lists the images"
             )
 
@@ -112,7 +112,7 @@ def choose(
         found.problems.append(f"its first line names {listing(list(header))}")
     if len(found.labels) == 1 and (alike := choice.doubled(found.labels[0])):
         found.problems.append(
-            f"its column '{show(header[found.labels[0]])}' stands there twice, with different labels: {alike}"
+            f"its column '{printable(header[found.labels[0]])}' stands there twice, with different labels: {alike}"
         )
         found.cures.append("remove one of them")
     return found
@@ -157,7 +157,7 @@ class _Choice:
             if wanted in names:
                 return names.index(wanted)
         if not self.options.hints:
-            self.found.problems.append(f"it has no column '{show(name)}'")
+            self.found.problems.append(f"it has no column '{printable(name)}'")
             self.found.cures.append("give a column that it has")
         return None
 

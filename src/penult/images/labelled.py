@@ -17,7 +17,7 @@ from penult.errors import InputError
 from penult.images.classes import Labels, look_alikes, missing_names
 from penult.images.columns import NO_OPTIONS, TableOptions
 from penult.images.kinds import lies_at
-from penult.images.names import kaggle_label, listing, natural_key, show
+from penult.images.names import kaggle_label, listing, natural_key
 from penult.images.records import Image, ImageSet
 from penult.images.table import Table, is_table
 from penult.images.walk import OUTSIDE, Tally, walk
@@ -61,8 +61,8 @@ def scan_labelled(
     if place == "folder":
         if groups is not None:
             raise InputError(
-                f"groups are a column of a CSV, and '{show(path)}' is a folder; "
-                f"list its images in a CSV with file,label,{show(groups)}"
+                f"groups are a column of a CSV, and '{printable(path)}' is a folder; "
+                f"list its images in a CSV with file,label,{printable(groups)}"
             )
         table.refuse_for(path)
         root, images = path, _in_folder(path, tally, classes)
@@ -72,15 +72,15 @@ def scan_labelled(
     else:
         wrong = "does not exist" if place == "nothing" else "is neither a folder nor a CSV"
         if place == "file" and path.lower().endswith(_WORKBOOK_ENDINGS):
-            raise InputError(f"'{show(path)}' is a workbook, not a CSV; save it as 'CSV UTF-8', and give that file")
-        raise InputError(f"'{show(path)}' {wrong}; give a folder of class folders, or a CSV with file,label")
+            raise InputError(f"'{printable(path)}' is a workbook, not a CSV; save it as 'CSV UTF-8', and give that file")
+        raise InputError(f"'{printable(path)}' {wrong}; give a folder of class folders, or a CSV with file,label")
     if not images:
-        raise InputError(f"'{show(path)}' lists no images; add a row for each image")
+        raise InputError(f"'{printable(path)}' lists no images; add a row for each image")
     labels = sorted({str(image.label) for image in images}, key=natural_key)
     if not classes:
         counts = Counter(str(image.label) for image in images)
         for note in look_alikes({label: counts[label] for label in labels}):
-            tally.progress(note)
+            tally.add_note(note)
     result = ImageSet(root, tuple(images), tuple(classes or labels), tally.ignored, tally.notes)
     if classes:
         _refuse_unknown(path, labels, classes)
@@ -93,7 +93,7 @@ def _in_folder(folder: str, tally: Tally, classes: Sequence[str]) -> list[Image]
     found = list(walk(folder, tally))
     if not found:
         raise InputError(
-            f"no images in '{show(folder)}'{tally.summary()}; give a folder that holds one folder of images for each class"
+            f"no images in '{printable(folder)}'{tally.summary()}; give a folder that holds one folder of images for each class"
         )
     images = [image for image in found if image.label is not None]
     if not images:
@@ -106,7 +106,7 @@ def _in_folder(folder: str, tally: Tally, classes: Sequence[str]) -> list[Image]
         _refuse_wrapper(folder, images, labels, tally)
     empty = [name for name in tally.folders if name not in labels]
     if empty:
-        tally.progress(f"folders without any image are no classes: {listing(empty)}")
+        tally.add_note(f"folders without any image are no classes: {listing(empty)}")
     return _meant(images, tally, classes)
 
 
@@ -117,9 +117,9 @@ def _meant(images: list[Image], tally: Tally, classes: Sequence[str]) -> list[Im
               for image in images]  # fmt: skip
     if not classes:
         for note in meant.notes("class folders"):
-            tally.progress(note)
+            tally.add_note(note)
         for note in missing_names({str(image.label) for image in result}):
-            tally.progress(note)
+            tally.add_note(note)
     return result
 
 
@@ -129,7 +129,7 @@ def _by_name(folder: str, found: list[Image], tally: Tally, classes: Sequence[st
     odd = [image.id for image in images if image.label is None]
     if odd:
         raise InputError(
-            f"'{show(folder)}' has images but no class folders, and these are not named like cat.123.jpg: "
+            f"'{printable(folder)}' has images but no class folders, and these are not named like cat.123.jpg: "
             f"{listing(odd)}; put the images of each class into a folder of its own, "
             f"or list them in a CSV with file,label{_lists_near(folder)}"
         )
@@ -141,8 +141,8 @@ def _refuse_wrapper(folder: str, images: list[Image], labels: set[str], tally: T
     if len(labels) > 1 and all(map(_is_part, labels)):
         parts = sorted(labels, key=lambda name: (not name.lower().startswith("train"), name))
         raise InputError(
-            f"the folders of '{show(folder)}' are parts of a data set, not classes: {listing(parts)}; "
-            f"give the part to learn from, such as '{show(str(Path(folder, parts[0])))}'{_lists_near(folder)}"
+            f"the folders of '{printable(folder)}' are parts of a data set, not classes: {listing(parts)}; "
+            f"give the part to learn from, such as '{printable(str(Path(folder, parts[0])))}'{_lists_near(folder)}"
         )
     if len(labels) > 1:
         return
@@ -151,9 +151,9 @@ def _refuse_wrapper(folder: str, images: list[Image], labels: set[str], tally: T
     inner = {below[1] if len(below) > 2 else kaggle_label(below[1]) for below in levels}
     cure = "add a folder of images for each other class"
     if len(inner) > 1 and None not in inner:
-        cure = f"if '{show(name)}' holds the classes, give '{show(str(Path(folder, name)))}'"
+        cure = f"if '{printable(name)}' holds the classes, give '{printable(str(Path(folder, name)))}'"
     raise InputError(
-        f"'{show(folder)}' has one folder of images, '{show(name)}'{tally.summary()}, "
+        f"'{printable(folder)}' has one folder of images, '{printable(name)}'{tally.summary()}, "
         f"and a classifier needs two classes or more; {cure}{_lists_near(folder, above=False)}"
     )
 
@@ -183,7 +183,7 @@ def _refuse_unknown(source: str, labels: Sequence[str], classes: Sequence[str]) 
     strange = [label for label in labels if label not in set(classes)]
     if strange:
         raise InputError(
-            f"'{show(source)}' has labels that the model does not know: {listing(strange)}; "
+            f"'{printable(source)}' has labels that the model does not know: {listing(strange)}; "
             f"rename them, or take them away: it knows {listing(classes)}"
         )
 
@@ -191,12 +191,12 @@ def _refuse_unknown(source: str, labels: Sequence[str], classes: Sequence[str]) 
 def _refuse_few(source: str, images: ImageSet, tally: Tally) -> None:
     if len(images.classes) < 2:
         raise InputError(
-            f"'{show(source)}' has one class, {listing(images.classes)}{tally.summary()}, "
+            f"'{printable(source)}' has one class, {listing(images.classes)}{tally.summary()}, "
             "and a classifier needs two or more; add images of another class"
         )
     single = [name for name, count in images.counts.items() if count < 2]
     if single:
         raise InputError(
-            f"classes of '{show(source)}' with one image, where two are the least: {listing(single)}; "
+            f"classes of '{printable(source)}' with one image, where two are the least: {listing(single)}; "
             "add images to them, or take them away"
         )

@@ -18,7 +18,6 @@ from itertools import islice
 from penult.errors import InputError
 from penult.images.classes import decoded, without_bytes
 from penult.images.kinds import image_ending, is_dropping, lies_at
-from penult.images.names import show
 from penult.images.walk import Tally, walk
 
 NEARLY_ALL = 0.9  # share of the names that one folder must hold to be the folder of the photos
@@ -309,4 +308,4 @@ def _stem_ways(one: str, two: str) -> set[str]:
 
 def outside(name: str) -> str:
     """Return how a folder is named in a sentence: `its own folder`, or the name in quotes."""
-    return "its own folder" if name == "." else f"'{show(name)}'"
+    return "its own folder" if name == "." else f"'{printable(name)}'"

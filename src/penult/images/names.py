@@ -10,6 +10,8 @@ import re
 import sys
 from collections.abc import Sequence
 
+from penult.texts import printable
+
 LONGEST = 400  # characters of a name in a message
 MENTIONED = 10  # names that a message lists before it says "and N more"
 
@@ -33,20 +35,9 @@ def _ranked(run: re.Match[str]) -> str:
     return "0" + chr(min(len(digits), sys.maxunicode)) + digits
 
 
-def show(name: str) -> str:
-    r"""Return `name` on one printable line: bytes that are not UTF-8 as `\xff`, controls as `\n`."""
-    return "".join(char if char.isprintable() else _escaped(char) for char in name)
-
-
-def _escaped(char: str) -> str:
-    if "\udc80" <= char <= "\udcff":
-        return f"\\x{ord(char) - 0xDC00:02x}"
-    return char.encode("unicode_escape").decode("ascii")
-
-
 def listing(names: Sequence[str], total: int | None = None) -> str:
     """Return `'a', 'b' and 3 more`: the first names, quoted, and how many of `total` are left out."""
-    shown = ", ".join(f"'{show(name[:LONGEST])}'" for name in names[:MENTIONED])
+    shown = ", ".join(f"'{printable(name[:LONGEST])}'" for name in names[:MENTIONED])
     left = (len(names) if total is None else total) - min(len(names), MENTIONED)
     return f"{shown} and {left:,} more" if left > 0 else shown
 

@@ -21,9 +21,10 @@ from penult.images.classes import Labels, decoded, is_missing, tidy
 from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions, binary, choose, is_own
 from penult.images.kinds import lies_at
 from penult.images.matching import Finder, Matches, outside
-from penult.images.names import listing, show
+from penult.images.names import listing
 from penult.images.records import Image
 from penult.images.walk import REPEATED, Tally
+from penult.texts import printable
 
 _MOST_FAULTS = 10_000  # rows; who has more of them has given another file
 _SAMPLE = 1_000  # rows by which columns are chosen
@@ -61,7 +62,7 @@ class Table:
         self.encoding = self._encoding()
         first = next(self._all_rows(), None)
         if first is None:
-            raise InputError(f"'{show(path)}' is empty; write the columns' names into its first line, such as file,label")
+            raise InputError(f"'{printable(path)}' is empty; write the columns' names into its first line, such as file,label")
         self.header = [name.strip() for name in first[1]]
         self.rows = 0  # below the header, once they were read
         self._ways: Counter[frozenset[str]] = Counter()
@@ -83,7 +84,7 @@ class Table:
         columns = choose(self.header, [cells for _, cells in islice(self._rows(), _SAMPLE)], self.options, group, finder, need)
         faults: dict[str, list[str]] = defaultdict(list)
         if self.options.image_dir is not None and self.root != self.options.image_dir:
-            columns.problems.insert(0, f"the folder '{show(self.options.image_dir)}' of --image-dir does not exist")
+            columns.problems.insert(0, f"the folder '{printable(self.options.image_dir)}' of --image-dir does not exist")
             columns.cures.append("give a folder that does with --image-dir")
         images, matches = self._images(columns, labels, finder, need, faults)
         if accept is not None and columns.labels and not accept(self, columns, {image.label or "" for image in images}):
@@ -164,7 +165,7 @@ class Table:
             return label, _NO_LABEL
         if not is_missing(label) or labels.knows(label):
             return label, None
-        return label, _NAN.format(show(label))
+        return label, _NAN.format(printable(label))
 
     def _by_one(self, fields: list[str], columns: Columns, labels: Labels) -> tuple[str | None, str | None]:
         values = [binary(_cell(fields, at)) for at in columns.labels]
@@ -195,7 +196,7 @@ class Table:
         counts = Counter(image.label for image in images if image.label)
         if len(counts) > 2 and 2 * len(counts) > counts.total() and all(map(_is_number, counts)) and _measured(counts):
             columns.problems.append(
-                f"the cells of its column '{show(self.header[columns.labels[0]])}' look like numbers, not classes "
+                f"the cells of its column '{printable(self.header[columns.labels[0]])}' look like numbers, not classes "
                 f"({listing(list(islice(counts, 3)))}), and penult classifies"
             )
             columns.cures.append("give a column of classes with --label-column NAME, or write classes instead")
@@ -209,18 +210,20 @@ class Table:
             lenient = self.encoding == "cp1252" and self.options.encoding is None  # cell by cell: file names are bytes
             yield from untrusted.rows(self.path, ",;\t|", FILE, untrusted.UTF8 if lenient else self.encoding)
         except OSError as error:
-            raise InputError(f"'{show(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
+            raise InputError(f"'{printable(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
         except ValueError as error:
-            raise InputError(f"'{show(self.path)}' cannot be used: {error}") from error
+            raise InputError(f"'{printable(self.path)}' cannot be used: {error}") from error
 
     def _refuse_workbook(self) -> None:
         try:
             with untrusted.opened(self.path) as file:
                 head = file.read(4)
         except OSError as error:
-            raise InputError(f"'{show(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
+            raise InputError(f"'{printable(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
         if head in _WORKBOOKS:
-            raise InputError(f"'{show(self.path)}' is a workbook of Excel or an archive, not a CSV; save it as 'CSV UTF-8'")
+            raise InputError(
+                f"'{printable(self.path)}' is a workbook of Excel or an archive, not a CSV; save it as 'CSV UTF-8'"
+            )
 
     def _encoding(self) -> str:
         given = self.options.encoding
@@ -235,7 +238,7 @@ class Table:
         try:
             return untrusted.encoding_of(self.path)
         except OSError as error:
-            raise InputError(f"'{show(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
+            raise InputError(f"'{printable(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
 
     def _refuse(self, columns: Columns, matches: Matches, faults: dict[str, list[str]], finder: Finder) -> None:
         problems, cures = list(columns.problems), list(dict.fromkeys(columns.cures))
@@ -248,7 +251,7 @@ class Table:
             return
         if _MISSING in faults:
             own = "" if self.options.image_dir else "the CSV's own folder, "
-            where = f"(files are looked for in {own}'{show(self.root)}', and below it)"
+            where = f"(files are looked for in {own}'{printable(self.root)}', and below it)"
             also = "" if self.options.image_dir else ", or give the folder of the images with --image-dir DIR"
             cures.append(f"correct these rows{also} {where}")
             if any("://" in name for name in faults[_MISSING]):
@@ -265,7 +268,7 @@ class Table:
             cures.append("put each cell that has a separator in it into quotation marks, or name all columns")
         if _AMBIGUOUS in faults:
             cures.append("write the whole name of the file")
-        raise InputError(f"'{show(self.path)}' cannot be used: {'; '.join(problems)}; {'; '.join(cures)}")
+        raise InputError(f"'{printable(self.path)}' cannot be used: {'; '.join(problems)}; {'; '.join(cures)}")
 
     def _named(self, fault: str, names: list[str], matches: Matches, finder: Finder) -> str:
         shown = listing(names)
@@ -273,7 +276,7 @@ class Table:
             first = names[0]
             return f"{shown} ({listing(matches.ambiguous.get(first, []))})"
         if fault == _MISSING and (near := finder.suggestion(names[0])):
-            return f"{shown} (did you mean '{show(near)}'?)"
+            return f"{shown} (did you mean '{printable(near)}'?)"
         return shown
 
     def _tell(self, columns: Columns, matches: Matches, labels: Labels, tally: Tally) -> None:
@@ -282,11 +285,11 @@ class Table:
         image = "" if columns.image is None else self.header[columns.image]
         label = "" if len(columns.labels) != 1 else self.header[columns.labels[0]]
         if tidy(image).lower() != FILE or (label and tidy(label).lower() != LABEL) or columns.one_hot:
-            said.append(f"images by its column '{show(image)}'")
+            said.append(f"images by its column '{printable(image)}'")
             if columns.one_hot:
                 said.append(f"labels by its {len(columns.labels)} columns of 0 and 1")
             elif label:
-                said.append(f"labels by '{show(label)}'")
+                said.append(f"labels by '{printable(label)}'")
         folders = [outside(name) for name in matches.folders if name != "."]
         if folders:
             more = f" and {len(folders) - 3:,} more folders" if len(folders) > 3 else ""
@@ -295,14 +298,14 @@ class Table:
             if ways:
                 said.append(f"{count:,} {'name' if count == 1 else 'names'} matched {' and '.join(sorted(ways))}")
         if len(columns.labels) == 1 and self._stands_twice(columns.labels[0]):
-            said.append(f"its column '{show(label)}' stands there twice, with the same labels")
+            said.append(f"its column '{printable(label)}' stands there twice, with the same labels")
         if said:
-            tally.progress(f"'{show(self.path)}': {'; '.join(said)}")
+            tally.add_note(f"'{printable(self.path)}': {'; '.join(said)}")
         if self.encoding in ("gb18030", "cp1252") and self.options.encoding is None:
             self._tell_encoding(labels, tally)
         for note in labels.notes("labels"):
             if "Windows-1252" not in note:
-                tally.progress(note)
+                tally.add_note(note)
 
     def _tell_encoding(self, labels: Labels, tally: Tally) -> None:
         if self.encoding == "gb18030":
@@ -311,8 +314,8 @@ class Table:
             what = "Windows-1252"
         else:
             return
-        tally.progress(
-            f"'{show(self.path)}' is no UTF-8 and was read as {what}; if letters look wrong, save it as 'CSV UTF-8', or give "
+        tally.add_note(
+            f"'{printable(self.path)}' is no UTF-8 and was read as {what}; if letters look wrong, save it as 'CSV UTF-8', or give "
             "its encoding with --encoding NAME"
         )
 

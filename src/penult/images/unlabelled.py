@@ -14,7 +14,7 @@ from penult.errors import InputError
 from penult.images.classes import Labels
 from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions
 from penult.images.kinds import is_image, lies_at, unread_format
-from penult.images.names import listing, natural_key, show
+from penult.images.names import listing, natural_key
 from penult.images.records import Image, ImageSet
 from penult.images.table import Table, is_table
 from penult.images.walk import GIVEN_NOT_IMAGE, REPEATED, SPECIAL, UNREADABLE, Tally, walk
@@ -63,7 +63,7 @@ def _in_folder(folder: str, tally: Tally, classes: Sequence[str]) -> ImageSet:
         return ImageSet(folder, named, tuple(classes), tally.ignored, tally.notes)
     parts = sorted((label for label in labels if label is not None), key=natural_key)
     if parts:
-        tally.progress(f"sub-folders of '{show(folder)}' were not read as labels: {listing(parts)}")
+        tally.add_note(f"sub-folders of '{printable(folder)}' were not read as labels: {listing(parts)}")
     return ImageSet(folder, _without_labels(found), (), tally.ignored, tally.notes)
 
 
@@ -83,12 +83,14 @@ def _are_classes(table: Table, columns: Columns, labels: set[str], classes: Sequ
     """Tell whether the labels of a table are the truth about its photos, and say so where they are not."""
     strange = sorted(labels - set(classes), key=natural_key)
     if strange:
-        tally.progress(f"labels of '{show(table.path)}' were not used, as the model has no such classes: {listing(strange)}")
+        tally.add_note(
+            f"labels of '{printable(table.path)}' were not used, as the model has no such classes: {listing(strange)}"
+        )
         return False
     own = {name.lower() for name in table.header} >= {FILE, LABEL} or columns.one_hot or table.options.label_column
     if not own and len(labels) == 1 and table.rows > 1:
-        tally.progress(
-            f"labels of '{show(table.path)}' were not used: all are '{show(min(labels))}', as in a sample submission; "
+        tally.add_note(
+            f"labels of '{printable(table.path)}' were not used: all are '{printable(min(labels))}', as in a sample submission; "
             "name their column with --label-column if they are true"
         )
         return False

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from penult.errors import InputError
 from penult.images.kinds import UNREAD_PHOTOS, Unread, is_dropping, is_image, unread_format
-from penult.images.names import MENTIONED, listing, natural_key, show
+from penult.images.names import MENTIONED, listing, natural_key
 from penult.images.records import Image, ImageSet
 
 HIDDEN = "hidden or system files"
@@ -61,7 +61,7 @@ class Tally:
         if unread is not None:
             self._unread.setdefault(unread.files, (unread, []))[1].append(name)
 
-    def progress(self, sentence: str) -> None:
+    def add_note(self, sentence: str) -> None:
         """Add a sentence that the user should read once."""
         self._said.append(sentence)
 
@@ -104,7 +104,9 @@ def walk(folder: str, tally: Tally, prefix: str = "") -> Iterator[Image]:
     try:
         listed = _listed(folder)
     except OSError as error:
-        raise InputError(f"the folder '{show(folder)}' cannot be opened ({error.strerror}); check its permissions") from error
+        raise InputError(
+            f"the folder '{printable(folder)}' cannot be opened ({error.strerror}); check its permissions"
+        ) from error
     links = _Links(folder)
     stack = [_Level(prefix, None, listed)]
     while stack:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from penult import pixels
 from penult.html import Html, tag
-from penult.images import show
 from penult.pixels import Failure
+from penult.texts import printable
 
 SMALL, LARGE = 80, 256  # pixels a side
 PREFIX = "data:image/webp;base64,"
@@ -39,9 +39,9 @@ class Album:
             return None
         if key in self.large or key in self.small:
             source = self.large.get(key) or self.small[key]
-            return tag("img", src=source, alt=caption or show(key[1]), width=LARGE, height=LARGE)
+            return tag("img", src=source, alt=caption or printable(key[1]), width=LARGE, height=LARGE)
         why = self.gone.get(key) or self.unseen.get(key, "not shown")
-        return tag("span", why, class_="gone", role="img", aria_label=f"{show(key[1])}: no picture")
+        return tag("span", why, class_="gone", role="img", aria_label=f"{printable(key[1])}: no picture")
 
 
 def fill(

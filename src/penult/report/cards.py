@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from penult.audit import Finding
 from penult.html import Html, file_name, join, prose, tag
-from penult.images import show
 from penult.report.album import Album, Key
 from penult.report.numbers import percent
 from penult.report.reading import Results
+from penult.texts import printable
 
 TRAIN, TEST = "train", "test"
 
@@ -29,7 +29,10 @@ def row_card(row: int, results: Results, album: Album) -> Html:
     return tag(
         "figure",
         tag(
-            "div", album.picture(key, f"{file}, labelled {show(label)}, given {show(given)}"), _heat(key, album), class_="pair"
+            "div",
+            album.picture(key, f"{file}, labelled {printable(label)}, given {printable(given)}"),
+            _heat(key, album),
+            class_="pair",
         ),
         tag("figcaption", said, file_name(file)),
     )

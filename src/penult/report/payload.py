@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from penult.images import show
 from penult.report import choosing
 from penult.report.album import PREFIX, Album
 from penult.report.cards import TRAIN
 from penult.report.reading import Results
-from penult.texts import hundredths
+from penult.texts import hundredths, printable
 
 STEPS = 9999  # places are whole numbers from 0 to this: a screen has fewer pixels
 
@@ -25,8 +24,8 @@ def payload(results: Results, album: Album) -> dict[str, Any]:
     small = {i: album.small.get((TRAIN, file)) for i, file in enumerate(rows.files)}
     places = None if rows.places is None else np.rint(rows.places * STEPS).astype(int)
     return {
-        "classes": [show(name) for name in results.classes],
-        "files": [show(file) for file in rows.files],
+        "classes": [printable(name) for name in results.classes],
+        "files": [printable(file) for file in rows.files],
         "label": rows.y.tolist(),
         "given": rows.given.tolist(),
         "sure": [-1 if np.isnan(share) else hundredths(share) for share in rows.sure.tolist()],

@@ -23,7 +23,6 @@ from penult.errors import InputError, OutputError
 from penult.images import Labels
 from penult.images.classes import decoded, tidy
 from penult.images.kinds import image_ending
-from penult.images.names import show
 
 Submit = Literal["labels", "probabilities"]
 _SHOWN = 10
@@ -65,7 +64,7 @@ class SampleSubmission:
             other = "; use --submit probabilities for probabilities" if len(classes) == 2 else ""
             return f"submission.csv: class labels{other}"
         if self.kind == "probability":
-            return f"submission.csv: probability of class {show(classes[self.order[0]])}; use --submit labels for class labels"
+            return f"submission.csv: probability of class {printable(classes[self.order[0]])}; use --submit labels for class labels"
         if self.kind == "one-hot":
             return (
                 "submission.csv: 1 for the class of each image, 0 for the others; use --submit probabilities for probabilities"
@@ -82,7 +81,7 @@ class SampleSubmission:
         if not names:
             raise InputError(
                 f"there are no test images for the sample submission {self.path}; give their folder with --test, or the "
-                f"sample itself (--test {show(self.path)}) where it can list them."
+                f"sample itself (--test {printable(self.path)}) where it can list them."
             )
         best: tuple[list[str], list[str]] | None = None
         for key, of_id in ((str, str), (_base, str), (_stem, str), (_loose, _loose), (_number, _number)):
@@ -107,7 +106,7 @@ class SampleSubmission:
         if not missing:  # photos for training and for the test in one folder, as in some competitions
             advice = (
                 "If only the images of the sample are meant, give it as the list of them (--test "
-                f"{show(self.path)}); else give the sample that belongs to this test folder."
+                f"{printable(self.path)}); else give the sample that belongs to this test folder."
             )
         raise InputError(f"the sample submission {self.path} does not match the test images: {'; '.join(said)}. {advice}")
 
@@ -175,14 +174,14 @@ def _wanted(
         return "label", ()
     if submit == "probabilities" and len(classes) > 2:
         raise InputError(
-            f"the sample submission {path} has one value column, {show(header[1])!r}, and there are {len(classes)} classes: "
+            f"the sample submission {path} has one value column, {printable(header[1])!r}, and there are {len(classes)} classes: "
             "their probabilities need a column each; give a sample that has these, or leave --submit out."
         )
     if len(classes) == 2 and (numbers or submit == "probabilities"):
         return "probability", (_positive(header[1], classes),)
     shown = ", ".join(sorted(map(decoded, values))[:3])
     raise InputError(
-        f"the sample submission {path} has one value column, {show(header[1])!r}, whose values are neither class names nor "
+        f"the sample submission {path} has one value column, {printable(header[1])!r}, whose values are neither class names nor "
         f"(with two classes) numbers: {shown}; give --submit labels where its values mean nothing, or write classes into it: "
         f"{', '.join(classes[:_SHOWN])}."
     )

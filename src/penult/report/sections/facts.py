@@ -11,11 +11,11 @@ from pathlib import PurePath
 from typing import Any
 
 from penult.html import Html, join, tag
-from penult.images import show
 from penult.report.album import Album
 from penult.report.cards import TRAIN
 from penult.report.numbers import count, digits, plain, seconds
 from penult.report.reading import Results
+from penult.texts import printable
 
 OWN = frozenset({"report"})  # a page cannot say how long it took to make itself
 
@@ -89,9 +89,9 @@ def command(metrics: Mapping[str, Any]) -> str:
     words = [str(word) for word in metrics.get("command") or ()]
     if words and PurePath(words[0]).stem in ("penult", "__main__"):
         words[0] = "penult"
-    line = show(shlex.join(words))
+    line = printable(shlex.join(words))
     folder = metrics.get("folder")
-    return f"cd {show(shlex.quote(folder))} && {line}" if folder else line
+    return f"cd {printable(shlex.quote(folder))} && {line}" if folder else line
 
 
 def _gone(album: Album) -> Html | None:
