@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from penult.images.names import MENTIONED, listing
+from penult.texts import printable
 
 Named = TypeVar("Named")
 

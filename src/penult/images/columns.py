@@ -15,6 +15,7 @@ from penult.images.classes import tidy
 from penult.images.kinds import image_ending
 from penult.images.matching import Finder, Match
 from penult.images.names import listing
+from penult.texts import printable
 
 FILE, LABEL = "file", "label"
 
@@ -61,7 +62,8 @@ class TableOptions:
         """Raise `InputError` where options of a table were given for a folder."""
         if self.given and not self.hints:
             raise InputError(
-                f"{', '.join(self.given)} {'is' if len(self.given) == 1 else 'are'} about a CSV, and '{printable(folder)}' is a "
+                f"{', '.join(self.given)} {'is' if len(self.given) == 1 else 'are'} about a CSV, and "
+                f"'{printable(folder)}' is a "
                 "folder; leave it out, or give a CSV that lists the images"
             )
 

@@ -21,6 +21,7 @@ from penult.images.names import kaggle_label, listing, natural_key
 from penult.images.records import Image, ImageSet
 from penult.images.table import Table, is_table
 from penult.images.walk import OUTSIDE, Tally, walk
+from penult.texts import printable
 
 # What may stand beside them in a name: train_images, test-jpg.
 _KINDS_OF_FILES = frozenset(
@@ -93,7 +94,8 @@ def _in_folder(folder: str, tally: Tally, classes: Sequence[str]) -> list[Image]
     found = list(walk(folder, tally))
     if not found:
         raise InputError(
-            f"no images in '{printable(folder)}'{tally.summary()}; give a folder that holds one folder of images for each class"
+            f"no images in '{printable(folder)}'{tally.summary()}; give a folder that holds one folder of images for "
+            "each class"
         )
     images = [image for image in found if image.label is not None]
     if not images:

@@ -19,6 +19,7 @@ from penult.errors import InputError
 from penult.images.classes import decoded, without_bytes
 from penult.images.kinds import image_ending, is_dropping, lies_at
 from penult.images.walk import Tally, walk
+from penult.texts import printable
 
 NEARLY_ALL = 0.9  # share of the names that one folder must hold to be the folder of the photos
 OWN = 0.1  # share of names that are paths as they stand from which on the others are taken to be relative to the same folder

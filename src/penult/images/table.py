@@ -315,7 +315,8 @@ class Table:
         else:
             return
         tally.add_note(
-            f"'{printable(self.path)}' is no UTF-8 and was read as {what}; if letters look wrong, save it as 'CSV UTF-8', or give "
+            f"'{printable(self.path)}' is no UTF-8 and was read as {what}; if letters look wrong, save it as 'CSV "
+            "UTF-8', or give "
             "its encoding with --encoding NAME"
         )
 

@@ -18,6 +18,7 @@ from penult.images.names import listing, natural_key
 from penult.images.records import Image, ImageSet
 from penult.images.table import Table, is_table
 from penult.images.walk import GIVEN_NOT_IMAGE, REPEATED, SPECIAL, UNREADABLE, Tally, walk
+from penult.texts import printable
 
 Source = str | os.PathLike[str]
 
@@ -90,7 +91,8 @@ def _are_classes(table: Table, columns: Columns, labels: set[str], classes: Sequ
     own = {name.lower() for name in table.header} >= {FILE, LABEL} or columns.one_hot or table.options.label_column
     if not own and len(labels) == 1 and table.rows > 1:
         tally.add_note(
-            f"labels of '{printable(table.path)}' were not used: all are '{printable(min(labels))}', as in a sample submission; "
+            f"labels of '{printable(table.path)}' were not used: all are '{printable(min(labels))}', as in a sample "
+            "submission; "
             "name their column with --label-column if they are true"
         )
         return False

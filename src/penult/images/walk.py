@@ -16,6 +16,7 @@ from penult.errors import InputError
 from penult.images.kinds import UNREAD_PHOTOS, Unread, is_dropping, is_image, unread_format
 from penult.images.names import MENTIONED, listing, natural_key
 from penult.images.records import Image, ImageSet
+from penult.texts import printable
 
 HIDDEN = "hidden or system files"
 NOT_IMAGE = "files that are not images"

@@ -23,6 +23,7 @@ from penult.errors import InputError, OutputError
 from penult.images import Labels
 from penult.images.classes import decoded, tidy
 from penult.images.kinds import image_ending
+from penult.texts import printable
 
 Submit = Literal["labels", "probabilities"]
 _SHOWN = 10
@@ -64,7 +65,10 @@ class SampleSubmission:
             other = "; use --submit probabilities for probabilities" if len(classes) == 2 else ""
             return f"submission.csv: class labels{other}"
         if self.kind == "probability":
-            return f"submission.csv: probability of class {printable(classes[self.order[0]])}; use --submit labels for class labels"
+            return (
+                f"submission.csv: probability of class {printable(classes[self.order[0]])}; use --submit labels for "
+                "class labels"
+            )
         if self.kind == "one-hot":
             return (
                 "submission.csv: 1 for the class of each image, 0 for the others; use --submit probabilities for probabilities"
