@@ -178,14 +178,16 @@ def _wanted(
         return "label", ()
     if submit == "probabilities" and len(classes) > 2:
         raise InputError(
-            f"the sample submission {path} has one value column, {printable(header[1])!r}, and there are {len(classes)} classes: "
+            f"the sample submission {path} has one value column, {printable(header[1])!r}, and there are "
+            f"{len(classes)} classes: "
             "their probabilities need a column each; give a sample that has these, or leave --submit out."
         )
     if len(classes) == 2 and (numbers or submit == "probabilities"):
         return "probability", (_positive(header[1], classes),)
     shown = ", ".join(sorted(map(decoded, values))[:3])
     raise InputError(
-        f"the sample submission {path} has one value column, {printable(header[1])!r}, whose values are neither class names nor "
+        f"the sample submission {path} has one value column, {printable(header[1])!r}, whose values are neither "
+        "class names nor "
         f"(with two classes) numbers: {shown}; give --submit labels where its values mean nothing, or write classes into it: "
         f"{', '.join(classes[:_SHOWN])}."
     )
