@@ -187,7 +187,7 @@ def test_the_table_shows_what_is_built_in_what_was_converted_and_the_presets(
     zoo.find(str(model))
     code, out, err = run(capsys, "backbones")
     assert (code, err) == (0, "")
-    for name in ("efficientnet_lite0", "net.onnx", "  lite: ", "  seed: keras:ResNet50", "  modern: "):
+    for name in ("efficientnet_lite0", "net.onnx", "  lite: ", "  blog2017: keras:ResNet50", "  modern: "):
         assert name in out, name
     code, out, _ = run(capsys, "backbones", "--json")
     rows = {row["name"]: row for row in json.loads(out)}
