@@ -163,7 +163,7 @@ def networks(names: tuple[str, ...], work: Path) -> list[Any]:
     if names == LITE:
         from penult import backbones
 
-        return [backbones.find(name) for name in names]
+        return [backbones.find_builtin(name) for name in names]
     with ProcessPoolExecutor(len(names)) as pool:  # conversions side by side
         jobs = [(name, pool.submit(_convert, name, str(work))) for name in names]
         done = [(name, attempt(f"conversion of {name}", job.result)) for name, job in jobs]

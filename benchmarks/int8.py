@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from penult import engines, evaluate, heads, images, pixels, zoo
-from penult.backbones import Stored
+from penult.backbones import StoredGraph
 from penult.quantize import by_nncf, sample
 from penult.quantize.asking import Order
 
@@ -44,7 +44,7 @@ def main() -> None:
         began = time.perf_counter()
         graph = next(by_nncf.work(iter([Order(network.name, network.graph(), taken.seen[0])])))
         seconds = time.perf_counter() - began
-        made = replace(network, network=Stored(graph, network.recipe), weights=f"{count:064x}", quantized=True)
+        made = replace(network, network=StoredGraph(graph, network.recipe), weights=f"{count:064x}", quantized=True)
         ours = features(made, "int8", seen)
         show("int8", str(len(taken.digests)), f"{seconds:.0f} s", ours, exact, y, found.classes, speed(made, "int8", seen))
 

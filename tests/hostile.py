@@ -84,13 +84,13 @@ def read_shelf(path: Path) -> Any:
 def read_int8(path: Path) -> Any:
     from dataclasses import replace
 
-    from penult.backbones import Stored
+    from penult.backbones import StoredGraph
     from penult.quantize.kept import Kept
 
     kept = Kept(path, "0" * 64)
     recipe = tiny().recipe
     graphs = [kept.get(sample) for sample in kept.samples()]
-    return [_features(replace(tiny(), network=Stored(graph, recipe))) for graph in graphs] or None
+    return [_features(replace(tiny(), network=StoredGraph(graph, recipe))) for graph in graphs] or None
 
 
 def _features(backbone: Any) -> Any:
@@ -107,12 +107,6 @@ def read_speed(path: Path) -> Any:
     from penult.embed import speeds
 
     return speeds._read(path)
-
-
-def read_checkpoint(path: Path) -> Any:
-    from penult.backbones import torchfile
-
-    return {name: array.tolist() for name, array in torchfile.read(path.read_bytes(), path.name).items()}
 
 
 def read_list(path: Path) -> Any:
@@ -168,7 +162,6 @@ KINDS: dict[str, Kind] = {
     "shelf": Kind(files.shelved(tiny().graph()), read_shelf, files.SHELF),
     "int8": Kind(files.good_int8, read_int8, files.INT8),
     "speed": Kind(files.fixed(b'{"images_per_second": 3}', "s.json"), read_speed, files.SPEEDS),
-    "checkpoint": Kind(files.legacy(files.tensor()), read_checkpoint, files.CHECKPOINTS),
     "list": Kind(files.good_list, read_list, files.LISTS),
     "sample": Kind(files.good_sample, read_sample, files.SAMPLES),
     "moves": Kind(files.listed(b"file,to\nwarm0.png,moved.png\n"), read_moves, files.MOVES),

@@ -1,4 +1,4 @@
-"""Files that are no models and were made to do harm: caches, checkpoints, tables, runs, feature files; made in code.
+"""Files that are no models and were made to do harm: caches, tables, runs, feature files; made in code.
 
 Each table is `name: make`; `make` gets an empty folder and returns what is to be opened.
 """
@@ -10,7 +10,6 @@ import json
 import os
 import pickle
 import shutil
-import struct
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -156,55 +155,6 @@ SPEEDS: dict[str, Make] = {
         "a list": b"[1]",
         "5 MB": b'{"images_per_second": 3}' + b" " * 5_000_000,
     }.items()
-}
-
-
-# --- checkpoints ---
-
-_MAGIC = 0x1950A86A20F9469CFC6C
-
-
-def legacy(state: bytes, keys: Any = ("0",), storages: bytes = (3).to_bytes(8, "little") + bytes(12)) -> Make:
-    """Return what makes a checkpoint in torch's legacy format whose table of tensors is this pickle."""
-    head = [pickle.dumps(thing, 2) for thing in (_MAGIC, 1001, {"little_endian": True, "protocol_version": 1001})]
-    return fixed(b"".join([*head, state, pickle.dumps(list(keys), 2)]) + storages, "w.pth")
-
-
-def tensor(count: bytes = b"K\3", offset: bytes = b"K\0", shape: bytes = b"K\3\x85", strides: bytes = b"K\1\x85") -> bytes:
-    """Return the pickle of a table with one tensor, `a`, in protocol 2, its numbers as they are given."""
-    storage = b"(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\x000X\3\0\0\0cpu" + count + b"NtQ"
-    call = (
-        b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + offset + shape + strides + b"\x89ccollections\nOrderedDict\n)RtR"
-    )
-    return b"\x80\2ccollections\nOrderedDict\n)RX\1\0\0\0a" + call + b"s."
-
-
-_LAUGHS = b"\x80\2)" + b"".join(b"q%ch%c\x86" % (i, i) for i in range(100))  # t = (t, t), a hundred times
-CHECKPOINTS: dict[str, Make] = {
-    "os.system": legacy(b"\x80\2cos\nsystem\nX\2\0\0\0id\x85R."),
-    "builtins.eval": legacy(b"cbuiltins\neval\n(X\4\0\0\x001+1\ntR."),
-    "eval by STACK_GLOBAL": legacy(b"\x80\4\x8c\x08builtins\x8c\x04eval\x93."),
-    "an instance": legacy(b"(ios\nsystem\n."),
-    "an extension": legacy(b"\x80\2\x82\1."),
-    "a memo of four billion": legacy(b"\x80\2Nr\xff\xff\xff\xff."),
-    "a text of 2**62 letters": legacy(b"\x80\4\x8d" + struct.pack("<Q", 1 << 62) + b"x."),
-    "bytes of 2**40": legacy(b"\x80\4\x8e" + struct.pack("<Q", 1 << 40) + b"x."),
-    "a frame of 2**60": legacy(b"\x80\4\x95" + struct.pack("<Q", 1 << 60) + b"N."),
-    "a number of 4 MB": legacy(b"\x80\2\x8b" + struct.pack("<I", 4_000_000) + b"\x7f" * 4_000_000 + b"."),
-    "digits without end": legacy(b"I" + b"9" * 1_000_000 + b"\n."),
-    "a key that takes for ever to hash": legacy(b"\x80\2}" + _LAUGHS[2:] + b"Ns."),
-    "a reference that takes for ever to print": legacy(_LAUGHS + b"NNNNN(NNNNNNtQ."),
-    "two million operations": legacy(b"\x80\2" + b"N0" * 1_000_000 + b"N."),
-    "a storage of negative length": legacy(tensor(count=b"J\xff\xff\xff\xff")),
-    "a storage of 2**40 numbers": legacy(tensor(count=b"\x8a\6\0\0\0\0\0\1")),
-    "a tensor larger than its storage": legacy(tensor(shape=b"K\xff\x85")),
-    "a tensor of steps of 0": legacy(tensor(shape=b"\x8a\6\0\0\0\0\0\1\x85", strides=b"K\0\x85")),
-    "a tensor before its storage": legacy(tensor(offset=b"J\xff\xff\xff\xff")),
-    "a tensor of negative steps": legacy(tensor(offset=b"K\2", strides=b"J\xff\xff\xff\xff\x85")),
-    "a storage that is not there": legacy(tensor(), keys=("1",)),
-    "a storage twice": legacy(tensor(), keys=("0", "0"), storages=((3).to_bytes(8, "little") + bytes(12)) * 2),
-    "the new format, a zip": fixed(put([Entry("archive/data.pkl", b"cos\nsystem\nX\2\0\0\0id\x85R.")]), "w.pth"),
-    "nothing": fixed(b"", "w.pth"),
 }
 
 

@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from penult import engines
-from penult.backbones import Backbone, Stored
+from penult.backbones import Backbone, StoredGraph
 from penult.pixels.recipe import Recipe
 from penult.zoo.dress import dress
 from penult.zoo.from_onnx import Body
@@ -118,7 +118,7 @@ def run_graph(graph: bytes, recipe: Recipe, output: str = "features", pixels: np
     model = onnx.load_model_from_string(graph)
     width = next(v for v in model.graph.output if v.name == output).type.tensor_type.shape.dim[1].dim_value
     pooling = "mean" if len(model.graph.output) == 2 else "none"
-    backbone = Backbone("net", (width,), pooling, recipe, "0" * 64, "none", "test", 1, 0.0, None, Stored(graph, recipe))
+    backbone = Backbone("net", (width,), pooling, recipe, "0" * 64, "none", "test", 1, 0.0, None, StoredGraph(graph, recipe))
     engine = engines.open_engine(backbone, "cpu", "f32", output=output)
     made = engine(pixels)
     engine.close()

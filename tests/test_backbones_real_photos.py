@@ -14,7 +14,7 @@ import pytest
 
 from networks import network
 from penult import backbones, pixels
-from penult.backbones.lite import HEAD, LITE
+from penult.backbones.efficientnet_lite import HEAD, LITE
 
 DOGS, CATS = range(151, 269), range(281, 286)  # of the 1,000 classes of ImageNet
 
@@ -39,7 +39,7 @@ def seen(real_photos: Path) -> dict[str, list[Any]]:
 @pytest.mark.parametrize("name", backbones.DEFAULT)
 def test_cats_are_named_cats_and_dogs_dogs(name: str, seen: dict[str, list[Any]]) -> None:
     """The trained last layer, put back on the means of the head among the features, names them."""
-    backbone, tensors = backbones.find(name), LITE[name].tensors()
+    backbone, tensors = backbones.find_builtin(name), LITE[name].tensors()
     start = sum(backbone.blocks[:2])
     right, right_of_two = {}, []
     for label, classes, others in (("cat", CATS, DOGS), ("dog", DOGS, CATS)):

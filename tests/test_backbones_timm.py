@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from penult import backbones, engines
-from penult.backbones.lite import LITE
+from penult.backbones.efficientnet_lite import LITE
 from penult.errors import MissingExtra
 from penult.zoo.timm_door import import_timm
 from tolerance import assert_same_pixels
@@ -29,7 +29,7 @@ def test_the_graph_gives_what_timm_gives(name: str) -> None:
     timm = import_timm()
     import torch
 
-    known = backbones.find(name)
+    known = backbones.find_builtin(name)
     model = timm.create_model(f"tf_{name}").eval()
     config, recipe = model.pretrained_cfg, known.recipe
     assert (config["input_size"][1], config["crop_pct"], config["interpolation"]) == (
@@ -54,7 +54,7 @@ def test_the_graph_gives_what_timm_gives(name: str) -> None:
             maps = torch.cat([seen[5], seen[6], head], 1)
             pooled = torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1).numpy()
         for pooling, wanted, mapped in (("mean", features, head), ("mean+max", pooled, maps)):
-            backbone = backbones.find(name, pooling=pooling, size=size)
+            backbone = backbones.find_builtin(name, pooling=pooling, size=size)
             assert_same_pixels(engines.open_engine(backbone, precision="f32")(pixels), wanted)
             whole = engines.open_engine(backbone, precision="f32", output="maps")
             assert_same_pixels(whole(pixels), mapped.numpy())

@@ -21,7 +21,7 @@ from penult.errors import DamagedFile, InputError, InternalError
 @pytest.fixture(scope="module")
 def model() -> Bundle:
     random = np.random.default_rng(1)
-    network = backbones.find("colour_histogram")
+    network = backbones.find_builtin("colour_histogram")
     y = np.repeat([0, 1], 15)
     X = random.random((30, network.width), np.float32) + y[:, None].astype(np.float32)
     head = heads.make("logistic", blocks=(network.width,)).fit(X, y)

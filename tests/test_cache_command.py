@@ -213,7 +213,7 @@ def test_a_file_that_cannot_be_read_now_is_told_and_stays(tmp_path: Path, monkey
 def test_damaged_rows_are_computed_again_after_a_verification(photos: Callable[..., Path], tmp_path: Path) -> None:
     paths = sorted(photos("train", warm=5, cold=5).rglob("*.png"))
     settings = EmbedOptions(cache=str(tmp_path / "cache"), workers=0)
-    net = backbones.find("colour_histogram")
+    net = backbones.find_builtin("colour_histogram")
     first = embed(paths, [net], settings).features()
     shard = next((tmp_path / "cache").rglob("shard-*"))
     shard.write_bytes(shard.read_bytes()[:-7])
@@ -227,7 +227,7 @@ def test_a_run_whose_cache_is_pruned_under_it_goes_on(
     photos: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = sorted(photos("train", warm=5, cold=5).rglob("*.png"))
-    net = backbones.find("colour_histogram")
+    net = backbones.find_builtin("colour_histogram")
     wanted = embed(paths, [net], EmbedOptions(cache=False, workers=0)).features()
     for stop_at in (3, 10):  # in the middle of the photos, and after the last
 
@@ -309,7 +309,7 @@ def test_all_of_one_network_goes(cache: Path, capsys: pytest.CaptureFixture[str]
     assert names(cache) == kept
     assert ask(capsys, "--cache", cache, "--prune", "--backbone", "res*")[0] == 0
     assert list((cache / "backbones").iterdir()) == []
-    Kept(cache, backbones.find("efficientnet_lite0").digest).put(frozenset({b"k" * 32}), b"of lite0")
+    Kept(cache, backbones.find_builtin("efficientnet_lite0").digest).put(frozenset({b"k" * 32}), b"of lite0")
     with pytest.raises(UnknownName, match=r"unknown cached backbone 'nett'"):
         pruning.plan(store.look(cache), backbones=["nett"])
     for names_given in (["efficientnet_lite0", "nett"], ["nett", "efficientnet_lite0"]):

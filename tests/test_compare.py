@@ -54,7 +54,7 @@ def channel(number: int, seconds: float = 0.0) -> Callable[[np.ndarray], np.ndar
 
 
 def network(name: str, gmacs: float, function: Any) -> Backbone:
-    like = backbones.find("colour_histogram", size=32)
+    like = backbones.find_builtin("colour_histogram", size=32)
     return replace(like, name=name, blocks=(WIDTH,), weights=name, gmacs=gmacs, params=10, function=function)
 
 
@@ -78,7 +78,7 @@ def stand_ins() -> Iterator[dict[str, Backbone]]:
     def find(name: str, pooling: str | None = None, **_: object) -> Backbone:
         if name == "offline":
             raise InputError("offline is not in the cache and there is no network.")
-        if name in backbones.names():
+        if name in backbones.builtin_names():
             return real(name, pooling)
         if name not in there:
             raise unknown("backbone", name, there)

@@ -57,7 +57,7 @@ def test_files_are_offered_where_a_path_may_stand(tmp_path: Path) -> None:
 
 
 def test_the_words_are_those_that_there_are() -> None:
-    assert set(completion.BUILT_IN) == set(backbones.names())
+    assert set(completion.BUILT_IN) == set(backbones.builtin_names())
     assert set(completion.PRESETS) == set(zoo.PRESETS)
 
 

@@ -164,7 +164,7 @@ def test_whatever_the_counts_a_depth_of_the_list_is_chosen(counts: list[tuple[in
 
 
 def test_a_depth_of_sixteen_leaves_recipes_and_digests_as_they_were() -> None:
-    network = backbones.find("colour_histogram")
+    network = backbones.find_builtin("colour_histogram")
     assert "depth" not in network.recipe.to_dict()
     assert network.at_depth(16).digest == network.digest
     at_twelve = network.at_depth(12)
@@ -216,7 +216,7 @@ def test_ordinary_photos_have_the_keys_and_features_that_they_had(tmp_path: Path
     for name, bits in (("eight", 8), ("sixteen", 16)):
         photos = lay_out(tmp_path / name, bits)
         files = sorted(photos.rglob("*.png"))
-        network = backbones.find("colour_histogram")
+        network = backbones.find_builtin("colour_histogram")
         (used,) = at_depth([network], files, EmbedOptions(cache=False))
         assert used.digest == network.digest
         assert depth_notes([used]) == ()

@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 from penult import doctor
-from penult.backbones.lite import LITE
+from penult.backbones.efficientnet_lite import LITE
 from penult.cli import main
 from penult.doctor import computing, hub, known, libraries, pictures, places, runs
 from penult.doctor.check import FAIL, NOTE, OK, WARN, Check, guarded

@@ -46,14 +46,14 @@ def test_numpy_backbones_do_not_ask_openvino(monkeypatch: pytest.MonkeyPatch) ->
         raise AssertionError("OpenVINO was asked")
 
     monkeypatch.setattr("penult.engines.select.float_precisions", asked)
-    colours = backbones.find("colour_histogram")
+    colours = backbones.find_builtin("colour_histogram")
     assert engines.resolve("auto", "auto", [colours]) == ("cpu", "f32")
     assert engines.open_engine(colours).precision == "f32"
 
 
 def test_the_engine_is_known_without_opening_it() -> None:
-    assert engines.engine_name(backbones.find("colour_histogram"), "cpu") == "numpy"
-    assert engines.engine_name(backbones.find("efficientnet_lite2")) == "openvino"
+    assert engines.engine_name(backbones.find_builtin("colour_histogram"), "cpu") == "numpy"
+    assert engines.engine_name(backbones.find_builtin("efficientnet_lite2")) == "openvino"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from tinynet import noise, tiny
 SIZES = st.lists(st.integers(0, 20), max_size=6)  # a batch of 20 is more than the engine has requests for
 KINDS = {
     "openvino": ("cpu", tiny),
-    "numpy": ("cpu", lambda: backbones.find("colour_histogram", size=32)),
+    "numpy": ("cpu", lambda: backbones.find_builtin("colour_histogram", size=32)),
     "onnxruntime": ("onnxruntime-cpu", tiny),
     "gpu": ("cuda", tiny),
 }
@@ -95,7 +95,7 @@ def test_results_may_be_kept(engine: Engine) -> None:
 )
 def test_batch_size_and_order_do_not_touch_a_bit(device: str, precision: str) -> None:
     """A real network, in every precision that this machine has: one by one, all at once, backwards."""
-    backbone = backbones.find("efficientnet_lite0", size=SMALL)
+    backbone = backbones.find_builtin("efficientnet_lite0", size=SMALL)
     pixels = noise(9, SMALL)
     small: Any = engines.open_engine(backbone, device, precision, batch=2)
     together = network(precision=precision, size=SMALL)(pixels) if device == "cpu" else small(pixels)

@@ -17,8 +17,8 @@ import pytest
 from extras import ONNXRUNTIME, TIMM
 from networks import SMALL, network
 from penult import backbones, bundle, engines, predict
-from penult.backbones import Stored
-from penult.backbones.graph import Graph
+from penult.backbones import StoredGraph
+from penult.backbones.graph_builder import GraphBuilder
 from penult.cli.parser import build
 from penult.embed import EmbedOptions, embed
 from penult.engines import devices, float16, onnxruntime_engine
@@ -96,7 +96,7 @@ def test_auto_is_the_gpu_where_one_works(monkeypatch: Monkey) -> None:
     with pytest.raises(InputError, match=r"does not compute in bf16 on cuda; use --precision auto \(f16\), or --device cpu"):
         engines.resolve("cuda", "bf16")
     assert engines.engine_name(tiny(), "cuda") == "onnxruntime"
-    colours = backbones.find("colour_histogram")
+    colours = backbones.find_builtin("colour_histogram")
     assert engines.resolve("auto", "auto", [colours]) == ("cpu", "f32")
     assert engines.engine_name(colours, "cuda") == "numpy"
 
@@ -218,14 +218,14 @@ def test_a_network_known_by_hand(precision: str) -> None:
 @ONNXRUNTIME
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])
 def test_f32_is_openvinos_f32(channels: str) -> None:
-    backbone = backbones.find("efficientnet_lite0", size=SMALL, channels=channels)
+    backbone = backbones.find_builtin("efficientnet_lite0", size=SMALL, channels=channels)
     theirs = network("efficientnet_lite0", size=SMALL, channels=channels)(noise(5, SMALL))
     assert_same_pixels(computed(backbone, "f32", noise(5, SMALL)), theirs)
 
 
 @ONNXRUNTIME
 def test_maps_are_openvinos_maps() -> None:
-    backbone = backbones.find("efficientnet_lite0", size=SMALL)
+    backbone = backbones.find_builtin("efficientnet_lite0", size=SMALL)
     ours = computed(backbone, "f32", noise(2, SMALL), output="maps", batch=2)
     assert_same_pixels(ours, network(output="maps", size=SMALL)(noise(2, SMALL)))
 
@@ -242,15 +242,15 @@ def test_features_are_the_golden_ones(precision: str) -> None:
         golden = dict(file)
 
     def opened(name: str) -> Any:
-        device = "cpu" if backbones.find(name).function else CPU
-        return engines.open_engine(backbones.find(name), device, precision, batch=1)
+        device = "cpu" if backbones.find_builtin(name).function else CPU
+        return engines.open_engine(backbones.find_builtin(name), device, precision, batch=1)
 
     made = renew.features(opened)
     assert set(made) == set(golden)
     for name, wanted in golden.items():
         if precision == "f32":
             assert_same_pixels(made[name], wanted)
-        elif backbones.find(name).function is None:
+        elif backbones.find_builtin(name).function is None:
             np.testing.assert_allclose(made[name], wanted, rtol=0.02, atol=0.02)
             assert not np.array_equal(made[name], wanted)
 
@@ -279,9 +279,9 @@ def test_converted_networks_give_openvinos_features(name: str, tmp_path: Path) -
 def norm_net() -> Any:
     """Return a network of a convolution, a layer norm and a matrix product, with 4 features."""
     random = np.random.default_rng(0)
-    graph = Graph("norms")
+    graph = GraphBuilder("norms")
     x = graph.conv(
-        graph.see("pixels", tiny().recipe),
+        graph.preprocess("pixels", tiny().recipe),
         random.normal(size=(4, 3, 8, 8)).astype(np.float32),
         np.zeros(4, np.float32),
         strides=[8, 8],
@@ -295,7 +295,7 @@ def norm_net() -> Any:
         name="norms",
         blocks=(4,),
         pooling="none",
-        network=Stored(graph.model(SIDE, [("features", (4,))]), tiny().recipe),
+        network=StoredGraph(graph.model(SIDE, [("features", (4,))]), tiny().recipe),
     )
 
 
@@ -381,7 +381,7 @@ def test_a_graph_of_another_width_is_refused() -> None:
 @ONNXRUNTIME
 @pytest.mark.parametrize("graph", [b"", b"\x00 no graph"], ids=["empty", "noise"])
 def test_a_damaged_graph_is_refused_where_its_vectors_are_fetched(graph: bytes) -> None:
-    engine = engines.open_engine(replace(tiny(), network=Stored(graph, tiny().recipe)), CPU, "f32")
+    engine = engines.open_engine(replace(tiny(), network=StoredGraph(graph, tiny().recipe)), CPU, "f32")
     for _ in range(5):
         engine.submit(noise(1))
     with pytest.raises(DamagedFile, match="the graph of tiny"):
@@ -405,16 +405,16 @@ def test_a_graph_that_onnxruntime_cannot_run_is_told(monkeypatch: Monkey) -> Non
 @pytest.mark.parametrize("shape", [[1, -1], [1, 5, 32, 32]], ids=["flattened", "shaped"])
 def test_a_graph_that_hard_codes_a_batch_of_one_runs_one_by_one(shape: list[int], caplog: pytest.LogCaptureFixture) -> None:
     """As exporters write it; OpenVINO's engine runs one image at a time anyway."""
-    graph = Graph("one")
+    graph = GraphBuilder("one")
     weight = np.random.default_rng(0).normal(size=(5, 3, 1, 1)).astype(np.float32)
-    x = graph.conv(graph.see("pixels", tiny().recipe), weight, np.zeros(5, np.float32))
+    x = graph.conv(graph.preprocess("pixels", tiny().recipe), weight, np.zeros(5, np.float32))
     if len(shape) == 2:
         x = graph.add("ReduceMean", x, axes=[2, 3], keepdims=1)
         graph.add("Reshape", x, graph.constant(np.array(shape, np.int64)), out="features")
     else:
         x = graph.add("Reshape", x, graph.constant(np.array(shape, np.int64)))
         graph.add("ReduceMean", x, axes=[2, 3], keepdims=0, out="features")
-    stored = Stored(graph.model(SIDE, [("features", (5,))]), tiny().recipe)
+    stored = StoredGraph(graph.model(SIDE, [("features", (5,))]), tiny().recipe)
     one = replace(tiny(), name="one", pooling="none", network=stored)
     made = computed(one, "f32", noise(5))
     assert "one runs one image at a time, not 4" in caplog.text
@@ -424,11 +424,11 @@ def test_a_graph_that_hard_codes_a_batch_of_one_runs_one_by_one(shape: list[int]
 @ONNXRUNTIME
 def test_a_graph_that_mixes_the_images_of_a_batch_runs_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
     """Its shapes alone would not tell."""
-    graph = Graph("mixed")
-    x = graph.conv(graph.see("pixels", tiny().recipe), np.ones((5, 3, 1, 1), np.float32), np.zeros(5, np.float32))
+    graph = GraphBuilder("mixed")
+    x = graph.conv(graph.preprocess("pixels", tiny().recipe), np.ones((5, 3, 1, 1), np.float32), np.zeros(5, np.float32))
     mean = graph.add("ReduceMean", x, axes=[0], keepdims=1)
     graph.add("ReduceMean", graph.add("Add", x, mean), axes=[2, 3], keepdims=0, out="features")
-    stored = Stored(graph.model(SIDE, [("features", (5,))]), tiny().recipe)
+    stored = StoredGraph(graph.model(SIDE, [("features", (5,))]), tiny().recipe)
     mixed = replace(tiny(), name="mixed", pooling="none", network=stored)
     made = computed(mixed, "f32", noise(5))
     assert "it mixes the images of a batch" in caplog.text
@@ -519,7 +519,7 @@ def test_a_network_that_cannot_be_a_cuda_graph_is_launched_node_by_node(
 def test_rows_of_two_engines_never_meet(photos: Callable[..., Path], tmp_path: Path) -> None:
     """A cache knows by which engine, on which device, its rows were computed."""
     paths = sorted(str(p) for p in photos("set", warm=3, cold=3).rglob("*.png"))
-    small = backbones.find("efficientnet_lite0", size=SMALL)
+    small = backbones.find_builtin("efficientnet_lite0", size=SMALL)
     by = {device: embed(paths, [small], EmbedOptions(device, "f32", str(tmp_path))) for device in ("cpu", CPU)}
     assert [done.embedded for done in by.values()] == [6, 6]
     assert (by[CPU].engine, by[CPU].device) == ("onnxruntime", CPU)

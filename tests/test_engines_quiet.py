@@ -19,7 +19,7 @@ sys.modules["torch"] = sys.modules["timm"] = None
 from penult import backbones, engines
 assert "openvino" not in sys.modules, "openvino is loaded before it is needed"
 import numpy as np
-engine = engines.open_engine(backbones.find("efficientnet_lite0", size=64))
+engine = engines.open_engine(backbones.find_builtin("efficientnet_lite0", size=64))
 assert engine(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 3584), "without torch"
 engine.close()
 assert "openvino_telemetry" not in sys.modules and "openvino_telemetry.main" not in sys.modules
@@ -40,7 +40,7 @@ import numpy as np
 from penult import backbones, engines
 assert engines.resolve("auto", "f32") and "onnxruntime" not in sys.modules
 for precision in ("f32", "f16"):
-    engine = engines.open_engine(backbones.find("efficientnet_lite0", size=64), "onnxruntime-cpu", precision, batch=1)
+    engine = engines.open_engine(backbones.find_builtin("efficientnet_lite0", size=64), "onnxruntime-cpu", precision, batch=1)
     assert engine(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 3584)
     engine.close()
 """

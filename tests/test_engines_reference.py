@@ -10,7 +10,7 @@ import pytest
 from networks import network
 from penult import backbones, engines
 from penult.backbones import Backbone
-from penult.backbones.backbone import Stored
+from penult.backbones.backbone import StoredGraph
 from penult.engines import Engine
 from penult.errors import DamagedFile, InputError
 from tinynet import SIDE, by_numpy, noise, tiny, tiny_graph
@@ -37,7 +37,7 @@ def test_openvino_turns_the_channels_where_the_recipe_says_so() -> None:
 
 
 def test_the_numpy_engine_gives_its_function() -> None:
-    backbone = backbones.find("colour_histogram")
+    backbone = backbones.find_builtin("colour_histogram")
     engine = engines.open_engine(backbone)
     assert (engine.name, engine.device, engine.precision) == ("numpy", "cpu", "f32")
     assert backbone.function is not None
@@ -46,7 +46,7 @@ def test_the_numpy_engine_gives_its_function() -> None:
 
 @pytest.mark.skipif("bf16" not in engines.precisions(), reason="this processor does not compute in bf16")
 def test_bf16_points_where_f32_points() -> None:
-    backbone = backbones.find("efficientnet_lite0")
+    backbone = backbones.find_builtin("efficientnet_lite0")
     y, x, channel = np.mgrid[:224, :224, :3]
     waves = [np.sin(x / (3 + 2 * i) + channel) * np.cos(y / (9 - i)) for i in range(4)]
     pixels = (127 + 120 * np.stack(waves)).astype(np.uint8)  # (4, 224, 224, 3)
@@ -67,10 +67,10 @@ def test_an_output_that_is_not_there_is_refused() -> None:
     with pytest.raises(InputError, match="tiny has no output 'logits'"):
         engines.open_engine(tiny(), output="logits")
     with pytest.raises(InputError, match="colour_histogram has no output 'maps'"):
-        engines.open_engine(backbones.find("colour_histogram"), output="maps")
+        engines.open_engine(backbones.find_builtin("colour_histogram"), output="maps")
 
 
-ENGINES = [tiny, lambda: backbones.find("colour_histogram")]
+ENGINES = [tiny, lambda: backbones.find_builtin("colour_histogram")]
 
 
 @pytest.mark.parametrize("backbone", ENGINES, ids=["openvino", "numpy"])
@@ -87,7 +87,7 @@ def test_pixels_of_another_shape_or_type_are_refused(backbone: Any) -> None:
 def test_a_graph_that_is_none_is_refused_at_first_use() -> None:
     recipe = tiny().recipe
     for graph in (b"no graph", b"", tiny_graph(recipe)[:-40]):
-        broken = Backbone("broken", (5,), "none", recipe, "0" * 64, "none", "test", 0, 0.0, None, Stored(graph, recipe))
+        broken = Backbone("broken", (5,), "none", recipe, "0" * 64, "none", "test", 0, 0.0, None, StoredGraph(graph, recipe))
         engine = engines.open_engine(broken)
         with pytest.raises(DamagedFile, match="the graph of broken cannot be used"):
             engine(noise(1))

@@ -30,7 +30,7 @@ def contrast(raw: np.ndarray, place: int) -> float:
 @pytest.mark.parametrize("name", LITES)
 def test_the_heat_adds_up_to_the_logit_of_every_built_in_network(name: str, pooling: str) -> None:
     """Against the features that the engine itself pools, and the head's own scorer."""
-    network, photos = backbones.find(name, pooling=pooling), some(9)
+    network, photos = backbones.find_builtin(name, pooling=pooling), some(9)
     X = features(photos, network)
     for k, scaling in ((2, "unit"), (3, "standard")):
         head = fitted("logistic", X, k, blocks=network.blocks, scaling=scaling)
@@ -49,9 +49,9 @@ def test_it_adds_up_over_several_networks_of_other_geometry_in_any_precision(pre
     if precision not in engines.precisions():
         pytest.skip(f"this processor has no {precision}")
     networks = (
-        backbones.find("efficientnet_lite0"),
-        backbones.find("efficientnet_lite1", crop_mode="squash"),
-        backbones.find("efficientnet_lite2", pooling="mean", size=200),
+        backbones.find_builtin("efficientnet_lite0"),
+        backbones.find_builtin("efficientnet_lite1", crop_mode="squash"),
+        backbones.find_builtin("efficientnet_lite2", pooling="mean", size=200),
     )
     photos = some(6)
     X = np.hstack([features(photos, network) for network in networks])

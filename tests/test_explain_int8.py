@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 
 from explainable import fitted, linear, model, some
 from penult import engines, pixels
-from penult.backbones import Backbone, Stored
+from penult.backbones import Backbone, StoredGraph
 from penult.embed import EmbedOptions
 from penult.errors import InputError
 from penult.explain import explain
@@ -41,7 +41,7 @@ def behind_the_maps(graph: bytes, step: float = 6 / 255) -> bytes:
 
 def quantized(graph: bytes) -> Backbone:
     plain = tiny()
-    return replace(plain, weights="8" * 64, network=Stored(graph, plain.recipe), quantized=True)
+    return replace(plain, weights="8" * 64, network=StoredGraph(graph, plain.recipe), quantized=True)
 
 
 def rows(network: Backbone, photos: list[np.ndarray], precision: str) -> np.ndarray:

@@ -72,7 +72,7 @@ def test_heads_that_are_not_linear_are_explained_by_it(kind: str) -> None:
 def test_networks_without_maps_are_explained_by_it() -> None:
     """One of them is enough: a map of the others would not add up."""
     photos = [draw(kind, i) for i in range(4) for kind in ("warm", "cold")]
-    histogram = backbones.find("colour_histogram")
+    histogram = backbones.find_builtin("colour_histogram")
     networks = (tiny(), histogram)
     X = np.hstack([features(photos, n) for n in networks])
     found = model(networks, fitted("logistic", X, blocks=sum((n.blocks for n in networks), ())))

@@ -106,7 +106,7 @@ def holds(now: Any, then: Any, close: float = SAME) -> bool:
 
 def test_the_keys_of_old_caches_are_the_keys_of_today() -> None:
     """Digests of the built-in networks and the version of the pixel road: with another one nothing would be found again."""
-    records = [*map(zoo.find, backbones.names()), backbones.thumbnail(), backbones.quality()]
+    records = [*map(zoo.find, backbones.builtin_names()), backbones.thumbnail(), backbones.quality()]
     assert {record.name: record.digest for record in records} == THEN["digests"]
     assert THEN["road"].partition(".")[0] == str(ROAD_VERSION) == pixels.road_version().partition(".")[0]
 

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from hostile_models import GRAPHS, graph, npy, part, sparse
 from onnxnets import classifier, keras
 from penult import untrusted
-from penult.backbones import wire
+from penult.backbones import onnx_guard
 from tinynet import tiny
 from zips import Entry, put
 
@@ -81,7 +81,7 @@ def test_stored_members_come_through_and_lies_do_not() -> None:
     "made", [tiny().graph(), classifier().SerializeToString(), keras().SerializeToString()], ids=["own", "torch", "keras"]
 )
 def test_graphs_of_networks_pass(made: bytes) -> None:
-    wire.check(made)
+    onnx_guard.check(made)
 
 
 def test_numbers_of_every_kind_pass() -> None:
@@ -94,7 +94,7 @@ def test_numbers_of_every_kind_pass() -> None:
         [floats, halves],
         [numpy_helper.from_array(values, "w"), helper.make_tensor("i", TensorProto.INT64, [2], [1, -1])],
     ):
-        wire.check(graph(add, constants=constants))
+        onnx_guard.check(graph(add, constants=constants))
 
 
 @pytest.mark.parametrize(
@@ -112,20 +112,20 @@ def test_numbers_of_every_kind_pass() -> None:
 )
 def test_graphs_made_to_harm_do_not_pass(name: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        wire.check(GRAPHS[name])
+        onnx_guard.check(GRAPHS[name])
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_pass_or_are_refused(data: bytes) -> None:
     try:
-        wire.check(data)
-        wire.check(part(7, data))
+        onnx_guard.check(data)
+        onnx_guard.check(part(7, data))
     except ValueError as error:
         assert len(str(error)) < 300
 
 
 def test_the_cost_of_numbers_is_that_of_their_memory() -> None:
     """Nine million sides of one byte each would be 72 MB of memory: still fine; twice as many are not."""
-    wire.check(part(7, part(1, part(5, part(8, b"\1" * 9_000_000)))))
+    onnx_guard.check(part(7, part(1, part(5, part(8, b"\1" * 9_000_000)))))
     with pytest.raises(ValueError, match="more parts"):
-        wire.check(part(7, part(1, part(5, part(8, b"\1" * 18_000_000)))))
+        onnx_guard.check(part(7, part(1, part(5, part(8, b"\1" * 18_000_000)))))

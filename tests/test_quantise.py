@@ -51,7 +51,7 @@ def test_a_sample_has_each_picture_once_and_none_that_cannot_be_read(photos: Pho
     for i, path in enumerate(files(folder)):
         shutil.copy(path, folder / f"copy {i}.png")
         (folder / f"bad {i}.png").write_bytes(b"no picture")
-    recipes = [tiny().recipe, backbones.find("efficientnet_lite0").recipe]
+    recipes = [tiny().recipe, backbones.find_builtin("efficientnet_lite0").recipe]
     taken = sample.take(files(folder), recipes, 100)
     assert len(taken.digests) == 6
     assert [seen.shape for seen in taken.seen] == [(6, SIDE, SIDE, 3), (6, 224, 224, 3)]
@@ -117,7 +117,7 @@ def test_without_a_cache_graphs_are_kept_for_the_process(photos: Photos, monkeyp
 
 
 def test_a_numpy_function_has_no_bits_to_save(photos: Photos) -> None:
-    colours = backbones.find("colour_histogram")
+    colours = backbones.find_builtin("colour_histogram")
     assert quantize.in_int8([colours], files(photos("train", warm=2)), None) == (colours,)
 
 

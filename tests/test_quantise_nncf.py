@@ -32,7 +32,7 @@ def cosines(original: Backbone, quantized: Backbone, pixels: np.ndarray) -> np.n
 
 
 def test_a_built_in_network_keeps_its_features(photos: Photos, tmp_path: Path) -> None:
-    network = backbones.find("efficientnet_lite0")
+    network = backbones.find_builtin("efficientnet_lite0")
     paths = sorted(photos("train", warm=8, cold=8, green=8).rglob("*.png"))
     (made,) = quantize.in_int8([network], paths, tmp_path)
     kinds = {node.op_type for node in onnx.load_model_from_string(made.graph()).graph.node}

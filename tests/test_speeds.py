@@ -140,7 +140,7 @@ def test_measuring_says_what_a_clock_would(tmp_path: Path, monkeypatch: pytest.M
         time.sleep(0.002 * len(pixels))
         return np.zeros((len(pixels), 112), np.float32)
 
-    backbone = replace(backbones.find("colour_histogram", size=SIDE), function=slow)
+    backbone = replace(backbones.find_builtin("colour_histogram", size=SIDE), function=slow)
     settings = EmbedOptions(cache=str(tmp_path))
     found = measure_speed(backbone, settings)
     assert 250 < found <= 500
@@ -150,7 +150,7 @@ def test_measuring_says_what_a_clock_would(tmp_path: Path, monkeypatch: pytest.M
 def test_a_measured_network_is_as_fast_as_its_batches_go_by(monkeypatch: pytest.MonkeyPatch) -> None:
     """Images over seconds of work agree with images by the clock; where other things run, the clock says less."""
     monkeypatch.setattr(speeds, "_SECONDS", 0.3)
-    backbone = backbones.find("efficientnet_lite0", size=96)
+    backbone = backbones.find_builtin("efficientnet_lite0", size=96)
     rate = measure_speed(backbone, EmbedOptions(precision="f32", cache=False))
     engine = engines.open_engine(backbone, "cpu", "f32")
     engine(noise(4, 96))
@@ -177,7 +177,7 @@ def test_a_speed_that_hardly_changed_is_not_written_again(tmp_path: Path) -> Non
 def test_known_says_which_rows_the_cache_has(tmp_path: Path, pictures: list[np.ndarray]) -> None:
     settings = EmbedOptions(precision="f32", cache=str(tmp_path))
     embed(pictures[::2], [tiny()], settings)
-    digests = embed(pictures, [backbones.find("colour_histogram")], settings).digests
+    digests = embed(pictures, [backbones.find_builtin("colour_histogram")], settings).digests
     assert known(tiny(), digests, settings).tolist() == [i % 2 == 0 for i in range(len(pictures))]
 
 

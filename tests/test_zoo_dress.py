@@ -95,8 +95,10 @@ def test_the_graph_is_what_a_backbone_promises(model: onnx.ModelProto) -> None:
 
 def test_the_nodes_in_front_are_those_of_the_built_in_networks() -> None:
     """Operator by operator, constant by constant."""
-    lite = onnx.load_model_from_string(graph(backbones.find("efficientnet_lite0", channels="bgr", size=SIDE)))
-    ours = onnx.load_model_from_string(dressed(body(), backbones.find("efficientnet_lite0", channels="bgr", size=SIDE).recipe))
+    lite = onnx.load_model_from_string(graph(backbones.find_builtin("efficientnet_lite0", channels="bgr", size=SIDE)))
+    ours = onnx.load_model_from_string(
+        dressed(body(), backbones.find_builtin("efficientnet_lite0", channels="bgr", size=SIDE).recipe)
+    )
     for node, known in zip(ours.graph.node[:5], lite.graph.node[:5], strict=True):
         assert (node.op_type, node.attribute) == (known.op_type, known.attribute)
         assert constants(ours, node) == constants(lite, known)
@@ -239,7 +241,7 @@ def test_what_protobuf_says_of_2_gb_is_understood(raised: type[Exception], expec
 @pytest.mark.parametrize("name", backbones.DEFAULT)
 def test_the_work_of_the_built_in_networks_is_what_their_makers_say(name: str) -> None:
     """Google's figures count the batch normalisations too, which are folded here; parameters likewise."""
-    backbone = backbones.find(name, pooling="mean")
+    backbone = backbones.find_builtin(name, pooling="mean")
     with_classes, without = count(graph(backbone, classifier=True)), count(graph(backbone))
     assert without.gmacs == pytest.approx(backbone.gmacs, rel=0.06)
     assert without.params == pytest.approx(backbone.params - 1_281_000, rel=0.01)

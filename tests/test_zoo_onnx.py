@@ -259,7 +259,7 @@ def test_our_own_graph_is_taken_as_it_is(take: Take) -> None:
 
 
 def test_a_built_in_network_comes_back_without_its_classifier(take: Take) -> None:
-    lite = backbones.find("efficientnet_lite0", pooling="mean", size=64)
+    lite = backbones.find_builtin("efficientnet_lite0", pooling="mean", size=64)
     body = take(lite.graph(classifier=True), recipe=lite.recipe)
     assert body.dressed and body.pooling == "mean" and len(body.onnx) < 14e6
     assert shapes(onnx.load_model_from_string(body.onnx).graph.output) == {"features": ["n", 1280], "maps": ["n", 1280, 2, 2]}

@@ -14,7 +14,7 @@ import pytest
 from onnx import TensorProto
 
 from onnxnets import KERNEL, PIXELS, RECIPE, WIDTH, classifier, ending, maps_by_numpy, run
-from penult.backbones import wire
+from penult.backbones import onnx_guard
 from penult.errors import DamagedFile, InputError, PenultError
 from penult.zoo import digest, onnx_external, shelf
 from penult.zoo.from_onnx import load
@@ -72,7 +72,7 @@ def test_the_features_are_those_of_the_model_in_one_file(tmp_path: Path, how: di
     assert len(list(tmp_path.iterdir())) > 1
     body = load(wish(path))
     np.testing.assert_allclose(run(body), MEANS, rtol=1e-5, atol=1e-5)
-    wire.check(body.onnx)
+    onnx_guard.check(body.onnx)
 
 
 def test_what_exporters_leave_out_or_add_is_no_matter(tmp_path: Path) -> None:
@@ -200,13 +200,13 @@ def test_a_tensor_that_claims_too_much_is_refused_unless_it_says_where_the_numbe
     model.graph.initializer.append(tensor)
     for outside in (False, True):
         with pytest.raises(ValueError, match="claims to have 1073741824 numbers and has not"):
-            wire.check(model.SerializeToString(), outside)
+            onnx_guard.check(model.SerializeToString(), outside)
     tensor = model.graph.initializer[-1]
     tensor.data_location = TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="w.bin")
     with pytest.raises(ValueError, match="in other files"):
-        wire.check(model.SerializeToString())
-    assert wire.locations(model.SerializeToString()) == ["w.bin"]
+        onnx_guard.check(model.SerializeToString())
+    assert onnx_guard.locations(model.SerializeToString()) == ["w.bin"]
     tensor.data_location = TensorProto.DEFAULT
     with pytest.raises(ValueError, match="claims to have"):
-        wire.check(model.SerializeToString(), outside=True)
+        onnx_guard.check(model.SerializeToString(), outside=True)

@@ -45,7 +45,7 @@ def test_what_is_written_is_read_again(recipe: Recipe, tmp_path_factory: pytest.
 
 
 def test_a_recipe_is_text_that_one_can_edit() -> None:
-    assert recipe_file.write_text(backbones.find("efficientnet_lite0").recipe) == (
+    assert recipe_file.write_text(backbones.find_builtin("efficientnet_lite0").recipe) == (
         '{\n  "size": 224,\n  "fit": "crop",\n  "crop": 0.875,\n  "interpolation": "bicubic",\n'
         '  "mean": [0.5, 0.5, 0.5],\n  "std": [0.5, 0.5, 0.5],\n  "channels": "rgb"\n}\n'
     )

@@ -21,13 +21,13 @@ FIRST = 6  # of every part
 
 def open_one(name: str) -> engines.Engine:
     """Return the engine whose features are golden."""
-    return engines.open_engine(backbones.find(name), "cpu", "f32")
+    return engines.open_engine(backbones.find_builtin(name), "cpu", "f32")
 
 
 def features(engine: Callable[[str], engines.Engine] = open_one) -> dict[str, NDArray[np.float32]]:
     """Return for each backbone a row for each part: its first 6 features of the picture, and its length."""
     found = {}
-    for backbone in backbones.table():
+    for backbone in backbones.builtin_table():
         vector = engine(backbone.name)(picture(backbone.recipe.size))[0]  # (d,)
         parts = np.split(vector, np.cumsum(backbone.blocks)[:-1])
         rows = [np.append(part[:FIRST], np.linalg.norm(part)) for part in parts]

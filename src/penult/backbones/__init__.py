@@ -3,9 +3,17 @@
 In: a name. Out: a `Backbone`. It must not know which engine runs the graph, nor where pixels come from.
 """
 
-from penult.backbones.backbone import Backbone, Function, Stored
-from penult.backbones.catalogue import DEFAULT, find, names, table
-from penult.backbones.quality import quality
-from penult.backbones.thumbnail import thumbnail
+from penult.backbones.backbone import Backbone, NumpyFunction, StoredGraph
+from penult.backbones.builtin import DEFAULT, builtin_names, builtin_table, find_builtin, quality, thumbnail
 
-__all__ = ["DEFAULT", "Backbone", "Function", "Stored", "find", "names", "quality", "table", "thumbnail"]
+__all__ = [
+    "DEFAULT",
+    "Backbone",
+    "NumpyFunction",
+    "StoredGraph",
+    "builtin_names",
+    "builtin_table",
+    "find_builtin",
+    "quality",
+    "thumbnail",
+]

@@ -1,6 +1,8 @@
-"""The waist of the house: one record that says everything about a pretrained network.
+"""One record that says everything about a pretrained network, and how its maps become its features.
 
 In: facts about a network and the thing that makes its graph. Out: the record, its digest, its ONNX bytes.
+Pooling is how the graph's output `maps` (n, c, h, w) becomes its output `features` (n, d): "mean" is the mean of every map
+over its positions; "mean+max" the means of all maps, then their maxima; with "none" there are no maps.
 """
 
 from __future__ import annotations
@@ -8,19 +10,20 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.backbones import wire
-from penult.backbones.histogram import WEIGHTS, WIDTH, colour_histogram
-from penult.backbones.pooling import Pooling, channels_of, check_blocks
+from penult.backbones import onnx_guard
+from penult.backbones.image_statistics import HISTOGRAM_DIGEST, WIDTH, color_histogram
 from penult.errors import DamagedFile, InputError, unknown
 from penult.pixels.recipe import DEPTHS, Recipe
 
+Pooling = Literal["mean", "mean+max", "none"]
+POOLINGS: tuple[str, ...] = get_args(Pooling)
 _LONGEST = 4000  # letters of a name, license or source
 _RECORD = {
     "name", "width", "parts", "pooling", "recipe", "weights", "license", "source", "params", "gmacs", "top1", "quantized",
@@ -29,14 +32,24 @@ _RENAMED = {"gflops": "gmacs", "licence": "license", "quantised": "quantized"}  
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
-class Network(Protocol):
+def blocks_of(pooling: Pooling, runs: Sequence[int]) -> tuple[int, ...]:
+    """Return the widths of the runs of columns of features pooled from maps in `runs` of channels."""
+    return tuple(runs) * (2 if pooling == "mean+max" else 1)
+
+
+def channels_of(pooling: Pooling, blocks: Sequence[int]) -> int:
+    """Return c, how many maps the features with these blocks are pooled from."""
+    return sum(blocks) // 2 if pooling == "mean+max" else sum(blocks)
+
+
+class GraphFactory(Protocol):
     """What makes the ONNX graph of a backbone for a recipe."""
 
     def __call__(self, recipe: Recipe, classifier: bool = False) -> bytes:
         """Return the ONNX model; `classifier` adds the output `logits`, where the network has one."""
 
 
-class Function(Protocol):
+class NumpyFunction(Protocol):
     """A backbone that is numpy code instead of a graph."""
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -44,7 +57,7 @@ class Function(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredGraph:
     """A graph that is kept as bytes, made for one recipe: what a model file holds."""
 
     graph: bytes = field(repr=False)
@@ -70,7 +83,7 @@ class Backbone:
 
     `blocks` are the widths of the consecutive runs of columns of `features` (n, d) that a head scales separately:
     numbers of one layer, pooled one way; d is their sum. `pooling` says how the graph's other output, `maps`
-    (n, c, h, w), becomes `features`: see `penult.backbones.pooling`; with "none" there are no maps.
+    (n, c, h, w), becomes `features`.
     `weights` is the sha256 (hex) of its weights.
     `gmacs` counts 10^9 multiply-adds for one image; `top1` is the published ImageNet accuracy in percent.
     `quantized` says that the graph computes in 8 bits (see `penult.quantize`), which no other precision changes.
@@ -86,8 +99,8 @@ class Backbone:
     params: int
     gmacs: float
     top1: float | None
-    network: Network | None = field(compare=False, repr=False)
-    function: Function | None = field(default=None, compare=False, repr=False)
+    network: GraphFactory | None = field(compare=False, repr=False)
+    function: NumpyFunction | None = field(default=None, compare=False, repr=False)
     quantized: bool = False
 
     @property
@@ -123,9 +136,9 @@ class Backbone:
                 raise InputError(f"{self.name} names no classes; ask a network for its classifier.")
             return b""
         data = self.network(self.recipe, classifier)
-        if isinstance(self.network, Stored):  # from anywhere, maybe
+        if isinstance(self.network, StoredGraph):  # from anywhere, maybe
             try:
-                wire.check(data)
+                onnx_guard.check(data)
             except ValueError as error:
                 raise DamagedFile(f"the graph of {self.name[:80]} cannot be used: {error}.") from error
         return data
@@ -167,16 +180,16 @@ class Backbone:
         backbone, `DamagedFile` for a graph that no engine should see.
         """
         if graph:
-            found = cls.of_network(record, Stored(graph, Recipe.from_dict(record["recipe"])))
+            found = cls.of_network(record, StoredGraph(graph, Recipe.from_dict(record["recipe"])))
             found.graph()
             return found
         histogram = cls.of_network(record, None)
-        if (histogram.weights, histogram.pooling, histogram.blocks) != (WEIGHTS, "none", (WIDTH,)):
+        if (histogram.weights, histogram.pooling, histogram.blocks) != (HISTOGRAM_DIGEST, "none", (WIDTH,)):
             raise InputError(f"{histogram.name} has no graph, and is not the numpy function of this penult; train again.")
-        return replace(histogram, function=colour_histogram)
+        return replace(histogram, function=color_histogram)
 
     @classmethod
-    def of_network(cls, record: dict[str, Any], network: Network | None) -> Backbone:
+    def of_network(cls, record: dict[str, Any], network: GraphFactory | None) -> Backbone:
         """Return the backbone that `to_dict` described, its graph made by `network`; raises as `from_dict` does."""
         record = {_RENAMED.get(name, name): value for name, value in record.items()}
         if strange := set(record) - _RECORD:
@@ -186,7 +199,7 @@ class Backbone:
         del facts["parts"]  # the name of `blocks` in records
         _check(facts["recipe"])
         _check_facts(facts)
-        check_blocks(facts["pooling"], facts.pop("width"), blocks)
+        _check_blocks(facts["pooling"], facts.pop("width"), blocks)
         return cls(**facts, network=network)
 
 
@@ -208,6 +221,18 @@ def _check_facts(facts: Mapping[str, Any]) -> None:
         wrong.append("quantized")
     if wrong:
         raise InputError(f"the record of a network cannot have such a {', '.join(wrong)}; make it again.")
+
+
+def _check_blocks(pooling: object, width: object, blocks: Sequence[object]) -> None:
+    """Raise `InputError` unless a backbone can have this pooling, this width and these blocks."""
+    if pooling not in POOLINGS:
+        raise InputError(f"pooling cannot be {pooling!r}; give one of {', '.join(POOLINGS)}.")
+    whole = [p for p in blocks if type(p) is int and p > 0]
+    if not whole or len(whole) != len(blocks) or sum(whole) != width:
+        raise InputError(f"parts cannot be {list(blocks)}; give whole numbers above 0 that add up to the width ({width!r}).")
+    half = len(whole) // 2
+    if pooling == "mean+max" and whole[:half] != whole[half:]:
+        raise InputError(f"parts cannot be {whole} with the pooling mean+max; give the maxima the widths of the means.")
 
 
 def wrong_settings(settings: Mapping[str, Any]) -> list[str]:

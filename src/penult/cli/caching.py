@@ -91,7 +91,7 @@ def _digests(names: tuple[str, ...], folder: Path) -> dict[str, set[str]]:
 
     if not names:
         return {}
-    every = [*backbones.table(), *(backbone for _, backbone in shelf.every(folder))]
+    every = [*backbones.builtin_table(), *(backbone for _, backbone in shelf.every(folder))]
     return {name: {backbone.digest for backbone in every if backbone.name == name} for name in names}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from penult import engines
-from penult.backbones.lite import LITE
+from penult.backbones.efficientnet_lite import LITE
 from penult.doctor import known
 from penult.doctor.check import FAIL, NOTE, OK, WARN, Check
 from penult.engines import devices

@@ -26,7 +26,7 @@ def compute(sent: Iterator[Any]) -> Iterator[Any]:
     _bounded()
     about = openvino_engine.describe()
     yield about
-    backbone = backbones.find(known.NETWORK)
+    backbone = backbones.find_builtin(known.NETWORK)
     picture = known.picture(backbone.recipe.size)
     vectors = {}
     for precision in dict.fromkeys(("f32", about["auto"])):

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.backbones import Backbone
-from penult.backbones.graph import BATCH as OPEN
+from penult.backbones.graph_builder import BATCH as OPEN
 from penult.engines import float16, openvino_engine
 from penult.engines.compiled import CompiledCache
 from penult.engines.devices import ACCELERATORS, load, one_line

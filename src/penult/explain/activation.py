@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.backbones.pooling import Pooling
+from penult.backbones.backbone import Pooling
 
 Array = NDArray[np.float64]
 

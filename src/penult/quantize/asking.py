@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from penult.backbones import Backbone, Stored
+from penult.backbones import Backbone, StoredGraph
 from penult.errors import InputError, MissingExtra, PenultError, ProgressCallback, quiet
 from penult.quantize import sample
 from penult.quantize.kept import Kept
@@ -79,7 +79,7 @@ def _find(kept: Kept, ours: frozenset[bytes]) -> bytes | None:
 
 def _dressed(backbone: Backbone, graph: bytes) -> Backbone:
     weights = hashlib.sha256(backbone.weights.encode() + graph).hexdigest()
-    return replace(backbone, weights=weights, network=Stored(graph, backbone.recipe), quantized=True)
+    return replace(backbone, weights=weights, network=StoredGraph(graph, backbone.recipe), quantized=True)
 
 
 def _quantise(backbone: Backbone, taken: Sample, place: int, progress: ProgressCallback) -> bytes:

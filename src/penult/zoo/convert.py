@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from penult.backbones import Backbone, Stored
+from penult.backbones import Backbone, StoredGraph
 from penult.errors import DamagedFile, InputError, PenultError
 from penult.pixels.recipe import Recipe
 from penult.zoo import digest, hub, shelf
@@ -90,7 +90,7 @@ def _record(label: str, graph: bytes, recipe: Recipe, pooling: str, facts: dict[
         "name": label, "width": width, "parts": [width], "pooling": pooling, "recipe": recipe.to_dict(),
         "gmacs": round(count(graph).gmacs, 3), **facts,
     }  # fmt: skip
-    return Backbone.of_network(record, Stored(graph, recipe))
+    return Backbone.of_network(record, StoredGraph(graph, recipe))
 
 
 def _width(graph: bytes, label: str) -> int:

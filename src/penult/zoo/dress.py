@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penult.backbones.graph import BATCH, Graph
+from penult.backbones.graph_builder import BATCH, GraphBuilder
 from penult.errors import InputError
 from penult.pixels.recipe import Recipe
 from penult.zoo import onnx_edit, onnx_shapes
@@ -43,10 +43,10 @@ def _front(model: Any, entry: Entry, recipe: Recipe) -> None:
     from onnx import GraphProto, TensorProto
 
     graph = model.graph
-    front = Graph("front", onnx_edit.free_prefix(graph))
+    front = GraphBuilder("front", onnx_edit.free_prefix(graph))
     moved = {PIXELS: f"{front.prefix}{PIXELS}"}  # what the body calls so, its input or something inside
     onnx_edit.rename(graph, moved)
-    x = front.see(PIXELS, recipe)  # (n, 3, s, s)
+    x = front.preprocess(PIXELS, recipe)  # (n, 3, s, s)
     if entry.layout == "nhwc":
         x = front.add("Transpose", x, perm=[0, 2, 3, 1])  # (n, s, s, 3)
     if entry.kind != TensorProto.FLOAT:
@@ -67,8 +67,8 @@ def redress(graph: bytes, recipe: Recipe) -> bytes:
 
     model = onnx.load_model_from_string(graph)
     old = _front_nodes(model.graph)
-    front = Graph("front", onnx_edit.free_prefix(model.graph))
-    front.see(PIXELS, recipe)
+    front = GraphBuilder("front", onnx_edit.free_prefix(model.graph))
+    front.preprocess(PIXELS, recipe)
     front.nodes[-1].output[0] = old[-1].output[0]
     body = [node for node in model.graph.node if not any(node is one for one in old)]
     kept = onnx.GraphProto(node=[*front.nodes, *body])
@@ -80,7 +80,7 @@ def redress(graph: bytes, recipe: Recipe) -> bytes:
 
 
 def _front_nodes(graph: Any) -> list[Any]:
-    """Return the nodes that `Graph.see` wrote, in their order."""
+    """Return the nodes that `GraphBuilder.preprocess` wrote, in their order."""
     found: list[Any] = []
     at = PIXELS
     for op in ("Gather", "Cast", "Transpose", "Sub", "Mul"):

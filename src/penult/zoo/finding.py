@@ -51,7 +51,7 @@ def find(
     if spec.size is not None:
         changes = {"size": spec.size, **changes}
     if spec.kind == "built-in":
-        return backbones.find(spec.name, pooling, **changes)
+        return backbones.find_builtin(spec.name, pooling, **changes)
     size = changes.pop("size", None)  # all else is done to pixels, or by the nodes in front, after the conversion
     order = _order(spec, size, recipe, cache)
     found = shelf.get(order.folder)
@@ -157,7 +157,7 @@ def _installed(order: Order) -> None:
     missing = [module for module in wanted[kind] if importlib.util.find_spec(module) is None]
     if not missing:
         return
-    ours = [*backbones.names(), *names.PRESETS]
+    ours = [*backbones.builtin_names(), *names.PRESETS]
     close = unknown("backbone", name, ours)
     if kind == "timm" and "did you mean" in str(close):
         raise type(close)(f"{close} Names of timm need: pip install 'penult[timm]'")

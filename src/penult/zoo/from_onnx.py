@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penult.backbones.graph import Graph
-from penult.backbones.pooling import Pooling
+from penult.backbones.backbone import Pooling
+from penult.backbones.graph_builder import GraphBuilder
 from penult.errors import InputError, PenultError
 from penult.pixels.recipe import Recipe
 from penult.zoo import feature_tensor, onnx_edit, onnx_file, recipe_file
@@ -93,7 +93,7 @@ def _cut(model: Any, view: View, choice: Choice) -> None:
     from onnx import TensorProto
 
     graph = model.graph
-    tail = Graph("tail", onnx_edit.free_prefix(graph))
+    tail = GraphBuilder("tail", onnx_edit.free_prefix(graph))
     moved = {name: f"{tail.prefix}{name}" for name in ("features", "maps")}  # what the file calls so
     onnx_edit.rename(graph, moved)
     outputs = []

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from penult.backbones.pooling import Pooling
+from penult.backbones.backbone import Pooling
 from penult.errors import InputError, PenultError, unknown
 from penult.pixels.recipe import Recipe
 from penult.zoo import digest

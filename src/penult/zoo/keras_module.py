@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.backbones.pooling import Pooling
+from penult.backbones.backbone import Pooling
 from penult.errors import InputError
 from penult.pixels.recipe import Recipe
 from penult.zoo.keras_door import Order, import_keras

@@ -68,7 +68,8 @@ def _of_preset(members: Sequence[str], cache: str | Path | bool | None) -> list[
 
 
 def _here(cache: str | Path | bool | None) -> list[Listed]:
-    return [_ready(b, "built in") for b in backbones.table()] + [_ready(b, "cached") for _, b in shelf.every(root_of(cache))]
+    ours = [_ready(b, "built in") for b in backbones.builtin_table()]
+    return ours + [_ready(b, "cached") for _, b in shelf.every(root_of(cache))]
 
 
 def _listing(pattern: str | None, cache: str | Path | bool | None) -> list[Listed]:

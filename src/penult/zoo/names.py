@@ -80,7 +80,7 @@ def understand(text: str) -> Spec:
         return Spec("onnx", name, None, size)
     if name in PRESETS:
         raise InputError(f"{name} is a preset and stands for {', '.join(PRESETS[name])}; name one of them here.")
-    if name in backbones.names():
+    if name in backbones.builtin_names():
         if file is not None:
             raise InputError(f"{name} is built in and brings its own weights; timm has the same network as tf_{name}.")
         return Spec("built-in", name, None, size)

