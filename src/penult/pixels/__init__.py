@@ -1,55 +1,23 @@
-"""From the bytes of any picture to what a network wants to see; the only room that knows Pillow.
+"""From the bytes of any picture to what a network wants to see; the only package that knows Pillow.
 
 `decode` and `prepare` are the two steps, `prepare_all` does both for many files in worker processes. A
-picture that cannot be seen is a `Failure` with a reason of `REASONS`, never an exception and never another
+picture that cannot be read is a `Failure` with a reason of `REASONS`, never an exception and never another
 picture.
 """
 
-from penult.pixels.decoding import MAX_BYTES, MAX_PIXELS, MAX_SIDE, decode, road_version
-from penult.pixels.depth import chosen, stores_sixteen
-from penult.pixels.depth import told as depth_told
-from penult.pixels.failures import CURES, REASONS, advice, told, what
-from penult.pixels.inputs import image_list, image_name
-from penult.pixels.preparing import prepare_all, trial
+from penult.pixels.decoding import MAX_BYTES, MAX_PIXELS, MAX_SIDE, decode, preprocessing_version
+from penult.pixels.display import encode_png, encode_webp, load_rgb, shrink, small_image_size, thumbnails
+from penult.pixels.failures import CURES, REASONS, advice, reason_of, summarize_failures
+from penult.pixels.modes import choose_depth, describe_depth, stores_sixteen
+from penult.pixels.pipeline import Prepared
+from penult.pixels.preparing import decode_failures, prepare_all
 from penult.pixels.recipe import DEPTHS, FULL_DEPTH, Failure, Recipe, Remark
-from penult.pixels.resizing import prepare
-from penult.pixels.road import Prepared
-from penult.pixels.showing import photo, png, shrink, view
-from penult.pixels.sizing import size_of_small
-from penult.pixels.sources import digest
-from penult.pixels.stamps import stamps, webp
+from penult.pixels.resizing import prepare, visible_box
+from penult.pixels.sources import digest, image_list, image_name
 
 __all__ = [
-    "CURES",
-    "DEPTHS",
-    "FULL_DEPTH",
-    "MAX_BYTES",
-    "MAX_PIXELS",
-    "MAX_SIDE",
-    "REASONS",
-    "Failure",
-    "Prepared",
-    "Recipe",
-    "Remark",
-    "advice",
-    "chosen",
-    "decode",
-    "depth_told",
-    "digest",
-    "image_list",
-    "image_name",
-    "photo",
-    "png",
-    "prepare",
-    "prepare_all",
-    "road_version",
-    "shrink",
-    "size_of_small",
-    "stamps",
-    "stores_sixteen",
-    "told",
-    "trial",
-    "view",
-    "webp",
-    "what",
-]
+    "CURES", "DEPTHS", "FULL_DEPTH", "MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "REASONS", "Failure", "Prepared", "Recipe",
+    "Remark", "advice", "choose_depth", "decode", "decode_failures", "describe_depth", "digest", "encode_png", "encode_webp",
+    "image_list", "image_name", "load_rgb", "prepare", "prepare_all", "preprocessing_version", "reason_of", "shrink",
+    "small_image_size", "stores_sixteen", "summarize_failures", "thumbnails", "visible_box",
+]  # fmt: skip

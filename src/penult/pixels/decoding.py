@@ -15,11 +15,8 @@ from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from penult.pixels import depth as depths
-from penult.pixels import jpeg_end, png_chunks
-from penult.pixels.failures import classify
-from penult.pixels.modes import to_rgb, upright
-from penult.pixels.naming import RAW, is_heif, is_raw_with_preview
+from penult.pixels import headers, modes, repair
+from penult.pixels.failures import RAW, classify, is_heif, is_raw_with_preview
 from penult.pixels.recipe import FULL_DEPTH, Failure, Refused, Remark
 
 if TYPE_CHECKING:
@@ -29,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-ROAD_VERSION = 1  # raise it whenever the mode table, the decoding or the resizing gives other pixels
+PREPROCESSING_VERSION = 1  # raise it whenever the mode table, the decoding or the resizing gives other pixels
 
 MAX_BYTES = 200_000_000
 MAX_PIXELS = (
@@ -58,11 +55,11 @@ REMARK = "penult"
 _SCAN = b"\xff\xda"  # begins a scan; in the data of one a zero byte follows 0xFF
 
 
-def road_version() -> str:
+def preprocessing_version() -> str:
     """Return the version of everything between bytes and pixels; it is part of the key of cached features."""
     from PIL import __version__
 
-    return f"{ROAD_VERSION}.pillow{__version__.split('.')[0]}"
+    return f"{PREPROCESSING_VERSION}.pillow{__version__.split('.')[0]}"
 
 
 def decode(data: bytes, depth: int = FULL_DEPTH, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8] | Failure:
@@ -98,13 +95,19 @@ def open_picture(
     try:
         with _Guard(max_pixels):
             image, remark = _read(data, max_pixels)
-            if counting and (values := depths.samples(image, data)) is not None:
-                remark = replace(remark, levels=depths.levels(values, values.ndim == 3 and values.shape[2] in (2, 4)))
-            picture = upright(to_rgb(image, depth, data), image)  # PNG may keep the tag behind the pixels: after load()
+            if counting and (values := modes.samples(image, data)) is not None:
+                remark = replace(remark, levels=modes.levels(values, values.ndim == 3 and values.shape[2] in (2, 4)))
+            # After load(): a PNG may keep the tag behind the pixels.
+            picture = modes.upright(modes.to_rgb(image, depth, data), image)
     except Exception as error:  # Pillow raises eight kinds of exception for damaged files, MemoryError too
         return classify(error, data)
     picture.info = {} if remark == Remark() else {REMARK: remark}
     return picture
+
+
+def open_counting_levels(data: bytes, **limits: int) -> Image | Failure:
+    """Decode one picture as `open_picture` does, with the counts of its levels as a remark on it."""
+    return open_picture(data, counting=True, **limits)
 
 
 def remark_on(picture: Image) -> Remark | None:
@@ -120,7 +123,7 @@ def finish(opened: Callable[[], Image], depth: int = FULL_DEPTH, max_pixels: int
             image = opened()
             _check_size(image, max_pixels)
             image.load()
-            return upright(to_rgb(image, depth), image)
+            return modes.upright(modes.to_rgb(image, depth), image)
     except Exception as error:
         return classify(error, b"")
 
@@ -131,21 +134,21 @@ def _read(data: bytes, max_pixels: int) -> tuple[Image, Remark]:
     def load(content: bytes) -> Image:
         return _load(content, max_pixels)
 
-    is_jpeg = data.startswith(jpeg_end.SIGNATURE)
+    is_jpeg = data.startswith(headers.JPEG_SIGNATURE)
     try:
         image = load(data)
-        return jpeg_end.checked(data, image, load) if is_jpeg else (image, Remark())
+        return repair.check_jpeg(data, image, load) if is_jpeg else (image, Remark())
     except Exception as error:
         if is_jpeg and not isinstance(error, Refused) and _may_lack_its_end(error, data):
-            if (found := jpeg_end.recovered(data, load)) is not None:
+            if (found := repair.recover_jpeg(data, load)) is not None:
                 return found
-        elif (slim := png_chunks.without_bulk(data)) is not None:
+        elif (slim := repair.slim_png(data)) is not None:
             return load(slim), Remark()
         raise
 
 
 def _may_lack_its_end(error: Exception, data: bytes) -> bool:
-    return classify(error, data).reason == "truncated" or jpeg_end.runs_into_another(data)
+    return classify(error, data).reason == "truncated" or headers.runs_into_another(data)
 
 
 def _load(data: bytes, max_pixels: int) -> Image:
@@ -209,7 +212,7 @@ def _reduce(image: Image) -> None:
 
 def formats(data: bytes) -> tuple[str, ...]:
     """Return what Pillow may try on these bytes: nothing but JPEG where they begin as one, which saves a worker the rest."""
-    if data.startswith(jpeg_end.SIGNATURE) and _opener("JPEG"):
+    if data.startswith(headers.JPEG_SIGNATURE) and _opener("JPEG"):
         return ("JPEG",)
     heif = ("HEIF",) if is_heif(data) and _heif() else ()
     return (*(name for name in _PLUGINS if _opener(name)), *heif)
@@ -238,6 +241,27 @@ def _heif() -> bool:
         return False
     Image.register_open("HEIF", HeifImageFile, is_heif)
     return True
+
+
+def readable_formats() -> dict[str, bool]:
+    """Return for each format that penult reads whether a small picture of it is read here; HEIC is always among them.
+
+    Each is tried, not looked up: the library behind one may have been left out of this Pillow.
+    """
+    from PIL import Image
+
+    found = {}
+    for name in _PLUGINS:
+        there, packed = _opener(name), BytesIO()
+        if there and name in Image.SAVE:
+            try:
+                Image.new("RGB", (16, 16), (200, 90, 30)).save(packed, format=name)
+            except (OSError, KeyError, ValueError, RuntimeError):
+                there = False
+            else:
+                there = not isinstance(decode(packed.getvalue()), Failure)
+        found[name] = there
+    return {**found, "HEIC": _heif()}
 
 
 class _Settings:

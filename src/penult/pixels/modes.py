@@ -1,4 +1,4 @@
-"""Turn every colour mode that a decoder gives into honest 8-bit grey or RGB, and set it upright.
+"""Turn every color mode and depth that a decoder gives into honest 8-bit grey or RGB, and set it upright.
 
 In: a loaded Pillow image. Out: one of mode `L` or `RGB`.
 
@@ -16,19 +16,39 @@ In: a loaded Pillow image. Out: one of mode `L` or `RGB`.
 
 Grey stays one band: Pillow resizes each band by itself, so grey is resized at a third of the cost to the same
 bits.
+
+A file with 16 bits a sample does not say how many of them a camera or a scanner used (10, 12, 14?), so the photos of a run are
+asked: which files store 16 bits, what samples they hold, how many bits these use.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import sys
+from collections.abc import Iterable
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from penult.pixels import depth as depths
-from penult.pixels.recipe import FULL_DEPTH, Refused
+from penult.pixels import headers
+from penult.pixels.recipe import DEPTHS, FULL_DEPTH, Refused
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
-_BITS, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274  # TIFF tags
+    Samples = NDArray[np.uint16]  # (h, w), or (h, w, channels) with alpha last
+
+THRESHOLDS = (63, 255, 1023, 4095, 16383)  # levels above which samples are counted
+_OUTLIERS = 1e-4  # share of samples that may lie above the range: hot pixels, letters that a scanner wrote in
+_TAIL = 0.02  # and of those above a quarter of the range: else they are the end of a slope, as stars are, and no outliers
+_HEAD = 512  # bytes in which a PNG or a PNM says its depth
+_PNM = re.compile(rb"P([256])\s(?:\s|#[^\n]*\n)*\d+(?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+65535\s")
+_HOW = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_OTHER_BYTE = {";16L": ";16B", ";16B": ";16L", ";16N": ";16B" if sys.byteorder == "little" else ";16L"}
+_DEEP = ("RGB;16", "RGBX;16", "RGBA;16")  # how Pillow unpacks 16-bit colors, of which it keeps the high bytes
+_ORIENTATION = 274  # a tag of EXIF
 
 
 def to_rgb(image: Image, depth: int = FULL_DEPTH, data: bytes = b"") -> Image:
@@ -37,12 +57,12 @@ def to_rgb(image: Image, depth: int = FULL_DEPTH, data: bytes = b"") -> Image:
     `depth` is how many bits photos use that store 16; `data` the file that `image` came from, empty for one in memory.
     """
     mode = image.mode
-    if depth != FULL_DEPTH and (values := depths.samples(image, data)) is not None:
+    if depth != FULL_DEPTH and (values := samples(image, data)) is not None:
         return _at_depth(image, values, depth)
     if mode.startswith("I;16") or (mode == "I" and image.format in ("PNG", "PPM")):
         return _eight_bits(image)
     if mode in ("I", "F"):
-        what = "signed 16-bit" if _tags(image).get(_BITS) == (16,) else "32-bit"
+        what = "signed 16-bit" if _tags(image).get(headers.BITS) == (16,) else "32-bit"
         raise Refused("unsupported depth", f"{what} numbers ({image.format}, mode {mode}): nobody knows where white is")
     if image.format == "BMP" and mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
         return image.convert("RGB")
@@ -92,11 +112,11 @@ def _eight_bits(image: Image) -> Image:
     from PIL.Image import fromarray
 
     tags = _tags(image)
-    white = 4095 if tags.get(_BITS) == (12,) else 65535
+    white = 4095 if tags.get(headers.BITS) == (12,) else 65535
     values = np.asarray(image).astype(np.uint32)  # (h, w)
     clear = image.info.get("transparency")
     hidden = values == clear if isinstance(clear, int) else None
-    if tags.get(_PHOTOMETRIC) == 0:  # white is zero; Pillow inverts these at 8 bits only
+    if tags.get(headers.PHOTOMETRIC) == 0:  # white is zero; Pillow inverts these at 8 bits only
         values = white - np.minimum(values, white)
     if hidden is not None:
         values[hidden] = white
@@ -120,7 +140,7 @@ def _at_depth(image: Image, values: Any, depth: int) -> Image:
     elif isinstance(clear, tuple) and values.ndim == 3 and len(clear) == 3:
         hidden = (values[..., :3] == np.array(clear)).all(axis=-1)
     wide = np.minimum(values, white).astype(np.uint32)
-    if _tags(image).get(_PHOTOMETRIC) == 0:
+    if _tags(image).get(headers.PHOTOMETRIC) == 0:
         wide = white - wide
     if hidden is not None:
         wide[hidden] = white
@@ -142,3 +162,105 @@ def _from_lab(image: Image) -> Image:
     if picture is None:
         raise Refused("unsupported format", "LAB colours cannot be converted by this Pillow")
     return picture
+
+
+def stores_sixteen(path: Any) -> bool:
+    """Tell by its head whether a file stores unsigned 16-bit samples without saying how many bits they use; False if gone."""
+    try:
+        descriptor = os.open(path, _HOW)
+    except (OSError, ValueError, TypeError):
+        return False
+    try:
+        head = os.read(descriptor, _HEAD)  # of a folder it raises, of a pipe it gives nothing
+
+        def read(place: int, size: int) -> bytes:
+            os.lseek(descriptor, place, os.SEEK_SET)
+            return os.read(descriptor, size)
+
+        return _by_head(head) or (headers.is_tiff(head) and _by_tags(headers.read_directory(read)))
+    except (OSError, OverflowError):
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _by_head(head: bytes) -> bool:
+    if head.startswith(b"\x89PNG") and head[12:16] == b"IHDR":
+        return head[24:25] == b"\x10"
+    return _PNM.match(head) is not None
+
+
+def _by_tags(tags: dict[int, tuple[int, ...]]) -> bool:
+    return set(tags.get(headers.BITS, ())) == {16} and set(tags.get(headers.SAMPLE_FORMAT, (1,))) == {1}
+
+
+def samples(image: Image, data: bytes) -> Samples | None:
+    """Return the 16-bit samples of a loaded image, or None for one that stores others. `data` is its file, if it has one."""
+    import numpy as np
+
+    if not data:
+        return np.asarray(image).astype(np.uint16) if image.mode.startswith("I;16") else None
+    if not (_by_head(data[:_HEAD]) or _by_tags(headers.first_directory(data))):
+        return None
+    if image.mode.startswith("I;16") or image.mode == "I":
+        return np.asarray(image).astype(np.uint16)
+    return _colors(image, data)
+
+
+def _colors(image: Image, data: bytes) -> Samples | None:
+    """Return (h, w, channels): Pillow keeps the high bytes, so the low ones are unpacked once more, as if they were those."""
+    import numpy as np
+    from PIL import Image as pillow
+
+    high = np.asarray(image).astype(np.uint16)  # (h, w, channels)
+    if image.format == "PPM":
+        plain = _PNM.match(data)
+        if plain is None or plain[1] != b"6":
+            return None
+        return np.frombuffer(data, ">u2", image.height * image.width * 3, plain.end()).astype(np.uint16).reshape(high.shape)
+    again = pillow.open(BytesIO(data), formats=[str(image.format)])
+    tiles, gray = [], False
+    for tile in getattr(again, "tile", ()):
+        raw = tile.args if isinstance(tile.args, str) else tile.args[0]
+        if raw == "LA;16B":  # two bytes of gray and two of alpha: four channels of a byte
+            gray, other = True, "RGBA"
+        elif raw.startswith(_DEEP) and raw[-4:] in _OTHER_BYTE:
+            other = raw[:-4] + _OTHER_BYTE[raw[-4:]]
+        else:
+            return None
+        tiles.append(tile._replace(args=other if isinstance(tile.args, str) else (other, *tile.args[1:])))
+    if not tiles:
+        return None
+    again.tile = tiles
+    again.load()
+    low = np.asarray(again).astype(np.uint16)
+    whole = low[..., 0::2] << 8 | low[..., 1::2] if gray else high << 8 | low
+    return whole.astype(np.uint16)
+
+
+def levels(values: Samples, alpha: bool) -> tuple[int, ...]:
+    """Return how many samples of color there are, and how many above each of `THRESHOLDS`."""
+    import numpy as np
+
+    colors = values[..., :-1] if alpha else values
+    counts = np.bincount(colors.ravel(), minlength=1 << 16)  # (65536,)
+    return int(counts.sum()), *(int(counts[t + 1 :].sum()) for t in THRESHOLDS)
+
+
+def choose_depth(found: Iterable[tuple[int, ...]]) -> int:
+    """Return the bits that photos with these counts of levels use: the least of `DEPTHS` that holds all but outliers."""
+    total = [sum(column) for column in zip(*found, strict=True)]
+    if not total or not total[0]:
+        return FULL_DEPTH
+    for depth, quarter, above in zip(DEPTHS[:-1], total[1:], total[2:], strict=False):
+        if above == 0 or (above <= _OUTLIERS * total[0] and above <= _TAIL * quarter):
+            return depth
+    return FULL_DEPTH
+
+
+def describe_depth(depth: int) -> str:
+    """Return the sentence for a run whose photos use `depth` bits of 16."""
+    return (
+        f"the photos in 16-bit files use {depth} bits of them, so {2**depth - 1:,} is white; "
+        "the model keeps this depth for the photos that it will be asked about."
+    )

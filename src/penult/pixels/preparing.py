@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from penult.errors import InputError
 from penult.pixels.decoding import MAX_PIXELS
+from penult.pixels.pipeline import DECODER, Pipeline, Prepared, PreparedBytes, WorkerConfig, load_decoder, to_prepared
 from penult.pixels.recipe import Failure, Recipe
-from penult.pixels.road import DECODER, Prepared, Road, Seen, hand_over, named
 from penult.pixels.sources import PATH, check_picture
 from penult.worker import NoInterpreter, interpreter, tell_alone
 
@@ -67,15 +67,15 @@ def prepare_all(
     if len({recipe.depth for recipe in recipes}) > 1:
         raise InputError("these networks take 16-bit photos at different depths; train again, with all of them at once.")
     known = [None] * len(recipes) if known is None else known
-    road = Road(tuple(recipes), tuple(_flat(rows) for rows in known), named(decoder), max_pixels)
-    if len(road.known) != len(road.recipes):
-        raise InputError(f"known has {len(road.known)} entries for {len(recipes)} recipes; give one for each.")
+    pipeline = Pipeline(tuple(recipes), tuple(_flat(rows) for rows in known), load_decoder(decoder), max_pixels)
+    if len(pipeline.known) != len(pipeline.recipes):
+        raise InputError(f"known has {len(pipeline.known)} entries for {len(recipes)} recipes; give one for each.")
     more = max(1.0, max_pixels / MAX_PIXELS)
-    count = _workers(more) if workers is None else workers
-    return _prepare(sources, road, count, (seconds * more, int(memory * more), decoder, max_pixels))
+    count = worker_count(more) if workers is None else workers
+    return _prepare(sources, pipeline, count, (seconds * more, int(memory * more), decoder, max_pixels))
 
 
-def trial(
+def decode_failures(
     sources: Sequence[Source], decoder: str = DECODER, max_pixels: int = MAX_PIXELS
 ) -> Generator[Failure | None, None, None]:
     """Yield why each source cannot be decoded, found out in a worker: what has gone well there can be decoded here."""
@@ -95,12 +95,13 @@ def _flat(rows: NDArray[np.uint8] | None) -> memoryview:
     return memoryview(np.ascontiguousarray(rows).reshape(-1).data)
 
 
-def _workers(more: float = 1.0) -> int:
+def worker_count(more: float = 1.0) -> int:
     """Return one for each core that this process may use, as far as the memory goes; `more`: how much more each may need."""
-    return max(1, min(_cores(), _MOST_WORKERS, int(_memory() / (_WORKER_BYTES * more))))
+    return max(1, min(core_count(), _MOST_WORKERS, int(memory_bytes() / (_WORKER_BYTES * more))))
 
 
-def _cores() -> int:
+def core_count() -> int:
+    """Return the cores that this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:  # a container may have the time of fewer than it sees
         quota, period = (_CONTAINER / "cpu.max").read_text(encoding="ascii").split()
@@ -109,7 +110,7 @@ def _cores() -> int:
         return cores
 
 
-def _memory() -> int:
+def memory_bytes() -> int:
     """Return the bytes of memory that this machine, or this container, has; very many where it does not tell."""
     try:
         whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -122,20 +123,20 @@ def _memory() -> int:
 
 
 def _prepare(
-    sources: Sequence[Source], road: Road, count: int, limits: tuple[float, int, str, int]
+    sources: Sequence[Source], pipeline: Pipeline, count: int, limits: tuple[float, int, str, int]
 ) -> Generator[Prepared, None, None]:
     """Go through what needs no decoding, then start workers for the rest if it is more than a handful."""
     index = 0
-    while index < len(sources) and (seen := road.recall(sources[index])) is not None:
-        yield hand_over(index, seen, road.recipes)
+    while index < len(sources) and (done := pipeline.run_if_known(sources[index])) is not None:
+        yield to_prepared(index, done, pipeline.recipes)
         index += 1
     rest = range(index, len(sources))
     if count < 1 or not rest:
-        yield from _here(sources, road, rest)
+        yield from _here(sources, pipeline, rest)
     elif os.name == "nt" or not _startable():  # no descriptors to inherit, no interpreter to start
-        yield from _in_threads(sources, road, rest, count)
+        yield from _in_threads(sources, pipeline, rest, count)
     else:
-        yield from _in_processes(sources, road, rest, 1 if len(rest) <= _HANDFUL else count, limits)
+        yield from _in_processes(sources, pipeline, rest, 1 if len(rest) <= _HANDFUL else count, limits)
 
 
 def _startable() -> bool:
@@ -148,44 +149,43 @@ def _startable() -> bool:
     return True
 
 
-def _here(sources: Sequence[Source], road: Road, indices: range) -> Generator[Prepared, None, None]:
+def _here(sources: Sequence[Source], pipeline: Pipeline, indices: range) -> Generator[Prepared, None, None]:
     for index in indices:
-        yield hand_over(index, road.travel(sources[index]), road.recipes)
+        yield to_prepared(index, pipeline.run(sources[index]), pipeline.recipes)
 
 
-def _in_threads(sources: Sequence[Source], road: Road, indices: range, count: int) -> Generator[Prepared, None, None]:
+def _in_threads(sources: Sequence[Source], pipeline: Pipeline, indices: range, count: int) -> Generator[Prepared, None, None]:
     """Decode in threads: as fast, since Pillow releases the GIL, but a crash ends the whole process."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    ahead: deque[tuple[int, Future[Seen]]] = deque()
+    ahead: deque[tuple[int, Future[PreparedBytes]]] = deque()
     with ThreadPoolExecutor(count) as pool:
         try:
             for index in indices:
-                ahead.append((index, pool.submit(road.travel, sources[index])))
+                ahead.append((index, pool.submit(pipeline.run, sources[index])))
                 if len(ahead) > 8 * count:
                     first, future = ahead.popleft()
-                    yield hand_over(first, future.result(), road.recipes)
+                    yield to_prepared(first, future.result(), pipeline.recipes)
             for first, future in ahead:
-                yield hand_over(first, future.result(), road.recipes)
+                yield to_prepared(first, future.result(), pipeline.recipes)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _in_processes(
-    sources: Sequence[Source], road: Road, indices: range, count: int, limits: tuple[float, int, str, int]
+    sources: Sequence[Source], pipeline: Pipeline, indices: range, count: int, limits: tuple[float, int, str, int]
 ) -> Generator[Prepared, None, None]:
-    from penult.pixels.crew import Crew, NoWorkers
-    from penult.pixels.worker import Order
+    from penult.pixels.worker_pool import NoWorkers, WorkerPool
 
     paths = [(index, os.fsencode(cast(Any, sources[index]))) for index in indices if isinstance(sources[index], PATH)]
-    order = Order(road.recipes, (), -1, 0, *limits)
+    config = WorkerConfig(pipeline.recipes, (), -1, 0, *limits)
     index = indices.start
     try:
-        with Crew(order, road.known, count) as crew:
-            files = crew.run(paths)
+        with WorkerPool(config, pipeline.known, count) as pool:
+            files = pool.run(paths)
             for index in indices:
                 source = sources[index]
-                yield next(files) if isinstance(source, PATH) else hand_over(index, road.travel(source), road.recipes)
+                yield next(files) if isinstance(source, PATH) else to_prepared(index, pipeline.run(source), pipeline.recipes)
     except NoWorkers as error:
         log.warning("decoding in this process, because worker processes cannot be started: %s", error)
-        yield from _here(sources, road, range(index, indices.stop))
+        yield from _here(sources, pipeline, range(index, indices.stop))

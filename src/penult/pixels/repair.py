@@ -1,19 +1,21 @@
-"""JPEGs whose end is missing: is every pixel there all the same, and if not, how many rows are?
-
-In: the bytes, and what decodes such bytes. Out: the picture, and what it lacks.
+"""A second chance for files that Pillow refuses and every viewer opens: JPEGs without their end, PNGs with odd chunks.
 
 A JPEG does not say how long it is. So the data is decoded twice, with two different endings after its last byte: where no
 pixel depends on what the ending says, all of them are in the file. Otherwise the first row that differs is the first that
 is not whole. From there on the picture is grey, as libjpeg leaves what it does not have.
+
+Out of a PNG is taken what Pillow refuses and no picture needs: long texts, color profiles, damaged chunks on the side. That
+never raises, takes time and memory in proportion to the file, and unpacks at most a megabyte of any chunk, so a text that
+would unpack to gigabytes costs nothing.
 """
 
 from __future__ import annotations
 
-import re
+import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from penult.pixels.headers import JPEG_END, JpegOutline, JpegScan, jpeg_outline
 from penult.pixels.recipe import Refused, Remark
 
 if TYPE_CHECKING:
@@ -21,94 +23,30 @@ if TYPE_CHECKING:
 
     Load = Callable[[bytes], Image]
 
-SIGNATURE = b"\xff\xd8\xff"  # as Pillow tells a JPEG
 MOST_MISSING = 0.5  # of the rows; with fewer of them a photo is refused
-_END = b"\xff\xd9"
-_OTHER_END = bytes((0xFE, 0x6B, 0xD3, 0x9A, 0x35, 0xC6, 0x2D, 0xB1)) * 64 + _END  # whatever the codes, no run of zeros
+_OTHER_END = bytes((0xFE, 0x6B, 0xD3, 0x9A, 0x35, 0xC6, 0x2D, 0xB1)) * 64 + JPEG_END  # whatever the codes, no run of zeros
 _FEW = 4  # bytes of zeros or ones in the place of the end marker, which may as well be of the picture
-_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in the data of a scan a zero follows 0xFF
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}  # the last is JPEG-LS
-_BARE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers that nothing belongs to
-_SOI, _SOS, _EOI = 0xD8, 0xDA, 0xD9
-_MOST_SEGMENTS = 10_000
 _COEFFICIENTS = 64
 _GREY = 128  # what libjpeg fills missing rows with; inks are the other way round
 _CORNER = (4, 2)  # pixels of the last block that no color from above or beside reaches
+_PNG = b"\x89PNG\r\n\x1a\n"
+MOST_UNPACKED = 1 << 20  # bytes of a packed text; what Pillow unpacks of one
+_MOST_CHUNKS = 1_000_000
+_FRAME = 12  # bytes of a chunk beside its body: length, kind, checksum
+_ANCILLARY = 0x20  # a small first letter: a decoder may do without the chunk
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_ANIMATION = (b"acTL", b"fcTL", b"fdAT")  # of the frames behind the first
+_LEAST = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9, b"tIME": 7}  # bytes; with fewer it says nothing
+_LEAST_CLEAR = {0: 2, 2: 6, 3: 1}  # bytes of the transparent color, by the color type of the header
+_XMP, _EXIF = b"XML:com.adobe.xmp\0", b"Raw profile type exif\0"  # texts that may say which side is up
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """One pass over some components: the coefficients from `first` to `last`, down to the bit number `low`."""
-
-    components: tuple[int, ...]
-    first: int
-    last: int
-    low: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """What a JPEG's markers say: its kind (the number of the frame marker), bits a sample, components, scans.
-
-    `end` is where the data of the last scan ends, `ended` whether the end marker stands there.
-    """
-
-    kind: int = 0
-    bits: int = 0
-    components: tuple[int, ...] = ()
-    scans: tuple[Scan, ...] = ()
-    end: int = 0
-    ended: bool = False
-
-
-def outline(data: bytes) -> Outline:
-    """Return what the markers say, as far as they can be followed; it takes any bytes and never raises."""
-    kind = bits = end = 0
-    components: tuple[int, ...] = ()
-    scans: list[Scan] = []
-    position = 2
-    for _ in range(_MOST_SEGMENTS):
-        while data[position + 1 : position + 2] == b"\xff":  # fill bytes
-            position += 1
-        if position + 4 > len(data) or data[position] != 0xFF:
-            break
-        marker = data[position + 1]
-        if marker == _SOI and scans:  # the next frame of a video, with no end marker between them
-            break
-        if marker in _BARE:
-            position += 2
-            continue
-        if marker == _EOI:
-            break
-        after = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-        segment = data[position + 4 : after]
-        if after > len(data) or after < position + 4:
-            break
-        if marker in _FRAMES and len(segment) >= 6:
-            kind, bits, components = marker, segment[0], tuple(segment[6 : 6 + 3 * segment[5] : 3])
-        position = after
-        if marker == _SOS:
-            if (scan := _scan(segment)) is None:
-                break
-            scans.append(scan)
-            found = _MARKER.search(data, position)
-            position = end = len(data) if found is None else found.start()
-    ended = data[end : end + 2] == _END and end > 0
-    return Outline(kind, bits, components, tuple(scans), end, ended)
-
-
-def _scan(segment: bytes) -> Scan | None:
-    count = segment[0] if segment else 0
-    rest = segment[1 + 2 * count :]
-    return Scan(tuple(segment[1 : 1 + 2 * count : 2]), rest[0], rest[1], rest[2] & 15) if count and len(rest) >= 3 else None
-
-
-def recovered(data: bytes, load: Load) -> tuple[Image, Remark] | None:
+def recover_jpeg(data: bytes, load: Load) -> tuple[Image, Remark] | None:
     """Return the picture of a JPEG that Pillow found too short, and what it lacks; None for one that has no pixels.
 
     Raises `Refused` where more than half of the rows are missing, or of a progressive one what makes it a picture.
     """
-    about = outline(data)
+    about = jpeg_outline(data)
     if not about.scans:
         return None
     body = data[: about.end]
@@ -122,16 +60,16 @@ def recovered(data: bytes, load: Load) -> tuple[Image, Remark] | None:
     return picture, _judged(about, first, picture.height)
 
 
-def checked(data: bytes, picture: Image, load: Load) -> tuple[Image, Remark]:
+def check_jpeg(data: bytes, picture: Image, load: Load) -> tuple[Image, Remark]:
     """Return a picture that Pillow found nothing wrong with, and what it lacks all the same; ordinary ones cost nothing.
 
     An end marker may stand behind what is left of the data (its last block is grey then), and what was never written may be
-    zeros, which Pillow takes for data. Raises what `recovered` raises.
+    zeros, which Pillow takes for data. Raises what `recover_jpeg` raises.
     """
-    if not data.endswith(_END) and outline(data).end == len(data):  # nothing but data, to the last byte
-        return recovered(data, load) or (picture, Remark())
+    if not data.endswith(JPEG_END) and jpeg_outline(data).end == len(data):  # nothing but data, to the last byte
+        return recover_jpeg(data, load) or (picture, Remark())
     if picture.info.get("progressive"):
-        about = outline(data)
+        about = jpeg_outline(data)
         return picture, Remark(scans=bool(about.scans) and not _whole(about.scans, about.components))
     return picture, _missing_rows(data, picture, load)
 
@@ -144,7 +82,7 @@ def _missing_rows(data: bytes, picture: Image, load: Load) -> Remark:
         return Remark()
     if not greys.issuperset(_flat(picture.crop(corner).getextrema())):
         return Remark()
-    about = outline(data)
+    about = jpeg_outline(data)
     if len(about.scans) != 1:
         return Remark()
     first = _probed(data[: about.end], load)[1]
@@ -154,12 +92,6 @@ def _missing_rows(data: bytes, picture: Image, load: Load) -> Remark:
 def _flat(numbers: Any) -> list[int]:
     """Return a number, or pairs of them, as a list."""
     return [one for part in numbers for one in _flat(part)] if isinstance(numbers, tuple) else [numbers]
-
-
-def runs_into_another(data: bytes) -> bool:
-    """Tell whether the data of a JPEG ends where the next one begins, as where frames of a video were cut apart badly."""
-    about = outline(data)
-    return about.end > 0 and data.startswith(SIGNATURE, about.end)
 
 
 def _without_padding(body: bytes) -> bytes:
@@ -172,12 +104,12 @@ def _probed(body: bytes, load: Load) -> tuple[Image, int | None]:
     """Return the picture, and the first row that is not all in `body`, None where every one is."""
     from PIL import ImageChops
 
-    picture = load(body + _END)
+    picture = load(body + JPEG_END)
     differs = ImageChops.difference(picture, load(body + _OTHER_END)).getbbox(alpha_only=False)
     return picture, None if differs is None else differs[1]
 
 
-def _judged(about: Outline, first: int | None, height: int) -> Remark:
+def _judged(about: JpegOutline, first: int | None, height: int) -> Remark:
     if len(about.scans) == 1 and set(about.scans[0].components) == set(about.components):
         missing = 0.0 if first is None else max(1 - first / height, 1e-6)
         if missing > MOST_MISSING:
@@ -194,7 +126,71 @@ def _judged(about: Outline, first: int | None, height: int) -> Remark:
     return Remark(scans=True)
 
 
-def _whole(scans: Sequence[Scan], components: Sequence[int]) -> bool:
+def _whole(scans: Sequence[JpegScan], components: Sequence[int]) -> bool:
     """Return whether every coefficient of every component is there, to its last bit."""
     there = {(c, k) for s in scans if not s.low for c in s.components for k in range(s.first, min(s.last, 63) + 1)}
     return len(there) >= len(set(components)) * _COEFFICIENTS
+
+
+def slim_png(data: bytes) -> bytes | None:
+    """Return `data`, a PNG, without long texts, color profiles, animation and ancillary chunks that are too short or whose
+    checksum is wrong.
+
+    Kept are all that decides the pixels and which side is up. None where nothing is to be taken out.
+    """
+    if not data.startswith(_PNG):
+        return None
+    kept, position, changed = [data[: len(_PNG)]], len(_PNG), False
+    for _ in range(_MOST_CHUNKS):
+        length = int.from_bytes(data[position : position + 4], "big")
+        end = position + _FRAME + length
+        if end > len(data):
+            break
+        kind = data[position + 4 : position + 8]
+        piece: bytes | None = data[position:end]
+        if kind[0] & _ANCILLARY:
+            short = length < (_LEAST_CLEAR.get(data[25], 0) if kind == b"tRNS" else _LEAST.get(kind, 0))
+            piece = None if short else _slimmed(kind, data[position + 8 : end - 4], data[position:end])
+        if piece is None or len(piece) != end - position:
+            changed = True
+        if piece:
+            kept.append(piece)
+        position = end
+    return b"".join([*kept, data[position:]]) if changed else None
+
+
+def _slimmed(kind: bytes, body: bytes, chunk: bytes) -> bytes | None:
+    """Return what is kept of an ancillary chunk: itself, a shorter one, or None."""
+    if zlib.crc32(kind + body) != int.from_bytes(chunk[-4:], "big") or kind in (b"iCCP", *_ANIMATION):
+        return None
+    if kind not in _TEXTS:
+        return chunk
+    if kind == b"iTXt" and body.startswith(_XMP):
+        return _xmp(body)
+    if body.startswith(_EXIF) and (kind == b"tEXt" or _unpacked(body[len(_EXIF) + 1 :])[1]) and len(body) <= MOST_UNPACKED:
+        return chunk
+    return None
+
+
+def _xmp(body: bytes) -> bytes | None:
+    """Return an XMP block as an unpacked text of a megabyte at most: the orientation stands near its beginning."""
+    packed, rest = body[len(_XMP) : len(_XMP) + 1] == b"\1", body[len(_XMP) + 2 :]
+    _, _, rest = rest.partition(b"\0")  # the language
+    _, _, text = rest.partition(b"\0")  # the keyword, translated
+    if packed:
+        text, _ = _unpacked(text)
+    text = text[:MOST_UNPACKED].decode("utf-8", "ignore").encode()
+    return _chunk(b"iTXt", _XMP + b"\0\0\0\0" + text) if text else None
+
+
+def _unpacked(packed: bytes) -> tuple[bytes, bool]:
+    """Return up to a megabyte of what `packed` holds, and whether that is all of it."""
+    unpacker = zlib.decompressobj()
+    try:
+        return unpacker.decompress(packed, MOST_UNPACKED), not unpacker.unconsumed_tail
+    except zlib.error:
+        return b"", False
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")

@@ -1,6 +1,6 @@
 """Worker processes that see pictures for this one: hand out paths, take pixels back, replace the dead.
 
-In: an `Order`, numbered paths. Out: `Prepared`s in the order of their numbers.
+In: a `WorkerConfig`, numbered paths. Out: `Prepared`s in the order of their numbers.
 
 A decoder that crashes, hangs or eats the memory takes only its own process along. The kernel tells of it: a
 worker's death closes its connection, SIGALRM among the exit codes means that time was up. Workers are started
@@ -29,10 +29,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from penult.pixels.link import Link
-from penult.pixels.recipe import Failure
-from penult.pixels.road import Prepared
-from penult.pixels.worker import Order, Reply
+from penult.pixels.pipeline import DECODER, Connection, Prepared, Reply, WorkerConfig
+from penult.pixels.recipe import Failure, Recipe
 from penult.worker import interpreter
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ _ENVIRONMENT = {
 }
 _BOOT = (
     "import sys; sys.path[:] = sys.argv[2:]; "
-    "from penult.pixels.link import Link; from penult.pixels.worker import main; main(Link(int(sys.argv[1])))"
+    "from penult.pixels.pipeline import Connection, serve_parent; serve_parent(Connection(int(sys.argv[1])))"
 )
 
 
@@ -60,39 +58,39 @@ class NoWorkers(Exception):
 @dataclass(eq=False)
 class _Worker:
     process: subprocess.Popen[bytes]
-    link: Link
+    connection: Connection
     tasks: deque[tuple[int, int]] = field(default_factory=deque)  # (number, slot), oldest first
 
     def end(self, patience: float = 0.0) -> int:
         """Reap it, after `patience` seconds by force; returns the exit code (negative: the signal)."""
-        self.link.close()
+        self.connection.close()
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(patience)
         self.process.kill()
         return self.process.wait()
 
 
-class Crew:
+class WorkerPool:
     """A bounded number of workers over one shared file; a context manager that leaves no process behind."""
 
-    def __init__(self, order: Order, known: Sequence[memoryview], count: int) -> None:
+    def __init__(self, config: WorkerConfig, known: Sequence[memoryview], count: int) -> None:
         self.python = interpreter()
-        slot_bytes = sum(recipe.nbytes for recipe in order.recipes) + 1
+        slot_bytes = sum(recipe.nbytes for recipe in config.recipes) + 1
         count = max(1, min(count, _SHARED_BYTES // (2 * slot_bytes)))
         slots = max(2 * count, min(max(_IN_FLIGHT, 4 * count), _SHARED_BYTES // slot_bytes, _QUEUED * count))
         self.queued = slots // count
         self.free = list(range(slots))
         ends = list(accumulate((len(rows) for rows in known), initial=slots * slot_bytes))
-        self.file, self.shared = _shared(ends[-1])
+        self.file, self.shared = _shared_memory(ends[-1])
         for start, rows in zip(ends, known, strict=False):
             self.shared[start : start + len(rows)] = rows
-        self.order = replace(order, known=tuple(pairwise(ends)), shared=self.file, slot_bytes=slot_bytes)
+        self.config = replace(config, known=tuple(pairwise(ends)), shared=self.file, slot_bytes=slot_bytes)
         self.count = count
         self.workers: list[_Worker] = []
-        self.ears = select.poll()  # kept: to make a new one for each question takes longer than the answer
+        self.poller = select.poll()  # kept: to make a new one for each question takes longer than the answer
         self.false_starts = 0
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -108,17 +106,17 @@ class Crew:
         self.done: dict[int, Prepared] = {}
         self.tried: set[int] = set()
         while len(self.workers) < min(self.count, len(paths)):
-            self.workers.append(self._hire())
+            self.workers.append(self._start_worker())
         for number in range(len(paths)):
             if number in self.done:  # workers must not run dry while the consumer is busy with what is here
-                self._hand_out(number)
+                self._assign(number)
                 self._collect(wait=False)
             while number not in self.done:
-                self._hand_out(number)
+                self._assign(number)
                 self._collect(wait=True)
             yield self.done.pop(number)
 
-    def _hand_out(self, next_out: int) -> None:
+    def _assign(self, next_out: int) -> None:
         """Give tasks to the least busy, not far ahead of the one waited for, evenly towards the end."""
         window = next_out + self.count * self.queued
         while self.todo and self.free and self.todo[0] < window:
@@ -127,24 +125,24 @@ class Crew:
                 return
             number, slot = self.todo.popleft(), self.free.pop()
             worker.tasks.append((number, slot))
-            self.shared[self._mark(slot)] = 0
+            self.shared[self._started_byte(slot)] = 0
             with suppress(OSError):  # it has died: its closed connection will tell, and the task is still on its list
-                worker.link.send((number, self.paths[number][1], slot))
+                worker.connection.send((number, self.paths[number][1], slot))
 
     def _collect(self, wait: bool) -> None:
-        """Hear one word of every worker that has something to say, or has hung up."""
-        for descriptor, _ in self.ears.poll(None if wait else 0):
-            worker = next(one for one in self.workers if one.link.fileno() == descriptor)
+        """Take one reply from every worker that has one, or has closed its connection."""
+        for descriptor, _ in self.poller.poll(None if wait else 0):
+            worker = next(one for one in self.workers if one.connection.fileno() == descriptor)
             try:
-                self._note(worker, worker.link.recv())
+                self._store(worker, worker.connection.recv())
             except (EOFError, OSError):
                 self._replace(worker)
 
-    def _mark(self, slot: int) -> int:
+    def _started_byte(self, slot: int) -> int:
         """Return the place of the byte that tells whether the picture of a slot was begun."""
-        return (slot + 1) * self.order.slot_bytes - 1
+        return (slot + 1) * self.config.slot_bytes - 1
 
-    def _note(self, worker: _Worker, reply: Reply) -> None:
+    def _store(self, worker: _Worker, reply: Reply) -> None:
         self.false_starts = 0
         number, digest, filled, failure, remark = reply
         _, slot = worker.tasks.popleft()
@@ -152,44 +150,44 @@ class Crew:
         self.free.append(slot)
 
     def _pixels(self, slot: int, filled: Sequence[bool]) -> tuple[NDArray[np.uint8] | None, ...]:
-        place = slot * self.order.slot_bytes
+        place = slot * self.config.slot_bytes
         pixels: list[NDArray[np.uint8] | None] = []
-        for recipe, full in zip(self.order.recipes, filled, strict=True):
+        for recipe, full in zip(self.config.recipes, filled, strict=True):
             shape = recipe.size, recipe.size, 3
             pixels.append(np.ndarray(shape, np.uint8, self.shared, place).copy() if full else None)
             place += recipe.nbytes
         return tuple(pixels)
 
     def _replace(self, dead: _Worker) -> None:
-        """Bury a worker; its oldest task may have been under way, all others are handed out again."""
-        self.ears.unregister(dead.link)
+        """Replace a dead worker; its oldest task may have been under way, all others are handed out again."""
+        self.poller.unregister(dead.connection)
         code = dead.end(patience=1.0)  # its connection is closed: it is on its way out already
         self.workers.remove(dead)
-        begun = bool(dead.tasks) and self.shared[self._mark(dead.tasks[0][1])] == 1
+        begun = bool(dead.tasks) and self.shared[self._started_byte(dead.tasks[0][1])] == 1
         self.free += [slot for _, slot in dead.tasks]
         numbers = [number for number, _ in dead.tasks]
         if not begun:
             self.false_starts += 1
             if self.false_starts > 2 * self.count:
                 raise NoWorkers(f"{self.false_starts} died before they began a picture, the last with code {code}")
-        elif failure := self._verdict(numbers[0], code):
+        elif failure := self._failure_of(numbers[0], code):
             number = numbers.pop(0)
-            nothing = (None,) * len(self.order.recipes)
+            nothing = (None,) * len(self.config.recipes)
             self.done[number] = Prepared(self.paths[number][0], None, nothing, failure)
         self.todo.extendleft(reversed(numbers))
-        self.workers.append(self._hire())
+        self.workers.append(self._start_worker())
 
-    def _verdict(self, number: int, code: int) -> Failure | None:
-        """Say what a death means for the picture under way; None: try it once more."""
+    def _failure_of(self, number: int, code: int) -> Failure | None:
+        """Return what a death means for the picture under way; None: try it once more."""
         if code == -signal.SIGALRM:
-            return Failure("decoder hung", f"no answer in {self.order.seconds:g} s")
+            return Failure("decoder hung", f"no answer in {self.config.seconds:g} s")
         if number not in self.tried:  # the killer may have come from outside, for want of memory
             self.tried.add(number)
             return None
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         return Failure("decoder crashed", f"{how}, twice")
 
-    def _hire(self) -> _Worker:
+    def _start_worker(self) -> _Worker:
         """Start a worker; it shares nothing with this process but the file and one connection."""
         ours, theirs = socket.socketpair()
         line = [self.python, "-S", "-W", "ignore", "-c", _BOOT, str(theirs.fileno()), *_search_path()]
@@ -208,10 +206,10 @@ class Crew:
             raise NoWorkers(str(error)) from error
         finally:
             theirs.close()
-        worker = _Worker(process, Link(ours.detach()))
-        self.ears.register(worker.link, select.POLLIN)
+        worker = _Worker(process, Connection(ours.detach()))
+        self.poller.register(worker.connection, select.POLLIN)
         with suppress(OSError):  # dead already: noticed at the next `_collect`
-            worker.link.send(self.order)
+            worker.connection.send(self.config)
         return worker
 
 
@@ -219,12 +217,12 @@ def _search_path() -> list[str]:
     """Return where this process finds its modules, also those that an import hook of `site` finds."""
     import PIL
 
-    here = [_whole(entry) for entry in sys.path if isinstance(entry, str)]
+    here = [_absolute(entry) for entry in sys.path if isinstance(entry, str)]
     roots = [str(Path(__file__).absolute().parents[2]), str(Path(PIL.__file__).absolute().parents[1])]
     return here + [root for root in roots if root not in here]
 
 
-def _whole(entry: str) -> str:
+def _absolute(entry: str) -> str:
     """Return an entry of `sys.path` as a whole path; as it is where the folder we are in has been removed."""
     try:
         return str(Path(entry).absolute())
@@ -232,7 +230,7 @@ def _whole(entry: str) -> str:
         return entry
 
 
-def _shared(size: int) -> tuple[int, mmap.mmap]:
+def _shared_memory(size: int) -> tuple[int, mmap.mmap]:
     """Return a nameless file of this size and the memory that it is mapped to. Raises NoWorkers where there can be none."""
     descriptor = -1
     try:
@@ -251,3 +249,21 @@ def _nameless_file() -> int:
         return os.memfd_create("penult-pixels")
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
+
+
+def check_worker(decoder: str = DECODER) -> None:
+    """Have a worker process read one small picture. Raises `RuntimeError` where none starts, or it cannot."""
+    from PIL import Image
+
+    recipe = Recipe(8, "squash", 1.0)
+    with tempfile.TemporaryDirectory(prefix="penult-") as folder:
+        path = Path(folder, "picture.png")
+        Image.new("RGB", (16, 16), (200, 90, 30)).save(path)
+        config = WorkerConfig((recipe,), (), -1, 0, 30.0, 4 << 30, decoder)
+        try:
+            with WorkerPool(config, [memoryview(b"")], 1) as pool:
+                done = next(iter(pool.run([(0, str(path).encode())])))
+        except NoWorkers as error:
+            raise RuntimeError(str(error)) from error
+    if done.failure is not None:
+        raise RuntimeError(f"{done.failure.reason}: {done.failure.detail}")

@@ -1,0 +1,108 @@
+"""Pictures for people: a photo upright and not too large, thumbnails, PNG and WebP files; and the size of a small picture.
+
+In: a source, RGB arrays. Out: RGB arrays, the bytes of a file. Photos are decoded as for a network, so they stand upright.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from penult.pixels.decoding import MAX_PIXELS, decode, formats
+from penult.pixels.preparing import prepare_all
+from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe
+from penult.pixels.sources import PATH, read_file, read_picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from penult.pixels.sources import Source
+
+    RGB = NDArray[np.uint8]  # (h, w, 3)
+
+_WEBP_QUALITY = 70
+_SMALL_FILE = 20_000  # bytes: a larger file is not opened, its picture is hardly tiny
+
+
+def load_rgb(source: Source, depth: int = FULL_DEPTH, max_pixels: int = MAX_PIXELS) -> RGB | Failure:
+    """Return a path, array or Pillow image as the upright photo (h, w, 3) that `prepare` takes, or why it cannot be seen.
+
+    `depth` is that of the recipes, `max_pixels` the limit of a picture (see `decode`).
+
+    Raises `InputError` for an argument that is no image at all.
+    """
+    import numpy as np
+
+    if isinstance(source, PATH):
+        found = read_file(source)
+        return found if isinstance(found, Failure) else decode(found[1], depth, max_pixels)
+    picture = read_picture(source, depth, max_pixels)
+    return picture if isinstance(picture, Failure) else np.array(picture[1].convert("RGB"))
+
+
+def shrink(rgb: RGB, longest: int) -> RGB:
+    """Return the photo with its longer side at most `longest`; a smaller one stays as it is."""
+    import numpy as np
+    from PIL.Image import Resampling, fromarray
+
+    height, width = rgb.shape[:2]
+    if max(height, width) <= longest:
+        return rgb
+    share = longest / max(height, width)
+    size = max(1, round(width * share)), max(1, round(height * share))
+    return np.array(fromarray(rgb).resize(size, Resampling.LANCZOS))
+
+
+def encode_png(rgb: RGB) -> bytes:
+    """Return a picture (h, w, 3) as the bytes of a PNG file; the same picture gives the same bytes."""
+    from PIL.Image import fromarray
+
+    file = BytesIO()
+    fromarray(rgb).save(file, "PNG", compress_level=6)
+    return file.getvalue()
+
+
+def thumbnails(
+    paths: Sequence[str], side: int, workers: int | None = None, depth: int = FULL_DEPTH, max_pixels: int = MAX_PIXELS
+) -> Iterator[bytes | Failure]:
+    """Yield for each picture its square centre, `side` pixels wide, as a WebP file.
+
+    `depth` is that of the run's recipes. A file that is gone or cannot be decoded gives a `Failure`.
+    """
+    if not paths:
+        return
+    recipe = Recipe(size=side, crop_mode="crop", crop=1.0, interpolation="bilinear", depth=depth)
+    with closing(prepare_all(list(paths), [recipe], workers=workers, max_pixels=max_pixels)) as prepared:
+        for one in prepared:
+            pixels = one.pixels[0]
+            yield (one.failure or Failure("damaged")) if pixels is None else encode_webp(pixels)
+
+
+def encode_webp(rgb: RGB) -> bytes:
+    """Return an RGB array (h, w, 3) as the bytes of a WebP file, without any metadata."""
+    from PIL.Image import fromarray
+
+    file = BytesIO()
+    fromarray(rgb).save(file, "WEBP", quality=_WEBP_QUALITY, method=2)
+    return file.getvalue()
+
+
+def small_image_size(path: Any) -> tuple[int, int] | None:
+    """Return width and height in pixels of a small file's picture; None for a large file, and for what cannot be read."""
+    from PIL import Image
+
+    try:
+        if Path(path).stat().st_size > _SMALL_FILE:
+            return None
+        data = Path(path).read_bytes()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(BytesIO(data), formats=formats(data)) as picture:
+                return picture.size
+    except (OSError, ValueError, TypeError, SyntaxError, Image.DecompressionBombError):
+        return None

@@ -1,0 +1,254 @@
+"""One picture's way from its file to each network's input: read once, decode once, fit for each recipe.
+
+In: a source, the recipes, the digests that are known already. Out: a `PreparedBytes`. The same code runs in this process and
+in a worker process, whose life is here too: it takes a path, puts the pixels into shared memory, and says so. It must stay
+light (no numpy) and die with its parent.
+"""
+
+from __future__ import annotations
+
+import importlib
+import mmap
+import os
+import pickle
+import signal
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any, cast
+
+from penult.pixels.decoding import MAX_PIXELS, remark_on
+from penult.pixels.failures import classify
+from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe, Remark
+from penult.pixels.resizing import resize_into
+from penult.pixels.sources import PATH, read_file, read_picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from penult.pixels.sources import Source
+
+    Decoder = Callable[..., Image | Failure]  # bytes; where they are not the usual ones, also `depth` and `max_pixels`
+    Buffer = bytearray | memoryview
+
+DECODER = "penult.pixels.decoding:open_picture"
+_BYTES = 32  # of a SHA-256 digest
+_LENGTH = 4  # bytes before each thing that say how long it is
+
+# Task, digest, which recipes have pixels, failure, remark.
+Reply = tuple[int, bytes | None, tuple[bool, ...], Failure | None, Remark | None]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedBytes:
+    """One source prepared: RGB bytes, one buffer per recipe (None: not needed, or it failed)."""
+
+    digest: bytes | None
+    buffers: tuple[Buffer | None, ...]
+    failure: Failure | None
+    remark: Remark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What became of source number `index`: pixels, one array (size, size, 3) for each recipe, or a failure.
+
+    An array is None where the recipe knows the digest already, all are None after a failure; `digest` is None
+    if the file could not be read or its worker died. The arrays belong to the receiver. `remark` is what was found out
+    about a file that was decoded, if anything.
+    """
+
+    index: int
+    digest: bytes | None
+    pixels: tuple[NDArray[np.uint8] | None, ...]
+    failure: Failure | None
+    remark: Remark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What is done to every picture of a run: read, decode, fit; `known` has one buffer of sorted digests for each recipe."""
+
+    recipes: tuple[Recipe, ...]
+    known: tuple[memoryview, ...]
+    decode: Decoder
+    max_pixels: int = MAX_PIXELS
+    no_pixels: tuple[None, ...] = field(init=False)
+    decode_options: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "no_pixels", (None,) * len(self.recipes))
+        asked = {"depth": (self.recipes[0].depth, FULL_DEPTH), "max_pixels": (self.max_pixels, MAX_PIXELS)}
+        object.__setattr__(self, "decode_options", {name: value for name, (value, usual) in asked.items() if value != usual})
+
+    def run(self, source: Source, buffer: Callable[[int], Buffer] | None = None) -> PreparedBytes:
+        """Return what each recipe sees of `source`; raises nothing for a bad one.
+
+        `buffer` gives the bytes where recipe number i wants its pixels; without it they are new.
+        """
+        found = read_file(source) if isinstance(source, PATH) else read_picture(source, **self.decode_options)
+        if isinstance(found, Failure):
+            return PreparedBytes(None, self.no_pixels, found)
+        digest, content = found
+        wanted = self.needed_by(digest)
+        if not any(wanted):
+            return PreparedBytes(digest, self.no_pixels, None)
+        picture = self.decode(content, **self.decode_options) if isinstance(content, bytes) else content
+        if isinstance(picture, Failure):
+            return PreparedBytes(digest, self.no_pixels, picture)
+        try:
+            remark = remark_on(picture) if isinstance(content, bytes) else None
+            return PreparedBytes(digest, self._fit_all(picture, wanted, buffer or self._new_buffer), None, remark)
+        except Exception as error:  # out of memory, mostly
+            return PreparedBytes(digest, self.no_pixels, classify(error, b""))
+
+    def run_if_known(self, source: Source) -> PreparedBytes | None:
+        """Return what `run` would, if that needs no decoding of a file; otherwise None."""
+        if not isinstance(source, PATH):
+            return self.run(source)
+        found = read_file(source)
+        if isinstance(found, Failure):
+            return PreparedBytes(None, self.no_pixels, found)
+        return None if any(self.needed_by(found[0])) else PreparedBytes(found[0], self.no_pixels, None)
+
+    def needed_by(self, digest: bytes) -> list[bool]:
+        """Return, for each recipe, whether the picture with this digest must be seen."""
+        return [not is_known(digest, rows) for rows in self.known]
+
+    def _new_buffer(self, number: int) -> Buffer:
+        return bytearray(self.recipes[number].nbytes)
+
+    def _fit_all(self, picture: Image, wanted: Sequence[bool], buffer: Callable[[int], Buffer]) -> tuple[Buffer | None, ...]:
+        """Fit once for each geometry: recipes that differ in mean and std alone get copies."""
+        made: dict[object, Buffer] = {}
+        fitted: list[Buffer | None] = []
+        for number, (recipe, want) in enumerate(zip(self.recipes, wanted, strict=True)):
+            fitted.append(buffer(number) if want else None)
+            if (rgb := fitted[-1]) is None:
+                continue
+            if (twin := made.get(recipe.geometry)) is not None:
+                rgb[:] = twin
+            else:
+                made[recipe.geometry] = rgb
+                resize_into(picture, recipe, rgb)
+        return tuple(fitted)
+
+
+def to_prepared(index: int, done: PreparedBytes, recipes: Sequence[Recipe]) -> Prepared:
+    """Return `done`, whose buffers are nobody else's, with arrays for bytes."""
+    import numpy as np
+
+    pixels = tuple(
+        None if rgb is None else np.frombuffer(rgb, np.uint8).reshape(recipe.size, recipe.size, 3)
+        for recipe, rgb in zip(recipes, done.buffers, strict=True)
+    )
+    return Prepared(index, done.digest, pixels, done.failure, done.remark)
+
+
+def is_known(digest: bytes, rows: memoryview) -> bool:
+    """Return whether `digest` is one of the sorted 32-byte `rows` (a flat buffer)."""
+    count = len(rows) // _BYTES
+    place = bisect_left(range(count), digest, key=lambda i: rows[i * _BYTES : (i + 1) * _BYTES].tobytes())
+    return place < count and rows[place * _BYTES : (place + 1) * _BYTES] == digest
+
+
+def load_decoder(decoder: str) -> Decoder:
+    """Return the function that `module:name` names."""
+    module, _, name = decoder.partition(":")
+    return cast("Decoder", getattr(importlib.import_module(module), name))
+
+
+class Connection:
+    """One end of a socket to another process of ours: things that pickle come out on the other side, in order.
+
+    As `multiprocessing.connection.Connection`, whose import takes as long as the start of Python.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._descriptor
+
+    def send(self, thing: Any) -> None:
+        """Send one thing; raises OSError where the other end is gone."""
+        data = pickle.dumps(thing, pickle.HIGHEST_PROTOCOL)
+        left = memoryview(len(data).to_bytes(_LENGTH, "big") + data)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+
+    def recv(self) -> Any:
+        """Wait for one thing; raises EOFError where the other end is gone."""
+        return pickle.loads(self._read(int.from_bytes(self._read(_LENGTH), "big")))  # noqa: S301 - from a process of ours
+
+    def close(self) -> None:
+        """Hang up."""
+        os.close(self._descriptor)
+
+    def _read(self, size: int) -> bytes:
+        pieces = []
+        while size:
+            if not (piece := os.read(self._descriptor, size)):
+                raise EOFError
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """What a worker must know for a run; the shared file holds slots for pixels, then the known digests."""
+
+    recipes: tuple[Recipe, ...]
+    known: tuple[tuple[int, int], ...]  # start and end, in the shared file, of each recipe's sorted digests
+    shared: int  # file descriptor
+    slot_bytes: int  # the pixels of one picture, and one byte that says whether it was begun
+    seconds: float
+    memory: int
+    decoder: str
+    max_pixels: int = MAX_PIXELS
+
+
+def serve_parent(connection: Connection) -> None:
+    """Serve until the parent hangs up."""
+    config: WorkerConfig = connection.recv()
+    _set_limits(config.memory)
+    shared = memoryview(mmap.mmap(config.shared, 0))
+    os.close(config.shared)
+    with suppress(EOFError, OSError):  # the parent is gone, or wants no more
+        serve(connection, config, shared)
+
+
+def serve(connection: Connection, config: WorkerConfig, shared: memoryview) -> None:
+    """Answer every task (number, path, slot) in turn; a picture that takes too long ends this process."""
+    known = tuple(shared[start:end] for start, end in config.known)
+    pipeline = Pipeline(config.recipes, known, load_decoder(config.decoder), config.max_pixels)
+    ends = list(accumulate((recipe.nbytes for recipe in config.recipes), initial=0))
+    while True:
+        number, path, slot = connection.recv()
+        # The kernel kills on time, in whatever loop the decoder may be, parent or no parent.
+        signal.setitimer(signal.ITIMER_REAL, config.seconds)
+        pixels = shared[slot * config.slot_bytes : (slot + 1) * config.slot_bytes]
+        pixels[-1] = 1  # begun: from here on a death is the picture's doing
+        buffers = [pixels[start:end] for start, end in pairwise(ends)]
+        done = pipeline.run(path, buffers.__getitem__)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        connection.send((number, done.digest, tuple(rgb is not None for rgb in done.buffers), done.failure, done.remark))
+
+
+def _set_limits(memory: int) -> None:
+    """Leave Ctrl-C to the parent, let the alarm kill, bound the memory, leave no core file behind."""
+    import resource
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+    for kind, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, memory)):
+        _, hard = resource.getrlimit(kind)
+        with suppress(ValueError, OSError):  # macOS refuses RLIMIT_AS
+            resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
