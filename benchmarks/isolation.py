@@ -19,8 +19,8 @@ from pathlib import Path
 
 from penult.images import scan_unlabelled
 from penult.pixels import Recipe, prepare_all
+from penult.pixels.pipeline import DECODER, Pipeline, load_decoder
 from penult.pixels.preparing import _flat, _in_threads
-from penult.pixels.road import DECODER, Road, named
 
 RECIPES = (Recipe(224), Recipe(240), Recipe(260))  # the three that ship
 NO_LIMITS = {"seconds": 0.0, "memory": resource.RLIM_INFINITY}
@@ -48,11 +48,11 @@ def main() -> None:
     paths = list(scan_unlabelled(asked.folder).paths)
     paths = (paths * (asked.images // len(paths) + 1))[: asked.images]
     cores = os.cpu_count() or 1
-    road = Road(RECIPES, (_flat(None),) * 3, named(DECODER))
+    pipeline = Pipeline(RECIPES, (_flat(None),) * 3, load_decoder(DECODER))
     roads = {
         "workers with limits": lambda: prepare_all(paths, RECIPES, workers=cores),
         "workers without": lambda: prepare_all(paths, RECIPES, workers=cores, **NO_LIMITS),
-        "threads here": lambda: _in_threads(paths, road, range(len(paths)), cores),
+        "threads here": lambda: _in_threads(paths, pipeline, range(len(paths)), cores),
     }
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in roads}
     names = list(roads)

@@ -67,7 +67,7 @@ class Harness:
         for name in ACTS:
             setattr(Disk, name, self._guarded(name, getattr(Disk, name)))
         penult.worker.start = penult.store.h5write.start = self._start
-        penult.pixels.preparing._workers = lambda *_: 0  # their start takes longer than the photos
+        penult.pixels.preparing.worker_count = lambda *_: 0  # their start takes longer than the photos
         penult.plots.artist.save_all = _stand_in
         penult.store.cache._SECONDS = 0.0  # each batch is a shard: more acts
         os.fsync = lambda _: None  # nothing here pulls the plug

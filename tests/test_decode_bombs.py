@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from badimages import bombs, cases, photo, save
-from penult.pixels import Failure, Recipe, decode, prepare_all, trial
+from penult.pixels import Failure, Recipe, decode, decode_failures, prepare_all
 
 PEAK = """
 import resource, sys
@@ -102,5 +102,5 @@ def test_one_file_is_decoded_in_a_process_of_its_own_too(tmp_path: Path, monkeyp
     monkeypatch.syspath_prepend(str(tmp_path))
     (one,) = prepare_all([tmp_path / "1.png"], [Recipe(8)], decoder="deadly:decode")
     assert one.failure == Failure("decoder crashed", "exit code 9, twice")
-    assert list(trial([tmp_path / "1.png"], decoder="deadly:decode")) == [one.failure]
-    assert list(trial([tmp_path / "1.png", photo()])) == [None, None]
+    assert list(decode_failures([tmp_path / "1.png"], decoder="deadly:decode")) == [one.failure]
+    assert list(decode_failures([tmp_path / "1.png", photo()])) == [None, None]

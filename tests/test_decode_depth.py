@@ -20,8 +20,7 @@ from penult import TransferClassifier, backbones, predict
 from penult.cli import main
 from penult.embed import EmbedOptions, at_depth, depth_notes, find_depth
 from penult.errors import InputError
-from penult.pixels import DEPTHS, Failure, Recipe, decode, stores_sixteen
-from penult.pixels import depth as depths
+from penult.pixels import DEPTHS, Failure, Recipe, decode, modes, stores_sixteen
 
 Values = NDArray[np.uint16]
 
@@ -147,20 +146,20 @@ def test_only_files_that_do_not_say_how_many_bits_they_use_are_looked_at(tmp_pat
 def test_hot_pixels_do_not_hide_the_depth_and_a_slope_is_no_hot_pixel(bits: int) -> None:
     values = drawn(bits, gray=True).repeat(10, axis=0).repeat(10, axis=1)  # 224,000 of them
     values[:4, 0] = 65535
-    assert depths.chosen([depths.levels(values, alpha=False)]) == bits
+    assert modes.choose_depth([modes.levels(values, alpha=False)]) == bits
     random = np.random.default_rng(1)
     stars = (40 / random.random(300_000) ** 0.9).clip(0, 65535).astype(np.uint16)[None]  # few are bright, at any brightness
-    assert depths.chosen([depths.levels(stars, alpha=False)]) == 16
+    assert modes.choose_depth([modes.levels(stars, alpha=False)]) == 16
 
 
 def test_no_sixteen_bit_file_means_sixteen() -> None:
-    assert depths.chosen([]) == 16
+    assert modes.choose_depth([]) == 16
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(*[st.integers(0, 10**9)] * 6), max_size=4))
 def test_whatever_the_counts_a_depth_of_the_list_is_chosen(counts: list[tuple[int, ...]]) -> None:
-    assert depths.chosen(counts) in DEPTHS
+    assert modes.choose_depth(counts) in DEPTHS
 
 
 def test_a_depth_of_sixteen_leaves_recipes_and_digests_as_they_were() -> None:
@@ -204,7 +203,7 @@ def test_a_run_finds_the_depth_says_it_and_its_model_keeps_it(
     assert [b.recipe.depth for b in model.bundle.backbones] == [12]
     files = sorted(photos.rglob("*.png"))
     assert [p.label for p in model.predict(files)] == ["dim"] * 6 + ["fair"] * 6
-    monkeypatch.setattr("penult.pixels.depth.look", None)
+    monkeypatch.setattr("penult.pixels.decoding.open_counting_levels", None)
     assert find_depth(files, EmbedOptions(workers=0)) == 12
     assert main(["predict", str(tmp_path / "run"), str(files[0]), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["label"] == "dim"

@@ -14,7 +14,8 @@ from PIL import Image
 from badimages import cases, photo, save
 from penult.pixels import Failure, Remark, decode
 from penult.pixels.decoding import open_picture, remark_on
-from penult.pixels.jpeg_end import MOST_MISSING, outline
+from penult.pixels.headers import jpeg_outline
+from penult.pixels.repair import MOST_MISSING
 
 KINDS: dict[str, dict[str, object]] = {
     "baseline": {},
@@ -86,7 +87,7 @@ def test_a_flat_picture_whose_data_ends_in_zeros_is_whole() -> None:
 def test_rows_that_are_there_are_kept_and_the_missing_ones_told(kind: str, end: bytes) -> None:
     """Also where somebody has put an end marker behind what was left."""
     whole = jpeg(kind)
-    start = outline(whole).end - (outline(whole).end - whole.index(b"\xff\xda"))
+    start = jpeg_outline(whole).end - (jpeg_outline(whole).end - whole.index(b"\xff\xda"))
     full = decode(whole)
     assert not isinstance(full, Failure)
     for share in (0.97, 0.8, 0.65):
@@ -135,7 +136,7 @@ def test_the_walk_along_markers_takes_any_bytes(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(0, 6))):
         at = data.draw(st.integers(0, min(len(seed), 700)))
         seed[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
-    about = outline(bytes(seed) + data.draw(st.binary(max_size=20)))
+    about = jpeg_outline(bytes(seed) + data.draw(st.binary(max_size=20)))
     assert 0 <= about.end <= len(seed) + 20
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from badimages import bomb, cases, photo, png, save
-from penult.pixels import MAX_BYTES, MAX_SIDE, REASONS, Failure, decode, road_version
+from penult.pixels import MAX_BYTES, MAX_SIDE, REASONS, Failure, decode, preprocessing_version
 
 
 def reason(data: bytes) -> str:
@@ -129,4 +129,4 @@ def test_a_header_without_pixels_is_truncated_not_black() -> None:
 
 
 def test_the_version_of_the_road_names_pillows_major_version() -> None:
-    assert road_version().endswith(f".pillow{PIL.__version__.split('.')[0]}")
+    assert preprocessing_version().endswith(f".pillow{PIL.__version__.split('.')[0]}")

@@ -14,9 +14,9 @@ from badimages import photo, save
 from penult import images
 from penult.errors import InputError
 from penult.images.kinds import unread_by_head
-from penult.pixels import CURES, REASONS, Failure, advice, decode, told
-from penult.pixels.naming import valid_but_unread
-from penult.pixels.tiff_tags import first_directory
+from penult.pixels import CURES, REASONS, Failure, advice, decode, summarize_failures
+from penult.pixels.failures import valid_but_unread
+from penult.pixels.headers import first_directory
 
 DICOM = bytes(128) + b"DICM" + bytes(400)
 BY_SIGHT = {
@@ -86,7 +86,7 @@ def test_what_never_was_a_picture_is_named_with_how_to_get_the_photo(name: str) 
     assert isinstance(found, Failure)
     assert (found.reason, found.detail) == ("not an image", name)
     assert found.cure
-    assert found.detail in told([found, found])
+    assert found.detail in summarize_failures([found, found])
 
 
 def jpeg(frame: int, bits: int) -> bytes:
@@ -174,9 +174,9 @@ def test_a_bitmap_whose_alpha_is_zero_throughout_shows_its_colors() -> None:
 def test_every_reason_has_a_cure_and_several_failures_are_told_in_one_sentence() -> None:
     assert set(CURES) == set(REASONS)
     failures = [Failure("truncated")] * 3 + [Failure("unsupported format", "DICOM", "export it")] * 4
-    assert told(failures) == f"4 unsupported format (DICOM): export it; 3 truncated: {CURES['truncated']}"
+    assert summarize_failures(failures) == f"4 unsupported format (DICOM): export it; 3 truncated: {CURES['truncated']}"
     many = [Failure("unsupported format", f"kind {i}", "x") for i in range(40)]
-    assert told(many).endswith("36 for other reasons")
+    assert summarize_failures(many).endswith("36 for other reasons")
 
 
 # --- what a scan says of them ---

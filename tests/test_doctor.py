@@ -29,7 +29,7 @@ from penult.doctor import computing, hub, known, libraries, pictures, places, ru
 from penult.doctor.check import FAIL, NOTE, OK, WARN, Check, guarded
 from penult.engines import devices
 from penult.errors import MissingExtra, OutputError
-from penult.pixels import abilities
+from penult.pixels import decoding, preparing, resizing
 from penult.store.disk import Disk
 from penult.worker import Crashed
 
@@ -327,7 +327,7 @@ def test_torchvision_beside_another_torch_is_told(tmp_path: Path, monkeypatch: M
 def test_formats_are_tried(monkeypatch: Monkey) -> None:
     from PIL import Image
 
-    found = abilities.formats()
+    found = decoding.readable_formats()
     assert {"JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "HEIC"} <= set(found)
     assert all(found[name] for name in ("JPEG", "PNG", "GIF", "BMP", "PPM"))
     real = Image.Image.save
@@ -338,7 +338,7 @@ def test_formats_are_tried(monkeypatch: Monkey) -> None:
         real(self, file, format=format, **more)
 
     monkeypatch.setattr(Image.Image, "save", without_webp)
-    assert not abilities.formats()["WEBP"]
+    assert not decoding.readable_formats()["WEBP"]
 
 
 @pytest.mark.parametrize(
@@ -352,22 +352,22 @@ def test_formats_are_tried(monkeypatch: Monkey) -> None:
 )
 def test_formats_that_are_missing_are_told(missing: set[str], state: str, cure: str, monkeypatch: Monkey) -> None:
     names = ("JPEG", "PNG", "AVIF", "HEIC")
-    monkeypatch.setattr(abilities, "formats", lambda: {name: name not in missing for name in names})
+    monkeypatch.setattr(decoding, "readable_formats", lambda: {name: name not in missing for name in names})
     assert (pictures.formats().state, pictures.formats().cure) == (state, cure)
 
 
 def test_how_pictures_are_resized_is_told(monkeypatch: Monkey) -> None:
-    monkeypatch.setattr(abilities, "find_spec", lambda name: None)
-    assert (abilities.resize(), pictures.resize().state) == ("absent", NOTE)
-    monkeypatch.setattr(abilities, "find_spec", lambda name: object())
-    monkeypatch.setattr(abilities.kernel, "_compiled", lambda: None)
-    assert (abilities.resize(), pictures.resize().state) == ("other", NOTE)
-    monkeypatch.setattr(abilities.kernel, "_compiled", lambda: print)
-    assert (abilities.resize(), pictures.resize().state) == ("compiled", OK)
+    monkeypatch.setattr(resizing, "find_spec", lambda name: None)
+    assert (resizing.resize_method(), pictures.resize().state) == ("absent", NOTE)
+    monkeypatch.setattr(resizing, "find_spec", lambda name: object())
+    monkeypatch.setattr(resizing, "compiled_resize", lambda: None)
+    assert (resizing.resize_method(), pictures.resize().state) == ("other", NOTE)
+    monkeypatch.setattr(resizing, "compiled_resize", lambda: print)
+    assert (resizing.resize_method(), pictures.resize().state) == ("compiled", OK)
 
 
 def test_workers_that_do_not_start_are_told(monkeypatch: Monkey) -> None:
-    monkeypatch.setattr("penult.pixels.crew.interpreter", lambda: "/nowhere/python")
+    monkeypatch.setattr("penult.pixels.worker_pool.interpreter", lambda: "/nowhere/python")
     check = pictures.workers()
     assert check.state == WARN
     assert "cannot be started" in check.said
@@ -375,7 +375,7 @@ def test_workers_that_do_not_start_are_told(monkeypatch: Monkey) -> None:
 
 def test_little_memory_and_few_files_are_told(monkeypatch: Monkey) -> None:
     for memory, state in ((1 << 30, WARN), (8 << 30, OK), (sys.maxsize, OK)):
-        monkeypatch.setattr(abilities, "room", lambda memory=memory: (2, memory, 1))
+        monkeypatch.setattr(preparing, "memory_bytes", lambda memory=memory: memory)
         assert pictures.room().state == state
     resource = pytest.importorskip("resource")
     for soft, state in ((64, WARN), (1024, OK), (resource.RLIM_INFINITY, OK)):

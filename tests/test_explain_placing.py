@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penult.explain.placing import spread
-from penult.pixels import Recipe, photo, png, prepare, shrink, view
+from penult.pixels import Recipe, encode_png, load_rgb, prepare, shrink, visible_box
 from tinynet import noise
 
 sides = st.integers(1, 60)
@@ -47,7 +47,7 @@ def test_the_view_is_what_is_prepared(height: int, width: int, recipe: Recipe) -
     rows, columns = np.mgrid[0:height, 0:width]
     ramp = np.stack([255 * (rows + 0.5) / height, 255 * (columns + 0.5) / width, 0 * rows], -1)
     seen = prepare(ramp.round().astype(np.uint8), recipe) / 255
-    left, top, right, bottom = view(width, height, recipe)
+    left, top, right, bottom = visible_box(width, height, recipe)
     step_x, step_y = (right - left) / recipe.size, (bottom - top) / recipe.size
     middle = slice(4, -4)  # a resize bends a ramp at the photo's own edge
     wanted_y = top + (np.arange(recipe.size) + 0.5) * step_y
@@ -65,5 +65,5 @@ def test_a_photo_is_shrunk_never_enlarged_and_a_png_is_read_back() -> None:
     assert shrink(rgb, 60) is rgb
     assert shrink(rgb, 30).shape == (20, 30, 3)
     assert shrink(rgb[:1], 30).shape == (1, 30, 3)
-    np.testing.assert_array_equal(np.array(Image.open(BytesIO(png(rgb)))), rgb)
-    np.testing.assert_array_equal(photo(rgb), rgb)
+    np.testing.assert_array_equal(np.array(Image.open(BytesIO(encode_png(rgb)))), rgb)
+    np.testing.assert_array_equal(load_rgb(rgb), rgb)

@@ -20,7 +20,7 @@ from penult.cli import main
 from penult.compare.files import claimed
 from penult.embed import EmbedOptions, embed
 from penult.errors import quiet
-from penult.pixels.decoding import ROAD_VERSION
+from penult.pixels.decoding import PREPROCESSING_VERSION
 from penult.quantize.kept import Kept
 from penult.similar import index
 from penult.training import learning
@@ -42,7 +42,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with tarfile.open(GOLDEN / "files.tar.xz") as archive:
         archive.extractall(tmp_path, filter="data")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pixels, "road_version", lambda: f"{ROAD_VERSION}.{THEN['road'].partition('.')[2]}")
+    monkeypatch.setattr(pixels, "preprocessing_version", lambda: f"{PREPROCESSING_VERSION}.{THEN['road'].partition('.')[2]}")
     return tmp_path
 
 
@@ -108,7 +108,7 @@ def test_the_keys_of_old_caches_are_the_keys_of_today() -> None:
     """Digests of the built-in networks and the version of the pixel road: with another one nothing would be found again."""
     records = [*map(zoo.find, backbones.builtin_names()), backbones.thumbnail(), backbones.quality()]
     assert {record.name: record.digest for record in records} == THEN["digests"]
-    assert THEN["road"].partition(".")[0] == str(ROAD_VERSION) == pixels.road_version().partition(".")[0]
+    assert THEN["road"].partition(".")[0] == str(PREPROCESSING_VERSION) == pixels.preprocessing_version().partition(".")[0]
 
 
 @pytest.mark.parametrize("name", THEN["models"])

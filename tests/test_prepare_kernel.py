@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from penult.pixels import Recipe, kernel, passes, prepare, prepare_all
+from penult.pixels import Recipe, prepare, prepare_all, resizing
 from tolerance import RESIZED
 
 compiled = pytest.importorskip("penult.pixels._resample", reason="there was no compiler when penult was installed")
 
 Pair = tuple[int, int]
-shown = pytest.mark.skipif(not kernel._shows_pixels(), reason="this Pillow does not show its pixels, or not safely")
+shown = pytest.mark.skipif(not resizing._shows_pixels(), reason="this Pillow does not show its pixels, or not safely")
 GUARD = bytes(range(64))
 
 
@@ -41,11 +41,11 @@ def noise(width: int, height: int, mode: str) -> Image.Image:
 
 
 def ours(picture: Image.Image, size: int, resized: Pair, corner: Pair, how: Image.Resampling, step: int) -> bytes:
-    """Return the compiled function's crop; step 0 takes the picture as `kernel` does. Guards lie on both sides."""
+    """Return the compiled function's crop; step 0 takes the picture as `resizing` does. Guards lie on both sides."""
     raw = {1: "L", 3: "RGB", 4: "RGBX"}
     whole = bytearray(GUARD + bytes(size * size * 3) + GUARD)
-    down_first = not passes.x_first(picture.size, resized)
-    pixels: Any = picture.tobytes("raw", raw[step]) if step else kernel._pixels(picture)
+    down_first = not resizing._x_first(picture.size, resized)
+    pixels: Any = picture.tobytes("raw", raw[step]) if step else resizing._pixels(picture)
     step = step or (4 if picture.mode == "RGB" else 1)
     place = memoryview(whole)[64:-64]
     compiled.resample(place, pixels, step, picture.size, resized, corner, size, how.name == "BICUBIC", down_first)
@@ -238,7 +238,7 @@ def test_a_large_picture_in_several_pieces_is_left_to_pillow() -> None:
     """Pillow keeps more than 16 MB as several blocks, which it does not show."""
     values: NDArray[np.uint8] = np.random.default_rng(3).integers(0, 256, (2_200, 2_100, 3), dtype=np.uint8)
     picture, how = Image.fromarray(values), Image.Resampling.BICUBIC
-    assert not kernel.crop_resized(bytearray(64 * 64 * 3), picture, 64, (73, 76), (4, 6), how)
+    assert not resizing.resize_compiled(bytearray(64 * 64 * 3), picture, 64, (73, 76), (4, 6), how)
     wanted = np.asarray(picture.resize((73, 76), how).crop((4, 6, 68, 70)))
     assert (prepare(values, Recipe(64)) == wanted).all()
 
@@ -275,9 +275,9 @@ def test_a_pillow_that_shows_no_pixels_is_asked_for_bytes(monkeypatch: pytest.Mo
     picture = noise(90, 70, "RGB")
     shown, copied = bytearray(64 * 64 * 3), bytearray(64 * 64 * 3)
     job = (picture, 64, (82, 64), (9, 0), Image.Resampling.BICUBIC)
-    assert kernel.crop_resized(shown, *job)
-    monkeypatch.setattr(kernel, "_shows_pixels", lambda: False)
-    assert kernel.crop_resized(copied, *job)
+    assert resizing.resize_compiled(shown, *job)
+    monkeypatch.setattr(resizing, "_shows_pixels", lambda: False)
+    assert resizing.resize_compiled(copied, *job)
     assert shown == copied
 
 
@@ -286,19 +286,19 @@ def test_a_function_that_rounds_otherwise_than_pillow_is_not_used() -> None:
         compiled.resample(rgb, *job)
         rgb[7] ^= 1
 
-    assert kernel._agrees(compiled.resample)
-    assert not kernel._agrees(off_by_one)
+    assert resizing._agrees(compiled.resample)
+    assert not resizing._agrees(off_by_one)
 
 
 def test_without_the_module_pillow_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.asarray(noise(90, 70, "RGB"))
     wanted = prepare(values, Recipe(32))
     monkeypatch.setitem(sys.modules, "penult.pixels._resample", None)
-    kernel._compiled.cache_clear()
+    resizing.compiled_resize.cache_clear()
     try:
-        assert kernel._compiled() is None
+        assert resizing.compiled_resize() is None
         assert (prepare(values, Recipe(32)) == wanted).all()
     finally:
         monkeypatch.undo()
-        kernel._compiled.cache_clear()
-    assert kernel._compiled() is not None
+        resizing.compiled_resize.cache_clear()
+    assert resizing.compiled_resize() is not None

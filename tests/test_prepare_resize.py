@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from penult.errors import InputError
-from penult.pixels import Failure, Recipe, decode, kernel, passes, prepare
-from penult.pixels.resizing import fit
+from penult.pixels import Failure, Recipe, decode, prepare, resizing
+from penult.pixels.resizing import resize_into
 
 Pixels = NDArray[np.uint8]
 
@@ -22,8 +22,8 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """Every test runs twice: by the compiled module, and by Pillow alone as where there is no compiler."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "pillow":
-            patch.setattr(kernel, "_compiled", lambda: None)
-        elif kernel._compiled() is None:
+            patch.setattr(resizing, "compiled_resize", lambda: None)
+        elif resizing.compiled_resize() is None:
             pytest.skip("penult.pixels._resample was not compiled, or this Pillow rounds otherwise")
         yield request.param
 
@@ -68,24 +68,13 @@ def test_photos_of_usual_shapes_too(shape: tuple[int, int], recipe: Recipe) -> N
     assert (prepare(rgb, recipe) == plain(rgb, recipe)).all()
 
 
-def test_the_shortcut_is_taken_and_given_up_where_it_would_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The probe passes with the Pillow at hand; if it did not, the plain way gives the same."""
-    rgb, recipe = noise(120, 160), Recipe(64)
-    monkeypatch.setattr(kernel, "_compiled", lambda: None)
-    assert passes._passes_known()
-    by_passes = prepare(rgb, recipe)
-    monkeypatch.setattr(passes, "_passes_known", lambda: False)
-    monkeypatch.setattr(passes, "_in_passes", None)
-    assert (prepare(rgb, recipe) == by_passes).all()
-
-
 @given(shapes, recipes)
 @settings(max_examples=100, deadline=None)
 def test_grey_resized_as_one_band_is_grey_resized_as_three(shape: tuple[int, int], recipe: Recipe) -> None:
     grey = Image.fromarray(noise(*shape)[..., 0])
     by_one, by_three = bytearray(recipe.nbytes), bytearray(recipe.nbytes)
-    fit(grey, recipe, by_one)
-    fit(grey.convert("RGB"), recipe, by_three)
+    resize_into(grey, recipe, by_one)
+    resize_into(grey.convert("RGB"), recipe, by_three)
     assert by_one == by_three
 
 

@@ -105,7 +105,7 @@ def test_each_recipe_gets_what_it_does_not_know(files: list[Path], workers: int)
 
 def test_a_known_digest_is_found_among_many() -> None:
     """First, last and every one between, and none that is not there."""
-    from penult.pixels.road import is_known
+    from penult.pixels.pipeline import is_known
 
     digests = sorted(hashlib.sha256(bytes([i])).digest() for i in range(200))
     rows = memoryview(b"".join(digests[::2]))
@@ -114,11 +114,16 @@ def test_a_known_digest_is_found_among_many() -> None:
 
 
 def test_recipes_of_one_geometry_are_fitted_once(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    from penult.pixels import road
+    from penult.pixels import pipeline
 
     fitted: list[Recipe] = []
-    real = road.fit
-    monkeypatch.setattr(road, "fit", lambda picture, recipe, rgb: fitted.append(recipe) or real(picture, recipe, rgb))
+    real = pipeline.resize_into
+
+    def counted(picture: Image.Image, recipe: Recipe, rgb: bytearray) -> None:
+        fitted.append(recipe)
+        real(picture, recipe, rgb)
+
+    monkeypatch.setattr(pipeline, "resize_into", counted)
     twins = Recipe(16), Recipe(16, mean=(0.5, 0.5, 0.5))
     (result,) = prepare_all(files[:1], twins, workers=0)
     assert len(fitted) == 1
@@ -221,10 +226,10 @@ def test_threads_give_the_same_in_the_same_order(files: list[Path], monkeypatch:
 
 
 def test_threads_stop_when_nobody_asks_any_more(files: list[Path], decoded: list[bytes]) -> None:
-    from penult.pixels.road import Road
+    from penult.pixels.pipeline import Pipeline
 
-    road = Road(SMALL, (memoryview(b""),) * 2, decoding.open_picture)
-    results = preparing._in_threads(files * 20, road, range(240), 1)
+    pipeline = Pipeline(SMALL, (memoryview(b""),) * 2, decoding.open_picture)
+    results = preparing._in_threads(files * 20, pipeline, range(240), 1)
     next(results)
     results.close()  # type: ignore[attr-defined]
     assert len(decoded) < 40
@@ -257,5 +262,5 @@ def test_a_file_that_changes_its_length_while_it_is_read_is_read_to_its_end(
 
         with monkeypatch.context() as patch:
             patch.setattr(os, "fstat", wrong)
-            found = sources.read(path)
+            found = sources.read_file(path)
         assert found == (hashlib.sha256(content).digest(), content)

@@ -14,7 +14,9 @@ import psutil
 import pytest
 
 from badimages import bomb, photo, save
-from penult.pixels import Recipe, crew, prepare_all, preparing
+from penult.pixels import Recipe, prepare_all, preparing, worker_pool
+from penult.pixels.pipeline import WorkerConfig
+from penult.pixels.worker_pool import WorkerPool
 
 SMALL = (Recipe(16),)
 
@@ -181,16 +183,19 @@ def test_an_iterator_that_is_forgotten_leaves_nothing(tmp_path: Path) -> None:
 
 def test_pictures_in_flight_are_bounded_when_nobody_takes_them(tmp_path: Path) -> None:
     """Huge recipes get few slots, small ones no more than are good for anything."""
-    order = crew.Order((Recipe(1000),), (), -1, 0, 30.0, 1 << 30, "stand_in:decode")
-    with crew.Crew(order, (memoryview(b""),), 2) as few:
+
+    def pool(recipes: tuple[Recipe, ...], count: int) -> WorkerPool:
+        return WorkerPool(WorkerConfig(recipes, (), -1, 0, 30.0, 1 << 30, "stand_in:decode"), (memoryview(b""),), count)
+
+    with pool((Recipe(1000),), 2) as few:
         assert len(few.free) * 3_000_000 <= 128 << 20
-    with crew.Crew(crew.Order(SMALL, (), -1, 0, 30.0, 1 << 30, "stand_in:decode"), (memoryview(b""),), 8) as many:
+    with pool(SMALL, 8) as many:
         assert len(many.free) <= 96
         assert many.queued >= 4
-    with crew.Crew(crew.Order(SMALL, (), -1, 0, 30.0, 1 << 30, "stand_in:decode"), (memoryview(b""),), 32) as most:
+    with pool(SMALL, 32) as most:
         assert most.count == 32
         assert most.queued >= 4
-    with crew.Crew(order, (memoryview(b""),), 32) as huge:
+    with pool((Recipe(1000),), 32) as huge:
         assert huge.count < 32
         assert len(huge.free) * 3_000_000 <= 128 << 20
 
@@ -225,14 +230,14 @@ def test_workers_are_as_many_as_cores_and_memory_allow(
     monkeypatch.setattr(preparing, "_CONTAINER", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
     monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": gigabytes << 18, "SC_PAGE_SIZE": 4096}.__getitem__)
-    assert preparing._workers() == wanted
+    assert preparing.worker_count() == wanted
 
 
 def test_without_a_way_to_start_workers_the_run_goes_on_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = lay_out(tmp_path, *[b"ok"] * 12)
-    monkeypatch.setattr(crew, "interpreter", lambda: str(tmp_path / "no-python"))
+    monkeypatch.setattr(worker_pool, "interpreter", lambda: str(tmp_path / "no-python"))
     assert reasons(prepare_all(paths, SMALL, workers=2)) == ["ok"] * 12
     assert "worker processes cannot be started" in caplog.text
 
@@ -241,7 +246,7 @@ def test_workers_that_die_before_they_are_ready_are_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = lay_out(tmp_path, *[b"ok"] * 12)
-    monkeypatch.setattr(crew, "_BOOT", "raise SystemExit(7)")
+    monkeypatch.setattr(worker_pool, "_BOOT", "raise SystemExit(7)")
     assert reasons(prepare_all(paths, SMALL, workers=2)) == ["ok"] * 12
     assert "before they began a picture, the last with code 7" in caplog.text
 

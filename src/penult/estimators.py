@@ -24,7 +24,7 @@ from penult.errors import InputError
 from penult.floats import default_errors
 from penult.heads import labels, novelty
 from penult.heads.task import class_weights, plain_weights
-from penult.pixels import FULL_DEPTH, MAX_PIXELS, told
+from penult.pixels import FULL_DEPTH, MAX_PIXELS, summarize_failures
 
 _SHOWN = 5
 
@@ -261,6 +261,6 @@ def _readable(done: Embedding, images: Sequence[Any]) -> NDArray[np.float32]:
         bad = [f"{pixels.image_name(i, images[i])} ({f.reason})" for i, f in sorted(done.failures.items())]
         more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         count, them = ("1 image", "it") if len(bad) == 1 else (f"{len(bad)} images", "them")
-        why = told(done.failures.values())
+        why = summarize_failures(done.failures.values())
         raise InputError(f"{count} cannot be read: {', '.join(bad[:_SHOWN])}{more}; leave {them} out, or mend {them}: {why}.")
     return done.features()

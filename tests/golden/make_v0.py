@@ -144,7 +144,7 @@ def answers() -> dict[str, Any]:
     shutil.rmtree("pictures")
     return {
         "versions": {name: version(name) for name in ("penult", "numpy", "pillow", "openvino", "scikit-learn", "h5py")},
-        "road": pixels.road_version(),
+        "road": pixels.preprocessing_version(),
         "digests": {record.name: record.digest for record in records},
         "rows": {row["backbone"]: row["rows"] for row in held},
         "network": zoo.find(NETWORK, cache="cache").digest,

@@ -18,7 +18,7 @@ from penult.compare.options import Budget
 from penult.embed import Embedding, EmbedOptions, depth_notes, embed, find_depth, known, measure_speed, speed
 from penult.errors import InputError, OutputError, PenultError, ProgressCallback, TooManyBad
 from penult.images import ImageSet
-from penult.pixels import FULL_DEPTH, told
+from penult.pixels import FULL_DEPTH, summarize_failures
 
 OPENING = 2.0  # seconds that a candidate takes beside its images: read, compile, start the decoders
 DRAWING = 3.0  # seconds for the figure and the files
@@ -108,7 +108,7 @@ class CandidateEmbedder:
         X = np.hstack([player.X for player in self._players])  # (n, sum of d)
         widths = [player.X.shape[1] for player in self._players]
         grouping = audit.group(done.digests[done.ok], X, widths, self._mine, done.thumbnails(), near=self._near)
-        unread = f"{len(done.failures)} images cannot be read and are left out: {told(done.failures.values())}."
+        unread = f"{len(done.failures)} images cannot be read and are left out: {summarize_failures(done.failures.values())}."
         depth = depth_notes(done.backbones)
         notes = (*self.images.notes, *grouping.notes, *depth, *([unread] if done.failures else []))
         return self._field(grouping.groups if len(np.unique(grouping.groups)) < len(X) else None, notes)
@@ -182,7 +182,7 @@ class CandidateEmbedder:
     def _fits(self, done: Embedding, candidate: Candidate) -> bool:
         """Tell whether this candidate saw what the first one saw."""
         if not done.ok.any():
-            why = told(done.failures.values())
+            why = summarize_failures(done.failures.values())
             raise InputError(f"none of the {len(done.ok)} images can be read: {why}; give images that can.")
         if self._done and not np.array_equal(done.digests[done.ok], self._done[0].digests[self._done[0].ok]):
             reason = "it did not see the same images as the others: some changed meanwhile, or could not be read this time"

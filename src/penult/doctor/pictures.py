@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from penult.doctor.check import FAIL, NOTE, OK, WARN, Check
-from penult.pixels import abilities
+from penult.pixels import decoding, preparing, resizing
 from penult.worker import NoInterpreter
 
 FEW_FILES = 256  # open files: a worker takes one, libraries some tens
@@ -17,7 +17,7 @@ LITTLE_MEMORY = 2 << 30  # bytes
 
 def formats() -> Check:
     """Return which formats are read here."""
-    found = abilities.formats()
+    found = decoding.readable_formats()
     there = [name for name, yes in found.items() if yes]
     missing = [name for name, yes in found.items() if not yes]
     if not {"JPEG", "PNG"} <= set(there):
@@ -31,7 +31,7 @@ def formats() -> Check:
 
 def resize() -> Check:
     """Return whether pictures are made smaller by the compiled part, or by Pillow."""
-    how = abilities.resize()
+    how = resizing.resize_method()
     if how == "compiled":
         return Check("resize", OK, "compiled, and to the bit as Pillow does")
     if how == "absent":
@@ -43,21 +43,23 @@ def resize() -> Check:
 
 def workers() -> Check:
     """Return whether a worker process starts and reads a picture."""
+    from penult.pixels import worker_pool
+
     try:
-        abilities.start_worker()
+        worker_pool.check_worker()
     except NoInterpreter as error:
         said, _, cure = str(error).partition("; ")
         return Check("workers", WARN, f"{said}: pictures are read in this process, and a crash ends it", cure)
     except RuntimeError as error:
         said = f"worker processes cannot be started ({error}): pictures are read in one process, slower, and a crash ends it"
         return Check("workers", WARN, said, "free memory and processes, or allow them (ulimit -u, seccomp, the container)")
-    count = abilities.room()[2]
+    count = preparing.worker_count()
     return Check("workers", OK, f"they start; {count} would read pictures here")
 
 
 def room() -> Check:
     """Return the cores and the memory that penult counts with."""
-    cores, memory, _ = abilities.room()
+    cores, memory = preparing.core_count(), preparing.memory_bytes()
     known = f"{memory / 2**30:.1f} GiB of memory" if memory < sys.maxsize else "memory not told"
     said = f"{cores} cores, {known}"
     if memory < LITTLE_MEMORY:

@@ -17,10 +17,10 @@ from penult.embed.options import EmbedOptions
 from penult.embed.remarks import keep, recall
 from penult.errors import ProgressCallback, quiet
 from penult.pixels import FULL_DEPTH, Recipe, Remark
-from penult.pixels.depth import levels
+from penult.pixels.modes import levels
 from penult.pixels.sources import PATH
 
-_LOOK = "penult.pixels.depth:look"
+_LOOK = "penult.pixels.decoding:open_counting_levels"
 
 
 def at_depth(
@@ -39,13 +39,13 @@ def find_depth(sources: Sequence[Any], settings: EmbedOptions, progress: Progres
     files = [s for s in sources if isinstance(s, PATH) and pixels.stores_sixteen(s)]
     images = [s for s in sources if str(getattr(s, "mode", "")).startswith("I;16")]
     counts = [levels(np.asarray(image).astype(np.uint16), alpha=False) for image in images]
-    return pixels.chosen([*counts, *_of_files(files, settings, progress)])
+    return pixels.choose_depth([*counts, *_of_files(files, settings, progress)])
 
 
 def depth_notes(backbones: Sequence[Backbone]) -> tuple[str, ...]:
     """Return the sentence about the depth of a run's photos; none where they use all bits of their files."""
     depths = {b.recipe.depth for b in backbones} - {FULL_DEPTH}
-    return tuple(pixels.depth_told(depth) for depth in sorted(depths))
+    return tuple(pixels.describe_depth(depth) for depth in sorted(depths))
 
 
 def _of_files(files: Sequence[Any], settings: EmbedOptions, progress: ProgressCallback) -> list[tuple[int, ...]]:

@@ -16,7 +16,7 @@ from penult.embed.depths import at_depth
 from penult.embed.loop import Embedding, embed
 from penult.embed.options import EmbedOptions
 from penult.errors import InputError, ProgressCallback, quiet
-from penult.pixels import told
+from penult.pixels import summarize_failures
 
 
 def facts(backbone: Backbone, done: Embedding) -> dict[str, Any]:
@@ -57,7 +57,8 @@ def write_features(
     settings.tolerance.seen(found.ids, done.failures)
     if not done.ok.any():
         raise InputError(
-            f"none of the {len(found)} images in {source} can be read: {told(done.failures.values())}; give images that can."
+            f"none of the {len(found)} images in {source} can be read: {summarize_failures(done.failures.values())}; "
+            "give images that can."
         )
     names = [i for i, ok in zip(found.ids, done.ok, strict=True) if ok]
     labels: NDArray[np.intp] | None = found.y[done.ok] if found.classes else None

@@ -107,7 +107,7 @@ def cache_facts(backbone: Backbone, engine: str, precision: str) -> dict[str, st
         "backbone": backbone.name,
         "backbone_digest": backbone.digest,
         "width": str(backbone.width),
-        "road": pixels.road_version(),
+        "road": pixels.preprocessing_version(),
         "engine": engine,
         "precision": precision,
     }

@@ -56,4 +56,4 @@ def recall(digests: NDArray[np.uint8], settings: EmbedOptions) -> dict[bytes, Re
 
 def _facts() -> dict[str, str]:
     kind = {"backbone": "remarks", "backbone_digest": "remarks 1", "engine": "none", "precision": "none"}
-    return {**kind, "width": str(_WIDTH), "road": pixels.road_version()}
+    return {**kind, "width": str(_WIDTH), "road": pixels.preprocessing_version()}

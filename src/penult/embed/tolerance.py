@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from penult.errors import InputError, TooManyBad
 from penult.images import ImageSet, listing, passed_over
-from penult.pixels import Failure, told
+from penult.pixels import Failure, summarize_failures
 
 _LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*%|(\d+)")
 
@@ -55,8 +55,8 @@ class Tolerance:
         wanted = "--strict" if self.strict else f"--max-bad {self._words()}"
         raise TooManyBad(
             f"{bad} of {n} images ({100 * bad / n:.3g}%) cannot be read, which is more than {wanted} allows: "
-            f"{listing([names[i] for i in sorted(failures)])}{more}. {told(failures.values())}. Repair or remove them, or "
-            "allow more; features computed so far are kept."
+            f"{listing([names[i] for i in sorted(failures)])}{more}. {summarize_failures(failures.values())}. "
+            "Repair or remove them, or allow more; features computed so far are kept."
         )
 
     def _most(self, n: int) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from penult import pixels, plots
 from penult.explain.subject import Method
 from penult.floats import default_errors
-from penult.pixels.showing import Box
+from penult.pixels.resizing import Box
 
 UNITS = {"cam": "logit per 1% of the photo", "occlusion": "logit lost when covered"}
 NAMES = {"cam": "class activation map (exact)", "occlusion": "occlusion (not exact)"}
@@ -66,4 +66,4 @@ class Explanation:
 def heat_png(explanation: Explanation, side: int = 160) -> bytes:
     """Return the photo with the heat over it as a small PNG, its longer side at most `side` pixels."""
     over = plots.overlay(explanation.photo, explanation.shown)
-    return pixels.png(pixels.shrink(over, side))
+    return pixels.encode_png(pixels.shrink(over, side))

@@ -21,7 +21,7 @@ from penult.explain.placing import spread
 from penult.explain.seeing import Answer, Seen, contrast
 from penult.explain.subject import Subject
 from penult.floats import default_errors
-from penult.pixels.showing import Box
+from penult.pixels.resizing import Box
 
 CELLS = 8  # on the shorter side
 MOST = 24  # on the longer one

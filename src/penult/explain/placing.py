@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.pixels.showing import Box
+from penult.pixels.resizing import Box
 
 Array = NDArray[np.float64]
 

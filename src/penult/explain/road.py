@@ -85,7 +85,7 @@ def _each(
     about: Subject, wanted: list[tuple[Any, str, int | None]], method: Method, side: int, progress: ProgressCallback
 ) -> Iterator[Explanation | Unreadable]:
     most = about.settings.max_pixels
-    trials = pixels.trial([source for source, _, _ in wanted], max_pixels=most)
+    trials = pixels.decode_failures([source for source, _, _ in wanted], max_pixels=most)
     with closing(trials), (Exact if method == "cam" else Occlusion)(about) as explainer:
         _check(about, explainer)
         for start in range(0, len(wanted), CHUNK):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from penult import pixels
 from penult.backbones import Backbone
 from penult.pixels import Failure
-from penult.pixels.showing import Box
+from penult.pixels.resizing import Box
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,12 +54,12 @@ def see(
     index: int, source: Any, backbones: Sequence[Backbone], side: int, max_pixels: int = pixels.MAX_PIXELS
 ) -> Seen | Failure:
     """Return a photo as the networks see it, to the bit as `predict` shows it to them, its drawn form at most `side` long."""
-    rgb = pixels.photo(source, backbones[0].recipe.depth, max_pixels)
+    rgb = pixels.load_rgb(source, backbones[0].recipe.depth, max_pixels)
     if isinstance(rgb, Failure):
         return rgb
     height, width = rgb.shape[:2]
     prepared = tuple(pixels.prepare(rgb, b.recipe) for b in backbones)
-    views = tuple(pixels.view(width, height, b.recipe) for b in backbones)
+    views = tuple(pixels.visible_box(width, height, b.recipe) for b in backbones)
     return Seen(index, pixels.shrink(rgb, side), prepared, views)
 
 

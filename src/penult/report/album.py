@@ -55,7 +55,8 @@ def fill(
     for keys, side, shelf in ((small, SMALL, album.small), (large, LARGE, album.large)):
         known = [key for key in dict.fromkeys(keys) if key[0] in roots]
         paths = [os.path.join(roots[part], file) for part, file in known]  # noqa: PTH118 - odd bytes, and `//`, survive
-        for key, path, made in zip(known, paths, pixels.stamps(paths, side, depth=depth, max_pixels=max_pixels), strict=False):
+        pictures = pixels.thumbnails(paths, side, depth=depth, max_pixels=max_pixels)
+        for key, path, made in zip(known, paths, pictures, strict=False):
             if not isinstance(made, Failure):
                 shelf[key] = uri(made)
             elif _is_gone(path):

@@ -43,5 +43,5 @@ def _ask(model: bundle.Bundle, shown: list[int], results: Results, root: str, al
     paths = [os.path.join(root, file) for file in files]  # noqa: PTH118 - odd bytes, and `//`, survive
     for one in explain.explain(model, paths, labels, method, ids=files, side=LARGE + LARGE // 2):
         over = plots.overlay(one.photo, one.shown)
-        album.heat[TRAIN, one.file] = uri(pixels.webp(over))
+        album.heat[TRAIN, one.file] = uri(pixels.encode_webp(over))
     album.method = CALLED[method]

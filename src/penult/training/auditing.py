@@ -15,7 +15,7 @@ from penult import audit, evaluate, pixels
 from penult.audit import Finding, Pairs, Sides
 from penult.embed import Embedding
 from penult.evaluate import Evaluation
-from penult.pixels import size_of_small
+from penult.pixels import small_image_size
 from penult.texts import count, percent
 from penult.training.material import Part, TrainingData
 
@@ -120,7 +120,7 @@ def _rows(pairs: Pairs) -> Iterable[tuple[int, int, float]]:
 
 def _unreadable(part: Part, name: str) -> Iterator[Finding]:
     for i, failure in sorted(part.failures.items()):
-        reason = f"{pixels.what(failure)} ({name} photo)"
+        reason = f"{pixels.reason_of(failure)} ({name} photo)"
         yield Finding("unreadable", part.files[i], "", 1.0, reason, pixels.advice(failure))
 
 
@@ -150,7 +150,7 @@ def _tiny(files: Sequence[str], paths: Sequence[Any]) -> list[Finding]:
     """Return photos whose shorter side is below TINY; none where most are, for then it is how these photos are."""
     found = []
     for file, path in zip(files, paths, strict=True):
-        size = size_of_small(path)
+        size = small_image_size(path)
         if size is not None and min(size) < TINY:
             reason = f"only {size[0]} x {size[1]} pixels"
             found.append(Finding("tiny", file, "", 1 - min(size) / TINY, reason, "replace it by a larger one, or remove it"))

@@ -87,7 +87,7 @@ def versions(done: Embedding | None) -> dict[str, str]:
     for name in OF_NETWORKS:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
-    road = {} if done is None else {"pixels": pixels.road_version()}
+    road = {} if done is None else {"pixels": pixels.preprocessing_version()}
     return {**found, **road, "machine": platform.machine()}
 
 

@@ -14,7 +14,7 @@ from penult.audit import Pairs
 from penult.embed import Embedding
 from penult.errors import InputError, listed
 from penult.images import ImageSet
-from penult.pixels import Failure, told
+from penult.pixels import Failure, summarize_failures
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def _check_classes(part: Part, classes: Sequence[str]) -> None:
     counts = np.bincount(part.ok_y, minlength=len(classes))
     short = [f"{c} ({n} of {m} readable)" for c, n, m in _per_class(part, classes, counts) if n < 2]
     if short:
-        why = f". {told(part.failures.values())}" if part.failures else ""
+        why = f". {summarize_failures(part.failures.values())}" if part.failures else ""
         raise InputError(
             f"fewer than two readable images in: {', '.join(short)}{why}. Add readable images to them, or remove them."
         )
