@@ -11,7 +11,7 @@ from sklearn import metrics
 from penult.errors import InputError
 from penult.evaluate import score, wilson
 from penult.evaluate.intervals import perfect_auc, resample
-from penult.evaluate.measures import auc_column, balanced, calibration_columns, class_recalls
+from penult.evaluate.metrics import auc_column, balanced, calibration_columns, class_recalls
 
 
 def draw(seed: int, n: int, k: int, sharp: float = 1.0, step: float = 0.0):

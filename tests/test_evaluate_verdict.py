@@ -1,4 +1,4 @@
-"""The verdict says what the numbers say: good, useless, too sure, not sure enough, uneven."""
+"""The verdict says what the numbers say: good, useless, overconfident, underconfident, uneven."""
 
 import json
 
@@ -24,8 +24,8 @@ def measured(says, right, n=1000, classes=("cat", "dog")):
 
 def test_a_good_result_is_as_in_the_readme():
     said = verdict(measured(0.992, 0.992))
-    assert said.startswith("99.2% right on photos it had not seen, 95% interval 98.")
-    assert said.endswith("; it is sure of itself rightly.")
+    assert said.startswith("99.2% accuracy on held-out photos (95% CI 98.")
+    assert said.endswith("; its confidence is well calibrated.")
 
 
 def test_the_json_of_a_run_gives_the_same_sentence():
@@ -36,10 +36,10 @@ def test_the_json_of_a_run_gives_the_same_sentence():
 @pytest.mark.parametrize(
     ("says", "right", "words"),
     [
-        (0.98, 0.85, "surer of itself than it should be: it gives 98.0% on average and 85.0% are right"),
-        (0.70, 0.95, "less sure of itself than it could be: it gives 70.0% on average and 95.0% are right"),
-        (0.60, 0.49, "no better than to say 'cat' of every photo (50.0%)"),
-        (0.60, 0.51, "not surely better than to say 'cat' of every photo (50.0%)"),
+        (0.98, 0.85, "it is overconfident: average confidence 98.0%, accuracy 85.0%"),
+        (0.70, 0.95, "it is underconfident: average confidence 70.0%, accuracy 95.0%"),
+        (0.60, 0.49, "; no better than always answering 'cat' (50.0%)"),
+        (0.60, 0.51, "not significantly better than always answering 'cat' (50.0%)"),
     ],
 )
 def test_a_bad_result_is_said(says, right, words):
@@ -47,13 +47,13 @@ def test_a_bad_result_is_said(says, right, words):
 
 
 def test_chance_is_not_called_wrong():
-    assert verdict(measured(0.95, 0.90, n=60)).endswith("it is sure of itself rightly.")
-    assert "surer" in verdict(measured(0.95, 0.90, n=2000))
+    assert verdict(measured(0.95, 0.90, n=60)).endswith("its confidence is well calibrated.")
+    assert "overconfident" in verdict(measured(0.95, 0.90, n=2000))
 
 
 def test_confidence_that_is_right_on_average_and_wrong_for_each_photo():
     says = np.where(np.arange(2000) % 4 < 2, 0.95, 0.65)  # 80% on average, and 80% are right of either kind
-    assert "how sure it is of a single photo is off by 15" in verdict(measured(says, 0.80, n=2000))
+    assert "its confidence is off by 15" in verdict(measured(says, 0.80, n=2000))
 
 
 def test_calibrated_answers_are_believed_whatever_their_spread():
@@ -63,18 +63,18 @@ def test_calibrated_answers_are_believed_whatever_their_spread():
     hit = rng.random(3000) < says
     given = np.where(hit, y, 1 - y)
     proba = np.where(np.arange(2) == given[:, None], says[:, None], 1 - says[:, None])
-    assert verdict(score(y, proba, ["a", "b"])).endswith("it is sure of itself rightly.")
+    assert verdict(score(y, proba, ["a", "b"])).endswith("its confidence is well calibrated.")
 
 
 def test_rounding_claims_nothing():
     said = verdict(measured(0.9999, 0.9998, n=5000))
-    assert said.startswith("99.98% right")
+    assert said.startswith("99.98% accuracy")
     assert "100.0" not in said
-    assert verdict(measured(1.0, 1.0)).startswith("100% right")
+    assert verdict(measured(1.0, 1.0)).startswith("100% accuracy")
 
 
 def test_few_photos_are_told():
-    assert "measured on only 20 of them" in verdict(measured(0.9, 0.9, n=20))
+    assert "CI 69.9-97.2, only 20 photos)" in verdict(measured(0.9, 0.9, n=20))
 
 
 def test_a_rare_class_is_not_hidden_by_accuracy():
@@ -82,8 +82,8 @@ def test_a_rare_class_is_not_hidden_by_accuracy():
     y[:8] = 1
     proba = np.tile([0.98, 0.02], (400, 1))
     said = verdict(score(y, proba, ["good", "broken"]))
-    assert said.startswith("98.0% right")
-    assert "no better than to say 'good' of every photo (98.0%)" in said
+    assert said.startswith("98.0% accuracy")
+    assert "no better than always answering 'good' (98.0%)" in said
 
 
 def counted(*classes):
@@ -145,15 +145,15 @@ def test_the_cure_for_imbalance_is_named_where_the_rarest_class_suffers(classes,
 def test_calibration_is_called_right_only_on_enough_photos(n):
     """Below fifty photos the sentence says that they are too few to tell."""
     said = verdict(measured(0.999, 1.0, n=n))
-    assert said.endswith("it is sure of itself rightly.") is (n >= 50)
+    assert said.endswith("; its confidence is well calibrated.") is (n >= 50)
     if 10 <= n < 50:
-        assert said.endswith("these are too few to tell whether its confidence is well calibrated.")
+        assert said.endswith("too few photos to judge its calibration.")
 
 
 def test_what_it_was_measured_on_can_be_said_before():
     """With leaked test photos the sentence does not claim that they were unseen."""
-    assert verdict(measured(0.9, 0.9, n=20), "").startswith("90.0% right, 95% interval")
-    assert "measured on only 20 photos;" in verdict(measured(0.9, 0.9, n=20), "")
+    assert verdict(measured(0.9, 0.9, n=20), "").startswith("90.0% accuracy (95% CI")
+    assert ", only 20 photos); " in verdict(measured(0.9, 0.9, n=20), "")
 
 
 @settings(max_examples=300, deadline=None)

@@ -65,8 +65,8 @@ def test_an_evaluation_shows_verdict_scores_classes_confusion_and_reliability() 
     proba = np.where(y[:, None] == [0, 1], 0.9, 0.1)
     proba[:6] = proba[:6, ::-1]
     found = read(score(y, proba, [HOSTILE, "dog"], name="mine")._repr_html_())
-    assert found.words[0].startswith("90.0% right on photos it had not seen")
-    assert {"accuracy", "0.9000", "log loss", "precision", "true, said", "27", "mine"} <= set(found.words)
+    assert found.words[0].startswith("90.0% accuracy on held-out photos")
+    assert {"accuracy", "0.9000", "log loss", "precision", "true, predicted", "27", "mine"} <= set(found.words)
     assert "<img src=x onerror=alert(1)>\\n\\u202e\\xff&.jpg" in found.words
     assert [tag for tag, _ in found.elements].count("svg") == 1
 

@@ -204,7 +204,7 @@ def test_without_script_the_facts_are_there(browser: Chromium, page_of_a_run: st
     tree = page.call("Accessibility.getFullAXTree")["nodes"]
     said = " ".join(str(node.get("name", {}).get("value", "")) for node in tree)
     for fact in (
-        "right on photos it had not seen",
+        "accuracy on held-out photos",
         "What to do next",
         "Class by class",
         "Facts of the run",

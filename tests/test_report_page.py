@@ -390,7 +390,7 @@ def test_the_page_of_a_few_photos_claims_nothing_that_they_cannot_carry(each: in
     assert "review" not in ids
     for claim in ("Twice the photos", "would help Doubling", "is right more often", "the largest class has", " 1 photos"):
         assert claim not in words, claim
-    assert "sure of itself rightly" not in words
+    assert "well calibrated" not in words
     assert "calibration error – too few photos" in words and "too few to judge calibration" in words
     gallery = re.search(r"<h2>Least sure</h2>.*?</section>", read(run), re.DOTALL)
     assert gallery is not None and 0 < gallery[0].count("<figure") <= each
@@ -405,7 +405,7 @@ def test_test_photos_that_are_in_training_are_not_called_unseen(run: Run) -> Non
         report.again(run.folder)
         second = re.search(r'class="second">(.*?)</p>', read(run))
         assert second is not None
-        assert ("had not seen" in second[1]) is (leaked == 0)
+        assert ("held-out" in second[1]) is (leaked == 0)
         assert (f"{leaked} of which {'is' if leaked == 1 else 'are'} in training too" in second[1]) is (leaked > 0)
 
 

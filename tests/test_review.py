@@ -71,7 +71,7 @@ def test_what_is_unlike_is_looked_at_however_sure_it_is() -> None:
 
 @pytest.mark.parametrize("level", [0, -0.1, 1.1])
 def test_a_level_that_is_no_probability_is_refused(level: float) -> None:
-    with pytest.raises(InputError, match="level of confidence"):
+    with pytest.raises(InputError, match="confidence level"):
         review(measured([0.9, 0.9], [1, 0]), level)
 
 

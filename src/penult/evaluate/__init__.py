@@ -8,16 +8,13 @@ Must not know: files, images, networks, pictures of the results. Needs numpy alo
 needs.
 """
 
-from penult.evaluate.compare import Difference, paired_difference, summary_rows
-from penult.evaluate.crossval import cross_validate
-from penult.evaluate.curve import LearningCurve, learning_curve
-from penult.evaluate.evaluation import ClassScore, Evaluation, score
-from penult.evaluate.folds import outer_folds, unmeasured
-from penult.evaluate.forecast import Forecast
+from penult.evaluate.cross_validation import cross_validate, outer_folds, unmeasured
+from penult.evaluate.curve import Forecast, LearningCurve, learning_curve
+from penult.evaluate.evaluation import ClassScore, Difference, Evaluation, paired_difference, score, summary_rows
+from penult.evaluate.interpret import FEW, Rarest, imbalance, imbalanced, rarest_classes, verdict
 from penult.evaluate.intervals import Score, wilson
-from penult.evaluate.measures import Reliability
+from penult.evaluate.metrics import Reliability
 from penult.evaluate.review import LEVEL, Review, check_level, review
-from penult.evaluate.wording import FEW, Rarest, imbalance, imbalanced, rarest_classes, verdict
 
 __all__ = [
     "FEW",

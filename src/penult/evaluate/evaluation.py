@@ -6,17 +6,18 @@ Comes in: class numbers (n,), probabilities (n, k), which fold measured which im
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from penult.errors import InputError
-from penult.evaluate import measures
-from penult.evaluate.intervals import Floats, Ints, Score
-from penult.evaluate.measures import Reliability
+from penult.errors import InputError, unknown
+from penult.evaluate import metrics
+from penult.evaluate.interpret import evaluation_html
+from penult.evaluate.intervals import Floats, Ints, Score, interval, resample
+from penult.evaluate.metrics import Reliability
 from penult.floats import default_errors
 
 
@@ -60,9 +61,7 @@ class Evaluation:
         return self.fold >= 0
 
     def _repr_html_(self) -> str:
-        from penult.evaluate.shown import evaluation_html
-
-        return evaluation_html(self)
+        return evaluation_html(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as plain JSON values (NaN becomes None), without the rows per image."""
@@ -75,8 +74,8 @@ class Evaluation:
             "scores": {name: value.to_dict() for name, value in self.scores.items()},
             "per_class": [dataclasses.asdict(one) for one in self.per_class],
             "confusion": self.confusion.tolist(),
-            "reliability": {name: plain(value) for name, value in dataclasses.asdict(self.reliability).items()},
-            "choices": plain(self.choices),
+            "reliability": {name: jsonable(value) for name, value in dataclasses.asdict(self.reliability).items()},
+            "choices": jsonable(self.choices),
         }
 
 
@@ -97,7 +96,7 @@ def build(
     """
     here = fold >= 0
     own, rows = y[here], proba[here]
-    table = measures.confusion(own, rows)
+    table = metrics.confusion(own, rows)
     return Evaluation(
         name=name,
         classes=tuple(classes),
@@ -105,10 +104,10 @@ def build(
         proba=proba,
         fold=fold,
         groups=groups,
-        scores=measures.scores(own, rows, None if groups is None else groups[here], out_of_fold),
-        per_class=_per_class(classes, table, measures.class_recalls(own, rows, None if groups is None else groups[here])),
+        scores=metrics.scores(own, rows, None if groups is None else groups[here], out_of_fold),
+        per_class=_per_class(classes, table, metrics.class_recalls(own, rows, None if groups is None else groups[here])),
         confusion=table,
-        reliability=measures.reliability(own, rows),
+        reliability=metrics.reliability(own, rows),
         choices=tuple(dict(choice) for choice in choices),
     )
 
@@ -174,16 +173,71 @@ def _share(part: int, whole: int) -> float | None:
     return float(part / whole) if whole else None
 
 
-def plain(value: Any) -> Any:
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """First minus second on the same images, with a 95% interval; below 0 the first is the smaller."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    images: int
+
+    @property
+    def clear(self) -> bool:
+        """Return whether the interval leaves 0 out."""
+        return self.low > 0 or self.high < 0
+
+
+@default_errors
+def summary_rows(evaluations: Iterable[Evaluation]) -> list[dict[str, Any]]:
+    """Return one flat line an evaluation, in the order given, of plain JSON values.
+
+    Its keys: name, images (measured), then accuracy, accuracy_low, accuracy_high, log_loss and so on.
+    """
+    return [_row(one) for one in evaluations]
+
+
+def _row(one: Evaluation) -> dict[str, Any]:
+    line: dict[str, Any] = {"name": one.name, "images": int(one.measured.sum())}
+    for metric, score in one.scores.items():
+        line |= {metric: score.value, f"{metric}_low": score.low, f"{metric}_high": score.high}
+    return line
+
+
+@default_errors
+def paired_difference(first: Evaluation, second: Evaluation, metric: str = "log_loss") -> Difference:
+    """Return `first` minus `second` in "log_loss", "brier" or "accuracy", over the images that both measured.
+
+    Pairing takes the difficulty of the images out, so differences far smaller than either's own interval can
+    be clear. Raises InputError if the evaluations are not of the same images, UnknownName for another metric.
+    """
+    if first.y.shape != second.y.shape or first.classes != second.classes or (first.y != second.y).any():
+        raise InputError(
+            f"{first.name!r} and {second.name!r} are not evaluations of the same images; evaluate both on the same set."
+        )
+    both = first.measured & second.measured
+    if not both.any():
+        raise InputError(f"{first.name!r} and {second.name!r} measured no image in common; use the same seed.")
+    columns = [metrics.per_image(one.y[both], one.proba[both]) for one in (first, second)]
+    if metric not in columns[0]:
+        raise unknown("metric", metric, columns[0])
+    gap = columns[0][metric] - columns[1][metric]  # (n,)
+    drawn = resample(gap[:, None], None if first.groups is None else first.groups[both])[:, 0]
+    found = interval(float(gap.mean()), drawn, (-np.inf, np.inf))
+    return Difference(metric, float(gap.mean()), float(found.low or 0.0), float(found.high or 0.0), len(gap))
+
+
+def jsonable(value: Any) -> Any:
     """Return `value` in JSON's own types, with None for NaN and infinity."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
-        return plain(value.tolist())
+        return jsonable(value.tolist())
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [jsonable(item) for item in value]
     if isinstance(value, np.generic):
-        return plain(value.item())
+        return jsonable(value.item())
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import InputError
-from penult.evaluate.evaluation import Evaluation, plain
+from penult.evaluate.evaluation import Evaluation, jsonable
 from penult.floats import default_errors
 
 LEVEL = 0.9
@@ -38,7 +38,7 @@ class Review:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        values: dict[str, Any] = plain(asdict(self))
+        values: dict[str, Any] = jsonable(asdict(self))
         return values
 
 
@@ -71,4 +71,4 @@ def review(evaluation: Evaluation, level: float = LEVEL, unlike: NDArray[np.bool
 def check_level(level: float) -> None:
     """Raise InputError for a level that is no probability above 0."""
     if not 0 < level <= 1:
-        raise InputError(f"the level of confidence {level} is not above 0 and up to 1; give such a number, usually 0.9.")
+        raise InputError(f"a confidence level of {level} is not between 0 and 1; use a value such as 0.9.")

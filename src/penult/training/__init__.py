@@ -20,7 +20,7 @@ from penult.bundle import Bundle
 from penult.embed import Embedding, at_depth, depth_notes, embed
 from penult.errors import InternalError, PenultError, ProgressCallback, quiet
 from penult.evaluate import Evaluation
-from penult.evaluate.evaluation import plain
+from penult.evaluate.evaluation import jsonable
 from penult.floats import default_errors
 from penult.images import ImageSet
 from penult.training import outputs
@@ -160,7 +160,7 @@ def _finish(job: Job, learnt: Fitted, done: Embedding | None, beside: PrecisionC
         "verdict": evaluate.verdict(measured.chosen),
         "review": {**learnt.review.to_dict(), "written": learnt.to_review},
         "choice": learnt.choice,
-        "head_path": plain(learnt.path),
+        "head_path": jsonable(learnt.path),
         "notes": [
             *material.notes,
             *job.options.clip_notes(len(material.classes)),

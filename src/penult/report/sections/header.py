@@ -33,7 +33,7 @@ def section(results: Results, album: Album) -> Html:
 
 
 def _test(test: Mapping[str, Any], audit: Mapping[str, Any]) -> Html:
-    """Return the verdict on the test photos; those found in training too are not photos that it had not seen."""
+    """Return the verdict on the test photos; those found in training too are not held out."""
     leaked = (audit.get("leak") or {}).get("photos")
     if not leaked:
         return tag("p", "On the test photos: ", *_said(verdict(test)), class_="second")
@@ -52,9 +52,9 @@ def _without_leaks(audit: Mapping[str, Any]) -> Html | None:
 
 def _said(sentence: str) -> list[Html]:
     """Return the sentence with its number large, where it begins with one: that is what the eye looks for."""
-    number, sign, rest = sentence.partition("% right")
+    number, sign, rest = sentence.partition("% accuracy")
     text = sentence[:1].upper() + sentence[1:]
-    return [tag("strong", prose(f"{number}%")), prose(f" right{rest}")] if sign else [prose(text)]
+    return [tag("strong", prose(f"{number}%")), prose(f" accuracy{rest}")] if sign else [prose(text)]
 
 
 def _about(results: Results, album: Album) -> str:

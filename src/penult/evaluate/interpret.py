@@ -1,19 +1,19 @@
-"""The verdict: what was measured, in one sentence that a person can act on.
+"""What an evaluation says, in sentences that a person can act on, and how it shows itself in a notebook.
 
-In: an `Evaluation`, or the dict that it writes into `metrics.json`. Out: plain text without markup. The words follow from
-the numbers: no better than one answer for all, too sure, not sure enough, right, and how the rarest class fares where the
-classes are imbalanced.
+The words follow from the numbers of an `Evaluation`, or of the dict that it writes into `metrics.json`: no better than one
+answer for all, overconfident, underconfident, well calibrated, and how the rarest class fares where classes are imbalanced.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from penult.evaluate.evaluation import Evaluation
+from penult import html
 from penult.evaluate.intervals import Z95, Floats, wilson
 from penult.texts import count, percent, percents
 
@@ -22,27 +22,47 @@ SLIGHT = 0.01  # a mean confidence so near to the accuracy is right, however man
 UNEVEN = 0.02  # and so is an expected calibration error below this
 IMBALANCED = 3  # times that the largest class has more photos than the smallest, above which accuracy alone misleads
 NAMED = 3  # classes that a sentence names
-UNSEEN = "on photos it had not seen"
+MOST_CLASSES = 12  # up to which the confusion matrix is small
+SCORES = {
+    "balanced_accuracy": "balanced accuracy",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "auc": "AUC",
+    "ece": "calibration error",
+}
+UNSEEN = "on held-out photos"
 
 
-def verdict(evaluation: Evaluation | Mapping[str, Any], on: str = UNSEEN) -> str:
-    """Return one sentence: how often it is right, on photos that it had not seen, and whether its confidence can be believed.
+class HasNumbers(Protocol):
+    """An `Evaluation`: its `to_dict` has the numbers."""
+
+    def to_dict(self) -> dict[str, Any]: ...  # noqa: D102
+
+
+Numbers = HasNumbers | Mapping[str, Any]  # an `Evaluation`, or its `to_dict()`
+
+
+def verdict(evaluation: Numbers, on: str = UNSEEN) -> str:
+    """Return one sentence: the accuracy on held-out photos, and whether its confidence can be believed.
 
     `evaluation` is an `Evaluation` or its `to_dict()`, as `metrics.json` has it under "scores" and "test"; `on` is what it was
     measured on, empty where that was said before.
     """
-    found = evaluation.to_dict() if isinstance(evaluation, Evaluation) else evaluation
+    found = _numbers(evaluation)
     score = found["scores"]["accuracy"]
     if score["value"] is None:
         return "nothing was measured."
     right, low, high = percents(score["value"], score["low"], score["high"])
     number = found["measured"]
-    some = f"{number} of them" if on else count(number, "photo")
-    few = f", measured on only {some}" if number < FEW else ""
+    few = f", only {count(number, 'photo')}" if number < FEW else ""
     where = f" {on}" if on else ""
     rarest = rarest_classes(found)
     rare = f"; {_recall(rarest)}" if rarest else ""
-    return f"{right}% right{where}, 95% interval {low}-{high}{few}; {_worth(found)}{rare}."
+    return f"{right}% accuracy{where} (95% CI {low}-{high}{few}); {_worth(found)}{rare}."
+
+
+def _numbers(evaluation: Numbers) -> Mapping[str, Any]:
+    return evaluation if isinstance(evaluation, Mapping) else evaluation.to_dict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +101,12 @@ def imbalanced(counts: Iterable[int]) -> bool:
     return bool(known) and max(known) > IMBALANCED * min(known)
 
 
-def rarest_classes(evaluation: Evaluation | Mapping[str, Any]) -> Rarest | None:
+def rarest_classes(evaluation: Numbers) -> Rarest | None:
     """Return the rarest class where the largest has more than IMBALANCED times its photos; None where it has not.
 
     Classes without a photo do not count: nothing was measured of them.
     """
-    found = evaluation.to_dict() if isinstance(evaluation, Evaluation) else evaluation
+    found = _numbers(evaluation)
     known = [one for one in found["per_class"] if one["support"]]
     if not imbalanced(one["support"] for one in known):
         return None
@@ -117,7 +137,7 @@ def _recall(rare: Rarest) -> str:
     return f"recall of {which}: {percent(rare.recall)} ({rare.right} of {rare.photos})"
 
 
-def imbalance(evaluation: Evaluation | Mapping[str, Any], weighted: bool = False) -> str | None:
+def imbalance(evaluation: Numbers, weighted: bool = False) -> str | None:
     """Return what to do where the rarest class is found less often than the others, beyond chance; else None.
 
     `weighted`: the head was trained with balanced class weights already, so that is not advised.
@@ -145,8 +165,8 @@ def _worth(found: Mapping[str, Any]) -> str:
     share = support[common] / max(sum(support.values()), 1)
     score = found["scores"]["accuracy"]
     if score["low"] <= share:
-        what = "which is no better than" if score["value"] <= share else "which is not surely better than"
-        return f"{what} to say {common!r} of every photo ({percent(share)})"
+        what = "no better" if score["value"] <= share else "not significantly better"
+        return f"{what} than always answering {common!r} ({percent(share)})"
     return _trust(found["reliability"])
 
 
@@ -164,18 +184,51 @@ def _trust(bins: Mapping[str, Any]) -> str:
     noise = weight * np.sqrt(says * (1 - says) / number)  # (b,)
     gap = float(weight @ (says - right))
     if abs(gap) > max(SLIGHT, Z95 * float(np.sqrt(noise @ noise))):
-        sure = "surer of itself than it should be" if gap > 0 else "less sure of itself than it could be"
         mean, real = percents(float(weight @ says), float(weight @ right))
-        return f"it is {sure}: it gives {mean}% on average and {real}% are right"
+        return f"it is {'over' if gap > 0 else 'under'}confident: average confidence {mean}%, accuracy {real}%"
     error = float(weight @ np.abs(says - right))
     chance = np.sqrt(2 / np.pi) * noise.sum() + Z95 * np.sqrt((1 - 2 / np.pi) * float(noise @ noise))
     if error > max(UNEVEN, chance):
-        return f"how sure it is of a single photo is off by {percents(error)[0]} points on average"
+        return f"its confidence is off by {percents(error)[0]} points on average (calibration error)"
     if number.sum() < FEW:
-        return "these are too few to tell whether its confidence is well calibrated"
-    return "it is sure of itself rightly"
+        return "too few photos to judge its calibration"
+    return "its confidence is well calibrated"
 
 
 def _column(bins: Mapping[str, Any], name: str) -> Floats:
     """Return one column of the bins, NaN where `metrics.json` has null."""
     return np.array([np.nan if value is None else value for value in bins[name]], np.float64)
+
+
+def evaluation_html(found: Mapping[str, Any]) -> html.Html:
+    """Return the `to_dict` of an `Evaluation`: scores with intervals, classes, confusion matrix, reliability diagram."""
+    scores = html.table(
+        ("score", "measured", "95% CI"),
+        [(SCORES.get(name, name), html.number(one["value"]), _interval(one)) for name, one in found["scores"].items()],
+        caption=found["name"],
+    )
+    classes = html.table(
+        ("class", "precision", "recall", "images"),
+        [(c["name"], html.number(c["precision"], 3), html.number(c["recall"], 3), c["support"]) for c in found["per_class"]],
+    )
+    confusion = None
+    if len(found["classes"]) <= MOST_CLASSES:
+        rows = [(name, *line) for name, line in zip(found["classes"], found["confusion"], strict=True)]
+        confusion = html.table(("true, predicted", *found["classes"]), rows)
+    bins = zip(found["reliability"]["confidence"], found["reliability"]["accuracy"], strict=True)
+    drawn = html.line_chart([(x, y) for x, y in bins if x is not None], "confidence (across) and accuracy (up)", diagonal=True)
+    return html.result(verdict(found), scores, classes, confusion, drawn)
+
+
+def curve_html(found: Mapping[str, Any]) -> html.Html:
+    """Return the `to_dict` of a `LearningCurve` as a table, and its log loss against the logarithm of the number of images."""
+    columns = list(zip(found["sizes"], found["accuracy"], found["log_loss"], strict=True))
+    rows = [(n, html.number(a["value"]), _interval(a), html.number(b["value"]), _interval(b)) for n, a, b in columns]
+    shown = html.table(("training images", "accuracy", "95% CI", "log loss", "95% CI"), rows)
+    losses = [(math.log(n), b["value"]) for n, _, b in columns if b["value"] is not None and n > 0]
+    drawn = html.line_chart(losses, "log loss (up) against training images (across, logarithmic)")
+    return html.result("would more photos help?", shown, drawn)
+
+
+def _interval(one: Mapping[str, Any]) -> str:
+    return f"{html.number(one['low'])} to {html.number(one['high'])}"
