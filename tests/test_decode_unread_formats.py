@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from badimages import photo, save
 from penult import images
 from penult.errors import InputError
-from penult.images.kinds import unread_by_head
+from penult.images.walk import unread_by_head
 from penult.pixels import CURES, REASONS, Failure, advice, decode, summarize_failures
 from penult.pixels.failures import valid_but_unread
 from penult.pixels.headers import first_directory

@@ -5,13 +5,10 @@ all that was passed over. It decodes nothing (it reads the first bytes of files 
 must not know pixels, recipes, networks or heads.
 """
 
-from penult.images.both import scan_both
-from penult.images.classes import Labels
 from penult.images.columns import TableOptions
-from penult.images.labelled import scan_labelled
-from penult.images.names import listing, natural_key
-from penult.images.records import Image, ImageSet
-from penult.images.unlabelled import scan_unlabelled
+from penult.images.labels import Labels
+from penult.images.records import Image, ImageSet, listing, natural_key
+from penult.images.scan import scan_both, scan_labelled, scan_unlabelled
 from penult.images.walk import passed_over
 
 __all__ = [

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from penult.errors import InputError
-from penult.images.classes import tidy
-from penult.images.kinds import image_ending
+from penult.images.labels import tidy
 from penult.images.matching import Finder, Match
-from penult.images.names import listing
+from penult.images.records import listing
+from penult.images.walk import image_ending
 from penult.texts import printable
 
 FILE, LABEL = "file", "label"

@@ -16,9 +16,8 @@ from difflib import get_close_matches
 from itertools import islice
 
 from penult.errors import InputError
-from penult.images.classes import decoded, without_bytes
-from penult.images.kinds import image_ending, is_dropping, lies_at
-from penult.images.walk import Tally, walk
+from penult.images.labels import decoded, without_bytes
+from penult.images.walk import ScanLog, image_ending, is_dropping, lies_at, walk
 from penult.texts import printable
 
 NEARLY_ALL = 0.9  # share of the names that one folder must hold to be the folder of the photos
@@ -154,7 +153,7 @@ class Finder:
         if self._index is None:
             self._index = defaultdict(list)
             try:
-                for image in islice(walk(self.root, Tally()), MOST_FILES):
+                for image in islice(walk(self.root, ScanLog()), MOST_FILES):
                     self._index[_key(image.id.rpartition("/")[2])].append(image.id)
             except InputError:  # the folder itself cannot be listed: then it holds nothing
                 pass

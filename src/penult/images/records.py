@@ -1,15 +1,26 @@
-"""The two values that leave this room: one image, and the images of one source in order."""
+"""One image, and the images of one source in order; and names: how they sort, how a message lists them, what they give away.
+
+Names are as the operating system gives them: bytes that are not UTF-8 are surrogates (PEP 383).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import InputError
-from penult.images.names import natural_key
+from penult.texts import printable
+
+LONGEST = 400  # characters of a name in a message
+MENTIONED = 10  # names that a message lists before it says "and N more"
+
+_DIGITS = re.compile(r"[0-9]+")
+_KAGGLE = re.compile(r"([^.]+)\.[0-9]+\.[^.]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +101,32 @@ class ImageSet:
             if image.label is not None:
                 counts[image.label] += 1
         return counts
+
+
+def natural_key(name: str) -> tuple[str, str]:
+    """Return a sort key that puts `2.jpg` before `10.jpg`.
+
+    Runs of ASCII digits compare as numbers, all else by code point; names that are equal so far (`01`, `1`)
+    by code point throughout, so the order is total.
+    """
+    return _DIGITS.sub(_ranked, name), name
+
+
+def _ranked(run: re.Match[str]) -> str:
+    # The count of significant digits goes first, as one character: a longer number is a larger one. The "0"
+    # before it keeps digits where they stand among other characters. `int` refuses more than 4,300 digits.
+    digits = run[0].lstrip("0")
+    return "0" + chr(min(len(digits), sys.maxunicode)) + digits
+
+
+def listing(names: Sequence[str], total: int | None = None) -> str:
+    """Return `'a', 'b' and 3 more`: the first names, quoted, and how many of `total` are left out."""
+    shown = ", ".join(f"'{printable(name[:LONGEST])}'" for name in names[:MENTIONED])
+    left = (len(names) if total is None else total) - min(len(names), MENTIONED)
+    return f"{shown} and {left:,} more" if left > 0 else shown
+
+
+def kaggle_label(name: str) -> str | None:
+    """Return `cat` for `cat.123.jpg` (label.number.extension, Kaggle's way), None for any other name."""
+    match = _KAGGLE.fullmatch(name)
+    return match[1] if match else None

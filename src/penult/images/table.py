@@ -17,13 +17,11 @@ from pathlib import Path
 
 from penult import untrusted
 from penult.errors import InputError
-from penult.images.classes import Labels, decoded, is_missing, tidy
 from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions, binary, choose, is_own
-from penult.images.kinds import lies_at
+from penult.images.labels import Labels, decoded, is_missing, tidy
 from penult.images.matching import Finder, Matches, outside
-from penult.images.names import listing
-from penult.images.records import Image
-from penult.images.walk import REPEATED, Tally
+from penult.images.records import Image, listing
+from penult.images.walk import REPEATED, ScanLog, lies_at
 from penult.texts import printable
 
 _MOST_FAULTS = 10_000  # rows; who has more of them has given another file
@@ -69,7 +67,7 @@ class Table:
 
     def images(
         self,
-        tally: Tally,
+        log: ScanLog,
         labels: Labels,
         group: str | None = None,
         accept: Callable[[Table, Columns, set[str]], bool] | None = None,
@@ -90,10 +88,10 @@ class Table:
         if accept is not None and columns.labels and not accept(self, columns, {image.label or "" for image in images}):
             columns.labels, labels = (), Labels()
             images = [replace(image, label=None) for image in images]
-        kept = self._once(images, faults, tally)
+        kept = self._once(images, faults, log)
         self._look_over(kept, columns, need, faults)
         self._refuse(columns, matches, faults, finder)
-        self._tell(columns, matches, labels, tally)
+        self._tell(columns, matches, labels, log)
         return kept
 
     def _images(
@@ -176,7 +174,7 @@ class Table:
             return "", _TWO_ONES if ones else _NO_ONE
         return labels(self.header[ones[0]]), None
 
-    def _once(self, images: list[Image], faults: dict[str, list[str]], tally: Tally) -> list[Image]:
+    def _once(self, images: list[Image], faults: dict[str, list[str]], log: ScanLog) -> list[Image]:
         """Return each file once; a file with two labels is a fault."""
         seen: dict[str, Image] = {}
         for image in images:
@@ -184,7 +182,7 @@ class Table:
             if first is image or image.label == "":  # the row is complained of already
                 continue
             if (first.label, first.group) == (image.label, image.group):
-                tally.ignore(REPEATED, image.id)
+                log.ignore(REPEATED, image.id)
             else:
                 faults[_CONTRADICTORY].append(image.id)
         return list(seen.values())
@@ -279,7 +277,7 @@ class Table:
             return f"{shown} (did you mean '{printable(near)}'?)"
         return shown
 
-    def _tell(self, columns: Columns, matches: Matches, labels: Labels, tally: Tally) -> None:
+    def _tell(self, columns: Columns, matches: Matches, labels: Labels, log: ScanLog) -> None:
         """Say what was found out about the table, in one sentence, and what was made of its labels."""
         said = []
         image = "" if columns.image is None else self.header[columns.image]
@@ -300,21 +298,21 @@ class Table:
         if len(columns.labels) == 1 and self._stands_twice(columns.labels[0]):
             said.append(f"its column '{printable(label)}' stands there twice, with the same labels")
         if said:
-            tally.add_note(f"'{printable(self.path)}': {'; '.join(said)}")
+            log.add_note(f"'{printable(self.path)}': {'; '.join(said)}")
         if self.encoding in ("gb18030", "cp1252") and self.options.encoding is None:
-            self._tell_encoding(labels, tally)
+            self._tell_encoding(labels, log)
         for note in labels.notes("labels"):
             if "Windows-1252" not in note:
-                tally.add_note(note)
+                log.add_note(note)
 
-    def _tell_encoding(self, labels: Labels, tally: Tally) -> None:
+    def _tell_encoding(self, labels: Labels, log: ScanLog) -> None:
         if self.encoding == "gb18030":
             what = "GB 18030 (Chinese)"
         elif any(decoded(form) != form for forms in labels.forms.values() for form in forms) or any(map(_odd, self.header)):
             what = "Windows-1252"
         else:
             return
-        tally.add_note(
+        log.add_note(
             f"'{printable(self.path)}' is no UTF-8 and was read as {what}; if letters look wrong, save it as 'CSV "
             "UTF-8', or give "
             "its encoding with --encoding NAME"

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from penult import store, untrusted
 from penult.errors import InputError, OutputError
 from penult.images import Labels
-from penult.images.classes import decoded, tidy
-from penult.images.kinds import image_ending
+from penult.images.labels import decoded, tidy
+from penult.images.walk import image_ending
 from penult.texts import printable
 
 Submit = Literal["labels", "probabilities"]

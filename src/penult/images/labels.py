@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from penult.images.names import MENTIONED, listing
+from penult.images.records import MENTIONED, listing
 from penult.texts import printable
 
 Named = TypeVar("Named")

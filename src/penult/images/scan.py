@@ -1,0 +1,342 @@
+"""The images of a source: with labels to train on or measure with, or to predict; or both parts together.
+
+In: a folder, a table, files. Out: an `ImageSet`, or one InputError that names everything of its kind that stands in the way.
+Labels come from class folders, Kaggle's flat names (`cat.123.jpg`) or a table. Sub-folders of a test set mostly hold parts of
+it, not classes, so they are labels only when every one of them bears the name of a class.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from penult.errors import InputError
+from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions
+from penult.images.labels import Labels, look_alikes, missing_names
+from penult.images.records import Image, ImageSet, kaggle_label, listing, natural_key
+from penult.images.table import Table, is_table
+from penult.images.walk import (
+    GIVEN_NOT_IMAGE,
+    OUTSIDE,
+    REPEATED,
+    SPECIAL,
+    UNREADABLE,
+    ScanLog,
+    is_image,
+    lies_at,
+    unread_format,
+    walk,
+)  # fmt: skip
+from penult.texts import printable
+
+Source = str | os.PathLike[str]
+
+# What may stand beside them in a name: train_images, test-jpg.
+_KINDS_OF_FILES = frozenset(
+    {"image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "data", "set", "dataset"}
+    | {"jpg", "jpeg", "png", "tif", "tiff"}
+)
+_WORKBOOK_ENDINGS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+# Parts of a data set. Folders of these names side by side are no classes: nobody tells train/ from test/.
+_PARTS = frozenset(
+    {"train", "training", "test", "test1", "testing", "holdout"} | {"val", "valid", "validation", "dev", "eval", "evaluation"}
+)
+
+
+def scan_both(
+    source: str, test: str | None, groups: str | None = None, table: TableOptions = NO_OPTIONS
+) -> tuple[ImageSet, ImageSet | None]:
+    """Return the labelled images, and those of the test part, whose labels count where all are classes of the first.
+
+    `table` is about `source`; a test part that is a table uses of it what fits. Raises InputError.
+    """
+    other = test is not None and is_table(test)
+    own = replace(table, hints=True) if other and not is_table(source) else table
+    labelled = scan_labelled(source, groups=groups, table=own)
+    if test is None:
+        return labelled, None
+    hints = table if other and not is_table(source) else replace(table, hints=True)
+    return labelled, scan_unlabelled(test, classes=labelled.classes, table=hints)
+
+
+def scan_labelled(
+    source: str | os.PathLike[str],
+    groups: str | None = None,
+    classes: Sequence[str] = (),
+    table: TableOptions = NO_OPTIONS,
+) -> ImageSet:
+    """Find the images of a source and their labels.
+
+    A folder of class folders: the label is the first folder below `source`, however deep the image lies.
+    A flat folder in which every image is named like `cat.123.jpg`: the label is what comes before the dot.
+    A CSV: the columns of images and labels are found, or named by `table`; photos lie in its own folder or
+    below it, or where `table` says; its order is kept, and `groups` may name a column of images that belong
+    together (patient, scene).
+
+    Labels are learnt in one form (`Labels`): class folders or labels that differ only in Unicode form or blanks
+    around them are one class, and a note says so.
+
+    To train, two classes with two images each are the least, and classes come in natural order. With
+    `classes`, those of a trained model, any number will do, labels must be among them, their order is kept.
+    Raises InputError.
+    """
+    path = os.fsdecode(source)
+    log = ScanLog()
+    place = lies_at(path)
+    if place == "folder":
+        if groups is not None:
+            raise InputError(
+                f"groups are a column of a CSV, and '{printable(path)}' is a folder; "
+                f"list its images in a CSV with file,label,{printable(groups)}"
+            )
+        table.refuse_for(path)
+        root, images = path, _labelled_folder(path, log, classes)
+    elif is_table(path):
+        read = Table(path, table)
+        root, images = read.root, read.images(log, Labels(classes), groups)
+    else:
+        wrong = "does not exist" if place == "nothing" else "is neither a folder nor a CSV"
+        if place == "file" and path.lower().endswith(_WORKBOOK_ENDINGS):
+            raise InputError(f"'{printable(path)}' is a workbook, not a CSV; save it as 'CSV UTF-8', and give that file")
+        raise InputError(f"'{printable(path)}' {wrong}; give a folder of class folders, or a CSV with file,label")
+    if not images:
+        raise InputError(f"'{printable(path)}' lists no images; add a row for each image")
+    labels = sorted({str(image.label) for image in images}, key=natural_key)
+    if not classes:
+        counts = Counter(str(image.label) for image in images)
+        for note in look_alikes({label: counts[label] for label in labels}):
+            log.add_note(note)
+    result = ImageSet(root, tuple(images), tuple(classes or labels), log.ignored, log.notes)
+    if classes:
+        _refuse_unknown(path, labels, classes)
+    else:
+        _refuse_few(path, result, log)
+    return result
+
+
+def _labelled_folder(folder: str, log: ScanLog, classes: Sequence[str]) -> list[Image]:
+    found = list(walk(folder, log))
+    if not found:
+        raise InputError(
+            f"no images in '{printable(folder)}'{log.summary()}; give a folder that holds one folder of images for each class"
+        )
+    images = [image for image in found if image.label is not None]
+    if not images:
+        return _by_name(folder, found, log, classes)
+    for image in found:
+        if image.label is None:
+            log.ignore(OUTSIDE, image.id)
+    labels = {str(image.label) for image in images}
+    if not classes:
+        _refuse_wrapper(folder, images, labels, log)
+    empty = [name for name in log.folders if name not in labels]
+    if empty:
+        log.add_note(f"folders without any image are no classes: {listing(empty)}")
+    return _meant(images, log, classes)
+
+
+def _meant(images: list[Image], log: ScanLog, classes: Sequence[str]) -> list[Image]:
+    """Return the images with the labels that their folders mean."""
+    meant = Labels(classes)
+    result = [image if meant(str(image.label)) == image.label else replace(image, label=meant(str(image.label)) or image.label)
+              for image in images]  # fmt: skip
+    if not classes:
+        for note in meant.notes("class folders"):
+            log.add_note(note)
+        for note in missing_names({str(image.label) for image in result}):
+            log.add_note(note)
+    return result
+
+
+def _by_name(folder: str, found: list[Image], log: ScanLog, classes: Sequence[str]) -> list[Image]:
+    """Return the images of a flat folder, labelled by their names."""
+    images = [Image(image.id, image.path, kaggle_label(image.id)) for image in found]
+    odd = [image.id for image in images if image.label is None]
+    if odd:
+        raise InputError(
+            f"'{printable(folder)}' has images but no class folders, and these are not named like cat.123.jpg: "
+            f"{listing(odd)}; put the images of each class into a folder of its own, "
+            f"or list them in a CSV with file,label{_lists_near(folder)}"
+        )
+    return _meant(images, log, classes)
+
+
+def _refuse_wrapper(folder: str, images: list[Image], labels: set[str], log: ScanLog) -> None:
+    """Raise InputError if the folders hold class folders instead of being them: one level too high."""
+    if len(labels) > 1 and all(map(_is_part, labels)):
+        parts = sorted(labels, key=lambda name: (not name.lower().startswith("train"), name))
+        raise InputError(
+            f"the folders of '{printable(folder)}' are parts of a data set, not classes: {listing(parts)}; "
+            f"give the part to learn from, such as '{printable(str(Path(folder, parts[0])))}'{_lists_near(folder)}"
+        )
+    if len(labels) > 1:
+        return
+    (name,) = labels
+    levels = [image.id.split("/") for image in images]
+    inner = {below[1] if len(below) > 2 else kaggle_label(below[1]) for below in levels}
+    cure = "add a folder of images for each other class"
+    if len(inner) > 1 and None not in inner:
+        cure = f"if '{printable(name)}' holds the classes, give '{printable(str(Path(folder, name)))}'"
+    raise InputError(
+        f"'{printable(folder)}' has one folder of images, '{printable(name)}'{log.summary()}, "
+        f"and a classifier needs two classes or more; {cure}{_lists_near(folder, above=False)}"
+    )
+
+
+def _is_part(name: str) -> bool:
+    """Tell whether a folder is named like a part of a data set: `train`, `Test_images`, `train-jpg`."""
+    words = [word for word in re.split(r"[\W_]+", name.lower()) if word and word not in _KINDS_OF_FILES]
+    return len(words) == 1 and words[0] in _PARTS
+
+
+def _lists_near(folder: str, above: bool = True) -> str:
+    """Return a half-sentence about the CSVs in a folder, or in the one above it, that may hold the labels; often nothing."""
+    for place in (folder, *([os.path.join(folder, os.pardir)] if above else [])):  # noqa: PTH118 - surrogates
+        try:
+            names = sorted(name for name in os.listdir(place) if is_table(os.path.join(place, name)))  # noqa: PTH118, PTH208
+        except OSError:
+            continue
+        names = [name for name in names if not re.match(r"sample|test|submission", name, re.IGNORECASE)]
+        if names:
+            found = [os.path.normpath(os.path.join(place, name)) for name in names]  # noqa: PTH118
+            which = "holds the labels, give that" if len(found) == 1 else "are about them, give the one that has their labels"
+            return f"; if {listing(found)} {which} instead of the folder"
+    return ""
+
+
+def _refuse_unknown(source: str, labels: Sequence[str], classes: Sequence[str]) -> None:
+    strange = [label for label in labels if label not in set(classes)]
+    if strange:
+        raise InputError(
+            f"'{printable(source)}' has labels that the model does not know: {listing(strange)}; "
+            f"rename them, or take them away: it knows {listing(classes)}"
+        )
+
+
+def _refuse_few(source: str, images: ImageSet, log: ScanLog) -> None:
+    if len(images.classes) < 2:
+        raise InputError(
+            f"'{printable(source)}' has one class, {listing(images.classes)}{log.summary()}, "
+            "and a classifier needs two or more; add images of another class"
+        )
+    single = [name for name, count in images.counts.items() if count < 2]
+    if single:
+        raise InputError(
+            f"classes of '{printable(source)}' with one image, where two are the least: {listing(single)}; "
+            "add images to them, or take them away"
+        )
+
+
+def scan_unlabelled(
+    source: Source | Sequence[Source], classes: Sequence[str] = (), table: TableOptions = NO_OPTIONS
+) -> ImageSet:
+    """Find the images of a source, with labels where all of them are sure to be among `classes`.
+
+    A folder, flat or not: ids are relative to it; its sub-folders are labels only when all that hold images
+    are named after classes and no image lies beside them. A CSV, its columns found or named by `table`: its order
+    is kept, labels count when all of them are classes. Files and folders in a list: ids are the paths as they were
+    given, in that order.
+    Raises InputError if something does not exist or there is no image.
+    """
+    sources = [source] if isinstance(source, str | bytes | os.PathLike) else list(source)
+    paths = [os.fsdecode(one) for one in sources]
+    if not paths:
+        raise InputError("no images were given; name files, a folder or a CSV")
+    missing = [path for path in paths if lies_at(path) == "nothing"]
+    if missing:
+        raise InputError(f"these do not exist: {listing(missing)}; give files, a folder or a CSV")
+    log = ScanLog()
+    if not (len(paths) == 1 and is_table(paths[0])):
+        table.refuse_for(paths[0])
+    if len(paths) == 1 and lies_at(paths[0]) == "folder":
+        result = _folder_to_predict(paths[0], log, classes)
+    elif len(paths) == 1 and is_table(paths[0]):
+        result = _table_to_predict(paths[0], log, classes, table)
+    else:
+        result = ImageSet("", tuple(_given(paths, log)), (), log.ignored, log.notes)
+    if not result:
+        raise InputError(f"no images in {listing(paths)}{log.summary()}; give images or a folder of them")
+    return result
+
+
+def _folder_to_predict(folder: str, log: ScanLog, classes: Sequence[str]) -> ImageSet:
+    found = tuple(walk(folder, log))
+    labels = {image.label for image in found}
+    meant = Labels(classes)
+    if found and all(label is not None and meant(label) in set(classes) for label in labels):
+        named = tuple(image if meant(str(image.label)) == image.label else _labelled(image, meant) for image in found)
+        return ImageSet(folder, named, tuple(classes), log.ignored, log.notes)
+    parts = sorted((label for label in labels if label is not None), key=natural_key)
+    if parts:
+        log.add_note(f"sub-folders of '{printable(folder)}' were not read as labels: {listing(parts)}")
+    return ImageSet(folder, _without_labels(found), (), log.ignored, log.notes)
+
+
+def _table_to_predict(path: str, log: ScanLog, classes: Sequence[str], options: TableOptions) -> ImageSet:
+    used: list[bool] = []
+
+    def accept(table: Table, columns: Columns, labels: set[str]) -> bool:
+        used.append(bool(classes) and _are_classes(table, columns, labels, classes, log))
+        return used[-1]
+
+    table = Table(path, options)
+    images = table.images(log, Labels(classes), accept=accept)
+    return ImageSet(table.root, tuple(images), tuple(classes) if any(used) else (), log.ignored, log.notes)
+
+
+def _are_classes(table: Table, columns: Columns, labels: set[str], classes: Sequence[str], log: ScanLog) -> bool:
+    """Tell whether the labels of a table are the truth about its photos, and say so where they are not."""
+    strange = sorted(labels - set(classes), key=natural_key)
+    if strange:
+        log.add_note(
+            f"labels of '{printable(table.path)}' were not used, as the model has no such classes: {listing(strange)}"
+        )
+        return False
+    own = {name.lower() for name in table.header} >= {FILE, LABEL} or columns.one_hot or table.options.label_column
+    if not own and len(labels) == 1 and table.rows > 1:
+        log.add_note(
+            f"labels of '{printable(table.path)}' were not used: all are '{printable(min(labels))}', as in a sample "
+            "submission; "
+            "name their column with --label-column if they are true"
+        )
+        return False
+    return True
+
+
+def _given(paths: Sequence[str], log: ScanLog) -> list[Image]:
+    """Return the images of files and folders in a row, each id once."""
+    found: dict[str, Image] = {}
+    for path in paths:
+        for image in _one_given(path, log):
+            if found.setdefault(image.id, image) is not image:
+                log.ignore(REPEATED, image.id)
+    return list(found.values())
+
+
+def _one_given(path: str, log: ScanLog) -> Sequence[Image]:
+    name = path.replace(os.sep, "/")
+    place = lies_at(path)
+    if place == "folder":
+        return _without_labels(tuple(walk(path, log, prefix=name.rstrip("/") + "/")))
+    if place != "file":
+        log.ignore(SPECIAL, name)
+        return ()
+    try:
+        if is_image(Path(path).name, path):
+            return (Image(name, path),)
+        log.pass_over(GIVEN_NOT_IMAGE, unread_format(Path(path).name, path), name)
+    except OSError:
+        log.ignore(UNREADABLE, name)
+    return ()
+
+
+def _labelled(image: Image, meant: Labels) -> Image:
+    return Image(image.id, image.path, meant(str(image.label)))
+
+
+def _without_labels(images: Sequence[Image]) -> tuple[Image, ...]:
+    return tuple(Image(image.id, image.path) for image in images)
