@@ -183,7 +183,7 @@ def copies(place: Path, n: int) -> int:
 
 def sums(place: Path, n: int) -> int:
     """Close a run folder: the sha256 of each of its files."""
-    from penult.training.run_folder import RunFolder
+    from penult.runs import RunFolder
 
     run = RunFolder(place / "run")
     for name in ("X.h5", "predictions.csv", "submission.csv"):

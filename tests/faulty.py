@@ -265,7 +265,7 @@ class Files:
 
         from penult import bundle, store
         from penult.heads import HeadState
-        from penult.training.run_folder import RunFolder
+        from penult.runs import RunFolder
 
         rows = np.random.default_rng(self.seed).random((90, 400), np.float32)
         arrays = {"rows": rows, "codes": np.arange(90) % 2, "votes": np.ones(2)}

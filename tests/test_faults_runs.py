@@ -21,11 +21,11 @@ from faulty import draw_photos
 from penult import store, zoo
 from penult.embed import Embedding, EmbedOptions, embed, write_features
 from penult.errors import InputError, OutputError
+from penult.runs import RunFolder
 from penult.store import index as index_module
 from penult.store import leftovers
 from penult.store.disk import Disk, here
 from penult.training import TrainOptions, train
-from penult.training.run_folder import RunFolder
 
 SAME = ("data_colour_histogram.h5", "model.penult", "oof.csv", "predictions.csv")
 
@@ -68,7 +68,7 @@ def test_three_runs_on_one_cold_cache_at_once_agree_with_one_alone(
 
 HOLDER = """
 import sys, time
-from penult.training.run_folder import RunFolder
+from penult.runs import RunFolder
 run = RunFolder(sys.argv[1])
 print("mine", flush=True)
 time.sleep(600)

@@ -13,7 +13,7 @@ import pytest
 from penult import bundle
 from penult.cli import main
 from penult.errors import DamagedFile
-from penult.store import ownfiles
+from penult.runs import checksums
 
 SMALL = ["-b", "colour_histogram", "-q"]
 
@@ -127,9 +127,9 @@ def test_another_hands_file_in_a_run_folder_is_let_pass(run: Path, capsys: pytes
 def test_a_file_copied_out_of_its_run_folder_is_read_as_it_is(run: Path, tmp_path: Path) -> None:
     change(run / "report.html")
     shutil.copy(run / "report.html", tmp_path / "report.html")
-    ownfiles.check(tmp_path / "report.html")
+    checksums.check(tmp_path / "report.html")
     with pytest.raises(DamagedFile, match=r"copy the file out of the run folder"):
-        ownfiles.check(run / "report.html")
+        checksums.check(run / "report.html")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "null", '{"penult_run": 1, "status": "running"}', '{"files": {"a": "0"}}', None])
@@ -137,8 +137,8 @@ def test_without_a_finished_runs_record_nothing_is_known(text: str | None, tmp_p
     (tmp_path / "a").write_bytes(b"anything")
     if text is not None:
         (tmp_path / "metrics.json").write_text(text)
-    ownfiles.check(tmp_path / "a")
-    ownfiles.check_all(tmp_path, ["a", "b"])
+    checksums.check(tmp_path / "a")
+    checksums.check_all(tmp_path, ["a", "b"])
 
 
 def record(folder: Path, content: bytes) -> None:
@@ -150,40 +150,40 @@ def test_a_run_that_is_written_anew_meanwhile_is_no_damage(tmp_path: Path, monke
     """`metrics.json` was read before the other process replaced the file, its sha256 after it."""
     record(tmp_path, b"old")
     (tmp_path / "a.h5").write_bytes(b"new")
-    real = ownfiles._sha256
+    real = checksums._sha256
 
     def slow(path: Path) -> str | None:
         record(tmp_path, b"new")
         return real(path)
 
-    monkeypatch.setattr(ownfiles, "_sha256", slow)
-    ownfiles.check(tmp_path / "a.h5")
+    monkeypatch.setattr(checksums, "_sha256", slow)
+    checksums.check(tmp_path / "a.h5")
 
 
 def test_a_large_file_with_checksums_of_its_own_is_not_read_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record(tmp_path, b"as it was")
     (tmp_path / "a.h5").write_bytes(b"changed")
-    monkeypatch.setattr(ownfiles, "LARGE", 3)
-    ownfiles.check(tmp_path / "a.h5", checked_inside=True)
+    monkeypatch.setattr(checksums, "LARGE", 3)
+    checksums.check(tmp_path / "a.h5", checked_inside=True)
     with pytest.raises(DamagedFile):
-        ownfiles.check(tmp_path / "a.h5")
+        checksums.check(tmp_path / "a.h5")
 
 
 def test_what_became_of_every_file_of_a_run(run: Path) -> None:
-    assert ownfiles.compare(run).changed == ownfiles.compare(run).missing == ()
+    assert checksums.compare(run).changed == checksums.compare(run).missing == ()
 
     change(run / "oof.csv")
     (run / "map.csv").unlink()
     (run / "notes.txt").write_text("mine")
     (run / ".tmp-00000000-1-2").write_text("")
-    found = ownfiles.compare(run)
+    found = checksums.compare(run)
     assert found.status == "done"
     assert "oof.csv" in found.changed
     assert found.missing == ("map.csv",)
     assert found.extra == ("notes.txt",)
     assert found.leftovers == (".tmp-00000000-1-2",)
     assert "model.penult" in found.same
-    assert ownfiles.compare(run.parent).status is None
+    assert checksums.compare(run.parent).status is None
 
 
 @pytest.mark.parametrize(
@@ -196,8 +196,8 @@ def test_a_record_that_is_odd_is_none_and_holds_nothing_up(tmp_path: Path, recor
         os.mkfifo(tmp_path / "metrics.json")
     else:
         (tmp_path / "metrics.json").write_bytes(record)
-    ownfiles.check(tmp_path / "model.penult")
-    assert ownfiles.compare(tmp_path).same == ()
+    checksums.check(tmp_path / "model.penult")
+    assert checksums.compare(tmp_path).same == ()
 
 
 def test_a_pipe_in_the_place_of_a_result_is_not_waited_for(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from penult.errors import InputError, OutputError
-from penult.training.run_folder import RunFolder
+from penult.runs import RunFolder
 
 
 def test_a_folder_that_is_no_run_is_refused_and_not_touched(tmp_path: Path) -> None:

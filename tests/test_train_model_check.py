@@ -21,11 +21,11 @@ from penult.cli import main
 from penult.errors import InputError, InternalError, quiet
 from penult.heads import calibration
 from penult.predict import Predictions
+from penult.runs import RunFolder
 from penult.training import TrainOptions, learning, train
 from penult.training.job import Job
 from penult.training.material import Part, TrainingData
 from penult.training.measuring import weights
-from penult.training.run_folder import RunFolder
 
 CHEAP = ("colour_histogram",)
 

@@ -13,14 +13,14 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import untrusted
+from penult import runs, untrusted
 from penult.backbones import Backbone
 from penult.bundle.model import ABOUT, FORMAT, SUMS, Bundle
 from penult.bundle.sound import check
 from penult.errors import DamagedFile, InputError, PenultError
 from penult.heads import HeadState
 from penult.heads.novelty import Reference
-from penult.store import ownfiles, shown
+from penult.store import shown
 
 _MEMBER = re.compile(r"bundle\.json|graphs/\d{1,3}\.onnx|(head|selftest|novelty)/[A-Za-z0-9_]{1,64}\.npy|seen/digests\.npy")
 _MOST = 1000  # members
@@ -35,7 +35,7 @@ def load(path: str | Path) -> Bundle:
         path = path / "model.penult"
     if path.is_dir():
         raise InputError(f"{shown(path)} is a folder without a model.penult; give the folder of a run, or its model.penult.")
-    ownfiles.check(path)
+    runs.check(path)
     try:
         with untrusted.opened(path) as file:
             members = _members(path, file)

@@ -14,7 +14,7 @@ from typing import Any
 from penult.audit import Finding
 from penult.cli import show, streams
 from penult.evaluate import imbalance
-from penult.report.reading import table
+from penult.runs import table
 from penult.texts import count, percent
 
 KINDS = 4  # of findings that are named

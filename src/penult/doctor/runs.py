@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from penult import store
+from penult import runs, store
 from penult.doctor.check import FAIL, NOTE, OK, Check
 from penult.worker import Crashed, Worker
 
@@ -19,7 +19,7 @@ AGAIN = "run the same `penult train` again: it computes no features anew"
 def files(folder: Path) -> list[Check]:
     """Return what became of the files of one run."""
     where = store.shown(folder)
-    found = store.ownfiles.compare(folder)
+    found = runs.compare(folder)
     if found.status is None:
         what = "has no metrics.json of penult's that can be read" if folder.is_dir() else "is no folder"
         return [Check("run", FAIL, f"{where} {what}", "give the folder that `penult train --out` made")]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import bundle, engines, evaluate, pixels, store
+from penult import bundle, engines, evaluate, pixels, runs, store
 from penult.bundle import Bundle
 from penult.embed import Embedding, EmbedOptions, EnginePool, embed
 from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
@@ -67,6 +67,7 @@ class Predictor:
 
     def predict_features(self, paths: Sequence[str]) -> Predictions:
         """Return the answers for the rows of feature files: of `test` where there is one, else of `train`."""
+        runs.check_features(paths)
         read = store.read_features(paths)
         X, files = (read.X, read.files) if read.X_test is None else (read.X_test, read.test_files)
         ids = tuple(files) if files else tuple(str(i) for i in range(len(X)))

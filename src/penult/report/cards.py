@@ -9,13 +9,13 @@ from penult.audit import Finding
 from penult.html import Html, file_name, join, prose, tag
 from penult.report.album import Album, Key
 from penult.report.numbers import percent
-from penult.report.reading import Results
+from penult.runs import RunResults
 from penult.texts import printable
 
 TRAIN, TEST = "train", "test"
 
 
-def row_card(row: int, results: Results, album: Album) -> Html:
+def row_card(row: int, results: RunResults, album: Album) -> Html:
     """Return a training photo with its label, what the model said and how sure it was; its heat where there is one."""
     rows = results.rows
     file, label = rows.files[row], results.classes[rows.y[row]]
@@ -43,7 +43,7 @@ def _heat(key: Key, album: Album) -> Html | None:
     return tag("img", src=source, alt="where the model looked", class_="heat") if source else None
 
 
-def finding_keys(finding: Finding, results: Results) -> tuple[Key, ...]:
+def finding_keys(finding: Finding, results: RunResults) -> tuple[Key, ...]:
     """Return the photos of a finding: of a leak the test photo, then the training one; else training photos.
 
     A file that is no training photo is one of the test photos. A finding about a class has no photo.
@@ -53,11 +53,11 @@ def finding_keys(finding: Finding, results: Results) -> tuple[Key, ...]:
     return tuple((TEST if _only_test(file, results) else TRAIN, file) for file in finding.photos)
 
 
-def _only_test(file: str, results: Results) -> bool:
+def _only_test(file: str, results: RunResults) -> bool:
     return file in results.test_names and file not in results.train_names
 
 
-def finding_card(finding: Finding, results: Results, album: Album) -> Html:
+def finding_card(finding: Finding, results: RunResults, album: Album) -> Html:
     """Return the photo or the two photos of a finding, with its reason."""
     keys = finding_keys(finding, results)
     pictures = [album.picture(key) for key in keys]

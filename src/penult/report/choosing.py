@@ -1,6 +1,6 @@
 """Which photos the page shows: all of a few hundred, of many thousands those that tell something and a sample.
 
-In: `Results`. Out: row numbers.
+In: `RunResults`. Out: row numbers.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.audit import KINDS, Finding
-from penult.report.reading import Results, Rows
+from penult.runs import PhotoRows, RunResults
 
 SHOWN = 12  # photos in a gallery
 SMALL = 2000  # small pictures in a page: more would make it heavier than anybody waits for
@@ -20,13 +20,13 @@ EACH = 6  # pictures beside a kind of finding
 Ints = NDArray[np.intp]
 
 
-def mistakes(rows: Rows, most: int = SHOWN) -> Ints:
+def mistakes(rows: PhotoRows, most: int = SHOWN) -> Ints:
     """Return the rows that were given a wrong class, the surest first."""
     wrong = np.flatnonzero(rows.wrong)
     return wrong[np.argsort(-rows.sure[wrong], kind="stable")][:most]
 
 
-def least_sure(rows: Rows, most: int = SHOWN) -> Ints:
+def least_sure(rows: PhotoRows, most: int = SHOWN) -> Ints:
     """Return the rows whose answer has the lowest probability, right or wrong: at most half of all, for the rest are surer."""
     measured = np.flatnonzero(rows.given >= 0)
     most = min(most, (len(measured) + 1) // 2)
@@ -42,7 +42,7 @@ def by_kind(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
     return dict(sorted(kinds.items(), key=lambda pair: place.get(pair[0], len(KINDS))))
 
 
-def small(results: Results) -> Ints:
+def small(results: RunResults) -> Ints:
     """Return the rows that get a small picture, at most `SMALL`: what tells something, then others in equal steps."""
     rows = results.rows
     n = len(rows.files)
@@ -57,7 +57,7 @@ def small(results: Results) -> Ints:
     return np.sort(np.concatenate([np.fromiter(kept, np.intp, len(kept)), sample]))
 
 
-def suspects(results: Results) -> NDArray[np.bool_]:
+def suspects(results: RunResults) -> NDArray[np.bool_]:
     """Return which rows have a finding, (n,)."""
     named = {name for f in results.findings for name in (f.photos[1:] if f.kind == "leak" else f.photos)}
     return np.array([file in named for file in results.rows.files], bool)

@@ -1,6 +1,6 @@
 """Where the model looked, for the mistakes of the page.
 
-In: `Results`, the folders of the photos. Out: pictures in the album.
+In: `RunResults`, the folders of the photos. Out: pictures in the album.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from penult.explain.subject import subject
 from penult.report import choosing
 from penult.report.album import LARGE, Album, uri
 from penult.report.cards import TRAIN
-from penult.report.reading import Results
+from penult.runs import RunResults
 
 MODEL = "model.penult"
 MOST = {"cam": choosing.SHOWN, "occlusion": 2}  # photos: covering one bit by bit asks the networks a hundred times
@@ -21,7 +21,7 @@ MOST = {"cam": choosing.SHOWN, "occlusion": 2}  # photos: covering one bit by bi
 CALLED = {"cam": "exact: a class activation map", "occlusion": "found by covering the photo bit by bit"}
 
 
-def add_heat(results: Results, roots: Mapping[str, str], album: Album) -> None:
+def add_heat(results: RunResults, roots: Mapping[str, str], album: Album) -> None:
     """Add to the album, for the surest mistakes, what in the photo spoke for the class that was given.
 
     It is the run's final model that is asked, which has seen these photos since; why another model gave the answer out of
@@ -35,7 +35,7 @@ def add_heat(results: Results, roots: Mapping[str, str], album: Album) -> None:
         _ask(model, shown, results, roots[TRAIN], album)
 
 
-def _ask(model: bundle.Bundle, shown: list[int], results: Results, root: str, album: Album) -> None:
+def _ask(model: bundle.Bundle, shown: list[int], results: RunResults, root: str, album: Album) -> None:
     method = subject(model).method("auto")
     some = shown[: MOST[method]]
     files = [results.rows.files[i] for i in some]

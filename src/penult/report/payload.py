@@ -1,6 +1,6 @@
 """What the page's script needs, as plain JSON: names, labels, answers, places, neighbours and the small pictures.
 
-In: `Results`, `Album`. Out: a dict.
+In: `RunResults`, `Album`. Out: a dict.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import numpy as np
 from penult.report import choosing
 from penult.report.album import PREFIX, Album
 from penult.report.cards import TRAIN
-from penult.report.reading import Results
+from penult.runs import RunResults
 from penult.texts import hundredths, printable
 
 STEPS = 9999  # places are whole numbers from 0 to this: a screen has fewer pixels
 
 
-def payload(results: Results, album: Album) -> dict[str, Any]:
+def payload(results: RunResults, album: Album) -> dict[str, Any]:
     """Return the rows as columns, and the pictures by row number without what they all begin with."""
     rows = results.rows
     small = {i: album.small.get((TRAIN, file)) for i, file in enumerate(rows.files)}

@@ -25,8 +25,8 @@ from penult.report.album import Album, Key, fill
 from penult.report.cards import TRAIN, finding_keys
 from penult.report.heat import add_heat
 from penult.report.payload import payload
-from penult.report.reading import METRICS, WRONG, Results, read
 from penult.report.sections import ORDER
+from penult.runs import METRICS, WRONG, RunResults, read
 
 PAGE = "report.html"
 SCRIPTS = ("start.js", "cells.js", "draw.js", "map.js")
@@ -52,7 +52,7 @@ def again(folder: Path, photos: str | None = None, progress: ProgressCallback = 
         return _again(read(folder), photos, progress)
 
 
-def _again(results: Results, photos: str | None, progress: ProgressCallback) -> tuple[Path, Counter[str]]:
+def _again(results: RunResults, photos: str | None, progress: ProgressCallback) -> tuple[Path, Counter[str]]:
     folder = results.folder
     try:
         if photos is not None:
@@ -71,11 +71,11 @@ def _again(results: Results, photos: str | None, progress: ProgressCallback) -> 
     return path, Counter(part for part, _ in album.gone)
 
 
-def _write(results: Results, progress: ProgressCallback) -> Path:
+def _write(results: RunResults, progress: ProgressCallback) -> Path:
     return _save(results, _album(results, progress))
 
 
-def _album(results: Results, progress: ProgressCallback) -> Album:
+def _album(results: RunResults, progress: ProgressCallback) -> Album:
     """Choose the photos of the page and read them."""
     rows = results.rows
     roots = {part: root for part, root in (results.metrics.get("sources") or {}).items() if root}
@@ -98,13 +98,13 @@ def _limits(metrics: Mapping[str, Any]) -> tuple[int, int]:
     return depth if depth in DEPTHS else FULL_DEPTH, most if isinstance(most, int) and most > 0 else MAX_PIXELS
 
 
-def _save(results: Results, album: Album) -> Path:
+def _save(results: RunResults, album: Album) -> Path:
     path = results.folder / PAGE
     store.write_text(path, page(results, album))
     return path
 
 
-def page(results: Results, album: Album) -> str:
+def page(results: RunResults, album: Album) -> str:
     """Return the whole page as text: the same results give the same text."""
     style, script = _asset("report.css"), _script()
     policy = (

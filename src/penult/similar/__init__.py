@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from penult import bundle, html, pixels, store
+from penult import bundle, html, pixels, runs, store
 from penult.bundle import Bundle
 from penult.embed import EmbedOptions, embed
 from penult.errors import InputError, ProgressCallback, quiet
@@ -81,6 +81,7 @@ def similar(
     names = [pixels.image_name(i, p) for i, p in enumerate(photos)] if ids is None else ids
     asked = settings or EmbedOptions()
     asked = replace(asked, precision=bundle.precision_here(model, asked.precision, asked.device), cache_optional=True)
+    runs.check_features(paths)
     with RowFiles(paths) as files:
         widths, blocks = tuple(head.width for head in files.heads), _blocks(files)
         if widths != model.widths:

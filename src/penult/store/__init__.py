@@ -4,7 +4,7 @@ In: arrays, digests, names. Out: files, and the same arrays again, checked. The 
 It must not know images, networks or heads.
 """
 
-from penult.store import endings, fallback, ownfiles, pruning
+from penult.store import endings, fallback, pruning
 from penult.store.cache import Cache, default_cache
 from penult.store.fallback import FallbackCache
 from penult.store.features import Features, read_features, row_digests
@@ -48,7 +48,6 @@ __all__ = [
     "is_temporary",
     "look",
     "make_folder",
-    "ownfiles",
     "pruning",
     "read_features",
     "read_h5",

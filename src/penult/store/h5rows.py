@@ -1,8 +1,7 @@
 """Rows of feature files that need not fit into memory: all of them in turn, or some by their number.
 
 In: the files of one set of images. Out: rows (b, d), the files' columns side by side, training rows first, then test rows. A
-process of its own reads, as for `read_h5`; HDF5's checksums are compared, the sha256 of the whole is only for files that are
-not large (`ownfiles`): that would read everything for a few rows.
+process of its own reads, as for `read_h5`; HDF5's checksums are compared.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from penult.errors import DamagedFile, InputError
-from penult.store import ownfiles
 from penult.store.h5guard import Guarded, opened
 from penult.store.h5read import text_of
 from penult.store.h5reader import NAMES, content, raw
@@ -53,8 +51,6 @@ class RowFiles:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
-        for path in self.paths:
-            ownfiles.check(path, checked_inside=True)
         self._aside = Worker(f"{__name__}:work")
         try:
             self.heads: tuple[Head, ...] = tuple(self._ask(path.absolute()) for path in paths)

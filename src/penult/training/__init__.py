@@ -23,6 +23,7 @@ from penult.evaluate import Evaluation
 from penult.evaluate.evaluation import jsonable
 from penult.floats import default_errors
 from penult.images import ImageSet
+from penult.runs import RunFolder
 from penult.training import outputs
 from penult.training.environment import circumstances, digests, ignored, sources, versions
 from penult.training.job import Job
@@ -33,7 +34,6 @@ from penult.training.measuring import Measured, Measurer, weights
 from penult.training.networks import networks
 from penult.training.options import TrainOptions
 from penult.training.precision import PrecisionCheck, compare_with_f32, quantize_if_int8
-from penult.training.run_folder import RunFolder
 from penult.training.sample_submission import SampleSubmission
 from penult.training.shown import run_html
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from penult.errors import ProgressCallback
+from penult.runs import RunFolder
 from penult.training.options import TrainOptions
-from penult.training.run_folder import RunFolder
 from penult.training.sample_submission import SampleSubmission
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import audit, evaluate, store
+from penult import audit, evaluate, runs, store
 from penult.audit import Pairs
 from penult.embed import Embedding
 from penult.errors import InputError, listed
@@ -166,6 +166,7 @@ def from_features(paths: Sequence[str], listing: str | None, near: bool = True) 
 
     With `near` False near copies are not kept together, as in `from_images`.
     """
+    runs.check_features(paths)
     read = store.read_features(paths)
     if read.y is None:
         raise InputError(f"{', '.join(paths)} have no data set `label`; write one class number for each row into it.")

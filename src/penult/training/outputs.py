@@ -7,9 +7,9 @@ from penult.embed import Embedding
 from penult.embed.feature_file import facts
 from penult.images import ImageSet
 from penult.predict import Predictions
+from penult.runs import RunFolder
 from penult.training.material import TrainingData
 from penult.training.measuring import Measured
-from penult.training.run_folder import RunFolder
 from penult.training.sample_submission import SampleSubmission, Submit, plain
 
 SKIPPED = "skipped.csv"

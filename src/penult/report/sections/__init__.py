@@ -1,4 +1,4 @@
-"""The parts of the page, in the order in which they are read; each is a function from `Results` and `Album` to markup.
+"""The parts of the page, in the order in which they are read; each is a function from `RunResults` and `Album` to markup.
 
 A part that has nothing to say is None: it is left out, not empty.
 """

@@ -1,6 +1,6 @@
 """Every finding of the audit, and every file that could not be read.
 
-In: `Results`. Out: markup.
+In: `RunResults`. Out: markup.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from penult.html import Html, tag
 from penult.report import choosing
 from penult.report.album import Album
 from penult.report.numbers import count, digits
-from penult.report.reading import Results
 from penult.report.sections.todo import called
+from penult.runs import RunResults
 
 LISTED = 300  # lines of one kind; `findings.csv` has them all
 
 
-def section(results: Results, album: Album) -> Html | None:
+def section(results: RunResults, album: Album) -> Html | None:
     """Return the lists, closed at first; None where nothing was found or looked for."""
     parts = [_kind(kind, found) for kind, found in choosing.by_kind(results.findings).items()]
     if results.skipped and not any(f.kind == "unreadable" for f in results.findings):

@@ -1,6 +1,6 @@
 """The facts of the run: what, when, with what, on what, how long, every setting, and the command to repeat it.
 
-In: `Results`. Out: markup.
+In: `RunResults`. Out: markup.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from penult.html import Html, join, tag
 from penult.report.album import Album
 from penult.report.cards import TRAIN
 from penult.report.numbers import count, digits, plain, seconds
-from penult.report.reading import Results
+from penult.runs import RunResults
 from penult.texts import printable
 
 OWN = frozenset({"report"})  # a page cannot say how long it took to make itself
 
 
-def section(results: Results, album: Album) -> Html:
+def section(results: RunResults, album: Album) -> Html:
     """Return the facts, settings last."""
     metrics = results.metrics
     blocks = [

@@ -1,6 +1,6 @@
 """The photos worth looking at: the surest mistakes, and those that the model was least sure of.
 
-In: `Results`, `Album`. Out: markup.
+In: `RunResults`, `Album`. Out: markup.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from penult.report import choosing
 from penult.report.album import Album
 from penult.report.cards import row_card
 from penult.report.numbers import count
-from penult.report.reading import Results, Rows
+from penult.runs import PhotoRows, RunResults
 
 
-def section(results: Results, album: Album) -> Html | None:
+def section(results: RunResults, album: Album) -> Html | None:
     """Return both galleries; only that of the least sure where nothing was wrong."""
     rows = results.rows
     if not (rows.given >= 0).any():
@@ -39,12 +39,12 @@ def section(results: Results, album: Album) -> Html | None:
     return join(mistakes, unsure)
 
 
-def _all_right(rows: Rows) -> str:
+def _all_right(rows: PhotoRows) -> str:
     """Return on how many photos no mistake was made, for `every` may be four, or a fold of many thousands."""
     measured = int((rows.given >= 0).sum())
     return "the one photo was judged right" if measured == 1 else f"all {count(measured, 'photo')} were judged right"
 
 
-def _gallery(name: str, title: str, said: str, rows: Iterable[int], results: Results, album: Album) -> Html:
+def _gallery(name: str, title: str, said: str, rows: Iterable[int], results: RunResults, album: Album) -> Html:
     cards = [row_card(int(row), results, album) for row in rows]
     return tag("section", tag("h2", title), tag("p", said, class_="soft"), tag("div", *cards, class_="gallery"), id=name)

@@ -1,6 +1,6 @@
 """The verdict in one sentence, and the few numbers behind it.
 
-In: `Results`. Out: markup.
+In: `RunResults`. Out: markup.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from penult.evaluate import FEW, rarest_classes, verdict
 from penult.html import Html, join, prose, tag
 from penult.report.album import Album
 from penult.report.numbers import NONE, between, count, digits, percent
-from penult.report.reading import Results
+from penult.runs import RunResults
 
 TILES = 4  # numbers that every run has
 
 
-def section(results: Results, album: Album) -> Html:
+def section(results: RunResults, album: Album) -> Html:
     """Return the head of the page."""
     metrics = results.metrics
     test = metrics.get("test")
@@ -57,7 +57,7 @@ def _said(sentence: str) -> list[Html]:
     return [tag("strong", prose(f"{number}%")), prose(f" accuracy{rest}")] if sign else [prose(text)]
 
 
-def _about(results: Results, album: Album) -> str:
+def _about(results: RunResults, album: Album) -> str:
     images = results.metrics["images"]
     photos = "photo" if album.photos else "row"
     learned = sum(results.metrics["classes"].values())  # without those that could not be read

@@ -1,6 +1,6 @@
 """Which class is taken for which, and how well each is found. A cell opens its photos.
 
-In: `Results`. Out: markup.
+In: `RunResults`. Out: markup.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from penult.html import Html, join, tag
 from penult.report.album import Album
 from penult.report.numbers import count, percent
-from penult.report.reading import Results
+from penult.runs import RunResults
 
 FEW, WORDY = 3, 6  # classes up to which cells are large, and have their share
 TABLE = 24  # classes up to which there is a table; above, the pairs that are confused most
@@ -20,7 +20,7 @@ SHADES = 10
 TERMS = "Recall: how many of the photos with this label were given it. Precision: how many of those given it have the label."
 
 
-def section(results: Results, album: Album) -> Html | None:
+def section(results: RunResults, album: Album) -> Html | None:
     """Return the confusion matrix."""
     table = results.metrics["scores"]["confusion"]
     if not table:
@@ -88,7 +88,7 @@ def _dialog() -> Html:
     return tag("dialog", bar, tag("div", id="cell-photos", class_="tiny"), more, id="cell", aria_labelledby="cell-title")
 
 
-def classes(results: Results, album: Album) -> Html | None:
+def classes(results: RunResults, album: Album) -> Html | None:
     """Return the table of classes."""
     found: Sequence[Mapping[str, Any]] = results.metrics["scores"]["per_class"]
     names = ("class", "recall", "precision", "F1", "photos")

@@ -1,6 +1,6 @@
 """How far the numbers can be trusted and what would better them: reliability, learning curve, the head's own curves.
 
-In: `Results`. Out: markup.
+In: `RunResults`. Out: markup.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from penult.html import Html, join, prose, tag
 from penult.report import charts
 from penult.report.album import Album
 from penult.report.numbers import between, count, digits, percent
-from penult.report.reading import Results
 from penult.report.sections.todo import gain
+from penult.runs import RunResults
 
 
-def section(results: Results, album: Album) -> Html | None:
+def section(results: RunResults, album: Album) -> Html | None:
     """Return the charts side by side."""
     metrics = results.metrics
     scores, curve = metrics["scores"], metrics.get("learning_curve")
@@ -66,7 +66,7 @@ def _chart(name: str, title: str, said: str, picture: Html | None) -> Html | Non
     )
 
 
-def compared(results: Results, album: Album) -> Html | None:
+def compared(results: RunResults, album: Album) -> Html | None:
     """Return heads and backbones side by side, on the same folds."""
     strips = charts.strips(results.metrics.get("compared") or ())
     if not strips:

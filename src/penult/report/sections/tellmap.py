@@ -1,6 +1,6 @@
 """The embedding map: an empty canvas, its tools and what a reader without script is told; the page's script draws it.
 
-In: `Results`. Out: markup.
+In: `RunResults`. Out: markup.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from penult.html import Html, join, tag
 from penult.report import choosing
 from penult.report.album import Album
 from penult.report.numbers import count
-from penult.report.reading import Results
+from penult.runs import RunResults
 
 SAID = (
     "Every dot is a photo; those that the networks see as alike lie together. Who is beside whom tells something, distances "
@@ -18,7 +18,7 @@ SAID = (
 KEYS = "Arrow keys go from photo to photo, Enter adds one to the selection, + and − come nearer, Escape leaves the selection."
 
 
-def section(results: Results, album: Album) -> Html | None:
+def section(results: RunResults, album: Album) -> Html | None:
     """Return the map, or None where the run has none."""
     if results.rows.places is None:
         return None

@@ -1,6 +1,6 @@
 """What to do next: the data problems found, the ones that matter most first, then what the numbers suggest.
 
-In: `Results`, `Album`. Out: markup.
+In: `RunResults`, `Album`. Out: markup.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from penult.report import choosing
 from penult.report.album import Album
 from penult.report.cards import finding_card
 from penult.report.numbers import count, percent
-from penult.report.reading import Results
+from penult.runs import RunResults
 
 SLIGHT = 5  # per cent of the log loss; an interval that holds no larger gain says that there is none to speak of
 
@@ -42,7 +42,7 @@ def called(kind: str, number: int) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-def section(results: Results, album: Album) -> Html | None:
+def section(results: RunResults, album: Album) -> Html | None:
     """Return the list of steps, or one sentence where an audit found nothing."""
     steps = [_step(kind, found, results, album) for kind, found in choosing.by_kind(results.findings).items()]
     steps += [step for step in (_balance(results), _more_photos(results), _look(results)) if step is not None]
@@ -52,7 +52,7 @@ def section(results: Results, album: Album) -> Html | None:
     return tag("section", tag("h2", "What to do next"), what, id="next")
 
 
-def _step(kind: str, found: Sequence[Finding], results: Results, album: Album) -> Html:
+def _step(kind: str, found: Sequence[Finding], results: RunResults, album: Album) -> Html:
     cards = [finding_card(one, results, album) for one in found[: choosing.EACH]]
     more = len(found) - len(cards)
     return tag(
@@ -64,7 +64,7 @@ def _step(kind: str, found: Sequence[Finding], results: Results, album: Album) -
     )
 
 
-def _balance(results: Results) -> Html | None:
+def _balance(results: RunResults) -> Html | None:
     """Return what to do where the rarest class is found less often than the others."""
     weighted = (results.metrics.get("options") or {}).get("class_weight") is not None
     said = imbalance(results.metrics["scores"], weighted)
@@ -74,7 +74,7 @@ def _balance(results: Results) -> Html | None:
     return tag("li", tag("h3", "Classes are imbalanced"), tag("p", prose(words), " ", tag("a", "Classes", href="#classes")))
 
 
-def _more_photos(results: Results) -> Html | None:
+def _more_photos(results: RunResults) -> Html | None:
     """Return what the learning curve says about twice the photos."""
     twice = (results.metrics.get("learning_curve") or {}).get("twice")
     if not twice:
@@ -104,7 +104,7 @@ def gain(twice: Mapping[str, Any]) -> tuple[str, str]:
     return "Unclear whether more photos would help", f"{text}; the interval includes no improvement."
 
 
-def _look(results: Results) -> Html | None:
+def _look(results: RunResults) -> Html | None:
     """Return what looking at the least sure photos would buy."""
     found = results.metrics.get("review")
     if not found or found["accuracy_kept"] is None or found["accuracy_kept"] <= found["accuracy_all"]:

@@ -1,6 +1,6 @@
 """Read a run folder back: what `metrics.json` and the tables say, as arrays and rows.
 
-In: a folder. Out: `Results`. A table that is absent is empty; a run folder that is none, or is damaged, is an `InputError`
+In: a folder. Out: `RunResults`. A table that is absent is empty; a run folder that is none, or is damaged, is an `InputError`
 or a `DamagedFile`.
 """
 
@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import store, untrusted
+from penult import untrusted
 from penult.audit import COLUMNS, Finding
 from penult.errors import DamagedFile, InputError
+from penult.runs.checksums import METRICS, check_all
 
-METRICS = "metrics.json"
 TABLES = ("map.csv", "oof.csv", "skipped.csv", "findings.csv", "history.csv", "predictions.csv")  # that are read
 # What a table or record that is not penult's can make go wrong, in whichever line comes to its odd value first.
 SUREST = 1 - 1e-6  # the tables have six digits: there, 1 also stands for what is nearly 1
@@ -27,7 +27,7 @@ WRONG = (KeyError, ValueError, IndexError, TypeError, AttributeError, Arithmetic
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class PhotoRows:
     """The training photos that have features, one row each.
 
     `given` and `sure` are the out-of-fold answer and its probability, -1 and NaN where a photo was not measured; `own` is the
@@ -50,13 +50,13 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Results:
+class RunResults:
     """Everything that the page is made of."""
 
     folder: Path
     metrics: Mapping[str, Any]
     classes: tuple[str, ...]
-    rows: Rows
+    rows: PhotoRows
     findings: tuple[Finding, ...]
     skipped: tuple[Mapping[str, str], ...]
     history: Mapping[str, Sequence[float]]
@@ -64,16 +64,16 @@ class Results:
     test_names: frozenset[str]
 
 
-def read(folder: Path, metrics: Mapping[str, Any] | None = None) -> Results:
+def read(folder: Path, metrics: Mapping[str, Any] | None = None) -> RunResults:
     """Read a run; `metrics` are given while the run is not finished. Raises InputError, DamagedFile."""
     found = _metrics(folder) if metrics is None else metrics
     if metrics is None:
-        store.ownfiles.check_all(folder, TABLES)
+        check_all(folder, TABLES)
     try:
         classes = _classes(found["classes"])
         rows = _rows(folder, classes)
         skipped = tuple(table(folder / "skipped.csv"))
-        return Results(
+        return RunResults(
             folder=folder,
             metrics=found,
             classes=classes,
@@ -133,7 +133,7 @@ def _lines(path: Path) -> Iterator[list[str]]:
         raise DamagedFile(f"{path} cannot be read ({error}); run `penult train` again.") from error
 
 
-def _rows(folder: Path, classes: Sequence[str]) -> Rows:
+def _rows(folder: Path, classes: Sequence[str]) -> PhotoRows:
     """Join the map and the out-of-fold answers by file; where there is no map, the answers alone are the rows."""
     index = {name: i for i, name in enumerate(classes)}
     judged = _judged(folder / "oof.csv", classes)
@@ -154,7 +154,7 @@ def _rows(folder: Path, classes: Sequence[str]) -> Rows:
         raise ValueError("the map has places beyond its edges")
     if near is not None and not ((near >= 0) & (near < n)).all():
         raise ValueError("the map names neighbours that are not there")
-    return Rows(files, y, given, sure, own, places, near)
+    return PhotoRows(files, y, given, sure, own, places, near)
 
 
 def _judged(path: Path, classes: Sequence[str]) -> dict[str, tuple[int, NDArray[np.float64]]]:

@@ -1,6 +1,6 @@
 """Is a file of a run folder still the one that the run wrote? The sha256 of each is in the run's `metrics.json`.
 
-In: a path, or a run folder. Out: nothing, or `DamagedFile`; or `Compared`, what became of every file. A file that lies in no
+In: a path, or a run folder. Out: nothing, `DamagedFile`, or `FolderState`: what became of every file. A file that lies in no
 finished run, or that its `metrics.json` does not name, is another's and is let pass.
 
 A file with checksums of its own (HDF5) of more than `LARGE` bytes is not read once more for this: its chunks' checksums are
@@ -25,7 +25,7 @@ LARGE = 256 << 20  # bytes, a fifth of a second
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class FolderState:
     """A run folder beside its `metrics.json`: names below the folder, `/`-separated and sorted.
 
     `status` is "done", "failed" or "running", and None where there is no `metrics.json` of a run. `unread` could not be read.
@@ -60,6 +60,12 @@ def check(path: Path | str, *, checked_inside: bool = False) -> None:
             )
 
 
+def check_features(paths: Sequence[Path | str]) -> None:
+    """Check feature files, which have checksums of their own, see `check`."""
+    for path in paths:
+        check(path, checked_inside=True)
+
+
 def check_all(folder: Path, names: Sequence[str]) -> None:
     """Raise `DamagedFile` where one of a finished run's files of these names was changed, or is gone."""
     record = _record(folder)
@@ -72,15 +78,15 @@ def check_all(folder: Path, names: Sequence[str]) -> None:
             )
 
 
-def compare(folder: Path) -> Compared:
+def compare(folder: Path) -> FolderState:
     """Return what became of every file of a run; reads all of them."""
     record = _read(folder)
     if record is None:
-        return Compared(None)
+        return FolderState(None)
     sums, status = _sums(record), str(record.get("status")) if record.get("status") in ("done", "failed") else "running"
     found = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file() and p != folder / METRICS}
     hashed = {name: _sha256(found[name]) for name in sums if name in found}
-    return Compared(
+    return FolderState(
         status,
         same=tuple(name for name in sorted(hashed) if hashed[name] == sums[name]),
         changed=tuple(name for name in sorted(hashed) if hashed[name] not in {sums[name], None}),

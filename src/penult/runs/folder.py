@@ -16,8 +16,8 @@ from typing import Any, Self
 
 from penult import store, untrusted
 from penult.errors import InputError, OutputError
+from penult.runs.checksums import METRICS
 
-METRICS = "metrics.json"
 FORMAT = 1
 _BUSY = "another run of penult is writing to it"
 _CURE = "wait until that has ended, or give another folder with --out"
