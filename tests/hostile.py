@@ -75,9 +75,10 @@ def read_shard(path: Path) -> Any:
 
 
 def read_shelf(path: Path) -> Any:
+    from penult import store
     from penult.zoo import shelf
 
-    found = shelf.get(path)
+    found = shelf.get(store.CacheEntry(path))
     return None if found is None else _features(found)
 
 
@@ -89,7 +90,7 @@ def read_int8(path: Path) -> Any:
 
     kept = Kept(path, "0" * 64)
     recipe = tiny().recipe
-    graphs = [kept.get(sample) for sample in kept.samples()]
+    graphs = [graph for graph in map(kept.get, kept.samples()) if graph is not None]
     return [_features(replace(tiny(), network=StoredGraph(graph, recipe))) for graph in graphs] or None
 
 
@@ -104,9 +105,10 @@ def _features(backbone: Any) -> Any:
 
 
 def read_speed(path: Path) -> Any:
+    from penult import store
     from penult.embed import speeds
 
-    return speeds._read(path)
+    return speeds._read(store.CacheEntry(path.parent))
 
 
 def read_list(path: Path) -> Any:
@@ -134,9 +136,10 @@ def read_run(path: Path) -> Any:
 
 
 def read_index(path: Path) -> Any:
+    from penult import store
     from penult.similar import index
 
-    found = index._opened(path, files.ABOUT)
+    found = index._opened(store.CacheEntry(path, files.ABOUT))
     return None if found is None else float(found.bounds(np.ones(8, np.float32)).sum())
 
 
@@ -161,7 +164,7 @@ KINDS: dict[str, Kind] = {
     "shard": Kind(files.good_shard, read_shard, files.SHARDS),
     "shelf": Kind(files.shelved(tiny().graph()), read_shelf, files.SHELF),
     "int8": Kind(files.good_int8, read_int8, files.INT8),
-    "speed": Kind(files.fixed(b'{"images_per_second": 3}', "s.json"), read_speed, files.SPEEDS),
+    "speed": Kind(files.fixed(b'{"images_per_second": 3, "sha256": {}}', "record.json"), read_speed, files.SPEEDS),
     "list": Kind(files.good_list, read_list, files.LISTS),
     "sample": Kind(files.good_sample, read_sample, files.SAMPLES),
     "moves": Kind(files.listed(b"file,to\nwarm0.png,moved.png\n"), read_moves, files.MOVES),

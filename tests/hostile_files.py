@@ -134,6 +134,24 @@ def _small(folder: Path) -> Path:
     return folder
 
 
+def int8_entry(graph: bytes, images: Any, **changes: Any) -> Make:
+    """Return what makes the cache entry of a quantised graph; the sha256 in its record fits."""
+
+    def make(folder: Path) -> Path:
+        place = folder / "int8" / ("a" * 32)
+        place.mkdir(parents=True)
+        record = {"facts": {"backbone_digest": "0" * 64, "images": images}, "sha256": {"graph.onnx": sha256(graph)}, **changes}
+        (place / "record.json").write_text(json.dumps(record))
+        (place / "graph.onnx").write_bytes(graph)
+        return folder
+
+    return make
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 good_int8 = int8(2, bytes(range(64)) + tiny().graph())
 INT8: dict[str, Make] = {
     "four billion digests": int8(2**32 - 1, bytes(64)),
@@ -141,19 +159,25 @@ INT8: dict[str, Make] = {
     "digests to the end": int8(2, bytes(64)),
     "a wrong sum": int8(2, bytes(64) + tiny().graph(), sound=False),
     "two bytes": _small,
+    "entry: no digests": int8_entry(tiny().graph(), []),
+    "entry: digests that are a number": int8_entry(tiny().graph(), 7),
+    "entry: digests that are no hex": int8_entry(tiny().graph(), ["zz"]),
+    "entry: a wrong sum": int8_entry(tiny().graph(), ["00" * 32], sha256={"graph.onnx": "0" * 64}),
+    "entry: facts that are a list": int8_entry(tiny().graph(), [], facts=["backbone_digest"]),
+    **{f"entry: {name}": int8_entry(data, ["00" * 32]) for name, data in GRAPHS.items() if name not in SLOW},
     **{name: int8(1, bytes(32) + data) for name, data in GRAPHS.items() if name not in SLOW},
 }
 
 
 SPEEDS: dict[str, Make] = {
-    name: fixed(text, "s.json")
+    name: fixed(text, "record.json")
     for name, text in {
         "brackets": b"[" * 90_000,
-        "infinite": b'{"images_per_second": Infinity}',
-        "NaN": b'{"images_per_second": NaN}',
-        "400 digits": b'{"images_per_second": 1' + b"0" * 400 + b"}",
+        "infinite": b'{"images_per_second": Infinity, "sha256": {}}',
+        "NaN": b'{"images_per_second": NaN, "sha256": {}}',
+        "400 digits": b'{"images_per_second": 1' + b"0" * 400 + b', "sha256": {}}',
         "a list": b"[1]",
-        "5 MB": b'{"images_per_second": 3}' + b" " * 5_000_000,
+        "5 MB": b'{"images_per_second": 3, "sha256": {}}' + b" " * 5_000_000,
     }.items()
 }
 
@@ -358,7 +382,7 @@ def index(change: Callable[[Path], Any]) -> Make:
         shapes = {"rows": ((50, 8), "<f2"), "coarse": ((50, 8), "<f4"), "rest": ((50,), "<f4"), "basis": ((8, 8), "<f4")}
         for name, (shape, kind) in shapes.items():
             (folder / f"{name}.npy").write_bytes(npy(rng.random(shape).astype(kind)))
-        (folder / "index.json").write_text(json.dumps(ABOUT))
+        (folder / "index.json").write_text(json.dumps({**ABOUT, "sha256": {}}))
         change(folder)
         return folder
 

@@ -24,7 +24,7 @@ from penult.engines.compiled import CompiledCache
 from penult.errors import InputError, UnknownName
 from penult.quantize.kept import Kept
 from penult.similar.index import Index, open_index
-from penult.store import pruning
+from penult.store import CacheEntry, inventory
 from penult.store.disk import Disk, here
 from penult.store.shards import read_shard, rows_by_size, width_of, write_shard
 from penult.zoo import shelf
@@ -56,9 +56,9 @@ def fill(folder: Path, name: str = "net", width: int = 3, count: int = 10, per_s
 def converted(cache: Path, name: str = "resnet9") -> Path:
     """Lay a converted network on the shelf, as the zoo does."""
     recipe = {"size": 32, "fit": "crop", "crop": 1.0, "interpolation": "bicubic", "mean": [0.5] * 3, "std": [0.5] * 3}
-    folder = cache / "backbones" / f"{name}-0123456789ab"
-    shelf.put(folder, b"a graph", {"name": name, "recipe": recipe})
-    return folder
+    entry = CacheEntry.of(cache, "backbones", {"name": name}, name)
+    shelf.put(entry, b"a graph", {"name": name, "recipe": recipe})
+    return entry.folder
 
 
 @pytest.fixture(scope="module")
@@ -68,14 +68,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = tmp_path / "cache"
     fill(cache)
     converted(cache)
-    Kept(cache, "d" * 64).put(frozenset({b"i" * 32}), b"a graph in 8 bits")
-    CompiledCache(cache / "compiled").put({"machine": "this"}, b"a compiled graph")
+    Kept(cache, "d" * 64, "other").put(frozenset({b"i" * 32}), b"a graph in 8 bits")
+    CompiledCache(cache).put({"machine": "this"}, b"a compiled graph")
     store.write_h5(tmp_path / "data.h5", train=rows(40, 6)[1], facts={})
     with store.RowFiles([tmp_path / "data.h5"]) as files:
         assert isinstance(open_index(files, (6,), cache, lambda *_: None), Index)
     speed = {"backbone_digest": "d", "engine": "numpy", "device": "cpu", "precision": "f32", "machine": "this"}
-    name = hashlib.sha256(json.dumps(speed, sort_keys=True).encode()).hexdigest()[:32]
-    store.write_json(cache / "speeds" / f"{name}.json", {**speed, "backbone": "net", "images": 1, "images_per_second": 2.5})
+    CacheEntry.of(cache, "speeds", speed).put({}, backbone="net", images=1, images_per_second=2.5)
     return cache
 
 
@@ -89,11 +88,11 @@ ONE_OF_EACH = {
     "key": "features/*/key.json",
     "graph": "backbones/*/graph.onnx",
     "record": "backbones/*/record.json",
-    "int8": "int8/*/*.int8",
-    "compiled": "compiled/*.blob",
+    "int8": "int8/*/graph.onnx",
+    "compiled": "compiled/*/graph.bin",
     "index": "similar/*/rows.npy",
-    "index record": "similar/*/index.json",
-    "speed": "speeds/*.json",
+    "index record": "similar/*/record.json",
+    "speed": "speeds/*/record.json",
 }
 
 
@@ -178,7 +177,7 @@ def test_damage_is_found_told_and_removed_once(which: str, how: str, cache: Path
     assert str(path.parent) in {str(Path(one["file"]).parent) for one in about["damaged"]}
     gone = before - names(cache)
     assert path.relative_to(cache).as_posix() in gone
-    together = {"graph": 2, "record": 2, "index": 5, "index record": 5}
+    together = {"graph": 2, "record": 2, "int8": 2, "compiled": 2, "index": 5, "index record": 5}
     assert len(gone) == together.get(which, 1)
     assert about["freed"] == sum(one["bytes"] for one in about["removed"])
     assert ask(capsys, "--cache", cache, "--verify")[0] == 0
@@ -189,11 +188,11 @@ def test_a_good_file_that_was_put_there_meanwhile_stays(tmp_path: Path) -> None:
     path = next(cache.folder.glob("shard-*"))
     good = path.read_bytes()
     path.write_bytes(good[:-1])
-    damages = list(store.verify(store.look(tmp_path)))
+    damages = list(inventory.verify(inventory.scan(tmp_path)))
     path.unlink()
     path.write_bytes(good)
     os.utime(path, ns=(0, 12345))
-    assert pruning.carry_out(pruning.of_damage(damages), tmp_path) == (0, [])
+    assert inventory.carry_out(inventory.of_damage(damages), tmp_path) == (0, [])
     assert path.read_bytes() == good
 
 
@@ -204,10 +203,10 @@ def test_a_file_that_cannot_be_read_now_is_told_and_stays(tmp_path: Path, monkey
     def broken(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(store.verifying, "read_shard", broken)
-    damages = list(store.verify(store.look(tmp_path)))
+    monkeypatch.setattr(inventory, "read_shard", broken)
+    damages = list(inventory.verify(inventory.scan(tmp_path)))
     assert [(one.path, one.reason) for one in damages] == [(path, "it cannot be read (Input/output error)")]
-    assert pruning.of_damage(damages) == []
+    assert inventory.of_damage(damages) == []
 
 
 def test_damaged_rows_are_computed_again_after_a_verification(photos: Callable[..., Path], tmp_path: Path) -> None:
@@ -303,21 +302,24 @@ def test_the_least_recently_used_go_until_it_is_small_enough(tmp_path: Path, cap
 
 
 def test_all_of_one_network_goes(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Kept(cache, hashlib.sha256(b"net").hexdigest()).put(frozenset({b"j" * 32}), b"of net")
-    kept = {name for name in names(cache) if name.startswith(("int8/dddd", "backbones", "compiled", "similar"))}
+    kept = {name for name in names(cache) if name.startswith(("int8", "backbones", "compiled", "similar"))}
+    digest = hashlib.sha256(b"net").hexdigest()
+    Kept(cache, digest, "net").put(frozenset({b"j" * 32}), b"of net")
+    (cache / "int8" / digest[:32]).mkdir()
+    (cache / "int8" / digest[:32] / f"{'a' * 16}.int8").write_bytes(b"of net, by an earlier version")
     assert ask(capsys, "--cache", cache, "--prune", "--backbone", "net")[0] == 0
     assert names(cache) == kept
     assert ask(capsys, "--cache", cache, "--prune", "--backbone", "res*")[0] == 0
     assert list((cache / "backbones").iterdir()) == []
-    Kept(cache, backbones.find_builtin("efficientnet_lite0").digest).put(frozenset({b"k" * 32}), b"of lite0")
+    Kept(cache, "e" * 64, "efficientnet_lite0").put(frozenset({b"k" * 32}), b"of lite0")
     with pytest.raises(UnknownName, match=r"unknown cached backbone 'nett'"):
-        pruning.plan(store.look(cache), backbones=["nett"])
+        inventory.plan(inventory.scan(cache), backbones=["nett"])
     for names_given in (["efficientnet_lite0", "nett"], ["nett", "efficientnet_lite0"]):
         words = [word for name in names_given for word in ("--backbone", name)]
         assert "unknown cached backbone" in ask(capsys, "--cache", cache, "--prune", *words)[2]
     before = len(list(cache.glob("int8/*/*")))
     assert ask(capsys, "--cache", cache, "--prune", "--backbone", "efficientnet_lite0")[0] == 0
-    assert len(list(cache.glob("int8/*/*"))) == before - 1
+    assert len(list(cache.glob("int8/*/*"))) == before - 2
 
 
 def test_all_is_everything_of_penults_and_nothing_else(
@@ -356,7 +358,7 @@ def test_what_cannot_be_removed_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cache = fill(tmp_path)
-    monkeypatch.setattr(pruning, "remove", lambda path: False)
+    monkeypatch.setattr(inventory, "remove", lambda path: False)
     code, out, _ = ask(capsys, "--cache", tmp_path, "--prune", "--all")
     assert code == 0
     assert "0 bytes are free" in out

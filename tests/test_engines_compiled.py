@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penult import engines
+from penult import engines, store
 from penult.backbones import Backbone
 from penult.embed import EmbedOptions, embed
 from penult.engines import openvino_engine
@@ -28,7 +28,7 @@ def vectors(backbone: Backbone, keep: Path | None, precision: str = "f32", outpu
 
 
 def blobs(keep: Path) -> list[Path]:
-    return sorted(keep.glob("*.blob"))
+    return sorted(keep.glob("compiled/*/graph.bin"))
 
 
 @pytest.fixture
@@ -88,30 +88,29 @@ def test_one_that_the_library_refuses_is_made_again(tmp_path: Path, uncompiled: 
     """Its checksum is right, but another build of the library wrote it."""
     first = vectors(tiny(), tmp_path)
     (path,) = blobs(tmp_path)
-    key = path.stem
-    CompiledCache(tmp_path).put(FACTS, b"of another library")
-    (other,) = [blob for blob in blobs(tmp_path) if blob.stem != key]
-    other.replace(path)
+    store.CacheEntry(path.parent).put({path.name: b"of another library"})
     np.testing.assert_array_equal(vectors(tiny(), tmp_path), first)
     assert len(uncompiled) == 2
 
 
 def test_a_folder_that_cannot_be_made_costs_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    assert vectors(tiny(), tmp_path / "file" / "compiled").shape == (5, 5)
+    assert vectors(tiny(), tmp_path / "file").shape == (5, 5)
 
 
 def test_the_folder_is_bounded_and_what_rested_longest_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penult.engines.compiled.MOST_ALL", 3 * 132)
-    shelf = CompiledCache(tmp_path)
-    for number in range(3):
-        shelf.put({"number": str(number)}, bytes([number]) * 100)
-        os.utime(blobs(tmp_path)[-1])
+    compiled = CompiledCache(tmp_path / "other")
+    compiled.put({"number": "0"}, bytes(100))
+    size = sum(path.stat().st_size for path in tmp_path.glob("other/compiled/*/*"))
+    monkeypatch.setattr("penult.engines.compiled.MOST_ALL", 3 * size)
+    compiled = CompiledCache(tmp_path)
     for age, number in ((300, 1), (200, 0), (100, 2)):
-        os.utime(shelf._path(tmp_path, {"number": str(number)}), (1e9 - age, 1e9 - age))
-    assert shelf.get({"number": "1"}) == b"\x01" * 100  # used just now
-    shelf.put({"number": "3"}, b"\x03" * 100)
-    assert [shelf.get({"number": str(number)}) is not None for number in range(4)] == [False, True, True, True]
+        compiled.put({"number": str(number)}, bytes([number]) * 100)
+        for path in store.CacheEntry.of(tmp_path, "compiled", {"number": str(number)}).folder.iterdir():
+            os.utime(path, (1e9 - age, 1e9 - age))
+    assert compiled.get({"number": "1"}) == b"\x01" * 100  # used just now
+    compiled.put({"number": "3"}, b"\x03" * 100)
+    assert [compiled.get({"number": str(number)}) is not None for number in range(4)] == [False, True, True, True]
 
 
 def test_what_is_too_large_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,6 +121,6 @@ def test_what_is_too_large_is_not_kept(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_embedding_keeps_compiled_graphs_in_its_cache_folder_and_nowhere_without_one(tmp_path: Path) -> None:
     embed(list(PIXELS), [tiny()], EmbedOptions(precision="f32", cache=str(tmp_path / "cache"), workers=0))
-    assert len(blobs(tmp_path / "cache" / "compiled")) == 1
+    assert len(blobs(tmp_path / "cache")) == 1
     embed(list(PIXELS), [tiny()], EmbedOptions(precision="f32", cache=False, workers=0))
-    assert len(list(tmp_path.rglob("*.blob"))) == 1
+    assert len(list(tmp_path.rglob("graph.bin"))) == 1

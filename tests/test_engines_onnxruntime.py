@@ -338,7 +338,7 @@ def test_the_conversion_is_kept_and_used_again(tmp_path: Path, monkeypatch: Monk
     computed(replace(tiny(), weights="1" * 64), "f16", noise(5), keep=tmp_path)
     assert made == ["features", "maps", "features"]
     computed(tiny(), "f32", noise(5), keep=tmp_path)
-    blobs = sorted(tmp_path.glob("*.blob"))
+    blobs = sorted(tmp_path.glob("compiled/*/graph.bin"))
     assert len(blobs) == 3, "f32 needs no conversion and keeps none"
     for blob in blobs:
         blob.write_bytes(blob.read_bytes()[:-1] + b"?")

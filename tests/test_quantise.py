@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -67,14 +68,34 @@ def test_a_kept_graph_comes_back_and_a_damaged_one_does_not(tmp_path: Path) -> N
     assert Kept(tmp_path, "b" * 64).samples() == [images]
     assert Kept(tmp_path, "b" * 64).get(images) == b"a graph"
     assert Kept(tmp_path, "c" * 64).samples() == []
-    (path,) = tmp_path.rglob("*.int8")
-    whole = path.read_bytes()
+    (path,) = tmp_path.rglob("graph.onnx")
+    record = path.with_name("record.json")
+    written = record.read_bytes()
+    for damaged in damages(path.read_bytes()):
+        record.write_bytes(written)
+        path.write_bytes(damaged)
+        assert Kept(tmp_path, "b" * 64).get(images) is None
+    assert Kept(tmp_path, "b" * 64).samples() == []  # what was damaged is forgotten
+
+
+def test_graphs_of_an_earlier_version_come_back_and_damaged_ones_do_not(tmp_path: Path) -> None:
+    images = frozenset(os.urandom(32) for _ in range(3))
+    rest = (3).to_bytes(4, "big") + b"".join(sorted(images)) + b"a graph"
+    path = tmp_path / "int8" / ("b" * 32) / f"{'0' * 16}.int8"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(whole := hashlib.sha256(rest).digest() + rest)
+    assert Kept(tmp_path, "b" * 64).samples() == [images]
+    assert Kept(tmp_path, "b" * 64).get(images) == b"a graph"
+    for damaged in damages(whole):
+        path.write_bytes(damaged)
+        assert Kept(tmp_path, "b" * 64).samples() == []
+
+
+def damages(whole: bytes) -> Iterator[bytes]:
+    """Yield a file with a bit of each byte changed, and cut after each."""
     for place in range(len(whole)):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        assert Kept(tmp_path, "b" * 64).samples() == []
-    for length in range(len(whole)):
-        path.write_bytes(whole[:length])
-        assert Kept(tmp_path, "b" * 64).samples() == []
+        yield whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+        yield whole[:place]
 
 
 def test_a_graph_is_quantised_once_for_much_the_same_images(

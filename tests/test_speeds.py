@@ -84,7 +84,7 @@ def test_a_run_that_embeds_enough_images_leaves_the_networks_speed(tmp_path: Pat
     settings = EmbedOptions(precision="f32", cache=str(tmp_path))
     assert speed(tiny(), settings) is None
     embed(pictures, [tiny()], settings, thumbnails=True)
-    (path,) = (tmp_path / "speeds").iterdir()  # none for the thumbnails
+    (path,) = tmp_path.glob("speeds/*/record.json")  # none for the thumbnails
     kept = json.loads(path.read_text())
     assert speed(tiny(), settings) == kept["images_per_second"] > 0
     assert kept["backbone"] == "tiny" and kept["images"] == len(pictures)
@@ -124,11 +124,13 @@ def test_a_speed_that_cannot_be_written_costs_a_line_in_the_log(
     assert "the speed of tiny is not kept" in caplog.text
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"images_per_second": "fast"}', '{"images_per_second": 0}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"images_per_second": "fast", "sha256": {}}', '{"images_per_second": 0, "sha256": {}}']
+)
 def test_a_damaged_record_is_no_record(text: str, tmp_path: Path, pictures: list[np.ndarray]) -> None:
     settings = EmbedOptions(cache=str(tmp_path))
     embed(pictures, [tiny()], settings)
-    next((tmp_path / "speeds").iterdir()).write_text(text)
+    next(tmp_path.glob("speeds/*/record.json")).write_text(text)
     assert speed(tiny(), settings) is None
 
 
@@ -170,7 +172,7 @@ def test_a_speed_that_hardly_changed_is_not_written_again(tmp_path: Path) -> Non
     engine = engine_at_work()
     for rate, kept in ((100.0, 100.0), (103.0, 100.0), (120.0, 120.0)):
         record([EngineSpeed(tiny(), engine, ENOUGH, rate)], settings)  # type: ignore[arg-type]
-        (path,) = (tmp_path / "speeds").iterdir()
+        (path,) = tmp_path.glob("speeds/*/record.json")
         assert json.loads(path.read_text())["images_per_second"] == kept
 
 
@@ -186,5 +188,5 @@ def test_a_slow_network_is_not_measured_twice(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(speeds, "_SECONDS", 0.0001)
     settings = EmbedOptions(precision="f32", cache=str(tmp_path))
     found = measure_speed(tiny(), settings)
-    assert json.loads(next((tmp_path / "speeds").iterdir()).read_text())["images"] < ENOUGH
+    assert json.loads(next(tmp_path.glob("speeds/*/record.json")).read_text())["images"] < ENOUGH
     assert speed(tiny(), settings) == pytest.approx(found, abs=0.001)

@@ -20,6 +20,7 @@ from penult import Embedder, zoo
 from penult.cli import main
 from penult.cli.parser import build
 from penult.errors import DamagedFile, InputError, MissingExtra, PenultError, UnknownName
+from penult.store import CacheEntry
 from penult.zoo import finding, recipe_file, shelf
 from penult.zoo.wish import Order
 
@@ -140,7 +141,7 @@ def test_a_network_that_is_on_the_shelf_needs_no_extras(no_extras: None) -> None
 
     folder = zoo.place_of("resnet50")
     assert folder is not None
-    shelf.put(folder, tiny().graph(), tiny().to_dict())
+    shelf.put(CacheEntry(folder), tiny().graph(), tiny().to_dict())
     assert zoo.find("resnet50").digest == tiny().digest
 
 

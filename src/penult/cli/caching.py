@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from penult.errors import InputError
 
 if TYPE_CHECKING:
-    from penult.store import Damage, Entry, Look
-    from penult.store.pruning import Removal
+    from penult.store.inventory import CacheItem, Damage, Inventory, Removal
 
 SHOWN = 40  # lines of one kind in the terminal
 DAMAGED = 1  # the exit code where --verify found damage, whether it was removed or not
@@ -33,6 +32,7 @@ def cache(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
     """`penult cache`."""
     from penult import store
     from penult.cli import show
+    from penult.store import inventory
 
     wishes = {
         "older": asked.older,
@@ -45,19 +45,18 @@ def cache(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
     if asked.older is not None and not asked.older >= 0:
         raise InputError(f"--older {asked.older:g} are no days; give 0 or more.")
     folder = store.default_cache() if asked.cache is None else Path(asked.cache)
-    found = store.look(folder)
+    found = inventory.scan(folder)
     damages: list[Damage] = []
     removals: list[Removal] = []
     if asked.verify:
         with show.progress(not asked.quiet) as progress:
-            damages = list(store.verify(found, lambda done, total: progress("reading", done, total)))
-        removals = store.pruning.of_damage(damages)
+            damages = list(inventory.verify(found, lambda done, total: progress("reading", done, total)))
+        removals = inventory.of_damage(damages)
     if asked.prune:
-        digests = _digests(wishes["backbones"], folder)
         known = {path for one in removals for path in one.files}
-        planned = store.pruning.plan(found, **wishes, digests=digests)
+        planned = inventory.plan(found, **wishes)
         removals += [one for one in planned if not known.issuperset(one.files)]
-    free, kept = (0, []) if asked.dry_run else store.pruning.carry_out(removals, folder)
+    free, kept = (0, []) if asked.dry_run else inventory.carry_out(removals, folder)
     about = _about(found, damages, removals, free, kept, asked)
     if asked.json:
         show.as_json(about)
@@ -84,19 +83,8 @@ def human(count: float) -> str:
     return f"{count:.0f} {units[0]}" if units[0] == "bytes" or count >= 100 else f"{count:.1f} {units[0]}"
 
 
-def _digests(names: tuple[str, ...], folder: Path) -> dict[str, set[str]]:
-    """Return the digests of the networks of each name, as far as they are built in or converted."""
-    from penult import backbones
-    from penult.zoo import shelf
-
-    if not names:
-        return {}
-    every = [*backbones.builtin_table(), *(backbone for _, backbone in shelf.every(folder))]
-    return {name: {backbone.digest for backbone in every if backbone.name == name} for name in names}
-
-
 def _about(
-    found: Look, damages: list[Damage], removals: list[Removal], free: int, kept: list[Path], asked: argparse.Namespace
+    found: Inventory, damages: list[Damage], removals: list[Removal], free: int, kept: list[Path], asked: argparse.Namespace
 ) -> dict[str, Any]:
     """Return everything as plain JSON values."""
     parts = {part: found.of(part) for part in _WHAT}
@@ -118,7 +106,7 @@ def _about(
     }
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: CacheItem) -> dict[str, Any]:
     facts = entry.facts
     told = {name: facts.get(name) for name in ("backbone", "engine", "precision", "width", "road")}
     counts = {"rows": entry.rows, "shards": entry.shards, "odd_shards": len(entry.odd), "bytes": entry.bytes}
@@ -129,7 +117,7 @@ def _when(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
-def _say(found: Look) -> None:
+def _say(found: Inventory) -> None:
     """Print the cache: a line for each network's rows, a line for each other part, the sum."""
     from penult.cli import show
 
@@ -149,7 +137,7 @@ def _say(found: Look) -> None:
     for part, what in _WHAT.items():
         if some := found.of(part):
             show.out(f"  {len(some)} {what}: {human(sum(entry.bytes for entry in some))}")
-    show.out(f"together: {human(found.bytes)}" if found.entries else "it is empty")
+    show.out(f"together: {human(found.bytes)}" if found.items else "it is empty")
     if left := [*found.leftovers, *(path for e in found.of("features") for path in e.odd)]:
         show.out(f"of no use (left by killed processes, or damaged): {len(left)} files; `penult cache --prune` removes them")
     if found.strange:
@@ -158,7 +146,7 @@ def _say(found: Look) -> None:
 
 
 def _say_removed(
-    found: Look, damages: list[Damage], removals: list[Removal], about: dict[str, Any], asked: argparse.Namespace
+    found: Inventory, damages: list[Damage], removals: list[Removal], about: dict[str, Any], asked: argparse.Namespace
 ) -> None:
     from penult.cli import show
 
@@ -166,10 +154,10 @@ def _say_removed(
         return show.printable(str(path.relative_to(found.folder)))
 
     if asked.verify:
-        files = sum(len(entry.files) for entry in found.entries)
+        files = sum(len(entry.files) for entry in found.items)
         show.out(f"{files:,} files with {human(found.bytes)} were read: {len(damages) or 'none'} damaged")
         _say_some([f"  {below(one.path)}: {show.printable(one.reason)}" for one in damages])
-    names = {entry.path: f" ({show.printable(entry.name)})" for entry in found.entries if entry.name}
+    names = {entry.path: f" ({show.printable(entry.name)})" for entry in found.items if entry.name}
     what = "would go" if asked.dry_run else "gone"
     if asked.prune:
         _say_some(

@@ -23,7 +23,7 @@ CURE = "choose another cache folder with --cache DIR, or for good with the varia
 def cache(folder: Path) -> Check:
     """Return what the cache folder holds."""
     try:
-        found = store.look(folder)
+        found = store.inventory.scan(folder)
     except InputError as error:
         said, _, _ = str(error).partition("; ")
         return Check("cache", WARN, said, CURE)

@@ -24,7 +24,7 @@ class EnginePool:
 
     def __init__(self, device: str, precision: str, folder: Path | None = None):
         self.device, self.precision = device, precision
-        self.keep = None if folder is None else folder / "compiled"
+        self.keep = folder
         self._open: dict[str, Engine] = {}
 
     def get(self, backbone: Backbone) -> Engine:

@@ -5,17 +5,13 @@ In: backbones, what a meter showed. Out: images per second of the network alone.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from penult import engines, store, untrusted
+from penult import engines, store
 from penult.backbones import Backbone
 from penult.embed.meter import EngineSpeed, ThroughputMeter
 from penult.embed.options import EmbedOptions
@@ -23,27 +19,22 @@ from penult.errors import OutputError
 
 log = logging.getLogger(__name__)
 
+KIND = "speeds"  # of cache entry
 ENOUGH = 32  # images; fewer say little
 _SAME = 0.05  # of a speed: no reason to write it again
 _FASTEST = 1e9  # images a second; what is above is no speed, and NaN is not below
-_LARGEST = 100_000  # bytes of a file; one has 400
 _SECONDS = 1.0  # that `measure_speed` measures
 
 
 def record(rates: Sequence[EngineSpeed], settings: EmbedOptions, enough: int = ENOUGH) -> None:
     """Keep the speeds that were seen on enough images, where they are news; a folder that cannot be written is only logged."""
     for rate in rates:
-        facts = _facts(rate.backbone, rate.engine.name, rate.engine.device, rate.engine.precision)
-        path = _path(facts, settings)
-        if path is None or rate.images < enough or abs((_read(path) or 0.0) / rate.images_per_second - 1) < _SAME:
+        entry = _entry(rate.backbone, rate.engine.name, rate.engine.device, rate.engine.precision, settings)
+        if entry is None or rate.images < enough or abs((_read(entry) or 0.0) / rate.images_per_second - 1) < _SAME:
             continue
-        seen = {
-            "backbone": rate.backbone.name,
-            "images": rate.images,
-            "images_per_second": round(rate.images_per_second, 3),
-        }
+        rounded = round(rate.images_per_second, 3)
         try:
-            store.write_json(path, {**facts, **seen})
+            entry.put({}, backbone=rate.backbone.name, images=rate.images, images_per_second=rounded)
         except OutputError as error:
             told = store.fallback.never(error) and (settings.cache_optional or not settings.chosen)  # by the rows, already
             level = logging.INFO if told else logging.WARNING
@@ -53,11 +44,11 @@ def record(rates: Sequence[EngineSpeed], settings: EmbedOptions, enough: int = E
 def speed(backbone: Backbone, settings: EmbedOptions | None = None) -> float | None:
     """Return how many images per second the network alone did when it last ran on this machine; None if it never did."""
     settings = settings or EmbedOptions()
-    if settings.folder is None or not store.is_folder(settings.folder / "speeds"):
+    if settings.folder is None or not store.is_folder(settings.folder / KIND):
         return None
     device, precision = _road(backbone, settings)
-    path = _path(_facts(backbone, engines.engine_name(backbone, device), device, precision), settings)
-    return None if path is None else _read(path)
+    entry = _entry(backbone, engines.engine_name(backbone, device), device, precision, settings)
+    return None if entry is None else _read(entry)
 
 
 def _road(backbone: Backbone, settings: EmbedOptions) -> tuple[str, str]:
@@ -66,11 +57,8 @@ def _road(backbone: Backbone, settings: EmbedOptions) -> tuple[str, str]:
     return engines.resolve(settings.device, "auto" if before else settings.precision, [backbone])
 
 
-def _read(path: Path) -> float | None:
-    try:
-        rate = untrusted.loads(untrusted.content(path, _LARGEST))["images_per_second"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
+def _read(entry: store.CacheEntry) -> float | None:
+    rate = (entry.values() or {}).get("images_per_second")
     return float(rate) if isinstance(rate, int | float) and 0 < rate < _FASTEST else None
 
 
@@ -101,18 +89,8 @@ def measure_speed(backbone: Backbone, settings: EmbedOptions | None = None) -> f
     return rates[0].images_per_second
 
 
-def _facts(backbone: Backbone, engine: str, device: str, precision: str) -> dict[str, str]:
-    return {
-        "backbone_digest": backbone.digest,
-        "engine": engine,
-        "device": device,
-        "precision": precision,
-        "machine": engines.cpu_name(),
-    }
-
-
-def _path(facts: dict[str, Any], settings: EmbedOptions) -> Path | None:
+def _entry(backbone: Backbone, engine: str, device: str, precision: str, settings: EmbedOptions) -> store.CacheEntry | None:
     if settings.folder is None:
         return None
-    name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
-    return settings.folder / "speeds" / f"{name}.json"
+    facts = {"backbone_digest": backbone.digest, "engine": engine, "device": device, "precision": precision}
+    return store.CacheEntry.of(settings.folder, KIND, {**facts, "machine": engines.cpu_name()})

@@ -49,7 +49,7 @@ class OnnxRuntimeSession:
     `DamagedFile`.
     """
 
-    def __init__(self, backbone: Backbone, device: str, precision: str, output: str, size: int, shelf: CompiledCache):
+    def __init__(self, backbone: Backbone, device: str, precision: str, output: str, size: int, compiled: CompiledCache):
         self.backbone, self.device, self.precision, self.output = backbone, device, precision, output
         self.size, self._room = size, np.empty(0, np.uint8)  # as many images as a run takes, and their pixels
         self.shape: tuple[int, ...] = ()
@@ -57,7 +57,7 @@ class OnnxRuntimeSession:
         self._binding: Any = None
         self._pixels: Any = None
         self._vectors: Any = None
-        self._graph = self._made(shelf)
+        self._graph = self._made(compiled)
         self._lock = _gpu if device == "cuda" else threading.Lock()
         with self._lock:
             self._open(size)
@@ -84,7 +84,7 @@ class OnnxRuntimeSession:
             start += len(part)
         return vectors
 
-    def _made(self, shelf: CompiledCache) -> bytes:
+    def _made(self, compiled: CompiledCache) -> bytes:
         """Return the graph with the one output, in float16 where that is asked for: made once, then kept."""
         import onnx
         from onnx.utils import Extractor
@@ -96,7 +96,7 @@ class OnnxRuntimeSession:
             "form": float16.FORM,
             "version": f"onnx {onnx.__version__}, onnxruntime {load().__version__}",
         }
-        kept = shelf.get(facts) if self.precision == "f16" else None
+        kept = compiled.get(facts) if self.precision == "f16" else None
         if kept is not None:
             return kept
         openvino_engine.read(self.backbone, self.output)  # refuses a graph that cannot be, before ONNX Runtime sees it
@@ -105,7 +105,7 @@ class OnnxRuntimeSession:
         if self.precision != "f16":
             return bytes(model.SerializeToString())
         half = float16.to_float16(model)
-        shelf.put(facts, half)
+        compiled.put(facts, half)
         return half
 
     def _open(self, size: int) -> None:
@@ -214,7 +214,7 @@ class OnnxRuntimeEngine:
         precision: str,
         batch: int | None = None,
         output: str = "features",
-        shelf: CompiledCache | None = None,
+        compiled: CompiledCache | None = None,
     ):
         load()  # in this thread: an import must not be under way when the process ends
         self.device, self.precision, self.batch = device, precision, batch or ACCELERATORS[device].batch
@@ -224,7 +224,7 @@ class OnnxRuntimeEngine:
         self._jobs: deque[tuple[Any, Future[Any]]] = deque()  # all that nobody fetched
         self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(1, "penult-onnxruntime")
         opening = functools.partial(
-            OnnxRuntimeSession, backbone, device, precision, output, self.batch, shelf or CompiledCache(None)
+            OnnxRuntimeSession, backbone, device, precision, output, self.batch, compiled or CompiledCache(None)
         )
         self._network: Future[OnnxRuntimeSession] = self._pool.submit(self._timed, opening)
 

@@ -136,12 +136,12 @@ class OpenVinoEngine:
         precision: str,
         batch: int,
         output: str = "features",
-        shelf: CompiledCache | None = None,
+        compiled: CompiledCache | None = None,
     ):
         self.device, self.precision, self.batch = device, precision, batch
         self.width = backbone.width if output == "features" else backbone.map_channels
         self.images, self.throughput = 0, Throughput()
-        self._backbone, self._output, self._shelf = backbone, output, shelf or CompiledCache(None)
+        self._backbone, self._output, self._compiled = backbone, output, compiled or CompiledCache(None)
         self._held: deque[PendingBatch] = deque()  # taken before the graph was ready
         self._jobs: deque[PendingBatch] = deque()  # all that nobody fetched
         self._keeper: Thread | None = None
@@ -165,8 +165,8 @@ class OpenVinoEngine:
         compiled = self._recall(facts, settings)
         if compiled is None:
             compiled = _core().compile_model(read(self._backbone, self._output), "CPU", settings)
-            if self._shelf.folder is not None:
-                self._keeper = Thread(target=lambda: self._shelf.put(facts, _bytes(compiled.export_model())))
+            if self._compiled.cache is not None:
+                self._keeper = Thread(target=lambda: self._compiled.put(facts, _bytes(compiled.export_model())))
                 self._keeper.start()  # beside the first images
         requests = max(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"), _AHEAD * self.batch)
         self.throughput.streams = compiled.get_property("NUM_STREAMS")
@@ -177,7 +177,7 @@ class OpenVinoEngine:
 
     def _recall(self, facts: dict[str, str], settings: dict[str, str]) -> Any:
         """Return the graph as an earlier process compiled it, or None."""
-        blob = self._shelf.get(facts)
+        blob = self._compiled.get(facts)
         if blob is None:
             return None
         try:

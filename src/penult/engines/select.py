@@ -134,8 +134,8 @@ def open_engine(
     """Open the engine for a backbone; returns at once, the graph is compiled in the background.
 
     `batch` is how many images are best handed over at once, as `Engine.batch`; None: what suits the device.
-    `output` is "features" for (b, d) or "maps" for (b, d, h, w). `keep` is a folder in which compiled graphs wait for
-    the next process. Raises `InputError`, `UnknownName` or `MissingExtra`; what goes wrong in compiling is raised by
+    `output` is "features" for (b, d) or "maps" for (b, d, h, w). `keep` is the cache folder in which compiled graphs wait
+    for the next process. Raises `InputError`, `UnknownName` or `MissingExtra`; what goes wrong in compiling is raised by
     the first use.
     """
     device, precision = resolve(device, precision, [backbone])

@@ -56,11 +56,13 @@ def in_int8(
     every: set[bytes] = set()
     made = {}
     for i, backbone in enumerate(todo):
-        kept = Kept(cache, backbone.digest)
+        kept = Kept(cache, backbone.digest, backbone.name)
         if any(_foreign(one, taken.digests) for one in kept.samples()) and not every:
             every.update(sample.digests(sources))
-        graph = _find(kept, taken.digests | every) or _quantise(backbone, taken, i, progress)
-        kept.put(taken.digests, graph)
+        graph = _find(kept, taken.digests | every)
+        if graph is None:
+            graph = _quantise(backbone, taken, i, progress)
+            kept.put(taken.digests, graph)
         made[backbone.digest] = _dressed(backbone, graph)
     return tuple(made.get(b.digest, b) for b in backbones)
 

@@ -1,8 +1,6 @@
-"""Quantised graphs on disk: for each network one file a set of photos that it was quantised with.
+"""Quantised graphs in the cache folder: for each network one entry a set of photos that it was quantised with.
 
-In: graphs and the digests of images. Out: the graphs again, checked. On disk: `<cache>/int8/<backbone
-digest>/<sample>.int8`: the SHA-256 of the rest, the number of digests (4 bytes, big endian), the digests, the graph.
-Whatever is damaged is as good as absent.
+In: graphs and the digests of images. Out: the graphs again, checked. Whatever is damaged is as good as absent.
 """
 
 from __future__ import annotations
@@ -12,60 +10,79 @@ import logging
 from pathlib import Path
 
 from penult import store, untrusted
-from penult.errors import OutputError
+from penult.errors import DamagedFile, OutputError
 
 log = logging.getLogger(__name__)
 
-CURE = "choose another cache folder with --cache DIR"
+KIND, _FILE = "int8", "graph.onnx"
 _SUM, _COUNT = 32, 4
 _passing: dict[str, dict[frozenset[bytes], bytes]] = {}  # where there is no folder
 
 
 class Kept:
-    """The quantised graphs of one network; `folder` None keeps them for this process."""
+    """The quantised graphs of one network, by its digest; `cache` None keeps them for this process."""
 
-    def __init__(self, folder: Path | None, backbone: str) -> None:
-        self._folder = None if folder is None else folder / "int8" / backbone[:32]
-        self._graphs = _passing.setdefault(backbone, {}) if folder is None else self._read()
+    def __init__(self, cache: Path | None, digest: str, name: str = "") -> None:
+        self._cache, self._digest, self._name = cache, digest, name
+        # Graphs, or the entries that have them. Those of earlier versions are in one file each.
+        self._graphs: dict[frozenset[bytes], bytes | store.CacheEntry]
+        self._graphs = {**_old(cache, digest), **self._entries(cache)} if cache else {**_passing.get(digest, {})}
 
     def samples(self) -> list[frozenset[bytes]]:
         """Return for each graph the digests of the images that it was quantised with."""
         return list(self._graphs)
 
-    def get(self, sample: frozenset[bytes]) -> bytes:
-        """Return the graph that was quantised with these images."""
-        return self._graphs[sample]
+    def get(self, sample: frozenset[bytes]) -> bytes | None:
+        """Return the graph that was quantised with these images, None where it is damaged."""
+        found = self._graphs[sample]
+        try:
+            return found if isinstance(found, bytes) else found.read(_FILE)
+        except DamagedFile as error:
+            log.warning("%s", error)
+            return None
 
     def put(self, sample: frozenset[bytes], graph: bytes) -> None:
-        """Keep a graph that is new; in memory only where the folder can never be written. Raises `OutputError`."""
-        if graph in self._graphs.values():
-            return
+        """Keep a graph; in memory only where the folder can never be written. Raises `OutputError`."""
         self._graphs[sample] = graph
-        if self._folder is None:
+        if self._cache is None:
+            _passing.setdefault(self._digest, {})[sample] = graph
             return
-        rest = len(sample).to_bytes(_COUNT, "big") + b"".join(sorted(sample)) + graph
-        name = hashlib.sha256(b"".join(sorted(sample))).hexdigest()[:16]
+        facts = {"backbone_digest": self._digest, "images": sorted(digest.hex() for digest in sample)}
         try:
-            with store.atomic_write(self._folder / f"{name}.int8", cure=CURE) as file:
-                file.write(hashlib.sha256(rest).digest() + rest)
+            store.CacheEntry.of(self._cache, KIND, facts).put({_FILE: graph}, backbone=self._name)
         except OutputError as error:
             if not store.fallback.never(error):
                 raise
             log.warning("a network in 8 bits is not kept: %s", error)
 
-    def _read(self) -> dict[frozenset[bytes], bytes]:
+    def _entries(self, cache: Path) -> dict[frozenset[bytes], store.CacheEntry]:
         found = {}
-        for path in sorted(self._folder.glob("*.int8")) if self._folder is not None else []:
-            try:
-                content = untrusted.content(path)
-            except OSError as error:
-                log.warning("%s cannot be read: %s", path, error)
-                continue
-            rest = content[_SUM:]
-            end = _COUNT + 32 * int.from_bytes(rest[:_COUNT], "big")
-            if hashlib.sha256(rest).digest() != content[:_SUM] or not _COUNT < end < len(rest):
-                log.warning("%s is damaged and is not used", path)
-                continue
-            digests = frozenset(rest[at : at + 32] for at in range(_COUNT, end, 32))
-            found[digests] = rest[end:]
-        return found
+        for entry in store.entries(cache, KIND):
+            facts = (entry.values() or {}).get("facts", {})
+            if facts.get("backbone_digest") == self._digest:
+                try:
+                    found[frozenset(map(bytes.fromhex, facts["images"]))] = entry
+                except (KeyError, TypeError, ValueError) as error:
+                    log.warning("%s is not used: %r", entry.folder, error)
+        return {sample: entry for sample, entry in found.items() if sample}
+
+
+def _old(cache: Path, digest: str) -> dict[frozenset[bytes], bytes]:
+    """Return the graphs that earlier versions kept in `int8/<backbone digest>/<sample>.int8`.
+
+    Such a file is the SHA-256 of the rest, the number of digests (4 bytes, big endian), the digests, the graph.
+    """
+    found = {}
+    for path in sorted((cache / KIND / digest[:32]).glob("*.int8")):
+        try:
+            content = untrusted.content(path)
+        except OSError as error:
+            log.warning("%s cannot be read: %s", path, error)
+            continue
+        rest = content[_SUM:]
+        end = _COUNT + 32 * int.from_bytes(rest[:_COUNT], "big")
+        if hashlib.sha256(rest).digest() != content[:_SUM] or not _COUNT < end < len(rest):
+            log.warning("%s is damaged and is not used", path)
+            continue
+        found[frozenset(rest[at : at + 32] for at in range(_COUNT, end, 32))] = rest[end:]
+    return found

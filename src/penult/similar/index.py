@@ -9,17 +9,13 @@ directions come from a sample (Halko, Martinsson & Tropp 2011); they decide how 
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import logging
 import math
-import os
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +33,6 @@ SAMPLE, SPREAD = 4096, 16  # rows, from so many places
 FORMAT = 1
 KINDS = {"rows": "<f2", "coarse": "<f4", "rest": "<f4", "basis": "<f4"}
 CHUNK = 1 << 16  # rows
-CURE = "choose another cache folder with --cache DIR"
 
 
 @dataclass(frozen=True)
@@ -74,13 +69,12 @@ def open_index(files: RowFiles, blocks: tuple[int, ...], cache: Path, progress: 
     if not all(contents):
         return None
     about = {"format": FORMAT, "contents": contents, "parts": list(blocks), "shape": list(files.shape)}
-    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
-    folder = cache / "similar" / key
-    found = _opened(folder, about)
+    entry = store.CacheEntry.of(cache, "similar", about)
+    found = _opened(entry)
     if found is not None:
         return found
     try:
-        return _made(folder, about, files, blocks, progress)
+        return _made(entry, files, blocks, progress)
     except OutputError as error:  # without one the answers are the same, later
         if not store.fallback.never(error):
             raise
@@ -88,20 +82,17 @@ def open_index(files: RowFiles, blocks: tuple[int, ...], cache: Path, progress: 
         return None
 
 
-def _opened(folder: Path, about: dict[str, Any]) -> Index | None:
-    """Return the index in a folder, None where it is not there as it was meant."""
-    n, width = about["shape"]
+def _opened(entry: store.CacheEntry) -> Index | None:
+    """Return an index, None where it is not there as it was meant."""
+    n, width = entry.facts["shape"]
     q = min(DIRECTIONS, width)
-    try:
-        record = folder / "index.json"
-        kept = untrusted.loads(untrusted.content(record, untrusted.MOST_JSON))
-        if {name: value for name, value in kept.items() if name != "sha256"} != about:
-            return None
-        with suppress(OSError):  # when it was used last, for `store.pruning`
-            os.utime(record)
-        shapes = {"rows": (n, width), "coarse": (n, q), "rest": (n,), "basis": (width, q)}
-        return Index(*(_mapped(folder / f"{name}.npy", shape) for name, shape in shapes.items()))
-    except (OSError, ValueError, AttributeError):
+    shapes = {"rows": (n, width), "coarse": (n, q), "rest": (n,), "basis": (width, q)}
+    if (entry.values() or {}).get("facts") != entry.facts:
+        return None
+    entry.touch()
+    try:  # the sums are for `penult cache --verify`: to compare them at every start would read all of it
+        return Index(*(_mapped(entry.folder / f"{name}.npy", shape) for name, shape in shapes.items()))
+    except (OSError, ValueError):
         return None
 
 
@@ -117,26 +108,14 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
         return np.memmap(file, kind, "r", head.tell(), shape)
 
 
-def _made(
-    folder: Path, about: dict[str, Any], files: RowFiles, blocks: tuple[int, ...], progress: ProgressCallback
-) -> Index | None:
-    """Write the index, its record last, and open it."""
+def _made(entry: store.CacheEntry, files: RowFiles, blocks: tuple[int, ...], progress: ProgressCallback) -> Index | None:
+    """Write the index, and open it."""
     n, width = files.shape
     basis = _directions(files, blocks)  # (d, q)
-    store.make_folder(folder, CURE)
-    store.sweep(folder)
-    sums: dict[str, Any] = {}
-    with ExitStack() as stack:
+    with entry.writing() as file:
 
         def begin(name: str, *shape: int) -> Callable[[NDArray[Any]], object]:
-            kind = KINDS[name]
-            file: IO[bytes] = stack.enter_context(store.atomic_write(folder / f"{name}.npy", cure=CURE))
-            sums[name] = hashlib.sha256()
-
-            def put(data: Any) -> None:
-                sums[name].update(data)
-                file.write(data)
-
+            kind, put = KINDS[name], file(f"{name}.npy")
             head = io.BytesIO()
             np.lib.format.write_array_header_1_0(head, {"descr": kind, "fortran_order": False, "shape": shape})
             put(head.getvalue())
@@ -154,9 +133,7 @@ def _made(
             rest(np.sqrt(np.maximum(1 - np.einsum("bq,bq->b", P, P, dtype=np.float64), 0)) + 1e-6)
             done += len(block)
             progress("index", done, n)
-    # The sums are for `penult cache --verify`: to compare them at every start would read all of it.
-    store.write_json(folder / "index.json", {**about, "sha256": {name: one.hexdigest() for name, one in sums.items()}})
-    return _opened(folder, about)
+    return _opened(entry)
 
 
 def _directions(files: RowFiles, blocks: tuple[int, ...]) -> Floats:

@@ -4,8 +4,9 @@ In: arrays, digests, names. Out: files, and the same arrays again, checked. The 
 It must not know images, networks or heads.
 """
 
-from penult.store import endings, fallback, pruning
+from penult.store import endings, fallback, inventory
 from penult.store.cache import Cache, default_cache
+from penult.store.entry import CURE, CacheEntry, entries
 from penult.store.fallback import FallbackCache
 from penult.store.features import Features, read_features, row_digests
 from penult.store.files import atomic_write, atomic_write_text, drop, make_folder, write_json, write_text
@@ -15,22 +16,19 @@ from penult.store.h5rows import RowFiles
 from penult.store.h5write import H5Writer, Written, write_h5
 from penult.store.leftovers import is_empty, is_temporary, sweep
 from penult.store.locks import Claim
-from penult.store.looking import Entry, Look, look
 from penult.store.memory import MemoryCache, Rows
 from penult.store.refusals import is_file, is_folder, shown
 from penult.store.slugs import slug, slugs
-from penult.store.verifying import Damage, verify
 
 __all__ = [
+    "CURE",
     "Cache",
+    "CacheEntry",
     "Claim",
-    "Damage",
-    "Entry",
     "FallbackCache",
     "FeatureFile",
     "Features",
     "H5Writer",
-    "Look",
     "MemoryCache",
     "RowBlocks",
     "RowFiles",
@@ -41,14 +39,14 @@ __all__ = [
     "default_cache",
     "drop",
     "endings",
+    "entries",
     "fallback",
+    "inventory",
     "is_empty",
     "is_file",
     "is_folder",
     "is_temporary",
-    "look",
     "make_folder",
-    "pruning",
     "read_features",
     "read_h5",
     "row_digests",
@@ -56,7 +54,6 @@ __all__ = [
     "slug",
     "slugs",
     "sweep",
-    "verify",
     "write_h5",
     "write_json",
     "write_text",

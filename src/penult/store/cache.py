@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penult.errors import InputError, OutputError
+from penult.store.entry import CURE, KINDS
 from penult.store.files import write_json
 from penult.store.index import Index
 from penult.store.leftovers import sweep
@@ -30,10 +31,8 @@ from penult.store.shards import Digests, Vectors, write_shard
 
 log = logging.getLogger(__name__)
 
-CURE = "choose another cache folder with --cache DIR"
 _FORMAT = 1
-_ROOMS = ("features", "speeds", "compiled", "int8", "backbones", "similar")  # folders of the cache folder
-_swept: set[Path] = set()  # cache folders; once in a process is enough for the rooms of others
+_swept: set[Path] = set()  # cache folders; once in a process is enough for the other kinds
 _SHARD_BYTES = 2 << 20
 _SECONDS = 10.0  # a shard is written at least this often, so that a kill never costs more
 
@@ -90,8 +89,8 @@ class Cache:
         sweep(self.folder)
         if root not in _swept:
             _swept.add(root)
-            for room in _ROOMS:
-                sweep(root / room, below=1)
+            for kind in KINDS:
+                sweep(root / kind, below=1)
         self._index = Index(self.folder, self.width)
 
     def known(self) -> Digests:

@@ -27,7 +27,7 @@ def work(sent: Iterator[Order]) -> Iterator[Path]:
         try:
             backbone, graph = make(order)
         except hub.Unreachable as error:
-            raise hub.Unreachable(f"{error} Its place here: {order.folder}") from error
+            raise hub.Unreachable(f"{error} Its place here: {order.entry.folder}") from error
         except PenultError:
             raise
         except MemoryError as error:
@@ -37,8 +37,8 @@ def work(sent: Iterator[Order]) -> Iterator[Path]:
             raise InputError(
                 f"{order.label} cannot be converted: {type(error).__name__}: {text}; take another network."
             ) from error
-        shelf.put(order.folder, graph, backbone.to_dict())
-        yield order.folder
+        shelf.put(order.entry, graph, backbone.to_dict())
+        yield order.entry.folder
 
 
 def make(order: Order) -> tuple[Backbone, bytes]:

@@ -54,11 +54,11 @@ def find(
         return backbones.find_builtin(spec.name, pooling, **changes)
     size = changes.pop("size", None)  # all else is done to pixels, or by the nodes in front, after the conversion
     order = _order(spec, size, recipe, cache)
-    found = shelf.get(order.folder)
-    if found is None and not _named(cache) and not store.fallback.can_be_written(order.folder):
+    found = shelf.get(order.entry)
+    if found is None and not _named(cache) and not store.fallback.can_be_written(order.entry.folder):
         store.fallback.tell(f"no cache folder can be written at {store.shown(root_of(cache))}")
         order = _order(spec, size, recipe, False)
-        found = shelf.get(order.folder)
+        found = shelf.get(order.entry)
     found = found or _convert(order, progress)
     if pooling not in {None, found.pooling}:
         raise InputError(f"{found.name} has no pooling {pooling}; it has {found.pooling}, or name none at all.")
@@ -83,7 +83,7 @@ def place_of(name: str, cache: str | Path | bool | None = None) -> Path | None:
     spec = names.understand(name)
     if spec.kind == "built-in":
         return None
-    return _order(spec, spec.size, None, cache).folder
+    return _order(spec, spec.size, None, cache).entry.folder
 
 
 def _order(spec: Spec, size: int | None, recipe: Mapping[str, Any] | None, cache: str | Path | bool | None) -> Order:
@@ -144,9 +144,9 @@ def _convert(order: Order, progress: ProgressCallback) -> Backbone:
                 "close other programs, take a smaller sibling, or convert on another machine (`penult backbones --fetch`)."
             ) from error
     progress(step, 1, 1)
-    found = shelf.get(order.folder)
+    found = shelf.get(order.entry)
     if found is None:
-        raise PenultError(f"{order.folder} vanished while it was written; run the same command again.")
+        raise PenultError(f"{order.entry.folder} vanished while it was written; run the same command again.")
     return found
 
 

@@ -6,11 +6,11 @@ In: nothing. Out: `Wish`, `Order` and `Loaded`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from penult.backbones.backbone import Pooling
 from penult.pixels.recipe import Recipe
+from penult.store import CacheEntry
 
 Kind = Literal["timm", "keras", "onnx"]
 
@@ -34,11 +34,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A wish, the name that its backbone is to carry, and the folder where it is to stand."""
+    """A wish, the name that its backbone is to carry, and the cache entry that it is to become."""
 
     wish: Wish
     label: str
-    folder: Path
+    entry: CacheEntry
 
 
 @dataclass(frozen=True, slots=True)
