@@ -17,8 +17,8 @@ import numpy as np
 
 from penult import engines, evaluate, heads, images, pixels, zoo
 from penult.backbones import StoredGraph
-from penult.quantize import by_nncf, sample
-from penult.quantize.asking import Order
+from penult.quantize import int8, nncf
+from penult.quantize.nncf import QuantizeRequest
 
 BATCH, REPEATS = 64, 3
 
@@ -40,9 +40,9 @@ def main() -> None:
     if "bf16" in engines.precisions("cpu"):
         show("bf16", "", "", features(network, "bf16", seen), exact, y, found.classes, speed(network, "bf16", seen))
     for count in asked.images:
-        taken = sample.take(found.paths, [network.recipe], count)
+        taken = int8.calibration_set(found.paths, [network.recipe], count)
         began = time.perf_counter()
-        graph = next(by_nncf.work(iter([Order(network.name, network.graph(), taken.seen[0])])))
+        graph = next(nncf.work(iter([QuantizeRequest(network.name, network.graph(), taken.pixels[0])])))
         seconds = time.perf_counter() - began
         made = replace(network, network=StoredGraph(graph, network.recipe), weights=f"{count:064x}", quantized=True)
         ours = features(made, "int8", seen)

@@ -15,7 +15,7 @@ from penult.backbones import Backbone, StoredGraph
 from penult.embed import EmbedOptions
 from penult.errors import InputError
 from penult.explain import explain
-from quantised import by_hand
+from quantized import by_hand
 from tinynet import tiny
 
 INT8 = EmbedOptions(device="cpu", cache=False)

@@ -287,7 +287,7 @@ def test_every_kind_of_layer_counted_by_hand(model: bytes, params: int, work: in
     assert count(model) == Counted(params, work / 1e9)
 
 
-def test_quantised_weights_count_and_zero_points_do_not() -> None:
+def test_quantized_weights_count_and_zero_points_do_not() -> None:
     model = ending(
         lambda net, x: net.add(
             "MatMul",

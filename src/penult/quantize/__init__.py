@@ -4,7 +4,6 @@ In: backbones, images. Out: the same backbones with quantised graphs, from the c
 It must not know features, labels or heads. NNCF is loaded in a child process only.
 """
 
-from penult.quantize.asking import in_int8
-from penult.quantize.sample import IMAGES
+from penult.quantize.int8 import IMAGES, in_int8
 
 __all__ = ["IMAGES", "in_int8"]

@@ -16,9 +16,9 @@ from onnxnets import classifier
 from penult import backbones, engines, quantize, zoo
 from penult.backbones import Backbone
 from penult.errors import InputError
-from penult.quantize import asking
-from penult.quantize.asking import Order
-from penult.quantize.sample import take
+from penult.quantize import int8
+from penult.quantize.int8 import calibration_set
+from penult.quantize.nncf import QuantizeRequest
 from penult.zoo.timm_door import import_timm
 from tinynet import noise, tiny
 
@@ -39,7 +39,7 @@ def test_a_built_in_network_keeps_its_features(photos: Photos, tmp_path: Path) -
     assert {"QuantizeLinear", "DequantizeLinear", "Conv"} <= kinds
     assert len(made.graph()) < 1.1 * len(network.graph())
     others = sorted(photos("others", 100, warm=4, cold=4, green=4).rglob("*.png"))
-    (pixels,) = take(others, [network.recipe]).seen
+    (pixels,) = calibration_set(others, [network.recipe]).pixels
     assert np.median(cosines(network, made, pixels)) > 0.97
     assert quantize.in_int8([network], paths, tmp_path) == (made,)
 
@@ -69,12 +69,12 @@ def test_nothing_is_reported_to_anyone() -> None:
 
 
 def test_an_old_graph_is_refused_with_the_cure() -> None:
-    order = Order("old", classifier(opset=11).SerializeToString(), np.zeros((1, 32, 32, 3), np.uint8))
+    order = QuantizeRequest("old", classifier(opset=11).SerializeToString(), np.zeros((1, 32, 32, 3), np.uint8))
     with pytest.raises(InputError, match=r"old is written in version 11 .* needs 13; export it again with opset 17"):
-        asking._ask(order)
+        int8._ask(order)
 
 
 def test_what_the_library_cannot_do_is_one_sentence() -> None:
-    broken = Order("odd", tiny().graph(), noise(2, 16))  # pixels of another size than the graph's
+    broken = QuantizeRequest("odd", tiny().graph(), noise(2, 16))  # pixels of another size than the graph's
     with pytest.raises(InputError, match=r"odd cannot be quantised: .* use --precision auto, or another network"):
-        asking._ask(broken)
+        int8._ask(broken)

@@ -13,10 +13,10 @@ import pytest
 
 from penult import backbones, engines, quantize
 from penult.errors import InputError, MissingExtra, PenultError
-from penult.quantize import asking, sample
+from penult.quantize import int8
 from penult.quantize.kept import Kept
 from penult.worker import Worker
-from quantised import by_hand, instead_of_nncf
+from quantized import by_hand, instead_of_nncf
 from tinynet import SIDE, by_numpy, noise, tiny
 
 Photos = Callable[..., Path]
@@ -26,25 +26,25 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.png"))
 
 
-# --- the sample ---
+# --- the calibration set ---
 
 
 def test_images_that_come_and_go_move_no_others(photos: Photos) -> None:
     every = files(photos("train", warm=30, cold=30))
-    chosen = sample.choose(every)
+    chosen = int8.by_name(every)
     assert sorted(chosen) == every and chosen != every
-    assert sample.choose(every[::-1]) == chosen
+    assert int8.by_name(every[::-1]) == chosen
     fewer = every[::3]
-    assert sample.choose(fewer) == [path for path in chosen if path in fewer]
+    assert int8.by_name(fewer) == [path for path in chosen if path in fewer]
 
 
 def test_a_moved_folder_has_the_same_sample(photos: Photos, tmp_path: Path) -> None:
     folder = photos("train", warm=9, cold=9)
-    before = sample.take(files(folder), [tiny().recipe], 5)
+    before = int8.calibration_set(files(folder), [tiny().recipe], 5)
     shutil.move(folder, tmp_path / "elsewhere")
-    after = sample.take(files(tmp_path / "elsewhere"), [tiny().recipe], 5)
+    after = int8.calibration_set(files(tmp_path / "elsewhere"), [tiny().recipe], 5)
     assert before.digests == after.digests
-    np.testing.assert_array_equal(before.seen[0], after.seen[0])
+    np.testing.assert_array_equal(before.pixels[0], after.pixels[0])
 
 
 def test_a_sample_has_each_picture_once_and_none_that_cannot_be_read(photos: Photos) -> None:
@@ -53,10 +53,10 @@ def test_a_sample_has_each_picture_once_and_none_that_cannot_be_read(photos: Pho
         shutil.copy(path, folder / f"copy {i}.png")
         (folder / f"bad {i}.png").write_bytes(b"no picture")
     recipes = [tiny().recipe, backbones.find_builtin("efficientnet_lite0").recipe]
-    taken = sample.take(files(folder), recipes, 100)
+    taken = int8.calibration_set(files(folder), recipes, 100)
     assert len(taken.digests) == 6
-    assert [seen.shape for seen in taken.seen] == [(6, SIDE, SIDE, 3), (6, 224, 224, 3)]
-    assert len(sample.take(files(folder), recipes, 4).digests) == 4
+    assert [seen.shape for seen in taken.pixels] == [(6, SIDE, SIDE, 3), (6, 224, 224, 3)]
+    assert len(int8.calibration_set(files(folder), recipes, 4).digests) == 4
 
 
 # --- kept graphs ---
@@ -101,40 +101,40 @@ def damages(whole: bytes) -> Iterator[bytes]:
 def test_a_graph_is_quantised_once_for_much_the_same_images(
     photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    orders = instead_of_nncf(monkeypatch)
+    requests = instead_of_nncf(monkeypatch)
     first = files(photos("train", warm=20, cold=20))
     (made,) = quantize.in_int8([tiny()], first, tmp_path)
     assert made.quantized and made.digest != tiny().digest and made.graph() == by_hand(tiny().graph())
-    assert [order.pixels.shape for order in orders] == [(40, SIDE, SIDE, 3)]
+    assert [request.pixels.shape for request in requests] == [(40, SIDE, SIDE, 3)]
     more = [*first[10:], *files(photos("more", 100, warm=30))]  # ten gone, thirty new
     assert quantize.in_int8([tiny()], more, tmp_path) == (made,)
-    assert len(orders) == 1
+    assert len(requests) == 1
     others = files(photos("others", 500, warm=12))
     quantize.in_int8([tiny()], others, tmp_path)
-    assert len(orders) == 2
+    assert len(requests) == 2
     assert quantize.in_int8([made], others, tmp_path) == (made,)  # what is in 8 bits already stays as it is
-    assert len(orders) == 2
+    assert len(requests) == 2
 
 
 def test_a_kept_graph_is_found_by_all_images_not_by_the_sample_alone(
     photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    orders = instead_of_nncf(monkeypatch)
-    monkeypatch.setattr(sample.take, "__defaults__", (10,))
+    requests = instead_of_nncf(monkeypatch)
+    monkeypatch.setattr(int8.calibration_set, "__defaults__", (10,))
     first = files(photos("train", warm=10))
     quantize.in_int8([tiny()], first, tmp_path)
     many = [*first, *files(photos("more", 100, warm=90))]  # a sample of ten among these has about one of the first ten
-    assert len(sample.take(many, [tiny().recipe]).digests & sample.take(first, [tiny().recipe]).digests) < 5
+    assert len(int8.calibration_set(many, [tiny().recipe]).digests & int8.calibration_set(first, [tiny().recipe]).digests) < 5
     quantize.in_int8([tiny()], many, tmp_path)
-    assert len(orders) == 1
+    assert len(requests) == 1
 
 
 def test_without_a_cache_graphs_are_kept_for_the_process(photos: Photos, monkeypatch: pytest.MonkeyPatch) -> None:
-    orders = instead_of_nncf(monkeypatch)
+    requests = instead_of_nncf(monkeypatch)
     network = tiny().with_recipe(crop_mode="crop", crop=0.77)  # of this test alone
     paths = files(photos("train", warm=5))
     assert quantize.in_int8([network], paths, None) == quantize.in_int8([network], paths, None)
-    assert len(orders) == 1
+    assert len(requests) == 1
 
 
 def test_a_numpy_function_has_no_bits_to_save(photos: Photos) -> None:
@@ -146,7 +146,7 @@ def test_a_numpy_function_has_no_bits_to_save(photos: Photos) -> None:
 
 
 def test_without_the_extra_the_cure_is_said(photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking.importlib.util, "find_spec", lambda name: None if name == "nncf" else name)
+    monkeypatch.setattr(int8.importlib.util, "find_spec", lambda name: None if name == "nncf" else name)
     with pytest.raises(MissingExtra, match=r"precision int8 needs nncf, once .* pip install 'penult\[int8\]'"):
         quantize.in_int8([tiny()], files(photos("train", warm=2)), tmp_path)
 
@@ -162,17 +162,17 @@ def test_no_readable_image_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_network_that_does_not_stand_8_bits_is_refused_and_not_kept(
     photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    orders = instead_of_nncf(monkeypatch, lambda graph: by_hand(graph, step=1.9, zero=255))  # nothing above 0 is left
+    requests = instead_of_nncf(monkeypatch, lambda graph: by_hand(graph, step=1.9, zero=255))  # nothing above 0 is left
     for _ in range(2):
-        with pytest.raises(InputError, match=r"tiny does not stand 8 bits: its features keep a cosine of -?0\.\d\d only"):
+        with pytest.raises(InputError, match=r"8 bits change the features of tiny too much \(median cosine -?0\.\d\d"):
             quantize.in_int8([tiny()], files(photos("train", warm=8)), tmp_path)
-    assert len(orders) == 2
+    assert len(requests) == 2
 
 
 def test_a_child_that_dies_is_one_sentence(photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking.importlib.util, "find_spec", lambda name: name)
-    monkeypatch.setattr(asking, "Worker", lambda work, threads: Worker("os:abort", threads))
-    with pytest.raises(PenultError, match=r"quantising tiny ended without an answer .*memory was too small"):
+    monkeypatch.setattr(int8.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(int8, "Worker", lambda work, threads: Worker("os:abort", threads))
+    with pytest.raises(PenultError, match=r"quantising tiny ended without an answer .*lack of memory"):
         quantize.in_int8([tiny()], files(photos("train", warm=3)), tmp_path)
 
 
@@ -205,6 +205,6 @@ def test_a_graph_that_is_not_quantised_is_no_engine_in_8_bits() -> None:
 
 
 def test_a_processor_without_8_bits_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penult.engines.select.whole", lambda: ())
+    monkeypatch.setattr("penult.engines.select.int_precisions", lambda: ())
     with pytest.raises(InputError, match="this processor does not compute in int8; use --precision auto"):
         engines.resolve("cpu", "int8", [tiny()])

@@ -19,7 +19,7 @@ from penult.errors import InputError
 from penult.predict import Predictor
 from penult.training import Run, TrainOptions, train
 from penult.zoo import find
-from quantised import instead_of_nncf
+from quantized import instead_of_nncf
 
 Photos = Callable[..., Path]
 
@@ -44,9 +44,9 @@ def a_run(photos: Photos, tmp_path: Path, network: str, precision: str = "int8")
 def test_a_run_in_8_bits_is_quantised_once_with_training_photos(
     photos: Photos, tmp_path: Path, network: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    orders = instead_of_nncf(monkeypatch)
+    requests = instead_of_nncf(monkeypatch)
     run = a_run(photos, tmp_path, network)
-    assert [len(order.pixels) for order in orders] == [28]
+    assert [len(request.pixels) for request in requests] == [28]
     assert run.metrics["engine"]["precision"] == "int8"
     assert run.metrics["backbones"][0]["quantized"] is True
     beside = run.metrics["precision"]
@@ -54,7 +54,7 @@ def test_a_run_in_8_bits_is_quantised_once_with_training_photos(
     assert beside["difference"]["value"] == pytest.approx(beside["log_loss"] - beside["log_loss_f32"])
     assert 0.9 < beside["cosine"] < 1
     again = a_run(photos, tmp_path, network)
-    assert len(orders) == 1
+    assert len(requests) == 1
     assert again.metrics["images"]["reused"] == 33
     assert again.metrics["precision"] == beside
 
@@ -62,7 +62,7 @@ def test_a_run_in_8_bits_is_quantised_once_with_training_photos(
 def test_the_model_holds_the_graph_in_8_bits(
     photos: Photos, tmp_path: Path, network: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    orders = instead_of_nncf(monkeypatch)
+    requests = instead_of_nncf(monkeypatch)
     run = a_run(photos, tmp_path, network)
     model = bundle.load(run.folder)
     assert model.precision == "int8" and model.backbones[0].quantized
@@ -70,7 +70,7 @@ def test_the_model_holds_the_graph_in_8_bits(
     said = (run.folder / "predictions.csv").read_text().splitlines()[1:]
     answers = Predictor(model).predict(paths)
     assert [a.label for a in answers] == [line.split(",")[1] for line in said]
-    assert len(orders) == 1
+    assert len(requests) == 1
     with pytest.raises(InputError, match=r"computes in int8 only; leave --precision f32 out"):
         Predictor(model, EmbedOptions(precision="f32")).predict(paths)
     assert main(["predict", str(run.folder), str(paths[0]), "--precision", "int8"]) == 0
@@ -112,7 +112,7 @@ def test_features_of_their_own_say_which_network_made_them(
 
 def test_an_embedder_keeps_the_networks_of_fit(photos: Photos, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Images that come later must not be seen by a network that was quantised with them."""
-    orders = instead_of_nncf(monkeypatch)
+    requests = instead_of_nncf(monkeypatch)
     paths = sorted(photos("train", warm=6, cold=6).rglob("*.png"))
     later = sorted(photos("later", 900, any=5).rglob("*.png"))
     embedder = Embedder(network, precision="int8")
@@ -120,19 +120,19 @@ def test_an_embedder_keeps_the_networks_of_fit(photos: Photos, network: str, mon
         embedder.transform(paths)
     rows = embedder.fit(paths).transform(later)
     assert rows.shape == (5, 6)
-    assert len(orders) == 1
+    assert len(requests) == 1
     model = TransferClassifier(network, precision="int8").fit(paths, [p.parent.name for p in paths])
     assert model.precision_ == "int8" and model.backbones_[0].quantized
     assert model.predict(later).shape == (5,)
-    assert len(orders) == 1
+    assert len(requests) == 1
 
 
 def test_compare_measures_networks_in_8_bits(
     photos: Photos, tmp_path: Path, network: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    orders = instead_of_nncf(monkeypatch)
+    requests = instead_of_nncf(monkeypatch)
     words = ["compare", photos("train", warm=9, cold=9), "-b", network, "-b", "colour_histogram", "--precision", "int8"]
     assert main([str(w) for w in [*words, "--out", tmp_path / "c", "--json"]]) == 0
     assert {"net", "colour_histogram"} <= set(capsys.readouterr().out.replace('"', " ").split())
-    assert len(orders) == 1
+    assert len(requests) == 1
     assert engines.resolve("auto", "auto") != ("cpu", "int8")

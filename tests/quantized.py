@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from penult.quantize import asking
-from penult.quantize.asking import Order
+from penult.quantize import int8
+from penult.quantize.nncf import QuantizeRequest
 
 
 def by_hand(graph: bytes, step: float = 4 / 255, zero: int = 128) -> bytes:
@@ -32,14 +32,14 @@ def by_hand(graph: bytes, step: float = 4 / 255, zero: int = 128) -> bytes:
     return model.SerializeToString()
 
 
-def instead_of_nncf(monkeypatch: pytest.MonkeyPatch, make: Callable[[bytes], bytes] = by_hand) -> list[Order]:
-    """Have graphs quantised by `make`, as if NNCF were there; return the list that the orders go to."""
-    orders: list[Order] = []
+def instead_of_nncf(monkeypatch: pytest.MonkeyPatch, make: Callable[[bytes], bytes] = by_hand) -> list[QuantizeRequest]:
+    """Have graphs quantised by `make`, as if NNCF were there; return the list that the requests go to."""
+    requests: list[QuantizeRequest] = []
 
-    def ask(order: Order) -> bytes:
-        orders.append(order)
-        return make(order.graph)
+    def ask(request: QuantizeRequest) -> bytes:
+        requests.append(request)
+        return make(request.graph)
 
-    monkeypatch.setattr(asking, "_ask", ask)
-    monkeypatch.setattr(asking.importlib.util, "find_spec", lambda name: name)
-    return orders
+    monkeypatch.setattr(int8, "_ask", ask)
+    monkeypatch.setattr(int8.importlib.util, "find_spec", lambda name: name)
+    return requests

@@ -1,0 +1,177 @@
+"""Backbones in, the same in 8 bits out: from the cache where it knows these images, else quantised now, once.
+
+The images that a network is quantised with are always the same ones, however the others come and go; the features of some
+are held against the original's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import engines, pixels
+from penult.backbones import Backbone, StoredGraph
+from penult.errors import InputError, MissingExtra, PenultError, ProgressCallback, quiet
+from penult.pixels import Recipe
+from penult.quantize.kept import Kept
+from penult.quantize.nncf import QuantizeRequest
+from penult.worker import Crashed, Worker
+
+log = logging.getLogger(__name__)
+
+IMAGES = 128  # `benchmarks/int8.py` tries others
+_AT_ONCE = 1024  # digests under way
+MIN_COSINE = 0.9  # the middle cosine of features and their originals; a sound network has more than 0.98
+VERIFIED = 16  # images
+WORK = "penult.quantize.nncf:work"  # what the child process does
+SAME = 0.5  # of the images that a kept graph was quantised with: so many must be among these
+
+
+def in_int8(
+    backbones: Sequence[Backbone], sources: Sequence[Any], cache: Path | None, progress: ProgressCallback = quiet
+) -> tuple[Backbone, ...]:
+    """Return the backbones with graphs in 8 bits; numpy functions and quantised graphs as they are.
+
+    A graph is quantised with `IMAGES` of the `sources` (paths, arrays, Pillow images), and kept in the folder
+    `cache` (None: for this process). It is used again as long as half of those images are among the sources: some more
+    or fewer photos compute nothing anew, other photos get a graph of their own.
+
+    Raises `MissingExtra` without NNCF, `InputError` where no image can be read or 8 bits change a network's features too much.
+    """
+    todo = [b for b in backbones if b.function is None and not b.quantized]
+    if not todo:
+        return tuple(backbones)
+    taken = calibration_set(sources, [b.recipe for b in todo])
+    if not taken.digests:
+        raise InputError(
+            f"none of the {len(sources)} images can be read, and int8 needs some to calibrate on; use --precision auto."
+        )
+    every: set[bytes] = set()
+    made = {}
+    for i, backbone in enumerate(todo):
+        kept = Kept(cache, backbone.digest, backbone.name)
+        if any(_foreign(one, taken.digests) for one in kept.samples()) and not every:
+            every.update(digests(sources))
+        graph = _find(kept, taken.digests | every)
+        if graph is None:
+            graph = _quantize(backbone, taken, i, progress)
+            kept.put(taken.digests, graph)
+        made[backbone.digest] = _quantized(backbone, graph)
+    return tuple(made.get(b.digest, b) for b in backbones)
+
+
+def _foreign(one: frozenset[bytes], ours: frozenset[bytes]) -> bool:
+    """Tell whether the sample alone does not show that a kept graph was made with images of these."""
+    return len(one & ours) < SAME * len(one)
+
+
+def _find(kept: Kept, ours: frozenset[bytes]) -> bytes | None:
+    """Return the kept graph whose images are here, the most of them first; None where no graph has half of its own here."""
+    shares = {one: len(one & ours) / len(one) for one in kept.samples()}
+    fitting = [one for one, share in shares.items() if share >= SAME]
+    return kept.get(max(fitting, key=lambda one: (shares[one], sorted(one)))) if fitting else None
+
+
+def _quantized(backbone: Backbone, graph: bytes) -> Backbone:
+    weights = hashlib.sha256(backbone.weights.encode() + graph).hexdigest()
+    return replace(backbone, weights=weights, network=StoredGraph(graph, backbone.recipe), quantized=True)
+
+
+def _quantize(backbone: Backbone, taken: CalibrationSet, index: int, progress: ProgressCallback) -> bytes:
+    """Have a child process quantise a network, and hold the answer against the original."""
+    missing = [module for module in ("nncf", "onnxruntime") if importlib.util.find_spec(module) is None]
+    if missing:
+        raise MissingExtra(f"precision int8 needs {', '.join(missing)}, once for each network: pip install 'penult[int8]'")
+    step = f"int8 {backbone.name}"
+    progress(step, 0, 1)
+    seen = taken.pixels[index]
+    graph = _ask(QuantizeRequest(backbone.name, backbone.graph(), seen))
+    verify(backbone, _quantized(backbone, graph), seen)
+    progress(step, 1, 1)
+    return graph
+
+
+def _ask(request: QuantizeRequest) -> bytes:
+    """Return the graph that a child process makes of an request."""
+    with Worker(WORK, threads=os.cpu_count() or 1) as child:
+        child.send(request)
+        try:
+            return bytes(next(iter(child.answers())))
+        except (Crashed, StopIteration) as error:
+            raise PenultError(
+                f"quantising {request.label} ended without an answer ({error}), most often for lack of memory; close other "
+                "programs, or use --precision auto."
+            ) from error
+
+
+def verify(original: Backbone, quantized: Backbone, pixels: NDArray[np.uint8]) -> None:
+    """Raise `InputError` where the features of these pixels (m, s, s, 3) do not keep their direction."""
+    exact, ours = (_features(*one, pixels[:VERIFIED]) for one in ((original, "f32"), (quantized, "int8")))  # (m, d) each
+    lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(ours, axis=1)
+    cosine = float(np.median((exact * ours).sum(axis=1) / np.maximum(lengths, 1e-12)))
+    log.info("%s in int8: features keep a cosine of %.4f", original.name, cosine)
+    if not cosine >= MIN_COSINE:
+        raise InputError(
+            f"8 bits change the features of {original.name} too much (median cosine {cosine:.2f}, at least {MIN_COSINE} is "
+            "needed); use --precision auto."
+        )
+
+
+def _features(backbone: Backbone, precision: str, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    engine = engines.open_engine(backbone, "cpu", precision)
+    try:
+        return engine(pixels)
+    finally:
+        engine.close()
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationSet:
+    """Images as each recipe wants them, and what they are."""
+
+    digests: frozenset[bytes]
+    pixels: tuple[NDArray[np.uint8], ...]  # for each recipe (m, s, s, 3)
+
+
+def by_name(sources: Sequence[Any]) -> list[Any]:
+    """Return the sources in an order that their own names decide: what comes or goes moves no other.
+
+    Names of folders do not count, so that a moved folder has the same sample. Pictures in memory keep their order.
+    """
+    names = [os.fsencode(Path(s).name) if isinstance(s, str | os.PathLike) else str(i).encode() for i, s in enumerate(sources)]
+    keys = [hashlib.sha256(name).digest() for name in names]
+    return [sources[i] for i in sorted(range(len(sources)), key=keys.__getitem__)]
+
+
+def calibration_set(sources: Sequence[Any], recipes: Sequence[Recipe], images: int = IMAGES) -> CalibrationSet:
+    """Return up to `images` different, readable sources, prepared for each recipe."""
+    found: dict[bytes, tuple[NDArray[np.uint8], ...]] = {}
+    order = by_name(sources)
+    for start in range(0, len(order), images):
+        for one in pixels.prepare_all(order[start : start + images], recipes):
+            whole = tuple(p for p in one.pixels if p is not None)
+            if one.failure is None and one.digest is not None and len(whole) == len(recipes) and len(found) < images:
+                found.setdefault(one.digest, whole)
+        if len(found) >= images:
+            break
+    seen = tuple(np.stack([views[i] for views in found.values()]) for i in range(len(recipes))) if found else ()
+    return CalibrationSet(frozenset(found), seen)
+
+
+def digests(sources: Sequence[Any]) -> Iterator[bytes]:
+    """Yield the digest of each source that can be read; nothing is decoded."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        waiting = iter(sources)
+        while some := list(islice(waiting, _AT_ONCE)):
+            yield from (digest for digest in pool.map(pixels.digest, some) if digest is not None)
