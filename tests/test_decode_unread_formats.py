@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from badimages import photo, save
 from penult import images
 from penult.errors import InputError
-from penult.images.walk import unread_by_head
 from penult.pixels import CURES, REASONS, Failure, advice, decode, summarize_failures
-from penult.pixels.failures import valid_but_unread
+from penult.pixels.failures import unread_kind
 from penult.pixels.headers import first_directory
+from penult.signatures import unread_by_head
 
 DICOM = bytes(128) + b"DICM" + bytes(400)
 BY_SIGHT = {
@@ -229,7 +229,8 @@ def test_naming_takes_any_bytes(data: st.DataObject) -> None:
         at = data.draw(st.integers(0, max(0, min(len(seed), 260) - 1)))
         seed[at : at + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=5))
     for opened in (True, False):
-        named = valid_but_unread(bytes(seed), opened)
-        assert named is None or named[0] in REASONS
+        named = unread_kind(bytes(seed), opened)
+        assert named is None or named.reason in REASONS
     first_directory(bytes(seed))
-    unread_by_head(bytes(seed[:132]))
+    for weak in (True, False):
+        unread_by_head(bytes(seed[:132]), weak)

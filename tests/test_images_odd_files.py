@@ -20,7 +20,7 @@ from PIL import Image as Picture
 
 from penult.errors import InputError
 from penult.images import listing, natural_key, scan_labelled, scan_unlabelled
-from penult.images.walk import looks_like_image
+from penult.signatures import looks_like_image
 from penult.texts import printable
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(40)

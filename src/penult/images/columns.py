@@ -14,7 +14,7 @@ from penult.errors import InputError
 from penult.images.labels import tidy
 from penult.images.matching import Finder, Match
 from penult.images.records import listing
-from penult.images.walk import image_ending
+from penult.signatures import image_ending
 from penult.texts import printable
 
 FILE, LABEL = "file", "label"

@@ -17,7 +17,8 @@ from itertools import islice
 
 from penult.errors import InputError
 from penult.images.labels import decoded, without_bytes
-from penult.images.walk import ScanLog, image_ending, is_dropping, lies_at, walk
+from penult.images.walk import ScanLog, is_dropping, lies_at, walk
+from penult.signatures import image_ending
 from penult.texts import printable
 
 NEARLY_ALL = 0.9  # share of the names that one folder must hold to be the folder of the photos

@@ -16,8 +16,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from penult.pixels import headers, modes, repair
-from penult.pixels.failures import RAW, classify, is_heif, is_raw_with_preview
+from penult.pixels.failures import classify, is_raw_with_preview
 from penult.pixels.recipe import FULL_DEPTH, Failure, Refused, Remark
+from penult.signatures import JPEG, RAW, is_heif
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +135,7 @@ def _read(data: bytes, max_pixels: int) -> tuple[Image, Remark]:
     def load(content: bytes) -> Image:
         return _load(content, max_pixels)
 
-    is_jpeg = data.startswith(headers.JPEG_SIGNATURE)
+    is_jpeg = data.startswith(JPEG)
     try:
         image = load(data)
         return repair.check_jpeg(data, image, load) if is_jpeg else (image, Remark())
@@ -161,7 +162,7 @@ def _load(data: bytes, max_pixels: int) -> Image:
         _refuse_size(data, kinds, max_pixels)
         raise
     if is_raw_with_preview(data):
-        raise Refused("unsupported format", *RAW)
+        raise Refused("unsupported format", RAW.name, RAW.cure)
     _check_size(image, max_pixels)
     _check_scans(image, data)
     _reduce(image)
@@ -212,7 +213,7 @@ def _reduce(image: Image) -> None:
 
 def formats(data: bytes) -> tuple[str, ...]:
     """Return what Pillow may try on these bytes: nothing but JPEG where they begin as one, which saves a worker the rest."""
-    if data.startswith(headers.JPEG_SIGNATURE) and _opener("JPEG"):
+    if data.startswith(JPEG) and _opener("JPEG"):
         return ("JPEG",)
     heif = ("HEIF",) if is_heif(data) and _heif() else ()
     return (*(name for name in _PLUGINS if _opener(name)), *heif)

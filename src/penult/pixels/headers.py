@@ -10,13 +10,14 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from penult.signatures import JPEG
+
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, STRIPS, SAMPLES = 256, 257, 258, 259, 262, 273, 277
 TILES, SUB_DIRECTORIES, SAMPLE_FORMAT, DNG_VERSION, KIND = 324, 330, 339, 50706, 254
 _HEADS = {b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True), b"MM\0+": (">", True)}
 _WIDTHS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # types of whole numbers
 _MOST_TAGS = 4096
 _MOST_VALUES = 16  # of a tag: a pixel has no more samples that matter
-JPEG_SIGNATURE = b"\xff\xd8\xff"  # as Pillow tells a JPEG
 JPEG_END = b"\xff\xd9"
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in the data of a scan a zero follows 0xFF
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}  # the last is JPEG-LS
@@ -136,4 +137,4 @@ def _scan(segment: bytes) -> JpegScan | None:
 def runs_into_another(data: bytes) -> bool:
     """Tell whether the data of a JPEG ends where the next one begins, as where frames of a video were cut apart badly."""
     about = jpeg_outline(data)
-    return about.end > 0 and data.startswith(JPEG_SIGNATURE, about.end)
+    return about.end > 0 and data.startswith(JPEG, about.end)

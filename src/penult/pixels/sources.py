@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from penult.errors import InputError
 from penult.pixels.decoding import MAX_BYTES, MAX_PIXELS, finish
 from penult.pixels.recipe import FULL_DEPTH, Failure
+from penult.signatures import looks_like_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,6 @@ PATH = (str, bytes, os.PathLike)  # a source of one of these types names a file;
 _SHOWN = 5
 _WANTED = "a path, a uint8 array (h, w, 3) or (h, w), or a Pillow image"
 _COLUMNS = ("path", "file", "filename", "filepath", "image", "image_path", "img", "photo")  # what people call the paths
-_BEGINNINGS = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"BM")  # of image files; no path begins so
 _OPEN = "open it first: PIL.Image.open(io.BytesIO(data)), or PIL.Image.open(file)"
 _TENSOR = "make it a uint8 array first: (tensor.permute(1, 2, 0) * 255).byte().numpy() for channels first and 0..1"
 # A named pipe that nobody writes to would hold the run for ever without O_NONBLOCK. No file object: it takes longer
@@ -259,4 +259,4 @@ def _is_content(thing: Any) -> bool:
     """Whether these bytes are what stands in an image file, and not its path."""
     if isinstance(thing, bytearray | memoryview):
         return True
-    return isinstance(thing, bytes) and (thing.startswith(_BEGINNINGS) or b"\0" in thing or len(thing) > 4096)
+    return isinstance(thing, bytes) and (looks_like_image(thing[:32]) or b"\0" in thing or len(thing) > 4096)

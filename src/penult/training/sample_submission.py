@@ -22,7 +22,7 @@ from penult import store, untrusted
 from penult.errors import InputError, OutputError
 from penult.images import Labels
 from penult.images.labels import decoded, tidy
-from penult.images.walk import image_ending
+from penult.signatures import image_ending
 from penult.texts import printable
 
 Submit = Literal["labels", "probabilities"]
