@@ -97,7 +97,7 @@ def test_images_beside_the_class_folders_are_left_out_and_named(tmp_path: Path) 
 def test_folders_without_images_are_no_classes_and_all_are_named(tmp_path: Path) -> None:
     images = scan_labelled(tree(tmp_path, CAT_AND_DOG + " empty/ notes/readme.txt deep/er/"))
     assert images.classes == ("cat", "dog")
-    assert images.notes == ("folders without any image are no classes: 'deep', 'empty', 'notes'",)
+    assert images.notes == ("empty folders are not taken as classes: 'deep', 'empty', 'notes'",)
 
 
 def test_a_folder_without_any_image_is_refused_with_a_count_of_what_is_there(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_trains_may_be_a_class_beside_others(tmp_path: Path) -> None:
 
 def test_all_classes_with_one_image_are_named_at_once(tmp_path: Path) -> None:
     said = complaint(tree(tmp_path, CAT_AND_DOG + " owl/1.jpg newt/1.jpg"))
-    assert "where two are the least: 'newt', 'owl';" in said
+    assert "at least two per class are needed: 'newt', 'owl';" in said
 
 
 def test_a_long_list_of_offenders_ends_after_ten(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_the_classes_of_a_model_keep_their_order_and_need_no_minimum(tmp_path: P
 
 def test_labels_that_the_model_does_not_know_are_all_named(tmp_path: Path) -> None:
     said = complaint(tree(tmp_path, CAT_AND_DOG + " owl/1.jpg newt/1.jpg"), classes=("dog", "cat"))
-    assert "does not know: 'newt', 'owl'; rename them, or take them away: it knows 'dog', 'cat'" in said
+    assert "are not classes of the model: 'newt', 'owl'; rename or remove them; the model's classes: 'dog', 'cat'" in said
 
 
 def test_images_without_labels_have_no_y() -> None:

@@ -132,7 +132,9 @@ def test_a_repeated_row_counts_once(tmp_path: Path) -> None:
 
 def test_a_csv_with_too_little_to_learn_from_is_refused(tmp_path: Path) -> None:
     assert "has one class, 'dog'" in complaint(table(tmp_path, "file,label\na.jpg,dog\nc.jpg,dog\n"))
-    assert "two are the least: 'cat';" in complaint(table(tmp_path, "file,label\na.jpg,dog\nb/2.jpg,dog\nc.jpg,cat\n"))
+    assert "at least two per class are needed: 'cat';" in complaint(
+        table(tmp_path, "file,label\na.jpg,dog\nb/2.jpg,dog\nc.jpg,cat\n")
+    )
     assert "lists no images" in complaint(table(tmp_path, "file,label\n"))
     assert "is empty" in complaint(table(tmp_path, "\n\n"))
 
@@ -460,7 +462,9 @@ def test_a_table_of_utf8_with_rows_of_another_encoding_is_read_cell_by_cell(tmp_
     assert scan_labelled(tmp_path / "mixed.csv").counts == {"H\u00fcndin": 4, "K\u00e4tzchen": 4}
 
 
-@pytest.mark.parametrize(("encoding", "says"), [("klingon", "no encoding that is known"), ("ascii", "it is no text in ascii")])
+@pytest.mark.parametrize(
+    ("encoding", "says"), [("klingon", "unknown encoding 'klingon'"), ("ascii", "it is no text in ascii")]
+)
 def test_an_encoding_that_cannot_be_is_refused(tmp_path: Path, encoding: str, says: str) -> None:
     tree(tmp_path, "1.jpg")
     with pytest.raises(InputError, match=says):

@@ -89,7 +89,7 @@ def test_all_paths_that_do_not_exist_are_named(tmp_path: Path) -> None:
     (tmp_path / "dangling.jpg").symlink_to("nowhere")
     with pytest.raises(InputError) as caught:
         scan_unlabelled([tmp_path / name for name in ("1.jpg", "x.jpg", "dangling.jpg", "y" * 300)])
-    assert f"do not exist: '{tmp_path}/x.jpg', '{tmp_path}/dangling.jpg', '{tmp_path}/yyy" in str(caught.value)
+    assert f"not found: '{tmp_path}/x.jpg', '{tmp_path}/dangling.jpg', '{tmp_path}/yyy" in str(caught.value)
 
 
 @pytest.mark.parametrize("source", ["empty", "notes.txt", ["notes.txt", "empty"]])

@@ -47,24 +47,19 @@ class TableOptions:
     encoding: str | None = None
     hints: bool = False
 
-    @property
-    def given(self) -> list[str]:
-        """Return the options that were given, as the command line spells them."""
+    def refuse_for(self, folder: str) -> None:
+        """Raise `InputError` where options of a table were given for a folder."""
         values = {
             "--image-column": self.image_column,
             "--label-column": self.label_column,
             "--image-dir": self.image_dir,
             "--encoding": self.encoding,
         }
-        return [option for option, value in values.items() if value is not None]
-
-    def refuse_for(self, folder: str) -> None:
-        """Raise `InputError` where options of a table were given for a folder."""
-        if self.given and not self.hints:
+        given = [option for option, value in values.items() if value is not None]
+        if given and not self.hints:
             raise InputError(
-                f"{', '.join(self.given)} {'is' if len(self.given) == 1 else 'are'} about a CSV, and "
-                f"'{printable(folder)}' is a "
-                "folder; leave it out, or give a CSV that lists the images"
+                f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} about a CSV, and '{printable(folder)}' is a folder; "
+                "leave it out, or give a CSV that lists the images"
             )
 
 
@@ -89,6 +84,11 @@ class Columns:
         """Tell whether each class has a column."""
         return len(self.labels) > 1
 
+    def complain(self, problem: str, cure: str) -> None:
+        """Add what is wrong, and what to do about it."""
+        self.problems.append(problem)
+        self.cures.append(cure)
+
 
 def choose(
     header: Sequence[str],
@@ -100,7 +100,7 @@ def choose(
 ) -> Columns:
     """Find the columns; labels are looked for in any case, and complained of where they are needed."""
     found = Columns()
-    choice = _Choice(header, sample, options, finder, found)
+    choice = _ColumnFinder(header, sample, options, finder, found)
     found.group = None if group is None else choice.named(group)
     told = None if options.label_column is None else choice.named(options.label_column)
     found.image = choice.image({found.group, told})
@@ -113,10 +113,8 @@ def choose(
     if found.problems and not choice.headless:
         found.problems.append(f"its first line names {listing(list(header))}")
     if len(found.labels) == 1 and (alike := choice.doubled(found.labels[0])):
-        found.problems.append(
-            f"its column '{printable(header[found.labels[0]])}' stands there twice, with different labels: {alike}"
-        )
-        found.cures.append("remove one of them")
+        what = f"its column '{printable(header[found.labels[0]])}' stands there twice, with different labels: {alike}"
+        found.complain(what, "remove one of them")
     return found
 
 
@@ -134,7 +132,7 @@ def _norm(name: str) -> str:
     return re.sub(r"[\s_\-]+", "", tidy(name).lower())
 
 
-class _Choice:
+class _ColumnFinder:
     def __init__(
         self, header: Sequence[str], sample: Sequence[Sequence[str]], options: TableOptions, finder: Finder, found: Columns
     ) -> None:
@@ -159,8 +157,7 @@ class _Choice:
             if wanted in names:
                 return names.index(wanted)
         if not self.options.hints:
-            self.found.problems.append(f"it has no column '{printable(name)}'")
-            self.found.cures.append("give a column that it has")
+            self.found.complain(f"it has no column '{printable(name)}'", "give a column that it has")
         return None
 
     def image(self, taken: set[int | None]) -> int | None:
@@ -189,7 +186,7 @@ class _Choice:
 
     def _ask_for_header(self) -> None:
         self.headless = True
-        self._ask("its first line is a row, and no names of columns", "write file,label into a line above it")
+        self.found.complain("its first line is a row, and no names of columns", "write file,label into a line above it")
 
     def _likely(self, free: Sequence[int]) -> int | None:
         """Return the column of a usual name, else the one whose cells are images."""
@@ -199,14 +196,16 @@ class _Choice:
             return (known or free)[0]
         sure = [at for at in known if self.share(at) >= _HITS] or [at for at in free if self.share(at) >= _HITS]
         if len(sure) > 1 and not self._same_files(sure):
-            self._ask(
+            self.found.complain(
                 f"the columns {listing([self.header[at] for at in sure])} name different images",
                 "give the one that is meant with --image-column NAME",
             )
             return None
         if sure or known:  # where no file is found, they are said to be missing under the most usual name
             return (sure or known)[0]
-        self._ask("none of its columns is known to name the images", "give the one that does with --image-column NAME")
+        self.found.complain(
+            "none of its columns is known to name the images", "give the one that does with --image-column NAME"
+        )
         return None
 
     def _same_files(self, columns: Sequence[int]) -> bool:
@@ -251,7 +250,7 @@ class _Choice:
             cure = "give the one that is with --label-column NAME" if rest else "add one, or name it with --label-column NAME"
             if sum(self._one_hot([at]) for at in rest) > 1:
                 cure += " (if those of 0 and 1 are a column for each class, remove the other columns)"
-            self._ask(f"{which} the label", cure)
+            self.found.complain(f"{which} the label", cure)
         return ()
 
     def _one_hot(self, columns: Sequence[int]) -> bool:
@@ -273,7 +272,3 @@ class _Choice:
             if at < len(row) and label < len(row) and tidy(row[at]) != tidy(row[label])
         ]
         return listing(odd) if odd else None
-
-    def _ask(self, problem: str, cure: str) -> None:
-        self.found.problems.append(problem)
-        self.found.cures.append(cure)

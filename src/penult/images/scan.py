@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from penult.images.walk import (
     lies_at,
     unread_format,
     walk,
-)  # fmt: skip
+)
 from penult.texts import printable
 
 Source = str | os.PathLike[str]
@@ -106,16 +106,13 @@ def scan_labelled(
     if not images:
         raise InputError(f"'{printable(path)}' lists no images; add a row for each image")
     labels = sorted({str(image.label) for image in images}, key=natural_key)
-    if not classes:
-        counts = Counter(str(image.label) for image in images)
-        for note in look_alikes({label: counts[label] for label in labels}):
-            log.add_note(note)
-    result = ImageSet(root, tuple(images), tuple(classes or labels), log.ignored, log.notes)
     if classes:
         _refuse_unknown(path, labels, classes)
-    else:
-        _refuse_few(path, result, log)
-    return result
+        return log.image_set(root, images, classes)
+    counts = Counter(str(image.label) for image in images)
+    log.add_notes(look_alikes({label: counts[label] for label in labels}))
+    _refuse_few(path, labels, counts, log)
+    return log.image_set(root, images, labels)
 
 
 def _labelled_folder(folder: str, log: ScanLog, classes: Sequence[str]) -> list[Image]:
@@ -126,33 +123,33 @@ def _labelled_folder(folder: str, log: ScanLog, classes: Sequence[str]) -> list[
         )
     images = [image for image in found if image.label is not None]
     if not images:
-        return _by_name(folder, found, log, classes)
+        return _labelled_by_name(folder, found, log, classes)
     for image in found:
         if image.label is None:
             log.ignore(OUTSIDE, image.id)
     labels = {str(image.label) for image in images}
     if not classes:
-        _refuse_wrapper(folder, images, labels, log)
+        _refuse_wrong_level(folder, images, labels, log)
     empty = [name for name in log.folders if name not in labels]
     if empty:
-        log.add_note(f"folders without any image are no classes: {listing(empty)}")
-    return _meant(images, log, classes)
+        log.add_notes([f"empty folders are not taken as classes: {listing(empty)}"])
+    return _with_folder_labels(images, log, classes)
 
 
-def _meant(images: list[Image], log: ScanLog, classes: Sequence[str]) -> list[Image]:
-    """Return the images with the labels that their folders mean."""
+def _with_folder_labels(images: list[Image], log: ScanLog, classes: Sequence[str]) -> list[Image]:
+    """Return the images with the labels that the names of their folders or files mean."""
     meant = Labels(classes)
-    result = [image if meant(str(image.label)) == image.label else replace(image, label=meant(str(image.label)) or image.label)
-              for image in images]  # fmt: skip
+    result = _relabelled(images, meant)
     if not classes:
-        for note in meant.notes("class folders"):
-            log.add_note(note)
-        for note in missing_names({str(image.label) for image in result}):
-            log.add_note(note)
+        log.add_notes([*meant.notes("class folders"), *missing_names({str(image.label) for image in result})])
     return result
 
 
-def _by_name(folder: str, found: list[Image], log: ScanLog, classes: Sequence[str]) -> list[Image]:
+def _relabelled(images: Sequence[Image], meant: Labels) -> list[Image]:
+    return [replace(image, label=meant(str(image.label)) or image.label) for image in images]
+
+
+def _labelled_by_name(folder: str, found: list[Image], log: ScanLog, classes: Sequence[str]) -> list[Image]:
     """Return the images of a flat folder, labelled by their names."""
     images = [Image(image.id, image.path, kaggle_label(image.id)) for image in found]
     odd = [image.id for image in images if image.label is None]
@@ -160,18 +157,18 @@ def _by_name(folder: str, found: list[Image], log: ScanLog, classes: Sequence[st
         raise InputError(
             f"'{printable(folder)}' has images but no class folders, and these are not named like cat.123.jpg: "
             f"{listing(odd)}; put the images of each class into a folder of its own, "
-            f"or list them in a CSV with file,label{_lists_near(folder)}"
+            f"or list them in a CSV with file,label{_hint_at_tables(folder)}"
         )
-    return _meant(images, log, classes)
+    return _with_folder_labels(images, log, classes)
 
 
-def _refuse_wrapper(folder: str, images: list[Image], labels: set[str], log: ScanLog) -> None:
+def _refuse_wrong_level(folder: str, images: list[Image], labels: set[str], log: ScanLog) -> None:
     """Raise InputError if the folders hold class folders instead of being them: one level too high."""
     if len(labels) > 1 and all(map(_is_part, labels)):
         parts = sorted(labels, key=lambda name: (not name.lower().startswith("train"), name))
         raise InputError(
             f"the folders of '{printable(folder)}' are parts of a data set, not classes: {listing(parts)}; "
-            f"give the part to learn from, such as '{printable(str(Path(folder, parts[0])))}'{_lists_near(folder)}"
+            f"give the part to learn from, such as '{printable(str(Path(folder, parts[0])))}'{_hint_at_tables(folder)}"
         )
     if len(labels) > 1:
         return
@@ -183,7 +180,7 @@ def _refuse_wrapper(folder: str, images: list[Image], labels: set[str], log: Sca
         cure = f"if '{printable(name)}' holds the classes, give '{printable(str(Path(folder, name)))}'"
     raise InputError(
         f"'{printable(folder)}' has one folder of images, '{printable(name)}'{log.summary()}, "
-        f"and a classifier needs two classes or more; {cure}{_lists_near(folder, above=False)}"
+        f"and a classifier needs two classes or more; {cure}{_hint_at_tables(folder, above=False)}"
     )
 
 
@@ -193,7 +190,7 @@ def _is_part(name: str) -> bool:
     return len(words) == 1 and words[0] in _PARTS
 
 
-def _lists_near(folder: str, above: bool = True) -> str:
+def _hint_at_tables(folder: str, above: bool = True) -> str:
     """Return a half-sentence about the CSVs in a folder, or in the one above it, that may hold the labels; often nothing."""
     for place in (folder, *([os.path.join(folder, os.pardir)] if above else [])):  # noqa: PTH118 - surrogates
         try:
@@ -212,22 +209,22 @@ def _refuse_unknown(source: str, labels: Sequence[str], classes: Sequence[str]) 
     strange = [label for label in labels if label not in set(classes)]
     if strange:
         raise InputError(
-            f"'{printable(source)}' has labels that the model does not know: {listing(strange)}; "
-            f"rename them, or take them away: it knows {listing(classes)}"
+            f"'{printable(source)}' has labels that are not classes of the model: {listing(strange)}; "
+            f"rename or remove them; the model's classes: {listing(classes)}"
         )
 
 
-def _refuse_few(source: str, images: ImageSet, log: ScanLog) -> None:
-    if len(images.classes) < 2:
+def _refuse_few(source: str, labels: Sequence[str], counts: Mapping[str, int], log: ScanLog) -> None:
+    if len(labels) < 2:
         raise InputError(
-            f"'{printable(source)}' has one class, {listing(images.classes)}{log.summary()}, "
+            f"'{printable(source)}' has one class, {listing(labels)}{log.summary()}, "
             "and a classifier needs two or more; add images of another class"
         )
-    single = [name for name, count in images.counts.items() if count < 2]
+    single = [name for name in labels if counts[name] < 2]
     if single:
         raise InputError(
-            f"classes of '{printable(source)}' with one image, where two are the least: {listing(single)}; "
-            "add images to them, or take them away"
+            f"'{printable(source)}' has classes of one image, and at least two per class are needed: {listing(single)}; "
+            "add images, or remove the class"
         )
 
 
@@ -248,7 +245,7 @@ def scan_unlabelled(
         raise InputError("no images were given; name files, a folder or a CSV")
     missing = [path for path in paths if lies_at(path) == "nothing"]
     if missing:
-        raise InputError(f"these do not exist: {listing(missing)}; give files, a folder or a CSV")
+        raise InputError(f"not found: {listing(missing)}; give files, a folder or a CSV")
     log = ScanLog()
     if not (len(paths) == 1 and is_table(paths[0])):
         table.refuse_for(paths[0])
@@ -257,23 +254,22 @@ def scan_unlabelled(
     elif len(paths) == 1 and is_table(paths[0]):
         result = _table_to_predict(paths[0], log, classes, table)
     else:
-        result = ImageSet("", tuple(_given(paths, log)), (), log.ignored, log.notes)
+        result = log.image_set("", _given(paths, log), ())
     if not result:
         raise InputError(f"no images in {listing(paths)}{log.summary()}; give images or a folder of them")
     return result
 
 
 def _folder_to_predict(folder: str, log: ScanLog, classes: Sequence[str]) -> ImageSet:
-    found = tuple(walk(folder, log))
+    found = list(walk(folder, log))
     labels = {image.label for image in found}
     meant = Labels(classes)
     if found and all(label is not None and meant(label) in set(classes) for label in labels):
-        named = tuple(image if meant(str(image.label)) == image.label else _labelled(image, meant) for image in found)
-        return ImageSet(folder, named, tuple(classes), log.ignored, log.notes)
+        return log.image_set(folder, _relabelled(found, meant), classes)
     parts = sorted((label for label in labels if label is not None), key=natural_key)
     if parts:
-        log.add_note(f"sub-folders of '{printable(folder)}' were not read as labels: {listing(parts)}")
-    return ImageSet(folder, _without_labels(found), (), log.ignored, log.notes)
+        log.add_notes([f"sub-folders of '{printable(folder)}' were not read as labels: {listing(parts)}"])
+    return log.image_set(folder, _without_labels(found), ())
 
 
 def _table_to_predict(path: str, log: ScanLog, classes: Sequence[str], options: TableOptions) -> ImageSet:
@@ -285,24 +281,20 @@ def _table_to_predict(path: str, log: ScanLog, classes: Sequence[str], options: 
 
     table = Table(path, options)
     images = table.images(log, Labels(classes), accept=accept)
-    return ImageSet(table.root, tuple(images), tuple(classes) if any(used) else (), log.ignored, log.notes)
+    return log.image_set(table.root, images, classes if any(used) else ())
 
 
 def _are_classes(table: Table, columns: Columns, labels: set[str], classes: Sequence[str], log: ScanLog) -> bool:
     """Tell whether the labels of a table are the truth about its photos, and say so where they are not."""
+    what = f"labels of '{printable(table.path)}' were not used"
     strange = sorted(labels - set(classes), key=natural_key)
     if strange:
-        log.add_note(
-            f"labels of '{printable(table.path)}' were not used, as the model has no such classes: {listing(strange)}"
-        )
+        log.add_notes([f"{what}, as the model has no such classes: {listing(strange)}"])
         return False
     own = {name.lower() for name in table.header} >= {FILE, LABEL} or columns.one_hot or table.options.label_column
     if not own and len(labels) == 1 and table.rows > 1:
-        log.add_note(
-            f"labels of '{printable(table.path)}' were not used: all are '{printable(min(labels))}', as in a sample "
-            "submission; "
-            "name their column with --label-column if they are true"
-        )
+        why = f"all are '{printable(min(labels))}', as in a sample submission"
+        log.add_notes([f"{what}: {why}; name their column with --label-column if they are true"])
         return False
     return True
 
@@ -321,7 +313,7 @@ def _one_given(path: str, log: ScanLog) -> Sequence[Image]:
     name = path.replace(os.sep, "/")
     place = lies_at(path)
     if place == "folder":
-        return _without_labels(tuple(walk(path, log, prefix=name.rstrip("/") + "/")))
+        return _without_labels(walk(path, log, prefix=name.rstrip("/") + "/"))
     if place != "file":
         log.ignore(SPECIAL, name)
         return ()
@@ -334,9 +326,5 @@ def _one_given(path: str, log: ScanLog) -> Sequence[Image]:
     return ()
 
 
-def _labelled(image: Image, meant: Labels) -> Image:
-    return Image(image.id, image.path, meant(str(image.label)))
-
-
-def _without_labels(images: Sequence[Image]) -> tuple[Image, ...]:
-    return tuple(Image(image.id, image.path) for image in images)
+def _without_labels(images: Iterable[Image]) -> list[Image]:
+    return [Image(image.id, image.path) for image in images]

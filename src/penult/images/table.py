@@ -11,6 +11,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -56,8 +57,7 @@ class Table:
         self.root = str(Path(path).parent)
         if options.image_dir is not None and lies_at(options.image_dir) == "folder":
             self.root = options.image_dir
-        self._refuse_workbook()
-        self.encoding = self._encoding()
+        self.encoding = self._find_encoding()
         first = next(self._all_rows(), None)
         if first is None:
             raise InputError(f"'{printable(path)}' is empty; write the columns' names into its first line, such as file,label")
@@ -192,51 +192,36 @@ class Table:
         if not need or len(columns.labels) != 1 or faults.get(_CONTRADICTORY):
             return
         counts = Counter(image.label for image in images if image.label)
-        if len(counts) > 2 and 2 * len(counts) > counts.total() and all(map(_is_number, counts)) and _measured(counts):
-            columns.problems.append(
+        if len(counts) > 2 and 2 * len(counts) > counts.total() and _look_measured(counts):
+            columns.complain(
                 f"the cells of its column '{printable(self.header[columns.labels[0]])}' look like numbers, not classes "
-                f"({listing(list(islice(counts, 3)))}), and penult classifies"
+                f"({listing(list(islice(counts, 3)))}), and penult classifies",
+                "give a column of classes with --label-column NAME, or write classes instead",
             )
-            columns.cures.append("give a column of classes with --label-column NAME, or write classes instead")
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield line number and fields of each row below the header, read anew: no file is too large for the memory."""
         return islice(self._all_rows(), 1, None)
 
     def _all_rows(self) -> Iterator[tuple[int, list[str]]]:
-        try:
-            lenient = self.encoding == "cp1252" and self.options.encoding is None  # cell by cell: file names are bytes
+        lenient = self.encoding == "cp1252" and self.options.encoding is None  # cell by cell: file names are bytes
+        with _reading(self.path):
             yield from untrusted.rows(self.path, ",;\t|", FILE, untrusted.UTF8 if lenient else self.encoding)
-        except OSError as error:
-            raise InputError(f"'{printable(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
-        except ValueError as error:
-            raise InputError(f"'{printable(self.path)}' cannot be used: {error}") from error
 
-    def _refuse_workbook(self) -> None:
-        try:
+    def _find_encoding(self) -> str:
+        with _reading(self.path):
             with untrusted.opened(self.path) as file:
                 head = file.read(4)
-        except OSError as error:
-            raise InputError(f"'{printable(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
-        if head in _WORKBOOKS:
-            raise InputError(
-                f"'{printable(self.path)}' is a workbook of Excel or an archive, not a CSV; save it as 'CSV UTF-8'"
-            )
-
-    def _encoding(self) -> str:
-        given = self.options.encoding
-        if given is not None and not self.options.hints:
-            try:
-                "".encode(given)
-            except (LookupError, ValueError) as error:
-                raise InputError(
-                    f"--encoding {given!r} is no encoding that is known; give one such as utf-8, cp1252, cp1251 or gb18030"
-                ) from error
-            return given
+            if head in _WORKBOOKS:
+                raise ValueError("it is a workbook of Excel or an archive, not a CSV; save it as 'CSV UTF-8'")
+            given = self.options.encoding
+            if given is None or self.options.hints:
+                return untrusted.encoding_of(self.path)
         try:
-            return untrusted.encoding_of(self.path)
-        except OSError as error:
-            raise InputError(f"'{printable(self.path)}' cannot be read ({error.strerror}); check its permissions") from error
+            "".encode(given)
+        except (LookupError, ValueError) as error:
+            raise InputError(f"unknown encoding {given!r}; --encoding takes names such as utf-8, cp1252 or gb18030") from error
+        return given
 
     def _refuse(self, columns: Columns, matches: Matches, faults: dict[str, list[str]], finder: Finder) -> None:
         problems, cures = list(columns.problems), list(dict.fromkeys(columns.cures))
@@ -297,26 +282,23 @@ class Table:
                 said.append(f"{count:,} {'name' if count == 1 else 'names'} matched {' and '.join(sorted(ways))}")
         if len(columns.labels) == 1 and self._stands_twice(columns.labels[0]):
             said.append(f"its column '{printable(label)}' stands there twice, with the same labels")
-        if said:
-            log.add_note(f"'{printable(self.path)}': {'; '.join(said)}")
-        if self.encoding in ("gb18030", "cp1252") and self.options.encoding is None:
-            self._tell_encoding(labels, log)
-        for note in labels.notes("labels"):
-            if "Windows-1252" not in note:
-                log.add_note(note)
+        notes = [f"'{printable(self.path)}': {'; '.join(said)}"] if said else []
+        if guessed := self._guessed_encoding(labels):
+            notes.append(
+                f"'{printable(self.path)}' is not UTF-8 and was read as {guessed}; if letters look wrong, save it as "
+                "'CSV UTF-8', or give its encoding with --encoding NAME"
+            )
+        log.add_notes([*notes, *(note for note in labels.notes("labels") if "Windows-1252" not in note)])
 
-    def _tell_encoding(self, labels: Labels, log: ScanLog) -> None:
+    def _guessed_encoding(self, labels: Labels) -> str:
+        """Return the encoding that was guessed, where that made a difference."""
+        if self.options.encoding is not None:
+            return ""
         if self.encoding == "gb18030":
-            what = "GB 18030 (Chinese)"
-        elif any(decoded(form) != form for forms in labels.forms.values() for form in forms) or any(map(_odd, self.header)):
-            what = "Windows-1252"
-        else:
-            return
-        log.add_note(
-            f"'{printable(self.path)}' is no UTF-8 and was read as {what}; if letters look wrong, save it as 'CSV "
-            "UTF-8', or give "
-            "its encoding with --encoding NAME"
-        )
+            return "GB 18030 (Chinese)"
+        written = [*self.header, *(form for forms in labels.forms.values() for form in forms)]
+        odd = self.encoding == "cp1252" and any(decoded(text) != text for text in written)
+        return "Windows-1252" if odd else ""
 
     def _stands_twice(self, at: int) -> bool:
         names = [tidy(name).lower() for name in self.header]
@@ -327,17 +309,21 @@ def _cell(fields: list[str], at: int | None) -> str:
     return fields[at] if at is not None and at < len(fields) else ""
 
 
-def _odd(text: str) -> bool:
-    return decoded(text) != text
-
-
-def _measured(numbers: Iterable[str]) -> bool:
-    return any(not float(number).is_integer() for number in numbers)
-
-
-def _is_number(text: str | None) -> bool:
+def _look_measured(labels: Iterable[str]) -> bool:
+    """Tell whether labels are numbers, and some of them have decimals."""
     try:
-        float(text or "")
+        numbers = [float(label) for label in labels]
     except ValueError:
         return False
-    return True
+    return not all(number.is_integer() for number in numbers)
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """Say of a table that cannot be read which it is, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"'{printable(path)}' cannot be read ({error.strerror}); check its permissions") from error
+    except ValueError as error:
+        raise InputError(f"'{printable(path)}' cannot be used: {error}") from error

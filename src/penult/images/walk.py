@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -70,9 +70,13 @@ class ScanLog:
         if unread is not None:
             self._unread.setdefault(unread.files, (unread, []))[1].append(name)
 
-    def add_note(self, sentence: str) -> None:
-        """Add a sentence that the user should read once."""
-        self._said.append(sentence)
+    def add_notes(self, sentences: Iterable[str]) -> None:
+        """Add sentences that the user should read once."""
+        self._said += sentences
+
+    def image_set(self, root: str, images: Sequence[Image], classes: Sequence[str]) -> ImageSet:
+        """Return the images of a scan with what this log has to say of it."""
+        return ImageSet(root, tuple(images), tuple(classes), self.ignored, self.notes)
 
     @property
     def ignored(self) -> dict[str, int]:
