@@ -6,10 +6,14 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from finished import Finished
 
 # How long an example takes says something about the machine; in a fresh clone the first text waits for tables to be made.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -60,6 +64,19 @@ def photos(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / name
 
     return make
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Return a run on 44 photos, two of them in the wrong folder, and three test photos: take a `copy` to change it."""
+    from finished import HOSTILE, MOVED, finish, lay_out
+
+    base = tmp_path_factory.mktemp("finished") / "base"
+    lay_out(base / "train", warm=24, cold=20)
+    lay_out(base / "test", first=50, any=3)
+    (base / "train/warm/warm.3.png").rename(base / "train/cold" / HOSTILE)
+    (base / "train/cold/cold.3.png").rename(base / "train/warm" / MOVED)
+    return finish(base)
 
 
 @pytest.fixture(scope="session")

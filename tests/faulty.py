@@ -291,7 +291,7 @@ class Page:
     def run(self, out: Path, _: Path) -> None:
         from penult import report
 
-        report.again(out)
+        report.rebuild(out)
 
 
 @dataclass(frozen=True, slots=True)

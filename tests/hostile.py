@@ -132,7 +132,7 @@ def read_moves(path: Path) -> Any:
 def read_run(path: Path) -> Any:
     from penult import report
 
-    return report.again(path)[1]
+    return report.rebuild(path)[1]
 
 
 def read_index(path: Path) -> Any:

@@ -14,8 +14,7 @@ from penult import backbones, engines
 from penult.embed import EmbedOptions
 from penult.errors import InputError, UnknownName
 from penult.explain import explain
-from penult.explain.activation import activation, pooled
-from penult.explain.linear import weights_of
+from penult.explain.cam import activation, linear_weights, pooled
 from penult.heads import scorer
 from tinynet import noise, tiny
 
@@ -75,7 +74,7 @@ def test_a_linear_head_is_the_plain_sum_that_it_is_said_to_be(kind: str, k: int,
     state = fitted(kind, X, k, blocks=(5, 10, 15), scaling=scaling, **params)
     assert state.kind == "linear"
     for row in X[:4].astype(np.float64):
-        found = weights_of(state, row)
+        found = linear_weights(state, row)
         wanted = scorer(state.kind, state.arrays, state.facts).raw(row[None])[0]
         np.testing.assert_allclose(found.weights @ (row - found.shift) + found.intercepts, wanted, rtol=1e-9, atol=1e-9)
 

@@ -14,7 +14,7 @@ from explainable import linear, model, square
 from penult import plots
 from penult.errors import OutputError
 from penult.explain import Explanation, explain, heat_png, write
-from penult.explain.pictures import file_name
+from penult.explain.explanation import file_name
 from penult.plots import style
 from tinynet import noise, tiny
 

@@ -127,7 +127,7 @@ def test_a_page_is_not_written_while_a_run_is(tmp_path: Path) -> None:
     from penult import report
 
     with RunFolder(tmp_path / "run"), pytest.raises(OutputError, match="a run of penult is writing to it"):
-        report.again(tmp_path / "run")
+        report.rebuild(tmp_path / "run")
 
 
 def test_what_looks_like_a_lock_or_is_left_of_the_first_moment_of_a_run_is_in_nobodys_way(tmp_path: Path) -> None:

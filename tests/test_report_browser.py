@@ -48,7 +48,7 @@ def page_of_a_run(tmp_path_factory: pytest.TempPathFactory) -> str:
     seal(run.folder)
     alone = base / "sent"  # as a reader gets it: the file alone
     alone.mkdir()
-    shutil.copy(report.again(run.folder)[0], alone / "report.html")
+    shutil.copy(report.rebuild(run.folder)[0], alone / "report.html")
     return (alone / "report.html").as_uri()
 
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from penult.report.numbers import percent
 from PIL import Image
 
 from penult import report
 from penult.cli import main
 from penult.errors import DamagedFile, InputError
 from penult.html import Html, json_block, tag
-from penult.report.numbers import percent
 from penult.training import Run, TrainOptions, train, train_features
 from sealing import seal
 
@@ -82,7 +82,7 @@ def findings(run: Run, *rows: tuple[str, ...]) -> None:
 
 def test_the_parts_stand_in_the_order_in_which_they_are_read(run: Run) -> None:
     findings(run, ("label", "cold/moved warm.png", "", "0.99", "given warm at 99%", "look at it, then move it"))
-    report.again(run.folder)
+    report.rebuild(run.folder)
     outline = Outline(read(run))
     ids = [attrs["id"] for name, attrs in outline.elements if name == "section"]
     order = ["next", "confusion", "mistakes", "unsure", "classes", "trust", "compared", "map", "audit", "facts"]
@@ -129,7 +129,7 @@ def test_a_hostile_name_is_shown_and_stays_text_everywhere(photos: Photos, tmp_p
     (folder / "warm").rename(folder / "<b>warm&amp;")
     run = train(str(folder), None, quick(tmp_path))
     findings(run, ("label", f"cold/{HOSTILE}", "", "", f"because of {HOSTILE}", "<script>alert(1)</script>"))
-    report.again(run.folder)
+    report.rebuild(run.folder)
     page = read(run)
     outline = Outline(page)
     names = {name for name, _ in outline.elements}
@@ -178,20 +178,20 @@ def test_small_pictures_are_of_their_own_photos_and_upright(photos: Photos, tmp_
 def test_photos_that_moved_have_placeholders_and_a_note_and_are_found_again(run: Run, tmp_path: Path) -> None:
     folder = Path(run.metrics["sources"]["train"])
     folder.rename(tmp_path / "elsewhere")
-    path, gone = report.again(run.folder)
+    path, gone = report.rebuild(run.folder)
     assert gone == {"train": 44}
     words = Outline(path.read_text()).words
     assert "not there any more" in words and "44 of the photos that this page wanted to show could not be read" in words
-    path, gone = report.again(run.folder, str(tmp_path / "elsewhere"))
+    path, gone = report.rebuild(run.folder, str(tmp_path / "elsewhere"))
     assert not gone
     assert "not there any more" not in path.read_text()
 
 
 def test_made_again_the_page_is_the_same_and_the_run_stays_whole(run: Run) -> None:
     (run.folder / report.PAGE).write_text("damaged")
-    report.again(run.folder)
+    report.rebuild(run.folder)
     first = read(run)
-    report.again(run.folder)
+    report.rebuild(run.folder)
     assert read(run) == first
     metrics = json.loads((run.folder / "metrics.json").read_text())
     assert metrics["files"][report.PAGE] == hashlib.sha256(first.encode()).hexdigest()
@@ -206,7 +206,7 @@ def test_findings_are_ranked_and_every_one_is_listed(run: Run) -> None:
         ("leak", "any/any.50.png", "cold/cold.1.png", "1", "the same file", "take it out of the test"),
         ("strange_thing", "warm/warm.2.png", "", "", "who knows", "look"),
     )
-    report.again(run.folder)
+    report.rebuild(run.folder)
     words = Outline(read(run)).words
     wanted = ["1 test photo is also among", "7 labels look wrong", "1 photo is blurred", "1 finding: strange thing"]
     places = [words.index(text) for text in wanted]
@@ -230,7 +230,7 @@ def test_what_a_run_does_not_have_is_left_out(run: Run) -> None:
     for name in ("map.csv", "history.csv", "findings.csv"):
         (run.folder / name).unlink(missing_ok=True)
     seal(run.folder)
-    report.again(run.folder)
+    report.rebuild(run.folder)
     ids = [attrs.get("id") for _, attrs in Outline(read(run)).elements]
     assert {"confusion", "mistakes", "facts", "reliability"} <= set(ids)
     assert not {"map", "learning", "path", "dense-loss", "review"} & set(ids)
@@ -241,7 +241,7 @@ def test_what_a_persons_look_buys_is_said_and_drawn(run: Run) -> None:
     review = {"level": 0.9, "share": 0.125, "accuracy_kept": 0.985, "accuracy_all": 0.95, "curve": curve}
     metrics = json.loads((run.folder / "metrics.json").read_text()) | {"review": review}
     (run.folder / "metrics.json").write_text(json.dumps(metrics))
-    report.again(run.folder)
+    report.rebuild(run.folder)
     words = Outline(read(run)).words.replace("\N{NO-BREAK SPACE}", " ")
     assert "A person looks at 12.5% of the photos" in words and "Of the rest 98.5% are right, of all 95.0%." in words
     assert 'id="review"' in read(run)
@@ -252,7 +252,7 @@ def test_what_the_precision_did_and_a_small_class_are_said(run: Run) -> None:
     beside = {"precision": "int8", "images": 44, "log_loss": 0.1234, "log_loss_f32": 0.1189}
     metrics = json.loads((run.folder / "metrics.json").read_text()) | {"precision": beside}
     (run.folder / "metrics.json").write_text(json.dumps(metrics))
-    report.again(run.folder)
+    report.rebuild(run.folder)
     words = Outline(read(run)).words
     assert "1 class has few photos" in words and "class cold" in words
     assert "log loss in int8" in words and "0.123" in words and "0.119" in words and "44 photos" in words
@@ -262,11 +262,11 @@ def test_the_verdict_without_leaked_test_photos_stands_beside_the_other(run: Run
     metrics = json.loads((run.folder / "metrics.json").read_text())
     metrics["audit"] = {"counts": {"leak": 3}, "leak": {"photos": 3, "scores_without": metrics["scores"]}}
     (run.folder / "metrics.json").write_text(json.dumps(metrics))
-    report.again(run.folder)
+    report.rebuild(run.folder)
     assert "Without the 3 test photos found in training too: " in Outline(read(run)).words.replace("\N{NO-BREAK SPACE}", " ")
     metrics["audit"]["leak"] = {"photos": 3, "scores_without": None}
     (run.folder / "metrics.json").write_text(json.dumps(metrics))
-    report.again(run.folder)
+    report.rebuild(run.folder)
     assert "found in training too" not in Outline(read(run)).words
 
 
@@ -304,18 +304,18 @@ def test_the_command_says_where_the_page_is(run: Run, capsys: pytest.CaptureFixt
 
 def test_what_is_no_run_or_damaged_is_said_in_one_line(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="give the folder that `penult train --out` made"):
-        report.again(tmp_path)
+        report.rebuild(tmp_path)
     (run.folder / "map.csv").write_text("file,label,x,y,near\nwarm/warm.1.png,warm,here,0.1,2\n")
     with pytest.raises(DamagedFile, match="was changed or damaged after it was written"):
-        report.again(run.folder)
+        report.rebuild(run.folder)
     seal(run.folder)
     assert main(["report", str(run.folder)]) == 1
     assert "is not as penult writes it" in capsys.readouterr().err
     with pytest.raises(DamagedFile):
-        report.again(run.folder)
+        report.rebuild(run.folder)
     (run.folder / "metrics.json").write_text('{"penult_run": 1, "status": "running"}')
     with pytest.raises(InputError, match="was not finished"):
-        report.again(run.folder)
+        report.rebuild(run.folder)
 
 
 def test_a_class_is_never_a_photo_that_is_gone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -402,7 +402,7 @@ def test_test_photos_that_are_in_training_are_not_called_unseen(run: Run) -> Non
         metrics["test"] = metrics["scores"]
         metrics["audit"] = {"counts": {}, "leak": {"photos": leaked, "scores_without": None}}
         (run.folder / "metrics.json").write_text(json.dumps(metrics))
-        report.again(run.folder)
+        report.rebuild(run.folder)
         second = re.search(r'class="second">(.*?)</p>', read(run))
         assert second is not None
         assert ("held-out" in second[1]) is (leaked == 0)
@@ -419,14 +419,14 @@ def test_imbalanced_classes_have_their_own_number_and_cure(run: Run) -> None:
     for weights in (None, "balanced"):
         metrics["options"]["class_weight"] = weights
         (run.folder / "metrics.json").write_text(json.dumps(metrics))
-        report.again(run.folder)
+        report.rebuild(run.folder)
         words = Outline(read(run)).words.replace("\N{NO-BREAK SPACE}", " ")
         assert "recall of 'warm', the rarest class: 0% (0 of 3)" in words
         assert "balanced accuracy 50.0%" in words and "Classes are imbalanced" in words
         assert ("--class-weight balanced" in words.split("Facts of the run")[0]) is (weights is None)
     del metrics["scores"]["scores"]["balanced_accuracy"]  # as older versions wrote it
     (run.folder / "metrics.json").write_text(json.dumps(metrics))
-    report.again(run.folder)
+    report.rebuild(run.folder)
     assert "balanced accuracy" not in Outline(read(run)).words
 
 

@@ -14,6 +14,8 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from penult.texts import printable
+
 VOID = frozenset({"img", "meta", "input", "br", "col", "link", "wbr"})
 GREY = "rgba(128,128,128,.35)"
 CELL = f"padding:2px 10px;border-bottom:1px solid {GREY};text-align:"
@@ -32,11 +34,7 @@ Child = str | int | None | Iterable[Any]
 
 def text(value: object) -> Html:
     """Return any text as markup that shows it: escaped, on one line, odd bytes and controls as `\\xff` and `\\n`."""
-    return Html("".join(c if c.isprintable() else _visible(c) for c in html.escape(str(value), quote=True)))
-
-
-def _visible(char: str) -> str:
-    return f"\\x{ord(char) - 0xDC00:02x}" if "\udc80" <= char <= "\udcff" else char.encode("unicode_escape").decode("ascii")
+    return Html(html.escape(printable(str(value)), quote=True))
 
 
 def prose(sentence: str) -> Html:

@@ -46,3 +46,12 @@ def _escaped(char: str) -> str:
     if "\udc80" <= char <= "\udcff":  # a byte that is not UTF-8 (PEP 383)
         return f"\\x{ord(char) - 0xDC00:02x}"
     return char.encode("unicode_escape").decode("ascii")
+
+
+def digits(value: float | None) -> str:
+    """Return three digits that count, not more than four places: 0.992, 0.0249, 12.3, 1,480; a dash for None."""
+    if value is None:
+        return NONE
+    if value == 0 or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4f}" if abs(value) < 0.001 else f"{value:#.3g}".rstrip(".")

@@ -12,10 +12,10 @@ from penult.texts import count
 def report(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """`penult report`."""
     from penult import report as room
-    from penult.report.cards import TEST, TRAIN
+    from penult.report.thumbnails import TEST, TRAIN
 
     with show.progress(not asked.quiet) as progress:
-        path, gone = room.again(Path(asked.run), asked.photos, progress)
+        path, gone = room.rebuild(Path(asked.run), asked.photos, progress)
     if asked.json:
         show.as_json({"report": str(path), "photos_gone": gone.total()})
         return

@@ -1,32 +1,44 @@
-"""Where a model looked in one photo: the value that leaves this room, and its small picture.
-
-In: what was found. Out: `Explanation`, and PNG bytes.
-"""
+"""A model and photos in, one explanation a photo out, or why there is none; and explanations as PNG files."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import pixels, plots
-from penult.explain.subject import Method
+from penult import engines, pixels, plots, store
+from penult.errors import InputError, ProgressCallback, quiet
+from penult.explain.cam import ClassActivation
+from penult.explain.field_of_view import Attribution, FieldOfView, view_photo
+from penult.explain.model import ExplainedModel, Method, explained_model
+from penult.explain.occlusion import Occlusion
 from penult.floats import default_errors
+from penult.pixels import Failure
 from penult.pixels.resizing import Box
+from penult.predict import NEAR, SAME
 
+CHUNK = 8  # photos whose maps are in memory at a time
+SIDE = 1024  # pixels of the longer side of what is drawn
 UNITS = {"cam": "logit per 1% of the photo", "occlusion": "logit lost when covered"}
-NAMES = {"cam": "class activation map (exact)", "occlusion": "occlusion (not exact)"}
+NAMES = {"cam": "class activation map (exact)", "occlusion": "occlusion (approximate)"}
+_LONGEST = 60  # signs of the photo's own name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """What in one photo spoke for a class, and what against it.
+    """What in one photo argues for a class, and what against it.
 
     `label` is the class that is explained, `probability` its calibrated probability; `predicted` is the likeliest class, and
     `index` the photo's place among the sources. `photo` is the upright photo, shrunk, and `heat` lies on its pixels: positive
-    where it speaks for the class. `seen` is the part that the networks see (left, top, right, bottom, as shares
+    where it argues for the class. `seen` is the part that the networks see (left, top, right, bottom, as shares
     of its width and height); outside of it `heat` is 0.
 
     `logit` is the class's logit less the mean logit of all classes, before calibration. With the method "cam", `heat.sum()` is
@@ -67,3 +79,147 @@ def heat_png(explanation: Explanation, side: int = 160) -> bytes:
     """Return the photo with the heat over it as a small PNG, its longer side at most `side` pixels."""
     over = plots.overlay(explanation.photo, explanation.shown)
     return pixels.encode_png(pixels.shrink(over, side))
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A photo that cannot be read: its name, its place among the sources, and the reason."""
+
+    file: str
+    index: int
+    failure: Failure
+
+
+def explain(
+    model: Any,
+    sources: Any,
+    label: str | Sequence[str] | None = None,
+    method: str = "auto",
+    *,
+    ids: Sequence[str] | None = None,
+    side: int = SIDE,
+    progress: ProgressCallback = quiet,
+) -> tuple[Explanation, ...]:
+    """Return what drove the prediction for each photo that can be read, in order; `Explanation.index` says which those are.
+
+    `model` is a `Bundle`, a `Predictor` (what `penult.load` returns) or a fitted `TransferClassifier`. `label`: the class to
+    explain, one for all photos or one each; None takes each photo's likeliest class. `method`: "cam" (Zhou et al. 2016, exact;
+    for linear heads on networks with maps), "occlusion" (Zeiler & Fergus 2014; for all), "auto" the first of them that can be.
+    `ids` name the photos (default: their paths), `side` bounds the longer side of `heat` and `photo` in pixels. Raises
+    `UnknownName` for a class or method, `InputError` for a model that cannot be explained (so).
+    """
+    found = each(model, sources, label, method, ids=ids, side=side, progress=progress)
+    return tuple(one for one in found if isinstance(one, Explanation))
+
+
+def each(
+    model: Any,
+    sources: Any,
+    label: str | Sequence[str] | None = None,
+    method: str = "auto",
+    *,
+    ids: Sequence[str] | None = None,
+    side: int = SIDE,
+    progress: ProgressCallback = quiet,
+) -> Iterator[Explanation | Unreadable]:
+    """Yield what `explain` returns one by one, and `Unreadable` for a photo that cannot be read; raises at once as it does."""
+    explained = explained_model(model)
+    sources = pixels.image_list(sources)
+    names = [pixels.image_name(i, source) for i, source in enumerate(sources)] if ids is None else list(ids)
+    labels = [label] * len(sources) if label is None or isinstance(label, str) else list(label)
+    if not len(names) == len(labels) == len(sources):
+        raise InputError(f"{len(sources)} photos, but {len(names)} names and {len(labels)} classes; give one of each a photo.")
+    if side < 1:
+        raise InputError(f"a side of {side} pixels is too small; give 1 or more.")
+    places = [explained.place(one) for one in labels]
+    return _each(explained, list(zip(sources, names, places, strict=True)), explained.method(method), side, progress)
+
+
+def _each(
+    model: ExplainedModel, wanted: list[tuple[Any, str, int | None]], method: Method, side: int, progress: ProgressCallback
+) -> Iterator[Explanation | Unreadable]:
+    most = model.settings.max_pixels
+    trials = pixels.decode_failures([source for source, _, _ in wanted], max_pixels=most)
+    with closing(trials), (ClassActivation if method == "cam" else Occlusion)(model) as explainer:
+        _check(model, explainer)
+        for start in range(0, len(wanted), CHUNK):
+            chunk = wanted[start : start + CHUNK]
+            found = [
+                next(trials) or view_photo(start + i, source, model.backbones, side, most)
+                for i, (source, _, _) in enumerate(chunk)
+            ]
+            seen = [one for one in found if isinstance(one, FieldOfView)]
+            answers = iter(explainer(seen, [wanted[one.index][2] for one in seen]) if seen else ())
+            for i, one in enumerate(found):
+                name = chunk[i][1]
+                if isinstance(one, Failure):
+                    yield Unreadable(name, start + i, one)
+                else:
+                    yield _explanation(model, one, next(answers), name, method)
+                progress("explaining", start + i + 1, len(wanted))
+
+
+@default_errors
+def _check(model: ExplainedModel, explainer: ClassActivation | Occlusion) -> None:
+    """Run the samples that came with the model through these networks, and compare; raises as `Predictor.compare` does."""
+    if model.predictor is None or not (pictures := model.predictor.unchecked()):
+        return
+    views = (view_photo(i, picture, model.backbones, 1) for i, picture in enumerate(pictures))
+    seen = [one for one in views if isinstance(one, FieldOfView)]
+    engine = engines.engine_of(model.backbones, model.device)
+    # Features that are pooled here, from maps and in double precision, are to the digit those of the graph in f32 only.
+    rounding = NEAR if isinstance(explainer, ClassActivation) and model.precision != "f32" else SAME
+    model.predictor.compare(model.proba(explainer.rows(seen)), engine, model.precision, rounding)
+
+
+@default_errors
+def _explanation(model: ExplainedModel, seen: FieldOfView, answer: Attribution, name: str, method: Method) -> Explanation:
+    return Explanation(
+        file=name,
+        label=model.classes[answer.label],
+        probability=float(answer.proba[answer.label]),
+        method=method,
+        heat=answer.heat.astype(np.float32),
+        photo=seen.photo,
+        logit=answer.logit,
+        intercept=answer.intercept,
+        predicted=model.classes[int(answer.proba.argmax())],
+        seen=seen.area,
+        index=seen.index,
+    )
+
+
+def file_name(explanation: Explanation) -> str:
+    """Return a name for its picture that any system takes and no other explanation has: `cat.12-dog-1f6e09ab.png`.
+
+    The digits are of file, class and method, so the same explanation gets the same name again.
+    """
+    facts = (explanation.file, explanation.label, explanation.method)
+    digest = hashlib.sha256("\0".join(facts).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    stem = explanation.file.replace("\\", "/").rsplit("/", 1)[-1].rpartition(".")
+    return f"{_plain(stem[0] or stem[2])}-{_plain(explanation.label)}-{digest}.png"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.]+", "_", text).strip("._")[:_LONGEST] or "_"
+
+
+@default_errors
+def write(explanation: Explanation, folder: str | os.PathLike[str]) -> Path:
+    """Write the picture of an explanation into a folder, whole or not at all, and return its path.
+
+    Raises `OutputError` where the folder cannot be written.
+    """
+    caption = plots.Caption(
+        explanation.label,
+        explanation.probability,
+        explanation.file,
+        NAMES[explanation.method],
+        f"scale: {explanation.unit}",
+        explanation.seen,
+    )
+    figure = plots.explained(explanation.photo, explanation.shown, caption)
+    path = Path(folder) / file_name(explanation)
+    with store.atomic_write(path) as file:
+        file.write(plots.png(figure))
+    return path

@@ -1,6 +1,6 @@
-"""The other method: cover the photo bit by bit and see by how much the class's logit falls (Zeiler & Fergus, ECCV 2014).
+"""Occlusion: cover the photo bit by bit and see by how much the class's logit falls (Zeiler & Fergus, ECCV 2014).
 
-In: photos. Out: an `Answer` each. It works for any head and any network; what it gives does not add up to anything.
+It works for any head and any network; what it gives does not add up to anything.
 
 A patch is as wide as two cells of a grid of 8 on the shorter side of what the networks see, and moves by one cell; each cell
 is covered by four patches and gets the mean of what they took away. A patch shows what the network sees with all its pixels
@@ -17,22 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.embed import EnginePool
-from penult.explain.placing import spread
-from penult.explain.seeing import Answer, Seen, contrast
-from penult.explain.subject import Subject
+from penult.explain.field_of_view import Attribution, FieldOfView, relative_logit, spread
+from penult.explain.model import ExplainedModel
 from penult.floats import default_errors
 from penult.pixels.resizing import Box
 
 CELLS = 8  # on the shorter side
 MOST = 24  # on the longer one
-Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]  # (s, s, 3)
 
 
 class Occlusion:
     """Explains by covering; as a `with` block, which gives the engines back."""
 
-    def __init__(self, subject: Subject):
+    def __init__(self, subject: ExplainedModel):
         self.subject = subject
         self._engines = EnginePool(subject.device, subject.precision, subject.settings.folder)
 
@@ -43,16 +41,16 @@ class Occlusion:
         self._engines.close()
 
     @default_errors
-    def rows(self, photos: Sequence[Seen]) -> NDArray[np.float32]:
+    def rows(self, photos: Sequence[FieldOfView]) -> NDArray[np.float32]:
         """Return the features of photos as they are, (n, d)."""
         return np.concatenate([self._rows(seen, ()) for seen in photos])
 
     @default_errors
-    def __call__(self, photos: Sequence[Seen], labels: Sequence[int | None]) -> list[Answer]:
+    def __call__(self, photos: Sequence[FieldOfView], labels: Sequence[int | None]) -> list[Attribution]:
         """Return the answer for each photo, about the class asked for or the likeliest one."""
         return [self._explain(seen, label) for seen, label in zip(photos, labels, strict=True)]
 
-    def _explain(self, seen: Seen, wanted: int | None) -> Answer:
+    def _explain(self, seen: FieldOfView, wanted: int | None) -> Attribution:
         subject = self.subject
         area = seen.area
         rows, columns = cells(area, seen.shape)
@@ -60,19 +58,19 @@ class Occlusion:
         features = self._rows(seen, patches)  # (1 + m, d)
         proba = subject.proba(features[:1])[0]  # (k,)
         label = int(proba.argmax()) if wanted is None else wanted
-        logits = contrast(subject.raw(features), label)  # (1 + m,)
+        logits = relative_logit(subject.raw(features), label)  # (1 + m,)
         fall = (logits[0] - logits[1:]).reshape(rows + 1, columns + 1)
         # a patch hides the four cells around a corner of the grid; at the rim fewer of them are there
         grid = (fall[:-1, :-1] + fall[:-1, 1:] + fall[1:, :-1] + fall[1:, 1:]) / 4  # (rows, columns)
         pixels = (area[3] - area[1]) * seen.shape[0] * (area[2] - area[0]) * seen.shape[1]
         heat = spread(grid, area, seen.shape) * (pixels / grid.size)  # a cell's value, not its share
-        return Answer(proba, label, heat, float(logits[0]), None)
+        return Attribution(proba, label, heat, float(logits[0]), None)
 
-    def _rows(self, seen: Seen, patches: Sequence[Box]) -> NDArray[np.float32]:
+    def _rows(self, seen: FieldOfView, patches: Sequence[Box]) -> NDArray[np.float32]:
         """Return the features of all networks, of the photo as it is and with each patch covered: (1 + m, d)."""
         return np.hstack([self._features(i, seen, patches) for i in range(len(self.subject.backbones))])
 
-    def _features(self, number: int, seen: Seen, patches: Sequence[Box]) -> NDArray[np.float32]:
+    def _features(self, number: int, seen: FieldOfView, patches: Sequence[Box]) -> NDArray[np.float32]:
         """Return the features of one network for the photo as it is, then with each patch covered: (1 + m, d)."""
         engine = self._engines.get(self.subject.backbones[number])
         plain, view = seen.pixels[number], seen.views[number]

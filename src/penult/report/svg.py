@@ -1,7 +1,4 @@
-"""Axes and marks as inline SVG: light, sharp on any screen, in the page's own colours.
-
-In: numbers. Out: `Html`. Colours are classes, so that the page's sheet decides them.
-"""
+"""Axes and marks as inline SVG: light, sharp on any screen, in the colours of the page's style sheet, with hints on hover."""
 
 from __future__ import annotations
 
@@ -10,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from penult.html import Child, Html, join, tag
-from penult.report.numbers import tick
 
 WIDTH, HEIGHT = 440, 276
 LEFT, RIGHT, TOP, BOTTOM = 52, 18, 30, 44
 
-Point = tuple[float, float]
+XY = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class AxisScale:
     """From numbers to places along one axis; `ticks` are the numbers written beside it."""
 
     low: float
@@ -36,17 +32,17 @@ class Scale:
         return round(self.start + min(max(share, 0), 1) * (self.stop - self.start), 1)
 
 
-def across(low: float, high: float, ticks: Sequence[float] | None = None, log: bool = False) -> Scale:
+def x_scale(low: float, high: float, ticks: Sequence[float] | None = None, log: bool = False) -> AxisScale:
     """Return a scale from left to right."""
-    return Scale(low, high, LEFT, WIDTH - RIGHT, tuple(ticks or nice(low, high, log)), log)
+    return AxisScale(low, high, LEFT, WIDTH - RIGHT, tuple(ticks or nice_ticks(low, high, log)), log)
 
 
-def upward(low: float, high: float, ticks: Sequence[float] | None = None, log: bool = False) -> Scale:
+def y_scale(low: float, high: float, ticks: Sequence[float] | None = None, log: bool = False) -> AxisScale:
     """Return a scale from the bottom to the top."""
-    return Scale(low, high, HEIGHT - BOTTOM, TOP, tuple(ticks or nice(low, high, log)), log)
+    return AxisScale(low, high, HEIGHT - BOTTOM, TOP, tuple(ticks or nice_ticks(low, high, log)), log)
 
 
-def nice(low: float, high: float, log: bool = False) -> list[float]:
+def nice_ticks(low: float, high: float, log: bool = False) -> list[float]:
     """Return four to seven round numbers between two, on a log axis powers of ten with 2 and 5 where there is room."""
     if high <= low:
         return [low]
@@ -63,17 +59,22 @@ def nice(low: float, high: float, log: bool = False) -> list[float]:
     return [round(i * step, 12) for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def line(x1: float, y1: float, x2: float, y2: float, look: str) -> Html:
+def tick(value: float) -> str:
+    """Return a number beside an axis, without zeros that say nothing: 0.1, 20, 10,000."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def line(start: XY, stop: XY, look: str) -> Html:
     """Return a straight line."""
-    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=look)
+    return tag("line", x1=start[0], y1=start[1], x2=stop[0], y2=stop[1], class_=look)
 
 
-def words(at: Point, what: str, look: str = "", anchor: str = "middle") -> Html:
+def label(at: XY, what: str, look: str = "", anchor: str = "middle") -> Html:
     """Return a piece of text."""
     return tag("text", what, x=at[0], y=at[1], text_anchor=anchor, class_=look or None)
 
 
-def path(points: Sequence[Point], look: str) -> Html:
+def path(points: Sequence[XY], look: str) -> Html:
     """Return a line through points."""
     return tag("polyline", points=" ".join(f"{x},{y}" for x, y in points), class_=look)
 
@@ -84,29 +85,32 @@ def band(points: Sequence[tuple[float, float, float]], look: str) -> Html:
     return tag("polygon", points=" ".join(f"{x},{y}" for x, y in around), class_=look)
 
 
-def dot(at: Point, look: str, said: str = "", radius: float = 4.5) -> Html:
-    """Return a round marker; `said` is shown when the pointer rests on it."""
-    return tag("circle", tag("title", said) if said else None, cx=at[0], cy=at[1], r=radius, class_=look)
+def dot(at: XY, look: str, hint: str = "", radius: float = 4.5) -> Html:
+    """Return a round marker; `hint` is shown when the pointer rests on it."""
+    return tag("circle", tag("title", hint) if hint else None, cx=at[0], cy=at[1], r=radius, class_=look)
 
 
-def whisker(x: float, low: float, high: float, look: str) -> Html:
-    """Return an upright interval bar with caps."""
-    caps = [line(x - 4, at, x + 4, at, look) for at in (low, high)]
-    return join(line(x, low, x, high, look), caps)
+def error_bar(x: float, low: float, high: float, look: str) -> Html:
+    """Return an upright interval with caps."""
+    return join(line((x, low), (x, high), look), [line((x - 4, at), (x + 4, at), look) for at in (low, high)])
 
 
-def axes(x: Scale, y: Scale, under: str, beside: str, shown: tuple[Sequence[str], Sequence[str]] | None = None) -> Html:
+def axes(
+    x: AxisScale, y: AxisScale, under: str, beside: str, shown: tuple[Sequence[str], Sequence[str]] | None = None
+) -> Html:
     """Return grid, ticks and the names of both axes."""
     names = shown or ([tick(t) for t in x.ticks], [tick(t) for t in y.ticks])
-    grid = [line(LEFT, y(t), WIDTH - RIGHT, y(t), "grid") for t in y.ticks]
-    left = [words((LEFT - 8, y(t) + 4), name, "tick", "end") for t, name in zip(y.ticks, names[1], strict=True)]
-    low = [words((x(t), HEIGHT - BOTTOM + 18), name, "tick") for t, name in zip(x.ticks, names[0], strict=True)]
-    base = line(LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, "axis")
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    named = [words((middle, HEIGHT - 6), under, "name"), words((0, 10), beside, "name", "start") if beside else None]
-    return join(grid, base, left, low, named)
+    right, base = WIDTH - RIGHT, HEIGHT - BOTTOM
+    return join(
+        [line((LEFT, y(t)), (right, y(t)), "grid") for t in y.ticks],
+        line((LEFT, base), (right, base), "axis"),
+        [label((LEFT - 8, y(t) + 4), name, "tick", "end") for t, name in zip(y.ticks, names[1], strict=True)],
+        [label((x(t), base + 18), name, "tick") for t, name in zip(x.ticks, names[0], strict=True)],
+        label(((LEFT + right) / 2, HEIGHT - 6), under, "name"),
+        label((0, 10), beside, "name", "start"),
+    )
 
 
-def drawing(said: str, *parts: Child, width: float = WIDTH, height: float = HEIGHT) -> Html:
+def drawing(said: str, *parts: Child) -> Html:
     """Return the whole picture; `said` is what a reader who cannot see it hears."""
-    return tag("svg", tag("title", said), *parts, viewBox=f"0 0 {width} {height}", class_="chart", role="img", aria_label=said)
+    return tag("svg", tag("title", said), *parts, viewBox=f"0 0 {WIDTH} {HEIGHT}", class_="chart", role="img", aria_label=said)

@@ -1,4 +1,4 @@
-// The cells of the confusion matrix open their photos: mistakes the surest first, right ones the least sure first.
+// The cells of the confusion matrix open their photos: mistakes the most confident first, right ones the least confident first.
 const PAGE_OF_PHOTOS = 60;
 const box = byId('cell');
 
@@ -16,7 +16,7 @@ function open(label, given) {
   const rows = rowsOf(label, given);
   const names = [data.classes[label], data.classes[given]];
   byId('cell-title').textContent =
-    label === given ? `${rows.length} × ${names[0]}, rightly given` : `${rows.length} × labelled ${names[0]}, given ${names[1]}`;
+    `${rows.length} × ${label === given ? `${names[0]}, correct` : `labelled ${names[0]}, predicted ${names[1]}`}`;
   const place = byId('cell-photos');
   const more = byId('cell-more');
   place.replaceChildren();

@@ -1,11 +1,11 @@
-// The map: point, touch or step to a photo; draw around some; come nearer. Nothing is drawn twice that did not change.
+// The map: hover, touch or step to a photo; lasso some; zoom. Nothing is drawn twice that did not change.
 const canvas = byId('map-canvas');
 
 function startMap() {
   const n = data.files.length;
   const unit = 9999;
   const shown = data.classes.map(() => true);
-  const suspect = new Set(data.suspect);
+  const flagged = new Set(data.flagged);
   const wrong = [];
   for (let i = 0; i < n; i++) if (data.given[i] >= 0 && data.given[i] !== data.label[i]) wrong.push(i);
   const brush = canvas.getContext('2d');
@@ -46,7 +46,7 @@ function startMap() {
         back.drawImage(sheet, x - s / 2, y - s / 2, s, s);
       }
     }
-    for (const i of suspect) if (shown[data.label[i]]) dashed(back, px(i), py(i));
+    for (const i of flagged) if (shown[data.label[i]]) dashed(back, px(i), py(i));
     for (const i of wrong) if (shown[data.label[i]]) ring(back, px(i), py(i), radius + 2.5, paint.alarm, 1.8);
     soon();
   }
@@ -116,7 +116,7 @@ function startMap() {
     large.classList.add('large');
     const words = element('p');
     words.append(element('b', '', said(row)), element('span', 'file', data.files[row]));
-    if (suspect.has(row)) words.append(element('span', 'flag', 'has a finding'));
+    if (flagged.has(row)) words.append(element('span', 'flag', 'flagged'));
     const list = element('div', 'near');
     for (const j of data.near[row] || []) {
       const button = element('button');
@@ -126,7 +126,7 @@ function startMap() {
       button.addEventListener('click', () => visit(j));
       list.append(button);
     }
-    byId('map-panel').replaceChildren(large, words, element('h3', '', 'Most like it'), list);
+    byId('map-panel').replaceChildren(large, words, element('h3', '', 'Most similar photos'), list);
   }
 
   function choose(rows) {
@@ -157,7 +157,7 @@ function startMap() {
     choose(rows);
   }
 
-  const drawing = byId('map-draw');
+  const drawing = byId('map-lasso');
   const mayDraw = (event) => event.pointerType === 'mouse' || drawing.getAttribute('aria-pressed') === 'true';
   const spot = (event) => { const r = canvas.getBoundingClientRect(); return [event.clientX - r.left, event.clientY - r.top]; };
   canvas.addEventListener('pointerdown', (event) => {
@@ -227,10 +227,10 @@ function startMap() {
 
   byId('map-zoom-in').addEventListener('click', () => come(2));
   byId('map-zoom-out').addEventListener('click', () => come(0.5));
-  byId('map-whole').addEventListener('click', () => come(0));
+  byId('map-reset').addEventListener('click', () => come(0));
   byId('map-wrong').addEventListener('click', () => next(wrong));
   byId('map-wrong').hidden = !wrong.length;
-  if (byId('map-suspect')) byId('map-suspect').addEventListener('click', () => next([...suspect]));
+  if (byId('map-flagged')) byId('map-flagged').addEventListener('click', () => next([...flagged]));
   drawing.addEventListener('click', () => {
     const on = drawing.getAttribute('aria-pressed') !== 'true';
     drawing.setAttribute('aria-pressed', String(on));
@@ -247,7 +247,7 @@ function startMap() {
       document.execCommand('copy');
     }
     button.textContent = 'Copied';
-    setTimeout(() => { button.textContent = 'Copy the list'; }, 1500);
+    setTimeout(() => { button.textContent = 'Copy list'; }, 1500);
   });
 
   data.classes.forEach((name, c) => {
@@ -262,8 +262,8 @@ function startMap() {
     });
     byId('map-legend').append(button);
   });
-  if (wrong.length) byId('map-legend').append(mark('mistake', 'judged wrong'));
-  if (suspect.size) byId('map-legend').append(mark('finding', 'has a finding'));
+  if (wrong.length) byId('map-legend').append(mark('mistake', 'misclassified'));
+  if (flagged.size) byId('map-legend').append(mark('finding', 'flagged'));
 
   function mark(look, text) {
     const made = element('span', `mark ${look}`);

@@ -16,10 +16,10 @@ function percent(hundredths) {
   return `${(hundredths / 100).toFixed(hundredths % 10 ? 2 : 1)}%`;
 }
 
-// The small picture of a row, or a box that says that this page has none of it.
+// The small picture of a row, or a box that says that this page has none.
 function picture(row) {
   const code = data.small[row];
-  if (!code) return data.photos ? element('span', 'gone', 'no picture here') : element('span');
+  if (!code) return data.photos ? element('span', 'gone', 'no thumbnail') : element('span');
   const made = element('img');
   made.src = data.prefix + code;
   made.alt = data.files[row];
@@ -32,7 +32,7 @@ function said(row) {
   if (data.given[row] < 0) return `labelled ${label}`;
   const given = data.classes[data.given[row]];
   const right = data.given[row] === data.label[row];
-  return right ? `rightly ${given}, at ${percent(data.sure[row])}` : `labelled ${label}, given ${given} at ${percent(data.sure[row])}`;
+  return `${right ? 'correct: ' : `labelled ${label}, predicted `}${given} (${percent(data.sure[row])})`;
 }
 
 addEventListener('beforeprint', () => document.querySelectorAll('details').forEach((one) => { one.open = true; }));

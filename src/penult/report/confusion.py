@@ -1,7 +1,4 @@
-"""Which class is taken for which, and how well each is found. A cell opens its photos.
-
-In: `RunResults`. Out: markup.
-"""
+"""The confusion matrix, whose cells open their photos, and the results of each class."""
 
 from __future__ import annotations
 
@@ -9,31 +6,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penult.html import Html, join, tag
-from penult.report.album import Album
-from penult.report.numbers import count, percent
+from penult.report.thumbnails import Thumbnails
 from penult.runs import RunResults
+from penult.texts import count, percent
 
 FEW, WORDY = 3, 6  # classes up to which cells are large, and have their share
 TABLE = 24  # classes up to which there is a table; above, the pairs that are confused most
 PAIRS = 30
 SHADES = 10
-TERMS = "Recall: how many of the photos with this label were given it. Precision: how many of those given it have the label."
+TITLE = "Confusion matrix: which classes get mixed up"
+TERMS = "Recall: share of this class that was found. Precision: share of its predictions that are correct."
 
 
-def section(results: RunResults, album: Album) -> Html | None:
+def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     """Return the confusion matrix."""
     table = results.metrics["scores"]["confusion"]
     if not table:
         return None
     body = _table(results.classes, table) if len(table) <= TABLE else _pairs(results.classes, table)
     if body is None:
-        said = "No photo was given another class than its own."
-        return tag("section", tag("h2", "What is taken for what"), tag("p", said), id="confusion")
-    hint = "Rows are labels, columns what the model said."
+        return tag("section", tag("h2", TITLE), tag("p", "No photo was misclassified."), id="confusion")
+    hint, where = "PhotoRows: true label. Columns: prediction.", "cell"
     if len(table) > TABLE:
-        hint = "The pairs of classes that were confused most."
-    tip = tag("p", hint, tag("span", " Open a cell to see its photos.", class_="script"), class_="soft")
-    return tag("section", tag("h2", "What is taken for what"), tip, body, _dialog(), id="confusion")
+        hint, where = "The most confused pairs of classes.", "number"
+    tip = tag("p", hint, tag("span", f" Click a {where} to see its photos.", class_="script"), class_="soft")
+    return tag("section", tag("h2", TITLE), tip, body, _dialog(), id="confusion")
 
 
 def _table(classes: Sequence[str], table: Sequence[Sequence[int]]) -> Html:
@@ -54,7 +51,7 @@ def _cell(classes: Sequence[str], i: int, j: int, row: Sequence[int]) -> Html:
     look = f"{kind} s{min(shade, SHADES)}"
     if not number:
         return tag("td", tag("span", 0, class_="none"), class_=look)
-    said = f"{number:,} of label {classes[i]}, given {classes[j]}: show the photos"
+    said = f"{count(number, 'photo')} labelled {classes[i]}, predicted {classes[j]}: show"
     shown = join(f"{number:,}", tag("small", percent(share)) if len(classes) <= WORDY else None)
     return tag("td", tag("button", shown, type="button", data_cell=f"{i},{j}", aria_label=said), class_=look)
 
@@ -71,12 +68,14 @@ def _pairs(classes: Sequence[str], table: Sequence[Sequence[int]]) -> Html | Non
             tag("td", classes[j]),
             tag(
                 "td",
-                tag("button", f"{n:,}", type="button", data_cell=f"{i},{j}", aria_label=f"{count(n, 'photo')}: show them"),
+                tag("button", f"{n:,}", type="button", data_cell=f"{i},{j}", aria_label=f"{count(n, 'photo')}: show"),
             ),
         )
         for n, i, j in found[:PAIRS]
     ]
-    head = tag("tr", tag("th", "label", scope="col"), tag("th", "given", scope="col"), tag("th", "photos", scope="col"))
+    head = tag(
+        "tr", tag("th", "true label", scope="col"), tag("th", "prediction", scope="col"), tag("th", "photos", scope="col")
+    )
     return tag("table", tag("thead", head), tag("tbody", *rows), class_="plain")
 
 
@@ -88,8 +87,8 @@ def _dialog() -> Html:
     return tag("dialog", bar, tag("div", id="cell-photos", class_="tiny"), more, id="cell", aria_labelledby="cell-title")
 
 
-def classes(results: RunResults, album: Album) -> Html | None:
-    """Return the table of classes."""
+def per_class(results: RunResults, thumbnails: Thumbnails) -> Html | None:
+    """Return recall, precision and F1 of each class."""
     found: Sequence[Mapping[str, Any]] = results.metrics["scores"]["per_class"]
     names = ("class", "recall", "precision", "F1", "photos")
     head = tag("tr", *(tag("th", name, scope="col") for name in names))
@@ -105,7 +104,7 @@ def classes(results: RunResults, album: Album) -> Html | None:
     table = tag("table", tag("thead", head), tag("tbody", *rows), class_="plain numbers")
     return tag(
         "section",
-        tag("h2", "Class by class"),
+        tag("h2", "Per-class results"),
         tag("p", TERMS, class_="soft"),
         tag("div", table, class_="scroll", tabindex=0),
         id="classes",

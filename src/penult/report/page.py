@@ -1,7 +1,4 @@
-"""Put the page together and write it: one file, and a policy that lets nothing run or load but what is in it.
-
-In: a run folder, its metrics. Out: `report.html`.
-"""
+"""Put the page together and write it: one file, and a policy that lets nothing run or load but what is in it."""
 
 from __future__ import annotations
 
@@ -20,15 +17,24 @@ from penult.errors import DamagedFile, PenultError, ProgressCallback, quiet
 from penult.floats import default_errors
 from penult.html import Html, join, json_block, tag
 from penult.pixels import DEPTHS, FULL_DEPTH, MAX_PIXELS
-from penult.report import choosing
-from penult.report.album import Album, Key, fill
-from penult.report.cards import TRAIN, finding_keys
-from penult.report.heat import add_heat
-from penult.report.payload import payload
-from penult.report.sections import ORDER
+from penult.report import charts, confusion, details, gallery, issues, photo_map, selection, summary
+from penult.report.gallery import finding_keys
+from penult.report.thumbnails import TRAIN, PhotoKey, Thumbnails, add_heat, load
 from penult.runs import METRICS, WRONG, RunResults, read
 
 PAGE = "report.html"
+SECTIONS = (  # in the order in which they are read; one that has nothing to say is None and left out
+    summary.section,
+    issues.next_steps,
+    confusion.section,
+    gallery.section,
+    confusion.per_class,
+    charts.section,
+    charts.comparison,
+    photo_map.section,
+    issues.every_issue,
+    details.section,
+)
 SCRIPTS = ("start.js", "cells.js", "draw.js", "map.js")
 
 
@@ -38,57 +44,55 @@ def write(folder: Path, metrics: Mapping[str, Any], progress: ProgressCallback =
 
     Photos that are gone show a placeholder. Raises `OutputError` where it cannot be written.
     """
-    return _write(read(folder, metrics), progress)
+    results = read(folder, metrics)
+    return _save(results, _thumbnails(results, progress))
 
 
 @default_errors
-def again(folder: Path, photos: str | None = None, progress: ProgressCallback = quiet) -> tuple[Path, Counter[str]]:
+def rebuild(folder: Path, photos: str | None = None, progress: ProgressCallback = quiet) -> tuple[Path, Counter[str]]:
     """Write the page of a finished run anew; return its path and how many photos of each part are not where they were.
 
     `photos` is where the training photos are now, if they moved. Raises InputError for a folder that is no finished run,
     DamagedFile for one whose record is not penult's.
     """
     with store.Claim(folder, "a run of penult is writing to it", "wait until that has ended"):
-        return _again(read(folder), photos, progress)
+        return _rebuild(read(folder), photos, progress)
 
 
-def _again(results: RunResults, photos: str | None, progress: ProgressCallback) -> tuple[Path, Counter[str]]:
+def _rebuild(results: RunResults, photos: str | None, progress: ProgressCallback) -> tuple[Path, Counter[str]]:
     folder = results.folder
     try:
         if photos is not None:
             moved = {**results.metrics, "sources": {**(results.metrics.get("sources") or {}), TRAIN: photos}}
             results = replace(results, metrics=moved)
-        album = _album(results, progress)
-        path = _save(results, album)
+        thumbnails = _thumbnails(results, progress)
+        path = _save(results, thumbnails)
         kept = {**results.metrics, "files": {**results.metrics["files"], PAGE: hashlib.sha256(path.read_bytes()).hexdigest()}}
     except PenultError:
         raise
     except WRONG as error:
-        raise DamagedFile(
-            f"{folder / METRICS} is not as penult writes it ({' '.join(repr(error)[:200].split())}); run `penult train` again."
-        ) from error
+        why = " ".join(repr(error)[:200].split())
+        raise DamagedFile(f"{folder / METRICS} is damaged or was edited ({why}); run `penult train` again.") from error
     store.write_json(folder / METRICS, kept)
-    return path, Counter(part for part, _ in album.gone)
+    return path, Counter(part for part, _ in thumbnails.missing)
 
 
-def _write(results: RunResults, progress: ProgressCallback) -> Path:
-    return _save(results, _album(results, progress))
-
-
-def _album(results: RunResults, progress: ProgressCallback) -> Album:
+def _thumbnails(results: RunResults, progress: ProgressCallback) -> Thumbnails:
     """Choose the photos of the page and read them."""
     rows = results.rows
     roots = {part: root for part, root in (results.metrics.get("sources") or {}).items() if root}
-    galleries = [*choosing.mistakes(rows), *choosing.least_sure(rows)]
-    found = [f for kind in choosing.by_kind(results.findings).values() for f in kind[: choosing.EACH]]
-    large: list[Key] = [(TRAIN, rows.files[i]) for i in galleries]
+    galleries = [*selection.mistakes(rows), *selection.least_confident(rows)]
+    found = [f for kind in selection.by_kind(results.findings).values() for f in kind[: selection.EACH]]
+    large: list[PhotoKey] = [(TRAIN, rows.files[i]) for i in galleries]
     large += [key for finding in found for key in finding_keys(finding, results)]
     progress("report", 0, 3)
-    album = fill(roots, [(TRAIN, rows.files[i]) for i in choosing.small(results)], large, *_limits(results.metrics))
+    thumbnails = load(
+        roots, [(TRAIN, rows.files[i]) for i in selection.with_thumbnail(results)], large, *_limits(results.metrics)
+    )
     progress("report", 1, 3)
-    add_heat(results, roots, album)
+    add_heat(results, roots, thumbnails)
     progress("report", 2, 3)
-    return album
+    return thumbnails
 
 
 def _limits(metrics: Mapping[str, Any]) -> tuple[int, int]:
@@ -98,13 +102,13 @@ def _limits(metrics: Mapping[str, Any]) -> tuple[int, int]:
     return depth if depth in DEPTHS else FULL_DEPTH, most if isinstance(most, int) and most > 0 else MAX_PIXELS
 
 
-def _save(results: RunResults, album: Album) -> Path:
+def _save(results: RunResults, thumbnails: Thumbnails) -> Path:
     path = results.folder / PAGE
-    store.write_text(path, page(results, album))
+    store.write_text(path, page(results, thumbnails))
     return path
 
 
-def page(results: RunResults, album: Album) -> str:
+def page(results: RunResults, thumbnails: Thumbnails) -> str:
     """Return the whole page as text: the same results give the same text."""
     style, script = _asset("report.css"), _script()
     policy = (
@@ -121,9 +125,10 @@ def page(results: RunResults, album: Album) -> str:
         tag("title", f"penult report: {', '.join(results.classes[:4])}"),
         tag("style", Html(style)),
     )
-    parts = [section(results, album) for section in ORDER]
+    parts = [section(results, thumbnails) for section in SECTIONS]
     skip = tag("a", "Skip to what to do next", href="#next", class_="skip")
-    body = tag("body", skip, tag("main", *parts), json_block("photos", payload(results, album)), tag("script", Html(script)))
+    told = json_block("photos", photo_map.script_data(results, thumbnails))
+    body = tag("body", skip, tag("main", *parts), told, tag("script", Html(script)))
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penult.explain.placing import spread
+from penult.explain.field_of_view import spread
 from penult.pixels import Recipe, encode_png, load_rgb, prepare, shrink, visible_box
 from tinynet import noise
 

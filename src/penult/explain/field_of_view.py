@@ -1,6 +1,5 @@
-"""One photo as explanations need it: decoded once, prepared for each network, and small enough to be drawn.
-
-In: a source. Out: a `Seen`, or a `Failure`.
+"""One photo as explanations need it: decoded once, prepared for each network, and small enough to be drawn; and the way back,
+from the grid of a network's maps to the photo's own pixels.
 """
 
 from __future__ import annotations
@@ -13,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import pixels
+from penult.arrays import Array
 from penult.backbones import Backbone
 from penult.pixels import Failure
 from penult.pixels.resizing import Box
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class FieldOfView:
     """A photo, and what each network sees of it: its pixels, and which part of the photo that is."""
 
     index: int
@@ -40,7 +40,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answer:
+class Attribution:
     """What a method found in one photo; `heat` lies on the drawn photo's pixels."""
 
     proba: NDArray[np.float64]  # (k,)
@@ -50,9 +50,9 @@ class Answer:
     intercept: float | None
 
 
-def see(
+def view_photo(
     index: int, source: Any, backbones: Sequence[Backbone], side: int, max_pixels: int = pixels.MAX_PIXELS
-) -> Seen | Failure:
+) -> FieldOfView | Failure:
     """Return a photo as the networks see it, to the bit as `predict` shows it to them, its drawn form at most `side` long."""
     rgb = pixels.load_rgb(source, backbones[0].recipe.depth, max_pixels)
     if isinstance(rgb, Failure):
@@ -60,9 +60,38 @@ def see(
     height, width = rgb.shape[:2]
     prepared = tuple(pixels.prepare(rgb, b.recipe) for b in backbones)
     views = tuple(pixels.visible_box(width, height, b.recipe) for b in backbones)
-    return Seen(index, pixels.shrink(rgb, side), prepared, views)
+    return FieldOfView(index, pixels.shrink(rgb, side), prepared, views)
 
 
-def contrast(logits: NDArray[np.float64], label: int) -> NDArray[np.float64]:
+def relative_logit(logits: NDArray[np.float64], label: int) -> NDArray[np.float64]:
     """Return a class's logit less the mean logit of all classes for each row of logits (n, k), (n,)."""
     return np.asarray(logits[:, label] - logits.mean(axis=1))
+
+
+def spread(grid: Array, box: Box, shape: tuple[int, int]) -> Array:
+    """Return the amounts of `grid` (r, c), which covers `box` of a photo, on that photo's pixels (h, w); the sums are equal.
+
+    Each cell becomes a smooth bump, the quadratic B-spline of its own size (Unser 1999, "Splines", IEEE Signal Processing
+    Magazine): an even grid stays even. Bumps are mirrored at the edge of the box: nothing lies where the network did not look.
+    """
+    down, across = _bumps(grid.shape[0], box[1], box[3], shape[0]), _bumps(grid.shape[1], box[0], box[2], shape[1])
+    return np.asarray(down @ grid @ across.T)  # (h, w)
+
+
+def _bumps(cells: int, start: float, stop: float, pixels: int) -> Array:
+    """Return the share of each cell that each pixel gets along one side, (pixels, cells): columns add up to 1."""
+    middles = (np.arange(pixels) + 0.5) / pixels
+    at = (middles - start) / (stop - start) * cells  # (pixels,) in cells
+    own = np.arange(cells) + 0.5
+    mirrored = np.stack([own, -own, 2 * cells - own])  # (3, cells)
+    share = _spline(at[:, None, None] - mirrored).sum(axis=1)  # (pixels, cells)
+    share[(at < 0) | (at > cells)] = 0
+    total = share.sum(axis=0)
+    for cell in np.flatnonzero(total == 0):  # far fewer pixels than cells
+        share[np.abs(at - own[cell]).argmin(), cell] = total[cell] = 1
+    return np.asarray(share / total, np.float64)
+
+
+def _spline(t: Array) -> Array:
+    t = np.abs(t)
+    return np.where(t < 0.5, 0.75 - t**2, 0.5 * np.maximum(1.5 - t, 0) ** 2)

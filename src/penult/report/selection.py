@@ -1,7 +1,4 @@
-"""Which photos the page shows: all of a few hundred, of many thousands those that tell something and a sample.
-
-In: `RunResults`. Out: row numbers.
-"""
+"""Which photos the page shows: all of a few hundred, of many thousands those that tell something and a sample."""
 
 from __future__ import annotations
 
@@ -21,13 +18,13 @@ Ints = NDArray[np.intp]
 
 
 def mistakes(rows: PhotoRows, most: int = SHOWN) -> Ints:
-    """Return the rows that were given a wrong class, the surest first."""
+    """Return the misclassified rows, the most confident first."""
     wrong = np.flatnonzero(rows.wrong)
     return wrong[np.argsort(-rows.sure[wrong], kind="stable")][:most]
 
 
-def least_sure(rows: PhotoRows, most: int = SHOWN) -> Ints:
-    """Return the rows whose answer has the lowest probability, right or wrong: at most half of all, for the rest are surer."""
+def least_confident(rows: PhotoRows, most: int = SHOWN) -> Ints:
+    """Return the rows with the lowest confidence, right or wrong: at most half of all, for the rest are more confident."""
     measured = np.flatnonzero(rows.given >= 0)
     most = min(most, (len(measured) + 1) // 2)
     return measured[np.argsort(rows.sure[measured], kind="stable")][:most]
@@ -42,7 +39,7 @@ def by_kind(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
     return dict(sorted(kinds.items(), key=lambda pair: place.get(pair[0], len(KINDS))))
 
 
-def small(results: RunResults) -> Ints:
+def with_thumbnail(results: RunResults) -> Ints:
     """Return the rows that get a small picture, at most `SMALL`: what tells something, then others in equal steps."""
     rows = results.rows
     n = len(rows.files)
@@ -50,14 +47,14 @@ def small(results: RunResults) -> Ints:
         return np.arange(n)
     number = {file: i for i, file in enumerate(rows.files)}
     told = [number[name] for f in results.findings for name in f.photos if name in number]
-    first = [*mistakes(rows, SMALL // 3), *least_sure(rows, SMALL // 8), *told[: SMALL // 4]]
+    first = [*mistakes(rows, SMALL // 3), *least_confident(rows, SMALL // 8), *told[: SMALL // 4]]
     kept = dict.fromkeys(int(i) for i in first)
     rest = np.setdiff1d(np.arange(n), np.fromiter(kept, np.intp, len(kept)))
     sample = rest[np.linspace(0, len(rest) - 1, SMALL - len(kept)).astype(np.intp)]
     return np.sort(np.concatenate([np.fromiter(kept, np.intp, len(kept)), sample]))
 
 
-def suspects(results: RunResults) -> NDArray[np.bool_]:
+def flagged(results: RunResults) -> NDArray[np.bool_]:
     """Return which rows have a finding, (n,)."""
     named = {name for f in results.findings for name in (f.photos[1:] if f.kind == "leak" else f.photos)}
     return np.array([file in named for file in results.rows.files], bool)

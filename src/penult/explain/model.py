@@ -1,7 +1,4 @@
-"""What is to be explained: a model, its networks and its head, however it was given.
-
-In: a `Bundle`, a `Predictor`, or a fitted `TransferClassifier`. Out: a `Subject`.
-"""
+"""The model to explain, its networks and its head, however it was given, and which method suits it."""
 
 from __future__ import annotations
 
@@ -17,18 +14,17 @@ from penult.backbones import Backbone
 from penult.bundle import Bundle
 from penult.embed import EmbedOptions
 from penult.errors import InputError, unknown
-from penult.explain.linear import is_linear
 from penult.heads import HeadState, scorer
 from penult.predict import Predictor
 
 Method = Literal["cam", "occlusion"]
 METHODS = ("auto", "cam", "occlusion")
 
-Score = Callable[[NDArray[Any]], NDArray[np.float64]]  # (n, d) -> (n, k)
+LogitFunction = Callable[[NDArray[Any]], NDArray[np.float64]]  # (n, d) -> (n, k)
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ExplainedModel:
     """A model as explanations need it.
 
     `raw` gives the head's own logits, `proba` calibrated probabilities; `state` is None for a foreign estimator.
@@ -37,17 +33,17 @@ class Subject:
 
     classes: tuple[str, ...]
     backbones: tuple[Backbone, ...]
-    raw: Score
-    proba: Score
+    raw: LogitFunction
+    proba: LogitFunction
     state: HeadState | None
     settings: EmbedOptions
     device: str
     precision: str
     predictor: Predictor | None
 
-    def obstacle(self) -> str | None:
+    def _obstacle(self) -> str | None:
         """Return why there is no exact map of this model, or None where there is one."""
-        if not is_linear(self.state):
+        if self.state is None or self.state.kind != "linear":
             kind = "foreign estimator" if self.state is None else f"{self.state.facts.get('head', self.state.kind)} head"
             return f"its {kind} is not linear"
         blind = [b.name for b in self.backbones if not b.has_maps]
@@ -57,7 +53,7 @@ class Subject:
         """Return the method for `asked`. Raises `UnknownName`, or `InputError` where there is no exact map."""
         if asked not in METHODS:
             raise unknown("method", asked, METHODS)
-        obstacle = self.obstacle()
+        obstacle = self._obstacle()
         if asked == "cam" and obstacle:
             raise InputError(f"this model has no exact activation map ({obstacle}); use the method occlusion, or auto.")
         return "occlusion" if obstacle or asked == "occlusion" else "cam"
@@ -71,31 +67,36 @@ class Subject:
         return self.classes.index(label)
 
 
-def subject(model: Any) -> Subject:
-    """Return the subject that a model is. Raises `InputError` for other things, and for a model without a network in it."""
+def explained_model(model: Any) -> ExplainedModel:
+    """Return a model as explanations need it. Raises `InputError` for other things, and for a model without a network."""
     if isinstance(model, Bundle):
         model = Predictor(model)
     if isinstance(model, Predictor):
         if not model.bundle.backbones:
             raise InputError(
-                "this model was trained from feature files and has no network in it, so there is nothing to see where it "
-                "looked; train from images."
+                "this model was trained from feature files and has no network in it, so its predictions cannot be explained; "
+                "train from images."
             )
         head = model.bundle.head
         score = scorer(head.kind, head.arrays, head.facts)
-        return _subject(model.bundle.classes, model.bundle.backbones, score, model.settings, model)
+        return _explained(model.bundle.classes, model.bundle.backbones, score, model.settings, model)
     if not hasattr(model, "backbones_") or not hasattr(model, "head_"):
         raise InputError(
             f"a {type(model).__name__} cannot be explained; give what `penult.load` or `penult.bundle.load` returns, or a "
             "fitted TransferClassifier."
         )
     settings = EmbedOptions(model.device, model.precision_, model.cache, max_pixels=model.max_pixels)
-    return _subject(tuple(str(c) for c in model.classes_), model.backbones_, model.head_.scorer(), settings, None)
+    return _explained(tuple(str(c) for c in model.classes_), model.backbones_, model.head_.scorer(), settings, None)
 
 
-def _subject(
+def _explained(
     classes: tuple[str, ...], backbones: tuple[Backbone, ...], score: Any, settings: EmbedOptions, predictor: Predictor | None
-) -> Subject:
+) -> ExplainedModel:
     device, precision = engines.resolve(settings.device, settings.precision, backbones)
     state = getattr(score, "state", None)
-    return Subject(classes, backbones, score.raw, score, state, settings, device, precision, predictor)
+    return ExplainedModel(classes, backbones, score.raw, score, state, settings, device, precision, predictor)
+
+
+def best_method(model: Any) -> Method:
+    """Return the method that `explain` takes for a model unless it is told: "cam" where it can be, else "occlusion"."""
+    return explained_model(model).method("auto")

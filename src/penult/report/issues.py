@@ -1,0 +1,156 @@
+"""What to do next, the data problems that matter most first; and further down the list of every one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isnan
+from typing import Any
+
+from penult.audit import Finding
+from penult.evaluate import FEW, imbalance
+from penult.html import Html, join, prose, tag
+from penult.report import selection
+from penult.report.gallery import finding_card
+from penult.report.thumbnails import Thumbnails
+from penult.runs import RunResults
+from penult.texts import count, digits, percent
+
+SLIGHT = 5  # per cent of the log loss; an interval that holds no larger gain says that there is none to speak of
+LISTED = 300  # lines of one kind; `findings.csv` has them all
+
+# What a kind of finding is called, as (one, many); another kind is called by its own name.
+CALLED = {
+    "leak": (
+        "test photo has a (near-)duplicate in the training set",
+        "test photos have a (near-)duplicate in the training set",
+    ),
+    "label": ("possible label error", "possible label errors"),
+    "copy": ("exact duplicate", "exact duplicates"),
+    "near_copy": ("near-duplicate", "near-duplicates"),
+    "unreadable": ("unreadable file", "unreadable files"),
+    "truncated": ("truncated photo", "truncated photos"),
+    "outlier": ("outlier", "outliers"),
+    "small_class": ("class with too few photos", "classes with too few photos"),
+    "blank": ("blank photo", "blank photos"),
+    "dark": ("very dark photo", "very dark photos"),
+    "blurred": ("blurred photo", "blurred photos"),
+    "tiny": ("tiny photo", "tiny photos"),
+}
+
+
+def called(kind: str, number: int) -> str:
+    """Return `12 possible label errors`."""
+    one, many = CALLED.get(kind, (f"finding: {kind.replace('_', ' ')}", f"findings: {kind.replace('_', ' ')}"))
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def next_steps(results: RunResults, thumbnails: Thumbnails) -> Html | None:
+    """Return the list of steps, or one sentence where an audit found nothing."""
+    steps = [_step(kind, found, results, thumbnails) for kind, found in selection.by_kind(results.findings).items()]
+    steps += [step for step in (_balance(results), _more_photos(results), _review(results)) if step is not None]
+    if not steps and results.metrics.get("audit") is None:
+        return None
+    nothing = tag("p", "No problems found. Next: ", tag("code", "penult predict RUN NEW_PHOTOS"), ".")
+    what = tag("ol", *steps, class_="steps") if steps else nothing
+    return tag("section", tag("h2", "What to do next"), what, id="next")
+
+
+def _step(kind: str, found: Sequence[Finding], results: RunResults, thumbnails: Thumbnails) -> Html:
+    cards = [finding_card(one, results, thumbnails) for one in found[: selection.EACH]]
+    more = len(found) - len(cards)
+    return tag(
+        "li",
+        tag("h3", called(kind, len(found))),
+        tag("p", found[0].suggestion, None if len({f.suggestion for f in found}) == 1 else " …"),
+        tag("div", *cards, class_="gallery"),
+        tag("p", tag("a", f"{more:,} more below", href="#issues")) if more > 0 else None,
+    )
+
+
+def _balance(results: RunResults) -> Html | None:
+    """Return what to do where the rarest class is found less often than the others."""
+    weighted = (results.metrics.get("options") or {}).get("class_weight") is not None
+    said = imbalance(results.metrics["scores"], weighted)
+    if not said:
+        return None
+    link = tag("a", "Per-class results", href="#classes")
+    return tag("li", tag("h3", "Classes are imbalanced"), tag("p", prose(f"{said[:1].upper()}{said[1:]}."), " ", link))
+
+
+def _more_photos(results: RunResults) -> Html | None:
+    """Return what the learning curve says about twice the photos."""
+    twice = (results.metrics.get("learning_curve") or {}).get("twice")
+    if not twice:
+        return None
+    title, said = gain(twice)
+    return tag("li", tag("h3", title), tag("p", prose(said), " ", tag("a", "Learning curve", href="#learning")))
+
+
+def gain(twice: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what doubling the training set would do: a title, and the sentence with its interval.
+
+    Gains are shares of the log loss: the curve is measured on part of the photos, so its numbers are not those of the run. One
+    is promised where the whole interval is a gain, and none expected where even its better end is less than SLIGHT.
+    """
+    now = twice["log_loss_now"]
+    won, least, most = (round(100 * (1 - twice["log_loss"][end] / now)) for end in ("value", "high", "low"))
+    if twice["clear"] and won >= 1 and most >= SLIGHT:
+        text = f"Doubling the training set should lower the log loss by about {won}% (95% interval {least} to {most}%)"
+        right, right_now = twice["accuracy"]["value"], twice["accuracy_now"]
+        if right is not None and right_now is not None and 100 * (right - right_now) >= 0.1:
+            text += f" and raise the accuracy by about {100 * (right - right_now):.1f} points"
+        return "More photos would help", f"{text}."
+    change = f"{-won:+d}% (95% interval {-most:+d} to {-least:+d}%)" if won or most or least else "less than 1%"
+    text = f"With twice the training photos the log loss is extrapolated to change by {change}"
+    if most < SLIGHT:
+        return "More photos are not expected to help", f"{text}."
+    return "Unclear whether more photos would help", f"{text}: the interval includes no improvement, so this is inconclusive."
+
+
+def _review(results: RunResults) -> Html | None:
+    """Return what a manual review of the least confident photos would gain."""
+    found = results.metrics.get("review")
+    if not found or found["accuracy_kept"] is None or found["accuracy_kept"] <= found["accuracy_all"]:
+        return None
+    share, kept, every = (percent(found[key]) for key in ("share", "accuracy_kept", "accuracy_all"))
+    said = (
+        f"If someone reviews the {share} of photos with confidence below {100 * found['level']:g}% or unlike all others, "
+        f"accuracy on the remaining photos rises from {every} to {kept}."
+    )
+    if found.get("images", FEW) < FEW:
+        said += f" Measured on only {count(found['images'], 'photo')}."
+    more = join("For new photos: ", tag("code", f"penult predict MODEL PHOTOS --review {found['level']:g}"), ".")
+    return tag("li", tag("h3", "Review uncertain photos by hand"), tag("p", prose(said), " ", more))
+
+
+def every_issue(results: RunResults, thumbnails: Thumbnails) -> Html | None:
+    """Return the lists, closed at first; None where nothing was found or looked for."""
+    parts = [_kind(kind, found) for kind, found in selection.by_kind(results.findings).items()]
+    if results.skipped and not any(f.kind == "unreadable" for f in results.findings):
+        rows = [(one["file"], one["part"], one["reason"], one["detail"], one.get("cure") or "") for one in results.skipped]
+        names = ("file", "part", "reason", "detail", "suggestion")
+        parts.append(_list(called("unreadable", len(rows)), names, rows, "skipped.csv"))
+    if notes := [tag("li", note) for note in results.metrics.get("notes") or ()]:
+        parts.append(tag("details", tag("summary", "Notes"), tag("ul", *notes)))
+    return tag("section", tag("h2", "Data issues"), *parts, id="issues") if parts else None
+
+
+def _kind(kind: str, found: Sequence[Finding]) -> Html:
+    rows = [
+        (
+            join(one.file, tag("small", one.related) if one.related else None),
+            "" if isnan(one.score) else digits(one.score),
+            one.reason,
+            one.suggestion,
+        )
+        for one in found
+    ]
+    return _list(called(kind, len(found)), (found[0].about, "score", "reason", "suggestion"), rows, "findings.csv")
+
+
+def _list(title: str, names: Sequence[str], rows: Sequence[Sequence[str]], where: str) -> Html:
+    head = tag("tr", *(tag("th", name, scope="col") for name in names))
+    lines = [tag("tr", tag("td", first, class_="file"), *(tag("td", cell) for cell in rest)) for first, *rest in rows[:LISTED]]
+    table = tag("div", tag("table", tag("thead", head), tag("tbody", *lines), class_="plain"), class_="scroll", tabindex=0)
+    more = tag("p", f"{len(rows) - LISTED:,} more in ", tag("code", where)) if len(rows) > LISTED else None
+    return tag("details", tag("summary", title), table, more)

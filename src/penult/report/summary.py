@@ -1,0 +1,88 @@
+"""The head of the page: the verdict in one sentence, and the few numbers behind it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from penult.evaluate import FEW, rarest_classes, verdict
+from penult.html import Html, join, prose, tag
+from penult.report.charts import interval
+from penult.report.thumbnails import Thumbnails
+from penult.runs import RunResults
+from penult.texts import NONE, count, digits, percent
+
+TILES = 4  # numbers that every run has
+
+
+def section(results: RunResults, thumbnails: Thumbnails) -> Html:
+    """Return the head of the page."""
+    metrics = results.metrics
+    test, audit = metrics.get("test"), metrics.get("audit") or {}
+    return tag(
+        "header",
+        tag("p", "penult", tag("span", " report"), class_="brand"),
+        tag("h1", *_said(verdict(metrics["scores"]))),
+        _test(test, audit) if test else None,
+        _without_leaks(audit),
+        tag("p", _about(results, thumbnails), class_="soft"),
+        _tiles(metrics["scores"]),
+    )
+
+
+def _test(test: Mapping[str, Any], audit: Mapping[str, Any]) -> Html:
+    """Return the verdict on the test photos; those with a duplicate in training are not held out."""
+    leaked = (audit.get("leak") or {}).get("photos")
+    if not leaked:
+        return tag("p", "On the test photos: ", *_said(verdict(test)), class_="second")
+    which = f"On the test photos, {leaked:,} of which {'has' if leaked == 1 else 'have'} a near-duplicate in training: "
+    return tag("p", which, *_said(verdict(test, "")), class_="second")
+
+
+def _without_leaks(audit: Mapping[str, Any]) -> Html | None:
+    """Return the verdict on the test photos without a duplicate in training; None where there is no such difference."""
+    leak = audit.get("leak") or {}
+    if not leak.get("scores_without"):
+        return None
+    have = "test photo that has" if leak["photos"] == 1 else f"{leak['photos']:,} test photos that have"
+    which = f"Without the {have} a near-duplicate in training: "
+    return tag("p", which, *_said(verdict(leak["scores_without"])), class_="second")
+
+
+def _said(sentence: str) -> list[Html]:
+    """Return the sentence with its number large, where it begins with one: that is what the eye looks for."""
+    if found := re.match(r"[\d.]+%", sentence):
+        return [tag("strong", prose(found[0])), prose(sentence[found.end() :])]
+    return [prose(sentence[:1].upper() + sentence[1:])]
+
+
+def _about(results: RunResults, thumbnails: Thumbnails) -> str:
+    images, what = results.metrics["images"], "photo" if thumbnails.photos else "row"
+    learned = sum(results.metrics["classes"].values())  # without those that could not be read
+    parts = [count(learned, f"training {what}"), count(len(results.classes), "class", "classes")]
+    if images.get("test"):
+        parts.append(count(images["test"], f"test {what}"))
+    if images.get("failed"):
+        parts.append(count(images["failed"], "unreadable photo"))
+    when = results.metrics.get("when") or {}
+    return " · ".join([*parts, *([str(when["ended"])[:10]] if when.get("ended") else [])])
+
+
+def _tiles(found: Mapping[str, Any]) -> Html:
+    scores = found["scores"]
+    tiles = [("accuracy", percent(scores["accuracy"]["value"]), interval(scores["accuracy"], share=True))]
+    if rarest_classes(found) and scores.get("balanced_accuracy"):  # runs of older versions have none
+        balanced = scores["balanced_accuracy"]
+        tiles.append(("balanced accuracy", percent(balanced["value"]), interval(balanced, share=True)))
+    for name, key in (("log loss", "log_loss"), ("AUC", "auc"), ("calibration error", "ece")):
+        if key == "ece" and found["measured"] < FEW:
+            tiles.append((name, NONE, "too few photos"))
+        else:
+            tiles.append((name, digits(scores[key]["value"]), interval(scores[key])))
+    how = f"Out-of-fold on {count(found['measured'], 'photo')}: each is scored by a model not trained on it; 95% intervals."
+    if len(tiles) > TILES:
+        how += " Balanced accuracy is the mean recall of the classes."
+    drawn = [tag("div", tag("dt", name), tag("dd", tag("b", value), tag("span", range_))) for name, value, range_ in tiles]
+    look = "tiles" if len(tiles) == TILES else "tiles five"
+    return join(tag("dl", *drawn, class_=look), tag("p", how, class_="soft small"))

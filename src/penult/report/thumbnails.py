@@ -1,0 +1,110 @@
+"""The pictures of the page: small ones for the cells and the map, large ones for the galleries, heat maps, placeholders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from penult import bundle, explain, pixels, plots
+from penult.html import Html, data_uri, tag
+from penult.pixels import Failure
+from penult.report import selection
+from penult.runs import RunResults
+from penult.texts import printable
+
+SMALL, LARGE = 80, 256  # pixels a side
+MODEL = "model.penult"
+TRAIN, TEST = "train", "test"
+MOST = {"cam": selection.SHOWN, "occlusion": 2}  # photos with a heat map: occlusion runs the networks a hundred times a photo
+METHODS = {"cam": "class activation map", "occlusion": "found by covering parts of the photo"}
+
+PhotoKey = tuple[str, str]  # part (TRAIN or TEST), file
+
+
+@dataclass(slots=True)
+class Thumbnails:
+    """Data URIs by part and file; of the photos without one, why: `missing` are not where they were, `unreadable` are."""
+
+    small: dict[PhotoKey, str] = field(default_factory=dict)
+    large: dict[PhotoKey, str] = field(default_factory=dict)
+    heat: dict[PhotoKey, str] = field(default_factory=dict)
+    missing: dict[PhotoKey, str] = field(default_factory=dict)
+    unreadable: dict[PhotoKey, str] = field(default_factory=dict)
+    method: str = ""  # how the heat was found
+    photos: bool = True  # False where the run began with feature files: then there is nothing to show
+
+    def img(self, key: PhotoKey, caption: str = "") -> Html | None:
+        """Return the photo as an element, or a placeholder that says why there is none."""
+        if not self.photos:
+            return None
+        if source := self.large.get(key) or self.small.get(key):
+            return tag("img", src=source, alt=caption or printable(key[1]), width=LARGE, height=LARGE)
+        why = self.missing.get(key) or self.unreadable.get(key, "not shown")
+        return tag("span", why, class_="gone", role="img", aria_label=f"{printable(key[1])}: no thumbnail")
+
+    def heat_img(self, key: PhotoKey) -> Html | None:
+        """Return the heat map of a photo as an element, None where there is none."""
+        source = self.heat.get(key)
+        return tag("img", src=source, alt="heat map: what drove the prediction", class_="heat") if source else None
+
+
+def load(
+    roots: Mapping[str, str],
+    small: Sequence[PhotoKey],
+    large: Sequence[PhotoKey],
+    depth: int = 16,
+    max_pixels: int = pixels.MAX_PIXELS,
+) -> Thumbnails:
+    """Read the photos and make their thumbnails. `roots` are the folders of the parts that are known.
+
+    `depth` is that of the run's recipes, `max_pixels` its limit.
+    """
+    thumbnails = Thumbnails(photos=bool(roots))
+    for keys, side, made in ((small, SMALL, thumbnails.small), (large, LARGE, thumbnails.large)):
+        known = [key for key in dict.fromkeys(keys) if key[0] in roots]
+        paths = [os.path.join(roots[part], file) for part, file in known]  # noqa: PTH118 - odd bytes, and `//`, survive
+        for key, path, found in zip(
+            known, paths, pixels.thumbnails(paths, side, depth=depth, max_pixels=max_pixels), strict=False
+        ):
+            if not isinstance(found, Failure):
+                made[key] = data_uri(found, "webp")
+            elif _is_missing(path):
+                thumbnails.missing[key] = "photo not found"
+            else:
+                thumbnails.unreadable[key] = found.reason
+    return thumbnails
+
+
+def _is_missing(path: str) -> bool:
+    """Tell whether there is no such file; one that may not be opened, or is damaged, is still where it was."""
+    try:
+        os.stat(path)  # noqa: PTH116 - odd bytes, and `//`, survive
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def add_heat(results: RunResults, roots: Mapping[str, str], thumbnails: Thumbnails) -> None:
+    """Add, for the most confident mistakes, what in the photo argued for the class that was predicted.
+
+    It is the run's final model that is asked, which was trained on these photos too; the models of the folds are not kept. A
+    model without networks adds nothing.
+    """
+    rows = results.rows
+    shown = [i for i in selection.mistakes(rows).tolist() if (TRAIN, rows.files[i]) in thumbnails.large]
+    if not shown or not (results.folder / MODEL).is_file():
+        return
+    model = bundle.load(results.folder / MODEL)
+    if not model.backbones:
+        return
+    method = explain.best_method(model)
+    shown = shown[: MOST[method]]
+    files = [rows.files[i] for i in shown]
+    labels = [results.classes[rows.given[i]] for i in shown]
+    paths = [os.path.join(roots[TRAIN], file) for file in files]  # noqa: PTH118 - odd bytes, and `//`, survive
+    for one in explain.explain(model, paths, labels, method, ids=files, side=LARGE + LARGE // 2):
+        thumbnails.heat[TRAIN, one.file] = data_uri(pixels.encode_webp(plots.overlay(one.photo, one.shown)), "webp")
+    thumbnails.method = METHODS[method]
