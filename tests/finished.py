@@ -36,9 +36,9 @@ class Finished:
         found: dict[str, Any] = json.loads((self.folder / "metrics.json").read_text())
         return found
 
-    def change(self, **metrics: Any) -> None:
+    def change(self, metrics: dict[str, Any]) -> None:
         """Let `metrics.json` say something else."""
-        (self.folder / "metrics.json").write_text(json.dumps({**self.metrics, **metrics}))
+        (self.folder / "metrics.json").write_text(json.dumps(metrics))
 
     def findings(self, *rows: tuple[str, ...]) -> None:
         """Let `findings.csv` have these rows."""
@@ -50,7 +50,8 @@ class Finished:
         """Return a copy, whose photos are its own."""
         shutil.copytree(self.base, base)
         made = Finished(base)
-        made.change(sources={part: str(base / part) for part in ("train", "test")})
+        folders = {part: str(base / part) for part, folder in self.metrics["sources"].items() if folder}
+        made.change({**self.metrics, "sources": folders})
         return made
 
 

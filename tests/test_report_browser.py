@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from PIL import Image
 
 from browser import Chromium, Page, found
-from conftest import draw
+from finished import HOSTILE, MOVED, Finished
 from penult import report
-from penult.training import TrainOptions, train
-from sealing import seal
 
 if found() is None:
     pytest.skip("no Chromium here: apt-get install chromium", allow_module_level=True)
 
-HOSTILE = "<img src=x onerror=document.title='owned'>.png"
 WRONG = 2
 
 
 @pytest.fixture(scope="module")
-def page_of_a_run(tmp_path_factory: pytest.TempPathFactory) -> str:
+def page_of_a_run(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the address of the page of a run with two photos in the wrong folder, one of them of a hostile name."""
-    base = tmp_path_factory.mktemp("report")
-    for label, count in (("warm", 16), ("cold", 14)):
-        folder = base / "train" / label
-        folder.mkdir(parents=True)
-        for i in range(count):
-            Image.fromarray(draw(label, i)).save(folder / f"{label}.{i}.png")
-    (base / "train/warm/warm.3.png").rename(base / "train/cold" / HOSTILE)
-    (base / "train/cold/cold.4.png").rename(base / "train/warm/moved.png")
-    options = TrainOptions(out=str(base / "run"), backbones=("colour_histogram",))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PENULT_CACHE", str(base / "cache"))
-        run = train(str(base / "train"), None, options)
-    with (run.folder / "findings.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(
-            [
-                ("kind", "file", "related", "score", "reason", "suggestion"),
-                ("label", f"cold/{HOSTILE}", "", "0.9", "given warm", "move it"),
-            ]
-        )
-    seal(run.folder)
-    alone = base / "sent"  # as a reader gets it: the file alone
+    run = finished.copy(tmp_path_factory.mktemp("report") / "copy")
+    run.findings(("label", f"cold/{HOSTILE}", "", "0.9", "predicted warm", "move it"))
+    alone = run.base / "sent"  # as a reader gets it: the file alone
     alone.mkdir()
     shutil.copy(report.rebuild(run.folder)[0], alone / "report.html")
     return (alone / "report.html").as_uri()
@@ -111,7 +88,7 @@ def test_a_cell_opens_its_photos_by_mouse_and_by_key_and_gives_the_focus_back(pa
     page.key("Enter")
     page.settle()
     assert page.run("document.getElementById('cell').open")
-    assert page.run("document.querySelectorAll('#cell figure').length") == 13  # cold: 14, less the one that was moved away
+    assert page.run("document.querySelectorAll('#cell figure').length") == 19  # cold: 20, less the one that was moved away
     page.click("#cell .close")
     assert not page.run("document.getElementById('cell').open")
 
@@ -182,7 +159,7 @@ def test_the_next_mistake_is_a_mistake_and_a_class_can_be_taken_off_the_map(page
         page.click("#map-wrong")
         assert "labelled" in page.run("document.querySelector('#map-panel b').textContent")
         seen.add(page.run("document.querySelector('#map-panel .file').textContent"))
-    assert seen == {f"cold/{HOSTILE}", "warm/moved.png"}
+    assert seen == {f"cold/{HOSTILE}", f"warm/{MOVED}"}
     before = page.run("document.getElementById('map-canvas').toDataURL()")
     page.click("#map-legend button")
     page.settle()
@@ -206,13 +183,13 @@ def test_without_script_the_facts_are_there(browser: Chromium, page_of_a_run: st
     for fact in (
         "accuracy on held-out photos",
         "What to do next",
-        "Class by class",
-        "Facts of the run",
+        "Per-class results",
+        "Run details",
         "map.csv",
         HOSTILE,
     ):
         assert fact in said, fact
-    assert "Draw around photos" not in said  # what needs the script is not offered
+    assert "Lasso" not in said  # what needs the script is not offered
 
 
 def test_it_prints_on_paper(page: Page) -> None:

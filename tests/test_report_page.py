@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -16,35 +17,47 @@ from typing import Any
 
 import numpy as np
 import pytest
-from penult.report.numbers import percent
 from PIL import Image
 
+from finished import HOSTILE, Finished, finish, lay_out
 from penult import report
 from penult.cli import main
 from penult.errors import DamagedFile, InputError
 from penult.html import Html, json_block, tag
-from penult.training import Run, TrainOptions, train, train_features
+from penult.texts import percent
+from penult.training import TrainOptions, train_features
 from sealing import seal
 
 Photos = Callable[..., Path]
-HOSTILE = '<img src=x onerror=document.title="owned">.png'
-FINDINGS = ("kind", "file", "related", "score", "reason", "suggestion")
-
-
-def quick(tmp_path: Path, **changes: object) -> TrainOptions:
-    return TrainOptions(**{"out": str(tmp_path / "run"), "backbones": ("colour_histogram",), **changes})
 
 
 @pytest.fixture
-def run(photos: Photos, tmp_path: Path) -> Run:
+def run(finished: Finished, tmp_path: Path) -> Finished:
     """A run with two photos in the wrong folder, so that there are mistakes."""
-    folder = photos("train", warm=24, cold=20)
-    for kind, other in (("warm", "cold"), ("cold", "warm")):
-        (folder / kind / f"{kind}.3.png").rename(folder / other / f"moved {kind}.png")
-    return train(str(folder), str(photos("test", first=50, any=3)), quick(tmp_path))
+    return finished.copy(tmp_path / "finished")
 
 
-def read(run: Run) -> str:
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A run on files and a class with hostile names, a turned photo, and a file that is no photo."""
+    base = tmp_path_factory.mktemp("odd") / "base"
+    lay_out(base / "train", warm=9, cold=9)
+    folder = base / "train"
+    names = ("</script><script>document.title='owned'<!--.png".replace("/", "∕"), HOSTILE, "line\nbreak & \"quote' .png")
+    for i, name in enumerate(names):
+        shutil.copy(folder / "warm" / f"warm.{i}.png", folder / "cold" / name)
+    shutil.copy(folder / "warm" / "warm.5.png", bytes(folder / "cold") + b"/\xff\xfe.png")
+    upright = np.zeros((60, 40, 3), np.uint8)
+    upright[:30] = 255  # white above, black below
+    exif = Image.Exif()
+    exif[274] = 6  # to be turned clockwise
+    Image.fromarray(np.rot90(upright).copy()).save(folder / "cold" / "turned.png", exif=exif)
+    (folder / "cold" / "bad.png").write_bytes(b"no picture")
+    (folder / "warm").rename(folder / "<b>warm&amp;")
+    return finish(base, test=False)
+
+
+def read(run: Finished) -> str:
     return (run.folder / report.PAGE).read_text(encoding="utf-8")
 
 
@@ -74,34 +87,28 @@ class Outline(HTMLParser):
         return " ".join(" ".join(self.text).split())
 
 
-def findings(run: Run, *rows: tuple[str, ...]) -> None:
-    with (run.folder / "findings.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        csv.writer(file).writerows([FINDINGS, *rows])
-    seal(run.folder)
-
-
-def test_the_parts_stand_in_the_order_in_which_they_are_read(run: Run) -> None:
-    findings(run, ("label", "cold/moved warm.png", "", "0.99", "given warm at 99%", "look at it, then move it"))
+def test_the_parts_stand_in_the_order_in_which_they_are_read(run: Finished) -> None:
+    run.findings(("label", f"cold/{HOSTILE}", "", "0.99", "predicted warm (99%)", "move it"))
     report.rebuild(run.folder)
     outline = Outline(read(run))
     ids = [attrs["id"] for name, attrs in outline.elements if name == "section"]
-    order = ["next", "confusion", "mistakes", "unsure", "classes", "trust", "compared", "map", "audit", "facts"]
+    order = ["next", "confusion", "mistakes", "unsure", "classes", "charts", "compared", "map", "issues", "details"]
     assert ids == order
     charts = [attrs["id"] for name, attrs in outline.elements if name == "figure" and "id" in attrs]
     assert charts[:2] == ["reliability", "learning"] and {"path", "dense-accuracy", "dense-loss"} <= set(charts)
 
 
-def test_the_page_says_what_the_numbers_say(run: Run) -> None:
-    words = Outline(read(run)).words
-    right = run.metrics["scores"]["scores"]["accuracy"]["value"]
-    assert percent(right) in read(run)
-    assert "labelled cold , given warm" in words
-    assert "2 photos judged wrong" in words
-    for fact in (run.metrics["versions"]["numpy"], run.metrics["sources"]["train"], "AUC", "logistic on colour_histogram"):
+def test_the_page_says_what_the_numbers_say(finished: Finished) -> None:
+    words = Outline(read(finished)).words
+    right = finished.metrics["scores"]["scores"]["accuracy"]["value"]
+    assert percent(right) in read(finished)
+    assert "labelled cold , predicted warm" in words
+    assert "2 misclassified photos" in words
+    for fact in (finished.metrics["versions"]["numpy"], finished.metrics["sources"]["train"], "AUC", "logistic on colour_histogram"):
         assert fact in words
 
 
-def test_nothing_is_loaded_and_only_the_pages_own_script_may_run(run: Run) -> None:
+def test_nothing_is_loaded_and_only_the_pages_own_script_may_run(run: Finished) -> None:
     page = read(run)
     outline = Outline(page)
     policy = next(a["content"] for name, a in outline.elements if a.get("http-equiv") == "Content-Security-Policy")
@@ -119,16 +126,9 @@ def test_nothing_is_loaded_and_only_the_pages_own_script_may_run(run: Run) -> No
     assert len(re.findall(r"<script[ >]", page)) == 2
 
 
-def test_a_hostile_name_is_shown_and_stays_text_everywhere(photos: Photos, tmp_path: Path) -> None:
-    folder = photos("train", warm=9, cold=9)
-    odd = ("</script><script>document.title='owned'<!--.png".replace("/", "∕"), HOSTILE, "line\nbreak & \"quote' .png")
-    for i, name in enumerate(odd):
-        shutil.copy(folder / "warm" / f"warm.{i}.png", folder / "cold" / name)
-    bytes_ = bytes(folder / "cold") + b"/\xff\xfe.png"
-    shutil.copy(folder / "warm" / "warm.5.png", bytes_)
-    (folder / "warm").rename(folder / "<b>warm&amp;")
-    run = train(str(folder), None, quick(tmp_path))
-    findings(run, ("label", f"cold/{HOSTILE}", "", "", f"because of {HOSTILE}", "<script>alert(1)</script>"))
+def test_a_hostile_name_is_shown_and_stays_text_everywhere(odd: Finished, tmp_path: Path) -> None:
+    run = odd.copy(tmp_path / "odd")
+    run.findings(("label", f"cold/{HOSTILE}", "", "", f"because of {HOSTILE}", "<script>alert(1)</script>"))
     report.rebuild(run.folder)
     page = read(run)
     outline = Outline(page)
@@ -143,7 +143,7 @@ def test_a_hostile_name_is_shown_and_stays_text_everywhere(photos: Photos, tmp_p
     assert f"cold/{HOSTILE}" in json.loads(block[1])["files"]
 
 
-def test_the_data_of_the_page_fit_the_tables(run: Run) -> None:
+def test_the_data_of_the_page_fit_the_tables(run: Finished) -> None:
     block = re.search(r'<script type="application/json" id="photos">(.*?)</script>', read(run), re.DOTALL)
     assert block is not None
     told = json.loads(block[1])
@@ -157,50 +157,41 @@ def test_the_data_of_the_page_fit_the_tables(run: Run) -> None:
     assert all(0 <= value <= 9999 for value in [*told["x"], *told["y"]])
 
 
-def test_small_pictures_are_of_their_own_photos_and_upright(photos: Photos, tmp_path: Path) -> None:
-    folder = photos("train", warm=6, cold=6)
-    upright = np.zeros((60, 40, 3), np.uint8)
-    upright[:30] = 255  # white above, black below
-    turned = Image.fromarray(np.rot90(upright).copy())
-    exif = Image.Exif()
-    exif[274] = 6  # to be turned clockwise
-    turned.save(folder / "warm" / "turned.png", exif=exif)
-    run = train(str(folder), None, quick(tmp_path))
-    block = re.search(r'<script type="application/json" id="photos">(.*?)</script>', read(run), re.DOTALL)
+def test_small_pictures_are_of_their_own_photos_and_upright(odd: Finished) -> None:
+    block = re.search(r'<script type="application/json" id="photos">(.*?)</script>', read(odd), re.DOTALL)
     assert block is not None
     told = json.loads(block[1])
-    row = told["files"].index("warm/turned.png")
-    with Image.open(__import__("io").BytesIO(base64.b64decode(told["small"][str(row)]))) as small:
+    row = told["files"].index("cold/turned.png")
+    with Image.open(io.BytesIO(base64.b64decode(told["small"][str(row)]))) as small:
         pixels = np.asarray(small.convert("L"), float)
     assert pixels[: len(pixels) // 3].mean() > 200 and pixels[-len(pixels) // 3 :].mean() < 50
 
 
-def test_photos_that_moved_have_placeholders_and_a_note_and_are_found_again(run: Run, tmp_path: Path) -> None:
+def test_photos_that_moved_have_placeholders_and_a_note_and_are_found_again(run: Finished, tmp_path: Path) -> None:
     folder = Path(run.metrics["sources"]["train"])
     folder.rename(tmp_path / "elsewhere")
     path, gone = report.rebuild(run.folder)
     assert gone == {"train": 44}
     words = Outline(path.read_text()).words
-    assert "not there any more" in words and "44 of the photos that this page wanted to show could not be read" in words
+    assert "photo not found" in words and "44 photos could not be shown when this report was made" in words
     path, gone = report.rebuild(run.folder, str(tmp_path / "elsewhere"))
     assert not gone
-    assert "not there any more" not in path.read_text()
+    assert "photo not found" not in path.read_text()
 
 
-def test_made_again_the_page_is_the_same_and_the_run_stays_whole(run: Run) -> None:
+def test_made_again_the_page_is_the_same_and_the_run_stays_whole(run: Finished) -> None:
     (run.folder / report.PAGE).write_text("damaged")
     report.rebuild(run.folder)
     first = read(run)
     report.rebuild(run.folder)
     assert read(run) == first
-    metrics = json.loads((run.folder / "metrics.json").read_text())
+    metrics = run.metrics
     assert metrics["files"][report.PAGE] == hashlib.sha256(first.encode()).hexdigest()
     assert metrics["status"] == "done"
 
 
-def test_findings_are_ranked_and_every_one_is_listed(run: Run) -> None:
-    findings(
-        run,
+def test_findings_are_ranked_and_every_one_is_listed(run: Finished) -> None:
+    run.findings(
         ("blurred", "warm/warm.1.png", "", "0.1", "hardly an edge", "take it again"),
         *[("label", f"warm/warm.{i}.png", "", "0.9", f"reason {i}", "move it") for i in (4, 5, 6, 7, 8, 9, 10)],
         ("leak", "any/any.50.png", "cold/cold.1.png", "1", "the same file", "take it out of the test"),
@@ -208,75 +199,83 @@ def test_findings_are_ranked_and_every_one_is_listed(run: Run) -> None:
     )
     report.rebuild(run.folder)
     words = Outline(read(run)).words
-    wanted = ["1 test photo is also among", "7 labels look wrong", "1 photo is blurred", "1 finding: strange thing"]
+    wanted = [
+        "1 test photo has a (near-)duplicate in the training set",
+        "7 possible label errors",
+        "1 blurred photo",
+        "1 finding: strange thing",
+    ]
     places = [words.index(text) for text in wanted]
     assert places == sorted(places)
     assert "1 more below" in words
     assert all(f"reason {i}" in words for i in range(4, 11))
 
 
-def test_a_run_without_photos_has_a_page_without_pictures(run: Run, tmp_path: Path) -> None:
-    again = train_features([str(run.folder / "data_colour_histogram.h5")], quick(tmp_path, out=str(tmp_path / "rows")))
+def test_a_run_without_photos_has_a_page_without_pictures(run: Finished, tmp_path: Path) -> None:
+    again = train_features([str(run.folder / "data_colour_histogram.h5")], TrainOptions(str(tmp_path / "rows")))
     page = read(again)
     assert "data:image" not in page.replace("img-src data:", "").replace('"prefix":"data:image', "")
-    assert 'id="map"' in page and "not there any more" not in page
+    assert 'id="map"' in page and "photo not found" not in page
 
 
-def test_what_a_run_does_not_have_is_left_out(run: Run) -> None:
-    metrics = json.loads((run.folder / "metrics.json").read_text())
+def test_what_a_run_does_not_have_is_left_out(run: Finished) -> None:
+    metrics = run.metrics
     for name in ("learning_curve", "sources", "when", "machine", "folder", "head_path", "review", "audit"):
         metrics.pop(name, None)
-    (run.folder / "metrics.json").write_text(json.dumps(metrics))
+    run.change(metrics)
     for name in ("map.csv", "history.csv", "findings.csv"):
         (run.folder / name).unlink(missing_ok=True)
     seal(run.folder)
     report.rebuild(run.folder)
     ids = [attrs.get("id") for _, attrs in Outline(read(run)).elements]
-    assert {"confusion", "mistakes", "facts", "reliability"} <= set(ids)
+    assert {"confusion", "mistakes", "details", "reliability"} <= set(ids)
     assert not {"map", "learning", "path", "dense-loss", "review"} & set(ids)
 
 
-def test_what_a_persons_look_buys_is_said_and_drawn(run: Run) -> None:
+def test_what_a_manual_review_gains_is_said_and_drawn(run: Finished) -> None:
     curve = [[1.0, 0.95], [0.9, 0.98], [0.5, 1.0]]
     review = {"level": 0.9, "share": 0.125, "accuracy_kept": 0.985, "accuracy_all": 0.95, "curve": curve}
-    metrics = json.loads((run.folder / "metrics.json").read_text()) | {"review": review}
-    (run.folder / "metrics.json").write_text(json.dumps(metrics))
+    metrics = run.metrics | {"review": review}
+    run.change(metrics)
     report.rebuild(run.folder)
     words = Outline(read(run)).words.replace("\N{NO-BREAK SPACE}", " ")
-    assert "A person looks at 12.5% of the photos" in words and "Of the rest 98.5% are right, of all 95.0%." in words
+    assert "If someone reviews the 12.5% of photos with confidence below 90% or unlike all others" in words
+    assert "accuracy on the remaining photos rises from 95.0% to 98.5%." in words
     assert 'id="review"' in read(run)
 
 
-def test_what_the_precision_did_and_a_small_class_are_said(run: Run) -> None:
-    findings(run, ("small_class", "cold", "", "0.5", "20 photos", "add photos of this class"))
+def test_what_the_precision_did_and_a_small_class_are_said(run: Finished) -> None:
+    run.findings(("small_class", "cold", "", "0.5", "20 photos", "add photos of this class"))
     beside = {"precision": "int8", "images": 44, "log_loss": 0.1234, "log_loss_f32": 0.1189}
-    metrics = json.loads((run.folder / "metrics.json").read_text()) | {"precision": beside}
-    (run.folder / "metrics.json").write_text(json.dumps(metrics))
+    metrics = run.metrics | {"precision": beside}
+    run.change(metrics)
     report.rebuild(run.folder)
     words = Outline(read(run)).words
-    assert "1 class has few photos" in words and "class cold" in words
+    assert "1 class with too few photos" in words and "class cold" in words
     assert "log loss in int8" in words and "0.123" in words and "0.119" in words and "44 photos" in words
 
 
-def test_the_verdict_without_leaked_test_photos_stands_beside_the_other(run: Run) -> None:
-    metrics = json.loads((run.folder / "metrics.json").read_text())
+def test_the_verdict_without_leaked_test_photos_stands_beside_the_other(run: Finished) -> None:
+    metrics = run.metrics
     metrics["audit"] = {"counts": {"leak": 3}, "leak": {"photos": 3, "scores_without": metrics["scores"]}}
-    (run.folder / "metrics.json").write_text(json.dumps(metrics))
+    run.change(metrics)
     report.rebuild(run.folder)
-    assert "Without the 3 test photos found in training too: " in Outline(read(run)).words.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Without the 3 test photos that have a near-duplicate in training: " in Outline(read(run)).words.replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
     metrics["audit"]["leak"] = {"photos": 3, "scores_without": None}
-    (run.folder / "metrics.json").write_text(json.dumps(metrics))
+    run.change(metrics)
     report.rebuild(run.folder)
-    assert "found in training too" not in Outline(read(run)).words
+    assert "near-duplicate in training" not in Outline(read(run)).words
 
 
-def test_of_many_classes_the_pairs_that_are_confused_most_are_listed(run: Run) -> None:
-    from penult.report.sections import matrix
+def test_of_many_classes_the_pairs_that_are_confused_most_are_listed(run: Finished) -> None:
+    from penult.report import confusion
 
     def cells(k: int) -> tuple[str, list[str]]:
         metrics = {"scores": {"confusion": [[9 if i == j else int(i == 2 and j == 1) for j in range(k)] for i in range(k)]}}
         results = SimpleNamespace(classes=tuple(f"c{i}" for i in range(k)), metrics=metrics)
-        shown = str(matrix.section(results, None))  # type: ignore[arg-type]
+        shown = str(confusion.section(results, None))  # type: ignore[arg-type]
         return shown, re.findall(r'data-cell="([^"]+)"', shown)
 
     assert cells(10)[1] == [f"{i},{i}" for i in range(2)] + ["2,1"] + [f"{i},{i}" for i in range(2, 10)]
@@ -295,14 +294,16 @@ def test_per_cent_never_round_up_to_all_or_down_to_none() -> None:
     assert [percent(v) for v in (1.0, 0.9999, 0.0, 0.5, None)] == ["100%", "99.99%", "0%", "50.0%", "–"]
 
 
-def test_the_command_says_where_the_page_is(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_where_the_page_is(run: Finished, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(run.folder), "-q"]) == 0
     assert str(run.folder / "report.html") in capsys.readouterr().out
     assert main(["report", str(run.folder), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"report": str(run.folder / "report.html"), "photos_gone": 0}
 
 
-def test_what_is_no_run_or_damaged_is_said_in_one_line(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_run_or_damaged_is_said_in_one_line(
+    run: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(InputError, match="give the folder that `penult train --out` made"):
         report.rebuild(tmp_path)
     (run.folder / "map.csv").write_text("file,label,x,y,near\nwarm/warm.1.png,warm,here,0.1,2\n")
@@ -318,29 +319,29 @@ def test_what_is_no_run_or_damaged_is_said_in_one_line(run: Run, tmp_path: Path,
         report.rebuild(run.folder)
 
 
-def test_a_class_is_never_a_photo_that_is_gone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_class_is_never_a_photo_that_is_gone(run: Finished, capsys: pytest.CaptureFixture[str]) -> None:
     """Findings about classes name no photo, whatever the class is called: nothing is missing, nothing is suspect."""
     for classes in (("cold", "warm"), ("cold/cold.1.png", "no such folder")):
-        findings(run, *[("small_class", name, "", "0.5", "8 photos, fewer than 20", "add photos") for name in classes])
+        run.findings(*[("small_class", name, "", "0.5", "8 photos, fewer than 20", "add photos") for name in classes])
         assert main(["report", str(run.folder), "-q"]) == 0
         assert capsys.readouterr().out.splitlines() == [f"written: {run.folder / report.PAGE}"]
         page = read(run)
-        assert "not there any more" not in page and 'id="gone"' not in page
-        assert "2 classes have few photos" in page and f"class {classes[1]}" in Outline(page).words
+        assert "photo not found" not in page and 'id="gone"' not in page
+        assert "2 classes with too few photos" in page and f"class {classes[1]}" in Outline(page).words
         told = re.search(r'id="photos">(.*?)</script>', page, re.DOTALL)
-        assert told is not None and json.loads(told[1])["suspect"] == []
+        assert told is not None and json.loads(told[1])["flagged"] == []
 
 
-def test_only_photos_that_are_gone_are_called_gone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_photos_that_are_gone_are_called_gone(run: Finished, capsys: pytest.CaptureFixture[str]) -> None:
     """A photo that is there and cannot be read is not one that moved; the page has its reason."""
     photo = Path(run.metrics["sources"]["train"]) / "warm" / "warm.5.png"
     leaked = next(Path(run.metrics["sources"]["test"]).rglob("any.50.png"))
-    findings(run, ("leak", "any/any.50.png", "cold/cold.1.png", "1", "the same file", "take it out of the test"))
+    run.findings(("leak", "any/any.50.png", "cold/cold.1.png", "1", "the same file", "take it out of the test"))
 
     def said(photos: int) -> list[str]:
         assert main(["report", str(run.folder), "-q"]) == 0
         words = Outline(read(run)).words
-        assert f"{photos} of the photos that this page wanted to show could not be read" in words
+        assert f"{photos} photo{'s' * (photos > 1)} could not be shown when this report was made" in words
         assert ("--photos" in words) is (not photo.exists())
         return capsys.readouterr().out.splitlines()[1:]
 
@@ -354,7 +355,7 @@ def test_only_photos_that_are_gone_are_called_gone(run: Run, capsys: pytest.Capt
 
 
 def gained(now: float, value: float, low: float, high: float, accuracy: tuple[float, float] | None = None) -> tuple[str, str]:
-    from penult.report.sections.todo import gain
+    from penult.report.issues import gain
 
     twice = {"accuracy": {"value": accuracy and accuracy[1]}, "accuracy_now": accuracy and accuracy[0], "clear": high < now}
     return gain({"log_loss": {"value": value, "low": low, "high": high}, "log_loss_now": now, **twice})
@@ -366,7 +367,7 @@ def gained(now: float, value: float, low: float, high: float, accuracy: tuple[fl
         ((0.10, 0.08, 0.07, 0.09), "More photos would help", "lower the log loss by about 20% (95% interval 10 to 30%)."),
         ((0.10, 0.08, 0.07, 0.09, (0.9, 0.912)), "More photos would help", "and raise the accuracy by about 1.2 points."),
         ((0.10, 0.08, 0.07, 0.09, (0.97, 0.97)), "More photos would help", "(95% interval 10 to 30%)."),
-        ((0.10, 0.08, 0.05, 0.12), "Unclear whether more photos would help", "includes no improvement."),
+        ((0.10, 0.08, 0.05, 0.12), "Unclear whether more photos would help", "so this is inconclusive."),
         ((0.10, 0.10, 0.098, 0.102), "More photos are not expected to help", "change by +0% (95% interval -2 to +2%)."),
         ((0.10, 0.10, 0.10, 0.10), "More photos are not expected to help", "change by less than 1%."),
         ((0.10, 0.12, 0.11, 0.13), "More photos are not expected to help", "change by +20% (95% interval +10 to +30%)."),
@@ -381,67 +382,67 @@ def test_what_twice_the_photos_would_do_is_said_as_the_interval_has_it(
 
 
 @pytest.mark.parametrize("each", [2, 10])
-def test_the_page_of_a_few_photos_claims_nothing_that_they_cannot_carry(each: int, photos: Photos, tmp_path: Path) -> None:
-    """No forecast, no judgement of calibration, no sale of a look, no gallery of all photos as the least sure."""
-    run = train(str(photos("train", warm=each, cold=each)), None, quick(tmp_path))
+def test_the_page_of_a_few_photos_claims_nothing_that_they_cannot_carry(each: int, tmp_path: Path) -> None:
+    """No forecast, no judgement of calibration, no gain of a review, no gallery of all photos as the least confident."""
+    lay_out(tmp_path / "base" / "train", warm=each, cold=each)
+    run = finish(tmp_path / "base", test=False)
     outline = Outline(read(run))
     ids = {attrs.get("id") for _, attrs in outline.elements}
     words = outline.words.replace("\N{NO-BREAK SPACE}", " ")
     assert "review" not in ids
-    for claim in ("Twice the photos", "would help Doubling", "is right more often", "the largest class has", " 1 photos"):
+    for claim in ("twice the training photos", "would help Doubling", "rises from", "the largest class has", " 1 photos"):
         assert claim not in words, claim
     assert "well calibrated" not in words
     assert "calibration error – too few photos" in words and "too few to judge calibration" in words
-    gallery = re.search(r"<h2>Least sure</h2>.*?</section>", read(run), re.DOTALL)
+    gallery = re.search(r"<h2>Least confident predictions</h2>.*?</section>", read(run), re.DOTALL)
     assert gallery is not None and 0 < gallery[0].count("<figure") <= each
 
 
-def test_test_photos_that_are_in_training_are_not_called_unseen(run: Run) -> None:
-    metrics = json.loads((run.folder / "metrics.json").read_text())
+def test_test_photos_that_are_in_training_are_not_called_unseen(run: Finished) -> None:
+    metrics = run.metrics
     for leaked in (0, 1, 3):
         metrics["test"] = metrics["scores"]
         metrics["audit"] = {"counts": {}, "leak": {"photos": leaked, "scores_without": None}}
-        (run.folder / "metrics.json").write_text(json.dumps(metrics))
+        run.change(metrics)
         report.rebuild(run.folder)
         second = re.search(r'class="second">(.*?)</p>', read(run))
         assert second is not None
         assert ("held-out" in second[1]) is (leaked == 0)
-        assert (f"{leaked} of which {'is' if leaked == 1 else 'are'} in training too" in second[1]) is (leaked > 0)
+        assert (f"{leaked} of which {'has' if leaked == 1 else 'have'} a near-duplicate in training" in second[1]) is (
+            leaked > 0
+        )
 
 
-def test_imbalanced_classes_have_their_own_number_and_cure(run: Run) -> None:
+def test_imbalanced_classes_have_their_own_number_and_cure(run: Finished) -> None:
     """The rarest class is in the verdict, balanced accuracy is a tile, the cure a step; not where class weights were used."""
     from penult import evaluate
 
     y = np.repeat([0, 1], [100, 3])
-    metrics = json.loads((run.folder / "metrics.json").read_text())
+    metrics = run.metrics
     metrics["scores"] = evaluate.score(y, np.tile([0.9, 0.1], (103, 1)), list(metrics["classes"])).to_dict()
     for weights in (None, "balanced"):
         metrics["options"]["class_weight"] = weights
-        (run.folder / "metrics.json").write_text(json.dumps(metrics))
+        run.change(metrics)
         report.rebuild(run.folder)
         words = Outline(read(run)).words.replace("\N{NO-BREAK SPACE}", " ")
         assert "recall of 'warm', the rarest class: 0% (0 of 3)" in words
         assert "balanced accuracy 50.0%" in words and "Classes are imbalanced" in words
-        assert ("--class-weight balanced" in words.split("Facts of the run")[0]) is (weights is None)
+        assert ("--class-weight balanced" in words.split("Run details")[0]) is (weights is None)
     del metrics["scores"]["scores"]["balanced_accuracy"]  # as older versions wrote it
-    (run.folder / "metrics.json").write_text(json.dumps(metrics))
+    run.change(metrics)
     report.rebuild(run.folder)
     assert "balanced accuracy" not in Outline(read(run)).words
 
 
 def test_of_many_classes_without_a_confusion_no_empty_table_is_shown() -> None:
-    from penult.report.sections import matrix
+    from penult.report import confusion
 
     table = [[5 if i == j else 0 for j in range(44)] for i in range(44)]
     results = SimpleNamespace(classes=tuple(f"c{i}" for i in range(44)), metrics={"scores": {"confusion": table}})
-    shown = str(matrix.section(results, None))  # type: ignore[arg-type]
-    assert "No photo was given another class than its own." in shown and "<table" not in shown
+    shown = str(confusion.section(results, None))  # type: ignore[arg-type]
+    assert "No photo was misclassified." in shown and "<table" not in shown
 
 
-def test_photos_to_learn_from_are_those_that_could_be_read(photos: Photos, tmp_path: Path) -> None:
-    folder = photos("train", warm=6, cold=6)
-    (folder / "warm" / "bad.png").write_bytes(b"no picture")
-    run = train(str(folder), None, quick(tmp_path))
-    words = Outline(read(run)).words
-    assert "12 photos to learn from, 2 classes" in words and "1 photo that could not be read" in words
+def test_training_photos_are_those_that_could_be_read(odd: Finished) -> None:
+    words = Outline(read(odd)).words
+    assert "23 training photos · 2 classes" in words and "1 unreadable photo" in words
