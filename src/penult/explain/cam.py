@@ -95,8 +95,7 @@ class ClassActivation:
     def __init__(self, subject: ExplainedModel):
         self.subject = subject
         self._stack = ExitStack()
-        folder = subject.settings.folder
-        keep = None if folder is None else folder / "compiled"
+        keep = subject.settings.folder
         self._engines = [
             self._stack.enter_context(
                 closing(engines.open_engine(b, subject.device, subject.precision, output="maps", keep=keep))
