@@ -104,7 +104,8 @@ def test_the_page_says_what_the_numbers_say(finished: Finished) -> None:
     assert percent(right) in read(finished)
     assert "labelled cold , predicted warm" in words
     assert "2 misclassified photos" in words
-    for fact in (finished.metrics["versions"]["numpy"], finished.metrics["sources"]["train"], "AUC", "logistic on colour_histogram"):
+    metrics = finished.metrics
+    for fact in (metrics["versions"]["numpy"], metrics["sources"]["train"], "AUC", "logistic on colour_histogram"):
         assert fact in words
 
 

@@ -92,17 +92,17 @@ class ClassActivation:
     engine's precision is.
     """
 
-    def __init__(self, subject: ExplainedModel):
-        self.subject = subject
+    def __init__(self, model: ExplainedModel):
+        self.model = model
         self._stack = ExitStack()
-        keep = subject.settings.folder
+        keep = model.settings.folder
         self._engines = [
             self._stack.enter_context(
-                closing(engines.open_engine(b, subject.device, subject.precision, output="maps", keep=keep))
+                closing(engines.open_engine(b, model.device, model.precision, output="maps", keep=keep))
             )
-            for b in subject.backbones
+            for b in model.backbones
         ]
-        self._edges = np.cumsum([0, *(b.width for b in subject.backbones)])
+        self._edges = np.cumsum([0, *(b.width for b in model.backbones)])
 
     def __enter__(self) -> Self:
         return self
@@ -127,21 +127,21 @@ class ClassActivation:
         return [[m[row].astype(np.float64) for m in maps] for row in range(len(photos))]
 
     def _row(self, maps: Sequence[Array]) -> Array:
-        return np.concatenate([pooled(m, b.pooling) for m, b in zip(maps, self.subject.backbones, strict=True)])  # (d,)
+        return np.concatenate([pooled(m, b.pooling) for m, b in zip(maps, self.model.backbones, strict=True)])  # (d,)
 
     def _explain(self, seen: FieldOfView, maps: Sequence[Array], wanted: int | None) -> Attribution:
         """Return what `maps`, one (c, h, w) for each network, say of one photo."""
-        subject = self.subject
-        if subject.state is None:
+        model = self.model
+        if model.state is None:
             raise InputError("a foreign estimator has no weights to explain; use the method occlusion.")
         row = self._row(maps)  # (d,)
-        proba = subject.proba(row[None])[0]  # (k,)
+        proba = model.proba(row[None])[0]  # (k,)
         label = int(proba.argmax()) if wanted is None else wanted
-        found = linear_weights(subject.state, row)
+        found = linear_weights(model.state, row)
         weights, intercept = found.against_the_others(label)
         heat = np.zeros(seen.shape)
-        for (start, stop), own, backbone, view in zip(pairwise(self._edges), maps, subject.backbones, seen.views, strict=True):
+        for (start, stop), own, backbone, view in zip(pairwise(self._edges), maps, model.backbones, seen.views, strict=True):
             grid = activation(own, backbone.pooling, weights[start:stop], found.shift[start:stop])
             heat += spread(grid, view, seen.shape)
-        logit = float(relative_logit(subject.raw(row[None]), label)[0])
+        logit = float(relative_logit(model.raw(row[None]), label)[0])
         return Attribution(proba, label, heat, logit, intercept)

@@ -30,9 +30,9 @@ Pixels = NDArray[np.uint8]  # (s, s, 3)
 class Occlusion:
     """Explains by covering; as a `with` block, which gives the engines back."""
 
-    def __init__(self, subject: ExplainedModel):
-        self.subject = subject
-        self._engines = EnginePool(subject.device, subject.precision, subject.settings.folder)
+    def __init__(self, model: ExplainedModel):
+        self.model = model
+        self._engines = EnginePool(model.device, model.precision, model.settings.folder)
 
     def __enter__(self) -> Self:
         return self
@@ -51,14 +51,14 @@ class Occlusion:
         return [self._explain(seen, label) for seen, label in zip(photos, labels, strict=True)]
 
     def _explain(self, seen: FieldOfView, wanted: int | None) -> Attribution:
-        subject = self.subject
+        model = self.model
         area = seen.area
         rows, columns = cells(area, seen.shape)
         patches = list(_patches(area, rows, columns))
         features = self._rows(seen, patches)  # (1 + m, d)
-        proba = subject.proba(features[:1])[0]  # (k,)
+        proba = model.proba(features[:1])[0]  # (k,)
         label = int(proba.argmax()) if wanted is None else wanted
-        logits = relative_logit(subject.raw(features), label)  # (1 + m,)
+        logits = relative_logit(model.raw(features), label)  # (1 + m,)
         fall = (logits[0] - logits[1:]).reshape(rows + 1, columns + 1)
         # a patch hides the four cells around a corner of the grid; at the rim fewer of them are there
         grid = (fall[:-1, :-1] + fall[:-1, 1:] + fall[1:, :-1] + fall[1:, 1:]) / 4  # (rows, columns)
@@ -68,11 +68,11 @@ class Occlusion:
 
     def _rows(self, seen: FieldOfView, patches: Sequence[Box]) -> NDArray[np.float32]:
         """Return the features of all networks, of the photo as it is and with each patch covered: (1 + m, d)."""
-        return np.hstack([self._features(i, seen, patches) for i in range(len(self.subject.backbones))])
+        return np.hstack([self._features(i, seen, patches) for i in range(len(self.model.backbones))])
 
     def _features(self, number: int, seen: FieldOfView, patches: Sequence[Box]) -> NDArray[np.float32]:
         """Return the features of one network for the photo as it is, then with each patch covered: (1 + m, d)."""
-        engine = self._engines.get(self.subject.backbones[number])
+        engine = self._engines.get(self.model.backbones[number])
         plain, view = seen.pixels[number], seen.views[number]
         disorder = shuffled(plain)
         engine.submit(plain[None])
