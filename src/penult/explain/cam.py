@@ -97,9 +97,7 @@ class ClassActivation:
         self._stack = ExitStack()
         keep = model.settings.folder
         self._engines = [
-            self._stack.enter_context(
-                closing(engines.open_engine(b, model.device, model.precision, output="maps", keep=keep))
-            )
+            self._stack.enter_context(closing(engines.open_engine(b, model.device, model.precision, output="maps", keep=keep)))
             for b in model.backbones
         ]
         self._edges = np.cumsum([0, *(b.width for b in model.backbones)])
