@@ -25,14 +25,14 @@ from penult import backbones, compare, images, zoo
 from penult.backbones import Backbone
 from penult.cli import comparing
 from penult.cli.parser import build
-from penult.compare import CompareOptions, Comparison, field, result, trials
-from penult.compare.candidates import short
+from penult.compare import FEW, CompareOptions, Comparison, candidates, combinations, draw, result
+from penult.compare.candidates import CandidateEmbedder, ComparisonData, short
+from penult.compare.combinations import CombinationTrials
 from penult.compare.options import Budget
 from penult.compare.result import CombinationScore
-from penult.compare.sample import FEW, draw
 from penult.embed import EmbedOptions, known, speed
 from penult.errors import InputError, OutputError, UnknownName, unknown
-from penult.evaluate import Difference, Score
+from penult.evaluate import Difference, Score, trials
 from penult.images import natural_key
 
 Photos = Callable[..., Path]
@@ -87,9 +87,9 @@ def stand_ins() -> Iterator[dict[str, Backbone]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("penult.compare.options.zoo.find", find)
         patch.setattr("penult.embed.speeds._SECONDS", 0.01)
-        for room in (field, trials):
-            patch.setattr(room, "DRAWING", 0.0)
-        patch.setattr(field, "OPENING", 0.0)
+        for module in (candidates, combinations):
+            patch.setattr(module, "DRAWING", 0.0)
+        patch.setattr(candidates, "OPENING", 0.0)
         yield there
 
 
@@ -222,7 +222,7 @@ def test_no_network_at_all_a_typing_error_and_a_wrong_head_are_errors(
     shelf: dict[str, Backbone], photos: Photos, tmp_path: Path
 ) -> None:
     source = str(photos("train", warm=4, cold=4))
-    with pytest.raises(InputError, match="none of the networks can be had: offline: offline is not in the cache"):
+    with pytest.raises(InputError, match="none of the networks is available: offline: offline is not in the cache"):
         compare.compare(source, options(tmp_path, "offline"))
     with pytest.raises(UnknownName, match="did you mean see_red"):
         compare.compare(source, options(tmp_path, "se_red", "see_blue"))
@@ -285,14 +285,12 @@ def test_singles_of_a_process_that_died_are_measured_here(
     assert {one.reason for one in found.left_out} <= {"no time was left for it"}
 
 
-def gathered(source: str, settings: EmbedOptions, names: Mapping[str, Backbone]) -> tuple[field.ComparisonData, trials.Bench]:
+def gathered(source: str, settings: EmbedOptions, names: Mapping[str, Backbone]) -> tuple[ComparisonData, CombinationTrials]:
     """Return what is measured, and the measurements."""
-    from penult.compare import candidates
-
     budget = Budget(None)
     found, _ = candidates.gather(CompareOptions(backbones=tuple(names)), budget, lambda *_: None)
-    with trials.Bench(compare.CompareOptions(), 10, budget, lambda *_: None) as bench:
-        whole = field.CandidateEmbedder(images.scan_labelled(source), settings, budget, lambda *_: None).run(found, bench.one)
+    with CombinationTrials(compare.CompareOptions(), 10, budget, lambda *_: None) as bench:
+        whole = CandidateEmbedder(images.scan_labelled(source), settings, budget, lambda *_: None).run(found, bench.first)
         assert bench.every(whole) == []
     return whole, bench
 
@@ -329,9 +327,9 @@ def test_what_a_column_ties_together_is_in_one_fold_of_every_trial(
     shelf: dict[str, Backbone], photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = table(photos("train", warm=12, cold=12), lambda _, i: str(i // 3))
-    seen: list[trials.Bench] = []
-    real = trials.Bench.every
-    monkeypatch.setattr(trials.Bench, "every", lambda self, whole: (seen.append(self), real(self, whole))[1])
+    seen: list[CombinationTrials] = []
+    real = CombinationTrials.every
+    monkeypatch.setattr(CombinationTrials, "every", lambda self, whole: (seen.append(self), real(self, whole))[1])
     compare.compare(source, options(tmp_path, groups="patient"))
     (bench,) = seen
     for evaluation in bench.found.values():
@@ -354,7 +352,7 @@ def test_a_speed_is_measured_once_and_then_known(
     source = str(photos("train", warm=6, cold=6))
     first = compare.compare(source, options(tmp_path))
     assert speed(RED, settings) is not None
-    monkeypatch.setattr(field, "measure_speed", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(candidates, "measure_speed", lambda *_: pytest.fail("measured again"))
     again = compare.compare(source, options(tmp_path))
     alone = [{e.members: round(e.images_per_second, 2) for e in c.entries} for c in (first, again)]
     assert alone[0] == pytest.approx(alone[1], rel=1e-3)  # kept in fewer digits
@@ -386,7 +384,7 @@ def test_the_cheapest_network_is_measured_whatever_the_budget(
     shelf: dict[str, Backbone], photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The others are named, with the time that they would have taken."""
-    monkeypatch.setattr(field, "OPENING", 2.0)
+    monkeypatch.setattr(candidates, "OPENING", 2.0)
     source = str(photos("train", warm=10, cold=10))
     found = compare.compare(source, options(tmp_path, "see_green", "see_red", "see_blue", budget=1.0))
     assert [e.members for e in found.entries] == [("see_red",)]
@@ -403,13 +401,13 @@ def test_time_is_for_the_networks_before_the_combinations(
     """All singles that were embedded are measured, and what was not combined is named."""
     clock = [0.0]
     monkeypatch.setattr(Budget, "spent", property(lambda _: clock[0]))
-    real = trials.Bench.every
+    real = CombinationTrials.every
 
-    def late(self: trials.Bench, whole: field.ComparisonData) -> Any:
+    def late(self: CombinationTrials, whole: ComparisonData) -> Any:
         clock[0] = 1000.0
         return real(self, whole)
 
-    monkeypatch.setattr(trials.Bench, "every", late)
+    monkeypatch.setattr(CombinationTrials, "every", late)
     found = compare.compare(str(photos("train", warm=10, cold=10)), options(tmp_path, budget=999.0))
     assert sorted(e.members for e in found.entries) == [("see_blue",), ("see_green",), ("see_red",)]
     assert [one.name for one in found.left_out] == ["red + blue", "red + green", "blue + green", "red + blue + green"]
@@ -430,7 +428,7 @@ def test_a_network_that_is_slower_than_it_looked_is_stopped_when_the_time_is_up(
     source = str(photos("train", warm=30, cold=30))
     found = compare.compare(source, options(tmp_path, "see_red", "slow", budget=1000.0))
     assert [(one.name, one.reason) for one in found.left_out] == [
-        ("slow", "the time was up before it was through; what is done is kept in the cache")
+        ("slow", "the time was up before it had finished; what was computed is in the cache")
     ]
     digests = np.array([np.frombuffer(row, np.uint8) for row in sorted(files_digests(Path(source)))])
     assert 0 < known(shelf["slow"], digests, options(tmp_path).settings).sum() < 60
@@ -488,7 +486,7 @@ def test_another_seed_draws_other_images_and_a_note_says_how_many() -> None:
     first, second = draw(whole, 100, 0), draw(whole, 100, 1)
     assert first.counts == second.counts == {"cat": 75, "dog": 25}
     assert first.images != second.images
-    assert first.notes == ("100 of 400 images were looked at, drawn class by class.",)
+    assert first.notes == ("a stratified sample of 100 of the 400 images was used.",)
     with pytest.raises(InputError, match="a sample of 0 images"):
         draw(whole, 0, 0)
 
@@ -536,7 +534,7 @@ def test_the_fastest_that_is_not_measurably_worse_is_recommended() -> None:
     chosen, reason = result.recommend([best, far], names)
     assert chosen is best
     assert reason == (
-        "best has the smallest log loss, and nothing faster comes near it: far (90 images/s) is worse by "
+        "best has the smallest log loss, and everything faster is significantly worse: far (90 images/s) is worse by "
         "0.2000 (0.1000 to 0.3000)."
     )
     slow = replace(far, images_per_second=1.5)
@@ -585,7 +583,7 @@ def test_the_command_gives_json_and_keeps_a_budget(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(field, "OPENING", 2.0)
+    monkeypatch.setattr(candidates, "OPENING", 2.0)
     source = str(photos("train", warm=8, cold=8))
     words = (source, "-b", "see_red", "-b", "see_blue", "--out", tmp_path / "out", "--sample", "20")
     comparing.compare(*typed(*words, "--json", "--budget", "1s"))

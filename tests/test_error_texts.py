@@ -61,7 +61,7 @@ ELSEWHERE = {  # the beginning of a text: where it is caused, or why a user cann
     "{} cannot be read ({}); run `penult train`": "no permission: not to be had as root",
     "no network could be compared": "test_compare",
     "none of the {} images can be read: {}; give images": "test_compare",
-    "none of the networks can be had": "test_compare",
+    "none of the networks is available": "test_compare",
     "a foreign estimator has no weights": "test_explain_occlusion: only a method that was chosen by name comes here",
     "the model that was made": "a bug of ours, by its own words: test_train_model_check",
     "there is no model, but": "a bug of ours: test_train_model_check",

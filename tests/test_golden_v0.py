@@ -17,7 +17,7 @@ import pytest
 
 from penult import backbones, pixels, predict, store, zoo
 from penult.cli import main
-from penult.compare.files import claimed
+from penult.compare.result import claimed
 from penult.embed import EmbedOptions, embed
 from penult.errors import quiet
 from penult.pixels.decoding import PREPROCESSING_VERSION

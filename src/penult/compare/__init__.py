@@ -6,19 +6,23 @@ the steps; each is another room's.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+from numpy.typing import NDArray
 
 from penult import heads, images
-from penult.compare import candidates, files, result
-from penult.compare.candidates import LeftOut
-from penult.compare.field import CandidateEmbedder, ComparisonData
+from penult.compare import candidates, result
+from penult.compare.candidates import CandidateEmbedder, ComparisonData, LeftOut
+from penult.compare.combinations import CombinationTrials, Members
 from penult.compare.options import SAMPLE, Budget, CompareOptions, seconds
 from penult.compare.result import CombinationScore, Comparison
-from penult.compare.sample import draw
-from penult.compare.trials import Bench, Members
 from penult.engines import cpu_name
-from penult.errors import ProgressCallback, quiet
+from penult.errors import InputError, ProgressCallback, quiet
 from penult.floats import default_errors
+from penult.images import ImageSet
+
+FEW = 10  # images of a class that are kept in a sample in any case, or all if it has fewer
 
 __all__ = ["SAMPLE", "CombinationScore", "CompareOptions", "Comparison", "LeftOut", "compare", "seconds"]
 
@@ -36,34 +40,34 @@ def compare(source: str, options: CompareOptions | None = None, progress: Progre
     found = images.scan_labelled(source, groups=options.groups, table=options.table).in_order()
     options.settings.tolerance.scanned(found)
     sample = draw(found, options.sample, options.seed)
-    with files.claimed(options.out) as folder:
+    with result.claimed(options.out) as folder:
         named, left_out = candidates.gather(options, budget, progress)
-        with Bench(options, len(sample), budget, progress) as bench:
+        with CombinationTrials(options, len(sample), budget, progress) as trials:
             gathering = CandidateEmbedder(sample, options.settings, budget, progress, options.near_duplicates == "group")
-            field = gathering.run(named, bench.one)
-            untried = bench.every(field)
+            data = gathering.run(named, trials.first)
+            untried = trials.every(data)
         left_out += gathering.left_out
-        comparison = _result(source, options, field, bench, left_out, untried, budget)
-        files.write(folder, comparison)
+        comparison = _result(source, options, data, trials, left_out, untried, budget)
+        result.write(folder, comparison)
     return comparison
 
 
 def _result(
     source: str,
     options: CompareOptions,
-    field: ComparisonData,
-    bench: Bench,
+    data: ComparisonData,
+    trials: CombinationTrials,
     left_out: list[LeftOut],
     untried: list[Members],
     budget: Budget,
 ) -> Comparison:
-    names = [player.candidate.name for player in field.players]
-    typed = {player.candidate.name: player.candidate.typed for player in field.players}
+    names = [member.candidate.name for member in data.embedded]
+    typed = {member.candidate.name: member.candidate.typed for member in data.embedded}
     short = candidates.short(names)
     left_out += [LeftOut(" + ".join(short[names[i]] for i in members), "no time was left for it") for members in untried]
-    ranked = result.entries(field.players, bench.found)
+    ranked = result.entries(data.embedded, trials.found)
     chosen, reason = result.recommend(ranked, short)
-    counts = np.bincount(field.y, minlength=len(field.classes))
+    counts = np.bincount(data.y, minlength=len(data.classes))
     return Comparison(
         entries=ranked,
         recommended=chosen,
@@ -71,11 +75,38 @@ def _result(
         next_line=result.next_line(source, [typed[name] for name in chosen.members], options),
         left_out=tuple(left_out),
         short=short,
-        classes=dict(zip(field.classes, (int(c) for c in counts), strict=True)),
-        counts=field.counts,
-        engine=field.engine,
+        classes=dict(zip(data.classes, (int(c) for c in counts), strict=True)),
+        counts=data.counts,
+        engine=data.engine,
         machine=cpu_name(),
-        notes=field.notes,
+        notes=data.notes,
         options=options,
         seconds=budget.spent,
     )
+
+
+def draw(found: ImageSet, size: int, seed: int) -> ImageSet:
+    """Return about `size` images in their order, each class by its share but `FEW` at least; the whole set if smaller.
+
+    The same seed draws the same images. Raises `InputError` for a size below 1.
+    """
+    if size < 1:
+        raise InputError(f"a sample of {size} images is not possible; give 1 or more.")
+    if len(found) <= size:
+        return found
+    y = found.y  # (n,)
+    counts = np.bincount(y, minlength=len(found.classes))  # (k,)
+    random = np.random.default_rng(seed)
+    kept = [random.permutation(np.flatnonzero(y == c))[:m] for c, m in enumerate(_shares(counts, size))]
+    rows = np.sort(np.concatenate(kept))
+    note = f"a stratified sample of {len(rows)} of the {len(found)} images was used."
+    return replace(found, images=tuple(found.images[i] for i in rows), notes=(*found.notes, note))
+
+
+def _shares(counts: NDArray[np.intp], size: int) -> list[int]:
+    """Return how many images of each class are kept (k,): largest remainders, but `FEW` of each or all that there are."""
+    exact = size * counts / counts.sum()  # (k,)
+    kept = np.maximum(exact.astype(int), np.minimum(counts, FEW))  # (k,)
+    for _ in range(size - int(kept.sum())):
+        kept[np.argmax(np.where(kept < counts, exact - kept, -np.inf))] += 1
+    return [int(m) for m in kept]

@@ -1,22 +1,32 @@
-"""What a comparison found: every network and combination, who is on the front, what each member adds, which to take.
+"""What a comparison found: every network and combination, who is on the Pareto front, what each member adds, which to take.
 
-In: evaluations on the same folds, speeds. Out: `Comparison`.
+In: evaluations on the same folds, speeds. Out: `Comparison`, and its files: `compare.json`, `compare.csv`,
+`figures/compare.png` and `.svg`. A folder is ours when it holds a `compare.json` of ours, which is written first ("running")
+and again last ("done").
 """
 
 from __future__ import annotations
 
+import csv
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from penult.compare.candidates import LeftOut
-from penult.compare.field import EmbeddedCandidate
+from penult import plots, store, untrusted
+from penult.compare.candidates import EmbeddedCandidate, LeftOut
+from penult.compare.combinations import Members
 from penult.compare.options import CompareOptions
+from penult.errors import InputError
 from penult.evaluate import Difference, Evaluation, Score, paired_difference
+from penult.plots import Point
 
-Members = tuple[int, ...]
+RESULT = "compare.json"
+FORMAT = 1
+CURE = "wait until that has ended, or give another folder with --out"
+SCORES = ("log_loss", "accuracy", "auc", "brier", "ece")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,28 +112,28 @@ class Comparison:
         }
 
 
-def entries(players: Sequence[EmbeddedCandidate], found: Mapping[Members, Evaluation]) -> tuple[CombinationScore, ...]:
+def entries(embedded: Sequence[EmbeddedCandidate], found: Mapping[Members, Evaluation]) -> tuple[CombinationScore, ...]:
     """Return an entry for each evaluation, the smallest log loss first."""
     best = found[min(found, key=lambda members: (found[members].scores["log_loss"].value, len(members), members))]
-    every = [_entry([players[i] for i in members], members, found, best) for members in found]
+    every = [_entry([embedded[i] for i in members], members, found, best) for members in found]
     every = [replace(one, pareto=not any(_beats(other, one) for other in every)) for one in every]
     return tuple(sorted(every, key=lambda one: (one.log_loss, -one.images_per_second)))
 
 
 def _entry(
-    players: Sequence[EmbeddedCandidate], members: Members, found: Mapping[Members, Evaluation], best: Evaluation
+    embedded: Sequence[EmbeddedCandidate], members: Members, found: Mapping[Members, Evaluation], best: Evaluation
 ) -> CombinationScore:
     whole = found[members]
     adds = {}
-    for place, player in enumerate(players):
+    for place, member in enumerate(embedded):
         rest = members[:place] + members[place + 1 :]
         if rest in found:
-            adds[player.candidate.name] = paired_difference(found[rest], whole)
-    backbones = [player.candidate.backbone for player in players]
+            adds[member.candidate.name] = paired_difference(found[rest], whole)
+    backbones = [member.candidate.backbone for member in embedded]
     return CombinationScore(
-        tuple(player.candidate.name for player in players),
+        tuple(member.candidate.name for member in embedded),
         whole.scores,
-        1 / sum(1 / player.images_per_second for player in players),
+        1 / sum(1 / member.images_per_second for member in embedded),
         sum(b.width for b in backbones),
         round(sum(b.gmacs for b in backbones), 3),
         sum(b.params for b in backbones),
@@ -148,22 +158,24 @@ def recommend(ranked: Sequence[CombinationScore], name: Mapping[str, str]) -> tu
     def called(entry: CombinationScore) -> str:
         return " + ".join(name[one] for one in entry.members)
 
-    def told(gap: Difference) -> str:
-        return f"{gap.value:.4f} ({gap.low:.4f} to {gap.high:.4f})"
-
     if chosen is not best:
         return chosen, (
-            f"{called(chosen)} is the fastest ({rate(chosen)}) whose log loss cannot be told from the best one's, "
-            f"{called(best)} ({rate(best)}): the difference is {told(chosen.behind)}."
+            f"{called(chosen)} is the fastest ({rate(chosen)}) whose log loss is not significantly worse than "
+            f"{called(best)} ({rate(best)}): the difference is {format_difference(chosen.behind)}."
         )
     faster = [e for e in ranked if e.images_per_second > best.images_per_second]
     if faster:
         next_best = min(faster, key=lambda e: e.behind.value)
         return best, (
-            f"{called(best)} has the smallest log loss, and nothing faster comes near it: {called(next_best)} "
-            f"({rate(next_best)}) is worse by {told(next_best.behind)}."
+            f"{called(best)} has the smallest log loss, and everything faster is significantly worse: {called(next_best)} "
+            f"({rate(next_best)}) is worse by {format_difference(next_best.behind)}."
         )
     return best, f"{called(best)} has the smallest log loss and is the fastest."
+
+
+def format_difference(gap: Difference) -> str:
+    """Return a difference with its interval as people read it."""
+    return f"{gap.value:.4f} ({gap.low:.4f} to {gap.high:.4f})"
 
 
 def rate(entry: CombinationScore) -> str:
@@ -208,3 +220,57 @@ def next_line(source: str, typed: Sequence[str], options: CompareOptions) -> str
 
 def _plain(gap: Difference) -> dict[str, float]:
     return {"value": gap.value, "low": gap.low, "high": gap.high}
+
+
+@contextmanager
+def claimed(out: str) -> Iterator[Path]:
+    """Yield the folder, made and marked as ours, which nobody else gets meanwhile.
+
+    Raises `InputError` for one that holds something else, `OutputError` for one that another comparison has.
+    """
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; give another folder with --out.")
+    store.make_folder(folder)
+    with store.Claim(folder, "another comparison is writing to it", CURE):
+        if not store.is_empty(folder) and not _is_ours(folder / RESULT):
+            raise InputError(
+                f"{folder} is not empty and is no comparison of penult's; nothing was touched. Give another folder with --out."
+            )
+        store.sweep(folder, below=1)
+        store.write_json(folder / RESULT, {"penult_compare": FORMAT, "status": "running"})
+        yield folder
+
+
+def write(folder: Path, found: Comparison) -> None:
+    """Write the table, the figure, and last the whole result. Raises `OutputError`."""
+    with store.atomic_write_text(folder / "compare.csv") as file:
+        table = csv.writer(file)
+        table.writerows(_table(found))
+    points = [
+        Point(tuple(found.short[name] for name in e.members), e.images_per_second, e.scores["log_loss"], e.pareto)
+        for e in found.entries
+    ]
+    plots.save(plots.tradeoff(points), folder / "figures", "compare")
+    store.write_json(folder / RESULT, {"penult_compare": FORMAT, "status": "done", **found.to_dict()})
+
+
+def _table(found: Comparison) -> list[list[str]]:
+    """Return the lines of `compare.csv`: one an entry, the best first."""
+    bounds = [f"{score}{part}" for score in SCORES for part in ("", "_low", "_high")]
+    lines = [["name", "members", "images_per_second", *bounds, "pareto", "recommended", "width", "gmacs", "params", "license"]]
+    for e in found.entries:
+        numbers = ["" if v is None else f"{v:.6g}" for s in SCORES for v in e.scores[s].to_dict().values()]
+        marks = ["yes" if e.pareto else "no", "yes" if e is found.recommended else "no"]
+        lines.append([
+            found.label(e), " ".join(e.members), f"{e.images_per_second:.2f}", *numbers,
+            *marks, str(e.width), str(e.gmacs), str(e.params), e.license,
+        ])  # fmt: skip
+    return lines
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return "penult_compare" in untrusted.loads(untrusted.content(path, untrusted.MOST_JSON))
+    except (OSError, ValueError, TypeError):
+        return False

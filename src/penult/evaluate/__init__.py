@@ -15,6 +15,7 @@ from penult.evaluate.interpret import FEW, Rarest, imbalance, imbalanced, rarest
 from penult.evaluate.intervals import Score, wilson
 from penult.evaluate.metrics import Reliability
 from penult.evaluate.review import LEVEL, Review, check_level, review
+from penult.evaluate.trials import Trial, TrialData, TrialProcess, run_trials
 
 __all__ = [
     "FEW",
@@ -28,6 +29,9 @@ __all__ = [
     "Reliability",
     "Review",
     "Score",
+    "Trial",
+    "TrialData",
+    "TrialProcess",
     "check_level",
     "cross_validate",
     "imbalance",
@@ -37,6 +41,7 @@ __all__ = [
     "paired_difference",
     "rarest_classes",
     "review",
+    "run_trials",
     "score",
     "summary_rows",
     "unmeasured",

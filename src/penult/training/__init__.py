@@ -19,7 +19,7 @@ from penult.backbones import Backbone
 from penult.bundle import Bundle
 from penult.embed import Embedding, at_depth, depth_notes, embed
 from penult.errors import InternalError, PenultError, ProgressCallback, quiet
-from penult.evaluate import Evaluation
+from penult.evaluate import Evaluation, TrialProcess
 from penult.evaluate.evaluation import jsonable
 from penult.floats import default_errors
 from penult.images import ImageSet
@@ -30,7 +30,7 @@ from penult.training.job import Job
 from penult.training.learning import Fitted, learn
 from penult.training.mapping import write_map
 from penult.training.material import from_features, from_images
-from penult.training.measuring import Measured, Measurer, weights
+from penult.training.measuring import Measured, weights
 from penult.training.networks import networks
 from penult.training.options import TrainOptions
 from penult.training.precision import PrecisionCheck, compare_with_f32, quantize_if_int8
@@ -85,7 +85,7 @@ def _run(job: Job, labelled: ImageSet, test: ImageSet | None, chosen: Sequence[B
     """Do all of a training on images once its folder is claimed."""
     options, progress = job.options, job.progress
     paths = [image.path for s in (labelled, test) if s is not None for image in s.images]
-    with Measurer(len(paths)) as measurer:
+    with TrialProcess(len(paths)) as process:
         chosen = at_depth(chosen, paths[: len(labelled)], options.settings, progress)
         used = quantize_if_int8(chosen, paths[: len(labelled)], options.settings, progress)
         job.clock.lap("networks")
@@ -94,7 +94,7 @@ def _run(job: Job, labelled: ImageSet, test: ImageSet | None, chosen: Sequence[B
         outputs.write_skipped(job.run, labelled, test, done)
         material = from_images(labelled, test, done, options.near_duplicates == "group")
         with outputs.start_features(job.run, material, done):
-            learnt = learn(job, material, measurer, done)
+            learnt = learn(job, material, process, done)
     outputs.drop_stale(job.run, done, learnt.figures)
     job.clock.lap("feature files")
     beside = compare_with_f32(job, material, done, chosen)
@@ -109,10 +109,10 @@ def train_features(paths: Sequence[str], options: TrainOptions, progress: Progre
     material = from_features(paths, options.files, options.near_duplicates == "group")
     _check_classes(options, material.classes)
     sheet = _sheet(options, material.classes, material.test.files if material.test else ())
-    with RunFolder(options.out) as run, Measurer(len(material.train.files)) as measurer:
+    with RunFolder(options.out) as run, TrialProcess(len(material.train.files)) as process:
         job = Job(run, options, sheet, progress)
         run.drop(outputs.SKIPPED)
-        return _finish(job, learn(job, material, measurer, None), None, None, where={"sources": {}, "ignored": {}})
+        return _finish(job, learn(job, material, process, None), None, None, where={"sources": {}, "ignored": {}})
 
 
 def _check(options: TrainOptions) -> None:

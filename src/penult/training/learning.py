@@ -15,7 +15,7 @@ from penult.audit import COLUMNS
 from penult.bundle import Bundle
 from penult.embed import Embedding, EmbedOptions, embed
 from penult.errors import DamagedFile, InternalError
-from penult.evaluate import Evaluation, Review
+from penult.evaluate import Evaluation, Review, TrialProcess
 from penult.heads import novelty
 from penult.heads.task import plain_weights
 from penult.plots import Artist
@@ -24,7 +24,7 @@ from penult.training import outputs
 from penult.training.auditing import look_over, summary
 from penult.training.job import Job
 from penult.training.material import TrainingData
-from penult.training.measuring import Measured, Measurer, make_head, unseen
+from penult.training.measuring import Measured, make_head, measure, unseen
 
 MODEL = "model.penult"
 
@@ -52,11 +52,11 @@ class Fitted:
     fault: InternalError | None
 
 
-def learn(job: Job, material: TrainingData, measurer: Measurer, done: Embedding | None) -> Fitted:
+def learn(job: Job, material: TrainingData, process: TrialProcess, done: Embedding | None) -> Fitted:
     """Do all that follows the features; `done` is None where they came from files."""
     with Artist(job.run / "figures") as artist:
         head = make_head(job.options, material)
-        measured = measurer.measure(head, job.options.head, material, job.options.seed, job.progress)
+        measured = measure(process, head, job.options.head, material, job.options.seed, job.progress)
         artist.draw(evaluation=measured.chosen, others=measured.others, curve=measured.curve)
         outputs.write_oof(job.run, material, measured)
         job.clock.lap("evaluation")
