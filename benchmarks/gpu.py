@@ -33,7 +33,7 @@ JOB = 37_500  # images of the seed's job
 WIDE, HIGH = 400, 360
 MAKE_WEIGHTS = """
 import sys
-from penult.zoo.timm_door import import_timm
+from penult.zoo.timm_source import import_timm
 timm = import_timm()
 import torch
 from safetensors.torch import save_file

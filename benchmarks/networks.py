@@ -19,7 +19,7 @@ from pathlib import Path
 PENULT = [sys.executable, "-m", "penult"]
 TIMM = """
 import sys
-from penult.zoo.timm_door import import_timm
+from penult.zoo.timm_source import import_timm
 timm = import_timm()
 from safetensors.torch import save_file
 save_file({k: v.contiguous() for k, v in timm.create_model("resnet50").state_dict().items()}, sys.argv[1])
@@ -31,7 +31,7 @@ import keras
 keras.applications.ResNet50(weights=None, include_top=False).save(sys.argv[1])
 """
 WORK = """
-from penult.zoo.timm_door import import_timm
+from penult.zoo.timm_source import import_timm
 timm = import_timm()
 import torch
 from torch.utils.flop_counter import FlopCounterMode

@@ -183,9 +183,9 @@ def _ours(read: Callable[[], Any]) -> Any:
 
 def _read_graph(path: Path) -> Any:
     """What is looked at before any library sees it, and what the library then says of the rest."""
-    from penult.zoo import onnx_file
+    from penult.zoo import onnx_source
 
-    return onnx_file.read(path)[1]
+    return onnx_source.read(path)[1]
 
 
 def _file(make: Callable[[Path], Path]) -> Callable[[], bytes]:

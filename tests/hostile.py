@@ -59,10 +59,10 @@ def read_model(path: Path) -> Any:
 
 def read_onnx(path: Path) -> Any:
     """What the converting process does with an order."""
-    from penult.zoo import convert, finding, names
+    from penult.zoo import convert, finding, model_cache, names
 
-    spec = names.understand(str(path))
-    return [str(made) for made in convert.work(iter([finding._order(spec, None, None, path.parent / "cache")]))]
+    spec = finding.with_recipe_file(names.understand(str(path)))
+    return [str(made) for made in convert.convert_child(iter([(spec, model_cache.entry_of(spec, path.parent / "cache"))]))]
 
 
 def read_shard(path: Path) -> Any:
@@ -76,9 +76,9 @@ def read_shard(path: Path) -> Any:
 
 def read_shelf(path: Path) -> Any:
     from penult import store
-    from penult.zoo import shelf
+    from penult.zoo import model_cache
 
-    found = shelf.get(store.CacheEntry(path))
+    found = model_cache.get(store.CacheEntry(path))
     return None if found is None else _features(found)
 
 
@@ -152,10 +152,10 @@ def read_features(path: Path) -> Any:
 
 
 def read_weights(path: Path) -> Any:
-    from penult.zoo.keras_file import opened
+    from penult.zoo.keras_weights import opened
 
-    with opened(path) as checkpoint:
-        return [tensor.read().tolist() for layer in checkpoint.layers for tensor in layer.tensors]
+    with opened(path) as file:
+        return [array.read().tolist() for layer in file.layers for array in layer.arrays]
 
 
 KINDS: dict[str, Kind] = {

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from penult.zoo.keras_door import build, family, find, import_keras
-from penult.zoo.wish import Loaded
+from penult.zoo.keras_network import application, build, family, import_keras
+from penult.zoo.sources import LoadedModel
 
 
 def pictures(count: int, size: int, seed: int = 0) -> np.ndarray:
@@ -50,7 +50,7 @@ def healthy(name: str, size: int, model: Any = None) -> Any:
 
 def with_top(name: str, size: int, model: Any, classes: int = 3) -> Any:
     """Return the whole network, its weights those of `model` and a random last layer."""
-    whole = find(name)(weights=None, classes=classes, input_shape=(size, size, 3), classifier_activation=None)
+    whole = application(name)(weights=None, classes=classes, input_shape=(size, size, 3), classifier_activation=None)
     own = model.get_weights()
     whole.set_weights(own + whole.get_weights()[len(own) :])
     return whole
@@ -58,7 +58,7 @@ def with_top(name: str, size: int, model: Any, classes: int = 3) -> Any:
 
 def seen(name: str, pixels: np.ndarray) -> np.ndarray:
     """Return what the family's own preprocessing makes of pixels (n, s, s, 3)."""
-    return np.asarray(family(find(name)).preprocess_input(pixels.astype(np.float32), data_format="channels_last"))
+    return np.asarray(family(name).preprocess_input(pixels.astype(np.float32), data_format="channels_last"))
 
 
 def keras_features(name: str, model: Any, pixels: np.ndarray) -> np.ndarray:
@@ -66,7 +66,7 @@ def keras_features(name: str, model: Any, pixels: np.ndarray) -> np.ndarray:
     return np.asarray(model.predict(seen(name, pixels), verbose=0))
 
 
-def our_outputs(loaded: Loaded, pixels: np.ndarray) -> list[np.ndarray]:
+def our_outputs(loaded: LoadedModel, pixels: np.ndarray) -> list[np.ndarray]:
     """Return features (n, d) and maybe maps (n, d, h, w) of pixels to which the recipe is done as the graph does it."""
     import torch
 
@@ -74,7 +74,7 @@ def our_outputs(loaded: Loaded, pixels: np.ndarray) -> list[np.ndarray]:
     x = pixels[..., ::-1] if recipe.channels == "bgr" else pixels
     x = (x / 255 - np.array(recipe.mean)) / np.array(recipe.std)
     with torch.no_grad():
-        outputs = loaded.module(torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32)))
+        outputs = loaded.network(torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32)))
     return [np.asarray(o) for o in outputs]
 
 

@@ -15,8 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from penult import engines
 from penult.backbones import Backbone, StoredGraph
 from penult.pixels.recipe import Recipe
-from penult.zoo.dress import dress
-from penult.zoo.from_onnx import Body
+from penult.zoo.preprocessing import add_preprocessing, has_preprocessing
+from penult.zoo.sources import LoadedModel
 
 SIDE, PATCH, WIDTH, CLASSES = 32, 4, 6, 5
 RECIPE = Recipe(SIDE, "squash", 1.0, "bilinear", (0.4, 0.5, 0.6), (0.2, 0.25, 0.3), "bgr")
@@ -105,11 +105,11 @@ def ending(build: Callable[[Net, str], str], dims: tuple[Any, ...], opset: int =
     return net.model({build(net, net.trunk("x")): dims}, **more)
 
 
-def finished(body: Body) -> bytes:
-    return body.onnx if body.dressed else dress(body.onnx, body.recipe)
+def finished(body: LoadedModel) -> bytes:
+    return body.network if has_preprocessing(body.network) else add_preprocessing(body.network, body.recipe)
 
 
-def run(body: Body, output: str = "features", pixels: np.ndarray = PIXELS) -> np.ndarray:
+def run(body: LoadedModel, output: str = "features", pixels: np.ndarray = PIXELS) -> np.ndarray:
     """Return what the engine makes of pixels by a body, in f32."""
     return run_graph(finished(body), body.recipe, output, pixels)
 

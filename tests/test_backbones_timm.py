@@ -11,7 +11,7 @@ import pytest
 from penult import backbones, engines
 from penult.backbones.efficientnet_lite import LITE
 from penult.errors import MissingExtra
-from penult.zoo.timm_door import import_timm
+from penult.zoo.timm_source import import_timm
 from tolerance import assert_same_pixels
 
 

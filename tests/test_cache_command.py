@@ -27,7 +27,7 @@ from penult.similar.index import Index, open_index
 from penult.store import CacheEntry, inventory
 from penult.store.disk import Disk, here
 from penult.store.shards import read_shard, rows_by_size, width_of, write_shard
-from penult.zoo import shelf
+from penult.zoo import model_cache
 
 DAY = 86_400.0
 FACTS = {"backbone": "net", "backbone_digest": "d" * 64, "road": "1", "engine": "numpy", "precision": "f32", "width": "3"}
@@ -57,7 +57,7 @@ def converted(cache: Path, name: str = "resnet9") -> Path:
     """Lay a converted network on the shelf, as the zoo does."""
     recipe = {"size": 32, "fit": "crop", "crop": 1.0, "interpolation": "bicubic", "mean": [0.5] * 3, "std": [0.5] * 3}
     entry = CacheEntry.of(cache, "backbones", {"name": name}, name)
-    shelf.put(entry, b"a graph", {"name": name, "recipe": recipe})
+    model_cache.put(entry, b"a graph", {"name": name, "recipe": recipe})
     return entry.folder
 
 

@@ -262,7 +262,7 @@ def test_converted_networks_give_openvinos_features(name: str, tmp_path: Path) -
     from safetensors.torch import save_file
 
     from penult import zoo
-    from penult.zoo.timm_door import import_timm
+    from penult.zoo.timm_source import import_timm
 
     model = import_timm().create_model(name)
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path / "w.safetensors")

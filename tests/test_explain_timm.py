@@ -12,7 +12,7 @@ from extras import TIMM
 from penult import zoo
 from penult.explain import explain
 from penult.heads import scorer
-from penult.zoo.timm_door import import_timm
+from penult.zoo.timm_source import import_timm
 
 pytestmark = TIMM
 

@@ -19,7 +19,7 @@ from penult.errors import InputError
 from penult.quantize import int8
 from penult.quantize.int8 import calibration_set
 from penult.quantize.nncf import QuantizeRequest
-from penult.zoo.timm_door import import_timm
+from penult.zoo.timm_source import import_timm
 from tinynet import noise, tiny
 
 pytestmark = needs("int8", "nncf", "onnxruntime")

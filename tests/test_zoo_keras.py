@@ -14,19 +14,24 @@ import numpy as np
 import pytest
 
 from penult.errors import DamagedFile, InputError, MissingExtra, UnknownName
-from penult.zoo import digest
-from penult.zoo.keras_door import Order, build, family, find, import_keras, names
-from penult.zoo.keras_fetch import is_official, like_imagenet
-from penult.zoo.keras_file import opened
-from penult.zoo.keras_fit import fill
-from penult.zoo.keras_layers import rescalings, state
-from penult.zoo.keras_module import quickest
-from penult.zoo.keras_recipe import recipe_of
-from penult.zoo.wish import Loaded, Wish
+from penult.zoo import checkpoint
+from penult.zoo.keras_network import (
+    DataFormat,
+    application,
+    applications,
+    build,
+    family,
+    fastest_module,
+    import_keras,
+    rescalings,
+    state,
+)
+from penult.zoo.keras_source import is_official, like_imagenet, recipe_of
+from penult.zoo.keras_weights import fill, opened
+from penult.zoo.sources import LoadedModel, ModelSpec
 
 pytestmark = [pytest.mark.timm, pytest.mark.filterwarnings("default")]
 NAME, SIZE = "MobileNetV3Small", 64  # the quickest to build
-CHANGES = (("size", SIZE),)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -77,16 +82,16 @@ def digest_of(small: Any) -> Callable[[Path], str]:
         model.set_weights([np.full_like(w, 9.0) for w in model.get_weights()])
         with opened(path) as file:
             fill(model, file, NAME)
-        return digest.of_state(state(model))
+        return checkpoint.of_tensors(state(model))
 
     return filled
 
 
-def load(path: Path | None, name: str = NAME, **changes: Any) -> Loaded:
-    from penult.zoo.from_keras import load
+def load(path: Path | None, name: str = NAME, size: int = SIZE) -> LoadedModel:
+    from penult.zoo.keras_source import load
 
     weights = None if path is None else str(path)
-    return load(Wish("keras", name, weights, tuple({**dict(CHANGES), **changes}.items())))
+    return load(ModelSpec("keras", name, weights, size))
 
 
 # What the network sees, and what it gives
@@ -117,7 +122,7 @@ def test_features_are_those_that_keras_gives(name: str, size: int, end: str, poo
     assert (loaded.pooling, len(maps)) == (pooling, int(pooling == "mean"))
     for one in maps:
         np.testing.assert_allclose(one.mean((2, 3)), features, rtol=1e-4, atol=1e-4)
-    assert not loaded.module.training
+    assert not loaded.network.training
     assert loaded.params == sum(int(np.prod(w.shape)) for w in model.trainable_weights)
     assert loaded.top1 is None and loaded.source.startswith("keras.applications 3.")
 
@@ -126,7 +131,7 @@ def test_a_network_is_built_channels_first_where_it_can_be(files: dict[str, Path
     """It runs twice as fast so; ConvNeXt cannot be, and its images are permuted."""
     from kerasnets import save
 
-    assert load(files[".keras"]).module.inner.input_shape == (None, 3, SIZE, SIZE)
+    assert load(files[".keras"]).network.inner.input_shape == (None, 3, SIZE, SIZE)
     convnext = load(save(build("ConvNeXtTiny", SIZE), tmp_path / "c.weights.h5"), "ConvNeXtTiny")
     assert convnext.module.inner.input_shape == (None, SIZE, SIZE, 3)
 
@@ -135,7 +140,7 @@ def test_a_network_is_built_channels_first_where_it_can_be(files: dict[str, Path
 def test_a_network_that_differs_channels_first_is_not_used_so(fault: str, small: Any) -> None:
     keras = import_keras()
 
-    def other(order: Order) -> Any:
+    def other(order: DataFormat) -> Any:
         twin = build(NAME, SIZE, order)
         layer = next(one for one in twin.layers if isinstance(one, keras.layers.Conv2D))
         if fault == "another answer":
@@ -144,9 +149,9 @@ def test_a_network_that_differs_channels_first_is_not_used_so(fault: str, small:
             layer.data_format = "channels_last"
         return twin
 
-    recipe = recipe_of(NAME, dict(CHANGES))
-    assert quickest(small, other, recipe)[0].inner.input_shape == (None, SIZE, SIZE, 3)
-    sane, _ = quickest(small, lambda order: build(NAME, SIZE, order), recipe)
+    recipe = recipe_of(NAME, SIZE)
+    assert fastest_module(small, other, recipe)[0].inner.input_shape == (None, SIZE, SIZE, 3)
+    sane, _ = fastest_module(small, lambda order: build(NAME, SIZE, order), recipe)
     assert sane.inner.input_shape == (None, 3, SIZE, SIZE)
 
 
@@ -166,22 +171,19 @@ def test_a_network_that_differs_channels_first_is_not_used_so(fault: str, small:
 )
 def test_recipes_known_by_heart(name: str, size: int, crop: float, mean: Any, std: Any, channels: str) -> None:
     """Means and deviations stand in the order of the channels that the network sees."""
-    recipe = recipe_of(name, {})
+    recipe = recipe_of(name)
     assert (recipe.size, recipe.crop_mode, recipe.crop, recipe.interpolation) == (size, "crop", crop, "bicubic")
     assert recipe.channels == channels
     np.testing.assert_allclose((recipe.mean, recipe.std), (mean, std), rtol=1e-12, atol=1e-15)
 
 
 def test_every_family_has_a_recipe() -> None:
-    assert {recipe_of(name, {"size": 64}).channels for name in names()} == {"rgb", "bgr"}
+    assert {recipe_of(name, 64).channels for name in applications()} == {"rgb", "bgr"}
 
 
-def test_what_the_user_wants_otherwise_wins() -> None:
-    recipe = recipe_of("ResNet50", {"size": 128, "channels": "rgb", "mean": (0.0, 0.0, 0.0), "fit": "squash"})
-    assert (recipe.size, recipe.channels, recipe.mean, recipe.crop_mode) == (128, "rgb", (0.0, 0.0, 0.0), "squash")
-    assert recipe.std == (pytest.approx(1 / 255),) * 3
-    with pytest.raises(UnknownName, match="recipe setting 'meen'; did you mean mean"):
-        recipe_of("ResNet50", {"meen": (0.0, 0.0, 0.0)})
+def test_another_size_changes_nothing_else() -> None:
+    recipe = recipe_of("ResNet50", 128)
+    assert recipe.size == 128 and recipe.channels == "bgr" and recipe.std == (pytest.approx(1 / 255),) * 3
 
 
 @pytest.mark.parametrize(
@@ -190,9 +192,9 @@ def test_what_the_user_wants_otherwise_wins() -> None:
     ids=["bent", "odd order", "mixed", "negative", "by picture"],
 )
 def test_a_preprocessing_that_no_recipe_can_say_is_refused(preprocess: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(family(find("Xception")), "preprocess_input", lambda x, data_format: preprocess(x))
+    monkeypatch.setattr(family("Xception"), "preprocess_input", lambda x, data_format: preprocess(x))
     with pytest.raises(InputError, match=r"xception\.preprocess_input does more than scale and shift"):
-        recipe_of("Xception", {"size": 96})
+        recipe_of("Xception", 96)
 
 
 # Files
@@ -207,18 +209,18 @@ def test_one_set_of_weights_has_one_digest(
     from kerasnets import save, with_top
 
     model = with_top(NAME, SIZE, small, classes) if classes else small
-    assert digest_of(save(model, tmp_path / f"net{end}")) == digest.of_state(state(small))
+    assert digest_of(save(model, tmp_path / f"net{end}")) == checkpoint.of_tensors(state(small))
 
 
 def test_the_digest_is_that_of_the_network_without_its_last_layer(files: dict[str, Path], small: Any) -> None:
-    assert load(files[".weights.h5"]).weights == digest.of_state(state(small))
+    assert load(files[".weights.h5"]).weights == checkpoint.of_tensors(state(small))
 
 
 def test_another_set_of_weights_has_another_digest(small: Any) -> None:
     first = state(small)
-    assert digest.of_state(first) == digest.of_state(state(small))
+    assert checkpoint.of_tensors(first) == checkpoint.of_tensors(state(small))
     changed = {name: array + (name == next(iter(first))) for name, array in first.items()}
-    assert digest.of_state(first) != digest.of_state(changed)
+    assert checkpoint.of_tensors(first) != checkpoint.of_tensors(changed)
 
 
 @pytest.mark.parametrize("end", [".weights.h5", ".h5", ".keras"])
@@ -236,7 +238,7 @@ def test_a_network_used_as_one_layer_is_found(
     pictures = keras.Input((SIZE, SIZE, 3))
     outputs = keras.layers.Dense(2)(keras.layers.Dropout(0.5)(inner(keras.layers.RandomFlip()(pictures))))
     path = save(keras.Model(pictures, outputs), tmp_path / f"around{end}")
-    assert digest_of(path) == digest.of_state(state(small))
+    assert digest_of(path) == checkpoint.of_tensors(state(small))
 
 
 def test_names_of_another_time_are_taken_in_their_order(files: dict[str, Path], digest_of: Callable[[Path], str]) -> None:
@@ -364,7 +366,7 @@ def test_efficientnet_rescales_as_often_as_its_weights_want(tmp_path: Path) -> N
     twice = healthy(name, SIZE, like_imagenet(name, SIZE))
     loaded = load(save(twice, tmp_path / "twice.weights.h5"), name)
     assert difference(our_outputs(loaded, pixels)[0], keras_features(name, twice, pixels)) < 1e-4
-    assert (rescalings(loaded.module.inner), rescalings(build(name, SIZE))) == (2, 1)
+    assert (rescalings(loaded.network.inner), rescalings(build(name, SIZE))) == (2, 1)
     with opened(save(twice, tmp_path / "twice.h5")) as file:
         assert file.rescalings == 2
     assert "0003 rescaling scale" in state(twice)  # which is a part of the digest
@@ -380,9 +382,9 @@ def test_keras_own_file_is_known_by_its_digest(tmp_path: Path, monkeypatch: pyte
     path = save(build(name, SIZE), tmp_path / "efficientnetb0_notop.h5")
     md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
     for place in ((md5, "0" * 32), ("0" * 32, md5)):
-        monkeypatch.setitem(family(find(name)).WEIGHTS_HASHES, "b0", place)
+        monkeypatch.setitem(family(name).WEIGHTS_HASHES, "b0", place)
         assert is_official(name, SIZE, path)
-    assert rescalings(load(path, name).module.inner) == 2
+    assert rescalings(load(path, name).network.inner) == 2
     path.write_bytes(path.read_bytes() + b"\0")
     assert not is_official(name, SIZE, path)
 
@@ -412,18 +414,18 @@ def test_without_a_file_keras_is_asked_for_imagenet(
         asked.append((name, origin, options["cache_subdir"], len(options["file_hash"])))
         return str(path)
 
-    monkeypatch.setattr(family(find(NAME)).file_utils, "get_file", get_file)
+    monkeypatch.setattr(family(NAME).file_utils, "get_file", get_file)
     loaded = load(None)
     host = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v3/"
     file = "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5"
     assert asked == [(file, host + file, "models", 32)]
     assert loaded.weights == load(files[".keras"]).weights
-    assert family(find(NAME)).file_utils.get_file is get_file
+    assert family(NAME).file_utils.get_file is get_file
 
 
 def test_no_network_is_answered_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keras's own download runs into a closed door."""
-    monkeypatch.setattr(family(find(NAME)).file_utils, "urlretrieve", no_way)
+    monkeypatch.setattr(family(NAME).file_utils, "urlretrieve", no_way)
     with pytest.raises(InputError) as caught:
         load(None)
     text = str(caught.value)
@@ -448,7 +450,7 @@ def test_a_download_with_another_digest_names_the_file_to_delete(monkeypatch: py
     def urlretrieve(_url: str, target: str, *_: Any) -> None:
         Path(target).write_bytes(b"something else")
 
-    monkeypatch.setattr(family(find(NAME)).file_utils, "urlretrieve", urlretrieve)
+    monkeypatch.setattr(family(NAME).file_utils, "urlretrieve", urlretrieve)
     with pytest.raises(DamagedFile, match=r"another digest: Incomplete .* Delete .*no_top_v2\.h5 and try again"):
         load(None)
 
@@ -457,7 +459,7 @@ def test_a_download_with_another_digest_names_the_file_to_delete(monkeypatch: py
 
 
 def test_all_networks_of_keras_have_names() -> None:
-    known = names()
+    known = list(applications())
     assert {"ResNet50", "InceptionV3", "Xception", "MobileNetV3Small", "ConvNeXtTiny", "EfficientNetV2S", "VGG16"} <= set(
         known
     )
@@ -490,7 +492,7 @@ def test_settings_of_the_user_do_not_reach_the_network(files: dict[str, Path]) -
         config.set_image_data_format("channels_last")
         config.set_dtype_policy("float32")
     assert loaded.weights == wanted
-    assert {layer.compute_dtype for layer in loaded.module.inner.layers} == {"float32"}
+    assert {layer.compute_dtype for layer in loaded.network.inner.layers} == {"float32"}
 
 
 def test_a_missing_keras_is_answered_with_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -506,7 +508,7 @@ def test_a_keras_on_another_backend_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_torch_backend_is_chosen_over_the_environment(tmp_path: Path) -> None:
-    code = "from penult.zoo.from_keras import import_keras; print(import_keras().config.backend())"
+    code = "from penult.zoo.keras_source import import_keras; print(import_keras().config.backend())"
     environment = {**os.environ, "KERAS_BACKEND": "jax", "KERAS_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.split() == ["torch"]
@@ -517,5 +519,5 @@ def test_the_table_has_size_width_and_parameters_of_the_networks_that_fit() -> N
 
     row = {row.name: row for row in zoo.listing("keras:MobileNetV3S*")}["keras:MobileNetV3Small"]
     assert (row.source, row.state, row.size, row.width) == ("keras", "", 224, 576)
-    trained = find("MobileNetV3Small")(weights=None, include_top=False).trainable_weights
+    trained = application("MobileNetV3Small")(weights=None, include_top=False).trainable_weights
     assert row.params == sum(np.prod(w.shape) for w in trained)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from penult.errors import DamagedFile, InputError, PenultError
-from penult.zoo.keras_file import Checkpoint, opened
+from penult.zoo.keras_weights import WeightsFile, opened
 
 KERNEL = "layers/conv2d/vars/0"
 
@@ -32,18 +32,18 @@ def weights(tmp_path: Path) -> Path:
     return tmp_path / "net.weights.h5"
 
 
-def look(path: Path) -> Checkpoint:
-    with opened(path) as checkpoint:
-        for layer in checkpoint.layers:
-            for tensor in layer.tensors:
-                tensor.read()
-        return checkpoint
+def look(path: Path) -> WeightsFile:
+    with opened(path) as file:
+        for layer in file.layers:
+            for array in layer.arrays:
+                array.read()
+        return file
 
 
 def test_layers_are_read_in_keras_order(weights: Path) -> None:
     """State of random numbers is no weight; layers without weights are only counted."""
     with opened(weights) as file:
-        found = {layer.name: [t.read().shape for t in layer.tensors] for layer in file.layers}
+        found = {layer.name: [t.read().shape for t in layer.arrays] for layer in file.layers}
         assert (file.paths, file.rescalings) == (True, 1)
     assert found == {"layers/conv2d": [(3, 3, 3, 10), (10,)], "layers/dense": [(10, 2)]}
 
@@ -173,7 +173,7 @@ def test_other_files_are_told_apart(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "features.h5", "w") as file:
         file["train"] = np.ones((3, 4))
     for name, kind, sentence in (
-        ("pickle.h5", DamagedFile, r"is no whole \.h5, \.weights\.h5 or \.keras file"),
+        ("pickle.h5", DamagedFile, r"is not a whole \.h5, \.weights\.h5 or \.keras file"),
         ("torch.keras", InputError, r"holds no model\.weights\.h5"),
         ("features.h5", InputError, "holds no layers with weights"),
         ("nowhere.h5", InputError, "is not a file"),

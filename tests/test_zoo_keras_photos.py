@@ -13,7 +13,7 @@ from PIL import Image
 from extras import needs
 from penult import Embedder, zoo
 from penult.pixels.recipe import Recipe
-from penult.zoo.keras_door import import_keras
+from penult.zoo.keras_network import import_keras
 from rivals import drawn_photos, error
 
 pytestmark = needs("keras", "torch", "keras", "onnxscript")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from penult import backbones, zoo
 from penult.errors import InputError
-from penult.zoo.names import PRESETS, WHY, Spec, expand, understand
+from penult.zoo.names import PRESETS, WHY, expand, understand
+from penult.zoo.sources import ModelSpec
 
 
 @pytest.fixture
@@ -22,29 +23,29 @@ def file(in_folder: Path) -> str:
 @pytest.mark.parametrize(
     ("text", "spec"),
     [
-        ("efficientnet_lite0", Spec("built-in", "efficientnet_lite0")),
-        ("efficientnet_lite0:300", Spec("built-in", "efficientnet_lite0", None, 300)),
-        ("resnet50", Spec("timm", "resnet50")),
-        ("resnet50.a1_in1k:288", Spec("timm", "resnet50.a1_in1k", None, 288)),
-        ("hf-hub:owner/model", Spec("timm", "hf-hub:owner/model")),
-        ("hf-hub:owner/model@v2", Spec("timm", "hf-hub:owner/model@v2")),
-        ("hf-hub:owner/model@v2:224", Spec("timm", "hf-hub:owner/model@v2", None, 224)),
-        ("keras:Xception", Spec("keras", "Xception")),
-        ("keras:Xception:224", Spec("keras", "Xception", None, 224)),
-        ("keras:Xception@my.weights.h5", Spec("keras", "Xception", "my.weights.h5")),
-        ("resnet50@my.weights.h5:160", Spec("timm", "resnet50", "my.weights.h5", 160)),
-        ("hf-hub:owner/model@my.weights.h5", Spec("timm", "hf-hub:owner/model", "my.weights.h5")),
+        ("efficientnet_lite0", ModelSpec("built-in", "efficientnet_lite0")),
+        ("efficientnet_lite0:300", ModelSpec("built-in", "efficientnet_lite0", None, 300)),
+        ("resnet50", ModelSpec("timm", "resnet50")),
+        ("resnet50.a1_in1k:288", ModelSpec("timm", "resnet50.a1_in1k", None, 288)),
+        ("hf-hub:owner/model", ModelSpec("timm", "hf-hub:owner/model")),
+        ("hf-hub:owner/model@v2", ModelSpec("timm", "hf-hub:owner/model@v2")),
+        ("hf-hub:owner/model@v2:224", ModelSpec("timm", "hf-hub:owner/model@v2", None, 224)),
+        ("keras:Xception", ModelSpec("keras", "Xception")),
+        ("keras:Xception:224", ModelSpec("keras", "Xception", None, 224)),
+        ("keras:Xception@my.weights.h5", ModelSpec("keras", "Xception", "my.weights.h5")),
+        ("resnet50@my.weights.h5:160", ModelSpec("timm", "resnet50", "my.weights.h5", 160)),
+        ("hf-hub:owner/model@my.weights.h5", ModelSpec("timm", "hf-hub:owner/model", "my.weights.h5")),
     ],
 )
-def test_a_name_in_its_parts(text: str, spec: Spec, file: str) -> None:
+def test_a_name_in_its_parts(text: str, spec: ModelSpec, file: str) -> None:
     assert understand(text) == spec
 
 
 def test_an_onnx_file_may_have_any_signs_in_its_path(in_folder: Path) -> None:
     path = in_folder / "a@b:7.onnx"
     path.write_bytes(b"")
-    assert understand(str(path)) == Spec("onnx", str(path))
-    assert understand(f"{path}:96") == Spec("onnx", str(path), None, 96)
+    assert understand(str(path)) == ModelSpec("onnx", str(path))
+    assert understand(f"{path}:96") == ModelSpec("onnx", str(path), None, 96)
     assert understand(str(path)).label == "a@b:7.onnx"
 
 

@@ -16,16 +16,16 @@ from onnx import TensorProto
 from onnxnets import KERNEL, PIXELS, RECIPE, WIDTH, classifier, ending, maps_by_numpy, run
 from penult.backbones import onnx_guard
 from penult.errors import DamagedFile, InputError, PenultError
-from penult.zoo import digest, onnx_external, shelf
-from penult.zoo.from_onnx import load
-from penult.zoo.wish import Wish
+from penult.zoo import checkpoint, model_cache, onnx_external
+from penult.zoo.onnx_source import load
+from penult.zoo.sources import ModelSpec
 
 SETTINGS = tuple(RECIPE.to_dict().items())
 MEANS = maps_by_numpy(PIXELS).mean(axis=(2, 3))
 
 
-def wish(path: Path) -> Wish:
-    return Wish("onnx", str(path), recipe=SETTINGS)
+def spec(path: Path) -> ModelSpec:
+    return ModelSpec("onnx", str(path), recipe=SETTINGS)
 
 
 def saved(folder: Path, **how: Any) -> Path:
@@ -70,9 +70,9 @@ def test_the_features_are_those_of_the_model_in_one_file(tmp_path: Path, how: di
     """However an exporter spreads the weights over files, the network is the same, and whole in itself from then on."""
     path = saved(tmp_path, **how)
     assert len(list(tmp_path.iterdir())) > 1
-    body = load(wish(path))
+    body = load(spec(path))
     np.testing.assert_allclose(run(body), MEANS, rtol=1e-5, atol=1e-5)
-    onnx_guard.check(body.onnx)
+    onnx_guard.check(body.network)
 
 
 def test_what_exporters_leave_out_or_add_is_no_matter(tmp_path: Path) -> None:
@@ -81,22 +81,22 @@ def test_what_exporters_leave_out_or_add_is_no_matter(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
     (tmp_path / "below/kernel.bin").write_bytes(bytes(4096) + KERNEL.tobytes())
     changed(path, told(location="below/kernel.bin", offset="4096", length=None, checksum="0" * 40))
-    np.testing.assert_allclose(run(load(wish(path))), MEANS, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(run(load(spec(path))), MEANS, rtol=1e-5, atol=1e-5)
 
 
 def test_the_digest_is_of_the_weights_too(tmp_path: Path) -> None:
     """Other weights beside the same model are another network, with another place on the shelf; one file has its sha256."""
     path, plain = saved(tmp_path / "a"), tmp_path / "plain.onnx"
-    before = shelf.place(wish(path), "net.onnx", tmp_path), load(wish(path)).weights, onnx_external.digest(path)
+    before = model_cache.entry_of(spec(path), tmp_path), load(spec(path)).weights, onnx_external.digest(path)
     assert before[1] == before[2]
-    assert shelf.place(wish(saved(tmp_path / "b")), "net.onnx", tmp_path) == before[0]  # the same, elsewhere
+    assert model_cache.entry_of(spec(saved(tmp_path / "b")), tmp_path) == before[0]  # the same, elsewhere
     data = bytearray((tmp_path / "a/net.onnx.data").read_bytes())
     data[3] ^= 1
     (tmp_path / "a/net.onnx.data").write_bytes(data)
-    after = shelf.place(wish(path), "net.onnx", tmp_path), load(wish(path)).weights, onnx_external.digest(path)
+    after = model_cache.entry_of(spec(path), tmp_path), load(spec(path)).weights, onnx_external.digest(path)
     assert all(x != y for x, y in zip(before, after, strict=True))
     onnx.save(classifier(), plain)
-    assert onnx_external.digest(plain) == digest.of_file(plain) == load(wish(plain)).weights
+    assert onnx_external.digest(plain) == checkpoint.of_file(plain) == load(spec(plain)).weights
 
 
 def gone(folder: Path) -> None:
@@ -188,7 +188,7 @@ def test_files_that_are_not_its_own_are_refused_in_a_sentence(tmp_path: Path, ca
     path = saved(tmp_path / "model")
     change(path.parent)
     with pytest.raises(kind_of_error, match=message) as error:
-        load(wish(path))
+        load(spec(path))
     assert len(str(error.value)) < 700
     assert "\n" not in str(error.value)
 

@@ -13,7 +13,7 @@ import pytest
 from extras import TIMM
 from penult import Embedder, zoo
 from penult.errors import DamagedFile, InputError, UnknownName
-from penult.zoo.timm_door import import_timm
+from penult.zoo.timm_source import import_timm
 from rivals import drawn_photos, error, timm_features, wrong_transforms
 
 pytestmark = TIMM
@@ -197,23 +197,23 @@ def test_a_file_that_would_run_code_or_is_no_checkpoint_is_refused(tiny: Path, t
 
 
 def test_networks_that_penult_cannot_feed_are_refused_by_name() -> None:
-    from penult.zoo.from_timm import load
-    from penult.zoo.wish import Wish
+    from penult.zoo.sources import ModelSpec
+    from penult.zoo.timm_source import load
 
     with pytest.raises(UnknownName, match="did you mean resnet50"):
-        load(Wish("timm", "resnet5O"))
+        load(ModelSpec("timm", "resnet5O"))
     with pytest.raises(UnknownName, match=r"resnet50\.a1_in1k|resnet50\."):
-        load(Wish("timm", "resnet50.a1_in2k"))
+        load(ModelSpec("timm", "resnet50.a1_in2k"))
 
 
 def test_a_network_without_one_vector_is_refused() -> None:
     """What pools nothing gives maps; the message says their shape."""
     timm = import_timm()
-    from penult.zoo.from_timm import _with_maps
+    from penult.zoo.timm_source import with_maps
 
     model = timm.create_model("test_resnet", num_classes=0, global_pool="").eval()
     with pytest.raises(InputError, match=r"one vector for an image but \(2, "):
-        _with_maps(model, 64, "test_resnet")
+        with_maps(model, 64, "test_resnet")
 
 
 def test_the_hub_is_asked_as_timm_asks_it_and_an_offline_machine_is_told_what_to_do(
@@ -223,8 +223,8 @@ def test_the_hub_is_asked_as_timm_asks_it_and_an_offline_machine_is_told_what_to
     from huggingface_hub.errors import LocalEntryNotFoundError
     from timm.models import _hub
 
-    from penult.zoo.from_timm import load
-    from penult.zoo.wish import Wish
+    from penult.zoo.sources import ModelSpec
+    from penult.zoo.timm_source import load
 
     asked: list[tuple[str, str, str | None]] = []
 
@@ -233,7 +233,7 @@ def test_the_hub_is_asked_as_timm_asks_it_and_an_offline_machine_is_told_what_to
         return str(tiny)
 
     monkeypatch.setattr(_hub, "hf_hub_download", download)
-    got = load(Wish("timm", "test_resnet.r160_in1k"))
+    got = load(ModelSpec("timm", "test_resnet.r160_in1k"))
     assert asked == [("timm/test_resnet.r160_in1k", "model.safetensors", None)]
     assert got.source.endswith("hf-hub:timm/test_resnet.r160_in1k") and got.license == "apache-2.0"
 
@@ -242,7 +242,7 @@ def test_the_hub_is_asked_as_timm_asks_it_and_an_offline_machine_is_told_what_to
 
     monkeypatch.setattr(_hub, "hf_hub_download", offline)
     with pytest.raises(InputError, match=r"penult backbones --fetch test_resnet\.r160_in1k:96`"):
-        load(Wish("timm", "test_resnet.r160_in1k", None, (("size", 96),)))
+        load(ModelSpec("timm", "test_resnet.r160_in1k", None, 96))
 
 
 def test_without_a_name_server_nothing_is_retried_and_the_place_of_the_file_is_told(tmp_path: Path) -> None:
@@ -290,13 +290,13 @@ def test_the_same_weights_in_another_architecture_are_another_backbone(tmp_path:
 def test_maps_are_found_wherever_the_channels_stand_and_only_where_their_means_are_the_features(layout: str) -> None:
     import torch
 
-    from penult.zoo.views import view_of
+    from penult.zoo.timm_source import maps_view
 
     maps = torch.randn(2, 8, 3, 3, generator=torch.Generator().manual_seed(0))
     tokens = torch.cat([torch.ones(2, 1, 8), maps.flatten(2).transpose(1, 2)], 1)  # one stands before them
     features = maps.mean((2, 3))
     raw = {"nchw": maps, "nhwc": maps.permute(0, 2, 3, 1), "tokens": tokens, "normed": maps, "cut": tokens[:, :-1]}[layout]
-    view = view_of(2 * features if layout == "normed" else features, raw, 1)
+    view = maps_view(2 * features if layout == "normed" else features, raw, 1)
     if layout in {"normed", "cut"}:
         assert view is None
     else:

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penult.zoo.keras_door import build, import_keras
-from penult.zoo.keras_layers import leaves
-from penult.zoo.timm_door import import_timm
-from penult.zoo.wish import Wish
+from penult.zoo import keras_source, timm_source
+from penult.zoo.keras_network import build, import_keras, leaves
+from penult.zoo.sources import ModelSpec
+from penult.zoo.timm_source import import_timm
 
 pytestmark = [pytest.mark.timm, pytest.mark.filterwarnings("default")]
 KERAS_EPSILON, TIMM_EPSILON = 1e-3, 1e-5
@@ -82,13 +82,11 @@ def test_both_roads_give_the_same_features(xception: Any, tmp_path: Path) -> Non
     from safetensors.torch import save_file
 
     from kerasnets import difference, our_outputs, pictures, save
-    from penult.zoo import from_keras, from_timm
 
     save(xception, tmp_path / "x.weights.h5")
     save_file(ported(xception).state_dict(), tmp_path / "x.safetensors")
-    changes = (("size", SIZE),)
-    one = from_keras.load(Wish("keras", "Xception", str(tmp_path / "x.weights.h5"), changes))
-    other = from_timm.load(Wish("timm", "legacy_xception", str(tmp_path / "x.safetensors"), changes))
+    one = keras_source.load(ModelSpec("keras", "Xception", str(tmp_path / "x.weights.h5"), SIZE))
+    other = timm_source.load(ModelSpec("timm", "legacy_xception", str(tmp_path / "x.safetensors"), SIZE))
     assert one.recipe == other.recipe
     assert (one.pooling, one.params) == (other.pooling, other.params)
     pixels = pictures(4, SIZE, seed=5)

@@ -7,11 +7,11 @@ only, while a network is converted.
 from __future__ import annotations
 
 from penult.zoo.finding import fetch, find, place_of, root_of
-from penult.zoo.hub import Unreachable
 from penult.zoo.listing import Listed, listing
 from penult.zoo.names import PRESETS, WHY, expand, understand
 from penult.zoo.recipe_file import parse as parse_recipe
 from penult.zoo.recipe_file import write_text as recipe_text
+from penult.zoo.sources import Unreachable
 
 __all__ = [
     "PRESETS",

@@ -1,96 +1,82 @@
-"""Make the graph of one network: the work of the child process that may load torch.
+"""Convert one network to a finished ONNX graph, and prove it: the work of the child process that may load torch.
 
-In: orders. Out: for each its folder; record and graph are on the shelf by then. A process of its own keeps torch and its
-gigabytes out of the caller's, and survives a converter that dies.
+A process of its own keeps torch and its gigabytes out of the caller's, and survives a converter that dies.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib
+import io
+import logging
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import engines
 from penult.backbones import Backbone, StoredGraph
 from penult.errors import DamagedFile, InputError, PenultError
-from penult.pixels.recipe import Recipe
-from penult.zoo import digest, hub, shelf
-from penult.zoo.count import count
-from penult.zoo.wish import Order
+from penult.store import CacheEntry
+from penult.zoo import checkpoint, model_cache, onnx_graph, sources
+from penult.zoo.onnx_shapes import count
+from penult.zoo.preprocessing import add_preprocessing, has_preprocessing
+from penult.zoo.sources import LoadedModel, ModelSpec
+
+RTOL, ATOL = 1e-3, 1e-4  # of one number; ATOL in units of the features' own size where that is above 1
+OVERALL = 1e-3  # of the whole, as a relative L2 error: small features could hide behind ATOL
+_OPSET = 18
 
 
-def work(sent: Iterator[Order]) -> Iterator[Path]:
-    """Fulfil the orders: the other side of `penult.zoo.find`."""
-    for order in sent:
-        if order.wish.kind != "onnx":  # a file of the user's needs no hub, and asks for no address
-            hub.settle()
+def convert_child(sent: Iterator[tuple[ModelSpec, CacheEntry]]) -> Iterator[Path]:
+    """Convert each network that is sent and put it into the cache: the other side of `penult.zoo.find`."""
+    for spec, entry in sent:
+        if not sources.SOURCES[spec.source].suffix:  # a file of the user's needs no hub, and asks for no address
+            sources.prepare_hub()
         try:
-            backbone, graph = make(order)
-        except hub.Unreachable as error:
-            raise hub.Unreachable(f"{error} Its place here: {order.entry.folder}") from error
+            backbone, graph = convert(spec)
+        except sources.Unreachable as error:
+            raise sources.Unreachable(f"{error} Its place here: {entry.folder}") from error
         except PenultError:
             raise
         except MemoryError as error:
-            raise InputError(f"{order.label} does not fit into this machine's memory; take a smaller sibling.") from error
+            raise InputError(f"{spec.label} does not fit into this machine's memory; take a smaller sibling.") from error
         except Exception as error:  # a library's own failure: name the network, never show a traceback
             text = " ".join(str(error).split())[:400]
             raise InputError(
-                f"{order.label} cannot be converted: {type(error).__name__}: {text}; take another network."
+                f"{spec.label} cannot be converted: {type(error).__name__}: {text}; take another network."
             ) from error
-        shelf.put(order.entry, graph, backbone.to_dict())
-        yield order.entry.folder
+        model_cache.put(entry, graph, backbone.to_dict())
+        yield entry.folder
 
 
-def make(order: Order) -> tuple[Backbone, bytes]:
-    """Return the network that was ordered and its graph, proved; writes nothing."""
-    if order.wish.kind == "onnx":
-        return _from_file(order)
-    return _from_torch(order)
-
-
-def _from_torch(order: Order) -> tuple[Backbone, bytes]:
-    from penult.zoo import export
-
-    if order.wish.kind == "timm":
-        from penult.zoo.from_timm import load
+def convert(spec: ModelSpec) -> tuple[Backbone, bytes]:
+    """Return the network and its graph, proved; writes nothing."""
+    loaded: LoadedModel = importlib.import_module(sources.SOURCES[spec.source].module).load(spec)
+    if isinstance(loaded.network, bytes):
+        graph = loaded.network
+        # the graph, not the file alone: another output of it gives other features
+        weights = checkpoint.of_texts(spec.source, loaded.weights, hashlib.sha256(graph).hexdigest())
+        graph = graph if has_preprocessing(graph) else add_preprocessing(graph, loaded.recipe)
     else:
-        from penult.zoo.from_keras import load
-    loaded = load(order.wish)
-    graph = export.export(loaded, order.label)
-    network = loaded.architecture or order.wish.name
-    facts = {
-        "weights": digest.of_parts(order.wish.kind, network, loaded.weights), "license": loaded.license,
-        "source": loaded.source, "params": loaded.params, "top1": loaded.top1,
-    }  # fmt: skip
-    backbone = _record(order.label, graph, loaded.recipe, loaded.pooling, facts)
-    export.prove(loaded, backbone)
-    return backbone, graph
-
-
-def _from_file(order: Order) -> tuple[Backbone, bytes]:
-    from penult.zoo.dress import dress
-    from penult.zoo.from_onnx import load
-
-    body = load(order.wish)
-    graph = body.onnx if body.dressed else dress(body.onnx, body.recipe)
-    cut = hashlib.sha256(body.onnx).hexdigest()  # not of the file: another output of it gives other features
-    facts = {
-        "weights": digest.of_parts("onnx", body.weights, cut), "license": body.license,
-        "source": f"{body.source}; {body.note}", "params": body.params, "top1": None,
-    }  # fmt: skip
-    backbone = _record(order.label, graph, body.recipe, body.pooling, facts)
-    _runs(backbone)
-    return backbone, graph
-
-
-def _record(label: str, graph: bytes, recipe: Recipe, pooling: str, facts: dict[str, Any]) -> Backbone:
-    """Return the backbone of a graph, its width and multiply-adds read off the graph itself."""
-    width = _width(graph, label)
+        graph = export(loaded, spec.label)
+        weights = checkpoint.of_texts(spec.source, loaded.architecture or spec.name, loaded.weights)
+    width = _width(graph, spec.label)
     record = {
-        "name": label, "width": width, "parts": [width], "pooling": pooling, "recipe": recipe.to_dict(),
-        "gmacs": round(count(graph).gmacs, 3), **facts,
+        "name": spec.label, "width": width, "parts": [width], "pooling": loaded.pooling, "recipe": loaded.recipe.to_dict(),
+        "gmacs": round(count(graph).gmacs, 3), "weights": weights, "license": loaded.license, "source": loaded.source,
+        "params": loaded.params, "top1": loaded.top1,
     }  # fmt: skip
-    return Backbone.of_network(record, StoredGraph(graph, recipe))
+    backbone = Backbone.of_network(record, StoredGraph(graph, loaded.recipe))
+    if isinstance(loaded.network, bytes):
+        _check_runs(backbone)
+    else:
+        _check_against_torch(loaded, backbone)
+    return backbone, graph
 
 
 def _width(graph: bytes, label: str) -> int:
@@ -104,17 +90,96 @@ def _width(graph: bytes, label: str) -> int:
     return int(dims[1])
 
 
-def _runs(backbone: Backbone) -> None:
+def export(loaded: LoadedModel, name: str) -> bytes:
+    """Return the graph: uint8 `pixels` (n, s, s, 3) to `features` (n, d) and, where there are some, `maps` (n, d, h, w).
+
+    Raises `InputError` where torch cannot write the network as ONNX.
+    """
+    import torch
+
+    size = loaded.recipe.size
+    example = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))  # (2, 3, s, s)
+    try:
+        with torch.no_grad(), _quietly():
+            program = torch.onnx.export(
+                loaded.network,
+                (example,),
+                input_names=["x"],
+                output_names=["features", "maps"] if loaded.pooling == "mean" else ["features"],
+                dynamic_shapes=({0: torch.export.Dim("n")},),
+                opset_version=_OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+    except Exception as error:  # whatever torch and onnxscript raise: the user has one question, which network
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"{name}: torch cannot write this network as ONNX ({first[:300]}); take another network.") from error
+    return add_preprocessing(onnx_graph.to_bytes(program.model_proto), loaded.recipe)
+
+
+@contextlib.contextmanager
+def _quietly() -> Any:
+    """Keep what the exporter says for developers away from a user's terminal."""
+    loggers = [logging.getLogger(n) for n in ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")]
+    before = [one.level for one in loggers]
+    for one in loggers:
+        one.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for one, level in zip(loggers, before, strict=True):
+            one.setLevel(level)
+
+
+def _random_pixels(size: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)  # (2, s, s, 3)
+
+
+def _check_against_torch(loaded: LoadedModel, backbone: Backbone) -> None:
+    """Raise `InputError` unless the engine, given the graph, and torch say the same of random images.
+
+    Features and maps are both held against torch, which sees the recipe done in numpy: so the recipe's nodes are proved too.
+    """
+    import torch
+
+    recipe = loaded.recipe
+    pixels = _random_pixels(recipe.size)
+    x = pixels[..., ::-1] if recipe.channels == "bgr" else pixels
+    x = (x.astype(np.float64) / 255 - np.array(recipe.mean)) / np.array(recipe.std)  # (n, s, s, 3)
+    with torch.no_grad():
+        wanted = loaded.network(torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32)))
+    for output, values in zip(("features", "maps"), wanted, strict=False):
+        engine = engines.open_engine(backbone, "cpu", "f32", output=output)
+        got = engine(pixels)
+        engine.close()
+        check_close(backbone.name, output, got, np.asarray(values.detach(), np.float32))
+
+
+def check_close(name: str, output: str, got: NDArray[np.float32], wanted: NDArray[np.float32]) -> None:
+    """Raise `InputError` unless what the engine got is what torch wanted, every number and the whole."""
+    if not np.isfinite(wanted).all():
+        raise InputError(f"{name}: this network gives numbers that are not finite; its weights are damaged, or none.")
+    if got.shape != wanted.shape:
+        raise InputError(
+            f"{name}: its {output} as ONNX are {got.shape} where torch's are {wanted.shape}; take another network."
+        )
+    size = float(np.sqrt(np.mean(np.square(wanted, dtype=np.float64))))
+    error = np.abs(got.astype(np.float64) - wanted)
+    near = bool((error <= RTOL * np.abs(wanted) + ATOL * max(1.0, size)).all())
+    if not near or np.linalg.norm(error) > OVERALL * np.linalg.norm(wanted):
+        raise InputError(
+            f"{name}: its {output} as ONNX differ from torch's by {error.max():.2g} (their size is {size:.2g}); "
+            "penult does not use a conversion that it cannot prove. Take another network."
+        )
+
+
+def _check_runs(backbone: Backbone) -> None:
     """Raise `InputError` unless the engine gives finite features that depend on the image."""
-    import numpy as np
-
-    from penult import engines
-
-    size = backbone.recipe.size
-    pixels = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)  # (2, s, s, 3)
     engine = engines.open_engine(backbone, "cpu", "f32")
     try:
-        features = engine(pixels)  # (2, d)
+        features = engine(_random_pixels(backbone.recipe.size))  # (2, d)
     except DamagedFile as error:
         first = str(error).splitlines()[0][:300]
         raise InputError(

@@ -1,7 +1,4 @@
-"""A backbone by any name: built in, from the shelf, or converted now, once.
-
-In: a name. Out: its `Backbone`.
-"""
+"""A backbone by any name: built in, converted before, or converted now, once."""
 
 from __future__ import annotations
 
@@ -20,11 +17,10 @@ from penult import backbones, store
 from penult.backbones import Backbone
 from penult.errors import InputError, MissingExtra, PenultError, ProgressCallback, quiet, unknown
 from penult.worker import Crashed, Worker
-from penult.zoo import names, shelf
-from penult.zoo.names import Spec
-from penult.zoo.wish import Order, Wish
+from penult.zoo import model_cache, names, recipe_file
+from penult.zoo.sources import SOURCES, ModelSpec
 
-WORK = "penult.zoo.convert:work"  # what the child process does
+CHILD = "penult.zoo.convert:convert_child"
 
 
 def find(
@@ -50,16 +46,18 @@ def find(
     spec = names.understand(name)
     if spec.size is not None:
         changes = {"size": spec.size, **changes}
-    if spec.kind == "built-in":
+    if spec.source == "built-in":
         return backbones.find_builtin(spec.name, pooling, **changes)
-    size = changes.pop("size", None)  # all else is done to pixels, or by the nodes in front, after the conversion
-    order = _order(spec, size, recipe, cache)
-    found = shelf.get(order.entry)
-    if found is None and not _named(cache) and not store.fallback.can_be_written(order.entry.folder):
+    # all else than the size is done to pixels, or by the nodes in front, after the conversion
+    spec = with_recipe_file(replace(spec, size=changes.pop("size", None)), recipe)
+    entry = model_cache.entry_of(spec, root_of(cache))
+    found = model_cache.get(entry)
+    named = isinstance(cache, str | Path) or store.fallback.was_chosen()  # who named a folder hears where it cannot be written
+    if found is None and not named and not store.fallback.can_be_written(entry.folder):
         store.fallback.tell(f"no cache folder can be written at {store.shown(root_of(cache))}")
-        order = _order(spec, size, recipe, False)
-        found = shelf.get(order.entry)
-    found = found or _convert(order, progress)
+        entry = model_cache.entry_of(spec, root_of(False))
+        found = model_cache.get(entry)
+    found = found or _convert(spec, entry, progress)
     if pooling not in {None, found.pooling}:
         raise InputError(f"{found.name} has no pooling {pooling}; it has {found.pooling}, or name none at all.")
     found = replace(found, name=spec.label)  # its file may have had another name when it was converted
@@ -71,7 +69,7 @@ def fetch(
 ) -> tuple[Backbone, Path | None]:
     """Return a network and the folder that holds it, None for a built-in one, which needs none.
 
-    For a machine without network, copy that folder to the same place in its cache. Raises what `find` raises, and
+    For a machine without internet access, copy that folder to the same place in its cache. Raises what `find` raises, and
     `OutputError` where there is no place to keep it.
     """
     cache = root_of(cache) if cache is False else store.default_cache() if cache in {None, True} else cache
@@ -81,87 +79,66 @@ def fetch(
 def place_of(name: str, cache: str | Path | bool | None = None) -> Path | None:
     """Return the folder in which `find` keeps the network of a name; None for a built-in one."""
     spec = names.understand(name)
-    if spec.kind == "built-in":
-        return None
-    return _order(spec, spec.size, None, cache).entry.folder
+    return None if spec.source == "built-in" else model_cache.entry_of(with_recipe_file(spec), root_of(cache)).folder
 
 
-def _order(spec: Spec, size: int | None, recipe: Mapping[str, Any] | None, cache: str | Path | bool | None) -> Order:
-    """Return what is to be on the shelf for a network that is not built in, and where."""
-    asked = () if size is None else (("size", size),)
-    if spec.kind == "onnx":
-        settings = dict(recipe) if recipe is not None else _beside(spec.name)
-        output = None if settings is None else settings.pop("output", None)
-        wish = Wish("onnx", spec.name, None, asked, None if settings is None else _hashable(settings), output)
-    else:
-        wish = Wish("keras" if spec.kind == "keras" else "timm", spec.name, spec.file, asked)
-    return Order(wish, spec.label, shelf.place(wish, spec.label, root_of(cache)))
-
-
-def _hashable(settings: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    return tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in settings.items()))
-
-
-def _beside(path: str) -> dict[str, Any] | None:
-    from penult.zoo import recipe_file
-
-    file = recipe_file.beside(Path(path))
-    return recipe_file.read(file) if file.is_file() else None
+def with_recipe_file(spec: ModelSpec, recipe: Mapping[str, Any] | None = None) -> ModelSpec:
+    """Return the spec with the recipe that was given or, for a file of a network, that lies beside it."""
+    if not SOURCES[spec.source].suffix:
+        return spec
+    if recipe is None:
+        file = recipe_file.beside(spec.name)
+        recipe = recipe_file.read(file) if file.is_file() else None
+    if recipe is None:
+        return spec
+    settings: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in sorted(recipe.items())}
+    output = settings.pop("output", None)
+    return replace(spec, recipe=tuple(settings.items()), output=output)
 
 
 def root_of(cache: str | Path | bool | None) -> Path:
     """Return the cache folder that `cache` means."""
     if isinstance(cache, str | Path):
         return Path(cache)
-    return (None if cache is False else store.fallback.user_cache()) or _passing()
-
-
-def _named(cache: str | Path | bool | None) -> bool:
-    """Return whether somebody named the cache folder, and shall hear of it where it cannot be written."""
-    return isinstance(cache, str | Path) or store.fallback.was_chosen()
+    return (None if cache is False else store.fallback.user_cache()) or temporary_cache()
 
 
 @functools.cache
-def _passing() -> Path:
+def temporary_cache() -> Path:
     """Return a folder that goes with this process."""
     folder = tempfile.mkdtemp(prefix="penult-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Path(folder)
 
 
-def _convert(order: Order, progress: ProgressCallback) -> Backbone:
-    """Have a child process convert the network, and take it from the shelf."""
-    _installed(order)
-    step = f"converting {order.label}"
+def _convert(spec: ModelSpec, entry: store.CacheEntry, progress: ProgressCallback) -> Backbone:
+    """Have a child process convert the network, and read what it wrote."""
+    _check_installed(spec)
+    step = f"converting {spec.label}"
     progress(step, 0, 1)
-    with Worker(WORK, threads=os.cpu_count() or 1, shown=progress is not quiet) as child:
-        child.send(order)
+    with Worker(CHILD, threads=os.cpu_count() or 1, shown=progress is not quiet) as child:
+        child.send((spec, entry))
         try:
             list(child.answers())
         except Crashed as error:
             raise PenultError(
-                f"converting {order.label} ended without an answer ({error}): most often this machine's memory was too small; "
+                f"converting {spec.label} ended without an answer ({error}): most often this machine's memory was too small; "
                 "close other programs, take a smaller sibling, or convert on another machine (`penult backbones --fetch`)."
             ) from error
     progress(step, 1, 1)
-    found = shelf.get(order.entry)
+    found = model_cache.get(entry)
     if found is None:
-        raise PenultError(f"{order.entry.folder} vanished while it was written; run the same command again.")
+        raise PenultError(f"{entry.folder} vanished while it was written; run the same command again.")
     return found
 
 
-def _installed(order: Order) -> None:
+def _check_installed(spec: ModelSpec) -> None:
     """Raise before a process is started for nothing: a name that is nothing here, or an extra that is missing."""
-    wanted = {"timm": ("torch", "torchvision", "timm", "onnxscript"), "keras": ("torch", "keras", "onnxscript"), "onnx": ()}
-    kind, name = order.wish.kind, order.wish.name
-    missing = [module for module in wanted[kind] if importlib.util.find_spec(module) is None]
-    if not missing:
+    if all(importlib.util.find_spec(module) for module in SOURCES[spec.source].requires):
         return
-    ours = [*backbones.builtin_names(), *names.PRESETS]
-    close = unknown("backbone", name, ours)
-    if kind == "timm" and "did you mean" in str(close):
-        raise type(close)(f"{close} Names of timm need: pip install 'penult[timm]'")
-    raise MissingExtra(
-        f"{order.label} is not built in ({', '.join(ours)}) and not in the cache; to fetch and convert it, "
-        f"{', '.join(missing)} must be installed: pip install 'penult[{kind}]'"
-    )
+    install = f"pip install 'penult[{spec.source}]'"
+    if not SOURCES[spec.source].prefix:
+        close = unknown("backbone", spec.name, [*backbones.builtin_names(), *names.PRESETS])
+        if "did you mean" in str(close):
+            raise type(close)(f"{close} Names of {spec.source} need: {install}")
+    raise MissingExtra(f"{spec.label!r} is not available yet. Install: {install}")

@@ -1,7 +1,6 @@
 """The weights that an ONNX file keeps beside itself (`net.onnx.data`, the default of torch's exporter since 2.9).
 
-In: the path of a model and what its tensors say of other files. Out: those files, looked at; their numbers in the tensors;
-one digest of all. The model says the names, so none is believed: they must be plain names below the model's own folder, of
+The model says the names of these files, so none is believed: they must be plain names below the model's own folder, of
 regular files that no link leads out of it, and each piece must lie inside its file and have just the bytes that its tensor
 needs.
 """
@@ -11,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -19,7 +18,7 @@ from penult import untrusted
 from penult.backbones import onnx_guard
 from penult.errors import DamagedFile, InputError, listed
 from penult.store.refusals import shown
-from penult.zoo import onnx_edit
+from penult.zoo import onnx_graph
 
 _MOST_FILES = 1000  # some converters write one for each tensor
 _BITS = {21: 4, 22: 4, 23: 4, 25: 2, 26: 2}  # of the types of which a byte holds several: INT4, FLOAT4E2M1, INT2 ...
@@ -35,10 +34,10 @@ def digest(path: Path | str) -> str:
         names = onnx_guard.locations(data)
     except ValueError:  # no ONNX file; who reads it says so
         names = []
-    return of_parts(path, hashlib.sha256(data).hexdigest(), names)
+    return digest_with(path, hashlib.sha256(data).hexdigest(), names)
 
 
-def of_parts(path: Path | str, model: str, names: Iterable[str]) -> str:
+def digest_with(path: Path | str, model: str, names: Iterable[str]) -> str:
     """Return one digest of a model with the sha256 `model` and of the files that it names; without those, the model's own."""
     files = find(path, names)
     if not files:
@@ -52,12 +51,12 @@ def find(path: Path | str, names: Iterable[str]) -> dict[str, Path]:
     folder, wanted, what = Path(path).parent, sorted(set(names)), shown(path)
     if len(wanted) > _MOST_FILES:
         raise InputError(
-            f"{what} keeps its weights in {len(wanted)} other files, and {_MOST_FILES} are the most; {_cure(path)}."
+            f"{what} keeps its weights in {len(wanted)} other files, and {_MOST_FILES} are the most; {_fix(path)}."
         )
     if outside := [shown(name) for name in wanted if not _is_plain(name)]:
         raise InputError(
             f"{what} keeps weights in files outside its own folder ({listed(outside)}), which are not read; put them beside "
-            f"it, or {_cure(path)}."
+            f"it, or {_fix(path)}."
         )
     if missing := [name for name in wanted if not _is_file(folder / name)]:
         be, them = ("is", "it") if len(missing) == 1 else ("are", "them")
@@ -72,7 +71,7 @@ def find(path: Path | str, names: Iterable[str]) -> dict[str, Path]:
             "model (cp -L)."
         )
     size = sum((folder / name).stat().st_size for name in wanted)
-    if size > onnx_edit.LARGEST:
+    if size > onnx_graph.MAX_BYTES:
         raise InputError(f"{what} has {size / 1e9:.1f} GB of weights, and 2.1 GB are the most; take a smaller sibling.")
     return {name: folder / name for name in wanted}
 
@@ -82,21 +81,28 @@ def load(model: Any, tensors: Iterable[Any], path: Path | str) -> list[str]:
 
     Raises `InputError` for files that are not there or must not be read, `DamagedFile` for pieces that do not fit.
     """
-    outside = [(tensor, _place(tensor, path)) for tensor in tensors if _is_outside(tensor)]
+    from onnx import TensorProto
+
+    external = (t for t in tensors if t.data_location == TensorProto.EXTERNAL or t.external_data)
+    outside = [(tensor, _place(tensor, path)) for tensor in external]
     names = sorted({place["location"] for _, place in outside})
     files = find(path, names)
     if not outside:
         return names
     total = sum(_size(tensor, path) for tensor, _ in outside)
-    if total > onnx_edit.LARGEST:
+    if total > onnx_graph.MAX_BYTES:
         raise InputError(
             f"{shown(path)} has {total / 1e9:.1f} GB of weights, and 2.1 GB are the most; take a smaller sibling."
         )
-    with _opened(files, path) as sources:
+    with contextlib.ExitStack() as stack:
+        try:
+            sources = {name: stack.enter_context(untrusted.opened(file)) for name, file in files.items()}
+        except OSError as error:
+            raise InputError(f"{shown(path)}: its weights cannot be read ({error.filename}: {error.strerror}).") from error
         for tensor, place in outside:
             _fill(tensor, place, sources[place["location"]], path)
     try:
-        onnx_guard.check(onnx_edit.to_bytes(model))  # as strict as with a model of one file
+        onnx_guard.check(onnx_graph.to_bytes(model))  # as strict as with a model of one file
     except ValueError as error:
         raise (
             error if isinstance(error, InputError) else DamagedFile(f"{shown(path)} is not to be trusted: {error}.")
@@ -118,19 +124,13 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _is_outside(tensor: Any) -> bool:
-    from onnx import TensorProto
-
-    return bool(tensor.data_location == TensorProto.EXTERNAL or tensor.external_data)
-
-
 def _place(tensor: Any, path: Path | str) -> dict[str, str]:
     """Return where a tensor says that its numbers are. Raises `DamagedFile` for one that says two things, or no file."""
     from onnx import TensorProto
 
     place = {entry.key: entry.value for entry in tensor.external_data}
     if tensor.data_location != TensorProto.EXTERNAL or not place.get("location") or tensor.HasField("raw_data"):
-        raise DamagedFile(f"{shown(path)} does not say clearly where its tensor {tensor.name[:80]!r} is; {_cure(path)}.")
+        raise DamagedFile(f"{shown(path)} does not say clearly where its tensor {tensor.name[:80]!r} is; {_fix(path)}.")
     return place
 
 
@@ -141,19 +141,9 @@ def _size(tensor: Any, path: Path | str) -> int:
     kind, count = tensor.data_type, int(math.prod(tensor.dims))
     known = kind in TensorProto.DataType.values() and kind not in {TensorProto.UNDEFINED, TensorProto.STRING}
     if not known or any(side < 0 for side in tensor.dims):
-        raise DamagedFile(f"{shown(path)} has a tensor {tensor.name[:80]!r} that no other file can hold; {_cure(path)}.")
+        raise DamagedFile(f"{shown(path)} has a tensor {tensor.name[:80]!r} that no other file can hold; {_fix(path)}.")
     bits = _BITS.get(kind) or 8 * int(helper.tensor_dtype_to_np_dtype(kind).itemsize)
     return (count * bits + 7) // 8
-
-
-@contextlib.contextmanager
-def _opened(files: Mapping[str, Path], path: Path | str) -> Iterator[dict[str, Any]]:
-    with contextlib.ExitStack() as stack:
-        try:
-            sources = {name: stack.enter_context(untrusted.opened(file)) for name, file in files.items()}
-        except OSError as error:
-            raise InputError(f"{shown(path)}: its weights cannot be read ({error.filename}: {error.strerror}).") from error
-        yield sources
 
 
 def _fill(tensor: Any, place: Mapping[str, str], source: Any, path: Path | str) -> None:
@@ -180,6 +170,6 @@ def _fill(tensor: Any, place: Mapping[str, str], source: Any, path: Path | str) 
     del tensor.external_data[:]
 
 
-def _cure(path: Path | str) -> str:
+def _fix(path: Path | str) -> str:
     name = Path(path).name
     return f"make it one file: python -c \"import onnx; onnx.save(onnx.load('{name}'), 'whole.onnx')\""

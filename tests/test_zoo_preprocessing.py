@@ -34,12 +34,11 @@ from onnxnets import (
 from penult import backbones
 from penult.errors import DamagedFile, InputError
 from penult.pixels.recipe import Recipe
-from penult.zoo import onnx_edit, onnx_shapes
-from penult.zoo.count import Counted, count
-from penult.zoo.dress import dress, redress
-from penult.zoo.from_onnx import load
-from penult.zoo.onnx_entry import entry_of
-from penult.zoo.wish import Wish
+from penult.zoo import onnx_graph, onnx_shapes
+from penult.zoo.onnx_shapes import Cost, count
+from penult.zoo.onnx_source import load
+from penult.zoo.preprocessing import add_preprocessing, image_input, replace_preprocessing
+from penult.zoo.sources import ModelSpec
 
 SECRET = "/home/somebody/private/model.py"
 
@@ -57,7 +56,7 @@ def body(nhwc: bool = False, maps: bool = True, shape: tuple[Any, ...] | None = 
 
 
 def dressed(model: onnx.ModelProto, recipe: Recipe = RECIPE) -> bytes:
-    return dress(model.SerializeToString(), recipe)
+    return add_preprocessing(model.SerializeToString(), recipe)
 
 
 @pytest.mark.parametrize("nhwc", [False, True])
@@ -113,7 +112,7 @@ def test_what_is_not_needed_is_left_out() -> None:
     """The classifier with its weights, and operators of nobody; without maps, nothing else is lost."""
     made = onnx.load_model_from_string(dressed(body()))
     assert {t.name for t in made.graph.initializer} == {"kernel", "bias", "penult_c0", "penult_c1", "penult_c2"}
-    assert not {"logits", "last"} & onnx_edit.names(made.graph)
+    assert not {"logits", "last"} & onnx_graph.tensor_names(made.graph)
     assert [o.domain for o in made.opset_import] == [""]
     assert list(shapes(onnx.load_model_from_string(dressed(body(maps=False))).graph.output)) == ["features"]
 
@@ -159,8 +158,8 @@ def test_a_branch_sees_the_names_around_it() -> None:
 def test_the_same_body_gives_the_same_bytes() -> None:
     """Also in another process, where sets have another order."""
     script = (
-        "import sys, hashlib; from penult.zoo.dress import dress; from penult.pixels.recipe import Recipe;"
-        "print(hashlib.sha256(dress(sys.stdin.buffer.read(), Recipe(32))).hexdigest())"
+        "import sys, hashlib; from penult.zoo.preprocessing import add_preprocessing; from penult.pixels.recipe import Recipe;"
+        "print(hashlib.sha256(add_preprocessing(sys.stdin.buffer.read(), Recipe(32))).hexdigest())"
     )
     data = body().SerializeToString()
     run = [
@@ -199,7 +198,7 @@ def test_shapes_that_are_not_declared_are_inferred() -> None:
             RECIPE,
             r"it has features \(n, 6, 8, 8\)",
         ),
-        (body(shape=("b", 3)), RECIPE, "takes no pictures in colour"),
+        (body(shape=("b", 3)), RECIPE, "does not take color images"),
         (without_shapes(uncertain()), RECIPE, "shape of this network's features is not known"),
     ],
     ids=range(5),
@@ -211,17 +210,17 @@ def test_a_body_that_does_not_fit_is_refused(model: onnx.ModelProto, recipe: Rec
 
 def test_a_finished_graph_is_not_dressed_again() -> None:
     with pytest.raises(InputError, match="its recipe's nodes are in it already"):
-        dress(dressed(body()), RECIPE)
+        add_preprocessing(dressed(body()), RECIPE)
 
 
 def test_a_network_of_more_than_2_gb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a body and as a model; the limit is lowered, for a real one takes this machine's memory."""
     model = body()
-    monkeypatch.setattr(onnx_edit, "LARGEST", 1000)
+    monkeypatch.setattr(onnx_graph, "MAX_BYTES", 1000)
     with pytest.raises(InputError, match=r"more than 2 GB.*take a smaller sibling"):
         dressed(model)
     with pytest.raises(InputError, match=r"0.00 GB of weights, and one ONNX file holds .*take a smaller sibling"):
-        onnx_edit.to_bytes(model)
+        onnx_graph.to_bytes(model)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +234,7 @@ def test_what_protobuf_says_of_2_gb_is_understood(raised: type[Exception], expec
 
     weights = [SimpleNamespace(raw_data=bytes(20_000_000))]
     with pytest.raises(expected):
-        onnx_edit.to_bytes(SimpleNamespace(SerializeToString=serialize, graph=SimpleNamespace(initializer=weights)))
+        onnx_graph.to_bytes(SimpleNamespace(SerializeToString=serialize, graph=SimpleNamespace(initializer=weights)))
 
 
 @pytest.mark.parametrize("name", backbones.DEFAULT)
@@ -252,8 +251,8 @@ def test_the_work_of_the_built_in_networks_is_what_their_makers_say(name: str) -
 def test_a_small_network_counted_by_hand() -> None:
     """8 x 8 patches, each 6 sums of 48 numbers, then 9 sums of 6; recipes add six numbers and no work."""
     trunk = 64 * WIDTH * 3 * PATCH**2
-    assert count(body().SerializeToString()) == Counted(KERNEL.size + BIAS.size + WIDTH * 9, (trunk + 9 * WIDTH) / 1e9)
-    assert count(dressed(body())) == Counted(KERNEL.size + BIAS.size + 6, trunk / 1e9)
+    assert count(body().SerializeToString()) == Cost(KERNEL.size + BIAS.size + WIDTH * 9, (trunk + 9 * WIDTH) / 1e9)
+    assert count(dressed(body())) == Cost(KERNEL.size + BIAS.size + 6, trunk / 1e9)
 
 
 def layer(op: str, x: tuple[int, ...], *weights: Any, **attributes: Any) -> bytes:
@@ -284,7 +283,7 @@ def weights(*shape: int) -> np.ndarray:
     ids=["Conv", "ConvTranspose", "MatMul", "Gemm", "Gemm turned", "Attention", "Relu", "Gather"],
 )
 def test_every_kind_of_layer_counted_by_hand(model: bytes, params: int, work: int) -> None:
-    assert count(model) == Counted(params, work / 1e9)
+    assert count(model) == Cost(params, work / 1e9)
 
 
 def test_quantized_weights_count_and_zero_points_do_not() -> None:
@@ -320,14 +319,14 @@ def padded(length: int) -> onnx.ModelProto:
 def test_shapes_that_hang_on_computed_constants_are_known() -> None:
     """So that the work behind them is counted: 34 x 34 pixels are 8 x 8 patches and two rows over."""
     model = padded(4)
-    assert onnx_shapes.infer(model, {"x": (1, 3, SIDE, SIDE)})["wide"].known == (1, 3, 34, 34)
+    assert onnx_shapes.infer(model, {"x": (1, 3, SIDE, SIDE)})["wide"].shape == (1, 3, 34, 34)
     assert count(model.SerializeToString()).gmacs == 64 * WIDTH * 3 * PATCH**2 / 1e9
 
 
 def test_a_constant_larger_than_any_memory_is_not_computed() -> None:
     """What hangs on it has no known shape, and its work counts as nothing."""
     model = padded(2**40)
-    assert onnx_shapes.infer(model, {"x": (1, 3, SIDE, SIDE)})["wide"].known is None
+    assert onnx_shapes.infer(model, {"x": (1, 3, SIDE, SIDE)})["wide"].shape is None
     assert count(model.SerializeToString()).gmacs == 0
 
 
@@ -340,7 +339,7 @@ def test_a_constant_that_cannot_be_computed_is_not_known() -> None:
         return net.add("Reshape", x, "wanted", out="y")
 
     found = onnx_shapes.infer(ending(build, ("n", None)), {"x": (1, 3, SIDE, SIDE)})
-    assert found["y"].known is None and found["relu"].known == (1, WIDTH, 8, 8)
+    assert found["y"].shape is None and found["relu"].shape == (1, WIDTH, 8, 8)
 
 
 def test_the_shape_of_the_picture_itself_can_be_computed_with() -> None:
@@ -351,7 +350,7 @@ def test_the_shape_of_the_picture_itself_can_be_computed_with() -> None:
         return net.add("Reshape", net.add("GlobalAveragePool", x, out="pool"), "wanted", out="y")
 
     model = ending(build, ("n", None))
-    assert onnx_shapes.infer(model, {"x": (1, 3, SIDE, SIDE)})["y"].known == (1, WIDTH)
+    assert onnx_shapes.infer(model, {"x": (1, 3, SIDE, SIDE)})["y"].shape == (1, WIDTH)
 
 
 def test_a_model_without_operators_of_any_version_is_damaged() -> None:
@@ -362,10 +361,10 @@ def test_a_model_without_operators_of_any_version_is_damaged() -> None:
 
 
 def test_the_input_is_read_off_the_graph() -> None:
-    entry = entry_of(body(nhwc=True))
-    assert (entry.name, entry.layout, entry.size, entry.dressed) == ("x", "nhwc", SIDE, False)
+    entry = image_input(body(nhwc=True))
+    assert (entry.name, entry.layout, entry.size, entry.preprocessed) == ("x", "nhwc", SIDE, False)
     assert entry.shape(SIDE) == [1, SIDE, SIDE, 3]
-    assert entry_of(onnx.load_model_from_string(dressed(body()))).dressed
+    assert image_input(onnx.load_model_from_string(dressed(body()))).preprocessed
 
 
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])
@@ -375,15 +374,15 @@ def test_another_recipe_in_front_is_as_good_as_another_conversion(make: Any, cha
     path = tmp_path / "net.onnx"
     onnx.save(make(), path)
     other = replace(RECIPE, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7), channels=channels)
-    own, wanted = (load(Wish("onnx", str(path), recipe=tuple(r.to_dict().items()))) for r in (RECIPE, other))
-    changed = redress(dress(own.onnx, RECIPE), other)
-    anew = dress(wanted.onnx, other)
+    own, wanted = (load(ModelSpec("onnx", str(path), recipe=tuple(r.to_dict().items()))) for r in (RECIPE, other))
+    changed = replace_preprocessing(add_preprocessing(own.network, RECIPE), other)
+    anew = add_preprocessing(wanted.network, other)
     assert np.array_equal(run_graph(changed, other), run_graph(anew, other))
     assert len(onnx.load_model_from_string(changed).graph.node) == len(onnx.load_model_from_string(anew).graph.node)
-    back = redress(changed, RECIPE)
-    assert np.array_equal(run_graph(back, RECIPE), run_graph(dress(own.onnx, RECIPE), RECIPE))
+    back = replace_preprocessing(changed, RECIPE)
+    assert np.array_equal(run_graph(back, RECIPE), run_graph(add_preprocessing(own.network, RECIPE), RECIPE))
 
 
 def test_a_graph_that_does_not_begin_with_a_recipe_is_not_changed() -> None:
     with pytest.raises(InputError, match="does not begin with the nodes of a recipe"):
-        redress(classifier().SerializeToString(), RECIPE)
+        replace_preprocessing(classifier().SerializeToString(), RECIPE)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from penult.errors import InputError
-from penult.zoo.export import _compare
+from penult.zoo.convert import check_close
 
 TRUE = np.random.default_rng(0).normal(0, 1, (2, 64)).astype(np.float32)
 
@@ -21,9 +21,9 @@ def wrong(factor: float = 1.0, **one: float) -> np.ndarray:
 
 
 def test_rounding_is_no_difference() -> None:
-    _compare("net", "features", wrong(1 + 5e-4), TRUE)
-    _compare("net", "features", wrong(off=9e-5), TRUE)
-    _compare("net", "features", 1e6 * wrong(off=5e-5), 1e6 * TRUE)  # in units of their size
+    check_close("net", "features", wrong(1 + 5e-4), TRUE)
+    check_close("net", "features", wrong(off=9e-5), TRUE)
+    check_close("net", "features", 1e6 * wrong(off=5e-5), 1e6 * TRUE)  # in units of their size
 
 
 @pytest.mark.parametrize(
@@ -37,11 +37,11 @@ def test_rounding_is_no_difference() -> None:
 )
 def test_another_answer_is_refused(got: Any, wanted: Any) -> None:
     with pytest.raises(InputError, match="net: its features as ONNX differ from torch's by"):
-        _compare("net", "features", got, wanted)
+        check_close("net", "features", got, wanted)
 
 
 def test_another_shape_and_numbers_without_end_are_refused() -> None:
     with pytest.raises(InputError, match=r"its maps as ONNX are \(2, 63\) where torch's are \(2, 64\)"):
-        _compare("net", "maps", TRUE[:, :63], TRUE)
+        check_close("net", "maps", TRUE[:, :63], TRUE)
     with pytest.raises(InputError, match="not finite"):
-        _compare("net", "features", TRUE, np.full_like(TRUE, np.inf))
+        check_close("net", "features", TRUE, np.full_like(TRUE, np.inf))

@@ -1,7 +1,6 @@
 """Converted networks on disk: one folder each, a graph and the record of what it is.
 
-In: what was wished for, and a graph. Out: the record again, and the graph, checked. Its folder in the cache,
-`backbones/<name>-<12 digits of the key>`, can be copied to the same place on another machine.
+Its folder in the cache, `backbones/<name>-<12 digits of the key>`, can be copied to the same place on another machine.
 """
 
 from __future__ import annotations
@@ -16,18 +15,18 @@ from penult import store
 from penult.backbones import Backbone, onnx_guard
 from penult.errors import DamagedFile, InputError
 from penult.pixels.recipe import Recipe
-from penult.zoo import digest, onnx_external
-from penult.zoo.dress import redress
-from penult.zoo.wish import Wish
+from penult.zoo import checkpoint, onnx_external
+from penult.zoo.preprocessing import replace_preprocessing
+from penult.zoo.sources import ModelSpec
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of the conversion: raised when the same wish would give another graph
+VERSION = 1  # of the conversion: raised when the same spec would give another graph
 KIND, _FILE = "backbones", "graph.onnx"
 
 
 @dataclass(frozen=True, slots=True)
-class Shelved:
+class CachedGraph:
     """The graph of a converted network, read when it is asked for."""
 
     entry: store.CacheEntry
@@ -43,10 +42,6 @@ class Shelved:
                 f"{self.entry.folder.name} was converted for {self.recipe.size} x {self.recipe.size} pixels, and without a "
                 "classifier; name the size with the network (NAME:SIZE) to have another conversion."
             )
-        data = self._read()
-        return data if _colours(recipe) == _colours(self.recipe) else redress(data, recipe)
-
-    def _read(self) -> bytes:
         data = self.entry.read(_FILE)
         try:
             onnx_guard.check(data)
@@ -54,32 +49,29 @@ class Shelved:
             raise DamagedFile(
                 f"{self.entry.folder / _FILE} cannot be used: {error}; delete its folder and convert the network again."
             ) from error
-        return data
+        own = self.recipe
+        same = (recipe.mean, recipe.std, recipe.channels) == (own.mean, own.std, own.channels)
+        return data if same else replace_preprocessing(data, recipe)
 
 
-def _colours(recipe: Recipe) -> tuple[Any, ...]:
-    return recipe.mean, recipe.std, recipe.channels
-
-
-def place(wish: Wish, label: str, cache: Path) -> store.CacheEntry:
-    """Return the cache entry of a wish; its key is the same on every machine, whatever the paths of its files are."""
-    file = wish.name if wish.kind == "onnx" else wish.weights
+def entry_of(spec: ModelSpec, cache: Path) -> store.CacheEntry:
+    """Return the cache entry of a network; its key is the same on every machine, whatever the paths of its files are."""
+    is_file = spec.source == "onnx"
+    file = spec.name if is_file else spec.weights
+    digest = None
+    if file is not None:
+        digest = checkpoint.of_file(file)  # says what is wrong with an empty file
+        digest = onnx_external.digest(file) if is_file else digest  # with the weights that lie beside it
     facts = {
-        "kind": wish.kind,
-        "name": Path(wish.name).name if wish.kind == "onnx" else wish.name,
-        "file": None if file is None else _digest(wish.kind, file),
-        "changes": dict(wish.changes),
-        "recipe": None if wish.recipe is None else dict(wish.recipe),
-        "output": wish.output,
+        "kind": spec.source,
+        "name": Path(spec.name).name if is_file else spec.name,
+        "file": digest,
+        "changes": {} if spec.size is None else {"size": spec.size},
+        "recipe": None if spec.recipe is None else dict(spec.recipe),
+        "output": spec.output,
         "version": VERSION,
     }
-    return store.CacheEntry.of(cache, KIND, facts, store.slug(label))
-
-
-def _digest(kind: str, file: str) -> str:
-    """Return the sha256 of the file of a wish; of an ONNX file with its weights beside it, that of all of them."""
-    digits = digest.of_checkpoint(file)  # says what is wrong with an empty file
-    return onnx_external.digest(file) if kind == "onnx" else digits
+    return store.CacheEntry.of(cache, KIND, facts, store.slug(spec.label))
 
 
 def put(entry: store.CacheEntry, graph: bytes, record: dict[str, Any]) -> None:
@@ -94,13 +86,13 @@ def get(entry: store.CacheEntry) -> Backbone | None:
         return None
     record.pop("facts", None)
     try:
-        return Backbone.of_network(record, Shelved(entry, Recipe.from_dict(record["recipe"])))
+        return Backbone.of_network(record, CachedGraph(entry, Recipe.from_dict(record["recipe"])))
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:  # an InputError is a ValueError
         log.warning("%s cannot be used (%s) and is made again", entry.folder, error)
         return None
 
 
-def every(cache: Path) -> Iterator[tuple[Path, Backbone]]:
+def cached_networks(cache: Path) -> Iterator[tuple[Path, Backbone]]:
     """Yield all converted networks of a cache with their folders, by name."""
     for entry in store.entries(cache, KIND):
         if (found := get(entry)) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from penult.errors import listed, unknown
-from penult.zoo.prefixes import misfit, shared_prefix
+from penult.zoo.checkpoint import misfit, shared_prefix
 
 WANTED = ["conv1.weight", "layer1.0.conv1.weight", "layer1.0.bn1.bias", "fc.weight"]
 
