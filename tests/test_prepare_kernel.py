@@ -2,7 +2,6 @@
 
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,7 +62,7 @@ both = st.sampled_from([Image.Resampling.BICUBIC, Image.Resampling.BILINEAR])
 
 
 @given(sides, sides, sides, sides, st.data(), both)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @example(1, 1, 300, 300, None, Image.Resampling.BICUBIC)
 @example(400, 1, 1, 400, None, Image.Resampling.BICUBIC)
 @example(1, 400, 400, 1, None, Image.Resampling.BILINEAR)
@@ -181,16 +180,28 @@ def test_a_capsule_of_something_else_is_refused() -> None:
 
 
 def test_the_interpreter_goes_on_meanwhile() -> None:
-    """Without the lock released, this thread could not count while the other resizes."""
-    picture = Image.new("RGB", (6_000, 6_000))
-    pixels, place, counted = picture.tobytes(), bytearray(224 * 224 * 3), 0
-    job = (place, pixels, 3, (6_000, 6_000), (256, 256), (16, 16), 224, True, False)
-    other = threading.Thread(target=lambda: [compiled.resample(*job) for _ in range(3)])
-    other.start()
-    while other.is_alive():
-        time.sleep(0.0005)
-        counted += 1
-    assert counted > 10
+    """No thread is made to give way here, so this one gets its turn only where the other lets go: within the resize."""
+    picture, most = Image.new("RGB", (1_000, 1_000)), 1_000
+    job = (bytearray(224 * 224 * 3), picture.tobytes(), 3, picture.size, (256, 256), (16, 16), 224, True, False)
+    began, turn, calls = threading.Event(), threading.Event(), 0
+
+    def resize_until_the_other_had_its_turn() -> None:
+        nonlocal calls
+        began.set()
+        while not turn.is_set() and calls < most:
+            compiled.resample(*job)
+            calls += 1
+
+    other, interval = threading.Thread(target=resize_until_the_other_had_its_turn), sys.getswitchinterval()
+    sys.setswitchinterval(3600)
+    try:
+        other.start()
+        began.wait()
+        turn.set()
+        other.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert calls < most
 
 
 def test_many_threads_at_once_get_each_their_own() -> None:
@@ -210,24 +221,25 @@ def test_many_threads_at_once_get_each_their_own() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold RLIMIT_AS")
-def test_without_memory_it_says_so_and_leaks_none() -> None:
+def test_without_memory_it_says_so_and_leaks_none(instructions: str) -> None:
     import subprocess
 
-    code = """
+    code = f"""
 import resource
 from penult.pixels import _resample
+_resample.vectors({instructions == "vectors"})
 job = (bytearray(500 * 500 * 3), bytes(60000 * 8 * 3), 3, (8, 60000), (500, 500), (0, 0), 500, True, False)
 _resample.resample(*job)  # between the passes it needs 60,000 x 1,500 bytes
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 soft = int(open("/proc/self/statm").read().split()[0]) * 4096 + (40 << 20)
 resource.setrlimit(resource.RLIMIT_AS, (soft, soft))
 failed = 0
-for _ in range(200):
+for _ in range(50):
     try:
         _resample.resample(*job)
     except MemoryError:
         failed += 1
-assert failed == 200, failed
+assert failed == 50, failed
 assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss <= peak + 16_000
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

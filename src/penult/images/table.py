@@ -220,7 +220,7 @@ class Table:
         try:
             "".encode(given)
         except (LookupError, ValueError) as error:
-            raise InputError(f"unknown encoding {given!r}; --encoding takes names such as utf-8, cp1252 or gb18030") from error
+            raise InputError(f"unknown encoding {given!r}; give --encoding a name such as utf-8, cp1252 or gb18030") from error
         return given
 
     def _refuse(self, columns: Columns, matches: Matches, faults: dict[str, list[str]], finder: Finder) -> None:
