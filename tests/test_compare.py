@@ -528,7 +528,7 @@ def test_the_fastest_that_is_not_measurably_worse_is_recommended() -> None:
     chosen, reason = result.recommend([best, near, far], names)
     assert chosen is near
     assert reason == (
-        "near is the fastest (50 images/s) whose log loss cannot be told from the best one's, best (10 images/s): "
+        "near is the fastest (50 images/s) whose log loss is not significantly worse than the best, best (10 images/s): "
         "the difference is 0.0200 (-0.0100 to 0.0500)."
     )
     chosen, reason = result.recommend([best, far], names)

@@ -106,7 +106,7 @@ def test_without_a_cache_nothing_is_written(
     labelled: tuple[list[Path], list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PENULT_CACHE", str(tmp_path / "untouched"))
-    Embedder("colour_histogram", cache=False).transform(labelled[0])
+    Embedder("colour_histogram", cache_dir=False).transform(labelled[0])
     assert not (tmp_path / "untouched").exists()
 
 
@@ -159,7 +159,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[TransferClassifier
             paths.append(str(folder / f"{kind}.{i}.png"))
             Image.fromarray(draw(kind, i)).resize((48, 40)).save(paths[-1])
     cache = str(folder / "cache")
-    model = TransferClassifier(SMALL, cache=cache).fit(paths, [Path(p).name[:4] for p in paths])
+    model = TransferClassifier(SMALL, cache_dir=cache).fit(paths, [Path(p).name[:4] for p in paths])
     model.save(folder / "m.penult")
     return model, penult.load(folder / "m.penult", cache=cache), paths
 
@@ -219,7 +219,7 @@ def test_one_image_alone_gets_one_answer(fitted: Any, kind: str) -> None:
     image = ONE[kind](paths[15])
     assert model.predict(image).tolist() == ["warm"]
     assert model.predict_proba(image).shape == (1, 2)
-    assert Embedder(SMALL, cache=fitted[0].cache).transform(image).shape == (1, 112)
+    assert Embedder(SMALL, cache_dir=fitted[0].cache_dir).transform(image).shape == (1, 112)
     (answer,) = predictor.predict(image)
     assert answer.label == "warm"
     assert answer.id == (paths[15] if kind in NAMED else "image number 0")
@@ -287,8 +287,8 @@ def test_what_is_no_image_is_refused_in_a_sentence(fitted: Any, kind: str) -> No
     calls: list[Callable[[], Any]] = [
         lambda: model.predict(given),
         lambda: predictor.predict(given),
-        lambda: Embedder(SMALL, cache=fitted[0].cache).transform(given),
-        lambda: TransferClassifier(SMALL, cache=fitted[0].cache).fit(given, ["a"]),
+        lambda: Embedder(SMALL, cache_dir=fitted[0].cache_dir).transform(given),
+        lambda: TransferClassifier(SMALL, cache_dir=fitted[0].cache_dir).fit(given, ["a"]),
     ]
     for call in calls:
         with pytest.raises(InputError, match=message) as error:
@@ -310,8 +310,8 @@ def test_no_images_are_refused_as_scikit_learn_does(fitted: Any) -> None:
 def test_a_generator_is_enough_for_a_pipeline(fitted: Any) -> None:
     """`fit_transform` reads its images once, also where `fit` learns something of them."""
     _, _, paths = fitted
-    X = Embedder(SMALL, cache=fitted[0].cache).fit_transform(iter(paths))
-    np.testing.assert_array_equal(X, Embedder(SMALL, cache=fitted[0].cache).transform(paths))
+    X = Embedder(SMALL, cache_dir=fitted[0].cache_dir).fit_transform(iter(paths))
+    np.testing.assert_array_equal(X, Embedder(SMALL, cache_dir=fitted[0].cache_dir).transform(paths))
 
 
 @pytest.fixture

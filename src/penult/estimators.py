@@ -6,62 +6,107 @@ and put into pipelines; nothing is loaded before `fit` or `transform`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import version
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from penult import audit, bundle, evaluate, heads, pixels, quantize, zoo
+from penult import bundle, pixels, quantize, zoo
 from penult.backbones import DEFAULT, Backbone
-from penult.bundle import Bundle
 from penult.embed import Embedding, EmbedOptions, embed, find_depth
 from penult.errors import InputError
-from penult.floats import default_errors
-from penult.heads import labels, novelty
-from penult.heads.task import class_weights, plain_weights
+from penult.fit import group_copies, learn, make_head, to_bundle
+from penult.heads import labels
 from penult.pixels import FULL_DEPTH, MAX_PIXELS, summarize_failures
 
 _SHOWN = 5
 
 
-class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Turn images into feature rows: `transform(images)` is (n, d) float32, d the sum of the backbones' widths.
+def _also(**old: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let a constructor take parameters by their former names, which neither its signature nor `get_params` shows."""
 
-    `backbone`: a name or several, each as `penult.zoo.find` takes it: built in, of timm or Keras, a file, a preset. `fit`
-    learns nothing, except with the precision "int8", when it quantises the networks with some of the images, and how many bits
-    photos in 16-bit files use (without `fit` each `transform` finds that out for itself). Pictures of more than `max_pixels`
-    are not read. Images that cannot be read raise `InputError`, all of them named.
+    def decorated(init: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(init)
+        def accepting(self: Any, *args: Any, **given: Any) -> None:
+            init(self, *args, **{old.get(name, name): value for name, value in given.items()})
+
+        return accepting
+
+    return decorated
+
+
+class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Extract features: a transformer from images to rows of numbers.
+
+    Parameters
+    ----------
+    backbones : str or list of str, default="lite"
+        Names of networks whose features are concatenated: built in, of timm (``timm:NAME``) or Keras (``keras:NAME``), an
+        ONNX file, or a preset. See `penult.list_backbones`.
+    crop_mode : {"crop", "squash"}, default=None
+        How a picture becomes square: cut from its middle, or squeezed; None is what each network was trained with.
+    device : {"auto", "cpu", "cuda", "coreml", "dml"}, default="auto"
+        What computes the networks.
+    precision : {"auto", "f32", "bf16", "f16", "int8"}, default="auto"
+        In what precision. With "int8", `fit` quantizes the networks with some of the images.
+    cache_dir : str, path or False, default=None
+        The folder of the feature cache; None is the user's cache folder, False keeps features in memory only.
+    max_pixels : int
+        Larger pictures are not read.
+
+    Notes
+    -----
+    `fit` learns nothing, except with the precision "int8", and how many bits photos in 16-bit files use (without `fit` each
+    `transform` finds that out for itself).
+
+    Examples
+    --------
+    >>> from penult import Embedder
+    >>> Embedder("colour_histogram").fit_transform(["cat.jpg", "dog.jpg"]).shape
+    (2, 112)
     """
 
+    @_also(backbone="backbones", cache="cache_dir")
     def __init__(
         self,
-        backbone: str | Sequence[str] = "efficientnet_lite0",
+        backbones: str | Sequence[str] = DEFAULT,
         *,
         crop_mode: str | None = None,
         device: str = "auto",
         precision: str = "auto",
-        cache: str | bool | None = None,
+        cache_dir: str | Path | bool | None = None,
         max_pixels: int = MAX_PIXELS,
     ):
-        self.backbone = backbone
+        self.backbones = backbones
         self.crop_mode = crop_mode
         self.device = device
         self.precision = precision
-        self.cache = cache
+        self.cache_dir = cache_dir
         self.max_pixels = max_pixels
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the names of the backbones; there is nothing to learn, but for int8 and photos in 16-bit files."""
+        """Check the names of the backbones; see the notes of the class for what is learnt.
+
+        Parameters
+        ----------
+        X : list of paths, arrays (h, w, 3) or Pillow images
+        y : ignored
+
+        Raises
+        ------
+        InputError
+            For images that cannot be read, all of them named, and for what is not an image.
+        """
         images = _images(X)
-        networks = _networks(self.backbone, self.crop_mode, self.cache)
-        self.depth_ = find_depth(images, self._settings())
+        networks = _networks(self)
+        self.depth_ = find_depth(images, _options(self))
         if self.precision == "int8":
-            self.networks_ = quantize.in_int8(_at(networks, self.depth_), images, self._settings().folder)
+            self.networks_ = quantize.in_int8(_at(networks, self.depth_), images, _options(self).folder)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> NDArray[np.float32]:
@@ -70,23 +115,19 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(super().fit_transform(images, y, **fit_params))
 
     def transform(self, X: Any) -> NDArray[np.float32]:
-        """Return one row per image, in order: (n, d)."""
-        networks = _networks(self.backbone, self.crop_mode, self.cache)
+        """Return one row per image, in order: (n, d), d the sum of the backbones' widths. Raises as `fit` does."""
+        networks = _networks(self)
         if self.precision == "int8":  # other images must not get other networks
             check_is_fitted(self, "networks_")
             networks = self.networks_
         images = _images(X)
         if self.precision != "int8":
-            networks = _at(networks, self.depth_ if hasattr(self, "depth_") else find_depth(images, self._settings()))
-        return _readable(embed(images, networks, self._settings()), images)
-
-    def _settings(self) -> EmbedOptions:
-        return EmbedOptions(self.device, self.precision, self.cache, max_pixels=self.max_pixels)
+            networks = _at(networks, self.depth_ if hasattr(self, "depth_") else find_depth(images, _options(self)))
+        return _readable(embed(images, networks, _options(self)), images)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return `<backbone>_<number>` for each column."""
-        networks = _networks(self.backbone, self.crop_mode, self.cache)
-        return np.array([f"{b.name}_{i}" for b in networks for i in range(b.width)], object)
+        return np.array([f"{b.name}_{i}" for b in _networks(self) for i in range(b.width)], object)
 
     def __sklearn_is_fitted__(self) -> bool:
         return self.precision != "int8" or hasattr(self, "networks_")
@@ -99,15 +140,40 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A calibrated image classifier on frozen backbones: `fit(images, labels)`, `predict_proba(images)`.
+    """Classify images by a calibrated head on frozen backbones.
 
-    `head`: a name (`logistic`, `svm`, `knn`, `centroid`, `lda`, `dense`, `auto`) or any scikit-learn classifier; the
-    latter works in memory, and `save` refuses it. `class_weight`: None, "balanced" (every class counts the same, however many
-    images it has, and probabilities are those of equally frequent classes), or a dict of weights by class. Copies of one
-    picture are kept together when the head chooses its regularisation. Images that cannot be read raise `InputError`, all of
-    them named.
+    Parameters
+    ----------
+    backbones, crop_mode, device, precision, cache_dir, max_pixels
+        As for `Embedder`.
+    head : str or scikit-learn classifier, default="logistic"
+        "logistic", "svm", "knn", "centroid", "lda", "dense", or "auto" for the best of them; any other classifier works in
+        memory, and `save` refuses it.
+    class_weight : {None, "balanced"} or dict, default=None
+        "balanced" lets every class count the same, however many images it has: probabilities are then those of equally
+        frequent classes. A dict has weights by class.
+    random_state : int, default=0
+        Seed of the folds by which the head chooses its settings.
+
+    Attributes
+    ----------
+    classes_ : array (k,)
+    head_ : the fitted head
+
+    Notes
+    -----
+    Copies of one picture are kept in one fold. The order of the images does not matter: the head gets them sorted by content.
+
+    Examples
+    --------
+    >>> from penult import TransferClassifier
+    >>> model = TransferClassifier("colour_histogram").fit(paths, labels)
+    >>> model.predict(["cat.jpg", "dog.jpg"]).tolist()
+    ['cat', 'dog']
+    >>> model.save("cats.penult")
     """
 
+    @_also(cache="cache_dir")
     def __init__(  # noqa: PLR0913  each is one of scikit-learn's parameters
         self,
         backbones: str | Sequence[str] = DEFAULT,
@@ -117,7 +183,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         crop_mode: str | None = None,
         device: str = "auto",
         precision: str = "auto",
-        cache: str | bool | None = None,
+        cache_dir: str | Path | bool | None = None,
         random_state: int = 0,
         max_pixels: int = MAX_PIXELS,
     ):
@@ -127,16 +193,24 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.crop_mode = crop_mode
         self.device = device
         self.precision = precision
-        self.cache = cache
-        self.max_pixels = max_pixels
+        self.cache_dir = cache_dir
         self.random_state = random_state
+        self.max_pixels = max_pixels
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
-        """Embed the images (what the cache has is reused) and fit the head.
+        """Extract features (those in the cache are reused) and fit the head.
 
-        `groups` (n,): images of one group (patient, scene) are kept together by the head's inner folds. The order of the
-        images is of no account: the head gets them sorted by their content. Raises `InputError` for images or labels that
-        cannot be used, before anything is computed.
+        Parameters
+        ----------
+        X : list of paths, arrays (h, w, 3) or Pillow images
+        y : labels (n,)
+        groups : array (n,), default=None
+            Images of one group (patient, scene) are kept in one fold.
+
+        Raises
+        ------
+        InputError
+            For images or labels that cannot be used; for labels before anything is computed.
         """
         images = _images(X)
         classes, codes = np.unique(labels.class_labels(y, len(images)), return_inverse=True)
@@ -146,21 +220,20 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"there is only one class, {str(classes[0])!r}; add images of another: a classifier needs two or more."
             )
         self.classes_ = classes
-        weights = self._class_weight()
-        networks = _networks(self.backbones, self.crop_mode, self.cache)
-        networks = _at(networks, find_depth(images, self._settings()))
-        done = embed(images, networks, self._settings(), thumbnails=True)
+        networks = _networks(self)
+        blocks = sum((b.blocks for b in networks), ())
+        head = make_head(self.head, classes, blocks, self.class_weight, self.random_state)
+        done = embed(images, _at(networks, find_depth(images, _options(self))), _options(self), thumbnails=True)
         features = _readable(done, images)
         rows = np.lexsort((*([] if own is None else [own]), codes, *done.digests.T[::-1]))  # (n,)
-        features, codes, own = features[rows], codes[rows], None if own is None else own[rows]
-        looks = done.thumbnails()
-        looks = None if looks is None else looks[rows]
-        together = audit.group(done.digests[rows], features, done.widths, own, looks).groups
-        self.head_ = self._head(done.blocks, weights).fit(features, codes, groups=together)
-        self.novelty_ = _novelty(features, codes, together, done.blocks)
+        X, y, own = features[rows], codes[rows], None if own is None else own[rows]
+        thumbnails = done.thumbnails()
+        thumbnails = None if thumbnails is None else thumbnails[rows]
+        together, _, _ = group_copies(done.digests[rows], X, done.widths, own, thumbnails)
+        self.fitted_ = learn(head, X, y, together, blocks, seed=self.random_state)
+        self.head_, self.prior_ = self.fitted_.head, self.fitted_.prior
         self.backbones_ = done.backbones
         self.precision_, self.engine_ = done.precision, done.engine
-        self.prior_ = np.bincount(codes) / len(codes)  # (k,)
         self.seen_ = bundle.seen_digests(done.digests)
         return self
 
@@ -168,7 +241,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return calibrated probabilities (n, k), columns in the order of `classes_`."""
         check_is_fitted(self, "head_")
         images = _images(X)
-        features = _readable(embed(images, self.backbones_, self._settings()), images)
+        features = _readable(embed(images, self.backbones_, _options(self)), images)
         return np.asarray(self.head_.predict_proba(features))
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -177,19 +250,24 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
     def save(self, path: str | Path) -> None:
-        """Write a model file that `penult predict` and `load` read. Raises `InputError` for a foreign estimator."""
+        """Write a model file that `penult predict` and `penult.load_model` read.
+
+        Raises
+        ------
+        InputError
+            For a scikit-learn classifier that is not one of penult's heads.
+        """
         check_is_fitted(self, "head_")
-        model = Bundle(
-            classes=tuple(str(c) for c in self.classes_),
+        names, widths = [str(c) for c in self.classes_], [b.width for b in self.backbones_]
+        model = to_bundle(
+            self.fitted_,
+            names,
+            widths,
+            self.class_weight,
             backbones=self.backbones_,
-            widths=tuple(b.width for b in self.backbones_),
-            head=self.head_.to_arrays(),
-            prior=self.prior_,
+            seen=self.seen_,
             engine=self.engine_,
             precision=self.precision_,
-            facts={"penult": version("penult"), "choice": {**self.head_.choice_, **self._told_weights()}},
-            novelty=self.novelty_,
-            seen=self.seen_,
         )
         bundle.save(path, model)
 
@@ -200,46 +278,24 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with many_classes():
             return float(super().score(X, y, sample_weight))
 
-    def _head(self, blocks: tuple[int, ...], weights: Any) -> Any:
-        if isinstance(self.head, str):
-            return heads.make(self.head, blocks=blocks, class_weight=weights, random_state=self.random_state)
-        if weights is None:
-            return heads.wrap(self.head)
-        return heads.wrap(clone(self.head)).set_params(class_weight=weights)
-
-    def _class_weight(self) -> Any:
-        """Return the class weights by class number, as the head is fitted on those. Raises `InputError` if they do not fit."""
-        given = class_weights(self.class_weight, self.classes_, np.arange(len(self.classes_)))
-        return dict(enumerate(given.tolist())) if isinstance(self.class_weight, Mapping) else self.class_weight
-
-    def _told_weights(self) -> dict[str, Any]:
-        return {} if self.class_weight is None else {"class_weight": plain_weights(self.class_weight)}
-
-    def _settings(self) -> EmbedOptions:
-        return EmbedOptions(self.device, self.precision, self.cache, max_pixels=self.max_pixels)
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.no_validation = True
         return tags
 
 
-@default_errors
-def _novelty(X: NDArray[np.float32], codes: NDArray[np.intp], groups: NDArray[np.intp], blocks: tuple[int, ...]) -> Any:
-    """Return what tells how unlike these rows (n, d) others are, or None where they are too few for folds."""
-    try:
-        fold = evaluate.outer_folds(codes, [str(c) for c in range(int(codes.max()) + 1)], groups)
-    except InputError:
-        return None
-    return novelty.fit(X, codes, fold, blocks)[0]
+def _options(estimator: Embedder | TransferClassifier) -> EmbedOptions:
+    cache = None if estimator.cache_dir is True else estimator.cache_dir
+    return EmbedOptions(estimator.device, estimator.precision, cache, max_pixels=estimator.max_pixels)
 
 
-def _networks(names: str | Sequence[str], crop_mode: str | None, cache: str | bool | None) -> tuple[Backbone, ...]:
-    changes: dict[str, Any] = {} if crop_mode is None else {"crop_mode": crop_mode}
+def _networks(estimator: Embedder | TransferClassifier) -> tuple[Backbone, ...]:
+    names = estimator.backbones
+    changes: dict[str, Any] = {} if estimator.crop_mode is None else {"crop_mode": estimator.crop_mode}
     several = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
     if not several or not all(isinstance(name, str) for name in several):
         raise InputError(f"the backbones are {names!r}; give the name of one network, or a list of names, such as 'lite'.")
-    return tuple(zoo.find(n, cache=cache, **changes) for n in zoo.expand(several))
+    return tuple(zoo.find(n, cache=estimator.cache_dir, **changes) for n in zoo.expand(several))
 
 
 def _at(networks: tuple[Backbone, ...], depth: int) -> tuple[Backbone, ...]:
@@ -262,5 +318,5 @@ def _readable(done: Embedding, images: Sequence[Any]) -> NDArray[np.float32]:
         more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         count, them = ("1 image", "it") if len(bad) == 1 else (f"{len(bad)} images", "them")
         why = summarize_failures(done.failures.values())
-        raise InputError(f"{count} cannot be read: {', '.join(bad[:_SHOWN])}{more}; leave {them} out, or mend {them}: {why}.")
+        raise InputError(f"{count} cannot be read: {', '.join(bad[:_SHOWN])}{more}; leave {them} out, or fix {them}: {why}.")
     return done.features()

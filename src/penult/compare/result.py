@@ -160,7 +160,7 @@ def recommend(ranked: Sequence[CombinationScore], name: Mapping[str, str]) -> tu
 
     if chosen is not best:
         return chosen, (
-            f"{called(chosen)} is the fastest ({rate(chosen)}) whose log loss is not significantly worse than "
+            f"{called(chosen)} is the fastest ({rate(chosen)}) whose log loss is not significantly worse than the best, "
             f"{called(best)} ({rate(best)}): the difference is {format_difference(chosen.behind)}."
         )
     faster = [e for e in ranked if e.images_per_second > best.images_per_second]

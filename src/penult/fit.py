@@ -1,0 +1,120 @@
+"""Learn a model from features: the one way of `penult train` and of `TransferClassifier` alike.
+
+In: features X (n, d), class numbers y (n,), what belongs together. Out: `Fitted`: the head and what tells how unlike its
+training photos others are, ready to be a model file. It must not know where the features came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import audit, evaluate, heads
+from penult.audit import Pairs
+from penult.bundle import Bundle
+from penult.errors import InputError
+from penult.floats import default_errors
+from penult.heads import novelty
+from penult.heads.novelty import Reference
+from penult.heads.task import class_weights, plain_weights
+
+__all__ = ["Fitted", "group_copies", "learn", "make_head", "to_bundle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A fitted head, and the training photos that novelty is measured by; None where they are too few for folds.
+
+    `prior` (k,) is the share of each class among the training photos; `unlike` (n,) how unlike the others each of them is.
+    """
+
+    head: Any
+    prior: NDArray[np.float64]  # (k,)
+    novelty: Reference | None
+    unlike: NDArray[np.float64] | None  # (n,)
+
+
+def group_copies(
+    digests: NDArray[np.uint8],  # (n, 32)
+    X: NDArray[np.float32],
+    widths: Sequence[int],
+    groups: NDArray[Any] | None = None,
+    thumbnails: NDArray[Any] | None = None,
+    near: bool = True,
+) -> tuple[NDArray[np.intp] | None, Pairs, tuple[str, ...]]:
+    """Return what is never split (n,), the near copies, and notes: copies and the user's groups stay together.
+
+    None where no two rows belong together: dealing groups into folds is slower than dealing rows.
+    """
+    found = audit.group(digests, X, widths, groups, thumbnails, near=near)
+    return found.groups if len(np.unique(found.groups)) < len(found.groups) else None, found.pairs, found.notes
+
+
+def make_head(
+    head: Any, classes: NDArray[Any], blocks: tuple[int, ...], class_weight: Any = None, seed: int = 0, **params: Any
+) -> Any:
+    """Return the unfitted head for class numbers: of a name, or any scikit-learn classifier.
+
+    `class_weight` is None, "balanced" or a dict by class. Raises `InputError` for weights that do not fit, `UnknownName`.
+    """
+    given = class_weights(class_weight, classes, np.arange(len(classes)))
+    weights = dict(enumerate(given.tolist())) if isinstance(class_weight, Mapping) else class_weight
+    if isinstance(head, str):
+        return heads.make(head, blocks=blocks, class_weight=weights, random_state=seed, **params)
+    if weights is None:
+        return heads.wrap(head)
+    from sklearn.base import clone
+
+    return heads.wrap(clone(head)).set_params(class_weight=weights)
+
+
+@default_errors
+def learn(
+    head: Any,
+    X: NDArray[np.float32],
+    y: NDArray[np.intp],
+    groups: NDArray[np.intp] | None,
+    blocks: tuple[int, ...],
+    fold: NDArray[np.intp] | None = None,
+    seed: int = 0,
+) -> Fitted:
+    """Fit the head on all rows, and the measure of novelty by folds that split no group: `fold` (n,) where they are known."""
+    fitted = head.fit(X, y, groups=groups)
+    k = int(y.max()) + 1
+    if fold is None:
+        with suppress(InputError):  # too few photos to hold any out
+            fold = evaluate.outer_folds(y, [str(c) for c in range(k)], groups, seed=seed)
+    reference, unlike = (None, None) if fold is None else novelty.fit(X, y, fold, blocks)
+    return Fitted(fitted, np.bincount(y, minlength=k) / len(y), reference, unlike)
+
+
+def to_bundle(
+    fitted: Fitted,
+    classes: Sequence[str],
+    widths: Sequence[int],
+    class_weight: Any = None,
+    facts: Mapping[str, Any] | None = None,
+    **computed: Any,
+) -> Bundle:
+    """Return the model file's record; `computed` says by what features are computed (see `Bundle`).
+
+    Raises `InputError` for an estimator that is not penult's own.
+    """
+    choice = dict(fitted.head.choice_)
+    if class_weight is not None:
+        choice["class_weight"] = plain_weights(class_weight)
+    return Bundle(
+        classes=tuple(classes),
+        widths=tuple(widths),
+        head=fitted.head.to_arrays(),
+        prior=fitted.prior,
+        facts={"penult": version("penult"), **(facts or {}), "choice": choice},
+        novelty=fitted.novelty,
+        **{"backbones": (), **computed},
+    )
