@@ -4,7 +4,7 @@ In: a `Fault` and what is to be run. Out: how the run ended, and a list of every
 A run and its helping processes are forked from this one, so that no run waits for its imports. It needs a process without
 threads: `python tests/faulty.py` is that for the tests, benchmarks/faults.py for the whole proof.
 
-The acts are those of `penult.store.disk.Disk`, counted in each process by itself: `main` is the run, `artist` draws. `h5`
+The acts are those of `penult.store.disk.Disk`, counted in each process by itself: `main` is the run, `figures` draws. `h5`
 is the process that writes HDF5; its acts are in C, so it is given room for so many bytes (RLIMIT_FSIZE): the write that
 goes beyond is cut there and fails, or ends the process (SIGXFSZ).
 """
@@ -58,7 +58,7 @@ class Harness:
 
     def install(self) -> None:
         import penult.pixels.preparing
-        import penult.plots.artist
+        import penult.plots.figures
         import penult.store.cache
         import penult.store.h5write
         import penult.worker
@@ -68,7 +68,7 @@ class Harness:
             setattr(Disk, name, self._guarded(name, getattr(Disk, name)))
         penult.worker.start = penult.store.h5write.start = self._start
         penult.pixels.preparing.worker_count = lambda *_: 0  # their start takes longer than the photos
-        penult.plots.artist.save_all = _stand_in
+        penult.plots.figures.save_all = _stand_in
         penult.store.cache._SECONDS = 0.0  # each batch is a shard: more acts
         os.fsync = lambda _: None  # nothing here pulls the plug
         self.listen()
@@ -131,10 +131,10 @@ class Harness:
 
 def _stand_in(folder: Path, **results: Any) -> list[Path]:
     """Write the files of figures without drawing them, which takes longer than all the rest."""
-    from penult.plots import style
+    from penult.plots import figures
 
     names = [f"{name}.{kind}" for name, result in results.items() if result is not None for kind in ("png", "svg")]
-    return [style._write(folder / name, f"{name}\n".encode() * 9000) for name in names]
+    return [figures._write(folder / name, f"{name}\n".encode() * 9000) for name in names]
 
 
 class Child:

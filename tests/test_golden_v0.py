@@ -49,14 +49,14 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training draws nothing: figures take most of its time and nobody looks at them here."""
-    monkeypatch.setattr(learning, "Artist", NoArtist)
+    monkeypatch.setattr(learning, "FigureWorker", NoFigures)
 
 
-class NoArtist:
+class NoFigures:
     def __init__(self, folder: Path) -> None:
         pass
 
-    def __enter__(self) -> NoArtist:
+    def __enter__(self) -> NoFigures:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -14,6 +14,7 @@ from penult import plots
 from penult.errors import InputError, OutputError
 from penult.evaluate import LearningCurve, Score, score
 from penult.plots import style
+from penult.texts import digits
 
 HISTORY = {
     "epoch": [1, 2, 3],
@@ -51,14 +52,19 @@ def words(path):
     return " ".join("".join(part.itertext()) for part in ET.parse(path).getroot().iter() if part.tag.endswith("text"))
 
 
-def test_a_run_gets_every_figure_as_png_and_svg(tmp_path):
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Return the paths of all figures of a run."""
     found = evaluation()
     other = dataclasses.replace(found, name="svm")
-    paths = plots.save_all(tmp_path / "figures", found, [other], curve(), HISTORY, PATH)
+    return plots.save_all(tmp_path_factory.mktemp("run") / "figures", found, [other], curve(), HISTORY, PATH)
+
+
+def test_a_run_gets_every_figure_as_png_and_svg(drawn):
     names = {"confusion", "reliability", "comparison", "learning_curve", "training_curves", "regularisation"}
-    assert {path.name for path in paths} == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
-    assert set(paths) == set((tmp_path / "figures").iterdir())
-    for path in paths:
+    assert {path.name for path in drawn} == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
+    assert set(drawn) == set(drawn[0].parent.iterdir())
+    for path in drawn:
         if path.suffix == ".png":
             with Image.open(path) as picture:
                 assert picture.width >= 600
@@ -75,10 +81,9 @@ def test_what_there_is_no_result_for_has_no_figure(tmp_path):
     assert {path.stem for path in paths} == {"confusion", "reliability"}
 
 
-def test_the_same_results_give_the_same_bytes(tmp_path):
-    first, second = (plots.save_all(tmp_path / name, evaluation(), curve=curve(), path=PATH) for name in ("a", "b"))
-    for one, other in zip(first, second, strict=True):
-        assert one.read_bytes() == other.read_bytes()
+def test_the_same_results_give_the_same_bytes(drawn, tmp_path):
+    for path in plots.save_all(tmp_path, evaluation(), curve=curve(), path=PATH):
+        assert path.read_bytes() == (drawn[0].parent / path.name).read_bytes()
 
 
 def test_class_names_with_odd_signs_are_drawn_as_they_are(tmp_path):
@@ -110,12 +115,12 @@ def test_a_name_becomes_one_short_line(raw, shown):
 @pytest.mark.parametrize("k", [2, 3, 8, 9, 21, 45, 120])
 def test_confusion_is_drawn_for_few_and_for_many_classes(k, tmp_path):
     found = evaluation(n=4 * k, k=k)
-    figure = plots.confusion(found)
+    figure = plots.confusion_matrix(found)
     axes = figure.axes[0]
     numbers = [text.get_text() for text in axes.texts]
     if k <= 8:
         assert len(numbers) == k * k
-        assert all(re.fullmatch(r"[\d,]+\n[\d.]+ %", number) for number in numbers)
+        assert all(re.fullmatch(r"[\d,]+\n[\d.]+%", number) for number in numbers)
         assert sum(int(number.split("\n")[0]) for number in numbers) == 4 * k
     elif k <= 20:
         assert sum(map(int, numbers)) == 4 * k
@@ -132,7 +137,7 @@ def test_confusion_is_drawn_for_few_and_for_many_classes(k, tmp_path):
 def test_no_label_of_a_confusion_matrix_leaves_the_picture(tmp_path):
     """Long names on every side: what is drawn lies inside the picture, to the pixel's edge."""
     for k in (2, 12, 40):
-        figure = plots.confusion(evaluation(4 * k, k, names=[f"a rather long name {i}" for i in range(k)]))
+        figure = plots.confusion_matrix(evaluation(4 * k, k, names=[f"a rather long name {i}" for i in range(k)]))
         png, _ = plots.save(figure, tmp_path, f"m{k}")
         with Image.open(png) as picture:
             seen = np.asarray(picture.convert("L")) < 128
@@ -142,7 +147,7 @@ def test_no_label_of_a_confusion_matrix_leaves_the_picture(tmp_path):
 
 def test_white_numbers_stand_on_dark_cells_and_dark_ones_on_light_cells():
     found = evaluation(n=200, lean=3.0)
-    figure = plots.confusion(found)
+    figure = plots.confusion_matrix(found)
     for text, share in zip(figure.axes[0].texts, (found.confusion / 100).ravel(), strict=True):
         assert text.get_color() == ("white" if share**0.5 > 0.55 else style.INK)
 
@@ -177,17 +182,17 @@ def test_a_history_without_validation_has_one_line_a_panel():
 
 
 def test_the_chosen_regularisation_is_marked_and_the_line_is_in_order():
-    line, mark = plots.regularisation(PATH).axes[0].get_lines()
+    line, mark = plots.regularization(PATH).axes[0].get_lines()
     assert line.get_xdata().tolist() == sorted(PATH["C"])
     assert (float(mark.get_xdata()[0]), float(mark.get_ydata()[0])) == (0.1, 0.02)
-    _, other = plots.regularisation(PATH, chosen=1.0).axes[0].get_lines()
+    _, other = plots.regularization(PATH, chosen=1.0).axes[0].get_lines()
     assert float(other.get_xdata()[0]) == 1.0
 
 
 def test_a_flat_path_keeps_a_plain_axis():
-    flat = plots.regularisation({"C": [0.1, 1.0], "log_loss": [0.5, 0.4]})
+    flat = plots.regularization({"C": [0.1, 1.0], "log_loss": [0.5, 0.4]})
     assert flat.axes[0].get_yscale() == "linear"
-    assert plots.regularisation(PATH).axes[0].get_yscale() == "log"
+    assert plots.regularization(PATH).axes[0].get_yscale() == "log"
 
 
 def test_the_learning_curve_names_its_sizes_and_leaves_out_what_is_undefined():
@@ -222,10 +227,10 @@ def test_comparing_nothing_is_refused():
 def test_a_folder_that_cannot_be_written_is_an_output_error_and_leaves_no_half_file(tmp_path):
     (tmp_path / "figures").write_text("not a folder")
     with pytest.raises(OutputError, match="could not write"):
-        plots.save(plots.confusion(evaluation()), tmp_path / "figures", "confusion")
+        plots.save(plots.confusion_matrix(evaluation()), tmp_path / "figures", "confusion")
     (tmp_path / "x.png").mkdir()
     with pytest.raises(OutputError, match="is a folder, not a file"):
-        plots.save(plots.confusion(evaluation()), tmp_path, "x")
+        plots.save(plots.confusion_matrix(evaluation()), tmp_path, "x")
     assert not list(tmp_path.glob(".*"))
 
 
@@ -233,7 +238,7 @@ def test_the_callers_matplotlib_is_left_as_it_was(tmp_path):
     import matplotlib
 
     before = dict(matplotlib.rcParams)
-    plots.save(plots.confusion(evaluation()), tmp_path, "confusion")
+    plots.save(plots.confusion_matrix(evaluation()), tmp_path, "confusion")
     assert dict(matplotlib.rcParams) == before
 
 
@@ -241,7 +246,7 @@ def test_neither_importing_nor_drawing_loads_what_is_not_needed():
     """`import penult.plots` loads no matplotlib; drawing loads no pyplot: no display, no figure list."""
     code = (
         "import sys; from penult import plots; assert 'matplotlib' not in sys.modules;"
-        "plots.regularisation({'C': [1, 2], 'log_loss': [1, 2]});"
+        "plots.regularization({'C': [1, 2], 'log_loss': [1, 2]});"
         "assert not {'matplotlib.pyplot', 'scipy', 'sklearn', 'PIL.ImageTk'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -251,9 +256,9 @@ def test_neither_importing_nor_drawing_loads_what_is_not_needed():
 def test_the_callers_style_does_not_show_in_our_figures(tmp_path):
     import matplotlib
 
-    plain = plots.save(plots.confusion(evaluation()), tmp_path, "plain")
+    plain = plots.save(plots.confusion_matrix(evaluation()), tmp_path, "plain")
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "black", "text.usetex": True}):
-        odd = plots.save(plots.confusion(evaluation()), tmp_path, "odd")
+        odd = plots.save(plots.confusion_matrix(evaluation()), tmp_path, "odd")
     assert plain[0].read_bytes() == odd[0].read_bytes()
 
 
@@ -267,7 +272,7 @@ def test_powers_of_ten_are_written_without_mathematics_mode(value, shown):
 
 @pytest.mark.parametrize(("value", "shown"), [(0.0249, "0.0249"), (0.99, "0.990"), (0.0004, "0.0004"), (123.4, "123")])
 def test_numbers_are_shown_with_three_digits_that_count(value, shown):
-    assert style.digits(value) == shown
+    assert digits(value) == shown
 
 
 def test_an_undefined_score_is_a_dash():

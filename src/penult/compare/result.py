@@ -21,7 +21,7 @@ from penult.compare.combinations import Members
 from penult.compare.options import CompareOptions
 from penult.errors import InputError
 from penult.evaluate import Difference, Evaluation, Score, paired_difference
-from penult.plots import Point
+from penult.plots import TradeoffPoint
 
 RESULT = "compare.json"
 FORMAT = 1
@@ -248,7 +248,7 @@ def write(folder: Path, found: Comparison) -> None:
         table = csv.writer(file)
         table.writerows(_table(found))
     points = [
-        Point(tuple(found.short[name] for name in e.members), e.images_per_second, e.scores["log_loss"], e.pareto)
+        TradeoffPoint(tuple(found.short[name] for name in e.members), e.images_per_second, e.scores["log_loss"], e.pareto)
         for e in found.entries
     ]
     plots.save(plots.tradeoff(points), folder / "figures", "compare")

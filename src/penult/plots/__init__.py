@@ -6,28 +6,23 @@ Must not know: images, features, heads. It computes nothing: every number shown 
 matplotlib is imported inside the functions, and never its pyplot: no global figure list, no display.
 """
 
-from penult.plots.artist import Artist
-from penult.plots.calibration import reliability
-from penult.plots.compared import comparison
-from penult.plots.curves import learning_curve, regularisation, training_curves
-from penult.plots.explained import Caption, explained
-from penult.plots.heat import overlay
-from penult.plots.matrix import confusion
-from penult.plots.save import save_all
-from penult.plots.style import png, save
-from penult.plots.tradeoff import Point, tradeoff
+from penult.plots.confusion import confusion_matrix
+from penult.plots.curves import comparison, learning_curve, regularization, reliability, training_curves
+from penult.plots.figures import FigureWorker, png, save, save_all
+from penult.plots.heat_map import Caption, explained, overlay
+from penult.plots.tradeoff import TradeoffPoint, tradeoff
 
 __all__ = [
-    "Artist",
     "Caption",
-    "Point",
+    "FigureWorker",
+    "TradeoffPoint",
     "comparison",
-    "confusion",
+    "confusion_matrix",
     "explained",
     "learning_curve",
     "overlay",
     "png",
-    "regularisation",
+    "regularization",
     "reliability",
     "save",
     "save_all",

@@ -1,7 +1,4 @@
-"""Lines: training per epoch, log loss against regularisation, log loss against the number of training images.
-
-Comes in: a head's history or path, a `LearningCurve`. Goes out: figures.
-"""
+"""Curves and intervals: calibration, learning, regularisation, training per epoch, evaluations side by side."""
 
 from __future__ import annotations
 
@@ -10,18 +7,63 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penult.evaluate import LearningCurve, Score
+from penult.errors import InputError
+from penult.evaluate import Evaluation, LearningCurve, Score
 from penult.plots import style
+from penult.texts import digits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+FEW_IN_BIN = 10  # photos in a bin below which its marker is hollow
+
+
+def reliability(evaluation: Evaluation) -> Figure:
+    """Draw accuracy against confidence with Wilson's 95% intervals; below it, the photos in each bin.
+
+    The axis begins at the lowest confidence that occurs (0.8 at the latest), as most heads are nearly always
+    confident.
+    """
+    bins = evaluation.reliability
+    seen = bins.count > 0  # (b,)
+    start = min(float(bins.edges[:-1][seen].min()), 0.8)
+    with style.drawing():
+        figure = style.blank(6.4, 6.4)
+        top, low = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+        top.plot([0, 1], [0, 1], color=style.GREY, ls="--", lw=1.5, label="confidence equals accuracy")
+        for some, label, fill in (
+            (bins.count >= FEW_IN_BIN, "accuracy, 95% interval", style.BLUE),
+            ((bins.count < FEW_IN_BIN) & seen, f"accuracy, fewer than {FEW_IN_BIN} photos", "white"),
+        ):
+            if not some.any():
+                continue
+            y = bins.accuracy[some]
+            top.errorbar(
+                bins.confidence[some], y, yerr=[y - bins.low[some], bins.high[some] - y], color=style.BLUE,
+                marker="o", ls="none", mfc=fill, mew=1.8, capsize=5, elinewidth=1.5, label=label,
+                clip_on=False, zorder=3,
+            )  # fmt: skip
+        top.set_ylim(min(float(bins.low[seen].min()), start) - 0.02, 1.02)
+        top.set_xlim(start, 1.0)
+        top.set_ylabel("accuracy")
+        style.legend(top, loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)
+        title = f"Calibration error {style.interval_text(evaluation.scores['ece'])}"
+        top.set_title(title, pad=8 + 20 * len(top.get_legend().get_texts()))
+        middle = (bins.edges[:-1] + bins.edges[1:]) / 2
+        bars = low.bar(middle[seen], bins.count[seen], width=0.9 / len(middle), color=style.BLUE)
+        low.bar_label(bars, labels=[f"{n:,}" for n in bins.count[seen]], padding=2, fontsize=11)
+        low.set_ylim(0, int(bins.count.max()) * 1.3)
+        low.set_ylabel("photos")
+        low.set_xlabel("confidence (probability of the predicted class)")
+        low.grid(visible=False, axis="x")
+    return figure
+
 
 def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     """Draw accuracy and loss per epoch, training beside validation.
 
-    `history` holds `epoch, loss, accuracy` and, where images were held back, `val_loss, val_accuracy`.
+    `history` holds `epoch, loss, accuracy` and, where photos were held back, `val_loss, val_accuracy`.
     """
     with style.drawing():
         figure = style.blank(10, 4.2)
@@ -39,7 +81,7 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
-def regularisation(path: Mapping[str, Sequence[float]], chosen: float | None = None) -> Figure:
+def regularization(path: Mapping[str, Sequence[float]], chosen: float | None = None) -> Figure:
     """Draw validation log loss against C, with the chosen C marked (the best of `path` if none is given)."""
     strength, loss = np.asarray(path["C"], dtype=float), np.asarray(path["log_loss"], dtype=float)  # (s,)
     order = np.argsort(strength)
@@ -51,27 +93,27 @@ def regularisation(path: Mapping[str, Sequence[float]], chosen: float | None = N
         ax.plot(
             strength[best], loss[best], color=style.VERMILION, marker="D", ms=12, mfc="none", mew=2.5,
             ls="none",
-            label=f"chosen: C = {_plain(strength[best])}, log loss {style.digits(loss[best])}",
+            label=f"selected: C = {digits(strength[best])}, log loss {digits(loss[best])}",
         )  # fmt: skip
         style.log_axis(ax.xaxis)
         if loss.min() > 0 and loss.max() > 10 * loss.min():
             style.log_axis(ax.yaxis)
-        ax.set_title("Regularisation, chosen by inner folds")
-        ax.set_xlabel("C (left: smooth and cautious, right: free)")
+        ax.set_title("Regularisation, selected by inner cross-validation")
+        ax.set_xlabel("C (smaller = stronger regularisation)")
         ax.set_ylabel("validation log loss")
         style.legend(ax)
     return figure
 
 
 def learning_curve(curve: LearningCurve) -> Figure:
-    """Draw log loss and accuracy on unseen images against the number of training images."""
+    """Draw log loss and accuracy on held-out photos against the number of training photos."""
     with style.drawing():
         figure = style.blank(10, 4.2)
         left, right = figure.subplots(1, 2)
         _points(left, curve.sizes, curve.log_loss, style.BLUE, "o")
         _points(right, curve.sizes, curve.accuracy, style.VERMILION, "s")
-        left.set_title("Log loss on unseen images")
-        right.set_title("Accuracy on unseen images")
+        left.set_title("Log loss on held-out photos")
+        right.set_title("Accuracy on held-out photos")
     return figure
 
 
@@ -91,10 +133,53 @@ def _points(ax: Axes, sizes: Sequence[int], scores: Sequence[Score], colour: str
     ax.set_xscale("log")
     ax.set_xticks(x, [str(n) for n in x])
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.set_xlabel("training images")
+    ax.set_xlabel("training photos")
     last = (x[-1], value[-1])
-    ax.annotate(style.digits(value[-1]), last, xytext=(10, 0), textcoords="offset points", va="center")
+    ax.annotate(digits(value[-1]), last, xytext=(10, 0), textcoords="offset points", va="center")
 
 
-def _plain(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+def comparison(evaluations: Sequence[Evaluation], metric: str = "log_loss") -> Figure:
+    """Draw each evaluation's score and 95% interval, best at the top.
+
+    Raises InputError if none has the score.
+    """
+    known: list[tuple[str, Any]] = [
+        (one.name, one.scores[metric]) for one in evaluations if one.scores[metric].value is not None
+    ]
+    if not known:
+        raise InputError(f"no evaluation has a value for {metric!r}, so there is nothing to compare; give another measure.")
+    sign = 1 if metric in ("log_loss", "brier", "ece") else -1
+    known.sort(key=lambda pair: sign * pair[1].value)
+    value = np.array([one.value for _, one in known])  # (r,)
+    low, high = np.array([one.low for _, one in known]), np.array([one.high for _, one in known])
+    place = np.arange(len(known))
+    with style.drawing():
+        figure = style.blank(9, 1.6 + 0.46 * len(known))
+        ax = figure.subplots()
+        ax.errorbar(
+            value,
+            place,
+            xerr=[value - low, high - value],
+            color=style.BLUE,
+            marker="o",
+            ls="none",
+            capsize=5,
+            ms=9,
+        )
+        if low.min() > 0 and high.max() > 20 * low.min():
+            style.log_axis(ax.xaxis)
+        ax.set_yticks(place, [style.clean(name, 40) for name, _ in known])
+        ax.set_ylim(len(known) - 0.4, -0.6)
+        ax.grid(visible=False, axis="y")
+        for at, number in enumerate(value):
+            ax.annotate(
+                digits(number),
+                (1.01, at),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                annotation_clip=False,
+            )
+        words = metric.replace("_", " ")
+        ax.set_xlabel(f"{words} on held-out photos, 95% interval")
+        ax.set_title(f"{words.capitalize()}: best at the top")
+    return figure

@@ -1,28 +1,25 @@
-"""One look for all figures: sizes, colours for colour-blind readers too, dark text, files that stay the same.
-
-Comes in: figures and texts. Goes out: files.
-"""
+"""One look for all figures: sizes, colours for colour-blind readers too, dark text; and how matplotlib is loaded."""
 
 from __future__ import annotations
 
-import io
-import logging
+import atexit
+import functools
 import os
+import shutil
+import sys
+import tempfile
 import unicodedata
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penult import store
-from penult.plots import home
+from penult.texts import NONE, digits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-log = logging.getLogger(__name__)
 
 # Okabe & Ito's palette (Color Universal Design, 2008): blue and vermilion stay apart for all readers.
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#595959"
@@ -70,8 +67,8 @@ STYLE = {
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Draw in the house's style, whatever style the caller's matplotlib has, and leave that as it was."""
-    matplotlib = home.load()
+    """Draw in our style, whatever style the caller's matplotlib has, and leave that as it was."""
+    matplotlib = load_matplotlib()
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE | {"font.family": _fonts()})
@@ -130,57 +127,60 @@ def log_axis(axis: Any) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def save(figure: Figure, folder: str | os.PathLike[str], name: str) -> list[Path]:
-    """Write `name.png` (150 dpi) and `name.svg` into `folder`, each whole or not at all; return their paths.
-
-    The same figure gives the same bytes. Raises OutputError where the folder cannot be written.
-    """
-    with _ready(figure):
-        data = {"png": _png(figure), "svg": io.BytesIO()}
-        figure.savefig(data["svg"], format="svg", metadata={"Date": None, "Creator": None})
-    return [_write(Path(folder) / f"{name}.{kind}", part.getvalue()) for kind, part in data.items()]
-
-
-def png(figure: Figure) -> bytes:
-    """Return a figure as the bytes of a PNG file (150 dpi); the same figure gives the same bytes."""
-    with _ready(figure):
-        return _png(figure).getvalue()
-
-
-@contextmanager
-def _ready(figure: Figure) -> Iterator[None]:
-    """Lay a figure out, to be written in the block."""
-    with drawing(), warnings.catch_warnings():
-        # A sign that no font of this machine has is a box in the PNG, and itself in the SVG.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        if (engine := figure.get_layout_engine()) is not None:
-            engine.execute(figure)
-            figure.set_layout_engine(None)  # laid out once, not before each of the two files: a third of the time
-        yield
-
-
-def _png(figure: Figure) -> io.BytesIO:
-    file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3})
-    return file
-
-
-def _write(path: Path, data: bytes) -> Path:
-    with store.atomic_write(path) as file:
-        file.write(data)
-    return path
-
-
 def interval_text(score: Any) -> str:
     """Return "0.0240 (0.0150 to 0.0360)", or a dash where the score is undefined."""
-    return "–" if score.value is None else f"{digits(score.value)} ({digits(score.low)} to {digits(score.high)})"
-
-
-def digits(value: float) -> str:
-    """Return three digits that count, not more than four places: 0.992, 0.0249, 12.3."""
-    return f"{value:#.3g}".rstrip(".") if abs(value) >= 0.001 else f"{value:.4f}"
+    return NONE if score.value is None else f"{digits(score.value)} ({digits(score.low)} to {digits(score.high)})"
 
 
 def legend(ax: Axes, **where: Any) -> None:
     """Show the legend, its line samples long enough to tell dashes from lines."""
     ax.legend(handlelength=2.6, **where)
+
+
+@functools.cache
+def config_folder() -> None:
+    """Give matplotlib a folder that goes with this process, unless its own can be written; before it is imported."""
+    if os.environ.get("MPLCONFIGDIR") or "matplotlib" in sys.modules:
+        return
+    if all(store.fallback.can_be_written(place) for place in _config_places()):
+        return
+    with suppress(OSError):  # no temporary files either: matplotlib says that itself
+        folder = tempfile.mkdtemp(prefix="penult-matplotlib-")
+        atexit.register(_remove, folder, os.getpid())
+        os.environ["MPLCONFIGDIR"] = folder
+
+
+def load_matplotlib() -> Any:
+    """Return matplotlib, imported whatever MPLBACKEND names: figures are written to files, for which none is needed."""
+    config_folder()
+    if "matplotlib" in sys.modules:
+        return sys.modules["matplotlib"]
+    backend = os.environ.pop("MPLBACKEND", "")
+    try:
+        import matplotlib
+    finally:
+        if backend:
+            os.environ["MPLBACKEND"] = backend
+    if backend:  # as matplotlib would have done, but for one that it does not know
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend
+    return matplotlib
+
+
+def _remove(folder: str, process: int) -> None:
+    if os.getpid() == process:  # not in a process that was forked from this one
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _config_places() -> list[Path]:
+    """Return where matplotlib wants to write; a name that cannot be written where there is no home folder."""
+    unix = sys.platform.startswith(("linux", "freebsd"))
+    names = {"XDG_CONFIG_HOME": "~/.config", "XDG_CACHE_HOME": "~/.cache"} if unix else {"": "~/.matplotlib"}
+    found = []
+    for variable, usual in names.items():
+        try:
+            place = Path(os.environ.get(variable) or Path(usual).expanduser())
+        except RuntimeError:  # no home folder
+            return [Path(os.devnull, "matplotlib")]
+        found.append(place / "matplotlib" if unix else place)
+    return found

@@ -1,34 +1,34 @@
-"""Log loss against speed: which network, or which combination, is worth its time.
-
-Comes in: points with a label each. Goes out: a figure.
-"""
+"""Log loss against speed: which network, or which combination, is worth its time."""
 
 from __future__ import annotations
 
+import itertools
 import string
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from penult.arrays import Array
 from penult.errors import InputError
 from penult.evaluate import Score
 from penult.plots import style
-from penult.plots.labels import Mark, place
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LABELS = 16  # more cannot be read
-LONG = 12  # signs; where a network's name is longer the points carry letters, and a key beside the axes the names
+LONG = 12  # letters; where a network's name is longer the points carry letters, and a key beside the axes the names
 MARKERS = (("o", "one network"), ("s", "two"), ("^", "three"))
+GAP = 12  # points between a marker and its label
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One network or several side by side; `front`: nothing else is both as fast and as good."""
+class TradeoffPoint:
+    """One network or several, their features concatenated; `front`: nothing else is both as fast and as good."""
 
     members: tuple[str, ...]
     images_per_second: float
@@ -36,7 +36,7 @@ class Point:
     front: bool
 
 
-def tradeoff(points: Sequence[Point]) -> Figure:
+def tradeoff(points: Sequence[TradeoffPoint]) -> Figure:
     """Draw log loss with its 95% interval against images per second; the Pareto front is filled and joined by a line.
 
     The front and single networks are labelled first, `LABELS` at most; short names stand at the points, for long ones
@@ -58,11 +58,11 @@ def tradeoff(points: Sequence[Point]) -> Figure:
         if letters:
             _key(figure, called)
         marks = _marks(points, called, letters)
-        place(figure, ax, marks, sorted((m for m in marks if m.bold), key=lambda m: m.x))
+        _place_labels(figure, ax, marks, sorted((m for m in marks if m.bold), key=lambda m: m.x))
     return figure
 
 
-def _called(points: Sequence[Point]) -> dict[str, str]:
+def _called(points: Sequence[TradeoffPoint]) -> dict[str, str]:
     """Return what each network is called at the points: its name, or a letter, the best network's first."""
     best: dict[str, float] = {}
     for p in sorted(points, key=lambda p: (len(p.members), _value(p))):
@@ -84,7 +84,7 @@ def _key(figure: Figure, called: dict[str, str]) -> None:
     figure.legend(handles=blanks, loc="outside right center", fontsize=11, **look)
 
 
-def _draw(ax: Axes, point: Point) -> None:
+def _draw(ax: Axes, point: TradeoffPoint) -> None:
     loss: Any = point.log_loss
     colour = style.BLUE if point.front else style.GREY
     ax.errorbar(
@@ -94,11 +94,11 @@ def _draw(ax: Axes, point: Point) -> None:
     )  # fmt: skip
 
 
-def _marker(point: Point) -> str:
+def _marker(point: TradeoffPoint) -> str:
     return MARKERS[min(len(point.members), len(MARKERS)) - 1][0]
 
 
-def _axes(ax: Axes, points: Sequence[Point]) -> None:
+def _axes(ax: Axes, points: Sequence[TradeoffPoint]) -> None:
     """Scale: speed always by factors, log loss by factors where it spans many; room for labels at the sides."""
     from matplotlib.ticker import FuncFormatter
 
@@ -116,17 +116,17 @@ def _axes(ax: Axes, points: Sequence[Point]) -> None:
     else:
         span = high.max() - low.min() or 1.0
         ax.set_ylim(max(low.min() - 0.08 * span, 0) if low.min() >= 0 else low.min(), high.max() + 0.08 * span)
-    ax.set_xlabel("images per second on this machine, the network alone (faster to the right)")
-    ax.set_ylabel("log loss on unseen images, 95% interval")
+    ax.set_xlabel("images per second on this machine, the network alone")
+    ax.set_ylabel("log loss on held-out photos, 95% interval")
 
 
-def _legend(ax: Axes, points: Sequence[Point]) -> None:
+def _legend(ax: Axes, points: Sequence[TradeoffPoint]) -> None:
     from matplotlib.lines import Line2D
 
     sizes = {min(len(p.members), len(MARKERS)) for p in points}
     look: dict[str, Any] = {"marker": "o", "ms": 10, "mew": 1.8}
     keys = [
-        Line2D([], [], color=style.BLUE, mfc=style.BLUE, lw=1.5, label="front: nothing is both faster and better", **look),
+        Line2D([], [], color=style.BLUE, mfc=style.BLUE, lw=1.5, label="Pareto front", **look),
     ]
     if not all(p.front for p in points):
         keys.append(Line2D([], [], color=style.GREY, mfc="white", ls="none", label="others", **look))
@@ -134,12 +134,12 @@ def _legend(ax: Axes, points: Sequence[Point]) -> None:
         for size, (marker, words) in enumerate(MARKERS, 1):
             if size in sizes:
                 keys.append(Line2D([], [], color=style.INK, mfc="none", ls="none", label=words, **{**look, "marker": marker}))
-    ax.set_title("Which network for these photos: log loss against speed", pad=56 if len(keys) > 2 else 34)
+    ax.set_title("Log loss against speed", pad=56 if len(keys) > 2 else 34)
     columns = {"ncols": 4, "columnspacing": 1.4, "handletextpad": 0.5}
     style.legend(ax, handles=keys, loc="lower left", bbox_to_anchor=(-0.02, 1.0), **columns)
 
 
-def _marks(points: Sequence[Point], called: dict[str, str], letters: bool) -> list[Mark]:
+def _marks(points: Sequence[TradeoffPoint], called: dict[str, str], letters: bool) -> list[LabelledMarker]:
     """Return where the points are and what they are called: the front, then single networks, then the best of the others.
 
     Letters are short: with them all of the front and all single networks are labelled.
@@ -150,10 +150,92 @@ def _marks(points: Sequence[Point], called: dict[str, str], letters: bool) -> li
     for i, p in enumerate(rank):
         loss: Any = p.log_loss
         text = " + ".join(sorted(called[name] for name in p.members)) if i < LABELS or (letters and i < first) else ""
-        marks.append(Mark(p.images_per_second, loss.value, loss.low, loss.high, text, p.front))
+        marks.append(LabelledMarker(p.images_per_second, loss.value, loss.low, loss.high, text, p.front))
     return marks
 
 
-def _value(point: Point) -> float:
+def _value(point: TradeoffPoint) -> float:
     value: Any = point.log_loss.value
     return float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledMarker:
+    """A marker at (x, y) with a bar from `low` to `high`; `text` is empty where it gets no label."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    text: str
+    bold: bool
+
+    def pixels(self, ax: Axes) -> Array:
+        """Return where the marker and the ends of its bar are, (3, 2); a bar is cut at the axes."""
+        ends = np.clip([self.y, self.low, self.high], *ax.get_ylim())
+        return np.asarray(ax.transData.transform([(self.x, value) for value in ends]))
+
+
+def _place_labels(figure: Figure, ax: Axes, marks: Sequence[LabelledMarker], line: Sequence[LabelledMarker]) -> None:
+    """Label the marks, the first ones first, each where it covers the least; `line` are the marks that a line joins."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)  # where things are in pixels is known only then
+    scale, inside = figure.dpi / 72, np.array([ax.get_window_extent(renderer).extents])
+    boxes, weights = _obstacles(ax, marks, line, scale)
+    ground = {"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75}
+    for mark in (m for m in marks if m.text):
+        text = ax.annotate(
+            mark.text, (mark.x, mark.y), xytext=(0, 0), textcoords="offset points", fontsize=11,
+            fontweight="bold" if mark.bold else "normal", zorder=2.5, bbox=ground,
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")  # see `figures.save`
+            size = np.array(text.get_window_extent(renderer).size)  # (2,)
+        at, low, high = mark.pixels(ax)
+        corners = _corners(size / scale, (low - at)[1] / scale, (high - at)[1] / scale)  # (p, 2)
+        places = np.hstack([at + corners * scale, at + corners * scale + size])  # (p, 4)
+        nearest = np.clip(at, places[:, :2], places[:, 2:])
+        far = np.hypot(*(nearest - at).T)  # (p,)
+        far[:2] = 2.5 * GAP * scale  # at the ends of its own bar, which leads there
+        covered = _overlaps(places + np.array([-6, -3, 6, 3]), boxes) @ weights  # with some air
+        best = int(np.argmin(covered + 60 * (size.prod() - _overlaps(places, inside)[:, 0]) + 12 * far))
+        text.set_position(tuple(corners[best]))
+        boxes, weights = np.vstack([boxes, places[best]]), np.append(weights, 30.0)
+        if best >= 2 and far[best] > 1.4 * GAP * scale:  # a thin line leads to a label that stands far from its marker
+            x, y = ax.transData.inverted().transform([at, nearest[best]]).T
+            ax.plot(x, y, color=style.GREY, lw=0.8, zorder=1)
+
+
+def _corners(size: Array, low: float, high: float) -> Array:
+    """Return where the lower left corner of a label of this `size` may stand, in points from its marker, (p, 2).
+
+    At the ends of its own bar, from `low` to `high`, then all around, near places first.
+    """
+    width, height = size
+    places = [(-width / 2, high + 3), (-width / 2, low - height - 3)]
+    for far in (GAP, 22, 36, 56, 80, 110):
+        for up in (-height / 2, far * 0.7, -far * 0.7 - height, far * 1.4, -far * 1.4 - height):
+            places += [(far, up), (-far - width, up)]
+    return np.array(places)
+
+
+def _obstacles(ax: Axes, marks: Sequence[LabelledMarker], line: Sequence[LabelledMarker], scale: float) -> tuple[Array, Array]:
+    """Return what labels should not cover, markers, bars and the line: boxes (m, 4), and how bad each of their pixels is."""
+    found = []
+    half = 8 * scale
+    for mark in marks:
+        (x, y), (_, low), (_, high) = mark.pixels(ax)
+        found += [(x - half, y - half, x + half, y + half, 30.0), (x - half / 3, low, x + half / 3, high, 12.0)]
+    for start, stop in itertools.pairwise(mark.pixels(ax)[0] for mark in line):
+        found += [(x - 4, y - 4, x + 4, y + 4, 4.0) for x, y in np.linspace(start, stop, 24)]
+    table = np.array(found)
+    return table[:, :4], table[:, 4]
+
+
+def _overlaps(some: Array, others: Array) -> Array:
+    """Return the area that each of some boxes (p, 4) shares with each of others (m, 4), (p, m)."""
+    sides = np.minimum(some[:, None, 2:], others[None, :, 2:]) - np.maximum(some[:, None, :2], others[None, :, :2])
+    return np.asarray(sides.clip(0).prod(axis=-1))

@@ -18,7 +18,7 @@ from penult.errors import DamagedFile, InternalError
 from penult.evaluate import Evaluation, Review, TrialProcess
 from penult.heads import novelty
 from penult.heads.task import plain_weights
-from penult.plots import Artist
+from penult.plots import FigureWorker
 from penult.predict import Predictions, Predictor
 from penult.training import outputs
 from penult.training.auditing import look_over, summary
@@ -54,15 +54,15 @@ class Fitted:
 
 def learn(job: Job, material: TrainingData, process: TrialProcess, done: Embedding | None) -> Fitted:
     """Do all that follows the features; `done` is None where they came from files."""
-    with Artist(job.run / "figures") as artist:
+    with FigureWorker(job.run / "figures") as drawing:
         head = make_head(job.options, material)
         measured = measure(process, head, job.options.head, material, job.options.seed, job.progress)
-        artist.draw(evaluation=measured.chosen, others=measured.others, curve=measured.curve)
+        drawing.draw(evaluation=measured.chosen, others=measured.others, curve=measured.curve)
         outputs.write_oof(job.run, material, measured)
         job.clock.lap("evaluation")
         head.fit(material.train.X, material.train.ok_y, groups=material.groups)
         history = _history(head, material)
-        artist.draw(path=head.path_, chosen=head.choice_.get("C"), history=history)
+        drawing.draw(path=head.path_, chosen=head.choice_.get("C"), history=history)
         outputs.write_history(job.run, history)
         job.clock.lap("head")
         unlike, scores = novelty.fit(material.train.X, material.train.ok_y, measured.chosen.fold, material.blocks)
@@ -71,7 +71,7 @@ def learn(job: Job, material: TrainingData, process: TrialProcess, done: Embeddi
         submitted = outputs.write_predictions(job.run, material, answers, job.sheet, job.options.submit)
         to_review = outputs.write_review(job.run, answers, job.options.review)
         job.clock.lap("model and tables")
-        figures = sorted(path.name for path in artist.finish())
+        figures = sorted(path.name for path in drawing.finish())
         job.clock.lap("figures")
     test = None if answers is None else unseen(answers.proba, material)
     looked = _audit(job, material, measured, None if answers is None else answers.proba, done)

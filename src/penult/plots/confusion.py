@@ -1,7 +1,4 @@
-"""The confusion matrix: which class is taken for which.
-
-Comes in: an `Evaluation`. Goes out: a figure.
-"""
+"""The confusion matrix: which classes get mixed up."""
 
 from __future__ import annotations
 
@@ -20,8 +17,8 @@ if TYPE_CHECKING:
 BOTH, COUNTS, NAMES = 8, 20, 60  # up to so many classes: counts and percent, counts, names
 
 
-def confusion(evaluation: Evaluation) -> Figure:
-    """Draw counts by true class (row) and given class (column), shaded by the row's share.
+def confusion_matrix(evaluation: Evaluation) -> Figure:
+    """Draw counts by true label (row) and prediction (column), shaded by the row's share.
 
     Up to 8 classes each cell has its count and percent, up to 20 its count if it is not 0, above that the
     shade alone speaks, on a square-root scale so that single confusions can be seen.
@@ -46,9 +43,9 @@ def confusion(evaluation: Evaluation) -> Figure:
         if k > BOTH:
             _scale(figure, cells)
         right = int(np.trace(table))
-        ax.set_title(f"{right:,} of {int(table.sum()):,} images right")
-        ax.set_xlabel("class given")
-        ax.set_ylabel("true class")
+        ax.set_title(f"{right:,} of {int(table.sum()):,} photos classified correctly")
+        ax.set_xlabel("prediction")
+        ax.set_ylabel("true label")
     return figure
 
 

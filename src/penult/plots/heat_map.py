@@ -1,7 +1,4 @@
-"""Where a model looked: a photo, the heat over it, the scale of the heat, and the words that say what it is.
-
-Comes in: a photo, its heat, words. Goes out: a figure.
-"""
+"""Heat over a photo: orange where it argues for a class, blue where it argues against it; with its scale and caption."""
 
 from __future__ import annotations
 
@@ -9,20 +6,52 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penult.plots import style
-from penult.plots.heat import RGB, Heat, overlay, strongest, tinted
-from penult.texts import percent
+from penult.texts import digits, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+RGB = NDArray[np.uint8]  # (h, w, 3)
+Heat = NDArray[np.floating[Any]]  # (h, w)
 
 LONG = 4.3  # inches of the photo's longer side
 NARROW = 3.0  # inches that the legend needs
 EDGE, GAP = 0.22, 0.2  # inches around everything, between the two pictures
 HEAD, FOOT = 0.84, 1.06  # inches above and below the pictures
 FOR, AGAINST = "#A84600", "#005A8C"  # the two colours, dark enough for letters on white
+DEEPEST = 0.85  # how much of the colour covers the photo where the heat is strongest
+PALE = 0.35  # how far the grey photo is washed out, so that colour speaks
+GREY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601: what Pillow's `L` is
+
+
+def strongest(heat: Heat) -> float:
+    """Return the value that gets the deepest colour: the largest there is, for or against; 1 where there is none."""
+    top = float(np.abs(heat).max(initial=0))
+    return top if top > 0 else 1.0
+
+
+def overlay(photo: RGB, heat: Heat) -> RGB:
+    """Return the photo in grey with the heat over it in colour, (h, w, 3); the strongest gets the deepest colour.
+
+    Colour covers in proportion to the heat, so 0 shows the grey photo itself.
+    """
+    return tinted(255 * PALE + (1 - PALE) * (photo @ GREY), heat / strongest(heat))
+
+
+def tinted(grey: NDArray[np.floating[Any]], level: Heat) -> RGB:
+    """Return grey (h, w) under the colours of levels -1..1: vermilion above 0, blue below; both stay apart for all readers."""
+    level = np.clip(level, -1, 1)[..., None]
+    colour = np.where(level > 0, _parts(style.VERMILION), _parts(style.BLUE))
+    cover = DEEPEST * np.abs(level)
+    return np.asarray((grey[..., None] * (1 - cover) + colour * cover).round(), np.uint8)
+
+
+def _parts(colour: str) -> NDArray[np.float64]:
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +83,7 @@ def explained(photo: RGB, heat: Heat, caption: Caption) -> Figure:
     room = max(wide, NARROW)
     second = EDGE + room + GAP
     with style.drawing():
-        sheet = _Sheet(style.bare(second + room + EDGE, high + HEAD + FOOT))
+        sheet = _Canvas(style.bare(second + room + EDGE, high + HEAD + FOOT))
         sheet.picture(photo, (EDGE, FOOT, wide, high))
         ax = sheet.picture(overlay(photo, heat), (second, FOOT, wide, high))
         if caption.cut:
@@ -66,13 +95,13 @@ def explained(photo: RGB, heat: Heat, caption: Caption) -> Figure:
         sheet.text((EDGE, top - 0.51), _end(caption.file, int(25 * room)), fontsize=11, color=style.GREY)
         words = f"{caption.method}\n{caption.unit}"
         if caption.cut:
-            words += "\ndashed: the part that the model sees"
+            words += "\ndashed: the part that the networks see"
         sheet.text((EDGE, FOOT - 0.12), words, fontsize=10.5, color=style.GREY, linespacing=1.5)
     return sheet.figure
 
 
 @dataclass(frozen=True, slots=True)
-class _Sheet:
+class _Canvas:
     """A figure on which places are in inches from its lower left corner."""
 
     figure: Figure
@@ -105,15 +134,15 @@ def _frame(ax: Axes, caption: Caption) -> None:
     ax.plot(x, y, color=style.INK, lw=1.1, ls=(0, (4, 4)))
 
 
-def _scale(sheet: _Sheet, caption: Caption, top: float, place: tuple[float, float]) -> None:
+def _scale(sheet: _Canvas, caption: Caption, top: float, place: tuple[float, float]) -> None:
     """Draw the scale of colours below the right picture; `place` is its left end and its length in inches."""
     left, long = place
     levels = np.linspace(-1, 1, 601)[None]  # (1, 601)
     sheet.picture(tinted(np.full(levels.shape, 205.0), levels), (left, FOOT - 0.5, long, 0.15))
     name = style.clean(caption.label, 14)
     ends = (
-        (0.0, "left", f"against {name}", AGAINST, f"−{style.digits(top)}"),
-        (1.0, "right", f"for {name}", FOR, f"+{style.digits(top)}"),
+        (0.0, "left", f"against {name}", AGAINST, f"−{digits(top)}"),
+        (1.0, "right", f"for {name}", FOR, f"+{digits(top)}"),
     )
     for at, side, words, colour, value in ends:
         sheet.text((left + at * long, FOOT - 0.12), words, fontsize=11, color=colour, ha=side, fontweight="bold")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from penult.plots import Artist
+from penult.plots import FigureWorker
 from penult.store.disk import here
 
 
@@ -15,9 +15,9 @@ def test_what_an_ended_drawing_left_half_is_gone(tmp_path: Path, left: type[Base
     """The half figure is made by hand, under the name that the drawing process would give it: its end cannot be timed."""
 
     def half() -> None:
-        with Artist(tmp_path) as artist:
-            assert artist._aside is not None
-            process = artist._aside._child.pid
+        with FigureWorker(tmp_path) as drawing:
+            assert drawing._worker is not None
+            process = drawing._worker._child.pid
             (tmp_path / f".tmp-{here()}-{process}-0123abcd").write_bytes(b"half a fig")
             (tmp_path / "mine.png").write_bytes(b"another's")
             if left is not None:
