@@ -63,7 +63,7 @@ def _slices(n: int) -> list[slice]:
 def child(method: str, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Run one method on the features in `folder`; return what it found, in how many seconds, with how much memory."""
     from penult import heads
-    from penult.heads.folds import split
+    from penult.heads.task import inner_folds
 
     heads.make("logistic").fit(np.eye(20, dtype=np.float32), np.arange(20) % 2)  # imports are not measured
     before = _peak()
@@ -76,7 +76,7 @@ def child(method: str, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
         resource.setrlimit(resource.RLIMIT_DATA, ((data := int((before + options["share"] * size / 2**20) * 2**20)), data))
     else:
         X = np.array(X)
-    folds = split(y, None, options["folds"], 0) or ()
+    folds = inner_folds(y, None, options["folds"], 0) or ()
     began = time.perf_counter()
     found = globals()[f"_{method}"](X, y, folds, grid, options)
     seconds = time.perf_counter() - began

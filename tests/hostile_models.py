@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxnets import classifier
 from penult.bundle import Bundle, save
 from penult.heads import HeadState
-from penult.heads.novelty import Reference
+from penult.heads.novelty import NoveltyReference
 from tinynet import tiny
 from zips import Entry, put, zip64
 
@@ -35,7 +35,7 @@ def good_bundle() -> Bundle:
     facts = {"scaling": "unit", "blocks": [5], "classes": 2, "temperature": 1.0, "clip": 0.01}
     arrays = {"weights": np.linspace(-1, 1, 5)[None], "intercepts": np.zeros(1)}
     rows = np.random.default_rng(0).standard_normal((6, 5))
-    unlike = Reference(
+    unlike = NoveltyReference(
         {"rows": rows.astype(np.float16), "centre": np.zeros(5, np.float32)},
         {"blocks": [5], "nearest": 5, "level": 1.0, "share": 0.99},
     )

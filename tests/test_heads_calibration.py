@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from penult.errors import InputError
 from penult.heads import calibration
-from penult.heads.calibration import best_clip, blind_clip, clipped, probabilities, temperature
+from penult.heads.calibration import best_floor, default_floor, probabilities, raise_to_floor, temperature
 
 LOGITS = arrays(np.float64, st.tuples(st.integers(1, 8), st.integers(2, 5)), elements=st.floats(-50, 50))
 
@@ -105,7 +105,7 @@ def test_any_floor_gives_a_distribution_for_any_number_of_classes(drawn_rows):
 
 
 def test_an_entry_that_shrinking_takes_below_the_floor_counts_in_the_sum():
-    found = clipped(np.array([[0.85, 0.101, 0.049]]), 0.1)
+    found = raise_to_floor(np.array([[0.85, 0.101, 0.049]]), 0.1)
     np.testing.assert_allclose(found, [[0.8, 0.1, 0.1]], atol=1e-15)
     assert raised_once(np.array([[0.85, 0.101, 0.049]]), 0.1).sum() > 1.004  # what was given before
 
@@ -113,35 +113,35 @@ def test_an_entry_that_shrinking_takes_below_the_floor_counts_in_the_sum():
 def test_a_distribution_in_single_precision_is_made_one_in_double():
     proba = np.random.default_rng(0).dirichlet(np.ones(700), 5).astype(np.float32)
     for floor in (0.0, 1e-4):
-        np.testing.assert_allclose(clipped(proba, floor).sum(axis=1), 1, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(raise_to_floor(proba, floor).sum(axis=1), 1, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("k", [2, 7, 200, 1000])
 def test_the_clips_that_are_chosen_leave_half_of_every_probability(k):
     codes = np.arange(2 * k) % k
     proba = probabilities(np.random.default_rng(0).standard_normal((2 * k, k)), 1.0, 0)
-    for clip in (best_clip(proba, codes, np.ones(2 * k)), blind_clip(2 * k, k), blind_clip(1, k)):
+    for clip in (best_floor(proba, codes, np.ones(2 * k)), default_floor(2 * k, k), default_floor(1, k)):
         assert 0 < clip <= 0.5 / k * (1 + 1e-12)
 
 
 @pytest.mark.parametrize("k", [2, 3, 30, 400])
-def test_the_best_clip_is_that_of_the_smallest_cost(k):
+def test_the_best_floor_is_that_of_the_smallest_cost(k):
     rng = np.random.default_rng(k)
     codes, weight = rng.integers(0, k, 300), rng.random(300)
     proba = probabilities(rng.standard_normal((300, k)) + 4 * (np.arange(k) == codes[:, None]), 1.0, 0)
 
     def cost(floor):
-        losses = calibration.row_losses(clipped(proba, floor), codes)
+        losses = calibration.row_losses(raise_to_floor(proba, floor), codes)
         return weight @ losses / weight.mean() - calibration.PSEUDO_ERRORS * np.log(floor)
 
-    found = best_clip(proba, codes, weight)
+    found = best_floor(proba, codes, weight)
     assert cost(found) <= min(cost(floor) for floor in np.geomspace(1e-7, 0.5 / k, 120)) + 1e-9
 
 
 @settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0.0001, 0.4))
 def test_for_two_classes_the_clip_is_the_seeds(p, floor):
-    found = clipped(np.array([[1 - p, p]]), floor)[0, 1]
+    found = raise_to_floor(np.array([[1 - p, p]]), floor)[0, 1]
     assert found == pytest.approx(np.clip(p, floor, 1 - floor), abs=1e-12)
 
 
@@ -149,7 +149,7 @@ def test_for_two_classes_the_clip_is_the_seeds(p, floor):
 def test_the_clip_of_right_answers_is_a_quarter_error_among_them(n):
     codes = np.arange(n) % 2
     proba = np.eye(2)[codes] * (1 - 2e-9) + 1e-9
-    assert best_clip(proba, codes, np.ones(n)) == pytest.approx(1 / (4 * n), rel=0.15)
+    assert best_floor(proba, codes, np.ones(n)) == pytest.approx(1 / (4 * n), rel=0.15)
 
 
 def test_confident_errors_raise_the_clip():
@@ -158,7 +158,7 @@ def test_confident_errors_raise_the_clip():
     proba = np.eye(2)[codes] * (1 - 2e-9) + 1e-9
     wrong = codes.copy()
     wrong[:4] = 1 - wrong[:4]
-    found = best_clip(proba, wrong, np.ones(n))
+    found = best_floor(proba, wrong, np.ones(n))
     assert found == pytest.approx(4.25 / 400, rel=0.15)
 
 
@@ -172,8 +172,8 @@ def test_weights_count_as_repetitions():
 
 
 def test_with_nothing_held_out_the_clip_comes_from_the_number_of_rows():
-    assert blind_clip(2, 2) > blind_clip(100, 2) > blind_clip(100, 10) > 0
-    assert blind_clip(1, 2) <= 0.25
+    assert default_floor(2, 2) > default_floor(100, 2) > default_floor(100, 10) > 0
+    assert default_floor(1, 2) <= 0.25
 
 
 def test_a_clip_that_cannot_be_is_refused_with_its_bound():

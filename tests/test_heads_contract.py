@@ -15,7 +15,8 @@ EXPECTED = {
         "check_class_weight_classifiers": FEW_STEPS,
     },
 }
-ALL = [*(heads.make(name) for name in heads.names()), heads.wrap(LogisticRegression())]
+ALONE = [heads.make(name) for name in heads.names() if name != "auto"]
+ALL = [*ALONE, heads.make("auto", candidates=("centroid", "logistic")), heads.wrap(LogisticRegression())]
 
 
 @parametrize_with_checks(ALL, expected_failed_checks=lambda head: EXPECTED.get(type(head).__name__, {}))

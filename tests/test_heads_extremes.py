@@ -113,7 +113,7 @@ def test_measuring_and_looking_over_do_not_raise_where_numpy_does(features: str)
 
 
 def test_what_numpy_was_told_beside_raising_is_left_alone() -> None:
-    from penult.floats import default_errors
+    from penult.arrays import default_errors
 
     with np.errstate(over="raise", divide="ignore", invalid="warn", under="raise"):
         found = default_errors(np.geterr)()

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from penult import heads
 from penult.errors import InputError, UnknownName
 from penult.heads import scaling
-from penult.heads.folds import split
+from penult.heads.task import inner_folds
 
 LIGHT = [name for name in heads.names() if name != "auto"]
 
@@ -48,7 +48,7 @@ class TestFolds:
     @settings(max_examples=50, deadline=None)
     def test_every_row_is_held_out_once_and_every_training_part_has_all_classes(self, k, each, wanted, seed):
         codes = np.tile(np.arange(k), each)
-        found = split(codes, None, wanted, seed)
+        found = inner_folds(codes, None, wanted, seed)
         assert len(found) == min(wanted, each)
         assert sorted(np.concatenate([held for _, held in found])) == list(range(len(codes)))
         assert all(len(np.unique(codes[train])) == k for train, _ in found)
@@ -59,14 +59,14 @@ class TestFolds:
         rng = np.random.default_rng(seed)
         groups = rng.integers(0, 12, 60)
         codes = np.arange(60) % 2
-        for train, held in split(codes, groups, 5, seed) or ():
+        for train, held in inner_folds(codes, groups, 5, seed) or ():
             assert not set(groups[train]) & set(groups[held])
 
     def test_a_class_of_three_gets_three_folds(self):
-        assert len(split(np.array([0, 0, 0, 1, 1, 1, 1, 1]), None, 5, 0)) == 3
+        assert len(inner_folds(np.array([0, 0, 0, 1, 1, 1, 1, 1]), None, 5, 0)) == 3
 
     def test_a_class_in_one_group_cannot_be_held_out(self):
-        assert split(np.array([0, 0, 0, 1, 1, 1]), np.array([1, 1, 1, 2, 3, 4]), 5, 0) is None
+        assert inner_folds(np.array([0, 0, 0, 1, 1, 1]), np.array([1, 1, 1, 2, 3, 4]), 5, 0) is None
 
     @pytest.mark.parametrize("name", [*LIGHT, "auto"])
     def test_with_nothing_to_hold_out_the_defaults_stand(self, name):
@@ -183,7 +183,7 @@ def test_one_class_is_refused_by_name():
 def test_small_problems_keep_to_one_thread_and_give_the_others_back():
     from threadpoolctl import ThreadpoolController
 
-    from penult.heads.base import SMALL, threads
+    from penult.heads.head import SMALL, threads
 
     def counts():
         return [pool["num_threads"] for pool in ThreadpoolController().info() if pool["user_api"] == "blas"]

@@ -12,7 +12,7 @@ from sklearn.svm import SVC, LinearSVC
 
 from penult import heads
 from penult.errors import InputError, UnknownName
-from penult.heads import kernels
+from penult.heads import spaces
 
 
 def clouds(n=120, d=30, k=3, seed=0, apart=1.0):
@@ -73,7 +73,7 @@ class TestSVM:
     def test_few_landmarks_come_close_to_all(self, monkeypatch):
         X, y = clouds(400, 8, k=2, apart=0.5)
         whole = heads.SVM("rbf").fit(X[:200], y[:200])
-        monkeypatch.setattr(kernels, "LANDMARKS", 80)
+        monkeypatch.setattr(spaces, "LANDMARKS", 80)
         some = heads.SVM("rbf").fit(X[:200], y[:200])
         assert len(some.to_arrays().arrays["rows"]) == 80
         losses = [log_loss(y[200:], head.predict_proba(X[200:])) for head in (whole, some)]
@@ -103,12 +103,13 @@ class TestKNN:
         assert heads.KNN(50).fit(X, y).choice_["k"] <= 6
 
     def test_rows_are_looked_at_in_chunks(self, monkeypatch):
-        from penult.heads import neighbours, scorers
+        from penult.heads import scoring
+        from penult.heads.methods import knn
 
         X, y = clouds()
         whole = heads.KNN().fit(X, y)
-        monkeypatch.setattr(neighbours, "CHUNK", 7)
-        monkeypatch.setattr(scorers, "CHUNK", 100)
+        monkeypatch.setattr(knn, "CHUNK", 7)
+        monkeypatch.setattr(scoring, "CHUNK", 100)
         parts = heads.KNN().fit(X, y)
         np.testing.assert_allclose(parts.cv_proba_, whole.cv_proba_)
         np.testing.assert_allclose(parts.predict_proba(X), whole.predict_proba(X))
@@ -134,7 +135,7 @@ class TestDense:
         assert set(curves) == {"epoch", "loss", "accuracy", "val_loss", "val_accuracy"}
 
     def test_one_step_of_adadelta_is_zeilers(self):
-        from penult.heads.dense import Layer
+        from penult.heads.methods.dense import Layer
 
         layer = Layer(np.zeros((1, 1)), np.zeros(1), [np.zeros((1, 1))] * 2, [np.zeros((1, 1))] * 2)
         layer._step(0, layer.W, np.array([[2.0]]))

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from penult import heads
-from penult.heads.grid import Grid
+from penult.heads.linear import Grid
 
 
 def features(n, d, k, seed=0, noise=1.5):
@@ -69,9 +69,9 @@ def test_a_given_regularisation_is_kept():
 def test_every_fold_is_scaled_by_its_own_training_rows():
     X, y = features(80, 20, 2, noise=3.0)
     head = heads.Logistic(C=0.1, scaling="standard", calibrate=False, clip=None, folds=4).fit(X, y)
-    from penult.heads.folds import split
+    from penult.heads.task import inner_folds
 
-    for train, held in split(y, None, 4, 0):
+    for train, held in inner_folds(y, None, 4, 0):
         mean, spread = X[train].astype(float).mean(axis=0), X[train].astype(float).std(axis=0)
         peer = LogisticRegression(C=0.1, tol=1e-9, max_iter=5000).fit((X[train] - mean) / spread, y[train])
         np.testing.assert_allclose(head.cv_proba_[held], peer.predict_proba((X[held] - mean) / spread), rtol=0.02, atol=2e-3)

@@ -150,7 +150,7 @@ class TestLightness:
 
     def test_importing_heads_and_scoring_needs_numpy_alone(self):
         code = (
-            "import sys, numpy as np; from penult import heads; import penult.heads.scorers;"
+            "import sys, numpy as np; from penult import heads; import penult.heads.scoring;"
             "facts = dict(scaling='unit', blocks=[9], classes=2, temperature=1.0, clip=0.01);"
             "arrays = dict(weights=np.ones((1, 9)), intercepts=np.zeros(1));"
             "assert heads.scorer('linear', arrays, facts)(np.ones((3, 9))).shape == (3, 2);"
@@ -183,5 +183,5 @@ class TestNames:
     def test_wrap_leaves_heads_alone_and_refuses_what_is_no_estimator(self):
         head = heads.make("knn")
         assert heads.wrap(head) is head
-        with pytest.raises(InputError, match="no scikit-learn classifier"):
+        with pytest.raises(InputError, match="is not a scikit-learn classifier"):
             heads.wrap("forest")

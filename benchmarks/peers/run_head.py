@@ -51,7 +51,7 @@ def sklearn_cv() -> Any:
 
 def penult_cv(same: bool) -> Any:
     """Return penult's head, held to the same values of C and the same columns, or as it comes."""
-    from penult.heads import logistic
+    from penult.heads.methods import logistic
 
     if not same:
         return logistic.Logistic()

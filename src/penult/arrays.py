@@ -1,9 +1,128 @@
-"""Small operations on arrays that several layers need."""
+"""Small operations on arrays that several layers need; numpy alone.
+
+`default_errors`: numpy may be told to raise on overflow, underflow and the like, or to warn; penult's own computing then keeps
+to numpy's default. That exp(-1000) is 0 is no error, and a division by zero is looked after where it can occur. What a program
+asked numpy for (`np.seterr(all="raise")`) stays so for the program itself.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from itertools import pairwise
+from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
+from penult.errors import InputError
+
 Array = NDArray[Any]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}  # numpy's default
+NARROW = 8  # columns below which a block keeps its length: a fixed one takes away a dimension, and so few have none to spare
+TINY = 1e-12  # a largest entry whose inverse still fits float32
+ROWS = 1024  # rows whose temporaries are in memory at a time
+CELLS = 16_000_000  # similarities in memory at a time
+
+
+def default_errors(function: Callable[P, T]) -> Callable[P, T]:
+    """Return the function as it computes with numpy's default for every kind of error that would raise, warn or be told."""
+
+    @wraps(function)
+    def quiet(*args: P.args, **kwargs: P.kwargs) -> T:
+        changed = {kind: ERRORS[kind] for kind, what in np.geterr().items() if what not in ("ignore", ERRORS[kind])}
+        if not changed:
+            return function(*args, **kwargs)
+        with np.errstate(**changed):  # type: ignore[arg-type]
+            return function(*args, **kwargs)
+
+    return quiet
+
+
+def row_chunks(n: int, step: int = ROWS) -> list[slice]:
+    """Return slices that together are n rows, each of `step` rows at most."""
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+
+
+def check_blocks(d: int, blocks: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the widths of the blocks of d columns, one block when None. Raises `InputError` when they do not add up."""
+    if blocks is None:
+        return (d,)
+    widths = tuple(int(width) for width in blocks)
+    if sum(widths) != d or min(widths, default=0) < 1:
+        raise InputError(
+            f"the block widths {widths} add up to {sum(widths)}, and X has {d} columns; "
+            "give the width of each backbone's block, in the order of the columns, or leave blocks out"
+        )
+    return widths
+
+
+def block_slices(blocks: Sequence[int]) -> list[slice]:
+    """Return the columns of each block."""
+    return [slice(int(start), int(stop)) for start, stop in pairwise(np.cumsum((0, *blocks)))]
+
+
+def unit_rows(X: Array) -> Array:
+    """Return rows (n, d) of length 1, in their own precision; rows of zeros stay so."""
+    length = np.linalg.norm(X, axis=1, keepdims=True)
+    return np.asarray(X / np.where(length > 0, length, 1))
+
+
+def unit_blocks(X: Array, blocks: Sequence[int]) -> Array:
+    """Return a copy of X (n, d) in which each row of each block of at least `NARROW` columns has length 1, zeros apart."""
+    out = np.array(X)
+    for rows in row_chunks(len(X)):
+        for columns in block_slices(blocks):
+            if columns.stop - columns.start >= NARROW:
+                part = out[rows, columns]
+                largest, length = _length(part)
+                part /= largest
+                part /= length
+    return out
+
+
+def block_factors(X: Array, blocks: Sequence[int]) -> tuple[Array, bool]:
+    """Return one over the length of each row's blocks, (n, b), by which `unit_blocks` multiplies; if one would overflow."""
+    out = np.ones((len(X), len(blocks)), X.dtype)
+    odd = False
+    for at, columns in enumerate(block_slices(blocks)):
+        if columns.stop - columns.start < NARROW:
+            continue
+        largest, length = _length(X[:, columns])
+        out[:, at] = (1 / length / largest)[:, 0]
+        odd |= bool((largest < TINY).any() or (largest > 1 / TINY).any())
+    return out, odd
+
+
+def _length(part: Array) -> tuple[Array, Array]:
+    """Return the largest entry of each row, and the length of the row divided by it, (n, 1); 1 for a row of zeros."""
+    # squares of huge or tiny features must neither overflow nor vanish
+    largest = np.abs(part).max(axis=1, keepdims=True)  # (n, 1)
+    largest = np.where(largest > 0, largest, 1)
+    scaled = part / largest
+    length = np.sqrt(np.einsum("nd,nd->n", scaled, scaled))[:, None]
+    return largest, np.where(length > 0, length, 1)
+
+
+def nearest_rows(queries: Array, Z: Array, count: int, own: bool = False) -> tuple[NDArray[np.intp], Array]:
+    """Return the `count` rows of Z (n, d) most like each of the queries (m, d), and their cosines, (m, count) each.
+
+    All have length 1; the most alike come first. With `own` the queries are Z itself, and no row is its own neighbor.
+    """
+    n = len(Z)
+    near = np.empty((len(queries), count), np.intp)
+    alike = np.empty((len(queries), count), np.float32)
+    for rows in row_chunks(len(queries) if count else 0, max(1, CELLS // max(n, 1))):
+        cosine = queries[rows] @ Z.T  # (b, n)
+        if own:
+            here = np.arange(len(cosine))
+            cosine[here, rows.start + here] = -2
+        found = np.argpartition(cosine, n - count, axis=1)[:, n - count :]
+        values = np.take_along_axis(cosine, found, axis=1)
+        order = np.argsort(-values, axis=1, kind="stable")
+        near[rows] = np.take_along_axis(found, order, axis=1)
+        alike[rows] = np.take_along_axis(values, order, axis=1)
+    return near, alike

@@ -21,7 +21,7 @@ from penult.backbones import DEFAULT, Backbone
 from penult.embed import Embedding, EmbedOptions, embed, find_depth
 from penult.errors import InputError
 from penult.fit import group_copies, learn, make_head, to_bundle
-from penult.heads import labels
+from penult.heads.task import class_labels, group_codes
 from penult.pixels import FULL_DEPTH, MAX_PIXELS, summarize_failures
 
 _SHOWN = 5
@@ -213,8 +213,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             For images or labels that cannot be used; for labels before anything is computed.
         """
         images = _images(X)
-        classes, codes = np.unique(labels.class_labels(y, len(images)), return_inverse=True)
-        own = labels.group_codes(groups, len(images))
+        classes, codes = np.unique(class_labels(y, len(images)), return_inverse=True)
+        own = group_codes(groups, len(images))
         if len(classes) < 2:
             raise InputError(
                 f"there is only one class, {str(classes[0])!r}; add images of another: a classifier needs two or more."
@@ -273,7 +273,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of the images X that get their class y, each counted `sample_weight` times."""
-        from penult.heads.base import many_classes
+        from penult.heads.head import many_classes
 
         with many_classes():
             return float(super().score(X, y, sample_weight))

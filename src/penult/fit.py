@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import audit, evaluate, heads
+from penult.arrays import default_errors
 from penult.audit import Pairs
 from penult.bundle import Bundle
 from penult.errors import InputError
-from penult.floats import default_errors
 from penult.heads import novelty
-from penult.heads.novelty import Reference
+from penult.heads.novelty import NoveltyReference
 from penult.heads.task import class_weights, plain_weights
 
 __all__ = ["Fitted", "group_copies", "learn", "make_head", "to_bundle"]
@@ -36,7 +36,7 @@ class Fitted:
 
     head: Any
     prior: NDArray[np.float64]  # (k,)
-    novelty: Reference | None
+    novelty: NoveltyReference | None
     unlike: NDArray[np.float64] | None  # (n,)
 
 

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.arrays import default_errors
 from penult.audit.directions import Floats, directions, unit
 from penult.audit.families import families
 from penult.audit.forest import Forest
 from penult.audit.neighbors import Ints, Neighbors, Pairs, joined, nearest
-from penult.floats import default_errors
 
 NEIGHBOURS = 10  # the distance to the tenth neighbour says how crowded it is around an image
 MEMBERS = 40  # neighbors of a photo among which the members of its family are looked for

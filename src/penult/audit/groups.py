@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.arrays import default_errors
 from penult.audit.copies import copy_groups, largest, same_photo
 from penult.audit.forest import Forest
 from penult.audit.neighbors import Ints, Pairs, joined
 from penult.errors import InputError
-from penult.floats import default_errors
 
 
 @dataclass(frozen=True, slots=True)

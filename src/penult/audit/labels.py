@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.floats import default_errors
+from penult.arrays import default_errors
 
 SURE = 0.5  # the other class must also be the likelier one by itself
 LENIENT = 0.75  # of t_j: wrong labels also pull the model's probabilities down; measured on swapped labels of pets

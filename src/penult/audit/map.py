@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.arrays import default_errors
 from penult.audit.projection import Floats, Ints, directions, nearest
-from penult.floats import default_errors
 
 LANDMARKS = 2500  # rows that t-SNE places; its time grows with them
 NEIGHBOURS = 5

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.arrays import default_errors
 from penult.audit.directions import bare_directions
-from penult.floats import default_errors
 
 FEW = 20  # rows below which nothing can stand out
 FAR = 6.0  # robust standard deviations

@@ -19,7 +19,7 @@ from penult.bundle.model import ABOUT, FORMAT, SUMS, Bundle
 from penult.bundle.sound import check
 from penult.errors import DamagedFile, InputError, PenultError
 from penult.heads import HeadState
-from penult.heads.novelty import Reference
+from penult.heads.novelty import NoveltyReference
 from penult.store import shown
 
 _MEMBER = re.compile(r"bundle\.json|graphs/\d{1,3}\.onnx|(head|selftest|novelty)/[A-Za-z0-9_]{1,64}\.npy|seen/digests\.npy")
@@ -99,7 +99,7 @@ def parse(members: dict[str, bytes]) -> Bundle:
         about["precision"],
         _arrays(members, "selftest"),
         about["facts"],
-        None if about.get("novelty") is None else Reference(_arrays(members, "novelty"), about["novelty"]),
+        None if about.get("novelty") is None else NoveltyReference(_arrays(members, "novelty"), about["novelty"]),
         _arrays(members, "seen").get("digests"),
     )
     check(bundle)

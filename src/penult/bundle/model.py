@@ -16,7 +16,7 @@ from penult import engines
 from penult.backbones import Backbone
 from penult.errors import InputError
 from penult.heads import HeadState
-from penult.heads.novelty import Reference
+from penult.heads.novelty import NoveltyReference
 
 FORMAT = 1
 SUMS, ABOUT = "SHA256SUMS", "bundle.json"
@@ -41,7 +41,7 @@ class Bundle:
     precision: str = "none"
     selftest: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    novelty: Reference | None = None
+    novelty: NoveltyReference | None = None
     seen: NDArray[np.uint64] | None = None  # (m,)
 
 

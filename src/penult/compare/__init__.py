@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import heads, images
+from penult.arrays import default_errors
 from penult.compare import candidates, result
 from penult.compare.candidates import CandidateEmbedder, ComparisonData, LeftOut
 from penult.compare.combinations import CombinationTrials, Members
@@ -19,7 +20,6 @@ from penult.compare.options import SAMPLE, Budget, CompareOptions, seconds
 from penult.compare.result import CombinationScore, Comparison
 from penult.engines import cpu_name
 from penult.errors import InputError, ProgressCallback, quiet
-from penult.floats import default_errors
 from penult.images import ImageSet
 
 FEW = 10  # images of a class that are kept in a sample in any case, or all if it has fewer

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import engines, pixels, quantize, store
+from penult.arrays import default_errors
 from penult.backbones import Backbone, quality, thumbnail
 from penult.embed.lanes import BackboneStream, EnginePool, open_cache
 from penult.embed.meter import ThroughputMeter
@@ -24,7 +25,6 @@ from penult.embed.options import EmbedOptions
 from penult.embed.remarks import incomplete
 from penult.embed.speeds import record
 from penult.errors import PenultError, ProgressCallback, quiet
-from penult.floats import default_errors
 from penult.pixels import Failure, Remark
 
 log = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from penult.arrays import default_errors
 from penult.errors import InputError
 from penult.evaluate.evaluation import Evaluation, build, check_labels
 from penult.evaluate.intervals import Floats, Ints
-from penult.floats import default_errors
 from penult.texts import count
 
 ATTEMPTS = 10  # shuffles tried where mixed groups leave a class in one fold

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.arrays import default_errors
 from penult.evaluate.cross_validation import fit_rows, probabilities
 from penult.evaluate.evaluation import Evaluation
 from penult.evaluate.interpret import curve_html
 from penult.evaluate.intervals import Floats, Ints, Score
 from penult.evaluate.metrics import scores
-from penult.floats import default_errors
 
 LEAST = 4  # points of a curve below which nothing is said
 SPAN = 4  # times that the last size must be the first: twice the photos is far beyond a shorter curve

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from penult.arrays import default_errors
 from penult.errors import InputError, unknown
 from penult.evaluate import metrics
 from penult.evaluate.interpret import evaluation_html
 from penult.evaluate.intervals import Floats, Ints, Score, interval, resample
 from penult.evaluate.metrics import Reliability
-from penult.floats import default_errors
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.floats import default_errors
+from penult.arrays import default_errors
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]

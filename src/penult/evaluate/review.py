@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.arrays import default_errors
 from penult.errors import InputError
 from penult.evaluate.evaluation import Evaluation, jsonable
-from penult.floats import default_errors
 
 LEVEL = 0.9
 COVERAGES = (1.0, 0.99, 0.98, 0.97, 0.96, 0.95, 0.92, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)

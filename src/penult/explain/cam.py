@@ -17,14 +17,13 @@ from typing import Self
 import numpy as np
 
 from penult import engines
-from penult.arrays import Array
+from penult.arrays import Array, block_factors, default_errors
 from penult.backbones.backbone import Pooling
 from penult.errors import InputError
 from penult.explain.field_of_view import Attribution, FieldOfView, relative_logit, spread
 from penult.explain.model import ExplainedModel
-from penult.floats import default_errors
-from penult.heads import HeadState, scaling
-from penult.heads.scorers import two_sided
+from penult.heads import HeadState
+from penult.heads.scoring import two_sided
 
 
 def pooled(maps: Array, pooling: Pooling) -> Array:
@@ -77,7 +76,7 @@ def linear_weights(state: HeadState, row: Array) -> LinearWeights:
     blocks = tuple(facts["blocks"])
     shift, factor = np.zeros(len(row)), np.ones(len(row))  # (d,)
     if facts["scaling"] == "unit":
-        factor = np.repeat(scaling.lengths(row[None].astype(np.float64), blocks)[0][0], blocks)
+        factor = np.repeat(block_factors(row[None].astype(np.float64), blocks)[0][0], blocks)
     elif facts["scaling"] != "none":
         shift, factor = arrays["shift"].astype(np.float64), arrays["factor"].astype(np.float64)
     columns = arrays["weights"].astype(np.float64) * factor  # (c, d); c is 1 where two classes share a margin

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import engines, pixels, plots, store
+from penult.arrays import default_errors
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.explain.cam import ClassActivation
 from penult.explain.field_of_view import Attribution, FieldOfView, view_photo
 from penult.explain.model import ExplainedModel, Method, explained_model
 from penult.explain.occlusion import Occlusion
-from penult.floats import default_errors
 from penult.pixels import Failure
 from penult.pixels.resizing import Box
 from penult.predict import NEAR, SAME

@@ -16,10 +16,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.arrays import default_errors
 from penult.embed import EnginePool
 from penult.explain.field_of_view import Attribution, FieldOfView, relative_logit, spread
 from penult.explain.model import ExplainedModel
-from penult.floats import default_errors
 from penult.pixels.resizing import Box
 
 CELLS = 8  # on the shorter side

@@ -1,7 +1,6 @@
-"""From logits to honest probabilities: one temperature and one floor, both chosen on held-out rows.
+"""From logits to calibrated probabilities: one temperature and one floor of probability, both chosen on held-out rows.
 
-In: logits (n, k) of rows that the classifier has not seen, their classes, their weights. Out: a temperature, a clip,
-probabilities, log loss. Numpy alone: prediction uses `probabilities`.
+numpy alone: prediction uses `probabilities`.
 """
 
 from __future__ import annotations
@@ -12,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from penult.arrays import Array
+from penult.arrays import Array, default_errors
 from penult.errors import InputError
-from penult.floats import default_errors
 
 COLDEST, HOTTEST = 1e-3, 1e3
 
-# Adding half an error to those seen is minimax for the log loss of a coming case (Krichevsky & Trofimov
-# 1981). Two choices are made on the same held-out rows, the confidence (regularisation, temperature) and the
-# clip: each gets half of that half. Measured on 45 pairs of scikit-learn's digits with 60, 120 and 240 rows.
+# Adding half an error to those seen is minimax for the log loss of a coming case (Krichevsky & Trofimov 1981). Two choices are
+# made on the same held-out rows, the confidence (regularisation, temperature) and the floor: each gets half of that half.
+# Measured on 45 pairs of scikit-learn's digits with 60, 120 and 240 rows.
 PSEUDO_ERRORS = 0.25
 
 
@@ -32,7 +30,7 @@ def log_softmax(logits: Array) -> Array:
 
 
 @default_errors
-def clipped(proba: Array, floor: float) -> Array:
+def raise_to_floor(proba: Array, floor: float) -> Array:
     """Return proba (n, k) with nothing below `floor`: lower entries are raised, the others shrink to keep the sum.
 
     The result is max(floor, c p), with the c of each row that makes the sum 1; an entry that would shrink below the floor is
@@ -42,10 +40,10 @@ def clipped(proba: Array, floor: float) -> Array:
     if proba.dtype != np.float64:
         proba = np.asarray(proba, np.float64)
         proba = proba / proba.sum(axis=1, keepdims=True)
-    return proba if floor <= 0 else Floors(proba).at(floor, proba)
+    return proba if floor <= 0 else _Floors(proba).at(floor, proba)
 
 
-class Floors:
+class _Floors:
     """What every floor does to rows proba (n, k): sorted once, so that many floors can be tried."""
 
     def __init__(self, proba: Array) -> None:
@@ -65,9 +63,9 @@ class Floors:
 
 
 @default_errors
-def probabilities(logits: Array, temperature: float, clip: float) -> Array:
-    """Return the probabilities (n, k) that a head with this temperature and clip gives to raw logits."""
-    return clipped(np.exp(log_softmax(np.asarray(logits, np.float64) / temperature)), clip)
+def probabilities(logits: Array, temperature: float, floor: float) -> Array:
+    """Return the probabilities (n, k) that a head with this temperature and floor gives to raw logits."""
+    return raise_to_floor(np.exp(log_softmax(np.asarray(logits, np.float64) / temperature)), floor)
 
 
 @default_errors
@@ -83,12 +81,12 @@ def log_loss(proba: Array, codes: Array, weight: Array | None = None) -> float:
 
 
 @default_errors
-def cautious_losses(logits: Array, codes: Array) -> Array:
+def smoothed_log_losses(logits: Array, codes: Array) -> Array:
     """Return -log p of the true class, with a quarter of an error more than was seen, (n,).
 
-    loss_i = -log p_i - (1 / 4n) log(1 - p_i), p_i the probability of the true class: the pseudo-error is
-    spread over all rows and falls on what each row leaves to the other classes. Without it, classes that can
-    be separated would ask for endless confidence, for which a few hundred rows are no evidence.
+    loss_i = -log p_i - (1 / 4n) log(1 - p_i), p_i the probability of the true class: the pseudo-error is spread over all rows
+    and falls on what each row leaves to the other classes. Without it, classes that can be separated would ask for endless
+    confidence, for which a few hundred rows are no evidence.
     """
     logp = log_softmax(np.asarray(logits, np.float64))
     rows = np.arange(len(codes))
@@ -101,17 +99,16 @@ def cautious_losses(logits: Array, codes: Array) -> Array:
 
 @default_errors
 def temperature(logits: Array, codes: Array, weight: Array, free: bool) -> float:
-    """Return the temperature with the smallest cautious loss on held-out logits (after Guo et al. 2017).
+    """Return the temperature with the smallest smoothed log loss on held-out logits (after Guo et al. 2017).
 
-    `free=False`, for logits that are probabilities already: at least 1 when the held-out rows show no error.
-    `free=True`, for scores that have no scale of their own (margins, distances): the temperature sets the
-    scale.
+    `free=False`, for logits that are probabilities already: at least 1 when the held-out rows show no error. `free=True`, for
+    scores that have no scale of their own (margins, distances): the temperature sets the scale.
     """
     errors = bool((logits.argmax(axis=1) != codes).any())
     coldest = COLDEST if free or errors else 1.0
 
     def cost(log_t: float) -> float:
-        return float(weight @ cautious_losses(logits / np.exp(log_t), codes))
+        return float(weight @ smoothed_log_losses(logits / np.exp(log_t), codes))
 
     tried = np.linspace(np.log(coldest), np.log(HOTTEST), 21)
     at = int(np.argmin([cost(t) for t in tried]))
@@ -138,29 +135,28 @@ def _golden(cost: Callable[[float], float], low: float, high: float) -> float:
 
 
 @default_errors
-def best_clip(proba: Array, codes: Array, weight: Array) -> float:
+def best_floor(proba: Array, codes: Array, weight: Array) -> float:
     """Return the floor with the smallest log loss on held-out rows plus a quarter of an error at the floor.
 
-    minimise over e:  sum_i -log clipped(p_i, e)[y_i]  -  (1/4) log e
+    minimise over e:  sum_i -log raise_to_floor(p_i, e)[y_i]  -  (1/4) log e
 
-    Held-out rows without a confident error would choose e = 0, and the first such error then costs
-    everything. The second term stands for it: with m confident rows, all right, the minimum is near e = 1 /
-    (4 m (k - 1)), the share of errors that m right answers leave likely. 222 right rows give 0.0011, 2,000
-    rows 0.00012; confident errors raise it.
+    Held-out rows without a confident error would choose e = 0, and the first such error then costs everything. The second term
+    stands for it: with m confident rows, all right, the minimum is near e = 1 / (4 m (k - 1)), the share of errors that m
+    right answers leave likely. 222 right rows give 0.0011, 2,000 rows 0.00012; confident errors raise it.
     """
-    floors, every = np.geomspace(1e-7, highest_clip(proba.shape[1]), 120), Floors(proba)
+    floors, every = np.geomspace(1e-7, highest_floor(proba.shape[1]), 120), _Floors(proba)
     share = weight / weight.mean()
     own = proba[np.arange(len(codes)), codes][:, None]  # (n, 1)
     cost = [-float(share @ np.log(every.at(floor, own)[:, 0])) - PSEUDO_ERRORS * np.log(floor) for floor in floors]
     return float(floors[int(np.argmin(cost))])
 
 
-def blind_clip(n: int, k: int) -> float:
-    """Return the floor for n rows of which none could be held out: `best_clip` as if all n were right."""
-    return min(PSEUDO_ERRORS / ((n + 1) * (k - 1)), highest_clip(k))
+def default_floor(n: int, k: int) -> float:
+    """Return the floor for n rows of which none could be held out: `best_floor` as if all n were right."""
+    return min(PSEUDO_ERRORS / ((n + 1) * (k - 1)), highest_floor(k))
 
 
-def highest_clip(k: int) -> float:
+def highest_floor(k: int) -> float:
     """Return the largest floor that is chosen without being asked for: half of an even share, so that half is left to tell."""
     return 0.5 / k
 

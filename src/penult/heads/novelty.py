@@ -1,7 +1,7 @@
 """How unlike the training photos a row is; numpy alone, because prediction needs it.
 
-In: the training rows X (n, d), which fold measured each. Out: `Reference`: some of the rows, compressed, and the distance
-that counts as far; then a score (n,) of any rows.
+In: the training rows X (n, d), which fold measured each. Out: `NoveltyReference`: some of the rows, compressed, and the
+distance that counts as far; then a score (n,) of any rows.
 
 The score is the mean distance to the nearest training rows (Sun et al., ICML 2022: deep nearest neighbours), each part of the
 features scaled to length 1 as heads do, divided by the distance that 99% of the training rows had to rows of the other folds.
@@ -17,10 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.arrays import Array
+from penult.arrays import Array, check_blocks, default_errors, row_chunks, unit_blocks
 from penult.errors import DamagedFile
-from penult.floats import default_errors
-from penult.heads import scaling
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +35,7 @@ ARRAYS, FACTS = {"rows", "centre"}, ("blocks", "nearest", "level", "share")
 
 
 @dataclass(frozen=True)
-class Reference:
+class NoveltyReference:
     """What the training rows leave behind to measure others by: `rows` (m, q) float16 and `centre` (q,); plain facts."""
 
     arrays: dict[str, Array]
@@ -52,15 +50,15 @@ class Reference:
 
 
 @default_errors
-def fit(X: Array, y: Array, fold: Array, blocks: tuple[int, ...] | None = None) -> tuple[Reference, Floats]:
+def fit(X: Array, y: Array, fold: Array, blocks: tuple[int, ...] | None = None) -> tuple[NoveltyReference, Floats]:
     """Return the reference of training rows X (n, d), and the score (n,) of each against rows of other folds only.
 
     `fold` (n,) as an evaluation has it: copies and groups are never in two folds, so none makes another look familiar. Of more
     than 5,000 rows only so many get a score, the others NaN.
     """
-    widths = scaling.check_blocks(X.shape[1], blocks)
+    runs = check_blocks(X.shape[1], blocks)
     kept = _kept(y)
-    raw = np.concatenate(list(_compress(X[kept], widths)))  # (m, q)
+    raw = np.concatenate(list(_compress(X[kept], runs)))  # (m, q)
     centre = raw.mean(axis=0).astype(np.float32)
     rows = (raw - centre).astype(np.float16)
     judged = np.arange(len(X)) if len(X) <= JUDGED else np.sort(np.random.default_rng(1).permutation(len(X))[:JUDGED])
@@ -69,13 +67,13 @@ def fit(X: Array, y: Array, fold: Array, blocks: tuple[int, ...] | None = None) 
     for part in np.unique(fold[judged]):
         mine, others = judged[fold[judged] == part], near[fold[kept] != part]
         if len(others):
-            scores[mine] = _far(X[mine], widths, centre, others, NEAREST)
+            scores[mine] = _far(X[mine], runs, centre, others, NEAREST)
     level = _level(scores[np.isfinite(scores)])
-    facts = {"blocks": list(widths), "nearest": min(NEAREST, len(rows)), "level": level, "share": LEVEL}
-    return Reference({"rows": rows, "centre": centre}, facts), scores / level
+    facts = {"blocks": list(runs), "nearest": min(NEAREST, len(rows)), "level": level, "share": LEVEL}
+    return NoveltyReference({"rows": rows, "centre": centre}, facts), scores / level
 
 
-def reference(arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> Reference:
+def reference(arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> NoveltyReference:
     """Return the reference of saved arrays. Raises `DamagedFile` when they cannot be one."""
     wrong = sorted(ARRAYS ^ set(arrays)) or [name for name in FACTS if name not in facts]
     if not wrong and not (type(facts["nearest"]) is int and isinstance(facts["level"], int | float)):
@@ -98,7 +96,7 @@ def reference(arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> Referenc
             wrong = ["level"]
     if wrong:
         raise DamagedFile(f"the saved measure of novelty cannot be used ({', '.join(wrong)}); train again.")
-    return Reference(dict(arrays), dict(facts))
+    return NoveltyReference(dict(arrays), dict(facts))
 
 
 def _kept(y: Array) -> NDArray[np.intp]:
@@ -137,8 +135,8 @@ def _compress(X: Array, blocks: tuple[int, ...]) -> Iterator[Floats]:
     """Yield rows X (n, d), scaled part by part and projected, chunk by chunk (c, q); distances stay as they are."""
     signs = _signs(X.shape[1]) if X.shape[1] > COLUMNS else None
     step = max(1, CHUNK // X.shape[1])
-    for start in range(0, len(X), step):
-        part = scaling.apply("unit", np.asarray(X[start : start + step], np.float64), blocks, {})
+    for rows in row_chunks(len(X), step):
+        part = unit_blocks(np.asarray(X[rows], np.float64), blocks)
         yield part if signs is None else part @ signs
 
 

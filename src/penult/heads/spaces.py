@@ -1,50 +1,48 @@
-"""Rows made ready for the solvers: scaled, centred, and turned into fewer coordinates where there are few
-rows.
+"""Rows made ready for the solver: scaled, centred, and turned into fewer coordinates where there are few rows.
 
-In: a `Task` and the name of a scaling. Out: one `Space` for all folds where the scaling learns nothing, else one per fold.
+One `Space` serves all folds where the scaling learns nothing, else each fold has its own, fitted on its training rows only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from penult.arrays import Array
+from penult.arrays import Array, block_factors, row_chunks, unit_blocks
 from penult.heads import scaling
-from penult.heads.rows import Dense, Lazy, Rows, chunks, on_disk
-from penult.heads.sketch import MANY, Spectrum, spectrum
-from penult.heads.state import HeadState
-from penult.heads.task import Task
+from penult.heads.scoring import HeadState, squared_distances
+from penult.heads.task import Folds, Task
+from penult.solver import LARGE, DenseMatrix, DesignMatrix, ScaledMatrix, Spectrum, entry_chunks, on_disk, spectrum
 
-FEW = 600  # rows up to which a full eigendecomposition costs less than it saves
-COLUMNS = 1024
-MIDDLING = 4000  # rows up to which n x n numbers may stand beside X
+EIGEN_ROWS = 600  # up to which a full eigendecomposition costs less than it saves
+GRAM_ROWS = 4000  # up to which n x n numbers may stand beside X
+GRAM_COLUMNS = 1024  # summed at a time
 FAR = 300.0  # a mean so many times the spread would cost float32 more than two of its seven digits
+LANDMARKS = 1000  # rows up to which a kernel is exact
 
 
 @dataclass(frozen=True)
 class Space:
-    """Coordinates of all rows in which an L2-penalised linear problem has the same optimum as in the scaled
-    features.
+    """Coordinates of all rows in which an L2-penalised linear problem has the same optimum as in the scaled features.
 
-    `rows` (n, r) has lost the mean (the intercept is not penalised, so only the conditioning changes). With n
-    < d and few rows, r <= n: the rows lie in the span of n directions, an optimum has no part outside it, and
-    a rotation leaves the penalty alone.
+    `X` (n, r) has lost the mean (the intercept is not penalised, so only the conditioning changes). With n < d and few rows,
+    r <= n: the rows lie in the span of n directions, an optimum has no part outside it, and a rotation leaves the penalty
+    alone.
     """
 
-    rows: Rows  # (n, r)
+    X: DesignMatrix  # (n, r)
     spectrum: Spectrum
     mean: Array  # (d,)
-    back: Array | None  # (r, d) from coordinates to features; None when they are the same
+    basis: Array | None  # (r, d) from coordinates to features; None when they are the same
     learnt: dict[str, Array]
-    folds: tuple[tuple[Array, Array], ...]
+    folds: Folds  # that it serves
 
-    def lift(self, coef: Array, intercept: Array, facts: dict[str, Any]) -> HeadState:
-        """Return the scorer of coefficients (c, r) and intercepts (c,) in these coordinates."""
-        weights = (coef if self.back is None else coef @ self.back).astype(np.float32)  # (c, d)
+    def to_state(self, coef: Array, intercept: Array, facts: dict[str, Any]) -> HeadState:
+        """Return the saved head of coefficients (c, r) and intercepts (c,) in these coordinates."""
+        weights = (coef if self.basis is None else coef @ self.basis).astype(np.float32)  # (c, d)
         arrays: dict[str, Array] = {
             "weights": weights,
             "intercepts": np.asarray(intercept - weights.astype(np.float64) @ self.mean, np.float64),
@@ -60,39 +58,63 @@ class TriangularSpace(Space):
     An optimum in the features is X^T a for some a; in these coordinates it is L^T a, of the same length.
     """
 
-    X: Array  # (n, d) scaled, centred
+    features: Array  # (n, d) scaled, centred
     root: Array  # (n, n) L, float64
 
-    def lift(self, coef: Array, intercept: Array, facts: dict[str, Any]) -> HeadState:
-        """Return the scorer of coefficients (c, n) and intercepts (c,) in these coordinates."""
+    def to_state(self, coef: Array, intercept: Array, facts: dict[str, Any]) -> HeadState:
+        """Return the saved head of coefficients (c, n) and intercepts (c,) in these coordinates."""
         from scipy.linalg import solve_triangular
 
         shares = solve_triangular(self.root, coef.T, lower=True, trans=1).T  # (c, n)
-        return super().lift(shares.astype(self.X.dtype) @ self.X, intercept, facts)
+        return super().to_state(shares.astype(self.features.dtype) @ self.features, intercept, facts)
 
 
-def spaces(task: Task, name: str) -> Iterator[Space]:
-    """Yield spaces that together serve every fold; each scaling is fitted on training rows only.
+@dataclass(frozen=True)
+class KernelSpace(Space):
+    """Coordinates that are combinations of Gaussian kernel values to landmarks: linear in them is a kernel classifier."""
 
-    Of many rows the leading directions are found once: they only speed the solvers up.
-    """
-    dealt = task.folds or ()
+    basis: Array  # (r, m) from coordinates to kernel values
+    landmarks: Array  # (m, d) scaled rows
+    gamma: float
+
+    def to_state(self, coef: Array, intercept: Array, facts: dict[str, Any]) -> HeadState:
+        """Return the saved head of coefficients (c, r) and intercepts (c,) in these coordinates."""
+        arrays = {
+            "rows": self.landmarks.astype(np.float32),
+            "weights": coef @ self.basis,  # (c, m)
+            "intercepts": np.asarray(intercept - coef @ self.mean, np.float64),
+            **self.learnt,
+        }
+        return HeadState("kernel", arrays, {**facts, "gamma": self.gamma})
+
+
+def spaces_of_folds(task: Task, name: str, make: Callable[..., Space]) -> Iterator[Space]:
+    """Yield spaces `make(task, name, train, folds)` that together serve every fold of the task."""
     if name in scaling.STATELESS:
-        yield space(task, name, None, dealt)
+        yield make(task, name, None, task.folds or ())
         return
+    for fold in task.folds or ():
+        yield make(task, name, fold[0], (fold,))
+
+
+def linear_spaces(task: Task, name: str) -> Iterator[Space]:
+    """Yield linear spaces that together serve every fold.
+
+    The leading directions of many rows are found once: they only speed the solver up.
+    """
     known: Spectrum | None = None
-    for fold in dealt:
-        one = space(task, name, fold[0], (fold,), known)
-        known = one.spectrum if isinstance(one.rows, Lazy) else None
-        yield one
+
+    def make(*args: Any) -> Space:
+        nonlocal known
+        one = linear_space(*args, known=known)
+        known = one.spectrum if isinstance(one.X, ScaledMatrix) else None
+        return one
+
+    return spaces_of_folds(task, name, make)
 
 
-def space(
-    task: Task,
-    name: str,
-    train: Array | None,
-    served: tuple[tuple[Array, Array], ...] = (),
-    known: Spectrum | None = None,
+def linear_space(
+    task: Task, name: str, train: Array | None = None, folds: Folds = (), *, known: Spectrum | None = None
 ) -> Space:
     """Return the space whose scaling is fitted on the rows `train` (all when None).
 
@@ -100,60 +122,61 @@ def space(
     """
     learnt = scaling.fit(name, task.X, task.blocks, train)
     n, d = task.X.shape
-    if on_disk(task.X) or n * d > MANY:
-        rows, mean = lazy(task, name, learnt)
-        return Space(rows, known or spectrum(rows), mean, None, learnt, served)
+    if on_disk(task.X) or n * d > LARGE:
+        matrix, mean = scaled_matrix(task, name, learnt)
+        return Space(matrix, known or spectrum(matrix), mean, None, learnt, folds)
     X = scaling.apply(name, task.X, task.blocks, learnt)  # (n, d)
     if name == "none":
         X = X.copy()
     mean = X.mean(axis=0, dtype=np.float64)
     X -= mean.astype(X.dtype)
     mean = mean.astype(X.dtype).astype(np.float64)
-    if n >= d or n > MIDDLING:
-        return Space(Dense(X), spectrum(Dense(X)), mean, None, learnt, served)
-    if n > FEW:
-        return _triangular(X, mean, learnt, served)
+    if n >= d or n > GRAM_ROWS:
+        return Space(DenseMatrix(X), spectrum(DenseMatrix(X)), mean, None, learnt, folds)
+    if n > EIGEN_ROWS:
+        return _triangular(X, mean, learnt, folds)
+    # few rows: the eigenvectors of X X^T are a basis of their span
     values, U = np.linalg.eigh(X.astype(np.float64) @ X.T.astype(np.float64))  # (n,), (n, n)
     keep = values > values[-1] * 1e-10
     root, U = np.sqrt(values[keep]), U[:, keep]
-    back = (U / root).T @ X  # (r, d)
-    return Space(Dense(U * root), Spectrum(root**2 / n, None, 0.0), mean, back, learnt, served)
+    basis = (U / root).T @ X  # (r, d)
+    return Space(DenseMatrix(U * root), Spectrum(root**2 / n, None, 0.0), mean, basis, learnt, folds)
 
 
-def lazy(task: Task, name: str, learnt: dict[str, Array]) -> tuple[Lazy, Array]:
+def scaled_matrix(task: Task, name: str, learnt: dict[str, Array]) -> tuple[ScaledMatrix, Array]:
     """Return rows that are scaled and centred inside the products, and the mean (d,) of the scaled features."""
     X, d = task.X, task.X.shape[1]
     if learnt:
         factor = learnt["factor"].astype(float)
         offset = learnt["shift"] * factor
         far = bool((np.abs(offset) > FAR).any())
-        return Lazy(X, X.dtype, learnt["factor"], None, task.blocks, offset, far), np.zeros(d)
-    lengths = np.ones((len(X), len(task.blocks)), X.dtype) if name == "unit" else None  # (n, b)
+        return ScaledMatrix(X, X.dtype, learnt["factor"], None, task.blocks, offset, far), np.zeros(d)
+    factors = np.ones((len(X), len(task.blocks)), X.dtype) if name == "unit" else None  # (n, b)
     total, squares, odd = np.zeros(d), np.zeros(d), False
-    for at in chunks(X):
+    for at in entry_chunks(X):
         x = np.asarray(X[at])
-        if lengths is not None:
-            lengths[at], strange = scaling.lengths(x, task.blocks)
+        if factors is not None:
+            factors[at], strange = block_factors(x, task.blocks)
             odd |= strange
-            x = scaling.apply("unit", x, task.blocks, {})
+            x = unit_blocks(x, task.blocks)
         total += x.sum(axis=0, dtype=float)
         squares += np.einsum("nd,nd->d", x, x, dtype=float)
     mean = total / len(X)
     spread = np.sqrt(np.maximum(squares / len(X) - mean**2, 0).mean())
     mean = mean.astype(X.dtype).astype(float)
     far = bool((np.abs(mean) > FAR * spread).any())
-    return Lazy(X, X.dtype, None, lengths, task.blocks, mean, far or odd), mean
+    return ScaledMatrix(X, X.dtype, None, factors, task.blocks, mean, far or odd), mean
 
 
-def _triangular(X: Array, mean: Array, learnt: dict[str, Array], served: tuple[tuple[Array, Array], ...]) -> Space:
+def _triangular(X: Array, mean: Array, learnt: dict[str, Array], folds: Folds) -> Space:
     """Return the space of the Cholesky factor of X X^T with a little added to its diagonal.
 
     Centred rows are dependent, copies too, and products in float32 are rounded. What is added, a millionth of the mean or as
     much more as it takes, moves no coefficient by more than the rounding does.
     """
     gram = np.zeros((len(X), len(X)))  # (n, n)
-    for start in range(0, X.shape[1], COLUMNS):  # sums of few products in float32, the rest in float64
-        part = X[:, start : start + COLUMNS]
+    for columns in row_chunks(X.shape[1], GRAM_COLUMNS):  # sums of few products in float32, the rest in float64
+        part = X[:, columns]
         gram += part @ part.T
     place, level = np.diag_indices_from(gram), np.trace(gram) / len(gram)
     for share in (1e-6, 1e-5, 1e-4, 1e-3):
@@ -162,6 +185,31 @@ def _triangular(X: Array, mean: Array, learnt: dict[str, Array], served: tuple[t
             root = np.linalg.cholesky(gram)
         except np.linalg.LinAlgError:
             continue
-        rows = root.astype(X.dtype)
-        return TriangularSpace(Dense(rows), spectrum(Dense(rows)), mean, None, learnt, served, X, root)
-    return Space(Dense(X), spectrum(Dense(X)), mean, None, learnt, served)
+        matrix = DenseMatrix(root.astype(X.dtype))
+        return TriangularSpace(matrix, spectrum(matrix), mean, None, learnt, folds, X, root)
+    return Space(DenseMatrix(X), spectrum(DenseMatrix(X)), mean, None, learnt, folds)
+
+
+def kernel_space(task: Task, name: str, train: Array | None = None, folds: Folds = (), *, width: float) -> KernelSpace:
+    """Return the space of exp(-gamma |x - x'|^2); gamma = width / median squared landmark distance.
+
+    With at most `LANDMARKS` rows the kernel is exact; above, it is approximated from that many of them (Nystroem; Williams &
+    Seeger 2001), so that time and memory stay linear in the rows.
+    """
+    learnt = scaling.fit(name, task.X, task.blocks, train)
+    X = scaling.apply(name, task.X, task.blocks, learnt)  # (n, d)
+    chosen = np.arange(len(X))
+    if len(X) > LANDMARKS:
+        chosen = np.sort(np.random.default_rng(task.seed).choice(len(X), LANDMARKS, replace=False))
+    landmarks = X[chosen].astype(np.float32).astype(X.dtype)  # (m, d), as they will be saved
+    far = squared_distances(landmarks, landmarks)  # (m, m)
+    typical = float(np.median(far[np.triu_indices(len(far), 1)]))
+    gamma = width / typical if typical > 0 else width
+    values, U = np.linalg.eigh(np.exp(-gamma * far.astype(np.float64)))
+    keep = values > values[-1] * 1e-6
+    turn = U[:, keep] / np.sqrt(values[keep])  # (m, r)
+    rows = np.exp(-gamma * squared_distances(X, landmarks)) @ turn.astype(X.dtype)  # (n, r)
+    mean = rows.mean(axis=0, dtype=np.float64)
+    rows = np.asarray(rows - mean.astype(rows.dtype))
+    known = Spectrum(np.einsum("nr,nr->r", rows, rows) / len(rows), None, 0.0)
+    return KernelSpace(DenseMatrix(rows), known, mean, turn.T, learnt, folds, landmarks, gamma)

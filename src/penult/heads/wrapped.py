@@ -1,60 +1,39 @@
-"""Any scikit-learn classifier as a head, in memory.
-
-In: an unfitted estimator. Out: a head that scales, calibrates and clips around it like any other, and cannot be saved.
-"""
+"""Any scikit-learn classifier as a head, in memory: scaled, calibrated and clipped like any other; it cannot be saved."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from penult import heads
 from penult.arrays import Array
 from penult.errors import InputError
 from penult.heads import calibration, scaling
-from penult.heads.base import Head, many_classes
-from penult.heads.choice import Chosen, Search, held_out
-from penult.heads.scorers import two_sided
-from penult.heads.state import HeadState
+from penult.heads.head import Chosen, Head, Search, held_out, many_classes
+from penult.heads.methods import names
+from penult.heads.scoring import HeadState, two_sided
 from penult.heads.task import Task
 
 
+@dataclass(eq=False, repr=False)
 class Wrapped(Head):
     """Use a clone of `estimator` for the logits: log probabilities where it has them, else its scores."""
 
     name = "wrapped"
 
-    def __init__(
-        self,
-        estimator: Any,
-        *,
-        scaling: str = "none",
-        blocks: tuple[int, ...] | None = None,
-        class_weight: Any = None,
-        calibrate: bool = True,
-        clip: float | str | None = "auto",
-        folds: int = 5,
-        random_state: int = 0,
-    ) -> None:
-        self.estimator = estimator
-        self.scaling = scaling
-        self.blocks = blocks
-        self.class_weight = class_weight
-        self.calibrate = calibrate
-        self.clip = clip
-        self.folds = folds
-        self.random_state = random_state
+    estimator: Any
+    scaling: str = field(default="none", kw_only=True)
 
     @property
     def scale_free(self) -> bool:  # type: ignore[override]
         """Return whether the estimator gives scores without a scale."""
         return not hasattr(self.estimator, "predict_proba")
 
-    def _search(self, task: Task) -> Search:
+    def search(self, task: Task) -> Search:
+        """Return the one candidate. Raises InputError for an estimator that cannot do what is asked."""
         if self.class_weight is not None and not has_fit_parameter(self.estimator, "sample_weight"):
             raise InputError(
                 f"{type(self.estimator).__name__} takes no sample weights, so class_weight has no effect; "
@@ -67,31 +46,32 @@ class Wrapped(Head):
             )
 
         def judge(train: Array, held: Array) -> list[Array]:
-            return [self._fitted(task, train).raw(task.X[held])]
+            return [self._fit(task, train).raw(task.X[held])]
 
         def refit(_: int) -> HeadState:
-            self._foreign = self._fitted(task, np.arange(len(task.codes)))
+            self._fitted_scorer = self._fit(task, np.arange(len(task.codes)))
             return HeadState("wrapped", {}, {})
 
         return Search([{"estimator": type(self.estimator).__name__}], held_out(task, judge, 1), refit)
 
-    def _fitted(self, task: Task, rows: Array) -> Foreign:
+    def _fit(self, task: Task, rows: Array) -> _EstimatorScorer:
         learnt = scaling.fit(self.scaling, task.X[rows], task.blocks)
         X = scaling.apply(self.scaling, task.X[rows], task.blocks, learnt)
-        extra = {} if self.class_weight is None else {"sample_weight": task.weight[rows]}
+        extra = {} if self.class_weight is None else {"sample_weight": task.sample_weight[rows]}
         with many_classes():
             estimator = clone(self.estimator).fit(X, task.codes[rows], **extra)
-        return Foreign(estimator, self.scaling, task.blocks, learnt)
+        return _EstimatorScorer(estimator, self.scaling, task.blocks, learnt)
 
-    def _keep(self, task: Task, search: Search, chosen: Chosen) -> None:
-        super()._keep(task, search, chosen)
-        self.estimator_ = self._foreign.estimator
-        self._scorer = Foreign(**{**vars(self._foreign), "temperature": chosen.temperature, "clip": chosen.clip})
-        del self._foreign
+    def keep(self, task: Task, search: Search, chosen: Chosen) -> None:
+        """Fit a clone to all rows; sets `estimator_` too."""
+        super().keep(task, search, chosen)
+        self.estimator_ = self._fitted_scorer.estimator
+        self._scorer = replace(self._fitted_scorer, temperature=chosen.temperature, floor=chosen.floor)
+        del self._fitted_scorer
 
     def to_arrays(self) -> HeadState:
         """Raise InputError: a foreign estimator has no saved form."""
-        savable = ", ".join(heads.names())
+        savable = ", ".join(names())
         raise InputError(
             f"a wrapped {type(self.estimator).__name__} works in memory and cannot be saved; "
             f"to save a model, use one of penult's own heads: {savable}"
@@ -99,7 +79,7 @@ class Wrapped(Head):
 
 
 @dataclass(frozen=True)
-class Foreign:
+class _EstimatorScorer:
     """A fitted estimator in the place of a scorer."""
 
     estimator: Any
@@ -107,7 +87,7 @@ class Foreign:
     blocks: tuple[int, ...]
     learnt: dict[str, Array]
     temperature: float = 1.0
-    clip: float = 0.0
+    floor: float = 0.0
 
     def raw(self, X: Array) -> Array:
         """Return logits (n, k)."""
@@ -123,4 +103,4 @@ class Foreign:
 
     def __call__(self, X: Array) -> Array:
         """Return calibrated, clipped probabilities (n, k)."""
-        return calibration.probabilities(self.raw(X), self.temperature, self.clip)
+        return calibration.probabilities(self.raw(X), self.temperature, self.floor)

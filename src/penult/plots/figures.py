@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from penult import store
+from penult.arrays import default_errors
 from penult.errors import OutputError
 from penult.evaluate import Evaluation, LearningCurve
-from penult.floats import default_errors
 from penult.plots import style
 from penult.plots.confusion import confusion_matrix
 from penult.plots.curves import comparison, learning_curve, regularization, reliability, training_curves

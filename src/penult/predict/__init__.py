@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import bundle, engines, evaluate, pixels, runs, store
+from penult.arrays import default_errors
 from penult.bundle import Bundle
 from penult.embed import Embedding, EmbedOptions, EnginePool, embed
 from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
-from penult.floats import default_errors
 from penult.heads import novelty, scorer
 from penult.predict.answers import Prediction, Predictions
 from penult.predict.review import doubtful, write_review

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from penult import store
+from penult.arrays import default_errors
 from penult.errors import DamagedFile, PenultError, ProgressCallback, quiet
-from penult.floats import default_errors
 from penult.html import Html, join, json_block, tag
 from penult.pixels import DEPTHS, FULL_DEPTH, MAX_PIXELS
 from penult.report import charts, confusion, details, gallery, issues, photo_map, selection, summary

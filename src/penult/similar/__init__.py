@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from penult import bundle, html, pixels, runs, store
+from penult.arrays import default_errors
 from penult.bundle import Bundle
 from penult.embed import EmbedOptions, embed
 from penult.errors import InputError, ProgressCallback, quiet
-from penult.floats import default_errors
 from penult.pixels import Failure
 from penult.similar import search
 from penult.similar.search import Found

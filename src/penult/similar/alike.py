@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.heads import scaling
+from penult.arrays import unit_blocks, unit_rows
 
 Floats = NDArray[np.float32]
 SAME = 1e-3  # of a row's length: two engines differ by less, a photo that was saved again by more
@@ -19,9 +19,7 @@ SAME = 1e-3  # of a row's length: two engines differ by less, a photo that was s
 
 def unit(X: NDArray[Any], blocks: tuple[int, ...]) -> NDArray[Any]:
     """Return rows (n, d) of length 1, all blocks of equal length, in their own precision."""
-    rows = scaling.apply("unit", X, blocks, {})
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(length, 1e-12).astype(rows.dtype))
+    return unit_rows(unit_blocks(X, blocks))
 
 
 def best(similarity: NDArray[Any], n: int) -> NDArray[np.intp]:

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from penult import evaluate, heads, images, report, store
+from penult.arrays import default_errors
 from penult.backbones import Backbone
 from penult.bundle import Bundle
 from penult.embed import Embedding, at_depth, depth_notes, embed
 from penult.errors import InternalError, PenultError, ProgressCallback, quiet
 from penult.evaluate import Evaluation, TrialProcess
 from penult.evaluate.evaluation import jsonable
-from penult.floats import default_errors
 from penult.images import ImageSet
 from penult.runs import RunFolder
 from penult.training import outputs

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from penult import audit, evaluate, heads, images
+from penult.arrays import default_errors
 from penult.audit import Finding
 from penult.audit.finding import findings_html
 from penult.embed import at_depth, embed
 from penult.errors import InputError, ProgressCallback, quiet
-from penult.floats import default_errors
 from penult.training.auditing import look_over, summary
 from penult.training.material import from_images
 from penult.training.measuring import make_head

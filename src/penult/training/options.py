@@ -72,7 +72,7 @@ class TrainOptions:
         Raises InputError for a clip that was given and leaves no room for k classes.
         """
         if self.protocol == "blog2017" and self.clip != "auto":
-            return min(self.clip, calibration.highest_clip(k))
+            return min(self.clip, calibration.highest_floor(k))
         calibration.check_clip(self.clip, k)
         return self.clip
 

@@ -1,9 +1,7 @@
-"""The seed's own head: dropout, one dense layer, Adadelta, eight epochs, with its training curves. Plain
-numpy.
+"""The head of the blog post of 2017: dropout, one dense layer, Adadelta, eight epochs, with its training curves. Plain numpy.
 
-In: features as they are. Out: a linear scorer and a history of five curves. What Keras 1.2 did is kept: Glorot uniform
-start, Adadelta with lr 1, rho 0.95, epsilon 1e-8 (Zeiler 2012), batches of 128 in a new order every epoch, the last fifth of
-the shuffled rows held out for validation.
+What Keras 1.2 did is kept: Glorot uniform start, Adadelta with lr 1, rho 0.95, epsilon 1e-8 (Zeiler 2012), batches of 128 in a
+new order every epoch, the last fifth of the shuffled rows held out for validation.
 """
 
 from __future__ import annotations
@@ -15,18 +13,17 @@ import numpy as np
 
 from penult.arrays import Array
 from penult.heads import calibration, scaling
-from penult.heads.base import Head
-from penult.heads.choice import Chosen, Search, held_out
-from penult.heads.scorers import two_sided
-from penult.heads.state import HeadState
+from penult.heads.head import Chosen, Head, Search, held_out
+from penult.heads.scoring import HeadState, two_sided
 from penult.heads.task import Task
 
 HUGE = 1e15  # features whose squares would overflow float32
 CURVES = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 
 
+@dataclass(eq=False, repr=False)
 class Dense(Head):
-    """Fit one dense layer as the seed did (sigmoid for two classes, softmax for more).
+    """Fit one dense layer as the blog post did (sigmoid for two classes, softmax for more).
 
     `validation` of the rows are shown in `history_` and not learnt from. See `Head.fit` for calibration; three inner
     folds will do, as they choose nothing but that.
@@ -34,34 +31,16 @@ class Dense(Head):
 
     name = "dense"
 
-    def __init__(  # noqa: PLR0913 - scikit-learn: every setting is a parameter of its own
-        self,
-        epochs: int = 8,
-        batch: int = 128,
-        dropout: float = 0.5,
-        validation: float = 0.2,
-        *,
-        scaling: str = "none",
-        blocks: tuple[int, ...] | None = None,
-        class_weight: Any = None,
-        calibrate: bool = True,
-        clip: float | str | None = "auto",
-        folds: int = 3,
-        random_state: int = 0,
-    ) -> None:
-        self.epochs = epochs
-        self.batch = batch
-        self.dropout = dropout
-        self.validation = validation
-        self.scaling = scaling
-        self.blocks = blocks
-        self.class_weight = class_weight
-        self.calibrate = calibrate
-        self.clip = clip
-        self.folds = folds
-        self.random_state = random_state
+    epochs: int = 8
+    batch: int = 128
+    dropout: float = 0.5
+    validation: float = 0.2
+    scaling: str = field(default="none", kw_only=True)
+    folds: int = field(default=3, kw_only=True)
 
-    def _search(self, task: Task) -> Search:
+    def search(self, task: Task) -> Search:
+        """Return the one candidate."""
+
         def judge(train: Array, held: Array) -> list[Array]:
             layer, learnt, _ = self._train(task, train)
             X = scaling.apply(self.scaling, task.X[held], task.blocks, learnt)
@@ -74,8 +53,9 @@ class Dense(Head):
 
         return Search([{"epochs": self.epochs}], held_out(task, judge, 1), refit)
 
-    def _keep(self, task: Task, search: Search, chosen: Chosen) -> None:
-        super()._keep(task, search, chosen)
+    def keep(self, task: Task, search: Search, chosen: Chosen) -> None:
+        """Fit the layer to all rows; sets `history_` too."""
+        super().keep(task, search, chosen)
         self.history_ = self._curves
         del self._curves
 
@@ -96,7 +76,7 @@ class Dense(Head):
             for at in range(0, len(order), self.batch):
                 some = order[at : at + self.batch]
                 own = rows[some]
-                totals += layer.learn(X[some], task.codes[own], task.weight[own], self.dropout, rng) * len(some)
+                totals += layer.learn(X[some], task.codes[own], task.sample_weight[own], self.dropout, rng) * len(some)
             measured = layer.measure(V, task.codes[seen]) if len(seen) else np.full(2, np.nan)
             for name, value in zip(CURVES, (epoch + 1, *totals / len(rows), *measured), strict=True):
                 curves[name].append(int(value) if name == "epoch" else float(value))

@@ -1,7 +1,7 @@
 """The convex losses of linear classifiers, for many problems at once.
 
-In: margins Z (p, c, n) of p problems with c columns over n rows. Out: value, slope and bend of each row. Second derivatives
-are read off the slope, so that each step pays for one exponential.
+Margins Z (p, c, n) are those of p problems with c columns over n rows. Second derivatives are read off the gradient, so that
+each step pays for one exponential.
 """
 
 from __future__ import annotations
@@ -17,45 +17,43 @@ class Loss(Protocol):
     """A convex loss of margins Z (p, c, n)."""
 
     columns: int  # margins per row
-    start_bend: float  # the second derivative by one margin, where the search starts
 
-    def take(self, which: Array) -> Self:
+    def take(self, rows: Array) -> Self:
         """Return the loss of some rows."""
 
     def value(self, Z: Array) -> Array:
         """Return the loss of each row, (p, n)."""
 
-    def slope(self, Z: Array) -> Array:
-        """Return its derivative by each margin, S (p, c, n)."""
+    def gradient(self, Z: Array) -> Array:
+        """Return its derivative by each margin, G (p, c, n)."""
 
-    def bend(self, S: Array, D: Array) -> Array:
-        """Return the second derivative of each row along D (p, c, n), where the slope is S, (p, n)."""
+    def curvature(self, G: Array, D: Array) -> Array:
+        """Return the second derivative of each row along D (p, c, n), where the gradient is G, (p, n)."""
 
-    def stiffness(self, S: Array) -> Array:
-        """Return the second derivative by one margin, the mean of the c, where the slope is S, (p, n)."""
+    def hessian_diagonal(self, G: Array) -> Array:
+        """Return the second derivative by one margin, the mean of the c, where the gradient is G, (p, n)."""
 
 
-class Binary:
+class LogisticLoss:
     """Log loss of one margin per row, the logit of the second class."""
 
     columns = 1
-    start_bend = 0.25
 
     def __init__(self, codes: Array, dtype: Any) -> None:
         self.target = codes.astype(dtype)  # (n,)
 
-    def take(self, which: Array) -> Binary:
+    def take(self, rows: Array) -> LogisticLoss:
         """Return the loss of some rows."""
-        return Binary(self.target[which], self.target.dtype)
+        return LogisticLoss(self.target[rows], self.target.dtype)
 
     def value(self, Z: Array) -> Array:
         """Return the loss of each row, (p, n)."""
         z = Z[:, 0]
         return np.asarray(np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))) - self.target * z)
 
-    def slope(self, Z: Array) -> Array:
+    def gradient(self, Z: Array) -> Array:
         """Return its derivative by the margin, (p, 1, n)."""
-        # the logit of the other class, so that a small slope keeps its digits
+        # the logit of the other class, so that a small gradient keeps its digits
         sign = 1 - 2 * self.target
         out = Z * -sign
         np.minimum(out, 80, out=out)
@@ -64,28 +62,27 @@ class Binary:
         np.divide(sign, out, out=out)
         return np.asarray(out)
 
-    def bend(self, S: Array, D: Array) -> Array:
+    def curvature(self, G: Array, D: Array) -> Array:
         """Return the second derivative of each row along D, (p, n)."""
-        return np.asarray(self.stiffness(S) * D[:, 0] ** 2)
+        return np.asarray(self.hessian_diagonal(G) * D[:, 0] ** 2)
 
-    def stiffness(self, S: Array) -> Array:
+    def hessian_diagonal(self, G: Array) -> Array:
         """Return the second derivative by the margin, (p, n)."""
-        missed = np.abs(S[:, 0])
+        missed = np.abs(G[:, 0])
         return np.asarray(missed * (1 - missed))
 
 
-class Softmax:
+class SoftmaxLoss:
     """Log loss of one margin per class."""
 
     def __init__(self, codes: Array, classes: int, dtype: Any) -> None:
         self.columns = classes
-        self.start_bend = (1 - 1 / classes) / classes
         self.codes, self.dtype = codes, dtype
         self.onehot = (np.arange(classes)[:, None] == codes).astype(dtype)  # (k, n)
 
-    def take(self, which: Array) -> Softmax:
+    def take(self, rows: Array) -> SoftmaxLoss:
         """Return the loss of some rows."""
-        return Softmax(self.codes[which], self.columns, self.dtype)
+        return SoftmaxLoss(self.codes[rows], self.columns, self.dtype)
 
     def value(self, Z: Array) -> Array:
         """Return the loss of each row, (p, n)."""
@@ -93,28 +90,26 @@ class Softmax:
         total = np.log(np.exp(Z - top).sum(axis=1)) + top[:, 0]
         return np.asarray(total - np.einsum("pkn,kn->pn", Z, self.onehot))
 
-    def slope(self, Z: Array) -> Array:
+    def gradient(self, Z: Array) -> Array:
         """Return its derivative by each margin, (p, k, n)."""
         E = np.exp(Z - Z.max(axis=1, keepdims=True))
         E /= E.sum(axis=1, keepdims=True)
         E -= self.onehot
         return np.asarray(E)
 
-    def bend(self, S: Array, D: Array) -> Array:
+    def curvature(self, G: Array, D: Array) -> Array:
         """Return the second derivative of each row along D, (p, n)."""
-        P = S + self.onehot
+        P = G + self.onehot
         return np.asarray((P * D**2).sum(axis=1) - (P * D).sum(axis=1) ** 2)
 
-    def stiffness(self, S: Array) -> Array:
+    def hessian_diagonal(self, G: Array) -> Array:
         """Return the second derivative by one margin, the mean over classes, (p, n)."""
-        missed = np.abs(S)
+        missed = np.abs(G)
         return np.asarray((missed * (1 - missed)).mean(axis=1))
 
 
-class SquaredHinge:
+class SquaredHingeLoss:
     """max(0, 1 - y z)^2, one class against the rest per column (one column for two classes)."""
-
-    start_bend = 2.0
 
     def __init__(self, codes: Array, classes: int, dtype: Any) -> None:
         wanted = np.array([1]) if classes == 2 else np.arange(classes)
@@ -122,22 +117,22 @@ class SquaredHinge:
         self.codes, self.classes, self.dtype = codes, classes, dtype
         self.sign = np.where(wanted[:, None] == codes, 1, -1).astype(dtype)  # (c, n)
 
-    def take(self, which: Array) -> SquaredHinge:
+    def take(self, rows: Array) -> SquaredHingeLoss:
         """Return the loss of some rows."""
-        return SquaredHinge(self.codes[which], self.classes, self.dtype)
+        return SquaredHingeLoss(self.codes[rows], self.classes, self.dtype)
 
     def value(self, Z: Array) -> Array:
         """Return the loss of each row, (p, n)."""
         return np.asarray((np.maximum(1 - self.sign * Z, 0) ** 2).sum(axis=1))
 
-    def slope(self, Z: Array) -> Array:
+    def gradient(self, Z: Array) -> Array:
         """Return its derivative by each margin, (p, c, n)."""
         return np.asarray(-2 * self.sign * np.maximum(1 - self.sign * Z, 0))
 
-    def bend(self, S: Array, D: Array) -> Array:
+    def curvature(self, G: Array, D: Array) -> Array:
         """Return the second derivative of each row along D, (p, n)."""
-        return np.asarray((2 * (S != 0) * D**2).sum(axis=1))
+        return np.asarray((2 * (G != 0) * D**2).sum(axis=1))
 
-    def stiffness(self, S: Array) -> Array:
+    def hessian_diagonal(self, G: Array) -> Array:
         """Return the second derivative by one margin, the mean over columns, (p, n)."""
-        return np.asarray(2.0 * (S != 0).mean(axis=1))
+        return np.asarray(2.0 * (G != 0).mean(axis=1))

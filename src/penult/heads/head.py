@@ -1,0 +1,263 @@
+"""The base of all heads: scikit-learn's contract, the choice among candidates by inner folds, calibration, prediction.
+
+A method itself (see `penult.heads.methods`) only searches: it offers candidates with the logits that each gave to held-out
+rows, and refits the one that is chosen.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import ThreadpoolController
+
+from penult.arrays import Array, check_blocks, default_errors
+from penult.errors import InputError
+from penult.heads import calibration
+from penult.heads.scoring import HeadState, Scorer
+from penult.heads.task import Task, class_weights, inner_folds, plain_weights
+
+SMALL = 10_000_000  # numbers in X up to which one thread is enough
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a method found.
+
+    `logits[i]` (n, k) are those of candidate i, each row's from the fold that held it out; empty without folds. `refit(i)`
+    fits candidate i to all rows.
+    """
+
+    candidates: list[dict[str, Any]]
+    logits: list[Array]
+    refit: Callable[[int], HeadState]
+    temperatures: list[float] | None = None  # where the method has fitted them already
+    best: int | None = None  # where the method has a rule of its own among nearly equal candidates
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The best candidate of a search, calibrated."""
+
+    index: int
+    temperature: float
+    floor: float
+    proba: Array | None  # (n, k) held out
+    log_loss: float | None
+    cost: float | None  # the smoothed log loss at the temperature, by which heads are compared
+    path: dict[str, list[Any]]
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Base of the heads, and the parameters that all have; a head is a dataclass that adds its own and `search`.
+
+    `scaling` of the features, block by block: see `penult.heads.scaling`. `blocks`: widths of the runs of columns that are
+    scaled separately, one when None. `class_weight`: None, "balanced" or a dict. `calibrate`: fit a temperature. `clip`: the
+    floor of probabilities, "auto" to choose it. `folds`: inner folds. All are kept as they are given, as scikit-learn asks.
+    """
+
+    name: ClassVar[str]
+    scale_free: ClassVar[bool] = False  # logits have no scale of their own: each candidate is judged at its best temperature
+
+    scaling: str = "unit"
+    blocks: tuple[int, ...] | None = None
+    class_weight: Any = None
+    calibrate: bool = True
+    clip: float | str | None = "auto"
+    folds: int = 5
+    random_state: int = 0
+
+    def search(self, task: Task) -> Search:
+        """Return what the method finds on the rows of the task: all that a head must define."""
+        raise NotImplementedError
+
+    @default_errors
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+        """Choose settings by inner folds, calibrate on the held-out rows, and fit all rows.
+
+        X (n, d), y (n,) strings or integers, groups (n,): rows of one group are kept on one side of every inner fold. With
+        fewer than two members (or groups) in a class there is nothing to hold out: the head keeps its default settings,
+        temperature 1, and the floor that n right answers would give. Raises InputError for blocks that do not add up, one
+        class, a clip or class weights that do not fit.
+
+        Where classes have weights, everything is chosen with them: "balanced" gives the probabilities that hold where all
+        classes are equally frequent.
+        """
+        task = self.checked_task(X, y, groups)
+        with threads(task.X):
+            search = self.search(task)
+            chosen = choose(search, task, self)
+            self.keep(task, search, chosen)
+        return self
+
+    def checked_task(self, X: Any, y: Any, groups: Any) -> Task:
+        """Return the rows to learn from; sets `classes_`. Raises InputError as `fit`."""
+        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32), ensure_min_samples=2)
+        with many_classes():
+            check_classification_targets(y)
+        blocks = check_blocks(X.shape[1], self.blocks)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        k = len(self.classes_)
+        if k < 2:
+            raise InputError(
+                f"all {len(y)} rows are of one class, {self.classes_.tolist()[0]!r}; "
+                "add rows of another: a classifier needs at least two classes"
+            )
+        if groups is not None:
+            groups = np.asarray(groups)
+            if groups.shape != codes.shape:
+                raise InputError(f"groups has shape {groups.shape} and X has {len(codes)} rows; give one group per row")
+        calibration.check_clip(self.clip, k)
+        weights = class_weights(self.class_weight, self.classes_, codes)
+        folds = inner_folds(codes, groups, self.folds, self.random_state)
+        of_rows = weights[codes]
+        return Task(X, codes, k, of_rows / of_rows.mean(), weights, folds, blocks, self.random_state)
+
+    def keep(self, task: Task, search: Search, chosen: Chosen) -> None:
+        """Fit the chosen candidate to all rows and set the fitted attributes."""
+        state = search.refit(chosen.index)
+        facts = {
+            "head": type(self).name,
+            "scaling": self.scaling,
+            "blocks": list(task.blocks),
+            "classes": task.k,
+            "temperature": chosen.temperature,
+            "clip": chosen.floor,
+            **state.facts,
+        }
+        self._scorer: Any = Scorer(HeadState(state.kind, state.arrays, facts))
+        self.choice_ = {
+            "head": type(self).name,
+            **search.candidates[chosen.index],
+            "scaling": facts["scaling"],
+            **({} if self.class_weight is None else {"class_weight": plain_weights(self.class_weight)}),
+            "temperature": chosen.temperature,
+            "clip": chosen.floor,
+            "folds": len(task.folds or ()),
+        }
+        self.cv_proba_, self.cv_log_loss_ = chosen.proba, chosen.log_loss
+        self.path_ = chosen.path
+        self.history_: dict[str, list[float]] | None = None
+
+    def _checked(self, X: Any) -> Array:
+        check_is_fitted(self)
+        return np.asarray(validate_data(self, X, dtype=(np.float64, np.float32), reset=False))
+
+    @default_errors
+    def predict_proba(self, X: Any) -> Array:
+        """Return calibrated, clipped probabilities (n, k), columns in the order of `classes_`."""
+        X = self._checked(X)
+        return np.asarray(self._scorer(X))
+
+    @default_errors
+    def decision_function(self, X: Any) -> Array:
+        """Return calibrated logits: (n, k), or for two classes the logit of the second, (n,)."""
+        X = self._checked(X)
+        logits = self._scorer.logits(X)
+        return np.asarray(logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits)
+
+    @default_errors
+    def predict(self, X: Any) -> Array:
+        """Return the likeliest class of each row, (n,)."""
+        X = self._checked(X)
+        return np.asarray(self.classes_[self._scorer.logits(X).argmax(axis=1)])
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy on the rows X with classes y, each counted `sample_weight` times."""
+        with many_classes():
+            return float(super().score(X, y, sample_weight))
+
+    def scorer(self) -> Any:
+        """Return what scores rows X (n, d): `raw(X)` gives the head's own logits, calling it gives probabilities, (n, k)."""
+        check_is_fitted(self)
+        return self._scorer
+
+    def to_arrays(self) -> HeadState:
+        """Return all that scoring needs, as arrays and plain facts for `heads.scorer`."""
+        check_is_fitted(self)
+        state: HeadState = self._scorer.state
+        return state
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_scorer")
+
+
+def held_out(task: Task, judge: Callable[[Array, Array], Sequence[Array]], count: int) -> list[Array]:
+    """Return `count` arrays of held-out logits (n, k); `judge(train, held)` gives one fold's, each (m, k)."""
+    logits = [np.zeros((len(task.codes), task.k)) for _ in range(count)]
+    for train, held in task.folds or ():
+        for out, found in zip(logits, judge(train, held), strict=True):
+            out[held] = found
+    return logits
+
+
+def candidate_temperature(logits: Array, task: Task, free: bool) -> float:
+    """Return the temperature at which a candidate is judged: its best one if it is free, else 1."""
+    return calibration.temperature(logits, task.codes, task.sample_weight, True) if free else 1.0
+
+
+def choose(search: Search, task: Task, head: Head) -> Chosen:
+    """Return the candidate with the smallest held-out log loss, with its temperature and its floor of probability."""
+    fixed = 0.0 if isinstance(head.clip, str) else float(head.clip or 0)
+    if task.folds is None:
+        floor = calibration.default_floor(len(task.codes), task.k) if head.clip == "auto" else fixed
+        return Chosen(0, 1.0, floor, None, None, None, {})
+    free = head.scale_free and head.calibrate
+    temperatures = search.temperatures or [candidate_temperature(z, task, free) for z in search.logits]
+    proba = [calibration.probabilities(z, t, 0.0) for z, t in zip(search.logits, temperatures, strict=True)]
+    losses = [calibration.row_losses(p, task.codes) for p in proba]
+    smoothed = [smoothed_log_loss(z, task, t) for z, t in zip(search.logits, temperatures, strict=True)]
+    best = int(np.argmin(smoothed)) if search.best is None else search.best
+    temperature = temperatures[best]
+    if head.calibrate and not free:
+        temperature = calibration.temperature(search.logits[best], task.codes, task.sample_weight, False)
+    sharp = calibration.probabilities(search.logits[best], temperature, 0.0)
+    floor = calibration.best_floor(sharp, task.codes, task.sample_weight) if head.clip == "auto" else fixed
+    final = calibration.raise_to_floor(sharp, floor)
+    cost = smoothed_log_loss(search.logits[best], task, temperature)
+    spread = [float(np.std([loss[held].mean() for _, held in task.folds])) for loss in losses]
+    path: dict[str, list[Any]] = {name: [c.get(name) for c in search.candidates] for name in search.candidates[0]}
+    path |= {"log_loss": [float(loss.mean()) for loss in losses], "log_loss_std": spread}
+    return Chosen(best, temperature, floor, final, calibration.log_loss(final, task.codes), cost, path)
+
+
+def smoothed_log_loss(logits: Array, task: Task, temperature: float = 1.0) -> float:
+    """Return the smoothed log loss of held-out logits (n, k), by which candidates are compared."""
+    losses = calibration.smoothed_log_losses(logits / temperature, task.codes)
+    return float(np.average(losses, weights=task.sample_weight))
+
+
+@contextmanager
+def threads(X: Array) -> Iterator[None]:
+    """Keep BLAS to one thread while X is small, and its false alarms to itself.
+
+    Small products gain little from more, and where another process holds a core, each one waits for it: 0.09 s became 1.1 s.
+    """
+    with np.errstate(invalid="ignore"):  # BLAS reads beside small matrices: what lies there, not they, can raise the flag
+        if X.size > SMALL:
+            yield
+            return
+        with _controller().limit(limits=1, user_api="blas"):
+            yield
+
+
+@contextmanager
+def many_classes() -> Iterator[None]:
+    """Keep back scikit-learn's doubt whether classes of one or two rows are classes at all: here they are."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%", UserWarning)
+        yield
+
+
+@cache
+def _controller() -> Any:
+    return ThreadpoolController()
