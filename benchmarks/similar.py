@@ -74,12 +74,12 @@ def main() -> None:
         Q = block(-1 % (1 << 31), QUERIES, width, flat)
         for what in ("first, the index is made", "again", "again"):
             began = time.perf_counter()
-            with store.RowFiles([path]) as opened:
+            with store.RowReader([path]) as opened:
                 at_hand = time.perf_counter()
                 found = search.search(opened, Q[:1], N, (width,), Path(name))
             print(f"one photo, {what}: {time.perf_counter() - began:.2f} s, {at_hand - began:.2f} of it to open", flush=True)
         began = time.perf_counter()
-        with store.RowFiles([path]) as opened:
+        with store.RowReader([path]) as opened:
             found = search.search(opened, Q, N, (width,), Path(name))
         print(f"{QUERIES} photos: {time.perf_counter() - began:.2f} s", flush=True)
         size = sum(p.stat().st_size for p in Path(name, "similar").rglob("*") if p.is_file())

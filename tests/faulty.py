@@ -60,13 +60,12 @@ class Harness:
         import penult.pixels.preparing
         import penult.plots.figures
         import penult.store.cache
-        import penult.store.h5write
         import penult.worker
         from penult.store.disk import Disk
 
         for name in ACTS:
             setattr(Disk, name, self._guarded(name, getattr(Disk, name)))
-        penult.worker.start = penult.store.h5write.start = self._start
+        penult.worker.start = self._start
         penult.pixels.preparing.worker_count = lambda *_: 0  # their start takes longer than the photos
         penult.plots.figures.save_all = _stand_in
         penult.store.cache._SECONDS = 0.0  # each batch is a shard: more acts
@@ -113,18 +112,13 @@ class Harness:
 
     def _child(self, arguments: tuple[str, ...]) -> None:
         self.happened.clear()
-        if arguments[0].endswith("h5child.py"):
-            from penult.store import h5child
-
-            self.role = "h5"
-            if self.fault.role == "h5":
-                signal.signal(signal.SIGXFSZ, signal.SIG_DFL if self.fault.kind == "die" else signal.SIG_IGN)
-                resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-                resource.setrlimit(resource.RLIMIT_FSIZE, (self.fault.at, resource.RLIM_INFINITY))
-            os._exit(h5child.main(sys.stdin.buffer, sys.stdout))
         import penult.worker
 
-        self.role = arguments[-1].rpartition(":")[0].rpartition(".")[2]
+        self.role = arguments[-1].rpartition(":")[0].rpartition(".")[2].replace("h5write", "h5")
+        if self.role == self.fault.role == "h5":
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL if self.fault.kind == "die" else signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (self.fault.at, resource.RLIM_INFINITY))
         sys.argv = [*sys.argv[:1], arguments[-1]]
         penult.worker.main()
 

@@ -75,10 +75,9 @@ def features(folder: Path) -> Target:
 
 def _read_features(path: Path) -> Any:
     """Our facts can be gone with their attribute: then the file is as one of another hand. Values never are others."""
-    from penult.store.h5read import checked
-    from penult.store.h5reader import load
+    from penult.store.h5read import load
 
-    got = checked(path, *load(path))
+    got = load(path)
     arrays = [None if a is None else a.tolist() for a in (got.train, got.test, got.label)]
     return arrays, got.train_files, got.test_files, got.classes, dict(got.facts) or {"size": 224}
 

@@ -144,11 +144,10 @@ def read_index(path: Path) -> Any:
 
 
 def read_features(path: Path) -> Any:
-    """What the reading process does and what its parent does, in one process."""
-    from penult.store.h5read import checked
-    from penult.store.h5reader import load
+    """What the reading process does."""
+    from penult.store.h5read import load
 
-    return checked(path, *load(path)).train.tolist()
+    return load(path).train.tolist()
 
 
 def read_weights(path: Path) -> Any:

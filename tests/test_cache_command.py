@@ -71,7 +71,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Kept(cache, "d" * 64, "other").put(frozenset({b"i" * 32}), b"a graph in 8 bits")
     CompiledCache(cache).put({"machine": "this"}, b"a compiled graph")
     store.write_h5(tmp_path / "data.h5", train=rows(40, 6)[1], facts={})
-    with store.RowFiles([tmp_path / "data.h5"]) as files:
+    with store.RowReader([tmp_path / "data.h5"]) as files:
         assert isinstance(open_index(files, (6,), cache, lambda *_: None), Index)
     speed = {"backbone_digest": "d", "engine": "numpy", "device": "cpu", "precision": "f32", "machine": "this"}
     CacheEntry.of(cache, "speeds", speed).put({}, backbone="net", images=1, images_per_second=2.5)

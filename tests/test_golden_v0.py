@@ -160,7 +160,7 @@ def test_an_old_cache_is_used_as_it_is(files: Path, ask: Ask, monkeypatch: pytes
     done = embed(pictures(), networks, EmbedOptions("cpu", "f32", "cache", workers=0), thumbnails=True)
     assert (done.embedded, done.reused, len(done.failures)) == (0, 30, 0)
     assert done.features().shape == (30, sum(done.widths))
-    with store.RowFiles([Path("run/data_tiny.onnx.h5")]) as rows:
+    with store.RowReader([Path("run/data_tiny.onnx.h5")]) as rows:
         assert index.open_index(rows, (6,), Path("cache"), quiet) is not None
     (sample,) = Kept(Path("cache"), THEN["network"]).samples()
     assert sample == {hashlib.sha256(Path(p).read_bytes()).digest() for p in pictures("train")}

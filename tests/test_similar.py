@@ -15,7 +15,7 @@ from penult.cli import main
 from penult.errors import DamagedFile, InputError
 from penult.similar import index, search, similar
 from penult.similar.alike import best
-from penult.store import RowFiles
+from penult.store import RowReader
 from penult.training import Run, TrainOptions, train
 
 Photos = Callable[..., Path]
@@ -30,11 +30,11 @@ def cloud(n: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Iterator[RowFiles]:
+def files(tmp_path: Path) -> Iterator[RowReader]:
     X = cloud(3000)
     for name, columns in (("data_a.h5", slice(0, 30)), ("data_b.h5", slice(30, 50))):
         store.write_h5(tmp_path / name, train=X[:2500, columns], test=X[2500:, columns], label=np.zeros(2500, int))
-    with RowFiles([tmp_path / "data_a.h5", tmp_path / "data_b.h5"]) as opened:
+    with RowReader([tmp_path / "data_a.h5", tmp_path / "data_b.h5"]) as opened:
         yield opened
 
 
@@ -47,11 +47,11 @@ def naive(X: np.ndarray, q: np.ndarray, n: int) -> np.ndarray:
     return np.argsort(-near, kind="stable")[:n]
 
 
-def test_rows_come_in_blocks_and_one_by_one(files: RowFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_come_in_blocks_and_one_by_one(files: RowReader, monkeypatch: pytest.MonkeyPatch) -> None:
     X = cloud(3000)
     assert files.shape == (3000, 50)
     np.testing.assert_array_equal(np.concatenate(list(files.scan())), X)
-    monkeypatch.setattr(store.h5rows, "BLOCK", 20_000)
+    monkeypatch.setattr(store.h5read, "BLOCK", 20_000)
     assert len(list(files.scan())) == 30
     np.testing.assert_array_equal(np.concatenate(list(files.scan(2400, 2600))), X[2400:2600])
     some = np.array([2999, 0, 2499, 2500, 7, 7])
@@ -60,7 +60,7 @@ def test_rows_come_in_blocks_and_one_by_one(files: RowFiles, monkeypatch: pytest
 
 @pytest.mark.parametrize("indexed", [False, True])
 def test_the_most_similar_are_found_exactly(
-    files: RowFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indexed: bool
+    files: RowReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indexed: bool
 ) -> None:
     monkeypatch.setattr(search, "MANY", 1 if indexed else 1 << 40)
     monkeypatch.setattr(index, "DIRECTIONS", 8)
@@ -75,7 +75,7 @@ def test_the_most_similar_are_found_exactly(
 
 
 def test_an_index_leaves_most_rows_out_and_is_made_once(
-    files: RowFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    files: RowReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = index.open_index(files, PARTS, tmp_path, lambda *_: None)
     assert made is not None
@@ -88,7 +88,7 @@ def test_an_index_leaves_most_rows_out_and_is_made_once(
     assert 0 < sum(looked) < 1000
 
 
-def test_bounds_are_never_too_low(files: RowFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bounds_are_never_too_low(files: RowReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "DIRECTIONS", 4)
     made = index.open_index(files, PARTS, tmp_path, lambda *_: None)
     assert made is not None
@@ -98,7 +98,7 @@ def test_bounds_are_never_too_low(files: RowFiles, tmp_path: Path, monkeypatch: 
         np.testing.assert_allclose(made.similarity(np.arange(3000), q), exact, atol=made.slack)
 
 
-def test_a_damaged_index_is_made_again(files: RowFiles, tmp_path: Path) -> None:
+def test_a_damaged_index_is_made_again(files: RowReader, tmp_path: Path) -> None:
     index.open_index(files, PARTS, tmp_path, lambda *_: None)
     rows = next(tmp_path.rglob("rows.npy"))
     rows.write_bytes(rows.read_bytes()[:-100])
@@ -116,7 +116,7 @@ def test_files_of_other_rows_are_refused(tmp_path: Path) -> None:
     store.write_h5(tmp_path / "data_a.h5", train=cloud(10))
     store.write_h5(tmp_path / "data_b.h5", train=cloud(11))
     with pytest.raises(InputError, match=r"data_b\.h5 has other rows than"):
-        RowFiles([tmp_path / "data_a.h5", tmp_path / "data_b.h5"])
+        RowReader([tmp_path / "data_a.h5", tmp_path / "data_b.h5"])
 
 
 def test_damage_is_found_where_it_is_read(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_damage_is_found_where_it_is_read(tmp_path: Path) -> None:
     data = bytearray((tmp_path / "data_a.h5").read_bytes())
     data[len(data) // 2] ^= 0xFF
     (tmp_path / "data_a.h5").write_bytes(data)
-    with RowFiles([tmp_path / "data_a.h5"]) as files, pytest.raises(DamagedFile, match="damaged"):
+    with RowReader([tmp_path / "data_a.h5"]) as files, pytest.raises(DamagedFile, match="damaged"):
         list(files.scan())
 
 

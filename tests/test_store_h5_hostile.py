@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import itertools
 import json
 import os
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,20 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penult import store
+from penult import store, worker
 from penult.errors import DamagedFile, InputError, PenultError
-from penult.store.h5read import checked
-from penult.store.h5reader import load, main
-from penult.worker import start
+from penult.store.h5read import load
 
 h5py = pytest.importorskip("h5py")
 
 GOOD = np.arange(12, dtype=np.float32).reshape(4, 3)
-
-
-def read_here(path: Path) -> store.FeatureFile:
-    """What `read_h5` does, without the process of its own, which would cost a third of a second each time."""
-    return checked(path, *load(path))
 
 
 def link_out(h: Any, folder: Path) -> None:
@@ -139,7 +132,7 @@ def test_what_can_not_be_trusted_is_refused_with_its_reason(tmp_path: Path, case
     with h5py.File(path, "w") as h:
         make(h, tmp_path)
     with pytest.raises(error, match=said) as caught:
-        read_here(path)
+        load(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -148,7 +141,7 @@ def test_all_disagreements_inside_a_file_are_told_at_once(tmp_path: Path) -> Non
     with h5py.File(tmp_path / "x.h5", "w") as h:
         only(train=GOOD, label=np.arange(3), test=GOOD[:, :1])(h, tmp_path)
     with pytest.raises(InputError, match="train has 3 columns and test 1; label has 3 entries for 4 rows"):
-        read_here(tmp_path / "x.h5")
+        load(tmp_path / "x.h5")
 
 
 def test_an_unknown_filter_is_named(tmp_path: Path) -> None:
@@ -159,7 +152,7 @@ def test_an_unknown_filter_is_named(tmp_path: Path) -> None:
         space = h5py.h5s.create_simple((4, 3))
         h5py.h5d.create(h.id, b"train", h5py.h5t.NATIVE_FLOAT, space, plan)
     with pytest.raises(InputError, match="filter number 32015"):
-        read_here(tmp_path / "x.h5")
+        load(tmp_path / "x.h5")
 
 
 def test_what_is_no_hdf5_file_is_refused(tmp_path: Path) -> None:
@@ -172,7 +165,7 @@ def test_what_is_no_hdf5_file_is_refused(tmp_path: Path) -> None:
         "pipe.h5": "is not a file",
     }.items():
         with pytest.raises(InputError, match=said):
-            read_here(tmp_path / name)
+            load(tmp_path / name)
 
 
 def test_a_file_that_may_not_be_read_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,8 +175,8 @@ def test_a_file_that_may_not_be_read_is_one_sentence(tmp_path: Path, monkeypatch
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(InputError, match="can not be read: Permission denied"):
-        read_here(tmp_path / "x.h5")
+    with pytest.raises(InputError, match="cannot be read: Permission denied"):
+        load(tmp_path / "x.h5")
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +195,7 @@ def snapshot(file: store.FeatureFile) -> tuple[Any, ...]:
 
 def test_no_flipped_bit_of_our_file_becomes_a_value(ours: Path, tmp_path: Path) -> None:
     """A bit in every second byte that is not zero, and in some that are: right values, or a refusal."""
-    good = read_here(ours)
+    good = load(ours)
     data = ours.read_bytes()
     path = tmp_path / "data_x.h5"
     refused = 0
@@ -212,7 +205,7 @@ def test_no_flipped_bit_of_our_file_becomes_a_value(ours: Path, tmp_path: Path) 
         bad[place] ^= 1 << (place % 8)
         path.write_bytes(bad)
         try:
-            got = read_here(path)
+            got = load(path)
         except (DamagedFile, InputError):
             refused += 1
         else:
@@ -229,7 +222,7 @@ def test_a_flipped_byte_order_is_seen(ours: Path, tmp_path: Path) -> None:
     data[data.index(little_endian_float) + 1] ^= 1
     (tmp_path / "x.h5").write_bytes(data)
     with pytest.raises(DamagedFile, match=r"train in .* fail their checksum"):
-        read_here(tmp_path / "x.h5")
+        load(tmp_path / "x.h5")
 
 
 def test_a_cut_file_is_refused(ours: Path, tmp_path: Path) -> None:
@@ -238,7 +231,7 @@ def test_a_cut_file_is_refused(ours: Path, tmp_path: Path) -> None:
     for length in itertools.chain(range(0, 200, 7), range(200, len(data), 397)):
         path.write_bytes(data[:length])
         with pytest.raises((DamagedFile, InputError)):
-            read_here(path)
+            load(path)
 
 
 def test_a_flipped_bit_in_a_foreign_file_with_checksums_is_told_as_damage(tmp_path: Path) -> None:
@@ -249,7 +242,7 @@ def test_a_flipped_bit_in_a_foreign_file_with_checksums_is_told_as_damage(tmp_pa
     data[data.index(GOOD.tobytes()) + 9] ^= 1
     path.write_bytes(data)
     with pytest.raises(DamagedFile, match=r"x.h5 is damaged or cut off: .*; write it again, or get a fresh copy"):
-        read_here(path)
+        load(path)
 
 
 @pytest.mark.parametrize("change", ["values", "facts", "newer", "missing"])
@@ -274,7 +267,7 @@ def test_our_own_record_is_held_against_the_file(ours: Path, tmp_path: Path, cha
         "newer": "newer than this version reads; update penult",
     }[change]
     with pytest.raises(DamagedFile, match=said):
-        read_here(path)
+        load(path)
 
 
 def test_a_file_that_crashes_hdf5_does_not_crash_us(ours: Path, tmp_path: Path) -> None:
@@ -287,13 +280,12 @@ def test_a_file_that_crashes_hdf5_does_not_crash_us(ours: Path, tmp_path: Path) 
 
 
 def test_a_reading_process_that_dies_half_way_is_damage(ours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = io.BytesIO()
-    main(str(ours), sent)
-    for length in (0, 5, 100, len(sent.getvalue()) - 1):
-        (tmp_path / "sent").write_bytes(sent.getvalue()[:length])
+    start, sent = worker.start, pickle.dumps(load(ours))
+    for length in (0, 5, 100, len(sent) - 1):
+        (tmp_path / "sent").write_bytes(sent[:length])
         script = f"import sys; sys.stdout.buffer.write(open({str(tmp_path / 'sent')!r}, 'rb').read())"
         with monkeypatch.context() as patch:
-            patch.setattr("penult.store.h5read.start_or_here", lambda *_, script=script: start("-c", script))
+            patch.setattr(worker, "start", lambda *_, script=script, **__: start("-c", script))
             with pytest.raises(DamagedFile, match="HDF5 crashed while it read it"):
                 store.read_h5(ours)
 

@@ -31,7 +31,7 @@ _PATIENCE = 20.0  # seconds that a Python may take to say its version
 
 
 class Crashed(Exception):
-    """The process died before it had answered."""
+    """The process died before it had answered; the text is its exit code."""
 
 
 class NoInterpreter(OutputError):
@@ -109,67 +109,42 @@ def start(*arguments: str, threads: int = 1, shown: bool = False) -> subprocess.
         raise OutputError(f"could not start another process: {error}; free some memory.") from error
 
 
-class Here:
-    """A thread of this process with two pipes to it, in the place of a child process where there is no Python to start.
+class _Thread:
+    """A thread of this process with two pipes to it, in the place of a child process where there is no Python to start."""
 
-    `work` reads bytes from the first stream it is given and writes answers to the second.
-    """
-
-    def __init__(self, work: Callable[[IO[bytes], IO[bytes]], object]) -> None:
+    def __init__(self, work: str) -> None:
         theirs, ours = os.pipe()
-        self.stdin: IO[bytes] | None = os.fdopen(ours, "wb")
+        self.stdin: IO[bytes] = os.fdopen(ours, "wb")
         answers, out = os.pipe()
-        self.stdout: IO[bytes] | None = os.fdopen(answers, "rb")
-        self._code: int | None = None
-        self._thread = threading.Thread(
-            target=self._run, args=(work, os.fdopen(theirs, "rb"), os.fdopen(out, "wb")), name="penult-here", daemon=True
-        )
+        self.stdout: IO[bytes] = os.fdopen(answers, "rb")
+        streams = (os.fdopen(theirs, "rb"), os.fdopen(out, "wb"))
+        self._thread = threading.Thread(target=self._run, args=(work, *streams), name="penult-worker", daemon=True)
         self._thread.start()
 
-    def _run(self, work: Callable[[IO[bytes], IO[bytes]], object], source: IO[bytes], out: IO[bytes]) -> None:
-        code = 1
+    def _run(self, work: str, source: IO[bytes], out: IO[bytes]) -> None:
         try:
-            work(source, out)
-            code = 0
+            _serve(work, source, out)
         except Exception as error:  # as in a child process: whoever waits for the answer finds the pipe closed
             log.info("work in this process ended with %s: %s", type(error).__name__, error)
         finally:
-            self._code = code
             for stream in (out, source):
                 with suppress(OSError):
                     stream.close()
 
     def poll(self) -> int | None:
-        """Return the exit code, None while it works."""
-        return self._code
+        """Return None while it works."""
+        return None if self._thread.is_alive() else 1
 
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait for the end and return the exit code."""
-        self._thread.join(timeout)
-        return 1 if self._code is None else self._code
+    def wait(self) -> int:
+        """Wait for the end, for a moment: a thread cannot be ended from outside, and may be busy for long."""
+        self._thread.join(1.0)
+        return 1
 
     def kill(self) -> None:
-        """Hang up: a thread cannot be ended from outside, but it reads or writes nothing more."""
+        """Hang up: it reads or writes nothing more."""
         for stream in (self.stdin, self.stdout):
             with suppress(OSError, ValueError):
-                if stream is not None:
-                    stream.close()
-
-    def communicate(self) -> tuple[bytes, bytes]:
-        """Wait until it has hung up, too."""
-        self.wait(_PATIENCE)
-        return b"", b""
-
-
-def start_or_here(
-    work: Callable[[IO[bytes], IO[bytes]], object], *arguments: str, threads: int = 1, shown: bool = False
-) -> subprocess.Popen[bytes] | Here:
-    """Start another process as `start` does; where there is no Python for one, do `work` in a thread of this process."""
-    try:
-        return start(*arguments, threads=threads, shown=shown)
-    except NoInterpreter as error:
-        tell_alone(error)
-        return Here(work)
+                stream.close()
 
 
 def tell_alone(error: NoInterpreter) -> None:
@@ -190,14 +165,19 @@ class Worker:
     """
 
     def __init__(self, work: str, threads: int = 1, shown: bool = False) -> None:
+        self._child: Any  # a process or what stands for one
         boot = ("-W", "ignore", "-c", "from penult.worker import main; main()", work)
-        self._child = start_or_here(functools.partial(_serve, work), *boot, threads=threads, shown=shown)
+        try:
+            self._child = start(*boot, threads=threads, shown=shown)
+        except NoInterpreter as error:
+            tell_alone(error)
+            self._child = _Thread(work)
 
     def send(self, thing: Any) -> None:
         """Hand over one thing; returns at once, unless the pipe is full."""
-        with suppress(OSError):  # a child that died is found out by `answers`
-            pickle.dump(thing, self._stream(self._child.stdin), protocol=pickle.HIGHEST_PROTOCOL)
-            self._stream(self._child.stdin).flush()
+        with suppress(OSError, ValueError):  # a child that died is found out by `answer`
+            pickle.dump(thing, self._child.stdin, protocol=pickle.HIGHEST_PROTOCOL)
+            self._child.stdin.flush()
 
     def answers(self) -> Iterator[Any]:
         """Say that nothing more is coming, and yield the answers as they arrive.
@@ -205,41 +185,48 @@ class Worker:
         Raises the `PenultError` that stopped the work, or `Crashed` when the process died.
         """
         with suppress(OSError):
-            self._stream(self._child.stdin).close()
+            self._child.stdin.close()
         while (answer := self.answer()) is not StopIteration:
             yield answer
 
     def answer(self) -> Any:
         """Wait for the next answer while more may be sent; `StopIteration` after the last. Raises as `answers` does."""
         try:
-            answer = pickle.load(self._stream(self._child.stdout))  # noqa: S301 - our own child, our own pipe
-        except (EOFError, OSError, pickle.PickleError) as error:
+            answer = pickle.load(self._child.stdout)  # noqa: S301 - our own child, our own pipe
+        except (EOFError, OSError, ValueError, pickle.PickleError) as error:
             raise Crashed(f"exit code {self._child.wait()}") from error
         if isinstance(answer, PenultError):
             raise answer
         return answer
 
-    def _stream(self, stream: IO[bytes] | None) -> IO[bytes]:
-        if stream is None:
-            raise Crashed("it has no pipe")
-        return stream
+    def is_alive(self) -> bool:
+        """Tell whether the process is still there."""
+        return self._child.poll() is None
+
+    def kill(self) -> None:
+        """End the process at once; whoever waits for an answer gets `Crashed`."""
+        self._child.kill()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._child.kill()
-        with suppress(OSError):
-            self._stream(self._child.stdin).close()
-        self._stream(self._child.stdout).close()
-        self._child.wait(None if isinstance(self._child, subprocess.Popen) else 1.0)  # a thread may be busy for long
+        for stream in (self._child.stdin, self._child.stdout):
+            with suppress(OSError):
+                stream.close()
+        self._child.wait()
 
 
 def main() -> None:
     """Be the other process: do the work named on the command line."""
     out = sys.stdout.buffer
     sys.stdout = sys.stderr  # nothing that a library prints may get between the answers
-    _serve(sys.argv[-1], sys.stdin.buffer, out)
+    try:
+        _serve(sys.argv[-1], sys.stdin.buffer, out)
+    finally:
+        if "h5py" in sys.modules:  # HDF5 crashes while it tidies after a full disk or a damaged file
+            os._exit(int(sys.exc_info()[0] is not None))
 
 
 def _serve(name: str, source: IO[bytes], out: IO[bytes]) -> None:
@@ -251,9 +238,10 @@ def _serve(name: str, source: IO[bytes], out: IO[bytes]) -> None:
             pickle.dump(answer, out, protocol=pickle.HIGHEST_PROTOCOL)
             out.flush()
         pickle.dump(StopIteration, out)
+        out.flush()
     except PenultError as error:
         pickle.dump(error, out)
-    out.flush()
+        out.flush()  # before the error goes, and with it what a library may crash over
 
 
 def _sent(source: IO[bytes]) -> Iterator[Any]:

@@ -20,7 +20,7 @@ from penult.errors import InputError, ProgressCallback, quiet
 from penult.pixels import Failure
 from penult.similar import search
 from penult.similar.search import Found
-from penult.store import RowFiles
+from penult.store import RowReader
 
 __all__ = ["Neighbour", "Neighbours", "similar", "write_csv"]
 
@@ -82,8 +82,8 @@ def similar(
     asked = settings or EmbedOptions()
     asked = replace(asked, precision=bundle.precision_here(model, asked.precision, asked.device), cache_optional=True)
     runs.check_features(paths)
-    with RowFiles(paths) as files:
-        widths, blocks = tuple(head.width for head in files.heads), _blocks(files)
+    with RowReader(paths) as files:
+        widths, blocks = tuple(header.width for header in files.headers), _blocks(files)
         if widths != model.widths:
             raise InputError(f"the feature files in {run} have {widths} columns, its model {model.widths}; train again.")
         done = embed(photos, model.backbones, asked, progress)
@@ -120,12 +120,12 @@ def _run(folder: Path) -> tuple[Bundle, list[Path]]:
     return model, paths
 
 
-def _blocks(files: RowFiles) -> tuple[int, ...]:
-    return tuple(int(w) for head in files.heads for w in head.facts.get("parts") or (head.width,))
+def _blocks(files: RowReader) -> tuple[int, ...]:
+    return tuple(int(w) for header in files.headers for w in header.facts.get("parts") or (header.width,))
 
 
-def _named(files: RowFiles, found: Found, classes: Sequence[str]) -> tuple[Neighbour, ...]:
-    head = files.heads[0]
+def _named(files: RowReader, found: Found, classes: Sequence[str]) -> tuple[Neighbour, ...]:
+    head = files.headers[0]
     out = []
     for i, near, same in zip(*(column.tolist() for column in found), strict=True):
         training = i < head.train

@@ -24,7 +24,7 @@ from penult import store, untrusted
 from penult.errors import OutputError, ProgressCallback
 from penult.similar import alike
 from penult.similar.alike import Floats
-from penult.store import RowFiles
+from penult.store import RowReader
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +60,12 @@ class Index:
         return np.asarray(self.rows[numbers].astype(np.float32) @ q)
 
 
-def open_index(files: RowFiles, blocks: tuple[int, ...], cache: Path, progress: ProgressCallback) -> Index | None:
+def open_index(files: RowReader, blocks: tuple[int, ...], cache: Path, progress: ProgressCallback) -> Index | None:
     """Return the index of these files, made now where there is none; None for files that do not say what is in them.
 
     None, too, where this user can never write the cache folder. Raises `OutputError` when its disk is full.
     """
-    contents = [head.digest for head in files.heads]
+    contents = [header.digest for header in files.headers]
     if not all(contents):
         return None
     about = {"format": FORMAT, "contents": contents, "parts": list(blocks), "shape": list(files.shape)}
@@ -108,7 +108,7 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
         return np.memmap(file, kind, "r", head.tell(), shape)
 
 
-def _made(entry: store.CacheEntry, files: RowFiles, blocks: tuple[int, ...], progress: ProgressCallback) -> Index | None:
+def _made(entry: store.CacheEntry, files: RowReader, blocks: tuple[int, ...], progress: ProgressCallback) -> Index | None:
     """Write the index, and open it."""
     n, width = files.shape
     basis = _directions(files, blocks)  # (d, q)
@@ -136,7 +136,7 @@ def _made(entry: store.CacheEntry, files: RowFiles, blocks: tuple[int, ...], pro
     return _opened(entry)
 
 
-def _directions(files: RowFiles, blocks: tuple[int, ...]) -> Floats:
+def _directions(files: RowReader, blocks: tuple[int, ...]) -> Floats:
     """Return orthonormal directions (d, q) that hold as much as possible of a sample's rows."""
     n, width = files.shape
     starts = np.unique(np.linspace(0, max(0, n - SAMPLE // SPREAD), SPREAD).astype(int))

@@ -16,7 +16,7 @@ from penult.errors import ProgressCallback, quiet
 from penult.similar import alike
 from penult.similar.alike import Floats
 from penult.similar.index import Index, open_index
-from penult.store import RowFiles
+from penult.store import RowReader
 
 MANY = 1 << 28  # numbers (1 GB) from which an index pays for its place
 EXTRA = 16  # nominated beyond n, so that rounding decides nothing
@@ -24,7 +24,7 @@ Found = tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.bool_]]
 
 
 def search(
-    files: RowFiles, queries: Floats, n: int, blocks: tuple[int, ...], cache: Path | None, progress: ProgressCallback = quiet
+    files: RowReader, queries: Floats, n: int, blocks: tuple[int, ...], cache: Path | None, progress: ProgressCallback = quiet
 ) -> list[Found]:
     """Return for each row of queries (p, d) the numbers (n,) of the most similar rows, how alike they are, which are the same.
 
@@ -36,7 +36,7 @@ def search(
     return [_settle(files, row, rows, n, blocks) for row, rows in zip(queries, nominated, strict=True)]
 
 
-def _scan(files: RowFiles, Q: Floats, n: int, blocks: tuple[int, ...], progress: ProgressCallback) -> list[NDArray[np.intp]]:
+def _scan(files: RowReader, Q: Floats, n: int, blocks: tuple[int, ...], progress: ProgressCallback) -> list[NDArray[np.intp]]:
     """Look at every row once, for all queries together; a block of rows is in memory at a time."""
     total = files.shape[0]
     kept = np.full((len(Q), 0), 0.0, np.float32)
@@ -72,7 +72,7 @@ def _by_index(index: Index, q: Floats, n: int) -> NDArray[np.intp]:
     return numbers[found >= edge - 2 * index.slack]
 
 
-def _settle(files: RowFiles, row: Floats, nominated: NDArray[np.intp], n: int, blocks: tuple[int, ...]) -> Found:
+def _settle(files: RowReader, row: Floats, nominated: NDArray[np.intp], n: int, blocks: tuple[int, ...]) -> Found:
     """Compare the nominated rows with the photo's in double precision, and keep n."""
     rows = files.take(nominated)  # (m, d)
     q = alike.unit(row[None].astype(np.float64), blocks)[0]

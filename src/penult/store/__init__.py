@@ -10,10 +10,8 @@ from penult.store.entry import CURE, CacheEntry, entries
 from penult.store.fallback import FallbackCache
 from penult.store.features import Features, read_features, row_digests
 from penult.store.files import atomic_write, atomic_write_text, drop, make_folder, write_json, write_text
-from penult.store.h5plan import RowBlocks
-from penult.store.h5read import FeatureFile, read_h5
-from penult.store.h5rows import RowFiles
-from penult.store.h5write import H5Writer, Written, write_h5
+from penult.store.h5read import FeatureFile, RowReader, read_h5
+from penult.store.h5write import H5Writer, RowBlocks, WrittenFile, write_h5
 from penult.store.leftovers import is_empty, is_temporary, sweep
 from penult.store.locks import Claim
 from penult.store.memory import MemoryCache, Rows
@@ -31,9 +29,9 @@ __all__ = [
     "H5Writer",
     "MemoryCache",
     "RowBlocks",
-    "RowFiles",
+    "RowReader",
     "Rows",
-    "Written",
+    "WrittenFile",
     "atomic_write",
     "atomic_write_text",
     "default_cache",

@@ -1,7 +1,7 @@
 """Open an HDF5 file from anywhere, and look at what it claims before anything is read.
 
 In: a path. Out: its data sets as plain arrays, or one sentence that says why not. Refused: links to elsewhere, data kept in
-other files, sizes that the file can not hold, chunks that were never written (HDF5 reads those as zeros), unknown filters,
+other files, sizes that the file cannot hold, chunks that were never written (HDF5 reads those as zeros), unknown filters,
 damage.
 """
 
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from penult.arrays import Array
 from penult.errors import DamagedFile, InputError, PenultError
 from penult.store.refusals import shown
 
@@ -23,21 +23,20 @@ _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "
 _LARGEST_CHUNK = 64 << 20  # HDF5 unpacks a chunk as a whole
 _MOST_PACKED = 20  # float features shrink by a quarter, zeros and lies by a thousand
 _MOST_ATTRIBUTE = 1 << 16
-Array = npt.NDArray[Any]
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Guarded]:
+def opened(path: Path) -> Iterator[CheckedFile]:
     """Yield the file's data sets.
 
-    Raises `InputError` for a file that can not be used and `DamagedFile` where HDF5 itself stumbles.
+    Raises `InputError` for a file that cannot be used and `DamagedFile` where HDF5 itself stumbles.
     """
     import h5py
 
     size = _size(path)
     try:
         with h5py.File(path, "r", locking=False) as file:
-            yield Guarded(path, size, file)
+            yield CheckedFile(path, size, file)
     except (PenultError, MemoryError):
         raise
     except Exception as error:  # HDF5 answers damage with OSError, RuntimeError, KeyError, TypeError and more
@@ -46,7 +45,7 @@ def opened(path: Path) -> Iterator[Guarded]:
         ) from error
 
 
-class Guarded:
+class CheckedFile:
     """The data sets of one open file, each looked at before it is read."""
 
     def __init__(self, path: Path, size: int, file: Any) -> None:
@@ -95,7 +94,7 @@ class Guarded:
         return data
 
     def _plausible(self, name: str, data: Any) -> None:
-        """Refuse sizes that the file can not hold, and data that was declared but never written."""
+        """Refuse sizes that the file cannot hold, and data that was declared but never written."""
         import h5py
 
         bytes_declared = data.id.get_type().get_size() * math.prod(data.shape)
@@ -137,7 +136,7 @@ def _size(path: Path) -> int:
         with path.open("rb") as file:
             size = file.seek(0, 2)
     except OSError as error:
-        raise InputError(f"{shown(path)} can not be read: {error.strerror}; check its permissions.") from error
+        raise InputError(f"{shown(path)} cannot be read: {error.strerror}; check its permissions.") from error
     if not h5py.is_hdf5(path):
         raise InputError(f"{shown(path)} is not an HDF5 file; give a feature file (.h5).")
     return size

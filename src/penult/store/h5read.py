@@ -1,39 +1,47 @@
-"""Read feature files: ours, the seed's `data_*.h5`, and `gap_*.h5` of the same layout.
+"""Read feature files: ours, the blog post's `data_*.h5`, and `gap_*.h5` of the same layout; all of one, or rows of several.
 
-In: a path. Out: a `FeatureFile` whose parts agree with each other, or one sentence.
+In: paths. Out: a `FeatureFile` whose parts agree with each other, or rows by a `RowReader`. A process of its own reads: a
+damaged file can crash HDF5, and then only that process.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from penult import untrusted
+from penult.arrays import Array
 from penult.errors import DamagedFile, InputError, listed
-from penult.store import h5reader
-from penult.store.h5reader import NAMES
+from penult.store.h5guard import CheckedFile, opened
+from penult.store.h5write import FORMAT, begin
 from penult.store.refusals import shown
-from penult.worker import Here, start_or_here
+from penult.worker import Crashed, Worker
 
-Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+BLOCK = 1 << 24  # bytes of one answer of a `RowReader`
+_ARRAYS = ("train", "test", "label")
+_NAMES = ("train_files", "test_files", "classes")
+_LONGEST_LABEL = 500  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureFile:
-    """What one feature file holds; the seed's files have no names, no classes and no facts.
+    """What one feature file holds; the blog post's files have no names, no classes and no facts.
 
     `label` counts the classes from 0; `note` says how the file's own labels became these, where they are others.
     """
 
     path: Path
-    train: npt.NDArray[np.float32]  # (n, d)
-    test: npt.NDArray[np.float32] | None  # (m, d)
+    train: Floats  # (n, d)
+    test: Floats | None  # (m, d)
     label: npt.NDArray[np.int64] | None  # (n,)
     train_files: tuple[str, ...] | None
     test_files: tuple[str, ...] | None
@@ -54,21 +62,37 @@ def read_h5(path: Path | str) -> FeatureFile:
     (a checksum fails, the file is cut off, or a newer version wrote it).
     """
     path = Path(path)
-    boot = ("-c", "from penult.store.h5reader import run; run()", str(path.absolute()))
-    child = start_or_here(lambda _, out: h5reader.main(str(path.absolute()), out), *boot)
-    try:
-        raw, facts = _received(path, child)
-    finally:
-        child.kill()
-        child.communicate()
-    return checked(path, raw, facts)
+    with Worker(f"{__name__}:read_files") as worker:
+        worker.send(path)
+        try:
+            file: FeatureFile = worker.answer()
+        except Crashed as error:
+            raise DamagedFile(
+                f"{shown(path)} is damaged: HDF5 crashed while it read it; write it again, or get a fresh copy."
+            ) from error
+    return file
 
 
-def checked(path: Path, raw: Mapping[str, Array], facts: Mapping[str, Any]) -> FeatureFile:
-    """Return the feature file that these data sets make, or raise `InputError`."""
+def read_files(sent: Iterator[Any]) -> Iterator[FeatureFile]:
+    """Be the process that reads whole files."""
+    for path in sent:
+        yield load(path)
+
+
+def load(path: Path) -> FeatureFile:
+    """Return a feature file, read in this process; ours are held against their sha256. Raises as `read_h5` does."""
+    with opened(path) as file:
+        record = _own_record(file)
+        raw = {name: _raw(file, name) for name in (*_ARRAYS, *_NAMES) if file.has(name)}
+    if record is not None:
+        expected = record["sha256"]
+        bad = [name for name in raw if _sha256(raw[name]) != expected.get(name)]
+        bad += [name for name in expected if name not in raw and name in (*_ARRAYS, *_NAMES)]
+        if bad:
+            raise DamagedFile(f"{', '.join(sorted(bad))} in {shown(path)} fail their checksum; write the file again.")
     if "train" not in raw:
         raise InputError(f"{shown(path)} has no data set 'train'; give a feature file with train, test and label.")
-    names = {name: text_of(raw[name]) if name in raw else None for name in NAMES}
+    names = {name: _text(raw[name]) if name in raw else None for name in _NAMES}
     label, classes, note = _labels(path, raw["label"], names["classes"]) if "label" in raw else (None, names["classes"], "")
     result = FeatureFile(
         path=path,
@@ -78,40 +102,55 @@ def checked(path: Path, raw: Mapping[str, Array], facts: Mapping[str, Any]) -> F
         train_files=names["train_files"],
         test_files=names["test_files"],
         classes=classes,
-        facts=facts,
+        facts={} if record is None else record["facts"],
         note=note,
     )
     _agree(result)
     return result
 
 
-def _received(path: Path, child: subprocess.Popen[bytes] | Here) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Return the arrays and facts that the reading process sends."""
-    source: Any = child.stdout
-    size = int.from_bytes(source.read(8), "little")
-    text = source.read(size)
-    if not text or len(text) < size:
-        raise _crashed(path)
-    header = json.loads(text)
-    if "error" in header:
-        raise {"InputError": InputError}.get(header["error"], DamagedFile)(header["message"])
-    raw: dict[str, Array] = {}
-    for array in header["arrays"]:
-        values = np.empty(array["shape"], array["dtype"])
-        if source.readinto(values.reshape(-1).view(np.uint8).data) != values.nbytes:
-            raise _crashed(path)
-        raw[array["name"]] = values
-    for name in set(raw) & set(NAMES):
-        text, ends = raw[name].tobytes(), np.cumsum(raw.pop(f"{name} lengths"))
-        raw[name] = np.array([text[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)], object)
-    return raw, header["facts"]
+def _own_record(file: CheckedFile) -> dict[str, Any] | None:
+    """Return our own record of the file, or None for a file of another hand."""
+    text = file.attribute("penult")
+    if text is None:
+        return None
+    if hashlib.sha256(text).hexdigest().encode() != file.attribute("penult_sha256"):
+        raise DamagedFile(f"the facts in {shown(file.path)} fail their checksum; write the file again.")
+    told: dict[str, Any] = untrusted.loads(text)
+    if not isinstance(told, dict) or not isinstance(told.get("sha256"), dict) or not isinstance(told.get("facts"), dict):
+        raise DamagedFile(f"the facts in {shown(file.path)} are not as penult writes them; write the file again.")
+    if type(told.get("format")) is not int or told["format"] > FORMAT:
+        raise DamagedFile(f"{shown(file.path)} is of format {told['format']}, newer than this version reads; update penult.")
+    return told
 
 
-def _crashed(path: Path) -> DamagedFile:
-    return DamagedFile(f"{shown(path)} is damaged: HDF5 crashed while it read it; write it again, or get a fresh copy.")
+def _sha256(values: Array) -> str:
+    content = begin(values.dtype.str, values.shape)
+    content.update(np.ascontiguousarray(values).data)
+    return str(content.hexdigest())
 
 
-def _features(path: Path, name: str, values: Array) -> npt.NDArray[np.float32]:
+def _raw(file: CheckedFile, name: str) -> Array:
+    """Return one data set of a feature file as it stands, after the checks for its name."""
+    if name in _NAMES:
+        return file.read(name, (1,), "SO")
+    if name != "label":
+        return file.read(name, (2,), "f")
+    values = file.read(name, (1, 2), "iubfSO")
+    if values.dtype.kind in "iubf":
+        return values
+    words = [word.encode() if isinstance(word, str) else bytes(word) for word in values.reshape(-1).tolist()]
+    if max(map(len, words), default=0) > _LONGEST_LABEL:  # a long one would widen all others
+        raise InputError(f"'label' in {shown(file.path)} has texts of more than {_LONGEST_LABEL} bytes; name the classes.")
+    return np.array(words, "S").reshape(values.shape)
+
+
+def _text(values: Array) -> tuple[str, ...]:
+    """Return names as text; bytes that are no UTF-8 come back as they do from `os.fsdecode` on Linux."""
+    return tuple(v if isinstance(v, str) else bytes(v).decode("utf-8", "surrogateescape") for v in values.tolist())
+
+
+def _features(path: Path, name: str, values: Array) -> Floats:
     with np.errstate(over="ignore"):  # a double that is too large becomes infinite, and is refused below
         vectors = values.astype(np.float32, copy=False)
     bad = int((~np.isfinite(vectors).all(axis=1)).sum())
@@ -132,7 +171,7 @@ def _labels(
         raise InputError(f"'label' in {shown(path)} has the shape {values.shape}; give one class number for each row.")
     flat = values.reshape(-1)
     if flat.dtype.kind in "SUO":
-        return _named(path, np.array(text_of(flat)), "texts")
+        return _named(path, np.array(_text(flat)), "texts")
     with np.errstate(invalid="ignore"):
         whole = np.isfinite(flat) & (np.abs(flat) < 2.0**53) & (np.rint(flat) == flat)
     if not whole.all():
@@ -160,11 +199,6 @@ def _named(path: Path, labels: Array, kind: str) -> tuple[npt.NDArray[np.int64],
     return codes.astype(np.int64).reshape(-1), names, note
 
 
-def text_of(values: Array) -> tuple[str, ...]:
-    """Return names as text; bytes that are no UTF-8 come back as they do from `os.fsdecode` on Linux."""
-    return tuple(v if isinstance(v, str) else bytes(v).decode("utf-8", "surrogateescape") for v in values.tolist())
-
-
 def _agree(file: FeatureFile) -> None:
     """Refuse a file whose parts do not fit each other; all that do not are named."""
     n, width = file.train.shape
@@ -174,11 +208,7 @@ def _agree(file: FeatureFile) -> None:
         wrong.append(f"train is empty {file.train.shape}")
     if file.test is not None and file.test.shape[1] != width:
         wrong.append(f"train has {width} columns and test {file.test.shape[1]}")
-    counts = {
-        "label": (file.label, n),
-        "train_files": (file.train_files, n),
-        "test_files": (file.test_files, m),
-    }
+    counts = {"label": (file.label, n), "train_files": (file.train_files, n), "test_files": (file.test_files, m)}
     for name, (values, rows) in counts.items():
         if values is not None and len(values) != rows:
             wrong.append(f"{name} has {len(values)} entries for {rows or 'no'} rows")
@@ -186,3 +216,145 @@ def _agree(file: FeatureFile) -> None:
         wrong.append(f"label goes up to {file.label.max()}, but there are {len(file.classes)} classes")
     if wrong:
         raise InputError(f"{shown(file.path)} does not agree with itself: {'; '.join(wrong)}. Write it again.")
+
+
+# --- rows of files that need not fit into memory ---
+
+
+@dataclass(frozen=True, slots=True)
+class FileHeader:
+    """What one file says beside its rows; `test` is 0 where it has none."""
+
+    train: int
+    test: int
+    width: int
+    label: npt.NDArray[np.int64] | None  # (n,)
+    train_files: tuple[str, ...] | None
+    test_files: tuple[str, ...] | None
+    classes: tuple[str, ...] | None
+    facts: dict[str, Any]
+    digest: str  # of all rows; empty for a file of another hand
+
+
+class RowReader:
+    """Feature files of one set of images, held open as a `with` block; `headers` has one for each, in the order of the paths.
+
+    Rows (b, d) have the files' columns side by side; training rows come first, then test rows. HDF5's checksums are compared.
+    Raises `InputError` for files that do not belong together, and what `read_h5` raises.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = tuple(paths)
+        for path in self.paths:
+            self._worker = Worker(f"{__name__}:read_rows")
+        try:
+            self.headers: tuple[FileHeader, ...] = tuple(self._ask(path) for path in paths)
+            self._agree()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows, training and test, and of columns."""
+        return self.headers[0].train + self.headers[0].test, sum(header.width for header in self.headers)
+
+    def scan(self, start: int = 0, stop: int | None = None) -> Iterator[Floats]:
+        """Yield the rows from `start` to `stop` in blocks (b, d) of some megabytes; read to the end before anything else."""
+        n, width = self.shape
+        step = max(1, BLOCK // (4 * width))
+        edges = [*range(start, n if stop is None else stop, step), n if stop is None else stop]
+        self._worker.send(np.array(edges))
+        for _ in edges[1:]:
+            yield self._answer()
+
+    def take(self, numbers: npt.NDArray[np.intp]) -> Floats:
+        """Return the rows (m, d) of these numbers (m,), in their order."""
+        order = np.argsort(numbers, kind="stable")
+        width = self.shape[1]
+        out = np.empty((len(numbers), width), np.float32)  # (m, d)
+        step = max(1, BLOCK // (4 * width))
+        for start in range(0, len(order), step):
+            part = order[start : start + step]
+            out[part] = self._ask([int(i) for i in numbers[part]])
+        return out
+
+    def _ask(self, thing: Any) -> Any:
+        self._worker.send(thing)
+        return self._answer()
+
+    def _answer(self) -> Any:
+        try:
+            return self._worker.answer()
+        except Crashed as error:
+            names = ", ".join(shown(path) for path in self.paths)
+            raise DamagedFile(f"{names}: HDF5 crashed while it read this; train again, or get a fresh copy.") from error
+
+    def _agree(self) -> None:
+        first = self.headers[0]
+        for path, header in zip(self.paths, self.headers, strict=True):
+            same = (header.train, header.test) == (first.train, first.test) and header.train_files == first.train_files
+            if not same or header.test_files != first.test_files:
+                raise InputError(f"{shown(path)} has other rows than {shown(self.paths[0])}; give files of one set of images.")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._worker.__exit__(kind, error, trace)
+
+
+def read_rows(sent: Iterator[Any]) -> Iterator[Any]:
+    """Be the process that reads rows: a path opens a file, an array of edges asks for blocks, a list for single rows."""
+    with ExitStack() as stack:
+        files: list[CheckedFile] = []
+        for asked in sent:
+            if isinstance(asked, Path):
+                files.append(stack.enter_context(opened(asked)))
+                yield _header(files[-1])
+            elif isinstance(asked, np.ndarray):
+                for start, stop in zip(asked[:-1].tolist(), asked[1:].tolist(), strict=True):
+                    yield np.hstack([np.concatenate(list(_pieces(file, start, stop))) for file in files])
+            else:
+                yield np.hstack([_single(file, asked) for file in files])
+
+
+def _header(file: CheckedFile) -> FileHeader:
+    record = _own_record(file)
+    names = {name: _text(_raw(file, name)) if file.has(name) else None for name in _NAMES}
+    train = file.data("train", (2,), "f").shape
+    test = file.data("test", (2,), "f").shape if file.has("test") else (0, train[1])
+    label = file.read("label", (1, 2), "iubf").reshape(-1).astype(np.int64) if file.has("label") else None
+    lengths = [("train_files", train[0]), ("test_files", test[0])]
+    wrong = [name for name, n in lengths if names[name] is not None and len(names[name] or ()) != n]
+    wrong += ["label"] if label is not None and len(label) != train[0] else []
+    if wrong or test[1] != train[1] or not train[0]:
+        raise InputError(f"{shown(file.path)} does not agree with itself ({', '.join(wrong) or 'train, test'}); train again.")
+    facts, sums = ({}, {}) if record is None else (record["facts"], record["sha256"])
+    digest = " ".join(str(sums[name]) for name in ("train", "test") if name in sums)
+    return FileHeader(train[0], test[0], train[1], label, **names, facts=facts, digest=digest)
+
+
+def _pieces(file: CheckedFile, start: int, stop: int) -> Iterator[Floats]:
+    """Yield the rows from `start` to `stop` of one file: training rows, then test rows."""
+    n = file.data("train", (2,), "f").shape[0]
+    for name, first, last in (("train", start, min(stop, n)), ("test", max(start - n, 0), stop - n)):
+        if first < last:
+            yield np.asarray(file.data(name, (2,), "f")[first:last], np.float32)
+
+
+def _single(file: CheckedFile, numbers: Sequence[int]) -> Floats:
+    """Return rows of ascending numbers, one HDF5 chunk at a time: it is read and checked as a whole in any case."""
+    data = file.data("train", (2,), "f")
+    chunk = data.chunks[0] if data.chunks else 1
+    out: list[Floats] = []
+    at = 0
+    while at < len(numbers):
+        start = numbers[at]
+        upto = at
+        while upto < len(numbers) and numbers[upto] < (start // chunk + 1) * chunk:
+            upto += 1
+        rows = np.concatenate(list(_pieces(file, start, numbers[upto - 1] + 1)))
+        out.append(rows[np.array(numbers[at:upto]) - start])
+        at = upto
+    return np.concatenate(out)

@@ -1,35 +1,51 @@
-"""Write feature files that the seed's second script reads as they are: `train`, `test`, `label` and names.
+"""Write feature files: HDF5 with `train`, `test`, `label` and names, complete or absent, with their sha256.
 
-In: arrays or blocks of rows, names, facts. Out: HDF5 files, whole or absent, with their sha256.
-It must not load h5py: the writing is done by `h5child`, and rows are streamed to it, so memory stays bounded.
+In: arrays or blocks of rows, names, facts. Out: HDF5 files. A process of its own writes them: a full disk inside HDF5 ends the
+interpreter. Rows are streamed to it, about a megabyte at a time, so memory stays bounded.
 """
 
 from __future__ import annotations
 
 import atexit
-import io
+import hashlib
 import json
+import os
 import queue
+import re
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from errno import ENOSPC
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
-from penult.errors import OutputError
-from penult.store import h5child
+import numpy as np
+import numpy.typing as npt
+
+from penult.arrays import Array
+from penult.errors import InputError, OutputError
 from penult.store.files import AtomicFile
-from penult.store.h5plan import Array, Plan, RowBlocks
 from penult.store.refusals import ELSEWHERE, refused, shown
-from penult.worker import start_or_here
+from penult.worker import Crashed, Worker
+
+FORMAT = 1
+_BLOCK = 1 << 20  # bytes that are in memory at once; also HDF5's own chunk cache, so a chunk is at most that
+_MOST_FACTS = 60_000  # bytes; HDF5 1.8 keeps an attribute in a header of 64 KB
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class RowBlocks:
+    """A matrix (n, d) float32 that is not in memory: its shape, and the blocks of rows that make it up."""
+
+    shape: tuple[int, int]
+    blocks: Iterable[npt.NDArray[np.floating]]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
     """A file that stands under its final name."""
 
     path: Path
@@ -45,10 +61,10 @@ class H5Writer:
 
     def __init__(self, *, cure: str = ELSEWHERE) -> None:
         self._cure = cure
-        self._child = start_or_here(_write_here, str(Path(h5child.__file__)))
-        self._asked: queue.SimpleQueue[tuple[Plan, AtomicFile] | None] = queue.SimpleQueue()
+        self._worker = Worker(f"{__name__}:write_files")
+        self._asked: queue.SimpleQueue[tuple[_Content, AtomicFile] | None] = queue.SimpleQueue()
         self._drafts: list[AtomicFile] = []
-        self._written: list[Written] = []
+        self._written: list[WrittenFile] = []
         self._error: BaseException | None = None
         # A daemon: a caller that dies in between leaves no file half-written and is not kept alive for it.
         self._thread = threading.Thread(target=self._run, name="penult-h5", daemon=True)
@@ -70,16 +86,16 @@ class H5Writer:
         """Take one file to write and return at once; the arrays must stay unchanged until `finish`.
 
         What is None or has no names is left out. `facts` are plain JSON values, the recipe among them.
-        Raises `OutputError` where the folder can not be written.
+        Raises `OutputError` where the folder cannot be written.
         """
         arrays = {"train": train, "test": test, "label": label}
         names = {"train_files": train_files, "test_files": test_files, "classes": classes}
-        plan = Plan(Path(path), arrays, names, facts or {})
+        content = _Content(Path(path), arrays, names, facts or {})
         draft = AtomicFile(path, self._cure)
         self._drafts.append(draft)
-        self._asked.put((plan, draft))
+        self._asked.put((content, draft))
 
-    def finish(self) -> list[Written]:
+    def finish(self) -> list[WrittenFile]:
         """Wait until every file stands, and return them in order.
 
         Raises what stopped the first that does not: `OutputError` (disk full, no permission; an old file
@@ -93,7 +109,7 @@ class H5Writer:
 
     def cancel(self) -> None:
         """Stop; files that are not finished leave nothing behind."""
-        self._child.kill()
+        self._worker.kill()
         self._asked.put(None)
         self._end()
 
@@ -114,63 +130,201 @@ class H5Writer:
         self._drafts.clear()
 
     def _run(self) -> None:
-        """Send what is asked for, file after file, until there is no more or one fails."""
+        """Write what is asked for, file after file, until there is no more or one fails."""
         try:
-            while (asked := self._asked.get()) is not None:
-                plan, draft = asked
-                answer = self._one(plan, draft)
-                draft.commit()
-                self._drafts.remove(draft)
-                self._written.append(Written(plan.path, answer["sha256"], answer["size"]))
-            self._send(bytes(8))
+            with self._worker:
+                while (asked := self._asked.get()) is not None:
+                    content, draft = asked
+                    sha256, size = self._one(content, draft)
+                    draft.commit()
+                    self._drafts.remove(draft)
+                    self._written.append(WrittenFile(content.path, sha256, size))
         except BaseException as error:  # the caller gets it from `finish`
             self._error = error
-            self._child.kill()
-        finally:
-            for pipe in (self._child.stdin, self._child.stdout):
-                with suppress(OSError):
-                    pipe.close()  # type: ignore[union-attr]  # both are pipes, see `start`
-            self._child.wait()
 
-    def _send(self, data: bytes) -> None:
-        pipe = self._child.stdin
-        with suppress(OSError):  # the child gave up; its answer says why
-            pipe.write(data)  # type: ignore[union-attr]
-            pipe.flush()  # type: ignore[union-attr]
-
-    def _one(self, plan: Plan, draft: AtomicFile) -> dict[str, Any]:
-        """Send one file and return the child's answer."""
-        header = plan.header(draft.temporary)
-        self._send(len(header).to_bytes(8, "little") + header)
-        for data in plan.rows():
-            if self._child.poll() is not None:
+    def _one(self, content: _Content, draft: AtomicFile) -> tuple[str, int]:
+        """Send one file; return its sha256 and size."""
+        self._worker.send(content.header(draft, self._cure))
+        for data in content.rows():
+            if not self._worker.is_alive():  # it gave up; its answer says why
                 break
-            self._send(data)
-        line = self._child.stdout.readline()  # type: ignore[union-attr]
-        answer: dict[str, Any] = json.loads(line) if line else {"error": "", "errno": 0}
-        if "error" in answer:
-            raise self._failure(plan, draft, answer)
+            self._worker.send(data)
+        try:
+            answer: tuple[str, int] = self._worker.answer()
+        except Crashed as error:
+            with suppress(OSError):
+                if shutil.disk_usage(draft.path.parent).free < content.size:
+                    raise refused(OSError(ENOSPC, "no space"), draft.path, self._cure) from error
+            raise _unwritten(draft.path, f"the process that writes it ended with {error}", self._cure) from error
         return answer
 
-    def _failure(self, plan: Plan, draft: AtomicFile, answer: dict[str, Any]) -> OutputError:
-        if answer["errno"]:
-            return refused(OSError(answer["errno"], answer["error"]), draft.path, self._cure)
-        code = self._child.wait()
-        with suppress(OSError):
-            if shutil.disk_usage(draft.path.parent).free < plan.size:
-                return refused(OSError(ENOSPC, "no space"), draft.path, self._cure)
-        why = answer["error"] or f"the process that writes it ended with code {code}"
-        return OutputError(f"could not write {shown(draft.path)}: {why}; {self._cure}. Nothing half-written was left.")
 
-
-def _write_here(source: IO[bytes], out: IO[bytes]) -> None:
-    answers = io.TextIOWrapper(out, encoding="utf-8", write_through=True)
-    h5child.main(source, answers)
-    answers.detach()
-
-
-def write_h5(path: Path | str, *, cure: str = ELSEWHERE, **content: Any) -> Written:
-    """Write one file, whole or not at all; `content` is what `H5Writer.write` takes."""
+def write_h5(path: Path | str, *, cure: str = ELSEWHERE, **content: Any) -> WrittenFile:
+    """Write one file, complete or not at all; `content` is what `H5Writer.write` takes."""
     with H5Writer(cure=cure) as writer:
         writer.write(path, **content)
         return writer.finish()[0]
+
+
+class _Content:
+    """What one file will hold: float arrays as float32, integers as int64, names as their very bytes."""
+
+    def __init__(
+        self,
+        path: Path,
+        arrays: Mapping[str, Array | RowBlocks | None],
+        names: Mapping[str, Sequence[str] | None],
+        facts: Mapping[str, Any],
+    ) -> None:
+        self.path, self.facts = path, dict(facts)
+        self.sources: dict[str, Array | RowBlocks] = {k: v for k, v in arrays.items() if v is not None}
+        # Names are the bytes that the file system has, whatever they mean; all of one width.
+        texts = {k: [name.encode("utf-8", "surrogateescape") for name in v] for k, v in names.items() if v}
+        self.sources |= {k: np.array(v) for k, v in texts.items()}
+        self.kinds = {name: _kind(name, source) for name, source in self.sources.items()}
+        self.size = sum(self.kinds[name].itemsize * int(np.prod(source.shape)) for name, source in self.sources.items())
+        if len(json.dumps(self.facts, allow_nan=False)) > _MOST_FACTS:
+            raise ValueError(f"the facts of {path} are larger than {_MOST_FACTS} bytes of JSON")
+
+    def header(self, draft: AtomicFile, cure: str) -> dict[str, Any]:
+        """Return what the writing process must know before the rows come."""
+        arrays = {name: (self.kinds[name].str, tuple(source.shape)) for name, source in self.sources.items()}
+        return {
+            "temporary": draft.temporary.absolute(),
+            "path": draft.path,
+            "cure": cure,
+            "arrays": arrays,
+            "facts": self.facts,
+        }
+
+    def rows(self) -> Iterator[bytes]:
+        """Yield the bytes of all arrays in the header's order.
+
+        Raises `InputError` for features that are not finite, `ValueError` for blocks that do not fit.
+        """
+        for name, source in self.sources.items():
+            count = 0
+            for block in source.blocks if isinstance(source, RowBlocks) else _blocks(source):
+                data = np.ascontiguousarray(block, self.kinds[name])
+                if data.shape[1:] != tuple(source.shape[1:]):
+                    raise ValueError(f"a block of {name} is {data.shape}, not rows of {source.shape[1:]}")
+                if data.dtype.kind == "f" and not np.isfinite(data).all():
+                    raise InputError(
+                        f"{name} of {shown(self.path)} is not finite everywhere; it is not written. Correct its source."
+                    )
+                count += len(data)
+                yield data.tobytes()
+            if count != source.shape[0]:
+                raise ValueError(f"{name} should have {source.shape[0]} rows, its blocks have {count}")
+
+
+def _blocks(array: Array) -> Iterator[Array]:
+    step = max(1, _BLOCK * len(array) // max(array.nbytes, 1))
+    for start in range(0, len(array), step):
+        yield array[start : start + step]
+
+
+def _kind(name: str, source: Array | RowBlocks) -> np.dtype[Any]:
+    if isinstance(source, RowBlocks) or source.dtype.kind == "f":
+        return np.dtype("<f4")
+    if source.dtype.kind in "iub":
+        return np.dtype("<i8")
+    if source.dtype.kind == "S":
+        return np.dtype(f"S{max(source.dtype.itemsize, 1)}")
+    raise ValueError(f"{name} must be an array of numbers, not of {source.dtype}")
+
+
+def _unwritten(path: Path, why: str, cure: str) -> OutputError:
+    return OutputError(f"could not write {shown(path)}: {why}; {cure}. Nothing half-written was left.")
+
+
+# --- the writing process ---
+
+
+def write_files(sent: Iterator[Any]) -> Iterator[tuple[str, int]]:
+    """Write file after file: a header, then the bytes of its arrays; yield the sha256 and size of each.
+
+    What was begun is removed when something fails, or when the other process is gone. Nothing is renamed here.
+    """
+    for header in sent:
+        path: Path = header["temporary"]
+        try:
+            _verify(path, _write(path, header, sent))
+            with path.open("rb") as file:
+                answer = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+        except BaseException as error:
+            path.unlink(missing_ok=True)
+            if not isinstance(error, Exception):
+                raise
+            number = _number(error)
+            if not number:
+                raise _unwritten(header["path"], f"{type(error).__name__}: {error}", header["cure"]) from error
+            raise refused(OSError(number, str(error)), header["path"], header["cure"]) from error
+        yield answer
+
+
+def _write(path: Path, header: Mapping[str, Any], sent: Iterator[bytes]) -> dict[str, str]:
+    """Write one file and return the sha256 of each array."""
+    import h5py
+
+    digests, buffer = {}, bytearray()
+    # The oldest layout: HDF5 1.8 reads it. Without time stamps equal rows give equal bytes.
+    with h5py.File(os.fsencode(path), "w", libver=("earliest", "v108"), locking=False) as file:
+        for name, (dtype, shape) in header["arrays"].items():
+            kind = np.dtype(dtype)
+            row = kind.itemsize * int(np.prod(shape[1:], dtype=np.int64))
+            step = max(1, _BLOCK // max(row, 1))
+            chunks = {"chunks": (min(step, shape[0]), *shape[1:]), "fletcher32": True} if 0 not in shape else {}
+            stored = h5py.string_dtype("utf-8", kind.itemsize) if kind.kind == "S" else kind
+            dataset = file.create_dataset(name, shape, stored, track_times=False, **chunks)
+            content = begin(kind.str, shape)
+            for start in range(0, shape[0] if row else 0, step):
+                stop = min(start + step, shape[0])
+                data = _exactly(row * (stop - start), buffer, sent)
+                content.update(data)
+                dataset[start:stop] = np.frombuffer(data, stored).reshape(stop - start, *shape[1:])
+            digests[name] = content.hexdigest()
+        text = json.dumps({"format": FORMAT, "sha256": digests, "facts": header["facts"]}, sort_keys=True)
+        file.attrs["penult"] = np.bytes_(text.encode("ascii"))
+        file.attrs["penult_sha256"] = np.bytes_(hashlib.sha256(text.encode("ascii")).hexdigest())
+    return digests
+
+
+def _exactly(size: int, buffer: bytearray, sent: Iterator[bytes]) -> bytes:
+    """Return so many bytes of those that are sent, whatever the blocks they come in; `buffer` keeps the rest."""
+    while len(buffer) < size:
+        data = next(sent, None)
+        if data is None:
+            raise EOFError("the parent process has gone")
+        buffer += data
+    found = bytes(buffer[:size])
+    del buffer[:size]
+    return found
+
+
+def begin(kind: str, shape: tuple[int, ...]) -> Any:
+    """Return the sha256 to add an array's bytes to: the same bytes of another type are another array."""
+    return hashlib.sha256(f"{kind} {list(shape)} ".encode())
+
+
+def _verify(path: Path, digests: Mapping[str, str]) -> None:
+    """Read every array back through HDF5's checksums and compare it with what was sent."""
+    import h5py
+
+    with h5py.File(os.fsencode(path), "r", locking=False) as file:
+        for name, expected in digests.items():
+            dataset = file[name]
+            content = begin(dataset.dtype.str, dataset.shape)
+            step = dataset.chunks[0] if dataset.chunks else 1
+            for start in range(0, dataset.shape[0] if dataset.size else 0, step):
+                content.update(dataset[start : start + step].tobytes())
+            if content.hexdigest() != expected:
+                raise OSError(f"{name} reads back different from what was written")
+
+
+def _number(error: Exception) -> int:
+    """Return the system's error number; HDF5 has it only in its text."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    found = re.search(r"errno = (\d+)", str(error))
+    return int(found[1]) if found else 0
