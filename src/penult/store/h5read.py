@@ -245,8 +245,7 @@ class RowReader:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
-        for path in self.paths:
-            self._worker = Worker(f"{__name__}:read_rows")
+        self._worker = Worker(f"{__name__}:read_rows")
         try:
             self.headers: tuple[FileHeader, ...] = tuple(self._ask(path) for path in paths)
             self._agree()
