@@ -204,10 +204,10 @@ def decoding(paths: list[Path], recipes: list[Any], workers: int | None) -> None
 
 def engine_alone(backbone: Any, device: str, precision: str, batch: int | None, least: float) -> tuple[float, float, float]:
     """Return images/s through `submit`, images/s by the device's own clock, and the seconds until the engine was ready."""
-    from penult.engines.onnxruntime_engine import OnnxRuntimeEngine
+    from penult import engines
 
     began = time.perf_counter()
-    engine = OnnxRuntimeEngine(backbone, device, precision, batch, "features")
+    engine: Any = engines.open_engine(backbone, device, precision, batch)
     side = backbone.recipe.size
     pixels = np.random.default_rng(0).integers(0, 256, (engine.batch, side, side, 3), dtype=np.uint8)
     engine(pixels)
@@ -289,7 +289,7 @@ def whole_job(paths: list[Path], found: list[Any], settings: Any, opened: Any = 
             marks.append((done, time.perf_counter()))
 
     with seconds() as taken:
-        done = embed([str(p) for p in paths], found, settings, note, opened)
+        done = embed([str(p) for p in paths], found, settings, note, pool=opened)
     marks[-1] = marks[-1][0], time.perf_counter()  # what was under way at the end counts, too
     (half, at_half), (last, at_last) = marks[0], marks[-1]
     return taken[0], (last - half) / max(at_last - at_half, 1e-9), done
@@ -315,13 +315,13 @@ def end_to_end(paths: list[Path], found: list[Any], device: str, work: Path, wor
             f"end to end, {label}: {len(found)} networks, one pass",
             f"{len(paths)} images in {taken:.1f} s = {len(paths) / taken:,.0f}/s with the start, "
             f"{rate:,.0f}/s in the second half; {JOB:,} images: {total:.0f} s "
-            f"({done.engine}, {done.device}, {done.precision}, {done.embedded} embedded)",
+            f"({done.engine}, {done.compute.device}, {done.compute.precision}, {done.embedded} embedded)",
         )
     from penult.embed import EnginePool
     from penult.engines import resolve
 
     for backbone in found:
-        opened = EnginePool(*resolve(device, "auto", [backbone]))
+        opened = EnginePool(resolve(device, "auto", [backbone]))
         taken, rate, _ = whole_job(paths, [backbone], settings(f"alone-{backbone.digest[:8]}"), opened)
         row(f"end to end, {backbone.name.partition('@')[0]} alone", f"{rate:,.0f} images/s in the second half")
         opened.close()

@@ -70,15 +70,17 @@ def reuse(place: Path, n: int) -> int:
     """Scan the tree and look its files up by digest: all are known, beside n others."""
     from penult import images, store
     from penult.embed import EmbedOptions, embed
-    from penult.embed.lanes import open_cache
+    from penult.embed.streams import open_cache
+    from penult.engines import Compute
 
     found = images.scan_labelled(place / "links")
     used = backbone()
-    with open_cache(used, "cpu", "f32", str(place / "known")) as rows:
+    known = EmbedOptions("cpu", "f32", str(place / "known"))
+    with open_cache(used, Compute("cpu", "f32"), known) as rows:
         assert isinstance(rows, store.Cache)
         if not len(rows.known()):
             rows.add(digests(n), np.tile(block(0, 1000), (n // 1000, 1)))
-    done = embed(found.paths, [used], EmbedOptions("cpu", "f32", str(place / "known")))
+    done = embed(found.paths, [used], known)
     assert done.embedded <= 20 and not done.failures
     return len(done.ok)
 
@@ -128,9 +130,10 @@ def read(place: Path, n: int) -> int:
 def embedding(place: Path, n: int):
     """Return what `embed` gives for n images that are all in the cache."""
     from penult.embed import Embedding, EmbedOptions
+    from penult.engines import Compute
 
     ok = np.ones(n, bool)
-    facts = ("numpy", "cpu", "f32", (), EmbedOptions("cpu", "f32", str(place / "cache")), None, None)
+    facts = ("numpy", Compute("cpu", "f32"), (), EmbedOptions("cpu", "f32", str(place / "cache")), None, None)
     return Embedding(digests(n), ok, {}, 0, n, 0.0, (backbone(),), (cache(place),), *facts)
 
 

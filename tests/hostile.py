@@ -106,9 +106,9 @@ def _features(backbone: Any) -> Any:
 
 def read_speed(path: Path) -> Any:
     from penult import store
-    from penult.embed import speeds
+    from penult.embed import throughput
 
-    return speeds._read(store.CacheEntry(path.parent))
+    return throughput._read(store.CacheEntry(path.parent))
 
 
 def read_list(path: Path) -> Any:

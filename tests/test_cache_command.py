@@ -20,7 +20,7 @@ from penult import backbones, store
 from penult.cli import main
 from penult.cli.caching import human, size
 from penult.embed import EmbedOptions, embed
-from penult.engines.compiled import CompiledCache
+from penult.engines.engine import CompiledCache
 from penult.errors import InputError, UnknownName
 from penult.quantize.kept import Kept
 from penult.similar.index import Index, open_index

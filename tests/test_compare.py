@@ -86,7 +86,7 @@ def stand_ins() -> Iterator[dict[str, Backbone]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("penult.compare.options.zoo.find", find)
-        patch.setattr("penult.embed.speeds._SECONDS", 0.01)
+        patch.setattr("penult.embed.throughput._SECONDS", 0.01)
         for module in (candidates, combinations):
             patch.setattr(module, "DRAWING", 0.0)
         patch.setattr(candidates, "OPENING", 0.0)

@@ -73,7 +73,7 @@ def test_what_there_is_no_engine_for_is_refused(device: str, precision: str, err
 
 
 def test_a_batch_of_none_is_refused() -> None:
-    with pytest.raises(InputError, match="a batch of 0 images"):
+    with pytest.raises(InputError, match="batch size of 0"):
         engines.open_engine(tiny(), batch=0)
 
 

@@ -12,7 +12,7 @@ from penult import engines, store
 from penult.backbones import Backbone
 from penult.embed import EmbedOptions, embed
 from penult.engines import openvino_engine
-from penult.engines.compiled import CompiledCache
+from penult.engines.engine import CompiledCache
 from tinynet import noise, tiny
 
 PIXELS = noise(5)
@@ -20,7 +20,7 @@ FACTS = {"backbone_digest": "d", "precision": "f32"}
 
 
 def vectors(backbone: Backbone, keep: Path | None, precision: str = "f32", output: str = "features") -> np.ndarray:
-    engine = engines.open_engine(backbone, precision=precision, output=output, keep=keep)
+    engine = engines.open_engine(backbone, precision=precision, output=output, cache=keep)
     try:
         return engine(PIXELS)
     finally:
@@ -102,7 +102,7 @@ def test_the_folder_is_bounded_and_what_rested_longest_goes_first(tmp_path: Path
     compiled = CompiledCache(tmp_path / "other")
     compiled.put({"number": "0"}, bytes(100))
     size = sum(path.stat().st_size for path in tmp_path.glob("other/compiled/*/*"))
-    monkeypatch.setattr("penult.engines.compiled.MOST_ALL", 3 * size)
+    monkeypatch.setattr("penult.engines.engine.MOST_ALL", 3 * size)
     compiled = CompiledCache(tmp_path)
     for age, number in ((300, 1), (200, 0), (100, 2)):
         compiled.put({"number": str(number)}, bytes([number]) * 100)
@@ -114,7 +114,7 @@ def test_the_folder_is_bounded_and_what_rested_longest_goes_first(tmp_path: Path
 
 
 def test_what_is_too_large_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penult.engines.compiled.MOST_EACH", 10)
+    monkeypatch.setattr("penult.engines.engine.MOST_EACH", 10)
     CompiledCache(tmp_path).put(FACTS, b"x" * 11)
     assert list(tmp_path.iterdir()) == []
 

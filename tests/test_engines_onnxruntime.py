@@ -22,7 +22,7 @@ from penult.backbones.graph_builder import GraphBuilder
 from penult.cli.parser import build
 from penult.embed import EmbedOptions, embed
 from penult.engines import devices, float16, onnxruntime_engine
-from penult.engines.compiled import CompiledCache
+from penult.engines.engine import CompiledCache
 from penult.errors import DamagedFile, InputError, MissingExtra
 from penult.training import TrainOptions, train
 from test_backbones_golden import GOLDEN
@@ -331,18 +331,18 @@ def test_the_conversion_is_kept_and_used_again(tmp_path: Path, monkeypatch: Monk
     made = []
     real = float16.to_float16
     monkeypatch.setattr(float16, "to_float16", lambda model: made.append(model.graph.output[0].name) or real(model))
-    first = computed(tiny(), "f16", noise(5), keep=tmp_path)
-    np.testing.assert_array_equal(computed(tiny(), "f16", noise(5), keep=tmp_path), first)
+    first = computed(tiny(), "f16", noise(5), cache=tmp_path)
+    np.testing.assert_array_equal(computed(tiny(), "f16", noise(5), cache=tmp_path), first)
     assert made == ["features"]
-    computed(tiny(), "f16", noise(5), keep=tmp_path, output="maps")
-    computed(replace(tiny(), weights="1" * 64), "f16", noise(5), keep=tmp_path)
+    computed(tiny(), "f16", noise(5), cache=tmp_path, output="maps")
+    computed(replace(tiny(), weights="1" * 64), "f16", noise(5), cache=tmp_path)
     assert made == ["features", "maps", "features"]
-    computed(tiny(), "f32", noise(5), keep=tmp_path)
+    computed(tiny(), "f32", noise(5), cache=tmp_path)
     blobs = sorted(tmp_path.glob("compiled/*/graph.bin"))
     assert len(blobs) == 3, "f32 needs no conversion and keeps none"
     for blob in blobs:
         blob.write_bytes(blob.read_bytes()[:-1] + b"?")
-    np.testing.assert_array_equal(computed(tiny(), "f16", noise(5), keep=tmp_path), first)
+    np.testing.assert_array_equal(computed(tiny(), "f16", noise(5), cache=tmp_path), first)
     assert len(made) == 4
 
 
@@ -505,7 +505,7 @@ def test_a_network_that_cannot_be_a_cuda_graph_is_launched_node_by_node(
         return real(graph, provider, {}, size)
 
     monkeypatch.setattr(onnxruntime_engine, "_session", session)
-    built = onnxruntime_engine.OnnxRuntimeSession(tiny(), "cuda", "f32", "features", 4, CompiledCache(None))
+    built = onnxruntime_engine.OnnxRuntimeSession(tiny(), engines.Compute("cuda", "f32"), "features", 4, CompiledCache(None))
     assert_same_pixels(built(noise(5)), by_numpy(noise(5)))
     exact = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}
     assert asked == [{**exact, "enable_cuda_graph": "1"}, exact][: 1 if captured else 2]
@@ -522,7 +522,7 @@ def test_rows_of_two_engines_never_meet(photos: Callable[..., Path], tmp_path: P
     small = backbones.find_builtin("efficientnet_lite0", size=SMALL)
     by = {device: embed(paths, [small], EmbedOptions(device, "f32", str(tmp_path))) for device in ("cpu", CPU)}
     assert [done.embedded for done in by.values()] == [6, 6]
-    assert (by[CPU].engine, by[CPU].device) == ("onnxruntime", CPU)
+    assert (by[CPU].engine, by[CPU].compute.device) == ("onnxruntime", CPU)
     assert_same_pixels(by[CPU].features(), by["cpu"].features())
     again = embed(paths, [small], EmbedOptions(CPU, "f32", str(tmp_path)))
     assert (again.embedded, again.reused) == (0, 6)

@@ -105,7 +105,7 @@ def test_features_of_their_own_say_which_network_made_them(
     (plain,) = [find(network)]
     done = embed(paths, [plain], EmbedOptions("cpu", "int8", None))
     (used,) = done.backbones
-    assert used.quantized and done.precision == "int8"
+    assert used.quantized and done.compute.precision == "int8"
     assert used.digest != plain.digest
     assert not np.array_equal(done.features(), embed(paths, [plain], EmbedOptions("cpu", "f32", None)).features())
 

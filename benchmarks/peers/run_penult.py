@@ -20,6 +20,7 @@ import numpy as np
 from peers import quantised
 from peers.clock import Clock, tell
 from penult import embed, zoo
+from penult.engines import Compute
 
 
 class Watched:
@@ -47,7 +48,7 @@ class Watched:
         return self._seen(self._engine.drain())
 
 
-class EnginePool(embed.EnginePool):
+class WatchedPool(embed.EnginePool):
     """Engines of which the last is watched."""
 
     def watch(self, backbone: Any, clock: Clock) -> None:
@@ -59,7 +60,7 @@ def main(photos: str, precision: str, *names: str) -> None:
     clock = Clock()
     paths = sorted(p for p in Path(photos).rglob("*") if p.is_file())
     backbones = quantised.networks(photos, *names) if precision == "int8" else [zoo.find(name) for name in names]
-    opened = EnginePool("cpu", precision)
+    opened = WatchedPool(Compute("cpu", precision))
     for backbone in backbones:
         size = backbone.recipe.size
         opened.get(backbone)(np.empty((0, size, size, 3), np.uint8))  # no image: waits until the network is compiled
@@ -67,7 +68,7 @@ def main(photos: str, precision: str, *names: str) -> None:
     with tempfile.TemporaryDirectory() as cache:
         settings = embed.EmbedOptions(device="cpu", precision=precision, cache=cache)
         clock.ready()
-        done = embed.embed(paths, backbones, settings, opened=opened)
+        done = embed.embed(paths, backbones, settings, pool=opened)
         X = done.features()  # (n, d)
         clock.done()
     facts = clock.facts(len(X))

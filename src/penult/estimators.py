@@ -233,7 +233,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.fitted_ = learn(head, X, y, together, blocks, seed=self.random_state)
         self.head_, self.prior_ = self.fitted_.head, self.fitted_.prior
         self.backbones_ = done.backbones
-        self.precision_, self.engine_ = done.precision, done.engine
+        self.precision_, self.engine_ = done.compute.precision, done.engine
         self.seen_ = bundle.seen_digests(done.digests)
         return self
 

@@ -165,7 +165,7 @@ def _road(done: Embedding) -> str:
     n = len(done.ok)
     rate = f", {done.embedded / done.seconds:.0f} images/s" if done.embedded else ""
     return (
-        f"{count(n, 'image')} on {done.device} ({done.engine}, {done.precision}{rate}): "
+        f"{count(n, 'image')} on {done.compute.device} ({done.engine}, {done.compute.precision}{rate}): "
         f"{done.embedded} embedded, {done.reused} reused, {len(done.failures)} failed"
     )
 

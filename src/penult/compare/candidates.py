@@ -190,7 +190,7 @@ class CandidateEmbedder:
             "embedded": sum(d.embedded for d in self._done),
             "reused": sum(d.reused for d in self._done),
         }
-        engine = (ours.engine, ours.device, ours.precision)
+        engine = (ours.engine, *ours.compute)
         return ComparisonData(tuple(self._players), self.images.y[ok], self.images.classes, groups, engine, counts, notes)
 
     def _add(self, candidate: Candidate) -> None:

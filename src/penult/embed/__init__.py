@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from penult.embed.depths import at_depth, depth_notes, find_depth
 from penult.embed.feature_file import write_features
-from penult.embed.lanes import EnginePool, known
 from penult.embed.loop import Embedding, embed
-from penult.embed.options import EmbedOptions
-from penult.embed.speeds import measure_speed, speed
-from penult.embed.tolerance import Tolerance
+from penult.embed.options import EmbedOptions, Tolerance
+from penult.embed.remarks import at_depth, depth_notes, find_depth
+from penult.embed.streams import EnginePool, known
+from penult.embed.throughput import measure_speed, speed
 
 __all__ = [
     "EmbedOptions",

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from penult import images, store
 from penult.backbones import Backbone
-from penult.embed.depths import at_depth
 from penult.embed.loop import Embedding, embed
 from penult.embed.options import EmbedOptions
+from penult.embed.remarks import at_depth
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.pixels import summarize_failures
 
@@ -28,7 +28,7 @@ def facts(backbone: Backbone, done: Embedding) -> dict[str, Any]:
         "pooling": backbone.pooling,
         "parts": list(backbone.blocks),
         "engine": done.engine,
-        "precision": done.precision,
+        "precision": done.compute.precision,
     }
 
 

@@ -1,7 +1,6 @@
 """THE loop: images in, feature rows in the cache out; training, prediction and the Python API all come through here.
 
-In: paths (or arrays), backbones, settings. Out: an `Embedding`: who was embedded, reused or failed, and the rows by digest.
-It knows no labels, no heads and no run folder. Every image ends in exactly one of embedded, reused, failed.
+Every image ends in exactly one of embedded, reused, failed.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from numpy.typing import NDArray
 from penult import engines, pixels, quantize, store
 from penult.arrays import default_errors
 from penult.backbones import Backbone, quality, thumbnail
-from penult.embed.lanes import BackboneStream, EnginePool, open_cache
-from penult.embed.meter import ThroughputMeter
 from penult.embed.options import EmbedOptions
 from penult.embed.remarks import incomplete
-from penult.embed.speeds import record
+from penult.embed.streams import BackboneStream, EnginePool, open_cache
+from penult.embed.throughput import ThroughputMeter, record
+from penult.engines import Compute
 from penult.errors import PenultError, ProgressCallback, quiet
 from penult.pixels import Failure, Remark
 
@@ -50,8 +49,7 @@ class Embedding:
     backbones: tuple[Backbone, ...]
     caches: tuple[store.Rows, ...]
     engine: str
-    device: str
-    precision: str
+    compute: Compute
     sources: tuple[Any, ...]
     settings: EmbedOptions
     thumbnail_cache: store.Rows | None
@@ -103,7 +101,7 @@ class Embedding:
         if not found.all():
             lost = places[~found]
             log.warning("%d rows of %s vanished from the cache and are computed again", len(lost), backbone.name)
-            embed([self.sources[i] for i in lost], [backbone], self.settings)
+            embed([self.sources[i] for i in lost], [backbone], self.settings, compute=self.compute)
             cache.known()  # see what was written meanwhile
             rows, found = cache.read(self.digests[places])
         if not found.all():
@@ -135,37 +133,41 @@ def embed(
     backbones: Sequence[Backbone],
     settings: EmbedOptions | None = None,
     progress: ProgressCallback = quiet,
-    opened: EnginePool | None = None,
     *,
+    compute: Compute | None = None,
+    pool: EnginePool | None = None,
     thumbnails: bool = False,
+    calibration: Sequence[Any] | None = None,
 ) -> Embedding:
     """Compute what the cache does not have, and say what became of every image.
 
     `sources` are paths, uint8 arrays (h, w, 3) or Pillow images; with `thumbnails` a thumbnail of each is kept too, by
-    which near copies are found, and how bright and sharp it is. In int8, backbones that are not quantised yet are, with
-    some of the sources; the `Embedding` has the quantised ones. Raises `OutputError` when the cache cannot be written; an
-    unreadable image raises nothing, it is one of the `failures`.
+    which near copies are found, and how bright and sharp it is. `compute` is what `settings` come to, where that is known;
+    a `pool` has it, and engines that stay open. In int8, backbones that are not quantised yet are, with some of `calibration`
+    (default: of the sources); the `Embedding` has the quantised ones. Raises `OutputError` when the cache cannot be written;
+    an unreadable image raises nothing, it is one of the `failures`.
     """
     settings = settings or EmbedOptions()
-    device, precision = engines.resolve(settings.device, settings.precision, backbones)
-    if precision == "int8":
-        backbones = quantize.in_int8(backbones, sources, settings.folder, progress)
+    compute = pool.compute if pool else compute or settings.compute(backbones)
+    if compute.precision == "int8":
+        calibration = sources if calibration is None else calibration
+        backbones = quantize.in_int8(backbones, calibration, settings.folder, progress)
     began = time.perf_counter()
     every = (*backbones, _like(thumbnail(), backbones), _like(quality(), backbones)) if thumbnails else tuple(backbones)
-    caches = tuple(open_cache(b, device, precision, settings) for b in every)
+    caches = tuple(open_cache(b, compute, settings) for b in every)
     with ExitStack() as stack:
-        if opened is None:
-            opened = stack.enter_context(closing(EnginePool(device, precision, settings.folder)))
+        if pool is None:
+            pool = stack.enter_context(closing(EnginePool(compute, settings.folder)))
         meter = ThroughputMeter()
-        lanes = [BackboneStream(b, c, opened, meter) for b, c in zip(every, caches, strict=True)]
-        for lane in lanes:
-            stack.enter_context(closing(lane))
-        recipes, known = [b.recipe for b in every], [lane.known for lane in lanes]
+        streams = [BackboneStream(b, c, pool, meter) for b, c in zip(every, caches, strict=True)]
+        for stream in streams:
+            stack.enter_context(closing(stream))
+        recipes, known = [b.recipe for b in every], [stream.known for stream in streams]
         prepared = stack.enter_context(
             closing(pixels.prepare_all(sources, recipes, known, settings.workers, max_pixels=settings.max_pixels))
         )
         seen: dict[bytes, Remark] = {}
-        digests, ok, failures, embedded, reused = _travel(prepared, lanes, len(sources), progress, seen)
+        digests, ok, failures, embedded, reused = _run(prepared, streams, len(sources), progress, seen)
         record(meter.rates(), settings)
     if embedded + reused + len(failures) != len(sources) or int(ok.sum()) != embedded + reused:
         raise PenultError(
@@ -182,9 +184,8 @@ def embed(
         seconds,
         tuple(backbones),
         caches[: len(backbones)],
-        engines.engine_of(backbones, device),
-        device,
-        precision,
+        engines.engine_of(backbones, compute.device),
+        compute,
         tuple(sources),
         settings,
         caches[-2] if thumbnails else None,
@@ -193,14 +194,14 @@ def embed(
     )
 
 
-def _travel(
+def _run(
     prepared: Iterable[pixels.Prepared],
-    lanes: Sequence[BackboneStream],
+    streams: Sequence[BackboneStream],
     n: int,
     progress: ProgressCallback,
     seen: dict[bytes, Remark],
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], dict[int, Failure], int, int]:
-    """Send what is prepared down the lanes to their end; return digests (n, 32), ok (n,), failures, the new, the old.
+    """Send what is prepared through all streams; return digests (n, 32), ok (n,), failures, and how many are new, and old.
 
     `seen` gets the remarks on what was decoded, by digest.
     """
@@ -216,10 +217,10 @@ def _travel(
             failures[image.index] = image.failure
         else:
             ok[image.index] = True
-            wanted = [(lane, p) for lane, p in zip(lanes, image.pixels, strict=True) if p is not None]
-            new = sum(lane.put(digest, p) for lane, p in wanted) > 0
+            wanted = [(stream, p) for stream, p in zip(streams, image.pixels, strict=True) if p is not None]
+            new = sum(stream.put(digest, p) for stream, p in wanted) > 0
             embedded, reused = embedded + new, reused + (not new)
         progress("features", done, n)
-    for lane in lanes:
-        lane.finish()
+    for stream in streams:
+        stream.finish()
     return digests, ok, failures, embedded, reused

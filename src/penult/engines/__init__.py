@@ -5,8 +5,8 @@ It must not know files, labels or caches.
 """
 
 from penult.engines.devices import cpu_name
-from penult.engines.engine import Engine, Throughput
-from penult.engines.select import BATCH, Compute, engine_name, engine_of, open_engine, precisions, resolve
+from penult.engines.engine import Compute, Engine, Throughput
+from penult.engines.select import BATCH, engine_name, engine_of, open_engine, precisions, resolve
 
 __all__ = [
     "BATCH",

@@ -1,21 +1,36 @@
-"""What every engine promises, the bookkeeping that all of them share, and the engine for backbones that are numpy code."""
+"""What every engine promises, what all of them share, and the engine for backbones that are numpy code."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from penult import store
 from penult.backbones import Backbone
-from penult.errors import InputError
+from penult.errors import DamagedFile, InputError, OutputError
 
+log = logging.getLogger(__name__)
+
+MOST_EACH = 256 << 20  # bytes; beyond, a network runs so long that a second of compiling is nothing
+MOST_ALL = 1 << 30  # bytes of them all; what was not used for longest goes first
+_FILE = "graph.bin"
 Pixels = NDArray[np.uint8]  # (b, s, s, 3)
 Result = tuple[Any, NDArray[np.float32]]  # the tag, (b, d)
+
+
+class Compute(NamedTuple):
+    """What computes the networks of a run: the device ("cpu", "cuda", ...) and the precision ("f32", "bf16", ...)."""
+
+    device: str
+    precision: str
 
 
 @dataclass(slots=True, eq=False)
@@ -116,6 +131,58 @@ def check_batch(batch: NDArray[Any], size: int, name: str) -> None:
             f"{name} takes uint8 images of shape (b, {size}, {size}, 3), not {batch.dtype} {batch.shape}; "
             "prepare them by its recipe first."
         )
+
+
+class CompiledCache:
+    """Compiled graphs, kept for the next start in a cache folder; None keeps nothing.
+
+    Reading one takes a quarter of the time that compiling takes. Whatever goes wrong here costs time, never a run; no damaged
+    byte reaches the reader in the engine's library.
+    """
+
+    def __init__(self, cache: str | Path | None) -> None:
+        self.cache = None if cache is None else Path(cache)
+
+    def get(self, facts: Mapping[str, str]) -> bytes | None:
+        """Return what was kept under these facts, whole, or None."""
+        if self.cache is None:
+            return None
+        entry = store.CacheEntry.of(self.cache, "compiled", facts)
+        try:
+            return None if entry.values() is None else entry.read(_FILE, MOST_EACH)
+        except DamagedFile as error:
+            log.warning("a compiled graph is made again: %s", error)
+            return None
+
+    def put(self, facts: Mapping[str, str], graph: bytes) -> None:
+        """Keep a compiled graph, if it is not too large; a folder that cannot be written is only logged."""
+        if self.cache is None or len(graph) > MOST_EACH:
+            return
+        try:
+            store.CacheEntry.of(self.cache, "compiled", facts).put({_FILE: graph})
+        except OutputError as error:
+            log.info("a compiled graph is not kept: %s", error)
+            return
+        store.inventory.keep_below(self.cache, "compiled", MOST_ALL)
+
+
+class GraphEngine:
+    """What the engines of graphs have in common: what they were opened for, and the check of what they are given."""
+
+    def __init__(self, backbone: Backbone, compute: Compute, batch: int, output: str, cache: CompiledCache):
+        self.device, self.precision = compute
+        self.batch, self.images, self.throughput = batch, 0, Throughput()
+        self.width = backbone.width if output == "features" else backbone.map_channels
+        self._backbone, self._output, self._cache = backbone, output, cache
+
+    def _accept(self, batch: Pixels) -> Pixels:
+        """Return a copy of a batch that is taken. Raises `InputError` for one of another shape."""
+        check_batch(batch, self._backbone.recipe.size, self._backbone.name)
+        self.images += len(batch)
+        return batch.copy()
+
+    def _closed(self) -> InputError:
+        return InputError(f"the engine of {self._backbone.name} is closed; open another.")
 
 
 class NumpyEngine:

@@ -9,7 +9,6 @@ which CUDA graphs need. One thread runs a network, so batches come out in the or
 
 from __future__ import annotations
 
-import functools
 import logging
 import threading
 import time
@@ -24,9 +23,8 @@ from numpy.typing import NDArray
 from penult.backbones import Backbone
 from penult.backbones.graph_builder import BATCH as OPEN
 from penult.engines import float16, openvino_engine
-from penult.engines.compiled import CompiledCache
 from penult.engines.devices import ACCELERATORS, load, one_line
-from penult.engines.engine import Pixels, Result, Throughput, check_batch
+from penult.engines.engine import CompiledCache, Compute, GraphEngine, Pixels, Result
 from penult.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -43,22 +41,22 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 class OnnxRuntimeSession:
-    """A backbone's graph on a device, with room for the pixels and the vectors of `size` images.
+    """A backbone's graph on a device, with buffers for the pixels and the vectors of `size` images.
 
     Where the memory is too small for `size` images, `size` is halved, at opening and later. Raises `InputError` or
     `DamagedFile`.
     """
 
-    def __init__(self, backbone: Backbone, device: str, precision: str, output: str, size: int, compiled: CompiledCache):
-        self.backbone, self.device, self.precision, self.output = backbone, device, precision, output
-        self.size, self._room = size, np.empty(0, np.uint8)  # as many images as a run takes, and their pixels
+    def __init__(self, backbone: Backbone, compute: Compute, output: str, size: int, cache: CompiledCache):
+        self.backbone, (self.device, self.precision), self.output = backbone, compute, output
+        self.size, self._buffer = size, np.empty(0, np.uint8)  # as many images as a run takes, and their pixels
         self.shape: tuple[int, ...] = ()
         self._session: Any = None
         self._binding: Any = None
         self._pixels: Any = None
         self._vectors: Any = None
-        self._graph = self._made(compiled)
-        self._lock = _gpu if device == "cuda" else threading.Lock()
+        self._graph = self._converted(cache)
+        self._lock = _gpu if self.device == "cuda" else threading.Lock()
         with self._lock:
             self._open(size)
 
@@ -84,7 +82,7 @@ class OnnxRuntimeSession:
             start += len(part)
         return vectors
 
-    def _made(self, compiled: CompiledCache) -> bytes:
+    def _converted(self, cache: CompiledCache) -> bytes:
         """Return the graph with the one output, in float16 where that is asked for: made once, then kept."""
         import onnx
         from onnx.utils import Extractor
@@ -96,7 +94,7 @@ class OnnxRuntimeSession:
             "form": float16.FORM,
             "version": f"onnx {onnx.__version__}, onnxruntime {load().__version__}",
         }
-        kept = compiled.get(facts) if self.precision == "f16" else None
+        kept = cache.get(facts) if self.precision == "f16" else None
         if kept is not None:
             return kept
         openvino_engine.read(self.backbone, self.output)  # refuses a graph that cannot be, before ONNX Runtime sees it
@@ -105,7 +103,7 @@ class OnnxRuntimeSession:
         if self.precision != "f16":
             return bytes(model.SerializeToString())
         half = float16.to_float16(model)
-        compiled.put(facts, half)
+        cache.put(facts, half)
         return half
 
     def _open(self, size: int) -> None:
@@ -144,8 +142,8 @@ class OnnxRuntimeSession:
         self.size = size
         self._session = self._opened(size)
         side, place = self.backbone.recipe.size, ACCELERATORS[self.device].memory
-        self._room = np.zeros((size, side, side, 3), np.uint8)
-        self._pixels = onnxruntime.OrtValue.ortvalue_from_numpy(self._room, place, 0)
+        self._buffer = np.zeros((size, side, side, 3), np.uint8)
+        self._pixels = onnxruntime.OrtValue.ortvalue_from_numpy(self._buffer, place, 0)
         self._binding = self._session.io_binding()
         self._binding.bind_ortvalue_input(self._session.get_inputs()[0].name, self._pixels)
         shape = self._session.get_outputs()[0].shape  # static: every run writes to the same place
@@ -154,7 +152,7 @@ class OnnxRuntimeSession:
         self._vectors = onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, np.float32, place, 0)
         self._binding.bind_ortvalue_output(self.output, self._vectors)
         self.shape = tuple(shape[1:])
-        noise = np.random.default_rng(0).integers(0, 256, self._room.shape, np.uint8)
+        noise = np.random.default_rng(0).integers(0, 256, self._buffer.shape, np.uint8)
         first = np.nan_to_num(self._run(noise)[0])
         noise[1:] = 255 - noise[1:]
         again = np.nan_to_num(self._run(noise)[0])
@@ -175,9 +173,9 @@ class OnnxRuntimeSession:
 
     def _run(self, pixels: Pixels) -> NDArray[np.float32]:
         """Return the vectors of up to `size` images."""
-        self._room[: len(pixels)] = pixels
-        self._room[len(pixels) :] = 0
-        self._pixels.update_inplace(self._room)
+        self._buffer[: len(pixels)] = pixels
+        self._buffer[len(pixels) :] = 0
+        self._pixels.update_inplace(self._buffer)
         self._session.run_with_iobinding(self._binding)
         return np.array(self._vectors.numpy()[: len(pixels)])
 
@@ -199,7 +197,7 @@ def _session(graph: bytes, provider: str, options: Mapping[str, str], size: int)
     return session
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeEngine(GraphEngine):
     """Runs a backbone's graph by ONNX Runtime; see `Engine`.
 
     The network is opened in the background; the first batches can be submitted meanwhile. `device` is one of `ACCELERATORS`.
@@ -207,32 +205,19 @@ class OnnxRuntimeEngine:
 
     name = "onnxruntime"
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        device: str,
-        precision: str,
-        batch: int | None = None,
-        output: str = "features",
-        compiled: CompiledCache | None = None,
-    ):
+    def __init__(self, backbone: Backbone, compute: Compute, batch: int, output: str, cache: CompiledCache):
+        super().__init__(backbone, compute, batch, output, cache)
         load()  # in this thread: an import must not be under way when the process ends
-        self.device, self.precision, self.batch = device, precision, batch or ACCELERATORS[device].batch
-        self.width = backbone.width if output == "features" else backbone.map_channels
-        self.images, self.throughput = 0, Throughput()
-        self._backbone = backbone
         self._jobs: deque[tuple[Any, Future[Any]]] = deque()  # all that nobody fetched
         self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(1, "penult-onnxruntime")
-        opening = functools.partial(
-            OnnxRuntimeSession, backbone, device, precision, output, self.batch, compiled or CompiledCache(None)
-        )
-        self._network: Future[OnnxRuntimeSession] = self._pool.submit(self._timed, opening)
+        self._session: Future[OnnxRuntimeSession] = self._pool.submit(self._opened)
 
-    def _timed(self, opening: Any) -> OnnxRuntimeSession:
+    def _opened(self) -> OnnxRuntimeSession:
         began = time.thread_time()
-        network: OnnxRuntimeSession = opening()
+        compute = Compute(self.device, self.precision)
+        session = OnnxRuntimeSession(self._backbone, compute, self._output, self.batch, self._cache)
         self.throughput.compiling = time.thread_time() - began
-        return network
+        return session
 
     def __call__(self, batch: Pixels) -> NDArray[np.float32]:
         """Return the vectors of one batch: (b, d), or maps (b, d, h, w) where it was opened for them."""
@@ -245,18 +230,16 @@ class OnnxRuntimeEngine:
             self._jobs[-1 - _AHEAD][1].exception()  # waits; what went wrong is raised where its vectors are fetched
 
     def _take(self, batch: Pixels) -> Future[Any]:
-        check_batch(batch, self._backbone.recipe.size, self._backbone.name)
         if self._pool is None:
-            raise InputError(f"the engine of {self._backbone.name} is closed; open another.")
-        self.images += len(batch)
-        return self._pool.submit(self._compute, batch.copy())
+            raise self._closed()
+        return self._pool.submit(self._compute, self._accept(batch))
 
     def _compute(self, pixels: Pixels) -> tuple[NDArray[np.float32], float]:
         """Return the vectors of a batch and the seconds that full runs would have taken for it; in the engine's thread."""
-        network = self._network.result()
+        session = self._session.result()
         began = time.perf_counter()
-        vectors = network(pixels)
-        runs = -(-len(pixels) // network.size) * network.size
+        vectors = session(pixels)
+        runs = -(-len(pixels) // session.size) * session.size
         return vectors, (time.perf_counter() - began) * len(pixels) / max(1, runs)
 
     def _fetch(self, job: Future[Any]) -> NDArray[np.float32]:
@@ -283,4 +266,4 @@ class OnnxRuntimeEngine:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
         self._jobs.clear()
-        self._network = Future()
+        self._session = Future()

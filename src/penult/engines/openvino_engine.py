@@ -25,10 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.backbones import Backbone
-from penult.engines.compiled import CompiledCache
 from penult.engines.devices import cpu_name
-from penult.engines.engine import PendingBatch, Pixels, Result, Throughput, check_batch
-from penult.errors import DamagedFile, InputError
+from penult.engines.engine import CompiledCache, Compute, GraphEngine, PendingBatch, Pixels, Result
+from penult.errors import DamagedFile
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +118,7 @@ def read(backbone: Backbone, output: str) -> Any:
     return model
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(GraphEngine):
     """Runs a backbone's graph on the processor; see `Engine`.
 
     It is compiled in the background: opening several engines compiles them side by side, and the first
@@ -129,22 +128,11 @@ class OpenVinoEngine:
 
     name = "openvino"
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        device: str,
-        precision: str,
-        batch: int,
-        output: str = "features",
-        compiled: CompiledCache | None = None,
-    ):
-        self.device, self.precision, self.batch = device, precision, batch
-        self.width = backbone.width if output == "features" else backbone.map_channels
-        self.images, self.throughput = 0, Throughput()
-        self._backbone, self._output, self._compiled = backbone, output, compiled or CompiledCache(None)
+    def __init__(self, backbone: Backbone, compute: Compute, batch: int, output: str, cache: CompiledCache):
+        super().__init__(backbone, compute, batch, output, cache)
         self._held: deque[PendingBatch] = deque()  # taken before the graph was ready
         self._jobs: deque[PendingBatch] = deque()  # all that nobody fetched
-        self._keeper: Thread | None = None
+        self._writer: Thread | None = None
         load()  # in this thread: an import must not be under way when the process ends
         pool = ThreadPoolExecutor(1, "penult-compile")
         self._queue: Future[Any] = pool.submit(self._compile)
@@ -165,9 +153,9 @@ class OpenVinoEngine:
         compiled = self._recall(facts, settings)
         if compiled is None:
             compiled = _core().compile_model(read(self._backbone, self._output), "CPU", settings)
-            if self._compiled.cache is not None:
-                self._keeper = Thread(target=lambda: self._compiled.put(facts, _bytes(compiled.export_model())))
-                self._keeper.start()  # beside the first images
+            if self._cache.cache is not None:
+                self._writer = Thread(target=lambda: self._cache.put(facts, _bytes(compiled.export_model())))
+                self._writer.start()  # beside the first images
         requests = max(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"), _AHEAD * self.batch)
         self.throughput.streams = compiled.get_property("NUM_STREAMS")
         queue = load().AsyncInferQueue(compiled, requests)
@@ -177,7 +165,7 @@ class OpenVinoEngine:
 
     def _recall(self, facts: dict[str, str], settings: dict[str, str]) -> Any:
         """Return the graph as an earlier process compiled it, or None."""
-        blob = self._compiled.get(facts)
+        blob = self._cache.get(facts)
         if blob is None:
             return None
         try:
@@ -202,11 +190,9 @@ class OpenVinoEngine:
             self._start()
 
     def _take(self, batch: Pixels, tag: Any) -> PendingBatch:
-        check_batch(batch, self._backbone.recipe.size, self._backbone.name)
-        job = PendingBatch(tag, batch.copy())
+        job = PendingBatch(tag, self._accept(batch))
         self._held.append(job)
         self._jobs.append(job)
-        self.images += len(batch)
         return job
 
     def _start(self) -> None:
@@ -248,12 +234,12 @@ class OpenVinoEngine:
         """Wait for what is under way and let the compiled graph go."""
         if not self._queue.cancel() and self._queue.exception() is None:
             self._queue.result().wait_all()
-        if self._keeper is not None:
-            self._keeper.join()
+        if self._writer is not None:
+            self._writer.join()
         self._held.clear()
         self._jobs.clear()
         self._queue = Future()
-        self._queue.set_exception(InputError(f"the engine of {self._backbone.name} is closed; open another."))
+        self._queue.set_exception(self._closed())
 
 
 def _bytes(blob: Any) -> bytes:

@@ -1,19 +1,14 @@
-"""Choose and open an engine.
-
-In: a backbone, and what the user asked for. Out: an `Engine`, or a sentence that says why not.
-"""
+"""Choose and open the engine for a backbone, by the device and precision that the user asked for, or say why not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from penult.backbones import Backbone
 from penult.engines import devices
-from penult.engines.compiled import CompiledCache
 from penult.engines.devices import ACCELERATORS
-from penult.engines.engine import Engine, NumpyEngine
+from penult.engines.engine import CompiledCache, Compute, Engine, NumpyEngine
 from penult.engines.onnxruntime_engine import OnnxRuntimeEngine
 from penult.engines.openvino_engine import OpenVinoEngine, float_precisions, int_precisions
 from penult.errors import InputError, unknown
@@ -24,17 +19,10 @@ _OLD = {"mps": "coreml"}  # what penult called them before
 _PRECISIONS = ("auto", "f32", "f16", "bf16", "int8")
 
 
-class Compute(NamedTuple):
-    """What computes the networks of a run: the device ("cpu", "cuda", ...) and the precision ("f32", "bf16", ...)."""
-
-    device: str
-    precision: str
-
-
 def precisions(device: str = "cpu") -> tuple[str, ...]:
     """Return the precisions that a device computes in by itself, the fastest first."""
-    place = _place(_known(device, "auto"))
-    return float_precisions() if place == "cpu" else ACCELERATORS[place].precisions
+    device = _usable(_known(device, "auto"))
+    return float_precisions() if device == "cpu" else ACCELERATORS[device].precisions
 
 
 def resolve(device: str = "auto", precision: str = "auto", backbones: Sequence[Backbone] = ()) -> Compute:
@@ -51,9 +39,9 @@ def resolve(device: str = "auto", precision: str = "auto", backbones: Sequence[B
         return Compute("cpu", "f32")
     if precision == "int8" or any(b.quantized for b in graphs):
         return _in_8_bits(device, precision, graphs)
-    place = _place(device)
-    if place != "cpu":
-        return Compute(place, _accelerated(place, precision))
+    device = _usable(device)
+    if device != "cpu":
+        return Compute(device, _accelerated(device, precision))
     if precision == "f32":
         return Compute("cpu", "f32")
     if precision == "auto":
@@ -80,7 +68,7 @@ def _in_8_bits(device: str, precision: str, graphs: Sequence[Backbone]) -> Compu
     return Compute("cpu", "int8")
 
 
-def _place(device: str) -> str:
+def _usable(device: str) -> str:
     """Return the device that is meant; what is asked for by name must be there."""
     if device == "auto":
         return "cuda" if devices.gpu() else "cpu"
@@ -129,7 +117,7 @@ def open_engine(
     precision: str = "auto",
     batch: int | None = None,
     output: str = "features",
-    keep: Path | None = None,
+    cache: Path | None = None,
 ) -> Engine:
     """Open the engine for a backbone; returns at once, the graph is compiled in the background.
 
@@ -138,16 +126,16 @@ def open_engine(
     for the next process. Raises `InputError`, `UnknownName` or `MissingExtra`; what goes wrong in compiling is raised by
     the first use.
     """
-    device, precision = resolve(device, precision, [backbone])
-    if precision == "int8" and not backbone.quantized:
+    compute = resolve(device, precision, [backbone])
+    if compute.precision == "int8" and not backbone.quantized:
         raise InputError(f"{backbone.name} is not quantised; `embed` does it, or use --precision auto.")
     if batch is not None and batch < 1:
-        raise InputError(f"a batch of {batch} images cannot be; give 1 or more.")
+        raise InputError(f"a batch size of {batch} was asked for; it must be at least 1.")
     if output != "features" and not (output == "maps" and backbone.has_maps):
         raise InputError(f"{backbone.name} has no output {output!r}; ask for features.")
-    name = engine_name(backbone, device)
+    name = engine_name(backbone, compute.device)
     if name == "numpy":
         return NumpyEngine(backbone, batch or BATCH)
     if name == "onnxruntime":
-        return OnnxRuntimeEngine(backbone, device, precision, batch, output, CompiledCache(keep))
-    return OpenVinoEngine(backbone, device, precision, batch or BATCH, output, CompiledCache(keep))
+        return OnnxRuntimeEngine(backbone, compute, batch or ACCELERATORS[compute.device].batch, output, CompiledCache(cache))
+    return OpenVinoEngine(backbone, compute, batch or BATCH, output, CompiledCache(cache))

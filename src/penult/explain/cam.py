@@ -94,9 +94,9 @@ class ClassActivation:
     def __init__(self, model: ExplainedModel):
         self.model = model
         self._stack = ExitStack()
-        keep = model.settings.folder
+        cache = model.settings.folder
         self._engines = [
-            self._stack.enter_context(closing(engines.open_engine(b, model.device, model.precision, output="maps", keep=keep)))
+            self._stack.enter_context(closing(engines.open_engine(b, *model.compute, output="maps", cache=cache)))
             for b in model.backbones
         ]
         self._edges = np.cumsum([0, *(b.width for b in model.backbones)])

@@ -166,10 +166,10 @@ def _check(model: ExplainedModel, explainer: ClassActivation | Occlusion) -> Non
         return
     views = (view_photo(i, picture, model.backbones, 1) for i, picture in enumerate(pictures))
     seen = [one for one in views if isinstance(one, FieldOfView)]
-    engine = engines.engine_of(model.backbones, model.device)
+    engine = engines.engine_of(model.backbones, model.compute.device)
     # Features that are pooled here, from maps and in double precision, are to the digit those of the graph in f32 only.
-    rounding = NEAR if isinstance(explainer, ClassActivation) and model.precision != "f32" else SAME
-    model.predictor.compare(model.proba(explainer.rows(seen)), engine, model.precision, rounding)
+    rounding = NEAR if isinstance(explainer, ClassActivation) and model.compute.precision != "f32" else SAME
+    model.predictor.compare(model.proba(explainer.rows(seen)), engine, model.compute.precision, rounding)
 
 
 @default_errors

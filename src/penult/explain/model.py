@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import engines
 from penult.backbones import Backbone
 from penult.bundle import Bundle
 from penult.embed import EmbedOptions
+from penult.engines import Compute
 from penult.errors import InputError, unknown
 from penult.heads import HeadState, scorer
 from penult.predict import Predictor
@@ -37,8 +37,7 @@ class ExplainedModel:
     proba: LogitFunction
     state: HeadState | None
     settings: EmbedOptions
-    device: str
-    precision: str
+    compute: Compute
     predictor: Predictor | None
 
     def _obstacle(self) -> str | None:
@@ -92,9 +91,8 @@ def explained_model(model: Any) -> ExplainedModel:
 def _explained(
     classes: tuple[str, ...], backbones: tuple[Backbone, ...], score: Any, settings: EmbedOptions, predictor: Predictor | None
 ) -> ExplainedModel:
-    device, precision = engines.resolve(settings.device, settings.precision, backbones)
     state = getattr(score, "state", None)
-    return ExplainedModel(classes, backbones, score.raw, score, state, settings, device, precision, predictor)
+    return ExplainedModel(classes, backbones, score.raw, score, state, settings, settings.compute(backbones), predictor)
 
 
 def best_method(model: Any) -> Method:

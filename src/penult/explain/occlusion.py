@@ -32,7 +32,7 @@ class Occlusion:
 
     def __init__(self, model: ExplainedModel):
         self.model = model
-        self._engines = EnginePool(model.device, model.precision, model.settings.folder)
+        self._engines = EnginePool(model.compute, model.settings.folder)
 
     def __enter__(self) -> Self:
         return self

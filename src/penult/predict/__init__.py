@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import bundle, engines, evaluate, pixels, runs, store
+from penult import bundle, evaluate, pixels, runs, store
 from penult.arrays import default_errors
 from penult.bundle import Bundle
 from penult.embed import Embedding, EmbedOptions, EnginePool, embed
@@ -43,7 +43,7 @@ class Predictor:
         self._score = scorer(model.head.kind, model.head.arrays, model.head.facts)
         self._novelty = None if model.novelty is None else novelty.reference(model.novelty.arrays, model.novelty.facts)
         self._checked = not check
-        self._opened: EnginePool | None = None
+        self._pool: EnginePool | None = None
 
     @default_errors
     def predict(self, sources: Any, ids: Sequence[str] | None = None, progress: ProgressCallback = quiet) -> Predictions:
@@ -61,7 +61,7 @@ class Predictor:
         names = [pixels.image_name(i, image) for i, image in enumerate(images)] if ids is None else list(ids)
         if len(names) != len(images):
             raise InputError(f"{len(images)} images but {len(names)} ids; give one id for each image.")
-        done = embed(images, self.bundle.backbones, self.settings, progress, self._engines())
+        done = embed(images, self.bundle.backbones, self.settings, progress, pool=self._engines())
         self.settings.tolerance.seen(names, done.failures)
         return self.from_embedding(done, names)
 
@@ -75,7 +75,7 @@ class Predictor:
 
     def from_embedding(self, done: Embedding, ids: Sequence[str]) -> Predictions:
         """Return the answers for images that are embedded already, the class prior where there are no features."""
-        self.check(done.engine, done.precision)
+        self.check(done.engine, done.compute.precision)
         proba = np.tile(self.bundle.prior, (len(ids), 1))  # (n, k)
         unlike = np.full(len(ids), np.nan)  # (n,)
         if done.ok.any():
@@ -104,23 +104,22 @@ class Predictor:
 
     def _engines(self) -> EnginePool:
         """Return the engines, which stay open as long as this predictor does."""
-        if self._opened is None:
-            device, precision = engines.resolve(self.settings.device, self.settings.precision, self.bundle.backbones)
-            self._opened = EnginePool(device, precision, self.settings.folder)
-        return self._opened
+        if self._pool is None:
+            self._pool = EnginePool(self.settings.compute(self.bundle.backbones), self.settings.folder)
+        return self._pool
 
     def close(self) -> None:
         """Give the engines back."""
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
 
     def check(self, engine: str, precision: str) -> None:
         """Run the samples that came with the model, once, and compare with what they gave where it was trained."""
         pictures = self.unchecked()
         if pictures:
             settings = EmbedOptions(self.settings.device, precision, cache=False, workers=0)
-            done = embed(pictures, self.bundle.backbones, settings, opened=self._engines())
+            done = embed(pictures, self.bundle.backbones, settings, pool=self._engines())
             self.compare(self.score(done.features()), engine, precision)
 
     def unchecked(self) -> list[NDArray[np.uint8]]:

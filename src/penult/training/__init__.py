@@ -33,7 +33,7 @@ from penult.training.material import from_features, from_images
 from penult.training.measuring import Measured, weights
 from penult.training.networks import networks
 from penult.training.options import TrainOptions
-from penult.training.precision import PrecisionCheck, compare_with_f32, quantize_if_int8
+from penult.training.precision import PrecisionCheck, compare_with_f32
 from penult.training.sample_submission import SampleSubmission
 from penult.training.shown import run_html
 
@@ -87,9 +87,8 @@ def _run(job: Job, labelled: ImageSet, test: ImageSet | None, chosen: Sequence[B
     paths = [image.path for s in (labelled, test) if s is not None for image in s.images]
     with TrialProcess(len(paths)) as process:
         chosen = at_depth(chosen, paths[: len(labelled)], options.settings, progress)
-        used = quantize_if_int8(chosen, paths[: len(labelled)], options.settings, progress)
         job.clock.lap("networks")
-        done = embed(paths, used, options.settings, progress, thumbnails=True)
+        done = embed(paths, chosen, options.settings, progress, thumbnails=True, calibration=paths[: len(labelled)])
         job.clock.lap("features")
         outputs.write_skipped(job.run, labelled, test, done)
         material = from_images(labelled, test, done, options.near_duplicates == "group")
@@ -189,7 +188,7 @@ def _finish(job: Job, learnt: Fitted, done: Embedding | None, beside: PrecisionC
 def _engine(done: Embedding) -> dict[str, Any]:
     """Return what computed the features; images/s are those of this run, None where all were in the cache."""
     rate = round(done.embedded / done.seconds, 1) if done.embedded and done.seconds else None
-    return {"name": done.engine, "device": done.device, "precision": done.precision, "images_per_second": rate}
+    return {"name": done.engine, "device": done.compute.device, "precision": done.compute.precision, "images_per_second": rate}
 
 
 def _of_files(done: Embedding | None) -> list[str]:

@@ -21,7 +21,6 @@ from penult.training.material import from_images
 from penult.training.measuring import make_head
 from penult.training.networks import networks
 from penult.training.options import TrainOptions
-from penult.training.precision import quantize_if_int8
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +47,8 @@ def audit_photos(
     options.settings.tolerance.scanned(labelled, other)
     sources = [image.path for s in (labelled, other) if s is not None for image in s.images]
     training = sources[: len(labelled)]
-    used = quantize_if_int8(
-        at_depth(networks(options, progress), training, options.settings, progress), training, options.settings, progress
-    )
-    done = embed(sources, used, options.settings, progress, thumbnails=True)
+    chosen = at_depth(networks(options, progress), training, options.settings, progress)
+    done = embed(sources, chosen, options.settings, progress, thumbnails=True, calibration=training)
     names = [*labelled.ids, *(other.ids if other else ())]
     options.settings.tolerance.seen(names, done.failures)
     material = from_images(labelled, other, done, options.near_duplicates == "group")

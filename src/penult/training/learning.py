@@ -143,7 +143,7 @@ def _bundle(material: TrainingData, head: Any, measured: Measured, done: Embeddi
         head=state,
         prior=counts / counts.sum(),
         engine=done.engine if done else "none",
-        precision=done.precision if done else "none",
+        precision=done.compute.precision if done else "none",
         selftest=_selftest(done, heads.scorer(state.kind, state.arrays, state.facts)) if done else {},
         facts={
             "penult": version("penult"),
@@ -161,7 +161,7 @@ def _selftest(done: Embedding, score: Callable[[NDArray[np.float32]], NDArray[np
     waves = [np.sin(rows / (4 + 3 * i) + columns / (5 + 7 * c)) for i in range(3) for c in range(3)]
     drawn = np.stack(waves).reshape(3, 3, 96, 128).transpose(0, 2, 3, 1)  # (3, h, w, 3)
     pictures = ((drawn + 1) * 127.5).astype(np.uint8)
-    probe = embed(list(pictures), done.backbones, EmbedOptions(done.device, done.precision, done.settings.cache))
+    probe = embed(list(pictures), done.backbones, EmbedOptions(cache=done.settings.cache), compute=done.compute)
     return {"images": pictures, "proba": score(probe.features())}
 
 

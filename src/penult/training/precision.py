@@ -6,16 +6,16 @@ In: what was embedded, and the networks as they were. Out: `Beside`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import engines, evaluate, quantize
+from penult import evaluate
 from penult.backbones import Backbone
-from penult.embed import Embedding, EmbedOptions, embed
-from penult.errors import InputError, ProgressCallback
+from penult.embed import Embedding, embed
+from penult.errors import InputError
 from penult.evaluate import Difference
 from penult.training.job import Job
 from penult.training.material import TrainingData
@@ -43,30 +43,21 @@ class PrecisionCheck:
         return asdict(self)
 
 
-def quantize_if_int8(
-    backbones: Sequence[Backbone], sources: Sequence[Any], settings: EmbedOptions, progress: ProgressCallback
-) -> tuple[Backbone, ...]:
-    """Return the networks of a run: where it is to be in int8, quantised with some of the training images."""
-    if engines.resolve(settings.device, settings.precision, backbones)[1] != "int8":
-        return tuple(backbones)
-    return quantize.in_int8(backbones, sources, settings.folder, progress)
-
-
 def compare_with_f32(job: Job, material: TrainingData, done: Embedding, before: Sequence[Backbone]) -> PrecisionCheck | None:
     """Return what the precision of a run did to the log loss on a sample, `before` being the networks unquantised.
 
     None where the run was in f32 anyway, or where the sample is too small for folds.
     """
-    if done.precision == "f32":
+    if done.compute.precision == "f32":
         return None
     rows = _sample(material.train.ok_y, job.options.seed)
     sources = [done.sources[i] for i in np.flatnonzero(material.train.ok)[rows]]
-    exact = embed(sources, before, replace(done.settings, device=done.device, precision="f32"), job.progress)
+    exact = embed(sources, before, done.settings, job.progress, compute=done.compute._replace(precision="f32"))
     if not exact.ok.all():  # a file that changed meanwhile
         return None
     y, groups = material.train.ok_y[rows], None if material.groups is None else material.groups[rows]
     ours, theirs = material.train.X[rows], exact.features()  # (m, d) each
-    head, names = make_head(job.options, material), (done.precision, "f32")
+    head, names = make_head(job.options, material), (done.compute.precision, "f32")
     try:
         own, reference = (
             evaluate.cross_validate(head, X, y, material.classes, groups=groups, seed=job.options.seed, name=name)
@@ -76,7 +67,7 @@ def compare_with_f32(job: Job, material: TrainingData, done: Embedding, before: 
     except InputError:
         return None
     losses = [float(one.scores["log_loss"].value or 0.0) for one in (own, reference)]
-    return PrecisionCheck(done.precision, len(rows), losses[0], losses[1], difference, _cosine(ours, theirs))
+    return PrecisionCheck(done.compute.precision, len(rows), losses[0], losses[1], difference, _cosine(ours, theirs))
 
 
 def _sample(y: NDArray[np.intp], seed: int) -> NDArray[np.intp]:

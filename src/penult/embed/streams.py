@@ -1,10 +1,9 @@
-"""One backbone's road through the loop: what its cache knows, its engine, and what is under way.
-
-In: prepared images with their digests. Out: rows in the cache.
-"""
+"""One backbone's way through the loop: what its cache knows, its engine, and what is under way."""
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,24 @@ from numpy.typing import NDArray
 
 from penult import engines, pixels, store
 from penult.backbones import Backbone
-from penult.embed.keeping import CacheWriter
-from penult.embed.meter import ThroughputMeter
 from penult.embed.options import EmbedOptions
-from penult.engines import Engine
+from penult.embed.throughput import ThroughputMeter
+from penult.engines import Compute, Engine
+
+_BEHIND = 4  # batches that may wait for the disk; then the loop waits, too
 
 
 class EnginePool:
-    """Engines opened when the first image needs them, kept until `close`; `folder` is the cache's, if there is one."""
+    """Engines opened when the first image needs them, kept until `close`; `cache` is the cache folder, if there is one."""
 
-    def __init__(self, device: str, precision: str, folder: Path | None = None):
-        self.device, self.precision = device, precision
-        self.keep = folder
+    def __init__(self, compute: Compute, cache: Path | None = None):
+        self.compute, self._cache = compute, cache
         self._open: dict[str, Engine] = {}
 
     def get(self, backbone: Backbone) -> Engine:
         """Return the engine of a backbone; a new one is compiled in the background."""
         if backbone.digest not in self._open:
-            self._open[backbone.digest] = engines.open_engine(backbone, self.device, self.precision, keep=self.keep)
+            self._open[backbone.digest] = engines.open_engine(backbone, *self.compute, cache=self._cache)
         return self._open[backbone.digest]
 
     def close(self) -> None:
@@ -40,12 +39,42 @@ class EnginePool:
         self._open.clear()
 
 
-class BackboneStream:
-    """One backbone's road: its cache, and an engine that is opened when the first image needs it."""
+class CacheWriter:
+    """Writes the rows of one cache in a thread: checksums and the disk take a quarter of the loop's time otherwise.
 
-    def __init__(self, backbone: Backbone, cache: store.Rows, opened: EnginePool, meter: ThroughputMeter):
-        self.backbone, self.cache, self.opened, self.meter = backbone, cache, opened, meter
-        self.keeper = CacheWriter(cache)
+    What goes wrong is raised by the next call; `close` ends the thread.
+    """
+
+    def __init__(self, cache: store.Rows):
+        self.cache = cache
+        self._pool = ThreadPoolExecutor(1, "penult-rows")  # its thread starts with the first rows
+        self._waiting: deque[Future[None]] = deque()
+
+    def add(self, digests: NDArray[np.uint8], vectors: NDArray[np.float32]) -> None:
+        """Take rows (m, 32), (m, d), which the caller leaves alone from now on. Raises what `Cache.add` raises."""
+        self._settle(_BEHIND)
+        self._waiting.append(self._pool.submit(self.cache.add, digests, vectors))
+
+    def flush(self) -> None:
+        """Wait until all rows are where they stay. Raises what `Cache.flush` raises."""
+        self._settle(0)
+        self.cache.flush()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._pool.shutdown()
+
+    def _settle(self, most: int) -> None:
+        while self._waiting and (len(self._waiting) > most or self._waiting[0].done()):
+            self._waiting.popleft().result()
+
+
+class BackboneStream:
+    """One backbone's way through the loop: its cache, and an engine that is opened when the first image needs it."""
+
+    def __init__(self, backbone: Backbone, cache: store.Rows, pool: EnginePool, meter: ThroughputMeter):
+        self.backbone, self.cache, self.pool, self.meter = backbone, cache, pool, meter
+        self.writer = CacheWriter(cache)
         self.known = cache.known()  # (m, 32)
         self.engine = None if len(self.known) else self._open()
         self.seen: set[bytes] = set()
@@ -68,7 +97,7 @@ class BackboneStream:
         return True
 
     def _open(self) -> Engine:
-        engine = self.opened.get(self.backbone)
+        engine = self.pool.get(self.backbone)
         if self.backbone.function is None:
             self.meter.watch(self.backbone, engine)
         return engine
@@ -81,7 +110,7 @@ class BackboneStream:
 
     def _collect(self, results: Any) -> None:
         for tag, vectors in results:
-            self.keeper.add(tag, vectors)
+            self.writer.add(tag, vectors)
 
     def finish(self) -> None:
         """Send the last short batch, wait for what is under way, and write it all to the cache."""
@@ -89,16 +118,16 @@ class BackboneStream:
             if self._digests and self._pixels is not None:
                 self._send(self.engine, self._pixels)
             self._collect(self.engine.drain())
-        self.keeper.flush()
+        self.writer.flush()
 
     def close(self) -> None:
         """Keep what is computed, also when the run is interrupted."""
         try:
             if self.engine is not None:
                 self._collect(self.engine.drain())
-            self.keeper.flush()
+            self.writer.flush()
         finally:
-            self.keeper.close()
+            self.writer.close()
 
 
 def cache_facts(backbone: Backbone, engine: str, precision: str) -> dict[str, str]:
@@ -113,16 +142,15 @@ def cache_facts(backbone: Backbone, engine: str, precision: str) -> dict[str, st
     }
 
 
-def open_cache(backbone: Backbone, device: str, precision: str, settings: EmbedOptions) -> store.Rows:
+def open_cache(backbone: Backbone, compute: Compute, settings: EmbedOptions) -> store.Rows:
     """Return the rows of a backbone, as these engine and precision compute them, where the settings keep them."""
-    name = engines.engine_name(backbone, device)
-    place = f"{name} {device}" if name == "onnxruntime" else name  # two kinds of accelerator round differently
-    return settings.rows(cache_facts(backbone, place, "f32" if name == "numpy" else precision))
+    name = engines.engine_name(backbone, compute.device)
+    engine = f"{name} {compute.device}" if name == "onnxruntime" else name  # two kinds of accelerator round differently
+    return settings.rows(cache_facts(backbone, engine, "f32" if name == "numpy" else compute.precision))
 
 
 def known(backbone: Backbone, digests: NDArray[np.uint8], settings: EmbedOptions) -> NDArray[np.bool_]:
     """Return which of these pictures (n, 32) have their row of this backbone in the cache already, (n,)."""
-    device, precision = engines.resolve(settings.device, settings.precision, [backbone])
-    cache = open_cache(backbone, device, precision, settings)
+    cache = open_cache(backbone, settings.compute([backbone]), settings)
     rows = {row.tobytes() for row in cache.known()}
     return np.array([row.tobytes() in rows for row in digests], bool)  # (n,)

@@ -1,20 +1,18 @@
-"""How fast each network was on this machine: kept in the cache folder, read back, measured where nothing is known.
-
-In: backbones, what a meter showed. Out: images per second of the network alone.
-"""
+"""How fast each network is on this machine: measured while it works, kept in the cache folder, read back."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from penult import engines, store
 from penult.backbones import Backbone
-from penult.embed.meter import EngineSpeed, ThroughputMeter
 from penult.embed.options import EmbedOptions
+from penult.engines import Engine
 from penult.errors import OutputError
 
 log = logging.getLogger(__name__)
@@ -26,10 +24,70 @@ _FASTEST = 1e9  # images a second; what is above is no speed, and NaN is not bel
 _SECONDS = 1.0  # that `measure_speed` measures
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A network in use, and how far its engine had counted when the watch began."""
+
+    backbone: Backbone
+    engine: Engine
+    images: int
+    seconds: float
+    compiling: float
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpeed:
+    """What a meter showed of one network."""
+
+    backbone: Backbone
+    engine: Engine
+    images: int
+    images_per_second: float
+
+
+class ThroughputMeter:
+    """Watches the engines of one loop.
+
+    While other networks and the decoders want the same cores, an image takes longer than the network needs: its thread waits
+    for a core. So the seconds of all engines are scaled down to the processor time that this process spent outside the
+    thread of the caller, less what compiling took. With several threads for a stream they are less than that as they
+    are, and stay what they are.
+    """
+
+    def __init__(self) -> None:
+        self._watched: list[Watched] = []
+        self._began = _beside()
+
+    def watch(self, backbone: Backbone, engine: Engine) -> None:
+        """Count from here on what this engine does."""
+        seen = engine.throughput
+        self._watched.append(Watched(backbone, engine, seen.images, seen.seconds, seen.compiling))
+
+    def rates(self) -> list[EngineSpeed]:
+        """Return for each engine that did something how fast it would be with all cores for itself."""
+        threaded = [w for w in self._watched if w.engine.name == "openvino"]  # a GPU has its own clock
+        busy = sum(w.engine.throughput.seconds - w.seconds for w in threaded)
+        spent = _beside() - self._began - sum(w.engine.throughput.compiling - w.compiling for w in threaded)
+        inflation = max(1.0, busy / spent) if spent > 0 else 1.0
+        found = []
+        for w in self._watched:
+            seen = w.engine.throughput
+            images, seconds = seen.images - w.images, seen.seconds - w.seconds
+            if images and seconds > 0:
+                rate = seen.streams * images / seconds * (inflation if w in threaded else 1.0)
+                found.append(EngineSpeed(w.backbone, w.engine, images, rate))
+        return found
+
+
+def _beside() -> float:
+    """Return the processor time (s) of all threads of this process but this one."""
+    return time.process_time() - time.thread_time()
+
+
 def record(rates: Sequence[EngineSpeed], settings: EmbedOptions, enough: int = ENOUGH) -> None:
     """Keep the speeds that were seen on enough images, where they are news; a folder that cannot be written is only logged."""
     for rate in rates:
-        entry = _entry(rate.backbone, rate.engine.name, rate.engine.device, rate.engine.precision, settings)
+        entry = _entry(rate.backbone, rate.engine.name, engines.Compute(rate.engine.device, rate.engine.precision), settings)
         if entry is None or rate.images < enough or abs((_read(entry) or 0.0) / rate.images_per_second - 1) < _SAME:
             continue
         rounded = round(rate.images_per_second, 3)
@@ -46,13 +104,13 @@ def speed(backbone: Backbone, settings: EmbedOptions | None = None) -> float | N
     settings = settings or EmbedOptions()
     if settings.folder is None or not store.is_folder(settings.folder / KIND):
         return None
-    device, precision = _road(backbone, settings)
-    entry = _entry(backbone, engines.engine_name(backbone, device), device, precision, settings)
+    compute = _compute(backbone, settings)
+    entry = _entry(backbone, engines.engine_name(backbone, compute.device), compute, settings)
     return None if entry is None else _read(entry)
 
 
-def _road(backbone: Backbone, settings: EmbedOptions) -> tuple[str, str]:
-    """Return device and precision; those of a network that is still to be quantised are what it has without that."""
+def _compute(backbone: Backbone, settings: EmbedOptions) -> engines.Compute:
+    """Return what the network runs on; one that is still to be quantised runs as it does without that."""
     before = settings.precision == "int8" and not backbone.quantized
     return engines.resolve(settings.device, "auto" if before else settings.precision, [backbone])
 
@@ -68,8 +126,7 @@ def measure_speed(backbone: Backbone, settings: EmbedOptions | None = None) -> f
     Raises what opening an engine raises.
     """
     settings = settings or EmbedOptions()
-    device, precision = _road(backbone, settings)
-    engine = engines.open_engine(backbone, device, precision)
+    engine = engines.open_engine(backbone, *_compute(backbone, settings))
     try:
         size = backbone.recipe.size
         noise = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), dtype=np.uint8)  # (4, s, s, 3)
@@ -89,8 +146,8 @@ def measure_speed(backbone: Backbone, settings: EmbedOptions | None = None) -> f
     return rates[0].images_per_second
 
 
-def _entry(backbone: Backbone, engine: str, device: str, precision: str, settings: EmbedOptions) -> store.CacheEntry | None:
+def _entry(backbone: Backbone, engine: str, compute: engines.Compute, settings: EmbedOptions) -> store.CacheEntry | None:
     if settings.folder is None:
         return None
-    facts = {"backbone_digest": backbone.digest, "engine": engine, "device": device, "precision": precision}
+    facts = {"backbone_digest": backbone.digest, "engine": engine, **compute._asdict()}
     return store.CacheEntry.of(settings.folder, KIND, {**facts, "machine": engines.cpu_name()})
