@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -26,13 +28,27 @@ from penult.zoo import finding, model_cache, recipe_file
 Photos = Callable[..., Path]
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
+def written(folder: Path) -> Path:
     """A classifier as an exporter writes it, its recipe beside it."""
-    path = tmp_path / "net.onnx"
+    path = folder / "net.onnx"
     onnx.save(classifier(), path)
     recipe_file.beside(path).write_text(recipe_file.write_text(RECIPE), encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder in which that classifier is converted."""
+    cache = tmp_path_factory.mktemp("converted")
+    zoo.find(str(written(tmp_path_factory.mktemp("net"))), cache=cache)
+    return cache
+
+
+@pytest.fixture
+def model(tmp_path: Path, converted: Path) -> Path:
+    """The classifier, which this machine has converted before."""
+    shutil.copytree(converted, os.environ["PENULT_CACHE"], dirs_exist_ok=True)
+    return written(tmp_path)
 
 
 @pytest.fixture
@@ -49,7 +65,8 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
     return code, said.out, said.err
 
 
-def test_an_onnx_file_is_converted_once_and_its_features_are_its_own(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_onnx_file_is_converted_once_and_its_features_are_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = written(tmp_path)
     found = zoo.find(str(model))
     pixels = np.random.default_rng(0).integers(0, 256, (3, RECIPE.size, RECIPE.size, 3), dtype=np.uint8)
     assert found.name == "net.onnx" and found.recipe == RECIPE and found.has_maps
@@ -144,11 +161,11 @@ def test_a_network_that_is_on_the_shelf_needs_no_extras(no_extras: None) -> None
     assert zoo.find("resnet50").digest == tiny().digest
 
 
-def test_a_converter_that_dies_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
+def test_a_converter_that_dies_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(finding, "CHILD", f"{__name__}:dies")
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     with pytest.raises(PenultError, match=r"converting net\.onnx ended without an answer \(exit code 9\)"):
-        zoo.find(str(model))
+        zoo.find(str(written(tmp_path)))
 
 
 def dies(sent: Iterator[Any]) -> Iterator[Any]:

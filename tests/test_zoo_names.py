@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penult import backbones, zoo
@@ -82,6 +82,7 @@ def test_presets_stand_for_their_networks_and_each_has_a_reason() -> None:
     assert PRESETS.keys() == WHY.keys() and all(len(members) == 3 for members in PRESETS.values())
 
 
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from([*PRESETS, "a", "b", "keras:Xception"])))
 def test_expanding_is_done_once_and_for_all(names: list[str]) -> None:
     once = expand(names)

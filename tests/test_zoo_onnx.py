@@ -509,7 +509,7 @@ def test_a_file_that_is_too_large_or_not_there_is_not_read(tmp_path: Path) -> No
         load(ModelSpec("onnx", str(tmp_path)))
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     mean=st.tuples(*[st.floats(-1, 1)] * 3),
     std=st.tuples(*[st.floats(0.1, 2)] * 3),
@@ -526,7 +526,7 @@ def test_every_recipe_is_obeyed(mean: Any, std: Any, channels: Any, model: Any, 
 GOOD = [classifier().SerializeToString(), keras(18).SerializeToString()]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     data=st.sampled_from(GOOD),
     place=st.floats(0, 1, exclude_max=True),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penult import backbones
@@ -33,15 +33,16 @@ def recipes(draw: st.DrawFn) -> Recipe:
     )
 
 
+@settings(max_examples=40)
 @given(recipe=recipes())
 def test_what_is_written_is_read_again(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Through a file and through the words of the command line, to the last bit."""
     file = tmp_path_factory.mktemp("recipe") / "model.recipe.json"
     file.write_text(recipe_file.write_text(recipe))
-    settings = recipe_file.read(file)
+    found = recipe_file.read(file)
     words = [f"{k}={','.join(map(repr, v)) if isinstance(v, tuple) else v}" for k, v in recipe.to_dict().items()]
-    assert settings == recipe_file.parse(words) == recipe.to_dict()
-    assert recipe_file.to_recipe(settings.items(), "it") == recipe
+    assert found == recipe_file.parse(words) == recipe.to_dict()
+    assert recipe_file.to_recipe(found.items(), "it") == recipe
 
 
 def test_a_recipe_is_text_that_one_can_edit() -> None:
@@ -144,6 +145,7 @@ def test_words_that_are_no_recipe_are_refused_with_all_their_faults(words: list[
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from([*GOOD, "output"]), SCALARS | st.lists(SCALARS, max_size=3)))
 def test_whatever_json_says_the_answer_is_settings_or_a_sentence(settings: dict[str, Any]) -> None:
     """No value of any type comes through that a recipe cannot have, and none raises anything but our own errors."""

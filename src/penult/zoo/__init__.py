@@ -1,13 +1,13 @@
-"""Every network by name: built in, timm's, Keras's, or a file; converted once, then from the shelf without torch.
+"""Every network by name: built in, timm's, Keras's, or a file; converted once, then from the cache without torch.
 
 In: a name. Out: a `Backbone`. It must not know images, labels or heads. timm, Keras and torch are loaded in a child process
-only, while a network is converted.
+only, while a network is converted. `sources.SOURCES` is the table of where networks come from.
 """
 
 from __future__ import annotations
 
+from penult.zoo.catalog import Listed, listing
 from penult.zoo.finding import fetch, find, place_of, root_of
-from penult.zoo.listing import Listed, listing
 from penult.zoo.names import PRESETS, WHY, expand, understand
 from penult.zoo.recipe_file import parse as parse_recipe
 from penult.zoo.recipe_file import write_text as recipe_text

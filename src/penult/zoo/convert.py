@@ -69,7 +69,7 @@ def convert(spec: ModelSpec) -> tuple[Backbone, bytes]:
     record = {
         "name": spec.label, "width": width, "parts": [width], "pooling": loaded.pooling, "recipe": loaded.recipe.to_dict(),
         "gmacs": round(count(graph).gmacs, 3), "weights": weights, "license": loaded.license, "source": loaded.source,
-        "params": loaded.params, "top1": loaded.top1,
+        "params": loaded.params, "top1": None,
     }  # fmt: skip
     backbone = Backbone.of_network(record, StoredGraph(graph, loaded.recipe))
     if isinstance(loaded.network, bytes):

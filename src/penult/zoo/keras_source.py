@@ -21,9 +21,9 @@ from penult.errors import DamagedFile, InputError
 from penult.pixels.recipe import Recipe
 from penult.store.refusals import shown
 from penult.zoo import checkpoint, keras_network, keras_weights
+from penult.zoo.catalog import Listed, fits
 from penult.zoo.keras_network import DataFormat, application, build, build_with_top, family, import_keras, rescalings
 from penult.zoo.keras_weights import WeightsFile
-from penult.zoo.listing import Listed, fits
 from penult.zoo.sources import LoadedModel, ModelSpec, Unreachable, offline_text
 
 # Keras's code is under this license; the files of weights carry none, and come from many hands.

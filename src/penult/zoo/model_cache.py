@@ -17,7 +17,7 @@ from penult.errors import DamagedFile, InputError
 from penult.pixels.recipe import Recipe
 from penult.zoo import checkpoint, onnx_external
 from penult.zoo.preprocessing import replace_preprocessing
-from penult.zoo.sources import ModelSpec
+from penult.zoo.sources import SOURCES, ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class CachedGraph:
 
 def entry_of(spec: ModelSpec, cache: Path) -> store.CacheEntry:
     """Return the cache entry of a network; its key is the same on every machine, whatever the paths of its files are."""
-    is_file = spec.source == "onnx"
+    is_file = bool(SOURCES[spec.source].suffix)
     file = spec.name if is_file else spec.weights
     digest = None
     if file is not None:

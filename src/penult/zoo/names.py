@@ -71,11 +71,12 @@ def understand(text: str) -> ModelSpec:
 
 def _split_file(text: str) -> tuple[str, str | None]:
     """Split at an `@` that has a file behind it."""
-    if any(path.lower().endswith(".onnx") and _is_file(path) for path in (text, _split_size(text)[0])):
+    suffixes = tuple(source.suffix for source in SOURCES.values() if source.suffix)
+    if any(path.lower().endswith(suffixes) and _is_file(path) for path in (text, without_size(text))):
         return text, None
     for at in (i for i, sign in enumerate(text) if sign == "@"):
         rest = text[at + 1 :]
-        if _is_file(rest) or _is_file(_split_size(rest)[0]):
+        if _is_file(rest) or _is_file(without_size(rest)):
             return text[:at], rest
     if "@" in text and not text.startswith("hf-hub:"):
         name, rest = text.split("@", 1)

@@ -31,9 +31,9 @@ class ImageInput:
     size: int | None
     preprocessed: bool
 
-    def shape(self, size: int, batch: Any = 1) -> list[Any]:
-        """Return its shape for images of size x size."""
-        return [batch, 3, size, size] if self.layout == "nchw" else [batch, size, size, 3]
+    def shape(self, size: int) -> list[int]:
+        """Return its shape for one image of size x size."""
+        return [1, 3, size, size] if self.layout == "nchw" else [1, size, size, 3]
 
 
 def image_input(model: Any) -> ImageInput:

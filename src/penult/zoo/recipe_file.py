@@ -1,7 +1,6 @@
 """Recipes that a user writes: in a file beside a network of their own, or on the command line.
 
-In: a path, or words `name=value`. Out: settings by name, or a `Recipe`. Nothing is guessed: a recipe that is a little wrong
-gives features that are a little wrong, and nobody is told.
+Nothing is guessed: a recipe that is a little wrong gives features that are a little wrong, and nobody is told.
 """
 
 from __future__ import annotations

@@ -81,7 +81,6 @@ class LoadedModel:
     license: str
     source: str
     params: int
-    top1: float | None = None
     architecture: str = ""
 
 

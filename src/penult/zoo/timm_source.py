@@ -17,7 +17,7 @@ from penult.backbones.backbone import Pooling
 from penult.errors import InputError, MissingExtra, PenultError, unknown
 from penult.pixels.recipe import Recipe
 from penult.zoo import checkpoint
-from penult.zoo.listing import Listed, fits
+from penult.zoo.catalog import Listed, fits
 from penult.zoo.sources import LoadedModel, ModelSpec, loading_error
 
 # torchvision's Python part describes these two operators at import; its C++ part, which declares them, cannot
