@@ -26,7 +26,7 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     body = _table(results.classes, table) if len(table) <= TABLE else _pairs(results.classes, table)
     if body is None:
         return tag("section", tag("h2", TITLE), tag("p", "No photo was misclassified."), id="confusion")
-    hint, where = "PhotoRows: true label. Columns: prediction.", "cell"
+    hint, where = "Rows: true label. Columns: prediction.", "cell"
     if len(table) > TABLE:
         hint, where = "The most confused pairs of classes.", "number"
     tip = tag("p", hint, tag("span", f" Click a {where} to see its photos.", class_="script"), class_="soft")

@@ -22,7 +22,7 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     said = f"{count(total, 'misclassified photo')}{f'; the {len(wrong)} most confident' if total > len(wrong) else ''}."
     if thumbnails.heat:
         said += (
-            f" Beside it a heat map of the final model, which was trained on these photos too: orange areas argue for the "
+            f" Beside each a heat map of the final model, which was trained on these photos too: orange areas argue for the "
             f"predicted class, blue against it ({thumbnails.method})."
         )
     mistakes = (

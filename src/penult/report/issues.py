@@ -37,6 +37,15 @@ CALLED = {
     "tiny": ("tiny photo", "tiny photos"),
 }
 
+# What to do where there are several of a kind; of other kinds the first finding's own suggestion is told.
+ADVICE = {
+    "leak": "Remove them from the test set.",
+    "label": "Check each; if the label is wrong, move it to the right folder.",
+    "copy": "Keep one file of each picture; under two labels, keep the right one.",
+    "near_copy": "Keep one photo of each pair; under two labels, keep the right one.",
+    "outlier": "Check each; remove it if it belongs to no class.",
+}
+
 
 def called(kind: str, number: int) -> str:
     """Return `12 possible label errors`."""
@@ -61,10 +70,17 @@ def _step(kind: str, found: Sequence[Finding], results: RunResults, thumbnails: 
     return tag(
         "li",
         tag("h3", called(kind, len(found))),
-        tag("p", found[0].suggestion, None if len({f.suggestion for f in found}) == 1 else " …"),
+        tag("p", _advice(kind, found)),
         tag("div", *cards, class_="gallery"),
         tag("p", tag("a", f"{more:,} more below", href="#issues")) if more > 0 else None,
     )
+
+
+def _advice(kind: str, found: Sequence[Finding]) -> str:
+    if len(found) > 1 and kind in ADVICE:
+        return ADVICE[kind]
+    said = found[0].suggestion.rstrip(".")
+    return f"{said[:1].upper()}{said[1:]}{'.' if len({f.suggestion for f in found}) == 1 else ' …'}"
 
 
 def _balance(results: RunResults) -> Html | None:
