@@ -86,9 +86,9 @@ def read_int8(path: Path) -> Any:
     from dataclasses import replace
 
     from penult.backbones import StoredGraph
-    from penult.quantize.kept import Kept
+    from penult.quantize.int8 import QuantizedCache
 
-    kept = Kept(path, "0" * 64)
+    kept = QuantizedCache(path, "0" * 64)
     recipe = tiny().recipe
     graphs = [graph for graph in map(kept.get, kept.samples()) if graph is not None]
     return [_features(replace(tiny(), network=StoredGraph(graph, recipe))) for graph in graphs] or None

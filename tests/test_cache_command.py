@@ -22,7 +22,7 @@ from penult.cli.caching import human, size
 from penult.embed import EmbedOptions, embed
 from penult.engines.engine import CompiledCache
 from penult.errors import InputError, UnknownName
-from penult.quantize.kept import Kept
+from penult.quantize.int8 import QuantizedCache
 from penult.similar.index import Index, open_index
 from penult.store import CacheEntry, inventory
 from penult.store.disk import Disk, here
@@ -68,7 +68,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = tmp_path / "cache"
     fill(cache)
     converted(cache)
-    Kept(cache, "d" * 64, "other").put(frozenset({b"i" * 32}), b"a graph in 8 bits")
+    QuantizedCache(cache, "d" * 64, "other").put(frozenset({b"i" * 32}), b"a graph in 8 bits")
     CompiledCache(cache).put({"machine": "this"}, b"a compiled graph")
     store.write_h5(tmp_path / "data.h5", train=rows(40, 6)[1], facts={})
     with store.RowReader([tmp_path / "data.h5"]) as files:
@@ -304,14 +304,14 @@ def test_the_least_recently_used_go_until_it_is_small_enough(tmp_path: Path, cap
 def test_all_of_one_network_goes(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept = {name for name in names(cache) if name.startswith(("int8", "backbones", "compiled", "similar"))}
     digest = hashlib.sha256(b"net").hexdigest()
-    Kept(cache, digest, "net").put(frozenset({b"j" * 32}), b"of net")
+    QuantizedCache(cache, digest, "net").put(frozenset({b"j" * 32}), b"of net")
     (cache / "int8" / digest[:32]).mkdir()
     (cache / "int8" / digest[:32] / f"{'a' * 16}.int8").write_bytes(b"of net, by an earlier version")
     assert ask(capsys, "--cache", cache, "--prune", "--backbone", "net")[0] == 0
     assert names(cache) == kept
     assert ask(capsys, "--cache", cache, "--prune", "--backbone", "res*")[0] == 0
     assert list((cache / "backbones").iterdir()) == []
-    Kept(cache, "e" * 64, "efficientnet_lite0").put(frozenset({b"k" * 32}), b"of lite0")
+    QuantizedCache(cache, "e" * 64, "efficientnet_lite0").put(frozenset({b"k" * 32}), b"of lite0")
     with pytest.raises(UnknownName, match=r"unknown cached backbone 'nett'"):
         inventory.plan(inventory.scan(cache), backbones=["nett"])
     for names_given in (["efficientnet_lite0", "nett"], ["nett", "efficientnet_lite0"]):

@@ -21,7 +21,7 @@ from penult.compare.result import claimed
 from penult.embed import EmbedOptions, embed
 from penult.errors import quiet
 from penult.pixels.decoding import PREPROCESSING_VERSION
-from penult.quantize.kept import Kept
+from penult.quantize.int8 import QuantizedCache
 from penult.similar import index
 from penult.training import learning
 from penult.zoo import finding
@@ -162,7 +162,7 @@ def test_an_old_cache_is_used_as_it_is(files: Path, ask: Ask, monkeypatch: pytes
     assert done.features().shape == (30, sum(done.widths))
     with store.RowReader([Path("run/data_tiny.onnx.h5")]) as rows:
         assert index.open_index(rows, (6,), Path("cache"), quiet) is not None
-    (sample,) = Kept(Path("cache"), THEN["network"]).samples()
+    (sample,) = QuantizedCache(Path("cache"), THEN["network"]).samples()
     assert sample == {hashlib.sha256(Path(p).read_bytes()).digest() for p in pictures("train")}
     words = ("train", "photos/train", "--test", "photos/test", "-b", HISTOGRAM, "-b", NETWORK, "--head", "centroid")
     assert holds(ask(*words, "--out", "run", *HOW)["images"], {"scanned": 30, "embedded": 0, "reused": 30, "failed": 0})

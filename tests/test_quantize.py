@@ -14,7 +14,7 @@ import pytest
 from penult import backbones, engines, quantize
 from penult.errors import InputError, MissingExtra, PenultError
 from penult.quantize import int8
-from penult.quantize.kept import Kept
+from penult.quantize.int8 import QuantizedCache
 from penult.worker import Worker
 from quantized import by_hand, instead_of_nncf
 from tinynet import SIDE, by_numpy, noise, tiny
@@ -64,18 +64,18 @@ def test_a_sample_has_each_picture_once_and_none_that_cannot_be_read(photos: Pho
 
 def test_a_kept_graph_comes_back_and_a_damaged_one_does_not(tmp_path: Path) -> None:
     images = frozenset(os.urandom(32) for _ in range(3))
-    Kept(tmp_path, "b" * 64).put(images, b"a graph")
-    assert Kept(tmp_path, "b" * 64).samples() == [images]
-    assert Kept(tmp_path, "b" * 64).get(images) == b"a graph"
-    assert Kept(tmp_path, "c" * 64).samples() == []
+    QuantizedCache(tmp_path, "b" * 64).put(images, b"a graph")
+    assert QuantizedCache(tmp_path, "b" * 64).samples() == [images]
+    assert QuantizedCache(tmp_path, "b" * 64).get(images) == b"a graph"
+    assert QuantizedCache(tmp_path, "c" * 64).samples() == []
     (path,) = tmp_path.rglob("graph.onnx")
     record = path.with_name("record.json")
     written = record.read_bytes()
     for damaged in damages(path.read_bytes()):
         record.write_bytes(written)
         path.write_bytes(damaged)
-        assert Kept(tmp_path, "b" * 64).get(images) is None
-    assert Kept(tmp_path, "b" * 64).samples() == []  # what was damaged is forgotten
+        assert QuantizedCache(tmp_path, "b" * 64).get(images) is None
+    assert QuantizedCache(tmp_path, "b" * 64).samples() == []  # what was damaged is forgotten
 
 
 def test_graphs_of_an_earlier_version_come_back_and_damaged_ones_do_not(tmp_path: Path) -> None:
@@ -84,11 +84,11 @@ def test_graphs_of_an_earlier_version_come_back_and_damaged_ones_do_not(tmp_path
     path = tmp_path / "int8" / ("b" * 32) / f"{'0' * 16}.int8"
     path.parent.mkdir(parents=True)
     path.write_bytes(whole := hashlib.sha256(rest).digest() + rest)
-    assert Kept(tmp_path, "b" * 64).samples() == [images]
-    assert Kept(tmp_path, "b" * 64).get(images) == b"a graph"
+    assert QuantizedCache(tmp_path, "b" * 64).samples() == [images]
+    assert QuantizedCache(tmp_path, "b" * 64).get(images) == b"a graph"
     for damaged in damages(whole):
         path.write_bytes(damaged)
-        assert Kept(tmp_path, "b" * 64).samples() == []
+        assert QuantizedCache(tmp_path, "b" * 64).samples() == []
 
 
 def damages(whole: bytes) -> Iterator[bytes]:

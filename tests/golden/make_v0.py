@@ -109,12 +109,12 @@ def make_folders() -> None:
 def fill_cache() -> None:
     """Add to `cache/` what small sets of photos do not put there: a network in 8 bits, an index of `penult similar`."""
     from penult import store, zoo
-    from penult.quantize.kept import Kept
+    from penult.quantize.int8 import QuantizedCache
     from penult.similar.index import open_index
 
     sample = frozenset(hashlib.sha256(p.read_bytes()).digest() for p in Path("photos/train").rglob("*.png"))
     graph = next(Path("cache/backbones").rglob("graph.onnx")).read_bytes()
-    Kept(Path("cache"), zoo.find(NETWORK, cache="cache").digest).put(sample, graph)
+    QuantizedCache(Path("cache"), zoo.find(NETWORK, cache="cache").digest).put(sample, graph)
     with store.RowFiles([Path("run/data_tiny.onnx.h5")]) as rows:
         open_index(rows, rows.heads[0].facts["parts"], Path("cache"), lambda *_: None)
 
