@@ -19,7 +19,6 @@ from penult.errors import InputError
 from penult.images.labels import decoded, without_bytes
 from penult.images.walk import ScanLog, is_dropping, lies_at, walk
 from penult.signatures import image_ending
-from penult.texts import printable
 
 NEARLY_ALL = 0.9  # share of the names that one folder must hold to be the folder of the photos
 OWN = 0.1  # share of names that are paths as they stand from which on the others are taken to be relative to the same folder
@@ -305,8 +304,3 @@ def _stem_ways(one: str, two: str) -> set[str]:
     if a == b or unicodedata.normalize("NFKC", a) == unicodedata.normalize("NFKC", b):
         return {UNICODE}
     return {CASE} if one.casefold() == two.casefold() else {CASE, UNICODE}
-
-
-def outside(name: str) -> str:
-    """Return how a folder is named in a sentence: `its own folder`, or the name in quotes."""
-    return "its own folder" if name == "." else f"'{printable(name)}'"

@@ -20,7 +20,7 @@ from penult import untrusted
 from penult.errors import InputError
 from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions, binary, choose, is_own
 from penult.images.labels import Labels, decoded, is_missing, tidy
-from penult.images.matching import Finder, Matches, outside
+from penult.images.matching import Finder, Matches
 from penult.images.records import Image, listing
 from penult.images.walk import REPEATED, ScanLog, lies_at
 from penult.texts import printable
@@ -273,7 +273,7 @@ class Table:
                 said.append(f"labels by its {len(columns.labels)} columns of 0 and 1")
             elif label:
                 said.append(f"labels by '{printable(label)}'")
-        folders = [outside(name) for name in matches.folders if name != "."]
+        folders = [f"'{printable(name)}'" for name in matches.folders if name != "."]
         if folders:
             more = f" and {len(folders) - 3:,} more folders" if len(folders) > 3 else ""
             said.append(f"photos found in {', '.join(folders[:3])}{more}")

@@ -10,6 +10,7 @@ import importlib
 import logging
 import threading
 import warnings
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from io import BytesIO
@@ -21,7 +22,7 @@ from penult.pixels.recipe import FULL_DEPTH, Failure, Refused, Remark
 from penult.signatures import JPEG, RAW, is_heif
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -94,7 +95,7 @@ def open_picture(
     if len(data) > MAX_BYTES:
         return Failure("too large", f"{len(data):,} bytes; at most {MAX_BYTES:,} are read")
     try:
-        with _Guard(max_pixels):
+        with _pillow.ours(max_pixels):
             image, remark = _read(data, max_pixels)
             if counting and (values := modes.samples(image, data)) is not None:
                 remark = replace(remark, levels=modes.levels(values, values.ndim == 3 and values.shape[2] in (2, 4)))
@@ -120,7 +121,7 @@ def remark_on(picture: Image) -> Remark | None:
 def finish(opened: Callable[[], Image], depth: int = FULL_DEPTH, max_pixels: int = MAX_PIXELS) -> Image | Failure:
     """Load what `opened` returns, a picture in memory, as upright `L` or `RGB`; exceptions become failures."""
     try:
-        with _Guard(max_pixels):
+        with _pillow.ours(max_pixels):
             image = opened()
             _check_size(image, max_pixels)
             image.load()
@@ -265,18 +266,7 @@ def readable_formats() -> dict[str, bool]:
     return {**found, "HEIC": _heif()}
 
 
-class _Settings:
-    """Pillow's settings for the whole process, as they were before the first thread came to decode."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.inside = 0
-        self.filters = warnings.catch_warnings()
-        self.keeps_cut = False
-        self.most: int | None = None
-
-
-class _Guard:
+class _PillowSettings:
     """Decode alike whatever the program around has set: silent, and strict about bombs and cut files.
 
     Warning filters, `LOAD_TRUNCATED_IMAGES` and `MAX_IMAGE_PIXELS` belong to the whole process; saved and restored by
@@ -285,34 +275,35 @@ class _Guard:
     `_check_size` holds the others to theirs.
     """
 
-    def __init__(self, max_pixels: int) -> None:
-        self.max_pixels = JPEG_SHARE * max_pixels
+    def __init__(self) -> None:
+        self.lock, self.inside = threading.Lock(), 0
+        self.filters, self.keeps_cut = warnings.catch_warnings(), False  # as they were before the first thread came
+        self.most: int | None = None
 
-    def __enter__(self) -> None:
+    @contextmanager
+    def ours(self, max_pixels: int) -> Iterator[None]:
         from PIL import Image, ImageFile
 
-        with _before.lock:
-            if _before.inside == 0:
+        with self.lock:
+            if self.inside == 0:
                 logging.getLogger("PIL").addHandler(_SILENCE)  # else its complaints go to standard error; added once
-                _before.filters, _before.keeps_cut = warnings.catch_warnings(), ImageFile.LOAD_TRUNCATED_IMAGES
-                _before.most = Image.MAX_IMAGE_PIXELS
-                _before.filters.__enter__()
+                self.filters, self.keeps_cut = warnings.catch_warnings(), ImageFile.LOAD_TRUNCATED_IMAGES
+                self.most, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, JPEG_SHARE * max_pixels
+                self.filters.__enter__()
                 warnings.simplefilter("ignore")
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 ImageFile.LOAD_TRUNCATED_IMAGES = False
-                Image.MAX_IMAGE_PIXELS = self.max_pixels
-            Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, self.max_pixels)
-            _before.inside += 1
-
-    def __exit__(self, *error: object) -> None:
-        from PIL import Image, ImageFile
-
-        with _before.lock:
-            _before.inside -= 1
-            if _before.inside == 0:
-                ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = _before.keeps_cut, _before.most
-                _before.filters.__exit__(None, None, None)
+            Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, JPEG_SHARE * max_pixels)
+            self.inside += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.inside -= 1
+                if self.inside == 0:
+                    ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = self.keeps_cut, self.most
+                    self.filters.__exit__(None, None, None)
 
 
 _SILENCE = logging.NullHandler()
-_before = _Settings()
+_pillow = _PillowSettings()

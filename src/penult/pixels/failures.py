@@ -15,37 +15,24 @@ from penult.pixels import headers
 from penult.pixels.recipe import Failure, Refused
 from penult.signatures import JPEG, RAW, SAVE, has_image_signature, is_heif, never_an_image, unread_by_head
 
-REASONS = MappingProxyType(
-    {
-        "empty": "the file has no bytes",
-        "not an image": "the bytes are of no picture format",
-        "unsupported format": "a picture or document, but not of a format that is read here",
-        "unsupported depth": "numbers without a known black and white (32-bit integers, floating point), or of an odd width",
-        "truncated": "the file ends too early",
-        "damaged": "the decoder refused the content",
-        "too large": "more bytes, pixels or memory than the limits allow",
-        "unreadable file": "gone, not permitted, or not a plain file",
-        "decoder crashed": "the process that decoded it died",
-        "decoder hung": "the process that decoded it gave no answer in time",
-    }
-)
-
-# What to do about each, where the failure itself does not know better.
+_COPY = "copy it again from where it came from, or remove it"
+_VIEWER = "open it in an image viewer and save it anew as JPEG or PNG, or remove it"
 CURES = MappingProxyType(
-    {
-        "empty": "copy it again from where it came from, or remove it",
-        "not an image": "remove it",
-        "unsupported format": "save it as JPEG or PNG",
+    {  # every reason, with what to do about it where the failure itself does not know better
+        "empty": _COPY,  # the file has no bytes
+        "not an image": "remove it",  # the bytes are of no picture format
+        "unsupported format": SAVE,  # a picture or document, but not of a format that is read here
+        # Numbers without a known black and white (32-bit integers, floating point), or of an odd width.
         "unsupported depth": "save it with 8 bits a channel, or as unsigned 16-bit PNG or TIFF",
-        "truncated": "copy or download it again from where it came from, or remove it",
-        "damaged": "copy it again from where it came from, or remove it",
-        "too large": "save it smaller",
-        "unreadable file": "check that it is there and may be read",
-        "decoder crashed": "open it in an image viewer and save it anew as JPEG or PNG, or remove it",
-        "decoder hung": "open it in an image viewer and save it anew as JPEG or PNG, or remove it",
+        "truncated": "copy or download it again from where it came from, or remove it",  # the file ends too early
+        "damaged": _COPY,  # the decoder refused the content
+        "too large": "save it smaller",  # more bytes, pixels or memory than the limits allow
+        "unreadable file": "check that it is there and may be read",  # gone, not permitted, or not a plain file
+        "decoder crashed": _VIEWER,  # the process that decoded it died
+        "decoder hung": _VIEWER,  # the process that decoded it gave no answer in time
     }
 )
-
+REASONS = tuple(CURES)
 HEIF_CURE = "pip install 'penult[heif]', or save it as JPEG or PNG"
 _TOLD = 4  # kinds of failures in one sentence
 

@@ -58,9 +58,12 @@ def to_rgb(image: Image, depth: int = FULL_DEPTH, data: bytes = b"") -> Image:
     """
     mode = image.mode
     if depth != FULL_DEPTH and (values := samples(image, data)) is not None:
-        return _at_depth(image, values, depth)
+        return _eight_bits(image, values, 2**depth - 1)
     if mode.startswith("I;16") or (mode == "I" and image.format in ("PNG", "PPM")):
-        return _eight_bits(image)
+        import numpy as np
+
+        white = 4095 if _tags(image).get(headers.BITS) == (12,) else 65535
+        return _eight_bits(image, np.asarray(image).astype(np.uint32), white)
     if mode in ("I", "F"):
         what = "signed 16-bit" if _tags(image).get(headers.BITS) == (16,) else "32-bit"
         raise Refused("unsupported depth", f"{what} numbers ({image.format}, mode {mode}): nobody knows where white is")
@@ -106,33 +109,15 @@ def _on_white(image: Image) -> Image:
     return canvas
 
 
-def _eight_bits(image: Image) -> Image:
-    """Scale 16 bits to 8 with rounding: 0 to 0, 65535 to 255."""
-    import numpy as np
-    from PIL.Image import fromarray
-
-    tags = _tags(image)
-    white = 4095 if tags.get(headers.BITS) == (12,) else 65535
-    values = np.asarray(image).astype(np.uint32)  # (h, w)
-    clear = image.info.get("transparency")
-    hidden = values == clear if isinstance(clear, int) else None
-    if tags.get(headers.PHOTOMETRIC) == 0:  # white is zero; Pillow inverts these at 8 bits only
-        values = white - np.minimum(values, white)
-    if hidden is not None:
-        values[hidden] = white
-    return fromarray(((np.minimum(values, white) * 255 + white // 2) // white).astype(np.uint8))
-
-
 def _tags(image: Image) -> Any:
     return getattr(image, "tag_v2", {})
 
 
-def _at_depth(image: Image, values: Any, depth: int) -> Image:
-    """Scale 16-bit samples (h, w) or (h, w, channels), of which `depth` bits are used, to 8; transparency on white."""
+def _eight_bits(image: Image, values: Any, white: int) -> Image:
+    """Scale 16-bit samples (h, w) or (h, w, channels) to 8 with rounding: 0 to 0, `white` to 255; transparency on white."""
     import numpy as np
     from PIL.Image import fromarray
 
-    white = 2**depth - 1
     clear = image.info.get("transparency")
     hidden = None
     if isinstance(clear, int) and values.ndim == 2:
@@ -140,7 +125,7 @@ def _at_depth(image: Image, values: Any, depth: int) -> Image:
     elif isinstance(clear, tuple) and values.ndim == 3 and len(clear) == 3:
         hidden = (values[..., :3] == np.array(clear)).all(axis=-1)
     wide = np.minimum(values, white).astype(np.uint32)
-    if _tags(image).get(headers.PHOTOMETRIC) == 0:
+    if _tags(image).get(headers.PHOTOMETRIC) == 0:  # white is zero; Pillow inverts these at 8 bits only
         wide = white - wide
     if hidden is not None:
         wide[hidden] = white
