@@ -2,7 +2,7 @@
 
     python benchmarks/isolation.py FOLDER [--images 2000] [--turns 5]
 
-FOLDER holds photos. Every turn goes the three roads in another order. What counts is the time of the processors, of all
+FOLDER holds photos. Every turn goes the three ways in another order. What counts is the time of the processors, of all
 processes together, since a busy machine disturbs it least: the ratio of each turn, of which the middle one is printed beside
 the images/s. `start` is what the first worker costs, for a single photo.
 """
@@ -49,16 +49,16 @@ def main() -> None:
     paths = (paths * (asked.images // len(paths) + 1))[: asked.images]
     cores = os.cpu_count() or 1
     pipeline = Pipeline(RECIPES, (_flat(None),) * 3, load_decoder(DECODER))
-    roads = {
+    ways = {
         "workers with limits": lambda: prepare_all(paths, RECIPES, workers=cores),
         "workers without": lambda: prepare_all(paths, RECIPES, workers=cores, **NO_LIMITS),
         "threads here": lambda: _in_threads(paths, pipeline, range(len(paths)), cores),
     }
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in roads}
-    names = list(roads)
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    names = list(ways)
     for turn in range(asked.turns + 1):
         for name in names[turn % 3 :] + names[: turn % 3]:
-            taken[name].append(seconds(roads[name]()))
+            taken[name].append(seconds(ways[name]()))
     own = taken["workers with limits"][1:]  # the first turn reads the files from the disk
     print(f"{len(paths)} photos, {cores} cores, {asked.turns} turns")
     for name, times in taken.items():

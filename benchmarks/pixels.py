@@ -161,7 +161,7 @@ def report(paths: list[Path]) -> None:
         print(f"| {name} | {1 / each:.0f} | {1000 * each:.2f} {strays(way, files)}|")
 
 
-def crew(paths: list[Path]) -> None:
+def worker_pool(paths: list[Path]) -> None:
     """Print what worker processes do with it all: read, digest, decode, resize, hand over."""
     many = paths * max(1, 3000 // len(paths))
     for recipes in ([Recipe(224)], [Recipe(224), Recipe(299), Recipe(299, crop_mode="squash", crop=1.0)]):
@@ -185,7 +185,7 @@ def main() -> None:
         if not paths:
             raise SystemExit(f"there is no .jpg below {wanted.photos}")
         report(paths)
-        crew(paths)
+        worker_pool(paths)
 
 
 if __name__ == "__main__":

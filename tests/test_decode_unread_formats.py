@@ -216,7 +216,7 @@ def test_photos_of_an_unread_format_beside_others_are_named_and_a_strict_run_min
     assert found.ignored == {"DICOM files": 2, "files that are not images": 1}
     (note,) = found.notes
     assert note.startswith("DICOM files were ignored: '2.dcm', '3'; export them as PNG")
-    assert images.passed_over(found) == (note,)
+    assert images.skipped_notes(found) == (note,)
 
 
 @settings(max_examples=150, deadline=None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from penult.errors import InputError
-from penult.images import ImageSet, TableOptions, scan_both, scan_labelled, scan_unlabelled
+from penult.images import ImageSet, TableOptions, scan_labelled, scan_train_and_test, scan_unlabelled
 
 ROWS = "file,label\nb/2.jpg,dog\nb/10.jpg,cat\na.jpg,dog\nc.jpg,cat\n"
 
@@ -400,7 +400,7 @@ def test_what_is_said_of_the_training_table_helps_with_that_of_the_test_part(tmp
     tree(tmp_path, *(f"train/{i}.jpg" for i in range(4)), "test/7.jpg", "test/8.jpg")
     train = listed(tmp_path, "key,what,extra\n" + "".join(f"{i},{'ab'[i % 2]},{i}\n" for i in range(4)), "train.csv")
     test = listed(tmp_path, "key,what\n7,a\n8,a\n", "sample.csv")
-    left, right = scan_both(str(train), str(test), table=TableOptions(label_column="what"))
+    left, right = scan_train_and_test(str(train), str(test), table=TableOptions(label_column="what"))
     assert (left.classes, left.ids[0]) == (("a", "b"), "train/0.jpg")
     assert right is not None
     assert (right.ids, right.classes) == (("test/7.jpg", "test/8.jpg"), ("a", "b"))

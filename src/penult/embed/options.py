@@ -10,7 +10,7 @@ from pathlib import Path
 from penult import engines, pixels, store
 from penult.backbones import Backbone
 from penult.errors import InputError, TooManyBad
-from penult.images import ImageSet, listing, passed_over
+from penult.images import ImageSet, listing, skipped_notes
 from penult.pixels import Failure, summarize_failures
 
 MOST_PIXELS = pixels.MAX_SIDE**2
@@ -44,7 +44,7 @@ class Tolerance:
 
     def scanned(self, *sets: ImageSet | None) -> None:
         """Raise `TooManyBad` where `strict`, if the scan of these sets passed over something that could be an image."""
-        passed = [note for found in sets if found is not None for note in passed_over(found)]
+        passed = [note for found in sets if found is not None for note in skipped_notes(found)]
         if self.strict and passed:
             raise TooManyBad(f"{'; '.join(passed)}. Put these right, or leave --strict out. Nothing was computed.")
 

@@ -6,12 +6,20 @@ must not know pixels, recipes, networks or heads.
 """
 
 from penult.images.columns import TableOptions
-from penult.images.labels import Labels
+from penult.images.labels import LabelNormalizer
 from penult.images.records import Image, ImageSet, listing, natural_key
-from penult.images.scan import scan_both, scan_labelled, scan_unlabelled
-from penult.images.walk import passed_over
+from penult.images.scan import scan_labelled, scan_train_and_test, scan_unlabelled
+from penult.images.walk import skipped_notes
 
 __all__ = [
-    "Image", "ImageSet", "Labels", "TableOptions", "listing", "natural_key", "passed_over", "scan_both", "scan_labelled",
+    "Image",
+    "ImageSet",
+    "LabelNormalizer",
+    "TableOptions",
+    "listing",
+    "natural_key",
+    "scan_labelled",
+    "scan_train_and_test",
     "scan_unlabelled",
+    "skipped_notes",
 ]  # fmt: skip

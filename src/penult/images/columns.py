@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from penult.errors import InputError
-from penult.images.labels import tidy
+from penult.images.labels import normalize_label
 from penult.images.matching import Finder, Match
 from penult.images.records import listing
 from penult.signatures import image_ending
@@ -90,7 +90,7 @@ class Columns:
         self.cures.append(cure)
 
 
-def choose(
+def find_columns(
     header: Sequence[str],
     sample: Sequence[Sequence[str]],
     options: TableOptions,
@@ -123,13 +123,13 @@ def binary(cell: str) -> int | None:
     return _BINARY.get(cell.strip().lower())
 
 
-def is_own(names: Sequence[str]) -> bool:
+def written_by_penult(names: Sequence[str]) -> bool:
     """Tell whether penult wrote a table: there a column of any name may follow, for a class that is called so."""
     return list(names[:3]) in (["file", "label", "confidence"], ["file", "label", "fold"])
 
 
 def _norm(name: str) -> str:
-    return re.sub(r"[\s_\-]+", "", tidy(name).lower())
+    return re.sub(r"[\s_\-]+", "", normalize_label(name).lower())
 
 
 class _ColumnFinder:
@@ -137,7 +137,7 @@ class _ColumnFinder:
         self, header: Sequence[str], sample: Sequence[Sequence[str]], options: TableOptions, finder: Finder, found: Columns
     ) -> None:
         self.header, self.sample, self.options, self.finder, self.found = header, sample, options, finder, found
-        self.names = [tidy(name).lower() for name in header]
+        self.names = [normalize_label(name).lower() for name in header]
         self.headless = False  # the first line is a row
         self._shares: dict[int, float] = {}
 
@@ -153,7 +153,7 @@ class _ColumnFinder:
 
     def named(self, name: str) -> int | None:
         """Return the place of the column of a name that the user gave."""
-        for names, wanted in ((list(self.header), name), (self.names, tidy(name).lower())):
+        for names, wanted in ((list(self.header), name), (self.names, normalize_label(name).lower())):
             if wanted in names:
                 return names.index(wanted)
         if not self.options.hints:
@@ -260,7 +260,7 @@ class _ColumnFinder:
 
     def doubled(self, label: int) -> str | None:
         """Return rows in which a second column of the label's name says something else; pandas calls it `label.1`."""
-        if is_own(self.names):
+        if written_by_penult(self.names):
             return None
         name = self.names[label]
         others = [at for at, other in enumerate(self.names) if at != label and other in (name, f"{name}.1")]
@@ -269,6 +269,6 @@ class _ColumnFinder:
             row[image] if image is not None and image < len(row) else ""
             for row in self.sample
             for at in others
-            if at < len(row) and label < len(row) and tidy(row[at]) != tidy(row[label])
+            if at < len(row) and label < len(row) and normalize_label(row[at]) != normalize_label(row[label])
         ]
         return listing(odd) if odd else None

@@ -35,7 +35,7 @@ _NUMBER = re.compile(r"0*(\d+)(?:\.0+)?")  # 1, 01 and 1.0: pandas writes a whol
 _LATIN = str.maketrans("аеорсухіјѕԁһӏαορνικυ", "aeopcyxijsdhlaopviku")  # Cyrillic and Greek
 
 
-def decoded(text: str) -> str:
+def decode_surrogates(text: str) -> str:
     """Return `text` with the bytes that are no UTF-8, kept as surrogates, read as Windows-1252: always valid Unicode."""
     if not _SURROGATE.search(text):
         return text
@@ -51,9 +51,9 @@ def decoded(text: str) -> str:
     return raw.decode("latin-1")
 
 
-def tidy(label: str) -> str:
+def normalize_label(label: str) -> str:
     """Return the one way to write a label: NFC, without invisible signs, plain blanks, none around it."""
-    text = decoded(label)
+    text = decode_surrogates(label)
     if text.isascii():
         return text.strip()
     text = _BLANK.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFC", text)))
@@ -63,7 +63,7 @@ def tidy(label: str) -> str:
     return text
 
 
-def without_bytes(text: str) -> str:
+def strip_bytes_literal(text: str) -> str:
     """Return `cat` for `b'cat'`, which is how Python prints bytes; any other text as it is."""
     found = _BYTES.fullmatch(text)
     return found[2] if found else text
@@ -74,14 +74,14 @@ def is_missing(label: str) -> bool:
     return not label or label in _MISSING
 
 
-class Labels:
+class LabelNormalizer:
     """From what is written to the label that is meant: a class of the model in any form of its name, else the tidy form."""
 
     def __init__(self, classes: Iterable[str] = ()) -> None:
         self._known = dict.fromkeys(classes)
         self._tidy: dict[str, str | None] = {}
         for name in self._known:
-            form = tidy(name)
+            form = normalize_label(name)
             self._tidy[form] = None if form in self._tidy else name  # two classes in one form: only the very name will do
         self._meant: dict[str, str] = {}
         self.forms: dict[str, set[str]] = defaultdict(set)  # of each label: how it was written
@@ -101,8 +101,8 @@ class Labels:
     def _of(self, written: str) -> str:
         if written in self._known:
             return written
-        form = tidy(written)
-        unwrapped = without_bytes(form)
+        form = normalize_label(written)
+        unwrapped = strip_bytes_literal(form)
         for one in dict.fromkeys((form, unwrapped)):
             if one in self._known:
                 return one
@@ -121,7 +121,7 @@ class Labels:
         if foreign:
             shown = ", ".join(f"'{printable(label)}'" for label, _ in _first(foreign))
             said.append(f"{what} that are no UTF-8 were read as Windows-1252: {shown}{_rest(foreign)}")
-        wrapped = [label for label, f in self.forms.items() if any(_BYTES.fullmatch(tidy(one)) for one in f)]
+        wrapped = [label for label, f in self.forms.items() if any(_BYTES.fullmatch(normalize_label(one)) for one in f)]
         if wrapped and not any(one in self._known for forms in self.forms.values() for one in forms if _BYTES.fullmatch(one)):
             said.append(f"{what} written as Python prints bytes were read without the b'': {listing(wrapped)}")
         return said
@@ -129,7 +129,7 @@ class Labels:
 
 def _how(forms: set[str]) -> str:
     """Return in what the ways to write one label differ."""
-    texts = {decoded(form) for form in forms}
+    texts = {decode_surrogates(form) for form in forms}
     ways = []
     if len({unicodedata.normalize("NFC", text) for text in texts}) < len(texts):
         ways.append("Unicode form")
@@ -142,7 +142,7 @@ def _how(forms: set[str]) -> str:
     return " and ".join(ways or ["encoding"])
 
 
-def look_alikes(counts: Mapping[str, int]) -> list[str]:
+def similar_names(counts: Mapping[str, int]) -> list[str]:
     """Return sentences about classes that may be one under two names, and about labels that may be several in one cell."""
     alike: dict[str, list[str]] = defaultdict(list)
     for name in counts:

@@ -16,8 +16,8 @@ from difflib import get_close_matches
 from itertools import islice
 
 from penult.errors import InputError
-from penult.images.labels import decoded, without_bytes
-from penult.images.walk import ScanLog, is_dropping, lies_at, walk
+from penult.images.labels import decode_surrogates, strip_bytes_literal
+from penult.images.walk import ScanLog, is_system_file, path_kind, walk
 from penult.signatures import image_ending
 
 NEARLY_ALL = 0.9  # share of the names that one folder must hold to be the folder of the photos
@@ -72,9 +72,9 @@ def spellings(cell: str) -> Spellings:
         return tuple(found)
     ways, text = set(), cell
     for way, change in (
-        (CODE_PAGE, decoded),
+        (CODE_PAGE, decode_surrogates),
         (BLANKS, str.strip),
-        (BYTES, without_bytes),
+        (BYTES, strip_bytes_literal),
         (SLASHES, lambda name: name.replace("\\", "/")),
     ):
         changed = change(text)
@@ -100,7 +100,7 @@ class Finder:
         """Return the file that a cell names as it stands, or with blanks, slashes and bytes put right."""
         for text, ways in spellings(cell):
             path = os.path.join(self.root, text)  # noqa: PTH118 - a Path costs 5 us a row
-            if lies_at(path) == "file":
+            if path_kind(path) == "file":
                 return Match(path, None if os.path.isabs(text) else text.replace(os.sep, "/"), ways)  # noqa: PTH117
         return None
 
@@ -235,7 +235,7 @@ def _listed(folder: str) -> dict[str, list[str]]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if not is_dropping(entry.name) and image_ending(entry.name) and entry.is_file():
+                if not is_system_file(entry.name) and image_ending(entry.name) and entry.is_file():
                     found[_key(entry.name)].append(entry.name)
     except (OSError, ValueError):
         return {}

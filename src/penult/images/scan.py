@@ -16,7 +16,7 @@ from pathlib import Path
 
 from penult.errors import InputError
 from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions
-from penult.images.labels import Labels, look_alikes, missing_names
+from penult.images.labels import LabelNormalizer, missing_names, similar_names
 from penult.images.records import Image, ImageSet, kaggle_label, listing, natural_key
 from penult.images.table import Table, is_table
 from penult.images.walk import (
@@ -27,7 +27,7 @@ from penult.images.walk import (
     UNREADABLE,
     ScanLog,
     is_image,
-    lies_at,
+    path_kind,
     unread_format,
     walk,
 )
@@ -47,7 +47,7 @@ _PARTS = frozenset(
 )
 
 
-def scan_both(
+def scan_train_and_test(
     source: str, test: str | None, groups: str | None = None, table: TableOptions = NO_OPTIONS
 ) -> tuple[ImageSet, ImageSet | None]:
     """Return the labelled images, and those of the test part, whose labels count where all are classes of the first.
@@ -77,7 +77,7 @@ def scan_labelled(
     below it, or where `table` says; its order is kept, and `groups` may name a column of images that belong
     together (patient, scene).
 
-    Labels are learnt in one form (`Labels`): class folders or labels that differ only in Unicode form or blanks
+    Labels are learnt in one form (`LabelNormalizer`): class folders or labels that differ only in Unicode form or blanks
     around them are one class, and a note says so.
 
     To train, two classes with two images each are the least, and classes come in natural order. With
@@ -86,7 +86,7 @@ def scan_labelled(
     """
     path = os.fsdecode(source)
     log = ScanLog()
-    place = lies_at(path)
+    place = path_kind(path)
     if place == "folder":
         if groups is not None:
             raise InputError(
@@ -97,7 +97,7 @@ def scan_labelled(
         root, images = path, _labelled_folder(path, log, classes)
     elif is_table(path):
         read = Table(path, table)
-        root, images = read.root, read.images(log, Labels(classes), groups)
+        root, images = read.root, read.images(log, LabelNormalizer(classes), groups)
     else:
         wrong = "does not exist" if place == "nothing" else "is neither a folder nor a CSV"
         if place == "file" and path.lower().endswith(_WORKBOOK_ENDINGS):
@@ -110,7 +110,7 @@ def scan_labelled(
         _refuse_unknown(path, labels, classes)
         return log.image_set(root, images, classes)
     counts = Counter(str(image.label) for image in images)
-    log.add_notes(look_alikes({label: counts[label] for label in labels}))
+    log.add_notes(similar_names({label: counts[label] for label in labels}))
     _refuse_few(path, labels, counts, log)
     return log.image_set(root, images, labels)
 
@@ -138,14 +138,14 @@ def _labelled_folder(folder: str, log: ScanLog, classes: Sequence[str]) -> list[
 
 def _with_folder_labels(images: list[Image], log: ScanLog, classes: Sequence[str]) -> list[Image]:
     """Return the images with the labels that the names of their folders or files mean."""
-    meant = Labels(classes)
+    meant = LabelNormalizer(classes)
     result = _relabelled(images, meant)
     if not classes:
         log.add_notes([*meant.notes("class folders"), *missing_names({str(image.label) for image in result})])
     return result
 
 
-def _relabelled(images: Sequence[Image], meant: Labels) -> list[Image]:
+def _relabelled(images: Sequence[Image], meant: LabelNormalizer) -> list[Image]:
     return [replace(image, label=meant(str(image.label)) or image.label) for image in images]
 
 
@@ -243,13 +243,13 @@ def scan_unlabelled(
     paths = [os.fsdecode(one) for one in sources]
     if not paths:
         raise InputError("no images were given; name files, a folder or a CSV")
-    missing = [path for path in paths if lies_at(path) == "nothing"]
+    missing = [path for path in paths if path_kind(path) == "nothing"]
     if missing:
         raise InputError(f"not found: {listing(missing)}; give files, a folder or a CSV")
     log = ScanLog()
     if not (len(paths) == 1 and is_table(paths[0])):
         table.refuse_for(paths[0])
-    if len(paths) == 1 and lies_at(paths[0]) == "folder":
+    if len(paths) == 1 and path_kind(paths[0]) == "folder":
         result = _folder_to_predict(paths[0], log, classes)
     elif len(paths) == 1 and is_table(paths[0]):
         result = _table_to_predict(paths[0], log, classes, table)
@@ -263,7 +263,7 @@ def scan_unlabelled(
 def _folder_to_predict(folder: str, log: ScanLog, classes: Sequence[str]) -> ImageSet:
     found = list(walk(folder, log))
     labels = {image.label for image in found}
-    meant = Labels(classes)
+    meant = LabelNormalizer(classes)
     if found and all(label is not None and meant(label) in set(classes) for label in labels):
         return log.image_set(folder, _relabelled(found, meant), classes)
     parts = sorted((label for label in labels if label is not None), key=natural_key)
@@ -280,7 +280,7 @@ def _table_to_predict(path: str, log: ScanLog, classes: Sequence[str], options: 
         return used[-1]
 
     table = Table(path, options)
-    images = table.images(log, Labels(classes), accept=accept)
+    images = table.images(log, LabelNormalizer(classes), accept=accept)
     return log.image_set(table.root, images, classes if any(used) else ())
 
 
@@ -311,7 +311,7 @@ def _given(paths: Sequence[str], log: ScanLog) -> list[Image]:
 
 def _one_given(path: str, log: ScanLog) -> Sequence[Image]:
     name = path.replace(os.sep, "/")
-    place = lies_at(path)
+    place = path_kind(path)
     if place == "folder":
         return _without_labels(walk(path, log, prefix=name.rstrip("/") + "/"))
     if place != "file":
@@ -320,7 +320,7 @@ def _one_given(path: str, log: ScanLog) -> Sequence[Image]:
     try:
         if is_image(Path(path).name, path):
             return (Image(name, path),)
-        log.pass_over(GIVEN_NOT_IMAGE, unread_format(Path(path).name, path), name)
+        log.skip(GIVEN_NOT_IMAGE, unread_format(Path(path).name, path), name)
     except OSError:
         log.ignore(UNREADABLE, name)
     return ()

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from penult import untrusted
 from penult.errors import InputError
-from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions, binary, choose, is_own
-from penult.images.labels import Labels, decoded, is_missing, tidy
+from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions, binary, find_columns, written_by_penult
+from penult.images.labels import LabelNormalizer, decode_surrogates, is_missing, normalize_label
 from penult.images.matching import Finder, Matches
 from penult.images.records import Image, listing
-from penult.images.walk import REPEATED, ScanLog, lies_at
+from penult.images.walk import REPEATED, ScanLog, path_kind
 from penult.texts import printable
 
 _MOST_FAULTS = 10_000  # rows; who has more of them has given another file
@@ -45,7 +45,7 @@ _NOT_BINARY = "these rows have other cells than 0 and 1 in their class columns"
 
 def is_table(path: str) -> bool:
     """Tell whether a path is that of a CSV file."""
-    return path.lower().endswith((".csv", ".tsv")) and lies_at(path) == "file"
+    return path.lower().endswith((".csv", ".tsv")) and path_kind(path) == "file"
 
 
 class Table:
@@ -55,7 +55,7 @@ class Table:
         self.path = path
         self.options = options
         self.root = str(Path(path).parent)
-        if options.image_dir is not None and lies_at(options.image_dir) == "folder":
+        if options.image_dir is not None and path_kind(options.image_dir) == "folder":
             self.root = options.image_dir
         self.encoding = self._find_encoding()
         first = next(self._all_rows(), None)
@@ -68,7 +68,7 @@ class Table:
     def images(
         self,
         log: ScanLog,
-        labels: Labels,
+        labels: LabelNormalizer,
         group: str | None = None,
         accept: Callable[[Table, Columns, set[str]], bool] | None = None,
     ) -> list[Image]:
@@ -79,14 +79,16 @@ class Table:
         """
         need = accept is None
         finder = Finder(self.root, Path(self.path).stem)
-        columns = choose(self.header, [cells for _, cells in islice(self._rows(), _SAMPLE)], self.options, group, finder, need)
+        columns = find_columns(
+            self.header, [cells for _, cells in islice(self._rows(), _SAMPLE)], self.options, group, finder, need
+        )
         faults: dict[str, list[str]] = defaultdict(list)
         if self.options.image_dir is not None and self.root != self.options.image_dir:
             columns.problems.insert(0, f"the folder '{printable(self.options.image_dir)}' of --image-dir does not exist")
             columns.cures.append("give a folder that does with --image-dir")
         images, matches = self._images(columns, labels, finder, need, faults)
         if accept is not None and columns.labels and not accept(self, columns, {image.label or "" for image in images}):
-            columns.labels, labels = (), Labels()
+            columns.labels, labels = (), LabelNormalizer()
             images = [replace(image, label=None) for image in images]
         kept = self._once(images, faults, log)
         self._look_over(kept, columns, need, faults)
@@ -95,7 +97,7 @@ class Table:
         return kept
 
     def _images(
-        self, columns: Columns, labels: Labels, finder: Finder, need: bool, faults: dict[str, list[str]]
+        self, columns: Columns, labels: LabelNormalizer, finder: Finder, need: bool, faults: dict[str, list[str]]
     ) -> tuple[list[Image], Matches]:
         """Return an image for each row that names a file; the others are counted among the faults."""
         images: list[Image | None] = []
@@ -140,18 +142,18 @@ class Table:
         return [image for image in images if image is not None], matches
 
     def _cells(
-        self, fields: list[str], columns: Columns, labels: Labels, need: bool
+        self, fields: list[str], columns: Columns, labels: LabelNormalizer, need: bool
     ) -> tuple[str, str | None, str | None, str | None]:
         """Return what a row says: image, label, group, and what is wrong with the last two."""
         label, wrong = self._label(fields, columns, labels)
-        group = None if columns.group is None else decoded(_cell(fields, columns.group)).strip()
+        group = None if columns.group is None else decode_surrogates(_cell(fields, columns.group)).strip()
         if not need:
             wrong = None
         elif len(fields) > len(self.header) and any(cell.strip() for cell in fields[len(self.header) :]):
             wrong = _LONG
         return _cell(fields, columns.image), label, group, _NO_GROUP if group == "" and wrong is None else wrong
 
-    def _label(self, fields: list[str], columns: Columns, labels: Labels) -> tuple[str | None, str | None]:
+    def _label(self, fields: list[str], columns: Columns, labels: LabelNormalizer) -> tuple[str | None, str | None]:
         """Return the label of a row and what is wrong with it."""
         if not columns.labels:
             return None, None
@@ -165,7 +167,7 @@ class Table:
             return label, None
         return label, _NAN.format(printable(label))
 
-    def _by_one(self, fields: list[str], columns: Columns, labels: Labels) -> tuple[str | None, str | None]:
+    def _by_one(self, fields: list[str], columns: Columns, labels: LabelNormalizer) -> tuple[str | None, str | None]:
         values = [binary(_cell(fields, at)) for at in columns.labels]
         ones = [at for at, value in zip(columns.labels, values, strict=True) if value]
         if None in values:
@@ -262,12 +264,12 @@ class Table:
             return f"{shown} (did you mean '{printable(near)}'?)"
         return shown
 
-    def _tell(self, columns: Columns, matches: Matches, labels: Labels, log: ScanLog) -> None:
+    def _tell(self, columns: Columns, matches: Matches, labels: LabelNormalizer, log: ScanLog) -> None:
         """Say what was found out about the table, in one sentence, and what was made of its labels."""
         said = []
         image = "" if columns.image is None else self.header[columns.image]
         label = "" if len(columns.labels) != 1 else self.header[columns.labels[0]]
-        if tidy(image).lower() != FILE or (label and tidy(label).lower() != LABEL) or columns.one_hot:
+        if normalize_label(image).lower() != FILE or (label and normalize_label(label).lower() != LABEL) or columns.one_hot:
             said.append(f"images by its column '{printable(image)}'")
             if columns.one_hot:
                 said.append(f"labels by its {len(columns.labels)} columns of 0 and 1")
@@ -290,19 +292,19 @@ class Table:
             )
         log.add_notes([*notes, *(note for note in labels.notes("labels") if "Windows-1252" not in note)])
 
-    def _guessed_encoding(self, labels: Labels) -> str:
+    def _guessed_encoding(self, labels: LabelNormalizer) -> str:
         """Return the encoding that was guessed, where that made a difference."""
         if self.options.encoding is not None:
             return ""
         if self.encoding == "gb18030":
             return "GB 18030 (Chinese)"
         written = [*self.header, *(form for forms in labels.forms.values() for form in forms)]
-        odd = self.encoding == "cp1252" and any(decoded(text) != text for text in written)
+        odd = self.encoding == "cp1252" and any(decode_surrogates(text) != text for text in written)
         return "Windows-1252" if odd else ""
 
     def _stands_twice(self, at: int) -> bool:
-        names = [tidy(name).lower() for name in self.header]
-        return not is_own(names) and (names.count(names[at]) > 1 or f"{names[at]}.1" in names)
+        names = [normalize_label(name).lower() for name in self.header]
+        return not written_by_penult(names) and (names.count(names[at]) > 1 or f"{names[at]}.1" in names)
 
 
 def _cell(fields: list[str], at: int | None) -> str:

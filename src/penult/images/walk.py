@@ -64,7 +64,7 @@ class ScanLog:
         if len(names) < MENTIONED:
             names.append(name)
 
-    def pass_over(self, kind: str, unread: UnreadFormat | None, name: str) -> None:
+    def skip(self, kind: str, unread: UnreadFormat | None, name: str) -> None:
         """Count one more file that is not read; one of a known photo format as of that, every other as of `kind`."""
         self.ignore(unread.files if unread is not None and unread.photo else kind, name)
         if unread is not None:
@@ -103,7 +103,7 @@ class ScanLog:
         return f" (ignored: {told})" if told else ""
 
 
-def passed_over(images: ImageSet) -> tuple[str, ...]:
+def skipped_notes(images: ImageSet) -> tuple[str, ...]:
     """Return the notes of a scan that are about what may be an image, or hide some, and was not taken."""
     kinds = (*MAY_HIDE_IMAGES, *signatures.UNREAD_PHOTOS)
     return tuple(note for note in images.notes if note.startswith(tuple(f"{kind} {IGNORED}" for kind in kinds)))
@@ -143,7 +143,7 @@ def walk(folder: str, log: ScanLog, prefix: str = "") -> Iterator[Image]:
                 log.folders.append(entry.name)
             stack.append(below)
         else:
-            log.pass_over(kind, unread, name)
+            log.skip(kind, unread, name)
 
 
 class _Links:
@@ -159,7 +159,7 @@ class _Links:
             target = os.path.realpath(path)
             if _within(os.path.realpath(os.path.dirname(path)), target) or _within(self._root, target):  # noqa: PTH120 - surrogates
                 return LOOP
-            if _within(target, self._root) and not any(map(is_dropping, Path(os.path.relpath(target, self._root)).parts)):
+            if _within(target, self._root) and not any(map(is_system_file, Path(os.path.relpath(target, self._root)).parts)):
                 return TWICE  # the walk comes to the folder itself, and that is its place
         identity = _identity(path)
         if identity in self._entered:
@@ -197,7 +197,7 @@ def _listed(folder: str) -> Iterator[os.DirEntry[str]]:
 
 def _kind(entry: os.DirEntry[str]) -> tuple[str, UnreadFormat | None]:
     """Say what a folder entry is; only links and names that tell nothing cost a call to the system."""
-    if is_dropping(entry.name):
+    if is_system_file(entry.name):
         return HIDDEN, None
     try:
         if entry.is_dir(follow_symlinks=False):
@@ -213,7 +213,7 @@ def _kind(entry: os.DirEntry[str]) -> tuple[str, UnreadFormat | None]:
     return BROKEN_LINK if entry.is_symlink() else SPECIAL, None
 
 
-def is_dropping(name: str) -> bool:
+def is_system_file(name: str) -> bool:
     """Tell whether a system leaves such things about: hidden ones, `Thumbs.db`, `__MACOSX`, `@eaDir`."""
     return name.startswith(".") or name.lower() in _SYSTEM_NAMES
 
@@ -239,7 +239,7 @@ def _head(path: str) -> bytes:
         return file.read(signatures.HEAD)
 
 
-def lies_at(path: str) -> Literal["file", "folder", "something else", "nothing"]:
+def path_kind(path: str) -> Literal["file", "folder", "something else", "nothing"]:
     """Say what a path leads to, links followed; nothing also if it cannot be reached or cannot be a path."""
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - asked for every row of a CSV, and Path is slow

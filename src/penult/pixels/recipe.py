@@ -96,7 +96,7 @@ class Remark:
 
 
 class Refused(Exception):
-    """A picture is not taken, for a reason of the list; it never leaves this room."""
+    """A picture is not taken, for a reason of the list; it never leaves this package."""
 
     def __init__(self, reason: str, detail: str, cure: str = "") -> None:
         super().__init__(reason, detail)

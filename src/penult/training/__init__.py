@@ -64,7 +64,7 @@ def train(
     run cannot be written.
     """
     options = options or TrainOptions()
-    labelled, other = images.scan_both(source, test, options.groups, options.table)
+    labelled, other = images.scan_train_and_test(source, test, options.groups, options.table)
     return train_sets(labelled, other, options, progress)
 
 

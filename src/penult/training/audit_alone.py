@@ -42,7 +42,7 @@ def audit_photos(
     """Audit labelled photos, and the test photos if any. Raises what `train` raises."""
     options = options or TrainOptions()
     heads.check(options.head)
-    labelled, other = images.scan_both(source, test, options.groups, options.table)
+    labelled, other = images.scan_train_and_test(source, test, options.groups, options.table)
     labelled = labelled.in_order()
     options.settings.tolerance.scanned(labelled, other)
     sources = [image.path for s in (labelled, other) if s is not None for image in s.images]

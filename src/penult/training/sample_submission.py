@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from penult import store, untrusted
 from penult.errors import InputError, OutputError
-from penult.images import Labels
-from penult.images.labels import decoded, tidy
+from penult.images import LabelNormalizer
+from penult.images.labels import decode_surrogates, normalize_label
 from penult.signatures import image_ending
 from penult.texts import printable
 
@@ -122,9 +122,11 @@ class SampleSubmission:
         proba: NDArray[np.float64],  # (n, k)
     ) -> None:
         """Write the submission; what was written is read back and compared before it gets its name."""
-        lines = [tuple(map(decoded, self.header))]  # a sample in another encoding is followed in UTF-8
+        lines = [tuple(map(decode_surrogates, self.header))]  # a sample in another encoding is followed in UTF-8
         for name, i in zip(self.ids, self.rows_of(names), strict=True):
-            id = name if decoded(names[i]) != names[i] else decoded(name)  # names of files keep their bytes
+            id = (
+                name if decode_surrogates(names[i]) != names[i] else decode_surrogates(name)
+            )  # names of files keep their bytes
             lines.append((id, *self._values(proba[i], classes)))
         text = io.StringIO(newline="")
         csv.writer(text).writerows(lines)
@@ -166,7 +168,7 @@ def _wanted(
     """Return kind and order. Numbers from 0 to 1 for two classes are probabilities: whole ones may be placeholders."""
     if len(header) > 2:
         return "one-hot" if submit == "labels" else "columns", _class_columns(path, header, classes)
-    meant = Labels(classes)
+    meant = LabelNormalizer(classes)
     known = set(classes)
     values = {row[1] for row in body}
     if not any(value.strip() for value in values) and submit is None:  # it only shows where the answers go
@@ -184,7 +186,7 @@ def _wanted(
         )
     if len(classes) == 2 and (numbers or submit == "probabilities"):
         return "probability", (_positive(header[1], classes),)
-    shown = ", ".join(sorted(map(decoded, values))[:3])
+    shown = ", ".join(sorted(map(decode_surrogates, values))[:3])
     raise InputError(
         f"the sample submission {path} has one value column, {printable(header[1])!r}, whose values are neither "
         "class names nor "
@@ -196,7 +198,7 @@ def _wanted(
 def _class_columns(path: str, header: tuple[str, ...], classes: Sequence[str]) -> tuple[int, ...]:
     """Return the class index of each value column."""
     exact, lower = ({key(c): i for i, c in enumerate(classes)} for key in (str, str.lower))
-    meant = Labels(classes)
+    meant = LabelNormalizer(classes)
     for names, index in (
         (header[1:], exact),  # classes may differ in capitals alone
         (tuple(meant(name) for name in header[1:]), exact),
@@ -204,7 +206,7 @@ def _class_columns(path: str, header: tuple[str, ...], classes: Sequence[str]) -
     ):
         if sorted(names) == sorted(index):
             return tuple(index[name] for name in names)
-    strange = sorted({decoded(name).strip().lower() for name in header[1:]} ^ set(lower))
+    strange = sorted({decode_surrogates(name).strip().lower() for name in header[1:]} ^ set(lower))
     raise InputError(
         f"the columns of the sample submission {path} are not the classes of the training images; "
         f"only on one side: {', '.join(strange[:_SHOWN])}. Give the sample that belongs to these photos."
@@ -216,11 +218,11 @@ def _positive(column: str, classes: Sequence[str]) -> int:
 
     `cat`, `is_cat` and `probability of cat` are named after the class `cat`.
     """
-    written = tidy(column).casefold()
+    written = normalize_label(column).casefold()
     words = f" {_BETWEEN_WORDS.sub(' ', written)} "
     for forms in (
-        [tidy(name).casefold() == written for name in classes],
-        [f" {_BETWEEN_WORDS.sub(' ', tidy(name).casefold())} " in words for name in classes],
+        [normalize_label(name).casefold() == written for name in classes],
+        [f" {_BETWEEN_WORDS.sub(' ', normalize_label(name).casefold())} " in words for name in classes],
     ):
         if sum(forms) == 1:
             return forms.index(True)
@@ -251,7 +253,7 @@ def _stem(name: str) -> str:
 
 def _loose(name: str) -> str:
     """Return a file's name or an id without folder, ending, Unicode form and letter case."""
-    text = unicodedata.normalize("NFKC", decoded(_base(name.strip().replace("\\", "/")))).casefold()
+    text = unicodedata.normalize("NFKC", decode_surrogates(_base(name.strip().replace("\\", "/")))).casefold()
     return text[: len(text) - len(image_ending(text))]
 
 
