@@ -45,7 +45,7 @@ def block(start: int, n: int) -> np.ndarray:
 def cache(place: Path):
     from penult import store
 
-    return store.Cache(place / "cache", {"backbone": "scale", "width": str(WIDTH)})
+    return store.FeatureCache(place / "cache", {"backbone": "scale", "width": str(WIDTH)})
 
 
 def backbone():
@@ -77,7 +77,7 @@ def reuse(place: Path, n: int) -> int:
     used = backbone()
     known = EmbedOptions("cpu", "f32", str(place / "known"))
     with open_cache(used, Compute("cpu", "f32"), known) as rows:
-        assert isinstance(rows, store.Cache)
+        assert isinstance(rows, store.FeatureCache)
         if not len(rows.known()):
             rows.add(digests(n), np.tile(block(0, 1000), (n // 1000, 1)))
     done = embed(found.paths, [used], known)

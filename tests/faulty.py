@@ -265,7 +265,7 @@ class Files:
         arrays = {"rows": rows, "codes": np.arange(90) % 2, "votes": np.ones(2)}
         facts = {"scaling": "unit", "blocks": [400], "classes": 2, "temperature": 1.0, "clip": 0.01, "k": 5}
         head = HeadState("neighbours", arrays, facts)
-        with RunFolder(out) as run, store.Cache(cache, {"width": "400"}, rows_per_shard=30) as kept:
+        with RunFolder(out) as run, store.FeatureCache(cache, {"width": "400"}, rows_per_shard=30) as kept:
             kept.add(store.row_digests(rows), rows)
             with store.H5Writer() as writer:
                 writer.write(run / "a.h5", train=rows[:9], label=np.arange(9), train_files=[f"{self.seed}" for _ in range(9)])

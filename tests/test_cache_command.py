@@ -23,9 +23,9 @@ from penult.embed import EmbedOptions, embed
 from penult.engines.engine import CompiledCache
 from penult.errors import InputError, UnknownName
 from penult.quantize.int8 import QuantizedCache
-from penult.similar.index import Index, open_index
+from penult.similar.index import SimilarityIndex, open_index
 from penult.store import CacheEntry, inventory
-from penult.store.disk import Disk, here
+from penult.store.disk import Disk, machine_id
 from penult.store.shards import read_shard, rows_by_size, width_of, write_shard
 from penult.zoo import model_cache
 
@@ -46,9 +46,9 @@ def rows(count: int, width: int, first: int = 0) -> tuple[np.ndarray, np.ndarray
     )
 
 
-def fill(folder: Path, name: str = "net", width: int = 3, count: int = 10, per_shard: int = 4) -> store.Cache:
+def fill(folder: Path, name: str = "net", width: int = 3, count: int = 10, per_shard: int = 4) -> store.FeatureCache:
     facts = {**FACTS, "backbone": name, "backbone_digest": hashlib.sha256(name.encode()).hexdigest(), "width": str(width)}
-    with store.Cache(folder, facts, rows_per_shard=per_shard) as cache:
+    with store.FeatureCache(folder, facts, rows_per_shard=per_shard) as cache:
         cache.add(*rows(count, width))
     return cache
 
@@ -72,7 +72,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     CompiledCache(cache).put({"machine": "this"}, b"a compiled graph")
     store.write_h5(tmp_path / "data.h5", train=rows(40, 6)[1], facts={})
     with store.RowReader([tmp_path / "data.h5"]) as files:
-        assert isinstance(open_index(files, (6,), cache, lambda *_: None), Index)
+        assert isinstance(open_index(files, (6,), cache, lambda *_: None), SimilarityIndex)
     speed = {"backbone_digest": "d", "engine": "numpy", "device": "cpu", "precision": "f32", "machine": "this"}
     CacheEntry.of(cache, "speeds", speed).put({}, backbone="net", images=1, images_per_second=2.5)
     return cache
@@ -247,8 +247,8 @@ def test_leftovers_of_dead_processes_go_and_those_of_the_living_stay(
 ) -> None:
     cache = fill(tmp_path)
     child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True)
-    dead = cache.folder / f".tmp-{here()}-{int(child.stdout)}-0a"
-    alive = cache.folder / f".tmp-{here()}-{os.getpid()}-0a"
+    dead = cache.folder / f".tmp-{machine_id()}-{int(child.stdout)}-0a"
+    alive = cache.folder / f".tmp-{machine_id()}-{os.getpid()}-0a"
     theirs = tmp_path / ".tmp-of-another-program"
     for path in (dead, alive, theirs):
         path.write_bytes(b"x")
@@ -343,8 +343,8 @@ def test_all_is_everything_of_penults_and_nothing_else(
 def test_a_folder_that_is_no_cache_is_refused_and_not_touched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "thesis.txt").write_text("four years")
-    (tmp_path / f".tmp-{here()}-1-0a").write_text("?")
-    age(tmp_path / f".tmp-{here()}-1-0a", 9)
+    (tmp_path / f".tmp-{machine_id()}-1-0a").write_text("?")
+    age(tmp_path / f".tmp-{machine_id()}-1-0a", 9)
     before = names(tmp_path)
     for words in ([], ["--verify"], ["--prune", "--all"]):
         code, out, err = ask(capsys, "--cache", tmp_path, *words)

@@ -32,7 +32,7 @@ from penult import images, store, zoo
 from penult.embed import Embedding, EmbedOptions, embed
 from penult.errors import OutputError
 from penult.store import cache as cache_module
-from penult.store.disk import Disk, here
+from penult.store.disk import Disk, machine_id
 
 ACTS = ("make", "create", "write", "sync", "replace", "sync_folder", "remove")
 LABELS = ("cold", "warm")
@@ -155,7 +155,7 @@ class Life(RuleBasedStateMachine):
                 self._look(*self._embed())
         except Killed:
             for path in self.cache.rglob(".tmp-*"):  # this process lives on; the one that was killed does not
-                path.rename(path.with_name(f".tmp-{here()}-{GONE}-{next(self.names):x}"))
+                path.rename(path.with_name(f".tmp-{machine_id()}-{GONE}-{next(self.names):x}"))
         if again:
             self.run()
 
@@ -167,7 +167,7 @@ class Life(RuleBasedStateMachine):
                 self._look(*self._embed())
         except OutputError as error:
             assert "could not" in str(error)
-        assert not list(self.cache.rglob(f".tmp-{here()}-{os.getpid()}-*"))
+        assert not list(self.cache.rglob(f".tmp-{machine_id()}-{os.getpid()}-*"))
 
     @rule(days=st.sampled_from([-400, 2, 400]))
     def run_after_the_clock_jumped(self, days: int) -> None:
@@ -181,7 +181,7 @@ class Life(RuleBasedStateMachine):
         """Two runs in one cache, in turns; each sees what the other saved."""
         if not (facts := self._facts()):
             return
-        one, other = store.Cache(self.cache, facts), store.Cache(self.cache, facts)
+        one, other = store.FeatureCache(self.cache, facts), store.FeatureCache(self.cache, facts)
         for writer, numbers in (
             (one, [first, second]),
             (other, [second]),
@@ -238,7 +238,7 @@ class Life(RuleBasedStateMachine):
         if facts := self._facts():
             saved = set().union(*self.saved.values())
             numbers = [number for number in range(31) if truth(number)[0] in saved]
-            kept = store.Cache(self.cache, facts)
+            kept = store.FeatureCache(self.cache, facts)
             self._read(kept, numbers, must=True)
             self._read(kept, [*range(30, -1, -3), 0, 0], must=False)
 
@@ -252,7 +252,7 @@ class Life(RuleBasedStateMachine):
         digest, vector = truth(number)
         return np.frombuffer(digest, np.uint8)[None], np.frombuffer(vector, np.float32)[None]
 
-    def _read(self, kept: store.Cache, numbers: list[int], must: bool) -> None:
+    def _read(self, kept: store.FeatureCache, numbers: list[int], must: bool) -> None:
         """Read these photos in this order: every row is the truth, or is not found; it `must` be found."""
         if not numbers:
             return

@@ -22,9 +22,8 @@ from penult import store, zoo
 from penult.embed import Embedding, EmbedOptions, embed, write_features
 from penult.errors import InputError, OutputError
 from penult.runs import RunFolder
-from penult.store import index as index_module
-from penult.store import leftovers
-from penult.store.disk import Disk, here
+from penult.store import atomic, shards
+from penult.store.disk import Disk, machine_id
 from penult.training import TrainOptions, train
 
 SAME = ("data_colour_histogram.h5", "model.penult", "oof.csv", "predictions.csv")
@@ -132,12 +131,12 @@ def test_a_page_is_not_written_while_a_run_is(tmp_path: Path) -> None:
 
 def test_what_looks_like_a_lock_or_is_left_of_the_first_moment_of_a_run_is_in_nobodys_way(tmp_path: Path) -> None:
     """Killed while the very first file was written, a run leaves a folder that has nothing but a temporary file."""
-    (tmp_path / f".tmp-{here()}-{2**22 + 1}-ab").write_bytes(b"{")
+    (tmp_path / f".tmp-{machine_id()}-{2**22 + 1}-ab").write_bytes(b"{")
     with RunFolder(tmp_path) as run:
         for name in ("lock", ".lock", "penult.lock"):
             (tmp_path / name).write_text("4194305")
         (tmp_path / "figures").mkdir()
-        (tmp_path / "figures" / f".tmp-{here()}-{2**22 + 1}-cd").write_bytes(b"")
+        (tmp_path / "figures" / f".tmp-{machine_id()}-{2**22 + 1}-cd").write_bytes(b"")
         run.finish({})
     RunFolder(tmp_path).close()
     assert not list(tmp_path.rglob(".tmp-*"))
@@ -150,9 +149,9 @@ def test_what_killed_runs_left_anywhere_in_the_cache_goes_with_the_next_run(
     folder, cache = photos("train", warm=2, cold=2), tmp_path / "cache"
     for place in ("features/key", "speeds", "compiled", "int8/network", "backbones/network", "similar/key"):
         (cache / place).mkdir(parents=True)
-        (cache / place / f".tmp-{here()}-{2**22 + 1}-ab").write_bytes(b"")
+        (cache / place / f".tmp-{machine_id()}-{2**22 + 1}-ab").write_bytes(b"")
     (cache / "mine").mkdir()
-    (cache / "mine" / f".tmp-{here()}-{2**22 + 1}-ab").write_bytes(b"")
+    (cache / "mine" / f".tmp-{machine_id()}-{2**22 + 1}-ab").write_bytes(b"")
     embedded(folder, cache)
     assert [path.parent.name for path in cache.rglob(".tmp-*")] == ["mine"], "only the rooms of the cache are looked into"
 
@@ -164,10 +163,10 @@ def test_a_clock_that_jumps_takes_no_file_from_a_living_writer(
     now = time.time
     with store.atomic_write(tmp_path / "a") as file:
         file.write(b"1")
-        monkeypatch.setattr(leftovers.time, "time", lambda: now() + days * 86_400)
+        monkeypatch.setattr(atomic.time, "time", lambda: now() + days * 86_400)
         assert store.sweep(tmp_path) == 0
         # Another process with our number, long ago: nobody holds what it left.
-        old = tmp_path / f".tmp-{here()}-{os.getpid()}-0"
+        old = tmp_path / f".tmp-{machine_id()}-{os.getpid()}-0"
         old.write_bytes(b"")
         assert store.sweep(tmp_path) == (days > 0)
     assert (tmp_path / "a").read_bytes() == b"1"
@@ -216,7 +215,7 @@ def test_a_damaged_shard_that_can_not_be_removed_is_passed_over(
     damaged = bytearray(shard.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     shard.write_bytes(damaged)
-    monkeypatch.setattr(index_module, "remove", lambda _: False)
+    monkeypatch.setattr(shards, "remove", lambda _: False)
     photos("train", first=50, warm=1)
     done = embedded(folder, cache)
     assert (done.embedded, done.reused) == (1, 8)
@@ -347,7 +346,7 @@ def test_what_a_killed_run_left_beside_a_feature_file_goes_with_the_next_run(
 ) -> None:
     folder, out = photos("train", warm=3, cold=3), tmp_path / "here"
     out.mkdir()
-    (out / f".tmp-{here()}-{2**22 + 1}-ab").write_bytes(b"")
+    (out / f".tmp-{machine_id()}-{2**22 + 1}-ab").write_bytes(b"")
     (out / ".tmp-of-another-program").write_bytes(b"")
     write_features(
         str(folder), out / "x.h5", [zoo.find("colour_histogram")], EmbedOptions(cache=str(tmp_path / "cache"), workers=0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from penult.plots import FigureWorker
-from penult.store.disk import here
+from penult.store.disk import machine_id
 
 
 @pytest.mark.parametrize("left", [OSError, KeyboardInterrupt, None])
@@ -18,7 +18,7 @@ def test_what_an_ended_drawing_left_half_is_gone(tmp_path: Path, left: type[Base
         with FigureWorker(tmp_path) as drawing:
             assert drawing._worker is not None
             process = drawing._worker._child.pid
-            (tmp_path / f".tmp-{here()}-{process}-0123abcd").write_bytes(b"half a fig")
+            (tmp_path / f".tmp-{machine_id()}-{process}-0123abcd").write_bytes(b"half a fig")
             (tmp_path / "mine.png").write_bytes(b"another's")
             if left is not None:
                 raise left

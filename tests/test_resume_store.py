@@ -41,7 +41,7 @@ def row(i: int) -> tuple[np.ndarray, np.ndarray]:
 
 def write_for_ever(folder: str, first: int) -> None:
     """Write shards of three rows; say each row on stdout once it is saved."""
-    cache = store.Cache(folder, FACTS, rows_per_shard=1000)
+    cache = store.FeatureCache(folder, FACTS, rows_per_shard=1000)
     for start in range(first, 10**9, 3):
         for i in range(start, start + 3):
             cache.add(*row(i))
@@ -79,7 +79,7 @@ def test_forty_kills_lose_no_saved_row_and_leave_no_half_file(tmp_path: Path) ->
     )
     said = [int(word) for word in run.stdout.split()]
     assert len(said) > 20
-    cache = store.Cache(tmp_path, FACTS)
+    cache = store.FeatureCache(tmp_path, FACTS)
     digests = np.concatenate([row(i)[0] for i in said])
     vectors, found = cache.read(digests)
     assert found.all(), f"{(~found).sum()} saved rows are lost"
@@ -103,7 +103,7 @@ def fork_and_kill(folder: str, kills: int) -> None:
 def scenario(folder: Path) -> list[int]:
     """A short life of a cache and a result; return the rows that were saved before something failed."""
     saved: list[int] = []
-    cache = store.Cache(folder / "cache", FACTS, rows_per_shard=1000)
+    cache = store.FeatureCache(folder / "cache", FACTS, rows_per_shard=1000)
     for start in (0, 2, 4):
         for i in (start, start + 1):
             cache.add(*row(i))
@@ -189,7 +189,7 @@ def assert_nothing_lost(folder: Path, saved: list[int]) -> None:
     assert not metrics.exists() or metrics.read_text().endswith("}\n")
     for numbers in (saved, scenario(folder)):
         if numbers:
-            vectors, found = store.Cache(folder / "cache", FACTS).read(np.concatenate([row(i)[0] for i in numbers]))
+            vectors, found = store.FeatureCache(folder / "cache", FACTS).read(np.concatenate([row(i)[0] for i in numbers]))
             assert found.all()
             np.testing.assert_array_equal(vectors, np.concatenate([row(i)[1] for i in numbers]))
     assert not list(folder.rglob("cache/**/.tmp-*"))

@@ -80,8 +80,10 @@ def test_an_index_leaves_most_rows_out_and_is_made_once(
     made = index.open_index(files, PARTS, tmp_path, lambda *_: None)
     assert made is not None
     looked: list[int] = []
-    real = index.Index.similarity
-    monkeypatch.setattr(index.Index, "similarity", lambda self, rows, q: (looked.append(len(rows)), real(self, rows, q))[1])
+    real = index.SimilarityIndex.similarity
+    monkeypatch.setattr(
+        index.SimilarityIndex, "similarity", lambda self, rows, q: (looked.append(len(rows)), real(self, rows, q))[1]
+    )
     monkeypatch.setattr(search, "MANY", 1)
     monkeypatch.setattr(index, "_made", lambda *_: pytest.fail("made again"))
     search.search(files, cloud(1, 9), 5, PARTS, tmp_path)

@@ -40,17 +40,17 @@ def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
-def shards(cache: store.Cache) -> list[Path]:
+def shards(cache: store.FeatureCache) -> list[Path]:
     return sorted(cache.folder.glob("shard-*.npz"))
 
 
-def filled(folder: Path, count: int = 20, rows_per_shard: int = 6) -> store.Cache:
-    with store.Cache(folder, FACTS, rows_per_shard=rows_per_shard) as cache:
+def filled(folder: Path, count: int = 20, rows_per_shard: int = 6) -> store.FeatureCache:
+    with store.FeatureCache(folder, FACTS, rows_per_shard=rows_per_shard) as cache:
         cache.add(*rows(range(count)))
     return cache
 
 
-def assert_right(cache: store.Cache, numbers: list[int] | range) -> np.ndarray:
+def assert_right(cache: store.FeatureCache, numbers: list[int] | range) -> np.ndarray:
     """Every row that is found is right; return which were found."""
     digests, vectors = rows(numbers)
     out, found = cache.read(digests)
@@ -74,12 +74,12 @@ def test_read_gives_what_was_added_in_the_order_asked(
     reopened: bool,
 ) -> None:
     folder = tmp_path_factory.mktemp("cache")
-    with store.Cache(folder, FACTS, rows_per_shard=per_shard) as cache:
+    with store.FeatureCache(folder, FACTS, rows_per_shard=per_shard) as cache:
         for numbers in added:
             cache.add(*rows(numbers))
             cache.has(rows([0])[0])
     if reopened:
-        cache = store.Cache(folder, FACTS)
+        cache = store.FeatureCache(folder, FACTS)
     held = {i for numbers in added for i in numbers}
     assert assert_right(cache, asked).tolist() == [i in held for i in asked]
     assert cache.has(rows(asked)[0]).tolist() == [i in held for i in asked]
@@ -91,14 +91,14 @@ def test_read_gives_what_was_added_in_the_order_asked(
 def test_digests_that_end_in_zero_bytes_are_told_apart(tmp_path: Path) -> None:
     digests = np.zeros((3, 32), np.uint8)
     digests[1, 0] = digests[2, 0] = digests[2, 31] = 1
-    cache = store.Cache(tmp_path, FACTS)
+    cache = store.FeatureCache(tmp_path, FACTS)
     cache.add(digests[:2], rows(range(2))[1])
     assert cache.read(digests)[1].tolist() == [True, True, False]
     assert cache.known().tolist() == digests[:2].tolist()
 
 
 def test_added_arrays_may_be_reused_by_the_caller(tmp_path: Path) -> None:
-    cache = store.Cache(tmp_path, FACTS)
+    cache = store.FeatureCache(tmp_path, FACTS)
     digests, vectors = rows(range(3))
     cache.add(digests, vectors)
     digests[:], vectors[:] = 0, 0
@@ -117,7 +117,7 @@ def test_a_memory_map_can_be_filled(tmp_path: Path) -> None:
 def test_a_shard_is_written_when_it_is_full_or_ten_seconds_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(cache_module.time, "monotonic", lambda: now[0])
-    cache = store.Cache(tmp_path, FACTS, rows_per_shard=4)
+    cache = store.FeatureCache(tmp_path, FACTS, rows_per_shard=4)
     cache.add(*rows([0, 1, 2]))
     assert shards(cache) == []
     cache.add(*rows([3]))
@@ -131,16 +131,16 @@ def test_a_shard_is_written_when_it_is_full_or_ten_seconds_old(tmp_path: Path, m
 
 
 def test_an_exception_in_the_with_block_keeps_what_was_computed(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), store.Cache(tmp_path, FACTS) as cache:
+    with pytest.raises(KeyboardInterrupt), store.FeatureCache(tmp_path, FACTS) as cache:
         cache.add(*rows(range(3)))
         raise KeyboardInterrupt
-    assert assert_right(store.Cache(tmp_path, FACTS), range(3)).all()
+    assert assert_right(store.FeatureCache(tmp_path, FACTS), range(3)).all()
 
 
 def test_other_facts_never_share_rows(tmp_path: Path) -> None:
     filled(tmp_path)
     for name in FACTS:
-        other = store.Cache(tmp_path, {**FACTS, name: "7"})
+        other = store.FeatureCache(tmp_path, {**FACTS, name: "7"})
         assert len(other.known()) == (20 if name == "backbone" else 0), name  # the name is for people
 
 
@@ -213,7 +213,7 @@ def test_a_damaged_shard_is_dropped_and_told_and_its_rows_are_unknown(
     else:
         arrays = {"digests": digests, "vectors": vectors if spoil == "packed" else np.array([{}], object)}
         (np.savez_compressed if spoil == "packed" else np.savez)(path, **arrays)
-    again = store.Cache(tmp_path, FACTS)
+    again = store.FeatureCache(tmp_path, FACTS)
     found = assert_right(again, range(20))
     assert found.sum() == 15
     assert "is damaged" in caplog.text
@@ -224,13 +224,13 @@ def test_a_damaged_shard_is_dropped_and_told_and_its_rows_are_unknown(
 
 
 def test_rows_of_a_damaged_shard_are_found_in_another_that_has_them(tmp_path: Path) -> None:
-    cache = store.Cache(tmp_path, FACTS)
+    cache = store.FeatureCache(tmp_path, FACTS)
     for numbers in (range(10), range(5, 15)):
         cache.add(*rows(numbers))
         cache.flush()
     for path in shards(cache):
         shutil.copytree(tmp_path, tmp_path / "copy")
-        copy = store.Cache(tmp_path / "copy", FACTS)
+        copy = store.FeatureCache(tmp_path / "copy", FACTS)
         damaged = copy.folder / path.name
         data = bytearray(damaged.read_bytes())
         data[-400] ^= 1
@@ -250,8 +250,8 @@ def test_a_good_file_that_replaced_a_damaged_one_meanwhile_is_kept(tmp_path: Pat
         damaged.with_suffix(".new").replace(damaged)
         raise DamagedFile("seen before it was healed")
 
-    monkeypatch.setattr("penult.store.index.read_digests", healed)
-    assert len(store.Cache(tmp_path, FACTS).known()) == 0
+    monkeypatch.setattr("penult.store.shards.read_digests", healed)
+    assert len(store.FeatureCache(tmp_path, FACTS).known()) == 0
     assert path.read_bytes() == good
 
 
@@ -274,7 +274,7 @@ def test_what_is_no_shard_is_left_alone(tmp_path: Path) -> None:
     cache = filled(tmp_path, 4)
     for name in ("notes.txt", "shard-1.npz", ".tmp-otherhost-1-2"):
         (cache.folder / name).write_text("mine")
-    assert len(store.Cache(tmp_path, FACTS).known()) == 4
+    assert len(store.FeatureCache(tmp_path, FACTS).known()) == 4
     assert (cache.folder / "notes.txt").read_text() == "mine"
 
 
@@ -287,12 +287,12 @@ def test_a_cache_deleted_under_a_run_is_made_again(tmp_path: Path) -> None:
     assert (cache.folder / "key.json").is_file()
     assert assert_right(cache, range(30)).sum() == 10
     cache.add(*rows(range(20)))
-    assert assert_right(store.Cache(tmp_path / "c", FACTS), range(20, 30)).all()
+    assert assert_right(store.FeatureCache(tmp_path / "c", FACTS), range(20, 30)).all()
     assert assert_right(cache, range(30)).all()
 
 
 def test_shards_of_others_are_seen_by_the_next_read(tmp_path: Path) -> None:
-    mine, other = store.Cache(tmp_path, FACTS), store.Cache(tmp_path, FACTS)
+    mine, other = store.FeatureCache(tmp_path, FACTS), store.FeatureCache(tmp_path, FACTS)
     other.add(*rows(range(3)))
     other.flush()
     assert assert_right(mine, range(3)).all()
@@ -306,20 +306,20 @@ def test_two_processes_that_write_the_same_rows_at_once_agree(tmp_path: Path) ->
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import test_store_cache as t; from penult import store\n"
         "for i in range(0, 60, 3):\n"
-        "    c = store.Cache(sys.argv[2], t.FACTS, rows_per_shard=4)\n"
+        "    c = store.FeatureCache(sys.argv[2], t.FACTS, rows_per_shard=4)\n"
         "    c.add(*t.rows(range(i, i + 9))); c.close()\n"
         "    assert t.assert_right(c, range(i + 9)).all()\n"
     )
     here = str(Path(__file__).parent)
     started = [subprocess.Popen([sys.executable, "-c", script, here, str(tmp_path)]) for _ in range(2)]
     assert [process.wait(60) for process in started] == [0, 0]
-    cache = store.Cache(tmp_path, FACTS)
+    cache = store.FeatureCache(tmp_path, FACTS)
     assert assert_right(cache, range(66)).all()
     assert not list(cache.folder.glob(".tmp-*"))
 
 
 def test_vectors_that_are_not_finite_are_refused_whole(tmp_path: Path) -> None:
-    cache = store.Cache(tmp_path, FACTS)
+    cache = store.FeatureCache(tmp_path, FACTS)
     digests, vectors = rows(range(4))
     vectors[2, 1] = np.inf
     with pytest.raises(InputError, match=r"1 of 4 vectors of b1 are not finite; nothing was stored"):
@@ -328,7 +328,7 @@ def test_vectors_that_are_not_finite_are_refused_whole(tmp_path: Path) -> None:
 
 
 def test_wrong_shapes_are_refused(tmp_path: Path) -> None:
-    cache = store.Cache(tmp_path, FACTS)
+    cache = store.FeatureCache(tmp_path, FACTS)
     digests, vectors = rows(range(4))
     for bad in (lambda: cache.add(digests, vectors[:3]), lambda: cache.add(digests, vectors[:, :2])):
         with pytest.raises(ValueError, match="vectors must be"):
@@ -342,7 +342,7 @@ def test_wrong_shapes_are_refused(tmp_path: Path) -> None:
 def test_a_cache_that_can_not_be_written_says_so_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"choose another cache folder with --cache DIR"):
-        store.Cache(tmp_path / "file", FACTS)
+        store.FeatureCache(tmp_path / "file", FACTS)
 
 
 def test_a_read_only_cache_can_still_be_read(
@@ -358,7 +358,7 @@ def test_a_read_only_cache_can_still_be_read(
     with monkeypatch.context() as patch:
         for act in ("make", "create", "remove", "replace"):
             patch.setattr(Disk, act, refuse)
-        again = store.Cache(tmp_path, FACTS)
+        again = store.FeatureCache(tmp_path, FACTS)
         assert assert_right(again, range(20)).sum() == 15
         again.add(*rows([20]))
         with pytest.raises(OutputError, match="read-only; choose another cache folder with --cache DIR"):
@@ -375,7 +375,7 @@ def test_a_folder_that_can_not_be_listed_is_one_sentence(tmp_path: Path, monkeyp
 
     cache = filled(tmp_path)
     monkeypatch.setattr(Path, "iterdir", refuse)
-    with pytest.raises(InputError, match="can not be listed: Permission denied; choose another with --cache"):
+    with pytest.raises(InputError, match="cannot be listed: Permission denied; choose another cache folder with --cache DIR"):
         cache.known()
 
 
@@ -387,8 +387,8 @@ def test_a_shard_that_can_not_be_read_now_is_left_out_and_kept(
     def refuse(_: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("penult.store.index.read_digests", refuse)
-    assert len(store.Cache(tmp_path, FACTS).known()) == 0
+    monkeypatch.setattr("penult.store.shards.read_digests", refuse)
+    assert len(store.FeatureCache(tmp_path, FACTS).known()) == 0
     assert "can not be read now" in caplog.text
     assert path.exists()
 
@@ -411,4 +411,4 @@ def test_the_default_place_is_the_systems_own(environment: dict[str, str], platf
 
 def test_without_a_folder_the_default_place_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENULT_CACHE", str(tmp_path))
-    assert store.Cache(None, FACTS).folder.is_relative_to(tmp_path)
+    assert store.FeatureCache(None, FACTS).folder.is_relative_to(tmp_path)

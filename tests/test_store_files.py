@@ -16,7 +16,8 @@ import pytest
 
 from penult import store
 from penult.errors import OutputError
-from penult.store.disk import Disk, here
+from penult.store.disk import Disk, machine_id
+from penult.texts import printable
 
 
 def names(folder: Path) -> list[str]:
@@ -167,7 +168,7 @@ def test_a_file_system_that_can_not_sync_folders_will_do(tmp_path: Path, monkeyp
 def test_sweep_removes_only_what_dead_processes_left(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    host = here()
+    host = machine_id()
     stale = [f".tmp-{host}-{dead.pid}-1", ".tmp-0123abcd-1-2", f".tmp-{host}-{os.getpid()}-3"]
     kept = [
         f".tmp-{host}-{os.getpid()}-1",
@@ -188,7 +189,7 @@ def test_sweep_removes_only_what_dead_processes_left(tmp_path: Path) -> None:
 
 
 def test_paths_are_shown_without_breaking_the_terminal() -> None:
-    assert store.shown("a\nb\x1b[31m/ä/" + b"\xff".decode("utf-8", "surrogateescape")) == "a\\nb\\x1b[31m/ä/\\xff"
+    assert printable("a\nb\x1b[31m/ä/" + b"\xff".decode("utf-8", "surrogateescape")) == "a\\nb\\x1b[31m/ä/\\xff"
 
 
 @pytest.mark.parametrize(

@@ -307,7 +307,7 @@ def test_a_disk_that_is_really_full_is_told_and_the_rerun_completes(full_disk: P
     big = np.random.default_rng(0).random((1000, 250), np.float32)
     with pytest.raises(OutputError, match="the disk is full; free some space"):
         store.write_h5(full_disk / "x.h5", train=big)
-    cache = store.Cache(full_disk / "cache", {"width": "250"}, rows_per_shard=1000)
+    cache = store.FeatureCache(full_disk / "cache", {"width": "250"}, rows_per_shard=1000)
     digests = store.row_digests(big)
     with pytest.raises(OutputError, match="the disk is full; free some space or choose another cache folder"):
         cache.add(digests, big)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 NONE = "–"
 
 
@@ -37,9 +39,9 @@ def count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def printable(name: str) -> str:
-    r"""Return `name` on one printable line: bytes that are not UTF-8 as `\xff`, controls as `\n`."""
-    return "".join(char if char.isprintable() else _escaped(char) for char in name)
+def printable(name: str | Path) -> str:
+    r"""Return a name or path on one printable line: bytes that are not UTF-8 as `\xff`, controls as `\n`."""
+    return "".join(char if char.isprintable() else _escaped(char) for char in str(name))
 
 
 def _escaped(char: str) -> str:

@@ -20,7 +20,7 @@ from penult.bundle.sound import check
 from penult.errors import DamagedFile, InputError, PenultError
 from penult.heads import HeadState
 from penult.heads.novelty import NoveltyReference
-from penult.store import shown
+from penult.texts import printable
 
 _MEMBER = re.compile(r"bundle\.json|graphs/\d{1,3}\.onnx|(head|selftest|novelty)/[A-Za-z0-9_]{1,64}\.npy|seen/digests\.npy")
 _MOST = 1000  # members
@@ -34,27 +34,31 @@ def load(path: str | Path) -> Bundle:
     if path.is_dir() and (path / "model.penult").is_file():
         path = path / "model.penult"
     if path.is_dir():
-        raise InputError(f"{shown(path)} is a folder without a model.penult; give the folder of a run, or its model.penult.")
+        raise InputError(
+            f"{printable(path)} is a folder without a model.penult; give the folder of a run, or its model.penult."
+        )
     runs.check(path)
     try:
         with untrusted.opened(path) as file:
             members = _members(path, file)
     except FileNotFoundError:
-        raise InputError(f"there is no model at {shown(path)}; `penult train` writes one as RUN/model.penult.") from None
+        raise InputError(f"there is no model at {printable(path)}; `penult train` writes one as RUN/model.penult.") from None
     except DamagedFile:
         raise
     except (*untrusted.WRONG_ZIP, OSError) as error:
-        raise DamagedFile(f"{shown(path)} is not a whole penult model ({error}); copy it again, or train again.") from error
+        raise DamagedFile(
+            f"{printable(path)} is not a whole penult model ({error}); copy it again, or train again."
+        ) from error
     try:
         return parse(members)
     except WRONG as error:
-        raise DamagedFile(f"{shown(path)} is a zip, but not a penult model: {reason(error)}; train again.") from error
+        raise DamagedFile(f"{printable(path)} is a zip, but not a penult model: {reason(error)}; train again.") from error
 
 
 def reason(error: Exception) -> str:
     """Return what is wrong with a model, as `parse` found it, for the middle of a sentence."""
     what = str(error) if isinstance(error, PenultError | ValueError) else repr(error)
-    return shown(what[:300].rstrip(".;"))
+    return printable(what[:300].rstrip(".;"))
 
 
 def _members(path: Path, file: IO[bytes]) -> dict[str, bytes]:
@@ -68,10 +72,10 @@ def _members(path: Path, file: IO[bytes]) -> dict[str, bytes]:
     strange = sorted({n for n in data if not _MEMBER.fullmatch(n)} | (set(sums) ^ set(data)))
     changed = sorted(n for n in data if n not in strange and hashlib.sha256(data[n]).hexdigest() != sums[n])
     if strange or changed:
-        wrong = [shown(name[:80]) for name in strange + changed]
+        wrong = [printable(name[:80]) for name in strange + changed]
         more = f" and {len(wrong) - _TOLD} more" if len(wrong) > _TOLD else ""
         raise DamagedFile(
-            f"{shown(path)} was damaged or changed after it was saved: {', '.join(wrong[:_TOLD])}{more}; "
+            f"{printable(path)} was damaged or changed after it was saved: {', '.join(wrong[:_TOLD])}{more}; "
             "copy it again from where it was made, or train again."
         )
     return data

@@ -30,7 +30,7 @@ def audit(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         show.as_json({"moved": moved}) if asked.json else show.out(f"{count(moved, 'photo')} moved")
         return
     if asked.csv is not None:
-        store.endings.check_file(asked.csv, store.endings.CSV, "--csv")
+        store.check_output_file(asked.csv, store.CSV, "--csv")
     with show.progress(not asked.quiet) as progress:
         done = audit_alone.audit_photos(asked.train, asked.test, _options(asked, "penult-run"), progress)
     if asked.csv is not None:

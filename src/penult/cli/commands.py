@@ -22,7 +22,7 @@ def _options(asked: argparse.Namespace, out: str) -> Any:
     from penult import store
     from penult.training import TrainOptions
 
-    store.endings.check_folder(asked.out or out, "--out")
+    store.check_output_folder(asked.out or out, "--out")
     given = {
         "backbones": tuple(asked.backbone) if asked.backbone else None,
         "crop_mode": asked.fit,
@@ -181,7 +181,7 @@ def predict(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     if asked.review is not None:
         check_level(asked.review)
     if asked.csv:
-        store.endings.check_file(asked.csv, store.endings.CSV, "--csv")
+        store.check_output_file(asked.csv, store.CSV, "--csv")
     model = bundle.load(asked.model)
     predictor = Predictor(model, settings(asked))
     if asked.features:
@@ -252,7 +252,7 @@ def embed(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     from penult import images, store, zoo
     from penult.embed import depth_notes, write_features
 
-    store.endings.check_file(asked.out, store.endings.HDF5, "--out")
+    store.check_output_file(asked.out, store.HDF5, "--out")
     table = images.TableOptions(**columns(asked))
     changes = {"crop_mode": asked.fit} if asked.fit else {}
     notes: list[str] = []

@@ -19,7 +19,7 @@ def compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     from penult.backbones import DEFAULT
     from penult.cli.commands import columns, recipe, settings
 
-    store.endings.check_folder(asked.out, "--out")
+    store.check_output_folder(asked.out, "--out")
     options = room.CompareOptions(
         out=asked.out,
         backbones=tuple(asked.backbone or DEFAULT),

@@ -15,7 +15,7 @@ def explain(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     from penult.cli.commands import settings
     from penult.predict import Predictor
 
-    store.endings.check_folder(asked.out, "--out")
+    store.check_output_folder(asked.out, "--out")
     model = bundle.load(asked.model)
     predictor = Predictor(model, settings(asked))
     found = images.scan_unlabelled(asked.images, classes=model.classes)

@@ -18,7 +18,7 @@ def similar(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     from penult.cli.commands import settings
 
     if asked.csv:
-        store.endings.check_file(asked.csv, store.endings.CSV, "--csv")
+        store.check_output_file(asked.csv, store.CSV, "--csv")
     found = images.scan_unlabelled(asked.photos)
     with show.progress(not asked.quiet) as progress:
         answers = room.similar(asked.run, [i.path for i in found.images], asked.n, settings(asked), progress, found.ids)

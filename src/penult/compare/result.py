@@ -232,7 +232,7 @@ def claimed(out: str) -> Iterator[Path]:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give another folder with --out.")
     store.make_folder(folder)
-    with store.Claim(folder, "another comparison is writing to it", CURE):
+    with store.FolderLock(folder, "another comparison is writing to it", CURE):
         if not store.is_empty(folder) and not _is_ours(folder / RESULT):
             raise InputError(
                 f"{folder} is not empty and is no comparison of penult's; nothing was touched. Give another folder with --out."

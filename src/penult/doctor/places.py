@@ -14,7 +14,7 @@ from pathlib import Path
 from penult import store
 from penult.doctor.check import FAIL, NOTE, OK, WARN, Check
 from penult.errors import InputError, OutputError
-from penult.store.disk import here
+from penult.store.disk import machine_id
 
 LITTLE = 2 * 10**9  # bytes
 CURE = "choose another cache folder with --cache DIR, or for good with the variable PENULT_CACHE"
@@ -51,14 +51,14 @@ def writing(folder: Path, named: bool = True) -> Check:
     `named`: somebody asked for this folder, and commands stop where it cannot be written; otherwise they do without.
     """
     made = [part for part in (folder, *folder.parents) if not _exists(part)]  # the innermost first
-    path = folder / f".tmp-{here()}-{os.getpid()}-d0c"  # if we are killed here, it is swept as any leftover
+    path = folder / f".tmp-{machine_id()}-{os.getpid()}-d0c"  # if we are killed here, it is swept as any leftover
     text = "a test by penult doctor\n" * 100
     try:
         store.write_text(path, text, cure=CURE)
         same = path.read_text(encoding="utf-8") == text
     except OutputError as error:
         said, _, cure = str(error).partition("; ")
-        if not named and store.fallback.never(error):
+        if not named and store.fallback.is_permanent(error):
             return Check("cache write", WARN, f"{said}: every run computes its features anew", CURE)
         return Check("cache write", FAIL, said, cure)
     except OSError as error:

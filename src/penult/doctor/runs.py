@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from penult import runs, store
+from penult import runs
 from penult.doctor.check import FAIL, NOTE, OK, Check
+from penult.texts import printable
 from penult.worker import Crashed, Worker
 
 NAMED = 5  # files that a line names
@@ -18,7 +19,7 @@ AGAIN = "run the same `penult train` again: it computes no features anew"
 
 def files(folder: Path) -> list[Check]:
     """Return what became of the files of one run."""
-    where = store.shown(folder)
+    where = printable(folder)
     found = runs.compare(folder)
     if found.status is None:
         what = "has no metrics.json of penult's that can be read" if folder.is_dir() else "is no folder"
@@ -48,7 +49,7 @@ def files(folder: Path) -> list[Check]:
 
 def model(folder: Path) -> list[Check]:
     """Return whether the model of a run loads and gives its own samples' answers, tried in another process."""
-    where = store.shown(folder / "model.penult")
+    where = printable(folder / "model.penult")
     if not (folder / "model.penult").is_file():
         return []  # told by `files`
     try:
@@ -64,4 +65,4 @@ def model(folder: Path) -> list[Check]:
 
 def _named(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(store.shown(name) for name in names[:NAMED]) + more
+    return ", ".join(printable(name) for name in names[:NAMED]) + more

@@ -46,7 +46,7 @@ def write_features(
     Where the images are labelled, the files have `label` and the class names too. `table` says how a CSV is to be read; what
     there is to say of the images is added to `notes`. Raises `InputError` for an `out` that ends otherwise than HDF5 does.
     """
-    store.endings.check_file(out, store.endings.HDF5, "the feature file")
+    store.check_output_file(out, store.HDF5, "the feature file")
     settings = settings or EmbedOptions()
     found = _scan(source, table or images.TableOptions())
     if notes is not None:

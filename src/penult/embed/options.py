@@ -117,13 +117,13 @@ class EmbedOptions:
         """Return the device and precision that these networks will be computed in. Raises what `engines.resolve` raises."""
         return engines.resolve(self.device, self.precision, backbones)
 
-    def rows(self, facts: Mapping[str, str]) -> store.Rows:
-        """Return where rows of these facts (see `store.Cache`) are kept. Raises `OutputError`."""
+    def rows(self, facts: Mapping[str, str]) -> store.RowCache:
+        """Return where rows of these facts (see `store.FeatureCache`) are kept. Raises `OutputError`."""
         folder = self.folder
         if folder is None and self.cache is not False:
-            store.fallback.tell("no cache folder is known, because this user has no home folder")
+            store.fallback.warn_not_cached("no cache folder is known, because this user has no home folder")
         if folder is None:
             return store.MemoryCache(int(facts["width"]))
         if self.chosen and not self.cache_optional:
-            return store.Cache(folder, facts)
+            return store.FeatureCache(folder, facts)
         return store.FallbackCache(folder, facts, always=self.cache_optional)

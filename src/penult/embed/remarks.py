@@ -47,7 +47,7 @@ def keep(seen: Mapping[bytes, Remark], settings: EmbedOptions) -> None:
         return
     rows = [(r.rows, r.scans, *(r.levels or (0,) * (_WIDTH - 2))) for r in seen.values()]
     digests = np.frombuffer(b"".join(seen), np.uint8).reshape(-1, 32)
-    with store.Cache(settings.folder, _facts()) as cache:
+    with store.FeatureCache(settings.folder, _facts()) as cache:
         cache.add(digests, np.array(rows, np.float32))  # (m, 32), (m, 8)
 
 
@@ -55,7 +55,7 @@ def recall(digests: NDArray[np.uint8], settings: EmbedOptions) -> dict[bytes, Re
     """Return the remarks that are kept on pictures with these digests (n, 32)."""
     if settings.folder is None or not place_of(settings.folder, _facts()).is_dir():
         return {}  # most users never have such a photo, and get no folder for it
-    rows, found = store.Cache(settings.folder, _facts()).read(digests)  # (n, 8), (n,)
+    rows, found = store.FeatureCache(settings.folder, _facts()).read(digests)  # (n, 8), (n,)
     return {
         digest.tobytes(): Remark(float(row[0]), bool(row[1]), tuple(int(v) for v in row[2:]) if row[2] else ())
         for digest, row in zip(digests[found], rows[found], strict=True)

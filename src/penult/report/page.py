@@ -55,7 +55,7 @@ def rebuild(folder: Path, photos: str | None = None, progress: ProgressCallback 
     `photos` is where the training photos are now, if they moved. Raises InputError for a folder that is no finished run,
     DamagedFile for one whose record is not penult's.
     """
-    with store.Claim(folder, "a run of penult is writing to it", "wait until that has ended"):
+    with store.FolderLock(folder, "a run of penult is writing to it", "wait until that has ended"):
         return _rebuild(read(folder), photos, progress)
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from penult import untrusted
 from penult.errors import DamagedFile
-from penult.store.leftovers import is_temporary
-from penult.store.refusals import shown
+from penult.store.atomic import is_temporary
+from penult.texts import printable
 
 METRICS = "metrics.json"
 LARGE = 256 << 20  # bytes, a fifth of a second
@@ -54,9 +54,9 @@ def check(path: Path | str, *, checked_inside: bool = False) -> None:
         before, record = record, _record(path.parent)
         if record == before:  # else the run was written anew while its file was read
             raise DamagedFile(
-                f"{shown(path)} was changed or damaged after it was written (its sha256 differs from that in {METRICS}); run "
-                "the same `penult train` again, which computes no features anew, or copy the file out of the run folder to "
-                "use it as it is."
+                f"{printable(path)} was changed or damaged after it was written (its sha256 differs from that in {METRICS}); "
+                "run the same `penult train` again, which computes no features anew, or copy the file out of the run folder "
+                "to use it as it is."
             )
 
 
@@ -73,7 +73,7 @@ def check_all(folder: Path, names: Sequence[str]) -> None:
         check(folder / name)
         if record is not None and name in _sums(record) and not (folder / name).is_file() and record == _record(folder):
             raise DamagedFile(
-                f"{shown(folder / name)} is gone, and {METRICS} says that the run wrote it; put it back, or run the same "
+                f"{printable(folder / name)} is gone, and {METRICS} says that the run wrote it; put it back, or run the same "
                 "`penult train` again, which computes no features anew."
             )
 

@@ -17,6 +17,7 @@ from typing import Any, Self
 from penult import store, untrusted
 from penult.errors import InputError, OutputError
 from penult.runs.checksums import METRICS
+from penult.texts import printable
 
 FORMAT = 1
 _BUSY = "another run of penult is writing to it"
@@ -34,7 +35,7 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path} is a file; give another folder with --out.")
         store.make_folder(self.path)
-        self._claim = store.Claim(self.path, _BUSY, _CURE)
+        self._claim = store.FolderLock(self.path, _BUSY, _CURE)
         try:
             self._begin()
         except BaseException:
@@ -95,7 +96,7 @@ def _digest(path: Path) -> str:
         return untrusted.sha256(path)
     except OSError as error:
         raise OutputError(
-            f"{store.shown(path)}, a result of this run, can not be read back ({error.strerror}); run the same command again."
+            f"{printable(path)}, a result of this run, can not be read back ({error.strerror}); run the same command again."
         ) from error
 
 

@@ -21,6 +21,7 @@ from penult.pixels import Failure
 from penult.similar import search
 from penult.similar.search import Found
 from penult.store import RowReader
+from penult.texts import printable
 
 __all__ = ["Neighbour", "Neighbours", "similar", "write_csv"]
 
@@ -109,14 +110,14 @@ def _run(folder: Path) -> tuple[Bundle, list[Path]]:
     """Return the model of a run and its feature files, in the order of the networks."""
     if not (folder / "model.penult").is_file():
         raise InputError(
-            f"{store.shown(folder)} is no run folder with a model in it; give the folder that `penult train` wrote."
+            f"{printable(folder)} is no run folder with a model in it; give the folder that `penult train` wrote."
         )
     model = bundle.load(folder)
     paths = [folder / f"data_{slug}.h5" for slug in store.slugs([(b.name, b.digest) for b in model.backbones])]
     missing = [p.name for p in paths if not p.is_file()]
     if missing or not paths:
         what = ", ".join(missing) or "feature files of its own (it was trained from --features)"
-        raise InputError(f"{store.shown(folder)} has no {what}; train from images again with --out {store.shown(folder)}.")
+        raise InputError(f"{printable(folder)} has no {what}; train from images again with --out {printable(folder)}.")
     return model, paths
 
 

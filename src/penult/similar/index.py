@@ -36,7 +36,7 @@ CHUNK = 1 << 16  # rows
 
 
 @dataclass(frozen=True)
-class Index:
+class SimilarityIndex:
     """Arrays that lie on disk; only what a search touches is read."""
 
     rows: NDArray[np.float16]  # (n, d) unit rows
@@ -60,7 +60,7 @@ class Index:
         return np.asarray(self.rows[numbers].astype(np.float32) @ q)
 
 
-def open_index(files: RowReader, blocks: tuple[int, ...], cache: Path, progress: ProgressCallback) -> Index | None:
+def open_index(files: RowReader, blocks: tuple[int, ...], cache: Path, progress: ProgressCallback) -> SimilarityIndex | None:
     """Return the index of these files, made now where there is none; None for files that do not say what is in them.
 
     None, too, where this user can never write the cache folder. Raises `OutputError` when its disk is full.
@@ -76,13 +76,13 @@ def open_index(files: RowReader, blocks: tuple[int, ...], cache: Path, progress:
     try:
         return _made(entry, files, blocks, progress)
     except OutputError as error:  # without one the answers are the same, later
-        if not store.fallback.never(error):
+        if not store.fallback.is_permanent(error):
             raise
         log.warning("the index is not kept, all rows are looked at instead: %s", error)
         return None
 
 
-def _opened(entry: store.CacheEntry) -> Index | None:
+def _opened(entry: store.CacheEntry) -> SimilarityIndex | None:
     """Return an index, None where it is not there as it was meant."""
     n, width = entry.facts["shape"]
     q = min(DIRECTIONS, width)
@@ -91,7 +91,7 @@ def _opened(entry: store.CacheEntry) -> Index | None:
         return None
     entry.touch()
     try:  # the sums are for `penult cache --verify`: to compare them at every start would read all of it
-        return Index(*(_mapped(entry.folder / f"{name}.npy", shape) for name, shape in shapes.items()))
+        return SimilarityIndex(*(_mapped(entry.folder / f"{name}.npy", shape) for name, shape in shapes.items()))
     except (OSError, ValueError):
         return None
 
@@ -108,7 +108,9 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
         return np.memmap(file, kind, "r", head.tell(), shape)
 
 
-def _made(entry: store.CacheEntry, files: RowReader, blocks: tuple[int, ...], progress: ProgressCallback) -> Index | None:
+def _made(
+    entry: store.CacheEntry, files: RowReader, blocks: tuple[int, ...], progress: ProgressCallback
+) -> SimilarityIndex | None:
     """Write the index, and open it."""
     n, width = files.shape
     basis = _directions(files, blocks)  # (d, q)

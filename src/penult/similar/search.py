@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from penult.errors import ProgressCallback, quiet
 from penult.similar import alike
 from penult.similar.alike import Floats
-from penult.similar.index import Index, open_index
+from penult.similar.index import SimilarityIndex, open_index
 from penult.store import RowReader
 
 MANY = 1 << 28  # numbers (1 GB) from which an index pays for its place
@@ -54,7 +54,7 @@ def _scan(files: RowReader, Q: Floats, n: int, blocks: tuple[int, ...], progress
     return list(numbers)
 
 
-def _by_index(index: Index, q: Floats, n: int) -> NDArray[np.intp]:
+def _by_index(index: SimilarityIndex, q: Floats, n: int) -> NDArray[np.intp]:
     """Take rows in the order of the most that they can reach, until the next cannot reach the n-th found."""
     most = index.bounds(q)  # (rows,)
     order = np.argsort(-most)

@@ -4,39 +4,49 @@ In: arrays, digests, names. Out: files, and the same arrays again, checked. The 
 It must not know images, networks or heads.
 """
 
-from penult.store import endings, fallback, inventory
-from penult.store.cache import Cache, default_cache
-from penult.store.entry import CURE, CacheEntry, entries
-from penult.store.fallback import FallbackCache
+from penult.store import fallback, inventory
+from penult.store.atomic import (
+    atomic_write,
+    atomic_write_text,
+    drop,
+    is_empty,
+    is_temporary,
+    make_folder,
+    sweep,
+    write_json,
+    write_text,
+)
+from penult.store.cache import FeatureCache, default_cache
+from penult.store.disk import FolderLock
+from penult.store.entry import CacheEntry, entries
+from penult.store.fallback import FallbackCache, MemoryCache, RowCache
 from penult.store.features import Features, read_features, row_digests
-from penult.store.files import atomic_write, atomic_write_text, drop, make_folder, write_json, write_text
 from penult.store.h5read import FeatureFile, RowReader, read_h5
 from penult.store.h5write import H5Writer, RowBlocks, WrittenFile, write_h5
-from penult.store.leftovers import is_empty, is_temporary, sweep
-from penult.store.locks import Claim
-from penult.store.memory import MemoryCache, Rows
-from penult.store.refusals import is_file, is_folder, shown
-from penult.store.slugs import slug, slugs
+from penult.store.paths import CSV, CURE, HDF5, check_output_file, check_output_folder, is_file, is_folder, slug, slugs
 
 __all__ = [
+    "CSV",
     "CURE",
-    "Cache",
+    "HDF5",
     "CacheEntry",
-    "Claim",
     "FallbackCache",
+    "FeatureCache",
     "FeatureFile",
     "Features",
+    "FolderLock",
     "H5Writer",
     "MemoryCache",
     "RowBlocks",
+    "RowCache",
     "RowReader",
-    "Rows",
     "WrittenFile",
     "atomic_write",
     "atomic_write_text",
+    "check_output_file",
+    "check_output_folder",
     "default_cache",
     "drop",
-    "endings",
     "entries",
     "fallback",
     "inventory",
@@ -48,7 +58,6 @@ __all__ = [
     "read_features",
     "read_h5",
     "row_digests",
-    "shown",
     "slug",
     "slugs",
     "sweep",

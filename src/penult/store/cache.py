@@ -22,12 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from penult.errors import InputError, OutputError
-from penult.store.entry import CURE, KINDS
-from penult.store.files import write_json
-from penult.store.index import Index
-from penult.store.leftovers import sweep
-from penult.store.refusals import is_file, shown
-from penult.store.shards import Digests, Vectors, write_shard
+from penult.store.atomic import sweep, write_json
+from penult.store.entry import KINDS
+from penult.store.paths import CURE, is_file
+from penult.store.shards import Digests, ShardIndex, Vectors, write_shard
+from penult.texts import printable
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +58,12 @@ def _of_home(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError as error:  # neither HOME nor an entry for this user
         raise OutputError(
-            f"no cache folder is known ({shown(path)}, and this user has no home folder); give --cache DIR or set "
+            f"no cache folder is known ({printable(path)}, and this user has no home folder); give --cache DIR or set "
             "PENULT_CACHE."
         ) from error
 
 
-class Cache:
+class FeatureCache:
     """Vectors by the digest of their picture, in one cache folder (`None`: the user's, `default_cache`).
 
     `facts` are everything beside the picture that a vector depends on: backbone digest, version of the pixel
@@ -91,7 +90,7 @@ class Cache:
             _swept.add(root)
             for kind in KINDS:
                 sweep(root / kind, below=1)
-        self._index = Index(self.folder, self.width)
+        self._index = ShardIndex(self.folder, self.width)
 
     def known(self) -> Digests:
         """Return the digests that can be read, sorted, each once, (m, 32)."""
@@ -170,7 +169,7 @@ class Cache:
         """Write what waits."""
         self.flush()
 
-    def __enter__(self) -> Cache:
+    def __enter__(self) -> FeatureCache:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

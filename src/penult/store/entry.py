@@ -18,13 +18,12 @@ from typing import Any
 
 from penult import untrusted
 from penult.errors import DamagedFile, OutputError
-from penult.store.files import atomic_write, drop, make_folder, write_json
-from penult.store.leftovers import sweep
-from penult.store.refusals import is_folder, shown
+from penult.store.atomic import atomic_write, drop, make_folder, sweep, write_json
+from penult.store.paths import CURE, is_folder
+from penult.texts import printable
 
 log = logging.getLogger(__name__)
 
-CURE = "choose another cache folder with --cache DIR"
 RECORD = "record.json"
 # Each kind of thing in a cache folder, and what its files are called, those of earlier versions among them. Features have no
 # entries, but shards: see `cache`.
@@ -60,7 +59,7 @@ class CacheEntry:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            log.warning("%s cannot be used (%s) and is made again", shown(self.folder), error)
+            log.warning("%s cannot be used (%s) and is made again", printable(self.folder), error)
             return None
 
     def read(self, name: str, most: int | None = None) -> bytes:
@@ -74,11 +73,11 @@ class CacheEntry:
             data = untrusted.content(path, most)
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
-            raise DamagedFile(f"{shown(path)} cannot be read ({why}); run again, it will be made again.") from error
+            raise DamagedFile(f"{printable(path)} cannot be read ({why}); run again, it will be made again.") from error
         if hashlib.sha256(data).hexdigest() != wanted:
             with contextlib.suppress(OutputError):  # another user's folder, perhaps
                 self.forget()
-            raise DamagedFile(f"{shown(path)} was changed after it was written; run again, it will be made again.")
+            raise DamagedFile(f"{printable(path)} was changed after it was written; run again, it will be made again.")
         self.touch()
         return data
 

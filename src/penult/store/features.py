@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from penult.errors import InputError
 from penult.store.h5read import FeatureFile, read_h5
-from penult.store.refusals import shown
+from penult.texts import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def row_digests(X: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
 
 def _differences(first: FeatureFile, file: FeatureFile) -> list[str]:
     """Return a sentence for each thing in which a file differs from the first; a thing must be in both."""
-    here, there = shown(file.path), shown(first.path)
+    here, there = printable(file.path), printable(first.path)
     wrong = []
     if len(file.train) != len(first.train):
         wrong.append(f"{here} has {len(file.train)} training rows and {there} {len(first.train)}")

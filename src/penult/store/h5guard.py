@@ -17,7 +17,7 @@ import numpy as np
 
 from penult.arrays import Array
 from penult.errors import DamagedFile, InputError, PenultError
-from penult.store.refusals import shown
+from penult.texts import printable
 
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scaleoffset", 32000: "lzf"}
 _LARGEST_CHUNK = 64 << 20  # HDF5 unpacks a chunk as a whole
@@ -41,7 +41,7 @@ def opened(path: Path) -> Iterator[CheckedFile]:
         raise
     except Exception as error:  # HDF5 answers damage with OSError, RuntimeError, KeyError, TypeError and more
         raise DamagedFile(
-            f"{shown(path)} is damaged or cut off: {_short(error)}; write it again, or get a fresh copy."
+            f"{printable(path)} is damaged or cut off: {_short(error)}; write it again, or get a fresh copy."
         ) from error
 
 
@@ -122,7 +122,7 @@ class CheckedFile:
         return InputError(self._sentence(name, what))
 
     def _sentence(self, name: str, what: str) -> str:
-        return f"{name!r} in {shown(self.path)} {what}; give a file with plain data sets train, test and label."
+        return f"{name!r} in {printable(self.path)} {what}; give a file with plain data sets train, test and label."
 
 
 def _size(path: Path) -> int:
@@ -131,14 +131,14 @@ def _size(path: Path) -> int:
 
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
-        raise InputError(f"{shown(path)} {what}; give the path of a feature file (.h5).")
+        raise InputError(f"{printable(path)} {what}; give the path of a feature file (.h5).")
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
     except OSError as error:
-        raise InputError(f"{shown(path)} cannot be read: {error.strerror}; check its permissions.") from error
+        raise InputError(f"{printable(path)} cannot be read: {error.strerror}; check its permissions.") from error
     if not h5py.is_hdf5(path):
-        raise InputError(f"{shown(path)} is not an HDF5 file; give a feature file (.h5).")
+        raise InputError(f"{printable(path)} is not an HDF5 file; give a feature file (.h5).")
     return size
 
 

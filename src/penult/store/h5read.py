@@ -22,7 +22,7 @@ from penult.arrays import Array
 from penult.errors import DamagedFile, InputError, listed
 from penult.store.h5guard import CheckedFile, opened
 from penult.store.h5write import FORMAT, begin
-from penult.store.refusals import shown
+from penult.texts import printable
 from penult.worker import Crashed, Worker
 
 Floats = npt.NDArray[np.float32]
@@ -68,7 +68,7 @@ def read_h5(path: Path | str) -> FeatureFile:
             file: FeatureFile = worker.answer()
         except Crashed as error:
             raise DamagedFile(
-                f"{shown(path)} is damaged: HDF5 crashed while it read it; write it again, or get a fresh copy."
+                f"{printable(path)} is damaged: HDF5 crashed while it read it; write it again, or get a fresh copy."
             ) from error
     return file
 
@@ -89,9 +89,9 @@ def load(path: Path) -> FeatureFile:
         bad = [name for name in raw if _sha256(raw[name]) != expected.get(name)]
         bad += [name for name in expected if name not in raw and name in (*_ARRAYS, *_NAMES)]
         if bad:
-            raise DamagedFile(f"{', '.join(sorted(bad))} in {shown(path)} fail their checksum; write the file again.")
+            raise DamagedFile(f"{', '.join(sorted(bad))} in {printable(path)} fail their checksum; write the file again.")
     if "train" not in raw:
-        raise InputError(f"{shown(path)} has no data set 'train'; give a feature file with train, test and label.")
+        raise InputError(f"{printable(path)} has no data set 'train'; give a feature file with train, test and label.")
     names = {name: _text(raw[name]) if name in raw else None for name in _NAMES}
     label, classes, note = _labels(path, raw["label"], names["classes"]) if "label" in raw else (None, names["classes"], "")
     result = FeatureFile(
@@ -115,12 +115,14 @@ def _own_record(file: CheckedFile) -> dict[str, Any] | None:
     if text is None:
         return None
     if hashlib.sha256(text).hexdigest().encode() != file.attribute("penult_sha256"):
-        raise DamagedFile(f"the facts in {shown(file.path)} fail their checksum; write the file again.")
+        raise DamagedFile(f"the facts in {printable(file.path)} fail their checksum; write the file again.")
     told: dict[str, Any] = untrusted.loads(text)
     if not isinstance(told, dict) or not isinstance(told.get("sha256"), dict) or not isinstance(told.get("facts"), dict):
-        raise DamagedFile(f"the facts in {shown(file.path)} are not as penult writes them; write the file again.")
+        raise DamagedFile(f"the facts in {printable(file.path)} are not as penult writes them; write the file again.")
     if type(told.get("format")) is not int or told["format"] > FORMAT:
-        raise DamagedFile(f"{shown(file.path)} is of format {told['format']}, newer than this version reads; update penult.")
+        raise DamagedFile(
+            f"{printable(file.path)} is of format {told['format']}, newer than this version reads; update penult."
+        )
     return told
 
 
@@ -141,7 +143,7 @@ def _raw(file: CheckedFile, name: str) -> Array:
         return values
     words = [word.encode() if isinstance(word, str) else bytes(word) for word in values.reshape(-1).tolist()]
     if max(map(len, words), default=0) > _LONGEST_LABEL:  # a long one would widen all others
-        raise InputError(f"'label' in {shown(file.path)} has texts of more than {_LONGEST_LABEL} bytes; name the classes.")
+        raise InputError(f"'label' in {printable(file.path)} has texts of more than {_LONGEST_LABEL} bytes; name the classes.")
     return np.array(words, "S").reshape(values.shape)
 
 
@@ -155,7 +157,7 @@ def _features(path: Path, name: str, values: Array) -> Floats:
         vectors = values.astype(np.float32, copy=False)
     bad = int((~np.isfinite(vectors).all(axis=1)).sum())
     if bad:
-        raise InputError(f"{bad} of {len(vectors)} rows of {name!r} in {shown(path)} are not finite; write it again.")
+        raise InputError(f"{bad} of {len(vectors)} rows of {name!r} in {printable(path)} are not finite; write it again.")
     return np.ascontiguousarray(vectors)
 
 
@@ -168,21 +170,21 @@ def _labels(
     names k classes, labels 1 to k number them from 1 on.
     """
     if values.ndim == 2 and values.shape[1] != 1:
-        raise InputError(f"'label' in {shown(path)} has the shape {values.shape}; give one class number for each row.")
+        raise InputError(f"'label' in {printable(path)} has the shape {values.shape}; give one class number for each row.")
     flat = values.reshape(-1)
     if flat.dtype.kind in "SUO":
         return _named(path, np.array(_text(flat)), "texts")
     with np.errstate(invalid="ignore"):
         whole = np.isfinite(flat) & (np.abs(flat) < 2.0**53) & (np.rint(flat) == flat)
     if not whole.all():
-        raise InputError(f"'label' in {shown(path)} holds values that are no whole numbers; give one class for each row.")
+        raise InputError(f"'label' in {printable(path)} holds values that are no whole numbers; give one class for each row.")
     labels = flat.astype(np.int64)
     low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
     if classes is not None:
         if labels.size and labels.min() == 1 and high == len(classes):
-            return labels - 1, classes, f"the labels in {shown(path)} number its classes from 1 on"
+            return labels - 1, classes, f"the labels in {printable(path)} number its classes from 1 on"
         if low < 0:
-            raise InputError(f"'label' in {shown(path)} goes down to {low}, and its classes begin at 0; write it again.")
+            raise InputError(f"'label' in {printable(path)} goes down to {low}, and its classes begin at 0; write it again.")
         return labels, classes, ""
     if low == 0 and len(np.unique(labels)) == high + 1:
         return labels, None, ""
@@ -194,8 +196,8 @@ def _named(path: Path, labels: Array, kind: str) -> tuple[npt.NDArray[np.int64],
     found, codes = np.unique(labels, return_inverse=True)
     names = tuple(str(value) for value in found)
     if not all(name.strip() for name in names):
-        raise InputError(f"'label' in {shown(path)} has rows without a name; give one class for each row.")
-    note = f"the labels in {shown(path)} are the {kind} {shown(listed(names))}; the classes are called so"
+        raise InputError(f"'label' in {printable(path)} has rows without a name; give one class for each row.")
+    note = f"the labels in {printable(path)} are the {kind} {printable(listed(names))}; the classes are called so"
     return codes.astype(np.int64).reshape(-1), names, note
 
 
@@ -215,7 +217,7 @@ def _agree(file: FeatureFile) -> None:
     if file.label is not None and file.classes is not None and int(file.label.max(initial=-1)) >= len(file.classes):
         wrong.append(f"label goes up to {file.label.max()}, but there are {len(file.classes)} classes")
     if wrong:
-        raise InputError(f"{shown(file.path)} does not agree with itself: {'; '.join(wrong)}. Write it again.")
+        raise InputError(f"{printable(file.path)} does not agree with itself: {'; '.join(wrong)}. Write it again.")
 
 
 # --- rows of files that need not fit into memory ---
@@ -286,7 +288,7 @@ class RowReader:
         try:
             return self._worker.answer()
         except Crashed as error:
-            names = ", ".join(shown(path) for path in self.paths)
+            names = ", ".join(printable(path) for path in self.paths)
             raise DamagedFile(f"{names}: HDF5 crashed while it read this; train again, or get a fresh copy.") from error
 
     def _agree(self) -> None:
@@ -294,7 +296,9 @@ class RowReader:
         for path, header in zip(self.paths, self.headers, strict=True):
             same = (header.train, header.test) == (first.train, first.test) and header.train_files == first.train_files
             if not same or header.test_files != first.test_files:
-                raise InputError(f"{shown(path)} has other rows than {shown(self.paths[0])}; give files of one set of images.")
+                raise InputError(
+                    f"{printable(path)} has other rows than {printable(self.paths[0])}; give files of one set of images."
+                )
 
     def __enter__(self) -> Self:
         return self
@@ -328,7 +332,9 @@ def _header(file: CheckedFile) -> FileHeader:
     wrong = [name for name, n in lengths if names[name] is not None and len(names[name] or ()) != n]
     wrong += ["label"] if label is not None and len(label) != train[0] else []
     if wrong or test[1] != train[1] or not train[0]:
-        raise InputError(f"{shown(file.path)} does not agree with itself ({', '.join(wrong) or 'train, test'}); train again.")
+        raise InputError(
+            f"{printable(file.path)} does not agree with itself ({', '.join(wrong) or 'train, test'}); train again."
+        )
     facts, sums = ({}, {}) if record is None else (record["facts"], record["sha256"])
     digest = " ".join(str(sums[name]) for name in ("train", "test") if name in sums)
     return FileHeader(train[0], test[0], train[1], label, **names, facts=facts, digest=digest)

@@ -27,8 +27,9 @@ import numpy.typing as npt
 
 from penult.arrays import Array
 from penult.errors import InputError, OutputError
-from penult.store.files import AtomicFile
-from penult.store.refusals import ELSEWHERE, refused, shown
+from penult.store.atomic import AtomicFile
+from penult.store.paths import ELSEWHERE, output_error
+from penult.texts import printable
 from penult.worker import Crashed, Worker
 
 FORMAT = 1
@@ -154,7 +155,7 @@ class H5Writer:
         except Crashed as error:
             with suppress(OSError):
                 if shutil.disk_usage(draft.path.parent).free < content.size:
-                    raise refused(OSError(ENOSPC, "no space"), draft.path, self._cure) from error
+                    raise output_error(OSError(ENOSPC, "no space"), draft.path, self._cure) from error
             raise _unwritten(draft.path, f"the process that writes it ended with {error}", self._cure) from error
         return answer
 
@@ -210,7 +211,7 @@ class _Content:
                     raise ValueError(f"a block of {name} is {data.shape}, not rows of {source.shape[1:]}")
                 if data.dtype.kind == "f" and not np.isfinite(data).all():
                     raise InputError(
-                        f"{name} of {shown(self.path)} is not finite everywhere; it is not written. Correct its source."
+                        f"{name} of {printable(self.path)} is not finite everywhere; it is not written. Correct its source."
                     )
                 count += len(data)
                 yield data.tobytes()
@@ -235,7 +236,7 @@ def _kind(name: str, source: Array | RowBlocks) -> np.dtype[Any]:
 
 
 def _unwritten(path: Path, why: str, cure: str) -> OutputError:
-    return OutputError(f"could not write {shown(path)}: {why}; {cure}. Nothing half-written was left.")
+    return OutputError(f"could not write {printable(path)}: {why}; {cure}. Nothing half-written was left.")
 
 
 # --- the writing process ---
@@ -259,7 +260,7 @@ def write_files(sent: Iterator[Any]) -> Iterator[tuple[str, int]]:
             number = _number(error)
             if not number:
                 raise _unwritten(header["path"], f"{type(error).__name__}: {error}", header["cure"]) from error
-            raise refused(OSError(number, str(error)), header["path"], header["cure"]) from error
+            raise output_error(OSError(number, str(error)), header["path"], header["cure"]) from error
         yield answer
 
 

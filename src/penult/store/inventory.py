@@ -20,12 +20,11 @@ from typing import Any
 
 from penult import untrusted
 from penult.errors import DamagedFile, InputError, unknown
+from penult.store.atomic import Identity, identity, is_temporary, remove, stale
 from penult.store.cache import folder_of
 from penult.store.entry import KINDS, OLD_INDEX, RECORD, key, read_record
-from penult.store.files import Identity, identity, remove
-from penult.store.leftovers import is_temporary, stale
-from penult.store.refusals import shown
 from penult.store.shards import read_shard, rows_by_size, width_of
+from penult.texts import printable
 
 _FOLDER = r"[0-9a-f]{32}|[A-Za-z0-9_.-]+-[0-9a-f]{12}"  # an entry's name
 _OLD_FILES = {"compiled": r"[0-9a-f]{32}\.blob", "speeds": r"[0-9a-f]{32}\.json"}  # earlier versions, without a folder
@@ -123,12 +122,12 @@ def scan(folder: Path) -> Inventory:
     try:
         if not folder.is_dir():
             if folder.exists():
-                raise InputError(f"{shown(folder)} is a file, not a cache folder; give the folder with --cache DIR.")
+                raise InputError(f"{printable(folder)} is a file, not a cache folder; give the folder with --cache DIR.")
             return Inventory(folder)
         tops = sorted(folder.iterdir())
     except OSError as error:
         raise InputError(
-            f"the cache folder {shown(folder)} cannot be listed: {error.strerror}; choose another with --cache DIR."
+            f"the cache folder {printable(folder)} cannot be listed: {error.strerror}; choose another with --cache DIR."
         ) from error
     items = tuple(item for kind in KINDS for item in _items(folder, kind))
     folders = [folder, *(folder / kind for kind in KINDS), *(item.path for item in items if item.path not in item.files)]
@@ -137,8 +136,8 @@ def scan(folder: Path) -> Inventory:
     strange = [path for path in (*tops, *within) if path not in ours and not is_temporary(path.name)]
     if not items and strange:
         raise InputError(
-            f"{shown(folder)} holds nothing that penult keeps in a cache, and other things ({shown(strange[0].name)}); "
-            "nothing was touched. Give the cache folder with --cache DIR."
+            f"{printable(folder)} holds nothing that penult keeps in a cache, and other things "
+            f"({printable(strange[0].name)}); nothing was touched. Give the cache folder with --cache DIR."
         )
     left = tuple(path for one in folders for path in stale(one))
     temporary = tuple(path for path in (*tops, *within) if is_temporary(path.name) and path not in left)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from penult import evaluate, heads, images, report, store
+from penult import evaluate, heads, images, report
 from penult.arrays import default_errors
 from penult.backbones import Backbone
 from penult.bundle import Bundle
@@ -24,6 +24,7 @@ from penult.evaluate import Evaluation, TrialProcess
 from penult.evaluate.evaluation import jsonable
 from penult.images import ImageSet
 from penult.runs import RunFolder
+from penult.texts import printable
 from penult.training import outputs
 from penult.training.environment import circumstances, digests, ignored, sources, versions
 from penult.training.job import Job
@@ -179,7 +180,7 @@ def _finish(job: Job, learnt: Fitted, done: Embedding | None, beside: PrecisionC
     whole = job.run.finish(metrics, None if learnt.fault is None else str(learnt.fault))
     if learnt.fault is not None:
         raise InternalError(
-            f"there is no model, but what was measured is in {store.shown(job.run.path)}, and the features are in the cache: "
+            f"there is no model, but what was measured is in {printable(job.run.path)}, and the features are in the cache: "
             f"{learnt.fault}"
         ) from learnt.fault
     return Run(job.run.path, learnt.model, measured, learnt.test, whole, done)

@@ -8,6 +8,7 @@ from penult.embed.feature_file import facts
 from penult.images import ImageSet
 from penult.predict import Predictions
 from penult.runs import RunFolder
+from penult.texts import printable
 from penult.training.material import TrainingData
 from penult.training.measuring import Measured
 from penult.training.sample_submission import SampleSubmission, Submit, plain
@@ -48,7 +49,7 @@ def write_skipped(run: RunFolder, labelled: ImageSet, test: ImageSet | None, don
     names = [(name, "train") for name in labelled.ids] + [(name, "test") for name in (test.ids if test else ())]
     rows = [(names[i][0], f.reason, f.detail, names[i][1], pixels.advice(f)) for i, f in sorted(done.failures.items())]
     run.write_table(SKIPPED, ["file", "reason", "detail", "part", "cure"], rows)
-    more = f" (all of them: {store.shown(run / SKIPPED)})"
+    more = f" (all of them: {printable(run / SKIPPED)})"
     done.settings.tolerance.seen([name for name, _ in names], done.failures, more)
 
 

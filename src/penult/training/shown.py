@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from penult import html, store
+from penult import html
+from penult.texts import printable
 
 
 def run_html(folder: Path, metrics: Mapping[str, Any]) -> str:
     """Return the verdict, the counts, and every figure that still stands in the run folder."""
-    rows: list[tuple[str, object]] = [("run", store.shown(folder)), *metrics["classes"].items()]
+    rows: list[tuple[str, object]] = [("run", printable(folder)), *metrics["classes"].items()]
     rows += [(name, count) for name, count in metrics["images"].items() if name in ("test", "failed")]
     names = [Path(name) for name in metrics["figures"] if name.endswith(".png")]
     drawn = [(folder / "figures" / name, name.stem.replace("_", " ")) for name in names]

@@ -16,6 +16,7 @@ from typing import Any
 from penult import backbones, store
 from penult.backbones import Backbone
 from penult.errors import InputError, MissingExtra, PenultError, ProgressCallback, quiet, unknown
+from penult.texts import printable
 from penult.worker import Crashed, Worker
 from penult.zoo import model_cache, names, recipe_file
 from penult.zoo.sources import SOURCES, ModelSpec
@@ -54,7 +55,7 @@ def find(
     found = model_cache.get(entry)
     named = isinstance(cache, str | Path) or store.fallback.was_chosen()  # who named a folder hears where it cannot be written
     if found is None and not named and not store.fallback.can_be_written(entry.folder):
-        store.fallback.tell(f"no cache folder can be written at {store.shown(root_of(cache))}")
+        store.fallback.warn_not_cached(f"no cache folder can be written at {printable(root_of(cache))}")
         entry = model_cache.entry_of(spec, root_of(False))
         found = model_cache.get(entry)
     found = found or _convert(spec, entry, progress)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from penult.errors import DamagedFile, InputError
 from penult.pixels.recipe import Recipe
-from penult.store.refusals import shown
+from penult.texts import printable
 from penult.zoo import checkpoint, keras_network, keras_weights
 from penult.zoo.catalog import Listed, fits
 from penult.zoo.keras_network import DataFormat, application, build, build_with_top, family, import_keras, rescalings
@@ -160,8 +160,8 @@ def _is_like_imagenet(other: Any, file: WeightsFile, name: str, size: int) -> bo
         return True
     if file.rescalings is None:
         raise InputError(
-            f"{shown(file.path)} does not say whether its {name} rescales its input once or twice, and its features depend on "
-            "it; save the network itself, not a model around it, as .weights.h5 or .keras."
+            f"{printable(file.path)} does not say whether its {name} rescales its input once or twice, and its features "
+            "depend on it; save the network itself, not a model around it, as .weights.h5 or .keras."
         )
     return False
 
@@ -218,7 +218,7 @@ def _imagenet(name: str, size: int) -> Any:
 
 
 def _download_error(name: str, file: str, origin: str, error: Exception) -> InputError | DamagedFile:
-    target = shown(Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / file)
+    target = printable(Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / file)
     text = re.sub(r"\s+", " ", str(error))[:300]
     if "corrupted" in text:
         return DamagedFile(f"the weights of keras:{name} came with another digest: {text} Delete {target} and try again.")

@@ -25,7 +25,7 @@ import numpy as np
 from penult import untrusted
 from penult.arrays import Array
 from penult.errors import DamagedFile, InputError, PenultError, listed
-from penult.store.refusals import shown
+from penult.texts import printable
 from penult.zoo.checkpoint import misfit
 from penult.zoo.keras_network import Leaf, build_with_top, leaves
 
@@ -99,7 +99,7 @@ def _as_damage(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # they answer damage with a dozen kinds of error
         first = str(error).split("\n")[0][:200]
-        raise DamagedFile(f"{shown(path)} is damaged or cut off: {first}; get a fresh copy, or save it again.") from error
+        raise DamagedFile(f"{printable(path)} is damaged or cut off: {first}; get a fresh copy, or save it again.") from error
 
 
 def _source(path: Path) -> Any:
@@ -107,18 +107,20 @@ def _source(path: Path) -> Any:
     import h5py
 
     if not path.is_file():
-        raise InputError(f"{shown(path)} is not a file; give the path of a .h5, .weights.h5 or .keras file.")
+        raise InputError(f"{printable(path)} is not a file; give the path of a .h5, .weights.h5 or .keras file.")
     if h5py.is_hdf5(path):
         return path
     if not zipfile.is_zipfile(path):
-        raise DamagedFile(f"{shown(path)} is not a whole .h5, .weights.h5 or .keras file; get a fresh copy, or save it again.")
+        raise DamagedFile(
+            f"{printable(path)} is not a whole .h5, .weights.h5 or .keras file; get a fresh copy, or save it again."
+        )
     with untrusted.opened(path) as file:
         archive = untrusted.directory(file)
         if _MEMBER not in archive.namelist():
-            raise InputError(f"{shown(path)} holds no {_MEMBER}; save the model with Keras 3 as .keras or .weights.h5.")
+            raise InputError(f"{printable(path)} holds no {_MEMBER}; save the model with Keras 3 as .keras or .weights.h5.")
         size, whole = archive.getinfo(_MEMBER).file_size, path.stat().st_size
         if size > _MOST_PACKED * whole or archive.getinfo(_MEMBER).compress_size > whole:
-            raise InputError(f"{shown(path)} claims {size} bytes of weights, more than it can hold; get a fresh copy.")
+            raise InputError(f"{printable(path)} claims {size} bytes of weights, more than it can hold; get a fresh copy.")
         return io.BytesIO(archive.read(_MEMBER))  # zip checks its checksum
 
 
@@ -138,7 +140,7 @@ def _weights_file(path: Path, file: Any) -> WeightsFile:
             return _legacy(path, groups, datasets, root)
     layers = _tree(path, datasets)
     if not layers:
-        raise InputError(f"{shown(path)} holds no layers with weights; give a .h5, .weights.h5 or .keras file of Keras.")
+        raise InputError(f"{printable(path)} holds no layers with weights; give a .h5, .weights.h5 or .keras file of Keras.")
     silent = [g for g in groups if g.endswith("/vars") and f"{g}/0" not in datasets and g.startswith(_ROOTS)]
     rescalings = sum(bool(re.search(r"(^|/)rescaling(_\d+)?/vars$", g)) for g in silent) if silent else None
     return WeightsFile(path, layers, True, rescalings)
@@ -185,11 +187,13 @@ def _check_size(path: Path, name: str, data: Any, size: int) -> None:
         wanted = math.prod(-(-n // c) for n, c in zip(data.shape, data.chunks, strict=True))
         whole = data.id.get_num_chunks() >= wanted
     if not whole:
-        raise DamagedFile(f"{name!r} in {shown(path)} was declared but never written; get a fresh copy, or save it again.")
+        raise DamagedFile(f"{name!r} in {printable(path)} was declared but never written; get a fresh copy, or save it again.")
 
 
 def _refusal(path: Path, name: str, what: str) -> InputError:
-    return InputError(f"{name!r} in {shown(path)} {what}; penult reads plain weights only: save the model again with Keras.")
+    return InputError(
+        f"{name!r} in {printable(path)} {what}; penult reads plain weights only: save the model again with Keras."
+    )
 
 
 def _names(groups: Mapping[str, Any], group: str, name: str) -> tuple[str, ...] | None:
@@ -224,7 +228,7 @@ def _legacy(path: Path, groups: Mapping[str, Any], datasets: Mapping[str, Any], 
         inside: dict[str, list[SavedArray]] = {}  # a network that was used as one layer has several, told by their names
         for name in _names(groups, group, "weight_names") or ():
             if f"{group}/{name}" not in datasets:
-                raise DamagedFile(f"{shown(path)} announces {f'{group}/{name}'!r} and does not have it; get a fresh copy.")
+                raise DamagedFile(f"{printable(path)} announces {f'{group}/{name}'!r} and does not have it; get a fresh copy.")
             inside.setdefault(name.rpartition("/")[0], []).append(SavedArray(name, datasets[f"{group}/{name}"], path))
         if not inside:
             silent.append(layer)
@@ -254,7 +258,7 @@ def fill(model: Any, file: WeightsFile, name: str) -> None:
         broken += [a.name for a, v in zip(saved.arrays, values, strict=True) if not np.isfinite(v).all()]
         leaf.assign(values)
     if broken:
-        raise InputError(f"weights in {shown(file.path)} are not finite: {listed(broken)}; take an earlier save.")
+        raise InputError(f"weights in {printable(file.path)} are not finite: {listed(broken)}; take an earlier save.")
 
 
 def _paired(wanted: Sequence[Leaf], file: WeightsFile) -> list[tuple[Leaf, SavedLayer]] | None:
@@ -313,7 +317,7 @@ def _misfit(wanted: Sequence[Leaf], file: WeightsFile, name: str) -> str:
         "unexpected": [f"{s.name}/{a.name.rpartition('/')[2]}" for s in strange for a in s.arrays],
         "of another shape": [d for k, leaf in ours.items() if k in theirs for d in _differences(k, leaf, theirs[k])],
     }
-    return f"{shown(file.path)} does not fit {name}: {misfit(parts)}. Name the network that these weights were trained in."
+    return f"{printable(file.path)} does not fit {name}: {misfit(parts)}. Name the network that these weights were trained in."
 
 
 def _strange(ours: set[str], theirs: Mapping[str, SavedLayer], file: WeightsFile, name: str) -> list[SavedLayer]:

@@ -17,7 +17,7 @@ from typing import Any
 from penult import untrusted
 from penult.backbones import onnx_guard
 from penult.errors import DamagedFile, InputError, listed
-from penult.store.refusals import shown
+from penult.texts import printable
 from penult.zoo import onnx_graph
 
 _MOST_FILES = 1000  # some converters write one for each tensor
@@ -48,12 +48,12 @@ def digest_with(path: Path | str, model: str, names: Iterable[str]) -> str:
 
 def find(path: Path | str, names: Iterable[str]) -> dict[str, Path]:
     """Return where the files are that a model names. Raises `InputError` with all that cannot be read."""
-    folder, wanted, what = Path(path).parent, sorted(set(names)), shown(path)
+    folder, wanted, what = Path(path).parent, sorted(set(names)), printable(path)
     if len(wanted) > _MOST_FILES:
         raise InputError(
             f"{what} keeps its weights in {len(wanted)} other files, and {_MOST_FILES} are the most; {_fix(path)}."
         )
-    if outside := [shown(name) for name in wanted if not _is_plain(name)]:
+    if outside := [printable(name) for name in wanted if not _is_plain(name)]:
         raise InputError(
             f"{what} keeps weights in files outside its own folder ({listed(outside)}), which are not read; put them beside "
             f"it, or {_fix(path)}."
@@ -62,7 +62,7 @@ def find(path: Path | str, names: Iterable[str]) -> dict[str, Path]:
         be, them = ("is", "it") if len(missing) == 1 else ("are", "them")
         raise InputError(
             f"{what} keeps its weights in {listed(missing)}, which {be} not beside it; copy {them} into "
-            f"{shown(folder.absolute())} (exporters write both), or export again with external_data=False."
+            f"{printable(folder.absolute())} (exporters write both), or export again with external_data=False."
         )
     real = folder.resolve()
     if led := [name for name in wanted if not (folder / name).resolve().is_relative_to(real)]:
@@ -92,20 +92,20 @@ def load(model: Any, tensors: Iterable[Any], path: Path | str) -> list[str]:
     total = sum(_size(tensor, path) for tensor, _ in outside)
     if total > onnx_graph.MAX_BYTES:
         raise InputError(
-            f"{shown(path)} has {total / 1e9:.1f} GB of weights, and 2.1 GB are the most; take a smaller sibling."
+            f"{printable(path)} has {total / 1e9:.1f} GB of weights, and 2.1 GB are the most; take a smaller sibling."
         )
     with contextlib.ExitStack() as stack:
         try:
             sources = {name: stack.enter_context(untrusted.opened(file)) for name, file in files.items()}
         except OSError as error:
-            raise InputError(f"{shown(path)}: its weights cannot be read ({error.filename}: {error.strerror}).") from error
+            raise InputError(f"{printable(path)}: its weights cannot be read ({error.filename}: {error.strerror}).") from error
         for tensor, place in outside:
             _fill(tensor, place, sources[place["location"]], path)
     try:
         onnx_guard.check(onnx_graph.to_bytes(model))  # as strict as with a model of one file
     except ValueError as error:
         raise (
-            error if isinstance(error, InputError) else DamagedFile(f"{shown(path)} is not to be trusted: {error}.")
+            error if isinstance(error, InputError) else DamagedFile(f"{printable(path)} is not to be trusted: {error}.")
         ) from error
     return names
 
@@ -130,7 +130,7 @@ def _place(tensor: Any, path: Path | str) -> dict[str, str]:
 
     place = {entry.key: entry.value for entry in tensor.external_data}
     if tensor.data_location != TensorProto.EXTERNAL or not place.get("location") or tensor.HasField("raw_data"):
-        raise DamagedFile(f"{shown(path)} does not say clearly where its tensor {tensor.name[:80]!r} is; {_fix(path)}.")
+        raise DamagedFile(f"{printable(path)} does not say clearly where its tensor {tensor.name[:80]!r} is; {_fix(path)}.")
     return place
 
 
@@ -141,7 +141,7 @@ def _size(tensor: Any, path: Path | str) -> int:
     kind, count = tensor.data_type, int(math.prod(tensor.dims))
     known = kind in TensorProto.DataType.values() and kind not in {TensorProto.UNDEFINED, TensorProto.STRING}
     if not known or any(side < 0 for side in tensor.dims):
-        raise DamagedFile(f"{shown(path)} has a tensor {tensor.name[:80]!r} that no other file can hold; {_fix(path)}.")
+        raise DamagedFile(f"{printable(path)} has a tensor {tensor.name[:80]!r} that no other file can hold; {_fix(path)}.")
     bits = _BITS.get(kind) or 8 * int(helper.tensor_dtype_to_np_dtype(kind).itemsize)
     return (count * bits + 7) // 8
 
@@ -158,8 +158,8 @@ def _fill(tensor: Any, place: Mapping[str, str], source: Any, path: Path | str) 
         start, length = -1, 0
     if start < 0 or length != wanted or start + length > whole:
         raise DamagedFile(
-            f"{place['location']} is not the file of weights that {shown(path)} was written with: {tensor.name[:80]!r} is not "
-            f"the {wanted:,} bytes at {place.get('offset') or 0} of its {whole:,}; copy both files again, or export again."
+            f"{place['location']} is not the file of weights that {printable(path)} was written with: {tensor.name[:80]!r} is "
+            f"not the {wanted:,} bytes at {place.get('offset') or 0} of its {whole:,}; copy both files again, or export again."
         )
     source.seek(start)
     data = source.read(length)

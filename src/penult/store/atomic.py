@@ -10,16 +10,18 @@ import contextlib
 import io
 import json
 import os
+import re
+import secrets
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from penult.errors import OutputError
-from penult.store.disk import disk
-from penult.store.leftovers import sweep, temporary
-from penult.store.locks import hold
-from penult.store.refusals import ELSEWHERE, WRITE_FAILURES, is_folder, refused, shown
+from penult.store.disk import disk, is_free, lock, machine_id
+from penult.store.paths import ELSEWHERE, WRITE_FAILURES, is_folder, output_error
+from penult.texts import printable
 
 Identity = tuple[int, int, int]  # what a file is, so that another one under its name is told from it
 
@@ -64,8 +66,8 @@ class AtomicFile:
         except OutputError:
             raise
         except OSError as error:
-            raise refused(error, self.path, self.cure) from error
-        hold(self.descriptor)  # so that it is seen to be alive whatever the clock says
+            raise output_error(error, self.path, self.cure) from error
+        lock(self.descriptor)  # so that it is seen to be alive whatever the clock says
 
     def commit(self) -> None:
         """Sync the written file, close it, give it its final name and sync the folder."""
@@ -78,7 +80,7 @@ class AtomicFile:
             disk.sync_folder(self.path.parent)
         except OSError as error:
             self.discard()
-            raise refused(error, self.path, self.cure) from error
+            raise output_error(error, self.path, self.cure) from error
         except BaseException:
             self.discard()
             raise
@@ -112,7 +114,7 @@ def atomic_write(path: Path | str, *, cure: str = ELSEWHERE) -> Iterator[IO[byte
             file.close()
         draft.discard()
         if isinstance(error, OSError) and error.errno in WRITE_FAILURES and error.filename is None:
-            raise refused(error, draft.path, cure) from error
+            raise output_error(error, draft.path, cure) from error
         raise
     file.close()  # the descriptor stays open: it is synced first
     draft.commit()
@@ -153,7 +155,7 @@ def make_folder(folder: Path, cure: str = ELSEWHERE) -> None:
             disk.make(part)
             disk.sync_folder(part.parent)
         except OSError as error:
-            raise refused(error, part, cure) from error
+            raise output_error(error, part, cure) from error
 
 
 def remove(path: Path) -> bool:
@@ -178,7 +180,7 @@ def drop(path: Path, cure: str = ELSEWHERE) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise refused(error, path, cure, "remove") from error
+        raise output_error(error, path, cure, "remove") from error
 
 
 def _tidy(folder: Path) -> None:
@@ -196,4 +198,81 @@ def _only_plain(path: Path) -> None:
         return
     if not stat.S_ISREG(kind):
         what = "a folder" if stat.S_ISDIR(kind) else "a device or pipe"
-        raise OutputError(f"{shown(path)} is {what}, not a file; give the name of a file that may be replaced.")
+        raise OutputError(f"{printable(path)} is {what}, not a file; give the name of a file that may be replaced.")
+
+
+_OURS = re.compile(r"\.tmp-([0-9a-f]{8})-([0-9]+)-[0-9a-f]+")  # machine, process and a random number
+_DAY = 86_400.0
+
+
+def temporary(folder: Path) -> Path:
+    """Return a new name for a file of this process that is not whole yet."""
+    return folder / f".tmp-{machine_id()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a file of this name is one that is, or was, being written."""
+    return _OURS.fullmatch(name) is not None
+
+
+def is_empty(folder: Path) -> bool:
+    """Return whether a folder has nothing in it but what a process that was killed at its very beginning leaves.
+
+    Raises `OutputError` where it can not be listed.
+    """
+    try:
+        return all(is_temporary(entry.name) for entry in folder.iterdir())
+    except OSError as error:
+        raise output_error(error, folder, deed="look into") from error
+
+
+def sweep(folder: Path | str, below: int = 0) -> int:
+    """Remove the temporary files that killed processes left in a folder, `below` levels deep, and return how many.
+
+    A file is stale when its process ran on this machine and is gone. Otherwise it must be older than a day and not held by a
+    writer: other machines may be writing to the same folder, and their processes can not be asked. A clock that jumps
+    takes no file away from a process of this machine.
+    """
+    swept = 0
+    for path in stale(folder, below):
+        with contextlib.suppress(OSError):
+            disk.remove(path)
+            swept += 1
+    return swept
+
+
+def stale(folder: Path | str, below: int = 0) -> list[Path]:
+    """Return the temporary files that `sweep` would remove."""
+    found: list[Path] = []
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if below and entry.is_dir(follow_symlinks=False):
+                found += stale(entry.path, below - 1)
+            elif _stale(entry):
+                found.append(Path(entry.path))
+    return found
+
+
+def _stale(entry: os.DirEntry[str]) -> bool:
+    ours = _OURS.fullmatch(entry.name)
+    try:
+        if ours is None or not entry.is_file(follow_symlinks=False):
+            return False
+        if ours[1] == machine_id() and not _alive(int(ours[2])):
+            return True
+        # The number of a process that is gone may have been given to another one, hence the lock.
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY and is_free(Path(entry.path))
+    except OSError:  # it went away meanwhile
+        return False
+
+
+def _alive(process: int) -> bool:
+    if os.name == "nt":  # os.kill(pid, 0) would end the process there; a day is waited instead
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

@@ -1,0 +1,125 @@
+"""What the system says when it refuses to write, as one sentence for people.
+
+In: the `OSError`, the path that was wanted and the cure that fits it. Out: an `OutputError` to raise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from penult.errors import InputError, OutputError
+from penult.texts import printable
+
+CURE = "choose another cache folder with --cache DIR"
+ELSEWHERE = "choose another place for the results with --out DIR"
+
+# What happened, by error number; every other number is told in the system's own words.
+_WHAT = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your disk quota is used up",
+    errno.EFBIG: "the file would be larger than this system allows",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "there is no permission to write there",
+    errno.EPERM: "there is no permission to write there",
+    errno.ENOTDIR: "a part of that path is a file, not a folder",
+    errno.EISDIR: "that is a folder",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.EIO: "the disk reports an error",
+}
+_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+# A write through an open file fails with one of these and has no file name; a failed `open` has one.
+WRITE_FAILURES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+
+
+def output_error(error: OSError, path: Path, cure: str = ELSEWHERE, deed: str = "write") -> OutputError:
+    """Return the error to raise because `path` could not be written (or what the `deed` is);
+
+    `cure` says where else to write.
+    """
+    number = error.errno or 0
+    what = _WHAT.get(number) or (os.strerror(number) if number else str(error))
+    first = "free some space or " if number in _ROOM else ""
+    left = " Nothing half-written was left." if deed == "write" else ""
+    return OutputError(f"could not {deed} {printable(path)}: {what}; {first}{cure}.{left}")
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether there is a folder; False, too, where a folder above it is closed to this user (`is_dir` raises then)."""
+    with contextlib.suppress(OSError):
+        return path.is_dir()
+    return False
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is a file, False where that cannot be seen; see `is_folder`."""
+    with contextlib.suppress(OSError):
+        return path.is_file()
+    return False
+
+
+def reason(error: OutputError) -> str:
+    """Return why something could not be written, without the place and the cure."""
+    cause = error.__cause__
+    if not isinstance(cause, OSError):
+        return str(error).partition("; ")[0]
+    return _WHAT.get(cause.errno or 0) or cause.strerror or str(cause)
+
+
+CSV = (".csv", ".txt")
+HDF5 = (".h5", ".hdf5")
+_KINDS: dict[tuple[str, ...], str] = {CSV: "a CSV table", HDF5: "an HDF5 file"}
+_OF_FILES = set(  # no folder is called so by somebody who wants a folder
+    """
+    .csv .tsv .txt .json .html .png .jpg .jpeg .svg .pdf .h5 .hdf5 .npy .npz .parquet .xlsx .zip .penult .onnx .pkl .pt .pth
+    .keras .joblib
+    """.split()  # noqa: SIM905 - a list of 25 lines says no more
+)
+
+
+def check_output_file(path: Path | str, endings: tuple[str, ...], option: str) -> None:
+    """Raise `InputError` where a name ends otherwise than in one of `endings`, or in none, or is an address."""
+    path_of, text = Path(path), str(path)
+    if "://" in text:
+        raise InputError(f"{option} {printable(text)} is an address; write a file on this machine, and copy it there.")
+    if path_of.suffix.lower() not in {"", *endings}:
+        cure = printable(path_of.with_suffix(endings[0]))
+        raise InputError(
+            f"{option} {printable(text)} would be written as {_KINDS[endings]}, whatever its ending; give a name that ends in "
+            f"{' or '.join(endings)}, such as {cure}."
+        )
+
+
+def check_output_folder(path: Path | str, option: str) -> None:
+    """Raise `InputError` where a folder is to be made under the name of a file."""
+    path_of = Path(path)
+    if path_of.suffix.lower() in _OF_FILES and not path_of.is_dir():
+        raise InputError(
+            f"{option} {printable(path_of)} is to be a folder, and its name is that of a file; name a folder, such as "
+            f"{printable(path_of.with_suffix(''))}."
+        )
+
+
+_LONGEST = 100
+
+
+def slug(name: str) -> str:
+    """Return a name with letters, digits, `_`, `-`, `.` only; `keras:ResNet50@my.h5` is the seed's `ResNet50`."""
+    bare = name.removeprefix("keras:").partition("@")[0] or name
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", bare)[:_LONGEST]
+
+
+def slugs(backbones: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a slug for each (name, digest); those that clash, case apart, get six digits of their digest."""
+    plain = [slug(name) for name, _ in backbones]
+    count = Counter(text.casefold() for text in plain)
+    return [
+        f"{text}-{digest[:6]}" if count[text.casefold()] > 1 else text
+        for text, (_, digest) in zip(plain, backbones, strict=True)
+    ]
