@@ -263,14 +263,7 @@ def _words(command: str, root: Path, dice: random.Random) -> tuple[tuple[str, ..
 
 def serve() -> None:
     """Answer lines of JSON on standard input: run a situation in a forked process, say how it ended."""
-    import penult.cli.auditing
-    import penult.cli.caching
-    import penult.cli.commands
-    import penult.cli.comparing
-    import penult.cli.explaining
-    import penult.cli.neighbours
-    import penult.cli.networks
-    import penult.cli.reporting
+    import penult.cli.cache
     import penult.compare
     import penult.demo
     import penult.explain

@@ -88,7 +88,7 @@ def test_a_refused_training_lists_all_bad_images_and_leaves_no_model(
     assert not (tmp_path / "run" / "model.penult").exists()
     code, out, _ = run(capsys, "train", two_of_twenty, *SMALL, "--out", tmp_path / "run", "--max-bad", "2")
     assert code == 0
-    assert "0 embedded, 18 reused, 2 failed" in out, "what the refused run computed was kept"
+    assert "0 computed, 18 from cache, 2 failed" in out, "what the refused run computed was kept"
 
 
 def test_strict_refuses_what_a_scan_passes_over(photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,7 +126,7 @@ def test_the_counts_of_a_run_add_up_and_are_kept(
     (new / "any" / "copy.png").write_bytes((new / "any" / "any.70.png").read_bytes())
     code, out, _ = run(capsys, "train", two_of_twenty, "--test", new, *SMALL, "--out", tmp_path / "run")
     assert code == 0
-    assert "21 embedded, 1 reused, 3 failed" in out
+    assert "21 computed, 1 from cache, 3 failed" in out
     counts = json.loads((tmp_path / "run" / "metrics.json").read_text())["images"]
     assert counts == {"scanned": 25, "embedded": 21, "reused": 1, "failed": 3, "train": 20, "test": 5}
     code, out, _ = run(capsys, "embed", two_of_twenty, *SMALL, "--out", tmp_path / "f.h5", "--json")

@@ -18,7 +18,7 @@ import pytest
 
 from penult import backbones, store
 from penult.cli import main
-from penult.cli.caching import human, size
+from penult.cli.cache import human, size
 from penult.embed import EmbedOptions, embed
 from penult.engines.engine import CompiledCache
 from penult.errors import InputError, UnknownName

@@ -51,7 +51,7 @@ def test_train_says_device_precision_counts_and_scores(
     )
     assert (code, err) == (0, "")
     assert "21 images on cpu (" in out
-    assert "20 embedded, 0 reused, 1 failed" in out
+    assert "20 computed, 0 from cache, 1 failed" in out
     assert "accuracy 100%" in out
     assert "skipped.csv" in out
     assert "sub-folders of" in out
@@ -183,7 +183,7 @@ def test_embed_writes_the_seeds_layout(photos: Photos, tmp_path: Path, capsys: p
 
     code, out, _ = run(capsys, "embed", photos("train", warm=3, cold=4), *SMALL, "--out", tmp_path / "f.h5")
     assert code == 0
-    assert "7 embedded" in out
+    assert "7 computed" in out
     with h5py.File(tmp_path / "f.h5") as h:
         assert h["train"].shape[0] == 7
         assert h["label"][:].tolist() == [0, 0, 0, 0, 1, 1, 1]
@@ -352,7 +352,7 @@ def test_a_name_that_is_not_utf8_goes_all_the_way_through(
 
 def test_the_heads_that_help_names_are_the_heads_that_exist() -> None:
     from penult import heads
-    from penult.cli.parser import HEADS
+    from penult.cli.options import HEADS
 
     assert set(HEADS) == set(heads.names())
 
@@ -373,4 +373,4 @@ def test_an_ended_run_says_how_to_go_on_and_loses_no_features(
     assert "Traceback" not in done.stderr
     again = run(capsys, *words)
     assert again[0] == 0
-    assert "0 embedded, 12 reused, 0 failed" in again[1]
+    assert "0 computed, 12 from cache, 0 failed" in again[1]

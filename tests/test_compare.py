@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import shlex
@@ -23,8 +22,7 @@ from PIL import Image
 from conftest import draw as draw_photo
 from penult import backbones, compare, images, zoo
 from penult.backbones import Backbone
-from penult.cli import comparing
-from penult.cli.parser import build
+from penult.cli import build
 from penult.compare import FEW, CompareOptions, Comparison, candidates, combinations, draw, result
 from penult.compare.candidates import CandidateEmbedder, ComparisonData, short
 from penult.compare.combinations import CombinationTrials
@@ -557,16 +555,16 @@ def test_the_front_is_what_nothing_else_beats(three: tuple[Path, Comparison]) ->
 # ---- the command
 
 
-def typed(*words: str | Path) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    parser = build()
-    return parser, parser.parse_args(["compare", "--quiet", *map(str, words)])
+def type_in(*words: str | Path) -> None:
+    args = build().parse_args(["compare", "--quiet", *map(str, words)])
+    args.func(args)
 
 
 def test_the_command_prints_a_table_and_ends_with_the_line_to_type(
     shelf: dict[str, Backbone], photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = str(photos("train", warm=8, cold=8, grey=8))
-    comparing.compare(*typed(source, "-b", "see_red", "-b", "see_blue", "-b", "offline", "--out", tmp_path / "out"))
+    type_in(source, "-b", "see_red", "-b", "see_blue", "-b", "offline", "--out", tmp_path / "out")
     printed, errors = capsys.readouterr()
     lines = printed.splitlines()
     assert errors == ""
@@ -586,13 +584,13 @@ def test_the_command_gives_json_and_keeps_a_budget(
     monkeypatch.setattr(candidates, "OPENING", 2.0)
     source = str(photos("train", warm=8, cold=8))
     words = (source, "-b", "see_red", "-b", "see_blue", "--out", tmp_path / "out", "--sample", "20")
-    comparing.compare(*typed(*words, "--json", "--budget", "1s"))
+    type_in(*words, "--json", "--budget", "1s")
     found = json.loads(capsys.readouterr().out)
     assert [e["members"] for e in found["entries"]] == [["see_red"]]
     assert found["options"]["budget"] == 1 and found["left_out"][0]["name"] == "see_blue"
     assert found["folder"] == str(tmp_path / "out") and found["next"] == f"penult train {source} -b see_red"
     with pytest.raises(InputError, match="budget of 'soon'"):
-        comparing.compare(*typed(*words, "--budget", "soon"))
+        type_in(*words, "--budget", "soon")
 
 
 @pytest.mark.slow

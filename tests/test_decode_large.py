@@ -106,7 +106,7 @@ def test_a_limit_that_cannot_be_is_refused(limit: int) -> None:
 
 
 def test_the_command_line_knows_the_usual_limit() -> None:
-    from penult.cli.parser import build
+    from penult.cli import build
 
     for words in (["train", "x"], ["predict", "m", "x"], ["evaluate", "m", "x"], ["audit", "x"], ["compare", "x"]):
         assert build().parse_args(words).max_pixels == MAX_PIXELS

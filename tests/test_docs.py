@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from penult.cli.parser import build
+from penult.cli import build
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -19,7 +19,7 @@ from networks import SMALL, network
 from penult import backbones, bundle, engines, predict
 from penult.backbones import StoredGraph
 from penult.backbones.graph_builder import GraphBuilder
-from penult.cli.parser import build
+from penult.cli import build
 from penult.embed import EmbedOptions, embed
 from penult.engines import devices, float16, onnxruntime_engine
 from penult.engines.engine import CompiledCache

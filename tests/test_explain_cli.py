@@ -12,8 +12,7 @@ from PIL import Image
 
 from explainable import some
 from penult import TransferClassifier
-from penult.cli import main
-from penult.cli.parser import build
+from penult.cli import build, main
 from penult.explain import METHODS
 from test_imports_are_light import loaded
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from penult.cli.show import Lines
+from penult.cli.output import MinuteLines
 
 
 class Clock:
@@ -18,7 +18,7 @@ class Clock:
 
 def test_a_long_step_says_once_a_minute_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    progress = Lines(clock)
+    progress = MinuteLines(clock)
     for done in range(0, 60_001, 100):  # 100 a second: ten minutes
         progress("features", done, 60_000)
         clock.now += 1
@@ -30,7 +30,7 @@ def test_a_long_step_says_once_a_minute_how_far_it_is(capsys: pytest.CaptureFixt
 
 def test_a_short_run_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    progress = Lines(clock)
+    progress = MinuteLines(clock)
     for step in ("features", "folds"):
         for done in range(25):
             progress(step, done, 25)
@@ -40,7 +40,7 @@ def test_a_short_run_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_each_step_has_a_rate_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    progress = Lines(clock)
+    progress = MinuteLines(clock)
     for step, rate in (("features", 1000), ("folds", 1)):
         for second in range(100):
             progress(step, second * rate, 100_000)

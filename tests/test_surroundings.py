@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from penult import store, worker
-from penult.cli import main, mishaps, show, streams
+from penult.cli import main, output, streams, unexpected
 from penult.embed import EmbedOptions
 from penult.errors import OutputError
 from penult.store import fallback
@@ -207,12 +207,12 @@ def test_a_library_that_cannot_be_imported_is_one_line(monkeypatch: Monkey, caps
 
 
 def _raising(error: Exception, monkeypatch: Monkey, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    from penult.cli import commands
+    from penult.cli import cache
 
-    def cache(*_: object) -> int:
+    def run(*_: object) -> int:
         raise error
 
-    monkeypatch.setattr(commands, "cache", cache)
+    monkeypatch.setattr(cache, "run", run)
     return main(["cache"]), capsys.readouterr().err
 
 
@@ -230,14 +230,14 @@ class Terminal:
 )  # fmt: skip
 def test_where_progress_is_seen(environment: dict[str, str], where: str) -> None:
     """A bar in a terminal, one line in a notebook, lines in a log."""
-    assert show.place(Terminal(), environment) == where  # type: ignore[arg-type]
-    assert show.place(None, environment) == "log"
+    assert output.place(Terminal(), environment) == where  # type: ignore[arg-type]
+    assert output.place(None, environment) == "log"
 
 
 def test_a_notebook_has_one_line_that_changes(capsys: pytest.CaptureFixture[str]) -> None:
     """At most one state in three seconds, each over the last, and nothing is left of it at the end."""
     now = 0.0
-    line = show.OneLine(lambda: now)
+    line = output.ChangingLine(lambda: now)
     for done in range(1000):
         now = done / 100
         line("features", done, 1000)
@@ -276,7 +276,7 @@ def test_a_removed_folder_and_a_backend_that_is_none_stop_no_training(photos: Ph
 
 def test_memory_is_told_from_other_trouble() -> None:
     """An error that speaks of something else is no lack of memory."""
-    assert not mishaps.is_memory(ValueError("x")) and not mishaps.is_memory(OSError(2, "No such file"))
+    assert not unexpected.is_memory(ValueError("x")) and not unexpected.is_memory(OSError(2, "No such file"))
     assert os.environ.get("PENULT_DEBUG") is None
 
 

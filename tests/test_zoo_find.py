@@ -19,8 +19,7 @@ import pytest
 
 from onnxnets import RECIPE, classifier, run_graph
 from penult import Embedder, zoo
-from penult.cli import main
-from penult.cli.parser import build
+from penult.cli import build, main
 from penult.errors import DamagedFile, InputError, MissingExtra, PenultError, UnknownName
 from penult.store import CacheEntry
 from penult.zoo import finding, model_cache, recipe_file
@@ -96,10 +95,10 @@ def test_the_place_of_the_file_does_not_matter_and_its_content_does(model: Path,
 
 def test_a_renamed_file_computes_nothing_again(model: Path, photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
     train = photos("train", warm=3, cold=3)
-    assert "6 embedded, 0 reused" in run(capsys, "embed", train, "-b", model, "--out", train.parent / "f.h5")[1]
+    assert "6 computed, 0 from cache" in run(capsys, "embed", train, "-b", model, "--out", train.parent / "f.h5")[1]
     renamed = model.rename(model.with_name("renamed.onnx"))
     recipe_file.beside(model).rename(recipe_file.beside(renamed))
-    assert "0 embedded, 6 reused" in run(capsys, "embed", train, "-b", renamed, "--out", train.parent / "f.h5")[1]
+    assert "0 computed, 6 from cache" in run(capsys, "embed", train, "-b", renamed, "--out", train.parent / "f.h5")[1]
 
 
 def test_another_output_of_one_file_is_another_backbone(model: Path) -> None:

@@ -1,4 +1,7 @@
-"""The command line: parse, one call, print. The only room that prints; every error becomes one line and an exit code."""
+"""The command line: parse, call one function, print; every error becomes one line and an exit code.
+
+One module a command, with `add(commands)` for its options and `run(args)`. The only package that prints.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,32 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
-from penult.cli import mishaps, streams
-from penult.cli.parser import build
+from penult.cli import (
+    audit,
+    backbones,
+    cache,
+    compare,
+    demo,
+    doctor,
+    embed,
+    evaluate,
+    explain,
+    options,
+    predict,
+    report,
+    similar,
+    streams,
+    train,
+    unexpected,
+)  # fmt: skip
 from penult.errors import OutputError, PenultError
 from penult.texts import printable
 
+# in the order in which `penult --help` lists them
+COMMANDS = (
+    train, predict, evaluate, embed, compare, report, audit, explain, backbones, similar, demo, doctor, cache
+)  # fmt: skip
 INTERRUPTED, TERMINATED = 130, 143  # 128 and the number of the signal, as a shell has it
 
 
@@ -34,35 +56,61 @@ def main(argv: Sequence[str] | None = None) -> int:
         streams.settle()
 
 
+def build() -> argparse.ArgumentParser:
+    """Return the parser of every command."""
+    from penult import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="penult",
+        formatter_class=options.Formatter,
+        description="Point it at folders of photos, get a calibrated classifier, its evaluation and its predictions.",
+        epilog="examples:\n"
+        "  penult demo                                        find defective solar cells, nothing to download\n"
+        "  penult train train --test test --out run           train/cat/*.jpg, train/dog/*.jpg, test/*.jpg\n"
+        "  penult predict run/model.penult new/ --csv out.csv\n\n"
+        "exit codes: 0 done, 1 refused (one line says why and what to do), 2 wrong usage, 3 more bad images than --max-bad\n"
+        "or --strict allows, 4 not written (disk full, no permission): try again once there is room, 130 or 143 interrupted",
+    )
+    parser.add_argument("--version", action="version", version=f"penult {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for module in COMMANDS:
+        module.add(commands)
+    return parser
+
+
 def _run(argv: Sequence[str] | None) -> int:
     parser = build()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks what could come next
         from penult.cli.completion import complete
 
         complete(parser)
-    asked = None
+    args = None
     try:
-        asked = _parsed(parser, argv)
-        if told := mishaps.too_little():
+        args = _parsed(parser, argv)
+        if told := unexpected.too_little():
             return _say(told, 1)
         with _terminable():
-            code: int | None = _command(asked.command)(parser, asked)
+            if args.command != "doctor":  # which does without whatever a broken library could break
+                from penult.cli import output
+
+                output.any_name()
+            code: int | None = args.func(args)
             sys.stdout.flush()
     except PenultError as error:
         return _say(" ".join(str(error).split()), error.exit_code)
     except KeyboardInterrupt as error:
         how = "ended from outside" if isinstance(error, _Terminated) else "interrupted"
         kept = "features computed so far are in the cache, run the same command again to go on"
-        if getattr(asked, "cache", None) is False:
+        if getattr(args, "cache", None) is False:
             kept = "no features are kept (--no-cache), the same command begins anew"
         return _say(f"{how}; {kept}.", TERMINATED if isinstance(error, _Terminated) else INTERRUPTED)
     except BrokenPipeError:  # the reader of our output went away: `penult predict ... | head`
         streams.silence(sys.stdout, 1)
         return 1
     except Exception as error:
-        if mishaps.is_debugging():
+        if unexpected.is_debugging():
             raise
-        return _mishap(error)
+        return _unexpected(error)
     return code or 0
 
 
@@ -75,33 +123,21 @@ def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argp
         raise
 
 
-def _mishap(error: Exception) -> int:
-    """Say in one line what no room expects, and return the exit code."""
-    if mishaps.is_memory(error):
-        return _say(mishaps.NO_MEMORY, 1)
+def _unexpected(error: Exception) -> int:
+    """Say in one line what nobody expected, and return the exit code."""
+    if unexpected.is_memory(error):
+        return _say(unexpected.NO_MEMORY, 1)
     if isinstance(error, OSError):  # the system refuses something, such as to print on a full disk
         return _refused(error)
     if isinstance(error, ImportError):
-        return _say(mishaps.broken_library(error), 1)
-    return _say(mishaps.bug(error), 1)
+        return _say(unexpected.broken_library(error), 1)
+    return _say(unexpected.bug(error), 1)
 
 
 def _say(text: str, code: int) -> int:
     """Write a line to standard error, as any terminal shows it, and return the code; imports nothing that may be broken."""
     streams.error_line(f"penult: {printable(text)}")
     return code
-
-
-def _command(name: str) -> Any:
-    """Return the function of a command; that of `doctor` loads nothing that a broken library could break."""
-    if name == "doctor":
-        from penult.cli import doctoring
-
-        return doctoring.doctor
-    from penult.cli import commands, show
-
-    show.any_name()
-    return getattr(commands, name)
 
 
 @contextmanager

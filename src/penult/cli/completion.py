@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from penult.cli.parser import HEADS
+from penult.cli.options import HEADS
 
 PRESETS = ("lite", "blog2017", "modern")
 BUILT_IN = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "colour_histogram")

@@ -1,7 +1,4 @@
-"""The end of `penult train`: the verdict, what to look at first, where everything is; set for a terminal, plain elsewhere.
-
-In: what a run measured, and its folder. Out: `summary` as data, `lines` as texts, `show_summary` on standard output.
-"""
+"""What `penult train` prints at its end: scores, then a summary of what to check first, and where everything is."""
 
 from __future__ import annotations
 
@@ -9,17 +6,68 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penult.audit import Finding
-from penult.cli import show, streams
+from penult.cli import output, streams
 from penult.evaluate import imbalance
 from penult.runs import table
 from penult.texts import count, percent
 
+if TYPE_CHECKING:
+    from penult.training import Run
+
 KINDS = 4  # of findings that are named
 WIDEST = 96  # columns
+MADE = (
+    "model.penult", "predictions.csv", "submission.csv", "review.csv", "findings.csv", "report.html", "figures", "skipped.csv"
+)  # fmt: skip
 Line = tuple[str, str]  # what it is, what it says
+
+
+def show_run(run: Run, as_json: bool) -> None:
+    """Print what a run measured, and where everything is."""
+    m = run.metrics
+    about = summary(m, run.folder)
+    if as_json:
+        output.as_json({**m, "run": str(run.folder), "summary": about})
+        return
+    if run.embedding is not None:
+        output.out(output.features_line(run.embedding))
+    for text in m["notes"]:
+        output.out(f"note: {output.printable(text)}")
+    output.out(f"classes: {', '.join(f'{output.printable(c)} {n}' for c, n in m['classes'].items())}")
+    many = count(m["scores"]["measured"], "training photo")
+    output.out(f"out-of-fold on {many}, each scored by a model not trained on it (95% CI):")
+    output.show_scores(m["scores"])
+    if m["test"] is not None:
+        leaked = ((m["audit"] or {}).get("leak") or {}).get("photos")
+        duplicated = f", {leaked:,} of them with a near-duplicate in training" if leaked else ""
+        output.out(f"on {count(m['test']['measured'], 'test photo')}{duplicated}:")
+        output.show_scores(m["test"])
+    if len(m["compared"]) > 1:
+        output.out("compared on the same folds:")
+        rows = [[r["name"], percent(r["accuracy"]), f"{r['log_loss']:.4f}"] for r in m["compared"]]
+        output.out(output.table(["", "accuracy", "log loss"], rows))
+    output.out(f"head: {_head(m['choice'])}")
+    if m["precision"] is not None:
+        output.out(_precision(m["precision"]))
+    made = [n for n in MADE if (run.folder / n).exists() and (n != "skipped.csv" or m["images"].get("failed"))]
+    output.out(f"written to {output.printable(str(run.folder))}: {', '.join(made)}, metrics.json")
+    show_summary(about)
+
+
+def _precision(p: Mapping[str, Any]) -> str:
+    return (
+        f"precision check ({count(p['images'], 'photo')}): log loss {p['log_loss']:.4f} in {p['precision']}, "
+        f"{p['log_loss_f32']:.4f} in f32, difference {output.score(p['difference'])}"
+    )
+
+
+def _head(choice: Mapping[str, Any]) -> str:
+    """Return `logistic (C=3.16, scaling=unit)`."""
+    settings = ", ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in choice.items() if k != "head")
+    return f"{choice['head']} ({settings})" if settings else str(choice["head"])
 
 
 def summary(metrics: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -37,23 +85,23 @@ def summary(metrics: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def lines(about: Mapping[str, Any]) -> list[Line]:
     """Return what follows the verdict, most useful first."""
-    first = [("balance", show.printable(about["imbalance"]))] if about["imbalance"] else []
+    first = [("balance", output.printable(about["imbalance"]))] if about["imbalance"] else []
     found = [("look at" if i == 0 else "", _finding(one)) for i, one in enumerate(about["findings"][:KINDS])]
     if (rest := len(about["findings"]) - KINDS) > 0:
         found.append(("", f"and {count(rest, 'other kind', 'other kinds')} of findings"))
     if words := _review(about["review"]):
         found.append(("review", words))
     if about["report"]:
-        found.append(("report", show.printable(about["report"])))
-    return [*first, *found, ("model", show.printable(about["model"]))]
+        found.append(("report", output.printable(about["report"])))
+    return [*first, *found, ("model", output.printable(about["model"]))]
 
 
 def show_summary(about: Mapping[str, Any]) -> None:
     """Print it: in a frame of the terminal's width, or as plain lines where nobody sees a frame."""
     if not streams.is_terminal(sys.stdout) or os.environ.get("TERM") == "dumb":
-        show.out(show.printable(about["verdict"]))
+        output.out(output.printable(about["verdict"]))
         for name, words in lines(about):
-            show.out(f"  {name + ':' if name else '':<8} {words}")
+            output.out(f"  {name + ':' if name else '':<8} {words}")
         return
     from rich.box import ROUNDED
     from rich.console import Console, Group
@@ -67,7 +115,7 @@ def show_summary(about: Mapping[str, Any]) -> None:
     grid.add_column(overflow="fold")
     for name, words in lines(about):
         grid.add_row(Text(name), Text(words))
-    inside = Group(Text(show.printable(about["verdict"]), style="bold"), Text(""), grid)
+    inside = Group(Text(output.printable(about["verdict"]), style="bold"), Text(""), grid)
     console.print(Panel(inside, box=ROUNDED, border_style="dim", width=min(console.width, WIDEST), padding=(0, 1)))
 
 
@@ -87,7 +135,7 @@ def _finding(one: Mapping[str, Any]) -> str:
     more = count(one["count"] - 1, f"more {what}", "more classes" if what == "class" else f"more {what}s")
     more = f" (and {more})" if one["count"] > 1 else ""
     why = f": {one['reason']}" if one["reason"] else ""
-    return show.printable(f"{one['kind'].replace('_', ' ')}: {one['file']}{why}{more}")
+    return output.printable(f"{one['kind'].replace('_', ' ')}: {one['file']}{why}{more}")
 
 
 def _imbalance(metrics: Mapping[str, Any]) -> str | None:

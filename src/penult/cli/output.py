@@ -1,4 +1,4 @@
-"""How results look in a terminal: progress on standard error, results on standard output."""
+"""What commands print: results on standard output, progress and notes on standard error."""
 
 from __future__ import annotations
 
@@ -9,15 +9,25 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from penult import texts
 from penult.cli import streams
-from penult.errors import ProgressCallback, quiet
-from penult.texts import printable
+from penult.errors import InputError, ProgressCallback, quiet
+from penult.texts import count, printable
 
-__all__ = ["Lines", "any_name", "as_json", "note", "out", "printable", "progress", "score", "table"]
+if TYPE_CHECKING:
+    from penult.embed import Embedding
+    from penult.images import ImageSet
+    from penult.pixels import Failure
+    from penult.predict import Predictions, Predictor
 
+__all__ = [
+    "MinuteLines", "any_name", "as_json", "features_line", "note", "out", "predict", "printable", "progress", "score",
+    "show_scores", "table", "tell_unreadable",
+]  # fmt: skip
+
+_NAMED = 10  # unreadable images that are named
 _MINUTE = 60.0
 _SECONDS = 3.0  # between two states of a line that changes
 _NOTEBOOK = ("JPY_PARENT_PID", "JPY_SESSION_NAME")  # set by Jupyter for everything that a cell starts
@@ -55,10 +65,10 @@ def progress(shown: bool) -> Iterator[ProgressCallback]:
         return
     where = place(sys.stderr)
     if where == "log":
-        yield Lines()
+        yield MinuteLines()
         return
     if where == "notebook":
-        line = OneLine()
+        line = ChangingLine()
         try:
             yield line
         finally:
@@ -99,16 +109,16 @@ def place(stream: TextIO | None, environment: Mapping[str, str] = os.environ) ->
     return "terminal"
 
 
-class OneLine:
+class ChangingLine:
     """Progress for a notebook: one line, written again every three seconds from its beginning (a carriage return)."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._pace = clock, Pace(clock)
+        self._clock, self._time_left = clock, TimeLeft(clock)
         self._last, self._width = clock(), 0
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """Take what is done of a step."""
-        left = self._pace.left(step, done, total)
+        left = self._time_left.left(step, done, total)
         now = self._clock()
         if now - self._last < _SECONDS:
             return
@@ -127,7 +137,7 @@ class OneLine:
         self._width = len(text)
 
 
-class Pace:
+class TimeLeft:
     """How long a step will still take, by how long it took so far."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -143,16 +153,16 @@ class Pace:
         return f", about {_span((total - done) / rate)} left" if rate > 0 else ""
 
 
-class Lines:
+class MinuteLines:
     """Progress for a log: a line a minute and nothing in the first one, `features: 41,200 of 60,000, about 2 min left`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._pace = clock, Pace(clock)
+        self._clock, self._time_left = clock, TimeLeft(clock)
         self._last = clock()
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """Take what is done of a step."""
-        left = self._pace.left(step, done, total)
+        left = self._time_left.left(step, done, total)
         now = self._clock()
         if now - self._last < _MINUTE or done == total:
             return
@@ -188,3 +198,51 @@ def score(value: Mapping[str, float | None] | None, percent: bool = False) -> st
         return f"{main}% ({low} to {high})"
     main, low, high = (f"{n:.4f}" if n is not None else "?" for n in numbers)
     return f"{main} ({low} to {high})"
+
+
+def show_scores(found: Mapping[str, Any]) -> None:
+    """Print the scores of an evaluation, as `metrics.json` has them."""
+    from penult.evaluate import rarest_classes
+
+    scores = found["scores"]
+    out(f"  accuracy {score(scores['accuracy'], percent=True)}   log loss {score(scores['log_loss'])}")
+    rare = rarest_classes(found)
+    if rare is not None:
+        which = repr(rare.names[0]) if len(rare.names) == 1 else f"the {len(rare.names)} rarest classes"
+        recall = score({"value": rare.recall, "low": rare.low, "high": rare.high}, percent=True)
+        out(f"  balanced accuracy {score(scores['balanced_accuracy'], percent=True)}   recall of {which} {recall}")
+    out(f"  AUC {score(scores['auc'])}   calibration error {score(scores['ece'])}")
+
+
+def features_line(done: Embedding) -> str:
+    """Return device, precision, speed, and what became of every image."""
+    speed = f", {done.embedded / done.seconds:.0f} images/s" if done.embedded else ""
+    return (
+        f"features of {count(len(done.ok), 'image')} on {done.compute.device} ({done.engine}, {done.compute.precision}{speed}): "
+        f"{done.embedded:,} computed, {done.reused:,} from cache, {len(done.failures):,} failed"
+    )
+
+
+def predict(predictor: Predictor, found: ImageSet, silent: bool) -> Predictions:
+    """Classify the images of a scan, and note what could not be read. Raises `TooManyBad` where more are bad than allowed."""
+    predictor.settings.tolerance.scanned(found)
+    for text in found.notes:
+        note(f"note: {text}")
+    with progress(not silent) as shown:
+        answers = predictor.predict([image.path for image in found.images], found.ids, shown)
+    tell_unreadable(answers.ids, answers.failures)
+    return answers
+
+
+def tell_unreadable(names: Sequence[str], failures: Mapping[int, Failure]) -> None:
+    """Note which of the images of these names (n,) could not be read, and why. Raises `InputError` where none could."""
+    if not failures:
+        return
+    from penult.pixels import summarize_failures
+
+    some = [f"'{printable(names[i])}' ({failures[i].reason})" for i in sorted(failures)[:_NAMED]]
+    more = f" and {len(failures) - _NAMED:,} more" if len(failures) > _NAMED else ""
+    listed = f"{', '.join(some)}{more}. {summarize_failures(failures.values())}."
+    if len(failures) == len(names):
+        raise InputError(f"none of the {len(names):,} images can be read: {listed} Give others; nothing was written.")
+    note(f"note: {len(failures):,} of {len(names):,} images cannot be read: {listed}")

@@ -1,4 +1,4 @@
-"""What went wrong that no room expects, in one line: too little memory, a library that cannot be loaded, a bug of ours.
+"""What went wrong that nobody expected, in one line: too little memory, a library that cannot be loaded, a bug of ours.
 
 In: an exception. Out: a text. Imports nothing heavy, and nothing that a broken library could break.
 """

@@ -1,0 +1,81 @@
+"""`penult audit`: find data problems, or move the photos that a list names."""
+
+from __future__ import annotations
+
+import argparse
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from penult.cli import options
+
+if TYPE_CHECKING:
+    from penult.audit import Finding
+
+SHOWN = 10  # lines of one kind in the terminal
+
+
+def add(commands: options.Commands) -> None:
+    """Add the command and its options."""
+    p = options.command(
+        commands,
+        "audit",
+        run,
+        "find data problems: duplicates, train/test leakage, label errors, outliers",
+        "TRAIN has the same layout as for `penult train`, which does the same checks. Nothing is moved unless --apply is\n"
+        "given a list; nothing is ever deleted or overwritten.",
+    )
+    p.add_argument("train", metavar="TRAIN", help="labelled images")
+    p.add_argument("--test", metavar="DIR", help="test images, which must not be in TRAIN")
+    p.add_argument("--csv", metavar="FILE", help="write kind,file,related,score,reason,suggestion")
+    p.add_argument("--apply", metavar="MOVES.csv", help="move the photos of a list (file,to; below TRAIN) and do nothing else")
+    options.add_groups(p)
+    options.add_tables(p)
+    options.add_backbones(p)
+    options.add_head(p)
+    options.add_seed(p, "folds and heads")
+    options.add_tolerance(p)
+    options.add_compute(p)
+    p.set_defaults(out=None)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Audit photos, or move those of a list."""
+    from penult import store
+    from penult.cli import output
+    from penult.texts import count
+    from penult.training import audit_alone, relabel
+
+    if args.apply is not None:
+        if args.test or args.csv:
+            args.usage_error("--apply moves photos of TRAIN and does nothing else; leave --test and --csv out")
+        moved = relabel.apply(args.train, args.apply)
+        output.as_json({"moved": moved}) if args.json else output.out(f"{count(moved, 'photo')} moved")
+        return
+    if args.csv is not None:
+        store.check_output_file(args.csv, store.CSV, "--csv")
+    with output.progress(not args.quiet) as progress:
+        done = audit_alone.audit_photos(args.train, args.test, options.train_options(args, "penult-run"), progress)
+    if args.csv is not None:
+        audit_alone.write(args.csv, done.findings)
+    if args.json:
+        output.as_json({**done.summary, "findings": [one.to_dict() for one in done.findings], "notes": list(done.notes)})
+        return
+    for text in done.notes:
+        output.out(f"note: {output.printable(text)}")
+    if not done.findings:
+        output.out("nothing was found")
+    for kind, several in groupby(done.findings, key=lambda one: one.kind):
+        found = list(several)
+        output.out(f"{kind}: {len(found):,}")
+        for one in found[:SHOWN]:
+            beside = f" ({output.printable(one.related)})" if one.related else ""
+            words = f"{one.reason}; {one.suggestion}"
+            output.out(f"  {one.score:.2f}  {output.printable(_named(one))}{beside}: {output.printable(words)}")
+        if len(found) > SHOWN:
+            output.out(f"  {len(found) - SHOWN} more" + ("" if args.csv else "; --csv FILE lists all"))
+    if args.csv is not None:
+        output.out(f"written to {output.printable(args.csv)}")
+
+
+def _named(one: Finding) -> str:
+    return f"class {one.file}" if one.about == "class" else one.file

@@ -1,0 +1,222 @@
+"""`penult cache`: inspect, verify or prune the feature cache."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from penult.cli import options
+from penult.errors import InputError
+
+if TYPE_CHECKING:
+    from penult.store.inventory import CacheItem, Damage, Inventory, Removal
+
+SHOWN = 40  # lines of one kind in the terminal
+DAMAGED = 1  # the exit code where --verify found damage, whether it was removed or not
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+_WHAT = {
+    "backbones": "converted networks",
+    "int8": "networks in 8 bits",
+    "compiled": "compiled graphs",
+    "similar": "indexes of `penult similar`",
+    "speeds": "measured speeds",
+}
+
+
+def add(commands: options.Commands) -> None:
+    """Add the command and its options."""
+    p = options.command(
+        commands,
+        "cache",
+        run,
+        "inspect, verify or prune the feature cache",
+        "Nothing in it is unique: what is removed, also while another command runs, is computed (or converted) again.\n"
+        "--older and --max keep converted and 8-bit networks, which may need a download to be made again.\n"
+        "Exit code 1 with --verify where anything was damaged.",
+    )
+    options.add_cache(p, "cache")
+    p.add_argument(
+        "--verify",
+        action="store_true",
+        help="read every file with every check, and remove what is damaged: it is computed again when it is wanted",
+    )
+    p.add_argument(
+        "--prune", action="store_true", help="remove what killed processes left and what is visibly damaged, and what follows"
+    )
+    p.add_argument("--older", type=float, metavar="DAYS", help="with --prune: what was not used for so long")
+    p.add_argument("--max", metavar="SIZE", help="with --prune: until it is no larger (5GB), the least recently used first")
+    p.add_argument(
+        "--backbone", action="append", metavar="NAME", help="with --prune: all of a network (or 'resnet*'); repeat for several"
+    )
+    p.add_argument("--all", action="store_true", help="with --prune: everything that is penult's")
+    p.add_argument("--dry-run", action="store_true", help="remove nothing, say what would go")
+    options.add_output(p)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show the cache, check it, or remove parts of it."""
+    from penult import store
+    from penult.cli import output
+    from penult.store import inventory
+
+    wishes = {
+        "older": args.older,
+        "most": None if args.max is None else size(args.max),
+        "backbones": tuple(args.backbone or ()),
+        "everything": args.all,
+    }
+    if not args.prune and any(wish not in (None, (), False) for wish in wishes.values()):
+        args.usage_error("--older, --max, --backbone and --all say what --prune removes; give it, too")
+    if args.older is not None and not args.older >= 0:
+        raise InputError(f"--older {args.older:g} are no days; give 0 or more.")
+    folder = store.default_cache() if args.cache is None else Path(args.cache)
+    found = inventory.scan(folder)
+    damages: list[Damage] = []
+    removals: list[Removal] = []
+    if args.verify:
+        with output.progress(not args.quiet) as progress:
+            damages = list(inventory.verify(found, lambda done, total: progress("reading", done, total)))
+        removals = inventory.of_damage(damages)
+    if args.prune:
+        known = {path for one in removals for path in one.files}
+        planned = inventory.plan(found, **wishes)
+        removals += [one for one in planned if not known.issuperset(one.files)]
+    free, kept = (0, []) if args.dry_run else inventory.carry_out(removals, folder)
+    about = _about(found, damages, removals, free, kept, args)
+    if args.json:
+        output.as_json(about)
+    elif args.verify or args.prune:
+        _say_removed(found, damages, removals, about, args)
+    else:
+        _say(found)
+    return DAMAGED if damages else 0
+
+
+def size(text: str) -> int:
+    """Return the bytes of `5GB`, `500 MB`, `2.5GiB`. Raises `InputError`."""
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]I?|)B?\s*", text.upper())
+    if match is None:
+        raise InputError(f"--max {text!r} is no size; give one like 5GB, 500MB or 2.5GiB.")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def human(count: float) -> str:
+    """Return `1.2 GB`, in units of 1,000."""
+    units = ["bytes", "kB", "MB", "GB", "TB"]
+    while count >= 1000 and len(units) > 1:
+        count, units = count / 1000, units[1:]
+    return f"{count:.0f} {units[0]}" if units[0] == "bytes" or count >= 100 else f"{count:.1f} {units[0]}"
+
+
+def _about(
+    found: Inventory, damages: list[Damage], removals: list[Removal], free: int, kept: list[Path], args: argparse.Namespace
+) -> dict[str, Any]:
+    """Return everything as plain JSON values."""
+    parts = {part: found.of(part) for part in _WHAT}
+    return {
+        "folder": str(found.folder),
+        "there": found.folder.is_dir(),
+        "bytes": found.bytes,
+        "features": [_row(entry) for entry in found.of("features")],
+        "parts": {part: {"entries": len(some), "bytes": sum(e.bytes for e in some)} for part, some in parts.items()},
+        "networks": [{"name": e.name, "bytes": e.bytes, "used": _when(e.used)} for e in found.of("backbones")],
+        "leftovers": len(found.leftovers),
+        "being_written": len(found.writing),
+        "not_penults": [str(path) for path in found.strange],
+        "damaged": [{"file": str(one.path), "reason": one.reason} for one in damages],
+        "removed": [{"path": str(one.path), "why": one.why, "bytes": one.bytes} for one in removals],
+        "dry_run": args.dry_run,
+        "freed": free,
+        "not_removed": [str(path) for path in kept],
+    }
+
+
+def _row(entry: CacheItem) -> dict[str, Any]:
+    facts = entry.facts
+    told = {name: facts.get(name) for name in ("backbone", "engine", "precision", "width", "road")}
+    counts = {"rows": entry.rows, "shards": entry.shards, "odd_shards": len(entry.odd), "bytes": entry.bytes}
+    return {**told, **counts, "used": _when(entry.used), "key": entry.path.name}
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def _say(found: Inventory) -> None:
+    """Print the cache: a line for each network's rows, a line for each other part, the sum."""
+    from penult.cli import output
+
+    if not found.folder.is_dir():
+        output.out(f"there is no cache yet; the first run makes it: {output.printable(str(found.folder))}")
+        return
+    output.out(f"cache: {output.printable(str(found.folder))}")
+    rows = [
+        [
+            e.name or f"? ({e.path.name[:8]})", *(str(e.facts.get(name, "?")) for name in ("engine", "precision")),
+            f"{e.rows:,}", f"{e.shards:,}", human(e.bytes), _when(e.used),
+        ]
+        for e in sorted(found.of("features"), key=lambda e: (e.name, -e.used))
+    ]  # fmt: skip
+    if rows:
+        output.out(output.table(["features of", "engine", "precision", "rows", "shards", "size", "last used"], rows))
+    for part, what in _WHAT.items():
+        if some := found.of(part):
+            output.out(f"  {len(some)} {what}: {human(sum(entry.bytes for entry in some))}")
+    output.out(f"together: {human(found.bytes)}" if found.items else "it is empty")
+    if left := [*found.leftovers, *(path for e in found.of("features") for path in e.odd)]:
+        output.out(f"of no use (left by killed processes, or damaged): {len(left)} files; `penult cache --prune` removes them")
+    if found.strange:
+        names = ", ".join(output.printable(path.name) for path in found.strange[:3])
+        output.out(
+            f"not penult's, left alone: {names}{f' and {len(found.strange) - 3} more' if len(found.strange) > 3 else ''}"
+        )
+
+
+def _say_removed(
+    found: Inventory, damages: list[Damage], removals: list[Removal], about: dict[str, Any], args: argparse.Namespace
+) -> None:
+    from penult.cli import output
+
+    def below(path: Path) -> str:
+        return output.printable(str(path.relative_to(found.folder)))
+
+    if args.verify:
+        files = sum(len(entry.files) for entry in found.items)
+        output.out(f"{files:,} files with {human(found.bytes)} were read: {len(damages) or 'none'} damaged")
+        _say_some([f"  {below(one.path)}: {output.printable(one.reason)}" for one in damages])
+    names = {entry.path: f" ({output.printable(entry.name)})" for entry in found.items if entry.name}
+    what = "would go" if args.dry_run else "gone"
+    if args.prune:
+        _say_some(
+            [
+                f"  {what}: {below(one.path)}{names.get(one.path, '')}, {human(one.bytes)}: {output.printable(one.why)}"
+                for one in removals
+            ]
+        )
+    total = sum(one.bytes for one in removals)
+    if args.dry_run:
+        output.out(f"nothing was removed (--dry-run); without it {human(total)} would be free")
+    elif removals:
+        again = "; what was damaged is computed again when it is wanted" if damages else ""
+        output.out(f"{human(about['freed'])} are free{again}")
+    elif args.prune:
+        output.out("nothing had to be removed")
+    for path in about["not_removed"]:
+        output.out(f"could not be removed (another's file, or a folder without permission): {output.printable(path)}")
+    rest = found.bytes - total
+    if args.max is not None and rest > size(args.max):
+        output.out(
+            f"{human(rest)} stay, more than --max: converted networks and those in 8 bits go with --backbone NAME or --all"
+        )
+
+
+def _say_some(lines: list[str]) -> None:
+    from penult.cli import output
+
+    for line in lines[:SHOWN]:
+        output.out(line)
+    if len(lines) > SHOWN:
+        output.out(f"  and {len(lines) - SHOWN:,} more (--json lists all)")

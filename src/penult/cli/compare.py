@@ -1,0 +1,121 @@
+"""`penult compare`: benchmark backbones, alone and combined, on your photos."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from penult.cli import options, output
+from penult.texts import count, percent
+
+if TYPE_CHECKING:
+    from penult.compare import CombinationScore, Comparison
+
+
+def add(commands: options.Commands) -> None:
+    """Add the command and its options."""
+    p = options.command(
+        commands,
+        "compare",
+        run,
+        "benchmark backbones, alone and combined, on your photos",
+        "TRAIN has the same layout as for `penult train`. Every candidate embeds a stratified sample and is evaluated on the\n"
+        "same folds, alone, in every pair and every trio: log loss against images/s, and what each member adds. The last\n"
+        "line is the command to run next.",
+    )
+    p.add_argument("train", metavar="TRAIN", help="labelled images")
+    options.add_backbones(p)
+    options.add_head(p, "logistic")
+    p.add_argument("--budget", metavar="TIME", help="5m, 90s, 1h30m: the cheapest candidates first, until the time is over")
+    p.add_argument("--sample", type=int, default=1000, metavar="N", help="images to compare on (default: 1000)")
+    options.add_groups(p)
+    options.add_tables(p)
+    p.add_argument("--out", default="penult-compare", metavar="DIR", help="table and figure (default: penult-compare)")
+    options.add_seed(p, "sample, folds and heads")
+    options.add_tolerance(p)
+    options.add_compute(p)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Compare the backbones."""
+    from penult import compare, store
+    from penult.backbones import DEFAULT
+
+    store.check_output_folder(args.out, "--out")
+    how = compare.CompareOptions(
+        out=args.out,
+        backbones=tuple(args.backbone or DEFAULT),
+        head=args.head,
+        class_weight=args.class_weight,
+        budget=None if args.budget is None else compare.seconds(args.budget),
+        sample=args.sample,
+        groups=args.groups,
+        near_duplicates=args.near_duplicates,
+        **options.columns(args),
+        crop_mode=args.fit,
+        pooling=args.pooling,
+        recipe=options.recipe(args),
+        seed=args.seed,
+        settings=options.embed_options(args),
+    )
+    with output.progress(not args.quiet) as progress:
+        found = compare.compare(args.train, how, progress)
+    if args.json:
+        output.as_json({**found.to_dict(), "folder": args.out})
+        return
+    _show(found, args.out)
+
+
+def _show(found: Comparison, out: str) -> None:
+    from penult.evaluate import imbalanced
+
+    engine, device, precision = found.engine
+    images = sum(found.classes.values())
+    output.out(
+        f"{count(images, 'image')} of {count(len(found.classes), 'class', 'classes')}, "
+        f"each judged by a {found.options.head} head that had not seen it; "
+        f"{device} ({engine}, {precision})"
+    )
+    for text in found.notes:
+        output.out(f"note: {output.printable(text)}")
+    rows = [_row(found, entry) for entry in found.entries]
+    names = ["", "log loss (95% interval)", "accuracy", "images/s", "width", "front", "license"]
+    if imbalanced(found.classes.values()):
+        names.insert(3, "balanced accuracy")
+        for row, entry in zip(rows, found.entries, strict=True):
+            row.insert(3, percent(entry.scores["balanced_accuracy"].value))
+    output.out(output.table(names, rows))
+    output.out("front: nothing else is both faster and better")
+    lines = [f"  {output.printable(found.label(e))}: {_adds(found, e)}" for e in found.entries if e.adds]
+    if lines:
+        output.out("what each member adds, as log loss that it takes away (95% interval):")
+        output.out("\n".join(lines))
+    for one in found.left_out:
+        output.out(f"left out: {output.printable(one.name)}: {output.printable(one.reason)}")
+    output.out(f"written to {output.printable(str(out))}: compare.csv, figures/compare.png, figures/compare.svg, compare.json")
+    output.out(f"recommended: {output.printable(found.reason)}")
+    output.out(output.printable(found.next_line))
+
+
+def _row(found: Comparison, entry: CombinationScore) -> list[str]:
+    scores = entry.scores
+    speed = entry.images_per_second
+    return [
+        found.label(entry),
+        output.score(scores["log_loss"].to_dict()),
+        percent(scores["accuracy"].value),
+        f"{speed:.0f}" if speed >= 10 else f"{speed:.2g}",
+        str(entry.width),
+        "*" if entry.pareto else "",
+        entry.license,
+    ]
+
+
+def _adds(found: Comparison, entry: CombinationScore) -> str:
+    """Return what each member adds: `lite0 0.0031 (0.0012 to 0.0050); lite2: nothing that can be measured`."""
+    clear = {found.short[name]: gap for name, gap in entry.adds.items() if gap.clear}
+    if not clear:
+        return "nobody adds anything that can be measured"
+    said = ", ".join(f"{name} {gap.value:.4f} ({gap.low:.4f} to {gap.high:.4f})" for name, gap in clear.items())
+    rest = [found.short[name] for name, gap in entry.adds.items() if not gap.clear]
+    return f"{said}; {', '.join(rest)}: nothing that can be measured" if rest else said

@@ -1,0 +1,62 @@
+"""`penult doctor`: check the installation or a run and suggest fixes.
+
+It loads nothing that a broken library could break.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from penult.cli import options
+from penult.texts import printable
+
+FAILED = 1  # the exit code where anything fails
+
+
+def add(commands: options.Commands) -> None:
+    """Add the command and its options."""
+    p = options.command(
+        commands,
+        "doctor",
+        run,
+        "check the installation or a run and suggest fixes",
+        "One line for each check: ok, note (good to know), warn, or FAIL, and what to do. Exit code 1 where anything fails.\n"
+        "With RUN: every file of a run folder against the sha256 in its metrics.json, and its model's own samples.",
+    )
+    p.add_argument("runs", nargs="*", metavar="RUN", help="run folders to check, instead of the installation")
+    options.add_cache(p, "cache")
+    p.add_argument("--offline", action="store_true", help="do not ask whether the hub of weights can be reached (3 seconds)")
+    options.add_output(p, quiet=False)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print each check as soon as it is done."""
+    from penult import __version__, doctor
+
+    runs = [Path(run) for run in args.runs]
+    cache = None if args.cache is None else Path(args.cache)
+    done = []
+    for check in doctor.examine_runs(runs) if runs else doctor.examine(cache, args.offline):
+        done.append(check)
+        if not args.json:
+            words = f"{check.said}; {check.cure}" if check.cure else check.said
+            print(f"{check.state:<4}  {check.name:<{doctor.WIDEST}}  {_on_one_line(words)}", flush=True)
+    failed = sum(check.state == doctor.FAIL for check in done)
+    warned = sum(check.state == doctor.WARN for check in done)
+    if args.json:
+        checks = [check.to_dict() for check in done]
+        print(json.dumps({"penult": __version__, "failed": failed, "warned": warned, "checks": checks}))
+    elif failed:
+        print(f"{failed} of {len(done)} checks failed")
+    else:
+        print("nothing failed" + (f", {warned} to look at (warn)" if warned else ""))
+    return FAILED if failed else 0
+
+
+def _on_one_line(text: str) -> str:
+    """Return a text on one line, in what the encoding of standard output has."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return printable(text).encode(encoding, "backslashreplace").decode(encoding)

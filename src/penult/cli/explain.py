@@ -1,0 +1,62 @@
+"""`penult explain`: heat maps of what drove each prediction."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from penult.cli import options, output
+
+
+def add(commands: options.Commands) -> None:
+    """Add the command and its options."""
+    p = options.command(
+        commands,
+        "explain",
+        run,
+        "heat maps of what drove each prediction",
+        "One PNG a photo, with a scale and a caption. cam, the class activation map, is exact: it adds up to the logit; it\n"
+        "needs a linear head (logistic, lda, centroid, dense, linear svm) on networks with feature maps. occlusion covers\n"
+        "the photo piece by piece, works for all, and takes some eighty times as long. auto uses cam where it can.",
+    )
+    options.add_model(p)
+    p.add_argument("images", nargs="+", metavar="IMAGE", help="images, or folders of them")
+    p.add_argument("--class", dest="label", metavar="NAME", help="the class to explain (default: the predicted one)")
+    p.add_argument("--out", default="penult-explain", metavar="DIR", help="folder of the pictures (default: penult-explain)")
+    p.add_argument("--method", default="auto", choices=("auto", "cam", "occlusion"), help="(default: auto)")
+    options.add_compute(p)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Explain the prediction of each image."""
+    from penult import bundle, explain, images, store
+    from penult.predict import Predictor
+
+    store.check_output_folder(args.out, "--out")
+    model = bundle.load(args.model)
+    predictor = Predictor(model, options.embed_options(args))
+    found = images.scan_unlabelled(args.images, classes=model.classes)
+    done: list[dict[str, Any]] = []
+    failures = {}
+    with output.progress(not args.quiet) as progress:
+        for one in explain.each(predictor, found.paths, args.label, args.method, ids=found.ids, progress=progress):
+            if isinstance(one, explain.Unreadable):
+                done.append({"file": one.file, "unreadable": one.failure.reason})
+                failures[one.index] = one.failure
+            else:
+                done.append({**one.to_dict(), "picture": str(explain.write(one, args.out))})
+    output.tell_unreadable(found.ids, failures)
+    if args.json:
+        output.as_json(done)
+        return
+    for about in done:
+        output.out(output.printable(_line(about)))
+
+
+def _line(about: dict[str, Any]) -> str:
+    """Return `99.9%  cat  photos/12.jpg  class activation map: penult-explain/12-cat-1f6e09ab.png`."""
+    if "unreadable" in about:
+        return f"   -     {about['file']}  (unreadable: {about['unreadable']})"
+    other = "" if about["label"] == about["predicted"] else f"  (predicted: {about['predicted']})"
+    head = f"{100 * about['probability']:5.1f}%  {about['label']}{other}  {about['file']}"
+    return f"{head}  {about['method']}: {about['picture']}"

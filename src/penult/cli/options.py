@@ -1,0 +1,239 @@
+"""Command-line options that several commands share, and what they mean for the functions that are called.
+
+Nothing heavy is imported before a command runs, so that `penult --help` is there at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from penult.errors import InputError
+
+if TYPE_CHECKING:
+    from penult.embed import EmbedOptions
+    from penult.training import TrainOptions
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+HEADS = ("logistic", "svm", "knn", "centroid", "lda", "dense", "auto")
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Keep the examples as they are written, and leave room for the long options."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=30, width=100)
+
+
+def command(
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], int | None], what: str, epilog: str
+) -> argparse.ArgumentParser:
+    """Add a command, done by `run(args)`; `args.usage_error(text)` ends it with the usage line and exit code 2."""
+    p = commands.add_parser(
+        name,
+        help=what,
+        description=what[0].upper() + what[1:] + ".",
+        epilog=epilog,
+        formatter_class=Formatter,
+    )
+    p.set_defaults(func=run, usage_error=p.error)
+    return p
+
+
+def add_model(p: argparse.ArgumentParser) -> None:
+    """Add which model."""
+    p.add_argument("model", metavar="MODEL", help="model.penult, or the run folder that it is in")
+
+
+def add_training(p: argparse.ArgumentParser) -> None:
+    """Add what `train` and `demo` share."""
+    add_backbones(p)
+    add_head(p)
+    p.add_argument("--clip", metavar="P", help="clip probabilities to at least P (default: chosen by cross-validation)")
+    p.add_argument("--out", default=None, metavar="RUN", help="run folder (default: penult-run)")
+    add_seed(p, "folds and heads")
+    add_compute(p)
+
+
+def add_head(p: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Add the classifier, and how classes are weighted."""
+    p.add_argument("--head", default=default, metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
+    p.add_argument(
+        "--class-weight",
+        choices=("balanced",),
+        help="balanced: every class counts the same, however many photos it has, so that rare classes are found more often "
+        "(default: every photo counts the same)",
+    )
+
+
+def add_seed(p: argparse.ArgumentParser, what: str) -> None:
+    """Add the random seed."""
+    p.add_argument("--seed", type=int, default=0, metavar="N", help=f"random seed of {what} (default: 0)")
+
+
+def add_groups(p: argparse.ArgumentParser) -> None:
+    """Add what must be kept in one fold."""
+    p.add_argument("--groups", metavar="COLUMN", help="CSV column of groups (patient, scene) that are kept in one fold")
+    p.add_argument(
+        "--near-duplicates",
+        choices=("group", "separate"),
+        default="group",
+        help="group: near-duplicates (copies, edits, frames of one scene) are kept in one fold (default); separate: each is a "
+        "photo of its own, for different things that only look alike",
+    )
+
+
+def add_backbones(p: argparse.ArgumentParser) -> None:
+    """Add the networks, and their preprocessing."""
+    p.add_argument(
+        "-b",
+        "--backbone",
+        action="append",
+        metavar="NAME",
+        help="a network: built in, of timm, keras:NAME, NAME@WEIGHTS, model.onnx, or a preset (lite, blog2017, modern); "
+        "repeat for several, their features are concatenated (default: lite; see `penult backbones`)",
+    )
+    p.add_argument(
+        "--recipe",
+        nargs="+",
+        metavar="K=V",
+        help="preprocessing for an ONNX file without .recipe.json: size=224 fit=crop crop=0.875 interpolation=bicubic "
+        "mean=0.485,0.456,0.406 std=0.229,0.224,0.225 channels=rgb [output=TENSOR]",
+    )
+    p.add_argument("--fit", choices=("crop", "squash"), help="center crop, or squash the whole picture (default: as trained)")
+    p.add_argument("--pooling", choices=("mean", "mean+max"), help="pooling of the feature maps (default: the backbone's own)")
+
+
+def add_tables(p: argparse.ArgumentParser) -> None:
+    """Add what may have to be said of a CSV of images."""
+    p.add_argument("--image-column", metavar="NAME", help="CSV column of image files or ids (default: detected)")
+    p.add_argument("--label-column", metavar="NAME", help="CSV column of the labels (default: detected)")
+    p.add_argument(
+        "--image-dir", metavar="DIR", help="folder of the images in a CSV (default: the CSV's own folder, or one below it)"
+    )
+    p.add_argument("--encoding", metavar="NAME", help="encoding of a CSV, such as cp1251 or gb18030 (default: detected)")
+
+
+def add_tolerance(p: argparse.ArgumentParser) -> None:
+    """Add how many images may be bad."""
+    p.add_argument(
+        "--max-bad",
+        metavar="LIMIT",
+        help="stop with exit code 3 when more images than LIMIT (5%% or 20) cannot be read (default: report and continue)",
+    )
+    p.add_argument(
+        "--strict",
+        action="store_true",
+        help="stop with exit code 3 when any image cannot be read, or a link, folder or file that may be one was skipped",
+    )
+
+
+def add_review(p: argparse.ArgumentParser, which: str = "") -> None:
+    """Add the list of photos for human review."""
+    p.add_argument(
+        "--review",
+        type=float,
+        metavar="LEVEL",
+        help=f"write review.csv: the photos {which}that a person should check, because the confidence is below LEVEL "
+        "(0.9 is usual), or they are unlike the training photos, or unreadable",
+    )
+
+
+def add_compute(p: argparse.ArgumentParser) -> None:
+    """Add where and how features are computed."""
+    add_cache(p, "feature cache", "keep no features on disk: all are computed again, and are gone with the process")
+    p.add_argument(
+        "--device",
+        default="auto",
+        type=lambda name: "coreml" if name == "mps" else name,  # as penult called it before
+        choices=("auto", "cpu", "cuda", "coreml", "dml"),
+        help="compute device (default: auto: CUDA where ONNX Runtime has a GPU that works, else the CPU)",
+    )
+    p.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", "f32", "f16", "bf16", "int8"),
+        help="number format of the networks (default: auto: the fastest that keeps the features)",
+    )
+    p.add_argument(
+        "--max-pixels",
+        type=int,
+        default=89_478_485,
+        metavar="N",
+        help="refuse pictures of more pixels, JPEGs of more than four times as many (default: 89478485)",
+    )
+    add_output(p)
+
+
+def add_cache(p: argparse.ArgumentParser, what: str, without: str | None = None) -> None:
+    """Add the cache folder; `without` is what --no-cache means, where there is such an option."""
+    p.add_argument("--cache", metavar="DIR", help=f"{what} folder (default: the user's cache folder)")
+    if without is not None:
+        p.add_argument("--no-cache", dest="cache", action="store_const", const=False, help=without)
+
+
+def add_output(p: argparse.ArgumentParser, quiet: bool = True) -> None:
+    """Add how results are printed."""
+    p.add_argument("--json", action="store_true", help="JSON on standard output instead of text")
+    if quiet:
+        p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
+
+
+def embed_options(args: argparse.Namespace) -> EmbedOptions:
+    """Return where and how features are computed, and how many images may be bad. Raises `InputError`."""
+    from penult.embed import EmbedOptions, Tolerance
+
+    tolerance = Tolerance.parse(getattr(args, "max_bad", None), getattr(args, "strict", False))
+    return EmbedOptions(args.device, args.precision, args.cache, tolerance=tolerance, max_pixels=args.max_pixels)
+
+
+def train_options(args: argparse.Namespace, out: str) -> TrainOptions:
+    """Return how to train; options that a command lacks, or that were not given, keep their defaults. Raises `InputError`."""
+    from penult import store
+    from penult.training import TrainOptions
+
+    store.check_output_folder(args.out or out, "--out")
+    same = ("pooling", "head", "class_weight", "groups", "near_duplicates", "submission", "submit", "files", "review")
+    given = {
+        **{name: getattr(args, name, None) for name in same},
+        **columns(args),
+        "backbones": tuple(args.backbone) if args.backbone else None,
+        "crop_mode": args.fit,
+        "clip": _clip(getattr(args, "clip", None)),
+        "recipe": recipe(args),
+    }
+    make = TrainOptions.of_blog2017 if getattr(args, "protocol", None) == "blog2017" else TrainOptions
+    known = {name: value for name, value in given.items() if value is not None}
+    return make(out=args.out or out, seed=args.seed, settings=embed_options(args), **known)
+
+
+def columns(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what was said of a CSV of images."""
+    return {name: getattr(args, name, None) for name in ("image_column", "label_column", "image_dir", "encoding")}
+
+
+def recipe(args: argparse.Namespace) -> dict[str, Any] | None:
+    """Return what --recipe says. Raises `InputError` where no backbone is an ONNX file, the only ones that need it."""
+    if not args.recipe:
+        return None
+    from penult import zoo
+
+    if not any(".onnx" in name.lower() for name in args.backbone or ()):
+        raise InputError(
+            "--recipe is the preprocessing of an ONNX file, and no -b names one; other networks bring their own "
+            "(--fit and NAME:SIZE change it)."
+        )
+    return zoo.parse_recipe(args.recipe)
+
+
+def _clip(text: str | None) -> Any:
+    if text is None or text == "auto":
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 0.5:
+        raise InputError(f"--clip {text!r} is not `auto` or a probability from 0 to below 0.5; give one, such as 0.005.")
+    return value

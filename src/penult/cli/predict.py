@@ -1,0 +1,72 @@
+"""`penult predict`: classify new images."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from penult.cli import options
+from penult.texts import count, percent
+
+
+def add(commands: options.Commands) -> None:
+    """Add the command and its options."""
+    p = options.command(
+        commands,
+        "predict",
+        run,
+        "classify new images",
+        "Without --csv and --json: one line an image, with class, confidence and file. Unreadable images get the class\n"
+        "frequencies of the training set.",
+    )
+    options.add_model(p)
+    images = p.add_argument("images", nargs="+", default=[], metavar="IMAGES", help="images, folders of them, or a CSV")
+    images.required = False  # with "*" Python 3.11 takes none of them where an option stands before the first
+    p.add_argument("--csv", metavar="FILE", help="write file,label,confidence, one column a class, and novelty")
+    options.add_review(p)
+    p.add_argument("--features", nargs="+", metavar="H5", help="predict from feature files instead of images")
+    options.add_tables(p)
+    options.add_tolerance(p)
+    options.add_compute(p)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Classify images, or the rows of feature files."""
+    if bool(args.images) == bool(args.features):
+        args.usage_error("give either IMAGES or --features")
+    from penult import bundle, images, store
+    from penult.cli import output
+    from penult.evaluate import check_level
+    from penult.predict import Predictor, write_review
+
+    if args.review is not None:
+        check_level(args.review)
+    if args.csv:
+        store.check_output_file(args.csv, store.CSV, "--csv")
+    model = bundle.load(args.model)
+    predictor = Predictor(model, options.embed_options(args))
+    if args.features:
+        answers = predictor.predict_features(args.features)
+    else:
+        found = images.scan_unlabelled(args.images, model.classes, images.TableOptions(**options.columns(args)))
+        answers = output.predict(predictor, found, args.quiet)
+    if args.csv:
+        answers.write_csv(args.csv)
+    to_review = None
+    if args.review is not None:
+        path = (Path(args.csv).parent if args.csv else Path()) / "review.csv"
+        to_review = f"{write_review(path, answers, args.review)} of them to review: {output.printable(str(path))}"
+    if args.json:
+        output.as_json([p.to_dict() for p in answers])
+        return
+    if args.csv:
+        output.out(
+            f"{count(len(answers), 'prediction')} written to {output.printable(args.csv)}; "
+            f"{count(len(answers.failures), 'image')} unreadable"
+        )
+    else:
+        for p in answers:
+            why = f"  (unreadable: {p.failure.reason})" if p.failure else "  (unlike the training photos)" if p.unlike else ""
+            output.out(f"{percent(p.confidence):>7}  {output.printable(p.label)}  {output.printable(p.id)}{why}")
+    if to_review:
+        output.out(to_review)

@@ -1,0 +1,65 @@
+"""`penult similar`: find similar photos."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from penult.cli import options, output
+
+if TYPE_CHECKING:
+    from penult.similar import Neighbour, Neighbours
+
+
+def add(commands: options.Commands) -> None:
+    """Add the command and its options."""
+    p = options.command(
+        commands,
+        "similar",
+        run,
+        "find similar photos",
+        "Cosine similarity of the features that the model uses: 1.000 is the same, and the very picture is marked `same\n"
+        "photo`. Exact; for very many photos an index is made in the cache, once.",
+    )
+    p.add_argument("run", metavar="RUN", help="run folder of `penult train`")
+    p.add_argument("photos", nargs="+", metavar="PHOTO", help="photos, or folders of them")
+    p.add_argument("-n", type=int, default=10, metavar="N", help="how many for each photo (default: 10)")
+    p.add_argument("--csv", metavar="FILE", help="write photo,rank,file,part,label,similarity,same_photo")
+    options.add_compute(p)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Find the photos of a run that are most similar to each given one."""
+    from penult import images, similar, store
+
+    if args.csv:
+        store.check_output_file(args.csv, store.CSV, "--csv")
+    found = images.scan_unlabelled(args.photos)
+    with output.progress(not args.quiet) as progress:
+        answers = similar.similar(
+            args.run, [i.path for i in found.images], args.n, options.embed_options(args), progress, found.ids
+        )
+    output.tell_unreadable(found.ids, {i: one.failure for i, one in enumerate(answers) if one.failure is not None})
+    if args.csv:
+        similar.write_csv(args.csv, answers)
+    if args.json:
+        output.as_json([one.to_dict() for one in answers])
+    elif args.csv:
+        bad = sum(one.failure is not None for one in answers)
+        output.out(f"the photos most like {len(answers)} photos written to {output.printable(args.csv)}; {bad} unreadable")
+    else:
+        for one in answers:
+            _show(one)
+
+
+def _show(one: Neighbours) -> None:
+    why = f"  (unreadable: {one.failure.reason})" if one.failure else ""
+    output.out(f"{output.printable(one.photo)}{why}")
+    for other in one.found:
+        output.out(_line(other))
+
+
+def _line(other: Neighbour) -> str:
+    label = output.printable(other.label) if other.label is not None else "-"
+    same = "  same photo" if other.same else ""
+    return f"  {other.similarity:.3f}  {label}  {other.part}  {output.printable(other.file)}{same}"

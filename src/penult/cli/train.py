@@ -1,0 +1,73 @@
+"""`penult train`: train an image classifier, evaluate it, write a run folder."""
+
+from __future__ import annotations
+
+import argparse
+
+from penult.cli import options
+
+
+def add(commands: options.Commands) -> None:
+    """Add the command and its options."""
+    p = options.command(
+        commands,
+        "train",
+        run,
+        "train an image classifier and evaluate it by cross-validation",
+        "TRAIN is a folder of class folders (train/cat/*.jpg), a folder of Kaggle names (cat.1.jpg), or a CSV of images and\n"
+        "labels, whose columns and photos are found where there is one candidate. Features are kept in a cache: a second\n"
+        "run, or one that was interrupted, does not compute them again. The run folder then holds model.penult,\n"
+        "metrics.json, predictions.csv, submission.csv, oof.csv, history.csv, skipped.csv, map.csv, report.html, figures/\n"
+        "and data_<backbone>.h5.",
+    )
+    p.add_argument("train", nargs="?", metavar="TRAIN", help="labelled images (not with --features)")
+    p.add_argument("--test", metavar="DIR", help="test images to classify; if they are in class folders, they are evaluated")
+    options.add_training(p)
+    options.add_groups(p)
+    options.add_tables(p)
+    p.add_argument("--submission", metavar="CSV", help="sample submission to follow: its columns, ids and order")
+    p.add_argument(
+        "--submit",
+        choices=("labels", "probabilities"),
+        help="what submission.csv holds (default: as the sample; for two classes the probability, where it does not tell)",
+    )
+    p.add_argument("--features", nargs="+", metavar="H5", help="train from feature files (data_*.h5, gap_*.h5) instead")
+    p.add_argument("--files", metavar="LIST", help="with --features: names of the training rows, one a line")
+    options.add_review(p, "of --test ")
+    options.add_tolerance(p)
+    p.add_argument(
+        "--protocol",
+        type=lambda name: "blog2017" if name == "seed" else name,  # its name in earlier versions
+        choices=("blog2017",),
+        help="reproduce the 2017 blog post exactly: its three Keras networks (or those of -b), its resizing, its dense head, "
+        "ResNet50 without preprocessing, probabilities clipped to 0.005..0.995",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train on images, or on feature files."""
+    _check(args)
+    from penult import training
+    from penult.cli import output, summary
+
+    how = options.train_options(args, "penult-run")
+    with output.progress(not args.quiet) as progress:
+        if args.features:
+            done = training.train_features(args.features, how, progress)
+        else:
+            done = training.train(args.train, args.test, how, progress)
+    summary.show_run(done, args.json)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """End with the usage line where options do not go together."""
+    if bool(args.train) == bool(args.features):
+        args.usage_error("give either TRAIN or --features")
+    if args.features and (args.test or args.groups or args.backbone or args.fit or args.pooling):
+        args.usage_error("--test, --groups, --backbone, --fit and --pooling need images; they do not go with --features")
+    if args.files and not args.features:
+        args.usage_error("--files goes with --features")
+    if args.review is not None and not (args.test or args.features):
+        args.usage_error("--review chooses among the photos of --test")
+    if args.protocol and (args.features or args.head or args.clip or args.fit or args.pooling or args.recipe):
+        args.usage_error("--protocol sets head, clip, fit, pooling and recipes, and starts from images; leave those out")
