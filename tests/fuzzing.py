@@ -164,13 +164,13 @@ def _read_shard(path: Path) -> Any:
 def _read_npy(path: Path) -> Any:
     from penult import untrusted
 
-    return _ours(lambda: untrusted.array(path.read_bytes()).sum())
+    return _ours(lambda: untrusted.parse_npy(path.read_bytes()).sum())
 
 
 def _read_json(path: Path) -> Any:
     from penult import untrusted
 
-    return _ours(lambda: untrusted.loads(path.read_bytes()))
+    return _ours(lambda: untrusted.parse_json(path.read_bytes()))
 
 
 def _ours(read: Callable[[], Any]) -> Any:

@@ -30,13 +30,13 @@ PLAIN = st.recursive(
 @given(PLAIN)
 def test_json_comes_through_as_it_is(value: object) -> None:
     text = json.dumps(value)
-    assert json.dumps(untrusted.loads(text.encode())) == text
+    assert json.dumps(untrusted.parse_json(text.encode())) == text
 
 
 @given(st.data(), st.sampled_from(["<f8", "<f4", "<f2", ">f4", "<i8", "|u1", "|b1", "<u2"]), st.sampled_from("CF"))
 def test_arrays_come_through_as_they_are(data: st.DataObject, kind: str, order: str) -> None:
     wanted = data.draw(arrays(np.dtype(kind), array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)))
-    got = untrusted.array(npy(np.asarray(wanted, order=order)))
+    got = untrusted.parse_npy(npy(np.asarray(wanted, order=order)))
     assert (got.shape, got.dtype) == (wanted.shape, wanted.dtype)
     assert got.tobytes() == wanted.tobytes() and not got.flags.writeable
 
@@ -48,7 +48,7 @@ def test_rows_are_those_of_the_csv_module(tmp_path: Path, text: str) -> None:
     (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
     text = text.removeprefix("\ufeff")
     wanted = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in text else ",") if row]
-    assert [cells for _, cells in untrusted.rows(tmp_path / "t.csv", ",;")] == wanted
+    assert [cells for _, cells in untrusted.read_csv(tmp_path / "t.csv", ",;")] == wanted
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
@@ -61,9 +61,9 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
         ("none", "No such"),
     ):
         with pytest.raises(OSError, match=said):
-            untrusted.opened(tmp_path / name)
+            untrusted.open_file(tmp_path / name)
     with pytest.raises(OSError, match="more than 1,000 bytes"):
-        untrusted.content(sparse(tmp_path / "large", 1001), 1000)
+        untrusted.read_bytes(sparse(tmp_path / "large", 1001), 1000)
 
 
 def test_stored_members_come_through_and_lies_do_not() -> None:

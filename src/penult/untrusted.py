@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
-def opened(path: Path | str) -> io.BufferedReader:
+def open_file(path: Path | str) -> io.BufferedReader:
     """Return a regular file, open for reading. Raises `OSError`, also for what is no regular file."""
     return os.fdopen(_regular(os.fspath(path)), "rb")
 
 
-def content(path: Path | str, most: int | None = None) -> bytes:
+def read_bytes(path: Path | str, most: int | None = None) -> bytes:
     """Return the bytes of a regular file. Raises `OSError`, also for more than `most` bytes."""
-    with opened(path) as file:
+    with open_file(path) as file:
         if most is None:
             return file.read()
         data = file.read(most + 1)
@@ -50,7 +50,7 @@ def content(path: Path | str, most: int | None = None) -> bytes:
 
 def sha256(path: Path | str) -> str:
     """Return the sha256 of a regular file, 64 hex digits. Raises `OSError`."""
-    with opened(path) as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -71,12 +71,12 @@ def _regular(path: str) -> int:
 # --- JSON: refused before it is parsed where its values would need far more memory than its text ---
 
 MOST_JSON = 64 << 20
-MANY = 8_000_000  # numbers, where counts of every pair of a thousand classes are among them
+MANY_VALUES = 8_000_000  # numbers, where counts of every pair of a thousand classes are among them
 # A value costs 30 to 230 bytes of memory and as little as 2 of text: so many of each kind are 100 MB at most.
 _MOST_VALUES = {b'"': 600_000, b"[": 200_000, b"{": 200_000, b",": 1_500_000}
 
 
-def loads(data: bytes, numbers: int = _MOST_VALUES[b","]) -> Any:
+def parse_json(data: bytes, numbers: int = _MOST_VALUES[b","]) -> Any:
     """Return the values of a JSON text in UTF-8. Raises `ValueError` for one that is damaged, too large or too deep.
 
     `numbers` is how many values there may be in all: a table of counts of a thousand classes is a million.
@@ -101,7 +101,7 @@ _NPY_HEADER = re.compile(
 )
 
 
-def array(data: bytes) -> NDArray[Any]:
+def parse_npy(data: bytes) -> NDArray[Any]:
     """Return the array in `data`, a read-only view.
 
     Raises `ValueError` unless it is numbers or truth values, in the form that numpy writes, and fills `data` to the last byte.
@@ -127,7 +127,7 @@ def array(data: bytes) -> NDArray[Any]:
 _LONGEST_DIRECTORY = 1 << 20  # bytes; a member needs about a hundred of it, and half a kilobyte of memory
 _MEMBER_HEAD = 30  # bytes before the name of a member
 # What `zipfile` raises for one damaged byte or another; RuntimeError includes NotImplementedError.
-WRONG_ZIP = (zipfile.BadZipFile, ValueError, EOFError, KeyError, RuntimeError, OverflowError, struct.error)
+ZIP_ERRORS = (zipfile.BadZipFile, ValueError, EOFError, KeyError, RuntimeError, OverflowError, struct.error)
 
 
 class _Sparing:
@@ -147,8 +147,8 @@ class _Sparing:
         return data
 
 
-def directory(file: IO[bytes]) -> zipfile.ZipFile:
-    """Return a zip of any kind, its directory read if it is not long. Raises one of `WRONG_ZIP`, or `OSError`."""
+def open_zip(file: IO[bytes]) -> zipfile.ZipFile:
+    """Return a zip of any kind, its directory read if it is not long. Raises one of `ZIP_ERRORS`, or `OSError`."""
     source = _Sparing(file)
     archive = zipfile.ZipFile(source)
     source.most = None
@@ -156,12 +156,12 @@ def directory(file: IO[bytes]) -> zipfile.ZipFile:
 
 
 class StoredZip:
-    """The members of a zip, looked at before any is read. Raises one of `WRONG_ZIP`, or `OSError`."""
+    """The members of a zip, looked at before any is read. Raises one of `ZIP_ERRORS`, or `OSError`."""
 
     def __init__(self, file: IO[bytes], most: int) -> None:
         """`most` is how many members there may be."""
         size = file.seek(0, 2)
-        self._archive = directory(file)
+        self._archive = open_zip(file)
         entries = self._archive.infolist()
         self.names = [entry.filename for entry in entries]
         if len(entries) > most:
@@ -189,8 +189,8 @@ class StoredZip:
 
 # --- CSV: a line or a cell without end is refused, not collected ---
 
-LONGEST = 1 << 20  # characters of a line; a row of a thousand classes has 12,000
-WRONG_ROWS = (OSError, ValueError, csv.Error)  # what `rows` raises
+LONGEST_LINE = 1 << 20  # characters of a line; a row of a thousand classes has 12,000
+CSV_ERRORS = (OSError, ValueError, csv.Error)  # what `read_csv` raises
 UTF8 = "utf-8-sig"
 
 _BOMS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -200,7 +200,7 @@ _ESCAPED, _LETTERS = re.compile("[\ud800-\udfff]"), re.compile("[\x80-\ud7ff\ue0
 _RARE = "|"  # parts the cells only where nothing else does
 
 
-def rows(
+def read_csv(
     path: Path | str, delimiters: str = ",", column: str = "", encoding: str | None = None
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and cells of each row.
@@ -211,7 +211,7 @@ def rows(
     none are kept as surrogates. A row without any text is left out.
     Raises `OSError` and, with what is wrong and in which line, `ValueError`.
     """
-    with opened(path) as raw:
+    with open_file(path) as raw:
         used = encoding or _by_mark(raw.read(4)) or UTF8
         raw.seek(0)
         lenient = codecs.lookup(used).name in ("utf-8", "utf-8-sig")
@@ -234,7 +234,7 @@ def rows(
             raise ValueError(f"it is no text in {used} ({error}); save it as 'CSV UTF-8'") from error
 
 
-def encoding_of(path: Path | str) -> str:
+def guess_encoding(path: Path | str) -> str:
     """Return which encoding a text file has, as far as its bytes tell: read once, a part at a time.
 
     "utf-16", "utf-32" (or "utf-16-le", "utf-16-be" without a byte order mark); "utf-8-sig" for all that is UTF-8;
@@ -242,7 +242,7 @@ def encoding_of(path: Path | str) -> str:
     more than the most usual of the encodings that cannot be told apart, and for UTF-8 with a few rows of another. Raises
     `OSError`.
     """
-    with opened(path) as raw:
+    with open_file(path) as raw:
         head = raw.read(64)
         marked = _by_mark(head[:4]) or _by_zeros(head)
         if marked:
@@ -321,7 +321,7 @@ def _lines(file: IO[str], above: int) -> Iterator[str]:
 
 
 def _line(file: IO[str], number: int) -> str:
-    line = file.readline(LONGEST + 1)
-    if len(line) > LONGEST:
-        raise ValueError(f"line {number} has more than {LONGEST:,} characters, which no row of a table has")
+    line = file.readline(LONGEST_LINE + 1)
+    if len(line) > LONGEST_LINE:
+        raise ValueError(f"line {number} has more than {LONGEST_LINE:,} characters, which no row of a table has")
     return line

@@ -39,13 +39,13 @@ def load(path: str | Path) -> Bundle:
         )
     runs.check(path)
     try:
-        with untrusted.opened(path) as file:
+        with untrusted.open_file(path) as file:
             members = _members(path, file)
     except FileNotFoundError:
         raise InputError(f"there is no model at {printable(path)}; `penult train` writes one as RUN/model.penult.") from None
     except DamagedFile:
         raise
-    except (*untrusted.WRONG_ZIP, OSError) as error:
+    except (*untrusted.ZIP_ERRORS, OSError) as error:
         raise DamagedFile(
             f"{printable(path)} is not a whole penult model ({error}); copy it again, or train again."
         ) from error
@@ -83,7 +83,7 @@ def _members(path: Path, file: IO[bytes]) -> dict[str, bytes]:
 
 def parse(members: dict[str, bytes]) -> Bundle:
     """Return the model that the members of a file make up. Raises one of `WRONG` where they make up none."""
-    about = untrusted.loads(members[ABOUT])
+    about = untrusted.parse_json(members[ABOUT])
     version = about["format"]
     if type(version) is not int or version < 1:
         raise ValueError(f"its format is {str(version)[:40]!r}, which is no number")
@@ -115,7 +115,7 @@ def _arrays(members: dict[str, bytes], folder: str) -> dict[str, NDArray[Any]]:
     for name, data in members.items():
         if name.startswith(folder + "/"):
             try:
-                found[name[len(folder) + 1 : -4]] = untrusted.array(data)
+                found[name[len(folder) + 1 : -4]] = untrusted.parse_npy(data)
             except ValueError as error:
                 raise ValueError(f"{name} does not hold what its header says ({error})") from None
     return found

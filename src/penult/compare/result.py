@@ -271,6 +271,6 @@ def _table(found: Comparison) -> list[list[str]]:
 
 def _is_ours(path: Path) -> bool:
     try:
-        return "penult_compare" in untrusted.loads(untrusted.content(path, untrusted.MOST_JSON))
+        return "penult_compare" in untrusted.parse_json(untrusted.read_bytes(path, untrusted.MOST_JSON))
     except (OSError, ValueError, TypeError):
         return False

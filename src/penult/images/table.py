@@ -208,17 +208,17 @@ class Table:
     def _all_rows(self) -> Iterator[tuple[int, list[str]]]:
         lenient = self.encoding == "cp1252" and self.options.encoding is None  # cell by cell: file names are bytes
         with _reading(self.path):
-            yield from untrusted.rows(self.path, ",;\t|", FILE, untrusted.UTF8 if lenient else self.encoding)
+            yield from untrusted.read_csv(self.path, ",;\t|", FILE, untrusted.UTF8 if lenient else self.encoding)
 
     def _find_encoding(self) -> str:
         with _reading(self.path):
-            with untrusted.opened(self.path) as file:
+            with untrusted.open_file(self.path) as file:
                 head = file.read(4)
             if head in _WORKBOOKS:
                 raise ValueError("it is a workbook of Excel or an archive, not a CSV; save it as 'CSV UTF-8'")
             given = self.options.encoding
             if given is None or self.options.hints:
-                return untrusted.encoding_of(self.path)
+                return untrusted.guess_encoding(self.path)
         try:
             "".encode(given)
         except (LookupError, ValueError) as error:

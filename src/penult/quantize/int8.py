@@ -173,7 +173,7 @@ def _old(cache: Path, digest: str) -> dict[frozenset[bytes], bytes]:
     found = {}
     for path in sorted((cache / KIND / digest[:32]).glob("*.int8")):
         try:
-            content = untrusted.content(path)
+            content = untrusted.read_bytes(path)
         except OSError as error:
             log.warning("%s cannot be read: %s", path, error)
             continue

@@ -109,7 +109,7 @@ def _record(folder: Path) -> Mapping[str, Any] | None:
 
 def _read(folder: Path) -> Mapping[str, Any] | None:
     with contextlib.suppress(OSError, ValueError):  # a run folder may come from anywhere
-        record = untrusted.loads(untrusted.content(folder / METRICS, untrusted.MOST_JSON), untrusted.MANY)
+        record = untrusted.parse_json(untrusted.read_bytes(folder / METRICS, untrusted.MOST_JSON), untrusted.MANY_VALUES)
         if isinstance(record, dict) and "penult_run" in record:
             return record
     return None

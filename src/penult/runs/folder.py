@@ -102,7 +102,7 @@ def _digest(path: Path) -> str:
 
 def _is_run(path: Path) -> bool:
     try:
-        content = untrusted.loads(untrusted.content(path, untrusted.MOST_JSON), untrusted.MANY)
+        content = untrusted.parse_json(untrusted.read_bytes(path, untrusted.MOST_JSON), untrusted.MANY_VALUES)
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and "penult_run" in content

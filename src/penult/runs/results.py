@@ -92,7 +92,7 @@ def read(folder: Path, metrics: Mapping[str, Any] | None = None) -> RunResults:
 
 def _metrics(folder: Path) -> Mapping[str, Any]:
     try:
-        found = untrusted.loads(untrusted.content(folder / METRICS, untrusted.MOST_JSON), untrusted.MANY)
+        found = untrusted.parse_json(untrusted.read_bytes(folder / METRICS, untrusted.MOST_JSON), untrusted.MANY_VALUES)
     except (OSError, ValueError) as error:
         raise InputError(
             f"{folder} holds no {METRICS} of penult's; give the folder that `penult train --out` made."
@@ -122,14 +122,14 @@ def _lines(path: Path) -> Iterator[list[str]]:
     """Yield the rows of a table, its header first; none where it is not there. Raises `DamagedFile`, also for a short row."""
     width = None
     try:
-        for number, cells in untrusted.rows(path):
+        for number, cells in untrusted.read_csv(path):
             width = len(cells) if width is None else width
             if len(cells) != width:
                 raise ValueError(f"line {number} has {len(cells)} cells for {width} columns")
             yield cells
     except FileNotFoundError:
         return
-    except untrusted.WRONG_ROWS as error:
+    except untrusted.CSV_ERRORS as error:
         raise DamagedFile(f"{path} cannot be read ({error}); run `penult train` again.") from error
 
 

@@ -102,7 +102,7 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(head, {"descr": kind, "fortran_order": False, "shape": shape})
     size = math.prod(shape) * np.dtype(kind).itemsize
-    with untrusted.opened(path) as file:
+    with untrusted.open_file(path) as file:
         if file.read(head.tell()) != head.getvalue() or file.seek(0, 2) != head.tell() + size:
             raise ValueError(f"{path} is no array {shape} of {kind}")
         return np.memmap(file, kind, "r", head.tell(), shape)

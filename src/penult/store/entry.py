@@ -70,7 +70,7 @@ class CacheEntry:
         path = self.folder / name
         try:
             wanted = read_record(self.folder)[1].get(name)
-            data = untrusted.content(path, most)
+            data = untrusted.read_bytes(path, most)
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise DamagedFile(f"{printable(path)} cannot be read ({why}); run again, it will be made again.") from error
@@ -151,7 +151,7 @@ def read_record(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    found = untrusted.loads(untrusted.content(path, _MOST_RECORD))
+    found = untrusted.parse_json(untrusted.read_bytes(path, _MOST_RECORD))
     if not isinstance(found, dict):
         raise ValueError("it holds no object")
     return found

@@ -116,7 +116,7 @@ def _own_record(file: CheckedFile) -> dict[str, Any] | None:
         return None
     if hashlib.sha256(text).hexdigest().encode() != file.attribute("penult_sha256"):
         raise DamagedFile(f"the facts in {printable(file.path)} fail their checksum; write the file again.")
-    told: dict[str, Any] = untrusted.loads(text)
+    told: dict[str, Any] = untrusted.parse_json(text)
     if not isinstance(told, dict) or not isinstance(told.get("sha256"), dict) or not isinstance(told.get("facts"), dict):
         raise DamagedFile(f"the facts in {printable(file.path)} are not as penult writes them; write the file again.")
     if type(told.get("format")) is not int or told["format"] > FORMAT:

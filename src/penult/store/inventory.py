@@ -199,7 +199,7 @@ def _is_sealed(path: Path) -> bool:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    found = untrusted.loads(untrusted.content(path, untrusted.MOST_JSON))
+    found = untrusted.parse_json(untrusted.read_bytes(path, untrusted.MOST_JSON))
     if not isinstance(found, dict):
         raise ValueError("it holds no object")
     return found
@@ -255,7 +255,7 @@ def _check(item: CacheItem, path: Path) -> None:
         if folder_of(_json(path)) != item.path.name:
             raise ValueError("what it says is not what its folder is named by")
     elif _is_sealed(path):
-        with untrusted.opened(path) as file:
+        with untrusted.open_file(path) as file:
             wanted = file.read(_SUM)
             if hashlib.file_digest(file, "sha256").digest() != wanted:
                 raise ValueError("its sha256 differs")

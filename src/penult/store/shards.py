@@ -104,13 +104,13 @@ def read_shard(path: Path, width: int) -> tuple[Digests, Vectors]:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[untrusted.StoredZip]:
     """Yield the zip of a shard; whatever its bytes make go wrong is said as `DamagedFile`."""
-    with untrusted.opened(path) as file:
+    with untrusted.open_file(path) as file:
         try:
             archive = untrusted.StoredZip(file, len(_MEMBERS))
             if tuple(archive.names) != _MEMBERS:
                 raise ValueError("not the two arrays of a shard")
             yield archive
-        except (*untrusted.WRONG_ZIP, OSError) as error:
+        except (*untrusted.ZIP_ERRORS, OSError) as error:
             if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset that can not be
                 raise
             raise DamagedFile(

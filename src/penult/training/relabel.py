@@ -44,7 +44,7 @@ def apply(source: str, listing: str) -> int:
 def _read(listing: str) -> list[tuple[str, str]]:
     found = []
     try:
-        table = untrusted.rows(listing)
+        table = untrusted.read_csv(listing)
         _, header = next(table, (0, [""]))
         if not {"file", "to"} <= set(header):
             raise InputError(f"{listing} lacks the columns file,to; nothing was moved. Write one line a photo to move.")
@@ -57,7 +57,7 @@ def _read(listing: str) -> list[tuple[str, str]]:
             found.append((cells[at[0]], cells[at[1]]))
     except InputError:
         raise
-    except untrusted.WRONG_ROWS as error:
+    except untrusted.CSV_ERRORS as error:
         raise InputError(f"the list {listing} cannot be read ({error}); nothing was moved. Check its name.") from error
     return found
 

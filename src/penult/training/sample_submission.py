@@ -147,14 +147,14 @@ def _read(path: str | Path) -> list[list[str]]:
     """Return header and rows. Raises `InputError` at the first that is no row of a table."""
     rows: list[list[str]] = []
     try:
-        encoding = untrusted.encoding_of(path)
-        for line, row in untrusted.rows(path, encoding=untrusted.UTF8 if encoding == "cp1252" else encoding):
+        encoding = untrusted.guess_encoding(path)
+        for line, row in untrusted.read_csv(path, encoding=untrusted.UTF8 if encoding == "cp1252" else encoding):
             rows.append(row)
             if len(row) < 2 or len(row) != len(rows[0]):
                 raise ValueError(
                     f"line {line} has {len(row)} cells; it needs a header and rows of at least two columns, all equally long"
                 )
-    except untrusted.WRONG_ROWS as error:
+    except untrusted.CSV_ERRORS as error:
         what = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"the sample submission {path} cannot be read ({what}); give the file that Kaggle gave.") from error
     if len(rows) < 2:

@@ -114,8 +114,8 @@ def _source(path: Path) -> Any:
         raise DamagedFile(
             f"{printable(path)} is not a whole .h5, .weights.h5 or .keras file; get a fresh copy, or save it again."
         )
-    with untrusted.opened(path) as file:
-        archive = untrusted.directory(file)
+    with untrusted.open_file(path) as file:
+        archive = untrusted.open_zip(file)
         if _MEMBER not in archive.namelist():
             raise InputError(f"{printable(path)} holds no {_MEMBER}; save the model with Keras 3 as .keras or .weights.h5.")
         size, whole = archive.getinfo(_MEMBER).file_size, path.stat().st_size

@@ -29,7 +29,7 @@ def digest(path: Path | str) -> str:
 
     Raises `InputError` for files that are not there or must not be read.
     """
-    data = untrusted.content(path)
+    data = untrusted.read_bytes(path)
     try:
         names = onnx_guard.locations(data)
     except ValueError:  # no ONNX file; who reads it says so
@@ -96,7 +96,7 @@ def load(model: Any, tensors: Iterable[Any], path: Path | str) -> list[str]:
         )
     with contextlib.ExitStack() as stack:
         try:
-            sources = {name: stack.enter_context(untrusted.opened(file)) for name, file in files.items()}
+            sources = {name: stack.enter_context(untrusted.open_file(file)) for name, file in files.items()}
         except OSError as error:
             raise InputError(f"{printable(path)}: its weights cannot be read ({error.filename}: {error.strerror}).") from error
         for tensor, place in outside:

@@ -123,7 +123,7 @@ def _bytes(path: Path) -> bytes:
                 f"{path} has {size / 1e9:.1f} GB, and one ONNX file can hold {onnx_graph.MAX_BYTES / 1e9:.1f}; "
                 "take a smaller sibling."
             )
-        return untrusted.content(path)
+        return untrusted.read_bytes(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
 

@@ -43,7 +43,7 @@ def read(path: Path | str) -> dict[str, Any]:
     Raises `InputError` for a file that cannot be read and for wrong values (all of them), `UnknownName` for others.
     """
     try:
-        data = untrusted.content(path, _LARGEST)
+        data = untrusted.read_bytes(path, _LARGEST)
         found = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once)
     except OSError as error:
         raise InputError(f"the recipe {path} cannot be read: {error.strerror}.") from error
