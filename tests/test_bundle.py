@@ -183,7 +183,7 @@ def test_the_training_photos_of_a_model_are_known_by_their_digests(model: Bundle
 
 
 def test_of_very_many_training_photos_a_part_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penult.bundle.training_photos.MOST", 50)
+    monkeypatch.setattr("penult.bundle.model.MOST_PHOTOS", 50)
     digests = np.random.default_rng(2).integers(0, 256, (500, 32), dtype=np.uint8)
     kept = bundle.seen_digests(digests)
     assert len(kept) == 50
@@ -206,7 +206,7 @@ def test_a_list_of_training_photos_that_cannot_be_is_refused(
     kept: np.ndarray, model: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As somebody else may have written it: we do not."""
-    monkeypatch.setattr("penult.bundle.saving.parse", lambda members: None)
+    monkeypatch.setattr("penult.bundle.model_file.parse", lambda members: None)
     bundle.save(tmp_path / "m.penult", dataclasses.replace(model, seen=kept))
     with pytest.raises(DamagedFile, match="list of training photos is not sorted digests"):
         bundle.load(tmp_path / "m.penult")

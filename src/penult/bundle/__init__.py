@@ -7,9 +7,7 @@ is parsed; since who means harm writes checksums as well, everything behind them
 
 from __future__ import annotations
 
-from penult.bundle.loading import load
-from penult.bundle.model import FORMAT, Bundle, precision_here
-from penult.bundle.saving import save
-from penult.bundle.training_photos import seen_digests, were_seen
+from penult.bundle.model import FORMAT, Bundle, precision_here, seen_digests, were_seen
+from penult.bundle.model_file import load, save
 
 __all__ = ["FORMAT", "Bundle", "load", "precision_here", "save", "seen_digests", "were_seen"]

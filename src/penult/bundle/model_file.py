@@ -1,31 +1,34 @@
-"""Read a model file, from anywhere: first what it is made of, then every member's sum, then what each says.
+"""The model file: a zip of stored members, written and read.
 
-In: a path. Out: a `Bundle` that fits itself, or one sentence.
+Reading, from anywhere: first what the file is made of, then every member's sum, then what each says. Out: a `Bundle` that fits
+itself, or one sentence. Writing: the file is complete or absent; the same model gives the same bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import re
+import zipfile
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import runs, untrusted
+from penult import runs, store, untrusted
 from penult.backbones import Backbone
-from penult.bundle.model import ABOUT, FORMAT, SUMS, Bundle
-from penult.bundle.sound import check
-from penult.errors import DamagedFile, InputError, PenultError
+from penult.bundle.model import ABOUT, FORMAT, SUMS, Bundle, check
+from penult.errors import DamagedFile, InputError, InternalError, PenultError
 from penult.heads import HeadState
 from penult.heads.novelty import NoveltyReference
 from penult.texts import printable
 
 _MEMBER = re.compile(r"bundle\.json|graphs/\d{1,3}\.onnx|(head|selftest|novelty)/[A-Za-z0-9_]{1,64}\.npy|seen/digests\.npy")
 _MOST = 1000  # members
-WRONG = (PenultError, KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError)
-_TOLD = 10  # names of members in a message
+_WRONG = (PenultError, KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError)
+_NAMED = 10  # names of members in a message
 
 
 def load(path: str | Path) -> Bundle:
@@ -40,7 +43,7 @@ def load(path: str | Path) -> Bundle:
     runs.check(path)
     try:
         with untrusted.open_file(path) as file:
-            members = _members(path, file)
+            members = _checked_members(path, file)
     except FileNotFoundError:
         raise InputError(f"there is no model at {printable(path)}; `penult train` writes one as RUN/model.penult.") from None
     except DamagedFile:
@@ -51,17 +54,17 @@ def load(path: str | Path) -> Bundle:
         ) from error
     try:
         return parse(members)
-    except WRONG as error:
-        raise DamagedFile(f"{printable(path)} is a zip, but not a penult model: {reason(error)}; train again.") from error
+    except _WRONG as error:
+        raise DamagedFile(f"{printable(path)} is a zip, but not a penult model: {_reason(error)}; train again.") from error
 
 
-def reason(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """Return what is wrong with a model, as `parse` found it, for the middle of a sentence."""
     what = str(error) if isinstance(error, PenultError | ValueError) else repr(error)
     return printable(what[:300].rstrip(".;"))
 
 
-def _members(path: Path, file: IO[bytes]) -> dict[str, bytes]:
+def _checked_members(path: Path, file: IO[bytes]) -> dict[str, bytes]:
     """Return the members, each equal to its sha256; nothing has been parsed yet."""
     archive = untrusted.StoredZip(file, _MOST)
     if SUMS not in archive.names:
@@ -73,16 +76,16 @@ def _members(path: Path, file: IO[bytes]) -> dict[str, bytes]:
     changed = sorted(n for n in data if n not in strange and hashlib.sha256(data[n]).hexdigest() != sums[n])
     if strange or changed:
         wrong = [printable(name[:80]) for name in strange + changed]
-        more = f" and {len(wrong) - _TOLD} more" if len(wrong) > _TOLD else ""
+        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise DamagedFile(
-            f"{printable(path)} was damaged or changed after it was saved: {', '.join(wrong[:_TOLD])}{more}; "
+            f"{printable(path)} was damaged or changed after it was saved: {', '.join(wrong[:_NAMED])}{more}; "
             "copy it again from where it was made, or train again."
         )
     return data
 
 
 def parse(members: dict[str, bytes]) -> Bundle:
-    """Return the model that the members of a file make up. Raises one of `WRONG` where they make up none."""
+    """Return the model that the members of a file make up. Raises one of `_WRONG` where they make up none."""
     about = untrusted.parse_json(members[ABOUT])
     version = about["format"]
     if type(version) is not int or version < 1:
@@ -119,3 +122,58 @@ def _arrays(members: dict[str, bytes], folder: str) -> dict[str, NDArray[Any]]:
             except ValueError as error:
                 raise ValueError(f"{name} does not hold what its header says ({error})") from None
     return found
+
+
+def save(path: str | Path, bundle: Bundle) -> None:
+    """Write the bundle under its final name only when it is complete, and as `load` will take it.
+
+    Raises `InternalError`, and writes nothing, for a bundle that `load` would refuse.
+    """
+    members = _members(bundle)
+    try:
+        parse(members)
+    except _WRONG as error:
+        wrong = _reason(error).partition("; train again")[0]  # which would not help here
+        raise InternalError(
+            f"the model that was made does not pass penult's own check: {wrong}. This is a bug of penult and no fault of the "
+            "data: report it, please."
+        ) from error
+    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(members.items()))
+    with store.atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in [(SUMS, sums.encode()), *sorted(members.items())]:
+            archive.writestr(zipfile.ZipInfo(name), data)  # a fixed date: same model, same bytes
+
+
+def _members(bundle: Bundle) -> dict[str, bytes]:
+    members: dict[str, bytes] = {}
+    for i, backbone in enumerate(bundle.backbones):
+        members[f"graphs/{i}.onnx"] = backbone.graph()
+    unlike = {} if bundle.novelty is None else bundle.novelty.arrays
+    photos = {} if bundle.seen is None else {"digests": bundle.seen}
+    parts = (("head", bundle.head.arrays), ("selftest", bundle.selftest), ("novelty", unlike), ("seen", photos))
+    for folder, arrays in parts:
+        for name, array in arrays.items():
+            members[f"{folder}/{name}.npy"] = _npy(np.asarray(array))
+    members[ABOUT] = json.dumps(_describe(bundle), indent=1, sort_keys=True).encode()
+    return members
+
+
+def _describe(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "classes": list(bundle.classes),
+        "backbones": [b.to_dict() for b in bundle.backbones],
+        "blocks": list(bundle.widths),
+        "head": {"kind": bundle.head.kind, "facts": bundle.head.facts},
+        "prior": [float(p) for p in bundle.prior],
+        "engine": bundle.engine,
+        "precision": bundle.precision,
+        "facts": dict(bundle.facts),
+        "novelty": None if bundle.novelty is None else bundle.novelty.facts,
+    }
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
