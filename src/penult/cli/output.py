@@ -217,8 +217,9 @@ def show_scores(found: Mapping[str, Any]) -> None:
 def features_line(done: Embedding) -> str:
     """Return device, precision, speed, and what became of every image."""
     speed = f", {done.embedded / done.seconds:.0f} images/s" if done.embedded else ""
+    device, precision = done.compute.device, done.compute.precision
     return (
-        f"features of {count(len(done.ok), 'image')} on {done.compute.device} ({done.engine}, {done.compute.precision}{speed}): "
+        f"features of {count(len(done.ok), 'image')} on {device} ({done.engine}, {precision}{speed}): "
         f"{done.embedded:,} computed, {done.reused:,} from cache, {len(done.failures):,} failed"
     )
 
