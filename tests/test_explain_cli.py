@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from explainable import some
+from finished import lay_out
 from penult import TransferClassifier
 from penult.cli import build, main
 from penult.explain import METHODS
@@ -25,42 +26,52 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
     return code, said.out, said.err
 
 
-@pytest.fixture
-def histogram(photos: Photos, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PENULT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def histogram(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose network has no maps."""
-    paths = sorted(photos("train", warm=9, cold=9).rglob("*.png"))
-    TransferClassifier("colour_histogram").fit(paths, [p.parent.name for p in paths]).save(tmp_path / "model.penult")
-    return tmp_path / "model.penult"
+    base = tmp_path_factory.mktemp("histogram")
+    lay_out(base / "train", warm=9, cold=9)
+    paths = sorted((base / "train").rglob("*.png"))
+    TransferClassifier("colour_histogram").fit(paths, [p.parent.name for p in paths]).save(base / "model.penult")
+    return base / "model.penult"
 
 
-@pytest.fixture
-def lite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    """A run whose network has maps, on drawn photos; they lie beside it."""
+@pytest.fixture(scope="module")
+def lite(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose network has maps, on drawn photos; they lie beside it in `train`."""
+    base = tmp_path_factory.mktemp("lite")
     for i, photo in enumerate(some(12)):
-        folder = tmp_path / "train" / "ab"[i % 2]
+        folder = base / "train" / "ab"[i % 2]
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(photo).save(folder / f"{i}.png")
-    words = ["train", tmp_path / "train", "-b", "efficientnet_lite0", "--out", tmp_path / "run"]
-    assert run(capsys, *words)[0] == 0
-    return tmp_path / "run"
+    paths = sorted((base / "train").rglob("*.png"))
+    TransferClassifier("efficientnet_lite0").fit(paths, [p.parent.name for p in paths]).save(base / "model.penult")
+    return base / "model.penult"
 
 
 def test_it_writes_a_picture_a_photo_and_says_which(
     lite: Path, tmp_path: Path, in_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, err = run(capsys, "explain", lite, tmp_path / "train")
+    code, out, err = run(capsys, "explain", lite, lite.parent / "train")
     assert (code, err) == (0, "")
     assert len(out.splitlines()) == 12
     for line in out.splitlines():
         picture = line.split("  cam: ")[1]
         assert Path(picture).parent == Path("penult-explain")
         assert (in_folder / picture).read_bytes().startswith(b"\x89PNG")
-    _, said, _ = run(capsys, "predict", lite, tmp_path / "train")
+    _, said, _ = run(capsys, "predict", lite, lite.parent / "train")
     assert [line.split()[1:3] for line in out.splitlines()] == [line.split()[1:] for line in said.splitlines()]
 
 
 def test_json_has_the_numbers_that_add_up(lite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["explain", lite, tmp_path / "train" / "a", "--class", "b", "--json", "--out", tmp_path / "pictures"]
+    words = ["explain", lite, lite.parent / "train" / "a", "--class", "b", "--json", "--out", tmp_path / "pictures"]
     code, out, _ = run(capsys, *words)
     assert code == 0
     for about in json.loads(out):
@@ -132,7 +143,7 @@ def test_a_users_mistake_is_one_line(
 
 
 def test_it_needs_neither_scikit_learn_nor_torch(lite: Path, tmp_path: Path) -> None:
-    words = ["explain", str(lite), str(tmp_path / "train" / "a"), "--out", str(tmp_path / "pictures")]
+    words = ["explain", str(lite), str(lite.parent / "train" / "a"), "--out", str(tmp_path / "pictures")]
     assert loaded(f"from penult.cli import main\nassert main({words!r}) == 0") & {"sklearn", "scipy", "torch", "onnx"} == set()
 
 

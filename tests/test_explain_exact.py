@@ -25,15 +25,14 @@ def contrast(raw: np.ndarray, place: int) -> float:
     return float(raw[0, place] - raw[0].mean())
 
 
-@pytest.mark.parametrize("pooling", ["mean", "mean+max"])
-@pytest.mark.parametrize("name", LITES)
+@pytest.mark.parametrize(("name", "pooling"), [(LITES[0], "mean"), *((name, "mean+max") for name in LITES)])
 def test_the_heat_adds_up_to_the_logit_of_every_built_in_network(name: str, pooling: str) -> None:
     """Against the features that the engine itself pools, and the head's own scorer."""
-    network, photos = backbones.find_builtin(name, pooling=pooling), some(9)
+    network, photos = backbones.find_builtin(name, pooling=pooling), some(6)
     X = features(photos, network)
     for k, scaling in ((2, "unit"), (3, "standard")):
         head = fitted("logistic", X, k, blocks=network.blocks, scaling=scaling)
-        found = explain(model((network,), head), photos[:3])
+        found = explain(model((network,), head), photos[:2])
         score = scorer(head.kind, head.arrays, head.facts)
         for row, one in zip(X, found, strict=False):
             place = "abc".index(one.label)
@@ -49,8 +48,8 @@ def test_it_adds_up_over_several_networks_of_other_geometry_in_any_precision(pre
         pytest.skip(f"this processor has no {precision}")
     networks = (
         backbones.find_builtin("efficientnet_lite0"),
-        backbones.find_builtin("efficientnet_lite1", crop_mode="squash"),
-        backbones.find_builtin("efficientnet_lite2", pooling="mean", size=200),
+        backbones.find_builtin("efficientnet_lite0", crop_mode="squash"),
+        backbones.find_builtin("efficientnet_lite1", pooling="mean", size=160),
     )
     photos = some(6)
     X = np.hstack([features(photos, network) for network in networks])

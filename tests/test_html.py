@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 
+from finished import Finished
 from penult import html
 from penult.audit import Finding
 from penult.evaluate import score
@@ -17,7 +16,7 @@ from penult.evaluate.intervals import Score
 from penult.pixels import Failure
 from penult.predict import Predictions
 from penult.similar import Neighbour, Neighbours
-from penult.training import TrainOptions, train
+from penult.training import Run
 from penult.training.audit_alone import Audited
 
 HOSTILE = "<img src=x onerror=alert(1)>\n\u202e\udcff&.jpg"
@@ -112,15 +111,13 @@ def test_a_chart_of_one_value_is_still_drawn() -> None:
     assert html.number(float("nan")) == html.number(None) == "–"
 
 
-def test_a_run_shows_itself_with_its_figures(photos: Callable[..., Path], tmp_path: Path) -> None:
-    folder = photos("train", warm=9, cold=9)
-    run = train(str(folder), None, TrainOptions(str(tmp_path / "run"), ("colour_histogram",)))
+def test_a_run_shows_itself_with_its_figures(finished: Finished) -> None:
+    run = Run(finished.folder, None, None, None, finished.metrics, None)  # type: ignore[arg-type]
     found = read(run._repr_html_())
     assert run.metrics["verdict"] in found.words
     assert str(run.folder) in " ".join(found.words)
     drawn = [attributes["alt"] for tag, attributes in found.elements if tag == "img"]
     assert {"confusion", "reliability"} <= set(drawn)
-    read(run.measured.chosen._repr_html_())
 
 
 def test_a_finding_about_a_class_does_not_call_it_a_file() -> None:

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 from penult.audit import Finding
 from penult.html import Html, file_name, join, prose, tag
-from penult.report import selection
-from penult.report.thumbnails import TEST, TRAIN, PhotoKey, Thumbnails
+from penult.report.thumbnails import TEST, TRAIN, PhotoKey, Thumbnails, least_confident, mistakes
 from penult.runs import PhotoRows, RunResults
 from penult.texts import count, percent, printable
 
@@ -17,7 +16,7 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     rows = results.rows
     if not (rows.given >= 0).any():
         return None
-    wrong = selection.mistakes(rows)
+    wrong = mistakes(rows)
     total = int(rows.wrong.sum())
     said = f"{count(total, 'misclassified photo')}{f'; the {len(wrong)} most confident' if total > len(wrong) else ''}."
     if thumbnails.heat:
@@ -25,14 +24,14 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
             f" Beside each a heat map of the final model, which was trained on these photos too: orange areas argue for the "
             f"predicted class, blue against it ({thumbnails.method})."
         )
-    mistakes = (
+    first = (
         _gallery("mistakes", "Most confident mistakes", said, wrong, results, thumbnails)
         if total
         else tag("section", tag("h2", "Most confident mistakes"), tag("p", f"None: {_all_right(rows)}."), id="mistakes")
     )
     said = "The photos whose highest class probability is lowest."
-    unsure = selection.least_confident(rows)
-    return join(mistakes, _gallery("unsure", "Least confident predictions", said, unsure, results, thumbnails))
+    unsure = least_confident(rows)
+    return join(first, _gallery("unsure", "Least confident predictions", said, unsure, results, thumbnails))
 
 
 def _all_right(rows: PhotoRows) -> str:

@@ -9,9 +9,8 @@ from typing import Any
 from penult.audit import Finding
 from penult.evaluate import FEW, imbalance
 from penult.html import Html, join, prose, tag
-from penult.report import selection
 from penult.report.gallery import finding_card
-from penult.report.thumbnails import Thumbnails
+from penult.report.thumbnails import EACH, Thumbnails, by_kind
 from penult.runs import RunResults
 from penult.texts import count, digits, percent
 
@@ -55,7 +54,7 @@ def called(kind: str, number: int) -> str:
 
 def next_steps(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     """Return the list of steps, or one sentence where an audit found nothing."""
-    steps = [_step(kind, found, results, thumbnails) for kind, found in selection.by_kind(results.findings).items()]
+    steps = [_step(kind, found, results, thumbnails) for kind, found in by_kind(results.findings).items()]
     steps += [step for step in (_balance(results), _more_photos(results), _review(results)) if step is not None]
     if not steps and results.metrics.get("audit") is None:
         return None
@@ -65,7 +64,7 @@ def next_steps(results: RunResults, thumbnails: Thumbnails) -> Html | None:
 
 
 def _step(kind: str, found: Sequence[Finding], results: RunResults, thumbnails: Thumbnails) -> Html:
-    cards = [finding_card(one, results, thumbnails) for one in found[: selection.EACH]]
+    cards = [finding_card(one, results, thumbnails) for one in found[:EACH]]
     more = len(found) - len(cards)
     return tag(
         "li",
@@ -141,7 +140,7 @@ def _review(results: RunResults) -> Html | None:
 
 def every_issue(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     """Return the lists, closed at first; None where nothing was found or looked for."""
-    parts = [_kind(kind, found) for kind, found in selection.by_kind(results.findings).items()]
+    parts = [_kind(kind, found) for kind, found in by_kind(results.findings).items()]
     if results.skipped and not any(f.kind == "unreadable" for f in results.findings):
         rows = [(one["file"], one["part"], one["reason"], one["detail"], one.get("cure") or "") for one in results.skipped]
         names = ("file", "part", "reason", "detail", "suggestion")

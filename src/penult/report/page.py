@@ -17,9 +17,20 @@ from penult.arrays import default_errors
 from penult.errors import DamagedFile, PenultError, ProgressCallback, quiet
 from penult.html import Html, join, json_block, tag
 from penult.pixels import DEPTHS, FULL_DEPTH, MAX_PIXELS
-from penult.report import charts, confusion, details, gallery, issues, photo_map, selection, summary
+from penult.report import charts, confusion, details, gallery, issues, photo_map, summary
 from penult.report.gallery import finding_keys
-from penult.report.thumbnails import TRAIN, PhotoKey, Thumbnails, add_heat, load
+from penult.report.thumbnails import (
+    EACH,
+    TRAIN,
+    PhotoKey,
+    Thumbnails,
+    add_heat,
+    by_kind,
+    least_confident,
+    load,
+    mistakes,
+    with_thumbnail,
+)
 from penult.runs import METRICS, WRONG, RunResults, read
 
 PAGE = "report.html"
@@ -81,14 +92,12 @@ def _thumbnails(results: RunResults, progress: ProgressCallback) -> Thumbnails:
     """Choose the photos of the page and read them."""
     rows = results.rows
     roots = {part: root for part, root in (results.metrics.get("sources") or {}).items() if root}
-    galleries = [*selection.mistakes(rows), *selection.least_confident(rows)]
-    found = [f for kind in selection.by_kind(results.findings).values() for f in kind[: selection.EACH]]
+    galleries = [*mistakes(rows), *least_confident(rows)]
+    found = [f for kind in by_kind(results.findings).values() for f in kind[:EACH]]
     large: list[PhotoKey] = [(TRAIN, rows.files[i]) for i in galleries]
     large += [key for finding in found for key in finding_keys(finding, results)]
     progress("report", 0, 3)
-    thumbnails = load(
-        roots, [(TRAIN, rows.files[i]) for i in selection.with_thumbnail(results)], large, *_limits(results.metrics)
-    )
+    thumbnails = load(roots, [(TRAIN, rows.files[i]) for i in with_thumbnail(results)], large, *_limits(results.metrics))
     progress("report", 1, 3)
     add_heat(results, roots, thumbnails)
     progress("report", 2, 3)

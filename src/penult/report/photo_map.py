@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from penult.html import Html, join, tag
-from penult.report import selection
-from penult.report.thumbnails import TRAIN, Thumbnails
+from penult.report.thumbnails import TRAIN, Thumbnails, flagged
 from penult.runs import RunResults
 from penult.texts import count, hundredths, printable
 
@@ -22,8 +21,8 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     """Return an empty canvas, its tools, and what a reader without script is told; None where the run has no map."""
     if results.rows.places is None:
         return None
-    flagged, wrong = int(selection.flagged(results).sum()), int(results.rows.wrong.sum())
-    title = f"Map of {count(len(results.rows.files), 'photo')}, {wrong:,} misclassified, {flagged:,} flagged. {KEYS}"
+    marked, wrong = int(flagged(results).sum()), int(results.rows.wrong.sum())
+    title = f"Map of {count(len(results.rows.files), 'photo')}, {wrong:,} misclassified, {marked:,} flagged. {KEYS}"
     canvas = tag("canvas", id="map-canvas", tabindex=0, role="application", aria_label=title, aria_describedby="map-panel")
     tools = [
         _tool("zoom-in", "+", "Zoom in"),
@@ -31,7 +30,7 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
         _tool("reset", "Reset"),
         _tool("lasso", "Lasso", pressed=True),
         _tool("wrong", "Next mistake"),
-        _tool("flagged", "Next flagged photo") if flagged else None,
+        _tool("flagged", "Next flagged photo") if marked else None,
     ]
     chosen = tag(
         "div",
@@ -68,7 +67,7 @@ def script_data(results: RunResults, thumbnails: Thumbnails) -> dict[str, Any]:
         "x": None if places is None else places[:, 0].tolist(),
         "y": None if places is None else places[:, 1].tolist(),
         "near": None if rows.near is None else rows.near.tolist(),
-        "flagged": np.flatnonzero(selection.flagged(results)).tolist(),
+        "flagged": np.flatnonzero(flagged(results)).tolist(),
         "prefix": PREFIX,
         "small": {i: made.removeprefix(PREFIX) for i, made in small.items() if made},
         "photos": thumbnails.photos,

@@ -1,4 +1,7 @@
-"""The pictures of the page: small ones for the cells and the map, large ones for the galleries, heat maps, placeholders."""
+"""Which photos the page shows, and their pictures: small ones for the cells and the map, large ones for the galleries.
+
+It shows all of a few hundred photos, of many thousands those that tell something and a sample.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,26 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from penult import bundle, explain, pixels, plots
+from penult.audit import KINDS, Finding
 from penult.html import Html, data_uri, tag
 from penult.pixels import Failure
-from penult.report import selection
-from penult.runs import RunResults
+from penult.runs import PhotoRows, RunResults
 from penult.texts import printable
 
 SMALL, LARGE = 80, 256  # pixels a side
+SHOWN = 12  # photos in a gallery
+PICTURED = 2000  # small pictures in a page: more would make it heavier than anybody waits for
+EACH = 6  # pictures beside a kind of finding
 MODEL = "model.penult"
 TRAIN, TEST = "train", "test"
-MOST = {"cam": selection.SHOWN, "occlusion": 2}  # photos with a heat map: occlusion runs the networks a hundred times a photo
+WITH_HEAT = {"cam": SHOWN, "occlusion": 2}  # photos with a heat map: occlusion runs the networks a hundred times a photo
 METHODS = {"cam": "class activation map", "occlusion": "found by covering parts of the photo"}
 
+Ints = NDArray[np.intp]
 PhotoKey = tuple[str, str]  # part (TRAIN or TEST), file
 
 
@@ -94,17 +104,60 @@ def add_heat(results: RunResults, roots: Mapping[str, str], thumbnails: Thumbnai
     model without networks adds nothing.
     """
     rows = results.rows
-    shown = [i for i in selection.mistakes(rows).tolist() if (TRAIN, rows.files[i]) in thumbnails.large]
+    shown = [i for i in mistakes(rows).tolist() if (TRAIN, rows.files[i]) in thumbnails.large]
     if not shown or not (results.folder / MODEL).is_file():
         return
     model = bundle.load(results.folder / MODEL)
     if not model.backbones:
         return
     method = explain.best_method(model)
-    shown = shown[: MOST[method]]
+    shown = shown[: WITH_HEAT[method]]
     files = [rows.files[i] for i in shown]
     labels = [results.classes[rows.given[i]] for i in shown]
     paths = [os.path.join(roots[TRAIN], file) for file in files]  # noqa: PTH118 - odd bytes, and `//`, survive
     for one in explain.explain(model, paths, labels, method, ids=files, side=LARGE + LARGE // 2):
         thumbnails.heat[TRAIN, one.file] = data_uri(pixels.encode_webp(plots.overlay(one.photo, one.shown)), "webp")
     thumbnails.method = METHODS[method]
+
+
+def mistakes(rows: PhotoRows, most: int = SHOWN) -> Ints:
+    """Return the misclassified rows, the most confident first."""
+    wrong = np.flatnonzero(rows.wrong)
+    return wrong[np.argsort(-rows.sure[wrong], kind="stable")][:most]
+
+
+def least_confident(rows: PhotoRows, most: int = SHOWN) -> Ints:
+    """Return the rows with the lowest confidence, right or wrong: at most half of all, for the rest are more confident."""
+    measured = np.flatnonzero(rows.given >= 0)
+    most = min(most, (len(measured) + 1) // 2)
+    return measured[np.argsort(rows.sure[measured], kind="stable")][:most]
+
+
+def by_kind(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
+    """Return the findings of each kind in the order of the file, the kinds that matter most first, unknown ones last."""
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.kind, []).append(finding)
+    place = {kind: i for i, kind in enumerate(KINDS)}
+    return dict(sorted(kinds.items(), key=lambda pair: place.get(pair[0], len(KINDS))))
+
+
+def with_thumbnail(results: RunResults) -> Ints:
+    """Return the rows that get a small picture, at most `PICTURED`: what tells something, then others in equal steps."""
+    rows = results.rows
+    n = len(rows.files)
+    if n <= PICTURED:
+        return np.arange(n)
+    number = {file: i for i, file in enumerate(rows.files)}
+    told = [number[name] for f in results.findings for name in f.photos if name in number]
+    first = [*mistakes(rows, PICTURED // 3), *least_confident(rows, PICTURED // 8), *told[: PICTURED // 4]]
+    kept = dict.fromkeys(int(i) for i in first)
+    rest = np.setdiff1d(np.arange(n), np.fromiter(kept, np.intp, len(kept)))
+    sample = rest[np.linspace(0, len(rest) - 1, PICTURED - len(kept)).astype(np.intp)]
+    return np.sort(np.concatenate([np.fromiter(kept, np.intp, len(kept)), sample]))
+
+
+def flagged(results: RunResults) -> NDArray[np.bool_]:
+    """Return which rows have a finding, (n,)."""
+    named = {name for f in results.findings for name in (f.photos[1:] if f.kind == "leak" else f.photos)}
+    return np.array([file in named for file in results.rows.files], bool)
