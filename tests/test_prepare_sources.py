@@ -194,7 +194,7 @@ def test_a_pillow_image_that_fails_to_load_is_a_failure(files: list[Path]) -> No
     [
         (np.zeros((5, 5, 4), np.uint8), r"got an array uint8 \(5, 5, 4\)"),
         (np.zeros((5, 5, 3)), "got an array float64"),
-        (17, "got a int"),
+        (17, r"got an int \(17\)"),
     ],
 )
 def test_what_is_no_image_at_all_is_refused_before_anything_is_done(files: list[Path], wrong: Any, words: str) -> None:

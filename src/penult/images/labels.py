@@ -10,12 +10,9 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
 
 from penult.images.records import MENTIONED, listing
 from penult.texts import printable
-
-Named = TypeVar("Named")
 
 # What pandas reads as, and writes for, a missing value (its `na_values`), and what Excel shows.
 _MISSING = frozenset(
@@ -115,12 +112,11 @@ class LabelNormalizer:
         several = {label: forms for label, forms in self.forms.items() if len({f.strip() for f in forms}) > 1}
         said = []
         if several:
-            shown = "; ".join(f"'{printable(label)}' ({_how(forms)})" for label, forms in _first(several))
-            said.append(f"{what} that differ only in how they are written are one class: {shown}{_rest(several)}")
-        foreign = {label: f for label, f in self.forms.items() if any(_SURROGATE.search(one) for one in f)}
-        if foreign:
-            shown = ", ".join(f"'{printable(label)}'" for label, _ in _first(foreign))
-            said.append(f"{what} that are no UTF-8 were read as Windows-1252: {shown}{_rest(foreign)}")
+            shown = _joined([f"'{printable(label)}' ({_how(forms)})" for label, forms in several.items()])
+            said.append(f"{what} that differ only in how they are written are one class: {shown}")
+        other_encoding = [label for label, f in self.forms.items() if any(_SURROGATE.search(one) for one in f)]
+        if other_encoding:
+            said.append(f"{what} that are not UTF-8 were read as Windows-1252: {listing(other_encoding)}")
         wrapped = [label for label, f in self.forms.items() if any(_BYTES.fullmatch(normalize_label(one)) for one in f)]
         if wrapped and not any(one in self._known for forms in self.forms.values() for one in forms if _BYTES.fullmatch(one)):
             said.append(f"{what} written as Python prints bytes were read without the b'': {listing(wrapped)}")
@@ -147,18 +143,18 @@ def similar_names(counts: Mapping[str, int]) -> list[str]:
     alike: dict[str, list[str]] = defaultdict(list)
     for name in counts:
         alike[_loose(name)].append(name)
-    groups = {names[0]: names for names in alike.values() if len(names) > 1}
+    groups = [names for names in alike.values() if len(names) > 1]
     said = []
     if groups:
-        shown = "; ".join(
+        shown = _joined([
             " and ".join(f"'{printable(name)}' ({counts[name]:,})" for name in names) + f" differ only in {_difference(names)}"
-            for _, names in _first(groups)
-        )
-        said.append(f"classes that look alike are learnt apart: {shown}{_rest(groups)}; give them one name if they are one")
+            for names in groups
+        ])  # fmt: skip
+        said.append(f"classes with similar names are kept apart: {shown}; give them one name if they are the same class")
     several = _several_in_one(list(counts))
     if several:
         said.append(
-            f"labels that look like several in one cell are each learnt as a class of its own: {listing(several)}; "
+            f"labels that look like several in one cell are classes of their own: {listing(several)}; "
             "penult gives a photo one class"
         )
     return said
@@ -208,9 +204,6 @@ def _in_a_row(name: str) -> str:
     return f" {' '.join(word for word in _TOKENS.split(name.lower()) if word)} "
 
 
-def _first(found: Mapping[str, Named]) -> list[tuple[str, Named]]:
-    return list(found.items())[:MENTIONED]
-
-
-def _rest(found: Mapping[str, object]) -> str:
-    return f" and {len(found) - MENTIONED:,} more" if len(found) > MENTIONED else ""
+def _joined(parts: Sequence[str]) -> str:
+    """Return the first parts of a list for a message, and how many more there are."""
+    return "; ".join(parts[:MENTIONED]) + (f" and {len(parts) - MENTIONED:,} more" if len(parts) > MENTIONED else "")

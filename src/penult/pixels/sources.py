@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from penult.errors import InputError
+from penult.errors import InputError, listed
 from penult.pixels.decoding import MAX_BYTES, MAX_PIXELS, finish
 from penult.pixels.recipe import FULL_DEPTH, Failure
 from penult.signatures import looks_like_image
@@ -79,7 +79,7 @@ def digest(source: Source) -> bytes | None:
 def check_picture(source: NDArray[np.uint8] | Image) -> None:
     """Raise InputError unless `source` is a uint8 array (h, w, 3) or (h, w), or a Pillow image."""
     if what := describe_other(source):
-        raise InputError(f"got {what} for an image; give a path, a uint8 array (h, w, 3) or (h, w), or a Pillow image.")
+        raise InputError(f"got {what} for an image; give {_WANTED}.")
 
 
 def describe_other(source: object) -> str:
@@ -89,10 +89,7 @@ def describe_other(source: object) -> str:
     dtype, shape = str(getattr(source, "dtype", "")), getattr(source, "shape", ())
     if dtype == "uint8" and len(shape) in (2, 3) and (*shape, 3)[2] == 3 and 0 not in shape:
         return ""
-    if dtype and shape:
-        return f"an array {dtype} {shape}"
-    number = f" ({source})" if isinstance(source, float) else ""  # nan: a photo that is missing from a table
-    return f"a {type(source).__name__}{number}"
+    return f"an array {dtype} {shape}" if dtype and shape else _called(source)
 
 
 def read_picture(
@@ -189,8 +186,8 @@ def _column(table: Any) -> list[Any] | str:
     if not names:
         return "the images are a table without columns; give a list of paths."
     likely = next((name for name in names if str(name).lower() in _COLUMNS), names[0])
-    listed = ", ".join(str(name)[:40] for name in names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-    return f"the images are a table of {len(names)} columns ({listed}); give the column of the paths alone: df[{likely!r}]."
+    columns = listed(map(str, names), longest=40)
+    return f"the images are a table of {len(names)} columns ({columns}); give the column of the paths alone: df[{likely!r}]."
 
 
 def _items_of_array(X: Any) -> list[Any] | str:
@@ -228,9 +225,8 @@ def _unfit(items: list[Any]) -> str:
         return f"got {bad[0][1]} for an image; {cure}."
     if len(bad) == len(items) and len({what for _, what in bad}) == 1:
         return f"each of the {len(items)} images is {bad[0][1]}; {cure}."
-    told = ", ".join(f"number {i} is {what}" for i, what in bad[:_SHOWN])
-    more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
-    return f"{len(bad)} of {len(items)} items are no images: {told}{more} (counted from 0); {cure}."
+    which = listed((f"number {i} is {what}" for i, what in bad), _SHOWN, longest=200)
+    return f"{len(bad)} of {len(items)} items are not images: {which} (counted from 0); {cure}."
 
 
 def _what(item: Any) -> str:
@@ -243,9 +239,9 @@ def _what(item: Any) -> str:
 
 
 def _called(thing: Any) -> str:
-    """Return what something is, for a message: its kind, and its value where that is a number."""
+    """Return what something is, for a message: its kind, and its value where that is a number (nan: missing in a table)."""
     kind = type(thing).__name__
-    return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}" + (f" ({thing})" if isinstance(thing, int | float) else "")
+    return f"{'an' if kind[:1].lower() in 'aeio' else 'a'} {kind}" + (f" ({thing})" if isinstance(thing, int | float) else "")
 
 
 def _cure(thing: Any) -> str:

@@ -234,21 +234,17 @@ def _shared_memory(size: int) -> tuple[int, mmap.mmap]:
     """Return a nameless file of this size and the memory that it is mapped to. Raises NoWorkers where there can be none."""
     descriptor = -1
     try:
-        descriptor = _nameless_file()
+        if hasattr(os, "memfd_create"):
+            descriptor = os.memfd_create("penult-pixels")
+        else:  # on disk where the system has no files in memory
+            with tempfile.TemporaryFile() as file:
+                descriptor = os.dup(file.fileno())
         os.ftruncate(descriptor, size)
         return descriptor, mmap.mmap(descriptor, size)
     except OSError as error:  # a limit on the size of files (`ulimit -f`), no memory
         if descriptor >= 0:
             os.close(descriptor)
         raise NoWorkers(f"no memory can be shared: {error}") from error
-
-
-def _nameless_file() -> int:
-    """Return the descriptor of a nameless file in memory (on disk where the system has no such thing)."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("penult-pixels")
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
 
 
 def check_worker(decoder: str = DECODER) -> None:
