@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 from penult import audit, evaluate, heads, images, zoo
-from penult.audit import Sides
+from penult.audit import Photos
 from penult.embed import Embedding, EmbedOptions, embed
 
 FRAMES = 60
@@ -127,7 +127,7 @@ def main() -> None:
             film: dict[str, Any] = {"groups": names[2], "as films": names == [1, 1, 2]}
             out[" and ".join(kinds)] = {**film, **coins(done, np.arange(len(paths)), args.draws, args.head)}
         train, test = seen([p for paths in every for p in paths[:11]]), seen([paths[11] for paths in every])
-        found = audit.leaks(_sides(train), _sides(test), train.widths)
+        found = audit.leaks(_photos(train), _photos(test), train.widths)
         right = int((found.first // 11 == found.second).sum())
         out["12th copies"] = {"of": len(every), "leaks found": len(np.unique(found.second)), "with their own": right}
     done, X, looks = [seen([str(i.path) for i in scan.images]) for scan in scans], [], []
@@ -152,8 +152,8 @@ def joined(digests: Any, X: Any, widths: Any, looks: Any) -> dict[str, Any]:
     }
 
 
-def _sides(done: Embedding) -> Sides:
-    return Sides(done.digests[done.ok], done.features(), done.thumbnails())
+def _photos(done: Embedding) -> Photos:
+    return Photos(done.digests[done.ok], done.features(), done.thumbnails())
 
 
 if __name__ == "__main__":

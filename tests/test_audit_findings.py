@@ -8,17 +8,19 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from penult.audit import COLUMNS, KINDS, Finding, Sides, conditions, counts, doubts, leaks, outliers, ranked
+from penult.audit import COLUMNS, KINDS, AuditData, AuditPart, Finding, Pairs, Photos, counts, leaks, ranked
+from penult.audit.kinds import classes, labels
+from penult.audit.kinds.labels import doubts
+from penult.audit.kinds.outliers import conditions, outliers
 from penult.cli import main
 from penult.errors import InputError
 from penult.evaluate import score
-from penult.training.auditing import _labels, _small_classes
+from penult.training.auditing import judged
 from penult.training.relabel import apply
 
 
@@ -59,7 +61,7 @@ def test_the_same_digest_in_train_and_test_is_a_leak_and_others_are_not():
     digests = rng.integers(0, 256, (50, 32), dtype=np.uint8)
     X = rng.normal(size=(50, 40)).astype(np.float32)
     digests[45], X[45], X[46] = digests[5], X[5], X[8] + 0.1 * rng.normal(size=40)
-    pairs = leaks(Sides(digests[:40], X[:40], None), Sides(digests[40:], X[40:], None))
+    pairs = leaks(Photos(digests[:40], X[:40], None), Photos(digests[40:], X[40:], None))
     assert set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)) == {(5, 5), (8, 6)}
 
 
@@ -151,6 +153,14 @@ def test_a_finding_says_whether_it_names_photos_or_a_class(kind):
         assert one.to_dict()["about"] == one.about
 
 
+def labelled(y, names, checked=(), proba=()):
+    """Photos of which only the labels are known, and maybe what a model says of some of them."""
+    files = [f"{i}.jpg" for i in range(len(y))]
+    photos = Photos(np.zeros((len(y), 32), np.uint8), np.zeros((len(y), 1), np.float32), None)
+    part = AuditPart("training", files, files, photos, np.asarray(y))
+    return AuditData(part, None, names, [1], [1], Pairs.none(), np.asarray(checked, np.intp), np.asarray(proba))
+
+
 @pytest.mark.parametrize(
     ("counts", "said"),
     [
@@ -165,9 +175,10 @@ def test_a_finding_says_whether_it_names_photos_or_a_class(kind):
 def test_a_small_class_is_told_what_is_true_of_it(counts, said):
     """The largest class is named only where another is small beside it, never where all are alike."""
     names = [chr(ord("a") + i) for i in range(len(counts))]
-    found = {one.file: one.reason for one in _small_classes(names, np.array(counts))}
+    found = {one.file: one.reason for one in classes.find(labelled(np.repeat(np.arange(len(counts)), counts), names))}
     assert [found.get(name) for name in names] == said
-    assert all(0 <= one.score <= 1 for one in _small_classes(names, np.array(counts)))
+    scores = [one.score for one in classes.find(labelled(np.repeat(np.arange(len(counts)), counts), names))]
+    assert all(0 <= score <= 1 for score in scores)
 
 
 @pytest.mark.parametrize(
@@ -185,8 +196,8 @@ def test_labels_are_doubted_only_by_a_model_that_has_learned_the_class(counts, r
     y = np.repeat([0, 1], counts)
     hit = np.concatenate([np.arange(n) < r for n, r in zip(counts, right, strict=True)])
     proba = np.where(np.where(hit, y, 1 - y)[:, None] == [0, 1], 0.9, 0.1)
-    part = SimpleNamespace(ok_files=[f"{i}.jpg" for i in range(len(y))])
-    found = list(_labels(SimpleNamespace(train=part, classes=("cat", "dog")), score(y, proba, ["cat", "dog"])))
+    asked = judged(score(y, proba, ["cat", "dog"]), ["cat", "dog"])
+    found = list(labels.find(labelled(y, ["cat", "dog"], *asked)))
     assert len(found) == doubted
     assert all("(90.0%)" in one.reason for one in found)
 

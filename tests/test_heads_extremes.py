@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from penult import audit, evaluate, heads
+from penult.audit.kinds import labels, outliers
 from penult.heads import novelty
 
 LIGHT = [name for name in heads.names() if name != "auto"]
@@ -102,10 +103,10 @@ def test_measuring_and_looking_over_do_not_raise_where_numpy_does(features: str)
         evaluate.score(y, one.proba, classes)
         assert is_distribution(one.proba, 0)
         audit.group(digests, X, [X.shape[1]])
-        audit.leaks(audit.Sides(digests, X, None), audit.Sides(digests, X, None))
-        audit.doubts(one.y, one.proba)
-        audit.outliers(X, y)
-        audit.conditions(X[:, :4])
+        audit.leaks(audit.Photos(digests, X, None), audit.Photos(digests, X, None))
+        labels.doubts(one.y, one.proba)
+        outliers.outliers(X, y)
+        outliers.conditions(X[:, :4])
         novelty.fit(X, y, one.fold)[0](X)
         audit.photo_map(X.astype(np.float32), [X.shape[1]])
         with pytest.raises(FloatingPointError):  # what the program asked for is still so for itself

@@ -1,38 +1,35 @@
-"""What is wrong with the data: copies, leaks, doubtful labels, photos that stand out.
+"""What is wrong with the data: near-duplicates, leaks, label errors, outliers; and the map of all photos.
 
-Comes in: digests (n, 32), features (n, d), thumbnails, quality, out-of-fold probabilities, the user's own groups.
-Goes out: `Grouping`, one group number an image; rows with scores; `Finding`, the record of one problem.
-Must not know: files on disk, heads, engines.
+In: digests (n, 32), features (n, d), thumbnails, quality, out-of-fold probabilities, the user's own groups. Out: `Grouping`,
+one group number an image; `Finding`, the record of one problem; `PhotoMap`. It must not know files on disk, heads or engines.
 """
 
-from penult.audit.copies import Rule, Sides, copy_groups, leaks, near_copies, near_pictures
-from penult.audit.finding import COLUMNS, KINDS, Finding, counts, ranked
-from penult.audit.groups import Grouping, group
-from penult.audit.labels import Doubts, doubts
+from penult.audit.data import AuditData, AuditPart
+from penult.audit.finding import COLUMNS, KINDS, Finding, FindingKind, counts, ranked
+from penult.audit.kinds import find_all
 from penult.audit.map import LANDMARKS, PhotoMap, photo_map
-from penult.audit.neighbors import Pairs
-from penult.audit.oddities import conditions, outliers
+from penult.audit.near_duplicates import Grouping, Photos, copy_groups, group, leaks, near_copies, near_pictures
+from penult.audit.pairs import Pairs
 
 __all__ = [
     "COLUMNS",
     "KINDS",
     "LANDMARKS",
-    "Doubts",
+    "AuditData",
+    "AuditPart",
     "Finding",
+    "FindingKind",
     "Grouping",
     "Pairs",
     "PhotoMap",
-    "Rule",
-    "Sides",
-    "conditions",
+    "Photos",
     "copy_groups",
     "counts",
-    "doubts",
+    "find_all",
     "group",
     "leaks",
     "near_copies",
     "near_pictures",
-    "outliers",
     "photo_map",
     "ranked",
 ]

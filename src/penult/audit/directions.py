@@ -1,7 +1,4 @@
-"""Turn features into directions that can be compared: one unit vector an image, blocks of the same weight.
-
-Comes in: features (n, d), the widths of their blocks. Goes out: unit vectors (n, d'), d' <= d.
-"""
+"""Features as directions that can be compared: one unit vector (d',) an image, d' <= d, blocks of the same weight."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.errors import InputError
+from penult.arrays import check_blocks, row_chunks, unit_rows
 
 Floats = NDArray[np.float32]
 
@@ -19,6 +16,8 @@ NARROW = 512  # columns kept of a block above WIDE images, so that 20,000 take s
 WIDE = 4000
 HUGE = 1e15  # numbers whose squares may not fit float32
 STEP = 2048  # rows worked on at a time
+COMPONENTS = 50  # as van der Maaten & Hinton did before t-SNE: noise goes, neighbors stay
+CHUNK = 32_000_000  # numbers copied at a time; X itself is never copied whole
 
 
 def directions(several: Sequence[NDArray[Any]], widths: Sequence[int] | None = None) -> list[Floats]:
@@ -26,7 +25,7 @@ def directions(several: Sequence[NDArray[Any]], widths: Sequence[int] | None = N
 
     Every column is centred and scaled: what all images have in common says nothing about which two are one photo.
     """
-    runs = _runs(several[0], widths)
+    runs = check_blocks(several[0].shape[1], widths)
 
     def scaling(start: int, width: int) -> tuple[Floats, Floats]:
         centre, spread = _moments(several, start, width)
@@ -40,29 +39,36 @@ def bare_directions(X: NDArray[Any], blocks: Sequence[int] | None = None) -> Flo
 
     What all images have in common is left in: a picture of something else lacks it, which is how it is told.
     """
-    runs = _runs(X, blocks)
+    runs = check_blocks(X.shape[1], blocks)
     nothing = [(np.zeros(w, np.float32), np.full(w, _size(X[:, at : at + w]), np.float32)) for at, w in _places(runs)]
     return _made([X], runs, nothing)[0]
+
+
+def principal_directions(X: Floats, blocks: Sequence[int], landmarks: NDArray[np.intp], seed: int) -> Floats:
+    """Return the leading principal components of the rows of X as unit vectors (n, c), c at most 50.
+
+    What is centred, scaled and turned is learnt from the rows `landmarks` (l,) and holds for all. `blocks` are the widths of
+    the runs of columns that count the same, whatever their width.
+    """
+    from sklearn.utils.extmath import randomized_svd
+
+    some = X[landmarks]  # (l, d)
+    mean, spread = some.mean(axis=0), some.std(axis=0, dtype=np.float64).astype(np.float32)  # (d,)
+    weight = np.repeat([1 / width**0.5 for width in blocks], blocks).astype(np.float32)  # (d,)
+    scale = weight / np.maximum(spread, 1e-3 * spread.max() + 1e-12)  # a constant column is rounding errors
+    unit = unit_rows((some - mean) * scale)  # (l, d)
+    centre = unit.mean(axis=0)  # (d,)
+    count = min(COMPONENTS, len(some) - 1, X.shape[1])
+    axes = randomized_svd(unit - centre, count, n_iter=4, random_state=seed)[2]  # (c, d)
+    chunks = row_chunks(len(X), max(1, CHUNK // X.shape[1]))
+    rows = [(unit_rows((X[at] - mean) * scale) - centre) @ axes.T.astype(np.float32) for at in chunks]
+    return unit_rows(np.concatenate(rows))
 
 
 def _size(part: NDArray[Any]) -> float:
     """Return 1, or where float32 has no room for the squares of these columns their largest number."""
     largest = max((float(np.abs(part[i : i + STEP]).max()) for i in range(0, len(part), STEP)), default=0.0)
     return largest if largest > HUGE else 1.0
-
-
-def unit(rows: Floats) -> Floats:
-    """Return rows (n, d) of length 1; rows of zeros stay so."""
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12)), np.float32)
-
-
-def _runs(X: NDArray[Any], widths: Sequence[int] | None) -> list[int]:
-    runs = [X.shape[1]] if widths is None else list(widths)
-    if sum(runs) != X.shape[1]:
-        raise InputError(
-            f"the widths {runs} add up to {sum(runs)}, the features have {X.shape[1]} columns; give widths that fit."
-        )
-    return runs
 
 
 def _places(widths: Sequence[int]) -> list[tuple[int, int]]:
@@ -94,7 +100,7 @@ def _made(several: Sequence[NDArray[Any]], widths: Sequence[int], scaling: Seque
         for i in range(0, len(X), STEP):
             pieces = []
             for (start, width), (centre, spread), mix in zip(_places(widths), scaling, mixes, strict=True):
-                part = unit((np.asarray(X[i : i + STEP, start : start + width], np.float32) - centre) / spread)
+                part = unit_rows((np.asarray(X[i : i + STEP, start : start + width], np.float32) - centre) / spread)
                 pieces.append(part if mix is None else part @ mix)
-            out[i : i + STEP] = unit(np.hstack(pieces))
+            out[i : i + STEP] = unit_rows(np.hstack(pieces))
     return made

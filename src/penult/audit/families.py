@@ -1,7 +1,5 @@
 """Families of copies: any number of copies, augmentations or frames of one scene, found as one group.
 
-In: unit vectors of features (n, d), grey thumbnails (n, 256). Out: `Pairs` that tie each family together.
-
 How far two photos are apart is the product of two distances: 1 - cosine of their features, 1 - correlation of their
 thumbnails once aligned. A copy is near by both, another photo of the same kind of thing by one of them at most. Photos are
 tied level by level (single linkage), and a cluster is a family where there is a gap around it: it holds together at a
@@ -17,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.arrays import unit_rows
 from penult.audit.alignment import aligned, turned, upright
-from penult.audit.directions import unit
-from penult.audit.neighbors import Floats, Ints, Neighbors, Pairs, joined, nearest
+from penult.audit.pairs import Floats, Ints, Neighbors, Pairs, joined, nearest
 
 ALIKE = 0.45  # cosine of the features below which two photos are no copies
 TURNED = 0.15  # ... where the thumbnails are EQUAL: to most networks a photo upside down is another one
@@ -96,7 +94,7 @@ def _turned(thumbnails: Floats, Z: Floats) -> tuple[Ints, Ints, Floats]:
     """
     row, way, pictures = upright(thumbnails)
     pictures -= pictures.mean(axis=1, keepdims=True)
-    near = nearest(unit(pictures), FEW)
+    near = nearest(unit_rows(pictures), FEW)
     one, place = np.nonzero(near.similarity >= EQUALLY)
     other = near.rows[one, place]
     pairs = np.flatnonzero((row[one] != row[other]) & turned(way[one], way[other]))

@@ -1,7 +1,4 @@
-"""One thing that is wrong, or may be, with the data.
-
-In: nothing. Out: `Finding`, the kinds there are, counts.
-"""
+"""One problem, or possible one, with the data, and what the kinds of them are called."""
 
 from __future__ import annotations
 
@@ -12,19 +9,41 @@ from typing import Any, Literal
 from penult import html
 from penult.texts import count
 
-KINDS = (
-    "leak", "label", "copy", "near_copy", "unreadable", "truncated", "outlier", "blank", "dark", "blurred", "tiny",
-    "small_class",
-)  # fmt: skip
-OF_CLASSES = frozenset({"small_class"})  # kinds whose findings name a class in `file`, no photo
+
+@dataclass(frozen=True, slots=True)
+class FindingKind:
+    """What one kind of finding is called, and what to do about it; a file in `penult.audit.kinds` declares it.
+
+    `name` stands in findings.csv. `one` and `many` are its titles. `rank`: findings are listed by it, the gravest first.
+    `suggestion` is for one finding, `advice` a sentence for all of them together, where that is another. `about` says what a finding's `file` names.
+    """
+
+    name: str
+    one: str
+    many: str
+    rank: int
+    suggestion: str
+    advice: str = ""
+    about: Literal["photo", "class"] = "photo"
+
+    def finding(self, file: str, score: float, reason: str, suggestion: str | None = None, related: str = "") -> Finding:
+        """Return a finding of this kind; it suggests what the kind does unless another `suggestion` is given."""
+        return Finding(self.name, file, related, float(score), reason, self.suggestion if suggestion is None else suggestion)
+
+    def title(self, number: int) -> str:
+        """Return `12 possible label errors`."""
+        return count(number, self.one, self.many)
+
+
+KINDS: dict[str, FindingKind] = {}  # by name, the gravest first; `penult.audit.kinds` fills it
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A kind (one of KINDS), the photo or class, what it goes with, and what to do.
 
-    `file` names what `about` says: a photo, or for a kind of OF_CLASSES a class. Ask `photos` for the files. `score` is from 0
-    to 1, surer or worse the higher. For a leak `file` is the test photo, `related` the training one.
+    `file` names what `about` says: a photo or a class. Ask `photos` for the files. `score` is from 0 to 1, surer or worse the
+    higher. For a leak `file` is the test photo, `related` the training one.
     """
 
     kind: str
@@ -37,7 +56,7 @@ class Finding:
     @property
     def about(self) -> Literal["photo", "class"]:
         """What `file` names."""
-        return "class" if self.kind in OF_CLASSES else "photo"
+        return KINDS[self.kind].about if self.kind in KINDS else "photo"
 
     @property
     def photos(self) -> tuple[str, ...]:
@@ -72,10 +91,10 @@ COLUMNS = tuple(field.name for field in fields(Finding))
 
 def ranked(found: Iterable[Finding]) -> list[Finding]:
     """Return findings kind by kind in the order of KINDS, the surest of each first."""
-    return sorted(found, key=lambda one: (KINDS.index(one.kind), -one.score, one.file))
+    return sorted(found, key=lambda one: (KINDS[one.kind].rank, -one.score, one.file))
 
 
 def counts(found: Iterable[Finding]) -> dict[str, int]:
     """Return how many findings there are of each kind that was found, in the order of KINDS."""
-    kinds = [one.kind for one in found]
-    return {kind: kinds.count(kind) for kind in KINDS if kind in kinds}
+    names = [one.kind for one in found]
+    return {name: names.count(name) for name in KINDS if name in names}

@@ -1,7 +1,4 @@
-"""Draw the map: t-SNE of some thousands of rows, the others beside those that they are most like.
-
-Comes in: features (n, d). Goes out: `PhotoMap`.
-"""
+"""The map of all photos: t-SNE of some thousands of rows, the others beside those that they are most like."""
 
 from __future__ import annotations
 
@@ -12,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.arrays import default_errors
-from penult.audit.projection import Floats, Ints, directions, nearest
+from penult.arrays import default_errors, nearest_rows
+from penult.audit.directions import Floats, principal_directions
 
 LANDMARKS = 2500  # rows that t-SNE places; its time grows with them
-NEIGHBOURS = 5
+NEIGHBORS = 5
 FEW = 12  # rows below which t-SNE has nothing to arrange: the first two components are the map
 ANCHORS = 3  # landmarks between which another row is placed
 
@@ -29,7 +26,7 @@ class PhotoMap:
     """
 
     places: NDArray[np.float64]  # (n, 2)
-    near: Ints  # (n, 5), fewer columns for fewer than six rows
+    near: NDArray[np.intp]  # (n, 5), fewer columns for fewer than six rows
     landmark: NDArray[np.bool_]  # (n,)
 
 
@@ -45,8 +42,8 @@ def photo_map(X: NDArray[Any], blocks: Sequence[int], seed: int = 0, landmarks: 
     n = len(X)
     chosen = np.sort(np.random.default_rng(seed).permutation(n)[:landmarks])  # (l,)
     with _one_thread():
-        Z = directions(np.asarray(X, np.float32), blocks, chosen, seed)  # (n, c)
-    near = nearest(Z, Z, min(NEIGHBOURS, n - 1), own=True)[0]
+        Z = principal_directions(np.asarray(X, np.float32), blocks, chosen, seed)  # (n, c)
+    near = nearest_rows(Z, Z, min(NEIGHBORS, n - 1), own=True)[0]
     places = np.empty((n, 2))
     places[chosen] = _arranged(Z[chosen], seed)
     here = np.zeros(n, bool)
@@ -79,9 +76,9 @@ def _one_thread() -> Any:
 def _between(Z: Floats, anchors: Floats, places: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     """Return places (m, 2) for further rows: the mean of their nearest anchors', the nearer the heavier.
 
-    A little noise, a third of the usual gap between neighbours, keeps rows with the same anchors apart.
+    A little noise, a third of the usual gap between neighbors, keeps rows with the same anchors apart.
     """
-    who, alike = nearest(Z, anchors, min(ANCHORS, len(anchors)), own=False)  # (m, a)
+    who, alike = nearest_rows(Z, anchors, min(ANCHORS, len(anchors)))  # (m, a)
     weight = np.exp((alike - alike[:, :1]) / 0.05)  # (m, a)
     middle = (places[who] * weight[..., None]).sum(axis=1) / weight.sum(axis=1, keepdims=True)  # (m, 2)
     gap = _usual_gap(places)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import Any
 
-from penult.audit import Finding
+from penult.audit import KINDS, Finding
 from penult.evaluate import FEW, imbalance
 from penult.html import Html, join, prose, tag
 from penult.report.gallery import finding_card
@@ -17,39 +17,12 @@ from penult.texts import count, digits, percent
 SLIGHT = 5  # per cent of the log loss; an interval that holds no larger gain says that there is none to speak of
 LISTED = 300  # lines of one kind; `findings.csv` has them all
 
-# What a kind of finding is called, as (one, many); another kind is called by its own name.
-CALLED = {
-    "leak": (
-        "test photo has a (near-)duplicate in the training set",
-        "test photos have a (near-)duplicate in the training set",
-    ),
-    "label": ("possible label error", "possible label errors"),
-    "copy": ("exact duplicate", "exact duplicates"),
-    "near_copy": ("near-duplicate", "near-duplicates"),
-    "unreadable": ("unreadable file", "unreadable files"),
-    "truncated": ("truncated photo", "truncated photos"),
-    "outlier": ("outlier", "outliers"),
-    "small_class": ("class with too few photos", "classes with too few photos"),
-    "blank": ("blank photo", "blank photos"),
-    "dark": ("very dark photo", "very dark photos"),
-    "blurred": ("blurred photo", "blurred photos"),
-    "tiny": ("tiny photo", "tiny photos"),
-}
-
-# What to do where there are several of a kind; of other kinds the first finding's own suggestion is told.
-ADVICE = {
-    "leak": "Remove them from the test set.",
-    "label": "Check each; if the label is wrong, move it to the right folder.",
-    "copy": "Keep one file of each picture; under two labels, keep the right one.",
-    "near_copy": "Keep one photo of each pair; under two labels, keep the right one.",
-    "outlier": "Check each; remove it if it belongs to no class.",
-}
-
 
 def called(kind: str, number: int) -> str:
-    """Return `12 possible label errors`."""
-    one, many = CALLED.get(kind, (f"finding: {kind.replace('_', ' ')}", f"findings: {kind.replace('_', ' ')}"))
-    return f"{number:,} {one if number == 1 else many}"
+    """Return `12 possible label errors`; another kind than ours is called by its own name."""
+    if kind in KINDS:
+        return KINDS[kind].title(number)
+    return count(number, f"finding: {kind.replace('_', ' ')}", f"findings: {kind.replace('_', ' ')}")
 
 
 def next_steps(results: RunResults, thumbnails: Thumbnails) -> Html | None:
@@ -76,8 +49,8 @@ def _step(kind: str, found: Sequence[Finding], results: RunResults, thumbnails: 
 
 
 def _advice(kind: str, found: Sequence[Finding]) -> str:
-    if len(found) > 1 and kind in ADVICE:
-        return ADVICE[kind]
+    if len(found) > 1 and kind in KINDS and KINDS[kind].advice:
+        return KINDS[kind].advice
     said = found[0].suggestion.rstrip(".")
     return f"{said[:1].upper()}{said[1:]}{'.' if len({f.suggestion for f in found}) == 1 else ' …'}"
 

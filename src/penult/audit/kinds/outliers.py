@@ -1,18 +1,17 @@
-"""Photos that belong to no class, and those that went wrong in the camera: by numbers that stand out from the others'.
-
-In: features (n, d), class numbers, quality (n, 4). Out: rows and scores.
-"""
+"""Photos that belong to no class, and those that went wrong in the camera: by numbers that stand out from the others'."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penult.arrays import default_errors
+from penult.audit.data import AuditData
 from penult.audit.directions import bare_directions
+from penult.audit.finding import Finding, FindingKind
 
 FEW = 20  # rows below which nothing can stand out
 FAR = 6.0  # robust standard deviations
@@ -20,7 +19,38 @@ BLANK = 4.0  # standard deviation of the luma, 0 to 255
 DARK = 45.0  # 95th percentile of the luma
 BLURRED = 0.8  # see backbones.quality
 
+OUTLIER = FindingKind(
+    "outlier",
+    "outlier",
+    "outliers",
+    rank=70,
+    suggestion="remove it if it belongs to no class",
+    advice="Check each; remove it if it belongs to no class.",
+)
+BLANK_PHOTO = FindingKind("blank", "blank photo", "blank photos", rank=80, suggestion="remove it if there is nothing to see")
+DARK_PHOTO = FindingKind(
+    "dark", "very dark photo", "very dark photos", rank=90, suggestion="remove it if there is nothing to see"
+)
+BLURRED_PHOTO = FindingKind(
+    "blurred", "blurred photo", "blurred photos", rank=100, suggestion="remove it if you cannot tell what it shows"
+)
+KINDS = (OUTLIER, BLANK_PHOTO, DARK_PHOTO, BLURRED_PHOTO)
+REASONS = {"blank": "it has hardly any contrast", "dark": "it is very dark", "blurred": "it is far less sharp than the others"}
+
 Odd = list[tuple[int, float]]  # row, score
+
+
+def find(data: AuditData) -> Iterator[Finding]:
+    """Yield training photos that are unlike any class, blank, dark or blurred."""
+    part = data.train
+    if part.y is None:
+        return
+    for row, score in outliers(part.photos.X, part.y, data.blocks):
+        yield OUTLIER.finding(part.ok_files[row], score, "unlike any class")
+    for name, rows in ({} if part.quality is None else conditions(part.quality)).items():
+        kind = next(kind for kind in KINDS if kind.name == name)
+        for row, score in rows:
+            yield kind.finding(part.ok_files[row], score, REASONS[name])
 
 
 @default_errors

@@ -1,7 +1,4 @@
-"""Which labels a model doubts that had not seen the photo: confident learning.
-
-In: class numbers (n,), out-of-fold probabilities (n, k). Out: rows, and the class that each seems to be. It must not
-know files.
+"""Possible label errors: labels that an out-of-fold model disagrees with, by confident learning.
 
 Northcutt, Jiang, Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70, 2021: a photo is
 counted in the class j whose probability is at least t_j, the mean probability of j among the photos labelled j. Where
@@ -11,6 +8,7 @@ times t_j is enough: with one label in twenty wrong, t_j itself found 9 to 11 of
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +16,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.arrays import default_errors
+from penult.audit.data import AuditData
+from penult.audit.finding import Finding, FindingKind
+from penult.texts import percent
 
 SURE = 0.5  # the other class must also be the likelier one by itself
 LENIENT = 0.75  # of t_j: wrong labels also pull the model's probabilities down; measured on swapped labels of pets
+
+LABEL = FindingKind(
+    "label",
+    "possible label error",
+    "possible label errors",
+    rank=20,
+    suggestion="check it; move it if the label is wrong",
+    advice="Check each; if the label is wrong, move it to the right folder.",
+)
+KINDS = (LABEL,)
+
+
+def find(data: AuditData) -> Iterator[Finding]:
+    """Yield the doubted labels among the rows whose labels may be judged."""
+    if data.train.y is None or not len(data.checked):
+        return
+    y = data.train.y[data.checked]
+    found = doubts(y, data.proba)
+    for row, other, score in zip(found.rows, found.classes, found.score, strict=True):
+        file, own, seems = data.train.ok_files[data.checked[row]], data.classes[y[row]], data.classes[other]
+        reason = f"labelled {own}, predicted {seems} ({percent(float(score))})"
+        yield LABEL.finding(file, score, reason, f"check it; if the label is wrong, move it to {seems}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +57,7 @@ class Doubts:
 
 @default_errors
 def doubts(y: NDArray[Any], proba: NDArray[Any]) -> Doubts:
-    """Return the doubted labels among y (n,) by probabilities (n, k) of models that had not seen the row."""
+    """Return the doubted labels among y (n,) by out-of-fold probabilities (n, k)."""
     k = proba.shape[1]
     floor = np.array([proba[y == j, j].mean() if (y == j).any() else 1.0 for j in range(k)])  # (k,)
     counted = np.where(proba >= np.maximum(LENIENT * floor, SURE), proba, -1.0)  # (n, k)

@@ -1,17 +1,67 @@
-"""Union-find: what hangs together by pairs.
-
-In: names, `Pairs`. Out: group numbers (n,).
-"""
+"""Pairs of rows that look alike, the nearest neighbors that they are found among, and what hangs together by them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.audit.neighbors import Ints, Pairs
+from penult.arrays import nearest_rows
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Near copies: row numbers `first` < `second` (m,), and how alike they are (m,), most alike first."""
+
+    first: Ints
+    second: Ints
+    similarity: Floats
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no pair at all."""
+        return cls(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0, np.float32))
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def select(self, rows: NDArray[np.bool_]) -> Pairs:
+        """Return some of the pairs: `rows` (m,)."""
+        return Pairs(self.first[rows], self.second[rows], self.similarity[rows])
+
+
+def joined(*several: Pairs) -> Pairs:
+    """Return each pair once, the smaller number first, the most alike pairs at the beginning."""
+    one = np.concatenate([pairs.first for pairs in several])
+    other = np.concatenate([pairs.second for pairs in several])
+    similarity = np.concatenate([pairs.similarity for pairs in several])
+    first, second = np.minimum(one, other), np.maximum(one, other)
+    order = np.lexsort((second, first, -similarity))
+    name = first[order] * (second.max(initial=0) + 1) + second[order]
+    keep = order[np.sort(np.unique(name, return_index=True)[1])]
+    return Pairs(first[keep], second[keep], np.minimum(similarity[keep], np.float32(1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbors:
+    """For each of n rows its nearest others, the nearest first: `rows` (n, k), their cosines `similarity` (n, k)."""
+
+    rows: Ints
+    similarity: Floats
+
+    def first(self, count: int) -> Neighbors:
+        """Return only the `count` nearest of each."""
+        return Neighbors(self.rows[:, :count], self.similarity[:, :count])
+
+
+def nearest(Z: Floats, count: int) -> Neighbors:
+    """Return the `count` nearest (at most n - 1) of every unit vector of Z (n, d)."""
+    return Neighbors(*nearest_rows(Z, Z, max(0, min(count, len(Z) - 1)), own=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +72,7 @@ class Links:
     dropped: NDArray[np.bool_]
 
 
-class Forest:
+class UnionFind:
     """Union-find that knows how large each group is."""
 
     def __init__(self, n: int) -> None:

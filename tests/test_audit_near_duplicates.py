@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from penult.audit import Pairs, Sides, copy_groups, group, leaks, near_copies, near_pictures
+from penult.audit import Pairs, Photos, copy_groups, group, leaks, near_copies, near_pictures
 from penult.audit.alignment import aligned, turned, upright
 from penult.audit.directions import WIDE
 from penult.errors import InputError
@@ -223,8 +223,8 @@ def test_every_copy_of_a_training_photo_among_the_test_photos_leaks(m):
     last = np.array([row == np.flatnonzero(number == k)[-1] for row, k in enumerate(number)])
     other, theirs = vectors(20, seed=50), np.stack([thumbnail(scene(500 + i)) for i in range(20)])
     rows = digests(range(len(X) + 20))
-    train = Sides(rows[: len(X)][~last], X[~last], looks[~last])
-    test = Sides(
+    train = Photos(rows[: len(X)][~last], X[~last], looks[~last])
+    test = Photos(
         np.vstack([rows[: len(X)][last], rows[len(X) :]]), np.vstack([X[last], other]), np.vstack([looks[last], theirs])
     )
     found = leaks(train, test)
@@ -272,7 +272,7 @@ def test_many_images_are_compared_in_narrower_form_with_the_same_result():
 
 
 def test_blocks_that_are_not_the_features_are_refused():
-    with pytest.raises(InputError, match=r"widths \[3, 4\] add up to 7, the features have 64"):
+    with pytest.raises(InputError, match=r"widths \(3, 4\) add up to 7, and X has 64 columns"):
         near_copies(vectors(5), [3, 4])
 
 
@@ -364,7 +364,7 @@ def test_the_users_groups_are_never_parted(seed, n):
 def test_a_chain_of_near_copies_never_ties_a_large_part_of_the_images(monkeypatch):
     """Frames of a film, each like the next: the weakest links are dropped, and a note says so."""
     chain = Pairs(np.arange(99), np.arange(1, 100), np.linspace(1, 0.9, 99, dtype=np.float32))
-    monkeypatch.setattr("penult.audit.copies._close", lambda near, rule: chain)
+    monkeypatch.setattr("penult.audit.near_duplicates._close", lambda near, rule: chain)
     tied = group(digests(range(100)), vectors(100))
     assert np.bincount(tied.groups).max() == 10
     assert len(np.unique(tied.groups[:10])) == 1
