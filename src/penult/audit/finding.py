@@ -15,7 +15,8 @@ class FindingKind:
     """What one kind of finding is called, and what to do about it; a file in `penult.audit.kinds` declares it.
 
     `name` stands in findings.csv. `one` and `many` are its titles. `rank`: findings are listed by it, the gravest first.
-    `suggestion` is for one finding, `advice` a sentence for all of them together, where that is another. `about` says what a finding's `file` names.
+    `suggestion` is for one finding, `advice` a sentence for several together, where that is another. `about` says what a
+    finding's `file` names.
     """
 
     name: str
