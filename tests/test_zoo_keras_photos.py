@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from extras import needs
+from extras import convert_in_process, needs
 from penult import Embedder, zoo
 from penult.pixels.recipe import Recipe
 from penult.zoo.keras_network import import_keras
@@ -24,6 +24,7 @@ def keras_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     import_keras()
+    convert_in_process(monkeypatch)
     yield
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from extras import TIMM
+from extras import TIMM, convert_in_process
 from penult import Embedder, zoo
 from penult.errors import DamagedFile, InputError, UnknownName
 from penult.zoo.timm_source import import_timm
@@ -29,6 +29,18 @@ NETWORKS = {
     "mobilenetv2_100": "mean",
     "mobilenetv3_small_100": "none",  # a layer behind the pooling
 }
+
+
+OWN_PROCESS = (
+    "test_after_the_conversion_no_torch_is_imported_and_the_start_is_quick",
+    "test_without_a_name_server_nothing_is_retried_and_the_place_of_the_file_is_told",
+)
+
+
+@pytest.fixture(autouse=True)
+def in_process(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    if request.node.name not in OWN_PROCESS:
+        convert_in_process(monkeypatch)
 
 
 def save(model: Any, path: Path) -> Path:
@@ -68,7 +80,7 @@ def test_features_of_files_are_those_that_timm_computes(name: str, tmp_path: Pat
     model.load_state_dict(state)
     config = timm.data.resolve_model_data_config(model)
 
-    paths = some_photos(request, 50) or drawn_photos(tmp_path)
+    paths = some_photos(request, 12) or drawn_photos(tmp_path)
     ours = Embedder(f"{name}@{file}", precision="f32").transform(paths)
     theirs = timm_features(model, timm.data.create_transform(**config, is_training=False), paths)
     assert ours.shape == theirs.shape
@@ -93,8 +105,8 @@ def some_photos(request: pytest.FixtureRequest, count: int) -> list[Path]:
     return [path for pair in pairs for path in pair][:count]
 
 
-def test_after_the_conversion_no_torch_is_imported_and_the_start_is_quick(tiny: Path, shelf: Path, tmp_path: Path) -> None:
-    name = f"test_resnet@{tiny}"
+def test_after_the_conversion_no_torch_is_imported_and_the_start_is_quick(tiny: Path, tmp_path: Path) -> None:
+    name, shelf = f"test_resnet@{tiny}", tmp_path / "cache"
     zoo.find(name, cache=shelf)
     photo = drawn_photos(tmp_path, 1)[0]
     command = ["embed", str(photo), "-b", name, "--out", str(tmp_path / "f.h5"), "-q", "--cache", str(shelf)]
