@@ -59,9 +59,9 @@ def read_model(path: Path) -> Any:
 
 def read_onnx(path: Path) -> Any:
     """What the converting process does with an order."""
-    from penult.zoo import convert, finding, model_cache, names
+    from penult.zoo import catalog, convert, model_cache, names
 
-    spec = finding.with_recipe_file(names.understand(str(path)))
+    spec = catalog.with_recipe_file(names.understand(str(path)))
     return [str(made) for made in convert.convert_child(iter([(spec, model_cache.entry_of(spec, path.parent / "cache"))]))]
 
 

@@ -24,7 +24,7 @@ from penult.pixels.decoding import PREPROCESSING_VERSION
 from penult.quantize.int8 import QuantizedCache
 from penult.similar import index
 from penult.training import learning
-from penult.zoo import finding
+from penult.zoo import catalog
 
 GOLDEN = Path(__file__).parent / "golden" / "v0"
 THEN: dict[str, Any] = json.loads((GOLDEN / "answers.json").read_text())
@@ -152,7 +152,7 @@ def test_the_page_of_an_old_run_is_made_and_the_run_is_whole(files: Path, ask: A
 @pytest.mark.usefixtures("no_figures")
 def test_an_old_cache_is_used_as_it_is(files: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is computed or converted again, neither by embedding nor by training, and nothing in it is damaged."""
-    monkeypatch.setattr(finding, "_convert", lambda order, progress: pytest.fail(f"{order.label} is converted again"))
+    monkeypatch.setattr(catalog, "_convert", lambda order, progress: pytest.fail(f"{order.label} is converted again"))
     monkeypatch.setattr(index, "_made", lambda *_: pytest.fail("the index of similar photos is made again"))
     before = sorted(p for p in Path("cache").rglob("*"))
     networks = [zoo.find(HISTOGRAM), zoo.find(NETWORK, cache="cache")]

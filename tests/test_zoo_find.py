@@ -22,7 +22,7 @@ from penult import Embedder, zoo
 from penult.cli import build, main
 from penult.errors import DamagedFile, InputError, MissingExtra, PenultError, UnknownName
 from penult.store import CacheEntry
-from penult.zoo import finding, model_cache, recipe_file
+from penult.zoo import catalog, model_cache, recipe_file
 
 Photos = Callable[..., Path]
 
@@ -74,7 +74,7 @@ def test_an_onnx_file_is_converted_once_and_its_features_are_its_own(tmp_path: P
     def never(*_: Any, **__: Any) -> Any:
         raise AssertionError("converted a second time")
 
-    monkeypatch.setattr(finding, "_convert", never)
+    monkeypatch.setattr(catalog, "_convert", never)
     again = zoo.find(str(model))
     assert again.digest == found.digest and again.graph() == found.graph()
 
@@ -131,8 +131,8 @@ def test_from_an_onnx_file_to_a_prediction(
 def test_an_embedder_without_a_cache_leaves_nothing_behind(model: Path, photos: Photos, tmp_path: Path) -> None:
     photo = photos("train", warm=1) / "warm" / "warm.0.png"
     script = (
-        "from penult import Embedder; from penult.zoo import finding; "
-        f"print(Embedder({str(model)!r}, cache=False).transform([{str(photo)!r}]).shape, finding.temporary_cache())"
+        "from penult import Embedder; from penult.zoo import catalog; "
+        f"print(Embedder({str(model)!r}, cache=False).transform([{str(photo)!r}]).shape, catalog.temporary_cache())"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     shape, folder = done.stdout.split(") ")
@@ -161,7 +161,7 @@ def test_a_network_that_is_on_the_shelf_needs_no_extras(no_extras: None) -> None
 
 
 def test_a_converter_that_dies_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(finding, "CHILD", f"{__name__}:dies")
+    monkeypatch.setattr(catalog, "CHILD", f"{__name__}:dies")
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     with pytest.raises(PenultError, match=r"converting net\.onnx ended without an answer \(exit code 9\)"):
         zoo.find(str(written(tmp_path)))
@@ -276,7 +276,7 @@ def test_fetch_says_where_the_network_is_for_a_machine_without_network(
 
 def test_fetching_again_keeps_what_is_there(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, folder = zoo.fetch(str(model))
-    monkeypatch.setattr(finding, "CHILD", f"{__name__}:dies")  # no converter to be had any more
+    monkeypatch.setattr(catalog, "CHILD", f"{__name__}:dies")  # no converter to be had any more
     assert zoo.fetch(str(model)) == (first, folder)
 
 

@@ -134,7 +134,7 @@ def test_a_network_is_built_channels_first_where_it_can_be(files: dict[str, Path
 
     assert load(files[".keras"]).network.inner.input_shape == (None, 3, SIZE, SIZE)
     convnext = load(save(build("ConvNeXtTiny", SIZE), tmp_path / "c.weights.h5"), "ConvNeXtTiny")
-    assert convnext.module.inner.input_shape == (None, SIZE, SIZE, 3)
+    assert convnext.network.inner.input_shape == (None, SIZE, SIZE, 3)
 
 
 @pytest.mark.parametrize("fault", ["another answer", "no answer"])

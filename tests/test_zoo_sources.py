@@ -9,7 +9,7 @@ import pytest
 
 from onnxnets import PIXELS, RECIPE, maps_by_numpy, run_graph
 from penult.errors import MissingExtra, UnknownName
-from penult.zoo import catalog, convert, finding, model_cache, names
+from penult.zoo import catalog, convert, model_cache, names
 from penult.zoo.sources import SOURCES, ModelSpec, NetworkSource
 
 
@@ -47,4 +47,4 @@ def test_each_network_has_its_own_place_in_the_cache(tmp_path: Path) -> None:
 def test_what_it_requires_is_said_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SOURCES, "toy", NetworkSource("toysource", ("no_such_library",), prefix="toy:"))
     with pytest.raises(MissingExtra, match=r"'toy:plain' is not available yet\. Install: pip install 'penult\[toy\]'"):
-        finding.find("toy:plain")
+        catalog.find("toy:plain")

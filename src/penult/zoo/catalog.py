@@ -1,25 +1,153 @@
-"""Which networks there are: built in, converted on this machine, and by the names of timm, Keras and other sources.
+"""Networks by name: find one (built in, converted before, or converted now, once), fetch one, or list them.
 
-The sources are asked in a child process, and only where a pattern is given.
+Child processes do the work that may load torch: they convert, and ask the sources what networks they have.
 """
 
 from __future__ import annotations
 
+import atexit
 import fnmatch
+import functools
 import importlib
 import importlib.util
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from penult import backbones
+from penult import backbones, store
 from penult.backbones import Backbone
-from penult.errors import PenultError, UnknownName, unknown
+from penult.errors import InputError, MissingExtra, PenultError, ProgressCallback, UnknownName, quiet, unknown
+from penult.texts import printable
 from penult.worker import Crashed, Worker
-from penult.zoo import model_cache, names
-from penult.zoo.finding import root_of
-from penult.zoo.sources import SOURCES
+from penult.zoo import model_cache, names, recipe_file
+from penult.zoo.sources import SOURCES, ModelSpec
+
+CHILD = "penult.zoo.convert:convert_child"
+
+
+def find(
+    name: str,
+    pooling: str | None = None,
+    *,
+    cache: str | Path | bool | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    progress: ProgressCallback = quiet,
+    **changes: Any,
+) -> Backbone:
+    """Return the backbone called `name`, its recipe changed by `changes`.
+
+    Names: a built-in network; any of timm's (`resnet50`, `hf-hub:owner/model`); `keras:ResNet50` and all of
+    `keras.applications`; `NAME@FILE` with weights of one's own; a path that ends in `.onnx`; each with `:SIZE` behind it for
+    another input size. Networks that are not built in are converted once, in a process of its own, and kept in `cache`
+    (None: the user's cache folder; False, or where that cannot be written: a folder that goes with this process). `recipe`
+    describes an ONNX file that has no recipe file beside it.
+
+    Raises `UnknownName`, `MissingExtra`, `InputError` (weights that cannot be had or do not fit, a network without one
+    vector an image), `DamagedFile`, `OutputError`.
+    """
+    spec = names.understand(name)
+    if spec.size is not None:
+        changes = {"size": spec.size, **changes}
+    if spec.source == "built-in":
+        return backbones.find_builtin(spec.name, pooling, **changes)
+    # all else than the size is done to pixels, or by the nodes in front, after the conversion
+    spec = with_recipe_file(replace(spec, size=changes.pop("size", None)), recipe)
+    entry = model_cache.entry_of(spec, root_of(cache))
+    found = model_cache.get(entry)
+    named = isinstance(cache, str | Path) or store.fallback.was_chosen()  # who named a folder hears where it cannot be written
+    if found is None and not named and not store.fallback.can_be_written(entry.folder):
+        store.fallback.warn_not_cached(f"no cache folder can be written at {printable(root_of(cache))}")
+        entry = model_cache.entry_of(spec, root_of(False))
+        found = model_cache.get(entry)
+    found = found or _convert(spec, entry, progress)
+    if pooling not in {None, found.pooling}:
+        raise InputError(f"{found.name} has no pooling {pooling}; it has {found.pooling}, or name none at all.")
+    found = replace(found, name=spec.label)  # its file may have had another name when it was converted
+    return found.with_recipe(**changes) if changes else found
+
+
+def fetch(
+    name: str, cache: str | Path | bool | None = None, progress: ProgressCallback = quiet
+) -> tuple[Backbone, Path | None]:
+    """Return a network and the folder that holds it, None for a built-in one, which needs none.
+
+    For a machine without internet access, copy that folder to the same place in its cache. Raises what `find` raises, and
+    `OutputError` where there is no place to keep it.
+    """
+    cache = root_of(cache) if cache is False else store.default_cache() if cache in {None, True} else cache
+    return find(name, cache=cache, progress=progress), place_of(name, cache)
+
+
+def place_of(name: str, cache: str | Path | bool | None = None) -> Path | None:
+    """Return the folder in which `find` keeps the network of a name; None for a built-in one."""
+    spec = names.understand(name)
+    return None if spec.source == "built-in" else model_cache.entry_of(with_recipe_file(spec), root_of(cache)).folder
+
+
+def with_recipe_file(spec: ModelSpec, recipe: Mapping[str, Any] | None = None) -> ModelSpec:
+    """Return the spec with the recipe that was given or, for a file of a network, that lies beside it."""
+    if not SOURCES[spec.source].suffix:
+        return spec
+    if recipe is None:
+        file = recipe_file.beside(spec.name)
+        recipe = recipe_file.read(file) if file.is_file() else None
+    if recipe is None:
+        return spec
+    settings: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in sorted(recipe.items())}
+    output = settings.pop("output", None)
+    return replace(spec, recipe=tuple(settings.items()), output=output)
+
+
+def root_of(cache: str | Path | bool | None) -> Path:
+    """Return the cache folder that `cache` means."""
+    if isinstance(cache, str | Path):
+        return Path(cache)
+    return (None if cache is False else store.fallback.user_cache()) or temporary_cache()
+
+
+@functools.cache
+def temporary_cache() -> Path:
+    """Return a folder that goes with this process."""
+    folder = tempfile.mkdtemp(prefix="penult-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def _convert(spec: ModelSpec, entry: store.CacheEntry, progress: ProgressCallback) -> Backbone:
+    """Have a child process convert the network, and read what it wrote."""
+    _check_installed(spec)
+    step = f"converting {spec.label}"
+    progress(step, 0, 1)
+    with Worker(CHILD, threads=os.cpu_count() or 1, shown=progress is not quiet) as child:
+        child.send((spec, entry))
+        try:
+            list(child.answers())
+        except Crashed as error:
+            raise PenultError(
+                f"converting {spec.label} ended without an answer ({error}): most often this machine's memory was too small; "
+                "close other programs, take a smaller sibling, or convert on another machine (`penult backbones --fetch`)."
+            ) from error
+    progress(step, 1, 1)
+    found = model_cache.get(entry)
+    if found is None:
+        raise PenultError(f"{entry.folder} vanished while it was written; run the same command again.")
+    return found
+
+
+def _check_installed(spec: ModelSpec) -> None:
+    """Raise before a process is started for nothing: a name that is nothing here, or an extra that is missing."""
+    if _installed(spec.source):
+        return
+    install = f"pip install 'penult[{spec.source}]'"
+    if not SOURCES[spec.source].prefix:
+        close = unknown("backbone", spec.name, [*backbones.builtin_names(), *names.PRESETS])
+        if "did you mean" in str(close):
+            raise type(close)(f"{close} Names of {spec.source} need: {install}")
+    raise MissingExtra(f"{spec.label!r} is not available yet. Install: {install}")
 
 
 @dataclass(frozen=True, slots=True)

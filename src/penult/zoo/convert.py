@@ -160,7 +160,7 @@ def _check_against_torch(loaded: LoadedModel, backbone: Backbone) -> None:
 def check_close(name: str, output: str, got: NDArray[np.float32], wanted: NDArray[np.float32]) -> None:
     """Raise `InputError` unless what the engine got is what torch wanted, every number and the whole."""
     if not np.isfinite(wanted).all():
-        raise InputError(f"{name}: this network gives numbers that are not finite; its weights are damaged, or none.")
+        raise InputError(f"{name}: this network gives numbers that are not finite; get its weights again.")
     if got.shape != wanted.shape:
         raise InputError(
             f"{name}: its {output} as ONNX are {got.shape} where torch's are {wanted.shape}; take another network."
@@ -188,6 +188,6 @@ def _check_runs(backbone: Backbone) -> None:
     finally:
         engine.close()
     if not np.isfinite(features).all():
-        raise InputError(f"{backbone.name} gives numbers that are not finite; its recipe or its weights are wrong.")
+        raise InputError(f"{backbone.name} gives numbers that are not finite; check its recipe and its weights.")
     if (features[0] == features[1]).all():
         raise InputError(f"{backbone.name} gives the same features for two different images; name another output.")

@@ -139,7 +139,7 @@ def loading_error(error: BaseException, spec: ModelSpec) -> PenultError:
         return Unreachable(offline_text(typed))
     if "No pretrained weights exist" in text:
         return InputError(f"{typed} has no published weights; give a file of them: -b {typed}@FILE.")
-    return InputError(f"{typed} cannot be loaded: {type(error).__name__}: {text[:400]}")
+    return InputError(f"{typed} cannot be loaded: {type(error).__name__}: {text[:400]}; take another network.")
 
 
 def _file_error(error: BaseException, spec: ModelSpec, kinds: set[str]) -> PenultError:
