@@ -67,6 +67,7 @@ def finish(base: Path, test: bool = True, **options: object) -> Finished:
     """Train on `base/train` with a cache of its own, so that a fixture of any scope can call it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PENULT_CACHE", str(base.parent / "cache"))
+        patch.setattr("penult.pixels.preparing.worker_count", lambda *_: 0)  # their start takes longer than the photos
         asked = TrainOptions(**{"out": str(base / "run"), "backbones": ("colour_histogram",), **options})
         train(str(base / "train"), str(base / "test") if test else None, asked)
     return Finished(base)

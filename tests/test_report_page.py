@@ -31,6 +31,12 @@ from sealing import seal
 Photos = Callable[..., Path]
 
 
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Photos are decoded here: the start of the decoding processes takes longer than the photos."""
+    monkeypatch.setattr("penult.pixels.preparing.worker_count", lambda *_: 0)
+
+
 @pytest.fixture
 def run(finished: Finished, tmp_path: Path) -> Finished:
     """A run with two photos in the wrong folder, so that there are mistakes."""
@@ -349,10 +355,11 @@ def test_only_photos_that_are_gone_are_called_gone(run: Finished, capsys: pytest
     photo.write_bytes(b"no picture")
     assert said(1) == []
     photo.unlink()
-    where = "(--photos DIR: where the training photos are now)"
-    assert said(1) == [f"1 training photo is not where it was; its place says so {where}"]
+    assert len(said(1)) == 1
     leaked.unlink()
-    assert said(2)[1] == "1 test photo is not where it was; its place says so"
+    training, test = said(2)
+    assert training.startswith("1 training photo not found") and "--photos DIR" in training
+    assert test.startswith("1 test photo not found") and "--photos" not in test
 
 
 def gained(now: float, value: float, low: float, high: float, accuracy: tuple[float, float] | None = None) -> tuple[str, str]:
