@@ -421,14 +421,14 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "no model to explain": ("a dict", lambda w: explain.explain({}, pictures())),
     # compare
     "a budget that is none": ("'soon'", lambda w: compare.seconds("soon")),
-    "no sample to compare on": ("0 images", lambda w: compare.compare(str(w / "photos"), compare.TrainOptions(sample=0))),
+    "no sample to compare on": ("0 images", lambda w: compare.compare(str(w / "photos"), compare.CompareOptions(sample=0))),
     "a comparison in a file": (
         "taken",
-        lambda w: compare.compare(str(w / "photos"), compare.TrainOptions(out=str(w.text("taken", "")))),
+        lambda w: compare.compare(str(w / "photos"), compare.CompareOptions(out=str(w.text("taken", "")))),
     ),
     "a comparison in a folder": (
         "photos",
-        lambda w: compare.compare(str(w / "photos"), compare.TrainOptions(out=str(w / "photos"))),
+        lambda w: compare.compare(str(w / "photos"), compare.CompareOptions(out=str(w / "photos"))),
     ),
     # demo
     "too few to hold out": ("dog", lambda w: demo.own_folder(

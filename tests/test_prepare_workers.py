@@ -108,7 +108,7 @@ def shared_memory() -> int:
 
 
 def pool(recipes: tuple[Recipe, ...], count: int) -> WorkerPool:
-    return WorkerPool(WorkerConfig(recipes, (), -1, 0, LIMIT, 1 << 30, "stand_in:decode"), (memoryview(b""),), count)
+    return WorkerPool(WorkerConfig(recipes, LIMIT, 1 << 30, "stand_in:decode"), (memoryview(b""),), count)
 
 
 def lay_out(folder: Path, *words: bytes) -> list[Path]:

@@ -15,7 +15,7 @@ import signal
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, cast
 
@@ -69,21 +69,30 @@ class Prepared:
     remark: Remark | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Pipeline:
     """What is done to every picture of a run: read, decode, fit; `known` has one buffer of sorted digests for each recipe."""
 
-    recipes: tuple[Recipe, ...]
-    known: tuple[memoryview, ...]
-    decode: Decoder
-    max_pixels: int = MAX_PIXELS
-    no_pixels: tuple[None, ...] = field(init=False)
-    decode_options: dict[str, int] = field(init=False)
+    def __init__(
+        self, recipes: tuple[Recipe, ...], known: tuple[memoryview, ...], decode: Decoder, max_pixels: int = MAX_PIXELS
+    ) -> None:
+        self.recipes, self.known, self.decode = recipes, known, decode
+        self.no_pixels = (None,) * len(recipes)
+        asked = {"depth": (recipes[0].depth, FULL_DEPTH), "max_pixels": (max_pixels, MAX_PIXELS)}
+        self.decode_options = {name: value for name, (value, usual) in asked.items() if value != usual}
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "no_pixels", (None,) * len(self.recipes))
-        asked = {"depth": (self.recipes[0].depth, FULL_DEPTH), "max_pixels": (self.max_pixels, MAX_PIXELS)}
-        object.__setattr__(self, "decode_options", {name: value for name, (value, usual) in asked.items() if value != usual})
+    def prepare(self, index: int, source: Source) -> Prepared:
+        """Do all of it in this process; raises nothing for a bad source."""
+        return self.to_prepared(index, self.run(source))
+
+    def to_prepared(self, index: int, done: PreparedBytes) -> Prepared:
+        """Return `done`, whose buffers are nobody else's, with arrays for bytes."""
+        import numpy as np
+
+        pixels = tuple(
+            None if rgb is None else np.frombuffer(rgb, np.uint8).reshape(recipe.size, recipe.size, 3)
+            for recipe, rgb in zip(self.recipes, done.buffers, strict=True)
+        )
+        return Prepared(index, done.digest, pixels, done.failure, done.remark)
 
     def run(self, source: Source, buffer: Callable[[int], Buffer] | None = None) -> PreparedBytes:
         """Return what each recipe sees of `source`; raises nothing for a bad one.
@@ -136,17 +145,6 @@ class Pipeline:
                 made[recipe.geometry] = rgb
                 resize_into(picture, recipe, rgb)
         return tuple(fitted)
-
-
-def to_prepared(index: int, done: PreparedBytes, recipes: Sequence[Recipe]) -> Prepared:
-    """Return `done`, whose buffers are nobody else's, with arrays for bytes."""
-    import numpy as np
-
-    pixels = tuple(
-        None if rgb is None else np.frombuffer(rgb, np.uint8).reshape(recipe.size, recipe.size, 3)
-        for recipe, rgb in zip(recipes, done.buffers, strict=True)
-    )
-    return Prepared(index, done.digest, pixels, done.failure, done.remark)
 
 
 def is_known(digest: bytes, rows: memoryview) -> bool:
@@ -202,16 +200,19 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """What a worker must know for a run; the shared file holds slots for pixels, then the known digests."""
+    """What a worker must know for a run; the shared file holds slots for pixels, then the known digests.
+
+    The pool of workers knows the last three.
+    """
 
     recipes: tuple[Recipe, ...]
-    known: tuple[tuple[int, int], ...]  # start and end, in the shared file, of each recipe's sorted digests
-    shared: int  # file descriptor
-    slot_bytes: int  # the pixels of one picture, and one byte that says whether it was begun
-    seconds: float
-    memory: int
-    decoder: str
+    seconds: float = 30.0  # that a picture may take
+    memory: int = 4 << 30
+    decoder: str = DECODER
     max_pixels: int = MAX_PIXELS
+    known: tuple[tuple[int, int], ...] = ()  # start and end, in the shared file, of each recipe's sorted digests
+    shared: int = -1  # file descriptor
+    slot_bytes: int = 0  # the pixels of one picture, and one byte that says whether it was begun
 
 
 def serve_parent(connection: Connection) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from penult.errors import InputError
 from penult.pixels.decoding import MAX_PIXELS
-from penult.pixels.pipeline import DECODER, Pipeline, Prepared, PreparedBytes, WorkerConfig, load_decoder, to_prepared
+from penult.pixels.pipeline import DECODER, Pipeline, Prepared, WorkerConfig, load_decoder
 from penult.pixels.recipe import Failure, Recipe
 from penult.pixels.sources import PATH, check_picture
 from penult.worker import NoInterpreter, interpreter, tell_alone
@@ -72,7 +72,8 @@ def prepare_all(
         raise InputError(f"known has {len(pipeline.known)} entries for {len(recipes)} recipes; give one for each.")
     more = max(1.0, max_pixels / MAX_PIXELS)
     count = worker_count(more) if workers is None else workers
-    return _prepare(sources, pipeline, count, (seconds * more, int(memory * more), decoder, max_pixels))
+    config = WorkerConfig(pipeline.recipes, seconds * more, int(memory * more), decoder, max_pixels)
+    return _prepare(sources, pipeline, count, config)
 
 
 def decode_failures(
@@ -123,12 +124,12 @@ def memory_bytes() -> int:
 
 
 def _prepare(
-    sources: Sequence[Source], pipeline: Pipeline, count: int, limits: tuple[float, int, str, int]
+    sources: Sequence[Source], pipeline: Pipeline, count: int, config: WorkerConfig
 ) -> Generator[Prepared, None, None]:
     """Go through what needs no decoding, then start workers for the rest if it is more than a handful."""
     index = 0
     while index < len(sources) and (done := pipeline.run_if_known(sources[index])) is not None:
-        yield to_prepared(index, done, pipeline.recipes)
+        yield pipeline.to_prepared(index, done)
         index += 1
     rest = range(index, len(sources))
     if count < 1 or not rest:
@@ -136,7 +137,7 @@ def _prepare(
     elif os.name == "nt" or not _startable():  # no descriptors to inherit, no interpreter to start
         yield from _in_threads(sources, pipeline, rest, count)
     else:
-        yield from _in_processes(sources, pipeline, rest, 1 if len(rest) <= _HANDFUL else count, limits)
+        yield from _in_processes(sources, pipeline, rest, 1 if len(rest) <= _HANDFUL else count, config)
 
 
 def _startable() -> bool:
@@ -151,41 +152,39 @@ def _startable() -> bool:
 
 def _here(sources: Sequence[Source], pipeline: Pipeline, indices: range) -> Generator[Prepared, None, None]:
     for index in indices:
-        yield to_prepared(index, pipeline.run(sources[index]), pipeline.recipes)
+        yield pipeline.prepare(index, sources[index])
 
 
 def _in_threads(sources: Sequence[Source], pipeline: Pipeline, indices: range, count: int) -> Generator[Prepared, None, None]:
     """Decode in threads: as fast, since Pillow releases the GIL, but a crash ends the whole process."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    ahead: deque[tuple[int, Future[PreparedBytes]]] = deque()
+    ahead: deque[Future[Prepared]] = deque()
     with ThreadPoolExecutor(count) as pool:
         try:
             for index in indices:
-                ahead.append((index, pool.submit(pipeline.run, sources[index])))
+                ahead.append(pool.submit(pipeline.prepare, index, sources[index]))
                 if len(ahead) > 8 * count:
-                    first, future = ahead.popleft()
-                    yield to_prepared(first, future.result(), pipeline.recipes)
-            for first, future in ahead:
-                yield to_prepared(first, future.result(), pipeline.recipes)
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _in_processes(
-    sources: Sequence[Source], pipeline: Pipeline, indices: range, count: int, limits: tuple[float, int, str, int]
+    sources: Sequence[Source], pipeline: Pipeline, indices: range, count: int, config: WorkerConfig
 ) -> Generator[Prepared, None, None]:
     from penult.pixels.worker_pool import NoWorkers, WorkerPool
 
     paths = [(index, os.fsencode(cast(Any, sources[index]))) for index in indices if isinstance(sources[index], PATH)]
-    config = WorkerConfig(pipeline.recipes, (), -1, 0, *limits)
     index = indices.start
     try:
         with WorkerPool(config, pipeline.known, count) as pool:
             files = pool.run(paths)
             for index in indices:
                 source = sources[index]
-                yield next(files) if isinstance(source, PATH) else to_prepared(index, pipeline.run(source), pipeline.recipes)
+                yield next(files) if isinstance(source, PATH) else pipeline.prepare(index, source)
     except NoWorkers as error:
         log.warning("decoding in this process, because worker processes cannot be started: %s", error)
         yield from _here(sources, pipeline, range(index, indices.stop))

@@ -255,7 +255,7 @@ def check_worker(decoder: str = DECODER) -> None:
     with tempfile.TemporaryDirectory(prefix="penult-") as folder:
         path = Path(folder, "picture.png")
         Image.new("RGB", (16, 16), (200, 90, 30)).save(path)
-        config = WorkerConfig((recipe,), (), -1, 0, 30.0, 4 << 30, decoder)
+        config = WorkerConfig((recipe,), decoder=decoder)
         try:
             with WorkerPool(config, [memoryview(b"")], 1) as pool:
                 done = next(iter(pool.run([(0, str(path).encode())])))
