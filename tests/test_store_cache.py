@@ -77,12 +77,11 @@ def test_read_gives_what_was_added_in_the_order_asked(
     with store.FeatureCache(folder, FACTS, rows_per_shard=per_shard) as cache:
         for numbers in added:
             cache.add(*rows(numbers))
-            cache.has(rows([0])[0])
+            cache.read(rows([0])[0])
     if reopened:
         cache = store.FeatureCache(folder, FACTS)
     held = {i for numbers in added for i in numbers}
     assert assert_right(cache, asked).tolist() == [i in held for i in asked]
-    assert cache.has(rows(asked)[0]).tolist() == [i in held for i in asked]
     known = [bytes(d) for d in cache.known()]
     assert known == sorted(bytes(d) for d in rows(sorted(held))[0])
     shutil.rmtree(folder)
@@ -307,7 +306,7 @@ def test_two_processes_that_write_the_same_rows_at_once_agree(tmp_path: Path) ->
         "import test_store_cache as t; from penult import store\n"
         "for i in range(0, 60, 3):\n"
         "    c = store.FeatureCache(sys.argv[2], t.FACTS, rows_per_shard=4)\n"
-        "    c.add(*t.rows(range(i, i + 9))); c.close()\n"
+        "    c.add(*t.rows(range(i, i + 9))); c.flush()\n"
         "    assert t.assert_right(c, range(i + 9)).all()\n"
     )
     here = str(Path(__file__).parent)
@@ -409,6 +408,11 @@ def test_the_default_place_is_the_systems_own(environment: dict[str, str], platf
     assert store.default_cache(environment, platform) == Path(expected).expanduser()
 
 
-def test_without_a_folder_the_default_place_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_folder_rows_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PENULT_CACHE", str(tmp_path))
-    assert store.FeatureCache(None, FACTS).folder.is_relative_to(tmp_path)
+    with store.FeatureCache(None, FACTS, rows_per_shard=3) as cache:
+        cache.add(*rows(range(7)))
+        assert assert_right(cache, [9, 3, 6]).tolist() == [False, True, True]
+        assert len(cache.known()) == 7
+    assert cache.folder is None and list(tmp_path.iterdir()) == []

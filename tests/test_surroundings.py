@@ -15,17 +15,18 @@ from penult import store, worker
 from penult.cli import main, output, streams, unexpected
 from penult.embed import EmbedOptions
 from penult.errors import OutputError
-from penult.store import fallback
+from penult.store import cache_folder
 
 Photos = Callable[..., Path]
 Monkey = pytest.MonkeyPatch
+TOLERATED = (store.is_permanent, lambda error: True)  # where the cache is needed, and where it only helps
 FACTS = {"width": "3", "backbone": "b", "backbone_digest": "d"}
 
 
 @pytest.fixture(autouse=True)
 def untold(monkeypatch: Monkey) -> None:
     """Each test hears the line that a process says once."""
-    monkeypatch.setattr(fallback, "_told", [])
+    monkeypatch.setattr(cache_folder, "_warned", [])
     worker._tell.cache_clear()
 
 
@@ -34,16 +35,16 @@ def rows(count: int) -> tuple[np.ndarray, np.ndarray]:
     return random.integers(0, 256, (count, 32), dtype=np.uint8), random.normal(size=(count, 3)).astype(np.float32)
 
 
-@pytest.mark.parametrize("always", [False, True])
+@pytest.mark.parametrize("tolerate", TOLERATED)
 @pytest.mark.parametrize("place", ["/proc/none", "a file/cache", "x" * 300])
 def test_rows_stay_in_memory_where_no_cache_folder_can_be_written(
-    place: str, always: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    place: str, tolerate: Callable[[OutputError], bool], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Two caches of such a folder keep their rows, and one line says why."""
     (tmp_path / "a file").write_bytes(b"")
     digests, vectors = rows(5)
     for _ in range(2):
-        cache = store.FallbackCache(tmp_path / place, FACTS, always)
+        cache = store.FeatureCache(tmp_path / place, FACTS, tolerate)
         cache.add(digests, vectors)
         cache.flush()
         found, there = cache.read(digests[::-1])
@@ -53,11 +54,11 @@ def test_rows_stay_in_memory_where_no_cache_folder_can_be_written(
 
 
 def test_a_disk_that_becomes_full_stops_only_what_needs_the_cache(tmp_path: Path, monkeypatch: Monkey) -> None:
-    """Rows written before, those that waited and those that come later are all there; without `always` it is an error."""
+    """Rows written before, that waited and that come later are all there; where the cache is needed it is an error."""
     from penult.store.disk import Disk
 
     digests, vectors = rows(9)
-    caches = [store.FallbackCache(tmp_path / str(always), FACTS, always) for always in (False, True)]
+    caches = [store.FeatureCache(tmp_path / str(i), FACTS, tolerate) for i, tolerate in enumerate(TOLERATED)]
     for cache in caches:
         cache.add(digests[:3], vectors[:3])
         cache.flush()
@@ -85,12 +86,12 @@ def test_without_a_home_folder_features_stay_in_memory(monkeypatch: Monkey, capl
     monkeypatch.delenv("PENULT_CACHE")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "expanduser", expanduser)
-    assert EmbedOptions().folder is None and isinstance(EmbedOptions().rows(FACTS), store.MemoryCache)
+    assert EmbedOptions().folder is None and EmbedOptions().rows(FACTS).folder is None
     assert "this user has no home folder: features are kept in memory" in caplog.text
     monkeypatch.setenv("PENULT_CACHE", "~/cache")
     with pytest.raises(OutputError, match="give --cache DIR or set PENULT_CACHE"):
         EmbedOptions().rows(FACTS)
-    assert isinstance(EmbedOptions(cache_optional=True).rows(FACTS), store.MemoryCache)
+    assert EmbedOptions(cache_optional=True).rows(FACTS).folder is None
 
 
 def test_no_cache_keeps_nothing(photos: Photos, tmp_path: Path, monkeypatch: Monkey) -> None:

@@ -67,7 +67,7 @@ def _heavy(cache: Path | None) -> list[tuple[str, Look]]:
     kept: list[tuple[str, Look]] = [("cache", places.unknown)]
     try:
         folder = store.default_cache() if cache is None else cache
-        named = cache is not None or store.fallback.was_chosen()
+        named = cache is not None or store.cache_was_chosen()
         kept = [("cache", partial(places.cache, folder)), ("cache write", partial(places.writing, folder, named))]
     except OutputError:
         folder = None

@@ -58,7 +58,7 @@ def writing(folder: Path, named: bool = True) -> Check:
         same = path.read_text(encoding="utf-8") == text
     except OutputError as error:
         said, _, cure = str(error).partition("; ")
-        if not named and store.fallback.is_permanent(error):
+        if not named and store.is_permanent(error):
             return Check("cache write", WARN, f"{said}: every run computes its features anew", CURE)
         return Check("cache write", FAIL, said, cure)
     except OSError as error:

@@ -47,13 +47,13 @@ class Embedding:
     reused: int
     seconds: float
     backbones: tuple[Backbone, ...]
-    caches: tuple[store.RowCache, ...]
+    caches: tuple[store.FeatureCache, ...]
     engine: str
     compute: Compute
     sources: tuple[Any, ...]
     settings: EmbedOptions
-    thumbnail_cache: store.RowCache | None
-    quality_cache: store.RowCache | None
+    thumbnail_cache: store.FeatureCache | None
+    quality_cache: store.FeatureCache | None
     remarks: dict[int, Remark] = field(default_factory=dict)
 
     @property
@@ -95,7 +95,9 @@ class Embedding:
         )
         return store.RowBlocks((len(readable), backbone.width), chunks)
 
-    def _rows(self, backbone: Backbone, cache: store.RowCache, places: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
+    def _rows(
+        self, backbone: Backbone, cache: store.FeatureCache, places: NDArray[np.intp] | None = None
+    ) -> NDArray[np.float32]:
         places = np.flatnonzero(self.ok) if places is None else places  # (m,)
         rows, found = cache.read(self.digests[places])  # (m, d), (m,)
         if not found.all():

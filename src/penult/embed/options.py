@@ -106,24 +106,22 @@ class EmbedOptions:
             return None
         if isinstance(self.cache, str | Path):
             return Path(self.cache)
-        return store.fallback.user_cache(self.cache_optional)
+        return store.user_cache(self.cache_optional)
 
     @property
     def chosen(self) -> bool:
         """Whether somebody named the folder: then it is an error if it cannot be written."""
-        return isinstance(self.cache, str | Path) or store.fallback.was_chosen()
+        return isinstance(self.cache, str | Path) or store.cache_was_chosen()
 
     def compute(self, backbones: Sequence[Backbone]) -> engines.Compute:
         """Return the device and precision that these networks will be computed in. Raises what `engines.resolve` raises."""
         return engines.resolve(self.device, self.precision, backbones)
 
-    def rows(self, facts: Mapping[str, str]) -> store.RowCache:
+    def rows(self, facts: Mapping[str, str]) -> store.FeatureCache:
         """Return where rows of these facts (see `store.FeatureCache`) are kept. Raises `OutputError`."""
         folder = self.folder
         if folder is None and self.cache is not False:
-            store.fallback.warn_not_cached("no cache folder is known, because this user has no home folder")
-        if folder is None:
-            return store.MemoryCache(int(facts["width"]))
-        if self.chosen and not self.cache_optional:
-            return store.FeatureCache(folder, facts)
-        return store.FallbackCache(folder, facts, always=self.cache_optional)
+            store.warn_not_cached("no cache folder is known, because this user has no home folder")
+        if self.cache_optional:
+            return store.FeatureCache(folder, facts, tolerate=lambda error: True)
+        return store.FeatureCache(folder, facts) if self.chosen else store.FeatureCache(folder, facts, store.is_permanent)

@@ -45,7 +45,7 @@ class CacheWriter:
     What goes wrong is raised by the next call; `close` ends the thread.
     """
 
-    def __init__(self, cache: store.RowCache):
+    def __init__(self, cache: store.FeatureCache):
         self.cache = cache
         self._pool = ThreadPoolExecutor(1, "penult-rows")  # its thread starts with the first rows
         self._waiting: deque[Future[None]] = deque()
@@ -72,7 +72,7 @@ class CacheWriter:
 class BackboneStream:
     """One backbone's way through the loop: its cache, and an engine that is opened when the first image needs it."""
 
-    def __init__(self, backbone: Backbone, cache: store.RowCache, pool: EnginePool, meter: ThroughputMeter):
+    def __init__(self, backbone: Backbone, cache: store.FeatureCache, pool: EnginePool, meter: ThroughputMeter):
         self.backbone, self.cache, self.pool, self.meter = backbone, cache, pool, meter
         self.writer = CacheWriter(cache)
         self.known = cache.known()  # (m, 32)
@@ -142,7 +142,7 @@ def cache_facts(backbone: Backbone, engine: str, precision: str) -> dict[str, st
     }
 
 
-def open_cache(backbone: Backbone, compute: Compute, settings: EmbedOptions) -> store.RowCache:
+def open_cache(backbone: Backbone, compute: Compute, settings: EmbedOptions) -> store.FeatureCache:
     """Return the rows of a backbone, as these engine and precision compute them, where the settings keep them."""
     name = engines.engine_name(backbone, compute.device)
     engine = f"{name} {compute.device}" if name == "onnxruntime" else name  # two kinds of accelerator round differently

@@ -94,9 +94,7 @@ def record(rates: Sequence[EngineSpeed], settings: EmbedOptions, enough: int = E
         try:
             entry.put({}, backbone=rate.backbone.name, images=rate.images, images_per_second=rounded)
         except OutputError as error:
-            told = store.fallback.is_permanent(error) and (
-                settings.cache_optional or not settings.chosen
-            )  # by the rows, already
+            told = store.is_permanent(error) and (settings.cache_optional or not settings.chosen)  # by the rows, already
             level = logging.INFO if told else logging.WARNING
             log.log(level, "the speed of %s is not kept: %s", rate.backbone.name, error)
 

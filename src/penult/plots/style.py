@@ -142,7 +142,7 @@ def config_folder() -> None:
     """Give matplotlib a folder that goes with this process, unless its own can be written; before it is imported."""
     if os.environ.get("MPLCONFIGDIR") or "matplotlib" in sys.modules:
         return
-    if all(store.fallback.can_be_written(place) for place in _config_places()):
+    if all(store.can_be_written(place) for place in _config_places()):
         return
     with suppress(OSError):  # no temporary files either: matplotlib says that itself
         folder = tempfile.mkdtemp(prefix="penult-matplotlib-")

@@ -149,7 +149,7 @@ class QuantizedCache:
         try:
             store.CacheEntry.of(self._cache, KIND, facts).put({_FILE: graph}, backbone=self._name)
         except OutputError as error:
-            if not store.fallback.is_permanent(error):
+            if not store.is_permanent(error):
                 raise
             log.warning("a network in 8 bits is not kept: %s", error)
 

@@ -76,7 +76,7 @@ def open_index(files: RowReader, blocks: tuple[int, ...], cache: Path, progress:
     try:
         return _made(entry, files, blocks, progress)
     except OutputError as error:  # without one the answers are the same, later
-        if not store.fallback.is_permanent(error):
+        if not store.is_permanent(error):
             raise
         log.warning("the index is not kept, all rows are looked at instead: %s", error)
         return None

@@ -4,7 +4,7 @@ In: arrays, digests, names. Out: files, and the same arrays again, checked. The 
 It must not know images, networks or heads.
 """
 
-from penult.store import fallback, inventory
+from penult.store import inventory
 from penult.store.atomic import (
     atomic_write,
     atomic_write_text,
@@ -16,43 +16,50 @@ from penult.store.atomic import (
     write_json,
     write_text,
 )
-from penult.store.cache import FeatureCache, default_cache
+from penult.store.cache import FeatureCache
+from penult.store.cache_folder import (
+    CURE,
+    cache_was_chosen,
+    can_be_written,
+    default_cache,
+    is_permanent,
+    user_cache,
+    warn_not_cached,
+)
 from penult.store.disk import FolderLock
 from penult.store.entry import CacheEntry, entries
-from penult.store.fallback import FallbackCache, MemoryCache, RowCache
 from penult.store.features import Features, read_features, row_digests
 from penult.store.h5read import FeatureFile, RowReader, read_h5
 from penult.store.h5write import H5Writer, RowBlocks, WrittenFile, write_h5
-from penult.store.paths import CSV, CURE, HDF5, check_output_file, check_output_folder, is_file, is_folder, slug, slugs
+from penult.store.paths import CSV, HDF5, check_output_file, check_output_folder, is_file, is_folder, slug, slugs
 
 __all__ = [
     "CSV",
     "CURE",
     "HDF5",
     "CacheEntry",
-    "FallbackCache",
     "FeatureCache",
     "FeatureFile",
     "Features",
     "FolderLock",
     "H5Writer",
-    "MemoryCache",
     "RowBlocks",
-    "RowCache",
     "RowReader",
     "WrittenFile",
     "atomic_write",
     "atomic_write_text",
+    "cache_was_chosen",
+    "can_be_written",
     "check_output_file",
     "check_output_folder",
     "default_cache",
     "drop",
     "entries",
-    "fallback",
     "inventory",
     "is_empty",
     "is_file",
     "is_folder",
+    "is_permanent",
     "is_temporary",
     "make_folder",
     "read_features",
@@ -61,6 +68,8 @@ __all__ = [
     "slug",
     "slugs",
     "sweep",
+    "user_cache",
+    "warn_not_cached",
     "write_h5",
     "write_json",
     "write_text",

@@ -12,9 +12,8 @@ import hashlib
 import json
 import logging
 import os
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -23,8 +22,9 @@ import numpy.typing as npt
 
 from penult.errors import InputError, OutputError
 from penult.store.atomic import sweep, write_json
+from penult.store.cache_folder import CURE, warn_not_cached
 from penult.store.entry import KINDS
-from penult.store.paths import CURE, is_file
+from penult.store.paths import is_file, reason
 from penult.store.shards import Digests, ShardIndex, Vectors, write_shard
 from penult.texts import printable
 
@@ -36,72 +36,60 @@ _SHARD_BYTES = 2 << 20
 _SECONDS = 10.0  # a shard is written at least this often, so that a kill never costs more
 
 
-def default_cache(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """Return the user's cache folder for penult; the variable PENULT_CACHE goes before the system's place.
-
-    Raises `OutputError` where no such place is known: without a home folder (`env -i`, a user of a number only).
-    """
-    if chosen := environment.get("PENULT_CACHE"):
-        return _of_home(chosen)
-    if platform == "win32" and (local := environment.get("LOCALAPPDATA")):
-        return Path(local) / "penult"
-    if platform == "darwin":
-        return _of_home("~/Library/Caches/penult")
-    caches = environment.get("XDG_CACHE_HOME", "")
-    if Path(caches).is_absolute():  # the XDG rules: a relative one is ignored
-        return Path(caches) / "penult"
-    return _of_home("~/.cache/penult")
-
-
-def _of_home(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:  # neither HOME nor an entry for this user
-        raise OutputError(
-            f"no cache folder is known ({printable(path)}, and this user has no home folder); give --cache DIR or set "
-            "PENULT_CACHE."
-        ) from error
-
-
 class FeatureCache:
-    """Vectors by the digest of their picture, in one cache folder (`None`: the user's, `default_cache`).
+    """Vectors by the digest of their picture, in one cache folder; `cache` None keeps them in memory.
 
-    `facts` are everything beside the picture that a vector depends on: backbone digest, version of the pixel
-    road, engine, precision, and its `width`. Vectors of different facts never meet: each has a folder.
+    `facts` are everything beside the picture that a vector depends on: backbone digest, version of the preprocessing,
+    engine, precision, and its `width`. Vectors of different facts never meet: each has a folder.
 
     Rows count as saved when `add` has written their shard: every `rows_per_shard` rows, every ten seconds,
-    and at `flush`, `close` or the end of a `with` block. Raises `OutputError` when the folder can not be
-    written. A damaged shard is dropped with a logged warning and its digests are unknown again; since vectors
-    are checked when they are read, `read` can find fewer rows than `known` promised: embed those again, then
-    read again.
+    and at `flush` or the end of a `with` block. Where the folder cannot be written, an error that `tolerate` accepts costs one
+    line in the log, and this and later rows stay in memory; any other raises `OutputError`. A damaged shard is dropped with a
+    logged warning and its digests are unknown again; since vectors are checked when they are read, `read` can find fewer rows
+    than `known` promised: embed those again, then read again.
     """
 
-    def __init__(self, folder: Path | str | None, facts: Mapping[str, str], *, rows_per_shard: int | None = None) -> None:
-        root = default_cache() if folder is None else Path(folder)
+    def __init__(
+        self,
+        cache: Path | str | None,
+        facts: Mapping[str, str],
+        tolerate: Callable[[OutputError], bool] = lambda error: False,
+        *,
+        rows_per_shard: int | None = None,
+    ) -> None:
         self.facts = {**facts, "format": str(_FORMAT)}
         self.width = int(facts["width"])
-        self.folder = place_of(root, facts)
+        self.folder = None if cache is None else place_of(Path(cache), facts)
         self.rows_per_shard = rows_per_shard or min(max(_SHARD_BYTES // (4 * self.width + 32), 64), 8192)
+        self._tolerate = tolerate
         self._waiting: list[tuple[Digests, Vectors]] = []
         self._since = 0.0
-        self._label()
+        self._memory: dict[bytes, Vectors] = {}  # rows that no folder takes
+        self._index: ShardIndex | None = None
+        self._writes = self.folder is not None
+        if cache is None or self.folder is None:
+            return
+        try:
+            self._label(self.folder)
+        except OutputError as error:
+            self._give_up(error, self.folder)
+            return
         sweep(self.folder)
-        if root not in _swept:
-            _swept.add(root)
+        if Path(cache) not in _swept:
+            _swept.add(Path(cache))
             for kind in KINDS:
-                sweep(root / kind, below=1)
+                sweep(Path(cache) / kind, below=1)
         self._index = ShardIndex(self.folder, self.width)
 
     def known(self) -> Digests:
         """Return the digests that can be read, sorted, each once, (m, 32)."""
         self.flush()
+        here = np.frombuffer(b"".join(sorted(self._memory)), np.uint8).reshape(-1, 32)
+        if self._index is None:
+            return here
         self._index.refresh()
-        return self._index.digests()
-
-    def has(self, digests: Digests) -> npt.NDArray[np.bool_]:
-        """Return which of the digests were known at the last `known` or `read` or were saved since, (n,)."""
-        shard, _ = self._index.find(_checked(digests))
-        return shard >= 0
+        stored = self._index.digests()
+        return np.unique(np.concatenate([stored, here]), axis=0) if len(here) else stored
 
     def add(self, digests: Digests, vectors: Vectors) -> None:
         """Take rows: digests (m, 32) and vectors (m, d), both copied.
@@ -130,20 +118,31 @@ class FeatureCache:
 
     def flush(self) -> None:
         """Write the rows that wait; when this returns they are on the disk. Raises `OutputError`."""
-        if not self._waiting:
-            return
-        digests = np.concatenate([d for d, _ in self._waiting])  # (m, 32)
-        vectors = np.concatenate([v for _, v in self._waiting])  # (m, d)
-        self._label()
-        for part in np.array_split(np.arange(len(digests)), max(1, len(digests) // self.rows_per_shard)):
-            path = write_shard(self.folder, digests[part], vectors[part], CURE)
-            self._index.append(path.name, digests[part])
+        if self._waiting and self.folder is not None and self._writes:
+            try:
+                self._write(self.folder)
+            except OutputError as error:
+                self._give_up(error, self.folder)
+        if not self._writes:
+            for digests, vectors in self._waiting:
+                self._memory.update(zip(map(bytes, digests), vectors, strict=True))
         self._waiting = []
 
-    def take_back(self) -> list[tuple[Digests, Vectors]]:
-        """Return the rows that wait for the disk, and forget them: the caller keeps them elsewhere."""
-        waiting, self._waiting = self._waiting, []
-        return waiting
+    def _write(self, folder: Path) -> None:
+        digests = np.concatenate([d for d, _ in self._waiting])  # (m, 32)
+        vectors = np.concatenate([v for _, v in self._waiting])  # (m, d)
+        self._label(folder)
+        for part in np.array_split(np.arange(len(digests)), max(1, len(digests) // self.rows_per_shard)):
+            path = write_shard(folder, digests[part], vectors[part], CURE)
+            if self._index is not None:
+                self._index.append(path.name, digests[part])
+
+    def _give_up(self, error: OutputError, folder: Path) -> None:
+        """Write nothing more to the disk; raise where that would be wrong."""
+        if not self._tolerate(error):
+            raise error
+        self._writes = False
+        warn_not_cached(f"no cache folder can be written at {printable(folder.parent.parent)} ({reason(error)})")
 
     def read(self, digests: Digests) -> tuple[Vectors, npt.NDArray[np.bool_]]:
         """Return the vectors of the digests (n, 32) in their order, (n, d), and which were found, (n,).
@@ -162,12 +161,15 @@ class FeatureCache:
         if out.shape != (len(digests), self.width):
             raise ValueError(f"out must be ({len(digests)}, {self.width}), not {out.shape}")
         self.flush()
-        self._index.refresh()
-        return self._index.fill(digests, out)
-
-    def close(self) -> None:
-        """Write what waits."""
-        self.flush()
+        found = np.zeros(len(digests), np.bool_)
+        if self._index is not None:
+            self._index.refresh()
+            found = self._index.fill(digests, out)
+        for i in np.flatnonzero(~found) if self._memory else ():
+            row = self._memory.get(bytes(digests[i]))
+            if row is not None:
+                out[i], found[i] = row, True
+        return found
 
     def __enter__(self) -> FeatureCache:
         return self
@@ -181,9 +183,9 @@ class FeatureCache:
         except OutputError as second:
             log.warning("%s", second)
 
-    def _label(self) -> None:
+    def _label(self, folder: Path) -> None:
         """Make the folder and lay the facts beside the shards, for people; their date is that of the last use."""
-        path = self.folder / "key.json"
+        path = folder / "key.json"
         if is_file(path):
             with contextlib.suppress(OSError):  # another user's folder, perhaps
                 os.utime(path)
@@ -191,9 +193,9 @@ class FeatureCache:
             write_json(path, self.facts, cure=CURE)
 
 
-def place_of(root: Path, facts: Mapping[str, str]) -> Path:
+def place_of(cache: Path, facts: Mapping[str, str]) -> Path:
     """Return where the vectors of these facts lie in a cache folder, whether there are any or not."""
-    return root / "features" / folder_of({**facts, "format": str(_FORMAT)})
+    return cache / "features" / folder_of({**facts, "format": str(_FORMAT)})
 
 
 def folder_of(facts: Mapping[str, str]) -> str:

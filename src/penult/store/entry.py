@@ -19,7 +19,8 @@ from typing import Any
 from penult import untrusted
 from penult.errors import DamagedFile, OutputError
 from penult.store.atomic import atomic_write, drop, make_folder, sweep, write_json
-from penult.store.paths import CURE, is_folder
+from penult.store.cache_folder import CURE
+from penult.store.paths import is_folder
 from penult.texts import printable
 
 log = logging.getLogger(__name__)

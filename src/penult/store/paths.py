@@ -16,7 +16,6 @@ from pathlib import Path
 from penult.errors import InputError, OutputError
 from penult.texts import printable
 
-CURE = "choose another cache folder with --cache DIR"
 ELSEWHERE = "choose another place for the results with --out DIR"
 
 # What happened, by error number; every other number is told in the system's own words.

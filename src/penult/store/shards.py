@@ -24,7 +24,7 @@ import numpy.typing as npt
 from penult import untrusted
 from penult.errors import DamagedFile, InputError, OutputError
 from penult.store.atomic import Identity, atomic_write, identity, remove
-from penult.store.paths import CURE
+from penult.store.cache_folder import CURE
 from penult.texts import printable
 
 Digests = npt.NDArray[np.uint8]  # (n, 32)

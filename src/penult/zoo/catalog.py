@@ -58,9 +58,9 @@ def find(
     spec = with_recipe_file(replace(spec, size=changes.pop("size", None)), recipe)
     entry = model_cache.entry_of(spec, root_of(cache))
     found = model_cache.get(entry)
-    named = isinstance(cache, str | Path) or store.fallback.was_chosen()  # who named a folder hears where it cannot be written
-    if found is None and not named and not store.fallback.can_be_written(entry.folder):
-        store.fallback.warn_not_cached(f"no cache folder can be written at {printable(root_of(cache))}")
+    named = isinstance(cache, str | Path) or store.cache_was_chosen()  # who named a folder hears where it cannot be written
+    if found is None and not named and not store.can_be_written(entry.folder):
+        store.warn_not_cached(f"no cache folder can be written at {printable(root_of(cache))}")
         entry = model_cache.entry_of(spec, root_of(False))
         found = model_cache.get(entry)
     found = found or _convert(spec, entry, progress)
@@ -106,7 +106,7 @@ def root_of(cache: str | Path | bool | None) -> Path:
     """Return the cache folder that `cache` means."""
     if isinstance(cache, str | Path):
         return Path(cache)
-    return (None if cache is False else store.fallback.user_cache()) or temporary_cache()
+    return (None if cache is False else store.user_cache()) or temporary_cache()
 
 
 @functools.cache

@@ -1,0 +1,90 @@
+"""Where the cache folder is, whether it can be written, and the one line that says that it cannot."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from penult.errors import OutputError
+from penult.texts import printable
+
+log = logging.getLogger(__name__)
+
+CURE = "choose another cache folder with --cache DIR"
+NAME_ONE = "give --cache DIR or set PENULT_CACHE"
+_PERMANENT = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG,
+}  # fmt: skip
+_warned: list[str] = []  # once in a process is enough
+
+
+def default_cache(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
+    """Return the user's cache folder for penult; the variable PENULT_CACHE goes before the system's place.
+
+    Raises `OutputError` where no such place is known: without a home folder (`env -i`, a user of a number only).
+    """
+    caches = environment.get("XDG_CACHE_HOME", "")
+    if chosen := environment.get("PENULT_CACHE"):
+        path = chosen
+    elif platform == "win32" and (local := environment.get("LOCALAPPDATA")):
+        path = str(Path(local) / "penult")
+    elif platform == "darwin":
+        path = "~/Library/Caches/penult"
+    elif Path(caches).is_absolute():  # the XDG rules: a relative one is ignored
+        path = str(Path(caches) / "penult")
+    else:
+        path = "~/.cache/penult"
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # neither HOME nor an entry for this user
+        raise OutputError(
+            f"no cache folder is known ({printable(path)}, and this user has no home folder); {NAME_ONE}."
+        ) from error
+
+
+def cache_was_chosen() -> bool:
+    """Return whether the user's cache folder is one that the variable PENULT_CACHE names."""
+    return bool(os.environ.get("PENULT_CACHE"))
+
+
+def user_cache(optional: bool = False) -> Path | None:
+    """Return the user's cache folder, None where none is known.
+
+    Raises `OutputError` where PENULT_CACHE names one in a home that is not there, unless that is only `optional`.
+    """
+    try:
+        return default_cache()
+    except OutputError:
+        if cache_was_chosen() and not optional:
+            raise
+        return None
+
+
+def warn_not_cached(why: str) -> None:
+    """Say, once, that features are not kept."""
+    if not _warned:
+        _warned.append(why)
+        log.warning("%s: features are kept in memory for this run; %s", why, NAME_ONE)
+
+
+def is_permanent(error: OutputError) -> bool:
+    """Return whether no later try would succeed: no permission, a read-only disk. A full disk may have room later."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in _PERMANENT
+
+
+def can_be_written(folder: Path) -> bool:
+    """Return whether this user may write in a folder, or make it; nothing is tried."""
+    there = next((part for part in (folder.absolute(), *folder.absolute().parents) if _exists(part)), None)
+    return there is not None and there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return os.path.lexists(path)
+    except ValueError:  # a name that no system has
+        return False
