@@ -57,7 +57,7 @@ def test_no_model_and_no_zip_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"is a folder without a model\.penult; give the folder of a run"):
         bundle.load(tmp_path)
     (tmp_path / "text.penult").write_text("hello")
-    with pytest.raises(DamagedFile, match="not a whole penult model"):
+    with pytest.raises(DamagedFile, match="not a complete penult model"):
         bundle.load(tmp_path / "text.penult")
 
 

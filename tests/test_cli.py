@@ -267,7 +267,7 @@ def test_feature_files_whose_labels_begin_elsewhere_are_trained_on(
         h["label"] = y + shift
     code, out, _ = run(capsys, "train", "--features", tmp_path / "m.h5", "--out", tmp_path / "run", "-q")
     assert code == 0
-    assert f"m.h5 are the numbers {shift}, {shift + 1}; the classes are called so" in out
+    assert f"m.h5 are numbers ({shift}, {shift + 1}), which name the classes" in out
     assert f"classes: {shift} 20, {shift + 1} 20" in out
     with h5py.File(tmp_path / "m.h5", "a") as h:
         h["label"][:2] = 77, 78

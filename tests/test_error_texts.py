@@ -384,7 +384,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "a model of tomorrow": ("format 99", tomorrow),
     "a model that overlaps itself": ("claims to hold", overlapping),
     "a model with an array of tomorrow": (
-        "no array as penult writes them",
+        "not an array as penult writes them",
         lambda w: altered(w, lambda npy: npy[:6] + b"\x09" + npy[7:]),
     ),
     "a model with half an array": ("what its header says", lambda w: altered(w, lambda npy: npy[:-4])),

@@ -463,7 +463,7 @@ def test_a_table_of_utf8_with_rows_of_another_encoding_is_read_cell_by_cell(tmp_
 
 
 @pytest.mark.parametrize(
-    ("encoding", "says"), [("klingon", "unknown encoding 'klingon'"), ("ascii", "it is no text in ascii")]
+    ("encoding", "says"), [("klingon", "unknown encoding 'klingon'"), ("ascii", "it is not text in ascii")]
 )
 def test_an_encoding_that_cannot_be_is_refused(tmp_path: Path, encoding: str, says: str) -> None:
     tree(tmp_path, "1.jpg")

@@ -165,7 +165,7 @@ def test_labels_of_any_whole_numbers_are_classes_of_these_names(
     assert got.classes == classes
     assert got.label is not None
     assert [got.classes[code] for code in got.label] == [str(int(v)) for v in numbers]
-    assert f"m.h5 are the numbers {', '.join(classes)}; the classes are called so" in got.note
+    assert f"m.h5 are numbers ({', '.join(classes)}), which name the classes" in got.note
     assert store.read_features([tmp_path / "m.h5"]).notes == (got.note,)
 
 
@@ -178,7 +178,7 @@ def test_labels_that_are_texts_are_the_names_of_the_classes(tmp_path: Path, no_p
     got = store.read_h5(tmp_path / "m.h5")
     assert got.classes == ("cat", "dög")
     assert got.label is not None and got.label.tolist() == [1, 0, 0, 1, 0, 1]
-    assert "are the texts cat, dög" in got.note
+    assert "are texts (cat, dög), which name the classes" in got.note
 
 
 def test_labels_from_1_number_the_classes_that_the_file_names(tmp_path: Path, no_processes: None) -> None:
@@ -187,7 +187,7 @@ def test_labels_from_1_number_the_classes_that_the_file_names(tmp_path: Path, no
         h["train"], h["label"], h["classes"] = wanted["train"], wanted["label"] + 1, [b"cat", b"dog"]
     got = store.read_h5(tmp_path / "m.h5")
     assert (got.classes, got.label is not None and got.label.tolist()) == (("cat", "dog"), wanted["label"].tolist())
-    assert "number its classes from 1 on" in got.note
+    assert "count from 1" in got.note
     with h5py.File(tmp_path / "m.h5", "a") as h:
         h["label"][...] = wanted["label"]
     assert store.read_h5(tmp_path / "m.h5").note == ""
@@ -251,7 +251,7 @@ def endless() -> Any:
         ([np.ones((2, 3))], ValueError, "should have 4 rows, its blocks have 2"),
         ([np.ones((9, 3))], ValueError, "should have 4 rows, its blocks have 9"),
         ([np.ones((4, 2))], ValueError, r"a block of train is \(4, 2\)"),
-        ([np.full((4, 3), np.nan)], InputError, "train of .*x.h5 is not finite everywhere"),
+        ([np.full((4, 3), np.nan)], InputError, "train of .*x.h5 has NaN or infinite values"),
     ],
 )
 def test_blocks_that_do_not_fit_leave_the_old_file(

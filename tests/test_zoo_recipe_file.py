@@ -148,7 +148,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
 @settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from([*GOOD, "output"]), SCALARS | st.lists(SCALARS, max_size=3)))
 def test_whatever_json_says_the_answer_is_settings_or_a_sentence(settings: dict[str, Any]) -> None:
-    """No value of any type comes through that a recipe cannot have, and none raises anything but our own errors."""
+    """No value of any type comes through that invalid recipe:, and none raises anything but our own errors."""
     try:
         recipe = recipe_file.to_recipe((GOOD | settings).items(), "it")
     except InputError as error:

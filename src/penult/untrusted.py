@@ -111,11 +111,11 @@ def parse_npy(data: bytes) -> NDArray[Any]:
     end = _NPY_START + int.from_bytes(data[len(_NPY_MAGIC) : _NPY_START], "little")
     found = _NPY_HEADER.fullmatch(data[_NPY_START:end]) if data.startswith(_NPY_MAGIC) else None
     if found is None:
-        raise ValueError("it is no array as penult writes them")
+        raise ValueError("it is not an array as penult writes them")
     try:
         dtype = np.dtype(found[1].decode())
     except TypeError:
-        raise ValueError(f"there are no numbers {found[1].decode()!r}") from None
+        raise ValueError(f"{found[1].decode()!r} is not a supported number type") from None
     shape = tuple(int(side) for side in found[3].replace(b",", b" ").split())
     if math.prod(shape) * dtype.itemsize != len(data) - end:
         raise ValueError(f"its header says {shape} of {dtype}, and {len(data) - end} bytes follow")
@@ -167,13 +167,13 @@ class StoredZip:
         if len(entries) > most:
             raise ValueError(f"it has {len(entries)} members, and {most} are the most")
         if len(set(self.names)) != len(self.names):
-            raise ValueError("a name is twice in it")
+            raise ValueError("it has two members of one name")
         if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
             raise ValueError("its members are compressed or encrypted")
         end = 0
         for entry in sorted(entries, key=lambda entry: entry.header_offset):
             if entry.header_offset < end or entry.compress_size != entry.file_size:
-                raise ValueError("its members lie in each other; it was made to deceive")
+                raise ValueError("its members overlap; it was made to deceive")
             end = entry.header_offset + _MEMBER_HEAD + len(entry.orig_filename) + entry.file_size
         if end > size:
             raise ValueError(f"it claims to hold more than its own {size} bytes; it was made to deceive")
@@ -231,7 +231,7 @@ def read_csv(
                 f"line {above + reader.line_num} is not CSV ({error}); look for a quotation mark without its pair"
             ) from error
         except UnicodeError as error:
-            raise ValueError(f"it is no text in {used} ({error}); save it as 'CSV UTF-8'") from error
+            raise ValueError(f"it is not text in {used} ({error}); save it as 'CSV UTF-8'") from error
 
 
 def guess_encoding(path: Path | str) -> str:

@@ -67,8 +67,8 @@ class StoredGraph:
         """Return the bytes. Raises `InputError` for a recipe that these bytes were not made for."""
         if _in_graph(recipe) != _in_graph(self.recipe) or classifier:
             raise InputError(
-                "this graph is kept as it was made: its size, mean, std and channels cannot change, and "
-                "it has no classifier; take the backbone by its name instead."
+                "the preprocessing of a saved graph is fixed: its size, mean, std and channels cannot change, and "
+                "it has no classifier; use the backbone by its name instead."
             )
         return self.graph
 
@@ -133,7 +133,7 @@ class Backbone:
         """
         if self.network is None:
             if classifier:
-                raise InputError(f"{self.name} names no classes; ask a network for its classifier.")
+                raise InputError(f"{self.name} has no classifier; use a network that has one.")
             return b""
         data = self.network(self.recipe, classifier)
         if isinstance(self.network, StoredGraph):  # from anywhere, maybe
@@ -206,7 +206,7 @@ class Backbone:
 def _check(recipe: Recipe) -> None:
     """Raise `InputError` that names every setting of `recipe` that cannot be."""
     if wrong := wrong_settings(asdict(recipe)):
-        raise InputError(f"a recipe cannot have {'; '.join(wrong)}; correct it.")
+        raise InputError(f"invalid recipe: {'; '.join(wrong)}; correct it.")
 
 
 def _check_facts(facts: Mapping[str, Any]) -> None:
@@ -220,19 +220,19 @@ def _check_facts(facts: Mapping[str, Any]) -> None:
     if not isinstance(facts.get("quantized", False), bool):
         wrong.append("quantized")
     if wrong:
-        raise InputError(f"the record of a network cannot have such a {', '.join(wrong)}; make it again.")
+        raise InputError(f"invalid network record ({', '.join(wrong)}); convert the network again.")
 
 
 def _check_blocks(pooling: object, width: object, blocks: Sequence[object]) -> None:
     """Raise `InputError` unless a backbone can have this pooling, this width and these blocks."""
     if pooling not in POOLINGS:
-        raise InputError(f"pooling cannot be {pooling!r}; give one of {', '.join(POOLINGS)}.")
+        raise InputError(f"invalid pooling {pooling!r}; give one of {', '.join(POOLINGS)}.")
     whole = [p for p in blocks if type(p) is int and p > 0]
     if not whole or len(whole) != len(blocks) or sum(whole) != width:
-        raise InputError(f"parts cannot be {list(blocks)}; give whole numbers above 0 that add up to the width ({width!r}).")
+        raise InputError(f"invalid parts {list(blocks)}; give whole numbers above 0 that add up to the width ({width!r}).")
     half = len(whole) // 2
     if pooling == "mean+max" and whole[:half] != whole[half:]:
-        raise InputError(f"parts cannot be {whole} with the pooling mean+max; give the maxima the widths of the means.")
+        raise InputError(f"invalid parts {whole} with the pooling mean+max; give the maxima the widths of the means.")
 
 
 def wrong_settings(settings: Mapping[str, Any]) -> list[str]:

@@ -87,7 +87,7 @@ class _Look:
     def message(self, kind: str, start: int, end: int, depth: int) -> None:
         """Look at one message and at all inside it."""
         if depth > _DEEPEST:
-            raise ValueError("its graphs lie too deep in each other")
+            raise ValueError("its graphs are nested too deeply")
         inside, plain = _INSIDE.get(kind, {}), _PLAIN.get(kind)
         sides: list[int] = []
         elsewhere = False
@@ -113,7 +113,8 @@ class _Look:
             self.scopes.pop()
         # What a tensor in another file claims is held against that file by who reads it.
         if kind == "tensor" and not elsewhere and math.prod(sides) > 8 * (end - start):
-            raise ValueError(f"a tensor of it claims to have {' x '.join(str(s) for s in sides[:8])} numbers and has not")
+            shape = " x ".join(str(side) for side in sides[:8])
+            raise ValueError(f"one of its tensors claims {shape} numbers and does not hold them")
 
     def _made(self, kind: str, start: int, end: int) -> dict[bytes, int]:
         """Return for each name that a node of this graph makes the number of the node."""
@@ -138,7 +139,7 @@ class _Look:
     def _known(self, name: bytes) -> None:
         """Refuse what a node takes from itself or from a later one: a ring, at which engines do not come to an end."""
         if any(scope.made.get(name, -1) >= scope.at for scope in self.scopes):
-            raise ValueError("its nodes take what only later ones make")
+            raise ValueError("its nodes form a cycle")
 
     def _afford(self) -> None:
         if self.cost > MOST or self.unknown > _UNKNOWN:
@@ -146,9 +147,9 @@ class _Look:
 
     def _refuse(self, kind: str) -> None:
         if kind == "sparse":
-            raise ValueError("it has sparse tensors; export it with plain ones")
+            raise ValueError("it has sparse tensors; export it with dense ones")
         if kind == "outside" and not self.outside:
-            raise ValueError("it keeps tensors in other files; make it one file")
+            raise ValueError("it keeps tensors in other files; save it as one file")
 
     def _plain(self, kind: str, field: _Field, sides: list[int]) -> None:
         """Note the sides of a tensor and what numbers cost; refuse what reaches outside, and loops."""
@@ -158,13 +159,13 @@ class _Look:
         if kind == "tensor" and field.number == 1:
             sides.extend([field.value] if field.kind == 0 else islice(_varints(self.graph, field.start, field.end), _SIDES))
             if len(sides) >= _SIDES:
-                raise ValueError("a tensor of it has more dimensions than any network")
+                raise ValueError("one of its tensors has more dimensions than any network")
         if kind == "node" and field.number == 1:
             self._known(self.graph[field.start : field.end])
         if kind == "tensor" and field.number == 14 and field.value:
             self._refuse("outside")
         if kind == "node" and field.number == 4 and self.graph[field.start : field.end] in _LOOPS:
-            raise ValueError("it has a loop, and how long it runs cannot be told; export it without")
+            raise ValueError("it has a loop of unknown length; export it without")
 
 
 def _fields(graph: bytes, at: int, end: int) -> Iterator[_Field]:
@@ -181,9 +182,9 @@ def _fields(graph: bytes, at: int, end: int) -> Iterator[_Field]:
         elif kind in {1, 5}:
             at += 8 if kind == 1 else 4
         else:
-            raise ValueError("its bytes are no parts of a graph; export it again")
+            raise ValueError("it is not a valid ONNX graph; export it again")
         if at > end or number == 0:
-            raise ValueError("its bytes are no parts of a graph; export it again")
+            raise ValueError("it is not a valid ONNX graph; export it again")
         yield _Field(number, kind, value, start, at)
 
 
@@ -197,7 +198,7 @@ def _varint(graph: bytes, at: int, end: int) -> tuple[int, int]:
         if byte < 128:
             return value, at
         shift += 7
-    raise ValueError("its bytes are no parts of a graph; export it again")
+    raise ValueError("it is not a valid ONNX graph; export it again")
 
 
 def _varints(graph: bytes, at: int, end: int) -> Iterator[int]:

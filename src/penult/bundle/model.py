@@ -91,14 +91,14 @@ def check(model: Bundle) -> None:
         raise ValueError(f"its blocks {model.widths[:10]} are not the widths of its networks {widths[:10]}")
     facts = model.head.facts
     if not _fits(facts["blocks"], model.widths) or facts["classes"] != len(model.classes):
-        raise ValueError("its head is one of other networks or other classes")
+        raise ValueError("its head was made for other networks or classes")
     scorer(model.head.kind, model.head.arrays, facts)
     _distribution("prior", model.prior[None], len(model.classes))
     if model.selftest:
         _selftest(model.selftest, len(model.classes))
     if model.novelty is not None:
         if not _fits(model.novelty.facts["blocks"], model.widths):
-            raise ValueError("its measure of novelty is one of other networks")
+            raise ValueError("its measure of novelty was made for other networks")
         novelty.reference(model.novelty.arrays, model.novelty.facts)
     if model.seen is not None:
         _seen(model.seen)
@@ -114,7 +114,7 @@ def _names(model: Bundle) -> None:
     if len(classes) < 2 or not all(isinstance(name, str) and name for name in classes) or len(set(classes)) != len(classes):
         raise ValueError("its classes are not two or more different names")
     if not isinstance(model.engine, str) or model.precision not in _PRECISIONS or not isinstance(model.facts, Mapping):
-        raise ValueError("its engine, precision or facts cannot be")
+        raise ValueError("its engine, precision or facts are invalid")
 
 
 def _distribution(name: str, proba: NDArray[Any], k: int) -> None:
@@ -130,7 +130,7 @@ def _selftest(samples: Mapping[str, NDArray[Any]], k: int) -> None:
     images, proba = samples["images"], samples["proba"]
     sides = images.shape[1:3]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not all(1 <= s <= _SIDE for s in sides):
-        raise ValueError(f"the pictures of its self-test are {images.dtype} {images.shape}, which are no pictures")
+        raise ValueError(f"the pictures of its self-test are {images.dtype} {images.shape}, which are not pictures")
     if not 1 <= len(images) <= _SAMPLES or len(proba) != len(images):
         raise ValueError(f"its self-test has {len(images)} pictures and {len(proba)} answers")
     _distribution("self-test", proba, k)

@@ -50,7 +50,7 @@ def load(path: str | Path) -> Bundle:
         raise
     except (*untrusted.ZIP_ERRORS, OSError) as error:
         raise DamagedFile(
-            f"{printable(path)} is not a whole penult model ({error}); copy it again, or train again."
+            f"{printable(path)} is not a complete penult model ({error}); copy it again, or train again."
         ) from error
     try:
         return parse(members)
@@ -89,13 +89,13 @@ def parse(members: dict[str, bytes]) -> Bundle:
     about = untrusted.parse_json(members[ABOUT])
     version = about["format"]
     if type(version) is not int or version < 1:
-        raise ValueError(f"its format is {str(version)[:40]!r}, which is no number")
+        raise ValueError(f"its format is {str(version)[:40]!r}, which is not a number")
     if version > FORMAT:
         raise ValueError(f"it has format {version}, this penult reads up to {FORMAT}; pip install --upgrade penult")
     backbones = tuple(Backbone.from_dict(record, members[f"graphs/{i}.onnx"]) for i, record in enumerate(about["backbones"]))
     head = about["head"]
     if not isinstance(about["classes"], list) or not isinstance(about["blocks"], list):
-        raise ValueError("its classes or blocks are no lists")
+        raise ValueError("its classes or blocks are not lists")
     bundle = Bundle(
         tuple(about["classes"]),
         backbones,

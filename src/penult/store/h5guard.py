@@ -89,7 +89,7 @@ class CheckedFile:
             raise self._refusal(name, f"has the shape {data.shape}, not {' or '.join(map(str, ranks))} dimension(s)")
         text = h5py.check_string_dtype(data.dtype) is not None  # an object that is no text is a reference
         if data.dtype.kind not in kinds or (data.dtype.kind == "O" and not text):
-            raise self._refusal(name, f"holds {data.dtype}, which is no kind of value that belongs there")
+            raise self._refusal(name, f"holds {data.dtype}, which is not allowed there")
         self._plausible(name, data)
         return data
 

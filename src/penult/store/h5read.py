@@ -115,10 +115,10 @@ def _own_record(file: CheckedFile) -> dict[str, Any] | None:
     if text is None:
         return None
     if hashlib.sha256(text).hexdigest().encode() != file.attribute("penult_sha256"):
-        raise DamagedFile(f"the facts in {printable(file.path)} fail their checksum; write the file again.")
+        raise DamagedFile(f"the metadata in {printable(file.path)} fails its checksum; write the file again.")
     told: dict[str, Any] = untrusted.parse_json(text)
     if not isinstance(told, dict) or not isinstance(told.get("sha256"), dict) or not isinstance(told.get("facts"), dict):
-        raise DamagedFile(f"the facts in {printable(file.path)} are not as penult writes them; write the file again.")
+        raise DamagedFile(f"the metadata in {printable(file.path)} is damaged or was edited; write the file again.")
     if type(told.get("format")) is not int or told["format"] > FORMAT:
         raise DamagedFile(
             f"{printable(file.path)} is of format {told['format']}, newer than this version reads; update penult."
@@ -157,7 +157,9 @@ def _features(path: Path, name: str, values: Array) -> Floats:
         vectors = values.astype(np.float32, copy=False)
     bad = int((~np.isfinite(vectors).all(axis=1)).sum())
     if bad:
-        raise InputError(f"{bad} of {len(vectors)} rows of {name!r} in {printable(path)} are not finite; write it again.")
+        raise InputError(
+            f"{bad} of {len(vectors)} rows of {name!r} in {printable(path)} contain NaN or infinite values; write it again."
+        )
     return np.ascontiguousarray(vectors)
 
 
@@ -170,19 +172,19 @@ def _labels(
     names k classes, labels 1 to k number them from 1 on.
     """
     if values.ndim == 2 and values.shape[1] != 1:
-        raise InputError(f"'label' in {printable(path)} has the shape {values.shape}; give one class number for each row.")
+        raise InputError(f"'label' in {printable(path)} has the shape {values.shape}; give one class number per row.")
     flat = values.reshape(-1)
     if flat.dtype.kind in "SUO":
         return _named(path, np.array(_text(flat)), "texts")
     with np.errstate(invalid="ignore"):
         whole = np.isfinite(flat) & (np.abs(flat) < 2.0**53) & (np.rint(flat) == flat)
     if not whole.all():
-        raise InputError(f"'label' in {printable(path)} holds values that are no whole numbers; give one class for each row.")
+        raise InputError(f"'label' in {printable(path)} holds values that are not whole numbers; give one class per row.")
     labels = flat.astype(np.int64)
     low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
     if classes is not None:
         if labels.size and labels.min() == 1 and high == len(classes):
-            return labels - 1, classes, f"the labels in {printable(path)} number its classes from 1 on"
+            return labels - 1, classes, f"the labels in {printable(path)} count from 1; they are taken to count from 0"
         if low < 0:
             raise InputError(f"'label' in {printable(path)} goes down to {low}, and its classes begin at 0; write it again.")
         return labels, classes, ""
@@ -196,8 +198,8 @@ def _named(path: Path, labels: Array, kind: str) -> tuple[npt.NDArray[np.int64],
     found, codes = np.unique(labels, return_inverse=True)
     names = tuple(str(value) for value in found)
     if not all(name.strip() for name in names):
-        raise InputError(f"'label' in {printable(path)} has rows without a name; give one class for each row.")
-    note = f"the labels in {printable(path)} are the {kind} {printable(listed(names))}; the classes are called so"
+        raise InputError(f"'label' in {printable(path)} has rows without a name; give one class per row.")
+    note = f"the labels in {printable(path)} are {kind} ({printable(listed(names))}), which name the classes"
     return codes.astype(np.int64).reshape(-1), names, note
 
 
@@ -217,7 +219,7 @@ def _agree(file: FeatureFile) -> None:
     if file.label is not None and file.classes is not None and int(file.label.max(initial=-1)) >= len(file.classes):
         wrong.append(f"label goes up to {file.label.max()}, but there are {len(file.classes)} classes")
     if wrong:
-        raise InputError(f"{printable(file.path)} does not agree with itself: {'; '.join(wrong)}. Write it again.")
+        raise InputError(f"{printable(file.path)} is inconsistent: {'; '.join(wrong)}. Write it again.")
 
 
 # --- rows of files that need not fit into memory ---
@@ -332,9 +334,7 @@ def _header(file: CheckedFile) -> FileHeader:
     wrong = [name for name, n in lengths if names[name] is not None and len(names[name] or ()) != n]
     wrong += ["label"] if label is not None and len(label) != train[0] else []
     if wrong or test[1] != train[1] or not train[0]:
-        raise InputError(
-            f"{printable(file.path)} does not agree with itself ({', '.join(wrong) or 'train, test'}); train again."
-        )
+        raise InputError(f"{printable(file.path)} is inconsistent ({', '.join(wrong) or 'train, test'}); train again.")
     facts, sums = ({}, {}) if record is None else (record["facts"], record["sha256"])
     digest = " ".join(str(sums[name]) for name in ("train", "test") if name in sums)
     return FileHeader(train[0], test[0], train[1], label, **names, facts=facts, digest=digest)

@@ -211,7 +211,7 @@ class _Content:
                     raise ValueError(f"a block of {name} is {data.shape}, not rows of {source.shape[1:]}")
                 if data.dtype.kind == "f" and not np.isfinite(data).all():
                     raise InputError(
-                        f"{name} of {printable(self.path)} is not finite everywhere; it is not written. Correct its source."
+                        f"{name} of {printable(self.path)} has NaN or infinite values and was not written; correct its source."
                     )
                 count += len(data)
                 yield data.tobytes()

@@ -70,7 +70,7 @@ def test_stored_members_come_through_and_lies_do_not() -> None:
     sound = [Entry("a", b"x" * 50), Entry("b", b"")]
     archive = untrusted.StoredZip(io.BytesIO(put(sound)), 2)
     assert {name: archive.read(name) for name in archive.names} == {"a": b"x" * 50, "b": b""}
-    for lie, said in ((Entry("a", b"xy", packed=1), "lie in each other"), (Entry("a", b"xy", method=8), "compressed")):
+    for lie, said in ((Entry("a", b"xy", packed=1), "overlap"), (Entry("a", b"xy", method=8), "compressed")):
         with pytest.raises(ValueError, match=said):
             untrusted.StoredZip(io.BytesIO(put([lie])), 2)
     with pytest.raises(ValueError, match="3 members, and 2 are the most"):
@@ -104,10 +104,10 @@ def test_numbers_of_every_kind_pass() -> None:
         ("graph: a sparse tensor of 2**34", "sparse tensors"),
         ("graph: a loop without an end", "has a loop"),
         ("graph: branches in branches", "too deep"),
-        ("graph: a ring", "only later ones make"),
+        ("graph: a ring", "form a cycle"),
         ("graph: a tensor that claims 2**34 numbers", "claims to have 17179869184 numbers"),
         ("graph: 30 million sides", "more parts|more dimensions"),
-        ("graph: a pickle", "no parts of a graph"),
+        ("graph: a pickle", "not a valid ONNX graph"),
     ],
 )
 def test_graphs_made_to_harm_do_not_pass(name: str, said: str) -> None:
