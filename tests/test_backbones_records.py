@@ -195,7 +195,7 @@ def test_a_stored_graph_keeps_what_is_built_into_it() -> None:
     stored = Backbone.from_dict(known.to_dict(), b"\x08\x08")
     assert stored.with_recipe(crop_mode="squash", interpolation="bilinear").graph() == b"\x08\x08"
     for refused in (stored.with_recipe(size=300), stored.with_recipe(channels="bgr")):
-        with pytest.raises(InputError, match="take the backbone by its name"):
+        with pytest.raises(InputError, match="use the backbone by its name"):
             refused.graph()
     with pytest.raises(InputError, match="no classifier"):
         stored.graph(classifier=True)

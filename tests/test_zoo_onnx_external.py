@@ -199,7 +199,7 @@ def test_a_tensor_that_claims_too_much_is_refused_unless_it_says_where_the_numbe
     tensor = TensorProto(name="far", data_type=TensorProto.FLOAT, dims=[1 << 30])
     model.graph.initializer.append(tensor)
     for outside in (False, True):
-        with pytest.raises(ValueError, match="claims to have 1073741824 numbers and does not hold them"):
+        with pytest.raises(ValueError, match="claims 1073741824 numbers and does not hold them"):
             onnx_guard.check(model.SerializeToString(), outside)
     tensor = model.graph.initializer[-1]
     tensor.data_location = TensorProto.EXTERNAL
@@ -208,5 +208,5 @@ def test_a_tensor_that_claims_too_much_is_refused_unless_it_says_where_the_numbe
         onnx_guard.check(model.SerializeToString())
     assert onnx_guard.locations(model.SerializeToString()) == ["w.bin"]
     tensor.data_location = TensorProto.DEFAULT
-    with pytest.raises(ValueError, match="claims to have"):
+    with pytest.raises(ValueError, match="one of its tensors claims"):
         onnx_guard.check(model.SerializeToString(), outside=True)
