@@ -151,7 +151,7 @@ def test_without_the_extras_the_pip_line_is_said(no_extras: None) -> None:
         zoo.listing("lites")
 
 
-def test_a_network_that_is_on_the_shelf_needs_no_extras(no_extras: None) -> None:
+def test_a_network_that_was_converted_before_needs_no_extras(no_extras: None) -> None:
     from tinynet import tiny
 
     folder = zoo.place_of("resnet50")
@@ -307,7 +307,7 @@ def test_the_protocol_of_the_blog_leaves_nothing_to_choose(photos: Photos, capsy
     train = photos("train", warm=4, cold=4)
     with pytest.raises(SystemExit) as caught:
         main(["train", str(train), "--protocol", "blog2017", "--head", "svm"])
-    assert caught.value.code == 2 and "--protocol decides head" in capsys.readouterr().err
+    assert caught.value.code == 2 and "--protocol sets head" in capsys.readouterr().err
 
 
 def test_the_old_name_of_the_protocol_still_works_and_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -427,7 +427,7 @@ def test_without_a_file_keras_is_asked_for_imagenet(
 
 
 def test_no_network_is_answered_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keras's own download runs into a closed door."""
+    """Keras's own download finds no network."""
     monkeypatch.setattr(family(NAME).file_utils, "urlretrieve", no_way)
     with pytest.raises(InputError) as caught:
         load(None)

@@ -82,7 +82,7 @@ def some_photos(request: pytest.FixtureRequest, folder: Path) -> list[Path]:
 def test_the_protocol_of_the_blog_from_three_files_to_a_submission(
     photos: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Small versions of its networks stand in: the road is the same, and the run says what it did."""
+    """Small versions of its networks stand in: the way is the same, and the run says what it did."""
     import json
 
     from kerasnets import healthy, save

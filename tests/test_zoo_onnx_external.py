@@ -85,7 +85,7 @@ def test_what_exporters_leave_out_or_add_is_no_matter(tmp_path: Path) -> None:
 
 
 def test_the_digest_is_of_the_weights_too(tmp_path: Path) -> None:
-    """Other weights beside the same model are another network, with another place on the shelf; one file has its sha256."""
+    """Other weights beside the same model are another network, with another place in the cache; one file has its sha256."""
     path, plain = saved(tmp_path / "a"), tmp_path / "plain.onnx"
     before = model_cache.entry_of(spec(path), tmp_path), load(spec(path)).weights, onnx_external.digest(path)
     assert before[1] == before[2]

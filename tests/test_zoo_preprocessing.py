@@ -56,7 +56,7 @@ def body(nhwc: bool = False, maps: bool = True, shape: tuple[Any, ...] | None = 
     return net.model(outputs, shape or (("b", SIDE, SIDE, 3) if nhwc else ("b", 3, SIDE, SIDE)), x)
 
 
-def dressed(model: onnx.ModelProto, recipe: Recipe = RECIPE) -> bytes:
+def preprocessed(model: onnx.ModelProto, recipe: Recipe = RECIPE) -> bytes:
     return add_preprocessing(model.SerializeToString(), recipe)
 
 
@@ -65,7 +65,7 @@ def dressed(model: onnx.ModelProto, recipe: Recipe = RECIPE) -> bytes:
 def test_pixels_become_what_the_network_wants(nhwc: bool, channels: Any) -> None:
     """Features and maps are what numpy computes with the recipe's mean, std and channel order."""
     recipe = Recipe(SIDE, mean=(0.1, 0.2, 0.3), std=(0.3, 0.2, 0.1), channels=channels)
-    made = dressed(body(nhwc), recipe)
+    made = preprocessed(body(nhwc), recipe)
     wanted = maps_by_numpy(PIXELS, recipe)
     np.testing.assert_allclose(run_graph(made, recipe, "maps"), wanted, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(run_graph(made, recipe), wanted.mean(axis=(2, 3)), rtol=1e-5, atol=1e-5)
@@ -84,7 +84,7 @@ def test_pixels_become_what_the_network_wants(nhwc: bool, channels: Any) -> None
     ids=["nchw", "nhwc", "open size", "batch 1", "called pixels", "called like ours"],
 )
 def test_the_graph_is_what_a_backbone_promises(model: onnx.ModelProto) -> None:
-    made = onnx.load_model_from_string(dressed(model))
+    made = onnx.load_model_from_string(preprocessed(model))
     onnx.checker.check_model(made, full_check=True)
     assert shapes(made.graph.input) == {"pixels": ["n", SIDE, SIDE, 3]}
     assert made.graph.input[0].type.tensor_type.elem_type == TensorProto.UINT8
@@ -97,7 +97,7 @@ def test_the_nodes_in_front_are_those_of_the_built_in_networks() -> None:
     """Operator by operator, constant by constant."""
     lite = onnx.load_model_from_string(graph(backbones.find_builtin("efficientnet_lite0", channels="bgr", size=SIDE)))
     ours = onnx.load_model_from_string(
-        dressed(body(), backbones.find_builtin("efficientnet_lite0", channels="bgr", size=SIDE).recipe)
+        preprocessed(body(), backbones.find_builtin("efficientnet_lite0", channels="bgr", size=SIDE).recipe)
     )
     for node, known in zip(ours.graph.node[:5], lite.graph.node[:5], strict=True):
         assert (node.op_type, node.attribute) == (known.op_type, known.attribute)
@@ -111,11 +111,11 @@ def constants(model: onnx.ModelProto, node: Any) -> list[Any]:
 
 def test_what_is_not_needed_is_left_out() -> None:
     """The classifier with its weights, and operators of nobody; without maps, nothing else is lost."""
-    made = onnx.load_model_from_string(dressed(body()))
+    made = onnx.load_model_from_string(preprocessed(body()))
     assert {t.name for t in made.graph.initializer} == {"kernel", "bias", "penult_c0", "penult_c1", "penult_c2"}
     assert not {"logits", "last"} & onnx_graph.tensor_names(made.graph)
     assert [o.domain for o in made.opset_import] == [""]
-    assert list(shapes(onnx.load_model_from_string(dressed(body(maps=False))).graph.output)) == ["features"]
+    assert list(shapes(onnx.load_model_from_string(preprocessed(body(maps=False))).graph.output)) == ["features"]
 
 
 def test_nothing_tells_of_the_machine_that_made_it() -> None:
@@ -135,8 +135,8 @@ def test_nothing_tells_of_the_machine_that_made_it() -> None:
     for thing in (*model.graph.node, *model.graph.initializer, *model.graph.input):
         thing.doc_string = SECRET
     assert SECRET.encode() in model.SerializeToString()
-    assert SECRET.encode() not in dressed(model)
-    assert dressed(model) == dressed(plain)
+    assert SECRET.encode() not in preprocessed(model)
+    assert preprocessed(model) == preprocessed(plain)
 
 
 def value(name: str) -> Any:
@@ -150,9 +150,9 @@ def test_a_branch_sees_the_names_around_it() -> None:
     model.graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
     model.graph.node.insert(0, helper.make_node("If", ["yes"], ["seen"], then_branch=branch, else_branch=branch))
     model.graph.node[1].input[0] = "seen"
-    made = dressed(model)
+    made = preprocessed(model)
     onnx.checker.check_model(onnx.load_model_from_string(made), full_check=True)
-    seen = np.abs(run_graph(made, RECIPE) - run_graph(dressed(body()), RECIPE))
+    seen = np.abs(run_graph(made, RECIPE) - run_graph(preprocessed(body()), RECIPE))
     assert seen.max() > 0.01  # without what is below the mean
 
 
@@ -182,7 +182,7 @@ def without_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def test_shapes_that_are_not_declared_are_inferred() -> None:
-    made = onnx.load_model_from_string(dressed(without_shapes(body())))
+    made = onnx.load_model_from_string(preprocessed(without_shapes(body())))
     assert shapes(made.graph.output) == {"features": ["n", WIDTH], "maps": ["n", WIDTH, 8, 8]}
 
 
@@ -203,12 +203,12 @@ def test_shapes_that_are_not_declared_are_inferred() -> None:
 )
 def test_a_body_that_does_not_fit_is_refused(model: onnx.ModelProto, recipe: Recipe, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        dressed(model, recipe)
+        preprocessed(model, recipe)
 
 
-def test_a_finished_graph_is_not_dressed_again() -> None:
+def test_a_finished_graph_does_not_get_it_again() -> None:
     with pytest.raises(InputError, match="its recipe's nodes are in it already"):
-        add_preprocessing(dressed(body()), RECIPE)
+        add_preprocessing(preprocessed(body()), RECIPE)
 
 
 def test_a_network_of_more_than_2_gb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +216,7 @@ def test_a_network_of_more_than_2_gb_is_refused(monkeypatch: pytest.MonkeyPatch)
     model = body()
     monkeypatch.setattr(onnx_graph, "MAX_BYTES", 1000)
     with pytest.raises(InputError, match=r"more than 2 GB.*take a smaller sibling"):
-        dressed(model)
+        preprocessed(model)
     with pytest.raises(InputError, match=r"0.00 GB of weights, and one ONNX file holds .*take a smaller sibling"):
         onnx_graph.to_bytes(model)
 
@@ -250,7 +250,7 @@ def test_a_small_network_counted_by_hand() -> None:
     """8 x 8 patches, each 6 sums of 48 numbers, then 9 sums of 6; recipes add six numbers and no work."""
     trunk = 64 * WIDTH * 3 * PATCH**2
     assert count(body().SerializeToString()) == Cost(KERNEL.size + BIAS.size + WIDTH * 9, (trunk + 9 * WIDTH) / 1e9)
-    assert count(dressed(body())) == Cost(KERNEL.size + BIAS.size + 6, trunk / 1e9)
+    assert count(preprocessed(body())) == Cost(KERNEL.size + BIAS.size + 6, trunk / 1e9)
 
 
 def layer(op: str, x: tuple[int, ...], *weights: Any, **attributes: Any) -> bytes:
@@ -362,7 +362,7 @@ def test_the_input_is_read_off_the_graph() -> None:
     entry = image_input(body(nhwc=True))
     assert (entry.name, entry.layout, entry.size, entry.preprocessed) == ("x", "nhwc", SIDE, False)
     assert entry.shape(SIDE) == [1, SIDE, SIDE, 3]
-    assert image_input(onnx.load_model_from_string(dressed(body()))).preprocessed
+    assert image_input(onnx.load_model_from_string(preprocessed(body()))).preprocessed
 
 
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])

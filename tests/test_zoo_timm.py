@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,17 @@ NETWORKS = {
     "mobilenetv2_100": "mean",
     "mobilenetv3_small_100": "none",  # a layer behind the pooling
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small work on two threads, beside other processes, waits five times as long as it computes."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 OWN_PROCESS = (
@@ -61,9 +73,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache for the module: what is converted once stays."""
-    return tmp_path_factory.mktemp("shelf")
+    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -86,9 +98,9 @@ def test_features_of_files_are_those_that_timm_computes(name: str, tmp_path: Pat
     assert ours.shape == theirs.shape
     off = error(ours, theirs)
     assert off <= 1e-2
-    few = paths[:8]
+    few = paths[:5]
     for wrong, transform in wrong_transforms(timm, config).items():
-        assert off <= error(timm_features(model, transform, few), theirs[:8]) / 10, wrong
+        assert off <= error(timm_features(model, transform, few), theirs[:5]) / 10, wrong
 
     found = zoo.find(f"{name}@{file}")
     assert found.pooling == NETWORKS[name]
@@ -106,10 +118,10 @@ def some_photos(request: pytest.FixtureRequest, count: int) -> list[Path]:
 
 
 def test_after_the_conversion_no_torch_is_imported_and_the_start_is_quick(tiny: Path, tmp_path: Path) -> None:
-    name, shelf = f"test_resnet@{tiny}", tmp_path / "cache"
-    zoo.find(name, cache=shelf)
+    name, cache_dir = f"test_resnet@{tiny}", tmp_path / "cache"
+    zoo.find(name, cache=cache_dir)
     photo = drawn_photos(tmp_path, 1)[0]
-    command = ["embed", str(photo), "-b", name, "--out", str(tmp_path / "f.h5"), "-q", "--cache", str(shelf)]
+    command = ["embed", str(photo), "-b", name, "--out", str(tmp_path / "f.h5"), "-q", "--cache", str(cache_dir)]
     script = (
         f"import sys; from penult.cli import main; code = main({command!r}); "
         "print(code, sorted(m for m in ('torch', 'timm', 'torchvision', 'onnxscript', 'keras') if m in sys.modules))"
@@ -119,7 +131,7 @@ def test_after_the_conversion_no_torch_is_imported_and_the_start_is_quick(tiny: 
 
 
 def test_a_checkpoint_of_any_number_of_classes_and_any_format_gives_the_same_backbone(
-    tiny: Path, shelf: Path, tmp_path: Path
+    tiny: Path, cache_dir: Path, tmp_path: Path
 ) -> None:
     timm = import_timm()
     import torch
@@ -129,13 +141,13 @@ def test_a_checkpoint_of_any_number_of_classes_and_any_format_gives_the_same_bac
     fine_tuned = timm.create_model("test_resnet", num_classes=5)
     fine_tuned.load_state_dict({**state, "fc.weight": torch.zeros(5, state["fc.weight"].shape[1]), "fc.bias": torch.zeros(5)})
     torch.save({"state_dict": {f"module.{k}": v for k, v in fine_tuned.state_dict().items()}}, tmp_path / "other.pth")
-    first, second = (zoo.find(f"test_resnet@{path}", cache=shelf) for path in (tiny, tmp_path / "other.pth"))
+    first, second = (zoo.find(f"test_resnet@{path}", cache=cache_dir) for path in (tiny, tmp_path / "other.pth"))
     assert first.weights == second.weights and first.digest == second.digest
     assert (first.name, second.name) == ("test_resnet@tiny.safetensors", "test_resnet@other.pth")
 
 
 @pytest.mark.parametrize("prefix", ["model.", "net._orig_mod."])
-def test_a_prefix_that_all_tensors_share_is_taken_off(prefix: str, tiny: Path, shelf: Path, tmp_path: Path) -> None:
+def test_a_prefix_that_all_tensors_share_is_taken_off(prefix: str, tiny: Path, cache_dir: Path, tmp_path: Path) -> None:
     """A checkpoint of PyTorch Lightning is the network that it wraps."""
     import_timm()
     import torch
@@ -143,16 +155,16 @@ def test_a_prefix_that_all_tensors_share_is_taken_off(prefix: str, tiny: Path, s
 
     state = {prefix + key: tensor for key, tensor in load_file(tiny).items()}
     torch.save({"state_dict": state, "pytorch-lightning_version": "2.4"}, tmp_path / "lightning.ckpt")
-    found = zoo.find(f"test_resnet@{tmp_path / 'lightning.ckpt'}", cache=shelf)
-    assert found.weights == zoo.find(f"test_resnet@{tiny}", cache=shelf).weights
+    found = zoo.find(f"test_resnet@{tmp_path / 'lightning.ckpt'}", cache=cache_dir)
+    assert found.weights == zoo.find(f"test_resnet@{tiny}", cache=cache_dir).weights
     assert found.name == "test_resnet@lightning.ckpt"
 
 
-def test_another_input_size_is_part_of_the_name(tiny: Path, shelf: Path) -> None:
-    small = zoo.find(f"test_resnet@{tiny}:96", cache=shelf)
+def test_another_input_size_is_part_of_the_name(tiny: Path, cache_dir: Path) -> None:
+    small = zoo.find(f"test_resnet@{tiny}:96", cache=cache_dir)
     assert small.recipe.size == 96 and small.name.endswith(":96")
-    assert small.digest != zoo.find(f"test_resnet@{tiny}", cache=shelf).digest
-    assert zoo.find(f"test_resnet@{tiny}", size=96, cache=shelf).digest == small.digest
+    assert small.digest != zoo.find(f"test_resnet@{tiny}", cache=cache_dir).digest
+    assert zoo.find(f"test_resnet@{tiny}", size=96, cache=cache_dir).digest == small.digest
 
 
 def test_weights_that_do_not_fit_are_refused_with_the_first_keys_and_their_count(tiny: Path, tmp_path: Path) -> None:
@@ -258,7 +270,7 @@ def test_the_hub_is_asked_as_timm_asks_it_and_an_offline_machine_is_told_what_to
 
 
 def test_without_a_name_server_nothing_is_retried_and_the_place_of_the_file_is_told(tmp_path: Path) -> None:
-    """The tests' machines have no hub; the whole road from the name to the message takes seconds."""
+    """The tests' machines have no hub; the whole way from the name to the message takes seconds."""
     with pytest.raises(InputError) as caught:
         zoo.find("test_resnet.r160_in1k", cache=tmp_path)
     assert str(zoo.place_of("test_resnet.r160_in1k", cache=tmp_path)) in str(caught.value)
@@ -276,25 +288,25 @@ def test_the_table_knows_what_timm_has() -> None:
         zoo.listing("resnet5O")
 
 
-def test_features_do_not_change_by_the_maps_that_are_found(tiny: Path, shelf: Path) -> None:
+def test_features_do_not_change_by_the_maps_that_are_found(tiny: Path, cache_dir: Path) -> None:
     """The means of the maps are the features, on the engine as well."""
     from penult import engines
 
-    found = zoo.find(f"test_resnet@{tiny}", cache=shelf)
+    found = zoo.find(f"test_resnet@{tiny}", cache=cache_dir)
     size = found.recipe.size
     pixels = np.random.default_rng(0).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
     maps = engines.open_engine(found, precision="f32", output="maps")(pixels)
     assert np.allclose(maps.mean((2, 3)), engines.open_engine(found, precision="f32")(pixels), atol=1e-5)
 
 
-def test_the_same_weights_in_another_architecture_are_another_backbone(tmp_path: Path, shelf: Path) -> None:
+def test_the_same_weights_in_another_architecture_are_another_backbone(tmp_path: Path, cache_dir: Path) -> None:
     """TensorFlow's variant shares every name and shape of the weights, and pads otherwise: rows must never be mixed."""
     timm = import_timm()
     import torch
 
     torch.manual_seed(0)
     file = save(timm.create_model("mobilenetv3_small_075"), tmp_path / "w.safetensors")
-    one, other = (zoo.find(f"{prefix}mobilenetv3_small_075@{file}:96", cache=shelf) for prefix in ("", "tf_"))
+    one, other = (zoo.find(f"{prefix}mobilenetv3_small_075@{file}:96", cache=cache_dir) for prefix in ("", "tf_"))
     assert one.weights != other.weights and one.digest != other.digest
 
 

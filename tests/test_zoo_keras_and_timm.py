@@ -1,4 +1,4 @@
-"""One Xception, two roads: a checkpoint of Keras, and the same numbers in timm's `legacy_xception`.
+"""One Xception, two sources: a checkpoint of Keras, and the same numbers in timm's `legacy_xception`.
 
 The two are the same network but for two things, which these tests hold fast. Keras adds 1e-3 to the variances of its batch
 normalizations and timm 1e-5: a port puts the rest into the variances. And Keras (as TensorFlow) pads a pooling of an even
@@ -77,7 +77,7 @@ def ported(model: Any) -> Any:
     return network
 
 
-def test_both_roads_give_the_same_features(xception: Any, tmp_path: Path) -> None:
+def test_both_sources_give_the_same_features(xception: Any, tmp_path: Path) -> None:
     """From two files to the features of the same pictures, by two recipes that agree."""
     from safetensors.torch import save_file
 
