@@ -62,10 +62,10 @@ def test_each_command_refuses_more_than_the_limit_and_allows_the_limit(
     name: str, two_of_twenty: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = commands(two_of_twenty, model)[name]
-    for limit in (["--max-bad", "9%"], ["--max-bad", "1"], ["--strict"]):
+    for limit, allows in ((["--max-bad", "9%"], 1), (["--max-bad", "1"], 1), (["--strict"], "none")):
         code, out, err = run(capsys, *words, *limit)
         assert (code, out, err.count("\n")) == (3, "", 1), err
-        assert f"2 of 20 images (10%) cannot be read, which is more than {' '.join(limit)} allows" in err
+        assert f"2 of 20 images (10%) cannot be read ({' '.join(limit)} allows {allows}): " in err
         assert "1 empty: copy it again" in err and "1 not an image: remove it" in err
         assert "warm/nothing.jpg" in err and "cold/words.jpg" in err
         assert "Repair or remove them" in err
@@ -150,7 +150,7 @@ def test_a_loop_that_loses_an_image_says_so_instead_of_going_on(monkeypatch: pyt
 
 @pytest.mark.parametrize("text", ["", "five", "-1", "101%", "5%%", "0.05", "nan%", "1e3"])
 def test_a_limit_that_is_none_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(InputError, match=r"no share or number of images; give one such as 5% or 20"):
+    with pytest.raises(InputError, match=r"not a share or number of images; use one such as 5% or 20"):
         Tolerance.parse(text)
 
 
@@ -160,15 +160,15 @@ def test_a_limit_that_is_none_is_refused_with_examples(text: str) -> None:
 )
 def test_a_limit_allows_so_many_and_no_more(text: str, n: int, most: int) -> None:
     tolerance, names = Tolerance.parse(text), [f"{i}.jpg" for i in range(n)]
-    tolerance.seen(names, {i: Failure("empty") for i in range(most)})
+    tolerance.check_failures(names, {i: Failure("empty") for i in range(most)})
     if most < n:
         with pytest.raises(TooManyBad, match=f"^{most + 1} of {n} images"):
-            tolerance.seen(names, {i: Failure("empty") for i in range(most + 1)})
+            tolerance.check_failures(names, {i: Failure("empty") for i in range(most + 1)})
 
 
 def test_a_long_list_of_bad_images_is_cut_short_with_its_number() -> None:
     with pytest.raises(TooManyBad, match=r"'9\.jpg' and 40 more"):
-        Tolerance(count=0).seen([f"{i}.jpg" for i in range(60)], {i: Failure("empty") for i in range(50)})
+        Tolerance(count=0).check_failures([f"{i}.jpg" for i in range(60)], {i: Failure("empty") for i in range(50)})
 
 
 def test_what_cannot_be_written_has_an_exit_code_of_its_own(

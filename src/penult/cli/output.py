@@ -226,7 +226,7 @@ def features_line(done: Embedding) -> str:
 
 def predict(predictor: Predictor, found: ImageSet, silent: bool) -> Predictions:
     """Classify the images of a scan, and note what could not be read. Raises `TooManyBad` where more are bad than allowed."""
-    predictor.settings.tolerance.scanned(found)
+    predictor.settings.tolerance.check_scan(found)
     for text in found.notes:
         note(f"note: {text}")
     with progress(not silent) as shown:

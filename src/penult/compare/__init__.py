@@ -38,7 +38,7 @@ def compare(source: str, options: CompareOptions | None = None, progress: Progre
     budget = Budget(options.budget)
     heads.check(options.head)
     found = images.scan_labelled(source, groups=options.groups, table=options.table).in_order()
-    options.settings.tolerance.scanned(found)
+    options.settings.tolerance.check_scan(found)
     sample = draw(found, options.sample, options.seed)
     with result.claimed(options.out) as folder:
         named, left_out = candidates.gather(options, budget, progress)

@@ -209,7 +209,7 @@ class CandidateEmbedder:
             self.left_out.append(LeftOut(candidate.name, reason, round(needed, 1)))
             return
         wall = time.monotonic() - began
-        self.settings.tolerance.seen(self.images.ids, done.failures)
+        self.settings.tolerance.check_failures(self.images.ids, done.failures)
         if not self._fits(done, candidate):
             return
         X = done.rows(0)  # (n, d)

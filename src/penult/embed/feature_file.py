@@ -20,7 +20,7 @@ from penult.pixels import summarize_failures
 
 
 def facts(backbone: Backbone, done: Embedding) -> dict[str, Any]:
-    """Return what a feature file says of the road that its rows came by."""
+    """Return what a feature file says about how its rows were made."""
     return {
         "backbone": backbone.name,
         "backbone_digest": backbone.digest,
@@ -51,14 +51,14 @@ def write_features(
     found = _scan(source, table or images.TableOptions())
     if notes is not None:
         notes += found.notes
-    settings.tolerance.scanned(found)
+    settings.tolerance.check_scan(found)
     paths = [i.path for i in found.images]
     done = embed(paths, at_depth(backbones, paths, settings, progress), settings, progress)
-    settings.tolerance.seen(found.ids, done.failures)
+    settings.tolerance.check_failures(found.ids, done.failures)
     if not done.ok.any():
         raise InputError(
             f"none of the {len(found)} images in {source} can be read: {summarize_failures(done.failures.values())}; "
-            "give images that can."
+            "give images that can be read."
         )
     names = [i for i, ok in zip(found.ids, done.ok, strict=True) if ok]
     labels: NDArray[np.intp] | None = found.y[done.ok] if found.classes else None

@@ -23,7 +23,7 @@ class Tolerance:
 
     With `strict` none may be, and a scan may not pass over anything that could be an image: links to folders above them or
     read already, links that lead nowhere, what could not be opened, images outside the class folders. Without any of these
-    everything is tolerated, and told.
+    everything is tolerated and reported.
     """
 
     share: float = 1.0
@@ -37,25 +37,26 @@ class Tolerance:
             return cls(strict=strict)
         found = _LIMIT.fullmatch(limit.strip())
         if found is None or (found[1] and float(found[1]) > 100):
-            raise InputError(f"--max-bad {limit!r} is no share or number of images; give one such as 5% or 20.")
+            raise InputError(f"--max-bad {limit!r} is not a share or number of images; use one such as 5% or 20.")
         if found[1]:
             return cls(share=float(found[1]) / 100, strict=strict)
         return cls(count=int(found[2]), strict=strict)
 
-    def scanned(self, *sets: ImageSet | None) -> None:
+    def check_scan(self, *sets: ImageSet | None) -> None:
         """Raise `TooManyBad` where `strict`, if the scan of these sets passed over something that could be an image."""
         passed = [note for found in sets if found is not None for note in skipped_notes(found)]
         if self.strict and passed:
-            raise TooManyBad(f"{'; '.join(passed)}. Put these right, or leave --strict out. Nothing was computed.")
+            raise TooManyBad(f"{'; '.join(passed)}. Fix these, or leave --strict out; nothing was computed.")
 
-    def seen(self, names: Sequence[str], failures: Mapping[int, Failure], more: str = "") -> None:
+    def check_failures(self, names: Sequence[str], failures: Mapping[int, Failure], more: str = "") -> None:
         """Raise `TooManyBad` if too many of the images of these names (n,) failed; `more` says where they are listed."""
         bad, n = len(failures), len(names)
         if bad <= self._most(n):
             return
-        wanted = "--strict" if self.strict else f"--max-bad {self._words()}"
+        asked = f"{100 * self.share:g}%" if self.count is None else str(self.count)
+        limit = "--strict allows none" if self.strict else f"--max-bad {asked} allows {int(self._most(n))}"
         raise TooManyBad(
-            f"{bad} of {n} images ({100 * bad / n:.3g}%) cannot be read, which is more than {wanted} allows: "
+            f"{bad} of {n} images ({100 * bad / n:.3g}%) cannot be read ({limit}): "
             f"{listing([names[i] for i in sorted(failures)])}{more}. {summarize_failures(failures.values())}. "
             "Repair or remove them, or allow more; features computed so far are kept."
         )
@@ -64,9 +65,6 @@ class Tolerance:
         if self.strict:
             return 0
         return min(self.share * n + 1e-9, n if self.count is None else self.count)  # 5% of 20 is 1, whatever the rounding
-
-    def _words(self) -> str:
-        return f"{100 * self.share:g}%" if self.count is None else str(self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +90,8 @@ class EmbedOptions:
     def __post_init__(self) -> None:
         if not 1 <= self.max_pixels <= MOST_PIXELS:
             raise InputError(
-                f"a limit of {self.max_pixels} pixels cannot be; give --max-pixels (max_pixels in Python) a whole number from "
-                f"1 to {MOST_PIXELS:,}."
+                f"a limit of {self.max_pixels} pixels is out of range; give --max-pixels (max_pixels in Python) a whole "
+                f"number from 1 to {MOST_PIXELS:,}."
             )
 
     @property

@@ -115,7 +115,7 @@ def gpu() -> bool:
         return False
     why = cuda_failure()
     if why:
-        log.warning("an NVIDIA GPU is here, but cannot be used, so the processor computes: %s", why)
+        log.warning("an NVIDIA GPU was found but cannot be used, so the processor is used: %s", why)
     return not why
 
 
@@ -164,16 +164,16 @@ def check(device: str) -> None:
         ort = load()
     except ImportError as error:
         raise InputError(
-            f"device {device}: the onnxruntime that is installed cannot be imported ({one_line(error)}); {_AGAIN}{one.cure}; "
+            f"device {device}: the installed onnxruntime cannot be imported ({one_line(error)}); {_AGAIN}{one.cure}; "
             "or use --device cpu (or auto)."
         ) from error
     if one.provider not in ort.get_available_providers():
         raise InputError(
-            f"device {device}: the onnxruntime {ort.__version__} that is installed is one without {one.provider}; "
+            f"device {device}: the installed onnxruntime {ort.__version__} has no {one.provider}; "
             f"{_AGAIN}{one.cure}; or use --device cpu (or auto)."
         )
     if device == "cuda" and not driver():
-        raise InputError("device cuda: no driver of an NVIDIA GPU is loaded here; install it, or use --device cpu (or auto).")
+        raise InputError("device cuda: no NVIDIA driver is loaded; install it, or use --device cpu (or auto).")
     if device == "cuda" and (why := cuda_failure()):
         raise InputError(
             f"device cuda: ONNX Runtime cannot use the GPU ({why}); CUDA and cuDNN come with {one.cure}, a driver that is too "

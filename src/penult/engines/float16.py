@@ -1,7 +1,6 @@
 """Turn a graph of float32 into one whose layers compute in float16: half the memory, and what GPUs compute fastest.
 
-In: an ONNX graph with one output. Out: the same graph, its input and output as they were.
-
+The graph's input and output stay as they were.
 Only what lies between the first and the last node that multiplies matrices computes in float16, and of that no normalisation:
 the recipe in front, sums of squares, and the pooling behind keep float32, because float16 has 11 bits and ends at 65,504.
 """

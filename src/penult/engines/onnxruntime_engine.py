@@ -1,6 +1,4 @@
-"""The engine for GPUs and other accelerators: ONNX Runtime, the one door to it.
-
-In: a backbone's graph and batches of pixels. Out: (tag, vectors).
+"""The engine for GPUs and other accelerators: ONNX Runtime.
 
 A graph is opened for one number of images, and every run is of that many, padded with zeros: libraries choose their kernels by
 the batch, so in this way the vector of an image cannot depend on how many or which came with it, and every run is the same,
@@ -75,9 +73,7 @@ class OnnxRuntimeSession:
                     self._open(self._smaller(self.size, error))
                     continue
             if self.precision == "f16" and not np.isfinite(made).all():
-                raise InputError(
-                    f"{self.backbone.name} comes to numbers that float16 cannot hold; use --precision f32 on {self.device}."
-                )
+                raise InputError(f"{self.backbone.name} overflows in float16; use --precision f32 on {self.device}.")
             vectors[start : start + len(part)] = made
             start += len(part)
         return vectors

@@ -1,6 +1,4 @@
-"""The engine for processors: OpenVINO, the one door to it.
-
-In: a backbone's graph and batches of pixels. Out: (tag, vectors).
+"""The engine for processors: OpenVINO.
 
 Every image is a request of its own: a graph of fixed shape (1, s, s, 3), one stream for each core. Measured
 on two cores this beats batches of 8 to 32 by a quarter to a half (activations stay in the core's own cache),

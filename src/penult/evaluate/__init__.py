@@ -1,11 +1,8 @@
-"""How good the probabilities are, measured on images that the head has not seen.
+"""How good the probabilities of a head are, measured on images that it has not seen.
 
-Comes in: a head (any scikit-learn classifier), features, class numbers and groups; or probabilities made
-elsewhere.
-Goes out: `Evaluation` (numbers with 95% intervals, and the rows that they come from), `LearningCurve`,
- `Difference`, and `verdict`: the sentence that says it.
-Must not know: files, images, networks, pictures of the results. Needs numpy alone, and what the head itself
-needs.
+In: a head (any scikit-learn classifier), features, class numbers and groups; or probabilities made elsewhere.
+Out: `Evaluation` (numbers with 95% intervals, and the rows that they come from), `LearningCurve`, `Difference`, and `verdict`.
+It must not know files, images, networks or pictures of the results.
 """
 
 from penult.evaluate.cross_validation import cross_validate, outer_folds, unmeasured

@@ -41,7 +41,7 @@ def cross_validate(  # noqa: PLR0913  one call says the whole protocol
     """
     numbers, grouping = check_labels(y, classes, groups)
     if len(X) != len(numbers):
-        raise InputError(f"{len(X)} rows of features but {len(numbers)} labels; give one label a row.")
+        raise InputError(f"{len(X)} rows of features but {len(numbers)} labels; give one label per row.")
     fold = outer_folds(numbers, classes, grouping, folds, seed)  # (n,)
     proba = np.full((len(numbers), len(classes)), np.nan)  # (n, k)
     parts = [0] if len(numbers) > held_out_above else sorted(set(fold[fold >= 0].tolist()))
@@ -83,7 +83,9 @@ def outer_folds(y: Ints, classes: Sequence[str], groups: NDArray[Any] | None = N
     units = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]  # (n,)
     single = [c for c in range(len(classes)) if np.sum(y == c) == 1]
     if single:
-        raise InputError(f"{_named(classes, y, single)}: a class needs at least 2 images to be measured; add photos.")
+        raise InputError(
+            f"{_named(classes, y, single)}: cross-validation needs 2 photos of each class; add photos or remove the class."
+        )
     counts = _counts(y, units, len(classes))  # (u, k)
     present = np.flatnonzero(counts.sum(axis=0))
     measured = _measurable(counts)  # (u,)
@@ -99,9 +101,8 @@ def outer_folds(y: Ints, classes: Sequence[str], groups: NDArray[Any] | None = N
         if not alone:
             return rows
     raise InputError(
-        f"the groups tie the images so closely that no fold can be measured without hiding all of "
-        f"{', '.join(repr(str(classes[c])) for c in alone)} from training; give smaller groups, or photos of these classes "
-        "from other groups."
+        f"no split of these groups leaves photos of {', '.join(repr(str(classes[c])) for c in alone)} in every training part; "
+        "use smaller groups, or add photos of these classes from other groups."
     )
 
 
@@ -158,7 +159,7 @@ def _too_few(classes: Sequence[str], y: Ints, poor: Sequence[int]) -> str:
     each = " each" if len(poor) > 1 else ""
     return (
         f"nothing can be measured: all photos of {_named(classes, y, poor)} are in one group{each} (copies of one picture, "
-        "frames of one scene, or a group of --groups), so a model could not be tried on photos that it has not seen; add "
+        "frames of one scene, or a group of --groups), so none can be held out; add "
         "photos of other scenes. If these are different things that only look alike, give --near-duplicates separate "
         "(equal files and groups of --groups stay together all the same)."
     )

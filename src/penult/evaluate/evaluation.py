@@ -1,7 +1,4 @@
-"""`Evaluation`: the probabilities that a head gave to images it had not seen, and every number made of them.
-
-Comes in: class numbers (n,), probabilities (n, k), which fold measured which image. Goes out: `Evaluation`.
-"""
+"""`Evaluation`: the probabilities that a head gave to images it had not seen, and every number made of them."""
 
 from __future__ import annotations
 
@@ -126,7 +123,7 @@ def score(
     if rows.shape != (len(numbers), len(classes)):
         raise InputError(
             f"the probabilities have shape {rows.shape}, expected {(len(numbers), len(classes))}: "
-            "give one row an image, one column a class."
+            "give one row per image and one column per class."
         )
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
@@ -148,7 +145,7 @@ def check_labels(y: ArrayLike, classes: Sequence[str], groups: ArrayLike | None)
         return numbers.astype(np.intp), None
     grouping = np.asarray(groups)
     if grouping.shape != numbers.shape:
-        raise InputError(f"{len(numbers)} images but groups of shape {grouping.shape}; give one group an image.")
+        raise InputError(f"{len(numbers)} images but groups of shape {grouping.shape}; give one group per image.")
     return numbers.astype(np.intp), grouping
 
 

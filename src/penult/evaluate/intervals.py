@@ -1,7 +1,4 @@
-"""95% intervals: the bootstrap for means over images, Wilson's for shares.
-
-Comes in: numbers per image, and which images belong together. Goes out: `Score`.
-"""
+"""95% intervals: the bootstrap for means over images, Wilson's for shares."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The measures themselves, as one column of numbers per image, so that one resampling serves all of them.
-
-Comes in: class numbers y (n,) and probabilities (n, k), all measured. Goes out: columns, counts, bins.
-"""
+"""The measures themselves, as one column of numbers per image, so that one resampling serves all of them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a person's look buys: how right the answers are that are kept without one.
+"""What manual review gains: the accuracy of the answers that are confident enough to be kept without it.
 
-In: an `Evaluation`, a level of confidence, which images are unlike all others. Out: `Review`. The curve of accuracy against
+The curve of accuracy against
 coverage is that of El-Yaniv & Wiener, JMLR 11 (2010) 1605.
 """
 
@@ -44,7 +44,7 @@ class Review:
 
 @default_errors
 def review(evaluation: Evaluation, level: float = LEVEL, unlike: NDArray[np.bool_] | None = None) -> Review:
-    """Return what a look at the doubtful images would buy, by the answers of models that had not seen them.
+    """Return what manual review of the uncertain images would gain, by out-of-fold answers.
 
     `unlike` (n,) says which images are too unlike the others to be believed. Raises InputError for a level outside 0..1.
     """

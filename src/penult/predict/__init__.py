@@ -62,7 +62,7 @@ class Predictor:
         if len(names) != len(images):
             raise InputError(f"{len(images)} images but {len(names)} ids; give one id for each image.")
         done = embed(images, self.bundle.backbones, self.settings, progress, pool=self._engines())
-        self.settings.tolerance.seen(names, done.failures)
+        self.settings.tolerance.check_failures(names, done.failures)
         return self.from_embedding(done, names)
 
     def predict_features(self, paths: Sequence[str]) -> Predictions:

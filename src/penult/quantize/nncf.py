@@ -1,6 +1,6 @@
-"""Quantise graphs: the job of the child process, and the one door to NNCF.
+"""Quantise graphs: the job of the child process, which alone loads NNCF.
 
-In: requests. Out: for each its graph, weights and activations in 8 bits where that pays. Post-training quantisation (Jacob et
+Weights and activations are in 8 bits where that pays. Post-training quantisation (Jacob et
 al. 2018): the range of each activation is read off the images, weights get a scale for each channel, and the shift that
 rounding gives to each layer's mean is taken out of its bias (Nagel et al. 2019).
 """

@@ -77,7 +77,7 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: TrainOptions,
     _check_classes(options, labelled.classes)
     sheet = _sheet(options, labelled.classes, () if test is None else test.ids)
     chosen = networks(options, progress)
-    options.settings.tolerance.scanned(labelled, test)
+    options.settings.tolerance.check_scan(labelled, test)
     with RunFolder(options.out) as run:
         return _run(Job(run, options, sheet, progress), labelled, test, chosen)
 

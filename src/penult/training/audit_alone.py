@@ -44,13 +44,13 @@ def audit_photos(
     heads.check(options.head)
     labelled, other = images.scan_train_and_test(source, test, options.groups, options.table)
     labelled = labelled.in_order()
-    options.settings.tolerance.scanned(labelled, other)
+    options.settings.tolerance.check_scan(labelled, other)
     sources = [image.path for s in (labelled, other) if s is not None for image in s.images]
     training = sources[: len(labelled)]
     chosen = at_depth(networks(options, progress), training, options.settings, progress)
     done = embed(sources, chosen, options.settings, progress, thumbnails=True, calibration=training)
     names = [*labelled.ids, *(other.ids if other else ())]
-    options.settings.tolerance.seen(names, done.failures)
+    options.settings.tolerance.check_failures(names, done.failures)
     material = from_images(labelled, other, done, options.near_duplicates == "group")
     head = make_head(options, material)
     notes, seen = list(material.notes), None

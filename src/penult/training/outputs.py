@@ -50,7 +50,7 @@ def write_skipped(run: RunFolder, labelled: ImageSet, test: ImageSet | None, don
     rows = [(names[i][0], f.reason, f.detail, names[i][1], pixels.advice(f)) for i, f in sorted(done.failures.items())]
     run.write_table(SKIPPED, ["file", "reason", "detail", "part", "cure"], rows)
     more = f" (all of them: {printable(run / SKIPPED)})"
-    done.settings.tolerance.seen([name for name, _ in names], done.failures, more)
+    done.settings.tolerance.check_failures([name for name, _ in names], done.failures, more)
 
 
 def write_oof(run: RunFolder, material: TrainingData, measured: Measured) -> None:
