@@ -120,7 +120,7 @@ def same_groups(groups, number):
     return len(np.unique(groups)) == len(np.unique(number)) == len(np.unique(np.stack([groups, number]), axis=1).T)
 
 
-@pytest.mark.parametrize(("count", "m"), [(5, 1), (5, 2), (5, 11), (5, 20), (20, 3), (20, 11), (40, 1), (40, 5), (80, 2)])
+@pytest.mark.parametrize(("count", "m"), [(5, 1), (5, 2), (5, 20), (20, 3), (12, 11), (40, 1), (40, 2)])
 def test_every_family_of_copies_is_one_group_whatever_its_size(count, m):
     """No copy is the surroundings by which another is judged: eleven hide each other no better than two."""
     X, looks, number = copies(count, m, seed=count + m)
@@ -133,7 +133,7 @@ TURN = Image.Transpose
 WAYS = [None, TURN.FLIP_TOP_BOTTOM, TURN.ROTATE_90, TURN.ROTATE_180, TURN.ROTATE_270, TURN.TRANSPOSE, TURN.TRANSVERSE]
 
 
-@pytest.mark.parametrize(("count", "m"), [(5, 11), (20, 8), (40, 2), (80, 3)])
+@pytest.mark.parametrize(("count", "m"), [(5, 11), (12, 8), (40, 2)])
 def test_copies_turned_by_quarters_or_upside_down_are_one_group(count, m):
     """To the network a turned photo is hardly like the first, and no neighbor among those that stand the same way."""
     rng = np.random.default_rng(count + m)
@@ -173,6 +173,7 @@ def test_parts_that_lie_otherwise_under_one_camera_are_no_family():
     assert np.bincount(tied.groups).max() <= 3
 
 
+@cache
 def film(kind, first, frames=60):
     """Return features and thumbnails of a film: a still scene, one that is panned over, or an object that moves."""
     rng = np.random.default_rng([first, frames])
@@ -219,7 +220,7 @@ def test_photos_that_all_look_alike_are_no_family():
 @pytest.mark.parametrize("m", [1, 2, 11])
 def test_every_copy_of_a_training_photo_among_the_test_photos_leaks(m):
     """The last copy of each family is a test photo; as many other test photos are none."""
-    X, looks, number = copies(30, m + 1, seed=m)
+    X, looks, number = copies(15, m + 1, seed=m)
     last = np.array([row == np.flatnonzero(number == k)[-1] for row, k in enumerate(number)])
     other, theirs = vectors(20, seed=50), np.stack([thumbnail(scene(500 + i)) for i in range(20)])
     rows = digests(range(len(X) + 20))
@@ -228,7 +229,7 @@ def test_every_copy_of_a_training_photo_among_the_test_photos_leaks(m):
         np.vstack([rows[: len(X)][last], rows[len(X) :]]), np.vstack([X[last], other]), np.vstack([looks[last], theirs])
     )
     found = leaks(train, test)
-    assert sorted(found.second.tolist()) == list(range(30))
+    assert sorted(found.second.tolist()) == list(range(15))
     assert (number[~last][found.first] == number[last][found.second]).all()
 
 

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 import penult
+from finished import lay_out
 from penult import TransferClassifier, bundle
 from penult.cli import main
+from penult.embed import EmbedOptions
 from penult.errors import DamagedFile
 from penult.heads import novelty
 from penult.predict import Predictor
@@ -31,7 +33,7 @@ def rows(n: int, seed: int = 0, shift: float = 0.0) -> np.ndarray:
     return (places[np.arange(n) % 2] * (1 - shift) + shift * elsewhere + random.normal(0, 0.7, (n, WIDE))).astype(np.float32)
 
 
-def fitted(n: int = 300) -> tuple[novelty.Reference, np.ndarray]:
+def fitted(n: int = 300) -> tuple[novelty.NoveltyReference, np.ndarray]:
     return novelty.fit(rows(n), np.arange(n) % 2, np.arange(n) // 2 % 5, (300, 300))
 
 
@@ -98,12 +100,15 @@ def test_a_saved_measure_that_cannot_be_one_is_refused(broken: str) -> None:
         novelty.reference(arrays, facts)
 
 
-@pytest.fixture
-def run(photos: Photos, tmp_path: Path) -> Run:
-    test = photos("new", first=60, any=3)
-    (test / "any" / "broken.jpg").write_bytes(b"\xff\xd8")
-    folder = photos("train", warm=12, cold=12)
-    return train(str(folder), str(test), TrainOptions(out=str(tmp_path / "run"), backbones=("colour_histogram",), review=0.9))
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    base = tmp_path_factory.mktemp("novelty")
+    lay_out(base / "new", first=60, any=3)
+    (base / "new/any/broken.jpg").write_bytes(b"\xff\xd8")
+    lay_out(base / "train", warm=12, cold=12)
+    settings = EmbedOptions(cache=str(base / "cache"))
+    options = TrainOptions(out=str(base / "run"), backbones=("colour_histogram",), review=0.9, settings=settings)
+    return train(str(base / "train"), str(base / "new"), options)
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -119,13 +124,13 @@ def test_predictions_of_a_run_carry_it_in_the_last_column(run: Run) -> None:
     assert all(float(score[f"any/any.{i}.png"]) > 1 for i in (60, 61, 62))  # grey ones: neither reddish nor bluish
 
 
-def test_the_model_file_gives_the_same_scores_again(run: Run, photos: Photos) -> None:
+def test_the_model_file_gives_the_same_scores_again(run: Run) -> None:
     again = penult.load(run.folder, cache=False)
     paths = sorted((run.folder.parent / "new" / "any").glob("*.png"))
     scores = [p.novelty for p in again.predict([str(p) for p in paths])]
     wanted = [float(r["novelty"]) for r in table(run.folder / "predictions.csv") if r["novelty"]]
     np.testing.assert_allclose(scores, wanted, rtol=1e-3)
-    familiar = again.predict([str(p) for p in sorted(photos("train", warm=12).rglob("warm*.png"))])
+    familiar = again.predict([str(p) for p in sorted((run.folder.parent / "train").rglob("warm*.png"))])
     assert not any(p.unlike for p in familiar)
 
 
@@ -133,15 +138,16 @@ def test_a_model_saved_without_it_still_predicts(run: Run, tmp_path: Path, capsy
     old = replace(bundle.load(run.folder), novelty=None)
     bundle.save(tmp_path / "old.penult", old)
     assert bundle.load(tmp_path / "old.penult").novelty is None
-    picture = next((tmp_path / "train").rglob("*.png"))
+    picture = next((run.folder.parent / "train").rglob("*.png"))
     answer = next(iter(Predictor(bundle.load(tmp_path / "old.penult")).predict([str(picture)])))
     assert (answer.novelty, answer.unlike) == (None, False)
     assert main(["predict", str(tmp_path / "old.penult"), str(picture), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["novelty"] is None
 
 
-def test_predict_says_it_in_text_and_json(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    strange, known = tmp_path / "new/any/any.60.png", tmp_path / "train/warm/warm.3.png"
+def test_predict_says_it_in_text_and_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    photos = run.folder.parent
+    strange, known = photos / "new/any/any.60.png", photos / "train/warm/warm.3.png"
     assert main(["predict", str(run.folder), str(strange), str(known)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("any.60.png  (unlike the training photos)")

@@ -4,8 +4,7 @@ In: digests (n, 32), features (n, d), thumbnails, quality, out-of-fold probabili
 one group number an image; `Finding`, the record of one problem; `PhotoMap`. It must not know files on disk, heads or engines.
 """
 
-from penult.audit.data import AuditData, AuditPart
-from penult.audit.finding import COLUMNS, KINDS, Finding, FindingKind, counts, ranked
+from penult.audit.finding import COLUMNS, KINDS, AuditData, AuditPart, Finding, FindingKind, counts, ranked
 from penult.audit.kinds import find_all
 from penult.audit.map import LANDMARKS, PhotoMap, photo_map
 from penult.audit.near_duplicates import Grouping, Photos, copy_groups, group, leaks, near_copies, near_pictures

@@ -1,12 +1,17 @@
-"""One problem, or possible one, with the data, and what the kinds of them are called."""
+"""One problem, or possible one, with the data; what the kinds of them are called, and what an audit looks at."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, astuple, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, field, fields
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from penult import html
+from penult.audit.near_duplicates import Photos
+from penult.audit.pairs import Pairs
 from penult.texts import count
 
 
@@ -87,7 +92,7 @@ def findings_html(findings: Iterable[Finding]) -> str:
     return html.result(count(len(rows), "finding"), html.table(header, rows))
 
 
-COLUMNS = tuple(field.name for field in fields(Finding))
+COLUMNS = tuple(cell.name for cell in fields(Finding))
 
 
 def ranked(found: Iterable[Finding]) -> list[Finding]:
@@ -99,3 +104,42 @@ def counts(found: Iterable[Finding]) -> dict[str, int]:
     """Return how many findings there are of each kind that was found, in the order of KINDS."""
     names = [one.kind for one in found]
     return {name: names.count(name) for name in KINDS if name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPart:
+    """The photos of one folder: all their names, and arrays of those that could be read."""
+
+    name: str  # "training" or "test"
+    files: Sequence[str]  # of all n photos
+    ok_files: Sequence[str]  # of the n_ok that could be read, in the order of the arrays
+    photos: Photos  # digests, features and thumbnails, n_ok each
+    y: NDArray[np.intp] | None = None  # (n_ok,) class numbers
+    quality: NDArray[Any] | None = None  # (n_ok, 4) mean, spread, bright, blur
+    sizes: Sequence[tuple[int, int] | None] = ()  # (n,) width and height in pixels, where they are small
+    failures: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # file -> reason and advice
+    missing_rows: Mapping[str, float] = field(default_factory=dict)  # file that ends too early -> share of rows that it lacks
+
+
+@dataclass(frozen=True, slots=True)
+class AuditData:
+    """Training photos, test photos if any, and what is known of them.
+
+    `widths` are the columns of each network, `blocks` those of the runs that count the same. `near` are the near-duplicates
+    among the training photos. `checked` are rows of the training part whose labels may be judged, `proba` (m, k) what a model
+    that was not trained on them predicted; none where no model has learned enough to be asked.
+    """
+
+    train: AuditPart
+    test: AuditPart | None
+    classes: Sequence[str]
+    widths: Sequence[int]
+    blocks: Sequence[int]
+    near: Pairs
+    checked: NDArray[np.intp]  # (m,)
+    proba: NDArray[np.float64]  # (m, k)
+
+    @property
+    def parts(self) -> tuple[AuditPart, ...]:
+        """The training part, and the test part if there is one."""
+        return (self.train,) if self.test is None else (self.train, self.test)

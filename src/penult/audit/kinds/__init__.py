@@ -9,8 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from pkgutil import iter_modules
 
-from penult.audit.data import AuditData
-from penult.audit.finding import KINDS, Finding, FindingKind, ranked
+from penult.audit.finding import KINDS, AuditData, Finding, FindingKind, ranked
 
 _MODULES = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
 _FOUND: list[FindingKind] = [kind for module in _MODULES for kind in module.KINDS]

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from penult.audit.data import AuditData
-from penult.audit.finding import Finding, FindingKind
+from penult.audit.finding import AuditData, Finding, FindingKind
 from penult.audit.near_duplicates import copy_groups, leaks
 from penult.audit.pairs import Pairs
 
