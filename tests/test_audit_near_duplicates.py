@@ -1,6 +1,7 @@
 """Copies and near copies are found and tied together; pictures that only look alike are not."""
 
 import io
+from functools import cache
 from pathlib import Path
 
 import numpy as np
