@@ -198,7 +198,7 @@ def test_a_run_finds_the_depth_says_it_and_its_model_keeps_it(
     monkeypatch.setenv("PENULT_CACHE", str(tmp_path / "cache"))
     photos = lay_out(tmp_path / "photos", 12)
     assert main(["train", str(photos), "-b", "colour_histogram", "--out", str(tmp_path / "run"), "-q"]) == 0
-    assert "note: the photos in 16-bit files use 12 bits of them, so 4,095 is white" in capsys.readouterr().out
+    assert "note: the photos in 16-bit files use 12 of the 16 bits, so 4,095 is taken as white" in capsys.readouterr().out
     model = predict.load(tmp_path / "run")
     assert [b.recipe.depth for b in model.bundle.backbones] == [12]
     files = sorted(photos.rglob("*.png"))
@@ -208,7 +208,7 @@ def test_a_run_finds_the_depth_says_it_and_its_model_keeps_it(
     assert main(["predict", str(tmp_path / "run"), str(files[0]), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["label"] == "dim"
     assert main(["embed", str(photos), "-b", "colour_histogram", "--out", str(tmp_path / "f.h5"), "-q"]) == 0
-    assert "use 12 bits" in capsys.readouterr().out
+    assert "use 12 of the 16 bits" in capsys.readouterr().out
 
 
 def test_ordinary_photos_have_the_keys_and_features_that_they_had(tmp_path: Path) -> None:

@@ -246,6 +246,6 @@ def choose_depth(found: Iterable[tuple[int, ...]]) -> int:
 def describe_depth(depth: int) -> str:
     """Return the sentence for a run whose photos use `depth` bits of 16."""
     return (
-        f"the photos in 16-bit files use {depth} bits of them, so {2**depth - 1:,} is white; "
-        "the model keeps this depth for the photos that it will be asked about."
+        f"the photos in 16-bit files use {depth} of the 16 bits, so {2**depth - 1:,} is taken as white; "
+        "the model keeps this setting for its predictions."
     )

@@ -65,7 +65,7 @@ def prepare_all(
         if not isinstance(source, PATH):
             check_picture(source)
     if len({recipe.depth for recipe in recipes}) > 1:
-        raise InputError("these networks take 16-bit photos at different depths; train again, with all of them at once.")
+        raise InputError("these networks read 16-bit photos at different depths; train again, with all of them at once.")
     known = [None] * len(recipes) if known is None else known
     pipeline = Pipeline(tuple(recipes), tuple(_flat(rows) for rows in known), load_decoder(decoder), max_pixels)
     if len(pipeline.known) != len(pipeline.recipes):
