@@ -17,8 +17,8 @@ from typing import Any
 from penult.texts import printable
 
 VOID = frozenset({"img", "meta", "input", "br", "col", "link", "wbr"})
-GREY = "rgba(128,128,128,.35)"
-CELL = f"padding:2px 10px;border-bottom:1px solid {GREY};text-align:"
+GRAY = "rgba(128,128,128,.35)"
+CELL = f"padding:2px 10px;border-bottom:1px solid {GRAY};text-align:"
 SHOWN = 20  # rows of a table in a notebook
 WIDE, HIGH = 260, 150  # a chart in a notebook, in pixels
 
@@ -128,10 +128,10 @@ def line_chart(points: Sequence[tuple[float, float]], caption: str, diagonal: bo
         (f"{10 + (WIDE - 20) * (x - left) / (right - left):.1f}", f"{HIGH - 10 - (HIGH - 20) * (y - low) / (high - low):.1f}")
         for x, y in points
     ]
-    ideal = tag("line", x1=10, y1=HIGH - 10, x2=WIDE - 10, y2=10, stroke=GREY, stroke_dasharray="4 3") if diagonal else None
+    ideal = tag("line", x1=10, y1=HIGH - 10, x2=WIDE - 10, y2=10, stroke=GRAY, stroke_dasharray="4 3") if diagonal else None
     drawn = tag(
         "svg",
-        tag("rect", x=10, y=10, width=WIDE - 20, height=HIGH - 20, fill="none", stroke=GREY),
+        tag("rect", x=10, y=10, width=WIDE - 20, height=HIGH - 20, fill="none", stroke=GRAY),
         ideal,
         tag("polyline", points=" ".join(map(",".join, at)), fill="none", stroke="currentColor", stroke_width=1.5),
         (tag("circle", cx=x, cy=y, r=2.5, fill="currentColor") for x, y in at),

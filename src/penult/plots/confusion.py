@@ -30,7 +30,7 @@ def confusion_matrix(evaluation: Evaluation) -> Figure:
     cell = 1.45 if k == 2 else float(np.interp(k, [3, 8, 20, 40, NAMES], [1.15, 0.75, 0.46, 0.24, 0.17]))
     side = min(cell * k, 10.5)
     with style.drawing():
-        across, below = _names_room(names)
+        across, below = _names_margin(names)
         figure = style.blank(side + across + (1.2 if k <= BOTH else 2.6), side + below + 1.0)
         ax = figure.subplots()
         cells = ax.pcolormesh(share**0.5, cmap="Blues", vmin=0, vmax=1, rasterized=k > NAMES)
@@ -65,7 +65,7 @@ def _lettering(names: list[str]) -> tuple[float, int]:
     return size, 0 if max(map(len, names)) <= (14 if k == 2 else 6) and k <= 12 else 45 if k <= 24 else 90
 
 
-def _names_room(names: list[str]) -> tuple[float, float]:
+def _names_margin(names: list[str]) -> tuple[float, float]:
     """Return the inches that the names need beside and below the matrix."""
     size, slant = _lettering(names)
     long = max(map(len, names)) * size * 0.6 / 72
@@ -93,5 +93,5 @@ def _numbers(ax: Axes, table: np.ndarray, share: np.ndarray) -> None:
         if not count and k > BOTH:
             continue
         text = f"{count:,}\n{percent(float(share[row, column]))}" if k <= BOTH else f"{count:,}"
-        colour = "white" if share[row, column] ** 0.5 > 0.55 else style.INK
-        ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour, fontsize=size)
+        color = "white" if share[row, column] ** 0.5 > 0.55 else style.INK
+        ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=color, fontsize=size)

@@ -31,7 +31,7 @@ def reliability(evaluation: Evaluation) -> Figure:
     with style.drawing():
         figure = style.blank(6.4, 6.4)
         top, low = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-        top.plot([0, 1], [0, 1], color=style.GREY, ls="--", lw=1.5, label="confidence equals accuracy")
+        top.plot([0, 1], [0, 1], color=style.GRAY, ls="--", lw=1.5, label="confidence equals accuracy")
         for some, label, fill in (
             (bins.count >= FEW_IN_BIN, "accuracy, 95% interval", style.BLUE),
             ((bins.count < FEW_IN_BIN) & seen, f"accuracy, fewer than {FEW_IN_BIN} photos", "white"),
@@ -117,7 +117,7 @@ def learning_curve(curve: LearningCurve) -> Figure:
     return figure
 
 
-def _points(ax: Axes, sizes: Sequence[int], scores: Sequence[Score], colour: str, marker: str) -> None:
+def _points(ax: Axes, sizes: Sequence[int], scores: Sequence[Score], color: str, marker: str) -> None:
     """Draw scores with their intervals over a log axis whose ticks are the sizes themselves."""
     from matplotlib.ticker import NullLocator
 
@@ -125,10 +125,10 @@ def _points(ax: Axes, sizes: Sequence[int], scores: Sequence[Score], colour: str
     known: list[tuple[int, Any]] = [(n, one) for n, one in pairs if one.value is not None]
     x, value = [n for n, _ in known], [one.value for _, one in known]
     low, high = [one.low for _, one in known], [one.high for _, one in known]
-    ax.fill_between(x, low, high, color=colour, alpha=0.18, lw=0)
+    ax.fill_between(x, low, high, color=color, alpha=0.18, lw=0)
     ax.errorbar(
         x, value, yerr=[np.subtract(value, low), np.subtract(high, value)],
-        color=colour, marker=marker, capsize=5, elinewidth=1.5,
+        color=color, marker=marker, capsize=5, elinewidth=1.5,
     )  # fmt: skip
     ax.set_xscale("log")
     ax.set_xticks(x, [str(n) for n in x])

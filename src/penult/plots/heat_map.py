@@ -25,7 +25,7 @@ HEAD, FOOT = 0.84, 1.06  # inches above and below the pictures
 FOR, AGAINST = "#A84600", "#005A8C"  # the two colours, dark enough for letters on white
 DEEPEST = 0.85  # how much of the colour covers the photo where the heat is strongest
 PALE = 0.35  # how far the grey photo is washed out, so that colour speaks
-GREY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601: what Pillow's `L` is
+GRAY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601: what Pillow's `L` is
 
 
 def strongest(heat: Heat) -> float:
@@ -39,19 +39,19 @@ def overlay(photo: RGB, heat: Heat) -> RGB:
 
     Colour covers in proportion to the heat, so 0 shows the grey photo itself.
     """
-    return tinted(255 * PALE + (1 - PALE) * (photo @ GREY), heat / strongest(heat))
+    return tinted(255 * PALE + (1 - PALE) * (photo @ GRAY), heat / strongest(heat))
 
 
-def tinted(grey: NDArray[np.floating[Any]], level: Heat) -> RGB:
+def tinted(gray: NDArray[np.floating[Any]], level: Heat) -> RGB:
     """Return grey (h, w) under the colours of levels -1..1: vermilion above 0, blue below; both stay apart for all readers."""
     level = np.clip(level, -1, 1)[..., None]
-    colour = np.where(level > 0, _parts(style.VERMILION), _parts(style.BLUE))
+    color = np.where(level > 0, _parts(style.VERMILION), _parts(style.BLUE))
     cover = DEEPEST * np.abs(level)
-    return np.asarray((grey[..., None] * (1 - cover) + colour * cover).round(), np.uint8)
+    return np.asarray((gray[..., None] * (1 - cover) + color * cover).round(), np.uint8)
 
 
-def _parts(colour: str) -> NDArray[np.float64]:
-    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], np.float64)
+def _parts(color: str) -> NDArray[np.float64]:
+    return np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)], np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +80,24 @@ def explained(photo: RGB, heat: Heat, caption: Caption) -> Figure:
     `heat` (h, w) is in the caption's unit and on the photo's pixels.
     """
     high, wide = (max(LONG * side / max(photo.shape[:2]), 0.1) for side in photo.shape[:2])
-    room = max(wide, NARROW)
-    second = EDGE + room + GAP
+    width = max(wide, NARROW)
+    second = EDGE + width + GAP
     with style.drawing():
-        sheet = _Canvas(style.bare(second + room + EDGE, high + HEAD + FOOT))
-        sheet.picture(photo, (EDGE, FOOT, wide, high))
-        ax = sheet.picture(overlay(photo, heat), (second, FOOT, wide, high))
+        canvas = _Canvas(style.bare(second + width + EDGE, high + HEAD + FOOT))
+        canvas.picture(photo, (EDGE, FOOT, wide, high))
+        ax = canvas.picture(overlay(photo, heat), (second, FOOT, wide, high))
         if caption.cut:
             _frame(ax, caption)
-        _scale(sheet, caption, strongest(heat), (second, max(wide, NARROW)))
+        _scale(canvas, caption, strongest(heat), (second, width))
         top = high + HEAD + FOOT
         name = f"{style.clean(caption.label, 36)}  {percent(caption.probability)}"
-        sheet.text((EDGE, top - 0.18), name, fontsize=16, fontweight="bold")
-        sheet.text((EDGE, top - 0.51), _end(caption.file, int(25 * room)), fontsize=11, color=style.GREY)
+        canvas.text((EDGE, top - 0.18), name, fontsize=16, fontweight="bold")
+        canvas.text((EDGE, top - 0.51), _end(caption.file, int(25 * width)), fontsize=11, color=style.GRAY)
         words = f"{caption.method}\n{caption.unit}"
         if caption.cut:
             words += "\ndashed: the part that the networks see"
-        sheet.text((EDGE, FOOT - 0.12), words, fontsize=10.5, color=style.GREY, linespacing=1.5)
-    return sheet.figure
+        canvas.text((EDGE, FOOT - 0.12), words, fontsize=10.5, color=style.GRAY, linespacing=1.5)
+    return canvas.figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +134,17 @@ def _frame(ax: Axes, caption: Caption) -> None:
     ax.plot(x, y, color=style.INK, lw=1.1, ls=(0, (4, 4)))
 
 
-def _scale(sheet: _Canvas, caption: Caption, top: float, place: tuple[float, float]) -> None:
+def _scale(canvas: _Canvas, caption: Caption, top: float, place: tuple[float, float]) -> None:
     """Draw the scale of colours below the right picture; `place` is its left end and its length in inches."""
     left, long = place
     levels = np.linspace(-1, 1, 601)[None]  # (1, 601)
-    sheet.picture(tinted(np.full(levels.shape, 205.0), levels), (left, FOOT - 0.5, long, 0.15))
+    canvas.picture(tinted(np.full(levels.shape, 205.0), levels), (left, FOOT - 0.5, long, 0.15))
     name = style.clean(caption.label, 14)
     ends = (
         (0.0, "left", f"against {name}", AGAINST, f"−{digits(top)}"),
         (1.0, "right", f"for {name}", FOR, f"+{digits(top)}"),
     )
-    for at, side, words, colour, value in ends:
-        sheet.text((left + at * long, FOOT - 0.12), words, fontsize=11, color=colour, ha=side, fontweight="bold")
-        sheet.text((left + at * long, FOOT - 0.55), value, fontsize=10.5, ha=side)
-    sheet.text((left + long / 2, FOOT - 0.55), "0", fontsize=10.5, ha="center")
+    for at, side, words, color, value in ends:
+        canvas.text((left + at * long, FOOT - 0.12), words, fontsize=11, color=color, ha=side, fontweight="bold")
+        canvas.text((left + at * long, FOOT - 0.55), value, fontsize=10.5, ha=side)
+    canvas.text((left + long / 2, FOOT - 0.55), "0", fontsize=10.5, ha="center")

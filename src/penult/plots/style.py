@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe & Ito's palette (Color Universal Design, 2008): blue and vermilion stay apart for all readers.
-BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#595959"
+BLUE, VERMILION, GRAY = "#0072B2", "#D55E00", "#595959"
 INK = "#111111"
 DPI = 150
 

@@ -86,10 +86,10 @@ def _key(figure: Figure, called: dict[str, str]) -> None:
 
 def _draw(ax: Axes, point: TradeoffPoint) -> None:
     loss: Any = point.log_loss
-    colour = style.BLUE if point.front else style.GREY
+    color = style.BLUE if point.front else style.GRAY
     ax.errorbar(
         point.images_per_second, loss.value, yerr=[[loss.value - loss.low], [loss.high - loss.value]],
-        color=colour, marker=_marker(point), ms=10, mfc=colour if point.front else "white", mew=1.8, capsize=4,
+        color=color, marker=_marker(point), ms=10, mfc=color if point.front else "white", mew=1.8, capsize=4,
         elinewidth=1.6 if point.front else 1.0, ls="none", zorder=4 if point.front else 3,
     )  # fmt: skip
 
@@ -105,8 +105,8 @@ def _axes(ax: Axes, points: Sequence[TradeoffPoint]) -> None:
     speeds = np.array([p.images_per_second for p in points])
     losses: list[Any] = [p.log_loss for p in points]
     value, low, high = (np.array([getattr(one, name) for one in losses]) for name in ("value", "low", "high"))
-    room = max((speeds.max() / speeds.min()) ** 0.15, 1.25)
-    ax.set_xlim(speeds.min() / room, speeds.max() * room)
+    margin = max((speeds.max() / speeds.min()) ** 0.15, 1.25)
+    ax.set_xlim(speeds.min() / margin, speeds.max() * margin)
     style.log_axis(ax.xaxis)
     if value.min() > 0 and value.max() > 4 * value.min():
         bottom = max(low.min(), value.min() / 3)
@@ -129,7 +129,7 @@ def _legend(ax: Axes, points: Sequence[TradeoffPoint]) -> None:
         Line2D([], [], color=style.BLUE, mfc=style.BLUE, lw=1.5, label="Pareto front", **look),
     ]
     if not all(p.front for p in points):
-        keys.append(Line2D([], [], color=style.GREY, mfc="white", ls="none", label="others", **look))
+        keys.append(Line2D([], [], color=style.GRAY, mfc="white", ls="none", label="others", **look))
     if sizes != {1}:
         for size, (marker, words) in enumerate(MARKERS, 1):
             if size in sizes:
@@ -206,7 +206,7 @@ def _place_labels(figure: Figure, ax: Axes, marks: Sequence[LabelledMarker], lin
         boxes, weights = np.vstack([boxes, places[best]]), np.append(weights, 30.0)
         if best >= 2 and far[best] > 1.4 * GAP * scale:  # a thin line leads to a label that stands far from its marker
             x, y = ax.transData.inverted().transform([at, nearest[best]]).T
-            ax.plot(x, y, color=style.GREY, lw=0.8, zorder=1)
+            ax.plot(x, y, color=style.GRAY, lw=0.8, zorder=1)
 
 
 def _corners(size: Array, low: float, high: float) -> Array:
