@@ -122,7 +122,7 @@ def measure(rows: int, width: int, base: Path) -> Path:
     own = np.mean(y[drawn.near[:, 0]] == y)
     print(f"rows whose nearest one is of their class: {own:.4f}")
     began = time.perf_counter()
-    page = report.write(run, metrics)
+    page = report.write_report(run, metrics)
     print(f"page: {time.perf_counter() - began:.1f} s, {page.stat().st_size / 1e6:.1f} MB")
     return page
 

@@ -14,7 +14,7 @@ from PIL import Image
 from explainable import linear, model, square
 from penult import plots
 from penult.errors import OutputError
-from penult.explain import Explanation, explain, heat_png, write
+from penult.explain import Explanation, explain, heat_png, write_picture
 from penult.explain.explanation import file_name
 from penult.plots import style
 from tinynet import noise, tiny
@@ -50,7 +50,7 @@ def pixels(data: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_any_name_of_photo_and_class_is_drawn_and_written(name: str, tmp_path: Path) -> None:
-    path = write(one(file=name, label=name[:60] or "b"), tmp_path / "out")
+    path = write_picture(one(file=name, label=name[:60] or "b"), tmp_path / "out")
     assert path.parent == tmp_path / "out"
     assert set(path.name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
     assert len(path.name) < 150 and not path.name.startswith((".", "-"))
@@ -70,21 +70,21 @@ def test_each_explanation_has_a_name_of_its_own_and_always_the_same() -> None:
 
 
 def test_the_same_explanation_gives_the_same_bytes(tmp_path: Path) -> None:
-    first, second = write(one(), tmp_path / "1"), write(one(), tmp_path / "2")
+    first, second = write_picture(one(), tmp_path / "1"), write_picture(one(), tmp_path / "2")
     assert first.read_bytes() == second.read_bytes()
 
 
 def test_a_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
-        write(one(), tmp_path / "file")
+        write_picture(one(), tmp_path / "file")
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 400), (400, 1), (3000, 20), (33, 2000)])
 def test_a_photo_of_any_shape_is_drawn(shape: tuple[int, int], tmp_path: Path) -> None:
     photo = np.full((*shape, 3), 90, np.uint8)
     found = one(photo)
-    assert pixels(write(found, tmp_path).read_bytes()).shape[0] > 100
+    assert pixels(write_picture(found, tmp_path).read_bytes()).shape[0] > 100
     assert max(pixels(heat_png(found)).shape[:2]) <= 160
 
 
@@ -119,7 +119,7 @@ def test_the_legend_says_class_method_unit_ends_and_what_is_not_seen() -> None:
     photo, heat = square(90, 120, 30, 40, 30), np.zeros((90, 120))
     heat[40, 50] = -0.25
     caption = plots.Caption("cat", 0.987, "photos/cat.1.jpg", "occlusion", "scale: logit lost", (0.2, 0, 0.8, 1))
-    said = words(plots.explained(photo, heat, caption))
+    said = words(plots.plot_heat_map(photo, heat, caption))
     for wanted in (
         "cat  98.7%",
         "photos/cat.1.jpg",
@@ -132,7 +132,7 @@ def test_the_legend_says_class_method_unit_ends_and_what_is_not_seen() -> None:
         assert any(wanted in text for text in said), wanted
     assert any("dashed: the part that the networks see" in text for text in said)
     whole = dataclasses.replace(caption, seen=(0.0, 0.0, 1.0, 1.0))
-    assert not any("dashed" in text for text in words(plots.explained(photo, heat, whole)))
+    assert not any("dashed" in text for text in words(plots.plot_heat_map(photo, heat, whole)))
 
 
 def words(figure: object) -> list[str]:
@@ -146,4 +146,4 @@ def test_the_two_methods_are_named_as_what_they_are(tmp_path: Path) -> None:
     assert exact.to_dict().keys() == {"file", "label", "probability", "method", "logit", "intercept", "predicted"}
     found = explain(model((tiny(),), linear([[1, 0, 0, 0, 0]])), [noise(1)[0]], "b", "occlusion")[0]
     assert (found.method, found.unit) == ("occlusion", "logit lost when covered")
-    assert write(exact, tmp_path) != write(dataclasses.replace(found, file=exact.file), tmp_path)
+    assert write_picture(exact, tmp_path) != write_picture(dataclasses.replace(found, file=exact.file), tmp_path)

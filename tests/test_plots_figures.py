@@ -115,7 +115,7 @@ def test_a_name_becomes_one_short_line(raw, shown):
 @pytest.mark.parametrize("k", [2, 3, 8, 9, 21, 45, 120])
 def test_confusion_is_drawn_for_few_and_for_many_classes(k, tmp_path):
     found = evaluation(n=4 * k, k=k)
-    figure = plots.confusion_matrix(found)
+    figure = plots.plot_confusion_matrix(found)
     axes = figure.axes[0]
     numbers = [text.get_text() for text in axes.texts]
     if k <= 8:
@@ -128,7 +128,7 @@ def test_confusion_is_drawn_for_few_and_for_many_classes(k, tmp_path):
         assert numbers == []
     assert len(axes.get_yticklabels()) == (k if k <= 60 else 60)
     assert max(figure.get_size_inches()) < 17
-    png, svg = plots.save(figure, tmp_path, "confusion")
+    png, svg = plots.save_figure(figure, tmp_path, "confusion")
     assert "class 0" in words(svg)
     assert png.stat().st_size < 700_000
     assert svg.stat().st_size < 1_500_000
@@ -137,8 +137,8 @@ def test_confusion_is_drawn_for_few_and_for_many_classes(k, tmp_path):
 def test_no_label_of_a_confusion_matrix_leaves_the_picture(tmp_path):
     """Long names on every side: what is drawn lies inside the picture, to the pixel's edge."""
     for k in (2, 12, 40):
-        figure = plots.confusion_matrix(evaluation(4 * k, k, names=[f"a rather long name {i}" for i in range(k)]))
-        png, _ = plots.save(figure, tmp_path, f"m{k}")
+        figure = plots.plot_confusion_matrix(evaluation(4 * k, k, names=[f"a rather long name {i}" for i in range(k)]))
+        png, _ = plots.save_figure(figure, tmp_path, f"m{k}")
         with Image.open(png) as picture:
             seen = np.asarray(picture.convert("L")) < 128
         edge = np.concatenate([seen[0], seen[-1], seen[:, 0], seen[:, -1]])
@@ -147,7 +147,7 @@ def test_no_label_of_a_confusion_matrix_leaves_the_picture(tmp_path):
 
 def test_white_numbers_stand_on_dark_cells_and_dark_ones_on_light_cells():
     found = evaluation(n=200, lean=3.0)
-    figure = plots.confusion_matrix(found)
+    figure = plots.plot_confusion_matrix(found)
     for text, share in zip(figure.axes[0].texts, (found.confusion / 100).ravel(), strict=True):
         assert text.get_color() == ("white" if share**0.5 > 0.55 else style.INK)
 
@@ -155,18 +155,18 @@ def test_white_numbers_stand_on_dark_cells_and_dark_ones_on_light_cells():
 @pytest.mark.parametrize(("n", "k", "lean"), [(6, 2, 1.0), (222, 2, 40.0), (500, 10, 3.0), (40, 20, 0.0)])
 def test_reliability_is_readable_whatever_the_confidences_are(n, k, lean, tmp_path):
     found = evaluation(n, k, lean)
-    figure = plots.reliability(found)
+    figure = plots.plot_reliability(found)
     top, low = figure.axes
     start, end = top.get_xlim()
     seen = found.reliability.count > 0
     assert (start, end) == (pytest.approx(min(found.reliability.edges[:-1][seen].min(), 0.8)), 1.0)
     assert top.get_ylim()[0] < found.reliability.low[seen].min()
     assert sum(int(text.get_text().replace(",", "")) for text in low.texts) == n
-    assert "Calibration error" in words(plots.save(figure, tmp_path, "r")[1])
+    assert "Calibration error" in words(plots.save_figure(figure, tmp_path, "r")[1])
 
 
 def test_the_seeds_curves_have_training_and_validation_that_colour_alone_does_not_part():
-    figure = plots.training_curves(HISTORY)
+    figure = plots.plot_training_curves(HISTORY)
     for ax in figure.axes:
         training, validation = ax.get_lines()
         assert training.get_marker() != validation.get_marker()
@@ -177,28 +177,28 @@ def test_the_seeds_curves_have_training_and_validation_that_colour_alone_does_no
 
 
 def test_a_history_without_validation_has_one_line_a_panel():
-    figure = plots.training_curves({k: v for k, v in HISTORY.items() if not k.startswith("val_")})
+    figure = plots.plot_training_curves({k: v for k, v in HISTORY.items() if not k.startswith("val_")})
     assert [len(ax.get_lines()) for ax in figure.axes] == [1, 1]
 
 
 def test_the_chosen_regularisation_is_marked_and_the_line_is_in_order():
-    line, mark = plots.regularization(PATH).axes[0].get_lines()
+    line, mark = plots.plot_regularization(PATH).axes[0].get_lines()
     assert line.get_xdata().tolist() == sorted(PATH["C"])
     assert (float(mark.get_xdata()[0]), float(mark.get_ydata()[0])) == (0.1, 0.02)
-    _, other = plots.regularization(PATH, chosen=1.0).axes[0].get_lines()
+    _, other = plots.plot_regularization(PATH, chosen=1.0).axes[0].get_lines()
     assert float(other.get_xdata()[0]) == 1.0
 
 
 def test_a_flat_path_keeps_a_plain_axis():
-    flat = plots.regularization({"C": [0.1, 1.0], "log_loss": [0.5, 0.4]})
+    flat = plots.plot_regularization({"C": [0.1, 1.0], "log_loss": [0.5, 0.4]})
     assert flat.axes[0].get_yscale() == "linear"
-    assert plots.regularization(PATH).axes[0].get_yscale() == "log"
+    assert plots.plot_regularization(PATH).axes[0].get_yscale() == "log"
 
 
 def test_the_learning_curve_names_its_sizes_and_leaves_out_what_is_undefined():
     whole = curve()
     holes = dataclasses.replace(whole, log_loss=(Score(None, None, None), *whole.log_loss[1:]))
-    left, right = plots.learning_curve(holes).axes
+    left, right = plots.plot_learning_curve(holes).axes
     assert [label.get_text() for label in left.get_xticklabels()] == ["53", "177"]
     assert [label.get_text() for label in right.get_xticklabels()] == ["16", "53", "177"]
 
@@ -206,7 +206,7 @@ def test_the_learning_curve_names_its_sizes_and_leaves_out_what_is_undefined():
 def test_comparison_puts_the_best_at_the_top_whichever_way_the_score_runs():
     found = [evaluation(lean=lean, title=f"lean {lean:g}") for lean in (1.0, 4.0, 2.0)]
     for metric in ("log_loss", "accuracy"):
-        labels = [label.get_text() for label in plots.comparison(found, metric).axes[0].get_yticklabels()]
+        labels = [label.get_text() for label in plots.plot_comparison(found, metric).axes[0].get_yticklabels()]
         assert labels[0] == "lean 4"
         assert labels[-1] == "lean 1"
 
@@ -214,23 +214,23 @@ def test_comparison_puts_the_best_at_the_top_whichever_way_the_score_runs():
 def test_scores_of_very_different_size_are_compared_on_a_log_axis():
     found = evaluation()
     small, large = (dataclasses.replace(found, scores={"log_loss": Score(v, v * 0.8, v * 1.2)}) for v in (0.001, 1.0))
-    assert plots.comparison([small, large]).axes[0].get_xscale() == "log"
-    assert plots.comparison([large, large]).axes[0].get_xscale() == "linear"
+    assert plots.plot_comparison([small, large]).axes[0].get_xscale() == "log"
+    assert plots.plot_comparison([large, large]).axes[0].get_xscale() == "linear"
 
 
 def test_comparing_nothing_is_refused():
     empty = dataclasses.replace(evaluation(), scores={"auc": Score(None, None, None)})
     with pytest.raises(InputError, match="'auc'"):
-        plots.comparison([empty], "auc")
+        plots.plot_comparison([empty], "auc")
 
 
 def test_a_folder_that_cannot_be_written_is_an_output_error_and_leaves_no_half_file(tmp_path):
     (tmp_path / "figures").write_text("not a folder")
     with pytest.raises(OutputError, match="could not write"):
-        plots.save(plots.confusion_matrix(evaluation()), tmp_path / "figures", "confusion")
+        plots.save_figure(plots.plot_confusion_matrix(evaluation()), tmp_path / "figures", "confusion")
     (tmp_path / "x.png").mkdir()
     with pytest.raises(OutputError, match="is a folder, not a file"):
-        plots.save(plots.confusion_matrix(evaluation()), tmp_path, "x")
+        plots.save_figure(plots.plot_confusion_matrix(evaluation()), tmp_path, "x")
     assert not list(tmp_path.glob(".*"))
 
 
@@ -238,7 +238,7 @@ def test_the_callers_matplotlib_is_left_as_it_was(tmp_path):
     import matplotlib
 
     before = dict(matplotlib.rcParams)
-    plots.save(plots.confusion_matrix(evaluation()), tmp_path, "confusion")
+    plots.save_figure(plots.plot_confusion_matrix(evaluation()), tmp_path, "confusion")
     assert dict(matplotlib.rcParams) == before
 
 
@@ -246,7 +246,7 @@ def test_neither_importing_nor_drawing_loads_what_is_not_needed():
     """`import penult.plots` loads no matplotlib; drawing loads no pyplot: no display, no figure list."""
     code = (
         "import sys; from penult import plots; assert 'matplotlib' not in sys.modules;"
-        "plots.regularization({'C': [1, 2], 'log_loss': [1, 2]});"
+        "plots.plot_regularization({'C': [1, 2], 'log_loss': [1, 2]});"
         "assert not {'matplotlib.pyplot', 'scipy', 'sklearn', 'PIL.ImageTk'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -256,9 +256,9 @@ def test_neither_importing_nor_drawing_loads_what_is_not_needed():
 def test_the_callers_style_does_not_show_in_our_figures(tmp_path):
     import matplotlib
 
-    plain = plots.save(plots.confusion_matrix(evaluation()), tmp_path, "plain")
+    plain = plots.save_figure(plots.plot_confusion_matrix(evaluation()), tmp_path, "plain")
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "black", "text.usetex": True}):
-        odd = plots.save(plots.confusion_matrix(evaluation()), tmp_path, "odd")
+        odd = plots.save_figure(plots.plot_confusion_matrix(evaluation()), tmp_path, "odd")
     assert plain[0].read_bytes() == odd[0].read_bytes()
 
 

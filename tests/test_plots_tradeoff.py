@@ -65,7 +65,7 @@ def covered(one: Bbox, other: Bbox) -> float:
 
 
 def test_every_network_and_combination_is_named_at_its_point(tmp_path: Path) -> None:
-    paths = plots.save(plots.tradeoff(LITE), tmp_path, "compare")
+    paths = plots.save_figure(plots.plot_tradeoff(LITE), tmp_path, "compare")
     assert {p.name for p in paths} == {"compare.png", "compare.svg"}
     text = words(tmp_path / "compare.svg")
     for name in ("lite0", "lite1", "lite2", "lite0 + lite1", "lite1 + lite2", "lite0 + lite1 + lite2"):
@@ -74,13 +74,13 @@ def test_every_network_and_combination_is_named_at_its_point(tmp_path: Path) -> 
 
 
 def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
-    first = [p.read_bytes() for p in plots.save(plots.tradeoff(LITE), tmp_path, "a")]
-    assert [p.read_bytes() for p in plots.save(plots.tradeoff(LITE), tmp_path, "b")] == first
+    first = [p.read_bytes() for p in plots.save_figure(plots.plot_tradeoff(LITE), tmp_path, "a")]
+    assert [p.read_bytes() for p in plots.save_figure(plots.plot_tradeoff(LITE), tmp_path, "b")] == first
 
 
 @pytest.mark.parametrize("made", [LITE, many()], ids=["seven", "many"])
 def test_labels_cover_neither_each_other_nor_markers_and_stay_inside(made: list[TradeoffPoint]) -> None:
-    figure = plots.tradeoff(made)
+    figure = plots.plot_tradeoff(made)
     (ax,) = figure.axes
     found = labels(figure)
     assert len(found) >= min(len(made), 10)
@@ -95,13 +95,13 @@ def test_labels_cover_neither_each_other_nor_markers_and_stay_inside(made: list[
 def test_long_names_become_letters_and_a_key_says_which(tmp_path: Path) -> None:
     """The best network is A; all single networks and the whole front have their letters."""
     made = many()
-    figure = plots.tradeoff(made)
+    figure = plots.plot_tradeoff(made)
     found = labels(figure)
     assert {c for label in found for c in label.split(" + ")} == set("ABCDEFGHIJ")
     singles = [p for p in made if len(p.members) == 1]
     wanted = {p.members for p in made if p.front} | {p.members for p in singles}
     assert len(found) >= len(wanted)
-    plots.save(figure, tmp_path, "many")
+    plots.save_figure(figure, tmp_path, "many")
     text = words(tmp_path / "many.svg")
     assert all(name in text for name in LONG)
     (key,) = figure.legends
@@ -111,13 +111,13 @@ def test_long_names_become_letters_and_a_key_says_which(tmp_path: Path) -> None:
 
 
 def test_one_network_with_a_long_name_needs_no_key() -> None:
-    figure = plots.tradeoff([TradeoffPoint((LONG[0],), 12.0, score(0.02), True)])
+    figure = plots.plot_tradeoff([TradeoffPoint((LONG[0],), 12.0, score(0.02), True)])
     assert list(labels(figure)) == [LONG[0]] and not figure.legends
 
 
 def test_the_line_joins_the_front_and_nothing_else() -> None:
     """Its markers are filled, the others hollow, so that it can be read without colours."""
-    figure = plots.tradeoff(LITE)
+    figure = plots.plot_tradeoff(LITE)
     (ax,) = figure.axes
     line = next(drawn for drawn in ax.lines if len(drawn.get_xdata()) > 2)
     front = sorted(((p.images_per_second, p.log_loss.value) for p in LITE if p.front), key=lambda at: at[0])
@@ -132,13 +132,13 @@ def test_the_line_joins_the_front_and_nothing_else() -> None:
 def test_no_more_labels_than_can_be_read() -> None:
     names = [f"n{i}" for i in range(30)]
     made = [TradeoffPoint((name,), 10.0 + i, score(0.02 + 0.001 * i), i in (0, 29)) for i, name in enumerate(names)]
-    found = labels(plots.tradeoff(made))
+    found = labels(plots.plot_tradeoff(made))
     assert len(found) == LABELS and {"n0", "n29"} <= set(found)
 
 
 def test_nothing_measured_is_refused() -> None:
     with pytest.raises(InputError, match="nothing to compare"):
-        plots.tradeoff([])
+        plots.plot_tradeoff([])
 
 
 RATES = st.floats(0.01, 1e5)
@@ -152,7 +152,7 @@ LOSSES = st.one_of(st.just(0.0), st.floats(1e-7, 3.0))
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_results_can_be_drawn(made: list[tuple[float, float, bool, int]], names: tuple[str, ...]) -> None:
     """Also perfect ones, equal ones, and ones that lie powers of ten apart."""
-    figure = plots.tradeoff([TradeoffPoint(names[:size], rate, score(loss), front) for rate, loss, front, size in made])
+    figure = plots.plot_tradeoff([TradeoffPoint(names[:size], rate, score(loss), front) for rate, loss, front, size in made])
     (ax,) = figure.axes
     assert len([t for t in ax.texts if isinstance(t, Annotation)]) == len(made)
     low, high = ax.get_ylim()

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
                 done.append({"file": one.file, "unreadable": one.failure.reason})
                 failures[one.index] = one.failure
             else:
-                done.append({**one.to_dict(), "picture": str(explain.write(one, args.out))})
+                done.append({**one.to_dict(), "picture": str(explain.write_picture(one, args.out))})
     output.tell_unreadable(found.ids, failures)
     if args.json:
         output.as_json(done)

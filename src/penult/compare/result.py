@@ -251,7 +251,7 @@ def write(folder: Path, found: Comparison) -> None:
         TradeoffPoint(tuple(found.short[name] for name in e.members), e.images_per_second, e.scores["log_loss"], e.pareto)
         for e in found.entries
     ]
-    plots.save(plots.tradeoff(points), folder / "figures", "compare")
+    plots.save_figure(plots.plot_tradeoff(points), folder / "figures", "compare")
     store.write_json(folder / RESULT, {"penult_compare": FORMAT, "status": "done", **found.to_dict()})
 
 

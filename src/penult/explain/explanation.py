@@ -205,7 +205,7 @@ def _plain(text: str) -> str:
 
 
 @default_errors
-def write(explanation: Explanation, folder: str | os.PathLike[str]) -> Path:
+def write_picture(explanation: Explanation, folder: str | os.PathLike[str]) -> Path:
     """Write the picture of an explanation into a folder, whole or not at all, and return its path.
 
     Raises `OutputError` where the folder cannot be written.
@@ -218,7 +218,7 @@ def write(explanation: Explanation, folder: str | os.PathLike[str]) -> Path:
         f"scale: {explanation.unit}",
         explanation.seen,
     )
-    figure = plots.explained(explanation.photo, explanation.shown, caption)
+    figure = plots.plot_heat_map(explanation.photo, explanation.shown, caption)
     path = Path(folder) / file_name(explanation)
     with store.atomic_write(path) as file:
         file.write(plots.png(figure))

@@ -6,26 +6,32 @@ Must not know: images, features, heads. It computes nothing: every number shown 
 matplotlib is imported inside the functions, and never its pyplot: no global figure list, no display.
 """
 
-from penult.plots.confusion import confusion_matrix
-from penult.plots.curves import comparison, learning_curve, regularization, reliability, training_curves
-from penult.plots.figures import FigureWorker, png, save, save_all
-from penult.plots.heat_map import Caption, explained, overlay
-from penult.plots.tradeoff import TradeoffPoint, tradeoff
+from penult.plots.confusion import plot_confusion_matrix
+from penult.plots.curves import (
+    plot_comparison,
+    plot_learning_curve,
+    plot_regularization,
+    plot_reliability,
+    plot_training_curves,
+)
+from penult.plots.figures import FigureWorker, png, save_all, save_figure
+from penult.plots.heat_map import Caption, overlay, plot_heat_map
+from penult.plots.tradeoff import TradeoffPoint, plot_tradeoff
 
 __all__ = [
     "Caption",
     "FigureWorker",
     "TradeoffPoint",
-    "comparison",
-    "confusion_matrix",
-    "explained",
-    "learning_curve",
     "overlay",
+    "plot_comparison",
+    "plot_confusion_matrix",
+    "plot_heat_map",
+    "plot_learning_curve",
+    "plot_regularization",
+    "plot_reliability",
+    "plot_tradeoff",
+    "plot_training_curves",
     "png",
-    "regularization",
-    "reliability",
-    "save",
     "save_all",
-    "tradeoff",
-    "training_curves",
+    "save_figure",
 ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 BOTH, COUNTS, NAMES = 8, 20, 60  # up to so many classes: counts and percent, counts, names
 
 
-def confusion_matrix(evaluation: Evaluation) -> Figure:
+def plot_confusion_matrix(evaluation: Evaluation) -> Figure:
     """Draw counts by true label (row) and prediction (column), shaded by the row's share.
 
     Up to 8 classes each cell has its count and percent, up to 20 its count if it is not 0, above that the

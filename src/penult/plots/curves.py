@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FEW_IN_BIN = 10  # photos in a bin below which its marker is hollow
 
 
-def reliability(evaluation: Evaluation) -> Figure:
+def plot_reliability(evaluation: Evaluation) -> Figure:
     """Draw accuracy against confidence with Wilson's 95% intervals; below it, the photos in each bin.
 
     The axis begins at the lowest confidence that occurs (0.8 at the latest), as most heads are nearly always
@@ -60,7 +60,7 @@ def reliability(evaluation: Evaluation) -> Figure:
     return figure
 
 
-def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
+def plot_training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     """Draw accuracy and loss per epoch, training beside validation.
 
     `history` holds `epoch, loss, accuracy` and, where photos were held back, `val_loss, val_accuracy`.
@@ -81,7 +81,7 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
-def regularization(path: Mapping[str, Sequence[float]], chosen: float | None = None) -> Figure:
+def plot_regularization(path: Mapping[str, Sequence[float]], chosen: float | None = None) -> Figure:
     """Draw validation log loss against C, with the chosen C marked (the best of `path` if none is given)."""
     strength, loss = np.asarray(path["C"], dtype=float), np.asarray(path["log_loss"], dtype=float)  # (s,)
     order = np.argsort(strength)
@@ -105,7 +105,7 @@ def regularization(path: Mapping[str, Sequence[float]], chosen: float | None = N
     return figure
 
 
-def learning_curve(curve: LearningCurve) -> Figure:
+def plot_learning_curve(curve: LearningCurve) -> Figure:
     """Draw log loss and accuracy on held-out photos against the number of training photos."""
     with style.drawing():
         figure = style.blank(10, 4.2)
@@ -138,7 +138,7 @@ def _points(ax: Axes, sizes: Sequence[int], scores: Sequence[Score], color: str,
     ax.annotate(digits(value[-1]), last, xytext=(10, 0), textcoords="offset points", va="center")
 
 
-def comparison(evaluations: Sequence[Evaluation], metric: str = "log_loss") -> Figure:
+def plot_comparison(evaluations: Sequence[Evaluation], metric: str = "log_loss") -> Figure:
     """Draw each evaluation's score and 95% interval, best at the top.
 
     Raises InputError if none has the score.

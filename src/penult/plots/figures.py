@@ -19,15 +19,21 @@ from penult.arrays import default_errors
 from penult.errors import OutputError
 from penult.evaluate import Evaluation, LearningCurve
 from penult.plots import style
-from penult.plots.confusion import confusion_matrix
-from penult.plots.curves import comparison, learning_curve, regularization, reliability, training_curves
+from penult.plots.confusion import plot_confusion_matrix
+from penult.plots.curves import (
+    plot_comparison,
+    plot_learning_curve,
+    plot_regularization,
+    plot_reliability,
+    plot_training_curves,
+)
 from penult.worker import Crashed, Worker
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def save(figure: Figure, folder: str | os.PathLike[str], name: str) -> list[Path]:
+def save_figure(figure: Figure, folder: str | os.PathLike[str], name: str) -> list[Path]:
     """Write `name.png` (150 dpi) and `name.svg` into `folder`, each whole or not at all; return their paths.
 
     The same figure gives the same bytes. Raises OutputError where the folder cannot be written.
@@ -86,17 +92,17 @@ def save_all(
     """
     wanted: dict[str, Callable[[], Figure]] = {}
     if evaluation is not None:
-        wanted["confusion"] = lambda: confusion_matrix(evaluation)
-        wanted["reliability"] = lambda: reliability(evaluation)
+        wanted["confusion"] = lambda: plot_confusion_matrix(evaluation)
+        wanted["reliability"] = lambda: plot_reliability(evaluation)
         if others:
-            wanted["comparison"] = lambda: comparison([evaluation, *others])
+            wanted["comparison"] = lambda: plot_comparison([evaluation, *others])
     if curve is not None:
-        wanted["learning_curve"] = lambda: learning_curve(curve)
+        wanted["learning_curve"] = lambda: plot_learning_curve(curve)
     if history:
-        wanted["training_curves"] = lambda: training_curves(history)
+        wanted["training_curves"] = lambda: plot_training_curves(history)
     if path and "C" in path:
-        wanted["regularisation"] = lambda: regularization(path, chosen)
-    return [written for name, draw in wanted.items() for written in save(draw(), folder, name)]
+        wanted["regularisation"] = lambda: plot_regularization(path, chosen)
+    return [written for name, draw in wanted.items() for written in save_figure(draw(), folder, name)]
 
 
 class FigureWorker:

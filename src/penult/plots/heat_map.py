@@ -74,7 +74,7 @@ class Caption:
         return max(self.seen[0], self.seen[1], 1 - self.seen[2], 1 - self.seen[3]) > 0.01
 
 
-def explained(photo: RGB, heat: Heat, caption: Caption) -> Figure:
+def plot_heat_map(photo: RGB, heat: Heat, caption: Caption) -> Figure:
     """Draw the photo beside the heat over it, with the scale of the heat, and say what is explained and how.
 
     `heat` (h, w) is in the caption's unit and on the photo's pixels.

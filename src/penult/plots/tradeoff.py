@@ -36,7 +36,7 @@ class TradeoffPoint:
     front: bool
 
 
-def tradeoff(points: Sequence[TradeoffPoint]) -> Figure:
+def plot_tradeoff(points: Sequence[TradeoffPoint]) -> Figure:
     """Draw log loss with its 95% interval against images per second; the Pareto front is filled and joined by a line.
 
     The front and single networks are labelled first, `LABELS` at most; short names stand at the points, for long ones
@@ -139,7 +139,7 @@ def _legend(ax: Axes, points: Sequence[TradeoffPoint]) -> None:
     style.legend(ax, handles=keys, loc="lower left", bbox_to_anchor=(-0.02, 1.0), **columns)
 
 
-def _marks(points: Sequence[TradeoffPoint], called: dict[str, str], letters: bool) -> list[LabelledMarker]:
+def _marks(points: Sequence[TradeoffPoint], called: dict[str, str], letters: bool) -> list[LabeledMarker]:
     """Return where the points are and what they are called: the front, then single networks, then the best of the others.
 
     Letters are short: with them all of the front and all single networks are labelled.
@@ -150,7 +150,7 @@ def _marks(points: Sequence[TradeoffPoint], called: dict[str, str], letters: boo
     for i, p in enumerate(rank):
         loss: Any = p.log_loss
         text = " + ".join(sorted(called[name] for name in p.members)) if i < LABELS or (letters and i < first) else ""
-        marks.append(LabelledMarker(p.images_per_second, loss.value, loss.low, loss.high, text, p.front))
+        marks.append(LabeledMarker(p.images_per_second, loss.value, loss.low, loss.high, text, p.front))
     return marks
 
 
@@ -160,7 +160,7 @@ def _value(point: TradeoffPoint) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledMarker:
+class LabeledMarker:
     """A marker at (x, y) with a bar from `low` to `high`; `text` is empty where it gets no label."""
 
     x: float
@@ -176,7 +176,7 @@ class LabelledMarker:
         return np.asarray(ax.transData.transform([(self.x, value) for value in ends]))
 
 
-def _place_labels(figure: Figure, ax: Axes, marks: Sequence[LabelledMarker], line: Sequence[LabelledMarker]) -> None:
+def _place_labels(figure: Figure, ax: Axes, marks: Sequence[LabeledMarker], line: Sequence[LabeledMarker]) -> None:
     """Label the marks, the first ones first, each where it covers the least; `line` are the marks that a line joins."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -192,7 +192,7 @@ def _place_labels(figure: Figure, ax: Axes, marks: Sequence[LabelledMarker], lin
             fontweight="bold" if mark.bold else "normal", zorder=2.5, bbox=ground,
         )  # fmt: skip
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph .* missing from")  # see `figures.save`
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")  # see `figures.save_figure`
             size = np.array(text.get_window_extent(renderer).size)  # (2,)
         at, low, high = mark.pixels(ax)
         corners = _corners(size / scale, (low - at)[1] / scale, (high - at)[1] / scale)  # (p, 2)
@@ -222,7 +222,7 @@ def _corners(size: Array, low: float, high: float) -> Array:
     return np.array(places)
 
 
-def _obstacles(ax: Axes, marks: Sequence[LabelledMarker], line: Sequence[LabelledMarker], scale: float) -> tuple[Array, Array]:
+def _obstacles(ax: Axes, marks: Sequence[LabeledMarker], line: Sequence[LabeledMarker], scale: float) -> tuple[Array, Array]:
     """Return what labels should not cover, markers, bars and the line: boxes (m, 4), and how bad each of their pixels is."""
     found = []
     half = 8 * scale

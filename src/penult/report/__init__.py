@@ -4,6 +4,6 @@ Comes in: a run folder, and the photos for their thumbnails. Goes out: one file.
 Must not know: how anything was measured. It computes nothing but what is drawn.
 """
 
-from penult.report.page import PAGE, rebuild, write
+from penult.report.page import PAGE, rebuild, write_report
 
-__all__ = ["PAGE", "rebuild", "write"]
+__all__ = ["PAGE", "rebuild", "write_report"]

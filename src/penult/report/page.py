@@ -50,7 +50,7 @@ SCRIPTS = ("start.js", "cells.js", "draw.js", "map.js")
 
 
 @default_errors
-def write(folder: Path, metrics: Mapping[str, Any], progress: ProgressCallback = quiet) -> Path:
+def write_report(folder: Path, metrics: Mapping[str, Any], progress: ProgressCallback = quiet) -> Path:
     """Write the page of a run whose `metrics.json` is still to be written; return its path.
 
     Photos that are gone show a placeholder. Raises `OutputError` where it cannot be written.

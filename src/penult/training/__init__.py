@@ -175,7 +175,7 @@ def _finish(job: Job, learnt: Fitted, done: Embedding | None, beside: PrecisionC
         "figures": learnt.figures,
         "versions": versions(done),
     }
-    report.write(job.run.path, metrics, job.progress)
+    report.write_report(job.run.path, metrics, job.progress)
     job.clock.lap("report")
     whole = job.run.finish(metrics, None if learnt.fault is None else str(learnt.fault))
     if learnt.fault is not None:
