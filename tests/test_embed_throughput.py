@@ -50,7 +50,7 @@ def engine_at_work(streams: int = 2) -> SimpleNamespace:
 def test_networks_that_share_the_cores_are_each_said_to_be_as_fast_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two networks held their streams for 16 s; the processor gave them 8 of its seconds, and 2 more for compiling."""
     spent = [100.0]
-    monkeypatch.setattr(throughput, "_beside", lambda: spent[0])
+    monkeypatch.setattr(throughput, "_cpu_time_of_other_threads", lambda: spent[0])
     meter, first, second = ThroughputMeter(), engine_at_work(), engine_at_work()
     first.throughput.add(1000, 50.0)  # of an earlier loop
     for engine in (first, second):
@@ -65,7 +65,7 @@ def test_networks_that_share_the_cores_are_each_said_to_be_as_fast_as_alone(monk
 def test_several_threads_for_a_stream_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """More processor time than seconds: then these are what an image takes."""
     spent = [0.0]
-    monkeypatch.setattr(throughput, "_beside", lambda: spent[0])
+    monkeypatch.setattr(throughput, "_cpu_time_of_other_threads", lambda: spent[0])
     meter, engine = ThroughputMeter(), engine_at_work()
     meter.watch(tiny(), engine)
     engine.throughput.add(50, 5.0)
@@ -181,7 +181,7 @@ class TwoStreams(SimpleNamespace):
 
 def test_a_measured_network_is_as_fast_as_its_batches_go_by(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     """Images over seconds of work, on all streams, agree with images by the clock."""
-    monkeypatch.setattr(throughput, "_beside", lambda: 2 * clock[0])
+    monkeypatch.setattr(throughput, "_cpu_time_of_other_threads", lambda: 2 * clock[0])
     monkeypatch.setattr(engines, "open_engine", lambda *_: TwoStreams(clock))
     assert measure_speed(tiny(), EmbedOptions(precision="f32", cache=False)) == pytest.approx(200)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from penult import engines, store
 from penult.backbones import Backbone
 from penult.embed.options import EmbedOptions
-from penult.engines import Engine
+from penult.engines import Engine, Throughput
 from penult.errors import OutputError
 
 log = logging.getLogger(__name__)
@@ -25,19 +26,8 @@ _SECONDS = 1.0  # that `measure_speed` measures
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """A network in use, and how far its engine had counted when the watch began."""
-
-    backbone: Backbone
-    engine: Engine
-    images: int
-    seconds: float
-    compiling: float
-
-
-@dataclass(frozen=True, slots=True)
 class EngineSpeed:
-    """What a meter showed of one network."""
+    """How fast one network was, and on how many images that was seen."""
 
     backbone: Backbone
     engine: Engine
@@ -55,31 +45,32 @@ class ThroughputMeter:
     """
 
     def __init__(self) -> None:
-        self._watched: list[Watched] = []
-        self._began = _beside()
+        self._watched: list[tuple[Backbone, Engine, Throughput]] = []  # and how far each had counted when the watch began
+        self._began = _cpu_time_of_other_threads()
 
     def watch(self, backbone: Backbone, engine: Engine) -> None:
         """Count from here on what this engine does."""
-        seen = engine.throughput
-        self._watched.append(Watched(backbone, engine, seen.images, seen.seconds, seen.compiling))
+        self._watched.append((backbone, engine, copy(engine.throughput)))
 
     def rates(self) -> list[EngineSpeed]:
         """Return for each engine that did something how fast it would be with all cores for itself."""
-        threaded = [w for w in self._watched if w.engine.name == "openvino"]  # a GPU has its own clock
-        busy = sum(w.engine.throughput.seconds - w.seconds for w in threaded)
-        spent = _beside() - self._began - sum(w.engine.throughput.compiling - w.compiling for w in threaded)
+        # A GPU has its own clock.
+        threaded = [(engine.throughput, before) for _, engine, before in self._watched if engine.name == "openvino"]
+        busy = sum(now.seconds - before.seconds for now, before in threaded)
+        compiling = sum(now.compiling - before.compiling for now, before in threaded)
+        spent = _cpu_time_of_other_threads() - self._began - compiling
         inflation = max(1.0, busy / spent) if spent > 0 else 1.0
         found = []
-        for w in self._watched:
-            seen = w.engine.throughput
-            images, seconds = seen.images - w.images, seen.seconds - w.seconds
+        for backbone, engine, before in self._watched:
+            now = engine.throughput
+            images, seconds = now.images - before.images, now.seconds - before.seconds
             if images and seconds > 0:
-                rate = seen.streams * images / seconds * (inflation if w in threaded else 1.0)
-                found.append(EngineSpeed(w.backbone, w.engine, images, rate))
+                rate = now.streams * images / seconds * (inflation if engine.name == "openvino" else 1.0)
+                found.append(EngineSpeed(backbone, engine, images, rate))
         return found
 
 
-def _beside() -> float:
+def _cpu_time_of_other_threads() -> float:
     """Return the processor time (s) of all threads of this process but this one."""
     return time.process_time() - time.thread_time()
 
