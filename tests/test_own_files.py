@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from finished import finish, lay_out
 from penult import bundle
 from penult.cli import main
 from penult.errors import DamagedFile
@@ -21,19 +22,10 @@ SMALL = ["-b", "colour_histogram", "-q"]
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One run on drawn photos, with test photos; tests work on copies of it."""
-    from PIL import Image
-
-    from conftest import draw
-
-    root = tmp_path_factory.mktemp("job")
-    for part, first in (("train", 0), ("test", 50)):
-        for kind in ("warm", "cold"):
-            (root / part / kind).mkdir(parents=True)
-            for i in range(first, first + 9):
-                Image.fromarray(draw(kind, i)).save(root / part / kind / f"{kind}.{i}.png")
-    words = ["train", root / "train", "--test", root / "test", *SMALL, "--out", root / "run", "--cache", root / "cache"]
-    assert main([str(w) for w in words]) == 0
-    return root
+    base = tmp_path_factory.mktemp("job")
+    lay_out(base / "train", warm=9, cold=9)
+    lay_out(base / "test", 50, warm=9, cold=9)
+    return finish(base).base
 
 
 @pytest.fixture
@@ -127,7 +119,7 @@ def test_another_hands_file_in_a_run_folder_is_let_pass(run: Path, capsys: pytes
 def test_a_file_copied_out_of_its_run_folder_is_read_as_it_is(run: Path, tmp_path: Path) -> None:
     change(run / "report.html")
     shutil.copy(run / "report.html", tmp_path / "report.html")
-    checksums.check(tmp_path / "report.html")
+    assert checksums.check(tmp_path / "report.html") is None
     with pytest.raises(DamagedFile, match=r"copy the file out of the run folder"):
         checksums.check(run / "report.html")
 
@@ -137,8 +129,8 @@ def test_without_a_finished_runs_record_nothing_is_known(text: str | None, tmp_p
     (tmp_path / "a").write_bytes(b"anything")
     if text is not None:
         (tmp_path / "metrics.json").write_text(text)
-    checksums.check(tmp_path / "a")
-    checksums.check_all(tmp_path, ["a", "b"])
+    assert checksums.check(tmp_path / "a") is None
+    assert checksums.check_all(tmp_path, ["a", "b"]) is None
 
 
 def record(folder: Path, content: bytes) -> None:
@@ -157,14 +149,14 @@ def test_a_run_that_is_written_anew_meanwhile_is_no_damage(tmp_path: Path, monke
         return real(path)
 
     monkeypatch.setattr(checksums, "_sha256", slow)
-    checksums.check(tmp_path / "a.h5")
+    assert checksums.check(tmp_path / "a.h5") is None
 
 
 def test_a_large_file_with_checksums_of_its_own_is_not_read_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record(tmp_path, b"as it was")
     (tmp_path / "a.h5").write_bytes(b"changed")
     monkeypatch.setattr(checksums, "LARGE", 3)
-    checksums.check(tmp_path / "a.h5", checked_inside=True)
+    assert checksums.check(tmp_path / "a.h5", checked_inside=True) is None
     with pytest.raises(DamagedFile):
         checksums.check(tmp_path / "a.h5")
 
@@ -196,7 +188,7 @@ def test_a_record_that_is_odd_is_none_and_holds_nothing_up(tmp_path: Path, recor
         os.mkfifo(tmp_path / "metrics.json")
     else:
         (tmp_path / "metrics.json").write_bytes(record)
-    checksums.check(tmp_path / "model.penult")
+    assert checksums.check(tmp_path / "model.penult") is None
     assert checksums.compare(tmp_path).same == ()
 
 

@@ -11,82 +11,73 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from penult.doctor import hub, libraries
-from penult.doctor.check import FAIL, NOTE, OK, WARN, Check, guarded
+from penult.doctor import installation
+from penult.doctor.installation import FAIL, NOTE, OK, WARN, Check, guarded
 from penult.errors import OutputError
 
 __all__ = ["FAIL", "NOTE", "OK", "WARN", "WIDEST", "Check", "examine", "examine_runs"]
 
 WIDEST = 12  # letters of a check's name
-Look = Callable[[], Check | list[Check]]
 
 
 def examine(cache: Path | None = None, offline: bool = False) -> Iterator[Check]:
     """Yield every check of this installation; `cache` None is the user's folder, `offline` asks no hub."""
-    for name, look in _light():
-        yield from guarded(name, look)
+    yield from guarded("python", installation.python)
+    yield from guarded("penult", installation.penult_itself)
+    yield from guarded("libraries", installation.libraries)
+    yield from guarded("imports", installation.imports)
     try:
         heavy = _heavy(cache)
     except Exception as error:  # a library that is broken raises what it likes
         yield _stopped(error)
         heavy = []
-    for name, look in heavy:
-        yield from guarded(name, look)
-    yield from guarded("extras", libraries.extras)
-    yield from guarded("torchvision", libraries.torchvision)
-    yield from guarded("hub", partial(hub.reachable, offline))
+    for name, check in heavy:
+        yield from guarded(name, check)
+    yield from guarded("extras", installation.extras)
+    yield from guarded("torchvision", installation.torchvision)
+    yield from guarded("hub", partial(installation.hub, offline))
 
 
 def examine_runs(folders: Sequence[Path]) -> Iterator[Check]:
     """Yield the checks of run folders."""
     try:
-        from penult.doctor import runs
+        from penult.doctor import checks
     except Exception as error:
         yield _stopped(error)
         return
     for folder in folders:
-        status = list(guarded("files", partial(runs.files, folder)))
+        status = list(guarded("files", partial(checks.run_files, folder)))
         yield from status
         if not any(check.name == "run" for check in status):  # else there is nothing that belongs together
-            yield from guarded("model", partial(runs.model, folder))
+            yield from guarded("model", partial(checks.run_model, folder))
 
 
-def _light() -> list[tuple[str, Look]]:
-    return [
-        ("python", libraries.python),
-        ("penult", libraries.ours),
-        ("libraries", libraries.libraries),
-        ("imports", libraries.imports),
-    ]
-
-
-def _heavy(cache: Path | None) -> list[tuple[str, Look]]:
+def _heavy(cache: Path | None) -> list[tuple[str, Callable[[], Check | list[Check]]]]:
     from penult import store
-    from penult.doctor import computing, pictures, places
+    from penult.doctor import checks
 
-    kept: list[tuple[str, Look]] = [("cache", places.unknown)]
     try:
         folder = store.default_cache() if cache is None else cache
         named = cache is not None or store.cache_was_chosen()
-        kept = [("cache", partial(places.cache, folder)), ("cache write", partial(places.writing, folder, named))]
+        of_cache = [("cache", partial(checks.cache, folder)), ("cache write", partial(checks.cache_write, folder, named))]
     except OutputError:
-        folder = None
+        folder, of_cache = None, [("cache", partial(checks.no_cache))]
     return [
-        ("weights", computing.weights),
-        ("processor", computing.processor),
-        ("memory", pictures.room),
-        ("open files", pictures.open_files),
-        ("engine", computing.computed),
-        ("gpu", computing.gpu),
-        ("formats", pictures.formats),
-        ("resize", pictures.resize),
-        ("workers", pictures.workers),
-        *kept,
-        ("disk", partial(places.disks, folder)),
+        ("weights", checks.weights),
+        ("processor", checks.processor),
+        ("memory", checks.memory),
+        ("open files", checks.open_files),
+        ("engine", checks.engine),
+        ("gpu", checks.gpu),
+        ("formats", checks.formats),
+        ("resize", checks.resize),
+        ("workers", checks.workers),
+        *of_cache,
+        ("disk", partial(checks.disks, folder)),
     ]
 
 
 def _stopped(error: Exception) -> Check:
     words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    cure = "run penult doctor again when it can be imported: pip install --force-reinstall NAME"
-    return Check("penult", FAIL, f"the other checks need a library that cannot be imported ({words})", cure)
+    cure = "pip install --force-reinstall NAME, then run penult doctor again"
+    return Check("penult", FAIL, f"a library cannot be imported ({words}); the checks that need it were skipped", cure)

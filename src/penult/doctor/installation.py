@@ -1,6 +1,6 @@
-"""Python, penult and the libraries: are they there, of the versions that penult asks for, and can they be imported?
+"""Checks that need nothing but Python: the interpreter, penult, its libraries and extras, and the hub of weights.
 
-In: what pip recorded. Out: `Check`s.
+In: what pip recorded, an address. Out: `Check`s.
 """
 
 from __future__ import annotations
@@ -9,19 +9,61 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penult import __version__
-from penult.doctor.check import FAIL, NOTE, OK, WARN, Check
-from penult.errors import OutputError
+from penult.errors import OutputError, PenultError
 from penult.worker import NoInterpreter, start
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
+
+
+import os
+import queue
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+OK, NOTE, WARN, FAIL = "ok", "note", "warn", "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What `name` is about is `state` (ok, note, warn, FAIL): `said`, and for all but ok the `cure`."""
+
+    name: str
+    state: str
+    said: str
+    cure: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+
+def guarded(name: str, look: Callable[[], Check | list[Check]]) -> Iterator[Check]:
+    """Yield what a check found; one that raises is a line that fails, never the end of the others."""
+    try:
+        found = look()
+    except PenultError as error:
+        said, _, cure = str(error).partition("; ")
+        yield Check(name, FAIL, said, cure)
+    except Exception as error:  # whatever is broken here is what the user came to hear of
+        words = " ".join(str(error).split())[:300]
+        yield Check(
+            name, FAIL, f"this check failed with {type(error).__name__}: {words}", "install penult again, or report it"
+        )
+    else:
+        yield from found if isinstance(found, list) else [found]
+
 
 # What is imported of each library; openvino has a check of its own.
 MODULES = (
@@ -53,18 +95,18 @@ def python() -> Check:
     """Return whether this Python is one that penult runs on."""
     from packaging.specifiers import SpecifierSet
 
-    wanted = _said("Requires-Python") or ">=3.11"
+    wanted = _metadata("Requires-Python") or ">=3.11"
     said = f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})"
     if platform.python_version() in SpecifierSet(wanted, prereleases=True):
         return Check("python", OK, said)
     return Check("python", FAIL, f"{said}; penult needs {wanted}", "make a new virtual environment with a newer Python")
 
 
-def ours() -> Check:
+def penult_itself() -> Check:
     """Return which penult this is and where it lies."""
     where = Path(__file__).resolve().parents[1]
     said = f"{__version__} in {where}"
-    recorded = _said("Version")
+    recorded = _metadata("Version")
     if recorded is None:
         return Check("penult", NOTE, f"{said}, not installed by pip", "pip install it, so that its libraries can be checked")
     if recorded != __version__:
@@ -79,7 +121,7 @@ def libraries() -> Check:
         names = " ".join(f"'{one}'" for one in wrong)
         return Check("libraries", FAIL, "; ".join(wrong.values()), f"pip install {names}")
     if not have:
-        return Check("libraries", NOTE, "pip recorded none", "pip install penult, so that they can be checked")
+        return Check("libraries", NOTE, "pip has no record of them", "pip install penult, so that they can be checked")
     return Check("libraries", OK, ", ".join(have))
 
 
@@ -133,7 +175,7 @@ def _extra(name: str) -> Check:
         return Check(name, OK, f"{what}{', '.join(have)}")
     if not any(_there(lead) for lead in _leads(name)):
         return Check(name, NOTE, f"{what}not installed", f"only if you want it: {line}")
-    return Check(name, WARN, f"{what}only a part is as it should be ({'; '.join(wrong.values())})", line)
+    return Check(name, WARN, f"{what}incomplete ({'; '.join(wrong.values())})", line)
 
 
 def _leads(extra: str) -> set[str]:
@@ -182,7 +224,7 @@ def _requirements(extra: str) -> Iterator[tuple[str, str, SpecifierSet]]:
             yield f"{one.name}{one.specifier}", one.name, one.specifier
 
 
-def _said(field: str) -> str | None:
+def _metadata(field: str) -> str | None:
     try:
         return metadata.metadata("penult").json.get(field.lower().replace("-", "_"))  # type: ignore[return-value]
     except metadata.PackageNotFoundError:
@@ -208,3 +250,47 @@ def _import(*modules: str) -> tuple[dict[str, str | None], bool]:
         raise OutputError(f"no other process can be used: {error}; free some memory.") from error
     said = dict(json.loads(line) for line in out.decode("utf-8", "replace").splitlines() if line.startswith('["'))
     return {name: why for name, why in said.items() if name}, "" in said
+
+
+SECONDS = 3.0
+HUB = "https://huggingface.co"
+Opener = Callable[..., Any]
+_WITHOUT = "built-in networks need none; others: on a machine with network penult backbones --fetch NAME, then copy the folder"
+
+
+def hub(
+    offline: bool,
+    environment: Mapping[str, str] = os.environ,
+    opener: Opener = urllib.request.urlopen,
+    seconds: float = SECONDS,
+) -> Check:
+    """Return whether the hub answers within some seconds; it is not asked where the user wants to be offline."""
+    if environment.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
+        return Check("hub", NOTE, "not asked: HF_HUB_OFFLINE is set", f"to load weights unset it; {_WITHOUT}")
+    if offline:
+        return Check("hub", OK, "not asked (--offline)")
+    address = environment.get("HF_ENDPOINT") or HUB
+    if not address.startswith(("https://", "http://")):
+        return Check("hub", NOTE, f"HF_ENDPOINT is no address: {address}", "unset it, or give https://...")
+    answers: queue.Queue[str] = queue.Queue()
+    # In a thread of its own: looking up a name has no time limit, and may take a minute where a resolver is silent.
+    threading.Thread(target=lambda: answers.put(_request(address, opener, seconds)), daemon=True).start()
+    try:
+        wrong = answers.get(timeout=seconds + 1)
+    except queue.Empty:
+        wrong = f"no answer in {seconds:g} s"
+    if wrong:
+        return Check("hub", NOTE, f"{address} cannot be reached ({wrong})", _WITHOUT)
+    return Check("hub", OK, f"{address} can be reached")
+
+
+def _request(address: str, opener: Opener, seconds: float) -> str:
+    """Return what went wrong, or nothing."""
+    request = urllib.request.Request(address, method="HEAD")  # noqa: S310 - the scheme was looked at
+    try:
+        opener(request, timeout=seconds).close()
+    except urllib.error.HTTPError as error:
+        return "" if error.code < 500 else f"it answers {error.code}"
+    except Exception as error:  # every library on the way has its own
+        return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return ""
