@@ -14,7 +14,7 @@ SMALL = 96  # a side at which a network takes a fifth of its time
 
 @functools.cache
 def network(name: str = "efficientnet_lite0", precision: str = "f32", output: str = "features", **changes: Any) -> Engine:
-    """Return the engine for a backbone, changed as `backbones.find` takes it."""
+    """Return the engine for a backbone, changed as `backbones.find_builtin` takes it."""
     return engines.open_engine(backbones.find_builtin(name, **changes), "cpu", precision, output=output)
 
 

