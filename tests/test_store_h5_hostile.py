@@ -194,7 +194,7 @@ def snapshot(file: store.FeatureFile) -> tuple[Any, ...]:
 
 
 def test_no_flipped_bit_of_our_file_becomes_a_value(ours: Path, tmp_path: Path) -> None:
-    """A bit in every eighth byte that is not zero, and in some that are: right values, or a refusal; the rest are benchmarked."""
+    """A bit in every eighth byte that is not zero, and in some that are: right values, or a refusal; benchmarks try all."""
     good = load(ours)
     data = ours.read_bytes()
     path = tmp_path / "data_x.h5"
