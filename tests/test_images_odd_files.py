@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image as Picture
 
 from penult.errors import InputError
-from penult.images import listing, natural_key, scan_labelled, scan_unlabelled
+from penult.images import natural_key, quoted, scan_labelled, scan_unlabelled
 from penult.signatures import looks_like_image
 from penult.texts import printable
 
@@ -270,9 +270,9 @@ def test_every_name_can_be_shown(name: str) -> None:
 
 
 def test_a_list_of_names_says_how_many_it_leaves_out() -> None:
-    assert listing(["a"]) == "'a'"
-    assert listing(["a", "b"], total=1_203) == "'a', 'b' and 1,201 more"
-    assert listing([]) == ""
+    assert quoted(["a"]) == "'a'"
+    assert quoted(["a", "b"], total=1_203) == "'a', 'b' and 1,201 more"
+    assert quoted([]) == ""
 
 
 NAMES = st.text(string.digits + "a.-_é\n\udcff²", max_size=8)

@@ -10,7 +10,7 @@ from pathlib import Path
 from penult import engines, pixels, store
 from penult.backbones import Backbone
 from penult.errors import InputError, TooManyBad
-from penult.images import ImageSet, listing, skipped_notes
+from penult.images import ImageSet, quoted, skipped_notes
 from penult.pixels import Failure, summarize_failures
 
 MOST_PIXELS = pixels.MAX_SIDE**2
@@ -57,7 +57,7 @@ class Tolerance:
         limit = "--strict allows none" if self.strict else f"--max-bad {asked} allows {int(self._most(n))}"
         raise TooManyBad(
             f"{bad} of {n} images ({100 * bad / n:.3g}%) cannot be read ({limit}): "
-            f"{listing([names[i] for i in sorted(failures)])}{more}. {summarize_failures(failures.values())}. "
+            f"{quoted([names[i] for i in sorted(failures)])}{more}. {summarize_failures(failures.values())}. "
             "Repair or remove them, or allow more; features computed so far are kept."
         )
 

@@ -7,7 +7,7 @@ must not know pixels, recipes, networks or heads.
 
 from penult.images.columns import TableOptions
 from penult.images.labels import LabelNormalizer
-from penult.images.records import Image, ImageSet, listing, natural_key
+from penult.images.records import Image, ImageSet, natural_key, quoted
 from penult.images.scan import scan_labelled, scan_train_and_test, scan_unlabelled
 from penult.images.walk import skipped_notes
 
@@ -16,8 +16,8 @@ __all__ = [
     "ImageSet",
     "LabelNormalizer",
     "TableOptions",
-    "listing",
     "natural_key",
+    "quoted",
     "scan_labelled",
     "scan_train_and_test",
     "scan_unlabelled",

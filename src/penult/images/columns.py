@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from penult.errors import InputError
 from penult.images.labels import normalize_label
 from penult.images.matching import Finder, Match
-from penult.images.records import listing
+from penult.images.records import quoted
 from penult.signatures import image_ending
 from penult.texts import printable
 
@@ -111,7 +111,7 @@ def find_columns(
     found.labels = tuple(at for at in labels if at is not None)
     choice.refuse_row_as_header()
     if found.problems and not choice.headless:
-        found.problems.append(f"its first line names {listing(list(header))}")
+        found.problems.append(f"its first line names {quoted(list(header))}")
     if len(found.labels) == 1 and (alike := choice.doubled(found.labels[0])):
         what = f"its column '{printable(header[found.labels[0]])}' stands there twice, with different labels: {alike}"
         found.complain(what, "remove one of them")
@@ -197,7 +197,7 @@ class _ColumnFinder:
         sure = [at for at in known if self.share(at) >= _HITS] or [at for at in free if self.share(at) >= _HITS]
         if len(sure) > 1 and not self._same_files(sure):
             self.found.complain(
-                f"the columns {listing([self.header[at] for at in sure])} name different images",
+                f"the columns {quoted([self.header[at] for at in sure])} name different images",
                 "give the one that is meant with --image-column NAME",
             )
             return None
@@ -244,9 +244,7 @@ class _ColumnFinder:
             if len(rest) == 1:
                 return (rest[0],)
         if need:
-            which = (
-                f"the columns {listing([self.header[at] for at in rest])} may all be" if rest else "no column is left to be"
-            )
+            which = f"the columns {quoted([self.header[at] for at in rest])} may all be" if rest else "no column is left to be"
             cure = "give the one that is with --label-column NAME" if rest else "add one, or name it with --label-column NAME"
             if sum(self._one_hot([at]) for at in rest) > 1:
                 cure += " (if those of 0 and 1 are a column for each class, remove the other columns)"
@@ -271,4 +269,4 @@ class _ColumnFinder:
             for at in others
             if at < len(row) and label < len(row) and normalize_label(row[at]) != normalize_label(row[label])
         ]
-        return listing(odd) if odd else None
+        return quoted(odd) if odd else None

@@ -11,7 +11,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from penult.images.records import MENTIONED, listing
+from penult.images.records import MENTIONED, quoted
 from penult.texts import printable
 
 # What pandas reads as, and writes for, a missing value (its `na_values`), and what Excel shows.
@@ -116,10 +116,10 @@ class LabelNormalizer:
             said.append(f"{what} that differ only in how they are written are one class: {shown}")
         other_encoding = [label for label, f in self.forms.items() if any(_SURROGATE.search(one) for one in f)]
         if other_encoding:
-            said.append(f"{what} that are not UTF-8 were read as Windows-1252: {listing(other_encoding)}")
+            said.append(f"{what} that are not UTF-8 were read as Windows-1252: {quoted(other_encoding)}")
         wrapped = [label for label, f in self.forms.items() if any(_BYTES.fullmatch(normalize_label(one)) for one in f)]
         if wrapped and not any(one in self._known for forms in self.forms.values() for one in forms if _BYTES.fullmatch(one)):
-            said.append(f"{what} written as Python prints bytes were read without the b'': {listing(wrapped)}")
+            said.append(f"{what} written as Python prints bytes were read without the b'': {quoted(wrapped)}")
         return said
 
 
@@ -154,7 +154,7 @@ def similar_names(counts: Mapping[str, int]) -> list[str]:
     several = _several_in_one(list(counts))
     if several:
         said.append(
-            f"labels that look like several in one cell are classes of their own: {listing(several)}; "
+            f"labels that look like several in one cell are classes of their own: {quoted(several)}; "
             "penult gives a photo one class"
         )
     return said
@@ -165,7 +165,7 @@ def missing_names(classes: Iterable[str]) -> list[str]:
     odd = [name for name in classes if is_missing(name)]
     if not odd:
         return []
-    return [f"folders named like a missing value are taken as classes: {listing(odd)}; rename or remove them if they are none"]
+    return [f"folders named like a missing value are taken as classes: {quoted(odd)}; rename or remove them if they are none"]
 
 
 def _loose(name: str) -> str:

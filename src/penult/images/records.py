@@ -119,7 +119,7 @@ def _ranked(run: re.Match[str]) -> str:
     return "0" + chr(min(len(digits), sys.maxunicode)) + digits
 
 
-def listing(names: Sequence[str], total: int | None = None) -> str:
+def quoted(names: Sequence[str], total: int | None = None) -> str:
     """Return `'a', 'b' and 3 more`: the first names, quoted, and how many of `total` are left out."""
     shown = ", ".join(f"'{printable(name[:LONGEST])}'" for name in names[:MENTIONED])
     left = (len(names) if total is None else total) - min(len(names), MENTIONED)

@@ -17,7 +17,7 @@ from pathlib import Path
 from penult.errors import InputError
 from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions
 from penult.images.labels import LabelNormalizer, missing_names, similar_names
-from penult.images.records import Image, ImageSet, kaggle_label, listing, natural_key
+from penult.images.records import Image, ImageSet, kaggle_label, natural_key, quoted
 from penult.images.table import Table, is_table
 from penult.images.walk import (
     GIVEN_NOT_IMAGE,
@@ -132,7 +132,7 @@ def _labelled_folder(folder: str, log: ScanLog, classes: Sequence[str]) -> list[
         _refuse_wrong_level(folder, images, labels, log)
     empty = [name for name in log.folders if name not in labels]
     if empty:
-        log.add_notes([f"empty folders are not taken as classes: {listing(empty)}"])
+        log.add_notes([f"empty folders are not taken as classes: {quoted(empty)}"])
     return _with_folder_labels(images, log, classes)
 
 
@@ -156,7 +156,7 @@ def _labelled_by_name(folder: str, found: list[Image], log: ScanLog, classes: Se
     if odd:
         raise InputError(
             f"'{printable(folder)}' has images but no class folders, and these are not named like cat.123.jpg: "
-            f"{listing(odd)}; put the images of each class into a folder of its own, "
+            f"{quoted(odd)}; put the images of each class into a folder of its own, "
             f"or list them in a CSV with file,label{_hint_at_tables(folder)}"
         )
     return _with_folder_labels(images, log, classes)
@@ -167,7 +167,7 @@ def _refuse_wrong_level(folder: str, images: list[Image], labels: set[str], log:
     if len(labels) > 1 and all(map(_is_part, labels)):
         parts = sorted(labels, key=lambda name: (not name.lower().startswith("train"), name))
         raise InputError(
-            f"the folders of '{printable(folder)}' are parts of a data set, not classes: {listing(parts)}; "
+            f"the folders of '{printable(folder)}' are parts of a data set, not classes: {quoted(parts)}; "
             f"give the part to learn from, such as '{printable(str(Path(folder, parts[0])))}'{_hint_at_tables(folder)}"
         )
     if len(labels) > 1:
@@ -201,7 +201,7 @@ def _hint_at_tables(folder: str, above: bool = True) -> str:
         if names:
             found = [os.path.normpath(os.path.join(place, name)) for name in names]  # noqa: PTH118
             which = "holds the labels, give that" if len(found) == 1 else "are about them, give the one that has their labels"
-            return f"; if {listing(found)} {which} instead of the folder"
+            return f"; if {quoted(found)} {which} instead of the folder"
     return ""
 
 
@@ -209,21 +209,21 @@ def _refuse_unknown(source: str, labels: Sequence[str], classes: Sequence[str]) 
     strange = [label for label in labels if label not in set(classes)]
     if strange:
         raise InputError(
-            f"'{printable(source)}' has labels that are not classes of the model: {listing(strange)}; "
-            f"rename or remove them; the model's classes: {listing(classes)}"
+            f"'{printable(source)}' has labels that are not classes of the model: {quoted(strange)}; "
+            f"rename or remove them; the model's classes: {quoted(classes)}"
         )
 
 
 def _refuse_few(source: str, labels: Sequence[str], counts: Mapping[str, int], log: ScanLog) -> None:
     if len(labels) < 2:
         raise InputError(
-            f"'{printable(source)}' has one class, {listing(labels)}{log.summary()}, "
+            f"'{printable(source)}' has one class, {quoted(labels)}{log.summary()}, "
             "and a classifier needs two or more; add images of another class"
         )
     single = [name for name in labels if counts[name] < 2]
     if single:
         raise InputError(
-            f"'{printable(source)}' has classes of one image, and at least two per class are needed: {listing(single)}; "
+            f"'{printable(source)}' has classes of one image, and at least two per class are needed: {quoted(single)}; "
             "add images, or remove the class"
         )
 
@@ -245,7 +245,7 @@ def scan_unlabelled(
         raise InputError("no images were given; name files, a folder or a CSV")
     missing = [path for path in paths if path_kind(path) == "nothing"]
     if missing:
-        raise InputError(f"not found: {listing(missing)}; give files, a folder or a CSV")
+        raise InputError(f"not found: {quoted(missing)}; give files, a folder or a CSV")
     log = ScanLog()
     if not (len(paths) == 1 and is_table(paths[0])):
         table.refuse_for(paths[0])
@@ -256,7 +256,7 @@ def scan_unlabelled(
     else:
         result = log.image_set("", _given(paths, log), ())
     if not result:
-        raise InputError(f"no images in {listing(paths)}{log.summary()}; give images or a folder of them")
+        raise InputError(f"no images in {quoted(paths)}{log.summary()}; give images or a folder of them")
     return result
 
 
@@ -268,7 +268,7 @@ def _folder_to_predict(folder: str, log: ScanLog, classes: Sequence[str]) -> Ima
         return log.image_set(folder, _relabelled(found, meant), classes)
     parts = sorted((label for label in labels if label is not None), key=natural_key)
     if parts:
-        log.add_notes([f"sub-folders of '{printable(folder)}' were not read as labels: {listing(parts)}"])
+        log.add_notes([f"sub-folders of '{printable(folder)}' were not read as labels: {quoted(parts)}"])
     return log.image_set(folder, _without_labels(found), ())
 
 
@@ -289,7 +289,7 @@ def _are_classes(table: Table, columns: Columns, labels: set[str], classes: Sequ
     what = f"labels of '{printable(table.path)}' were not used"
     strange = sorted(labels - set(classes), key=natural_key)
     if strange:
-        log.add_notes([f"{what}, as the model has no such classes: {listing(strange)}"])
+        log.add_notes([f"{what}, as the model has no such classes: {quoted(strange)}"])
         return False
     own = {name.lower() for name in table.header} >= {FILE, LABEL} or columns.one_hot or table.options.label_column
     if not own and len(labels) == 1 and table.rows > 1:

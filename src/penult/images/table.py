@@ -21,7 +21,7 @@ from penult.errors import InputError
 from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions, binary, find_columns, written_by_penult
 from penult.images.labels import LabelNormalizer, decode_surrogates, is_missing, normalize_label
 from penult.images.matching import Finder, Matches
-from penult.images.records import Image, listing
+from penult.images.records import Image, quoted
 from penult.images.walk import REPEATED, ScanLog, path_kind
 from penult.texts import printable
 
@@ -197,7 +197,7 @@ class Table:
         if len(counts) > 2 and 2 * len(counts) > counts.total() and _look_measured(counts):
             columns.complain(
                 f"the cells of its column '{printable(self.header[columns.labels[0]])}' look like numbers, not classes "
-                f"({listing(list(islice(counts, 3)))}), and penult classifies",
+                f"({quoted(list(islice(counts, 3)))}), and penult classifies",
                 "give a column of classes with --label-column NAME, or write classes instead",
             )
 
@@ -228,7 +228,7 @@ class Table:
     def _refuse(self, columns: Columns, matches: Matches, faults: dict[str, list[str]], finder: Finder) -> None:
         problems, cures = list(columns.problems), list(dict.fromkeys(columns.cures))
         if matches.rivals:
-            problems.append(f"more than one folder holds its images: {listing(matches.rivals)}")
+            problems.append(f"more than one folder holds its images: {quoted(matches.rivals)}")
             cures.append("give the one that is meant with --image-dir DIR")
         for fault, names in faults.items():
             problems.append(f"{fault}: {self._named(fault, list(dict.fromkeys(names)), matches, finder)}")
@@ -256,10 +256,10 @@ class Table:
         raise InputError(f"'{printable(self.path)}' cannot be used: {'; '.join(problems)}; {'; '.join(cures)}")
 
     def _named(self, fault: str, names: list[str], matches: Matches, finder: Finder) -> str:
-        shown = listing(names)
+        shown = quoted(names)
         if fault == _AMBIGUOUS:
             first = names[0]
-            return f"{shown} ({listing(matches.ambiguous.get(first, []))})"
+            return f"{shown} ({quoted(matches.ambiguous.get(first, []))})"
         if fault == _MISSING and (near := finder.suggestion(names[0])):
             return f"{shown} (did you mean '{printable(near)}'?)"
         return shown

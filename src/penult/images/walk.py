@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 
 from penult import signatures
 from penult.errors import InputError
-from penult.images.records import MENTIONED, Image, ImageSet, listing, natural_key
+from penult.images.records import MENTIONED, Image, ImageSet, natural_key, quoted
 from penult.signatures import UnreadFormat
 from penult.texts import printable
 
@@ -87,9 +87,9 @@ class ScanLog:
     def notes(self) -> tuple[str, ...]:
         """Return what was said, then one sentence for each kind that may hide images."""
         kinds = [kind for kind in MAY_HIDE_IMAGES if kind in self._counts]
-        lists = (f"{kind} {IGNORED}: {listing(self._names[kind], self._counts[kind])}" for kind in kinds)
+        lists = (f"{kind} {IGNORED}: {quoted(self._names[kind], self._counts[kind])}" for kind in kinds)
         photos = (
-            f"{files} {IGNORED}: {listing(names)}; {unread.cure_for_many}"
+            f"{files} {IGNORED}: {quoted(names)}; {unread.cure_for_many}"
             for files, (unread, names) in self._unread.items()
             if unread.photo
         )

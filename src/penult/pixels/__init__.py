@@ -13,11 +13,11 @@ from penult.pixels.pipeline import Prepared
 from penult.pixels.preparing import decode_failures, prepare_all
 from penult.pixels.recipe import DEPTHS, FULL_DEPTH, Failure, Recipe, Remark
 from penult.pixels.resizing import prepare, visible_box
-from penult.pixels.sources import digest, image_list, image_name
+from penult.pixels.sources import content_digest, image_list, image_name
 
 __all__ = [
     "CURES", "DEPTHS", "FULL_DEPTH", "MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "REASONS", "Failure", "Prepared", "Recipe",
-    "Remark", "advice", "choose_depth", "decode", "decode_failures", "describe_depth", "digest", "encode_png", "encode_webp",
-    "image_list", "image_name", "load_rgb", "prepare", "prepare_all", "preprocessing_version", "reason_of", "shrink",
-    "small_image_size", "stores_sixteen", "summarize_failures", "thumbnails", "visible_box",
+    "Remark", "advice", "choose_depth", "content_digest", "decode", "decode_failures", "describe_depth", "encode_png",
+    "encode_webp", "image_list", "image_name", "load_rgb", "prepare", "prepare_all", "preprocessing_version", "reason_of",
+    "shrink", "small_image_size", "stores_sixteen", "summarize_failures", "thumbnails", "visible_box",
 ]  # fmt: skip

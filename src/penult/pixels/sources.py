@@ -70,7 +70,7 @@ def _read_all(descriptor: int, size: int) -> bytes:
     return b"".join(pieces)
 
 
-def digest(source: Source) -> bytes | None:
+def content_digest(source: Source) -> bytes | None:
     """Return the SHA-256 digest by which a source is known, None for one that cannot be read; nothing is decoded."""
     found = read_file(source) if isinstance(source, PATH) else read_picture(source)
     return None if isinstance(found, Failure) else found[0]

@@ -245,4 +245,4 @@ def digests(sources: Sequence[Any]) -> Iterator[bytes]:
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         waiting = iter(sources)
         while some := list(islice(waiting, _AT_ONCE)):
-            yield from (digest for digest in pool.map(pixels.digest, some) if digest is not None)
+            yield from (digest for digest in pool.map(pixels.content_digest, some) if digest is not None)
