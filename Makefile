@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 600
 SITUATIONS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cover check lint types floors test-extras bench fuzz format clean
+.PHONY: help setup demo test cover check lint types imports test-extras bench fuzz format clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -37,13 +37,13 @@ lint: $(STAMP)   ## style
 types: $(STAMP)  ## mypy, strict
 	$(BIN)/mypy
 
-floors: $(STAMP) ## imports only go down
+imports: $(STAMP) ## imports only go down
 	$(BIN)/lint-imports
 
 cover: $(STAMP)  ## the tests again, with the lines that none of them reaches
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term-missing:skip-covered
 
-check: lint types floors test  ## all of it, as CI does
+check: lint types imports test  ## all of it, as CI does
 
 $(EXTRA)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(EXTRA)
