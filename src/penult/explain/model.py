@@ -84,7 +84,8 @@ def explained_model(model: Any) -> ExplainedModel:
             f"a {type(model).__name__} cannot be explained; give what `penult.load` or `penult.bundle.load` returns, or a "
             "fitted TransferClassifier."
         )
-    settings = EmbedOptions(model.device, model.precision_, model.cache, max_pixels=model.max_pixels)
+    cache = None if model.cache_dir is True else model.cache_dir
+    settings = EmbedOptions(model.device, model.precision_, cache, max_pixels=model.max_pixels)
     return _explained(tuple(str(c) for c in model.classes_), model.backbones_, model.head_.scorer(), settings, None)
 
 
