@@ -137,9 +137,9 @@ def read_run(path: Path) -> Any:
 
 def read_index(path: Path) -> Any:
     from penult import store
-    from penult.similar import index
+    from penult.similar import search
 
-    found = index._opened(store.CacheEntry(path, files.ABOUT))
+    found = search._opened(store.CacheEntry(path, files.ABOUT))
     return None if found is None else float(found.bounds(np.ones(8, np.float32)).sum())
 
 

@@ -23,7 +23,7 @@ from penult.embed import EmbedOptions, embed
 from penult.engines.engine import CompiledCache
 from penult.errors import InputError, UnknownName
 from penult.quantize.int8 import QuantizedCache
-from penult.similar.index import SimilarityIndex, open_index
+from penult.similar.search import SimilarityIndex, open_index
 from penult.store import CacheEntry, inventory
 from penult.store.disk import Disk, machine_id
 from penult.store.shards import read_shard, rows_by_size, width_of, write_shard

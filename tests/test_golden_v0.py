@@ -22,7 +22,7 @@ from penult.embed import EmbedOptions, embed
 from penult.errors import quiet
 from penult.pixels.decoding import PREPROCESSING_VERSION
 from penult.quantize.int8 import QuantizedCache
-from penult.similar import index
+from penult.similar import search
 from penult.training import learning
 from penult.zoo import catalog
 
@@ -153,7 +153,7 @@ def test_the_page_of_an_old_run_is_made_and_the_run_is_whole(files: Path, ask: A
 def test_an_old_cache_is_used_as_it_is(files: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is computed or converted again, neither by embedding nor by training, and nothing in it is damaged."""
     monkeypatch.setattr(catalog, "_convert", lambda order, progress: pytest.fail(f"{order.label} is converted again"))
-    monkeypatch.setattr(index, "_made", lambda *_: pytest.fail("the index of similar photos is made again"))
+    monkeypatch.setattr(search, "_made", lambda *_: pytest.fail("the index of similar photos is made again"))
     before = sorted(p for p in Path("cache").rglob("*"))
     networks = [zoo.find(HISTOGRAM), zoo.find(NETWORK, cache="cache")]
     assert networks[1].digest == THEN["network"]
@@ -161,7 +161,7 @@ def test_an_old_cache_is_used_as_it_is(files: Path, ask: Ask, monkeypatch: pytes
     assert (done.embedded, done.reused, len(done.failures)) == (0, 30, 0)
     assert done.features().shape == (30, sum(done.widths))
     with store.RowReader([Path("run/data_tiny.onnx.h5")]) as rows:
-        assert index.open_index(rows, (6,), Path("cache"), quiet) is not None
+        assert search.open_index(rows, (6,), Path("cache"), quiet) is not None
     (sample,) = QuantizedCache(Path("cache"), THEN["network"]).samples()
     assert sample == {hashlib.sha256(Path(p).read_bytes()).digest() for p in pictures("train")}
     words = ("train", "photos/train", "--test", "photos/test", "-b", HISTOGRAM, "-b", NETWORK, "--head", "centroid")

@@ -13,8 +13,8 @@ import pytest
 from penult import store
 from penult.cli import main
 from penult.errors import DamagedFile, InputError
-from penult.similar import index, search, similar
-from penult.similar.alike import best
+from penult.similar import search, similar
+from penult.similar.search import best
 from penult.store import RowReader
 from penult.training import Run, TrainOptions, train
 
@@ -63,7 +63,7 @@ def test_the_most_similar_are_found_exactly(
     files: RowReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indexed: bool
 ) -> None:
     monkeypatch.setattr(search, "MANY", 1 if indexed else 1 << 40)
-    monkeypatch.setattr(index, "DIRECTIONS", 8)
+    monkeypatch.setattr(search, "DIRECTIONS", 8)
     X, queries = cloud(3000), np.vstack([cloud(6, 9), cloud(3000)[[5, 2900]]])
     found = search.search(files, queries, 7, PARTS, tmp_path / "cache")
     for q, (numbers, near, same) in zip(queries, found, strict=True):
@@ -77,34 +77,34 @@ def test_the_most_similar_are_found_exactly(
 def test_an_index_leaves_most_rows_out_and_is_made_once(
     files: RowReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = index.open_index(files, PARTS, tmp_path, lambda *_: None)
+    made = search.open_index(files, PARTS, tmp_path, lambda *_: None)
     assert made is not None
     looked: list[int] = []
-    real = index.SimilarityIndex.similarity
+    real = search.SimilarityIndex.similarity
     monkeypatch.setattr(
-        index.SimilarityIndex, "similarity", lambda self, rows, q: (looked.append(len(rows)), real(self, rows, q))[1]
+        search.SimilarityIndex, "similarity", lambda self, rows, q: (looked.append(len(rows)), real(self, rows, q))[1]
     )
     monkeypatch.setattr(search, "MANY", 1)
-    monkeypatch.setattr(index, "_made", lambda *_: pytest.fail("made again"))
+    monkeypatch.setattr(search, "_made", lambda *_: pytest.fail("made again"))
     search.search(files, cloud(1, 9), 5, PARTS, tmp_path)
     assert 0 < sum(looked) < 1000
 
 
 def test_bounds_are_never_too_low(files: RowReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "DIRECTIONS", 4)
-    made = index.open_index(files, PARTS, tmp_path, lambda *_: None)
+    monkeypatch.setattr(search, "DIRECTIONS", 4)
+    made = search.open_index(files, PARTS, tmp_path, lambda *_: None)
     assert made is not None
-    for q in search.alike.unit(cloud(5, 3), PARTS):
-        exact = search.alike.unit(cloud(3000), PARTS) @ q
+    for q in search.unit(cloud(5, 3), PARTS):
+        exact = search.unit(cloud(3000), PARTS) @ q
         assert (made.bounds(q) >= exact - 1e-5).all()
         np.testing.assert_allclose(made.similarity(np.arange(3000), q), exact, atol=made.slack)
 
 
 def test_a_damaged_index_is_made_again(files: RowReader, tmp_path: Path) -> None:
-    index.open_index(files, PARTS, tmp_path, lambda *_: None)
+    search.open_index(files, PARTS, tmp_path, lambda *_: None)
     rows = next(tmp_path.rglob("rows.npy"))
     rows.write_bytes(rows.read_bytes()[:-100])
-    again = index.open_index(files, PARTS, tmp_path, lambda *_: None)
+    again = search.open_index(files, PARTS, tmp_path, lambda *_: None)
     assert again is not None
     assert again.rows.shape == (3000, 50)
 

@@ -28,7 +28,7 @@ __all__ = ["Neighbour", "Neighbours", "similar", "write_csv"]
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A photo of the run: `similarity` is 1 for the same features; `same` says that it is the very picture that was asked for.
+    """A photo of the run: `similarity` is 1 for the same features; `same` says that it is the query photo itself.
 
     `part` is "train" or "test", `label` the class it was given for training, None in the test part.
     """
@@ -76,7 +76,7 @@ def similar(
     saved. An unreadable photo raises nothing.
     """
     if n < 1:
-        raise InputError(f"{n} similar photos cannot be shown; ask for 1 or more with -n.")
+        raise InputError(f"{n} similar photos cannot be shown; give -n 1 or more.")
     model, paths = _run(Path(run))
     photos = pixels.image_list(photos)
     names = [pixels.image_name(i, p) for i, p in enumerate(photos)] if ids is None else ids
@@ -109,9 +109,7 @@ def write_csv(path: str | Path, several: Sequence[Neighbours]) -> None:
 def _run(folder: Path) -> tuple[Bundle, list[Path]]:
     """Return the model of a run and its feature files, in the order of the networks."""
     if not (folder / "model.penult").is_file():
-        raise InputError(
-            f"{printable(folder)} is no run folder with a model in it; give the folder that `penult train` wrote."
-        )
+        raise InputError(f"{printable(folder)} is not a run folder with a model; give the folder that `penult train` wrote.")
     model = bundle.load(folder)
     paths = [folder / f"data_{slug}.h5" for slug in store.slugs([(b.name, b.digest) for b in model.backbones])]
     missing = [p.name for p in paths if not p.is_file()]
