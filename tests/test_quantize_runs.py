@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,14 @@ import onnx
 import pytest
 from sklearn.exceptions import NotFittedError
 
+from finished import lay_out
 from onnxnets import RECIPE, classifier
 from penult import Embedder, TransferClassifier, bundle, engines
 from penult.cli import main
 from penult.embed import EmbedOptions, embed
 from penult.errors import InputError
 from penult.predict import Predictor
+from penult.quantize.nncf import QuantizeRequest
 from penult.training import Run, TrainOptions, train
 from penult.zoo import find
 from quantized import instead_of_nncf
@@ -24,49 +26,59 @@ from quantized import instead_of_nncf
 Photos = Callable[..., Path]
 
 
+def small_network(folder: Path) -> str:
+    """Return the path of a small network, written to a folder."""
+    onnx.save(classifier(), str(folder / "net.onnx"))
+    (folder / "net.recipe.json").write_text(json.dumps(RECIPE.to_dict()))
+    return str(folder / "net.onnx")
+
+
 @pytest.fixture
 def network(tmp_path: Path) -> str:
-    """Return the path of a small network."""
-    path = tmp_path / "net.onnx"
-    onnx.save(classifier(), str(path))
-    (tmp_path / "net.recipe.json").write_text(json.dumps(RECIPE.to_dict()))
-    return str(path)
+    return small_network(tmp_path)
 
 
-def a_run(photos: Photos, tmp_path: Path, network: str, precision: str = "int8") -> Run:
-    folder, test = photos("train", warm=14, cold=14), photos("test", first=50, any=5)
-    options = TrainOptions(
-        out=str(tmp_path / f"run-{precision}"), backbones=(network,), settings=EmbedOptions(precision=precision)
-    )
-    return train(str(folder), str(test), options)
+def a_run(folder: Path, network: str, precision: str = "int8") -> Run:
+    settings = EmbedOptions(precision=precision, cache=str(folder / "cache"))
+    options = TrainOptions(out=str(folder / f"run-{precision}"), backbones=(network,), settings=settings)
+    return train(str(folder / "train"), str(folder / "test"), options)
+
+
+@pytest.fixture(scope="module")
+def quantized_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Run, list[QuantizeRequest]]]:
+    """Return a folder with a finished run in 8 bits, the run, and what it asked NNCF for."""
+    folder = tmp_path_factory.mktemp("int8")
+    lay_out(folder / "train", warm=14, cold=14)
+    lay_out(folder / "test", first=50, any=5)
+    with pytest.MonkeyPatch.context() as patch:
+        requests = instead_of_nncf(patch)
+        yield folder, a_run(folder, small_network(folder)), requests
 
 
 def test_a_run_in_8_bits_is_quantised_once_with_training_photos(
-    photos: Photos, tmp_path: Path, network: str, monkeypatch: pytest.MonkeyPatch
+    quantized_run: tuple[Path, Run, list[QuantizeRequest]],
 ) -> None:
-    requests = instead_of_nncf(monkeypatch)
-    run = a_run(photos, tmp_path, network)
+    folder, run, requests = quantized_run
     assert [len(request.pixels) for request in requests] == [28]
     assert run.metrics["engine"]["precision"] == "int8"
     assert run.metrics["backbones"][0]["quantized"] is True
-    beside = run.metrics["precision"]
-    assert (beside["precision"], beside["images"]) == ("int8", 28)
-    assert beside["difference"]["value"] == pytest.approx(beside["log_loss"] - beside["log_loss_f32"])
-    assert 0.9 < beside["cosine"] < 1
-    again = a_run(photos, tmp_path, network)
+    check = run.metrics["precision"]
+    assert (check["precision"], check["images"]) == ("int8", 28)
+    assert check["difference"]["value"] == pytest.approx(check["log_loss"] - check["log_loss_f32"])
+    assert 0.9 < check["cosine"] < 1
+    again = a_run(folder, str(folder / "net.onnx"))
     assert len(requests) == 1
     assert again.metrics["images"]["reused"] == 33
-    assert again.metrics["precision"] == beside
+    assert again.metrics["precision"] == check
 
 
 def test_the_model_holds_the_graph_in_8_bits(
-    photos: Photos, tmp_path: Path, network: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    quantized_run: tuple[Path, Run, list[QuantizeRequest]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    requests = instead_of_nncf(monkeypatch)
-    run = a_run(photos, tmp_path, network)
+    folder, run, requests = quantized_run
     model = bundle.load(run.folder)
     assert model.precision == "int8" and model.backbones[0].quantized
-    paths = sorted((tmp_path / "test").rglob("*.png"))
+    paths = sorted((folder / "test").rglob("*.png"))
     said = (run.folder / "predictions.csv").read_text().splitlines()[1:]
     answers = Predictor(model).predict(paths)
     assert [a.label for a in answers] == [line.split(",")[1] for line in said]
@@ -81,7 +93,9 @@ def test_a_model_of_another_precision_has_no_networks_in_8_bits(
     photos: Photos, tmp_path: Path, network: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instead_of_nncf(monkeypatch)
-    run = a_run(photos, tmp_path, network, "f32")
+    photos("train", warm=4, cold=4)
+    photos("test", first=50, any=1)
+    run = a_run(tmp_path, network, "f32")
     assert run.metrics["precision"] is None
     with pytest.raises(InputError, match="trained in f32 and has no networks in int8; leave --precision out"):
         Predictor(bundle.load(run.folder), EmbedOptions(precision="int8"))
@@ -94,7 +108,7 @@ def test_train_says_what_the_precision_did(
     words = ["train", photos("train", warm=8, cold=8), "-b", network, "--precision", "int8", "--out", tmp_path / "r"]
     assert main([str(w) for w in words]) == 0
     out = capsys.readouterr().out
-    assert "int8 beside f32, 16 images on the same folds: log loss " in out
+    assert "precision check (16 photos): log loss " in out
 
 
 def test_features_of_their_own_say_which_network_made_them(
