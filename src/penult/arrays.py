@@ -107,6 +107,19 @@ def _length(part: Array) -> tuple[Array, Array]:
     return largest, np.where(length > 0, length, 1)
 
 
+def stratified_rows(y: Array, counts: Sequence[int] | Array, seed: int) -> NDArray[np.intp]:
+    """Return the numbers of `counts` (k,) random rows of each class of y (n,), ascending."""
+    rng = np.random.default_rng(seed)
+    kept = [rng.permutation(np.flatnonzero(y == c))[:count] for c, count in enumerate(counts)]
+    return np.sort(np.concatenate(kept)).astype(np.intp)
+
+
+def median_cosine(A: Array, B: Array) -> float:
+    """Return the median cosine of the rows of A and B (n, d), one with one."""
+    lengths = np.linalg.norm(A, axis=1) * np.linalg.norm(B, axis=1)  # (n,)
+    return float(np.median((A * B).sum(axis=1) / np.maximum(lengths, 1e-12)))
+
+
 def nearest_rows(queries: Array, Z: Array, count: int, own: bool = False) -> tuple[NDArray[np.intp], Array]:
     """Return the `count` rows of Z (n, d) most like each of the queries (m, d), and their cosines, (m, count) each.
 

@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from penult import heads
 from penult.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from penult.training import TrainOptions
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-HEADS = ("logistic", "svm", "knn", "centroid", "lda", "dense", "auto")
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
@@ -58,7 +58,7 @@ def add_training(p: argparse.ArgumentParser) -> None:
 
 def add_head(p: argparse.ArgumentParser, default: str | None = None) -> None:
     """Add the classifier, and how classes are weighted."""
-    p.add_argument("--head", default=default, metavar="HEAD", help=f"one of {', '.join(HEADS)} (default: logistic)")
+    p.add_argument("--head", default=default, metavar="HEAD", help=f"one of {', '.join(heads.names())} (default: logistic)")
     p.add_argument(
         "--class-weight",
         choices=("balanced",),

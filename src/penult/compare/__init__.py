@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import heads, images
-from penult.arrays import default_errors
+from penult.arrays import default_errors, stratified_rows
 from penult.compare import candidates, result
 from penult.compare.candidates import CandidateEmbedder, ComparisonData, LeftOut
 from penult.compare.combinations import CombinationTrials, Members
@@ -96,9 +96,7 @@ def draw(found: ImageSet, size: int, seed: int) -> ImageSet:
         return found
     y = found.y  # (n,)
     counts = np.bincount(y, minlength=len(found.classes))  # (k,)
-    random = np.random.default_rng(seed)
-    kept = [random.permutation(np.flatnonzero(y == c))[:m] for c, m in enumerate(_shares(counts, size))]
-    rows = np.sort(np.concatenate(kept))
+    rows = stratified_rows(y, _shares(counts, size), seed)
     note = f"a stratified sample of {len(rows)} of the {len(found)} images was used."
     return replace(found, images=tuple(found.images[i] for i in rows), notes=(*found.notes, note))
 

@@ -1,18 +1,20 @@
 """Heads: small classifiers on top of frozen features.
 
 In: features X (n, d), classes y (n,), groups. Out: scikit-learn classifiers with calibrated probabilities, and their saved
-form. It must not know files, images, networks or engines. This module is light: a head's class loads on first use, and
-`scorer`, which prediction needs, is numpy alone.
+form. It must not know files, images, networks or engines. This module is light: all that needs numpy loads on first use, and
+`scorer`, which prediction needs, needs nothing else.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penult.errors import InputError
 from penult.heads.methods import CANDIDATES, check, find, make, names
-from penult.heads.scoring import HeadState, Scorer, scorer
+
+if TYPE_CHECKING:
+    from penult.heads.scoring import HeadState, Scorer, scorer
 
 __all__ = ["CANDIDATES", "HeadState", "Scorer", "check", "make", "names", "scorer", "wrap"]
 
@@ -34,7 +36,9 @@ def wrap(estimator: Any, **params: Any) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    """Load the class `name` on first use: `heads.Logistic`, `heads.Wrapped`."""
+    """Load `name` on first use: `heads.scorer`, `heads.Logistic`, `heads.Wrapped`."""
+    if name in ("HeadState", "Scorer", "scorer"):
+        return getattr(import_module("penult.heads.scoring"), name)
     if name == "Wrapped":
         return import_module("penult.heads.wrapped").Wrapped
     if name.lower() not in names() or find(name.lower()).__name__ != name:

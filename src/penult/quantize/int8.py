@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import engines, pixels, store, untrusted
+from penult.arrays import median_cosine
 from penult.backbones import Backbone, StoredGraph
 from penult.errors import DamagedFile, InputError, MissingExtra, OutputError, PenultError, ProgressCallback, quiet
 from penult.pixels import Recipe
@@ -189,8 +190,7 @@ def _old(cache: Path, digest: str) -> dict[frozenset[bytes], bytes]:
 def verify(original: Backbone, quantized: Backbone, pixels: NDArray[np.uint8]) -> None:
     """Raise `InputError` where the features of these pixels (m, s, s, 3) do not keep their direction."""
     exact, ours = (_features(*one, pixels[:VERIFIED]) for one in ((original, "f32"), (quantized, "int8")))  # (m, d) each
-    lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(ours, axis=1)
-    cosine = float(np.median((exact * ours).sum(axis=1) / np.maximum(lengths, 1e-12)))
+    cosine = median_cosine(exact, ours)
     log.info("%s in int8: features keep a cosine of %.4f", original.name, cosine)
     if not cosine >= MIN_COSINE:
         raise InputError(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import evaluate
+from penult.arrays import median_cosine, stratified_rows
 from penult.backbones import Backbone
 from penult.embed import Embedding, embed
 from penult.errors import InputError
@@ -67,19 +68,11 @@ def compare_with_f32(job: Job, material: TrainingData, done: Embedding, before: 
     except InputError:
         return None
     losses = [float(one.scores["log_loss"].value or 0.0) for one in (own, reference)]
-    return PrecisionCheck(done.compute.precision, len(rows), losses[0], losses[1], difference, _cosine(ours, theirs))
+    return PrecisionCheck(done.compute.precision, len(rows), losses[0], losses[1], difference, median_cosine(ours, theirs))
 
 
 def _sample(y: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
     """Return up to `IMAGES` rows, ascending, every class by its share and with three at least where it has them."""
-    random = np.random.default_rng(seed)
     counts = np.bincount(y)
     wanted = np.minimum(counts, np.maximum(3, np.round(IMAGES * counts / len(y)))).astype(int)  # (k,)
-    return np.sort(
-        np.concatenate([random.permutation(np.flatnonzero(y == c))[:count] for c, count in enumerate(wanted)])
-    ).astype(np.intp)
-
-
-def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)  # (m,)
-    return float(np.median((a * b).sum(axis=1) / np.maximum(lengths, 1e-12)))
+    return stratified_rows(y, wanted, seed)
