@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from finished import Finished, finish, lay_out
 from penult import store
 from penult.cli import main
 from penult.errors import DamagedFile, InputError
 from penult.similar import search, similar
 from penult.similar.search import best
 from penult.store import RowReader
-from penult.training import Run, TrainOptions, train
+from penult.training import TrainOptions, train
 
-Photos = Callable[..., Path]
 PARTS = (30, 20)
 
 
@@ -130,14 +131,22 @@ def test_damage_is_found_where_it_is_read(tmp_path: Path) -> None:
         list(files.scan())
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos and a run on them; tests work on copies."""
+    base = tmp_path_factory.mktemp("job")
+    lay_out(base / "train", warm=8, cold=8)
+    lay_out(base / "test", 50, warm=2)
+    return finish(base).base
+
+
 @pytest.fixture
-def run(photos: Photos, tmp_path: Path) -> Run:
-    folder, test = photos("train", warm=8, cold=8), photos("new", first=50, warm=2)
-    return train(str(folder), str(test), TrainOptions(out=str(tmp_path / "run"), backbones=("colour_histogram",)))
+def run(trained: Path, tmp_path: Path) -> Finished:
+    return Finished(Path(shutil.copytree(trained, tmp_path, dirs_exist_ok=True)))
 
 
-def test_a_training_photo_is_its_own_nearest_and_its_kind_follows(run: Run, tmp_path: Path) -> None:
-    found = similar(run.folder, [tmp_path / "train/warm/warm.3.png", tmp_path / "new/warm/warm.50.png"], 6)
+def test_a_training_photo_is_its_own_nearest_and_its_kind_follows(run: Finished, tmp_path: Path) -> None:
+    found = similar(run.folder, [tmp_path / "train/warm/warm.3.png", tmp_path / "test/warm/warm.50.png"], 6)
     first = found[0].found[0]
     assert (first.file, first.part, first.label, first.same) == ("warm/warm.3.png", "train", "warm", True)
     assert first.similarity == pytest.approx(1)
@@ -146,7 +155,7 @@ def test_a_training_photo_is_its_own_nearest_and_its_kind_follows(run: Run, tmp_
     assert (found[1].found[0].file, found[1].found[0].part, found[1].found[0].label) == ("warm/warm.50.png", "test", None)
 
 
-def test_the_command_prints_writes_and_gives_json(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_writes_and_gives_json(run: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     odd = tmp_path / "a\n<b>.png"
     odd.write_bytes((tmp_path / "train/cold/cold.1.png").read_bytes())
     (tmp_path / "bad.png").write_bytes(b"\x89PNG")
@@ -166,10 +175,10 @@ def test_the_command_prints_writes_and_gives_json(run: Run, tmp_path: Path, caps
     assert rows[0]["photo"].endswith("a\n<b>.png")
 
 
-def test_what_cannot_be_asked_is_one_sentence(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_asked_is_one_sentence(run: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo = str(tmp_path / "train/warm/warm.0.png")
     assert main(["similar", str(tmp_path / "train"), photo]) == 1
-    assert "no run folder" in capsys.readouterr().err
+    assert "not a run folder" in capsys.readouterr().err
     assert main(["similar", str(run.folder), photo, "-n", "0"]) == 1
     assert main(["similar", str(run.folder), photo, "--precision", "int8"]) == 1
     assert "has no networks in int8" in capsys.readouterr().err
@@ -181,9 +190,12 @@ def test_what_cannot_be_asked_is_one_sentence(run: Run, tmp_path: Path, capsys: 
 def test_a_real_photo_saved_again_finds_its_original_but_is_not_the_same(real_photos: Path, tmp_path: Path) -> None:
     from PIL import Image
 
-    options = TrainOptions(str(tmp_path / "run"), ("efficientnet_lite0",))
-    done = train(str(real_photos / "train"), None, options)
-    original = sorted((real_photos / "train" / "cat").iterdir())[4]
+    for kind in ("cat", "dog"):
+        (tmp_path / "train" / kind).mkdir(parents=True)
+        for path in sorted((real_photos / "train" / kind).iterdir())[:8]:
+            shutil.copy(path, tmp_path / "train" / kind)
+    done = train(str(tmp_path / "train"), None, TrainOptions(str(tmp_path / "run"), ("efficientnet_lite0",)))
+    original = sorted((tmp_path / "train" / "cat").iterdir())[4]
     Image.open(original).save(tmp_path / "again.jpg", quality=80)
     again, itself = similar(done.folder, [tmp_path / "again.jpg", original], 3)
     assert again.found[0].file == itself.found[0].file == f"cat/{original.name}"
