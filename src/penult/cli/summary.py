@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from penult.audit import Finding
+from penult import audit
 from penult.cli import output, streams
 from penult.evaluate import imbalance
 from penult.runs import table
@@ -86,9 +86,9 @@ def summary(metrics: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def lines(about: Mapping[str, Any]) -> list[Line]:
     """Return what follows the verdict, most useful first."""
     first = [("balance", output.printable(about["imbalance"]))] if about["imbalance"] else []
-    found = [("look at" if i == 0 else "", _finding(one)) for i, one in enumerate(about["findings"][:KINDS])]
+    found = [("check" if i == 0 else "", _finding(one)) for i, one in enumerate(about["findings"][:KINDS])]
     if (rest := len(about["findings"]) - KINDS) > 0:
-        found.append(("", f"and {count(rest, 'other kind', 'other kinds')} of findings"))
+        found.append(("", f"and {count(rest, 'other kind', 'other kinds')} of data issues"))
     if words := _review(about["review"]):
         found.append(("review", words))
     if about["report"]:
@@ -124,18 +124,18 @@ def _findings(path: Path) -> list[dict[str, Any]]:
     kinds: dict[str, dict[str, Any]] = {}
     for row in table(path):
         first = {name: row[name] for name in ("file", "related", "reason", "suggestion")}
-        about = Finding(row["kind"], row["file"], row["related"], 0.0, row["reason"], row["suggestion"]).about
+        about = audit.KINDS[row["kind"]].about if row["kind"] in audit.KINDS else "photo"
         kinds.setdefault(row["kind"], {"kind": row["kind"], "count": 0, "about": about, **first})["count"] += 1
     return list(kinds.values())
 
 
 def _finding(one: Mapping[str, Any]) -> str:
-    """Return the kind, its first photo or class with the reason, which holds for that one, and how many more there are."""
-    what = one["about"]
-    more = count(one["count"] - 1, f"more {what}", "more classes" if what == "class" else f"more {what}s")
-    more = f" (and {more})" if one["count"] > 1 else ""
+    """Return `191 possible label errors, e.g. cells/cell0001.png: labelled functional, predicted defective (98.0%)`."""
+    kind = audit.KINDS.get(one["kind"])
+    what = kind.title(one["count"]) if kind else f"{one['count']:,} {one['kind']}"
+    example = ": " if one["count"] == 1 else ", e.g. "
     why = f": {one['reason']}" if one["reason"] else ""
-    return output.printable(f"{one['kind'].replace('_', ' ')}: {one['file']}{why}{more}")
+    return output.printable(f"{what}{example}{one['file']}{why}")
 
 
 def _imbalance(metrics: Mapping[str, Any]) -> str | None:
@@ -145,20 +145,16 @@ def _imbalance(metrics: Mapping[str, Any]) -> str | None:
 
 
 def _review(found: Mapping[str, Any]) -> str:
-    """Return what a person's look buys: `a look at 4.1% of the photos (less sure than 0.9, ...) leaves ...`.
-
-    Where the rest is no more often right than all are, a look buys nothing that was measured, and nothing is said of it.
-    """
+    """Return what manual review gains; nothing is said of a gain where accuracy on the rest is no higher than on all."""
     rows = found["written"]
     listed = "" if rows is None else f"{count(rows, 'test photo')} {'is' if rows == 1 else 'are'} in review.csv"
     written = f"; {listed}" if listed else ""
-    which = f"less sure than {found['level']:g}, or unlike the others"
+    which = f"confidence below {found['level']:g}, or unlike the other photos"
     if not found["share"]:
-        return f"no training photo is {which}{written}"
-    share, every = percent(found["share"]), percent(found["accuracy_all"])
+        return f"no training photo is uncertain ({which}){written}"
     if found["accuracy_kept"] is None:
-        return f"all photos are {which}: a person should look at each{written}"
+        return f"all photos are uncertain ({which}): review each by hand{written}"
     if found["accuracy_kept"] <= found["accuracy_all"]:
         return listed
-    kept = percent(found["accuracy_kept"])
-    return f"a look at {share} of the photos ({which}) leaves {kept} right among the rest; {every} without a look{written}"
+    share, every, kept = (percent(found[name]) for name in ("share", "accuracy_all", "accuracy_kept"))
+    return f"reviewing {share} of the photos by hand ({which}) raises accuracy on the rest from {every} to {kept}{written}"
