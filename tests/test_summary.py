@@ -67,7 +67,7 @@ def test_what_a_run_did_not_make_is_not_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("review", "said"),
     [
-        ({}, "reviewing 4.1% of the photos by hand (confidence below 0.9, or unlike the other photos) raises accuracy on the rest"),
+        ({}, "reviewing 4.1% of the photos by hand (confidence below 0.9, or unlike the other photos) raises accuracy"),
         ({"share": 0.0}, "no training photo is uncertain (confidence below 0.9, or unlike the other photos)"),
         ({"share": 1.0, "accuracy_kept": None}, "all photos are uncertain (confidence below 0.9"),
         ({"written": 7}, "; 7 test photos are in review.csv"),
@@ -103,7 +103,7 @@ def test_hostile_names_and_colours(found: Path, monkeypatch: pytest.MonkeyPatch)
     without = shown(monkeypatch, Terminal(), about(found))
     assert set(STYLE.findall(without)) <= {"\x1b[0m", "\x1b[1m", "\x1b[2m"}  # NO_COLOR is set in every test: no colours
     assert "a\\n\\x1b[31m<img" in STYLE.sub("", without)
-    assert ": a\\n\\x1b[31m<img onerror=x>\\xff.jpg" in shown(monkeypatch, io.StringIO(), about(found))
+    assert "a\\n\\x1b[31m<img onerror=x>\\xff.jpg" in shown(monkeypatch, io.StringIO(), about(found))
 
 
 def test_train_ends_with_it_and_gives_the_same_as_data(
