@@ -95,7 +95,11 @@ def test_a_model_of_another_precision_has_no_networks_in_8_bits(
     instead_of_nncf(monkeypatch)
     photos("train", warm=4, cold=4)
     photos("test", first=50, any=1)
+    resolved: list[engines.Compute] = []
+    real = EmbedOptions.compute
+    monkeypatch.setattr(EmbedOptions, "compute", lambda *asked: resolved.append(real(*asked)) or resolved[-1])
     run = a_run(tmp_path, network, "f32")
+    assert resolved == [("cpu", "f32")]  # once for the whole run
     assert run.metrics["precision"] is None
     with pytest.raises(InputError, match="trained in f32 and has no networks in int8; leave --precision out"):
         Predictor(bundle.load(run.folder), EmbedOptions(precision="int8"))
