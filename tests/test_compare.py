@@ -28,7 +28,7 @@ from penult.compare.candidates import CandidateEmbedder, ComparisonData, short
 from penult.compare.combinations import CombinationTrials
 from penult.compare.options import Budget
 from penult.compare.result import CombinationScore
-from penult.embed import EmbedOptions, known, speed
+from penult.embed import EmbedOptions, is_cached, speed
 from penult.errors import InputError, OutputError, UnknownName, unknown
 from penult.evaluate import Difference, Score, trials
 from penult.images import natural_key
@@ -429,7 +429,7 @@ def test_a_network_that_is_slower_than_it_looked_is_stopped_when_the_time_is_up(
         ("slow", "the time was up before it had finished; what was computed is in the cache")
     ]
     digests = np.array([np.frombuffer(row, np.uint8) for row in sorted(files_digests(Path(source)))])
-    assert 0 < known(shelf["slow"], digests, options(tmp_path).settings).sum() < 60
+    assert 0 < is_cached(shelf["slow"], digests, options(tmp_path).settings).sum() < 60
 
 
 def files_digests(folder: Path) -> list[bytes]:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penult import backbones, engines
-from penult.embed import EmbedOptions, embed, known, measure_speed, speed, throughput
+from penult.embed import EmbedOptions, embed, is_cached, measure_speed, speed, throughput
 from penult.embed.throughput import ENOUGH, EngineSpeed, ThroughputMeter, record
 from penult.engines import Throughput
 from tinynet import SIDE, noise, tiny
@@ -199,7 +199,7 @@ def test_known_says_which_rows_the_cache_has(tmp_path: Path, pictures: list[np.n
     settings = EmbedOptions(precision="f32", cache=str(tmp_path))
     embed(pictures[::2], [tiny()], settings)
     digests = embed(pictures, [backbones.find_builtin("colour_histogram")], settings).digests
-    assert known(tiny(), digests, settings).tolist() == [i % 2 == 0 for i in range(len(pictures))]
+    assert is_cached(tiny(), digests, settings).tolist() == [i % 2 == 0 for i in range(len(pictures))]
 
 
 def test_a_slow_network_is_not_measured_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from penult import audit, evaluate, zoo
 from penult.backbones import Backbone
 from penult.compare.options import Budget, CompareOptions
-from penult.embed import Embedding, EmbedOptions, depth_notes, embed, find_depth, known, measure_speed, speed
+from penult.embed import Embedding, EmbedOptions, depth_notes, embed, find_depth, is_cached, measure_speed, speed
 from penult.errors import InputError, OutputError, PenultError, ProgressCallback, TooManyBad, UnknownName
 from penult.images import ImageSet
 from penult.pixels import FULL_DEPTH, summarize_failures
@@ -229,7 +229,7 @@ class CandidateEmbedder:
         """Return about how many seconds this candidate takes; 0 for the first."""
         if not self._players:
             return 0.0
-        missing = int((~known(candidate.backbone, self._done[0].digests[self._done[0].ok], self.settings)).sum())
+        missing = int((~is_cached(candidate.backbone, self._done[0].digests[self._done[0].ok], self.settings)).sum())
         rate = speed(candidate.backbone, self.settings)
         if rate is None:
             last = self._players[-1]

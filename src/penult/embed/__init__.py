@@ -9,7 +9,7 @@ from penult.embed.feature_file import write_features
 from penult.embed.loop import Embedding, embed
 from penult.embed.options import EmbedOptions, Tolerance
 from penult.embed.remarks import at_depth, depth_notes, find_depth
-from penult.embed.streams import EnginePool, known
+from penult.embed.streams import EnginePool, is_cached
 from penult.embed.throughput import measure_speed, speed
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "depth_notes",
     "embed",
     "find_depth",
-    "known",
+    "is_cached",
     "measure_speed",
     "speed",
     "write_features",

@@ -149,7 +149,7 @@ def open_cache(backbone: Backbone, compute: Compute, settings: EmbedOptions) -> 
     return settings.rows(cache_facts(backbone, engine, "f32" if name == "numpy" else compute.precision))
 
 
-def known(backbone: Backbone, digests: NDArray[np.uint8], settings: EmbedOptions) -> NDArray[np.bool_]:
+def is_cached(backbone: Backbone, digests: NDArray[np.uint8], settings: EmbedOptions) -> NDArray[np.bool_]:
     """Return which of these pictures (n, 32) have their row of this backbone in the cache already, (n,)."""
     cache = open_cache(backbone, settings.compute([backbone]), settings)
     rows = {row.tobytes() for row in cache.known()}
