@@ -143,6 +143,19 @@ def test_real_photos_spoilt_on_purpose_are_found(real_photos, tmp_path):
     assert found["accused"] <= 6
 
 
+def test_every_kind_is_declared_once_with_its_titles_and_its_place():
+    """What report, table and command line say of a kind all comes from the file that declares it."""
+    assert list(KINDS) == [
+        "leak", "label", "copy", "near_copy", "unreadable", "truncated", "outlier", "blank", "dark", "blurred", "tiny",
+        "small_class",
+    ]  # fmt: skip
+    assert len({kind.rank for kind in KINDS.values()}) == len(KINDS)
+    for name, kind in KINDS.items():
+        assert (kind.name, kind.title(1)) == (name, f"1 {kind.one}")
+        one = kind.finding("a.jpg", 0.5, "why")
+        assert (one.kind, one.suggestion, one.about) == (name, kind.suggestion, kind.about)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_finding_says_whether_it_names_photos_or_a_class(kind):
     """Only findings about classes have no photos; every kind is one or the other, alone and with another photo."""
