@@ -51,6 +51,12 @@ def draw(kind: str, number: int, side: int = 40) -> np.ndarray:
 
 
 @pytest.fixture
+def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting for the disk costs a busy machine 10 ms a file; for tests that pull no plug."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture
 def photos(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that lays out a folder of class folders with drawn PNGs: `photos("train", warm=12, cold=12)`."""
     from PIL import Image

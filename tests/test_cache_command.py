@@ -29,14 +29,10 @@ from penult.store.disk import Disk, machine_id
 from penult.store.shards import read_shard, rows_by_size, width_of, write_shard
 from penult.zoo import model_cache
 
+pytestmark = pytest.mark.usefixtures("quick_disk")
+
 DAY = 86_400.0
 FACTS = {"backbone": "net", "backbone_digest": "d" * 64, "road": "1", "engine": "numpy", "precision": "f32", "width": "3"}
-
-
-@pytest.fixture(autouse=True)
-def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting for the disk costs a busy machine 10 ms a file, and nothing here pulls the plug."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 def rows(count: int, width: int, first: int = 0) -> tuple[np.ndarray, np.ndarray]:

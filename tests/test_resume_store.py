@@ -22,15 +22,11 @@ from penult.errors import OutputError
 from penult.store.disk import Disk
 from penult.store.shards import read_shard
 
+pytestmark = pytest.mark.usefixtures("quick_disk")
+
 WIDTH = 300
 FACTS = {"backbone": "b", "width": str(WIDTH)}
 ACTS = ("make", "create", "write", "sync", "replace", "sync_folder", "remove")
-
-
-@pytest.fixture(autouse=True)
-def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting for the disk costs a busy machine 10 ms a file, and nothing here pulls the plug."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 def row(i: int) -> tuple[np.ndarray, np.ndarray]:

@@ -23,6 +23,8 @@ from penult.store import cache as cache_module
 from penult.store.disk import Disk
 from penult.store.shards import read_digests, read_shard, write_shard
 
+pytestmark = pytest.mark.usefixtures("quick_disk")
+
 WIDTH = 5
 FACTS = {"backbone": "b1", "road": "1", "engine": "numpy", "precision": "f32", "width": str(WIDTH)}
 
@@ -32,12 +34,6 @@ def rows(numbers: list[int] | range) -> tuple[np.ndarray, np.ndarray]:
     digests = [np.frombuffer(hashlib.sha256(b"%d" % i).digest(), np.uint8) for i in numbers]
     vectors = [np.random.default_rng(i).standard_normal(WIDTH) for i in numbers]
     return np.array(digests, np.uint8).reshape(-1, 32), np.array(vectors, np.float32).reshape(-1, WIDTH)
-
-
-@pytest.fixture(autouse=True)
-def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting for the disk costs a busy machine 10 ms a file, and nothing here pulls the plug."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 def shards(cache: store.FeatureCache) -> list[Path]:
