@@ -21,7 +21,7 @@ from PIL import Image
 
 from penult.embed import EmbedOptions
 from penult.training import TrainOptions
-from penult.training.audit_alone import audit_photos
+from penult.training.findings import audit_photos
 
 
 @dataclass

@@ -17,7 +17,7 @@ import numpy as np
 
 from penult import audit, embed, evaluate, heads, images, zoo
 from penult.backbones import Backbone
-from penult.training.networks import SQUASHED, UNPREPARED
+from penult.training.options import SQUASHED, UNPREPARED
 
 
 def main() -> None:

@@ -162,14 +162,14 @@ def predict(place: Path, n: int) -> int:
     from penult import heads
     from penult.bundle import Bundle
     from penult.predict import Predictor
-    from penult.training.sample_submission import plain
+    from penult.training.sample_submission import plain_submission
 
     y = np.arange(1000) % 2
     head = heads.make("lda").fit(block(0, 1000), y)
     model = Bundle(("cat", "dog"), (backbone(),), (WIDTH,), head.to_arrays(), np.array([0.5, 0.5]), "numpy", "f32", {}, {})
     answers = Predictor(model, check=False).from_embedding(embedding(place, n), names(n))
     answers.write_csv(place / "predictions.csv")
-    plain(answers.ids, answers.classes).write(place / "submission.csv", answers.ids, answers.classes, answers.proba)
+    plain_submission(answers.ids, answers.classes).write(place / "submission.csv", answers.ids, answers.classes, answers.proba)
     return n
 
 

@@ -27,10 +27,10 @@ def trained(base: Path) -> Path:
     """Draw the fruit, train on it, and return the run folder."""
     import fruit
 
-    from penult.training import TrainOptions, train
+    from penult.training import TrainOptions, train_images
 
     fruit.lay_out(base / "fruit")
-    return train(str(base / "fruit"), None, TrainOptions(out=str(base / "run"))).folder
+    return train_images(str(base / "fruit"), None, TrainOptions(out=str(base / "run"))).folder
 
 
 def photograph(run: Path, out: Path) -> None:

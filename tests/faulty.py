@@ -241,10 +241,10 @@ class Training:
 
     def run(self, out: Path, cache: Path) -> None:
         from penult.embed import EmbedOptions
-        from penult.training import TrainOptions, train
+        from penult.training import TrainOptions, train_images
 
         settings = EmbedOptions(cache=str(cache), workers=0)
-        train(str(self.photos), str(self.test), TrainOptions(str(out), ("colour_histogram",), settings=settings))
+        train_images(str(self.photos), str(self.test), TrainOptions(str(out), ("colour_histogram",), settings=settings))
 
 
 @dataclass(frozen=True, slots=True)

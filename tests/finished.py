@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from conftest import draw
-from penult.training import TrainOptions, train
+from penult.training import TrainOptions, train_images
 from sealing import seal
 
 HOSTILE = "<img src=x onerror=document.title='owned'>.png"  # a warm photo among the cold ones
@@ -69,5 +69,5 @@ def finish(base: Path, test: bool = True, **options: object) -> Finished:
         patch.setenv("PENULT_CACHE", str(base.parent / "cache"))
         patch.setattr("penult.pixels.preparing.worker_count", lambda *_: 0)  # their start takes longer than the photos
         asked = TrainOptions(**{"out": str(base / "run"), "backbones": ("colour_histogram",), **options})
-        train(str(base / "train"), str(base / "test") if test else None, asked)
+        train_images(str(base / "train"), str(base / "test") if test else None, asked)
     return Finished(base)

@@ -296,7 +296,7 @@ def a_run() -> dict[str, bytes]:
     """Return the files of a small run that is as it should be."""
     import tempfile
 
-    from penult.training import TrainOptions, train
+    from penult.training import TrainOptions, train_images
 
     with tempfile.TemporaryDirectory() as place:
         for kind in CLASSES:
@@ -304,7 +304,7 @@ def a_run() -> dict[str, bytes]:
             for i in range(6):
                 Image.fromarray(draw(kind, i)).save(Path(place) / "train" / kind / f"{i}.png")
         options = TrainOptions(out=f"{place}/run", backbones=("colour_histogram",), head="centroid")
-        run = train(str(Path(place) / "train"), None, options)
+        run = train_images(str(Path(place) / "train"), None, options)
         return {p.relative_to(run.folder).as_posix(): p.read_bytes() for p in run.folder.rglob("*") if p.is_file()}
 
 

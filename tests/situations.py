@@ -269,7 +269,7 @@ def serve() -> None:
     import penult.explain
     import penult.heads
     import penult.similar
-    import penult.training.audit_alone
+    import penult.training.findings
 
     penult.heads.make("logistic")  # loads scikit-learn
     for line in sys.stdin:

@@ -21,7 +21,7 @@ from penult.audit.kinds.quality import conditions
 from penult.cli import main
 from penult.errors import InputError
 from penult.evaluate import score
-from penult.training.auditing import judged
+from penult.training.findings import judged
 from penult.training.relabel import apply
 
 

@@ -21,9 +21,9 @@ from penult import TransferClassifier, zoo
 from penult.audit import Pairs
 from penult.embed import EmbedOptions, embed
 from penult.images import scan_labelled, scan_unlabelled
-from penult.training import TrainOptions, train
+from penult.training import TrainOptions, train_images
+from penult.training.data import Split, TrainingData
 from penult.training.environment import digests
-from penult.training.material import Part, TrainingData
 
 Photos = Callable[..., Path]
 NOTHING = Pairs(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.float32))
@@ -48,11 +48,13 @@ def results(folder: Path) -> dict[str, Any]:
 def test_a_run_is_the_same_whatever_the_circumstances(photos: Photos, tmp_path: Path) -> None:
     source, test = photos("train", warm=9, cold=8), photos("test", first=50, warm=3, cold=3)
     (source / "warm/copy.png").write_bytes((source / "warm/warm.1.png").read_bytes())
-    run = train(str(source), str(test), TrainOptions(str(tmp_path / "1"), FAKE.backbones))
+    run = train_images(str(source), str(test), TrainOptions(str(tmp_path / "1"), FAKE.backbones))
     says_what_it_takes_to_repeat_it(run.metrics)
     first = results(run.folder)
     assert {"model.penult", "oof.csv", "map.csv", "data_colour_histogram.h5", "predictions.csv", "history.csv"} <= set(first)
-    listed = train(shuffled(source), str(test), TrainOptions(str(tmp_path / "2"), FAKE.backbones))  # the cache is warm now
+    listed = train_images(
+        shuffled(source), str(test), TrainOptions(str(tmp_path / "2"), FAKE.backbones)
+    )  # the cache is warm now
     assert listed.metrics["images"]["reused"] == listed.metrics["images"]["scanned"]
     assert results(listed.folder) == first
     other = {"PENULT_CACHE": str(tmp_path / "cache"), "PYTHONHASHSEED": "7", "LC_ALL": "C", "TZ": "Asia/Kathmandu"}
@@ -131,7 +133,7 @@ def test_the_digest_of_a_part_tells_its_photos_and_labels_and_neither_names_nor_
     rows = np.random.default_rng(1).random((4, 3), np.float32)
 
     def told(files: str, order: list[int], labels: list[int]) -> str:
-        part = Part(tuple(files), np.ones(4, bool), rows[order], np.array(labels, np.intp), {})
+        part = Split(tuple(files), np.ones(4, bool), rows[order], np.array(labels, np.intp), {})
         material = TrainingData(part, None, ("cat", "dog"), ("x",), (3,), ((3,),), None, NOTHING, ())
         return digests(material, None)["train"]
 

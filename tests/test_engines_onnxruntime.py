@@ -24,7 +24,7 @@ from penult.embed import EmbedOptions, embed
 from penult.engines import devices, float16, onnxruntime_engine
 from penult.engines.engine import CompiledCache
 from penult.errors import DamagedFile, InputError, MissingExtra
-from penult.training import TrainOptions, train
+from penult.training import TrainOptions, train_images
 from test_backbones_golden import GOLDEN
 from tinynet import SIDE, by_numpy, noise, tiny
 from tolerance import assert_same_direction, assert_same_pixels
@@ -536,7 +536,7 @@ def test_a_model_of_one_engine_is_served_by_another(
     folder = photos("train", warm=8, cold=8)
     settings = EmbedOptions(CPU, "f16", str(tmp_path / "cache"))
     options = TrainOptions(out=str(tmp_path / "run"), backbones=("efficientnet_lite0",), settings=settings)
-    model = bundle.load(train(str(folder), None, options).folder)
+    model = bundle.load(train_images(str(folder), None, options).folder)
     assert (model.engine, model.precision) == ("onnxruntime", "f16")
     paths, path = sorted(folder.rglob("*.png")), tmp_path / "model.penult"
     home = predict.load(tmp_path / "run", device=CPU, cache=settings.cache).predict(paths)

@@ -31,8 +31,8 @@ from penult.errors import PenultError
 from penult.images import TableOptions, scan_labelled, scan_unlabelled
 from penult.pixels import Recipe, prepare, prepare_all
 from penult.predict import Predictor
-from penult.training import TrainOptions, audit_alone, relabel, train, train_features
-from penult.training.material import Part
+from penult.training import TrainOptions, findings, relabel, train_features, train_images
+from penult.training.data import Split
 from penult.training.sample_submission import SampleSubmission
 
 SOURCE = Path(penult.__file__).parent
@@ -112,7 +112,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> World:
             (root / "photos" / kind).mkdir(parents=True)
             for i in range(5):
                 Image.fromarray(draw(kind, i)).save(root / f"photos/{kind}/{kind}.{i}.png")
-        train(str(root / "photos"), None, TrainOptions(str(root / "run"), ("colour_histogram",)))
+        train_images(str(root / "photos"), None, TrainOptions(str(root / "run"), ("colour_histogram",)))
         train_features([str(root / "run/data_colour_histogram.h5")], TrainOptions(str(root / "rows")))
     return World(root)
 
@@ -209,7 +209,7 @@ def unreachable(w: World) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zoo, "find", find)
-        train(str(w / "photos"), None, TrainOptions(str(w / "out"), ("timm:one", "timm:two")))
+        train_images(str(w / "photos"), None, TrainOptions(str(w / "out"), ("timm:one", "timm:two")))
 
 
 def no_demo(w: World) -> None:
@@ -276,19 +276,19 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "a limit of no pixels": ("0 pixels", lambda w: EmbedOptions(max_pixels=0)),
     "a picture of one band": ("(2, 2)", lambda w: prepare(np.zeros((2, 2), np.uint8), Recipe(8))),
     # train
-    "unreadable classes": ("dog (0 of 2 readable)", lambda w: train(
+    "unreadable classes": ("dog (0 of 2 readable)", lambda w: train_images(
         str(w.empty("sick/cat/1.jpg", "sick/cat/2.jpg", "sick/dog/1.jpg", "sick/dog/2.jpg")), None,
         TrainOptions(str(w / "out"), ("colour_histogram",)),
     )),
     "labels of a part without": (
         "labels",
-        lambda w: Part(("a",), np.ones(1, bool), np.ones((1, 1), np.float32), None, {}).ok_y,
+        lambda w: Split(("a",), np.ones(1, bool), np.ones((1, 1), np.float32), None, {}).ok_y,
     ),
     "a run that is a file": (
         "taken",
-        lambda w: train(str(w / "photos"), None, TrainOptions(str(w.text("taken", "")), ("colour_histogram",))),
+        lambda w: train_images(str(w / "photos"), None, TrainOptions(str(w.text("taken", "")), ("colour_histogram",))),
     ),
-    "a folder of something else": ("photos", lambda w: train(
+    "a folder of something else": ("photos", lambda w: train_images(
         str(w / "photos"), None, TrainOptions(str(w / "photos"), ("colour_histogram",))
     )),
     "features without labels": (
@@ -311,7 +311,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
         [str(w / "run/data_colour_histogram.h5")], TrainOptions(str(w / "out"), files=str(w / "nowhere.txt"))
     )),
     "hubs out of reach": ("timm:one, timm:two", unreachable),
-    "an unknown head": ("logistik", lambda w: train(str(w / "photos"), None, TrainOptions(head="logistik"))),
+    "an unknown head": ("logistik", lambda w: train_images(str(w / "photos"), None, TrainOptions(head="logistik"))),
     "an unknown network": ("colour_histogramm", lambda w: zoo.find("colour_histogramm")),
     "no sample": ("nowhere.csv", lambda w: SampleSubmission.read(w / "nowhere.csv", ("a", "b"))),
     "a sample of one column": ("sample.csv", lambda w: sheet(w, "id", "1")),
@@ -341,7 +341,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "a photo moved twice": ("moved twice", lambda w: relabel.apply(
         str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,a.png", "warm/warm.0.png,b.png")
     )),
-    "an audit of nothing": ("nowhere", lambda w: audit_alone.audit_photos(str(w / "nowhere"))),
+    "an audit of nothing": ("nowhere", lambda w: findings.audit_photos(str(w / "nowhere"))),
     # the command line
     "a recipe for no file": ("--recipe", lambda w: cli("train", w / "photos", "-b", "colour_histogram", "--recipe", "size=9")),
     "a clip that is none": (

@@ -24,7 +24,7 @@ from penult.errors import InputError, OutputError
 from penult.runs import RunFolder
 from penult.store import atomic, shards
 from penult.store.disk import Disk, machine_id
-from penult.training import TrainOptions, train
+from penult.training import TrainOptions, train_images
 
 SAME = ("data_colour_histogram.h5", "model.penult", "oof.csv", "predictions.csv")
 
@@ -47,7 +47,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[st
     place = tmp_path_factory.mktemp("alone")
     job = draw_photos(place)
     settings = EmbedOptions(cache=str(place / "cache"), workers=0)
-    train(str(job.photos), str(job.test), TrainOptions(str(place / "whole"), ("colour_histogram",), settings=settings))
+    train_images(str(job.photos), str(job.test), TrainOptions(str(place / "whole"), ("colour_histogram",), settings=settings))
     return job.photos, job.test, digests(place / "whole")
 
 
@@ -269,7 +269,7 @@ def test_something_in_the_way_is_one_sentence(photos: Callable[..., Path], tmp_p
         (out / obstacle / "inside").mkdir(parents=True)
     settings = EmbedOptions(cache=str(tmp_path / "cache"), workers=0)
     with pytest.raises(OutputError) as caught:
-        train(str(folder), None, TrainOptions(str(out), ("colour_histogram",), settings=settings))
+        train_images(str(folder), None, TrainOptions(str(out), ("colour_histogram",), settings=settings))
     said = str(caught.value)
     assert str(out / obstacle) in said
     assert "--out" in said or "give the name of a file that may be replaced" in said
@@ -370,5 +370,5 @@ def test_a_disk_that_is_full_at_some_moment_is_one_line_and_the_rerun_is_equal(
     assert "choose another" in last
     assert not [p for p in [*out.rglob("*"), *cache.rglob("*")] if ".tmp-" in p.name]
     settings = EmbedOptions(cache=str(cache), workers=0)
-    train(str(folder), str(test), TrainOptions(str(out), ("colour_histogram",), settings=settings))
+    train_images(str(folder), str(test), TrainOptions(str(out), ("colour_histogram",), settings=settings))
     assert digests(out) == wanted

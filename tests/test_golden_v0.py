@@ -23,7 +23,7 @@ from penult.errors import quiet
 from penult.pixels.decoding import PREPROCESSING_VERSION
 from penult.quantize.int8 import QuantizedCache
 from penult.similar import search
-from penult.training import learning
+from penult.training import trainer
 from penult.zoo import catalog
 
 GOLDEN = Path(__file__).parent / "golden" / "v0"
@@ -49,7 +49,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training draws nothing: figures take most of its time and nobody looks at them here."""
-    monkeypatch.setattr(learning, "FigureWorker", NoFigures)
+    monkeypatch.setattr(trainer, "FigureWorker", NoFigures)
 
 
 class NoFigures:

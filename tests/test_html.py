@@ -17,7 +17,7 @@ from penult.pixels import Failure
 from penult.predict import Predictions
 from penult.similar import Neighbour, Neighbours
 from penult.training import Run
-from penult.training.audit_alone import Audited
+from penult.training.findings import Audited
 
 HOSTILE = "<img src=x onerror=alert(1)>\n\u202e\udcff&.jpg"
 

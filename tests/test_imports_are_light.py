@@ -41,11 +41,13 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_prediction_loads_neither_scikit_learn_nor_torch(photos: Callable[..., Path], tmp_path: Path) -> None:
-    from penult.training import TrainOptions, train
+    from penult.training import TrainOptions, train_images
 
     folder = photos("train", warm=6, cold=6)
     for head in ("logistic", "svm", "knn", "lda", "dense"):
-        run = train(str(folder), None, TrainOptions(out=str(tmp_path / head), backbones=("colour_histogram",), head=head))
+        run = train_images(
+            str(folder), None, TrainOptions(out=str(tmp_path / head), backbones=("colour_histogram",), head=head)
+        )
         picture = next(folder.rglob("*.png"))
         got = loaded(f"from penult.cli import main\nassert main(['predict', {str(run.folder)!r}, {str(picture)!r}]) == 0")
         assert got & {"sklearn", "scipy", "torch", "matplotlib", "h5py", "onnx", "penult.report"} == set(), head

@@ -14,7 +14,7 @@ import pytest
 from penult import bundle
 from penult.errors import InputError, OutputError, UnknownName
 from penult.predict import Predictor
-from penult.training import TrainOptions, train
+from penult.training import TrainOptions, train_images
 
 Photos = Callable[..., Path]
 
@@ -31,7 +31,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_one_call_makes_every_file_of_the_run(photos: Photos, tmp_path: Path) -> None:
     train_folder = photos("train", warm=14, cold=12)
     test_folder = photos("test", first=50, unsorted=3)
-    run = train(str(train_folder), str(test_folder), quick(tmp_path))
+    run = train_images(str(train_folder), str(test_folder), quick(tmp_path))
     made = {p.relative_to(run.folder).as_posix() for p in run.folder.rglob("*") if p.is_file()}
     assert {
         "model.penult", "metrics.json", "oof.csv", "history.csv", "skipped.csv", "predictions.csv", "submission.csv",
@@ -46,7 +46,7 @@ def test_one_call_makes_every_file_of_the_run(photos: Photos, tmp_path: Path) ->
 
 
 def test_the_seeds_second_script_reads_the_feature_file_as_it_is(photos: Photos, tmp_path: Path) -> None:
-    run = train(str(photos("train", warm=6, cold=8)), str(photos("test", first=90, any=4)), quick(tmp_path))
+    run = train_images(str(photos("train", warm=6, cold=8)), str(photos("test", first=90, any=4)), quick(tmp_path))
     with h5py.File(run.folder / "data_colour_histogram.h5", "r") as h:
         X_train, X_test, y_train = np.array(h["train"]), np.array(h["test"]), np.array(h["label"])
         names = [n.decode() for n in h["train_files"]]
@@ -58,7 +58,7 @@ def test_the_seeds_second_script_reads_the_feature_file_as_it_is(photos: Photos,
 
 def test_a_second_run_reuses_every_row_and_makes_the_same_files(photos: Photos, tmp_path: Path) -> None:
     folder, test = photos("train", warm=8, cold=8), photos("test", first=30, any=3)
-    first = train(str(folder), str(test), quick(tmp_path))
+    first = train_images(str(folder), str(test), quick(tmp_path))
     names = (
         "data_colour_histogram.h5",
         "model.penult",
@@ -68,17 +68,17 @@ def test_a_second_run_reuses_every_row_and_makes_the_same_files(photos: Photos, 
         "history.csv",
     )
     before = {n: (first.folder / n).read_bytes() for n in names}
-    second = train(str(folder), str(test), quick(tmp_path))
+    second = train_images(str(folder), str(test), quick(tmp_path))
     assert second.metrics["images"]["reused"] == 19
     assert {n: (second.folder / n).read_bytes() for n in names} == before
 
 
 def test_what_an_earlier_run_left_and_this_one_did_not_make_is_gone(photos: Photos, tmp_path: Path) -> None:
     folder = str(photos("train", warm=8, cold=8))
-    first = train(folder, str(photos("test", first=30, any=2)), quick(tmp_path))
+    first = train_images(folder, str(photos("test", first=30, any=2)), quick(tmp_path))
     (first.folder / "data_another.h5").write_bytes(b"old")
     assert (first.folder / "figures/regularisation.png").exists()
-    second = train(folder, None, quick(tmp_path, head="centroid"))
+    second = train_images(folder, None, quick(tmp_path, head="centroid"))
     left = {p.relative_to(second.folder).as_posix() for p in second.folder.rglob("*") if p.is_file()}
     assert not left & {"data_another.h5", "figures/regularisation.png", "predictions.csv", "submission.csv"}
     assert left == {*second.metrics["files"], "metrics.json"}
@@ -88,18 +88,18 @@ def test_moving_renaming_and_relabelling_compute_nothing_and_new_photos_only_the
     photos: Photos, tmp_path: Path
 ) -> None:
     folder = photos("train", warm=8, cold=8)
-    train(str(folder), None, quick(tmp_path))
+    train_images(str(folder), None, quick(tmp_path))
     (folder / "warm" / "warm.0.png").rename(folder / "cold" / "a new name.png")
-    assert train(str(folder), None, quick(tmp_path)).metrics["images"]["embedded"] == 0
+    assert train_images(str(folder), None, quick(tmp_path)).metrics["images"]["embedded"] == 0
     photos("train", first=100, warm=5, cold=5)
-    assert train(str(folder), None, quick(tmp_path)).metrics["images"]["embedded"] == 10
+    assert train_images(str(folder), None, quick(tmp_path)).metrics["images"]["embedded"] == 10
 
 
 def test_an_unreadable_image_is_left_out_of_training_and_gets_the_prior_in_the_test(photos: Photos, tmp_path: Path) -> None:
     folder, test = photos("train", warm=9, cold=6), photos("test", first=30, any=3)
     (folder / "warm" / "warm.3.png").write_bytes(b"")
     (test / "any" / "any.31.png").write_bytes(b"this is no picture")
-    run = train(str(folder), str(test), quick(tmp_path))
+    run = train_images(str(folder), str(test), quick(tmp_path))
     skipped = rows(run.folder / "skipped.csv")
     assert [(r["file"], r["reason"], r["part"]) for r in skipped] == [
         ("warm/warm.3.png", "empty", "train"),
@@ -113,14 +113,14 @@ def test_an_unreadable_image_is_left_out_of_training_and_gets_the_prior_in_the_t
 
 
 def test_a_labelled_test_folder_is_measured(photos: Photos, tmp_path: Path) -> None:
-    run = train(str(photos("train", warm=9, cold=9)), str(photos("test", first=40, warm=4, cold=4)), quick(tmp_path))
+    run = train_images(str(photos("train", warm=9, cold=9)), str(photos("test", first=40, warm=4, cold=4)), quick(tmp_path))
     assert run.metrics["test"]["measured"] == 8
     assert run.metrics["test"]["scores"]["accuracy"]["value"] == 1.0
 
 
 def test_the_saved_model_gives_what_training_predicted(photos: Photos, tmp_path: Path) -> None:
     test = photos("test", first=30, any=12)
-    run = train(str(photos("train", warm=9, cold=9)), str(test), quick(tmp_path))
+    run = train_images(str(photos("train", warm=9, cold=9)), str(test), quick(tmp_path))
     files = [str(test / r["file"]) for r in rows(run.folder / "predictions.csv")]
     answers = Predictor(bundle.load(run.folder / "model.penult")).predict(files)
     wanted = [[float(r["cold"]), float(r["warm"])] for r in rows(run.folder / "predictions.csv")]
@@ -131,7 +131,7 @@ def test_copies_of_one_picture_never_stand_on_both_sides_of_a_split(photos: Phot
     folder = photos("train", warm=10, cold=10)
     for i in range(4):
         (folder / "warm" / f"copy{i}.png").write_bytes((folder / "warm" / "warm.1.png").read_bytes())
-    run = train(str(folder), None, quick(tmp_path))
+    run = train_images(str(folder), None, quick(tmp_path))
     folds = {r["fold"] for r in rows(run.folder / "oof.csv") if "copy" in r["file"] or r["file"].endswith("warm.1.png")}
     assert len(folds) == 1
     assert run.metrics["images"]["reused"] == 4
@@ -145,7 +145,7 @@ def test_the_users_groups_are_never_split(photos: Photos, tmp_path: Path) -> Non
     ]
     table = folder / "labels.csv"
     table.write_text("file,label,patient\n" + "\n".join(lines))
-    run = train(str(table), None, quick(tmp_path, groups="patient"))
+    run = train_images(str(table), None, quick(tmp_path, groups="patient"))
     patient = {line.split(",")[0]: line.split(",")[2] for line in lines}
     seen: dict[str, set[str]] = {}
     for row in rows(run.folder / "oof.csv"):
@@ -158,17 +158,17 @@ def test_the_sample_submission_is_followed_or_refused_before_anything_is_compute
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
     good.write_text("id,label\nt.31,0\nt.30,0\n")
     bad.write_text("id,label\nt.31,0\nt.99,0\n")
-    run = train(str(folder), str(test), quick(tmp_path, submission=str(good)))
+    run = train_images(str(folder), str(test), quick(tmp_path, submission=str(good)))
     assert [r["id"] for r in rows(run.folder / "submission.csv")] == ["t.31", "t.30"]
     with pytest.raises(InputError, match=r"t\.99"):
-        train(str(folder), str(test), quick(tmp_path, submission=str(bad), out=str(tmp_path / "other")))
+        train_images(str(folder), str(test), quick(tmp_path, submission=str(bad), out=str(tmp_path / "other")))
     assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize("head", ["logistic", "svm", "knn", "centroid", "lda", "dense", "auto"])
 def test_every_head_trains_saves_and_predicts(head: str, photos: Photos, tmp_path: Path) -> None:
     folder = photos("train", warm=10, cold=9, green=8)
-    run = train(str(folder), str(photos("test", first=60, warm=2)), quick(tmp_path, head=head))
+    run = train_images(str(folder), str(photos("test", first=60, warm=2)), quick(tmp_path, head=head))
     assert len(run.metrics["classes"]) == 3
     answers = Predictor(bundle.load(run.folder)).predict([str(p) for p in sorted(folder.rglob("*.png"))])
     np.testing.assert_allclose(answers.proba.sum(axis=1), 1, atol=1e-9)
@@ -179,7 +179,7 @@ def test_every_head_trains_saves_and_predicts(head: str, photos: Photos, tmp_pat
 def test_feature_files_can_be_given_instead_of_images(photos: Photos, tmp_path: Path) -> None:
     from penult.training import train_features
 
-    first = train(str(photos("train", warm=9, cold=9)), str(photos("test", first=30, any=5)), quick(tmp_path))
+    first = train_images(str(photos("train", warm=9, cold=9)), str(photos("test", first=30, any=5)), quick(tmp_path))
     again = train_features(
         [str(first.folder / "data_colour_histogram.h5")], quick(tmp_path, out=str(tmp_path / "from-features"))
     )
@@ -217,9 +217,9 @@ def test_the_seeds_own_files_carry_no_names_so_rows_are_numbered_or_listed(tmp_p
 def test_unknown_names_are_answered_with_the_nearest_before_anything_is_made(photos: Photos, tmp_path: Path) -> None:
     folder = str(photos("train", warm=4, cold=4))
     with pytest.raises(UnknownName, match=r"did you mean .*efficientnet_lite0"):
-        train(folder, None, quick(tmp_path, backbones=("efficientnet_lite",)))
+        train_images(folder, None, quick(tmp_path, backbones=("efficientnet_lite",)))
     with pytest.raises(UnknownName, match="logistic"):
-        train(folder, None, quick(tmp_path, head="logistics"))
+        train_images(folder, None, quick(tmp_path, head="logistics"))
     assert not (tmp_path / "run").exists()
 
 
@@ -228,7 +228,7 @@ def test_a_class_that_is_left_with_one_readable_image_is_named(photos: Photos, t
     for i in range(3):
         (folder / "cold" / f"cold.{i}.png").write_bytes(b"\x89PNG broken")
     with pytest.raises(InputError, match=r"fewer than two readable images in: cold \(1 of 4 readable\)"):
-        train(str(folder), None, quick(tmp_path))
+        train_images(str(folder), None, quick(tmp_path))
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(photos: Photos, tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(photos: Photos, tmp_path
 
     (tmp_path / "file").write_text("")
     with pytest.raises((OutputError, InputError), match="--cache"):
-        train(
+        train_images(
             str(photos("train", warm=4, cold=4)),
             None,
             quick(tmp_path, settings=EmbedOptions(cache=str(tmp_path / "file" / "x"))),

@@ -19,7 +19,7 @@ from penult.embed import EmbedOptions
 from penult.errors import DamagedFile
 from penult.heads import novelty
 from penult.predict import Predictor
-from penult.training import Run, TrainOptions, train
+from penult.training import Run, TrainOptions, train_images
 
 Photos = Callable[..., Path]
 WIDE = 600  # more columns than are kept, so that they are projected
@@ -108,7 +108,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     lay_out(base / "train", warm=12, cold=12)
     settings = EmbedOptions(cache=str(base / "cache"))
     options = TrainOptions(out=str(base / "run"), backbones=("colour_histogram",), review=0.9, settings=settings)
-    return train(str(base / "train"), str(base / "new"), options)
+    return train_images(str(base / "train"), str(base / "new"), options)
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -165,7 +165,7 @@ def test_the_python_classifier_saves_it_too(photos: Photos, tmp_path: Path) -> N
 
 
 def test_real_photos_of_something_else_are_unlike(real_photos: Path, tmp_path: Path) -> None:
-    done = train(
+    done = train_images(
         str(real_photos / "train"), str(real_photos / "test"), TrainOptions(str(tmp_path / "run"), ("efficientnet_lite0",))
     )
     known = [float(r["novelty"]) for r in table(done.folder / "predictions.csv")]

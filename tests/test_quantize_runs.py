@@ -19,7 +19,7 @@ from penult.embed import EmbedOptions, embed
 from penult.errors import InputError
 from penult.predict import Predictor
 from penult.quantize.nncf import QuantizeRequest
-from penult.training import Run, TrainOptions, train
+from penult.training import Run, TrainOptions, train_images
 from penult.zoo import find
 from quantized import instead_of_nncf
 
@@ -41,7 +41,7 @@ def network(tmp_path: Path) -> str:
 def a_run(folder: Path, network: str, precision: str = "int8") -> Run:
     settings = EmbedOptions(precision=precision, cache=str(folder / "cache"))
     options = TrainOptions(out=str(folder / f"run-{precision}"), backbones=(network,), settings=settings)
-    return train(str(folder / "train"), str(folder / "test"), options)
+    return train_images(str(folder / "train"), str(folder / "test"), options)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from penult.errors import DamagedFile, InputError
 from penult.similar import search, similar
 from penult.similar.search import best
 from penult.store import RowReader
-from penult.training import TrainOptions, train
+from penult.training import TrainOptions, train_images
 
 PARTS = (30, 20)
 
@@ -194,7 +194,7 @@ def test_a_real_photo_saved_again_finds_its_original_but_is_not_the_same(real_ph
         (tmp_path / "train" / kind).mkdir(parents=True)
         for path in sorted((real_photos / "train" / kind).iterdir())[:8]:
             shutil.copy(path, tmp_path / "train" / kind)
-    done = train(str(tmp_path / "train"), None, TrainOptions(str(tmp_path / "run"), ("efficientnet_lite0",)))
+    done = train_images(str(tmp_path / "train"), None, TrainOptions(str(tmp_path / "run"), ("efficientnet_lite0",)))
     original = sorted((tmp_path / "train" / "cat").iterdir())[4]
     Image.open(original).save(tmp_path / "again.jpg", quality=80)
     again, itself = similar(done.folder, [tmp_path / "again.jpg", original], 3)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from penult.errors import InputError
-from penult.training.sample_submission import SampleSubmission, plain
+from penult.training.sample_submission import SampleSubmission, plain_submission
 
 CLASSES = ("cat", "dog")
 NAMES = ("test1/10.jpg", "test1/2.jpg", "test1/1.jpg")
@@ -77,20 +77,20 @@ def test_numbers_with_three_classes_are_refused_since_nobody_knows_what_they_mea
 
 
 def test_without_a_sample_two_classes_give_id_and_the_probability_of_the_second(tmp_path: Path) -> None:
-    plain(NAMES, CLASSES).write(tmp_path / "out.csv", NAMES, CLASSES, PROBA)
+    plain_submission(NAMES, CLASSES).write(tmp_path / "out.csv", NAMES, CLASSES, PROBA)
     assert written(tmp_path / "out.csv") == [["id", "label"], ["10", "0.1"], ["2", "0.75"], ["1", "0.5"]]
 
 
 def test_without_a_sample_many_classes_give_labels_and_equal_stems_keep_their_paths(tmp_path: Path) -> None:
     names = ("a/1.jpg", "b/1.jpg")
     proba = np.array([[0.2, 0.5, 0.3], [0.6, 0.2, 0.2]])
-    plain(names, ("x", "y", "z")).write(tmp_path / "out.csv", names, ("x", "y", "z"), proba)
+    plain_submission(names, ("x", "y", "z")).write(tmp_path / "out.csv", names, ("x", "y", "z"), proba)
     assert written(tmp_path / "out.csv") == [["id", "label"], ["a/1.jpg", "y"], ["b/1.jpg", "x"]]
 
 
 def test_names_with_commas_quotes_and_newlines_come_back(tmp_path: Path) -> None:
     names = ('a,"b"\nc.jpg', "d.jpg")
-    plain(names, CLASSES).write(tmp_path / "out.csv", names, CLASSES, PROBA[:2])
+    plain_submission(names, CLASSES).write(tmp_path / "out.csv", names, CLASSES, PROBA[:2])
     assert [row[0] for row in written(tmp_path / "out.csv")] == ["id", 'a,"b"\nc', "d"]
 
 
@@ -106,7 +106,7 @@ def lines_of(folder: Path, text: str, classes: tuple[str, ...], submit: str | No
     proba = np.array([[0.9, 0.1], [0.25, 0.75], [0.5, 0.5]]) if len(classes) == 2 else np.eye(3, len(classes)) * 0.7 + 0.1
     sheet = SampleSubmission.read(sample(folder, text), classes, submit)  # type: ignore[arg-type]
     sheet.write(folder / "out.csv", NAMES, classes, proba)
-    return written(folder / "out.csv"), sheet.told(classes)
+    return written(folder / "out.csv"), sheet.describe(classes)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_ids_that_a_spreadsheet_took_for_numbers_find_their_image(tmp_path: Path
 @pytest.mark.parametrize("submit", ["labels", "probabilities", None])
 @pytest.mark.parametrize("classes", [("a", "b"), ("a", "b", "c")])
 def test_without_a_sample_the_form_is_what_is_asked_for(submit: str | None, classes: tuple[str, ...]) -> None:
-    kind = plain(NAMES, classes, submit).kind  # type: ignore[arg-type]
+    kind = plain_submission(NAMES, classes, submit).kind  # type: ignore[arg-type]
     usual = "probability" if len(classes) == 2 else "label"
     wide = "probability" if len(classes) == 2 else "columns"
     assert kind == {"labels": "label", "probabilities": wide, None: usual}[submit]

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penult import evaluate
+from penult import evaluate, runs
+from penult.audit import Finding
 from penult.cli import main
 from penult.cli.summary import lines, show_summary, summary
 
@@ -29,7 +30,8 @@ class Terminal(io.StringIO):
 
 def about(folder: Path, scores: dict[str, Any] | None = None, **review: Any) -> dict[str, Any]:
     told = {"level": 0.9, "share": 0.041, "accuracy_all": 0.992, "accuracy_kept": 0.9987, "written": None, **review}
-    return summary({"verdict": "99.2% accuracy.", "review": told, "scores": scores}, folder)
+    found = [Finding(**{**row, "score": 0.0}) for row in runs.table(folder / "findings.csv")]
+    return summary({"verdict": "99.2% accuracy.", "review": told, "scores": scores}, folder, found)
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ from penult.audit import Pairs
 from penult.bundle import Bundle
 from penult.cli import main
 from penult.errors import InputError, InternalError, quiet
+from penult.evaluate import TrialProcess
+from penult.fit import make_head
 from penult.heads import calibration
 from penult.predict import Predictions
 from penult.runs import RunFolder
-from penult.training import TrainOptions, learning, train
-from penult.training.job import Job
-from penult.training.material import Part, TrainingData
-from penult.training.measuring import weights
+from penult.training import Trainer, TrainOptions, train_images, trainer
+from penult.training.data import Split, TrainingData
 
 CHEAP = ("colour_histogram",)
 
@@ -59,7 +59,7 @@ def test_many_classes_with_few_photos_give_a_model_that_loads(
     photos_of_many: Callable[[int, int], Path], tmp_path: Path
 ) -> None:
     folder = photos_of_many(10, 4)
-    run = train(str(folder), str(folder), TrainOptions(out=str(tmp_path / "run"), backbones=CHEAP))
+    run = train_images(str(folder), str(folder), TrainOptions(out=str(tmp_path / "run"), backbones=CHEAP))
     assert run.metrics["status"] == "done"
     answers = predict.load(run.folder).predict([str(p) for p in sorted(folder.rglob("*.png"))[:5]])
     np.testing.assert_allclose(answers.proba.sum(axis=1), 1, rtol=0, atol=1e-9)
@@ -85,7 +85,7 @@ def test_a_model_that_fails_the_check_costs_nothing_else(
     folder, run = photos("train", warm=6, cold=6), tmp_path / "run"
     RunFolder(run).finish({})
     (run / "model.penult").write_bytes(b"of an earlier run, and no model of these results")
-    monkeypatch.setattr(learning, "_selftest", broken_selftest)
+    monkeypatch.setattr(trainer, "_selftest", broken_selftest)
     assert main(["train", str(folder), "-b", "colour_histogram", "--out", str(run), "-q"]) == 1
     said = capsys.readouterr().err
     assert "self-test is no distribution" in said and "a bug of penult" in said and "report it, please" in said
@@ -103,11 +103,12 @@ def test_a_model_that_fails_the_check_costs_nothing_else(
 def test_a_model_whose_answers_are_no_numbers_is_told_as_a_bug(tmp_path: Path) -> None:
     head = heads.make("centroid").fit(np.random.default_rng(0).random((8, 9)), np.arange(8) % 2).to_arrays()
     model = Bundle(("a", "b"), (), (9,), head, np.array([0.5, 0.5]))
-    part = Part(("x",), np.ones(1, bool), np.full((1, 9), np.nan, np.float32), None, {})
-    with RunFolder(tmp_path / "run") as run:
+    part = Split(("x",), np.ones(1, bool), np.full((1, 9), np.nan, np.float32), None, {})
+    with RunFolder(tmp_path / "run") as run, TrialProcess(0) as process:
         near = Pairs(*np.zeros((3, 0)))
         material = TrainingData(part, part, ("a", "b"), ("n",), (9,), ((9,),), None, near, ())
-        answers, fault = learning._saved(Job(run, TrainOptions(), None, quiet), material, model)
+        training = Trainer(run, TrainOptions(), None, process, quiet)
+        answers, fault = training._save(material, model), training.fault
     assert answers is None
     assert isinstance(fault, InternalError)
     assert "answers that are no numbers" in str(fault) and "report it, please" in str(fault)
@@ -159,7 +160,8 @@ def test_class_weights_are_an_option_of_the_commands_that_learn(
 
 def test_class_weights_by_name_become_those_by_number() -> None:
     given = TrainOptions(class_weight={"dog": 3})
-    assert weights(given, ("cat", "dog")) == {0: 1.0, 1: 3.0}
+    head = make_head("logistic", np.array(["cat", "dog"]), (4,), given.class_weight)
+    assert head.class_weight == {0: 1.0, 1: 3.0}
     assert given.to_dict()["class_weight"] == {"dog": 3.0}
     with pytest.raises(InputError, match="'cow'"):
-        weights(TrainOptions(class_weight={"cow": 3}), ("cat", "dog"))
+        make_head("logistic", np.array(["cat", "dog"]), (4,), {"cow": 3})

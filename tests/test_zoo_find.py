@@ -235,16 +235,16 @@ def test_a_recipe_where_no_onnx_file_is_is_refused(photos: Photos, capsys: pytes
 
 def test_all_networks_that_are_out_of_reach_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from penult.training import TrainOptions
-    from penult.training.networks import networks
+    from penult.training.options import find_backbones
 
     def find(name: str, *_: Any, **__: Any) -> Any:
         raise zoo.Unreachable(f"{name} is far away")
 
     monkeypatch.setattr(zoo, "find", find)
     with pytest.raises(InputError, match=r"--fetch keras:ResNet50 --fetch keras:InceptionV3 --fetch keras:Xception"):
-        networks(TrainOptions.of_blog2017(), lambda *_: None)
+        find_backbones(TrainOptions.of_blog2017(), lambda *_: None)
     with pytest.raises(InputError, match=r"resnet50 is far away"):
-        networks(TrainOptions(backbones=("resnet50",)), lambda *_: None)
+        find_backbones(TrainOptions(backbones=("resnet50",)), lambda *_: None)
 
 
 def test_the_speed_that_was_measured_here_is_in_the_table(photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
@@ -319,7 +319,7 @@ def test_the_old_name_of_the_protocol_still_works_and_is_not_shown(capsys: pytes
 
 def test_the_protocol_of_the_blog_is_the_blogs(monkeypatch: pytest.MonkeyPatch) -> None:
     from penult import training as room
-    from penult.training.networks import networks
+    from penult.training.options import find_backbones
     from tinynet import tiny
 
     asked: dict[str, dict[str, Any]] = {}
@@ -331,7 +331,7 @@ def test_the_protocol_of_the_blog_is_the_blogs(monkeypatch: pytest.MonkeyPatch) 
     recipe_settings = set(asdict(RECIPE))
     monkeypatch.setattr(zoo, "find", find)
     options = room.TrainOptions.of_blog2017()
-    networks(options, lambda *_: None)
+    find_backbones(options, lambda *_: None)
     squashed = {"crop_mode": "squash", "crop": 1.0, "interpolation": "nearest"}
     assert asked == {
         "keras:ResNet50": {**squashed, "mean": (0.0,) * 3, "std": (1 / 255,) * 3, "channels": "rgb"},

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from penult import images, store
 from penult.errors import InputError, MissingExtra, ProgressCallback
 from penult.images import ImageSet
-from penult.training import Run, TrainOptions, train, train_sets
+from penult.training import Run, TrainOptions, train_images, train_sets
 
 HELD_OUT = 0.25
 PAPER = "Deitsch et al. 2019, doi 10.1016/j.solener.2019.02.067"
@@ -46,7 +46,7 @@ def solar_cells(options: TrainOptions, progress: ProgressCallback) -> Job:
     for i, photo in enumerate(photos):
         part, label = "test" if held[i] else "train", "defective" if defective[i] else "functional"
         _place(photo, folder / part / label / photo.name, folder)
-    run = train(str(folder / "train"), str(folder / "test"), options, progress)
+    run = train_images(str(folder / "train"), str(folder / "test"), options, progress)
     about = (
         f"{len(photos)} electroluminescence photos of solar cells (elpv-dataset, CC BY-NC-SA 4.0): "
         f"{int(defective.sum())} defective, {int((~defective).sum())} functional; {int(held.sum())} held out."

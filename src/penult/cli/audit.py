@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     from penult import store
     from penult.cli import output
     from penult.texts import count
-    from penult.training import audit_alone, relabel
+    from penult.training import findings, relabel
 
     if args.apply is not None:
         if args.test or args.csv:
@@ -54,9 +54,9 @@ def run(args: argparse.Namespace) -> None:
     if args.csv is not None:
         store.check_output_file(args.csv, store.CSV, "--csv")
     with output.progress(not args.quiet) as progress:
-        done = audit_alone.audit_photos(args.train, args.test, options.train_options(args, "penult-run"), progress)
+        done = findings.audit_photos(args.train, args.test, options.train_options(args, "penult-run"), progress)
     if args.csv is not None:
-        audit_alone.write(args.csv, done.findings)
+        findings.write_csv(args.csv, done.findings)
     if args.json:
         output.as_json({**done.summary, "findings": [one.to_dict() for one in done.findings], "notes": list(done.notes)})
         return

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penult import audit
 from penult.cli import output, streams
 from penult.evaluate import imbalance
-from penult.runs import table
 from penult.texts import count, percent
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ Line = tuple[str, str]  # what it is, what it says
 def show_run(run: Run, as_json: bool) -> None:
     """Print what a run measured, and where everything is."""
     m = run.metrics
-    about = summary(m, run.folder)
+    about = summary(m, run.folder, run.findings)
     if as_json:
         output.as_json({**m, "run": str(run.folder), "summary": about})
         return
@@ -70,13 +69,13 @@ def _head(choice: Mapping[str, Any]) -> str:
     return f"{choice['head']} ({settings})" if settings else str(choice["head"])
 
 
-def summary(metrics: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def summary(metrics: Mapping[str, Any], folder: Path, findings: Iterable[audit.Finding]) -> dict[str, Any]:
     """Return what the summary says as plain JSON values; files that the run did not make are None."""
     report = folder / "report.html"
     return {
         "verdict": metrics["verdict"],
         "imbalance": _imbalance(metrics),
-        "findings": _findings(folder / "findings.csv"),
+        "findings": _findings(findings),
         "review": metrics["review"],
         "report": str(report) if report.is_file() else None,
         "model": str(folder / "model.penult"),
@@ -119,13 +118,12 @@ def show_summary(about: Mapping[str, Any]) -> None:
     console.print(Panel(inside, box=ROUNDED, border_style="dim", width=min(console.width, WIDEST), padding=(0, 1)))
 
 
-def _findings(path: Path) -> list[dict[str, Any]]:
-    """Return the kinds of findings in the file's order, each with its count and its first; none without such a file."""
+def _findings(found: Iterable[audit.Finding]) -> list[dict[str, Any]]:
+    """Return the kinds of findings in their order, each with its count and its first."""
     kinds: dict[str, dict[str, Any]] = {}
-    for row in table(path):
-        first = {name: row[name] for name in ("file", "related", "reason", "suggestion")}
-        about = audit.KINDS[row["kind"]].about if row["kind"] in audit.KINDS else "photo"
-        kinds.setdefault(row["kind"], {"kind": row["kind"], "count": 0, "about": about, **first})["count"] += 1
+    for one in found:
+        first = {name: getattr(one, name) for name in ("about", "file", "related", "reason", "suggestion")}
+        kinds.setdefault(one.kind, {"kind": one.kind, "count": 0, **first})["count"] += 1
     return list(kinds.values())
 
 

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
         if args.features:
             done = training.train_features(args.features, how, progress)
         else:
-            done = training.train(args.train, args.test, how, progress)
+            done = training.train_images(args.train, args.test, how, progress)
     summary.show_run(done, args.json)
 
 

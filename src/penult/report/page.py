@@ -50,12 +50,11 @@ SCRIPTS = ("start.js", "cells.js", "draw.js", "map.js")
 
 
 @default_errors
-def write_report(folder: Path, metrics: Mapping[str, Any], progress: ProgressCallback = quiet) -> Path:
-    """Write the page of a run whose `metrics.json` is still to be written; return its path.
+def write_report(results: RunResults, progress: ProgressCallback = quiet) -> Path:
+    """Write the page of a run; return its path.
 
     Photos that are gone show a placeholder. Raises `OutputError` where it cannot be written.
     """
-    results = read(folder, metrics)
     return _save(results, _thumbnails(results, progress))
 
 

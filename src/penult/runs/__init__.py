@@ -4,22 +4,35 @@ In: what training measured, or a folder. Out: files, and the same results again,
 measured, nor how it is shown.
 """
 
-from penult.runs.checksums import METRICS, FolderState, check, check_all, check_features, compare
-from penult.runs.folder import FORMAT, RunFolder
-from penult.runs.results import WRONG, PhotoRows, RunResults, read, table
+from penult.runs.folder import (
+    FORMAT,
+    METRICS,
+    FolderState,
+    RunFolder,
+    check,
+    check_all,
+    check_features,
+    compare,
+    read_metrics,
+)  # fmt: skip
+from penult.runs.results import (
+    FINDINGS,
+    SKIPPED,
+    WRONG,
+    PhotoRows,
+    RunResults,
+    photo_rows,
+    read,
+    table,
+    write_findings,
+    write_history,
+    write_map,
+    write_oof,
+    write_skipped,
+)  # fmt: skip
 
 __all__ = [
-    "FORMAT",
-    "METRICS",
-    "WRONG",
-    "FolderState",
-    "PhotoRows",
-    "RunFolder",
-    "RunResults",
-    "check",
-    "check_all",
-    "check_features",
-    "compare",
-    "read",
-    "table",
-]
+    "FINDINGS", "FORMAT", "METRICS", "SKIPPED", "WRONG", "FolderState", "PhotoRows", "RunFolder", "RunResults", "check",
+    "check_all", "check_features", "compare", "photo_rows", "read", "read_metrics", "table", "write_findings", "write_history",
+    "write_map", "write_oof", "write_skipped",
+]  # fmt: skip

@@ -1,13 +1,15 @@
-"""Read a run folder back: what `metrics.json` and the tables say, as arrays and rows.
+"""The tables of a run, each with its writer and its reader, and `RunResults`: what they and `metrics.json` say.
 
-In: a folder. Out: `RunResults`. A table that is absent is empty; a run folder that is none, or is damaged, is an `InputError`
-or a `DamagedFile`.
+`oof.csv` has the out-of-fold answers, `map.csv` the embedding map, `findings.csv` what the audit found, `skipped.csv` what
+could not be read, `history.csv` the epochs of the dense head. The same results come from memory while a run is made
+(`photo_rows`) and from its folder later (`read`), with the digits of the tables. A table that is absent is empty; a folder
+that is not a run, or is damaged, is an `InputError` or a `DamagedFile`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,10 @@ from numpy.typing import NDArray
 from penult import untrusted
 from penult.audit import COLUMNS, Finding
 from penult.errors import DamagedFile, InputError
-from penult.runs.checksums import METRICS, check_all
+from penult.runs.folder import METRICS, RunFolder, check_all, read_metrics
 
-TABLES = ("map.csv", "oof.csv", "skipped.csv", "findings.csv", "history.csv", "predictions.csv")  # that are read
+MAP, OOF, SKIPPED, FINDINGS, HISTORY = "map.csv", "oof.csv", "skipped.csv", "findings.csv", "history.csv"
+PREDICTIONS = "predictions.csv"
 # What a table or record that is not penult's can make go wrong, in whichever line comes to its odd value first.
 SUREST = 1 - 1e-6  # the tables have six digits: there, 1 also stands for what is nearly 1
 WRONG = (KeyError, ValueError, IndexError, TypeError, AttributeError, ArithmeticError)
@@ -64,44 +67,100 @@ class RunResults:
     test_names: frozenset[str]
 
 
-def read(folder: Path, metrics: Mapping[str, Any] | None = None) -> RunResults:
-    """Read a run; `metrics` are given while the run is not finished. Raises InputError, DamagedFile."""
-    found = _metrics(folder) if metrics is None else metrics
+def photo_rows(
+    files: Sequence[str],
+    y: NDArray[np.intp],  # (n,)
+    fold: NDArray[np.intp],  # (n,)
+    proba: NDArray[np.float64],  # (n, k)
+    places: NDArray[np.float64],  # (n, 2)
+    near: NDArray[np.intp],  # (n, m)
+) -> PhotoRows:
+    """Return what `read` makes of `oof.csv` and `map.csv` when they hold these values."""
+    given = np.where(fold >= 0, proba.argmax(axis=1), -1)  # (n,)
+    every = np.arange(len(y))
+    sure, own = (np.where(given >= 0, _digits(proba[every, c], ".6g"), np.nan) for c in (given, y))
+    return PhotoRows(tuple(files), y, given, np.minimum(sure, SUREST), own, _digits(places, ".5f"), near)
+
+
+def _digits(values: NDArray[np.float64], form: str) -> NDArray[np.float64]:
+    """Return values with the digits of a table."""
+    return np.array([float(format(v, form)) for v in values.ravel().tolist()]).reshape(values.shape)
+
+
+def write_oof(
+    run: RunFolder,
+    files: Sequence[str],
+    classes: Sequence[str],
+    y: NDArray[np.intp],  # (n,)
+    fold: NDArray[np.intp],  # (n,)
+    proba: NDArray[np.float64],  # (n, k)
+) -> None:
+    """Write `oof.csv`: for each measured training image the probabilities of a model not trained on it."""
+    rows = (
+        [file, classes[label], part, *(f"{p:.6g}" for p in row)]
+        for file, label, part, row in zip(files, y, fold, proba, strict=True)
+        if part >= 0
+    )
+    run.write_table(OOF, ["file", "label", "fold", *classes], rows)
+
+
+def write_map(run: RunFolder, classes: Sequence[str], rows: PhotoRows) -> None:
+    """Write `map.csv`: `file,label,x,y,near`, where `near` are the row numbers (from 0) of the most alike, nearest first."""
+    if rows.places is not None and rows.near is not None:
+        lines = (
+            [file, classes[label], f"{x:.5f}", f"{y:.5f}", " ".join(map(str, near))]
+            for file, label, (x, y), near in zip(rows.files, rows.y, rows.places, rows.near.tolist(), strict=True)
+        )
+        run.write_table(MAP, ["file", "label", "x", "y", "near"], lines)
+
+
+def write_findings(run: RunFolder, found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Write `findings.csv`; return the findings as `read` does."""
+    every = tuple(found)
+    run.write_table(FINDINGS, COLUMNS, (one.row() for one in every))
+    return tuple(replace(one, score=float(f"{one.score:.4f}")) for one in every)
+
+
+def write_skipped(run: RunFolder, rows: Sequence[tuple[str, str, str, str, str]]) -> tuple[Mapping[str, str], ...]:
+    """Write `skipped.csv` (file, reason, detail, part, cure); return its rows as `read` does."""
+    header = ("file", "reason", "detail", "part", "cure")
+    run.write_table(SKIPPED, header, rows)
+    return tuple(dict(zip(header, row, strict=True)) for row in rows)
+
+
+def write_history(run: RunFolder, history: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    """Write `history.csv`: loss and accuracy per epoch of the dense head, training and validation."""
+    run.write_table(HISTORY, list(history), zip(*history.values(), strict=True))
+    return {name: [float(str(value)) for value in values] for name, values in history.items()}
+
+
+def read(folder: Path) -> RunResults:
+    """Read a finished run. Raises InputError, DamagedFile."""
+    metrics = read_metrics(folder)
     if metrics is None:
-        check_all(folder, TABLES)
+        raise InputError(f"{folder} holds no {METRICS} of penult's; give the folder that `penult train --out` made.")
+    if metrics.get("status") not in ("done", "failed"):
+        raise InputError(f"the run in {folder} was not finished; run the same `penult train` again, it goes on where it was.")
+    check_all(folder, (MAP, OOF, SKIPPED, FINDINGS, HISTORY, PREDICTIONS))
     try:
-        classes = _classes(found["classes"])
+        classes = _classes(metrics["classes"])
         rows = _rows(folder, classes)
-        skipped = tuple(table(folder / "skipped.csv"))
+        skipped = tuple(table(folder / SKIPPED))
         return RunResults(
             folder=folder,
-            metrics=found,
+            metrics=metrics,
             classes=classes,
             rows=rows,
-            findings=tuple(_finding(row) for row in table(folder / "findings.csv")),
+            findings=tuple(_finding(row) for row in table(folder / FINDINGS)),
             skipped=skipped,
-            history=_columns(table(folder / "history.csv")),
+            history=_columns(table(folder / HISTORY)),
             train_names=frozenset(rows.files) | {row["file"] for row in skipped if row["part"] == "train"},
-            test_names=frozenset(row["file"] for row in table(folder / "predictions.csv")),
+            test_names=frozenset(row["file"] for row in table(folder / PREDICTIONS)),
         )
     except DamagedFile:
         raise
     except WRONG as error:
-        raise DamagedFile(f"a table in {folder} is not as penult writes it ({error}); run `penult train` again.") from error
-
-
-def _metrics(folder: Path) -> Mapping[str, Any]:
-    try:
-        found = untrusted.parse_json(untrusted.read_bytes(folder / METRICS, untrusted.MOST_JSON), untrusted.MANY_VALUES)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder} holds no {METRICS} of penult's; give the folder that `penult train --out` made."
-        ) from error
-    if not isinstance(found, dict) or "penult_run" not in found:
-        raise InputError(f"{folder / METRICS} is not penult's; give the folder that `penult train --out` made.")
-    if found.get("status") not in ("done", "failed"):
-        raise InputError(f"the run in {folder} was not finished; run the same `penult train` again, it goes on where it was.")
-    return found
+        raise DamagedFile(f"a table in {folder} is damaged or was edited ({error}); run `penult train` again.") from error
 
 
 def _classes(counts: Any) -> tuple[str, ...]:
@@ -136,8 +195,8 @@ def _lines(path: Path) -> Iterator[list[str]]:
 def _rows(folder: Path, classes: Sequence[str]) -> PhotoRows:
     """Join the map and the out-of-fold answers by file; where there is no map, the answers alone are the rows."""
     index = {name: i for i, name in enumerate(classes)}
-    judged = _judged(folder / "oof.csv", classes)
-    drawn = table(folder / "map.csv")
+    judged = _judged(folder / OOF, classes)
+    drawn = table(folder / MAP)
     files = tuple(row["file"] for row in drawn) or tuple(judged)
     labels = [row["label"] for row in drawn] or [classes[y] for y, _ in judged.values()]
     n = len(files)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -20,12 +21,26 @@ from penult import pixels, store
 from penult.embed import Embedding
 from penult.engines import cpu_name
 from penult.images import ImageSet
-from penult.training.job import Clock
-from penult.training.material import Part, TrainingData
+from penult.training.data import Split, TrainingData
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pillow", "openvino", "onnx", "h5py", "matplotlib")
 # where they are installed
 OF_NETWORKS = ("torch", "timm", "keras", "nncf", "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
+
+
+class Clock:
+    """Seconds per stage, in the order in which the stages ended."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, float] = {}
+        self.began = datetime.now(UTC)
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """End a stage."""
+        now = time.perf_counter()
+        self.stages[stage] = round(now - self._last, 3)
+        self._last = now
 
 
 def sources(labelled: ImageSet, test: ImageSet | None) -> dict[str, str]:
@@ -40,7 +55,7 @@ def ignored(labelled: ImageSet, test: ImageSet | None) -> dict[str, dict[str, in
     return {part: dict(images.ignored) for part, images in parts.items() if images is not None}
 
 
-def circumstances(clock: Clock) -> dict[str, Any]:
+def environment(clock: Clock) -> dict[str, Any]:
     """Return when the run began and ended (UTC), the folder it was started in, and the machine."""
     times = {"began": clock.began, "ended": datetime.now(UTC)}
     return {
@@ -58,37 +73,37 @@ def _here() -> str:
         return ""
 
 
-def digests(material: TrainingData, done: Embedding | None) -> dict[str, str]:
+def digests(data: TrainingData, done: Embedding | None) -> dict[str, str]:
     """Return one sha256 for each part: of the sorted lines `<sha256 of the file> <label>`, so neither order nor names count.
 
     A photo that cannot be read is not in it; of features that came from files the rows stand for the photos.
     """
-    parts = {"train": material.train, "test": material.test}
+    parts = {"train": data.train, "test": data.test}
     if done is None:
-        return {n: _digest(store.row_digests(p.X), p, material.classes) for n, p in parts.items() if p is not None}
-    n = len(material.train.files)
+        return {n: _digest(store.row_digests(p.X), p, data.classes) for n, p in parts.items() if p is not None}
+    n = len(data.train.files)
     halves = {"train": slice(0, n), "test": slice(n, None)}
     return {
-        name: _digest(done.digests[halves[name]][part.ok], part, material.classes)
+        name: _digest(done.digests[halves[name]][part.ok], part, data.classes)
         for name, part in parts.items()
         if part is not None
     }
 
 
-def _digest(rows: Iterable[Any], part: Part, classes: tuple[str, ...]) -> str:
+def _digest(rows: Iterable[Any], part: Split, classes: tuple[str, ...]) -> str:
     labels = [""] * int(part.ok.sum()) if part.y is None else [classes[y] for y in part.ok_y]
     lines = sorted(f"{bytes(row).hex()} {label}\n" for row, label in zip(rows, labels, strict=True))
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def versions(done: Embedding | None) -> dict[str, str]:
-    """Return the versions of all that computes; of the road from bytes to pixels, too, where photos were decoded."""
+    """Return the versions of all that computes, and of decoding and resizing where photos were decoded."""
     found = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
     for name in OF_NETWORKS:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
-    road = {} if done is None else {"pixels": pixels.preprocessing_version()}
-    return {**found, **road, "machine": platform.machine()}
+    decoding = {} if done is None else {"pixels": pixels.preprocessing_version()}
+    return {**found, **decoding, "machine": platform.machine()}
 
 
 def _about() -> dict[str, Any]:

@@ -5,37 +5,35 @@ The model that is kept is measured here, what it is compared with in a process b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penult import evaluate, heads
-from penult.errors import ProgressCallback
-from penult.evaluate import Evaluation, LearningCurve, Trial, TrialData, TrialProcess, run_trials
-from penult.heads.task import class_weights
-from penult.training.material import TrainingData
+from penult.arrays import median_cosine, stratified_rows
+from penult.backbones import Backbone
+from penult.embed import Embedding, embed
+from penult.errors import InputError, ProgressCallback
+from penult.evaluate import Difference, Evaluation, LearningCurve, Trial, TrialData, TrialProcess, run_trials
+from penult.fit import make_head
+from penult.training.data import TrainingData
 from penult.training.options import TrainOptions
 
 MANY = 5000  # images above which there is no learning curve, and a copy of X for another process is too dear
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """All evaluations of one run: `chosen` is the model that is kept, `others` what it is compared with."""
-
-    chosen: Evaluation
-    others: tuple[Evaluation, ...]
-    curve: LearningCurve | None
-
-
 def measure(
-    process: TrialProcess, head: Any, name: str, data: TrainingData, seed: int, progress: ProgressCallback
-) -> Measured:
-    """Cross-validate the head on all backbones, on each alone, and beside the other heads; same folds throughout."""
+    process: TrialProcess, head: Any, options: TrainOptions, data: TrainingData, progress: ProgressCallback
+) -> tuple[Evaluation, tuple[Evaluation, ...], LearningCurve | None]:
+    """Cross-validate the head on all backbones, on each alone, and beside the other heads; same folds throughout.
+
+    Return the evaluation of the model that is kept, those that it is compared with, and its learning curve.
+    """
+    name, seed = options.head, options.seed
     X, y = data.train.X, data.train.ok_y
     rows = TrialData((X,), y, data.classes, data.groups, seed)
     trials = _trials(head, name, data)
@@ -61,50 +59,90 @@ def measure(
     for i, evaluation in process.collect():
         found[i] = evaluation
         made()
-    return Measured(chosen, tuple(found[i] for i in sorted(found)), curve)
+    return chosen, tuple(found[i] for i in sorted(found)), curve
 
 
-def _title(head: str, material: TrainingData) -> str:
-    names = material.names
+def _title(head: str, data: TrainingData) -> str:
+    names = data.names
     return f"{head} on {names[0]}" if len(names) == 1 else f"{head} on all {len(names)} backbones"
 
 
-def _trials(head: Any, name: str, material: TrainingData) -> list[Trial]:
+def _trials(head: Any, name: str, data: TrainingData) -> list[Trial]:
     """Return each backbone alone where there are several, and the other heads: the seed's, and all that `auto` tries."""
     trials = []
-    if len(material.names) > 1:
+    if len(data.names) > 1:
         params = head.get_params(deep=False)
-        for i, backbone in enumerate(material.names):
-            alone = {**params, "blocks": material.network_blocks[i]}
-            trials.append(Trial(name, alone, ((0, material.columns(i)),), f"{name} on {backbone} alone"))
+        for i, backbone in enumerate(data.names):
+            alone = {**params, "blocks": data.network_blocks[i]}
+            trials.append(Trial(name, alone, ((0, data.columns(i)),), f"{name} on {backbone} alone"))
     for other in [*heads.CANDIDATES, "dense"] if name == "auto" else ["dense"]:
         if other != name:
             same = {"random_state": head.random_state, "class_weight": head.class_weight}
-            params = {"blocks": material.blocks, **same}
-            trials.append(Trial(other, params, ((0, slice(None)),), _title(other, material)))
+            params = {"blocks": data.blocks, **same}
+            trials.append(Trial(other, params, ((0, slice(None)),), _title(other, data)))
     return trials
 
 
-def make_head(options: TrainOptions, material: TrainingData) -> Any:
-    """Return the unfitted head of a run, for all blocks of its material."""
-    extra: dict[str, Any] = {"clip": options.clip_for(len(material.classes)), "random_state": options.seed}
-    if options.protocol == "blog2017":
-        extra["calibrate"] = False
-    return heads.make(options.head, blocks=material.blocks, class_weight=weights(options, material.classes), **extra)
+def head_for(options: TrainOptions, data: TrainingData) -> Any:
+    """Return the unfitted head of a run, for all blocks of its features."""
+    extra: dict[str, Any] = {"calibrate": False} if options.protocol == "blog2017" else {}
+    extra["clip"] = options.clip_for(len(data.classes))
+    return make_head(options.head, np.array(data.classes), data.blocks, options.class_weight, options.seed, **extra)
 
 
-def weights(options: TrainOptions, classes: Sequence[str]) -> Any:
-    """Return the class weights of a run by class number. Raises `InputError` for a class that is not there."""
-    wanted = options.class_weight
-    if not isinstance(wanted, Mapping):
-        return wanted
-    found = class_weights(wanted, np.asarray(classes), np.arange(len(classes)))
-    return dict(enumerate(found.tolist()))
+IMAGES = 200  # of the training part, computed in f32 as well
 
 
-def unseen(proba: NDArray[np.float64], material: TrainingData) -> Evaluation | None:
-    """Return the scores on the test part where its folders tell the classes, else None."""
-    test = material.test
-    if test is None or test.y is None:
+@dataclass(frozen=True, slots=True)
+class PrecisionCheck:
+    """Out-of-fold log loss in the precision of the run and in f32, on the same images and folds.
+
+    `difference` is the first minus the second, paired; `cosine` how well features keep their direction, the middle image.
+    """
+
+    precision: str
+    images: int
+    log_loss: float
+    log_loss_f32: float
+    difference: Difference
+    cosine: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+
+def compare_with_f32(
+    options: TrainOptions, data: TrainingData, done: Embedding, before: Sequence[Backbone], progress: ProgressCallback
+) -> PrecisionCheck | None:
+    """Return what the precision of a run did to the log loss on a sample, `before` being the networks unquantised.
+
+    None where the run was in f32 anyway, or where the sample is too small for folds.
+    """
+    if done.compute.precision == "f32":
         return None
-    return evaluate.score(test.y, proba, material.classes, name="test images")
+    rows = _sample(data.train.ok_y, options.seed)
+    sources = [done.sources[i] for i in np.flatnonzero(data.train.ok)[rows]]
+    exact = embed(sources, before, done.settings, progress, compute=done.compute._replace(precision="f32"))
+    if not exact.ok.all():  # a file that changed meanwhile
+        return None
+    y, groups = data.train.ok_y[rows], None if data.groups is None else data.groups[rows]
+    ours, theirs = data.train.X[rows], exact.features()  # (m, d) each
+    head, names = head_for(options, data), (done.compute.precision, "f32")
+    try:
+        own, reference = (
+            evaluate.cross_validate(head, X, y, data.classes, groups=groups, seed=options.seed, name=name)
+            for X, name in zip((ours, theirs), names, strict=True)
+        )
+        difference = evaluate.paired_difference(own, reference)
+    except InputError:
+        return None
+    losses = [float(one.scores["log_loss"].value or 0.0) for one in (own, reference)]
+    return PrecisionCheck(done.compute.precision, len(rows), losses[0], losses[1], difference, median_cosine(ours, theirs))
+
+
+def _sample(y: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
+    """Return up to `IMAGES` rows, ascending, every class by its share and with three at least where it has them."""
+    counts = np.bincount(y)
+    wanted = np.minimum(counts, np.maximum(3, np.round(IMAGES * counts / len(y)))).astype(int)  # (k,)
+    return stratified_rows(y, wanted, seed)

@@ -59,7 +59,7 @@ class SampleSubmission:
             raise InputError(f"the sample submission {path} has ids more than once: {', '.join(twice)}; give each one row.")
         return cls(str(path), header, ids, kind, order)
 
-    def told(self, classes: Sequence[str]) -> str:
+    def describe(self, classes: Sequence[str]) -> str:
         """Return in a sentence what the submission holds."""
         if self.kind == "label":
             other = "; use --submit probabilities for probabilities" if len(classes) == 2 else ""
@@ -229,7 +229,7 @@ def _positive(column: str, classes: Sequence[str]) -> int:
     return 1
 
 
-def plain(names: Sequence[str], classes: Sequence[str], submit: Submit | None = None) -> SampleSubmission:
+def plain_submission(names: Sequence[str], classes: Sequence[str], submit: Submit | None = None) -> SampleSubmission:
     """Return the form without a sample: `id,label`, the probability of the second class for two classes, else the label.
 
     With `submit` "probabilities" more classes have a column each.

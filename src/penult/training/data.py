@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import audit, evaluate, runs, store
+from penult import evaluate, runs, store
 from penult.audit import Pairs
 from penult.embed import Embedding
 from penult.errors import InputError, listed
+from penult.fit import group_copies
 from penult.images import ImageSet
 from penult.pixels import Failure, summarize_failures
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Split:
     """One folder's images: all their names, which of them have features, those rows, and the reasons of the others.
 
     `y` (n,) holds class indices, or is None where no labels are known.
@@ -53,8 +54,8 @@ class TrainingData:
     `near` are the near copies among the training rows.
     """
 
-    train: Part
-    test: Part | None
+    train: Split
+    test: Split | None
     classes: tuple[str, ...]
     names: tuple[str, ...]
     widths: tuple[int, ...]
@@ -77,35 +78,33 @@ class TrainingData:
 def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: bool = True) -> TrainingData:
     """Split what was embedded in one pass (training images first) into its parts, and group the copies.
 
-    With `near` False near copies are not kept together, see `Options.near_duplicates`.
+    With `near` False near copies are not kept together, see `TrainOptions.near_duplicates`.
     """
     n = len(train)
     X = done.features()  # (n_ok, d)
     cut = int(done.ok[:n].sum())
     left, right = _failures(done, 0, n), _failures(done, n, len(done.ok))
-    part = Part(tuple(train.ids), done.ok[:n], X[:cut], train.y, left)
+    part = Split(tuple(train.ids), done.ok[:n], X[:cut], train.y, left)
     _check_classes(part, train.classes)
     other = None
     if test is not None:
-        other = Part(tuple(test.ids), done.ok[n:], X[cut:], _labels(test, train.classes), right)
-    looks = done.thumbnails()
-    grouping = audit.group(
+        other = Split(tuple(test.ids), done.ok[n:], X[cut:], _labels(test, train.classes), right)
+    thumbnails = done.thumbnails()
+    groups, pairs, tied = group_copies(
         done.digests[:n][part.ok],
         part.X,
         done.widths,
         None if train.groups is None else train.groups[part.ok],
-        None if looks is None else looks[:cut],
-        near=near,
+        None if thumbnails is None else thumbnails[:cut],
+        near,
     )
     names = tuple(b.name for b in done.backbones)
-    alone = _alone(part.ok_y, train.classes, grouping.groups)
-    notes = (*train.notes, *(test.notes if test else ()), *grouping.notes, *alone)
-    return TrainingData(
-        part, other, train.classes, names, done.widths, done.network_blocks, _shared(grouping.groups), grouping.pairs, notes
-    )
+    alone = _alone(part.ok_y, train.classes, groups)
+    notes = (*train.notes, *(test.notes if test else ()), *tied, *alone)
+    return TrainingData(part, other, train.classes, names, done.widths, done.network_blocks, groups, pairs, notes)
 
 
-def _alone(y: NDArray[np.intp], classes: Sequence[str], groups: NDArray[np.intp]) -> list[str]:
+def _alone(y: NDArray[np.intp], classes: Sequence[str], groups: NDArray[np.intp] | None) -> list[str]:
     """Return a sentence on each class that cannot be measured, as its photos are copies of one picture, or of one group."""
     sizes = np.bincount(y, minlength=len(classes))
     return [
@@ -113,11 +112,6 @@ def _alone(y: NDArray[np.intp], classes: Sequence[str], groups: NDArray[np.intp]
         "but how well cannot be measured; add photos of other scenes."
         for c in evaluate.unmeasured(y, classes, groups).tolist()
     ]
-
-
-def _shared(groups: NDArray[np.intp]) -> NDArray[np.intp] | None:
-    """Return the groups, or None where none has two rows: dealing groups out is slower than dealing rows."""
-    return groups if len(np.unique(groups)) < len(groups) else None
 
 
 def _failures(done: Embedding, start: int, stop: int) -> dict[int, Failure]:
@@ -133,7 +127,7 @@ def _labels(images: ImageSet, classes: Sequence[str]) -> NDArray[np.intp] | None
     return np.array([index[str(label)] for label in labels], np.intp)
 
 
-def _check_classes(part: Part, classes: Sequence[str]) -> None:
+def _check_classes(part: Split, classes: Sequence[str]) -> None:
     """Raise when unreadable images leave a class with fewer than two images."""
     counts = np.bincount(part.ok_y, minlength=len(classes))
     short = [f"{c} ({n} of {m} readable)" for c, n, m in _per_class(part, classes, counts) if n < 2]
@@ -156,7 +150,7 @@ def _check_rows(y: NDArray[np.intp], classes: Sequence[str]) -> None:
         )
 
 
-def _per_class(part: Part, classes: Sequence[str], counts: NDArray[np.intp]) -> list[tuple[str, int, int]]:
+def _per_class(part: Split, classes: Sequence[str], counts: NDArray[np.intp]) -> list[tuple[str, int, int]]:
     every = np.bincount(part.y if part.y is not None else [], minlength=len(classes))
     return [(c, int(counts[i]), int(every[i])) for i, c in enumerate(classes)]
 
@@ -175,11 +169,11 @@ def from_features(paths: Sequence[str], listing: str | None, near: bool = True) 
     if listing is not None:
         files = _listed(listing, n)
     classes = tuple(read.classes or [str(c) for c in range(int(read.y.max()) + 1)])
-    part = Part(files, np.ones(n, bool), read.X, read.y, {})
+    part = Split(files, np.ones(n, bool), read.X, read.y, {})
     _check_rows(part.ok_y, classes)
-    test = None if read.X_test is None or not m else Part(test_files, np.ones(m, bool), read.X_test, None, {})
+    test = None if read.X_test is None or not m else Split(test_files, np.ones(m, bool), read.X_test, None, {})
     digests = store.row_digests(read.X)
-    grouping = audit.group(digests, read.X, read.widths, None, near=near)
+    groups, pairs, tied = group_copies(digests, read.X, read.widths, near=near)
     return TrainingData(
         part,
         test,
@@ -187,9 +181,9 @@ def from_features(paths: Sequence[str], listing: str | None, near: bool = True) 
         tuple(read.names),
         read.widths,
         _network_blocks(read),
-        _shared(grouping.groups),
-        grouping.pairs,
-        (*read.notes, *grouping.notes, *_alone(part.ok_y, classes, grouping.groups)),
+        groups,
+        pairs,
+        (*read.notes, *tied, *_alone(part.ok_y, classes, groups)),
     )
 
 

@@ -1,0 +1,138 @@
+"""Look the data over with what training has anyway: from training data and measurements to findings."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import audit, evaluate, heads, images, pixels, store
+from penult.arrays import default_errors
+from penult.audit import AuditData, AuditPart, Finding, Photos
+from penult.audit.finding import findings_html
+from penult.embed import Embedding, at_depth, embed
+from penult.errors import InputError, ProgressCallback, quiet
+from penult.evaluate import Evaluation
+from penult.pixels import small_image_size
+from penult.training.data import Split, TrainingData, from_images
+from penult.training.measuring import head_for
+from penult.training.options import TrainOptions, find_backbones
+
+
+def find_issues(data: TrainingData, done: Embedding, seen: Evaluation | None) -> list[Finding]:
+    """Return all findings, the gravest kinds first; `seen` are the out-of-fold probabilities of the training part, if any."""
+    n = len(data.train.files)
+    cut = int(done.ok[:n].sum())
+    train = _part("training", data.train, done, 0, slice(0, cut))
+    test = None if data.test is None else _part("test", data.test, done, n, slice(cut, None))
+    rows, proba = judged(seen, data.classes)
+    found = AuditData(train, test, data.classes, data.widths, data.blocks, data.near, rows, proba)
+    return audit.find_all(found)
+
+
+def _part(name: str, part: Split, done: Embedding, start: int, rows: slice) -> AuditPart:
+    """Return what an audit looks at of the images from number `start`, whose rows are these."""
+    thumbnails, quality, training = done.thumbnails(), done.quality(), name == "training"
+    ends = {i - start: remark.rows for i, remark in sorted(done.remarks.items()) if 0 <= i - start < len(part.files)}
+    return AuditPart(
+        name,
+        part.files,
+        part.ok_files,
+        Photos(done.digests[done.ok][rows], part.X, None if thumbnails is None else thumbnails[rows]),
+        part.ok_y if training else None,
+        None if quality is None or not training else quality[rows],
+        [small_image_size(source) for source in done.sources[: len(part.files)]] if training else (),
+        {part.files[i]: (pixels.reason_of(f), pixels.advice(f)) for i, f in sorted(part.failures.items())},
+        {part.files[i]: share for i, share in ends.items()},
+    )
+
+
+def judged(seen: Evaluation | None, classes: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the rows (m,) whose labels may be judged, and their out-of-fold probabilities (m, k).
+
+    A model that is not surely better than chance has no say, nor has one of a rare class that it has hardly learned.
+    """
+    nobody = np.zeros(0, np.intp), np.zeros((0, len(classes)))
+    if seen is None:
+        return nobody
+    found = seen.scores["balanced_accuracy"]
+    if found.low is None or found.low <= 1 / len(classes):
+        return nobody
+    rare = evaluate.rarest_classes(seen)
+    unlearned = {list(classes).index(name) for name in rare.names} if rare and rare.neglected else set()
+    rows = np.flatnonzero((seen.fold >= 0) & ~np.isin(seen.y, list(unlearned)))
+    return rows, seen.proba[rows]
+
+
+def summarize(found: Sequence[Finding], data: TrainingData, proba: NDArray[np.float64] | None) -> dict[str, Any]:
+    """Return what `metrics.json` says: counts a kind, and the scores on the test part (m, k) without the leaks."""
+    leaked = {one.file for one in found if one.kind == "leak"}
+    leak: dict[str, Any] = {"photos": len(leaked), "scores_without": None}
+    test = data.test
+    if leaked and test is not None and test.y is not None and proba is not None:
+        keep = np.array([file not in leaked for file in test.files])
+        if keep.any():
+            kept = evaluate.score(test.y[keep], proba[keep], data.classes, name="test images that are not in training")
+            leak["scores_without"] = kept.to_dict()
+    return {"counts": audit.counts(found), "leak": leak}
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What was found, the gravest kinds first, the summary that `metrics.json` has of it, and what else is to be said."""
+
+    findings: tuple[Finding, ...]
+    summary: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        return findings_html(self.findings)
+
+
+@default_errors
+def audit_photos(
+    source: str, test: str | None = None, options: TrainOptions | None = None, progress: ProgressCallback = quiet
+) -> Audited:
+    """Audit labelled photos, and the test photos if any. Raises what `train` raises."""
+    options = options or TrainOptions()
+    heads.check(options.head)
+    labelled, other = images.scan_train_and_test(source, test, options.groups, options.table)
+    labelled = labelled.in_order()
+    options.settings.tolerance.check_scan(labelled, other)
+    sources = [image.path for s in (labelled, other) if s is not None for image in s.images]
+    training = sources[: len(labelled)]
+    chosen = at_depth(find_backbones(options, progress), training, options.settings, progress)
+    done = embed(sources, chosen, options.settings, progress, thumbnails=True, calibration=training)
+    names = [*labelled.ids, *(other.ids if other else ())]
+    options.settings.tolerance.check_failures(names, done.failures)
+    data = from_images(labelled, other, done, options.near_duplicates == "group")
+    head = head_for(options, data)
+    notes, seen = list(data.notes), None
+    try:
+        seen = evaluate.cross_validate(
+            head, data.train.X, data.train.ok_y, data.classes,
+            groups=data.groups, seed=options.seed, name="audit",
+        )  # fmt: skip
+    except InputError as error:  # copies are listed all the same: that is what an audit is for
+        notes.append(f"labels were not checked: {error}")
+    found = find_issues(data, done, seen)
+    proba = None
+    if data.test is not None and data.test.y is not None and data.test.ok.any():
+        head.fit(data.train.X, data.train.ok_y, groups=data.groups)
+        prior = np.bincount(data.train.ok_y, minlength=len(data.classes)) / len(data.train.X)
+        proba = np.tile(prior, (len(data.test.files), 1))  # (m, k): as in training, for what cannot be read
+        proba[data.test.ok] = head.predict_proba(data.test.X)
+    return Audited(tuple(found), summarize(found, data, proba), tuple(notes))
+
+
+def write_csv(path: str | Path, found: Iterable[Finding]) -> None:
+    """Write findings as CSV, whole or not at all."""
+    with store.atomic_write_text(path) as file:
+        table = csv.writer(file)
+        table.writerow(audit.COLUMNS)
+        table.writerows(one.row() for one in found)

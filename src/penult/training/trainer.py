@@ -1,0 +1,383 @@
+"""One training under way: measure, fit, predict the test part, write every result, and `metrics.json` last."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import audit, bundle, evaluate, heads, html, predict, report, runs, store
+from penult.audit import Finding
+from penult.backbones import Backbone
+from penult.bundle import Bundle
+from penult.embed import Embedding, EmbedOptions, depth_notes, embed
+from penult.embed.feature_file import facts
+from penult.errors import DamagedFile, InternalError, PenultError, ProgressCallback
+from penult.evaluate import Evaluation, LearningCurve, TrialProcess
+from penult.evaluate.evaluation import jsonable
+from penult.fit import learn, to_bundle
+from penult.images import ImageSet
+from penult.pixels import advice
+from penult.plots import FigureWorker
+from penult.predict import Predictions, Predictor
+from penult.runs import RunFolder, RunResults
+from penult.texts import printable
+from penult.training import environment
+from penult.training.data import TrainingData
+from penult.training.findings import find_issues, summarize
+from penult.training.measuring import compare_with_f32, head_for, measure
+from penult.training.options import TrainOptions
+from penult.training.sample_submission import SampleSubmission, plain_submission
+
+MODEL = "model.penult"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a training made.
+
+    Attributes
+    ----------
+    folder : Path
+        The run folder.
+    model : Bundle
+        The model, as in `model.penult`.
+    evaluation : Evaluation
+        The out-of-fold scores of the model.
+    others : tuple of Evaluation
+        What it was compared with on the same folds: each backbone alone, other heads.
+    curve : LearningCurve or None
+        How the scores grow with the number of photos.
+    test : Evaluation or None
+        The scores on the test photos, where their labels are known.
+    findings : tuple of Finding
+        Problems of the data, the gravest kinds first.
+    metrics : dict
+        Everything that was measured, as in `metrics.json`.
+    embedding : Embedding or None
+        What became of each image; None where features came from files.
+
+    Examples
+    --------
+    >>> import penult
+    >>> run = penult.train("photos", backbones="colour_histogram")
+    >>> run.folder.name
+    'penult-run'
+    >>> run.evaluation.scores["accuracy"].value > 0.5
+    True
+    """
+
+    folder: Path
+    model: Bundle
+    evaluation: Evaluation
+    others: tuple[Evaluation, ...]
+    curve: LearningCurve | None
+    test: Evaluation | None
+    findings: tuple[Finding, ...]
+    metrics: Mapping[str, Any]
+    embedding: Embedding | None
+
+    def _repr_html_(self) -> str:
+        """Return the verdict, the counts, and every figure that still stands in the run folder."""
+        rows: list[tuple[str, object]] = [("run", printable(self.folder)), *self.metrics["classes"].items()]
+        rows += [(name, count) for name, count in self.metrics["images"].items() if name in ("test", "failed")]
+        names = [Path(name) for name in self.metrics["figures"] if name.endswith(".png")]
+        drawn = [(self.folder / "figures" / name, name.stem.replace("_", " ")) for name in names]
+        pictures = [html.image(path.read_bytes(), name) for path, name in drawn if path.is_file()]
+        return html.result(self.metrics["verdict"], html.table(("", ""), rows), *pictures)
+
+
+class Trainer:
+    """What every step of a training needs: where it writes, what was asked, how long it takes.
+
+    `sample` is the sample submission, if one was given; `process` measures beside this one.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        options: TrainOptions,
+        sample: SampleSubmission | None,
+        process: TrialProcess,
+        progress: ProgressCallback,
+    ) -> None:
+        self.folder, self.options, self.sample = folder, options, sample
+        self.process, self.progress, self.clock = process, progress, environment.Clock()
+        self.metrics: dict[str, Any] = {"test": None, "audit": None, "precision": None}
+        self.findings: tuple[Finding, ...] = ()
+        self.skipped: tuple[Mapping[str, str], ...] = ()
+        self.history: dict[str, list[float]] = {}
+        self.fault: InternalError | None = None
+
+    def skip(self, labelled: ImageSet, test: ImageSet | None, done: Embedding) -> None:
+        """Write `skipped.csv`. Raises `TooManyBad` for more rows than are tolerated."""
+        names = [(name, "train") for name in labelled.ids] + [(name, "test") for name in (test.ids if test else ())]
+        failures = sorted(done.failures.items())
+        rows = [(names[i][0], f.reason, f.detail, names[i][1], advice(f)) for i, f in failures]
+        self.skipped = runs.write_skipped(self.folder, rows)
+        more = f" (all of them: {printable(self.folder / runs.SKIPPED)})"
+        done.settings.tolerance.check_failures([name for name, _ in names], done.failures, more)
+
+    def run(
+        self, data: TrainingData, done: Embedding | None, where: Mapping[str, Any], exact: tuple[Backbone, ...] = ()
+    ) -> Run:
+        """Do all that follows the features; `done` is None where they came from files.
+
+        `where` the images are; `exact` are the networks as they were before they were quantized.
+        """
+        if done is None:
+            self.folder.drop(runs.SKIPPED)
+            evaluations, model, answers = self._learn(data, None)
+        else:
+            with self._feature_files(data, done):
+                evaluations, model, answers = self._learn(data, done)
+            self._drop_stale(done)
+            self.clock.lap("feature files")
+            check = compare_with_f32(self.options, data, done, exact, self.progress)
+            self.metrics["precision"] = None if check is None else check.to_dict()
+            self.clock.lap("precision")
+        return self._finish(data, done, where, evaluations, model, answers)
+
+    def _learn(
+        self, data: TrainingData, done: Embedding | None
+    ) -> tuple[tuple[Evaluation, tuple[Evaluation, ...], LearningCurve | None], Bundle, Predictions | None]:
+        """Measure, fit, predict; write tables, figures and the model."""
+        options, train = self.options, data.train
+        with FigureWorker(self.folder / "figures") as artist:
+            head = head_for(options, data)
+            chosen, others, curve = evaluations = measure(self.process, head, options, data, self.progress)
+            artist.draw(evaluation=chosen, others=others, curve=curve)
+            runs.write_oof(self.folder, train.ok_files, data.classes, chosen.y, chosen.fold, chosen.proba)
+            self.clock.lap("evaluation")
+            fitted = learn(head, train.X, train.ok_y, data.groups, data.blocks, chosen.fold)
+            history = _dense_history(head, data)
+            artist.draw(path=head.path_, chosen=head.choice_.get("C"), history=history)
+            self.history = runs.write_history(self.folder, history)
+            self.clock.lap("head")
+            about = {"trained_on": len(train.X), "scores": chosen.to_dict()["scores"]}
+            computed: dict[str, Any] = {}
+            if done is not None:
+                computed = {"backbones": done.backbones, "engine": done.engine, "precision": done.compute.precision}
+                state = fitted.head.to_arrays()
+                computed["selftest"] = _selftest(done, heads.scorer(state.kind, state.arrays, state.facts))
+                computed["seen"] = bundle.seen_digests(done.digests[: len(train.ok)][train.ok])
+            model = to_bundle(fitted, data.classes, data.widths, options.class_weight, about, **computed)
+            answers = self._save(data, model)
+            self.metrics["submitted"] = self._write_submission(data, answers)
+            to_review = self._write_review(answers)
+            self.clock.lap("model and tables")
+            self.metrics["figures"] = sorted(path.name for path in artist.finish())
+            self.clock.lap("figures")
+        self._judge(data, done, chosen, fitted.unlike, answers)
+        self.metrics["review"]["written"] = to_review
+        self.metrics |= {"choice": dict(model.facts["choice"]), "head_path": jsonable(dict(head.path_))}
+        return evaluations, model, answers
+
+    def _judge(
+        self,
+        data: TrainingData,
+        done: Embedding | None,
+        chosen: Evaluation,
+        unlike: NDArray[np.float64] | None,  # (n,)
+        answers: Predictions | None,
+    ) -> None:
+        """Evaluate on the test part, look for problems of the data, and tell what reviewing doubtful photos would gain."""
+        proba = None if answers is None else answers.proba
+        if data.test is not None and data.test.y is not None and proba is not None:
+            self.metrics["test"] = evaluate.score(data.test.y, proba, data.classes, name="test images")
+        if done is None:
+            self.folder.drop(runs.FINDINGS)
+        else:
+            found = find_issues(data, done, chosen)
+            self.findings = runs.write_findings(self.folder, found)
+            self.metrics["audit"] = summarize(found, data, proba)
+            self.clock.lap("audit")
+        odd = np.zeros(len(chosen.y), bool) if unlike is None else unlike > 1
+        self.metrics["review"] = evaluate.review(chosen, self.options.review or evaluate.LEVEL, odd).to_dict()
+
+    def _save(self, data: TrainingData, model: Bundle) -> Predictions | None:
+        """Write the model and return its answers for the test part. What is wrong with it is `fault`: a bug of penult.
+
+        All that was measured is still worth having, so the run goes on without a model.
+        """
+        try:
+            bundle.save(self.folder / MODEL, model)
+            return _answers(data, model)
+        except InternalError as error:
+            self.fault = error
+        except DamagedFile:  # not of the file: it was just read back
+            self.fault = InternalError(
+                "the model that was made gives answers that are not numbers. This is a bug of penult and not a fault of the "
+                "data: report it, please."
+            )
+        self.folder.drop(MODEL)
+        return None
+
+    def _write_submission(self, data: TrainingData, answers: Predictions | None) -> str | None:
+        """Write `predictions.csv` and `submission.csv` for the test part and say what is in the second."""
+        if answers is None:  # an earlier run may have left some
+            self.folder.drop("predictions.csv", "submission.csv")
+            return None
+        answers.write_csv(self.folder / "predictions.csv")
+        form = self.sample or plain_submission(answers.ids, data.classes, self.options.submit)
+        form.write(self.folder / "submission.csv", answers.ids, data.classes, answers.proba)
+        return form.describe(data.classes)
+
+    def _write_review(self, answers: Predictions | None) -> int | None:
+        """Write `review.csv` where a level was asked for and return its rows; else remove that of an earlier run."""
+        if answers is None or self.options.review is None:
+            self.folder.drop("review.csv")
+            return None
+        return predict.write_review(self.folder / "review.csv", answers, self.options.review)
+
+    def _feature_files(self, data: TrainingData, done: Embedding) -> store.H5Writer:
+        """Begin writing `data_<backbone>.h5` per backbone in a process of its own, as a `with` block."""
+        writer = store.H5Writer()
+        for i, (backbone, name) in enumerate(zip(done.backbones, _feature_names(done), strict=True)):
+            columns, test = data.columns(i), data.test
+            writer.write(
+                self.folder / name,
+                train=data.train.X[:, columns],
+                label=data.train.ok_y,
+                train_files=data.train.ok_files,
+                test=None if test is None else test.X[:, columns],
+                test_files=None if test is None else test.ok_files,
+                classes=data.classes,
+                facts=facts(backbone, done),
+            )
+        return writer
+
+    def _drop_stale(self, done: Embedding) -> None:
+        """Remove features and figures that an earlier run left here and this one did not make."""
+        folder, kept = self.folder.path, _feature_names(done)
+        old = [p for p in folder.glob("data_*.h5") if p.name not in kept]
+        figures = [p for kind in ("png", "svg") for p in (folder / "figures").glob(f"*.{kind}")]
+        old += [p for p in figures if p.name not in self.metrics["figures"]]
+        self.folder.drop(*(p.relative_to(folder).as_posix() for p in old))
+
+    def _finish(
+        self,
+        data: TrainingData,
+        done: Embedding | None,
+        where: Mapping[str, Any],
+        evaluations: tuple[Evaluation, tuple[Evaluation, ...], LearningCurve | None],
+        model: Bundle,
+        answers: Predictions | None,
+    ) -> Run:
+        """Write the map, the page and `metrics.json`, the last file of a run."""
+        chosen, others, curve = evaluations
+        drawn = audit.photo_map(data.train.X, data.blocks, self.options.seed)
+        rows = runs.photo_rows(data.train.ok_files, chosen.y, chosen.fold, chosen.proba, drawn.places, drawn.near)
+        runs.write_map(self.folder, data.classes, rows)
+        self.clock.lap("map")
+        test, metrics = self.metrics.pop("test"), self._facts(data, done, where)
+        metrics |= {
+            "scores": chosen.to_dict(),
+            "compared": evaluate.summary_rows([chosen, *others]),
+            "learning_curve": curve.to_dict() if curve else None,
+            "test": test.to_dict() if test else None,
+            "verdict": evaluate.verdict(chosen),
+        }
+        skipped = {row["file"] for row in self.skipped if row["part"] == "train"}
+        results = RunResults(
+            self.folder.path, metrics, data.classes, rows, self.findings, self.skipped, self.history,
+            frozenset(rows.files) | skipped, frozenset(() if answers is None else answers.ids),
+        )  # fmt: skip
+        report.write_report(results, self.progress)
+        self.clock.lap("report")
+        whole = self.folder.finish(metrics, None if self.fault is None else str(self.fault))
+        if self.fault is not None:
+            raise InternalError(
+                f"there is no model, but what was measured is in {printable(self.folder.path)}, and the features are in the "
+                f"cache: {self.fault}"
+            ) from self.fault
+        return Run(self.folder.path, model, chosen, others, curve, test, self.findings, whole, done)
+
+    def _facts(self, data: TrainingData, done: Embedding | None, where: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what `metrics.json` says beside the scores."""
+        counts = np.bincount(data.train.ok_y, minlength=len(data.classes))
+        submitted = self.metrics.pop("submitted")
+        return {
+            "penult": version("penult"),
+            "command": sys.argv,
+            **environment.environment(self.clock),
+            **where,
+            "digests": environment.digests(data, done),
+            "options": self.options.to_dict(),
+            "classes": dict(zip(data.classes, (int(c) for c in counts), strict=True)),
+            "images": _counts(data, done),
+            **self.metrics,
+            "notes": [
+                *data.notes,
+                *self.options.clip_notes(len(data.classes)),
+                # of each ONNX file what its features are: it was found out, and the user should see it
+                *(f"{b.name}: {b.source}" for b in (done.backbones if done else ()) if ".onnx" in b.name),
+                *depth_notes(done.backbones if done else ()),
+                *([submitted] if submitted else []),
+            ],
+            "backbones": [b.to_dict() for b in done.backbones] if done else [],
+            "engine": _engine(done) if done else None,
+            "seconds": self.clock.stages,
+            "versions": environment.versions(done),
+        }
+
+
+def _feature_names(done: Embedding) -> list[str]:
+    return [f"data_{slug}.h5" for slug in store.slugs([(b.name, b.digest) for b in done.backbones])]
+
+
+def _dense_history(head: Any, data: TrainingData) -> dict[str, list[float]]:
+    """Return the training curves of the dense head, fitted beside the chosen one if it is another."""
+    if head.history_ is None:
+        same = {"random_state": head.random_state, "class_weight": head.class_weight}
+        head = heads.make("dense", blocks=data.blocks, **same)
+        head.fit(data.train.X, data.train.ok_y, groups=data.groups)
+    return dict(head.history_)
+
+
+def _selftest(done: Embedding, score: Callable[[NDArray[np.float32]], NDArray[np.float64]]) -> dict[str, Any]:
+    """Return three drawn pictures (never the user's photos) and what this model says of them on this machine."""
+    rows, columns = np.mgrid[0:96, 0:128]
+    waves = [np.sin(rows / (4 + 3 * i) + columns / (5 + 7 * c)) for i in range(3) for c in range(3)]
+    drawn = np.stack(waves).reshape(3, 3, 96, 128).transpose(0, 2, 3, 1)  # (3, h, w, 3)
+    pictures = ((drawn + 1) * 127.5).astype(np.uint8)
+    probe = embed(list(pictures), done.backbones, EmbedOptions(cache=done.settings.cache), compute=done.compute)
+    return {"images": pictures, "proba": score(probe.features())}
+
+
+def _answers(data: TrainingData, model: Bundle) -> Predictions | None:
+    """Return the answers for every test image, the class prior for the unreadable ones; None without a test part."""
+    test = data.test
+    if test is None:
+        return None
+    proba = np.tile(model.prior, (len(test.files), 1))  # (m, k)
+    unlike = np.full(len(test.files), np.nan)  # (m,)
+    if test.ok.any():
+        at_work = Predictor(model, check=False)
+        proba[test.ok], unlike[test.ok] = at_work.score(test.X), at_work.novelty(test.X)
+    return Predictions(test.files, data.classes, proba, test.failures, unlike)
+
+
+def _engine(done: Embedding) -> dict[str, Any]:
+    """Return what computed the features; images/s are those of this run, None where all were in the cache."""
+    rate = round(done.embedded / done.seconds, 1) if done.embedded and done.seconds else None
+    return {"name": done.engine, "device": done.compute.device, "precision": done.compute.precision, "images_per_second": rate}
+
+
+def _counts(data: TrainingData, done: Embedding | None) -> dict[str, int]:
+    parts = [part for part in (data.train, data.test) if part is not None]
+    sizes = {"train": len(parts[0].files), "test": sum(len(part.files) for part in parts[1:])}
+    if done is None:
+        return {"rows": sum(sizes.values()), **sizes}
+    how = {"embedded": done.embedded, "reused": done.reused, "failed": sum(len(part.failures) for part in parts)}
+    if sum(how.values()) != sum(sizes.values()):
+        raise PenultError(
+            f"of {sum(sizes.values())} images {sum(how.values())} are accounted for ({how}): a bug; report it, please."
+        )
+    return {"scanned": sum(sizes.values()), **how, **sizes}
