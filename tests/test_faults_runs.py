@@ -337,7 +337,7 @@ def test_a_disk_that_becomes_read_only_under_a_run_is_one_sentence(photos: Calla
 def test_a_folder_with_odd_metrics_is_no_run(tmp_path: Path) -> None:
     for text in ("5", '["penult_run"]', '"penult_run"', "[" * 100_000):
         (tmp_path / "metrics.json").write_text(text)
-        with pytest.raises(InputError, match="is no run of penult's; nothing was touched"):
+        with pytest.raises(InputError, match="is not a run of penult's; nothing was touched"):
             RunFolder(tmp_path)
 
 

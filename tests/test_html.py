@@ -112,7 +112,7 @@ def test_a_chart_of_one_value_is_still_drawn() -> None:
 
 
 def test_a_run_shows_itself_with_its_figures(finished: Finished) -> None:
-    run = Run(finished.folder, None, None, None, finished.metrics, None)  # type: ignore[arg-type]
+    run = Run(finished.folder, None, None, (), None, None, (), finished.metrics, None)  # type: ignore[arg-type]
     found = read(run._repr_html_())
     assert run.metrics["verdict"] in found.words
     assert str(run.folder) in " ".join(found.words)

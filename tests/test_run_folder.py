@@ -16,7 +16,7 @@ from penult.runs import RunFolder
 
 def test_a_folder_that_is_no_run_is_refused_and_not_touched(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("four years")
-    with pytest.raises(InputError, match=r"is not empty and is no run of penult's; nothing was touched"):
+    with pytest.raises(InputError, match=r"is not empty and is not a run of penult's; nothing was touched"):
         RunFolder(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
@@ -29,7 +29,7 @@ def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
 
 def test_another_programs_metrics_do_not_make_a_run(tmp_path: Path) -> None:
     (tmp_path / "metrics.json").write_text('{"accuracy": 1}')
-    with pytest.raises(InputError, match="no run"):
+    with pytest.raises(InputError, match="not a run"):
         RunFolder(tmp_path)
 
 
@@ -56,5 +56,5 @@ def test_a_result_that_cannot_be_read_back_is_told(tmp_path: Path, monkeypatch: 
     with RunFolder(tmp_path / "run") as run:
         run.write_table("oof.csv", ["file"], [])
         monkeypatch.setattr(hashlib, "file_digest", broken)
-        with pytest.raises(OutputError, match=r"oof\.csv, a result of this run, can not be read back"):
+        with pytest.raises(OutputError, match=r"oof\.csv, a result of this run, cannot be read back"):
             run.finish({})

@@ -111,7 +111,7 @@ def test_a_model_whose_answers_are_no_numbers_is_told_as_a_bug(tmp_path: Path) -
         answers, fault = training._save(material, model), training.fault
     assert answers is None
     assert isinstance(fault, InternalError)
-    assert "answers that are no numbers" in str(fault) and "report it, please" in str(fault)
+    assert "answers that are not numbers" in str(fault) and "report it, please" in str(fault)
     assert not (tmp_path / "run/model.penult").exists()
 
 
@@ -145,7 +145,7 @@ def test_class_weights_are_an_option_of_the_commands_that_learn(
     folder = photos("train", warm=12, cold=4)
     words = [str(folder), "-b", "colour_histogram", "--class-weight", "balanced", "-q"]
     assert main(["train", *words, "--out", str(tmp_path / "run")]) == 0
-    assert "class_weight balanced" in capsys.readouterr().out
+    assert "class_weight=balanced" in capsys.readouterr().out
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["options"]["class_weight"] == "balanced" == metrics["choice"]["class_weight"]
     assert all(choice["class_weight"] == "balanced" for choice in metrics["scores"]["choices"])

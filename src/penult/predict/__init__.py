@@ -94,7 +94,7 @@ class Predictor:
         with np.errstate(all="ignore"):  # told below
             proba = self._score(X)
         if not np.isfinite(proba).all():
-            raise DamagedFile("the head of this model gives answers that are no numbers; train again.")
+            raise DamagedFile("the head of this model gives answers that are not numbers; train again.")
         return proba
 
     @default_errors
