@@ -15,7 +15,7 @@ from penult.evaluate.curve import LearningCurve
 from penult.evaluate.intervals import Score
 from penult.pixels import Failure
 from penult.predict import Predictions
-from penult.similar import Neighbour, Neighbours
+from penult.similar import Neighbor, Neighbors
 from penult.training import Run
 from penult.training.findings import Audited
 
@@ -99,9 +99,9 @@ def test_a_finding_and_many_of_them() -> None:
 
 
 def test_similar_photos_are_a_table() -> None:
-    found = read(Neighbours(HOSTILE, (Neighbour("cat/1.jpg", "train", "cat", 0.98765, True),))._repr_html_())
+    found = read(Neighbors(HOSTILE, (Neighbor("cat/1.jpg", "train", "cat", 0.98765, True),))._repr_html_())
     assert {"cat/1.jpg", "0.988", "same photo"} <= set(found.words)
-    broken = read(Neighbours("b.jpg", (), Failure("truncated", ""))._repr_html_())
+    broken = read(Neighbors("b.jpg", (), Failure("truncated", ""))._repr_html_())
     assert broken.words == ["b.jpg: unreadable, truncated"]
 
 

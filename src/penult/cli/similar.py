@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from penult.cli import options, output
 
 if TYPE_CHECKING:
-    from penult.similar import Neighbour, Neighbours
+    from penult.similar import Neighbor, Neighbors
 
 
 def add(commands: options.Commands) -> None:
@@ -52,14 +52,14 @@ def run(args: argparse.Namespace) -> None:
             _show(one)
 
 
-def _show(one: Neighbours) -> None:
+def _show(one: Neighbors) -> None:
     why = f"  (unreadable: {one.failure.reason})" if one.failure else ""
     output.out(f"{output.printable(one.photo)}{why}")
     for other in one.found:
         output.out(_line(other))
 
 
-def _line(other: Neighbour) -> str:
+def _line(other: Neighbor) -> str:
     label = output.printable(other.label) if other.label is not None else "-"
     same = "  same photo" if other.same else ""
     return f"  {other.similarity:.3f}  {label}  {other.part}  {output.printable(other.file)}{same}"

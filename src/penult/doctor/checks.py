@@ -301,28 +301,28 @@ def run_files(folder: Path) -> list[Check]:
     if found.status == "running":
         said = f"{where} was interrupted (or is under way): it has no results that belong together"
         return [Check("run", FAIL, said, "run the same `penult train` again: it goes on where it was")]
-    told = []
+    results = []
     bad = {"changed or damaged": found.changed, "gone": found.missing, "unreadable": found.unread}
     for what, names in bad.items():
         if names:
-            told.append(Check("files", FAIL, f"{where}: {what}: {_named(names)}", f"{_TRAIN_AGAIN}; or put them back"))
-    if not told:
-        told.append(Check("files", OK, f"{where}: all {len(found.same)} files are unchanged"))
+            results.append(Check("files", FAIL, f"{where}: {what}: {_named(names)}", f"{_TRAIN_AGAIN}; or put them back"))
+    if not results:
+        results.append(Check("files", OK, f"{where}: all {len(found.same)} files are unchanged"))
     if found.extra:
-        told.append(
+        results.append(
             Check("files", NOTE, f"{where}: not part of this run: {_named(found.extra)}", "move them if they are in the way")
         )
     if found.leftovers:
         said = f"{where}: {len(found.leftovers)} files that a killed process left"
-        told.append(Check("files", NOTE, said, "they do no harm; the next run into this folder removes them"))
-    return told
+        results.append(Check("files", NOTE, said, "they do no harm; the next run into this folder removes them"))
+    return results
 
 
 def run_model(folder: Path) -> list[Check]:
     """Return whether the model of a run loads and gives its own samples' answers, tried in another process."""
     where = printable(folder / "model.penult")
     if not (folder / "model.penult").is_file():
-        return []  # told by `files`
+        return []  # reported by `run_files`
     try:
         with Worker("penult.doctor.probe:model") as child:
             child.send(folder)

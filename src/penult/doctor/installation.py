@@ -151,7 +151,7 @@ def torchvision() -> list[Check]:
         return []
     try:
         tried, done = _import("torchvision")
-    except NoInterpreter:  # told by `imports`
+    except NoInterpreter:  # reported by `imports`
         return []
     why = tried.get("torchvision")
     if why is None and done:

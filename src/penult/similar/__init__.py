@@ -1,6 +1,6 @@
 """Which photos of a run are most like a given one, by the very features that the model decides with.
 
-In: a run folder, photos. Out: `Neighbours`. The photo takes the road that training took: the model's networks, its precision.
+In: a run folder, photos. Out: `Neighbors`. The photo is embedded as in training: by the model's networks, in its precision.
 It must not know how results are shown.
 """
 
@@ -23,11 +23,11 @@ from penult.similar.search import Found
 from penult.store import RowReader
 from penult.texts import printable
 
-__all__ = ["Neighbour", "Neighbours", "similar", "write_csv"]
+__all__ = ["Neighbor", "Neighbors", "similar", "write_csv"]
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
+class Neighbor:
     """A photo of the run: `similarity` is 1 for the same features; `same` says that it is the query photo itself.
 
     `part` is "train" or "test", `label` the class it was given for training, None in the test part.
@@ -41,11 +41,11 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbours:
+class Neighbors:
     """The photos most like one, the most similar first; none where it could not be read."""
 
     photo: str
-    found: tuple[Neighbour, ...]
+    found: tuple[Neighbor, ...]
     failure: Failure | None = None
 
     def _repr_html_(self) -> str:
@@ -69,7 +69,7 @@ def similar(
     settings: EmbedOptions | None = None,
     progress: ProgressCallback = quiet,
     ids: Sequence[str] | None = None,
-) -> list[Neighbours]:
+) -> list[Neighbors]:
     """Return the n photos of a run that are most like each of `photos` (paths, arrays or Pillow images), exactly.
 
     Raises `InputError` for a folder that is no run or has no features in it, `DamagedFile` for a file that is not as it was
@@ -90,12 +90,12 @@ def similar(
         done = embed(photos, model.backbones, asked, progress)
         found = iter(search.search(files, done.features(), n, blocks, done.settings.folder, progress) if done.ok.any() else [])
         return [
-            Neighbours(name, _named(files, next(found), model.classes) if ok else (), done.failures.get(i))
+            Neighbors(name, _named(files, next(found), model.classes) if ok else (), done.failures.get(i))
             for i, (name, ok) in enumerate(zip(names, done.ok, strict=True))
         ]
 
 
-def write_csv(path: str | Path, several: Sequence[Neighbours]) -> None:
+def write_csv(path: str | Path, several: Sequence[Neighbors]) -> None:
     """Write `photo,rank,file,part,label,similarity,same_photo`, whole or not at all."""
     with store.atomic_write_text(path) as file:
         rows = csv.writer(file)
@@ -123,12 +123,12 @@ def _blocks(files: RowReader) -> tuple[int, ...]:
     return tuple(int(w) for header in files.headers for w in header.facts.get("parts") or (header.width,))
 
 
-def _named(files: RowReader, found: Found, classes: Sequence[str]) -> tuple[Neighbour, ...]:
+def _named(files: RowReader, found: Found, classes: Sequence[str]) -> tuple[Neighbor, ...]:
     head = files.headers[0]
     out = []
     for i, near, same in zip(*(column.tolist() for column in found), strict=True):
         training = i < head.train
         at, names = (i, head.train_files) if training else (i - head.train, head.test_files)
         label = classes[int(head.label[at])] if training and head.label is not None else None
-        out.append(Neighbour(names[at] if names else str(at), "train" if training else "test", label, near, same))
+        out.append(Neighbor(names[at] if names else str(at), "train" if training else "test", label, near, same))
     return tuple(out)

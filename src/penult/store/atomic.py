@@ -1,7 +1,7 @@
-"""Whole or absent: how a file gets its final name.
+"""Atomic files: complete and synced under their final name, or not there (an `OutputError`, and the old file untouched).
 
-In: a path and what should stand there. Out: that file, complete and synced, or an `OutputError` and the old file untouched.
-Everything is written under a temporary name in the same folder and renamed.
+Everything is written under a temporary name in the same folder and renamed. `sweep` removes the temporary files that killed
+processes left, and no name that is not ours.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ def is_empty(folder: Path) -> bool:
     try:
         return all(is_temporary(entry.name) for entry in folder.iterdir())
     except OSError as error:
-        raise output_error(error, folder, deed="look into") from error
+        raise output_error(error, folder, action="look into") from error
 
 
 def sweep(folder: Path | str, below: int = 0) -> int:

@@ -1,6 +1,8 @@
-"""Every act of the room that changes a disk, so that a test can let the n-th of them fail or be the last.
+"""Every operation that changes a disk, so that a test can let the n-th of them fail or be the last; and locks.
 
-In: paths, descriptors, bytes. Out: nothing but `OSError`.
+A lock ends with the process that holds it, however it ends. Nothing is written: it is the system's (flock) on the folder or
+file itself, so no stale lock can be left behind. Where the system or the file system has no such lock (Windows, some network
+file systems) nothing is locked.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from penult.texts import printable
 
 
 class Disk:
-    """The acts that change a disk, one method each, so that a test can let the n-th of them fail."""
+    """The operations that change a disk, one method each."""
 
     def make(self, folder: Path) -> None:
         """Make one folder."""

@@ -1,6 +1,5 @@
-"""What the system says when it refuses to write, as one sentence for people.
-
-In: the `OSError`, the path that was wanted and the cure that fits it. Out: an `OutputError` to raise.
+"""Paths that users give: what the system says when it refuses one, as a sentence; whether a name fits what is written under
+it; and names of files for backbones, `data_<slug>.h5`.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from penult.texts import printable
 
 ELSEWHERE = "choose another place for the results with --out DIR"
 
-# What happened, by error number; every other number is told in the system's own words.
+# What happened, by error number; every other number is said in the system's own words.
 _WHAT = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "your disk quota is used up",
@@ -31,22 +30,19 @@ _WHAT = {
     errno.ENAMETOOLONG: "the name is too long",
     errno.EIO: "the disk reports an error",
 }
-_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 # A write through an open file fails with one of these and has no file name; a failed `open` has one.
 WRITE_FAILURES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 
 
-def output_error(error: OSError, path: Path, cure: str = ELSEWHERE, deed: str = "write") -> OutputError:
-    """Return the error to raise because `path` could not be written (or what the `deed` is);
-
-    `cure` says where else to write.
-    """
+def output_error(error: OSError, path: Path, cure: str = ELSEWHERE, action: str = "write") -> OutputError:
+    """Return the error to raise because a path could not be written, or whatever the `action` was; `cure` says where else to write."""
     number = error.errno or 0
     what = _WHAT.get(number) or (os.strerror(number) if number else str(error))
-    first = "free some space or " if number in _ROOM else ""
-    left = " Nothing half-written was left." if deed == "write" else ""
-    return OutputError(f"could not {deed} {printable(path)}: {what}; {first}{cure}.{left}")
+    first = "free some space or " if number in _NO_SPACE else ""
+    left = " Nothing half-written was left." if action == "write" else ""
+    return OutputError(f"could not {action} {printable(path)}: {what}; {first}{cure}.{left}")
 
 
 def is_folder(path: Path) -> bool:
