@@ -37,7 +37,7 @@ WRITE_FAILURES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS
 
 
 def output_error(error: OSError, path: Path, cure: str = ELSEWHERE, action: str = "write") -> OutputError:
-    """Return the error to raise because a path could not be written, or whatever the `action` was; `cure` says where else to write."""
+    """Return the error to raise where a path could not be written (or another `action`); `cure` says where else to write."""
     number = error.errno or 0
     what = _WHAT.get(number) or (os.strerror(number) if number else str(error))
     first = "free some space or " if number in _NO_SPACE else ""
