@@ -7,23 +7,46 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from penult.bundle import Bundle as Bundle
+    from penult.errors import DamagedFile as DamagedFile
+    from penult.errors import InputError as InputError
+    from penult.errors import InternalError as InternalError
+    from penult.errors import MissingExtra as MissingExtra
+    from penult.errors import OutputError as OutputError
     from penult.errors import PenultError as PenultError
+    from penult.errors import TooManyBad as TooManyBad
+    from penult.errors import UnknownName as UnknownName
     from penult.estimators import Embedder as Embedder
     from penult.estimators import TransferClassifier as TransferClassifier
     from penult.evaluate import Evaluation as Evaluation
+    from penult.predict import Predictor as Predictor
     from penult.predict import load as load
+    from penult.predict import load_model as load_model
+    from penult.training import Run as Run
+    from penult.training import train as train
+    from penult.zoo import list_backbones as list_backbones
 
 __version__ = "0.1.0"
 
+_ERRORS = (
+    "DamagedFile", "InputError", "InternalError", "MissingExtra", "OutputError", "PenultError", "TooManyBad", "UnknownName",
+)  # fmt: skip
 _HOMES = {
     "Bundle": "penult.bundle",
     "Embedder": "penult.estimators",
     "Evaluation": "penult.evaluate",
-    "PenultError": "penult.errors",
+    "Predictor": "penult.predict",
+    "Run": "penult.training",
     "TransferClassifier": "penult.estimators",
-    "load": "penult.predict",
+    "list_backbones": "penult.zoo",
+    "load": "penult.predict",  # the former name of load_model
+    "load_model": "penult.predict",
+    "train": "penult.training",
+    **dict.fromkeys(_ERRORS, "penult.errors"),
 }
-__all__ = ["Bundle", "Embedder", "Evaluation", "PenultError", "TransferClassifier", "load"]
+__all__ = [  # noqa: PLE0604  the errors are names
+    "Bundle", "Embedder", "Evaluation", "Predictor", "Run", "TransferClassifier", "list_backbones", "load_model", "train",
+    *_ERRORS,
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

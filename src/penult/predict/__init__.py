@@ -24,7 +24,17 @@ from penult.heads import novelty, scorer
 from penult.predict.answers import Prediction, Predictions
 from penult.predict.review import doubtful, write_review
 
-__all__ = ["Prediction", "Predictions", "Predictor", "doubtful", "judge", "load", "remark_on_training", "write_review"]
+__all__ = [
+    "Prediction",
+    "Predictions",
+    "Predictor",
+    "doubtful",
+    "judge",
+    "load",
+    "load_model",
+    "remark_on_training",
+    "write_review",
+]
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +43,18 @@ NEAR = 5e-2  # and at another precision than that of training
 
 
 class Predictor:
-    """A loaded model at work. Raises `DamagedFile` when this machine does not reproduce the model's self-test."""
+    """A loaded model at work; `load_model` opens one.
+
+    Raises `DamagedFile` when this machine does not reproduce the model's self-test.
+
+    Examples
+    --------
+    >>> import penult
+    >>> with_model = penult.load_model("cats")
+    >>> answers = with_model.predict(["cat.jpg"])
+    >>> answers.proba.shape
+    (1, 2)
+    """
 
     def __init__(self, model: Bundle, settings: EmbedOptions | None = None, check: bool = True):
         self.bundle = model
@@ -156,13 +177,49 @@ def _cure(model: Bundle) -> str:
     return "" if model.precision == "int8" else "run `penult predict` with `--precision f32`, or "
 
 
-def load(path: str | Path, **settings: Any) -> Predictor:
-    """Open a model file; `predict(images)` of what this returns gives one `Prediction` per image.
+def load_model(
+    path: str | Path,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    cache_dir: str | Path | bool | None = None,
+    **others: Any,
+) -> Predictor:
+    """Open a model file.
 
-    `settings`: device, precision, cache, workers. Raises `InputError` when there is no such file, `DamagedFile` when
-    it is not as it was saved.
+    Parameters
+    ----------
+    path : str or Path
+        `model.penult`, or the run folder that it is in.
+    device, precision : str, default="auto"
+        What computes the networks, and in what precision: by default that of training.
+    cache_dir : str, Path or False, optional
+        The folder of the feature cache; None is the user's cache folder, False keeps features in memory only.
+    **others
+        Any other field of `penult.embed.EmbedOptions`, such as `workers`.
+
+    Returns
+    -------
+    Predictor
+
+    Raises
+    ------
+    InputError
+        When there is no such file.
+    DamagedFile
+        When it is not as it was saved.
+
+    Examples
+    --------
+    >>> import penult
+    >>> [p.label for p in penult.load_model("cats").predict(["cat.jpg", "dog.jpg"])]
+    ['cat', 'dog']
     """
-    return Predictor(bundle.load(path), EmbedOptions(**settings) if settings else None)
+    cache = others.pop("cache", cache_dir)  # its former name
+    return Predictor(bundle.load(path), EmbedOptions(device, precision, cache, **others))
+
+
+load = load_model
 
 
 def judge(answers: Predictions, labels: Sequence[str]) -> evaluate.Evaluation:

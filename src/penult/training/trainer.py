@@ -65,10 +65,8 @@ class Run:
 
     Examples
     --------
-    >>> import penult
-    >>> run = penult.train("photos", backbones="colour_histogram")
-    >>> run.folder.name
-    'penult-run'
+    >>> run.folder.name  # after run = penult.train("photos", out="cats")
+    'cats'
     >>> run.evaluation.scores["accuracy"].value > 0.5
     True
     """

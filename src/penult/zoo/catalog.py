@@ -184,6 +184,34 @@ def listing(pattern: str | None = None, cache: str | Path | bool | None = None) 
     return ready if pattern is None else _matching(pattern, ready)
 
 
+def list_backbones(pattern: str | None = None, *, cache_dir: str | Path | bool | None = None) -> list[str]:
+    """Return the names of the backbones that can be used.
+
+    Parameters
+    ----------
+    pattern : str, optional
+        Part of a name, or a pattern such as "resnet*"; timm and Keras are searched then, where they are installed.
+    cache_dir : str, Path or False, optional
+        The cache folder, whose converted networks are listed.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    UnknownName
+        When nothing fits the pattern.
+
+    Examples
+    --------
+    >>> import penult
+    >>> "efficientnet_lite0" in penult.list_backbones()
+    True
+    """
+    return [row.name for row in listing(pattern, cache_dir)]
+
+
 def _ready(backbone: Backbone, state: Literal["built in", "cached"]) -> Listed:
     b = backbone
     return Listed(b.name, b.source, state, b.width, b.recipe.size, b.params, b.gmacs, b.license, b.top1, b)
