@@ -115,7 +115,7 @@ def fill_cache() -> None:
     sample = frozenset(hashlib.sha256(p.read_bytes()).digest() for p in Path("photos/train").rglob("*.png"))
     graph = next(Path("cache/backbones").rglob("graph.onnx")).read_bytes()
     QuantizedCache(Path("cache"), zoo.find(NETWORK, cache="cache").digest).put(sample, graph)
-    with store.RowFiles([Path("run/data_tiny.onnx.h5")]) as rows:
+    with store.RowReader([Path("run/data_tiny.onnx.h5")]) as rows:
         open_index(rows, rows.heads[0].facts["parts"], Path("cache"), lambda *_: None)
 
 
