@@ -29,10 +29,12 @@ def main() -> None:
     names = zoo.expand(asked.networks)
     found = images.scan_labelled(asked.photos)
 
-    as_blog = [zoo.find(n, pooling=classic(n), **SQUASHED, **(UNPREPARED if i == 0 else {})) for i, n in enumerate(names)]
-    prepared = [zoo.find(n, pooling=classic(n), **SQUASHED) for n in names]
-    mended = [zoo.find(n, pooling=classic(n)) for n in names]
-    own = [zoo.find(n) for n in names]
+    as_blog = [
+        zoo.find_backbone(n, pooling=classic(n), **SQUASHED, **(UNPREPARED if i == 0 else {})) for i, n in enumerate(names)
+    ]
+    prepared = [zoo.find_backbone(n, pooling=classic(n), **SQUASHED) for n in names]
+    mended = [zoo.find_backbone(n, pooling=classic(n)) for n in names]
+    own = [zoo.find_backbone(n) for n in names]
     dense: dict[str, Any] = {"head": "dense", "clip": 0.005, "calibrate": False}
     rows = [
         (f"{names[0]} alone, no preprocessing", as_blog[:1], dense),
@@ -66,7 +68,7 @@ def measured(
     kind, params = head["head"], {k: v for k, v in head.items() if k != "head"}
     scores = []
     for seed in range(seeds):
-        one = heads.make(kind, blocks=blocks, random_state=seed, **params)
+        one = heads.make_head(kind, blocks=blocks, random_state=seed, **params)
         scores.append(evaluate.cross_validate(one, X, y, found.classes, groups=groups, seed=seed).scores)
     return tuple(np.array([s[name].value for s in scores]) for name in ("accuracy", "log_loss"))  # type: ignore[return-value]
 

@@ -83,7 +83,7 @@ def coins(done: Embedding, units: Any, draws: int, head: str) -> dict[str, Any]:
         names = np.unique(units)
         y = (rng.permutation(len(names)) < len(names) // 2).astype(np.intp)[np.searchsorted(names, units)]
         found = evaluate.cross_validate(
-            heads.make(head, blocks=done.blocks), X, y, ("a", "b"), groups=groups, seed=draw
+            heads.make_head(head, blocks=done.blocks), X, y, ("a", "b"), groups=groups, seed=draw
         ).scores["accuracy"]
         held += bool(found.low <= 0.5 <= found.high)
         highest = max(highest, found.value or 0)
@@ -100,7 +100,7 @@ def main() -> None:
     asked.add_argument("-b", "--backbone", action="append")
     asked.add_argument("--cache", help="feature cache that is kept (default: none)")
     args = asked.parse_args()
-    networks = [zoo.find(name) for name in zoo.expand(args.backbone or ["lite"])]
+    networks = [zoo.find_backbone(name) for name in zoo.expand(args.backbone or ["lite"])]
     settings = EmbedOptions(cache=args.cache or False)
     scans = [images.scan_unlabelled(folder) for folder in args.photos]
     rng = np.random.default_rng(0)

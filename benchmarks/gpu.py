@@ -172,7 +172,7 @@ def networks(names: tuple[str, ...], work: Path) -> list[Any]:
         if taken is not None:
             from penult import zoo
 
-            found.append(zoo.find(f"{name}@{work / name}.safetensors", cache=work / "cache"))
+            found.append(zoo.find_backbone(f"{name}@{work / name}.safetensors", cache=work / "cache"))
             row(f"conversion of {name}, weights made, proved on OpenVINO", f"{taken:.1f} s")
     return found
 
@@ -186,7 +186,7 @@ def _convert(name: str, work: str) -> float:
         subprocess.run([sys.executable, "-c", MAKE_WEIGHTS, name, weights], check=True)
         from penult import zoo
 
-        zoo.find(f"{name}@{weights}", cache=Path(work, "cache"))
+        zoo.find_backbone(f"{name}@{weights}", cache=Path(work, "cache"))
     return taken[0]
 
 

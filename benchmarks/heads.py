@@ -65,7 +65,7 @@ def child(method: str, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     from penult import heads
     from penult.heads.task import inner_folds
 
-    heads.make("logistic").fit(np.eye(20, dtype=np.float32), np.arange(20) % 2)  # imports are not measured
+    heads.make_head("logistic").fit(np.eye(20, dtype=np.float32), np.arange(20) % 2)  # imports are not measured
     before = _peak()
     X, y = np.load(folder / "X.npy", mmap_mode="r"), np.load(folder / "y.npy")
     T, yt, y = np.array(X[-TEST:]), y[-TEST:], y[:-TEST]
@@ -96,7 +96,7 @@ def _peak() -> float:
 def _ours(X: Array, y: Array, _folds: Any, grid: list[float], options: dict[str, Any]) -> dict[str, Any]:
     from penult import heads
 
-    head = heads.make("logistic", C=grid, scaling="none", calibrate=False, clip=None, folds=options["folds"]).fit(X, y)
+    head = heads.make_head("logistic", C=grid, scaling="none", calibrate=False, clip=None, folds=options["folds"]).fit(X, y)
     arrays = head.to_arrays().arrays
     return {
         "C": head.choice_["C"],
@@ -132,7 +132,7 @@ def _optimum(X: Array, y: Array, _folds: Any, _grid: list[float], options: dict[
 def _default(X: Array, y: Array, _folds: Any, _grid: list[float], _options: dict[str, Any]) -> dict[str, Any]:
     from penult import heads
 
-    head = heads.make("logistic").fit(X, y)
+    head = heads.make_head("logistic").fit(X, y)
     return {"C": head.choice_["C"], "tried": len(head.path_["C"])}
 
 
@@ -176,7 +176,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = given.folder or Path(made)
         if not (folder / "X.npy").exists():
-            words = f"import heads; heads.make(heads.Path({str(folder)!r}), {given.rows}, {given.columns})"
+            words = f"import heads; heads.make_head(heads.Path({str(folder)!r}), {given.rows}, {given.columns})"
             # in a process of its own: a child counts the largest size of its parent as its own
             subprocess.run([sys.executable, "-c", words], check=True, cwd=Path(__file__).parent)
         compare(given, folder)

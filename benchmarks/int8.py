@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, nargs="+", default=[8, 32, 128, 512])
     asked = parser.parse_args()
     found = images.scan_labelled(asked.photos)
-    network = zoo.find(asked.network)
+    network = zoo.find_backbone(asked.network)
     ready = list(pixels.prepare_all(found.paths, [network.recipe]))
     seen = np.stack([one.pixels[0] for one in ready if one.failure is None])  # (n, s, s, 3)
     y = found.y[[one.failure is None for one in ready]]
@@ -71,7 +71,7 @@ def speed(network, precision: str, seen: np.ndarray) -> float:
 
 def show(precision: str, saw: str, took: str, ours, exact, y, classes, rate: float) -> None:
     cosine = (ours * exact).sum(axis=1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(exact, axis=1)
-    loss = evaluate.cross_validate(heads.make("logistic"), ours, y, classes, seed=0).scores["log_loss"].value
+    loss = evaluate.cross_validate(heads.make_head("logistic"), ours, y, classes, seed=0).scores["log_loss"].value
     print(
         f"| {precision} | {saw} | {took} | {np.median(cosine):.4f} | {cosine.min():.4f} | {loss:.4f} | {rate:.0f} |",
         flush=True,

@@ -53,7 +53,7 @@ def child(folder: Path) -> None:
     found = images.scan_labelled(folder)
     with tempfile.TemporaryDirectory(dir=folder.parent) as cache:
         began = time.perf_counter()
-        done = embed(found.paths, [zoo.find("efficientnet_lite0")], EmbedOptions(cache=cache))
+        done = embed(found.paths, [zoo.find_backbone("efficientnet_lite0")], EmbedOptions(cache=cache))
         seconds = time.perf_counter() - began
     over.set()
     watcher.join()

@@ -20,7 +20,7 @@ def embedded(folder: Path, network: str, labelled: bool):
     from penult.embed import EmbedOptions, embed
 
     found = images.scan_labelled(folder) if labelled else images.scan_unlabelled([str(folder)])
-    done = embed([i.path for i in found.images], [zoo.find(network)], EmbedOptions())
+    done = embed([i.path for i in found.images], [zoo.find_backbone(network)], EmbedOptions())
     return done.features(), found.y[done.ok] if labelled else None, done.blocks
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     near, labels = X[~held], y[~held]
     fold = evaluate.outer_folds(labels, [str(c) for c in range(int(y.max()) + 1)], np.arange(len(near)))
     measure, _ = novelty.fit(near, labels, fold, parts)
-    head = heads.make("logistic", blocks=parts).fit(near, labels)
+    head = heads.make_head("logistic", blocks=parts).fit(near, labels)
     unit = scaling.apply("unit", near.astype(float), parts, {})
     centres = np.stack([unit[labels == c].mean(axis=0) for c in np.unique(labels)])
 

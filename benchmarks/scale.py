@@ -165,7 +165,7 @@ def predict(place: Path, n: int) -> int:
     from penult.training.sample_submission import plain_submission
 
     y = np.arange(1000) % 2
-    head = heads.make("lda").fit(block(0, 1000), y)
+    head = heads.make_head("lda").fit(block(0, 1000), y)
     model = Bundle(("cat", "dog"), (backbone(),), (WIDTH,), head.to_arrays(), np.array([0.5, 0.5]), "numpy", "f32", {}, {})
     answers = Predictor(model, check=False).from_embedding(embedding(place, n), names(n))
     answers.write_csv(place / "predictions.csv")

@@ -140,7 +140,7 @@ def check(place: Path, made: list[bytes], count: int, backbone: str) -> int:
     paths[0].parent.mkdir()
     for path, data in zip(paths, made, strict=True):
         path.write_bytes(data)
-    right = embed([str(p) for p in paths], [zoo.find(backbone)], EmbedOptions(cache=False)).features()  # (300, d)
+    right = embed([str(p) for p in paths], [zoo.find_backbone(backbone)], EmbedOptions(cache=False)).features()  # (300, d)
     numbers = [i for i in range(count) if i % ONE_BAD_IN]
     wrong = 0
     with h5py.File(place / "rows.h5") as file:

@@ -35,7 +35,7 @@ def model(backbones: tuple[Backbone, ...], head: HeadState, settings: EmbedOptio
 
 def fitted(kind: str, X: np.ndarray, k: int = 2, **params: Any) -> HeadState:
     """Return a head fitted on rows (n, d) whose classes take turns."""
-    head = heads.make(kind, folds=3, **params).fit(X, np.arange(len(X)) % k)
+    head = heads.make_head(kind, folds=3, **params).fit(X, np.arange(len(X)) % k)
     state: HeadState = head.to_arrays()
     return state
 

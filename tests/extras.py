@@ -44,7 +44,7 @@ class InProcess:
 
 
 def convert_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `zoo.find` convert, and `zoo.listing` ask, in this process: torch is imported already."""
+    """Let `zoo.find_backbone` convert, and `zoo.listing` ask, in this process: torch is imported already."""
     from penult.zoo import catalog
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

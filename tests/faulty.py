@@ -271,7 +271,7 @@ class Files:
                 writer.write(run / "a.h5", train=rows[:9], label=np.arange(9), train_files=[f"{self.seed}" for _ in range(9)])
                 writer.write(run / self.features, train=rows)
             run.write_table("oof.csv", ["file", "p"], [[f"{self.seed}.jpg", p] for p in rows[0]])
-            bundle.save(run / "model.penult", bundle.Bundle(("a", "b"), (), (400,), head, np.array([0.5, 0.5])))
+            bundle.save_bundle(run / "model.penult", bundle.Bundle(("a", "b"), (), (400,), head, np.array([0.5, 0.5])))
             _stand_in(run / "figures", figure=self.seed)
             run.finish({})
 

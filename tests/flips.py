@@ -49,14 +49,14 @@ def model(folder: Path) -> Target:
 
     samples = {"images": np.arange(48, dtype=np.uint8).reshape(1, 4, 4, 3), "proba": np.array([[0.25, 0.75]])}
     path = folder / "m.penult"
-    bundle.save(path, replace(good_bundle(), selftest=samples, facts={"trained_on": 7}))
+    bundle.save_bundle(path, replace(good_bundle(), selftest=samples, facts={"trained_on": 7}))
     return Target(path.name, path.read_bytes(), _read_model)
 
 
 def _read_model(path: Path) -> Any:
     from penult import bundle
 
-    got = bundle.load(path)
+    got = bundle.load_bundle(path)
     arrays = {**got.head.arrays, **got.selftest, **({} if got.novelty is None else got.novelty.arrays)}
     plain = [got.classes, got.widths, got.head.kind, got.head.facts, got.engine, got.precision, got.facts, got.prior.tolist()]
     networks = [(backbone.to_dict(), backbone.graph().hex()) for backbone in got.backbones]

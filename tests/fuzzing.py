@@ -134,7 +134,7 @@ def _read_model(path: Path) -> Any:
     from penult import bundle
     from penult.predict import Predictor
 
-    model = bundle.load(path)
+    model = bundle.load_bundle(path)
     predictor = Predictor(model, check=False)
     X = np.linspace(-1, 1, sum(model.widths), dtype=np.float32)[None]
     proba = predictor.score(X)

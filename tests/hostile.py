@@ -50,7 +50,7 @@ def read_model(path: Path) -> Any:
     from penult.embed import EmbedOptions
     from penult.predict import Predictor
 
-    predictor = Predictor(bundle.load(path), EmbedOptions(cache=False, workers=0, precision="f32", device="cpu"))
+    predictor = Predictor(bundle.load_bundle(path), EmbedOptions(cache=False, workers=0, precision="f32", device="cpu"))
     try:
         return predictor.predict([np.full((40, 40, 3), 128, np.uint8)]).proba.tolist()
     finally:

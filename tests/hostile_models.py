@@ -19,7 +19,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from onnxnets import classifier
-from penult.bundle import Bundle, save
+from penult.bundle import Bundle, save_bundle
 from penult.heads import HeadState
 from penult.heads.novelty import NoveltyReference
 from tinynet import tiny
@@ -58,7 +58,7 @@ def good_model(folder: Path) -> Path:
     with_precision = Predictor(model, EmbedOptions(cache=False, workers=0, precision="f32"), check=False)
     proba = with_precision.predict(list(pictures)).proba
     with_precision.close()
-    save(folder / "m.penult", replace(model, selftest={"images": pictures, "proba": proba}))
+    save_bundle(folder / "m.penult", replace(model, selftest={"images": pictures, "proba": proba}))
     return folder / "m.penult"
 
 

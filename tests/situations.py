@@ -271,7 +271,7 @@ def serve() -> None:
     import penult.similar
     import penult.training.findings
 
-    penult.heads.make("logistic")  # loads scikit-learn
+    penult.heads.make_head("logistic")  # loads scikit-learn
     for line in sys.stdin:
         asked = json.loads(line)
         child = os.fork()

@@ -17,7 +17,7 @@ from penult.cli import main
 from penult.embed import EmbedOptions, Tolerance, embed
 from penult.errors import InputError, OutputError, PenultError, TooManyBad
 from penult.pixels import Failure
-from penult.zoo import find
+from penult.zoo import find_backbone
 
 Photos = Callable[..., Path]
 SMALL = ["-b", "colour_histogram"]
@@ -145,7 +145,7 @@ def test_a_loop_that_loses_an_image_says_so_instead_of_going_on(monkeypatch: pyt
 
     monkeypatch.setattr(room.loop.pixels, "prepare_all", lossy)
     with pytest.raises(PenultError, match=r"4 images came in, 3 embedded \+ 0 reused \+ 0 failed went out: a bug"):
-        embed(pictures, [find("colour_histogram")], EmbedOptions(cache=False))
+        embed(pictures, [find_backbone("colour_histogram")], EmbedOptions(cache=False))
 
 
 @pytest.mark.parametrize("text", ["", "five", "-1", "101%", "5%%", "0.05", "nan%", "1e3"])
@@ -193,7 +193,7 @@ def test_no_memory_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, 
     def none_left(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("penult.bundle.load", none_left)
+    monkeypatch.setattr("penult.bundle.load_bundle", none_left)
     code, out, err = run(capsys, "predict", tmp_path / "model.penult", tmp_path)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "not enough memory" in err

@@ -24,13 +24,13 @@ def model() -> Bundle:
     network = backbones.find_builtin("colour_histogram")
     y = np.repeat([0, 1], 15)
     X = random.random((30, network.width), np.float32) + y[:, None].astype(np.float32)
-    head = heads.make("logistic", blocks=(network.width,)).fit(X, y)
+    head = heads.make_head("logistic", blocks=(network.width,)).fit(X, y)
     return Bundle(("cat", "dög"), (network,), (network.width,), head.to_arrays(), np.array([0.5, 0.5]), facts={"a": 1})
 
 
 def test_what_is_saved_is_loaded_bit_for_bit(model: Bundle, tmp_path: Path) -> None:
-    bundle.save(tmp_path / "m.penult", model)
-    again = bundle.load(tmp_path / "m.penult")
+    bundle.save_bundle(tmp_path / "m.penult", model)
+    again = bundle.load_bundle(tmp_path / "m.penult")
     assert again.classes == model.classes
     assert again.widths == model.widths
     assert again.facts == {"a": 1}
@@ -41,29 +41,29 @@ def test_what_is_saved_is_loaded_bit_for_bit(model: Bundle, tmp_path: Path) -> N
 
 
 def test_the_same_model_gives_the_same_bytes(model: Bundle, tmp_path: Path) -> None:
-    bundle.save(tmp_path / "a.penult", model)
-    bundle.save(tmp_path / "b.penult", model)
+    bundle.save_bundle(tmp_path / "a.penult", model)
+    bundle.save_bundle(tmp_path / "b.penult", model)
     assert (tmp_path / "a.penult").read_bytes() == (tmp_path / "b.penult").read_bytes()
 
 
 def test_a_run_folder_stands_for_its_model(model: Bundle, tmp_path: Path) -> None:
-    bundle.save(tmp_path / "model.penult", model)
-    assert bundle.load(tmp_path).classes == model.classes
+    bundle.save_bundle(tmp_path / "model.penult", model)
+    assert bundle.load_bundle(tmp_path).classes == model.classes
 
 
 def test_no_model_and_no_zip_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no model at"):
-        bundle.load(tmp_path / "none.penult")
+        bundle.load_bundle(tmp_path / "none.penult")
     with pytest.raises(InputError, match=r"is a folder without a model\.penult; give the folder of a run"):
-        bundle.load(tmp_path)
+        bundle.load_bundle(tmp_path)
     (tmp_path / "text.penult").write_text("hello")
     with pytest.raises(DamagedFile, match="not a complete penult model"):
-        bundle.load(tmp_path / "text.penult")
+        bundle.load_bundle(tmp_path / "text.penult")
 
 
 def test_a_flipped_bit_anywhere_is_refused(model: Bundle, tmp_path: Path) -> None:
     path = tmp_path / "m.penult"
-    bundle.save(path, model)
+    bundle.save_bundle(path, model)
     data = path.read_bytes()
     random = np.random.default_rng(2)
     places = {0, 5, len(data) - 1, *random.integers(0, len(data), 300).tolist()}
@@ -72,7 +72,7 @@ def test_a_flipped_bit_anywhere_is_refused(model: Bundle, tmp_path: Path) -> Non
         broken[place] ^= 1 << int(random.integers(8))
         path.write_bytes(broken)
         try:
-            again = bundle.load(path)
+            again = bundle.load_bundle(path)
         except DamagedFile:
             continue
         for (
@@ -85,12 +85,12 @@ def test_a_flipped_bit_anywhere_is_refused(model: Bundle, tmp_path: Path) -> Non
 
 def test_every_cut_is_refused(model: Bundle, tmp_path: Path) -> None:
     path = tmp_path / "m.penult"
-    bundle.save(path, model)
+    bundle.save_bundle(path, model)
     data = path.read_bytes()
     for end in (0, 1, 100, len(data) // 2, len(data) - 1):
         path.write_bytes(data[:end])
         with pytest.raises(DamagedFile):
-            bundle.load(path)
+            bundle.load_bundle(path)
 
 
 Members = dict[str, bytes]
@@ -154,18 +154,18 @@ def test_a_bundle_made_to_deceive_is_refused(
     model: Bundle, tmp_path: Path, change: Callable[[Members], None], says: str
 ) -> None:
     path = tmp_path / "m.penult"
-    bundle.save(path, model)
+    bundle.save_bundle(path, model)
     forged(path, change)
     with pytest.raises(DamagedFile, match=says):
-        bundle.load(path)
+        bundle.load_bundle(path)
 
 
 def test_a_compressed_bundle_is_refused_before_it_is_unpacked(model: Bundle, tmp_path: Path) -> None:
     path = tmp_path / "m.penult"
-    bundle.save(path, model)
+    bundle.save_bundle(path, model)
     forged(path, lambda members: members.update({"head/bomb.npy": bytes(10_000_000)}), zipfile.ZIP_DEFLATED)
     with pytest.raises(DamagedFile, match="compressed"):
-        bundle.load(path)
+        bundle.load_bundle(path)
 
 
 def test_the_training_photos_of_a_model_are_known_by_their_digests(model: Bundle, tmp_path: Path) -> None:
@@ -173,13 +173,13 @@ def test_the_training_photos_of_a_model_are_known_by_their_digests(model: Bundle
     digests = np.random.default_rng(2).integers(0, 256, (500, 32), dtype=np.uint8)
     kept = bundle.seen_digests(np.concatenate([digests[:300], digests[:40]]))
     assert (len(kept), kept.dtype.itemsize) == (300, 8)
-    bundle.save(tmp_path / "m.penult", dataclasses.replace(model, seen=kept))
-    again = bundle.load(tmp_path / "m.penult").seen
+    bundle.save_bundle(tmp_path / "m.penult", dataclasses.replace(model, seen=kept))
+    again = bundle.load_bundle(tmp_path / "m.penult").seen
     assert again is not None
     np.testing.assert_array_equal(again, kept)
     np.testing.assert_array_equal(bundle.were_seen(digests, again), np.arange(500) < 300)
-    bundle.save(tmp_path / "old.penult", model)
-    assert bundle.load(tmp_path / "old.penult").seen is None
+    bundle.save_bundle(tmp_path / "old.penult", model)
+    assert bundle.load_bundle(tmp_path / "old.penult").seen is None
 
 
 def test_of_very_many_training_photos_a_part_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,9 +208,9 @@ def test_a_list_of_training_photos_that_cannot_be_is_refused(
     """As somebody else may have written it: we do not."""
     with monkeypatch.context() as unchecked:
         unchecked.setattr("penult.bundle.model_file.parse", lambda members: None)
-        bundle.save(tmp_path / "m.penult", dataclasses.replace(model, seen=kept))
+        bundle.save_bundle(tmp_path / "m.penult", dataclasses.replace(model, seen=kept))
     with pytest.raises(DamagedFile, match="list of training photos is not sorted digests"):
-        bundle.load(tmp_path / "m.penult")
+        bundle.load_bundle(tmp_path / "m.penult")
 
 
 def test_a_model_that_would_not_load_is_not_saved_and_told_as_a_bug(model: Bundle, tmp_path: Path) -> None:
@@ -225,6 +225,6 @@ def test_a_model_that_would_not_load_is_not_saved_and_told_as_a_bug(model: Bundl
     ]
     for one in wrong:
         with pytest.raises(InternalError, match=r"a bug of penult .*report it, please") as caught:
-            bundle.save(tmp_path / "m.penult", one)
+            bundle.save_bundle(tmp_path / "m.penult", one)
         assert "train again" not in str(caught.value)
     assert not any(tmp_path.iterdir())

@@ -167,7 +167,7 @@ def test_evaluate_with_a_model_that_does_not_know_its_photos_says_nothing_of_the
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Models of older versions have no list of digests, and work as before."""
-    bundle.save(tmp_path / "old.penult", replace(bundle.load(trained), seen=None))
+    bundle.save_bundle(tmp_path / "old.penult", replace(bundle.load_bundle(trained), seen=None))
     code, out, _ = run(capsys, "evaluate", tmp_path / "old.penult", tmp_path / "train", "--json")
     assert (code, json.loads(out)["in_training"]) == (0, None)
 
@@ -354,10 +354,10 @@ def test_help_names_the_heads_that_exist(capsys: pytest.CaptureFixture[str]) -> 
     from penult import heads
 
     files = {path.stem for path in Path(heads.methods.__file__).parent.glob("[a-z]*.py")}
-    assert set(heads.names()) == files
+    assert set(heads.head_names()) == files
     with pytest.raises(SystemExit):
         main(["train", "--help"])
-    assert f"one of {', '.join(heads.names())} (default: logistic)" in " ".join(capsys.readouterr().out.split())
+    assert f"one of {', '.join(heads.head_names())} (default: logistic)" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(("kind", "code", "how"), [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "ended from outside")])

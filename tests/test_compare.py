@@ -69,9 +69,9 @@ RED, BLUE, GREEN = (
 
 @pytest.fixture(scope="module")
 def stand_ins() -> Iterator[dict[str, Backbone]]:
-    """Networks that `penult.zoo.find` gives by name, instead of real ones; nothing is held back of a budget for drawing."""
+    """Networks that `penult.zoo.find_backbone` gives by name, instead of real ones; no budget is held back for drawing."""
     there = {b.name: b for b in (RED, BLUE, GREEN)}
-    real = zoo.find
+    real = zoo.find_backbone
 
     def find(name: str, pooling: str | None = None, **_: object) -> Backbone:
         if name == "offline":

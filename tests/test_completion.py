@@ -36,7 +36,7 @@ def offered(line: str, folder: Path) -> list[str]:
     [
         ("penult ", {"train", "predict", "evaluate", "embed", "compare", "backbones", "demo", "doctor", "cache"}),
         ("penult train --he", {"--head", "--help"}),
-        ("penult train --head ", set(heads.names())),
+        ("penult train --head ", set(heads.head_names())),
         ("penult train -b efficientnet_lite", {f"efficientnet_lite{i}" for i in range(3)}),
         ("penult train --precision ", {"auto", "f32", "bf16", "int8"}),
         ("penult cache --", {"--verify", "--prune", "--older", "--max", "--backbone", "--all", "--dry-run"}),

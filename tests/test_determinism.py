@@ -78,7 +78,7 @@ def says_what_it_takes_to_repeat_it(found: Mapping[str, Any]) -> None:
 def test_features_do_not_depend_on_workers_order_or_company(backbone: str, photos: Photos, tmp_path: Path) -> None:
     folder = photos("train", warm=6, cold=6)
     paths = [str(path) for path in sorted(folder.rglob("*.png"))]
-    networks = [zoo.find(backbone)]
+    networks = [zoo.find_backbone(backbone)]
     whole = embed(paths, networks, EmbedOptions(cache=False, workers=0)).features()  # (n, d)
     for workers in (1, 2, 5):
         assert embed(paths, networks, EmbedOptions(cache=False, workers=workers)).features().tobytes() == whole.tobytes()

@@ -266,7 +266,7 @@ def test_converted_networks_give_openvinos_features(name: str, tmp_path: Path) -
 
     model = import_timm().create_model(name)
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path / "w.safetensors")
-    backbone = zoo.find(f"{name}@{tmp_path / 'w.safetensors'}", cache=tmp_path)
+    backbone = zoo.find_backbone(f"{name}@{tmp_path / 'w.safetensors'}", cache=tmp_path)
     pixels = noise(3, backbone.recipe.size)
     theirs = engines.open_engine(backbone, "cpu", "f32")(pixels)
     assert_same_pixels(computed(backbone, "f32", pixels), theirs)
@@ -536,16 +536,16 @@ def test_a_model_of_one_engine_is_served_by_another(
     folder = photos("train", warm=8, cold=8)
     settings = EmbedOptions(CPU, "f16", str(tmp_path / "cache"))
     options = TrainOptions(out=str(tmp_path / "run"), backbones=("efficientnet_lite0",), settings=settings)
-    model = bundle.load(train_images(str(folder), None, options).folder)
+    model = bundle.load_bundle(train_images(str(folder), None, options).folder)
     assert (model.engine, model.precision) == ("onnxruntime", "f16")
     paths, path = sorted(folder.rglob("*.png")), tmp_path / "model.penult"
     home = predict.load(tmp_path / "run", device=CPU, cache=settings.cache).predict(paths)
     for engine, precision in (("onnxruntime", "f16"), ("torch", "bf16"), ("torch", "tf32")):
         caplog.clear()
-        bundle.save(path, replace(model, engine=engine, precision=precision))
+        bundle.save_bundle(path, replace(model, engine=engine, precision=precision))
         away = predict.load(path, device="cpu", precision="f32", cache=settings.cache).predict(paths)
         assert f"self-test (openvino, f32; trained with {engine}, {precision})" in caplog.text
         assert ("OpenVINO serves it on a processor" in caplog.text) is (engine == "torch")
         np.testing.assert_allclose(away.proba, home.proba, atol=predict.NEAR)
         assert [p.label for p in away] == [p.label for p in home]
-        assert engines.resolve("cpu", bundle.precision_here(bundle.load(path), "auto", "cpu"))[0] == "cpu"
+        assert engines.resolve("cpu", bundle.precision_here(bundle.load_bundle(path), "auto", "cpu"))[0] == "cpu"

@@ -160,7 +160,7 @@ def features(w: World, name: str, **changes: Any) -> str:
 
 
 def model(w: World) -> bundle.Bundle:
-    return bundle.load(w / "run")
+    return bundle.load_bundle(w / "run")
 
 
 def without_numbers(w: World) -> Predictor:
@@ -174,7 +174,7 @@ def tomorrow(w: World) -> None:
     """Load a model whose format number is larger, with right checksums."""
     about = json.dumps({"format": 99})
     sums = f"{hashlib.sha256(about.encode()).hexdigest()}  bundle.json\n"
-    bundle.load(w.archive("new.penult", {"SHA256SUMS": sums, "bundle.json": about}))
+    bundle.load_bundle(w.archive("new.penult", {"SHA256SUMS": sums, "bundle.json": about}))
 
 
 def altered(w: World, change: Callable[[bytes], bytes]) -> None:
@@ -187,7 +187,7 @@ def altered(w: World, change: Callable[[bytes], bytes]) -> None:
     with zipfile.ZipFile(w / "altered.penult", "w") as file:
         for n, data in {"SHA256SUMS": sums.encode(), **members}.items():
             file.writestr(n, data)
-    bundle.load(w / "altered.penult")
+    bundle.load_bundle(w / "altered.penult")
 
 
 def overlapping(w: World) -> None:
@@ -198,7 +198,7 @@ def overlapping(w: World) -> None:
     entry = bytearray(data[at : data.rindex(b"PK\5\6")])
     entry[20:28] = (5000).to_bytes(4, "little") * 2
     path.write_bytes(data[:at] + entry + data[data.rindex(b"PK\5\6") :])
-    bundle.load(path)
+    bundle.load_bundle(path)
 
 
 def unreachable(w: World) -> None:
@@ -208,7 +208,7 @@ def unreachable(w: World) -> None:
         raise zoo.Unreachable(f"{name} is out of reach; give weights that you have.")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(zoo, "find", find)
+        patch.setattr(zoo, "find_backbone", find)
         train_images(str(w / "photos"), None, TrainOptions(str(w / "out"), ("timm:one", "timm:two")))
 
 
@@ -312,7 +312,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     )),
     "hubs out of reach": ("timm:one, timm:two", unreachable),
     "an unknown head": ("logistik", lambda w: train_images(str(w / "photos"), None, TrainOptions(head="logistik"))),
-    "an unknown network": ("colour_histogramm", lambda w: zoo.find("colour_histogramm")),
+    "an unknown network": ("colour_histogramm", lambda w: zoo.find_backbone("colour_histogramm")),
     "no sample": ("nowhere.csv", lambda w: SampleSubmission.read(w / "nowhere.csv", ("a", "b"))),
     "a sample of one column": ("sample.csv", lambda w: sheet(w, "id", "1")),
     "a sample with an id twice": ("more than once: 1", lambda w: sheet(w, "id,label", "1,cold", "1,cold")),
@@ -352,7 +352,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "no image to predict that can be read": ("1 empty", lambda w: cli("predict", w / "run", w.empty("sick/1.jpg"))),
     "no readable image": (
         "sick",
-        lambda w: write_features(str(w.empty("sick/1.jpg")), w / "x.h5", [zoo.find("colour_histogram")]),
+        lambda w: write_features(str(w.empty("sick/1.jpg")), w / "x.h5", [zoo.find_backbone("colour_histogram")]),
     ),
     "no model": ("nowhere", lambda w: predict.load(w / "nowhere")),
     "a model of rows, given photos": ("--features", lambda w: predict.load(w / "rows").predict(pictures())),
@@ -373,14 +373,17 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     ),
     # bundle
     "a folder without a model": ("is a folder", lambda w: predict.load(w / "photos")),
-    "a model that is none": ("notes.txt", lambda w: bundle.load(w.text("notes.txt", "x"))),
-    "a zip that is no model": ("x.penult", lambda w: bundle.load(w.archive("x.penult", {"a": "b"}))),
+    "a model that is none": ("notes.txt", lambda w: bundle.load_bundle(w.text("notes.txt", "x"))),
+    "a zip that is no model": ("x.penult", lambda w: bundle.load_bundle(w.archive("x.penult", {"a": "b"}))),
     "a packed model": (
         "x.penult",
-        lambda w: bundle.load(w.archive("x.penult", {"SHA256SUMS": "x" * 99}, zipfile.ZIP_DEFLATED)),
+        lambda w: bundle.load_bundle(w.archive("x.penult", {"SHA256SUMS": "x" * 99}, zipfile.ZIP_DEFLATED)),
     ),
-    "a model of other members": ("evil.py", lambda w: bundle.load(w.archive("x.penult", {"SHA256SUMS": "", "evil.py": ""}))),
-    "a model without its facts": ("x.penult", lambda w: bundle.load(w.archive("x.penult", {"SHA256SUMS": ""}))),
+    "a model of other members": (
+        "evil.py",
+        lambda w: bundle.load_bundle(w.archive("x.penult", {"SHA256SUMS": "", "evil.py": ""})),
+    ),
+    "a model without its facts": ("x.penult", lambda w: bundle.load_bundle(w.archive("x.penult", {"SHA256SUMS": ""}))),
     "a model of tomorrow": ("format 99", tomorrow),
     "a model that overlaps itself": ("claims to hold", overlapping),
     "a model with an array of tomorrow": (
@@ -417,7 +420,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "no exact map": ("colour_histogram", lambda w: explain.explain(model(w), pictures(), method="cam")),
     "names that do not match": ("4 photos", lambda w: explain.explain(model(w), pictures(), ids=["a"])),
     "no side": ("side of 0", lambda w: explain.explain(model(w), pictures(), side=0)),
-    "a model of rows, explained": ("feature files", lambda w: explain.explain(bundle.load(w / "rows"), pictures())),
+    "a model of rows, explained": ("feature files", lambda w: explain.explain(bundle.load_bundle(w / "rows"), pictures())),
     "no model to explain": ("a dict", lambda w: explain.explain({}, pictures())),
     # compare
     "a budget that is none": ("'soon'", lambda w: compare.seconds("soon")),

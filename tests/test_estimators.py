@@ -419,7 +419,7 @@ def test_class_weights_lift_the_rare_class_and_are_remembered(photos: Photos, tm
     model = TransferClassifier(SMALL, class_weight=weights).fit(paths, labels)
     assert clone(model).get_params() == model.get_params()
     model.save(tmp_path / "m.penult")
-    assert penult.bundle.load(tmp_path / "m.penult").facts["choice"]["class_weight"] == weights
+    assert penult.bundle.load_bundle(tmp_path / "m.penult").facts["choice"]["class_weight"] == weights
     np.testing.assert_array_equal(model.prior_, [0.25, 0.75])  # an unreadable image gets the shares of the photos as they are
 
 

@@ -26,7 +26,7 @@ def test_the_heat_adds_up_to_the_logit_of_resnet50(scaling: str, tmp_path: Path)
     torch.manual_seed(0)
     net = timm.create_model("resnet50")
     save_file({name: tensor.contiguous() for name, tensor in net.state_dict().items()}, tmp_path / "random.safetensors")
-    network, photos = zoo.find(f"resnet50@{tmp_path / 'random.safetensors'}"), some(9)
+    network, photos = zoo.find_backbone(f"resnet50@{tmp_path / 'random.safetensors'}"), some(9)
     assert network.pooling == "mean" and network.width == 2048
     X = features(photos, network)
     head = fitted("logistic", X, 3, blocks=network.blocks, scaling=scaling)

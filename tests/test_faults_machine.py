@@ -37,7 +37,7 @@ from penult.store.disk import Disk, machine_id
 ACTS = ("make", "create", "write", "sync", "replace", "sync_folder", "remove")
 LABELS = ("cold", "warm")
 GONE = 2**22 + 1  # the number of no process
-NETWORK = zoo.find("colour_histogram")
+NETWORK = zoo.find_backbone("colour_histogram")
 
 
 class Killed(BaseException):

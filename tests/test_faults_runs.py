@@ -183,7 +183,9 @@ def test_a_clock_that_jumps_makes_no_index_wrong(photos: Callable[..., Path], tm
 
 
 def embedded(folder: Path, cache: Path) -> Embedding:
-    return embed(sorted(folder.rglob("*.png")), [zoo.find("colour_histogram")], EmbedOptions(cache=str(cache), workers=0))
+    return embed(
+        sorted(folder.rglob("*.png")), [zoo.find_backbone("colour_histogram")], EmbedOptions(cache=str(cache), workers=0)
+    )
 
 
 def test_a_cache_that_is_deleted_under_a_run_costs_time_only(photos: Callable[..., Path], tmp_path: Path) -> None:
@@ -198,7 +200,7 @@ def test_a_cache_that_is_deleted_under_a_run_costs_time_only(photos: Callable[..
         if count % 4 == 0:
             shutil.rmtree(cache, ignore_errors=True)
 
-    network = zoo.find("colour_histogram")
+    network = zoo.find_backbone("colour_histogram")
     done = embed(sorted(folder.rglob("*.png")), [network], EmbedOptions(cache=str(cache), workers=0), progress)
     np.testing.assert_array_equal(done.features(), right)
     shutil.rmtree(cache)
@@ -240,7 +242,7 @@ def test_a_photo_that_changes_between_scan_and_read_is_told_or_seen_as_it_is(
         paths[0].mkdir()
     elif change == "empty":
         paths[0].write_bytes(b"")
-    done = embed(paths, [zoo.find("colour_histogram")], EmbedOptions(cache=str(tmp_path / "cache"), workers=0))
+    done = embed(paths, [zoo.find_backbone("colour_histogram")], EmbedOptions(cache=str(tmp_path / "cache"), workers=0))
     assert done.ok[1:].all()
     assert done.ok[0] == (change in ("grow", "other"))
     assert set(done.failures) == (set() if done.ok[0] else {0})
@@ -317,7 +319,7 @@ def test_a_disk_that_becomes_read_only_under_a_run_is_one_sentence(photos: Calla
         if done == n:
             read_only(small_disk, True)
 
-    network, settings = zoo.find("colour_histogram"), EmbedOptions(cache=str(cache), workers=0)
+    network, settings = zoo.find_backbone("colour_histogram"), EmbedOptions(cache=str(cache), workers=0)
     with pytest.raises(OutputError, match=r"the file system is read-only; choose another cache folder with --cache DIR"):
         embed(sorted(folder.rglob("*.png")), [network], settings, progress)
     with pytest.raises(OutputError, match="the file system is read-only; choose another place for the results with --out DIR"):
@@ -349,7 +351,10 @@ def test_what_a_killed_run_left_beside_a_feature_file_goes_with_the_next_run(
     (out / f".tmp-{machine_id()}-{2**22 + 1}-ab").write_bytes(b"")
     (out / ".tmp-of-another-program").write_bytes(b"")
     write_features(
-        str(folder), out / "x.h5", [zoo.find("colour_histogram")], EmbedOptions(cache=str(tmp_path / "cache"), workers=0)
+        str(folder),
+        out / "x.h5",
+        [zoo.find_backbone("colour_histogram")],
+        EmbedOptions(cache=str(tmp_path / "cache"), workers=0),
     )
     assert sorted(p.name for p in out.iterdir()) == [".tmp-of-another-program", "x.h5"]
 

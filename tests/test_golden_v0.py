@@ -106,7 +106,7 @@ def holds(now: Any, then: Any, close: float = SAME) -> bool:
 
 def test_the_keys_of_old_caches_are_the_keys_of_today() -> None:
     """Digests of the built-in networks and the version of the pixel road: with another one nothing would be found again."""
-    records = [*map(zoo.find, backbones.builtin_names()), backbones.thumbnail(), backbones.quality()]
+    records = [*map(zoo.find_backbone, backbones.builtin_names()), backbones.thumbnail(), backbones.quality()]
     assert {record.name: record.digest for record in records} == THEN["digests"]
     assert THEN["road"].partition(".")[0] == str(PREPROCESSING_VERSION) == pixels.preprocessing_version().partition(".")[0]
 
@@ -155,7 +155,7 @@ def test_an_old_cache_is_used_as_it_is(files: Path, ask: Ask, monkeypatch: pytes
     monkeypatch.setattr(catalog, "_convert", lambda order, progress: pytest.fail(f"{order.label} is converted again"))
     monkeypatch.setattr(search, "_made", lambda *_: pytest.fail("the index of similar photos is made again"))
     before = sorted(p for p in Path("cache").rglob("*"))
-    networks = [zoo.find(HISTOGRAM), zoo.find(NETWORK, cache="cache")]
+    networks = [zoo.find_backbone(HISTOGRAM), zoo.find_backbone(NETWORK, cache="cache")]
     assert networks[1].digest == THEN["network"]
     done = embed(pictures(), networks, EmbedOptions("cpu", "f32", "cache", workers=0), thumbnails=True)
     assert (done.embedded, done.reused, len(done.failures)) == (0, 30, 0)

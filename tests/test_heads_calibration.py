@@ -181,10 +181,10 @@ def test_a_clip_that_cannot_be_is_refused_with_its_bound():
 
     X, y = np.random.default_rng(0).random((30, 10)), np.arange(30) % 3
     with pytest.raises(InputError, match=r"clip is 0\.4; with 3 classes .* below 0\.333"):
-        heads.make("centroid", clip=0.4).fit(X, y)
+        heads.make_head("centroid", clip=0.4).fit(X, y)
     for strange in (-0.1, float("nan"), "often", 1 / 3):
         with pytest.raises(InputError, match="clip is"):
-            heads.make("centroid", clip=strange).fit(X, y)
+            heads.make_head("centroid", clip=strange).fit(X, y)
 
 
 def test_the_seeds_clip_is_an_option():
@@ -192,6 +192,6 @@ def test_the_seeds_clip_is_an_option():
 
     X = np.random.default_rng(0).random((60, 12)) + np.repeat([[0.0], [3.0]], 30, axis=0) * np.arange(12)
     y = np.repeat(["cat", "dog"], 30)
-    proba = heads.make("logistic", clip=0.005).fit(X, y).predict_proba(X)
+    proba = heads.make_head("logistic", clip=0.005).fit(X, y).predict_proba(X)
     assert proba.min() >= 0.005
     assert proba.max() <= 0.995

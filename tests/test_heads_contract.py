@@ -15,8 +15,8 @@ EXPECTED = {
         "check_class_weight_classifiers": FEW_STEPS,
     },
 }
-ALONE = [heads.make(name) for name in heads.names() if name != "auto"]
-ALL = [*ALONE, heads.make("auto", candidates=("centroid", "logistic")), heads.wrap(LogisticRegression())]
+ALONE = [heads.make_head(name) for name in heads.head_names() if name != "auto"]
+ALL = [*ALONE, heads.make_head("auto", candidates=("centroid", "logistic")), heads.wrap(LogisticRegression())]
 
 
 @parametrize_with_checks(ALL, expected_failed_checks=lambda head: EXPECTED.get(type(head).__name__, {}))
@@ -29,7 +29,7 @@ def test_the_list_of_exceptions_stays_small():
     assert len(EXPECTED["Dense"]) <= 2
 
 
-@pytest.mark.parametrize("name", heads.names())
+@pytest.mark.parametrize("name", heads.head_names())
 def test_every_head_has_the_shared_parameters(name):
     shared = {"scaling", "blocks", "class_weight", "calibrate", "clip", "folds", "random_state"}
-    assert shared <= set(heads.make(name).get_params())
+    assert shared <= set(heads.make_head(name).get_params())

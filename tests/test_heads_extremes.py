@@ -15,7 +15,7 @@ from penult import audit, evaluate, heads
 from penult.audit.kinds import labels, outliers, quality
 from penult.heads import novelty
 
-LIGHT = [name for name in heads.names() if name != "auto"]
+LIGHT = [name for name in heads.head_names() if name != "auto"]
 
 
 def near(k: int, each: int, d: int = 12, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -40,13 +40,13 @@ def is_distribution(proba: np.ndarray, floor: float) -> bool:
     return bool((np.abs(proba.sum(axis=1) - 1) < 1e-9).all() and (proba >= floor).all())
 
 
-@pytest.mark.parametrize("name", heads.names())
+@pytest.mark.parametrize("name", heads.head_names())
 @pytest.mark.parametrize(("k", "each"), [(2, 5), (20, 3)])
 def test_rows_of_every_head_sum_to_one_for_any_clip(name: str, k: int, each: int) -> None:
     X, y = near(k, each)
     for clip in ("auto", None, 1e-9, 0.9 / k) if name in ("logistic", "knn", "lda") else ("auto", 0.9 / k):
         few = {"candidates": ("centroid", "logistic")} if name == "auto" else {}
-        head = heads.make(name, clip=clip, folds=2, **few).fit(X, y)
+        head = heads.make_head(name, clip=clip, folds=2, **few).fit(X, y)
         floor = head.choice_["clip"]
         assert is_distribution(head.predict_proba(X), floor)
         assert is_distribution(head.predict_proba(-5 * X), floor)
@@ -84,7 +84,7 @@ def test_no_features_are_too_odd_for_a_head(name: str, features: str, numpy_rais
     X, y = near(3, 4)
     X = FEATURES[features](X)
     with np.errstate(all="raise") if numpy_raises else np.errstate():
-        head = heads.make(name, folds=2).fit(X, y)
+        head = heads.make_head(name, folds=2).fit(X, y)
         assert is_distribution(head.predict_proba(X), head.choice_["clip"])
         assert set(head.predict(X)) <= {0, 1, 2}
         assert np.isfinite(head.decision_function(X)).all()
@@ -96,11 +96,11 @@ def test_measuring_and_looking_over_do_not_raise_where_numpy_does(features: str)
     X, classes = FEATURES[features](X), ["a", "b", "c"]
     digests = np.random.default_rng(0).integers(0, 256, (len(X), 32)).astype(np.uint8)
     with np.errstate(all="raise"):
-        one, other = (evaluate.cross_validate(heads.make(name), X, y, classes) for name in ("logistic", "centroid"))
+        one, other = (evaluate.cross_validate(heads.make_head(name), X, y, classes) for name in ("logistic", "centroid"))
         evaluate.paired_difference(one, other)
         evaluate.review(one)
         evaluate.summary_rows([one, other])
-        evaluate.learning_curve(heads.make("centroid"), X, one)
+        evaluate.learning_curve(heads.make_head("centroid"), X, one)
         evaluate.score(y, one.proba, classes)
         assert is_distribution(one.proba, 0)
         audit.group(digests, X, [X.shape[1]])
@@ -125,7 +125,7 @@ def test_what_numpy_was_told_beside_raising_is_left_alone() -> None:
 def test_classes_of_one_or_two_rows_are_no_reason_for_a_warning() -> None:
     """scikit-learn asks whether so many classes mean a regression; pytest turns that warning into an error."""
     X, y = near(50, 2)
-    head = heads.make("centroid")
+    head = heads.make_head("centroid")
     seen = evaluate.cross_validate(head, X, y, [str(c) for c in range(50)])
     assert is_distribution(seen.proba, 0)
     assert head.fit(X[::2], y[::2]).score(X[::2], y[::2]) > 0.5

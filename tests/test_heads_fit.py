@@ -15,7 +15,7 @@ from penult.errors import InputError, UnknownName
 from penult.heads import scaling
 from penult.heads.task import inner_folds
 
-LIGHT = [name for name in heads.names() if name != "auto"]
+LIGHT = [name for name in heads.head_names() if name != "auto"]
 
 
 def pictures(n=60, k=2, d=24, seed=0):
@@ -24,12 +24,12 @@ def pictures(n=60, k=2, d=24, seed=0):
     return rng.random((n, d)).astype(np.float32) + 0.5 * rng.random((k, d)).astype(np.float32)[y], y
 
 
-@pytest.mark.parametrize("name", heads.names())
+@pytest.mark.parametrize("name", heads.head_names())
 @pytest.mark.parametrize("k", [2, 5])
 def test_what_is_there_after_fitting(name, k):
     X, y = pictures(k=k)
     words = np.array(["ant", "bee", "cat", "dog", "emu"])[y]
-    head = heads.make(name, blocks=(16, 8), folds=3).fit(X, words)
+    head = heads.make_head(name, blocks=(16, 8), folds=3).fit(X, words)
     assert head.classes_.tolist() == ["ant", "bee", "cat", "dog", "emu"][:k]
     assert head.n_features_in_ == 24
     assert json.loads(json.dumps(head.choice_)) == head.choice_
@@ -71,7 +71,7 @@ class TestFolds:
     @pytest.mark.parametrize("name", [*LIGHT, "auto"])
     def test_with_nothing_to_hold_out_the_defaults_stand(self, name):
         X, _ = pictures(5)
-        head = heads.make(name).fit(X, ["a", "a", "a", "a", "b"])
+        head = heads.make_head(name).fit(X, ["a", "a", "a", "a", "b"])
         assert head.cv_proba_ is None
         assert head.cv_log_loss_ is None
         assert head.path_ in ({}, {"head": ["logistic"], "log_loss": [None], "log_loss_std": [None]})
@@ -85,14 +85,14 @@ class TestFolds:
             np.repeat(rng.random((30, 20)), 4, axis=0),
             np.repeat(np.arange(30) % 2, 4),
         )  # pure noise, copied
-        fooled = heads.make("knn").fit(X, y)
-        honest = heads.make("knn").fit(X, y, groups=np.repeat(np.arange(30), 4))
+        fooled = heads.make_head("knn").fit(X, y)
+        honest = heads.make_head("knn").fit(X, y, groups=np.repeat(np.arange(30), 4))
         assert fooled.cv_log_loss_ < 0.2 < honest.cv_log_loss_
 
     def test_groups_of_another_length(self):
         X, y = pictures()
         with pytest.raises(InputError, match=r"groups has shape \(3,\) and X has 60 rows"):
-            heads.make("knn").fit(X, y, groups=[1, 2, 3])
+            heads.make_head("knn").fit(X, y, groups=[1, 2, 3])
 
 
 class TestScaling:
@@ -102,7 +102,9 @@ class TestScaling:
         X, y = pictures(80)
         loud = X * np.where(np.arange(24) < 12, 1000, 1).astype(np.float32)
         for name in ("unit", "standard"):
-            quiet, shouted = (heads.make("logistic", scaling=name, blocks=(12, 12)).fit(A, y).cv_proba_ for A in (X, loud))
+            quiet, shouted = (
+                heads.make_head("logistic", scaling=name, blocks=(12, 12)).fit(A, y).cv_proba_ for A in (X, loud)
+            )
             np.testing.assert_allclose(quiet, shouted, atol=1e-3)
 
     @pytest.mark.parametrize("name", scaling.NAMES)
@@ -134,18 +136,18 @@ class TestScaling:
         X, y = pictures()
         X[:, 3] = 0.1
         for name in ("standard", "block"):
-            assert np.isfinite(heads.make("logistic", scaling=name).fit(X, y).predict_proba(X)).all()
+            assert np.isfinite(heads.make_head("logistic", scaling=name).fit(X, y).predict_proba(X)).all()
 
     @pytest.mark.parametrize("blocks", [(10, 10), (24, 0), ()])
     def test_widths_that_do_not_add_up(self, blocks):
         X, y = pictures()
         with pytest.raises(InputError, match=r"add up to .* and X has 24 columns"):
-            heads.make("logistic", blocks=blocks).fit(X, y)
+            heads.make_head("logistic", blocks=blocks).fit(X, y)
 
     def test_an_unknown_scaling(self):
         X, y = pictures()
         with pytest.raises(UnknownName, match="unknown scaling 'units'; did you mean unit"):
-            heads.make("centroid", scaling="units").fit(X, y)
+            heads.make_head("centroid", scaling="units").fit(X, y)
 
 
 class TestClassWeights:
@@ -157,7 +159,7 @@ class TestClassWeights:
         y = (np.arange(200) % 10 == 0).astype(int)
         X = rng.standard_normal((200, 12)) + 3 + 0.8 * y[:, None] * rng.random(12)
         params = {"epochs": 60} if name == "dense" else {}
-        plain, even = (heads.make(name, class_weight=w, **params).fit(X, y) for w in (None, "balanced"))
+        plain, even = (heads.make_head(name, class_weight=w, **params).fit(X, y) for w in (None, "balanced"))
         assert even.predict_proba(X)[:, 1].mean() > plain.predict_proba(X)[:, 1].mean()
 
     @pytest.mark.parametrize(
@@ -171,13 +173,13 @@ class TestClassWeights:
     def test_weights_that_do_not_fit(self, wanted, message):
         X, _ = pictures()
         with pytest.raises(InputError, match=message):
-            heads.make("knn", class_weight=wanted).fit(X, ["a", "b"] * 30)
+            heads.make_head("knn", class_weight=wanted).fit(X, ["a", "b"] * 30)
 
 
 def test_one_class_is_refused_by_name():
     X, _ = pictures()
     with pytest.raises(InputError, match="all 60 rows are of one class, 'cat'"):
-        heads.make("logistic").fit(X, ["cat"] * 60)
+        heads.make_head("logistic").fit(X, ["cat"] * 60)
 
 
 def test_small_problems_keep_to_one_thread_and_give_the_others_back():

@@ -164,7 +164,7 @@ class TestAuto:
         tried = dict(zip(head.path_["head"], head.path_["log_loss"], strict=True))
         assert list(tried) == heads.CANDIDATES
         assert tried[head.choice_["head"]] <= min(tried.values()) * 1.02
-        alone = heads.make(head.choice_["head"]).fit(X, y)
+        alone = heads.make_head(head.choice_["head"]).fit(X, y)
         assert alone.choice_ == head.choice_
         assert (alone.predict_proba(X) == head.predict_proba(X)).all()
 

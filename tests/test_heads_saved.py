@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from penult import heads
 from penult.errors import DamagedFile, InputError, UnknownName
 
-SAVABLE = [name for name in heads.names() if name != "auto"]
+SAVABLE = [name for name in heads.head_names() if name != "auto"]
 
 
 def little(k=2, n=40, d=16, seed=0):
@@ -45,7 +45,7 @@ def through_bytes(state):
 @settings(max_examples=25, deadline=None)
 def test_save_is_load(name, scaling, k, seed):
     X, y = little(k, seed=seed)
-    head = heads.make(name, scaling=scaling, blocks=(10, 6), folds=2).fit(X, y)
+    head = heads.make_head(name, scaling=scaling, blocks=(10, 6), folds=2).fit(X, y)
     score = heads.scorer(*through_bytes(head.to_arrays()))
     new = np.random.default_rng(seed + 1).random((9, 16)).astype(np.float32)
     assert (score(new) == head.predict_proba(new)).all()
@@ -63,13 +63,13 @@ def test_order_and_batch_do_not_matter(rows):
 def fitted_once(cache=[]):  # noqa: B006 - fitted once for all examples
     if not cache:
         X, y = little(3, n=60)
-        cache += [heads.make(name, folds=2).fit(X, y) for name in SAVABLE]
+        cache += [heads.make_head(name, folds=2).fit(X, y) for name in SAVABLE]
     return cache
 
 
 def test_auto_saves_the_head_that_it_chose():
     X, y = little()
-    head = heads.make("auto", folds=2).fit(X, y)
+    head = heads.make_head("auto", folds=2).fit(X, y)
     state = head.to_arrays()
     assert state.facts["head"] == head.choice_["head"]
     assert (heads.scorer(*through_bytes(state))(X) == head.predict_proba(X)).all()
@@ -88,7 +88,7 @@ class TestDamage:
     @pytest.fixture
     def state(self):
         X, y = little()
-        return heads.make("knn", scaling="standard", folds=2).fit(X, y).to_arrays()
+        return heads.make_head("knn", scaling="standard", folds=2).fit(X, y).to_arrays()
 
     @pytest.mark.parametrize("name", ["rows", "codes", "votes", "shift", "factor"])
     def test_a_missing_array(self, state, name):
@@ -154,7 +154,7 @@ class TestLightness:
             "facts = dict(scaling='unit', blocks=[9], classes=2, temperature=1.0, clip=0.01);"
             "arrays = dict(weights=np.ones((1, 9)), intercepts=np.zeros(1));"
             "assert heads.scorer('linear', arrays, facts)(np.ones((3, 9))).shape == (3, 2);"
-            "assert heads.names()[0] == 'logistic'; heads.check('svm');"
+            "assert heads.head_names()[0] == 'logistic'; heads.check_head('svm');"
             "bad = [m for m in sys.modules if m.split('.')[0] in ('sklearn', 'scipy', 'torch')];"
             "sys.exit(str(bad) if bad else 0)"
         )
@@ -172,16 +172,16 @@ class TestNames:
 
     def test_a_wrong_name(self):
         with pytest.raises(UnknownName, match="unknown head 'logistics'; did you mean logistic"):
-            heads.make("logistics")
+            heads.make_head("logistics")
 
     def test_classes_load_by_attribute(self):
-        assert type(heads.make("lda")) is heads.LDA
+        assert type(heads.make_head("lda")) is heads.LDA
         assert heads.Wrapped.__name__ == "Wrapped"
         with pytest.raises(AttributeError, match="Nonsense"):
             _ = heads.Nonsense
 
     def test_wrap_leaves_heads_alone_and_refuses_what_is_no_estimator(self):
-        head = heads.make("knn")
+        head = heads.make_head("knn")
         assert heads.wrap(head) is head
         with pytest.raises(InputError, match="is not a scikit-learn classifier"):
             heads.wrap("forest")

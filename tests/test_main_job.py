@@ -122,7 +122,7 @@ def test_the_saved_model_gives_what_training_predicted(photos: Photos, tmp_path:
     test = photos("test", first=30, any=12)
     run = train_images(str(photos("train", warm=9, cold=9)), str(test), quick(tmp_path))
     files = [str(test / r["file"]) for r in rows(run.folder / "predictions.csv")]
-    answers = Predictor(bundle.load(run.folder / "model.penult")).predict(files)
+    answers = Predictor(bundle.load_bundle(run.folder / "model.penult")).predict(files)
     wanted = [[float(r["cold"]), float(r["warm"])] for r in rows(run.folder / "predictions.csv")]
     np.testing.assert_allclose(answers.proba, wanted, rtol=1e-5, atol=1e-6)
 
@@ -170,7 +170,7 @@ def test_every_head_trains_saves_and_predicts(head: str, photos: Photos, tmp_pat
     folder = photos("train", warm=10, cold=9, green=8)
     run = train_images(str(folder), str(photos("test", first=60, warm=2)), quick(tmp_path, head=head))
     assert len(run.metrics["classes"]) == 3
-    answers = Predictor(bundle.load(run.folder)).predict([str(p) for p in sorted(folder.rglob("*.png"))])
+    answers = Predictor(bundle.load_bundle(run.folder)).predict([str(p) for p in sorted(folder.rglob("*.png"))])
     np.testing.assert_allclose(answers.proba.sum(axis=1), 1, atol=1e-9)
     if head == "auto":
         assert len(run.metrics["compared"]) >= 6
@@ -186,7 +186,7 @@ def test_feature_files_can_be_given_instead_of_images(photos: Photos, tmp_path: 
     wanted, got = rows(first.folder / "predictions.csv"), rows(again.folder / "predictions.csv")
     assert [r["file"] for r in got] == [r["file"] for r in wanted]
     np.testing.assert_allclose([float(r["warm"]) for r in got], [float(r["warm"]) for r in wanted], atol=1e-6)
-    model = Predictor(bundle.load(again.folder))
+    model = Predictor(bundle.load_bundle(again.folder))
     with pytest.raises(InputError, match="has no network in it"):
         model.predict(["a.jpg"])
     assert len(model.predict_features([str(first.folder / "data_colour_histogram.h5")])) == 5

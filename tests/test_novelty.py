@@ -135,11 +135,11 @@ def test_the_model_file_gives_the_same_scores_again(run: Run) -> None:
 
 
 def test_a_model_saved_without_it_still_predicts(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    old = replace(bundle.load(run.folder), novelty=None)
-    bundle.save(tmp_path / "old.penult", old)
-    assert bundle.load(tmp_path / "old.penult").novelty is None
+    old = replace(bundle.load_bundle(run.folder), novelty=None)
+    bundle.save_bundle(tmp_path / "old.penult", old)
+    assert bundle.load_bundle(tmp_path / "old.penult").novelty is None
     picture = next((run.folder.parent / "train").rglob("*.png"))
-    answer = next(iter(Predictor(bundle.load(tmp_path / "old.penult")).predict([str(picture)])))
+    answer = next(iter(Predictor(bundle.load_bundle(tmp_path / "old.penult")).predict([str(picture)])))
     assert (answer.novelty, answer.unlike) == (None, False)
     assert main(["predict", str(tmp_path / "old.penult"), str(picture), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["novelty"] is None

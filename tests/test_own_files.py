@@ -197,4 +197,4 @@ def test_a_pipe_in_the_place_of_a_result_is_not_waited_for(tmp_path: Path) -> No
     record = {"penult_run": 1, "status": "done", "files": {"model.penult": "0" * 64}}
     (tmp_path / "metrics.json").write_text(json.dumps(record))
     with pytest.raises(DamagedFile, match="is not a complete penult model"):
-        bundle.load(tmp_path / "model.penult")
+        bundle.load_bundle(tmp_path / "model.penult")

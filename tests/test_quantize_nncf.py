@@ -50,7 +50,7 @@ def test_a_residual_network_with_random_weights_is_quantised(photos: Photos, tmp
     torch.manual_seed(0)
     path = tmp_path / "weights.pth"
     torch.save(timm.create_model("resnet18", pretrained=False).state_dict(), path)
-    network = zoo.find(f"resnet18:64@{path}")
+    network = zoo.find_backbone(f"resnet18:64@{path}")
     paths = sorted(photos("train", warm=6, cold=6).rglob("*.png"))
     (made,) = quantize.in_int8([network], paths, tmp_path)
     assert made.quantized

@@ -20,7 +20,7 @@ from penult.errors import InputError
 from penult.predict import Predictor
 from penult.quantize.nncf import QuantizeRequest
 from penult.training import Run, TrainOptions, train_images
-from penult.zoo import find
+from penult.zoo import find_backbone
 from quantized import instead_of_nncf
 
 Photos = Callable[..., Path]
@@ -76,7 +76,7 @@ def test_the_model_holds_the_graph_in_8_bits(
     quantized_run: tuple[Path, Run, list[QuantizeRequest]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, run, requests = quantized_run
-    model = bundle.load(run.folder)
+    model = bundle.load_bundle(run.folder)
     assert model.precision == "int8" and model.backbones[0].quantized
     paths = sorted((folder / "test").rglob("*.png"))
     said = (run.folder / "predictions.csv").read_text().splitlines()[1:]
@@ -102,7 +102,7 @@ def test_a_model_of_another_precision_has_no_networks_in_8_bits(
     assert resolved == [("cpu", "f32")]  # once for the whole run
     assert run.metrics["precision"] is None
     with pytest.raises(InputError, match="trained in f32 and has no networks in int8; leave --precision out"):
-        Predictor(bundle.load(run.folder), EmbedOptions(precision="int8"))
+        Predictor(bundle.load_bundle(run.folder), EmbedOptions(precision="int8"))
 
 
 def test_train_says_what_the_precision_did(
@@ -120,7 +120,7 @@ def test_features_of_their_own_say_which_network_made_them(
 ) -> None:
     instead_of_nncf(monkeypatch)
     paths = sorted(photos("train", warm=4, cold=4).rglob("*.png"))
-    (plain,) = [find(network)]
+    (plain,) = [find_backbone(network)]
     done = embed(paths, [plain], EmbedOptions("cpu", "int8", None))
     (used,) = done.backbones
     assert used.quantized and done.compute.precision == "int8"

@@ -101,7 +101,7 @@ def test_a_model_that_fails_the_check_costs_nothing_else(
 
 
 def test_a_model_whose_answers_are_no_numbers_is_told_as_a_bug(tmp_path: Path) -> None:
-    head = heads.make("centroid").fit(np.random.default_rng(0).random((8, 9)), np.arange(8) % 2).to_arrays()
+    head = heads.make_head("centroid").fit(np.random.default_rng(0).random((8, 9)), np.arange(8) % 2).to_arrays()
     model = Bundle(("a", "b"), (), (9,), head, np.array([0.5, 0.5]))
     part = Split(("x",), np.ones(1, bool), np.full((1, 9), np.nan, np.float32), None, {})
     with RunFolder(tmp_path / "run") as run, TrialProcess(0) as process:
@@ -149,7 +149,7 @@ def test_class_weights_are_an_option_of_the_commands_that_learn(
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["options"]["class_weight"] == "balanced" == metrics["choice"]["class_weight"]
     assert all(choice["class_weight"] == "balanced" for choice in metrics["scores"]["choices"])
-    model = penult.bundle.load(tmp_path / "run")
+    model = penult.bundle.load_bundle(tmp_path / "run")
     assert model.facts["choice"]["class_weight"] == "balanced"
     np.testing.assert_array_equal(model.prior, [0.25, 0.75])  # an unreadable photo gets the shares of the photos as they are
     assert main(["audit", *words]) == 0

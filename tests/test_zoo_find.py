@@ -39,7 +39,7 @@ def written(folder: Path) -> Path:
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder in which that classifier is converted."""
     cache = tmp_path_factory.mktemp("converted")
-    zoo.find(str(written(tmp_path_factory.mktemp("net"))), cache=cache)
+    zoo.find_backbone(str(written(tmp_path_factory.mktemp("net"))), cache=cache)
     return cache
 
 
@@ -66,7 +66,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
 
 def test_an_onnx_file_is_converted_once_and_its_features_are_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = written(tmp_path)
-    found = zoo.find(str(model))
+    found = zoo.find_backbone(str(model))
     pixels = np.random.default_rng(0).integers(0, 256, (3, RECIPE.size, RECIPE.size, 3), dtype=np.uint8)
     assert found.name == "net.onnx" and found.recipe == RECIPE and found.has_maps
     assert run_graph(found.graph(), RECIPE, pixels=pixels).shape == (3, found.width)
@@ -75,7 +75,7 @@ def test_an_onnx_file_is_converted_once_and_its_features_are_its_own(tmp_path: P
         raise AssertionError("converted a second time")
 
     monkeypatch.setattr(catalog, "_convert", never)
-    again = zoo.find(str(model))
+    again = zoo.find_backbone(str(model))
     assert again.digest == found.digest and again.graph() == found.graph()
 
 
@@ -84,13 +84,13 @@ def test_the_place_of_the_file_does_not_matter_and_its_content_does(model: Path,
     moved.parent.mkdir()
     for end in (".onnx", ".recipe.json"):
         moved.with_suffix(end).write_bytes(model.with_suffix(end).read_bytes())
-    assert zoo.place_of(str(moved)) == zoo.place_of(str(model))
-    zoo.find(str(model))
+    assert zoo.catalog_folder(str(moved)) == zoo.catalog_folder(str(model))
+    zoo.find_backbone(str(model))
     renamed = moved.rename(moved.with_name("other.ONNX"))
     recipe_file.beside(renamed).write_bytes(recipe_file.beside(model).read_bytes())
-    assert zoo.find(str(renamed)).name == "other.ONNX"
+    assert zoo.find_backbone(str(renamed)).name == "other.ONNX"
     recipe = {**RECIPE.to_dict(), "mean": [0.1, 0.2, 0.3]}
-    assert zoo.find(str(model), recipe=recipe).digest != zoo.find(str(model)).digest
+    assert zoo.find_backbone(str(model), recipe=recipe).digest != zoo.find_backbone(str(model)).digest
 
 
 def test_a_renamed_file_computes_nothing_again(model: Path, photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,18 +102,18 @@ def test_a_renamed_file_computes_nothing_again(model: Path, photos: Photos, caps
 
 
 def test_another_output_of_one_file_is_another_backbone(model: Path) -> None:
-    own = zoo.find(str(model))
+    own = zoo.find_backbone(str(model))
     recipe = {**RECIPE.to_dict(), "output": onnx.load(model).graph.output[0].name}
-    other = zoo.find(str(model), recipe=recipe)
+    other = zoo.find_backbone(str(model), recipe=recipe)
     assert other.width != own.width and other.weights != own.weights
 
 
 def test_what_a_pictures_geometry_is_needs_no_other_conversion(model: Path) -> None:
-    cropped = zoo.find(str(model), crop_mode="crop", crop=0.9)
+    cropped = zoo.find_backbone(str(model), crop_mode="crop", crop=0.9)
     assert cropped.recipe.crop_mode == "crop" and cropped.recipe.crop == 0.9
-    assert cropped.graph() == zoo.find(str(model)).graph() and cropped.digest != zoo.find(str(model)).digest
+    assert cropped.graph() == zoo.find_backbone(str(model)).graph() and cropped.digest != zoo.find_backbone(str(model)).digest
     with pytest.raises(InputError, match="has no pooling"):
-        zoo.find(str(model), pooling="mean+max")
+        zoo.find_backbone(str(model), pooling="mean+max")
 
 
 def test_from_an_onnx_file_to_a_prediction(
@@ -136,17 +136,17 @@ def test_an_embedder_without_a_cache_leaves_nothing_behind(model: Path, photos: 
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     shape, folder = done.stdout.split(") ")
-    assert shape == f"(1, {zoo.find(str(model)).width}" and not Path(folder.strip()).exists()
-    assert Embedder(str(model)).transform([photo]).shape == (1, zoo.find(str(model)).width)
+    assert shape == f"(1, {zoo.find_backbone(str(model)).width}" and not Path(folder.strip()).exists()
+    assert Embedder(str(model)).transform([photo]).shape == (1, zoo.find_backbone(str(model)).width)
 
 
 def test_without_the_extras_the_pip_line_is_said(no_extras: None) -> None:
     with pytest.raises(MissingExtra, match=r"'resnet50' is not available yet\. Install: pip install 'penult\[timm\]'"):
-        zoo.find("resnet50")
+        zoo.find_backbone("resnet50")
     with pytest.raises(MissingExtra, match=r"'keras:Xception' is not available yet\. Install: pip install 'penult\[keras\]'"):
-        zoo.find("keras:Xception")
+        zoo.find_backbone("keras:Xception")
     with pytest.raises(UnknownName, match=r"did you mean efficientnet_lite0.*penult\[timm\]"):
-        zoo.find("efficientnet_light0")
+        zoo.find_backbone("efficientnet_light0")
     with pytest.raises(UnknownName, match="did you mean lite"):
         zoo.listing("lites")
 
@@ -154,17 +154,17 @@ def test_without_the_extras_the_pip_line_is_said(no_extras: None) -> None:
 def test_a_network_that_was_converted_before_needs_no_extras(no_extras: None) -> None:
     from tinynet import tiny
 
-    folder = zoo.place_of("resnet50")
+    folder = zoo.catalog_folder("resnet50")
     assert folder is not None
     model_cache.put(CacheEntry(folder), tiny().graph(), tiny().to_dict())
-    assert zoo.find("resnet50").digest == tiny().digest
+    assert zoo.find_backbone("resnet50").digest == tiny().digest
 
 
 def test_a_converter_that_dies_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(catalog, "CHILD", f"{__name__}:dies")
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     with pytest.raises(PenultError, match=r"converting net\.onnx ended without an answer \(exit code 9\)"):
-        zoo.find(str(written(tmp_path)))
+        zoo.find_backbone(str(written(tmp_path)))
 
 
 def dies(sent: Iterator[Any]) -> Iterator[Any]:
@@ -178,36 +178,36 @@ def dies(sent: Iterator[Any]) -> Iterator[Any]:
 
 @pytest.mark.parametrize("kept", ["graph.onnx", "nothing"])
 def test_a_kill_in_the_middle_leaves_nothing_that_is_taken_for_whole(kept: str, model: Path) -> None:
-    first = zoo.find(str(model))
-    folder = zoo.place_of(str(model))
+    first = zoo.find_backbone(str(model))
+    folder = zoo.catalog_folder(str(model))
     assert folder is not None
     (folder / "record.json").unlink()
     if kept == "nothing":
         (folder / "graph.onnx").unlink()
-    assert zoo.find(str(model)).digest == first.digest
+    assert zoo.find_backbone(str(model)).digest == first.digest
 
 
 def test_a_changed_graph_is_made_again_by_the_next_run(model: Path) -> None:
-    first = zoo.find(str(model))
-    folder = zoo.place_of(str(model))
+    first = zoo.find_backbone(str(model))
+    folder = zoo.catalog_folder(str(model))
     assert folder is not None
     (folder / "graph.onnx").write_bytes(b"changed")
     with pytest.raises(DamagedFile, match="run again"):
-        zoo.find(str(model)).graph()
-    assert zoo.find(str(model)).graph() == first.graph()
+        zoo.find_backbone(str(model)).graph()
+    assert zoo.find_backbone(str(model)).graph() == first.graph()
 
 
 def test_the_table_shows_what_is_built_in_what_was_converted_and_the_presets(
     model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    zoo.find(str(model))
+    zoo.find_backbone(str(model))
     code, out, err = run(capsys, "backbones")
     assert (code, err) == (0, "")
     for name in ("efficientnet_lite0", "net.onnx", "  lite: ", "  blog2017: keras:ResNet50", "  modern: "):
         assert name in out, name
     code, out, _ = run(capsys, "backbones", "--json")
     rows = {row["name"]: row for row in json.loads(out)}
-    assert rows["net.onnx"]["state"] == "cached" and rows["net.onnx"]["width"] == zoo.find(str(model)).width
+    assert rows["net.onnx"]["state"] == "cached" and rows["net.onnx"]["width"] == zoo.find_backbone(str(model)).width
     assert rows["efficientnet_lite1"]["top1"] == 76.7 and rows["efficientnet_lite1"]["images_per_second"] is None
 
 
@@ -240,7 +240,7 @@ def test_all_networks_that_are_out_of_reach_are_named_at_once(monkeypatch: pytes
     def find(name: str, *_: Any, **__: Any) -> Any:
         raise zoo.Unreachable(f"{name} is far away")
 
-    monkeypatch.setattr(zoo, "find", find)
+    monkeypatch.setattr(zoo, "find_backbone", find)
     with pytest.raises(InputError, match=r"--fetch keras:ResNet50 --fetch keras:InceptionV3 --fetch keras:Xception"):
         find_backbones(TrainOptions.of_blog2017(), lambda *_: None)
     with pytest.raises(InputError, match=r"resnet50 is far away"):
@@ -269,7 +269,7 @@ def test_fetch_says_where_the_network_is_for_a_machine_without_network(
         capsys, "backbones", "--fetch", model, "--fetch", "efficientnet_lite0", "--cache", tmp_path / "c", "-q"
     )
     assert (code, err) == (0, "")
-    folder = zoo.place_of(str(model), cache=tmp_path / "c")
+    folder = zoo.catalog_folder(str(model), cache=tmp_path / "c")
     assert f"in {folder}" in out and "efficientnet_lite0: 3584 numbers an image, built in" in out
     assert folder is not None and (folder / "record.json").is_file()
 
@@ -284,7 +284,7 @@ def test_show_recipe_prints_what_an_onnx_file_wants_beside_it(capsys: pytest.Cap
     code, out, _ = run(capsys, "backbones", "--show-recipe", "efficientnet_lite2")
     file = tmp_path / "x.recipe.json"
     file.write_text(out, encoding="utf-8")
-    assert code == 0 and recipe_file.read(file) == zoo.find("efficientnet_lite2").recipe.to_dict()
+    assert code == 0 and recipe_file.read(file) == zoo.find_backbone("efficientnet_lite2").recipe.to_dict()
 
 
 def test_the_recipe_may_be_given_on_the_command_line(
@@ -329,7 +329,7 @@ def test_the_protocol_of_the_blog_is_the_blogs(monkeypatch: pytest.MonkeyPatch) 
         return tiny()
 
     recipe_settings = set(asdict(RECIPE))
-    monkeypatch.setattr(zoo, "find", find)
+    monkeypatch.setattr(zoo, "find_backbone", find)
     options = room.TrainOptions.of_blog2017()
     find_backbones(options, lambda *_: None)
     squashed = {"crop_mode": "squash", "crop": 1.0, "interpolation": "nearest"}

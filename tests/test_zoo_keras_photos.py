@@ -52,7 +52,7 @@ def test_features_of_files_are_those_that_keras_computes(
     paths = some_photos(request, tmp_path)
     network = f"keras:{name}@{file}"
     ours = Embedder(network, precision="f32").transform(paths)
-    recipe = zoo.find(network).recipe
+    recipe = zoo.find_backbone(network).recipe
     right = np.stack([pixels_of(path, recipe) for path in paths])  # (n, s, s, 3)
     theirs = keras_features(name, model, right)
     assert ours.shape == theirs.shape == (len(paths), 2048)

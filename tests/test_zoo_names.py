@@ -90,5 +90,5 @@ def test_expanding_is_done_once_and_for_all(names: list[str]) -> None:
 
 
 def test_a_size_in_the_name_is_the_size_of_the_recipe() -> None:
-    assert zoo.find("efficientnet_lite0:96").digest == zoo.find("efficientnet_lite0", size=96).digest
-    assert zoo.find("efficientnet_lite0").recipe.size == 224
+    assert zoo.find_backbone("efficientnet_lite0:96").digest == zoo.find_backbone("efficientnet_lite0", size=96).digest
+    assert zoo.find_backbone("efficientnet_lite0").recipe.size == 224

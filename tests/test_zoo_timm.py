@@ -102,7 +102,7 @@ def test_features_of_files_are_those_that_timm_computes(name: str, tmp_path: Pat
     for wrong, transform in wrong_transforms(timm, config).items():
         assert off <= error(timm_features(model, transform, few), theirs[:5]) / 10, wrong
 
-    found = zoo.find(f"{name}@{file}")
+    found = zoo.find_backbone(f"{name}@{file}")
     assert found.pooling == NETWORKS[name]
     assert found.recipe.mean == tuple(config["mean"]) and found.recipe.size == config["input_size"][1]
 
@@ -119,7 +119,7 @@ def some_photos(request: pytest.FixtureRequest, count: int) -> list[Path]:
 
 def test_after_the_conversion_no_torch_is_imported_and_the_start_is_quick(tiny: Path, tmp_path: Path) -> None:
     name, cache_dir = f"test_resnet@{tiny}", tmp_path / "cache"
-    zoo.find(name, cache=cache_dir)
+    zoo.find_backbone(name, cache=cache_dir)
     photo = drawn_photos(tmp_path, 1)[0]
     command = ["embed", str(photo), "-b", name, "--out", str(tmp_path / "f.h5"), "-q", "--cache", str(cache_dir)]
     script = (
@@ -141,7 +141,7 @@ def test_a_checkpoint_of_any_number_of_classes_and_any_format_gives_the_same_bac
     fine_tuned = timm.create_model("test_resnet", num_classes=5)
     fine_tuned.load_state_dict({**state, "fc.weight": torch.zeros(5, state["fc.weight"].shape[1]), "fc.bias": torch.zeros(5)})
     torch.save({"state_dict": {f"module.{k}": v for k, v in fine_tuned.state_dict().items()}}, tmp_path / "other.pth")
-    first, second = (zoo.find(f"test_resnet@{path}", cache=cache_dir) for path in (tiny, tmp_path / "other.pth"))
+    first, second = (zoo.find_backbone(f"test_resnet@{path}", cache=cache_dir) for path in (tiny, tmp_path / "other.pth"))
     assert first.weights == second.weights and first.digest == second.digest
     assert (first.name, second.name) == ("test_resnet@tiny.safetensors", "test_resnet@other.pth")
 
@@ -155,16 +155,16 @@ def test_a_prefix_that_all_tensors_share_is_taken_off(prefix: str, tiny: Path, c
 
     state = {prefix + key: tensor for key, tensor in load_file(tiny).items()}
     torch.save({"state_dict": state, "pytorch-lightning_version": "2.4"}, tmp_path / "lightning.ckpt")
-    found = zoo.find(f"test_resnet@{tmp_path / 'lightning.ckpt'}", cache=cache_dir)
-    assert found.weights == zoo.find(f"test_resnet@{tiny}", cache=cache_dir).weights
+    found = zoo.find_backbone(f"test_resnet@{tmp_path / 'lightning.ckpt'}", cache=cache_dir)
+    assert found.weights == zoo.find_backbone(f"test_resnet@{tiny}", cache=cache_dir).weights
     assert found.name == "test_resnet@lightning.ckpt"
 
 
 def test_another_input_size_is_part_of_the_name(tiny: Path, cache_dir: Path) -> None:
-    small = zoo.find(f"test_resnet@{tiny}:96", cache=cache_dir)
+    small = zoo.find_backbone(f"test_resnet@{tiny}:96", cache=cache_dir)
     assert small.recipe.size == 96 and small.name.endswith(":96")
-    assert small.digest != zoo.find(f"test_resnet@{tiny}", cache=cache_dir).digest
-    assert zoo.find(f"test_resnet@{tiny}", size=96, cache=cache_dir).digest == small.digest
+    assert small.digest != zoo.find_backbone(f"test_resnet@{tiny}", cache=cache_dir).digest
+    assert zoo.find_backbone(f"test_resnet@{tiny}", size=96, cache=cache_dir).digest == small.digest
 
 
 def test_weights_that_do_not_fit_are_refused_with_the_first_keys_and_their_count(tiny: Path, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_weights_that_do_not_fit_are_refused_with_the_first_keys_and_their_count
         del state[key]
     torch.save(state, tmp_path / "bad.pth")
     with pytest.raises(InputError) as caught:
-        zoo.find(f"test_resnet@{tmp_path / 'bad.pth'}")
+        zoo.find_backbone(f"test_resnet@{tmp_path / 'bad.pth'}")
     text = str(caught.value)
     assert "stranger.weight" in text and sum(key in text for key in gone) == 5 and f"{len(gone)} missing" in text
     assert f"and {len(gone) - 5} more" in text and len(text) < 1000
@@ -189,7 +189,7 @@ def test_weights_that_do_not_fit_are_refused_with_the_first_keys_and_their_count
     state["stranger.bias"] = state.pop("bn1.bias")
     torch.save(state, tmp_path / "shape.pth")
     with pytest.raises(InputError) as caught:
-        zoo.find(f"test_resnet@{tmp_path / 'shape.pth'}")
+        zoo.find_backbone(f"test_resnet@{tmp_path / 'shape.pth'}")
     text = str(caught.value)
     for part in (
         "1 missing: bn1.bias",
@@ -207,17 +207,17 @@ def test_a_file_that_would_run_code_or_is_no_checkpoint_is_refused(tiny: Path, t
 
     torch.save(timm.create_model("test_resnet"), tmp_path / "whole.pth")
     with pytest.raises(InputError, match="more than weights"):
-        zoo.find(f"test_resnet@{tmp_path / 'whole.pth'}")
+        zoo.find_backbone(f"test_resnet@{tmp_path / 'whole.pth'}")
     (tmp_path / "junk.safetensors").write_bytes(b"no weights at all" * 9)
     with pytest.raises(DamagedFile, match=r"junk\.safetensors is not a checkpoint"):
-        zoo.find(f"test_resnet@{tmp_path / 'junk.safetensors'}")
+        zoo.find_backbone(f"test_resnet@{tmp_path / 'junk.safetensors'}")
     (tmp_path / "empty.pth").touch()
     with pytest.raises(DamagedFile, match=r"empty\.pth is empty"):
-        zoo.find(f"test_resnet@{tmp_path / 'empty.pth'}")
+        zoo.find_backbone(f"test_resnet@{tmp_path / 'empty.pth'}")
     renamed = tmp_path / "tiny-00000000.safetensors"
     renamed.write_bytes(tiny.read_bytes())
     with pytest.raises(DamagedFile, match="does not begin with 00000000"):
-        zoo.find(f"test_resnet@{renamed}")
+        zoo.find_backbone(f"test_resnet@{renamed}")
 
 
 def test_networks_that_penult_cannot_feed_are_refused_by_name() -> None:
@@ -272,8 +272,8 @@ def test_the_hub_is_asked_as_timm_asks_it_and_an_offline_machine_is_told_what_to
 def test_without_a_name_server_nothing_is_retried_and_the_place_of_the_file_is_told(tmp_path: Path) -> None:
     """The tests' machines have no hub; the whole way from the name to the message takes seconds."""
     with pytest.raises(InputError) as caught:
-        zoo.find("test_resnet.r160_in1k", cache=tmp_path)
-    assert str(zoo.place_of("test_resnet.r160_in1k", cache=tmp_path)) in str(caught.value)
+        zoo.find_backbone("test_resnet.r160_in1k", cache=tmp_path)
+    assert str(zoo.catalog_folder("test_resnet.r160_in1k", cache=tmp_path)) in str(caught.value)
     assert "--fetch test_resnet.r160_in1k" in str(caught.value)
 
 
@@ -292,7 +292,7 @@ def test_features_do_not_change_by_the_maps_that_are_found(tiny: Path, cache_dir
     """The means of the maps are the features, on the engine as well."""
     from penult import engines
 
-    found = zoo.find(f"test_resnet@{tiny}", cache=cache_dir)
+    found = zoo.find_backbone(f"test_resnet@{tiny}", cache=cache_dir)
     size = found.recipe.size
     pixels = np.random.default_rng(0).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
     maps = engines.open_engine(found, precision="f32", output="maps")(pixels)
@@ -306,7 +306,7 @@ def test_the_same_weights_in_another_architecture_are_another_backbone(tmp_path:
 
     torch.manual_seed(0)
     file = save(timm.create_model("mobilenetv3_small_075"), tmp_path / "w.safetensors")
-    one, other = (zoo.find(f"{prefix}mobilenetv3_small_075@{file}:96", cache=cache_dir) for prefix in ("", "tf_"))
+    one, other = (zoo.find_backbone(f"{prefix}mobilenetv3_small_075@{file}:96", cache=cache_dir) for prefix in ("", "tf_"))
     assert one.weights != other.weights and one.digest != other.digest
 
 

@@ -20,7 +20,7 @@ def main(photos: str, *names: str) -> None:
 def networks(photos: str, *names: str) -> tuple[Backbone, ...]:
     """Return the networks in 8 bits."""
     paths = sorted(p for p in Path(photos).rglob("*") if p.is_file())
-    return quantize.in_int8([zoo.find(name) for name in names], paths, store.default_cache())
+    return quantize.in_int8([zoo.find_backbone(name) for name in names], paths, store.default_cache())
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def main(photos: str, precision: str, *names: str) -> None:
     """Extract the features of every photo with all networks at once and tell how long it took."""
     clock = Clock()
     paths = sorted(p for p in Path(photos).rglob("*") if p.is_file())
-    backbones = quantised.networks(photos, *names) if precision == "int8" else [zoo.find(name) for name in names]
+    backbones = quantised.networks(photos, *names) if precision == "int8" else [zoo.find_backbone(name) for name in names]
     opened = WatchedPool(Compute("cpu", precision))
     for backbone in backbones:
         size = backbone.recipe.size

@@ -23,7 +23,7 @@ def main(folder: str, *names: str) -> None:
         if not path.exists():
             write(name, path)
         if word.endswith("@"):
-            zoo.find(f"{name}@{path}")
+            zoo.find_backbone(f"{name}@{path}")
 
 
 def write(name: str, path: Path) -> None:

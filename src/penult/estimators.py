@@ -269,7 +269,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             engine=self.engine_,
             precision=self.precision_,
         )
-        bundle.save(path, model)
+        bundle.save_bundle(path, model)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of the images X that get their class y, each counted `sample_weight` times."""
@@ -295,7 +295,7 @@ def _networks(estimator: Embedder | TransferClassifier) -> tuple[Backbone, ...]:
     several = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
     if not several or not all(isinstance(name, str) for name in several):
         raise InputError(f"the backbones are {names!r}; give the name of one network, or a list of names, such as 'lite'.")
-    return tuple(zoo.find(n, cache=estimator.cache_dir, **changes) for n in zoo.expand(several))
+    return tuple(zoo.find_backbone(n, cache=estimator.cache_dir, **changes) for n in zoo.expand(several))
 
 
 def _at(networks: tuple[Backbone, ...], depth: int) -> tuple[Backbone, ...]:

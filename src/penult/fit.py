@@ -66,7 +66,7 @@ def make_head(
     given = class_weights(class_weight, classes, np.arange(len(classes)))
     weights = dict(enumerate(given.tolist())) if isinstance(class_weight, Mapping) else class_weight
     if isinstance(head, str):
-        return heads.make(head, blocks=blocks, class_weight=weights, random_state=seed, **params)
+        return heads.make_head(head, blocks=blocks, class_weight=weights, random_state=seed, **params)
     if weights is None:
         return heads.wrap(head)
     from sklearn.base import clone

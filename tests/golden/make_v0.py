@@ -109,13 +109,13 @@ def make_folders() -> None:
 def fill_cache() -> None:
     """Add to `cache/` what small sets of photos do not put there: a network in 8 bits, an index of `penult similar`."""
     from penult import store, zoo
-    from penult.quantize.int8 import QuantizedCache
-    from penult.similar.search import open_index
+    from penult.quantise.kept import Kept
+    from penult.similar.index import open_index
 
     sample = frozenset(hashlib.sha256(p.read_bytes()).digest() for p in Path("photos/train").rglob("*.png"))
     graph = next(Path("cache/backbones").rglob("graph.onnx")).read_bytes()
-    QuantizedCache(Path("cache"), zoo.find(NETWORK, cache="cache").digest).put(sample, graph)
-    with store.RowReader([Path("run/data_tiny.onnx.h5")]) as rows:
+    Kept(Path("cache"), zoo.find(NETWORK, cache="cache").digest).put(sample, graph)
+    with store.RowFiles([Path("run/data_tiny.onnx.h5")]) as rows:
         open_index(rows, rows.heads[0].facts["parts"], Path("cache"), lambda *_: None)
 
 
@@ -144,7 +144,7 @@ def answers() -> dict[str, Any]:
     shutil.rmtree("pictures")
     return {
         "versions": {name: version(name) for name in ("penult", "numpy", "pillow", "openvino", "scikit-learn", "h5py")},
-        "road": pixels.preprocessing_version(),
+        "road": pixels.road_version(),
         "digests": {record.name: record.digest for record in records},
         "rows": {row["backbone"]: row["rows"] for row in held},
         "network": zoo.find(NETWORK, cache="cache").digest,

@@ -31,7 +31,7 @@ _WRONG = (PenultError, KeyError, TypeError, ValueError, ArithmeticError, Attribu
 _NAMED = 10  # names of members in a message
 
 
-def load(path: str | Path) -> Bundle:
+def load_bundle(path: str | Path) -> Bundle:
     """Read a bundle. Raises `InputError` when there is none, `DamagedFile` when a byte of it is not as it was saved."""
     path = Path(path)
     if path.is_dir() and (path / "model.penult").is_file():
@@ -124,7 +124,7 @@ def _arrays(members: dict[str, bytes], folder: str) -> dict[str, NDArray[Any]]:
     return found
 
 
-def save(path: str | Path, bundle: Bundle) -> None:
+def save_bundle(path: str | Path, bundle: Bundle) -> None:
     """Write the bundle under its final name only when it is complete, and as `load` will take it.
 
     Raises `InternalError`, and writes nothing, for a bundle that `load` would refuse.

@@ -127,5 +127,5 @@ def _show_recipe(args: argparse.Namespace) -> None:
     from penult.cli import output
 
     with output.progress(not args.quiet) as progress:
-        found = zoo.find(args.show_recipe, cache=args.cache, progress=progress)
+        found = zoo.find_backbone(args.show_recipe, cache=args.cache, progress=progress)
     output.out(zoo.recipe_text(found.recipe).rstrip("\n"))

@@ -13,7 +13,12 @@ from penult import heads
 
 PRESETS = ("lite", "blog2017", "modern")
 BUILT_IN = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "colour_histogram")
-_WORDS = {"head": tuple(heads.names()), "backbone": (*BUILT_IN, *PRESETS), "fetch": (*BUILT_IN, *PRESETS), "pattern": BUILT_IN}
+_WORDS = {
+    "head": tuple(heads.head_names()),
+    "backbone": (*BUILT_IN, *PRESETS),
+    "fetch": (*BUILT_IN, *PRESETS),
+    "pattern": BUILT_IN,
+}
 
 
 def complete(parser: argparse.ArgumentParser) -> None:

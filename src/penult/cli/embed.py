@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     notes: list[str] = []
     with output.progress(not args.quiet) as progress:
         networks = [
-            zoo.find(name, args.pooling, cache=args.cache, recipe=recipe, progress=progress, **changes)
+            zoo.find_backbone(name, args.pooling, cache=args.cache, recipe=recipe, progress=progress, **changes)
             for name in zoo.expand(args.backbone or ["lite"])
         ]
         done, paths = write_features(

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     from penult.cli import output
     from penult.predict import Predictor, judge, remark_on_training
 
-    model = bundle.load(args.model)
+    model = bundle.load_bundle(args.model)
     found = images.scan_labelled(args.labelled, classes=model.classes, table=images.TableOptions(**options.columns(args)))
     answers = output.predict(Predictor(model, options.embed_options(args)), found, args.quiet)
     result = judge(answers, [str(i.label) for i in found.images]).to_dict()

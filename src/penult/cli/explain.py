@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     from penult.predict import Predictor
 
     store.check_output_folder(args.out, "--out")
-    model = bundle.load(args.model)
+    model = bundle.load_bundle(args.model)
     predictor = Predictor(model, options.embed_options(args))
     found = images.scan_unlabelled(args.images, classes=model.classes)
     done: list[dict[str, Any]] = []

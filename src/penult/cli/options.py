@@ -58,7 +58,9 @@ def add_training(p: argparse.ArgumentParser) -> None:
 
 def add_head(p: argparse.ArgumentParser, default: str | None = None) -> None:
     """Add the classifier, and how classes are weighted."""
-    p.add_argument("--head", default=default, metavar="HEAD", help=f"one of {', '.join(heads.names())} (default: logistic)")
+    p.add_argument(
+        "--head", default=default, metavar="HEAD", help=f"one of {', '.join(heads.head_names())} (default: logistic)"
+    )
     p.add_argument(
         "--class-weight",
         choices=("balanced",),

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
         check_level(args.review)
     if args.csv:
         store.check_output_file(args.csv, store.CSV, "--csv")
-    model = bundle.load(args.model)
+    model = bundle.load_bundle(args.model)
     predictor = Predictor(model, options.embed_options(args))
     if args.features:
         answers = predictor.predict_features(args.features)

@@ -36,7 +36,7 @@ def compare(source: str, options: CompareOptions | None = None, progress: Progre
     """
     options = options or CompareOptions()
     budget = Budget(options.budget)
-    heads.check(options.head)
+    heads.check_head(options.head)
     found = images.scan_labelled(source, groups=options.groups, table=options.table).in_order()
     options.settings.tolerance.check_scan(found)
     sample = draw(found, options.sample, options.seed)

@@ -42,7 +42,7 @@ class CombinationTrials:
 
     def first(self, data: ComparisonData) -> float:
         """Measure the first network alone, only to see how many seconds that takes."""
-        heads.make(self.options.head)  # loads scikit-learn
+        heads.make_head(self.options.head)  # loads scikit-learn
         began = time.monotonic()
         for _ in run_trials(self._rows(data), [self._trial(data, (0,))]):
             self._longest = time.monotonic() - began

@@ -54,7 +54,9 @@ class CompareOptions:
     def find(self, name: str, progress: ProgressCallback) -> Backbone:
         """Return the network of a name, as these options want it."""
         changes = {} if self.crop_mode is None else {"crop_mode": self.crop_mode}
-        return zoo.find(name, self.pooling, cache=self.settings.cache, recipe=self.recipe, progress=progress, **changes)
+        return zoo.find_backbone(
+            name, self.pooling, cache=self.settings.cache, recipe=self.recipe, progress=progress, **changes
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for `compare.json`."""

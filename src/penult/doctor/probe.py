@@ -83,7 +83,7 @@ def model(sent: Iterator[Any]) -> Iterator[Any]:
     """Yield for each run folder how many samples its model was tried on; raises what `Predictor.check` raises."""
     _bounded()
     for folder in sent:
-        loaded = bundle.load(folder)
+        loaded = bundle.load_bundle(folder)
         predictor = Predictor(loaded, EmbedOptions(cache=False, workers=0))
         count = len(predictor.unchecked())
         device, precision = engines.resolve(predictor.settings.device, predictor.settings.precision, loaded.backbones)

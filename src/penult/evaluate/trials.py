@@ -73,7 +73,7 @@ def run_trials(
 def _measured(data: TrialData, trial: Trial) -> Evaluation:
     parts = [np.asarray(data.arrays[i])[:, columns] for i, columns in trial.columns]
     X = parts[0] if len(parts) == 1 else np.hstack(parts)  # (n, d)
-    head = heads.make(trial.head, **trial.params)
+    head = heads.make_head(trial.head, **trial.params)
     return cross_validate(head, X, data.y, data.classes, groups=data.groups, seed=data.seed, name=trial.title)
 
 
@@ -141,6 +141,6 @@ class TrialProcess:
 
 def work(sent: Iterator[Any]) -> Iterator[tuple[int, Evaluation]]:
     """Make the trials that are sent: the other side of `TrialProcess`, which listens only when its own are made."""
-    heads.make("logistic")  # loads scikit-learn while nothing is asked yet
+    heads.make_head("logistic")  # loads scikit-learn while nothing is asked yet
     for data, trials, seconds, longest in sent:
         yield from list(run_trials(data, trials, seconds, longest))

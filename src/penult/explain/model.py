@@ -81,8 +81,8 @@ def explained_model(model: Any) -> ExplainedModel:
         return _explained(model.bundle.classes, model.bundle.backbones, score, model.settings, model)
     if not hasattr(model, "backbones_") or not hasattr(model, "head_"):
         raise InputError(
-            f"a {type(model).__name__} cannot be explained; give what `penult.load` or `penult.bundle.load` returns, or a "
-            "fitted TransferClassifier."
+            f"a {type(model).__name__} cannot be explained; give what `penult.load_model` returns, or a fitted "
+            "TransferClassifier."
         )
     cache = None if model.cache_dir is True else model.cache_dir
     settings = EmbedOptions(model.device, model.precision_, cache, max_pixels=model.max_pixels)

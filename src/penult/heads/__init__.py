@@ -11,12 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from penult.errors import InputError
-from penult.heads.methods import CANDIDATES, check, find, make, names
+from penult.heads.methods import CANDIDATES, check_head, find_head, head_names, make_head
 
 if TYPE_CHECKING:
     from penult.heads.scoring import HeadState, Scorer, scorer
 
-__all__ = ["CANDIDATES", "HeadState", "Scorer", "check", "make", "names", "scorer", "wrap"]
+__all__ = ["CANDIDATES", "HeadState", "Scorer", "check_head", "head_names", "make_head", "scorer", "wrap"]
 
 
 def wrap(estimator: Any, **params: Any) -> Any:
@@ -26,7 +26,7 @@ def wrap(estimator: Any, **params: Any) -> Any:
     """
     if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
         raise InputError(
-            f"{estimator!r} is not a scikit-learn classifier; give the name of a head ({', '.join(names())}) "
+            f"{estimator!r} is not a scikit-learn classifier; give the name of a head ({', '.join(head_names())}) "
             "or an estimator with fit and get_params"
         )
     from penult.heads.head import Head
@@ -41,6 +41,6 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module("penult.heads.scoring"), name)
     if name == "Wrapped":
         return import_module("penult.heads.wrapped").Wrapped
-    if name.lower() not in names() or find(name.lower()).__name__ != name:
+    if name.lower() not in head_names() or find_head(name.lower()).__name__ != name:
         raise AttributeError(f"module 'penult.heads' has no attribute {name!r}")
-    return find(name.lower())
+    return find_head(name.lower())

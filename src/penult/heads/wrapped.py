@@ -13,7 +13,7 @@ from penult.arrays import Array
 from penult.errors import InputError
 from penult.heads import calibration, scaling
 from penult.heads.head import Chosen, Head, Search, held_out, many_classes
-from penult.heads.methods import names
+from penult.heads.methods import head_names
 from penult.heads.scoring import HeadState, two_sided
 from penult.heads.task import Task
 
@@ -71,7 +71,7 @@ class Wrapped(Head):
 
     def to_arrays(self) -> HeadState:
         """Raise InputError: a foreign estimator has no saved form."""
-        savable = ", ".join(names())
+        savable = ", ".join(head_names())
         raise InputError(
             f"a wrapped {type(self.estimator).__name__} works in memory and cannot be saved; "
             f"to save a model, use one of penult's own heads: {savable}"

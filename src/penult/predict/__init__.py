@@ -216,7 +216,7 @@ def load_model(
     ['cat', 'dog']
     """
     cache = others.pop("cache", cache_dir)  # its former name
-    return Predictor(bundle.load(path), EmbedOptions(device, precision, cache, **others))
+    return Predictor(bundle.load_bundle(path), EmbedOptions(device, precision, cache, **others))
 
 
 load = load_model

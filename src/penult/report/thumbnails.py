@@ -107,7 +107,7 @@ def add_heat(results: RunResults, roots: Mapping[str, str], thumbnails: Thumbnai
     shown = [i for i in mistakes(rows).tolist() if (TRAIN, rows.files[i]) in thumbnails.large]
     if not shown or not (results.folder / MODEL).is_file():
         return
-    model = bundle.load(results.folder / MODEL)
+    model = bundle.load_bundle(results.folder / MODEL)
     if not model.backbones:
         return
     method = explain.best_method(model)

@@ -110,7 +110,7 @@ def _run(folder: Path) -> tuple[Bundle, list[Path]]:
     """Return the model of a run and its feature files, in the order of the networks."""
     if not (folder / "model.penult").is_file():
         raise InputError(f"{printable(folder)} is not a run folder with a model; give the folder that `penult train` wrote.")
-    model = bundle.load(folder)
+    model = bundle.load_bundle(folder)
     paths = [folder / f"data_{slug}.h5" for slug in store.slugs([(b.name, b.digest) for b in model.backbones])]
     missing = [p.name for p in paths if not p.is_file()]
     if missing or not paths:

@@ -139,7 +139,7 @@ def train_features(paths: Sequence[str], options: TrainOptions, progress: Progre
 
 def _check(options: TrainOptions) -> None:
     """Raise what can be known to be wrong before anything is computed."""
-    heads.check(options.head)
+    heads.check_head(options.head)
     if options.review is not None:
         evaluate.check_level(options.review)
 

@@ -100,7 +100,7 @@ def audit_photos(
 ) -> Audited:
     """Audit labelled photos, and the test photos if any. Raises what `train` raises."""
     options = options or TrainOptions()
-    heads.check(options.head)
+    heads.check_head(options.head)
     labelled, other = images.scan_train_and_test(source, test, options.groups, options.table)
     labelled = labelled.in_order()
     options.settings.tolerance.check_scan(labelled, other)

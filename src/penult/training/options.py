@@ -128,7 +128,7 @@ def find_backbones(options: TrainOptions, progress: ProgressCallback) -> list[Ba
         changes = _changes(name, options)
         try:
             found.append(
-                zoo.find(
+                zoo.find_backbone(
                     name, options.pooling, cache=options.settings.cache, recipe=options.recipe, progress=progress, **changes
                 )
             )

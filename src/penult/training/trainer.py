@@ -205,7 +205,7 @@ class Trainer:
         All that was measured is still worth having, so the run goes on without a model.
         """
         try:
-            bundle.save(self.folder / MODEL, model)
+            bundle.save_bundle(self.folder / MODEL, model)
             return _answers(data, model)
         except InternalError as error:
             self.fault = error
@@ -334,7 +334,7 @@ def _dense_history(head: Any, data: TrainingData) -> dict[str, list[float]]:
     """Return the training curves of the dense head, fitted beside the chosen one if it is another."""
     if head.history_ is None:
         same = {"random_state": head.random_state, "class_weight": head.class_weight}
-        head = heads.make("dense", blocks=data.blocks, **same)
+        head = heads.make_head("dense", blocks=data.blocks, **same)
         head.fit(data.train.X, data.train.ok_y, groups=data.groups)
     return dict(head.history_)
 

@@ -6,7 +6,7 @@ only, while a network is converted. `sources.SOURCES` is the table of where netw
 
 from __future__ import annotations
 
-from penult.zoo.catalog import Listed, fetch, find, list_backbones, listing, place_of, root_of
+from penult.zoo.catalog import Listed, catalog_folder, fetch, find_backbone, list_backbones, listing, root_of
 from penult.zoo.names import PRESETS, WHY, expand, understand
 from penult.zoo.recipe_file import parse as parse_recipe
 from penult.zoo.recipe_file import write_text as recipe_text
@@ -17,13 +17,13 @@ __all__ = [
     "WHY",
     "Listed",
     "Unreachable",
+    "catalog_folder",
     "expand",
     "fetch",
-    "find",
+    "find_backbone",
     "list_backbones",
     "listing",
     "parse_recipe",
-    "place_of",
     "recipe_text",
     "root_of",
     "understand",

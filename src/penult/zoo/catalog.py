@@ -29,7 +29,7 @@ from penult.zoo.sources import SOURCES, ModelSpec
 CHILD = "penult.zoo.convert:convert_child"
 
 
-def find(
+def find_backbone(
     name: str,
     pooling: str | None = None,
     *,
@@ -79,10 +79,10 @@ def fetch(
     `OutputError` where there is no place to keep it.
     """
     cache = root_of(cache) if cache is False else store.default_cache() if cache in {None, True} else cache
-    return find(name, cache=cache, progress=progress), place_of(name, cache)
+    return find_backbone(name, cache=cache, progress=progress), catalog_folder(name, cache)
 
 
-def place_of(name: str, cache: str | Path | bool | None = None) -> Path | None:
+def catalog_folder(name: str, cache: str | Path | bool | None = None) -> Path | None:
     """Return the folder in which `find` keeps the network of a name; None for a built-in one."""
     spec = names.understand(name)
     return None if spec.source == "built-in" else model_cache.entry_of(with_recipe_file(spec), root_of(cache)).folder

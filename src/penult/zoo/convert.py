@@ -33,7 +33,7 @@ _OPSET = 18
 
 
 def convert_child(sent: Iterator[tuple[ModelSpec, CacheEntry]]) -> Iterator[Path]:
-    """Convert each network that is sent and put it into the cache: the other side of `penult.zoo.find`."""
+    """Convert each network that is sent and put it into the cache: the other side of `penult.zoo.find_backbone`."""
     for spec, entry in sent:
         if not sources.SOURCES[spec.source].suffix:  # a file of the user's needs no hub, and asks for no address
             sources.prepare_hub()

@@ -17,24 +17,24 @@ CANDIDATES = ["logistic", "svm", "knn", "centroid", "lda"]  # what `auto` compar
 
 
 @cache
-def names() -> list[str]:
+def head_names() -> list[str]:
     """Return the names of the heads, which are those of the files here, the default first."""
     found = sorted(module.name for module in iter_modules(__path__))
     return [*CANDIDATES, *(name for name in found if name not in CANDIDATES)]
 
 
-def check(name: str) -> None:
+def check_head(name: str) -> None:
     """Raise UnknownName, with the nearest names, when there is no head `name`."""
-    if name not in names():
-        raise unknown("head", name, names())
+    if name not in head_names():
+        raise unknown("head", name, head_names())
 
 
-def find(name: str) -> Any:
+def find_head(name: str) -> Any:
     """Return the class of the head `name`; raises UnknownName. It loads scikit-learn."""
-    check(name)
+    check_head(name)
     return next(c for c in vars(import_module(f"{__name__}.{name}")).values() if getattr(c, "name", None) == name)
 
 
-def make(name: str, **params: Any) -> Any:
+def make_head(name: str, **params: Any) -> Any:
     """Return the unfitted head `name`; raises UnknownName."""
-    return find(name)(**params)
+    return find_head(name)(**params)

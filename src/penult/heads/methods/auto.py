@@ -8,7 +8,7 @@ from typing import Any, Self
 from penult.arrays import default_errors
 from penult.errors import InputError
 from penult.heads.head import Chosen, Head, Search, choose, threads
-from penult.heads.methods import CANDIDATES, make
+from penult.heads.methods import CANDIDATES, make_head
 
 
 @dataclass(eq=False, repr=False)
@@ -34,7 +34,7 @@ class Auto(Head):
         best: tuple[Head, Search, Chosen] | None = None
         losses, spreads = [], []
         for name in names:
-            head: Head = make(name, **shared)
+            head: Head = make_head(name, **shared)
             with threads(task.X):
                 search = head.search(task)
                 chosen = choose(search, task, head)
