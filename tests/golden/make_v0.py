@@ -108,9 +108,10 @@ def make_folders() -> None:
 
 def fill_cache() -> None:
     """Add to `cache/` what small sets of photos do not put there: a network in 8 bits, an index of `penult similar`."""
-    from penult import store, zoo
     from penult.quantise.kept import Kept
     from penult.similar.index import open_index
+
+    from penult import store, zoo
 
     sample = frozenset(hashlib.sha256(p.read_bytes()).digest() for p in Path("photos/train").rglob("*.png"))
     graph = next(Path("cache/backbones").rglob("graph.onnx")).read_bytes()
