@@ -116,8 +116,8 @@ def test_only_what_the_list_says_is_moved(photos, tmp_path):
 @pytest.mark.parametrize(
     ("moves", "why"),
     [
-        ([("warm/warm.0.png", "cold/"), ("warm/none.png", "cold/")], "is not there"),
-        ([("warm/warm.0.png", "cold/cold.1.png")], "is there already"),
+        ([("warm/warm.0.png", "cold/"), ("warm/none.png", "cold/")], "was not found"),
+        ([("warm/warm.0.png", "cold/cold.1.png")], "exists already"),
         ([("warm/warm.0.png", "../x.png")], "outside"),
         ([("warm/warm.0.png", "cold/x.png"), ("warm/warm.1.png", "cold/x.png")], "the place of two photos"),
         ([("warm/warm.0.png", "")], "lacks `file` or `to`"),

@@ -74,7 +74,7 @@ def seconds(text: str) -> float:
     parts = [float(part or 0) for part in found.groups()] if found else [0.0, 0.0, 0.0]
     total = 3600 * parts[0] + 60 * parts[1] + parts[2]
     if total <= 0:
-        raise InputError(f"a budget of {text!r} cannot be; give a time such as 90s, 5m or 1h30m (a plain number is seconds).")
+        raise InputError(f"a budget of {text!r} is not a time; give a time such as 90s, 5m or 1h30m (a number is seconds).")
     return total
 
 

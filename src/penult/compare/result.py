@@ -235,7 +235,8 @@ def claimed(out: str) -> Iterator[Path]:
     with store.FolderLock(folder, "another comparison is writing to it", CURE):
         if not store.is_empty(folder) and not _is_ours(folder / RESULT):
             raise InputError(
-                f"{folder} is not empty and is no comparison of penult's; nothing was touched. Give another folder with --out."
+                f"{folder} is not empty and is not a comparison of penult's; nothing was touched. Give another folder with "
+                "--out."
             )
         store.sweep(folder, below=1)
         store.write_json(folder / RESULT, {"penult_compare": FORMAT, "status": "running"})

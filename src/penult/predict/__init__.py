@@ -1,6 +1,6 @@
 """A model and images in, one `Prediction` per image out; loads neither scikit-learn nor torch.
 
-The road is the one that training took (`embed`), so what is served is what was measured. An unreadable image gets
+Features are computed as in training (`embed`), so what is served is what was measured. An unreadable image gets
 the class prior and its reason; it never gets another image's answer.
 """
 
@@ -21,8 +21,7 @@ from penult.bundle import Bundle
 from penult.embed import Embedding, EmbedOptions, EnginePool, embed
 from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
 from penult.heads import novelty, scorer
-from penult.predict.answers import Prediction, Predictions
-from penult.predict.review import doubtful, write_review
+from penult.predict.answers import Prediction, Predictions, doubtful, write_review
 
 __all__ = [
     "Prediction",

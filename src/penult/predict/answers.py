@@ -1,6 +1,7 @@
 """What a model says of images: one `Prediction` each, all of them as `Predictions`, and their table.
 
-In: names, classes, probabilities, novelty, who failed. Out: records, `predictions.csv`.
+In: names, classes, probabilities, novelty, who failed. Out: records, `predictions.csv`, and `review.csv`:
+which answers a person should check, the most doubtful first.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import html, store
+from penult import evaluate, html, store
 from penult.pixels import Failure
 from penult.texts import count, percent
+
+UNLIKE = "unlike the training photos"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +110,39 @@ def novelty_text(p: Prediction) -> str:
 
 def _remark(p: Prediction) -> str:
     return f"unreadable: {p.failure.reason}" if p.failure else "unlike the training photos" if p.unlike else ""
+
+
+def doubtful(answers: Predictions, level: float) -> list[tuple[Prediction, str]]:
+    """Return the answers that are not to be relied on, with the reason, the most doubtful first.
+
+    First the unreadable, then those unlike the training photos (what the model says of them says nothing), the most unlike
+    first, then those less sure than `level`, the least sure first. Raises `InputError` for a level outside 0..1.
+    """
+    evaluate.check_level(level)
+    found = [(p, reason) for p in answers if (reason := _reason(p, level))]
+    return sorted(found, key=lambda one: _doubt(one[0]))
+
+
+def write_review(path: str | Path, answers: Predictions, level: float) -> int:
+    """Write `file,label,confidence,novelty,reason`, whole or not at all; return the number of rows."""
+    found = doubtful(answers, level)
+    with store.atomic_write_text(path) as file:
+        rows = csv.writer(file)
+        rows.writerow(["file", "label", "confidence", "novelty", "reason"])
+        for p, reason in found:
+            rows.writerow([p.id, p.label, f"{p.confidence:.6g}", novelty_text(p), reason])
+    return len(found)
+
+
+def _reason(p: Prediction, level: float) -> str:
+    if p.failure is not None:
+        return f"unreadable: {p.failure.reason}"
+    reasons = [UNLIKE] if p.unlike else []
+    reasons += ["unsure"] if p.confidence < level else []
+    return "; ".join(reasons)
+
+
+def _doubt(p: Prediction) -> tuple[int, float, str]:
+    if p.failure is not None:
+        return 0, 0.0, p.id
+    return (1, -(p.novelty or 0.0), p.id) if p.unlike else (2, p.confidence, p.id)

@@ -22,13 +22,13 @@ def apply(source: str, listing: str) -> int:
     """
     root = Path(source)
     if not root.is_dir():
-        raise InputError(f"{printable(source)} is no folder; nothing was moved. Give the folder of class folders.")
+        raise InputError(f"{printable(source)} is not a folder; nothing was moved. Give the folder of class folders.")
     moves = [_checked(root, file, to, listing) for file, to in _read(listing)]
     for column, what in ((0, "moved twice"), (1, "the place of two photos")):
         counts = Counter(move[column] for move in moves)
         twice = next((place for place, times in counts.items() if times > 1), None)
         if twice is not None:
-            raise InputError(f"{listing}: {printable(str(twice))} would be {what}; nothing was moved. Mend the list.")
+            raise InputError(f"{listing}: {printable(str(twice))} would be {what}; nothing was moved. Fix the list.")
     for done, (old, new) in enumerate(moves):
         store.make_folder(new.parent)
         try:
@@ -72,7 +72,7 @@ def _checked(root: Path, file: str, to: str, listing: str) -> tuple[Path, Path]:
             raise
         what = f"{printable(file[:200])} to {printable(to[:200])}"
         raise InputError(
-            f"{listing}: {what} cannot be moved ({str(error)[:200]}); nothing was moved. Mend the list."
+            f"{listing}: {what} cannot be moved ({str(error)[:200]}); nothing was moved. Fix the list."
         ) from error
 
 
@@ -81,9 +81,9 @@ def _inside(root: Path, old: Path, new: Path, to: str, listing: str) -> tuple[Pa
         new = new / old.name
     for path in (old, new):
         if not path.resolve().is_relative_to(root.resolve()):
-            raise InputError(f"{listing}: {printable(str(path))} is outside {root}; nothing was moved. Mend the list.")
+            raise InputError(f"{listing}: {printable(str(path))} is outside {root}; nothing was moved. Fix the list.")
     if not old.is_file():
-        raise InputError(f"{listing}: {printable(str(old))} is not there; nothing was moved. Mend the list.")
+        raise InputError(f"{listing}: {printable(str(old))} was not found; nothing was moved. Fix the list.")
     if new.exists():
-        raise InputError(f"{listing}: {printable(str(new))} is there already; nothing was moved. Give another name.")
+        raise InputError(f"{listing}: {printable(str(new))} exists already; nothing was moved. Give another name.")
     return old, new

@@ -1,6 +1,6 @@
 """Kaggle's submission file: follow the sample's columns, ids and order, or write the plain `id,label`.
 
-Whatever does not match is known before anything is computed: `Sheet.read` and `Sheet.check` need only names.
+Whatever does not match is known before anything is computed: `SampleSubmission.read` and `rows_of` need only names.
 """
 
 from __future__ import annotations
