@@ -199,7 +199,7 @@ def test_a_folder_with_something_else_in_it_is_refused_before_anything_is_comput
     other = tmp_path / "out"
     other.mkdir()
     (other / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="no comparison of penult's"):
+    with pytest.raises(InputError, match="not a comparison of penult's"):
         compare.compare(source, options(tmp_path))
     assert [p.name for p in other.iterdir()] == ["thesis.txt"]
     with pytest.raises(InputError, match="is a file"):
