@@ -413,7 +413,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
         "cannot be moved",
         lambda w: relabel.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", f"cold/cold.0.png,warm/{'x' * 999}")),
     ),
-    "a head that overflows": ("no numbers", lambda w: without_numbers(w).score(np.ones((1, 112), np.float32))),
+    "a head that overflows": ("not numbers", lambda w: without_numbers(w).score(np.ones((1, 112), np.float32))),
     # explain
     "an unknown class": ("tiger", lambda w: explain.explain(model(w), pictures(), "tiger")),
     "an unknown method": ("xray", lambda w: explain.explain(model(w), pictures(), method="xray")),

@@ -162,20 +162,20 @@ def test_a_large_file_with_checksums_of_its_own_is_not_read_once_more(tmp_path: 
 
 
 def test_what_became_of_every_file_of_a_run(run: Path) -> None:
-    assert folder.compare(run).changed == folder.compare(run).missing == ()
+    assert folder.folder_state(run).changed == folder.folder_state(run).missing == ()
 
     change(run / "oof.csv")
     (run / "map.csv").unlink()
     (run / "notes.txt").write_text("mine")
     (run / ".tmp-00000000-1-2").write_text("")
-    found = folder.compare(run)
+    found = folder.folder_state(run)
     assert found.status == "done"
     assert "oof.csv" in found.changed
     assert found.missing == ("map.csv",)
     assert found.extra == ("notes.txt",)
     assert found.leftovers == (".tmp-00000000-1-2",)
     assert "model.penult" in found.same
-    assert folder.compare(run.parent).status is None
+    assert folder.folder_state(run.parent).status is None
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_record_that_is_odd_is_none_and_holds_nothing_up(tmp_path: Path, recor
     else:
         (tmp_path / "metrics.json").write_bytes(record)
     assert folder.check(tmp_path / "model.penult") is None
-    assert folder.compare(tmp_path).same == ()
+    assert folder.folder_state(tmp_path).same == ()
 
 
 def test_a_pipe_in_the_place_of_a_result_is_not_waited_for(tmp_path: Path) -> None:

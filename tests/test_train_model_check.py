@@ -20,7 +20,7 @@ from penult.bundle import Bundle
 from penult.cli import main
 from penult.errors import InputError, InternalError, quiet
 from penult.evaluate import TrialProcess
-from penult.fit import make_head
+from penult.fit import build_head
 from penult.heads import calibration
 from penult.predict import Predictions
 from penult.runs import RunFolder
@@ -101,7 +101,7 @@ def test_a_model_that_fails_the_check_costs_nothing_else(
 
 
 def test_a_model_whose_answers_are_no_numbers_is_told_as_a_bug(tmp_path: Path) -> None:
-    head = heads.make_head("centroid").fit(np.random.default_rng(0).random((8, 9)), np.arange(8) % 2).to_arrays()
+    head = heads.build_head("centroid").fit(np.random.default_rng(0).random((8, 9)), np.arange(8) % 2).to_arrays()
     model = Bundle(("a", "b"), (), (9,), head, np.array([0.5, 0.5]))
     part = Split(("x",), np.ones(1, bool), np.full((1, 9), np.nan, np.float32), None, {})
     with RunFolder(tmp_path / "run") as run, TrialProcess(0) as process:
@@ -160,8 +160,8 @@ def test_class_weights_are_an_option_of_the_commands_that_learn(
 
 def test_class_weights_by_name_become_those_by_number() -> None:
     given = TrainOptions(class_weight={"dog": 3})
-    head = make_head("logistic", np.array(["cat", "dog"]), (4,), given.class_weight)
+    head = build_head("logistic", np.array(["cat", "dog"]), (4,), given.class_weight)
     assert head.class_weight == {0: 1.0, 1: 3.0}
     assert given.to_dict()["class_weight"] == {"dog": 3.0}
     with pytest.raises(InputError, match="'cow'"):
-        make_head("logistic", np.array(["cat", "dog"]), (4,), {"cow": 3})
+        build_head("logistic", np.array(["cat", "dog"]), (4,), {"cow": 3})

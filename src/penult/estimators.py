@@ -20,7 +20,7 @@ from penult import bundle, pixels, quantize, zoo
 from penult.backbones import DEFAULT, Backbone
 from penult.embed import Embedding, EmbedOptions, embed, find_depth
 from penult.errors import InputError
-from penult.fit import group_copies, learn, make_head, to_bundle
+from penult.fit import build_head, group_copies, learn, to_bundle
 from penult.heads.task import class_labels, group_codes
 from penult.pixels import FULL_DEPTH, MAX_PIXELS, summarize_failures
 
@@ -222,7 +222,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = classes
         networks = _networks(self)
         blocks = sum((b.blocks for b in networks), ())
-        head = make_head(self.head, classes, blocks, self.class_weight, self.random_state)
+        head = build_head(self.head, classes, blocks, self.class_weight, self.random_state)
         done = embed(images, _at(networks, find_depth(images, _options(self))), _options(self), thumbnails=True)
         features = _readable(done, images)
         rows = np.lexsort((*([] if own is None else [own]), codes, *done.digests.T[::-1]))  # (n,)

@@ -24,7 +24,7 @@ from penult.heads import novelty
 from penult.heads.novelty import NoveltyReference
 from penult.heads.task import class_weights, plain_weights
 
-__all__ = ["Fitted", "group_copies", "learn", "make_head", "to_bundle"]
+__all__ = ["Fitted", "build_head", "group_copies", "learn", "to_bundle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def group_copies(
     return found.groups if len(np.unique(found.groups)) < len(found.groups) else None, found.pairs, found.notes
 
 
-def make_head(
+def build_head(
     head: Any, classes: NDArray[Any], blocks: tuple[int, ...], class_weight: Any = None, seed: int = 0, **params: Any
 ) -> Any:
     """Return the unfitted head for class numbers: of a name, or any scikit-learn classifier.

@@ -291,7 +291,7 @@ _TRAIN_AGAIN = "run the same `penult train` again: features come from the cache"
 def run_files(folder: Path) -> list[Check]:
     """Return what became of the files of one run."""
     where = printable(folder)
-    found = runs.compare(folder)
+    found = runs.folder_state(folder)
     if found.status is None:
         what = "has no readable metrics.json of penult" if folder.is_dir() else "is not a folder"
         return [Check("run", FAIL, f"{where} {what}", "give the folder that `penult train --out` made")]

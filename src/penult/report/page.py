@@ -31,7 +31,7 @@ from penult.report.thumbnails import (
     mistakes,
     with_thumbnail,
 )
-from penult.runs import METRICS, WRONG, RunResults, read
+from penult.runs import METRICS, WRONG, RunResults, read_run
 
 PAGE = "report.html"
 SECTIONS = (  # in the order in which they are read; one that has nothing to say is None and left out
@@ -66,7 +66,7 @@ def rebuild(folder: Path, photos: str | None = None, progress: ProgressCallback 
     DamagedFile for one whose record is not penult's.
     """
     with store.FolderLock(folder, "a run of penult is writing to it", "wait until that has ended"):
-        return _rebuild(read(folder), photos, progress)
+        return _rebuild(read_run(folder), photos, progress)
 
 
 def _rebuild(results: RunResults, photos: str | None, progress: ProgressCallback) -> tuple[Path, Counter[str]]:

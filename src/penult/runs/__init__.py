@@ -12,7 +12,7 @@ from penult.runs.folder import (
     check,
     check_all,
     check_features,
-    compare,
+    folder_state,
     read_metrics,
 )  # fmt: skip
 from penult.runs.results import (
@@ -22,7 +22,7 @@ from penult.runs.results import (
     PhotoRows,
     RunResults,
     photo_rows,
-    read,
+    read_run,
     table,
     write_findings,
     write_history,
@@ -32,7 +32,26 @@ from penult.runs.results import (
 )  # fmt: skip
 
 __all__ = [
-    "FINDINGS", "FORMAT", "METRICS", "SKIPPED", "WRONG", "FolderState", "PhotoRows", "RunFolder", "RunResults", "check",
-    "check_all", "check_features", "compare", "photo_rows", "read", "read_metrics", "table", "write_findings", "write_history",
-    "write_map", "write_oof", "write_skipped",
+    "FINDINGS",
+    "FORMAT",
+    "METRICS",
+    "SKIPPED",
+    "WRONG",
+    "FolderState",
+    "PhotoRows",
+    "RunFolder",
+    "RunResults",
+    "check",
+    "check_all",
+    "check_features",
+    "folder_state",
+    "photo_rows",
+    "read_metrics",
+    "read_run",
+    "table",
+    "write_findings",
+    "write_history",
+    "write_map",
+    "write_oof",
+    "write_skipped",
 ]  # fmt: skip

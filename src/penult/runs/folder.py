@@ -120,7 +120,7 @@ class FolderState:
     unread: tuple[str, ...] = ()
 
 
-def compare(folder: Path) -> FolderState:
+def folder_state(folder: Path) -> FolderState:
     """Return what became of every file of a run; reads all of them."""
     record = read_metrics(folder)
     if record is None:

@@ -2,7 +2,7 @@
 
 `oof.csv` has the out-of-fold answers, `map.csv` the embedding map, `findings.csv` what the audit found, `skipped.csv` what
 could not be read, `history.csv` the epochs of the dense head. The same results come from memory while a run is made
-(`photo_rows`) and from its folder later (`read`), with the digits of the tables. A table that is absent is empty; a folder
+(`photo_rows`) and from its folder later (`read_run`), with the digits of the tables. A table that is absent is empty; a folder
 that is not a run, or is damaged, is an `InputError` or a `DamagedFile`.
 """
 
@@ -75,7 +75,7 @@ def photo_rows(
     places: NDArray[np.float64],  # (n, 2)
     near: NDArray[np.intp],  # (n, m)
 ) -> PhotoRows:
-    """Return what `read` makes of `oof.csv` and `map.csv` when they hold these values."""
+    """Return what `read_run` makes of `oof.csv` and `map.csv` when they hold these values."""
     given = np.where(fold >= 0, proba.argmax(axis=1), -1)  # (n,)
     every = np.arange(len(y))
     sure, own = (np.where(given >= 0, _digits(proba[every, c], ".6g"), np.nan) for c in (given, y))
@@ -115,14 +115,14 @@ def write_map(run: RunFolder, classes: Sequence[str], rows: PhotoRows) -> None:
 
 
 def write_findings(run: RunFolder, found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Write `findings.csv`; return the findings as `read` does."""
+    """Write `findings.csv`; return the findings as `read_run` does."""
     every = tuple(found)
     run.write_table(FINDINGS, COLUMNS, (one.row() for one in every))
     return tuple(replace(one, score=float(f"{one.score:.4f}")) for one in every)
 
 
 def write_skipped(run: RunFolder, rows: Sequence[tuple[str, str, str, str, str]]) -> tuple[Mapping[str, str], ...]:
-    """Write `skipped.csv` (file, reason, detail, part, cure); return its rows as `read` does."""
+    """Write `skipped.csv` (file, reason, detail, part, cure); return its rows as `read_run` does."""
     header = ("file", "reason", "detail", "part", "cure")
     run.write_table(SKIPPED, header, rows)
     return tuple(dict(zip(header, row, strict=True)) for row in rows)
@@ -134,7 +134,7 @@ def write_history(run: RunFolder, history: Mapping[str, Sequence[float]]) -> dic
     return {name: [float(str(value)) for value in values] for name, values in history.items()}
 
 
-def read(folder: Path) -> RunResults:
+def read_run(folder: Path) -> RunResults:
     """Read a finished run. Raises InputError, DamagedFile."""
     metrics = read_metrics(folder)
     if metrics is None:

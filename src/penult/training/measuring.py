@@ -19,7 +19,7 @@ from penult.backbones import Backbone
 from penult.embed import Embedding, embed
 from penult.errors import InputError, ProgressCallback
 from penult.evaluate import Difference, Evaluation, LearningCurve, Trial, TrialData, TrialProcess, run_trials
-from penult.fit import make_head
+from penult.fit import build_head
 from penult.training.data import TrainingData
 from penult.training.options import TrainOptions
 
@@ -87,7 +87,7 @@ def head_for(options: TrainOptions, data: TrainingData) -> Any:
     """Return the unfitted head of a run, for all blocks of its features."""
     extra: dict[str, Any] = {"calibrate": False} if options.protocol == "blog2017" else {}
     extra["clip"] = options.clip_for(len(data.classes))
-    return make_head(options.head, np.array(data.classes), data.blocks, options.class_weight, options.seed, **extra)
+    return build_head(options.head, np.array(data.classes), data.blocks, options.class_weight, options.seed, **extra)
 
 
 IMAGES = 200  # of the training part, computed in f32 as well
