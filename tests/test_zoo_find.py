@@ -31,7 +31,7 @@ def written(folder: Path) -> Path:
     """A classifier as an exporter writes it, its recipe beside it."""
     path = folder / "net.onnx"
     onnx.save(classifier(), path)
-    recipe_file.beside(path).write_text(recipe_file.write_text(RECIPE), encoding="utf-8")
+    recipe_file.beside(path).write_text(recipe_file.recipe_text(RECIPE), encoding="utf-8")
     return path
 
 

@@ -38,7 +38,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
 def test_what_is_written_is_read_again(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Through a file and through the words of the command line, to the last bit."""
     file = tmp_path_factory.mktemp("recipe") / "model.recipe.json"
-    file.write_text(recipe_file.write_text(recipe))
+    file.write_text(recipe_file.recipe_text(recipe))
     found = recipe_file.read(file)
     words = [f"{k}={','.join(map(repr, v)) if isinstance(v, tuple) else v}" for k, v in recipe.to_dict().items()]
     assert found == recipe_file.parse(words) == recipe.to_dict()
@@ -46,7 +46,7 @@ def test_what_is_written_is_read_again(recipe: Recipe, tmp_path_factory: pytest.
 
 
 def test_a_recipe_is_text_that_one_can_edit() -> None:
-    assert recipe_file.write_text(backbones.find_builtin("efficientnet_lite0").recipe) == (
+    assert recipe_file.recipe_text(backbones.find_builtin("efficientnet_lite0").recipe) == (
         '{\n  "size": 224,\n  "fit": "crop",\n  "crop": 0.875,\n  "interpolation": "bicubic",\n'
         '  "mean": [0.5, 0.5, 0.5],\n  "std": [0.5, 0.5, 0.5],\n  "channels": "rgb"\n}\n'
     )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from penult.arrays import unit_rows
 from penult.audit.alignment import aligned, turned, upright
-from penult.audit.pairs import Floats, Ints, Neighbors, Pairs, joined, nearest
+from penult.audit.pairs import Floats, Ints, NearestRows, Pairs, joined, nearest
 
 ALIKE = 0.45  # cosine of the features below which two photos are no copies
 TURNED = 0.15  # ... where the thumbnails are EQUAL: to most networks a photo upside down is another one
@@ -32,7 +32,7 @@ FEW = 12  # neighbors that are looked at first
 LARGE = 0.1  # of the surroundings: up to there a cluster is tied that is larger than what is looked at around a photo
 
 
-def families(Z: Floats, thumbnails: NDArray[Any], near: Neighbors) -> Pairs:
+def families(Z: Floats, thumbnails: NDArray[Any], near: NearestRows) -> Pairs:
     """Return pairs of rows that tie families together; Z (n, d) unit vectors, thumbnails (n, 256), `near` the nearest of each.
 
     The similarity of a pair is 1 less the product of its distances. Members that are linked through others are not paired.
@@ -55,7 +55,7 @@ def families(Z: Floats, thumbnails: NDArray[Any], near: Neighbors) -> Pairs:
 class _Measured:
     """The pairs of neighbors that were aligned: their distances, and which of them may be copies."""
 
-    def __init__(self, thumbnails: Floats, near: Neighbors) -> None:
+    def __init__(self, thumbnails: Floats, near: NearestRows) -> None:
         self.thumbnails, self.near = thumbnails, near
         self.flat = thumbnails.std(axis=1) < 1  # an empty picture is like any other: nothing to align
         self.names = np.zeros(0, np.int64)  # of the pairs, in order: first * n + second

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from penult.arrays import default_errors, unit_rows
 from penult.audit.directions import Floats, directions
 from penult.audit.families import families
-from penult.audit.pairs import Ints, Neighbors, Pairs, UnionFind, joined, nearest
+from penult.audit.pairs import Ints, NearestRows, Pairs, UnionFind, joined, nearest
 from penult.errors import InputError
 
 NEIGHBORS = 10  # the distance to the tenth neighbor says how crowded it is around an image
@@ -149,7 +149,7 @@ def surroundings(n: int) -> int:
     return max(2, min(NEIGHBORS, n // 8))
 
 
-def _close(near: Neighbors, rule: Rule) -> Pairs:
+def _close(near: NearestRows, rule: Rule) -> Pairs:
     """Return the pairs of neighbors that the rule calls near copies."""
     n = len(near.rows)
     near = near.first(surroundings(n))

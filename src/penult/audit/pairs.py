@@ -48,20 +48,20 @@ def joined(*several: Pairs) -> Pairs:
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbors:
+class NearestRows:
     """For each of n rows its nearest others, the nearest first: `rows` (n, k), their cosines `similarity` (n, k)."""
 
     rows: Ints
     similarity: Floats
 
-    def first(self, count: int) -> Neighbors:
+    def first(self, count: int) -> NearestRows:
         """Return only the `count` nearest of each."""
-        return Neighbors(self.rows[:, :count], self.similarity[:, :count])
+        return NearestRows(self.rows[:, :count], self.similarity[:, :count])
 
 
-def nearest(Z: Floats, count: int) -> Neighbors:
+def nearest(Z: Floats, count: int) -> NearestRows:
     """Return the `count` nearest (at most n - 1) of every unit vector of Z (n, d)."""
-    return Neighbors(*nearest_rows(Z, Z, max(0, min(count, len(Z) - 1)), own=True))
+    return NearestRows(*nearest_rows(Z, Z, max(0, min(count, len(Z) - 1)), own=True))
 
 
 @dataclass(frozen=True, slots=True)

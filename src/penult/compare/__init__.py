@@ -65,7 +65,7 @@ def _result(
     typed = {member.candidate.name: member.candidate.typed for member in data.embedded}
     short = candidates.short(names)
     left_out += [LeftOut(" + ".join(short[names[i]] for i in members), "no time was left for it") for members in untried]
-    ranked = result.entries(data.embedded, trials.found)
+    ranked = result.combination_scores(data.embedded, trials.found)
     chosen, reason = result.recommend(ranked, short)
     counts = np.bincount(data.y, minlength=len(data.classes))
     return Comparison(

@@ -112,7 +112,9 @@ class Comparison:
         }
 
 
-def entries(embedded: Sequence[EmbeddedCandidate], found: Mapping[Members, Evaluation]) -> tuple[CombinationScore, ...]:
+def combination_scores(
+    embedded: Sequence[EmbeddedCandidate], found: Mapping[Members, Evaluation]
+) -> tuple[CombinationScore, ...]:
     """Return an entry for each evaluation, the smallest log loss first."""
     best = found[min(found, key=lambda members: (found[members].scores["log_loss"].value, len(members), members))]
     every = [_entry([embedded[i] for i in members], members, found, best) for members in found]

@@ -39,7 +39,7 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html:
         said = gain(twice)[1] if twice else "Unclear whether more photos would help: the curve is too short."
         if digits(curve["log_loss"][-1]["value"]) != digits(scores["scores"]["log_loss"]["value"]):
             said += " Measured on part of the photos, so it does not end at the log loss of all."
-        parts.append(_figure("learning", "Learning curve", said, learning_curve(curve)))
+        parts.append(_figure("learning", "Learning curve", said, learning_curve_chart(curve)))
     if _gains(review):
         said = "Accuracy on the remaining photos when the least confident ones are reviewed by hand."
         parts.append(_figure("review", "What manual review gains", said, review_curve(review["curve"])))
@@ -93,7 +93,7 @@ def reliability(bins: Mapping[str, Any], error: Mapping[str, Any]) -> Html | Non
     return svg.drawing(said, svg.axes(x, y, "confidence", "accuracy", names), bars, ideal, marks)
 
 
-def learning_curve(curve: Mapping[str, Any]) -> Html | None:
+def learning_curve_chart(curve: Mapping[str, Any]) -> Html | None:
     """Draw log loss on held-out photos against the number of training photos, and its extrapolation to twice as many."""
     pairs = zip(curve["sizes"], curve["log_loss"], strict=True)
     known = [(n, s["value"], s["low"], s["high"]) for n, s in pairs if s["value"] is not None]

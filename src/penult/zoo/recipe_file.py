@@ -62,7 +62,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def write_text(recipe: Recipe) -> str:
+def recipe_text(recipe: Recipe) -> str:
     """Return the text of a recipe file; `read` gives the same settings back."""
     lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in recipe.to_dict().items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
