@@ -14,7 +14,6 @@ A message has three parts: what happened, to which thing, what to do. Each class
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 
 _SHOWN = 24  # names of a long list
@@ -76,6 +75,8 @@ def listed(names: Iterable[str], most: int = _FIRST, longest: int = _LONGEST) ->
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """Return the error for a `name` that is not among the `known`, with the nearest names in it."""
     names = list(known)
+    import difflib
+
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {listed(names, _SHOWN, 30)}."
     return UnknownName(f"unknown {kind} {name if len(name) <= _MOST else name[:_MOST] + '...'!r}; {hint}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from penult.cli import options, output
+from penult.cli import options
 from penult.texts import count, percent
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> None:
     """Compare the backbones."""
     from penult import compare, store
     from penult.backbones import DEFAULT
+    from penult.cli import output
 
     store.check_output_folder(args.out, "--out")
     how = compare.CompareOptions(
@@ -67,6 +68,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _show(found: Comparison, out: str) -> None:
+    from penult.cli import output
     from penult.evaluate import imbalanced
 
     engine, device, precision = found.engine
@@ -98,6 +100,8 @@ def _show(found: Comparison, out: str) -> None:
 
 
 def _row(found: Comparison, entry: CombinationScore) -> list[str]:
+    from penult.cli import output
+
     scores = entry.scores
     speed = entry.images_per_second
     return [

@@ -6,7 +6,6 @@ It loads nothing that a broken library could break.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -34,6 +33,8 @@ def add(commands: options.Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print each check as soon as it is done."""
+    import json
+
     from penult import __version__, doctor
 
     runs = [Path(run) for run in args.runs]

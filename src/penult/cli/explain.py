@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from penult.cli import options, output
+from penult.cli import options
 
 
 def add(commands: options.Commands) -> None:
@@ -30,6 +30,7 @@ def add(commands: options.Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Explain the prediction of each image."""
     from penult import bundle, explain, images, store
+    from penult.cli import output
     from penult.predict import Predictor
 
     store.check_output_folder(args.out, "--out")

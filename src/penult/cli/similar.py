@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from penult.cli import options, output
+from penult.cli import options
 
 if TYPE_CHECKING:
     from penult.similar import Neighbor, Neighbors
@@ -31,6 +31,7 @@ def add(commands: options.Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Find the photos of a run that are most similar to each given one."""
     from penult import images, similar, store
+    from penult.cli import output
 
     if args.csv:
         store.check_output_file(args.csv, store.CSV, "--csv")
@@ -53,6 +54,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _show(one: Neighbors) -> None:
+    from penult.cli import output
+
     why = f"  (unreadable: {one.failure.reason})" if one.failure else ""
     output.out(f"{output.printable(one.photo)}{why}")
     for other in one.found:
@@ -60,6 +63,8 @@ def _show(one: Neighbors) -> None:
 
 
 def _line(other: Neighbor) -> str:
+    from penult.cli import output
+
     label = output.printable(other.label) if other.label is not None else "-"
     same = "  same photo" if other.same else ""
     return f"  {other.similarity:.3f}  {label}  {other.part}  {output.printable(other.file)}{same}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +80,8 @@ def _short(error: BaseException) -> str:
 
 def _where(error: BaseException) -> str:
     """Return file and line, in penult where the way to the error leads through it."""
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     ours = [f for f in frames if f"{os.sep}penult{os.sep}" in f.filename]
     if not frames:

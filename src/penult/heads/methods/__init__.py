@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
+from pathlib import Path
 from typing import Any
 
 from penult.errors import unknown
@@ -19,7 +19,7 @@ CANDIDATES = ["logistic", "svm", "knn", "centroid", "lda"]  # what `auto` compar
 @cache
 def head_names() -> list[str]:
     """Return the names of the heads, which are those of the files here, the default first."""
-    found = sorted(module.name for module in iter_modules(__path__))
+    found = sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))  # pkgutil would load much for `--help`
     return [*CANDIDATES, *(name for name in found if name not in CANDIDATES)]
 
 
