@@ -335,7 +335,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
         "gone.png",
         lambda w: relabel.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", "gone.png,cold/")),
     ),
-    "a move over another": ("cold.1.png is there", lambda w: relabel.apply(
+    "a move over another": ("exists already", lambda w: relabel.apply(
         str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,cold/cold.1.png")
     )),
     "a photo moved twice": ("moved twice", lambda w: relabel.apply(

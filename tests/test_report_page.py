@@ -318,7 +318,7 @@ def test_what_is_no_run_or_damaged_is_said_in_one_line(
         report.rebuild(run.folder)
     seal(run.folder)
     assert main(["report", str(run.folder)]) == 1
-    assert "is not as penult writes it" in capsys.readouterr().err
+    assert "is damaged or was edited" in capsys.readouterr().err
     with pytest.raises(DamagedFile):
         report.rebuild(run.folder)
     (run.folder / "metrics.json").write_text('{"penult_run": 1, "status": "running"}')

@@ -101,7 +101,7 @@ def test_a_model_that_fails_the_check_costs_nothing_else(
 
 
 def test_a_model_whose_answers_are_no_numbers_is_told_as_a_bug(tmp_path: Path) -> None:
-    head = heads.build_head("centroid").fit(np.random.default_rng(0).random((8, 9)), np.arange(8) % 2).to_arrays()
+    head = heads.make_head("centroid").fit(np.random.default_rng(0).random((8, 9)), np.arange(8) % 2).to_arrays()
     model = Bundle(("a", "b"), (), (9,), head, np.array([0.5, 0.5]))
     part = Split(("x",), np.ones(1, bool), np.full((1, 9), np.nan, np.float32), None, {})
     with RunFolder(tmp_path / "run") as run, TrialProcess(0) as process:
