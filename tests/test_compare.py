@@ -83,7 +83,7 @@ def stand_ins() -> Iterator[dict[str, Backbone]]:
         return there[name]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("penult.compare.options.zoo.find", find)
+        patch.setattr("penult.compare.options.zoo.find_backbone", find)
         patch.setattr("penult.embed.throughput._SECONDS", 0.01)
         for module in (candidates, combinations):
             patch.setattr(module, "DRAWING", 0.0)
