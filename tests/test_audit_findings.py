@@ -21,8 +21,7 @@ from penult.audit.kinds.quality import conditions
 from penult.cli import main
 from penult.errors import InputError
 from penult.evaluate import score
-from penult.training.findings import judged
-from penult.training.relabel import apply
+from penult.training.findings import apply_moves, judged
 
 
 def spoiler():
@@ -108,7 +107,7 @@ def listing(path: Path, *moves: tuple[str, str]) -> str:
 
 def test_only_what_the_list_says_is_moved(photos, tmp_path):
     train = photos("train", warm=3, cold=3)
-    assert apply(str(train), listing(tmp_path / "m.csv", ("warm/warm.1.png", "cold/"))) == 1
+    assert apply_moves(str(train), listing(tmp_path / "m.csv", ("warm/warm.1.png", "cold/"))) == 1
     assert sorted(p.name for p in (train / "cold").iterdir()) == ["cold.0.png", "cold.1.png", "cold.2.png", "warm.1.png"]
     assert len(list(train.rglob("*.png"))) == 6
 
@@ -127,7 +126,7 @@ def test_a_list_with_one_bad_line_moves_nothing(photos, tmp_path, moves, why):
     train = photos("train", warm=3, cold=3)
     before = sorted(train.rglob("*"))
     with pytest.raises(InputError, match=why):
-        apply(str(train), listing(tmp_path / "m.csv", *moves))
+        apply_moves(str(train), listing(tmp_path / "m.csv", *moves))
     assert sorted(train.rglob("*")) == before
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from penult.audit import Pairs, Photos, copy_groups, group, leaks, near_copies, near_pictures
 from penult.audit.alignment import aligned, turned, upright
-from penult.audit.directions import WIDE
+from penult.audit.pairs import WIDE
 from penult.errors import InputError
 
 

@@ -31,7 +31,7 @@ from penult.errors import PenultError
 from penult.images import TableOptions, scan_labelled, scan_unlabelled
 from penult.pixels import Recipe, prepare, prepare_all
 from penult.predict import Predictor
-from penult.training import TrainOptions, findings, relabel, train_features, train_images
+from penult.training import TrainOptions, findings, train_features, train_images
 from penult.training.data import Split
 from penult.training.sample_submission import SampleSubmission
 
@@ -132,7 +132,7 @@ def cli(*words: object) -> None:
     """Run a command that must fail, and raise what it printed."""
     lines: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("penult.cli.streams.error_line", lines.append)
+        patch.setattr("penult.cli.process.error_line", lines.append)
         assert main([str(word) for word in words]) != 0
     raise PenultError(lines[-1].removeprefix("penult: "))
 
@@ -323,22 +323,25 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
         "ids of the sample have no image (7)",
         lambda w: sheet(w, "id,label", "7,cold").rows_of(["1.jpg"]),
     ),
-    "moves in a file": ("notes.txt", lambda w: relabel.apply(str(w.text("notes.txt", "")), "x.csv")),
-    "moves by no list": ("nowhere.csv", lambda w: relabel.apply(str(w / "photos"), str(w / "nowhere.csv"))),
-    "moves by another list": ("moves.csv", lambda w: relabel.apply(str(w / "photos"), lines(w, "moves.csv", "a,b"))),
-    "a move to nowhere": ("moves.csv", lambda w: relabel.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", "a.png,"))),
+    "moves in a file": ("notes.txt", lambda w: findings.apply_moves(str(w.text("notes.txt", "")), "x.csv")),
+    "moves by no list": ("nowhere.csv", lambda w: findings.apply_moves(str(w / "photos"), str(w / "nowhere.csv"))),
+    "moves by another list": ("moves.csv", lambda w: findings.apply_moves(str(w / "photos"), lines(w, "moves.csv", "a,b"))),
+    "a move to nowhere": (
+        "moves.csv",
+        lambda w: findings.apply_moves(str(w / "photos"), lines(w, "moves.csv", "file,to", "a.png,")),
+    ),
     "a move out": (
         "outside",
-        lambda w: relabel.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,../x")),
+        lambda w: findings.apply_moves(str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,../x")),
     ),
     "a move of nothing": (
         "gone.png",
-        lambda w: relabel.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", "gone.png,cold/")),
+        lambda w: findings.apply_moves(str(w / "photos"), lines(w, "moves.csv", "file,to", "gone.png,cold/")),
     ),
-    "a move over another": ("exists already", lambda w: relabel.apply(
+    "a move over another": ("exists already", lambda w: findings.apply_moves(
         str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,cold/cold.1.png")
     )),
-    "a photo moved twice": ("moved twice", lambda w: relabel.apply(
+    "a photo moved twice": ("moved twice", lambda w: findings.apply_moves(
         str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,a.png", "warm/warm.0.png,b.png")
     )),
     "an audit of nothing": ("nowhere", lambda w: findings.audit_photos(str(w / "nowhere"))),
@@ -411,7 +414,9 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "a sample without rows": ("header and rows", lambda w: sheet(w, "id,label")),
     "a move to an endless name": (
         "cannot be moved",
-        lambda w: relabel.apply(str(w / "photos"), lines(w, "moves.csv", "file,to", f"cold/cold.0.png,warm/{'x' * 999}")),
+        lambda w: findings.apply_moves(
+            str(w / "photos"), lines(w, "moves.csv", "file,to", "cold/cold.0.png,warm/" + "x" * 999)
+        ),
     ),
     "a head that overflows": ("not numbers", lambda w: without_numbers(w).score(np.ones((1, 112), np.float32))),
     # explain

@@ -61,7 +61,7 @@ def test_a_residual_network_with_random_weights_is_quantised(photos: Photos, tmp
 
 def test_nothing_is_reported_to_anyone() -> None:
     code = (
-        "import os, sys; from penult.quantize import by_nncf; by_nncf.load(); "
+        "import os, sys; from penult.quantize import nncf; nncf.load(); "
         "print(sys.modules['openvino_telemetry'], os.environ['ORT_DISABLE_TELEMETRY'])"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)

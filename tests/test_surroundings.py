@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from penult import store, worker
-from penult.cli import main, output, streams, unexpected
+from penult.cli import main, output, process
 from penult.embed import EmbedOptions
 from penult.errors import OutputError
 from penult.store import cache_folder
@@ -141,10 +141,10 @@ def test_streams_that_are_none_are_completed(monkeypatch: Monkey) -> None:
     """Under pythonw the streams are None: they become streams that drop what is written."""
     for name in ("stdin", "stdout", "stderr"):
         monkeypatch.setattr(sys, name, None)
-    streams.complete()
+    process.complete()
     print("dropped")
-    assert sys.stdin.read() == "" and not streams.is_terminal(None)
-    streams.error_line("dropped")
+    assert sys.stdin.read() == "" and not process.is_terminal(None)
+    process.error_line("dropped")
     for name in ("stdin", "stdout", "stderr"):
         getattr(sys, name).close()
 
@@ -277,7 +277,7 @@ def test_a_removed_folder_and_a_backend_that_is_none_stop_no_training(photos: Ph
 
 def test_memory_is_told_from_other_trouble() -> None:
     """An error that speaks of something else is no lack of memory."""
-    assert not unexpected.is_memory(ValueError("x")) and not unexpected.is_memory(OSError(2, "No such file"))
+    assert not process.is_memory(ValueError("x")) and not process.is_memory(OSError(2, "No such file"))
     assert os.environ.get("PENULT_DEBUG") is None
 
 

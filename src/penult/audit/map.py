@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.arrays import default_errors, nearest_rows
-from penult.audit.directions import Floats, principal_directions
+from penult.audit.pairs import Floats, principal_directions
 
 LANDMARKS = 2500  # rows that t-SNE places; its time grows with them
 NEIGHBORS = 5

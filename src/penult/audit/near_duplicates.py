@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.arrays import default_errors, unit_rows
-from penult.audit.directions import Floats, directions
 from penult.audit.families import families
-from penult.audit.pairs import Ints, NearestRows, Pairs, UnionFind, joined, nearest
+from penult.audit.pairs import Floats, Ints, NearestRows, Pairs, UnionFind, directions, joined, nearest
 from penult.errors import InputError
 
 NEIGHBORS = 10  # the distance to the tenth neighbor says how crowded it is around an image

@@ -1,14 +1,15 @@
-"""Pairs of rows that look alike, the nearest neighbors that they are found among, and what hangs together by them."""
+"""Pairs of rows that look alike: features as unit vectors, the nearest rows, and what hangs together by them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.arrays import nearest_rows
+from penult.arrays import check_blocks, nearest_rows, row_chunks, unit_rows
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.intp]
@@ -121,3 +122,97 @@ class UnionFind:
         rank = np.empty(len(first), dtype=np.intp)
         rank[np.argsort(first)] = np.arange(len(first))
         return rank[number]
+
+
+NARROW = 512  # columns kept of a block above WIDE images, so that 20,000 take seconds
+WIDE = 4000
+HUGE = 1e15  # numbers whose squares may not fit float32
+STEP = 2048  # rows worked on at a time
+COMPONENTS = 50  # as van der Maaten & Hinton did before t-SNE: noise goes, neighbors stay
+CHUNK = 32_000_000  # numbers copied at a time; X itself is never copied whole
+
+
+def directions(several: Sequence[NDArray[Any]], widths: Sequence[int] | None = None) -> list[Floats]:
+    """Return directions (n, d') for each of several X (n, d), measured by the centre and spread of all of them.
+
+    Every column is centred and scaled: what all images have in common says nothing about which two are one photo.
+    """
+    runs = check_blocks(several[0].shape[1], widths)
+
+    def scaling(start: int, width: int) -> tuple[Floats, Floats]:
+        centre, spread = _moments(several, start, width)
+        return centre, np.maximum(spread, 1e-3 * spread.max()) + np.float32(1e-12)  # a constant column is rounding errors
+
+    return _made(several, runs, [scaling(*place) for place in _places(runs)])
+
+
+def bare_directions(X: NDArray[Any], blocks: Sequence[int] | None = None) -> Floats:
+    """Return directions (n, d') of X as it is, each block with the same weight.
+
+    What all images have in common is left in: a picture of something else lacks it, which is how it is told.
+    """
+    runs = check_blocks(X.shape[1], blocks)
+    nothing = [(np.zeros(w, np.float32), np.full(w, _size(X[:, at : at + w]), np.float32)) for at, w in _places(runs)]
+    return _made([X], runs, nothing)[0]
+
+
+def principal_directions(X: Floats, blocks: Sequence[int], landmarks: NDArray[np.intp], seed: int) -> Floats:
+    """Return the leading principal components of the rows of X as unit vectors (n, c), c at most 50.
+
+    What is centred, scaled and turned is learnt from the rows `landmarks` (l,) and holds for all. `blocks` are the widths of
+    the runs of columns that count the same, whatever their width.
+    """
+    from sklearn.utils.extmath import randomized_svd
+
+    some = X[landmarks]  # (l, d)
+    mean, spread = some.mean(axis=0), some.std(axis=0, dtype=np.float64).astype(np.float32)  # (d,)
+    weight = np.repeat([1 / width**0.5 for width in blocks], blocks).astype(np.float32)  # (d,)
+    scale = weight / np.maximum(spread, 1e-3 * spread.max() + 1e-12)  # a constant column is rounding errors
+    unit = unit_rows((some - mean) * scale)  # (l, d)
+    centre = unit.mean(axis=0)  # (d,)
+    count = min(COMPONENTS, len(some) - 1, X.shape[1])
+    axes = randomized_svd(unit - centre, count, n_iter=4, random_state=seed)[2]  # (c, d)
+    chunks = row_chunks(len(X), max(1, CHUNK // X.shape[1]))
+    rows = [(unit_rows((X[at] - mean) * scale) - centre) @ axes.T.astype(np.float32) for at in chunks]
+    return unit_rows(np.concatenate(rows))
+
+
+def _size(part: NDArray[Any]) -> float:
+    """Return 1, or where float32 has no room for the squares of these columns their largest number."""
+    largest = max((float(np.abs(part[i : i + STEP]).max()) for i in range(0, len(part), STEP)), default=0.0)
+    return largest if largest > HUGE else 1.0
+
+
+def _places(widths: Sequence[int]) -> list[tuple[int, int]]:
+    """Return where each block begins, and its width."""
+    return [(sum(widths[:i]), width) for i, width in enumerate(widths)]
+
+
+def _moments(several: Sequence[NDArray[Any]], start: int, width: int) -> tuple[Floats, Floats]:
+    """Return mean and standard deviation (width,) of a block's columns over the rows of all X, a few rows at a time."""
+    n = max(1, sum(len(X) for X in several))
+    pieces = [X[i : i + STEP, start : start + width] for X in several for i in range(0, len(X), STEP)]
+    centre = np.sum([p.sum(axis=0, dtype=np.float64) for p in pieces], axis=0) / n if pieces else np.zeros(width)
+    squares = [((p - centre) ** 2).sum(axis=0) for p in pieces]  # in float64, where the largest float32 has a square
+    spread = np.sqrt(np.sum(squares, axis=0) / n) if pieces else np.ones(width)
+    return np.asarray(centre, np.float32), np.asarray(spread, np.float32)
+
+
+def _made(several: Sequence[NDArray[Any]], widths: Sequence[int], scaling: Sequence[tuple[Floats, Floats]]) -> list[Floats]:
+    wide = sum(len(X) for X in several) > WIDE
+    rng = np.random.default_rng(0)
+    # random directions keep angles, to about 0.02 for vectors that are 0.8 alike, closer ones better
+    mixes = [
+        rng.standard_normal((w, NARROW), dtype=np.float32) / np.float32(NARROW**0.5) if wide and w > NARROW else None
+        for w in widths
+    ]
+    kept = sum(w if mix is None else NARROW for w, mix in zip(widths, mixes, strict=True))
+    made = [np.empty((len(X), kept), np.float32) for X in several]
+    for X, out in zip(several, made, strict=True):
+        for i in range(0, len(X), STEP):
+            pieces = []
+            for (start, width), (centre, spread), mix in zip(_places(widths), scaling, mixes, strict=True):
+                part = unit_rows((np.asarray(X[i : i + STEP, start : start + width], np.float32) - centre) / spread)
+                pieces.append(part if mix is None else part @ mix)
+            out[i : i + STEP] = unit_rows(np.hstack(pieces))
+    return made

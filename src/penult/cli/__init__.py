@@ -25,12 +25,11 @@ from penult.cli import (
     explain,
     options,
     predict,
+    process,
     report,
     similar,
-    streams,
     train,
-    unexpected,
-)  # fmt: skip
+)
 from penult.errors import OutputError, PenultError
 from penult.texts import printable
 
@@ -48,12 +47,12 @@ class _Terminated(KeyboardInterrupt):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     if argv is None:  # started as a command, not called by a program
-        streams.in_utf8()
-    streams.complete()
+        process.in_utf8()
+    process.complete()
     try:
         return _run(argv)
     finally:
-        streams.settle()
+        process.settle()
 
 
 def build() -> argparse.ArgumentParser:
@@ -81,13 +80,13 @@ def build() -> argparse.ArgumentParser:
 def _run(argv: Sequence[str] | None) -> int:
     parser = build()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks what could come next
-        from penult.cli.completion import complete
+        from penult.cli.options import complete
 
         complete(parser)
     args = None
     try:
         args = _parsed(parser, argv)
-        if told := unexpected.too_little():
+        if told := process.too_little():
             return _say(told, 1)
         with _terminable():
             if args.command != "doctor":  # which does without whatever a broken library could break
@@ -105,10 +104,10 @@ def _run(argv: Sequence[str] | None) -> int:
             kept = "no features are kept (--no-cache), the same command begins anew"
         return _say(f"{how}; {kept}.", TERMINATED if isinstance(error, _Terminated) else INTERRUPTED)
     except BrokenPipeError:  # the reader of our output went away: `penult predict ... | head`
-        streams.silence(sys.stdout, 1)
+        process.silence(sys.stdout, 1)
         return 1
     except Exception as error:
-        if unexpected.is_debugging():
+        if process.is_debugging():
             raise
         return _unexpected(error)
     return code or 0
@@ -125,18 +124,18 @@ def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argp
 
 def _unexpected(error: Exception) -> int:
     """Say in one line what nobody expected, and return the exit code."""
-    if unexpected.is_memory(error):
-        return _say(unexpected.NO_MEMORY, 1)
+    if process.is_memory(error):
+        return _say(process.NO_MEMORY, 1)
     if isinstance(error, OSError):  # the system refuses something, such as to print on a full disk
         return _refused(error)
     if isinstance(error, ImportError):
-        return _say(unexpected.broken_library(error), 1)
-    return _say(unexpected.bug(error), 1)
+        return _say(process.broken_library(error), 1)
+    return _say(process.bug(error), 1)
 
 
 def _say(text: str, code: int) -> int:
     """Write a line to standard error, as any terminal shows it, and return the code; imports nothing that may be broken."""
-    streams.error_line(f"penult: {printable(text)}")
+    process.error_line(f"penult: {printable(text)}")
     return code
 
 
@@ -160,7 +159,7 @@ def _terminable() -> Iterator[None]:
 def _refused(error: OSError) -> int:
     place = "standard output"
     if error.filename is None:
-        streams.silence(sys.stdout, 1)
+        process.silence(sys.stdout, 1)
     else:
         place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
     what = error.strerror or str(error)

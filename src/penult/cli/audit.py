@@ -43,12 +43,12 @@ def run(args: argparse.Namespace) -> None:
     from penult import store
     from penult.cli import output
     from penult.texts import count
-    from penult.training import findings, relabel
+    from penult.training import findings
 
     if args.apply is not None:
         if args.test or args.csv:
             args.usage_error("--apply moves photos of TRAIN and does nothing else; leave --test and --csv out")
-        moved = relabel.apply(args.train, args.apply)
+        moved = findings.apply_moves(args.train, args.apply)
         output.as_json({"moved": moved}) if args.json else output.out(f"{count(moved, 'photo')} moved")
         return
     if args.csv is not None:

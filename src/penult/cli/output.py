@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from penult import texts
-from penult.cli import streams
+from penult.cli import process
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.texts import count, printable
 
@@ -49,7 +49,7 @@ def out(text: str = "") -> None:
 
 def note(text: str) -> None:
     """Print a line about the run to standard error."""
-    streams.error_line(printable(text))
+    process.error_line(printable(text))
 
 
 def as_json(value: Any) -> None:
@@ -102,7 +102,7 @@ def place(stream: TextIO | None, environment: Mapping[str, str] = os.environ) ->
     In a notebook `!penult ...` has a terminal that cannot move its cursor up, so that a bar would be a new line each time;
     in a log (a file, a pipe, the page of a CI job, TERM=dumb) every character stays.
     """
-    if not streams.is_terminal(stream) or environment.get("TERM") == "dumb" or any(environment.get(name) for name in _LOG):
+    if not process.is_terminal(stream) or environment.get("TERM") == "dumb" or any(environment.get(name) for name in _LOG):
         return "log"
     if any(name in environment for name in _NOTEBOOK) or any(name.startswith(_NOTEBOOKS) for name in environment):
         return "notebook"
@@ -129,11 +129,11 @@ class ChangingLine:
         """Leave the line empty, for what is printed next."""
         if self._width:
             self._write("")
-            streams.write_error("\r")
+            process.write_error("\r")
 
     def _write(self, text: str) -> None:
         text = printable(text)
-        streams.write_error(f"\r{text.ljust(self._width)}")
+        process.write_error(f"\r{text.ljust(self._width)}")
         self._width = len(text)
 
 

@@ -6,12 +6,11 @@ It must not know files, images, networks or pictures of the results.
 """
 
 from penult.evaluate.cross_validation import cross_validate, outer_folds, unmeasured
-from penult.evaluate.curve import Forecast, LearningCurve, learning_curve
+from penult.evaluate.curve import LEVEL, Forecast, LearningCurve, Review, check_level, learning_curve, review
 from penult.evaluate.evaluation import ClassScore, Difference, Evaluation, paired_difference, score, summary_rows
 from penult.evaluate.interpret import FEW, Rarest, imbalance, imbalanced, rarest_classes, verdict
 from penult.evaluate.intervals import Score, wilson
 from penult.evaluate.metrics import Reliability
-from penult.evaluate.review import LEVEL, Review, check_level, review
 from penult.evaluate.trials import Trial, TrialData, TrialProcess, run_trials
 
 __all__ = [

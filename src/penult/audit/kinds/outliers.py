@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.arrays import default_errors
-from penult.audit.directions import bare_directions
 from penult.audit.finding import AuditData, Finding, FindingKind
+from penult.audit.pairs import bare_directions
 
 FEW = 20  # rows below which nothing can stand out
 FAR = 6.0  # robust standard deviations
