@@ -119,9 +119,9 @@ def test_another_hands_file_in_a_run_folder_is_let_pass(run: Path, capsys: pytes
 def test_a_file_copied_out_of_its_run_folder_is_read_as_it_is(run: Path, tmp_path: Path) -> None:
     change(run / "report.html")
     shutil.copy(run / "report.html", tmp_path / "report.html")
-    assert folder.check(tmp_path / "report.html") is None
+    assert folder.check_file(tmp_path / "report.html") is None
     with pytest.raises(DamagedFile, match=r"copy the file out of the run folder"):
-        folder.check(run / "report.html")
+        folder.check_file(run / "report.html")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "null", '{"penult_run": 1, "status": "running"}', '{"files": {"a": "0"}}', None])
@@ -129,7 +129,7 @@ def test_without_a_finished_runs_record_nothing_is_known(text: str | None, tmp_p
     (tmp_path / "a").write_bytes(b"anything")
     if text is not None:
         (tmp_path / "metrics.json").write_text(text)
-    assert folder.check(tmp_path / "a") is None
+    assert folder.check_file(tmp_path / "a") is None
     assert folder.check_all(tmp_path, ["a", "b"]) is None
 
 
@@ -149,16 +149,16 @@ def test_a_run_that_is_written_anew_meanwhile_is_no_damage(tmp_path: Path, monke
         return real(path)
 
     monkeypatch.setattr(folder, "_sha256", slow)
-    assert folder.check(tmp_path / "a.h5") is None
+    assert folder.check_file(tmp_path / "a.h5") is None
 
 
 def test_a_large_file_with_checksums_of_its_own_is_not_read_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record(tmp_path, b"as it was")
     (tmp_path / "a.h5").write_bytes(b"changed")
     monkeypatch.setattr(folder, "LARGE", 3)
-    assert folder.check(tmp_path / "a.h5", checked_inside=True) is None
+    assert folder.check_file(tmp_path / "a.h5", checked_inside=True) is None
     with pytest.raises(DamagedFile):
-        folder.check(tmp_path / "a.h5")
+        folder.check_file(tmp_path / "a.h5")
 
 
 def test_what_became_of_every_file_of_a_run(run: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_record_that_is_odd_is_none_and_holds_nothing_up(tmp_path: Path, recor
         os.mkfifo(tmp_path / "metrics.json")
     else:
         (tmp_path / "metrics.json").write_bytes(record)
-    assert folder.check(tmp_path / "model.penult") is None
+    assert folder.check_file(tmp_path / "model.penult") is None
     assert folder.folder_state(tmp_path).same == ()
 
 

@@ -30,7 +30,7 @@ class Terminal(io.StringIO):
 
 def about(folder: Path, scores: dict[str, Any] | None = None, **review: Any) -> dict[str, Any]:
     told = {"level": 0.9, "share": 0.041, "accuracy_all": 0.992, "accuracy_kept": 0.9987, "written": None, **review}
-    found = [Finding(**{**row, "score": 0.0}) for row in runs.table(folder / "findings.csv")]
+    found = [Finding(**{**row, "score": 0.0}) for row in runs.read_table(folder / "findings.csv")]
     return summary({"verdict": "99.2% accuracy.", "review": told, "scores": scores}, folder, found)
 
 

@@ -40,7 +40,7 @@ def load_bundle(path: str | Path) -> Bundle:
         raise InputError(
             f"{printable(path)} is a folder without a model.penult; give the folder of a run, or its model.penult."
         )
-    runs.check(path)
+    runs.check_file(path)
     try:
         with untrusted.open_file(path) as file:
             members = _checked_members(path, file)

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     with output.progress(not args.quiet) as progress:
         done = findings.audit_photos(args.train, args.test, options.train_options(args, "penult-run"), progress)
     if args.csv is not None:
-        findings.write_csv(args.csv, done.findings)
+        findings.write_findings_csv(args.csv, done.findings)
     if args.json:
         output.as_json({**done.summary, "findings": [one.to_dict() for one in done.findings], "notes": list(done.notes)})
         return

@@ -29,7 +29,6 @@ __all__ = [
     "Predictor",
     "doubtful",
     "judge",
-    "load",
     "load_model",
     "remark_on_training",
     "write_review",

@@ -140,7 +140,7 @@ def folder_state(folder: Path) -> FolderState:
     )
 
 
-def check(path: Path | str, *, checked_inside: bool = False) -> None:
+def check_file(path: Path | str, *, checked_inside: bool = False) -> None:
     """Raise `DamagedFile` for a file of a finished run that is not as the run wrote it; one that is gone is none.
 
     A file that lies in no finished run, or that its `metrics.json` does not name, is another's and is let pass.
@@ -162,16 +162,16 @@ def check(path: Path | str, *, checked_inside: bool = False) -> None:
 
 
 def check_features(paths: Sequence[Path | str]) -> None:
-    """Check feature files, which have checksums of their own, see `check`."""
+    """Check feature files, which have checksums of their own, see `check_file`."""
     for path in paths:
-        check(path, checked_inside=True)
+        check_file(path, checked_inside=True)
 
 
 def check_all(folder: Path, names: Sequence[str]) -> None:
     """Raise `DamagedFile` where one of a finished run's files of these names was changed, or is gone."""
     record = _finished(folder)
     for name in names:
-        check(folder / name)
+        check_file(folder / name)
         if record is not None and name in _sums(record) and not (folder / name).is_file() and record == _finished(folder):
             raise DamagedFile(
                 f"{printable(folder / name)} is gone, and {METRICS} says that the run wrote it; put it back, or {AGAIN}."

@@ -145,17 +145,17 @@ def read_run(folder: Path) -> RunResults:
     try:
         classes = _classes(metrics["classes"])
         rows = _rows(folder, classes)
-        skipped = tuple(table(folder / SKIPPED))
+        skipped = tuple(read_table(folder / SKIPPED))
         return RunResults(
             folder=folder,
             metrics=metrics,
             classes=classes,
             rows=rows,
-            findings=tuple(_finding(row) for row in table(folder / FINDINGS)),
+            findings=tuple(_finding(row) for row in read_table(folder / FINDINGS)),
             skipped=skipped,
-            history=_columns(table(folder / HISTORY)),
+            history=_columns(read_table(folder / HISTORY)),
             train_names=frozenset(rows.files) | {row["file"] for row in skipped if row["part"] == "train"},
-            test_names=frozenset(row["file"] for row in table(folder / PREDICTIONS)),
+            test_names=frozenset(row["file"] for row in read_table(folder / PREDICTIONS)),
         )
     except DamagedFile:
         raise
@@ -169,7 +169,7 @@ def _classes(counts: Any) -> tuple[str, ...]:
     return tuple(counts)
 
 
-def table(path: Path) -> list[dict[str, str]]:
+def read_table(path: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV file, none where it does not exist; of columns of one name the first: a class may be `file`."""
     lines = _lines(path)
     header = next(lines, [])
@@ -196,7 +196,7 @@ def _rows(folder: Path, classes: Sequence[str]) -> PhotoRows:
     """Join the map and the out-of-fold answers by file; where there is no map, the answers alone are the rows."""
     index = {name: i for i, name in enumerate(classes)}
     judged = _judged(folder / OOF, classes)
-    drawn = table(folder / MAP)
+    drawn = read_table(folder / MAP)
     files = tuple(row["file"] for row in drawn) or tuple(judged)
     labels = [row["label"] for row in drawn] or [classes[y] for y, _ in judged.values()]
     n = len(files)

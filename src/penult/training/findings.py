@@ -133,7 +133,7 @@ def audit_photos(
     return Audited(tuple(found), summarize(found, data, proba), tuple(notes))
 
 
-def write_csv(path: str | Path, found: Iterable[Finding]) -> None:
+def write_findings_csv(path: str | Path, found: Iterable[Finding]) -> None:
     """Write findings as CSV, whole or not at all."""
     with store.atomic_write_text(path) as file:
         table = csv.writer(file)
