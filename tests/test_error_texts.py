@@ -62,7 +62,7 @@ ELSEWHERE = {  # the beginning of a text: where it is caused, or why a user cann
     "no network could be compared": "test_compare",
     "none of the {} images can be read: {}; give images": "test_compare",
     "none of the networks is available": "test_compare",
-    "a foreign estimator has no weights": "test_explain_occlusion: only a method that was chosen by name comes here",
+    "a scikit-learn estimator has no weights": "test_explain_occlusion: only a method that was chosen by name comes here",
     "the model that was made": "a bug of ours, by its own words: test_train_model_check",
     "there is no model, but": "a bug of ours: test_train_model_check",
     "the model's own samples give other answers": "test_explain_exact: another machine",

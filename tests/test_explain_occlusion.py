@@ -99,7 +99,7 @@ def test_a_foreign_estimator_is_explained_by_it(tmp_path: Path) -> None:
     one = explain(fit, paths[:1], "warm")[0]
     assert (one.method, one.label, one.predicted) == ("occlusion", "warm", "warm")
     assert one.probability == pytest.approx(fit.predict_proba(paths[:1])[0, 1])
-    with pytest.raises(InputError, match="foreign estimator is not linear"):
+    with pytest.raises(InputError, match="scikit-learn estimator is not linear"):
         explain(fit, paths[:1], method="cam")
 
 

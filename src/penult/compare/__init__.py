@@ -1,7 +1,7 @@
 """The bake-off: which network, or which two or three together, for these photos on this machine.
 
 In: labelled images, names of networks, a time limit. Out: a `Comparison`, and its files in a folder. It knows the order of
-the steps; each is another room's.
+the steps; each is another module's.
 """
 
 from __future__ import annotations

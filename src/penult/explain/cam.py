@@ -130,7 +130,7 @@ class ClassActivation:
         """Return what `maps`, one (c, h, w) for each network, say of one photo."""
         model = self.model
         if model.state is None:
-            raise InputError("a foreign estimator has no weights to explain; use the method occlusion.")
+            raise InputError("a scikit-learn estimator has no weights that can be explained; use the method occlusion.")
         row = self._row(maps)  # (d,)
         proba = model.proba(row[None])[0]  # (k,)
         label = int(proba.argmax()) if wanted is None else wanted

@@ -27,7 +27,7 @@ LogitFunction = Callable[[NDArray[Any]], NDArray[np.float64]]  # (n, d) -> (n, k
 class ExplainedModel:
     """A model as explanations need it.
 
-    `raw` gives the head's own logits, `proba` calibrated probabilities; `state` is None for a foreign estimator.
+    `raw` gives the head's own logits, `proba` calibrated probabilities; `state` is None for another scikit-learn estimator.
     `device` and `precision` are as the model is served. `predictor` is what serves it, None for a `TransferClassifier`.
     """
 
@@ -43,7 +43,7 @@ class ExplainedModel:
     def _obstacle(self) -> str | None:
         """Return why there is no exact map of this model, or None where there is one."""
         if self.state is None or self.state.kind != "linear":
-            kind = "foreign estimator" if self.state is None else f"{self.state.facts.get('head', self.state.kind)} head"
+            kind = "scikit-learn estimator" if self.state is None else f"{self.state.facts.get('head', self.state.kind)} head"
             return f"its {kind} is not linear"
         blind = [b.name for b in self.backbones if not b.has_maps]
         return f"there are no maps of {', '.join(blind)}" if blind else None

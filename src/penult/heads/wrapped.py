@@ -70,7 +70,7 @@ class Wrapped(Head):
         del self._fitted_scorer
 
     def to_arrays(self) -> HeadState:
-        """Raise InputError: a foreign estimator has no saved form."""
+        """Raise InputError: another library's estimator has no saved form."""
         savable = ", ".join(head_names())
         raise InputError(
             f"a wrapped {type(self.estimator).__name__} works in memory and cannot be saved; "

@@ -188,7 +188,7 @@ def from_features(paths: Sequence[str], listing: str | None, near: bool = True) 
 
 
 def _network_blocks(read: store.Features) -> tuple[tuple[int, ...], ...]:
-    """Return the blocks of each file's columns as our own files tell them; a foreign file is one block."""
+    """Return the blocks of each file's columns as our own files tell them; another program's file is one block."""
     told = [tuple(facts.get("parts") or (width,)) for facts, width in zip(read.facts, read.widths, strict=True)]
     wrong = [name for name, p, width in zip(read.names, told, read.widths, strict=True) if sum(p) != width]
     if wrong:
