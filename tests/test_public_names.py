@@ -11,7 +11,8 @@ import pytest
 import penult
 from conftest import draw
 
-EXAMPLES = ("train", "Run", "load_model", "Predictor", "list_backbones", "Embedder", "TransferClassifier")
+EXAMPLES = ("train", "Run", "load_model", "Predictor", "PenultError", "list_backbones", "Embedder", "TransferClassifier")
+RECORDS = ("Predictor", "Bundle", "Evaluation", "Run", "Embedder", "TransferClassifier")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,8 @@ def test_the_examples_of_a_public_name_run(name: str, names: dict[str, Any], mon
 def test_every_public_name_says_what_it_takes_and_gives() -> None:
     for name in EXAMPLES:
         assert "Examples\n    --------" in getattr(penult, name).__doc__, name
+    for name in RECORDS:
+        assert "s\n    ----------" in getattr(penult, name).__doc__, name
     for name in ("train", "load_model", "list_backbones"):
         assert "Raises\n    ------" in getattr(penult, name).__doc__, name
 

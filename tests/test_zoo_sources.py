@@ -47,4 +47,4 @@ def test_each_network_has_its_own_place_in_the_cache(tmp_path: Path) -> None:
 def test_what_it_requires_is_said_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SOURCES, "toy", NetworkSource("toysource", ("no_such_library",), prefix="toy:"))
     with pytest.raises(MissingExtra, match=r"'toy:plain' is not available yet\. Install: pip install 'penult\[toy\]'"):
-        catalog.find("toy:plain")
+        catalog.find_backbone("toy:plain")

@@ -29,7 +29,17 @@ def quiet(step: str, done: int, total: int) -> None:
 
 
 class PenultError(Exception):
-    """Base of every error that penult raises on purpose; the CLI shows it as one line and exits with `exit_code`."""
+    """Base of every error that penult raises on purpose; the CLI shows it as one line and exits with `exit_code`.
+
+    Examples
+    --------
+    >>> import penult
+    >>> try:
+    ...     penult.load_model("nowhere.penult")
+    ... except penult.InputError as error:
+    ...     print("nowhere.penult" in str(error), error.exit_code)
+    True 1
+    """
 
     exit_code = 1
 

@@ -30,12 +30,31 @@ _CLOSE = 1e-6  # what the numbers of a distribution may add up to beside 1
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A trained classifier, complete: what it looks through, how it decides, and what it measured.
+    """A trained classifier, complete, as a model file holds it; `penult.Predictor` puts it to work.
 
-    `backbones` is empty for a model trained from feature files; it then predicts from features of the `widths`.
-    `prior` (k,) is what an unreadable image gets; `selftest` has sample images and their expected probabilities; `novelty`
-    tells how unlike the training photos an image is, `seen` (m,) are the beginnings of their digests: None in a model
-    that was saved without them, or trained from feature files.
+    Parameters
+    ----------
+    classes : tuple of str (k)
+        The classes, in the order of all probabilities.
+    backbones : tuple of Backbone
+        The networks; empty for a model trained from feature files, which then predicts from features of the `widths`.
+    widths : tuple of int
+        The number of feature columns of each network.
+    head : HeadState
+        The fitted head as arrays and facts.
+    prior : array (k,)
+        The class frequencies of the training set: what an unreadable image gets.
+    engine, precision : str
+        What computed the features at training.
+    selftest : mapping of arrays
+        Drawn pictures and the probabilities that are expected for them.
+    facts : mapping
+        What else is known of the training, as plain JSON values.
+    novelty : NoveltyReference, optional
+        Tells how unlike the training photos an image is.
+    seen : array of uint64 (m,), optional
+        Beginnings of the digests of the training photos; None in a model that was saved without them, or trained from
+        feature files.
     """
 
     classes: tuple[str, ...]

@@ -35,9 +35,30 @@ class ClassScore:
 class Evaluation:
     """What was measured for one head on one set of features.
 
-    `proba` holds NaN and `fold` -1 where an image was not measured (it only served for training). `groups`
-    are the images that belong together, None if every image is its own group. `choices` is what the inner
-    folds chose, one dict a fold.
+    Parameters
+    ----------
+    name : str
+        What was evaluated.
+    classes : tuple of str (k)
+        The classes, in the order of all columns.
+    y : array (n,)
+        True class numbers.
+    proba : array (n, k)
+        Predicted probabilities; NaN where an image was not measured (it only served for training).
+    fold : array (n,)
+        The fold of each image; -1 where it was not measured.
+    groups : array (n,) or None
+        Images that belong together; None if every image is its own group.
+    scores : dict of Score
+        Accuracy, log loss, AUC, ...: each a value with its 95% confidence interval.
+    per_class : tuple of ClassScore
+        Precision, recall and F1 of each class.
+    confusion : array (k, k)
+        Counts, the true class by row.
+    reliability : Reliability
+        The bins of the reliability diagram.
+    choices : tuple of dict
+        What inner cross-validation chose, one dict a fold.
     """
 
     name: str

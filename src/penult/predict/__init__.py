@@ -43,15 +43,29 @@ NEAR = 5e-2  # and at another precision than that of training
 class Predictor:
     """A loaded model at work; `load_model` opens one.
 
-    Raises `DamagedFile` when this machine does not reproduce the model's self-test.
+    Parameters
+    ----------
+    model : Bundle
+        What a model file holds.
+    settings : EmbedOptions, optional
+        Where and how features are computed; by default as at training, as far as this machine can.
+    check : bool, default True
+        Whether the model's self-test (drawn pictures and their probabilities) is computed before the first answer.
+
+    Raises
+    ------
+    DamagedFile
+        This machine does not reproduce the self-test (from the first `predict`).
 
     Examples
     --------
     >>> import penult
-    >>> with_model = penult.load_model("cats")
-    >>> answers = with_model.predict(["cat.jpg"])
+    >>> model = penult.load_model("cats")
+    >>> answers = model.predict(["cat.jpg"])
     >>> answers.proba.shape
     (1, 2)
+    >>> [answer.label for answer in answers]
+    ['cat']
     """
 
     def __init__(self, model: Bundle, settings: EmbedOptions | None = None, check: bool = True):
@@ -66,10 +80,27 @@ class Predictor:
 
     @default_errors
     def predict(self, sources: Any, ids: Sequence[str] | None = None, progress: ProgressCallback = quiet) -> Predictions:
-        """Return the answers for paths, arrays or Pillow images, one row each, in order; one image alone is a list of one.
+        """Classify images.
 
-        `ids` name the images (default: their paths). Raises `InputError` for what is no image; one that cannot be read has
-        its reason in the answer.
+        Parameters
+        ----------
+        sources : path, array, Pillow image, or a sequence of them (n)
+            Arrays are uint8 (h, w, 3) or (h, w); one image alone is a list of one.
+        ids : sequence of str (n), optional
+            Names of the images; their paths by default.
+        progress : callable, optional
+            Called with the step, how much of it is done, and of how much.
+
+        Returns
+        -------
+        Predictions
+            One row an image, in order; an image that cannot be read has its reason there, and the class frequencies of the
+            training set.
+
+        Raises
+        ------
+        InputError
+            Something is no image, or the model was trained from feature files.
         """
         if not self.bundle.backbones:
             raise InputError(
