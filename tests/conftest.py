@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pytest
@@ -54,6 +55,56 @@ def draw(kind: str, number: int, side: int = 40) -> np.ndarray:
 def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting for the disk costs a busy machine 10 ms a file; for tests that pull no plug."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+class PlainFigures:
+    """Stands for `FigureWorker`: each figure that there are results for is written as a dot, through the same checks."""
+
+    DOT = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj+5QAAAABJRU5ErkJggg==")
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.asked: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def draw(self, **results: Any) -> None:
+        self.asked.append(results)
+
+    def finish(self) -> list[Path]:
+        from penult import store
+
+        made = []
+        for results in self.asked:
+            names = {"evaluation": "confusion reliability", "others": "comparison", "curve": "learning_curve"}
+            names |= {"history": "training_curves", "path": "regularisation" if "C" in (results.get("path") or ()) else ""}
+            for name in " ".join(names.get(key, "") for key, value in results.items() if value).split():
+                for kind, data in (("png", self.DOT), ("svg", b"<svg/>")):
+                    made.append(self.folder / f"{name}.{kind}")
+                    with store.atomic_write(made[-1]) as file:
+                        file.write(data)
+        return sorted(made)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_figures() -> None:
+    """Drawing takes most of the time of a small training; where a test is about figures, it asks for `real_figures`."""
+    from penult.training import trainer
+
+    trainer.FigureWorker = PlainFigures  # type: ignore[misc, assignment]
+
+
+@pytest.fixture
+def real_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are drawn, in a process of their own."""
+    from penult import plots
+    from penult.training import trainer
+
+    monkeypatch.setattr(trainer, "FigureWorker", plots.FigureWorker)
 
 
 @pytest.fixture

@@ -260,6 +260,7 @@ def test_photos_that_change_after_their_rows_vanished_are_told(photos: Callable[
         done.features()
 
 
+@pytest.mark.usefixtures("real_figures")
 @pytest.mark.parametrize("obstacle", ["figures", "oof.csv"])
 def test_something_in_the_way_is_one_sentence(photos: Callable[..., Path], tmp_path: Path, obstacle: str) -> None:
     """A file where a folder should be, or a folder where a file should be: also what permissions would refuse."""

@@ -23,7 +23,6 @@ from penult.errors import quiet
 from penult.pixels.decoding import PREPROCESSING_VERSION
 from penult.quantize.int8 import QuantizedCache
 from penult.similar import search
-from penult.training import trainer
 from penult.zoo import catalog
 
 GOLDEN = Path(__file__).parent / "golden" / "v0"
@@ -44,29 +43,6 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pixels, "preprocessing_version", lambda: f"{PREPROCESSING_VERSION}.{THEN['road'].partition('.')[2]}")
     return tmp_path
-
-
-@pytest.fixture
-def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Training draws nothing: figures take most of its time and nobody looks at them here."""
-    monkeypatch.setattr(trainer, "FigureWorker", NoFigures)
-
-
-class NoFigures:
-    def __init__(self, folder: Path) -> None:
-        pass
-
-    def __enter__(self) -> NoFigures:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def draw(self, **results: Any) -> None:
-        pass
-
-    def finish(self) -> list[Path]:
-        return []
 
 
 @pytest.fixture
@@ -149,7 +125,6 @@ def test_the_page_of_an_old_run_is_made_and_the_run_is_whole(files: Path, ask: A
         assert name in page
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_an_old_cache_is_used_as_it_is(files: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is computed or converted again, neither by embedding nor by training, and nothing in it is damaged."""
     monkeypatch.setattr(catalog, "_convert", lambda order, progress: pytest.fail(f"{order.label} is converted again"))
@@ -172,7 +147,6 @@ def test_an_old_cache_is_used_as_it_is(files: Path, ask: Ask, monkeypatch: pytes
     assert {row["backbone"]: row["rows"] for row in told["features"]} == THEN["rows"]
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_an_old_feature_file_trains_and_is_predicted(files: Path, ask: Ask) -> None:
     """Its rows, names and classes are read as they were written."""
     assert ask("train", "--features", "features.h5", "--out", "new", "-q")["classes"] == {"cold": 8, "green": 8, "warm": 8}

@@ -28,6 +28,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.usefixtures("real_figures")
 def test_one_call_makes_every_file_of_the_run(photos: Photos, tmp_path: Path) -> None:
     train_folder = photos("train", warm=14, cold=12)
     test_folder = photos("test", first=50, unsorted=3)
@@ -56,6 +57,7 @@ def test_the_seeds_second_script_reads_the_feature_file_as_it_is(photos: Photos,
     assert names[0] == "cold/cold.0.png"
 
 
+@pytest.mark.usefixtures("real_figures")
 def test_a_second_run_reuses_every_row_and_makes_the_same_files(photos: Photos, tmp_path: Path) -> None:
     folder, test = photos("train", warm=8, cold=8), photos("test", first=30, any=3)
     first = train_images(str(folder), str(test), quick(tmp_path))

@@ -163,11 +163,13 @@ def image_ending(name: str) -> str:
 
 def has_image_signature(head: bytes) -> bool:
     """Tell from the first 32 bytes of a file whether they are a sure sign of a picture format, whole or damaged."""
+    if head.startswith(_IMAGES):
+        return True
     if head[:4] == b"RIFF":
         return head[8:12] == b"WEBP"
     if head[4:8] == b"ftyp":  # a box of brands: the major one, a version, compatible ones (ISO 14496-12, 4.3)
         return head[8:12] in _IMAGE_BRANDS or any(head[at : at + 4] in _IMAGE_BRANDS for at in range(16, 32, 4))
-    return head.startswith(_IMAGES)
+    return False
 
 
 def looks_like_image(head: bytes) -> bool:
