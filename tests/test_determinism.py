@@ -45,6 +45,7 @@ def results(folder: Path) -> dict[str, Any]:
     return {**metrics["digests"], **{n: sha for n, sha in metrics["files"].items() if n != "report.html"}}
 
 
+@pytest.mark.usefixtures("real_figures")
 def test_a_run_is_the_same_whatever_the_circumstances(photos: Photos, tmp_path: Path) -> None:
     source, test = photos("train", warm=9, cold=8), photos("test", first=50, warm=3, cold=3)
     (source / "warm/copy.png").write_bytes((source / "warm/warm.1.png").read_bytes())
