@@ -15,9 +15,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from penult import engines, evaluate, heads, images, pixels, zoo
+from penult import engines, evaluate, heads, images, pixels, quantize, zoo
 from penult.backbones import StoredGraph
-from penult.quantize import int8, nncf
+from penult.quantize import nncf
 from penult.quantize.nncf import QuantizeRequest
 
 BATCH, REPEATS = 64, 3
@@ -40,7 +40,7 @@ def main() -> None:
     if "bf16" in engines.precisions("cpu"):
         show("bf16", "", "", features(network, "bf16", seen), exact, y, found.classes, speed(network, "bf16", seen))
     for count in asked.images:
-        taken = int8.calibration_set(found.paths, [network.recipe], count)
+        taken = quantize.calibration_set(found.paths, [network.recipe], count)
         began = time.perf_counter()
         graph = next(nncf.work(iter([QuantizeRequest(network.name, network.graph(), taken.pixels[0])])))
         seconds = time.perf_counter() - began

@@ -86,7 +86,7 @@ def read_int8(path: Path) -> Any:
     from dataclasses import replace
 
     from penult.backbones import StoredGraph
-    from penult.quantize.int8 import QuantizedCache
+    from penult.quantize import QuantizedCache
 
     kept = QuantizedCache(path, "0" * 64)
     recipe = tiny().recipe

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from penult.quantize import int8
+from penult import quantize
 from penult.quantize.nncf import QuantizeRequest
 
 
@@ -40,6 +40,6 @@ def instead_of_nncf(monkeypatch: pytest.MonkeyPatch, make: Callable[[bytes], byt
         requests.append(request)
         return make(request.graph)
 
-    monkeypatch.setattr(int8, "_ask", ask)
-    monkeypatch.setattr(int8.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(quantize, "_ask", ask)
+    monkeypatch.setattr(quantize.importlib.util, "find_spec", lambda name: name)
     return requests

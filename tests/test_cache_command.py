@@ -22,7 +22,7 @@ from penult.cli.cache import human, size
 from penult.embed import EmbedOptions, embed
 from penult.engines.engine import CompiledCache
 from penult.errors import InputError, UnknownName
-from penult.quantize.int8 import QuantizedCache
+from penult.quantize import QuantizedCache
 from penult.similar.search import SimilarityIndex, open_index
 from penult.store import CacheEntry, inventory
 from penult.store.disk import Disk, machine_id

@@ -21,7 +21,7 @@ from penult.compare.result import claimed
 from penult.embed import EmbedOptions, embed
 from penult.errors import quiet
 from penult.pixels.decoding import PREPROCESSING_VERSION
-from penult.quantize.int8 import QuantizedCache
+from penult.quantize import QuantizedCache
 from penult.similar import search
 from penult.zoo import catalog
 

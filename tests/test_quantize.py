@@ -13,8 +13,7 @@ import pytest
 
 from penult import backbones, engines, quantize
 from penult.errors import InputError, MissingExtra, PenultError
-from penult.quantize import int8
-from penult.quantize.int8 import QuantizedCache
+from penult.quantize import QuantizedCache
 from penult.worker import Worker
 from quantized import by_hand, instead_of_nncf
 from tinynet import SIDE, by_numpy, noise, tiny
@@ -31,18 +30,18 @@ def files(folder: Path) -> list[Path]:
 
 def test_images_that_come_and_go_move_no_others(photos: Photos) -> None:
     every = files(photos("train", warm=30, cold=30))
-    chosen = int8.by_name(every)
+    chosen = quantize.by_name(every)
     assert sorted(chosen) == every and chosen != every
-    assert int8.by_name(every[::-1]) == chosen
+    assert quantize.by_name(every[::-1]) == chosen
     fewer = every[::3]
-    assert int8.by_name(fewer) == [path for path in chosen if path in fewer]
+    assert quantize.by_name(fewer) == [path for path in chosen if path in fewer]
 
 
 def test_a_moved_folder_has_the_same_sample(photos: Photos, tmp_path: Path) -> None:
     folder = photos("train", warm=9, cold=9)
-    before = int8.calibration_set(files(folder), [tiny().recipe], 5)
+    before = quantize.calibration_set(files(folder), [tiny().recipe], 5)
     shutil.move(folder, tmp_path / "elsewhere")
-    after = int8.calibration_set(files(tmp_path / "elsewhere"), [tiny().recipe], 5)
+    after = quantize.calibration_set(files(tmp_path / "elsewhere"), [tiny().recipe], 5)
     assert before.digests == after.digests
     np.testing.assert_array_equal(before.pixels[0], after.pixels[0])
 
@@ -53,10 +52,10 @@ def test_a_sample_has_each_picture_once_and_none_that_cannot_be_read(photos: Pho
         shutil.copy(path, folder / f"copy {i}.png")
         (folder / f"bad {i}.png").write_bytes(b"no picture")
     recipes = [tiny().recipe, backbones.find_builtin("efficientnet_lite0").recipe]
-    taken = int8.calibration_set(files(folder), recipes, 100)
+    taken = quantize.calibration_set(files(folder), recipes, 100)
     assert len(taken.digests) == 6
     assert [seen.shape for seen in taken.pixels] == [(6, SIDE, SIDE, 3), (6, 224, 224, 3)]
-    assert len(int8.calibration_set(files(folder), recipes, 4).digests) == 4
+    assert len(quantize.calibration_set(files(folder), recipes, 4).digests) == 4
 
 
 # --- kept graphs ---
@@ -120,11 +119,14 @@ def test_a_kept_graph_is_found_by_all_images_not_by_the_sample_alone(
     photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requests = instead_of_nncf(monkeypatch)
-    monkeypatch.setattr(int8.calibration_set, "__defaults__", (10,))
+    monkeypatch.setattr(quantize.calibration_set, "__defaults__", (10,))
     first = files(photos("train", warm=10))
     quantize.in_int8([tiny()], first, tmp_path)
     many = [*first, *files(photos("more", 100, warm=90))]  # a sample of ten among these has about one of the first ten
-    assert len(int8.calibration_set(many, [tiny().recipe]).digests & int8.calibration_set(first, [tiny().recipe]).digests) < 5
+    assert (
+        len(quantize.calibration_set(many, [tiny().recipe]).digests & quantize.calibration_set(first, [tiny().recipe]).digests)
+        < 5
+    )
     quantize.in_int8([tiny()], many, tmp_path)
     assert len(requests) == 1
 
@@ -146,7 +148,7 @@ def test_a_numpy_function_has_no_bits_to_save(photos: Photos) -> None:
 
 
 def test_without_the_extra_the_cure_is_said(photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(int8.importlib.util, "find_spec", lambda name: None if name == "nncf" else name)
+    monkeypatch.setattr(quantize.importlib.util, "find_spec", lambda name: None if name == "nncf" else name)
     with pytest.raises(MissingExtra, match=r"precision int8 needs nncf, once .* pip install 'penult\[int8\]'"):
         quantize.in_int8([tiny()], files(photos("train", warm=2)), tmp_path)
 
@@ -170,8 +172,8 @@ def test_a_network_that_does_not_stand_8_bits_is_refused_and_not_kept(
 
 
 def test_a_child_that_dies_is_one_sentence(photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(int8.importlib.util, "find_spec", lambda name: name)
-    monkeypatch.setattr(int8, "Worker", lambda work, threads: Worker("os:abort", threads))
+    monkeypatch.setattr(quantize.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(quantize, "Worker", lambda work, threads: Worker("os:abort", threads))
     with pytest.raises(PenultError, match=r"quantising tiny ended without an answer .*lack of memory"):
         quantize.in_int8([tiny()], files(photos("train", warm=3)), tmp_path)
 

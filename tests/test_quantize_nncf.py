@@ -16,8 +16,7 @@ from onnxnets import classifier
 from penult import backbones, engines, quantize, zoo
 from penult.backbones import Backbone
 from penult.errors import InputError
-from penult.quantize import int8
-from penult.quantize.int8 import calibration_set
+from penult.quantize import calibration_set
 from penult.quantize.nncf import QuantizeRequest
 from penult.zoo.timm_source import import_timm
 from tinynet import noise, tiny
@@ -71,10 +70,10 @@ def test_nothing_is_reported_to_anyone() -> None:
 def test_an_old_graph_is_refused_with_the_cure() -> None:
     order = QuantizeRequest("old", classifier(opset=11).SerializeToString(), np.zeros((1, 32, 32, 3), np.uint8))
     with pytest.raises(InputError, match=r"old is written in version 11 .* needs 13; export it again with opset 17"):
-        int8._ask(order)
+        quantize._ask(order)
 
 
 def test_what_the_library_cannot_do_is_one_sentence() -> None:
     broken = QuantizeRequest("odd", tiny().graph(), noise(2, 16))  # pixels of another size than the graph's
     with pytest.raises(InputError, match=r"odd cannot be quantised: .* use --precision auto, or another network"):
-        int8._ask(broken)
+        quantize._ask(broken)
