@@ -122,7 +122,7 @@ def test_what_is_shown_is_there(cache: Path, capsys: pytest.CaptureFixture[str])
     assert parts == {"backbones": 1, "int8": 1, "compiled": 1, "similar": 1, "speeds": 1}
     code, out, err = ask(capsys, "--cache", cache)
     assert (code, err) == (0, "")
-    for text in (str(cache), "net", "other", "numpy", "1 converted networks", "1 networks in 8 bits", "together: "):
+    for text in (str(cache), "net", "other", "numpy", "1 converted networks", "1 networks in 8 bits", "total: "):
         assert text in out
 
 
@@ -263,7 +263,7 @@ def test_what_is_visibly_of_no_use_goes(tmp_path: Path, capsys: pytest.CaptureFi
     for folder in (begun, fresh):
         (folder / "record.json").unlink()
     age(begun, 2)
-    assert "of no use" in ask(capsys, "--cache", tmp_path)[1]
+    assert "leftovers of killed processes" in ask(capsys, "--cache", tmp_path)[1]
     assert ask(capsys, "--cache", tmp_path, "--prune")[0] == 0
     assert (cut.exists(), begun.exists(), fresh.exists()) == (False, False, True)
 

@@ -270,7 +270,7 @@ def test_fetch_says_where_the_network_is_for_a_machine_without_network(
     )
     assert (code, err) == (0, "")
     folder = zoo.catalog_folder(str(model), cache=tmp_path / "c")
-    assert f"in {folder}" in out and "efficientnet_lite0: 3584 numbers an image, built in" in out
+    assert f"in {folder}" in out and "efficientnet_lite0: 3584 features, built in" in out
     assert folder is not None and (folder / "record.json").is_file()
 
 

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
     for text in done.notes:
         output.out(f"note: {output.printable(text)}")
     if not done.findings:
-        output.out("nothing was found")
+        output.out("no problems found")
     for kind, several in groupby(done.findings, key=lambda one: one.kind):
         found = list(several)
         output.out(f"{kind}: {len(found):,}")

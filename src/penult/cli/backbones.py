@@ -114,11 +114,11 @@ def _fetch(args: argparse.Namespace) -> None:
         output.as_json(done)
         return
     for one in done:
-        where = f"in {one['folder']}" if one["folder"] else "built in, nothing to fetch"
-        output.out(f"{printable(one['name'])}: {one['width']} numbers an image, {where}")
+        where = f"in {one['folder']}" if one["folder"] else "built in, nothing to download"
+        output.out(f"{printable(one['name'])}: {one['width']} features, {where}")
     if any(one["folder"] for one in done):
         output.out(
-            "for a machine without network: copy such a folder to <its cache>/backbones/ (the cache: `penult backbones`)"
+            "for a machine without internet: copy such a folder to <its cache>/backbones/ (the cache: `penult backbones`)"
         )
 
 

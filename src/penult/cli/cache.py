@@ -165,9 +165,9 @@ def _say(found: Inventory) -> None:
     for part, what in _WHAT.items():
         if some := found.of(part):
             output.out(f"  {len(some)} {what}: {human(sum(entry.bytes for entry in some))}")
-    output.out(f"together: {human(found.bytes)}" if found.items else "it is empty")
+    output.out(f"total: {human(found.bytes)}" if found.items else "it is empty")
     if left := [*found.leftovers, *(path for e in found.of("features") for path in e.odd)]:
-        output.out(f"of no use (left by killed processes, or damaged): {len(left)} files; `penult cache --prune` removes them")
+        output.out(f"leftovers of killed processes, or damaged: {len(left)} files; `penult cache --prune` removes them")
     if found.strange:
         names = ", ".join(output.printable(path.name) for path in found.strange[:3])
         output.out(

@@ -75,22 +75,22 @@ def _show(found: Comparison, out: str) -> None:
     images = sum(found.classes.values())
     output.out(
         f"{count(images, 'image')} of {count(len(found.classes), 'class', 'classes')}, "
-        f"each judged by a {found.options.head} head that had not seen it; "
+        f"cross-validated with a {found.options.head} head; "
         f"{device} ({engine}, {precision})"
     )
     for text in found.notes:
         output.out(f"note: {output.printable(text)}")
     rows = [_row(found, entry) for entry in found.entries]
-    names = ["", "log loss (95% interval)", "accuracy", "images/s", "width", "front", "license"]
+    names = ["", "log loss (95% CI)", "accuracy", "images/s", "width", "front", "license"]
     if imbalanced(found.classes.values()):
         names.insert(3, "balanced accuracy")
         for row, entry in zip(rows, found.entries, strict=True):
             row.insert(3, percent(entry.scores["balanced_accuracy"].value))
     output.out(output.table(names, rows))
-    output.out("front: nothing else is both faster and better")
+    output.out("front: Pareto front; nothing else is both faster and more accurate")
     lines = [f"  {output.printable(found.label(e))}: {_adds(found, e)}" for e in found.entries if e.adds]
     if lines:
-        output.out("what each member adds, as log loss that it takes away (95% interval):")
+        output.out("what each member adds: reduction of the log loss (95% CI):")
         output.out("\n".join(lines))
     for one in found.left_out:
         output.out(f"left out: {output.printable(one.name)}: {output.printable(one.reason)}")
@@ -116,10 +116,10 @@ def _row(found: Comparison, entry: CombinationScore) -> list[str]:
 
 
 def _adds(found: Comparison, entry: CombinationScore) -> str:
-    """Return what each member adds: `lite0 0.0031 (0.0012 to 0.0050); lite2: nothing that can be measured`."""
+    """Return what each member adds: `lite0 0.0031 (0.0012 to 0.0050); lite2: no measurable gain`."""
     clear = {found.short[name]: gap for name, gap in entry.adds.items() if gap.clear}
     if not clear:
-        return "nobody adds anything that can be measured"
+        return "no backbone adds a measurable gain"
     said = ", ".join(f"{name} {gap.value:.4f} ({gap.low:.4f} to {gap.high:.4f})" for name, gap in clear.items())
     rest = [found.short[name] for name, gap in entry.adds.items() if not gap.clear]
-    return f"{said}; {', '.join(rest)}: nothing that can be measured" if rest else said
+    return f"{said}; {', '.join(rest)}: no measurable gain" if rest else said
