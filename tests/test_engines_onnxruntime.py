@@ -25,7 +25,7 @@ from penult.engines import devices, float16, onnxruntime_engine
 from penult.engines.engine import CompiledCache
 from penult.errors import DamagedFile, InputError, MissingExtra
 from penult.training import TrainOptions, train_images
-from test_backbones_golden import GOLDEN
+from test_backbones_golden import golden_features
 from tinynet import SIDE, by_numpy, noise, tiny
 from tolerance import assert_same_direction, assert_same_pixels
 
@@ -234,12 +234,7 @@ def test_maps_are_openvinos_maps() -> None:
 @pytest.mark.parametrize("precision", ["f32", "f16"])
 def test_features_are_the_golden_ones(precision: str) -> None:
     """f16 keeps their direction: on this provider its weights are rounded, what lies between them mostly is not."""
-    spec = importlib.util.spec_from_file_location("renew", GOLDEN / "renew.py")
-    assert spec is not None and spec.loader is not None
-    renew = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(renew)
-    with np.load(renew.FILE, allow_pickle=False) as file:
-        golden = dict(file)
+    renew, golden = golden_features()
 
     def opened(name: str) -> Any:
         device = "cpu" if backbones.find_builtin(name).function else CPU

@@ -87,7 +87,7 @@ def _show(found: Comparison, out: str) -> None:
         for row, entry in zip(rows, found.entries, strict=True):
             row.insert(3, percent(entry.scores["balanced_accuracy"].value))
     output.out(output.table(names, rows))
-    output.out("front: Pareto front; nothing else is both faster and more accurate")
+    output.out("front: Pareto front; nothing else is faster and has a smaller log loss")
     lines = [f"  {output.printable(found.label(e))}: {_adds(found, e)}" for e in found.entries if e.adds]
     if lines:
         output.out("what each member adds: reduction of the log loss (95% CI):")

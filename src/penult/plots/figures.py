@@ -1,6 +1,6 @@
 """Figures as files: one, all of a run, or all of a run in a process of its own.
 
-That process loads matplotlib and draws while the caller still measures: on two cores it hides 3 s of a run of 333 photos.
+That process loads matplotlib and draws while the caller still measures, so with two cores nobody waits for it.
 """
 
 from __future__ import annotations

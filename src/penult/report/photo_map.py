@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from penult.audit.map import FEW
 from penult.html import Html, join, tag
 from penult.report.thumbnails import TRAIN, Thumbnails, flagged
 from penult.runs import RunResults
@@ -13,7 +14,7 @@ from penult.texts import count, hundredths, printable
 
 STEPS = 9999  # places are whole numbers from 0 to this: a screen has fewer pixels
 PREFIX = "data:image/webp;base64,"
-SAID = "Each dot is a photo; similar photos are close together (t-SNE). Distances between far-apart groups mean nothing."
+SAID = "Each dot is a photo; similar photos are close together ({}). Distances between far-apart groups mean nothing."
 KEYS = "Arrow keys move from photo to photo, Enter selects one, + and − zoom, Escape clears the selection."
 
 
@@ -21,6 +22,7 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     """Return an empty canvas, its tools, and what a reader without script is told; None where the run has no map."""
     if results.rows.places is None:
         return None
+    said = SAID.format("t-SNE" if len(results.rows.files) >= FEW else "principal components")
     marked, wrong = int(flagged(results).sum()), int(results.rows.wrong.sum())
     title = f"Map of {count(len(results.rows.files), 'photo')}, {wrong:,} misclassified, {marked:,} flagged. {KEYS}"
     canvas = tag("canvas", id="map-canvas", tabindex=0, role="application", aria_label=title, aria_describedby="map-panel")
@@ -45,7 +47,7 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     plot = tag("div", canvas, tag("div", *tools, class_="tools"), class_="plot")
     script = tag("div", legend, tag("div", plot, panel, class_="mapped"), chosen, class_="script", id="map-all")
     none = tag("noscript", tag("p", "The map needs JavaScript; its data are in ", tag("code", "map.csv"), "."))
-    return tag("section", tag("h2", "Map of the photos"), tag("p", SAID, class_="soft"), join(script, none), id="map")
+    return tag("section", tag("h2", "Map of the photos"), tag("p", said, class_="soft"), join(script, none), id="map")
 
 
 def _tool(name: str, shown: str, said: str = "", pressed: bool = False) -> Html:

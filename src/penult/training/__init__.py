@@ -61,6 +61,7 @@ def train(  # noqa: PLR0913  what the command's common options are
     groups : str, optional
         A column of the CSV (patient, scene) whose equal values are kept in one fold.
     seed : int, default=0
+        Random seed of folds and heads.
     device, precision : str, default="auto"
         What computes the networks, and in what precision.
     cache_dir : str, Path or False, optional
