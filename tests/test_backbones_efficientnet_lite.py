@@ -22,7 +22,7 @@ from penult.errors import DamagedFile
 from tinynet import noise
 from tolerance import assert_same_pixels
 
-LITES = backbones.DEFAULT
+LITES = backbones.LITES
 
 
 @given(st.integers(1, 700), st.sampled_from([1, 3, 5]), st.sampled_from([1, 2]))
@@ -52,6 +52,8 @@ def test_every_weight_is_used(name: str, blocks: int) -> None:
         ("efficientnet_lite0", "mean+max", 1792, (192, 320, 1280) * 2),
         ("efficientnet_lite1", "mean+max", 1792, (192, 320, 1280) * 2),
         ("efficientnet_lite2", "mean+max", 1840, (208, 352, 1280) * 2),
+        ("efficientnet_lite0", "stages", 156_800, (40, 80, 112, 192, 320, 1280) * 2),
+        ("efficientnet_lite2", "stages", 261_424, (48, 88, 120, 208, 352, 1280) * 2),
     ],
 )
 def test_the_graph_is_sound_and_says_what_comes_out(name: str, pooling: str, channels: int, parts: tuple[int, ...]) -> None:
@@ -65,7 +67,7 @@ def test_the_graph_is_sound_and_says_what_comes_out(name: str, pooling: str, cha
     size, side = backbone.recipe.size, -(-backbone.recipe.size // 32)
     assert shapes(model.graph.output) == {
         "features": ["n", sum(parts)],
-        "maps": ["n", channels, side, side],
+        "maps": ["n", channels] if pooling == "stages" else ["n", channels, side, side],
         "logits": ["n", 1000],
     }
     assert shapes(model.graph.input) == {"pixels": ["n", size, size, 3]}
@@ -100,6 +102,20 @@ def test_features_are_the_pooled_maps(pooling: str, size: int) -> None:
     assert maps.shape == (2, {"mean": 1280, "mean+max": 1792}[pooling], side, side)
     features = network(size=size, pooling=pooling)(pixels)  # (2, d)
     assert_same_pixels(features, POOL[pooling](maps))
+
+
+@pytest.mark.parametrize("size", [SMALL, 161])
+def test_early_stages_are_pooled_from_their_own_maps(size: int) -> None:
+    """Of every stage all means, then of every stage all maxima; those of the last stages are the usual features."""
+    backbone = backbones.find_builtin("efficientnet_lite0", pooling="stages", size=size)
+    pixels = noise(2, size)
+    groups = backbone.map_groups(network(size=size, pooling="stages", output="maps")(pixels))  # each (2, c, h, w)
+    assert [m.shape[1] for m in groups] == [40, 80, 112, 192, 320, 1280]
+    assert [m.shape[2] for m in groups] == [-(-size // stride) for stride in (8, 16, 16, 32, 32, 32)]
+    features = network(size=size, pooling="stages")(pixels)  # (2, d)
+    assert_same_pixels(features, np.hstack([*(m.mean(axis=(2, 3)) for m in groups), *(m.max(axis=(2, 3)) for m in groups)]))
+    usual = network(size=size)(pixels)
+    assert_same_pixels(np.hstack([features[:, 232:2024], features[:, 2024 + 232 :]]), usual)
 
 
 def test_the_classic_features_are_one_part_of_all() -> None:

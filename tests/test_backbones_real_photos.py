@@ -36,7 +36,7 @@ def seen(real_photos: Path) -> dict[str, list[Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", backbones.DEFAULT)
+@pytest.mark.parametrize("name", backbones.LITES)
 def test_cats_are_named_cats_and_dogs_dogs(name: str, seen: dict[str, list[Any]]) -> None:
     """The trained last layer, put back on the means of the head among the features, names them."""
     backbone, tensors = backbones.find_builtin(name), LITE[name].tensors()

@@ -22,7 +22,7 @@ def timm_installed() -> bool:
 @pytest.mark.timm
 @pytest.mark.filterwarnings("default")
 @pytest.mark.skipif(not timm_installed(), reason="the extra `timm` is not installed: pip install 'penult[timm]'")
-@pytest.mark.parametrize("name", backbones.DEFAULT)
+@pytest.mark.parametrize("name", backbones.LITES)
 def test_the_graph_gives_what_timm_gives(name: str) -> None:
     """Same weights, same random pixels: features, maps and ImageNet scores agree, at two
     sizes, pooled both ways."""

@@ -18,14 +18,16 @@ from penult.explain.cam import activation, linear_weights, pooled
 from penult.heads import scorer
 from tinynet import noise, tiny
 
-LITES = backbones.DEFAULT
+LITES = backbones.LITES
 
 
 def contrast(raw: np.ndarray, place: int) -> float:
     return float(raw[0, place] - raw[0].mean())
 
 
-@pytest.mark.parametrize(("name", "pooling"), [(LITES[0], "mean"), *((name, "mean+max") for name in LITES)])
+@pytest.mark.parametrize(
+    ("name", "pooling"), [(LITES[0], "mean"), *((name, "mean+max") for name in LITES), (LITES[2], "stages")]
+)
 def test_the_heat_adds_up_to_the_logit_of_every_built_in_network(name: str, pooling: str) -> None:
     """Against the features that the engine itself pools, and the head's own scorer."""
     network, photos = backbones.find_builtin(name, pooling=pooling), some(6)
@@ -85,7 +87,7 @@ def test_the_parts_of_the_positions_add_up(c: int, h: int, w: int, pooling: str,
     """Also where several positions share a maximum, as behind a cut at 0 or 6."""
     rng = np.random.default_rng(seed)
     maps = np.clip(rng.normal(1, 3, (c, h, w)).round(rng.integers(0, 3)), 0, 6)
-    x = pooled(maps, pooling)  # type: ignore[arg-type]
+    x = pooled([maps], pooling)  # type: ignore[arg-type]
     weights, shift = rng.normal(size=len(x)), rng.normal(size=len(x))
     parts = activation(maps, pooling, weights, shift)  # type: ignore[arg-type]
     assert parts.shape == (h, w)

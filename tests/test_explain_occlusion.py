@@ -12,6 +12,7 @@ from explainable import features, fitted, linear, middle, model, some, square
 from penult import TransferClassifier, backbones
 from penult.errors import InputError, UnknownName
 from penult.explain import explain
+from penult.explain.field_of_view import View
 from penult.explain.occlusion import MOST, cells, covered, shuffled
 from tinynet import noise, tiny
 
@@ -122,7 +123,7 @@ def test_a_patch_has_the_photos_colours_and_none_of_its_shapes() -> None:
     cover = shuffled(pixels)
     np.testing.assert_array_equal(np.sort(cover.reshape(-1, 3), axis=0), np.sort(pixels.reshape(-1, 3), axis=0))
     assert not np.array_equal(cover, pixels)
-    hidden = covered(pixels, cover, (0, 0, 1, 1), (0.25, 0.5, 0.75, 1))
+    hidden = covered(View(pixels, (0, 0, 1, 1)), cover, (0.25, 0.5, 0.75, 1))
     np.testing.assert_array_equal(hidden[16:, 8:24], cover[16:, 8:24])
     hidden[16:, 8:24] = pixels[16:, 8:24]
     np.testing.assert_array_equal(hidden, pixels)
@@ -130,8 +131,9 @@ def test_a_patch_has_the_photos_colours_and_none_of_its_shapes() -> None:
 
 def test_a_patch_outside_of_what_a_network_sees_changes_nothing() -> None:
     pixels = noise(1)[0]
+    view = View(pixels, (0.25, 0.2, 0.75, 0.8))
     for patch in ((0, 0, 0.2, 1), (0.8, 0, 1, 1), (0, 0, 1, 0.1)):
-        np.testing.assert_array_equal(covered(pixels, shuffled(pixels), (0.25, 0.2, 0.75, 0.8), patch), pixels)
+        np.testing.assert_array_equal(covered(view, shuffled(pixels), patch), pixels)
 
 
 def test_cells_are_nearly_square_and_never_too_many() -> None:

@@ -25,6 +25,9 @@ def file(in_folder: Path) -> str:
     [
         ("efficientnet_lite0", ModelSpec("built-in", "efficientnet_lite0")),
         ("efficientnet_lite0:300", ModelSpec("built-in", "efficientnet_lite0", None, 300)),
+        ("efficientnet_lite0:300:crop+squash", ModelSpec("built-in", "efficientnet_lite0", None, 300, "crop+squash")),
+        ("efficientnet_lite0:stages:squash", ModelSpec("built-in", "efficientnet_lite0", None, None, "squash", "stages")),
+        ("keras:Xception@my.weights.h5:160:squash", ModelSpec("keras", "Xception", "my.weights.h5", 160, "squash")),
         ("resnet50", ModelSpec("timm", "resnet50")),
         ("resnet50.a1_in1k:288", ModelSpec("timm", "resnet50.a1_in1k", None, 288)),
         ("hf-hub:owner/model", ModelSpec("timm", "hf-hub:owner/model")),
@@ -75,11 +78,12 @@ def test_what_cannot_be_is_said(text: str, says: str, file: str) -> None:
 
 def test_presets_stand_for_their_networks_and_each_has_a_reason() -> None:
     assert expand(["lite", "efficientnet_lite0", "keras:Xception", "blog2017"]) == (
-        *backbones.DEFAULT, "keras:Xception", "keras:ResNet50", "keras:InceptionV3",
+        *backbones.LITES, "keras:Xception", "keras:ResNet50", "keras:InceptionV3",
     )  # fmt: skip
     assert expand(["seed:224"]) == expand(["blog2017:224"]) and "seed" not in PRESETS  # the old name still works
     assert expand(["lite:96", "modern:280"])[::3] == ("efficientnet_lite0:96", "vit_small_patch14_dinov2.lvd142m:280")
-    assert PRESETS.keys() == WHY.keys() and all(len(members) == 3 for members in PRESETS.values())
+    assert expand(["lite+:96", "lite:squash"])[1:3] == ("efficientnet_lite2:96:squash", "efficientnet_lite0:squash")
+    assert PRESETS.keys() == WHY.keys() and all(len(members) >= 2 for members in PRESETS.values())
 
 
 @settings(max_examples=30)

@@ -235,7 +235,7 @@ def test_what_protobuf_says_of_2_gb_is_understood(raised: type[Exception], expec
         onnx_graph.to_bytes(SimpleNamespace(SerializeToString=serialize, graph=SimpleNamespace(initializer=weights)))
 
 
-@pytest.mark.parametrize("name", backbones.DEFAULT)
+@pytest.mark.parametrize("name", backbones.LITES)
 def test_the_work_of_the_built_in_networks_is_what_their_makers_say(name: str) -> None:
     """Google's figures count the batch normalisations too, which are folded here; parameters likewise."""
     backbone = backbones.find_builtin(name, pooling="mean")

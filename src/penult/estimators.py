@@ -17,12 +17,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from penult import bundle, pixels, quantize, zoo
-from penult.backbones import DEFAULT, Backbone
+from penult.backbones import Backbone
 from penult.embed import Embedding, EmbedOptions, embed, find_depth
 from penult.errors import InputError
 from penult.fit import build_head, group_copies, learn, to_bundle
 from penult.heads.task import class_labels, group_codes
-from penult.pixels import FULL_DEPTH, MAX_PIXELS, summarize_failures
+from penult.pixels import FULL_DEPTH, MAX_PIXELS, summarize_failures, views_to_crop_mode
 
 _SHOWN = 5
 
@@ -45,11 +45,14 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    backbones : str or list of str, default="lite"
+    backbones : str or list of str, default="default"
         Names of networks whose features are concatenated: built in, of timm (``timm:NAME``) or Keras (``keras:NAME``), an
         ONNX file, or a preset. See `penult.list_backbones`.
-    crop_mode : {"crop", "squash"}, default=None
+    crop_mode : {"crop", "squash", "crop+squash", ...}, default=None
         How a picture becomes square: cut from its middle, or squeezed; None is what each network was trained with.
+    views : {1, 2, 4}, default=1
+        How many pictures of each photo a network sees, whose features are averaged: 2 are "crop+squash", 4 those and their
+        mirror images.
     device : {"auto", "cpu", "cuda", "coreml", "dml"}, default="auto"
         What computes the networks.
     precision : {"auto", "f32", "bf16", "f16", "int8"}, default="auto"
@@ -74,9 +77,10 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     @_also(backbone="backbones", cache="cache_dir")
     def __init__(
         self,
-        backbones: str | Sequence[str] = DEFAULT,
+        backbones: str | Sequence[str] = zoo.DEFAULT,
         *,
         crop_mode: str | None = None,
+        views: int = 1,
         device: str = "auto",
         precision: str = "auto",
         cache_dir: str | Path | bool | None = None,
@@ -84,6 +88,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ):
         self.backbones = backbones
         self.crop_mode = crop_mode
+        self.views = views
         self.device = device
         self.precision = precision
         self.cache_dir = cache_dir
@@ -144,7 +149,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    backbones, crop_mode, device, precision, cache_dir, max_pixels
+    backbones, crop_mode, views, device, precision, cache_dir, max_pixels
         As for `Embedder`.
     head : str or scikit-learn classifier, default="logistic"
         "logistic", "svm", "knn", "centroid", "lda", "dense", or "auto" for the best of them; any other classifier works in
@@ -176,11 +181,12 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     @_also(cache="cache_dir")
     def __init__(  # noqa: PLR0913  each is one of scikit-learn's parameters
         self,
-        backbones: str | Sequence[str] = DEFAULT,
+        backbones: str | Sequence[str] = zoo.DEFAULT,
         head: Any = "logistic",
         *,
         class_weight: Any = None,
         crop_mode: str | None = None,
+        views: int = 1,
         device: str = "auto",
         precision: str = "auto",
         cache_dir: str | Path | bool | None = None,
@@ -191,6 +197,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.head = head
         self.class_weight = class_weight
         self.crop_mode = crop_mode
+        self.views = views
         self.device = device
         self.precision = precision
         self.cache_dir = cache_dir
@@ -291,7 +298,8 @@ def _options(estimator: Embedder | TransferClassifier) -> EmbedOptions:
 
 def _networks(estimator: Embedder | TransferClassifier) -> tuple[Backbone, ...]:
     names = estimator.backbones
-    changes: dict[str, Any] = {} if estimator.crop_mode is None else {"crop_mode": estimator.crop_mode}
+    crop_mode = views_to_crop_mode(estimator.views, estimator.crop_mode)
+    changes: dict[str, Any] = {} if crop_mode is None else {"crop_mode": crop_mode}
     several = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
     if not several or not all(isinstance(name, str) for name in several):
         raise InputError(f"the backbones are {names!r}; give the name of one network, or a list of names, such as 'lite'.")

@@ -4,10 +4,10 @@ In: a name. Out: a `Backbone`. It must not know which engine runs the graph, nor
 """
 
 from penult.backbones.backbone import Backbone, NumpyFunction, StoredGraph
-from penult.backbones.builtin import DEFAULT, builtin_names, builtin_table, find_builtin, quality, thumbnail
+from penult.backbones.builtin import LITES, builtin_names, builtin_table, find_builtin, quality, thumbnail
 
 __all__ = [
-    "DEFAULT",
+    "LITES",
     "Backbone",
     "NumpyFunction",
     "StoredGraph",

@@ -2,13 +2,15 @@
 
 In: facts about a network and the thing that makes its graph. Out: the record, its digest, its ONNX bytes.
 Pooling is how the graph's output `maps` (n, c, h, w) becomes its output `features` (n, d): "mean" is the mean of every map
-over its positions; "mean+max" the means of all maps, then their maxima; with "none" there are no maps.
+over its positions; "mean+max" the means of all maps, then their maxima; with "none" there are no maps. "stages" is "mean+max"
+over the maps of six stages, of which the early ones are finer: its `maps` (n, m) are all of them in a row (see `STRIDES`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -20,10 +22,12 @@ from numpy.typing import NDArray
 from penult.backbones import onnx_guard
 from penult.backbones.image_statistics import HISTOGRAM_DIGEST, WIDTH, color_histogram
 from penult.errors import DamagedFile, InputError, unknown
-from penult.pixels.recipe import DEPTHS, Recipe
+from penult.pixels.recipe import CROP_MODES, DEPTHS, Recipe
 
-Pooling = Literal["mean", "mean+max", "none"]
+Pooling = Literal["mean", "mean+max", "stages", "none"]
 POOLINGS: tuple[str, ...] = get_args(Pooling)
+WITH_MAXIMA = ("mean+max", "stages")  # the second half of the columns are maxima
+STRIDES = (8, 16, 16, 32, 32, 32)  # pixels from one position to the next in the maps that "stages" pools
 _LONGEST = 4000  # letters of a name, license or source
 _RECORD = {
     "name", "width", "parts", "pooling", "recipe", "weights", "license", "source", "params", "gmacs", "top1", "quantized",
@@ -34,12 +38,12 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 def blocks_of(pooling: Pooling, runs: Sequence[int]) -> tuple[int, ...]:
     """Return the widths of the runs of columns of features pooled from maps in `runs` of channels."""
-    return tuple(runs) * (2 if pooling == "mean+max" else 1)
+    return tuple(runs) * (2 if pooling in WITH_MAXIMA else 1)
 
 
 def channels_of(pooling: Pooling, blocks: Sequence[int]) -> int:
     """Return c, how many maps the features with these blocks are pooled from."""
-    return sum(blocks) // 2 if pooling == "mean+max" else sum(blocks)
+    return sum(blocks) // 2 if pooling in WITH_MAXIMA else sum(blocks)
 
 
 class GraphFactory(Protocol):
@@ -83,7 +87,8 @@ class Backbone:
 
     `blocks` are the widths of the consecutive runs of columns of `features` (n, d) that a head scales separately:
     numbers of one layer, pooled one way; d is their sum. `pooling` says how the graph's other output, `maps`
-    (n, c, h, w), becomes `features`.
+    (n, c, h, w), becomes `features`. Where the recipe has several views, the graph sees each by itself, and the features of
+    a photo are their mean.
     `weights` is the sha256 (hex) of its weights.
     `gmacs` counts 10^9 multiply-adds for one image; `top1` is the published ImageNet accuracy in percent.
     `quantized` says that the graph computes in 8 bits (see `penult.quantize`), which no other precision changes.
@@ -110,8 +115,23 @@ class Backbone:
 
     @property
     def map_channels(self) -> int:
-        """How many maps the graph gives for one image, c; 0 where it gives none."""
+        """How many maps the graph gives for one image, c; with "stages" how many numbers, m; 0 where it gives none."""
+        if self.pooling == "stages":
+            return sum(c * side**2 for c, side in self._grids())
         return channels_of(self.pooling, self.blocks) if self.has_maps else 0
+
+    def _grids(self) -> list[tuple[int, int]]:
+        """Return channels and side of the maps of each stage that "stages" pools."""
+        sides = (math.ceil(self.recipe.size / stride) for stride in STRIDES)
+        return list(zip(self.blocks[: len(STRIDES)], sides, strict=True))
+
+    def map_groups(self, maps: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return the graph's output `maps` (n, ...) as arrays (n, c, h, w), one for each size of map."""
+        if self.pooling != "stages":
+            return [maps]
+        grids = self._grids()
+        ends = np.cumsum([c * side**2 for c, side in grids])[:-1]
+        return [m.reshape(-1, c, s, s) for m, (c, s) in zip(np.split(maps, ends, axis=1), grids, strict=True)]
 
     @property
     def digest(self) -> str:
@@ -123,6 +143,16 @@ class Backbone:
     def has_maps(self) -> bool:
         """Whether the graph has the output `maps`."""
         return self.pooling != "none"
+
+    def mean_over_views(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the features (n, d) of images, given those of all their views (n * v, d), image by image."""
+        count = self.recipe.view_count
+        if count == 1:
+            return vectors
+        total = vectors[::count].copy()  # added up view by view: the order is always the same
+        for place in range(1, count):
+            total += vectors[place::count]
+        return total / np.float32(count)
 
     def graph(self, classifier: bool = False) -> bytes:
         """Return the ONNX model: input `pixels` uint8 (n, s, s, 3) RGB with n open, outputs by name, float32.
@@ -153,12 +183,13 @@ class Backbone:
         for name in changes:
             if name not in known:
                 raise unknown("recipe setting", name, known)
-        if changes.get("crop_mode") == "squash":
+        if str(changes.get("crop_mode")).startswith("squash"):
             changes = {"crop": 1.0, **changes}  # who asks for that wants to see the whole picture
         values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
         recipe = replace(self.recipe, **values)
         _check(recipe)
         work = (recipe.size / self.recipe.size) ** 2  # the work of a convolution grows with the area
+        work *= recipe.view_count / self.recipe.view_count
         return replace(self, recipe=recipe, gmacs=round(self.gmacs * work, 3))
 
     def at_depth(self, depth: int) -> Backbone:
@@ -231,8 +262,10 @@ def _check_blocks(pooling: object, width: object, blocks: Sequence[object]) -> N
     if not whole or len(whole) != len(blocks) or sum(whole) != width:
         raise InputError(f"invalid parts {list(blocks)}; give whole numbers above 0 that add up to the width ({width!r}).")
     half = len(whole) // 2
-    if pooling == "mean+max" and whole[:half] != whole[half:]:
-        raise InputError(f"invalid parts {whole} with the pooling mean+max; give the maxima the widths of the means.")
+    if pooling in WITH_MAXIMA and whole[:half] != whole[half:]:
+        raise InputError(f"invalid parts {whole} with the pooling {pooling}; give the maxima the widths of the means.")
+    if pooling == "stages" and half != len(STRIDES):
+        raise InputError(f"invalid parts {whole} with the pooling stages, which has {2 * len(STRIDES)}; give all of them.")
 
 
 def wrong_settings(settings: Mapping[str, Any]) -> list[str]:
@@ -259,8 +292,8 @@ def _three(value: Any) -> bool:
 _SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "size": (lambda v: type(v) is int and 32 <= v <= 2048, "a whole number from 32 to 2048"),
     "crop": (lambda v: _number(v) and 0.1 <= v <= 1, "a number from 0.1 to 1"),
-    "fit": _one_of("crop", "squash"),  # in files
-    "crop_mode": _one_of("crop", "squash"),
+    "fit": _one_of(*CROP_MODES),  # in files
+    "crop_mode": _one_of(*CROP_MODES),
     "interpolation": _one_of("bicubic", "bilinear", "nearest"),
     "mean": (_three, "three numbers"),
     "std": (lambda v: _three(v) and all(s > 0 for s in v), "three numbers above 0"),

@@ -14,7 +14,7 @@ from penult.backbones.efficientnet_lite import LITE, EfficientNetLite
 from penult.errors import InputError, unknown
 from penult.pixels.recipe import Recipe
 
-DEFAULT = tuple(LITE)  # what a user gets who names none; their features stand side by side
+LITES = tuple(LITE)
 
 # Input size, crop and sort of resize as timm's configuration of tf_efficientnet_lite0, 1, 2 has them;
 # parameters counted from the weights; multiply-adds and ImageNet accuracy from the table of Google's own page
@@ -75,8 +75,8 @@ def builtin_table() -> tuple[Backbone, ...]:
 def find_builtin(name: str, pooling: str | None = None, **changes: Any) -> Backbone:
     """Return the backbone called `name`, its recipe changed by `changes` (see `Backbone.with_recipe`).
 
-    Another `pooling` than the backbone's own (see `Backbone`) gives other features and
-    another digest: "mean" gives the classic 1,280 of the Lite networks. Reads no weights. Raises
+    Another `pooling` than the backbone's own (see `Backbone`) gives other features and another digest: "mean" gives the
+    classic 1,280 of the Lite networks, "stages" adds their earlier stages. Reads no weights. Raises
     `UnknownName` with the nearest names, `InputError` for a pooling that this backbone does not have.
     """
     if name not in _BUILT_IN:
@@ -88,9 +88,9 @@ def find_builtin(name: str, pooling: str | None = None, **changes: Any) -> Backb
 def _pooled(name: str, pooling: str) -> Backbone:
     if pooling not in POOLINGS:
         raise unknown("pooling", pooling, POOLINGS)
-    known = ("mean+max", "mean") if name in LITE else ("none",)
-    if pooling not in known:
-        raise InputError(f"{name} has no pooling {pooling}; it has {' and '.join(known)}, or name none at all.")
     if pooling == _BUILT_IN[name].pooling:
         return _BUILT_IN[name]
-    return _lite(name, replace(LITE[name], pooling="mean"))
+    known = ("mean", "mean+max", "stages") if name in LITE else ("none",)
+    if pooling not in known:
+        raise InputError(f"{name} has no pooling {pooling}; it has {', '.join(known)}, or name none at all.")
+    return _lite(name, replace(LITE[name], pooling=pooling))  # type: ignore[arg-type]

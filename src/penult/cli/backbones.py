@@ -82,7 +82,7 @@ def _cells(row: Listed, rate: float | None) -> list[str]:
         printable(row.name),
         _short(row.source.partition(";")[0]),
         _number(row.width),
-        _number(row.size),
+        _number(row.size) + (f" {row.backbone.recipe.crop_mode}" if row.backbone else ""),
         "-" if row.params is None else f"{row.params / 1e6:.1f} M",
         "-" if row.gmacs is None else f"{row.gmacs:.2f}",
         "-" if row.top1 is None else f"{row.top1:.1f}%",

@@ -38,14 +38,13 @@ def add(commands: options.Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Compare the backbones."""
-    from penult import compare, store
-    from penult.backbones import DEFAULT
+    from penult import compare, store, zoo
     from penult.cli import output
 
     store.check_output_folder(args.out, "--out")
     how = compare.CompareOptions(
         out=args.out,
-        backbones=tuple(args.backbone or DEFAULT),
+        backbones=tuple(args.backbone or zoo.DEFAULT),
         head=args.head,
         class_weight=args.class_weight,
         budget=None if args.budget is None else compare.seconds(args.budget),

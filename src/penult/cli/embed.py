@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     with output.progress(not args.quiet) as progress:
         networks = [
             zoo.find_backbone(name, args.pooling, cache=args.cache, recipe=recipe, progress=progress, **changes)
-            for name in zoo.expand(args.backbone or ["lite"])
+            for name in zoo.expand(args.backbone or zoo.DEFAULT)
         ]
         done, paths = write_features(
             args.images, Path(args.out), networks, options.embed_options(args), progress, table, notes

@@ -94,8 +94,9 @@ def add_backbones(p: argparse.ArgumentParser) -> None:
         "--backbone",
         action="append",
         metavar="NAME",
-        help="a network: built in, of timm, keras:NAME, NAME@WEIGHTS, model.onnx, or a preset (lite, blog2017, modern); "
-        "repeat for several, their features are concatenated (default: lite; see `penult backbones`)",
+        help="a network: built in, timm's, keras:NAME, NAME@WEIGHTS, model.onnx, or a preset (lite, lite+, blog2017, modern). "
+        "Its own size, --fit and --pooling may stand behind it (NAME:320:squash); repeat for several, their features are "
+        "concatenated (default: see `penult backbones`)",
     )
     p.add_argument(
         "--recipe",
@@ -104,8 +105,35 @@ def add_backbones(p: argparse.ArgumentParser) -> None:
         help="preprocessing for an ONNX file without .recipe.json: size=224 fit=crop crop=0.875 interpolation=bicubic "
         "mean=0.485,0.456,0.406 std=0.229,0.224,0.225 channels=rgb [output=TENSOR]",
     )
-    p.add_argument("--fit", choices=("crop", "squash"), help="center crop, or squash the whole picture (default: as trained)")
-    p.add_argument("--pooling", choices=("mean", "mean+max"), help="pooling of the feature maps (default: the backbone's own)")
+    seen = p.add_mutually_exclusive_group()
+    seen.add_argument(
+        "--fit",
+        choices=FITS,
+        metavar="HOW",
+        help="crop: center crop; squash: the whole picture; crop+squash: both, features averaged; +mirror: also their mirror "
+        "images (default: the backbone's own)",
+    )
+    seen.add_argument(
+        "--views",
+        dest="fit",
+        type=_views,
+        metavar="N",
+        help="pictures of each photo that a network sees: 1 (the backbone's own), 2 (--fit crop+squash), 4 "
+        "(--fit crop+squash+mirror)",
+    )
+    p.add_argument(
+        "--pooling",
+        choices=("mean", "mean+max", "stages"),
+        help="pooling of the feature maps; stages: mean+max, also of earlier stages (built-in networks; default: the "
+        "backbone's own)",
+    )
+
+
+def _views(number: str) -> str | None:
+    """Return the --fit of so many views."""
+    if number not in VIEWS:
+        raise argparse.ArgumentTypeError(f"{number!r} is not 1, 2 or 4")
+    return VIEWS[number]
 
 
 def add_tables(p: argparse.ArgumentParser) -> None:
@@ -242,7 +270,10 @@ def _clip(text: str | None) -> Any:
     return value
 
 
-PRESETS = ("lite", "blog2017", "modern")
+# Copies of what other packages say, so that --help imports none of them; `tests/test_completion.py` compares.
+PRESETS = ("default", "lite", "lite+", "blog2017", "modern")
+FITS = ("crop", "squash", "crop+squash", "crop+mirror", "squash+mirror", "crop+squash+mirror")
+VIEWS = {"1": None, "2": "crop+squash", "4": "crop+squash+mirror"}
 BUILT_IN = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "colour_histogram")
 _WORDS = {
     "head": tuple(heads.head_names()),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from penult import zoo
-from penult.backbones import DEFAULT, Backbone
+from penult.backbones import Backbone
 from penult.embed import EmbedOptions
 from penult.errors import InputError, ProgressCallback
 from penult.images import TableOptions
@@ -29,7 +29,7 @@ class CompareOptions:
     """
 
     out: str = "penult-compare"
-    backbones: tuple[str, ...] = DEFAULT
+    backbones: tuple[str, ...] = zoo.DEFAULT
     head: str = "logistic"
     class_weight: Literal["balanced"] | None = None
     budget: float | None = None

@@ -164,7 +164,8 @@ def embed(
         streams = [BackboneStream(b, c, pool, meter) for b, c in zip(every, caches, strict=True)]
         for stream in streams:
             stack.enter_context(closing(stream))
-        recipes, known = [b.recipe for b in every], [stream.known for stream in streams]
+        recipes = [view for stream in streams for view in stream.views]
+        known = [stream.known for stream in streams for _ in stream.views]
         prepared = stack.enter_context(
             closing(pixels.prepare_all(sources, recipes, known, settings.workers, max_pixels=settings.max_pixels))
         )
@@ -219,8 +220,8 @@ def _run(
             failures[image.index] = image.failure
         else:
             ok[image.index] = True
-            wanted = [(stream, p) for stream, p in zip(streams, image.pixels, strict=True) if p is not None]
-            new = sum(stream.put(digest, p) for stream, p in wanted) > 0
+            views = iter(image.pixels)
+            new = sum(stream.put(digest, views) for stream in streams) > 0
             embedded, reused = embedded + new, reused + (not new)
         progress("features", done, n)
     for stream in streams:

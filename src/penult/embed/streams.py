@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -70,27 +72,34 @@ class CacheWriter:
 
 
 class BackboneStream:
-    """One backbone's way through the loop: its cache, and an engine that is opened when the first image needs it."""
+    """One backbone's way through the loop: its cache, and an engine that is opened when the first image needs it.
+
+    Each view of an image is a request of its own to the engine; the row is the mean of their vectors.
+    """
 
     def __init__(self, backbone: Backbone, cache: store.FeatureCache, pool: EnginePool, meter: ThroughputMeter):
         self.backbone, self.cache, self.pool, self.meter = backbone, cache, pool, meter
+        self.views, self._count = backbone.recipe.views, backbone.recipe.view_count
         self.writer = CacheWriter(cache)
         self.known = cache.known()  # (m, 32)
         self.engine = None if len(self.known) else self._open()
         self.seen: set[bytes] = set()
         self._digests: list[bytes] = []
-        self._pixels: NDArray[np.uint8] | None = None  # (batch, s, s, 3); filled again and again, new memory is slow
+        self._pixels: NDArray[np.uint8] | None = None  # (b, views, s, s, 3); filled again and again, new memory is slow
 
-    def put(self, digest: bytes, image: NDArray[np.uint8]) -> bool:
-        """Take one prepared image; return False when this run has that digest already."""
-        if digest in self.seen:
+    def put(self, digest: bytes, prepared: Iterator[NDArray[np.uint8] | None]) -> bool:
+        """Take the next of these, one for each of `views`, as an image; return False when it is known already."""
+        seen = [view for view in islice(prepared, len(self.views)) if view is not None]
+        if not seen or digest in self.seen:
             return False
         self.seen.add(digest)
         if self.engine is None:
             self.engine = self._open()
         if self._pixels is None:
-            self._pixels = np.empty((self.engine.batch, *image.shape), np.uint8)
-        self._pixels[len(self._digests)] = image
+            images = max(1, self.engine.batch // self._count)
+            self._pixels = np.empty((images, self._count, *seen[0].shape), np.uint8)
+        for place, view in enumerate(self.backbone.recipe.with_mirror_images(seen)):
+            self._pixels[len(self._digests), place] = view
         self._digests.append(digest)
         if len(self._digests) == len(self._pixels):
             self._send(self.engine, self._pixels)
@@ -105,12 +114,12 @@ class BackboneStream:
     def _send(self, engine: Engine, pixels: NDArray[np.uint8]) -> None:
         tag = np.frombuffer(b"".join(self._digests), np.uint8).reshape(-1, 32)  # (b, 32)
         self._digests = []
-        engine.submit(pixels[: len(tag)], tag)
+        engine.submit(pixels[: len(tag)].reshape(-1, *pixels.shape[2:]), tag)
         self._collect(engine.results())
 
     def _collect(self, results: Any) -> None:
         for tag, vectors in results:
-            self.writer.add(tag, vectors)
+            self.writer.add(tag, self.backbone.mean_over_views(vectors))
 
     def finish(self) -> None:
         """Send the last short batch, wait for what is under way, and write it all to the cache."""

@@ -63,7 +63,8 @@ class ThroughputMeter:
         found = []
         for backbone, engine, before in self._watched:
             now = engine.throughput
-            images, seconds = now.images - before.images, now.seconds - before.seconds
+            views = backbone.recipe.view_count
+            images, seconds = (now.images - before.images) // views, now.seconds - before.seconds
             if images and seconds > 0:
                 rate = now.streams * images / seconds * (inflation if engine.name == "openvino" else 1.0)
                 found.append(EngineSpeed(backbone, engine, images, rate))

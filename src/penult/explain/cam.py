@@ -3,44 +3,57 @@
 With the pooling "mean" this is the map of Zhou et al. ("Learning Deep Features for Discriminative Localization", CVPR 2016).
 A maximum lies where it is: its whole amount belongs to that position, in equal parts if several positions have it. What the
 head takes away from a feature (its mean over the training photos) is taken away from every position's value under a mean, and
-from the maximum under a maximum: the map then shows what differs from an average photo.
+from the maximum under a maximum: the map then shows what differs from an average photo. Where a network sees several views,
+whose features are averaged, each view has its share of every contribution, on the part of the photo that it shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Self
 
 import numpy as np
 
 from penult import engines
 from penult.arrays import Array, block_factors, default_errors
-from penult.backbones.backbone import Pooling
+from penult.backbones.backbone import WITH_MAXIMA, Pooling
 from penult.errors import InputError
 from penult.explain.field_of_view import Attribution, FieldOfView, relative_logit, spread
 from penult.explain.model import ExplainedModel
 from penult.heads import HeadState
 from penult.heads.scoring import two_sided
 
+ViewMaps = Sequence[Array]  # of one view of a photo, in one network: (c, h, w) for each size of map
 
-def pooled(maps: Array, pooling: Pooling) -> Array:
-    """Return the features (d,) of maps (c, h, w), in the precision of the maps."""
-    means = maps.mean(axis=(1, 2))
-    return np.concatenate([means, maps.max(axis=(1, 2))]) if pooling == "mean+max" else means
+
+def pooled(maps: Sequence[Array], pooling: Pooling) -> Array:
+    """Return the features (d,) of maps (c, h, w), which may be of several sizes, in the precision of the maps."""
+    means = [m.mean(axis=(1, 2)) for m in maps]
+    return np.concatenate([*means, *(m.max(axis=(1, 2)) for m in maps)] if pooling in WITH_MAXIMA else means)
+
+
+def activations(maps: Sequence[Array], pooling: Pooling, weights: Array, shift: Array) -> Iterator[Array]:
+    """Yield for each size of map what `activation` returns; weights, shift (d,) are in the order of `pooled`."""
+    ends = np.cumsum([len(m) for m in maps])  # maxima stand behind all the means
+    for own, end in zip(maps, ends, strict=True):
+        columns = np.arange(end - len(own), end)
+        if pooling in WITH_MAXIMA:
+            columns = np.concatenate([columns, columns + ends[-1]])
+        yield activation(own, pooling, weights[columns], shift[columns])
 
 
 def activation(maps: Array, pooling: Pooling, weights: Array, shift: Array) -> Array:
-    """Return the part that each position has in sum_j weights[j] (x_j - shift[j]), x = `pooled(maps)`: (h, w).
+    """Return the part that each position has in sum_j weights[j] (x_j - shift[j]), x = `pooled([maps])`: (h, w).
 
     weights, shift: (d,).
     """
     c, height, width = maps.shape
     flat = maps.reshape(c, -1)  # (c, p)
     parts = (weights[:c] @ flat - weights[:c] @ shift[:c]) / flat.shape[1]  # (p,)
-    if pooling == "mean+max":
+    if pooling in WITH_MAXIMA:
         top = flat.max(axis=1)  # (c,)
         there = flat == top[:, None]  # (c, p)
         amount = weights[c:] * (top - shift[c:]) / there.sum(axis=1)  # (c,)
@@ -117,17 +130,23 @@ class ClassActivation:
         """Return the features of photos, (n, d)."""
         return np.stack([self._row(maps) for maps in self._maps(photos)])
 
-    def _maps(self, photos: Sequence[FieldOfView]) -> list[list[Array]]:
-        """Return the maps of each photo, one (c, h, w) for each network."""
-        stacks = [np.stack([seen.pixels[i] for seen in photos]) for i in range(len(self._engines))]
-        maps = [engine(stack) for engine, stack in zip(self._engines, stacks, strict=True)]  # each (n, c, h, w)
-        return [[m[row].astype(np.float64) for m in maps] for row in range(len(photos))]
+    def _maps(self, photos: Sequence[FieldOfView]) -> list[list[list[ViewMaps]]]:
+        """Return the maps of each photo, for each network and each of its views."""
+        found: list[list[list[ViewMaps]]] = [[] for _ in photos]
+        for i, (engine, backbone) in enumerate(zip(self._engines, self.model.backbones, strict=True)):
+            raw = engine(np.stack([view.pixels for seen in photos for view in seen.views[i]]))  # (n * v, ...)
+            rows = zip(*(m.astype(np.float64) for m in backbone.map_groups(raw)), strict=True)
+            for own, seen in zip(found, photos, strict=True):
+                own.append(list(islice(rows, len(seen.views[i]))))
+        return found
 
-    def _row(self, maps: Sequence[Array]) -> Array:
-        return np.concatenate([pooled(m, b.pooling) for m, b in zip(maps, self.model.backbones, strict=True)])  # (d,)
+    def _row(self, maps: Sequence[Sequence[ViewMaps]]) -> Array:
+        """Return the features (d,) of one photo: of each network the mean over its views."""
+        parts = zip(maps, self.model.backbones, strict=True)
+        return np.concatenate([np.mean([pooled(view, b.pooling) for view in own], axis=0) for own, b in parts])
 
-    def _explain(self, seen: FieldOfView, maps: Sequence[Array], wanted: int | None) -> Attribution:
-        """Return what `maps`, one (c, h, w) for each network, say of one photo."""
+    def _explain(self, seen: FieldOfView, maps: Sequence[Sequence[ViewMaps]], wanted: int | None) -> Attribution:
+        """Return what the maps of one photo, for each network and view, say of it."""
         model = self.model
         if model.state is None:
             raise InputError("a scikit-learn estimator has no weights that can be explained; use the method occlusion.")
@@ -137,8 +156,9 @@ class ClassActivation:
         found = linear_weights(model.state, row)
         weights, intercept = found.against_the_others(label)
         heat = np.zeros(seen.shape)
-        for (start, stop), own, backbone, view in zip(pairwise(self._edges), maps, model.backbones, seen.views, strict=True):
-            grid = activation(own, backbone.pooling, weights[start:stop], found.shift[start:stop])
-            heat += spread(grid, view, seen.shape)
+        for (start, stop), own, backbone, views in zip(pairwise(self._edges), maps, model.backbones, seen.views, strict=True):
+            for view, of_view in zip(views, own, strict=True):
+                for grid in activations(of_view, backbone.pooling, weights[start:stop] / len(views), found.shift[start:stop]):
+                    heat += spread(grid[:, ::-1] if view.mirrored else grid, view.box, seen.shape)
         logit = float(relative_logit(model.raw(row[None]), label)[0])
         return Attribution(proba, label, heat, logit, intercept)

@@ -14,18 +14,26 @@ from numpy.typing import NDArray
 from penult import pixels
 from penult.arrays import Array
 from penult.backbones import Backbone
-from penult.pixels import Failure
+from penult.pixels import Failure, Recipe
 from penult.pixels.resizing import Box
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """One picture of a photo that a network sees: its pixels, which part of the photo that is, and whether it is mirrored."""
+
+    pixels: NDArray[np.uint8]  # (s, s, 3)
+    box: Box
+    mirrored: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class FieldOfView:
-    """A photo, and what each network sees of it: its pixels, and which part of the photo that is."""
+    """A photo, and what each network sees of it: one or more views."""
 
     index: int
     photo: NDArray[np.uint8]  # (h, w, 3), upright, shrunk
-    pixels: tuple[NDArray[np.uint8], ...]  # each (s, s, 3)
-    views: tuple[Box, ...]
+    views: tuple[tuple[View, ...], ...]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -35,7 +43,7 @@ class FieldOfView:
     @property
     def area(self) -> Box:
         """The part of the photo that any of the networks sees."""
-        lefts, tops, rights, bottoms = zip(*self.views, strict=True)
+        lefts, tops, rights, bottoms = zip(*(view.box for views in self.views for view in views), strict=True)
         return min(lefts), min(tops), max(rights), max(bottoms)
 
 
@@ -57,10 +65,14 @@ def view_photo(
     rgb = pixels.load_rgb(source, backbones[0].recipe.depth, max_pixels)
     if isinstance(rgb, Failure):
         return rgb
+    return FieldOfView(index, pixels.shrink(rgb, side), tuple(_views(rgb, b.recipe) for b in backbones))
+
+
+def _views(rgb: NDArray[np.uint8], recipe: Recipe) -> tuple[View, ...]:
     height, width = rgb.shape[:2]
-    prepared = tuple(pixels.prepare(rgb, b.recipe) for b in backbones)
-    views = tuple(pixels.visible_box(width, height, b.recipe) for b in backbones)
-    return FieldOfView(index, pixels.shrink(rgb, side), prepared, views)
+    boxes = [pixels.visible_box(width, height, view) for view in recipe.views]
+    seen = recipe.with_mirror_images([pixels.prepare(rgb, view) for view in recipe.views])
+    return tuple(View(own, boxes[i % len(boxes)], i >= len(boxes)) for i, own in enumerate(seen))
 
 
 def relative_logit(logits: NDArray[np.float64], label: int) -> NDArray[np.float64]:

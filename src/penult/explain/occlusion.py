@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from penult.arrays import default_errors
 from penult.embed import EnginePool
-from penult.explain.field_of_view import Attribution, FieldOfView, relative_logit, spread
+from penult.explain.field_of_view import Attribution, FieldOfView, View, relative_logit, spread
 from penult.explain.model import ExplainedModel
 from penult.pixels.resizing import Box
 
@@ -72,14 +72,14 @@ class Occlusion:
 
     def _features(self, number: int, seen: FieldOfView, patches: Sequence[Box]) -> NDArray[np.float32]:
         """Return the features of one network for the photo as it is, then with each patch covered: (1 + m, d)."""
-        engine = self._engines.get(self.model.backbones[number])
-        plain, view = seen.pixels[number], seen.views[number]
-        disorder = shuffled(plain)
-        engine.submit(plain[None])
+        backbone = self.model.backbones[number]
+        engine = self._engines.get(backbone)
+        views = [(view, shuffled(view.pixels)) for view in seen.views[number]]
+        engine.submit(np.stack([view.pixels for view, _ in views]))
         for start in range(0, len(patches), engine.batch):
             some = patches[start : start + engine.batch]
-            engine.submit(np.stack([covered(plain, disorder, view, patch) for patch in some]))
-        return np.concatenate([vectors for _, vectors in engine.drain()])
+            engine.submit(np.stack([covered(view, disorder, patch) for patch in some for view, disorder in views]))
+        return backbone.mean_over_views(np.concatenate([vectors for _, vectors in engine.drain()]))
 
 
 def shuffled(plain: Pixels) -> Pixels:
@@ -88,12 +88,14 @@ def shuffled(plain: Pixels) -> Pixels:
     return plain.reshape(-1, 3)[order].reshape(plain.shape)
 
 
-def covered(plain: Pixels, cover: Pixels, view: Box, patch: Box) -> Pixels:
-    """Return the pixels (s, s, 3) that a network sees in `view` with those of `cover` in `patch` (both parts of the photo)."""
-    side = len(plain)
-    out = plain.copy()
-    left, right = (round((x - view[0]) / (view[2] - view[0]) * side) for x in (patch[0], patch[2]))
-    top, bottom = (round((y - view[1]) / (view[3] - view[1]) * side) for y in (patch[1], patch[3]))
+def covered(view: View, cover: Pixels, patch: Box) -> Pixels:
+    """Return the pixels (s, s, 3) of a view with those of `cover` where it shows `patch`, a part of the photo."""
+    side, box = len(view.pixels), view.box
+    out = view.pixels.copy()
+    left, right = (round((x - box[0]) / (box[2] - box[0]) * side) for x in (patch[0], patch[2]))
+    top, bottom = (round((y - box[1]) / (box[3] - box[1]) * side) for y in (patch[1], patch[3]))
+    if view.mirrored:
+        left, right = side - right, side - left
     inside = slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0))
     out[inside] = cover[inside]
     return out

@@ -64,6 +64,8 @@ def prepare_all(
     for source in sources:
         if not isinstance(source, PATH):
             check_picture(source)
+    for recipe in recipes:
+        recipe.check_one_view()
     if len({recipe.depth for recipe in recipes}) > 1:
         raise InputError("these networks read 16-bit photos at different depths; train again, with all of them at once.")
     known = [None] * len(recipes) if known is None else known

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from penult.errors import InputError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CropMode = Literal["crop", "squash", "crop+squash", "crop+mirror", "squash+mirror", "crop+squash+mirror"]
+CROP_MODES: tuple[str, ...] = get_args(CropMode)
+VIEWS: dict[int, CropMode | None] = {1: None, 2: "crop+squash", 4: "crop+squash+mirror"}  # by their number; None: one's own
 DEPTHS = (8, 10, 12, 14, 16)  # bits a sample that photos in 16-bit files may use
 FULL_DEPTH = 16
+
+
+def views_to_crop_mode(views: int, crop_mode: str | None = None) -> Any:
+    """Return the crop mode of so many views, or `crop_mode` where one view is asked for. Raises `InputError`."""
+    if views not in VIEWS or (views != 1 and crop_mode is not None):
+        raise InputError(f"views={views!r} with crop_mode={crop_mode!r} cannot be; give views of 1, 2 or 4, or a crop_mode.")
+    return VIEWS[views] or crop_mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +33,15 @@ class Recipe:
     `crop_mode="crop"`: the shorter side is resized to floor(size / crop), the centre size x size is kept.
     `crop_mode="squash"`: both sides are resized to floor(size / crop), whatever their ratio, and the centre is kept; with
     `crop=1.0` the whole picture is seen.
+    Joined by a plus are several views, whose features are averaged: "crop+squash" is the centre crop and the whole picture;
+    "mirror" adds the mirror image of each.
     Geometry is done by `pixels`; `mean`, `std` (in units of 0..1) and `channels` are nodes of the graph.
     `depth`: how many bits the photos use where a file stores 16 a sample, one of `DEPTHS`; white is 2 ** depth - 1. It
     changes nothing in photos of 8 bits.
     """
 
     size: int
-    crop_mode: Literal["crop", "squash"] = "crop"
+    crop_mode: CropMode = "crop"
     crop: float = 0.875
     interpolation: Literal["bicubic", "bilinear", "nearest"] = "bicubic"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -39,13 +56,55 @@ class Recipe:
             raise InputError(f"a recipe needs a depth of 8, 10, 12, 14 or 16 bits; got {self.depth!r}: give another.")
 
     @property
+    def views(self) -> tuple[Recipe, ...]:
+        """Return the recipes of the views that are prepared, one crop mode each; mirror images are made of these."""
+        words = self.crop_mode.split("+")
+        if len(words) == 1:
+            return (self,)
+        own: dict[str, dict[str, Any]] = {"squash": {"crop": 1.0}} if "crop" in words else {}  # beside a crop: all of it
+        return tuple(replace(self, **{"crop_mode": word, **own.get(word, {})}) for word in words if word != "mirror")
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether the mirror image of each view is seen as well."""
+        return self.crop_mode.endswith("+mirror")
+
+    @property
+    def view_count(self) -> int:
+        """Return how many pictures of a photo the network sees."""
+        return len(self.views) * (2 if self.mirrored else 1)
+
+    def check_one_view(self) -> None:
+        """Raise `InputError` where this is not the recipe of one picture."""
+        if "+" in self.crop_mode:
+            raise InputError(f"the recipe {self.crop_mode!r} has several views; prepare each of its `views` by itself.")
+
+    def with_mirror_images(self, prepared: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+        """Return all that the network sees of a photo, given its prepared `views`, each (size, size, 3)."""
+        return [*prepared, *(view[:, ::-1] for view in prepared)] if self.mirrored else list(prepared)
+
+    def describe(self) -> str:
+        """Return view by view what is seen, in plain words."""
+        told = " and ".join(view._describe_one() for view in self.views)
+        size = f"at {self.size} x {self.size} pixels"
+        if self.view_count == 1:
+            return f"{told}, {size}"
+        each = ", and the mirror image of each" if len(self.views) > 1 else " and its mirror image"
+        return f"{told}{each if self.mirrored else ''}, {size}; features averaged over the {self.view_count} views"
+
+    def _describe_one(self) -> str:
+        if self.crop_mode == "crop":
+            return f"the center crop ({100 * self.crop:.3g}% of the shorter side)"
+        return f"{'the whole' if self.crop == 1 else f'{100 * self.crop:.3g}% of the'} picture squashed to a square"
+
+    @property
     def geometry(self) -> tuple[int, str, float, str]:
         """Return what decides the prepared pixels; recipes that agree in it can share them."""
         return self.size, self.crop_mode, self.crop, self.interpolation
 
     @property
     def nbytes(self) -> int:
-        """Return the bytes of one prepared image."""
+        """Return the bytes of one prepared view."""
         return self.size * self.size * 3
 
     def to_dict(self) -> dict[str, Any]:

@@ -61,6 +61,7 @@ def prepare(rgb: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
 
 def resized_box(width: int, height: int, recipe: Recipe) -> tuple[Pair, Pair]:
     """Return the size (width, height) that a picture is resized to, and the corner (left, top) of the crop in it."""
+    recipe.check_one_view()
     size = recipe.size
     short = math.floor(size / recipe.crop)
     if recipe.crop_mode == "squash":

@@ -214,7 +214,7 @@ def _features(backbone: Backbone, precision: str, pixels: NDArray[np.uint8]) -> 
 
 @dataclass(frozen=True, slots=True)
 class CalibrationSet:
-    """Images as each recipe wants them, and what they are."""
+    """Images as each recipe wants them, and what they are; of several views each image shows one, in turn."""
 
     digests: frozenset[bytes]
     pixels: tuple[NDArray[np.uint8], ...]  # for each recipe (m, s, s, 3)
@@ -233,16 +233,23 @@ def by_name(sources: Sequence[Any]) -> list[Any]:
 def calibration_set(sources: Sequence[Any], recipes: Sequence[Recipe], images: int = IMAGES) -> CalibrationSet:
     """Return up to `images` different, readable sources, prepared for each recipe."""
     found: dict[bytes, tuple[NDArray[np.uint8], ...]] = {}
-    order = by_name(sources)
+    order, views = by_name(sources), [view for recipe in recipes for view in recipe.views]
     for start in range(0, len(order), images):
-        for one in pixels.prepare_all(order[start : start + images], recipes):
-            whole = tuple(p for p in one.pixels if p is not None)
-            if one.failure is None and one.digest is not None and len(whole) == len(recipes) and len(found) < images:
-                found.setdefault(one.digest, whole)
+        for one in pixels.prepare_all(order[start : start + images], views):
+            whole = [p for p in one.pixels if p is not None]
+            if one.failure is None and one.digest is not None and len(whole) == len(views) and len(found) < images:
+                found.setdefault(one.digest, tuple(_one_each(iter(whole), recipes, len(found))))
         if len(found) >= images:
             break
     seen = tuple(np.stack([views[i] for views in found.values()]) for i in range(len(recipes))) if found else ()
     return CalibrationSet(frozenset(found), seen)
+
+
+def _one_each(prepared: Iterator[NDArray[np.uint8]], recipes: Sequence[Recipe], number: int) -> Iterator[NDArray[np.uint8]]:
+    """Yield for each recipe one of the views of image number `number`, given those that are prepared of all recipes."""
+    for recipe in recipes:
+        seen = recipe.with_mirror_images(list(islice(prepared, len(recipe.views))))
+        yield seen[number % len(seen)]
 
 
 def digests(sources: Sequence[Any]) -> Iterator[bytes]:

@@ -55,7 +55,7 @@ def _setting(value: Any) -> str:
 
 def _backbone(backbone: Mapping[str, Any]) -> str:
     recipe = backbone.get("recipe") or {}
-    input_size = f"{recipe['size']} pixels, {recipe['fit']}" if "size" in recipe else ""
+    input_size = backbone.get("sees") or (f"{recipe['size']} pixels, {recipe['fit']}" if "size" in recipe else "")
     weights = f"weights {str(backbone['weights'])[:12]}"
     parts = (count(backbone["width"], "feature"), input_size, backbone.get("licence"), weights)
     return ", ".join(str(p) for p in parts if p)

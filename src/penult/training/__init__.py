@@ -13,18 +13,19 @@ import numpy as np
 
 from penult import evaluate, heads, images
 from penult.arrays import default_errors
-from penult.backbones import DEFAULT
 from penult.embed import EmbedOptions, at_depth, embed
 from penult.errors import ProgressCallback, quiet
 from penult.evaluate import TrialProcess
 from penult.heads.task import class_weights
 from penult.images import ImageSet
+from penult.pixels import views_to_crop_mode
 from penult.runs import RunFolder
 from penult.training import environment
 from penult.training.data import from_features, from_images
 from penult.training.options import TrainOptions, find_backbones
 from penult.training.sample_submission import SampleSubmission
 from penult.training.trainer import Run, Trainer
+from penult.zoo import DEFAULT
 
 __all__ = ["Run", "TrainOptions", "Trainer", "train", "train_features", "train_images", "train_sets"]
 
@@ -35,6 +36,7 @@ def train(  # noqa: PLR0913  what the command's common options are
     *,
     out: str | Path = "penult-run",
     backbones: str | Sequence[str] = DEFAULT,
+    views: int = 1,
     head: str = "logistic",
     groups: str | None = None,
     seed: int = 0,
@@ -54,8 +56,11 @@ def train(  # noqa: PLR0913  what the command's common options are
         Photos to predict, and to evaluate on where they are labelled.
     out : str or Path, default="penult-run"
         The run folder: model, scores, predictions, report.
-    backbones : str or list of str, default="lite"
+    backbones : str or list of str, default="default"
         Networks whose features are concatenated, see `list_backbones`.
+    views : {1, 2, 4}, default=1
+        How many pictures of each photo a network sees, whose features are averaged: 1 is as the network's recipe says, 2 the
+        center crop and the whole photo, 4 both and their mirror images.
     head : str, default="logistic"
         "logistic", "svm", "knn", "centroid", "lda", "dense", or "auto" for the best of them.
     groups : str, optional
@@ -93,6 +98,7 @@ def train(  # noqa: PLR0913  what the command's common options are
     """
     names = (backbones,) if isinstance(backbones, str) else tuple(backbones)
     settings = EmbedOptions(device, precision, cache_dir)
+    others["crop_mode"] = views_to_crop_mode(views, others.get("crop_mode"))
     options = TrainOptions(str(out), names, head=head, groups=groups, seed=seed, settings=settings, **others)
     return train_images(str(source), None if test is None else str(test), options, progress)
 

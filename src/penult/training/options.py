@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from penult import zoo
-from penult.backbones import DEFAULT, Backbone
+from penult.backbones import Backbone
+from penult.backbones.backbone import Pooling
 from penult.embed import EmbedOptions
 from penult.errors import InputError, ProgressCallback
 from penult.heads import calibration
 from penult.heads.task import plain_weights
 from penult.images import TableOptions
-from penult.zoo import PRESETS
+from penult.pixels import CropMode
+from penult.zoo import DEFAULT, PRESETS
 
 # The blog post gave Keras 1.2's generator a target size and nothing else: both sides resized by Pillow's resize, whose default
 # was the nearest pixel until its version 7, and the network saw 0..255 unless a function was given to it. Two of the three
@@ -26,7 +28,7 @@ UNPREPARED: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255,
 class TrainOptions:
     """Everything that decides a run's result, apart from the images.
 
-    `crop_mode` overrides how the backbones' recipes make a picture square, `pooling` how their maps become features;
+    `crop_mode` overrides what the backbones' recipes show of a photo (see `Recipe`), `pooling` how their maps become features;
     `clip` is "auto" (chosen by the folds) or the smallest probability that is ever given.
     `class_weight` "balanced" lets every class count the same, however many photos it has (a dict gives the weight of each
     class); probabilities are then those that hold where all classes are equally frequent.
@@ -43,8 +45,8 @@ class TrainOptions:
 
     out: str = "penult-run"
     backbones: tuple[str, ...] = DEFAULT
-    crop_mode: Literal["crop", "squash"] | None = None
-    pooling: Literal["mean", "mean+max"] | None = None
+    crop_mode: CropMode | None = None
+    pooling: Pooling | None = None
     head: str = "logistic"
     clip: float | Literal["auto"] = "auto"
     class_weight: Literal["balanced"] | Mapping[str, float] | None = None

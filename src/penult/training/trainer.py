@@ -319,7 +319,7 @@ class Trainer:
                 *depth_notes(done.backbones if done else ()),
                 *([submitted] if submitted else []),
             ],
-            "backbones": [b.to_dict() for b in done.backbones] if done else [],
+            "backbones": [{**b.to_dict(), "sees": b.recipe.describe()} for b in done.backbones] if done else [],
             "engine": _engine(done) if done else None,
             "seconds": self.clock.stages,
             "versions": environment.versions(done),

@@ -41,32 +41,35 @@ def find_backbone(
     """Return the backbone called `name`, its recipe changed by `changes`.
 
     Names: a built-in network; any of timm's (`resnet50`, `hf-hub:owner/model`); `keras:ResNet50` and all of
-    `keras.applications`; `NAME@FILE` with weights of one's own; a path that ends in `.onnx`; each with `:SIZE` behind it for
-    another input size. Networks that are not built in are converted once, in a process of its own, and kept in `cache`
-    (None: the user's cache folder; False, or where that cannot be written: a folder that goes with this process). `recipe`
-    describes an ONNX file that has no recipe file beside it.
+    `keras.applications`; `NAME@FILE` with weights of one's own; a path that ends in `.onnx`; each with `:SIZE`, `:crop+squash`
+    (or another crop mode) and `:POOLING` behind it; what is given as an argument counts more. Networks that are not built in
+    are converted once, in a process of its own, and kept in `cache` (None: the user's cache folder; False, or where that
+    cannot be written: a folder that goes with this process). `recipe` describes an ONNX file that has no recipe file beside
+    it.
 
     Raises `UnknownName`, `MissingExtra`, `InputError` (weights that cannot be had or do not fit, a network without one
     vector an image), `DamagedFile`, `OutputError`.
     """
     spec = names.understand(name)
-    if spec.size is not None:
-        changes = {"size": spec.size, **changes}
+    named = {key: value for key in ("size", "crop_mode") if (value := getattr(spec, key)) is not None}
+    changes, pooling = {**named, **changes}, pooling or spec.pooling
+    label = spec.label if spec.crop_mode is None else f"{spec.label}:{changes['crop_mode']}"
+    label = label if spec.pooling is None else f"{label}:{pooling}"
     if spec.source == "built-in":
-        return backbones.find_builtin(spec.name, pooling, **changes)
+        return replace(backbones.find_builtin(spec.name, pooling, **changes), name=label)
     # all else than the size is done to pixels, or by the nodes in front, after the conversion
     spec = with_recipe_file(replace(spec, size=changes.pop("size", None)), recipe)
     entry = model_cache.entry_of(spec, root_of(cache))
     found = model_cache.get(entry)
-    named = isinstance(cache, str | Path) or store.cache_was_chosen()  # who named a folder hears where it cannot be written
-    if found is None and not named and not store.can_be_written(entry.folder):
+    chosen = isinstance(cache, str | Path) or store.cache_was_chosen()  # who named a folder hears where it cannot be written
+    if found is None and not chosen and not store.can_be_written(entry.folder):
         store.warn_not_cached(f"no cache folder can be written at {printable(root_of(cache))}")
         entry = model_cache.entry_of(spec, root_of(False))
         found = model_cache.get(entry)
     found = found or _convert(spec, entry, progress)
     if pooling not in {None, found.pooling}:
         raise InputError(f"{found.name} has no pooling {pooling}; it has {found.pooling}, or name none at all.")
-    found = replace(found, name=spec.label)  # its file may have had another name when it was converted
+    found = replace(found, name=label)  # its file may have had another name when it was converted
     return found.with_recipe(**changes) if changes else found
 
 
@@ -219,12 +222,14 @@ def _ready(backbone: Backbone, state: Literal["built in", "cached"]) -> Listed:
 
 def _of_preset(members: Sequence[str], ready: Sequence[Listed]) -> list[Listed]:
     """Return the rows of a preset's networks, at whatever size; a bare one where nothing is known of it here."""
-    bare = [names.without_size(member) for member in members]
-    here = [row for row in ready if names.without_size(row.name) in bare]
-    missing = [name for name in bare if name not in {names.without_size(row.name) for row in here}]
+    bare = [names.without_settings(member) for member in members]
+    if set(bare) <= set(backbones.builtin_names()):
+        return [_ready(find_backbone(member), "built in") for member in members]
+    here = [row for row in ready if names.without_settings(row.name) in bare]
+    missing = [name for name in bare if name not in {names.without_settings(row.name) for row in here}]
     known = {row.name: row for row in _elsewhere(missing)} if missing else {}
     others = [known.get(name, Listed(name, names.understand(name).source, "")) for name in missing]
-    return sorted([*here, *others], key=lambda row: bare.index(names.without_size(row.name)))
+    return sorted([*here, *others], key=lambda row: bare.index(names.without_settings(row.name)))
 
 
 def _matching(pattern: str, ready: Sequence[Listed]) -> list[Listed]:

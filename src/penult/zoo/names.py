@@ -1,16 +1,25 @@
-"""How networks are named: NAME, NAME@FILE, NAME:SIZE, keras:NAME, model.onnx, and presets that stand for several."""
+"""How networks are named: NAME, NAME@FILE, keras:NAME, model.onnx, and presets that stand for several.
+
+Behind each may stand, in any order, an input size, what is seen of a photo and a pooling: NAME:320, NAME:320:crop+squash,
+NAME:320:squash:stages.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from penult import backbones
+from penult.backbones.backbone import POOLINGS
 from penult.errors import InputError
+from penult.pixels import CROP_MODES
 from penult.zoo.sources import SOURCES, ModelSpec
 
 PRESETS: dict[str, tuple[str, ...]] = {
-    "lite": backbones.DEFAULT,
+    "default": backbones.LITES,
+    "lite": backbones.LITES,
+    "lite+": ("efficientnet_lite0:320:crop", "efficientnet_lite2:360:squash"),
     "blog2017": ("keras:ResNet50", "keras:InceptionV3", "keras:Xception"),
     "modern": (
         "vit_small_patch14_dinov2.lvd142m:224",
@@ -18,8 +27,11 @@ PRESETS: dict[str, tuple[str, ...]] = {
         "vit_large_patch14_reg4_dinov2.lvd142m:224",
     ),
 }
+DEFAULT = PRESETS["default"]  # what a user gets who names no network; the features of all stand side by side
 WHY = {
+    "default": "what is used where no network is named",
     "lite": "real ImageNet weights from pip: no torch, no download",
+    "lite+": "more accurate, and slower: one network sees the center crop, the other the whole picture, both at a larger size",
     "blog2017": "the three of the blog post of 2017: ResNet50, InceptionV3, Xception, each with its own preprocessing",
     "modern": "small: DINOv2-S, self-supervised; medium: SigLIP 2-B, image-text; strong: DINOv2-L; all Apache-2.0",
 }
@@ -32,51 +44,53 @@ def expand(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _members(name: str) -> tuple[str, ...]:
-    preset, size = _split_size(name)
+    preset, asked = split_settings(name)
     preset = OLD_NAMES.get(preset, preset)
     if preset not in PRESETS:
         return (name,)
-    return PRESETS[preset] if size is None else tuple(f"{without_size(member)}:{size}" for member in PRESETS[preset])
+    split = (split_settings(member) for member in PRESETS[preset])
+    return tuple(joined(member, {**own, **asked}) for member, own in split)
 
 
 def understand(text: str) -> ModelSpec:
     """Return the parts of a name.
 
     What follows `@` is a file where one is there; else it belongs to the name, for the revisions of a hub, which only
-    `hf-hub:` names have. Digits behind the last colon are an input size. Raises `InputError` for a file that is missing.
+    `hf-hub:` names have. Raises `InputError` for a file that is missing.
     """
     name, file = _split_file(text)
-    name, size = _split_size(name)
-    if file is not None and size is None and not _is_file(file):
-        file, size = _split_size(file)
-    tail = (f"@{Path(file).name}" if file else "") + (f":{size}" if size else "")
+    name, settings = split_settings(name)
+    if file is not None and not settings and not _is_file(file):
+        file, settings = split_settings(file)
+    size, crop_mode, pooling = (settings.get(key) for key in ("size", "crop_mode", "pooling"))
+    tail = joined(f"@{Path(file).name}" if file else "", {} if size is None else {"size": size})
     for key, source in SOURCES.items():
         if source.prefix and name.startswith(source.prefix):
             inner = _nonempty(name.removeprefix(source.prefix), text)
-            return ModelSpec(key, inner, file, size, label=name + tail)
+            return ModelSpec(key, inner, file, size, crop_mode, pooling, label=name + tail)
         if source.suffix and name.lower().endswith(source.suffix):
             if file is not None:
                 raise InputError(f"{text}: a file {source.suffix} holds its own weights; leave out what follows @.")
             if not _is_file(name):
                 raise InputError(f"{name}: there is no such file; give the path of one, or a network's name.")
-            return ModelSpec(key, name, None, size, label=Path(name).name + tail)
+            return ModelSpec(key, name, None, size, crop_mode, pooling, label=Path(name).name + tail)
     if name in PRESETS:
         raise InputError(f"{name} is a preset and stands for {', '.join(PRESETS[name])}; name one of them here.")
     if name in backbones.builtin_names():
         if file is not None:
             raise InputError(f"{name} is built in and brings its own weights; timm has the same network as tf_{name}.")
-        return ModelSpec("built-in", name, None, size, label=name + tail)
-    return ModelSpec("timm", _nonempty(name, text), file, size, label=name + tail)
+        return ModelSpec("built-in", name, None, size, crop_mode, pooling, label=name + tail)
+    return ModelSpec("timm", _nonempty(name, text), file, size, crop_mode, pooling, label=name + tail)
 
 
 def _split_file(text: str) -> tuple[str, str | None]:
     """Split at an `@` that has a file behind it."""
     suffixes = tuple(source.suffix for source in SOURCES.values() if source.suffix)
-    if any(path.lower().endswith(suffixes) and _is_file(path) for path in (text, without_size(text))):
+    if any(path.lower().endswith(suffixes) and _is_file(path) for path in (text, without_settings(text))):
         return text, None
     for at in (i for i, sign in enumerate(text) if sign == "@"):
         rest = text[at + 1 :]
-        if _is_file(rest) or _is_file(without_size(rest)):
+        if _is_file(rest) or _is_file(without_settings(rest)):
             return text[:at], rest
     if "@" in text and not text.startswith("hf-hub:"):
         name, rest = text.split("@", 1)
@@ -86,16 +100,26 @@ def _split_file(text: str) -> tuple[str, str | None]:
     return text, None
 
 
-def without_size(name: str) -> str:
-    """Return a name without the input size behind it."""
-    return _split_size(name)[0]
+def without_settings(name: str) -> str:
+    """Return a name without the input size, crop mode and pooling behind it."""
+    return split_settings(name)[0]
 
 
-def _split_size(name: str) -> tuple[str, int | None]:
-    rest, colon, digits = name.rpartition(":")
-    if colon and digits.isdecimal() and len(digits) <= 4 and rest:
-        return rest, int(digits)
-    return name, None
+def split_settings(name: str) -> tuple[str, dict[str, Any]]:
+    """Return a name without its settings, and those: `size`, `crop_mode` and `pooling`, as far as they are there."""
+    found: dict[str, Any] = {}
+    while True:
+        rest, _, word = name.rpartition(":")
+        known = {"size": word.isdecimal() and len(word) <= 4, "crop_mode": word in CROP_MODES, "pooling": word in POOLINGS}
+        kind = next((kind for kind, fits in known.items() if fits and kind not in found), None)
+        if kind is None or not rest:
+            return name, found
+        name, found[kind] = rest, int(word) if kind == "size" else word
+
+
+def joined(name: str, settings: Mapping[str, Any]) -> str:
+    """Return a name with settings behind it, in the usual order."""
+    return ":".join([name, *(str(settings[kind]) for kind in ("size", "crop_mode", "pooling") if kind in settings)])
 
 
 def _nonempty(name: str, text: str) -> str:

@@ -44,7 +44,8 @@ SOURCES = {
 class ModelSpec:
     """A network as it was asked for: its source ("built-in", or a key of `SOURCES`), and its name there or its path.
 
-    `weights`: the path of a local checkpoint, None for the source's own. `size`: another input size than the network's.
+    `weights`: the path of a local checkpoint, None for the source's own. `size`, `crop_mode`, `pooling`: others than the
+    network's own.
     `recipe` and `output` are for files that do not say them: every setting, and which tensor the features are. `label` is
     the name that results carry: as it was typed, but a file without its folder.
     """
@@ -53,6 +54,8 @@ class ModelSpec:
     name: str
     weights: str | None = None
     size: int | None = None
+    crop_mode: str | None = None
+    pooling: str | None = None
     recipe: tuple[tuple[str, Any], ...] | None = None
     output: str | None = None
     label: str = field(default="", compare=False)
