@@ -77,7 +77,12 @@ def add_seed(p: argparse.ArgumentParser, what: str) -> None:
 
 def add_groups(p: argparse.ArgumentParser) -> None:
     """Add what must be kept in one fold."""
-    p.add_argument("--groups", metavar="COLUMN", help="CSV column of groups (patient, scene) that are kept in one fold")
+    p.add_argument(
+        "--groups",
+        metavar="COLUMN|REGEX",
+        help="groups (patient, scene) that are kept in one fold: a column of the CSV, or for a folder a regular expression "
+        r"whose match in the file name is the group, such as 'person\d+'",
+    )
     p.add_argument(
         "--near-duplicates",
         choices=("group", "separate"),

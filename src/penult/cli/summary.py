@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from penult import audit
+from penult import audit, evaluate
 from penult.cli import output, process
-from penult.evaluate import imbalance
 from penult.texts import count, percent
 
 if TYPE_CHECKING:
@@ -72,10 +71,13 @@ def _head(choice: Mapping[str, Any]) -> str:
 def summary(metrics: Mapping[str, Any], folder: Path, findings: Iterable[audit.Finding]) -> dict[str, Any]:
     """Return what the summary says as plain JSON values; files that the run did not make are None."""
     report = folder / "report.html"
+    chance = bool(metrics.get("scores")) and evaluate.at_chance(metrics["scores"], metrics.get("test"))
     return {
+        "at_chance": chance,
         "verdict": metrics["verdict"],
-        "imbalance": _imbalance(metrics),
-        "findings": _findings(findings),
+        "causes": evaluate.causes(metrics),
+        "imbalance": None if chance else _imbalance(metrics),
+        "findings": [] if chance else _findings(findings),
         "review": metrics["review"],
         "report": str(report) if report.is_file() else None,
         "model": str(folder / "model.penult"),
@@ -84,11 +86,12 @@ def summary(metrics: Mapping[str, Any], folder: Path, findings: Iterable[audit.F
 
 def lines(about: Mapping[str, Any]) -> list[Line]:
     """Return what follows the verdict, most useful first."""
-    first = [("balance", output.printable(about["imbalance"]))] if about["imbalance"] else []
+    first = [("" if i else "why", output.printable(_cause(one))) for i, one in enumerate(about["causes"])]
+    first += [("balance", output.printable(about["imbalance"]))] if about["imbalance"] else []
     found = [("check" if i == 0 else "", _finding(one)) for i, one in enumerate(about["findings"][:KINDS])]
     if (rest := len(about["findings"]) - KINDS) > 0:
         found.append(("", f"and {count(rest, 'other kind', 'other kinds')} of data issues"))
-    if words := _review(about["review"]):
+    if not about["at_chance"] and (words := _review(about["review"])):
         found.append(("review", words))
     if about["report"]:
         found.append(("report", output.printable(about["report"])))
@@ -136,10 +139,14 @@ def _finding(one: Mapping[str, Any]) -> str:
     return output.printable(f"{what}{example}{one['file']}{why}")
 
 
+def _cause(one: Mapping[str, Any]) -> str:
+    return f"{one['found']}{'; ' if one['advice'] else ''}{one['advice']}"
+
+
 def _imbalance(metrics: Mapping[str, Any]) -> str | None:
     if not metrics.get("scores"):
         return None
-    return imbalance(metrics["scores"], (metrics.get("options") or {}).get("class_weight") is not None)
+    return evaluate.imbalance(metrics["scores"], (metrics.get("options") or {}).get("class_weight") is not None)
 
 
 def _review(found: Mapping[str, Any]) -> str:

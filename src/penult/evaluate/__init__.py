@@ -8,14 +8,16 @@ It must not know files, images, networks or pictures of the results.
 from penult.evaluate.cross_validation import cross_validate, outer_folds, unmeasured
 from penult.evaluate.curve import LEVEL, Forecast, LearningCurve, Review, check_level, learning_curve, review
 from penult.evaluate.evaluation import ClassScore, Difference, Evaluation, paired_difference, score, summary_rows
-from penult.evaluate.interpret import FEW, Rarest, imbalance, imbalanced, rarest_classes, verdict
+from penult.evaluate.interpret import FEW, Rarest, at_chance, causes, imbalance, imbalanced, rarest_classes, verdict
 from penult.evaluate.intervals import Score, wilson
 from penult.evaluate.metrics import Reliability
+from penult.evaluate.shift import Cause, accuracy_gap
 from penult.evaluate.trials import Trial, TrialData, TrialProcess, run_trials
 
 __all__ = [
     "FEW",
     "LEVEL",
+    "Cause",
     "ClassScore",
     "Difference",
     "Evaluation",
@@ -28,6 +30,9 @@ __all__ = [
     "Trial",
     "TrialData",
     "TrialProcess",
+    "accuracy_gap",
+    "at_chance",
+    "causes",
     "check_level",
     "cross_validate",
     "imbalance",

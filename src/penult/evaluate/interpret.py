@@ -15,6 +15,7 @@ import numpy as np
 
 from penult import html
 from penult.evaluate.intervals import Z95, Floats, wilson
+from penult.evaluate.shift import accuracy_gap
 from penult.texts import count, percent, percents
 
 FEW = 50  # photos below which the sentence says on how many it was measured
@@ -42,23 +43,114 @@ class HasNumbers(Protocol):
 Numbers = HasNumbers | Mapping[str, Any]  # an `Evaluation`, or its `to_dict()`
 
 
-def verdict(evaluation: Numbers, on: str = UNSEEN) -> str:
-    """Return one sentence: the accuracy on held-out photos, and whether its confidence can be believed.
+def verdict(evaluation: Numbers, on: str = UNSEEN, test: Numbers | None = None) -> str:
+    """Return what was measured in a few sentences: accuracy, baseline, worst class, and whether the confidence is right.
 
-    `evaluation` is an `Evaluation` or its `to_dict()`, as `metrics.json` has it under "scores" and "test"; `on` is what it was
-    measured on, empty where that was said before.
+    `evaluation` and `test` (the test photos, if labelled) are `Evaluation`s or their `to_dict()`, as `metrics.json` has them
+    under "scores" and "test"; `on` is what the first was measured on, empty where that was said before. Where the test score
+    lies outside what the folds allow, that comes first. At chance level nothing else is said.
     """
     found = _numbers(evaluation)
-    score = found["scores"]["accuracy"]
-    if score["value"] is None:
+    if found["scores"]["accuracy"]["value"] is None:
         return "nothing was measured."
-    right, low, high = percents(score["value"], score["low"], score["high"])
+    other = None if test is None or _numbers(test)["scores"]["accuracy"]["value"] is None else _numbers(test)
+    if at_chance(found, other):
+        common, share = _baseline(found)
+        what = "no better" if found["scores"]["accuracy"]["value"] <= share else "not significantly better"
+        return f"{_accuracies(found, on, other)}: {what} than always answering {common!r} ({percent(share)})."
+    gap = accuracy_gap(found, other)
+    if other is not None and gap is not None and (gap.worse or gap.better):
+        return f"{_contradiction(found, other, gap.worse)} {_details(other, 'on them ')}"
+    common, share = _baseline(found)
+    return f"{_accuracies(found, on, other)}; {_beside(found, common, share)}. {_details(found)}"
+
+
+def _accuracies(found: Mapping[str, Any], on: str, test: Mapping[str, Any] | None) -> str:
+    """Return `99.1% accuracy on held-out photos (95% CI 98.2-99.6)`, with the test photos where there are some."""
     number = found["measured"]
     few = f", only {count(number, 'photo')}" if number < FEW else ""
-    where = f" {on}" if on else ""
-    rarest = rarest_classes(found)
-    rare = f"; {_recall(rarest)}" if rarest else ""
-    return f"{right}% accuracy{where} (95% CI {low}-{high}{few}); {_worth(found)}{rare}."
+    said = f"{_accuracy(found)[0]}% accuracy{f' {on}' if on else ''} ({_accuracy(found)[1]}{few})"
+    if test is not None:
+        right, interval = _accuracy(test)
+        said += f" and {right}% on {count(test['measured'], 'test photo')} ({interval})"
+    return said
+
+
+def _accuracy(found: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the accuracy in per cent and its interval."""
+    score = found["scores"]["accuracy"]
+    right, low, high = percents(score["value"], score["low"], score["high"])
+    return right, f"95% CI {low}-{high}"
+
+
+def _contradiction(found: Mapping[str, Any], test: Mapping[str, Any], worse: bool) -> str:
+    """Return the sentence that leads where the test photos are not of the kind of the training photos."""
+    (right, interval), (ours, inside) = _accuracy(test), _accuracy(found)
+    if worse:
+        return (
+            f"Your test photos are of another kind than your training photos: believe the {right}% accuracy on them "
+            f"({interval}), not the {ours}% on held-out training photos ({inside})."
+        )
+    return (
+        f"Your test photos are easier than held-out training photos, or copies of some: {right}% accuracy on them "
+        f"({interval}), {ours}% on held-out training photos ({inside}); expect the {ours}% on new photos."
+    )
+
+
+def _details(found: Mapping[str, Any], where: str = "") -> str:
+    """Return the worst class and whether the confidence can be believed, as sentences."""
+    parts = [f"Always answering {c!r} would give {percent(p)} there." for c, p in [_baseline(found)] if where]
+    if worst := _worst(found):
+        parts.append(worst)
+    trust = f"{where}{_trust(found['reliability'])}"
+    return " ".join([*parts, f"{trust[:1].upper()}{trust[1:]}."])
+
+
+def _worst(found: Mapping[str, Any]) -> str:
+    """Return `Worst class: 'dog', recall 93.1% (54 of 58).`; nothing where every photo was given its class."""
+    known = [one for one in found["per_class"] if one["support"] and one["recall"] is not None]
+    if not known or min(one["recall"] for one in known) == 1:
+        return ""
+    worst = min(known, key=lambda one: (one["recall"], -one["support"]))
+    right = round(worst["recall"] * worst["support"])
+    return f"Worst class: {worst['name']!r}, recall {percent(worst['recall'])} ({right:,} of {worst['support']:,})."
+
+
+def _baseline(found: Mapping[str, Any]) -> tuple[str, float]:
+    """Return the most frequent class and its share: what one answer for all photos would get right."""
+    support = {str(one["name"]): one["support"] for one in found["per_class"]}
+    common = max(support, key=lambda name: support[name])
+    return common, support[common] / max(sum(support.values()), 1)
+
+
+def _beside(found: Mapping[str, Any], common: str, share: float) -> str:
+    """Return the accuracy beside that of the baseline."""
+    score = found["scores"]["accuracy"]
+    if score["low"] > share:
+        return f"always answering {common!r} would give {percent(share)}"
+    what = "no better" if score["value"] <= share else "not significantly better"
+    return f"{what} than always answering {common!r} ({percent(share)})"
+
+
+def at_chance(evaluation: Numbers, test: Numbers | None = None) -> bool:
+    """Tell whether nothing was learnt as far as can be seen: no better than one answer for all, nor in the mean over classes.
+
+    Nor on the test photos, where they are labelled.
+    """
+    return all(_by_chance(_numbers(one)) for one in (evaluation, test) if one is not None)
+
+
+def causes(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what `metrics.json` of a run has found to make its score less than it seems, the likeliest first."""
+    return [*((metrics.get("shift") or {}).get("causes") or ()), *(metrics.get("cautions") or ())]
+
+
+def _by_chance(found: Mapping[str, Any]) -> bool:
+    score, balanced = found["scores"]["accuracy"], found["scores"].get("balanced_accuracy")
+    if score["low"] is None or score["low"] > _baseline(found)[1]:
+        return False
+    seen = sum(one["support"] > 0 for one in found["per_class"])
+    return not balanced or balanced["low"] is None or balanced["low"] <= 1 / max(seen, 1)
 
 
 def _numbers(evaluation: Numbers) -> Mapping[str, Any]:
@@ -127,16 +219,6 @@ def _hits(classes: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
     return sum(one["support"] for one in classes), sum(round(one["recall"] * one["support"]) for one in classes)
 
 
-def _recall(rare: Rarest) -> str:
-    """Return `recall of 'dog', the rarest class: 14.0 % (7 of 50)`."""
-    each = rare.photos // len(rare.names)
-    if len(rare.names) == 1:
-        which = f"{rare.names[0]!r}, the rarest class"
-    else:
-        which = f"the {len(rare.names)} rarest classes ({count(each, 'photo')} each)"
-    return f"recall of {which}: {percent(rare.recall)} ({rare.right} of {rare.photos})"
-
-
 def imbalance(evaluation: Numbers, weighted: bool = False) -> str | None:
     """Return what to do where the rarest class is found less often than the others, beyond chance; else None.
 
@@ -156,18 +238,6 @@ def imbalance(evaluation: Numbers, weighted: bool = False) -> str | None:
         f"{names} {have} {each}, {rare.common!r} has {rare.largest:,}; recall is {percent(rare.recall)} for "
         f"{'it' if len(rare.names) == 1 else 'them'} and {percent(rare.others)} for the rest: {cure}"
     )
-
-
-def _worth(found: Mapping[str, Any]) -> str:
-    """Return what these answers are worth: against one answer for all photos, then as probabilities."""
-    support = {one["name"]: one["support"] for one in found["per_class"]}
-    common = max(support, key=lambda name: support[name])
-    share = support[common] / max(sum(support.values()), 1)
-    score = found["scores"]["accuracy"]
-    if score["low"] <= share:
-        what = "no better" if score["value"] <= share else "not significantly better"
-        return f"{what} than always answering {common!r} ({percent(share)})"
-    return _trust(found["reliability"])
 
 
 def _trust(bins: Mapping[str, Any]) -> str:

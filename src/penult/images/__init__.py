@@ -7,6 +7,7 @@ must not know pixels, recipes, networks or heads.
 
 from penult.images.columns import TableOptions
 from penult.images.labels import LabelNormalizer
+from penult.images.name_groups import NameGroups, name_groups
 from penult.images.records import Image, ImageSet, natural_key, quoted
 from penult.images.scan import scan_labelled, scan_train_and_test, scan_unlabelled
 from penult.images.walk import skipped_notes
@@ -15,7 +16,9 @@ __all__ = [
     "Image",
     "ImageSet",
     "LabelNormalizer",
+    "NameGroups",
     "TableOptions",
+    "name_groups",
     "natural_key",
     "quoted",
     "scan_labelled",

@@ -17,6 +17,7 @@ from pathlib import Path
 from penult.errors import InputError
 from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions
 from penult.images.labels import LabelNormalizer, missing_names, similar_names
+from penult.images.name_groups import with_groups
 from penult.images.records import Image, ImageSet, kaggle_label, natural_key, quoted
 from penult.images.table import Table, is_table
 from penult.images.walk import (
@@ -75,7 +76,8 @@ def scan_labelled(
     A flat folder in which every image is named like `cat.123.jpg`: the label is what comes before the dot.
     A CSV: the columns of images and labels are found, or named by `table`; photos lie in its own folder or
     below it, or where `table` says; its order is kept, and `groups` may name a column of images that belong
-    together (patient, scene).
+    together (patient, scene). Of a folder `groups` is a regular expression: images in whose ids it matches the same text
+    belong together.
 
     Labels are learnt in one form (`LabelNormalizer`): class folders or labels that differ only in Unicode form or blanks
     around them are one class, and a note says so.
@@ -88,13 +90,9 @@ def scan_labelled(
     log = ScanLog()
     place = path_kind(path)
     if place == "folder":
-        if groups is not None:
-            raise InputError(
-                f"groups are a column of a CSV, and '{printable(path)}' is a folder; "
-                f"list its images in a CSV with file,label,{printable(groups)}"
-            )
         table.refuse_for(path)
         root, images = path, _labelled_folder(path, log, classes)
+        images = images if groups is None else with_groups(images, groups, path)
     elif is_table(path):
         read = Table(path, table)
         root, images = read.root, read.images(log, LabelNormalizer(classes), groups)

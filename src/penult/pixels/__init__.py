@@ -6,7 +6,7 @@ picture.
 """
 
 from penult.pixels.decoding import MAX_BYTES, MAX_PIXELS, MAX_SIDE, decode, preprocessing_version
-from penult.pixels.display import encode_png, encode_webp, load_rgb, shrink, small_image_size, thumbnails
+from penult.pixels.display import encode_png, encode_webp, image_size, load_rgb, shrink, small_image_size, thumbnails
 from penult.pixels.failures import CURES, REASONS, advice, reason_of, summarize_failures
 from penult.pixels.modes import choose_depth, describe_depth, stores_sixteen
 from penult.pixels.pipeline import Prepared
@@ -18,7 +18,7 @@ from penult.pixels.sources import content_digest, image_list, image_name
 __all__ = [
     "CROP_MODES", "CURES", "DEPTHS", "FULL_DEPTH", "MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "REASONS", "VIEWS", "CropMode",
     "Failure", "Prepared", "Recipe", "Remark", "advice", "choose_depth", "content_digest", "decode", "decode_failures",
-    "describe_depth", "encode_png", "encode_webp", "image_list", "image_name", "load_rgb", "prepare", "prepare_all",
-    "preprocessing_version", "reason_of", "shrink", "small_image_size", "stores_sixteen", "summarize_failures",
+    "describe_depth", "encode_png", "encode_webp", "image_list", "image_name", "image_size", "load_rgb", "prepare",
+    "prepare_all", "preprocessing_version", "reason_of", "shrink", "small_image_size", "stores_sixteen", "summarize_failures",
     "thumbnails", "views_to_crop_mode", "visible_box",
 ]  # fmt: skip

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     RGB = NDArray[np.uint8]  # (h, w, 3)
 
 _WEBP_QUALITY = 70
+_BEGINNING = 4096  # bytes that tell the format
 _SMALL_FILE = 20_000  # bytes: a larger file is not opened, its picture is hardly tiny
 
 
@@ -94,15 +95,22 @@ def encode_webp(rgb: RGB) -> bytes:
 
 def small_image_size(path: Any) -> tuple[int, int] | None:
     """Return width and height in pixels of a small file's picture; None for a large file, and for what cannot be read."""
+    try:
+        return image_size(path) if Path(path).stat().st_size <= _SMALL_FILE else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def image_size(path: Any) -> tuple[int, int] | None:
+    """Return width and height in pixels as the beginning of a file says, decoding nothing; None for what cannot be read."""
     from PIL import Image
 
     try:
-        if Path(path).stat().st_size > _SMALL_FILE:
-            return None
-        data = Path(path).read_bytes()
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), Path(path).open("rb") as file:
             warnings.simplefilter("ignore")
-            with Image.open(BytesIO(data), formats=formats(data)) as picture:
+            which = formats(file.read(_BEGINNING))
+            file.seek(0)
+            with Image.open(file, formats=which) as picture:
                 return picture.size
     except (OSError, ValueError, TypeError, SyntaxError, Image.DecompressionBombError):
         return None

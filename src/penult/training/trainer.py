@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from penult.training.findings import find_issues, summarize
 from penult.training.measuring import compare_with_f32, head_for, measure
 from penult.training.options import TrainOptions
 from penult.training.sample_submission import SampleSubmission, plain_submission
+from penult.training.shift import explain_shift, groups_in_names, too_small
 
 MODEL = "model.penult"
 
@@ -274,13 +275,16 @@ class Trainer:
         rows = runs.photo_rows(data.train.ok_files, chosen.y, chosen.fold, chosen.proba, drawn.places, drawn.near)
         runs.write_map(self.folder, data.classes, rows)
         self.clock.lap("map")
-        test, metrics = self.metrics.pop("test"), self._facts(data, done, where)
+        test = self.metrics.pop("test")
+        warned = self._warnings(data, done, chosen, test, answers, drawn.near)
+        self.clock.lap("shift")
+        metrics = self._facts(data, done, where) | warned
         metrics |= {
             "scores": chosen.to_dict(),
             "compared": evaluate.summary_rows([chosen, *others]),
             "learning_curve": curve.to_dict() if curve else None,
             "test": test.to_dict() if test else None,
-            "verdict": evaluate.verdict(chosen),
+            "verdict": evaluate.verdict(chosen, test=test),
         }
         skipped = {row["file"] for row in self.skipped if row["part"] == "train"}
         results = RunResults(
@@ -296,6 +300,24 @@ class Trainer:
                 f"cache: {self.fault}"
             ) from self.fault
         return Run(self.folder.path, model, chosen, others, curve, test, self.findings, whole, done)
+
+    def _warnings(
+        self,
+        data: TrainingData,
+        done: Embedding | None,
+        chosen: Evaluation,
+        test: Evaluation | None,
+        answers: Predictions | None,
+        near: NDArray[np.intp],  # (n, m)
+    ) -> dict[str, Any]:
+        """Return why the test photos are of another kind, if they are, and what else makes the score less than it seems."""
+        small = too_small(done, len(data.train.files), chosen.to_dict())
+        if evaluate.at_chance(chosen, test):  # then nothing else matters
+            return {"shift": None, "cautions": [asdict(small)] if small else []}
+        head = head_for(self.options, data)
+        groups = groups_in_names(head, data, chosen, near, self.options.seed) if self.options.groups is None else None
+        shift = explain_shift(data, done, chosen, test, answers, groups)
+        return {"shift": shift, "cautions": [asdict(one) for one in (None if shift else groups, small) if one]}
 
     def _facts(self, data: TrainingData, done: Embedding | None, where: Mapping[str, Any]) -> dict[str, Any]:
         """Return what `metrics.json` says beside the scores."""
