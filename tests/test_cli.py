@@ -161,6 +161,11 @@ def test_evaluate_says_which_photos_the_model_learnt_from(
     assert says in out
     told = json.loads(run(capsys, "evaluate", trained, folder, "--json")[1])
     assert told["in_training"] == (1 if old == 1 else 2 * old)
+    nothing = "These are training photos of this model: the scores mean nothing for new photos."
+    assert told["verdict"].startswith(nothing) is (nothing in out) is (new == 0)
+    assert ("not trained on" in out) is bool(old and new)
+    unseen = told["not_in_training"]
+    assert unseen["measured"] == told["measured"] - told["in_training"] if old and new else unseen is None
 
 
 def test_evaluate_with_a_model_that_does_not_know_its_photos_says_nothing_of_them(

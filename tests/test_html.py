@@ -130,5 +130,5 @@ def test_a_finding_about_a_class_does_not_call_it_a_file() -> None:
 def test_imbalanced_data_show_balanced_accuracy_and_the_rarest_class() -> None:
     y = np.repeat([0, 1], [100, 3])
     found = read(score(y, np.tile([0.9, 0.1], (103, 1)), ["cat", "dog"])._repr_html_())
-    assert "recall of 'dog', the rarest class: 0% (0 of 3)" in found.words[0]
+    assert "Worst class: 'dog', recall 0% (0 of 3)." in found.words[0]
     assert {"balanced accuracy", "0.5000"} <= set(found.words)

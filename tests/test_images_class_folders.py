@@ -186,10 +186,17 @@ def test_a_file_that_is_no_csv_is_refused(tmp_path: Path, name: str) -> None:
     assert "give a folder of class folders" in said
 
 
-def test_groups_are_refused_for_a_folder_with_the_csv_to_write(tmp_path: Path) -> None:
-    said = complaint(tree(tmp_path, CAT_AND_DOG), groups="patient")
-    assert "is a folder" in said
-    assert "file,label,patient" in said
+def test_groups_of_a_folder_are_a_regular_expression_of_names(tmp_path: Path) -> None:
+    names = [f"{label}/person{i // 2}_{i}.jpg" for label in ("cat", "dog") for i in range(4)]
+    images = scan_labelled(tree(tmp_path, " ".join([*names, "dog/other.jpg"])), groups=r"person\d+")
+    assert images.groups is not None
+    assert images.groups.tolist() == [0, 0, 1, 1, 2, 0, 0, 1, 1]  # cat and dog of one person are one group, `other` is alone
+
+
+@pytest.mark.parametrize(("pattern", "said"), [("patient", "match the name of no image"), ("(", "are no regular expression")])
+def test_groups_of_a_folder_that_match_nothing_are_refused(tmp_path: Path, pattern: str, said: str) -> None:
+    assert said in complaint(tree(tmp_path, CAT_AND_DOG), groups=pattern)
+    assert r"such as 'person\d+'" in complaint(tree(tmp_path / "again", CAT_AND_DOG), groups=pattern)
 
 
 def test_the_classes_of_a_model_keep_their_order_and_need_no_minimum(tmp_path: Path) -> None:

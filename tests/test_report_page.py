@@ -422,7 +422,7 @@ def test_test_photos_that_are_in_training_are_not_called_unseen(run: Finished) -
 
 
 def test_imbalanced_classes_have_their_own_number_and_cure(run: Finished) -> None:
-    """The rarest class is in the verdict, balanced accuracy is a tile, the cure a step; not where class weights were used."""
+    """The worst class is in the verdict, balanced accuracy is a tile, the cure a step; not where class weights were used."""
     from penult import evaluate
 
     y = np.repeat([0, 1], [100, 3])
@@ -433,7 +433,7 @@ def test_imbalanced_classes_have_their_own_number_and_cure(run: Finished) -> Non
         run.change(metrics)
         report.rebuild(run.folder)
         words = Outline(read(run)).words.replace("\N{NO-BREAK SPACE}", " ")
-        assert "recall of 'warm', the rarest class: 0% (0 of 3)" in words
+        assert "Worst class: 'warm', recall 0% (0 of 3)." in words
         assert "balanced accuracy 50.0%" in words and "Classes are imbalanced" in words
         assert ("--class-weight balanced" in words.split("Run details")[0]) is (weights is None)
     del metrics["scores"]["scores"]["balanced_accuracy"]  # as older versions wrote it

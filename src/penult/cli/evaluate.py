@@ -28,15 +28,19 @@ def run(args: argparse.Namespace) -> None:
     """Classify the images and compare with their labels."""
     from penult import bundle, images
     from penult.cli import output
-    from penult.predict import Predictor, judge, remark_on_training
+    from penult.predict import Predictor, judge, judge_unseen, remark_on_training, verdict_on_new
 
     model = bundle.load_bundle(args.model)
     found = images.scan_labelled(args.labelled, classes=model.classes, table=images.TableOptions(**options.columns(args)))
     answers = output.predict(Predictor(model, options.embed_options(args)), found, args.quiet)
-    result = judge(answers, [str(i.label) for i in found.images]).to_dict()
+    labels = [str(i.label) for i in found.images]
+    measured, unseen = judge(answers, labels), judge_unseen(answers, labels)
+    result, said = measured.to_dict(), verdict_on_new(model, answers, unseen or measured)
     if args.json:
         known = None if answers.in_training is None else int(answers.in_training.sum())
-        output.as_json({**result, "unreadable": len(answers.failures), "in_training": known})
+        new = None if unseen is None else unseen.to_dict()
+        about = {"unreadable": len(answers.failures), "in_training": known, "not_in_training": new, "verdict": said}
+        output.as_json({**result, **about})
         return
     if remark := remark_on_training(answers):
         output.out(f"note: {remark}")
@@ -45,3 +49,7 @@ def run(args: argparse.Namespace) -> None:
     output.show_scores(result)
     rows = [[str(r["name"]), percent(r["precision"]), percent(r["recall"]), str(r["support"])] for r in result["per_class"]]
     output.out(output.table(["class", "precision", "recall", "images"], rows))
+    if unseen is not None:
+        output.out(f"on the {count(int(unseen.measured.sum()), 'image')} that the model was not trained on:")
+        output.show_scores(unseen.to_dict())
+    output.out(output.printable(said))

@@ -76,7 +76,7 @@ def summary(metrics: Mapping[str, Any], folder: Path, findings: Iterable[audit.F
         "at_chance": chance,
         "verdict": metrics["verdict"],
         "causes": evaluate.causes(metrics),
-        "imbalance": None if chance else _imbalance(metrics),
+        "imbalance": _imbalance(metrics),
         "findings": [] if chance else _findings(findings),
         "review": metrics["review"],
         "report": str(report) if report.is_file() else None,

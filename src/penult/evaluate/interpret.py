@@ -57,7 +57,8 @@ def verdict(evaluation: Numbers, on: str = UNSEEN, test: Numbers | None = None) 
     if at_chance(found, other):
         common, share = _baseline(found)
         what = "no better" if found["scores"]["accuracy"]["value"] <= share else "not significantly better"
-        return f"{_accuracies(found, on, other)}: {what} than always answering {common!r} ({percent(share)})."
+        worst = f" {_worst(found)}" if rarest_classes(found) else ""  # else accuracy would hide it
+        return f"{_accuracies(found, on, other)}: {what} than always answering {common!r} ({percent(share)}).{worst}"
     gap = accuracy_gap(found, other)
     if other is not None and gap is not None and (gap.worse or gap.better):
         return f"{_contradiction(found, other, gap.worse)} {_details(other, 'on them ')}"

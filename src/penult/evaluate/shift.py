@@ -125,7 +125,7 @@ def features_apart(X: Array, y: Ints, Z: Array, labels: Ints, blocks: Sequence[i
     F = unit_blocks(np.concatenate([X[rows], Z[cols]]), blocks).astype(np.float64)
     for c in range(k):
         F[classes == c] -= F[classes == c].mean(axis=0) if (classes == c).any() else 0
-    K = F @ F.T  # (m, m)
+    K = (F @ F.T) * (1 + (classes[:, None] == classes))  # (m, m) what all classes have in common, and each by itself
     hat = K @ np.linalg.inv(K + RIDGE * np.trace(K) / len(K) * np.eye(len(K)))
     rng = np.random.default_rng(seed)
     drawn = np.stack([part] + [_permuted(part, classes, rng) for _ in range(DRAWS)], axis=1)  # (m, 1 + draws)

@@ -53,8 +53,10 @@ def name_groups(files: Sequence[str], y: NDArray[np.intp]) -> NameGroups | None:
 
 def _leading(files: Sequence[str]) -> str | None:
     """Return the pattern of the commonest words before a first number, such as `person\\d+`; None where they are many."""
-    found = Counter(m[1] for file in files if (m := _NUMBERED.match(file.rpartition("/")[2])))
-    repeated = [words for words, number in found.most_common(3) if number >= LEAST * len(files) and _PLAIN.fullmatch(words)]
+    found = [m for file in files if (m := _NUMBERED.match(file.rpartition("/")[2]))]
+    sizes = Counter(m[0] for m in found)
+    several = Counter(m[1] for m in found if sizes[m[0]] > 1)
+    repeated = [w for w, number in several.most_common(3) if number >= LEAST * len(files) and _PLAIN.fullmatch(w)]
     if not repeated:
         return None
     if "" in repeated:  # the number comes first: no other number in the path may be taken for it

@@ -22,6 +22,7 @@ from penult.embed import Embedding, EmbedOptions, EnginePool, embed
 from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
 from penult.heads import novelty, scorer
 from penult.predict.answers import Prediction, Predictions, doubtful, write_review
+from penult.texts import percent
 
 __all__ = [
     "Prediction",
@@ -29,8 +30,10 @@ __all__ = [
     "Predictor",
     "doubtful",
     "judge",
+    "judge_unseen",
     "load_model",
     "remark_on_training",
+    "verdict_on_new",
     "write_review",
 ]
 
@@ -259,6 +262,40 @@ def judge(answers: Predictions, labels: Sequence[str]) -> evaluate.Evaluation:
     index = {c: i for i, c in enumerate(answers.classes)}
     y = np.array([index[label] for label in labels], np.intp)  # (n,)
     return evaluate.score(y, answers.proba, answers.classes, name="new images")
+
+
+def judge_unseen(answers: Predictions, labels: Sequence[str]) -> evaluate.Evaluation | None:
+    """Return the scores on the images that are not training photos of the model; None where that is all or none."""
+    known = answers.in_training
+    if known is None or not known.any() or known.all():
+        return None
+    left = np.flatnonzero(~known)
+    kept = Predictions(tuple(answers.ids[i] for i in left), answers.classes, answers.proba[left], {})
+    return judge(kept, [labels[i] for i in left])
+
+
+def verdict_on_new(model: Bundle, answers: Predictions, result: evaluate.Evaluation) -> str:
+    """Return what the scores of a model on labelled images mean, beside those that its training measured out of fold.
+
+    `result` is of the images that the model has not seen. Where all are its training photos they mean nothing.
+    """
+    if answers.in_training is not None and answers.in_training.all():
+        return (
+            "These are training photos of this model: the scores mean nothing for new photos. Evaluate on photos that the "
+            "model has not seen."
+        )
+    said, found = evaluate.verdict(result, "on these photos"), result.to_dict()
+    scores = model.facts.get("scores")
+    before = scores.get("accuracy") if isinstance(scores, dict) else None
+    if not isinstance(before, dict) or not all(isinstance(before.get(end), float) for end in ("value", "low", "high")):
+        return said  # a model of an older version, or trained elsewhere
+    gap = evaluate.accuracy_gap({"scores": {"accuracy": before}}, found)
+    if gap is None or not (gap.worse or gap.better):
+        return said
+    ours = percent(before["value"])
+    if gap.better:
+        return f"{said} Out of fold the model had {ours}: are these copies of its training photos?"
+    return f"{said} Out of fold the model had {ours}: these photos are of another kind than its training photos."
 
 
 def remark_on_training(answers: Predictions) -> str:

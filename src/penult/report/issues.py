@@ -7,7 +7,7 @@ from math import isnan
 from typing import Any
 
 from penult.audit import KINDS, Finding
-from penult.evaluate import FEW, imbalance
+from penult.evaluate import FEW, at_chance, imbalance
 from penult.html import Html, join, prose, tag
 from penult.report.gallery import finding_card
 from penult.report.thumbnails import EACH, Thumbnails, by_kind
@@ -27,13 +27,44 @@ def called(kind: str, number: int) -> str:
 
 def next_steps(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     """Return the list of steps, or one sentence where an audit found nothing."""
-    steps = [_step(kind, found, results, thumbnails) for kind, found in by_kind(results.findings).items()]
-    steps += [step for step in (_balance(results), _more_photos(results), _review(results)) if step is not None]
+    metrics = results.metrics
+    steps: list[Html | None] = [_other_kind(metrics), *(_caution(one) for one in metrics.get("cautions") or ())]
+    if at_chance(metrics["scores"], metrics.get("test")):  # what such a model says of the photos is worth nothing
+        steps = [*steps, _balance(results)]
+        if not any(steps):
+            return None
+    else:
+        steps += [_step(kind, found, results, thumbnails) for kind, found in by_kind(results.findings).items()]
+        steps += [_balance(results), _more_photos(results), _review(results)]
+    steps = [step for step in steps if step is not None]
     if not steps and results.metrics.get("audit") is None:
         return None
     nothing = tag("p", "No problems found. Next: ", tag("code", "penult predict RUN NEW_PHOTOS"), ".")
     what = tag("ol", *steps, class_="steps") if steps else nothing
     return tag("section", tag("h2", "What to do next"), what, id="next")
+
+
+CAUTIONS = {"groups": "Keep patients or scenes in one fold", "size": "The networks see the photos too small"}
+
+
+def _other_kind(metrics: Mapping[str, Any]) -> Html | None:
+    """Return what makes the test photos another kind, where their score lies outside what the folds allow."""
+    shift = metrics.get("shift")
+    if not shift:
+        return None
+    found = [tag("li", prose(_sentence(one["found"])), " ", prose(_sentence(one["advice"]))) for one in shift["causes"]]
+    title = "Find out why the test photos are another kind" if shift["worse"] else "Find out why the test photos are easier"
+    none = "None of the causes that were tested shows: groups in file names, class shares, novelty, size, features."
+    return tag("li", tag("h3", title), tag("ul", *found, class_="causes") if found else tag("p", none))
+
+
+def _caution(one: Mapping[str, Any]) -> Html:
+    said = join(prose(_sentence(one["found"])), " ", prose(_sentence(one["advice"])))
+    return tag("li", tag("h3", CAUTIONS.get(one["kind"], one["kind"])), tag("p", said))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _step(kind: str, found: Sequence[Finding], results: RunResults, thumbnails: Thumbnails) -> Html:

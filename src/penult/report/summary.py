@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from penult.evaluate import FEW, rarest_classes, verdict
+from penult.evaluate import FEW, accuracy_gap, at_chance, rarest_classes, verdict
 from penult.html import Html, join, prose, tag
 from penult.report.charts import interval
 from penult.report.thumbnails import Thumbnails
@@ -19,16 +19,28 @@ TILES = 4  # numbers that every run has
 def section(results: RunResults, thumbnails: Thumbnails) -> Html:
     """Return the head of the page."""
     metrics = results.metrics
-    test, audit = metrics.get("test"), metrics.get("audit") or {}
+    scores, test, audit = metrics["scores"], metrics.get("test"), metrics.get("audit") or {}
+    gap, chance = accuracy_gap(scores, test), at_chance(scores, test)
+    other = gap is not None and not chance and gap.worse  # then the test photos are what counts
+    said = verdict(scores, test=test)
+    second = None if chance or not test else _ours(scores) if other else _test(test, audit)
+    believed = test if other and test else scores
     return tag(
         "header",
         tag("p", "penult", tag("span", " report"), class_="brand"),
-        tag("h1", *_said(verdict(metrics["scores"]))),
-        _test(test, audit) if test else None,
-        _without_leaks(audit),
+        tag("h1", tag("strong", percent(believed["scores"]["accuracy"]["value"])), prose(said))
+        if other
+        else tag("h1", *_said(said)),
+        second,
+        None if chance else _without_leaks(audit),
         tag("p", _about(results, thumbnails), class_="soft"),
-        _tiles(metrics["scores"]),
+        _tiles(believed, other),
     )
+
+
+def _ours(scores: Mapping[str, Any]) -> Html:
+    """Return the verdict out of fold, where that on the test photos comes first."""
+    return tag("p", "On the training photos: ", *_said(verdict(scores)), class_="second")
 
 
 def _test(test: Mapping[str, Any], audit: Mapping[str, Any]) -> Html:
@@ -69,7 +81,7 @@ def _about(results: RunResults, thumbnails: Thumbnails) -> str:
     return " · ".join([*parts, *([str(when["ended"])[:10]] if when.get("ended") else [])])
 
 
-def _tiles(found: Mapping[str, Any]) -> Html:
+def _tiles(found: Mapping[str, Any], test: bool) -> Html:
     scores = found["scores"]
     tiles = [("accuracy", percent(scores["accuracy"]["value"]), interval(scores["accuracy"], share=True))]
     if rarest_classes(found) and scores.get("balanced_accuracy"):  # runs of older versions have none
@@ -80,7 +92,12 @@ def _tiles(found: Mapping[str, Any]) -> Html:
             tiles.append((name, NONE, "too few photos"))
         else:
             tiles.append((name, digits(scores[key]["value"]), interval(scores[key])))
-    how = f"Out-of-fold on {count(found['measured'], 'photo')}: each is scored by a model not trained on it; 95% intervals."
+    if test:
+        how = f"Measured on the {count(found['measured'], 'test photo')}; 95% intervals."
+    else:
+        how = (
+            f"Out-of-fold on {count(found['measured'], 'photo')}: each is scored by a model not trained on it; 95% intervals."
+        )
     if len(tiles) > TILES:
         how += " Balanced accuracy is the mean recall of the classes."
     drawn = [tag("div", tag("dt", name), tag("dd", tag("b", value), tag("span", range_))) for name, value, range_ in tiles]
