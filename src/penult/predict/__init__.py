@@ -269,7 +269,7 @@ def judge_unseen(answers: Predictions, labels: Sequence[str]) -> evaluate.Evalua
     known = answers.in_training
     if known is None or not known.any() or known.all():
         return None
-    left = np.flatnonzero(~known)
+    left = np.flatnonzero(~known).tolist()
     kept = Predictions(tuple(answers.ids[i] for i in left), answers.classes, answers.proba[left], {})
     return judge(kept, [labels[i] for i in left])
 
