@@ -4,8 +4,9 @@ In: digests (n, 32), features (n, d), thumbnails, quality, out-of-fold probabili
 one group number an image; `Finding`, the record of one problem; `PhotoMap`. It must not know files on disk, heads or engines.
 """
 
-from penult.audit.finding import COLUMNS, KINDS, AuditData, AuditPart, Finding, FindingKind, counts, ranked
+from penult.audit.finding import COLUMNS, KINDS, AuditData, AuditPart, Finding, FindingKind, counts, expected, ranked
 from penult.audit.kinds import find_all
+from penult.audit.label_noise import LabelNoise, label_noise
 from penult.audit.map import LANDMARKS, PhotoMap, photo_map
 from penult.audit.near_duplicates import Grouping, Photos, copy_groups, group, leaks, near_copies, near_pictures
 from penult.audit.pairs import Pairs
@@ -19,13 +20,16 @@ __all__ = [
     "Finding",
     "FindingKind",
     "Grouping",
+    "LabelNoise",
     "Pairs",
     "PhotoMap",
     "Photos",
     "copy_groups",
     "counts",
+    "expected",
     "find_all",
     "group",
+    "label_noise",
     "leaks",
     "near_copies",
     "near_pictures",

@@ -21,7 +21,8 @@ class FindingKind:
 
     `name` stands in findings.csv. `one` and `many` are its titles. `rank`: findings are listed by it, the gravest first.
     `suggestion` is for one finding, `advice` a sentence for several together, where that is another. `about` says what a
-    finding's `file` names.
+    finding's `file` names. `expected` says how many of several are true, where scores are the
+    probability of it, as their sum is: `about {right} of these {number} labels are expected to be wrong`.
     """
 
     name: str
@@ -31,6 +32,7 @@ class FindingKind:
     suggestion: str
     advice: str = ""
     about: Literal["photo", "class"] = "photo"
+    expected: str = ""
 
     def finding(self, file: str, score: float, reason: str, suggestion: str | None = None, related: str = "") -> Finding:
         """Return a finding of this kind; it suggests what the kind does unless another `suggestion` is given."""
@@ -39,6 +41,10 @@ class FindingKind:
     def title(self, number: int) -> str:
         """Return `12 possible label errors`."""
         return count(number, self.one, self.many)
+
+    def expects(self, number: int, right: float | None) -> str:
+        """Return `about 8 of these 12 labels are expected to be wrong`; nothing of one, or where `right` is not known."""
+        return self.expected.format(right=f"{right:,.0f}", number=f"{number:,}") if right is not None and number > 1 else ""
 
 
 KINDS: dict[str, FindingKind] = {}  # by name, the gravest first; `penult.audit.kinds` fills it
@@ -106,6 +112,13 @@ def counts(found: Iterable[Finding]) -> dict[str, int]:
     return {name: names.count(name) for name in KINDS if name in names}
 
 
+def expected(found: Iterable[Finding]) -> dict[str, float]:
+    """Return for each kind whose scores are probabilities how many of the findings are expected to be true."""
+    several = [one for one in found if one.kind in KINDS and KINDS[one.kind].expected]
+    names = dict.fromkeys(one.kind for one in several)
+    return {name: round(sum(one.score for one in several if one.kind == name), 1) for name in names}
+
+
 @dataclass(frozen=True, slots=True)
 class AuditPart:
     """The photos of one folder: all their names, and arrays of those that could be read."""
@@ -127,7 +140,8 @@ class AuditData:
 
     `widths` are the columns of each network, `blocks` those of the runs that count the same. `near` are the near-duplicates
     among the training photos. `checked` are rows of the training part whose labels may be judged, `proba` (m, k) what a model
-    that was not trained on them predicted; none where no model has learned enough to be asked.
+    that was not trained on them predicted, `wrong` (m,) how probable it is that the label is wrong; none where no model has
+    learned enough to be asked. `errors` asks for all photos that the model is wrong about.
     """
 
     train: AuditPart
@@ -138,6 +152,8 @@ class AuditData:
     near: Pairs
     checked: NDArray[np.intp]  # (m,)
     proba: NDArray[np.float64]  # (m, k)
+    wrong: NDArray[np.float64]  # (m,)
+    errors: bool = False
 
     @property
     def parts(self) -> tuple[AuditPart, ...]:

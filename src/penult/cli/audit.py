@@ -27,6 +27,7 @@ def add(commands: options.Commands) -> None:
     p.add_argument("train", metavar="TRAIN", help="labelled images")
     p.add_argument("--test", metavar="DIR", help="test images, which must not be in TRAIN")
     p.add_argument("--csv", metavar="FILE", help="write kind,file,related,score,reason,suggestion")
+    p.add_argument("--all", action="store_true", help="list every photo that the model gets wrong, too, as kind model_error")
     p.add_argument("--apply", metavar="MOVES.csv", help="move the photos of a list (file,to; below TRAIN) and do nothing else")
     options.add_groups(p)
     options.add_tables(p)
@@ -41,20 +42,21 @@ def add(commands: options.Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Audit photos, or move those of a list."""
     from penult import store
+    from penult.audit import KINDS
     from penult.cli import output
     from penult.texts import count
     from penult.training import findings
 
     if args.apply is not None:
-        if args.test or args.csv:
-            args.usage_error("--apply moves photos of TRAIN and does nothing else; leave --test and --csv out")
+        if args.test or args.csv or args.all:
+            args.usage_error("--apply moves photos of TRAIN and does nothing else; leave --test, --csv and --all out")
         moved = findings.apply_moves(args.train, args.apply)
         output.as_json({"moved": moved}) if args.json else output.out(f"{count(moved, 'photo')} moved")
         return
     if args.csv is not None:
         store.check_output_file(args.csv, store.CSV, "--csv")
     with output.progress(not args.quiet) as progress:
-        done = findings.audit_photos(args.train, args.test, options.train_options(args, "penult-run"), progress)
+        done = findings.audit_photos(args.train, args.test, options.train_options(args, "penult-run"), progress, args.all)
     if args.csv is not None:
         findings.write_findings_csv(args.csv, done.findings)
     if args.json:
@@ -66,7 +68,8 @@ def run(args: argparse.Namespace) -> None:
         output.out("no problems found")
     for kind, several in groupby(done.findings, key=lambda one: one.kind):
         found = list(several)
-        output.out(f"{kind}: {len(found):,}")
+        right = KINDS[kind].expects(len(found), done.summary["expected"].get(kind))
+        output.out(f"{kind}: {len(found):,}" + (f"; {right}" if right else ""))
         for one in found[:SHOWN]:
             beside = f" ({output.printable(one.related)})" if one.related else ""
             words = f"{one.reason}; {one.suggestion}"

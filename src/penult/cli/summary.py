@@ -77,7 +77,7 @@ def summary(metrics: Mapping[str, Any], folder: Path, findings: Iterable[audit.F
         "verdict": metrics["verdict"],
         "causes": evaluate.causes(metrics),
         "imbalance": _imbalance(metrics),
-        "findings": [] if chance else _findings(findings),
+        "findings": [] if chance else _findings(findings, (metrics.get("audit") or {}).get("expected") or {}),
         "review": metrics["review"],
         "report": str(report) if report.is_file() else None,
         "model": str(folder / "model.penult"),
@@ -121,19 +121,21 @@ def show_summary(about: Mapping[str, Any]) -> None:
     console.print(Panel(inside, box=ROUNDED, border_style="dim", width=min(console.width, WIDEST), padding=(0, 1)))
 
 
-def _findings(found: Iterable[audit.Finding]) -> list[dict[str, Any]]:
-    """Return the kinds of findings in their order, each with its count and its first."""
+def _findings(found: Iterable[audit.Finding], expected: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Return the kinds of findings in their order, each with its count, how many are expected to be true, and its first."""
     kinds: dict[str, dict[str, Any]] = {}
     for one in found:
         first = {name: getattr(one, name) for name in ("about", "file", "related", "reason", "suggestion")}
-        kinds.setdefault(one.kind, {"kind": one.kind, "count": 0, **first})["count"] += 1
+        kinds.setdefault(one.kind, {"kind": one.kind, "count": 0, "expected": expected.get(one.kind), **first})["count"] += 1
     return list(kinds.values())
 
 
 def _finding(one: Mapping[str, Any]) -> str:
-    """Return `191 possible label errors, e.g. cells/cell0001.png: labelled functional, predicted defective (98.0%)`."""
+    """Return `2 possible label errors (about 1 of these 2 labels ...), e.g. a.png: labelled cat, predicted dog (98.0%)`."""
     kind = audit.KINDS.get(one["kind"])
     what = kind.title(one["count"]) if kind else f"{one['count']:,} {one['kind']}"
+    right = kind.expects(one["count"], one["expected"]) if kind else ""
+    what += f" ({right})" if right else ""
     example = ": " if one["count"] == 1 else ", e.g. "
     why = f": {one['reason']}" if one["reason"] else ""
     return output.printable(f"{what}{example}{one['file']}{why}")

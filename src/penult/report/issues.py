@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import Any
 
+import numpy as np
+
 from penult.audit import KINDS, Finding
 from penult.evaluate import FEW, at_chance, imbalance
 from penult.html import Html, join, prose, tag
@@ -73,15 +75,16 @@ def _step(kind: str, found: Sequence[Finding], results: RunResults, thumbnails: 
     return tag(
         "li",
         tag("h3", called(kind, len(found))),
-        tag("p", _advice(kind, found)),
+        tag("p", _advice(kind, found, ((results.metrics.get("audit") or {}).get("expected") or {}).get(kind))),
         tag("div", *cards, class_="gallery"),
         tag("p", tag("a", f"{more:,} more below", href="#issues")) if more > 0 else None,
     )
 
 
-def _advice(kind: str, found: Sequence[Finding]) -> str:
+def _advice(kind: str, found: Sequence[Finding], right: float | None) -> str:
     if len(found) > 1 and kind in KINDS and KINDS[kind].advice:
-        return KINDS[kind].advice
+        said = KINDS[kind].expects(len(found), right)
+        return f"{said[:1].upper()}{said[1:]}. {KINDS[kind].advice}" if said else KINDS[kind].advice
     said = found[0].suggestion.rstrip(".")
     return f"{said[:1].upper()}{said[1:]}{'.' if len({f.suggestion for f in found}) == 1 else ' …'}"
 
@@ -149,9 +152,30 @@ def every_issue(results: RunResults, thumbnails: Thumbnails) -> Html | None:
         rows = [(one["file"], one["part"], one["reason"], one["detail"], one.get("cure") or "") for one in results.skipped]
         names = ("file", "part", "reason", "detail", "suggestion")
         parts.append(_list(called("unreadable", len(rows)), names, rows, "skipped.csv"))
-    if notes := [tag("li", note) for note in results.metrics.get("notes") or ()]:
+    if errors := _model_errors(results):
+        parts.append(errors)
+    unchecked = (results.metrics.get("audit") or {}).get("labels_unchecked")
+    if notes := [tag("li", note) for note in (*(results.metrics.get("notes") or ()), *((unchecked,) if unchecked else ()))]:
         parts.append(tag("details", tag("summary", "Notes"), tag("ul", *notes)))
     return tag("section", tag("h2", "Data issues"), *parts, id="issues") if parts else None
+
+
+def _model_errors(results: RunResults) -> Html | None:
+    """Return the list of the other photos that an out-of-fold model got wrong, the least probable label first."""
+    rows, doubted = results.rows, {one.file for one in results.findings if one.kind == "label"}
+    missed = [i for i in np.argsort(rows.own, kind="stable").tolist() if rows.wrong[i] and rows.files[i] not in doubted]
+    if not missed:
+        return None
+    lines = [
+        (
+            rows.files[i],
+            percent(rows.own[i]),
+            f"labelled {results.classes[rows.y[i]]}, predicted {results.classes[rows.given[i]]} ({percent(rows.sure[i])})",
+        )
+        for i in missed
+    ]
+    kind = KINDS["model_error"]
+    return _list(kind.title(len(missed)), ("photo", "probability of its label", "reason"), lines, "oof.csv", kind.advice)
 
 
 def _kind(kind: str, found: Sequence[Finding]) -> Html:
@@ -167,9 +191,9 @@ def _kind(kind: str, found: Sequence[Finding]) -> Html:
     return _list(called(kind, len(found)), (found[0].about, "score", "reason", "suggestion"), rows, "findings.csv")
 
 
-def _list(title: str, names: Sequence[str], rows: Sequence[Sequence[str]], where: str) -> Html:
+def _list(title: str, names: Sequence[str], rows: Sequence[Sequence[str]], where: str, said: str = "") -> Html:
     head = tag("tr", *(tag("th", name, scope="col") for name in names))
     lines = [tag("tr", tag("td", first, class_="file"), *(tag("td", cell) for cell in rest)) for first, *rest in rows[:LISTED]]
     table = tag("div", tag("table", tag("thead", head), tag("tbody", *lines), class_="plain"), class_="scroll", tabindex=0)
     more = tag("p", f"{len(rows) - LISTED:,} more in ", tag("code", where)) if len(rows) > LISTED else None
-    return tag("details", tag("summary", title), table, more)
+    return tag("details", tag("summary", title), tag("p", said) if said else None, table, more)

@@ -19,22 +19,23 @@ from penult.audit import AuditData, AuditPart, Finding, Photos
 from penult.audit.finding import findings_html
 from penult.embed import Embedding, at_depth, embed
 from penult.errors import InputError, OutputError, ProgressCallback, quiet
-from penult.evaluate import Evaluation
 from penult.pixels import small_image_size
 from penult.texts import printable
 from penult.training.data import Split, TrainingData, from_images
+from penult.training.label_check import LabelCheck, check_labels
 from penult.training.measuring import head_for
 from penult.training.options import TrainOptions, find_backbones
 
 
-def find_issues(data: TrainingData, done: Embedding, seen: Evaluation | None) -> list[Finding]:
-    """Return all findings, the gravest kinds first; `seen` are the out-of-fold probabilities of the training part, if any."""
+def find_issues(data: TrainingData, done: Embedding, labels: LabelCheck, errors: bool = False) -> list[Finding]:
+    """Return all findings, the gravest kinds first; with `errors` also every photo that the model is wrong about."""
     n = len(data.train.files)
     cut = int(done.ok[:n].sum())
     train = _part("training", data.train, done, 0, slice(0, cut))
     test = None if data.test is None else _part("test", data.test, done, n, slice(cut, None))
-    rows, proba = judged(seen, data.classes)
-    found = AuditData(train, test, data.classes, data.widths, data.blocks, data.near, rows, proba)
+    found = AuditData(
+        train, test, data.classes, data.widths, data.blocks, data.near, labels.rows, labels.proba, labels.wrong, errors
+    )
     return audit.find_all(found)
 
 
@@ -55,25 +56,13 @@ def _part(name: str, part: Split, done: Embedding, start: int, rows: slice) -> A
     )
 
 
-def judged(seen: Evaluation | None, classes: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return the rows (m,) whose labels may be judged, and their out-of-fold probabilities (m, k).
+def summarize(
+    found: Sequence[Finding], labels: LabelCheck, data: TrainingData, proba: NDArray[np.float64] | None
+) -> dict[str, Any]:
+    """Return what `metrics.json` says: counts a kind, how many of them are expected to be true, the test scores without leaks.
 
-    A model that is not surely better than chance has no say, nor has one of a rare class that it has hardly learned.
+    `proba` (m, k) are the answers for the test part.
     """
-    nobody = np.zeros(0, np.intp), np.zeros((0, len(classes)))
-    if seen is None:
-        return nobody
-    found = seen.scores["balanced_accuracy"]
-    if found.low is None or found.low <= 1 / len(classes):
-        return nobody
-    rare = evaluate.rarest_classes(seen)
-    unlearned = {list(classes).index(name) for name in rare.names} if rare and rare.neglected else set()
-    rows = np.flatnonzero((seen.fold >= 0) & ~np.isin(seen.y, list(unlearned)))
-    return rows, seen.proba[rows]
-
-
-def summarize(found: Sequence[Finding], data: TrainingData, proba: NDArray[np.float64] | None) -> dict[str, Any]:
-    """Return what `metrics.json` says: counts a kind, and the scores on the test part (m, k) without the leaks."""
     leaked = {one.file for one in found if one.kind == "leak"}
     leak: dict[str, Any] = {"photos": len(leaked), "scores_without": None}
     test = data.test
@@ -82,7 +71,8 @@ def summarize(found: Sequence[Finding], data: TrainingData, proba: NDArray[np.fl
         if keep.any():
             kept = evaluate.score(test.y[keep], proba[keep], data.classes, name="test images that are not in training")
             leak["scores_without"] = kept.to_dict()
-    return {"counts": audit.counts(found), "leak": leak}
+    about = {"counts": audit.counts(found), "expected": audit.expected(found), "labels_unchecked": labels.note or None}
+    return {**about, "leak": leak}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +89,16 @@ class Audited:
 
 @default_errors
 def audit_photos(
-    source: str, test: str | None = None, options: TrainOptions | None = None, progress: ProgressCallback = quiet
+    source: str,
+    test: str | None = None,
+    options: TrainOptions | None = None,
+    progress: ProgressCallback = quiet,
+    errors: bool = False,
 ) -> Audited:
-    """Audit labelled photos, and the test photos if any. Raises what `train` raises."""
+    """Audit labelled photos, and the test photos if any. Raises what `train` raises.
+
+    With `errors` the findings have every photo that the model is wrong about, too.
+    """
     options = options or TrainOptions()
     heads.check_head(options.head)
     labelled, other = images.scan_train_and_test(source, test, options.groups, options.table)
@@ -123,14 +120,16 @@ def audit_photos(
         )  # fmt: skip
     except InputError as error:  # copies are listed all the same: that is what an audit is for
         notes.append(f"labels were not checked: {error}")
-    found = find_issues(data, done, seen)
+    labels = check_labels(head, data, seen)
+    notes += [labels.note] if labels.note and seen is not None else []
+    found = find_issues(data, done, labels, errors)
     proba = None
     if data.test is not None and data.test.y is not None and data.test.ok.any():
         head.fit(data.train.X, data.train.ok_y, groups=data.groups)
         prior = np.bincount(data.train.ok_y, minlength=len(data.classes)) / len(data.train.X)
         proba = np.tile(prior, (len(data.test.files), 1))  # (m, k): as in training, for what cannot be read
         proba[data.test.ok] = head.predict_proba(data.test.X)
-    return Audited(tuple(found), summarize(found, data, proba), tuple(notes))
+    return Audited(tuple(found), summarize(found, labels, data, proba), tuple(notes))
 
 
 def write_findings_csv(path: str | Path, found: Iterable[Finding]) -> None:

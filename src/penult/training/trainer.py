@@ -31,6 +31,7 @@ from penult.texts import printable
 from penult.training import environment
 from penult.training.data import TrainingData
 from penult.training.findings import find_issues, summarize
+from penult.training.label_check import check_labels
 from penult.training.measuring import compare_with_f32, head_for, measure
 from penult.training.options import TrainOptions
 from penult.training.sample_submission import SampleSubmission, plain_submission
@@ -193,9 +194,10 @@ class Trainer:
         if done is None:
             self.folder.drop(runs.FINDINGS)
         else:
-            found = find_issues(data, done, chosen)
+            labels = check_labels(head_for(self.options, data), data, chosen)
+            found = find_issues(data, done, labels)
             self.findings = runs.write_findings(self.folder, found)
-            self.metrics["audit"] = summarize(found, data, proba)
+            self.metrics["audit"] = summarize(found, labels, data, proba)
             self.clock.lap("audit")
         odd = np.zeros(len(chosen.y), bool) if unlike is None else unlike > 1
         self.metrics["review"] = evaluate.review(chosen, self.options.review or evaluate.LEVEL, odd).to_dict()

@@ -1,59 +1,77 @@
-"""Possible label errors: labels that an out-of-fold model disagrees with, by confident learning. Classes with too few photos.
+"""Possible label errors: labels that are more probably wrong than right. The model's errors. Classes with too few photos.
 
-Northcutt, Jiang, Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70, 2021: a photo is
-counted in the class j whose probability is at least t_j, the mean probability of j among the photos labelled j. Where
-that class is not the label, the label is doubted (the off-diagonal of the confident joint). Unlike there, LENIENT
-times t_j is enough: with one label in twenty wrong, t_j itself found 9 to 11 of 12.
+How probable it is that a label is wrong is said by `penult.audit.label_noise`. A photo that the model gets wrong is no label
+error by itself: where classes look alike, nearly all of these labels are right.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from penult.arrays import default_errors
 from penult.audit.finding import AuditData, Finding, FindingKind
+from penult.audit.label_noise import DOUBTED
 from penult.texts import count, percent
 
 FEW = 20  # photos
 MUCH_LARGER = 10  # times that the largest class has more photos, above which another is small beside it
-SURE = 0.5  # the other class must also be the likelier one by itself
-LENIENT = 0.75  # of t_j: wrong labels also pull the model's probabilities down; measured on swapped labels of pets
 
 LABEL = FindingKind(
     "label",
     "possible label error",
     "possible label errors",
     rank=20,
-    suggestion="check it; move it if the label is wrong",
-    advice="Check each; if the label is wrong, move it to the right folder.",
+    suggestion="look at it, and correct the label if it is wrong",
+    advice="Look at each, and correct those that are.",
+    expected="about {right} of these {number} labels are expected to be wrong",
+)
+MODEL_ERROR = FindingKind(
+    "model_error",
+    "photo that the model gets wrong",
+    "photos that the model gets wrong",
+    rank=110,
+    suggestion="most of these labels are right; change one only where the photo itself shows that it is wrong",
+    advice="Most of these labels are right: the model errs. Change one only where the photo itself shows that it is wrong.",
 )
 SMALL_CLASS = FindingKind(
     "small_class", "class with too few photos", "classes with too few photos", rank=120, suggestion="add photos", about="class"
 )
-KINDS = (LABEL, SMALL_CLASS)
+KINDS = (LABEL, MODEL_ERROR, SMALL_CLASS)
 
 
 def find(data: AuditData) -> Iterator[Finding]:
-    """Yield the labels in doubt and the classes with too few photos."""
+    """Yield the labels in doubt, where asked for all photos that the model gets wrong, and the classes with too few photos."""
     yield from label_errors(data)
+    if data.errors:
+        yield from model_errors(data)
     yield from small_classes(data)
 
 
 def label_errors(data: AuditData) -> Iterator[Finding]:
-    """Yield the doubted labels among the rows whose labels may be judged."""
-    if data.train.y is None or not len(data.checked):
-        return
-    y = data.train.y[data.checked]
-    found = doubts(y, data.proba)
-    for row, other, score in zip(found.rows, found.classes, found.score, strict=True):
-        file, own, seems = data.train.ok_files[data.checked[row]], data.classes[y[row]], data.classes[other]
-        reason = f"labelled {own}, predicted {seems} ({percent(float(score))})"
-        yield LABEL.finding(file, score, reason, f"check it; if the label is wrong, move it to {seems}")
+    """Yield the labels that are more probably wrong than right, of the rows whose labels may be judged."""
+    for row in np.flatnonzero(data.wrong > DOUBTED).tolist():
+        file, reason, seems = _contradiction(data, row)
+        yield LABEL.finding(file, data.wrong[row], reason, f"look at it; if it is {seems}, correct the label")
+
+
+def model_errors(data: AuditData) -> Iterator[Finding]:
+    """Yield the photos that an out-of-fold model gives another class than their label, and whose label is not in doubt."""
+    y = np.asarray(data.train.y, np.intp)[data.checked]
+    missed = (data.proba.argmax(axis=1) != y) & ~(data.wrong > DOUBTED)
+    for row in np.flatnonzero(missed).tolist():
+        file, reason, _ = _contradiction(data, row)
+        yield MODEL_ERROR.finding(file, 1 - data.proba[row, y[row]], reason)
+
+
+def _contradiction(data: AuditData, row: int) -> tuple[str, str, str]:
+    """Return the file, what its label and the likeliest other class are, and that class."""
+    assert data.train.y is not None  # noqa: S101 - for the type checker: training photos have labels
+    own = data.train.y[data.checked[row]]
+    other = np.where(np.arange(len(data.classes)) == own, -1, data.proba[row])
+    seems = data.classes[int(other.argmax())]
+    reason = f"labelled {data.classes[own]}, predicted {seems} ({percent(float(other.max()))})"
+    return data.train.ok_files[data.checked[row]], reason, seems
 
 
 def small_classes(data: AuditData) -> Iterator[Finding]:
@@ -67,25 +85,3 @@ def small_classes(data: AuditData) -> Iterator[Finding]:
             reason += f", fewer than {FEW}" if few else ""
             reason += f"; the largest class, {data.classes[int(counts.argmax())]}, has {largest:,}" if rare else ""
             yield SMALL_CLASS.finding(name, 1 - n / (max(largest, FEW) + 1), reason)
-
-
-@dataclass(frozen=True, slots=True)
-class Doubts:
-    """Rows whose label is doubted (m,), the class that they seem to be (m,), its probability (m,), surest first."""
-
-    rows: NDArray[np.intp]
-    classes: NDArray[np.intp]
-    score: NDArray[np.float64]
-
-
-@default_errors
-def doubts(y: NDArray[Any], proba: NDArray[Any]) -> Doubts:
-    """Return the doubted labels among y (n,) by out-of-fold probabilities (n, k)."""
-    k = proba.shape[1]
-    floor = np.array([proba[y == j, j].mean() if (y == j).any() else 1.0 for j in range(k)])  # (k,)
-    counted = np.where(proba >= np.maximum(LENIENT * floor, SURE), proba, -1.0)  # (n, k)
-    best = counted.argmax(axis=1)  # (n,)
-    score = counted[np.arange(len(y)), best]
-    rows = np.flatnonzero((best != y) & (score >= 0))
-    rows = rows[np.argsort(-score[rows], kind="stable")]
-    return Doubts(rows, best[rows], score[rows])

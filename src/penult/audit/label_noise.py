@@ -1,0 +1,70 @@
+"""How probable it is that each label is wrong, by out-of-fold probabilities: a noise model with two numbers.
+
+The probabilities are those of a model that learnt the wrong labels, too, so they are pulled together: they are sharpened by a
+power a, q ~ p^a. A share e of the labels is then taken to be wrong, each of the other k - 1 classes being as likely
+(symmetric noise: Angluin & Laird, Machine Learning 2, 1988): a photo has its label g with the probability
+(1 - e) q_g + e (1 - q_g) / (k - 1). Both numbers are those of the greatest likelihood over all photos, so where the model errs
+because classes look alike, which probabilities between 0 and 1 explain, e is near 0, and where it is sure and
+contradicts a label nonetheless, only a wrong label explains it. The probability of that follows by Bayes' rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.arrays import default_errors
+
+Floats = NDArray[np.float64]
+
+POWERS = np.geomspace(0.5, 8, 41)  # the powers that are tried
+MOST = 0.5  # share of wrong labels; beyond it nothing says which half is wrong
+HALVINGS = 40  # of the interval that holds e
+DOUBTED = 0.5  # probability of being wrong above which a label is called doubted
+SMALLEST = 1e-12  # probability, before its logarithm is taken
+
+
+@dataclass(frozen=True, slots=True)
+class LabelNoise:
+    """The share of labels that are wrong, the probability of it for each (n,), and how much the likelihood says so.
+
+    `gain` is the log-likelihood above that of no wrong label at all.
+    """
+
+    rate: float
+    wrong: Floats
+    gain: float
+
+
+@default_errors
+def label_noise(y: NDArray[Any], proba: NDArray[Any]) -> LabelNoise:
+    """Return how many of the labels y (n,) are wrong, and which, by out-of-fold probabilities (n, k)."""
+    own = np.array([_own(power * np.log(np.maximum(proba, SMALLEST)), y) for power in POWERS])  # (a, n): q_g
+    other = (1 - own) / (proba.shape[1] - 1)  # (a, n): that of the label where the photo is of another class
+    rate = _likeliest(own, other)  # (a,)
+    mixed = own + rate[:, None] * (other - own)  # (a, n)
+    fit = np.log(np.maximum(mixed, SMALLEST)).sum(axis=1)  # (a,)
+    best = int(fit.argmax())
+    clean = np.log(np.maximum(own, SMALLEST)).sum(axis=1).max()
+    wrong = rate[best] * other[best] / np.maximum(mixed[best], SMALLEST)
+    return LabelNoise(float(rate[best]), wrong, float(fit[best] - clean))
+
+
+def _own(logits: Floats, y: NDArray[Any]) -> Floats:
+    """Return the softmax of each row at its label, (n,)."""
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(odds[np.arange(len(y)), y] / odds.sum(axis=1))
+
+
+def _likeliest(own: Floats, other: Floats) -> Floats:
+    """Return the e (a,) with the greatest likelihood: it is concave in e, so the zero of its slope is found by halving."""
+    low, high = np.zeros(len(own)), np.full(len(own), MOST)
+    step = other - own
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        rising = (step / np.maximum(own + middle[:, None] * step, SMALLEST)).sum(axis=1) > 0
+        low, high = np.where(rising, middle, low), np.where(rising, high, middle)
+    return np.asarray(low)

@@ -1,0 +1,100 @@
+"""Which labels may be judged by the out-of-fold probabilities, and how probable it is that each is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import audit, evaluate, heads
+from penult.audit.label_noise import DOUBTED
+from penult.evaluate import Evaluation
+from penult.evaluate.cross_validation import fit_rows, probabilities
+from penult.training.data import TrainingData
+
+CHANCE = (
+    "labels were not checked: the model is not significantly better than always answering {!r}, so its errors say "
+    "nothing about the labels"
+)
+UNMEASURED = "labels were not checked: no model could be measured"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCheck:
+    """The rows (m,) whose labels may be judged, their out-of-fold probabilities (m, k), how probably each label is wrong (m,).
+
+    `note` says why none were judged.
+    """
+
+    rows: NDArray[np.intp]
+    proba: NDArray[np.float64]
+    wrong: NDArray[np.float64]
+    note: str = ""
+
+
+def check_labels(head: Any, data: TrainingData, seen: Evaluation | None) -> LabelCheck:
+    """Return how probable it is that each label is wrong, by the head's out-of-fold probabilities `seen`.
+
+    The wrong labels taught those models, too, so where some are found the folds are fitted again without them (the second pass
+    of "Confident Learning", Northcutt et al., JAIR 70, 2021), with what was chosen the first time.
+    """
+    k = len(data.classes)
+    if seen is None:
+        return LabelCheck(np.zeros(0, np.intp), np.zeros((0, k)), np.zeros(0), UNMEASURED)
+    rows = judged(seen)
+    if not len(rows):
+        common = str(seen.classes[int(np.bincount(seen.y[seen.measured], minlength=k).argmax())])
+        return LabelCheck(rows, np.zeros((0, k)), np.zeros(0), CHANCE.format(common))
+    wrong = audit.label_noise(seen.y[rows], seen.proba[rows]).wrong
+    doubted = np.zeros(len(seen.y), bool)
+    doubted[rows] = wrong > DOUBTED
+    if doubted.any():
+        again = _without(head, data, seen, doubted)
+        wrong = audit.label_noise(seen.y[rows], again[rows]).wrong
+    return LabelCheck(rows, seen.proba[rows], wrong)
+
+
+def judged(seen: Evaluation) -> NDArray[np.intp]:
+    """Return the rows (m,) whose labels may be judged.
+
+    A model that is not surely better than always giving the most frequent class, or than chance in the mean of the classes,
+    has no say, nor has one of a rare class that it has hardly learned.
+    """
+    measured = seen.y[seen.measured]
+    most = np.bincount(measured).max() / len(measured) if len(measured) else 1.0
+    for name, baseline in (("accuracy", most), ("balanced_accuracy", 1 / len(seen.classes))):
+        low = seen.scores[name].low
+        if low is None or low <= baseline:
+            return np.zeros(0, np.intp)
+    rare = evaluate.rarest_classes(seen)
+    unlearned = {list(seen.classes).index(name) for name in rare.names} if rare and rare.neglected else set()
+    return np.flatnonzero(seen.measured & ~np.isin(seen.y, list(unlearned)))
+
+
+def _without(head: Any, data: TrainingData, seen: Evaluation, doubted: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return out-of-fold probabilities (n, k) of models that did not learn the doubted rows.
+
+    They stay as they are where a class would lose more than half of its photos: so much doubt is doubt about the model.
+    """
+    k, proba = len(seen.classes), np.array(seen.proba)
+    left, every = np.bincount(seen.y[~doubted], minlength=k), np.bincount(seen.y, minlength=k)
+    parts = sorted(set(seen.fold[seen.measured].tolist()))
+    for part, choice in zip(parts, seen.choices, strict=True):
+        learnt, here = seen.fold != part, seen.fold == part
+        if (learnt & doubted).any() and (2 * left >= every).all():
+            rows = np.flatnonzero(learnt & ~doubted)
+            fitted = fit_rows(_as_chosen(head, choice), data.train.X, seen.y, data.groups, rows)
+            proba[here] = probabilities(fitted, data.train.X[here], k)
+    return proba
+
+
+def _as_chosen(head: Any, choice: Mapping[str, Any]) -> Any:
+    """Return an unfitted head with what was chosen for a fold, in place of what was left open (None)."""
+    known = head.get_params(deep=False)
+    params = heads.make_head(choice["head"]).get_params(deep=False)
+    params |= {name: value for name, value in known.items() if name in params}
+    open_ = [name for name, value in params.items() if value is None and name in choice]
+    return heads.make_head(choice["head"], **params | {name: choice[name] for name in open_})
