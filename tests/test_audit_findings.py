@@ -7,21 +7,23 @@ import importlib.util
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from penult.audit import COLUMNS, KINDS, AuditData, AuditPart, Finding, Pairs, Photos, counts, leaks, ranked
+from penult.audit import COLUMNS, KINDS, AuditData, AuditPart, Finding, Pairs, Photos, counts, expected, leaks, ranked
 from penult.audit.kinds import labels
-from penult.audit.kinds.labels import doubts
+from penult.audit.noise_model import label_noise
 from penult.audit.kinds.outliers import outliers
 from penult.audit.kinds.quality import conditions
 from penult.cli import main
 from penult.errors import InputError
 from penult.evaluate import score
-from penult.training.findings import apply_moves, judged
+from penult.training.findings import apply_moves
+from penult.training.label_check import check_labels, judged
 
 
 def spoiler():
@@ -33,14 +35,37 @@ def spoiler():
     return module
 
 
-def test_a_label_is_doubted_where_another_class_is_as_sure_as_its_own_photos_are():
-    y = np.array([0] * 10 + [1] * 10)
-    proba = np.where(y[:, None] == [0, 1], 0.9, 0.1)
-    proba[3] = [0.05, 0.95]
-    proba[15] = [0.55, 0.45]
-    found = doubts(y, proba)
-    assert found.rows.tolist() == [3]
-    assert found.classes.tolist() == [1]
+def answers(y, k, sharp, seed):
+    """Calibrated probabilities (n, k) of photos, and the classes drawn by them: a model that errs, and labels that are right."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 1, (y, k)) * sharp
+    proba = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return proba, (proba.cumsum(axis=1) > rng.random((y, 1))).argmax(axis=1)
+
+
+@pytest.mark.parametrize(("k", "sharp"), [(2, 1.0), (2, 4.0), (10, 3.0)])
+def test_the_errors_of_a_model_that_says_how_unsure_it_is_are_no_label_errors(k, sharp):
+    """Classes that look alike: hundreds of errors, and no wrong label."""
+    proba, y = answers(2000, k, sharp, seed=0)
+    found = label_noise(y, proba)
+    assert (proba.argmax(axis=1) != y).sum() > 150
+    assert found.rate < 0.031
+    assert (found.wrong > 0.5).sum() <= 0.01 * len(y)
+
+
+@pytest.mark.parametrize(("k", "sharp"), [(2, 12.0), (10, 8.0)])
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.2])
+def test_wrong_labels_are_told_from_errors_and_counted(k, sharp, share):
+    """Sure probabilities against a label are explained by its being wrong; how many of those listed are is foretold."""
+    proba, y = answers(2000, k, sharp, seed=1)
+    rng = np.random.default_rng(2)
+    bad = rng.random(len(y)) < share
+    y = np.where(bad, (y + rng.integers(1, k, len(y))) % k, y)
+    found = label_noise(y, proba ** 0.7 / (proba ** 0.7).sum(axis=1, keepdims=True))  # they pull a model together
+    listed = found.wrong > 0.5
+    assert abs(found.rate - share) < 0.25 * share + 0.01
+    assert (listed & bad).sum() / bad.sum() > 0.7
+    assert abs(bad[listed].mean() - found.wrong[listed].mean()) < 0.1
 
 
 def test_one_far_row_stands_out_and_no_other():
@@ -146,7 +171,7 @@ def test_every_kind_is_declared_once_with_its_titles_and_its_place():
     """What report, table and command line say of a kind all comes from the file that declares it."""
     assert list(KINDS) == [
         "leak", "label", "copy", "near_copy", "unreadable", "truncated", "outlier", "blank", "dark", "blurred", "tiny",
-        "small_class",
+        "model_error", "small_class",
     ]  # fmt: skip
     assert len({kind.rank for kind in KINDS.values()}) == len(KINDS)
     for name, kind in KINDS.items():
@@ -165,12 +190,12 @@ def test_a_finding_says_whether_it_names_photos_or_a_class(kind):
         assert one.to_dict()["about"] == one.about
 
 
-def labelled(y, names, checked=(), proba=()):
+def labelled(y, names, checked=(), proba=(), wrong=()):
     """Photos of which only the labels are known, and maybe what a model says of some of them."""
     files = [f"{i}.jpg" for i in range(len(y))]
     photos = Photos(np.zeros((len(y), 32), np.uint8), np.zeros((len(y), 1), np.float32), None)
     part = AuditPart("training", files, files, photos, np.asarray(y))
-    return AuditData(part, None, names, [1], [1], Pairs.none(), np.asarray(checked, np.intp), np.asarray(proba))
+    return AuditData(part, None, names, [1], [1], Pairs.none(), np.asarray(checked, np.intp), np.asarray(proba), np.asarray(wrong))
 
 
 @pytest.mark.parametrize(
@@ -194,24 +219,42 @@ def test_a_small_class_is_told_what_is_true_of_it(counts, said):
 
 
 @pytest.mark.parametrize(
-    ("counts", "right", "doubted"),
+    ("counts", "right", "told"),
     [
         ((2, 2), (2, 1), 0),  # four photos: not surely better than chance
         ((60, 60), (32, 29), 0),  # a coin
         ((100, 3), (100, 0), 0),  # a rare class that was never learned
-        ((60, 60), (58, 59), 3),
-        ((100, 40), (98, 38), 4),
+        ((300, 30), (300, 12), 300),  # nor was this one: only the other may be judged
+        ((60, 60), (58, 59), 120),
+        ((100, 40), (98, 38), 140),
     ],
 )
-def test_labels_are_doubted_only_by_a_model_that_has_learned_the_class(counts, right, doubted):
+def test_labels_are_judged_only_by_a_model_that_has_learned_the_class(counts, right, told):
     """What a model that knows no better says against a label is no finding."""
     y = np.repeat([0, 1], counts)
     hit = np.concatenate([np.arange(n) < r for n, r in zip(counts, right, strict=True)])
     proba = np.where(np.where(hit, y, 1 - y)[:, None] == [0, 1], 0.9, 0.1)
-    asked = judged(score(y, proba, ["cat", "dog"]), ["cat", "dog"])
-    found = list(labels.label_errors(labelled(y, ["cat", "dog"], *asked)))
-    assert len(found) == doubted
-    assert all("(90.0%)" in one.reason for one in found)
+    assert len(judged(score(y, proba, ["cat", "dog"]))) == told
+
+
+def test_what_is_said_of_a_label_is_no_order_and_the_models_errors_are_listed_where_asked_for():
+    y, wrong = np.repeat([0, 1], 4), np.array([0.9, 0, 0.2, 0, 0, 0, 0, 0])
+    proba = np.array([[0.02, 0.98], [0.9, 0.1], [0.4, 0.6], *[[0.8, 0.2]], *[[0.1, 0.9]] * 4])
+    data = labelled(y, ["cat", "dog"], np.arange(8), proba, wrong)
+    found = list(labels.find(data))
+    assert [(one.kind, one.file) for one in found if one.kind != "small_class"] == [("label", "0.jpg")]
+    assert found[0].reason == "labelled cat, predicted dog (98.0%)"
+    assert found[0].suggestion == "look at it; if it is dog, correct the label"
+    assert found[0].score == 0.9
+    every = list(labels.find(replace(data, errors=True)))
+    assert [(one.file, one.score) for one in every if one.kind == "model_error"] == [("2.jpg", pytest.approx(0.6))]
+
+
+def test_how_many_are_expected_to_be_true_is_said_of_several_labels_and_of_nothing_else():
+    found = [Finding("label", "a", "", 0.9, "", ""), Finding("label", "b", "", 0.6, "", ""), Finding("dark", "c", "", 1, "", "")]
+    assert expected(found) == {"label": 1.5}
+    assert KINDS["label"].expects(12, 8.2) == "about 8 of these 12 labels are expected to be wrong"
+    assert KINDS["label"].expects(1, 0.9) == KINDS["label"].expects(12, None) == KINDS["dark"].expects(12, 8.2) == ""
 
 
 def test_the_command_names_a_class_as_a_class(photos, capsys):

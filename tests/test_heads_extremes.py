@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from penult import audit, evaluate, heads
-from penult.audit.kinds import labels, outliers, quality
+from penult.audit.kinds import outliers, quality
 from penult.heads import novelty
 
 LIGHT = [name for name in heads.head_names() if name != "auto"]
@@ -105,7 +105,7 @@ def test_measuring_and_looking_over_do_not_raise_where_numpy_does(features: str)
         assert is_distribution(one.proba, 0)
         audit.group(digests, X, [X.shape[1]])
         audit.leaks(audit.Photos(digests, X, None), audit.Photos(digests, X, None))
-        labels.doubts(one.y, one.proba)
+        audit.label_noise(one.y, one.proba)
         outliers.outliers(X, y)
         quality.conditions(X[:, :4])
         novelty.fit(X, y, one.fold)[0](X)

@@ -120,7 +120,7 @@ def audit_photos(
         )  # fmt: skip
     except InputError as error:  # copies are listed all the same: that is what an audit is for
         notes.append(f"labels were not checked: {error}")
-    labels = check_labels(head, data, seen)
+    labels = check_labels(head, data.train.X, seen)
     notes += [labels.note] if labels.note and seen is not None else []
     found = find_issues(data, done, labels, errors)
     proba = None

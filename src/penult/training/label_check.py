@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import audit, evaluate, heads
-from penult.audit.label_noise import DOUBTED
+from penult.audit.noise_model import DOUBTED
 from penult.evaluate import Evaluation
 from penult.evaluate.cross_validation import fit_rows, probabilities
-from penult.training.data import TrainingData
 
 CHANCE = (
     "labels were not checked: the model is not significantly better than always answering {!r}, so its errors say "
@@ -35,24 +34,23 @@ class LabelCheck:
     note: str = ""
 
 
-def check_labels(head: Any, data: TrainingData, seen: Evaluation | None) -> LabelCheck:
-    """Return how probable it is that each label is wrong, by the head's out-of-fold probabilities `seen`.
+def check_labels(head: Any, X: NDArray[Any], seen: Evaluation | None) -> LabelCheck:
+    """Return how probable it is that each label of the rows X (n, d) is wrong, by the head's out-of-fold probabilities `seen`.
 
     The wrong labels taught those models, too, so where some are found the folds are fitted again without them (the second pass
     of "Confident Learning", Northcutt et al., JAIR 70, 2021), with what was chosen the first time.
     """
-    k = len(data.classes)
     if seen is None:
-        return LabelCheck(np.zeros(0, np.intp), np.zeros((0, k)), np.zeros(0), UNMEASURED)
+        return LabelCheck(np.zeros(0, np.intp), np.zeros((0, 2)), np.zeros(0), UNMEASURED)
     rows = judged(seen)
     if not len(rows):
-        common = str(seen.classes[int(np.bincount(seen.y[seen.measured], minlength=k).argmax())])
-        return LabelCheck(rows, np.zeros((0, k)), np.zeros(0), CHANCE.format(common))
+        common = str(seen.classes[int(np.bincount(seen.y).argmax())])
+        return LabelCheck(rows, seen.proba[rows], np.zeros(0), CHANCE.format(common))
     wrong = audit.label_noise(seen.y[rows], seen.proba[rows]).wrong
     doubted = np.zeros(len(seen.y), bool)
     doubted[rows] = wrong > DOUBTED
     if doubted.any():
-        again = _without(head, data, seen, doubted)
+        again = _without(head, X, seen, doubted)
         wrong = audit.label_noise(seen.y[rows], again[rows]).wrong
     return LabelCheck(rows, seen.proba[rows], wrong)
 
@@ -74,7 +72,7 @@ def judged(seen: Evaluation) -> NDArray[np.intp]:
     return np.flatnonzero(seen.measured & ~np.isin(seen.y, list(unlearned)))
 
 
-def _without(head: Any, data: TrainingData, seen: Evaluation, doubted: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _without(head: Any, X: NDArray[Any], seen: Evaluation, doubted: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return out-of-fold probabilities (n, k) of models that did not learn the doubted rows.
 
     They stay as they are where a class would lose more than half of its photos: so much doubt is doubt about the model.
@@ -86,8 +84,8 @@ def _without(head: Any, data: TrainingData, seen: Evaluation, doubted: NDArray[n
         learnt, here = seen.fold != part, seen.fold == part
         if (learnt & doubted).any() and (2 * left >= every).all():
             rows = np.flatnonzero(learnt & ~doubted)
-            fitted = fit_rows(_as_chosen(head, choice), data.train.X, seen.y, data.groups, rows)
-            proba[here] = probabilities(fitted, data.train.X[here], k)
+            fitted = fit_rows(_as_chosen(head, choice), X, seen.y, seen.groups, rows)
+            proba[here] = probabilities(fitted, X[here], k)
     return proba
 
 

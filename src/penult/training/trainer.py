@@ -194,7 +194,7 @@ class Trainer:
         if done is None:
             self.folder.drop(runs.FINDINGS)
         else:
-            labels = check_labels(head_for(self.options, data), data, chosen)
+            labels = check_labels(head_for(self.options, data), data.train.X, chosen)
             found = find_issues(data, done, labels)
             self.findings = runs.write_findings(self.folder, found)
             self.metrics["audit"] = summarize(found, labels, data, proba)

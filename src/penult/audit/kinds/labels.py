@@ -1,6 +1,6 @@
 """Possible label errors: labels that are more probably wrong than right. The model's errors. Classes with too few photos.
 
-How probable it is that a label is wrong is said by `penult.audit.label_noise`. A photo that the model gets wrong is no label
+How probable it is that a label is wrong is said by `penult.audit.noise_model`. A photo that the model gets wrong is no label
 error by itself: where classes look alike, nearly all of these labels are right.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from penult.audit.finding import AuditData, Finding, FindingKind
-from penult.audit.label_noise import DOUBTED
+from penult.audit.noise_model import DOUBTED
 from penult.texts import count, percent
 
 FEW = 20  # photos
@@ -30,7 +30,7 @@ MODEL_ERROR = FindingKind(
     "model_error",
     "photo that the model gets wrong",
     "photos that the model gets wrong",
-    rank=110,
+    rank=115,
     suggestion="most of these labels are right; change one only where the photo itself shows that it is wrong",
     advice="Most of these labels are right: the model errs. Change one only where the photo itself shows that it is wrong.",
 )
