@@ -60,6 +60,14 @@ def test_findings_are_told_kind_by_kind_and_the_rest_is_counted(found: Path) -> 
     json.dumps(told, allow_nan=False)
 
 
+def test_how_many_labels_are_expected_to_be_wrong_is_told(found: Path) -> None:
+    labels = [Finding("label", "a.jpg", "", 0.7, "odd", ""), Finding("label", "b.jpg", "", 0.6, "odd", "")]
+    metrics = {"verdict": "", "review": {"written": None, "share": 0, "level": 0.9}, "audit": {"expected": {"label": 1.3}}}
+    told = summary({**metrics, "scores": None}, found, labels)
+    said = [words for _, words in lines(told)]
+    assert said[0] == "2 possible label errors (about 1 of these 2 labels are expected to be wrong), e.g. a.jpg: odd"
+
+
 def test_what_a_run_did_not_make_is_not_named(tmp_path: Path) -> None:
     told = about(tmp_path)
     assert (told["findings"], told["report"]) == ([], None)

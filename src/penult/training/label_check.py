@@ -18,6 +18,7 @@ CHANCE = (
     "labels were not checked: the model is not significantly better than always answering {!r}, so its errors say "
     "nothing about the labels"
 )
+UNCLIPPED = 1e-6  # floor of the second models' probabilities
 UNMEASURED = "labels were not checked: no model could be measured"
 
 
@@ -90,9 +91,12 @@ def _without(head: Any, X: NDArray[Any], seen: Evaluation, doubted: NDArray[np.b
 
 
 def _as_chosen(head: Any, choice: Mapping[str, Any]) -> Any:
-    """Return an unfitted head with what was chosen for a fold, in place of what was left open (None)."""
+    """Return an unfitted head with what was chosen for a fold, in place of what was left open (None), and without a floor.
+
+    The floor of probabilities allows for surprises, as wrong labels are: here they are to be seen.
+    """
     known = head.get_params(deep=False)
     params = heads.make_head(choice["head"]).get_params(deep=False)
     params |= {name: value for name, value in known.items() if name in params}
     open_ = [name for name, value in params.items() if value is None and name in choice]
-    return heads.make_head(choice["head"], **params | {name: choice[name] for name in open_})
+    return heads.make_head(choice["head"], **params | {name: choice[name] for name in open_} | {"clip": UNCLIPPED})
