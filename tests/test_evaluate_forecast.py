@@ -1,65 +1,134 @@
-"""Would more photos help? What a learning curve says about twice as many, and when it says nothing."""
+"""Would more photos help? The power law of a learning curve, what it says about twice as many, and when it says nothing."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from penult.evaluate import LearningCurve, Score
-
-
-def curve(sizes: tuple[int, ...], losses: list[float | None], accuracies: list[float] | None = None) -> LearningCurve:
-    def scores(values: list) -> tuple[Score, ...]:
-        return tuple(Score(v, None if v is None else v * 0.9, None if v is None else v * 1.1) for v in values)
-
-    return LearningCurve(sizes, scores(losses), scores(accuracies or [0.9] * len(sizes)))
-
+from penult.evaluate import Folds, PowerLaw, carry, cross_validate, learning_curve, score
+from penult.evaluate.curve import forecast
+from penult.evaluate.evaluation import build
+from penult.evaluate.power_law import fitted, typical
 
 SIZES = (20, 40, 80, 160, 320)
+HEAD = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3)
 
 
-def test_a_power_law_is_carried_on():
-    twice = curve(SIZES, [8 * n**-0.5 for n in SIZES], [1 - 2 * n**-0.7 for n in SIZES]).twice
-    assert twice is not None and twice.clear
-    assert twice.images == 640
-    assert twice.log_loss.value == pytest.approx(8 * 640**-0.5)
-    assert twice.log_loss.low == pytest.approx(twice.log_loss.value) == twice.log_loss.high
-    assert twice.accuracy.value == pytest.approx(1 - 2 * 640**-0.7)
+def measured(wrong: int = 40, n: int = 400, folds: Folds | None = Folds(5, 1.25)):
+    """Return an evaluation of n photos, of which so many are wrong."""
+    y = np.arange(n) % 2
+    given = np.where(np.arange(n) < wrong, 1 - y, y)
+    return build("", ["cat", "dog"], y, np.where(given[:, None] == [0, 1], 0.9, 0.1), np.arange(n) // 2 % 5, None, (), folds)
 
 
-def test_a_scattered_curve_gives_an_interval_that_says_so():
-    twice = curve(SIZES, [0.5, 0.62, 0.41, 0.6, 0.5]).twice
-    assert twice is not None
-    assert not twice.clear
-    assert twice.log_loss.low < twice.log_loss.value < twice.log_loss.high
-    assert twice.log_loss.low < 0.5 < twice.log_loss.high
+def test_a_power_law_is_found():
+    law = fitted(SIZES, np.outer(np.linspace(0.9, 1.1, 50), [8 * n**-0.5 for n in SIZES]), None)
+    assert law.exponent == pytest.approx(0.5)
+    assert law.error < 0.05
 
 
-def test_a_curve_that_rises_promises_no_gain():
-    twice = curve(SIZES, [0.1, 0.12, 0.15, 0.17, 0.2]).twice
-    assert twice is not None and not twice.clear and twice.log_loss.value > 0.2
+def test_a_scattered_curve_has_an_uncertain_exponent():
+    law = fitted(SIZES, np.tile([0.5, 0.62, 0.41, 0.6, 0.5], (50, 1)), None)
+    assert abs(law.exponent) < law.error
 
 
-def test_nothing_is_said_of_few_points_and_of_an_undefined_end():
-    assert curve(SIZES[:3], [0.5, 0.4, 0.3]).twice is None
-    assert curve(SIZES, [0.5, 0.4, 0.3, 0.25, None]).twice is None
-    assert curve(SIZES, [0.5, 0.4, 0.3, 0.25, 0.0]).twice is None
-    assert curve(SIZES[:3], [0.5, 0.4, 0.3]).to_dict()["twice"] is None
+def test_images_that_differ_make_the_exponent_uncertain():
+    rng = np.random.default_rng(0)
+    losses = rng.gamma(0.5, 1.0, (60, 5)) * np.power(SIZES, -0.4)
+    alone, tied = fitted(SIZES, losses, None), fitted(SIZES, losses, np.arange(60) // 10)
+    assert alone.error > 0.08
+    assert tied.error != alone.error
+
+
+@pytest.mark.parametrize("column", [[0.5, 0.4, 0.3, 0.1, 0.0], [0.5, 0.4]])
+def test_no_law_goes_through_a_loss_of_0_or_two_points(column):
+    assert fitted(SIZES[: len(column)], np.tile(column, (9, 1)), None) is None
+
+
+def test_where_nothing_is_learnt_no_gain_is_typical():
+    assert typical("log_loss", 0.70, 0.69).exponent == 0
+    assert 0.2 < typical("log_loss", 0.05, 0.69).exponent < 0.4
+
+
+def test_the_better_known_of_two_exponents_counts_more():
+    both = PowerLaw(0.3, 0.1).weighed(PowerLaw(0.6, 0.01))
+    assert both.exponent == pytest.approx(0.6, abs=0.005)
+    assert both.error < 0.01
+
+
+def test_a_steep_law_promises_a_gain():
+    found = forecast(measured(), {"log_loss": PowerLaw(0.5, 0.02), "accuracy": PowerLaw(0.5, 0.02)})
+    assert found is not None and found.clear
+    assert found.images == 800
+    assert found.change.value == pytest.approx(2**-0.5, abs=0.01)
+    assert found.log_loss.value / found.log_loss_now == pytest.approx(found.change.value)
+    assert found.accuracy.value > found.accuracy_now > 0.9
+    assert found.to_dict()["change"]["high"] < 1
+
+
+def test_today_s_noise_is_in_the_forecast_and_not_in_the_gain():
+    found = forecast(measured(), {"log_loss": PowerLaw(0.4, 0.001)})
+    today = measured().scores["log_loss"]
+    assert found.log_loss.high / found.log_loss.low > 0.8 * today.high / today.low
+    assert found.change.high / found.change.low < found.log_loss.high / found.log_loss.low
+
+
+@pytest.mark.parametrize("law", [PowerLaw(0.05, 0.1), PowerLaw(-0.5, 0.05)])
+def test_a_law_that_is_flat_or_rises_promises_none(law):
+    found = forecast(measured(), {"log_loss": law})
+    assert found is not None and not found.clear
+    assert found.change.low < found.change.value < found.change.high > 1
+
+
+def test_nothing_is_said_of_a_model_measured_itself_or_without_a_law():
+    assert forecast(measured(folds=None), {"log_loss": PowerLaw(0.4, 0.1)}) is None
+    assert forecast(measured(), {}) is None
 
 
 def test_without_an_error_nothing_is_said_of_accuracy():
-    twice = curve(SIZES, [0.5, 0.4, 0.3, 0.25, 0.2], [0.9, 0.95, 0.99, 1.0, 1.0]).twice
-    assert twice is not None
-    assert twice.accuracy.value is None
-    assert twice.to_dict()["accuracy_now"] == 1.0
+    found = forecast(measured(wrong=0), {"log_loss": PowerLaw(0.4, 0.1)})
+    assert found is not None
+    assert (found.accuracy.value, found.to_dict()["accuracy"]["low"]) == (None, None)
 
 
-@pytest.mark.parametrize(("last", "told"), [(79, False), (80, True)])
-def test_nothing_is_carried_on_from_a_short_curve(last, told):
-    """Twice the photos is too far beyond a curve whose last size is less than four times its first."""
-    assert (curve((20, 30, 45, last), [0.5, 0.4, 0.33, 0.28]).twice is not None) is told
+@pytest.mark.parametrize(("sizes", "told"), [((16, 24, 32), True), ((32, 40, 48), False), ((16, 32), False)])
+def test_nothing_is_carried_on_from_a_short_curve(sizes, told):
+    """Twice the photos is too far beyond a curve of few points, or whose last size is less than four times its first."""
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 2
+    X = rng.normal(size=(120, 3)) + y[:, None]
+    found = cross_validate(HEAD, X, y, ["a", "b"])
+    curve = learning_curve(HEAD, X, found, sizes)
+    assert (curve.twice is not None) is told
+    assert (curve.to_dict()["twice"] is not None) is told
 
 
-def test_an_error_that_never_changes_says_nothing_of_accuracy():
-    """Always answering the common class gives one accuracy at every size: no law, and no interval of no width."""
-    twice = curve(SIZES, [0.5, 0.4, 0.3, 0.25, 0.2], [0.97] * 5).twice
-    assert twice is not None and twice.accuracy.value is None
+def draws(repeats: int, n: int = 100):
+    """Yield an evaluation, its curve, and the losses of models of n and 2 n photos, for classes that are known."""
+    rng = np.random.default_rng(3)
+
+    def photos(number):
+        y = rng.permutation(np.arange(number) % 2)
+        return rng.normal(size=(number, 8)) + 0.5 * y[:, None], y
+
+    others, truth = photos(20_000)
+    for _ in range(repeats):
+        X, y = photos(2 * n)
+        found = cross_validate(HEAD, X[:n], y[:n], ["a", "b"])
+        told = [score(truth, HEAD.fit(X[:m], y[:m]).predict_proba(others), ["a", "b"]).scores for m in (n, 2 * n)]
+        yield found, learning_curve(HEAD, X[:n], found), *told
+
+
+def test_intervals_and_forecasts_hold_the_truth():
+    """About 95 of 100: of the model that is fitted on all photos, not of those of the folds."""
+    held = dict.fromkeys(("accuracy", "log_loss", "brier", "auc", "carried", "forecast", "change"), 0)
+    for found, curve, now, twice in draws(40):
+        for name in ("accuracy", "log_loss", "brier", "auc"):
+            held[name] += found.scores[name].low <= now[name].value <= found.scores[name].high
+        carried = carry(found, curve).scores["log_loss"]
+        held["carried"] += carried.low <= now["log_loss"].value <= carried.high
+        ahead, ratio = curve.twice, twice["log_loss"].value / now["log_loss"].value
+        held["forecast"] += ahead.log_loss.low <= twice["log_loss"].value <= ahead.log_loss.high
+        held["change"] += ahead.change.low <= ratio <= ahead.change.high
+    assert min(held.values()) >= 35, held

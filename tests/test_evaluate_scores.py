@@ -10,7 +10,7 @@ from sklearn import metrics
 
 from penult.errors import InputError
 from penult.evaluate import score, wilson
-from penult.evaluate.intervals import perfect_auc, resample
+from penult.evaluate.intervals import auc_interval, positive_mean, resample
 from penult.evaluate.metrics import auc_column, balanced, calibration_columns, class_recalls
 
 
@@ -60,11 +60,13 @@ def test_per_class_numbers_and_confusion_equal_scikit_learns(seed, n, k):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10**6), st.integers(2, 90), st.integers(2, 5), st.booleans())
+@given(st.integers(0, 10**6), st.integers(2, 140), st.integers(2, 5), st.booleans())
 def test_every_value_lies_inside_its_interval(seed, n, k, grouped):
     y, proba = draw(seed, max(n, k), k)
     groups = np.random.default_rng(seed).integers(0, 5, len(y)) if grouped else None
     for one in score(y, proba, names(k), groups).scores.values():
+        if one.value is None:  # a calibration error of fewer than a hundred
+            continue
         assert one.low <= one.value + 1e-9
         assert one.high >= one.value - 1e-9
 
@@ -81,11 +83,51 @@ def test_the_order_of_the_images_changes_no_number(seed, n, k):
 
 
 def test_calibration_error_by_hand():
-    """Two images at 0.9 of which one is right, two at 0.6 that are right: (0.4 * 2 + 0.4 * 2) / 4."""
-    proba = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.4, 0.6]])
-    found = score([0, 1, 0, 1], proba, ["cat", "dog"])
-    assert found.scores["ece"].value == pytest.approx(0.4)
-    assert found.reliability.count[found.reliability.count > 0].tolist() == [2, 2]
+    """Of two images at 0.9 one is right, two at 0.6 are right: (0.4 * 2 + 0.4 * 2) / 4, less what chance shows of 50 such fours."""
+    proba = np.tile([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.4, 0.6]], (50, 1))
+    found = score([0, 1, 0, 1] * 50, proba, ["cat", "dog"])
+    chance = np.sqrt(2 / np.pi) * (np.sqrt(100 * 0.09) + np.sqrt(100 * 0.24)) / 200
+    assert found.scores["ece"].value == pytest.approx(0.4 - chance)
+    assert found.reliability.count[found.reliability.count > 0].tolist() == [100, 100]
+
+
+def test_the_calibration_error_of_answers_that_are_right_is_no_noise():
+    """Fifteen bins of 300 images that say what is true show 5 points; a hundredth is left, and of 99 images nothing is said."""
+    rng = np.random.default_rng(1)
+    raw, left, held = [], [], 0
+    for _ in range(40):
+        says = rng.uniform(0.5, 1, 300)
+        y = (rng.random(300) > says).astype(int)
+        proba = np.column_stack([says, 1 - says])
+        raw.append(np.abs(calibration_columns(y, proba).mean(axis=0)).sum())
+        found = score(y, proba, ["cat", "dog"]).scores["ece"]
+        left.append(found.value)
+        held += found.low == 0.0 <= found.high
+    assert np.mean(raw) > 0.05
+    assert np.mean(left) < 0.012
+    assert held >= 38
+    assert score(y[:99], proba[:99], ["cat", "dog"]).scores["ece"].value is None
+
+
+def test_rare_errors_that_were_not_seen_are_reckoned_with():
+    """One image in a hundred costs 4, the others 0.02: most draws of 100 hold one or none, and the truth is inside all the same."""
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(300):
+        wrong = rng.random(100) < 0.01
+        proba = np.tile([0.98, 0.02], (100, 1))
+        found = score(wrong.astype(int), proba, ["cat", "dog"]).scores["log_loss"]
+        truth = -0.99 * np.log(0.98) - 0.01 * np.log(0.02)
+        inside += found.low <= truth <= found.high
+    assert inside >= 0.95 * 300
+
+
+def test_a_mean_of_losses_has_a_longer_tail_above():
+    low, high = positive_mean(0.05, 0.02**2, 0.0)
+    assert 0.01 < low < 0.02
+    assert 0.09 < high < 0.11
+    assert positive_mean(0.05, 0.02**2, 0.01)[1] > high
+    assert positive_mean(0.0, 0.0, 0.02) == (0.0, pytest.approx(0.074, abs=0.002))  # one event: a mean of 0 to 3.7 events
 
 
 def test_certain_and_right_is_a_perfect_score_and_certain_and_wrong_is_clipped():
@@ -269,7 +311,7 @@ def test_no_interval_claims_what_the_images_exclude(n, wrong):
 @pytest.mark.parametrize(("positive", "negative", "low"), [(2, 2, 0.386), (4, 4, 0.582), (10, 10, 0.800), (100, 100, 0.980)])
 def test_a_perfect_auc_of_more_images_is_surer(positive, negative, low):
     """Checked by its definition: at the lower end the distance to 1 is 1.96 standard deviations."""
-    area = perfect_auc(positive, negative)
+    area = 1 - auc_interval(0.0, 0.0, [(positive, negative)])[1]
     assert area == pytest.approx(low, abs=0.001)
     spread = (positive + negative) / 2 - 1
     variance = area * (1 - area) * (1 + spread * ((1 - area) / (2 - area) + area / (1 + area))) / (positive * negative)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from penult.evaluate import imbalance, rarest_classes, score, verdict
 from penult.texts import count, hundredths, percent, percents
+from penult.texts import measured as shown_digits
 
 
 def measured(says, right, n=1000, classes=("cat", "dog")):
@@ -47,7 +48,8 @@ def test_a_bad_result_is_said(says, right, words):
 
 
 def test_chance_is_not_called_wrong():
-    assert verdict(measured(0.95, 0.90, n=60)).endswith("Its confidence is well calibrated.")
+    assert verdict(measured(0.95, 0.90, n=60)).endswith("Too few photos to judge its calibration.")
+    assert verdict(measured(0.91, 0.90, n=400)).endswith("Its confidence is well calibrated.")
     assert "overconfident" in verdict(measured(0.95, 0.90, n=2000))
 
 
@@ -74,7 +76,7 @@ def test_rounding_claims_nothing():
 
 
 def test_few_photos_are_told():
-    assert "CI 69.9-97.2, only 20 photos)" in verdict(measured(0.9, 0.9, n=20))
+    assert "90% accuracy on held-out photos (95% CI 70-97, only 20 photos)" in verdict(measured(0.9, 0.9, n=20))
 
 
 def test_a_rare_class_is_not_hidden_by_accuracy():
@@ -152,7 +154,7 @@ def test_calibration_is_called_right_only_on_enough_photos(n):
 
 def test_what_it_was_measured_on_can_be_said_before():
     """With leaked test photos the sentence does not claim that they were unseen."""
-    assert verdict(measured(0.9, 0.9, n=20), "").startswith("90.0% accuracy (95% CI")
+    assert verdict(measured(0.9, 0.9, n=20), "").startswith("90% accuracy (95% CI")
     assert ", only 20 photos); always" in verdict(measured(0.9, 0.9, n=20), "")
 
 
@@ -180,3 +182,22 @@ def test_per_cents_near_the_ends_keep_a_digit_more(share, shown):
 def test_counts_know_one_from_many():
     assert [count(n, "photo") for n in (0, 1, 2, 2340)] == ["0 photos", "1 photo", "2 photos", "2,340 photos"]
     assert count(2, "class", "classes") == "2 classes"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "share", "shown"),
+    [
+        ((0.8712, 0.8012, 0.9189), True, ("87", "80", "92")),
+        ((0.9923, 0.9841, 0.9961), True, ("99.2", "98.4", "99.6")),
+        ((0.99231, 0.99114, 0.99352), True, ("99.23", "99.11", "99.35")),
+        ((0.992, 0.93, 0.9996), True, ("99", "93", "99.9")),
+        ((1.0, 0.98, 1.0), True, ("100", "98.0", "100")),
+        ((0.02314, 0.0212, 0.0250), False, ("0.0231", "0.0212", "0.0250")),
+        ((0.02314, 0.0112, 0.0781), False, ("0.02", "0.01", "0.08")),
+        ((12.34, 8.0, 31.0), False, ("12", "8", "31")),
+        ((0.5, 0.5, 0.5), False, ("0.500000",) * 3),
+        ((None, None, None), False, ("–",) * 3),
+    ],
+)
+def test_as_many_digits_are_shown_as_the_interval_is_narrow(numbers, share, shown):
+    assert shown_digits(*numbers, share) == shown

@@ -434,7 +434,7 @@ def test_imbalanced_classes_have_their_own_number_and_cure(run: Finished) -> Non
         report.rebuild(run.folder)
         words = Outline(read(run)).words.replace("\N{NO-BREAK SPACE}", " ")
         assert "Worst class: 'warm', recall 0% (0 of 3)." in words
-        assert "balanced accuracy 50.0%" in words and "Classes are imbalanced" in words
+        assert "balanced accuracy 50%" in words and "Classes are imbalanced" in words
         assert ("--class-weight balanced" in words.split("Run details")[0]) is (weights is None)
     del metrics["scores"]["scores"]["balanced_accuracy"]  # as older versions wrote it
     run.change(metrics)

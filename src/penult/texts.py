@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 NONE = "–"
@@ -32,6 +33,23 @@ def hundredths(value: float) -> int:
 def percents(*shares: float) -> tuple[str, ...]:
     """Return shares as `percent` writes them, without the sign."""
     return tuple(percent(share).removesuffix("%") for share in shares)
+
+
+def measured(value: float | None, low: float | None, high: float | None, share: bool = False) -> tuple[str, str, str]:
+    """Return a number and the ends of its interval with as many digits as the interval is narrow, at least five steps wide.
+
+    0.87, 0.80, 0.92 or 0.0231, 0.0212, 0.0250; shares as per cent without the sign, 87, 80, 92 or 99.2, 98.4, 99.6. A dash
+    each where there is no number.
+    """
+    if value is None or low is None or high is None:
+        return NONE, NONE, NONE
+    width = (high - low) * (100 if share else 1)
+    places = math.ceil(-math.log10(width / 5)) if width > 0 else 6
+    if not share:
+        shown = [f"{number:,.{min(max(places, 0), 6)}f}" for number in (value, low, high)]
+    else:
+        shown = [percent(number, min(max(places, 0), 2)).removesuffix("%") for number in (value, low, high)]
+    return shown[0], shown[1], shown[2]
 
 
 def count(number: int, one: str, many: str = "") -> str:

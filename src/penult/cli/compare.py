@@ -116,9 +116,11 @@ def _row(found: Comparison, entry: CombinationScore) -> list[str]:
 
 def _adds(found: Comparison, entry: CombinationScore) -> str:
     """Return what each member adds: `lite0 0.0031 (0.0012 to 0.0050); lite2: no measurable gain`."""
+    from penult.compare.result import format_difference
+
     clear = {found.short[name]: gap for name, gap in entry.adds.items() if gap.clear}
     if not clear:
         return "no backbone adds a measurable gain"
-    said = ", ".join(f"{name} {gap.value:.4f} ({gap.low:.4f} to {gap.high:.4f})" for name, gap in clear.items())
+    said = ", ".join(f"{name} {format_difference(gap)}" for name, gap in clear.items())
     rest = [found.short[name] for name, gap in entry.adds.items() if not gap.clear]
     return f"{said}; {', '.join(rest)}: no measurable gain" if rest else said

@@ -189,15 +189,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def score(value: Mapping[str, float | None] | None, percent: bool = False) -> str:
-    """Return `0.024 (0.012 to 0.041)`, or with percent `99.1 % (97.8 to 100.0)`."""
+    """Return `0.024 (0.012 to 0.041)`, or with percent `99.1% (97.8 to 99.6)`."""
     if not value or value.get("value") is None:
         return "not defined"
-    numbers = [value[k] for k in ("value", "low", "high")]
-    if percent:
-        main, low, high = (texts.percent(n).removesuffix("%") if n is not None else "?" for n in numbers)
-        return f"{main}% ({low} to {high})"
-    main, low, high = (f"{n:.4f}" if n is not None else "?" for n in numbers)
-    return f"{main} ({low} to {high})"
+    main, low, high = texts.measured(value["value"], value["low"], value["high"], share=percent)
+    return f"{main}{'%' if percent else ''} ({low} to {high})"
 
 
 def show_scores(found: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ from penult.compare.options import CompareOptions
 from penult.errors import InputError
 from penult.evaluate import Difference, Evaluation, Score, paired_difference
 from penult.plots import TradeoffPoint
+from penult.texts import measured
 
 RESULT = "compare.json"
 FORMAT = 1
@@ -177,7 +178,8 @@ def recommend(ranked: Sequence[CombinationScore], name: Mapping[str, str]) -> tu
 
 def format_difference(gap: Difference) -> str:
     """Return a difference with its interval as people read it."""
-    return f"{gap.value:.4f} ({gap.low:.4f} to {gap.high:.4f})"
+    value, low, high = measured(gap.value, gap.low, gap.high)
+    return f"{value} ({low} to {high})"
 
 
 def rate(entry: CombinationScore) -> str:

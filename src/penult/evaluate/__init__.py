@@ -6,11 +6,12 @@ It must not know files, images, networks or pictures of the results.
 """
 
 from penult.evaluate.cross_validation import cross_validate, outer_folds, unmeasured
-from penult.evaluate.curve import LEVEL, Forecast, LearningCurve, Review, check_level, learning_curve, review
+from penult.evaluate.curve import LEVEL, Forecast, LearningCurve, Review, carry, check_level, learning_curve, review
 from penult.evaluate.evaluation import ClassScore, Difference, Evaluation, paired_difference, score, summary_rows
 from penult.evaluate.interpret import FEW, Rarest, at_chance, causes, imbalance, imbalanced, rarest_classes, verdict
 from penult.evaluate.intervals import Score, wilson
 from penult.evaluate.metrics import Reliability
+from penult.evaluate.power_law import Folds, PowerLaw
 from penult.evaluate.shift import Cause, accuracy_gap
 from penult.evaluate.trials import Trial, TrialData, TrialProcess, run_trials
 
@@ -21,8 +22,10 @@ __all__ = [
     "ClassScore",
     "Difference",
     "Evaluation",
+    "Folds",
     "Forecast",
     "LearningCurve",
+    "PowerLaw",
     "Rarest",
     "Reliability",
     "Review",
@@ -33,6 +36,7 @@ __all__ = [
     "accuracy_gap",
     "at_chance",
     "causes",
+    "carry",
     "check_level",
     "cross_validate",
     "imbalance",

@@ -13,6 +13,7 @@ from penult.arrays import default_errors
 from penult.errors import InputError
 from penult.evaluate.evaluation import Evaluation, build, check_labels
 from penult.evaluate.intervals import Floats, Ints
+from penult.evaluate.power_law import Folds
 from penult.texts import count
 
 ATTEMPTS = 10  # shuffles tried where mixed groups leave a class in one fold
@@ -51,7 +52,9 @@ def cross_validate(  # noqa: PLR0913  one call says the whole protocol
         proba[fold == part] = probabilities(fitted, X[fold == part], len(classes))
         choices.append(dict(getattr(fitted, "choice_", {})))
     fold = np.where(np.isin(fold, parts), fold, -1)
-    return build(name or type(head).__name__, classes, numbers, proba, fold, grouping, choices, out_of_fold=len(parts) > 1)
+    growth = len(numbers) / (len(numbers) - np.mean([np.sum(fold == part) for part in parts]))
+    how = Folds(len(parts), float(growth))
+    return build(name or type(head).__name__, classes, numbers, proba, fold, grouping, choices, how)
 
 
 def fit_rows(head: Any, X: NDArray[Any], y: Ints, groups: NDArray[Any] | None, rows: Ints) -> Any:

@@ -4,8 +4,8 @@ against the share of photos that need no manual review (El-Yaniv & Wiener, JMLR 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,20 +16,21 @@ from penult.errors import InputError
 from penult.evaluate.cross_validation import fit_rows, probabilities
 from penult.evaluate.evaluation import Evaluation, jsonable
 from penult.evaluate.interpret import curve_html
-from penult.evaluate.intervals import Floats, Ints, Score
-from penult.evaluate.metrics import scores
+from penult.evaluate.intervals import Z95, Floats, Ints, Score
+from penult.evaluate.metrics import losses_per_image, projected, scores
+from penult.evaluate.power_law import Folds, PowerLaw, fitted
 
 LEAST = 4  # points of a curve below which nothing is said
 SPAN = 4  # times that the last size must be the first: twice the photos is far beyond a shorter curve
-# Student's t, 97.5% point, by degrees of freedom; two numbers are fitted, so a curve of five points has three
-T95 = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306}
+DRAW = 0.4  # by how much the draw of the training images moves a loss, as a share of the noise of the measured images
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """What `images` training images, twice as many as there are, would give: log loss, and accuracy where it can be told.
 
-    `now` are the same as measured. `clear` says whether the 95% interval of the log loss lies below what it is now.
+    `log_loss_now` and `accuracy_now` are those of a model fitted on all images. `change` is by what the log loss would be
+    multiplied, and `clear` says whether its 95% interval is below 1: today's noise is in both losses and not in their ratio.
     """
 
     images: int
@@ -37,44 +38,39 @@ class Forecast:
     accuracy: Score
     log_loss_now: float
     accuracy_now: float | None
+    change: Score
     clear: bool
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {
-            "images": self.images,
-            "log_loss": self.log_loss.to_dict(),
-            "accuracy": self.accuracy.to_dict(),
-            "log_loss_now": self.log_loss_now,
-            "accuracy_now": self.accuracy_now,
-            "clear": self.clear,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class LearningCurve:
-    """Log loss and accuracy on unseen images, against the number of training images."""
+    """Log loss and accuracy on unseen images, against the number of training images.
+
+    `images` are all that there are, of which the last size is a part, and `laws` the exponents by which the losses fall.
+    """
 
     sizes: tuple[int, ...]
     log_loss: tuple[Score, ...]
     accuracy: tuple[Score, ...]
-
-    @property
-    def twice(self) -> Forecast | None:
-        """What twice the images would give, see `forecast`; None where the curve does not tell."""
-        return forecast(self.sizes, self.log_loss, self.accuracy)
+    images: int = 0
+    laws: Mapping[str, PowerLaw] = field(default_factory=dict)
+    twice: Forecast | None = None
 
     def _repr_html_(self) -> str:
         return curve_html(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        twice = self.twice
         return {
             "sizes": list(self.sizes),
             "log_loss": [one.to_dict() for one in self.log_loss],
             "accuracy": [one.to_dict() for one in self.accuracy],
-            "twice": None if twice is None else twice.to_dict(),
+            "exponents": {name: asdict(law) for name, law in self.laws.items()},
+            "twice": None if self.twice is None else self.twice.to_dict(),
         }
 
 
@@ -93,7 +89,7 @@ def learning_curve(
     size is measured on the same images, the first `repeats` folds, after training inside the other folds on
     sets that grow: stratified, groups whole, each set part of the next. `sizes` (default: four) are images
     for training; those with fewer than four a class, or no fewer than the evaluation had, are left out. There
-    are at most `len(sizes) * repeats` fits. The interval is over the measured images, not over the choice of
+    are at most `len(sizes) * repeats` fits. The intervals of the points are over the measured images, not over the choice of
     the training images.
     """
     parts = sorted(set(evaluation.fold[evaluation.measured].tolist()))[:repeats]
@@ -107,8 +103,37 @@ def learning_curve(
         for size in wanted:
             fitted = fit_rows(head, X, evaluation.y, evaluation.groups, first_groups(order, evaluation.groups, size))
             proba[size][evaluation.fold == part] = probabilities(fitted, X[evaluation.fold == part], k)
-    points = [_point(evaluation, rows, here) for rows in [*proba.values(), evaluation.proba]]
-    return LearningCurve((*wanted, whole), tuple(p["log_loss"] for p in points), tuple(p["accuracy"] for p in points))
+    rows = [one[here] for one in (*proba.values(), evaluation.proba)]  # each (m, k)
+    y, groups = evaluation.y[here], _only(evaluation.groups, here)
+    points = [scores(y, one, groups, Folds(len(parts), 1.0)) for one in rows]
+    laws = _laws((*wanted, whole), [losses_per_image(y, one) for one in rows], groups)
+    return LearningCurve(
+        (*wanted, whole),
+        tuple(p["log_loss"] for p in points),
+        tuple(p["accuracy"] for p in points),
+        len(evaluation.y),
+        laws,
+        forecast(evaluation, laws) if len(wanted) + 1 >= LEAST and whole >= SPAN * wanted[0] else None,
+    )
+
+
+def _laws(sizes: Sequence[int], losses: Sequence[Mapping[str, Floats]], groups: NDArray[Any] | None) -> dict[str, PowerLaw]:
+    """Return the power law of each measure that has one, from its columns (m,) at each size."""
+    found = {}
+    for name in losses[0]:
+        law = fitted(sizes, np.column_stack([one[name] for one in losses]), groups)
+        if law is not None:
+            found[name] = law
+    return found
+
+
+@default_errors
+def carry(evaluation: Evaluation, curve: LearningCurve) -> Evaluation:
+    """Return the evaluation with the intervals that follow from its own learning curve instead of from typical ones."""
+    here = evaluation.measured
+    how = replace(evaluation.folds, laws=curve.laws) if evaluation.folds else None
+    found = scores(evaluation.y[here], evaluation.proba[here], _only(evaluation.groups, here), how)
+    return replace(evaluation, scores=found, folds=how)
 
 
 def log_spaced(whole: int, k: int) -> list[int]:
@@ -141,43 +166,35 @@ def first_groups(order: Ints, groups: NDArray[Any] | None, size: int) -> Ints:
     return order[:cut]
 
 
-def _point(evaluation: Evaluation, proba: Floats, here: NDArray[np.bool_]) -> dict[str, Score]:
-    groups = None if evaluation.groups is None else evaluation.groups[here]
-    return scores(evaluation.y[here], proba[here], groups, out_of_fold=len(np.unique(evaluation.fold[here])) > 1)
+def forecast(evaluation: Evaluation, laws: Mapping[str, PowerLaw]) -> Forecast | None:
+    """Return what twice the images would give; None where it cannot be told.
 
-
-def forecast(sizes: Sequence[int], log_loss: Sequence[Score], accuracy: Sequence[Score]) -> Forecast | None:
-    """Return what twice the last size would give, by a power law through the curve; None where it cannot be told.
-
-    Log loss and error fall about as a power of the number of training images (Cortes et al., NIPS 1993; Hestness et al.,
-    arXiv 1712.00409), so a line is fitted to their logarithms, and the interval is that of a line's slope.
-    Nothing is said with fewer than four points, or where the last size is less than SPAN times the first. An error of 0
-    anywhere has no logarithm, and one that is the same all along shows no law: then nothing is said about accuracy.
+    The losses are carried on by their power laws, see `Folds.law`. Three things are not known for sure: the loss of today, the
+    exponent, and which images will be drawn. Where no image is wrong nothing is said about accuracy.
     """
-    known = [(n, one.value) for n, one in zip(sizes, log_loss, strict=True) if one.value is not None and one.value > 0]
-    if len(known) < LEAST or known[-1][0] != sizes[-1] or sizes[-1] < SPAN * known[0][0]:
+    here, how = evaluation.measured, evaluation.folds
+    if how is None or "log_loss" not in laws:
         return None
-    now = known[-1][1]
-    ratio = _ratio([n for n, _ in known], [value for _, value in known])
-    loss = Score(now * ratio[0], now * ratio[1], now * ratio[2])
-    right = [one.value for one in accuracy]
-    hits = Score(None, None, None)
-    if all(value is not None and value < 1 for value in right) and len(set(right)) > 1:
-        errors = [1 - value for value in right if value is not None]
-        middle, low, high = (min(1.0, errors[-1] * r) for r in _ratio(sizes, errors))
-        hits = Score(1 - middle, 1 - high, 1 - low)
-    return Forecast(2 * sizes[-1], loss, hits, now, right[-1], ratio[2] < 1)
+    y, proba, groups = evaluation.y[here], evaluation.proba[here], _only(evaluation.groups, here)
+    now = projected(y, proba, groups, replace(how, laws=laws))
+    ahead = projected(y, proba, groups, replace(how, growth=2 * how.growth, laws=laws))
+    loss, error, today = ahead["log_loss"], ahead["accuracy"], now["log_loss"]
+    hits = Score(1 - error.kept, 1 - error.high, 1 - error.low) if error.measured > 0 else Score(None, None, None)
+    ratio, spread = loss.kept / today.kept, float(np.hypot(today.law.spread(2), DRAW * today.noise))
+    ends = [float(ratio * np.exp(way * Z95 * spread)) for way in (-1, 1)]
+    return Forecast(
+        images=2 * len(evaluation.y),
+        log_loss=Score(loss.kept, loss.low, loss.high),
+        accuracy=hits,
+        log_loss_now=today.kept,
+        accuracy_now=1 - now["accuracy"].kept,
+        change=Score(ratio, *ends),
+        clear=ends[1] < 1,
+    )
 
 
-def _ratio(sizes: Sequence[int], values: Sequence[float]) -> tuple[float, float, float]:
-    """Return by what a value is multiplied when the size is doubled, and the 95% interval of that."""
-    x, y = np.log2(np.asarray(sizes, float)), np.log2(np.asarray(values, float))  # (p,)
-    away = x - x.mean()
-    slope = float(away @ y / (away @ away))
-    rest = y - y.mean() - slope * away  # (p,)
-    free = len(x) - 2
-    error = float(np.sqrt(rest @ rest / free / (away @ away))) * T95.get(free, 2.26)
-    return float(2.0**slope), float(2.0 ** (slope - error)), float(2.0 ** (slope + error))
+def _only(groups: NDArray[Any] | None, here: NDArray[np.bool_]) -> NDArray[Any] | None:
+    return None if groups is None else groups[here]
 
 
 LEVEL = 0.9

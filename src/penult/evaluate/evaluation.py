@@ -16,6 +16,7 @@ from penult.evaluate import metrics
 from penult.evaluate.interpret import evaluation_html
 from penult.evaluate.intervals import Floats, Ints, Score, interval, resample
 from penult.evaluate.metrics import Reliability
+from penult.evaluate.power_law import Folds
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Evaluation:
         The bins of the reliability diagram.
     choices : tuple of dict
         What inner cross-validation chose, one dict a fold.
+    folds : Folds or None
+        How images were held out; None if the model that is kept was measured itself.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Evaluation:
     confusion: Ints  # (k, k), true class by row
     reliability: Reliability
     choices: tuple[dict[str, Any], ...] = ()
+    folds: Folds | None = None
 
     @property
     def measured(self) -> NDArray[np.bool_]:
@@ -106,11 +110,11 @@ def build(
     fold: Ints,
     groups: NDArray[Any] | None,
     choices: Sequence[Mapping[str, Any]] = (),
-    out_of_fold: bool = False,
+    folds: Folds | None = None,
 ) -> Evaluation:
     """Return the evaluation of probabilities (n, k), of which the rows with `fold >= 0` are measured.
 
-    `out_of_fold`: by several heads, each fitted on the images of the other folds.
+    `folds`: by heads that were fitted on the images of the other folds, instead of by the model that is kept.
     """
     here = fold >= 0
     own, rows = y[here], proba[here]
@@ -122,11 +126,12 @@ def build(
         proba=proba,
         fold=fold,
         groups=groups,
-        scores=metrics.scores(own, rows, None if groups is None else groups[here], out_of_fold),
+        scores=metrics.scores(own, rows, None if groups is None else groups[here], folds),
         per_class=_per_class(classes, table, metrics.class_recalls(own, rows, None if groups is None else groups[here])),
         confusion=table,
         reliability=metrics.reliability(own, rows),
         choices=tuple(dict(choice) for choice in choices),
+        folds=folds,
     )
 
 
@@ -242,8 +247,7 @@ def paired_difference(first: Evaluation, second: Evaluation, metric: str = "log_
         raise unknown("metric", metric, columns[0])
     gap = columns[0][metric] - columns[1][metric]  # (n,)
     drawn = resample(gap[:, None], None if first.groups is None else first.groups[both])[:, 0]
-    found = interval(float(gap.mean()), drawn, (-np.inf, np.inf))
-    return Difference(metric, float(gap.mean()), float(found.low or 0.0), float(found.high or 0.0), len(gap))
+    return Difference(metric, float(gap.mean()), *interval(float(gap.mean()), drawn), len(gap))
 
 
 def jsonable(value: Any) -> Any:

@@ -16,11 +16,12 @@ import numpy as np
 from penult import html
 from penult.evaluate.intervals import Z95, Floats, wilson
 from penult.evaluate.shift import accuracy_gap
-from penult.texts import count, percent, percents
+from penult.texts import count, measured, percent, percents
 
 FEW = 50  # photos below which the sentence says on how many it was measured
 SLIGHT = 0.01  # a mean confidence so near to the accuracy is right, however many photos prove a difference
 UNEVEN = 0.02  # and so is an expected calibration error below this
+WELL = 0.05  # the error of the confidence that must be excluded before it is called well calibrated
 IMBALANCED = 3  # times that the largest class has more photos than the smallest, above which accuracy alone misleads
 NAMED = 3  # classes that a sentence names
 MOST_CLASSES = 12  # up to which the confusion matrix is small
@@ -80,7 +81,7 @@ def _accuracies(found: Mapping[str, Any], on: str, test: Mapping[str, Any] | Non
 def _accuracy(found: Mapping[str, Any]) -> tuple[str, str]:
     """Return the accuracy in per cent and its interval."""
     score = found["scores"]["accuracy"]
-    right, low, high = percents(score["value"], score["low"], score["high"])
+    right, low, high = measured(score["value"], score["low"], score["high"], share=True)
     return right, f"95% CI {low}-{high}"
 
 
@@ -246,7 +247,8 @@ def _trust(bins: Mapping[str, Any]) -> str:
 
     Said to be wrong only where chance does not explain it: in a bin of m photos of mean confidence p the share of right ones
     scatters by sqrt(p (1 - p) / m) if p is true (the idea of consistency bars, Broecker & Smith, Weather and Forecasting 22
-    (2007) 651). Said to be right only of FEW photos or more: chance explains nearly anything that a handful shows.
+    (2007) 651). Said to be right only of FEW photos or more, and where it is off by WELL at most, beyond chance: chance
+    explains nearly anything that a handful shows.
     """
     number = np.asarray(bins["count"], np.float64)  # (b,)
     seen = number > 0
@@ -261,7 +263,8 @@ def _trust(bins: Mapping[str, Any]) -> str:
     chance = np.sqrt(2 / np.pi) * noise.sum() + Z95 * np.sqrt((1 - 2 / np.pi) * float(noise @ noise))
     if error > max(UNEVEN, chance):
         return f"its confidence is off by {percents(error)[0]} points on average (calibration error)"
-    if number.sum() < FEW:
+    most = max(0.0, error - float(np.sqrt(2 / np.pi) * noise.sum())) + Z95 * float(np.sqrt(noise @ noise))
+    if number.sum() < FEW or most > WELL:
         return "too few photos to judge its calibration"
     return "its confidence is well calibrated"
 
@@ -275,7 +278,7 @@ def evaluation_html(found: Mapping[str, Any]) -> html.Html:
     """Return the `to_dict` of an `Evaluation`: scores with intervals, classes, confusion matrix, reliability diagram."""
     scores = html.table(
         ("score", "measured", "95% CI"),
-        [(SCORES.get(name, name), html.number(one["value"]), _interval(one)) for name, one in found["scores"].items()],
+        [(SCORES.get(name, name), *_interval(one)) for name, one in found["scores"].items()],
         caption=found["name"],
     )
     classes = html.table(
@@ -294,12 +297,13 @@ def evaluation_html(found: Mapping[str, Any]) -> html.Html:
 def curve_html(found: Mapping[str, Any]) -> html.Html:
     """Return the `to_dict` of a `LearningCurve` as a table, and its log loss against the logarithm of the number of images."""
     columns = list(zip(found["sizes"], found["accuracy"], found["log_loss"], strict=True))
-    rows = [(n, html.number(a["value"]), _interval(a), html.number(b["value"]), _interval(b)) for n, a, b in columns]
+    rows = [(n, *_interval(a), *_interval(b)) for n, a, b in columns]
     shown = html.table(("training images", "accuracy", "95% CI", "log loss", "95% CI"), rows)
     losses = [(math.log(n), b["value"]) for n, _, b in columns if b["value"] is not None and n > 0]
     drawn = html.line_chart(losses, "log loss (up) against training images (across, logarithmic)")
     return html.result("would more photos help?", shown, drawn)
 
 
-def _interval(one: Mapping[str, Any]) -> str:
-    return f"{html.number(one['low'])} to {html.number(one['high'])}"
+def _interval(one: Mapping[str, Any]) -> tuple[str, str]:
+    value, low, high = measured(one["value"], one["low"], one["high"])
+    return value, f"{low} to {high}"

@@ -1,7 +1,8 @@
-"""95% intervals: the bootstrap for means over images, Wilson's for shares."""
+"""95% intervals: Wilson's for shares, gamma for losses, Newcombe's for areas, and the bootstrap for differences."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,16 +74,10 @@ def _draw(table: NDArray[np.float32], count: int, rng: np.random.Generator) -> F
     return means
 
 
-def interval(value: float, resampled: Floats, limits: tuple[float, float], widen: float = 1.0) -> Score:
-    """Return `value` with the 2.5% and 97.5% points of `resampled` (b,), `widen` times as far away, kept inside `limits`.
-
-    The points are moved so that the resamples' mean falls on the value: a mean does not change by that, but
-    resampling adds noise to every bin of a calibration error and so puts it systematically too high.
-    """
+def interval(value: float, resampled: Floats) -> tuple[float, float]:
+    """Return the 2.5% and 97.5% points of `resampled` (b,), moved so that the resamples' mean falls on the value."""
     low, high = np.quantile(resampled, [0.025, 0.975]) - (resampled.mean() - value)
-    low, high = value - widen * max(0.0, value - low), value + widen * max(0.0, high - value)
-    low, high = np.clip([low, high], *limits)
-    return Score(float(value), float(low), float(high))
+    return min(float(low), value), max(float(high), value)
 
 
 @default_errors
@@ -101,20 +96,59 @@ def wilson(hits: Any, total: Any) -> tuple[Any, Any]:
     return np.minimum(np.clip(middle - half, 0, 1), share), np.maximum(np.clip(middle + half, 0, 1), share)
 
 
-def perfect_auc(positive: int, negative: int) -> float:
-    """Return the lower end of the 95% interval of an AUC of 1, measured on so many images (or groups) of either kind.
+def mean_variance(columns: Floats, groups: NDArray[Any] | None) -> Floats:
+    """Return the variance of each column's mean (m,); with `groups` (n,) that of a ratio, as whole groups err together.
 
-    Where every image is in order no resample is out of order, so this is Newcombe's interval (Statistics in Medicine 25 (2006)
-    559, method 5): the smallest area that is at most 1.96 of its own standard deviations below 1.
+    Source: Cochran, Sampling Techniques, 1977, section 6.3.
     """
-    spread = (positive + negative) / 2 - 1
+    sums, sizes = _per_unit(columns, groups)  # (u, m), (u,)
+    away = sums - sizes[:, None] * (sums.sum(axis=0) / sizes.sum())
+    variance: Floats = np.square(away).sum(axis=0) / sizes.sum() ** 2 * len(sizes) / max(len(sizes) - 1, 1)
+    return variance
 
-    def beyond(area: float) -> bool:
-        variance = area * (1 - area) * (1 + spread * ((1 - area) / (2 - area) + area / (1 + area)))
-        return (1 - area) ** 2 > Z95**2 * variance / (positive * negative)
 
-    low, high = 0.0, 1.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if beyond(middle) else (low, middle)
-    return high
+def positive_mean(mean: float, variance: float, event: float) -> tuple[float, float]:
+    """Return the 95% interval of a mean of losses, most of it from few images, which has this variance.
+
+    A gamma distribution has the mean and the variance; for the upper end one more `event` happens, as the images may lack a
+    kind of error that others have (Fay & Feuer, Statistics in Medicine 16 (1997) 791; quantiles by Wilson & Hilferty, PNAS 17
+    (1931) 684).
+    """
+    low = _gamma(mean, variance, -Z95) if variance > 0 else mean
+    return min(low, mean), max(_gamma(mean + event, variance + event**2, Z95), mean)
+
+
+def _gamma(mean: float, variance: float, z: float) -> float:
+    if mean <= 0 or variance <= 0:
+        return mean
+    shape = mean**2 / variance
+    return float(mean * max(0.0, 1 - 1 / (9 * shape) + z / (3 * np.sqrt(shape))) ** 3)
+
+
+def auc_interval(loss: float, variance: float, counts: Sequence[tuple[int, int]], widen: float = 1.0) -> tuple[float, float]:
+    """Return the 95% interval of 1 - AUC: all values that are at most 1.96 of their own standard deviations away.
+
+    `counts` are the images (or groups) of each class and of all others. The deviation at another value follows Newcombe
+    (Statistics in Medicine 25 (2006) 559, method 5), `widen` times as large, scaled by how far the measured variance is from
+    his: a value of 0 has no variance, so that counts by the number of pairs in disorder that it stands for.
+    """
+    known = widen**2 * _newcombe(loss, counts)
+    pairs = loss**2 / variance if variance > 0 else 0.0
+    scale = widen**2 * ((pairs * variance / known + 1) / (pairs + 1) if known > 0 else 1.0)
+
+    def end(way: float, step: float = 0.5) -> float:
+        at = loss
+        for _ in range(40):
+            beyond = at + way * step
+            if 0 <= beyond <= 1 and (beyond - loss) ** 2 <= Z95**2 * scale * _newcombe(beyond, counts):
+                at = beyond
+            step /= 2
+        return at
+
+    return end(-1), end(1)
+
+
+def _newcombe(area: float, counts: Sequence[tuple[int, int]]) -> float:
+    """Return the variance of an area, or of what it lacks to 1, averaged over the classes."""
+    spread = [(1 + ((p + q) / 2 - 1) * ((1 - area) / (2 - area) + area / (1 + area))) / (p * q) for p, q in counts if p and q]
+    return area * (1 - area) * float(np.mean(spread))

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.evaluate.intervals import Floats, Ints, Score, interval, perfect_auc, resample, wilson
+from penult.evaluate.intervals import Z95, Floats, Ints, Score, auc_interval, mean_variance, positive_mean, wilson
+from penult.evaluate.power_law import Folds, PowerLaw
 
 BINS = 15  # as Guo et al. 2017
 # How much more an out-of-fold mean varies than the bootstrap of its images says: with labels by a coin 0.100 instead of 0.077
 # for 40 photos (benchmarks/families.py); no unbiased estimate exists (Bengio & Grandvalet, JMLR 5 (2004) 1089).
 OUT_OF_FOLD = 1.25
-HANDFUL = 5  # images or groups: with as many errors, fewer than one resample in a hundred holds none of them
+HANDFUL = 5  # images or groups in error, below which their variance is not known
+EVENT = 0.5  # of one error more than was seen, for the upper end: the middle of none and one (a mid-p value)
+CALIBRATION = 100  # images or groups below which noise hides any calibration error that there may be
 CLIP = 1e-15  # what Kaggle and scikit-learn clipped at when these log losses were made known
 LIMITS = {
     "accuracy": (0, 1), "log_loss": (0, np.inf), "brier": (0, 2), "auc": (0, 1), "ece": (0, 1), "balanced_accuracy": (0, 1)
@@ -49,6 +52,13 @@ def per_image(y: Ints, proba: Floats) -> dict[str, Floats]:
         "log_loss": -np.log(np.clip(own, CLIP, 1 - CLIP)),
         "brier": squares / 2 if k == 2 else squares,
     }
+
+
+def losses_per_image(y: Ints, proba: Floats) -> dict[str, Floats]:
+    """Return for each measure a column (n,) whose mean is 0 for perfect answers: 1 - accuracy, log loss, Brier, 1 - AUC."""
+    columns, area = per_image(y, proba), auc_column(y, proba)
+    columns["accuracy"] = 1 - columns["accuracy"]
+    return columns if area is None else {**columns, "auc": 1 - area}
 
 
 def auc_column(y: Ints, proba: Floats) -> Floats | None:
@@ -149,40 +159,128 @@ def balanced(recalls: Sequence[Score]) -> Score:
     return Score(mean, max(0.0, mean - down), min(1.0, mean + up))
 
 
-def _all_in_order(y: Ints, groups: NDArray[Any] | None, area: float) -> Score:
-    """Return an AUC of 1 or 0 with its interval, averaged over the classes as the AUC is."""
-    units = np.arange(len(y)) if groups is None else np.asarray(groups)
-    counts = [(len(np.unique(units[y == c])), len(np.unique(units[y != c]))) for c in np.unique(y).tolist()]
-    away = 1 - float(np.mean([perfect_auc(*pair) for pair in counts]))
-    return Score(area, 1 - away if area else 0.0, 1.0 if area else away)
+def calibration_error(y: Ints, proba: Floats, groups: NDArray[Any] | None, folds: Folds | None) -> Score:
+    """Return the expected calibration error less what chance alone would show, with its interval; None for few images.
+
+    Right and wrong answers scatter about a confidence that is right, and the error of 15 bins counts that as miscalibration:
+    5 to 10 points for 100 images (Roelofs et al., AISTATS 2022). So the mean error of answers that are right as often as they
+    say is subtracted. Out of fold the errors of several heads cancel, while the one that is kept has all of its own: as many
+    images as there are set its temperature, which is off by its standard error.
+    """
+    n, units = len(y), len(y) if groups is None else len(np.unique(groups))
+    if units < CALIBRATION:
+        return Score(None, None, None)
+    confidence = np.clip(proba.max(axis=1), CLIP, 1 - CLIP)  # (n,)
+    right = confidence * (1 - confidence) * n / units  # (n,) variance of being right, if the confidence is
+    error = float(np.abs(calibration_columns(y, proba).mean(axis=0)).sum())
+    bins = np.sqrt(np.bincount(bin_of(confidence), weights=right, minlength=BINS)) / n  # (b,)
+    found = max(0.0, error - float(np.sqrt(2 / np.pi) * bins.sum()))  # the mean of |x| where x is normal
+    noise = float(np.sqrt((1 - 2 / np.pi) * (bins @ bins)))  # and its standard deviation, over bins
+    own = 0.0
+    if folds:  # a temperature moves confidences by logit * variance, and its information is the mean of logit^2 * variance
+        logit = np.abs(np.log(confidence / (1 - confidence)))  # (n,)
+        own = float(logit @ right / np.sqrt(n * max(logit**2 @ right, CLIP)) / np.sqrt(n))
+    low, high = max(0.0, found - Z95 * float(np.sqrt(bins @ bins))), float(np.hypot(found + Z95 * noise, Z95 * own))
+    return Score(min(float(np.hypot(found, own)), 1.0), low, min(high, 1.0))
 
 
-def scores(y: Ints, proba: Floats, groups: NDArray[Any] | None, out_of_fold: bool = False) -> dict[str, Score]:
+def scores(y: Ints, proba: Floats, groups: NDArray[Any] | None, folds: Folds | None = None) -> dict[str, Score]:
     """Return accuracy, log loss, Brier, AUC, expected calibration error and balanced accuracy, with intervals.
 
-    They are the bootstrap's, but no resample can hold an error that the images do not have, and of a few errors many resamples
-    hold none: with fewer than HANDFUL images (or groups) wrong, or right, the accuracy's interval is Wilson's, and that of an
-    AUC of 1 or 0 is Newcombe's.
-    Balanced accuracy has its own, see `balanced`. Undefined measures are None. Images that were measured `out_of_fold` do not
-    err independently, as the heads of two folds have most of their training images in common: their intervals are wider.
+    Values are what was measured, but for the calibration error; intervals are for the model that is kept, see `projected`.
+    Undefined measures are None.
     """
-    columns = per_image(y, proba)
-    area = auc_column(y, proba)
-    if area is not None:
-        columns["auc"] = area
-    gaps = calibration_columns(y, proba)
-    widen = OUT_OF_FOLD if out_of_fold else 1.0
-    drawn = resample(np.column_stack([*columns.values(), gaps]), groups)  # (b, m + 15)
-    found = {
-        name: interval(column.mean(), drawn[:, i], LIMITS[name], widen) for i, (name, column) in enumerate(columns.items())
-    }
-    found["ece"] = interval(np.abs(gaps.mean(axis=0)).sum(), np.abs(drawn[:, len(columns) :]).sum(axis=1), LIMITS["ece"])
-    right = float(columns["accuracy"].mean())
-    units = len(y) if groups is None else len(np.unique(groups))
-    if min(right, 1 - right) * units < HANDFUL:
-        low, high = wilson(right * units, units)
-        found["accuracy"] = Score(right, float(low), float(high))
-    if area is not None and found["auc"].value in (0.0, 1.0):
-        found["auc"] = _all_in_order(y, groups, found["auc"].value)
+    found = {name: _score(name, one) for name, one in projected(y, proba, groups, folds).items()}
+    found["ece"] = calibration_error(y, proba, groups, folds)
     found["balanced_accuracy"] = balanced(class_recalls(y, proba, groups))
     return {name: found.get(name, Score(None, None, None)) for name in METRICS}
+
+
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """A loss as it was measured, and of the model that is kept: `kept` with its 95% interval.
+
+    `noise` is the standard error of the measured loss as a share of it, `law` by which it was carried on.
+    """
+
+    measured: float
+    kept: float
+    low: float
+    high: float
+    noise: float
+    law: PowerLaw
+
+
+def projected(y: Ints, proba: Floats, groups: NDArray[Any] | None, folds: Folds | None) -> dict[str, Projected]:
+    """Return 1 - accuracy, log loss, Brier and 1 - AUC as measured, and of the model that is kept, with intervals.
+
+    A model that is fitted on all images is better than those of the `folds`, by the power law of the loss; and images that
+    were measured out of fold do not err independently, as two heads have most of their training images in common.
+    """
+    losses = losses_per_image(y, proba)
+    variances = mean_variance(np.column_stack(list(losses.values())), groups)
+    events, chance = _events(proba), by_chance(y, proba.shape[1])
+    widen = OUT_OF_FOLD if folds and folds.number > 1 else 1.0
+    growth = folds.growth if folds else 1.0
+    units = len(y) if groups is None else len(np.unique(groups))
+    found = {}
+    for (name, column), variance in zip(losses.items(), variances.tolist(), strict=True):
+        mean = float(column.mean())
+        law = folds.law(name, mean, chance[name]) if folds else PowerLaw(0.0, 0.0)
+        kept, noise = mean * law.ratio(growth), widen**2 * variance * law.ratio(growth) ** 2
+        both = noise + (kept * law.spread(growth)) ** 2
+        if name == "accuracy":
+            low, high = _share_interval(kept, noise, law.spread(growth), units / widen**2)
+        elif name == "auc":
+            low, high = auc_interval(kept, both, _sides(y, groups), widen)
+        else:
+            low, high = positive_mean(kept, both, EVENT * widen * events[name] / units)
+        share = widen * float(np.sqrt(variance)) / mean if mean > 0 else 0.0
+        found[name] = Projected(mean, kept, low, min(high, LIMITS[name][1]), share, law)
+    return found
+
+
+def _score(name: str, found: Projected) -> Score:
+    """Return a loss as the measure that it belongs to: its value is what was measured, and lies in its interval."""
+    value, low, high = found.measured, min(found.low, found.measured), max(found.high, found.measured)
+    return Score(1 - value, 1 - high, 1 - low) if name in ("accuracy", "auc") else Score(value, low, high)
+
+
+def _share_interval(share: float, variance: float, spread: float, units: float) -> tuple[float, float]:
+    """Return Wilson's interval of a share, for as many independent images as would give this variance, `units` at most."""
+    binomial = share * (1 - share)
+    if binomial > 0:
+        alike = units if min(share, 1 - share) * units < HANDFUL else min(units, binomial / variance)
+        units = 1 / (1 / alike + (share * spread) ** 2 / binomial)
+    low, high = wilson(share * units, units)
+    return float(low), float(high)
+
+
+def _sides(y: Ints, groups: NDArray[Any] | None) -> list[tuple[int, int]]:
+    """Return for each class the number of its images (or groups) and of all others."""
+    units = np.arange(len(y)) if groups is None else np.asarray(groups)
+    return [(len(np.unique(units[y == c])), len(np.unique(units[y != c]))) for c in np.unique(y).tolist()]
+
+
+def _events(proba: Floats) -> dict[str, float]:
+    """Return the log loss and Brier score of an image whose class is not the one that was given, on average.
+
+    It is as likely to be any image as the probabilities say, and as if one more were wrong.
+    """
+    n, k = proba.shape
+    other = np.clip(proba, CLIP, 1.0)  # (n, k)
+    other[np.arange(n), proba.argmax(axis=1)] = 0
+    rest = other.sum(axis=1)  # (n,)
+    losses = other * -np.log(np.clip(proba, CLIP, 1.0))  # (n, k)
+    squares = other * ((proba**2).sum(axis=1)[:, None] - proba**2 + (1 - proba) ** 2) / (2 if k == 2 else 1)
+    weight = (rest + 1 / n) / (rest.sum() + 1)  # (n,)
+    share = np.divide(weight, rest, out=np.zeros(n), where=rest > 0)
+    return {"log_loss": float(share @ losses.sum(axis=1)), "brier": float(share @ squares.sum(axis=1))}
+
+
+def by_chance(y: Ints, k: int) -> dict[str, float]:
+    """Return the losses of an answer that is the same for all images: the share of each class."""
+    share = np.bincount(y, minlength=k) / len(y)  # (k,)
+    seen = share[share > 0]
+    brier = float(1 - share @ share) / (2 if k == 2 else 1)
+    return {"accuracy": float(1 - share.max()), "log_loss": float(-seen @ np.log(seen)), "brier": brier, "auc": 0.5}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penult import store
-from penult.texts import NONE, digits
+from penult.texts import NONE, measured
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,7 +129,10 @@ def log_axis(axis: Any) -> None:
 
 def interval_text(score: Any) -> str:
     """Return "0.0240 (0.0150 to 0.0360)", or a dash where the score is undefined."""
-    return NONE if score.value is None else f"{digits(score.value)} ({digits(score.low)} to {digits(score.high)})"
+    if score.value is None:
+        return NONE
+    value, low, high = measured(score.value, score.low, score.high)
+    return f"{value} ({low} to {high})"
 
 
 def legend(ax: Axes, **where: Any) -> None:

@@ -11,18 +11,17 @@ from penult.report import svg
 from penult.report.issues import gain
 from penult.report.thumbnails import Thumbnails
 from penult.runs import RunResults
-from penult.texts import NONE, count, digits, percent
+from penult.texts import NONE, count, digits, measured, percent
 
 FEW_IN_BIN = 10  # photos in a bin below which its marker is hollow
 IDEAL = "On the dashed line, confidence equals accuracy."
 
 
-def interval(score: Mapping[str, Any], key: str = "", share: bool = False) -> str:
-    """Return the interval of a score as `98.1 to 99.7%` or `0.0042 to 0.0124`; `key` stands before `low` and `high`."""
-    low, high = score.get(f"{key}low"), score.get(f"{key}high")
-    if low is None or high is None:
-        return NONE
-    return f"{percent(low).removesuffix('%')} to {percent(high)}" if share else f"{digits(low)} to {digits(high)}"
+def interval(score: Mapping[str, Any], share: bool = False) -> tuple[str, str]:
+    """Return a score and its interval as `99.2%`, `98.1 to 99.7%` or `0.008`, `0.004 to 0.012`."""
+    value, low, high = measured(score["value"], score["low"], score["high"], share)
+    sign = "%" if share else ""
+    return (f"{value}{sign}", f"{low} to {high}{sign}") if value != NONE else (NONE, NONE)
 
 
 def section(results: RunResults, thumbnails: Thumbnails) -> Html:
@@ -30,8 +29,8 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html:
     metrics = results.metrics
     scores, curve, review = metrics["scores"], metrics.get("learning_curve"), metrics.get("review") or {}
     error = scores["scores"]["ece"]
-    said = f"Calibration error {digits(error['value'])} ({interval(error)}). {IDEAL}"
-    if scores["measured"] < FEW:
+    said = f"Calibration error {' ('.join(interval(error))}). {IDEAL}"
+    if scores["measured"] < FEW or error["value"] is None:
         said = f"{count(scores['measured'], 'photo')} are too few to judge calibration. {IDEAL}"
     parts = [_figure("reliability", "Calibration (reliability diagram)", said, reliability(scores["reliability"], error))]
     if curve:
@@ -89,7 +88,9 @@ def reliability(bins: Mapping[str, Any], error: Mapping[str, Any]) -> Html | Non
     corner = max(start, y.low)
     ideal = svg.line((x(corner), y(corner)), (x(1.0), y(1.0)), "ideal")
     names = [percent(t, 0) for t in x.ticks], [percent(t, 0) for t in y.ticks]
-    said = f"Reliability diagram; calibration error {digits(error['value'])} ({interval(error)})"
+    said = "Reliability diagram"
+    if error["value"] is not None:
+        said += f"; calibration error {' ('.join(interval(error))})"
     return svg.drawing(said, svg.axes(x, y, "confidence", "accuracy", names), bars, ideal, marks)
 
 
@@ -113,8 +114,9 @@ def learning_curve_chart(curve: Mapping[str, Any]) -> Html | None:
     ahead = None
     if twice:
         loss = twice["log_loss"]
-        ends = (x(known[-1][0]), y(known[-1][1])), (x(last), y(loss["value"]))
-        fan = [(ends[0][0], ends[0][1], ends[0][1]), (ends[1][0], y(loss["low"]), y(loss["high"]))]
+        end, value, low, high = known[-1]
+        ends = (x(end), y(value)), (x(last), y(loss["value"]))
+        fan = [(ends[0][0], y(low), y(high)), (ends[1][0], y(loss["low"]), y(loss["high"]))]
         hint = f"{count(last, 'photo')}, extrapolated: log loss {digits(loss['value'])}"
         ahead = join(svg.band(fan, "area ahead"), svg.path(ends, "line ahead"), svg.dot(ends[1], "point hollow", hint))
     names = [f"{n:,}" for n in sizes], [svg.tick(t) for t in y.ticks]
@@ -179,10 +181,11 @@ def comparison(results: RunResults, thumbnails: Thumbnails) -> Html | None:
             "tr",
             tag("th", row["name"], tag("em", " selected") if row["name"] == selected else None, scope="row"),
             tag("td", _strip(row, x), class_="strip"),
-            tag("td", digits(row["log_loss"]), tag("small", interval(row, "log_loss_"))),
+            tag("td", value, tag("small", range_)),
             tag("td", percent(row["accuracy"])),
         )
         for row in known
+        for value, range_ in [interval({"value": row["log_loss"], "low": row["log_loss_low"], "high": row["log_loss_high"]})]
     ]
     names = (tag("th", name, scope="col") for name in ("log loss", "accuracy"))
     head = tag("thead", tag("tr", tag("td"), tag("td", class_="strip"), names))

@@ -111,19 +111,20 @@ def _more_photos(results: RunResults) -> Html | None:
 def gain(twice: Mapping[str, Any]) -> tuple[str, str]:
     """Return what doubling the training set would do: a title, and the sentence with its interval.
 
-    Gains are shares of the log loss: the curve is measured on part of the photos, so its numbers are not those of the run. One
-    is promised where the whole interval is a gain, and none expected where even its better end is less than SLIGHT.
+    Gains are shares of the log loss: today's noise is in both losses and not in their ratio. One is promised where the whole
+    interval is a gain, and none expected where even its better end is less than SLIGHT.
     """
-    now = twice["log_loss_now"]
-    won, least, most = (round(100 * (1 - twice["log_loss"][end] / now)) for end in ("value", "high", "low"))
+    now, change = twice["log_loss_now"], twice.get("change")  # runs of version 0.1 have none, and only the slope's error
+    change = change or {end: loss / now for end, loss in twice["log_loss"].items()}
+    won, least, most = (round(100 * (1 - change[end])) for end in ("value", "high", "low"))
     if twice["clear"] and won >= 1 and most >= SLIGHT:
         text = f"Doubling the training set should lower the log loss by about {won}% (95% interval {least} to {most}%)"
         right, right_now = twice["accuracy"]["value"], twice["accuracy_now"]
         if right is not None and right_now is not None and 100 * (right - right_now) >= 0.1:
             text += f" and raise the accuracy by about {100 * (right - right_now):.1f} points"
         return "More photos would help", f"{text}."
-    change = f"{-won:+d}% (95% interval {-most:+d} to {-least:+d}%)" if won or most or least else "less than 1%"
-    text = f"With twice the training photos the log loss is extrapolated to change by {change}"
+    moved = f"{-won:+d}% (95% interval {-most:+d} to {-least:+d}%)" if won or most or least else "less than 1%"
+    text = f"With twice the training photos the log loss is extrapolated to change by {moved}"
     if most < SLIGHT:
         return "More photos are not expected to help", f"{text}."
     return "Unclear whether more photos would help", f"{text}: the interval includes no improvement, so this is inconclusive."

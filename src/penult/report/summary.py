@@ -11,7 +11,7 @@ from penult.html import Html, join, prose, tag
 from penult.report.charts import interval
 from penult.report.thumbnails import Thumbnails
 from penult.runs import RunResults
-from penult.texts import NONE, count, digits, percent
+from penult.texts import NONE, count
 
 TILES = 4  # numbers that every run has
 
@@ -83,15 +83,14 @@ def _about(results: RunResults, thumbnails: Thumbnails) -> str:
 
 def _tiles(found: Mapping[str, Any], test: bool) -> Html:
     scores = found["scores"]
-    tiles = [("accuracy", percent(scores["accuracy"]["value"]), interval(scores["accuracy"], share=True))]
+    tiles = [("accuracy", *interval(scores["accuracy"], share=True))]
     if rarest_classes(found) and scores.get("balanced_accuracy"):  # runs of older versions have none
-        balanced = scores["balanced_accuracy"]
-        tiles.append(("balanced accuracy", percent(balanced["value"]), interval(balanced, share=True)))
+        tiles.append(("balanced accuracy", *interval(scores["balanced_accuracy"], share=True)))
     for name, key in (("log loss", "log_loss"), ("AUC", "auc"), ("calibration error", "ece")):
-        if key == "ece" and found["measured"] < FEW:
+        if key == "ece" and (found["measured"] < FEW or scores[key]["value"] is None):
             tiles.append((name, NONE, "too few photos"))
         else:
-            tiles.append((name, digits(scores[key]["value"]), interval(scores[key])))
+            tiles.append((name, *interval(scores[key])))
     if test:
         how = f"Measured on the {count(found['measured'], 'test photo')}; 95% intervals."
     else:

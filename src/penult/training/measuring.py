@@ -52,6 +52,7 @@ def measure(
         chosen = evaluate.cross_validate(head, X, y, data.classes, groups=data.groups, seed=seed, name=_title(name, data))
         made()
         curve = evaluate.learning_curve(head, X, chosen, seed=seed) if len(y) <= MANY else None
+        chosen = evaluate.carry(chosen, curve) if curve else chosen
         made()
         for i, evaluation in run_trials(rows, trials[len(theirs) :]):
             found[len(theirs) + i] = evaluation
