@@ -15,7 +15,10 @@ SIZES = (20, 40, 80, 160, 320)
 HEAD = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3)
 
 
-def measured(wrong: int = 40, n: int = 400, folds: Folds | None = Folds(5, 1.25)):
+FIVE = Folds(5, 1.25)
+
+
+def measured(wrong: int = 40, n: int = 400, folds: Folds | None = FIVE):
     """Return an evaluation of n photos, of which so many are wrong."""
     y = np.arange(n) % 2
     given = np.where(np.arange(n) < wrong, 1 - y, y)

@@ -83,7 +83,7 @@ def test_the_order_of_the_images_changes_no_number(seed, n, k):
 
 
 def test_calibration_error_by_hand():
-    """Of two images at 0.9 one is right, two at 0.6 are right: (0.4 * 2 + 0.4 * 2) / 4, less what chance shows of 50 such fours."""
+    """Of two images at 0.9 one is right, two at 0.6 are right: (0.4 * 2 + 0.4 * 2) / 4, less what chance shows."""
     proba = np.tile([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.4, 0.6]], (50, 1))
     found = score([0, 1, 0, 1] * 50, proba, ["cat", "dog"])
     chance = np.sqrt(2 / np.pi) * (np.sqrt(100 * 0.09) + np.sqrt(100 * 0.24)) / 200
@@ -92,7 +92,7 @@ def test_calibration_error_by_hand():
 
 
 def test_the_calibration_error_of_answers_that_are_right_is_no_noise():
-    """Fifteen bins of 300 images that say what is true show 5 points; a hundredth is left, and of 99 images nothing is said."""
+    """Fifteen bins of 300 images that say what is true show 5 points; one is left, and of 99 images nothing is said."""
     rng = np.random.default_rng(1)
     raw, left, held = [], [], 0
     for _ in range(40):
@@ -110,7 +110,7 @@ def test_the_calibration_error_of_answers_that_are_right_is_no_noise():
 
 
 def test_rare_errors_that_were_not_seen_are_reckoned_with():
-    """One image in a hundred costs 4, the others 0.02: most draws of 100 hold one or none, and the truth is inside all the same."""
+    """One image in a hundred costs 4, the others 0.02: most draws of 100 hold one or none of them."""
     rng = np.random.default_rng(0)
     inside = 0
     for _ in range(300):

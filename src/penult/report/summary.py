@@ -28,7 +28,7 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html:
     return tag(
         "header",
         tag("p", "penult", tag("span", " report"), class_="brand"),
-        tag("h1", tag("strong", percent(believed["scores"]["accuracy"]["value"])), prose(said))
+        tag("h1", tag("strong", interval(believed["scores"]["accuracy"], share=True)[0]), prose(said))
         if other
         else tag("h1", *_said(said)),
         second,
