@@ -273,6 +273,8 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "a recipe of no size": ("got 0 and", lambda w: Recipe(0)),
     "a recipe of an odd depth": ("got 11", lambda w: Recipe(8, depth=11)),
     "recipes of two depths": ("16-bit photos", lambda w: list(prepare_all([], [Recipe(8), Recipe(8, depth=12)]))),
+    "views of a number that there is not": ("views=3", lambda w: penult.train(w / "photos", views=3)),
+    "two views as one picture": ("crop+squash", lambda w: prepare(np.zeros((9, 9, 3), np.uint8), Recipe(8, "crop+squash"))),
     "a limit of no pixels": ("0 pixels", lambda w: EmbedOptions(max_pixels=0)),
     "a picture of one band": ("(2, 2)", lambda w: prepare(np.zeros((2, 2), np.uint8), Recipe(8))),
     # train
