@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     store.check_output_folder(args.out, "--out")
     how = compare.CompareOptions(
         out=args.out,
-        backbones=tuple(args.backbone or zoo.DEFAULT),
+        backbones=tuple(args.backbone or zoo.COMPARED),
         head=args.head,
         class_weight=args.class_weight,
         budget=None if args.budget is None else compare.seconds(args.budget),

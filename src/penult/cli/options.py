@@ -99,7 +99,7 @@ def add_backbones(p: argparse.ArgumentParser) -> None:
         "--backbone",
         action="append",
         metavar="NAME",
-        help="a network: built in, timm's, keras:NAME, NAME@WEIGHTS, model.onnx, or a preset (lite, lite+, blog2017, modern). "
+        help="a network: built in, timm's, keras:NAME, NAME@WEIGHTS, model.onnx, or a preset (lite+, lite, blog2017, modern). "
         "Its own size, --fit and --pooling may stand behind it (NAME:320:squash); repeat for several, their features are "
         "concatenated (default: see `penult backbones`)",
     )
@@ -276,7 +276,7 @@ def _clip(text: str | None) -> Any:
 
 
 # Copies of what other packages say, so that --help imports none of them; `tests/test_completion.py` compares.
-PRESETS = ("default", "lite", "lite+", "blog2017", "modern")
+PRESETS = ("default", "lite+", "lite", "blog2017", "modern")
 FITS = ("crop", "squash", "crop+squash", "crop+mirror", "squash+mirror", "crop+squash+mirror")
 VIEWS = {"1": None, "2": "crop+squash", "4": "crop+squash+mirror"}
 BUILT_IN = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "colour_histogram")

@@ -29,7 +29,7 @@ class CompareOptions:
     """
 
     out: str = "penult-compare"
-    backbones: tuple[str, ...] = zoo.DEFAULT
+    backbones: tuple[str, ...] = zoo.COMPARED
     head: str = "logistic"
     class_weight: Literal["balanced"] | None = None
     budget: float | None = None

@@ -7,12 +7,13 @@ only, while a network is converted. `sources.SOURCES` is the table of where netw
 from __future__ import annotations
 
 from penult.zoo.catalog import Listed, catalog_folder, fetch, find_backbone, list_backbones, listing, root_of
-from penult.zoo.names import DEFAULT, PRESETS, WHY, expand, understand
+from penult.zoo.names import COMPARED, DEFAULT, PRESETS, WHY, expand, understand
 from penult.zoo.recipe_file import parse as parse_recipe
 from penult.zoo.recipe_file import recipe_text
 from penult.zoo.sources import Unreachable
 
 __all__ = [
+    "COMPARED",
     "DEFAULT",
     "PRESETS",
     "WHY",

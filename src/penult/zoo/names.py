@@ -17,9 +17,9 @@ from penult.pixels import CROP_MODES
 from penult.zoo.sources import SOURCES, ModelSpec
 
 PRESETS: dict[str, tuple[str, ...]] = {
-    "default": backbones.LITES,
+    "default": ("efficientnet_lite1:288:crop", "efficientnet_lite2:288:squash"),
+    "lite+": ("efficientnet_lite1:352:crop", "efficientnet_lite2:352:squash"),
     "lite": backbones.LITES,
-    "lite+": ("efficientnet_lite0:320:crop", "efficientnet_lite2:360:squash"),
     "blog2017": ("keras:ResNet50", "keras:InceptionV3", "keras:Xception"),
     "modern": (
         "vit_small_patch14_dinov2.lvd142m:224",
@@ -28,10 +28,11 @@ PRESETS: dict[str, tuple[str, ...]] = {
     ),
 }
 DEFAULT = PRESETS["default"]  # what a user gets who names no network; the features of all stand side by side
+COMPARED = ("efficientnet_lite0", *DEFAULT, PRESETS["lite+"][-1])  # by `compare` where none is named: also a larger size
 WHY = {
-    "default": "what is used where no network is named",
-    "lite": "real ImageNet weights from pip: no torch, no download",
-    "lite+": "more accurate, and slower: one network sees the center crop, the other the whole picture, both at a larger size",
+    "default": "one network sees the center crop, one the whole picture; weights from pip, no torch, no download",
+    "lite+": "the same at a larger size: more accurate, 1.5 times the work",
+    "lite": "three networks, each at the size and center crop that it was trained with; the default of earlier versions",
     "blog2017": "the three of the blog post of 2017: ResNet50, InceptionV3, Xception, each with its own preprocessing",
     "modern": "small: DINOv2-S, self-supervised; medium: SigLIP 2-B, image-text; strong: DINOv2-L; all Apache-2.0",
 }
