@@ -264,10 +264,7 @@ def test_where_nothing_was_learned_no_label_is_doubted_and_one_sentence_says_why
     head = heads.make_head("centroid")
     found = check_labels(head, None, cross_validate(head, rng.normal(size=(80, 9)).astype(np.float32), y, ["a", "b"]))
     assert len(found.rows) == len(found.wrong) == 0
-    assert found.note == (
-        "labels were not checked: the model is not significantly better than always answering 'a', so its errors say nothing "
-        "about the labels"
-    )
+    assert found.note.startswith("labels were not checked: the model is not significantly better than chance")
     assert check_labels(head, None, None).note == "labels were not checked: no model could be measured"
 
 

@@ -15,8 +15,7 @@ from penult.evaluate import Evaluation
 from penult.evaluate.cross_validation import fit_rows, probabilities
 
 CHANCE = (
-    "labels were not checked: the model is not significantly better than always answering {!r}, so its errors say "
-    "nothing about the labels"
+    "labels were not checked: the model is not significantly better than chance, so its errors say nothing about the labels"
 )
 UNCLIPPED = 1e-6  # floor of the second models' probabilities
 UNMEASURED = "labels were not checked: no model could be measured"
@@ -45,8 +44,7 @@ def check_labels(head: Any, X: NDArray[Any], seen: Evaluation | None) -> LabelCh
         return LabelCheck(np.zeros(0, np.intp), np.zeros((0, 2)), np.zeros(0), UNMEASURED)
     rows = judged(seen)
     if not len(rows):
-        common = str(seen.classes[int(np.bincount(seen.y).argmax())])
-        return LabelCheck(rows, seen.proba[rows], np.zeros(0), CHANCE.format(common))
+        return LabelCheck(rows, seen.proba[rows], np.zeros(0), CHANCE)
     wrong = audit.label_noise(seen.y[rows], seen.proba[rows]).wrong
     doubted = np.zeros(len(seen.y), bool)
     doubted[rows] = wrong > DOUBTED
