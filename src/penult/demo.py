@@ -40,7 +40,7 @@ def solar_cells(options: TrainOptions, progress: ProgressCallback) -> Job:
 
     Raises `MissingExtra` when the package with the photos is not installed.
     """
-    photos, defective = _elpv()
+    photos, defective = elpv_photos()
     folder = Path(options.out).parent / "solar-cells"
     held = held_out(defective.astype(int), options.seed)
     for i, photo in enumerate(photos):
@@ -86,7 +86,7 @@ def _subset(every: ImageSet, keep: NDArray[np.bool_]) -> ImageSet:
     return dataclasses.replace(every, images=kept)
 
 
-def _elpv() -> tuple[Sequence[Path], NDArray[np.bool_]]:
+def elpv_photos() -> tuple[Sequence[Path], NDArray[np.bool_]]:
     """Return the photos of the package and which show a defect (probability above one half)."""
     spec = find_spec("elpv_dataset")
     if spec is None or not spec.submodule_search_locations:
