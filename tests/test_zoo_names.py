@@ -83,7 +83,7 @@ def test_presets_stand_for_their_networks_and_each_has_a_reason() -> None:
     assert expand(["seed:224"]) == expand(["blog2017:224"]) and "seed" not in PRESETS  # the old name still works
     assert expand(["lite:96", "modern:280"])[::3] == ("efficientnet_lite0:96", "vit_small_patch14_dinov2.lvd142m:280")
     assert expand(["lite:squash", "lite0:96"])[1:] == ("efficientnet_lite1:squash", "efficientnet_lite2:squash", "lite0:96")
-    assert expand(["default:96"]) == ("efficientnet_lite1:96:crop", "efficientnet_lite2:96:squash")
+    assert expand(["default:96"]) == ("efficientnet_lite1:96:crop:stages", "efficientnet_lite2:96:squash")
     assert PRESETS.keys() == WHY.keys() and all(PRESETS.values())
 
 
