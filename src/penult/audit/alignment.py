@@ -9,6 +9,7 @@ the mirror image and, where a quarter turn or an upside-down picture fits better
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,15 +25,37 @@ DONE = 0.97  # aligned well enough
 HOPELESS = (-0.3, 0.2, 0.45, 0.6, 0.7, 0.75, 0.8, 0.82)
 TURNED = 0.5  # correlation from which a quarter turn is tried: the right one has it even where the copy is cropped as well
 TIE = 0.15  # of what a picture is brighter to one side
-_PART = 256  # pairs worked on at a time: what they need fits into the processor's cache
+PART = 256  # pairs worked on at a time: what they need fits into the processor's cache
 
-_CENTER = (SIDE - 1) / 2
-_IDENTITY = np.array([1, 0, 0, 0, 1, 0], np.float32)
-_rows, _columns = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
-_GRID = np.stack(
-    [(_columns.ravel() - _CENTER) / _CENTER, (_rows.ravel() - _CENTER) / _CENTER, np.ones(SIDE * SIDE, np.float32)], axis=1
-)  # (256, 3): x, y, 1 from -1 to 1
-_PRODUCTS = (_GRID[:, :, None] * _GRID[:, None, :]).reshape(-1, 9)  # (256, 9)
+IDENTITY = np.array([1, 0, 0, 0, 1, 0], np.float32)
+
+
+class Lattice:
+    """The pixels of a square picture: `grid` (side * side, 3) has x, y from -1 to 1, and 1."""
+
+    def __init__(self, side: int) -> None:
+        self.side, self.center = side, (side - 1) / 2
+        rows, columns = (np.mgrid[0:side, 0:side].astype(np.float32) - np.float32(self.center)) / np.float32(self.center)
+        self.grid = np.stack([columns.ravel(), rows.ravel(), np.ones(side * side, np.float32)], axis=1)
+        self.products = (self.grid[:, :, None] * self.grid[:, None, :]).reshape(-1, 9)  # (side * side, 9)
+
+    def places(self, maps: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return where affine maps (m, 6) send each pixel, x and y (m, side * side), and 1 where that is in the picture."""
+        x, y = maps[:, :3] @ self.grid.T, maps[:, 3:] @ self.grid.T
+        return x, y, ((np.abs(x) <= 1.001) & (np.abs(y) <= 1.001)).astype(np.float32)
+
+    def sampled(self, planes: list[Floats], x: Floats, y: Floats) -> list[Floats]:
+        """Return each plane (m, side * side) read at the places x, y, between pixels by bilinear interpolation."""
+        side, center = self.side, np.float32(self.center)
+        x, y = (np.clip(where * center + center, 0, side - 1.001) for where in (x, y))
+        left, top = x.astype(np.int32), y.astype(np.int32)
+        fx, fy = x - left, y - top
+        at = top * side + left + (np.arange(len(x)) * side * side)[:, None]
+        weights = ((0, (1 - fx) * (1 - fy)), (1, fx * (1 - fy)), (side, (1 - fx) * fy), (side + 1, fx * fy))
+        return [np.asarray(sum(plane.ravel()[at + offset] * weight for offset, weight in weights)) for plane in planes]
+
+
+_THUMBNAIL = Lattice(SIDE)
 
 
 def aligned(first: NDArray[Any], second: NDArray[Any]) -> Floats:
@@ -42,14 +65,14 @@ def aligned(first: NDArray[Any], second: NDArray[Any]) -> Floats:
     Below about 0.85 the number is only a bound from below: such pairs are given up early.
     """
     out = np.empty(len(first), np.float32)
-    for start in range(0, len(first), _PART):
-        a = np.asarray(first[start : start + _PART], np.float32)
-        b = np.asarray(second[start : start + _PART], np.float32)
-        here = np.maximum(_align(a, b), _align(a, _ways(b)[1]))
+    for start in range(0, len(first), PART):
+        a = np.asarray(first[start : start + PART], np.float32)
+        b = np.asarray(second[start : start + PART], np.float32)
+        here = np.maximum(_correlated(a, b), _correlated(a, ways(b)[1]))
         rows, turned = _best_turn(a, b, here)
         if len(rows):
-            here[rows] = np.maximum(here[rows], _align(a[rows], turned))
-        out[start : start + _PART] = here
+            here[rows] = np.maximum(here[rows], _correlated(a[rows], turned))
+        out[start : start + PART] = here
     return out
 
 
@@ -60,11 +83,11 @@ def upright(thumbnails: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp
     Returns row numbers (m,), the way that each was turned (m,) for `turned`, and pictures (m, 256): one for each row, and
     more where it is nearly a tie how it stands.
     """
-    ways = np.stack(_ways(np.asarray(thumbnails, np.float32)))  # (8, n, 256)
-    right, up = ways @ _GRID[:, 0], -(ways @ _GRID[:, 1])  # (8, n): how much brighter
+    every = np.stack(ways(np.asarray(thumbnails, np.float32)))  # (8, n, 256)
+    right, up = every @ _THUMBNAIL.grid[:, 0], -(every @ _THUMBNAIL.grid[:, 1])  # (8, n): how much brighter
     near = np.float32(TIE) * np.hypot(right[0], up[0])
     way, row = np.nonzero((right >= up - near) & (up >= -near))
-    return row, way, np.asarray(ways[way, row])
+    return row, way, np.asarray(every[way, row])
 
 
 def turned(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -74,9 +97,9 @@ def turned(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
     return np.asarray((across[0] != across[1]) | up)
 
 
-def _ways(thumbnails: Floats) -> list[Floats]:
-    """Return thumbnails (n, 256) in all eight ways: as they are, mirrored, then those turned by quarters."""
-    pictures = thumbnails.reshape(-1, SIDE, SIDE)
+def ways(thumbnails: Floats, side: int = SIDE) -> list[Floats]:
+    """Return pictures (n, side * side) in all eight ways: as they are, mirrored, then those turned by quarters."""
+    pictures = thumbnails.reshape(-1, side, side)
     across = pictures.transpose(0, 2, 1)
     turns = [way for p in (pictures, across) for way in (p, p[:, :, ::-1], p[:, ::-1], p[:, ::-1, ::-1])]
     return [np.ascontiguousarray(way).reshape(len(thumbnails), -1) for way in turns]
@@ -89,68 +112,78 @@ def _best_turn(a: Floats, b: Floats, reached: Floats) -> tuple[NDArray[np.intp],
     """
     left = a - a.mean(axis=1, keepdims=True)
     left /= np.linalg.norm(left, axis=1, keepdims=True) + np.float32(1e-3)
-    ways = _ways(b - b.mean(axis=1, keepdims=True))
-    length = np.linalg.norm(ways[0], axis=1) + np.float32(1e-3)
-    fits = np.stack([np.einsum("ij,ij->i", left, way) for way in ways]) / length  # (8, p)
+    every = ways(b - b.mean(axis=1, keepdims=True))
+    length = np.linalg.norm(every[0], axis=1) + np.float32(1e-3)
+    fits = np.stack([np.einsum("ij,ij->i", left, way) for way in every]) / length  # (8, p)
     best = fits.argmax(axis=0)
     rows = np.flatnonzero((best > 1) & (fits.max(axis=0) >= TURNED) & (reached < DONE))
-    return rows, np.ascontiguousarray(np.stack(ways)[best[rows], rows]) + b[rows].mean(axis=1, keepdims=True)
+    return rows, np.ascontiguousarray(np.stack(every)[best[rows], rows]) + b[rows].mean(axis=1, keepdims=True)
 
 
-def _align(a: Floats, b: Floats) -> Floats:
+def _correlated(a: Floats, b: Floats) -> Floats:
     """Return the best correlation (p,) on the way from the identity to the map that lays b (p, 256) on a."""
-    best = np.full(len(a), -1, np.float32)
-    pictures = b.reshape(-1, SIDE, SIDE)
-    across, down = (_slope(pictures, axis).reshape(len(b), -1) for axis in (2, 1))  # (p, 256), per half side
-    maps = np.tile(_IDENTITY, (len(a), 1))  # (p, 6)
+    return align(a, b, np.tile(IDENTITY, (len(a), 1)), _THUMBNAIL, HOPELESS)[0]
+
+
+def align(
+    a: Floats, b: Floats, start: Floats, lattice: Lattice, hopeless: Sequence[float], done: float = DONE
+) -> tuple[Floats, Floats]:
+    """Return the best correlation (p,) on the way from `start` (p, 6) to the map that lays b (p, side * side) on a, and the map.
+
+    It takes a step for each number of `hopeless`, gives up a pair whose correlation is not above it by then, and stops at `done`.
+    """
+    best, found = np.full(len(a), -1, np.float32), start.copy()
+    pictures = b.reshape(-1, lattice.side, lattice.side)
+    across, down = (_slope(pictures, axis, lattice.center).reshape(len(b), -1) for axis in (2, 1))  # per half side
+    maps = start.copy()  # (p, 6)
     live = np.arange(len(a))
-    for step in range(len(HOPELESS) + 1):
-        x, y = maps[live, :3] @ _GRID.T, maps[live, 3:] @ _GRID.T  # (m, 256)
-        moved, dx, dy = _sampled([b[live], across[live], down[live]], x, y)
-        seen = ((np.abs(x) <= 1.001) & (np.abs(y) <= 1.001)).astype(np.float32)
+    for step in range(len(hopeless) + 1):
+        x, y, seen = lattice.places(maps[live])  # (m, side * side)
+        moved, dx, dy = lattice.sampled([b[live], across[live], down[live]], x, y)
         count = seen.sum(axis=1, keepdims=True) + 1e-6
-        left, _ = _normalized(a[live], seen, count)
-        right, length = _normalized(moved, seen, count)
-        found = (left * right).sum(axis=1)
-        valid = (count[:, 0] >= OVERLAP * SIDE * SIDE) & (np.abs(maps[live] - _IDENTITY).max(axis=1) < REACH)
-        best[live] = np.maximum(best[live], np.where(valid, found, -1))
-        if step == len(HOPELESS):
+        left, _ = normalized(a[live], seen, count)
+        right, length = normalized(moved, seen, count)
+        alike = (left * right).sum(axis=1)
+        valid = (count[:, 0] >= OVERLAP * lattice.side**2) & (np.abs(maps[live] - IDENTITY).max(axis=1) < REACH)
+        better = np.flatnonzero(valid & (alike > best[live]))
+        best[live[better]], found[live[better]] = alike[better], maps[live[better]]
+        if step == len(hopeless):
             break
-        going = np.flatnonzero(valid & (found < DONE) & (found > HOPELESS[step]))
+        going = np.flatnonzero(valid & (alike < done) & (alike > hopeless[step]))
         if not len(going):
             break
         live, seen, count = live[going], seen[going], count[going]
         scale = seen / length[going]
-        maps[live] += _step(left[going], right[going], dx[going] * scale, dy[going] * scale, count)
-    return best
+        maps[live] += _step(lattice, left[going], right[going], dx[going] * scale, dy[going] * scale, count)
+    return best, found
 
 
-def _slope(pictures: Floats, axis: int) -> Floats:
-    """Return the change per half side of pictures (p, 16, 16) along an axis."""
+def _slope(pictures: Floats, axis: int, center: float) -> Floats:
+    """Return the change per half side of pictures (p, side, side) along an axis."""
     change: Any = np.gradient(pictures, axis=axis)
-    return np.asarray(change * _CENTER, np.float32)
+    return np.asarray(change * center, np.float32)
 
 
-def _normalized(rows: Floats, seen: Floats, count: Floats) -> tuple[Floats, Floats]:
-    """Return rows (m, 256) of mean 0 and length 1 over the pixels `seen`, 0 elsewhere, and their lengths before (m, 1)."""
+def normalized(rows: Floats, seen: Floats, count: Floats) -> tuple[Floats, Floats]:
+    """Return rows (m, side * side) of mean 0 and length 1 over the pixels `seen`, 0 elsewhere, and their lengths before (m, 1)."""
     rows = (rows - (rows * seen).sum(axis=1, keepdims=True) / count) * seen
     length = np.sqrt((rows * rows).sum(axis=1, keepdims=True)) + np.float32(1e-3)
     return rows / length, length
 
 
-def _step(left: Floats, right: Floats, dx: Floats, dy: Floats, count: Floats) -> Floats:
+def _step(lattice: Lattice, left: Floats, right: Floats, dx: Floats, dy: Floats, count: Floats) -> Floats:
     """Return the change of the maps (m, 6) that raises the correlation: one Gauss-Newton step, damped and bounded.
 
-    dx, dy (m, 256) are the slopes of `right` (m, 256), 0 where nothing is compared, as in `left` and `right`.
+    dx, dy (m, side * side) are the slopes of `right`, 0 where nothing is compared, as in `left` and `right`.
     """
 
-    def along(values: Floats) -> Floats:  # (m, 256) -> (m, 6): the derivative by each entry of the map, summed
-        return np.hstack([(dx * values) @ _GRID, (dy * values) @ _GRID])
+    def along(values: Floats) -> Floats:  # (m, side * side) -> (m, 6): the derivative by each entry of the map, summed
+        return np.hstack([(dx * values) @ lattice.grid, (dy * values) @ lattice.grid])
 
     # J'J for J = (dx * grid, dy * grid), by products of two entries of the grid
-    squares = [((one * other) @ _PRODUCTS).reshape(-1, 3, 3) for one, other in ((dx, dx), (dx, dy), (dy, dy))]
+    squares = [((one * other) @ lattice.products).reshape(-1, 3, 3) for one, other in ((dx, dx), (dx, dy), (dy, dy))]
     curvature = np.block([[squares[0], squares[1]], [squares[1], squares[2]]])  # (m, 6, 6)
-    total = np.hstack([dx @ _GRID, dy @ _GRID])  # a change of the mean is no change of the correlation
+    total = np.hstack([dx @ lattice.grid, dy @ lattice.grid])  # a change of the mean is no change of the correlation
     length = along(right)  # nor is one of the length
     curvature -= total[:, :, None] * (total / count)[:, None, :] + length[:, :, None] * length[:, None, :]
     damping = 2e-3 * np.trace(curvature, axis1=1, axis2=2) / 6 + 1e-6
@@ -158,14 +191,3 @@ def _step(left: Floats, right: Floats, dx: Floats, dy: Floats, count: Floats) ->
     missing = left - right
     ascent = along(missing) - length * (right * missing).sum(axis=1, keepdims=True)
     return np.asarray(np.clip(np.linalg.solve(curvature, ascent[:, :, None])[:, :, 0], -0.15, 0.15))
-
-
-def _sampled(planes: list[Floats], x: Floats, y: Floats) -> list[Floats]:
-    """Return each plane (m, 256) read at the places x, y (m, 256), between pixels by bilinear interpolation."""
-    x = np.clip(x * np.float32(_CENTER) + np.float32(_CENTER), 0, SIDE - 1.001)
-    y = np.clip(y * np.float32(_CENTER) + np.float32(_CENTER), 0, SIDE - 1.001)
-    left, top = x.astype(np.int32), y.astype(np.int32)
-    fx, fy = x - left, y - top
-    at = top * SIDE + left + (np.arange(len(x)) * SIDE * SIDE)[:, None]
-    weights = ((0, (1 - fx) * (1 - fy)), (1, fx * (1 - fy)), (SIDE, (1 - fx) * fy), (SIDE + 1, fx * fy))
-    return [np.asarray(sum(plane.ravel()[at + offset] * weight for offset, weight in weights)) for plane in planes]
