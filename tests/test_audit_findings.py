@@ -172,7 +172,7 @@ def test_every_kind_is_declared_once_with_its_titles_and_its_place():
     """What report, table and command line say of a kind all comes from the file that declares it."""
     assert list(KINDS) == [
         "leak", "label", "copy", "near_copy", "unreadable", "truncated", "outlier", "blank", "dark", "blurred", "tiny",
-        "model_error", "small_class",
+        "model_error", "small_class", "group",
     ]  # fmt: skip
     assert len({kind.rank for kind in KINDS.values()}) == len(KINDS)
     for name, kind in KINDS.items():

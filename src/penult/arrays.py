@@ -25,7 +25,6 @@ ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"
 NARROW = 8  # columns below which a block keeps its length: a fixed one takes away a dimension, and so few have none to spare
 TINY = 1e-12  # a largest entry whose inverse still fits float32
 ROWS = 1024  # rows whose temporaries are in memory at a time
-CELLS = 16_000_000  # similarities in memory at a time
 
 
 def default_errors(function: Callable[P, T]) -> Callable[P, T]:
@@ -118,24 +117,3 @@ def median_cosine(A: Array, B: Array) -> float:
     """Return the median cosine of the rows of A and B (n, d), one with one."""
     lengths = np.linalg.norm(A, axis=1) * np.linalg.norm(B, axis=1)  # (n,)
     return float(np.median((A * B).sum(axis=1) / np.maximum(lengths, 1e-12)))
-
-
-def nearest_rows(queries: Array, Z: Array, count: int, own: bool = False) -> tuple[NDArray[np.intp], Array]:
-    """Return the `count` rows of Z (n, d) most like each of the queries (m, d), and their cosines, (m, count) each.
-
-    All have length 1; the most alike come first. With `own` the queries are Z itself, and no row is its own neighbor.
-    """
-    n = len(Z)
-    near = np.empty((len(queries), count), np.intp)
-    alike = np.empty((len(queries), count), np.float32)
-    for rows in row_chunks(len(queries) if count else 0, max(1, CELLS // max(n, 1))):
-        cosine = queries[rows] @ Z.T  # (b, n)
-        if own:
-            here = np.arange(len(cosine))
-            cosine[here, rows.start + here] = -2
-        found = np.argpartition(cosine, n - count, axis=1)[:, n - count :]
-        values = np.take_along_axis(cosine, found, axis=1)
-        order = np.argsort(-values, axis=1, kind="stable")
-        near[rows] = np.take_along_axis(found, order, axis=1)
-        alike[rows] = np.take_along_axis(values, order, axis=1)
-    return near, alike

@@ -47,12 +47,13 @@ def group_copies(
     groups: NDArray[Any] | None = None,
     thumbnails: NDArray[Any] | None = None,
     near: bool = True,
+    pictures: audit.Pictures | None = None,
 ) -> tuple[NDArray[np.intp] | None, Pairs, tuple[str, ...]]:
     """Return what is never split (n,), the near copies, and notes: copies and the user's groups stay together.
 
     None where no two rows belong together: dealing groups into folds is slower than dealing rows.
     """
-    found = audit.group(digests, X, widths, groups, thumbnails, near=near)
+    found = audit.group(digests, X, widths, groups, thumbnails, near=near, pictures=pictures)
     return found.groups if len(np.unique(found.groups)) < len(found.groups) else None, found.pairs, found.notes
 
 

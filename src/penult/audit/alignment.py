@@ -128,9 +128,9 @@ def _correlated(a: Floats, b: Floats) -> Floats:
 def align(
     a: Floats, b: Floats, start: Floats, lattice: Lattice, hopeless: Sequence[float], done: float = DONE
 ) -> tuple[Floats, Floats]:
-    """Return the best correlation (p,) on the way from `start` (p, 6) to the map that lays b (p, side * side) on a, and the map.
+    """Return the best correlation (p,) on the way from `start` (p, 6) to the map that lays b on a (p, side * side), and where.
 
-    It takes a step for each number of `hopeless`, gives up a pair whose correlation is not above it by then, and stops at `done`.
+    It takes a step for each number of `hopeless`, gives up a pair whose correlation is not above it, and stops at `done`.
     """
     best, found = np.full(len(a), -1, np.float32), start.copy()
     pictures = b.reshape(-1, lattice.side, lattice.side)
@@ -165,7 +165,7 @@ def _slope(pictures: Floats, axis: int, center: float) -> Floats:
 
 
 def normalized(rows: Floats, seen: Floats, count: Floats) -> tuple[Floats, Floats]:
-    """Return rows (m, side * side) of mean 0 and length 1 over the pixels `seen`, 0 elsewhere, and their lengths before (m, 1)."""
+    """Return rows (m, side * side) of mean 0 and length 1 over the pixels `seen`, 0 elsewhere; and their lengths (m, 1)."""
     rows = (rows - (rows * seen).sum(axis=1, keepdims=True) / count) * seen
     length = np.sqrt((rows * rows).sum(axis=1, keepdims=True)) + np.float32(1e-3)
     return rows / length, length

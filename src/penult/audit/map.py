@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.arrays import default_errors, nearest_rows
+from penult.arrays import default_errors
 from penult.audit.pairs import Floats, principal_directions
+from penult.neighbors import nearest_neighbors, nearest_rows
 
 LANDMARKS = 2500  # rows that t-SNE places; its time grows with them
 NEIGHBORS = 5
@@ -43,7 +44,7 @@ def photo_map(X: NDArray[Any], blocks: Sequence[int], seed: int = 0, landmarks: 
     chosen = np.sort(np.random.default_rng(seed).permutation(n)[:landmarks])  # (l,)
     with _one_thread():
         Z = principal_directions(np.asarray(X, np.float32), blocks, chosen, seed)  # (n, c)
-    near = nearest_rows(Z, Z, min(NEIGHBORS, n - 1), own=True)[0]
+    near = nearest_neighbors(Z, NEIGHBORS)[0]
     places = np.empty((n, 2))
     places[chosen] = _arranged(Z[chosen], seed)
     here = np.zeros(n, bool)

@@ -9,8 +9,8 @@ copies are found, see `families`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,14 @@ from numpy.typing import NDArray
 from penult.arrays import default_errors, unit_rows
 from penult.audit.families import families
 from penult.audit.pairs import Floats, Ints, NearestRows, Pairs, UnionFind, directions, joined, nearest
+from penult.audit.registration import cropped_pairs, one_picture
 from penult.errors import InputError
 
 NEIGHBORS = 10  # the distance to the tenth neighbor says how crowded it is around an image
 MEMBERS = 40  # neighbors of a photo among which the members of its family are looked for
+LOOKED_AT = 3000  # pairs that are registered: some 10 ms each
+
+Pictures = Callable[[NDArray[np.intp]], NDArray[Any]]  # row numbers (m,) to gray pictures (m, 96 * 96)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +43,27 @@ PICTURES = Rule(floor=0.85, ratio=0.15)
 
 @dataclass(frozen=True, slots=True)
 class SamePhoto:
-    """What shows the same photo: links that hold families together, and pairs that are far nearer than their surroundings."""
+    """What shows the same photo: links that hold families together, and pairs that are far nearer than their surroundings.
+
+    `crops` may: one looks like a part of the other.
+    """
 
     families: Pairs
     pairs: Pairs
+    crops: Pairs
 
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """What photos are compared by: digests (n, 32), features (n, d), grey thumbnails (n, s * s) or None."""
+    """What photos are compared by: digests (n, 32), features (n, d), grey thumbnails (n, s * s) or None.
+
+    `pictures` gives larger ones of some rows, by which one picture twice is told from two that look alike.
+    """
 
     digests: NDArray[np.uint8]
     X: NDArray[Any]
     thumbnails: NDArray[Any] | None
+    pictures: Pictures | None = None
 
 
 def copy_groups(digests: NDArray[np.uint8]) -> Ints:
@@ -80,9 +92,23 @@ def same_photo(several: Sequence[NDArray[Any]], widths: Sequence[int] | None, th
     """
     Z = np.vstack(directions(several, widths))
     if thumbnails is None:
-        return SamePhoto(Pairs.none(), _close(nearest(Z, NEIGHBORS), FEATURES))
+        return SamePhoto(Pairs.none(), _close(nearest(Z, NEIGHBORS), FEATURES), Pairs.none())
     near = nearest(Z, MEMBERS)
-    return SamePhoto(families(Z, thumbnails, near), joined(_close(near, FEATURES), near_pictures(thumbnails)))
+    single = joined(_close(near, FEATURES), near_pictures(thumbnails))
+    return SamePhoto(families(Z, thumbnails, near), single, cropped_pairs(thumbnails, near))
+
+
+def told(pairs: Pairs, pictures: Pictures | None) -> Pairs:
+    """Return the pairs with what their pictures say: one picture twice, or two that look alike."""
+    if pictures is None or not len(pairs):
+        return pairs
+    some = pairs.select(np.arange(len(pairs)) < LOOKED_AT)
+    rows = np.unique(np.r_[some.first, some.second])
+    seen = pictures(rows)
+    first, second = (np.searchsorted(rows, side) for side in (some.first, some.second))
+    said = np.zeros(len(pairs), bool)
+    said[: len(some)] = one_picture(seen, first, second)
+    return replace(pairs, one_picture=said)
 
 
 @default_errors
@@ -98,8 +124,8 @@ def near_pictures(thumbnails: NDArray[Any], rule: Rule = PICTURES) -> Pairs:
 def leaks(train: Photos, test: Photos, widths: Sequence[int] | None = None) -> Pairs:
     """Return pairs of a training row (`first`) and a test row (`second`) that show the same photo, each test row once.
 
-    A test photo leaks when it is of one family with a training photo. The same digest counts as a similarity of 1; else
-    the pair is the most alike one that was found, or the first training photo of the family.
+    A test photo leaks when it is of one family with a training photo. The same digest counts as a similarity of 1; else the
+    pair is one picture twice, or the most alike one that was found, or the first training photo of the family.
     """
     n = len(train.digests)
     same = copy_groups(np.vstack([train.digests, test.digests]))
@@ -107,9 +133,13 @@ def leaks(train: Photos, test: Photos, widths: Sequence[int] | None = None) -> P
     if train.thumbnails is not None and test.thumbnails is not None:
         thumbnails = np.vstack([train.thumbnails, test.thumbnails])
     look = same_photo([train.X, test.X], widths, thumbnails)
+    across = _across(joined(look.families, look.pairs, look.crops), n, 3)
+    across = told(across, _together(train, test))
+    copies = across.select(_copies(across))
     ties = UnionFind(len(same))
     ties.tie(same)
     ties.link(look.families)
+    ties.link(copies)
     ties.link(look.pairs, limit=largest(len(same)))
     group = ties.numbers()
     first = np.full(int(group.max(initial=-1)) + 1, -1)  # the first training row of each group
@@ -117,16 +147,43 @@ def leaks(train: Photos, test: Photos, widths: Sequence[int] | None = None) -> P
     leaked = np.flatnonzero(first[group[n:]] >= 0) + n
     exact = np.full(int(same.max(initial=-1)) + 1, -1)
     exact[same[:n][::-1]] = np.arange(n)[::-1]
-    copies = leaked[exact[same[leaked]] >= 0]
-    found = joined(
-        Pairs(exact[same[copies]], copies, np.ones(len(copies), np.float32)),
-        look.families,
-        look.pairs,
-        Pairs(first[group[leaked]], leaked, np.full(len(leaked), look.families.similarity.min(initial=1), np.float32)),
+    again = leaked[exact[same[leaked]] >= 0]
+    rest = Pairs(first[group[leaked]], leaked, np.full(len(leaked), look.families.similarity.min(initial=1), np.float32))
+    found = [
+        Pairs(exact[same[again]], again, np.ones(len(again), np.float32)),
+        copies,
+        joined(look.families, look.pairs, rest),
+    ]
+    first, second, alike = (
+        np.concatenate([getattr(one, side) for one in found]) for side in ("first", "second", "similarity")
     )
-    across = np.flatnonzero((found.first < n) & np.isin(found.second, leaked))
-    across = across[np.sort(np.unique(found.second[across], return_index=True)[1])]
-    return Pairs(found.first[across], found.second[across] - n, found.similarity[across])
+    sure = np.repeat([True, True, False], [len(one) for one in found])
+    kept = np.flatnonzero((first < n) & np.isin(second, leaked))
+    kept = kept[np.sort(np.unique(second[kept], return_index=True)[1])]
+    return Pairs(first[kept], second[kept] - n, alike[kept], None if across.one_picture is None else sure[kept])
+
+
+def _across(pairs: Pairs, n: int, most: int) -> Pairs:
+    """Return the pairs of a row below n and one from n on, the `most` most alike of each of these at most."""
+    across = np.flatnonzero((pairs.first < n) & (pairs.second >= n))
+    order = np.argsort(pairs.second[across], kind="stable")
+    start = np.searchsorted(pairs.second[across][order], pairs.second[across][order])
+    kept = np.zeros(len(pairs), bool)
+    kept[across[order[np.arange(len(order)) - start < most]]] = True
+    return pairs.select(kept)
+
+
+def _copies(pairs: Pairs) -> NDArray[np.bool_]:
+    """Return which pairs (m,) are known to be one picture twice."""
+    return np.zeros(len(pairs), bool) if pairs.one_picture is None else pairs.one_picture
+
+
+def _together(train: Photos, test: Photos) -> Pictures | None:
+    """Return the pictures of both parts, by row numbers of the training part followed by the test part."""
+    ours, theirs, n = train.pictures, test.pictures, len(train.digests)
+    if ours is None or theirs is None:
+        return None
+    return lambda rows: np.vstack([ours(rows[rows < n]), theirs(rows[rows >= n] - n)])
 
 
 def largest(n: int) -> int:
@@ -165,7 +222,7 @@ def _close(near: NearestRows, rule: Rule) -> Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """Group numbers (n,), the near copies found, and sentences on what was tied together."""
+    """Group numbers (n,), the near-duplicates found, and sentences on what was tied together."""
 
     groups: Ints
     pairs: Pairs
@@ -181,14 +238,15 @@ def group(
     thumbnails: NDArray[Any] | None = None,
     *,
     near: bool = True,
+    pictures: Pictures | None = None,
 ) -> Grouping:
     """Return one group an image: copies, near copies, the user's groups, and what hangs together by them.
 
     With thumbnails whole families of copies are found, however many there are, and kept together. Single pairs that are
     near by one measure only never tie more than a twentieth of the images (10 at least) into one group: the most alike
     are tied first, a link that would make a larger group is dropped and a note says so. Copies and the user's groups are
-    always kept whole. With `near` False near copies are found and reported, but not kept together. Raises InputError
-    where the lengths differ.
+    always kept whole. `pictures` of rows tell which near-duplicates are one picture twice; these are kept together, too.
+    With `near` False near-duplicates are reported, but not kept together. Raises InputError where the lengths differ.
     """
     n = len(digests)
     lengths = {"features": len(X), "groups": n if user_groups is None else len(user_groups)}
@@ -198,17 +256,23 @@ def group(
     same = copy_groups(digests)  # (n,)
     once = np.sort(np.unique(same, return_index=True)[1])  # the first image of each digest
     look = same_photo([np.asarray(X)[once]], widths, None if thumbnails is None else np.asarray(thumbnails)[once])
-    family, single = (Pairs(once[p.first], once[p.second], p.similarity) for p in (look.families, look.pairs))
-    alone = UnionFind(n)  # near copies by themselves, to count and report them
+    family, single, crops = (
+        Pairs(once[p.first], once[p.second], p.similarity) for p in (look.families, look.pairs, look.crops)
+    )
+    crops = told(crops, pictures)
+    crops = crops.select(_copies(crops))
+    alone = UnionFind(n)  # near-duplicates by themselves, to count and report them
+    alone.link(crops)
     kept = family.select(alone.link(family).joined)
     links = alone.link(single, limit=largest(n))
-    pairs = joined(kept, single.select(links.joined | links.dropped))
+    pairs = told(joined(crops, kept, single.select(links.joined | links.dropped)), pictures)
     ties = UnionFind(n)
     for names in (same, user_groups):
         if names is not None:
             ties.tie(np.asarray(names))
     dropped = 0
     if near:
+        ties.link(crops)
         ties.link(family)
         dropped = int(ties.link(single, limit=largest(n)).dropped.sum())
     return Grouping(ties.numbers(), pairs, _notes(n - len(once), alone.numbers(), dropped, near))

@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.arrays import check_blocks, nearest_rows, row_chunks, unit_rows
+from penult.arrays import check_blocks, row_chunks, unit_rows
+from penult.neighbors import nearest_neighbors
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.intp]
@@ -17,11 +18,15 @@ Ints = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Near copies: row numbers `first` < `second` (m,), and how alike they are (m,), most alike first."""
+    """Near-duplicates: row numbers `first` < `second` (m,), and how alike they are (m,), most alike first.
+
+    `one_picture` (m,) says which are one picture twice, and not two that look alike; None where nobody has looked.
+    """
 
     first: Ints
     second: Ints
     similarity: Floats
+    one_picture: NDArray[np.bool_] | None = None
 
     @classmethod
     def none(cls) -> Self:
@@ -33,7 +38,8 @@ class Pairs:
 
     def select(self, rows: NDArray[np.bool_]) -> Pairs:
         """Return some of the pairs: `rows` (m,)."""
-        return Pairs(self.first[rows], self.second[rows], self.similarity[rows])
+        told = None if self.one_picture is None else self.one_picture[rows]
+        return Pairs(self.first[rows], self.second[rows], self.similarity[rows], told)
 
 
 def joined(*several: Pairs) -> Pairs:
@@ -62,7 +68,7 @@ class NearestRows:
 
 def nearest(Z: Floats, count: int) -> NearestRows:
     """Return the `count` nearest (at most n - 1) of every unit vector of Z (n, d)."""
-    return NearestRows(*nearest_rows(Z, Z, max(0, min(count, len(Z) - 1)), own=True))
+    return NearestRows(*nearest_neighbors(Z, count))
 
 
 @dataclass(frozen=True, slots=True)

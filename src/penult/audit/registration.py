@@ -17,15 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.audit.alignment import IDENTITY, Lattice, align, normalized, ways
-
-Floats = NDArray[np.float32]
+from penult.arrays import row_chunks, unit_rows
+from penult.audit.alignment import IDENTITY, SIDE, Lattice, align, normalized, ways
+from penult.audit.pairs import Floats, NearestRows, Pairs
 
 LEVELS = (24, 48, 96)  # sides: pictures are registered on small ones first
 STEPS = (8, 4, 4)  # of Gauss-Newton on each
 STARTS = 2  # best of the maps that a search starts from
 CROPPED = 0.9  # share of a side that a crop leaves, in those maps
 PART = 64  # pairs worked on at a time
+CLOSEST = 3  # neighbors that are looked at for crops
+PARTLY = 0.85  # correlation of a crop with a thumbnail from which it may be one
+CLEARLY = 0.6  # ... that leaves at most so much of what is left without cropping
 
 CLIPPED = 242  # gray levels from which a pixel may have lost what was brighter
 FINE = 0.6  # pixels: the blur that both pictures get, so that resampling is no difference
@@ -62,12 +65,49 @@ class Registered:
         return same | zoomed | blurred | brighter
 
 
-def one_picture(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which pairs of gray pictures (p, side * side), 96 pixels a side, are one picture, edited or not."""
-    parts = [
-        registered(first[i : i + PART], second[i : i + PART]).one_picture for i in range(0, len(first), PART)
-    ]
-    return np.concatenate([np.zeros(0, bool), *parts])
+def one_picture(pictures: NDArray[Any], first: NDArray[np.intp], second: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return which pairs (p,), (p,) of gray pictures (n, side * side), 96 pixels a side, are one picture, edited or not."""
+    parts = [slice(i, i + PART) for i in range(0, len(first), PART)]
+    found = [registered(pictures[first[part]], pictures[second[part]]).one_picture for part in parts]
+    return np.concatenate([np.zeros(0, bool), *found])
+
+
+def cropped_pairs(thumbnails: NDArray[Any], near: NearestRows) -> Pairs:
+    """Return pairs among the `CLOSEST` neighbors of which one looks like a part of the other, perhaps mirrored.
+
+    Nearly as alike as the crop makes them, they are as they are no pair for `families` where all photos look alike.
+    Thumbnails (n, 256); the similarity is the correlation of the crop.
+    """
+    n = len(thumbnails)
+    one = np.repeat(np.arange(n), min(CLOSEST, near.rows.shape[1]))
+    other = near.rows[:, :CLOSEST].ravel()
+    names = np.unique(np.minimum(one, other) * np.int64(n) + np.maximum(one, other))
+    first, second = (side.astype(np.intp) for side in np.divmod(names, np.int64(max(n, 1))))
+    whole = np.asarray(thumbnails, np.float32)
+    sides = [_unit(way) for way in ways(whole)[:2]]
+    plain = np.maximum(*(_dots(sides[0], side, first, second) for side in sides))
+    best = np.full(len(first), -1, np.float32)
+    lattice = Lattice(SIDE)
+    for start in _STARTS[1 : 1 + len(_STARTS) // 2]:
+        x, y, _ = lattice.places(np.tile(start, (SIDE * SIDE, 1)))
+        part = _unit(whole @ lattice.sampled([np.eye(SIDE * SIDE, dtype=np.float32)], x, y)[0])
+        for side in sides:
+            best = np.maximum(best, np.maximum(_dots(part, side, first, second), _dots(part, side, second, first)))
+    found = np.flatnonzero((best >= PARTLY) & (1 - best <= CLEARLY * (1 - plain)))
+    return Pairs(first[found], second[found], best[found])
+
+
+def _unit(rows: Floats) -> Floats:
+    """Return rows (n, d) of mean 0 and length 1."""
+    return np.asarray(unit_rows(rows - rows.mean(axis=1, keepdims=True)), np.float32)
+
+
+def _dots(a: Floats, b: Floats, first: NDArray[np.intp], second: NDArray[np.intp]) -> Floats:
+    """Return the inner products (p,) of rows of a with rows of b."""
+    out = np.empty(len(first), np.float32)
+    for part in row_chunks(len(first)):
+        out[part] = np.einsum("ij,ij->i", a[first[part]], b[second[part]])
+    return out
 
 
 def registered(first: NDArray[Any], second: NDArray[Any]) -> Registered:
@@ -86,8 +126,8 @@ def registered(first: NDArray[Any], second: NDArray[Any]) -> Registered:
     gain = _inner(a, b) / (_inner(b, b) + 1e-6)
     b = b * gain[:, None, None]
     scale = np.abs(maps[:, 0] * maps[:, 4] - maps[:, 1] * maps[:, 3]) ** 0.5
-    logs = (np.abs(np.log(np.maximum(value, 0.05))) for value in (scale, gain))
-    return Registered(*_left(a, b, seen), *logs, blur)
+    by = [np.asarray(np.abs(np.log(np.maximum(value, 0.05)))) for value in (scale, gain)]
+    return Registered(*_left(a, b, seen), by[0], by[1], blur)
 
 
 def _registered(a: Floats, b: Floats) -> tuple[Floats, Floats]:

@@ -4,7 +4,7 @@ In: a name. Out: a `Backbone`. It must not know which engine runs the graph, nor
 """
 
 from penult.backbones.backbone import Backbone, NumpyFunction, StoredGraph
-from penult.backbones.builtin import LITES, builtin_names, builtin_table, find_builtin, quality, thumbnail
+from penult.backbones.builtin import LITES, builtin_names, builtin_table, find_builtin, large_thumbnail, quality, thumbnail
 
 __all__ = [
     "LITES",
@@ -14,6 +14,7 @@ __all__ = [
     "builtin_names",
     "builtin_table",
     "find_builtin",
+    "large_thumbnail",
     "quality",
     "thumbnail",
 ]

@@ -53,6 +53,13 @@ def thumbnail() -> Backbone:
     return _statistic("thumbnail", side * side, side, "bicubic", statistics.THUMBNAIL_DIGEST, statistics.gray_thumbnail)
 
 
+def large_thumbnail() -> Backbone:
+    """Return the backbone that tells one picture twice from two that look alike: gray, 96 x 96; it is not listed."""
+    side = statistics.LARGE_THUMBNAIL_SIDE
+    digest, function = statistics.LARGE_THUMBNAIL_DIGEST, statistics.gray_thumbnail
+    return _statistic("large_thumbnail", side * side, side, "bicubic", digest, function)
+
+
 def quality() -> Backbone:
     """Return the backbone that tells which photos went wrong: how bright, even and sharp; it is not listed."""
     width, side = len(statistics.MEASURES), statistics.QUALITY_SIDE

@@ -15,6 +15,7 @@ SHADES = 4  # of each colour, in the joint histogram
 GRID = 4  # cells on each side, for the mean colours
 WIDTH = SHADES**3 + 3 * GRID**2
 THUMBNAIL_SIDE = 16
+LARGE_THUMBNAIL_SIDE = 96
 QUALITY_SIDE = 192
 MEASURES = ("mean", "spread", "bright", "blur")
 _REACH = 9  # pixels of the strong blur that a picture is compared with
@@ -27,6 +28,7 @@ def _digest(definition: str) -> str:
 # What stands for the weights of a network: the sha256 of what is computed.
 HISTOGRAM_DIGEST = _digest(f"colour_histogram 1: sqrt of {SHADES}^3 joint frequencies, then {GRID}x{GRID} mean colours")
 THUMBNAIL_DIGEST = _digest("thumbnail 1: 299 R + 587 G + 114 B, 16x16")
+LARGE_THUMBNAIL_DIGEST = _digest(f"thumbnail 1: 299 R + 587 G + 114 B, {LARGE_THUMBNAIL_SIDE}x{LARGE_THUMBNAIL_SIDE}")
 QUALITY_DIGEST = _digest(f"quality 1: {MEASURES} of BT.601 luma, {QUALITY_SIDE}x{QUALITY_SIDE}, box of {_REACH}")
 
 
@@ -54,7 +56,7 @@ def luma(pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 
 def gray_thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the luma of images (n, 16, 16, 3), row by row: (n, 256)."""
+    """Return the luma of images (n, s, s, 3), row by row: (n, s * s)."""
     return np.asarray(luma(pixels).reshape(len(pixels), -1), np.float32)
 
 

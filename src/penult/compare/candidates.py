@@ -176,7 +176,8 @@ class CandidateEmbedder:
         done = self._done[0]
         X = np.hstack([member.X for member in self._players])  # (n, sum of d)
         widths = [member.X.shape[1] for member in self._players]
-        grouping = audit.group(done.digests[done.ok], X, widths, self._mine, done.thumbnails(), near=self._near)
+        looks, pictures = done.thumbnails(), done.large_thumbnails
+        grouping = audit.group(done.digests[done.ok], X, widths, self._mine, looks, near=self._near, pictures=pictures)
         unread = f"{len(done.failures)} images cannot be read and are left out: {summarize_failures(done.failures.values())}."
         depth = depth_notes(done.backbones)
         notes = (*self.images.notes, *grouping.notes, *depth, *([unread] if done.failures else []))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from penult import engines, pixels, quantize, store
 from penult.arrays import default_errors
-from penult.backbones import Backbone, quality, thumbnail
+from penult.backbones import Backbone, large_thumbnail, quality, thumbnail
 from penult.embed.options import EmbedOptions
 from penult.embed.remarks import incomplete
 from penult.embed.streams import BackboneStream, EnginePool, open_cache
@@ -74,6 +74,17 @@ class Embedding:
     def thumbnails(self) -> NDArray[np.float32] | None:
         """Return grey thumbnails of the readable images (n_ok, 256), or None if they were not asked for."""
         return None if self.thumbnail_cache is None else self._rows(_like(thumbnail(), self.backbones), self.thumbnail_cache)
+
+    def large_thumbnails(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return gray thumbnails, 96 pixels a side, of some of the readable images, (m, 9216), made now if need be.
+
+        An image that is gone meanwhile has a black one.
+        """
+        sources = [self.sources[i] for i in np.flatnonzero(self.ok)[rows]]
+        done = embed(sources, [_like(large_thumbnail(), self.backbones)], self.settings, compute=self.compute)
+        out = np.zeros((len(rows), done.backbones[0].width), np.float32)
+        out[done.ok] = done.rows(0)
+        return out
 
     def quality(self) -> NDArray[np.float32] | None:
         """Return brightness, spread, brightest and blur of the readable images (n_ok, 4), or None if not asked for."""

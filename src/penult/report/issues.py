@@ -36,7 +36,9 @@ def next_steps(results: RunResults, thumbnails: Thumbnails) -> Html | None:
         if not any(steps):
             return None
     else:
-        steps += [_step(kind, found, results, thumbnails) for kind, found in by_kind(results.findings).items()]
+        kinds = by_kind(results.findings)
+        kinds.pop("group", None)  # look-alikes ask for nothing to be done
+        steps += [_step(kind, found, results, thumbnails) for kind, found in kinds.items()]
         steps += [_balance(results), _more_photos(results), _review(results)]
     steps = [step for step in steps if step is not None]
     if not steps and results.metrics.get("audit") is None:

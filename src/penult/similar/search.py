@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from penult import store, untrusted
 from penult.arrays import unit_blocks, unit_rows
 from penult.errors import OutputError, ProgressCallback, quiet
+from penult.neighbors import leading_directions
 from penult.store import RowReader
 
 log = logging.getLogger(__name__)
@@ -234,12 +235,7 @@ def _made(
 
 def _directions(files: RowReader, blocks: tuple[int, ...]) -> Floats:
     """Return orthonormal directions (d, q) that hold as much as possible of a sample's rows."""
-    n, width = files.shape
+    n, _ = files.shape
     starts = np.unique(np.linspace(0, max(0, n - SAMPLE // SPREAD), SPREAD).astype(int))
     chunks = [block for s in starts.tolist() for block in files.scan(s, min(n, s + SAMPLE // SPREAD))]
-    Z = unit(np.concatenate(chunks), blocks)  # (m, d)
-    q = min(DIRECTIONS, width)
-    B = np.random.default_rng(0).standard_normal((width, q), np.float32)
-    for _ in range(3):
-        B = np.linalg.qr(Z.T @ (Z @ B))[0].astype(np.float32)
-    return B
+    return leading_directions(unit(np.concatenate(chunks), blocks), DIRECTIONS)

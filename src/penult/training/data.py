@@ -97,6 +97,7 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: b
         None if train.groups is None else train.groups[part.ok],
         None if thumbnails is None else thumbnails[:cut],
         near,
+        done.large_thumbnails if done.thumbnail_cache is not None else None,
     )
     names = tuple(b.name for b in done.backbones)
     alone = _alone(part.ok_y, train.classes, groups)

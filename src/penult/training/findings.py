@@ -47,7 +47,12 @@ def _part(name: str, part: Split, done: Embedding, start: int, rows: slice) -> A
         name,
         part.files,
         part.ok_files,
-        Photos(done.digests[done.ok][rows], part.X, None if thumbnails is None else thumbnails[rows]),
+        Photos(
+            done.digests[done.ok][rows],
+            part.X,
+            None if thumbnails is None else thumbnails[rows],
+            lambda numbers: done.large_thumbnails(numbers + (rows.start or 0)),
+        ),
         part.ok_y if training else None,
         None if quality is None or not training else quality[rows],
         [small_image_size(source) for source in done.sources[: len(part.files)]] if training else (),

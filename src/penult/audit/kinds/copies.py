@@ -1,4 +1,9 @@
-"""The same picture twice: exact duplicates, near-duplicates, and test photos that are among the training photos too."""
+"""The same picture twice, photos that look alike, and test photos of which the training photos have one or the other.
+
+One picture twice is told from look-alikes by what is left once one is laid on the other (`audit.registration`). Of a picture
+one is to be kept; look-alikes (neighboring solar cells, frames of a film, a burst) are photos of their own, and the advice
+is only to know that they are alike.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +17,11 @@ from penult.audit.pairs import Pairs
 
 LEAK = FindingKind(
     "leak",
-    "test photo has a (near-)duplicate in the training set",
-    "test photos have a (near-)duplicate in the training set",
+    "test photo that is, or looks like, a training photo",
+    "test photos that are, or look like, training photos",
     rank=10,
     suggestion="remove it from the test set",
-    advice="Remove them from the test set.",
+    advice="Remove those that are in the training set too; look-alikes of training photos may flatter the test score.",
 )
 COPY = FindingKind(
     "copy",
@@ -34,11 +39,20 @@ NEAR_COPY = FindingKind(
     suggestion="keep one of the two",
     advice="Keep one photo of each pair; under two labels, keep the right one.",
 )
-KINDS = (LEAK, COPY, NEAR_COPY)
+GROUP = FindingKind(
+    "group",
+    "pair of look-alikes",
+    "pairs of look-alikes",
+    rank=130,
+    suggestion="keep both",
+    advice="Keep them: they are different photos that look alike, and each group stays in one fold.",
+)
+KINDS = (LEAK, COPY, NEAR_COPY, GROUP)
+FLATTERED = "look-alikes of training photos: the score may flatter you"
 
 
 def find(data: AuditData) -> Iterator[Finding]:
-    """Yield the exact copies and near-duplicates among the training photos, and the leaks into the test photos."""
+    """Yield the exact copies, near-duplicates and look-alikes among the training photos, and the leaks into the test part."""
     files = data.train.ok_files
     number = copy_groups(data.train.photos.digests)
     first = np.unique(number, return_index=True)[1]
@@ -46,23 +60,39 @@ def find(data: AuditData) -> Iterator[Finding]:
         original = int(first[number[row]])
         if original != row:
             yield _twice(COPY, data, (original, row), 1.0)
-    for one, other, score in _rows(data.near):
-        yield _twice(NEAR_COPY, data, (one, other), score)
+    for one, other, score, copied in _rows(data.near):
+        if copied:
+            yield _twice(NEAR_COPY, data, (one, other), score)
+        else:
+            where = _where(GROUP, _label(data, one), _label(data, other))
+            yield GROUP.finding(files[other], score, where, related=files[one])
     if data.test is not None and len(data.test.ok_files):
-        for one, other, score in _rows(leaks(data.train.photos, data.test.photos, data.widths)):
-            what = "the same file is in the training set" if score >= 1 else "a near-duplicate is in the training set"
-            yield LEAK.finding(data.test.ok_files[other], score, what, related=files[one])
+        for one, other, score, copied in _rows(leaks(data.train.photos, data.test.photos, data.widths)):
+            if score >= 1:
+                what, advice = "the same file is in the training set", LEAK.suggestion
+            elif copied:
+                what, advice = "the same picture is in the training set", LEAK.suggestion
+            else:
+                what, advice = "look-alike of a training photo", FLATTERED
+            yield LEAK.finding(data.test.ok_files[other], score, what, advice, files[one])
 
 
 def _twice(kind: FindingKind, data: AuditData, rows: tuple[int, int], score: float) -> Finding:
-    assert data.train.y is not None  # noqa: S101 - for the type checker: training photos have labels
     related, file = (data.train.ok_files[row] for row in rows)
-    other, own = (data.classes[data.train.y[row]] for row in rows)
-    if own == other:
-        return kind.finding(file, score, f"{kind.one} within {own}", related=related)
-    reason = f"{kind.one} in {own} and in {other}"
-    return kind.finding(file, score, reason, "same picture under two labels: keep the right one", related)
+    one, other = (_label(data, row) for row in rows)
+    advice = None if one == other else "same picture under two labels: keep the right one"
+    return kind.finding(file, score, _where(kind, one, other), advice, related)
 
 
-def _rows(pairs: Pairs) -> Iterator[tuple[int, int, float]]:
-    return zip(pairs.first.tolist(), pairs.second.tolist(), pairs.similarity.tolist(), strict=True)
+def _label(data: AuditData, row: int) -> str:
+    assert data.train.y is not None  # noqa: S101 - for the type checker: training photos have labels
+    return str(data.classes[data.train.y[row]])
+
+
+def _where(kind: FindingKind, one: str, other: str) -> str:
+    return f"{kind.one} within {one}" if one == other else f"{kind.one} in {other} and in {one}"
+
+
+def _rows(pairs: Pairs) -> Iterator[tuple[int, int, float, bool]]:
+    copied = [False] * len(pairs) if pairs.one_picture is None else pairs.one_picture.tolist()
+    return zip(pairs.first.tolist(), pairs.second.tolist(), pairs.similarity.tolist(), copied, strict=True)

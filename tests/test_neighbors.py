@@ -1,0 +1,50 @@
+"""The inverted file finds what comparing every row finds."""
+
+import numpy as np
+import pytest
+
+from penult import neighbors
+from penult.arrays import unit_rows
+from penult.neighbors import nearest_neighbors, nearest_rows
+
+
+def rows(n, d=48, seed=0):
+    """Return unit vectors in clusters, the last tenth near copies of the first."""
+    rng = np.random.default_rng(seed)
+    centers = rng.normal(size=(n // 100 + 1, d))
+    Z = centers[rng.integers(0, len(centers), n)] + rng.normal(size=(n, d))
+    Z[-n // 10 :] = Z[: n // 10 + (n % 10 > 0)][: n // 10 + (n % 10 > 0)] + 0.2 * rng.normal(size=(len(Z[-n // 10 :]), d))
+    return unit_rows(Z).astype(np.float32)
+
+
+def test_near_rows_among_many_are_found_and_their_cosines_are_exact(monkeypatch):
+    monkeypatch.setattr(neighbors, "MANY", 1000)
+    Z = rows(4000)
+    exact, cosine = nearest_rows(Z, Z, 10, own=True)
+    found, alike = nearest_neighbors(Z, 10)
+    near = cosine >= 0.8
+    assert near.sum() > 500
+    hit = (found[:, :, None] == exact[:, None, :]).any(axis=1)
+    assert hit[near].mean() >= 0.99
+    assert np.abs(alike - np.einsum("nd,nkd->nk", Z, Z[found])).max() < 1e-5
+    assert not (found == np.arange(4000)[:, None]).any()
+    assert (np.diff(alike, axis=1) <= 0).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 40])
+def test_few_rows_are_compared_with_all_and_none_is_its_own_neighbor(n):
+    Z = rows(max(n, 10))[:n]
+    found, alike = nearest_neighbors(Z, 4)
+    assert found.shape == alike.shape == (n, min(4, n - 1))
+    assert not (found == np.arange(n)[:, None]).any()
+
+
+def test_equal_rows_and_rows_of_zeros_have_all_the_neighbors_that_are_asked_for(monkeypatch):
+    monkeypatch.setattr(neighbors, "MANY", 100)
+    Z = rows(600)
+    Z[:200], Z[200:210] = Z[0], 0
+    found, alike = nearest_neighbors(Z, 12)
+    assert found.min() >= 0
+    assert alike.min() > -1.5
+    assert (alike[:200, 0] > 0.999).all()
+    assert all(len(set(row)) == 12 for row in found.tolist())
