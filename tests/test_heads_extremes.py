@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from penult import audit, evaluate, heads
 from penult.audit.kinds import outliers, quality
-from penult.heads import novelty
+from penult.heads.unlike import fit_novelty
 
 LIGHT = [name for name in heads.head_names() if name != "auto"]
 
@@ -108,7 +108,7 @@ def test_measuring_and_looking_over_do_not_raise_where_numpy_does(features: str)
         audit.label_noise(one.y, one.proba)
         outliers.outliers(X, y)
         quality.conditions(X[:, :4])
-        novelty.fit(X, y, one.fold)[0](X)
+        fit_novelty(X, y, one.fold)[0](X)
         audit.photo_map(X.astype(np.float32), [X.shape[1]])
         with pytest.raises(FloatingPointError):  # what the program asked for is still so for itself
             np.exp(np.float64(-1e4))

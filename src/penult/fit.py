@@ -20,9 +20,9 @@ from penult.arrays import default_errors
 from penult.audit import Pairs
 from penult.bundle import Bundle
 from penult.errors import InputError
-from penult.heads import novelty
 from penult.heads.novelty import NoveltyReference
 from penult.heads.task import class_weights, plain_weights
+from penult.heads.unlike import LeftOut, fit_novelty
 
 __all__ = ["Fitted", "build_head", "group_copies", "learn", "to_bundle"]
 
@@ -31,13 +31,26 @@ __all__ = ["Fitted", "build_head", "group_copies", "learn", "to_bundle"]
 class Fitted:
     """A fitted head, and the training photos that novelty is measured by; None where they are too few for folds.
 
-    `prior` (k,) is the share of each class among the training photos; `unlike` (n,) how unlike the others each of them is.
+    `prior` (k,) is the share of each class among the training photos; `unlike` (n,) how unlike the others each of them is;
+    `left_out` what novelty finds of a class that it does not know, None for fewer than three classes.
     """
 
     head: Any
     prior: NDArray[np.float64]  # (k,)
     novelty: NoveltyReference | None
     unlike: NDArray[np.float64] | None  # (n,)
+    left_out: LeftOut | None
+
+    def novelty_facts(self, classes: Sequence[str]) -> dict[str, Any] | None:
+        """Return the shares that novelty calls unlike: of held-out training photos, and of each class that was left out."""
+        if self.unlike is None:
+            return None
+        known = self.unlike[np.isfinite(self.unlike)]
+        facts: dict[str, Any] = {"false_alarms": float((known > 1).mean()), "left_out": None}
+        if self.left_out is not None:
+            named = {classes[c]: share for c, share in zip(self.left_out.classes, self.left_out.found, strict=True)}
+            facts["left_out"] = {"mean": self.left_out.mean, "classes": named}
+        return facts
 
 
 def group_copies(
@@ -91,8 +104,8 @@ def learn(
     if fold is None:
         with suppress(InputError):  # too few photos to hold any out
             fold = evaluate.outer_folds(y, [str(c) for c in range(k)], groups, seed=seed)
-    reference, unlike = (None, None) if fold is None else novelty.fit(X, y, fold, blocks)
-    return Fitted(fitted, np.bincount(y, minlength=k) / len(y), reference, unlike)
+    reference, unlike, left_out = (None, None, None) if fold is None else fit_novelty(X, y, fold, blocks)
+    return Fitted(fitted, np.bincount(y, minlength=k) / len(y), reference, unlike, left_out)
 
 
 def to_bundle(

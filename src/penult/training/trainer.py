@@ -175,6 +175,7 @@ class Trainer:
             self.metrics["figures"] = sorted(path.name for path in artist.finish())
             self.clock.lap("figures")
         self._judge(data, done, chosen, fitted.unlike, answers)
+        self.metrics["novelty"] = fitted.novelty_facts(data.classes)
         self.metrics["review"]["written"] = to_review
         self.metrics |= {"choice": dict(model.facts["choice"]), "head_path": jsonable(dict(head.path_))}
         return evaluations, model, answers
