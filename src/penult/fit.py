@@ -22,7 +22,7 @@ from penult.bundle import Bundle
 from penult.errors import InputError
 from penult.heads.novelty import NoveltyReference
 from penult.heads.task import class_weights, plain_weights
-from penult.heads.unlike import LeftOut, fit_novelty
+from penult.heads.unlike import LeftOutClasses, fit_novelty
 
 __all__ = ["Fitted", "build_head", "group_copies", "learn", "to_bundle"]
 
@@ -39,7 +39,7 @@ class Fitted:
     prior: NDArray[np.float64]  # (k,)
     novelty: NoveltyReference | None
     unlike: NDArray[np.float64] | None  # (n,)
-    left_out: LeftOut | None
+    left_out: LeftOutClasses | None
 
     def novelty_facts(self, classes: Sequence[str]) -> dict[str, Any] | None:
         """Return the shares that novelty calls unlike: of held-out training photos, and of each class that was left out."""

@@ -1,7 +1,7 @@
 """Fit the measure of novelty, and measure what share of a class that is left out it would find.
 
 In: the training rows X (n, d), their classes, which fold measured each. Out: the `NoveltyReference`, the rows' own scores, and
-for three classes or more `LeftOut`: each class in turn is treated as unknown. All levels come from rows of other folds, so
+for three classes or more `LeftOutClasses`: each class in turn is treated as unknown. All levels come from rows of other folds, so
 that the false alarms are those of new photos.
 """
 
@@ -42,7 +42,7 @@ TRIED = 10  # classes that are left out in turn
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOutClasses:
     """What share of some classes is called unlike by a measure that knows only the others: class numbers and shares."""
 
     classes: tuple[int, ...]
@@ -57,11 +57,11 @@ class LeftOut:
 @default_errors
 def fit_novelty(
     X: Array, y: Array, fold: Array, blocks: Sequence[int] | None = None
-) -> tuple[NoveltyReference, Floats, LeftOut | None]:
-    """Return the reference of training rows X (n, d), the score (n,) of each against rows of other folds only, and `LeftOut`.
+) -> tuple[NoveltyReference, Floats, LeftOutClasses | None]:
+    """Return the reference of training rows X (n, d), the score (n,) of each against rows of other folds only, and `LeftOutClasses`.
 
     `fold` (n,) as an evaluation has it: copies and groups are never in two folds, so none makes another look familiar. Of more
-    than 5,000 rows only so many get a score, the others NaN. `LeftOut` is None for fewer than three classes.
+    than 5,000 rows only so many get a score, the others NaN. `LeftOutClasses` is None for fewer than three classes.
     """
     runs, kept = check_blocks(X.shape[1], blocks), _kept(y)
     more = np.setdiff1d(np.random.default_rng(1).permutation(len(X)), kept, assume_unique=True)
@@ -151,7 +151,7 @@ class _Span:
         return (axes * factor).astype(np.float16), (means * factor).astype(np.float32), factor
 
 
-def _leave_out(span: _Span, photos: Floats, part: Array, apart: Floats, names: Array) -> tuple[LeftOut, float]:
+def _leave_out(span: _Span, photos: Floats, part: Array, apart: Floats, names: Array) -> tuple[LeftOutClasses, float]:
     """Return what is found of each class when it is left out, and the split of the alarms that finds most over the classes.
 
     `photos` (m, m) squared distances, `part` (m,) folds, `apart` (m, k) distances to the classes, held out.
@@ -170,7 +170,7 @@ def _leave_out(span: _Span, photos: Floats, part: Array, apart: Floats, names: A
             unlike = (new_far > _level(far, ALARMS * share)) | (new_near > _level(near, ALARMS * (1 - share)))
             found[at, to] = unlike.mean()
     best = int(found.mean(axis=0).argmax())
-    return LeftOut(tuple(int(c) for c in names[tried]), tuple(found[:, best].tolist())), SPLITS[best]
+    return LeftOutClasses(tuple(int(c) for c in names[tried]), tuple(found[:, best].tolist())), SPLITS[best]
 
 
 def _held_out(squares: Floats, part: Array, kept: Array) -> Floats:

@@ -10,7 +10,7 @@ from typing import Any
 from penult.html import Html, join, tag
 from penult.report.thumbnails import TRAIN, Thumbnails
 from penult.runs import RunResults
-from penult.texts import NONE, count, digits, printable
+from penult.texts import NONE, count, digits, percent, printable
 
 OWN = frozenset({"report"})  # a page cannot say how long it took to make itself
 
@@ -24,6 +24,7 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html:
         _part("Classes", {name: f"{n:,}" for name, n in metrics["classes"].items()}),
         _part("Backbones", {b["name"]: _backbone(b) for b in metrics.get("backbones") or ()}),
         _part("Head", metrics.get("choice") or {}),
+        _part("Photos unlike the training photos", _novelty(metrics.get("novelty"))),
         _part("Machine", _machine(metrics)),
         _part("Precision check", _precision(metrics.get("precision"))),
         _part("Time", _times(metrics)),
@@ -59,6 +60,19 @@ def _backbone(backbone: Mapping[str, Any]) -> str:
     weights = f"weights {str(backbone['weights'])[:12]}"
     parts = (count(backbone["width"], "feature"), input_size, backbone.get("licence"), weights)
     return ", ".join(str(p) for p in parts if p)
+
+
+def _novelty(found: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return what share is called unlike of photos that are not, and of a class that the model does not know."""
+    if not found:
+        return {}
+    left, alarms = found["left_out"], {"training photos, held out": f"{percent(found['false_alarms'])} called unlike"}
+    if left is None:
+        return alarms | {"an unknown class": "not measured, since that takes three classes"}
+    shares = left["classes"]
+    worst, best = min(shares, key=lambda c: float(shares[c])), max(shares, key=lambda c: float(shares[c]))
+    said = f"{percent(left['mean'])} called unlike (each of {count(len(shares), 'class', 'classes')} left out in turn: "
+    return alarms | {"an unknown class": f"{said}{percent(shares[worst])} of {worst} to {percent(shares[best])} of {best})"}
 
 
 def _machine(metrics: Mapping[str, Any]) -> dict[str, Any]:
