@@ -31,7 +31,7 @@ from penult.heads.novelty import (
 
 Ints = NDArray[np.intp]
 
-ALARMS = 0.016  # share of the training rows that may be called unlike
+ALARMS = 0.015  # share of the training rows that may be called unlike
 SPLITS = (1.0, 0.5, 0.2)  # share of the alarms that are for the distance to the photos; the others for that to the classes
 JUDGED = 5000  # training rows whose distances set the levels
 BEYOND = 5  # rows above a quantile that make it more than that of a single odd one
@@ -119,7 +119,8 @@ class _Span:
         between = to_means - to_means.mean(axis=1, keepdims=True)
         crossed = between - (mean.T @ between)[codes]
         freedom = max(len(rows) - len(classes), 1)
-        ridge = RIDGE * np.trace(within) / freedom / len(rows) + TINY * np.trace(K) / len(rows) ** 2 + TINY**2
+        # the ridge does not depend on how many rows a fold leaves: so distances beside them are comparable with those beside all
+        ridge = RIDGE * np.trace(within) / freedom / len(self.codes) + TINY * np.trace(K) / len(rows) ** 2 + TINY**2
         # (covariance + ridge)^-1 times the class means, by Woodbury's identity
         inner = within / freedom
         inner[np.diag_indices(len(rows))] += ridge
