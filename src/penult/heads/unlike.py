@@ -1,8 +1,8 @@
 """Fit the measure of novelty, and measure what share of a class that is left out it would find.
 
 In: the training rows X (n, d), their classes, which fold measured each. Out: the `NoveltyReference`, the rows' own scores, and
-for three classes or more `LeftOutClasses`: each class in turn is treated as unknown. All levels come from rows of other folds, so
-that the false alarms are those of new photos.
+for three classes or more `LeftOutClasses`: each class in turn is treated as unknown. All levels come from rows of other folds,
+so that the false alarms are those of new photos.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class LeftOutClasses:
 def fit_novelty(
     X: Array, y: Array, fold: Array, blocks: Sequence[int] | None = None
 ) -> tuple[NoveltyReference, Floats, LeftOutClasses | None]:
-    """Return the reference of training rows X (n, d), the score (n,) of each against rows of other folds only, and `LeftOutClasses`.
+    """Return the reference of training rows X (n, d), the score (n,) of each beside other folds, and `LeftOutClasses`.
 
     `fold` (n,) as an evaluation has it: copies and groups are never in two folds, so none makes another look familiar. Of more
     than 5,000 rows only so many get a score, the others NaN. `LeftOutClasses` is None for fewer than three classes.
@@ -119,7 +119,7 @@ class _Span:
         between = to_means - to_means.mean(axis=1, keepdims=True)
         crossed = between - (mean.T @ between)[codes]
         freedom = max(len(rows) - len(classes), 1)
-        # the ridge does not depend on how many rows a fold leaves: so distances beside them are comparable with those beside all
+        # the ridge does not depend on how many rows a fold leaves: distances by some of them and by all are comparable
         ridge = RIDGE * np.trace(within) / freedom / len(self.codes) + TINY * np.trace(K) / len(rows) ** 2 + TINY**2
         # (covariance + ridge)^-1 times the class means, by Woodbury's identity
         inner = within / freedom
