@@ -19,8 +19,11 @@ from typing import Any
 import numpy as np
 
 from penult import heads
-from penult.evaluate import cross_validate, learning_curve
+from penult.evaluate import Evaluation, LearningCurve, Score, carry, cross_validate, learning_curve
+from penult.evaluate.intervals import Z95
+from penult.evaluate.metrics import bin_of, calibration_columns, losses_per_image
 
+NAMES = ("accuracy", "log_loss", "brier", "auc", "ece", "twice: log loss", "twice: accuracy", "twice: change")
 COLUMNS = 3584  # efficientnet_lite0 of the default's features
 UNSEEN = 6000  # simulated photos on which a model's truth is measured
 DIMENSIONS = 64
@@ -99,36 +102,108 @@ def draws(setting: Setting, features: Path, repeats: int) -> Iterator[tuple[Any,
         yield X[order[:seen]], y[order[:seen]], X[order[seen:]], y[order[seen:]]
 
 
-def collect(setting: Setting, features: Path, repeats: int, head: str) -> list[dict[str, Any]]:
-    """Return for each repeat the evaluation, its curve, and what the models of n and 2 n photos say of the unseen."""
-    rows = []
+@dataclass(frozen=True)
+class Repeat:
+    """The evaluation of one draw and its curve, the classes of the unseen photos, and the answers of both models."""
+
+    evaluation: Evaluation
+    curve: LearningCurve
+    y: Any
+    proba: list[Any]  # (m, k) of the models of n and of 2 n photos
+
+
+def measured(setting: Setting, features: Path, repeats: int, head: str, keep: Path | None) -> Iterator[Repeat]:
+    """Yield the repeats; those that were kept before are read."""
+    place = keep / f"{setting.title} {head}.pickle" if keep else None
+    known = 0
+    if place and place.exists():
+        with place.open("rb") as file:
+            while known < repeats and file.peek(1):
+                yield pickle.load(file)
+                known += 1
     for repeat, (X, y, others, truth) in enumerate(draws(setting, features, repeats)):
+        if repeat < known:
+            continue
         n, k = setting.n, int(max(y.max(), truth.max())) + 1
         model = heads.make_head(head)
         evaluation = cross_validate(model, X[:n], y[:n], [str(c) for c in range(k)], seed=repeat)
         curve = learning_curve(model, X[:n], evaluation, seed=repeat)
         fitted = [heads.make_head(head).fit(X[:m], y[:m]).predict_proba(others) for m in sorted({n, len(y)})]
-        rows.append({"evaluation": evaluation, "curve": curve, "y": truth, "proba": fitted})
-    return rows
+        found = Repeat(evaluation, curve, truth, fitted)
+        if place:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with place.open("ab") as file:
+                pickle.dump(found, file)
+        yield found
+
+
+def truths(y: Any, proba: Any) -> dict[str, tuple[float, float]]:
+    """Return each measure of a model on the unseen photos, and the standard error of that."""
+    columns = losses_per_image(y, np.asarray(proba, np.float64))
+    found = {}
+    for name, column in columns.items():
+        mean = float(column.mean())
+        error = float(np.sqrt((column.var() + (column.max() if mean else 1.0) ** 2 / len(y)) / len(y)))  # one more is wrong
+        found[name] = (1 - mean if name in ("accuracy", "auc") else mean, error)
+    # the calibration error of many photos has noise too, though little; where it has much nothing can be compared
+    confidence = np.clip(np.asarray(proba, np.float64).max(axis=1), 0, 1)
+    noise = np.sqrt(np.bincount(bin_of(confidence), weights=confidence * (1 - confidence), minlength=15)) / len(y)
+    gaps = np.abs(calibration_columns(y, np.asarray(proba, np.float64)).mean(axis=0))
+    found["ece"] = (float(np.sqrt(max(0.0, gaps.sum() ** 2 - (np.sqrt(2 / np.pi) * noise.sum()) ** 2))), float(noise.sum()))
+    return found
+
+
+def compared(one: Repeat) -> dict[str, tuple[Score, float, float]]:
+    """Return for each number that is shown: what was said, the truth, and the truth's own standard error."""
+    evaluation = carry(one.evaluation, one.curve)
+    now = truths(one.y, one.proba[0])
+    found = {name: (evaluation.scores[name], *now[name]) for name in NAMES if name in now}
+    twice = one.curve.twice
+    if twice is None or len(one.proba) < 2:
+        return found
+    later = truths(one.y, one.proba[1])
+    found["twice: log loss"] = (twice.log_loss, *later["log_loss"])
+    if twice.accuracy.value is not None:
+        found["twice: accuracy"] = (twice.accuracy, *later["accuracy"])
+    found["twice: change"] = (twice.change, later["log_loss"][0] / max(now["log_loss"][0], 1e-12), 0.0)
+    return found
+
+
+def row(name: str, several: list[tuple[Score, float, float]]) -> str:
+    """Return coverage, how often the truth is below and above, the mean truth and estimate, and the mean width."""
+    known = [(s.value, s.low, s.high, truth, Z95 * error) for s, truth, error in several if s.value is not None]
+    if not known:
+        return f"    {name:16} not said"
+    value, low, high, truth, more = np.array(known).T
+    below = truth < value - np.hypot(value - low, more)
+    above = truth > value + np.hypot(high - value, more)
+    return (
+        f"    {name:16} holds {1 - (below | above).mean():.3f}  below {below.mean():.3f}  above {above.mean():.3f}  "
+        f"said {value.mean():.4f}  true {truth.mean():.4f}  width {(high - low).mean():.4f}  of {len(known)}"
+    )
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--features", type=Path, required=True, help="folder of SET.npz: X (n, d), y (n,)")
     parser.add_argument("--repeats", type=int, default=200)
     parser.add_argument("--head", default="logistic")
-    parser.add_argument("--only", nargs="*", help="settings by name")
-    parser.add_argument("--keep", type=Path, help="folder for what was measured, which is read again")
+    parser.add_argument("--only", nargs="*", help="settings, such as 'easy 100'")
+    parser.add_argument("--keep", type=Path, help="folder for what was measured, to go on from")
 
 
 def run(args: argparse.Namespace) -> None:
+    total: dict[str, list[Any]] = {}
     for setting in SETTINGS:
-        if args.only and setting.name not in args.only:
+        if args.only and setting.title not in args.only:
             continue
         began = time.process_time()
-        rows = collect(setting, args.features, args.repeats, args.head)
-        if args.keep:
-            args.keep.mkdir(parents=True, exist_ok=True)
-            (args.keep / f"{setting.title}.pickle").write_bytes(pickle.dumps(rows))
-        print(setting.title, f"{time.process_time() - began:.0f} s", flush=True)
-        acc = np.mean([(r["proba"][0].argmax(1) == r["y"]).mean() for r in rows])
-        print("   truth", acc, "cv", np.mean([r["evaluation"].scores["accuracy"].value for r in rows]), flush=True)
+        found = [compared(one) for one in measured(setting, args.features, args.repeats, args.head, args.keep)]
+        print(f"{setting.title}: {len(found)} repeats, {time.process_time() - began:.0f} s of processor time")
+        for name in NAMES:
+            several = [one[name] for one in found if name in one]
+            if several:
+                print(row(name, several), flush=True)
+                total.setdefault(name, []).extend(several)
+    print("all settings")
+    for name, several in total.items():
+        print(row(name, several))

@@ -177,7 +177,7 @@ def forecast(evaluation: Evaluation, laws: Mapping[str, PowerLaw]) -> Forecast |
         return None
     y, proba, groups = evaluation.y[here], evaluation.proba[here], _only(evaluation.groups, here)
     now = projected(y, proba, groups, replace(how, laws=laws))
-    ahead = projected(y, proba, groups, replace(how, growth=2 * how.growth, laws=laws))
+    ahead = projected(y, proba, groups, replace(how, growth=2 * how.growth, laws=laws, draw=DRAW))
     loss, error, today = ahead["log_loss"], ahead["accuracy"], now["log_loss"]
     hits = Score(1 - error.kept, 1 - error.high, 1 - error.low) if error.measured > 0 else Score(None, None, None)
     ratio, spread = loss.kept / today.kept, float(np.hypot(today.law.spread(2), DRAW * today.noise))

@@ -228,14 +228,15 @@ def projected(y: Ints, proba: Floats, groups: NDArray[Any] | None, folds: Folds 
         mean = float(column.mean())
         law = folds.law(name, mean, chance[name]) if folds else PowerLaw(0.0, 0.0)
         kept, noise = mean * law.ratio(growth), widen**2 * variance * law.ratio(growth) ** 2
-        both = noise + (kept * law.spread(growth)) ** 2
+        share = widen * float(np.sqrt(variance)) / mean if mean > 0 else 0.0
+        spread = float(np.hypot(law.spread(growth), share * folds.draw)) if folds else 0.0
+        both = noise + (kept * spread) ** 2
         if name == "accuracy":
-            low, high = _share_interval(kept, noise, law.spread(growth), units / widen**2)
+            low, high = _share_interval(kept, noise, spread, units / widen**2)
         elif name == "auc":
             low, high = auc_interval(kept, both, _sides(y, groups), widen)
         else:
             low, high = positive_mean(kept, both, EVENT * widen * events[name] / units)
-        share = widen * float(np.sqrt(variance)) / mean if mean > 0 else 0.0
         found[name] = Projected(mean, kept, low, min(high, LIMITS[name][1]), share, law)
     return found
 

@@ -16,9 +16,10 @@ from penult.evaluate.intervals import Floats, mean_variance
 
 # Exponents on frozen features, from 100 to 600 images (`benchmarks/trust.py intervals`), where the loss is far below chance;
 # times the root of how far it is: where nothing is learnt more images teach nothing.
-TYPICAL = {"accuracy": 0.35, "log_loss": 0.35, "brier": 0.35, "auc": 0.55}
+TYPICAL = {"accuracy": 0.35, "log_loss": 0.35, "brier": 0.35, "auc": 0.65}
 SCATTER = 0.4  # how far exponents of other data lie from the typical one, as a share of it
 LEAST_SCATTER = 0.03
+BEND = 0.3  # by how much a curve may be flatter, or steeper, beyond its last point, as a share of its exponent
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,14 @@ class PowerLaw:
 class Folds:
     """How images were held out: in how many folds, and how many times as many images train the model that is kept.
 
-    `laws` are exponents that were measured; without one the typical exponent is taken.
+    `laws` are exponents that were measured; without one the typical exponent is taken. `draw` is how far other training images
+    would move a loss, as a share of its standard error.
     """
 
     number: int
     growth: float
     laws: Mapping[str, PowerLaw] = field(default_factory=dict)
+    draw: float = 0.0
 
     def law(self, metric: str, loss: float, chance: float) -> PowerLaw:
         """Return the exponent of a measure: what is typical for a loss this far below chance, and what was measured."""
@@ -81,4 +84,4 @@ def fitted(sizes: Sequence[int], losses: Floats, groups: NDArray[Any] | None) ->
     # The draw of the training images scatters the points about the line; the measured images move all of them together.
     drawn = float(rest @ rest) / (len(x) - 2) * float(away @ away)
     measured = float(mean_variance((losses / means @ away)[:, None], groups)[0])
-    return PowerLaw(-slope, float(np.sqrt(drawn + measured)) + LEAST_SCATTER)
+    return PowerLaw(-slope, float(np.sqrt(drawn + measured + (BEND * slope) ** 2)) + LEAST_SCATTER)
