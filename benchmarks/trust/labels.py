@@ -25,6 +25,7 @@ from penult.heads import make_head
 from penult.training import TrainOptions
 from penult.training.label_check import LabelCheck, check_labels
 
+TRIO = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")  # whose features have blocks of their own
 SETS = ("cats_dogs", "trashnet", "clothing", "signs", "elpv")
 
 
@@ -53,7 +54,7 @@ def load(features: Path, name: str) -> tuple[Any, Any, list[str], Any]:
 
 def reduced(X: Any) -> Any:
     """Return scaled features in as many columns as there are rows: the same to linear heads, and faster."""
-    blocks = [width for one in TrainOptions().backbones for width in backbones.find_builtin(one).blocks]
+    blocks = [width for one in TRIO for width in backbones.find_builtin(one).blocks]
     Z = unit_blocks(X, blocks if sum(blocks) == X.shape[1] else [X.shape[1]])
     squares, axes = np.linalg.eigh((Z @ Z.T).astype(np.float64))
     kept = squares > 1e-6 * squares[-1]
@@ -165,7 +166,7 @@ def demo(args: argparse.Namespace) -> None:
     X, y, classes, doubt = load(args.features, "elpv")
     rows = []
     for seed in range(args.seeds):
-        test = held_out(y, seed)
+        test = held_out((y == classes.index("defective")).astype(int), seed)  # as `penult demo` numbers them
         train, labels = ~test, y[~test]
         seen, _, wrong = checked(args.head, X[train], labels, classes, seed)
         listed = wrong > DOUBTED
