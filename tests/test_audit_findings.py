@@ -288,6 +288,19 @@ def test_how_many_are_expected_to_be_true_is_said_of_several_labels_and_of_nothi
     assert KINDS["label"].expects(1, 0.9) == KINDS["label"].expects(12, None) == KINDS["dark"].expects(12, 8.2) == ""
 
 
+def test_every_photo_that_the_model_gets_wrong_is_listed_where_asked_for(photos, capsys):
+    train = photos("train", warm=14, cold=14)
+    (train / "warm/warm.0.png").rename(train / "cold/odd.png")
+    common = ["audit", str(train), "-b", "colour_histogram", "-q", "--json"]
+    listed = {}
+    for extra in ([], ["--all"]):
+        assert main([*common, *extra]) == 0
+        found = json.loads(capsys.readouterr().out)["findings"]
+        listed[len(extra)] = {(one["kind"], one["file"]) for one in found if one["kind"] in ("label", "model_error")}
+    assert {file for _, file in listed[1]} == {"cold/odd.png"}
+    assert listed[0] == {one for one in listed[1] if one[0] == "label"}
+
+
 def test_the_command_names_a_class_as_a_class(photos, capsys):
     """In the lines and in the JSON a finding about a class is not to be taken for a photo."""
     train = photos("train", warm=6, cold=6)

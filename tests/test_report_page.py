@@ -200,12 +200,16 @@ def test_made_again_the_page_is_the_same_and_the_run_stays_whole(run: Finished) 
 def test_findings_are_ranked_and_every_one_is_listed(run: Finished) -> None:
     run.findings(
         ("blurred", "warm/warm.1.png", "", "0.1", "hardly an edge", "take it again"),
-        *[("label", f"warm/warm.{i}.png", "", "0.9", f"reason {i}", "move it") for i in (4, 5, 6, 7, 8, 9, 10)],
+        *[("label", f"warm/warm.{i}.png", "", "0.9", f"reason {i}", "look at it") for i in (4, 5, 6, 7, 8, 9, 10)],
         ("leak", "any/any.50.png", "cold/cold.1.png", "1", "the same file", "take it out of the test"),
         ("strange_thing", "warm/warm.2.png", "", "", "who knows", "look"),
     )
+    metrics = run.metrics
+    metrics["audit"]["expected"] = {"label": 5.2}
+    run.change(metrics)
     report.rebuild(run.folder)
     words = Outline(read(run)).words
+    assert "About 5 of these 7 labels are expected to be wrong. Look at each, and correct those that are." in words
     wanted = [
         "1 test photo has a (near-)duplicate in the training set",
         "7 possible label errors",
