@@ -362,7 +362,9 @@ def test_help_names_the_heads_that_exist(capsys: pytest.CaptureFixture[str]) -> 
     assert set(heads.head_names()) == files
     with pytest.raises(SystemExit):
         main(["train", "--help"])
-    assert f"one of {', '.join(heads.head_names())} (default: logistic)" in " ".join(capsys.readouterr().out.split())
+    assert f"one of {', '.join(heads.head_names())} (default: blend, the average of logistic and lda)" in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 @pytest.mark.parametrize(("kind", "code", "how"), [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "ended from outside")])

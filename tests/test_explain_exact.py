@@ -66,7 +66,7 @@ def test_it_adds_up_over_several_networks_of_other_geometry_in_any_precision(pre
 
 @pytest.mark.parametrize("scaling", ["unit", "standard", "block", "none"])
 @pytest.mark.parametrize("k", [2, 3])
-@pytest.mark.parametrize("kind", ["logistic", "svm", "lda", "centroid", "dense"])
+@pytest.mark.parametrize("kind", ["blend", "logistic", "svm", "lda", "centroid", "dense"])
 def test_a_linear_head_is_the_plain_sum_that_it_is_said_to_be(kind: str, k: int, scaling: str) -> None:
     """Every class's own logit, with blocks of which one is too narrow to be scaled to unit length."""
     rng = np.random.default_rng(k)
@@ -152,7 +152,7 @@ def test_networks_of_other_geometry_meet_on_the_photo() -> None:
 
 def test_what_speaks_for_one_of_two_classes_speaks_against_the_other() -> None:
     photos, network = some(8), tiny()
-    for kind in ("logistic", "lda"):  # discriminant analysis gives its first class no weights at all
+    for kind in ("blend", "logistic", "lda"):  # discriminant analysis gives its first class no weights at all
         found = model((network,), fitted(kind, features(photos, network)))
         first, second = (explain(found, photos[:1], label)[0] for label in "ab")
         assert np.abs(first.heat).max() > 0

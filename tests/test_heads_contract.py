@@ -12,7 +12,6 @@ FEW_STEPS = "the seed's head learns for eight epochs, which are eight steps on t
 EXPECTED = {
     "Dense": {
         "check_classifiers_train": FEW_STEPS,
-        "check_class_weight_classifiers": FEW_STEPS,
     },
 }
 ALONE = [heads.make_head(name) for name in heads.head_names() if name != "auto"]

@@ -74,7 +74,7 @@ class TestFolds:
         head = heads.make_head(name).fit(X, ["a", "a", "a", "a", "b"])
         assert head.cv_proba_ is None
         assert head.cv_log_loss_ is None
-        assert head.path_ in ({}, {"head": ["logistic"], "log_loss": [None], "log_loss_std": [None]})
+        assert head.path_ in ({}, {"head": ["blend"], "log_loss": [None], "log_loss_std": [None]})
         assert head.choice_["temperature"] == 1.0
         assert head.choice_["folds"] == 0
         assert head.predict_proba(X).min() >= head.choice_["clip"] > 0

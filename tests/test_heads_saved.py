@@ -154,7 +154,7 @@ class TestLightness:
             "facts = dict(scaling='unit', blocks=[9], classes=2, temperature=1.0, clip=0.01);"
             "arrays = dict(weights=np.ones((1, 9)), intercepts=np.zeros(1));"
             "assert heads.scorer('linear', arrays, facts)(np.ones((3, 9))).shape == (3, 2);"
-            "assert heads.head_names()[0] == 'logistic'; heads.check_head('svm');"
+            "assert heads.head_names()[0] == 'blend'; heads.check_head('svm');"
             "bad = [m for m in sys.modules if m.split('.')[0] in ('sklearn', 'scipy', 'torch')];"
             "sys.exit(str(bad) if bad else 0)"
         )

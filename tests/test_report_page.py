@@ -111,7 +111,7 @@ def test_the_page_says_what_the_numbers_say(finished: Finished) -> None:
     assert "labelled cold , predicted warm" in words
     assert "2 misclassified photos" in words
     metrics = finished.metrics
-    for fact in (metrics["versions"]["numpy"], metrics["sources"]["train"], "AUC", "logistic on colour_histogram"):
+    for fact in (metrics["versions"]["numpy"], metrics["sources"]["train"], "AUC", "blend on colour_histogram"):
         assert fact in words
 
 

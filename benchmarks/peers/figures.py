@@ -33,8 +33,9 @@ class Figures:
         return statistics.median(found) if found else None
 
     def noisy(self, name: str) -> bool:
-        """Say whether no run of a contestant was quiet."""
-        return all(run["noise"] > NOISY for run in self._runs.get(name, []))
+        """Say whether a contestant ran and no run of it was quiet; one that could not run made no noise."""
+        noise = [run["noise"] for run in self._runs.get(name, []) if "noise" in run]
+        return bool(noise) and min(noise) > NOISY
 
     def error(self, name: str) -> str | None:
         """Return why a contestant did not run; None where it did."""

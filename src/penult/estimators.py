@@ -151,8 +151,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     backbones, crop_mode, views, device, precision, cache_dir, max_pixels
         As for `Embedder`.
-    head : str or scikit-learn classifier, default="logistic"
-        "logistic", "svm", "knn", "centroid", "lda", "dense", or "auto" for the best of them; any other classifier works in
+    head : str or scikit-learn classifier, default="blend"
+        "blend" (the average of "logistic" and "lda"), "logistic", "svm", "knn", "centroid", "lda", "dense", or "auto" for the
+        best of them; any other classifier works in
         memory, and `save` refuses it.
     class_weight : {None, "balanced"} or dict, default=None
         "balanced" lets every class count the same, however many images it has: probabilities are then those of equally
@@ -182,7 +183,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(  # noqa: PLR0913  each is one of scikit-learn's parameters
         self,
         backbones: str | Sequence[str] = zoo.DEFAULT,
-        head: Any = "logistic",
+        head: Any = "blend",
         *,
         class_weight: Any = None,
         crop_mode: str | None = None,

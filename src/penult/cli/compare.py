@@ -25,7 +25,7 @@ def add(commands: options.Commands) -> None:
     )
     p.add_argument("train", metavar="TRAIN", help="labelled images")
     options.add_backbones(p)
-    options.add_head(p, "logistic")
+    options.add_head(p, "blend")
     p.add_argument("--budget", metavar="TIME", help="5m, 90s, 1h30m: the cheapest candidates first, until the time is over")
     p.add_argument("--sample", type=int, default=1000, metavar="N", help="images to compare on (default: 1000)")
     options.add_groups(p)

@@ -16,8 +16,8 @@ def add(commands: options.Commands) -> None:
         run,
         "heat maps of what drove each prediction",
         "One PNG a photo, with a scale and a caption. cam, the class activation map, is exact: it adds up to the logit; it\n"
-        "needs a linear head (logistic, lda, centroid, dense, linear svm) on networks with feature maps. occlusion covers\n"
-        "the photo piece by piece, works for all, and takes some eighty times as long. auto uses cam where it can.",
+        "needs a linear head (blend, logistic, lda, centroid, dense, linear svm) on networks with feature maps. occlusion\n"
+        "covers the photo piece by piece, works for all, and takes some eighty times as long. auto uses cam where it can.",
     )
     options.add_model(p)
     p.add_argument("images", nargs="+", metavar="IMAGE", help="images, or folders of them")

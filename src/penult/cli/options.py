@@ -60,7 +60,10 @@ def add_training(p: argparse.ArgumentParser) -> None:
 def add_head(p: argparse.ArgumentParser, default: str | None = None) -> None:
     """Add the classifier, and how classes are weighted."""
     p.add_argument(
-        "--head", default=default, metavar="HEAD", help=f"one of {', '.join(heads.head_names())} (default: logistic)"
+        "--head",
+        default=default,
+        metavar="HEAD",
+        help=f"one of {', '.join(heads.head_names())} (default: blend, the average of logistic and lda)",
     )
     p.add_argument(
         "--class-weight",

@@ -30,7 +30,7 @@ class CompareOptions:
 
     out: str = "penult-compare"
     backbones: tuple[str, ...] = zoo.COMPARED
-    head: str = "logistic"
+    head: str = "blend"
     class_weight: Literal["balanced"] | None = None
     budget: float | None = None
     sample: int = SAMPLE

@@ -193,7 +193,7 @@ def next_line(source: str, typed: Sequence[str], options: CompareOptions) -> str
     words = ["penult", "train", source]
     for name in typed:
         words += ["-b", name]
-    if options.head != "logistic":
+    if options.head != "blend":
         words += ["--head", options.head]
     if options.class_weight is not None:
         words += ["--class-weight", options.class_weight]

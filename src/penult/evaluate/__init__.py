@@ -6,7 +6,17 @@ It must not know files, images, networks or pictures of the results.
 """
 
 from penult.evaluate.cross_validation import cross_validate, outer_folds, unmeasured
-from penult.evaluate.curve import LEVEL, Forecast, LearningCurve, Review, carry, check_level, learning_curve, review
+from penult.evaluate.curve import (
+    LEVEL,
+    Forecast,
+    LearningCurve,
+    Review,
+    carry,
+    check_level,
+    learning_curve,
+    regularization_path,
+    review,
+)
 from penult.evaluate.evaluation import ClassScore, Difference, Evaluation, paired_difference, score, summary_rows
 from penult.evaluate.interpret import FEW, Rarest, at_chance, causes, imbalance, imbalanced, rarest_classes, verdict
 from penult.evaluate.intervals import Score, wilson
@@ -45,6 +55,7 @@ __all__ = [
     "outer_folds",
     "paired_difference",
     "rarest_classes",
+    "regularization_path",
     "review",
     "run_trials",
     "score",

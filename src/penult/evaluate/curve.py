@@ -197,6 +197,13 @@ def _only(groups: NDArray[Any] | None, here: NDArray[np.bool_]) -> NDArray[Any] 
     return None if groups is None else groups[here]
 
 
+def regularization_path(path: Mapping[str, Sequence[Any]]) -> list[tuple[float, float]]:
+    """Return what a head tried: each C of its logistic regression, ascending, with the held-out loss that was minimised."""
+    losses = path.get("cost", path.get("log_loss", ()))
+    weights = path.get("lda_weight", [0.0] * len(losses))
+    return sorted((C, loss) for C, loss, weight in zip(path.get("C", ()), losses, weights, strict=False) if C and not weight)
+
+
 LEVEL = 0.9
 COVERAGES = (1.0, 0.99, 0.98, 0.97, 0.96, 0.95, 0.92, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
 

@@ -28,19 +28,28 @@ from penult.heads.task import Task, class_weights, inner_folds, plain_weights
 SMALL = 10_000_000  # numbers in X up to which one thread is enough
 
 
-@dataclass(frozen=True)
+@dataclass
 class Search:
     """What a method found.
 
     `logits[i]` (n, k) are those of candidate i, each row's from the fold that held it out; empty without folds. `refit(i)`
-    fits candidate i to all rows.
+    fits candidate i to all rows. `temperatures` are those at which the candidates are judged, 1 where there are none.
+    `pick` chooses among their losses, where the method has a rule of its own for nearly equal ones.
     """
 
     candidates: list[dict[str, Any]]
     logits: list[Array]
     refit: Callable[[int], HeadState]
-    temperatures: list[float] | None = None  # where the method has fitted them already
-    best: int | None = None  # where the method has a rule of its own among nearly equal candidates
+    temperatures: list[float] | None = None
+    pick: Callable[[Array], int] = lambda losses: int(np.argmin(losses))
+
+    def best(self, task: Task, rows: Array | None = None) -> int:
+        """Return the number of the best candidate, by the held-out rows with these numbers (all when None)."""
+        return self.pick(np.array([smoothed_log_loss(z, task, t, rows) for z, t in self.judged()]))
+
+    def judged(self) -> list[tuple[Array, float]]:
+        """Return the held-out logits of each candidate and the temperature at which it is judged."""
+        return list(zip(self.logits, self.temperatures or [1.0] * len(self.logits), strict=True))
 
 
 @dataclass(frozen=True)
@@ -50,10 +59,11 @@ class Chosen:
     index: int
     temperature: float
     floor: float
+    offset: Array  # (k,) to be added to the intercepts
     proba: Array | None  # (n, k) held out
     log_loss: float | None
-    cost: float | None  # the smoothed log loss at the temperature, by which heads are compared
-    path: dict[str, list[Any]]
+    cost: float | None  # the same weighted as the rows are: by which heads are compared
+    spread: float | None  # standard deviation of the folds' log losses
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -66,6 +76,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     name: ClassVar[str]
+    has_intercepts: ClassVar[bool] = True  # the fitted state has one a class, or one margin's
     scale_free: ClassVar[bool] = False  # logits have no scale of their own: each candidate is judged at its best temperature
 
     scaling: str = "unit"
@@ -134,7 +145,11 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "clip": chosen.floor,
             **state.facts,
         }
-        self._scorer: Any = Scorer(HeadState(state.kind, state.arrays, facts))
+        arrays = dict(state.arrays)
+        if "intercepts" in arrays:
+            one = len(arrays["intercepts"]) == 1  # margin of two classes
+            arrays["intercepts"] = arrays["intercepts"] + (chosen.offset[1:] - chosen.offset[:1] if one else chosen.offset)
+        self._scorer: Any = Scorer(HeadState(state.kind, arrays, facts))
         self.choice_ = {
             "head": type(self).name,
             **search.candidates[chosen.index],
@@ -145,7 +160,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "folds": len(task.folds or ()),
         }
         self.cv_proba_, self.cv_log_loss_ = chosen.proba, chosen.log_loss
-        self.path_ = chosen.path
+        self.path_ = path_of(search, task)
         self.history_: dict[str, list[float]] | None = None
 
     def _checked(self, X: Any) -> Array:
@@ -205,35 +220,54 @@ def candidate_temperature(logits: Array, task: Task, free: bool) -> float:
     return calibration.temperature(logits, task.codes, task.sample_weight, True) if free else 1.0
 
 
-def choose(search: Search, task: Task, head: Head) -> Chosen:
-    """Return the candidate with the smallest held-out log loss, with its temperature and its floor of probability."""
+def choose(search: Search, task: Task, head: Head, rows: Array | None = None) -> Chosen:
+    """Return the candidate with the smallest held-out log loss, with its temperature and its floor of probability.
+
+    Only the held-out rows with the numbers `rows` (all when None) have a say.
+    """
     fixed = 0.0 if isinstance(head.clip, str) else float(head.clip or 0)
     if task.folds is None:
         floor = calibration.default_floor(len(task.codes), task.k) if head.clip == "auto" else fixed
-        return Chosen(0, 1.0, floor, None, None, None, {})
-    free = head.scale_free and head.calibrate
-    temperatures = search.temperatures or [candidate_temperature(z, task, free) for z in search.logits]
-    proba = [calibration.probabilities(z, t, 0.0) for z, t in zip(search.logits, temperatures, strict=True)]
-    losses = [calibration.row_losses(p, task.codes) for p in proba]
-    smoothed = [smoothed_log_loss(z, task, t) for z, t in zip(search.logits, temperatures, strict=True)]
-    best = int(np.argmin(smoothed)) if search.best is None else search.best
-    temperature = temperatures[best]
-    if head.calibrate and not free:
-        temperature = calibration.temperature(search.logits[best], task.codes, task.sample_weight, False)
-    sharp = calibration.probabilities(search.logits[best], temperature, 0.0)
-    floor = calibration.best_floor(sharp, task.codes, task.sample_weight) if head.clip == "auto" else fixed
+        return Chosen(0, 1.0, floor, np.zeros(task.k), None, None, None, None)
+    best = search.best(task, rows)
+    here = slice(None) if rows is None else rows
+    logits, temperature = search.logits[best], search.judged()[best][1]
+    codes, weight = task.codes[here], task.sample_weight[here]
+    offset = np.zeros(task.k)
+    if head.calibrate:
+        temperature = calibration.temperature(logits[here], codes, weight, head.scale_free)
+        prior = np.log(np.bincount(codes, weight, task.k) + 1)
+        believed = calibration.evidence(logits[here] / temperature, codes, weight, prior)
+        temperature /= believed
+        if head.has_intercepts:  # what is not believed goes to the class prior, else to no difference at all
+            offset = (1 - believed) * temperature * (prior - prior.mean())
+    sharp = calibration.probabilities(logits + offset, temperature, 0.0)
+    floor = calibration.best_floor(sharp[here], codes, weight) if head.clip == "auto" else fixed
     final = calibration.raise_to_floor(sharp, floor)
-    cost = smoothed_log_loss(search.logits[best], task, temperature)
-    spread = [float(np.std([loss[held].mean() for _, held in task.folds])) for loss in losses]
+    cost, loss = calibration.log_loss(final[here], codes, weight), calibration.row_losses(final, task.codes)
+    spread = float(np.std([loss[held].mean() for _, held in task.folds]))
+    return Chosen(best, temperature, floor, offset, final, float(loss[here].mean()), cost, spread)
+
+
+def path_of(search: Search, task: Task) -> dict[str, list[Any]]:
+    """Return the settings of each candidate, and its held-out losses: `cost` is what was minimised, `log_loss` without the
+    pseudo-error, `log_loss_std` its standard deviation over folds.
+    """
+    if task.folds is None:
+        return {}
+    losses = [calibration.row_losses(calibration.probabilities(z, t, 0.0), task.codes) for z, t in search.judged()]
     path: dict[str, list[Any]] = {name: [c.get(name) for c in search.candidates] for name in search.candidates[0]}
-    path |= {"log_loss": [float(loss.mean()) for loss in losses], "log_loss_std": spread}
-    return Chosen(best, temperature, floor, final, calibration.log_loss(final, task.codes), cost, path)
+    path["cost"] = [smoothed_log_loss(z, task, t) for z, t in search.judged()]
+    path["log_loss"] = [float(loss.mean()) for loss in losses]
+    path["log_loss_std"] = [float(np.std([loss[held].mean() for _, held in task.folds])) for loss in losses]
+    return path
 
 
-def smoothed_log_loss(logits: Array, task: Task, temperature: float = 1.0) -> float:
-    """Return the smoothed log loss of held-out logits (n, k), by which candidates are compared."""
-    losses = calibration.smoothed_log_losses(logits / temperature, task.codes)
-    return float(np.average(losses, weights=task.sample_weight))
+def smoothed_log_loss(logits: Array, task: Task, temperature: float = 1.0, rows: Array | None = None) -> float:
+    """Return the smoothed log loss of held-out logits (n, k), by which candidates are compared; of some rows, or all."""
+    here = slice(None) if rows is None else rows
+    losses = calibration.smoothed_log_losses(logits[here] / temperature, task.codes[here])
+    return float(np.average(losses, weights=task.sample_weight[here]))
 
 
 @contextmanager

@@ -31,7 +31,7 @@ class LinearSearch:
         whole: Callable[[], Space],
         loss: Callable[[Task, Any], Loss],
     ) -> None:
-        """`spaces` serve the folds; `whole` makes the space of all rows, used where they do not share one."""
+        """`spaces` serve the folds; `whole` returns the space of all rows: theirs where they share an exact one."""
         self.task, self.spaces, self.whole, self.loss = task, spaces, whole, loss
         self.known: list[dict[float, Array]] = [{} for _ in self.spaces]  # C -> (folds, c, r + 1)
 
@@ -64,10 +64,12 @@ class LinearSearch:
 
     def refit(self, C: float) -> HeadState:
         """Return the linear scorer of all rows, warm from the folds where they share its coordinates."""
-        shared = len(self.spaces) == 1 and not self.spaces[0].learnt
-        space = self.spaces[0] if shared else self.whole()
-        known = self.known[0] if shared else {}
-        start = known[nearest(known, C)].mean(axis=0)[None] if known else None
+        space = self.whole()
+        known = self.known[0] if len(self.spaces) == 1 and not self.spaces[0].learnt else {}
+        start = known[nearest(known, C)].mean(axis=0)[None] if known else None  # (1, c, r + 1)
+        if start is not None and space is not self.spaces[0]:  # from the directions of the folds to the columns
+            basis = self.spaces[0].basis
+            start = None if basis is None else np.concatenate([start[..., :-1] @ basis, start[..., -1:]], axis=-1)
         coef = self._solved(space, self.task.sample_weight[None], np.array([C]), start, 1e-8)[0].astype(
             np.float64
         )  # (c, r + 1)
@@ -123,14 +125,18 @@ class Grid:
         self.losses |= losses
 
     def best(self) -> float:
-        """Return the smallest value within a thousandth of the least loss, so that flat ends do not run.
+        """Return the value that `pick` picks."""
+        tried = sorted(self.losses)
+        return tried[self.pick(np.array([self.losses[C] for C in tried]))]
 
-        Towards small values too: of a flat lower end the edge itself is left out. Of given values it is the one with the
-        least loss.
+    def pick(self, losses: Array) -> int:
+        """Return the number of the smallest value within a thousandth of the least loss, so that flat ends do not run.
+
+        `losses` are those of the values tried, in ascending order. Towards small values too: of a flat lower end the edge
+        itself is left out. Of given values it is the one with the least loss.
         """
-        least = min(self.losses.values())
+        least = losses.min()
         if self._fixed:
-            return min(self.losses, key=lambda C: self.losses[C])
-        good = sorted(C for C, loss in self.losses.items() if loss <= least + WORTH * abs(least))
-        flat = len(good) > 1 and good[0] == min(self.losses)
-        return good[1] if flat else good[0]
+            return int(np.argmin(losses))
+        good = np.flatnonzero(losses <= least + WORTH * abs(least))
+        return int(good[1] if len(good) > 1 and good[0] == 0 else good[0])

@@ -6,7 +6,7 @@ One `Space` serves all folds where the scaling learns nothing, else each fold ha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from penult.heads.task import Folds, Task
 from penult.solver import LARGE, DenseMatrix, DesignMatrix, ScaledMatrix, Spectrum, entry_chunks, on_disk, spectrum
 
 EIGEN_ROWS = 600  # up to which a full eigendecomposition costs less than it saves
-GRAM_ROWS = 4000  # up to which n x n numbers may stand beside X
+GRAM_ROWS = 2048  # up to which the coordinates are exact, n x n numbers; above, so many rows find the directions
+DIRECTIONS = 1024  # in which many rows are looked at while settings are chosen
 GRAM_COLUMNS = 1024  # summed at a time
 FAR = 300.0  # a mean so many times the spread would cost float32 more than two of its seven digits
 LANDMARKS = 1000  # rows up to which a kernel is exact
@@ -39,6 +40,7 @@ class Space:
     basis: Array | None  # (r, d) from coordinates to features; None when they are the same
     learnt: dict[str, Array]
     folds: Folds  # that it serves
+    partial: bool = field(default=False, kw_only=True)  # whether the rows have parts outside the coordinates
 
     def to_state(self, coef: Array, intercept: Array, facts: dict[str, Any]) -> HeadState:
         """Return the saved head of coefficients (c, r) and intercepts (c,) in these coordinates."""
@@ -98,40 +100,73 @@ def spaces_of_folds(task: Task, name: str, make: Callable[..., Space]) -> Iterat
 
 
 def linear_spaces(task: Task, name: str) -> Iterator[Space]:
-    """Yield linear spaces that together serve every fold.
+    """Yield linear spaces that together serve every fold, of few enough coordinates to choose settings in.
 
-    The leading directions of many rows are found once: they only speed the solver up.
+    More than 2,048 rows of more than 1,024 columns are looked at in the 1,024 directions in which 2,048 of them vary most.
     """
-    known: Spectrum | None = None
 
-    def make(*args: Any) -> Space:
-        nonlocal known
-        one = linear_space(*args, known=known)
-        known = one.spectrum if isinstance(one.X, ScaledMatrix) else None
-        return one
-
-    return spaces_of_folds(task, name, make)
+    many = len(task.X) > GRAM_ROWS and task.X.shape[1] > DIRECTIONS
+    return spaces_of_folds(task, name, principal_space if many else linear_space)
 
 
-def linear_space(
-    task: Task, name: str, train: Array | None = None, folds: Folds = (), *, known: Spectrum | None = None
-) -> Space:
+def whole_space(task: Task, name: str, spaces: list[Space], make: Callable[..., Space] | None = None) -> Space:
+    """Return the space of all rows in which the chosen settings are fitted: that of the folds if it is exact and shared.
+
+    Else `make(task, name)` makes it, `linear_space` when None.
+    """
+    shared = len(spaces) == 1 and not spaces[0].learnt and not spaces[0].partial
+    return spaces[0] if shared else (make or linear_space)(task, name)
+
+
+def principal_space(task: Task, name: str, train: Array | None = None, folds: Folds = ()) -> Space:
+    """Return all rows in the leading principal directions of some of them: the directions are learnt without labels.
+
+    What lies outside them is left out, which lowers no score of the folds by more than a hundredth (`benchmarks/trust.py
+    heads`), and the fit of the chosen settings leaves nothing out.
+    """
+    learnt = scaling.fit(name, task.X, task.blocks, train)
+    n = len(task.X)
+    chosen = np.sort(np.random.default_rng(task.seed).choice(n, GRAM_ROWS, replace=False))
+
+    def scaled(rows: Any) -> Array:
+        return scaling.apply(name, np.asarray(task.X[rows]), task.blocks, learnt)
+
+    # 1. the eigenvectors of the Gram matrix of a part of the rows give the directions
+    some = scaled(chosen) if isinstance(task.X, np.ndarray) else np.concatenate([scaled(slice(i, i + 1)) for i in chosen])
+    mean = some.mean(axis=0, dtype=np.float64).astype(some.dtype)
+    some = some - mean
+    values, U = np.linalg.eigh(_gram(some))
+    values, U = values[-DIRECTIONS:], U[:, -DIRECTIONS:]
+    keep = values > values[-1] * 1e-10
+    basis = (U[:, keep] / np.sqrt(values[keep])).T.astype(some.dtype) @ some  # (q, d)
+    # 2. the rows in these directions, chunk by chunk
+    X = np.empty((n, len(basis)), some.dtype)
+    for at in row_chunks(n):
+        X[at] = (scaled(at) - mean) @ basis.T
+    centre = X.mean(axis=0, dtype=np.float64)
+    X -= centre.astype(X.dtype)
+    known = Spectrum(np.einsum("nr,nr->r", X, X, dtype=float) / n, None, 0.0)
+    return Space(DenseMatrix(X), known, mean + centre @ basis, basis, learnt, folds, partial=True)
+
+
+def linear_space(task: Task, name: str, train: Array | None = None, folds: Folds = ()) -> Space:
     """Return the space whose scaling is fitted on the rows `train` (all when None).
 
-    Many rows are not copied: they are scaled inside the products. `known` spares finding their leading directions.
+    Many rows are not copied: they are scaled inside the products.
     """
     learnt = scaling.fit(name, task.X, task.blocks, train)
     n, d = task.X.shape
-    if on_disk(task.X) or n * d > LARGE:
+    few = n <= GRAM_ROWS and n < d
+    if not few and (on_disk(task.X) or n * d > LARGE):
         matrix, mean = scaled_matrix(task, name, learnt)
-        return Space(matrix, known or spectrum(matrix), mean, None, learnt, folds)
-    X = scaling.apply(name, task.X, task.blocks, learnt)  # (n, d)
+        return Space(matrix, spectrum(matrix), mean, None, learnt, folds)
+    X = scaling.apply(name, np.asarray(task.X), task.blocks, learnt)  # (n, d)
     if name == "none":
-        X = X.copy()
+        X = np.array(X)
     mean = X.mean(axis=0, dtype=np.float64)
     X -= mean.astype(X.dtype)
     mean = mean.astype(X.dtype).astype(np.float64)
-    if n >= d or n > GRAM_ROWS:
+    if not few:
         return Space(DenseMatrix(X), spectrum(DenseMatrix(X)), mean, None, learnt, folds)
     if n > EIGEN_ROWS:
         return _triangular(X, mean, learnt, folds)
@@ -174,10 +209,7 @@ def _triangular(X: Array, mean: Array, learnt: dict[str, Array], folds: Folds) -
     Centred rows are dependent, copies too, and products in float32 are rounded. What is added, a millionth of the mean or as
     much more as it takes, moves no coefficient by more than the rounding does.
     """
-    gram = np.zeros((len(X), len(X)))  # (n, n)
-    for columns in row_chunks(X.shape[1], GRAM_COLUMNS):  # sums of few products in float32, the rest in float64
-        part = X[:, columns]
-        gram += part @ part.T
+    gram = _gram(X)
     place, level = np.diag_indices_from(gram), np.trace(gram) / len(gram)
     for share in (1e-6, 1e-5, 1e-4, 1e-3):
         gram[place] += share * level
@@ -188,6 +220,15 @@ def _triangular(X: Array, mean: Array, learnt: dict[str, Array], folds: Folds) -
         matrix = DenseMatrix(root.astype(X.dtype))
         return TriangularSpace(matrix, spectrum(matrix), mean, None, learnt, folds, X, root)
     return Space(DenseMatrix(X), spectrum(DenseMatrix(X)), mean, None, learnt, folds)
+
+
+def _gram(X: Array) -> Array:
+    """Return X X^T, (n, n) float64: sums of few products in float32, the rest in float64."""
+    gram = np.zeros((len(X), len(X)))
+    for columns in row_chunks(X.shape[1], GRAM_COLUMNS):
+        part = X[:, columns]
+        gram += part @ part.T
+    return gram
 
 
 def kernel_space(task: Task, name: str, train: Array | None = None, folds: Folds = (), *, width: float) -> KernelSpace:

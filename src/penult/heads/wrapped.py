@@ -23,6 +23,7 @@ class Wrapped(Head):
     """Use a clone of `estimator` for the logits: log probabilities where it has them, else its scores."""
 
     name = "wrapped"
+    has_intercepts = False
 
     estimator: Any
     scaling: str = field(default="none", kw_only=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penult.errors import InputError
-from penult.evaluate import Evaluation, LearningCurve, Score
+from penult.evaluate import Evaluation, LearningCurve, Score, regularization_path
 from penult.plots import style
 from penult.texts import digits
 
@@ -81,26 +81,28 @@ def plot_training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
+MINIMISED = "held-out log loss, smoothed as if 1/4 error more"
+
+
 def plot_regularization(path: Mapping[str, Sequence[float]], chosen: float | None = None) -> Figure:
-    """Draw validation log loss against C, with the chosen C marked (the best of `path` if none is given)."""
-    strength, loss = np.asarray(path["C"], dtype=float), np.asarray(path["log_loss"], dtype=float)  # (s,)
-    order = np.argsort(strength)
+    """Draw the loss that was minimised against C, with the chosen C marked (the best of `path` if none is given)."""
+    strength, loss = np.array(regularization_path(path), dtype=float).T  # (s,)
     best = int(np.argmin(loss)) if chosen is None else int(np.argmin(np.abs(np.log(strength / chosen))))
     with style.drawing():
         figure = style.blank(7.5, 4.5)
         ax = figure.subplots()
-        ax.plot(strength[order], loss[order], color=style.BLUE, marker="o")
+        ax.plot(strength, loss, color=style.BLUE, marker="o")
         ax.plot(
             strength[best], loss[best], color=style.VERMILION, marker="D", ms=12, mfc="none", mew=2.5,
             ls="none",
-            label=f"selected: C = {digits(strength[best])}, log loss {digits(loss[best])}",
+            label=f"selected: C = {digits(strength[best])}, loss {digits(loss[best])}",
         )  # fmt: skip
         style.log_axis(ax.xaxis)
         if loss.min() > 0 and loss.max() > 10 * loss.min():
             style.log_axis(ax.yaxis)
         ax.set_title("Regularisation, selected by inner cross-validation")
         ax.set_xlabel("C (smaller = stronger regularisation)")
-        ax.set_ylabel("validation log loss")
+        ax.set_ylabel(MINIMISED)
         style.legend(ax)
     return figure
 

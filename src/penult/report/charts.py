@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from penult.evaluate import FEW
+from penult.evaluate import FEW, regularization_path
 from penult.html import Html, join, prose, tag
 from penult.report import svg
 from penult.report.issues import gain
@@ -125,8 +125,8 @@ def learning_curve_chart(curve: Mapping[str, Any]) -> Html | None:
 
 
 def regularization(path: Mapping[str, Any], chosen: float | None) -> Html | None:
-    """Draw the inner folds' log loss against C, the selected one marked."""
-    pairs = sorted(zip(path.get("C", ()), path.get("log_loss", ()), strict=False))
+    """Draw the inner folds' loss that was minimised against C, the selected one marked."""
+    pairs = regularization_path(path)
     if len(pairs) < 2:
         return None
     x = svg.x_scale(pairs[0][0], pairs[-1][0], log=True)
@@ -136,7 +136,7 @@ def regularization(path: Mapping[str, Any], chosen: float | None) -> Html | None
     best = min(range(len(pairs)), key=lambda i: abs(pairs[i][0] - chosen) if chosen else pairs[i][1])
     mark = svg.dot(at[best], "point chosen", f"selected: C = {digits(pairs[best][0])}", 7)
     dots = [svg.dot(p, "point", f"C = {digits(c)}: log loss {digits(v)}", 3) for p, (c, v) in zip(at, pairs, strict=True)]
-    frame = svg.axes(x, y, "C (smaller = stronger regularisation)", "log loss, inner cross-validation")
+    frame = svg.axes(x, y, "C (smaller = stronger regularisation)", "held-out log loss, smoothed")
     return svg.drawing("Log loss against C", frame, svg.path(at, "line"), dots, mark)
 
 

@@ -38,6 +38,9 @@ class DesignMatrix(Protocol):
     def take(self, rows: Array, out: Array | None = None) -> DesignMatrix:
         """Return the rows with these numbers (ascending), copied, into `out` (at least as many rows) if it is given."""
 
+    def dense(self, rows: Array) -> Array:
+        """Return the rows with these numbers (ascending) as an array (m, r)."""
+
     def squared_norms(self) -> Array:
         """Return the squared length of each row, (n,)."""
 
@@ -73,6 +76,10 @@ class DenseMatrix:
     def take(self, rows: Array, out: Array | None = None) -> DenseMatrix:
         """Return a copy of some rows."""
         return DenseMatrix(np.take(self.X, rows, axis=0, out=None if out is None else out[: len(rows)], mode="clip"))
+
+    def dense(self, rows: Array) -> Array:
+        """Return a copy of some rows."""
+        return np.asarray(self.X[rows])
 
     def squared_norms(self) -> Array:
         """Return the squared length of each row, (n,)."""
@@ -146,6 +153,10 @@ class ScaledMatrix:
             for at, start, stop in zip(slices, edges[:-1], edges[1:], strict=True):
                 own[start:stop] = np.asarray(self.source[at])[rows[start:stop] - at.start]
         return replace(self, source=own, row_factors=None if self.row_factors is None else self.row_factors[rows])
+
+    def dense(self, rows: Array) -> Array:
+        """Return a scaled copy of some rows."""
+        return self._scaled(np.asarray(self.take(rows).source))
 
     def squared_norms(self) -> Array:
         """Return the squared length of each row, (n,)."""

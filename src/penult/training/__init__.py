@@ -37,7 +37,7 @@ def train(  # noqa: PLR0913  what the command's common options are
     out: str | Path = "penult-run",
     backbones: str | Sequence[str] = DEFAULT,
     views: int = 1,
-    head: str = "logistic",
+    head: str = "blend",
     groups: str | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -61,8 +61,9 @@ def train(  # noqa: PLR0913  what the command's common options are
     views : {1, 2, 4}, default=1
         How many pictures of each photo a network sees, whose features are averaged: 1 is as the network's recipe says, 2 the
         center crop and the whole photo, 4 both and their mirror images.
-    head : str, default="logistic"
-        "logistic", "svm", "knn", "centroid", "lda", "dense", or "auto" for the best of them.
+    head : str, default="blend"
+        "blend" (the average of "logistic" and "lda"), "logistic", "svm", "knn", "centroid", "lda", "dense", or "auto" for the
+        best of them.
     groups : str, optional
         A column of the CSV (patient, scene) whose equal values are kept in one fold.
     seed : int, default=0

@@ -47,7 +47,7 @@ class TrainOptions:
     backbones: tuple[str, ...] = DEFAULT
     crop_mode: CropMode | None = None
     pooling: Pooling | None = None
-    head: str = "logistic"
+    head: str = "blend"
     clip: float | Literal["auto"] = "auto"
     class_weight: Literal["balanced"] | Mapping[str, float] | None = None
     groups: str | None = None

@@ -13,7 +13,7 @@ from typing import Any
 
 from penult.errors import unknown
 
-CANDIDATES = ["logistic", "svm", "knn", "centroid", "lda"]  # what `auto` compares
+CANDIDATES = ["blend", "logistic", "svm", "knn", "centroid", "lda"]  # what `auto` compares
 
 
 @cache

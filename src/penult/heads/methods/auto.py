@@ -38,8 +38,8 @@ class Auto(Head):
             with threads(task.X):
                 search = head.search(task)
                 chosen = choose(search, task, head)
-            losses.append(chosen.log_loss)
-            spreads.append(chosen.path.get("log_loss_std", [None])[chosen.index])
+            losses.append(chosen.cost)
+            spreads.append(chosen.spread)
             if best is None or (chosen.cost is not None and best[2].cost is not None and chosen.cost < best[2].cost):
                 best = head, search, chosen
             if task.folds is None:

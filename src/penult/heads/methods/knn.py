@@ -24,6 +24,7 @@ class KNN(Head):
     """
 
     name = "knn"
+    has_intercepts = False
 
     k: int | None = None
 

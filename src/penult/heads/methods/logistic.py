@@ -9,7 +9,7 @@ from typing import Any
 from penult.arrays import Array
 from penult.heads.head import Head, Search, smoothed_log_loss
 from penult.heads.linear import Grid, LinearSearch
-from penult.heads.spaces import linear_space, linear_spaces
+from penult.heads.spaces import Space, linear_spaces, whole_space
 from penult.heads.task import Task
 from penult.solver import LogisticLoss, Loss, SoftmaxLoss
 
@@ -29,22 +29,21 @@ class Logistic(Head):
 
     def search(self, task: Task) -> Search:
         """Return the values of C that were tried; all folds and classes are solved together."""
-        grid = Grid(default=10.0, fixed=self.C)
-        spaces = list(linear_spaces(task, self.scaling))
-        found = LinearSearch(task, spaces, lambda: linear_space(task, self.scaling), _loss)
-        if task.folds is None:
-            return Search([{"C": grid.default}], [], lambda _: found.refit(grid.default))
-        held: dict[float, Array] = {}
-        while wanted := grid.next():
-            held |= found.logits(wanted)
-            grid.tell({C: smoothed_log_loss(held[C], task) for C in wanted})
-        tried = sorted(held)
-        return Search(
-            [{"C": C} for C in tried],
-            [held[C] for C in tried],
-            lambda i: found.refit(tried[i]),
-            best=tried.index(grid.best()),
-        )
+        return search_C(task, self, list(linear_spaces(task, self.scaling)), self.C)
+
+
+def search_C(task: Task, head: Head, spaces: list[Space], fixed: float | Sequence[float] | None) -> Search:
+    """Return the values of C that were tried, or those that are `fixed`, on spaces that serve the folds of the task."""
+    grid = Grid(default=10.0, fixed=fixed)
+    found = LinearSearch(task, spaces, lambda: whole_space(task, head.scaling, spaces), _loss)
+    if task.folds is None:
+        return Search([{"C": grid.default}], [], lambda _: found.refit(grid.default))
+    held: dict[float, Array] = {}
+    while wanted := grid.next():
+        held |= found.logits(wanted)
+        grid.tell({C: smoothed_log_loss(held[C], task) for C in wanted})
+    tried = sorted(held)
+    return Search([{"C": C} for C in tried], [held[C] for C in tried], lambda i: found.refit(tried[i]), pick=grid.pick)
 
 
 def _loss(task: Task, dtype: Any) -> Loss:

@@ -16,7 +16,7 @@ from penult.errors import unknown
 from penult.heads.head import Head, Search, candidate_temperature, smoothed_log_loss
 from penult.heads.linear import Grid, LinearSearch
 from penult.heads.scoring import HeadState
-from penult.heads.spaces import kernel_space, linear_space, linear_spaces, spaces_of_folds
+from penult.heads.spaces import kernel_space, linear_spaces, spaces_of_folds, whole_space
 from penult.heads.task import Task
 from penult.solver import Loss, SquaredHingeLoss
 
@@ -63,14 +63,18 @@ class SVM(Head):
         """Yield what each kernel is called, its search, and how finely C is searched."""
         if self.kernel != "rbf":
             spaces = list(linear_spaces(task, self.scaling))
-            search = LinearSearch(task, spaces, lambda: linear_space(task, self.scaling), _loss)
+            search = LinearSearch(task, spaces, partial(whole_space, task, self.scaling, spaces), _loss)
             yield {"kernel": "linear", "width": None}, search, (0.5,)
         for width in WIDTHS if self.kernel != "linear" else ():
             if task.folds is None and width != 1:
                 continue
             make = partial(kernel_space, width=width)
             spaces = list(spaces_of_folds(task, self.scaling, make))
-            yield {"kernel": "rbf", "width": width}, LinearSearch(task, spaces, partial(make, task, self.scaling), _loss), ()
+            yield (
+                {"kernel": "rbf", "width": width},
+                LinearSearch(task, spaces, partial(whole_space, task, self.scaling, spaces, make), _loss),
+                (),
+            )
 
 
 def _loss(task: Task, dtype: Any) -> Loss:
