@@ -15,6 +15,8 @@ from penult.neighbors import nearest_neighbors, nearest_rows
 
 LANDMARKS = 2500  # rows that t-SNE places; its time grows with them
 NEIGHBORS = 5
+# beside 30, 1000 and 0.5 a quarter of the time, and as many of the 10 nearest rows stay near (4,900 photos: 52% of 10 nearest)
+PERPLEXITY, ROUNDS, ANGLE = 10, 400, 1.0
 FEW = 12  # rows below which t-SNE has nothing to arrange: the first two components are the map
 ANCHORS = 3  # landmarks between which another row is placed
 
@@ -64,7 +66,8 @@ def _arranged(Z: Floats, seed: int) -> NDArray[np.float64]:
 
     start = 1e-4 * plane / max(float(plane[:, 0].std()), 1e-12)
     with _one_thread():
-        found = TSNE(init=start, perplexity=min(30, (len(Z) - 1) / 3), random_state=seed).fit_transform(Z)
+        perplexity = min(PERPLEXITY, (len(Z) - 1) / 3)
+        found = TSNE(init=start, perplexity=perplexity, max_iter=ROUNDS, angle=ANGLE, random_state=seed).fit_transform(Z)
     return np.asarray(found, np.float64)
 
 

@@ -135,7 +135,7 @@ WIDE = 4000
 HUGE = 1e15  # numbers whose squares may not fit float32
 STEP = 2048  # rows worked on at a time
 COMPONENTS = 50  # as van der Maaten & Hinton did before t-SNE: noise goes, neighbors stay
-CHUNK = 32_000_000  # numbers copied at a time; X itself is never copied whole
+CHUNK = 4_000_000  # numbers copied at a time, few enough for the processor's cache; X itself is never copied whole
 
 
 def directions(several: Sequence[NDArray[Any]], widths: Sequence[int] | None = None) -> list[Floats]:
@@ -177,10 +177,10 @@ def principal_directions(X: Floats, blocks: Sequence[int], landmarks: NDArray[np
     unit = unit_rows((some - mean) * scale)  # (l, d)
     centre = unit.mean(axis=0)  # (d,)
     count = min(COMPONENTS, len(some) - 1, X.shape[1])
-    axes = randomized_svd(unit - centre, count, n_iter=4, random_state=seed)[2]  # (c, d)
-    chunks = row_chunks(len(X), max(1, CHUNK // X.shape[1]))
-    rows = [(unit_rows((X[at] - mean) * scale) - centre) @ axes.T.astype(np.float32) for at in chunks]
-    return unit_rows(np.concatenate(rows))
+    axes = randomized_svd(unit - centre, count, n_iter=2, random_state=seed)[2]  # (c, d)
+    axes = axes.T.astype(np.float32)
+    rows = [unit_rows((X[at] - mean) * scale) @ axes for at in row_chunks(len(X), max(1, CHUNK // X.shape[1]))]
+    return unit_rows(np.concatenate(rows) - centre @ axes)
 
 
 def _size(part: NDArray[Any]) -> float:
