@@ -236,7 +236,17 @@ def test_labels_are_judged_only_by_a_model_that_has_learned_the_class(counts, ri
     y = np.repeat([0, 1], counts)
     hit = np.concatenate([np.arange(n) < r for n, r in zip(counts, right, strict=True)])
     proba = np.where(np.where(hit, y, 1 - y)[:, None] == [0, 1], 0.9, 0.1)
-    assert len(judged(score(y, proba, ["cat", "dog"]))) == told
+    rows, note = judged(score(y, proba, ["cat", "dog"]))
+    assert len(rows) == told
+    assert bool(note) == (told == 0)
+
+
+def test_a_model_that_is_wrong_about_most_photos_has_no_say():
+    y = np.arange(300) % 6
+    proba = np.where(np.where(np.arange(300) % 3 == 0, y, (y + 1) % 6)[:, None] == np.arange(6), 0.5, 0.1)
+    rows, note = judged(score(y, proba, list("abcdef")))  # 33% right, of six classes
+    assert len(rows) == 0
+    assert "wrong about too many photos" in note
 
 
 def test_labels_are_checked_a_second_time_without_the_doubted_ones():

@@ -17,6 +17,8 @@ from penult.evaluate.cross_validation import fit_rows, probabilities
 CHANCE = (
     "labels were not checked: the model is not significantly better than chance, so its errors say nothing about the labels"
 )
+WEAK = "labels were not checked: the model is wrong about too many photos for its errors to say anything about the labels"
+RIGHT = 0.5  # accuracy that a model must surely have: what a weaker one gets wrong are hardly ever the labels
 UNCLIPPED = 1e-6  # floor of the second models' probabilities
 UNMEASURED = "labels were not checked: no model could be measured"
 
@@ -42,9 +44,9 @@ def check_labels(head: Any, X: NDArray[Any], seen: Evaluation | None) -> LabelCh
     """
     if seen is None:
         return LabelCheck(np.zeros(0, np.intp), np.zeros((0, 2)), np.zeros(0), UNMEASURED)
-    rows = judged(seen)
+    rows, note = judged(seen)
     if not len(rows):
-        return LabelCheck(rows, seen.proba[rows], np.zeros(0), CHANCE)
+        return LabelCheck(rows, seen.proba[rows], np.zeros(0), note)
     wrong = audit.label_noise(seen.y[rows], seen.proba[rows]).wrong
     doubted = np.zeros(len(seen.y), bool)
     doubted[rows] = wrong > DOUBTED
@@ -54,21 +56,22 @@ def check_labels(head: Any, X: NDArray[Any], seen: Evaluation | None) -> LabelCh
     return LabelCheck(rows, seen.proba[rows], wrong)
 
 
-def judged(seen: Evaluation) -> NDArray[np.intp]:
-    """Return the rows (m,) whose labels may be judged.
+def judged(seen: Evaluation) -> tuple[NDArray[np.intp], str]:
+    """Return the rows (m,) whose labels may be judged; where there are none, why.
 
     A model that is not surely better than always giving the most frequent class, or than chance in the mean of the classes,
-    has no say, nor has one of a rare class that it has hardly learned.
+    has no say, nor one that may be wrong about most photos, nor one of a rare class that it has hardly learned.
     """
     measured = seen.y[seen.measured]
     most = np.bincount(measured).max() / len(measured) if len(measured) else 1.0
-    for name, baseline in (("accuracy", most), ("balanced_accuracy", 1 / len(seen.classes))):
+    needed = (("accuracy", most, CHANCE), ("balanced_accuracy", 1 / len(seen.classes), CHANCE), ("accuracy", RIGHT, WEAK))
+    for name, baseline, note in needed:
         low = seen.scores[name].low
         if low is None or low <= baseline:
-            return np.zeros(0, np.intp)
+            return np.zeros(0, np.intp), note
     rare = evaluate.rarest_classes(seen)
     unlearned = {list(seen.classes).index(name) for name in rare.names} if rare and rare.neglected else set()
-    return np.flatnonzero(seen.measured & ~np.isin(seen.y, list(unlearned)))
+    return np.flatnonzero(seen.measured & ~np.isin(seen.y, list(unlearned))), ""
 
 
 def _without(head: Any, X: NDArray[Any], seen: Evaluation, doubted: NDArray[np.bool_]) -> NDArray[np.float64]:
