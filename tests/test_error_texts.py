@@ -233,6 +233,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     ),
     "a class of one": ("dog", lambda w: scan_labelled(w.empty("few/cat/1.jpg", "few/cat/2.jpg", "few/dog/1.jpg"))),
     "labels of another model": ("photos", lambda w: scan_labelled(w / "photos", classes=("cat", "dog"))),
+    "groups that are no pattern": ("person(", lambda w: scan_labelled(w / "photos", groups="person(")),
     "groups of a folder": ("patient", lambda w: scan_labelled(w / "photos", groups="patient")),
     "a workbook": ("book.xlsx", lambda w: scan_labelled(w.text("book.xlsx", "PK"))),
     "a workbook by another name": ("book.csv", lambda w: scan_labelled(w.text("book.csv", "PK\x03\x04"))),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import shutil
 from collections.abc import Iterator
 from itertools import pairwise
@@ -195,5 +197,39 @@ def test_without_script_the_facts_are_there(browser: Chromium, page_of_a_run: st
 def test_it_prints_on_paper(page: Page) -> None:
     page.call("Emulation.setEmulatedMedia", media="print")
     page.settle()
-    assert page.run("getComputedStyle(document.querySelector('.tools')).display") == "none"
-    assert page.call("Page.printToPDF")["data"].startswith("JVBERi")
+    shown = "getComputedStyle(document.querySelector('{}')).display"
+    assert [page.run(shown.format(name)) for name in (".tools", ".contents", "#map-all", "dialog")] == ["none"] * 4
+    assert page.run(shown.format("#map .still")) == "block" and page.run("document.querySelector('.still').clientHeight") > 100
+    pdf = base64.b64decode(page.call("Page.printToPDF", printBackground=True)["data"])
+    assert 1 <= len(re.findall(rb"/Type\s*/Page[^s]", pdf)) <= 8
+
+
+def test_a_photo_opens_larger_by_mouse_and_key_and_gives_the_focus_back(page: Page) -> None:
+    page.click("#mistakes .open")
+    page.settle()
+    assert page.run("document.getElementById('zoom').open")
+    first = page.run("document.querySelector('#zoom-photo img').alt")
+    width = "document.querySelector('#zoom-photo img').clientWidth > document.querySelector('#mistakes .open img').clientWidth"
+    assert page.run(width)
+    page.key("ArrowRight")
+    assert page.run("document.querySelector('#zoom-photo img').alt") != first
+    page.key("ArrowLeft")
+    assert page.run("document.querySelector('#zoom-photo img').alt") == first
+    page.key("Escape")
+    assert not page.run("document.getElementById('zoom').open")
+    assert page.run("document.activeElement.className").startswith("open")
+    page.key("Enter")
+    assert page.run("document.getElementById('zoom').open")
+    assert page.complaints() == []
+
+
+def test_mistakes_and_findings_can_be_taken_off_the_map(page: Page) -> None:
+    page.centre("#map-canvas")
+    before = page.run("document.getElementById('map-canvas').toDataURL()")
+    for look in (".mistake", ".finding"):
+        page.click(f"#map-legend {look}")
+        page.settle()
+        assert page.run(f"document.querySelector('#map-legend {look}').getAttribute('aria-pressed')") == "false"
+        after = page.run("document.getElementById('map-canvas').toDataURL()")
+        assert after != before
+        before = after

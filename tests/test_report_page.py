@@ -101,7 +101,28 @@ def test_the_parts_stand_in_the_order_in_which_they_are_read(run: Finished) -> N
     order = ["next", "confusion", "mistakes", "unsure", "classes", "charts", "compared", "map", "issues", "details"]
     assert ids == order
     charts = [attrs["id"] for name, attrs in outline.elements if name == "figure" and "id" in attrs]
-    assert charts[:2] == ["reliability", "learning"] and {"path", "dense-accuracy", "dense-loss"} <= set(charts)
+    assert charts[:2] == ["reliability", "learning"] and "path" in charts
+    assert not {"dense-accuracy", "dense-loss"} & set(charts)  # nobody asked for that head
+    run.change({**run.metrics, "options": {**run.metrics["options"], "head": "dense"}})
+    report.rebuild(run.folder)
+    assert {'id="dense-accuracy"', 'id="dense-loss"'} <= set(re.findall(r'id="dense-[a-z]+"', read(run)))
+
+
+def test_the_contents_name_the_sections_that_are_there(run: Finished) -> None:
+    outline = Outline(read(run))
+    links = [attrs["href"] for name, attrs in outline.elements if name == "a" and (attrs.get("href") or "").startswith("#")]
+    ids = {f"#{attrs['id']}" for _, attrs in outline.elements if attrs.get("id")}
+    assert {"#confusion", "#map", "#details"} <= set(links) <= ids
+    (run.folder / "map.csv").unlink()
+    seal(run.folder)
+    report.rebuild(run.folder)
+    assert 'href="#map"' not in read(run)
+
+
+def test_the_map_is_also_a_picture_for_paper(run: Finished) -> None:
+    drawn = re.search(r'<svg viewBox="0 0 600 600" role="img" class="still">(.*?)</svg>', read(run), re.DOTALL)
+    assert drawn is not None
+    assert len(re.findall(r"M\d+ \d+h0", drawn[1])) > 30 and drawn[1].count('class="ring"') == 2
 
 
 def test_the_page_says_what_the_numbers_say(finished: Finished) -> None:

@@ -46,7 +46,8 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html:
     said = f"C = {digits(choice['C'])}, selected by inner cross-validation." if isinstance(choice.get("C"), float) else ""
     parts.append(_figure("path", "Regularisation of the head", said, regularization(path, choice.get("C"))))
     legend = join(tag("i", class_="key"), "training ", tag("i", class_="key other"), "validation")
-    for name, title in (("accuracy", "accuracy"), ("loss", "log loss")):
+    asked = (metrics.get("options") or {}).get("head") == "dense"
+    for name, title in (("accuracy", "accuracy"), ("loss", "log loss")) if asked else ():
         parts.append(_figure(f"dense-{name}", f"Dense head: {title}", legend, training(results.history, name, title)))
     return tag("section", tag("h2", "Calibration and learning curves"), tag("div", *parts, class_="charts"), id="charts")
 

@@ -51,9 +51,9 @@ def _cell(classes: Sequence[str], i: int, j: int, row: Sequence[int]) -> Html:
     look = f"{kind} s{min(shade, SHADES)}"
     if not number:
         return tag("td", tag("span", 0, class_="none"), class_=look)
-    said = f"{count(number, 'photo')} labelled {classes[i]}, predicted {classes[j]}: show"
-    shown = join(f"{number:,}", tag("small", percent(share)) if len(classes) <= WORDY else None)
-    return tag("td", tag("button", shown, type="button", data_cell=f"{i},{j}", aria_label=said), class_=look)
+    said = tag("span", f" photos labelled {classes[i]}, predicted {classes[j]}: show", class_="unseen")
+    shown = join(f"{number:,}", tag("small", " ", percent(share)) if len(classes) <= WORDY else None, said)
+    return tag("td", tag("button", shown, type="button", data_cell=f"{i},{j}"), class_=look)
 
 
 def _pairs(classes: Sequence[str], table: Sequence[Sequence[int]]) -> Html | None:

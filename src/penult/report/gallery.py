@@ -45,6 +45,18 @@ def _gallery(name: str, title: str, said: str, rows: Iterable[int], results: Run
     return tag("section", tag("h2", title), tag("p", said, class_="soft"), tag("div", *cards, class_="gallery"), id=name)
 
 
+def dialog() -> Html:
+    """Return the box in which the page's script shows a photo larger."""
+    bar = tag(
+        "div", tag("h2", "", id="zoom-title"),
+        tag("div", tag("button", "Previous", type="button", id="zoom-back"), " ",
+            tag("button", "Next", type="button", id="zoom-on"), " ",
+            tag("button", "Close", type="button", class_="close"), class_="tools"),
+        class_="bar",
+    )  # fmt: skip
+    return tag("dialog", bar, tag("div", id="zoom-photo"), id="zoom", aria_labelledby="zoom-title")
+
+
 def photo_card(row: int, results: RunResults, thumbnails: Thumbnails) -> Html:
     """Return a training photo with its label, the prediction and its confidence; its heat map where there is one."""
     rows = results.rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -46,7 +46,12 @@ SECTIONS = (  # in the order in which they are read; one that has nothing to say
     issues.every_issue,
     details.section,
 )
-SCRIPTS = ("start.js", "cells.js", "draw.js", "map.js")
+CONTENTS = {
+    "next": "What to do next", "confusion": "Confusion matrix", "mistakes": "Mistakes", "unsure": "Unsure",
+    "classes": "Classes", "charts": "Calibration", "compared": "Comparison", "map": "Map", "issues": "Data issues",
+    "details": "Details",
+}  # fmt: skip
+SCRIPTS = ("start.js", "cells.js", "draw.js", "map.js", "zoom.js")
 
 
 @default_errors
@@ -133,11 +138,19 @@ def page(results: RunResults, thumbnails: Thumbnails) -> str:
         tag("title", f"penult report: {', '.join(results.classes[:4])}"),
         tag("style", Html(style)),
     )
-    parts = [section(results, thumbnails) for section in SECTIONS]
+    parts = [made for section in SECTIONS if (made := section(results, thumbnails)) is not None]
+    parts.insert(1, _contents(parts))
     skip = tag("a", "Skip to what to do next", href="#next", class_="skip")
     told = json_block("photos", photo_map.script_data(results, thumbnails))
-    body = tag("body", skip, tag("main", *parts), told, tag("script", Html(script)))
+    body = tag("body", skip, tag("main", *parts), gallery.dialog(), told, tag("script", Html(script)))
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _contents(parts: Sequence[Html]) -> Html:
+    """Return links to the sections that this page has."""
+    there = [(name, title) for name, title in CONTENTS.items() if any(f'id="{name}"' in part for part in parts)]
+    links = [tag("li", tag("a", title, href=f"#{name}")) for name, title in there]
+    return tag("nav", tag("ol", *links), aria_label="Contents", class_="contents")
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from penult.runs import RunResults
 from penult.texts import count, hundredths, printable
 
 STEPS = 9999  # places are whole numbers from 0 to this: a screen has fewer pixels
+LIGHT = 1500  # photos up to which dots are large
+HUES, KEYED = 8, 24  # colors of classes, and classes that the picture's key names
+SHAPES = ("h0", "h0", "m-4 0h8m-4-4v8", "m-3-3l6 6m0-6l-6 6")  # round, square, plus, cross: what follows the place of a dot
 PREFIX = "data:image/webp;base64,"
 SAID = "Each dot is a photo; similar photos are close together ({}). Distances between far-apart groups mean nothing."
 KEYS = "Arrow keys move from photo to photo, Enter selects one, + and − zoom, Escape clears the selection."
@@ -46,8 +50,43 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     legend = tag("div", id="map-legend", role="group", aria_label="Classes shown")
     plot = tag("div", canvas, tag("div", *tools, class_="tools"), class_="plot")
     script = tag("div", legend, tag("div", plot, panel, class_="mapped"), chosen, class_="script", id="map-all")
-    none = tag("noscript", tag("p", "The map needs JavaScript; its data are in ", tag("code", "map.csv"), "."))
-    return tag("section", tag("h2", "Map of the photos"), tag("p", said, class_="soft"), join(script, none), id="map")
+    none = tag("noscript", tag("p", "With JavaScript the map shows its photos; its data are in ", tag("code", "map.csv"), "."))
+    title = tag("h2", "Map of the photos")
+    return tag("section", title, tag("p", said, class_="soft"), join(script, none, _picture(results)), id="map")
+
+
+def _picture(results: RunResults) -> Html:
+    """Return the map as a picture, for paper and for readers without script: a dot a photo, a ring around each mistake.
+
+    Dots on one spot are drawn once, so that many thousands of photos make no heavy page.
+    """
+    rows, side = results.rows, 600
+    places = np.rint(np.asarray(rows.places) * (side - 20) + 10).astype(int)  # (n, 2)
+    drawn = [
+        _dots(c, list(dict.fromkeys(map(tuple, places[rows.y == c].tolist()))), len(places) <= LIGHT)
+        for c in range(len(results.classes))
+    ]
+    rings = [_ring(x, y) for x, y in places[rows.wrong].tolist()]
+    said = f"Map of {count(len(places), 'photo')}, {int(rows.wrong.sum()):,} misclassified"
+    picture = tag("svg", tag("title", said), drawn, rings, viewBox=f"0 0 {side} {side}", role="img", class_="still")
+    keys = [_key(_dots(c, [(8, 8)], True), name) for c, name in enumerate(results.classes[:KEYED])]
+    keys += [_key(_ring(8, 8), "misclassified")] if rings else []
+    return tag("div", picture, tag("ul", keys, class_="keys"), class_="paper")
+
+
+def _dots(c: int, spots: Sequence[tuple[int, int]], large: bool) -> Html:
+    """Return the dots of a class as one path: of no length each, with round ends."""
+    shape = SHAPES[c // HUES % len(SHAPES)]
+    look = f"dots{' few' if large else ''} class-{c % HUES}{' square' if c // HUES % len(SHAPES) == 1 else ''}"
+    return tag("path", d="".join(f"M{x} {y}{shape}" for x, y in spots), class_=look)
+
+
+def _ring(x: int, y: int) -> Html:
+    return tag("circle", cx=x, cy=y, r=6, class_="ring")
+
+
+def _key(mark: Html, name: str) -> Html:
+    return tag("li", tag("svg", mark, viewBox="0 0 16 16", aria_hidden="true"), name)
 
 
 def _tool(name: str, shown: str, said: str = "", pressed: bool = False) -> Html:

@@ -22,15 +22,17 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html:
     scores, test, audit = metrics["scores"], metrics.get("test"), metrics.get("audit") or {}
     gap, chance = accuracy_gap(scores, test), at_chance(scores, test)
     other = gap is not None and not chance and gap.worse  # then the test photos are what counts
-    said = verdict(scores, test=test)
+    first, end, rest = verdict(scores, test=test).partition(". ")  # the first sentence large, what follows from it below
+    end = end.strip()
     second = None if chance or not test else _ours(scores) if other else _test(test, audit)
     believed = test if other and test else scores
     return tag(
         "header",
         tag("p", "penult", tag("span", " report"), class_="brand"),
-        tag("h1", tag("strong", interval(believed["scores"]["accuracy"], share=True)[0]), prose(said))
+        tag("h1", tag("strong", interval(believed["scores"]["accuracy"], share=True)[0]), prose(first + end))
         if other
-        else tag("h1", *_said(said)),
+        else tag("h1", *_said(first + end)),
+        tag("p", prose(rest), class_="lead") if rest else None,
         second,
         None if chance else _without_leaks(audit),
         tag("p", _about(results, thumbnails), class_="soft"),

@@ -19,7 +19,7 @@ from penult.pixels import Failure
 from penult.runs import PhotoRows, RunResults
 from penult.texts import printable
 
-SMALL, LARGE = 80, 256  # pixels a side
+SMALL, LARGE = 80, 384  # pixels a side
 SHOWN = 12  # photos in a gallery
 PICTURED = 2000  # small pictures in a page: more would make it heavier than anybody waits for
 EACH = 6  # pictures beside a kind of finding
@@ -115,7 +115,7 @@ def add_heat(results: RunResults, roots: Mapping[str, str], thumbnails: Thumbnai
     files = [rows.files[i] for i in shown]
     labels = [results.classes[rows.given[i]] for i in shown]
     paths = [os.path.join(roots[TRAIN], file) for file in files]  # noqa: PTH118 - odd bytes, and `//`, survive
-    for one in explain.explain(model, paths, labels, method, ids=files, side=LARGE + LARGE // 2):
+    for one in explain.explain(model, paths, labels, method, ids=files, side=LARGE):
         thumbnails.heat[TRAIN, one.file] = data_uri(pixels.encode_webp(plots.overlay(one.photo, one.shown)), "webp")
     thumbnails.method = METHODS[method]
 

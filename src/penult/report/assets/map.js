@@ -5,6 +5,7 @@ function startMap() {
   const n = data.files.length;
   const unit = 9999;
   const shown = data.classes.map(() => true);
+  const marked = {wrong: true, flagged: true};
   const flagged = new Set(data.flagged);
   const wrong = [];
   for (let i = 0; i < n; i++) if (data.given[i] >= 0 && data.given[i] !== data.label[i]) wrong.push(i);
@@ -46,8 +47,8 @@ function startMap() {
         back.drawImage(sheet, x - s / 2, y - s / 2, s, s);
       }
     }
-    for (const i of flagged) if (shown[data.label[i]]) dashed(back, px(i), py(i));
-    for (const i of wrong) if (shown[data.label[i]]) ring(back, px(i), py(i), radius + 2.5, paint.alarm, 1.8);
+    if (marked.flagged) for (const i of flagged) if (shown[data.label[i]]) dashed(back, px(i), py(i));
+    if (marked.wrong) for (const i of wrong) if (shown[data.label[i]]) ring(back, px(i), py(i), radius + 2.5, paint.alarm, 1.8);
     soon();
   }
 
@@ -262,18 +263,24 @@ function startMap() {
     });
     byId('map-legend').append(button);
   });
-  if (wrong.length) byId('map-legend').append(mark('mistake', 'misclassified'));
-  if (flagged.size) byId('map-legend').append(mark('finding', 'flagged'));
+  if (wrong.length) byId('map-legend').append(mark('mistake', 'misclassified', 'wrong'));
+  if (flagged.size) byId('map-legend').append(mark('finding', 'flagged', 'flagged'));
 
-  function mark(look, text) {
-    const made = element('span', `mark ${look}`);
+  function mark(look, text, which) {
+    const made = element('button', `mark ${look}`);
+    made.type = 'button';
     made.append(element('i'), element('span', '', text));
+    made.setAttribute('aria-pressed', 'true');
+    made.addEventListener('click', () => {
+      marked[which] = !marked[which];
+      made.setAttribute('aria-pressed', String(marked[which]));
+      drawAll();
+    });
     return made;
   }
 
   new ResizeObserver(layout).observe(canvas);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', layout);
-  addEventListener('beforeprint', layout);
 }
 
 if (canvas && data.x) startMap();

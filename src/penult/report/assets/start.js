@@ -35,4 +35,5 @@ function said(row) {
   return `${right ? 'correct: ' : `labelled ${label}, predicted `}${given} (${percent(data.sure[row])})`;
 }
 
-addEventListener('beforeprint', () => document.querySelectorAll('details').forEach((one) => { one.open = true; }));
+// On paper lists stay closed: `findings.csv` has them all.
+addEventListener('beforeprint', () => document.querySelectorAll('details').forEach((one) => { one.open = false; }));
