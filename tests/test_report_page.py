@@ -232,7 +232,7 @@ def test_findings_are_ranked_and_every_one_is_listed(run: Finished) -> None:
     words = Outline(read(run)).words
     assert "About 5 of these 7 labels are expected to be wrong. Look at each, and correct those that are." in words
     wanted = [
-        "1 test photo has a (near-)duplicate in the training set",
+        "1 test photo that is, or looks like, a training photo",
         "7 possible label errors",
         "1 blurred photo",
         "1 finding: strange thing",

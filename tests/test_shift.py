@@ -11,7 +11,7 @@ from PIL import Image
 
 from conftest import draw
 from finished import finish
-from penult import heads
+from penult import heads, texts
 from penult.cli.summary import lines, summary
 from penult.evaluate import Evaluation, accuracy_gap, at_chance, cross_validate, score, verdict
 from penult.evaluate.shift import class_shares, features_apart, other_features, other_sizes, unlike_share
@@ -38,16 +38,22 @@ def measured(X: np.ndarray, y: np.ndarray, Z: np.ndarray, labels: np.ndarray) ->
     return ours, score(labels, head.fit(X, y).predict_proba(Z), CLASSES)
 
 
+def accuracy(found: Evaluation) -> str:
+    """Return it as texts write it beside its interval."""
+    score = found.scores["accuracy"]
+    return f"{texts.measured(score.value, score.low, score.high, share=True)[0]}%"
+
+
 def test_a_test_set_of_another_kind_leads_and_says_which_number_to_believe() -> None:
     X, y = photos(300, 0)
     Z, labels = photos(200, 1, moved=2.5)
     ours, test = measured(X, y, Z, labels)
     said = verdict(ours, test=test)
-    right = f"{100 * test.scores['accuracy'].value:.1f}%"
+    right, held_out = accuracy(test), accuracy(ours)
     assert said.startswith(
         f"Your test photos are of another kind than your training photos: believe the {right} accuracy on them"
     )
-    assert f"not the {100 * ours.scores['accuracy'].value:.1f}% on held-out training photos" in said
+    assert f"not the {held_out} on held-out training photos" in said
     assert "On them it is overconfident" in said and "Worst class: 'normal'" in said
     area, chance = features_apart(X, y, Z, labels, (20,))
     assert area > 0.8 and chance < 0.01 and other_features(area, chance) is not None
@@ -59,7 +65,7 @@ def test_a_test_set_of_the_same_kind_has_both_numbers_and_no_alarm(seed: int) ->
     Z, labels = photos(150, 100 + seed, apart=2.0)
     ours, test = measured(X, y, Z, labels)
     said = verdict(ours, test=test)
-    numbers = [f"{100 * one.scores['accuracy'].value:.1f}%" for one in (ours, test)]
+    numbers = [accuracy(one) for one in (ours, test)]
     assert said.startswith(f"{numbers[0]} accuracy on held-out photos") and f"and {numbers[1]} on 150 test photos" in said
     assert "always answering" in said
     assert other_features(*features_apart(X, y, Z, labels, (20,))) is None
@@ -72,7 +78,7 @@ def test_a_test_set_of_copies_is_not_believed() -> None:
     copies = score(y[:200], np.eye(2)[y[:200]] * 0.98 + 0.01, CLASSES)
     said = verdict(ours, test=copies)
     assert said.startswith("Your test photos are easier than held-out training photos, or copies of some")
-    assert said.split("; expect the ")[1].startswith(f"{100 * ours.scores['accuracy'].value:.1f}% on new photos")
+    assert said.split("; expect the ")[1].startswith(f"{accuracy(ours)} on new photos")
 
 
 def test_at_chance_one_sentence_and_no_advice(tmp_path: Path) -> None:
