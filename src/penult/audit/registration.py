@@ -26,7 +26,7 @@ STEPS = (8, 4, 4)  # of Gauss-Newton on each
 STARTS = 2  # best of the maps that a search starts from
 CROPPED = 0.9  # share of a side that a crop leaves, in those maps
 PART = 64  # pairs worked on at a time
-CLOSEST = 3  # neighbors that are looked at for crops
+CLOSEST = 2  # neighbors that are looked at for crops
 PARTLY = 0.85  # correlation of a crop with a thumbnail from which it may be one
 CLEARLY = 0.6  # ... that leaves at most so much of what is left without cropping
 
@@ -36,6 +36,7 @@ BLURS = (0.0, 0.4, 0.8, 1.2, 1.8, 2.6)  # pixels: what one of them may have been
 SMOOTH, SCENE, WINDOW = 0.8, 6.0, 4.0  # pixels: detail between the first two is compared, in windows of the third
 TEXTURE = 1.0  # gray levels of detail in a window that says something
 COVER = 0.6  # of a window that both pictures show
+BRIGHTER = 0.12  # logarithm of the exposure from which one is brighter
 SAME = 0.07  # of the detail that compression leaves over, in all but 2% of the windows
 
 
@@ -61,7 +62,8 @@ class Registered:
         same = self.left <= SAME
         zoomed = (self.scale >= 0.05) & (self.agreement >= 0.85) & (self.left <= 0.5)
         blurred = (self.blur >= 0.8) & (self.agreement >= 0.95) & (self.left <= 0.3)
-        brighter = (self.gain >= 0.12) & (self.agreement >= 0.9) & (self.middle <= 0.05)
+        clear = (self.agreement >= 0.9) & (self.middle <= 0.05) | (self.agreement >= 0.97) & (self.middle <= 0.09)
+        brighter = (self.gain >= BRIGHTER) & clear  # where a color clips, more is left, but not everywhere
         return same | zoomed | blurred | brighter
 
 
@@ -122,12 +124,12 @@ def registered(first: NDArray[Any], second: NDArray[Any]) -> Registered:
     seen = seen * unclipped
     a, b, blur = _equally_sharp(a, b, seen)
     cover = _cover(seen)
-    a, b = (_detail(_blurred(side, SMOOTH), seen, cover) for side in (a, b))
-    gain = _inner(a, b) / (_inner(b, b) + 1e-6)
-    b = b * gain[:, None, None]
+    left, right = (_detail(_blurred(side, SMOOTH), seen, cover) for side in (a, b))
+    gain = _inner(left, right) / (_inner(right, right) + 1e-6)
+    right *= gain[:, None, None]
     scale = np.abs(maps[:, 0] * maps[:, 4] - maps[:, 1] * maps[:, 3]) ** 0.5
     by = [np.asarray(np.abs(np.log(np.maximum(value, 0.05)))) for value in (scale, gain)]
-    return Registered(*_left(a, b, seen), by[0], by[1], blur)
+    return Registered(*_left(left, right, seen), by[0], by[1], blur)
 
 
 def _registered(a: Floats, b: Floats) -> tuple[Floats, Floats]:
