@@ -527,13 +527,13 @@ def test_the_fastest_that_is_not_measurably_worse_is_recommended() -> None:
     assert chosen is near
     assert reason == (
         "near is the fastest (50 images/s) whose log loss is not significantly worse than the best, best (10 images/s): "
-        "the difference is 0.0200 (-0.0100 to 0.0500)."
+        "the difference is 0.02 (-0.01 to 0.05)."
     )
     chosen, reason = result.recommend([best, far], names)
     assert chosen is best
     assert reason == (
         "best has the smallest log loss, and everything faster is significantly worse: far (90 images/s) is worse by "
-        "0.2000 (0.1000 to 0.3000)."
+        "0.20 (0.10 to 0.30)."
     )
     slow = replace(far, images_per_second=1.5)
     assert result.recommend([best, slow], names) == (best, "best has the smallest log loss and is the fastest.")

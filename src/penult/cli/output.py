@@ -207,7 +207,8 @@ def show_scores(found: Mapping[str, Any]) -> None:
         which = repr(rare.names[0]) if len(rare.names) == 1 else f"the {len(rare.names)} rarest classes"
         recall = score({"value": rare.recall, "low": rare.low, "high": rare.high}, percent=True)
         out(f"  balanced accuracy {score(scores['balanced_accuracy'], percent=True)}   recall of {which} {recall}")
-    out(f"  AUC {score(scores['auc'])}   calibration error {score(scores['ece'])}")
+    error = "of too few images to tell" if scores["ece"]["value"] is None else score(scores["ece"])
+    out(f"  AUC {score(scores['auc'])}   calibration error {error}")
 
 
 def features_line(done: Embedding) -> str:

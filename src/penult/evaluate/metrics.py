@@ -16,6 +16,7 @@ BINS = 15  # as Guo et al. 2017
 # How much more an out-of-fold mean varies than the bootstrap of its images says: with labels by a coin 0.100 instead of 0.077
 # for 40 photos (benchmarks/families.py); no unbiased estimate exists (Bengio & Grandvalet, JMLR 5 (2004) 1089).
 OUT_OF_FOLD = 1.25
+POOLED = 1.4  # the same for the AUC, which compares scores of several heads with one another
 HANDFUL = 5  # images or groups in error, below which their variance is not known
 EVENT = 0.5  # of one error more than was seen, for the upper end: the middle of none and one (a mid-p value)
 CALIBRATION = 100  # images or groups below which noise hides any calibration error that there may be
@@ -180,7 +181,8 @@ def calibration_error(y: Ints, proba: Floats, groups: NDArray[Any] | None, folds
     if folds:  # a temperature moves confidences by logit * variance, and its information is the mean of logit^2 * variance
         logit = np.abs(np.log(confidence / (1 - confidence)))  # (n,)
         own = float(logit @ right / np.sqrt(n * max(logit**2 @ right, CLIP)) / np.sqrt(n))
-    low, high = max(0.0, found - Z95 * float(np.sqrt(bins @ bins))), float(np.hypot(found + Z95 * noise, Z95 * own))
+    # `found` is cut off at 0, which leaves the noise above it: one deviation more covers it together with the model's own
+    low, high = max(0.0, found - Z95 * float(np.sqrt(bins @ bins))), float(np.hypot(found + noise, Z95 * own))
     return Score(min(float(np.hypot(found, own)), 1.0), low, min(high, 1.0))
 
 
@@ -220,12 +222,12 @@ def projected(y: Ints, proba: Floats, groups: NDArray[Any] | None, folds: Folds 
     losses = losses_per_image(y, proba)
     variances = mean_variance(np.column_stack(list(losses.values())), groups)
     events, chance = _events(proba), by_chance(y, proba.shape[1])
-    widen = OUT_OF_FOLD if folds and folds.number > 1 else 1.0
     growth = folds.growth if folds else 1.0
     units = len(y) if groups is None else len(np.unique(groups))
     found = {}
     for (name, column), variance in zip(losses.items(), variances.tolist(), strict=True):
         mean = float(column.mean())
+        widen = 1.0 if not folds or folds.number < 2 else POOLED if name == "auc" else OUT_OF_FOLD
         law = folds.law(name, mean, chance[name]) if folds else PowerLaw(0.0, 0.0)
         kept, noise = mean * law.ratio(growth), widen**2 * variance * law.ratio(growth) ** 2
         share = widen * float(np.sqrt(variance)) / mean if mean > 0 else 0.0
