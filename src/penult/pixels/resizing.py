@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Pair = tuple[int, int]
 Box = tuple[float, float, float, float]  # left, top, right, bottom, as shares of a photo's width and height
 
-_MOST_RESIZED = 50_000_000  # pixels of the whole resized picture; only beyond 1 : 190 is it reached
+MOST_RESIZED = 50_000_000  # pixels of the whole resized picture; only beyond 1 : 190 is it reached
 _LONGEST = 65_535  # pixels a side, for the compiled function
 _COPIED = 1 << 22  # pixels: as many of RGB as Pillow keeps in one piece, as long as it is not told otherwise
 _CASES = (  # picture, resized: smaller, larger, along y first, not at all
@@ -80,7 +80,7 @@ def resize_into(picture: Image, recipe: Recipe, rgb: bytearray | memoryview) -> 
     resample = Resampling[recipe.interpolation.upper()]
     (width, height), size = picture.size, recipe.size
     (wide, high), (left, top) = resized_box(width, height, recipe)
-    if wide * high > _MOST_RESIZED:  # a sliver: its centre alone, and torchvision would run out of memory
+    if wide * high > MOST_RESIZED:  # a sliver: its centre alone, and torchvision would run out of memory
         across, down = width / wide, height / high
         right, bottom = min(width, (left + size) * across), min(height, (top + size) * down)
         fitted = picture.resize((size, size), resample, (left * across, top * down, right, bottom))

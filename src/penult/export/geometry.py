@@ -1,0 +1,224 @@
+"""The resize of `pixels` as nodes of an ONNX graph, equal to the last bit: uint8 (h, w, 3) of any size to (s, s, 3).
+
+ONNX's own `Resize` does not do: no two runtimes agree on it. This one is made of standard operators that all compute alike.
+Pillow's weights have 22 binary digits behind the point. K = 256 high + low splits each in two whole numbers so small that
+their sums over bytes stay below 2^24, and so are exact in float32 whatever the order of summation (for photos up to 128 times
+as large as the network's input).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.backbones.graph_builder import GraphBuilder
+from penult.pixels.recipe import Recipe
+from penult.pixels.resizing import MOST_RESIZED
+
+BANDS = 8  # blocks of output places, each of which reads only its own window of the input
+DIGITS = 22  # of a weight, behind the binary point
+FLOAT, UINT8, INT32, INT64, DOUBLE = 1, 2, 6, 7, 11  # of ONNX
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One axis of a picture, as names of scalars in the graph.
+
+    `count`: its places (int64). In float64: `scale`, how many of them one place of the result is; `start`, the first
+    place that is kept; `origin`, where the resized part begins. `still` (bool): nothing is resized along it.
+    """
+
+    count: str
+    scale: str
+    start: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Which input places each band of output places reads, and with which weights, as names in the graph.
+
+    `places` (bands, taps) int64, `weights` (bands, 2 s / bands, taps) float32: for each output place the high part, then
+    for each the low one.
+    """
+
+    places: str
+    weights: str
+
+
+class Geometry:
+    """Adds the nodes that resize and crop one picture as a recipe says."""
+
+    def __init__(self, graph: GraphBuilder):
+        self.graph = graph
+        self._known: dict[tuple[str, bytes], str] = {}
+
+    def resize(self, image: str, recipe: Recipe) -> str:
+        """Return the picture (s, s, 3) uint8 that `pixels.prepare` makes of `image` (h, w, 3) uint8."""
+        add = self.graph.add
+        shape = add("Shape", image)
+        height, width = (add("Gather", shape, self._int(i)) for i in (0, 1))
+        down, across, y_first = self._axes(height, width, recipe)
+        if recipe.interpolation == "nearest":
+            rows = add("Gather", image, self._nearest(down, recipe.size), axis=0)
+            return add("Gather", rows, self._nearest(across, recipe.size), axis=1)
+        first, second = self._either(y_first, down, across), self._either(y_first, across, down)
+        turned = self._turned(image, y_first)  # (first, second, 3)
+        reads = self._windows(second, recipe)
+        low = add("ReduceMin", reads.places, keepdims=0)  # the first pass makes only what the second reads
+        high = add("Add", add("ReduceMax", reads.places, keepdims=0), self._int(1))
+        turned = add("Slice", turned, self._vector(low), self._vector(high), self._ints(1))
+        half = self._pass(turned, self._windows(first, recipe), recipe.size)  # (s, second, 3)
+        half = add("Transpose", half, perm=[1, 0, 2])  # (second, s, 3)
+        moved = Windows(add("Sub", reads.places, low), reads.weights)
+        fitted = self._pass(half, moved, recipe.size)  # (s of second, s of first, 3)
+        return add("Where", y_first, add("Transpose", fitted, perm=[1, 0, 2]), fitted)
+
+    def _axes(self, height: str, width: str, recipe: Recipe) -> tuple[Axis, Axis, str]:
+        """Return how rows and columns are resized, and whether rows come first: `pixels.resizing` in the graph."""
+        add, real, size = self.graph.add, self._real, recipe.size
+        short = float(math.floor(size / recipe.crop))
+        h, w = self._double(height), self._double(width)
+        if recipe.crop_mode == "squash":
+            wide, high = real(short), real(short)
+        else:
+            portrait = add("LessOrEqual", w, h)
+            wide = add("Where", portrait, real(short), add("Floor", add("Div", add("Mul", real(short), w), h)))
+            high = add("Where", portrait, add("Floor", add("Div", add("Mul", real(short), h), w)), real(short))
+        sliver = add("Greater", add("Mul", wide, high), real(MOST_RESIZED))
+        down, across = self._axis(height, h, high, size, sliver), self._axis(width, w, wide, size, sliver)
+        # Pillow >= 13 begins with y where rows shrink by more than twice as many places as columns (its PR 9549)
+        kept = [add("Where", sliver, real(size), side) for side in (high, wide)]
+        rows, columns = add("Sub", h, kept[0]), add("Sub", w, kept[1])
+        fewer = add("Greater", rows, add("Mul", real(2.0), columns))
+        return down, across, add("And", add("Greater", rows, real(0.0)), fewer)
+
+    def _axis(self, count: str, places: str, resized: str, size: int, sliver: str) -> Axis:
+        """Return an axis; of a sliver, only the part that is kept is resized, whose ends Pillow has in float32."""
+        add, real = self.graph.add, self._real
+        start = add("Round", add("Div", add("Sub", resized, real(size)), real(2.0)))  # half to even
+        scale = add("Div", places, resized)
+        begin = add("Cast", add("Mul", start, scale), to=FLOAT)
+        end = add("Cast", add("Min", places, add("Mul", add("Add", start, real(size)), scale)), to=FLOAT)
+        part = add("Div", self._double(add("Sub", end, begin)), real(size))
+        zero = real(0.0)
+        return Axis(
+            count,
+            add("Where", sliver, part, scale),
+            add("Where", sliver, zero, start),
+            add("Where", sliver, self._double(begin), zero),
+        )
+
+    def _nearest(self, axis: Axis, size: int) -> str:
+        """Return the input places (s,) int64 of Pillow's nearest neighbor, which adds up the scale place by place."""
+        add = self.graph.add
+        start = add("Cast", axis.start, to=INT64)
+        before = add("Expand", axis.scale, self._vector(add("Add", start, self._int(size - 1))))
+        first = add("Add", axis.origin, add("Mul", axis.scale, self._real(0.5)))
+        at = add("CumSum", add("Concat", self._vector(first), before, axis=0), self._int(0))  # (start + s,)
+        kept = add("Slice", at, self._vector(start), self._vector(add("Add", start, self._int(size))), self._ints(0))
+        last = add("Sub", axis.count, self._int(1))
+        return add("Min", add("Cast", add("Floor", kept), to=INT64), last)
+
+    def _either(self, condition: str, yes: Axis, no: Axis) -> Axis:
+        names = zip((yes.count, yes.scale, yes.start, yes.origin), (no.count, no.scale, no.start, no.origin), strict=True)
+        return Axis(*(self.graph.add("Where", condition, a, b) for a, b in names))
+
+    def _turned(self, image: str, y_first: str) -> str:
+        """Return the image (h, w, 3) where rows come first, else its columns first (w, h, 3)."""
+        from onnx import helper
+
+        def branch(op: str, **attributes: list[int]) -> Any:
+            out = f"{image}_{op}_{y_first}"  # the names of the two branches must differ
+            node = helper.make_node(op, [image], [out], **attributes)
+            return helper.make_graph([node], op, [], [helper.make_tensor_value_info(out, UINT8, [None, None, 3])])
+
+        straight, turned = branch("Identity"), branch("Transpose", perm=[1, 0, 2])
+        return self.graph.add("If", y_first, then_branch=straight, else_branch=turned)
+
+    def _windows(self, axis: Axis, recipe: Recipe) -> Windows:
+        """Return what each output place reads along an axis: Pillow's `precompute_coeffs`, in double precision as there."""
+        add, real, size = self.graph.add, self._real, recipe.size
+        bicubic = recipe.interpolation == "bicubic"
+        each = -(-size // BANDS)
+        places = np.arange(each * BANDS, dtype=np.float64).reshape(BANDS, each, 1) + 0.5
+        stretch = add("Max", axis.scale, real(1.0))
+        support = add("Mul", real(2.0 if bicubic else 1.0), stretch)
+        shrink = add("Div", real(1.0), stretch)
+        centre = add("Add", axis.origin, add("Mul", add("Add", axis.start, self._constant(places)), axis.scale))  # (b, e, 1)
+        count = self._double(axis.count)
+        low = add("Max", add("Floor", add("Add", add("Sub", centre, support), real(0.5))), real(0.0))
+        high = add("Min", add("Floor", add("Add", add("Add", centre, support), real(0.5))), count)  # (b, e, 1)
+        begin = add("ReduceMin", low, self._ints(1), keepdims=0)  # (b, 1)
+        taps = add("ReduceMax", add("Sub", add("ReduceMax", high, self._ints(1), keepdims=0), begin), keepdims=0)
+        span = add("Range", self._int(0), add("Cast", taps, to=INT64), self._int(1))
+        reads = add("Add", begin, self._double(span))  # (b, taps)
+        at = add("Unsqueeze", reads, self._ints(1))  # (b, 1, taps)
+        x = add("Abs", add("Mul", add("Add", add("Sub", at, centre), real(0.5)), shrink))  # (b, e, taps)
+        inside = add("And", add("GreaterOrEqual", at, low), add("Less", at, high))
+        exact = add("Where", inside, self._cubic(x) if bicubic else self._triangle(x), real(0.0))
+        total = add("ReduceSum", exact, self._ints(2), keepdims=1)
+        total = add("Where", add("Equal", total, real(0.0)), real(1.0), total)
+        scaled = add("Mul", add("Div", exact, total), real(2.0**DIGITS))
+        fixed = add("Mul", add("Sign", scaled), add("Floor", add("Add", add("Abs", scaled), real(0.5))))
+        high_part = add("Floor", add("Div", add("Add", fixed, real(128.0)), real(256.0)))
+        low_part = add("Sub", fixed, add("Mul", high_part, real(256.0)))
+        weights = add("Cast", add("Concat", high_part, low_part, axis=1), to=FLOAT)  # (b, 2 e, taps)
+        last = add("Sub", axis.count, self._int(1))
+        return Windows(add("Min", add("Cast", reads, to=INT64), last), weights)
+
+    def _triangle(self, x: str) -> str:
+        add, real = self.graph.add, self._real
+        return add("Max", add("Sub", real(1.0), x), real(0.0))
+
+    def _cubic(self, x: str) -> str:
+        """Keys 1981 with a = -1/2, in the order of operations of Pillow's."""
+        add, real = self.graph.add, self._real
+        near = add("Sub", add("Mul", real(1.5), x), real(2.5))
+        near = add("Add", add("Mul", add("Mul", near, x), x), real(1.0))
+        far = add("Add", add("Mul", add("Sub", x, real(5.0)), x), real(8.0))
+        far = add("Mul", add("Sub", add("Mul", far, x), real(4.0)), real(-0.5))
+        beyond = add("Where", add("Less", x, real(2.0)), far, real(0.0))
+        return add("Where", add("Less", x, real(1.0)), near, beyond)
+
+    def _pass(self, picture: str, reads: Windows, size: int) -> str:
+        """Return the picture (a, b, 3) resized along its first axis, (s, b, 3)."""
+        add, each = self.graph.add, -(-size // BANDS)
+        flat = add("Reshape", picture, self._ints(0, -1))  # (a, 3 b)
+        bands = add("Cast", add("Gather", flat, reads.places, axis=0), to=FLOAT)  # (bands, taps, 3 b)
+        sums = add("Cast", add("MatMul", reads.weights, bands), to=INT32)  # (bands, 2 e, 3 b)
+        high = add("Slice", sums, self._ints(0), self._ints(each), self._ints(1))
+        low = add("Slice", sums, self._ints(each), self._ints(2 * each), self._ints(1))
+        half = 1 << (DIGITS - 1)
+        total = add("Add", add("Add", add("Mul", high, self._int32(256)), low), self._int32(half))
+        value = add("Clip", add("Div", total, self._int32(1 << DIGITS)), self._int32(0), self._int32(255))
+        rows = add("Reshape", add("Cast", value, to=UINT8), self._ints(each * BANDS, -1, 3))
+        return rows if each * BANDS == size else add("Slice", rows, self._ints(0), self._ints(size), self._ints(0))
+
+    def _double(self, x: str) -> str:
+        return self.graph.add("Cast", x, to=DOUBLE)
+
+    def _vector(self, scalar: str) -> str:
+        return self.graph.add("Reshape", scalar, self._ints(1))
+
+    def _int(self, value: int) -> str:
+        return self._constant(np.array(value, np.int64))
+
+    def _int32(self, value: int) -> str:
+        return self._constant(np.array(value, np.int32))
+
+    def _ints(self, *values: int) -> str:
+        return self._constant(np.array(values, np.int64))
+
+    def _real(self, value: float) -> str:
+        return self._constant(np.array(value, np.float64))
+
+    def _constant(self, values: NDArray[np.generic]) -> str:
+        key = f"{values.dtype} {values.shape}", values.tobytes()
+        if key not in self._known:
+            self._known[key] = self.graph.constant(values)
+        return self._known[key]
