@@ -23,6 +23,7 @@ from penult.cli import (
     embed,
     evaluate,
     explain,
+    export,
     options,
     predict,
     process,
@@ -35,7 +36,7 @@ from penult.texts import printable
 
 # in the order in which `penult --help` lists them
 COMMANDS = (
-    train, predict, evaluate, embed, compare, report, audit, explain, backbones, similar, demo, doctor, cache
+    train, predict, evaluate, embed, compare, report, audit, explain, export, backbones, similar, demo, doctor, cache
 )  # fmt: skip
 INTERRUPTED, TERMINATED = 130, 143  # 128 and the number of the signal, as a shell has it
 

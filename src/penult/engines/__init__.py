@@ -6,6 +6,7 @@ It must not know files, labels or caches.
 
 from penult.engines.devices import cpu_name
 from penult.engines.engine import Compute, Engine, Throughput
+from penult.engines.runtimes import open_graph, runtimes, save_openvino
 from penult.engines.select import BATCH, engine_name, engine_of, open_engine, precisions, resolve
 
 __all__ = [
@@ -17,6 +18,9 @@ __all__ = [
     "engine_name",
     "engine_of",
     "open_engine",
+    "open_graph",
     "precisions",
     "resolve",
+    "runtimes",
+    "save_openvino",
 ]

@@ -9,30 +9,29 @@ as large as the network's input).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from penult.backbones.graph_builder import GraphBuilder
+from penult.export.nodes import BOOL, DOUBLE, FLOAT, INT32, INT64, UINT8, Nodes
 from penult.pixels.recipe import Recipe
 from penult.pixels.resizing import MOST_RESIZED
 
 BANDS = 8  # blocks of output places, each of which reads only its own window of the input
 DIGITS = 22  # of a weight, behind the binary point
-FLOAT, UINT8, INT32, INT64, DOUBLE = 1, 2, 6, 7, 11  # of ONNX
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
     """One axis of a picture, as names of scalars in the graph.
 
-    `count`: its places (int64). In float64: `scale`, how many of them one place of the result is; `start`, the first
-    place that is kept; `origin`, where the resized part begins. `still` (bool): nothing is resized along it.
+    `count`: its places, `resized`: as many it becomes (int64). In float64: `scale`, how many of its places one place of the
+    result is; `start`, the first place that is kept; `origin`, where the resized part begins.
     """
 
     count: str
+    resized: str
     scale: str
     start: str
     origin: str
@@ -53,15 +52,14 @@ class Windows:
 class Geometry:
     """Adds the nodes that resize and crop one picture as a recipe says."""
 
-    def __init__(self, graph: GraphBuilder):
+    def __init__(self, graph: Nodes):
         self.graph = graph
-        self._known: dict[tuple[str, bytes], str] = {}
 
     def resize(self, image: str, recipe: Recipe) -> str:
         """Return the picture (s, s, 3) uint8 that `pixels.prepare` makes of `image` (h, w, 3) uint8."""
         add = self.graph.add
         shape = add("Shape", image)
-        height, width = (add("Gather", shape, self._int(i)) for i in (0, 1))
+        height, width = (add("Gather", shape, self.graph.index(i)) for i in (0, 1))
         down, across, y_first = self._axes(height, width, recipe)
         if recipe.interpolation == "nearest":
             rows = add("Gather", image, self._nearest(down, recipe.size), axis=0)
@@ -69,9 +67,9 @@ class Geometry:
         first, second = self._either(y_first, down, across), self._either(y_first, across, down)
         turned = self._turned(image, y_first)  # (first, second, 3)
         reads = self._windows(second, recipe)
-        low = add("ReduceMin", reads.places, keepdims=0)  # the first pass makes only what the second reads
-        high = add("Add", add("ReduceMax", reads.places, keepdims=0), self._int(1))
-        turned = add("Slice", turned, self._vector(low), self._vector(high), self._ints(1))
+        low = self.graph.reduce("Min", reads.places)  # the first pass makes only what the second reads
+        high = add("Add", self.graph.reduce("Max", reads.places), self.graph.index(1))
+        turned = add("Slice", turned, self.graph.vector(low), self.graph.vector(high), self.graph.indices(1))
         half = self._pass(turned, self._windows(first, recipe), recipe.size)  # (s, second, 3)
         half = add("Transpose", half, perm=[1, 0, 2])  # (second, s, 3)
         moved = Windows(add("Sub", reads.places, low), reads.weights)
@@ -108,6 +106,7 @@ class Geometry:
         zero = real(0.0)
         return Axis(
             count,
+            self.graph.cast(resized, INT64),
             add("Where", sliver, part, scale),
             add("Where", sliver, zero, start),
             add("Where", sliver, self._double(begin), zero),
@@ -117,15 +116,21 @@ class Geometry:
         """Return the input places (s,) int64 of Pillow's nearest neighbor, which adds up the scale place by place."""
         add = self.graph.add
         start = add("Cast", axis.start, to=INT64)
-        before = add("Expand", axis.scale, self._vector(add("Add", start, self._int(size - 1))))
+        before = add("Expand", axis.scale, self.graph.vector(add("Add", start, self.graph.index(size - 1))))
         first = add("Add", axis.origin, add("Mul", axis.scale, self._real(0.5)))
-        at = add("CumSum", add("Concat", self._vector(first), before, axis=0), self._int(0))  # (start + s,)
-        kept = add("Slice", at, self._vector(start), self._vector(add("Add", start, self._int(size))), self._ints(0))
-        last = add("Sub", axis.count, self._int(1))
+        at = add("CumSum", add("Concat", self.graph.vector(first), before, axis=0), self.graph.index(0))  # (start + s,)
+        kept = add(
+            "Slice",
+            at,
+            self.graph.vector(start),
+            self.graph.vector(add("Add", start, self.graph.index(size))),
+            self.graph.indices(0),
+        )
+        last = add("Sub", axis.count, self.graph.index(1))
         return add("Min", add("Cast", add("Floor", kept), to=INT64), last)
 
     def _either(self, condition: str, yes: Axis, no: Axis) -> Axis:
-        names = zip((yes.count, yes.scale, yes.start, yes.origin), (no.count, no.scale, no.start, no.origin), strict=True)
+        names = zip(astuple(yes), astuple(no), strict=True)
         return Axis(*(self.graph.add("Where", condition, a, b) for a, b in names))
 
     def _turned(self, image: str, y_first: str) -> str:
@@ -149,27 +154,51 @@ class Geometry:
         stretch = add("Max", axis.scale, real(1.0))
         support = add("Mul", real(2.0 if bicubic else 1.0), stretch)
         shrink = add("Div", real(1.0), stretch)
-        centre = add("Add", axis.origin, add("Mul", add("Add", axis.start, self._constant(places)), axis.scale))  # (b, e, 1)
+        centre = add(
+            "Add", axis.origin, add("Mul", add("Add", axis.start, self.graph.constant(places)), axis.scale)
+        )  # (b, e, 1)
         count = self._double(axis.count)
         low = add("Max", add("Floor", add("Add", add("Sub", centre, support), real(0.5))), real(0.0))
         high = add("Min", add("Floor", add("Add", add("Add", centre, support), real(0.5))), count)  # (b, e, 1)
-        begin = add("ReduceMin", low, self._ints(1), keepdims=0)  # (b, 1)
-        taps = add("ReduceMax", add("Sub", add("ReduceMax", high, self._ints(1), keepdims=0), begin), keepdims=0)
-        span = add("Range", self._int(0), add("Cast", taps, to=INT64), self._int(1))
+        begin = add("ReduceMin", low, self.graph.indices(1), keepdims=0)  # (b, 1)
+        taps = add("ReduceMax", add("Sub", add("ReduceMax", high, self.graph.indices(1), keepdims=0), begin), keepdims=0)
+        span = add("Range", self.graph.index(0), add("Cast", taps, to=INT64), self.graph.index(1))
         reads = add("Add", begin, self._double(span))  # (b, taps)
-        at = add("Unsqueeze", reads, self._ints(1))  # (b, 1, taps)
-        x = add("Abs", add("Mul", add("Add", add("Sub", at, centre), real(0.5)), shrink))  # (b, e, taps)
+        at = add("Unsqueeze", reads, self.graph.indices(1))  # (b, 1, taps)
+        apart = add("Where", self._exact(count), add("Sub", at, centre), self._apart(at, axis, each))
+        x = add("Abs", add("Mul", add("Add", apart, real(0.5)), shrink))  # (b, e, taps)
         inside = add("And", add("GreaterOrEqual", at, low), add("Less", at, high))
         exact = add("Where", inside, self._cubic(x) if bicubic else self._triangle(x), real(0.0))
-        total = add("ReduceSum", exact, self._ints(2), keepdims=1)
+        total = add("ReduceSum", exact, self.graph.indices(2), keepdims=1)
         total = add("Where", add("Equal", total, real(0.0)), real(1.0), total)
         scaled = add("Mul", add("Div", exact, total), real(2.0**DIGITS))
         fixed = add("Mul", add("Sign", scaled), add("Floor", add("Add", add("Abs", scaled), real(0.5))))
         high_part = add("Floor", add("Div", add("Add", fixed, real(128.0)), real(256.0)))
         low_part = add("Sub", fixed, add("Mul", high_part, real(256.0)))
         weights = add("Cast", add("Concat", high_part, low_part, axis=1), to=FLOAT)  # (b, 2 e, taps)
-        last = add("Sub", axis.count, self._int(1))
+        last = add("Sub", axis.count, self.graph.index(1))
         return Windows(add("Min", add("Cast", reads, to=INT64), last), weights)
+
+    def _exact(self, count: str) -> str:
+        """Return whether this runtime computes in float64: OpenVINO takes float32 in its place."""
+        add, one = self.graph.add, self._real(1.0)
+        little = add("Mul", count, self._real(2.0**-40))
+        return add(
+            "Cast", add("Sub", add("Max", add("Add", little, one), one), one), to=BOOL
+        )  # Max: kept from being simplified
+
+    def _apart(self, at: str, axis: Axis, each: int) -> str:
+        """Return how far input places are from the centre of output places, from whole numbers and one fraction.
+
+        In float32 that is 300 times as exact as the difference of two large numbers. Not for slivers.
+        """
+        add, whole = self.graph.add, self.graph.index
+        odd = self.graph.constant(2 * np.arange(each * BANDS).reshape(BANDS, each, 1) + 1)
+        above = add("Mul", add("Add", add("Mul", add("Cast", axis.start, to=INT64), whole(2)), odd), axis.count)
+        below = add("Mul", axis.resized, whole(2))
+        centre = add("Div", above, below)
+        rest = self._double(add("Sub", above, add("Mul", centre, below)))
+        return add("Sub", add("Sub", at, self._double(centre)), add("Div", rest, self._double(below)))
 
     def _triangle(self, x: str) -> str:
         add, real = self.graph.add, self._real
@@ -188,37 +217,26 @@ class Geometry:
     def _pass(self, picture: str, reads: Windows, size: int) -> str:
         """Return the picture (a, b, 3) resized along its first axis, (s, b, 3)."""
         add, each = self.graph.add, -(-size // BANDS)
-        flat = add("Reshape", picture, self._ints(0, -1))  # (a, 3 b)
+        flat = add("Reshape", picture, self.graph.indices(0, -1))  # (a, 3 b)
         bands = add("Cast", add("Gather", flat, reads.places, axis=0), to=FLOAT)  # (bands, taps, 3 b)
         sums = add("Cast", add("MatMul", reads.weights, bands), to=INT32)  # (bands, 2 e, 3 b)
-        high = add("Slice", sums, self._ints(0), self._ints(each), self._ints(1))
-        low = add("Slice", sums, self._ints(each), self._ints(2 * each), self._ints(1))
+        high = add("Slice", sums, self.graph.indices(0), self.graph.indices(each), self.graph.indices(1))
+        low = add("Slice", sums, self.graph.indices(each), self.graph.indices(2 * each), self.graph.indices(1))
         half = 1 << (DIGITS - 1)
         total = add("Add", add("Add", add("Mul", high, self._int32(256)), low), self._int32(half))
         value = add("Clip", add("Div", total, self._int32(1 << DIGITS)), self._int32(0), self._int32(255))
-        rows = add("Reshape", add("Cast", value, to=UINT8), self._ints(each * BANDS, -1, 3))
-        return rows if each * BANDS == size else add("Slice", rows, self._ints(0), self._ints(size), self._ints(0))
+        rows = add("Reshape", add("Cast", value, to=UINT8), self.graph.indices(each * BANDS, -1, 3))
+        return (
+            rows
+            if each * BANDS == size
+            else add("Slice", rows, self.graph.indices(0), self.graph.indices(size), self.graph.indices(0))
+        )
 
     def _double(self, x: str) -> str:
-        return self.graph.add("Cast", x, to=DOUBLE)
-
-    def _vector(self, scalar: str) -> str:
-        return self.graph.add("Reshape", scalar, self._ints(1))
-
-    def _int(self, value: int) -> str:
-        return self._constant(np.array(value, np.int64))
-
-    def _int32(self, value: int) -> str:
-        return self._constant(np.array(value, np.int32))
-
-    def _ints(self, *values: int) -> str:
-        return self._constant(np.array(values, np.int64))
+        return self.graph.cast(x, DOUBLE)
 
     def _real(self, value: float) -> str:
-        return self._constant(np.array(value, np.float64))
+        return self.graph.constant(np.array(value, np.float64))
 
-    def _constant(self, values: NDArray[np.generic]) -> str:
-        key = f"{values.dtype} {values.shape}", values.tobytes()
-        if key not in self._known:
-            self._known[key] = self.graph.constant(values)
-        return self._known[key]
+    def _int32(self, value: int) -> str:
+        return self.graph.constant(np.array(value, np.int32))

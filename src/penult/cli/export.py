@@ -1,0 +1,53 @@
+"""`penult export`: write a model in a format that other programs run."""
+
+from __future__ import annotations
+
+import argparse
+
+from penult.cli import options
+
+
+def add(commands: options.Commands) -> None:
+    """Add the command and its options."""
+    p = options.command(
+        commands,
+        "export",
+        run,
+        "write a model as ONNX, OpenVINO IR or a folder with a model card",
+        "The exported graph is compared with `penult predict --precision f32` on up to 50 photos by every runtime that is\n"
+        "installed, and written only when the answers agree; the largest difference stands in the file.\n\n"
+        "  onnx      one file: the pixels of a photo of any size in, calibrated probabilities and novelty out\n"
+        "  network   one file: pixels that are resized already in, for runtimes without dynamic shapes\n"
+        "  openvino  a folder with model.xml and model.bin\n"
+        "  card      a folder for a model hub: model.onnx, README.md with the measured scores, samples (nothing is uploaded)",
+    )
+    options.add_model(p)
+    p.add_argument("--to", required=True, metavar="FORMAT", help="onnx, network, openvino or card")
+    p.add_argument("--out", required=True, metavar="PATH", help="file (onnx, network) or folder (openvino, card) to write")
+    p.add_argument(
+        "--weights",
+        choices=("f32", "f16"),
+        default="f32",
+        help="f16: half the file, probabilities within about 0.001 (default: f32)",
+    )
+    p.add_argument("--photos", metavar="DIR", help="photos to compare on (default: the training photos, where they still are)")
+    options.add_output(p)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Export the model, and say how near it came."""
+    from penult.cli import output
+    from penult.export import export
+    from penult.texts import count
+
+    with output.progress(not args.quiet) as progress:
+        done = export(args.model, args.to, args.out, weights=args.weights, photos=args.photos, progress=progress)
+    if args.json:
+        output.as_json({"files": [str(path) for path in done.paths], "parity": [one.to_dict() for one in done.parity]})
+        return
+    for one in done.parity:
+        output.out(
+            f"{one.runtime} {one.version}: probabilities within {one.difference:.1e} of `penult predict --precision f32` "
+            f"on {count(one.photos, 'photo')}"
+        )
+    output.out(f"written: {', '.join(output.printable(str(path)) for path in done.paths)} ({done.nbytes / 1e6:.1f} MB)")

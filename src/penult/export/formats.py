@@ -1,0 +1,193 @@
+"""The formats of an export, and how each is written: whole or not at all, with its parity inside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import bundle, engines, images, pixels, runs, store
+from penult.bundle import Bundle
+from penult.errors import ProgressCallback, quiet, unknown
+from penult.export import model_card, model_graph, parity
+from penult.export.model_graph import Input
+from penult.export.parity import Parity
+
+WEIGHTS = ("f32", "f16")
+PHOTOS = 50  # of the user's, that the parity is measured on
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written: the paths, the bytes of all, and how near each runtime came to `predict`."""
+
+    paths: tuple[Path, ...]
+    parity: tuple[Parity, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """The size of all files together."""
+        return sum(path.stat().st_size for path in self.paths)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A model to export: the bundle, a digest of its file, and the metrics of its run where it lies in one."""
+
+    model: Bundle
+    version: str
+    metrics: dict[str, Any]
+
+    @classmethod
+    def of(cls, path: str | Path) -> Source:
+        """Read a model file, or the one in a run folder. Raises `InputError` and `DamagedFile`."""
+        model, path = bundle.load_bundle(path), Path(path)
+        file = path / "model.penult" if path.is_dir() else path
+        return cls(model, hashlib.sha256(file.read_bytes()).hexdigest()[:16], runs.read_metrics(file.parent) or {})
+
+
+def export(
+    run: str | Path,
+    to: str,
+    out: str | Path,
+    *,
+    weights: str = "f32",
+    photos: str | Path | None = None,
+    progress: ProgressCallback = quiet,
+) -> Exported:
+    """Write a model in another format.
+
+    Parameters
+    ----------
+    run : str or Path
+        `model.penult`, or the run folder that it is in.
+    to : {"onnx", "network", "openvino", "card"}
+        `onnx`: one file, from the pixels of a photo of any size to probabilities. `network`: the same from pixels that are
+        resized already. `openvino`: a folder with OpenVINO's IR. `card`: a folder with the ONNX file, a model card, and samples.
+    out : str or Path
+        The file or folder to write.
+    weights : {"f32", "f16"}, default="f32"
+        How the networks' weights are stored; f16 halves the file and changes probabilities by about 0.001.
+    photos : str or Path, optional
+        A folder of photos to compare on; by default the training photos, where they still are.
+    progress : callable, optional
+        Called with the step, how much of it is done, and of how much.
+
+    Returns
+    -------
+    Exported
+
+    Raises
+    ------
+    InputError
+        The model cannot be exported, or a name is not one of these.
+    PenultError
+        The exported graph does not answer as `penult predict` does; nothing is written.
+    OutputError
+        There is no place to write.
+
+    Examples
+    --------
+    >>> import penult
+    >>> done = penult.export.export("cats", "onnx", "cats.onnx")  # doctest: +SKIP
+    """
+    if to not in FORMATS:
+        raise unknown("format", to, FORMATS)
+    if weights not in WEIGHTS:
+        raise unknown("weights", weights, WEIGHTS)
+    source, half, takes = Source.of(run), weights == "f16", FORMATS[to].takes
+    progress("building the graph", 0, 2)
+    graph = model_graph.build(source.model, takes, half)
+    data = model_graph.to_bytes(graph)
+    progress("comparing with predict", 1, 2)
+    checked = parity.check(data, source.model, _photos(source.metrics, photos), takes, half)
+    _describe(graph, source, checked, takes)
+    progress("comparing with predict", 2, 2)
+    return Exported(FORMATS[to].write(model_graph.to_bytes(graph), source, checked, Path(out)), tuple(checked))
+
+
+def _photos(metrics: dict[str, Any], folder: str | Path | None) -> list[NDArray[np.uint8]]:
+    """Return up to 50 photos that can be read, (h, w, 3) each: of a folder, or those that the model was trained on."""
+    where = folder if folder is not None else metrics.get("sources", {}).get("train")
+    if where is None or (folder is None and not Path(where).is_dir()):
+        return []
+    found = images.scan_unlabelled([str(where)]).paths
+    chosen = [found[i] for i in np.unique(np.linspace(0, len(found) - 1, min(PHOTOS, len(found))).astype(int))]
+    decoded = (pixels.decode(Path(path).read_bytes()) for path in chosen)
+    return [picture for picture in decoded if not isinstance(picture, pixels.Failure)]
+
+
+def _describe(graph: Any, source: Source, checked: Sequence[Parity], takes: Input) -> None:
+    """Write into the graph what it is: classes, recipes, what its outputs mean, how near it came to `predict`."""
+    from onnx import helper
+
+    from penult import __version__
+
+    model = source.model
+    about = {
+        "classes": json.dumps(list(model.classes), ensure_ascii=False),
+        "model_version": source.version,
+        "penult": __version__,
+        "networks": json.dumps([backbone.to_dict() for backbone in model.backbones]),
+        "input": "RGB, upright, uint8, any size" if takes == "image" else "RGB, uint8, prepared as each network's recipe says",
+        "novelty": "above 1 is more unlike the training photos than 99% of them were: do not rely on the answer",
+        "parity": json.dumps([one.to_dict() for one in checked]),
+        "training": json.dumps(dict(model.facts), default=str),
+    }
+    helper.set_model_props(graph, about)
+
+
+def _write_onnx(data: bytes, source: Source, checked: Sequence[Parity], out: Path) -> tuple[Path, ...]:
+    store.check_output_file(out, store.ONNX, "--out")
+    with store.atomic_write(out) as file:
+        file.write(data)
+    return (out,)
+
+
+def _write_openvino(data: bytes, source: Source, checked: Sequence[Parity], out: Path) -> tuple[Path, ...]:
+    store.make_folder(out)
+    written = engines.save_openvino(data, out)
+    return (*written, _write_text(out / "classes.json", json.dumps(list(source.model.classes), ensure_ascii=False)))
+
+
+def _write_card(data: bytes, source: Source, checked: Sequence[Parity], out: Path) -> tuple[Path, ...]:
+    store.make_folder(out)
+    written = list(_write_onnx(data, source, checked, out / "model.onnx"))
+    samples, expected = source.model.selftest.get("images", ()), []
+    for i, picture in enumerate(samples):
+        path = out / f"sample_{i}.png"
+        with store.atomic_write(path) as file:
+            file.write(pixels.encode_png(picture))
+        written.append(path)
+        expected.append({"file": path.name, "probabilities": [round(float(p), 6) for p in source.model.selftest["proba"][i]]})
+    about = {"classes": list(source.model.classes), "model_version": source.version, "samples": expected}
+    written.append(_write_text(out / "classes.json", json.dumps(about, ensure_ascii=False, indent=1)))
+    return (*written, _write_text(out / "README.md", model_card.text(source.model, source.version, source.metrics, checked)))
+
+
+def _write_text(path: Path, text: str) -> Path:
+    with store.atomic_write(path) as file:
+        file.write(f"{text}\n".encode())
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format: what its graph takes, and what writes it."""
+
+    takes: Input
+    write: Callable[[bytes, Source, Sequence[Parity], Path], tuple[Path, ...]]
+
+
+FORMATS = {
+    "onnx": Format("image", _write_onnx),
+    "network": Format("pixels", _write_onnx),
+    "openvino": Format("image", _write_openvino),
+    "card": Format("image", _write_card),
+}

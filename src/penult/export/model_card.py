@@ -1,0 +1,137 @@
+"""The model card of an exported model: a README.md with front matter, as model hubs read it (Mitchell et al. 2019).
+
+In: the model, and the metrics of its run where they are known. Out: Markdown with the measured numbers and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from penult.bundle import Bundle
+from penult.export.parity import Parity
+from penult.texts import percent
+
+_USE = """\
+## Use
+
+`model.onnx` takes one photo as `image`: uint8, (height, width, 3), RGB, upright, of any size. Resizing and normalisation are in the
+file. It returns `probabilities` and `logits` (one a class, in the order of `classes.json`), `features`, and `novelty`.
+
+```python
+import json
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+session = onnxruntime.InferenceSession("model.onnx")
+classes = json.load(open("classes.json"))["classes"]
+photo = np.asarray(ImageOps.exif_transpose(Image.open("sample_0.png")).convert("RGB"))
+probabilities, novelty = session.run(["probabilities", "novelty"], {"image": photo})
+print(classes[probabilities.argmax()], probabilities.max(), novelty)
+```
+
+Above 1, `novelty` says that a photo is more unlike the training photos than 99% of those were to each other: the answer is then not to
+be relied on. The drawn pictures `sample_*.png` come with the probabilities that they gave where the model was trained."""
+
+_INTENDED = """\
+## Intended use and limits
+
+The model tells the classes below apart in photos like those that it was trained on. It gives one of them to every photo, also to one
+that shows none of them. The scores hold for photos drawn as the training photos were; on photos from another source, camera or time,
+measure again (`penult evaluate`)."""
+
+
+def text(model: Bundle, version: str, metrics: Mapping[str, Any], checked: Sequence[Parity]) -> str:
+    """Return the card."""
+    title = f"# Image classifier: {_joined(model.classes, 6)}"
+    parts = [_front_matter(model), title, *_verdict(metrics), _INTENDED, *_classes(model, metrics), *_scores(metrics), _USE]
+    return "\n\n".join([*parts, *_networks(model), *_data(metrics), _origin(model, version, checked)])
+
+
+def _front_matter(model: Bundle) -> str:
+    licenses = sorted({backbone.license for backbone in model.backbones})
+    license = licenses[0].lower() if len(licenses) == 1 and licenses[0] == "Apache-2.0" else "other"
+    lines = [
+        "pipeline_tag: image-classification",
+        "library_name: onnx",
+        f"license: {license}",
+        "tags: [penult, transfer-learning]",
+    ]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _joined(names: Sequence[str], most: int) -> str:
+    shown = [_escaped(name) for name in names[:most]]
+    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _escaped(name: str) -> str:
+    """Return a name that Markdown shows as it is."""
+    flat = " ".join(name.split())
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()<>#+-.!|" else c for c in flat)
+
+
+def _verdict(metrics: Mapping[str, Any]) -> Iterator[str]:
+    if isinstance(metrics.get("verdict"), str):
+        yield metrics["verdict"]
+
+
+def _classes(model: Bundle, metrics: Mapping[str, Any]) -> Iterator[str]:
+    counts = metrics.get("classes") or {}
+    rows = [(_escaped(name), str(counts.get(name, ""))) for name in model.classes]
+    yield _table("## Classes", ("class", "training photos"), rows)
+
+
+def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the scores with their intervals: out of fold, and on the test photos where they had labels."""
+    for name, what in (("scores", "photos that the scoring model had not seen"), ("test", "the test photos")):
+        evaluation = metrics.get(name)
+        if not isinstance(evaluation, Mapping) or not isinstance(evaluation.get("scores"), Mapping):
+            continue
+        rows = [(score.replace("_", " "), *_interval(score, value)) for score, value in evaluation["scores"].items() if value]
+        yield _table(
+            f"## Scores on {evaluation.get('measured', evaluation.get('images', ''))} {what}",
+            ("score", "value", "95% interval"),
+            rows,
+        )
+
+
+def _interval(score: str, value: Mapping[str, float]) -> tuple[str, str]:
+    def shown(number: float | None) -> str:
+        if number is None:
+            return ""
+        return percent(number) if score in ("accuracy", "balanced_accuracy") else f"{number:.3f}"
+
+    low, high = value.get("low"), value.get("high")
+    return shown(value.get("value")), "" if low is None or high is None else f"{shown(low)} to {shown(high)}"
+
+
+def _networks(model: Bundle) -> Iterator[str]:
+    rows = [(_escaped(b.name), _escaped(b.license), _escaped(b.source), f"`{b.weights[:16]}`") for b in model.backbones]
+    yield _table("## Pretrained networks", ("network", "license of the weights", "source", "sha256 of the weights"), rows)
+
+
+def _data(metrics: Mapping[str, Any]) -> Iterator[str]:
+    digests = metrics.get("digests")
+    if isinstance(digests, Mapping) and digests:
+        rows = [(part, f"`{digest}`") for part, digest in digests.items()]
+        yield _table("## Data", ("part", "sha256 over the digests of its photos"), rows)
+
+
+def _origin(model: Bundle, version: str, checked: Sequence[Parity]) -> str:
+    from penult import __version__
+
+    rows = [(one.runtime, one.version, str(one.photos), f"{one.difference:.1e}") for one in checked]
+    head = f"## Origin\n\nExported by penult {__version__}; model version `{version}`; head: `{json.dumps(model.head.facts.get('head', model.head.kind))}`."
+    return f"{head}\n\n" + _table(
+        "Largest difference of a probability beside `penult predict --precision f32`:",
+        ("runtime", "version", "photos", "difference"),
+        rows,
+    )
+
+
+def _table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}", *(f"| {' | '.join(row)} |" for row in rows)]
+    return f"{title}\n\n" + "\n".join(lines)

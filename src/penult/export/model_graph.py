@@ -1,0 +1,141 @@
+"""A whole model as one ONNX graph: pixels, networks, head and novelty.
+
+In: a `Bundle`. Out: a `ModelProto` of standard operators, from one photo of any size ("image"), or from pixels that are
+resized already as the networks want them ("pixels").
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from penult.backbones import Backbone
+from penult.bundle import Bundle
+from penult.errors import InputError
+from penult.export.geometry import Geometry
+from penult.export.head_graph import add_head
+from penult.export.nodes import DOUBLE, FLOAT, IR, OPSET, UINT8, Nodes
+from penult.zoo import onnx_graph
+
+Input = Literal["image", "pixels"]
+SMALL = 1024  # numbers; smaller constants keep their precision
+FITS = 65504.0  # the largest number of float16
+
+
+def build(model: Bundle, takes: Input, half: bool = False) -> Any:
+    """Return the graph of a model.
+
+    "image" takes `image` uint8 (h, w, 3) RGB, upright, and returns one photo's `probabilities` and `logits` (k,),
+    `features` (d,) and `novelty` (). "pixels" takes `pixels_0` ... uint8 (n, s, s, 3), as `pixels.prepare` makes them for
+    each network in turn, and returns a row a photo. `half` stores the networks' weights in float16; they compute in float32.
+
+    Raises `InputError` for a model without networks, with one in 8 bits, or with one that is no graph of ONNX's operators.
+    """
+    _check(model)
+    graph = Nodes("penult", DOUBLE if takes == "image" else FLOAT)
+    networks = [_network(backbone) for backbone in model.backbones]
+    opset = max([OPSET, *(_opset(network) for network in networks)])
+    inputs, fitted = _inputs(graph, model.backbones, takes)
+    rows = [
+        _join(graph, network, opset, i, pixels, half) for i, (network, pixels) in enumerate(zip(networks, fitted, strict=True))
+    ]
+    features = rows[0] if len(rows) == 1 else graph.add("Concat", *rows, axis=1)  # (n, d)
+    logits, probabilities = add_head(graph, features, model.head)
+    k, d = len(model.classes), sum(model.widths)
+    ends = [("probabilities", probabilities, [k]), ("logits", logits, [k]), ("features", features, [d])]
+    for name, tensor, _ in ends:
+        row = graph.add("Squeeze", tensor, graph.indices(0)) if takes == "image" else tensor
+        graph.add("Cast", row, out=name, to=FLOAT)
+    batch = [] if takes == "image" else ["n"]
+    return _finished(graph, opset, inputs, [(name, [*batch, *rest]) for name, _, rest in ends])
+
+
+def to_bytes(model: Any) -> bytes:
+    """Return the file's bytes. Raises `InputError` for more than 2 GB."""
+    return onnx_graph.to_bytes(model)
+
+
+def _check(model: Bundle) -> None:
+    if not model.backbones:
+        raise InputError("this model was trained from feature files and has no network in it; train from images to export it.")
+    if eight := [b.name for b in model.backbones if b.quantized]:
+        raise InputError(
+            f"{', '.join(eight)} computes in 8 bits, which every runtime rounds differently, so an export would not give the "
+            "same answers; train without --precision int8 to export the model."
+        )
+    if without := [b.name for b in model.backbones if b.function is not None]:
+        raise InputError(f"{', '.join(without)} is no network and cannot be exported; train with others (-b).")
+
+
+def _network(backbone: Backbone) -> Any:
+    """Return the network with its features as the only output."""
+    import onnx
+
+    model = onnx_graph.inline(onnx.load_model_from_string(backbone.graph()))
+    strange = sorted({onnx_graph.domain_of(node) for node in onnx_graph.all_nodes(model.graph.node)} - {""})
+    if strange:
+        raise InputError(
+            f"{backbone.name} uses operators that are not ONNX's own ({', '.join(strange)}), which other runtimes lack; a model "
+            "with it cannot be exported."
+        )
+    onnx_graph.set_outputs(model.graph, [("features", FLOAT, (backbone.width,))])
+    onnx_graph.prune(model)
+    return model
+
+
+def _opset(network: Any) -> int:
+    return max(int(entry.version) for entry in network.opset_import if not onnx_graph.domain_of(entry))
+
+
+def _inputs(graph: Nodes, backbones: tuple[Backbone, ...], takes: Input) -> tuple[list[tuple[str, list[Any]]], list[str]]:
+    """Return the inputs of the graph with their shapes, and the tensors that each network sees."""
+    sizes = [backbone.recipe.size for backbone in backbones]
+    if takes == "pixels":
+        names = [f"pixels_{i}" for i in range(len(sizes))]
+        return [(name, ["n", size, size, 3]) for name, size in zip(names, sizes, strict=True)], names
+    geometry, known = Geometry(graph), {}
+    for backbone in backbones:
+        if backbone.recipe.geometry not in known:
+            pixels = geometry.resize("image", backbone.recipe)
+            known[backbone.recipe.geometry] = graph.add("Unsqueeze", pixels, graph.indices(0))
+    return [("image", ["h", "w", 3])], [known[backbone.recipe.geometry] for backbone in backbones]
+
+
+def _join(graph: Nodes, model: Any, opset: int, number: int, pixels: str, half: bool) -> str:
+    """Put a network behind `pixels` (n, s, s, 3), its names made its own; return the name of its features (n, d)."""
+    from onnx import version_converter
+
+    if _opset(model) < opset:
+        model = version_converter.convert_version(model, opset)
+    own = model.graph
+    renamed = {name: f"n{number}_{name}" for name in onnx_graph.tensor_names(own)} | {"pixels": pixels}
+    onnx_graph.rename_tensors(own, renamed)
+    for place, node in enumerate(own.node):
+        node.name = f"n{number}_{place}"
+    for tensor in own.initializer:
+        if half and tensor.data_type == FLOAT and np.prod(tensor.dims) > SMALL:
+            _halve(graph, tensor)
+    graph.constants.extend(own.initializer)
+    graph.nodes.extend(own.node)
+    return renamed["features"]
+
+
+def _halve(graph: Nodes, tensor: Any) -> None:
+    """Keep a constant in float16, and cast it back where it is used."""
+    from onnx import numpy_helper
+
+    values = numpy_helper.to_array(tensor)
+    if np.abs(values).max() <= FITS:
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        graph.add("Cast", tensor.name, out=name, to=FLOAT)
+
+
+def _finished(graph: Nodes, opset: int, inputs: list[tuple[str, list[Any]]], outputs: list[tuple[str, list[Any]]]) -> Any:
+    from onnx import helper
+
+    takes = [helper.make_tensor_value_info(name, UINT8, shape) for name, shape in inputs]
+    gives = [helper.make_tensor_value_info(name, FLOAT, shape) for name, shape in outputs]
+    whole = helper.make_graph(graph.nodes, graph.name, takes, gives, graph.constants)
+    return helper.make_model(whole, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR, producer_name="penult")

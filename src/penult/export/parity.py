@@ -1,0 +1,75 @@
+"""Whether an exported graph answers as `predict` does: the same photos through both, by every runtime that is installed.
+
+The measure is the largest difference of a probability beside `predict` in float32. Half precision and lower are the engines'
+own business: an export is compared with what the numbers mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import engines, pixels
+from penult.backbones import Backbone
+from penult.bundle import Bundle
+from penult.embed import EmbedOptions
+from penult.errors import InputError, PenultError
+from penult.export.model_graph import Input
+from penult.predict import Predictor
+
+# The largest difference that is taken: ONNX Runtime computes the geometry in float64 and is equal to the bit there, OpenVINO
+# has float32 only; networks in float16 round each weight to 11 bits.
+BOUNDS = {"onnxruntime": 1e-5, "openvino": 2e-3}
+HALF_BOUND = 2e-2
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How near one runtime came to `predict`: over `photos` photos, the largest difference of a probability."""
+
+    runtime: str
+    version: str
+    photos: int
+    difference: float
+    bound: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+
+def check(graph: bytes, model: Bundle, photos: Sequence[NDArray[np.uint8]], takes: Input, half: bool) -> list[Parity]:
+    """Return the parity of each runtime that is installed, over the model's drawn pictures and `photos` (h, w, 3).
+
+    Raises `PenultError` where one differs by more than its bound.
+    """
+    pictures = [*model.selftest.get("images", ()), *photos]
+    if not pictures:
+        raise InputError("this model has no drawn pictures to compare with; give photos with --photos DIR.")
+    predictor = Predictor(model, EmbedOptions(precision="f32", cache=False, workers=0), check=False)
+    wanted = predictor.predict(pictures).proba  # (n, k)
+    predictor.close()
+    fed = [_fed(picture, model.backbones, takes) for picture in pictures]
+    found = []
+    for name in engines.runtimes():
+        run, version = engines.open_graph(name, graph, "probabilities")
+        given = np.array([run(inputs).reshape(-1) for inputs in fed], np.float64)  # (n, k)
+        one = Parity(name, version, len(pictures), float(np.abs(given - wanted).max()), HALF_BOUND if half else BOUNDS[name])
+        if not one.difference <= one.bound:  # a NaN is not
+            raise PenultError(
+                f"the exported graph answers otherwise than `penult predict` in {name} {version}: a probability differs by "
+                f"{one.difference:.2g}, and {one.bound:g} is allowed, so nothing was written. Export in another format, or "
+                "report it with the model's network."
+            )
+        found.append(one)
+    return found
+
+
+def _fed(picture: NDArray[np.uint8], backbones: Sequence[Backbone], takes: Input) -> dict[str, NDArray[np.uint8]]:
+    if takes == "image":
+        return {"image": np.ascontiguousarray(picture)}
+    return {f"pixels_{i}": pixels.prepare(picture, backbone.recipe)[None] for i, backbone in enumerate(backbones)}
