@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class Source:
 
     model: Bundle
     version: str
-    metrics: dict[str, Any]
+    metrics: Mapping[str, Any]
 
     @classmethod
     def of(cls, path: str | Path) -> Source:
@@ -69,7 +69,8 @@ def export(
         `model.penult`, or the run folder that it is in.
     to : {"onnx", "network", "openvino", "card"}
         `onnx`: one file, from the pixels of a photo of any size to probabilities. `network`: the same from pixels that are
-        resized already. `openvino`: a folder with OpenVINO's IR. `card`: a folder with the ONNX file, a model card, and samples.
+        resized already. `openvino`: a folder with OpenVINO's IR. `card`: a folder with the ONNX file, a model card and
+        samples.
     out : str or Path
         The file or folder to write.
     weights : {"f32", "f16"}, default="f32"
@@ -112,7 +113,7 @@ def export(
     return Exported(FORMATS[to].write(model_graph.to_bytes(graph), source, checked, Path(out)), tuple(checked))
 
 
-def _photos(metrics: dict[str, Any], folder: str | Path | None) -> list[NDArray[np.uint8]]:
+def _photos(metrics: Mapping[str, Any], folder: str | Path | None) -> list[NDArray[np.uint8]]:
     """Return up to 50 photos that can be read, (h, w, 3) each: of a folder, or those that the model was trained on."""
     where = folder if folder is not None else metrics.get("sources", {}).get("train")
     if where is None or (folder is None and not Path(where).is_dir()):

@@ -5,7 +5,6 @@ In: the model, and the metrics of its run where they are known. Out: Markdown wi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,8 +15,9 @@ from penult.texts import percent
 _USE = """\
 ## Use
 
-`model.onnx` takes one photo as `image`: uint8, (height, width, 3), RGB, upright, of any size. Resizing and normalisation are in the
-file. It returns `probabilities` and `logits` (one a class, in the order of `classes.json`), `features`, and `novelty`.
+`model.onnx` takes one photo as `image`: uint8, (height, width, 3), RGB, upright, of any size. Resizing and normalisation
+are in the file. It returns `probabilities` and `logits` (one a class, in the order of `classes.json`), `features`, and
+`novelty`.
 
 ```python
 import json
@@ -32,15 +32,15 @@ probabilities, novelty = session.run(["probabilities", "novelty"], {"image": pho
 print(classes[probabilities.argmax()], probabilities.max(), novelty)
 ```
 
-Above 1, `novelty` says that a photo is more unlike the training photos than 99% of those were to each other: the answer is then not to
-be relied on. The drawn pictures `sample_*.png` come with the probabilities that they gave where the model was trained."""
+Above 1, `novelty` says that a photo is more unlike the training photos than 99% of those were to each other: the answer is
+then not to be relied on. The drawn pictures `sample_*.png` come with the probabilities that they gave where the model was trained."""
 
 _INTENDED = """\
 ## Intended use and limits
 
-The model tells the classes below apart in photos like those that it was trained on. It gives one of them to every photo, also to one
-that shows none of them. The scores hold for photos drawn as the training photos were; on photos from another source, camera or time,
-measure again (`penult evaluate`)."""
+The model tells the classes below apart in photos like those that it was trained on. It gives one of them to every photo,
+also to one that shows none of them. The scores hold for photos drawn as the training photos were; on photos from another
+source, camera or time, measure again (`penult evaluate`)."""
 
 
 def text(model: Bundle, version: str, metrics: Mapping[str, Any], checked: Sequence[Parity]) -> str:
@@ -86,16 +86,13 @@ def _classes(model: Bundle, metrics: Mapping[str, Any]) -> Iterator[str]:
 
 def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
     """Yield the scores with their intervals: out of fold, and on the test photos where they had labels."""
-    for name, what in (("scores", "photos that the scoring model had not seen"), ("test", "the test photos")):
-        evaluation = metrics.get(name)
+    for part, what in (("scores", "photos that the scoring model had not seen"), ("test", "the test photos")):
+        evaluation = metrics.get(part)
         if not isinstance(evaluation, Mapping) or not isinstance(evaluation.get("scores"), Mapping):
             continue
-        rows = [(score.replace("_", " "), *_interval(score, value)) for score, value in evaluation["scores"].items() if value]
-        yield _table(
-            f"## Scores on {evaluation.get('measured', evaluation.get('images', ''))} {what}",
-            ("score", "value", "95% interval"),
-            rows,
-        )
+        scores = [(name.replace("_", " "), *_interval(name, value)) for name, value in evaluation["scores"].items() if value]
+        count = evaluation.get("measured", evaluation.get("images", ""))
+        yield _table(f"## Scores on {count} {what}", ("score", "value", "95% interval"), scores)
 
 
 def _interval(score: str, value: Mapping[str, float]) -> tuple[str, str]:
@@ -124,7 +121,8 @@ def _origin(model: Bundle, version: str, checked: Sequence[Parity]) -> str:
     from penult import __version__
 
     rows = [(one.runtime, one.version, str(one.photos), f"{one.difference:.1e}") for one in checked]
-    head = f"## Origin\n\nExported by penult {__version__}; model version `{version}`; head: `{json.dumps(model.head.facts.get('head', model.head.kind))}`."
+    method = model.head.facts.get("head", model.head.kind)
+    head = f"## Origin\n\nExported by penult {__version__}; model version `{version}`; head: `{method}`."
     return f"{head}\n\n" + _table(
         "Largest difference of a probability beside `penult predict --precision f32`:",
         ("runtime", "version", "photos", "difference"),

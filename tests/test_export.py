@@ -1,0 +1,187 @@
+"""Exported graphs answer as `predict` does: the resize to the bit, every head and scaling to a millionth, in both runtimes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from explainable import fitted, linear, some
+from explainable import model as explained
+from penult import pixels
+from penult.backbones import find_builtin
+from penult.backbones.backbone import StoredGraph
+from penult.backbones.graph_builder import GraphBuilder
+from penult.bundle import Bundle, save_bundle
+from penult.cli import main
+from penult.errors import InputError, PenultError
+from penult.export import export, model_graph, parity
+from penult.export.geometry import Geometry
+from penult.export.head_graph import add_head
+from penult.export.nodes import DOUBLE, FLOAT, IR, OPSET, UINT8, Nodes
+from penult.heads import HeadState, scorer
+from penult.pixels.recipe import Recipe
+from tinynet import tiny
+
+HEADS = ["logistic", "lda", "svm", "knn", "centroid", "dense"]
+RECIPES = [
+    Recipe(32),
+    Recipe(61, "crop", 0.9, "bilinear"),
+    Recipe(40, "squash", 1.0),
+    Recipe(37, "squash", 0.8, "bilinear"),
+    Recipe(33, "crop", 1.0, "nearest"),
+    Recipe(36, "squash", 1.0, "nearest"),
+]
+SHAPES = [(1, 1), (2, 3), (1, 90), (90, 1), (32, 32), (36, 36), (61, 200), (200, 61), (400, 30), (37, 35), (7000, 4), (3, 5000)]
+
+
+def running(nodes: Nodes, takes: tuple[str, int, list[Any]], gives: tuple[str, int, list[Any]]) -> Callable[[Any], Any]:
+    """Return the graph of these nodes as ONNX Runtime runs it."""
+    ends = [[onnx.helper.make_tensor_value_info(*value)] for value in (takes, gives)]
+    graph = onnx.helper.make_graph(nodes.nodes, "part", *ends, nodes.constants)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR)
+    onnx.checker.check_model(model)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return lambda values: session.run(None, {takes[0]: values})[0]
+
+
+def resizer(recipe: Recipe) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the graph of a recipe's geometry alone, as ONNX Runtime runs it."""
+    nodes = Nodes("resize")
+    nodes.add("Identity", Geometry(nodes).resize("image", recipe), out="fitted")
+    return running(nodes, ("image", UINT8, ["h", "w", 3]), ("fitted", UINT8, [recipe.size, recipe.size, 3]))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: f"{r.size} {r.crop_mode} {r.interpolation}")
+def test_the_resize_of_the_graph_is_that_of_pixels_to_the_bit(recipe: Recipe) -> None:
+    random = np.random.default_rng(recipe.size)
+    resize = resizer(recipe)
+    shapes = SHAPES + [tuple(random.integers(1, 300, 2)) for _ in range(12)]
+    for height, width in shapes:
+        image = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        np.testing.assert_array_equal(resize(image), pixels.prepare(image, recipe), f"{height} x {width}")
+
+
+def test_a_sliver_of_which_only_the_centre_is_resized_is_equal_too() -> None:
+    recipe = Recipe(32, crop=1.0)
+    image = np.random.default_rng(1).integers(0, 256, (60_000, 1, 3), dtype=np.uint8)
+    assert 32 * 32 * 60_000 > 50_000_000
+    np.testing.assert_array_equal(resizer(recipe)(image), pixels.prepare(image, recipe))
+
+
+def state(kind: str, k: int, scaling: str = "unit") -> tuple[HeadState, np.ndarray]:
+    """Return a fitted head of two blocks of columns, and rows (n, d) that it has not seen."""
+    X = np.random.default_rng(k).normal(0.3, 1, (90, 24)).astype(np.float32) + 2 * np.eye(24, dtype=np.float32)[np.arange(90) % k]
+    return fitted(kind, X[:60], k, scaling=scaling, blocks=(16, 8)), X[60:]
+
+
+@pytest.mark.parametrize("k", [2, 10])
+@pytest.mark.parametrize("kind", HEADS)
+def test_every_head_gives_in_the_graph_what_it_gives_in_numpy(kind: str, k: int) -> None:
+    for scaling in ("unit", "standard", "block", "none") if kind == "logistic" else ("unit",):
+        head, X = state(kind, k, scaling)
+        nodes = Nodes("head")
+        nodes.add("Identity", add_head(nodes, "features", head)[1], out="probabilities")
+        given = running(nodes, ("features", FLOAT, ["n", 24]), ("probabilities", DOUBLE, ["n", k]))(X)
+        np.testing.assert_allclose(given, scorer(head.kind, head.arrays, head.facts)(X), rtol=1e-9, atol=1e-12)
+
+
+def model(weights: float = 1.0) -> Bundle:
+    """Return a model of the tiny network, whose classes are told by colours."""
+    backbone = tiny()
+    head = linear(weights * np.array([[1.0, -1, 0, 0, 0.2], [0, 1, -1, 0, 0], [0.3, 0, 1, -1, 0]]), classes=3)
+    pictures = np.stack(some(3, 64, 64))
+    bundle = Bundle(("red", "green", "other"), (backbone,), (5,), head, np.full(3, 1 / 3), "openvino", "f32")
+    proba = explained(bundle.backbones, head).predict(list(pictures)).proba
+    return replace(bundle, selftest={"images": pictures, "proba": proba})
+
+
+@pytest.mark.parametrize("to", ["onnx", "network", "openvino", "card"])
+def test_each_format_is_written_when_it_answers_as_predict_does(tmp_path: Path, to: str) -> None:
+    save_bundle(tmp_path / "model.penult", model())
+    out = tmp_path / ("colours.onnx" if to in ("onnx", "network") else "colours")
+    done = export(tmp_path / "model.penult", to, out)
+    assert {one.runtime: one.photos for one in done.parity} == {"onnxruntime": 3, "openvino": 3}
+    assert done.parity[0].difference < 1e-6
+    assert done.parity[1].difference < 1e-4
+    assert all(path.is_file() for path in done.paths)
+    if to == "card":
+        card = (out / "README.md").read_text()
+        assert "pipeline_tag: image-classification" in card
+        assert "| onnxruntime |" in card
+        assert json.loads((out / "classes.json").read_text())["classes"] == ["red", "green", "other"]
+    if to == "openvino":
+        assert {path.name for path in done.paths} == {"model.bin", "model.xml", "classes.json"}
+
+
+def test_the_file_says_what_it_is_and_runs_alone(tmp_path: Path) -> None:
+    save_bundle(tmp_path / "model.penult", model())
+    export(tmp_path / "model.penult", "onnx", tmp_path / "a.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "a.onnx", providers=["CPUExecutionProvider"])
+    about = session.get_modelmeta().custom_metadata_map
+    assert json.loads(about["classes"]) == ["red", "green", "other"]
+    assert json.loads(about["parity"])[0]["runtime"] == "onnxruntime"
+    assert {node.domain for node in onnx.load(tmp_path / "a.onnx").graph.node} == {""}
+    photo = some(4)[3]
+    wanted = explained(model().backbones, model().head).predict([photo])
+    proba, logits, features = session.run(["probabilities", "logits", "features"], {"image": photo})
+    np.testing.assert_allclose(proba, wanted.proba[0], atol=1e-6)
+    np.testing.assert_allclose(np.exp(logits) / np.exp(logits).sum(), proba, atol=1e-6)
+    assert features.shape == (5,)
+
+
+def test_weights_in_half_precision_take_half_the_room_and_change_little() -> None:
+    random = np.random.default_rng(1)
+    nodes = GraphBuilder("wide")
+    x = nodes.conv(nodes.preprocess("pixels", RECIPES[0]), random.normal(0, 0.1, (400, 3, 5, 5)).astype(np.float32), np.zeros(400, np.float32))
+    nodes.add("ReduceMean", nodes.relu6(x), axes=[2, 3], keepdims=0, out="features")
+    wide = StoredGraph(nodes.model(32, [("features", (400,))]), RECIPES[0])
+    backbone = replace(tiny(), blocks=(400,), pooling="none", recipe=RECIPES[0], network=wide)
+    head = linear(random.normal(0, 1, (3, 400)), classes=3)
+    made = replace(model(), backbones=(backbone,), widths=(400,), head=head)
+    data = {half: model_graph.to_bytes(model_graph.build(made, "image", half)) for half in (False, True)}
+    assert len(data[True]) < len(data[False]) - 50_000
+    (one, _) = parity.check(data[True], made, some(3), "image", half=True)
+    assert 0 < one.difference < 0.02
+
+
+def test_a_graph_that_answers_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_bundle(tmp_path / "model.penult", model())
+    real = model_graph.build
+    monkeypatch.setattr(model_graph, "build", lambda made, *rest: real(replace(made, head=model(weights=1.01).head), *rest))
+    with pytest.raises(PenultError, match=r"answers otherwise than `penult predict` in onnxruntime .* nothing was written"):
+        export(tmp_path / "model.penult", "onnx", tmp_path / "a.onnx")
+    assert not (tmp_path / "a.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"backbones": (), "widths": (5,)}, "trained from feature files and has no network in it"),
+        ({"backbones": (replace(tiny(), quantized=True),)}, "tiny computes in 8 bits"),
+        ({"backbones": (find_builtin("colour_histogram"),)}, "is no network and cannot be exported"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_in_a_sentence(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        model_graph.build(replace(model(), **changes), "image")
+
+
+def test_the_command_says_how_near_it_came(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_bundle(tmp_path / "model.penult", model())
+    words = ["export", str(tmp_path / "model.penult"), "--to", "onnx"]
+    assert main([*words, "--out", str(tmp_path / "a.onnx"), "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "of `penult predict --precision f32` on 3 photos" in said
+    assert "written:" in said
+    assert main([*words, "--out", str(tmp_path / "a.txt"), "--quiet"]) == 1
+    assert "would be written as an ONNX file, whatever its ending" in capsys.readouterr().err
+    assert main(["export", str(tmp_path / "model.penult"), "--to", "onx", "--out", str(tmp_path / "b")]) == 1
+    assert "did you mean onnx?" in capsys.readouterr().err
