@@ -39,7 +39,20 @@ RECIPES = [
     Recipe(33, "crop", 1.0, "nearest"),
     Recipe(36, "squash", 1.0, "nearest"),
 ]
-SHAPES = [(1, 1), (2, 3), (1, 90), (90, 1), (32, 32), (36, 36), (61, 200), (200, 61), (400, 30), (37, 35), (7000, 4), (3, 5000)]
+SHAPES = [
+    (1, 1),
+    (2, 3),
+    (1, 90),
+    (90, 1),
+    (32, 32),
+    (36, 36),
+    (61, 200),
+    (200, 61),
+    (400, 30),
+    (37, 35),
+    (7000, 4),
+    (3, 5000),
+]
 
 
 def running(nodes: Nodes, takes: tuple[str, int, list[Any]], gives: tuple[str, int, list[Any]]) -> Callable[[Any], Any]:
@@ -78,7 +91,10 @@ def test_a_sliver_of_which_only_the_centre_is_resized_is_equal_too() -> None:
 
 def state(kind: str, k: int, scaling: str = "unit") -> tuple[HeadState, np.ndarray]:
     """Return a fitted head of two blocks of columns, and rows (n, d) that it has not seen."""
-    X = np.random.default_rng(k).normal(0.3, 1, (90, 24)).astype(np.float32) + 2 * np.eye(24, dtype=np.float32)[np.arange(90) % k]
+    X = (
+        np.random.default_rng(k).normal(0.3, 1, (90, 24)).astype(np.float32)
+        + 2 * np.eye(24, dtype=np.float32)[np.arange(90) % k]
+    )
     return fitted(kind, X[:60], k, scaling=scaling, blocks=(16, 8)), X[60:]
 
 
@@ -140,7 +156,11 @@ def test_the_file_says_what_it_is_and_runs_alone(tmp_path: Path) -> None:
 def test_weights_in_half_precision_take_half_the_room_and_change_little() -> None:
     random = np.random.default_rng(1)
     nodes = GraphBuilder("wide")
-    x = nodes.conv(nodes.preprocess("pixels", RECIPES[0]), random.normal(0, 0.1, (400, 3, 5, 5)).astype(np.float32), np.zeros(400, np.float32))
+    x = nodes.conv(
+        nodes.preprocess("pixels", RECIPES[0]),
+        random.normal(0, 0.1, (400, 3, 5, 5)).astype(np.float32),
+        np.zeros(400, np.float32),
+    )
     nodes.add("ReduceMean", nodes.relu6(x), axes=[2, 3], keepdims=0, out="features")
     wide = StoredGraph(nodes.model(32, [("features", (400,))]), RECIPES[0])
     backbone = replace(tiny(), blocks=(400,), pooling="none", recipe=RECIPES[0], network=wide)
