@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from penult import bundle, engines, images, pixels, runs, store
 from penult.bundle import Bundle
 from penult.errors import ProgressCallback, quiet, unknown
-from penult.export import model_card, model_graph, parity
+from penult.export import model_card, model_graph, page, parity, web_runtime
 from penult.export.model_graph import Input
 from penult.export.parity import Parity
 
@@ -172,6 +172,12 @@ def _write_card(data: bytes, source: Source, checked: Sequence[Parity], out: Pat
     return (*written, _write_text(out / "README.md", model_card.text(source.model, source.version, source.metrics, checked)))
 
 
+def _write_page(data: bytes, source: Source, checked: Sequence[Parity], out: Path) -> tuple[Path, ...]:
+    store.check_output_file(out, store.HTML, "--out")
+    runtime = web_runtime.runtime()
+    return (_write_text(out, page.page(source.model, data, runtime, source.version, source.metrics)),)
+
+
 def _write_text(path: Path, text: str) -> Path:
     with store.atomic_write(path) as file:
         file.write(f"{text}\n".encode())
@@ -190,5 +196,6 @@ FORMATS = {
     "onnx": Format("image", _write_onnx),
     "network": Format("pixels", _write_onnx),
     "openvino": Format("image", _write_openvino),
+    "html": Format("pixels", _write_page),
     "card": Format("image", _write_card),
 }

@@ -31,12 +31,12 @@ from penult.store.entry import CacheEntry, entries
 from penult.store.features import Features, read_features, row_digests
 from penult.store.h5read import FeatureFile, RowReader, read_h5
 from penult.store.h5write import H5Writer, RowBlocks, WrittenFile, write_h5
-from penult.store.paths import CSV, HDF5, ONNX, check_output_file, check_output_folder, is_file, is_folder, slug, slugs
+from penult.store.paths import CSV, HDF5, HTML, ONNX, check_output_file, check_output_folder, is_file, is_folder, slug, slugs
 
 __all__ = [
     "CSV",
     "CURE",
-    "HDF5",
+    "HDF5", "HTML",
     "ONNX",
     "CacheEntry",
     "FeatureCache",

@@ -35,6 +35,7 @@ KINDS = {
     "compiled": r"record\.json|graph\.bin",
     "similar": r"record\.json|index\.json|(rows|coarse|rest|basis)\.npy",
     "speeds": r"record\.json",
+    "runtimes": r"record\.json|glue\.mjs|runtime\.wasm",
 }
 OLD_INDEX = "index.json"  # the record of an index of similar photos, before all entries had the same one
 _MOST_RECORD = 1 << 20  # bytes; the largest has 10 kB

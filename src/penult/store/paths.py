@@ -70,7 +70,8 @@ def reason(error: OutputError) -> str:
 CSV = (".csv", ".txt")
 HDF5 = (".h5", ".hdf5")
 ONNX = (".onnx",)
-_KINDS: dict[tuple[str, ...], str] = {CSV: "a CSV table", HDF5: "an HDF5 file", ONNX: "an ONNX file"}
+HTML = (".html", ".htm")
+_KINDS: dict[tuple[str, ...], str] = {CSV: "a CSV table", HDF5: "an HDF5 file", ONNX: "an ONNX file", HTML: "a web page"}
 _OF_FILES = set(  # no folder is called so by somebody who wants a folder
     """
     .csv .tsv .txt .json .html .png .jpg .jpeg .svg .pdf .h5 .hdf5 .npy .npz .parquet .xlsx .zip .penult .onnx .pkl .pt .pth

@@ -1,0 +1,224 @@
+// The page: photos in, answers out; nothing leaves it.
+
+const $ = (id) => document.getElementById(id);
+const about = JSON.parse($("about").textContent);
+const RESULTS = [];
+let session = null, ort = null, camera = null, busy = false;
+
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+const percent = (p) => `${(100 * p).toFixed(1)}%`;
+const say = (text) => { $("status").textContent = text; };
+
+// Packed parts: gzip in base64
+async function unpack(id, done) {
+  const block = $(id), text = block.textContent;
+  const size = Number(block.dataset.size), out = new Uint8Array(size);
+  const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const reader = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip")).getReader();
+  for (let at = 0; ;) {
+    const { done: ended, value } = await reader.read();
+    if (ended) break;
+    out.set(value, at);
+    at += value.length;
+    done(at / size);
+  }
+  block.remove();
+  return out;
+}
+
+async function start() {
+  const bar = $("bar"), parts = ["glue", "wasm", "network"], shares = [0.02, 0.38, 0.55];
+  let before = 0;
+  const unpacked = {};
+  for (const [i, part] of parts.entries()) {
+    unpacked[part] = await unpack(part, (share) => { bar.value = before + shares[i] * share; });
+    before += shares[i];
+  }
+  const glue = URL.createObjectURL(new Blob([unpacked.glue], { type: "text/javascript" }));
+  ort = await import(glue);
+  URL.revokeObjectURL(glue);
+  ort.env.wasm.numThreads = 1;
+  ort.env.wasm.wasmBinary = unpacked.wasm.buffer;
+  session = await ort.InferenceSession.create(unpacked.network, { executionProviders: ["wasm"] });
+  $("loading").hidden = true;
+  for (const control of document.querySelectorAll("[data-needs-model]")) control.disabled = false;
+  document.body.dataset.ready = "yes";
+  say("Ready.");
+}
+
+// One photo through the network: probabilities and novelty
+export async function classify({ rgb, width, height }) {
+  const feeds = {};
+  about.inputs.forEach((views, i) => {
+    const size = views[0].size, pixels = new Uint8Array(views.length * size * size * 3);
+    views.forEach((recipe, v) => pixels.set(prepare(rgb, width, height, recipe), v * size * size * 3));
+    feeds[`pixels_${i}`] = new ort.Tensor("uint8", pixels, [views.length, size, size, 3]);
+  });
+  const given = await session.run(feeds, ["probabilities", "novelty"]);
+  return { proba: Array.from(given.probabilities.data), novelty: given.novelty.data[0] };
+}
+
+function order(proba) {
+  return proba.map((p, c) => [p, c]).sort((a, b) => b[0] - a[0]);
+}
+
+function bars(proba, most) {
+  const list = element("ul", { class: "bars" });
+  for (const [p, c] of order(proba).slice(0, most)) {
+    const line = element("li", {}, element("span", { class: "name" }, about.classes[c]), element("span", { class: "share" }, percent(p)));
+    const meter = element("span", { class: "meter", "aria-hidden": "true" }, element("span"));
+    meter.firstChild.style.width = `${100 * p}%`;
+    line.append(meter);
+    list.append(line);
+  }
+  return list;
+}
+
+function card(result) {
+  const made = element("article", { class: "card", tabindex: "-1" });
+  const image = element("img", { alt: "", src: result.url, loading: "lazy" });
+  made.append(image, element("h3", {}, result.name));
+  if (result.error) made.append(element("p", { class: "warning" }, `cannot be read here: ${result.error}`));
+  else {
+    made.append(bars(result.proba, 3));
+    if (result.novelty > 1) made.append(element("p", { class: "warning" }, "Unlike the training photos: do not rely on the answer."));
+  }
+  if (result.note) made.append(element("p", { class: "note" }, `${result.note}: the answer may differ a little from penult's.`));
+  return made;
+}
+
+const top = (result) => (result.error ? [-1, -1] : order(result.proba)[0]);
+
+function show() {
+  const by = $("sort").value, rows = RESULTS.slice();
+  if (by === "class") rows.sort((a, b) => top(a)[1] - top(b)[1] || top(b)[0] - top(a)[0]);
+  if (by === "doubt") rows.sort((a, b) => top(a)[0] - top(b)[0]);
+  if (by === "novelty") rows.sort((a, b) => (b.novelty ?? 0) - (a.novelty ?? 0));
+  $("cards").replaceChildren(...rows.map((row) => (row.card ??= card(row))));
+  const counts = about.classes.map(() => 0);
+  for (const row of RESULTS) if (!row.error) counts[top(row)[1]]++;
+  $("counts").textContent = about.classes.map((name, c) => [name, counts[c]]).filter(([, n]) => n).map(([name, n]) => `${name} ${n}`).join(" · ");
+  $("results").hidden = RESULTS.length === 0;
+}
+
+async function take(files) {
+  const photos = [...files].filter((file) => file.size && !file.name.startsWith("."));
+  if (!photos.length || busy) return;
+  busy = true;
+  $("bar").value = 0;
+  $("loading").hidden = false;
+  for (const [i, file] of photos.entries()) {
+    say(`Photo ${i + 1} of ${photos.length}`);
+    $("bar").value = i / photos.length;
+    const result = { name: file.webkitRelativePath || file.name, url: URL.createObjectURL(file) };
+    try {
+      const picture = await decode(file);
+      Object.assign(result, await classify(picture), { note: picture.note });
+    } catch (error) {
+      result.error = error.name === "InvalidStateError" ? "no picture that this browser knows" : String(error.message ?? error);
+    }
+    RESULTS.push(result);
+    if (i % 20 === 19) show();
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  busy = false;
+  $("loading").hidden = true;
+  show();
+  say(`${photos.length === 1 ? "1 photo" : `${photos.length} photos`} answered.`);
+}
+
+// Names may begin as formulas do; a spreadsheet must not run them
+const cell = (value) => {
+  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};
+
+function table(separator) {
+  const head = ["file", "label", "confidence", ...about.classes, "novelty"];
+  const rows = RESULTS.filter((row) => !row.error).map((row) => {
+    const [p, c] = top(row);
+    return [row.name, about.classes[c], p.toFixed(6), ...row.proba.map((q) => q.toFixed(6)), row.novelty.toFixed(4)];
+  });
+  const line = (row) => (separator === "," ? row.map((v) => cell(String(v))) : row.map((v) => String(v).replace(/[\t\r\n]/g, " "))).join(separator);
+  return [head, ...rows].map(line).join("\r\n");
+}
+
+async function live() {
+  const button = $("camera"), video = $("video"), place = $("live");
+  if (camera) {
+    camera.getTracks().forEach((track) => track.stop());
+    camera = null;
+    place.hidden = true;
+    button.textContent = "Use the camera";
+    return;
+  }
+  try {
+    camera = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" }, audio: false });
+  } catch (error) {
+    say(`The camera cannot be used: ${error.message}`);
+    return;
+  }
+  video.srcObject = camera;
+  await video.play();
+  place.hidden = false;
+  button.textContent = "Stop the camera";
+  while (camera) {
+    const { proba, novelty } = await classify(fromVideo(video));
+    $("answer").replaceChildren(bars(proba, 3), ...(novelty > 1 ? [element("p", { class: "warning" }, "Unlike the training photos.")] : []));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+}
+
+// Files of a dropped folder, one level after the other
+async function dropped(items) {
+  const found = [], waiting = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  while (waiting.length) {
+    const entry = waiting.shift();
+    if (entry.isFile) found.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+    else {
+      const reader = entry.createReader();
+      for (let part; (part = await new Promise((resolve, reject) => reader.readEntries(resolve, reject))).length;) waiting.push(...part);
+    }
+  }
+  return found;
+}
+
+for (const id of ["files", "folder"]) $(id).addEventListener("change", (event) => {
+  take([...event.target.files]);
+  event.target.value = "";
+});
+$("camera").addEventListener("click", live);
+$("sort").addEventListener("change", show);
+$("clear").addEventListener("click", () => {
+  for (const row of RESULTS.splice(0)) URL.revokeObjectURL(row.url);
+  show();
+  say("Ready.");
+});
+$("copy").addEventListener("click", async () => {
+  await navigator.clipboard.writeText(table("\t"));
+  say("The table is on the clipboard.");
+});
+$("save").addEventListener("click", () => {
+  const url = URL.createObjectURL(new Blob(["\ufeff", table(",")], { type: "text/csv" }));
+  element("a", { href: url, download: "predictions.csv" }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+});
+addEventListener("dragover", (event) => { event.preventDefault(); document.body.dataset.over = "yes"; });
+addEventListener("dragleave", (event) => { if (!event.relatedTarget) delete document.body.dataset.over; });
+addEventListener("drop", async (event) => {
+  event.preventDefault();
+  delete document.body.dataset.over;
+  if (session) take(await dropped(event.dataTransfer.items));
+});
+
+globalThis.penult = { decode, prepare, classify };
+start().catch((error) => {
+  $("loading").hidden = true;
+  say(`This browser cannot run the model: ${error.message}. Take a current Chrome, Edge, Firefox or Safari.`);
+});

@@ -1,0 +1,73 @@
+"""The runtime of an exported page: two files of the npm package onnxruntime-web, of one version, checked by its digest.
+
+In: the package's archive, given by the user or downloaded once from the npm registry. Out: the WebAssembly module and the
+JavaScript that starts it, kept in the cache.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import os
+import tarfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from penult import store
+from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
+from penult.texts import printable
+from penult.zoo.catalog import root_of
+
+NAME, VERSION, LICENSE = "onnxruntime-web", "1.30.0", "MIT"
+# As the npm registry publishes it: "dist.integrity"
+SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+KIND, REGISTRY = "runtimes", "https://registry.npmjs.org"
+FILES = {"glue.mjs": "package/dist/ort.wasm.bundle.min.mjs", "runtime.wasm": "package/dist/ort-wasm-simd-threaded.wasm"}
+_MOST = 80 << 20  # bytes of the archive, which has 33 million
+_SECONDS = 60
+
+
+def runtime(archive: str | Path | None = None, progress: ProgressCallback = quiet) -> tuple[bytes, bytes]:
+    """Return the JavaScript and the WebAssembly module, from the cache where they are.
+
+    `archive` is the package's .tgz on this machine. Raises `InputError` where there is no network and none was given,
+    `DamagedFile` where it is not the archive of this version.
+    """
+    entry = store.CacheEntry.of(root_of(None), KIND, {"package": NAME, "version": VERSION, "sha512": SHA512})
+    if entry.values() is None:
+        progress(f"fetching {NAME} {VERSION}", 0, 1)
+        files = _unpacked(Path(archive).read_bytes() if archive is not None else _download())
+        progress(f"fetching {NAME} {VERSION}", 1, 1)
+        entry.put(files, license=LICENSE)
+    return entry.read("glue.mjs"), entry.read("runtime.wasm")
+
+
+def address() -> str:
+    """Return where the archive is downloaded from: npm's registry, or another that npm is told to use."""
+    registry = os.environ.get("NPM_CONFIG_REGISTRY") or os.environ.get("npm_config_registry") or REGISTRY
+    return f"{registry.rstrip('/')}/{NAME}/-/{NAME}-{VERSION}.tgz"
+
+
+def _download() -> bytes:
+    where = address()
+    if not where.startswith(("https://", "http://")):
+        raise InputError(f"the npm registry {printable(where)} is no web address; correct NPM_CONFIG_REGISTRY.")
+    try:
+        with urllib.request.urlopen(where, timeout=_SECONDS) as answer:  # noqa: S310 - its digest is checked
+            return bytes(answer.read(_MOST))
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        raise InputError(
+            f"{NAME} {VERSION} is needed once for pages and cannot be fetched from {where} ({getattr(error, 'reason', error)}); on a "
+            f"machine with internet access run `npm pack {NAME}@{VERSION}`, and give the file with --runtime FILE."
+        ) from error
+
+
+def _unpacked(archive: bytes) -> dict[str, bytes]:
+    """Return the files that a page needs. Raises `DamagedFile` for any other archive than that of this version."""
+    if base64.b64encode(hashlib.sha512(archive).digest()).decode() != SHA512:
+        raise DamagedFile(f"this is not the archive of {NAME} {VERSION} as npm publishes it; get it again.")
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as package:
+        found = {name: package.extractfile(member) for name, member in FILES.items()}
+        return {name: file.read() for name, file in found.items() if file is not None}
