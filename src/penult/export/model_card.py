@@ -32,8 +32,9 @@ probabilities, novelty = session.run(["probabilities", "novelty"], {"image": pho
 print(classes[probabilities.argmax()], probabilities.max(), novelty)
 ```
 
-Above 1, `novelty` says that a photo is more unlike the training photos than 99% of those were to each other: the answer is
-then not to be relied on. The drawn pictures `sample_*.png` come with the probabilities that they gave where the model was trained."""
+Above 1, `novelty` says that a photo is more unlike the training photos than nearly all of those were to each other: the
+answer is then not to be relied on. The drawn pictures `sample_*.png` come with the probabilities that they gave where the
+model was trained."""
 
 _INTENDED = """\
 ## Intended use and limits

@@ -16,6 +16,7 @@ from penult.errors import InputError
 from penult.export.geometry import Geometry
 from penult.export.head_graph import add_head
 from penult.export.nodes import DOUBLE, FLOAT, IR, OPSET, UINT8, Nodes
+from penult.pixels.recipe import Recipe
 from penult.zoo import onnx_graph
 
 Input = Literal["image", "pixels"]
@@ -26,8 +27,8 @@ FITS = 65504.0  # the largest number of float16
 def build(model: Bundle, takes: Input, half: bool = False) -> Any:
     """Return the graph of a model.
 
-    "image" takes `image` uint8 (h, w, 3) RGB, upright, and returns one photo's `probabilities` and `logits` (k,),
-    `features` (d,) and `novelty` (). "pixels" takes `pixels_0` ... uint8 (n, s, s, 3), as `pixels.prepare` makes them for
+    "image" takes `image` uint8 (h, w, 3) RGB, upright, and returns one photo's `probabilities` and `logits` (k,), `features`
+    (d,) and `novelty` (). "pixels" takes `pixels_0` ... uint8 (n, s, s, 3), as `pixels.prepare` makes them for each view of
     each network in turn, and returns a row a photo. `half` stores the networks' weights in float16; they compute in float32.
 
     Raises `InputError` for a model without networks, with one in 8 bits, or with one that is no graph of ONNX's operators.
@@ -36,10 +37,11 @@ def build(model: Bundle, takes: Input, half: bool = False) -> Any:
     graph = Nodes("penult", DOUBLE if takes == "image" else FLOAT)
     networks = [_network(backbone) for backbone in model.backbones]
     opset = max([OPSET, *(_opset(network) for network in networks)])
-    inputs, fitted = _inputs(graph, model.backbones, takes)
-    rows = [
-        _join(graph, network, opset, i, pixels, half) for i, (network, pixels) in enumerate(zip(networks, fitted, strict=True))
-    ]
+    inputs = _inputs(model.backbones, takes)
+    rows = []
+    for number, (backbone, network) in enumerate(zip(model.backbones, networks, strict=True)):
+        seen = _seen(graph, backbone.recipe, takes, [name for name, owner, _ in inputs if owner in (None, number)])
+        rows.append(_join(graph, _raised(network, opset), number, seen, half))
     features = rows[0] if len(rows) == 1 else graph.add("Concat", *rows, axis=1)  # (n, d)
     logits, probabilities = add_head(graph, features, model.head)
     k, d = len(model.classes), sum(model.widths)
@@ -48,7 +50,8 @@ def build(model: Bundle, takes: Input, half: bool = False) -> Any:
         row = graph.add("Squeeze", tensor, graph.indices(0)) if takes == "image" else tensor
         graph.add("Cast", row, out=name, to=FLOAT)
     batch = [] if takes == "image" else ["n"]
-    return _finished(graph, opset, inputs, [(name, [*batch, *rest]) for name, _, rest in ends])
+    takes_shapes = [(name, shape) for name, _, shape in inputs]
+    return _finished(graph, opset, takes_shapes, [(name, [*batch, *rest]) for name, _, rest in ends])
 
 
 def to_bytes(model: Any) -> bytes:
@@ -76,8 +79,8 @@ def _network(backbone: Backbone) -> Any:
     strange = sorted({onnx_graph.domain_of(node) for node in onnx_graph.all_nodes(model.graph.node)} - {""})
     if strange:
         raise InputError(
-            f"{backbone.name} uses operators that are not ONNX's own ({', '.join(strange)}), which other runtimes lack; a model "
-            "with it cannot be exported."
+            f"{backbone.name} uses operators that are not ONNX's own ({', '.join(strange)}), which other runtimes lack; a "
+            "model with it cannot be exported."
         )
     onnx_graph.set_outputs(model.graph, [("features", FLOAT, (backbone.width,))])
     onnx_graph.prune(model)
@@ -88,37 +91,54 @@ def _opset(network: Any) -> int:
     return max(int(entry.version) for entry in network.opset_import if not onnx_graph.domain_of(entry))
 
 
-def _inputs(graph: Nodes, backbones: tuple[Backbone, ...], takes: Input) -> tuple[list[tuple[str, list[Any]]], list[str]]:
-    """Return the inputs of the graph with their shapes, and the tensors that each network sees."""
-    sizes = [backbone.recipe.size for backbone in backbones]
-    if takes == "pixels":
-        names = [f"pixels_{i}" for i in range(len(sizes))]
-        return [(name, ["n", size, size, 3]) for name, size in zip(names, sizes, strict=True)], names
-    geometry, known = Geometry(graph), {}
-    for backbone in backbones:
-        if backbone.recipe.geometry not in known:
-            pixels = geometry.resize("image", backbone.recipe)
-            known[backbone.recipe.geometry] = graph.add("Unsqueeze", pixels, graph.indices(0))
-    return [("image", ["h", "w", 3])], [known[backbone.recipe.geometry] for backbone in backbones]
+def _inputs(backbones: tuple[Backbone, ...], takes: Input) -> list[tuple[str, int | None, list[Any]]]:
+    """Return the inputs of the graph: the name, the number of the network it is for, and the shape."""
+    if takes == "image":
+        return [("image", None, ["h", "w", 3])]
+    owners = [(i, view.size) for i, backbone in enumerate(backbones) for view in backbone.recipe.views]
+    return [(f"pixels_{at}", owner, ["n", size, size, 3]) for at, (owner, size) in enumerate(owners)]
 
 
-def _join(graph: Nodes, model: Any, opset: int, number: int, pixels: str, half: bool) -> str:
-    """Put a network behind `pixels` (n, s, s, 3), its names made its own; return the name of its features (n, d)."""
+def _seen(graph: Nodes, recipe: Recipe, takes: Input, inputs: list[str]) -> list[str]:
+    """Return the tensors (n, s, s, 3) that a network sees of a photo: its views, and their mirror images."""
+    if takes == "image":
+        geometry = Geometry(graph)
+        views = [graph.add("Unsqueeze", geometry.resize("image", view), graph.indices(0)) for view in recipe.views]
+    else:
+        views = inputs
+    if not recipe.mirrored:
+        return views
+    last, end = graph.indices(-1), graph.indices(-(2**62))
+    return [*views, *(graph.add("Slice", view, last, end, graph.indices(2), graph.indices(-1)) for view in views)]
+
+
+def _raised(model: Any, opset: int) -> Any:
     from onnx import version_converter
 
-    if _opset(model) < opset:
-        model = version_converter.convert_version(model, opset)
-    own = model.graph
-    renamed = {name: f"n{number}_{name}" for name in onnx_graph.tensor_names(own)} | {"pixels": pixels}
-    onnx_graph.rename_tensors(own, renamed)
-    for place, node in enumerate(own.node):
-        node.name = f"n{number}_{place}"
-    for tensor in own.initializer:
-        if half and tensor.data_type == FLOAT and np.prod(tensor.dims) > SMALL:
-            _halve(graph, tensor)
-    graph.constants.extend(own.initializer)
-    graph.nodes.extend(own.node)
-    return renamed["features"]
+    return model if _opset(model) == opset else version_converter.convert_version(model, opset)
+
+
+def _join(graph: Nodes, model: Any, number: int, seen: list[str], half: bool) -> str:
+    """Put a network behind each view, with one set of weights; return the name of the mean of its features (n, d)."""
+    weights = {tensor.name: f"n{number}_{tensor.name}" for tensor in model.graph.initializer}
+    features = []
+    for view, pixels in enumerate(seen):
+        own = type(model.graph)()
+        own.CopyFrom(model.graph)
+        inner = {name: f"n{number}v{view}_{name}" for name in onnx_graph.tensor_names(own)}
+        onnx_graph.rename_tensors(own, inner | weights | {"pixels": pixels})
+        for place, node in enumerate(own.node):
+            node.name = f"n{number}v{view}_{place}"
+        if view == 0:
+            for tensor in own.initializer:
+                if half and tensor.data_type == FLOAT and np.prod(tensor.dims) > SMALL:
+                    _halve(graph, tensor)
+            graph.constants.extend(own.initializer)
+        graph.nodes.extend(own.node)
+        features.append(inner["features"])
+    if len(features) == 1:
+        return features[0]
+    return graph.add("Div", graph.add("Sum", *features), graph.constant(np.array(len(features), np.float32)))
 
 
 def _halve(graph: Nodes, tensor: Any) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from penult.bundle import Bundle
 from penult.export import web_runtime
-from penult.html import Html, join, json_block, tag
+from penult.html import Html, json_block, tag
 
 SCRIPTS = ("geometry.mjs", "decode.mjs", "app.mjs")
 
@@ -26,7 +26,7 @@ def page(model: Bundle, graph: bytes, runtime: tuple[bytes, bytes], version: str
     script, style = _script(), _asset("page.css")
     about = {
         "classes": list(model.classes),
-        "inputs": [[backbone.recipe.to_dict()] for backbone in model.backbones],
+        "inputs": [view.to_dict() for backbone in model.backbones for view in backbone.recipe.views],
         "model_version": version,
     }
     title = f"Which is it: {_listed(model.classes)}?"
@@ -104,9 +104,23 @@ def _main() -> Html:
     )
     loading = tag("div", tag("progress", id="bar", max="1", value="0", aria_label="progress"), id="loading")
     status = tag("p", "Unpacking the model ...", id="status", role="status", class_="soft")
-    drop = tag("section", tag("p", "Drop photos or a folder here, or"), buttons, loading, status, id="drop", aria_label="photos")
-    camera = tag("section", tag("video", id="video", muted=True, playsinline=True), tag("div", id="answer"), id="live", hidden=True, aria_label="camera")
-    orders = (("order", "in the order given"), ("class", "by class"), ("doubt", "least sure first"), ("novelty", "most unlike first"))
+    drop = tag(
+        "section", tag("p", "Drop photos or a folder here, or"), buttons, loading, status, id="drop", aria_label="photos"
+    )
+    camera = tag(
+        "section",
+        tag("video", id="video", muted=True, playsinline=True),
+        tag("div", id="answer"),
+        id="live",
+        hidden=True,
+        aria_label="camera",
+    )
+    orders = (
+        ("order", "in the order given"),
+        ("class", "by class"),
+        ("doubt", "least sure first"),
+        ("novelty", "most unlike first"),
+    )
     tools = tag(
         "div",
         tag("label", "Sort ", tag("select", (tag("option", text, value=value) for value, text in orders), id="sort")),
@@ -115,7 +129,15 @@ def _main() -> Html:
         tag("button", "Clear", id="clear", type="button"),
         class_="controls",
     )
-    results = tag("section", tag("h2", "Answers"), tag("p", id="counts", class_="soft"), tools, tag("div", id="cards"), id="results", hidden=True)
+    results = tag(
+        "section",
+        tag("h2", "Answers"),
+        tag("p", id="counts", class_="soft"),
+        tools,
+        tag("div", id="cards"),
+        id="results",
+        hidden=True,
+    )
     return tag("main", drop, camera, results)
 
 
@@ -123,8 +145,10 @@ def _footer(model: Bundle, version: str) -> Html:
     from penult import __version__
 
     networks = ", ".join(f"{b.name} ({b.license})" for b in model.backbones)
-    return tag(
-        "footer",
-        tag("p", f"Model {version}, exported by penult {__version__}. Networks: {networks}. Runs on {web_runtime.NAME} {web_runtime.VERSION} ({web_runtime.LICENSE})."),
-        tag("p", join("Probabilities are calibrated on photos like the training photos. Every photo gets one of the classes, also one that shows none of them.")),
+    made = f"Model {version}, exported by penult {__version__}. Networks: {networks}."
+    runs_on = f"Runs on {web_runtime.NAME} {web_runtime.VERSION} ({web_runtime.LICENSE})."
+    limits = (
+        "Probabilities are calibrated on photos like the training photos. Every photo gets one of the classes, also one that "
+        "shows none of them."
     )
+    return tag("footer", tag("p", limits), tag("p", f"{made} {runs_on}"))

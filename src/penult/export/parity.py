@@ -72,4 +72,5 @@ def check(graph: bytes, model: Bundle, photos: Sequence[NDArray[np.uint8]], take
 def _fed(picture: NDArray[np.uint8], backbones: Sequence[Backbone], takes: Input) -> dict[str, NDArray[np.uint8]]:
     if takes == "image":
         return {"image": np.ascontiguousarray(picture)}
-    return {f"pixels_{i}": pixels.prepare(picture, backbone.recipe)[None] for i, backbone in enumerate(backbones)}
+    views = [view for backbone in backbones for view in backbone.recipe.views]
+    return {f"pixels_{i}": pixels.prepare(picture, view)[None] for i, view in enumerate(views)}

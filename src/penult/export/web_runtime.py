@@ -46,7 +46,7 @@ def runtime(archive: str | Path | None = None, progress: ProgressCallback = quie
 
 def address() -> str:
     """Return where the archive is downloaded from: npm's registry, or another that npm is told to use."""
-    registry = os.environ.get("NPM_CONFIG_REGISTRY") or os.environ.get("npm_config_registry") or REGISTRY
+    registry = os.environ.get("NPM_CONFIG_REGISTRY") or REGISTRY
     return f"{registry.rstrip('/')}/{NAME}/-/{NAME}-{VERSION}.tgz"
 
 
@@ -59,8 +59,8 @@ def _download() -> bytes:
             return bytes(answer.read(_MOST))
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise InputError(
-            f"{NAME} {VERSION} is needed once for pages and cannot be fetched from {where} ({getattr(error, 'reason', error)}); on a "
-            f"machine with internet access run `npm pack {NAME}@{VERSION}`, and give the file with --runtime FILE."
+            f"{NAME} {VERSION} is needed once for pages and cannot be fetched from {where} ({getattr(error, 'reason', error)}); "
+            f"on a machine with internet access run `npm pack {NAME}@{VERSION}`, and give the file with --runtime FILE."
         ) from error
 
 

@@ -55,10 +55,9 @@ async function start() {
 // One photo through the network: probabilities and novelty
 export async function classify({ rgb, width, height }) {
   const feeds = {};
-  about.inputs.forEach((views, i) => {
-    const size = views[0].size, pixels = new Uint8Array(views.length * size * size * 3);
-    views.forEach((recipe, v) => pixels.set(prepare(rgb, width, height, recipe), v * size * size * 3));
-    feeds[`pixels_${i}`] = new ort.Tensor("uint8", pixels, [views.length, size, size, 3]);
+  about.inputs.forEach((recipe, i) => {
+    const { size } = recipe, pixels = prepare(rgb, width, height, recipe);
+    feeds[`pixels_${i}`] = new ort.Tensor("uint8", pixels, [1, size, size, 3]);
   });
   const given = await session.run(feeds, ["probabilities", "novelty"]);
   return { proba: Array.from(given.probabilities.data), novelty: given.novelty.data[0] };
