@@ -13,22 +13,27 @@ def add(commands: options.Commands) -> None:
         commands,
         "export",
         run,
-        "write a model as ONNX, OpenVINO IR or a folder with a model card",
+        "write a model as ONNX, a web page, OpenVINO IR or a model card",
         "The exported graph is compared with `penult predict --precision f32` on up to 50 photos by every runtime that is\n"
         "installed, and written only when the answers agree; the largest difference stands in the file.\n\n"
         "  onnx      one file: the pixels of a photo of any size in, calibrated probabilities and novelty out\n"
-        "  network   one file: pixels that are resized already in, for runtimes without dynamic shapes\n"
+        "  html      one page for a browser: drop photos on it; no server, no internet access\n"
         "  openvino  a folder with model.xml and model.bin\n"
+        "  network   one file: pixels that are resized already in, for runtimes without dynamic shapes\n"
         "  card      a folder for a model hub: model.onnx, README.md with the measured scores, samples (nothing is uploaded)",
     )
     options.add_model(p)
-    p.add_argument("--to", required=True, metavar="FORMAT", help="onnx, network, openvino or card")
-    p.add_argument("--out", required=True, metavar="PATH", help="file (onnx, network) or folder (openvino, card) to write")
+    p.add_argument("--to", required=True, metavar="FORMAT", help="onnx, html, openvino, network or card")
+    p.add_argument(
+        "--out", required=True, metavar="PATH", help="file (onnx, html, network) or folder (openvino, card) to write"
+    )
     p.add_argument(
         "--weights",
         choices=("f32", "f16"),
-        default="f32",
-        help="f16: half the file, probabilities within about 0.001 (default: f32)",
+        help="f16: half the file, probabilities within about 0.001 (default: f16 for html, else f32)",
+    )
+    p.add_argument(
+        "--runtime", metavar="FILE", help="for html: the npm archive of onnxruntime-web (default: downloaded once, and kept)"
     )
     p.add_argument("--photos", metavar="DIR", help="photos to compare on (default: the training photos, where they still are)")
     options.add_output(p)
@@ -41,7 +46,8 @@ def run(args: argparse.Namespace) -> None:
     from penult.texts import count
 
     with output.progress(not args.quiet) as progress:
-        done = export(args.model, args.to, args.out, weights=args.weights, photos=args.photos, progress=progress)
+        more = {"weights": args.weights, "photos": args.photos, "runtime": args.runtime}
+        done = export(args.model, args.to, args.out, **more, progress=progress)
     if args.json:
         output.as_json({"files": [str(path) for path in done.paths], "parity": [one.to_dict() for one in done.parity]})
         return

@@ -57,8 +57,9 @@ def export(
     to: str,
     out: str | Path,
     *,
-    weights: str = "f32",
+    weights: str | None = None,
     photos: str | Path | None = None,
+    runtime: str | Path | None = None,
     progress: ProgressCallback = quiet,
 ) -> Exported:
     """Write a model in another format.
@@ -67,16 +68,19 @@ def export(
     ----------
     run : str or Path
         `model.penult`, or the run folder that it is in.
-    to : {"onnx", "network", "openvino", "card"}
+    to : {"onnx", "network", "openvino", "html", "card"}
         `onnx`: one file, from the pixels of a photo of any size to probabilities. `network`: the same from pixels that are
-        resized already. `openvino`: a folder with OpenVINO's IR. `card`: a folder with the ONNX file, a model card and
-        samples.
+        resized already. `openvino`: a folder with OpenVINO's IR. `html`: a page that classifies photos in a browser.
+        `card`: a folder with the ONNX file, a model card and samples.
     out : str or Path
         The file or folder to write.
-    weights : {"f32", "f16"}, default="f32"
-        How the networks' weights are stored; f16 halves the file and changes probabilities by about 0.001.
+    weights : {"f32", "f16"}, optional
+        How the networks' weights are stored; f16 halves the file and changes probabilities by about 0.001. By default f16
+        for a page, f32 for all else.
     photos : str or Path, optional
         A folder of photos to compare on; by default the training photos, where they still are.
+    runtime : str or Path, optional
+        For a page: the archive of the npm package onnxruntime-web, where it cannot be downloaded.
     progress : callable, optional
         Called with the step, how much of it is done, and of how much.
 
@@ -100,9 +104,12 @@ def export(
     """
     if to not in FORMATS:
         raise unknown("format", to, FORMATS)
+    weights = weights or FORMATS[to].weights
     if weights not in WEIGHTS:
         raise unknown("weights", weights, WEIGHTS)
+    FORMATS[to].check(Path(out))
     source, half, takes = Source.of(run), weights == "f16", FORMATS[to].takes
+    engine = web_runtime.runtime(runtime, progress) if to == "html" else (b"", b"")
     progress("building the graph", 0, 2)
     graph = model_graph.build(source.model, takes, half)
     data = model_graph.to_bytes(graph)
@@ -110,7 +117,8 @@ def export(
     checked = parity.check(data, source.model, _photos(source.metrics, photos), takes, half)
     _describe(graph, source, checked, takes)
     progress("comparing with predict", 2, 2)
-    return Exported(FORMATS[to].write(model_graph.to_bytes(graph), source, checked, Path(out)), tuple(checked))
+    export = Export(source, model_graph.to_bytes(graph), tuple(checked), engine)
+    return Exported(FORMATS[to].write(export, Path(out)), export.parity)
 
 
 def _photos(metrics: Mapping[str, Any], folder: str | Path | None) -> list[NDArray[np.uint8]]:
@@ -144,58 +152,81 @@ def _describe(graph: Any, source: Source, checked: Sequence[Parity], takes: Inpu
     helper.set_model_props(graph, about)
 
 
-def _write_onnx(data: bytes, source: Source, checked: Sequence[Parity], out: Path) -> tuple[Path, ...]:
-    store.check_output_file(out, store.ONNX, "--out")
+@dataclass(frozen=True, slots=True)
+class Export:
+    """All that a format is written from: the model, its graph, the parity, and the runtime of a page."""
+
+    source: Source
+    graph: bytes
+    parity: tuple[Parity, ...]
+    runtime: tuple[bytes, bytes]
+
+    @property
+    def classes(self) -> list[str]:
+        """Return the classes in the order of the probabilities."""
+        return list(self.source.model.classes)
+
+
+def _write_onnx(made: Export, out: Path) -> tuple[Path, ...]:
     with store.atomic_write(out) as file:
-        file.write(data)
+        file.write(made.graph)
     return (out,)
 
 
-def _write_openvino(data: bytes, source: Source, checked: Sequence[Parity], out: Path) -> tuple[Path, ...]:
+def _write_openvino(made: Export, out: Path) -> tuple[Path, ...]:
     store.make_folder(out)
-    written = engines.save_openvino(data, out)
-    return (*written, _write_text(out / "classes.json", json.dumps(list(source.model.classes), ensure_ascii=False)))
+    written = engines.save_openvino(made.graph, out)
+    return (*written, _write_text(out / "classes.json", json.dumps(made.classes, ensure_ascii=False)))
 
 
-def _write_card(data: bytes, source: Source, checked: Sequence[Parity], out: Path) -> tuple[Path, ...]:
+def _write_page(made: Export, out: Path) -> tuple[Path, ...]:
+    source = made.source
+    return (_write_text(out, page.page(source.model, made.graph, made.runtime, source.version, source.metrics)),)
+
+
+def _write_card(made: Export, out: Path) -> tuple[Path, ...]:
     store.make_folder(out)
-    written = list(_write_onnx(data, source, checked, out / "model.onnx"))
-    samples, expected = source.model.selftest.get("images", ()), []
-    for i, picture in enumerate(samples):
+    model, version = made.source.model, made.source.version
+    written, expected = list(_write_onnx(made, out / "model.onnx")), []
+    for i, picture in enumerate(model.selftest.get("images", ())):
         path = out / f"sample_{i}.png"
         with store.atomic_write(path) as file:
             file.write(pixels.encode_png(picture))
         written.append(path)
-        expected.append({"file": path.name, "probabilities": [round(float(p), 6) for p in source.model.selftest["proba"][i]]})
-    about = {"classes": list(source.model.classes), "model_version": source.version, "samples": expected}
+        expected.append({"file": path.name, "probabilities": [round(float(p), 6) for p in model.selftest["proba"][i]]})
+    about = {"classes": made.classes, "model_version": version, "samples": expected}
     written.append(_write_text(out / "classes.json", json.dumps(about, ensure_ascii=False, indent=1)))
-    return (*written, _write_text(out / "README.md", model_card.text(source.model, source.version, source.metrics, checked)))
-
-
-def _write_page(data: bytes, source: Source, checked: Sequence[Parity], out: Path) -> tuple[Path, ...]:
-    store.check_output_file(out, store.HTML, "--out")
-    runtime = web_runtime.runtime()
-    return (_write_text(out, page.page(source.model, data, runtime, source.version, source.metrics)),)
+    card = model_card.text(model, version, made.source.metrics, made.parity)
+    return (*written, _write_text(out / "README.md", card))
 
 
 def _write_text(path: Path, text: str) -> Path:
-    with store.atomic_write(path) as file:
-        file.write(f"{text}\n".encode())
+    store.write_text(path, f"{text.rstrip()}\n")
     return path
+
+
+def _file(endings: tuple[str, ...]) -> Callable[[Path], None]:
+    return lambda out: store.check_output_file(out, endings, "--out")
+
+
+def _folder(out: Path) -> None:
+    store.check_output_folder(out, "--out")
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format: what its graph takes, and what writes it."""
+    """A format: what its graph takes, how weights are stored in it, what refuses a place, and what writes it."""
 
     takes: Input
-    write: Callable[[bytes, Source, Sequence[Parity], Path], tuple[Path, ...]]
+    check: Callable[[Path], None]
+    write: Callable[[Export, Path], tuple[Path, ...]]
+    weights: str = "f32"
 
 
 FORMATS = {
-    "onnx": Format("image", _write_onnx),
-    "network": Format("pixels", _write_onnx),
-    "openvino": Format("image", _write_openvino),
-    "html": Format("pixels", _write_page),
-    "card": Format("image", _write_card),
+    "onnx": Format("image", _file(store.ONNX), _write_onnx),
+    "html": Format("pixels", _file(store.HTML), _write_page, "f16"),
+    "openvino": Format("image", _folder, _write_openvino),
+    "network": Format("pixels", _file(store.ONNX), _write_onnx),
+    "card": Format("image", _folder, _write_card),
 }

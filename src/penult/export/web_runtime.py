@@ -59,7 +59,7 @@ def _download() -> bytes:
             return bytes(answer.read(_MOST))
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise InputError(
-            f"{NAME} {VERSION} is needed once for pages and cannot be fetched from {where} ({getattr(error, 'reason', error)}); "
+            f"{NAME} {VERSION}, which pages need, cannot be fetched from {where} ({getattr(error, 'reason', error)}); "
             f"on a machine with internet access run `npm pack {NAME}@{VERSION}`, and give the file with --runtime FILE."
         ) from error
 
