@@ -13,6 +13,7 @@ import numpy as np
 from penult.arrays import NARROW, Array, block_slices
 from penult.export.nodes import INT64, Nodes
 from penult.heads import HeadState
+from penult.heads.novelty import NoveltyReference
 from penult.heads.scoring import PRIOR_VOTES
 
 
@@ -123,3 +124,25 @@ def _raised(graph: Nodes, proba: str, floor: float, k: int) -> str:
     lost = add("Mul", graph.real(floor), graph.cast(add("Sub", graph.index(k), kept)))
     shrink = add("Div", add("Sub", graph.real(1.0), lost), whole)
     return add("Max", add("Mul", proba, shrink), graph.real(floor))
+
+
+def add_novelty(graph: Nodes, features: str, found: NoveltyReference) -> str:
+    """Add the novelty behind features (n, d); return the name of the scores (n,), as `heads.novelty` computes them."""
+    add, facts, arrays = graph.add, found.facts, found.arrays
+    unit = unit_blocks(graph, graph.cast(features), tuple(facts["blocks"]))
+    centered = add("Sub", _projected(graph, unit, found), graph.real(arrays["centre"]))
+    squares = squared_distances(graph, centered, arrays["rows"])  # (n, m)
+    near, places = f"{graph.prefix}near", f"{graph.prefix}near_places"
+    count = min(int(facts["nearest"]), len(arrays["rows"]))
+    graph.add_node("TopK", [squares, graph.indices(count)], [near, places], axis=1, largest=0)
+    far = graph.reduce("Mean", add("Sqrt", near), 1)
+    return add("Div", far, graph.real(facts["level"]))
+
+
+def _projected(graph: Nodes, unit: str, found: NoveltyReference) -> str:
+    from penult.heads.novelty import _signs, COLUMNS
+    width = sum(found.facts["blocks"])
+    if width <= COLUMNS:
+        return unit
+    signs = graph.constant(np.sign(_signs(width)).astype(np.int8))
+    return graph.add("Mul", graph.add("MatMul", unit, graph.cast(signs)), graph.real(1 / np.sqrt(COLUMNS)))

@@ -14,7 +14,7 @@ from penult.backbones import Backbone
 from penult.bundle import Bundle
 from penult.errors import InputError
 from penult.export.geometry import Geometry
-from penult.export.head_graph import add_head
+from penult.export.head_graph import add_head, add_novelty
 from penult.export.nodes import DOUBLE, FLOAT, IR, OPSET, UINT8, Nodes
 from penult.pixels.recipe import Recipe
 from penult.zoo import onnx_graph
@@ -46,6 +46,8 @@ def build(model: Bundle, takes: Input, half: bool = False) -> Any:
     logits, probabilities = add_head(graph, features, model.head)
     k, d = len(model.classes), sum(model.widths)
     ends = [("probabilities", probabilities, [k]), ("logits", logits, [k]), ("features", features, [d])]
+    if model.novelty is not None:
+        ends.append(("novelty", add_novelty(graph, features, model.novelty), []))
     for name, tensor, _ in ends:
         row = graph.add("Squeeze", tensor, graph.indices(0)) if takes == "image" else tensor
         graph.add("Cast", row, out=name, to=FLOAT)

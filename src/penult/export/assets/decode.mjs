@@ -3,23 +3,20 @@
 const uint16 = (b, at) => (b[at] << 8) | b[at + 1];
 const ascii = (b, at, text) => [...text].every((c, i) => b[at + i] === c.charCodeAt(0));
 
-// What the first bytes of a file say: whether some of it may be transparent, and what a browser does otherwise
-export function inspect(head) {
-  if (ascii(head, 1, "PNG")) {
-    const kind = head[25];
-    return { alpha: true, note: head[24] === 16 ? "16-bit PNG, shown with 8 bits" : "", opaque: kind === 0 || kind === 2 };
-  }
+// What a browser decodes otherwise than penult, by the first bytes of a file; "" where both agree
+export function difference(head) {
+  if (ascii(head, 1, "PNG")) return head[24] === 16 ? "16-bit PNG, read with 8 bits" : "";
   if (head[0] === 0xff && head[1] === 0xd8) {
     for (let at = 2; at + 9 < head.length && head[at] === 0xff;) {
       const marker = head[at + 1];
       if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker))
-        return { alpha: false, note: head[at + 9] === 4 ? "CMYK JPEG, whose colors browsers convert otherwise" : "" };
+        return head[at + 9] === 4 ? "CMYK JPEG, whose colors browsers convert otherwise" : "";
       at += 2 + uint16(head, at + 2);
     }
-    return { alpha: false, note: "" };
+    return "";
   }
-  if (ascii(head, 0, "RIFF") && ascii(head, 8, "WEBP")) return { alpha: !ascii(head, 12, "VP8 "), note: "" };
-  return { alpha: true, note: ascii(head, 0, "GIF8") ? "" : "a format that browsers may decode otherwise" };
+  const known = (ascii(head, 0, "RIFF") && ascii(head, 8, "WEBP")) || ascii(head, 0, "GIF8") || ascii(head, 0, "BM");
+  return known ? "" : "a format that browsers may decode otherwise";
 }
 
 let gl = null;
@@ -62,16 +59,25 @@ function onWhite(data) {
   return rgb;
 }
 
+function isOpaque(data) {
+  for (let p = 3; p < data.length; p += 4) if (data[p] !== 255) return false;
+  return true;
+}
+
 export async function decode(file) {
-  const { alpha, note } = inspect(new Uint8Array(await file.slice(0, 65536).arrayBuffer()));
+  let note = difference(new Uint8Array(await file.slice(0, 65536).arrayBuffer()));
   const bitmap = await createImageBitmap(file, {
     colorSpaceConversion: "none", imageOrientation: "from-image", premultiplyAlpha: "none",
   });
   try {
     const { width, height } = bitmap;
-    const exact = alpha ? straight(bitmap) : null;
-    const rgb = onWhite(exact ?? fromCanvas(bitmap, width, height));
-    return { width, height, rgb, note };
+    let data = fromCanvas(bitmap, width, height);
+    if (!isOpaque(data)) {
+      const exact = straight(bitmap);
+      note ||= exact ? "" : "transparent parts, rounded by the browser";
+      data = exact ?? data;
+    }
+    return { width, height, rgb: onWhite(data), note };
   } finally {
     bitmap.close();
   }
