@@ -22,7 +22,7 @@ from penult.backbones.graph_builder import GraphBuilder
 from penult.bundle import Bundle, save_bundle
 from penult.cli import main
 from penult.errors import InputError, PenultError
-from penult.export import export, model_graph, parity
+from penult.export import export, model_graph, parity, web_runtime
 from penult.export.geometry import Geometry
 from penult.export.head_graph import add_head
 from penult.export.nodes import DOUBLE, FLOAT, IR, OPSET, UINT8, Nodes
@@ -119,10 +119,13 @@ def model(weights: float = 1.0) -> Bundle:
     return replace(bundle, selftest={"images": pictures, "proba": proba})
 
 
-@pytest.mark.parametrize("to", ["onnx", "network", "openvino", "card"])
-def test_each_format_is_written_when_it_answers_as_predict_does(tmp_path: Path, to: str) -> None:
+@pytest.mark.parametrize("to", ["onnx", "html", "network", "openvino", "card"])
+def test_each_format_is_written_when_it_answers_as_predict_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
     save_bundle(tmp_path / "model.penult", model())
-    out = tmp_path / ("colours.onnx" if to in ("onnx", "network") else "colours")
+    monkeypatch.setattr(web_runtime, "runtime", lambda *_: (b"glue", b"wasm"))
+    out = tmp_path / {"onnx": "colours.onnx", "network": "colours.onnx", "html": "colours.html"}.get(to, "colours")
     done = export(tmp_path / "model.penult", to, out)
     assert {one.runtime: one.photos for one in done.parity} == {"onnxruntime": 3, "openvino": 3}
     assert done.parity[0].difference < 1e-6
@@ -133,6 +136,8 @@ def test_each_format_is_written_when_it_answers_as_predict_does(tmp_path: Path, 
         assert "pipeline_tag: image-classification" in card
         assert "| onnxruntime |" in card
         assert json.loads((out / "classes.json").read_text())["classes"] == ["red", "green", "other"]
+    if to == "html":
+        assert out.read_text().startswith("<!doctype html>")
     if to == "openvino":
         assert {path.name for path in done.paths} == {"model.bin", "model.xml", "classes.json"}
 

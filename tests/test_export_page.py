@@ -151,6 +151,12 @@ def test_photos_are_answered_sorted_and_saved_without_a_request(tab: Page, tmp_p
         "document.getElementById('sort').value = 'novelty'; document.getElementById('sort').dispatchEvent(new Event('change'))"
     )
     assert tab.run("document.querySelector('.card h3').textContent") == "light<i>.png"
+    tab.run("URL.createObjectURL = (blob) => { window.saved = blob; return 'blob:x'; }; 1")
+    tab.click("#save")
+    lines = tab.run("window.saved.text()").split("\r\n")
+    assert lines[0] == "file,label,confidence,red,<b>green</b>,'=1+1,novelty"
+    assert lines[1].startswith("dark.png,<b>green</b>,0.460784,0.078431,")
+    assert len(lines) == 3, "what could not be read has no row"
     assert tab.complaints() == []
     assert [url for url in tab.requests() if not url.startswith("blob:")] == []
 
