@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +20,16 @@ from penult import pixels
 from penult.backbones import find_builtin
 from penult.backbones.backbone import StoredGraph
 from penult.backbones.graph_builder import GraphBuilder
-from penult.bundle import Bundle, save_bundle
+from penult.bundle import Bundle, load_bundle, save_bundle
 from penult.cli import main
 from penult.errors import InputError, PenultError
 from penult.export import export, model_graph, parity, web_runtime
 from penult.export.geometry import Geometry
-from penult.export.head_graph import add_head
+from penult.export.head_graph import add_head, add_novelty
 from penult.export.nodes import DOUBLE, FLOAT, IR, OPSET, UINT8, Nodes
 from penult.heads import HeadState, scorer
+from penult.heads.novelty import NoveltyReference
+from penult.heads.unlike import fit_novelty
 from penult.pixels.recipe import Recipe
 from tinynet import tiny
 
@@ -107,6 +110,35 @@ def test_every_head_gives_in_the_graph_what_it_gives_in_numpy(kind: str, k: int)
         nodes.add("Identity", add_head(nodes, "features", head)[1], out="probabilities")
         given = running(nodes, ("features", FLOAT, ["n", 24]), ("probabilities", DOUBLE, ["n", k]))(X)
         np.testing.assert_allclose(given, scorer(head.kind, head.arrays, head.facts)(X), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("width", "k"), [(24, 2), (24, 3), (1500, 4)])
+def test_novelty_in_the_graph_is_that_of_numpy(width: int, k: int) -> None:
+    random = np.random.default_rng(k)
+    X, y = random.normal(0.3, 1, (90, width)).astype(np.float32), np.arange(90) % k
+    X[np.arange(90), y] += 3
+    found, _, _ = fit_novelty(X[:60], y[:60], np.arange(60) % 5, (width - 8, 8))
+    if k > 2:  # whether the classes' own distance is kept depends on the photos
+        axes, means = random.normal(0, 1, (width, 2)), random.normal(0, 0.5, (k, 2))
+        arrays = {**found.arrays, "axes": axes.astype(np.float32), "means": means.astype(np.float32)}
+        found = NoveltyReference(arrays, {**found.facts, "class_level": 0.9})
+    nodes = Nodes("novelty")
+    nodes.add("Identity", add_novelty(nodes, "features", found), out="novelty")
+    given = running(nodes, ("features", FLOAT, ["n", width]), ("novelty", DOUBLE, ["n"]))(X[60:])
+    np.testing.assert_allclose(given, found(X[60:]), rtol=1e-9)
+
+
+def test_the_novelty_of_earlier_models_is_exported_too(tmp_path: Path) -> None:
+    with tarfile.open(Path(__file__).parent / "golden" / "v0" / "files.tar.xz") as archive:
+        archive.extract("run/model.penult", tmp_path, filter="data")
+    old = load_bundle(tmp_path / "run/model.penult").novelty
+    assert old is not None
+    width = sum(old.facts["blocks"])
+    X = np.random.default_rng(0).random((6, width)).astype(np.float32)
+    nodes = Nodes("novelty")
+    nodes.add("Identity", add_novelty(nodes, "features", old), out="novelty")
+    given = running(nodes, ("features", FLOAT, ["n", width]), ("novelty", DOUBLE, ["n"]))(X)
+    np.testing.assert_allclose(given, old(X), rtol=1e-9)
 
 
 def model(weights: float = 1.0) -> Bundle:

@@ -151,7 +151,9 @@ def test_photos_are_answered_sorted_and_saved_without_a_request(tab: Page, tmp_p
         "document.getElementById('sort').value = 'novelty'; document.getElementById('sort').dispatchEvent(new Event('change'))"
     )
     assert tab.run("document.querySelector('.card h3').textContent") == "light<i>.png"
-    tab.run("{ const real = URL.createObjectURL; URL.createObjectURL = (blob) => { window.saved = blob; return real(blob); }; } 1")
+    tab.run(
+        "{ const real = URL.createObjectURL; URL.createObjectURL = (blob) => { window.saved = blob; return real(blob); }; } 1"
+    )
     tab.click("#save")
     lines = tab.run("window.saved.text()").split("\r\n")
     assert lines[0] == "file,label,confidence,red,<b>green</b>,'=1+1,novelty"

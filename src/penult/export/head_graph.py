@@ -13,7 +13,7 @@ import numpy as np
 from penult.arrays import NARROW, Array, block_slices
 from penult.export.nodes import INT64, Nodes
 from penult.heads import HeadState
-from penult.heads.novelty import NoveltyReference
+from penult.heads.novelty import NoveltyReference, hashing, old_directions
 from penult.heads.scoring import PRIOR_VOTES
 
 
@@ -41,12 +41,13 @@ def unit_blocks(graph: Nodes, rows: str, blocks: tuple[int, ...]) -> str:
     return parts[0] if len(parts) == 1 else add("Concat", *parts, axis=1)
 
 
-def squared_distances(graph: Nodes, rows: str, others: Array) -> str:
-    """Return the squared distance of each row (n, d) to each of `others` (m, d), (n, m)."""
-    add = graph.add
+def squared_distances(graph: Nodes, rows: str, others: Array, step: Array | None = None) -> str:
+    """Return the squared distance of each row (n, d) to each of `others` (m, d), times `step`, (n, m)."""
+    add, size = graph.add, 1.0 if step is None else float(step)
     own = graph.reduce("Sum", add("Mul", rows, rows), 1, keep=True)
-    theirs = graph.real(np.einsum("md,md->m", *[others.astype(np.float64)] * 2))
-    cross = add("Mul", graph.real(-2.0), add("MatMul", rows, graph.cast(_stored(graph, others.T))))
+    exact = others.astype(np.float64) * size
+    theirs = graph.real(np.einsum("md,md->m", exact, exact))
+    cross = add("Mul", graph.real(-2.0 * size), add("MatMul", rows, graph.cast(_stored(graph, others.T))))
     return add("Max", add("Add", add("Add", own, theirs), cross), graph.real(0.0))
 
 
@@ -130,19 +131,41 @@ def add_novelty(graph: Nodes, features: str, found: NoveltyReference) -> str:
     """Add the novelty behind features (n, d); return the name of the scores (n,), as `heads.novelty` computes them."""
     add, facts, arrays = graph.add, found.facts, found.arrays
     unit = unit_blocks(graph, graph.cast(features), tuple(facts["blocks"]))
-    centered = add("Sub", _projected(graph, unit, found), graph.real(arrays["centre"]))
-    squares = squared_distances(graph, centered, arrays["rows"])  # (n, m)
+    projected = (
+        _hashed(graph, unit, tuple(facts["blocks"])) if "step" in arrays else _turned(graph, unit, sum(facts["blocks"]))
+    )
+    centered = add("Sub", projected, graph.real(arrays["centre"]))
+    squares = squared_distances(graph, centered, arrays["rows"], arrays.get("step"))  # (n, m)
     near, places = f"{graph.prefix}near", f"{graph.prefix}near_places"
     count = min(int(facts["nearest"]), len(arrays["rows"]))
     graph.add_node("TopK", [squares, graph.indices(count)], [near, places], axis=1, largest=0)
-    far = graph.reduce("Mean", add("Sqrt", near), 1)
-    return add("Div", far, graph.real(facts["level"]))
+    score = add("Div", graph.reduce("Mean", add("Sqrt", near), 1), graph.real(facts["level"]))
+    if "axes" not in arrays:
+        return score
+    placed = add("MatMul", unit, graph.cast(_stored(graph, arrays["axes"])))
+    nearest = graph.reduce("Min", squared_distances(graph, placed, arrays["means"]), 1)
+    return add("Max", score, add("Div", add("Sqrt", nearest), graph.real(facts["class_level"])))
 
 
-def _projected(graph: Nodes, unit: str, found: NoveltyReference) -> str:
-    from penult.heads.novelty import _signs, COLUMNS
-    width = sum(found.facts["blocks"])
-    if width <= COLUMNS:
+def _hashed(graph: Nodes, unit: str, blocks: tuple[int, ...]) -> str:
+    """Return the sums of columns (n, q) of `novelty.compressed`."""
+    order, factors, starts = hashing(blocks)
+    if len(starts) == len(order):
+        return graph.add("Mul", unit, graph.real(factors))
+    ends = np.append(starts[1:], len(order))
+    longest = int((ends - starts).max())
+    places = starts[:, None] + np.arange(longest)  # (q, longest)
+    used = places < ends[:, None]
+    places = np.minimum(places, len(order) - 1)
+    columns = graph.constant(order[places].astype(np.int64))
+    terms = graph.add("Mul", graph.add("Gather", unit, columns, axis=1), graph.real(np.where(used, factors[places], 0.0)))
+    return graph.reduce("Sum", terms, 2)
+
+
+def _turned(graph: Nodes, unit: str, width: int) -> str:
+    """Return rows along the random directions of earlier models."""
+    signs = old_directions(width)
+    if signs is None:
         return unit
-    signs = graph.constant(np.sign(_signs(width)).astype(np.int8))
-    return graph.add("Mul", graph.add("MatMul", unit, graph.cast(signs)), graph.real(1 / np.sqrt(COLUMNS)))
+    product = graph.add("MatMul", unit, graph.cast(graph.constant(signs.astype(np.int8))))
+    return graph.add("Mul", product, graph.real(1 / np.sqrt(signs.shape[1])))

@@ -69,22 +69,27 @@ def unit_chunks(X: Array, blocks: tuple[int, ...]) -> Iterator[Floats]:
 
 
 def compressed(unit: Floats, blocks: tuple[int, ...]) -> Floats:
-    """Return rows (n, d) weighted and added up to at most 1,024 columns: distances stay nearly as they are.
+    """Return rows (n, d) weighted and added up to at most 1,024 columns: distances stay nearly as they are."""
+    order, factors, starts = hashing(blocks)
+    turned = unit[:, order] * factors
+    return np.asarray(turned if len(starts) == len(order) else np.add.reduceat(turned, starts, axis=1))
+
+
+def hashing(blocks: tuple[int, ...]) -> tuple[NDArray[np.intp], Floats, NDArray[np.intp]]:
+    """Return in which order the columns (d,) are added up, times which factors (d,), and where each sum begins (q,).
 
     A block counts by its width: the wide last stages of a network tell kinds of things apart, the narrow early ones light and
     texture. Each column gets a random sign and goes to one sum, the same for ever (feature hashing, Weinberger et al., ICML
     2009).
     """
-    widths = np.array(blocks, np.float64)
-    weighted = unit * np.repeat(np.sqrt(widths * len(widths) / widths.sum()), blocks)
-    width = unit.shape[1]
+    widths, width = np.array(blocks, np.float64), sum(blocks)
+    weights = np.repeat(np.sqrt(widths * len(widths) / widths.sum()), blocks)
     if width <= COLUMNS:
-        return np.asarray(weighted)
+        return np.arange(width), weights, np.arange(width)
     words = np.asarray(np.random.PCG64(2022).random_raw(width))  # the raw stream of a bit generator never changes (NEP 19)
     order = np.argsort(words, kind="stable")
     signs = np.where(words[order] & 1, 1.0, -1.0)
-    starts = np.arange(COLUMNS) * width // COLUMNS
-    return np.asarray(np.add.reduceat(weighted[:, order] * signs, starts, axis=1))
+    return order, weights[order] * signs, np.arange(COLUMNS) * width // COLUMNS
 
 
 def squared_distances(Z: Floats, rows: Floats) -> Floats:
@@ -143,10 +148,15 @@ def _most(array: Array, axis: int, limit: int) -> int:
 
 
 def _turned(unit: Floats) -> Floats:
-    """Return rows (n, d) as models saved before had them: 256 random directions (Achlioptas 2003)."""
-    width = unit.shape[1]
+    """Return rows (n, d) as models saved before had them: along 256 random directions."""
+    signs = old_directions(unit.shape[1])
+    return unit if signs is None else np.asarray(unit @ (signs / np.sqrt(OLD_COLUMNS)))
+
+
+def old_directions(width: int) -> NDArray[np.float64] | None:
+    """Return 256 random directions (width, 256) of +-1 (Achlioptas 2003), the same for ever; None for so few columns."""
     if width <= OLD_COLUMNS:
-        return unit
+        return None
     words = np.random.PCG64(2022).random_raw(width * OLD_COLUMNS // 64)
     bits = np.unpackbits(np.asarray(words, "<u8").view(np.uint8)).reshape(width, OLD_COLUMNS)
-    return np.asarray(unit @ ((2.0 * bits - 1.0) / np.sqrt(OLD_COLUMNS)))
+    return np.asarray(2.0 * bits - 1.0)
