@@ -81,8 +81,8 @@ def _network(backbone: Backbone) -> Any:
     strange = sorted({onnx_graph.domain_of(node) for node in onnx_graph.all_nodes(model.graph.node)} - {""})
     if strange:
         raise InputError(
-            f"{backbone.name} uses operators that are not ONNX's own ({', '.join(strange)}), which other runtimes lack; a "
-            "model with it cannot be exported."
+            f"{backbone.name} uses operators that are not ONNX's own ({', '.join(strange)}), which other runtimes "
+            "lack; train with another network (-b) to export the model."
         )
     onnx_graph.set_outputs(model.graph, [("features", FLOAT, (backbone.width,))])
     onnx_graph.prune(model)
