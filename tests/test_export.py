@@ -23,7 +23,7 @@ from penult.backbones.graph_builder import GraphBuilder
 from penult.bundle import Bundle, load_bundle, save_bundle
 from penult.cli import main
 from penult.errors import InputError, PenultError
-from penult.export import export, model_graph, parity, web_runtime
+from penult.export import export_model, model_graph, parity, web_runtime
 from penult.export.geometry import Geometry
 from penult.export.head_graph import add_head, add_novelty
 from penult.export.nodes import DOUBLE, FLOAT, IR, OPSET, UINT8, Nodes
@@ -158,7 +158,7 @@ def test_each_format_is_written_when_it_answers_as_predict_does(
     save_bundle(tmp_path / "model.penult", model())
     monkeypatch.setattr(web_runtime, "runtime", lambda *_: (b"glue", b"wasm"))
     out = tmp_path / {"onnx": "colours.onnx", "network": "colours.onnx", "html": "colours.html"}.get(to, "colours")
-    done = export(tmp_path / "model.penult", to, out)
+    done = export_model(tmp_path / "model.penult", to, out)
     assert {one.runtime: one.photos for one in done.parity} == {"onnxruntime": 3, "openvino": 3}
     assert done.parity[0].difference < 1e-6
     assert done.parity[1].difference < 1e-4
@@ -176,7 +176,7 @@ def test_each_format_is_written_when_it_answers_as_predict_does(
 
 def test_the_file_says_what_it_is_and_runs_alone(tmp_path: Path) -> None:
     save_bundle(tmp_path / "model.penult", model())
-    export(tmp_path / "model.penult", "onnx", tmp_path / "a.onnx")
+    export_model(tmp_path / "model.penult", "onnx", tmp_path / "a.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "a.onnx", providers=["CPUExecutionProvider"])
     about = session.get_modelmeta().custom_metadata_map
     assert json.loads(about["classes"]) == ["red", "green", "other"]
@@ -214,7 +214,7 @@ def test_a_graph_that_answers_otherwise_is_not_written(tmp_path: Path, monkeypat
     real = model_graph.build
     monkeypatch.setattr(model_graph, "build", lambda made, *rest: real(replace(made, head=model(weights=1.01).head), *rest))
     with pytest.raises(PenultError, match=r"answers otherwise than `penult predict` in onnxruntime .* nothing was written"):
-        export(tmp_path / "model.penult", "onnx", tmp_path / "a.onnx")
+        export_model(tmp_path / "model.penult", "onnx", tmp_path / "a.onnx")
     assert not (tmp_path / "a.onnx").exists()
 
 

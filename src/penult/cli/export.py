@@ -42,12 +42,12 @@ def add(commands: options.Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Export the model, and say how near it came."""
     from penult.cli import output
-    from penult.export import export
+    from penult.export import export_model
     from penult.texts import count
 
     with output.progress(not args.quiet) as progress:
         more = {"weights": args.weights, "photos": args.photos, "runtime": args.runtime}
-        done = export(args.model, args.to, args.out, **more, progress=progress)
+        done = export_model(args.model, args.to, args.out, **more, progress=progress)
     if args.json:
         output.as_json({"files": [str(path) for path in done.paths], "parity": [one.to_dict() for one in done.parity]})
         return

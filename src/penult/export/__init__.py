@@ -3,7 +3,7 @@
 In: a model file. Out: files, written only after the graph has answered as `penult predict` does (see `parity`).
 """
 
-from penult.export.formats import FORMATS, Exported, export
+from penult.export.formats import FORMATS, Exported, export_model
 from penult.export.parity import Parity
 
-__all__ = ["FORMATS", "Exported", "Parity", "export"]
+__all__ = ["FORMATS", "Exported", "Parity", "export_model"]

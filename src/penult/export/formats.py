@@ -52,7 +52,7 @@ class Source:
         return cls(model, hashlib.sha256(file.read_bytes()).hexdigest()[:16], runs.read_metrics(file.parent) or {})
 
 
-def export(
+def export_model(
     run: str | Path,
     to: str,
     out: str | Path,
@@ -100,7 +100,7 @@ def export(
     Examples
     --------
     >>> import penult
-    >>> done = penult.export.export("cats", "onnx", "cats.onnx")  # doctest: +SKIP
+    >>> done = penult.export.export_model("cats", "onnx", "cats.onnx")  # doctest: +SKIP
     """
     if to not in FORMATS:
         raise unknown("format", to, FORMATS)
