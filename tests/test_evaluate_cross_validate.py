@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
+from penult import heads as penult_heads
 from penult.errors import InputError, UnknownName
 from penult.evaluate import cross_validate, learning_curve, paired_difference, score, summary_rows
 from penult.evaluate.curve import first_groups, log_spaced, nested_subsets
@@ -219,3 +220,33 @@ def test_with_too_few_images_the_curve_is_its_last_point():
     curve = learning_curve(Head(), X, found)
     assert curve.sizes == (12,)
     assert Head.seen == []
+
+
+class TestSharedChoices:
+    """Above `NESTED` images the folds share one search; settings of a fold come from the other folds' held-out answers."""
+
+    @staticmethod
+    def both(monkeypatch, X, y):
+        from penult.evaluate import cross_validation
+
+        head = penult_heads.make_head("blend")
+        nested = cross_validate(head, X, y, ["a", "b"])
+        monkeypatch.setattr(cross_validation, "NESTED", 10)
+        return nested, cross_validate(head, X, y, ["a", "b"])
+
+    def test_it_measures_what_folds_within_folds_do(self, monkeypatch):
+        rng = np.random.default_rng(0)
+        y = np.arange(400) % 2
+        X = rng.standard_normal((400, 60)) + 0.35 * rng.standard_normal((2, 60))[y]
+        nested, shared = self.both(monkeypatch, X, y)
+        assert (nested.fold == shared.fold).all()
+        assert shared.scores["log_loss"].value == pytest.approx(nested.scores["log_loss"].value, rel=0.05)
+        assert len(shared.choices) == 5 and all(
+            {"C", "shrinkage", "lda_weight", "temperature"} <= set(c) for c in shared.choices
+        )
+
+    def test_labels_that_mean_nothing_are_not_predicted(self, monkeypatch):
+        rng = np.random.default_rng(1)
+        _, shared = self.both(monkeypatch, rng.standard_normal((300, 80)), rng.integers(0, 2, 300))
+        assert 0.42 < shared.scores["accuracy"].value < 0.58
+        assert 0.68 < shared.scores["log_loss"].value < 0.76

@@ -41,7 +41,7 @@ class Moments:
 
     def discriminants(self, shrinkage: float, without: int = 0) -> tuple[Array, Array]:
         """Return coefficients (k, r) and intercepts (k,) of all rows but those of fold number `without` (0: none, from 1)."""
-        from scipy.linalg import cho_factor, cho_solve
+        from scipy.linalg import cho_solve
 
         # 1. the scatter within classes: what is summed up, less what the class means explain
         kept = [part for part in range(len(self.counts)) if part != without or not without]
@@ -54,7 +54,7 @@ class Moments:
         scatter[np.diag_indices_from(scatter)] += shrinkage * level / self.task.X.shape[1]
         # 3. the coefficients, relative to the first class
         apart = means[1:] - means[:1]  # (k - 1, r)
-        solved = cho_solve(cho_factor(scatter, overwrite_a=True, check_finite=False), apart.T, check_finite=False).T
+        solved = cho_solve(_factor(scatter, np.trace(self.second.sum(axis=0))), apart.T, check_finite=False).T
         return with_intercepts(solved, means, np.log(counts * self.task.class_weight))
 
     def held_out(self, shrinkage: float, out: Array) -> None:
@@ -63,6 +63,21 @@ class Moments:
             coef, intercept = self.discriminants(shrinkage, number)
             x = self.space.X.dense(held)
             out[held] = x @ coef.T.astype(x.dtype) + intercept
+
+
+def _factor(scatter: Array, size: float) -> tuple[Array, bool]:
+    """Return the Cholesky factor of a scatter; its diagonal is raised where rounding, of rows of this size, is all."""
+    from scipy.linalg import cho_factor
+
+    for share in (0.0, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5):
+        raised = scatter.copy()
+        raised[np.diag_indices_from(raised)] += share * max(size, 1e-30)
+        try:
+            found: tuple[Array, bool] = cho_factor(raised, overwrite_a=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            continue
+        return found
+    return np.sqrt(np.diag(np.maximum(np.diag(scatter), 0) + max(size, 1e-30))), False
 
 
 def with_intercepts(solved: Array, means: Array, prior: Array) -> tuple[Array, Array]:

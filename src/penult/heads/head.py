@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, ClassVar, Self
 
@@ -109,6 +109,32 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             chosen = choose(search, task, self)
             self.keep(task, search, chosen)
         return self
+
+    @default_errors
+    def cross_fit(self, X: Any, y: Any, fold: Array) -> tuple[Array, list[dict[str, Any]]]:
+        """Return probabilities (n, k) of each row by a model that did not see its fold, and the settings of each fold's model.
+
+        `fold` (n,) is the fold of each row, -1 where it is in none: in every training part, and NaN in the answer. One model a
+        fold is fitted for each setting that is tried; the settings, the temperature and the floor for a fold are chosen by the
+        held-out rows of the other folds, never by how a row itself is answered (after Tsamardinos, Greasidou &
+        Borboudakis 2018, Machine Learning 107).
+        """
+        from sklearn.base import clone
+
+        head: Head = clone(self)
+        task = head.checked_task(X, y, None)
+        parts = np.unique(fold[fold >= 0])
+        task = replace(task, folds=tuple((np.flatnonzero(fold != part), np.flatnonzero(fold == part)) for part in parts))
+        proba, choices = np.full((len(task.codes), task.k), np.nan), []
+        with threads(task.X):
+            search = head.search(task)
+            for part in parts:
+                chosen = choose(search, task, head, np.flatnonzero((fold >= 0) & (fold != part)))
+                assert chosen.proba is not None  # noqa: S101 - for the type checker: there are folds
+                proba[fold == part] = chosen.proba[fold == part]
+                told = {"temperature": chosen.temperature, "clip": chosen.floor}
+                choices.append({"head": type(head).name, **search.candidates[chosen.index], **told})
+        return proba, choices
 
     def checked_task(self, X: Any, y: Any, groups: Any) -> Task:
         """Return the rows to learn from; sets `classes_`. Raises InputError as `fit`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from penult.arrays import default_errors
 from penult.errors import InputError
@@ -20,6 +20,8 @@ class Auto(Head):
     """
 
     name = "auto"
+
+    cross_fit: ClassVar[Any] = None  # type: ignore[assignment] # each candidate would need its own choice among the folds: each outer fold is fitted anew
 
     candidates: tuple[str, ...] | None = None
 
