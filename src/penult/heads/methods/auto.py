@@ -21,7 +21,7 @@ class Auto(Head):
 
     name = "auto"
 
-    cross_fit: ClassVar[Any] = None  # type: ignore[assignment] # each candidate would need its own choice among the folds: each outer fold is fitted anew
+    cross_fit: ClassVar[Any] = None  # each candidate would need its own choice among the folds: each outer fold is fitted anew
 
     candidates: tuple[str, ...] | None = None
 
