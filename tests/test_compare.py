@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,12 @@ from penult import backbones, compare, images, zoo
 from penult.backbones import Backbone
 from penult.cli import build
 from penult.compare import FEW, CompareOptions, Comparison, candidates, combinations, draw, result
-from penult.compare.candidates import CandidateEmbedder, ComparisonData, short
+from penult.compare.candidates import Candidate, CandidateEmbedder, ComparisonData, short, with_larger
 from penult.compare.combinations import CombinationTrials
 from penult.compare.options import Budget
 from penult.compare.result import CombinationScore
 from penult.embed import EmbedOptions, is_cached, speed
-from penult.errors import InputError, OutputError, UnknownName, unknown
+from penult.errors import InputError, OutputError, UnknownName, quiet, unknown
 from penult.evaluate import Difference, Score, trials
 from penult.images import natural_key
 
@@ -603,3 +604,14 @@ def test_real_networks_on_real_photos(real_photos: Path, tmp_path: Path) -> None
     assert all(e.log_loss < 0.2 and (e.scores["accuracy"].value or 0) > 0.9 for e in found.entries)
     assert {found.label(e) for e in found.entries} == {"lite0", "lite1", "lite0 + lite1"}
     assert len(list((tmp_path / "out" / "figures").iterdir())) == 2
+
+
+@pytest.mark.parametrize(("side", "names"), [(1000.0, ["lite0", "lite0:448"]), (300.0, ["lite0"])])
+def test_a_larger_size_is_compared_where_photos_are_far_larger(side: float, names: list[str]) -> None:
+    def network(size: int) -> SimpleNamespace:
+        return SimpleNamespace(recipe=SimpleNamespace(size=size), has_maps=True, gmacs=size / 224)
+
+    asked = SimpleNamespace(find=lambda name, _: network(int(name.partition(":")[2])))
+    named = [Candidate("lite0", "lite0", network(224))]  # type: ignore[arg-type]
+    found = with_larger(named, [side] * 5, asked, quiet)  # type: ignore[arg-type]
+    assert [one.name for one in found] == names

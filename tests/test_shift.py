@@ -174,7 +174,7 @@ def test_patients_are_named_where_their_photos_look_alike(alike: bool) -> None:
 def test_photos_seen_too_small_are_told_where_little_was_learnt(tmp_path: Path, side: int, right: float, told: bool) -> None:
     for i in range(4):
         Image.new("L", (side, side)).save(tmp_path / f"{i}.png")
-    backbone = SimpleNamespace(name="efficientnet_lite0", recipe=SimpleNamespace(size=224))
+    backbone = SimpleNamespace(name="efficientnet_lite0", has_maps=True, recipe=SimpleNamespace(size=224))
     done = SimpleNamespace(sources=[str(tmp_path / f"{i}.png") for i in range(4)], backbones=(backbone,))
     y = np.arange(200) % 2
     hit = np.arange(200) < 200 * right

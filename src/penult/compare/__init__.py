@@ -21,6 +21,7 @@ from penult.compare.result import CombinationScore, Comparison
 from penult.engines import cpu_name
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.images import ImageSet
+from penult.training.shift import photo_sides
 
 FEW = 10  # images of a class that are kept in a sample in any case, or all if it has fewer
 
@@ -42,6 +43,7 @@ def compare(source: str, options: CompareOptions | None = None, progress: Progre
     sample = draw(found, options.sample, options.seed)
     with result.claimed(options.out) as folder:
         named, left_out = candidates.gather(options, budget, progress)
+        named = candidates.with_larger(named, photo_sides(sample.paths), options, progress)
         with CombinationTrials(options, len(sample), budget, progress) as trials:
             gathering = CandidateEmbedder(sample, options.settings, budget, progress, options.near_duplicates == "group")
             data = gathering.run(named, trials.first)

@@ -19,6 +19,7 @@ from penult.embed import Embedding, EmbedOptions, depth_notes, embed, find_depth
 from penult.errors import InputError, OutputError, PenultError, ProgressCallback, TooManyBad, UnknownName
 from penult.images import ImageSet
 from penult.pixels import FULL_DEPTH, summarize_failures
+from penult.training.shift import LARGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,22 @@ def gather(options: CompareOptions, budget: Budget, progress: ProgressCallback) 
     labels = [backbone.name for _, backbone in every]
     candidates = [Candidate(name, b.name if labels.count(b.name) == 1 else name, b) for name, b in every]
     return sorted(candidates, key=lambda c: c.backbone.gmacs), left_out
+
+
+def with_larger(
+    named: list[Candidate], sides: Sequence[float], options: CompareOptions, progress: ProgressCallback
+) -> list[Candidate]:
+    """Return the candidates, and the cheapest at twice its size where photos of these sides are far larger than seen."""
+    seen = max(one.backbone.recipe.size for one in named)
+    plain = [one for one in named if one.backbone.has_maps and not {":", "@"} & set(one.typed)]
+    if not plain or not sides or float(np.median(sides)) < LARGE * seen:
+        return named
+    name = f"{plain[0].typed}:{2 * plain[0].backbone.recipe.size}"
+    try:
+        larger = options.find(name, progress)
+    except PenultError:  # a network of one size only
+        return named
+    return sorted([*named, Candidate(name, name, larger)], key=lambda c: c.backbone.gmacs)
 
 
 def short(names: Sequence[str]) -> dict[str, str]:

@@ -41,7 +41,7 @@ def explain_shift(
     found = [groups, shift.class_shares(ours, theirs, answers.proba.mean(axis=0)), shift.unlike_share(answers.novelty)]
     if done is not None:
         n = len(data.train.files)
-        found.append(shift.other_sizes(_sides(done.sources[:n]), _sides(done.sources[n:])))
+        found.append(shift.other_sizes(photo_sides(done.sources[:n]), photo_sides(done.sources[n:])))
     if data.test.y is not None and data.test.ok.any():
         found.append(
             shift.other_features(
@@ -109,9 +109,9 @@ def _joined(first: NDArray[np.intp], second: NDArray[np.intp]) -> NDArray[np.int
 
 def too_small(done: Embedding | None, photos: int, scores: Mapping[str, Any]) -> Cause | None:
     """Return that networks see the training photos (the first `photos`) far smaller than they are, where little was learnt."""
-    if done is None or not _weak(scores):
+    if done is None or not _weak(scores) or not done.backbones[0].has_maps:  # a histogram sees every pixel
         return None
-    sides = _sides(done.sources[:photos])
+    sides = photo_sides(done.sources[:photos])
     seen = max(backbone.recipe.size for backbone in done.backbones)
     side = float(np.median(sides)) if sides else 0.0
     if side < LARGE * seen:
@@ -131,7 +131,7 @@ def _weak(scores: Mapping[str, Any]) -> bool:
     return evaluate.at_chance(scores) or (right is not None and right - share < WEAK * (1 - share))
 
 
-def _sides(sources: Sequence[Any]) -> list[float]:
+def photo_sides(sources: Sequence[Any]) -> list[float]:
     """Return the sides in pixels (the root of the area) of some of the photos, in equal steps."""
     some = [sources[i] for i in np.unique(np.linspace(0, len(sources) - 1, SIZES).astype(int))] if len(sources) else []
     return [sqrt(size[0] * size[1]) for source in some if (size := pixels.image_size(source)) is not None]
