@@ -22,7 +22,6 @@ from penult.heads.novelty import (
     ROWS,
     Floats,
     NoveltyReference,
-    class_distances,
     compressed,
     nearest_mean,
     squared_distances,
@@ -38,7 +37,7 @@ BEYOND = 5  # rows above a quantile that make it more than that of a single odd 
 TINY = 1e-6
 EACH = 10  # rows that the smallest class keeps
 RIDGE = 0.3  # added to the variation inside the classes, as a share of its mean over as many directions as there are rows
-TRIED = 10  # classes that are left out in turn
+TRIED, TRIED_ROWS = 10, 1000  # classes that are left out in turn, and rows with which: a fit takes the cube of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +77,13 @@ def fit_novelty(
     far, share, left = _held_out(photos, part, part[:m]), 1.0, None
     classes, codes = np.unique(y[judged], return_inverse=True)
     if len(classes) > 2:
-        span = _Span(unit[:m], codes[:m])
-        apart = span.held_out(unit, part)  # (j, k)
-        left, share = _leave_out(span, photos[:m], part[:m], apart[:m], classes)
+        some = _kept(codes[:m], TRIED_ROWS)
+        left, share = _leave_out(unit[some], codes[some], photos[np.ix_(some, some)], part[some], classes)
     facts["level"] = _level(far, ALARMS * share)
     scores = far / facts["level"]  # (j,)
     if share < 1:
+        span = _Span(unit[:m], codes[:m])
+        apart = span.held_out(unit, part)  # (j, k)
         arrays["axes"], arrays["means"], factor = span.saved()
         nearest = apart.min(axis=1) * factor
         facts["class_level"] = _level(nearest, ALARMS * (1 - share))
@@ -141,26 +141,29 @@ class _Span:
             if len(np.unique(self.codes[others])) > 1:
                 axes, means, classes = self.discriminant(others)
                 mine = np.flatnonzero(part == fold)
-                apart[np.ix_(mine, classes)] = class_distances(unit[mine], self.unit[others].T @ axes, means)
+                at = unit[mine] @ (self.unit[others].T @ axes.astype(np.float32))  # (., r)
+                apart[np.ix_(mine, classes)] = np.sqrt(squared_distances(at.astype(np.float64), means))
         return apart
 
     def saved(self) -> tuple[Array, Array, float]:
         """Return axes (d, r) and means (k, r) of all rows as a model file keeps them, and what their scale is."""
         combined, means, _ = self.discriminant(np.arange(len(self.codes)))
-        axes = self.unit.T @ combined
+        axes = self.unit.T @ combined.astype(np.float32)
         factor = 1 / max(float(np.abs(axes).max()), TINY)  # within float16
         return (axes * factor).astype(np.float16), (means * factor).astype(np.float32), factor
 
 
-def _leave_out(span: _Span, photos: Floats, part: Array, apart: Floats, names: Array) -> tuple[LeftOutClasses, float]:
+def _leave_out(unit: Array, codes: Ints, photos: Floats, part: Array, names: Array) -> tuple[LeftOutClasses, float]:
     """Return what is found of each class when it is left out, and the split of the alarms that finds most over the classes.
 
-    `photos` (m, m) squared distances, `part` (m,) folds, `apart` (m, k) distances to the classes, held out.
+    `unit` (m, d) rows and `codes` (m,) their classes, `photos` (m, m) squared distances, `part` (m,) folds.
     """
+    span = _Span(unit, codes)
+    apart = span.held_out(unit, part)  # (m, k)
     tried = np.unique(np.linspace(0, span.k - 1, TRIED).round().astype(int))
     found = np.zeros((len(tried), len(SPLITS)))
     for at, c in enumerate(tried):
-        known, new = np.flatnonzero(span.codes != c), np.flatnonzero(span.codes == c)
+        known, new = np.flatnonzero(codes != c), np.flatnonzero(codes == c)
         among = photos[np.ix_(known, known)]
         far = _held_out(among, part[known], part[known])
         near = np.delete(apart[known], c, axis=1).min(axis=1)
@@ -184,19 +187,19 @@ def _held_out(squares: Floats, part: Array, kept: Array) -> Floats:
     return far
 
 
-def _kept(y: Array) -> Ints:
-    """Return the numbers of the rows to keep: all up to 2,000, else a random share of each class, at least a few."""
-    if len(y) <= ROWS:
+def _kept(y: Array, most: int = ROWS) -> Ints:
+    """Return the numbers of the rows to keep: all up to `most`, else a random share of each class, at least a few."""
+    if len(y) <= most:
         return np.arange(len(y))
     rng = np.random.default_rng(0)
     classes, codes = np.unique(y, return_inverse=True)
-    each = max(1, min(EACH, ROWS // len(classes)))
+    each = max(1, min(EACH, most // len(classes)))
     turn = np.empty(len(y))  # (n,)
     for c in range(len(classes)):
         members = rng.permutation(np.flatnonzero(codes == c))
         rank = np.arange(len(members))
         turn[members] = np.where(rank < each, rank - each, (rank + 0.5) / len(members))
-    return np.sort(np.argsort(turn, kind="stable")[:ROWS])
+    return np.sort(np.argsort(turn, kind="stable")[:most])
 
 
 def _level(scores: Floats, alarms: float) -> float:
