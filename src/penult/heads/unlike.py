@@ -160,7 +160,8 @@ def _leave_out(unit: Array, codes: Ints, photos: Floats, part: Array, names: Arr
     """
     span = _Span(unit, codes)
     apart = span.held_out(unit, part)  # (m, k)
-    tried = np.unique(np.linspace(0, span.k - 1, TRIED).round().astype(int))
+    present = np.unique(codes)
+    tried = np.unique(present[np.linspace(0, len(present) - 1, TRIED).round().astype(int)])
     found = np.zeros((len(tried), len(SPLITS)))
     for at, c in enumerate(tried):
         known, new = np.flatnonzero(codes != c), np.flatnonzero(codes == c)
