@@ -92,7 +92,7 @@ def leading_directions(Z: Array, count: int, seed: int = 0) -> Array:
 def _inverted_file(Z: Array) -> tuple[Ints, list[Ints]]:
     """Return the cells that each row is nearest to, (n, PROBES), and the rows of each cell, ascending."""
     rng = np.random.default_rng(0)
-    n, cells = len(Z), max(PROBES, int(2 * len(Z) ** 0.5))
+    n, cells = len(Z), max(PROBES, int(len(Z) ** 0.5))
     some = Z[np.sort(rng.permutation(n)[:SAMPLE])]
     basis = leading_directions(some, DIRECTIONS)  # (d, q)
     some = some @ basis
