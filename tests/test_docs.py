@@ -20,7 +20,7 @@ def words(text: str) -> list[list[str]]:
 
 
 def test_every_command_of_the_pages_is_understood() -> None:
-    for page, count in (("README.md", 6), ("README.zh.md", 5), ("docs/backbones.md", 6)):
+    for page, count in (("README.md", 9), ("README.zh.md", 5), ("docs/backbones.md", 6), ("docs/deploy.md", 5)):
         found = words((ROOT / page).read_text(encoding="utf-8"))
         assert len(found) == count, page
         for line in found:
@@ -40,9 +40,9 @@ def test_every_option_that_the_pages_name_exists() -> None:
     known: set[str] = set()
     for action in build()._subparsers._group_actions[0].choices.values():  # type: ignore[union-attr]
         known |= {option for one in action._actions for option in one.option_strings}
-    for page in ("README.md", "README.zh.md", "docs/formats.md", "docs/benchmarks.md", "docs/design.md", "docs/backbones.md"):
+    for page in ("README.md", "README.zh.md", "docs/formats.md", "docs/benchmarks.md", "docs/design.md", "docs/backbones.md", "docs/deploy.md"):
         named = set(re.findall(r"`[^`\n]*?(--[a-z-]+)", (ROOT / page).read_text(encoding="utf-8")))
-        assert named <= known | {"--help", "--kills", "--photos", "--demo", "--networks"}, page
+        assert named <= known | {"--help", "--kills", "--photos", "--demo", "--networks", "--each"}, page
 
 
 def test_the_links_of_the_pages_lead_somewhere() -> None:
