@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from penult import heads as penult_heads
 from penult.errors import InputError, UnknownName
-from penult.evaluate import cross_validate, learning_curve, paired_difference, score, summary_rows
+from penult.evaluate import cross_validate, cross_validation, learning_curve, paired_difference, score, summary_rows
 from penult.evaluate.curve import first_groups, log_spaced, nested_subsets
 
 NAMES = ["cat", "dog", "owl"]
@@ -94,10 +94,11 @@ def test_the_same_seed_gives_the_same_numbers():
     assert first.to_dict() == second.to_dict()
 
 
-def test_above_the_limit_one_part_is_held_out():
+def test_above_the_limit_one_part_is_held_out(monkeypatch):
+    monkeypatch.setattr(cross_validation, "HELD_OUT", 100)
     X, y = data(200)
     groups = np.arange(200) // 4
-    found = cross_validate(Head(), X, y, NAMES, groups=groups, held_out_above=100)
+    found = cross_validate(Head(), X, y, NAMES, groups=groups)
     assert len(Head.seen) == 1
     assert found.measured.sum() == pytest.approx(40, abs=10)
     assert np.isnan(found.proba[~found.measured]).all()
@@ -223,30 +224,46 @@ def test_with_too_few_images_the_curve_is_its_last_point():
 
 
 class TestSharedChoices:
-    """Above `NESTED` images the folds share one search; settings of a fold come from the other folds' held-out answers."""
+    """Above `nested` images the folds share one search; settings of a fold come from the other folds' held-out answers."""
 
     @staticmethod
-    def both(monkeypatch, X, y):
-        from penult.evaluate import cross_validation
-
+    def both(X, y):
         head = penult_heads.make_head("blend")
-        nested = cross_validate(head, X, y, ["a", "b"])
-        monkeypatch.setattr(cross_validation, "NESTED", 10)
-        return nested, cross_validate(head, X, y, ["a", "b"])
+        return [cross_validate(head, X, y, ["a", "b"], nested=nested) for nested in (10**6, 10)]
 
-    def test_it_measures_what_folds_within_folds_do(self, monkeypatch):
+    def test_it_measures_what_folds_within_folds_do(self):
         rng = np.random.default_rng(0)
         y = np.arange(400) % 2
         X = rng.standard_normal((400, 60)) + 0.35 * rng.standard_normal((2, 60))[y]
-        nested, shared = self.both(monkeypatch, X, y)
+        nested, shared = self.both(X, y)
         assert (nested.fold == shared.fold).all()
         assert shared.scores["log_loss"].value == pytest.approx(nested.scores["log_loss"].value, rel=0.05)
         assert len(shared.choices) == 5 and all(
             {"C", "shrinkage", "lda_weight", "temperature"} <= set(c) for c in shared.choices
         )
 
-    def test_labels_that_mean_nothing_are_not_predicted(self, monkeypatch):
+    def test_labels_that_mean_nothing_are_not_predicted(self):
         rng = np.random.default_rng(1)
-        _, shared = self.both(monkeypatch, rng.standard_normal((300, 80)), rng.integers(0, 2, 300))
+        _, shared = self.both(rng.standard_normal((300, 80)), rng.integers(0, 2, 300))
         assert 0.42 < shared.scores["accuracy"].value < 0.58
         assert 0.68 < shared.scores["log_loss"].value < 0.76
+
+    def test_the_model_of_all_images_comes_from_the_same_search(self):
+        rng = np.random.default_rng(2)
+        y = np.arange(300) % 3
+        X = rng.standard_normal((300, 50)) + 0.5 * rng.standard_normal((3, 50))[y]
+        for head in (penult_heads.make_head(name) for name in ("blend", "knn")):
+            found = cross_validate(head, X, y, ["a", "b", "c"], nested=10)
+            assert head.searched and not hasattr(head, "choice_")
+            fitted = head.fit_searched()
+            assert fitted is head and not head.searched
+            alone = penult_heads.make_head(head.name).fit(X, y)
+            assert head.choice_.keys() == alone.choice_.keys() and head.choice_["folds"] == 5
+            assert head.cv_log_loss_ == pytest.approx(found.scores["log_loss"].value, rel=0.1)
+            assert np.abs(head.predict_proba(X) - alone.predict_proba(X)).mean() < 0.05
+        groups = np.where(y == 2, -1, np.arange(300))  # one group, so never held out: it has no say
+        found = cross_validate(head := penult_heads.make_head("logistic"), X, y, ["a", "b", "c"], groups, nested=10)
+        assert (found.fold[y == 2] == -1).all()
+        path = head.fit_searched().path_
+        assert path["log_loss"][path["C"].index(head.choice_["C"])] == pytest.approx(found.scores["log_loss"].value, rel=0.1)
+        assert head.predict_proba(X).shape == (300, 3)

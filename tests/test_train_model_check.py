@@ -93,7 +93,7 @@ def test_a_model_that_fails_the_check_costs_nothing_else(
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["status"] == "failed" and metrics["error"] in said
     assert metrics["scores"]["scores"]["accuracy"]["value"] == 1
-    assert {"oof.csv", "report.html", "findings.csv", "map.csv", "history.csv"} <= set(metrics["files"])
+    assert {"oof.csv", "report.html", "findings.csv", "map.csv"} <= set(metrics["files"])
     assert not (run / "model.penult").exists()
     assert main(["predict", str(run), str(folder)]) == 1
     assert main(["doctor", str(run)]) == 1

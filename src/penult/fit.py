@@ -98,8 +98,11 @@ def learn(
     fold: NDArray[np.intp] | None = None,
     seed: int = 0,
 ) -> Fitted:
-    """Fit the head on all rows, and the measure of novelty by folds that split no group: `fold` (n,) where they are known."""
-    fitted = head.fit(X, y, groups=groups)
+    """Fit the head on all rows, and the measure of novelty by folds that split no group: `fold` (n,) where they are known.
+
+    A head of which these rows were cross-validated with these folds goes on from that search.
+    """
+    fitted = head.fit_searched() if fold is not None and getattr(head, "searched", False) else head.fit(X, y, groups=groups)
     k = int(y.max()) + 1
     if fold is None:
         with suppress(InputError):  # too few photos to hold any out

@@ -117,24 +117,38 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         `fold` (n,) is the fold of each row, -1 where it is in none: in every training part, and NaN in the answer. One model a
         fold is fitted for each setting that is tried; the settings, the temperature and the floor for a fold are chosen by the
         held-out rows of the other folds, never by how a row itself is answered (after Tsamardinos, Greasidou &
-        Borboudakis 2018, Machine Learning 107).
+        Borboudakis 2018, Machine Learning 107). `fit_searched` makes the model of all rows of the same search.
         """
-        from sklearn.base import clone
-
-        head: Head = clone(self)
-        task = head.checked_task(X, y, None)
+        task = self.checked_task(X, y, None)
         parts = np.unique(fold[fold >= 0])
         task = replace(task, folds=tuple((np.flatnonzero(fold != part), np.flatnonzero(fold == part)) for part in parts))
         proba, choices = np.full((len(task.codes), task.k), np.nan), []
         with threads(task.X):
-            search = head.search(task)
+            search = self.search(task)
             for part in parts:
-                chosen = choose(search, task, head, np.flatnonzero((fold >= 0) & (fold != part)))
+                chosen = choose(search, task, self, np.flatnonzero((fold >= 0) & (fold != part)))
                 assert chosen.proba is not None  # noqa: S101 - for the type checker: there are folds
                 proba[fold == part] = chosen.proba[fold == part]
                 told = {"temperature": chosen.temperature, "clip": chosen.floor}
-                choices.append({"head": type(head).name, **search.candidates[chosen.index], **told})
+                choices.append({"head": type(self).name, **search.candidates[chosen.index], **told})
+        self._searched = task, search
         return proba, choices
+
+    @property
+    def searched(self) -> bool:
+        """Whether `cross_fit` has left a search that `fit_searched` can finish."""
+        return hasattr(self, "_searched")
+
+    @default_errors
+    def fit_searched(self) -> Self:
+        """Fit the rows of the last `cross_fit` as `fit` would with its folds as inner folds: nothing is searched again."""
+        task, search = self._searched
+        del self._searched
+        rows = np.sort(np.concatenate([held for _, held in task.folds or ()]))
+        with threads(task.X):
+            chosen = choose(search, task, self, None if len(rows) == len(task.codes) else rows)
+            self.keep(task, search, chosen)
+        return self
 
     def checked_task(self, X: Any, y: Any, groups: Any) -> Task:
         """Return the rows to learn from; sets `classes_`. Raises InputError as `fit`."""
@@ -282,9 +296,10 @@ def path_of(search: Search, task: Task) -> dict[str, list[Any]]:
     if task.folds is None:
         return {}
     losses = [calibration.row_losses(calibration.probabilities(z, t, 0.0), task.codes) for z, t in search.judged()]
+    rows = np.sort(np.concatenate([held for _, held in task.folds]))  # a row of no fold was never held out
     path: dict[str, list[Any]] = {name: [c.get(name) for c in search.candidates] for name in search.candidates[0]}
-    path["cost"] = [smoothed_log_loss(z, task, t) for z, t in search.judged()]
-    path["log_loss"] = [float(loss.mean()) for loss in losses]
+    path["cost"] = [smoothed_log_loss(z, task, t, rows) for z, t in search.judged()]
+    path["log_loss"] = [float(loss[rows].mean()) for loss in losses]
     path["log_loss_std"] = [float(np.std([loss[held].mean() for _, held in task.folds])) for loss in losses]
     return path
 

@@ -129,7 +129,10 @@ def write_skipped(run: RunFolder, rows: Sequence[tuple[str, str, str, str, str]]
 
 
 def write_history(run: RunFolder, history: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
-    """Write `history.csv`: loss and accuracy per epoch of the dense head, training and validation."""
+    """Write `history.csv`: loss and accuracy per epoch of the dense head, training and validation; another head has none."""
+    if not history:
+        run.drop(HISTORY)
+        return {}
     run.write_table(HISTORY, list(history), zip(*history.values(), strict=True))
     return {name: [float(str(value)) for value in values] for name, values in history.items()}
 

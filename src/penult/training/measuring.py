@@ -1,4 +1,4 @@
-"""Measure what was learnt: the chosen head, what each backbone gives alone, the other heads tried, the learning curve.
+"""Measure what was learnt: the chosen head, what each backbone gives alone, the heads that `auto` tries, the learning curve.
 
 The model that is kept is measured here, what it is compared with in a process beside it.
 """
@@ -69,18 +69,16 @@ def _title(head: str, data: TrainingData) -> str:
 
 
 def _trials(head: Any, name: str, data: TrainingData) -> list[Trial]:
-    """Return each backbone alone where there are several, and the other heads: the seed's, and all that `auto` tries."""
+    """Return each backbone alone where there are several, and the heads that `auto` tries."""
     trials = []
     if len(data.names) > 1:
         params = head.get_params(deep=False)
         for i, backbone in enumerate(data.names):
             alone = {**params, "blocks": data.network_blocks[i]}
             trials.append(Trial(name, alone, ((0, data.columns(i)),), f"{name} on {backbone} alone"))
-    for other in [*heads.CANDIDATES, "dense"] if name == "auto" else ["dense"]:
-        if other != name:
-            same = {"random_state": head.random_state, "class_weight": head.class_weight}
-            params = {"blocks": data.blocks, **same}
-            trials.append(Trial(other, params, ((0, slice(None)),), _title(other, data)))
+    for other in heads.CANDIDATES if name == "auto" else ():
+        params = {"blocks": data.blocks, "random_state": head.random_state, "class_weight": head.class_weight}
+        trials.append(Trial(other, params, ((0, slice(None)),), _title(other, data)))
     return trials
 
 
@@ -132,7 +130,7 @@ def compare_with_f32(
     head, names = head_for(options, data), (done.compute.precision, "f32")
     try:
         own, reference = (
-            evaluate.cross_validate(head, X, y, data.classes, groups=groups, seed=options.seed, name=name)
+            evaluate.cross_validate(head, X, y, data.classes, groups=groups, seed=options.seed, nested=0, name=name)
             for X, name in zip((ours, theirs), names, strict=True)
         )
         difference = evaluate.paired_difference(own, reference)

@@ -156,7 +156,7 @@ class Trainer:
             runs.write_oof(self.folder, train.ok_files, data.classes, chosen.y, chosen.fold, chosen.proba)
             self.clock.lap("evaluation")
             fitted = learn(head, train.X, train.ok_y, data.groups, data.blocks, chosen.fold)
-            history = _dense_history(head, data)
+            history = dict(head.history_ or {})
             artist.draw(path=head.path_, chosen=head.choice_.get("C"), history=history)
             self.history = runs.write_history(self.folder, history)
             self.clock.lap("head")
@@ -353,15 +353,6 @@ class Trainer:
 
 def _feature_names(done: Embedding) -> list[str]:
     return [f"data_{slug}.h5" for slug in store.slugs([(b.name, b.digest) for b in done.backbones])]
-
-
-def _dense_history(head: Any, data: TrainingData) -> dict[str, list[float]]:
-    """Return the training curves of the dense head, fitted beside the chosen one if it is another."""
-    if head.history_ is None:
-        same = {"random_state": head.random_state, "class_weight": head.class_weight}
-        head = heads.make_head("dense", blocks=data.blocks, **same)
-        head.fit(data.train.X, data.train.ok_y, groups=data.groups)
-    return dict(head.history_)
 
 
 def _selftest(done: Embedding, score: Callable[[NDArray[np.float32]], NDArray[np.float64]]) -> dict[str, Any]:

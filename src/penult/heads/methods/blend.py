@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from penult.heads.head import Head, Search, smoothed_log_loss
 from penult.heads.methods.lda import search_shrinkage
 from penult.heads.methods.logistic import search_C
 from penult.heads.scoring import HeadState
-from penult.heads.spaces import linear_spaces
+from penult.heads.spaces import linear_spaces, whole_space
 from penult.heads.task import Task
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of LDA
@@ -41,7 +42,8 @@ class Blend(Head):
     def search(self, task: Task) -> Search:
         """Return the two searches on one set of coordinates, joined."""
         spaces = list(linear_spaces(task, self.scaling))
-        one, other = search_C(task, self, spaces, self.C), search_shrinkage(task, self, spaces, self.shrinkage)
+        whole = cache(lambda: whole_space(task, self.scaling, spaces))  # made once for both
+        one, other = search_C(task, spaces, whole, self.C), search_shrinkage(task, self, spaces, whole, self.shrinkage)
         alone = {"C": None, "shrinkage": None, "lda_weight": 0.0}
         candidates = [{**alone, **c} for c in one.candidates]
         candidates += [{**alone, **c, "lda_weight": 1.0} for c in other.candidates]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,16 +35,20 @@ class LDA(Head):
 
     def search(self, task: Task) -> Search:
         """Return the shrinkages that were tried."""
-        return search_shrinkage(task, self, list(linear_spaces(task, self.scaling)) if task.folds else [], self.shrinkage)
+        spaces = list(linear_spaces(task, self.scaling)) if task.folds else []
+        return search_shrinkage(task, self, spaces, lambda: whole_space(task, self.scaling, spaces), self.shrinkage)
 
 
-def search_shrinkage(task: Task, head: Head, spaces: list[Space], fixed: float | None) -> Search:
-    """Return the shrinkages that were tried, or the one that is `fixed`, on spaces that serve the folds of the task."""
+def search_shrinkage(task: Task, head: Head, spaces: list[Space], whole: Callable[[], Space], fixed: float | None) -> Search:
+    """Return the shrinkages that were tried, or the one that is `fixed`, on spaces that serve the folds of the task.
+
+    `whole` returns the space of all rows, see `whole_space`.
+    """
     if fixed is not None and not 0 < fixed <= 1:
         raise InputError(f"shrinkage is {fixed!r}; give a number above 0 and at most 1")
 
     def refit(i: int) -> HeadState:
-        everything = whole_space(task, head.scaling, spaces)
+        everything = whole()
         coef, intercept = fit_all(task, everything, tried[i])
         return everything.to_state(coef, intercept, {"shrinkage": tried[i]})
 

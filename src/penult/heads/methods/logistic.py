@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,13 +29,17 @@ class Logistic(Head):
 
     def search(self, task: Task) -> Search:
         """Return the values of C that were tried; all folds and classes are solved together."""
-        return search_C(task, self, list(linear_spaces(task, self.scaling)), self.C)
+        spaces = list(linear_spaces(task, self.scaling))
+        return search_C(task, spaces, lambda: whole_space(task, self.scaling, spaces), self.C)
 
 
-def search_C(task: Task, head: Head, spaces: list[Space], fixed: float | Sequence[float] | None) -> Search:
-    """Return the values of C that were tried, or those that are `fixed`, on spaces that serve the folds of the task."""
+def search_C(task: Task, spaces: list[Space], whole: Callable[[], Space], fixed: float | Sequence[float] | None) -> Search:
+    """Return the values of C that were tried, or those that are `fixed`, on spaces that serve the folds of the task.
+
+    `whole` returns the space of all rows, see `whole_space`.
+    """
     grid = Grid(default=10.0, fixed=fixed)
-    found = LinearSearch(task, spaces, lambda: whole_space(task, head.scaling, spaces), _loss)
+    found = LinearSearch(task, spaces, whole, _loss)
     if task.folds is None:
         return Search([{"C": grid.default}], [], lambda _: found.refit(grid.default))
     held: dict[float, Array] = {}
