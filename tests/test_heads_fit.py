@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from sklearn.model_selection import StratifiedGroupKFold
 
 from penult import heads
 from penult.errors import InputError, UnknownName
 from penult.heads import scaling
-from penult.heads.task import inner_folds
+from penult.heads.task import group_folds, inner_folds
 
 LIGHT = [name for name in heads.head_names() if name != "auto"]
 
@@ -61,6 +62,15 @@ class TestFolds:
         codes = np.arange(60) % 2
         for train, held in inner_folds(codes, groups, 5, seed) or ():
             assert not set(groups[train]) & set(groups[held])
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_groups_are_dealt_as_scikit_learn_deals_them(self, seed):
+        rng = np.random.default_rng(seed)
+        codes, groups = np.arange(120) % (seed + 2), rng.integers(0, 90 - 12 * seed, 120)
+        splitter = StratifiedGroupKFold(4, shuffle=True, random_state=seed)
+        dealt = group_folds(codes, groups, 4, seed)
+        for i, (_, held) in enumerate(splitter.split(np.zeros(120), codes, groups)):
+            assert (np.flatnonzero(dealt == i) == held).all()
 
     def test_a_class_of_three_gets_three_folds(self):
         assert len(inner_folds(np.array([0, 0, 0, 1, 1, 1, 1, 1]), None, 5, 0)) == 3
