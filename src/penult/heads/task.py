@@ -89,7 +89,7 @@ def inner_folds(codes: Array, groups: Array | None, wanted: int, seed: int) -> F
 
 
 def group_folds(codes: Array, groups: Array, count: int, seed: int) -> Array:
-    """Return the fold (n,) that holds each row out, as scikit-learn's shuffled `StratifiedGroupKFold` does in four times the time.
+    """Return the fold (n,) that holds each row out: that of scikit-learn's shuffled `StratifiedGroupKFold`, found faster.
 
     Groups, the most uneven first, each go where the classes are then spread most evenly, of equal folds to the smallest.
     """
