@@ -67,11 +67,9 @@ def saved_again(path: Path) -> bytes:
     return data.getvalue()
 
 
-def counted(target: Path, done: Spoilt, cache: str | None) -> dict[str, int]:
+def counted(target: Path, done: Spoilt, options: TrainOptions) -> dict[str, int]:
     """Audit `target` and count what was found of what was done; a copy in the wrong class has no right label."""
-    found = audit_photos(
-        str(target / "train"), str(target / "test"), TrainOptions(settings=EmbedOptions(cache=cache))
-    ).findings
+    found = audit_photos(str(target / "train"), str(target / "test"), options).findings
     doubted = {one.file for one in found if one.kind == "label"}
     copies = {name for one in found if one.kind == "copy" for name in (one.file, one.related)}
     leaks = {Path(one.file).name for one in found if one.kind == "leak"}
@@ -93,11 +91,12 @@ def main() -> None:
     p.add_argument("--seeds", type=int, default=5)
     p.add_argument("--cache")
     asked = p.parse_args()
-    print(json.dumps({"set": "clean", **counted(asked.photos, Spoilt(), asked.cache)}), flush=True)
+    options = TrainOptions(settings=EmbedOptions(cache=asked.cache))
+    print(json.dumps({"set": "clean", **counted(asked.photos, Spoilt(), options)}), flush=True)
     for seed in range(asked.seeds):
         with tempfile.TemporaryDirectory() as folder:
             done = spoil(asked.photos, Path(folder), seed)
-            print(json.dumps({"set": f"seed {seed}", **counted(Path(folder), done, asked.cache)}), flush=True)
+            print(json.dumps({"set": f"seed {seed}", **counted(Path(folder), done, options)}), flush=True)
 
 
 if __name__ == "__main__":

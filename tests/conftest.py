@@ -107,6 +107,28 @@ def real_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "FigureWorker", plots.FigureWorker)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_workers() -> Callable[..., int]:
+    """Photos are decoded in this process where nothing else is said: starting workers takes longer than a few small photos.
+
+    Commands in processes of their own start them, and so do tests that give `workers` or ask for `real_workers`.
+    Return the function that says how many there would be.
+    """
+    from penult.pixels import preparing
+
+    real = preparing.worker_count
+    preparing.worker_count = lambda *_: 0
+    return real
+
+
+@pytest.fixture
+def real_workers(no_workers: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Photos are decoded in worker processes, one for each core."""
+    from penult.pixels import preparing
+
+    monkeypatch.setattr(preparing, "worker_count", no_workers)
+
+
 @pytest.fixture
 def photos(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that lays out a folder of class folders with drawn PNGs: `photos("train", warm=12, cold=12)`."""

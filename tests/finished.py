@@ -48,7 +48,7 @@ class Finished:
 
     def copy(self, base: Path) -> Finished:
         """Return a copy, whose photos are its own."""
-        shutil.copytree(self.base, base)
+        shutil.copytree(self.base, base, dirs_exist_ok=True)
         made = Finished(base)
         folders = {part: str(base / part) for part, folder in self.metrics["sources"].items() if folder}
         made.change({**self.metrics, "sources": folders})
@@ -67,7 +67,6 @@ def finish(base: Path, test: bool = True, **options: object) -> Finished:
     """Train on `base/train` with a cache of its own, so that a fixture of any scope can call it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PENULT_CACHE", str(base.parent / "cache"))
-        patch.setattr("penult.pixels.preparing.worker_count", lambda *_: 0)  # their start takes longer than the photos
         asked = TrainOptions(**{"out": str(base / "run"), "backbones": ("colour_histogram",), **options})
         train_images(str(base / "train"), str(base / "test") if test else None, asked)
     return Finished(base)

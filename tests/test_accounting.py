@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from finished import finish, lay_out
 from penult import embed as room
 from penult.cli import main
 from penult.embed import EmbedOptions, Tolerance, embed
@@ -21,6 +22,7 @@ from penult.zoo import find_backbone
 
 Photos = Callable[..., Path]
 SMALL = ["-b", "colour_histogram"]
+CHEAP = ["--head", "centroid"]
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
@@ -38,17 +40,18 @@ def two_of_twenty(photos: Photos) -> Path:
     return folder
 
 
-@pytest.fixture
-def model(photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    assert run(capsys, "train", photos("good", warm=9, cold=9), *SMALL, "--out", tmp_path / "model")[0] == 0
-    return tmp_path / "model"
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("model")
+    lay_out(base / "train", warm=9, cold=9)
+    return finish(base, test=False, head="centroid").folder
 
 
 def commands(folder: Path, model: Path) -> dict[str, list[object]]:
     """Every command that takes a limit, on this folder."""
     out = folder.parent
     return {
-        "train": ["train", folder, *SMALL, "--out", out / "run"],
+        "train": ["train", folder, *SMALL, *CHEAP, "--out", out / "run"],
         "predict": ["predict", model, folder, "--csv", out / "p.csv"],
         "evaluate": ["evaluate", model, folder],
         "embed": ["embed", folder, *SMALL, "--out", out / "f.h5"],
@@ -77,7 +80,7 @@ def test_each_command_refuses_more_than_the_limit_and_allows_the_limit(
 def test_a_refused_training_lists_all_bad_images_and_leaves_no_model(
     two_of_twenty: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, _, err = run(capsys, "train", two_of_twenty, *SMALL, "--out", tmp_path / "run", "--max-bad", "0%")
+    code, _, err = run(capsys, "train", two_of_twenty, *SMALL, *CHEAP, "--out", tmp_path / "run", "--max-bad", "0%")
     assert code == 3
     assert str(tmp_path / "run" / "skipped.csv") in err
     with (tmp_path / "run" / "skipped.csv").open(newline="") as file:
@@ -86,7 +89,7 @@ def test_a_refused_training_lists_all_bad_images_and_leaves_no_model(
             ("warm/nothing.jpg", "empty"),
         ]
     assert not (tmp_path / "run" / "model.penult").exists()
-    code, out, _ = run(capsys, "train", two_of_twenty, *SMALL, "--out", tmp_path / "run", "--max-bad", "2")
+    code, out, _ = run(capsys, "train", two_of_twenty, *SMALL, *CHEAP, "--out", tmp_path / "run", "--max-bad", "2")
     assert code == 0
     assert "0 computed, 18 from cache, 2 failed" in out, "what the refused run computed was kept"
 
@@ -95,7 +98,7 @@ def test_strict_refuses_what_a_scan_passes_over(photos: Photos, tmp_path: Path, 
     folder = photos("train", warm=9, cold=9)
     (folder / "warm" / "gone.png").symlink_to(tmp_path / "nowhere.png")
     (folder / "notes.txt").write_text("no image, and nobody takes it for one")
-    words = ["train", folder, *SMALL, "--out", tmp_path / "run"]
+    words = ["train", folder, *SMALL, *CHEAP, "--out", tmp_path / "run"]
     code, _, err = run(capsys, *words, "--strict")
     assert code == 3
     assert "links that lead to no file were ignored: 'warm/gone.png'" in err
@@ -124,7 +127,7 @@ def test_the_counts_of_a_run_add_up_and_are_kept(
     new = photos("new", first=70, any=3)
     (new / "any" / "bad.png").write_bytes(b"\x89PNG")
     (new / "any" / "copy.png").write_bytes((new / "any" / "any.70.png").read_bytes())
-    code, out, _ = run(capsys, "train", two_of_twenty, "--test", new, *SMALL, "--out", tmp_path / "run")
+    code, out, _ = run(capsys, "train", two_of_twenty, "--test", new, *SMALL, *CHEAP, "--out", tmp_path / "run")
     assert code == 0
     assert "21 computed, 1 from cache, 3 failed" in out
     counts = json.loads((tmp_path / "run" / "metrics.json").read_text())["images"]

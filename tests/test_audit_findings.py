@@ -21,8 +21,10 @@ from penult.audit.kinds.outliers import outliers
 from penult.audit.kinds.quality import conditions
 from penult.audit.noise_model import label_noise
 from penult.cli import main
+from penult.embed import EmbedOptions
 from penult.errors import InputError
 from penult.evaluate import cross_validate, score
+from penult.training import TrainOptions
 from penult.training.findings import apply_moves
 from penult.training.label_check import check_labels, judged
 
@@ -158,11 +160,11 @@ def test_a_list_with_one_bad_line_moves_nothing(photos, tmp_path, moves, why):
 
 def test_real_photos_spoilt_on_purpose_are_found(real_photos, tmp_path):
     benchmark = spoiler()
-    cache = str(tmp_path / "cache")
-    clean = benchmark.counted(real_photos, benchmark.Spoilt(), cache)
+    options = TrainOptions(backbones=("efficientnet_lite0",), settings=EmbedOptions(cache=str(tmp_path / "cache")))
+    clean = benchmark.counted(real_photos, benchmark.Spoilt(), options)
     assert clean["accused"] <= 4
     done = benchmark.spoil(real_photos, tmp_path / "set", 0)
-    found = benchmark.counted(tmp_path / "set", done, cache)
+    found = benchmark.counted(tmp_path / "set", done, options)
     assert found["swapped"] >= 11
     assert (found["copied"], found["leaked"]) == (6, 8)
     assert found["accused"] <= 6

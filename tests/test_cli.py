@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from finished import Finished, finish, lay_out
 from penult import bundle
 from penult.cli import main
 
@@ -28,11 +29,17 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
     return code, said.out, said.err
 
 
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    base = tmp_path_factory.mktemp("job") / "base"
+    lay_out(base / "train", warm=9, cold=9)
+    return finish(base, test=False)
+
+
 @pytest.fixture
-def trained(photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    code, _, err = run(capsys, "train", photos("train", warm=9, cold=9), *SMALL, "--out", tmp_path / "run")
-    assert (code, err) == (0, "")
-    return tmp_path / "run"
+def trained(trained_once: Finished, tmp_path: Path) -> Path:
+    """A finished run of the test's own, beside its photos in `train`."""
+    return trained_once.copy(tmp_path).folder
 
 
 def test_train_says_device_precision_counts_and_scores(
@@ -376,7 +383,7 @@ def test_an_ended_run_says_how_to_go_on_and_loses_no_features(
         "signal.signal(signal.SIGINT, signal.default_int_handler); "
         f"trainer.learn = lambda *_: (os.kill(os.getpid(), signal.{kind}), time.sleep(60)); sys.exit(main())"
     )
-    words = ["train", str(photos("train", warm=6, cold=6)), *SMALL, "--out", str(tmp_path / "run")]
+    words = ["train", str(photos("train", warm=6, cold=6)), *SMALL, "--head", "centroid", "--out", str(tmp_path / "run")]
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.splitlines()[-1].startswith(f"penult: {how}; features computed so far are in the cache")

@@ -95,6 +95,7 @@ def test_a_photo_of_a_phone_is_read_with_the_extra(tmp_path: Path) -> None:
     assert half.failure.reason == "damaged"
 
 
+@pytest.mark.usefixtures("real_workers")
 def test_one_file_is_decoded_in_a_process_of_its_own_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A crash would take this one along, the run and the tests."""
     (tmp_path / "deadly.py").write_text("import os\ndef decode(data):\n    os._exit(9)\n")

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 import penult
-from conftest import draw
+from conftest import PlainFigures, draw
 from penult import TransferClassifier, zoo
 from penult.audit import Pairs
 from penult.embed import EmbedOptions, embed
 from penult.images import scan_labelled, scan_unlabelled
-from penult.training import TrainOptions, train_images
+from penult.training import TrainOptions, train_images, trainer
 from penult.training.data import Split, TrainingData
 from penult.training.environment import digests
 
@@ -45,7 +45,7 @@ def results(folder: Path) -> dict[str, Any]:
     return {**metrics["digests"], **{n: sha for n, sha in metrics["files"].items() if n != "report.html"}}
 
 
-@pytest.mark.usefixtures("real_figures")
+@pytest.mark.usefixtures("real_figures", "real_workers")
 def test_a_run_is_the_same_whatever_the_circumstances(photos: Photos, tmp_path: Path) -> None:
     source, test = photos("train", warm=9, cold=8), photos("test", first=50, warm=3, cold=3)
     (source / "warm/copy.png").write_bytes((source / "warm/warm.1.png").read_bytes())
@@ -53,11 +53,13 @@ def test_a_run_is_the_same_whatever_the_circumstances(photos: Photos, tmp_path: 
     says_what_it_takes_to_repeat_it(run.metrics)
     first = results(run.folder)
     assert {"model.penult", "oof.csv", "map.csv", "data_colour_histogram.h5", "predictions.csv"} <= set(first)
-    listed = train_images(
-        shuffled(source), str(test), TrainOptions(str(tmp_path / "2"), FAKE.backbones)
-    )  # the cache is warm now
-    assert listed.metrics["images"]["reused"] == listed.metrics["images"]["scanned"]
-    assert results(listed.folder) == first
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "FigureWorker", PlainFigures)
+        listed = train_images(shuffled(source), str(test), TrainOptions(str(tmp_path / "2"), FAKE.backbones))
+    assert listed.metrics["images"]["reused"] == listed.metrics["images"]["scanned"]  # the cache is warm now
+    again = results(listed.folder)
+    assert again.keys() == first.keys()
+    assert [name for name in first if again[name] != first[name] and not name.startswith("figures/")] == []
     other = {"PENULT_CACHE": str(tmp_path / "cache"), "PYTHONHASHSEED": "7", "LC_ALL": "C", "TZ": "Asia/Kathmandu"}
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(penult.__file__).parents[1])}
     line = [sys.executable, "-m", "penult", "train", source, "--test", test, "-b", "colour_histogram", "--out", tmp_path / "3"]
@@ -81,7 +83,7 @@ def test_features_do_not_depend_on_workers_order_or_company(backbone: str, photo
     paths = [str(path) for path in sorted(folder.rglob("*.png"))]
     networks = [zoo.find_backbone(backbone)]
     whole = embed(paths, networks, EmbedOptions(cache=False, workers=0)).features()  # (n, d)
-    for workers in (1, 2, 5):
+    for workers in (1, 2, 5) if backbone == "colour_histogram" else (2,):
         assert embed(paths, networks, EmbedOptions(cache=False, workers=workers)).features().tobytes() == whole.tobytes()
     back = embed(paths[::-1], networks, EmbedOptions(cache=False, workers=2)).features()
     assert back.tobytes() == whole[::-1].tobytes()

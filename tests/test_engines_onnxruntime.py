@@ -528,9 +528,9 @@ def test_a_model_of_one_engine_is_served_by_another(
     photos: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its samples must give the same answers; one that was trained with torch says what serves it now."""
-    folder = photos("train", warm=8, cold=8)
+    folder = photos("train", warm=5, cold=5)
     settings = EmbedOptions(CPU, "f16", str(tmp_path / "cache"))
-    options = TrainOptions(out=str(tmp_path / "run"), backbones=("efficientnet_lite0",), settings=settings)
+    options = TrainOptions(str(tmp_path / "run"), ("efficientnet_lite0",), head="logistic", settings=settings)
     model = bundle.load_bundle(train_images(str(folder), None, options).folder)
     assert (model.engine, model.precision) == ("onnxruntime", "f16")
     paths, path = sorted(folder.rglob("*.png")), tmp_path / "model.penult"

@@ -47,7 +47,11 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[st
     place = tmp_path_factory.mktemp("alone")
     job = draw_photos(place)
     settings = EmbedOptions(cache=str(place / "cache"), workers=0)
-    train_images(str(job.photos), str(job.test), TrainOptions(str(place / "whole"), ("colour_histogram",), settings=settings))
+    train_images(
+        str(job.photos),
+        str(job.test),
+        TrainOptions(str(place / "whole"), ("colour_histogram",), head="centroid", settings=settings),
+    )
     return job.photos, job.test, digests(place / "whole")
 
 
@@ -56,12 +60,13 @@ def test_three_runs_on_one_cold_cache_at_once_agree_with_one_alone(
 ) -> None:
     folder, test, wanted = alone
     cache = tmp_path / "cache"
-    runs = [started("train", folder, "--test", test, "--out", tmp_path / f"run{i}", "--cache", cache) for i in range(2)]
-    runs += [started("embed", folder, "--out", tmp_path / "x.h5", "--cache", cache)]
+    runs = [started("train", folder, "--test", test, "--head", "centroid", "--out", tmp_path / "run", "--cache", cache)]
+    runs += [started("embed", folder, "--out", tmp_path / f"{i}.h5", "--cache", cache) for i in range(2)]
     assert [(run.communicate(timeout=120)[1], run.returncode) for run in runs] == [("", 0)] * 3
-    assert [digests(tmp_path / f"run{i}") for i in range(2)] == [wanted] * 2
-    train_rows = store.read_h5(tmp_path / "run0" / "data_colour_histogram.h5").train
-    np.testing.assert_array_equal(store.read_h5(tmp_path / "x.h5").train, train_rows)
+    assert digests(tmp_path / "run") == wanted
+    train_rows = store.read_h5(tmp_path / "run" / "data_colour_histogram.h5").train
+    for i in range(2):
+        np.testing.assert_array_equal(store.read_h5(tmp_path / f"{i}.h5").train, train_rows)
     assert not list((tmp_path / "cache").rglob(".tmp-*"))
 
 
@@ -272,7 +277,7 @@ def test_something_in_the_way_is_one_sentence(photos: Callable[..., Path], tmp_p
         (out / obstacle / "inside").mkdir(parents=True)
     settings = EmbedOptions(cache=str(tmp_path / "cache"), workers=0)
     with pytest.raises(OutputError) as caught:
-        train_images(str(folder), None, TrainOptions(str(out), ("colour_histogram",), settings=settings))
+        train_images(str(folder), None, TrainOptions(str(out), ("colour_histogram",), head="centroid", settings=settings))
     said = str(caught.value)
     assert str(out / obstacle) in said
     assert "--out" in said or "give the name of a file that may be replaced" in said
@@ -366,7 +371,7 @@ def test_a_disk_that_is_full_at_some_moment_is_one_line_and_the_rerun_is_equal(
     """The limit on file size is how a full disk feels to each file in turn; benchmarks/faults.py fills a real one."""
     folder, test, wanted = alone
     out, cache = tmp_path / "run", tmp_path / "cache"
-    words = ("train", folder, "--test", test, "--out", out, "--cache", cache)
+    words = ("train", folder, "--test", test, "--head", "centroid", "--out", out, "--cache", cache)
     run = started(*words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)))
     said = run.communicate(timeout=120)[1]
     assert run.returncode > 0, said
@@ -376,5 +381,5 @@ def test_a_disk_that_is_full_at_some_moment_is_one_line_and_the_rerun_is_equal(
     assert "choose another" in last
     assert not [p for p in [*out.rglob("*"), *cache.rglob("*")] if ".tmp-" in p.name]
     settings = EmbedOptions(cache=str(cache), workers=0)
-    train_images(str(folder), str(test), TrainOptions(str(out), ("colour_histogram",), settings=settings))
+    train_images(str(folder), str(test), TrainOptions(str(out), ("colour_histogram",), head="centroid", settings=settings))
     assert digests(out) == wanted

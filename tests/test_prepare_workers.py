@@ -265,6 +265,7 @@ def test_pictures_in_flight_are_bounded_when_nobody_takes_them(tmp_path: Path) -
         (8, 64, "nonsense", "nonsense", 8),
     ],
 )
+@pytest.mark.usefixtures("real_workers")
 def test_workers_are_as_many_as_cores_and_memory_allow(
     cores: int,
     gigabytes: int,

@@ -32,12 +32,6 @@ from sealing import seal
 Photos = Callable[..., Path]
 
 
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Photos are decoded here: the start of the decoding processes takes longer than the photos."""
-    monkeypatch.setattr("penult.pixels.preparing.worker_count", lambda *_: 0)
-
-
 @pytest.fixture
 def run(finished: Finished, tmp_path: Path) -> Finished:
     """A run with two photos in the wrong folder, so that there are mistakes."""
