@@ -41,7 +41,7 @@ def cross_validate(  # noqa: PLR0913  one call says the whole protocol
     40 a class where that is more) a head of ours is asked for the rows itself (`Head.cross_fit`): the settings for a
     fold are then chosen by the held-out rows of the other folds, instead of by folds within folds, and the head's
     `fit_searched` makes the model of all images from the same search. At 400 images the log loss is .6%, 1.3% and 3%
-    below that of folds within folds (solar cells, clothes, traffic signs), at 100 up to a tenth: hence the limit.
+    below that of folds within folds (solar cells, clothes, traffic signs), at 100 up to 12%: hence the limit.
     Another classifier has one fold held out above `HELD_OUT` images, and the others are not measured (NaN rows, fold -1).
     The same seed gives the same folds, so evaluations of several heads are paired. `name` is what the evaluation is
     called, such as "logistic on all three". A class that lies in one group is trained on and not measured; raises
