@@ -176,6 +176,8 @@ def test_the_page_holds_all_it_needs_and_may_ask_for_nothing() -> None:
 
 def test_a_runtime_that_is_not_the_published_one_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.tgz").write_bytes(b"other")
+    with pytest.raises(InputError, match=r"none\.tgz cannot be read .*; give the file that `npm pack` wrote"):
+        web_runtime.runtime(tmp_path / "none.tgz")
     with pytest.raises(DamagedFile, match=r"not the archive of onnxruntime-web 1\.30\.0 as npm publishes it"):
         web_runtime.runtime(tmp_path / "other.tgz")
 

@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from penult import store
+from penult import store, untrusted
 from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
 from penult.texts import printable
 from penult.zoo.catalog import root_of
@@ -38,10 +38,18 @@ def runtime(archive: str | Path | None = None, progress: ProgressCallback = quie
     entry = store.CacheEntry.of(root_of(None), KIND, {"package": NAME, "version": VERSION, "sha512": SHA512})
     if entry.values() is None:
         progress(f"fetching {NAME} {VERSION}", 0, 1)
-        files = _unpacked(Path(archive).read_bytes() if archive is not None else _download())
+        files = _unpacked(_download() if archive is None else _read(archive))
         progress(f"fetching {NAME} {VERSION}", 1, 1)
         entry.put(files, license=LICENSE)
     return entry.read("glue.mjs"), entry.read("runtime.wasm")
+
+
+def _read(archive: str | Path) -> bytes:
+    try:
+        return untrusted.read_bytes(archive, _MOST)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{printable(archive)} cannot be read ({why}); give the file that `npm pack` wrote.") from error
 
 
 def address() -> str:

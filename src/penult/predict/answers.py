@@ -27,7 +27,7 @@ UNLIKE = "unlike the training photos"
 class Prediction:
     """The answer for one image: its most probable class, and the probability of each.
 
-    `novelty` is how unlike the training photos it is, 1 being the level that 98% of those keep below when they are held out;
+    `novelty` is how unlike the training photos it is, 1 being the level that nearly all of those keep below when they are held out;
     None for an unreadable image and for models that were saved without that measure.
     """
 
@@ -40,7 +40,7 @@ class Prediction:
 
     @property
     def unlike(self) -> bool:
-        """Whether the image is more unlike the training photos than 98% of those when they were held out."""
+        """Whether the image is more unlike the training photos than nearly all of those when they were held out."""
         return self.novelty is not None and self.novelty > 1
 
     def to_dict(self) -> dict[str, Any]:
