@@ -27,8 +27,8 @@ UNLIKE = "unlike the training photos"
 class Prediction:
     """The answer for one image: its most probable class, and the probability of each.
 
-    `novelty` is how unlike the training photos it is, 1 being the level that nearly all of those keep below when they are held out;
-    None for an unreadable image and for models that were saved without that measure.
+    `novelty` is how unlike the training photos it is, 1 being the level that nearly all of those keep below when they are
+    held out; None for an unreadable image and for models that were saved without that measure.
     """
 
     id: str
