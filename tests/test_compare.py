@@ -103,7 +103,8 @@ def shelf(stand_ins: dict[str, Backbone]) -> Iterator[dict[str, Backbone]]:
 
 def options(tmp_path: Path, *names: str, **changes: Any) -> CompareOptions:
     settings = EmbedOptions(cache=str(tmp_path / "cache"), workers=0)
-    words = {"out": str(tmp_path / "out"), "backbones": names or ("see_red", "see_blue", "see_green"), "settings": settings}
+    networks = names or ("see_red", "see_blue", "see_green")
+    words = {"out": str(tmp_path / "out"), "backbones": networks, "settings": settings, "head": "logistic"}  # the cheaper head
     return CompareOptions(**{**words, **changes})
 
 
@@ -169,7 +170,7 @@ def test_the_folder_holds_the_table_the_figure_and_everything_as_json(three: tup
 def test_the_last_line_can_be_typed_as_it_is(three: tuple[Path, Comparison]) -> None:
     root, found = three
     wanted = ["penult", "train", str(root / "train"), *(w for m in found.recommended.members for w in ("-b", m))]
-    assert shlex.split(found.next_line) == [*wanted, "--cache", str(root / "cache")]
+    assert shlex.split(found.next_line) == [*wanted, "--head", "logistic", "--cache", str(root / "cache")]
 
 
 def test_the_line_says_all_that_was_asked_otherwise_than_usual(tmp_path: Path) -> None:
