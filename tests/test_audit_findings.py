@@ -270,6 +270,22 @@ def test_labels_are_checked_a_second_time_without_the_doubted_ones():
     assert found.wrong[bad].mean() > first[bad].mean()
 
 
+def test_a_fold_whose_photos_are_of_a_kind_of_their_own_accuses_no_labels():
+    """A group of look-alikes fills most of a fold: the model that never saw its kind is wrong there, and sure of itself."""
+    rng = np.random.default_rng(0)
+    y, odd = np.arange(300) % 2, np.arange(300) < 50
+    X = rng.normal(size=(300, 12)).astype(np.float32)
+    X[:, 0] += np.where(odd, 3, 3 * (2 * y - 1))  # where the others differ, all of these look like the second class
+    X[:, 1] += np.where(odd, 6 * (2 * y - 1), 0)
+    groups = np.where(odd, 0, 1 + np.arange(300))
+    head = heads.make_head("logistic", scaling="none")
+    seen = cross_validate(head, X, y, ["a", "b"], groups)
+    first = label_noise(y, seen.proba).wrong
+    found = check_labels(head, X, seen)
+    assert (first > 0.5)[odd].sum() > 15
+    assert (found.wrong > 0.5).sum() <= 3
+
+
 def test_where_nothing_was_learned_no_label_is_doubted_and_one_sentence_says_why():
     rng = np.random.default_rng(0)
     y = rng.permutation(np.arange(80) % 2)

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import audit, evaluate, heads
-from penult.audit.noise_model import DOUBTED
+from penult.audit.noise_model import DOUBTED, SMALLEST
 from penult.evaluate import Evaluation
 from penult.evaluate.cross_validation import fit_rows, probabilities
+from penult.heads import calibration
 
 CHANCE = (
     "labels were not checked: the model is not significantly better than chance, so its errors say nothing about the labels"
@@ -20,6 +21,7 @@ CHANCE = (
 WEAK = "labels were not checked: the model is wrong about too many photos for its errors to say anything about the labels"
 RIGHT = 0.5  # accuracy that a model must surely have: what a weaker one gets wrong are hardly ever the labels
 UNCLIPPED = 1e-6  # floor of the second models' probabilities
+TOO_SURE = 2.0  # times the median temperature of the folds; with labels planted wrong in four sets none was above 1.7
 UNMEASURED = "labels were not checked: no model could be measured"
 
 
@@ -47,12 +49,12 @@ def check_labels(head: Any, X: NDArray[Any], seen: Evaluation | None) -> LabelCh
     rows, note = judged(seen)
     if not len(rows):
         return LabelCheck(rows, seen.proba[rows], np.zeros(0), note)
-    wrong = audit.label_noise(seen.y[rows], seen.proba[rows]).wrong
+    wrong = audit.label_noise(seen.y[rows], _evened(seen, seen.proba)[rows]).wrong
     doubted = np.zeros(len(seen.y), bool)
     doubted[rows] = wrong > DOUBTED
     if doubted.any():
         again = _without(head, X, seen, doubted)
-        wrong = audit.label_noise(seen.y[rows], again[rows]).wrong
+        wrong = audit.label_noise(seen.y[rows], _evened(seen, again)[rows]).wrong
     return LabelCheck(rows, seen.proba[rows], wrong)
 
 
@@ -72,6 +74,26 @@ def judged(seen: Evaluation) -> tuple[NDArray[np.intp], str]:
     rare = evaluate.rarest_classes(seen)
     unlearned = {list(seen.classes).index(name) for name in rare.names} if rare and rare.neglected else set()
     return np.flatnonzero(seen.measured & ~np.isin(seen.y, list(unlearned))), ""
+
+
+def _evened(seen: Evaluation, proba: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return out-of-fold probabilities (n, k) in which no fold's model is far surer than its own photos bear out.
+
+    Where a fold has photos of a kind that no other fold has (a large group of look-alikes), its model is wrong there and sure
+    of itself, which is no evidence against labels. Each fold has a temperature (Guo et al. 2017); one of twice the median of
+    all, or more, is brought down to the median. Wrong labels are spread over all folds and change none of this.
+    """
+    proba, parts = np.array(proba), sorted(set(seen.fold[seen.measured].tolist()))
+    found = []
+    for part in parts:
+        logp, y = np.log(np.maximum(proba[seen.fold == part], SMALLEST)), seen.y[seen.fold == part]
+        found.append(calibration.temperature(logp, y, np.full(len(y), 1 / len(y)), free=True))
+    for part, hot in zip(parts, found, strict=True):
+        if hot >= TOO_SURE * np.median(found):
+            here = seen.fold == part
+            logits = np.log(np.maximum(proba[here], SMALLEST)) * np.median(found) / hot
+            proba[here] = np.exp(calibration.log_softmax(logits))
+    return proba
 
 
 def _without(head: Any, X: NDArray[Any], seen: Evaluation, doubted: NDArray[np.bool_]) -> NDArray[np.float64]:
