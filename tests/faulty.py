@@ -244,9 +244,7 @@ class Training:
         from penult.training import TrainOptions, train_images
 
         settings = EmbedOptions(cache=str(cache), workers=0)
-        train_images(
-            str(self.photos), str(self.test), TrainOptions(str(out), ("colour_histogram",), head="logistic", settings=settings)
-        )
+        train_images(str(self.photos), str(self.test), TrainOptions(str(out), ("colour_histogram",), settings=settings))
 
 
 @dataclass(frozen=True, slots=True)

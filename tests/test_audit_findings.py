@@ -160,7 +160,7 @@ def test_a_list_with_one_bad_line_moves_nothing(photos, tmp_path, moves, why):
 
 def test_real_photos_spoilt_on_purpose_are_found(real_photos, tmp_path):
     benchmark = spoiler()
-    options = TrainOptions(backbones=("efficientnet_lite0",), settings=EmbedOptions(cache=str(tmp_path / "cache")))
+    options = TrainOptions(settings=EmbedOptions(cache=str(tmp_path / "cache")))
     clean = benchmark.counted(real_photos, benchmark.Spoilt(), options)
     assert clean["accused"] <= 4
     done = benchmark.spoil(real_photos, tmp_path / "set", 0)

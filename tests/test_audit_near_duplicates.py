@@ -333,7 +333,7 @@ def test_exact_copies_near_copies_and_the_users_groups_hang_together():
     assert len(np.unique(tied.groups)) == 37
     assert found(tied.pairs) == {(3, 7)}
     assert tied.notes[0].startswith("1 image is an exact copy of another")
-    assert tied.notes[1].startswith("2 images are near-duplicates (1 group: copies, edits or frames of one scene)")
+    assert tied.notes[1].startswith("2 images are near-duplicates or look-alikes (1 group)")
 
 
 def test_pairs_are_numbered_as_the_images_are_whatever_order_the_digests_have():

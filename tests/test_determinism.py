@@ -83,7 +83,7 @@ def test_features_do_not_depend_on_workers_order_or_company(backbone: str, photo
     paths = [str(path) for path in sorted(folder.rglob("*.png"))]
     networks = [zoo.find_backbone(backbone)]
     whole = embed(paths, networks, EmbedOptions(cache=False, workers=0)).features()  # (n, d)
-    for workers in (1, 2, 5) if backbone == "colour_histogram" else (2,):
+    for workers in (1, 2, 5):
         assert embed(paths, networks, EmbedOptions(cache=False, workers=workers)).features().tobytes() == whole.tobytes()
     back = embed(paths[::-1], networks, EmbedOptions(cache=False, workers=2)).features()
     assert back.tobytes() == whole[::-1].tobytes()

@@ -14,7 +14,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from explainable import fitted, linear, some
+from explainable import features, fitted, linear, some
 from explainable import model as explained
 from penult import pixels
 from penult.backbones import find_builtin
@@ -149,6 +149,45 @@ def model(weights: float = 1.0) -> Bundle:
     bundle = Bundle(("red", "green", "other"), (backbone,), (5,), head, np.full(3, 1 / 3), "openvino", "f32")
     proba = explained(bundle.backbones, head).predict(list(pictures)).proba
     return replace(bundle, selftest={"images": pictures, "proba": proba})
+
+
+@pytest.mark.parametrize("takes", ["image", "pixels"])
+def test_several_views_and_their_mirror_images_are_averaged_in_the_graph(takes: Any) -> None:
+    made = model()
+    recipe = replace(made.backbones[0].recipe, crop_mode="crop+squash+mirror", crop=0.8)
+    made = replace(made, backbones=(replace(made.backbones[0], recipe=recipe),))
+    data = model_graph.to_bytes(model_graph.build(made, takes))
+    one, other = parity.check(data, made, some(6), takes, half=False)
+    assert one.difference < 1e-6
+    assert other.difference < 1e-4
+    alone = explained(model().backbones, made.head).predict(some(6)).proba
+    assert np.abs(explained(made.backbones, made.head).predict(some(6)).proba - alone).max() > 1e-3, "the views matter"
+
+
+def test_novelty_is_proved_too_and_not_a_number_where_the_model_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = model()
+    data = model_graph.to_bytes(model_graph.build(made, "image"))
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    assert np.isnan(session.run(["novelty"], {"image": some(1)[0]})[0])
+    assert [one.novelty for one in parity.check(data, made, some(2), "image", half=False)] == [None, None]
+    rows = explained(made.backbones, made.head)
+    X = features(some(12), made.backbones[0])
+    found, _, _ = fit_novelty(X, np.arange(12) % 2, np.arange(12) % 3, (5,))
+    made = replace(made, novelty=found)
+    data = model_graph.to_bytes(model_graph.build(made, "image"))
+    assert all(one.novelty is not None and one.novelty < 1e-3 for one in parity.check(data, made, some(4), "image", False))
+    off = replace(made, novelty=NoveltyReference(found.arrays, {**found.facts, "level": 2 * found.facts["level"]}))
+    with pytest.raises(PenultError, match="the novelty differs by"):
+        parity.check(model_graph.to_bytes(model_graph.build(off, "image")), made, some(4), "image", half=False)
+    assert rows.bundle.novelty is None
+
+
+def test_the_order_of_the_passes_is_that_of_the_pillow_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.random.default_rng(2).integers(0, 256, (400, 90, 3), dtype=np.uint8)
+    now = resizer(RECIPES[0])(image)
+    monkeypatch.setattr("penult.export.geometry.may_begin_with_y", lambda: False)
+    before = resizer(RECIPES[0])(image)
+    assert 0 < np.abs(now.astype(int) - before).max() < 40, "rounded between the passes, in another order"
 
 
 @pytest.mark.parametrize("to", ["onnx", "html", "network", "openvino", "card"])

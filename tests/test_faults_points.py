@@ -17,7 +17,7 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Try some points of each kind in a process without threads, which forks; benchmarks/faults.py tries them all."""
     place = tmp_path_factory.mktemp("faults")
     run = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("faulty.py")), str(place), "5", "2", "3", "20"],
+        [sys.executable, str(Path(__file__).with_name("faulty.py")), str(place), "5", "2", "4", "40"],
         env={**os.environ, "OMP_NUM_THREADS": "1", "PENULT_CACHE": str(place / "default")},
         capture_output=True,
         text=True,
@@ -28,7 +28,7 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return dict(json.loads(run.stdout))
 
 
-@pytest.mark.parametrize(("kind", "count"), [("training", 2), ("page", 3), ("files", 20)])
+@pytest.mark.parametrize(("kind", "count"), [("training", 2), ("page", 4), ("files", 40)])
 def test_a_run_that_failed_or_died_at_an_act_left_nothing_half_and_its_rerun_is_equal(
     tried: dict[str, Any], kind: str, count: int
 ) -> None:

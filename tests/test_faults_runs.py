@@ -60,13 +60,13 @@ def test_three_runs_on_one_cold_cache_at_once_agree_with_one_alone(
 ) -> None:
     folder, test, wanted = alone
     cache = tmp_path / "cache"
-    runs = [started("train", folder, "--test", test, "--head", "centroid", "--out", tmp_path / "run", "--cache", cache)]
-    runs += [started("embed", folder, "--out", tmp_path / f"{i}.h5", "--cache", cache) for i in range(2)]
+    words = ("train", folder, "--test", test, "--head", "centroid", "--cache", cache)
+    runs = [started(*words, "--out", tmp_path / f"run{i}") for i in range(2)]
+    runs += [started("embed", folder, "--out", tmp_path / "x.h5", "--cache", cache)]
     assert [(run.communicate(timeout=120)[1], run.returncode) for run in runs] == [("", 0)] * 3
-    assert digests(tmp_path / "run") == wanted
-    train_rows = store.read_h5(tmp_path / "run" / "data_colour_histogram.h5").train
-    for i in range(2):
-        np.testing.assert_array_equal(store.read_h5(tmp_path / f"{i}.h5").train, train_rows)
+    assert [digests(tmp_path / f"run{i}") for i in range(2)] == [wanted] * 2
+    train_rows = store.read_h5(tmp_path / "run0" / "data_colour_histogram.h5").train
+    np.testing.assert_array_equal(store.read_h5(tmp_path / "x.h5").train, train_rows)
     assert not list((tmp_path / "cache").rglob(".tmp-*"))
 
 

@@ -47,7 +47,7 @@ def test_reruns_after_kills_equal_an_uninterrupted_run(photos: Callable[..., Pat
     wanted = {n: digest(tmp_path / "whole" / n) for n in names}
     dice = random.Random(7)
     out, cache = tmp_path / "run", tmp_path / "cache"
-    for _ in range(2):  # benchmarks/faults.py does it two hundred times
+    for _ in range(3):  # benchmarks/faults.py does it two hundred times
         child = start(folder, out, cache)
         time.sleep(dice.uniform(0.1, 1.0) * length)
         os.killpg(child.pid, signal.SIGKILL)

@@ -292,13 +292,13 @@ def test_the_verdict_without_leaked_test_photos_stands_beside_the_other(run: Fin
     metrics["audit"] = {"counts": {"leak": 3}, "leak": {"photos": 3, "scores_without": metrics["scores"]}}
     run.change(metrics)
     report.rebuild(run.folder)
-    assert "Without the 3 test photos that have a near-duplicate in training: " in Outline(read(run)).words.replace(
+    assert "Without the 3 that are, or look like, training photos: " in Outline(read(run)).words.replace(
         "\N{NO-BREAK SPACE}", " "
     )
     metrics["audit"]["leak"] = {"photos": 3, "scores_without": None}
     run.change(metrics)
     report.rebuild(run.folder)
-    assert "near-duplicate in training" not in Outline(read(run)).words
+    assert "look like, training photos" not in Outline(read(run)).words
 
 
 def test_of_many_classes_the_pairs_that_are_confused_most_are_listed(run: Finished) -> None:
@@ -441,7 +441,7 @@ def test_test_photos_that_are_in_training_are_not_called_unseen(run: Finished) -
         second = re.search(r'class="second">(.*?)</p>', read(run))
         assert second is not None
         assert ("held-out" in second[1]) is (leaked == 0)
-        assert (f"{leaked} of which {'has' if leaked == 1 else 'have'} a near-duplicate in training" in second[1]) is (
+        assert (f"{leaked} of which {'is' if leaked == 1 else 'are'} or look like training photos" in second[1]) is (
             leaked > 0
         )
 

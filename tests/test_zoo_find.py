@@ -131,8 +131,8 @@ def test_from_an_onnx_file_to_a_prediction(
 def test_an_embedder_without_a_cache_leaves_nothing_behind(model: Path, photos: Photos, tmp_path: Path) -> None:
     photo = photos("train", warm=1) / "warm" / "warm.0.png"
     script = (
-        "from penult import Embedder; from penult.zoo import catalog; "
-        f"print(Embedder({str(model)!r}, cache=False).transform([{str(photo)!r}]).shape, catalog.temporary_cache())"
+        "from penult import Embedder; from penult.store import cache_folder; "
+        f"print(Embedder({str(model)!r}, cache=False).transform([{str(photo)!r}]).shape, cache_folder.temporary_cache())"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     shape, folder = done.stdout.split(") ")

@@ -292,7 +292,7 @@ def _notes(copies: int, alike: Ints, dropped: int, near: bool) -> tuple[str, ...
         most = int(sizes.max())
         groups = "1 group" if len(sizes) == 1 else f"{len(sizes)} groups of 2{'' if most == 2 else f' to {most}'}"
         notes.append(
-            f"{sizes.sum()} images are near-duplicates ({groups}: copies, edits or frames of one scene); "
+            f"{sizes.sum()} images are near-duplicates or look-alikes ({groups}); "
             + ("each group stays in one fold." if near else "as asked, each counts as a photo of its own.")
         )
     if dropped:

@@ -6,7 +6,7 @@ It must not know files, labels or caches.
 
 from penult.engines.devices import cpu_name
 from penult.engines.engine import Compute, Engine, Throughput
-from penult.engines.runtimes import open_graph, runtimes, save_openvino
+from penult.engines.runtimes import open_graph, openvino_files, runtimes
 from penult.engines.select import BATCH, engine_name, engine_of, open_engine, precisions, resolve
 
 __all__ = [
@@ -19,8 +19,8 @@ __all__ = [
     "engine_of",
     "open_engine",
     "open_graph",
+    "openvino_files",
     "precisions",
     "resolve",
     "runtimes",
-    "save_openvino",
 ]

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from penult.arrays import Array, default_errors, stratified_rows, unit_blocks
 from penult.evaluate.intervals import Z95, Floats, Ints
+from penult.evaluate.metrics import auc_column
+from penult.heads.unlike import ALARMS
 from penult.texts import percent, percents
 
 Z99 = 2.5758293035489004  # the normal distribution's 99.5% point
@@ -26,7 +28,7 @@ MOST = 300  # photos of either part that are told apart
 DRAWS = 199  # permutations
 RIDGE = 0.1  # times the mean of the kernel's diagonal
 SHARE = 0.05  # by which a class share must differ to be named
-UNUSUAL = 5.0  # times 1%, the share of photos of the same kind that are unlike the training photos
+UNUSUAL = 0.05  # share of test photos unlike the training photos from which it is named
 APART = 0.65  # area under the ROC curve from which features are called different
 
 
@@ -99,14 +101,16 @@ def class_shares(scores: Mapping[str, Any], test: Mapping[str, Any], mean: Float
 
 
 def unlike_share(novelty: Array | None) -> Cause | None:
-    """Return whether more test photos are unlike the training photos than the 1% that is usual, by their novelty (n,)."""
+    """Return whether more test photos are unlike the training photos than is usual (`ALARMS`), by their novelty (n,)."""
     known = np.zeros(0) if novelty is None else novelty[np.isfinite(novelty)]
     if not len(known):
         return None
-    number, usual = int((known > 1).sum()), 0.01 * len(known)
-    if number < max(UNUSUAL * usual, usual + 4 * sqrt(usual) + 2):
+    number, usual = int((known > 1).sum()), ALARMS * len(known)
+    if number < max(UNUSUAL * len(known), usual + 4 * sqrt(usual) + 2):
         return None
-    said = f"{percent(number / len(known))} of the test photos are unlike all training photos (about 1% is usual)"
+    said = (
+        f"{percent(number / len(known))} of the test photos are unlike all training photos (about {percent(ALARMS)} is usual)"
+    )
     return Cause("novelty", said, "add labelled photos like the test photos to the training photos")
 
 
@@ -149,11 +153,9 @@ def _permuted(part: Floats, classes: NDArray[Any], rng: np.random.Generator) -> 
 
 
 def _area(scores: Floats, part: Floats) -> float:
-    """Return the area under the ROC curve of leave-one-out scores."""
-    rank = np.argsort(np.argsort(scores))
-    positive = part > 0
-    n, m = int(positive.sum()), int((~positive).sum())
-    return float((rank[positive].sum() - n * (n - 1) / 2) / max(n * m, 1))
+    """Return the area under the ROC curve of leave-one-out scores, 0.5 where one part is empty."""
+    column = auc_column((part > 0).astype(np.intp), np.column_stack([-scores, scores]))
+    return 0.5 if column is None else float(column.mean())
 
 
 def other_features(area: float, chance: float) -> Cause | None:

@@ -128,7 +128,8 @@ def _photos(metrics: Mapping[str, Any], folder: str | Path | None) -> list[NDArr
         return []
     found = images.scan_unlabelled([str(where)]).paths
     chosen = [found[i] for i in np.unique(np.linspace(0, len(found) - 1, min(PHOTOS, len(found))).astype(int))]
-    decoded = (pixels.decode(Path(path).read_bytes()) for path in chosen)
+    sound = [path for path, why in zip(chosen, pixels.decode_failures(chosen), strict=True) if why is None]  # by a worker
+    decoded = (pixels.decode(Path(path).read_bytes()) for path in sound)
     return [picture for picture in decoded if not isinstance(picture, pixels.Failure)]
 
 
@@ -145,7 +146,7 @@ def _describe(graph: Any, source: Source, checked: Sequence[Parity], takes: Inpu
         "penult": __version__,
         "networks": json.dumps([backbone.to_dict() for backbone in model.backbones]),
         "input": "RGB, upright, uint8, any size" if takes == "image" else "RGB, uint8, prepared as each network's recipe says",
-        "novelty": "above 1 is more unlike the training photos than 99% of them were: do not rely on the answer",
+        "novelty": "above 1 is more unlike the training photos than nearly all of them were: do not rely on the answer",
         "parity": json.dumps([one.to_dict() for one in checked]),
         "training": json.dumps(dict(model.facts), default=str),
     }
@@ -168,14 +169,12 @@ class Export:
 
 
 def _write_onnx(made: Export, out: Path) -> tuple[Path, ...]:
-    with store.atomic_write(out) as file:
-        file.write(made.graph)
-    return (out,)
+    return (_write_bytes(out, made.graph),)
 
 
 def _write_openvino(made: Export, out: Path) -> tuple[Path, ...]:
     store.make_folder(out)
-    written = engines.save_openvino(made.graph, out)
+    written = [_write_bytes(out / name, data) for name, data in engines.openvino_files(made.graph).items()]
     return (*written, _write_text(out / "classes.json", json.dumps(made.classes, ensure_ascii=False)))
 
 
@@ -189,15 +188,18 @@ def _write_card(made: Export, out: Path) -> tuple[Path, ...]:
     model, version = made.source.model, made.source.version
     written, expected = list(_write_onnx(made, out / "model.onnx")), []
     for i, picture in enumerate(model.selftest.get("images", ())):
-        path = out / f"sample_{i}.png"
-        with store.atomic_write(path) as file:
-            file.write(pixels.encode_png(picture))
-        written.append(path)
-        expected.append({"file": path.name, "probabilities": [round(float(p), 6) for p in model.selftest["proba"][i]]})
+        written.append(_write_bytes(out / f"sample_{i}.png", pixels.encode_png(picture)))
+        expected.append({"file": written[-1].name, "probabilities": [round(float(p), 6) for p in model.selftest["proba"][i]]})
     about = {"classes": made.classes, "model_version": version, "samples": expected}
     written.append(_write_text(out / "classes.json", json.dumps(about, ensure_ascii=False, indent=1)))
     card = model_card.text(model, version, made.source.metrics, made.parity)
     return (*written, _write_text(out / "README.md", card))
+
+
+def _write_bytes(path: Path, data: bytes) -> Path:
+    with store.atomic_write(path) as file:
+        file.write(data)
+    return path
 
 
 def _write_text(path: Path, text: str) -> Path:

@@ -16,7 +16,7 @@ import numpy as np
 
 from penult.export.nodes import BOOL, DOUBLE, FLOAT, INT32, INT64, UINT8, Nodes
 from penult.pixels.recipe import Recipe
-from penult.pixels.resizing import MOST_RESIZED
+from penult.pixels.resizing import MOST_RESIZED, may_begin_with_y
 
 BANDS = 8  # blocks of output places, each of which reads only its own window of the input
 DIGITS = 22  # of a weight, behind the binary point
@@ -89,11 +89,12 @@ class Geometry:
             high = add("Where", portrait, add("Floor", add("Div", add("Mul", real(short), h), w)), real(short))
         sliver = add("Greater", add("Mul", wide, high), real(MOST_RESIZED))
         down, across = self._axis(height, h, high, size, sliver), self._axis(width, w, wide, size, sliver)
-        # Pillow >= 13 begins with y where rows shrink by more than twice as many places as columns (its PR 9549)
+        # the Pillow at hand may begin with y where rows shrink by more than twice as many places as columns
         kept = [add("Where", sliver, real(size), side) for side in (high, wide)]
         rows, columns = add("Sub", h, kept[0]), add("Sub", w, kept[1])
         fewer = add("Greater", rows, add("Mul", real(2.0), columns))
-        return down, across, add("And", add("Greater", rows, real(0.0)), fewer)
+        may = self.graph.constant(np.array(may_begin_with_y()))
+        return down, across, add("And", may, add("And", add("Greater", rows, real(0.0)), fewer))
 
     def _axis(self, count: str, places: str, resized: str, size: int, sliver: str) -> Axis:
         """Return an axis; of a sliver, only the part that is kept is resized, whose ends Pillow has in float32."""
@@ -148,29 +149,30 @@ class Geometry:
     def _windows(self, axis: Axis, recipe: Recipe) -> Windows:
         """Return what each output place reads along an axis: Pillow's `precompute_coeffs`, in double precision as there."""
         add, real, size = self.graph.add, self._real, recipe.size
-        bicubic = recipe.interpolation == "bicubic"
+        bicubic, one = recipe.interpolation == "bicubic", self.graph.indices(1)
         each = -(-size // BANDS)
-        places = np.arange(each * BANDS, dtype=np.float64).reshape(BANDS, each, 1) + 0.5
+        # 1. where the middle of each output place lies in the input, and how far the filter reaches: more where it shrinks
+        places = self.graph.constant(np.arange(each * BANDS, dtype=np.float64).reshape(BANDS, each, 1) + 0.5)
         stretch = add("Max", axis.scale, real(1.0))
         support = add("Mul", real(2.0 if bicubic else 1.0), stretch)
-        shrink = add("Div", real(1.0), stretch)
-        centre = add(
-            "Add", axis.origin, add("Mul", add("Add", axis.start, self.graph.constant(places)), axis.scale)
-        )  # (b, e, 1)
+        centre = add("Add", axis.origin, add("Mul", add("Add", axis.start, places), axis.scale))  # (b, e, 1)
+        # 2. the input places within reach of each, and the window that holds those of a whole band
         count = self._double(axis.count)
         low = add("Max", add("Floor", add("Add", add("Sub", centre, support), real(0.5))), real(0.0))
         high = add("Min", add("Floor", add("Add", add("Add", centre, support), real(0.5))), count)  # (b, e, 1)
-        begin = add("ReduceMin", low, self.graph.indices(1), keepdims=0)  # (b, 1)
-        taps = add("ReduceMax", add("Sub", add("ReduceMax", high, self.graph.indices(1), keepdims=0), begin), keepdims=0)
+        begin = add("ReduceMin", low, one, keepdims=0)  # (b, 1)
+        taps = add("ReduceMax", add("Sub", add("ReduceMax", high, one, keepdims=0), begin), keepdims=0)
         span = add("Range", self.graph.index(0), add("Cast", taps, to=INT64), self.graph.index(1))
         reads = add("Add", begin, self._double(span))  # (b, taps)
-        at = add("Unsqueeze", reads, self.graph.indices(1))  # (b, 1, taps)
+        at = add("Unsqueeze", reads, one)  # (b, 1, taps)
+        # 3. the filter at each input place, none outside the reach, so that they add up to 1
         apart = add("Where", self._exact(count), add("Sub", at, centre), self._apart(at, axis, each))
-        x = add("Abs", add("Mul", add("Add", apart, real(0.5)), shrink))  # (b, e, taps)
+        x = add("Abs", add("Mul", add("Add", apart, real(0.5)), add("Div", real(1.0), stretch)))  # (b, e, taps)
         inside = add("And", add("GreaterOrEqual", at, low), add("Less", at, high))
         exact = add("Where", inside, self._cubic(x) if bicubic else self._triangle(x), real(0.0))
         total = add("ReduceSum", exact, self.graph.indices(2), keepdims=1)
         total = add("Where", add("Equal", total, real(0.0)), real(1.0), total)
+        # 4. rounded to 22 binary digits, half away from zero, and split in two parts
         scaled = add("Mul", add("Div", exact, total), real(2.0**DIGITS))
         fixed = add("Mul", add("Sign", scaled), add("Floor", add("Add", add("Abs", scaled), real(0.5))))
         high_part = add("Floor", add("Div", add("Add", fixed, real(128.0)), real(256.0)))
@@ -182,10 +184,9 @@ class Geometry:
     def _exact(self, count: str) -> str:
         """Return whether this runtime computes in float64: OpenVINO takes float32 in its place."""
         add, one = self.graph.add, self._real(1.0)
-        little = add("Mul", count, self._real(2.0**-40))
-        return add(
-            "Cast", add("Sub", add("Max", add("Add", little, one), one), one), to=BOOL
-        )  # Max: kept from being simplified
+        little = add("Add", add("Mul", count, self._real(2.0**-40)), one)
+        left = add("Sub", add("Max", little, one), one)  # runtimes would simplify the sum away, were there no Max
+        return add("Cast", left, to=BOOL)
 
     def _apart(self, at: str, axis: Axis, each: int) -> str:
         """Return how far input places are from the centre of output places, from whole numbers and one fraction.

@@ -16,6 +16,7 @@ from penult.errors import InputError
 from penult.export.geometry import Geometry
 from penult.export.head_graph import add_head, add_novelty
 from penult.export.nodes import DOUBLE, FLOAT, IR, OPSET, UINT8, Nodes
+from penult.heads.novelty import NoveltyReference
 from penult.pixels.recipe import Recipe
 from penult.zoo import onnx_graph
 
@@ -46,14 +47,20 @@ def build(model: Bundle, takes: Input, half: bool = False) -> Any:
     logits, probabilities = add_head(graph, features, model.head)
     k, d = len(model.classes), sum(model.widths)
     ends = [("probabilities", probabilities, [k]), ("logits", logits, [k]), ("features", features, [d])]
-    if model.novelty is not None:
-        ends.append(("novelty", add_novelty(graph, features, model.novelty), []))
+    ends.append(("novelty", _novelty(graph, features, model.novelty), []))
     for name, tensor, _ in ends:
         row = graph.add("Squeeze", tensor, graph.indices(0)) if takes == "image" else tensor
         graph.add("Cast", row, out=name, to=FLOAT)
     batch = [] if takes == "image" else ["n"]
     takes_shapes = [(name, shape) for name, _, shape in inputs]
     return _finished(graph, opset, takes_shapes, [(name, [*batch, *rest]) for name, _, rest in ends])
+
+
+def _novelty(graph: Nodes, features: str, found: NoveltyReference | None) -> str:
+    """Return the scores (n,); NaN, as `predict` gives it, where the model has no measure of it."""
+    if found is not None:
+        return add_novelty(graph, features, found)
+    return graph.add("Mul", graph.cast(graph.reduce("Sum", features, 1)), graph.real(np.nan))
 
 
 def to_bytes(model: Any) -> bytes:

@@ -17,6 +17,7 @@ from typing import Any
 from penult.bundle import Bundle
 from penult.export import web_runtime
 from penult.html import Html, json_block, tag
+from penult.pixels.resizing import may_begin_with_y
 
 SCRIPTS = ("geometry.mjs", "decode.mjs", "app.mjs")
 
@@ -27,6 +28,7 @@ def page(model: Bundle, graph: bytes, runtime: tuple[bytes, bytes], version: str
     about = {
         "classes": list(model.classes),
         "inputs": [view.to_dict() for backbone in model.backbones for view in backbone.recipe.views],
+        "may_begin_with_y": may_begin_with_y(),
         "model_version": version,
     }
     title = f"Which is it: {_listed(model.classes)}?"

@@ -29,13 +29,17 @@ HALF_BOUND = 2e-2
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How near one runtime came to `predict`: over `photos` photos, the largest difference of a probability."""
+    """How near one runtime came to `predict`: over `photos` photos, the largest difference of a probability.
+
+    `novelty` is the largest difference of that, as a share of it where it is above 1; None where the model has none.
+    """
 
     runtime: str
     version: str
     photos: int
     difference: float
     bound: float
+    novelty: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -51,22 +55,29 @@ def check(graph: bytes, model: Bundle, photos: Sequence[NDArray[np.uint8]], take
     if not pictures:
         raise InputError("this model has no drawn pictures to compare with; give photos with --photos DIR.")
     predictor = Predictor(model, EmbedOptions(precision="f32", cache=False, workers=0), check=False)
-    wanted = predictor.predict(pictures).proba  # (n, k)
+    wanted = predictor.predict(pictures)
     predictor.close()
     fed = [_fed(picture, model.backbones, takes) for picture in pictures]
     found = []
     for name in engines.runtimes():
-        run, version = engines.open_graph(name, graph, "probabilities")
-        given = np.array([run(inputs).reshape(-1) for inputs in fed], np.float64)  # (n, k)
-        one = Parity(name, version, len(pictures), float(np.abs(given - wanted).max()), HALF_BOUND if half else BOUNDS[name])
-        if not one.difference <= one.bound:  # a NaN is not
-            raise PenultError(
-                f"the exported graph answers otherwise than `penult predict` in {name} {version}: a probability differs by "
-                f"{one.difference:.2g}, and {one.bound:g} is allowed, so nothing was written. Export in another format, or "
-                "report it with the model's network."
-            )
+        run, version = engines.open_graph(name, graph, ("probabilities", "novelty"))
+        proba, novelty = (np.array([row.reshape(-1) for row in rows]) for rows in zip(*map(run, fed), strict=True))
+        off, bound = float(np.abs(proba - wanted.proba).max()), HALF_BOUND if half else BOUNDS[name]
+        unlike = None if model.novelty is None or wanted.novelty is None else _relative(novelty[:, 0], wanted.novelty)
+        one = Parity(name, version, len(pictures), off, bound, unlike)
+        for what, difference in (("a probability", off), ("the novelty", unlike or 0.0)):
+            if not difference <= bound:  # a NaN is not
+                raise PenultError(
+                    f"the exported graph answers otherwise than `penult predict` in {name} {version}: {what} differs by "
+                    f"{difference:.2g}, and {bound:g} is allowed, so nothing was written. Export in another format, or report "
+                    "it with the model's network."
+                )
         found.append(one)
     return found
+
+
+def _relative(given: NDArray[Any], wanted: NDArray[np.float64]) -> float:
+    return float((np.abs(given - wanted) / np.maximum(wanted, 1)).max())
 
 
 def _fed(picture: NDArray[np.uint8], backbones: Sequence[Backbone], takes: Input) -> dict[str, NDArray[np.uint8]]:

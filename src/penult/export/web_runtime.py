@@ -18,7 +18,6 @@ from pathlib import Path
 from penult import store, untrusted
 from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
 from penult.texts import printable
-from penult.zoo.catalog import root_of
 
 NAME, VERSION, LICENSE = "onnxruntime-web", "1.30.0", "MIT"
 # As the npm registry publishes it: "dist.integrity"
@@ -35,7 +34,7 @@ def runtime(archive: str | Path | None = None, progress: ProgressCallback = quie
     `archive` is the package's .tgz on this machine. Raises `InputError` where there is no network and none was given,
     `DamagedFile` where it is not the archive of this version.
     """
-    entry = store.CacheEntry.of(root_of(None), KIND, {"package": NAME, "version": VERSION, "sha512": SHA512})
+    entry = store.CacheEntry.of(store.cache_root(None), KIND, {"package": NAME, "version": VERSION, "sha512": SHA512})
     if entry.values() is None:
         progress(f"fetching {NAME} {VERSION}", 0, 1)
         files = _unpacked(_download() if archive is None else _read(archive))

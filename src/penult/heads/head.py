@@ -88,7 +88,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     random_state: int = 0
 
     def search(self, task: Task) -> Search:
-        """Return what the method finds on the rows of the task: all that a head must define."""
+        """Return what the method finds on the rows of the task: all that a head must define, unless it fits by itself."""
         raise NotImplementedError
 
     @default_errors

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from penult.arrays import Array, default_errors, row_chunks, unit_blocks
 from penult.errors import DamagedFile
+from penult.heads.scoring import squared_distances
 
 Floats = NDArray[np.float64]
 
@@ -90,12 +91,6 @@ def hashing(blocks: tuple[int, ...]) -> tuple[NDArray[np.intp], Floats, NDArray[
     order = np.argsort(words, kind="stable")
     signs = np.where(words[order] & 1, 1.0, -1.0)
     return order, weights[order] * signs, np.arange(COLUMNS) * width // COLUMNS
-
-
-def squared_distances(Z: Floats, rows: Floats) -> Floats:
-    """Return the squared distance (n, m) of each row of Z (n, q) to each of `rows` (m, q)."""
-    lengths = np.einsum("nq,nq->n", Z, Z)[:, None] + np.einsum("mq,mq->m", rows, rows)  # (n, m)
-    return np.asarray(np.maximum(lengths - 2 * Z @ rows.T, 0))
 
 
 def nearest_mean(squares: Floats, count: int) -> Floats:

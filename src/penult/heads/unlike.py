@@ -24,9 +24,9 @@ from penult.heads.novelty import (
     NoveltyReference,
     compressed,
     nearest_mean,
-    squared_distances,
     unit_chunks,
 )  # fmt: skip
+from penult.heads.scoring import squared_distances
 
 Ints = NDArray[np.intp]
 

@@ -174,8 +174,13 @@ def _agrees(function: Callable[..., None]) -> bool:
 
 
 def _x_first(size: Pair, resized: Pair) -> bool:
-    """Return whether Pillow begins with x; from 13 on it begins with y where rows shrink much more (its PR 9549)."""
+    """Return whether Pillow begins with x."""
+    columns, rows = size[0] - resized[0], size[1] - resized[1]
+    return rows <= 0 or rows <= 2 * columns or not may_begin_with_y()
+
+
+def may_begin_with_y() -> bool:
+    """Return whether this Pillow begins with y where rows shrink much more than columns, as it does from 13 on (PR 9549)."""
     from PIL import __version__
 
-    columns, rows = size[0] - resized[0], size[1] - resized[1]
-    return rows <= 0 or rows <= 2 * columns or int(__version__.split(".")[0]) < 13
+    return int(__version__.split(".")[0]) >= 13

@@ -46,21 +46,21 @@ def _ours(scores: Mapping[str, Any]) -> Html:
 
 
 def _test(test: Mapping[str, Any], audit: Mapping[str, Any]) -> Html:
-    """Return the verdict on the test photos; those with a duplicate in training are not held out."""
+    """Return the verdict on the test photos; copies and look-alikes of training photos are not held out."""
     leaked = (audit.get("leak") or {}).get("photos")
     if not leaked:
         return tag("p", "On the test photos: ", *_said(verdict(test)), class_="second")
-    which = f"On the test photos, {leaked:,} of which {'has' if leaked == 1 else 'have'} a near-duplicate in training: "
+    which = f"On the test photos, {leaked:,} of which {'is' if leaked == 1 else 'are'} or look like training photos: "
     return tag("p", which, *_said(verdict(test, "")), class_="second")
 
 
 def _without_leaks(audit: Mapping[str, Any]) -> Html | None:
-    """Return the verdict on the test photos without a duplicate in training; None where there is no such difference."""
+    """Return the verdict on the test photos without those; None where there are none."""
     leak = audit.get("leak") or {}
     if not leak.get("scores_without"):
         return None
-    have = "test photo that has" if leak["photos"] == 1 else f"{leak['photos']:,} test photos that have"
-    which = f"Without the {have} a near-duplicate in training: "
+    those = "test photo that is, or looks like, a" if leak["photos"] == 1 else f"{leak['photos']:,} that are, or look like,"
+    which = f"Without the {those} training photo{'' if leak['photos'] == 1 else 's'}: "
     return tag("p", which, *_said(verdict(leak["scores_without"])), class_="second")
 
 

@@ -19,6 +19,7 @@ from penult.store.atomic import (
 from penult.store.cache import FeatureCache
 from penult.store.cache_folder import (
     CURE,
+    cache_root,
     cache_was_chosen,
     can_be_written,
     default_cache,
@@ -49,7 +50,7 @@ __all__ = [
     "WrittenFile",
     "atomic_write",
     "atomic_write_text",
-    "cache_was_chosen",
+    "cache_root", "cache_was_chosen",
     "can_be_written",
     "check_output_file",
     "check_output_folder",

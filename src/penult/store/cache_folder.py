@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import functools
 import logging
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -88,3 +92,18 @@ def _exists(path: Path) -> bool:
         return os.path.lexists(path)
     except ValueError:  # a name that no system has
         return False
+
+
+def cache_root(cache: str | Path | bool | None) -> Path:
+    """Return the cache folder that `cache` means: the user's, or for False and where none is a temporary one."""
+    if isinstance(cache, str | Path):
+        return Path(cache)
+    return (None if cache is False else user_cache()) or temporary_cache()
+
+
+@functools.cache
+def temporary_cache() -> Path:
+    """Return a folder that goes with this process."""
+    folder = tempfile.mkdtemp(prefix="penult-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)

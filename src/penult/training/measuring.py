@@ -130,7 +130,7 @@ def compare_with_f32(
     head, names = head_for(options, data), (done.compute.precision, "f32")
     try:
         own, reference = (
-            evaluate.cross_validate(head, X, y, data.classes, groups=groups, seed=options.seed, nested=0, name=name)
+            evaluate.cross_validate(head, X, y, data.classes, groups=groups, seed=options.seed, name=name)
             for X, name in zip((ours, theirs), names, strict=True)
         )
         difference = evaluate.paired_difference(own, reference)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from penult import zoo
+from penult import store, zoo
 from penult.backbones import Backbone
 from penult.backbones.backbone import Pooling
 from penult.embed import EmbedOptions
@@ -141,7 +141,7 @@ def find_backbones(options: TrainOptions, progress: ProgressCallback) -> list[Ba
         raise InputError(
             f"the weights of {', '.join(out_of_reach)} are not on this machine and their hubs cannot be reached. On a machine "
             f"with internet access, run `penult backbones {fetch}` and copy the folders that it names to "
-            f"{zoo.root_of(options.settings.cache) / 'backbones'}, or give weights that you have: -b NAME@FILE for each."
+            f"{store.cache_root(options.settings.cache) / 'backbones'}, or give weights that you have: -b NAME@FILE for each."
         )
     for one in out_of_reach.values():
         raise one

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import evaluate, images, pixels
+from penult.audit.pairs import UnionFind
 from penult.embed import Embedding
 from penult.errors import InputError
 from penult.evaluate import Cause, Evaluation, shift
@@ -99,12 +100,10 @@ def _more_alike(
 
 def _joined(first: NDArray[np.intp], second: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return groups (n,) in which rows stand together that either does."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n, m = int(first.max()) + 1, int(second.max()) + 1
-    links = coo_array((np.ones(len(first)), (first, second + n)), shape=(n + m, n + m))
-    return np.asarray(connected_components(links, directed=False)[1][first], np.intp)
+    ties = UnionFind(len(first))
+    ties.tie(first)
+    ties.tie(second)
+    return ties.numbers()
 
 
 def too_small(done: Embedding | None, photos: int, scores: Mapping[str, Any]) -> Cause | None:

@@ -6,7 +6,7 @@ only, while a network is converted. `sources.SOURCES` is the table of where netw
 
 from __future__ import annotations
 
-from penult.zoo.catalog import Listed, catalog_folder, fetch, find_backbone, list_backbones, listing, root_of
+from penult.zoo.catalog import Listed, catalog_folder, fetch, find_backbone, list_backbones, listing
 from penult.zoo.names import COMPARED, DEFAULT, PRESETS, WHY, expand, understand
 from penult.zoo.recipe_file import parse as parse_recipe
 from penult.zoo.recipe_file import recipe_text
@@ -27,6 +27,5 @@ __all__ = [
     "listing",
     "parse_recipe",
     "recipe_text",
-    "root_of",
     "understand",
 ]

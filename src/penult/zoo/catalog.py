@@ -5,14 +5,10 @@ Child processes do the work that may load torch: they convert, and ask the sourc
 
 from __future__ import annotations
 
-import atexit
 import fnmatch
-import functools
 import importlib
 import importlib.util
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -59,12 +55,12 @@ def find_backbone(
         return replace(backbones.find_builtin(spec.name, pooling, **changes), name=label)
     # all else than the size is done to pixels, or by the nodes in front, after the conversion
     spec = with_recipe_file(replace(spec, size=changes.pop("size", None)), recipe)
-    entry = model_cache.entry_of(spec, root_of(cache))
+    entry = model_cache.entry_of(spec, store.cache_root(cache))
     found = model_cache.get(entry)
     chosen = isinstance(cache, str | Path) or store.cache_was_chosen()  # who named a folder hears where it cannot be written
     if found is None and not chosen and not store.can_be_written(entry.folder):
-        store.warn_not_cached(f"no cache folder can be written at {printable(root_of(cache))}")
-        entry = model_cache.entry_of(spec, root_of(False))
+        store.warn_not_cached(f"no cache folder can be written at {printable(store.cache_root(cache))}")
+        entry = model_cache.entry_of(spec, store.cache_root(False))
         found = model_cache.get(entry)
     found = found or _convert(spec, entry, progress)
     if pooling not in {None, found.pooling}:
@@ -81,14 +77,14 @@ def fetch(
     For a machine without internet access, copy that folder to the same place in its cache. Raises what `find` raises, and
     `OutputError` where there is no place to keep it.
     """
-    cache = root_of(cache) if cache is False else store.default_cache() if cache in {None, True} else cache
+    cache = store.cache_root(cache) if cache is False else store.default_cache() if cache in {None, True} else cache
     return find_backbone(name, cache=cache, progress=progress), catalog_folder(name, cache)
 
 
 def catalog_folder(name: str, cache: str | Path | bool | None = None) -> Path | None:
     """Return the folder in which `find` keeps the network of a name; None for a built-in one."""
     spec = names.understand(name)
-    return None if spec.source == "built-in" else model_cache.entry_of(with_recipe_file(spec), root_of(cache)).folder
+    return None if spec.source == "built-in" else model_cache.entry_of(with_recipe_file(spec), store.cache_root(cache)).folder
 
 
 def with_recipe_file(spec: ModelSpec, recipe: Mapping[str, Any] | None = None) -> ModelSpec:
@@ -103,21 +99,6 @@ def with_recipe_file(spec: ModelSpec, recipe: Mapping[str, Any] | None = None) -
     settings: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in sorted(recipe.items())}
     output = settings.pop("output", None)
     return replace(spec, recipe=tuple(settings.items()), output=output)
-
-
-def root_of(cache: str | Path | bool | None) -> Path:
-    """Return the cache folder that `cache` means."""
-    if isinstance(cache, str | Path):
-        return Path(cache)
-    return (None if cache is False else store.user_cache()) or temporary_cache()
-
-
-@functools.cache
-def temporary_cache() -> Path:
-    """Return a folder that goes with this process."""
-    folder = tempfile.mkdtemp(prefix="penult-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
 
 
 def _convert(spec: ModelSpec, entry: store.CacheEntry, progress: ProgressCallback) -> Backbone:
@@ -180,7 +161,7 @@ def listing(pattern: str | None = None, cache: str | Path | bool | None = None) 
     `UnknownName` with the nearest names where a pattern fits none.
     """
     ready = [_ready(b, "built in") for b in backbones.builtin_table()]
-    ready += [_ready(b, "cached") for _, b in model_cache.cached_networks(root_of(cache))]
+    ready += [_ready(b, "cached") for _, b in model_cache.cached_networks(store.cache_root(cache))]
     preset = names.OLD_NAMES.get(pattern or "", pattern)
     if preset in names.PRESETS:
         return _of_preset(names.PRESETS[preset], ready)

@@ -56,7 +56,7 @@ async function start() {
 export async function classify({ rgb, width, height }) {
   const feeds = {};
   about.inputs.forEach((recipe, i) => {
-    const { size } = recipe, pixels = prepare(rgb, width, height, recipe);
+    const { size } = recipe, pixels = prepare(rgb, width, height, recipe, about.may_begin_with_y);
     feeds[`pixels_${i}`] = new ort.Tensor("uint8", pixels, [1, size, size, 3]);
   });
   const given = await session.run(feeds, ["probabilities", "novelty"]);
@@ -98,7 +98,7 @@ function show() {
   const by = $("sort").value, rows = RESULTS.slice();
   if (by === "class") rows.sort((a, b) => top(a)[1] - top(b)[1] || top(b)[0] - top(a)[0]);
   if (by === "doubt") rows.sort((a, b) => top(a)[0] - top(b)[0]);
-  if (by === "novelty") rows.sort((a, b) => (b.novelty ?? 0) - (a.novelty ?? 0));
+  if (by === "novelty") rows.sort((a, b) => (b.novelty || 0) - (a.novelty || 0));
   $("cards").replaceChildren(...rows.map((row) => (row.card ??= card(row))));
   const counts = about.classes.map(() => 0);
   for (const row of RESULTS) if (!row.error) counts[top(row)[1]]++;
@@ -142,7 +142,7 @@ function table(separator) {
   const head = ["file", "label", "confidence", ...about.classes, "novelty"];
   const rows = RESULTS.filter((row) => !row.error).map((row) => {
     const [p, c] = top(row);
-    return [row.name, about.classes[c], p.toFixed(6), ...row.proba.map((q) => q.toFixed(6)), row.novelty.toFixed(4)];
+    return [row.name, about.classes[c], p.toFixed(6), ...row.proba.map((q) => q.toFixed(6)), Number.isFinite(row.novelty) ? row.novelty.toFixed(4) : ""];
   });
   const line = (row) => (separator === "," ? row.map((v) => cell(String(v))) : row.map((v) => String(v).replace(/[\t\r\n]/g, " "))).join(separator);
   return [head, ...rows].map(line).join("\r\n");

@@ -108,8 +108,8 @@ function nearestPlaces(axis, size) {
   return places;
 }
 
-// RGB bytes (height, width, 3) to (size, size, 3)
-export function prepare(pixels, width, height, recipe) {
+// RGB bytes (height, width, 3) to (size, size, 3). Which pass comes first depends on the Pillow that penult works with
+export function prepare(pixels, width, height, recipe, mayBeginWithY = true) {
   const size = recipe.size, box = resizedBox(width, height, recipe);
   const sliver = box.wide * box.high > MOST_RESIZED;
   const axis = (count, resized, start) => {
@@ -131,7 +131,7 @@ export function prepare(pixels, width, height, recipe) {
   const bicubic = recipe.interpolation === "bicubic";
   const rows = reaches(down, size, bicubic), columns = reaches(across, size, bicubic);
   const fewerRows = height - (sliver ? size : box.high), fewerColumns = width - (sliver ? size : box.wide);
-  if (fewerRows > 0 && fewerRows > 2 * fewerColumns) { // Pillow from 13 on
+  if (mayBeginWithY && fewerRows > 0 && fewerRows > 2 * fewerColumns) {
     const [first, last] = reached(columns);
     const narrow = columns.map(({ from, weights }) => ({ from: from - first, weights }));
     return alongRows(alongColumns(pixels, width, 0, rows, first, last), last - first, 0, size, narrow);
