@@ -28,6 +28,7 @@ from penult.cli import (
     predict,
     process,
     report,
+    serve,
     similar,
     train,
 )
@@ -36,7 +37,7 @@ from penult.texts import printable
 
 # in the order in which `penult --help` lists them
 COMMANDS = (
-    train, predict, evaluate, embed, compare, report, audit, explain, export, backbones, similar, demo, doctor, cache
+    train, predict, evaluate, embed, compare, report, audit, explain, export, serve, backbones, similar, demo, doctor, cache
 )  # fmt: skip
 INTERRUPTED, TERMINATED = 130, 143  # 128 and the number of the signal, as a shell has it
 

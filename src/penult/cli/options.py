@@ -180,6 +180,12 @@ def add_review(p: argparse.ArgumentParser, which: str = "") -> None:
 
 
 def add_compute(p: argparse.ArgumentParser) -> None:
+    """Add where and how features are computed, and how results are printed."""
+    add_engine(p)
+    add_output(p)
+
+
+def add_engine(p: argparse.ArgumentParser) -> None:
     """Add where and how features are computed."""
     add_cache(p, "feature cache", "keep no features on disk: all are computed again, and are gone with the process")
     p.add_argument(
@@ -202,7 +208,6 @@ def add_compute(p: argparse.ArgumentParser) -> None:
         metavar="N",
         help="refuse pictures of more pixels, JPEGs of more than four times as many (default: 89478485)",
     )
-    add_output(p)
 
 
 def add_cache(p: argparse.ArgumentParser, what: str, without: str | None = None) -> None:

@@ -19,12 +19,16 @@ from penult.export import web_runtime
 from penult.html import Html, json_block, tag
 from penult.pixels.resizing import may_begin_with_y
 
-SCRIPTS = ("geometry.mjs", "decode.mjs", "app.mjs")
+SCRIPTS = ("geometry.mjs", "decode.mjs", "local.mjs", "app.mjs")
+LIMITS = (
+    "Probabilities are calibrated on photos like the training photos. Every photo gets one of the classes, also one that "
+    "shows none of them."
+)
 
 
 def page(model: Bundle, graph: bytes, runtime: tuple[bytes, bytes], version: str, metrics: Mapping[str, Any]) -> str:
     """Return the page of a model, whose `graph` takes pixels."""
-    script, style = _script(), _asset("page.css")
+    script, style = _script(), asset("page.css")
     about = {
         "classes": list(model.classes),
         "inputs": [view.to_dict() for backbone in model.backbones for view in backbone.recipe.views],
@@ -42,18 +46,26 @@ def page(model: Bundle, graph: bytes, runtime: tuple[bytes, bytes], version: str
         tag("style", Html(style)),
     )
     blocks = [_packed(name, data) for name, data in zip(("glue", "wasm", "network"), (*runtime, graph), strict=True)]
-    body = tag("body", _header(title, metrics), _main(), _footer(model, version), json_block("about", about), blocks)
+    body = tag(
+        "body",
+        _header(title, metrics),
+        main_part("Unpacking the model ..."),
+        _footer(model, version),
+        json_block("about", about),
+        blocks,
+    )
     code = tag("script", Html(script), type="module")
     return f"<!doctype html>\n{tag('html', head, Html(str(body).removesuffix('</body>')), code, Html('</body>'), lang='en')}\n"
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return the text of one of the page's files."""
     return (files("penult.export") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _script() -> str:
     """Return the modules of the page as one: each name is theirs alone, so imports and exports can go."""
-    parts = [re.sub(r"^export (?=async function|function|const)", "", _asset(name), flags=re.MULTILINE) for name in SCRIPTS]
+    parts = [re.sub(r"^export (?=async function|function|const)", "", asset(name), flags=re.MULTILINE) for name in SCRIPTS]
     return "\n".join(parts)
 
 
@@ -93,7 +105,8 @@ def _header(title: str, metrics: Mapping[str, Any]) -> Html:
     )
 
 
-def _main() -> Html:
+def main_part(status_text: str) -> Html:
+    """Return where photos go in and answers come out; `status_text` stands there until the model is ready."""
     needs = {"disabled": True, "data_needs_model": True}
     buttons = tag(
         "div",
@@ -105,7 +118,7 @@ def _main() -> Html:
         class_="controls",
     )
     loading = tag("div", tag("progress", id="bar", max="1", value="0", aria_label="progress"), id="loading")
-    status = tag("p", "Unpacking the model ...", id="status", role="status", class_="soft")
+    status = tag("p", status_text, id="status", role="status", class_="soft")
     drop = tag(
         "section", tag("p", "Drop photos or a folder here, or"), buttons, loading, status, id="drop", aria_label="photos"
     )
@@ -149,8 +162,4 @@ def _footer(model: Bundle, version: str) -> Html:
     networks = ", ".join(f"{b.name} ({b.license})" for b in model.backbones)
     made = f"Model {version}, exported by penult {__version__}. Networks: {networks}."
     runs_on = f"Runs on {web_runtime.NAME} {web_runtime.VERSION} ({web_runtime.LICENSE})."
-    limits = (
-        "Probabilities are calibrated on photos like the training photos. Every photo gets one of the classes, also one that "
-        "shows none of them."
-    )
-    return tag("footer", tag("p", limits), tag("p", f"{made} {runs_on}"))
+    return tag("footer", tag("p", LIMITS), tag("p", f"{made} {runs_on}"))

@@ -119,7 +119,7 @@ def doubtful(answers: Predictions, level: float) -> list[tuple[Prediction, str]]
     first, then those less sure than `level`, the least sure first. Raises `InputError` for a level outside 0..1.
     """
     evaluate.check_level(level)
-    found = [(p, reason) for p in answers if (reason := _reason(p, level))]
+    found = [(p, reason) for p in answers if (reason := review_reason(p, level))]
     return sorted(found, key=lambda one: _doubt(one[0]))
 
 
@@ -134,7 +134,8 @@ def write_review(path: str | Path, answers: Predictions, level: float) -> int:
     return len(found)
 
 
-def _reason(p: Prediction, level: float) -> str:
+def review_reason(p: Prediction, level: float) -> str:
+    """Return why an answer is not to be relied on, the confidence being below `level` among it; empty where it is."""
     if p.failure is not None:
         return f"unreadable: {p.failure.reason}"
     reasons = [UNLIKE] if p.unlike else []

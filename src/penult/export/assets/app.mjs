@@ -1,9 +1,8 @@
-// The page: photos in, answers out; nothing leaves it.
+// The page: photos in, answers out. What answers is `openModel`, `answerPhoto` and `answerFrame`: the browser (local.mjs), or a server.
 
 const $ = (id) => document.getElementById(id);
-const about = JSON.parse($("about").textContent);
 const RESULTS = [];
-let session = null, ort = null, camera = null, busy = false;
+let camera = null, busy = false;
 
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -15,52 +14,12 @@ function element(name, attributes = {}, ...children) {
 const percent = (p) => `${(100 * p).toFixed(1)}%`;
 const say = (text) => { $("status").textContent = text; };
 
-// Packed parts: gzip in base64
-async function unpack(id, done) {
-  const block = $(id), text = block.textContent;
-  const size = Number(block.dataset.size), out = new Uint8Array(size);
-  const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  const reader = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip")).getReader();
-  for (let at = 0; ;) {
-    const { done: ended, value } = await reader.read();
-    if (ended) break;
-    out.set(value, at);
-    at += value.length;
-    done(at / size);
-  }
-  block.remove();
-  return out;
-}
-
 async function start() {
-  const bar = $("bar"), parts = ["glue", "wasm", "network"], shares = [0.02, 0.38, 0.55];
-  let before = 0;
-  const unpacked = {};
-  for (const [i, part] of parts.entries()) {
-    unpacked[part] = await unpack(part, (share) => { bar.value = before + shares[i] * share; });
-    before += shares[i];
-  }
-  const glue = URL.createObjectURL(new Blob([unpacked.glue], { type: "text/javascript" }));
-  ort = await import(glue);
-  URL.revokeObjectURL(glue);
-  ort.env.wasm.numThreads = 1;
-  ort.env.wasm.wasmBinary = unpacked.wasm.buffer;
-  session = await ort.InferenceSession.create(unpacked.network, { executionProviders: ["wasm"] });
+  await openModel((share) => { $("bar").value = share; });
   $("loading").hidden = true;
   for (const control of document.querySelectorAll("[data-needs-model]")) control.disabled = false;
   document.body.dataset.ready = "yes";
   say("Ready.");
-}
-
-// One photo through the network: probabilities and novelty
-export async function classify({ rgb, width, height }) {
-  const feeds = {};
-  about.inputs.forEach((recipe, i) => {
-    const { size } = recipe, pixels = prepare(rgb, width, height, recipe, about.may_begin_with_y);
-    feeds[`pixels_${i}`] = new ort.Tensor("uint8", pixels, [1, size, size, 3]);
-  });
-  const given = await session.run(feeds, ["probabilities", "novelty"]);
-  return { proba: Array.from(given.probabilities.data), novelty: given.novelty.data[0] };
 }
 
 function order(proba) {
@@ -117,10 +76,9 @@ async function take(files) {
     $("bar").value = i / photos.length;
     const result = { name: file.webkitRelativePath || file.name, url: URL.createObjectURL(file) };
     try {
-      const picture = await decode(file);
-      Object.assign(result, await classify(picture), { note: picture.note });
+      Object.assign(result, await answerPhoto(file));
     } catch (error) {
-      result.error = error.name === "InvalidStateError" ? "no picture that this browser knows" : String(error.message ?? error);
+      result.error = String(error.message ?? error);
     }
     RESULTS.push(result);
     if (i % 20 === 19) show();
@@ -168,7 +126,7 @@ async function live() {
   place.hidden = false;
   button.textContent = "Stop the camera";
   while (camera) {
-    const { proba, novelty } = await classify(fromVideo(video));
+    const { proba, novelty } = await answerFrame(video);
     $("answer").replaceChildren(bars(proba, 3), ...(novelty > 1 ? [element("p", { class: "warning" }, "Unlike the training photos.")] : []));
     await new Promise((resolve) => setTimeout(resolve, 30));
   }
@@ -194,11 +152,13 @@ for (const id of ["files", "folder"]) $(id).addEventListener("change", (event) =
 });
 $("camera").addEventListener("click", live);
 $("sort").addEventListener("change", show);
-$("clear").addEventListener("click", () => {
+function clear() {
   for (const row of RESULTS.splice(0)) URL.revokeObjectURL(row.url);
   show();
   say("Ready.");
-});
+}
+
+$("clear").addEventListener("click", clear);
 $("copy").addEventListener("click", async () => {
   await navigator.clipboard.writeText(table("\t"));
   say("The table is on the clipboard.");
@@ -213,11 +173,10 @@ addEventListener("dragleave", (event) => { if (!event.relatedTarget) delete docu
 addEventListener("drop", async (event) => {
   event.preventDefault();
   delete document.body.dataset.over;
-  if (session) take(await dropped(event.dataTransfer.items));
+  if (document.body.dataset.ready) take(await dropped(event.dataTransfer.items));
 });
 
-globalThis.penult = { decode, prepare, classify };
 start().catch((error) => {
   $("loading").hidden = true;
-  say(`This browser cannot run the model: ${error.message}. Take a current Chrome, Edge, Firefox or Safari.`);
+  say(trouble(error));
 });

@@ -1,0 +1,223 @@
+"""The paths of the server and what stands behind each: a Starlette application, to be put behind a `Guard`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from penult import __version__
+from penult.predict import Prediction
+from penult.serve import inference_protocol as protocol
+from penult.serve import openapi, page
+from penult.serve.answering import answer, check_room, to_json, why
+from penult.serve.metrics import Metrics
+from penult.serve.models import ModelSet, ServedModel
+from penult.serve.options import Queue
+from penult.serve.review import ReviewFolder
+from penult.web import BodyReader, FormFile, Guard, Refusal, parse_form
+from penult.web.body import Receive
+from penult.web.guard import App, Scope, Send
+
+Handler = Callable[[Any], Awaitable[Any]]
+OPEN_PATHS = ("/", "/assets/", "/openapi.json", "/v2/health/")  # for which no token is asked: nothing of a model is there
+HEALTH = "/v2/health/"
+_RAW = ("", "application/octet-stream", "application/x-www-form-urlencoded")  # the last is what curl --data-binary says
+
+
+class Endpoints:
+    """What is behind each path; every method takes a request and returns a response, or raises `Refusal`."""
+
+    def __init__(
+        self, models: ModelSet, queue: Queue, bodies: BodyReader, metrics: Metrics, review: ReviewFolder | None = None
+    ) -> None:
+        self.models = models
+        self.queue = queue
+        self.bodies = bodies
+        self.metrics = metrics
+        self.review = review
+        self.guard: Guard | None = None
+        self._files = page.files(review is not None)
+
+    # --- predictions ---
+
+    async def predict(self, request: Any) -> Any:
+        """Answer photos: one as the body, or several in a form."""
+        name = request.path_params.get("name") or request.query_params.get("model")
+        with self.models.use(name) as served:
+            check_room(served, self.queue)
+            kind = _content_type(request)
+            body = await self.bodies.read(request.receive, _headers(request), request.scope["penult"])
+            size = len(body)
+            try:
+                photos, named = _photos(body, kind, request.headers.get("content-type", ""), self.queue.most)
+                del body
+                answers = await self._answer(request, served, photos)
+            finally:
+                self.bodies.give_back(size)
+        said = [to_json(one, photo.name if named else "") for one, photo in zip(answers, photos, strict=True)]
+        about = {"model": served.name, "model_version": served.version, "predictions": said}
+        if all(one.failure for one in answers):
+            which = "the photo" if len(answers) == 1 else f"none of the {len(answers)} photos"
+            raise Refusal(422, f"{which} can{'not' if len(answers) == 1 else ''} be read: {why(answers[0])}.", about)
+        return _json(about)
+
+    async def _answer(self, request: Any, served: ServedModel, photos: Sequence[FormFile]) -> list[Prediction]:
+        told = request.scope["penult"]
+        told.facts |= {"model": served.name, "model_version": served.version, "photos": len(photos)}
+        answers = await answer(served, photos, self.queue, request.receive)
+        bad = sum(one.failure is not None for one in answers)
+        if bad:
+            told.facts["unreadable"] = bad
+        self.metrics.count_photos(served, answers)
+        if self.review is not None:
+            self.review.offer(served, photos, answers)
+        return answers
+
+    # --- the Open Inference Protocol ---
+
+    async def server(self, request: Any) -> Any:
+        """Return the metadata of the server."""
+        return _json({"name": "penult", "version": __version__, "extensions": list(protocol.EXTENSIONS)})
+
+    async def live(self, request: Any) -> Any:
+        """Say that the process answers."""
+        return _json({"live": True})
+
+    async def ready(self, request: Any) -> Any:
+        """Say whether every model has passed its self-test, and the server is not ending."""
+        if self.guard is not None and self.guard.ending:
+            raise Refusal(503, "the server is ending.", {"ready": False})
+        if not self.models.ready:
+            raise Refusal(503, "the self-test of the models is not done yet.", {"ready": False})
+        return _json({"ready": True})
+
+    async def model(self, request: Any) -> Any:
+        """Return the metadata of a model."""
+        return _json(protocol.metadata(self._asked(request)))
+
+    async def model_ready(self, request: Any) -> Any:
+        """Say that a model has passed its self-test."""
+        return _json({"name": self._asked(request).name, "ready": True})
+
+    async def infer(self, request: Any) -> Any:
+        """Answer photos as tensors."""
+        from starlette.responses import Response
+
+        with self.models.use(request.path_params["name"]) as served:
+            _check_version(request, served)
+            check_room(served, self.queue)
+            headers = _headers(request)
+            body = await self.bodies.read(request.receive, headers, request.scope["penult"])
+            size = len(body)
+            try:
+                asked = protocol.parse(body, headers, served, self.queue.most)
+                del body
+                answers = await self._answer(request, served, asked.photos)
+            finally:
+                self.bodies.give_back(size)
+        bad = [i for i, one in enumerate(answers) if one.failure]
+        if bad:
+            more = {"id": asked.id} if asked.id else {}
+            raise Refusal(422, f"photo {bad[0] + 1} of {len(answers)} cannot be read: {why(answers[bad[0]])}.", more)
+        content, kinds = protocol.respond(asked, served, answers)
+        return Response(content, headers=kinds)
+
+    def _asked(self, request: Any) -> ServedModel:
+        served = self.models.find(request.path_params["name"])
+        _check_version(request, served)
+        return served
+
+    # --- everything else ---
+
+    async def list_models(self, request: Any) -> Any:
+        """Return what is known of every model."""
+        return _json({"models": [served.to_dict() for served in self.models.served.values()]})
+
+    async def file(self, request: Any) -> Any:
+        """Return the page or one of its files."""
+        from starlette.responses import Response
+
+        content, kind = self._files[request.url.path]
+        return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
+
+    async def prometheus(self, request: Any) -> Any:
+        """Return the metrics."""
+        from starlette.responses import Response
+
+        return Response(self.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    async def description(self, request: Any) -> Any:
+        """Return the OpenAPI description."""
+        return _json(openapi.describe())
+
+    def app(self) -> App:
+        """Return the application."""
+        from starlette.exceptions import HTTPException
+        from starlette.routing import Route, Router
+
+        one, versioned = "/v2/models/{name}", "/v2/models/{name}/versions/{version}"
+        get: list[tuple[str, Handler]] = [
+            *((path, self.file) for path in self._files),
+            ("/models", self.list_models), ("/metrics", self.prometheus), ("/openapi.json", self.description),
+            ("/v2", self.server), ("/v2/", self.server), (HEALTH + "live", self.live), (HEALTH + "ready", self.ready),
+            *((path, self.model) for path in (one, versioned)),
+            *((path + "/ready", self.model_ready) for path in (one, versioned)),
+        ]  # fmt: skip
+        post: list[tuple[str, Handler]] = [("/predict", self.predict), ("/predict/{name}", self.predict)]
+        post += [(path + "/infer", self.infer) for path in (one, versioned)]
+        routes = [Route(path, act, methods=["GET"]) for path, act in get]
+        routes += [Route(path, act, methods=["POST"]) for path, act in post]
+        router = Router(routes, redirect_slashes=False)
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["app"] = router  # so that Starlette raises for what it knows no path or method, instead of answering
+            try:
+                await router(scope, receive, send)
+            except HTTPException as error:
+                raise _refused(scope, error) from None
+
+        return app
+
+
+def _refused(scope: Scope, error: Any) -> Refusal:
+    """Return what Starlette refuses as a refusal of ours."""
+    if error.status_code == 405:
+        allowed = dict(error.headers or {}).get("Allow", "")
+        return Refusal(405, f"{scope['method']} is not for this path; use {allowed}.", headers=[(b"allow", allowed.encode())])
+    if error.status_code == 404:
+        return Refusal(404, "there is nothing at this path; /openapi.json has those that there are.")
+    return Refusal(error.status_code, f"{error.detail}.")
+
+
+def _check_version(request: Any, served: ServedModel) -> None:
+    version = request.path_params.get("version")
+    if version not in (None, served.version):
+        raise Refusal(404, f"version {version[:40]!r} of {served.name} is not served; {served.version} is.")
+
+
+def _headers(request: Any) -> dict[bytes, bytes]:
+    return dict(request.scope["headers"])
+
+
+def _json(values: dict[str, Any]) -> Any:
+    from starlette.responses import Response
+
+    return Response(json.dumps(values, allow_nan=False), media_type="application/json")
+
+
+def _content_type(request: Any) -> str:
+    """Return the kind of the body. Raises `Refusal` where it is no photo and no form."""
+    kind = str(request.headers.get("content-type", "")).partition(";")[0].strip().lower()
+    if kind not in _RAW and kind != "multipart/form-data" and not kind.startswith("image/"):
+        raise Refusal(415, f"{kind[:60]} is no photo; send image/jpeg or another image, or multipart/form-data.")
+    return kind
+
+
+def _photos(body: bytes, kind: str, content_type: str, most: int) -> tuple[list[FormFile], bool]:
+    """Return the photos of a body, and whether they have names."""
+    form = kind == "multipart/form-data"
+    photos = parse_form(body, content_type, most) if form else [FormFile("photo", body)] if body else []
+    if not photos:
+        raise Refusal(400, "there is no photo in the body; send one, or a form of several.")
+    return photos, form

@@ -1,0 +1,62 @@
+"""The page at `/`: that of the HTML export, asking this server instead of computing in the browser.
+
+In: nothing of the models, since the page is there before a token is given; it asks for their names, classes and scores itself.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files as resources
+
+from penult import __version__
+from penult.export.page import LIMITS, asset, main_part
+from penult.html import tag
+
+KEPT_NOTHING = "Photos are sent to this server, which answers and keeps none of them."
+KEPT_DOUBTFUL = "Photos are sent to this server; those with a doubtful answer are kept there for review."
+
+ICON = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="6" fill="#1f6feb"/></svg>'
+
+
+def files(review: bool = False) -> dict[str, tuple[bytes, str]]:
+    """Return path, content and type of the page and all that it loads; `review` is whether the server keeps photos."""
+    remote = (resources("penult.serve") / "assets" / "remote.mjs").read_text(encoding="utf-8")
+    script = f"{remote}\n{asset('app.mjs')}"
+    return {
+        "/": (_page(review).encode(), "text/html"),
+        "/assets/icon.svg": (ICON, "image/svg+xml"),
+        "/assets/page.css": (asset("page.css").encode(), "text/css"),
+        "/assets/page.js": (script.encode(), "text/javascript"),
+    }
+
+
+def _page(review: bool) -> str:
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", "penult serve"),
+        tag("link", rel="icon", href="/assets/icon.svg", type="image/svg+xml"),
+        tag("link", rel="stylesheet", href="/assets/page.css"),
+        tag("script", type="module", src="/assets/page.js"),
+    )
+    header = tag(
+        "header",
+        tag("h1", "Which is it?", id="title"),
+        tag("p", id="verdict"),
+        tag("p", KEPT_DOUBTFUL if review else KEPT_NOTHING, class_="soft"),
+        tag("p", tag("label", "Model ", tag("select", id="model"), for_="model"), id="choice", hidden=True),
+        tag(
+            "form",
+            tag("label", "Token", for_="token"),
+            tag("input", type="password", id="token", autocomplete="current-password", required=True),
+            tag("button", "Continue", type="submit"),
+            id="access",
+            hidden=True,
+            class_="controls",
+        ),
+    )
+    links = tag("p", f"penult {__version__}. For programs: ", tag("a", "/openapi.json", href="/openapi.json"), ".")
+    footer = tag("footer", tag("p", LIMITS), tag("p", id="version"), links)
+    body = tag("body", header, main_part("Asking the server ..."), footer)
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"

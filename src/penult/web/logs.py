@@ -1,0 +1,51 @@
+"""Logs as JSON lines: one object a line, with time, level and event; what a photo shows is never in them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import TextIO
+
+from penult.texts import printable
+
+log = logging.getLogger("penult.web")
+_LONGEST = 2000  # letters of a value
+
+
+class JsonLines(logging.Formatter):
+    """Write a record as one line of JSON; `extra={"facts": {...}}` adds values to it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {"time": when.replace("+00:00", "Z"), "level": record.levelname.lower(), "event": record.getMessage()}
+        if record.name.partition(".")[0] != "penult":
+            line["logger"] = record.name
+        line |= getattr(record, "facts", {})
+        if record.exc_info and record.exc_info[1] is not None:
+            line["traceback"] = "".join(traceback.format_exception(record.exc_info[1]))
+        return json.dumps({name: _short(value) for name, value in line.items()})
+
+
+def _short(value: object) -> object:
+    return printable(value[:_LONGEST]) if isinstance(value, str) and len(value) > _LONGEST else value
+
+
+def configure_logs(level: str = "INFO", stream: TextIO | None = None) -> logging.Handler:
+    """Let everything that penult and the HTTP server log go to a stream, standard error by default; return the handler."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonLines())
+    for name in ("penult", "uvicorn"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(level if name == "penult" else logging.ERROR)  # its warnings are events of ours already
+    return handler
+
+
+def event(what: str, **facts: object) -> None:
+    """Log one event with its facts."""
+    if log.isEnabledFor(logging.INFO):
+        log.info(what, extra={"facts": facts})
