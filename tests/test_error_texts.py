@@ -66,6 +66,11 @@ ELSEWHERE = {  # the beginning of a text: where it is caused, or why a user cann
     "the model that was made": "a bug of ours, by its own words: test_train_model_check",
     "there is no model, but": "a bug of ours: test_train_model_check",
     "the model's own samples give other answers": "test_explain_exact: another machine",
+    "the model's own samples cannot be read": "decoders that do not work on this machine",
+    "got a {} for the bytes of a photo": "test_predict_online",
+    "photos cannot be decoded, because": "test_predict_online",
+    "the predictor was closed before": "test_predict_online",
+    "this predictor is closed": "test_predict_online",
 }
 
 

@@ -9,13 +9,14 @@ from penult.embed.feature_file import write_features
 from penult.embed.loop import Embedding, embed
 from penult.embed.options import EmbedOptions, Tolerance
 from penult.embed.remarks import at_depth, depth_notes, find_depth
-from penult.embed.streams import EnginePool, is_cached
+from penult.embed.streams import EnginePool, RowStream, is_cached
 from penult.embed.throughput import measure_speed, speed
 
 __all__ = [
     "EmbedOptions",
     "Embedding",
     "EnginePool",
+    "RowStream",
     "Tolerance",
     "at_depth",
     "depth_notes",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -137,6 +137,58 @@ class BackboneStream:
             self.writer.flush()
         finally:
             self.writer.close()
+
+
+class RowStream:
+    """Photos one by one through engines that stay open; their rows come out when they are ready, and nothing is kept.
+
+    What it computes is what `BackboneStream` does: each view of a photo is a request of its own. `on_done` is called, in any
+    thread, when there may be rows. The pool belongs to it.
+    """
+
+    def __init__(self, backbones: Sequence[Backbone], pool: EnginePool, on_done: Callable[[], None]):
+        self.backbones, self._pool, self._on_done = backbones, pool, on_done
+        self._engines: list[Engine] = []
+        self._open()
+        self._parts: dict[int, list[NDArray[np.float32] | None]] = {}  # by number, a row (d,) of each network
+
+    @property
+    def recipes(self) -> list[pixels.Recipe]:
+        """The recipes in whose order `put` wants the pixels."""
+        return [view for backbone in self.backbones for view in backbone.recipe.views]
+
+    def put(self, number: int, prepared: Sequence[NDArray[np.uint8] | None]) -> None:
+        """Take a photo: the pixels (s, s, 3) of each of `recipes`."""
+        self._parts[number] = [None] * len(self.backbones)
+        views = iter([view for view in prepared if view is not None])
+        for backbone, engine in zip(self.backbones, self._engines, strict=True):
+            own = list(islice(views, len(backbone.recipe.views)))
+            engine.submit(np.stack(backbone.recipe.with_mirror_images(own)), number)
+
+    def rows(self, wait: bool = False) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield number and row (1, sum of d) of the photos that are ready, or of all that were taken."""
+        for place, (backbone, engine) in enumerate(zip(self.backbones, self._engines, strict=True)):
+            for number, vectors in engine.drain() if wait else engine.results():
+                self._parts[number][place] = backbone.mean_over_views(vectors)
+        ready = [number for number, parts in self._parts.items() if all(part is not None for part in parts)]
+        for number in ready:
+            yield number, np.hstack([part for part in self._parts.pop(number) if part is not None])
+
+    def _open(self) -> None:
+        """Open the engines; they are made ready in the background."""
+        self._engines = [self._pool.get(backbone) for backbone in self.backbones]
+        for engine in self._engines:
+            engine.on_done = self._on_done
+
+    def reset(self) -> None:
+        """Forget what is under way, and open the engines anew."""
+        self.close()
+        self._open()
+
+    def close(self) -> None:
+        """Close the engines; what is under way is forgotten."""
+        self._parts.clear()
+        self._pool.close()
 
 
 def cache_facts(backbone: Backbone, engine: str, precision: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -78,7 +78,8 @@ class Engine(Protocol):
 
     `batch` is how many images the caller had better hand over at once; any number from 0 up is taken and the
     vectors do not depend on it. `images` counts the images that were taken so far, `throughput` says how long those took
-    that are done. One thread at a time may use an engine.
+    that are done. One thread at a time may use an engine. `on_done` is called, in any thread, when results may be ready, for
+    whoever does not want to ask again and again.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Engine(Protocol):
     width: int
     images: int
     throughput: Throughput
+    on_done: Callable[[], None]
 
     def __call__(self, batch: Pixels) -> NDArray[np.float32]:
         """Return the vectors of one batch: (b, s, s, 3) uint8 -> (b, d) float32. Raises `InputError`."""
@@ -166,8 +168,14 @@ class CompiledCache:
         store.inventory.keep_below(self.cache, "compiled", MOST_ALL)
 
 
+def _nothing() -> None:
+    """Do nothing when something is done."""
+
+
 class GraphEngine:
     """What the engines of graphs have in common: what they were opened for, and the check of what they are given."""
+
+    on_done: Callable[[], None] = staticmethod(_nothing)
 
     def __init__(self, backbone: Backbone, compute: Compute, batch: int, output: str, cache: CompiledCache):
         self.device, self.precision = compute
@@ -191,6 +199,7 @@ class NumpyEngine:
     name = "numpy"
     device = "cpu"
     precision = "f32"
+    on_done: Callable[[], None] = staticmethod(_nothing)  # never called: all is done when `submit` returns
 
     def __init__(self, backbone: Backbone, batch: int):
         if backbone.function is None:

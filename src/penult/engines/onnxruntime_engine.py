@@ -228,7 +228,9 @@ class OnnxRuntimeEngine(GraphEngine):
     def _take(self, batch: Pixels) -> Future[Any]:
         if self._pool is None:
             raise self._closed()
-        return self._pool.submit(self._compute, self._accept(batch))
+        job = self._pool.submit(self._compute, self._accept(batch))
+        job.add_done_callback(lambda _: self.on_done())
+        return job
 
     def _compute(self, pixels: Pixels) -> tuple[NDArray[np.float32], float]:
         """Return the vectors of a batch and the seconds that full runs would have taken for it; in the engine's thread."""

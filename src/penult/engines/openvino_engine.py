@@ -134,6 +134,7 @@ class OpenVinoEngine(GraphEngine):
         load()  # in this thread: an import must not be under way when the process ends
         pool = ThreadPoolExecutor(1, "penult-compile")
         self._queue: Future[Any] = pool.submit(self._compile)
+        self._queue.add_done_callback(lambda _: self.on_done())
         pool.shutdown(wait=False)
 
     def _compile(self) -> Any:
@@ -211,6 +212,8 @@ class OpenVinoEngine(GraphEngine):
         job, row = place
         job.vectors[row] = request.get_output_tensor(0).data[0]
         job.done.append(row)
+        if len(job.done) == len(job.vectors):
+            self.on_done()
 
     def results(self) -> Iterator[Result]:
         """Yield what is ready."""

@@ -13,12 +13,12 @@ from penult.pixels.pipeline import Prepared
 from penult.pixels.preparing import decode_failures, prepare_all
 from penult.pixels.recipe import CROP_MODES, DEPTHS, FULL_DEPTH, VIEWS, CropMode, Failure, Recipe, Remark, views_to_crop_mode
 from penult.pixels.resizing import prepare, visible_box
-from penult.pixels.sources import content_digest, image_list, image_name
+from penult.pixels.sources import FileContent, content_digest, image_list, image_name
 
 __all__ = [
     "CROP_MODES", "CURES", "DEPTHS", "FULL_DEPTH", "MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "REASONS", "VIEWS", "CropMode",
-    "Failure", "Prepared", "Recipe", "Remark", "advice", "choose_depth", "content_digest", "decode", "decode_failures",
-    "describe_depth", "encode_png", "encode_webp", "image_list", "image_name", "image_size", "load_rgb", "prepare",
-    "prepare_all", "preprocessing_version", "reason_of", "shrink", "small_image_size", "stores_sixteen", "summarize_failures",
-    "thumbnails", "views_to_crop_mode", "visible_box",
+    "Failure", "FileContent", "Prepared", "Recipe", "Remark", "advice", "choose_depth", "content_digest", "decode",
+    "decode_failures", "describe_depth", "encode_png", "encode_webp", "image_list", "image_name", "image_size", "load_rgb",
+    "prepare", "prepare_all", "preprocessing_version", "reason_of", "shrink", "small_image_size", "stores_sixteen",
+    "summarize_failures", "thumbnails", "views_to_crop_mode", "visible_box",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from penult.pixels.decoding import MAX_PIXELS, decode, formats
 from penult.pixels.preparing import prepare_all
 from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe
-from penult.pixels.sources import PATH, read_file, read_picture
+from penult.pixels.sources import FILE, read_file, read_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,7 @@ def load_rgb(source: Source, depth: int = FULL_DEPTH, max_pixels: int = MAX_PIXE
     """
     import numpy as np
 
-    if isinstance(source, PATH):
+    if isinstance(source, FILE):
         found = read_file(source)
         return found if isinstance(found, Failure) else decode(found[1], depth, max_pixels)
     picture = read_picture(source, depth, max_pixels)

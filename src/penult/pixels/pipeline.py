@@ -23,7 +23,7 @@ from penult.pixels.decoding import MAX_PIXELS, remark_on
 from penult.pixels.failures import classify
 from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe, Remark
 from penult.pixels.resizing import resize_into
-from penult.pixels.sources import PATH, read_file, read_picture
+from penult.pixels.sources import FILE, read_file, read_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,7 +99,7 @@ class Pipeline:
 
         `buffer` gives the bytes where recipe number i wants its pixels; without it they are new.
         """
-        found = read_file(source) if isinstance(source, PATH) else read_picture(source, **self.decode_options)
+        found = read_file(source) if isinstance(source, FILE) else read_picture(source, **self.decode_options)
         if isinstance(found, Failure):
             return PreparedBytes(None, self.no_pixels, found)
         digest, content = found
@@ -117,7 +117,7 @@ class Pipeline:
 
     def run_if_known(self, source: Source) -> PreparedBytes | None:
         """Return what `run` would, if that needs no decoding of a file; otherwise None."""
-        if not isinstance(source, PATH):
+        if not isinstance(source, FILE):
             return self.run(source)
         found = read_file(source)
         if isinstance(found, Failure):
@@ -175,10 +175,25 @@ class Connection:
 
     def send(self, thing: Any) -> None:
         """Send one thing; raises OSError where the other end is gone."""
-        data = pickle.dumps(thing, pickle.HIGHEST_PROTOCOL)
-        left = memoryview(len(data).to_bytes(_LENGTH, "big") + data)
+        left = self.packed(thing)
         while left:
             left = left[os.write(self._descriptor, left) :]
+
+    @staticmethod
+    def packed(thing: Any) -> memoryview:
+        """Return what is written for one thing."""
+        data = pickle.dumps(thing, pickle.HIGHEST_PROTOCOL)
+        return memoryview(len(data).to_bytes(_LENGTH, "big") + data)
+
+    def write_some(self, data: memoryview) -> int:
+        """Write as much as goes without waiting, and return how many bytes; raises OSError where the other end is gone."""
+        os.set_blocking(self._descriptor, False)  # of this end alone
+        try:
+            return os.write(self._descriptor, data)
+        except BlockingIOError:
+            return 0
+        finally:
+            os.set_blocking(self._descriptor, True)
 
     def recv(self) -> Any:
         """Wait for one thing; raises EOFError where the other end is gone."""
@@ -226,18 +241,18 @@ def serve_parent(connection: Connection) -> None:
 
 
 def serve(connection: Connection, config: WorkerConfig, shared: memoryview) -> None:
-    """Answer every task (number, path, slot) in turn; a picture that takes too long ends this process."""
+    """Answer every task (number, path or content, slot) in turn; a picture that takes too long ends this process."""
     known = tuple(shared[start:end] for start, end in config.known)
     pipeline = Pipeline(config.recipes, known, load_decoder(config.decoder), config.max_pixels)
     ends = list(accumulate((recipe.nbytes for recipe in config.recipes), initial=0))
     while True:
-        number, path, slot = connection.recv()
+        number, source, slot = connection.recv()
         # The kernel kills on time, in whatever loop the decoder may be, parent or no parent.
         signal.setitimer(signal.ITIMER_REAL, config.seconds)
         pixels = shared[slot * config.slot_bytes : (slot + 1) * config.slot_bytes]
         pixels[-1] = 1  # begun: from here on a death is the picture's doing
         buffers = [pixels[start:end] for start, end in pairwise(ends)]
-        done = pipeline.run(path, buffers.__getitem__)
+        done = pipeline.run(source, buffers.__getitem__)
         signal.setitimer(signal.ITIMER_REAL, 0)
         connection.send((number, done.digest, tuple(rgb is not None for rgb in done.buffers), done.failure, done.remark))
 

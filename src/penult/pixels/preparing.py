@@ -13,13 +13,13 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from penult.errors import InputError
 from penult.pixels.decoding import MAX_PIXELS
 from penult.pixels.pipeline import DECODER, Pipeline, Prepared, WorkerConfig, load_decoder
 from penult.pixels.recipe import Failure, Recipe
-from penult.pixels.sources import PATH, check_picture
+from penult.pixels.sources import FILE, FileContent, check_picture
 from penult.worker import NoInterpreter, interpreter, tell_alone
 
 if TYPE_CHECKING:
@@ -59,11 +59,27 @@ def prepare_all(
 
     Bad pictures are `Prepared` with a failure; raises InputError only for arguments that cannot be right.
     """
+    for source in sources:
+        if not isinstance(source, FILE):
+            check_picture(source)
+    return _prepare(
+        sources, *plan(recipes, known, workers, seconds=seconds, memory=memory, decoder=decoder, max_pixels=max_pixels)
+    )
+
+
+def plan(
+    recipes: Sequence[Recipe],
+    known: Sequence[NDArray[np.uint8] | None] | None = None,
+    workers: int | None = None,
+    *,
+    seconds: float = 30.0,
+    memory: int = 4 << 30,
+    decoder: str = DECODER,
+    max_pixels: int = MAX_PIXELS,
+) -> tuple[Pipeline, int, WorkerConfig]:
+    """Return what is done to each picture, in how many workers, within which limits; arguments as of `prepare_all`."""
     if not recipes:
         raise InputError("prepare_all got no recipe; give at least one.")
-    for source in sources:
-        if not isinstance(source, PATH):
-            check_picture(source)
     for recipe in recipes:
         recipe.check_one_view()
     if len({recipe.depth for recipe in recipes}) > 1:
@@ -75,7 +91,7 @@ def prepare_all(
     more = max(1.0, max_pixels / MAX_PIXELS)
     count = worker_count(more) if workers is None else workers
     config = WorkerConfig(pipeline.recipes, seconds * more, int(memory * more), decoder, max_pixels)
-    return _prepare(sources, pipeline, count, config)
+    return pipeline, count, config
 
 
 def decode_failures(
@@ -136,14 +152,16 @@ def _prepare(
     rest = range(index, len(sources))
     if count < 1 or not rest:
         yield from _here(sources, pipeline, rest)
-    elif os.name == "nt" or not _startable():  # no descriptors to inherit, no interpreter to start
+    elif not can_start_workers():
         yield from _in_threads(sources, pipeline, rest, count)
     else:
         yield from _in_processes(sources, pipeline, rest, 1 if len(rest) <= _HANDFUL else count, config)
 
 
-def _startable() -> bool:
-    """Return whether there is a Python to start workers with; say it, once, where there is none."""
+def can_start_workers() -> bool:
+    """Return whether there is a Python to start workers with, one that inherits descriptors; say once where there is none."""
+    if os.name == "nt":
+        return False
     try:
         interpreter()
     except NoInterpreter as error:
@@ -174,19 +192,23 @@ def _in_threads(sources: Sequence[Source], pipeline: Pipeline, indices: range, c
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+def _to_send(source: Any) -> bytes | FileContent:
+    return source if isinstance(source, FileContent) else os.fsencode(source)
+
+
 def _in_processes(
     sources: Sequence[Source], pipeline: Pipeline, indices: range, count: int, config: WorkerConfig
 ) -> Generator[Prepared, None, None]:
     from penult.pixels.worker_pool import NoWorkers, WorkerPool
 
-    paths = [(index, os.fsencode(cast(Any, sources[index]))) for index in indices if isinstance(sources[index], PATH)]
+    files = [(index, _to_send(source)) for index in indices if isinstance(source := sources[index], FILE)]
     index = indices.start
     try:
         with WorkerPool(config, pipeline.known, count) as pool:
-            files = pool.run(paths)
+            done = pool.run(files)
             for index in indices:
                 source = sources[index]
-                yield next(files) if isinstance(source, PATH) else pipeline.prepare(index, source)
+                yield next(done) if isinstance(source, FILE) else pipeline.prepare(index, source)
     except NoWorkers as error:
         log.warning("decoding in this process, because worker processes cannot be started: %s", error)
         yield from _here(sources, pipeline, range(index, indices.stop))

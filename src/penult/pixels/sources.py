@@ -12,6 +12,7 @@ import os
 import stat
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penult.errors import InputError, listed
@@ -19,14 +20,26 @@ from penult.pixels.decoding import MAX_BYTES, MAX_PIXELS, finish
 from penult.pixels.recipe import FULL_DEPTH, Failure
 from penult.signatures import looks_like_image
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileContent:
+    """The bytes of an image file that is in memory. Not `bytes`: as a source those are a path, and bytes from a stranger
+    must never be opened as one.
+    """
+
+    data: bytes
+
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    Source = str | bytes | os.PathLike[str] | NDArray[np.uint8] | Image
+    Source = str | bytes | os.PathLike[str] | FileContent | NDArray[np.uint8] | Image
 
-PATH = (str, bytes, os.PathLike)  # a source of one of these types names a file; any other is a picture
+
+PATH = (str, bytes, os.PathLike)  # a source of one of these types names a file
+FILE = (*PATH, FileContent)  # of these it is a file, to be decoded; any other is a picture
 _SHOWN = 5
 _WANTED = "a path, a uint8 array (h, w, 3) or (h, w), or a Pillow image"
 _COLUMNS = ("path", "file", "filename", "filepath", "image", "image_path", "img", "photo")  # what people call the paths
@@ -37,8 +50,11 @@ _TENSOR = "make it a uint8 array first: (tensor.permute(1, 2, 0) * 255).byte().n
 _HOW = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def read_file(path: str | bytes | os.PathLike[str]) -> tuple[bytes, bytes] | Failure:
+def read_file(path: str | bytes | os.PathLike[str] | FileContent) -> tuple[bytes, bytes] | Failure:
     """Read a file once; returns the SHA-256 digest (32 bytes) and the bytes."""
+    if isinstance(path, FileContent):
+        size = len(path.data)
+        return _too_large(size) if size > MAX_BYTES else (hashlib.sha256(path.data).digest(), path.data)
     try:
         descriptor = os.open(path, _HOW)
         try:
@@ -47,7 +63,7 @@ def read_file(path: str | bytes | os.PathLike[str]) -> tuple[bytes, bytes] | Fai
                 folder = stat.S_ISDIR(found.st_mode)
                 return Failure("unreadable file", os.strerror(errno.EISDIR) if folder else "it is not a plain file")
             if found.st_size > MAX_BYTES:
-                return Failure("too large", f"{found.st_size:,} bytes; at most {MAX_BYTES:,} are read")
+                return _too_large(found.st_size)
             data = _read_all(descriptor, found.st_size)
         finally:
             os.close(descriptor)
@@ -56,6 +72,10 @@ def read_file(path: str | bytes | os.PathLike[str]) -> tuple[bytes, bytes] | Fai
     except (ValueError, MemoryError) as error:  # a name with a zero byte in it; no memory
         return Failure("unreadable file", str(error) or type(error).__name__)
     return hashlib.sha256(data).digest(), data
+
+
+def _too_large(size: int) -> Failure:
+    return Failure("too large", f"{size:,} bytes; at most {MAX_BYTES:,} are read")
 
 
 def _read_all(descriptor: int, size: int) -> bytes:
@@ -72,7 +92,7 @@ def _read_all(descriptor: int, size: int) -> bytes:
 
 def content_digest(source: Source) -> bytes | None:
     """Return the SHA-256 digest by which a source is known, None for one that cannot be read; nothing is decoded."""
-    found = read_file(source) if isinstance(source, PATH) else read_picture(source)
+    found = read_file(source) if isinstance(source, FILE) else read_picture(source)
     return None if isinstance(found, Failure) else found[0]
 
 

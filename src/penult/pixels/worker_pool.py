@@ -1,12 +1,15 @@
-"""Worker processes that see pictures for this one: hand out paths, take pixels back, replace the dead.
+"""Worker processes that see pictures for this one: hand out files, take pixels back, replace the dead.
 
-In: a `WorkerConfig`, numbered paths. Out: `Prepared`s in the order of their numbers.
+In: a `WorkerConfig`, numbered paths or contents of files. Out: `Prepared`s in the order of their numbers.
 
 A decoder that crashes, hangs or eats the memory takes only its own process along. The kernel tells of it: a
 worker's death closes its connection, SIGALRM among the exit codes means that time was up. Workers are started
 by `-c`, not by multiprocessing: the user's `__main__` is never imported again, and scripts need no guard.
 Nothing has a name on disk, so nothing is left behind by `kill -9` of anyone; a worker whose parent is gone
 reads the end of its connection.
+
+A picture under way when its worker crashes is tried once more; one whose worker was killed from outside, which says
+little about the picture, up to four times more: the kernel also kills what a picture made too large.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -31,6 +35,7 @@ import numpy as np
 
 from penult.pixels.pipeline import DECODER, Connection, Prepared, Reply, WorkerConfig
 from penult.pixels.recipe import Failure, Recipe
+from penult.pixels.sources import FileContent
 from penult.worker import interpreter
 
 if TYPE_CHECKING:
@@ -39,6 +44,9 @@ if TYPE_CHECKING:
 _QUEUED = 32  # tasks a worker has at most: enough to stay busy while the consumer computes on a batch
 _IN_FLIGHT = 96  # pictures in workers at most, and as many again that wait for their turn; for many workers four each
 _SHARED_BYTES = 128 << 20
+_OUTSIDE = (signal.SIGKILL, signal.SIGTERM)  # no decoder ends itself by these
+_TRIES = {False: 2, True: 5}  # of a picture whose worker died under way, of itself or killed from outside
+_FALSE_STARTS = {False: 2, True: 25}  # for each worker, in a row, until it is given up
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -60,6 +68,17 @@ class _Worker:
     process: subprocess.Popen[bytes]
     connection: Connection
     tasks: deque[tuple[int, int]] = field(default_factory=deque)  # (number, slot), oldest first
+    unsent: memoryview = field(default_factory=lambda: memoryview(b""))
+    since: float = 0.0  # when it got its last task
+    overdue: bool = False  # killed because it did not even die of its alarm
+
+    def write(self) -> None:
+        """Send what the connection takes now; where it has died its closed connection will tell."""
+        try:
+            while self.unsent and (written := self.connection.write_some(self.unsent)):
+                self.unsent = self.unsent[written:]
+        except OSError:
+            self.unsent = memoryview(b"")
 
     def end(self, patience: float = 0.0) -> int:
         """Reap it, after `patience` seconds by force; returns the exit code (negative: the signal)."""
@@ -73,11 +92,11 @@ class _Worker:
 class WorkerPool:
     """A bounded number of workers over one shared file; a context manager that leaves no process behind."""
 
-    def __init__(self, config: WorkerConfig, known: Sequence[memoryview], count: int) -> None:
+    def __init__(self, config: WorkerConfig, known: Sequence[memoryview], count: int, queued: int = _QUEUED) -> None:
         self.python = interpreter()
         slot_bytes = sum(recipe.nbytes for recipe in config.recipes) + 1
         count = max(1, min(count, _SHARED_BYTES // (2 * slot_bytes)))
-        slots = max(2 * count, min(max(_IN_FLIGHT, 4 * count), _SHARED_BYTES // slot_bytes, _QUEUED * count))
+        slots = max(min(2, queued) * count, min(max(_IN_FLIGHT, 4 * count), _SHARED_BYTES // slot_bytes, queued * count))
         self.queued = slots // count
         self.free = list(range(slots))
         ends = list(accumulate((len(rows) for rows in known), initial=slots * slot_bytes))
@@ -88,26 +107,31 @@ class WorkerPool:
         self.count = count
         self.workers: list[_Worker] = []
         self.poller = select.poll()  # kept: to make a new one for each question takes longer than the answer
-        self.false_starts = 0
+        self.false_starts: Counter[bool] = Counter()  # by whether they were killed from outside
+        self.sources: dict[int, tuple[int, bytes | FileContent]] = {}
+        self.todo: deque[int] = deque()  # numbers of sources, in ascending order but for second tries
+        self.done: dict[int, Prepared] = {}
+        self.tries: Counter[tuple[int, bool]] = Counter()
 
     def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers and give the memory back."""
         for worker in self.workers:
             worker.end()
         self.shared.close()
         os.close(self.file)
 
-    def run(self, paths: Sequence[tuple[int, bytes]]) -> Iterator[Prepared]:
-        """Yield one `Prepared` for each (index, path), in this order; raises NoWorkers if none can start."""
-        self.paths = paths
-        self.todo = deque(range(len(paths)))  # numbers: places in `paths`, in ascending order but for second tries
-        self.done: dict[int, Prepared] = {}
-        self.tried: set[int] = set()
-        while len(self.workers) < min(self.count, len(paths)):
-            self.workers.append(self._start_worker())
-        for number in range(len(paths)):
+    def run(self, sources: Sequence[tuple[int, bytes | FileContent]]) -> Iterator[Prepared]:
+        """Yield one `Prepared` for each (index, path or content), in this order; raises NoWorkers if none can start."""
+        self.sources = dict(enumerate(sources))
+        self.todo = deque(self.sources)
+        self.start(min(self.count, len(sources)))
+        for number in range(len(sources)):
             if number in self.done:  # workers must not run dry while the consumer is busy with what is here
                 self._assign(number)
                 self._collect(wait=False)
@@ -116,6 +140,11 @@ class WorkerPool:
                 self._collect(wait=True)
             yield self.done.pop(number)
 
+    def start(self, count: int) -> None:
+        """Have this many workers, at least."""
+        while len(self.workers) < count:
+            self.workers.append(self._start_worker())
+
     def _assign(self, next_out: int) -> None:
         """Give tasks to the least busy, not far ahead of the one waited for, evenly towards the end."""
         window = next_out + self.count * self.queued
@@ -123,16 +152,35 @@ class WorkerPool:
             worker = min(self.workers, key=lambda one: len(one.tasks))
             if len(worker.tasks) >= min(self.queued, max(2, len(self.todo) // (2 * self.count))):
                 return
-            number, slot = self.todo.popleft(), self.free.pop()
-            worker.tasks.append((number, slot))
-            self.shared[self._started_byte(slot)] = 0
-            with suppress(OSError):  # it has died: its closed connection will tell, and the task is still on its list
-                worker.connection.send((number, self.paths[number][1], slot))
+            self.assign_to(worker)
+
+    def assign_to(self, worker: _Worker) -> None:
+        """Give the next task to a worker; nothing waits for one that does not read."""
+        number, slot = self.todo.popleft(), self.free.pop()
+        worker.tasks.append((number, slot))
+        worker.since = time.monotonic()
+        self.shared[self._started_byte(slot)] = 0
+        task = worker.connection.packed((number, self.sources[number][1], slot))
+        worker.unsent = memoryview(bytes(worker.unsent) + task) if worker.unsent else task
+        self._write(worker)
+
+    def _write(self, worker: _Worker) -> None:
+        worker.write()
+        self.poller.modify(worker.connection, select.POLLIN | (select.POLLOUT if worker.unsent else 0))
 
     def _collect(self, wait: bool) -> None:
-        """Take one reply from every worker that has one, or has closed its connection."""
-        for descriptor, _ in self.poller.poll(None if wait else 0):
-            worker = next(one for one in self.workers if one.connection.fileno() == descriptor)
+        self.collect(None if wait else 0)
+
+    def collect(self, seconds: float | None) -> None:
+        """Wait up to so long (None: for ever) for workers; take one reply from each that has one or has hung up."""
+        for descriptor, event in self.poller.poll(None if seconds is None else 1000 * seconds):
+            worker = next((one for one in self.workers if one.connection.fileno() == descriptor), None)
+            if worker is None:  # another descriptor, which somebody waits for beside the workers
+                continue
+            if event & select.POLLOUT:
+                self._write(worker)
+            if not event & ~select.POLLOUT:
+                continue
             try:
                 self._store(worker, worker.connection.recv())
             except (EOFError, OSError):
@@ -143,10 +191,10 @@ class WorkerPool:
         return (slot + 1) * self.config.slot_bytes - 1
 
     def _store(self, worker: _Worker, reply: Reply) -> None:
-        self.false_starts = 0
+        self.false_starts.clear()
         number, digest, filled, failure, remark = reply
         _, slot = worker.tasks.popleft()
-        self.done[number] = Prepared(self.paths[number][0], digest, self._pixels(slot, filled), failure, remark)
+        self.done[number] = Prepared(self.sources[number][0], digest, self._pixels(slot, filled), failure, remark)
         self.free.append(slot)
 
     def _pixels(self, slot: int, filled: Sequence[bool]) -> tuple[NDArray[np.uint8] | None, ...]:
@@ -162,18 +210,20 @@ class WorkerPool:
         """Replace a dead worker; its oldest task may have been under way, all others are handed out again."""
         self.poller.unregister(dead.connection)
         code = dead.end(patience=1.0)  # its connection is closed: it is on its way out already
+        code = -signal.SIGALRM if dead.overdue else code
+        outside = -code in _OUTSIDE
         self.workers.remove(dead)
         begun = bool(dead.tasks) and self.shared[self._started_byte(dead.tasks[0][1])] == 1
         self.free += [slot for _, slot in dead.tasks]
         numbers = [number for number, _ in dead.tasks]
         if not begun:
-            self.false_starts += 1
-            if self.false_starts > 2 * self.count:
-                raise NoWorkers(f"{self.false_starts} died before they began a picture, the last with code {code}")
+            self.false_starts[outside] += 1
+            if (died := self.false_starts[outside]) > _FALSE_STARTS[outside] * self.count:
+                raise NoWorkers(f"{died} died before they began a picture, the last with code {code}")
         elif failure := self._failure_of(numbers[0], code):
             number = numbers.pop(0)
             nothing = (None,) * len(self.config.recipes)
-            self.done[number] = Prepared(self.paths[number][0], None, nothing, failure)
+            self.done[number] = Prepared(self.sources[number][0], None, nothing, failure)
         self.todo.extendleft(reversed(numbers))
         self.workers.append(self._start_worker())
 
@@ -181,11 +231,12 @@ class WorkerPool:
         """Return what a death means for the picture under way; None: try it once more."""
         if code == -signal.SIGALRM:
             return Failure("decoder hung", f"no answer in {self.config.seconds:g} s")
-        if number not in self.tried:  # the killer may have come from outside, for want of memory
-            self.tried.add(number)
+        outside = -code in _OUTSIDE
+        self.tries[number, outside] += 1
+        if (tries := self.tries[number, outside]) < _TRIES[outside]:
             return None
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        return Failure("decoder crashed", f"{how}, twice")
+        return Failure("decoder crashed", f"{how}, {'twice' if tries == 2 else f'{tries} times'}")
 
     def _start_worker(self) -> _Worker:
         """Start a worker; it shares nothing with this process but the file and one connection."""

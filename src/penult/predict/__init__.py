@@ -7,7 +7,7 @@ the class prior and its reason; it never gets another image's answer.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from penult.bundle import Bundle
 from penult.embed import Embedding, EmbedOptions, EnginePool, embed
 from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
 from penult.heads import novelty, scorer
+from penult.pixels import Failure
 from penult.predict.answers import Prediction, Predictions, doubtful, write_review
 from penult.texts import percent
 
@@ -28,6 +29,7 @@ __all__ = [
     "Prediction",
     "Predictions",
     "Predictor",
+    "content_of",
     "doubtful",
     "judge",
     "judge_unseen",
@@ -105,12 +107,53 @@ class Predictor:
         InputError
             Something is no image, or the model was trained from feature files.
         """
+        self.check_networks()
+        return self._predict(pixels.image_list(sources), ids, progress)
+
+    @default_errors
+    def predict_bytes(self, photos: bytes | Sequence[bytes], ids: Sequence[str] | None = None) -> Predictions:
+        """Classify photos that are in memory: the content of image files, such as came over a network.
+
+        Parameters
+        ----------
+        photos : bytes, or a sequence of them (n)
+            What stands in the files: JPEG, PNG and the other formats that are read.
+        ids : sequence of str (n), optional
+            Names of the photos; their places by default.
+
+        Returns
+        -------
+        Predictions
+            As `predict` gives for the same files. Each call starts a decoding process; a service that gets photos one by one
+            takes `penult.predict.online.OnlinePredictor`, whose processes stay.
+
+        Raises
+        ------
+        InputError
+            Something is not bytes, or the model was trained from feature files.
+
+        Examples
+        --------
+        >>> import penult
+        >>> model = penult.load_model("cats")
+        >>> with open("cat.jpg", "rb") as file:
+        ...     answers = model.predict_bytes(file.read())
+        >>> [answer.label for answer in answers]
+        ['cat']
+        """
+        self.check_networks()
+        contents = [photos] if isinstance(photos, bytes | bytearray | memoryview) else photos
+        return self._predict([content_of(content) for content in contents], ids, quiet)
+
+    def check_networks(self) -> None:
+        """Raise `InputError` where the model has no network to see photos with."""
         if not self.bundle.backbones:
             raise InputError(
                 "this model was trained from feature files and has no network in it; give it features of the widths "
                 f"{list(self.bundle.widths)} (penult predict MODEL --features FILE.h5), or train from images."
             )
-        images = pixels.image_list(sources)
+
+    def _predict(self, images: Sequence[Any], ids: Sequence[str] | None, progress: ProgressCallback) -> Predictions:
         names = [pixels.image_name(i, image) for i, image in enumerate(images)] if ids is None else list(ids)
         if len(names) != len(images):
             raise InputError(f"{len(images)} images but {len(names)} ids; give one id for each image.")
@@ -129,13 +172,20 @@ class Predictor:
     def from_embedding(self, done: Embedding, ids: Sequence[str]) -> Predictions:
         """Return the answers for images that are embedded already, the class prior where there are no features."""
         self.check(done.engine, done.compute.precision)
+        X = done.features() if done.ok.any() else np.zeros((0, sum(self.bundle.widths)), np.float32)  # (n_ok, d)
+        answers = self.from_rows(X, ids, done.failures)
+        if self.bundle.seen is None:
+            return answers
+        return replace(answers, in_training=bundle.were_seen(done.digests, self.bundle.seen) & done.ok)
+
+    def from_rows(self, X: NDArray[np.float32], ids: Sequence[str], failures: Mapping[int, Failure]) -> Predictions:
+        """Return the answers for photos (n) of which those without a failure have features, X (n_ok, d), in order."""
+        ok = np.array([i not in failures for i in range(len(ids))], bool)  # (n,)
         proba = np.tile(self.bundle.prior, (len(ids), 1))  # (n, k)
         unlike = np.full(len(ids), np.nan)  # (n,)
-        if done.ok.any():
-            X = done.features()
-            proba[done.ok], unlike[done.ok] = self.score(X), self.novelty(X)
-        known = None if self.bundle.seen is None else bundle.were_seen(done.digests, self.bundle.seen) & done.ok  # (n,)
-        return Predictions(tuple(ids), self.bundle.classes, proba, dict(done.failures), unlike, known)
+        if ok.any():
+            proba[ok], unlike[ok] = self.score(X), self.novelty(X)
+        return Predictions(tuple(ids), self.bundle.classes, proba, dict(failures), unlike)
 
     def score(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the probabilities (n, k) of feature rows (n, d). Raises `InputError` for another width."""
@@ -203,6 +253,15 @@ class Predictor:
                 f"the model's own samples give other answers on this machine than where it was trained (off by {off:.2g} "
                 f"with {here}; it was trained with {there}); {_cure(self.bundle)}train again here."
             )
+
+
+def content_of(photo: Any) -> pixels.FileContent:
+    """Return the content of an image file as a source of `embed`. Raises `InputError` for anything but bytes."""
+    if not isinstance(photo, bytes | bytearray | memoryview):
+        raise InputError(
+            f"got a {type(photo).__name__} for the bytes of a photo; give what `open(path, 'rb').read()` returns."
+        )
+    return pixels.FileContent(bytes(photo))
 
 
 def _cure(model: Bundle) -> str:

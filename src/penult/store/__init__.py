@@ -16,7 +16,7 @@ from penult.store.atomic import (
     write_json,
     write_text,
 )
-from penult.store.cache import FeatureCache
+from penult.store.cache import FeatureCache, check_finite
 from penult.store.cache_folder import (
     CURE,
     cache_root,
@@ -37,7 +37,8 @@ from penult.store.paths import CSV, HDF5, HTML, ONNX, check_output_file, check_o
 __all__ = [
     "CSV",
     "CURE",
-    "HDF5", "HTML",
+    "HDF5",
+    "HTML",
     "ONNX",
     "CacheEntry",
     "FeatureCache",
@@ -50,8 +51,10 @@ __all__ = [
     "WrittenFile",
     "atomic_write",
     "atomic_write_text",
-    "cache_root", "cache_was_chosen",
+    "cache_root",
+    "cache_was_chosen",
     "can_be_written",
+    "check_finite",
     "check_output_file",
     "check_output_folder",
     "default_cache",

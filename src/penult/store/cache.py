@@ -100,13 +100,7 @@ class FeatureCache:
         digests = _checked(digests)
         if vectors.shape != (len(digests), self.width):
             raise ValueError(f"vectors must be ({len(digests)}, {self.width}), not {vectors.shape}")
-        if not np.isfinite(vectors).all():
-            bad = int((~np.isfinite(vectors).all(axis=1)).sum())
-            name = self.facts.get("backbone", "the backbone")
-            raise InputError(
-                f"{bad} of {len(vectors)} vectors of {name} are not finite; "
-                "nothing was stored. Run the network with --precision f32."
-            )
+        check_finite(vectors, self.facts.get("backbone", "the backbone"))
         if len(digests) == 0:
             return
         if not self._waiting:
@@ -191,6 +185,16 @@ class FeatureCache:
                 os.utime(path)
         else:
             write_json(path, self.facts, cure=CURE)
+
+
+def check_finite(vectors: Vectors, name: str) -> None:
+    """Raise `InputError` where vectors (m, d) of this network are not finite."""
+    if not np.isfinite(vectors).all():
+        bad = int((~np.isfinite(vectors).all(axis=1)).sum())
+        raise InputError(
+            f"{bad} of {len(vectors)} vectors of {name} are not finite; "
+            "nothing was stored. Run the network with --precision f32."
+        )
 
 
 def place_of(cache: Path, facts: Mapping[str, str]) -> Path:
