@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -190,9 +189,9 @@ async def _retire(old: ServedModel) -> None:
 
 
 def _online(model: Bundle, settings: EmbedOptions) -> PhotoPredictor:
-    online: Any = importlib.import_module("penult.predict.online")
-    made: PhotoPredictor = online.OnlinePredictor(model, settings)
-    return made
+    from penult.predict.online import OnlinePredictor
+
+    return OnlinePredictor(model, settings)
 
 
 def _file(path: Path) -> Path:
