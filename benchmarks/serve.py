@@ -46,9 +46,8 @@ class Bare:
     """The same pipeline without HTTP, as many photos under way as there are connections."""
 
     def __init__(self, model: Path, photos: Sequence[bytes]) -> None:
-        from penult.predict.online import OnlinePredictor
-
         from penult.bundle import load_bundle
+        from penult.predict.online import OnlinePredictor
 
         self.predictor = OnlinePredictor(load_bundle(model))
         self.predictor.check()

@@ -115,7 +115,7 @@ class SlowPredictor:
         self.model = model
         self.go = threading.Event()
         self._work = ThreadPoolExecutor(1)
-        self.running = 0
+        self.running = self.decoder_deaths = 0
         self._asked: list[Future[Prediction]] = []
         MADE.append(self)
 

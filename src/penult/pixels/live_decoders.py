@@ -76,6 +76,7 @@ class LiveDecoders:
         self.count = count if count > 0 and can_start_workers() else 0
         self._wake = wake
         self._pool: WorkerPool | None = None
+        self._deaths = 0  # of pools that are gone
         self._here: deque[tuple[int, FileContent]] = deque()
 
     @property
@@ -84,6 +85,11 @@ class LiveDecoders:
         if self.count == 0:
             return 1 - len(self._here)
         return self.count if self._pool is None else self.count - len(self._pool.sources)
+
+    @property
+    def deaths(self) -> int:
+        """How many workers died and were replaced."""
+        return self._deaths + (0 if self._pool is None else self._pool.deaths)
 
     def start(self) -> None:
         """Start the workers, if they are not there. Raises `NoWorkers`."""
@@ -130,6 +136,7 @@ class LiveDecoders:
         pool, self._pool = self._pool, None
         self._here.clear()
         if pool is not None:
+            self._deaths += pool.deaths
             pool.close()
 
     def _assign(self, pool: WorkerPool) -> None:

@@ -112,6 +112,7 @@ class WorkerPool:
         self.todo: deque[int] = deque()  # numbers of sources, in ascending order but for second tries
         self.done: dict[int, Prepared] = {}
         self.tries: Counter[tuple[int, bool]] = Counter()
+        self.deaths = 0  # workers that died and were replaced
 
     def __enter__(self) -> WorkerPool:
         return self
@@ -211,6 +212,7 @@ class WorkerPool:
         self.poller.unregister(dead.connection)
         code = dead.end(patience=1.0)  # its connection is closed: it is on its way out already
         code = -signal.SIGALRM if dead.overdue else code
+        self.deaths += 1
         outside = -code in _OUTSIDE
         self.workers.remove(dead)
         begun = bool(dead.tasks) and self.shared[self._started_byte(dead.tasks[0][1])] == 1

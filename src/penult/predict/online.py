@@ -119,6 +119,11 @@ class OnlinePredictor:
         """How many photos are being decoded or computed."""
         return len(self._running)
 
+    @property
+    def decoder_deaths(self) -> int:
+        """How many decoding processes died and were replaced."""
+        return self._decoders.deaths
+
     def submit(self, data: bytes, id: str = "") -> Future[Prediction]:
         """Take a photo; any thread may.
 

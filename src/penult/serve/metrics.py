@@ -67,7 +67,7 @@ class Metrics:
             queued.add_metric([name], served.predictor.waiting)
             running.add_metric([name], served.predictor.running)
             about.add_metric([name, served.version], 1)
-            deaths.add_metric([name], getattr(served.predictor, "deaths", 0))
+            deaths.add_metric([name], served.predictor.decoder_deaths)
         reloads = CounterMetricFamily("penult_model_reloads", "Model files that were read anew", labels=["model", "result"])
         for (name, taken), count in sorted(self._models.reloads.items()):
             reloads.add_metric([name, "taken" if taken else "refused"], count)

@@ -47,6 +47,10 @@ class PhotoPredictor(Protocol):
     def running(self) -> int:
         """How many photos are decoded or computed now."""
 
+    @property
+    def decoder_deaths(self) -> int:
+        """How many decoding processes died and were replaced."""
+
     def close(self, patience: float | None = None) -> None:
         """End the decoders."""
 
