@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -32,9 +30,9 @@ IN_MEMORY = EmbedOptions(cache=False)
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A model that knows red from blue."""
+    """A model that knows red, green and blue."""
     folder = tmp_path_factory.mktemp("model")
-    labels = ["warm", "cold"] * 8
+    labels = ["warm", "cold", "green"] * 6
     pictures = [draw(label, i) for i, label in enumerate(labels)]
     TransferClassifier("colour_histogram", "logistic").fit(pictures, labels).save(folder / "model.penult")
     made = load_bundle(folder)
@@ -70,16 +68,9 @@ def nothing_left_over() -> Iterator[None]:
     assert threading.active_count() <= threads
 
 
-def same(got: Prediction, wanted: Prediction) -> bool:
-    """Whether two answers are the same; in how many rows numpy multiplies may move the last bit."""
-    fields = (wanted.id, wanted.label, wanted.failure, wanted.novelty is None)
-    numbers = [[p.novelty or 0.0, *p.probabilities.values()] for p in (got, wanted)]
-    return (got.id, got.label, got.failure, got.novelty is None) == fields and np.allclose(*numbers, rtol=1e-12, atol=1e-12)
-
-
 def test_bytes_are_answered_as_files_are(model: Bundle, contents: list[bytes], wanted: list[Prediction]) -> None:
     answers = list(Predictor(model, replace(IN_MEMORY, workers=1)).predict_bytes(contents[:90], [str(i) for i in range(90)]))
-    assert all(map(same, answers, wanted))
+    assert answers == wanted[:90]  # to the last bit
     assert answers[20].failure is not None
     assert answers[20].failure.reason == "empty"
     (one,) = Predictor(model, replace(IN_MEMORY, workers=0)).predict_bytes(contents[5])
@@ -95,22 +86,25 @@ def test_200_photos_while_decoders_are_killed(model: Bundle, contents: list[byte
     chance = random.Random(1)
     with OnlinePredictor(model, IN_MEMORY, workers=2) as online:
         online.check()
+        pool = online._decoders._pool
+        assert pool is not None
 
         def ask(first: int) -> None:
             for i in range(first, 200, 8):
                 answers[i] = online.submit(contents[i], str(i)).result(60)
-                if chance.random() < 0.15:
-                    killed.append(chance.choice(psutil.Process().children()).pid)
-                    os.kill(killed[-1], signal.SIGKILL)
+                if chance.random() < 0.06:
+                    for worker in chance.sample(pool.workers, len(pool.workers))[:1]:
+                        worker.process.kill()
+                        killed.append(worker.process.pid)
 
         threads = [threading.Thread(target=ask, args=(i,)) for i in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    assert len(set(killed)) > 10
+    assert len(set(killed)) > 4
     assert len(answers) == 200
-    assert [i for i in range(200) if not same(answers[i], wanted[i])] == []
+    assert [i for i in range(200) if answers[i] != wanted[i]] == []  # to the last bit
     assert sum(answer.failure is not None for answer in answers.values()) == 3
 
 
@@ -136,7 +130,7 @@ def test_a_photo_that_crashes_hangs_or_stops_its_decoder_costs_itself(
         words = [b"SEGV", b"KILL", b"STOP", b"ALRM"]
         bad = [online.submit(word) for word in words]
         good = [online.submit(content, str(i)) for i, content in enumerate(contents[:12])]
-        assert all(same(future.result(60), wanted[i]) for i, future in enumerate(good))
+        assert [future.result(60) for future in good] == wanted[:12]
         failures = [future.result(60).failure for future in bad]
     assert [f"{failure.reason}, {failure.detail}" for failure in failures if failure] == [
         "decoder crashed, signal SIGSEGV, twice",
@@ -158,7 +152,7 @@ def test_what_waits_can_be_cancelled_and_closing_ends_all(model: Bundle, monkeyp
         return real(seconds)
 
     monkeypatch.setattr(online._decoders, "collect", collect)
-    content = save(draw("warm", 1), "PNG")
+    content = save(draw("warm", 3), "PNG")
     first = online.submit(content)
     begun.wait(30)
     second, third = online.submit(content), online.submit(content)
@@ -180,7 +174,7 @@ def test_what_waits_can_be_cancelled_and_closing_ends_all(model: Bundle, monkeyp
 def test_closing_gives_up_what_takes_too_long(model: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     online = OnlinePredictor(model, IN_MEMORY, workers=1)
     monkeypatch.setattr(online._rows, "put", lambda number, pixels: None)  # an engine that never answers
-    lost = online.submit(save(draw("warm", 1), "PNG"))
+    lost = online.submit(save(draw("warm", 3), "PNG"))
     while not online._in_engines:
         time.sleep(0.01)
     online.close(patience=0.0)
@@ -191,7 +185,7 @@ def test_closing_gives_up_what_takes_too_long(model: Bundle, monkeypatch: pytest
 def test_a_broken_engine_and_a_changed_machine_are_told(
     model: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    content = save(draw("warm", 1), "PNG")
+    content = save(draw("warm", 3), "PNG")
     with OnlinePredictor(model, IN_MEMORY, workers=0) as online:
         with monkeypatch.context() as patch:
             patch.setattr(online._rows, "put", lambda number, pixels: 1 / 0)
@@ -208,7 +202,7 @@ def test_a_broken_engine_and_a_changed_machine_are_told(
 def test_no_workers_is_an_error_and_not_the_end(model: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     from penult.pixels import worker_pool
 
-    content = save(draw("warm", 1), "PNG")
+    content = save(draw("warm", 3), "PNG")
     with OnlinePredictor(model, IN_MEMORY, workers=1) as online:
         with monkeypatch.context() as patch:
             patch.setattr(worker_pool, "_BOOT", "raise SystemExit(7)")

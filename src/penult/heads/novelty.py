@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from penult.arrays import Array, default_errors, row_chunks, unit_blocks
 from penult.errors import DamagedFile
-from penult.heads.scoring import squared_distances
+from penult.heads.scoring import row_products, squared_distances
 
 Floats = NDArray[np.float64]
 
@@ -50,17 +51,37 @@ class NoveltyReference:
     def __call__(self, X: Array) -> Floats:
         """Return the score (n,) of rows X (n, d): above 1 is more unlike than nearly all of the training photos were."""
         blocks, kept = tuple(self.facts["blocks"]), self.arrays
-        step = kept["step"].astype(np.float64) if "step" in kept else 1.0
-        rows, centre = kept["rows"].astype(np.float64) * step, kept["centre"].astype(np.float64)
         out: list[Floats] = [np.zeros(0)]
         for unit in unit_chunks(X, blocks):
-            Z = (compressed(unit, blocks) if "step" in kept else _turned(unit)) - centre
-            score = nearest_mean(squared_distances(Z, rows), self.facts["nearest"]) / float(self.facts["level"])
+            squares = self._to_photos(unit, blocks) if "step" in kept else self._to_old_rows(unit)
+            score = nearest_mean(squares, self.facts["nearest"]) / float(self.facts["level"])
             if "axes" in kept:
-                apart = class_distances(unit, kept["axes"], kept["means"]).min(axis=1)
+                apart = class_distances(unit, self._axes, kept["means"]).min(axis=1)
                 score = np.maximum(score, apart / float(self.facts["class_level"]))
             out.append(score)
         return np.concatenate(out)
+
+    def _to_photos(self, unit: Floats, blocks: tuple[int, ...]) -> Floats:
+        """Return the squared distances (n, m) of rows (n, d) to the training rows, each row's depending on itself alone."""
+        rows, step = self._rows, float(self.arrays["step"])
+        Z = compressed(unit, blocks) - self.arrays["centre"].astype(np.float64)  # (n, q)
+        # 35 bits of each number, times 7 bits, 1,024 of them: float64 adds these up exactly, in whatever order BLAS does it
+        bits = 35 - np.frexp(np.abs(Z).max(axis=1, keepdims=True))[1]  # (n, 1)
+        Z = np.ldexp(np.rint(np.ldexp(Z, bits)), -bits)
+        return np.asarray(squared_distances(Z / step, rows, Z @ rows.T / step) * step**2)
+
+    def _to_old_rows(self, unit: Floats) -> Floats:
+        rows = self._rows
+        Z = _turned(unit) - self.arrays["centre"].astype(np.float64)
+        return np.asarray(squared_distances(Z, rows, row_products(Z, rows)))
+
+    @cached_property
+    def _rows(self) -> Floats:
+        return self.arrays["rows"].astype(np.float64)
+
+    @cached_property
+    def _axes(self) -> Floats:
+        return np.ascontiguousarray(self.arrays["axes"].T, np.float64)  # (r, d)
 
 
 def unit_chunks(X: Array, blocks: tuple[int, ...]) -> Iterator[Floats]:
@@ -72,10 +93,11 @@ def unit_chunks(X: Array, blocks: tuple[int, ...]) -> Iterator[Floats]:
 def compressed(unit: Floats, blocks: tuple[int, ...]) -> Floats:
     """Return rows (n, d) weighted and added up to at most 1,024 columns: distances stay nearly as they are."""
     order, factors, starts = hashing(blocks)
-    turned = unit[:, order] * factors
+    turned = np.take(unit, order, axis=1) * factors  # row by row in memory; by an index it would be column by column
     return np.asarray(turned if len(starts) == len(order) else np.add.reduceat(turned, starts, axis=1))
 
 
+@lru_cache(maxsize=4)
 def hashing(blocks: tuple[int, ...]) -> tuple[NDArray[np.intp], Floats, NDArray[np.intp]]:
     """Return in which order the columns (d,) are added up, times which factors (d,), and where each sum begins (q,).
 
@@ -99,9 +121,10 @@ def nearest_mean(squares: Floats, count: int) -> Floats:
     return np.asarray(np.sqrt(np.partition(squares, count - 1, axis=1)[:, :count]).mean(axis=1))
 
 
-def class_distances(unit: Floats, axes: Array, means: Array) -> Floats:
-    """Return the distance of each row (n, d) to each class mean (k, r) on the discriminant axes (d, r): (n, k)."""
-    return np.asarray(np.sqrt(squared_distances(unit @ axes.astype(np.float64), means.astype(np.float64))))
+def class_distances(unit: Floats, axes: Floats, means: Array) -> Floats:
+    """Return the distance of each row (n, d) to each class mean (k, r) on the discriminant axes (r, d): (n, k)."""
+    placed, means = row_products(unit, axes), means.astype(np.float64)  # (n, r), (k, r)
+    return np.asarray(np.sqrt(squared_distances(placed, means, row_products(placed, means))))
 
 
 def reference(arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> NoveltyReference:

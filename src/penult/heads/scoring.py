@@ -138,12 +138,20 @@ def two_sided(margins: Array) -> Array:
 
 def linear(X: Array, arrays: Mapping[str, Array], _facts: Mapping[str, Any]) -> Array:
     """Return X W^T + b as logits (n, k)."""
-    return two_sided(X @ arrays["weights"].T.astype(X.dtype) + arrays["intercepts"])
+    return two_sided(row_products(X, np.ascontiguousarray(arrays["weights"], X.dtype)) + arrays["intercepts"])
 
 
-def squared_distances(X: Array, rows: Array) -> Array:
-    """Return the squared distance of each row of X (n, d) to each of rows (m, d), (n, m)."""
-    cross = X @ rows.T
+def row_products(X: Array, weights: Array) -> Array:
+    """Return X W^T (n, c) of rows X (n, d) and weights (c, d), the sums of a row depending on nothing but this row.
+
+    BLAS adds up in another order where there are more rows, so that a photo's last digits would depend on the others.
+    """
+    return np.asarray(np.einsum("nd,cd->nc", X, weights))
+
+
+def squared_distances(X: Array, rows: Array, products: Array | None = None) -> Array:
+    """Return the squared distance of each row of X (n, d) to each of rows (m, d), (n, m); `products`: X rows^T, if known."""
+    cross = X @ rows.T if products is None else products
     own, other = np.einsum("nd,nd->n", X, X), np.einsum("md,md->m", rows, rows)
     return np.asarray(np.maximum(own[:, None] + other - 2 * cross, 0))
 
@@ -195,4 +203,6 @@ def scorer(kind: str, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> 
     wrong = list(state_errors(kind, arrays, facts))
     if wrong:
         raise DamagedFile(f"the saved head cannot be used: {'; '.join(wrong)}; train again, or update penult if it is newer")
+    if kind == "linear":  # once, and not for every row
+        arrays = {**arrays, "weights": np.asarray(arrays["weights"], np.float64)}
     return Scorer(HeadState(kind, dict(arrays), dict(facts)))
