@@ -75,7 +75,7 @@ def measure_answers(args: argparse.Namespace) -> None:
     from penult.export import export_model
 
     with tempfile.TemporaryDirectory() as folder:
-        for to, weights in (("onnx", "f32"), ("network", "f32"), ("onnx", "f16")):
+        for to, weights in (("onnx", "f32"), ("network", "f32"), ("onnx", "f16"), ("onnx", "int16")):
             done = export_model(args.run, to, Path(folder) / "model.onnx", weights=weights, photos=args.photos)
             for one in done.parity:
                 print(
@@ -93,7 +93,7 @@ def measure_page(args: argparse.Namespace) -> None:
     photos = [photos[i] for i in np.unique(np.linspace(0, len(photos) - 1, args.pictures).astype(int))]
     wanted = penult.load_model(args.run, precision="f32", cache_dir=False).predict(photos)
     with tempfile.TemporaryDirectory() as folder, Chromium() as browser:
-        for weights in ("f32", "f16"):
+        for weights in ("f32", "f16", "int16"):
             path = Path(folder) / f"{weights}.html"
             export_model(args.run, "html", path, weights=weights, photos=args.photos)
             tab = browser.open(path.as_uri())

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,11 @@ from penult import bundle, engines, images, pixels, runs, store
 from penult.bundle import Bundle
 from penult.errors import ProgressCallback, quiet, unknown
 from penult.export import model_card, model_graph, page, parity, web_runtime
-from penult.export.model_graph import Input
+from penult.export.model_graph import Input, Weights
+from penult.export.nodes import DOUBLE, FLOAT
 from penult.export.parity import Parity
 
-WEIGHTS = ("f32", "f16")
+WEIGHTS: tuple[Weights, ...] = ("f32", "f16", "int16")
 PHOTOS = 50  # of the user's, that the parity is measured on
 
 
@@ -74,9 +75,9 @@ def export_model(
         `card`: a folder with the ONNX file, a model card and samples.
     out : str or Path
         The file or folder to write.
-    weights : {"f32", "f16"}, optional
-        How the networks' weights are stored; f16 halves the file and changes probabilities by about 0.001. By default f16
-        for a page, f32 for all else.
+    weights : {"f32", "f16", "int16"}, optional
+        How the networks' weights are stored. Both 16-bit formats halve the file; f16 changes probabilities by about 0.002,
+        int16 (a whole number and the scale of its channel) by about 0.0003. By default int16 for a page, f32 for all else.
     photos : str or Path, optional
         A folder of photos to compare on; by default the training photos, where they still are.
     runtime : str or Path, optional
@@ -104,17 +105,17 @@ def export_model(
     """
     if to not in FORMATS:
         raise unknown("format", to, FORMATS)
-    weights = weights or FORMATS[to].weights
-    if weights not in WEIGHTS:
+    if weights is not None and weights not in WEIGHTS:
         raise unknown("weights", weights, WEIGHTS)
+    kept = FORMATS[to].weights if weights is None else cast("Weights", weights)
     FORMATS[to].check(Path(out))
-    source, half, takes = Source.of(run), weights == "f16", FORMATS[to].takes
+    source, takes = Source.of(run), FORMATS[to].takes
     engine = web_runtime.runtime(runtime, progress) if to == "html" else (b"", b"")
     progress("building the graph", 0, 2)
-    graph = model_graph.build(source.model, takes, half)
+    graph = model_graph.build(source.model, takes, kept, FORMATS[to].real)
     data = model_graph.to_bytes(graph)
     progress("comparing with predict", 1, 2)
-    checked = parity.check(data, source.model, _photos(source.metrics, photos), takes, half)
+    checked = parity.check(data, source.model, _photos(source.metrics, photos), takes, kept)
     _describe(graph, source, checked, takes)
     progress("comparing with predict", 2, 2)
     export = Export(source, model_graph.to_bytes(graph), tuple(checked), engine)
@@ -217,18 +218,19 @@ def _folder(out: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format: what its graph takes, how weights are stored in it, what refuses a place, and what writes it."""
+    """A format: what its graph takes, what refuses a place, what writes it, and how weights and head are stored in it."""
 
     takes: Input
     check: Callable[[Path], None]
     write: Callable[[Export, Path], tuple[Path, ...]]
-    weights: str = "f32"
+    weights: Weights = "f32"
+    real: int = DOUBLE
 
 
 FORMATS = {
     "onnx": Format("image", _file(store.ONNX), _write_onnx),
-    "html": Format("pixels", _file(store.HTML), _write_page, "f16"),
+    "html": Format("pixels", _file(store.HTML), _write_page, "int16"),
     "openvino": Format("image", _folder, _write_openvino),
-    "network": Format("pixels", _file(store.ONNX), _write_onnx),
+    "network": Format("pixels", _file(store.ONNX), _write_onnx, real=FLOAT),
     "card": Format("image", _folder, _write_card),
 }

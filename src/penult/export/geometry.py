@@ -3,7 +3,8 @@
 ONNX's own `Resize` does not do: no two runtimes agree on it. This one is made of standard operators that all compute alike.
 Pillow's weights have 22 binary digits behind the point. K = 256 high + low splits each in two whole numbers so small that
 their sums over bytes stay below 2^24, and so are exact in float32 whatever the order of summation (for photos up to 128 times
-as large as the network's input).
+as large as the network's input). The weights themselves are computed from whole numbers in pairs (`double_word`), since OpenVINO
+has float32 where the graph says float64.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from penult.export.nodes import BOOL, DOUBLE, FLOAT, INT32, INT64, UINT8, Nodes
+from penult.export.double_word import DoubleWord
+from penult.export.nodes import DOUBLE, FLOAT, INT64, UINT8, Nodes
 from penult.pixels.recipe import Recipe
 from penult.pixels.resizing import MOST_RESIZED, may_begin_with_y
 
@@ -27,7 +29,8 @@ class Axis:
     """One axis of a picture, as names of scalars in the graph.
 
     `count`: its places, `resized`: as many it becomes (int64). In float64: `scale`, how many of its places one place of the
-    result is; `start`, the first place that is kept; `origin`, where the resized part begins.
+    result is; `start`, the first place that is kept; `origin`, where the resized part begins. `sliver`: whether only that part
+    is resized (bool).
     """
 
     count: str
@@ -35,6 +38,7 @@ class Axis:
     scale: str
     start: str
     origin: str
+    sliver: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ class Geometry:
             add("Where", sliver, part, scale),
             add("Where", sliver, zero, start),
             add("Where", sliver, self._double(begin), zero),
+            sliver,
         )
 
     def _nearest(self, axis: Axis, size: int) -> str:
@@ -131,23 +136,16 @@ class Geometry:
         return add("Min", add("Cast", add("Floor", kept), to=INT64), last)
 
     def _either(self, condition: str, yes: Axis, no: Axis) -> Axis:
-        names = zip(astuple(yes), astuple(no), strict=True)
-        return Axis(*(self.graph.add("Where", condition, a, b) for a, b in names))
+        names = zip(astuple(yes)[:-1], astuple(no)[:-1], strict=True)
+        return Axis(*(self.graph.add("Where", condition, a, b) for a, b in names), yes.sliver)
 
     def _turned(self, image: str, y_first: str) -> str:
         """Return the image (h, w, 3) where rows come first, else its columns first (w, h, 3)."""
-        from onnx import helper
-
-        def branch(op: str, **attributes: list[int]) -> Any:
-            out = f"{image}_{op}_{y_first}"  # the names of the two branches must differ
-            node = helper.make_node(op, [image], [out], **attributes)
-            return helper.make_graph([node], op, [], [helper.make_tensor_value_info(out, UINT8, [None, None, 3])])
-
-        straight, turned = branch("Identity"), branch("Transpose", perm=[1, 0, 2])
-        return self.graph.add("If", y_first, then_branch=straight, else_branch=turned)
+        straight, turned = (lambda: self.graph.add("Identity", image)), (lambda: self.graph.add("Transpose", image, perm=[1, 0, 2]))
+        return self.graph.choose(y_first, straight, turned, UINT8)
 
     def _windows(self, axis: Axis, recipe: Recipe) -> Windows:
-        """Return what each output place reads along an axis: Pillow's `precompute_coeffs`, in double precision as there."""
+        """Return what each output place reads along an axis: Pillow's `precompute_coeffs`."""
         add, real, size = self.graph.add, self._real, recipe.size
         bicubic, one = recipe.interpolation == "bicubic", self.graph.indices(1)
         each = -(-size // BANDS)
@@ -156,76 +154,53 @@ class Geometry:
         stretch = add("Max", axis.scale, real(1.0))
         support = add("Mul", real(2.0 if bicubic else 1.0), stretch)
         centre = add("Add", axis.origin, add("Mul", add("Add", axis.start, places), axis.scale))  # (b, e, 1)
-        # 2. the input places within reach of each, and the window that holds those of a whole band
+        # 2. the input places within reach of each, and the window that holds those of a whole band, one more on either side
         count = self._double(axis.count)
-        low = add("Max", add("Floor", add("Add", add("Sub", centre, support), real(0.5))), real(0.0))
-        high = add("Min", add("Floor", add("Add", add("Add", centre, support), real(0.5))), count)  # (b, e, 1)
-        begin = add("ReduceMin", low, one, keepdims=0)  # (b, 1)
-        taps = add("ReduceMax", add("Sub", add("ReduceMax", high, one, keepdims=0), begin), keepdims=0)
+        low = add("Floor", add("Sub", add("Sub", centre, support), real(0.5)))
+        high = add("Floor", add("Add", add("Add", centre, support), real(1.5)))  # (b, e, 1)
+        begin = add("Max", add("ReduceMin", low, one, keepdims=0), real(0.0))  # (b, 1)
+        end = add("Min", add("ReduceMax", high, one, keepdims=0), count)
+        taps = add("ReduceMax", add("Sub", end, begin), keepdims=0)
         span = add("Range", self.graph.index(0), add("Cast", taps, to=INT64), self.graph.index(1))
         reads = add("Add", begin, self._double(span))  # (b, taps)
         at = add("Unsqueeze", reads, one)  # (b, 1, taps)
-        # 3. the filter at each input place, none outside the reach, so that they add up to 1
-        apart = add("Where", self._exact(count), add("Sub", at, centre), self._apart(at, axis, each))
-        x = add("Abs", add("Mul", add("Add", apart, real(0.5)), add("Div", real(1.0), stretch)))  # (b, e, taps)
-        inside = add("And", add("GreaterOrEqual", at, low), add("Less", at, high))
-        exact = add("Where", inside, self._cubic(x) if bicubic else self._triangle(x), real(0.0))
-        total = add("ReduceSum", exact, self.graph.indices(2), keepdims=1)
-        total = add("Where", add("Equal", total, real(0.0)), real(1.0), total)
-        # 4. rounded to 22 binary digits, half away from zero, and split in two parts
-        scaled = add("Mul", add("Div", exact, total), real(2.0**DIGITS))
-        fixed = add("Mul", add("Sign", scaled), add("Floor", add("Add", add("Abs", scaled), real(0.5))))
-        high_part = add("Floor", add("Div", add("Add", fixed, real(128.0)), real(256.0)))
+        # 3. the filter at each input place, none outside the reach, so that they add up to 1; rounded to 22 binary digits
+        apart, whole = self._fraction(at, axis, each)
+        sliver = add("Abs", add("Add", add("Sub", at, centre), real(0.5)))
+        apart, whole = add("Where", axis.sliver, sliver, apart), add("Where", axis.sliver, stretch, whole)
+        fixed = DoubleWord(self.graph).filter_weights(apart, whole, add("Less", at, count), bicubic, DIGITS)
+        # 4. split in two parts
+        high_part = add("Floor", add("Mul", add("Add", fixed, real(128.0)), real(2.0**-8)))
         low_part = add("Sub", fixed, add("Mul", high_part, real(256.0)))
         weights = add("Cast", add("Concat", high_part, low_part, axis=1), to=FLOAT)  # (b, 2 e, taps)
         last = add("Sub", axis.count, self.graph.index(1))
         return Windows(add("Min", add("Cast", reads, to=INT64), last), weights)
 
-    def _exact(self, count: str) -> str:
-        """Return whether this runtime computes in float64: OpenVINO takes float32 in its place."""
-        add, one = self.graph.add, self._real(1.0)
-        little = add("Add", add("Mul", count, self._real(2.0**-40)), one)
-        left = add("Sub", add("Max", little, one), one)  # runtimes would simplify the sum away, were there no Max
-        return add("Cast", left, to=BOOL)
+    def _fraction(self, at: str, axis: Axis, each: int) -> tuple[str, str]:
+        """Return how far input places are from output places, as a share of what the filter's unit is: whole numbers.
 
-    def _apart(self, at: str, axis: Axis, each: int) -> str:
-        """Return how far input places are from the centre of output places, from whole numbers and one fraction.
-
-        In float32 that is 300 times as exact as the difference of two large numbers. Not for slivers.
+        Their quotient is |at + 1/2 - (start + place + 1/2) count / resized| / max(1, count / resized). Not for slivers.
         """
         add, whole = self.graph.add, self.graph.index
         odd = self.graph.constant(2 * np.arange(each * BANDS).reshape(BANDS, each, 1) + 1)
-        above = add("Mul", add("Add", add("Mul", add("Cast", axis.start, to=INT64), whole(2)), odd), axis.count)
-        below = add("Mul", axis.resized, whole(2))
-        centre = add("Div", above, below)
-        rest = self._double(add("Sub", above, add("Mul", centre, below)))
-        return add("Sub", add("Sub", at, self._double(centre)), add("Div", rest, self._double(below)))
-
-    def _triangle(self, x: str) -> str:
-        add, real = self.graph.add, self._real
-        return add("Max", add("Sub", real(1.0), x), real(0.0))
-
-    def _cubic(self, x: str) -> str:
-        """Keys 1981 with a = -1/2, in the order of operations of Pillow's."""
-        add, real = self.graph.add, self._real
-        near = add("Sub", add("Mul", real(1.5), x), real(2.5))
-        near = add("Add", add("Mul", add("Mul", near, x), x), real(1.0))
-        far = add("Add", add("Mul", add("Sub", x, real(5.0)), x), real(8.0))
-        far = add("Mul", add("Sub", add("Mul", far, x), real(4.0)), real(-0.5))
-        beyond = add("Where", add("Less", x, real(2.0)), far, real(0.0))
-        return add("Where", add("Less", x, real(1.0)), near, beyond)
+        centre = add("Mul", add("Add", add("Mul", add("Cast", axis.start, to=INT64), whole(2)), odd), axis.count)
+        places = add("Mul", add("Add", add("Mul", add("Cast", at, to=INT64), whole(2)), whole(1)), axis.resized)
+        apart = add("Abs", add("Sub", places, centre))
+        return self._double(apart), self._double(add("Mul", add("Max", axis.count, axis.resized), whole(2)))
 
     def _pass(self, picture: str, reads: Windows, size: int) -> str:
         """Return the picture (a, b, 3) resized along its first axis, (s, b, 3)."""
         add, each = self.graph.add, -(-size // BANDS)
         flat = add("Reshape", picture, self.graph.indices(0, -1))  # (a, 3 b)
         bands = add("Cast", add("Gather", flat, reads.places, axis=0), to=FLOAT)  # (bands, taps, 3 b)
-        sums = add("Cast", add("MatMul", reads.weights, bands), to=INT32)  # (bands, 2 e, 3 b)
+        sums = add("MatMul", reads.weights, bands)  # (bands, 2 e, 3 b), whole numbers
         high = add("Slice", sums, self.graph.indices(0), self.graph.indices(each), self.graph.indices(1))
         low = add("Slice", sums, self.graph.indices(each), self.graph.indices(2 * each), self.graph.indices(1))
-        half = 1 << (DIGITS - 1)
-        total = add("Add", add("Add", add("Mul", high, self._int32(256)), low), self._int32(half))
-        value = add("Clip", add("Div", total, self._int32(1 << DIGITS)), self._int32(0), self._int32(255))
+        # (256 high + low + half) / 2^22, rounded down: in float32 without a rounding, the last 8 digits of low being nothing
+        low = add("Floor", add("Mul", low, self._float(2.0**-8)))
+        total = add("Add", add("Add", high, low), self._float(2.0 ** (DIGITS - 9)))
+        value = add("Floor", add("Mul", total, self._float(2.0 ** (8 - DIGITS))))
+        value = add("Clip", value, self._float(0.0), self._float(255.0))
         rows = add("Reshape", add("Cast", value, to=UINT8), self.graph.indices(each * BANDS, -1, 3))
         return (
             rows
@@ -239,5 +214,5 @@ class Geometry:
     def _real(self, value: float) -> str:
         return self.graph.constant(np.array(value, np.float64))
 
-    def _int32(self, value: int) -> str:
-        return self.graph.constant(np.array(value, np.int32))
+    def _float(self, value: float) -> str:
+        return self.graph.constant(np.array(value, np.float32))

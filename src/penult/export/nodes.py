@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,20 @@ class Nodes(GraphBuilder):
         from onnx import helper
 
         self.nodes.append(helper.make_node(op, inputs, outputs, **attributes))
+
+    def choose(self, condition: str, yes: Callable[[], str], no: Callable[[], str], kind: int) -> str:
+        """Return what `yes` adds to the graph where the condition holds, else what `no` adds; only one is computed."""
+        from onnx import helper
+
+        def branch(name: str, make: Callable[[], str]) -> Any:
+            nodes, prefix = self.nodes, self.prefix
+            self.nodes, self.prefix = [], f"{prefix}{name}{len(nodes)}_"  # names of a branch are nowhere else
+            made = make()
+            body = helper.make_graph(self.nodes, name, [], [helper.make_tensor_value_info(made, kind, [None, None, None])])
+            self.nodes, self.prefix = nodes, prefix
+            return body
+
+        return self.add("If", condition, then_branch=branch("then", yes), else_branch=branch("else", no))
 
     def real(self, values: Any) -> str:
         """Add numbers in the precision of this graph."""
