@@ -30,7 +30,7 @@ def add(commands: options.Commands) -> None:
     p.add_argument(
         "--weights",
         choices=("f32", "f16", "int16"),
-        help="int16 and f16 halve the file; probabilities stay within about 0.0003 and 0.002 (default: int16 for html, else f32)",
+        help="int16 and f16 halve the file; probabilities within about 0.0003, 0.002 (default: int16 for html, else f32)",
     )
     p.add_argument(
         "--runtime", metavar="FILE", help="for html: the npm archive of onnxruntime-web (default: downloaded once, and kept)"

@@ -35,7 +35,9 @@ class DoubleWord:
         if bicubic:
             reach = add("Add", whole, whole)
             rest = add("Sub", reach, apart)
-            near = self.minus(self.product(add("Add", whole, apart), whole), self.product(add("Mul", apart, self._real(1.5)), apart))
+            near = self.minus(
+                self.product(add("Add", whole, apart), whole), self.product(add("Mul", apart, self._real(1.5)), apart)
+            )
             far = self.times(self.product(rest, rest), self._real(0.5))
             closer = add("Less", apart, whole)
             value = self.times((add("Where", closer, near[0], far[0]), add("Where", closer, near[1], far[1])), falls)

@@ -3,15 +3,14 @@
 ONNX's own `Resize` does not do: no two runtimes agree on it. This one is made of standard operators that all compute alike.
 Pillow's weights have 22 binary digits behind the point. K = 256 high + low splits each in two whole numbers so small that
 their sums over bytes stay below 2^24, and so are exact in float32 whatever the order of summation (for photos up to 128 times
-as large as the network's input). The weights themselves are computed from whole numbers in pairs (`double_word`), since OpenVINO
-has float32 where the graph says float64.
+as large as the network's input). The weights themselves are computed from whole numbers as pairs (`double_word`), since
+OpenVINO has float32 where the graph says float64.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import astuple, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -141,7 +140,10 @@ class Geometry:
 
     def _turned(self, image: str, y_first: str) -> str:
         """Return the image (h, w, 3) where rows come first, else its columns first (w, h, 3)."""
-        straight, turned = (lambda: self.graph.add("Identity", image)), (lambda: self.graph.add("Transpose", image, perm=[1, 0, 2]))
+        straight, turned = (
+            (lambda: self.graph.add("Identity", image)),
+            (lambda: self.graph.add("Transpose", image, perm=[1, 0, 2])),
+        )
         return self.graph.choose(y_first, straight, turned, UINT8)
 
     def _windows(self, axis: Axis, recipe: Recipe) -> Windows:
