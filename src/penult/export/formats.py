@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +107,7 @@ def export_model(
         raise unknown("format", to, FORMATS)
     if weights is not None and weights not in WEIGHTS:
         raise unknown("weights", weights, WEIGHTS)
-    kept = FORMATS[to].weights if weights is None else cast("Weights", weights)
+    kept = FORMATS[to].weights if weights is None else weights
     FORMATS[to].check(Path(out))
     source, takes = Source.of(run), FORMATS[to].takes
     engine = web_runtime.runtime(runtime, progress) if to == "html" else (b"", b"")

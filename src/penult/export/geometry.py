@@ -10,7 +10,7 @@ OpenVINO has float32 where the graph says float64.
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -135,8 +135,10 @@ class Geometry:
         return add("Min", add("Cast", add("Floor", kept), to=INT64), last)
 
     def _either(self, condition: str, yes: Axis, no: Axis) -> Axis:
-        names = zip(astuple(yes)[:-1], astuple(no)[:-1], strict=True)
-        return Axis(*(self.graph.add("Where", condition, a, b) for a, b in names), yes.sliver)
+        names = {
+            key: self.graph.add("Where", condition, a, getattr(no, key)) for key, a in asdict(yes).items() if key != "sliver"
+        }
+        return Axis(**names, sliver=yes.sliver)  # a picture is one along both axes
 
     def _turned(self, image: str, y_first: str) -> str:
         """Return the image (h, w, 3) where rows come first, else its columns first (w, h, 3)."""
