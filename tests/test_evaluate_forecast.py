@@ -84,6 +84,41 @@ def test_a_law_that_is_flat_or_rises_promises_none(law):
     assert found.change.low < found.change.value < found.change.high > 1
 
 
+def test_the_nearer_to_chance_the_more_an_out_of_fold_score_varies():
+    """What the draw of the training photos does counts twice: near chance that is all of the variance."""
+
+    def wider(wrong: int) -> float:
+        ours, plain = (measured(wrong, folds=how).scores["accuracy"] for how in (Folds(5, 1.0), None))
+        return (ours.high - ours.low) / (plain.high - plain.low)
+
+    assert wider(190) == pytest.approx(2**0.5, rel=0.05)
+    assert wider(40) == pytest.approx(1.25, rel=0.05)
+
+
+def test_answers_that_were_held_back_may_be_of_a_better_model():
+    """Folds that had bad luck answer near to 50%: the lower end is that of the same answers at their best confidence."""
+    y = np.arange(200) % 2
+    right = np.where(np.arange(200) % 10 < 7, 0.7, 0.3)  # of the own class
+
+    def low(held_back: float, folds: Folds | None) -> float:
+        own = right**held_back / (right**held_back + (1 - right) ** held_back)
+        proba = np.where(y[:, None] == [0, 1], own[:, None], 1 - own[:, None])
+        return build("", ["cat", "dog"], y, proba, np.arange(200) // 2 % 5, None, (), folds).scores["log_loss"].low
+
+    assert low(0.1, FIVE) == pytest.approx(low(1.0, FIVE), abs=0.03)
+    assert low(0.1, FIVE) < 0.58
+    assert low(0.1, None) > 0.66  # that model is measured itself
+
+
+def test_a_loss_near_chance_that_may_be_lower_may_fall_faster():
+    def lopsided(wrong: int) -> float:
+        change = forecast(measured(wrong), {"log_loss": PowerLaw(0.0, 0.001)}).change
+        return np.log(change.value / change.low) / np.log(change.high / change.value)
+
+    assert lopsided(100) > 1.2
+    assert lopsided(20) < 1.05
+
+
 def test_nothing_is_said_of_a_model_measured_itself_or_without_a_law():
     assert forecast(measured(folds=None), {"log_loss": PowerLaw(0.4, 0.1)}) is None
     assert forecast(measured(), {}) is None

@@ -24,7 +24,7 @@ from penult.evaluate.intervals import Z95
 from penult.evaluate.metrics import bin_of, calibration_columns, losses_per_image
 
 NAMES = ("accuracy", "log_loss", "brier", "auc", "ece", "twice: log loss", "twice: accuracy", "twice: change")
-COLUMNS = 3584  # efficientnet_lite0 of the default's features
+BLOCKS = (40, 80, 112, 192, 320, 1280) * 2  # of the first network of the default
 UNSEEN = 6000  # simulated photos on which a model's truth is measured
 DIMENSIONS = 64
 
@@ -85,19 +85,19 @@ def stratified(y: Any, n: int, rng: np.random.Generator) -> Any:
     return np.r_[rng.permutation(order[:n]), order[n:]]
 
 
-def draws(setting: Setting, features: Path, repeats: int) -> Iterator[tuple[Any, Any, Any, Any]]:
-    """Yield features and classes of 2 n photos (of n, where more would leave too few) and of unseen ones, for each repeat."""
+def draws(setting: Setting, features: Path, seeds: range) -> Iterator[tuple[Any, Any, Any, Any]]:
+    """Yield features and classes of 2 n photos (of n, where more would leave too few) and of unseen ones, for each seed."""
     if setting.name in ("easy", "middle", "hard", "chance"):
         draw = simulated(setting)
         unseen = draw(UNSEEN, np.random.default_rng(10**6))
-        for repeat in range(repeats):
-            yield (*draw(2 * setting.n, np.random.default_rng(repeat)), *unseen)
+        for seed in seeds:
+            yield (*draw(2 * setting.n, np.random.default_rng(seed)), *unseen)
         return
     with np.load(features / f"{setting.name}.npz") as found:
         known = found["y"] != "test1"  # photos without a label
-        X, y = found["X"][known, :COLUMNS], np.unique(found["y"][known], return_inverse=True)[1]
-    for repeat in range(repeats):
-        order = stratified(y, setting.n, np.random.default_rng(repeat))
+        X, y = found["X"][known, : sum(BLOCKS)], np.unique(found["y"][known], return_inverse=True)[1]
+    for seed in seeds:
+        order = stratified(y, setting.n, np.random.default_rng(seed))
         seen = 2 * setting.n if len(y) >= 3 * setting.n else setting.n
         yield X[order[:seen]], y[order[:seen]], X[order[seen:]], y[order[seen:]]
 
@@ -112,23 +112,23 @@ class Repeat:
     proba: list[Any]  # (m, k) of the models of n and of 2 n photos
 
 
-def measured(setting: Setting, features: Path, repeats: int, head: str, keep: Path | None) -> Iterator[Repeat]:
+def measured(setting: Setting, features: Path, seeds: range, head: str, keep: Path | None) -> Iterator[Repeat]:
     """Yield the repeats; those that were kept before are read."""
-    place = keep / f"{setting.title} {head}.pickle" if keep else None
+    place = keep / f"{setting.title} {head} {seeds.start}.pickle" if keep else None
     known = 0
     if place and place.exists():
         with place.open("rb") as file:
-            while known < repeats and file.peek(1):
+            while known < len(seeds) and file.peek(1):
                 yield pickle.load(file)
                 known += 1
-    for repeat, (X, y, others, truth) in enumerate(draws(setting, features, repeats)):
-        if repeat < known:
-            continue
+    seeds = seeds[known:]
+    for seed, (X, y, others, truth) in zip(seeds, draws(setting, features, seeds), strict=True):
         n, k = setting.n, int(max(y.max(), truth.max())) + 1
-        model = heads.make_head(head)
-        evaluation = cross_validate(model, X[:n], y[:n], [str(c) for c in range(k)], seed=repeat)
-        curve = learning_curve(model, X[:n], evaluation, seed=repeat)
-        fitted = [heads.make_head(head).fit(X[:m], y[:m]).predict_proba(others) for m in sorted({n, len(y)})]
+        blocks = BLOCKS if X.shape[1] == sum(BLOCKS) else None
+        model = heads.make_head(head, blocks=blocks)
+        evaluation = cross_validate(model, X[:n], y[:n], [str(c) for c in range(k)], seed=seed)
+        curve = learning_curve(model, X[:n], evaluation, seed=seed)
+        fitted = [heads.make_head(head, blocks=blocks).fit(X[:m], y[:m]).predict_proba(others) for m in sorted({n, len(y)})]
         found = Repeat(evaluation, curve, truth, fitted)
         if place:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -186,7 +186,8 @@ def row(name: str, several: list[tuple[Score, float, float]]) -> str:
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--features", type=Path, required=True, help="folder of SET.npz: X (n, d), y (n,)")
     parser.add_argument("--repeats", type=int, default=200)
-    parser.add_argument("--head", default="logistic")
+    parser.add_argument("--seed", type=int, default=0, help="of the first repeat")
+    parser.add_argument("--head", default=heads.head_names()[0])
     parser.add_argument("--only", nargs="*", help="settings, such as 'easy 100'")
     parser.add_argument("--keep", type=Path, help="folder for what was measured, to go on from")
 
@@ -197,7 +198,8 @@ def run(args: argparse.Namespace) -> None:
         if args.only and setting.title not in args.only:
             continue
         began = time.process_time()
-        found = [compared(one) for one in measured(setting, args.features, args.repeats, args.head, args.keep)]
+        seeds = range(args.seed, args.seed + args.repeats)
+        found = [compared(one) for one in measured(setting, args.features, seeds, args.head, args.keep)]
         print(f"{setting.title}: {len(found)} repeats, {time.process_time() - began:.0f} s of processor time")
         for name in NAMES:
             several = [one[name] for one in found if name in one]

@@ -17,8 +17,9 @@ from penult.evaluate.cross_validation import fit_rows, probabilities
 from penult.evaluate.evaluation import Evaluation, jsonable
 from penult.evaluate.interpret import curve_html
 from penult.evaluate.intervals import Z95, Floats, Ints, Score
-from penult.evaluate.metrics import losses_per_image, projected, scores
+from penult.evaluate.metrics import losses_per_image
 from penult.evaluate.power_law import Folds, PowerLaw, fitted
+from penult.evaluate.projection import projected, scores
 
 LEAST = 4  # points of a curve below which nothing is said
 SPAN = 4  # times that the last size must be the first: twice the photos is far beyond a shorter curve
@@ -181,7 +182,8 @@ def forecast(evaluation: Evaluation, laws: Mapping[str, PowerLaw]) -> Forecast |
     loss, error, today = ahead["log_loss"], ahead["accuracy"], now["log_loss"]
     hits = Score(1 - error.kept, 1 - error.high, 1 - error.low) if error.measured > 0 else Score(None, None, None)
     ratio, spread = loss.kept / today.kept, float(np.hypot(today.law.spread(2), DRAW * today.noise))
-    ends = [float(ratio * np.exp(way * Z95 * spread)) for way in (-1, 1)]
+    down = float(np.hypot(Z95 * spread, today.steeper * np.log(2)))
+    ends = [float(ratio * np.exp(away)) for away in (-down, Z95 * spread)]
     return Forecast(
         images=2 * len(evaluation.y),
         log_loss=Score(loss.kept, loss.low, loss.high),

@@ -17,6 +17,7 @@ from penult.evaluate.interpret import evaluation_html
 from penult.evaluate.intervals import Floats, Ints, Score, interval, resample
 from penult.evaluate.metrics import Reliability
 from penult.evaluate.power_law import Folds
+from penult.evaluate.projection import scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def build(
         proba=proba,
         fold=fold,
         groups=groups,
-        scores=metrics.scores(own, rows, None if groups is None else groups[here], folds),
+        scores=scores(own, rows, None if groups is None else groups[here], folds),
         per_class=_per_class(classes, table, metrics.class_recalls(own, rows, None if groups is None else groups[here])),
         confusion=table,
         reliability=metrics.reliability(own, rows),

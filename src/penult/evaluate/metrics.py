@@ -9,22 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.evaluate.intervals import Z95, Floats, Ints, Score, auc_interval, mean_variance, positive_mean, wilson
-from penult.evaluate.power_law import Folds, PowerLaw
+from penult.evaluate.intervals import Z95, Floats, Ints, Score, wilson
+from penult.evaluate.power_law import Folds
 
 BINS = 15  # as Guo et al. 2017
-# How much more an out-of-fold mean varies than the bootstrap of its images says: with labels by a coin 0.100 instead of 0.077
-# for 40 photos (benchmarks/families.py); no unbiased estimate exists (Bengio & Grandvalet, JMLR 5 (2004) 1089).
-OUT_OF_FOLD = 1.25
-POOLED = 1.4  # the same for the AUC, which compares scores of several heads with one another
-HANDFUL = 5  # images or groups in error, below which their variance is not known
-EVENT = 0.5  # of one error more than was seen, for the upper end: the middle of none and one (a mid-p value)
 CALIBRATION = 100  # images or groups below which noise hides any calibration error that there may be
 CLIP = 1e-15  # what Kaggle and scikit-learn clipped at when these log losses were made known
-LIMITS = {
-    "accuracy": (0, 1), "log_loss": (0, np.inf), "brier": (0, 2), "auc": (0, 1), "ece": (0, 1), "balanced_accuracy": (0, 1)
-}  # fmt: skip
-METRICS = tuple(LIMITS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,101 +174,6 @@ def calibration_error(y: Ints, proba: Floats, groups: NDArray[Any] | None, folds
     # `found` is cut off at 0, which leaves the noise above it: one deviation more covers it together with the model's own
     low, high = max(0.0, found - Z95 * float(np.sqrt(bins @ bins))), float(np.hypot(found + noise, Z95 * own))
     return Score(min(float(np.hypot(found, own)), 1.0), low, min(high, 1.0))
-
-
-def scores(y: Ints, proba: Floats, groups: NDArray[Any] | None, folds: Folds | None = None) -> dict[str, Score]:
-    """Return accuracy, log loss, Brier, AUC, expected calibration error and balanced accuracy, with intervals.
-
-    Values are what was measured, but for the calibration error; intervals are for the model that is kept, see `projected`.
-    Undefined measures are None.
-    """
-    found = {name: _score(name, one) for name, one in projected(y, proba, groups, folds).items()}
-    found["ece"] = calibration_error(y, proba, groups, folds)
-    found["balanced_accuracy"] = balanced(class_recalls(y, proba, groups))
-    return {name: found.get(name, Score(None, None, None)) for name in METRICS}
-
-
-@dataclass(frozen=True, slots=True)
-class Projected:
-    """A loss as it was measured, and of the model that is kept: `kept` with its 95% interval.
-
-    `noise` is the standard error of the measured loss as a share of it, `law` by which it was carried on.
-    """
-
-    measured: float
-    kept: float
-    low: float
-    high: float
-    noise: float
-    law: PowerLaw
-
-
-def projected(y: Ints, proba: Floats, groups: NDArray[Any] | None, folds: Folds | None) -> dict[str, Projected]:
-    """Return 1 - accuracy, log loss, Brier and 1 - AUC as measured, and of the model that is kept, with intervals.
-
-    A model that is fitted on all images is better than those of the `folds`, by the power law of the loss; and images that
-    were measured out of fold do not err independently, as two heads have most of their training images in common.
-    """
-    losses = losses_per_image(y, proba)
-    variances = mean_variance(np.column_stack(list(losses.values())), groups)
-    events, chance = _events(proba), by_chance(y, proba.shape[1])
-    growth = folds.growth if folds else 1.0
-    units = len(y) if groups is None else len(np.unique(groups))
-    found = {}
-    for (name, column), variance in zip(losses.items(), variances.tolist(), strict=True):
-        mean = float(column.mean())
-        widen = 1.0 if not folds or folds.number < 2 else POOLED if name == "auc" else OUT_OF_FOLD
-        law = folds.law(name, mean, chance[name]) if folds else PowerLaw(0.0, 0.0)
-        kept, noise = mean * law.ratio(growth), widen**2 * variance * law.ratio(growth) ** 2
-        share = widen * float(np.sqrt(variance)) / mean if mean > 0 else 0.0
-        spread = float(np.hypot(law.spread(growth), share * folds.draw)) if folds else 0.0
-        both = noise + (kept * spread) ** 2
-        if name == "accuracy":
-            low, high = _share_interval(kept, noise, spread, units / widen**2)
-        elif name == "auc":
-            low, high = auc_interval(kept, both, _sides(y, groups), widen)
-        else:
-            low, high = positive_mean(kept, both, EVENT * widen * events[name] / units)
-        found[name] = Projected(mean, kept, low, min(high, LIMITS[name][1]), share, law)
-    return found
-
-
-def _score(name: str, found: Projected) -> Score:
-    """Return a loss as the measure that it belongs to: its value is what was measured, and lies in its interval."""
-    value, low, high = found.measured, min(found.low, found.measured), max(found.high, found.measured)
-    return Score(1 - value, 1 - high, 1 - low) if name in ("accuracy", "auc") else Score(value, low, high)
-
-
-def _share_interval(share: float, variance: float, spread: float, units: float) -> tuple[float, float]:
-    """Return Wilson's interval of a share, for as many independent images as would give this variance, `units` at most."""
-    binomial = share * (1 - share)
-    if binomial > 0:
-        alike = units if min(share, 1 - share) * units < HANDFUL else min(units, binomial / variance)
-        units = 1 / (1 / alike + (share * spread) ** 2 / binomial)
-    low, high = wilson(share * units, units)
-    return float(low), float(high)
-
-
-def _sides(y: Ints, groups: NDArray[Any] | None) -> list[tuple[int, int]]:
-    """Return for each class the number of its images (or groups) and of all others."""
-    units = np.arange(len(y)) if groups is None else np.asarray(groups)
-    return [(len(np.unique(units[y == c])), len(np.unique(units[y != c]))) for c in np.unique(y).tolist()]
-
-
-def _events(proba: Floats) -> dict[str, float]:
-    """Return the log loss and Brier score of an image whose class is not the one that was given, on average.
-
-    It is as likely to be any image as the probabilities say, and as if one more were wrong.
-    """
-    n, k = proba.shape
-    other = np.clip(proba, CLIP, 1.0)  # (n, k)
-    other[np.arange(n), proba.argmax(axis=1)] = 0
-    rest = other.sum(axis=1)  # (n,)
-    losses = other * -np.log(np.clip(proba, CLIP, 1.0))  # (n, k)
-    squares = other * ((proba**2).sum(axis=1)[:, None] - proba**2 + (1 - proba) ** 2) / (2 if k == 2 else 1)
-    weight = (rest + 1 / n) / (rest.sum() + 1)  # (n,)
-    share = np.divide(weight, rest, out=np.zeros(n), where=rest > 0)
-    return {"log_loss": float(share @ losses.sum(axis=1)), "brier": float(share @ squares.sum(axis=1))}
 
 
 def by_chance(y: Ints, k: int) -> dict[str, float]:
