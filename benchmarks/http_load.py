@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +43,15 @@ def model_of(photos: Sequence[Path], backbone: str, path: Path, head: str = "ble
     return path
 
 
+def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
+    """Return the processor time that these have taken; those that ended meanwhile count nothing."""
+    found = 0.0
+    for one in processes:
+        with suppress(psutil.Error):
+            found += sum(one.cpu_times()[:2])
+    return found
+
+
 @dataclass
 class Server:
     """`penult serve` in a process of its own."""
@@ -64,11 +73,7 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds of processor time, of the server and its decoders."""
-        found = 0.0
-        for one in (psutil.Process(self.process.pid), *self.decoders()):
-            with suppress(psutil.Error):
-                found += sum(one.cpu_times()[:2])
-        return found
+        return cpu_seconds((psutil.Process(self.process.pid), *self.decoders()))
 
     def alive(self) -> bool:
         return self.process.poll() is None

@@ -29,7 +29,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from http_load import ROOT, Connection, Load, Reply, Server, during, model_of, photos_of, served, verdict
+from http_load import ROOT, Connection, Load, Reply, Server, cpu_seconds, during, model_of, photos_of, served, verdict
+from psutil import Process
 
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -71,28 +72,43 @@ def measure_rate(args: argparse.Namespace, base: Path, paths: list[Path]) -> boo
     photos = [path.read_bytes() for path in paths]
     model = model_of(paths, args.backbone, base / "model.penult")
     bare = Bare(model, photos)
-    ratios, rates = [], []
+    ratios, cpu_ratios = [], []
     with served(f"m={model}", "-q", log=base / "log") as server:
-        during(Load(server.port, photos, CONNECTIONS), 3)
+
+        def over_http(seconds: float) -> float:
+            began = time.perf_counter()
+            replies = during(Load(server.port, photos, CONNECTIONS), seconds)
+            assert {one.status for one in replies} == {200}
+            return len(replies) / (time.perf_counter() - began)
+
+        def ours() -> float:
+            """Seconds of processor time of this process and its decoders."""
+            others = {server.process.pid, *(one.pid for one in server.decoders())}
+            return cpu_seconds(one for one in (Process(), *Process().children(recursive=True)) if one.pid not in others)
+
+        over_http(3)
         bare.run(3)
         for number in range(args.rounds):
-            order = (True, False) if number % 2 else (False, True)  # neither comes always first
             found = {}
-            for http in order:
-                if http:
-                    began = time.perf_counter()
-                    replies = during(Load(server.port, photos, CONNECTIONS), args.seconds)
-                    found[http] = sum(one.status == 200 for one in replies) / (time.perf_counter() - began)
-                else:
-                    found[http] = bare.run(args.seconds)
-            ratios.append(found[True] / found[False])
-            rates.append(found)
-            print(f"without HTTP {found[False]:.1f}/s, over HTTP {found[True]:.1f}/s, ratio {ratios[-1]:.3f}", flush=True)
+            for http in (True, False) if number % 2 else (False, True):  # neither comes always first
+                run, cpu = (over_http, server.cpu) if http else (bare.run, ours)
+                before, began = cpu(), time.perf_counter()
+                rate = run(args.seconds)
+                found[http] = rate, 1000 * (cpu() - before) / (rate * (time.perf_counter() - began))
+            (slow, slow_cpu), (fast, fast_cpu) = found[True], found[False]
+            ratios.append(slow / fast)
+            cpu_ratios.append(fast_cpu / slow_cpu)
+            print(
+                f"without HTTP {fast:.1f}/s, {fast_cpu:.2f} ms CPU a photo; over HTTP {slow:.1f}/s, {slow_cpu:.2f} ms: "
+                f"{ratios[-1]:.3f}, {cpu_ratios[-1]:.3f}",
+                flush=True,
+            )
     bare.predictor.close()
     bound = 0.92 if args.backbone == "efficientnet_lite0" else 0.97
-    return verdict(
-        f"rate over HTTP / without, {args.backbone}, {CONNECTIONS} connections, median", statistics.median(ratios), ">=", bound
-    )
+    what = f"{args.backbone}, {CONNECTIONS} connections, medians"
+    fine = verdict(f"rate over HTTP / without, {what}", statistics.median(ratios), ">=", bound)
+    verdict("the same by processor time, without the clients'", statistics.median(cpu_ratios), ">=", bound)
+    return fine
 
 
 def measure_latency(args: argparse.Namespace, base: Path, paths: list[Path]) -> bool:

@@ -15,7 +15,7 @@ from penult.serve.metrics import Metrics
 from penult.serve.models import ModelSet, ServedModel
 from penult.serve.options import Queue
 from penult.serve.review import ReviewFolder
-from penult.web import BodyReader, FormFile, Guard, Refusal, parse_form
+from penult.web import PAGE_HEADERS, BodyReader, FormFile, Guard, Refusal, parse_form
 from penult.web.body import Receive
 from penult.web.guard import App, Scope, Send
 
@@ -139,7 +139,7 @@ class Endpoints:
         from starlette.responses import Response
 
         content, kind = self._files[request.url.path]
-        return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
+        return Response(content, media_type=kind, headers=PAGE_HEADERS)
 
     async def prometheus(self, request: Any) -> Any:
         """Return the metrics."""
@@ -166,8 +166,8 @@ class Endpoints:
         ]  # fmt: skip
         post: list[tuple[str, Handler]] = [("/predict", self.predict), ("/predict/{name}", self.predict)]
         post += [(path + "/infer", self.infer) for path in (one, versioned)]
-        routes = [Route(path, act, methods=["GET"]) for path, act in get]
-        routes += [Route(path, act, methods=["POST"]) for path, act in post]
+        routes = [Route(path, act, methods=["POST"]) for path, act in post]  # first, since they are asked most
+        routes += [Route(path, act, methods=["GET"]) for path, act in get]
         router = Router(routes, redirect_slashes=False)
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -35,22 +35,30 @@ class Metrics:
         )
         self._photos = Counter("penult_photos", "Photos answered", ["model", "result"], registry=self._registry)
         self._labels = Counter("penult_predictions", "Answers by class", ["model", "label"], registry=self._registry)
+        self._children: dict[tuple[object, ...], Any] = {}
         self._registry.register(self)
 
     def count_request(self, told: Told) -> None:
         """Count a request that was answered."""
         path = route(told.path)
-        self._requests.labels(path, str(told.status)).inc()
-        self._seconds.labels(path).observe(told.seconds)
+        self._child(self._requests, path, str(told.status)).inc()
+        self._child(self._seconds, path).observe(told.seconds)
 
     def count_photos(self, served: ServedModel, answers: Iterable[Prediction]) -> None:
         """Count the answers of a request."""
         few = len(served.classes) <= MOST_CLASSES
         for one in answers:
             result = "unreadable" if one.failure else "unlike" if one.unlike else "ok"
-            self._photos.labels(served.name, result).inc()
+            self._child(self._photos, served.name, result).inc()
             if few and one.failure is None:
-                self._labels.labels(served.name, one.label).inc()
+                self._child(self._labels, served.name, one.label).inc()
+
+    def _child(self, metric: Any, *labels: str) -> Any:
+        """Return the count of these labels; prometheus_client takes a lock and makes texts each time that it is asked."""
+        key = (id(metric), *labels)
+        if key not in self._children:
+            self._children[key] = metric.labels(*labels)
+        return self._children[key]
 
     def collect(self) -> Iterator[Any]:
         """Yield what is read off at this moment: the registry asks."""

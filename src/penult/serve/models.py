@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from penult import bundle, runs
 from penult.bundle import Bundle
 from penult.embed import EmbedOptions
-from penult.errors import DamagedFile, InputError, PenultError, listed
+from penult.errors import DamagedFile, InputError, listed
 from penult.predict import Prediction
 from penult.web import Refusal, event
 
@@ -162,7 +162,7 @@ class ModelSet:
     async def _reload(self, name: str, now: Signature) -> None:
         try:
             new = await asyncio.to_thread(self.open, name)
-        except (PenultError, OSError) as error:
+        except Exception as error:  # whatever is wrong with the new file, or with reading it, the old model goes on
             self._refused[name] = now
             self._count(name, False)
             log.warning("model refused: %s", error, extra={"facts": {"model": name, "kept": self.served[name].version}})

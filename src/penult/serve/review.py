@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -38,15 +39,14 @@ class ReviewFolder:
         self.kept = len(there)
         self.nbytes = sum(path.stat().st_size for path in there)
         self._writer = ThreadPoolExecutor(1, "penult-review")
-        self._waiting = 0
+        self._places = threading.BoundedSemaphore(WAITING)
         self._full = False
 
     def offer(self, served: ServedModel, photos: Sequence[FormFile], answers: Sequence[Prediction]) -> None:
         """Put aside those of the photos that are doubtful; returns at once."""
         for photo, answer in zip(photos, answers, strict=True):
             reason = "" if answer.failure else review_reason(answer, self.options.level)
-            if reason and self._waiting < WAITING and not self._full:
-                self._waiting += 1
+            if reason and not self._full and self._places.acquire(blocking=False):
                 self._writer.submit(self._write, served, photo.data, answer, reason)
 
     def close(self) -> None:
@@ -59,7 +59,7 @@ class ReviewFolder:
         except OSError as error:  # the answer has been given; the folder is extra
             log.warning("a photo to review cannot be written: %s", error)
         finally:
-            self._waiting -= 1
+            self._places.release()
 
     def _keep(self, served: ServedModel, data: bytes, answer: Prediction, reason: str) -> None:
         digest = hashlib.sha256(data).hexdigest()

@@ -4,7 +4,7 @@ In: an ASGI application. Out: the same application behind a `Guard`, at a socket
 """
 
 from penult.web.body import BodyReader, Told
-from penult.web.guard import Access, Guard, host_name
+from penult.web.guard import PAGE_HEADERS, Access, Guard, host_name
 from penult.web.limits import MB, HttpLimits
 from penult.web.logs import configure_logs, event
 from penult.web.multipart import FormFile, parse_form
@@ -12,6 +12,7 @@ from penult.web.refusal import Refusal
 from penult.web.server import WebServer, address_of, bind, check_extra, is_loopback
 
 __all__ = [
-    "MB", "Access", "BodyReader", "FormFile", "Guard", "HttpLimits", "Refusal", "Told", "WebServer", "address_of", "bind",
+    "MB", "PAGE_HEADERS",
+    "Access", "BodyReader", "FormFile", "Guard", "HttpLimits", "Refusal", "Told", "WebServer", "address_of", "bind",
     "check_extra", "configure_logs", "event", "host_name", "is_loopback", "parse_form",
 ]  # fmt: skip

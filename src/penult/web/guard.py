@@ -30,16 +30,21 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+# Of every answer; those of pages come with `PAGE_HEADERS`
 SECURITY: Headers = [
-    (b"content-security-policy", PAGE_POLICY.encode()),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(self), microphone=(), geolocation=()"),
     (b"cache-control", b"no-store"),
 ]
+PAGE_HEADERS = {
+    "content-security-policy": PAGE_POLICY,
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(self), microphone=(), geolocation=()",
+    "cache-control": "no-cache",
+}
 _ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _NAMES_OF_THIS_MACHINE = frozenset({"localhost"})
 CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
