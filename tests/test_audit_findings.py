@@ -251,7 +251,8 @@ def test_a_model_that_is_wrong_about_most_photos_has_no_say():
     assert "wrong about too many photos" in note
 
 
-def test_labels_are_checked_a_second_time_without_the_doubted_ones():
+@pytest.mark.parametrize(("name", "nested"), [("logistic", None), ("logistic", 0), ("blend", 0)])
+def test_labels_are_checked_a_second_time_without_the_doubted_ones(name, nested):
     """Planted errors among simulated photos are found, and more surely once the models have not learned them."""
     rng = np.random.default_rng(0)
     y = np.arange(240) % 3
@@ -259,8 +260,8 @@ def test_labels_are_checked_a_second_time_without_the_doubted_ones():
     bad = rng.choice(240, 24, replace=False)
     given = y.copy()
     given[bad] = (y[bad] + 1) % 3
-    head = heads.make_head("logistic")
-    seen = cross_validate(head, X, given, ["a", "b", "c"])
+    head = heads.make_head(name)
+    seen = cross_validate(head, X, given, ["a", "b", "c"], nested=nested)
     found = check_labels(head, X, seen)
     assert (found.note, len(found.rows)) == ("", 240)
     listed = np.flatnonzero(found.wrong > 0.5)

@@ -186,6 +186,20 @@ class TestClassWeights:
             heads.make_head("knn", class_weight=wanted).fit(X, ["a", "b"] * 30)
 
 
+@pytest.mark.parametrize("name", ["blend", "svm"])
+def test_rows_that_are_left_out_teach_nothing_and_are_answered(name):
+    X, y = pictures(90, 3)
+    fold, out = np.arange(90) // 3 % 5, np.arange(90) % 10 == 0
+    answers = []
+    for labels in (y, np.where(out, (y + 1) % 3, y)):
+        head = heads.make_head(name)
+        head.cross_fit(X, labels, fold)
+        answers.append(head.cross_fit_again(out))
+    assert np.isfinite(answers[0]).all()
+    np.testing.assert_allclose(*answers, atol=1e-3)
+    assert np.abs(answers[0] - head.cross_fit(X, labels, fold)[0]).max() > 0.02
+
+
 def test_one_class_is_refused_by_name():
     X, _ = pictures()
     with pytest.raises(InputError, match="all 60 rows are of one class, 'cat'"):

@@ -59,7 +59,8 @@ def count(number: int, one: str, many: str = "") -> str:
 
 def printable(name: str | Path) -> str:
     r"""Return a name or path on one printable line: bytes that are not UTF-8 as `\xff`, controls as `\n`."""
-    return "".join(char if char.isprintable() else _escaped(char) for char in str(name))
+    text = str(name)
+    return text if text.isprintable() else "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
 def _escaped(char: str) -> str:

@@ -22,7 +22,7 @@ class Moments:
     """The second moments of the folds of a space, and the discriminants of what each leaves for training."""
 
     def __init__(self, task: Task, space: Space) -> None:
-        """Sum the moments of each held-out part, and of the rows that no fold of the space holds out."""
+        """Sum the moments of each held-out part, and of the rows that no fold of the space holds out, as far as they count."""
         self.task, self.space = task, space
         parts = np.zeros(len(task.codes), np.intp)  # (n,) 0: in every training part
         for number, (_, held) in enumerate(space.folds, 1):
@@ -31,7 +31,7 @@ class Moments:
         self.second, self.sums = np.zeros((count, r, r)), np.zeros((count, task.k, r))
         self.counts = np.zeros((count, task.k))
         for part in range(count):
-            rows = np.flatnonzero(parts == part)
+            rows = np.flatnonzero((parts == part) & (task.sample_weight > 0))
             for at in row_chunks(len(rows)):
                 x = space.X.dense(rows[at])
                 member = np.eye(task.k, dtype=x.dtype)[task.codes[rows[at]]]  # (m, k)

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import ThreadpoolController
@@ -122,17 +122,37 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         task = self.checked_task(X, y, None)
         parts = np.unique(fold[fold >= 0])
         task = replace(task, folds=tuple((np.flatnonzero(fold != part), np.flatnonzero(fold == part)) for part in parts))
-        proba, choices = np.full((len(task.codes), task.k), np.nan), []
-        with threads(task.X):
-            search = self.search(task)
-            for part in parts:
-                chosen = choose(search, task, self, np.flatnonzero((fold >= 0) & (fold != part)))
-                assert chosen.proba is not None  # noqa: S101 - for the type checker: there are folds
-                proba[fold == part] = chosen.proba[fold == part]
-                told = {"temperature": chosen.temperature, "clip": chosen.floor}
-                choices.append({"head": type(self).name, **search.candidates[chosen.index], **told})
+        search, proba, choices = self._by_folds(task)
         self._searched = task, search
         return proba, choices
+
+    @default_errors
+    def cross_fit_again(self, left_out: Array, **settings: Any) -> Array:
+        """Return probabilities (n, k) as the last `cross_fit` did, by models that do not learn `left_out` rows (n,) either.
+
+        `settings` are parameters of the head that differ from then, such as a C that was chosen. Nothing else is chosen by
+        these rows, and what was computed of all rows for the first search serves this one, too.
+        """
+        task = self._searched[0]
+        task = replace(task, sample_weight=np.where(left_out, 0, task.sample_weight))
+        head: Head = clone(self).set_params(**settings)
+        return head._by_folds(task)[1]
+
+    def _by_folds(self, task: Task) -> tuple[Search, Array, list[dict[str, Any]]]:
+        """Return a search, and of each fold's rows the probabilities (n, k) and the settings that the other folds choose."""
+        proba, choices, learnt = np.full((len(task.codes), task.k), np.nan), [], task.sample_weight > 0
+        outside = np.ones(len(task.codes), bool)  # rows that no fold holds out
+        for _, held in task.folds or ():
+            outside[held] = False
+        with threads(task.X):
+            search = self.search(task)
+            for train, held in task.folds or ():
+                chosen = choose(search, task, self, train[learnt[train] & ~outside[train]])
+                assert chosen.proba is not None  # noqa: S101 - for the type checker: there are folds
+                proba[held] = chosen.proba[held]
+                told = {"temperature": chosen.temperature, "clip": chosen.floor}
+                choices.append({"head": type(self).name, **search.candidates[chosen.index], **told})
+        return search, proba, choices
 
     @property
     def searched(self) -> bool:

@@ -99,14 +99,17 @@ def spaces_of_folds(task: Task, name: str, make: Callable[..., Space]) -> Iterat
         yield make(task, name, fold[0], (fold,))
 
 
-def linear_spaces(task: Task, name: str) -> Iterator[Space]:
-    """Yield linear spaces that together serve every fold, of few enough coordinates to choose settings in.
+def linear_spaces(task: Task, name: str) -> list[Space]:
+    """Return linear spaces that together serve every fold of the task, of few enough coordinates to choose settings in.
 
     More than 2,048 rows of more than 1,024 columns are looked at in the 1,024 directions in which 2,048 of them vary most.
+    They are made once for a task.
     """
-
-    many = len(task.X) > GRAM_ROWS and task.X.shape[1] > DIRECTIONS
-    return spaces_of_folds(task, name, principal_space if many else linear_space)
+    if name not in task.spaces:
+        many = len(task.X) > GRAM_ROWS and task.X.shape[1] > DIRECTIONS
+        task.spaces[name] = list(spaces_of_folds(task, name, principal_space if many else linear_space))
+    found: list[Space] = task.spaces[name]
+    return found
 
 
 def whole_space(task: Task, name: str, spaces: list[Space], make: Callable[..., Space] | None = None) -> Space:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,11 +28,12 @@ class Task:
     X: Array  # (n, d) float32 or float64
     codes: Array  # (n,) class numbers
     k: int
-    sample_weight: Array  # (n,) from the class weights, mean 1
+    sample_weight: Array  # (n,) from the class weights, mean 1; 0 for rows that no fold learns from
     class_weight: Array  # (k,)
     folds: Folds | None
     blocks: tuple[int, ...]
     seed: int
+    spaces: dict[str, Any] = field(default_factory=dict, compare=False)  # that were made for these rows and folds, by scaling
 
 
 def class_weights(wanted: Any, classes: Array, codes: Array) -> Array:

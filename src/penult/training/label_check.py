@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,8 @@ def check_labels(head: Any, X: NDArray[Any], seen: Evaluation | None) -> LabelCh
     """Return how probable it is that each label of the rows X (n, d) is wrong, by the head's out-of-fold probabilities `seen`.
 
     The wrong labels taught those models, too, so where some are found the folds are fitted again without them (the second pass
-    of "Confident Learning", Northcutt et al., JAIR 70, 2021), with what was chosen the first time.
+    of "Confident Learning", Northcutt et al., JAIR 70, 2021), with what was chosen the first time. A head that still has the
+    search of its cross-validation goes on from that.
     """
     if seen is None:
         return LabelCheck(np.zeros(0, np.intp), np.zeros((0, 2)), np.zeros(0), UNMEASURED)
@@ -103,14 +104,26 @@ def _without(head: Any, X: NDArray[Any], seen: Evaluation, doubted: NDArray[np.b
     """
     k, proba = len(seen.classes), np.array(seen.proba)
     left, every = np.bincount(seen.y[~doubted], minlength=k), np.bincount(seen.y, minlength=k)
+    if (2 * left < every).any():
+        return proba
+    if getattr(head, "searched", False):
+        proba[:, every > 0] = head.cross_fit_again(doubted, **{**_agreed(head, seen.choices), "clip": UNCLIPPED})
+        return proba
     parts = sorted(set(seen.fold[seen.measured].tolist()))
     for part, choice in zip(parts, seen.choices, strict=True):
         learnt, here = seen.fold != part, seen.fold == part
-        if (learnt & doubted).any() and (2 * left >= every).all():
+        if (learnt & doubted).any():
             rows = np.flatnonzero(learnt & ~doubted)
             fitted = fit_rows(_as_chosen(head, choice), X, seen.y, seen.groups, rows)
             proba[here] = probabilities(fitted, X[here], k)
     return proba
+
+
+def _agreed(head: Any, choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what was chosen for all folds alike, in place of what was left open (None)."""
+    open_ = [name for name, value in head.get_params(deep=False).items() if value is None]
+    chosen = {name: {choice.get(name) for choice in choices} - {None} for name in open_}
+    return {name: values.pop() for name, values in chosen.items() if len(values) == 1}
 
 
 def _as_chosen(head: Any, choice: Mapping[str, Any]) -> Any:

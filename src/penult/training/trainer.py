@@ -31,7 +31,7 @@ from penult.texts import printable
 from penult.training import environment
 from penult.training.data import TrainingData
 from penult.training.findings import find_issues, summarize
-from penult.training.label_check import check_labels
+from penult.training.label_check import LabelCheck, check_labels
 from penult.training.measuring import compare_with_f32, head_for, measure
 from penult.training.options import TrainOptions
 from penult.training.sample_submission import SampleSubmission, plain_submission
@@ -155,6 +155,8 @@ class Trainer:
             artist.draw(evaluation=chosen, others=others, curve=curve)
             runs.write_oof(self.folder, train.ok_files, data.classes, chosen.y, chosen.fold, chosen.proba)
             self.clock.lap("evaluation")
+            labels = None if done is None else check_labels(head, train.X, chosen)  # while the head has its search
+            self.clock.lap("labels")
             fitted = learn(head, train.X, train.ok_y, data.groups, data.blocks, chosen.fold)
             history = dict(head.history_ or {})
             artist.draw(path=head.path_, chosen=head.choice_.get("C"), history=history)
@@ -174,7 +176,7 @@ class Trainer:
             self.clock.lap("model and tables")
             self.metrics["figures"] = sorted(path.name for path in artist.finish())
             self.clock.lap("figures")
-        self._judge(data, done, chosen, fitted.unlike, answers)
+        self._judge(data, done, chosen, labels, fitted.unlike, answers)
         self.metrics["novelty"] = fitted.novelty_facts(data.classes)
         self.metrics["review"]["written"] = to_review
         self.metrics |= {"choice": dict(model.facts["choice"]), "head_path": jsonable(dict(head.path_))}
@@ -185,6 +187,7 @@ class Trainer:
         data: TrainingData,
         done: Embedding | None,
         chosen: Evaluation,
+        labels: LabelCheck | None,
         unlike: NDArray[np.float64] | None,  # (n,)
         answers: Predictions | None,
     ) -> None:
@@ -192,10 +195,9 @@ class Trainer:
         proba = None if answers is None else answers.proba
         if data.test is not None and data.test.y is not None and proba is not None:
             self.metrics["test"] = evaluate.score(data.test.y, proba, data.classes, name="test images")
-        if done is None:
+        if done is None or labels is None:
             self.folder.drop(runs.FINDINGS)
         else:
-            labels = check_labels(head_for(self.options, data), data.train.X, chosen)
             found = find_issues(data, done, labels)
             self.findings = runs.write_findings(self.folder, found)
             self.metrics["audit"] = summarize(found, labels, data, proba)

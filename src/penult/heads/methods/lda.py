@@ -35,7 +35,7 @@ class LDA(Head):
 
     def search(self, task: Task) -> Search:
         """Return the shrinkages that were tried."""
-        spaces = list(linear_spaces(task, self.scaling)) if task.folds else []
+        spaces = linear_spaces(task, self.scaling) if task.folds else []
         return search_shrinkage(task, self, spaces, lambda: whole_space(task, self.scaling, spaces), self.shrinkage)
 
 

@@ -29,7 +29,7 @@ class Logistic(Head):
 
     def search(self, task: Task) -> Search:
         """Return the values of C that were tried; all folds and classes are solved together."""
-        spaces = list(linear_spaces(task, self.scaling))
+        spaces = linear_spaces(task, self.scaling)
         return search_C(task, spaces, lambda: whole_space(task, self.scaling, spaces), self.C)
 
 

@@ -62,7 +62,7 @@ class SVM(Head):
     def _kernels(self, task: Task) -> Iterator[tuple[dict[str, Any], LinearSearch, tuple[float, ...]]]:
         """Yield what each kernel is called, its search, and how finely C is searched."""
         if self.kernel != "rbf":
-            spaces = list(linear_spaces(task, self.scaling))
+            spaces = linear_spaces(task, self.scaling)
             search = LinearSearch(task, spaces, partial(whole_space, task, self.scaling, spaces), _loss)
             yield {"kernel": "linear", "width": None}, search, (0.5,)
         for width in WIDTHS if self.kernel != "linear" else ():
