@@ -195,3 +195,15 @@ def test_the_seeds_clip_is_an_option():
     proba = heads.make_head("logistic", clip=0.005).fit(X, y).predict_proba(X)
     assert proba.min() >= 0.005
     assert proba.max() <= 0.995
+
+
+def test_few_held_out_rows_are_little_evidence_and_easy_ones_are_much():
+    def believed(own: float, n: int) -> float:
+        codes = np.arange(n) % 2
+        logits = np.where(codes[:, None] == [0, 1], np.log(own), np.log(1 - own))
+        return calibration.evidence(logits, codes, np.ones(n), np.zeros(2))
+
+    assert believed(0.5, 400) == pytest.approx(1 / (1 + np.exp(calibration.CHOICES / 2)))  # no gain: chance, or as good as it
+    assert believed(0.55, 20) < 0.7 < believed(0.55, 100) < believed(0.55, 400)
+    assert believed(0.9, 20) > 0.99
+    assert believed(0.3, 400) == calibration.LEAST_EVIDENCE

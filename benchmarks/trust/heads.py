@@ -23,6 +23,7 @@ from penult.heads.calibration import row_losses
 
 Array = NDArray[Any]
 ALL = 0
+BLOCKS = [40, 80, 112, 192, 320, 1280] * 2 + [208, 352, 1280] * 2  # of the default networks
 T95 = (12.7, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.2, 2.18)
 
 
@@ -33,7 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--each", nargs="+", type=int, default=[10, 20, 50, ALL], help="photos a class, 0: all")
     parser.add_argument("--seeds", type=int, default=5, help="draws of 10 and 20 a class; half as many of 50")
     parser.add_argument("--sets", nargs="+", default=None, help="only these")
-    parser.add_argument("--blocks", nargs="+", type=int, default=[3584, 3584, 3680], help="where a file does not say")
+    parser.add_argument("--blocks", nargs="+", type=int, default=BLOCKS, help="where a file does not say")
 
 
 def run(asked: argparse.Namespace) -> None:

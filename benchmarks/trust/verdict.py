@@ -20,7 +20,7 @@ from penult.evaluate import accuracy_gap, cross_validate, score, verdict
 from penult.evaluate.shift import class_shares, features_apart, other_features
 from penult.fit import group_copies
 
-COLUMNS = 3584  # efficientnet_lite0 of the default's features
+BLOCKS = (40, 80, 112, 192, 320, 1280) * 2  # of the first network of the default
 SETS = {"cats_dogs": 120, "trashnet": 250, "clothing": 300, "signs": 300, "elpv": 600}  # training photos of a repeat
 TEST = 200
 
@@ -37,7 +37,7 @@ def run(asked: argparse.Namespace) -> None:
     for name in asked.sets:
         with np.load(asked.folder / f"{name}.npz") as read:
             known = read["y"] != "test1"  # photos without a label
-            X, y = np.ascontiguousarray(read["X"][known, :COLUMNS]), read["y"][known]
+            X, y = np.ascontiguousarray(read["X"][known, : sum(BLOCKS)]), read["y"][known]
         y = np.unique(y, return_inverse=True)[1].astype(np.intp)
         for seed in range(asked.repeats):
             rng = np.random.default_rng(seed)
@@ -72,10 +72,9 @@ def deal(y: Any, n: int, rng: np.random.Generator) -> tuple[Any, Any]:
 
 def judge(X: Any, y: Any, Z: Any, labels: Any, grouped: bool = True) -> dict[str, Any]:
     """Train as `penult train` does, test, and return what is said."""
-    blocks = (X.shape[1],)
     names = [str(c) for c in range(int(max(y.max(), labels.max())) + 1)]
-    groups = group_copies(store.row_digests(X), X, blocks)[0] if grouped else None
-    head = heads.make_head("logistic", blocks=blocks)
+    groups = group_copies(store.row_digests(X), X, BLOCKS)[0] if grouped else None
+    head = heads.make_head(heads.head_names()[0], blocks=BLOCKS)
     scores = cross_validate(head, X, y, names, groups=groups)
     proba = head.fit(X, y, groups=groups).predict_proba(Z)
     test = score(labels, proba, names)
@@ -83,7 +82,7 @@ def judge(X: Any, y: Any, Z: Any, labels: Any, grouped: bool = True) -> dict[str
     assert gap is not None
     leads = verdict(scores, test=test).startswith("Your test photos")
     classes = class_shares(scores.to_dict(), test.to_dict(), proba.mean(axis=0)) is not None
-    features = other_features(*features_apart(X, y, Z, labels, blocks)) is not None
+    features = other_features(*features_apart(X, y, Z, labels, BLOCKS)) is not None
     assert leads is (gap.worse or gap.better)
     return {"gap": gap.value, "worse": gap.worse, "better": gap.better, "classes": classes, "features": features}
 
