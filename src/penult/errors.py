@@ -15,6 +15,7 @@ A message has three parts: what happened, to which thing, what to do. Each class
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 _SHOWN = 24  # names of a long list
 _FIRST, _LONGEST = 10, 60  # names in a refusal, and letters of each
@@ -26,6 +27,17 @@ ProgressCallback = Callable[[str, int, int], None]  # the step, how much of it i
 
 def quiet(step: str, done: int, total: int) -> None:
     """Show no progress: the callback where none is given."""
+
+
+def distribution() -> str:
+    """Return what pip calls this installation: `penult`, or `penult-runtime`, which only predicts and serves."""
+    from importlib import metadata
+
+    for name in ("penult", "penult-runtime"):
+        with suppress(metadata.PackageNotFoundError):
+            metadata.version(name)
+            return name
+    return "penult"
 
 
 class PenultError(Exception):

@@ -139,7 +139,14 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def broken_library(error: ImportError) -> str:
     """Return what to say of a library that cannot be imported."""
+    from penult.errors import distribution
+
     what = error.name or "a library"
+    if isinstance(error, ModuleNotFoundError) and distribution() == "penult-runtime":
+        return (
+            f"{what} is not installed: this is penult-runtime, which predicts and serves. For all else install penult in an "
+            "environment of its own: pip install penult"
+        )
     return f"{what} cannot be imported ({_short(error)}); `penult doctor` says which library is broken, and what to install."
 
 

@@ -18,9 +18,9 @@ from typing import Any
 from penult import engines, runs, store
 from penult.backbones.efficientnet_lite import LITE
 from penult.doctor import probe
-from penult.doctor.installation import FAIL, NOTE, OK, WARN, Check
+from penult.doctor.installation import FAIL, NOTE, OK, WARN, Check, is_runtime
 from penult.engines import devices
-from penult.errors import InputError, OutputError
+from penult.errors import InputError, MissingExtra, OutputError
 from penult.pixels import decoding, preparing, resizing
 from penult.store.disk import machine_id
 from penult.texts import printable
@@ -40,6 +40,8 @@ def processor() -> Check:
 
 def weights() -> Check:
     """Return whether the weights that come by pip are there, to the byte."""
+    if is_runtime():
+        return Check("weights", OK, "not part of penult-runtime; a model has its own")
     for lite in LITE.values():
         lite.tensors()  # raises MissingExtra or DamagedFile, with the pip line
     return Check("weights", OK, f"{', '.join(LITE)}: present, sha256 as published")
@@ -51,6 +53,8 @@ def engine() -> list[Check]:
     try:
         with Worker("penult.doctor.probe:compute") as child:
             answers.extend(child.answers())
+    except MissingExtra:  # penult-runtime: no network is there to be tried, and each model tries its own
+        return list(_about(answers))
     except Crashed as error:
         step = "while it was loaded" if not answers else "while it compiled and ran a network"
         return [*_about(answers), Check("engine", FAIL, f"OpenVINO crashed {step} ({error})", _REINSTALL)]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penult import __version__
-from penult.errors import OutputError, PenultError
+from penult.errors import OutputError, PenultError, distribution
 from penult.worker import NoInterpreter, start
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ MODULES = (
     "numpy", "PIL.Image", "h5py", "sklearn.linear_model", "onnx", "matplotlib.figure", "argcomplete", "rich.progress",
     "threadpoolctl",
 )  # fmt: skip
+_RUNTIME_MODULES = ("numpy", "PIL.Image")
 _SECONDS = 120
 _IMPORT = (
     "import importlib, json, sys\n"
@@ -105,12 +106,12 @@ def python() -> Check:
 def penult_itself() -> Check:
     """Return which penult this is and where it lies."""
     where = Path(__file__).resolve().parents[1]
-    said = f"{__version__} in {where}"
+    said = f"{__version__} in {where}{', for predicting and serving alone (penult-runtime)' if is_runtime() else ''}"
     recorded = _metadata("Version")
     if recorded is None:
         return Check("penult", NOTE, f"{said}, not installed by pip", "pip install it, so that its libraries can be checked")
     if recorded != __version__:
-        return Check("penult", WARN, f"{said}, pip recorded {recorded}", "pip install penult again")
+        return Check("penult", WARN, f"{said}, pip recorded {recorded}", f"pip install {distribution()} again")
     return Check("penult", OK, said)
 
 
@@ -125,8 +126,14 @@ def libraries() -> Check:
     return Check("libraries", OK, ", ".join(have))
 
 
-def imports(modules: tuple[str, ...] = MODULES) -> Check:
+def is_runtime() -> bool:
+    """Whether this is an installation for predicting and serving alone, without the libraries of training."""
+    return distribution() == "penult-runtime"
+
+
+def imports(modules: tuple[str, ...] | None = None) -> Check:
     """Return whether the libraries can be imported, tried in another process."""
+    modules = modules or (_RUNTIME_MODULES if is_runtime() else MODULES)
     try:
         tried, done = _import(*modules)
     except NoInterpreter as error:
@@ -170,7 +177,7 @@ def torchvision() -> list[Check]:
 def _extra(name: str) -> Check:
     have, wrong = _held(name)
     what = f"{_PURPOSE[name]}: " if name in _PURPOSE else ""
-    line = f"pip install 'penult[{name}]'"
+    line = f"pip install '{distribution()}[{name}]'"
     if not wrong:
         return Check(name, OK, f"{what}{', '.join(have)}")
     if not any(_there(lead) for lead in _leads(name)):
@@ -214,7 +221,7 @@ def _requirements(extra: str) -> Iterator[tuple[str, str, SpecifierSet]]:
     from packaging.requirements import Requirement
 
     try:
-        lines = metadata.requires("penult") or []
+        lines = metadata.requires(distribution()) or []
     except metadata.PackageNotFoundError:
         return
     for one in map(Requirement, lines):
@@ -226,14 +233,14 @@ def _requirements(extra: str) -> Iterator[tuple[str, str, SpecifierSet]]:
 
 def _metadata(field: str) -> str | None:
     try:
-        return metadata.metadata("penult").json.get(field.lower().replace("-", "_"))  # type: ignore[return-value]
+        return metadata.metadata(distribution()).json.get(field.lower().replace("-", "_"))  # type: ignore[return-value]
     except metadata.PackageNotFoundError:
         return None
 
 
 def _extras() -> list[str]:
     try:
-        return list(metadata.metadata("penult").get_all("Provides-Extra") or [])
+        return list(metadata.metadata(distribution()).get_all("Provides-Extra") or [])
     except metadata.PackageNotFoundError:
         return []
 

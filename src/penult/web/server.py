@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from typing import Any
 
-from penult.errors import InputError, MissingExtra
+from penult.errors import InputError, MissingExtra, distribution
 from penult.web.connection import limited
 from penult.web.guard import Guard
 from penult.web.limits import HttpLimits
@@ -31,7 +31,7 @@ def check_extra(extra: str = "serve") -> None:
     """Raise `MissingExtra` where a library of the extra is not installed."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise MissingExtra(f"a server needs {', '.join(missing)}: pip install 'penult[{extra}]'")
+        raise MissingExtra(f"a server needs {', '.join(missing)}: pip install '{distribution()}[{extra}]'")
 
 
 def is_loopback(host: str) -> bool:
