@@ -29,7 +29,7 @@ from penult.embed import EmbedOptions, embed
 from penult.neighbors import nearest_rows
 
 EACH = 16  # photos of a set of which every kind of copy is planted
-WIDTHS = (3584, 3584, 3680)  # columns of the default networks
+WIDTHS = (4048, 3680)  # columns of the default networks
 
 
 def crop(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -57,7 +57,7 @@ def add(topic: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    networks = [zoo.find_backbone(name) for name in zoo.expand(args.backbone or ["lite"])]
+    networks = [zoo.find_backbone(name) for name in zoo.expand(args.backbone or zoo.DEFAULT)]
     out: dict[str, Any] = {"backbones": [one.name for one in networks]}
     for folder in args.photos:
         files = [str(one.path) for one in images.scan_unlabelled(folder).images]

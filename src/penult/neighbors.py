@@ -18,7 +18,7 @@ Array = NDArray[Any]
 Ints = NDArray[np.intp]
 
 MANY = 8000  # rows from which an inverted file pays
-PROBES = 8  # cells that a row is compared with
+PROBES = 24  # cells that a row is compared with
 SAMPLE = 4096  # rows that directions and cells are learnt from
 DIRECTIONS = 64  # of the space in which rows are assigned to cells
 ROUNDS = 6  # of k-means: cells need not be perfect
@@ -53,23 +53,23 @@ def nearest_neighbors(Z: Array, count: int) -> tuple[Ints, Array]:
     if n <= MANY or not count:
         return nearest_rows(Z, Z, count, own=True)
     probes, members = _inverted_file(Z)
-    near = np.full((n, PROBES, count), -1, np.int32)
-    alike = np.full((n, PROBES, count), -2, np.float32)
-    row, place = np.divmod(np.argsort(probes.ravel(), kind="stable"), PROBES)  # the rows that look into each cell
-    bounds = np.searchsorted(probes[row, place], np.arange(len(members) + 1))
+    rows, values = np.zeros((n, count), np.intp), np.full((n, count), -2, np.float32)
+    asking = np.argsort(probes.ravel(), kind="stable")  # the rows that look into each cell
+    bounds = np.searchsorted(probes.ravel()[asking], np.arange(len(members) + 1))
     for cell, inside in enumerate(members):
-        asking, at = row[bounds[cell] : bounds[cell + 1]], place[bounds[cell] : bounds[cell + 1]]
         there, kept = Z[inside], min(count, len(inside))  # (c, d)
-        for some in row_chunks(len(asking) if kept else 0, max(1, CELLS // max(1, len(inside)))):
-            who = asking[some]
+        those = asking[bounds[cell] : bounds[cell + 1]] // PROBES
+        for some in row_chunks(len(those) if kept else 0, max(1, CELLS // max(1, len(inside)))):
+            who = those[some]
             cosine = Z[who] @ there.T  # (b, c)
             itself = np.searchsorted(inside, who)
             mine = np.flatnonzero(inside[np.minimum(itself, len(inside) - 1)] == who)
             cosine[mine, itself[mine]] = -2
-            found, values = _largest(cosine, kept)
-            near[who, at[some], :kept], alike[who, at[some], :kept] = inside[found], values
-    best, values = _largest(alike.reshape(n, -1), count)
-    rows = np.take_along_axis(near.reshape(n, -1), best, axis=1).astype(np.intp)
+            who, cosine = _promising(who, cosine, values[who, -1])
+            found, alike = _largest(cosine, kept)
+            both = np.hstack([values[who], alike])
+            best, values[who] = _largest(both, count)
+            rows[who] = np.take_along_axis(np.hstack([rows[who], inside[found]]), best, axis=1)
     poor = np.flatnonzero(values[:, -1] <= -2)
     if len(poor):
         around, cosine = nearest_rows(Z[poor], Z, count + 1)
@@ -108,6 +108,12 @@ def _inverted_file(Z: Array) -> tuple[Ints, list[Ints]]:
         probes[rows] = _largest((Z[rows] @ basis) @ centers.T, PROBES)[0]
     order = np.argsort(probes[:, 0], kind="stable")
     return probes, np.split(order, np.searchsorted(probes[order, 0], np.arange(1, cells)))
+
+
+def _promising(who: Ints, cosine: Array, least: Array) -> tuple[Ints, Array]:
+    """Return those of the rows `who` (b,) that have a cosine (b, c) above their `least` (b,), and their cosines."""
+    better = np.flatnonzero(cosine.max(axis=1) > least)
+    return (who, cosine) if len(better) == len(who) else (who[better], cosine[better])
 
 
 def _largest(values: Array, count: int) -> tuple[Ints, Array]:

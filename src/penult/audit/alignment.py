@@ -3,8 +3,9 @@
 In: grey thumbnails (p, 256). Out: correlations (p,).
 
 A photo and its augmented copy differ by a small affine map and by brightness. The map is found by Gauss-Newton on the
-normalized correlation of the overlap (Lucas & Kanade 1981; Evangelidis & Psarakis, PAMI 30, 2008), from the identity, from
-the mirror image and, where a quarter turn or an upside-down picture fits better than both, from that.
+normalized correlation of the overlap (Lucas & Kanade 1981; Evangelidis & Psarakis, PAMI 30, 2008; inverse compositional:
+Baker & Matthews, IJCV 56, 2004), from the identity, from the mirror image and, where a quarter turn or an upside-down picture
+fits better than both, from that.
 """
 
 from __future__ import annotations
@@ -46,15 +47,34 @@ class Lattice:
         x, y = maps[:, :3] @ self.grid.T, maps[:, 3:] @ self.grid.T
         return x, y, ((np.abs(x) <= 1.001) & (np.abs(y) <= 1.001)).astype(np.float32)
 
-    def sampled(self, planes: list[Floats], x: Floats, y: Floats) -> list[Floats]:
-        """Return each plane (m, side * side) read at the places x, y, between pixels by bilinear interpolation."""
-        side, center = self.side, np.float32(self.center)
-        x, y = (np.clip(where * center + center, 0, side - 1.001) for where in (x, y))
+    def packed(self, pictures: Floats) -> NDArray[np.complex128]:
+        """Return pictures (m, side * side) as bilinear interpolation reads them, (m * side * side,).
+
+        Each pixel is four float32: its value, its steps to the right and down, and how the one changes along the other.
+        """
+        plane = pictures.reshape(-1, self.side, self.side)
+        out = np.zeros((*plane.shape, 4), np.float32)
+        out[..., 0] = plane
+        out[:, :, :-1, 1] = plane[:, :, 1:] - plane[:, :, :-1]
+        out[:, :-1, :, 2] = plane[:, 1:] - plane[:, :-1]
+        out[:, :-1, :, 3] = out[:, 1:, :, 1] - out[:, :-1, :, 1]
+        return out.reshape(-1).view(np.complex128)
+
+    def read(self, packed: NDArray[np.complex128], rows: NDArray[np.intp], x: Floats, y: Floats) -> Floats:
+        """Return the packed pictures `rows` (m,) at the places x, y (m, side * side), interpolated between pixels."""
+        x, y = (np.clip(where * np.float32(self.center) + np.float32(self.center), 0, self.side - 1.001) for where in (x, y))
         left, top = x.astype(np.int32), y.astype(np.int32)
-        fx, fy = x - left, y - top
-        at = top * side + left + (np.arange(len(x)) * side * side)[:, None]
-        weights = ((0, (1 - fx) * (1 - fy)), (1, fx * (1 - fy)), (side, (1 - fx) * fy), (side + 1, fx * fy))
-        return [np.asarray(sum(plane.ravel()[at + offset] * weight for offset, weight in weights)) for plane in planes]
+        x -= left
+        y -= top
+        top *= self.side
+        top += left
+        at = top + (rows * self.side**2)[:, None]
+        four = packed.take(at).view(np.float32).reshape(*at.shape, 4)
+        return np.asarray(four[..., 0] + x * four[..., 1] + y * (four[..., 2] + x * four[..., 3]), np.float32)
+
+    def sampled(self, pictures: Floats, x: Floats, y: Floats) -> Floats:
+        """Return each picture (m, side * side) read at the places x, y (m, side * side)."""
+        return self.read(self.packed(pictures), np.arange(len(pictures)), x, y)
 
 
 _THUMBNAIL = Lattice(SIDE)
@@ -148,32 +168,64 @@ def align(
 ) -> tuple[Floats, Floats]:
     """Return the best correlation (p,) on the way from `start` (p, 6) to the map that lays b on a (p, side * side), and where.
 
-    It takes a step for each number of `hopeless`, gives up a pair whose correlation is not above it, and stops at `done`.
+    It takes a step for each number of `hopeless`, gives up a pair whose correlation is not above it, and stops at
+    `done` or where a step gained nothing.
     """
     best, found = np.full(len(a), -1, np.float32), start.copy()
-    pictures = b.reshape(-1, lattice.side, lattice.side)
-    across, down = (_slope(pictures, axis, lattice.center).reshape(len(b), -1) for axis in (2, 1))  # per half side
+    packed, slopes, inverse = lattice.packed(b), *_prepared(a, lattice)
     maps = start.copy()  # (p, 6)
-    live = np.arange(len(a))
+    live, reached = np.arange(len(a)), best.copy()
     for step in range(len(hopeless) + 1):
         x, y, seen = lattice.places(maps[live])  # (m, side * side)
-        moved, dx, dy = lattice.sampled([b[live], across[live], down[live]], x, y)
-        count = seen.sum(axis=1, keepdims=True) + 1e-6
-        left, _ = normalized(a[live], seen, count)
-        right, length = normalized(moved, seen, count)
-        alike = (left * right).sum(axis=1)
+        count = seen.sum(axis=1, keepdims=True) + np.float32(1e-6)
+        left, right = (normalized(side, seen, count) for side in (a[live], lattice.read(packed, live, x, y)))
+        alike = np.einsum("ij,ij->i", left, right)
         valid = (count[:, 0] >= OVERLAP * lattice.side**2) & (np.abs(maps[live] - IDENTITY).max(axis=1) < REACH)
         better = np.flatnonzero(valid & (alike > best[live]))
         best[live[better]], found[live[better]] = alike[better], maps[live[better]]
         if step == len(hopeless):
             break
-        going = np.flatnonzero(valid & (alike < done) & (alike > hopeless[step]))
+        going = np.flatnonzero(valid & (alike < done) & (alike > hopeless[step]) & (alike > reached[live]))
         if not len(going):
             break
-        live, seen, count = live[going], seen[going], count[going]
-        scale = seen / length[going]
-        maps[live] += _step(lattice, left[going], right[going], dx[going] * scale, dy[going] * scale, count)
+        reached[live] = alike
+        live, left, share = live[going], left[going], count[going] / lattice.side**2
+        # what lies between the two, along the part of `left` that is no change of its length
+        missing = right[going] - left * alike[going, None]
+        change = inverse[live] @ (_along(slopes[:, live], missing, lattice) / share)[:, :, None]
+        maps[live] = undone(maps[live], np.clip(change[:, :, 0], -0.15, 0.15) + IDENTITY)
     return best, found
+
+
+def normalized(rows: Floats, seen: Floats, count: Floats) -> Floats:
+    """Return rows (m, side * side) of mean 0 and length 1 over the pixels `seen`, 0 elsewhere; `count` (m, 1) are seen."""
+    rows = (rows - np.einsum("ij,ij->i", rows, seen)[:, None] / count) * seen
+    rows /= np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None] + np.float32(1e-3)
+    return rows
+
+
+def _prepared(a: Floats, lattice: Lattice) -> tuple[Floats, Floats]:
+    """Return the slopes of pictures a (p, side * side) of mean 0 and length 1, (2, p, side * side), and for each the inverse
+    (p, 6, 6) of the damped curvature of the correlation by the entries of a map.
+
+    The curvature is that at a itself, so it is worked out once and not at every step (the inverse compositional algorithm:
+    Baker & Matthews, IJCV 56, 2004).
+    """
+    every = np.ones_like(a)
+    count = np.full((len(a), 1), a.shape[1], np.float32)
+    unit = normalized(a, every, count)
+    pictures = unit.reshape(-1, lattice.side, lattice.side)
+    slopes = np.stack([_slope(pictures, axis, lattice.center).reshape(a.shape) for axis in (2, 1)])
+    dx, dy = slopes
+    # J'J for J = (dx * grid, dy * grid), by products of two entries of the grid
+    squares = [((one * other) @ lattice.products).reshape(-1, 3, 3) for one, other in ((dx, dx), (dx, dy), (dy, dy))]
+    curvature = np.block([[squares[0], squares[1]], [squares[1], squares[2]]])  # (p, 6, 6)
+    total = _along(slopes, every, lattice)  # a change of the mean is no change of the correlation
+    length = _along(slopes, unit, lattice)  # nor is one of the length
+    curvature -= total[:, :, None] * (total / count)[:, None, :] + length[:, :, None] * length[:, None, :]
+    damping = 2e-3 * np.trace(curvature, axis1=1, axis2=2) / 6 + 1e-6
+    curvature += damping[:, None, None] * np.eye(6, dtype=np.float32)
+    return slopes, np.asarray(np.linalg.inv(curvature), np.float32)
 
 
 def _slope(pictures: Floats, axis: int, center: float) -> Floats:
@@ -182,30 +234,17 @@ def _slope(pictures: Floats, axis: int, center: float) -> Floats:
     return np.asarray(change * center, np.float32)
 
 
-def normalized(rows: Floats, seen: Floats, count: Floats) -> tuple[Floats, Floats]:
-    """Return rows (m, side * side) of mean 0 and length 1 over the pixels `seen`, 0 elsewhere; and their lengths (m, 1)."""
-    rows = (rows - (rows * seen).sum(axis=1, keepdims=True) / count) * seen
-    length = np.sqrt((rows * rows).sum(axis=1, keepdims=True)) + np.float32(1e-3)
-    return rows / length, length
+def _along(slopes: Floats, values: Floats, lattice: Lattice) -> Floats:
+    """Return the sum of `values` (m, side * side) times the derivative of a picture by each entry of the map, (m, 6)."""
+    return np.hstack([(slope * values) @ lattice.grid for slope in slopes])
 
 
-def _step(lattice: Lattice, left: Floats, right: Floats, dx: Floats, dy: Floats, count: Floats) -> Floats:
-    """Return the change of the maps (m, 6) that raises the correlation: one Gauss-Newton step, damped and bounded.
-
-    dx, dy (m, side * side) are the slopes of `right`, 0 where nothing is compared, as in `left` and `right`.
-    """
-
-    def along(values: Floats) -> Floats:  # (m, side * side) -> (m, 6): the derivative by each entry of the map, summed
-        return np.hstack([(dx * values) @ lattice.grid, (dy * values) @ lattice.grid])
-
-    # J'J for J = (dx * grid, dy * grid), by products of two entries of the grid
-    squares = [((one * other) @ lattice.products).reshape(-1, 3, 3) for one, other in ((dx, dx), (dx, dy), (dy, dy))]
-    curvature = np.block([[squares[0], squares[1]], [squares[1], squares[2]]])  # (m, 6, 6)
-    total = np.hstack([dx @ lattice.grid, dy @ lattice.grid])  # a change of the mean is no change of the correlation
-    length = along(right)  # nor is one of the length
-    curvature -= total[:, :, None] * (total / count)[:, None, :] + length[:, :, None] * length[:, None, :]
-    damping = 2e-3 * np.trace(curvature, axis1=1, axis2=2) / 6 + 1e-6
-    curvature += damping[:, None, None] * np.eye(6, dtype=np.float32)
-    missing = left - right
-    ascent = along(missing) - length * (right * missing).sum(axis=1, keepdims=True)
-    return np.asarray(np.clip(np.linalg.solve(curvature, ascent[:, :, None])[:, :, 0], -0.15, 0.15))
+def undone(maps: Floats, first: Floats) -> Floats:
+    """Return the maps (m, 6), or one (6,), after the inverse of `first` (m, 6)."""
+    scale = 1 / (first[:, 0] * first[:, 4] - first[:, 1] * first[:, 3])
+    xx, xy, yx, yy = first[:, 4] * scale, -first[:, 1] * scale, -first[:, 3] * scale, first[:, 0] * scale
+    right, down = -(xx * first[:, 2] + xy * first[:, 5]), -(yx * first[:, 2] + yy * first[:, 5])
+    rows = []
+    for one, other, shift in (maps.T[:3], maps.T[3:]):
+        rows += [one * xx + other * yx, one * xy + other * yy, one * right + other * down + shift]
+    return np.asarray(np.stack(rows, axis=1), np.float32)

@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.arrays import unit_rows
-from penult.audit.alignment import aligned, turned, upright
-from penult.audit.pairs import Floats, Ints, NearestRows, Pairs, joined, nearest
+from penult.audit.alignment import aligned
+from penult.audit.candidates import Upright
+from penult.audit.pairs import Floats, Ints, NearestRows, Pairs, joined
 
 ALIKE = 0.45  # cosine of the features below which two photos are no copies
 TURNED = 0.15  # ... where the thumbnails are EQUAL: to most networks a photo upside down is another one
-EQUALLY = 0.9  # correlation of thumbnails as they are, once upright, from which a pair is looked at
 EQUAL = 0.97  # correlation of the aligned thumbnails of a photo that was only turned or mirrored
 ALIGNED = 0.88  # correlation of the aligned thumbnails below which they are none
 FAR = 0.04  # the product of the distances above which they are none
@@ -32,14 +31,16 @@ FEW = 12  # neighbors that are looked at first
 LARGE = 0.1  # of the surroundings: up to there a cluster is tied that is larger than what is looked at around a photo
 
 
-def families(Z: Floats, thumbnails: NDArray[Any], near: NearestRows) -> Pairs:
-    """Return pairs of rows that tie families together; Z (n, d) unit vectors, thumbnails (n, 256), `near` the nearest of each.
+def families(Z: Floats, thumbnails: Floats, near: NearestRows, standing: Upright) -> Pairs:
+    """Return pairs of rows that tie families together; Z (n, d) unit vectors, thumbnails (n, 256), `near` the nearest of each;
+    `standing` the thumbnails brought upright, since features of a photo and of its copy upside down may be no neighbors.
 
     The similarity of a pair is 1 less the product of its distances. Members that are linked through others are not paired.
     """
-    measured = _Measured(np.asarray(thumbnails, np.float32), near)
+    measured = _Measured(thumbnails, near)
     measured.look(near.similarity[:, :FEW] >= ALIKE)
-    measured.look_at(*_turned(measured.thumbnails, Z), alike=TURNED, least=EQUAL)
+    one, other = standing.turned()
+    measured.look_at(one, other, np.einsum("ij,ij->i", Z[one], Z[other]), alike=TURNED, least=EQUAL)
     # where nearly all of the first neighbors may be copies, the family may be larger; and what is around it counts, too
     member, crowded = measured.members()
     if not member.any():
@@ -85,21 +86,6 @@ class _Measured:
         n = len(self.thumbnails)
         links = np.bincount(np.r_[self.names // n, self.names % n][np.tile(self.link, 2)], minlength=n)
         return links > 0, links >= min(FEW, self.near.rows.shape[1]) - OUTSIDE
-
-
-def _turned(thumbnails: Floats, Z: Floats) -> tuple[Ints, Ints, Floats]:
-    """Return pairs of rows (p,), (p,) whose thumbnails are alike once turned, with the cosines (p,) of their features Z.
-
-    Features of a photo and of its copy that is upside down may be no neighbors.
-    """
-    row, way, pictures = upright(thumbnails)
-    pictures -= pictures.mean(axis=1, keepdims=True)
-    near = nearest(unit_rows(pictures), FEW)
-    one, place = np.nonzero(near.similarity >= EQUALLY)
-    other = near.rows[one, place]
-    pairs = np.flatnonzero((row[one] != row[other]) & turned(way[one], way[other]))
-    one, other = row[one[pairs]], row[other[pairs]]
-    return one, other, np.einsum("ij,ij->i", Z[one], Z[other])
 
 
 def _distance(cosine: Floats, first: Floats, second: Floats) -> Floats:

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.arrays import default_errors, unit_rows
+from penult.audit.candidates import brought_upright, copy_candidates
 from penult.audit.families import families
 from penult.audit.pairs import Floats, Ints, NearestRows, Pairs, UnionFind, directions, joined, nearest
-from penult.audit.registration import cropped_pairs, one_picture
+from penult.audit.registration import one_picture
 from penult.errors import InputError
 
 NEIGHBORS = 10  # the distance to the tenth neighbor says how crowded it is around an image
@@ -45,12 +46,12 @@ PICTURES = Rule(floor=0.85, ratio=0.15)
 class SamePhoto:
     """What shows the same photo: links that hold families together, and pairs that are far nearer than their surroundings.
 
-    `crops` may: one looks like a part of the other.
+    `candidates` may: their thumbnails say so, whatever is around them.
     """
 
     families: Pairs
     pairs: Pairs
-    crops: Pairs
+    candidates: Pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +94,32 @@ def same_photo(several: Sequence[NDArray[Any]], widths: Sequence[int] | None, th
     Z = np.vstack(directions(several, widths))
     if thumbnails is None:
         return SamePhoto(Pairs.none(), _close(nearest(Z, NEIGHBORS), FEATURES), Pairs.none())
-    near = nearest(Z, MEMBERS)
+    near, thumbnails = nearest(Z, MEMBERS), np.asarray(thumbnails, np.float32)
+    standing = brought_upright(thumbnails)
     single = joined(_close(near, FEATURES), near_pictures(thumbnails))
-    return SamePhoto(families(Z, thumbnails, near), single, cropped_pairs(thumbnails, near))
+    return SamePhoto(families(Z, thumbnails, near, standing), single, copy_candidates(Z, thumbnails, near, standing))
 
 
-def told(pairs: Pairs, pictures: Pictures | None) -> Pairs:
-    """Return the pairs with what their pictures say: one picture twice, or two that look alike."""
-    if pictures is None or not len(pairs):
-        return pairs
-    some = pairs.select(np.arange(len(pairs)) < LOOKED_AT)
-    rows = np.unique(np.r_[some.first, some.second])
-    seen = pictures(rows)
-    first, second = (np.searchsorted(rows, side) for side in (some.first, some.second))
-    said = np.zeros(len(pairs), bool)
-    said[: len(some)] = one_picture(seen, first, second)
-    return replace(pairs, one_picture=said)
+class _Looker:
+    """Says of pairs whether they are one picture twice, by larger pictures of them; each pair is looked at once."""
+
+    def __init__(self, pictures: Pictures | None) -> None:
+        self.pictures = pictures
+        self.said: dict[tuple[int, int], bool] = {}
+
+    def told(self, pairs: Pairs) -> Pairs:
+        """Return the pairs with what their pictures say: one picture twice, or two that look alike."""
+        if self.pictures is None or not len(pairs):
+            return pairs
+        names = list(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
+        new = [name for name in names if name not in self.said][: max(0, LOOKED_AT - len(self.said))]
+        if new:
+            first, second = np.array(new, np.intp).T
+            rows = np.unique(np.r_[first, second])
+            seen = self.pictures(rows)
+            found = one_picture(seen, np.searchsorted(rows, first), np.searchsorted(rows, second))
+            self.said.update(zip(new, found.tolist(), strict=True))
+        return replace(pairs, one_picture=np.array([self.said.get(name, False) for name in names]))
 
 
 @default_errors
@@ -133,8 +144,8 @@ def leaks(train: Photos, test: Photos, widths: Sequence[int] | None = None) -> P
     if train.thumbnails is not None and test.thumbnails is not None:
         thumbnails = np.vstack([train.thumbnails, test.thumbnails])
     look = same_photo([train.X, test.X], widths, thumbnails)
-    across = _across(joined(look.families, look.pairs, look.crops), n, 3)
-    across = told(across, _together(train, test))
+    across = _across(joined(look.families, look.pairs, look.candidates), n, 3)
+    across = _Looker(_together(train, test)).told(across)
     copies = across.select(_copies(across))
     ties = UnionFind(len(same))
     ties.tie(same)
@@ -256,23 +267,24 @@ def group(
     same = copy_groups(digests)  # (n,)
     once = np.sort(np.unique(same, return_index=True)[1])  # the first image of each digest
     look = same_photo([np.asarray(X)[once]], widths, None if thumbnails is None else np.asarray(thumbnails)[once])
-    family, single, crops = (
-        Pairs(once[p.first], once[p.second], p.similarity) for p in (look.families, look.pairs, look.crops)
+    family, single, copies = (
+        Pairs(once[p.first], once[p.second], p.similarity) for p in (look.families, look.pairs, look.candidates)
     )
-    crops = told(crops, pictures)
-    crops = crops.select(_copies(crops))
+    looker = _Looker(pictures)
+    copies = looker.told(copies)
+    copies = copies.select(_copies(copies))
     alone = UnionFind(n)  # near-duplicates by themselves, to count and report them
-    alone.link(crops)
+    alone.link(copies)
     kept = family.select(alone.link(family).joined)
     links = alone.link(single, limit=largest(n))
-    pairs = told(joined(crops, kept, single.select(links.joined | links.dropped)), pictures)
+    pairs = looker.told(joined(copies, kept, single.select(links.joined | links.dropped)))
     ties = UnionFind(n)
     for names in (same, user_groups):
         if names is not None:
             ties.tie(np.asarray(names))
     dropped = 0
     if near:
-        ties.link(crops)
+        ties.link(copies)
         ties.link(family)
         dropped = int(ties.link(single, limit=largest(n)).dropped.sum())
     return Grouping(ties.numbers(), pairs, _notes(n - len(once), alone.numbers(), dropped, near))

@@ -17,20 +17,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.arrays import row_chunks, unit_rows
-from penult.audit.alignment import IDENTITY, SIDE, Lattice, align, normalized, ways
-from penult.audit.pairs import Floats, NearestRows, Pairs
+from penult.audit.alignment import IDENTITY, Lattice, align, normalized, undone, ways
+from penult.audit.candidates import crop_maps
+from penult.audit.pairs import Floats
 
 LEVELS = (24, 48, 96)  # sides: pictures are registered on small ones first
 STEPS = (8, 4, 4)  # of Gauss-Newton on each
+HOPELESS = (0.6, 0.85)  # correlation on the first two below which a pair is given up: one picture has 0.7, and 0.88 at least
 STARTS = 2  # best of the maps that a search starts from
 CROPPED = 0.9  # share of a side that a crop leaves, in those maps
 PART = 64  # pairs worked on at a time
-CLOSEST = 2  # neighbors that are looked at for crops
-PARTLY = 0.85  # correlation of a crop with a thumbnail from which it may be one
-CLEARLY = 0.6  # ... that leaves at most so much of what is left without cropping
 
 CLIPPED = 242  # gray levels from which a pixel may have lost what was brighter
+CLIPS = 0.02  # share of such pixels in a picture that is clipped elsewhere, too: where one color is
 FINE = 0.6  # pixels: the blur that both pictures get, so that resampling is no difference
 BLURS = (0.0, 0.4, 0.8, 1.2, 1.8, 2.6)  # pixels: what one of them may have been blurred by
 SMOOTH, SCENE, WINDOW = 0.8, 6.0, 4.0  # pixels: detail between the first two is compared, in windows of the third
@@ -45,16 +44,19 @@ class Registered:
     """Pairs (p,) laid on each other, and what is left.
 
     `left` is what is left of the detail in all but 2% of the windows, `middle` in half of them, both as shares of the detail;
-    `agreement` the correlation of the detail that all but 2% of the windows with texture reach. `scale`, `gain` and `blur` are
-    the traces: how much larger, brighter (logarithms, without sign) and softer (pixels) one of the two is.
+    `agreement` the correlation of the detail that all but 2% of the windows with texture reach, `coarse` that of the smallest
+    pictures. `scale`, `gain` and `blur` are the traces: how much larger, brighter (logarithms, without sign) and softer
+    (pixels) one of the two is; `clipped` the share of pixels that may have lost what was brighter.
     """
 
     left: Floats
     middle: Floats
     agreement: Floats
+    coarse: Floats
     scale: Floats
     gain: Floats
     blur: Floats
+    clipped: Floats
 
     @property
     def one_picture(self) -> NDArray[np.bool_]:
@@ -62,9 +64,12 @@ class Registered:
         same = self.left <= SAME
         zoomed = (self.scale >= 0.05) & (self.agreement >= 0.85) & (self.left <= 0.5)
         blurred = (self.blur >= 0.8) & (self.agreement >= 0.95) & (self.left <= 0.3)
+        # compression of a small picture leaves much fine detail over, and nothing coarse
+        compressed = (self.coarse >= 0.999) & (self.agreement >= 0.75) & (self.left <= 0.25)
+        # where a color clips, more is left, but not everywhere
         clear = (self.agreement >= 0.9) & (self.middle <= 0.05) | (self.agreement >= 0.97) & (self.middle <= 0.09)
-        brighter = (self.gain >= BRIGHTER) & clear  # where a color clips, more is left, but not everywhere
-        return same | zoomed | blurred | brighter
+        brighter = (self.gain >= BRIGHTER) & clear & ((self.clipped >= CLIPS) | (self.middle <= 0.03))
+        return same | zoomed | blurred | compressed | brighter
 
 
 def one_picture(pictures: NDArray[Any], first: NDArray[np.intp], second: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -74,52 +79,18 @@ def one_picture(pictures: NDArray[Any], first: NDArray[np.intp], second: NDArray
     return np.concatenate([np.zeros(0, bool), *found])
 
 
-def cropped_pairs(thumbnails: NDArray[Any], near: NearestRows) -> Pairs:
-    """Return pairs among the `CLOSEST` neighbors of which one looks like a part of the other, perhaps mirrored.
-
-    Nearly as alike as the crop makes them, they are as they are no pair for `families` where all photos look alike.
-    Thumbnails (n, 256); the similarity is the correlation of the crop.
-    """
-    n = len(thumbnails)
-    one = np.repeat(np.arange(n), min(CLOSEST, near.rows.shape[1]))
-    other = near.rows[:, :CLOSEST].ravel()
-    names = np.unique(np.minimum(one, other) * np.int64(n) + np.maximum(one, other))
-    first, second = (side.astype(np.intp) for side in np.divmod(names, np.int64(max(n, 1))))
-    whole = np.asarray(thumbnails, np.float32)
-    sides = [_unit(way) for way in ways(whole)[:2]]
-    plain = np.maximum(*(_dots(sides[0], side, first, second) for side in sides))
-    best = np.full(len(first), -1, np.float32)
-    lattice = Lattice(SIDE)
-    for start in _STARTS[1 : 1 + len(_STARTS) // 2]:
-        x, y, _ = lattice.places(np.tile(start, (SIDE * SIDE, 1)))
-        part = _unit(whole @ lattice.sampled([np.eye(SIDE * SIDE, dtype=np.float32)], x, y)[0])
-        for side in sides:
-            best = np.maximum(best, np.maximum(_dots(part, side, first, second), _dots(part, side, second, first)))
-    found = np.flatnonzero((best >= PARTLY) & (1 - best <= CLEARLY * (1 - plain)))
-    return Pairs(first[found], second[found], best[found])
-
-
-def _unit(rows: Floats) -> Floats:
-    """Return rows (n, d) of mean 0 and length 1."""
-    return np.asarray(unit_rows(rows - rows.mean(axis=1, keepdims=True)), np.float32)
-
-
-def _dots(a: Floats, b: Floats, first: NDArray[np.intp], second: NDArray[np.intp]) -> Floats:
-    """Return the inner products (p,) of rows of a with rows of b."""
-    out = np.empty(len(first), np.float32)
-    for part in row_chunks(len(first)):
-        out[part] = np.einsum("ij,ij->i", a[first[part]], b[second[part]])
-    return out
-
-
 def registered(first: NDArray[Any], second: NDArray[Any]) -> Registered:
-    """Lay the second picture of each pair (p, side * side) on the first, and measure what is left."""
+    """Lay the pictures of each pair (p, side * side) on each other, and measure what is left; of hopeless pairs all is."""
     a, b = (np.asarray(side, np.float32) for side in (first, second))
-    maps, b = _registered(a, b)
+    rows, maps, coarse, a, b = _registered(a, b)
+    out = np.tile(np.array([9, 9, -1, -1, 0, 0, 0, 0], np.float32), (len(first), 1))
+    if not len(rows):
+        return Registered(*out.T)
     lattice = _LATTICES[-1]
     x, y, seen = lattice.places(maps)
     square = (len(a), lattice.side, lattice.side)
-    a, b, seen = (plane.reshape(square) for plane in (a, lattice.sampled([b], x, y)[0], seen))
+    a, b, seen = (plane.reshape(square) for plane in (a, lattice.sampled(b, x, y), seen))
+    clipped = np.maximum(*((side >= CLIPPED).mean(axis=(1, 2)) for side in (a, b)))
     unclipped = _blurred(((a < CLIPPED) & (b < CLIPPED)).astype(np.float32), 0.7) > 0.95
     seen = seen * unclipped
     a, b, blur = _equally_sharp(a, b, seen)
@@ -128,12 +99,17 @@ def registered(first: NDArray[Any], second: NDArray[Any]) -> Registered:
     gain = _inner(left, right) / (_inner(right, right) + 1e-6)
     right *= gain[:, None, None]
     scale = np.abs(maps[:, 0] * maps[:, 4] - maps[:, 1] * maps[:, 3]) ** 0.5
-    by = [np.asarray(np.abs(np.log(np.maximum(value, 0.05)))) for value in (scale, gain)]
-    return Registered(*_left(left, right, seen), by[0], by[1], blur)
+    by = [np.abs(np.log(np.maximum(value, 0.05))) for value in (scale, gain)]
+    out[rows] = np.stack([*_left(left, right, seen), coarse, *by, blur, clipped], axis=1)
+    return Registered(*out.T)
 
 
-def _registered(a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    """Return the maps (p, 6) that lay b (p, side * side) on a, and b as it was or mirrored, whichever fits better."""
+def _registered(a: Floats, b: Floats) -> tuple[NDArray[np.intp], Floats, Floats, Floats, Floats]:
+    """Return the pairs (m,) that are not hopeless, the maps (m, 6) that lay the second picture of each on the first, the
+    correlation (m,) of the smallest pictures, and the pictures (m, side * side), where that fits better one of them mirrored.
+
+    The first of the two is the one that shows less: that way every pixel of it is in the other.
+    """
     pairs = np.arange(len(a))
     lattice = _LATTICES[0]
     small = _shrunk(a, lattice.side)
@@ -147,10 +123,19 @@ def _registered(a: Floats, b: Floats) -> tuple[Floats, Floats]:
         found, moved = align(small, sides[side, pairs], _STARTS[start], lattice, (-1.0,) * STEPS[0], 1.0)
         better = found > best
         best[better], maps[better], way[better] = found[better], moved[better], side[better]
+    larger = (maps[:, 0] * maps[:, 4] - maps[:, 1] * maps[:, 3] > 1)[:, None]
     b = np.stack(mirrored)[way, pairs]
-    for lattice, steps in zip(_LATTICES[1:], STEPS[1:], strict=True):
-        maps = align(_shrunk(a, lattice.side), _shrunk(b, lattice.side), maps, lattice, (-1.0,) * steps, 1.0)[1]
-    return maps, b
+    a, b, maps = np.where(larger, b, a), np.where(larger, a, b), np.where(larger, undone(IDENTITY, maps), maps)
+    rows, reached = pairs, best
+    for lattice, steps, hopeless in zip(_LATTICES[1:], STEPS[1:], HOPELESS, strict=True):
+        hopeful = reached >= hopeless
+        rows = rows[hopeful]
+        maps, a, b = (side[hopeful] for side in (maps, a, b))
+        if not len(rows):
+            break
+        small = _shrunk(a, lattice.side)
+        reached, maps = align(small, _shrunk(b, lattice.side), maps, lattice, (-1.0,) * steps, 1.0)
+    return rows, maps, best[rows], a, b
 
 
 def _correlation(a: Floats, b: Floats, start: Floats) -> Floats:
@@ -158,9 +143,8 @@ def _correlation(a: Floats, b: Floats, start: Floats) -> Floats:
     lattice = _LATTICES[0]
     x, y, seen = lattice.places(np.tile(start, (len(a), 1)))
     count = seen.sum(axis=1, keepdims=True)
-    moved = lattice.sampled([b], x, y)[0]
-    alike: Floats = (normalized(a, seen, count)[0] * normalized(moved, seen, count)[0]).sum(axis=1)
-    return alike
+    moved = lattice.sampled(b, x, y)
+    return np.asarray(np.einsum("ij,ij->i", normalized(a, seen, count), normalized(moved, seen, count)), np.float32)
 
 
 def _equally_sharp(a: Floats, b: Floats, seen: Floats) -> tuple[Floats, Floats, Floats]:
@@ -229,19 +213,6 @@ def _shrunk(pictures: Floats, side: int) -> Floats:
     return np.asarray(small - _blurred(small, side / 5), np.float32).reshape(len(pictures), -1)
 
 
-def _start_maps() -> Floats:
-    """Return the maps (s, 6) from which the search begins: none, and those of crops in nine places, of either picture."""
-    maps = [IDENTITY]
-    for scale in (CROPPED, 1 / CROPPED):
-        reach = abs(1 - scale)
-        maps += [
-            np.array([scale, 0, right, 0, scale, down], np.float32)
-            for right in (-reach, 0, reach)
-            for down in (-reach, 0, reach)
-        ]
-    return np.stack(maps)
-
-
 _LATTICES = tuple(Lattice(side) for side in LEVELS)
-_STARTS = _start_maps()
+_STARTS = np.stack([IDENTITY, *crop_maps(CROPPED), *crop_maps(1 / CROPPED)])  # of the search for a map
 _FEW = 60  # windows with texture below which nothing is decided
