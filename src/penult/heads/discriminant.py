@@ -38,24 +38,35 @@ class Moments:
                 self.second[part] += x.T @ x
                 self.sums[part] += member.T @ x
                 self.counts[part] += member.sum(axis=0)
+        self._size = float(sum(np.trace(one) for one in self.second))
+        self._known: dict[int, tuple[Array, Array, Array]] = {}
 
     def discriminants(self, shrinkage: float, without: int = 0) -> tuple[Array, Array]:
         """Return coefficients (k, r) and intercepts (k,) of all rows but those of fold number `without` (0: none, from 1)."""
         from scipy.linalg import cho_solve
 
-        # 1. the scatter within classes: what is summed up, less what the class means explain
-        kept = [part for part in range(len(self.counts)) if part != without or not without]
-        counts = self.counts[kept].sum(axis=0)  # (k,)
-        means = self.sums[kept].sum(axis=0) / counts[:, None]  # (k, r)
-        scatter = (self.second[kept].sum(axis=0) - (means.T * counts) @ means) / counts.sum()  # (r, r)
-        # 2. shrunk towards its mean variance: that of the d columns, not of the r coordinates
+        scatter, means, counts = self._within(without)
+        # the scatter is shrunk towards its mean variance: that of the d columns, not of the r coordinates
         level = max(float(np.trace(scatter)), 0.0) or 1.0
-        scatter *= 1 - shrinkage
+        scatter = scatter * (1 - shrinkage)
         scatter[np.diag_indices_from(scatter)] += shrinkage * level / self.task.X.shape[1]
-        # 3. the coefficients, relative to the first class
+        # the coefficients are relative to the first class
         apart = means[1:] - means[:1]  # (k - 1, r)
-        solved = cho_solve(_factor(scatter, np.trace(self.second.sum(axis=0))), apart.T, check_finite=False).T
+        solved = cho_solve(_factor(scatter, self._size), apart.T, check_finite=False).T
         return with_intercepts(solved, means, np.log(counts * self.task.class_weight))
+
+    def _within(self, without: int) -> tuple[Array, Array, Array]:
+        """Return the scatter within classes (r, r), the class means (k, r) and counts (k,), worked out once for all shrinkages.
+
+        The scatter is what is summed up, less what the class means explain.
+        """
+        if without not in self._known:
+            kept = [part for part in range(len(self.counts)) if part != without or not without]
+            counts = self.counts[kept].sum(axis=0)  # (k,)
+            means = self.sums[kept].sum(axis=0) / counts[:, None]  # (k, r)
+            scatter = (self.second[kept].sum(axis=0) - (means.T * counts) @ means) / counts.sum()
+            self._known[without] = scatter, means, counts
+        return self._known[without]
 
     def held_out(self, shrinkage: float, out: Array) -> None:
         """Write the logits of each fold's held-out rows into `out` (n, k)."""
