@@ -15,6 +15,7 @@ from penult.arrays import Array, default_errors
 from penult.errors import InputError
 
 COLDEST, HOTTEST = 1e-3, 1e3
+AT_ONCE = 1 << 14  # logits up to which they are tried at all temperatures in one go
 
 # Adding half an error to those seen is minimax for the log loss of a coming case (Krichevsky & Trofimov 1981). Two choices are
 # made on the same held-out rows, the confidence (regularisation, temperature) and the floor: each gets half of that half.
@@ -29,9 +30,9 @@ SHARPENING_ROWS = 100  # held-out rows that carry half of a temperature below 1
 
 @default_errors
 def log_softmax(logits: Array) -> Array:
-    """Return log probabilities of logits (n, k)."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+    """Return log probabilities of logits (..., k)."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 @default_errors
@@ -87,7 +88,7 @@ def log_loss(proba: Array, codes: Array, weight: Array | None = None) -> float:
 
 @default_errors
 def smoothed_log_losses(logits: Array, codes: Array) -> Array:
-    """Return -log p of the true class, with a quarter of an error more than was seen, (n,).
+    """Return -log p of the true class, with a quarter of an error more than was seen, (..., n), of logits (..., n, k).
 
     loss_i = -log p_i - (1 / 4n) log(1 - p_i), p_i the probability of the true class: the pseudo-error is spread over all rows
     and falls on what each row leaves to the other classes. Without it, classes that can be separated would ask for endless
@@ -95,10 +96,10 @@ def smoothed_log_losses(logits: Array, codes: Array) -> Array:
     """
     logp = log_softmax(np.asarray(logits, np.float64))
     rows = np.arange(len(codes))
-    own = logp[rows, codes].copy()
-    logp[rows, codes] = -np.inf
-    top = logp.max(axis=1)
-    other = top + np.log(np.exp(logp - top[:, None]).sum(axis=1))
+    own = logp[..., rows, codes].copy()
+    logp[..., rows, codes] = -np.inf
+    top = logp.max(axis=-1)
+    other = top + np.log(np.exp(logp - top[..., None]).sum(axis=-1))
     return np.asarray(-own - PSEUDO_ERRORS / len(codes) * other)
 
 
@@ -117,7 +118,10 @@ def temperature(logits: Array, codes: Array, weight: Array, free: bool) -> float
         return float(weight @ smoothed_log_losses(logits / np.exp(log_t), codes))
 
     tried = np.linspace(np.log(coldest), np.log(HOTTEST), 21)
-    at = int(np.argmin([cost(t) for t in tried]))
+    if logits.size < AT_ONCE:  # calls cost more than numbers
+        at = int(np.argmin(smoothed_log_losses(logits / np.exp(tried)[:, None, None], codes) @ weight))
+    else:
+        at = int(np.argmin([cost(t) for t in tried]))
     low, high = float(tried[max(at - 1, 0)]), float(tried[min(at + 1, 20)])
     best = _golden(cost, low, high)
     if cost(np.log(coldest)) <= cost(best):

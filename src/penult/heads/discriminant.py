@@ -56,7 +56,7 @@ class Moments:
         return with_intercepts(solved, means, np.log(counts * self.task.class_weight))
 
     def _within(self, without: int) -> tuple[Array, Array, Array]:
-        """Return the scatter within classes (r, r), the class means (k, r) and counts (k,), worked out once for all shrinkages.
+        """Return the scatter within classes (r, r), the class means (k, r) and counts (k,), once for all shrinkages.
 
         The scatter is what is summed up, less what the class means explain.
         """

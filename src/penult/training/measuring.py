@@ -37,9 +37,8 @@ def measure(
     X, y = data.train.X, data.train.ok_y
     rows = TrialData((X,), y, data.classes, data.groups, seed)
     trials = _trials(head, name, data)
-    beside = process.running and len(trials) > 1 and len(y) <= MANY
-    theirs = trials[:-1] if beside else []  # the last is made here meanwhile: about as much work on each side
-    process.send(rows, theirs)
+    beside = process.running and len(trials) > 0 and len(y) <= MANY
+    process.send(rows, trials if beside else [])  # the curve is made here meanwhile: about as much work on each side
     total, step = len(trials) + 2, 0
 
     def made() -> None:
@@ -54,10 +53,7 @@ def measure(
         curve = evaluate.learning_curve(head, X, chosen, seed=seed) if len(y) <= MANY else None
         chosen = evaluate.carry(chosen, curve) if curve else chosen
         made()
-        for i, evaluation in run_trials(rows, trials[len(theirs) :]):
-            found[len(theirs) + i] = evaluation
-            made()
-    for i, evaluation in process.collect():
+    for i, evaluation in process.collect() if beside else run_trials(rows, trials):
         found[i] = evaluation
         made()
     return chosen, tuple(found[i] for i in sorted(found)), curve
@@ -116,6 +112,7 @@ def compare_with_f32(
 ) -> PrecisionCheck | None:
     """Return what the precision of a run did to the log loss on a sample, `before` being the networks unquantised.
 
+    Both choose their settings in one search that the folds share, so what that gains is in both and not in the difference.
     None where the run was in f32 anyway, or where the sample is too small for folds.
     """
     if done.compute.precision == "f32":
@@ -130,7 +127,7 @@ def compare_with_f32(
     head, names = head_for(options, data), (done.compute.precision, "f32")
     try:
         own, reference = (
-            evaluate.cross_validate(head, X, y, data.classes, groups=groups, seed=options.seed, name=name)
+            evaluate.cross_validate(head, X, y, data.classes, groups=groups, seed=options.seed, nested=0, name=name)
             for X, name in zip((ours, theirs), names, strict=True)
         )
         difference = evaluate.paired_difference(own, reference)
