@@ -193,10 +193,13 @@ def measure_reloads(args: argparse.Namespace, base: Path, paths: list[Path]) -> 
                 while _version(server) == now and time.monotonic() < until:
                     time.sleep(0.05)
                 swaps += 1
+                time.sleep(0.5)
+                if swaps in (5, args.reloads // 2, args.reloads):
+                    print(
+                        f"after {swaps} reloads: memory {server.memory:.0f} MB, {len(server.decoders())} decoders", flush=True
+                    )
 
         replies = during(Load(server.port, photos, 2 * CORES), 0, swap)
-        time.sleep(1)
-        print(f"memory {server.memory:.0f} MB, {len(server.decoders())} decoders")
     failed = [one for one in replies if one.status != 200]
     good = [(one.photo, one.json()) for one in replies if one.status == 200]
     told = Counter(said["model_version"] for _, said in good)

@@ -129,7 +129,7 @@ class SlowPredictor:
 
     def _answer(self, data: bytes, id: str) -> Prediction:
         self.running += 1
-        assert self.go.wait(PATIENCE)
+        assert data.startswith(b"\x89PNG") or self.go.wait(PATIENCE)  # the server's own first picture
         self.running -= 1
         classes, failure = self.model.classes, Failure("truncated") if data.startswith(b"bad") else None
         proba = dict(zip(classes, (0.8, *[0.2 / (len(classes) - 1)] * (len(classes) - 1)), strict=True))

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from penult import bundle, runs
+import numpy as np
+
+from penult import bundle, pixels, runs
 from penult.bundle import Bundle
 from penult.embed import EmbedOptions
 from penult.errors import DamagedFile, InputError, listed
@@ -105,6 +107,7 @@ class ModelSet:
         predictor = (self.make or _online)(model, self.settings)
         try:
             predictor.check()
+            predictor.submit(pixels.encode_png(np.zeros((8, 8, 3), np.uint8))).result()  # decoders and engines are awake now
         except BaseException:
             predictor.close(0)
             raise
