@@ -17,6 +17,7 @@ import pytest
 from penult.bundle import Bundle, save_bundle
 from penult.errors import DamagedFile, InputError
 from penult.serve import Queue, ReviewOptions, ServeOptions, parse_models
+from penult.serve.metrics import route
 from penult.web import HttpLimits
 from serving import MADE, NEEDED, Answer, Client, SlowPredictor, running
 from test_export import model
@@ -180,6 +181,17 @@ def test_metrics_count_what_happened(client: Client) -> None:
     for line in ('penult_requests_total{path="/predict/{model}",status="404"}', 'penult_photos_waiting{model="colors"} 0.0'):
         assert line in text
     assert 'penult_photos_total{model="colors",result="ok"}' in text and "no-such-model" not in text
+    paths = ("*", "", "/", "/predict/a", "/predict/a/b", "/v2/models/a/infer", "/v2/health/live", "/v2")
+    assert [route(path) for path in paths] == [
+        "other",
+        "other",
+        "/",
+        "/predict/{model}",
+        "other",
+        "/v2/infer",
+        "/v2/health",
+        "/v2",
+    ]
 
 
 def test_a_full_queue_refuses_at_once_and_a_photo_does_not_wait_for_ever(file: Path) -> None:

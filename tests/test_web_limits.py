@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Iterable
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
 
 from penult.web import Access, BodyReader, Guard, HttpLimits, Refusal, Told, host_name, is_loopback, parse_form
 from penult.web.logs import JsonLines
+from serving import NEEDED
 
 TOKEN = "a-token-of-enough-letters"
 FORM = "multipart/form-data; boundary=xyz"
@@ -185,3 +190,26 @@ def test_what_goes_wrong_in_a_page_is_one_sentence_and_one_line_in_the_log(caplo
     assert "KeyError" in lines[0]["traceback"] and lines[1]["status"] == 500 and lines[1]["request_id"] == "abc-1"
     assert answered(slow, deadline=0.02)[0] == 504
     assert answered(busy)[1][b"retry-after"] == b"1"
+
+
+@NEEDED
+def test_the_extra_is_small() -> None:
+    """What `pip install 'penult[serve]'` adds to the default install, all that its libraries need included."""
+    project = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text())["project"]
+    nbytes = 0
+    for name in needed(project["optional-dependencies"]["serve"]) - needed(project["dependencies"]):
+        files = metadata.files(name) or []
+        nbytes += sum(path.stat().st_size for file in files if (path := Path(str(file.locate()))).is_file())
+    assert 10_000_000 < nbytes < 35_000_000
+
+
+def needed(requirements: Iterable[str]) -> set[str]:
+    """Return the names of libraries and of all that they need, as they are installed here."""
+    found: set[str] = set()
+    waiting = [Requirement(line) for line in requirements]
+    while waiting:
+        one = waiting.pop()
+        if (one.marker is None or one.marker.evaluate({"extra": ""})) and one.name.lower() not in found:
+            found.add(one.name.lower())
+            waiting += [Requirement(line) for line in metadata.requires(one.name) or []]
+    return found

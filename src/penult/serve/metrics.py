@@ -92,9 +92,9 @@ def route(path: str) -> str:
     """Return the path without the names in it."""
     if path in _PATHS:
         return path
-    parts = path.split("/")
-    if len(parts) == 3 and parts[1] == "predict":
+    parts = path.split("/")[1:]
+    if len(parts) == 2 and parts[0] == "predict":
         return "/predict/{model}"
-    if parts[1] == "v2":
-        return "/v2/infer" if parts[-1] == "infer" else "/v2/health" if parts[2:3] == ["health"] else "/v2"
+    if parts[:1] == ["v2"]:
+        return "/v2/infer" if parts[-1] == "infer" else "/v2/health" if parts[1:2] == ["health"] else "/v2"
     return "other"

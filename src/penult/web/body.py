@@ -60,11 +60,11 @@ class BodyReader:
             ) from None
 
     async def _read(self, receive: Receive, told: Told, declared: int) -> bytes:
-        """Read with as many bytes reserved as are declared, or as have come."""
+        """Read, with as many bytes reserved as have come: who only declares many takes nothing from others."""
         parts: list[bytes] = []
         held = 0
+        self._check_space(declared)
         try:
-            held = self._reserve(declared)
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -73,25 +73,23 @@ class BodyReader:
                 told.received += len(parts[-1])
                 if told.received > self.limits.max_bytes:
                     raise self._too_large()
-                if told.received > held:
-                    held += self._reserve(told.received - held)
+                self._check_space(len(parts[-1]))
+                self.held += len(parts[-1])
+                held += len(parts[-1])
                 if not message.get("more_body", False):
                     break
         except BaseException:
             self.held -= held
             raise
-        self.held -= held - told.received
         return b"".join(parts)
 
     def give_back(self, count: int) -> None:
         """Say that so many bytes are not held any more."""
         self.held -= count
 
-    def _reserve(self, count: int) -> int:
+    def _check_space(self, count: int) -> None:
         if self.held + count > self.limits.max_held_bytes:
             raise Refusal(503, "other requests with large bodies are in work; try again soon.")
-        self.held += count
-        return count
 
     def _too_large(self) -> Refusal:
         return Refusal(413, f"the body has more than {self.limits.max_bytes:,} bytes; send a smaller photo, or fewer.")
