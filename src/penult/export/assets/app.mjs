@@ -126,7 +126,10 @@ async function live() {
   place.hidden = false;
   button.textContent = "Stop the camera";
   while (camera) {
-    const { proba, novelty } = await answerFrame(video);
+    const { proba, novelty } = await answerFrame(video).catch((error) => {
+      say(`The camera's picture was not answered: ${error.message}`);
+      return { proba: [], novelty: NaN };
+    });
     $("answer").replaceChildren(bars(proba, 3), ...(novelty > 1 ? [element("p", { class: "warning" }, "Unlike the training photos.")] : []));
     await new Promise((resolve) => setTimeout(resolve, 30));
   }
