@@ -2,6 +2,7 @@
 
     python benchmarks/export.py pixels [--pictures 2000]            the resize of the graph beside penult's own
     python benchmarks/export.py answers RUN --photos FOLDER         each runtime beside `penult predict --precision f32`
+    python benchmarks/export.py heads --photos FOLDER [FOLDER ...]  each head behind one, two and three networks, both runtimes
     python benchmarks/export.py page RUN --photos FOLDER            the page in a Chromium without a window, opened from a file
 
 `pixels` draws noise of any size (1 x 1, slivers, 12 megapixels, odd sides) and needs onnxruntime. `page` downloads
@@ -84,6 +85,28 @@ def measure_answers(args: argparse.Namespace) -> None:
                 )
 
 
+def measure_heads(args: argparse.Namespace) -> None:
+    from penult import TransferClassifier, bundle, images, pixels
+    from penult.export import model_graph, parity
+    from penult.zoo import DEFAULT, PRESETS
+
+    for folder in args.photos:
+        found = images.scan_labelled(folder).in_order()
+        paths, y = list(found.paths), [found.classes[i] for i in found.y]
+        shown = [pixels.decode(Path(paths[i]).read_bytes()) for i in range(0, len(paths), len(paths) // 20)]
+        for names in (["efficientnet_lite0"], list(DEFAULT), list(PRESETS["lite"])):
+            for head in ("logistic", "lda", "blend", "svm", "knn", "centroid", "dense"):
+                with tempfile.TemporaryDirectory() as place:
+                    TransferClassifier(names, head=head).fit(paths, y).save(f"{place}/model.penult")
+                    model = bundle.load_bundle(f"{place}/model.penult")
+                graph = model_graph.to_bytes(model_graph.build(model, "image"))
+                off = ", ".join(
+                    f"{one.runtime} {one.difference:.1e} (novelty {one.novelty:.1e})"
+                    for one in parity.check(graph, model, shown, "image", "f32")
+                )
+                print(f"{len(found.classes)} classes, {len(names)} networks, {head:8}, {len(shown)} photos: {off}", flush=True)
+
+
 def measure_page(args: argparse.Namespace) -> None:
     import penult
     from browser import Chromium
@@ -142,6 +165,9 @@ def main() -> None:
         p.add_argument("--photos", required=True)
         p.add_argument("--pictures", type=int, default=100)
         p.set_defaults(do=do)
+    p = commands.add_parser("heads")
+    p.add_argument("--photos", nargs="+", required=True)
+    p.set_defaults(do=measure_heads)
     args = parser.parse_args()
     args.do(args)
 
