@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,8 @@ from penult.backbones.backbone import StoredGraph
 from penult.backbones.graph_builder import GraphBuilder
 from penult.bundle import Bundle, load_bundle, save_bundle
 from penult.cli import main
-from penult.errors import InputError, PenultError
-from penult.export import export_model, model_graph, parity, web_runtime
+from penult.errors import InputError, MissingExtra, PenultError
+from penult.export import export_model, litert, model_graph, parity, web_runtime
 from penult.export.formats import WEIGHTS
 from penult.export.geometry import Geometry
 from penult.export.head_graph import add_head, add_novelty
@@ -164,6 +166,10 @@ def test_the_novelty_of_earlier_models_is_exported_too(tmp_path: Path) -> None:
     np.testing.assert_allclose(given, old(X), rtol=1e-9)
 
 
+def compared(graph: bytes, made: Bundle, photos: Any, takes: Any, weights: Any = "f32") -> list[parity.Parity]:
+    return parity.Comparison(made, photos, takes).check(graph, weights)
+
+
 def model(weights: float = 1.0) -> Bundle:
     """Return a model of the tiny network, whose classes are told by colours."""
     backbone = tiny()
@@ -180,7 +186,7 @@ def test_several_views_and_their_mirror_images_are_averaged_in_the_graph(takes: 
     recipe = replace(made.backbones[0].recipe, crop_mode="crop+squash+mirror", crop=0.8)
     made = replace(made, backbones=(replace(made.backbones[0], recipe=recipe),))
     data = model_graph.to_bytes(model_graph.build(made, takes))
-    one, other = parity.check(data, made, some(6), takes, "f32")
+    one, other = compared(data, made, some(6), takes)
     assert one.difference < 1e-6
     assert other.difference < 1e-4
     alone = explained(model().backbones, made.head).predict(some(6)).proba
@@ -192,16 +198,16 @@ def test_novelty_is_proved_too_and_not_a_number_where_the_model_has_none(monkeyp
     data = model_graph.to_bytes(model_graph.build(made, "image"))
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     assert np.isnan(session.run(["novelty"], {"image": some(1)[0]})[0])
-    assert [one.novelty for one in parity.check(data, made, some(2), "image", "f32")] == [None, None]
+    assert [one.novelty for one in compared(data, made, some(2), "image")] == [None, None]
     rows = explained(made.backbones, made.head)
     X = features(some(12), made.backbones[0])
     found, _, _ = fit_novelty(X, np.arange(12) % 2, np.arange(12) % 3, (5,))
     made = replace(made, novelty=found)
     data = model_graph.to_bytes(model_graph.build(made, "image"))
-    assert all(one.novelty is not None and one.novelty < 1e-3 for one in parity.check(data, made, some(4), "image", False))
+    assert all(one.novelty is not None and one.novelty < 1e-3 for one in compared(data, made, some(4), "image"))
     off = replace(made, novelty=NoveltyReference(found.arrays, {**found.facts, "level": 2 * found.facts["level"]}))
     with pytest.raises(PenultError, match="the novelty differs by"):
-        parity.check(model_graph.to_bytes(model_graph.build(off, "image")), made, some(4), "image", "f32")
+        compared(model_graph.to_bytes(model_graph.build(off, "image")), made, some(4), "image")
     assert rows.bundle.novelty is None
 
 
@@ -266,9 +272,41 @@ def test_weights_in_two_bytes_take_half_the_room_and_change_little() -> None:
     head = linear(random.normal(0, 0.2, (3, 400)), classes=3)
     made = replace(model(), backbones=(backbone,), widths=(400,), head=head)
     data = {kept: model_graph.to_bytes(model_graph.build(made, "image", kept)) for kept in WEIGHTS}
-    off = {kept: max(one.difference for one in parity.check(data[kept], made, some(3), "image", kept)) for kept in WEIGHTS}
+    off = {kept: max(one.difference for one in compared(data[kept], made, some(3), "image", kept)) for kept in WEIGHTS}
     assert max(len(data["f16"]), len(data["int16"])) < len(data["f32"]) - 50_000
     assert off["f32"] < off["int16"] / 5 < off["f16"] / 10 < 0.001
+
+
+def test_litert_is_refused_where_its_converter_does_not_run(tmp_path: Path) -> None:
+    save_bundle(tmp_path / "model.penult", model())
+    said = r"needs Python 3\.12 or later" if sys.version_info < (3, 12) else r"pip install 'penult\[litert\]'"
+    if find_spec("onnx2tf"):
+        pytest.skip("the converter is installed")
+    with pytest.raises((InputError, MissingExtra), match=said):
+        export_model(tmp_path / "model.penult", "litert", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("off", [0.0, 0.01])
+def test_a_litert_file_is_written_with_its_parity_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: float
+) -> None:
+    def convert(graph: bytes, inputs: Any) -> litert.LiteRTFile:
+        run, _ = engines.open_graph("onnxruntime", litert.batch_of_one(graph), ("probabilities", "novelty"))
+        return litert.LiteRTFile(b"a file", "2.1", [(run(one)[0][0] + off, run(one)[1]) for one in inputs])
+
+    save_bundle(tmp_path / "model.penult", model())
+    monkeypatch.setattr(litert, "check_converter", lambda: None)
+    monkeypatch.setattr(litert, "convert", convert)
+    if off:
+        with pytest.raises(PenultError, match=r"in litert 2.1: a probability differs by 0.01"):
+            export_model(tmp_path / "model.penult", "litert", tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+        return
+    done = export_model(tmp_path / "model.penult", "litert", tmp_path / "out")
+    assert [one.runtime for one in done.parity] == ["onnxruntime", "openvino", "litert"]
+    assert (tmp_path / "out/model.tflite").read_bytes() == b"a file"
+    assert json.loads((tmp_path / "out/model.json").read_text())["classes"] == ["red", "green", "other"]
 
 
 def test_a_graph_that_answers_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,12 +20,13 @@ def add(commands: options.Commands) -> None:
         "  html      one page for a browser: drop photos on it; no server, no internet access\n"
         "  openvino  a folder with model.xml and model.bin\n"
         "  network   one file: pixels that are resized already in, for runtimes without dynamic shapes\n"
+        "  litert    a folder with model.tflite, for phones and small boards: as network (extra litert, Python 3.12)\n"
         "  card      a folder for a model hub: model.onnx, README.md with the measured scores, samples (nothing is uploaded)",
     )
     options.add_model(p)
-    p.add_argument("--to", required=True, metavar="FORMAT", help="onnx, html, openvino, network or card")
+    p.add_argument("--to", required=True, metavar="FORMAT", help="onnx, html, openvino, network, litert or card")
     p.add_argument(
-        "--out", required=True, metavar="PATH", help="file (onnx, html, network) or folder (openvino, card) to write"
+        "--out", required=True, metavar="PATH", help="file (onnx, html, network) or folder (openvino, litert, card) to write"
     )
     p.add_argument(
         "--weights",

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from penult import bundle, engines, images, pixels, runs, store
 from penult.bundle import Bundle
 from penult.errors import ProgressCallback, quiet, unknown
-from penult.export import model_card, model_graph, page, parity, web_runtime
+from penult.export import litert, model_card, model_graph, page, web_runtime
 from penult.export.model_graph import Input, Weights
 from penult.export.nodes import DOUBLE, FLOAT
-from penult.export.parity import Parity
+from penult.export.parity import Comparison, Parity
 
 WEIGHTS: tuple[Weights, ...] = ("f32", "f16", "int16")
 PHOTOS = 50  # of the user's, that the parity is measured on
@@ -69,10 +69,10 @@ def export_model(
     ----------
     run : str or Path
         `model.penult`, or the run folder that it is in.
-    to : {"onnx", "network", "openvino", "html", "card"}
+    to : {"onnx", "network", "openvino", "litert", "html", "card"}
         `onnx`: one file, from the pixels of a photo of any size to probabilities. `network`: the same from pixels that are
-        resized already. `openvino`: a folder with OpenVINO's IR. `html`: a page that classifies photos in a browser.
-        `card`: a folder with the ONNX file, a model card and samples.
+        resized already. `openvino`: a folder with OpenVINO's IR. `litert`: a folder with that network as a LiteRT file.
+        `html`: a page that classifies photos in a browser. `card`: a folder with the ONNX file, a model card and samples.
     out : str or Path
         The file or folder to write.
     weights : {"f32", "f16", "int16"}, optional
@@ -109,16 +109,24 @@ def export_model(
         raise unknown("weights", weights, WEIGHTS)
     kept = FORMATS[to].weights if weights is None else weights
     FORMATS[to].check(Path(out))
+    if to == "litert":
+        litert.check_converter()
     source, takes = Source.of(run), FORMATS[to].takes
     engine = web_runtime.runtime(runtime, progress) if to == "html" else (b"", b"")
     progress("building the graph", 0, 2)
     graph = model_graph.build(source.model, takes, kept, FORMATS[to].real)
     data = model_graph.to_bytes(graph)
     progress("comparing with predict", 1, 2)
-    checked = parity.check(data, source.model, _photos(source.metrics, photos), takes, kept)
+    comparison = Comparison(source.model, _photos(source.metrics, photos), takes)
+    checked = comparison.check(data, kept)
     _describe(graph, source, checked, takes)
+    data = model_graph.to_bytes(graph)
+    if to == "litert":
+        done = litert.convert(data, comparison.inputs)
+        data = done.data
+        checked.append(comparison.judge("litert", done.version, done.answers, kept))
     progress("comparing with predict", 2, 2)
-    export = Export(source, model_graph.to_bytes(graph), tuple(checked), engine)
+    export = Export(source, data, tuple(checked), engine)
     return Exported(FORMATS[to].write(export, Path(out)), export.parity)
 
 
@@ -156,7 +164,7 @@ def _describe(graph: Any, source: Source, checked: Sequence[Parity], takes: Inpu
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """All that a format is written from: the model, its graph, the parity, and the runtime of a page."""
+    """All that a format is written from: the model, its graph (ONNX or LiteRT), the parity, and the runtime of a page."""
 
     source: Source
     graph: bytes
@@ -177,6 +185,18 @@ def _write_openvino(made: Export, out: Path) -> tuple[Path, ...]:
     store.make_folder(out)
     written = [_write_bytes(out / name, data) for name, data in engines.openvino_files(made.graph).items()]
     return (*written, _write_text(out / "classes.json", json.dumps(made.classes, ensure_ascii=False)))
+
+
+def _write_litert(made: Export, out: Path) -> tuple[Path, ...]:
+    store.make_folder(out)
+    about = {
+        "classes": made.classes,
+        "model_version": made.source.version,
+        "inputs": [view.to_dict() for backbone in made.source.model.backbones for view in backbone.recipe.views],
+        "parity": [one.to_dict() for one in made.parity],
+    }
+    text = json.dumps(about, ensure_ascii=False, indent=1)
+    return (_write_bytes(out / "model.tflite", made.graph), _write_text(out / "model.json", text))
 
 
 def _write_page(made: Export, out: Path) -> tuple[Path, ...]:
@@ -232,5 +252,6 @@ FORMATS = {
     "html": Format("pixels", _file(store.HTML), _write_page, "int16"),
     "openvino": Format("image", _folder, _write_openvino),
     "network": Format("pixels", _file(store.ONNX), _write_onnx, real=FLOAT),
+    "litert": Format("pixels", _folder, _write_litert, real=FLOAT),
     "card": Format("image", _folder, _write_card),
 }

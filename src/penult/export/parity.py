@@ -23,7 +23,8 @@ from penult.predict import Predictor
 
 # The largest difference that is taken: the geometry is equal to the bit, but in OpenVINO, which has float32 only, not that of
 # slivers and of nearest neighbor; weights in two bytes are rounded, the more so in float16.
-BOUNDS = {"onnxruntime": 1e-5, "openvino": 2e-3}
+OUTPUTS = ("probabilities", "novelty")
+BOUNDS = {"onnxruntime": 1e-5, "openvino": 2e-3, "litert": 1e-4}
 ROUNDED = {"f16": 2e-2, "int16": 5e-3}
 
 
@@ -46,37 +47,46 @@ class Parity:
         return asdict(self)
 
 
-def check(graph: bytes, model: Bundle, photos: Sequence[NDArray[np.uint8]], takes: Input, weights: Weights) -> list[Parity]:
-    """Return the parity of each runtime that is installed, over the model's drawn pictures and `photos` (h, w, 3).
+class Comparison:
+    """What `predict` answers in float32 on some photos: `inputs` are these photos as a graph takes them, one by one.
 
-    Raises `PenultError` where one differs by more than its bound.
+    Raises `InputError` where there are none.
     """
-    pictures = [*model.selftest.get("images", ()), *photos]
-    if not pictures:
-        raise InputError("this model has no drawn pictures to compare with; give photos with --photos DIR.")
-    predictor = Predictor(model, EmbedOptions(precision="f32", cache=False, workers=0), check=False)
-    wanted = predictor.predict(pictures)
-    predictor.close()
-    fed = [_fed(picture, model.backbones, takes) for picture in pictures]
-    found = []
-    for name in engines.runtimes():
-        run, version = engines.open_graph(name, graph, ("probabilities", "novelty"))
-        proba, novelty = (np.array([row.reshape(-1) for row in rows]) for rows in zip(*map(run, fed), strict=True))
-        off, bound = float(np.abs(proba - wanted.proba).max()), ROUNDED.get(weights, BOUNDS[name])
-        unlike = None if model.novelty is None or wanted.novelty is None else _relative(novelty[:, 0], wanted.novelty)
-        one = Parity(name, version, len(pictures), off, bound, unlike)
+
+    def __init__(self, model: Bundle, photos: Sequence[NDArray[np.uint8]], takes: Input) -> None:
+        pictures = [*model.selftest.get("images", ()), *photos]
+        if not pictures:
+            raise InputError("this model has no drawn pictures to compare with; give photos with --photos DIR.")
+        predictor = Predictor(model, EmbedOptions(precision="f32", cache=False, workers=0), check=False)
+        self._wanted = predictor.predict(pictures)
+        predictor.close()
+        self._knows_novelty = model.novelty is not None and self._wanted.novelty is not None
+        self.inputs = [_fed(picture, model.backbones, takes) for picture in pictures]
+
+    def check(self, graph: bytes, weights: Weights) -> list[Parity]:
+        """Return the parity of each runtime that is installed. Raises `PenultError` where one is beyond its bound."""
+        found = []
+        for name in engines.runtimes():
+            run, version = engines.open_graph(name, graph, OUTPUTS)
+            found.append(self.judge(name, version, [run(one) for one in self.inputs], weights))
+        return found
+
+    def judge(self, runtime: str, version: str, answers: Sequence[Sequence[NDArray[Any]]], weights: Weights) -> Parity:
+        """Return the parity of the probabilities and novelty that a runtime gave to each photo. Raises as `check` does."""
+        proba, novelty = (np.array([np.reshape(row, -1) for row in rows]) for rows in zip(*answers, strict=True))
+        off, bound = float(np.abs(proba - self._wanted.proba).max()), ROUNDED.get(weights, BOUNDS[runtime])
+        unlike = _relative(novelty[:, 0], self._wanted.novelty) if self._knows_novelty else None
         for what, difference in (("a probability", off), ("the novelty", unlike or 0.0)):
             if not difference <= bound:  # a NaN is not
                 raise PenultError(
-                    f"the exported graph answers otherwise than `penult predict` in {name} {version}: {what} differs by "
+                    f"the exported graph answers otherwise than `penult predict` in {runtime} {version}: {what} differs by "
                     f"{difference:.2g}, and {bound:g} is allowed, so nothing was written. Export in another format, or report "
                     "it with the model's network."
                 )
-        found.append(one)
-    return found
+        return Parity(runtime, version, len(answers), off, bound, unlike)
 
 
-def _relative(given: NDArray[Any], wanted: NDArray[np.float64]) -> float:
+def _relative(given: NDArray[Any], wanted: Any) -> float:
     return float((np.abs(given - wanted) / np.maximum(wanted, 1)).max())
 
 
