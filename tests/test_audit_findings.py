@@ -24,7 +24,7 @@ from penult.cli import main
 from penult.embed import EmbedOptions
 from penult.errors import InputError
 from penult.evaluate import cross_validate, score
-from penult.training import TrainOptions
+from penult.training import TrainOptions, label_check
 from penult.training.findings import apply_moves
 from penult.training.label_check import check_labels, judged
 
@@ -269,6 +269,21 @@ def test_labels_are_checked_a_second_time_without_the_doubted_ones(name, nested)
     assert len(set(listed) - set(bad)) <= 2
     first = label_noise(given, seen.proba).wrong
     assert found.wrong[bad].mean() > first[bad].mean()
+
+
+def test_what_is_said_of_few_labels_hardly_depends_on_how_the_folds_were_drawn(monkeypatch):
+    rng = np.random.default_rng(0)
+    y = np.arange(160) % 4
+    X = (np.eye(4, 30)[y] * 3 + rng.normal(size=(160, 30))).astype(np.float32)
+    given = np.where(rng.permutation(160) < 12, (y + 1) % 4, y)
+    head = heads.make_head("centroid")
+    seen = [cross_validate(head, X, given, list("abcd"), seed=seed) for seed in (0, 1)]
+    apart = {}
+    for draws in (1, label_check.DRAWS):
+        monkeypatch.setattr(label_check, "DRAWS", draws)
+        one, other = (check_labels(head, X, each).wrong for each in seen)
+        apart[draws] = np.abs(one - other).mean()
+    assert apart[3] < 0.6 * apart[1]
 
 
 def test_a_fold_whose_photos_are_of_a_kind_of_their_own_accuses_no_labels():

@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from penult import backbones, evaluate
+from penult import evaluate
 from penult.arrays import unit_blocks
 from penult.audit.noise_model import DOUBTED
 from penult.demo import held_out
 from penult.heads import make_head
 from penult.training import TrainOptions
 from penult.training.label_check import LabelCheck, check_labels
+from penult.zoo import expand, find_backbone
 
-TRIO = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")  # whose features have blocks of their own
 SETS = ("cats_dogs", "trashnet", "clothing", "signs", "elpv")
 
 
@@ -54,8 +54,8 @@ def load(features: Path, name: str) -> tuple[Any, Any, list[str], Any]:
 
 def reduced(X: Any) -> Any:
     """Return scaled features in as many columns as there are rows: the same to linear heads, and faster."""
-    blocks = [width for one in TRIO for width in backbones.find_builtin(one).blocks]
-    Z = unit_blocks(X, blocks if sum(blocks) == X.shape[1] else [X.shape[1]])
+    presets = [[w for one in expand([name]) for w in find_backbone(one).blocks] for name in ("default", "lite", "lite+")]
+    Z = unit_blocks(X, next((blocks for blocks in presets if sum(blocks) == X.shape[1]), [X.shape[1]]))
     squares, axes = np.linalg.eigh((Z @ Z.T).astype(np.float64))
     kept = squares > 1e-6 * squares[-1]
     return (axes[:, kept] * np.sqrt(squares[kept])).astype(np.float32)

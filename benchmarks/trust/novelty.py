@@ -3,7 +3,8 @@
 Features lie in `FOLDER/SET.npz` (X, y). Of each set each class (ten at most) is left out in turn: a model knows 70% of the
 photos of the others; asked are the remaining 30% (false alarms) and the class that was left out. With `--each N` it
 knows N photos a class. `said` is what the training itself measures of its own classes, as the report does; `far` are photos of
-the other sets.
+the other sets. The last line is the mean of the sets of three classes or more: of two classes one is left, so there are no
+classes to be between, and a run cannot measure it.
 """
 
 from __future__ import annotations
@@ -75,4 +76,7 @@ def run(args: argparse.Namespace) -> None:
         rows = [left_out(X, y, int(c), seed, others, args) for seed in range(args.seeds) for c in classes]
         means.append({key: float(np.mean([row[key] for row in rows])) for key in rows[0]})
         print(f"{name:<12}", "  ".join(f"{key} {value:.3f}" for key, value in means[-1].items()), flush=True)
-    print(f"{'mean':<12}", "  ".join(f"{key} {np.nanmean([m[key] for m in means]):.3f}" for key in means[0]))
+    several = [bool(y.max() > 1) for _, y in data.values()]
+    for what, some in (("mean", means), ("3 or more", [m for m, more in zip(means, several, strict=True) if more])):
+        if some:
+            print(f"{what:<12}", "  ".join(f"{key} {np.nanmean([m[key] for m in some]):.3f}" for key in some[0]))

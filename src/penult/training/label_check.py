@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from penult import audit, evaluate, heads
 from penult.audit.noise_model import DOUBTED, SMALLEST
+from penult.errors import InputError
 from penult.evaluate import Evaluation
 from penult.evaluate.cross_validation import fit_rows, probabilities
 from penult.heads import calibration
@@ -22,6 +24,7 @@ WEAK = "labels were not checked: the model is wrong about too many photos for it
 RIGHT = 0.5  # accuracy that a model must surely have: what a weaker one gets wrong are hardly ever the labels
 UNCLIPPED = 1e-6  # floor of the second models' probabilities
 TOO_SURE = 2.0  # times the median temperature of the folds; with labels planted wrong in four sets none was above 1.7
+DRAWS, SMALL = 3, 1000  # divisions into folds whose second models are averaged, up to so many photos: there they matter most
 UNMEASURED = "labels were not checked: no model could be measured"
 
 
@@ -42,20 +45,20 @@ def check_labels(head: Any, X: NDArray[Any], seen: Evaluation | None) -> LabelCh
     """Return how probable it is that each label of the rows X (n, d) is wrong, by the head's out-of-fold probabilities `seen`.
 
     The wrong labels taught those models, too, so where some are found the folds are fitted again without them (the second pass
-    of "Confident Learning", Northcutt et al., JAIR 70, 2021), with what was chosen the first time. A head that still has the
-    search of its cross-validation goes on from that.
+    of "Confident Learning", Northcutt et al., JAIR 70, 2021), with what was chosen the first time. Of few photos several
+    divisions into folds are averaged (repeated cross-validation). A head that still has the search of its cross-validation
+    goes on from that.
     """
     if seen is None:
         return LabelCheck(np.zeros(0, np.intp), np.zeros((0, 2)), np.zeros(0), UNMEASURED)
     rows, note = judged(seen)
     if not len(rows):
         return LabelCheck(rows, seen.proba[rows], np.zeros(0), note)
-    wrong = audit.label_noise(seen.y[rows], _evened(seen, seen.proba)[rows]).wrong
+    wrong = audit.label_noise(seen.y[rows], _evened(seen, seen.proba, seen.fold)[rows]).wrong
     doubted = np.zeros(len(seen.y), bool)
     doubted[rows] = wrong > DOUBTED
     if doubted.any():
-        again = _without(head, X, seen, doubted)
-        wrong = audit.label_noise(seen.y[rows], _evened(seen, again)[rows]).wrong
+        wrong = audit.label_noise(seen.y[rows], _without(head, X, seen, doubted)[rows]).wrong
     return LabelCheck(rows, seen.proba[rows], wrong)
 
 
@@ -77,46 +80,56 @@ def judged(seen: Evaluation) -> tuple[NDArray[np.intp], str]:
     return np.flatnonzero(seen.measured & ~np.isin(seen.y, list(unlearned))), ""
 
 
-def _evened(seen: Evaluation, proba: NDArray[np.float64]) -> NDArray[np.float64]:
+def _evened(seen: Evaluation, proba: NDArray[np.float64], fold: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return out-of-fold probabilities (n, k) in which no fold's model is far surer than its own photos bear out.
 
     Where a fold has photos of a kind that no other fold has (a large group of look-alikes), its model is wrong there and sure
     of itself, which is no evidence against labels. Each fold has a temperature (Guo et al. 2017); one of twice the median of
     all, or more, is brought down to the median. Wrong labels are spread over all folds and change none of this.
     """
-    proba, parts = np.array(proba), sorted(set(seen.fold[seen.measured].tolist()))
+    proba, parts = np.array(proba), _parts(fold)
     found = []
     for part in parts:
-        logp, y = np.log(np.maximum(proba[seen.fold == part], SMALLEST)), seen.y[seen.fold == part]
+        logp, y = np.log(np.maximum(proba[fold == part], SMALLEST)), seen.y[fold == part]
         found.append(calibration.temperature(logp, y, np.full(len(y), 1 / len(y)), free=True))
     for part, hot in zip(parts, found, strict=True):
         if hot >= TOO_SURE * np.median(found):
-            here = seen.fold == part
+            here = fold == part
             logits = np.log(np.maximum(proba[here], SMALLEST)) * np.median(found) / hot
             proba[here] = np.exp(calibration.log_softmax(logits))
     return proba
 
 
+def _parts(fold: NDArray[np.intp]) -> list[int]:
+    """Return the numbers of the folds that are in `fold` (n,); rows of -1 are in none."""
+    return sorted(set(fold[fold >= 0].tolist()))
+
+
 def _without(head: Any, X: NDArray[Any], seen: Evaluation, doubted: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return out-of-fold probabilities (n, k) of models that did not learn the doubted rows.
+    """Return out-of-fold probabilities (n, k) of models that did not learn the doubted rows, evened.
 
     They stay as they are where a class would lose more than half of its photos: so much doubt is doubt about the model.
     """
-    k, proba = len(seen.classes), np.array(seen.proba)
+    k = len(seen.classes)
     left, every = np.bincount(seen.y[~doubted], minlength=k), np.bincount(seen.y, minlength=k)
+    proba = np.array(seen.proba)
     if (2 * left < every).any():
-        return proba
+        return _evened(seen, proba, seen.fold)
     if getattr(head, "searched", False):
         proba[:, every > 0] = head.cross_fit_again(doubted, **{**_agreed(head, seen.choices), "clip": UNCLIPPED})
-        return proba
-    parts = sorted(set(seen.fold[seen.measured].tolist()))
-    for part, choice in zip(parts, seen.choices, strict=True):
-        learnt, here = seen.fold != part, seen.fold == part
-        if (learnt & doubted).any():
-            rows = np.flatnonzero(learnt & ~doubted)
-            fitted = fit_rows(_as_chosen(head, choice), X, seen.y, seen.groups, rows)
+        return _evened(seen, proba, seen.fold)
+    folds = [seen.fold]
+    for seed in range(1, DRAWS) if len(X) <= SMALL else ():
+        with suppress(InputError):  # groups of several classes may have no other division
+            folds.append(evaluate.outer_folds(seen.y, seen.classes, seen.groups, len(seen.choices), seed))
+    logp = []  # (n, k) each; their mean is the geometric mean of the probabilities
+    for fold in folds:
+        for part, choice in zip(_parts(fold), seen.choices, strict=False):
+            here = fold == part
+            fitted = fit_rows(_as_chosen(head, choice), X, seen.y, seen.groups, np.flatnonzero(~here & ~doubted))
             proba[here] = probabilities(fitted, X[here], k)
-    return proba
+        logp.append(np.log(np.maximum(_evened(seen, proba, fold), SMALLEST)))
+    return np.asarray(np.exp(calibration.log_softmax(np.mean(logp, axis=0))))
 
 
 def _agreed(head: Any, choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
