@@ -36,10 +36,11 @@ def run(args: argparse.Namespace) -> None:
         args.usage_error("give either IMAGES or --features")
     from penult import bundle, images, store
     from penult.cli import output
-    from penult.evaluate import check_level
     from penult.predict import Predictor, write_review
 
     if args.review is not None:
+        from penult.evaluate import check_level
+
         check_level(args.review)
     if args.csv:
         store.check_output_file(args.csv, store.CSV, "--csv")

@@ -10,12 +10,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import bundle, evaluate, pixels, runs, store
+from penult import bundle, pixels, runs, store
 from penult.arrays import default_errors
 from penult.bundle import Bundle
 from penult.embed import Embedding, EmbedOptions, EnginePool, embed
@@ -24,6 +24,9 @@ from penult.heads import novelty, scorer
 from penult.pixels import Failure
 from penult.predict.answers import Prediction, Predictions, doubtful, write_review
 from penult.texts import percent
+
+if TYPE_CHECKING:
+    from penult.evaluate import Evaluation
 
 __all__ = [
     "Prediction",
@@ -313,17 +316,19 @@ def load_model(
 load = load_model
 
 
-def judge(answers: Predictions, labels: Sequence[str]) -> evaluate.Evaluation:
+def judge(answers: Predictions, labels: Sequence[str]) -> Evaluation:
     """Return the scores of these answers against the true labels, one for each; they must be classes of the model.
 
     See `remark_on_training` for images that the model learnt from.
     """
+    from penult import evaluate
+
     index = {c: i for i, c in enumerate(answers.classes)}
     y = np.array([index[label] for label in labels], np.intp)  # (n,)
     return evaluate.score(y, answers.proba, answers.classes, name="new images")
 
 
-def judge_unseen(answers: Predictions, labels: Sequence[str]) -> evaluate.Evaluation | None:
+def judge_unseen(answers: Predictions, labels: Sequence[str]) -> Evaluation | None:
     """Return the scores on the images that are not training photos of the model; None where that is all or none."""
     known = answers.in_training
     if known is None or not known.any() or known.all():
@@ -333,11 +338,13 @@ def judge_unseen(answers: Predictions, labels: Sequence[str]) -> evaluate.Evalua
     return judge(kept, [labels[i] for i in left])
 
 
-def verdict_on_new(model: Bundle, answers: Predictions, result: evaluate.Evaluation) -> str:
+def verdict_on_new(model: Bundle, answers: Predictions, result: Evaluation) -> str:
     """Return what the scores of a model on labelled images mean, beside those that its training measured out of fold.
 
     `result` is of the images that the model has not seen. Where all are its training photos they mean nothing.
     """
+    from penult import evaluate
+
     if answers.in_training is not None and answers.in_training.all():
         return (
             "These are training photos of this model: the scores mean nothing for new photos. Evaluate on photos that the "

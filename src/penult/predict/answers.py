@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import evaluate, html, store
+from penult import html, store
 from penult.pixels import Failure
 from penult.texts import count, percent
 
@@ -118,7 +118,9 @@ def doubtful(answers: Predictions, level: float) -> list[tuple[Prediction, str]]
     First the unreadable, then those unlike the training photos (what the model says of them says nothing), the most unlike
     first, then those less sure than `level`, the least sure first. Raises `InputError` for a level outside 0..1.
     """
-    evaluate.check_level(level)
+    from penult.evaluate import check_level
+
+    check_level(level)
     found = [(p, reason) for p in answers if (reason := review_reason(p, level))]
     return sorted(found, key=lambda one: _doubt(one[0]))
 

@@ -12,15 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penult import untrusted
-from penult.audit import COLUMNS, Finding
 from penult.errors import DamagedFile, InputError
 from penult.runs.folder import METRICS, RunFolder, check_all, read_metrics
+
+if TYPE_CHECKING:  # else a prediction would load all of the audit
+    from penult.audit import Finding
 
 MAP, OOF, SKIPPED, FINDINGS, HISTORY = "map.csv", "oof.csv", "skipped.csv", "findings.csv", "history.csv"
 PREDICTIONS = "predictions.csv"
@@ -116,6 +118,8 @@ def write_map(run: RunFolder, classes: Sequence[str], rows: PhotoRows) -> None:
 
 def write_findings(run: RunFolder, found: Iterable[Finding]) -> tuple[Finding, ...]:
     """Write `findings.csv`; return the findings as `read_run` does."""
+    from penult.audit import COLUMNS
+
     every = tuple(found)
     run.write_table(FINDINGS, COLUMNS, (one.row() for one in every))
     return tuple(replace(one, score=float(f"{one.score:.4f}")) for one in every)
@@ -231,6 +235,8 @@ def _judged(path: Path, classes: Sequence[str]) -> dict[str, tuple[int, NDArray[
 
 def _finding(row: Mapping[str, str]) -> Finding:
     """Return one line of `findings.csv`; a score that is left empty, as another's list may have it, is NaN."""
+    from penult.audit import COLUMNS, Finding
+
     texts = {name: row[name] for name in COLUMNS if name != "score"}
     return Finding(**texts, score=float(row["score"] or "nan"))
 
