@@ -23,9 +23,15 @@ engine = engines.open_engine(backbones.find_builtin("efficientnet_lite0", size=6
 assert engine(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 3584), "without torch"
 engine.close()
 assert "openvino_telemetry" not in sys.modules and "openvino_telemetry.main" not in sys.modules
-import openvino_telemetry
 import openvino
-assert callable(openvino.convert_model)
+assert "openvino.tools.ovc" not in sys.modules, "its converter is loaded before it is needed"
+try:
+    openvino.convert_model("none.onnx")
+except Exception as error:
+    assert "none.onnx" in str(error), error
+assert "openvino.tools.ovc" in sys.modules
+assert "openvino_telemetry" not in sys.modules
+import openvino_telemetry
 """
 
 

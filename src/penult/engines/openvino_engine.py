@@ -9,6 +9,7 @@ the vectors.
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 import math
 import sys
@@ -29,6 +30,7 @@ from penult.errors import DamagedFile
 
 log = logging.getLogger(__name__)
 
+_CONVERTER = "openvino.tools.ovc"
 _MOST_NUMBERS = 1 << 28  # of a tensor; 256 maps of 1024 x 1024 positions
 _AHEAD = 2  # batches under way before `submit` waits
 
@@ -36,18 +38,30 @@ _AHEAD = 2  # batches under way before `submit` waits
 def load() -> Any:
     """Import openvino so that it sends nothing: its import reports each use to Google Analytics by default.
 
-    It does so through the package `openvino_telemetry`, and does without when that is not there to import.
-    An openvino that was imported before is returned as it is.
+    That is done by its converter, whose import takes as long as all else of it; it does without when that is not there to
+    import. An openvino that was imported before is returned as it is.
     """
-    if "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules:
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-        try:
-            import openvino
-        finally:
-            del sys.modules["openvino_telemetry"]
-    import openvino
-
+    if "openvino" in sys.modules:
+        return importlib.import_module("openvino")
+    openvino = _imported("openvino", without=_CONVERTER)
+    openvino.convert_model = _convert_model
     return openvino
+
+
+def _imported(name: str, without: str) -> Any:
+    """Import a module as if another were not installed."""
+    if without in sys.modules:
+        return importlib.import_module(name)
+    sys.modules[without] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module(name)
+    finally:
+        del sys.modules[without]
+
+
+def _convert_model(*args: Any, **kwargs: Any) -> Any:
+    """Be `openvino.convert_model`, for whoever else uses openvino in this process: imported when it is called, and silent."""
+    return _imported(_CONVERTER, without="openvino_telemetry").convert_model(*args, **kwargs)
 
 
 @functools.cache
