@@ -154,7 +154,7 @@ class Connection:
             body += part
         if b"connection: close" in head.lower():
             self.close()
-        return int(head.split(b" ", 2)[1]), body
+        return int(head.split(b" ", 2)[1]), body if length is None else body[: int(length[1])]
 
     def close(self) -> None:
         if self._socket is not None:
