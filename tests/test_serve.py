@@ -228,6 +228,25 @@ def test_a_client_that_leaves_takes_its_photo_with_it(file: Path) -> None:
         assert first.result().status == 200
 
 
+def test_the_end_waits_for_what_is_in_work_and_a_second_signal_does_not(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr("penult.web.server.os._exit", codes.append)
+    with running({"colors": file}, SlowPredictor) as client, ThreadPoolExecutor(1) as one:
+        first = one.submit(client.ask, "/predict", b"1")
+        until(lambda: MADE[-1].running == 1)
+        loop = client.server.loop
+        assert loop is not None
+        loop.call_soon_threadsafe(client.server.web.end, "SIGTERM")
+        time.sleep(0.3)
+        assert not first.done() and codes == []
+        with pytest.raises(OSError):  # nothing new is taken
+            client.ask("/v2/health/live")
+        loop.call_soon_threadsafe(client.server.web.end, "SIGTERM")
+        until(lambda: codes == [143])
+        MADE[-1].go.set()
+        assert first.result().status == 200
+
+
 def test_a_token_is_needed_beyond_this_machine_and_asked_for(file: Path) -> None:
     models = {"colors": file}
     with pytest.raises(InputError, match="no token"):

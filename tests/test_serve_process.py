@@ -108,23 +108,6 @@ def test_answers_are_those_of_predict_and_the_end_loses_no_request(tmp_path: Pat
         }
 
 
-def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
-    save_bundle(tmp_path / "m.penult", model())
-    with process(str(tmp_path / "m.penult"), "--grace", "60") as (server, port):
-        late = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-        late.putrequest("POST", "/predict")
-        for name, value in {**HEADERS, "Content-Length": "100"}.items():
-            late.putheader(name, value)
-        late.endheaders(b"1")
-        time.sleep(0.2)
-        server.send_signal(signal.SIGTERM)
-        time.sleep(0.4)
-        assert server.poll() is None
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(5) == 143
-        late.close()
-
-
 def test_what_is_wrong_before_the_start_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,7 +64,7 @@ class ModelServer:
         metrics.bodies = bodies
         listening = bind(options.host, options.port)
         self.address = address_of(listening)
-        self._web = WebServer(guard, options.limits, listening, options.grace, self._hangup)
+        self.web = WebServer(guard, options.limits, listening, options.grace, self._hangup)
         self._watch: asyncio.Task[None] | None = None
         self._reload: asyncio.Task[None] | None = None
 
@@ -84,7 +84,7 @@ class ModelServer:
                 ready()
 
         try:
-            self._web.run(started, self._ended)
+            self.web.run(started, self._ended)
         finally:
             if self._review is not None:
                 self._review.close()
@@ -92,11 +92,11 @@ class ModelServer:
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """The event loop, while it runs."""
-        return self._web.loop
+        return self.web.loop
 
     def stop(self) -> None:
         """End as SIGTERM does; from any thread."""
-        self._web.stop()
+        self.web.stop()
 
     def _hangup(self) -> None:
         self._reload = asyncio.ensure_future(self.models.reload())

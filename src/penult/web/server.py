@@ -108,13 +108,13 @@ class WebServer:
         """Begin to end, as the first SIGTERM does; from any thread."""
         if self.loop is not None:
             with contextlib.suppress(RuntimeError):  # it has ended already
-                self.loop.call_soon_threadsafe(self._end)
+                self.loop.call_soon_threadsafe(self.end)
 
     async def _serve(self, started: Callable[[], Awaitable[None]], ended: Callable[[], Awaitable[None]]) -> None:
         self.loop = asyncio.get_running_loop()
         self._take_signals(self.loop)
         beginning = asyncio.ensure_future(started())
-        beginning.add_done_callback(lambda task: self._end() if not task.cancelled() and task.exception() else None)
+        beginning.add_done_callback(lambda task: self.end() if not task.cancelled() and task.exception() else None)
         try:
             await self._server.serve(sockets=[self.listening])
             if not beginning.done():
@@ -124,7 +124,8 @@ class WebServer:
         finally:
             await ended()
 
-    def _end(self, name: str = "stop") -> None:
+    def end(self, name: str = "stop") -> None:
+        """Begin to end, as at a signal of this name, in the event loop; at a second signal end the process at once."""
         if self.guard.ending and name == "stop":
             return
         if self.guard.ending:
@@ -140,7 +141,7 @@ class WebServer:
             return
         for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
             if hasattr(signal, name):
-                self._on_signal(loop, name, functools.partial(self._end, name))
+                self._on_signal(loop, name, functools.partial(self.end, name))
         if self.on_hangup is not None and hasattr(signal, "SIGHUP"):
             self._on_signal(loop, "SIGHUP", self.on_hangup)
 
