@@ -3,6 +3,7 @@
     python benchmarks/export.py pixels [--pictures 2000]            the resize of the graph beside penult's own
     python benchmarks/export.py answers RUN --photos FOLDER         each runtime beside `penult predict --precision f32`
     python benchmarks/export.py heads --photos FOLDER [FOLDER ...]  each head behind one, two and three networks, both runtimes
+    python benchmarks/export.py speed RUN --photos FOLDER           the resize in ONNX Runtime and a photo in the page, one thread
     python benchmarks/export.py page RUN --photos FOLDER            the page in a Chromium without a window, opened from a file
 
 `pixels` draws noise of any size (1 x 1, slivers, 12 megapixels, odd sides) and needs onnxruntime. `page` downloads
@@ -107,6 +108,53 @@ def measure_heads(args: argparse.Namespace) -> None:
                 print(f"{len(found.classes)} classes, {len(names)} networks, {head:8}, {len(shown)} photos: {off}", flush=True)
 
 
+def measure_speed(args: argparse.Namespace) -> None:
+    import onnxruntime
+
+    from browser import Chromium
+    from penult.export import export_model
+    from penult.pixels.recipe import Recipe
+    from test_export import resize_graph
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    random = np.random.default_rng(0)
+    for recipe in (Recipe(224), Recipe(288), Recipe(288, "squash", 1.0)):
+        session = onnxruntime.InferenceSession(
+            resize_graph(recipe).SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        for height, width in ((375, 500), (3000, 4000)):
+            image = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+            each = []
+            for _ in range(args.rounds):
+                began = time.process_time()
+                session.run(None, {"image": image})
+                each.append(1000 * (time.process_time() - began))
+            print(
+                f"resize to {recipe.size} {recipe.crop_mode}, {height} x {width}: {min(each):.1f} ms, median {np.median(each):.1f}"
+            )
+    photo = next(str(p) for p in sorted(Path(args.photos).rglob("*")) if p.suffix.lower() in (".jpg", ".jpeg"))
+    with tempfile.TemporaryDirectory() as folder, Chromium() as browser:
+        export_model(args.run, "html", f"{folder}/page.html", photos=args.photos)
+        tab = browser.open(Path(f"{folder}/page.html").as_uri())
+        wait(tab, "document.body.dataset.ready")
+        answer(tab, photo)
+        times = tab.run(
+            f"(async () => {{ const photo = await penult.decode(new Blob([Uint8Array.from(atob('{encoded(photo)}'), (c) => c.charCodeAt(0))]));"
+            f" const all = []; for (let i = 0; i < {args.rounds}; i++) {{ const t = performance.now(); await penult.classify(photo);"
+            " all.push(performance.now() - t); } return all; })()"
+        )
+        print(
+            f"the page in Chromium, one thread: {min(times):.0f} ms a photo, median {np.median(times):.0f} (without decoding)"
+        )
+
+
+def encoded(photo: str) -> str:
+    import base64
+
+    return base64.b64encode(Path(photo).read_bytes()).decode()
+
+
 def measure_page(args: argparse.Namespace) -> None:
     import penult
     from browser import Chromium
@@ -143,11 +191,8 @@ def wait(tab: Any, condition: str) -> None:
 
 def answer(tab: Any, photo: str) -> list[float]:
     """Return the probabilities and the novelty that the page gives to a file."""
-    import base64
-
-    data = base64.b64encode(Path(photo).read_bytes()).decode()
     given = tab.run(
-        f"penult.decode(new Blob([Uint8Array.from(atob('{data}'), (c) => c.charCodeAt(0))])).then(penult.classify)"
+        f"penult.decode(new Blob([Uint8Array.from(atob('{encoded(photo)}'), (c) => c.charCodeAt(0))])).then(penult.classify)"
         ".then(({ proba, novelty }) => [...proba, novelty])"
     )
     return [float(value) for value in given]
@@ -159,11 +204,12 @@ def main() -> None:
     p = commands.add_parser("pixels")
     p.add_argument("--pictures", type=int, default=2000)
     p.set_defaults(run=None, do=measure_pixels)
-    for name, do in (("answers", measure_answers), ("page", measure_page)):
+    for name, do in (("answers", measure_answers), ("speed", measure_speed), ("page", measure_page)):
         p = commands.add_parser(name)
         p.add_argument("run")
         p.add_argument("--photos", required=True)
         p.add_argument("--pictures", type=int, default=100)
+        p.add_argument("--rounds", type=int, default=20)
         p.set_defaults(do=do)
     p = commands.add_parser("heads")
     p.add_argument("--photos", nargs="+", required=True)

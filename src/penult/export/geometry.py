@@ -77,7 +77,9 @@ class Geometry:
         half = add("Transpose", half, perm=[1, 0, 2])  # (second, s, 3)
         moved = Windows(add("Sub", reads.places, low), reads.weights)
         fitted = self._pass(half, moved, recipe.size)  # (s of second, s of first, 3)
-        return add("Where", y_first, add("Transpose", fitted, perm=[1, 0, 2]), fitted)
+        return self.graph.choose(
+            y_first, lambda: add("Transpose", fitted, perm=[1, 0, 2]), lambda: add("Identity", fitted), UINT8
+        )
 
     def _axes(self, height: str, width: str, recipe: Recipe) -> tuple[Axis, Axis, str]:
         """Return how rows and columns are resized, and whether rows come first: `pixels.resizing` in the graph."""
