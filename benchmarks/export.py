@@ -3,7 +3,7 @@
     python benchmarks/export.py pixels [--pictures 2000]            the resize of the graph beside penult's own
     python benchmarks/export.py answers RUN --photos FOLDER         each runtime beside `penult predict --precision f32`
     python benchmarks/export.py heads --photos FOLDER [FOLDER ...]  each head behind one, two and three networks, both runtimes
-    python benchmarks/export.py speed RUN --photos FOLDER           the resize in ONNX Runtime and a photo in the page, one thread
+    python benchmarks/export.py speed RUN --photos FOLDER           time of the resize, and of a photo in the page, one thread
     python benchmarks/export.py page RUN --photos FOLDER            the page in a Chromium without a window, opened from a file
 
 `pixels` draws noise of any size (1 x 1, slivers, 12 megapixels, odd sides) and needs onnxruntime. `page` downloads
@@ -130,9 +130,8 @@ def measure_speed(args: argparse.Namespace) -> None:
                 began = time.process_time()
                 session.run(None, {"image": image})
                 each.append(1000 * (time.process_time() - began))
-            print(
-                f"resize to {recipe.size} {recipe.crop_mode}, {height} x {width}: {min(each):.1f} ms, median {np.median(each):.1f}"
-            )
+            what = f"resize to {recipe.size} {recipe.crop_mode}, {height} x {width}"
+            print(f"{what}: {min(each):.1f} ms CPU, median {np.median(each):.1f}")
     photo = next(str(p) for p in sorted(Path(args.photos).rglob("*")) if p.suffix.lower() in (".jpg", ".jpeg"))
     with tempfile.TemporaryDirectory() as folder, Chromium() as browser:
         export_model(args.run, "html", f"{folder}/page.html", photos=args.photos)
@@ -140,9 +139,9 @@ def measure_speed(args: argparse.Namespace) -> None:
         wait(tab, "document.body.dataset.ready")
         answer(tab, photo)
         times = tab.run(
-            f"(async () => {{ const photo = await penult.decode(new Blob([Uint8Array.from(atob('{encoded(photo)}'), (c) => c.charCodeAt(0))]));"
-            f" const all = []; for (let i = 0; i < {args.rounds}; i++) {{ const t = performance.now(); await penult.classify(photo);"
-            " all.push(performance.now() - t); } return all; })()"
+            f"(async () => {{ const blob = new Blob([Uint8Array.from(atob('{encoded(photo)}'), (c) => c.charCodeAt(0))]);"
+            f" const photo = await penult.decode(blob), all = []; for (let i = 0; i < {args.rounds}; i++) {{"
+            " const began = performance.now(); await penult.classify(photo); all.push(performance.now() - began); } return all; })()"
         )
         print(
             f"the page in Chromium, one thread: {min(times):.0f} ms a photo, median {np.median(times):.0f} (without decoding)"
