@@ -141,7 +141,8 @@ def measure_speed(args: argparse.Namespace) -> None:
         times = tab.run(
             f"(async () => {{ const blob = new Blob([Uint8Array.from(atob('{encoded(photo)}'), (c) => c.charCodeAt(0))]);"
             f" const photo = await penult.decode(blob), all = []; for (let i = 0; i < {args.rounds}; i++) {{"
-            " const began = performance.now(); await penult.classify(photo); all.push(performance.now() - began); } return all; })()"
+            " const began = performance.now(); await penult.classify(photo); all.push(performance.now() - began); }"
+            " return all; })()"
         )
         print(
             f"the page in Chromium, one thread: {min(times):.0f} ms a photo, median {np.median(times):.0f} (without decoding)"
