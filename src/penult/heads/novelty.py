@@ -68,7 +68,8 @@ class NoveltyReference:
         # 35 bits of each number, times 7 bits, 1,024 of them: float64 adds these up exactly, in whatever order BLAS does it
         bits = 35 - np.frexp(np.abs(Z).max(axis=1, keepdims=True))[1]  # (n, 1)
         Z = np.ldexp(np.rint(np.ldexp(Z, bits)), -bits)
-        return np.asarray(squared_distances(Z / step, rows, Z @ rows.T / step) * step**2)
+        products = row_products(Z, rows) if len(Z) == 1 else Z @ rows.T  # BLAS wakes threads, which costs more than one row
+        return np.asarray(squared_distances(Z / step, rows, products / step) * step**2)
 
     def _to_old_rows(self, unit: Floats) -> Floats:
         rows = self._rows
