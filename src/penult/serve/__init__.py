@@ -7,8 +7,9 @@ end) is in `web`; what answers a photo is in `predict`. Needs the extra `serve`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 from penult.serve.models import MakePredictor, ModelSet, ServedModel
 from penult.serve.options import TOKEN, Queue, ReviewOptions, ServeOptions, parse_models
@@ -65,8 +66,7 @@ class ModelServer:
         listening = bind(options.host, options.port)
         self.address = address_of(listening)
         self.web = WebServer(guard, options.limits, listening, options.grace, self._hangup)
-        self._watch: asyncio.Task[None] | None = None
-        self._reload: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()  # that look after the models
 
     def run(self, ready: Callable[[], None] | None = None) -> None:
         """Serve until SIGTERM, Ctrl-C or `stop`; `ready()` is called once all models have passed their self-tests.
@@ -79,7 +79,7 @@ class ModelServer:
             await self.models.open_all(self._read)
             self._read = {}
             if self.options.reload_seconds:
-                self._watch = asyncio.ensure_future(self.models.watch(self.options.reload_seconds))
+                self._begin(self.models.watch(self.options.reload_seconds))
             if ready is not None:
                 ready()
 
@@ -99,13 +99,17 @@ class ModelServer:
         self.web.stop()
 
     def _hangup(self) -> None:
-        self._reload = asyncio.ensure_future(self.models.reload())
+        self._begin(self.models.reload())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _ended(self) -> None:
-        for task in (self._watch, self._reload):
-            if task is not None:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        for task in list(self._tasks):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await self.models.close()
         event("ended")
