@@ -36,7 +36,7 @@ STEPS = {  # step: functions that do it, as their callers know them
     "scan": ("penult.images:scan_train_and_test",),
     NETWORKS: ("penult.training:embed",),
     "near-duplicates: look": ("penult.training.data:group_copies", "penult.audit.kinds.copies:leaks"),
-    "near-duplicates: register pairs": ("penult.audit.near_duplicates:told",),
+    "near-duplicates: register pairs": ("penult.audit.near_duplicates:one_picture",),
     "evaluation: folds": ("penult.evaluate:cross_validate", "penult.evaluate.trials:cross_validate"),
     "evaluation: learning curve": ("penult.evaluate:learning_curve",),
     "evaluation: scores and intervals": (

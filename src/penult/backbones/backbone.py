@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
@@ -60,12 +61,21 @@ class NumpyFunction(Protocol):
         """Turn (n, s, s, 3) uint8 into (n, d) float32."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StoredGraph:
     """A graph that is kept as bytes, made for one recipe: what a model file holds."""
 
     graph: bytes = field(repr=False)
     recipe: Recipe
+
+    @cached_property
+    def refused(self) -> str:
+        """Why the graph is refused, looked at once; empty where it is not."""
+        try:
+            onnx_guard.check(self.graph)
+        except ValueError as error:
+            return str(error)
+        return ""
 
     def __call__(self, recipe: Recipe, classifier: bool = False) -> bytes:
         """Return the bytes. Raises `InputError` for a recipe that these bytes were not made for."""
@@ -166,11 +176,8 @@ class Backbone:
                 raise InputError(f"{self.name} has no classifier; use a network that has one.")
             return b""
         data = self.network(self.recipe, classifier)
-        if isinstance(self.network, StoredGraph):  # from anywhere, maybe
-            try:
-                onnx_guard.check(data)
-            except ValueError as error:
-                raise DamagedFile(f"the graph of {self.name[:80]} cannot be used: {error}.") from error
+        if isinstance(self.network, StoredGraph) and self.network.refused:  # from anywhere, maybe
+            raise DamagedFile(f"the graph of {self.name[:80]} cannot be used: {self.network.refused}.")
         return data
 
     def with_recipe(self, **changes: Any) -> Backbone:

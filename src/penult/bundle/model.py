@@ -94,7 +94,8 @@ def seen_digests(digests: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 def were_seen(digests: NDArray[np.uint8], kept: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Return which digests (n, 32) are those of training photos, (n,); two others are taken for one with p = 2^-64 each."""
-    return np.isin(_beginnings(digests), kept)
+    known = set(kept.tolist())  # np.isin would load numpy.ma
+    return np.array([one in known for one in _beginnings(digests).tolist()], bool)
 
 
 def _beginnings(digests: NDArray[np.uint8]) -> NDArray[np.uint64]:

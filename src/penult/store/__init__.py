@@ -4,6 +4,11 @@ In: arrays, digests, names. Out: files, and the same arrays again, checked. The 
 It must not know images, networks or heads.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from penult.store import inventory
 from penult.store.atomic import (
     atomic_write,
@@ -29,10 +34,18 @@ from penult.store.cache_folder import (
 )
 from penult.store.disk import FolderLock
 from penult.store.entry import CacheEntry, entries
-from penult.store.features import Features, read_features, row_digests
-from penult.store.h5read import FeatureFile, RowReader, read_h5
-from penult.store.h5write import H5Writer, RowBlocks, WrittenFile, write_h5
 from penult.store.paths import CSV, HDF5, HTML, ONNX, check_output_file, check_output_folder, is_file, is_folder, slug, slugs
+
+if TYPE_CHECKING:
+    from penult.store.features import Features, read_features, row_digests
+    from penult.store.h5read import FeatureFile, RowReader, read_h5
+    from penult.store.h5write import H5Writer, RowBlocks, WrittenFile, write_h5
+
+_HOMES = {  # of HDF5 files, which a prediction has nothing to do with: imported when they are first used
+    **dict.fromkeys(("Features", "read_features", "row_digests"), "penult.store.features"),
+    **dict.fromkeys(("FeatureFile", "RowReader", "read_h5"), "penult.store.h5read"),
+    **dict.fromkeys(("H5Writer", "RowBlocks", "WrittenFile", "write_h5"), "penult.store.h5write"),
+}
 
 __all__ = [
     "CSV",
@@ -79,3 +92,9 @@ __all__ = [
     "write_json",
     "write_text",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'penult.store' has no attribute {name!r}")
