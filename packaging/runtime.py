@@ -20,7 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = ("numpy", "pillow", "openvino", "packaging")
-EXTRAS = ("serve", "heif", "gpu")
+EXTRAS = ("serve", "heif")  # networks are made ready for a GPU with onnx
 PARTS = ("src", "setup.py", "README.md", "LICENSE", "NOTICE")
 
 

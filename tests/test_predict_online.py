@@ -120,9 +120,10 @@ def test_a_photo_that_crashes_hangs_or_stops_its_decoder_costs_itself(
         "    return open_picture(data)\n"
     )
     from penult.pixels import live_decoders
+    from penult.predict import online as online_module
 
-    monkeypatch.setattr(live_decoders, "_PATIENCE", 1.0)
-    monkeypatch.setattr(live_decoders, "DECODER", "bad_decoder:decode")
+    monkeypatch.setattr(online_module, "_TICK", 0.1)
+    monkeypatch.setattr(live_decoders, "_PATIENCE", 0.3)
     monkeypatch.setattr(live_decoders.LiveDecoders.__init__, "__kwdefaults__", {
         "seconds": 1.0, "decoder": "bad_decoder:decode", "max_pixels": 10**8,
     })  # fmt: skip
