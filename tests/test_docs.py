@@ -20,7 +20,7 @@ def words(text: str) -> list[list[str]]:
 
 
 def test_every_command_of_the_pages_is_understood() -> None:
-    for page, count in (("README.md", 9), ("README.zh.md", 5), ("docs/backbones.md", 6), ("docs/deploy.md", 9)):
+    for page, count in (("README.md", 10), ("README.zh.md", 5), ("docs/backbones.md", 6), ("docs/deploy.md", 9)):
         found = words((ROOT / page).read_text(encoding="utf-8"))
         assert len(found) == count, page
         for line in found:
