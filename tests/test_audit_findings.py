@@ -302,6 +302,24 @@ def test_a_fold_whose_photos_are_of_a_kind_of_their_own_accuses_no_labels():
     assert (found.wrong > 0.5).sum() <= 3
 
 
+def test_look_alikes_that_are_contradicted_together_speak_against_the_model_and_one_alone_against_its_label():
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 2
+    X = rng.normal(size=(200, 8)).astype(np.float32)
+    X[:, 0] += 4 * (2 * y - 1)
+    groups = np.arange(200)
+    given, together, friends = y.copy(), np.arange(0, 12, 2), np.arange(20, 32, 2)
+    groups[together], given[together] = 0, 1  # all six look like the other class
+    groups[friends], given[friends[0]] = 20, 1  # one of six
+    head = heads.make_head("centroid")
+    wrong = check_labels(head, X, cross_validate(head, X, given, ["a", "b"], groups)).wrong
+    assert (wrong[together] == 0).all()
+    assert wrong[friends[0]] > 0.9
+    assert (wrong[friends[1:]] < 0.1).all()
+    apart = check_labels(head, X, cross_validate(head, X, given, ["a", "b"])).wrong
+    assert (apart[together] > 0.5).all()
+
+
 def test_where_nothing_was_learned_no_label_is_doubted_and_one_sentence_says_why():
     rng = np.random.default_rng(0)
     y = rng.permutation(np.arange(80) % 2)

@@ -35,6 +35,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sets", nargs="+", default=SETS[:4])
     parser.add_argument("--rates", nargs="+", type=float, default=[0.05])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed")
     parser.add_argument("--head", default=TrainOptions().head)
 
 
@@ -42,14 +43,18 @@ def run(args: argparse.Namespace) -> None:
     {"planted": planted, "chance": chance, "demo": demo}[args.what](args)
 
 
-def load(features: Path, name: str) -> tuple[Any, Any, list[str], Any]:
-    """Return features (n, m), y (n,), the classes, whether annotations are in doubt (n,), of all photos with a label."""
+def load(features: Path, name: str) -> tuple[Any, Any, list[str], Any, Any]:
+    """Return features (n, m), y (n,), the classes, whether annotations are in doubt (n,), groups, of all photos with a label.
+
+    `groups` (n,), where the file has them, are what `train` keeps together; None otherwise.
+    """
     with np.load(features / f"{name}.npz") as found:
         X, y, part = found["X"], found["y"], found["part"]
         doubt = found["doubt"] if "doubt" in found else np.zeros(len(y))
+        groups = found.get("groups")
     known = np.isin(y, np.unique(y[part == "train"]))
     classes, numbers = np.unique(y[known], return_inverse=True)
-    return reduced(X[known]), numbers, [str(name) for name in classes], doubt[known]
+    return reduced(X[known]), numbers, [str(name) for name in classes], doubt[known], None if groups is None else groups[known]
 
 
 def reduced(X: Any) -> Any:
@@ -61,10 +66,10 @@ def reduced(X: Any) -> Any:
     return (axes[:, kept] * np.sqrt(squares[kept])).astype(np.float32)
 
 
-def checked(head: str, X: Any, y: Any, classes: list[str], seed: int) -> tuple[Any, LabelCheck, Any]:
+def checked(head: str, X: Any, y: Any, classes: list[str], seed: int, groups: Any = None) -> tuple[Any, LabelCheck, Any]:
     """Return the out-of-fold evaluation, what is said of the labels, and how probable it is that each is wrong, (n,)."""
     fresh = make_head(head, random_state=seed)
-    seen = evaluate.cross_validate(fresh, X, y, classes, seed=seed)
+    seen = evaluate.cross_validate(fresh, X, y, classes, groups, seed=seed)
     said = check_labels(fresh, X, seen)
     wrong = np.zeros(len(y))
     wrong[said.rows] = said.wrong
@@ -106,7 +111,7 @@ def planted(args: argparse.Namespace) -> None:
     """Print a line for each set and share of planted errors: the mean of the seeds."""
     print("recall / precision; expected precision; precision without what is listed of the set as it is; cleanlab's methods")
     for name in args.sets:
-        X, y, classes, _ = load(args.features, name)
+        X, y, classes, *_ = load(args.features, name)
         own = checked(args.head, X, y, classes, 0)[2] > DOUBTED
         print(f"{name:10} {len(y):5} photos, none planted: {own.sum()} listed", flush=True)
         for rate in args.rates:
@@ -122,7 +127,7 @@ def planted(args: argparse.Namespace) -> None:
 
 def _repeats(args: argparse.Namespace, X: Any, y: Any, classes: list[str], own: Any, rate: float) -> Iterator[list[float]]:
     """Yield for each seed precision, recall, expected precision, precision without the set's own, and the others'."""
-    for seed in range(args.seeds):
+    for seed in range(args.first, args.first + args.seeds):
         given = spoilt(y, len(classes), rate, np.random.default_rng([1000, seed]))
         bad = given != y
         seen, _, wrong = checked(args.head, X, given, classes, seed)
@@ -144,8 +149,8 @@ def _rates(listed: Any, bad: Any) -> tuple[float, float]:
 def chance(args: argparse.Namespace) -> None:
     """Print how many labels are listed where nothing, or nearly nothing, can be learnt."""
     for name in args.sets:
-        X, y, classes, _ = load(args.features, name)
-        for seed in range(args.seeds):
+        X, y, classes, *_ = load(args.features, name)
+        for seed in range(args.first, args.first + args.seeds):
             rng = np.random.default_rng([2000, seed])
             noise = rng.normal(size=X.shape).astype(np.float32) * X.std()
             for what, features, labels in (
@@ -163,12 +168,12 @@ def chance(args: argparse.Namespace) -> None:
 
 def demo(args: argparse.Namespace) -> None:
     """Print the list of each of the demo's splits, and the test accuracy as it is and with the list followed."""
-    X, y, classes, doubt = load(args.features, "elpv")
+    X, y, classes, doubt, groups = load(args.features, "elpv")
     rows = []
-    for seed in range(args.seeds):
+    for seed in range(args.first, args.first + args.seeds):
         test = held_out((y == classes.index("defective")).astype(int), seed)  # as `penult demo` numbers them
         train, labels = ~test, y[~test]
-        seen, _, wrong = checked(args.head, X[train], labels, classes, seed)
+        seen, _, wrong = checked(args.head, X[train], labels, classes, seed, None if groups is None else groups[train])
         listed = wrong > DOUBTED
         flipped = np.where(listed, 1 - labels, labels)
         line = [listed.sum(), doubt[train][listed].mean() if listed.any() else np.nan, wrong[listed].sum()]

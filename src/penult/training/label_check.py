@@ -54,12 +54,13 @@ def check_labels(head: Any, X: NDArray[Any], seen: Evaluation | None) -> LabelCh
     rows, note = judged(seen)
     if not len(rows):
         return LabelCheck(rows, seen.proba[rows], np.zeros(0), note)
-    wrong = audit.label_noise(seen.y[rows], _evened(seen, seen.proba, seen.fold)[rows]).wrong
-    doubted = np.zeros(len(seen.y), bool)
-    doubted[rows] = wrong > DOUBTED
+    known = rows[_known_kind(seen)[rows]]
+    wrong = np.zeros(len(seen.y))
+    wrong[known] = audit.label_noise(seen.y[known], _evened(seen, seen.proba, seen.fold)[known]).wrong
+    doubted = wrong > DOUBTED
     if doubted.any():
-        wrong = audit.label_noise(seen.y[rows], _without(head, X, seen, doubted)[rows]).wrong
-    return LabelCheck(rows, seen.proba[rows], wrong)
+        wrong[known] = audit.label_noise(seen.y[known], _without(head, X, seen, doubted)[known]).wrong
+    return LabelCheck(rows, seen.proba[rows], wrong[rows])
 
 
 def judged(seen: Evaluation) -> tuple[NDArray[np.intp], str]:
@@ -78,6 +79,19 @@ def judged(seen: Evaluation) -> tuple[NDArray[np.intp], str]:
     rare = evaluate.rarest_classes(seen)
     unlearned = {list(seen.classes).index(name) for name in rare.names} if rare and rare.neglected else set()
     return np.flatnonzero(seen.measured & ~np.isin(seen.y, list(unlearned))), ""
+
+
+def _known_kind(seen: Evaluation) -> NDArray[np.bool_]:
+    """Return which photos (n,) are not of a group of look-alikes of which a model without them gets at least half wrong.
+
+    Wrong labels strike one by one. Where two or more look-alikes are contradicted together it is because the model has seen
+    nothing of their kind, and that says nothing of their labels.
+    """
+    if seen.groups is None:
+        return np.ones(len(seen.y), bool)
+    group = np.unique(seen.groups, return_inverse=True)[1]
+    missed = np.bincount(group, seen.measured & (seen.proba.argmax(axis=1) != seen.y))
+    return np.asarray(((missed < 2) | (2 * missed < np.bincount(group)))[group])
 
 
 def _evened(seen: Evaluation, proba: NDArray[np.float64], fold: NDArray[np.intp]) -> NDArray[np.float64]:
