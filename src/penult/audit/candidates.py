@@ -28,6 +28,7 @@ EQUAL = 0.998  # ... from which it may be one picture
 WHITE = 255.0
 LIT = 225.0  # gray levels up to which a pixel has lost nothing to white
 FEW = 16  # such pixels by which the exposure is known
+SOMEWHAT = 0.03  # logarithm of the mean level by which a brighter one differs at least, much of it white
 BRIGHTER = 0.12  # logarithm of the exposure from which one is brighter
 EXPOSED = 0.97  # correlation of the brighter one with the darker one at that exposure
 AND_ALIKE = 0.008  # product of the distances (1 - correlation, 1 - cosine of the features) up to which it may be one picture
@@ -84,15 +85,19 @@ def _equal(Z: Floats, standing: Upright) -> tuple[Pairs, Pairs]:
     """Return the pairs whose thumbnails are equal, and those of which one is what becomes of the other in more light."""
     one, other, alike = standing.pairs()
     rows = standing.rows[one], standing.rows[other]
-    same = np.flatnonzero(alike >= EQUAL)
+    level = standing.pictures.mean(axis=1)
+    lit = np.flatnonzero(np.abs(np.log((level[one] + 1) / (level[other] + 1))) >= SOMEWHAT)
     gain, exposed = np.zeros(len(one), np.float32), alike.copy()
-    for part in row_chunks(len(one)):
-        gain[part], exposed[part] = _exposed(standing.pictures[one[part]], standing.pictures[other[part]])
-    far = (1 - exposed) * (1 - np.einsum("ij,ij->i", Z[rows[0]], Z[rows[1]]))
-    brighter = np.flatnonzero((gain >= BRIGHTER) & (exposed >= EXPOSED) & (far <= AND_ALIKE))
-    brighter = brighter[_first(rows[0][brighter], far[brighter])]
-    equal, lit = (Pairs(rows[0][some], rows[1][some], exposed[some]) for some in (same, brighter))
-    return equal, lit
+    for part in row_chunks(len(lit)):
+        those = lit[part]
+        gain[those], exposed[those] = _exposed(standing.pictures[one[those]], standing.pictures[other[those]])
+    brighter = np.flatnonzero((gain >= BRIGHTER) & (exposed >= EXPOSED))
+    far = (1 - exposed[brighter]) * (1 - np.einsum("ij,ij->i", *(Z[side[brighter]] for side in rows)))
+    near = np.flatnonzero(far <= AND_ALIKE)
+    brighter = brighter[near[_first(rows[0][brighter[near]], far[near])]]
+    same = np.flatnonzero(alike >= EQUAL)
+    equal, lit_more = (Pairs(rows[0][some], rows[1][some], exposed[some]) for some in (same, brighter))
+    return equal, lit_more
 
 
 def _exposed(one: Floats, other: Floats) -> tuple[Floats, Floats]:

@@ -31,7 +31,7 @@ PART = 64  # pairs worked on at a time
 CLIPPED = 242  # gray levels from which a pixel may have lost what was brighter
 CLIPS = 0.02  # share of such pixels in a picture that is clipped elsewhere, too: where one color is
 FINE = 0.6  # pixels: the blur that both pictures get, so that resampling is no difference
-BLURS = (0.0, 0.4, 0.8, 1.2, 1.8, 2.6)  # pixels: what one of them may have been blurred by
+BLURS = (0.4, 0.8, 1.2, 1.8, 2.6)  # pixels: what one of them may have been blurred by, tried as long as they gain
 SMOOTH, SCENE, WINDOW = 0.8, 6.0, 4.0  # pixels: detail between the first two is compared, in windows of the third
 TEXTURE = 1.0  # gray levels of detail in a window that says something
 COVER = 0.6  # of a window that both pictures show
@@ -62,7 +62,7 @@ class Registered:
     def one_picture(self) -> NDArray[np.bool_]:
         """Which pairs (p,) are one picture."""
         same = self.left <= SAME
-        zoomed = (self.scale >= 0.05) & (self.agreement >= 0.85) & (self.left <= 0.5)
+        zoomed = (self.scale >= 0.05) & (self.agreement >= 0.95) & (self.left <= 0.35) & (self.middle <= 0.075)
         blurred = (self.blur >= 0.8) & (self.agreement >= 0.95) & (self.left <= 0.3)
         # compression of a small picture leaves much fine detail over, and nothing coarse
         compressed = (self.coarse >= 0.999) & (self.agreement >= 0.75) & (self.left <= 0.25)
@@ -149,20 +149,27 @@ def _correlation(a: Floats, b: Floats, start: Floats) -> Floats:
 
 def _equally_sharp(a: Floats, b: Floats, seen: Floats) -> tuple[Floats, Floats, Floats]:
     """Return both pictures (p, side, side), the sharper one blurred as much as makes them most alike, and by how much (p,)."""
-    best, by = np.full(len(a), -2, np.float32), np.zeros(len(a), np.float32)
     cover = _cover(seen)
     plain = [_blurred(side, FINE) for side in (a, b)]
-    plain_detail = [_detail(side, seen, cover) for side in plain]
+    detail = [_detail(side, seen, cover) for side in plain]
+    best, by = _alike(*detail), np.zeros(len(a), np.float32)
     out = [side.copy() for side in plain]
-    for blur in BLURS:
-        for which, side in enumerate((a, b)[: 2 if blur else 1]):
-            softer = _blurred(side, float(np.hypot(FINE, blur)))
-            left, right = _detail(softer, seen, cover), plain_detail[1 - which]
-            alike = _inner(left, right) / np.sqrt(_inner(left, left) * _inner(right, right) + 1e-6)
-            better = alike > best + 1e-5
-            best[better], by[better] = alike[better], blur
-            out[which][better], out[1 - which][better] = softer[better], plain[1 - which][better]
+    for which, side in enumerate((a, b)):
+        live = np.flatnonzero(by == 0)  # where the first is not the sharper one
+        for blur in BLURS:
+            softer = _blurred(side[live], float(np.hypot(FINE, blur)))
+            alike = _alike(_detail(softer, seen[live], cover[live]), detail[1 - which][live])
+            better = alike > best[live] + 1e-5
+            live, softer, alike = live[better], softer[better], alike[better]
+            best[live], by[live], out[which][live] = alike, blur, softer
+            if not len(live):
+                break
     return out[0], out[1], by
+
+
+def _alike(left: Floats, right: Floats) -> Floats:
+    """Return the correlation (p,) of detail (p, side, side)."""
+    return np.asarray(_inner(left, right) / np.sqrt(_inner(left, left) * _inner(right, right) + 1e-6), np.float32)
 
 
 def _inner(a: Floats, b: Floats) -> Floats:
