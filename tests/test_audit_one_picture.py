@@ -65,6 +65,16 @@ def test_photos_of_one_kind_are_not_one_picture():
     assert not one_picture(pictures, np.arange(10), np.arange(10, 20)).any()
 
 
+def test_edited_photos_are_found_where_features_say_nothing():
+    """Among 40 photos whose features are drawn by lot, as those of small or strongly compressed copies may be."""
+    edits = ("half the size", "strongly compressed", "brighter", "mirrored")
+    whole = [texture(seed) for seed in range(40)]
+    those = photos([*whole, *(EDITS[edit](whole[i]) for i, edit in enumerate(edits))])
+    X = np.random.default_rng(2).normal(size=(44, 64)).astype(np.float32)
+    tied = group(those.digests, X, thumbnails=those.thumbnails, pictures=those.pictures).groups
+    assert tied.tolist() == [*range(40), *range(4)]
+
+
 def test_where_there_is_nothing_to_see_nothing_is_called_one_picture():
     """Bare walls, lit a little differently."""
     slope = np.linspace(100, 140, SIDE, dtype=np.float32)[None, :].repeat(SIDE, axis=0)

@@ -91,7 +91,7 @@ def planted(files: list[str], networks: Any, seed: int) -> dict[str, Any]:
         for kind, edit in EDITS.items():
             for i in chosen:
                 with Image.open(files[i]) as picture:
-                    copy = edit(picture.convert("RGB"), rng)
+                    copy = edit(ImageOps.exif_transpose(picture).convert("RGB"), rng)
                 every.append(f"{folder}/{len(every)}.jpg")
                 copy.save(every[-1], quality=40 if kind == "JPEG 40" else 90)
                 kinds.append((kind, int(i)))

@@ -31,7 +31,7 @@ FEW = 16  # such pixels by which the exposure is known
 SOMEWHAT = 0.03  # logarithm of the mean level by which a brighter one differs at least, much of it white
 BRIGHTER = 0.12  # logarithm of the exposure from which one is brighter
 EXPOSED = 0.97  # correlation of the brighter one with the darker one at that exposure
-AND_ALIKE = 0.008  # product of the distances (1 - correlation, 1 - cosine of the features) up to which it may be one picture
+AND_ALIKE = 0.016  # product of the distances (1 - correlation, 1 - cosine of the features) up to which it may be one picture
 SHRUNK = 0.9  # share of a side that a crop leaves
 ROUGHLY = 0.85  # share of the distance without cropping that is left by a crop at about the right place
 CUT = 0.6  # ... and at the right place
@@ -133,7 +133,7 @@ def _crops(thumbnails: Floats, near: NearestRows) -> Pairs:
             best[rows] = np.maximum(best[rows], fit)
     left = (1 - best) / np.maximum(1 - plain, np.float32(1e-6))
     some = np.flatnonzero((left <= CUT) & ((1 - best) * (1 - alike) <= PARTLY))
-    some = some[_first(one[some], left[some])]
+    some = some[_first(one[some], left[some], 2)]
     return Pairs(one[some], other[some], best[some])
 
 
@@ -153,10 +153,11 @@ def crop_maps(scale: float, places: int = 3) -> list[Floats]:
     return [np.array([scale, 0, right, 0, scale, down], np.float32) for right in shifts for down in shifts]
 
 
-def _first(rows: Ints, far: NDArray[Any]) -> Ints:
-    """Return for each row that there is among `rows` (p,) the place of its nearest."""
+def _first(rows: Ints, far: NDArray[Any], count: int = 1) -> Ints:
+    """Return for each row that there is among `rows` (p,) the places of its `count` nearest."""
     order = np.lexsort((far, rows))
-    return order[np.unique(rows[order], return_index=True)[1]]
+    begins = np.searchsorted(rows[order], rows[order])
+    return order[np.arange(len(order)) - begins < count]
 
 
 def _centered(rows: Floats) -> Floats:

@@ -67,7 +67,7 @@ class Registered:
         # compression of a small picture leaves much fine detail over, and nothing coarse
         compressed = (self.coarse >= 0.999) & (self.agreement >= 0.75) & (self.left <= 0.25)
         # where a color clips, more is left, but not everywhere
-        clear = (self.agreement >= 0.9) & (self.middle <= 0.05) | (self.agreement >= 0.97) & (self.middle <= 0.09)
+        clear = (self.agreement >= 0.9) & (self.middle <= 0.05) | (self.agreement >= 0.97) & (self.middle <= 0.12)
         brighter = (self.gain >= BRIGHTER) & clear & ((self.clipped >= CLIPS) | (self.middle <= 0.03))
         return same | zoomed | blurred | compressed | brighter
 
@@ -113,8 +113,7 @@ def _registered(a: Floats, b: Floats) -> tuple[NDArray[np.intp], Floats, Floats,
     pairs = np.arange(len(a))
     lattice = _LATTICES[0]
     small = _shrunk(a, lattice.side)
-    mirrored = ways(b, LEVELS[-1])[:2]
-    sides = np.stack([_shrunk(way, lattice.side) for way in mirrored])  # (2, p, 24 * 24)
+    sides = np.stack(ways(_shrunk(b, lattice.side), lattice.side)[:2])  # (2, p, 24 * 24)
     fits = np.stack([_correlation(small, side, start) for side in sides for start in _STARTS])  # (2 * starts, p)
     best = np.full(len(a), -2, np.float32)
     maps, way = np.tile(IDENTITY, (len(a), 1)), np.zeros(len(a), np.intp)
@@ -124,7 +123,7 @@ def _registered(a: Floats, b: Floats) -> tuple[NDArray[np.intp], Floats, Floats,
         better = found > best
         best[better], maps[better], way[better] = found[better], moved[better], side[better]
     larger = (maps[:, 0] * maps[:, 4] - maps[:, 1] * maps[:, 3] > 1)[:, None]
-    b = np.stack(mirrored)[way, pairs]
+    b = np.stack(ways(b, LEVELS[-1])[:2])[way, pairs]
     a, b, maps = np.where(larger, b, a), np.where(larger, a, b), np.where(larger, undone(IDENTITY, maps), maps)
     rows, reached = pairs, best
     for lattice, steps, hopeless in zip(_LATTICES[1:], STEPS[1:], HOPELESS, strict=True):
