@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.arrays import in_threads, row_chunks
+
 Floats = NDArray[np.float32]
 
 SIDE = 16  # of a thumbnail
@@ -86,22 +88,24 @@ def aligned(first: NDArray[Any], second: NDArray[Any]) -> Floats:
 
     Below about 0.85 the number is only a bound from below: such pairs are given up early.
     """
-    out = np.empty(len(first), np.float32)
-    for start in range(0, len(first), PART):
-        a = np.asarray(first[start : start + PART], np.float32)
-        b = np.asarray(second[start : start + PART], np.float32)
-        soft, here = _softened(a), np.full(len(a), -1, np.float32)
-        for side in ways(b)[:2]:
-            fit = np.einsum("ij,ij->i", soft, _softened(side))
-            here = np.maximum(here, np.minimum(fit, LIKELY))
-            rows = np.flatnonzero(fit >= LIKELY)
-            if len(rows):
-                here[rows] = np.maximum(here[rows], _correlated(a[rows], side[rows]))
-        rows, turned = _best_turn(a, b, here)
+    parts = row_chunks(len(first), PART)
+    found = in_threads(lambda part: _aligned(np.asarray(first[part], np.float32), np.asarray(second[part], np.float32)), parts)
+    return np.concatenate([np.zeros(0, np.float32), *found])
+
+
+def _aligned(a: Floats, b: Floats) -> Floats:
+    """Return what `aligned` does, of so few pairs that what they need fits into the processor's cache."""
+    soft, here = _softened(a), np.full(len(a), -1, np.float32)
+    for side in ways(b)[:2]:
+        fit = np.einsum("ij,ij->i", soft, _softened(side))
+        here = np.maximum(here, np.minimum(fit, LIKELY))
+        rows = np.flatnonzero(fit >= LIKELY)
         if len(rows):
-            here[rows] = np.maximum(here[rows], _correlated(a[rows], turned))
-        out[start : start + PART] = here
-    return out
+            here[rows] = np.maximum(here[rows], _correlated(a[rows], side[rows]))
+    rows, turned = _best_turn(a, b, here)
+    if len(rows):
+        here[rows] = np.maximum(here[rows], _correlated(a[rows], turned))
+    return here
 
 
 def upright(thumbnails: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
@@ -111,11 +115,12 @@ def upright(thumbnails: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp
     Returns row numbers (m,), the way that each was turned (m,) for `turned`, and pictures (m, 256): one for each row, and
     more where it is nearly a tie how it stands.
     """
-    every = np.stack(ways(np.asarray(thumbnails, np.float32)))  # (8, n, 256)
-    right, up = every @ _THUMBNAIL.grid[:, 0], -(every @ _THUMBNAIL.grid[:, 1])  # (8, n): how much brighter
+    T = np.asarray(thumbnails, np.float32)
+    pixels = np.vstack(ways(np.arange(SIDE * SIDE)[None]))  # (8, 256): which pixel of a thumbnail lies where, each way
+    right, up = ((T @ line[np.argsort(pixels)].T).T for line in (_THUMBNAIL.grid[:, 0], -_THUMBNAIL.grid[:, 1]))  # (8, n)
     near = np.float32(TIE) * np.hypot(right[0], up[0])
     way, row = np.nonzero((right >= up - near) & (up >= -near))
-    return row, way, np.asarray(every[way, row])
+    return row, way, np.take_along_axis(T[row], pixels[way], axis=1)
 
 
 def turned(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -125,7 +130,7 @@ def turned(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
     return np.asarray((across[0] != across[1]) | up)
 
 
-def ways(thumbnails: Floats, side: int = SIDE) -> list[Floats]:
+def ways(thumbnails: NDArray[Any], side: int = SIDE) -> list[NDArray[Any]]:
     """Return pictures (n, side * side) in all eight ways: as they are, mirrored, then those turned by quarters."""
     pictures = thumbnails.reshape(-1, side, side)
     across = pictures.transpose(0, 2, 1)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from penult.arrays import row_chunks, unit_rows
 from penult.audit.alignment import SIDE, Lattice, turned, upright
-from penult.audit.pairs import Floats, Ints, NearestRows, Pairs, joined, nearest
+from penult.audit.pairs import EQUALS, Floats, Ints, NearestRows, Pairs, joined, nearest
 
 AROUND = 12  # neighbors of a thumbnail that are looked at
 EQUALLY = 0.9  # correlation of thumbnails, once upright, from which a pair is looked at
@@ -70,7 +70,7 @@ class Upright:
 def brought_upright(thumbnails: Floats) -> Upright:
     """Return thumbnails (n, 256) brought upright, with their neighbors."""
     rows, ways, pictures = upright(thumbnails)
-    return Upright(rows, ways, pictures, nearest(_centered(pictures), AROUND))
+    return Upright(rows, ways, pictures, nearest(_centered(pictures), AROUND, EQUALS))
 
 
 def copy_candidates(Z: Floats, thumbnails: Floats, near: NearestRows, standing: Upright) -> Pairs:
@@ -122,13 +122,14 @@ def _crops(thumbnails: Floats, near: NearestRows) -> Pairs:
     whole = unit_rows(T - T.mean(axis=0))
     plain = _dots(whole, whole, near.rows)
     best = np.full(near.rows.shape, -1, np.float32)
-    for part, whole in _cut(T, crop_maps(SHRUNK)):
+    for part, whole in _cut(T, crop_maps(SHRUNK), T.mean(axis=0)):
         best = np.maximum(best, np.maximum(_dots(part, whole, near.rows), _dots(whole, part, near.rows)))
     one, at = np.nonzero(1 - best <= ROUGHLY * (1 - plain))
     other, plain, best, alike = near.rows[one, at], plain[one, at], best[one, at], near.similarity[one, at]
-    for part, whole in _cut(T, crop_maps(SHRUNK, 5)):  # finer, for those few
+    few, place = np.unique(np.r_[one, other], return_inverse=True)
+    for part, whole in _cut(T[few], crop_maps(SHRUNK, 5), T.mean(axis=0)):  # finer, for those few
         for rows in row_chunks(len(one)):
-            i, j = one[rows], other[rows]
+            i, j = place[: len(one)][rows], place[len(one) :][rows]
             fit = np.maximum(np.einsum("ij,ij->i", part[i], whole[j]), np.einsum("ij,ij->i", whole[i], part[j]))
             best[rows] = np.maximum(best[rows], fit)
     left = (1 - best) / np.maximum(1 - plain, np.float32(1e-6))
@@ -137,9 +138,9 @@ def _crops(thumbnails: Floats, near: NearestRows) -> Pairs:
     return Pairs(one[some], other[some], best[some])
 
 
-def _cut(T: Floats, crops: list[Floats]) -> Iterator[tuple[Floats, Floats]]:
-    """Yield for each crop (6,) the thumbnails T (n, 256) as parts and as wholes, less what all parts have in common."""
-    lattice, mean = Lattice(SIDE), T.mean(axis=0)
+def _cut(T: Floats, crops: list[Floats], mean: Floats) -> Iterator[tuple[Floats, Floats]]:
+    """Yield for each crop (6,) the thumbnails T (n, 256) as parts and as wholes, less that part of the mean (256,) of all."""
+    lattice = Lattice(SIDE)
     for crop in crops:
         x, y, _ = lattice.places(np.tile(crop, (_SQUARE, 1)))
         cut = lattice.sampled(np.eye(_SQUARE, dtype=np.float32), x, y)  # (256, 256): thumbnails @ cut are cropped

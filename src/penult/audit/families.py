@@ -27,7 +27,8 @@ FAR = 0.04  # the product of the distances above which they are none
 SURE = 1e-4  # ... below which they are, whatever is around them
 OUTSIDE = 3  # the surroundings of a cluster are its third nearest photo outside: one look-alike hides no family
 FACTOR = 1.2  # between one level and the next
-FEW = 12  # neighbors that are looked at first
+FIRST = 6  # neighbors that are looked at first
+FEW = 12  # ... of what may have copies
 LARGE = 0.1  # of the surroundings: up to there a cluster is tied that is larger than what is looked at around a photo
 
 
@@ -38,13 +39,15 @@ def families(Z: Floats, thumbnails: Floats, near: NearestRows, standing: Upright
     The similarity of a pair is 1 less the product of its distances. Members that are linked through others are not paired.
     """
     measured = _Measured(thumbnails, near)
-    measured.look(near.similarity[:, :FEW] >= ALIKE)
+    measured.look(near.similarity[:, :FIRST] >= ALIKE)
     one, other = standing.turned()
     measured.look_at(one, other, np.einsum("ij,ij->i", Z[one], Z[other]), alike=TURNED, least=EQUAL)
     # where nearly all of the first neighbors may be copies, the family may be larger; and what is around it counts, too
-    member, crowded = measured.members()
+    member, _ = measured.members()
     if not member.any():
         return Pairs.none()
+    measured.look(np.broadcast_to(member[:, None], (len(Z), FEW)))
+    member, crowded = measured.members()
     measured.look(np.broadcast_to(crowded[:, None], near.rows.shape))
     member, _ = measured.members()
     measured.look(np.broadcast_to(member[:, None], (len(Z), FEW)))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from penult.arrays import default_errors, unit_rows
 from penult.audit.candidates import brought_upright, copy_candidates
 from penult.audit.families import families
-from penult.audit.pairs import Floats, Ints, NearestRows, Pairs, UnionFind, directions, joined, nearest
+from penult.audit.pairs import EQUALS, Floats, Ints, NearestRows, Pairs, UnionFind, directions, joined, nearest
 from penult.audit.registration import one_picture
 from penult.errors import InputError
 
@@ -128,7 +128,7 @@ def near_pictures(thumbnails: NDArray[Any], rule: Rule = PICTURES) -> Pairs:
 
     Surer than features for pictures that all look alike; blind to mirrored ones, and at 16 x 16 to noise.
     """
-    return _close(nearest(contrasts(thumbnails), NEIGHBORS), rule)
+    return _close(nearest(contrasts(thumbnails), NEIGHBORS, EQUALS), rule)
 
 
 @default_errors

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.arrays import check_blocks, row_chunks, unit_rows
-from penult.neighbors import nearest_neighbors
+from penult.neighbors import PROBES, nearest_neighbors
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.intp]
@@ -66,9 +66,9 @@ class NearestRows:
         return NearestRows(self.rows[:, :count], self.similarity[:, :count])
 
 
-def nearest(Z: Floats, count: int) -> NearestRows:
-    """Return the `count` nearest (at most n - 1) of every unit vector of Z (n, d)."""
-    return NearestRows(*nearest_neighbors(Z, count))
+def nearest(Z: Floats, count: int, probes: int = PROBES) -> NearestRows:
+    """Return the `count` nearest (at most n - 1) of every unit vector of Z (n, d); `probes` as in `nearest_neighbors`."""
+    return NearestRows(*nearest_neighbors(Z, count, probes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,7 @@ class UnionFind:
         return rank[number]
 
 
+EQUALS = 6  # cells in which those are that are all but equal
 NARROW = 512  # columns kept of a block above WIDE images, so that 20,000 take seconds
 WIDE = 4000
 HUGE = 1e15  # numbers whose squares may not fit float32

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.arrays import in_threads, row_chunks
 from penult.audit.alignment import IDENTITY, Lattice, align, normalized, undone, ways
 from penult.audit.candidates import crop_maps
 from penult.audit.pairs import Floats
@@ -74,8 +75,8 @@ class Registered:
 
 def one_picture(pictures: NDArray[Any], first: NDArray[np.intp], second: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Return which pairs (p,), (p,) of gray pictures (n, side * side), 96 pixels a side, are one picture, edited or not."""
-    parts = [slice(i, i + PART) for i in range(0, len(first), PART)]
-    found = [registered(pictures[first[part]], pictures[second[part]]).one_picture for part in parts]
+    parts = row_chunks(len(first), PART)
+    found = in_threads(lambda part: registered(pictures[first[part]], pictures[second[part]]).one_picture, parts)
     return np.concatenate([np.zeros(0, bool), *found])
 
 
