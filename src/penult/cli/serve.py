@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
     """Serve until it is told to end."""
     from penult.cli import output
     from penult.serve import TOKEN, ModelServer, Queue, ReviewOptions, ServeOptions, parse_models
-    from penult.web import HttpLimits, configure_logs
+    from penult.web import HttpLimits, json_logs
 
     review = None
     if args.review is not None:
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> None:
         review,
         options.embed_options(args),
     )
-    configure_logs("WARNING" if args.quiet else "INFO")
-    server = ModelServer(asked)
-    output.out(f"{', '.join(asked.models)} at {server.address} (Ctrl-C ends it)")
-    server.run(lambda: output.out("ready"))
+    with json_logs("WARNING" if args.quiet else "INFO"):
+        server = ModelServer(asked)
+        output.out(f"{', '.join(asked.models)} at {server.address} (Ctrl-C ends it)")
+        server.run(lambda: output.out("ready"))

@@ -6,7 +6,7 @@ In: an ASGI application. Out: the same application behind a `Guard`, at a socket
 from penult.web.body import BodyReader, Told
 from penult.web.guard import PAGE_HEADERS, Access, Guard, host_name
 from penult.web.limits import MB, HttpLimits
-from penult.web.logs import configure_logs, event
+from penult.web.logs import event, json_logs
 from penult.web.multipart import FormFile, parse_form
 from penult.web.refusal import Refusal
 from penult.web.server import WebServer, address_of, bind, check_extra, is_loopback
@@ -14,5 +14,5 @@ from penult.web.server import WebServer, address_of, bind, check_extra, is_loopb
 __all__ = [
     "MB", "PAGE_HEADERS",
     "Access", "BodyReader", "FormFile", "Guard", "HttpLimits", "Refusal", "Told", "WebServer", "address_of", "bind",
-    "check_extra", "configure_logs", "event", "host_name", "is_loopback", "parse_form",
+    "check_extra", "event", "host_name", "is_loopback", "json_logs", "parse_form",
 ]  # fmt: skip

@@ -6,6 +6,8 @@ import json
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -34,15 +36,23 @@ def _short(value: object) -> object:
     return printable(value[:_LONGEST]) if isinstance(value, str) and len(value) > _LONGEST else value
 
 
-def configure_logs(level: str = "INFO", stream: TextIO | None = None) -> logging.Handler:
-    """Let everything that penult and the HTTP server log go to a stream, standard error by default; return the handler."""
+@contextmanager
+def json_logs(level: str = "INFO", stream: TextIO | None = None) -> Iterator[None]:
+    """Let everything that penult and the HTTP server log go to a stream, standard error by default, until the block ends."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines())
-    for name in ("penult", "uvicorn"):
-        logger = logging.getLogger(name)
+    ours, theirs = logging.getLogger("penult"), logging.getLogger("uvicorn")
+    before = [(logger, logger.handlers, logger.propagate, logger.level) for logger in (ours, theirs)]
+    for logger in (ours, theirs):
         logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(level if name == "penult" else logging.ERROR)  # its warnings are events of ours already
-    return handler
+    ours.setLevel(level)
+    theirs.setLevel(logging.ERROR)  # its warnings are events of ours already
+    try:
+        yield
+    finally:
+        for logger, handlers, propagate, was in before:
+            logger.handlers, logger.propagate = handlers, propagate
+            logger.setLevel(was)
 
 
 def event(what: str, **facts: object) -> None:
