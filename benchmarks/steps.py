@@ -57,8 +57,8 @@ STEPS = {  # step: functions that do it, as their callers know them
     "thumbnails of the page": ("penult.report.thumbnails:load",),
     "heat maps of the page": ("penult.report.thumbnails:add_heat",),
 }
-CHILDREN = {
-    "pixels": NETWORKS,
+CHILDREN = {  # decoding workers count for the step that has them
+    "pixels": "",
     "evaluate.trials": "beside: comparison of heads",
     "plots": "beside: figures",
     "store.h5write": "beside: feature files",
@@ -105,10 +105,12 @@ class Meter:
             for child in me.children():
                 try:
                     times = child.cpu_times()
-                    name = self._children[child.pid][0] if child.pid in self._children else _named(child)
+                    name, before = self._children.get(child.pid) or (_named(child), 0.0)
                 except psutil.Error:
                     continue
-                self._children[child.pid] = name, times.user + times.system + times.children_user + times.children_system
+                now = times.user + times.system + times.children_user + times.children_system
+                self._children[child.pid] = name, now
+                self.spent[name or self._stack[-1]] += now - before
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -130,11 +132,8 @@ class Meter:
         self._done.set()
         self._watch.join()
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        beside = usage.ru_utime + usage.ru_stime - before
-        for name, seconds in self._children.values():
-            self.spent[name] += seconds
-            beside -= seconds
-        self.spent["beside: other"] += beside
+        seen = sum(seconds for _, seconds in self._children.values())
+        self.spent["beside: other"] += usage.ru_utime + usage.ru_stime - before - seen
 
 
 def _named(child: psutil.Process) -> str:
