@@ -217,7 +217,7 @@ class OnlinePredictor:
                 )
             except Exception as error:  # an engine that broke; the next photos may fare better
                 self._fail(error)
-        self._fail(OutputError("the predictor was closed before this photo was done; ask again."))
+        self._give_up(OutputError("the predictor was closed before this photo was done; ask again."))
         self._rows.close()
         self._wake.close()
 
@@ -270,11 +270,13 @@ class OnlinePredictor:
 
     def _fail(self, error: Exception) -> None:
         """Give up all that is under way, and begin anew with fresh processes and engines."""
-        if self._running:
-            log.error("%d photos could not be answered: %s", len(self._running), error)
-        self._decoders.close()
+        log.error("%d photos could not be answered: %s", len(self._running), error)
+        self._give_up(error)
         with suppress(Exception):  # it may be what is broken
             self._rows.reset()
+
+    def _give_up(self, error: Exception) -> None:
+        self._decoders.close()
         self._in_engines = 0
         while self._running:
             self._running.popitem()[1].answer.set_exception(error)
