@@ -40,7 +40,8 @@ def show_run(run: Run, as_json: bool) -> None:
     output.show_scores(m["scores"])
     if m["test"] is not None:
         leaked = ((m["audit"] or {}).get("leak") or {}).get("photos")
-        duplicated = f", {leaked:,} of them copies or look-alikes of training photos" if leaked else ""
+        are = "a copy or look-alike" if leaked == 1 else "copies or look-alikes"
+        duplicated = f", {leaked:,} of them {are} of training photos" if leaked else ""
         output.out(f"on {count(m['test']['measured'], 'test photo')}{duplicated}:")
         output.show_scores(m["test"])
     if len(m["compared"]) > 1:
