@@ -50,7 +50,8 @@ def _test(test: Mapping[str, Any], audit: Mapping[str, Any]) -> Html:
     leaked = (audit.get("leak") or {}).get("photos")
     if not leaked:
         return tag("p", "On the test photos: ", *_said(verdict(test)), class_="second")
-    which = f"On the test photos, {leaked:,} of which {'is' if leaked == 1 else 'are'} or look like training photos: "
+    are = "is, or looks like, a training photo" if leaked == 1 else "are, or look like, training photos"
+    which = f"On the test photos, {leaked:,} of which {are}: "
     return tag("p", which, *_said(verdict(test, "")), class_="second")
 
 
