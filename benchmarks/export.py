@@ -103,7 +103,7 @@ def measure_heads(args: argparse.Namespace) -> None:
                 graph = model_graph.to_bytes(model_graph.build(model, "image"))
                 off = ", ".join(
                     f"{one.runtime} {one.difference:.1e} (novelty {one.novelty:.1e})"
-                    for one in parity.Comparison(model, shown, "image").check(graph, "f32")
+                    for one in parity.ParityCheck(model, shown, "image").check(graph, "f32")
                 )
                 print(f"{len(found.classes)} classes, {len(names)} networks, {head:8}, {len(shown)} photos: {off}", flush=True)
 

@@ -167,7 +167,7 @@ def test_the_novelty_of_earlier_models_is_exported_too(tmp_path: Path) -> None:
 
 
 def compared(graph: bytes, made: Bundle, photos: Any, takes: Any, weights: Any = "f32") -> list[parity.Parity]:
-    return parity.Comparison(made, photos, takes).check(graph, weights)
+    return parity.ParityCheck(made, photos, takes).check(graph, weights)
 
 
 def model(weights: float = 1.0) -> Bundle:

@@ -441,9 +441,8 @@ def test_test_photos_that_are_in_training_are_not_called_unseen(run: Finished) -
         second = re.search(r'class="second">(.*?)</p>', read(run))
         assert second is not None
         assert ("held-out" in second[1]) is (leaked == 0)
-        assert (f"{leaked} of which {'is' if leaked == 1 else 'are'} or look like training photos" in second[1]) is (
-            leaked > 0
-        )
+        are = "is, or looks like, a training photo:" if leaked == 1 else "are, or look like, training photos:"
+        assert (f"{leaked} of which {are}" in second[1]) is (leaked > 0)
 
 
 def test_imbalanced_classes_have_their_own_number_and_cure(run: Finished) -> None:

@@ -18,7 +18,7 @@ from penult.errors import ProgressCallback, quiet, unknown
 from penult.export import litert, model_card, model_graph, page, web_runtime
 from penult.export.model_graph import Input, Weights
 from penult.export.nodes import DOUBLE, FLOAT
-from penult.export.parity import Comparison, Parity
+from penult.export.parity import Parity, ParityCheck
 
 WEIGHTS: tuple[Weights, ...] = ("f32", "f16", "int16")
 PHOTOS = 50  # of the user's, that the parity is measured on
@@ -117,7 +117,7 @@ def export_model(
     graph = model_graph.build(source.model, takes, kept, FORMATS[to].real)
     data = model_graph.to_bytes(graph)
     progress("comparing with predict", 1, 2)
-    comparison = Comparison(source.model, _photos(source.metrics, photos), takes)
+    comparison = ParityCheck(source.model, _photos(source.metrics, photos), takes)
     checked = comparison.check(data, kept)
     _describe(graph, source, checked, takes)
     data = model_graph.to_bytes(graph)

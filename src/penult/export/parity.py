@@ -47,7 +47,7 @@ class Parity:
         return asdict(self)
 
 
-class Comparison:
+class ParityCheck:
     """What `predict` answers in float32 on some photos: `inputs` are these photos as a graph takes them, one by one.
 
     Raises `InputError` where there are none.
