@@ -132,10 +132,12 @@ def many(n: int, seed: int = 0) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     mix = rng.normal(size=(120, sum(WIDTHS))).astype(np.float32)
     kind, centers = rng.integers(0, 20, n), 2 * rng.normal(size=(20, 120))
-    X = np.empty((n, sum(WIDTHS)), np.float32)
+    X, columns = np.empty((n, sum(WIDTHS)), np.float32), np.arange(sum(WIDTHS))
+    noise = rng.standard_normal(1 << 22, np.float32)  # each row has a piece of it
+    pieces = rng.integers(0, len(noise) - len(columns), n)
     for i in range(0, n, 2000):
         own = centers[kind[i : i + 2000]] + rng.normal(size=(len(X[i : i + 2000]), 120))
-        X[i : i + 2000] = own.astype(np.float32) @ mix + 6 * rng.standard_normal((len(own), sum(WIDTHS)), np.float32)
+        X[i : i + 2000] = own.astype(np.float32) @ mix + 6 * noise[pieces[i : i + 2000, None] + columns]
     tent = np.maximum(0, 1 - np.abs(np.linspace(0, 5, 16)[:, None] - np.arange(6))).astype(np.float32)
     looks = (tent @ rng.integers(0, 256, (n, 6, 6)).astype(np.float32) @ tent.T).reshape(n, 256)
     copy, original = np.arange(n - n // 50, n), rng.permutation(n - n // 50)[: n // 50]

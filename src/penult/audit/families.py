@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.audit.alignment import aligned
+from penult.arrays import row_chunks
+from penult.audit.alignment import PART, aligned
 from penult.audit.candidates import Upright
 from penult.audit.pairs import Floats, Ints, NearestRows, Pairs, joined
 
@@ -77,7 +78,7 @@ class _Measured:
         names, at = np.unique(np.minimum(one, other) * np.int64(n) + np.maximum(one, other), return_index=True)
         new = ~np.isin(names, self.names) & ~self.flat[names // n] & ~self.flat[names % n]
         names, cosine = names[new], similarity[at[new]]
-        distance = _distance(cosine, self.thumbnails[names // n], self.thumbnails[names % n])
+        distance = _distance(cosine, self.thumbnails, names // n, names % n)
         link = (cosine >= alike) & (distance <= (1 - least) * (1 - cosine)) & (distance <= FAR)
         order = np.argsort(np.r_[self.names, names], kind="stable")
         self.names = np.r_[self.names, names][order]
@@ -91,9 +92,12 @@ class _Measured:
         return links > 0, links >= min(FEW, self.near.rows.shape[1]) - OUTSIDE
 
 
-def _distance(cosine: Floats, first: Floats, second: Floats) -> Floats:
-    """Return the distance (p,) of pairs with this cosine of their features, and these thumbnails (p, 256)."""
-    return np.asarray(np.maximum((1 - cosine) * (1 - aligned(first, second)), 0), np.float32)
+def _distance(cosine: Floats, thumbnails: Floats, one: Ints, other: Ints) -> Floats:
+    """Return the distance (p,) of pairs of rows with this cosine of their features; thumbnails (n, 256)."""
+    out = np.empty(len(one), np.float32)
+    for pairs in row_chunks(len(one), 16 * PART):
+        out[pairs] = (1 - cosine[pairs]) * (1 - aligned(thumbnails[one[pairs]], thumbnails[other[pairs]]))
+    return np.maximum(out, 0)
 
 
 def _reach(surroundings: NDArray[Any]) -> NDArray[Any]:
@@ -169,7 +173,7 @@ class _Edges:
         one, other = np.repeat(some, count), near.ravel()
         if not len(other):
             return 1.0
-        distance = _distance(np.take_along_axis(cosine, near, axis=1).ravel(), self.thumbnails[one], self.thumbnails[other])
+        distance = _distance(np.take_along_axis(cosine, near, axis=1).ravel(), self.thumbnails, one, other)
         found = np.array([distance[other == row].min() for row in np.unique(other)])
         return float(np.sort(found)[:OUTSIDE][-1])
 
