@@ -125,7 +125,7 @@ def test_a_photo_that_crashes_hangs_or_stops_its_decoder_costs_itself(
     monkeypatch.setattr(online_module, "_TICK", 0.1)
     monkeypatch.setattr(live_decoders, "_PATIENCE", 0.3)
     monkeypatch.setattr(live_decoders.LiveDecoders.__init__, "__kwdefaults__", {
-        "seconds": 1.0, "decoder": "bad_decoder:decode", "max_pixels": 10**8,
+        "seconds": 4.0, "decoder": "bad_decoder:decode", "max_pixels": 10**8,
     })  # fmt: skip
     with OnlinePredictor(model, IN_MEMORY, workers=2) as online:
         words = [b"SEGV", b"KILL", b"STOP", b"ALRM"]
@@ -136,8 +136,8 @@ def test_a_photo_that_crashes_hangs_or_stops_its_decoder_costs_itself(
     assert [f"{failure.reason}, {failure.detail}" for failure in failures if failure] == [
         "decoder crashed, signal SIGSEGV, twice",
         "decoder crashed, signal SIGKILL, 5 times",
-        "decoder hung, no answer in 1 s",
-        "decoder hung, no answer in 1 s",
+        "decoder hung, no answer in 4 s",
+        "decoder hung, no answer in 4 s",
     ]
 
 
