@@ -112,7 +112,7 @@ def test_train_says_what_the_precision_did(
     words = ["train", photos("train", warm=8, cold=8), "-b", network, "--precision", "int8", "--out", tmp_path / "r"]
     assert main([str(w) for w in words]) == 0
     out = capsys.readouterr().out
-    assert "precision check (16 photos): log loss " in out
+    assert "precision check (16 photos): int8 instead of f32 changes the log loss by " in out
 
 
 def test_features_of_their_own_say_which_network_made_them(

@@ -278,13 +278,14 @@ def test_what_a_manual_review_gains_is_said_and_drawn(run: Finished) -> None:
 
 def test_what_the_precision_did_and_a_small_class_are_said(run: Finished) -> None:
     run.findings(("small_class", "cold", "", "0.5", "20 photos", "add photos of this class"))
-    beside = {"precision": "int8", "images": 44, "log_loss": 0.1234, "log_loss_f32": 0.1189}
+    difference = {"value": 0.0045, "low": -0.0012, "high": 0.0102}
+    beside = {"precision": "int8", "images": 44, "log_loss": 0.1234, "log_loss_f32": 0.1189, "difference": difference}
     metrics = run.metrics | {"precision": beside}
     run.change(metrics)
     report.rebuild(run.folder)
     words = Outline(read(run)).words
     assert "1 class with too few photos" in words and "class cold" in words
-    assert "log loss in int8" in words and "0.123" in words and "0.119" in words and "44 photos" in words
+    assert "log loss in int8 less that in f32" in words and "0.004 (-0.001 to 0.010)" in words and "44 photos" in words
 
 
 def test_the_verdict_without_leaked_test_photos_stands_beside_the_other(run: Finished) -> None:

@@ -8,9 +8,10 @@ from pathlib import PurePath
 from typing import Any
 
 from penult.html import Html, join, tag
+from penult.report.charts import interval
 from penult.report.thumbnails import TRAIN, Thumbnails
 from penult.runs import RunResults
-from penult.texts import NONE, count, digits, percent, printable
+from penult.texts import NONE, count, percent, printable
 
 OWN = frozenset({"report"})  # a page cannot say how long it took to make itself
 
@@ -85,9 +86,9 @@ def _precision(check: Mapping[str, Any] | None) -> dict[str, str]:
     """Return what the precision of the run did to the log loss, beside f32 on the same photos and folds."""
     if not check:
         return {}
+    change, between = interval(check["difference"])
     return {
-        f"log loss in {check['precision']}": digits(check["log_loss"]),
-        "log loss in f32": digits(check["log_loss_f32"]),
+        f"log loss in {check['precision']} less that in f32": f"{change} ({between})",
         "measured on": count(check["images"], "photo"),
     }
 
