@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ import pytest
 
 from explainable import features, fitted, linear, some
 from explainable import model as explained
+from goldenfiles import unpack_golden
 from penult import engines, pixels
 from penult.backbones import find_builtin
 from penult.backbones.backbone import StoredGraph
@@ -154,8 +154,7 @@ def test_novelty_in_the_graph_is_that_of_numpy(width: int, k: int) -> None:
 
 
 def test_the_novelty_of_earlier_models_is_exported_too(tmp_path: Path) -> None:
-    with tarfile.open(Path(__file__).parent / "golden" / "v0" / "files.tar.xz") as archive:
-        archive.extract("run/model.penult", tmp_path, filter="data")
+    unpack_golden(tmp_path)
     old = load_bundle(tmp_path / "run/model.penult").novelty
     assert old is not None
     width = sum(old.facts["blocks"])

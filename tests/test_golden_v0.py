@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from goldenfiles import GOLDEN, unpack_golden
 from penult import backbones, pixels, predict, store, zoo
 from penult.cli import main
 from penult.compare.result import claimed
@@ -25,7 +25,6 @@ from penult.quantize import QuantizedCache
 from penult.similar import search
 from penult.zoo import catalog
 
-GOLDEN = Path(__file__).parent / "golden" / "v0"
 THEN: dict[str, Any] = json.loads((GOLDEN / "answers.json").read_text())
 HISTOGRAM, NETWORK = "colour_histogram", "tiny.onnx"
 HOW = ("--cache", "cache", "--device", "cpu", "--precision", "f32", "-q")
@@ -38,8 +37,7 @@ Ask = Callable[..., Any]
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of everything, in the working directory; rows of the cache are keyed by the Pillow of then."""
-    with tarfile.open(GOLDEN / "files.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack_golden(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pixels, "preprocessing_version", lambda: f"{PREPROCESSING_VERSION}.{THEN['road'].partition('.')[2]}")
     return tmp_path
