@@ -92,7 +92,8 @@ def _packed(name: str, data: bytes) -> Html:
 
 
 def _listed(names: tuple[str, ...]) -> str:
-    return " or ".join(names) if len(names) < 4 else f"{', '.join(names[:3])} or {len(names) - 3} more"
+    shown = names if len(names) <= 4 else (*names[:3], f"{len(names) - 3} more")
+    return " or ".join([", ".join(shown[:-1]), shown[-1]])
 
 
 def _header(title: str, metrics: Mapping[str, Any]) -> Html:
