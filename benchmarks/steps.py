@@ -146,6 +146,8 @@ def make_photos(source: Path, folder: Path, train: int, test: int) -> None:
     from PIL import Image, ImageEnhance, ImageOps
 
     every = sorted(path for path in source.glob("*/*") if path.suffix.lower() in {".jpg", ".jpeg", ".png"})
+    if not every:
+        raise SystemExit(f"{source} has no photos in class folders; give a folder like train/cat/1.jpg's `train`.")
     classes: dict[str, list[Path]] = defaultdict(list)
     for path in every:
         classes[path.parent.name].append(path)
