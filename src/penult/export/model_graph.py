@@ -144,7 +144,7 @@ def _join(graph: Nodes, model: Any, number: int, seen: list[str], kept: Weights)
         if view == 0:
             for tensor in own.initializer:
                 if kept != "f32" and tensor.data_type == FLOAT and np.prod(tensor.dims) > SMALL:
-                    (_halve if kept == "f16" else _count)(graph, tensor)
+                    (_to_float16 if kept == "f16" else _to_int16)(graph, tensor)
             graph.constants.extend(own.initializer)
         graph.nodes.extend(own.node)
         features.append(inner["features"])
@@ -153,7 +153,7 @@ def _join(graph: Nodes, model: Any, number: int, seen: list[str], kept: Weights)
     return graph.add("Div", graph.add("Sum", *features), graph.constant(np.array(len(features), np.float32)))
 
 
-def _halve(graph: Nodes, tensor: Any) -> None:
+def _to_float16(graph: Nodes, tensor: Any) -> None:
     """Keep a constant in float16, and cast it back where it is used."""
     from onnx import numpy_helper
 
@@ -164,7 +164,7 @@ def _halve(graph: Nodes, tensor: Any) -> None:
         graph.add("Cast", tensor.name, out=name, to=FLOAT)
 
 
-def _count(graph: Nodes, tensor: Any) -> None:
+def _to_int16(graph: Nodes, tensor: Any) -> None:
     """Keep a constant as whole steps of 1/32639 of the largest weight of its output channel, and multiply where it is used.
 
     In two bytes as float16 is, but six times as exact: weights of one channel hardly need an exponent each. The two bytes are

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from penult.backbones.graph_builder import GraphBuilder
 
 OPSET, IR = 18, 8  # of 2022: every runtime in use reads it
-FLOAT, UINT8, INT32, INT64, BOOL, FLOAT16, DOUBLE = 1, 2, 6, 7, 9, 10, 11  # of ONNX
+FLOAT, UINT8, INT64, DOUBLE = 1, 2, 7, 11  # of ONNX
 _TYPES = {FLOAT: np.float32, DOUBLE: np.float64}
 
 

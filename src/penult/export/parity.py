@@ -21,9 +21,9 @@ from penult.errors import InputError, PenultError
 from penult.export.model_graph import Input, Weights
 from penult.predict import Predictor
 
+OUTPUTS = ("probabilities", "novelty")  # what is compared
 # The largest difference that is taken: the geometry is equal to the bit, but in OpenVINO, which has float32 only, not that of
 # slivers and of nearest neighbor; weights in two bytes are rounded, the more so in float16.
-OUTPUTS = ("probabilities", "novelty")
 BOUNDS = {"onnxruntime": 1e-5, "openvino": 2e-3, "litert": 1e-4}
 ROUNDED = {"f16": 2e-2, "int16": 5e-3}
 
