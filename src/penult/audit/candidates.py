@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from penult.arrays import row_chunks, unit_rows
 from penult.audit.alignment import SIDE, Lattice, turned, upright
-from penult.audit.pairs import EQUALS, Floats, Ints, NearestRows, Pairs, joined, nearest
+from penult.audit.pairs import COPY_PROBES, Floats, Ints, NearestRows, Pairs, joined, nearest
 
 AROUND = 12  # neighbors of a thumbnail that are looked at
 EQUALLY = 0.9  # correlation of thumbnails, once upright, from which a pair is looked at
@@ -70,7 +70,7 @@ class Upright:
 def brought_upright(thumbnails: Floats) -> Upright:
     """Return thumbnails (n, 256) brought upright, with their neighbors."""
     rows, ways, pictures = upright(thumbnails)
-    return Upright(rows, ways, pictures, nearest(_centered(pictures), AROUND, EQUALS))
+    return Upright(rows, ways, pictures, nearest(_centered(pictures), AROUND, COPY_PROBES))
 
 
 def copy_candidates(Z: Floats, thumbnails: Floats, near: NearestRows, standing: Upright) -> Pairs:
@@ -119,8 +119,8 @@ def _crops(thumbnails: Floats, near: NearestRows) -> Pairs:
     if not near.rows.size:
         return Pairs.none()
     T = thumbnails - thumbnails.mean(axis=1, keepdims=True)
-    whole = unit_rows(T - T.mean(axis=0))
-    plain = _dots(whole, whole, near.rows)
+    uncropped = unit_rows(T - T.mean(axis=0))
+    plain = _dots(uncropped, uncropped, near.rows)
     best = np.full(near.rows.shape, -1, np.float32)
     for part, whole in _cut(T, crop_maps(SHRUNK), T.mean(axis=0)):
         best = np.maximum(best, np.maximum(_dots(part, whole, near.rows), _dots(whole, part, near.rows)))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from penult.arrays import default_errors, unit_rows
 from penult.audit.candidates import brought_upright, copy_candidates
 from penult.audit.families import families
-from penult.audit.pairs import EQUALS, Floats, Ints, NearestRows, Pairs, UnionFind, directions, joined, nearest
+from penult.audit.pairs import COPY_PROBES, Floats, Ints, NearestRows, Pairs, UnionFind, directions, joined, nearest
 from penult.audit.registration import one_picture
 from penult.errors import InputError
 
@@ -101,7 +101,10 @@ def same_photo(several: Sequence[NDArray[Any]], widths: Sequence[int] | None, th
 
 
 class _Looker:
-    """Says of pairs whether they are one picture twice, by larger pictures of them; each pair is looked at once."""
+    """Says of pairs whether they are one picture twice, by larger pictures of them; each pair is looked at once.
+
+    Those beyond `LOOKED_AT` at a time count as look-alikes.
+    """
 
     def __init__(self, pictures: Pictures | None) -> None:
         self.pictures = pictures
@@ -112,7 +115,7 @@ class _Looker:
         if self.pictures is None or not len(pairs):
             return pairs
         names = list(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
-        new = [name for name in names if name not in self.said][: max(0, LOOKED_AT - len(self.said))]
+        new = [name for name in names if name not in self.said][:LOOKED_AT]
         if new:
             first, second = np.array(new, np.intp).T
             rows = np.unique(np.r_[first, second])
@@ -128,7 +131,7 @@ def near_pictures(thumbnails: NDArray[Any], rule: Rule = PICTURES) -> Pairs:
 
     Surer than features for pictures that all look alike; blind to mirrored ones, and at 16 x 16 to noise.
     """
-    return _close(nearest(contrasts(thumbnails), NEIGHBORS, EQUALS), rule)
+    return _close(nearest(contrasts(thumbnails), NEIGHBORS, COPY_PROBES), rule)
 
 
 @default_errors

@@ -24,7 +24,8 @@ from penult.audit.pairs import Floats
 
 LEVELS = (24, 48, 96)  # sides: pictures are registered on small ones first
 STEPS = (8, 4, 4)  # of Gauss-Newton on each
-HOPELESS = (0.6, 0.85)  # correlation on the first two below which a pair is given up: one picture has 0.7, and 0.88 at least
+# correlation on the first two levels below which a pair is given up; pairs of one picture had at least 0.7 and 0.88
+HOPELESS = (0.6, 0.85)
 STARTS = 2  # best of the maps that a search starts from
 CROPPED = 0.9  # share of a side that a crop leaves, in those maps
 PART = 64  # pairs worked on at a time

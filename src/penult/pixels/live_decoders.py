@@ -89,7 +89,8 @@ class LiveDecoders:
     @property
     def deaths(self) -> int:
         """How many workers died and were replaced."""
-        return self._deaths + (0 if self._pool is None else self._pool.deaths)
+        pool = self._pool  # another thread may close it
+        return self._deaths + (0 if pool is None else pool.deaths)
 
     def start(self) -> None:
         """Start the workers, if they are not there. Raises `NoWorkers`."""

@@ -11,6 +11,7 @@ import base64
 import binascii
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -151,7 +152,7 @@ def respond(asked: InferRequest, served: ServedModel, answers: Sequence[Predicti
         "label": [one.label for one in answers],
         "confidence": [one.confidence for one in answers],
         "probabilities": [p for one in answers for p in one.probabilities.values()],
-        "novelty": [0.0 if one.novelty is None else one.novelty for one in answers],
+        "novelty": [_finite(one.novelty) for one in answers],
     }
     known, outputs, behind = tensors(served), [], []
     for name, binary in asked.outputs.items():
@@ -167,11 +168,16 @@ def respond(asked: InferRequest, served: ServedModel, answers: Sequence[Predicti
     said: dict[str, Any] = {"model_name": served.name, "model_version": served.version, "outputs": outputs}
     if asked.id:
         said["id"] = asked.id
-    text = json.dumps(said).encode()
+    text = json.dumps(said, allow_nan=False).encode()
     if not behind:
         return text, {"content-type": "application/json"}
     headers = {"content-type": "application/octet-stream", "inference-header-content-length": str(len(text))}
     return b"".join([text, *behind]), headers
+
+
+def _finite(novelty: float | None) -> float:
+    """Return the novelty, as far as JSON has it; 0 where the model has none."""
+    return 0.0 if novelty is None or math.isnan(novelty) else min(novelty, sys.float_info.max)
 
 
 def _packed(datatype: str, values: Sequence[Any]) -> bytes:

@@ -56,7 +56,7 @@ class ReviewFolder:
     def _write(self, served: ServedModel, data: bytes, answer: Prediction, reason: str) -> None:
         try:
             self._keep(served, data, answer, reason)
-        except OSError as error:  # the answer has been given; the folder is extra
+        except (OSError, ValueError) as error:  # the answer has been given; the folder is extra
             log.warning("a photo to review cannot be written: %s", error)
         finally:
             self._places.release()

@@ -135,7 +135,9 @@ def _without(head: Any, X: NDArray[Any], seen: Evaluation, doubted: NDArray[np.b
     folds = [seen.fold]
     for seed in range(1, DRAWS) if len(X) <= SMALL else ():
         with suppress(InputError):  # groups of several classes may have no other division
-            folds.append(evaluate.outer_folds(seen.y, seen.classes, seen.groups, len(seen.choices), seed))
+            other = evaluate.outer_folds(seen.y, seen.classes, seen.groups, len(seen.choices), seed)
+            if not any(np.array_equal(other, fold) for fold in folds):  # the first one may have this seed
+                folds.append(other)
     logp = []  # (n, k) each; their mean is the geometric mean of the probabilities
     for fold in folds:
         for part, choice in zip(_parts(fold), seen.choices, strict=False):

@@ -38,7 +38,8 @@ def measure(
     rows = TrialData((X,), y, data.classes, data.groups, seed)
     trials = _trials(head, name, data)
     beside = process.running and len(trials) > 0 and len(y) <= MANY
-    process.send(rows, trials if beside else [])  # the curve is made here meanwhile: about as much work on each side
+    if beside:
+        process.send(rows, trials)  # the curve is made here meanwhile: about as much work on each side
     total, step = len(trials) + 2, 0
 
     def made() -> None:

@@ -15,7 +15,7 @@ from penult.web.limits import HttpLimits
 from penult.web.logs import event
 from penult.web.refusal import Refusal, raw_answer
 
-HEADERS, DRAIN = "headers", "drain"
+HEADERS, DRAIN, IDLE = "headers", "drain", "idle"
 WRITE_SECONDS = 20.0  # a client that takes nothing of its answer for so long is given up
 
 
@@ -59,18 +59,24 @@ class LimitedConnection(asyncio.Protocol):
             self._transport.abort()
 
     def _now(self) -> str:
-        """Return which phase the connection is in; empty where a request is in work, or none has begun."""
+        """Return which phase the connection is in; empty where a request is in work."""
         scope, cycle = self._inner.scope, self._inner.cycle
         if scope is not None and (cycle is None or scope is not cycle.scope):
             return HEADERS
-        return DRAIN if cycle is not None and cycle.response_complete and cycle.more_body else ""
+        if cycle is None or (cycle.response_complete and not cycle.more_body):
+            return IDLE  # empty lines, or the end of a body that was answered already: uvicorn does not wait for more
+        return DRAIN if cycle.response_complete else ""
 
     def _enter(self, phase: str) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._phase, self._count = phase, 0
-        seconds = {HEADERS: self._limits.header_seconds, DRAIN: self._limits.body_seconds}.get(phase)
+        seconds = {
+            HEADERS: self._limits.header_seconds,
+            IDLE: self._limits.header_seconds,
+            DRAIN: self._limits.body_seconds,
+        }.get(phase)
         if seconds is not None:
             self._timer = asyncio.get_running_loop().call_later(seconds, self._late)
 

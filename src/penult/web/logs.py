@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TextIO
 
-from penult.texts import printable
-
 log = logging.getLogger("penult.web")
 _LONGEST = 2000  # letters of a value
 
@@ -28,12 +26,12 @@ class JsonLines(logging.Formatter):
             line["logger"] = record.name
         line |= getattr(record, "facts", {})
         if record.exc_info and record.exc_info[1] is not None:
-            line["traceback"] = "".join(traceback.format_exception(record.exc_info[1]))
+            line["traceback"] = "".join(traceback.format_exception(record.exc_info[1]))[-_LONGEST:]
         return json.dumps({name: _short(value) for name, value in line.items()})
 
 
 def _short(value: object) -> object:
-    return printable(value[:_LONGEST]) if isinstance(value, str) and len(value) > _LONGEST else value
+    return value[:_LONGEST] if isinstance(value, str) else value
 
 
 @contextmanager

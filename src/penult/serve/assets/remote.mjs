@@ -57,13 +57,14 @@ function choose(name) {
   const { classes, verdict, model_version: version } = models.find((one) => one.name === name);
   model = name;
   about.classes = classes;
-  const listed = classes.length < 4 ? classes.join(" or ") : `${classes.slice(0, 3).join(", ")} or ${classes.length - 3} more`;
+  const shown = classes.length <= 4 ? classes : [...classes.slice(0, 3), `${classes.length - 3} more`];
+  const listed = `${shown.slice(0, -1).join(", ")} or ${shown.at(-1)}`;
   document.title = $("title").textContent = `Which is it: ${listed}?`;
   $("verdict").textContent = verdict;
   $("version").textContent = `Model ${name}, version ${version}.`;
 }
 
-const trouble = (error) => `The server cannot be asked: ${error.message}. Load the page again.`;
+const trouble = (error) => `The server cannot be asked: ${error.message.replace(/\.$/, "")}. Load the page again.`;
 
 async function send(photo) {
   const headers = { "Content-Type": photo.type.startsWith("image/") ? photo.type : "application/octet-stream" };
