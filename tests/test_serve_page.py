@@ -34,7 +34,7 @@ def test_photos_are_answered_on_the_page_once_the_token_is_given(tmp_path: Path)
             tab.run(f"document.getElementById('token').value = '{token}'")
             tab.click("#access button")
             tab.run(until(after))
-        assert tab.run("document.querySelector('h1').textContent") == "Which is it: <b>cat</b> or dog or =1+1?"
+        assert tab.run("document.querySelector('h1').textContent") == "Which is it: <b>cat</b>, dog or =1+1?"
         root = tab.call("DOM.getDocument")["root"]["nodeId"]
         chosen = tab.call("DOM.querySelector", nodeId=root, selector="#files")["nodeId"]
         tab.call("DOM.setFileInputFiles", files=[str(tmp_path / "photo.png"), str(tmp_path / "bad<i>.jpg")], nodeId=chosen)
