@@ -10,6 +10,7 @@ from penult.images.labels import LabelNormalizer
 from penult.images.name_groups import NameGroups, name_groups
 from penult.images.records import Image, ImageSet, natural_key, quoted
 from penult.images.scan import scan_labelled, scan_train_and_test, scan_unlabelled
+from penult.images.to_label import scan_to_label
 from penult.images.walk import skipped_notes
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "natural_key",
     "quoted",
     "scan_labelled",
+    "scan_to_label",
     "scan_train_and_test",
     "scan_unlabelled",
     "skipped_notes",

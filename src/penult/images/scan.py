@@ -162,7 +162,7 @@ def _labelled_by_name(folder: str, found: list[Image], log: ScanLog, classes: Se
 
 def _refuse_wrong_level(folder: str, images: list[Image], labels: set[str], log: ScanLog) -> None:
     """Raise InputError if the folders hold class folders instead of being them: one level too high."""
-    if len(labels) > 1 and all(map(_is_part, labels)):
+    if len(labels) > 1 and all(map(is_part, labels)):
         parts = sorted(labels, key=lambda name: (not name.lower().startswith("train"), name))
         raise InputError(
             f"the folders of '{printable(folder)}' are parts of a data set, not classes: {quoted(parts)}; "
@@ -182,7 +182,7 @@ def _refuse_wrong_level(folder: str, images: list[Image], labels: set[str], log:
     )
 
 
-def _is_part(name: str) -> bool:
+def is_part(name: str) -> bool:
     """Tell whether a folder is named like a part of a data set: `train`, `Test_images`, `train-jpg`."""
     words = [word for word in re.split(r"[\W_]+", name.lower()) if word and word not in _KINDS_OF_FILES]
     return len(words) == 1 and words[0] in _PARTS

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from penult import __version__
@@ -15,11 +14,10 @@ from penult.serve.metrics import Metrics
 from penult.serve.models import ModelSet, ServedModel
 from penult.serve.options import Queue
 from penult.serve.review import ReviewFolder
-from penult.web import PAGE_HEADERS, BodyReader, FormFile, Guard, Refusal, parse_form
-from penult.web.body import Receive
-from penult.web.guard import App, Scope, Send
+from penult.web import PAGE_HEADERS, BodyReader, FormFile, Guard, Refusal, header_map, json_response, parse_form, route_app
+from penult.web.guard import App
+from penult.web.routing import Handler
 
-Handler = Callable[[Any], Awaitable[Any]]
 OPEN_PATHS = ("/", "/assets/", "/openapi.json", "/v2/health/")  # for which no token is asked: nothing of a model is there
 HEALTH = "/v2/health/"
 _RAW = ("", "application/octet-stream", "application/x-www-form-urlencoded")  # the last is what curl --data-binary says
@@ -47,7 +45,7 @@ class Endpoints:
         with self.models.use(name) as served:
             check_room(served, self.queue)
             kind = _content_type(request)
-            body = await self.bodies.read(request.receive, _headers(request), request.scope["penult"])
+            body = await self.bodies.read(request.receive, header_map(request), request.scope["penult"])
             size = len(body)
             try:
                 photos, named = _photos(body, kind, request.headers.get("content-type", ""), self.queue.most)
@@ -60,7 +58,7 @@ class Endpoints:
         if all(one.failure for one in answers):
             which = "the photo" if len(answers) == 1 else f"none of the {len(answers)} photos"
             raise Refusal(422, f"{which} can{'not' if len(answers) == 1 else ''} be read: {why(answers[0])}.", about)
-        return _json(about)
+        return json_response(about)
 
     async def _answer(self, request: Any, served: ServedModel, photos: Sequence[FormFile]) -> list[Prediction]:
         told = request.scope["penult"]
@@ -78,11 +76,11 @@ class Endpoints:
 
     async def server(self, request: Any) -> Any:
         """Return the metadata of the server."""
-        return _json({"name": "penult", "version": __version__, "extensions": list(protocol.EXTENSIONS)})
+        return json_response({"name": "penult", "version": __version__, "extensions": list(protocol.EXTENSIONS)})
 
     async def live(self, request: Any) -> Any:
         """Say that the process answers."""
-        return _json({"live": True})
+        return json_response({"live": True})
 
     async def ready(self, request: Any) -> Any:
         """Say whether every model has passed its self-test, and the server is not ending."""
@@ -90,15 +88,15 @@ class Endpoints:
             raise Refusal(503, "the server is ending.", {"ready": False})
         if not self.models.ready:
             raise Refusal(503, "the self-test of the models is not done yet.", {"ready": False})
-        return _json({"ready": True})
+        return json_response({"ready": True})
 
     async def model(self, request: Any) -> Any:
         """Return the metadata of a model."""
-        return _json(protocol.metadata(self._asked(request)))
+        return json_response(protocol.metadata(self._asked(request)))
 
     async def model_ready(self, request: Any) -> Any:
         """Say that a model has passed its self-test."""
-        return _json({"name": self._asked(request).name, "ready": True})
+        return json_response({"name": self._asked(request).name, "ready": True})
 
     async def infer(self, request: Any) -> Any:
         """Answer photos as tensors."""
@@ -107,7 +105,7 @@ class Endpoints:
         with self.models.use(request.path_params["name"]) as served:
             _check_version(request, served)
             check_room(served, self.queue)
-            headers = _headers(request)
+            headers = header_map(request)
             body = await self.bodies.read(request.receive, headers, request.scope["penult"])
             size = len(body)
             try:
@@ -132,7 +130,7 @@ class Endpoints:
 
     async def list_models(self, request: Any) -> Any:
         """Return what is known of every model."""
-        return _json({"models": [served.to_dict() for served in self.models.served.values()]})
+        return json_response({"models": [served.to_dict() for served in self.models.served.values()]})
 
     async def file(self, request: Any) -> Any:
         """Return the page or one of its files."""
@@ -149,13 +147,10 @@ class Endpoints:
 
     async def description(self, request: Any) -> Any:
         """Return the OpenAPI description."""
-        return _json(openapi.describe())
+        return json_response(openapi.describe())
 
     def app(self) -> App:
         """Return the application."""
-        from starlette.exceptions import HTTPException
-        from starlette.routing import Route, Router
-
         one, versioned = "/v2/models/{name}", "/v2/models/{name}/versions/{version}"
         get: list[tuple[str, Handler]] = [
             *((path, self.file) for path in self._files),
@@ -166,44 +161,13 @@ class Endpoints:
         ]  # fmt: skip
         post: list[tuple[str, Handler]] = [("/predict", self.predict), ("/predict/{name}", self.predict)]
         post += [(path + "/infer", self.infer) for path in (one, versioned)]
-        routes = [Route(path, act, methods=["POST"]) for path, act in post]  # first, since they are asked most
-        routes += [Route(path, act, methods=["GET"]) for path, act in get]
-        router = Router(routes, redirect_slashes=False)
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            scope["app"] = router  # so that Starlette raises for what it knows no path or method, instead of answering
-            try:
-                await router(scope, receive, send)
-            except HTTPException as error:
-                raise _refused(scope, error) from None
-
-        return app
-
-
-def _refused(scope: Scope, error: Any) -> Refusal:
-    """Return what Starlette refuses as a refusal of ours."""
-    if error.status_code == 405:
-        allowed = dict(error.headers or {}).get("Allow", "")
-        return Refusal(405, f"{scope['method']} is not for this path; use {allowed}.", headers=[(b"allow", allowed.encode())])
-    if error.status_code == 404:
-        return Refusal(404, "there is nothing at this path; /openapi.json has those that there are.")
-    return Refusal(error.status_code, f"{error.detail}.")
+        return route_app(get, post, "; /openapi.json has those that there are")
 
 
 def _check_version(request: Any, served: ServedModel) -> None:
     version = request.path_params.get("version")
     if version not in (None, served.version):
         raise Refusal(404, f"version {version[:40]!r} of {served.name} is not served; {served.version} is.")
-
-
-def _headers(request: Any) -> dict[bytes, bytes]:
-    return dict(request.scope["headers"])
-
-
-def _json(values: dict[str, Any]) -> Any:
-    from starlette.responses import Response
-
-    return Response(json.dumps(values, allow_nan=False), media_type="application/json")
 
 
 def _content_type(request: Any) -> str:

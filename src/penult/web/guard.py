@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from penult.web.body import Message, Receive, Told, drop_body
 from penult.web.limits import HttpLimits
@@ -114,20 +114,35 @@ def _is_open(path: str, beginnings: Iterable[str]) -> bool:
     return any(path == one or (one.endswith("/") and len(one) > 1 and path.startswith(one)) for one in beginnings)
 
 
+class AccessCheck(Protocol):
+    """Who may ask: `Access` with a bearer's token, or `session.BrowserSession` with a cookie."""
+
+    def check(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+        """Raise `Refusal` for a request that may not be asked."""
+
+
 class Guard:
     """An ASGI application around `app`; `done(told)` is called after each answer.
 
-    In `app`, `scope["penult"]` is the request's `Told`; a `Refusal` that it raises becomes the answer.
+    In `app`, `scope["penult"]` is the request's `Told`; a `Refusal` that it raises becomes the answer. A path of `streams` is
+    answered for as long as the client listens, without a deadline.
     """
 
     def __init__(
-        self, app: App, access: Access, limits: HttpLimits, done: Callable[[Told], None] | None = None, unlimited: str = ""
+        self,
+        app: App,
+        access: AccessCheck,
+        limits: HttpLimits,
+        done: Callable[[Told], None] | None = None,
+        unlimited: str = "",
+        streams: frozenset[str] = frozenset(),
     ) -> None:
         self.app = app
         self.access = access
         self.limits = limits
         self.done = done
         self.unlimited = unlimited  # beginning of the paths that are answered however busy the server is
+        self.streams = streams
         self.in_work = 0
         self.ending = False
 
@@ -146,7 +161,7 @@ class Guard:
             self.access.check(scope, headers)
             if limited and self.in_work > self.limits.max_requests:
                 raise Refusal(503, f"{self.limits.max_requests} requests are in work already; try again soon.")
-            async with asyncio.timeout(self.limits.deadline):
+            async with asyncio.timeout(None if scope["path"] in self.streams else self.limits.deadline):
                 await self.app(scope, receive, sender)
         except Refusal as refusal:
             if closes and not sender.expects:

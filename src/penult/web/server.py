@@ -67,7 +67,7 @@ class WebServer:
     """A server of one application at one socket; `run` blocks, `stop` ends it from any thread.
 
     `started()` is called in the server's event loop once it accepts, `ended()` when nothing is in work any more.
-    `on_hangup()` is called at SIGHUP, where there is that.
+    `on_hangup()` is called at SIGHUP, where there is that; `on_end()` when it begins to end, so that streams can.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class WebServer:
         listening: socket.socket,
         grace: float = 30.0,
         on_hangup: Callable[[], None] | None = None,
+        on_end: Callable[[], None] | None = None,
     ) -> None:
         from uvicorn import Config, Server
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -85,6 +86,7 @@ class WebServer:
         self.listening = listening
         self.grace = grace
         self.on_hangup = on_hangup
+        self.on_end = on_end
         config = Config(
             guard,
             http=limited(HttpToolsProtocol, limits),
@@ -136,6 +138,8 @@ class WebServer:
             os._exit(130 if name == "SIGINT" else 143)
         self.guard.ending = True
         event("ending", signal=name, in_work=self.guard.in_work, grace=self.grace)
+        if self.on_end is not None:
+            self.on_end()
         self._server.config.timeout_graceful_shutdown = self.grace
         self._server.should_exit = True
 
