@@ -1,6 +1,6 @@
-"""What stands on disk: files that are whole or absent, the feature cache, HDF5 feature files.
+"""What stands on disk: files that are whole or absent, the feature cache, HDF5 feature files, labels that somebody gives.
 
-In: arrays, digests, names. Out: files, and the same arrays again, checked. The only user of h5py.
+In: arrays, digests, names. Out: files, and the same arrays again, checked. The only user of h5py and sqlite3.
 It must not know images, networks or heads.
 """
 
@@ -40,11 +40,13 @@ if TYPE_CHECKING:
     from penult.store.features import Features, read_features, row_digests
     from penult.store.h5read import FeatureFile, RowReader, read_h5
     from penult.store.h5write import H5Writer, RowBlocks, WrittenFile, write_h5
+    from penult.store.labels import Act, Applied, Change, ClassName, LabelStore
 
-_HOMES = {  # of HDF5 files, which a prediction has nothing to do with: imported when they are first used
+_HOMES = {  # of HDF5 files and SQLite, which a prediction has nothing to do with: imported when they are first used
     **dict.fromkeys(("Features", "read_features", "row_digests"), "penult.store.features"),
     **dict.fromkeys(("FeatureFile", "RowReader", "read_h5"), "penult.store.h5read"),
     **dict.fromkeys(("H5Writer", "RowBlocks", "WrittenFile", "write_h5"), "penult.store.h5write"),
+    **dict.fromkeys(("Act", "Applied", "Change", "ClassName", "LabelStore"), "penult.store.labels"),
 }
 
 __all__ = [
@@ -53,12 +55,17 @@ __all__ = [
     "HDF5",
     "HTML",
     "ONNX",
+    "Act",
+    "Applied",
     "CacheEntry",
+    "Change",
+    "ClassName",
     "FeatureCache",
     "FeatureFile",
     "Features",
     "FolderLock",
     "H5Writer",
+    "LabelStore",
     "RowBlocks",
     "RowReader",
     "WrittenFile",
