@@ -1,4 +1,4 @@
-"""The labels that somebody gives to photos, as acts in one SQLite file: none that was acknowledged is lost, each can be undone.
+"""The labels that somebody gives to photos, as acts in one SQLite file: what was acknowledged is kept, all can be undone.
 
 In: acts, each with the photos that it changes. Out: the label and status of every photo now, and the acts in order. An act is
 only ever added, with the values from before, so that undoing is an act, too, and the present state is the replay of all of
