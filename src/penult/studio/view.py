@@ -19,9 +19,9 @@ from penult.store.labels import EXAM, EXCLUDED, NONE_OF_THESE, ClassName
 class LabelView:
     """The state after act number `acts`.
 
-    `labels` (N,) are class numbers, -1 for none, `status` (N,) the bits of `penult.store.labels`. `asked_again` has the photos that
-    were asked a second time, and the number of the act that answered. `rejected` has for a class the photos (N,) that were
-    struck out of a page of it.
+    `labels` (N,) are class numbers, -1 for none, `status` (N,) the bits of `penult.store.labels`. `asked_again` has the
+    photos that were asked a second time, and the number of the act that answered. `rejected` has for a class the photos (N,)
+    that were struck out of a page of it.
     """
 
     labels: NDArray[np.int32]
@@ -44,12 +44,12 @@ class LabelView:
     @cached_property
     def usable(self) -> NDArray[np.bool_]:
         """Return which photos (N,) the model learns from: labelled, not excluded, no exam questions."""
-        return (self.labels >= 0) & ((self.status & (EXCLUDED | EXAM)) == 0)
+        return np.asarray((self.labels >= 0) & ((self.status & (EXCLUDED | EXAM)) == 0))
 
     @cached_property
     def unlabelled(self) -> NDArray[np.bool_]:
         """Return which photos (N,) have no label yet, are not excluded, and were not said to be of none of the classes."""
-        return (self.labels < 0) & ((self.status & (EXCLUDED | NONE_OF_THESE)) == 0)
+        return np.asarray((self.labels < 0) & ((self.status & (EXCLUDED | NONE_OF_THESE)) == 0))
 
     def count(self) -> dict[str, int]:
         """Return how many photos are in each state, as the page shows it; excluded ones count as that alone."""
