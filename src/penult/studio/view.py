@@ -1,6 +1,7 @@
 """The labels of a project as they are after one act: what is asked next, counted and shown is worked out from it alone.
 
-In: the label store. Out: arrays that nobody changes any more, so that threads that answer need no lock.
+In: labels and status as the store has them. Out: which photos have a label that counts, which need no question any more. The
+arrays are not changed any more, so threads that answer need no lock.
 """
 
 from __future__ import annotations
@@ -12,53 +13,71 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.store.labels import EXAM, EXCLUDED, NONE_OF_THESE, ClassName
+from penult.store.labels import EXAM, EXCLUDED, NONE_OF_THESE, SKIPPED
+
+Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelView:
-    """The state after act number `acts`.
+    """The state after some acts.
 
-    `labels` (N,) are class numbers, -1 for none, `status` (N,) the bits of `penult.store.labels`. `asked_again` has the
-    photos that were asked a second time, and the number of the act that answered. `rejected` has for a class the photos (N,)
-    that were struck out of a page of it.
+    Parameters
+    ----------
+    labels : array (N,) int32
+        Class numbers, -1 where there is none.
+    status : array (N,) uint8
+        The bits of `penult.store.labels`.
+    classes : int
+        How many classes there are, with those that were removed, which no photo has.
+    acts : int
+        The number of the last act.
+    asked_again : mapping of int to int
+        Photos that were asked a second time, and the second answer.
+    removed : frozenset of int
+        Numbers of classes that are no more.
+    rejected : mapping of int to array (N,)
+        For a class the photos that were struck out of a page of it.
+    shown : frozenset of int
+        Photos that are on the screen already, here or in another tab.
     """
 
     labels: NDArray[np.int32]
     status: NDArray[np.uint8]
-    names: tuple[ClassName, ...] = ()
+    classes: int
     acts: int = 0
     asked_again: Mapping[int, int] = field(default_factory=dict)
-    rejected: Mapping[int, NDArray[np.bool_]] = field(default_factory=dict)
-
-    @property
-    def classes(self) -> int:
-        """Return the number of classes, with those that were removed, which no photo has."""
-        return len(self.names)
+    removed: frozenset[int] = frozenset()
+    rejected: Mapping[int, Mask] = field(default_factory=dict)
+    shown: frozenset[int] = frozenset()
 
     @cached_property
-    def live(self) -> tuple[int, ...]:
-        """Return the numbers of the classes that were not removed."""
-        return tuple(number for number, one in enumerate(self.names) if not one.removed)
+    def labelled(self) -> Mask:
+        """Return which photos have a label that counts, (N,): excluded ones have none."""
+        return np.asarray((self.labels >= 0) & ((self.status & EXCLUDED) == 0))
 
     @cached_property
-    def usable(self) -> NDArray[np.bool_]:
-        """Return which photos (N,) the model learns from: labelled, not excluded, no exam questions."""
-        return np.asarray((self.labels >= 0) & ((self.status & (EXCLUDED | EXAM)) == 0))
+    def decided(self) -> Mask:
+        """Return which photos need no question any more, (N,)."""
+        return np.asarray(self.labelled | ((self.status & (EXCLUDED | NONE_OF_THESE)) != 0))
 
     @cached_property
-    def unlabelled(self) -> NDArray[np.bool_]:
-        """Return which photos (N,) have no label yet, are not excluded, and were not said to be of none of the classes."""
-        return np.asarray((self.labels < 0) & ((self.status & (EXCLUDED | NONE_OF_THESE)) == 0))
+    def skipped(self) -> Mask:
+        """Return which photos were skipped and still have no label, (N,)."""
+        return np.asarray(((self.status & SKIPPED) != 0) & (self.labels < 0))
+
+    def select(self, status: str) -> Mask:
+        """Return which photos (N,) are "labelled", "unlabelled", "excluded", "none" (of the classes) or answered "exam" questions."""
+        kept = (self.status & EXCLUDED) == 0
+        if status == "excluded":
+            return np.asarray(~kept)
+        if status == "none":
+            return np.asarray((self.status & NONE_OF_THESE != 0) & (self.labels < 0) & kept)
+        if status == "exam":
+            return np.asarray(self.labelled & (self.status & EXAM != 0))
+        return self.labelled if status == "labelled" else ~self.decided
 
     def count(self) -> dict[str, int]:
-        """Return how many photos are in each state, as the page shows it; excluded ones count as that alone."""
-        kept = (self.status & EXCLUDED) == 0
-        return {
-            "photos": len(self.labels),
-            "labelled": int(((self.labels >= 0) & kept).sum()),
-            "unlabelled": int(self.unlabelled.sum()),
-            "excluded": int((~kept).sum()),
-            "none": int(((self.status & NONE_OF_THESE != 0) & (self.labels < 0) & kept).sum()),
-            "exam": int(((self.status & EXAM != 0) & (self.labels >= 0) & kept).sum()),
-        }
+        """Return how many photos are in each state, as the page shows it."""
+        states = ("labelled", "unlabelled", "excluded", "none", "exam")
+        return {"photos": len(self.labels)} | {status: int(self.select(status).sum()) for status in states}
