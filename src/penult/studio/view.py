@@ -67,7 +67,7 @@ class LabelView:
         return np.asarray(((self.status & SKIPPED) != 0) & (self.labels < 0))
 
     def select(self, status: str) -> Mask:
-        """Return which photos (N,) are "labelled", "unlabelled", "excluded", "none" (of the classes) or answered "exam" questions."""
+        """Return which photos (N,) are "labelled", "unlabelled", "excluded", "none" (of the classes) or of the "exam"."""
         kept = (self.status & EXCLUDED) == 0
         if status == "excluded":
             return np.asarray(~kept)
