@@ -1,0 +1,253 @@
+"""What is asked next: photos that teach the model most, pages that are labelled fastest, the exam, and the second look.
+
+In: the quick model and the labels as they are. Out: questions (`Question`), pages of photos taken for one class (`Page`). All
+of it follows from the model, the labels and the seed; nothing is kept between calls.
+
+*Doubt*: least sure first, by the margin of the two likeliest classes (Scheffer, Decomain & Wrobel 2001), none near another
+that was just asked; while there are few labels every second one is the middle of a cluster without labels, so that all classes
+turn up soon. Every eighth question is one of the exam (`penult.studio.exam`), every fiftieth a photo that has a label already,
+asked again without it: agreement with oneself. One family of near copies is one question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.arrays import unit_rows
+from penult.studio.exam import Exam
+from penult.studio.quick_model import QuickModel
+from penult.studio.view import LabelView
+
+Ints = NDArray[np.intp]
+
+EXAM_EVERY, SLOWER = 8, 24  # questions between two of the exam; after half of it is answered
+AGAIN_EVERY = 50  # 2% of the questions
+AGAIN_AFTER = 20  # labels that lie between the two answers, at least
+CLUSTERS_A_CLASS, CLUSTERS = 4, (12, 60)  # middles that are asked first
+ROUNDS, SAMPLE = 8, 4096  # of k-means, and the photos that it looks at
+GUESSES = 3
+APART = 0.9  # cosine above which a photo is too near another that is asked at the same time
+LOOKED_AT = 200  # doubtful photos among which the next ones are sought
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A photo to be labelled.
+
+    `kind`: "doubt", "first" (the middle of a cluster), "exam" or "again"; the last two are asked without guesses. `guesses`
+    are up to three (class, probability), the likeliest first. `id` is the same as long as the question is.
+    """
+
+    id: str
+    number: int
+    kind: str
+    guesses: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Photos that are taken for one class, the surest first, with their probability; how many are expected to be wrong."""
+
+    label: int
+    numbers: tuple[int, ...]
+    p: tuple[float, ...]
+    expected_wrong: float
+
+
+class Questions:
+    """Chooses the next questions of a project.
+
+    Parameters
+    ----------
+    model : QuickModel
+        Of the same photos.
+    families : array (N,)
+        The family of each photo.
+    seed : int
+        Of the lot and the clusters.
+    digests : sequence of str, optional
+        sha256 of the photos, by which the lot does not depend on their order.
+    """
+
+    def __init__(self, model: QuickModel, families: Ints, seed: int = 0, digests: Sequence[str] | None = None) -> None:
+        self.model, self.seed = model, seed
+        self.exam = Exam(families, seed, digests)
+        self.families = self.exam.families
+        self._middles: dict[int, tuple[Ints, Ints]] = {}  # by their number: photos, and the cluster of each photo
+
+    def next(self, mode: str, view: LabelView, count: int = 3) -> list[Question]:
+        """Return the next questions, at most `count`: "doubt", or "mixed" (as doubt, the first ones by clusters alone)."""
+        found: list[Question] = []
+        taken = set(view.shown)
+        chosen: list[int] = []
+        for number in range(view.acts, view.acts + count):
+            asked = self._drawn(number, view, taken)
+            if asked is None:
+                if not chosen:
+                    chosen = self._teaching(mode, view, taken, count)
+                fresh = [p for p in chosen if p not in taken]
+                asked = self._question(fresh[0], self._kind(view, fresh[0]), view) if fresh else self._left(view, taken)
+            if asked is None:
+                break
+            taken.add(asked.number)
+            found.append(asked)
+        return found
+
+    def page(self, label: int, view: LabelView, count: int = 24) -> Page:
+        """Return up to `count` unlabelled photos taken for a class, the surest first, one of each family."""
+        free = np.flatnonzero(self._free(view, set(view.shown)))
+        proba = self.model.proba
+        if not self.model.ready or label >= proba.shape[1] or not len(free):
+            return Page(label, (), (), 0.0)
+        taken = free[proba[free].argmax(axis=1) == label]
+        if label in view.rejected:
+            taken = taken[~view.rejected[label][taken]]
+        first = self._one_each(taken[np.lexsort((taken, -proba[taken, label]))], count)
+        p = proba[first, label].astype(float)
+        return Page(label, tuple(first.tolist()), tuple(p.tolist()), float((1 - p).sum()))
+
+    def _drawn(self, number: int, view: LabelView, taken: set[int]) -> Question | None:
+        """Return the question of the exam, or the second look, where it is the turn of one."""
+        answered = len(self.exam.sample(view))
+        every = EXAM_EVERY if 2 * answered < self.exam.planned or answered < EXAM_EVERY else SLOWER
+        if number % every == every - 1:
+            photo = self._exam_photo(view, taken)
+            if photo is not None:
+                return self._question(photo, "exam", view)
+        if number % AGAIN_EVERY == AGAIN_EVERY - 1 - EXAM_EVERY // 2:
+            photo = self._again_photo(number, view, taken)
+            if photo is not None:
+                return self._question(photo, "again", view)
+        return None
+
+    def _exam_photo(self, view: LabelView, taken: set[int]) -> int | None:
+        return next((p for p in self.exam.waiting(view) if p not in taken), None)
+
+    def _again_photo(self, number: int, view: LabelView, taken: set[int]) -> int | None:
+        """Return a labelled photo that was not asked twice, drawn by lot."""
+        known = np.flatnonzero(view.labelled)
+        known = np.array([p for p in known.tolist() if p not in view.asked_again and p not in taken], np.intp)
+        if len(known) < AGAIN_AFTER:
+            return None
+        return int(np.random.default_rng([self.seed, number]).choice(known))
+
+    def _free(self, view: LabelView, taken: set[int]) -> NDArray[np.bool_]:
+        """Return which photos may be asked, (N,): no label, nobody of their family has one or is shown, not of the exam.
+
+        When all others are done, the exam's are free too.
+        """
+        done = np.zeros(int(self.families.max(initial=-1)) + 1, bool)
+        done[self.families[view.decided]] = True
+        if taken:
+            done[self.families[list(taken)]] = True
+        free: NDArray[np.bool_] = ~done[self.families] & ~view.skipped
+        ordinary = free & ~self.exam.reserved
+        return ordinary if ordinary.any() else free
+
+    def _teaching(self, mode: str, view: LabelView, taken: set[int], count: int) -> list[int]:
+        """Return photos to learn from: middles of clusters, and the most doubtful, none near another."""
+        free = np.flatnonzero(self._free(view, taken))
+        if not len(free):
+            return []
+        middles = self._first(view, free)
+        if not self.model.ready:
+            return middles[:count]
+        doubtful = self._doubtful(free, count)
+        if not middles:
+            return doubtful
+        pairs = zip(doubtful, middles, strict=False)
+        mixed = [p for pair in pairs for p in (pair[::-1] if view.acts % 2 else pair)]
+        return list(dict.fromkeys([*mixed, *doubtful]))
+
+    def _doubtful(self, free: Ints, count: int) -> list[int]:
+        proba = self.model.proba[free]
+        best = np.partition(proba, -2, axis=1)[:, -2:]
+        margin = best[:, 1] - best[:, 0]
+        first = free[np.argsort(margin, kind="stable")[:LOOKED_AT]]
+        chosen: list[int] = []
+        Z = unit_rows(self.model.Z[first])
+        for i, photo in enumerate(first.tolist()):
+            near = [first.tolist().index(p) for p in chosen]
+            if not near or float((Z[near] @ Z[i]).max()) < APART:
+                chosen.append(photo)
+            if len(chosen) == count:
+                break
+        return chosen or first[:count].tolist()
+
+    def _first(self, view: LabelView, free: Ints) -> list[int]:
+        """Return the middles of the clusters in which nothing has a label yet, those of large clusters first."""
+        known = max(view.classes - len(view.removed), 2)
+        number = int(np.clip(CLUSTERS_A_CLASS * known, *CLUSTERS))
+        if number not in self._middles:
+            self._middles[number] = clusters(self.model.Z, number, self.seed)
+        middles, own = self._middles[number]
+        size = np.bincount(own, minlength=len(middles))
+        empty = np.bincount(own[view.decided], minlength=len(middles)) == 0
+        found = []
+        for cluster in np.argsort(-size, kind="stable").tolist():
+            if empty[cluster]:
+                inside = free[own[free] == cluster]
+                if len(inside):
+                    away = self.model.Z[inside] - self.model.Z[middles[cluster]]
+                    found.append(int(inside[np.einsum("nr,nr->n", away, away).argmin()]))
+        return found
+
+    def _left(self, view: LabelView, taken: set[int]) -> Question | None:
+        """Return what is left when nothing else is: photos that were skipped, and the exam's."""
+        photo = self._exam_photo(view, taken)
+        if photo is not None:
+            return self._question(photo, "exam", view)
+        skipped = [p for p in np.flatnonzero(view.skipped).tolist() if p not in taken]
+        return self._question(skipped[0], "doubt", view) if skipped else None
+
+    def _kind(self, view: LabelView, photo: int) -> str:
+        known = max(view.classes - len(view.removed), 2)
+        made = self._middles.get(int(np.clip(CLUSTERS_A_CLASS * known, *CLUSTERS)))
+        return "first" if made is not None and photo in made[0] else "doubt"
+
+    def _question(self, photo: int, kind: str, view: LabelView) -> Question:
+        guesses: tuple[tuple[int, float], ...] = ()
+        if kind not in ("exam", "again") and self.model.ready:
+            p = self.model.proba[photo]
+            best = np.argsort(-p, kind="stable")[:GUESSES].tolist()
+            guesses = tuple((c, float(p[c])) for c in best if p[c] > 0 and c not in view.removed)
+        return Question(f"{kind}-{photo}-{view.acts}", photo, kind, guesses)
+
+    def _one_each(self, photos: Ints, count: int) -> Ints:
+        """Return the first photos of each family, at most `count`, in their order."""
+        return photos[np.sort(np.unique(self.families[photos], return_index=True)[1])][:count]
+
+
+def clusters(Z: NDArray[np.float32], number: int, seed: int) -> tuple[Ints, Ints]:
+    """Return the photos in the middle of so many clusters of Z (N, r), and the cluster of each photo (N,).
+
+    k-means from far apart photos (k-means++: Arthur & Vassilvitskii 2007), on a part of them where they are many.
+    """
+    rng = np.random.default_rng(seed)
+    some = Z[np.sort(rng.permutation(len(Z))[:SAMPLE])]
+    square = np.einsum("nr,nr->n", some, some)
+    centers = some[rng.integers(len(some))][None]
+    near = np.full(len(some), np.inf)
+    for _ in range(min(number, len(some)) - 1):
+        near = np.minimum(near, np.maximum(square - 2 * some @ centers[-1] + centers[-1] @ centers[-1], 0))
+        if near.sum() <= 0:
+            break
+        centers = np.vstack([centers, some[rng.choice(len(some), p=near / near.sum())]])
+    for _ in range(ROUNDS):
+        own = _nearest(some, centers)
+        for cluster in np.unique(own).tolist():
+            centers[cluster] = some[own == cluster].mean(axis=0)
+    own = _nearest(Z, centers)
+    away = Z - centers[own]
+    far = np.einsum("nr,nr->n", away, away)
+    order = np.lexsort((far, own))
+    filled, at = np.unique(own[order], return_index=True)
+    return order[at], np.searchsorted(filled, own)
+
+
+def _nearest(Z: NDArray[np.float32], centers: NDArray[np.float32]) -> Ints:
+    return np.asarray((np.einsum("cr,cr->c", centers, centers) / 2 - Z @ centers.T).argmin(axis=1))
