@@ -111,7 +111,7 @@ export class Api extends EventTarget {
   /** @returns {Promise<Answer>} */
   redo(fields = {}) { return this.#enqueue("/api/redo", fields); }
 
-  /** @param {{do: "add" | "rename" | "remove" | "key", number?: number, name?: string, key?: string | null}} change
+  /** @param {{do: "add" | "rename" | "remove" | "key", number?: number, name?: string, key?: string}} change
    * @returns {Promise<{seq: number, classes: import("./types.d.ts").ClassName[]}>} */
   changeClasses(change) { return this.#enqueue("/api/classes", change); }
 
@@ -124,7 +124,8 @@ export class Api extends EventTarget {
   /** @param {string} path @param {Record<string, any>} body @returns {Promise<any>} */
   #enqueue(path, body) {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ path, body: { id: newId(), order: this.project.order, ...body }, resolve, reject });
+      const order = this.project.order ? { order: this.project.order } : {};
+      this.#queue.push({ path, body: { id: newId(), ...order, ...body }, resolve, reject });
       this.#keep();
       this.#send();
     });
@@ -225,11 +226,22 @@ export class Api extends EventTarget {
   #hear(state) {
     const before = this.state, preparing = this.project.preparing;
     this.state = state;
-    const other = before !== null && state.seq > this.seq && !this.#queue.length;
-    if (!this.#queue.length) this.seq = Math.max(this.seq, state.seq);
+    const since = this.seq, other = before !== null && state.seq > since && !this.#queue.length;
+    if (!this.#queue.length) this.seq = Math.max(since, state.seq);
     this.project.preparing = state.preparing;
     this.#tell("state", state);
     if (preparing && !state.preparing) this.refreshProject().then(() => this.retry());
-    else if (other) this.refreshProject().then(() => this.#tell("foreign"));
+    else if (other) this.#catchUp(since);
+  }
+
+  /** Another tab did something. @param {number} since */
+  async #catchUp(since) {
+    const { changed, classes } = await get("/api/changes", { since });
+    if (JSON.stringify(classes) !== JSON.stringify(this.project.classes)) {
+      this.project.classes = classes;
+      this.#tell("classes", classes);
+    }
+    this.#tell("changed", changed);
+    this.#tell("foreign");
   }
 }

@@ -41,8 +41,11 @@ export class App {
     return () => this.api.removeEventListener(event, heard);
   }
 
-  /** Tell screen readers, quietly. @param {string} text */
-  say(text) { this.#said.textContent = text; }
+  /** Tell screen readers, quietly; emptied before, so that the same words twice are heard twice. @param {string} text */
+  say(text) {
+    this.#said.textContent = "";
+    setTimeout(() => { this.#said.textContent = text; }, 30);
+  }
 
   /** The class whose key was pressed, or null. @param {KeyboardEvent} event */
   classKey(event) {
@@ -108,23 +111,23 @@ export class App {
     sync.dataset.state = trouble ? "trouble" : unsaved ? "saving" : "saved";
     const exam = this.state?.exam;
     score.textContent = exam && exam.score !== null && exam.asked >= 20 ? t("shell.score", { score: percent(exam.score, 0) }) : "";
-    if (trouble) this.#notify(t(`shell.${trouble}`, { count: unsaved }), button(t("shell.retry"), () => this.api.retry()));
+    if (trouble) this.#notify(t(`shell.${trouble}`, { count: unsaved }), button(t("shell.retry"), () => this.api.retry()), true);
     else if (this.#notice.dataset.lasting) this.#notify("");
   }
 
   /** Show a notice above the place: of trouble until it is over, else for some seconds.
-   * @param {string} text @param {HTMLElement} [control] */
-  #notify(text, control) {
-    const lasting = control ? "yes" : "";
-    if (this.#notice.dataset.text === text && this.#notice.dataset.lasting === lasting) return;
-    Object.assign(this.#notice.dataset, { text, lasting });
+   * @param {string} text @param {HTMLElement} [control] @param {boolean} [lasting] */
+  #notify(text, control, lasting = false) {
+    const kind = lasting ? "yes" : "";
+    if (this.#notice.dataset.text === text && this.#notice.dataset.lasting === kind) return;
+    Object.assign(this.#notice.dataset, { text, lasting: kind });
     this.#notice.hidden = !text;
     this.#notice.replaceChildren(element("span", { text }), ...(control ? [control] : []));
-    if (text && !control) setTimeout(() => { if (this.#notice.dataset.text === text) this.#notify(""); }, 9000);
+    if (text && !lasting) setTimeout(() => { if (this.#notice.dataset.text === text) this.#notify(""); }, 9000);
   }
 
-  /** Tell everyone, for some seconds. @param {string} text */
-  tell(text) { this.#notify(text); }
+  /** Tell everyone, for some seconds, with a control if there is something to do about it. @param {string} text @param {HTMLElement} [control] */
+  tell(text, control) { this.#notify(text, control); }
 
   #follow() {
     const [, name = "", query = ""] = /^#\/(\w+)(?:\?(.*))?$/.exec(location.hash) ?? [];

@@ -84,13 +84,13 @@ export class ClassEditor {
     const other = this.app.classes.find((one) => one.key?.toLowerCase() === key && one.number !== number);
     this.#problem.textContent = key && !/^[1-9a-z]$/.test(key) ? t("classes.bad_key") : other ? t("classes.key_taken", { name: other.name }) : "";
     if (this.#problem.textContent) cap.value = (before ?? "").toUpperCase();
-    else if (key !== before) this.#change({ do: "key", number, key: key || null });
+    else if (key !== before) this.#change({ do: "key", number, key });
   }
 
   /** @param {number} number @param {string} name */
   async #remove(number, name) {
     await this.#change({ do: "remove", number });
-    this.app.say(t("classes.removed", { name }));
+    this.app.tell(t("classes.removed", { name }), button(t("label.undo"), () => this.app.undo()));
     this.#input.focus();
   }
 

@@ -1,15 +1,16 @@
 /** One large photo and three guesses: a key labels it and goes on, before the server has answered. */
 
-import { photo } from "./api.mjs";
+import { photo, thumb } from "./api.mjs";
 import { ClassButtons } from "./class-buttons.mjs";
-import { button, element, keycap } from "./dom.mjs";
-import { t } from "./i18n.mjs";
+import { button, dot, element, keycap } from "./dom.mjs";
+import { probability, t } from "./i18n.mjs";
 import { swipes } from "./touch.mjs";
 
 /** @typedef {import("./types.d.ts").Question} Question */
 /** @typedef {import("./types.d.ts").Answer} Answer */
 
 const AHEAD = 3; // questions that wait, with their photos loaded
+const RECENT = 6; // answered photos that are shown small
 const REMEMBERED = 200; // answered questions that an undo shows again as they were
 
 /** The side of a photo that fills the screen, in steps so that the browser's cache is of use. */
@@ -18,11 +19,13 @@ const side = () => Math.min(1600, 400 * Math.ceil(Math.max(innerWidth, innerHeig
 export class Doubt {
   keys = /** @type {[string, string][]} */ ([["1 9", "keys.label"], ["Space", "keys.skip"], ["0", "keys.none"], ["v", "keys.full"]]);
   stage = element("div", { class: "stage", tabindex: 0, role: "group", "aria-label": t("label.photo"), "data-photo": "" });
-  #note = element("p", { class: "soft small note", "aria-live": "off" });
+  #note = element("p", { class: "soft small note" });
+  #second = element("div", { class: "second", hidden: true });
+  #recent = element("ol", { class: "recent", "aria-label": t("label.recent") });
   /** @type {Question | null} */ #now = null;
   /** @type {Question[]} */ #next = [];
-  /** @type {Question[]} */ #past = [];
-  /** @type {Question[]} */ #future = [];
+  /** @type {(Question & {label: number})[]} */ #past = [];
+  /** @type {(Question & {label: number})[]} */ #future = [];
   /** @type {Map<number, number>} photos whose act is not acknowledged yet, and how many acts */ #sent = new Map();
   /** @type {Map<number, HTMLImageElement>} */ #images = new Map();
   #fixed = false;
@@ -35,7 +38,7 @@ export class Doubt {
     this.buttons = new ClassButtons(app, (label) => this.#label(label));
     const none = button([keycap("0"), element("span", { text: t("label.none") })], () => this.#none(), { class: "plain" });
     const skip = button([keycap(t("key.Space")), element("span", { text: t("label.skip") })], () => this.#skip(), { class: "plain" });
-    root.append(element("div", { class: "doubt" }, element("div", { class: "side" }, element("h2", { text: t("label.which") }), this.#note, this.buttons.root, element("div", { class: "tools rest" }, none, skip)), this.stage));
+    root.append(element("div", { class: "doubt" }, element("div", { class: "side" }, element("h2", { text: t("label.which") }), this.#note, this.#second, this.buttons.root, element("div", { class: "tools rest" }, none, skip), this.#recent), this.stage));
     swipes(this.stage, { right: () => this.#accept(), left: () => this.#skip() });
     this.#load(options.numbers);
   }
@@ -110,16 +113,45 @@ export class Doubt {
       element("p", { class: "tools" }, element("a", { class: "main", href: "#/quality", text: t("label.to_quality") }))));
   }
 
+  /** The photos that were answered last: a click asks one of them again. */
+  #drawRecent() {
+    const last = this.#past.slice(-RECENT).reverse();
+    this.#recent.replaceChildren(...last.map((one) => {
+      const name = one.label < 0 ? t("label.no_label") : this.app.className(one.label);
+      const again = () => {
+        if (this.#now) this.#next.unshift(this.#now);
+        this.#show(one);
+        this.stage.focus({ preventScroll: true });
+      };
+      return element("li", {}, button([element("img", { src: thumb(one.n, one.digest), alt: "" }), one.label < 0 ? null : dot(one.label)], again, { title: name, "aria-label": t("label.ask_again", { name }) }));
+    }));
+  }
+
+  /** An answer that differs from the one before: which one holds? @param {NonNullable<Answer["again"]>} again */
+  #ask({ n, before, label }) {
+    const choose = (/** @type {number} */ chosen) => {
+      this.#second.hidden = true;
+      if (chosen !== before) this.app.act("label", { n, label: chosen, mode: "doubt" }).catch(() => null);
+      this.stage.focus({ preventScroll: true });
+    };
+    const { digest } = this.#past.find((one) => one.n === n) ?? { digest: "" };
+    this.#second.replaceChildren(element("img", { src: thumb(n, digest), alt: "" }), element("p", { text: t("label.second", { before: this.app.className(before), now: this.app.className(label) }) }),
+      element("div", { class: "tools" }, [before, label].map((one) => button([dot(one), " ", this.app.className(one)], () => choose(one)))));
+    this.#second.hidden = false;
+  }
+
   /** Send an act and go on at once. @param {string} kind @param {Record<string, any>} fields @param {string} told */
   #do(kind, fields, told) {
     const question = this.#now;
     if (!question) return;
-    this.#past = [...this.#past.slice(-REMEMBERED), question];
+    this.#past = [...this.#past.slice(-REMEMBERED), { ...question, label: fields.label ?? -1 }];
     this.#future = [];
+    this.#drawRecent();
     this.#sent.set(question.n, (this.#sent.get(question.n) ?? 0) + 1);
     this.app.act(kind, { ...fields, mode: "doubt" }).then((answer) => {
-      this.app.say(told);
       this.#acknowledged(question.n, answer);
+      this.app.say(`${told}. ${this.#guess()}`);
+      if (answer.again && !answer.again.same) this.#ask(answer.again);
     }, () => this.#acknowledged(question.n, null));
     this.#advance();
   }
@@ -132,6 +164,13 @@ export class Doubt {
     if (this.#closed) return;
     if (answer && !this.#fixed) this.#take(answer.next);
     else if (!this.#now) this.#advance();
+  }
+
+  /** What a screen reader is told of the photo that is shown. */
+  #guess() {
+    if (!this.#now) return "";
+    const guesses = this.#now.guesses.map((one) => t("label.guess", { name: this.app.className(one.class), p: probability(one.p) }));
+    return t("label.next", { guesses: guesses.join(", ") || t("label.no_guess") });
   }
 
   /** @param {number} label */
@@ -157,8 +196,10 @@ export class Doubt {
       if (this.#now) this.#next.unshift(this.#now);
       this.#future.push(shown);
       this.#show(shown);
+      this.#drawRecent();
     } else if (forward && shown) {
       this.#past.push(shown);
+      this.#drawRecent();
       if (this.#now?.n === shown.n) this.#advance();
     }
     const answer = await (forward ? this.app.redo() : this.app.undo()).catch(() => null);

@@ -6,6 +6,7 @@ import { number, probability, t } from "./i18n.mjs";
 import { PickGrid } from "./pick-grid.mjs";
 
 const SIZE = "penult-page-size";
+const TOUCH = matchMedia("(pointer: coarse)").matches;
 
 export class Pages {
   keys = /** @type {[string, string][]} */ ([["Enter", "keys.confirm"], ["← ↑ ↓ →", "keys.move"], ["Space x", "keys.strike"], ["1 9", "keys.class_page"], ["v", "keys.look"]]);
@@ -67,7 +68,8 @@ export class Pages {
     this.#title.textContent = picks.length ? t("label.page_title", { count: picks.length, name }) : t("label.page_empty", { name });
     const ready = this.app.state?.model.ready;
     const rounded = this.#wrong >= 1.5 ? Math.round(this.#wrong) : this.#wrong >= 0.5 ? 1 : 0;
-    this.#expected.textContent = !picks.length ? t(ready ? "label.page_empty_what" : "label.page_not_ready") : struck.length ? t("label.page_struck", { count: struck.length }) : rounded ? t("label.page_expected", { count: rounded, total: picks.length }) : t("label.page_expected_none");
+    this.#expected.textContent = !picks.length ? t(ready ? "label.page_empty_what" : "label.page_not_ready") : struck.length ? t("label.page_struck", { count: struck.length })
+      : `${rounded ? t("label.page_expected", { count: rounded, total: picks.length }) : t("label.page_expected_none")} ${t(TOUCH ? "label.page_how_touch" : "label.page_how")}`;
     /** @type {HTMLElement} */ (this.#confirm.querySelector(".confirm-text")).textContent = taken.length ? t("label.confirm", { count: taken.length, name }) : t("label.confirm_none", { name });
     this.#confirm.disabled = !picks.length || this.#busy;
   }

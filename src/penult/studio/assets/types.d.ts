@@ -7,7 +7,7 @@ export interface Question { id: string; n: number; digest: string; kind: "doubt"
 export interface Changed { n: number; label: number; status: string[] }
 
 export interface Project {
-  name: string; source: string; out: string; kind: "folder" | "table" | "run" | "review"; preparing: Preparing | null; order: string;
+  name: string; source: string; out: string; kind: "folder" | "table" | "run" | "review"; preparing: Preparing | null; order?: string;
   photos: number; files: number; families: number; copies: number;
   unreadable: { file: string; reason: string; advice: string }[];
   classes: ClassName[]; version: string; limits: { page: number[] }; language: string | null;
@@ -23,6 +23,7 @@ export interface State {
 export interface Answer {
   seq: number; changed: Changed[]; model: { ready: boolean; version: number }; next: Question[]; exam: Exam; counts: Counts;
   undone?: { kind: string; n?: number[] | number };
+  again?: { n: number; before: number; label: number; same: boolean };
 }
 export interface PagePhoto { n: number; digest: string; p: number }
 export interface AlikePhoto { n: number; digest: string; similarity: number; label: number; guess: number; p: number }
