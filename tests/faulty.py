@@ -59,7 +59,7 @@ class Harness:
     def install(self) -> None:
         import penult.pixels.preparing
         import penult.plots.figures
-        import penult.store.cache
+        import penult.store.shard_cache
         import penult.worker
         from penult.store.disk import Disk
 
@@ -68,7 +68,7 @@ class Harness:
         penult.worker.start = self._start
         penult.pixels.preparing.worker_count = lambda *_: 0  # their start takes longer than the photos
         penult.plots.figures.save_all = _stand_in
-        penult.store.cache._SECONDS = 0.0  # each batch is a shard: more acts
+        penult.store.shard_cache._SECONDS = 0.0  # each batch is a shard: more acts
         os.fsync = lambda _: None  # nothing here pulls the plug
         self.listen()
 

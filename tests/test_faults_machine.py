@@ -32,6 +32,7 @@ from penult import images, store, zoo
 from penult.embed import Embedding, EmbedOptions, embed
 from penult.errors import OutputError
 from penult.store import cache as cache_module
+from penult.store import shard_cache
 from penult.store.disk import Disk, machine_id
 
 ACTS = ("make", "create", "write", "sync", "replace", "sync_folder", "remove")
@@ -92,7 +93,7 @@ class Life(RuleBasedStateMachine):
     def begin(self) -> None:
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(os, "fsync", lambda _: None)
-        self.patch.setattr(cache_module, "_SECONDS", 0.0)  # every batch is a shard
+        self.patch.setattr(shard_cache, "_SECONDS", 0.0)  # every batch is a shard
         self.patch.setattr(cache_module, "write_shard", self._acknowledged(cache_module.write_shard))
         self.place = Path(tempfile.mkdtemp(prefix="life"))
         self.folder, self.cache = self.place / "photos", self.place / "cache"

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from penult import store
 from penult.errors import DamagedFile, InputError, OutputError
-from penult.store import cache as cache_module
+from penult.store import shard_cache as cache_module
 from penult.store.disk import Disk
 from penult.store.shards import read_digests, read_shard, write_shard
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from penult.cli import options
 from penult.errors import InputError
+from penult.texts import count
 
 if TYPE_CHECKING:
     from penult.store.inventory import CacheItem, Damage, Inventory, Removal
@@ -115,13 +116,14 @@ def _about(
     found: Inventory, damages: list[Damage], removals: list[Removal], free: int, kept: list[Path], args: argparse.Namespace
 ) -> dict[str, Any]:
     """Return everything as plain JSON values."""
-    parts = {part: found.of(part) for part in _WHAT}
+    parts, small = {part: found.of(part) for part in _WHAT}, found.of("thumbnails")
     return {
         "folder": str(found.folder),
         "there": found.folder.is_dir(),
         "bytes": found.bytes,
         "features": [_row(entry) for entry in found.of("features")],
         "parts": {part: {"entries": len(some), "bytes": sum(e.bytes for e in some)} for part, some in parts.items()},
+        "thumbnails": {"photos": sum(e.rows for e in small), "bytes": sum(e.bytes for e in small)},
         "networks": [{"name": e.name, "bytes": e.bytes, "used": _when(e.used)} for e in found.of("backbones")],
         "leftovers": len(found.leftovers),
         "being_written": len(found.writing),
@@ -162,6 +164,9 @@ def _say(found: Inventory) -> None:
     ]  # fmt: skip
     if rows:
         output.out(output.table(["features of", "engine", "precision", "rows", "shards", "size", "last used"], rows))
+    if small := found.of("thumbnails"):
+        photos = count(sum(entry.rows for entry in small), "photo")
+        output.out(f"  thumbnails of {photos}: {human(sum(entry.bytes for entry in small))}")
     for part, what in _WHAT.items():
         if some := found.of(part):
             output.out(f"  {len(some)} {what}: {human(sum(entry.bytes for entry in some))}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from penult.embed.feature_file import write_features
 from penult.embed.loop import Embedding, embed
 from penult.embed.options import EmbedOptions, Tolerance
+from penult.embed.photo_thumbnails import PhotoThumbnails
 from penult.embed.remarks import at_depth, depth_notes, find_depth
 from penult.embed.streams import EnginePool, RowStream, is_cached
 from penult.embed.throughput import measure_speed, speed
@@ -16,6 +17,7 @@ __all__ = [
     "EmbedOptions",
     "Embedding",
     "EnginePool",
+    "PhotoThumbnails",
     "RowStream",
     "Tolerance",
     "at_depth",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +19,7 @@ from penult import engines, pixels, quantize, store
 from penult.arrays import default_errors
 from penult.backbones import Backbone, large_thumbnail, quality, thumbnail
 from penult.embed.options import EmbedOptions
+from penult.embed.photo_thumbnails import PhotoThumbnails, open_thumbnails
 from penult.embed.remarks import incomplete
 from penult.embed.streams import BackboneStream, EnginePool, open_cache
 from penult.embed.throughput import ThroughputMeter, record
@@ -55,6 +56,7 @@ class Embedding:
     thumbnail_cache: store.FeatureCache | None
     quality_cache: store.FeatureCache | None
     remarks: dict[int, Remark] = field(default_factory=dict)
+    picture_cache: store.BlobCache | None = None
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -85,6 +87,11 @@ class Embedding:
         out = np.zeros((len(rows), done.backbones[0].width), np.float32)
         out[done.ok] = done.rows(0)
         return out
+
+    def photo_thumbnails(self) -> PhotoThumbnails:
+        """Return the color thumbnails of all n images, by number; what was not kept is made when it is asked for."""
+        depth = self.backbones[0].recipe.depth
+        return PhotoThumbnails(self.sources, self.digests, self.settings, depth, self.picture_cache)
 
     def quality(self) -> NDArray[np.float32] | None:
         """Return brightness, spread, brightest and blur of the readable images (n_ok, 4), or None if not asked for."""
@@ -175,11 +182,10 @@ def embed(
         streams = [BackboneStream(b, c, pool, meter) for b, c in zip(every, caches, strict=True)]
         for stream in streams:
             stack.enter_context(closing(stream))
-        recipes = [view for stream in streams for view in stream.views]
-        known = [stream.known for stream in streams for _ in stream.views]
-        prepared = stack.enter_context(
-            closing(pixels.prepare_all(sources, recipes, known, settings.workers, max_pixels=settings.max_pixels))
-        )
+        pictures = open_thumbnails(settings, backbones[0].recipe.depth) if settings.photo_thumbnails else None
+        prepared: Iterable[pixels.Prepared] = stack.enter_context(closing(_prepare(sources, streams, pictures, settings)))
+        if pictures is not None:
+            prepared = _keep_thumbnails(prepared, stack.enter_context(pictures))
         seen: dict[bytes, Remark] = {}
         digests, ok, failures, embedded, reused = _run(prepared, streams, len(sources), progress, seen)
         record(meter.rates(), settings)
@@ -205,7 +211,28 @@ def embed(
         caches[-2] if thumbnails else None,
         caches[-1] if thumbnails else None,
         incomplete(digests, ok, seen, settings),
+        pictures,
     )
+
+
+def _prepare(
+    sources: Sequence[Any], streams: Sequence[BackboneStream], pictures: store.BlobCache | None, settings: EmbedOptions
+) -> Generator[pixels.Prepared, None, None]:
+    """Begin to decode what the streams do not know, with thumbnails of what `pictures` has none of."""
+    recipes = [view for stream in streams for view in stream.views]
+    known = [stream.known for stream in streams for _ in stream.views]
+    if pictures is None:
+        return pixels.prepare_all(sources, recipes, known, settings.workers, max_pixels=settings.max_pixels)
+    return pixels.prepare_with_thumbnails(
+        sources, recipes, known, pictures.known(), settings.workers, max_pixels=settings.max_pixels
+    )
+
+
+def _keep_thumbnails(prepared: Iterable[pixels.Prepared], pictures: store.BlobCache) -> Iterator[pixels.Prepared]:
+    for image in prepared:
+        if image.thumbnail is not None and image.digest is not None:
+            pictures.add(image.digest, image.thumbnail)
+        yield image
 
 
 def _run(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from penult import engines, pixels, store
 from penult.backbones import Backbone
@@ -14,6 +15,7 @@ from penult.images import ImageSet, quoted, skipped_notes
 from penult.pixels import Failure, summarize_failures
 
 MOST_PIXELS = pixels.MAX_SIDE**2
+Cache = TypeVar("Cache", store.FeatureCache, store.BlobCache)
 _LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*%|(\d+)")
 
 
@@ -77,6 +79,7 @@ class EmbedOptions:
     `tolerance`: how many images may be unreadable before a command refuses to go on.
     `cache_optional`: go on in memory, with one line, also where the folder that was asked for cannot be written; the user's
     own folder (None, unless PENULT_CACHE names it) never stops anything by being read-only or not there.
+    `photo_thumbnails`: keep a small color picture of each photo that is decoded, too (see `PhotoThumbnails`).
     """
 
     device: str = "auto"
@@ -86,6 +89,7 @@ class EmbedOptions:
     tolerance: Tolerance = field(default_factory=Tolerance)
     max_pixels: int = pixels.MAX_PIXELS
     cache_optional: bool = False
+    photo_thumbnails: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_pixels <= MOST_PIXELS:
@@ -111,15 +115,26 @@ class EmbedOptions:
         """Whether somebody named the folder: then it is an error if it cannot be written."""
         return isinstance(self.cache, str | Path) or store.cache_was_chosen()
 
+    def with_thumbnails(self) -> EmbedOptions:
+        """Return the same with `photo_thumbnails`."""
+        return replace(self, photo_thumbnails=True)
+
     def compute(self, backbones: Sequence[Backbone]) -> engines.Compute:
         """Return the device and precision that these networks will be computed in. Raises what `engines.resolve` raises."""
         return engines.resolve(self.device, self.precision, backbones)
 
     def rows(self, facts: Mapping[str, str]) -> store.FeatureCache:
         """Return where rows of these facts (see `store.FeatureCache`) are kept. Raises `OutputError`."""
+        return self._open(store.FeatureCache, facts)
+
+    def thumbnails(self, facts: Mapping[str, str]) -> store.BlobCache:
+        """Return where thumbnails of these facts are kept. Raises `OutputError`."""
+        return self._open(store.BlobCache, facts)
+
+    def _open(self, kind: Callable[..., Cache], facts: Mapping[str, str]) -> Cache:
         folder = self.folder
         if folder is None and self.cache is not False:
             store.warn_not_cached("no cache folder is known, because this user has no home folder")
         if self.cache_optional:
-            return store.FeatureCache(folder, facts, tolerate=lambda error: True)
-        return store.FeatureCache(folder, facts) if self.chosen else store.FeatureCache(folder, facts, store.is_permanent)
+            return kind(folder, facts, lambda error: True)
+        return kind(folder, facts) if self.chosen else kind(folder, facts, store.is_permanent)

@@ -20,7 +20,7 @@ from penult.errors import ProgressCallback, quiet
 from penult.pixels import FULL_DEPTH, Recipe, Remark
 from penult.pixels.modes import levels
 from penult.pixels.sources import PATH
-from penult.store.cache import place_of
+from penult.store.shard_cache import place_of
 
 _LOOK = "penult.pixels.decoding:open_counting_levels"
 _WIDTH = 8  # the share of rows missing, whether scans are, and the six counts of levels

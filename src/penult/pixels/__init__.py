@@ -10,15 +10,18 @@ from penult.pixels.display import encode_png, encode_webp, image_size, load_rgb,
 from penult.pixels.failures import CURES, REASONS, advice, reason_of, summarize_failures
 from penult.pixels.modes import choose_depth, describe_depth, stores_sixteen
 from penult.pixels.pipeline import Prepared
-from penult.pixels.preparing import decode_failures, prepare_all
+from penult.pixels.preparing import decode_failures, prepare_all, prepare_with_thumbnails
 from penult.pixels.recipe import CROP_MODES, DEPTHS, FULL_DEPTH, VIEWS, CropMode, Failure, Recipe, Remark, views_to_crop_mode
 from penult.pixels.resizing import prepare, visible_box
 from penult.pixels.sources import FileContent, content_digest, image_list, image_name
+from penult.pixels.thumbnail import LONGEST as THUMBNAIL_SIDE
+from penult.pixels.thumbnail import encode_thumbnail, thumbnail_format
 
 __all__ = [
-    "CROP_MODES", "CURES", "DEPTHS", "FULL_DEPTH", "MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "REASONS", "VIEWS", "CropMode",
-    "Failure", "FileContent", "Prepared", "Recipe", "Remark", "advice", "choose_depth", "content_digest", "decode",
-    "decode_failures", "describe_depth", "encode_png", "encode_webp", "image_list", "image_name", "image_size", "load_rgb",
-    "prepare", "prepare_all", "preprocessing_version", "reason_of", "shrink", "small_image_size", "stores_sixteen",
-    "summarize_failures", "thumbnails", "views_to_crop_mode", "visible_box",
+    "CROP_MODES", "CURES", "DEPTHS", "FULL_DEPTH", "MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "REASONS", "THUMBNAIL_SIDE",
+    "VIEWS", "CropMode", "Failure", "FileContent", "Prepared", "Recipe", "Remark", "advice", "choose_depth",
+    "content_digest", "decode", "decode_failures", "describe_depth", "encode_png", "encode_thumbnail", "encode_webp",
+    "image_list", "image_name", "image_size", "load_rgb", "prepare", "prepare_all", "prepare_with_thumbnails",
+    "preprocessing_version", "reason_of", "shrink", "small_image_size", "stores_sixteen", "summarize_failures",
+    "thumbnail_format", "thumbnails", "views_to_crop_mode", "visible_box",
 ]  # fmt: skip

@@ -1,8 +1,8 @@
 """One picture's way from its file to each network's input: read once, decode once, fit for each recipe.
 
-In: a source, the recipes, the digests that are known already. Out: a `PreparedBytes`. The same code runs in this process and
-in a worker process, whose life is here too: it takes a path, puts the pixels into shared memory, and says so. It must stay
-light (no numpy) and die with its parent.
+In: a source, the recipes, the digests that are known already. Out: a `PreparedBytes`, with a thumbnail if wanted. The
+same code runs in this process and in a worker process, whose life is here too: it takes a path, puts the pixels into shared
+memory, and says so. It must stay light (no numpy) and die with its parent.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from penult.pixels.failures import classify
 from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe, Remark
 from penult.pixels.resizing import resize_into
 from penult.pixels.sources import FILE, read_file, read_picture
+from penult.pixels.thumbnail import encode_thumbnail
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,8 +40,8 @@ DECODER = "penult.pixels.decoding:open_picture"
 _BYTES = 32  # of a SHA-256 digest
 _LENGTH = 4  # bytes before each thing that say how long it is
 
-# Task, digest, which recipes have pixels, failure, remark.
-Reply = tuple[int, bytes | None, tuple[bool, ...], Failure | None, Remark | None]
+# Task, digest, which recipes have pixels, failure, remark, thumbnail.
+Reply = tuple[int, bytes | None, tuple[bool, ...], Failure | None, Remark | None, bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class PreparedBytes:
     buffers: tuple[Buffer | None, ...]
     failure: Failure | None
     remark: Remark | None = None
+    thumbnail: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Prepared:
 
     An array is None where the recipe knows the digest already, all are None after a failure; `digest` is None
     if the file could not be read or its worker died. The arrays belong to the receiver. `remark` is what was found out
-    about a file that was decoded, if anything.
+    about a file that was decoded, if anything, `thumbnail` a JPEG file where one was asked for and the source was decoded.
     """
 
     index: int
@@ -67,10 +69,14 @@ class Prepared:
     pixels: tuple[NDArray[np.uint8] | None, ...]
     failure: Failure | None
     remark: Remark | None = None
+    thumbnail: bytes | None = None
 
 
 class Pipeline:
-    """What is done to every picture of a run: read, decode, fit; `known` has one buffer of sorted digests for each recipe."""
+    """What is done to every picture of a run: read, decode, fit; `known` has one buffer of sorted digests for each recipe.
+
+    One buffer more asks for thumbnails: of what is decoded for a recipe, unless its digest is in that buffer.
+    """
 
     def __init__(
         self, recipes: tuple[Recipe, ...], known: tuple[memoryview, ...], decode: Decoder, max_pixels: int = MAX_PIXELS
@@ -92,7 +98,7 @@ class Pipeline:
             None if rgb is None else np.frombuffer(rgb, np.uint8).reshape(recipe.size, recipe.size, 3)
             for recipe, rgb in zip(self.recipes, done.buffers, strict=True)
         )
-        return Prepared(index, done.digest, pixels, done.failure, done.remark)
+        return Prepared(index, done.digest, pixels, done.failure, done.remark, done.thumbnail)
 
     def run(self, source: Source, buffer: Callable[[int], Buffer] | None = None) -> PreparedBytes:
         """Return what each recipe sees of `source`; raises nothing for a bad one.
@@ -111,7 +117,9 @@ class Pipeline:
             return PreparedBytes(digest, self.no_pixels, picture)
         try:
             remark = remark_on(picture) if isinstance(content, bytes) else None
-            return PreparedBytes(digest, self._fit_all(picture, wanted, buffer or self._new_buffer), None, remark)
+            fitted = self._fit_all(picture, wanted, buffer or self._new_buffer)
+            thumbnail = encode_thumbnail(picture) if self._lacks_thumbnail(digest) else None
+            return PreparedBytes(digest, fitted, None, remark, thumbnail)
         except Exception as error:  # out of memory, mostly
             return PreparedBytes(digest, self.no_pixels, classify(error, b""))
 
@@ -126,7 +134,10 @@ class Pipeline:
 
     def needed_by(self, digest: bytes) -> list[bool]:
         """Return, for each recipe, whether the picture with this digest must be seen."""
-        return [not is_known(digest, rows) for rows in self.known]
+        return [not is_known(digest, rows) for rows in self.known[: len(self.recipes)]]
+
+    def _lacks_thumbnail(self, digest: bytes) -> bool:
+        return len(self.known) > len(self.recipes) and not is_known(digest, self.known[-1])
 
     def _new_buffer(self, number: int) -> Buffer:
         return bytearray(self.recipes[number].nbytes)
@@ -225,7 +236,7 @@ class WorkerConfig:
     memory: int = 4 << 30
     decoder: str = DECODER
     max_pixels: int = MAX_PIXELS
-    known: tuple[tuple[int, int], ...] = ()  # start and end, in the shared file, of each recipe's sorted digests
+    known: tuple[tuple[int, int], ...] = ()  # start and end, in the shared file, of each of the pipeline's
     shared: int = -1  # file descriptor
     slot_bytes: int = 0  # the pixels of one picture, and one byte that says whether it was begun
 
@@ -254,7 +265,8 @@ def serve(connection: Connection, config: WorkerConfig, shared: memoryview) -> N
         buffers = [pixels[start:end] for start, end in pairwise(ends)]
         done = pipeline.run(source, buffers.__getitem__)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        connection.send((number, done.digest, tuple(rgb is not None for rgb in done.buffers), done.failure, done.remark))
+        filled = tuple(rgb is not None for rgb in done.buffers)
+        connection.send((number, done.digest, filled, done.failure, done.remark, done.thumbnail))
 
 
 def _set_limits(memory: int) -> None:

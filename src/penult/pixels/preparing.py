@@ -67,6 +67,22 @@ def prepare_all(
     )
 
 
+def prepare_with_thumbnails(
+    sources: Sequence[Source],
+    recipes: Sequence[Recipe],
+    known: Sequence[NDArray[np.uint8] | None],
+    pictured: NDArray[np.uint8],
+    workers: int | None = None,
+    *,
+    max_pixels: int = MAX_PIXELS,
+) -> Generator[Prepared, None, None]:
+    """Do what `prepare_all` does, and give what is decoded a thumbnail, but for the sorted digests `pictured` (m, 32)."""
+    for source in sources:
+        if not isinstance(source, FILE):
+            check_picture(source)
+    return _prepare(sources, *plan(recipes, known, workers, max_pixels=max_pixels, pictured=pictured))
+
+
 def plan(
     recipes: Sequence[Recipe],
     known: Sequence[NDArray[np.uint8] | None] | None = None,
@@ -76,8 +92,12 @@ def plan(
     memory: int = 4 << 30,
     decoder: str = DECODER,
     max_pixels: int = MAX_PIXELS,
+    pictured: NDArray[np.uint8] | None = None,
 ) -> tuple[Pipeline, int, WorkerConfig]:
-    """Return what is done to each picture, in how many workers, within which limits; arguments as of `prepare_all`."""
+    """Return what is done to each picture, in how many workers, within which limits; arguments as of `prepare_all`.
+
+    With `pictured` what is decoded gets a thumbnail, see `prepare_with_thumbnails`.
+    """
     if not recipes:
         raise InputError("prepare_all got no recipe; give at least one.")
     for recipe in recipes:
@@ -85,9 +105,10 @@ def plan(
     if len({recipe.depth for recipe in recipes}) > 1:
         raise InputError("these networks read 16-bit photos at different depths; train again, with all of them at once.")
     known = [None] * len(recipes) if known is None else known
-    pipeline = Pipeline(tuple(recipes), tuple(_flat(rows) for rows in known), load_decoder(decoder), max_pixels)
-    if len(pipeline.known) != len(pipeline.recipes):
-        raise InputError(f"known has {len(pipeline.known)} entries for {len(recipes)} recipes; give one for each.")
+    if len(known) != len(recipes):
+        raise InputError(f"known has {len(known)} entries for {len(recipes)} recipes; give one for each.")
+    rows = [*known] if pictured is None else [*known, pictured]
+    pipeline = Pipeline(tuple(recipes), tuple(map(_flat, rows)), load_decoder(decoder), max_pixels)
     more = max(1.0, max_pixels / MAX_PIXELS)
     count = worker_count(more) if workers is None else workers
     config = WorkerConfig(pipeline.recipes, seconds * more, int(memory * more), decoder, max_pixels)

@@ -193,9 +193,10 @@ class WorkerPool:
 
     def _store(self, worker: _Worker, reply: Reply) -> None:
         self.false_starts.clear()
-        number, digest, filled, failure, remark = reply
+        number, digest, filled, failure, remark, thumbnail = reply
         _, slot = worker.tasks.popleft()
-        self.done[number] = Prepared(self.sources[number][0], digest, self._pixels(slot, filled), failure, remark)
+        index, pixels = self.sources[number][0], self._pixels(slot, filled)
+        self.done[number] = Prepared(index, digest, pixels, failure, remark, thumbnail)
         self.free.append(slot)
 
     def _pixels(self, slot: int, filled: Sequence[bool]) -> tuple[NDArray[np.uint8] | None, ...]:

@@ -21,6 +21,7 @@ from penult.store.atomic import (
     write_json,
     write_text,
 )
+from penult.store.blobs import BlobCache
 from penult.store.cache import FeatureCache, check_finite
 from penult.store.cache_folder import (
     CURE,
@@ -57,6 +58,7 @@ __all__ = [
     "ONNX",
     "Act",
     "Applied",
+    "BlobCache",
     "CacheEntry",
     "Change",
     "ClassName",

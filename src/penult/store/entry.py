@@ -26,10 +26,11 @@ from penult.texts import printable
 log = logging.getLogger(__name__)
 
 RECORD = "record.json"
-# Each kind of thing in a cache folder, and what its files are called, those of earlier versions among them. Features have no
-# entries, but shards: see `cache`.
+# Each kind of thing in a cache folder, and what its files are called, those of earlier versions among them. Features and
+# thumbnails have no entries, but shards: see `shard_cache`.
 KINDS = {
     "features": r"key\.json|shard-[0-9a-f]{16}\.npz",
+    "thumbnails": r"key\.json|shard-[0-9a-f]{16}\.bin",
     "backbones": r"record\.json|graph\.onnx",
     "int8": r"record\.json|graph\.onnx|[0-9a-f]{16}\.int8",
     "compiled": r"record\.json|graph\.bin",

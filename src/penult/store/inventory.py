@@ -21,8 +21,9 @@ from typing import Any
 from penult import untrusted
 from penult.errors import DamagedFile, InputError, unknown
 from penult.store.atomic import Identity, identity, is_temporary, remove, stale
-from penult.store.cache import folder_of
+from penult.store.blobs import BlobShards, blobs_by_head, read_blob_table
 from penult.store.entry import KINDS, OLD_INDEX, RECORD, key, read_record
+from penult.store.shard_cache import folder_of
 from penult.store.shards import read_shard, rows_by_size, width_of
 from penult.texts import printable
 
@@ -30,7 +31,8 @@ _FOLDER = r"[0-9a-f]{32}|[A-Za-z0-9_.-]+-[0-9a-f]{12}"  # an entry's name
 _OLD_FILES = {"compiled": r"[0-9a-f]{32}\.blob", "speeds": r"[0-9a-f]{32}\.json"}  # earlier versions, without a folder
 # In these the least recently used go first. Converted networks and networks in 8 bits go only by name or with all: making
 # them again may need the network, or an extra that is not installed any more.
-BY_AGE = ("features", "similar", "compiled")
+BY_AGE = ("features", "thumbnails", "similar", "compiled")
+SHARDS = ("features", "thumbnails")  # kinds without a record: each file stands for itself
 _DAY = 86_400.0
 _SUM = 32  # bytes of the SHA-256 in front of the rest
 
@@ -40,8 +42,8 @@ class CacheItem:
     """One thing that can go without the others: the rows of a network, a converted network, a compiled graph, an index.
 
     `facts` are what its JSON file says, empty where it has none or that cannot be read. `used` is when it was used last
-    (seconds since 1970). `rows` and `odd`, the files whose size no whole shard has, are those of features. `whole` is False
-    where the record is not there (yet).
+    (seconds since 1970). `rows` (or thumbnails) and `odd`, the files that are no whole shards, are those of shards. `whole` is
+    False where the record is not there (yet).
     """
 
     kind: str
@@ -63,7 +65,7 @@ class CacheItem:
     @property
     def shards(self) -> int:
         """How many files hold its rows."""
-        return sum(path.suffix == ".npz" for path in self.files)
+        return sum(path.suffix in {".npz", BlobShards.suffix} for path in self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +159,16 @@ def _items(cache: Path, kind: str) -> Iterator[CacheItem]:
             continue
         states = dict(_states(files))
         used = max((when for _, when in states.values()), default=_time(path))
-        whole = kind == "features" or any(one.name in {RECORD, OLD_INDEX} or _is_sealed(one) for one in states)
+        whole = kind in SHARDS or any(one.name in {RECORD, OLD_INDEX} or _is_sealed(one) for one in states)
         facts, sums = _record(kind, path)
-        rows, odd = _counted(states, facts) if kind == "features" else (0, ())
+        rows, odd = _counted(states, facts) if kind in SHARDS else (0, ())
         size = sum(size for size, _ in states.values())
         yield CacheItem(kind, path, tuple(states), size, used, facts, sums, rows, odd, whole or path in states)
 
 
 def _record(kind: str, path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     with contextlib.suppress(OSError, ValueError):
-        return (_json(path / "key.json"), {}) if kind == "features" else read_record(path)
+        return (_json(path / "key.json"), {}) if kind in SHARDS else read_record(path)
     return {}, {}
 
 
@@ -185,11 +187,16 @@ def _states(files: list[Path]) -> Iterator[tuple[Path, tuple[int, float]]]:
 
 
 def _counted(states: dict[Path, tuple[int, float]], facts: dict[str, Any]) -> tuple[int, tuple[Path, ...]]:
-    """Return the rows of the shards, by their sizes, and those whose size cannot be; nothing where the width is not known."""
+    """Return the rows of the shards, as far as that is seen without reading them, and those that cannot be whole; no rows of
+    vectors where the width is not known.
+    """
     width = str(facts.get("width", ""))
-    if not width.isdecimal():
-        return 0, ()
-    counts = {path: rows_by_size(size, int(width)) for path, (size, _) in states.items() if path.suffix == ".npz"}
+    counts = {
+        path: rows_by_size(size, int(width))
+        for path, (size, _) in states.items()
+        if path.suffix == ".npz" and width.isdecimal()
+    }
+    counts |= {path: blobs_by_head(path) for path in states if path.suffix == BlobShards.suffix}
     return sum(rows or 0 for rows in counts.values()), tuple(path for path, rows in counts.items() if rows is None)
 
 
@@ -242,7 +249,7 @@ def _checked(item: CacheItem, path: Path) -> Damage | None:
         return Damage(path, f"it cannot be read ({error.strerror})", (), None)
     except (ValueError, DamagedFile) as error:
         reason = str(error.__cause__ if isinstance(error, DamagedFile) else error)
-        alone = item.kind == "features" or _is_sealed(path)  # else a part of it is no use without the others
+        alone = item.kind in SHARDS or _is_sealed(path)  # else a part of it is no use without the others
         return Damage(path, reason, (path,) if alone else item.files, seen)
     return None
 
@@ -251,6 +258,8 @@ def _check(item: CacheItem, path: Path) -> None:
     """Raise `ValueError` or `DamagedFile` for a file that is not as it was written, `OSError` where it cannot be read."""
     if path.suffix == ".npz":
         read_shard(path, width_of(path))
+    elif path.suffix == BlobShards.suffix and item.kind in SHARDS:
+        read_blob_table(path, whole=True)
     elif path.name == "key.json":
         if folder_of(_json(path)) != item.path.name:
             raise ValueError("what it says is not what its folder is named by")
@@ -353,7 +362,7 @@ def _useless(item: CacheItem, now: float) -> str | None:
         return None
     if not item.whole:
         return "never finished"
-    return "empty" if item.kind == "features" and not item.shards else None
+    return "empty" if item.kind in SHARDS and not item.shards else None
 
 
 def _old(item: CacheItem, older: float | None, now: float) -> str | None:

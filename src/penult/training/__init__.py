@@ -127,7 +127,7 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: TrainOptions,
         trainer = Trainer(folder, options, sample, process, progress)
         exact = at_depth(chosen, training, options.settings, progress)
         trainer.clock.lap("networks")
-        done = embed(paths, exact, options.settings, progress, thumbnails=True, calibration=training)
+        done = embed(paths, exact, options.settings.with_thumbnails(), progress, thumbnails=True, calibration=training)
         trainer.clock.lap("features")
         trainer.skip(labelled, test, done)
         data = from_images(labelled, test, done, options.near_duplicates == "group")

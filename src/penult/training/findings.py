@@ -112,7 +112,7 @@ def audit_photos(
     sources = [image.path for s in (labelled, other) if s is not None for image in s.images]
     training = sources[: len(labelled)]
     chosen = at_depth(find_backbones(options, progress), training, options.settings, progress)
-    done = embed(sources, chosen, options.settings, progress, thumbnails=True, calibration=training)
+    done = embed(sources, chosen, options.settings.with_thumbnails(), progress, thumbnails=True, calibration=training)
     names = [*labelled.ids, *(other.ids if other else ())]
     options.settings.tolerance.check_failures(names, done.failures)
     data = from_images(labelled, other, done, options.near_duplicates == "group")
