@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,8 +147,9 @@ class LabelStore:
             raise ValueError("a label of no class")
         self._labels[now[:, 0]], self._status[now[:, 0]], self._changed[now[:, 0]] = now[:, 1:].T
         self.seq = 0
-        self._done: list[int] = []  # acts that can be undone, the last one at the end
-        self._undone: list[int] = []
+        self._done: list[tuple[int, str]] = []  # acts that can be undone, by number and kind, the last one at the end
+        self._undone: list[tuple[int, str]] = []
+        self.live: Counter[str] = Counter()  # of each kind how many acts are not undone
         for seq, kind, of in db.execute("SELECT seq, kind, of FROM acts ORDER BY seq"):
             self._count(seq, kind, of)
 
@@ -181,7 +183,7 @@ class LabelStore:
 
     def apply(self, act: Act) -> Applied:
         """Do an act, durably; an id that is known returns its first answer. Raises `OutputError`, and nothing is changed."""
-        known = self._known(act.id, act.kind)
+        known = self.known(act.id, act.kind)
         if known is not None:
             return known
         rows = []
@@ -204,11 +206,11 @@ class LabelStore:
         """Do the act again that was undone last, as an act; None where there is none, or another was done since."""
         return self._turn(id, REDO, self._undone)
 
-    def _turn(self, id: str, kind: str, stack: list[int]) -> Applied | None:
-        known = self._known(id, kind)
+    def _turn(self, id: str, kind: str, stack: list[tuple[int, str]]) -> Applied | None:
+        known = self.known(id, kind)
         if known is not None or not stack:
             return known
-        of = stack[-1]
+        of = stack[-1][0]
         rows, names = self._rows(of)
         if kind == UNDO:
             rows = [(row[0], *row[3:], *row[1:3]) for row in rows]
@@ -225,7 +227,7 @@ class LabelStore:
             for seq, kind, of in found:
                 yield Applied(seq, kind, self._act(of or seq), of or seq, self._changes(self._rows(seq)[0]))
 
-    def _known(self, id: str, kind: str) -> Applied | None:
+    def known(self, id: str, kind: str) -> Applied | None:
         """Return the answer that an act of this id got before. Raises `InputError` where the id was another act's."""
         with label_file.reading(self.path):
             found = self._file.execute("SELECT seq, kind, of FROM acts WHERE id = ?", (id,)).fetchone()
@@ -284,12 +286,14 @@ class LabelStore:
     def _count(self, seq: int, kind: str, of: int | None) -> None:
         """Keep what can be undone and done again up to date."""
         self.seq = seq
-        if kind == UNDO and of is not None:
-            self._undone.append(self._done.pop())
-        elif kind == REDO and of is not None:
-            self._done.append(self._undone.pop())
-        elif kind != IMPORT:
-            self._done.append(seq)
+        if of is not None:
+            source, target = (self._done, self._undone) if kind == UNDO else (self._undone, self._done)
+            target.append(source.pop())
+            self.live[target[-1][1]] += -1 if kind == UNDO else 1
+            return
+        self.live[kind] += 1
+        if kind != IMPORT:
+            self._done.append((seq, kind))
             self._undone.clear()
 
     def check(self) -> list[str]:

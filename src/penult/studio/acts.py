@@ -44,7 +44,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "include": ("numbers",),
     "finding": ("finding", "decision", "label?"),
 }
-_ALWAYS = ("id", "kind", "base_seq?", "mode?", "count?")
+_ALWAYS = ("id", "base_seq?", "order?", "mode?", "count?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def parse_act(sent: Mapping[str, Any], board: Board) -> Act:
     kind = sent.get("kind")
     if not isinstance(kind, str) or kind not in FIELDS:
         raise _wrong("kind", kind, f"one of {', '.join(FIELDS)}")
-    _check_fields(sent, (*_ALWAYS, *FIELDS[kind]))
+    _check_fields(sent, (*_ALWAYS, "kind", *FIELDS[kind]))
     fields = _Fields(sent, board)
     make = {"page": _page, "many": _many, "finding": _finding, "again": _again}.get(
         kind, _one if "n" in FIELDS[kind] else _some
@@ -114,7 +114,7 @@ def _again(kind: str, fields: _Fields, board: Board) -> tuple[tuple[Change, ...]
     before = int(board.labels[number])
     if before < 0:
         raise InputError(f"photo {number} has no label to be asked again for; send kind 'label'.")
-    return board.changes(board.family([number])), {"label": label, "same": label == before}
+    return board.changes(np.array([number])), {"label": label, "same": label == before}
 
 
 def _page(kind: str, fields: _Fields, board: Board) -> tuple[tuple[Change, ...], dict[str, Any]]:
@@ -155,7 +155,7 @@ def parse_class(sent: Mapping[str, Any], board: Board) -> Act:
     known = {"add": ("name", "key?"), "rename": ("number", "name"), "remove": ("number",), "key": ("number", "key")}
     if not isinstance(do, str) or do not in known:
         raise _wrong("do", do, f"one of {', '.join(known)}")
-    _check_fields(sent, ("id", "do", "base_seq?", *known[do]))
+    _check_fields(sent, (*_ALWAYS, "do", *known[do]))
     fields = _Fields(sent, board)
     changes: tuple[Change, ...] = ()
     if do == "add":
@@ -273,7 +273,7 @@ class _Fields:
 
     def key(self, own: int | None) -> str:
         """Return a key that no other class has."""
-        key = self.sent["key"]
+        key = self.sent["key"] or ""
         if not isinstance(key, str) or key not in [*KEYS, ""]:
             raise _wrong("key", key, f"one of {KEYS}")
         for number, one in enumerate(self.board.classes):

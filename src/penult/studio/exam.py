@@ -122,7 +122,6 @@ class Agreement:
 
 def agreement(view: LabelView) -> Agreement:
     """Return how often the second answer was the first one."""
-    pairs = [(int(view.labels[p]), again) for p, again in view.asked_again.items() if view.labels[p] >= 0]
-    same = sum(one == other for one, other in pairs)
-    low, high = wilson(same, len(pairs)) if pairs else (None, None)
-    return Agreement(len(pairs), same, None if low is None else float(low), None if high is None else float(high))
+    asked, same = len(view.asked_again), sum(view.asked_again.values())
+    low, high = wilson(same, asked) if asked else (None, None)
+    return Agreement(asked, same, None if low is None else float(low), None if high is None else float(high))

@@ -6,9 +6,11 @@ arrays are not changed any more, so threads that answer need no lock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,31 @@ from numpy.typing import NDArray
 from penult.store.labels import EXAM, EXCLUDED, NONE_OF_THESE, SKIPPED
 
 Mask = NDArray[np.bool_]
+
+
+class LabelledPhotos(Protocol):
+    """What a session has to know of a project's photos (N): `penult.studio.project.Project` is one; see there."""
+
+    @property
+    def folder(self) -> Path: ...  # noqa: D102
+    @property
+    def order(self) -> str: ...  # noqa: D102
+    @property
+    def digests(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def files(self) -> Sequence[Sequence[str]]: ...  # noqa: D102
+    @property
+    def families(self) -> NDArray[np.intp]: ...  # noqa: D102
+    @property
+    def classes(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def labels(self) -> Sequence[str | None]: ...  # noqa: D102
+    @property
+    def guesses(self) -> Mapping[int, tuple[str, float]]: ...  # noqa: D102
+    @property
+    def findings(self) -> Sequence[Mapping[str, Any]]: ...  # noqa: D102
+    def size(self, number: int) -> tuple[int, int]: ...  # noqa: D102
+    def csv_name(self, number: int) -> list[str]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +58,9 @@ class LabelView:
     classes : int
         How many classes there are, with those that were removed, which no photo has.
     acts : int
-        The number of the last act.
-    asked_again : mapping of int to int
-        Photos that were asked a second time, and the second answer.
+        Questions that were answered, those that were undone apart: what the rhythm of exam questions counts.
+    asked_again : mapping of int to bool
+        Photos that were asked a second time, and whether the second answer was the first one.
     removed : frozenset of int
         Numbers of classes that are no more.
     rejected : mapping of int to array (N,)
@@ -46,7 +73,7 @@ class LabelView:
     status: NDArray[np.uint8]
     classes: int
     acts: int = 0
-    asked_again: Mapping[int, int] = field(default_factory=dict)
+    asked_again: Mapping[int, bool] = field(default_factory=dict)
     removed: frozenset[int] = frozenset()
     rejected: Mapping[int, Mask] = field(default_factory=dict)
     shown: frozenset[int] = frozenset()

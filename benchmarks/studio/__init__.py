@@ -1,0 +1,1 @@
+"""The topics of `benchmarks/studio.py`: each module has `add(topic)`, its options, and `run(args)`."""
