@@ -179,13 +179,37 @@ class Page:
         for kind in ("mousePressed", "mouseReleased"):
             self.mouse(kind, x, y, "left")
 
-    def key(self, name: str, text: str = "") -> None:
-        """Press a key: `Enter`, `ArrowRight`, `Escape`, `Tab`."""
-        codes = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+    def key(self, name: str, text: str = "", *modifiers: str) -> None:
+        """Press a key: `Enter`, `ArrowRight`, `Backspace`, `Space`, `a`, `7`; with `Shift`, `Control`, `Alt` or `Meta` held."""
+        codes = {"Enter": 13, "Escape": 27, "Tab": 9, "Backspace": 8, "Home": 36, "End": 35}
+        codes |= {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
         known = {"key": name, "code": name, "windowsVirtualKeyCode": codes.get(name, 0)}
+        if name == "Space" or len(name) == 1:
+            sign = " " if name == "Space" else name
+            kind = "Digit" if sign.isdigit() else "Key" if sign.isalpha() else ""
+            known = {"key": sign, "code": kind + sign.upper() if kind else name, "windowsVirtualKeyCode": ord(sign.upper())}
+            text = text or (sign if not set(modifiers) & {"Control", "Alt", "Meta"} else "")
         text = "\r" if name == "Enter" else text
-        self.call("Input.dispatchKeyEvent", type="keyDown", **known, **({"text": text} if text else {}))
-        self.call("Input.dispatchKeyEvent", type="keyUp", **known)
+        held = sum({"Alt": 1, "Control": 2, "Meta": 4, "Shift": 8}[one] for one in modifiers)
+        self.call("Input.dispatchKeyEvent", type="keyDown", modifiers=held, **known, **({"text": text} if text else {}))
+        self.call("Input.dispatchKeyEvent", type="keyUp", modifiers=held, **known)
+
+    def type(self, text: str) -> None:
+        """Put text where the focus is, as typing it does."""
+        self.call("Input.insertText", text=text)
+
+    def swipe(self, selector: str, right: float) -> None:
+        """Drag a finger across the middle of an element, by so many pixels to the right."""
+        x, y = self.centre(selector)
+        self.call("Emulation.setTouchEmulationEnabled", enabled=True)
+        self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x - right / 2, "y": y}])
+        for share in (-0.25, 0.0, 0.25, 0.5):
+            self.call("Input.dispatchTouchEvent", type="touchMove", touchPoints=[{"x": x + share * right, "y": y}])
+        self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def offline(self, yes: bool) -> None:
+        """Cut the tab off from the network, or let it back."""
+        self.call("Network.emulateNetworkConditions", offline=yes, latency=0, downloadThroughput=-1, uploadThroughput=-1)
 
     def shot(self, path: Path, whole: bool = False, top: int = 0, height: int | None = None) -> None:
         """Write what is seen, or the whole page, as PNG."""

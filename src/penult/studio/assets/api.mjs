@@ -11,7 +11,7 @@ import { wait } from "./dom.mjs";
 /** @typedef {{path: string, body: Record<string, any>}} Sending */
 /** @typedef {Sending & {resolve?: (answer: any) => void, reject?: (error: Error) => void}} Waiting */
 
-const KEPT = "penult-unsaved";
+const KEPT = "penult-unsaved", LOST = "penult-lost";
 const LARGEST_KEPT_ALIVE = 40_000; // bytes; browsers let 64 kB of requests outlive a tab
 
 /** An answer that is not the one that was asked for. `status` 0: no answer at all. */
@@ -161,13 +161,32 @@ export class Api extends EventTarget {
           this.#pause = Math.min(2 * this.#pause, 8000);
           continue;
         }
-        if (this.#queue[0] === first) this.#queue.shift();
+        if (error instanceof ApiError && error.status === 409 && (await this.#otherPhotos())) return;
+        this.#queue.shift();
         first.reject?.(error);
         this.#tell("refused", { error, body: first.body });
       }
       this.#keep();
     }
     this.#sending = false;
+  }
+
+  /** Whether numbers mean other photos now: the studio was started again and photos came or went. Then the page begins anew. */
+  async #otherPhotos() {
+    const { order } = await get("/api/project").catch(() => this.project);
+    if (order === this.project.order) return false;
+    sessionStorage.setItem(LOST, String(this.#queue.length));
+    sessionStorage.removeItem(KEPT);
+    this.#queue = [];
+    location.reload();
+    return true;
+  }
+
+  /** How many changes an earlier page of this tab had to give up, once. */
+  get lost() {
+    const count = Number(sessionStorage.getItem(LOST));
+    sessionStorage.removeItem(LOST);
+    return count;
   }
 
   /** @param {any} answer @param {Record<string, any>} body */

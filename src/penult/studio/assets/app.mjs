@@ -77,6 +77,8 @@ export class App {
     this.on("refused", ({ error }) => this.#notify(t("shell.refused", { reason: error.message })));
     this.#draw();
     this.#follow();
+    const lost = this.api.lost;
+    if (lost) this.tell(t("shell.lost", { count: lost }));
   }
 
   #draw() {

@@ -9,7 +9,7 @@ import { PickGrid } from "./pick-grid.mjs";
 const COUNT = 48;
 
 export class Alike {
-  keys = /** @type {[string, string][]} */ ([["1 9", "keys.label_all"], ["← ↑ ↓ →", "keys.move"], ["Space x", "keys.strike"], ["n", "keys.another"], ["v", "keys.look"]]);
+  keys = /** @type {[string, string][]} */ ([["1–9", "keys.label_all"], ["← ↑ ↓ →", "keys.move"], ["Space x", "keys.strike"], ["n", "keys.another"], ["v", "keys.look"]]);
   #grid = new PickGrid(t("label.alike_photos"), () => this.#draw());
   stage = this.#grid.root;
   #source = element("div", { class: "alike-source" });

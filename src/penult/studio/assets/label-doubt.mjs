@@ -9,7 +9,8 @@ import { swipes } from "./touch.mjs";
 /** @typedef {import("./types.d.ts").Question} Question */
 /** @typedef {import("./types.d.ts").Answer} Answer */
 
-const AHEAD = 3; // questions that wait, with their photos loaded
+const AHEAD = 5; // questions that wait, so that a slow answer stops nobody
+const LOADED = 3; // of them, with their photos loaded
 const RECENT = 6; // answered photos that are shown small
 const REMEMBERED = 200; // answered questions that an undo shows again as they were
 
@@ -17,7 +18,7 @@ const REMEMBERED = 200; // answered questions that an undo shows again as they w
 const side = () => Math.min(1600, 400 * Math.ceil(Math.max(innerWidth, innerHeight) * Math.min(devicePixelRatio, 2) / 400));
 
 export class Doubt {
-  keys = /** @type {[string, string][]} */ ([["1 9", "keys.label"], ["Space", "keys.skip"], ["0", "keys.none"], ["v", "keys.full"]]);
+  keys = /** @type {[string, string][]} */ ([["1–9", "keys.label"], ["Space", "keys.skip"], ["0", "keys.none"], ["v", "keys.full"]]);
   stage = element("div", { class: "stage", tabindex: 0, role: "group", "aria-label": t("label.photo"), "data-photo": "" });
   #note = element("p", { class: "soft small note" });
   #second = element("div", { class: "second", hidden: true });
@@ -71,7 +72,7 @@ export class Doubt {
     this.#next = questions.filter((one) => one.n !== this.#now?.n && !this.#sent.has(one.n));
     const kept = new Set([...this.#next, ...(this.#now ? [this.#now] : []), ...this.#past.slice(-2)].map((one) => one.n));
     for (const n of this.#images.keys()) if (!kept.has(n)) this.#images.delete(n);
-    for (const one of this.#next.slice(0, AHEAD)) this.#image(one);
+    for (const one of this.#next.slice(0, LOADED)) this.#image(one);
     if (!this.#now) this.#advance();
   }
 
@@ -103,7 +104,7 @@ export class Doubt {
     this.stage.replaceChildren(this.#image(question));
     const copies = (question.family ?? 1) > 1 ? ` ${t("label.copies", { count: (question.family ?? 1) - 1 })}` : "";
     this.#note.textContent = t(`label.why_${question.kind}`) + copies;
-    for (const one of this.#next.slice(0, AHEAD)) this.#image(one);
+    for (const one of this.#next.slice(0, LOADED)) this.#image(one);
   }
 
   #finished() {
@@ -148,7 +149,7 @@ export class Doubt {
     this.#future = [];
     this.#drawRecent();
     this.#sent.set(question.n, (this.#sent.get(question.n) ?? 0) + 1);
-    this.app.act(kind, { ...fields, mode: "doubt" }).then((answer) => {
+    this.app.act(kind, { ...fields, mode: "doubt", count: AHEAD }).then((answer) => {
       this.#acknowledged(question.n, answer);
       this.app.say(`${told}. ${this.#guess()}`);
       if (answer.again && !answer.again.same) this.#ask(answer.again);

@@ -9,7 +9,7 @@ const SIZE = "penult-page-size";
 const TOUCH = matchMedia("(pointer: coarse)").matches;
 
 export class Pages {
-  keys = /** @type {[string, string][]} */ ([["Enter", "keys.confirm"], ["← ↑ ↓ →", "keys.move"], ["Space x", "keys.strike"], ["1 9", "keys.class_page"], ["v", "keys.look"]]);
+  keys = /** @type {[string, string][]} */ ([["Enter", "keys.confirm"], ["← ↑ ↓ →", "keys.move"], ["Space x", "keys.strike"], ["1–9", "keys.class_page"], ["v", "keys.look"]]);
   #grid = new PickGrid(t("label.page_photos"), () => this.#draw());
   stage = this.#grid.root;
   #title = element("h2", {});
