@@ -180,7 +180,7 @@ class Page:
             self.mouse(kind, x, y, "left")
 
     def key(self, name: str, text: str = "", *modifiers: str) -> None:
-        """Press a key: `Enter`, `ArrowRight`, `Backspace`, `Space`, `a`, `7`; with `Shift`, `Control`, `Alt` or `Meta` held."""
+        """Press a key: `Enter`, `ArrowRight`, `Space`, `a`, `7`; with `Shift`, `Control`, `Alt` or `Meta` held."""
         codes = {"Enter": 13, "Escape": 27, "Tab": 9, "Backspace": 8, "Home": 36, "End": 35}
         codes |= {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
         known = {"key": name, "code": name, "windowsVirtualKeyCode": codes.get(name, 0)}
