@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _WEBP_QUALITY = 70
 _BEGINNING = 4096  # bytes that tell the format
+_ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)  # of EXIF
 _SMALL_FILE = 20_000  # bytes: a larger file is not opened, its picture is hardly tiny
 
 
@@ -101,8 +102,11 @@ def small_image_size(path: Any) -> tuple[int, int] | None:
         return None
 
 
-def image_size(path: Any) -> tuple[int, int] | None:
-    """Return width and height in pixels as the beginning of a file says, decoding nothing; None for what cannot be read."""
+def image_size(path: Any, upright: bool = False) -> tuple[int, int] | None:
+    """Return width and height in pixels as the beginning of a file says, decoding nothing; None for what cannot be read.
+
+    With `upright` they are those of the photo as it is shown, where a camera says how it was held.
+    """
     from PIL import Image
 
     try:
@@ -111,6 +115,7 @@ def image_size(path: Any) -> tuple[int, int] | None:
             which = formats(file.read(_BEGINNING))
             file.seek(0)
             with Image.open(file, formats=which) as picture:
-                return picture.size
+                turned = upright and picture.getexif().get(_ORIENTATION) in _QUARTER_TURNS
+                return (picture.height, picture.width) if turned else picture.size
     except (OSError, ValueError, TypeError, SyntaxError, Image.DecompressionBombError):
         return None
