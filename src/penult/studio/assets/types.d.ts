@@ -36,3 +36,7 @@ export interface Details {
 export interface Place { close(): void; key?(event: KeyboardEvent): boolean; keys?: [string, string][]; reset?(options: PlaceOptions): void }
 export interface PlaceOptions { mode?: string; numbers?: number[]; class?: number; [name: string]: any }
 export type PlaceName = "begin" | "label" | "mend" | "photos" | "quality" | "done";
+export interface Finding {
+  id: string; kind: string; title: string; n: number; related: number | null; reason: string; suggestion: string;
+  label: number | null; guess: number | null; p: number | null; decision: null | "keep" | "change" | "exclude";
+}

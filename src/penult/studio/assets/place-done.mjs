@@ -1,0 +1,137 @@
+/** Done: train the model, then take it along: report, model file, web page, class folders, labels. */
+
+import { button, element } from "./dom.mjs";
+import { known, number, percent, t } from "./i18n.mjs";
+
+/** @typedef {import("./app.mjs").App} App */
+/** @typedef {import("./types.d.ts").State["job"]} Job */
+
+const LEAST = 5; // labels of each class from which training is worth it
+
+/** @param {HTMLElement} root @param {App} app @returns {import("./types.d.ts").Place} */
+export function mount(root, app) { return new DonePlace(root, app); }
+
+class DonePlace {
+  #train = element("section", { class: "card train" });
+  #take = element("section", { class: "card" });
+  #news = element("section", { class: "card", hidden: true });
+  /** @type {Record<string, string>} where each export went */ #paths = {};
+  /** @type {Record<string, string>} exports that are at work, by job */ #running = {};
+  #failed = "";
+  #told = "";
+  /** @type {() => void} */ #off;
+
+  /** @param {HTMLElement} root @param {App} app */
+  constructor(root, app) {
+    this.app = app;
+    root.append(element("h1", { text: t("done.title") }), element("div", { class: "done" }, this.#train, this.#take, this.#news, this.#commands()));
+    this.#off = app.on("state", () => this.#draw());
+    this.#draw();
+    this.#differences();
+  }
+
+  close() { this.#off(); }
+
+  get #job() { return this.app.state?.job ?? null; }
+
+  #draw() {
+    const job = this.#job, now = JSON.stringify([job, this.app.state?.counts, this.#paths, this.#failed, this.app.project.classes.length]);
+    if (now === this.#told) return;
+    this.#told = now;
+    if (job && job.state !== "running" && this.#running[job.id]) {
+      const what = this.#running[job.id];
+      delete this.#running[job.id];
+      if (job.state === "done") this.#paths[what] = job.result?.path ?? "";
+      if (job.state === "failed") this.#failed = job.error ?? "";
+    }
+    if (job?.kind === "train" && job.state === "done") this.#differences();
+    keepFocus(this.#train, () => this.#drawTrain(job));
+    keepFocus(this.#take, () => this.#drawTake());
+  }
+
+  /** @param {Job} job */
+  #drawTrain(job) {
+    const counts = this.app.state?.counts, busy = job?.state === "running";
+    const values = { count: counts?.labelled ?? 0, classes: this.app.classes.length, left: counts?.unlabelled ?? 0 };
+    const enough = values.classes > 1 && values.count >= LEAST * values.classes;
+    /** @type {HTMLElement[]} */
+    const parts = [element("h2", { text: t("done.train") }), element("p", { text: t(enough ? "done.train_why" : "done.train_few", { ...values, needed: LEAST }) })];
+    if (busy) parts.push(this.#progress(job), button(t("done.cancel"), () => this.app.post("/api/job/cancel", {}).catch(() => {}), { "data-act": "cancel" }));
+    else parts.push(element("p", { class: "tools" }, button(t(job?.kind === "train" && job.state === "done" ? "done.again" : "done.start"), () => this.#start(), { class: "main", "data-act": "train", disabled: values.classes < 2 || values.count < 2 })));
+    if (job?.kind === "train" && !busy) parts.push(element("p", { role: "status", class: job.state === "failed" ? "warning" : "told", text: t(`done.${job.state}`, { reason: job.error ?? "" }) }));
+    if (this.#failed) parts.push(element("p", { role: "alert", class: "warning", text: t("done.failed", { reason: this.#failed }) }));
+    this.#train.replaceChildren(...parts);
+  }
+
+  /** @param {NonNullable<Job>} job */
+  #progress(job) {
+    const stage = known(`stage.${job.stage}`) ? t(`stage.${job.stage}`) : job.stage ?? "";
+    const bar = element("progress", { max: job.total || 1, "aria-label": stage || t("done.train") });
+    if (job.total) bar.value = job.done;
+    return element("div", { class: "at-work" }, element("p", {}, element("b", { text: stage }), " ", job.total ? element("span", { class: "soft", text: t("done.counted", { done: job.done, total: job.total }) }) : null), bar);
+  }
+
+  async #start() {
+    this.#failed = "";
+    await this.app.post("/api/train", {}).catch((error) => { this.#failed = error.message; });
+    this.#draw();
+  }
+
+  #drawTake() {
+    const { job } = { job: this.#job }, busy = job?.state === "running";
+    const rows = [
+      this.#row("report", element("a", { class: "open", href: "/run/report.html", target: "_blank", rel: "noopener", text: t("done.open") })),
+      this.#row("model", this.#export("model", {}, busy)), this.#row("page", this.#export("page", {}, busy)),
+      this.#row("folders", this.#export("folders", { how: "link" }, busy, "done.link"), this.#export("folders", { how: "copy" }, busy, "done.copy")), this.#row("labels", this.#export("labels", {}, busy)),
+    ];
+    this.#take.replaceChildren(element("h2", { text: t("done.take") }), element("p", { class: "soft", text: t("done.take_why") }), element("ul", { class: "takes" }, rows));
+  }
+
+  /** @param {string} what @param {...HTMLElement} controls */
+  #row(what, ...controls) {
+    const path = this.#paths[what];
+    return element("li", {}, element("div", {}, element("h3", { text: t(`done.what_${what}`) }), element("p", { class: "soft small", text: t(`done.why_${what}`) }), path ? element("p", { class: "told small", role: "status" }, t("done.written"), " ", element("span", { class: "file", text: path })) : null), element("div", { class: "tools" }, controls));
+  }
+
+  /** @param {string} what @param {object} how @param {boolean} busy @param {string} [name] */
+  #export(what, how, busy, name = "done.make") {
+    return button(t(name), async () => {
+      this.#failed = "";
+      const answer = await this.app.post("/api/export", { what, ...how }).catch((error) => { this.#failed = error.message; return {}; });
+      if (answer.path) this.#paths[what] = answer.path;
+      if (answer.job) this.#running[answer.job] = what;
+      this.#draw();
+    }, { disabled: busy, "data-act": `${what}-${name}`, "aria-label": t("done.make_what", { how: t(name), what: t(`done.what_${what}`) }) });
+  }
+
+  /** What changed against the former run, where there is one. */
+  async #differences() {
+    const answer = await this.app.get("/api/differences").catch(() => null);
+    this.#news.hidden = !answer?.former;
+    if (!answer?.former) return;
+    const { former, present, score = {}, right = [], wrong = [], labels_changed: labels, photos_added: added } = answer;
+    const signed = (/** @type {number} */ part) => `${part < 0 ? "−" : "+"}${number(Math.abs(100 * part), 1)}`;
+    const look = (/** @type {number[]} */ numbers) => button(t("done.look"), () => this.app.go("photos", { numbers: numbers.slice(0, 500) }));
+    const rows = [
+      score.difference === undefined || score.difference === null ? null : t(score.low > 0 ? "done.better" : score.high < 0 ? "done.worse" : "done.same", { former: percent(score.former), present: percent(score.present), difference: signed(score.difference), low: signed(score.low), high: signed(score.high) }),
+      right.length ? [t("done.became_right", { count: right.length }), " ", look(right)] : null, wrong.length ? [t("done.became_wrong", { count: wrong.length }), " ", look(wrong)] : null,
+      labels ? t("done.labels_changed", { count: labels }) : null, added ? t("done.photos_added", { count: added }) : null,
+    ];
+    this.#news.replaceChildren(element("h2", { text: t("done.news") }), element("p", { class: "soft", text: t("done.news_why", { former, present }) }), element("ul", { class: "news" }, rows.filter((row) => row !== null).map((row) => element("li", {}, row))));
+  }
+
+  #commands() {
+    const { out } = this.app.project, lines = [`penult train ${quoted(`${out}/labels.csv`)} --out ${quoted(`${out}/run`)}`, `penult predict ${quoted(`${out}/run/model.penult`)} ${t("done.new_photos")} --csv answers.csv`, `penult export ${quoted(`${out}/run`)} --to html --out ${quoted(`${out}/model.html`)}`, `penult serve ${quoted(`${out}/run/model.penult`)}`];
+    return element("details", { class: "card commands" }, element("summary", { text: t("done.commands") }), element("pre", { tabindex: 0 }, element("code", { text: lines.join("\n") })));
+  }
+}
+
+/** Draw something anew without taking the focus from the control that has it. @param {HTMLElement} root @param {() => void} draw */
+function keepFocus(root, draw) {
+  const name = root.contains(document.activeElement) ? document.activeElement?.getAttribute("data-act") : null;
+  draw();
+  if (name) /** @type {HTMLElement | null} */ (root.querySelector(`[data-act="${name}"]`))?.focus();
+}
+
+/** A path as a shell reads it. @param {string} path */
+const quoted = (path) => (/^[\w./~:-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
