@@ -123,6 +123,7 @@ export class App {
     const kind = lasting ? "yes" : "";
     if (this.#notice.dataset.text === text && this.#notice.dataset.lasting === kind) return;
     Object.assign(this.#notice.dataset, { text, lasting: kind });
+    this.#notice.classList.toggle("trouble", lasting);
     this.#notice.hidden = !text;
     this.#notice.replaceChildren(element("span", { text }), ...(control ? [control] : []));
     if (text && !lasting) setTimeout(() => { if (this.#notice.dataset.text === text) this.#notify(""); }, 9000);

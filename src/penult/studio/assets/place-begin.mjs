@@ -24,13 +24,13 @@ export function mount(root, app) {
       const count = preparing.total ? t("begin.counted", { done: preparing.done, total: preparing.total }) : "";
       if (drawn !== "preparing") {
         const bar = element("progress", { max: 1, "aria-label": t("begin.preparing") });
-        head.replaceChildren(element("h1", { text: t("begin.preparing") }), element("p", { class: "soft", text: t("begin.preparing_why") }), element("p", { class: "stage" }), bar);
+        head.replaceChildren(element("h1", { text: t("begin.preparing") }), element("p", { class: "soft", text: t("begin.preparing_why") }), element("p", { class: "begin-stage" }), bar);
         drawn = "preparing";
       }
       const bar = /** @type {HTMLProgressElement} */ (head.querySelector("progress"));
       if (preparing.total) bar.value = share;
       else bar.removeAttribute("value");
-      /** @type {HTMLElement} */ (head.querySelector(".stage")).replaceChildren(element("b", { text: stage }), " ", count);
+      /** @type {HTMLElement} */ (head.querySelector(".begin-stage")).replaceChildren(element("b", { text: stage }), " ", count);
       return;
     }
     const counts = app.state?.counts, labelled = counts?.labelled ?? 0, enough = app.classes.length > 1;
