@@ -30,6 +30,7 @@ from penult.cli import (
     report,
     serve,
     similar,
+    studio,
     train,
 )
 from penult.errors import OutputError, PenultError
@@ -37,7 +38,8 @@ from penult.texts import printable
 
 # in the order in which `penult --help` lists them
 COMMANDS = (
-    train, predict, evaluate, embed, compare, report, audit, explain, export, serve, backbones, similar, demo, doctor, cache
+    train, predict, evaluate, embed, compare, report, audit, explain, export, serve, studio, backbones, similar, demo, doctor,
+    cache,
 )  # fmt: skip
 INTERRUPTED, TERMINATED = 130, 143  # 128 and the number of the signal, as a shell has it
 

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from penult import images, store
 from penult.errors import InputError, OutputError, ProgressCallback
 from penult.images import Image, ImageSet
-from penult.store.labels import EXAM
 from penult.studio.project import Project
 from penult.studio.view import LabelView
 from penult.texts import printable
@@ -37,14 +36,14 @@ _LONGEST = 120  # letters of a folder's name
 Training = tuple[ImageSet, ImageSet | None]
 
 
-def training_sets(project: Project, view: LabelView, classes: Sequence[str]) -> Training:
-    """Return what the model is trained on, and the labelled test part: the exam's photos, which were drawn by lot.
+def training_sets(project: Project, view: LabelView, reserved: NDArray[np.bool_], classes: Sequence[str]) -> Training:
+    """Return what the model is trained on, and the labelled test part: the photos `reserved` (N,) for the exam.
 
     Where at least 95% of the photos that belong to a class have their label, and of classes that have hardly any photo
     outside the exam, the exam's photos are trained on. Raises `InputError` where there are not two classes of two photos.
     """
     usable = view.labelled
-    exam = usable & ((view.status & EXAM) != 0)
+    exam = usable & reserved
     open_photos = int((~view.decided).sum())
     if usable.sum() >= NEARLY_ALL * (usable.sum() + open_photos):
         exam = np.zeros_like(exam)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from penult.errors import InputError, OutputError
 from penult.store import Act, Applied, Change, ClassName, LabelStore
 from penult.store.labels import IMPORT, REDO, UNDO
 from penult.studio.acts import KEYS, Board, act_id, parse_act, parse_class
-from penult.studio.label_table import LabelTable, Rows
+from penult.studio.label_table import LabelTable, Rows, write_labels
 from penult.studio.state import ProjectState, UnknownState, checked_count, checked_mode
 from penult.studio.view import LabelledPhotos
 
@@ -147,6 +148,11 @@ class Session(ProjectState):
                 self._listeners.remove(callback)
 
         return end
+
+    def write_table(self) -> Path:
+        """Write labels.csv now, and return where it is. Raises `OutputError`."""
+        write_labels(self._table.path, self._rows())
+        return self._table.path
 
     def close(self) -> None:
         """Write labels.csv, end the background and close the store."""

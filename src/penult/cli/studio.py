@@ -1,0 +1,87 @@
+"""`penult studio`: label photos in the browser."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from penult.cli import options
+
+
+def add(commands: options.Commands) -> None:
+    """Add the command and its options."""
+    p = options.command(
+        commands,
+        "studio",
+        run,
+        "label photos in the browser, and train on the labels",
+        "SOURCE is a folder of photos (without labels, half labelled, in class folders), a CSV, a finished run whose labels\n"
+        "are to be mended, or a project of the studio. Everything stays on this machine.\n\n"
+        "  penult studio photos/                 opens the browser\n"
+        "  penult studio run                     a finished run: mend its labels, train again, see what changed\n"
+        "  penult studio --review review/        what `penult serve --review` put aside\n\n"
+        "The project folder has labels.csv (what `penult train` takes), labels.db, and later run/ with the model. Nothing is\n"
+        "written beside the photos. Ctrl-C ends it; the labels are kept, and the same command goes on.",
+    )
+    p.add_argument("source", nargs="?", metavar="SOURCE", help="folder of photos, CSV, run folder or project")
+    p.add_argument("--review", metavar="DIR", help="folder in which `penult serve --review` put photos aside")
+    p.add_argument("--out", metavar="PROJECT", help="project folder (default: NAME-studio in this folder)")
+    p.add_argument("--port", type=int, metavar="N", help="port to listen at; 0: any that is free (default: 8017, or any)")
+    p.add_argument("--no-browser", action="store_true", help="only print the address")
+    p.add_argument("--unlabelled", action="store_true", help="take no labels from folders, file names or a CSV")
+    p.add_argument(
+        "-b",
+        "--backbone",
+        action="append",
+        metavar="NAME",
+        help="a network by whose features photos are told apart; repeat for several (default: see `penult backbones`)",
+    )
+    options.add_seed(p, "what is drawn by lot")
+    options.add_tables(p)
+    options.add_engine(p)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Open the studio until it is told to end."""
+    if args.source is None and args.review is None:
+        args.usage_error("give SOURCE or --review DIR")
+    from penult.cli import output
+    from penult.images import TableOptions
+    from penult.studio import StudioOptions, StudioServer
+    from penult.web import json_logs
+    from penult.zoo import DEFAULT
+
+    asked = StudioOptions(
+        None if args.source is None else Path(args.source),
+        None if args.review is None else Path(args.review),
+        None if args.out is None else Path(args.out),
+        args.port,
+        tuple(args.backbone) if args.backbone else DEFAULT,
+        TableOptions(**options.columns(args)),
+        args.unlabelled,
+        args.seed,
+        options.embed_options(args),
+    )
+    with json_logs("WARNING"):
+        studio = StudioServer(asked)
+
+        def ready() -> None:
+            output.out(f"penult studio: {studio.address()} (Ctrl-C ends it)")
+            if not args.no_browser:
+                _open_browser(studio.address())
+
+        studio.run(ready)
+    output.out(f"labels: {output.printable(str(studio.workspace.found.folder / 'labels.csv'))}")
+
+
+def _open_browser(address: str) -> None:
+    """Open the browser, in a thread, since some are slow; where there is none the printed address is enough."""
+    import threading
+    import webbrowser
+    from contextlib import suppress
+
+    def attempt() -> None:
+        with suppress(Exception):  # whatever goes wrong there
+            webbrowser.open(address)
+
+    threading.Thread(target=attempt, daemon=True).start()

@@ -1,0 +1,328 @@
+"""The paths of the studio and what stands behind each: an application to be put behind a `Guard` with a `BrowserSession`.
+
+What computes or waits for the disk runs in threads: acts one after the other in one, since they are in the order in which the
+user made them; questions and lists in others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from penult.errors import InputError, OutputError, PenultError
+from penult.pixels import Failure
+from penult.studio import pages
+from penult.studio.jobs import JobRunning
+from penult.studio.session import Session, UnknownState
+from penult.studio.tasks import Tasks
+from penult.studio.workspace import Workspace
+from penult.web import BodyReader, BrowserSession, Refusal, header_map, route_app
+from penult.web.guard import App
+
+T = TypeVar("T")
+
+STREAMS = frozenset({"/api/state"})  # answered for as long as the page is there
+ALIVE = 15.0  # seconds after which a stream says that it is there
+MOST_DETAILS = 200
+MOST_COUNT = 200  # photos of a page, a queue, or look-alikes
+_TEXT = re.compile(r"[\x00-\x1f\ud800-\udfff]")
+_FOREVER = {"cache-control": "private, max-age=31536000, immutable"}  # the digest is in the address
+
+
+class StudioEndpoints:
+    """What is behind each path; every method takes a request and returns a response, or raises `Refusal`."""
+
+    def __init__(self, workspace: Workspace, browser: BrowserSession, bodies: BodyReader) -> None:
+        self.workspace, self.browser, self.bodies = workspace, browser, bodies
+        self.tasks = Tasks(workspace)
+        self._writer = ThreadPoolExecutor(1, "penult-acts")
+        self._readers = ThreadPoolExecutor(6, "penult-answers")
+        self._news: set[asyncio.Event] = set()
+        self._ending = False
+
+    # --- the page ---
+
+    async def open(self, request: Any) -> Any:
+        """Take the one-time token, and give the browser its cookie."""
+        given = self.browser.enter(request.query_params.get("token", ""), header_map(request))
+        return pages.redirect(given)
+
+    async def page(self, request: Any) -> Any:
+        """Return the page."""
+        return pages.asset("index.html")
+
+    async def asset(self, request: Any) -> Any:
+        """Return one of the files that the page loads."""
+        return pages.asset(request.path_params["name"])
+
+    async def run_file(self, request: Any) -> Any:
+        """Return a file of the project's run, read-only, with a policy of its own."""
+        return await self._read(pages.run_file, self.workspace.run, request.path_params["name"])
+
+    # --- what there is ---
+
+    async def project(self, request: Any) -> Any:
+        """Return what the project is."""
+        return await self._answer(self._readers, self.workspace.about)
+
+    async def state(self, request: Any) -> Any:
+        """Return one snapshot, or all that come, as Server-Sent Events."""
+        from starlette.responses import StreamingResponse
+
+        if "text/event-stream" not in request.headers.get("accept", ""):
+            return await self._answer(self._readers, self.workspace.state)
+        return StreamingResponse(self._states(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+    async def _states(self) -> AsyncIterator[str]:
+        news = asyncio.Event()
+        news.set()
+        self._news.add(news)
+        try:
+            while not self._ending:
+                try:
+                    await asyncio.wait_for(news.wait(), ALIVE)
+                except TimeoutError:
+                    yield ": alive\n\n"
+                    continue
+                news.clear()
+                if not self._ending:
+                    state = await self._run(self._readers, self.workspace.state)
+                    yield f"event: state\ndata: {_text(state)}\n\n"
+                    await asyncio.sleep(0.05)  # progress comes by the thousand
+        finally:
+            self._news.discard(news)
+
+    def news(self) -> None:
+        """Tell all streams that something is new; in the event loop."""
+        for one in self._news:
+            one.set()
+
+    def end(self) -> None:
+        """Let all streams end; in the event loop."""
+        self._ending = True
+        self.news()
+
+    async def photos(self, request: Any) -> Any:
+        """Return the numbers of the photos of a filter, in order."""
+        return await self._read(self._session().photos, dict(request.query_params))
+
+    async def details(self, request: Any) -> Any:
+        """Return what is known of some photos."""
+        return await self._read(self._session().details, self._numbers(request.query_params.get("numbers", "")))
+
+    async def queue(self, request: Any) -> Any:
+        """Return the next questions."""
+        mode, count = request.query_params.get("mode", "mixed"), _whole(request, "count", 3, 1, MOST_COUNT)
+        return await self._read(self._session().queue, mode, count)
+
+    async def class_page(self, request: Any) -> Any:
+        """Return photos that are taken for one class."""
+        number, count = _whole(request, "class", None, 0, 1 << 20), _whole(request, "count", 24, 1, MOST_COUNT)
+        return await self._read(self._session().page, number, count)
+
+    async def changes(self, request: Any) -> Any:
+        """Return what changed after an act."""
+        return await self._read(self._session().changes, _whole(request, "since", 0, 0, 1 << 60))
+
+    async def colors(self, request: Any) -> Any:
+        """Return label, guess and probability of every photo."""
+        return await self._read(self._session().colors)
+
+    async def map(self, request: Any) -> Any:
+        """Return where each photo lies on the map."""
+        return await self._read(self.tasks.map)
+
+    async def findings(self, request: Any) -> Any:
+        """Return what is odd about the photos."""
+        return await self._read(self._session().findings)
+
+    async def quality(self, request: Any) -> Any:
+        """Return how good the model is, and what would help."""
+        return await self._read(self._session().quality)
+
+    async def differences(self, request: Any) -> Any:
+        """Return what changed between the last two trainings."""
+        return await self._read(self.tasks.differences)
+
+    # --- pictures ---
+
+    async def thumb(self, request: Any) -> Any:
+        """Return a small picture of a photo."""
+        return self._picture(await self._run(self._readers, self.workspace.thumbnail, self._named(request)))
+
+    async def photo(self, request: Any) -> Any:
+        """Return a photo, decoded, upright and written anew."""
+        number, side = self._named(request), _whole(request, "side", 1600, 64, 4096)
+        return self._picture(await self._run(self._readers, self.workspace.photo, number, side))
+
+    def _named(self, request: Any) -> int:
+        """Return the number of the photo in the path; its digest must be the photo's, since the answer is kept for ever."""
+        self._session()
+        number, digest = request.path_params["number"], request.path_params["digest"]
+        project = self.workspace.project
+        if project is None or number >= len(project) or project.digests[number][:16] != digest:
+            raise Refusal(404, "there is no such photo in this project.")
+        return int(number)
+
+    @staticmethod
+    def _picture(made: bytes | Failure) -> Any:
+        from starlette.responses import Response
+
+        if isinstance(made, Failure):
+            raise Refusal(410, f"the photo cannot be shown: {made.reason}.")
+        return Response(made, media_type="image/jpeg", headers=_FOREVER)
+
+    # --- what changes something ---
+
+    async def act(self, request: Any) -> Any:
+        """Take an act."""
+        return await self._write(request, self._session().act)
+
+    async def undo(self, request: Any) -> Any:
+        """Take the last act back."""
+        return await self._write(request, self._session().undo)
+
+    async def redo(self, request: Any) -> Any:
+        """Do an act again that was taken back."""
+        return await self._write(request, self._session().redo)
+
+    async def classes(self, request: Any) -> Any:
+        """Add, rename, or remove a class, or give it a key."""
+        return await self._write(request, self._session().change_classes)
+
+    async def alike(self, request: Any) -> Any:
+        """Return the photos that are most like some."""
+        body = await self._body(request)
+        numbers, count = body.get("numbers"), body.get("count", 48)
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_COUNT:
+            raise Refusal(400, f"`count` is no number from 1 to {MOST_COUNT}.")
+        return await self._read(self._session().alike, self._checked(numbers, 100_000), count)
+
+    async def train(self, request: Any) -> Any:
+        """Begin to train."""
+        self._session()
+        return await self._answer(self._writer, self.tasks.train, await self._body(request))
+
+    async def export(self, request: Any) -> Any:
+        """Write what is asked for."""
+        self._session()
+        return await self._answer(self._writer, self.tasks.export, await self._body(request))
+
+    async def cancel(self, request: Any) -> Any:
+        """End the job that is at work."""
+        await self._body(request)
+        return await self._answer(self._readers, self.tasks.cancel)
+
+    # --- how ---
+
+    def _session(self) -> Session:
+        if self.workspace.session is None:
+            raise Refusal(409, "the photos are still being prepared; ask again soon.", {"preparing": self.workspace.preparing})
+        return self.workspace.session
+
+    async def _write(self, request: Any, act: Callable[[dict[str, Any]], Any]) -> Any:
+        """Let the session do what a body says."""
+        return await self._answer(self._writer, act, await self._body(request))
+
+    async def _read(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        self._session()
+        return await self._answer(self._readers, function, *arguments)
+
+    async def _answer(self, where: Executor, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return the JSON of what a function returns; a response of its own as it is."""
+        from starlette.responses import Response
+
+        def done() -> Any:
+            found = function(*arguments)
+            return found if isinstance(found, Response) else Response(_text(found), media_type="application/json")
+
+        return await self._run(where, done)
+
+    @staticmethod
+    async def _run(where: Executor, function: Callable[..., T], *arguments: Any) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(where, function, *arguments)
+        except (UnknownState, JobRunning) as error:
+            raise Refusal(409, str(error)) from error
+        except OutputError as error:
+            raise Refusal(507, str(error)) from error
+        except InputError as error:
+            raise Refusal(400, str(error)) from error
+        except PenultError as error:
+            raise Refusal(422, str(error)) from error
+
+    async def _body(self, request: Any) -> dict[str, Any]:
+        """Return the JSON object of a body. Raises `Refusal`."""
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Refusal(415, "send JSON: Content-Type: application/json.")
+        body = await self.bodies.read(request.receive, header_map(request), request.scope["penult"])
+        try:
+            found = json.loads(body, parse_constant=_no_number)
+        except (ValueError, RecursionError) as error:
+            raise Refusal(400, f"the body is no JSON that can be read ({str(error)[:100]}).") from None
+        finally:
+            self.bodies.give_back(len(body))
+        if not isinstance(found, dict):
+            raise Refusal(400, "the body is no JSON object.")
+        return found
+
+    def _numbers(self, text: str) -> list[int]:
+        if not re.fullmatch(r"\d{1,9}(,\d{1,9}){0,199}", text):
+            raise Refusal(400, f"`numbers` are no photo numbers with commas between them, at most {MOST_DETAILS}.")
+        return self._checked([int(number) for number in text.split(",")], MOST_DETAILS)
+
+    def _checked(self, numbers: Any, most: int) -> list[int]:
+        """Return photo numbers that there are. Raises `Refusal`."""
+        self._session()
+        n = 0 if self.workspace.project is None else len(self.workspace.project)
+        if not isinstance(numbers, list) or not 0 < len(numbers) <= most:
+            raise Refusal(400, f"`numbers` is no list of 1 to {most} photo numbers.")
+        if not all(isinstance(one, int) and not isinstance(one, bool) and 0 <= one < n for one in numbers):
+            raise Refusal(400, f"`numbers` has something else than photo numbers from 0 to {n - 1}.")
+        return numbers
+
+    def close(self) -> None:
+        """End the threads; acts that were taken are done first."""
+        self._writer.shutdown()
+        self._readers.shutdown(cancel_futures=True)
+
+    def app(self) -> App:
+        """Return the application."""
+        get = [
+            ("/", self.page), ("/open", self.open), ("/assets/{name:path}", self.asset), ("/run/{name:path}", self.run_file),
+            ("/thumb/{number:int}/{digest}.jpg", self.thumb), ("/photo/{number:int}/{digest}.jpg", self.photo),
+            ("/api/project", self.project), ("/api/state", self.state), ("/api/photos", self.photos),
+            ("/api/details", self.details), ("/api/queue", self.queue), ("/api/page", self.class_page),
+            ("/api/changes", self.changes), ("/api/colors", self.colors), ("/api/map", self.map),
+            ("/api/findings", self.findings), ("/api/quality", self.quality), ("/api/differences", self.differences),
+        ]  # fmt: skip
+        post = [
+            ("/api/acts", self.act), ("/api/undo", self.undo), ("/api/redo", self.redo), ("/api/classes", self.classes),
+            ("/api/alike", self.alike), ("/api/train", self.train), ("/api/export", self.export),
+            ("/api/job/cancel", self.cancel),
+        ]  # fmt: skip
+        return route_app(get, post)
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number")
+
+
+def _text(values: object) -> str:
+    return json.dumps(values, allow_nan=False, separators=(",", ":"))
+
+
+def _whole(request: Any, name: str, usual: int | None, low: int, high: int) -> int:
+    """Return a whole number of the query. Raises `Refusal`."""
+    given: Mapping[str, str] = request.query_params
+    text = given.get(name)
+    if text is None and usual is not None:
+        return usual
+    if text is None or not re.fullmatch(r"\d{1,19}", text, re.ASCII) or not low <= int(text) <= high:
+        raise Refusal(400, f"`{name}` is no whole number from {low} to {high}.")
+    return int(text)

@@ -1,0 +1,107 @@
+"""What the page asks for beside labels: the map, a training, exports, and what changed between two trainings.
+
+In: the body of a request. Out: plain values. Long work becomes a job; what is written is where the user finds it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from penult import runs
+from penult.errors import InputError
+from penult.studio import exports
+from penult.studio.project import Project
+from penult.studio.session import Session
+from penult.studio.workspace import Workspace
+from penult.training import TrainOptions
+
+WHAT = ("labels", "folders", "page", "model", "report")
+HOW = ("copy", "link")
+MODEL, REPORT = "model.penult", "report.html"
+
+
+class Tasks:
+    """The tasks of one workspace whose project is open; any thread may ask."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    @property
+    def _open(self) -> tuple[Project, Session]:
+        workspace = self.workspace
+        if workspace.project is None or workspace.session is None:
+            raise InputError("the photos are still being prepared; ask again soon.")
+        return workspace.project, workspace.session
+
+    def map(self) -> dict[str, Any]:
+        """Return where each photo lies, 0..1, with four digits."""
+        project, _ = self._open
+        x, y = (project.places[:, axis].round(4).tolist() for axis in (0, 1))
+        return {"numbers": list(range(len(project))), "x": x, "y": y}
+
+    def train(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Begin to train on the labels. Raises `InputError` where they are too few, or an option is not known."""
+        project, session = self._open
+        strange = set(asked) - {"id", "backbones", "head"}
+        if strange:
+            raise InputError(f"unknown fields: {', '.join(sorted(strange))[:200]}; `backbones` and `head` may be given.")
+        options = self.workspace.options
+        names = asked.get("backbones", list(options.backbones))
+        head = asked.get("head", "blend")
+        if not isinstance(head, str) or not isinstance(names, list) or not names:
+            raise InputError("`backbones` is a list of names, and `head` a name; leave them out for the usual ones.")
+        if not all(isinstance(name, str) and ("/" not in name and "\\" not in name and "@" not in name) for name in names):
+            raise InputError(
+                "`backbones` has something else than names of networks; give files with -b when penult is started."
+            )
+        training, test = exports.training_sets(project, session.view(), session.questions.exam.reserved, _names(session))
+        how = TrainOptions(str(self.workspace.run), tuple(names), head=head, seed=options.seed, settings=options.settings)
+        return {"job": self.workspace.jobs.start("train", {"train": training, "test": test, "options": how})}
+
+    def export(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Write labels, class folders or the web page, or say where model and report are."""
+        what, how = asked.get("what"), asked.get("how", "copy")
+        if what not in WHAT or how not in HOW or set(asked) - {"id", "what", "how"}:
+            raise InputError(f"`what` is one of {', '.join(WHAT)}, and `how` copy or link; nothing else is known.")
+        project, session = self._open
+        if what == "labels":
+            return {"path": str(session.write_table())}
+        if what == "folders":
+            files = self._labelled(project, session)
+            asked = {"files": files, "out": str(project.folder / exports.FOLDERS), "how": how}
+            return {"job": self.workspace.jobs.start("folders", asked)}
+        self._trained()
+        if what == "page":
+            asked = {"run": str(self.workspace.run), "out": str(project.folder / exports.PAGE)}
+            return {"job": self.workspace.jobs.start("page", asked)}
+        name = MODEL if what == "model" else REPORT
+        return {"path": str(self.workspace.run / name), "address": f"/run/{name}"}
+
+    def _trained(self) -> None:
+        record = runs.read_metrics(self.workspace.run)
+        if record is None or record.get("status") != "done":
+            raise InputError("this project has no finished training yet; train first.")
+
+    @staticmethod
+    def _labelled(project: Project, session: Session) -> list[tuple[str, str]]:
+        """Return path and class of every file with a label. Raises `InputError` where there is none."""
+        view, names = session.view(), _names(session)
+        found = [(path, names[view.labels[n]]) for n in view.labelled.nonzero()[0].tolist() for path in project.paths[n]]
+        if not found:
+            raise InputError("no photo has a label yet; label some first.")
+        return found
+
+    def cancel(self) -> dict[str, Any]:
+        """End the job that is at work."""
+        return {"cancelled": self.workspace.jobs.cancel(), "job": self.workspace.jobs.state()}
+
+    def differences(self) -> dict[str, Any]:
+        """Return what changed between the last two trainings of this project. Raises `InputError` where there are none."""
+        from penult.training.difference import differences
+
+        return differences(self.workspace.run)
+
+
+def _names(session: Session) -> list[str]:
+    return [one.name for one in session.store.classes]

@@ -1,0 +1,160 @@
+"""One project while the studio is open: first it is prepared, in a thread, then its session answers; jobs run beside both.
+
+In: `StudioOptions`. Out: what every endpoint asks. Nothing here knows HTTP.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from penult import __version__, store
+from penult.errors import PenultError
+from penult.pixels import Failure
+from penult.studio.background import BackgroundHead
+from penult.studio.jobs import Jobs
+from penult.studio.options import StudioOptions
+from penult.studio.photos import RUN, find_photos, remember
+from penult.studio.pictures import PictureMaker
+from penult.studio.prepared import KIND
+from penult.studio.project import Project, prepare
+from penult.studio.questions import Questions
+from penult.studio.quick_model import QuickModel
+from penult.studio.session import Session
+
+log = logging.getLogger(__name__)
+
+PAGES = (24, 48)  # photos on a page that is confirmed as a whole
+_BUSY = "another penult studio has it open"
+_CURE = "go on there, or end that one first"
+
+
+class Stopped(Exception):
+    """The studio ends while a project is prepared."""
+
+
+class Workspace:
+    """A project that is being prepared or open; `close` ends all of it. Raises what `find_photos` raises.
+
+    `changed` is called, in any thread, whenever `state` says something new.
+    """
+
+    def __init__(self, options: StudioOptions, changed: Callable[[], None] = lambda: None) -> None:
+        self.options, self.changed = options, changed
+        self.found = find_photos(options)
+        store.make_folder(self.found.folder / KIND)
+        self._claim = store.FolderLock(self.found.folder / KIND, _BUSY, _CURE)
+        remember(self.found, options)
+        self.jobs = Jobs(self.found.folder / RUN, self._tell)
+        self.pictures = PictureMaker(max_pixels=options.settings.max_pixels)
+        self.project: Project | None = None
+        self.session: Session | None = None
+        self.preparing: dict[str, Any] | None = {"stage": "files", "done": 0, "total": len(self.found.images)}
+        self.failed: PenultError | None = None
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._prepare, name="penult-studio-prepare", daemon=True)
+
+    def start(self) -> None:
+        """Begin to prepare the project, in a thread."""
+        self._thread.start()
+
+    def wait(self) -> Session:
+        """Wait until the project is open. Raises what stopped its preparation."""
+        self._thread.join()
+        if self.session is None:
+            raise self.failed or PenultError("the project was not opened, because the studio is ending.")
+        return self.session
+
+    def _prepare(self) -> None:
+        try:
+            project = prepare(self.found, self.options, self._progress)
+            labels = store.LabelStore(project.folder / "labels.db", project.digests)
+            model = QuickModel(project.Z, project.families, self.options.seed)
+            questions = Questions(model, project.families, labels.seed, project.digests)
+            session = Session(project, labels, model, questions, BackgroundHead(project.Z, project.families))
+            session.subscribe(self._tell)
+            self.project, self.session = project, session
+            self.preparing = None
+            self._tell()
+        except Stopped:
+            return
+        except PenultError as error:
+            self._fail(error)
+        except Exception as error:  # a mistake of ours: the page is told, and the log has where
+            log.exception("the project could not be prepared")
+            self._fail(PenultError(f"a mistake of penult's own while the photos were prepared: {error!r}."))
+
+    def _fail(self, error: PenultError) -> None:
+        self.failed = error
+        self.preparing = {"stage": "failed", "done": 0, "total": 0, "error": str(error)}
+        self._tell()
+
+    def _progress(self, stage: str, done: int, total: int) -> None:
+        if self._ending.is_set():
+            raise Stopped
+        self.preparing = {"stage": stage, "done": done, "total": total}
+        self._tell()
+
+    def _tell(self, *_: object) -> None:
+        self.changed()
+
+    def about(self) -> dict[str, Any]:
+        """Return what `/api/project` says."""
+        found, project = self.found, self.project
+        known: dict[str, Any] = {
+            "photos": 0, "families": 0, "copies": 0, "unreadable": [], "classes": [], "order": None,
+        }  # fmt: skip
+        if project is not None and self.session is not None:
+            families = project.families
+            sizes = [0] * (int(families.max()) + 1)
+            for family in families.tolist():
+                sizes[family] += 1
+            known = {
+                "photos": len(project),
+                "families": len(sizes),
+                "copies": sum(size > 1 for size in sizes),
+                "unreadable": [{"file": u.file, "reason": u.reason, "advice": u.advice} for u in project.unreadable],
+                "classes": self.session.classes(),
+                "order": project.order,
+            }
+        return {
+            "name": found.name, "source": found.source, "out": str(found.folder), "kind": found.kind,
+            "preparing": self.preparing, "files": len(found.images), "notes": list(found.notes), **known,
+            "trained": (self.run / "report.html").is_file(),
+            "version": __version__, "limits": {"page": list(PAGES)}, "language": None,
+        }  # fmt: skip
+
+    def state(self) -> dict[str, Any]:
+        """Return the snapshot that pages are told of."""
+        known = {} if self.session is None else self.session.state()
+        return {**known, "job": self.jobs.state(), "preparing": self.preparing}
+
+    def thumbnail(self, number: int) -> bytes | Failure:
+        """Return the small picture of a photo as a JPEG file, or why there is none."""
+        assert self.project is not None  # noqa: S101 - for the type checker: asked of an open project only
+        small = self.project.thumbnails[number]
+        return Failure("unreadable file", "it is gone, or damaged") if small is None else small
+
+    def photo(self, number: int, side: int) -> bytes | Failure:
+        """Return a photo as a JPEG file, its longer side at most `side`."""
+        assert self.project is not None  # noqa: S101
+        return self.pictures.jpeg(self.project.paths[number][0], side)
+
+    @property
+    def run(self) -> Path:
+        """The run folder of this project."""
+        return self.found.folder / RUN
+
+    def close(self) -> None:
+        """End jobs, session and preparation; what is computed is kept."""
+        self._ending.set()
+        self.jobs.close()
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self.session is not None:
+            self.session.close()
+        self.pictures.close()
+        self._claim.release()
