@@ -72,8 +72,9 @@ export class Api extends EventTarget {
   /** @type {Project} */ project = /** @type {any} */ (null);
   /** @type {State | null} */ state = null;
   seq = 0;
-  /** Why the server does not answer: "" (it does), "offline", or "closed" (it wants a new token). */
+  /** Why nothing is saved now: "" (it is), "offline", "closed" (the server wants a new token), or "failing", and the server's reason. */
   trouble = "";
+  reason = "";
   /** @type {Waiting[]} */ #queue = [];
   #sending = false;
   #wake = () => {};
@@ -207,15 +208,16 @@ export class Api extends EventTarget {
   #connected() {
     this.#pause = 500;
     if (!this.trouble) return;
-    this.trouble = "";
+    this.trouble = this.reason = "";
     this.#tell("sync");
   }
 
   /** @param {ApiError} error */
   #broken(error) {
-    const trouble = error.status === 401 || error.status === 403 ? "closed" : error.status === 409 ? "" : "offline";
-    if (trouble === this.trouble) return;
+    const trouble = error.status === 0 ? "offline" : error.status === 401 || error.status === 403 ? "closed" : error.status >= 500 ? "failing" : "";
+    if (trouble === this.trouble && error.message === this.reason) return;
     this.trouble = trouble;
+    this.reason = error.message;
     this.#tell("sync");
   }
 

@@ -30,8 +30,10 @@ export class App {
 
   /** @param {string} kind @param {Record<string, any>} [fields] */
   act(kind, fields) { return this.api.act(kind, fields); }
-  undo() { return this.api.undo(); }
-  redo() { return this.api.redo(); }
+  /** @param {Record<string, any>} [fields] */
+  undo(fields) { return this.api.undo(fields); }
+  /** @param {Record<string, any>} [fields] */
+  redo(fields) { return this.api.redo(fields); }
 
   /** Listen to "state", "changed", "classes", "project", "foreign", "sync", "saved" or "refused" until the returned function is called.
    * @param {string} event @param {(detail: any) => void} listener */
@@ -107,13 +109,14 @@ export class App {
   }
 
   #showState() {
-    const { unsaved, trouble } = this.api, sync = document.getElementById("sync"), score = document.getElementById("score");
+    const { unsaved, trouble, reason } = this.api, sync = document.getElementById("sync"), score = document.getElementById("score");
     if (!sync || !score) return;
     sync.textContent = unsaved ? t("shell.saving", { count: unsaved }) : t("shell.saved");
     sync.dataset.state = trouble ? "trouble" : unsaved ? "saving" : "saved";
     const exam = this.state?.exam;
     score.textContent = exam && exam.score !== null && exam.asked >= 20 ? t("shell.score", { score: percent(exam.score, 0) }) : "";
-    if (trouble) this.#notify(t(`shell.${trouble}`, { count: unsaved }), button(t("shell.retry"), () => this.api.retry()), true);
+    if (trouble) this.#notify(t(`shell.${trouble}`, { count: unsaved, reason }), button(t("shell.retry"), () => this.api.retry()), true);
+    else if (this.state?.table) this.#notify(t("shell.table", { reason: this.state.table }), undefined, true);
     else if (this.#notice.dataset.lasting) this.#notify("");
   }
 

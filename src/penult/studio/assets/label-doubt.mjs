@@ -203,12 +203,13 @@ export class Doubt {
       this.#drawRecent();
       if (this.#now?.n === shown.n) this.#advance();
     }
-    const answer = await (forward ? this.app.redo() : this.app.undo()).catch(() => null);
+    const fields = { mode: "doubt", count: AHEAD };
+    const answer = await (forward ? this.app.redo(fields) : this.app.undo(fields)).catch(() => null);
+    const told = answer && (forward ? answer.redone : answer.undone);
     if (this.#closed || !answer) return;
-    this.app.say(t(forward ? "label.redone" : "label.undone"));
-    const numbers = [answer.undone?.n ?? []].flat();
-    if (!forward && numbers.length === 1 && numbers[0] !== shown?.n) {
-      const { photos } = await this.app.get("/api/details", { numbers });
+    this.app.say(t(told ? (forward ? "label.redone" : "label.undone") : forward ? "label.nothing_to_redo" : "label.nothing_to_undo"));
+    if (!forward && told && told.n.length && !told.n.includes(shown?.n ?? -1)) {
+      const { photos } = await this.app.get("/api/details", { numbers: told.n.slice(0, 1) });
       if (photos.length && !this.#closed) this.#show(asQuestion(photos[0]));
     }
     if (!this.#fixed) this.#take(answer.next);

@@ -18,11 +18,12 @@ export interface State {
   seq: number; model: { ready: boolean; version: number; labels: number }; counts: Counts; exam: Exam; agreement: { asked: number; same: number };
   background: { labels: number; accuracy: number | null; low: number | null; high: number | null; running: boolean } | null;
   job: null | { id: string; kind: string; stage: string; done: number; total: number; state: string; error: string | null; result: any };
-  undo: boolean; redo: boolean; preparing: Preparing | null;
+  undo: boolean; redo: boolean; preparing: Preparing | null; table?: string | null;
 }
 export interface Answer {
   seq: number; changed: Changed[]; model: { ready: boolean; version: number }; next: Question[]; exam: Exam; counts: Counts;
-  undone?: { kind: string; n?: number[] | number };
+  undone?: { kind: string; n: number[] } | null;
+  redone?: { kind: string; n: number[] } | null;
   again?: { n: number; before: number; label: number; same: boolean };
 }
 export interface PagePhoto { n: number; digest: string; p: number }
