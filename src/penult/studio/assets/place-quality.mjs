@@ -50,8 +50,8 @@ export function mount(root, app) {
   /** @param {any} stop @param {any[]} help */
   function stopCard(stop, help) {
     const rows = (help ?? []).filter((one) => one.numbers?.length).map((one, i) => {
-      const values = { count: one.numbers.length, label: app.className(one.class) };
-      return element("li", {}, element("p", {}, dot(one.class), " ", known(`quality.help_${one.key}`) ? t(`quality.help_${one.key}`, values) : t("quality.help", values)), labelThese(one.numbers, `help-${i}`));
+      const said = t("quality.help", { count: Math.round(one.doubt), label: app.className(one.class) });
+      return element("li", {}, element("p", {}, dot(one.class), " ", said), labelThese(one.numbers, `help-${i}`));
     });
     return element("section", { class: "card" }, element("h2", { text: t("quality.next") }),
       stop && known(`quality.stop_${stop.key}`) ? element("p", { class: "stop", text: t(`quality.stop_${stop.key}`, shown(stop.values)) }) : null,
@@ -82,16 +82,15 @@ export function mount(root, app) {
   function backgroundCard(background) {
     const { accuracy = null, low = null, high = null, labels = 0, running = false } = background ?? {};
     const values = { score: percent(accuracy ?? 0, 0), low: percent(low ?? 0, 0), high: percent(high ?? 0, 0), labels };
-    return element("section", { class: "card" }, element("h2", { text: t("quality.background") }),
-      accuracy === null ? element("p", { text: t(running ? "quality.background_first" : "quality.background_few") }) : element("p", { text: t(low === null ? "quality.background_said_plain" : "quality.background_said", values) }),
-      accuracy === null ? null : element("p", { class: "warning small", text: t("quality.background_warning") }), running && accuracy !== null ? element("p", { class: "soft small", text: t("quality.background_running") }) : null);
+    return element("section", { class: "card" }, element("h2", { text: t("quality.background") }), element("p", { text: t(accuracy === null ? (running ? "quality.background_first" : "quality.background_few") : "quality.background_said", values) }),
+      running && accuracy !== null ? element("p", { class: "soft small", text: t("quality.background_running") }) : null);
   }
 
   /** @param {any[]} classes */
   function classesCard(classes) {
     const share = (/** @type {number | null | undefined} */ part) => (part === null || part === undefined ? element("td", { class: "soft", text: "–" }) : element("td", {}, element("span", { text: percent(part, 0) }), element("meter", { min: 0, max: 1, value: part, "aria-hidden": "true" })));
     const rows = classes.filter((one) => !app.project.classes[one.class]?.removed).map((one) => element("tr", {},
-      element("th", { scope: "row" }, dot(one.class), " ", app.className(one.class)), element("td", { text: number(one.labelled) }), share(one.recall), share(one.precision), share(one.doubt),
+      element("th", { scope: "row" }, dot(one.class), " ", app.className(one.class)), element("td", { text: number(one.labelled) }), share(one.recall), share(one.precision), element("td", { text: one.doubt >= 0.5 ? t("quality.about", { count: Math.round(one.doubt) }) : "–" }),
       element("td", { class: "act" }, button(t("quality.more"), () => app.go("label", { mode: "page", class: one.class }), { "data-act": `more-${one.class}`, "aria-label": t("quality.more_of", { label: app.className(one.class) }) }))));
     const head = ["class", "labelled", "recall", "precision", "doubt"].map((name) => element("th", { scope: "col", title: known(`quality.${name}_why`) ? t(`quality.${name}_why`) : null, text: t(`quality.${name}`) }));
     return element("section", { class: "card" }, element("h2", { text: t("quality.classes") }),
@@ -104,7 +103,9 @@ export function mount(root, app) {
   return { close: () => { closed = true; clearTimeout(pause); off(); } };
 }
 
-/** Numbers of a sentence as a person reads them: shares as percentages. @param {Record<string, any>} values */
+const SHARES = ["score", "low", "high", "changed"];
+
+/** The values of a sentence as a person reads them. @param {Record<string, any>} values */
 function shown(values = {}) {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, typeof value === "number" && !Number.isInteger(value) ? percent(value) : value]));
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value === null ? "–" : SHARES.includes(name) ? percent(value) : value]));
 }

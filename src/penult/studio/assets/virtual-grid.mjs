@@ -7,10 +7,11 @@ import { Selection } from "./selection.mjs";
 import { listenToPointer } from "./grid-pointer.mjs";
 
 export const GAP = 6; // pixels
-const MOST = 200; // cells in sight at most: on large screens thumbnails are no smaller than that allows
+const PAUSE = 80; // ms between two questions for what is in sight
+const MOST = 140; // cells in sight at most: on large screens thumbnails are no smaller than that allows
 
 /** What a cell shows; `url` null: not known yet. @typedef {{url: string | null, name: string, caption: string, look: string}} Facts */
-/** @typedef {{box: HTMLElement, picture: HTMLImageElement, at: number, url: string | null}} Cell */
+/** @typedef {{box: HTMLElement, picture: HTMLImageElement, shown: string, url: string | null}} Cell */
 /** @typedef {{box: HTMLElement, cells: Cell[]}} Row */
 
 export class PhotoGrid extends HTMLElement {
@@ -19,7 +20,7 @@ export class PhotoGrid extends HTMLElement {
   selection = new Selection();
   /** @type {(n: number) => Facts} */
   facts = () => ({ url: null, name: "", caption: "", look: "" });
-  /** @type {(numbers: number[]) => void} called with the photos in sight once scrolling rests */
+  /** @type {(numbers: number[]) => void} called with the photos in sight, every so often */
   want = () => {};
   columns = 1;
   edge = 128;
@@ -32,7 +33,7 @@ export class PhotoGrid extends HTMLElement {
   #sheet = element("div", { class: "sheet", role: "presentation" });
   band = element("div", { class: "band", hidden: true });
   #frame = 0;
-  #resting = 0;
+  #asking = 0;
   #watch = new ResizeObserver(() => this.#layout());
 
   connectedCallback() {
@@ -143,13 +144,15 @@ export class PhotoGrid extends HTMLElement {
     this.ask();
   }
 
-  /** Ask for the facts of what is in sight, once scrolling rests. */
+  /** Ask soon for the facts of what is in sight then; while one scrolls, every so often. */
   ask() {
-    clearTimeout(this.#resting);
-    this.#resting = window.setTimeout(() => {
+    const from = this.scrollTop;
+    this.#asking ||= window.setTimeout(() => {
+      this.#asking = 0;
+      if (Math.abs(this.scrollTop - from) > 2 * this.clientHeight) return this.ask(); // too fast to see anything
       const { first, last } = this.#inSight();
-      if (this.columns) this.want(this.numbers.slice(first * this.columns, (last + 1) * this.columns));
-    }, 60);
+      this.want(this.numbers.slice(first * this.columns, (last + 1) * this.columns));
+    }, PAUSE);
   }
 
   #newRow() {
@@ -158,7 +161,7 @@ export class PhotoGrid extends HTMLElement {
       const picture = element("img", { alt: "", decoding: "async", draggable: "false" });
       const cell = element("div", { role: "gridcell", tabindex: -1, "aria-colindex": column + 1 }, picture);
       box.append(cell);
-      return { box: cell, picture, at: -1, url: null };
+      return { box: cell, picture, shown: "", url: null };
     });
     this.#sheet.append(box);
     return { box, cells };
@@ -178,7 +181,9 @@ export class PhotoGrid extends HTMLElement {
     box.hidden = n === undefined;
     if (n === undefined) return;
     const { url, name, caption, look } = this.facts(n), chosen = this.selection.has(n);
-    cell.at = at;
+    const shown = [n, at === this.focused, chosen, url, name, caption, look].join("\n");
+    if (shown === cell.shown) return;
+    cell.shown = shown;
     if (url !== cell.url) {
       cell.url = url;
       if (url) picture.src = url;
