@@ -20,7 +20,13 @@ import numpy as np
 from PIL import Image
 
 ASSETS = files("penult") / "studio" / "assets"
-KINDS = {"mjs": "text/javascript", "css": "text/css", "html": "text/html; charset=utf-8", "json": "application/json", "svg": "image/svg+xml"}
+KINDS = {
+    "mjs": "text/javascript",
+    "css": "text/css",
+    "html": "text/html; charset=utf-8",
+    "json": "application/json",
+    "svg": "image/svg+xml",
+}
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'"
 PICTURES = 64  # different ones
 
@@ -62,16 +68,29 @@ class MadeUpStudio:
 
     def project(self) -> dict[str, Any]:
         classes = [{"number": i, "name": name, "key": str(i + 1), "removed": False} for i, name in enumerate(self.classes)]
-        paths = {"name": "photos", "source": "/home/ada/photos", "out": "/home/ada/photos-studio", "kind": "folder", "order": "0" * 16}
+        paths = {
+            "name": "photos",
+            "source": "/home/ada/photos",
+            "out": "/home/ada/photos-studio",
+            "kind": "folder",
+            "order": "0" * 16,
+        }
         counts = {"photos": self.n, "files": self.n, "families": self.n, "copies": 0}
         return paths | counts | {
-            "preparing": None, "unreadable": [], "classes": classes, "version": "0", "limits": {"page": [24, 48]}, "language": "en",
-            "trained": True,
+            "preparing": None, "unreadable": [], "classes": classes, "version": "0", "limits": {"page": [24, 48]},
+            "language": "en", "trained": True,
         }  # fmt: skip
 
     def state(self) -> dict[str, Any]:
         labelled = int((self.labels >= 0).sum())
-        counts = {"photos": self.n, "labelled": labelled, "unlabelled": self.n - labelled, "excluded": int(self.excluded.sum()), "none": 0, "exam": 0}
+        counts = {
+            "photos": self.n,
+            "labelled": labelled,
+            "unlabelled": self.n - labelled,
+            "excluded": int(self.excluded.sum()),
+            "none": 0,
+            "exam": 0,
+        }
         model = {"ready": True, "version": 1, "labels": labelled}
         return {
             "seq": self.seq, "model": model, "counts": counts, "exam": EXAM, "agreement": {"asked": 14, "same": 13},
@@ -80,7 +99,9 @@ class MadeUpStudio:
 
     def photos(self, asked: dict[str, str]) -> dict[str, Any]:
         status, label = asked.get("status", "all"), asked.get("class")
-        keep = {"unlabelled": self.labels < 0, "labelled": self.labels >= 0, "excluded": self.excluded}.get(status, np.ones(self.n, bool))
+        keep = {"unlabelled": self.labels < 0, "labelled": self.labels >= 0, "excluded": self.excluded}.get(
+            status, np.ones(self.n, bool)
+        )
         if label is not None:
             keep = keep & (self.labels == int(label))
         order = np.argsort(self.p, kind="stable") if asked.get("sort") == "doubt" else np.arange(self.n)
@@ -93,16 +114,15 @@ class MadeUpStudio:
     def details(self, n: int) -> dict[str, Any]:
         guess, p, k = int(self.guesses[n]), float(self.p[n]), len(self.classes)
         guesses = [{"class": guess, "p": p}, {"class": (guess + 1) % k, "p": round(1 - p, 3)}]
-        return {
-            "n": n, "file": f"photo {n:06d}.jpg", "files": [f"photo {n:06d}.jpg"], "digest": f"{n:064x}", "label": int(self.labels[n]), "status": self.status(n),
-            "guess": guess, "p": p, "guesses": guesses, "novelty": 0.5, "family": [], "width": 640, "height": 480,
-        }  # fmt: skip
+        facts = {"novelty": 0.5, "family": [], "width": 640, "height": 480, "digest": f"{n:064x}"}
+        label = {"label": int(self.labels[n]), "status": self.status(n), "guess": guess, "p": p, "guesses": guesses}
+        return {"n": n, "file": f"photo {n:06d}.jpg", "files": [f"photo {n:06d}.jpg"]} | label | facts
 
     def findings(self) -> dict[str, Any]:
         made = [("label", 3, None), ("near_copy", 4, 5), ("outlier", 8, None)]
         listed = [
-            {"id": f"{kind}-{n}", "kind": kind, "title": kind, "n": n, "related": other, "reason": "a reason", "suggestion": "look",
-             "label": None, "guess": None, "p": None, "decision": self.decisions.get(f"{kind}-{n}")}
+            {"id": f"{kind}-{n}", "kind": kind, "title": kind, "n": n, "related": other, "reason": "a reason",
+             "suggestion": "look", "label": None, "guess": None, "p": None, "decision": self.decisions.get(f"{kind}-{n}")}
             for kind, n, other in made
         ]  # fmt: skip
         return {"findings": listed, "expected": {}}
@@ -134,7 +154,16 @@ class MadeUpStudio:
             return {"photos": [self.details((sent["numbers"][0] + i) % self.n) | {"similarity": 0.9} for i in range(1, 9)]}
         if path in ("/api/train", "/api/job/cancel"):
             state = "running" if path == "/api/train" else "cancelled"
-            self.job = {"id": "a", "kind": "train", "stage": "features", "done": 3, "total": 10, "state": state, "error": None, "result": None}
+            self.job = {
+                "id": "a",
+                "kind": "train",
+                "stage": "features",
+                "done": 3,
+                "total": 10,
+                "state": state,
+                "error": None,
+                "result": None,
+            }
             return {"job": self.job}
         if path == "/api/export":
             return {"path": f"/home/ada/photos-studio/{sent['what']}"}
@@ -142,7 +171,9 @@ class MadeUpStudio:
         self.seq += 1
         told = [{"n": int(n), "label": int(self.labels[n]), "status": self.status(n)} for n in changed]
         state = self.state()
-        return {"seq": self.seq, "changed": told, "next": [], "undone": {"kind": "many"}} | {name: state[name] for name in ("model", "exam", "counts")}
+        return {"seq": self.seq, "changed": told, "next": [], "undone": {"kind": "many"}} | {
+            name: state[name] for name in ("model", "exam", "counts")
+        }
 
     def get(self, path: str, asked: dict[str, str]) -> dict[str, Any]:
         if path == "/api/details":
@@ -155,7 +186,15 @@ class MadeUpStudio:
             return quality(len(self.classes))
         if path == "/api/differences":
             score = {"former": 0.842, "present": 0.871, "difference": 0.029, "low": 0.004, "high": 0.055}
-            return {"former": "run.1", "present": "run", "score": score, "right": [3, 9], "wrong": [4], "labels_changed": 12, "photos_added": 0}
+            return {
+                "former": "run.1",
+                "present": "run",
+                "score": score,
+                "right": [3, 9],
+                "wrong": [4],
+                "labels_changed": 12,
+                "photos_added": 0,
+            }
         made = {"/api/project": self.project, "/api/state": self.state, "/api/findings": self.findings}.get(path)
         return made() if made else self.photos(asked)
 
@@ -167,7 +206,9 @@ BACKGROUND = {"labels": 300, "accuracy": 0.871, "low": 0.76, "high": 0.93, "runn
 def quality(k: int) -> dict[str, Any]:
     """Return what `/api/quality` may say of k classes."""
     curve = [{"labels": n, "accuracy": a, "low": a - 0.06, "high": a + 0.05} for n, a in ((20, 0.6), (80, 0.74), (300, 0.85))]
-    classes = [{"class": c, "labelled": 40, "recall": None if c == 1 else 0.8, "precision": 0.9, "doubt": 4.2} for c in range(k)]
+    classes = [
+        {"class": c, "labelled": 40, "recall": None if c == 1 else 0.8, "precision": 0.9, "doubt": 4.2} for c in range(k)
+    ]
     stop = {"key": "go_on", "values": {"labels": 300, "left": 90, "since": 140, "changed": 0.062, "score": 0.85}}
     return {
         "exam": EXAM, "curve": curve, "classes": classes, "help": [{"class": 1, "numbers": list(range(20)), "doubt": 7.6}],

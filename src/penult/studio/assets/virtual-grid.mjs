@@ -76,8 +76,10 @@ export class PhotoGrid extends HTMLElement {
       this.focused = 0;
       this.scrollTop = 0;
     }
+    const holds = this.#holdsFocus();
     this.#layout();
     this.changed();
+    if (holds) this.focusOn(this.focused);
   }
 
   /** Draw what is in sight anew: its facts have changed. */
@@ -95,20 +97,26 @@ export class PhotoGrid extends HTMLElement {
     const wide = this.clientWidth, high = this.clientHeight;
     if (!wide || !high) return;
     const top = Math.floor(this.scrollTop / this.step) * this.columns; // the photo that stays at the top
-    const edge = Math.max(this.#wish, Math.sqrt(wide * high / MOST) - GAP);
-    this.columns = Math.max(1, Math.floor((wide - GAP) / (edge + GAP)));
-    this.edge = (wide - GAP) / this.columns - GAP;
-    this.#sheet.style.height = `${Math.ceil(this.numbers.length / this.columns) * this.step + GAP}px`;
-    this.#sheet.style.setProperty("--edge", `${this.edge}px`);
-    this.#sheet.style.setProperty("--columns", String(this.columns));
-    this.setAttribute("aria-rowcount", String(Math.ceil(this.numbers.length / this.columns)));
-    this.setAttribute("aria-colcount", String(this.columns));
-    for (const { box } of [...this.#rows.values(), ...this.#spare]) box.remove();
-    this.#rows.clear();
-    this.#spare = [];
-    this.scrollTop = Math.floor(top / this.columns) * this.step;
+    const wish = Math.max(this.#wish, Math.sqrt(wide * high / MOST) - GAP), columns = Math.max(1, Math.floor((wide - GAP) / (wish + GAP)));
+    const edge = (wide - GAP) / columns - GAP, rows = Math.ceil(this.numbers.length / columns);
+    this.#sheet.style.height = `${rows * (edge + GAP) + GAP}px`;
+    this.setAttribute("aria-rowcount", String(rows));
+    if (edge !== this.edge || columns !== this.columns || !this.#rows.size) {
+      const holds = this.#holdsFocus();
+      Object.assign(this, { edge, columns });
+      this.#sheet.style.setProperty("--edge", `${edge}px`);
+      this.#sheet.style.setProperty("--columns", String(columns));
+      this.setAttribute("aria-colcount", String(columns));
+      for (const { box } of [...this.#rows.values(), ...this.#spare]) box.remove();
+      this.#rows.clear();
+      this.#spare = [];
+      this.scrollTop = Math.floor(top / columns) * this.step;
+      if (holds) return this.focusOn(this.focused);
+    }
     this.#draw();
   }
+
+  #holdsFocus() { return this.#sheet.contains(document.activeElement); }
 
   #soon() {
     this.#frame ||= requestAnimationFrame(() => {
@@ -127,7 +135,7 @@ export class PhotoGrid extends HTMLElement {
   #draw() {
     const { first, last } = this.#inSight();
     const holder = Math.floor(this.focused / this.columns); // its row stays while a cell in it has the focus
-    const pinned = this.#sheet.contains(document.activeElement) ? holder : -1;
+    const pinned = this.#holdsFocus() ? holder : -1;
     for (const [row, made] of this.#rows) {
       if ((row < first || row > last) && row !== pinned) {
         this.#rows.delete(row);
