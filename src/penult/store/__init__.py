@@ -41,13 +41,15 @@ if TYPE_CHECKING:
     from penult.store.features import Features, read_features, row_digests
     from penult.store.h5read import FeatureFile, RowReader, read_h5
     from penult.store.h5write import H5Writer, RowBlocks, WrittenFile, write_h5
-    from penult.store.labels import Act, Applied, Change, ClassName, LabelStore
+    from penult.store.label_acts import Act, Applied, Change, ClassName
+    from penult.store.labels import LabelStore
 
 _HOMES = {  # of HDF5 files and SQLite, which a prediction has nothing to do with: imported when they are first used
     **dict.fromkeys(("Features", "read_features", "row_digests"), "penult.store.features"),
     **dict.fromkeys(("FeatureFile", "RowReader", "read_h5"), "penult.store.h5read"),
     **dict.fromkeys(("H5Writer", "RowBlocks", "WrittenFile", "write_h5"), "penult.store.h5write"),
-    **dict.fromkeys(("Act", "Applied", "Change", "ClassName", "LabelStore"), "penult.store.labels"),
+    **dict.fromkeys(("Act", "Applied", "Change", "ClassName"), "penult.store.label_acts"),
+    "LabelStore": "penult.store.labels",
 }
 
 __all__ = [

@@ -66,7 +66,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """Open the file, which is made where it is not there, and check it. Raises `OutputError` or `DamagedFile`."""
     with reading(path):
         # one lock decides which thread uses it; transactions are begun by hand
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.2)
     try:
         with reading(path):
             for setting in (

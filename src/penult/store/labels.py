@@ -13,7 +13,6 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,63 +20,30 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.errors import InputError
+from penult.errors import InputError, PenultError
 from penult.store import label_file
+from penult.store.label_acts import (
+    EXAM,
+    EXCLUDED,
+    IMPORT,
+    KEPT,
+    NONE_OF_THESE,
+    REDO,
+    SKIPPED,
+    UNDO,
+    Act,
+    Applied,
+    Change,
+    ClassName,
+)  # fmt: skip
 
-EXCLUDED, EXAM, NONE_OF_THESE, SKIPPED, KEPT = 1, 2, 4, 8, 16  # bits of a photo's status
-UNDO, REDO = "undo", "redo"
-IMPORT = "import"  # the labels that photos came with: no act of the user's, so it is not undone
+__all__ = [
+    "EXAM", "EXCLUDED", "IMPORT", "KEPT", "NONE_OF_THESE", "REDO", "SKIPPED", "UNDO",
+    "Act", "Applied", "Change", "ClassName", "LabelStore",
+]  # fmt: skip
 
 Row = tuple[int, int, int, int, int]  # photo's key in the file; label and status before, and after
 ClassRow = tuple[int, str, str, int, str, str, int]  # number; name, key and removed before, and after
-
-
-@dataclass(frozen=True, slots=True)
-class ClassName:
-    """A class: its name, the key that gives it, and whether it was removed; its number is its place."""
-
-    name: str
-    key: str = ""
-    removed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The new label (-1: none) and status of one photo; the store keeps the old ones. Unchanged values are written, too."""
-
-    photo: int
-    label: int
-    status: int
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One thing that the user did: what it changes, and what else is to be known of it (JSON; no numbers of photos in it).
-
-    `classes` are new values of classes by their number.
-    """
-
-    id: str
-    kind: str
-    changes: tuple[Change, ...] = ()
-    info: Mapping[str, Any] = field(default_factory=dict)
-    classes: Mapping[int, ClassName] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What became of an act.
-
-    `kind` is that of the act, or "undo" or "redo"; then `act` is the one that was undone or done again, and `of` its number.
-    `changes` are the values that hold since, of photos that the project has now. `repeated`: this id was known.
-    """
-
-    seq: int
-    kind: str
-    act: Act
-    of: int
-    changes: tuple[Change, ...]
-    repeated: bool = False
 
 
 class LabelStore:
@@ -123,6 +89,8 @@ class LabelStore:
             try:
                 with label_file.reading(self.path):
                     self._load(wanted)
+            except PenultError:
+                raise
             except (LookupError, TypeError, ValueError, OverflowError) as error:  # of values that penult did not write
                 raise label_file.damaged(self.path, error) from error
         except BaseException:
@@ -130,10 +98,16 @@ class LabelStore:
             raise
 
     def _load(self, wanted: Sequence[bytes]) -> None:
-        with label_file.writing(self._file, self.path) as db:
-            db.executemany("INSERT OR IGNORE INTO photos (sha256) VALUES (?)", ((one,) for one in wanted))
+        db = self._file
+        keys: dict[bytes, int] = dict(db.execute("SELECT sha256, id FROM photos"))
+        if max(keys.values(), default=0) != len(keys):
+            raise ValueError("photos are gone")
+        new = [one for one in wanted if one not in keys]
+        if new:
+            with label_file.writing(db, self.path):
+                db.executemany("INSERT INTO photos (sha256) VALUES (?)", ((one,) for one in new))
+            keys = dict(db.execute("SELECT sha256, id FROM photos"))
         self.seed = int(db.execute("SELECT value FROM facts WHERE name = 'seed'").fetchone()[0])
-        keys = dict(db.execute("SELECT sha256, id FROM photos"))
         self._keys = np.array([keys[one] for one in wanted], np.int64)  # (N,) the photos' keys in the file
         self._numbers = np.full(len(keys) + 1, -1)  # by key, from 1: the number, -1 for photos that the project has not
         self._numbers[self._keys] = np.arange(len(wanted))

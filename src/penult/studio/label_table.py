@@ -75,9 +75,12 @@ class LabelTable:
 
     def _work(self) -> None:
         while self._wait():
-            self._write()
-            if not self._closed:
-                self._paused()
+            try:
+                self._write()
+                if not self._closed:
+                    self._paused()
+            except Exception:  # a mistake of ours: the next pause comes all the same
+                log.exception("labels.csv was not written")
 
     def _wait(self) -> bool:
         """Return True when it is time to write, False at the end."""

@@ -115,6 +115,7 @@ class Session(ProjectState):
         """Take up what was done, and return what the page is told."""
         if applied is not None and not applied.repeated:
             self._memory.take(applied)
+        if self._now.seq != self.store.seq:
             self._look()
             self._table.touch()
             self._tell()
