@@ -19,6 +19,7 @@ from penult.cli import (
     cache,
     compare,
     demo,
+    diff,
     doctor,
     embed,
     evaluate,
@@ -38,7 +39,8 @@ from penult.texts import printable
 
 # in the order in which `penult --help` lists them
 COMMANDS = (
-    train, predict, evaluate, embed, compare, report, audit, explain, export, serve, studio, backbones, similar, demo, doctor,
+    train, predict, evaluate, embed, compare, report, audit, diff, explain, export, serve, studio, backbones, similar, demo,
+    doctor, cache,
     cache,
 )  # fmt: skip
 INTERRUPTED, TERMINATED = 130, 143  # 128 and the number of the signal, as a shell has it

@@ -21,6 +21,7 @@ from penult.evaluate.evaluation import ClassScore, Difference, Evaluation, paire
 from penult.evaluate.interpret import FEW, Rarest, at_chance, causes, imbalance, imbalanced, rarest_classes, verdict
 from penult.evaluate.intervals import Score, wilson
 from penult.evaluate.metrics import Reliability
+from penult.evaluate.paired import compare_answers
 from penult.evaluate.power_law import Folds, PowerLaw
 from penult.evaluate.shift import Cause, accuracy_gap
 from penult.evaluate.trials import Trial, TrialData, TrialProcess, run_trials
@@ -48,6 +49,7 @@ __all__ = [
     "carry",
     "causes",
     "check_level",
+    "compare_answers",
     "cross_validate",
     "imbalance",
     "imbalanced",

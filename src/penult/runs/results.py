@@ -1,9 +1,9 @@
 """The tables of a run, each with its writer and its reader, and `RunResults`: what they and `metrics.json` say.
 
 `oof.csv` has the out-of-fold answers, `map.csv` the embedding map, `findings.csv` what the audit found, `skipped.csv` what
-could not be read, `history.csv` the epochs of the dense head. The same results come from memory while a run is made
-(`photo_rows`) and from its folder later (`read_run`), with the digits of the tables. A table that is absent is empty; a folder
-that is not a run, or is damaged, is an `InputError` or a `DamagedFile`.
+could not be read, `photos.csv` every photo with its digest, `history.csv` the epochs of the dense head. The same results come
+from memory while a run is made (`photo_rows`) and from its folder later (`read_run`), with the digits of the tables. A table
+that is absent is empty; a folder that is not a run, or is damaged, is an `InputError` or a `DamagedFile`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # else a prediction would load all of the audit
     from penult.audit import Finding
 
 MAP, OOF, SKIPPED, FINDINGS, HISTORY = "map.csv", "oof.csv", "skipped.csv", "findings.csv", "history.csv"
-PREDICTIONS = "predictions.csv"
+PREDICTIONS, PHOTOS = "predictions.csv", "photos.csv"
 # What a table or record that is not penult's can make go wrong, in whichever line comes to its odd value first.
 SUREST = 1 - 1e-6  # the tables have six digits: there, 1 also stands for what is nearly 1
 WRONG = (KeyError, ValueError, IndexError, TypeError, AttributeError, ArithmeticError)
@@ -132,6 +132,11 @@ def write_skipped(run: RunFolder, rows: Sequence[tuple[str, str, str, str, str]]
     return tuple(dict(zip(header, row, strict=True)) for row in rows)
 
 
+def write_photos(run: RunFolder, rows: Iterable[tuple[str, str, str, str]]) -> None:
+    """Write `photos.csv` (file, part, label, sha256): by the digest another run knows a photo again, whatever its name."""
+    run.write_table(PHOTOS, ("file", "part", "label", "sha256"), rows)
+
+
 def write_history(run: RunFolder, history: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
     """Write `history.csv`: loss and accuracy per epoch of the dense head, training and validation; another head has none."""
     if not history:
@@ -148,7 +153,7 @@ def read_run(folder: Path) -> RunResults:
         raise InputError(f"{folder} holds no {METRICS} of penult's; give the folder that `penult train --out` made.")
     if metrics.get("status") not in ("done", "failed"):
         raise InputError(f"the run in {folder} was not finished; run the same `penult train` again, it goes on where it was.")
-    check_all(folder, (MAP, OOF, SKIPPED, FINDINGS, HISTORY, PREDICTIONS))
+    check_all(folder, (MAP, OOF, SKIPPED, FINDINGS, HISTORY, PREDICTIONS, PHOTOS))
     try:
         classes = _classes(metrics["classes"])
         rows = _rows(folder, classes)
@@ -202,7 +207,7 @@ def _lines(path: Path) -> Iterator[list[str]]:
 def _rows(folder: Path, classes: Sequence[str]) -> PhotoRows:
     """Join the map and the out-of-fold answers by file; where there is no map, the answers alone are the rows."""
     index = {name: i for i, name in enumerate(classes)}
-    judged = _judged(folder / OOF, classes)
+    judged = read_oof(folder, classes)
     drawn = read_table(folder / MAP)
     files = tuple(row["file"] for row in drawn) or tuple(judged)
     labels = [row["label"] for row in drawn] or [classes[y] for y, _ in judged.values()]
@@ -223,14 +228,24 @@ def _rows(folder: Path, classes: Sequence[str]) -> PhotoRows:
     return PhotoRows(files, y, given, sure, own, places, near)
 
 
-def _judged(path: Path, classes: Sequence[str]) -> dict[str, tuple[int, NDArray[np.float64]]]:
-    """Return for each file of `oof.csv` its class number and its probabilities (k,).
-
-    The columns are taken by place: a class may be named `file` or `label`.
-    """
+def read_oof(folder: Path, classes: Sequence[str]) -> dict[str, tuple[int, NDArray[np.float64]]]:
+    """Return for each file of `oof.csv` its class number and its probabilities (k,). Raises as `read_answers` does."""
     index = {name: i for i, name in enumerate(classes)}
-    lines = islice(_lines(path), 1, None)
-    return {line[0]: (index[line[1]], np.array(line[3 : 3 + len(classes)], np.float64)) for line in lines}
+    return {file: (index[label], row) for file, label, row in _answers(folder / OOF, classes)}
+
+
+def read_answers(folder: Path, classes: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Return for each file of `predictions.csv` its probabilities (k,).
+
+    Raises `DamagedFile`, or one of `WRONG` for a table that is not as penult writes it.
+    """
+    return {file: row for file, _, row in _answers(folder / PREDICTIONS, classes)}
+
+
+def _answers(path: Path, classes: Sequence[str]) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
+    """Yield file, label and probabilities (k,). The columns are taken by place: a class may be named `file` or `label`."""
+    for line in islice(_lines(path), 1, None):
+        yield line[0], line[1], np.array(line[3 : 3 + len(classes)], np.float64)
 
 
 def _finding(row: Mapping[str, str]) -> Finding:

@@ -22,12 +22,24 @@ from penult.pixels import views_to_crop_mode
 from penult.runs import RunFolder
 from penult.training import environment
 from penult.training.data import from_features, from_images
+from penult.training.difference import compare_runs
 from penult.training.options import TrainOptions, find_backbones
+from penult.training.run_difference import RunDifference
 from penult.training.sample_submission import SampleSubmission
 from penult.training.trainer import Run, Trainer
 from penult.zoo import DEFAULT
 
-__all__ = ["Run", "TrainOptions", "Trainer", "train", "train_features", "train_images", "train_sets"]
+__all__ = [
+    "Run",
+    "RunDifference",
+    "TrainOptions",
+    "Trainer",
+    "compare_runs",
+    "train",
+    "train_features",
+    "train_images",
+    "train_sets",
+]
 
 
 def train(  # noqa: PLR0913  what the command's common options are
@@ -129,7 +141,7 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: TrainOptions,
         trainer.clock.lap("networks")
         done = embed(paths, exact, options.settings.with_thumbnails(), progress, thumbnails=True, calibration=training)
         trainer.clock.lap("features")
-        trainer.skip(labelled, test, done)
+        trainer.account(labelled, test, done)
         data = from_images(labelled, test, done, options.near_duplicates == "group")
         where = {"sources": environment.sources(labelled, test), "ignored": environment.ignored(labelled, test)}
         return trainer.run(data, done, where, exact)

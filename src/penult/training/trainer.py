@@ -115,8 +115,12 @@ class Trainer:
         self.history: dict[str, list[float]] = {}
         self.fault: InternalError | None = None
 
-    def skip(self, labelled: ImageSet, test: ImageSet | None, done: Embedding) -> None:
-        """Write `skipped.csv`. Raises `TooManyBad` for more rows than are tolerated."""
+    def account(self, labelled: ImageSet, test: ImageSet | None, done: Embedding) -> None:
+        """Write `photos.csv` and `skipped.csv`. Raises `TooManyBad` for more rows of the second than are tolerated."""
+        every = [("train", image) for image in labelled.images] + [("test", image) for image in (test.images if test else ())]
+        digests = (bytes(digest).hex() if any(digest) else "" for digest in done.digests)
+        listed = zip(every, digests, strict=True)
+        runs.write_photos(self.folder, ((image.id, part, image.label or "", digest) for (part, image), digest in listed))
         names = [(name, "train") for name in labelled.ids] + [(name, "test") for name in (test.ids if test else ())]
         failures = sorted(done.failures.items())
         rows = [(names[i][0], f.reason, f.detail, names[i][1], advice(f)) for i, f in failures]
@@ -132,7 +136,7 @@ class Trainer:
         `where` the images are; `exact` are the networks as they were before they were quantized.
         """
         if done is None:
-            self.folder.drop(runs.SKIPPED)
+            self.folder.drop(runs.SKIPPED, runs.PHOTOS)
             evaluations, model, answers = self._learn(data, None)
         else:
             with self._feature_files(data, done):
