@@ -41,7 +41,6 @@ from penult.texts import printable
 COMMANDS = (
     train, predict, evaluate, embed, compare, report, audit, diff, explain, export, serve, studio, backbones, similar, demo,
     doctor, cache,
-    cache,
 )  # fmt: skip
 INTERRUPTED, TERMINATED = 130, 143  # 128 and the number of the signal, as a shell has it
 
