@@ -49,8 +49,8 @@ def drawn(folder: Path, n: int = 60, copies: int = 4, **fields: Any) -> Drawn:
     """Return a project of n photos; the first `copies` pairs are one family each."""
     families = np.arange(n)
     families[1 : 2 * copies : 2] = families[0 : 2 * copies : 2]
-    given: dict[str, Any] = {"labels": [None] * n, **fields}
-    return Drawn(folder, [digest(i) for i in range(n)], [[f"{i}.jpg"] for i in range(n)], families, **given)
+    given: dict[str, Any] = {"labels": [None] * n, "files": [[f"{i}.jpg"] for i in range(n)], **fields}
+    return Drawn(folder, [digest(i) for i in range(n)], families=families, **given)
 
 
 def opened(project: Drawn, kinds: int = 3) -> Session:

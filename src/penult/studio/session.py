@@ -69,15 +69,17 @@ class Session(ProjectState):
     def act(self, sent: Mapping[str, Any]) -> dict[str, Any]:
         """Do what a page sent; the same id again gets its first answer. Raises `InputError`, `UnknownState`, `OutputError`."""
         with self._lock:
-            id, kind = act_id(sent), sent.get("kind")
-            applied = self.store.known(id, str(kind)) or self.store.apply(self._checked(parse_act(sent, self._board())))
-            return self._answer(applied, sent)
+            base = self._meet(sent)
+            known = self.store.known(act_id(sent), str(sent.get("kind")))
+            applied = known or self.store.apply(self._checked(parse_act(sent, self._board())))
+            return self._answer(applied, sent, base)
 
     def change_classes(self, sent: Mapping[str, Any]) -> dict[str, Any]:
         """Add, rename or remove a class, or give it another key; see `act`."""
         with self._lock:
+            base = self._meet(sent)
             applied = self.store.known(act_id(sent), "class") or self.store.apply(parse_class(sent, self._board()))
-            return self._answer(applied, sent) | {"classes": self.classes()}
+            return self._answer(applied, sent, base) | {"classes": self.classes()}
 
     def undo(self, sent: Mapping[str, Any]) -> dict[str, Any]:
         """Undo the last act, whoever did it; `undone` is null where there is none. See `act`."""
@@ -89,9 +91,9 @@ class Session(ProjectState):
 
     def _turn(self, sent: Mapping[str, Any], kind: str, turn: Callable[[str], Applied | None]) -> dict[str, Any]:
         with self._lock:
-            self._meet(sent)
+            base = self._meet(sent)
             applied = turn(act_id(sent))
-            answer = self._answer(applied, sent)
+            answer = self._answer(applied, sent, base)
             told = None
             if applied is not None:
                 told = {"kind": applied.act.kind, "n": [change.photo for change in applied.changes]}
@@ -109,9 +111,12 @@ class Session(ProjectState):
         return act
 
     def _meet(self, sent: Mapping[str, Any]) -> int:
+        """Check what has nothing to do with the kind of act, and return the act that the page knows."""
+        checked_mode(sent.get("mode", "page"))
+        checked_count(sent.get("count", 3))
         return self._check_known(sent.get("order"), sent.get("base_seq", 0))
 
-    def _answer(self, applied: Applied | None, sent: Mapping[str, Any]) -> dict[str, Any]:
+    def _answer(self, applied: Applied | None, sent: Mapping[str, Any], base: int) -> dict[str, Any]:
         """Take up what was done, and return what the page is told."""
         if applied is not None and not applied.repeated:
             self._memory.take(applied)
@@ -120,14 +125,12 @@ class Session(ProjectState):
             self._table.touch()
             self._tell()
         now = self._now
-        base = self._meet(sent)
         own = [] if applied is None else [change.photo for change in applied.changes]
-        mode, count = checked_mode(sent.get("mode", "page")), checked_count(sent.get("count", 3))
         answer = {
             "seq": now.seq,
             "changed": self._states(np.union1d(np.flatnonzero(now.changed > base) if base else (), own).astype(np.intp)),
             "model": self._model(),
-            "next": self._next(mode, count),
+            "next": self._next(sent.get("mode", "page"), sent.get("count", 3)),
             "exam": self._exam,
             "counts": self._counts,
         }

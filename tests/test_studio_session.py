@@ -1,0 +1,252 @@
+"""The session: one writer for all tabs, answers after the act is durable and learnt, labels.csv that `penult train` takes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from labelling import digest, drawn, opened
+from penult.errors import InputError, OutputError
+from penult.images import scan_labelled
+from penult.studio import label_table
+from penult.studio.session import Session, UnknownState
+from test_names import CLASSES, LEARNT, PHOTOS
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Any:
+    made = opened(drawn(tmp_path / "p"))
+    for i, name in enumerate(("cat", "dog", "owl")):
+        made.change_classes({"id": f"c{i}", "do": "add", "name": name})
+    yield made
+    made.close()
+
+
+def truth(n: int) -> int:
+    return n // 2 % 3
+
+
+def label(session: Session, n: int, **more: Any) -> dict[str, Any]:
+    return session.act({"id": f"l{session.store.seq}", "kind": "label", "n": n, "label": truth(n), **more})
+
+
+def test_questions_are_answered_until_the_model_is_right_and_the_exam_is_not_learnt(session: Session) -> None:
+    asked = session.queue("doubt", 1)["questions"]
+    for i in range(30):
+        one = asked[0]
+        kind = one["kind"] if one["kind"] in ("exam", "again") else "label"
+        answer = session.act({"id": f"a{i}", "kind": kind, "n": one["n"], "label": truth(one["n"]), "mode": "doubt"})
+        asked = answer["next"]
+        assert answer["seq"] == session.store.seq == 4 + i
+        if kind in ("exam", "again"):
+            assert one["guesses"] == []
+    json.dumps([session.state(), session.quality(), session.findings(), session.colors(), session.page(1, 5)], allow_nan=False)
+    state, view = session.state(), session.view()
+    reserved = session.questions.exam.reserved
+    assert state["model"] == {
+        "ready": True,
+        "version": answer["model"]["version"],
+        "labels": int(view.labelled[~reserved].sum()),
+    }
+    assert state["exam"]["asked"] >= 3
+    assert state["exam"]["right"] == state["exam"]["asked"]
+    right = session.model.proba.argmax(axis=1) == [truth(n) for n in range(60)]
+    assert right.mean() > 0.9
+    assert state["counts"]["labelled"] + state["counts"]["unlabelled"] == 60
+
+
+def test_a_repeated_act_is_answered_and_not_done_again(session: Session) -> None:
+    first = label(session, 8, mode="doubt")
+    version = first["model"]["version"]
+    sent = {"id": f"l{first['seq'] - 1}", "kind": "label", "n": 8, "label": truth(8), "mode": "doubt"}
+    label(session, 10)
+    again = session.act(sent)
+    assert again["changed"] == first["changed"] == [{"n": 8, "label": 1, "status": []}]
+    assert (again["seq"], again["model"]["version"]) == (first["seq"] + 1, version + 1)
+    session.undo({"id": "u"})
+    assert session.undo({"id": "u"})["undone"] == {"kind": "label", "n": [10]}  # sent again
+    assert int(session.view().labels[8]) == 1
+
+
+def test_a_tab_is_told_what_other_tabs_did_since_it_last_heard(session: Session) -> None:
+    heard: list[int] = []
+    end = session.subscribe(lambda: heard.append(session.state()["seq"]))
+    base = label(session, 8)["seq"]
+    label(session, 0)  # by another tab; a family of two
+    answer = label(session, 20, base_seq=base)
+    assert [one["n"] for one in answer["changed"]] == [0, 1, 20]
+    assert session.changes(base)["changed"] == answer["changed"]
+    assert session.undo({"id": "u1", "base_seq": answer["seq"]})["changed"] == [{"n": 20, "label": -1, "status": []}]
+    assert heard == [base, base + 1, base + 2, base + 3]
+    end()
+    assert session.redo({"id": "r1"})["redone"] == {"kind": "label", "n": [20]}
+    assert len(heard) == 4
+    with pytest.raises(UnknownState, match="the page knows act 99, and the last one here is"):
+        label(session, 22, base_seq=99)
+    with pytest.raises(UnknownState, match="load the page again"):
+        label(session, 22, order="0" * 16)
+    with pytest.raises(InputError, match="base_seq"):
+        label(session, 22, base_seq=-1)
+    assert int(session.view().labels[22]) == -1  # refused before anything was written
+
+
+def test_second_answers_struck_photos_and_decisions_hold_over_undo_and_restart(tmp_path: Path) -> None:
+    findings = [{"id": "blank-9", "kind": "blank", "title": "blank photo", "n": 9, "related": None, "score": 0.9}]
+    project = drawn(tmp_path / "p", classes=("cat", "dog", "owl"), findings=findings)
+    session = opened(project)
+    for n in (0, 2, 4):
+        label(session, n)
+    session.act({"id": "p", "kind": "page", "class": 0, "accepted": [12, 18], "wrong": [14]})
+    told = session.act({"id": "g", "kind": "again", "n": 2, "label": 0})["again"]
+    assert told == {"n": 2, "before": 1, "label": 0, "same": False}
+    session.act({"id": "f", "kind": "finding", "finding": "blank-9", "decision": "keep"})
+    for _ in range(2):
+        view = session.view()
+        assert (dict(view.asked_again), view.acts) == ({2: False}, 4)
+        assert np.flatnonzero(view.rejected[0]).tolist() == [14]
+        assert [one["decision"] for one in session.findings()["findings"]] == ["keep"]
+        assert session.state()["agreement"] == {"asked": 1, "same": 0}
+        session.close()
+        session = opened(project)
+    for i in range(3):
+        session.undo({"id": f"u{i}"})
+    view = session.view()
+    assert (dict(view.asked_again), view.rejected[0].any(), view.acts, session.findings()["findings"][0]["decision"]) == (
+        {}, False, 3, None,
+    )  # fmt: skip
+    session.redo({"id": "r"})
+    assert session.view().rejected[0][14]
+    session.close()
+
+
+def test_labels_that_photos_came_with_are_taken_once_and_never_undone(tmp_path: Path) -> None:
+    labels = ["cat" if n < 5 else None for n in range(60)]
+    project = drawn(tmp_path / "p", classes=("cat", "dog"), labels=labels)
+    session = opened(project)
+    assert session.state()["counts"]["labelled"] == 5
+    assert [(one["name"], one["key"]) for one in session.classes()] == [("cat", "1"), ("dog", "2")]
+    assert session.undo({"id": "u"})["undone"] is None
+    session.act({"id": "n", "kind": "many", "numbers": [3], "label": None})
+    session.close()
+    later = drawn(tmp_path / "p", 70, classes=("cat", "dog", "owl"), labels=[*labels, *["owl"] * 10])
+    session = opened(later)
+    assert session.view().labels[[2, 3, 4, 59, 60, 69]].tolist() == [-1, -1, 0, -1, 2, 2]
+    assert session.store.check() == []
+    session.close()
+
+
+def test_filters_and_orders_find_what_they_say(session: Session) -> None:
+    for n in range(0, 30, 2):
+        label(session, n)
+    session.act({"id": "e", "kind": "exclude", "numbers": [40]})
+    session.act({"id": "n", "kind": "none", "n": 42})
+    view = session.view()
+
+    def photos(**query: str) -> list[int]:
+        found = session.photos(query)
+        assert found["total"] == len(found["numbers"])
+        return list(found["numbers"])
+
+    assert photos() == list(range(60))
+    assert photos(status="labelled") == np.flatnonzero(view.labels >= 0).tolist()
+    assert (photos(status="excluded"), photos(status="none"), photos(status="copies")) == ([40], [42], list(range(8)))
+    assert set(photos(status="unlabelled")) == set(range(60)) - set(photos(status="labelled")) - {40, 42}
+    assert photos(**{"class": "1"}) == np.flatnonzero(view.labels == 1).tolist()
+    taken = session.model.proba.argmax(axis=1) == 2
+    assert photos(guess="2", status="unlabelled") == [n for n in photos(status="unlabelled") if taken[n]]
+    assert photos(text="3.JPG") == [3, 13, 23, 33, 43, 53]
+    assert photos(sort="file", descending="1") == list(range(60))[::-1]
+    margin = [np.diff(np.sort(session.model.proba[n])[-2:])[0] for n in photos(sort="doubt")]
+    assert margin == sorted(margin)
+    order = [view.labels[n] for n in photos(sort="label")]
+    assert order == sorted(order, key=lambda own: (own < 0, own))
+    doubtful = photos(status="doubtful")
+    assert all(session.model.proba[n].max() < 0.9 and view.labels[n] < 0 for n in doubtful)
+    for query, said in (
+        ({"status": "odd"}, "'odd' is no status; use one of all, "),
+        ({"sort": "\x1b"}, r"'\\x1b' is no sort"),
+        ({"class": "3"}, "'3' is no class; give the number of a class"),
+        ({"guess": "١"}, "is no guess"),
+        ({"offset": "3"}, "'offset' is no filter"),
+    ):
+        with pytest.raises(InputError, match=said):
+            session.photos(query)
+    details = session.details([1, 40])["photos"]
+    assert [(one["n"], one["label"], one["status"], one["family"]) for one in details] == [
+        (1, 0, [], [0]), (40, -1, ["excluded"], []),
+    ]  # fmt: skip
+    for numbers in ([60], [-1], ["1"], list(range(201))):
+        with pytest.raises(InputError):
+            session.details(numbers)
+
+
+def test_an_act_that_the_disk_refuses_is_not_done(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = session.state()
+
+    def full(*_: Any) -> None:
+        raise OutputError("could not write labels.db: the disk is full; free some space.")
+
+    with monkeypatch.context() as patch, pytest.raises(OutputError):
+        patch.setattr(session.store, "_write", full)
+        session.act({"id": "x", "kind": "label", "n": 5, "label": 0})
+    assert session.state() == before
+    assert session.act({"id": "x", "kind": "label", "n": 5, "label": 0})["seq"] == before["seq"] + 1
+
+
+def test_the_table_is_what_train_takes_with_the_oddest_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [[os.fsdecode(name)] for name in PHOTOS]
+    names = [os.fsdecode(LEARNT[name]) for name in CLASSES]
+    kinds = list(dict.fromkeys(names))
+    labels = [kinds[n % len(kinds)] for n in range(len(files))]
+    for file in files:
+        path = tmp_path / "photos" / file[0]
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"\x89PNG")
+    project = drawn(tmp_path / "p", len(files), 0, files=files, classes=kinds, labels=labels)
+    session = opened(project)
+    session.act({"id": "e", "kind": "exclude", "numbers": [7]})
+    session.close()
+    data = (project.folder / "labels.csv").read_bytes()
+    assert data.startswith(b"\xef\xbb\xbffile,label,sha256,status\r\n")  # the mark by which Excel knows UTF-8
+    monkeypatch.chdir(tmp_path)
+    found = scan_labelled("p/labels.csv")
+    wanted = {
+        os.path.join("p", "..", "photos", file[0]): label
+        for n, (file, label) in enumerate(zip(files, labels, strict=True))
+        if n != 7
+    }
+    assert {image.path: image.label for image in found.images} == wanted
+
+
+def test_the_table_is_written_after_a_pause_and_a_failure_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_table, "LONGEST", 0.4)
+    rows = [("a.jpg", "cat", digest(1), "labelled")]
+    paused = threading.Event()
+    path = tmp_path / "labels.csv"
+    table = label_table.LabelTable(path, lambda: rows, paused.set, pause=0.2)
+    start = time.monotonic()
+    while not path.exists() and time.monotonic() < start + 5:  # acts without a pause do not put it off for ever
+        table.touch()
+        time.sleep(0.02)
+    assert path.read_bytes().decode() == f"file,label,sha256,status\r\na.jpg,cat,{digest(1)},labelled\r\n"
+    assert paused.wait(5)
+    path.unlink()
+    path.mkdir()
+    table.touch()
+    while table.trouble is None and time.monotonic() < start + 10:
+        time.sleep(0.02)
+    assert "labels.csv is a folder, not a file" in str(table.trouble)
+    path.rmdir()
+    rows.append(("=1+1.jpg", "=1", digest(2), "exam"))
+    table.touch()
+    table.close()
+    with path.open(newline="") as file:
+        assert list(csv.reader(file))[2] == ["=1+1.jpg", "=1", digest(2), "exam"]
