@@ -45,10 +45,11 @@ def run(args: argparse.Namespace) -> None:
     """Open the studio until it is told to end."""
     if args.source is None and args.review is None:
         args.usage_error("give SOURCE or --review DIR")
+    import logging
+
     from penult.cli import output
     from penult.images import TableOptions
     from penult.studio import StudioOptions, StudioServer
-    from penult.web import json_logs
     from penult.zoo import DEFAULT
 
     asked = StudioOptions(
@@ -62,26 +63,28 @@ def run(args: argparse.Namespace) -> None:
         args.seed,
         options.embed_options(args),
     )
-    with json_logs("WARNING"):
-        studio = StudioServer(asked)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # what it warns of is answered by penult itself
+    studio = StudioServer(asked)
 
-        def ready() -> None:
-            output.out(f"penult studio: {studio.address()} (Ctrl-C ends it)")
-            if not args.no_browser:
-                _open_browser(studio.address())
+    def ready() -> None:
+        output.out(f"penult studio: {studio.address()} (Ctrl-C ends it)")
+        if not args.no_browser:
+            _open_browser(studio.address())
 
-        studio.run(ready)
+    studio.run(ready)
     output.out(f"labels: {output.printable(str(studio.workspace.found.folder / 'labels.csv'))}")
 
 
 def _open_browser(address: str) -> None:
-    """Open the browser, in a thread, since some are slow; where there is none the printed address is enough."""
+    """Open the browser, in a thread, since some are slow; where there is none with windows the printed address is enough."""
     import threading
     import webbrowser
     from contextlib import suppress
 
     def attempt() -> None:
         with suppress(Exception):  # whatever goes wrong there
-            webbrowser.open(address)
+            browser = webbrowser.get()
+            if type(browser) is not webbrowser.GenericBrowser:  # one of the terminal, which would take it over
+                browser.open(address)
 
     threading.Thread(target=attempt, daemon=True).start()

@@ -48,7 +48,8 @@ def training_sets(project: Project, view: LabelView, reserved: NDArray[np.bool_]
     if usable.sum() >= NEARLY_ALL * (usable.sum() + open_photos):
         exam = np.zeros_like(exam)
     counts = np.bincount(view.labels[usable & ~exam], minlength=len(classes))
-    exam &= counts[np.maximum(view.labels, 0)] >= LEAST
+    many = np.r_[counts >= LEAST, False]  # the last is that of photos without a label
+    exam &= many[view.labels]
     train = usable & ~exam
     _check(view.labels[train], classes)
     return _set(project, view, classes, train), _set(project, view, classes, exam) if exam.any() else None
