@@ -125,7 +125,7 @@ def test_what_is_prepared_is_kept_until_a_photo_changes(
     first = opened(source, tmp_path / "p")
     with monkeypatch.context() as patch:
         patch.setattr("penult.studio.embedded.embed", lambda *_, **__: pytest.fail("nothing is new"))
-        patch.setattr("penult.audit.photo_map", lambda *_, **__: pytest.fail("nothing is new"))
+        patch.setattr("penult.studio.project.group_copies", lambda *_, **__: pytest.fail("nothing is new"))
         (source / "warm/warm.0.png").rename(source / "cold/renamed.png")
         os.utime(source / "cold/cold.0.png", (1e9, 1e9))
         with pytest.raises(BaseException, match="nothing is new"):
@@ -137,7 +137,7 @@ def test_what_is_prepared_is_kept_until_a_photo_changes(
     Image.fromarray(draw("green", 1)).save(source / "warm/warm.0.png")
     assert opened(source, tmp_path / "p").order != first.order
     kept = tmp_path / "p/prepared"
-    assert sorted(len(list(one.glob("*.npy"))) for one in kept.iterdir() if list(one.glob("*.npy"))) == [2, 6]
+    assert sorted(len(list(one.glob("*.npy"))) for one in kept.iterdir() if list(one.glob("*.npy"))) == [2, 5]
     for path in kept.rglob("*.npy"):
         path.write_bytes(b"damaged")
     assert len(opened(source, tmp_path / "p")) == 8
@@ -242,6 +242,8 @@ def test_from_the_first_act_to_a_trained_model(half: Path, tmp_path: Path) -> No
         assert large.body[:2] == b"\xff\xd8"
         assert client.ask(f"/thumb/3/{project.digests[4][:16]}.jpg").status == 404
         assert client.ask(f"/thumb/99/{project.digests[4][:16]}.jpg").status == 404
+        client.until(lambda state: state["map"])
+        assert len(client.get("/api/map")["x"]) == 36
         assert client.ask("/api/export", {"what": "page"}).status == 400  # nothing is trained yet
         assert client.ask("/api/train", {"out": "/tmp/x"}).status == 400
         assert client.post("/api/train")["job"]["state"] == "running"
@@ -279,8 +281,9 @@ def test_a_state_stream_tells_each_change_and_ends_with_the_server(half: Path, t
 
         assert event()["seq"] == 1
         client.post("/api/acts", kind="skip", n=2)
-        assert event()["seq"] == 2
-    assert stream.read().count(b"event") <= 2  # it has ended
+        while event()["seq"] != 2:  # the map, and labels.csv, are told of, too
+            pass
+    assert stream.read().count(b"event") <= 4  # it has ended
     connection.close()
 
 

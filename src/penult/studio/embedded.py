@@ -6,6 +6,7 @@ that is prepared opens without them.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult import audit
 from penult.embed import Embedding, at_depth, embed
 from penult.errors import ProgressCallback, quiet
 from penult.studio.options import StudioOptions
@@ -23,6 +25,7 @@ from penult.training.options import TrainOptions, find_backbones
 
 STEP = 2048  # photos read at a time
 IN_MEMORY = 1 << 30  # bytes of features; more lie in a file
+NICE = 10
 
 
 class PhotoFeatures:
@@ -96,7 +99,7 @@ class PhotoFeatures:
         return self._embedding.large_thumbnails(rows)
 
     @contextmanager
-    def whole(self, progress: ProgressCallback) -> Iterator[NDArray[np.float32]]:
+    def whole(self, progress: ProgressCallback = quiet) -> Iterator[NDArray[np.float32]]:
         """Yield the features of all photos, (N, d): in memory, or in a file where they are many."""
         n, d = len(self.digests), sum(self.widths)
         with tempfile.TemporaryFile() as file:
@@ -107,3 +110,13 @@ class PhotoFeatures:
                 X[start : start + STEP] = self.rows(np.arange(start, min(start + STEP, n)))
                 progress("reading features", min(start + STEP, n), n)
             yield X
+
+
+def place(asked: Iterator[Any]) -> Iterator[NDArray[np.float64]]:
+    """Be the child process that makes the map of some photos, (N, 2), and gives way to everything else."""
+    if hasattr(os, "nice"):
+        os.nice(NICE)
+    for paths, digests, options in asked:
+        features = PhotoFeatures(paths, digests, options)
+        with features.whole() as X:
+            yield audit.photo_map(X, features.blocks, options.seed).places

@@ -107,11 +107,11 @@ def read_arrays(folder: Path, facts: Mapping[str, Any], names: Sequence[str]) ->
 
 
 def write_arrays(folder: Path, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Keep arrays by the facts that they depend on, and nothing of other facts. Raises `OutputError`."""
-    kept = _entry(folder, facts)
-    kept.put({f"{name}.npy": npy(array) for name, array in arrays.items()})
+    """Keep arrays by the facts that they depend on, `photos` among them, and nothing of other photos. Raises `OutputError`."""
+    _entry(folder, facts).put({f"{name}.npy": npy(array) for name, array in arrays.items()})
     for other in store.entries(folder, KIND):
-        if other.folder not in (kept.folder, _entry(folder, _INDEX).folder):
+        known = (other.values() or {}).get("facts", {})
+        if known.get("photos", facts["photos"]) != facts["photos"]:
             for path in other.folder.glob("*.npy"):
                 store.drop(path)
             other.forget()

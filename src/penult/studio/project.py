@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,9 +30,10 @@ from penult.studio.photo_findings import find_problems
 from penult.studio.photos import FoundPhotos
 from penult.studio.projection import project as projected
 from penult.texts import printable
+from penult.worker import Worker
 
 STEP = 2048  # photos whose whole features are in memory at a time
-_KEPT = ("Z", "families", "places", "quality", "alike", "depth")
+_KEPT = ("Z", "families", "quality", "alike", "depth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,14 @@ class Unreadable:
     advice: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Project:
     """The photos of a project, numbered 0..N-1 by their distinct contents; see the fields.
 
     `files` and `paths` (N,) are of each photo the ids and paths of its files, the first is the one shown; ids are relative to
     `root`. `Z` (N, r) is what the quick model learns from; `families` (N,) number the copies of one picture alike. `labels`
     are those that the photos came with, `guesses` what a server's model said, `findings` plain values, ready for the page.
+    `places` (N, 2) come later, see `find_places`.
     """
 
     folder: Path
@@ -63,7 +65,6 @@ class Project:
     digests: tuple[str, ...]
     Z: NDArray[np.float32]
     families: NDArray[np.intp]
-    places: NDArray[np.float64]
     unreadable: tuple[Unreadable, ...]
     classes: tuple[str, ...]
     labels: tuple[str | None, ...]
@@ -72,6 +73,8 @@ class Project:
     notes: tuple[str, ...]
     embedded: PhotoFeatures
     thumbnails: PhotoThumbnails
+    facts: Mapping[str, Any]
+    places: NDArray[np.float64] | None = None
     _sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -136,6 +139,24 @@ def prepare(found: FoundPhotos, options: StudioOptions, progress: ProgressCallba
     return _assembled(found, options, state.failures, photo, embedded, arrays)
 
 
+def find_places(project: Project, started: Callable[[Worker], None]) -> None:
+    """Give a project its map: as it was kept, or computed in a child process, since that takes longest and can wait.
+
+    `started` gets the process, so that it can be ended. Raises `Crashed` then, and `OutputError` where it cannot be kept.
+    """
+    facts = {**project.facts, "what": "map"}
+    kept = prepared.read_arrays(project.folder, facts, ("places",))
+    if kept is None:
+        with Worker("penult.studio.embedded:place") as worker:
+            started(worker)
+            own = project.embedded
+            worker.send((own.paths, own.digests, own.options))
+            kept = {"places": next(iter(worker.answers()))}
+        project.places = kept["places"]
+        prepared.write_arrays(project.folder, facts, kept)
+    project.places = kept["places"]
+
+
 def _read(
     every: Sequence[str], state: prepared.FileState, options: StudioOptions, progress: ProgressCallback
 ) -> prepared.FileState:
@@ -185,18 +206,16 @@ def _computed(
         ties = UnionFind(n)
         ties.link(same)
         progress("copies", n, n)
-        progress("map", 0, n)
-        places = audit.photo_map(X, embedded.blocks, options.seed).places
+        progress("directions", 0, n)
 
         def parts() -> Any:
             return (X[start : start + STEP] for start in range(0, n, STEP))
 
         Z = projected(parts, n, embedded.blocks, options.seed)
-        progress("map", n, n)
+        progress("directions", n, n)
     return {
         "Z": Z,
         "families": ties.numbers().astype(np.int64),
-        "places": places,
         "quality": quality,
         "alike": np.stack([same.first, same.second], axis=1).astype(np.int64).reshape(-1, 2),
         "depth": np.array([embedded.depth]),
@@ -233,7 +252,6 @@ def _assembled(
         digests=tuple(row.tobytes().hex() for row in embedded.digests),
         Z=arrays["Z"],
         families=arrays["families"].astype(np.intp),
-        places=arrays["places"],
         unreadable=tuple(Unreadable(found.images[i].id, pixels.reason_of(f), pixels.advice(f)) for i, f in failures.items()),
         classes=found.classes,
         labels=labels,
@@ -242,4 +260,5 @@ def _assembled(
         notes=found.notes,
         embedded=embedded,
         thumbnails=PhotoThumbnails(first, embedded.digests, options.settings, int(arrays["depth"][0])),
+        facts=_facts(embedded.digests, options),
     )

@@ -35,8 +35,10 @@ class Tasks:
         return workspace.project, workspace.session
 
     def map(self) -> dict[str, Any]:
-        """Return where each photo lies, 0..1, with four digits."""
+        """Return where each photo lies, 0..1, with four digits; nothing as long as the map is being made."""
         project, _ = self._open
+        if project.places is None:
+            return {"numbers": [], "x": [], "y": []}
         x, y = (project.places[:, axis].round(4).tolist() for axis in (0, 1))
         return {"numbers": list(range(len(project))), "x": x, "y": y}
 

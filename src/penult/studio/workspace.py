@@ -20,10 +20,11 @@ from penult.studio.options import StudioOptions
 from penult.studio.photos import RUN, find_photos, remember
 from penult.studio.pictures import PictureMaker
 from penult.studio.prepared import KIND
-from penult.studio.project import Project, prepare
+from penult.studio.project import Project, find_places, prepare
 from penult.studio.questions import Questions
 from penult.studio.quick_model import QuickModel
 from penult.studio.session import Session
+from penult.worker import Crashed, Worker
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,8 @@ class Workspace:
         self.session: Session | None = None
         self.preparing: dict[str, Any] | None = {"stage": "files", "done": 0, "total": len(self.found.images)}
         self.failed: PenultError | None = None
-        self._ending = threading.Event()
+        self._ending, self._opened = threading.Event(), threading.Event()
+        self._worker: Worker | None = None  # that makes the map
         self._thread = threading.Thread(target=self._prepare, name="penult-studio-prepare", daemon=True)
 
     def start(self) -> None:
@@ -63,22 +65,14 @@ class Workspace:
 
     def wait(self) -> Session:
         """Wait until the project is open. Raises what stopped its preparation."""
-        self._thread.join()
+        self._opened.wait()
         if self.session is None:
             raise self.failed or PenultError("the project was not opened, because the studio is ending.")
         return self.session
 
     def _prepare(self) -> None:
         try:
-            project = prepare(self.found, self.options, self._progress)
-            labels = store.LabelStore(project.folder / "labels.db", project.digests)
-            model = QuickModel(project.Z, project.families, self.options.seed)
-            questions = Questions(model, project.families, labels.seed, project.digests)
-            session = Session(project, labels, model, questions, BackgroundHead(project.Z, project.families))
-            session.subscribe(self._tell)
-            self.project, self.session = project, session
-            self.preparing = None
-            self._tell()
+            self._open()
         except Stopped:
             return
         except PenultError as error:
@@ -86,6 +80,40 @@ class Workspace:
         except Exception as error:  # a mistake of ours: the page is told, and the log has where
             log.exception("the project could not be prepared")
             self._fail(PenultError(f"a mistake of penult's own while the photos were prepared: {error!r}."))
+        finally:
+            self._opened.set()
+        if self.project is not None and not self._ending.is_set():
+            self._place(self.project)
+
+    def _open(self) -> None:
+        project = prepare(self.found, self.options, self._progress)
+        labels = store.LabelStore(project.folder / "labels.db", project.digests)
+        try:
+            model = QuickModel(project.Z, project.families, self.options.seed)
+            questions = Questions(model, project.families, labels.seed, project.digests)
+            session = Session(project, labels, model, questions, BackgroundHead(project.Z, project.families))
+        except BaseException:
+            labels.close()
+            raise
+        session.subscribe(self._tell)
+        self.project, self.session = project, session
+        self.preparing = None
+        self._tell()
+
+    def _place(self, project: Project) -> None:
+        """Make the map; without one everything else works all the same."""
+        try:
+            find_places(project, self._take_worker)
+        except (PenultError, Crashed) as error:
+            if not self._ending.is_set():
+                log.warning("the map of the photos could not be made or kept: %s", error)
+        self._tell()
+
+    def _take_worker(self, worker: Worker) -> None:
+        """Keep the process that makes the map, to end it with the studio."""
+        self._worker = worker
+        if self._ending.is_set():
+            worker.kill()
 
     def _fail(self, error: PenultError) -> None:
         self.failed = error
@@ -130,7 +158,8 @@ class Workspace:
     def state(self) -> dict[str, Any]:
         """Return the snapshot that pages are told of."""
         known = {} if self.session is None else self.session.state()
-        return {**known, "job": self.jobs.state(), "preparing": self.preparing}
+        placed = self.project is not None and self.project.places is not None
+        return {**known, "job": self.jobs.state(), "preparing": self.preparing, "map": placed}
 
     def thumbnail(self, number: int) -> bytes | Failure:
         """Return the small picture of a photo as a JPEG file, or why there is none."""
@@ -151,6 +180,8 @@ class Workspace:
     def close(self) -> None:
         """End jobs, session and preparation; what is computed is kept."""
         self._ending.set()
+        if self._worker is not None:
+            self._worker.kill()
         self.jobs.close()
         if self._thread.ident is not None:
             self._thread.join()
