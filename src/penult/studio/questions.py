@@ -154,8 +154,9 @@ class Questions:
         if not len(free):
             return []
         middles = self._first(view, free)
-        if not self.model.ready:
-            return middles[:count]
+        if not self.model.ready:  # one class alone so far: when all clusters were asked, by lot
+            by_lot = free[np.random.default_rng([self.seed, view.acts]).permutation(len(free))[:count]]
+            return [*middles, *by_lot.tolist()][:count]
         doubtful = self._doubtful(free, count)
         if not middles:
             return doubtful
@@ -186,7 +187,7 @@ class Questions:
             self._middles[number] = clusters(self.model.Z, number, self.seed)
         middles, own = self._middles[number]
         size = np.bincount(own, minlength=len(middles))
-        empty = np.bincount(own[view.decided], minlength=len(middles)) == 0
+        empty = np.bincount(own[self.exam.learnable(view)], minlength=len(middles)) == 0
         found = []
         for cluster in np.argsort(-size, kind="stable").tolist():
             if empty[cluster]:

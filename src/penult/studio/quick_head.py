@@ -23,11 +23,12 @@ from penult.solver import DenseMatrix, LogisticLoss, Loss, Problems, SoftmaxLoss
 Array = NDArray[Any]
 Ints = NDArray[np.intp]
 
-GROWTH = 1.1  # times as many rows, from which settings are chosen anew
-SEARCHED = 1000  # rows that settings are chosen by
+GROWTH, MANY, GROWTH_OF_MANY = 1.1, 1000, 1.25  # times as many rows, from which settings are chosen anew; the same of many
+SEARCHED = 2000  # rows that settings are chosen by
 C = 10.0  # of the softmax: the best is between 3 and 100 on all sets, and hardly matters beside the discriminant
-FOLDS, MORE_FOLDS, FEW = 3, 6, 60  # folds; more of them up to so many rows
+FOLDS, MORE_FOLDS, FEW = 5, 10, 60  # folds; more of them up to so many rows
 TOL = 1e-4  # of the warm softmax
+POOL, BINS, MOST = 2000, 8, 6.0  # photos and bins by which labelled rows are weighed, and what one may weigh
 UNPROVEN = 0.3  # how far a model is believed of which no label can be held out
 LDA_WEIGHT, SHRINKAGE, HEAT = 0.35, 0.9, 1.0  # before anything is chosen
 
@@ -43,14 +44,26 @@ class Units:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Settings:
-    """What was chosen on held-out rows, and for how many rows."""
+class Chosen:
+    """What held-out rows chose, and their logits (h, k) and class numbers (h,); None where none could be held out.
 
+    `heat` is the temperature of the discriminant's logits.
+    """
+
+    lda_weight: float = LDA_WEIGHT
+    shrinkage: float = SHRINKAGE
+    heat: float = HEAT
+    logits: Array | None = None
+    codes: Ints | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Settings:
+    """What was chosen for so many rows, and how sure the model may be."""
+
+    chosen: Chosen
     rows: int
     judges: int
-    lda_weight: float
-    shrinkage: float
-    heat: float  # of the discriminant's logits
     temperature: float
     offset: Array  # (k,)
     floor: float
@@ -79,17 +92,19 @@ class QuickHead:
             if classes != self._classes:
                 self._classes, self._softmax, self._settings = classes, None, None
             known = self._settings
-            if known is None or self._grown(known, units):
-                known = self._settings = self._choose(Z, X, units)
-            linear, lda = self._fit_softmax(X, units.codes), self._fit_lda(Z, X, units, known.shrinkage)
-        both = (1 - known.lda_weight) * linear + known.lda_weight / known.heat * lda  # (k, r + 1)
+            fresh = known is None or self._grown(known, units)
+            chosen = self._search(X, units) if fresh or known is None else known.chosen
+            linear, lda = self._fit_softmax(X, units.codes), self._fit_lda(Z, X, units, chosen.shrinkage)
+            both = (1 - chosen.lda_weight) * linear + chosen.lda_weight / chosen.heat * lda  # (k, r + 1)
+            if fresh or known is None:
+                known = self._settings = self._calibrate(chosen, both, Z, units)
         both[:, -1] += known.offset
         both /= known.temperature
         return both[:, :-1].astype(np.float32), both[:, -1].astype(np.float32)
 
     def _grown(self, known: Settings, units: Units) -> bool:
-        n, m = len(units.rows), len(units.judges)
-        return n >= GROWTH * known.rows or n < known.rows / GROWTH or m >= 2 * known.judges + 8
+        n, m, growth = len(units.rows), len(units.judges), GROWTH if len(units.rows) < MANY else GROWTH_OF_MANY
+        return n >= growth * known.rows or n < known.rows / growth or m >= known.judges + 4
 
     def _fit_softmax(self, X: Array, codes: Ints) -> Array:
         """Return softmax regression as weights and intercepts (k, r + 1) that add up to 0, from where the last fit ended."""
@@ -124,8 +139,8 @@ class QuickHead:
         found = np.column_stack([coef, intercept])
         return np.asarray(found - found.mean(axis=0))
 
-    def _choose(self, Z: Array, X: Array, units: Units) -> Settings:
-        """Return the settings that held-out rows choose, and how sure the model may be."""
+    def _search(self, X: Array, units: Units) -> Chosen:
+        """Return the settings that are best for held-out rows, and what these rows were answered."""
         n, k = len(X), len(self._classes)
         some = np.sort(np.random.default_rng(self.seed).permutation(n)[:SEARCHED]) if n > SEARCHED else np.arange(n)
         codes = units.codes[some]
@@ -133,27 +148,58 @@ class QuickHead:
         held = np.flatnonzero(fold >= 0)
         parts = np.unique(fold[held])
         if len(parts) < 2 or len(np.unique(codes)) < k:
-            return Settings(n, len(units.judges), LDA_WEIGHT, SHRINKAGE, HEAT, 1 / UNPROVEN, np.zeros(k), 0.0)
+            return Chosen()
         folds = tuple((np.flatnonzero(fold != part), np.flatnonzero(fold == part)) for part in parts)
         task = Task(X[some], codes, k, np.ones(len(codes)), np.ones(k), folds, (self.r,), self.seed)
         search = heads.make_head("blend", scaling="none", C=C).search(task)
         best = search.best(task, held)
-        chosen = search.candidates[best]
-        logits, weight = search.logits[best][held], np.ones(len(held))
-        other = search.parts[1]
-        heats = [
-            t for one, (_, t) in zip(other.candidates, other.judged(), strict=True) if one["shrinkage"] == chosen["shrinkage"]
-        ]
-        temperature = calibration.temperature(logits, codes[held], weight, False)
-        prior = np.log(np.bincount(codes, minlength=k) + 1.0)
-        believed = calibration.evidence(logits / temperature, codes[held], weight, prior)
+        found, other = search.candidates[best], search.parts[1]
+        judged = zip(other.candidates, other.judged(), strict=True)
+        heats = [t for one, (_, t) in judged if one["shrinkage"] == found["shrinkage"]]
+        return Chosen(
+            float(found["lda_weight"]), float(found["shrinkage"] or SHRINKAGE), heats[0] if heats else HEAT,
+            search.logits[best][held], codes[held],
+        )  # fmt: skip
+
+    def _calibrate(self, chosen: Chosen, both: Array, Z: Array, units: Units) -> Settings:
+        """Return how sure the model `both` (k, r + 1) may be, by its answers to held-out rows and to those drawn by lot.
+
+        Rows were chosen to be labelled because the model was unsure, or sure; what it was told of them holds for all photos
+        only where each counts as often as photos are answered like it (covariate shift: Shimodaira 2000, here by the margin of
+        the two likeliest classes).
+        """
+        k, counts = len(self._classes), (len(units.rows), len(units.judges))
+        drawn = self._logits(both, Z[units.judges])  # (m, k)
+        if chosen.codes is None or chosen.logits is None:
+            return Settings(chosen, *counts, 1 / UNPROVEN, np.zeros(k), 0.0)
+        # 1. how often a held-out row stands for photos without a label; those drawn by lot stand for themselves
+        weight = np.ones(len(chosen.codes))
+        others = np.setdiff1d(np.arange(0, len(Z), max(1, len(Z) // POOL)), units.rows)
+        if len(others) >= BINS:
+            edges = np.quantile(margins(self._logits(both, Z[others])), np.arange(1, BINS) / BINS)
+            own = np.digitize(margins(chosen.logits), edges)
+            weight = np.minimum(len(own) / BINS / np.bincount(own, minlength=BINS)[own], MOST)
+            weight *= weight.sum() / np.square(weight).sum()  # the sum is the effective number (Kish 1965)
+        logits, codes = np.vstack([chosen.logits, drawn]), np.concatenate([chosen.codes, units.judged])
+        weight = np.concatenate([weight, np.ones(len(drawn))])
+        # 2. the temperature, how far the model is believed beside the shares of the classes, and the floor
+        temperature = calibration.temperature(logits, codes, weight, False)
+        prior = np.log(np.bincount(chosen.codes, minlength=k) + 1.0)
+        believed = calibration.evidence(logits / temperature, codes, weight, prior)
         temperature /= believed
         offset = (1 - believed) * temperature * (prior - prior.mean())
         sharp = calibration.probabilities(logits + offset, temperature, 0.0)
-        floor = calibration.best_floor(sharp, codes[held], weight)
-        share = float(chosen["lda_weight"])
-        shrinkage = float(chosen["shrinkage"] or SHRINKAGE)
-        return Settings(n, len(units.judges), share, shrinkage, heats[0] if heats else HEAT, temperature, offset, floor)
+        return Settings(chosen, *counts, temperature, offset, calibration.best_floor(sharp, codes, weight))
+
+    @staticmethod
+    def _logits(both: Array, Z: Array) -> Array:
+        return np.asarray(Z @ both[:, :-1].T.astype(np.float32) + both[:, -1])
+
+
+def margins(logits: Array) -> Array:
+    """Return how far the likeliest class of each row of logits (n, k) lies above the next, (n,)."""
+    two = np.partition(logits, -2, axis=1)[:, -2:]
+    return np.asarray(two[:, 1] - two[:, 0])
 
 
 def deal(codes: Ints, folds: int, seed: int) -> Ints:
