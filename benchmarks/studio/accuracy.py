@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from penult import heads
 from penult.heads.calibration import row_losses
+from penult.store.labels import EXAM
 from penult.studio.questions import Question, Questions
 from penult.studio.quick_model import QuickModel, project
 from penult.studio.view import LabelView
-from penult.store.labels import EXAM
 
 Array = NDArray[Any]
 BLOCKS = (*(40, 80, 112, 192, 320, 1280) * 2, *(208, 352, 1280) * 2)  # of the default networks
@@ -179,7 +179,10 @@ def timed(features: Path) -> None:
         model._head._settings = None
         model.update(labels, labels >= 0, 10)
         whole = 1000 * (time.process_time() - start)
-        print(f"{count:5} labels: fit and scores of 20,000 photos {np.median(fits):.0f} ms CPU, {whole:.0f} ms with settings", flush=True)
+        print(
+            f"{count:5} labels: fit and scores of 20,000 photos {np.median(fits):.0f} ms CPU, {whole:.0f} ms with settings",
+            flush=True,
+        )
     start = time.process_time()
     model.near([5, 7, 9], 48)
     print(f"look-alikes of 3 photos: {1000 * (time.process_time() - start):.0f} ms CPU")

@@ -48,8 +48,8 @@ def told(name: str, lives: list[tuple[Array, Array, float, float]]) -> str:
     share = f"{needed[0] / needed[1]:.2f}" if needed[0] and needed[1] else "-"
     return (
         f"{name:10} doubt {needed[0]}, random {needed[1]} labels until {100 * goal:.1f}% (ratio {share}); medians of single "
-        f"draws {np.median(own[0]):.0f}, {np.median(own[1]):.0f}; exam answers meanwhile {np.mean([life[3] for life in lives]):.0f}; "
-        f"accuracy (doubt, random) at 50, 100, 200, 400: {at}"
+        f"draws {np.median(own[0]):.0f}, {np.median(own[1]):.0f}; exam answers beside them "
+        f"{np.mean([life[3] for life in lives]):.0f}; accuracy (doubt, random) at 50, 100, 200, 400: {at}"
     )
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from penult import evaluate, heads
 from penult.errors import InputError
+from penult.heads.unlike import fit_novelty
 from penult.training.label_check import check_labels
 from penult.worker import Crashed, Worker
 
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 GROWTH = 1.1  # times as many labels from which it is worth while
 LEAST = 20  # labels
 NICE = 10
+NOTHING = evaluate.Score(None, None, None)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -48,6 +50,8 @@ class HeadResult:
         Out of fold.
     doubted : tuple of (int, float, int)
         Photos whose label is more probably wrong than right, how probably, and the likeliest other class.
+    novelty : array (N,) float32 or None
+        How unlike the labelled photos each photo is; above 1 an answer is not to be relied on; None if nothing was measured.
     note : str
         Why nothing could be measured, or labels were not judged.
     """
@@ -59,6 +63,7 @@ class HeadResult:
     recall: dict[int, float | None]
     precision: dict[int, float | None]
     doubted: tuple[tuple[int, float, int], ...]
+    novelty: NDArray[np.float32] | None = None
     note: str = ""
 
 
@@ -156,7 +161,15 @@ def work(sent: Iterator[Any]) -> Iterator[HeadResult]:
 
 
 def whole_head(Z: NDArray[np.float32], rows: NDArray[np.intp], y: NDArray[np.intp], families: NDArray[np.intp]) -> HeadResult:
-    """Return what penult's default head says of all photos Z (N, r) once it knows the classes y (n,) of some rows (n,)."""
+    """Return what penult's default head says of all photos Z (N, r) once it knows the classes y (n,) of some rows (n,).
+
+    Classes of which there is one picture only are left out: nothing of them could be held out.
+    """
+    several = np.array([len(np.unique(families[y == c])) > 1 for c in range(int(y.max()) + 1)])[y]
+    rows, y, families = rows[several], y[several], families[several]
+    if len(np.unique(y)) < 2:
+        empty = np.zeros((len(Z), 0), np.float32)
+        return HeadResult(len(rows), np.unique(y), empty, NOTHING, {}, {}, (), note="fewer than two classes have two photos")
     known, codes = np.unique(y, return_inverse=True)
     names, X = [str(c) for c in known], Z[rows]
     groups = families if len(np.unique(families)) < len(families) else None
@@ -170,7 +183,7 @@ def whole_head(Z: NDArray[np.float32], rows: NDArray[np.intp], y: NDArray[np.int
     head = head.fit_searched() if head.searched else head.fit(X, codes, groups=groups)
     proba = head.predict_proba(Z).astype(np.float32)
     if seen is None or check is None:
-        return HeadResult(len(rows), known, proba, evaluate.Score(None, None, None), {}, {}, (), note)
+        return HeadResult(len(rows), known, proba, NOTHING, {}, {}, (), note=note)
     measured = seen.measured
     proba[rows[measured]] = seen.proba[measured]
     doubted = []
@@ -178,9 +191,12 @@ def whole_head(Z: NDArray[np.float32], rows: NDArray[np.intp], y: NDArray[np.int
         if wrong > 0.5:
             other = np.where(np.arange(len(known)) == codes[row], -1, seen.proba[row])
             doubted.append((int(rows[row]), wrong, int(known[other.argmax()])))
+    reference, own, _ = fit_novelty(X, codes, seen.fold)
+    novelty = reference(Z)  # (N,)
+    novelty[rows] = np.where(np.isfinite(own), own, novelty[rows])  # beside other folds, not beside themselves
     per = dict(zip(known.tolist(), seen.per_class, strict=True))
     return HeadResult(
         len(rows), known, proba, seen.scores["accuracy"],
         {c: one.recall for c, one in per.items()}, {c: one.precision for c, one in per.items()},
-        tuple(sorted(doubted, key=lambda one: -one[1])), check.note,
+        tuple(sorted(doubted, key=lambda one: -one[1])), novelty.astype(np.float32), check.note,
     )  # fmt: skip

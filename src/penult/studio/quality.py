@@ -189,7 +189,7 @@ class Quality:
 
     def background(self, view: LabelView, result: HeadResult | None) -> dict[str, Any] | None:
         """Return the whole head's score on the exam; None before there is one."""
-        if result is None:
+        if result is None or not result.proba.size:
             return None
         photos = self.exam.sample(view)
         right = int((result.classes[result.proba[photos].argmax(axis=1)] == view.labels[photos]).sum())
