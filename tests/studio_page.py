@@ -118,6 +118,14 @@ class MadeUpStudio:
         label = {"label": int(self.labels[n]), "status": self.status(n), "guess": guess, "p": p, "guesses": guesses}
         return {"n": n, "file": f"photo {n:06d}.jpg", "files": [f"photo {n:06d}.jpg"]} | label | facts
 
+    def some(self, path: str, count: int, label: int) -> dict[str, Any]:
+        """Return the first photos without a label, as questions or as a page of a class."""
+        photos = [self.details(int(n)) for n in np.flatnonzero(self.labels < 0)[:count]]
+        if path == "/api/page":
+            return {"seq": self.seq, "class": label, "photos": photos, "expected_wrong": 1.2}
+        asked = [one | {"id": f"q{one['n']}", "kind": "doubt", "family": 1} for one in photos]
+        return {"seq": self.seq, "questions": asked}
+
     def findings(self) -> dict[str, Any]:
         made = [("label", 3, None), ("near_copy", 4, 5), ("outlier", 8, None)]
         listed = [
@@ -178,10 +186,14 @@ class MadeUpStudio:
     def get(self, path: str, asked: dict[str, str]) -> dict[str, Any]:
         if path == "/api/details":
             return {"photos": [self.details(int(n)) for n in asked["numbers"].split(",")]}
+        if path in ("/api/queue", "/api/page"):
+            return self.some(path, int(asked["count"]), int(asked.get("class", 0)))
         if path == "/api/map":
             return {"numbers": list(range(self.n)), "x": self.places[:, 0].tolist(), "y": self.places[:, 1].tolist()}
         if path == "/api/colors":
             return {"seq": self.seq, "labels": self.labels.tolist(), "guesses": self.guesses.tolist(), "p": self.p.tolist()}
+        if path == "/api/changes":
+            return {"seq": self.seq, "changed": [], "classes": self.project()["classes"]}
         if path == "/api/quality":
             return quality(len(self.classes))
         if path == "/api/differences":

@@ -42,7 +42,8 @@ export class MapView {
 
   #draw() {
     const tools = ["lasso", "move"].map((one) => button(t(`map.${one}`), () => this.#use(one), { "data-tool": one, "aria-pressed": String(one === "lasso") }));
-    const zooms = [["+", 1.6, "in"], ["−", 1 / 1.6, "out"], ["1:1", 0, "all"]].map(([shown, times, name]) => button(shown, () => this.canvas.zoom(Number(times)), { "aria-label": t(`map.${name}`), title: t(`map.${name}`) }));
+    const zoom = (/** @type {string} */ shown, /** @type {number} */ times, /** @type {string | null} */ name) => button(shown, () => this.canvas.zoom(times), { "aria-label": name, title: name });
+    const zooms = [zoom("+", 1.6, t("map.in")), zoom("−", 1 / 1.6, t("map.out")), zoom(t("map.all"), 0, null)];
     const bar = element("div", { class: "tools map-tools" }, element("div", { class: "segments", role: "group", "aria-label": t("map.drag") }, tools), element("div", { class: "segments", role: "group", "aria-label": t("map.zoom") }, zooms), button(t("map.alike"), () => this.#alike(), { title: t("map.alike_why") }));
     this.root.append(element("div", { class: "plot" }, bar, this.canvas.root, this.#legend), element("div", { class: "map-side" }, this.#seen, this.#hint, this.#grid));
   }
