@@ -9,7 +9,7 @@ import { number, probability, t } from "./i18n.mjs";
 /** @typedef {import("./types.d.ts").Details} Details */
 
 export class LargeView {
-  #box = element("dialog", { class: "photo-dialog", "aria-labelledby": "large-file" });
+  #box = element("dialog", { class: "photo-dialog", "aria-labelledby": "large-file", tabindex: -1 });
   #picture = element("img", { alt: "" });
   #facts = element("div", { class: "large-facts" });
   #at = 0;
@@ -43,7 +43,10 @@ export class LargeView {
     this.#numbers = numbers;
     this.#at = at;
     this.#left = left;
-    if (!this.open) this.#box.showModal();
+    if (!this.open) {
+      this.#box.showModal();
+      this.#box.focus();
+    }
     this.#go(0);
   }
 

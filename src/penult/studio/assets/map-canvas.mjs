@@ -154,9 +154,9 @@ export class MapCanvas {
     brush.setTransform(ratio, 0, 0, ratio, 0, 0);
     if (this.chosen.size) {
       brush.strokeStyle = colors.ink;
-      brush.lineWidth = 1.4;
-      brush.globalAlpha = this.chosen.size > 2000 ? 0.4 : 0.9;
-      this.#places.numbers.forEach((n, i) => { if (this.chosen.has(n)) ring(brush, this.#at(i), radius + 1.5); });
+      brush.lineWidth = 1;
+      brush.globalAlpha = this.chosen.size > 200 ? 0.5 : 0.9;
+      this.#places.numbers.forEach((n, i) => { if (this.chosen.has(n)) ring(brush, this.#at(i), radius + 1); });
       brush.globalAlpha = 1;
     }
     brush.strokeStyle = colors.accent;

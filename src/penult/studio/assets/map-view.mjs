@@ -91,6 +91,7 @@ export class MapView {
     this.#grid.selection.all(numbers);
     this.#grid.changed();
     this.#grid.hidden = !numbers.length;
+    this.root.classList.toggle("some", numbers.length > 0);
     this.#hint.textContent = t(numbers.length ? "map.selected_how" : "map.how");
   }
 

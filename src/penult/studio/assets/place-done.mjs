@@ -6,6 +6,7 @@ import { known, number, percent, t } from "./i18n.mjs";
 /** @typedef {import("./app.mjs").App} App */
 /** @typedef {import("./types.d.ts").State["job"]} Job */
 
+const SHOWN = 500; // photos that are shown at once
 const LEAST = 5; // labels of each class from which training is worth it
 
 /** @param {HTMLElement} root @param {App} app @returns {import("./types.d.ts").Place} */
@@ -32,6 +33,9 @@ class DonePlace {
 
   close() { this.#off(); }
 
+  /** Whether there is a finished training. */
+  get #trained() { return this.app.project.trained || (this.#job?.kind === "train" && this.#job.state === "done"); }
+
   get #job() { return this.app.state?.job ?? null; }
 
   #draw() {
@@ -44,7 +48,10 @@ class DonePlace {
       if (job.state === "done") this.#paths[what] = job.result?.path ?? "";
       if (job.state === "failed") this.#failed = job.error ?? "";
     }
-    if (job?.kind === "train" && job.state === "done") this.#differences();
+    if (job?.kind === "train" && job.state === "done") {
+      this.app.project.trained = true;
+      this.#differences();
+    }
     keepFocus(this.#train, () => this.#drawTrain(job));
     keepFocus(this.#take, () => this.#drawTake());
   }
@@ -65,7 +72,7 @@ class DonePlace {
 
   /** @param {NonNullable<Job>} job */
   #progress(job) {
-    const stage = known(`stage.${job.stage}`) ? t(`stage.${job.stage}`) : job.stage ?? "";
+    const name = (job.stage ?? "").replaceAll(" ", "_"), stage = known(`stage.${name}`) ? t(`stage.${name}`) : job.stage ?? "";
     const bar = element("progress", { max: job.total || 1, "aria-label": stage || t("done.train") });
     if (job.total) bar.value = job.done;
     return element("div", { class: "at-work" }, element("p", {}, element("b", { text: stage }), " ", job.total ? element("span", { class: "soft", text: t("done.counted", { done: job.done, total: job.total }) }) : null), bar);
@@ -78,10 +85,10 @@ class DonePlace {
   }
 
   #drawTake() {
-    const { job } = { job: this.#job }, busy = job?.state === "running";
+    const busy = this.#job?.state === "running", trained = this.#trained, first = busy || !trained;
+    const open = trained ? element("a", { class: "open", href: "/run/report.html", target: "_blank", rel: "noopener", text: t("done.open") }) : element("span", { class: "soft small", text: t("done.train_first") });
     const rows = [
-      this.#row("report", element("a", { class: "open", href: "/run/report.html", target: "_blank", rel: "noopener", text: t("done.open") })),
-      this.#row("model", this.#export("model", {}, busy)), this.#row("page", this.#export("page", {}, busy)),
+      this.#row("report", open), this.#row("model", this.#export("model", {}, first, "done.where")), this.#row("page", this.#export("page", {}, first)),
       this.#row("folders", this.#export("folders", { how: "link" }, busy, "done.link"), this.#export("folders", { how: "copy" }, busy, "done.copy")), this.#row("labels", this.#export("labels", {}, busy)),
     ];
     this.#take.replaceChildren(element("h2", { text: t("done.take") }), element("p", { class: "soft", text: t("done.take_why") }), element("ul", { class: "takes" }, rows));
@@ -99,25 +106,29 @@ class DonePlace {
       this.#failed = "";
       const answer = await this.app.post("/api/export", { what, ...how }).catch((error) => { this.#failed = error.message; return {}; });
       if (answer.path) this.#paths[what] = answer.path;
-      if (answer.job) this.#running[answer.job] = what;
+      if (answer.job) this.#running[answer.job.id] = what;
       this.#draw();
     }, { disabled: busy, "data-act": `${what}-${name}`, "aria-label": t("done.make_what", { how: t(name), what: t(`done.what_${what}`) }) });
   }
 
   /** What changed against the former run, where there is one. */
   async #differences() {
-    const answer = await this.app.get("/api/differences").catch(() => null);
+    const answer = await this.app.get("/api/differences").catch(() => null); // 400: this project was trained less than twice
     this.#news.hidden = !answer?.former;
     if (!answer?.former) return;
-    const { former, present, score = {}, right = [], wrong = [], labels_changed: labels, photos_added: added } = answer;
-    const signed = (/** @type {number} */ part) => `${part < 0 ? "−" : "+"}${number(Math.abs(100 * part), 1)}`;
-    const look = (/** @type {number[]} */ numbers) => button(t("done.look"), () => this.app.go("photos", { numbers: numbers.slice(0, 500) }));
+    const { score, right, wrong, labels_changed: labels, photos_added: added, photos_removed: removed } = answer;
     const rows = [
-      score.difference === undefined || score.difference === null ? null : t(score.low > 0 ? "done.better" : score.high < 0 ? "done.worse" : "done.same", { former: percent(score.former), present: percent(score.present), difference: signed(score.difference), low: signed(score.low), high: signed(score.high) }),
-      right.length ? [t("done.became_right", { count: right.length }), " ", look(right)] : null, wrong.length ? [t("done.became_wrong", { count: wrong.length }), " ", look(wrong)] : null,
-      labels ? t("done.labels_changed", { count: labels }) : null, added ? t("done.photos_added", { count: added }) : null,
+      score ? t(score.low > 0 ? "done.better" : score.high < 0 ? "done.worse" : "done.same", { former: percent(score.former), present: percent(score.present), difference: points(score.difference), low: points(score.low), high: points(score.high) }) : null,
+      this.#moved("right", right), this.#moved("wrong", wrong), counted("labels_changed", labels), counted("photos_added", added), counted("photos_removed", removed),
     ];
-    this.#news.replaceChildren(element("h2", { text: t("done.news") }), element("p", { class: "soft", text: t("done.news_why", { former, present }) }), element("ul", { class: "news" }, rows.filter((row) => row !== null).map((row) => element("li", {}, row))));
+    this.#news.replaceChildren(element("h2", { text: t("done.news") }), element("ul", { class: "news" }, rows.filter((row) => row !== null).map((row) => element("li", {}, row))));
+  }
+
+  /** Photos that became right or wrong, with a button that shows them. @param {"right" | "wrong"} which @param {{n?: number}[]} photos */
+  #moved(which, photos) {
+    if (!photos.length) return null;
+    const numbers = photos.flatMap((one) => one.n ?? []).slice(0, SHOWN);
+    return [t(`done.became_${which}`, { count: photos.length }), " ", numbers.length ? button(t("done.look"), () => this.app.go("photos", { numbers })) : null];
   }
 
   #commands() {
@@ -125,6 +136,12 @@ class DonePlace {
     return element("details", { class: "card commands" }, element("summary", { text: t("done.commands") }), element("pre", { tabindex: 0 }, element("code", { text: lines.join("\n") })));
   }
 }
+
+/** A difference of shares in points. @param {number} part */
+const points = (part) => `${part < 0 ? "−" : "+"}${number(Math.abs(100 * part), 1)}`;
+
+/** @param {string} what @param {any[]} list */
+const counted = (what, list) => (list?.length ? t(`done.${what}`, { count: list.length }) : null);
 
 /** Draw something anew without taking the focus from the control that has it. @param {HTMLElement} root @param {() => void} draw */
 function keepFocus(root, draw) {

@@ -10,7 +10,7 @@ export interface Project {
   name: string; source: string; out: string; kind: "folder" | "table" | "run" | "review"; preparing: Preparing | null; order?: string;
   photos: number; files: number; families: number; copies: number;
   unreadable: { file: string; reason: string; advice: string }[];
-  classes: ClassName[]; version: string; limits: { page: number[] }; language: string | null;
+  classes: ClassName[]; version: string; limits: { page: number[] }; language: string | null; trained?: boolean;
 }
 export interface Exam { asked: number; right: number; score: number | null; low: number | null; high: number | null; planned: number }
 export interface Counts { photos: number; labelled: number; unlabelled: number; excluded: number; none: number; exam: number }
