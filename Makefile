@@ -9,9 +9,10 @@ PEERS  := $(VENV)-peers
 BENCH  ?= usual
 FUZZ_SECONDS ?= 600
 SITUATIONS ?= 1000
+TYPESCRIPT ?= 7
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cover check lint types imports test-extras bench fuzz format clean
+.PHONY: help setup demo test cover check lint types types-js imports test-extras bench fuzz format clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -37,13 +38,17 @@ lint: $(STAMP)   ## style
 types: $(STAMP)  ## mypy, strict
 	$(BIN)/mypy
 
+# what the page's scripts say of their types in comments; skipped where there is no npm, for it is a tool of developers alone
+types-js:        ## the types of the studio's page, by TypeScript (needs npm)
+	@if command -v npx >/dev/null; then npx --yes --package typescript@$(TYPESCRIPT) tsc -p src/penult/studio/assets/jsconfig.json; else echo "types-js: skipped, there is no npm here"; fi
+
 imports: $(STAMP) ## imports only go down
 	$(BIN)/lint-imports
 
 cover: $(STAMP)  ## the tests again, with the lines that none of them reaches
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term-missing:skip-covered
 
-check: lint types imports test  ## all of it, as CI does
+check: lint types types-js imports test  ## all of it, as CI does
 
 $(EXTRA)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(EXTRA)

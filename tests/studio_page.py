@@ -130,7 +130,8 @@ class MadeUpStudio:
         made = [("label", 3, None), ("near_copy", 4, 5), ("outlier", 8, None)]
         listed = [
             {"id": f"{kind}-{n}", "kind": kind, "title": kind, "n": n, "related": other, "reason": "a reason",
-             "suggestion": "look", "label": None, "guess": None, "p": None, "decision": self.decisions.get(f"{kind}-{n}")}
+             "suggestion": "look", "label": 0, "guess": 0, "p": 0.9, "score": 0.8, "other": 1,
+             "decision": self.decisions.get(f"{kind}-{n}")}
             for kind, n, other in made
         ]  # fmt: skip
         return {"findings": listed, "expected": {}}

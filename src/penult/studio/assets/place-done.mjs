@@ -17,6 +17,7 @@ class DonePlace {
   #take = element("section", { class: "card" });
   #news = element("section", { class: "card", hidden: true });
   /** @type {Record<string, string>} where each export went */ #paths = {};
+  /** @type {Record<string, string>} where it can be downloaded */ #addresses = {};
   /** @type {Record<string, string>} exports that are at work, by job */ #running = {};
   #failed = "";
   #told = "";
@@ -66,6 +67,7 @@ class DonePlace {
     if (busy) parts.push(this.#progress(job), button(t("done.cancel"), () => this.app.post("/api/job/cancel", {}).catch(() => {}), { "data-act": "cancel" }));
     else parts.push(element("p", { class: "tools" }, button(t(job?.kind === "train" && job.state === "done" ? "done.again" : "done.start"), () => this.#start(), { class: "main", "data-act": "train", disabled: values.classes < 2 || values.count < 2 })));
     if (job?.kind === "train" && !busy) parts.push(element("p", { role: "status", class: job.state === "failed" ? "warning" : "told", text: t(`done.${job.state}`, { reason: job.error ?? "" }) }));
+    if (job?.kind === "train" && job.state === "done") parts.push(...scored(job.result));
     if (this.#failed) parts.push(element("p", { role: "alert", class: "warning", text: t("done.failed", { reason: this.#failed }) }));
     this.#train.replaceChildren(...parts);
   }
@@ -96,8 +98,8 @@ class DonePlace {
 
   /** @param {string} what @param {...HTMLElement} controls */
   #row(what, ...controls) {
-    const path = this.#paths[what];
-    return element("li", {}, element("div", {}, element("h3", { text: t(`done.what_${what}`) }), element("p", { class: "soft small", text: t(`done.why_${what}`) }), path ? element("p", { class: "told small", role: "status" }, t("done.written"), " ", element("span", { class: "file", text: path })) : null), element("div", { class: "tools" }, controls));
+    const path = this.#paths[what], address = this.#addresses[what];
+    return element("li", {}, element("div", {}, element("h3", { text: t(`done.what_${what}`) }), element("p", { class: "soft small", text: t(`done.why_${what}`) }), path ? element("p", { class: "told small", role: "status" }, t("done.written"), " ", element("span", { class: "file", text: path }), address ? [" ", element("a", { href: address, download: "", text: t("done.download") })] : null) : null), element("div", { class: "tools" }, controls));
   }
 
   /** @param {string} what @param {object} how @param {boolean} busy @param {string} [name] */
@@ -106,6 +108,7 @@ class DonePlace {
       this.#failed = "";
       const answer = await this.app.post("/api/export", { what, ...how }).catch((error) => { this.#failed = error.message; return {}; });
       if (answer.path) this.#paths[what] = answer.path;
+      if (answer.address) this.#addresses[what] = answer.address;
       if (answer.job) this.#running[answer.job.id] = what;
       this.#draw();
     }, { disabled: busy, "data-act": `${what}-${name}`, "aria-label": t("done.make_what", { how: t(name), what: t(`done.what_${what}`) }) });
@@ -135,6 +138,14 @@ class DonePlace {
     const { out } = this.app.project, lines = [`penult train ${quoted(`${out}/labels.csv`)} --out ${quoted(`${out}/run`)}`, `penult predict ${quoted(`${out}/run/model.penult`)} ${t("done.new_photos")} --csv answers.csv`, `penult export ${quoted(`${out}/run`)} --to html --out ${quoted(`${out}/model.html`)}`, `penult serve ${quoted(`${out}/run/model.penult`)}`];
     return element("details", { class: "card commands" }, element("summary", { text: t("done.commands") }), element("pre", { tabindex: 0 }, element("code", { text: lines.join("\n") })));
   }
+}
+
+/** How well the new model does: on the exam's photos, else out of fold on all that it learned from. @param {any} result */
+function scored(result) {
+  const { value = null, low = null, high = null } = (result?.test ?? result?.scores)?.accuracy ?? {};
+  if (value === null) return [];
+  const values = { score: percent(value, 0), low: low === null ? "–" : percent(low, 0), high: high === null ? "–" : percent(high, 0), count: result.photos?.[result.test ? "test" : "train"] ?? 0 };
+  return [element("p", { text: t(result.test ? "done.score_exam" : "done.score_fold", values) })];
 }
 
 /** A difference of shares in points. @param {number} part */

@@ -125,8 +125,8 @@ class MendPlace {
     this.#pair.replaceChildren(this.#figure(now.n, pair ? t("mend.this") : ""), ...(now.related === null ? [] : [this.#figure(now.related, t("mend.other"))]));
     this.#why.replaceChildren(...this.#reason(now));
     this.#drawMore(now);
-    const label = this.#label(now.n), guess = this.cache.get(now.n);
-    this.buttons.guess(guess && !PAIRS.includes(now.kind) ? guess.guesses ?? [] : []);
+    const label = this.#label(now.n);
+    this.buttons.guess(this.#guesses(now));
     this.buttons.press(label < 0 ? null : label);
     this.#acts.replaceChildren(
       button([t("mend.keep"), keycap(t("key.Enter"))], () => this.#decide("keep"), { class: "main" }),
@@ -136,6 +136,14 @@ class MendPlace {
         pair && PAIRS.includes(now.kind) ? button(t("mend.exclude_other"), () => this.#excludeOther()) : null,
         button([t("mend.undo"), keycap("⌫")], () => this.#undo(), { class: "plain" })),
     );
+  }
+
+  /** What speaks for another class; of a label in doubt the model that had not seen it, not the one that learned from it.
+   * @param {Finding} now */
+  #guesses(now) {
+    if (PAIRS.includes(now.kind)) return [];
+    if (now.kind === "label") return now.other !== undefined && now.score ? [{ class: now.other, p: now.score }] : [];
+    return this.cache.get(now.n)?.guesses ?? [];
   }
 
   /** @param {string} title @param {string} why @param {import("./types.d.ts").PlaceName} place @param {string} go */
@@ -170,9 +178,10 @@ class MendPlace {
   /** @param {Finding} now */
   #reason(now) {
     const one = this.cache.get(now.n), label = this.#label(now.n) >= 0 ? this.#label(now.n) : now.label ?? -1, other = now.related === null ? -1 : this.#label(now.related);
-    const guess = now.guess ?? one?.guess ?? -1, p = now.p ?? one?.p ?? 0;
-    const values = { label: this.app.className(label), guess: this.app.className(guess), p: probability(p), other: this.app.className(other) };
-    const lines = [known(`mend.why_${now.kind}`) ? t(`mend.why_${now.kind}`, values) : now.suggestion];
+    const guess = one?.guess ?? -1, looks = now.other ?? -1;
+    const values = { label: this.app.className(label), guess: this.app.className(guess), p: probability(one?.p ?? 0), other: this.app.className(now.kind === "label" ? looks : other) };
+    const lines = [now.kind === "label" && looks < 0 ? t("mend.why_label_plain", values) : known(`mend.why_${now.kind}`) ? t(`mend.why_${now.kind}`, values) : now.suggestion];
+    if (now.kind === "label" && now.score) lines.push(t("mend.wrong", { p: probability(now.score) }));
     if (PAIRS.includes(now.kind) && label >= 0 && other >= 0 && label !== other) lines.push(t("mend.two_labels", values));
     const decided = now.decision ? element("p", { class: "decided", text: t(`mend.was_${now.decision}`) }) : null;
     return [element("h2", { text: known(`mend.one_${now.kind}`) ? t(`mend.one_${now.kind}`) : now.title }), ...lines.map((text) => element("p", { text })), decided ?? ""];

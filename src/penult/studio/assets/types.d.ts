@@ -39,5 +39,5 @@ export interface PlaceOptions { mode?: string; numbers?: number[]; class?: numbe
 export type PlaceName = "begin" | "label" | "mend" | "photos" | "quality" | "done";
 export interface Finding {
   id: string; kind: string; title: string; n: number; related: number | null; reason: string; suggestion: string;
-  label: number | null; guess: number | null; p: number | null; decision: null | "keep" | "change" | "exclude";
+  label: number; guess: number; p: number; score?: number | null; other?: number; decision: null | "keep" | "change" | "exclude";
 }
