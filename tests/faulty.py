@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-ACTS = ("make", "create", "write", "sync", "replace", "sync_folder", "remove")
+ACTS = ("make", "create", "write", "sync", "replace", "link", "sync_folder", "remove")
 SAID, BROKEN = 4, 5  # exit codes of a run: an OutputError; anything else
 Rows = dict[tuple[str, bytes], bytes]  # (key, digest) -> vector
 CHANGING = ("metrics.json", "report.html")  # times and places are in them
@@ -339,6 +339,7 @@ class Proof:
 
     def __init__(self, place: Path, job: Job, older: Job) -> None:
         self.place, self.job = place, job
+        self.keeps = not isinstance(job, Page)  # a run that ended is kept beside the new one
         for one, name in ((older, "old"), (job, "whole")):
             code = ended(one, place / name / "out", place / name / "cache", NEVER, place / "log")
             assert code == 0, _text(place / "log")
@@ -363,11 +364,16 @@ class Proof:
             shutil.copytree(self.place / "old" / "out", out)
         code = ended(self.job, out, cache, fault, log)
         wrong = self._ending(fault, code, log) + half(out, cache, log, (self.wanted, self.old), self.truth)
+        kept = place / "out.1"
+        if replacing and self.keeps and self.old not in (content(out), content(kept)):
+            wrong.append("the former run is nowhere whole")
         code = ended(self.job, out, cache, NEVER, place / "again")
         if code:
             wrong.append(f"the rerun ended with {code}: {_text(place / 'again')}")
         else:
             wrong += unlike(out, cache, self.wanted, self.truth)
+            if replacing and self.keeps and content(kept) != self.old:
+                wrong.append("the former run was not kept")
         return [f"{fault} {'over an older run' if replacing else 'into an empty folder'}: {w}" for w in wrong]
 
     def _ending(self, fault: Fault, code: int, log: Path) -> list[str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from penult.errors import InputError, OutputError
-from penult.runs import RunFolder
+from penult.runs import FolderState, RunFolder, folder_state
+from penult.store.disk import Disk
 
 
 def test_a_folder_that_is_no_run_is_refused_and_not_touched(tmp_path: Path) -> None:
@@ -41,6 +42,48 @@ def test_a_run_that_was_killed_is_recognised_and_can_be_run_again(tmp_path: Path
     metrics = again.finish({"x": 1})
     assert metrics["status"] == "done"
     assert metrics["files"] == {"oof.csv": hashlib.sha256((tmp_path / "run/oof.csv").read_bytes()).hexdigest()}
+
+
+def test_a_run_that_ended_is_kept_beside_the_next_one_and_an_unfinished_one_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "run"
+    for text in ("one", "two", "three"):
+        with RunFolder(out) as run:
+            assert run.former == {"one": None, "two": tmp_path / "run.1", "three": tmp_path / "run.2"}[text]
+            run.write_table("oof.csv", [text], [])
+            if text != "three":
+                run.finish({})
+    with RunFolder(out) as again:  # "three" was not finished
+        assert again.former is None
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run", "run.1", "run.2"]
+    assert [(tmp_path / name / "oof.csv").read_text().strip() for name in ("run.1", "run.2", "run")] == ["one", "two", "three"]
+    assert folder_state(tmp_path / "run.1") == FolderState("done", same=("oof.csv",))
+    assert len(caplog.messages) == 2
+    assert f"is kept as {tmp_path / 'run.2'}" in caplog.messages[1]
+    with RunFolder(out) as run:
+        run.finish({})
+    assert RunFolder(out, overwrite=True).former is None
+    assert not (tmp_path / "run.3").exists()
+
+
+def test_a_run_that_cannot_be_kept_stays_and_the_cure_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RunFolder(tmp_path / "run") as run:
+        run.write_table("oof.csv", ["one"], [])
+        run.finish({})
+    before = folder_state(tmp_path / "run")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "link", refuse)
+        with pytest.raises(OutputError, match=r"the disk is full; free some space or .*--overwrite"):
+            RunFolder(tmp_path / "run")
+    assert folder_state(tmp_path / "run") == before
+    monkeypatch.setattr(Disk, "link", lambda *_: (_ for _ in ()).throw(OSError(errno.EXDEV, "no such names here")))
+    assert RunFolder(tmp_path / "run").former == tmp_path / "run.1"  # goes on with what was begun, by copies
+    assert folder_state(tmp_path / "run.1") == before
 
 
 def test_a_name_that_is_not_utf8_keeps_its_bytes(tmp_path: Path) -> None:

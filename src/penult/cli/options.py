@@ -238,7 +238,18 @@ def train_options(args: argparse.Namespace, out: str) -> TrainOptions:
     from penult.training import TrainOptions
 
     store.check_output_folder(args.out or out, "--out")
-    same = ("pooling", "head", "class_weight", "groups", "near_duplicates", "submission", "submit", "files", "review")
+    same = (
+        "pooling",
+        "head",
+        "class_weight",
+        "groups",
+        "near_duplicates",
+        "submission",
+        "submit",
+        "files",
+        "review",
+        "overwrite",
+    )
     given = {
         **{name: getattr(args, name, None) for name in same},
         **columns(args),

@@ -28,7 +28,8 @@ def show_run(run: Run, as_json: bool) -> None:
     m = run.metrics
     about = summary(m, run.folder, run.findings)
     if as_json:
-        output.as_json({**m, "run": str(run.folder), "summary": about})
+        kept = None if run.former is None else str(run.former)
+        output.as_json({**m, "run": str(run.folder), "former": kept, "summary": about})
         return
     if run.embedding is not None:
         output.out(output.features_line(run.embedding))
@@ -52,6 +53,8 @@ def show_run(run: Run, as_json: bool) -> None:
     if m["precision"] is not None:
         output.out(_precision(m["precision"]))
     made = [n for n in MADE if (run.folder / n).exists() and (n != "skipped.csv" or m["images"].get("failed"))]
+    if run.former is not None:
+        output.out(f"what changed: penult diff {output.printable(str(run.former))} {output.printable(str(run.folder))}")
     output.out(f"written to {output.printable(str(run.folder))}: {', '.join(made)}, metrics.json")
     show_summary(about)
 

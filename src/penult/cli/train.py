@@ -23,6 +23,11 @@ def add(commands: options.Commands) -> None:
     p.add_argument("train", nargs="?", metavar="TRAIN", help="labelled images (not with --features)")
     p.add_argument("--test", metavar="DIR", help="test images to classify; if they are in class folders, they are evaluated")
     options.add_training(p)
+    p.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="keep nothing of a finished run in RUN (default: it is kept as RUN.1, RUN.2, ...)",
+    )
     options.add_groups(p)
     options.add_tables(p)
     p.add_argument("--submission", metavar="CSV", help="sample submission to follow: its columns, ids and order")

@@ -4,17 +4,19 @@ In: what training measured, or a folder. Out: files, and the same results again,
 measured, nor how it is shown.
 """
 
-from penult.runs.folder import (
+from penult.runs.checksums import (
+    ENDED,
     FORMAT,
     METRICS,
     FolderState,
-    RunFolder,
     check_all,
     check_features,
     check_file,
     folder_state,
     read_metrics,
 )  # fmt: skip
+from penult.runs.folder import RunFolder
+from penult.runs.former import former_runs
 from penult.runs.results import (
     FINDINGS,
     PHOTOS,
@@ -36,6 +38,7 @@ from penult.runs.results import (
 )  # fmt: skip
 
 __all__ = [
+    "ENDED",
     "FINDINGS",
     "FORMAT",
     "METRICS",
@@ -50,6 +53,7 @@ __all__ = [
     "check_features",
     "check_file",
     "folder_state",
+    "former_runs",
     "photo_rows",
     "read_answers",
     "read_metrics",

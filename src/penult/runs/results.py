@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from penult import untrusted
 from penult.errors import DamagedFile, InputError
-from penult.runs.folder import METRICS, RunFolder, check_all, read_metrics
+from penult.runs.checksums import ENDED, METRICS, check_all, read_metrics
+from penult.runs.folder import RunFolder
 
 if TYPE_CHECKING:  # else a prediction would load all of the audit
     from penult.audit import Finding
@@ -151,7 +152,7 @@ def read_run(folder: Path) -> RunResults:
     metrics = read_metrics(folder)
     if metrics is None:
         raise InputError(f"{folder} holds no {METRICS} of penult's; give the folder that `penult train --out` made.")
-    if metrics.get("status") not in ("done", "failed"):
+    if metrics.get("status") not in ENDED:
         raise InputError(f"the run in {folder} was not finished; run the same `penult train` again, it goes on where it was.")
     check_all(folder, (MAP, OOF, SKIPPED, FINDINGS, HISTORY, PREDICTIONS, PHOTOS))
     try:

@@ -7,11 +7,13 @@ processes left, and no name that is not ours.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
 import re
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -26,6 +28,7 @@ from penult.texts import printable
 Identity = tuple[int, int, int]  # what a file is, so that another one under its name is told from it
 
 _TRIES = 5  # somebody may be deleting the folder while we write
+_NO_LINKS = {errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
 _tidied: set[Path] = set()  # folders that were cleared of what killed processes left
 
 
@@ -156,6 +159,24 @@ def make_folder(folder: Path, cure: str = ELSEWHERE) -> None:
             disk.sync_folder(part.parent)
         except OSError as error:
             raise output_error(error, part, cure) from error
+
+
+def link_file(source: Path, target: Path, cure: str = ELSEWHERE) -> None:
+    """Give a file that is never opened for writing again a second name, at once; a copy where the system has no such names.
+
+    Raises `OutputError`.
+    """
+    draft = temporary(target.parent)
+    try:
+        disk.link(source, draft)
+        disk.replace(draft, target)
+        remove(draft)  # it is still there where both were names of one file already
+    except OSError as error:
+        remove(draft)
+        if error.errno not in _NO_LINKS:
+            raise output_error(error, target, cure) from error
+        with atomic_write(target, cure=cure) as copy, source.open("rb") as file:
+            shutil.copyfileobj(file, copy, 1 << 20)
 
 
 def remove(path: Path) -> bool:

@@ -46,6 +46,10 @@ class Disk:
         """Rename, in one step, over whatever stands there."""
         source.replace(target)
 
+    def link(self, source: Path, target: Path) -> None:
+        """Give a file a second name, which must be new."""
+        os.link(source, target, follow_symlinks=False)
+
     def sync_folder(self, folder: Path) -> None:
         """Return when the names in the folder are on the disk."""
         if os.name == "nt":  # Windows can not open a folder; its file systems journal the names themselves.

@@ -67,7 +67,7 @@ def train(  # noqa: PLR0913  what the command's common options are
     test : str or Path, optional
         Photos to predict, and to evaluate on where they are labelled.
     out : str or Path, default="penult-run"
-        The run folder: model, scores, predictions, report.
+        The run folder: model, scores, predictions, report. A run that ended there is kept as `penult-run.1`, ...
     backbones : str or list of str, default="default"
         Networks whose features are concatenated, see `list_backbones`.
     views : {1, 2, 4}, default=1
@@ -135,7 +135,7 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: TrainOptions,
     options.settings.tolerance.check_scan(labelled, test)
     paths = [image.path for s in (labelled, test) if s is not None for image in s.images]
     training = paths[: len(labelled)]
-    with RunFolder(options.out) as folder, TrialProcess(len(paths)) as process:
+    with RunFolder(options.out, options.overwrite) as folder, TrialProcess(len(paths)) as process:
         trainer = Trainer(folder, options, sample, process, progress)
         exact = at_depth(chosen, training, options.settings, progress)
         trainer.clock.lap("networks")
@@ -153,7 +153,7 @@ def train_features(paths: Sequence[str], options: TrainOptions, progress: Progre
     _check(options)
     data = from_features(paths, options.files, options.near_duplicates == "group")
     sample = _check_classes(options, data.classes, data.test.files if data.test else ())
-    with RunFolder(options.out) as folder, TrialProcess(len(data.train.files)) as process:
+    with RunFolder(options.out, options.overwrite) as folder, TrialProcess(len(data.train.files)) as process:
         return Trainer(folder, options, sample, process, progress).run(data, None, {"sources": {}, "ignored": {}})
 
 

@@ -39,6 +39,7 @@ class TrainOptions:
     own, for photos of different things that only look alike.
     `image_column`, `label_column`, `image_dir` and `encoding` say of a CSV what is not found by itself (see `TableOptions`).
     `submit`: whether `submission.csv` holds "labels" or "probabilities", None: what the sample asks for.
+    `overwrite`: keep nothing of a run that ended in the folder `out`; else it is kept beside it, as `out`.1, `out`.2 ...
     With the `protocol` "blog2017" pictures are seen as the blog post of 2017 had it, and probabilities are not calibrated:
     see `of_blog2017`.
     """
@@ -63,6 +64,7 @@ class TrainOptions:
     protocol: Literal["blog2017"] | None = None
     seed: int = 0
     review: float | None = None
+    overwrite: bool = False
     settings: EmbedOptions = field(default_factory=EmbedOptions)
 
     @classmethod

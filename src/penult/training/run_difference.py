@@ -111,6 +111,10 @@ class RunDifference:
         if not self.oof.scores:
             return "The runs have no measured photo in common, so their scores cannot be compared."
         score = self.oof.scores[0]
+        if all(one.difference == one.low == one.high == 0 for one in self.oof.scores[1:]) and not (
+            self.oof.right + self.oof.wrong
+        ):
+            return f"Both runs give the same answers to the {count(score.photos, 'photo')} that both measured."
         if not score.clear:
             return f"No clear difference of accuracy on the {count(score.photos, 'photo')} that both runs measured."
         better = "better" if score.difference > 0 else "worse"

@@ -64,6 +64,8 @@ class Run:
         Everything that was measured, as in `metrics.json`.
     embedding : Embedding or None
         What became of each image; None where features came from files.
+    former : Path or None
+        Where the run is kept that was in this folder before; None where there was none, or `overwrite` was asked for.
 
     Examples
     --------
@@ -82,6 +84,7 @@ class Run:
     findings: tuple[Finding, ...]
     metrics: Mapping[str, Any]
     embedding: Embedding | None
+    former: Path | None = None
 
     def _repr_html_(self) -> str:
         """Return the verdict, the counts, and every figure that still stands in the run folder."""
@@ -308,7 +311,7 @@ class Trainer:
                 f"there is no model, but what was measured is in {printable(self.folder.path)}, and the features are in the "
                 f"cache: {self.fault}"
             ) from self.fault
-        return Run(self.folder.path, model, chosen, others, curve, test, self.findings, whole, done)
+        return Run(self.folder.path, model, chosen, others, curve, test, self.findings, whole, done, self.folder.former)
 
     def _warnings(
         self,
