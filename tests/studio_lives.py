@@ -11,6 +11,7 @@ import copy
 import csv
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ from penult.studio.session import Session
 
 PHOTOS, MORE = 14, 4  # photos of a life, and those that may come later
 FAMILY = [0, 0, 1, 2, 2, 2, *range(3, 20)]  # by photo
+COUNTED: Counter[str] = Counter()  # acts that were sent, and states that were compared
 KINDS = ("label", "exam", "again", "none", "skip", "page", "many", "exclude", "include", "finding")
 
 
@@ -78,6 +80,9 @@ class Truth:
             chosen = [i for i in family if not (kind == "page" and i in struck)]
             self._label(chosen, label, "exam" if kind == "exam" else "")
             if kind == "page":
+                for i in [i for i in struck if now.label[i] == label]:
+                    now.label[i] = -1
+                    now.status[i] -= {"exam"}
                 now.struck.setdefault(label, []).extend(struck)
         elif kind == "many":
             for i in family:
@@ -166,6 +171,7 @@ class Lives(RuleBasedStateMachine):
         if base is not None:
             sent["base_seq"] = base
         answer = getattr(self.session, how)(sent)
+        COUNTED["acts"] += 1
         if answer.get("undone", answer.get("redone", True)) is not None:
             self.sent.append((how, sent, answer["changed"] if base is None else []))
         self.seen.append((answer["seq"], self.states()))
@@ -295,6 +301,7 @@ class Lives(RuleBasedStateMachine):
     def agrees(self) -> None:
         if not hasattr(self, "session"):
             return
+        COUNTED["states"] += 1
         now, view = self.truth.now, self.session.view()
         mine = {i: (int(view.labels[n]), set(status_names(int(view.status[n])))) for n, i in enumerate(self.photos)}
         assert mine == {i: (now.label[i], now.status[i]) for i in self.photos}

@@ -24,26 +24,13 @@ def add(topic: argparse.ArgumentParser) -> None:
 def run(asked: argparse.Namespace) -> None:
     from hypothesis import HealthCheck, settings
     from hypothesis.stateful import run_state_machine_as_test
-    from studio_lives import Lives
 
-    steps = acts = 0
-
-    class Counted(Lives):
-        def send(self, how, sent, base=None):  # type: ignore[no-untyped-def]
-            nonlocal acts
-            acts += 1
-            return super().send(how, sent, base)
-
-        def agrees(self) -> None:
-            nonlocal steps
-            steps += 1
-            super().agrees()
+    from studio_lives import COUNTED, Lives
 
     limits = settings(
         max_examples=asked.lives, stateful_step_count=asked.steps, deadline=None, suppress_health_check=list(HealthCheck)
     )
     start = time.process_time()
-    run_state_machine_as_test(Counted, settings=limits)
-    print(
-        f"{asked.lives} lives: {steps:,} states compared after {acts:,} acts, 0 differences ({time.process_time() - start:.0f} s CPU)"
-    )
+    run_state_machine_as_test(Lives, settings=limits)
+    done = f"{asked.lives} lives, {COUNTED['acts']:,} acts, {COUNTED['states']:,} states compared"
+    print(f"{done}: 0 differences ({time.process_time() - start:.0f} s CPU)")

@@ -118,13 +118,15 @@ def _again(kind: str, fields: _Fields, board: Board) -> tuple[tuple[Change, ...]
 
 
 def _page(kind: str, fields: _Fields, board: Board) -> tuple[tuple[Change, ...], dict[str, Any]]:
-    """Label what was accepted; what was struck out stays as it is and is written down as not of this class."""
+    """Label what was accepted; what was struck out is written down as not of this class, whose label it loses if it has it."""
     label, accepted, wrong = fields.label("class"), fields.numbers("accepted", 0), fields.numbers("wrong", 0)
     if not accepted and not wrong:
         raise InputError("the page has no photos: 'accepted' and 'wrong' are empty; send the numbers of the photos shown.")
     struck = board.family(wrong) if wrong else np.empty(0, np.intp)
     taken = np.setdiff1d(board.family(accepted), struck) if accepted else np.empty(0, np.intp)
-    return board.changes(taken, label, off=_OPEN) + board.changes(struck), {"class": label, "wrong": len(wrong)}
+    had = board.labels[struck] == label  # by another tab: nobody strikes out what has the label already
+    changes = board.changes(taken, label, off=_OPEN) + board.changes(struck[had], -1, off=EXAM) + board.changes(struck[~had])
+    return changes, {"class": label, "wrong": len(wrong)}
 
 
 def _many(kind: str, fields: _Fields, board: Board) -> tuple[tuple[Change, ...], dict[str, Any]]:
