@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from hypothesis import strategies as st
@@ -159,7 +160,8 @@ class Lives(RuleBasedStateMachine):
         self.photos, self.truth = list(range(PHOTOS)), Truth()
         for i in self.photos:
             self.truth.now.label[i], self.truth.now.status[i] = -1, set()
-        self.session = open_session(self.folder / "p", self.photos)
+        with mock.patch("penult.store.label_file.secrets.randbits", lambda _: classes):  # so that a life can be lived again
+            self.session = open_session(self.folder / "p", self.photos)
         self.sent: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = []  # how, what, and which photos it changed
         self.seen: list[tuple[int, dict[int, tuple[int, int]]]] = []  # states that some tab knows
         for k in range(classes):
@@ -192,7 +194,11 @@ class Lives(RuleBasedStateMachine):
     def act(self, kind: str, picks: list[int], others: list[int], label: int, decision: str, tab: int) -> None:
         numbers = list(dict.fromkeys(n % len(self.photos) for n in picks))
         wrong = list(dict.fromkeys(n % len(self.photos) for n in others)) if kind == "page" else []
-        taken: int | None = label % len(self.truth.now.classes)
+        live = [k for k, (_, removed) in enumerate(self.truth.now.classes) if not removed]
+        able = {"exam": self.session.questions.exam.reserved, "again": self.session.view().labels >= 0}.get(kind)
+        if able is not None and able.any() and tab % 8:  # else one that is refused
+            numbers = np.flatnonzero(able)[[picks[0] % int(able.sum())]].tolist()
+        taken: int | None = live[label % len(live)] if live and tab % 8 else label % len(self.truth.now.classes)
         if kind == "many" and label == 5:
             taken = None
         sent: dict[str, Any] = {"kind": kind}

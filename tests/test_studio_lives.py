@@ -7,4 +7,4 @@ from hypothesis import settings
 from studio_lives import Lives
 
 TestLives = Lives.TestCase
-TestLives.settings = settings(max_examples=6, stateful_step_count=25, deadline=None, derandomize=True)
+TestLives.settings = settings(max_examples=4, stateful_step_count=25, deadline=None, derandomize=True)
