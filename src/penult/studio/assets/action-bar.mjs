@@ -66,8 +66,7 @@ export class ActionBar {
   /** Keys that act on the photos: those of the classes, Delete, Ctrl+Z. @param {KeyboardEvent} event */
   key(event) {
     const wide = event.ctrlKey || event.metaKey;
-    if (wide && event.key.toLowerCase() === "z") event.shiftKey ? this.app.redo() : this.app.undo();
-    else if (event.key === "Backspace" && !wide) this.app.undo();
+    if ((wide && event.key.toLowerCase() === "z") || (!wide && event.key === "Backspace")) (event.shiftKey ? this.app.redo() : this.app.undo()).catch(() => {});
     else if (!this.#numbers().length) return false;
     else {
       const label = this.app.classKey(event);

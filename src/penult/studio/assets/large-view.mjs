@@ -25,7 +25,7 @@ export class LargeView {
     const steps = element("div", { class: "tools" },
       button("←", () => this.#go(-1), { "aria-label": t("large.previous") }), button("→", () => this.#go(1), { "aria-label": t("large.next") }),
       button(t("shell.close"), () => this.#box.close()));
-    this.#box.append(element("div", { class: "bar" }, element("h2", { id: "large-file", class: "file" }), steps), element("div", { class: "large-body" }, element("figure", {}, this.#picture), side));
+    this.#box.append(element("div", { class: "bar" }, element("h2", { id: "large-file", class: "file" }), steps), element("div", { class: "large-body" }, element("figure", { onclick: () => this.#resize() }, this.#picture), side));
     this.#box.addEventListener("close", () => this.#left(this.#at));
     this.#box.addEventListener("keydown", (event) => this.#key(event));
     document.body.append(this.#box);
@@ -50,8 +50,12 @@ export class LargeView {
     this.#go(0);
   }
 
+  /** Show the photo in its own size, or fitted again. */
+  #resize() { this.#picture.classList.toggle("full"); }
+
   /** @param {number} step */
   #go(step) {
+    if (step) this.#picture.classList.remove("full");
     this.#at = Math.max(0, Math.min(this.#at + step, this.#numbers.length - 1));
     this.cache.want(this.#numbers.slice(Math.max(0, this.#at - 1), this.#at + 4));
     this.draw();
@@ -84,6 +88,7 @@ export class LargeView {
   /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.key === "ArrowLeft" || event.key === "ArrowRight") this.#go(event.key === "ArrowLeft" ? -1 : 1);
+    else if (event.key === "v" && this.app.classKey(event) === null) this.#resize();
     else {
       const label = this.app.classKey(event);
       if (!this.bar.key(event)) return;

@@ -8,6 +8,7 @@ import { PhotoGrid } from "./virtual-grid.mjs";
 /** @typedef {import("./app.mjs").App} App */
 
 const ALIKE = 48; // look-alikes that are selected
+const AGAIN = 2000; // ms between two looks at the model's guesses
 
 export class MapView {
   root = element("div", { class: "mapped", hidden: true });
@@ -16,7 +17,9 @@ export class MapView {
   #hint = element("p", { class: "soft small" });
   #legend = element("ul", { class: "legend" });
   /** @type {{labels: number[], guesses: number[], p: number[]}} */ #colors = { labels: [], guesses: [], p: [] };
-  #loaded = false;
+  /** @type {import("./map-canvas.mjs").Places | null} */ places = null;
+  #version = -1;
+  #timer = 0;
 
   /**
    * @param {App} app @param {import("./photo-cache.mjs").PhotoCache} cache
@@ -38,7 +41,10 @@ export class MapView {
     this.select([]);
   }
 
-  close() { this.canvas.close(); }
+  close() {
+    clearTimeout(this.#timer);
+    this.canvas.close();
+  }
 
   #draw() {
     const tools = ["lasso", "move"].map((one) => button(t(`map.${one}`), () => this.#use(one), { "data-tool": one, "aria-pressed": String(one === "lasso") }));
@@ -57,13 +63,26 @@ export class MapView {
   /** Ask for places and colors, and show them. */
   async load() {
     const colors = this.app.get("/api/colors");
-    const places = this.#loaded ? null : await this.app.get("/api/map").catch(() => null);
+    this.places ??= await this.app.get("/api/map").then((places) => (places.numbers.length ? places : null), () => null);
     this.#colors = await colors.catch(() => this.#colors);
-    if (places) this.places = places;
-    if (!this.places) return;
-    this.#loaded = true;
+    this.#version = this.app.state?.model?.version ?? 0;
+    if (!this.places) { // the map is laid out while one labels
+      this.#hint.textContent = t("map.not_yet");
+      this.later();
+      return;
+    }
+    if (this.#hint.textContent === t("map.not_yet")) this.select([]);
     this.canvas.show(this.places, this.#colors, this.app.project.classes.length);
     this.#legend.replaceChildren(...this.app.classes.map((one) => element("li", {}, dot(one.number), " ", one.name)), element("li", { class: "soft", text: t("map.hollow") }));
+  }
+
+  /** Ask again in a moment, where the map is seen: the model is another now, or the map was not ready. */
+  later() {
+    if (this.root.hidden || (this.places && this.#version === this.app.state?.model?.version)) return;
+    this.#timer ||= window.setTimeout(() => {
+      this.#timer = 0;
+      if (!this.root.hidden) this.load();
+    }, AGAIN);
   }
 
   /** Photos that are shown more clearly; null: all. @param {number[] | null} numbers */

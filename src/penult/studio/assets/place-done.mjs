@@ -18,7 +18,6 @@ class DonePlace {
   #news = element("section", { class: "card", hidden: true });
   /** @type {Record<string, string>} where each export went */ #paths = {};
   /** @type {Record<string, string>} where it can be downloaded */ #addresses = {};
-  /** @type {Record<string, string>} exports that are at work, by job */ #running = {};
   #failed = "";
   #told = "";
   /** @type {() => void} */ #off;
@@ -43,11 +42,9 @@ class DonePlace {
     const job = this.#job, now = JSON.stringify([job, this.app.state?.counts, this.#paths, this.#failed, this.app.project.classes.length]);
     if (now === this.#told) return;
     this.#told = now;
-    if (job && job.state !== "running" && this.#running[job.id]) {
-      const what = this.#running[job.id];
-      delete this.#running[job.id];
-      if (job.state === "done") this.#paths[what] = job.result?.path ?? "";
-      if (job.state === "failed") this.#failed = job.error ?? "";
+    if (job && job.kind !== "train") {
+      if (job.state === "done") this.#paths[job.kind] = job.result?.path ?? "";
+      this.#failed = job.state === "failed" ? job.error ?? "" : "";
     }
     if (job?.kind === "train" && job.state === "done") {
       this.app.project.trained = true;
@@ -109,7 +106,6 @@ class DonePlace {
       const answer = await this.app.post("/api/export", { what, ...how }).catch((error) => { this.#failed = error.message; return {}; });
       if (answer.path) this.#paths[what] = answer.path;
       if (answer.address) this.#addresses[what] = answer.address;
-      if (answer.job) this.#running[answer.job.id] = what;
       this.#draw();
     }, { disabled: busy, "data-act": `${what}-${name}`, "aria-label": t("done.make_what", { how: t(name), what: t(`done.what_${what}`) }) });
   }

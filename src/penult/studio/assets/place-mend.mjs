@@ -15,7 +15,7 @@ const PAIRS = ["copy", "near_copy", "leak", "group"]; // kinds that are about tw
 export function mount(root, app, options) { return new MendPlace(root, app, String(options.kind ?? "")); }
 
 class MendPlace {
-  keys = /** @type {[string, string][]} */ ([["Enter", "keys.mend_keep"], ["1 9", "keys.mend_change"], ["Delete", "keys.mend_exclude"], ["← →", "keys.mend_step"], ["Backspace", "keys.undo"]]);
+  keys = /** @type {[string, string][]} */ ([["Enter", "keys.mend_keep"], ["1 9", "keys.mend_change"], ["Delete", "keys.mend_exclude"], ["← →", "keys.mend_step"], ["Backspace", "keys.undo"], ["Shift Backspace", "keys.redo"]]);
   /** @type {Finding[]} */ #findings = [];
   /** @type {Record<string, number>} */ #expected = {};
   /** @type {Finding | null} */ #now = null;
@@ -102,8 +102,9 @@ class MendPlace {
     this.#decide("keep");
   }
 
-  async #undo() {
-    await this.app.undo().catch(() => {});
+  /** Undo or redo, and go where the decision was. @param {boolean} [forward] */
+  async #turn(forward = false) {
+    await (forward ? this.app.redo() : this.app.undo()).catch(() => {});
     await this.#load();
   }
 
@@ -134,7 +135,7 @@ class MendPlace {
       element("div", { class: "tools" },
         button([t(pair ? "mend.exclude_this" : "actions.exclude"), keycap(t("key.Delete"))], () => this.#decide("exclude")),
         pair && PAIRS.includes(now.kind) ? button(t("mend.exclude_other"), () => this.#excludeOther()) : null,
-        button([t("mend.undo"), keycap("⌫")], () => this.#undo(), { class: "plain" })),
+        button([t("label.undo"), keycap("⌫")], () => this.#turn(), { class: "plain" })),
     );
   }
 
@@ -148,7 +149,7 @@ class MendPlace {
 
   /** @param {string} title @param {string} why @param {import("./types.d.ts").PlaceName} place @param {string} go */
   #empty(title, why, place, go) {
-    this.root.replaceChildren(element("div", { class: "empty" }, element("h1", { text: t(title) }), element("p", { text: why }), element("div", { class: "tools" }, element("a", { class: "main", href: `#/${place}`, text: t(go) }), this.#findings.length ? button(t("mend.undo"), () => this.#undo()) : null)));
+    this.root.replaceChildren(element("div", { class: "empty" }, element("h1", { text: t(title) }), element("p", { text: why }), element("div", { class: "tools" }, element("a", { class: "main", href: `#/${place}`, text: t(go) }), this.#findings.length ? button(t("label.undo"), () => this.#turn()) : null)));
   }
 
   #drawBar() {
@@ -197,8 +198,7 @@ class MendPlace {
   /** @param {KeyboardEvent} event */
   key(event) {
     const wide = event.ctrlKey || event.metaKey, label = this.app.classKey(event);
-    if (event.key === "Backspace" || (wide && event.key.toLowerCase() === "z" && !event.shiftKey)) this.#undo();
-    else if (wide && event.key.toLowerCase() === "z") this.app.redo().then(() => this.#load(), () => {});
+    if ((wide && event.key.toLowerCase() === "z") || (!wide && event.key === "Backspace")) this.#turn(event.shiftKey);
     else if (event.key === "ArrowLeft" || event.key === "ArrowRight") this.#step(event.key === "ArrowLeft" ? -1 : 1);
     else if (!this.#now) return false;
     else if (label !== null) this.#change(label);

@@ -24,7 +24,7 @@ export function mount(root, app, options) {
 class PhotosPlace {
   /** @type {[string, string][]} */
   keys = [["Arrows", "keys.photos_move"], ["Shift Arrows", "keys.photos_range"], ["Space", "keys.photos_select"], ["Ctrl A", "keys.photos_all"], ["1 … 9", "keys.photos_label"],
-    ["Delete", "keys.photos_exclude"], ["Enter", "keys.photos_large"], ["Escape", "keys.photos_clear"], ["Backspace", "keys.undo"]];
+    ["Delete", "keys.photos_exclude"], ["Enter", "keys.photos_large"], ["Escape", "keys.photos_clear"], ["Backspace", "keys.undo"], ["Shift Backspace", "keys.redo"]];
   #grid = new PhotoGrid();
   #count = element("b", { class: "count", role: "status" });
   #none = element("div", { class: "empty", hidden: true });
@@ -48,7 +48,7 @@ class PhotosPlace {
       app.on("changed", (changed) => this.#changed(changed)),
       app.on("foreign", () => { this.cache.forget(); this.#load(true); }),
       app.on("classes", () => { this.filters.draw(); this.cache.forget(); this.bar.draw(); }),
-      app.on("state", () => this.#grid.ask()),
+      app.on("state", () => { this.#grid.ask(); this.map.later(); this.#drawUndo(); }),
     ];
   }
 
@@ -85,9 +85,17 @@ class PhotosPlace {
       this.#grid.wish = Number(size.value);
       localStorage.setItem(SIZE, size.value);
     } });
+    const undo = element("span", { class: "tools" },
+      button("↶", () => this.app.undo().catch(() => {}), { class: "round", "data-way": "undo", "aria-label": t("label.undo"), title: t("label.undo") }),
+      button("↷", () => this.app.redo().catch(() => {}), { class: "round", "data-way": "redo", "aria-label": t("label.redo"), title: t("label.redo") }));
     const views = ["grid", "map"].map((one) => button(t(`photos.view_${one}`), () => this.#show(one), { "data-view": one }));
-    const head = element("div", { class: "photos-head" }, this.#count, element("span", { class: "sizes" }, size), element("div", { class: "segments", role: "group", "aria-label": t("photos.view") }, views));
+    const head = element("div", { class: "photos-head" }, this.#count, undo, element("span", { class: "sizes" }, size), element("div", { class: "segments", role: "group", "aria-label": t("photos.view") }, views));
     this.root.append(element("h1", { class: "unseen", text: t("place.photos") }), element("div", { class: "photos-bar" }, this.filters.root, head), this.#none, this.#grid, this.map.root, this.bar.root);
+    this.#drawUndo();
+  }
+
+  #drawUndo() {
+    for (const one of this.root.querySelectorAll("[data-way]")) /** @type {HTMLButtonElement} */ (one).disabled = !this.app.state?.[one.getAttribute("data-way") === "undo" ? "undo" : "redo"];
   }
 
   /** @param {string} view */
