@@ -51,20 +51,25 @@ def photos(features: Path, name: str) -> Photos:
 
 @dataclass
 class Life:
-    """A project that is labelled with the true classes, as a session does it but without a store."""
+    """A project that is labelled with the true classes, as a session does it but without a store.
+
+    Only the first `own` photos are the project's; what follows is watched.
+    """
 
     Z: Array
     y: Array
     k: int
     seed: int = 0
+    own: int = 0
     acts: int = 0
-    again: dict[int, int] = field(default_factory=dict)
+    again: dict[int, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        families = np.arange(len(self.y))
-        self.model = QuickModel(self.Z, families, self.seed)
+        self.own = self.own or len(self.y)
+        families = np.arange(self.own)
+        self.model = QuickModel(self.Z[: self.own], families, self.seed)
         self.questions = Questions(self.model, families, self.seed)
-        self.labels, self.status = np.full(len(self.y), -1, np.int32), np.zeros(len(self.y), np.uint8)
+        self.labels, self.status = np.full(self.own, -1, np.int32), np.zeros(self.own, np.uint8)
 
     @property
     def view(self) -> LabelView:
@@ -77,20 +82,30 @@ class Life:
     def ask(self, mode: str = "doubt") -> Question:
         return self.questions.next(mode, self.view, 1)[0]
 
-    def answer(self, question: Question) -> None:
+    def answer(self, question: Question, fit: bool = True) -> None:
         """Give the true class of a photo that was asked."""
         if question.kind == "again":
-            self.again[question.number] = int(self.y[question.number])
+            self.again[question.number] = True
         elif question.kind == "exam":
             self.status[question.number] |= EXAM
-        self.give([question.number])
+        self.give([question.number], fit=fit)
 
-    def give(self, numbers: Any, acts: int = 1) -> None:
-        """Label photos with their true classes, and fit."""
+    def give(self, numbers: Any, acts: int = 1, fit: bool = True) -> None:
+        """Label photos with their true classes."""
         self.acts += acts
         self.labels[numbers] = self.y[numbers]
+        if fit:
+            self.fit()
+
+    def fit(self) -> None:
+        """Let the model learn what is labelled."""
         view, exam = self.view, self.questions.exam
         self.model.update(self.labels, exam.learnable(view), self.k, view.labelled & exam.reserved)
+
+    def watched(self) -> Array:
+        """Return which of the photos behind the project's the model answers rightly."""
+        answers = self.model.answer(self.Z[self.own :])
+        return np.asarray(answers.argmax(axis=1) == self.y[self.own :])
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -68,13 +68,11 @@ def lived(data: Photos, seed: int, most: int) -> tuple[Array, Array, float, floa
     held, pool = np.sort(order[: len(order) // 4]), np.sort(order[len(order) // 4 :])
     most = min(most, int(0.85 * len(pool)))
     y = data.y
-    Z = np.vstack([data.Z[pool], data.Z[held]])
-    truth = np.concatenate([y[pool], y[held]])
+    rows = np.concatenate([pool, held])
     curves = []
     for way in ("doubt", "random"):
-        life = Life(Z, truth, data.k, seed)
-        life.status[len(pool) :] = 1  # excluded: held out
-        free = rng.permutation(np.flatnonzero(~life.questions.exam.reserved[: len(pool)])).tolist()
+        life = Life(data.Z[rows], y[rows], data.k, seed, len(pool))
+        free = rng.permutation(np.flatnonzero(~life.questions.exam.reserved)).tolist()
         seen: list[float] = []
         end, step = (most // 2, 1) if way == "doubt" else (most, COARSE)
         while len(seen) < end // STEP and (way == "doubt" or len(free) >= STEP * step):
@@ -83,10 +81,10 @@ def lived(data: Photos, seed: int, most: int) -> tuple[Array, Array, float, floa
             else:
                 life.give([free.pop() for _ in range(STEP * step)], STEP * step)
             if life.learnt >= STEP * (len(seen) + step):
-                seen += [float((life.model.proba[len(pool) :].argmax(axis=1) == y[held]).mean())] * step
+                seen += [float(life.watched().mean())] * step
         curves.append(np.array(seen + seen[-1:] * (most // STEP - len(seen))))
         if way == "doubt":
             answered = len(life.questions.exam.sample(life.view))
-    labels = np.concatenate([truth[: len(pool)], np.full(len(held), -1)]).astype(np.int32)
+    labels = y[pool].astype(np.int32)
     life.model.update(labels, labels >= 0, data.k)
-    return curves[0], curves[1], float((life.model.proba[len(pool) :].argmax(axis=1) == y[held]).mean()), answered
+    return curves[0], curves[1], float(life.watched().mean()), answered

@@ -30,6 +30,7 @@ AGAIN_AFTER = 20  # labels that lie between the two answers, at least
 CLUSTERS_A_CLASS, CLUSTERS = 4, (12, 60)  # middles that are asked first
 ROUNDS, SAMPLE = 8, 4096  # of k-means, and the photos that it looks at
 GUESSES = 3
+LIKELY, FEWEST = 0.5, 6  # a less likely photo costs more on a page than asked by itself; a page has so many at least
 APART = 0.9  # cosine above which a photo is too near another that is asked at the same time
 LOOKED_AT = 200  # doubtful photos among which the next ones are sought
 
@@ -107,6 +108,7 @@ class Questions:
         if label in view.rejected:
             taken = taken[~view.rejected[label][taken]]
         first = self._one_each(taken[np.lexsort((taken, -proba[taken, label]))], count)
+        first = first[: max(FEWEST, int((proba[first, label] >= LIKELY).sum()))]
         p = proba[first, label].astype(float)
         return Page(label, tuple(first.tolist()), tuple(p.tolist()), float((1 - p).sum()))
 

@@ -29,7 +29,6 @@ C = 10.0  # of the softmax: the best is between 3 and 100 on all sets, and hardl
 FOLDS, MORE_FOLDS, FEW = 5, 10, 60  # folds; more of them up to so many rows
 TOL = 1e-4  # of the warm softmax
 POOL, BINS, MOST = 2000, 8, 6.0  # photos and bins by which labelled rows are weighed, and what one may weigh
-UNPROVEN = 0.3  # how far a model is believed of which no label can be held out
 LDA_WEIGHT, SHRINKAGE, HEAT = 0.35, 0.9, 1.0  # before anything is chosen
 
 
@@ -171,7 +170,7 @@ class QuickHead:
         k, counts = len(self._classes), (len(units.rows), len(units.judges))
         drawn = self._logits(both, Z[units.judges])  # (m, k)
         if chosen.codes is None or chosen.logits is None:
-            return Settings(chosen, *counts, 1 / UNPROVEN, np.zeros(k), 0.0)
+            return Settings(chosen, *counts, 1.0, np.zeros(k), calibration.highest_floor(k))  # nothing is known of its scale
         # 1. how often a held-out row stands for photos without a label; those drawn by lot stand for themselves
         weight = np.ones(len(chosen.codes))
         others = np.setdiff1d(np.arange(0, len(Z), max(1, len(Z) // POOL)), units.rows)

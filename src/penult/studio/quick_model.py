@@ -66,6 +66,9 @@ class QuickModel:
         self.proba: Floats = np.zeros((len(Z), 0), np.float32)
         self._length = np.sqrt(np.einsum("nr,nr->n", self.Z, self.Z))  # (N,)
         self._head = QuickHead(self.Z.shape[1], seed)
+        self._linear: tuple[Floats, Floats] = (self.Z[:0], self.Z[:0, 0])
+        self._present: NDArray[np.int32] = np.zeros(0, np.int32)
+        self._classes = 0
 
     @default_errors
     def update(
@@ -85,16 +88,23 @@ class QuickModel:
             return
         judges = np.zeros(0, np.intp) if exam is None else self._units(labels, exam & np.isin(labels, present))
         units = Units(rows, np.searchsorted(present, labels[rows]), judges, np.searchsorted(present, labels[judges]))
-        weights, intercepts = self._head.fit(self.Z, units, tuple(present.tolist()))  # (p, r), (p,)
-        logits = self.Z @ weights.T  # (N, p)
-        logits += intercepts
-        logits -= logits.max(axis=1, keepdims=True)
-        np.exp(logits, out=logits)
-        logits /= logits.sum(axis=1, keepdims=True)
-        np.maximum(logits, max(self._head.floor, SURE), out=logits)
-        logits /= logits.sum(axis=1, keepdims=True)
-        self.proba = np.zeros((len(self.Z), classes), np.float32)
-        self.proba[:, present] = logits
+        self._linear = self._head.fit(self.Z, units, tuple(present.tolist()))
+        self._present, self._classes = present, classes
+        self.proba = self.answer(self.Z)
+
+    def answer(self, Z: Floats) -> Floats:
+        """Return calibrated probabilities (m, k) of photos in the same directions, (m, r); for a model that is `ready`."""
+        weights, intercepts = self._linear  # (p, r), (p,)
+        p = Z @ weights.T  # (m, p), from logits on in place
+        p += intercepts
+        p -= p.max(axis=1, keepdims=True)
+        np.exp(p, out=p)
+        p /= p.sum(axis=1, keepdims=True)
+        np.maximum(p, max(self._head.floor, SURE), out=p)
+        p /= p.sum(axis=1, keepdims=True)
+        out = np.zeros((len(Z), self._classes), np.float32)
+        out[:, self._present] = p
+        return out
 
     def near(self, numbers: Sequence[int], count: int) -> tuple[Ints, Floats]:
         """Return up to `count` photos that look most like any of these, (m,), and how much, -1 to 1, the most alike first.
