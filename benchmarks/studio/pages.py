@@ -2,7 +2,7 @@
 
 A project is labelled with the true classes, right to the last photo. An act is a key or a click: Enter takes a page, a wrong
 photo on it costs two (strike it, say what it is), every other question one. Some photos a class are labelled one by one, by
-*doubt*; then comes the page that takes the fewest acts a photo, as expected, and a single photo where that is more than one act.
+*doubt*; then comes the page that takes the fewest acts a photo, as expected, or a single photo where that is more than one.
 Questions of the exam and those asked again come in their turn, and count. It also prints how many wrong photos the pages were
 expected to have, and how many they had.
 """
