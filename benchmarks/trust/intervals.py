@@ -44,10 +44,13 @@ class Setting:
         return f"{self.name} {self.n}"
 
 
+SIMULATED = ("easy", "middle", "fair", "heavy", "hard", "chance")
 SETTINGS = (
     Setting("easy", 100, apart=10.0, freedom=5),
     Setting("easy", 200, apart=10.0, freedom=5),
     Setting("middle", 150, classes=6, apart=5.0),
+    Setting("fair", 150, classes=3, apart=3.0),
+    Setting("heavy", 200, classes=4, apart=8.0, freedom=4),
     Setting("hard", 200, apart=1.3),
     Setting("chance", 100),
     Setting("elpv", 100),
@@ -87,7 +90,7 @@ def stratified(y: Any, n: int, rng: np.random.Generator) -> Any:
 
 def draws(setting: Setting, features: Path, seeds: range) -> Iterator[tuple[Any, Any, Any, Any]]:
     """Yield features and classes of 2 n photos (of n, where more would leave too few) and of unseen ones, for each seed."""
-    if setting.name in ("easy", "middle", "hard", "chance"):
+    if setting.name in SIMULATED:
         draw = simulated(setting)
         unseen = draw(UNSEEN, np.random.default_rng(10**6))
         for seed in seeds:

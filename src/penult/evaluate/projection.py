@@ -12,10 +12,7 @@ from penult.evaluate.intervals import Z95, Floats, Ints, Score, auc_interval, me
 from penult.evaluate.metrics import CLIP, balanced, by_chance, calibration_error, class_recalls, losses_per_image, per_image
 from penult.evaluate.power_law import Folds, PowerLaw, typical
 
-# How much more an out-of-fold mean varies than the bootstrap of its images says, at least: with labels by a coin 0.100 instead
-# of 0.077 for 40 photos (benchmarks/families.py); no unbiased estimate exists (Bengio & Grandvalet, JMLR 5 (2004) 1089).
-OUT_OF_FOLD = 1.25
-POOLED = 1.4  # the same for the AUC, which compares scores of several heads with one another
+POOLED = 1.4  # times that an out-of-fold AUC varies as much as its images say, at least: it compares scores of several heads
 HANDFUL = 5  # images or groups in error, below which their variance is not known
 EVENT = 0.5  # of one error more than was seen, for the upper end: the middle of none and one (a mid-p value)
 SHARPER = 1.25  # times that the confidence is raised in a step,
@@ -95,15 +92,16 @@ def projected(y: Ints, proba: Floats, groups: NDArray[Any] | None, folds: Folds 
 
 
 def _widening(folds: Folds, loss: float, chance: float) -> float:
-    """Return how many times as much an out-of-fold mean varies as its images say.
+    """Return how many times as much an out-of-fold mean varies as its images say: from 1, where much is learnt, to 1.41.
 
     Each pair of images counts twice in it, as one trains the head that judges the other; so what the draw of the training
     images does to an answer counts double in the variance (Hoeffding, Annals of Mathematical Statistics 19 (1948) 293). Its
     share is what the gain over chance would grow by with more images, each as a share of itself: about all of it near chance.
+    No unbiased estimate exists (Bengio & Grandvalet, JMLR 5 (2004) 1089).
     """
     exponent, gain = folds.law("log_loss", loss, chance).exponent, chance - loss
     drawn = float(np.clip(exponent * loss / gain, 0, 1)) if gain > 0 else 1.0
-    return max(OUT_OF_FOLD, float(np.sqrt(1 + drawn)))
+    return float(np.sqrt(1 + drawn))
 
 
 def _best_confidence(y: Ints, proba: Floats, groups: NDArray[Any] | None, widen: float) -> dict[str, float]:
