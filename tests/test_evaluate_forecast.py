@@ -54,6 +54,14 @@ def test_where_nothing_is_learnt_no_gain_is_typical():
     assert 0.2 < typical("log_loss", 0.05, 0.69).exponent < 0.4
 
 
+def test_with_few_images_a_class_a_loss_falls_faster():
+    few, some, many = (typical("log_loss", 0.5, 2.3, each).exponent for each in (5, 25, 500))
+    assert few == pytest.approx(2 * many)
+    assert many < some < few
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    assert cross_validate(HEAD, X, y, ["cat", "dog"]).folds.each == 20
+
+
 def test_the_better_known_of_two_exponents_counts_more():
     both = PowerLaw(0.3, 0.1).weighed(PowerLaw(0.6, 0.01))
     assert both.exponent == pytest.approx(0.6, abs=0.005)

@@ -66,7 +66,7 @@ def cross_validate(  # noqa: PLR0913  one call says the whole protocol
         choices.append(dict(getattr(fitted, "choice_", {})))
     fold = np.where(np.isin(fold, parts), fold, -1)
     growth = len(numbers) / (len(numbers) - np.mean([np.sum(fold == part) for part in parts]))
-    how = Folds(len(parts), float(growth))
+    how = Folds(len(parts), float(growth), each=len(numbers) / len(np.unique(numbers)))
     return build(name or type(head).__name__, classes, numbers, proba, fold, grouping, choices, how)
 
 

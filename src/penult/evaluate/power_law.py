@@ -19,6 +19,10 @@ from penult.evaluate.intervals import Floats, mean_variance
 TYPICAL = {"accuracy": 0.35, "log_loss": 0.35, "brier": 0.35, "auc": 0.8}
 SCATTER = 0.4  # how far exponents of other data lie from the typical one, as a share of it
 LEAST_SCATTER = 0.03
+# Images a class from which the exponents are those; with fewer the curves are steeper, up to twice: 0.4 to 0.8 for 15 to 25 of
+# hand signs, rubbish and simulated classes.
+PLENTY = 50
+STEEPEST = 2.0
 BEND = 0.3  # by how much a curve may be flatter, or steeper, beyond its last point, as a share of its exponent
 
 
@@ -48,24 +52,28 @@ class Folds:
     """How images were held out: in how many folds, and how many times as many images train the model that is kept.
 
     `laws` are exponents that were measured; without one the typical exponent is taken. `draw` is how far other training images
-    would move a loss, as a share of its standard error.
+    would move a loss, as a share of its standard error; `each` are the images a class.
     """
 
     number: int
     growth: float
     laws: Mapping[str, PowerLaw] = field(default_factory=dict)
     draw: float = 0.0
+    each: float = PLENTY
 
     def law(self, metric: str, loss: float, chance: float) -> PowerLaw:
         """Return the exponent of a measure: what is typical for a loss this far below chance, and what was measured."""
-        usual = typical(metric, loss, chance)
+        usual = typical(metric, loss, chance, self.each)
         return usual.weighed(self.laws[metric]) if metric in self.laws else usual
 
 
-def typical(metric: str, loss: float, chance: float) -> PowerLaw:
-    """Return the exponent that is usual for a loss (1 - accuracy, 1 - AUC) this far below what chance gives."""
+def typical(metric: str, loss: float, chance: float, each: float = PLENTY) -> PowerLaw:
+    """Return the exponent that is usual for a loss (1 - accuracy, 1 - AUC) this far below what chance gives.
+
+    `each` are the images a class.
+    """
     learnt = float(np.sqrt(np.clip(1 - loss / chance, 0, 1))) if chance > 0 else 0.0
-    exponent = TYPICAL[metric] * learnt
+    exponent = TYPICAL[metric] * learnt * float(np.sqrt(np.clip(PLENTY / each, 1, STEEPEST**2)))
     return PowerLaw(exponent, SCATTER * exponent + LEAST_SCATTER)
 
 

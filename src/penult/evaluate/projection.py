@@ -76,7 +76,7 @@ def projected(y: Ints, proba: Floats, groups: NDArray[Any] | None, folds: Folds 
             continue
         # 1. today's lower end, and how much faster a loss that low falls
         least = min(sample.ends(name, mean, noise, 0.0, widen)[0], best.get(name, mean))
-        away = typical(name, least, chance[name]).exponent - typical(name, mean, chance[name]).exponent
+        away = typical(name, least, chance[name], folds.each).exponent - typical(name, mean, chance[name], folds.each).exponent
         steeper = max(0.0, away) if several else 0.0
         # 2. the loss of all images, whose exponent and draw are not known for sure
         law, share = folds.law(name, mean, chance[name]), float(np.sqrt(noise)) / mean if mean > 0 else 0.0
