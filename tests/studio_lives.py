@@ -12,7 +12,7 @@ import csv
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,8 @@ class Plain:
 class Truth:
     """The state now, those before it and those that were undone."""
 
-    def __init__(self) -> None:
+    def __init__(self, families: Sequence[int] = FAMILY) -> None:
+        self.families = families  # by photo
         self.now, self.before, self.after = Plain(), [Plain() for _ in range(0)], [Plain() for _ in range(0)]
 
     def begin(self) -> Plain:
@@ -71,8 +72,8 @@ class Truth:
     def act(self, kind: str, photos: list[int], label: int | None, other: list[int], decision: str) -> None:
         """Do what a valid act does; `photos` and `other` are photos, not numbers."""
         now = self.begin()
-        family = [i for i in now.label if FAMILY[i] in {FAMILY[p] for p in photos}]
-        struck = [i for i in now.label if FAMILY[i] in {FAMILY[p] for p in other}]
+        family = [i for i in now.label if self.families[i] in {self.families[p] for p in photos}]
+        struck = [i for i in now.label if self.families[i] in {self.families[p] for p in other}]
         now.answered += kind in ("label", "exam", "again", "none", "skip")
         if kind == "again":
             now.again[photos[0]] = now.label[photos[0]] == label
