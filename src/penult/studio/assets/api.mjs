@@ -66,7 +66,7 @@ const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) =
 
 /**
  * Events: "project", "state" (the last snapshot), "changed" (photos, by an act of this tab), "foreign" (another tab changed
- * something), "classes", "sync" (how much is unsaved), "saved" (an acknowledged act), "refused" (one that will never be).
+ * these), "classes", "sync" (how much is unsaved), "saved" (an acknowledged act), "refused" (one that will never be).
  */
 export class Api extends EventTarget {
   /** @type {Project} */ project = /** @type {any} */ (null);
@@ -196,7 +196,7 @@ export class Api extends EventTarget {
       this.project.classes = answer.classes;
       this.#tell("classes", answer.classes);
     }
-    if (this.state && answer.counts) {
+    if (this.state?.counts && answer.counts) {
       const { counts, exam, model, seq } = answer;
       this.state = { ...this.state, counts, exam, seq: Math.max(seq, this.state.seq), model: { ...this.state.model, ...model } };
       this.#tell("state", this.state);
@@ -247,8 +247,9 @@ export class Api extends EventTarget {
   #hear(state) {
     const before = this.state, preparing = this.project.preparing;
     this.state = state;
-    const since = this.seq, other = before !== null && state.seq > since && !this.#queue.length;
-    if (!this.#queue.length) this.seq = Math.max(since, state.seq);
+    const since = this.seq, seq = state.seq ?? 0; // none while photos are prepared
+    const other = before !== null && seq > since && !this.#queue.length;
+    if (!this.#queue.length) this.seq = Math.max(since, seq);
     this.project.preparing = state.preparing;
     this.#tell("state", state);
     if (preparing && !state.preparing) this.refreshProject().then(() => this.retry());
@@ -263,6 +264,6 @@ export class Api extends EventTarget {
       this.#tell("classes", classes);
     }
     this.#tell("changed", changed);
-    this.#tell("foreign");
+    this.#tell("foreign", changed);
   }
 }

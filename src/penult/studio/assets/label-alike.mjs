@@ -33,7 +33,8 @@ export class Alike {
   }
 
   close() { this.#closed = true; }
-  refresh() {
+  /** @param {import("./types.d.ts").Changed[]} _changed */
+  refresh(_changed) {
     this.buttons.draw();
     if (this.#numbers.length) this.#open(this.#numbers);
   }

@@ -60,9 +60,13 @@ export class Doubt {
     }
   }
 
-  /** Ask again what comes next: another tab did something, or the classes are others now. */
-  refresh() {
+  /** Ask again what comes next: another tab did something, or the classes are others now.
+   * @param {import("./types.d.ts").Changed[]} changed */
+  refresh(changed) {
     this.buttons.draw();
+    const answered = new Set(changed.filter((one) => one.label >= 0 || one.status.length).map((one) => one.n));
+    this.#next = this.#next.filter((one) => !answered.has(one.n));
+    if (this.#now && answered.has(this.#now.n)) this.#advance();
     if (!this.#fixed) this.#load();
     if (this.#now) this.buttons.guess(this.#now.guesses);
   }
@@ -95,6 +99,7 @@ export class Doubt {
     this.buttons.guess(question?.guesses ?? []);
     this.buttons.enable(Boolean(question));
     if (!question) {
+      delete this.stage.dataset.number;
       if (this.#sent.size) this.stage.replaceChildren(element("p", { class: "soft", text: t("label.waiting") }));
       else this.#finished();
       return;
@@ -103,12 +108,12 @@ export class Doubt {
     this.stage.dataset.kind = question.kind;
     this.stage.replaceChildren(this.#image(question));
     const copies = (question.family ?? 1) > 1 ? ` ${t("label.copies", { count: (question.family ?? 1) - 1 })}` : "";
-    this.#note.textContent = t(`label.why_${question.kind}`) + copies;
+    const kind = question.kind === "doubt" && !question.guesses.length ? "first" : question.kind; // no model yet
+    this.#note.textContent = t(`label.why_${kind}`) + copies;
     for (const one of this.#next.slice(0, LOADED)) this.#image(one);
   }
 
   #finished() {
-    delete this.stage.dataset.number;
     this.#note.textContent = "";
     this.stage.replaceChildren(element("div", { class: "empty" }, element("h2", { text: t("label.finished") }), element("p", { text: t("label.finished_what") }),
       element("p", { class: "tools" }, element("a", { class: "main", href: "#/quality", text: t("label.to_quality") }))));

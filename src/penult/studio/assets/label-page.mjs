@@ -36,7 +36,8 @@ export class Pages {
   }
 
   close() { this.#closed = true; }
-  refresh() { this.buttons.draw(); this.#open(this.#label); }
+  /** @param {import("./types.d.ts").Changed[]} _changed */
+  refresh(_changed) { this.buttons.draw(); this.#open(this.#label); }
 
   /** The class of which the fewest photos are known is asked first. */
   #first() { return this.app.classes[0].number; }

@@ -17,18 +17,23 @@ export function mount(root, app) {
   let drawn = "";
 
   function drawHead() {
-    const { preparing, name, kind } = app.project;
+    const { preparing } = app.project;
+    if (preparing?.error) {
+      drawn = "failed";
+      head.replaceChildren(element("h1", { text: t("begin.failed") }), element("p", { text: preparing.error }));
+      return;
+    }
     if (preparing) {
       const share = preparing.total ? preparing.done / preparing.total : 0;
-      const stage = known(`stage.${preparing.stage}`) ? t(`stage.${preparing.stage}`) : preparing.stage;
-      const count = preparing.total ? t("begin.counted", { done: preparing.done, total: preparing.total }) : "";
+      const name = `stage.${preparing.stage.replaceAll(" ", "_")}`, stage = known(name) ? t(name) : preparing.stage;
+      const count = preparing.done ? t("begin.counted", { done: preparing.done, total: preparing.total }) : "";
       if (drawn !== "preparing") {
         const bar = element("progress", { max: 1, "aria-label": t("begin.preparing") });
         head.replaceChildren(element("h1", { text: t("begin.preparing") }), element("p", { class: "soft", text: t("begin.preparing_why") }), element("p", { class: "begin-stage" }), bar);
         drawn = "preparing";
       }
       const bar = /** @type {HTMLProgressElement} */ (head.querySelector("progress"));
-      if (preparing.total) bar.value = share;
+      if (preparing.done) bar.value = share;
       else bar.removeAttribute("value");
       /** @type {HTMLElement} */ (head.querySelector(".begin-stage")).replaceChildren(element("b", { text: stage }), " ", count);
       return;
@@ -40,15 +45,14 @@ export function mount(root, app) {
     drawn = now;
     const go = enough && step !== "all" ? element("a", { class: "main", href: "#/label", text: t(labelled ? "begin.go_on" : "begin.start") }) : step === "all" ? element("a", { class: "main", href: "#/mend", text: t("begin.look") }) : null;
     head.replaceChildren(
-      element("h1", { text: t(`begin.title_${step}`, { count: counts?.unlabelled ?? app.project.photos, name }) }),
+      element("h1", { text: t(`begin.title_${step}`, { count: counts?.unlabelled ?? app.project.photos }) }),
       element("p", { class: "soft", text: t(`begin.what_${step}`) }),
       element("p", { class: "begin-step" }, go),
     );
-    head.dataset.kind = kind;
   }
 
   function drawFacts() {
-    const { photos, files, copies, families, unreadable, source, out, preparing } = app.project, counts = app.state?.counts;
+    const { photos, files, copies, families, unreadable, source, out, preparing, notes } = app.project, counts = app.state?.counts;
     const rows = [[t("begin.photos"), preparing && !photos ? "…" : number(photos), files > photos ? t("begin.files", { count: files }) : ""]];
     if (counts) rows.push([t("begin.labelled"), number(counts.labelled), counts.excluded ? t("begin.excluded", { count: counts.excluded }) : ""]);
     if (copies) rows.push([t("begin.copies"), number(copies), t("begin.copies_why", { count: families })]);
@@ -59,6 +63,7 @@ export function mount(root, app) {
         element("h2", { text: t("begin.what_is_here") }),
         element("dl", { class: "facts" }, rows.map(([name, value, note]) => element("div", {}, element("dt", { text: name }), element("dd", {}, element("b", { text: value }), note ? element("small", { class: "soft", text: note }) : null)))),
         unreadable.length ? element("details", {}, element("summary", { text: t("begin.unreadable_list", { count: unreadable.length }) }), element("ul", { class: "unreadable" }, list), unreadable.length > SHOWN ? element("p", { class: "soft small", text: t("begin.more", { count: unreadable.length - SHOWN }) }) : null) : null,
+        (notes ?? []).map((note) => element("p", { class: "small note-line", text: note })),
         element("p", { class: "soft small where" }, t("begin.from"), " ", element("span", { class: "file", text: source })),
         element("p", { class: "soft small where" }, t("begin.kept"), " ", element("span", { class: "file", text: out })),
         element("p", { class: "soft small", text: t("begin.local") }),

@@ -68,7 +68,7 @@ export function mount(root, app, options) {
   root.addEventListener("click", (event) => {
     if (event.target instanceof Element && !event.target.closest("button, a, input, select, summary, dialog")) mode?.stage.focus({ preventScroll: true });
   });
-  const off = [app.on("state", draw), app.on("sync", draw), app.on("foreign", () => mode?.refresh()), app.on("classes", () => mode?.refresh()), app.on("refused", () => mode?.refresh())];
+  const off = [app.on("state", draw), app.on("sync", draw), app.on("foreign", (changed) => mode?.refresh(changed)), app.on("classes", () => mode?.refresh([])), app.on("refused", () => mode?.refresh([]))];
   if (app.project.preparing || app.classes.length < 2) {
     const why = app.project.preparing ? "label.preparing" : "label.no_classes";
     place.append(element("div", { class: "empty" }, element("h2", { text: t(`${why}_title`) }), element("p", { text: t(why) }), element("p", { class: "tools" }, element("a", { class: "main", href: "#/begin", text: t("label.to_begin") }))));

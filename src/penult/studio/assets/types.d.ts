@@ -1,13 +1,13 @@
 /** What the server answers: see the HTTP API in docs/studio.md. */
 
 export interface ClassName { number: number; name: string; key: string | null; removed: boolean }
-export interface Preparing { stage: string; done: number; total: number }
+export interface Preparing { stage: string; done: number; total: number; error?: string }
 export interface Guess { class: number; p: number }
 export interface Question { id: string; n: number; digest: string; kind: "doubt" | "first" | "exam" | "again"; guesses: Guess[]; family?: number }
 export interface Changed { n: number; label: number; status: string[] }
 
 export interface Project {
-  name: string; source: string; out: string; kind: "folder" | "table" | "run" | "review"; preparing: Preparing | null; order?: string;
+  name: string; source: string; out: string; kind: "folder" | "table" | "run" | "review"; preparing: Preparing | null; order: string | null; notes?: string[];
   photos: number; files: number; families: number; copies: number;
   unreadable: { file: string; reason: string; advice: string }[];
   classes: ClassName[]; version: string; limits: { page: number[] }; language: string | null; trained?: boolean;
