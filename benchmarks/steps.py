@@ -1,11 +1,15 @@
 """Where the time of a whole `penult train` goes, step by step: of the networks, and of everything beside them.
 
-    python benchmarks/steps.py --photos FOLDER --train 4000 --test 2000
-    python benchmarks/steps.py --photos FOLDER --train 25000 -b lite --work build/steps
+    python benchmarks/steps.py --photos FOLDER [FOLDER ...]            4,000 + 2,000 photos of two classes, then 25,000 of many
+    python benchmarks/steps.py --photos FOLDER --made 0 -b default     only the first
+    python benchmarks/steps.py --photos FOLDER --train 400 --test 200 --made 2000      small
 
-FOLDER has photos in class folders. As many as are asked for are made of them by small changes (part of the picture, mirrored,
-brighter or darker, a little of another photo of the class laid over it), so each has to be decoded and embedded, and few are
-near-duplicates. The first run computes the features; another one of the same --work finds them and shows the rest.
+Each FOLDER has photos in class folders, which are dealt to the two classes. As many as are asked for are made of them by small
+changes (part of the picture, mirrored, brighter or darker, another photo of the class laid over it), so each has to be decoded
+and embedded, and few are near-duplicates. The first run computes the features; another one of the same --work finds them and
+shows the rest. To embed 25,000 takes too long: their features are made of those of two of the first photos of one class, and
+stand in the cache before the run; their networks' time is that of the first photos, by the number. The photos are mixed as
+the features are, and small.
 
 Processor seconds (user and system, all threads and processes) are counted, since they hardly depend on what else the machine
 does; each step without those inside it. The elapsed time of all is printed, too.
@@ -21,7 +25,7 @@ import shutil
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -141,61 +145,106 @@ def _named(child: psutil.Process) -> str:
     return next((name for part, name in CHILDREN.items() if f"penult.{part}" in words), "beside: other")
 
 
-def make_photos(source: Path, folder: Path, train: int, test: int) -> None:
-    """Make `train` and `test` photos from those in the class folders of `source`; those that are there are kept."""
+def found_photos(folders: Sequence[Path]) -> list[Path]:
+    """Return the photos in the class folders of these, in an order that only the seed knows."""
+    every = sorted(path for one in folders for path in one.glob("*/*") if path.suffix.lower() in {".jpg", ".jpeg", ".png"})
+    if not every:
+        raise SystemExit(f"{folders[0]} has no photos in class folders; give a folder like train/cat/1.jpg's `train`.")
+    return [every[i] for i in np.random.default_rng(0).permutation(len(every))]
+
+
+def make_photos(every: Sequence[Path], folder: Path, train: int, test: int) -> None:
+    """Make `train` and `test` photos of two classes from `every`; those that are there are kept."""
     from PIL import Image, ImageEnhance, ImageOps
 
-    every = sorted(path for path in source.glob("*/*") if path.suffix.lower() in {".jpg", ".jpeg", ".png"})
-    if not every:
-        raise SystemExit(f"{source} has no photos in class folders; give a folder like train/cat/1.jpg's `train`.")
-    classes: dict[str, list[Path]] = defaultdict(list)
-    for path in every:
-        classes[path.parent.name].append(path)
-    order = np.random.default_rng(0).permutation(len(every))
+    names = sorted({path.parent.name for path in every})
+    classes = {name: [path for path in every if path.parent.name == name] for name in names}
     for number in range(train + test):
-        path = every[order[number % len(every)]]
-        made = folder / ("train" if number < train else "test") / path.parent.name / f"{number:05d}.jpg"
+        path = every[number % len(every)]
+        named = f"class {1 + names.index(path.parent.name) % 2}"
+        made = folder / ("train" if number < train else "test") / named / f"{number:05d}.jpg"
         if made.exists():
             continue
         made.parent.mkdir(parents=True, exist_ok=True)
         rng = np.random.default_rng(number)
-        others = classes[path.parent.name]
-        photo = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-        side = rng.uniform(0.7, 0.95)
-        wide, high = photo.size
-        left, top = rng.uniform(0, 1 - side, 2)
-        photo = photo.crop((round(left * wide), round(top * high), round((left + side) * wide), round((top + side) * high)))
-        photo = ImageOps.mirror(photo) if rng.random() < 0.5 else photo
-        other = ImageOps.exif_transpose(Image.open(others[int(rng.integers(len(others)))])).convert("RGB").resize(photo.size)
-        photo = Image.blend(photo, other, rng.uniform(0.1, 0.3)).resize((wide, high))
-        ImageEnhance.Brightness(photo).enhance(rng.uniform(0.8, 1.2)).save(made, quality=90)
+        layers = []
+        for one in (path, classes[path.parent.name][int(rng.integers(len(classes[path.parent.name])))]):
+            photo = ImageOps.exif_transpose(Image.open(one)).convert("RGB")
+            side = rng.uniform(0.5, 0.95)
+            (wide, high), (left, top) = photo.size, rng.uniform(0, 1 - side, 2)
+            photo = photo.crop(
+                (round(left * wide), round(top * high), round((left + side) * wide), round((top + side) * high))
+            )
+            layers.append((ImageOps.mirror(photo) if rng.random() < 0.5 else photo).resize(Image.open(path).size))
+        mixed = Image.blend(*layers, rng.uniform(0.2, 0.45))
+        ImageEnhance.Brightness(mixed).enhance(rng.uniform(0.8, 1.2)).save(made, quality=90)
+
+
+def make_features(every: Sequence[Path], done: Any, folder: Path, count: int) -> None:
+    """Make `count` small photos of many classes, each of two of those embedded, and keep the mixed features in the cache."""
+    from PIL import Image
+
+    from penult.backbones import thumbnail
+    from penult.embed import embed
+    from penult.embed.streams import open_cache
+
+    kind = np.array([every[int(Path(source).stem) % len(every)].parent.name for source in done.sources])
+    rng = np.random.default_rng(1)
+    one = rng.integers(len(kind), size=count)
+    other = np.array([rng.choice(np.flatnonzero(kind == kind[i])) for i in one])
+    share = rng.uniform(0.2, 0.5, count).astype(np.float32)
+    paths = [folder / kind[i] / f"{number:05d}.jpg" for number, i in enumerate(one)]
+    for path, i, j, part in zip(paths, one, other, share, strict=True):
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pair = [Image.open(done.sources[row]).resize((160, 160)) for row in (i, j)]
+            Image.blend(*pair, float(part)).save(path, quality=90)
+    digests = embed(paths, [thumbnail()], done.settings, compute=done.compute).digests
+    for index, backbone in enumerate(done.backbones):
+        with open_cache(backbone, done.compute, done.settings) as cache:
+            if np.isin(digests.view("V32"), cache.known().view("V32")).all():
+                continue
+            rows = done.rows(index)
+            for at in range(0, count, 500):
+                some = slice(at, at + 500)
+                weight = share[some, None]
+                cache.add(digests[some], rows[one[some]] * (1 - weight) + rows[other[some]] * weight)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--photos", type=Path, nargs="+", required=True)
     parser.add_argument("--train", type=int, default=4000)
-    parser.add_argument("--test", type=int, default=0)
-    parser.add_argument("-b", "--backbone", default="default")
+    parser.add_argument("--test", type=int, default=2000)
+    parser.add_argument("--made", type=int, default=25000, help="photos whose features are made; 0: none (default: 25000)")
+    parser.add_argument("-b", "--backbone", default="lite")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "steps", help="(default: build/steps)")
     parser.add_argument("--cold", action="store_true", help="forget the features of an earlier run")
     asked = parser.parse_args()
-    folder = asked.work / f"{asked.photos.name}-{asked.train}-{asked.test}"
-    make_photos(asked.photos, folder, asked.train, asked.test)
+    every = found_photos(asked.photos)
+    folder = asked.work / f"{asked.train}-{asked.test}"
+    make_photos(every, folder, asked.train, asked.test)
     if asked.cold:
         shutil.rmtree(asked.work / "cache", ignore_errors=True)
+    done = measured(asked, folder / "train", folder / "test" if asked.test else None).embedding
+    if asked.made:
+        many = asked.work / f"made-{asked.train}-{asked.test}-{asked.made}"
+        make_features(every, done, many, asked.made)
+        del done
+        measured(asked, many, None)
+
+
+def measured(asked: argparse.Namespace, train: Path, test: Path | None) -> Any:
+    """Train on the photos and print the table; return the run."""
     import penult.training
 
     meter = Meter()
     with meter.watching():
         run = penult.training.train(
-            folder / "train",
-            folder / "test" if asked.test else None,
-            out=asked.work / "run",
-            backbones=asked.backbone,
-            cache_dir=asked.work / "cache",
+            train, test, out=asked.work / "run", backbones=asked.backbone, cache_dir=asked.work / "cache"
         )
     show(meter, run.metrics, asked.work / "networks.json")
+    return run
 
 
 def show(meter: Meter, metrics: Any, known: Path) -> None:

@@ -1,6 +1,7 @@
 """Copies and near copies are found and tied together; pictures that only look alike are not."""
 
 import io
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -230,6 +231,8 @@ def test_every_copy_of_a_training_photo_among_the_test_photos_leaks(m):
         np.vstack([rows[: len(X)][last], rows[len(X) :]]), np.vstack([X[last], other]), np.vstack([looks[last], theirs])
     )
     found = leaks(train, test)
+    known = leaks(replace(train, look=group(train.digests, train.X, thumbnails=train.thumbnails).look), test)
+    assert (known.first == found.first).all() and (known.second == found.second).all()
     assert sorted(found.second.tolist()) == list(range(15))
     assert (number[~last][found.first] == number[last][found.second]).all()
 
@@ -366,7 +369,7 @@ def test_the_users_groups_are_never_parted(seed, n):
 def test_a_chain_of_near_copies_never_ties_a_large_part_of_the_images(monkeypatch):
     """Frames of a film, each like the next: the weakest links are dropped, and a note says so."""
     chain = Pairs(np.arange(99), np.arange(1, 100), np.linspace(1, 0.9, 99, dtype=np.float32))
-    monkeypatch.setattr("penult.audit.near_duplicates._close", lambda near, rule: chain)
+    monkeypatch.setattr("penult.audit.same_photo._close", lambda *_: chain)
     tied = group(digests(range(100)), vectors(100))
     assert np.bincount(tied.groups).max() == 10
     assert len(np.unique(tied.groups[:10])) == 1

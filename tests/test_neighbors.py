@@ -20,7 +20,7 @@ def rows(n, d=48, seed=0):
 def test_near_rows_among_many_are_found_and_their_cosines_are_exact(monkeypatch):
     monkeypatch.setattr(neighbors, "MANY", 1000)
     Z = rows(4000)
-    exact, cosine = nearest_rows(Z, Z, 10, own=True)
+    exact, cosine = nearest_rows(Z, Z, 10, own=0)
     found, alike = nearest_neighbors(Z, 10)
     near = cosine >= 0.8
     assert near.sum() > 500
@@ -29,6 +29,15 @@ def test_near_rows_among_many_are_found_and_their_cosines_are_exact(monkeypatch)
     assert np.abs(alike - np.einsum("nd,nkd->nk", Z, Z[found])).max() < 1e-5
     assert not (found == np.arange(4000)[:, None]).any()
     assert (np.diff(alike, axis=1) <= 0).all()
+
+
+@pytest.mark.parametrize("most", [100, 1000])
+def test_the_neighbors_of_the_last_rows_are_those_that_they_have_among_all(monkeypatch, most):
+    monkeypatch.setattr(neighbors, "MANY", most)
+    Z = rows(600)
+    every, last = nearest_neighbors(Z, 4), nearest_neighbors(Z, 4, since=450)
+    assert (last[0] == every[0][450:]).mean() > 0.99  # sums of other sizes round otherwise
+    assert np.abs(last[1] - every[1][450:]).max() < 1e-5
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 40])

@@ -237,7 +237,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X, y, own = features[rows], codes[rows], None if own is None else own[rows]
         thumbnails = done.thumbnails()
         thumbnails = None if thumbnails is None else thumbnails[rows]
-        together, _, _ = group_copies(
+        together, _ = group_copies(
             done.digests[rows], X, done.widths, own, thumbnails, pictures=lambda some: done.large_thumbnails(rows[some])
         )
         self.fitted_ = learn(head, X, y, together, blocks, seed=self.random_state)

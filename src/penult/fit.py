@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from penult import audit, evaluate, heads
 from penult.arrays import default_errors
-from penult.audit import Pairs
+from penult.audit import Grouping
 from penult.bundle import Bundle
 from penult.errors import InputError
 from penult.heads.novelty import NoveltyReference
@@ -61,13 +61,13 @@ def group_copies(
     thumbnails: NDArray[Any] | None = None,
     near: bool = True,
     pictures: audit.Pictures | None = None,
-) -> tuple[NDArray[np.intp] | None, Pairs, tuple[str, ...]]:
-    """Return what is never split (n,), the near copies, and notes: copies and the user's groups stay together.
+) -> tuple[NDArray[np.intp] | None, Grouping]:
+    """Return what is never split (n,), copies and the user's groups among it, and all that was found.
 
     None where no two rows belong together: dealing groups into folds is slower than dealing rows.
     """
     found = audit.group(digests, X, widths, groups, thumbnails, near=near, pictures=pictures)
-    return found.groups if len(np.unique(found.groups)) < len(found.groups) else None, found.pairs, found.notes
+    return found.groups if len(np.unique(found.groups)) < len(found.groups) else None, found
 
 
 def build_head(

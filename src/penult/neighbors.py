@@ -25,35 +25,38 @@ ROUNDS = 6  # of k-means: cells need not be perfect
 CELLS = 16_000_000  # similarities in memory at a time
 
 
-def nearest_rows(queries: Array, Z: Array, count: int, own: bool = False) -> tuple[Ints, Array]:
+def nearest_rows(queries: Array, Z: Array, count: int, own: int | None = None) -> tuple[Ints, Array]:
     """Return the `count` rows of Z (n, d) most like each of the queries (m, d), and their cosines, (m, count) each.
 
-    All have length 1; the most alike come first. With `own` the queries are Z itself, and no row is its own neighbor.
+    All have length 1; the most alike come first. Where the queries are the rows of Z from number `own` on, none is its own
+    neighbor.
     """
     n = len(Z)
     near = np.empty((len(queries), count), np.intp)
     alike = np.empty((len(queries), count), np.float32)
     for rows in row_chunks(len(queries) if count else 0, max(1, CELLS // max(n, 1))):
         cosine = queries[rows] @ Z.T  # (b, n)
-        if own:
+        if own is not None:
             here = np.arange(len(cosine))
-            cosine[here, rows.start + here] = -2
+            cosine[here, own + rows.start + here] = -2
         near[rows], alike[rows] = _largest(cosine, count)
     return near, alike
 
 
-def nearest_neighbors(Z: Array, count: int, probes: int = PROBES) -> tuple[Ints, Array]:
-    """Return for each of the unit vectors Z (n, d) the `count` others most like it, and their cosines, (n, count) each.
+def nearest_neighbors(Z: Array, count: int, probes: int = PROBES, since: int = 0) -> tuple[Ints, Array]:
+    """Return for the unit vectors Z (n, d) the `count` others most like each, and their cosines, (n - since, count) each.
 
-    Exact up to `MANY` rows. Above, each is compared with those of `probes` cells: a far one of the `count` may be missing and
-    a farther one be in its place; where there are too few in the cells around a row it is compared with all.
+    Only rows from number `since` on are asked for. Exact up to `MANY` rows. Above, each is compared with those of `probes`
+    cells: a far one of the `count` may be missing and a farther one be in its place; where there are too few in the cells
+    around a row it is compared with all.
     """
     n = len(Z)
     count = max(0, min(count, n - 1))
     if n <= MANY or not count:
-        return nearest_rows(Z, Z, count, own=True)
+        return nearest_rows(Z[since:], Z, count, own=since)
     cells, members = _inverted_file(Z, probes)
-    rows, values = np.zeros((n, count), np.intp), np.full((n, count), -2, np.float32)
+    rows, values = np.zeros((n - since, count), np.intp), np.full((n - since, count), -2, np.float32)
+    cells = cells[since:]
     asking = np.argsort(cells.ravel(), kind="stable")  # the rows that look into each cell
     bounds = np.searchsorted(cells.ravel()[asking], np.arange(len(members) + 1))
     for cell, inside in enumerate(members):
@@ -61,9 +64,9 @@ def nearest_neighbors(Z: Array, count: int, probes: int = PROBES) -> tuple[Ints,
         those = asking[bounds[cell] : bounds[cell + 1]] // cells.shape[1]
         for some in row_chunks(len(those) if kept else 0, max(1, CELLS // max(1, len(inside)))):
             who = those[some]
-            cosine = Z[who] @ there.T  # (b, c)
-            itself = np.searchsorted(inside, who)
-            mine = np.flatnonzero(inside[np.minimum(itself, len(inside) - 1)] == who)
+            cosine = Z[since + who] @ there.T  # (b, c)
+            itself = np.searchsorted(inside, since + who)
+            mine = np.flatnonzero(inside[np.minimum(itself, len(inside) - 1)] == since + who)
             cosine[mine, itself[mine]] = -2
             who, cosine = _promising(who, cosine, values[who, -1])
             found, alike = _largest(cosine, kept)
@@ -72,8 +75,8 @@ def nearest_neighbors(Z: Array, count: int, probes: int = PROBES) -> tuple[Ints,
             rows[who] = np.take_along_axis(np.hstack([rows[who], inside[found]]), best, axis=1)
     poor = np.flatnonzero(values[:, -1] <= -2)
     if len(poor):
-        around, cosine = nearest_rows(Z[poor], Z, count + 1)
-        keep = np.argsort(around == poor[:, None], axis=1, kind="stable")[:, :count]  # itself last
+        around, cosine = nearest_rows(Z[since + poor], Z, count + 1)
+        keep = np.argsort(around == since + poor[:, None], axis=1, kind="stable")[:, :count]  # itself last
         rows[poor], values[poor] = np.take_along_axis(around, keep, axis=1), np.take_along_axis(cosine, keep, axis=1)
     return rows, values
 

@@ -7,9 +7,10 @@ one group number an image; `Finding`, the record of one problem; `PhotoMap`. It 
 from penult.audit.finding import COLUMNS, KINDS, AuditData, AuditPart, Finding, FindingKind, counts, expected, ranked
 from penult.audit.kinds import find_all
 from penult.audit.map import LANDMARKS, PhotoMap, photo_map
-from penult.audit.near_duplicates import Grouping, Photos, Pictures, copy_groups, group, leaks, near_copies, near_pictures
+from penult.audit.near_duplicates import Grouping, Photos, Pictures, copy_groups, group, leaks
 from penult.audit.noise_model import LabelNoise, label_noise
 from penult.audit.pairs import Pairs
+from penult.audit.same_photo import Look, near_copies, near_pictures
 
 __all__ = [
     "COLUMNS",
@@ -21,6 +22,7 @@ __all__ = [
     "FindingKind",
     "Grouping",
     "LabelNoise",
+    "Look",
     "Pairs",
     "PhotoMap",
     "Photos",

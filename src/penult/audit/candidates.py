@@ -45,20 +45,21 @@ _SQUARE = SIDE * SIDE
 class Upright:
     """Thumbnails brought upright: `rows` (m,) and the way `ways` (m,) that each was turned, `pictures` (m, 256), `near` them.
 
-    A thumbnail stands there once, or more often where it is nearly a tie how it stands.
+    `centered` (m, 256) are the pictures of mean 0 and length 1. A thumbnail stands there once, or more often where it is
+    nearly a tie how it stands.
     """
 
     rows: Ints
     ways: Ints
     pictures: Floats
+    centered: Floats
     near: NearestRows
 
     def pairs(self) -> tuple[Ints, Ints, Floats]:
         """Return the places (p,), (p,) of neighbors of other thumbnails, and their correlations (p,)."""
-        one, at = np.nonzero(self.near.similarity >= EQUALLY)
-        other = self.near.rows[one, at]
+        one, other, alike = self.near.pairs(self.near.similarity >= EQUALLY)
         others = np.flatnonzero(self.rows[one] != self.rows[other])
-        return one[others], other[others], self.near.similarity[one, at][others]
+        return one[others], other[others], alike[others]
 
     def turned(self) -> tuple[Ints, Ints]:
         """Return pairs of rows (p,), (p,) that are alike once turned, and not only mirrored."""
@@ -67,10 +68,15 @@ class Upright:
         return self.rows[one[found]], self.rows[other[found]]
 
 
-def brought_upright(thumbnails: Floats) -> Upright:
-    """Return thumbnails (n, 256) brought upright, with their neighbors."""
+def brought_upright(thumbnails: Floats, known: Upright | None = None) -> Upright:
+    """Return thumbnails (n, 256) brought upright, with their neighbors; after those `known`, of which none are looked for."""
     rows, ways, pictures = upright(thumbnails)
-    return Upright(rows, ways, pictures, nearest(_centered(pictures), AROUND, COPY_PROBES))
+    centered, since = _centered(pictures), 0
+    if known is not None:
+        since, first = len(known.rows), int(known.rows[-1]) + 1
+        rows, ways = np.r_[known.rows, first + rows], np.r_[known.ways, ways]
+        pictures, centered = np.vstack([known.pictures, pictures]), np.vstack([known.centered, centered])
+    return Upright(rows, ways, pictures, centered, nearest(centered, AROUND, COPY_PROBES, since))
 
 
 def copy_candidates(Z: Floats, thumbnails: Floats, near: NearestRows, standing: Upright) -> Pairs:
@@ -120,12 +126,14 @@ def _crops(thumbnails: Floats, near: NearestRows) -> Pairs:
         return Pairs.none()
     T = thumbnails - thumbnails.mean(axis=1, keepdims=True)
     uncropped = unit_rows(T - T.mean(axis=0))
-    plain = _dots(uncropped, uncropped, near.rows)
+    plain = _dots(uncropped[near.since :], uncropped, near.rows)
     best = np.full(near.rows.shape, -1, np.float32)
     for part, whole in _cut(T, crop_maps(SHRUNK), T.mean(axis=0)):
-        best = np.maximum(best, np.maximum(_dots(part, whole, near.rows), _dots(whole, part, near.rows)))
-    one, at = np.nonzero(1 - best <= ROUGHLY * (1 - plain))
-    other, plain, best, alike = near.rows[one, at], plain[one, at], best[one, at], near.similarity[one, at]
+        as_part, as_whole = part[near.since :], whole[near.since :]
+        best = np.maximum(best, np.maximum(_dots(as_part, whole, near.rows), _dots(as_whole, part, near.rows)))
+    rough = 1 - best <= ROUGHLY * (1 - plain)
+    plain, best = plain[rough], best[rough]
+    one, other, alike = near.pairs(rough)
     few, place = np.unique(np.r_[one, other], return_inverse=True)
     for part, whole in _cut(T[few], crop_maps(SHRUNK, 5), T.mean(axis=0)):  # finer, for those few
         for rows in row_chunks(len(one)):

@@ -33,44 +33,51 @@ FEW = 12  # ... of what may have copies
 LARGE = 0.1  # of the surroundings: up to there a cluster is tied that is larger than what is looked at around a photo
 
 
-def families(Z: Floats, thumbnails: Floats, near: NearestRows, standing: Upright) -> Pairs:
-    """Return pairs of rows that tie families together; Z (n, d) unit vectors, thumbnails (n, 256), `near` the nearest of each;
-    `standing` the thumbnails brought upright, since features of a photo and of its copy upside down may be no neighbors.
+def families(
+    Z: Floats, thumbnails: Floats, near: NearestRows, standing: Upright, known: Measured | None = None
+) -> tuple[Pairs, Measured]:
+    """Return pairs of rows that tie families together, and all that were measured for it.
 
-    The similarity of a pair is 1 less the product of its distances. Members that are linked through others are not paired.
+    Z (n, d) unit vectors, thumbnails (n, 256), `near` the nearest of each; `standing` the thumbnails brought upright, since
+    features of a photo and of its copy upside down may be no neighbors. Where the two do not begin with the first row, the
+    pairs of the rows before are `known`, and only families of later ones are returned. The similarity of a pair is 1 less the
+    product of its distances. Members that are linked through others are not paired.
     """
-    measured = _Measured(thumbnails, near)
+    measured = Measured(thumbnails, near, known)
     measured.look(near.similarity[:, :FIRST] >= ALIKE)
     one, other = standing.turned()
     measured.look_at(one, other, np.einsum("ij,ij->i", Z[one], Z[other]), alike=TURNED, least=EQUAL)
     # where nearly all of the first neighbors may be copies, the family may be larger; and what is around it counts, too
+    few = len(near.rows), FEW
     member, _ = measured.members()
     if not member.any():
-        return Pairs.none()
-    measured.look(np.broadcast_to(member[:, None], (len(Z), FEW)))
+        return Pairs.none(), measured
+    measured.look(np.broadcast_to(member[:, None], few))
     member, crowded = measured.members()
     measured.look(np.broadcast_to(crowded[:, None], near.rows.shape))
     member, _ = measured.members()
-    measured.look(np.broadcast_to(member[:, None], (len(Z), FEW)))
+    measured.look(np.broadcast_to(member[:, None], few))
     edges = _Edges(measured, Z)
     kept = np.flatnonzero(edges.in_families())
-    return joined(Pairs(edges.first[kept], edges.second[kept], 1 - edges.distance[kept]))
+    return joined(Pairs(edges.first[kept], edges.second[kept], 1 - edges.distance[kept])), measured
 
 
-class _Measured:
-    """The pairs of neighbors that were aligned: their distances, and which of them may be copies."""
+class Measured:
+    """The pairs of neighbors that were aligned: their distances, and which of them may be copies; those `known` first."""
 
-    def __init__(self, thumbnails: Floats, near: NearestRows) -> None:
-        self.thumbnails, self.near = thumbnails, near
+    def __init__(self, thumbnails: Floats, near: NearestRows, known: Measured | None = None) -> None:
+        self.thumbnails, self.near, n = thumbnails, near, len(thumbnails)
         self.flat = thumbnails.std(axis=1) < 1  # an empty picture is like any other: nothing to align
         self.names = np.zeros(0, np.int64)  # of the pairs, in order: first * n + second
         self.distance = np.zeros(0, np.float32)
         self.link = np.zeros(0, bool)
+        if known is not None:
+            first, second = np.divmod(known.names, len(known.thumbnails))
+            self.names, self.distance, self.link = first * np.int64(n) + second, known.distance, known.link
 
     def look(self, wanted: NDArray[np.bool_]) -> None:
         """Measure the pairs `wanted` (n, k) of each row and its k nearest neighbors, each once."""
-        one, place = np.nonzero(wanted[:, : self.near.rows.shape[1]])
-        self.look_at(one, self.near.rows[one, place], self.near.similarity[one, place])
+        self.look_at(*self.near.pairs(wanted[:, : self.near.rows.shape[1]]))
 
     def look_at(self, one: Ints, other: Ints, similarity: Floats, alike: float = ALIKE, least: float = ALIGNED) -> None:
         """Measure pairs of rows (p,) with their cosines, each once; copies are `alike` and aligned as well as `least`."""
@@ -86,9 +93,9 @@ class _Measured:
         self.link = np.r_[self.link, link][order]
 
     def members(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return which rows (n,) may have a copy, and which may have more than their first neighbors show."""
+        """Return which rows with neighbors (n,) may have a copy, and which may have more than their first neighbors show."""
         n = len(self.thumbnails)
-        links = np.bincount(np.r_[self.names // n, self.names % n][np.tile(self.link, 2)], minlength=n)
+        links = np.bincount(np.r_[self.names // n, self.names % n][np.tile(self.link, 2)], minlength=n)[self.near.since :]
         return links > 0, links >= min(FEW, self.near.rows.shape[1]) - OUTSIDE
 
 
@@ -111,10 +118,16 @@ def _reach(surroundings: NDArray[Any]) -> NDArray[Any]:
 class _Edges:
     """Pairs of rows with their distances; those with `link` may tie, the others only tell what is around."""
 
-    def __init__(self, measured: _Measured, Z: Floats) -> None:
+    def __init__(self, measured: Measured, Z: Floats) -> None:
         self.n = len(Z)
-        self.first, self.second = (side.astype(np.intp) for side in np.divmod(measured.names, self.n))  # (m,) each
-        self.distance, self.link = measured.distance, measured.link
+        first, second = (side.astype(np.intp) for side in np.divmod(measured.names, self.n))  # (m,) each
+        kept = np.arange(len(first))
+        if measured.near.since:  # what hangs together with later rows, and what is around that
+            cluster = _clusters(first[measured.link], second[measured.link], self.n)
+            later = np.bincount(cluster[measured.near.since :], minlength=len(Z)) > 0
+            kept = np.flatnonzero(later[cluster[first]] | later[cluster[second]])
+        self.first, self.second = first[kept], second[kept]
+        self.distance, self.link = measured.distance[kept], measured.link[kept]
         self.Z, self.thumbnails = Z, measured.thumbnails
         self.most = measured.near.rows.shape[1]  # members of a family of which all are neighbors
 

@@ -1,10 +1,7 @@
 """Find near-duplicates, and tie together what must stay on one side of a fold.
 
 Near-duplicates (the same photo resized, saved again, brightened, mirrored, slightly cropped) are far closer to each other than
-either is to its other neighbors. No fixed similarity can tell them: two photos of different cats are seldom above 0.7 alike,
-two different solar cells of one panel reach 0.95. So the rule is relative. Its numbers were measured on 333 photos of pets and
-2,624 of solar cells, with ten kinds of copies of 30 photos each. Features alone find pairs; with thumbnails whole families of
-copies are found, see `families`.
+either is to its other neighbors. Features alone find pairs; with thumbnails whole families of copies are found (`same_photo`).
 """
 
 from __future__ import annotations
@@ -16,55 +13,40 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.arrays import default_errors, unit_rows
-from penult.audit.candidates import brought_upright, copy_candidates
-from penult.audit.families import families
-from penult.audit.pairs import COPY_PROBES, Floats, Ints, NearestRows, Pairs, UnionFind, directions, joined, nearest
+from penult.arrays import default_errors
+from penult.audit.pairs import Ints, Pairs, UnionFind, joined
 from penult.audit.registration import one_picture
+from penult.audit.same_photo import Look, look_at
 from penult.errors import InputError
 
-NEIGHBORS = 10  # the distance to the tenth neighbor says how crowded it is around an image
-MEMBERS = 40  # neighbors of a photo among which the members of its family are looked for
 LOOKED_AT = 3000  # pairs that are registered: some 10 ms each
 
 Pictures = Callable[[NDArray[np.intp]], NDArray[Any]]  # row numbers (m,) to gray pictures (m, 96 * 96)
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """Near copies: `floor` alike or more, and at most `ratio` times as far apart as their surroundings."""
-
-    floor: float
-    ratio: float
-
-
-FEATURES = Rule(floor=0.8, ratio=0.4)
-PICTURES = Rule(floor=0.85, ratio=0.15)
-
-
-@dataclass(frozen=True, slots=True)
-class SamePhoto:
-    """What shows the same photo: links that hold families together, and pairs that are far nearer than their surroundings.
-
-    `candidates` may: their thumbnails say so, whatever is around them.
-    """
-
-    families: Pairs
-    pairs: Pairs
-    candidates: Pairs
-
-
-@dataclass(frozen=True, slots=True)
 class Photos:
     """What photos are compared by: digests (n, 32), features (n, d), grey thumbnails (n, s * s) or None.
 
-    `pictures` gives larger ones of some rows, by which one picture twice is told from two that look alike.
+    `pictures` gives larger ones of some rows, by which one picture twice is told from two that look alike. `look` is what
+    `group` has found among them, if it is known.
     """
 
     digests: NDArray[np.uint8]
     X: NDArray[Any]
     thumbnails: NDArray[Any] | None
     pictures: Pictures | None = None
+    look: Look | None = None
+
+    def first(self, digests: NDArray[np.uint8] | None = None) -> Ints:
+        """Return the first row of each digest, ascending; without the digests (m, 32) of other photos."""
+        before = np.zeros((0, 32), np.uint8) if digests is None else digests
+        found = np.unique(copy_groups(np.vstack([before, self.digests])), return_index=True)[1] - len(before)
+        return np.sort(found[found >= 0])
+
+    def at(self, rows: Ints) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Return the features and thumbnails of some rows."""
+        return np.asarray(self.X)[rows], None if self.thumbnails is None else np.asarray(self.thumbnails)[rows]
 
 
 def copy_groups(digests: NDArray[np.uint8]) -> Ints:
@@ -73,31 +55,6 @@ def copy_groups(digests: NDArray[np.uint8]) -> Ints:
     if not len(rows):
         return np.zeros(0, dtype=np.intp)
     return np.unique(rows.view(f"V{rows.shape[1]}").ravel(), return_inverse=True)[1]
-
-
-@default_errors
-def near_copies(X: NDArray[Any], widths: Sequence[int] | None = None, rule: Rule = FEATURES) -> Pairs:
-    """Return the pairs of rows of X (n, d) that show the same photo, as far as features alone can tell.
-
-    `widths` are the numbers of columns of the backbones in X, each of which counts the same. Found among the ten
-    nearest neighbors, so more than ten copies of one photo are not all found; memory stays below some 300 MB.
-    Raises InputError for widths that are not the columns of X.
-    """
-    return _close(nearest(directions([X], widths)[0], NEIGHBORS), rule)
-
-
-def same_photo(several: Sequence[NDArray[Any]], widths: Sequence[int] | None, thumbnails: NDArray[Any] | None) -> SamePhoto:
-    """Return what shows the same photo among the rows of all X (n, d) together, with their thumbnails (n, 256) if any.
-
-    `several` X are measured by the center and spread of all of them. Raises InputError for widths that do not fit.
-    """
-    Z = np.vstack(directions(several, widths))
-    if thumbnails is None:
-        return SamePhoto(Pairs.none(), _close(nearest(Z, NEIGHBORS), FEATURES), Pairs.none())
-    near, thumbnails = nearest(Z, MEMBERS), np.asarray(thumbnails, np.float32)
-    standing = brought_upright(thumbnails)
-    single = joined(_close(near, FEATURES), near_pictures(thumbnails))
-    return SamePhoto(families(Z, thumbnails, near, standing), single, copy_candidates(Z, thumbnails, near, standing))
 
 
 class _Looker:
@@ -126,15 +83,6 @@ class _Looker:
 
 
 @default_errors
-def near_pictures(thumbnails: NDArray[Any], rule: Rule = PICTURES) -> Pairs:
-    """Return the pairs of grey thumbnails (n, s * s) that show the same photo, however bright.
-
-    Surer than features for pictures that all look alike; blind to mirrored ones, and at 16 x 16 to noise.
-    """
-    return _close(nearest(contrasts(thumbnails), NEIGHBORS, COPY_PROBES), rule)
-
-
-@default_errors
 def leaks(train: Photos, test: Photos, widths: Sequence[int] | None = None) -> Pairs:
     """Return pairs of a training row (`first`) and a test row (`second`) that show the same photo, each test row once.
 
@@ -143,18 +91,15 @@ def leaks(train: Photos, test: Photos, widths: Sequence[int] | None = None) -> P
     """
     n = len(train.digests)
     same = copy_groups(np.vstack([train.digests, test.digests]))
-    thumbnails = None
-    if train.thumbnails is not None and test.thumbnails is not None:
-        thumbnails = np.vstack([train.thumbnails, test.thumbnails])
-    look = same_photo([train.X, test.X], widths, thumbnails)
-    across = _across(joined(look.families, look.pairs, look.candidates), n, 3)
+    families, single, candidates = _between(train, test, widths)
+    across = _across(joined(families, single, candidates), n, 3)
     across = _Looker(_together(train, test)).told(across)
     copies = across.select(_copies(across))
     ties = UnionFind(len(same))
     ties.tie(same)
-    ties.link(look.families)
+    ties.link(families)
     ties.link(copies)
-    ties.link(look.pairs, limit=largest(len(same)))
+    ties.link(single, limit=largest(len(same)))
     group = ties.numbers()
     first = np.full(int(group.max(initial=-1)) + 1, -1)  # the first training row of each group
     first[group[:n][::-1]] = np.arange(n)[::-1]
@@ -162,11 +107,11 @@ def leaks(train: Photos, test: Photos, widths: Sequence[int] | None = None) -> P
     exact = np.full(int(same.max(initial=-1)) + 1, -1)
     exact[same[:n][::-1]] = np.arange(n)[::-1]
     again = leaked[exact[same[leaked]] >= 0]
-    rest = Pairs(first[group[leaked]], leaked, np.full(len(leaked), look.families.similarity.min(initial=1), np.float32))
+    rest = Pairs(first[group[leaked]], leaked, np.full(len(leaked), families.similarity.min(initial=1), np.float32))
     found = [
         Pairs(exact[same[again]], again, np.ones(len(again), np.float32)),
         copies,
-        joined(look.families, look.pairs, rest),
+        joined(families, single, rest),
     ]
     first, second, alike = (
         np.concatenate([getattr(one, side) for one in found]) for side in ("first", "second", "similarity")
@@ -175,6 +120,21 @@ def leaks(train: Photos, test: Photos, widths: Sequence[int] | None = None) -> P
     kept = np.flatnonzero((first < n) & np.isin(second, leaked))
     kept = kept[np.sort(np.unique(second[kept], return_index=True)[1])]
     return Pairs(first[kept], second[kept] - n, alike[kept], None if across.one_picture is None else sure[kept])
+
+
+def _between(train: Photos, test: Photos, widths: Sequence[int] | None) -> tuple[Pairs, Pairs, Pairs]:
+    """Return the families, single pairs and candidates with a test photo, by row numbers of the training part followed by the
+    test part.
+
+    What was found among the training photos is not looked for again, and files that are among them need no look.
+    """
+    once, new = train.first(), test.first(train.digests)
+    if not len(new):
+        return Pairs.none(), Pairs.none(), Pairs.none()
+    known = train.look or look_at(train.at(once)[0], widths, train.at(once)[1])
+    X, thumbnails = test.at(new)
+    look = look_at(X, widths, thumbnails, known)
+    return look.named(np.r_[once, len(train.digests) + new])
 
 
 def _across(pairs: Pairs, n: int, most: int) -> Pairs:
@@ -205,42 +165,14 @@ def largest(n: int) -> int:
     return max(10, n // 20)
 
 
-def contrasts(thumbnails: NDArray[Any]) -> Floats:
-    """Return grey thumbnails (n, s * s) as unit vectors (n, s * s), whatever their brightness and contrast."""
-    rows = np.asarray(thumbnails, dtype=np.float32)
-    return unit_rows(rows - rows.mean(axis=1, keepdims=True))
-
-
-def surroundings(n: int) -> int:
-    """Return how many neighbors are an image's surroundings among n.
-
-    In a small set the tenth neighbor is of another class, and all of one class would seem close together.
-    """
-    return max(2, min(NEIGHBORS, n // 8))
-
-
-def _close(near: NearestRows, rule: Rule) -> Pairs:
-    """Return the pairs of neighbors that the rule calls near copies."""
-    n = len(near.rows)
-    near = near.first(surroundings(n))
-    if not near.rows.shape[1]:
-        return Pairs.none()
-    alike = near.similarity
-    room = 1 - alike[:, -1]  # (n,) distance to the tenth neighbor (nearer ones below 80 images)
-    tight = np.minimum(room[:, None], room[near.rows])  # (n, count)
-    found = (alike >= rule.floor) & (1 - alike <= rule.ratio * tight)
-    found |= alike > 1 - 1e-5  # the same vector, also where eleven copies leave no room to compare with
-    one, place = np.nonzero(found)
-    return joined(Pairs(one, near.rows[one, place], alike[one, place]))
-
-
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """Group numbers (n,), the near-duplicates found, and sentences on what was tied together."""
+    """Group numbers (n,), the near-duplicates found, sentences on what was tied together, and what that was found by."""
 
     groups: Ints
     pairs: Pairs
     notes: tuple[str, ...]
+    look: Look
 
 
 @default_errors
@@ -267,12 +199,10 @@ def group(
     lengths["thumbnails"] = n if thumbnails is None else len(thumbnails)
     if wrong := {name: length for name, length in lengths.items() if length != n}:
         raise InputError(f"{n} digests, but {wrong}; give one row an image.")
-    same = copy_groups(digests)  # (n,)
-    once = np.sort(np.unique(same, return_index=True)[1])  # the first image of each digest
-    look = same_photo([np.asarray(X)[once]], widths, None if thumbnails is None else np.asarray(thumbnails)[once])
-    family, single, copies = (
-        Pairs(once[p.first], once[p.second], p.similarity) for p in (look.families, look.pairs, look.candidates)
-    )
+    same, photos = copy_groups(digests), Photos(digests, X, thumbnails)  # (n,)
+    once = photos.first()
+    look = look_at(photos.at(once)[0], widths, photos.at(once)[1])
+    family, single, copies = look.named(once)
     looker = _Looker(pictures)
     copies = looker.told(copies)
     copies = copies.select(_copies(copies))
@@ -290,7 +220,7 @@ def group(
         ties.link(copies)
         ties.link(family)
         dropped = int(ties.link(single, limit=largest(n)).dropped.sum())
-    return Grouping(ties.numbers(), pairs, _notes(n - len(once), alone.numbers(), dropped, near))
+    return Grouping(ties.numbers(), pairs, _notes(n - len(once), alone.numbers(), dropped, near), look)
 
 
 def _notes(copies: int, alike: Ints, dropped: int, near: bool) -> tuple[str, ...]:

@@ -56,19 +56,28 @@ def joined(*several: Pairs) -> Pairs:
 
 @dataclass(frozen=True, slots=True)
 class NearestRows:
-    """For each of n rows its nearest others, the nearest first: `rows` (n, k), their cosines `similarity` (n, k)."""
+    """For each of n rows its nearest others, the nearest first: `rows` (n, k), their cosines `similarity` (n, k).
+
+    Those of the first `since` rows of all are left out.
+    """
 
     rows: Ints
     similarity: Floats
+    since: int = 0
 
     def first(self, count: int) -> NearestRows:
         """Return only the `count` nearest of each."""
-        return NearestRows(self.rows[:, :count], self.similarity[:, :count])
+        return NearestRows(self.rows[:, :count], self.similarity[:, :count], self.since)
+
+    def pairs(self, chosen: NDArray[np.bool_]) -> tuple[Ints, Ints, Floats]:
+        """Return the row, its neighbor and their cosine, (p,) each, of the `chosen` neighbors (n, k)."""
+        one, place = np.nonzero(chosen)
+        return one + self.since, self.rows[one, place], self.similarity[one, place]
 
 
-def nearest(Z: Floats, count: int, probes: int = PROBES) -> NearestRows:
-    """Return the `count` nearest (at most n - 1) of every unit vector of Z (n, d); `probes` as in `nearest_neighbors`."""
-    return NearestRows(*nearest_neighbors(Z, count, probes))
+def nearest(Z: Floats, count: int, probes: int = PROBES, since: int = 0) -> NearestRows:
+    """Return the `count` nearest (at most n - 1) of the unit vectors of Z (n, d) from row `since` on (`nearest_neighbors`)."""
+    return NearestRows(*nearest_neighbors(Z, count, probes, since), since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +149,31 @@ COPY_PROBES = 6  # cells of the inverted file that are looked into where only ne
 CHUNK = 4_000_000  # numbers copied at a time, few enough for the processor's cache; X itself is never copied whole
 
 
-def directions(several: Sequence[NDArray[Any]], widths: Sequence[int] | None = None) -> list[Floats]:
-    """Return directions (n, d') for each of several X (n, d), measured by the centre and spread of all of them.
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Center and spread of the columns of each block, as some rows X have them, and whether rows are narrowed: many were."""
 
-    Every column is centred and scaled: what all images have in common says nothing about which two are one photo.
-    """
-    runs = check_blocks(several[0].shape[1], widths)
+    runs: tuple[int, ...]
+    moments: tuple[tuple[Floats, Floats], ...]  # (width,), (width,) of each block
+    narrowed: bool
 
-    def scaling(start: int, width: int) -> tuple[Floats, Floats]:
-        centre, spread = _moments(several, start, width)
-        return centre, np.maximum(spread, 1e-3 * spread.max()) + np.float32(1e-12)  # a constant column is rounding errors
+    @classmethod
+    def of(cls, X: NDArray[Any], widths: Sequence[int] | None = None) -> Self:
+        """Return that of X (n, d). Raises InputError for widths that are not its columns."""
+        runs = check_blocks(X.shape[1], widths)
+        return cls(runs, tuple(_scaling(X, *place) for place in _places(runs)), len(X) > WIDE)
 
-    return _made(several, runs, [scaling(*place) for place in _places(runs)])
+    def directions(self, X: NDArray[Any]) -> Floats:
+        """Return directions (n, d') of rows X (n, d).
+
+        Every column is centred and scaled: what all images have in common says nothing about which two are one photo.
+        """
+        return _made(X, self.runs, self.moments, self.narrowed)
+
+
+def directions(X: NDArray[Any], widths: Sequence[int] | None = None) -> Floats:
+    """Return directions (n, d') of X (n, d), measured by its own center and spread, see `Scaling`."""
+    return Scaling.of(X, widths).directions(X)
 
 
 def bare_directions(X: NDArray[Any], blocks: Sequence[int] | None = None) -> Floats:
@@ -161,7 +183,7 @@ def bare_directions(X: NDArray[Any], blocks: Sequence[int] | None = None) -> Flo
     """
     runs = check_blocks(X.shape[1], blocks)
     nothing = [(np.zeros(w, np.float32), np.full(w, _size(X[:, at : at + w]), np.float32)) for at, w in _places(runs)]
-    return _made([X], runs, nothing)[0]
+    return _made(X, runs, nothing, len(X) > WIDE)
 
 
 def principal_directions(X: Floats, blocks: Sequence[int], landmarks: NDArray[np.intp], seed: int) -> Floats:
@@ -196,35 +218,34 @@ def _places(widths: Sequence[int]) -> list[tuple[int, int]]:
     return [(sum(widths[:i]), width) for i, width in enumerate(widths)]
 
 
-def _moments(several: Sequence[NDArray[Any]], start: int, width: int) -> tuple[Floats, Floats]:
-    """Return mean and standard deviation (width,) of a block's columns over the rows of all X, or some of many."""
-    every = sum(len(X) for X in several)
-    several = [X[:: 1 + every // (2 * WIDE)] for X in several]
-    n = max(1, sum(len(X) for X in several))
-    pieces = [X[i : i + STEP, start : start + width] for X in several for i in range(0, len(X), STEP)]
+def _scaling(X: NDArray[Any], start: int, width: int) -> tuple[Floats, Floats]:
+    """Return mean and standard deviation (width,) of a block's columns over the rows of X, or some of many."""
+    X = X[:: 1 + len(X) // (2 * WIDE)]
+    n = max(1, len(X))
+    pieces = [X[i : i + STEP, start : start + width] for i in range(0, len(X), STEP)]
     centre = np.sum([p.sum(axis=0, dtype=np.float64) for p in pieces], axis=0) / n if pieces else np.zeros(width)
     squares = [((p - centre) ** 2).sum(axis=0) for p in pieces]  # in float64, where the largest float32 has a square
     spread = np.sqrt(np.sum(squares, axis=0) / n) if pieces else np.ones(width)
-    return np.asarray(centre, np.float32), np.asarray(spread, np.float32)
+    spread = np.asarray(spread, np.float32)
+    # a constant column is rounding errors
+    return np.asarray(centre, np.float32), np.maximum(spread, 1e-3 * spread.max()) + np.float32(1e-12)
 
 
-def _made(several: Sequence[NDArray[Any]], widths: Sequence[int], scaling: Sequence[tuple[Floats, Floats]]) -> list[Floats]:
-    wide = sum(len(X) for X in several) > WIDE
+def _made(X: NDArray[Any], widths: Sequence[int], scaling: Sequence[tuple[Floats, Floats]], wide: bool) -> Floats:
     rng = np.random.default_rng(0)
     # Feature hashing (Weinberger et al. 2009): columns with random signs are added up. It keeps angles as random directions
     # do, to about 0.02 for vectors that are 0.8 alike, closer ones better, and costs no product of matrices.
     signs = [rng.choice(np.array([-1, 1], np.float32), w) if wide and w > NARROW else None for w in widths]
     kept = sum(w if sign is None else NARROW for w, sign in zip(widths, signs, strict=True))
-    made = [np.empty((len(X), kept), np.float32) for X in several]
-    for X, out in zip(several, made, strict=True):
-        for rows in row_chunks(len(X), HASHED if wide else STEP):
-            pieces = []
-            for (start, width), (centre, spread), sign in zip(_places(widths), scaling, signs, strict=True):
-                part = np.asarray(X[rows, start : start + width], np.float32) - centre
-                part *= 1 / spread if sign is None else sign / spread
-                pieces.append(unit_rows(part) if sign is None else _hashed(part))
-            out[rows] = unit_rows(np.hstack(pieces))
-    return made
+    out = np.empty((len(X), kept), np.float32)
+    for rows in row_chunks(len(X), HASHED if wide else STEP):
+        pieces = []
+        for (start, width), (centre, spread), sign in zip(_places(widths), scaling, signs, strict=True):
+            part = np.asarray(X[rows, start : start + width], np.float32) - centre
+            part *= 1 / spread if sign is None else sign / spread
+            pieces.append(unit_rows(part) if sign is None else _hashed(part))
+        out[rows] = unit_rows(np.hstack(pieces))
+    return out
 
 
 def _hashed(part: Floats) -> Floats:

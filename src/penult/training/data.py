@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import evaluate, runs, store
-from penult.audit import Pairs
+from penult.audit import Grouping
 from penult.embed import Embedding
 from penult.errors import InputError, listed
 from penult.fit import group_copies
@@ -51,7 +51,7 @@ class TrainingData:
     `widths` are the numbers of columns of the backbones named in `names`, `network_blocks` the blocks of each: the runs of
     columns that a head scales separately.
     `groups` (n_ok,): rows of one group never stand on both sides of a split; None when every row is its own group.
-    `near` are the near copies among the training rows.
+    `near` are the near copies among the training rows, and what they were found by.
     """
 
     train: Split
@@ -61,7 +61,7 @@ class TrainingData:
     widths: tuple[int, ...]
     network_blocks: tuple[tuple[int, ...], ...]
     groups: NDArray[np.intp] | None  # (n_ok,)
-    near: Pairs
+    near: Grouping
     notes: tuple[str, ...]
 
     def columns(self, index: int) -> slice:
@@ -90,7 +90,7 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: b
     if test is not None:
         other = Split(tuple(test.ids), done.ok[n:], X[cut:], _labels(test, train.classes), right)
     thumbnails = done.thumbnails()
-    groups, pairs, tied = group_copies(
+    groups, found = group_copies(
         done.digests[:n][part.ok],
         part.X,
         done.widths,
@@ -101,8 +101,8 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: b
     )
     names = tuple(b.name for b in done.backbones)
     alone = _alone(part.ok_y, train.classes, groups)
-    notes = (*train.notes, *(test.notes if test else ()), *tied, *alone)
-    return TrainingData(part, other, train.classes, names, done.widths, done.network_blocks, groups, pairs, notes)
+    notes = (*train.notes, *(test.notes if test else ()), *found.notes, *alone)
+    return TrainingData(part, other, train.classes, names, done.widths, done.network_blocks, groups, found, notes)
 
 
 def _alone(y: NDArray[np.intp], classes: Sequence[str], groups: NDArray[np.intp] | None) -> list[str]:
@@ -174,7 +174,7 @@ def from_features(paths: Sequence[str], listing: str | None, near: bool = True) 
     _check_rows(part.ok_y, classes)
     test = None if read.X_test is None or not m else Split(test_files, np.ones(m, bool), read.X_test, None, {})
     digests = store.row_digests(read.X)
-    groups, pairs, tied = group_copies(digests, read.X, read.widths, near=near)
+    groups, found = group_copies(digests, read.X, read.widths, near=near)
     return TrainingData(
         part,
         test,
@@ -183,8 +183,8 @@ def from_features(paths: Sequence[str], listing: str | None, near: bool = True) 
         read.widths,
         _network_blocks(read),
         groups,
-        pairs,
-        (*read.notes, *tied, *_alone(part.ok_y, classes, groups)),
+        found,
+        (*read.notes, *found.notes, *_alone(part.ok_y, classes, groups)),
     )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from penult import audit, evaluate, heads, images, pixels, store, untrusted
 from penult.arrays import default_errors
-from penult.audit import AuditData, AuditPart, Finding, Photos
+from penult.audit import AuditData, AuditPart, Finding, Look, Photos
 from penult.audit.finding import findings_html
 from penult.embed import Embedding, at_depth, embed
 from penult.errors import InputError, OutputError, ProgressCallback, quiet
@@ -31,16 +31,16 @@ def find_issues(data: TrainingData, done: Embedding, labels: LabelCheck, errors:
     """Return all findings, the gravest kinds first; with `errors` also every photo that the model is wrong about."""
     n = len(data.train.files)
     cut = int(done.ok[:n].sum())
-    train = _part("training", data.train, done, 0, slice(0, cut))
+    train = _part("training", data.train, done, 0, slice(0, cut), data.near.look)
     test = None if data.test is None else _part("test", data.test, done, n, slice(cut, None))
     found = AuditData(
-        train, test, data.classes, data.widths, data.blocks, data.near, labels.rows, labels.proba, labels.wrong, errors
+        train, test, data.classes, data.widths, data.blocks, data.near.pairs, labels.rows, labels.proba, labels.wrong, errors
     )
     return audit.find_all(found)
 
 
-def _part(name: str, part: Split, done: Embedding, start: int, rows: slice) -> AuditPart:
-    """Return what an audit looks at of the images from number `start`, whose rows are these."""
+def _part(name: str, part: Split, done: Embedding, start: int, rows: slice, look: Look | None = None) -> AuditPart:
+    """Return what an audit looks at of the images from number `start`, whose rows are these; `look` has compared them."""
     thumbnails, quality, training = done.thumbnails(), done.quality(), name == "training"
     ends = {i - start: remark.rows for i, remark in sorted(done.remarks.items()) if 0 <= i - start < len(part.files)}
     return AuditPart(
@@ -52,6 +52,7 @@ def _part(name: str, part: Split, done: Embedding, start: int, rows: slice) -> A
             part.X,
             None if thumbnails is None else thumbnails[rows],
             lambda numbers: done.large_thumbnails(numbers + (rows.start or 0)),
+            look,
         ),
         part.ok_y if training else None,
         None if quality is None or not training else quality[rows],
