@@ -45,7 +45,9 @@ class Photos:
         return np.sort(found[found >= 0])
 
     def at(self, rows: Ints) -> tuple[NDArray[Any], NDArray[Any] | None]:
-        """Return the features and thumbnails of some rows."""
+        """Return the features and thumbnails of some rows, ascending."""
+        if len(rows) == len(self.digests):  # all of them: no copy
+            return self.X, self.thumbnails
         return np.asarray(self.X)[rows], None if self.thumbnails is None else np.asarray(self.thumbnails)[rows]
 
 

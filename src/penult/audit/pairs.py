@@ -139,8 +139,8 @@ class UnionFind:
         return rank[number]
 
 
-NARROW = 512  # columns kept of a block above WIDE images, so that 20,000 take seconds
-WIDE = 4000
+NARROW = 512  # columns kept of a network's above WIDE images, so that 20,000 take seconds
+WIDE = 3000
 HUGE = 1e15  # numbers whose squares may not fit float32
 STEP = 2048  # rows worked on at a time
 HASHED = 128  # ... where they are narrowed: what they need fits into the processor's cache
