@@ -180,25 +180,28 @@ def make_photos(every: Sequence[Path], folder: Path, train: int, test: int) -> N
         ImageEnhance.Brightness(mixed).enhance(rng.uniform(0.8, 1.2)).save(made, quality=90)
 
 
-def make_features(every: Sequence[Path], done: Any, folder: Path, count: int) -> None:
-    """Make `count` small photos of many classes, each of two of those embedded, and keep the mixed features in the cache."""
+def make_features(every: Sequence[Path], photos: Path, folder: Path, asked: argparse.Namespace) -> None:
+    """Make small photos of many classes, each of two of those embedded, and keep the mixed features in the cache."""
     from PIL import Image
 
+    from penult import zoo
     from penult.backbones import thumbnail
-    from penult.embed import embed
+    from penult.embed import EmbedOptions, embed
     from penult.embed.streams import open_cache
 
+    networks = [zoo.find_backbone(name) for name in zoo.expand([asked.backbone])]
+    done, count = embed(sorted(photos.glob("*/*/*.jpg")), networks, EmbedOptions(cache=asked.work / "cache")), asked.made
     kind = np.array([every[int(Path(source).stem) % len(every)].parent.name for source in done.sources])
     rng = np.random.default_rng(1)
     one = rng.integers(len(kind), size=count)
     other = np.array([rng.choice(np.flatnonzero(kind == kind[i])) for i in one])
     share = rng.uniform(0.2, 0.5, count).astype(np.float32)
     paths = [folder / kind[i] / f"{number:05d}.jpg" for number, i in enumerate(one)]
-    for path, i, j, part in zip(paths, one, other, share, strict=True):
-        if not path.exists():
+    if not paths[-1].exists():
+        small = [_small(source) for source in done.sources]
+        for path, i, j, part in zip(paths, one, other, share, strict=True):
             path.parent.mkdir(parents=True, exist_ok=True)
-            pair = [Image.open(done.sources[row]).resize((160, 160)) for row in (i, j)]
-            Image.blend(*pair, float(part)).save(path, quality=90)
+            Image.blend(small[i], small[j], float(part)).save(path, quality=90)
     digests = embed(paths, [thumbnail()], done.settings, compute=done.compute).digests
     for index, backbone in enumerate(done.backbones):
         with open_cache(backbone, done.compute, done.settings) as cache:
@@ -211,6 +214,14 @@ def make_features(every: Sequence[Path], done: Any, folder: Path, count: int) ->
                 cache.add(digests[some], rows[one[some]] * (1 - weight) + rows[other[some]] * weight)
 
 
+def _small(source: Any) -> Any:
+    from PIL import Image
+
+    with Image.open(source) as photo:
+        photo.draft("RGB", (160, 160))
+        return photo.convert("RGB").resize((160, 160))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, nargs="+", required=True)
@@ -219,6 +230,7 @@ def main() -> None:
     parser.add_argument("--made", type=int, default=25000, help="photos whose features are made; 0: none (default: 25000)")
     parser.add_argument("-b", "--backbone", default="lite")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "steps", help="(default: build/steps)")
+    parser.add_argument("--only", choices=("photos", "made"), help="one of the two jobs; the other has been there")
     parser.add_argument("--cold", action="store_true", help="forget the features of an earlier run")
     asked = parser.parse_args()
     every = found_photos(asked.photos)
@@ -226,11 +238,11 @@ def main() -> None:
     make_photos(every, folder, asked.train, asked.test)
     if asked.cold:
         shutil.rmtree(asked.work / "cache", ignore_errors=True)
-    done = measured(asked, folder / "train", folder / "test" if asked.test else None).embedding
-    if asked.made:
+    if asked.only != "made":
+        measured(asked, folder / "train", folder / "test" if asked.test else None)
+    if asked.made and asked.only != "photos":
         many = asked.work / f"made-{asked.train}-{asked.test}-{asked.made}"
-        make_features(every, done, many, asked.made)
-        del done
+        make_features(every, folder, many, asked)
         measured(asked, many, None)
 
 

@@ -92,7 +92,8 @@ def learning_curve(
     size is measured on the same images, the first `repeats` folds, after training inside the other folds on
     sets that grow: stratified, groups whole, each set part of the next. `sizes` (default: four) are images
     for training; those with fewer than four a class, or no fewer than the evaluation had, are left out. There
-    are at most `len(sizes) * repeats` fits. The intervals of the points are over the measured images, not over the choice of
+    are at most `len(sizes) * repeats` fits. A head that still has the search of its cross-validation is fitted in the
+    coordinates of that. The intervals of the points are over the measured images, not over the choice of
     the training images.
     """
     parts = sorted(set(evaluation.fold[evaluation.measured].tolist()))[:repeats]
@@ -100,6 +101,8 @@ def learning_curve(
     k = len(evaluation.classes)
     wanted = sorted({int(s) for s in (log_spaced(whole, k) if sizes is None else sizes) if 4 * k <= s < whole})
     here = np.isin(evaluation.fold, parts)  # (n,)
+    known = getattr(head, "coordinates", None)
+    head, X = (known() if known else None) or (head, X)
     proba = {size: np.full(evaluation.proba.shape, np.nan) for size in wanted}  # each (n, k)
     for part in parts:
         order = nested_subsets(evaluation, np.flatnonzero(evaluation.fold != part), seed)

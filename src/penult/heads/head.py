@@ -154,6 +154,17 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 choices.append({"head": type(self).name, **search.candidates[chosen.index], **told})
         return search, proba, choices
 
+    def coordinates(self) -> tuple[Head, Array] | None:
+        """Return a head and the rows (n, q) of the last `cross_fit` as its search saw them: in their leading directions.
+
+        Fewer numbers a row than the features have; None where the search saw those.
+        """
+        task = self._searched[0] if self.searched else None
+        spaces = [] if task is None else task.spaces.get(self.scaling, [])
+        if len(spaces) != 1 or not spaces[0].partial:
+            return None
+        return clone(self).set_params(scaling="none", blocks=None), spaces[0].X.dense(slice(None))
+
     @property
     def searched(self) -> bool:
         """Whether `cross_fit` has left a search that `fit_searched` can finish."""

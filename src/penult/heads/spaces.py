@@ -15,7 +15,17 @@ from penult.arrays import Array, block_factors, row_chunks, unit_blocks
 from penult.heads import scaling
 from penult.heads.scoring import HeadState, squared_distances
 from penult.heads.task import Folds, Task
-from penult.solver import LARGE, DenseMatrix, DesignMatrix, ScaledMatrix, Spectrum, entry_chunks, on_disk, spectrum
+from penult.solver import (
+    LARGE,
+    DenseMatrix,
+    DesignMatrix,
+    ScaledMatrix,
+    Spectrum,
+    entry_chunks,
+    known_spectrum,
+    on_disk,
+    spectrum,
+)
 
 EIGEN_ROWS = 600  # up to which a full eigendecomposition costs less than it saves
 GRAM_ROWS = 2048  # up to which the coordinates are exact, n x n numbers; above, so many rows find the directions
@@ -115,10 +125,12 @@ def linear_spaces(task: Task, name: str) -> list[Space]:
 def whole_space(task: Task, name: str, spaces: list[Space], make: Callable[..., Space] | None = None) -> Space:
     """Return the space of all rows in which the chosen settings are fitted: that of the folds if it is exact and shared.
 
-    Else `make(task, name)` makes it, `linear_space` when None.
+    Else `make(task, name)` makes it; when None, `linear_space` does with what the folds' directions tell of the rows.
     """
-    shared = len(spaces) == 1 and not spaces[0].learnt and not spaces[0].partial
-    return spaces[0] if shared else (make or linear_space)(task, name)
+    shared = len(spaces) == 1 and not spaces[0].learnt
+    if shared and not spaces[0].partial:
+        return spaces[0]
+    return make(task, name) if make else linear_space(task, name, known=spaces[0] if shared else None)
 
 
 def principal_space(task: Task, name: str, train: Array | None = None, folds: Folds = ()) -> Space:
@@ -128,41 +140,55 @@ def principal_space(task: Task, name: str, train: Array | None = None, folds: Fo
     heads`), and the fit of the chosen settings leaves nothing out.
     """
     learnt = scaling.fit(name, task.X, task.blocks, train)
-    n = len(task.X)
-    chosen = np.sort(np.random.default_rng(task.seed).choice(n, GRAM_ROWS, replace=False))
+    X, mean, basis = _principal(task.X, lambda x: scaling.apply(name, x, task.blocks, learnt), task.seed)
+    centre = X.mean(axis=0, dtype=np.float64)
+    X -= centre.astype(X.dtype)
+    known = Spectrum(np.einsum("nr,nr->r", X, X, dtype=float) / len(X), None, 0.0)
+    return Space(DenseMatrix(X), known, mean + centre @ basis, basis, learnt, folds, partial=True)
 
-    def scaled(rows: Any) -> Array:
-        return scaling.apply(name, np.asarray(task.X[rows]), task.blocks, learnt)
 
+def _principal(X: Any, scaled: Callable[[Array], Array], seed: int) -> tuple[Array, Array, Array]:
+    """Return rows X (n, d), `scaled`, in the directions in which some of them vary most: coordinates (n, q), the mean (d,) of
+    those, the basis (q, d)."""
+    n = len(X)
+    chosen = np.sort(np.random.default_rng(seed).choice(n, GRAM_ROWS, replace=False))
     # 1. the eigenvectors of the Gram matrix of a part of the rows give the directions
-    some = scaled(chosen) if isinstance(task.X, np.ndarray) else np.concatenate([scaled(slice(i, i + 1)) for i in chosen])
+    some = scaled(np.asarray(X[chosen]) if isinstance(X, np.ndarray) else np.concatenate([X[i : i + 1] for i in chosen]))
     mean = some.mean(axis=0, dtype=np.float64).astype(some.dtype)
     some = some - mean
     values, U = np.linalg.eigh(_gram(some))
     values, U = values[-DIRECTIONS:], U[:, -DIRECTIONS:]
     keep = values > values[-1] * 1e-10
-    basis = (U[:, keep] / np.sqrt(values[keep])).T.astype(some.dtype) @ some  # (q, d)
-    # 2. the rows in these directions, chunk by chunk
-    X = np.empty((n, len(basis)), some.dtype)
+    root = np.sqrt(values[keep])
+    basis = (U[:, keep] / root).T.astype(some.dtype) @ some  # (q, d)
+    # 2. the other rows in these directions, chunk by chunk
+    out = np.empty((n, len(basis)), some.dtype)
+    out[chosen], others = U[:, keep] * root, np.setdiff1d(np.arange(n), chosen)
     for at in row_chunks(n):
-        X[at] = (scaled(at) - mean) @ basis.T
-    centre = X.mean(axis=0, dtype=np.float64)
-    X -= centre.astype(X.dtype)
-    known = Spectrum(np.einsum("nr,nr->r", X, X, dtype=float) / n, None, 0.0)
-    return Space(DenseMatrix(X), known, mean + centre @ basis, basis, learnt, folds, partial=True)
+        those = others[np.searchsorted(others, at.start) : np.searchsorted(others, at.stop)]
+        out[those] = (scaled(np.asarray(X[at])[those - at.start]) - mean) @ basis.T
+    return out, mean, basis
 
 
-def linear_space(task: Task, name: str, train: Array | None = None, folds: Folds = ()) -> Space:
+def linear_space(
+    task: Task, name: str, train: Array | None = None, folds: Folds = (), *, known: Space | None = None
+) -> Space:
     """Return the space whose scaling is fitted on the rows `train` (all when None).
 
-    Many rows are not copied: they are scaled inside the products.
+    Many rows are not copied: they are scaled inside the products. `known` are the same rows in their leading directions.
     """
+
+    def directions(matrix: DesignMatrix) -> Spectrum:
+        if known is None or known.basis is None:
+            return spectrum(matrix)
+        return known_spectrum(matrix, known.X.dense(np.arange(known.X.shape[0])), known.basis)
+
     learnt = scaling.fit(name, task.X, task.blocks, train)
     n, d = task.X.shape
     few = n <= GRAM_ROWS and n < d
     if not few and (on_disk(task.X) or n * d > LARGE):
         matrix, mean = scaled_matrix(task, name, learnt)
-        return Space(matrix, spectrum(matrix), mean, None, learnt, folds)
+        return Space(matrix, directions(matrix), mean, None, learnt, folds)
     X = scaling.apply(name, np.asarray(task.X), task.blocks, learnt)  # (n, d)
     if name == "none":
         X = np.array(X)
@@ -170,7 +196,7 @@ def linear_space(task: Task, name: str, train: Array | None = None, folds: Folds
     X -= mean.astype(X.dtype)
     mean = mean.astype(X.dtype).astype(np.float64)
     if not few:
-        return Space(DenseMatrix(X), spectrum(DenseMatrix(X)), mean, None, learnt, folds)
+        return Space(DenseMatrix(X), directions(DenseMatrix(X)), mean, None, learnt, folds)
     if n > EIGEN_ROWS:
         return _triangular(X, mean, learnt, folds)
     # few rows: the eigenvectors of X X^T are a basis of their span

@@ -25,7 +25,7 @@ from penult.solver.batch import solve
 from penult.solver.lbfgs import Problems
 from penult.solver.losses import LogisticLoss, Loss, SoftmaxLoss, SquaredHingeLoss
 from penult.solver.matrices import DenseMatrix, DesignMatrix, ScaledMatrix, entry_chunks, on_disk
-from penult.solver.preconditioner import LARGE, Spectrum, spectrum
+from penult.solver.preconditioner import LARGE, Spectrum, known_spectrum, spectrum
 
 __all__ = [
     "LARGE",
@@ -39,6 +39,7 @@ __all__ = [
     "Spectrum",
     "SquaredHingeLoss",
     "entry_chunks",
+    "known_spectrum",
     "on_disk",
     "solve",
     "spectrum",

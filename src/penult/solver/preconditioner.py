@@ -54,6 +54,18 @@ def spectrum(X: DesignMatrix) -> Spectrum:
     return Spectrum(values, Q.T @ turn, max(rest, 0.0) / max(width - rank, 1), B.T @ turn)
 
 
+def known_spectrum(X: DesignMatrix, coordinates: Array, basis: Array) -> Spectrum:
+    """Return what `spectrum` does, of rows whose `coordinates` (n, m) in orthonormal directions `basis` (m, r) are known."""
+    n, width = X.shape
+    rank = min(max(NARROW // 2, min(WIDE, PROJECTED_ENTRIES // n)), len(basis))
+    values, turn = np.linalg.eigh((coordinates.T @ coordinates).astype(float) / n)
+    values, turn = np.maximum(values[: -rank - 1 : -1], 0), turn[:, : -rank - 1 : -1].astype(X.dtype)
+    few = X.take(np.arange(0, n, STRIDE**2))
+    rest = float(few.squared_norms().mean()) - float(values.sum())
+    vectors = np.asarray(basis.T @ turn, X.dtype)
+    return Spectrum(values, vectors, max(rest, 0.0) / max(width - rank, 1), np.asarray(coordinates @ turn, X.dtype))
+
+
 def _orthonormal(rows: Array) -> Array:
     from scipy.linalg import qr
 

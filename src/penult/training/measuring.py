@@ -86,7 +86,7 @@ def head_for(options: TrainOptions, data: TrainingData) -> Any:
     return build_head(options.head, np.array(data.classes), data.blocks, options.class_weight, options.seed, **extra)
 
 
-IMAGES = 200  # of the training part, computed in f32 as well
+IMAGES = 100  # of the training part, computed in f32 as well
 
 
 @dataclass(frozen=True, slots=True)
