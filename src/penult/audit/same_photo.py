@@ -92,9 +92,7 @@ def near_pictures(thumbnails: NDArray[Any], rule: Rule = PICTURES) -> Pairs:
     return _close(nearest(contrasts(thumbnails), NEIGHBORS, COPY_PROBES), rule)
 
 
-def look_at(
-    X: NDArray[Any], widths: Sequence[int] | None, thumbnails: NDArray[Any] | None, known: Look | None = None
-) -> Look:
+def look_at(X: NDArray[Any], widths: Sequence[int] | None, thumbnails: NDArray[Any] | None, known: Look | None = None) -> Look:
     """Return what shows the same photo among the rows of X (n, d), with their thumbnails (n, 256) if any.
 
     Where another look is `known`, its rows come first and are not looked at again: only pairs with a row of X are found, and

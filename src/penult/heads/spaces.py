@@ -170,9 +170,7 @@ def _principal(X: Any, scaled: Callable[[Array], Array], seed: int) -> tuple[Arr
     return out, mean, basis
 
 
-def linear_space(
-    task: Task, name: str, train: Array | None = None, folds: Folds = (), *, known: Space | None = None
-) -> Space:
+def linear_space(task: Task, name: str, train: Array | None = None, folds: Folds = (), *, known: Space | None = None) -> Space:
     """Return the space whose scaling is fitted on the rows `train` (all when None).
 
     Many rows are not copied: they are scaled inside the products. `known` are the same rows in their leading directions.
