@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import evaluate, runs, store
-from penult.audit import Grouping
+from penult.audit import Look, Pairs
 from penult.embed import Embedding
 from penult.errors import InputError, listed
 from penult.fit import group_copies
@@ -51,7 +51,7 @@ class TrainingData:
     `widths` are the numbers of columns of the backbones named in `names`, `network_blocks` the blocks of each: the runs of
     columns that a head scales separately.
     `groups` (n_ok,): rows of one group never stand on both sides of a split; None when every row is its own group.
-    `near` are the near copies among the training rows, and what they were found by.
+    `near` are the near copies among the training rows, `look` what they were found by, where there may be test rows.
     """
 
     train: Split
@@ -61,8 +61,9 @@ class TrainingData:
     widths: tuple[int, ...]
     network_blocks: tuple[tuple[int, ...], ...]
     groups: NDArray[np.intp] | None  # (n_ok,)
-    near: Grouping
+    near: Pairs
     notes: tuple[str, ...]
+    look: Look | None = None
 
     def columns(self, index: int) -> slice:
         """Return where the columns of one backbone stand in X."""
@@ -102,7 +103,7 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: b
     names = tuple(b.name for b in done.backbones)
     alone = _alone(part.ok_y, train.classes, groups)
     notes = (*train.notes, *(test.notes if test else ()), *found.notes, *alone)
-    return TrainingData(part, other, train.classes, names, done.widths, done.network_blocks, groups, found, notes)
+    return TrainingData(part, other, train.classes, names, done.widths, done.network_blocks, groups, found.pairs, notes, found.look)
 
 
 def _alone(y: NDArray[np.intp], classes: Sequence[str], groups: NDArray[np.intp] | None) -> list[str]:
@@ -183,7 +184,7 @@ def from_features(paths: Sequence[str], listing: str | None, near: bool = True) 
         read.widths,
         _network_blocks(read),
         groups,
-        found,
+        found.pairs,
         (*read.notes, *found.notes, *_alone(part.ok_y, classes, groups)),
     )
 

@@ -31,10 +31,10 @@ def find_issues(data: TrainingData, done: Embedding, labels: LabelCheck, errors:
     """Return all findings, the gravest kinds first; with `errors` also every photo that the model is wrong about."""
     n = len(data.train.files)
     cut = int(done.ok[:n].sum())
-    train = _part("training", data.train, done, 0, slice(0, cut), data.near.look)
+    train = _part("training", data.train, done, 0, slice(0, cut), data.look)
     test = None if data.test is None else _part("test", data.test, done, n, slice(cut, None))
     found = AuditData(
-        train, test, data.classes, data.widths, data.blocks, data.near.pairs, labels.rows, labels.proba, labels.wrong, errors
+        train, test, data.classes, data.widths, data.blocks, data.near, labels.rows, labels.proba, labels.wrong, errors
     )
     return audit.find_all(found)
 
