@@ -201,7 +201,7 @@ def _computed(
     with embedded.whole(progress) as X:
         progress("copies", 0, n)
         thumbnails, quality = embedded.thumbnails(), embedded.quality()
-        pairs = group_copies(digests, X, embedded.widths, thumbnails=thumbnails, pictures=embedded.large_thumbnails)[1]
+        pairs = group_copies(digests, X, embedded.widths, thumbnails=thumbnails, pictures=embedded.large_thumbnails)[1].pairs
         same = pairs.select(np.zeros(len(pairs), bool) if pairs.one_picture is None else pairs.one_picture)
         ties = UnionFind(n)
         ties.link(same)

@@ -103,7 +103,8 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: b
     names = tuple(b.name for b in done.backbones)
     alone = _alone(part.ok_y, train.classes, groups)
     notes = (*train.notes, *(test.notes if test else ()), *found.notes, *alone)
-    return TrainingData(part, other, train.classes, names, done.widths, done.network_blocks, groups, found.pairs, notes, found.look)
+    told = groups, found.pairs, notes, found.look
+    return TrainingData(part, other, train.classes, names, done.widths, done.network_blocks, *told)
 
 
 def _alone(y: NDArray[np.intp], classes: Sequence[str], groups: NDArray[np.intp] | None) -> list[str]:
