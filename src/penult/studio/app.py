@@ -11,17 +11,19 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from penult.errors import InputError, OutputError, PenultError
 from penult.pixels import Failure
 from penult.studio import pages
 from penult.studio.jobs import JobRunning
-from penult.studio.session import Session, UnknownState
 from penult.studio.tasks import Tasks
 from penult.studio.workspace import Workspace
 from penult.web import BodyReader, BrowserSession, Refusal, header_map, route_app
 from penult.web.guard import App
+
+if TYPE_CHECKING:
+    from penult.studio.session import Session
 
 T = TypeVar("T")
 
@@ -246,14 +248,8 @@ class StudioEndpoints:
     async def _run(where: Executor, function: Callable[..., T], *arguments: Any) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(where, function, *arguments)
-        except (UnknownState, JobRunning) as error:
-            raise Refusal(409, str(error)) from error
-        except OutputError as error:
-            raise Refusal(507, str(error)) from error
-        except InputError as error:
-            raise Refusal(400, str(error)) from error
         except PenultError as error:
-            raise Refusal(422, str(error)) from error
+            raise _refused(error) from error
 
     async def _body(self, request: Any) -> dict[str, Any]:
         """Return the JSON object of a body. Raises `Refusal`."""
@@ -307,6 +303,15 @@ class StudioEndpoints:
             ("/api/job/cancel", self.cancel),
         ]  # fmt: skip
         return route_app(get, post)
+
+
+def _refused(error: PenultError) -> Refusal:
+    """Return what a mistake of the page's, or of the disk, is answered with."""
+    from penult.studio.session import UnknownState
+
+    if isinstance(error, (UnknownState, JobRunning)):
+        return Refusal(409, str(error))
+    return Refusal(507 if isinstance(error, OutputError) else 400 if isinstance(error, InputError) else 422, str(error))
 
 
 def _no_number(word: str) -> None:

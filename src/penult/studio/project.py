@@ -131,7 +131,7 @@ def prepare(found: FoundPhotos, options: StudioOptions, progress: ProgressCallba
     photo, first = _by_content(state.digests, readable)
     digests = state.digests[first]
     embedded = PhotoFeatures([every[i] for i in first.tolist()], digests, options)
-    facts = _facts(digests, options)
+    facts = facts_of(digests, options)
     arrays = prepared.read_arrays(found.folder, facts, _KEPT)
     if arrays is None:
         arrays = _computed(embedded, digests, options, progress)
@@ -180,7 +180,7 @@ def _by_content(digests: NDArray[np.uint8], readable: NDArray[np.bool_]) -> tupl
     return photo, rows[np.sort(start)]
 
 
-def _facts(digests: NDArray[np.uint8], options: StudioOptions) -> dict[str, Any]:
+def facts_of(digests: NDArray[np.uint8], options: StudioOptions) -> dict[str, Any]:
     """Return what everything that is computed depends on."""
     return {
         "version": 1,
@@ -260,5 +260,5 @@ def _assembled(
         notes=found.notes,
         embedded=embedded,
         thumbnails=PhotoThumbnails(first, embedded.digests, options.settings, int(arrays["depth"][0])),
-        facts=_facts(embedded.digests, options),
+        facts=facts_of(embedded.digests, options),
     )

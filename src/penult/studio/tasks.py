@@ -6,15 +6,17 @@ In: the body of a request. Out: plain values. Long work becomes a job; what is w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penult import runs
 from penult.errors import InputError
 from penult.studio import exports
 from penult.studio.project import Project
-from penult.studio.session import Session
 from penult.studio.workspace import Workspace
 from penult.training import TrainOptions
+
+if TYPE_CHECKING:
+    from penult.studio.session import Session
 
 WHAT = ("labels", "folders", "page", "model", "report")
 HOW = ("copy", "link")

@@ -9,22 +9,21 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penult import __version__, store
 from penult.errors import PenultError
 from penult.pixels import Failure
-from penult.studio.background import BackgroundHead
 from penult.studio.jobs import Jobs
 from penult.studio.options import StudioOptions
 from penult.studio.photos import RUN, find_photos, remember
 from penult.studio.pictures import PictureMaker
 from penult.studio.prepared import KIND
 from penult.studio.project import Project, find_places, prepare
-from penult.studio.questions import Questions
-from penult.studio.quick_model import QuickModel
-from penult.studio.session import Session
 from penult.worker import Crashed, Worker
+
+if TYPE_CHECKING:  # scikit-learn takes a second to import, in which the page is there already
+    from penult.studio.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +85,11 @@ class Workspace:
             self._place(self.project)
 
     def _open(self) -> None:
+        from penult.studio.background import BackgroundHead
+        from penult.studio.questions import Questions
+        from penult.studio.quick_model import QuickModel
+        from penult.studio.session import Session
+
         project = prepare(self.found, self.options, self._progress)
         labels = store.LabelStore(project.folder / "labels.db", project.digests)
         try:
