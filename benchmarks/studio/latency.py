@@ -1,7 +1,7 @@
 """From a key to the next question: HTTP request sent to answer received, with everything that the studio does in between.
 
-An act is durable, the model refitted, all photos scored, and the next question chosen when it is answered. Ten classes, up to
-1,000 labels, each the true one. Wall times mean something on a quiet machine only; CPU times are those of the server's process.
+An act is durable, the model refitted, all photos scored, and the next question chosen when it is answered. Ten classes, up
+to 1,000 labels, each the true one. Wall times mean something on a quiet machine only; CPU times are of the server's process.
 Bound: 95% of the answers within 150 ms.
 """
 

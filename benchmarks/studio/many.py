@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 PATIENCE = 600.0
+IDLE = 5.0  # seconds
 NOISE = 0.5  # of the spread of each direction
 FILES_A_FOLDER = 1000
 
@@ -102,10 +103,10 @@ def _write(source: Path, names: Sequence[str]) -> Iterator[bytes]:
 class StudioProcess:
     """`penult studio` in a process of its own, and a browser's part to it."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, stderr: Any = None) -> None:
         command = [sys.executable, "-m", "penult", "studio", *arguments, "--port", "0", "--no-browser"]
         self.began = time.perf_counter()
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
         assert self.process.stdout is not None
         said = self.process.stdout.readline()
         found = re.search(r"http://127\.0\.0\.1:(\d+)(/open\?token=\S+)", said)
@@ -113,7 +114,8 @@ class StudioProcess:
             raise SystemExit(f"the studio did not start: {said}")
         self.port = int(found[1])
         self.there = time.perf_counter() - self.began
-        self.cookie = ""
+        self._asked = 0.0
+        self.cookie, self.token = "", found[2].partition("=")[2]
         self._connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         self.cookie = self.ask(found[2])[1]["set-cookie"].partition(";")[0]
         self.acts = 0
@@ -123,6 +125,9 @@ class StudioProcess:
         headers = {"Cookie": self.cookie}
         if body is not None:
             headers |= {"Origin": f"http://127.0.0.1:{self.port}", "X-Penult": "1", "Content-Type": "application/json"}
+        if time.perf_counter() - self._asked > IDLE:
+            self._connection.close()  # the server closes connections that are not used
+        self._asked = time.perf_counter()
         self._connection.request("GET" if body is None else "POST", path, None if body is None else json.dumps(body), headers)
         given = self._connection.getresponse()
         return given.status, {k.lower(): v for k, v in given.getheaders()}, given.read()

@@ -156,15 +156,16 @@ class Guard:
         sender = _Sender(send, told, b"expect" in headers)
         closes = scope.get("http_version") == "1.0" or b"close" in headers.get(b"connection", b"").lower()
         limited = not (self.unlimited and scope["path"].startswith(self.unlimited))
+        body = _Body(receive)
         self.in_work += limited
         try:
             self.access.check(scope, headers)
             if limited and self.in_work > self.limits.max_requests:
                 raise Refusal(503, f"{self.limits.max_requests} requests are in work already; try again soon.")
             async with asyncio.timeout(None if scope["path"] in self.streams else self.limits.deadline):
-                await self.app(scope, receive, sender)
+                await self.app(scope, body, sender)
         except Refusal as refusal:
-            if closes and not sender.expects:
+            if closes and not sender.expects and not body.whole:
                 await drop_body(receive, self.limits)
             await sender.refuse(refusal)
         except TimeoutError:
@@ -181,6 +182,19 @@ class Guard:
             _write_line(told, not limited)
             if self.done is not None:
                 self.done(told)
+
+
+class _Body:
+    """Receives one request, and knows whether its body has come to its end: nothing but the client's end comes then."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.whole = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self.whole |= not message.get("more_body", False)
+        return message
 
 
 class _Sender:
