@@ -27,7 +27,7 @@ Ints = NDArray[np.intp]
 EXAM_EVERY, SLOWER = 8, 24  # questions between two of the exam; after half of it is answered
 AGAIN_EVERY = 50  # 2% of the questions
 AGAIN_AFTER = 20  # labels that lie between the two answers, at least
-CLUSTERS_A_CLASS, CLUSTERS = 4, (12, 60)  # middles that are asked first
+CLUSTERS = ((3, 12), (6, 24), (10**9, 48))  # for up to so many classes, so many middles are asked first
 ROUNDS, SAMPLE = 8, 4096  # of k-means, and the photos that it looks at
 GUESSES = 3
 LIKELY, FEWEST = 0.5, 6  # a less likely photo costs more on a page than asked by itself; a page has so many at least
@@ -78,20 +78,20 @@ class Questions:
         self.model, self.seed = model, seed
         self.exam = Exam(families, seed, digests)
         self.families = self.exam.families
-        self._middles: dict[int, tuple[Ints, Ints]] = {}  # by their number: photos, and the cluster of each photo
+        self._clusters: dict[int, tuple[Ints, Ints]] = {}  # by their number, as `clusters` gives them
 
     def next(self, mode: str, view: LabelView, count: int = 3) -> list[Question]:
-        """Return the next questions, at most `count`: "doubt", or "mixed" (as doubt, the first ones by clusters alone)."""
+        """Return the next questions, at most `count`; "mixed" is "doubt" between pages, without middles of clusters."""
         found: list[Question] = []
         taken = set(view.shown)
-        chosen: list[int] = []
+        chosen: list[tuple[int, str]] | None = None
         for number in range(view.acts, view.acts + count):
             asked = self._drawn(number, view, taken)
             if asked is None:
-                if not chosen:
-                    chosen = self._teaching(mode, view, taken, count)
-                fresh = [p for p in chosen if p not in taken]
-                asked = self._question(fresh[0], self._kind(view, fresh[0]), view) if fresh else self._left(view, taken)
+                chosen = self._teaching(mode, view, taken, count) if chosen is None else chosen
+                shown = set(self.families[list(taken)].tolist())
+                fresh = [(photo, kind) for photo, kind in chosen if self.families[photo] not in shown]
+                asked = self._question(*fresh[0], view) if fresh else self._left(view, taken)
             if asked is None:
                 break
             taken.add(asked.number)
@@ -150,21 +150,18 @@ class Questions:
         ordinary = free & ~self.exam.reserved
         return ordinary if ordinary.any() else free
 
-    def _teaching(self, mode: str, view: LabelView, taken: set[int], count: int) -> list[int]:
-        """Return photos to learn from: middles of clusters, and the most doubtful, none near another."""
+    def _teaching(self, mode: str, view: LabelView, taken: set[int], count: int) -> list[tuple[int, str]]:
+        """Return photos to learn from and their kind: middles of clusters and the most doubtful by turns."""
         free = np.flatnonzero(self._free(view, taken))
         if not len(free):
             return []
-        middles = self._first(view, free)
-        if not self.model.ready:  # one class alone so far: when all clusters were asked, by lot
+        middles = [] if mode == "mixed" and self.model.ready else [(photo, "first") for photo in self._first(view, free)]
+        if not self.model.ready:  # no label yet, or one class alone: when all clusters were asked, by lot
             by_lot = free[np.random.default_rng([self.seed, view.acts]).permutation(len(free))[:count]]
-            return [*middles, *by_lot.tolist()][:count]
-        doubtful = self._doubtful(free, count)
-        if not middles:
-            return doubtful
+            return [*middles, *((photo, "first") for photo in by_lot.tolist())]
+        doubtful = [(photo, "doubt") for photo in self._doubtful(free, 2 * count)]
         pairs = zip(doubtful, middles, strict=False)
-        mixed = [p for pair in pairs for p in (pair[::-1] if view.acts % 2 else pair)]
-        return list(dict.fromkeys([*mixed, *doubtful]))
+        return [*(one for pair in pairs for one in (pair[::-1] if view.acts % 2 else pair)), *doubtful]
 
     def _doubtful(self, free: Ints, count: int) -> list[int]:
         proba = self.model.proba[free]
@@ -182,22 +179,23 @@ class Questions:
         return chosen or first[:count].tolist()
 
     def _first(self, view: LabelView, free: Ints) -> list[int]:
-        """Return the middles of the clusters in which nothing has a label yet, those of large clusters first."""
-        known = max(view.classes - len(view.removed), 2)
-        number = int(np.clip(CLUSTERS_A_CLASS * known, *CLUSTERS))
-        if number not in self._middles:
-            self._middles[number] = clusters(self.model.Z, number, self.seed)
-        middles, own = self._middles[number]
-        size = np.bincount(own, minlength=len(middles))
-        empty = np.bincount(own[self.exam.learnable(view)], minlength=len(middles)) == 0
-        found = []
-        for cluster in np.argsort(-size, kind="stable").tolist():
-            if empty[cluster]:
-                inside = free[own[free] == cluster]
-                if len(inside):
-                    away = self.model.Z[inside] - self.model.Z[middles[cluster]]
-                    found.append(int(inside[np.einsum("nr,nr->n", away, away).argmin()]))
-        return found
+        """Return the middle photo of each cluster in which nothing has a label yet, those of large clusters first."""
+        order, own = self._clustered(view)
+        size = np.bincount(own)
+        empty = np.bincount(own[self.exam.learnable(view)], minlength=len(size)) == 0
+        open_ = np.zeros(len(own), bool)
+        open_[free] = True
+        order = order[open_[order] & empty[own[order]]]
+        filled, at = np.unique(own[order], return_index=True)
+        return [int(order[i]) for i in at[np.argsort(-size[filled], kind="stable")]]
+
+    def _clustered(self, view: LabelView) -> tuple[Ints, Ints]:
+        """Return all photos, those in the middle of their cluster first, and the cluster of each photo (N,)."""
+        known = view.classes - len(view.removed)
+        number = next(count for most, count in CLUSTERS if known <= most)
+        if number not in self._clusters:
+            self._clusters[number] = clusters(self.model.Z, number, self.seed)
+        return self._clusters[number]
 
     def _left(self, view: LabelView, taken: set[int]) -> Question | None:
         """Return what is left when nothing else is: photos that were skipped, and the exam's."""
@@ -206,11 +204,6 @@ class Questions:
             return self._question(photo, "exam", view)
         skipped = [p for p in np.flatnonzero(view.skipped).tolist() if p not in taken]
         return self._question(skipped[0], "doubt", view) if skipped else None
-
-    def _kind(self, view: LabelView, photo: int) -> str:
-        known = max(view.classes - len(view.removed), 2)
-        made = self._middles.get(int(np.clip(CLUSTERS_A_CLASS * known, *CLUSTERS)))
-        return "first" if made is not None and photo in made[0] else "doubt"
 
     def _question(self, photo: int, kind: str, view: LabelView) -> Question:
         guesses: tuple[tuple[int, float], ...] = ()
@@ -226,7 +219,7 @@ class Questions:
 
 
 def clusters(Z: NDArray[np.float32], number: int, seed: int) -> tuple[Ints, Ints]:
-    """Return the photos in the middle of so many clusters of Z (N, r), and the cluster of each photo (N,).
+    """Return all photos of Z (N, r), those in the middle of their cluster first, and the cluster of each (N,).
 
     k-means from far apart photos (k-means++: Arthur & Vassilvitskii 2007), on a part of them where they are many.
     """
@@ -235,7 +228,7 @@ def clusters(Z: NDArray[np.float32], number: int, seed: int) -> tuple[Ints, Ints
     square = np.einsum("nr,nr->n", some, some)
     centers = some[rng.integers(len(some))][None]
     near = np.full(len(some), np.inf)
-    for _ in range(min(number, len(some)) - 1):
+    while len(centers) < min(number, len(some)):
         near = np.minimum(near, np.maximum(square - 2 * some @ centers[-1] + centers[-1] @ centers[-1], 0))
         if near.sum() <= 0:
             break
@@ -245,11 +238,10 @@ def clusters(Z: NDArray[np.float32], number: int, seed: int) -> tuple[Ints, Ints
         for cluster in np.unique(own).tolist():
             centers[cluster] = some[own == cluster].mean(axis=0)
     own = _nearest(Z, centers)
-    away = Z - centers[own]
-    far = np.einsum("nr,nr->n", away, away)
-    order = np.lexsort((far, own))
-    filled, at = np.unique(own[order], return_index=True)
-    return order[at], np.searchsorted(filled, own)
+    far = (
+        np.einsum("nr,nr->n", Z, Z) - 2 * np.einsum("nr,nr->n", Z, centers[own]) + np.einsum("cr,cr->c", centers, centers)[own]
+    )
+    return np.argsort(far, kind="stable"), own
 
 
 def _nearest(Z: NDArray[np.float32], centers: NDArray[np.float32]) -> Ints:
