@@ -124,9 +124,9 @@ def read_sample(path: Path) -> Any:
 
 
 def read_moves(path: Path) -> Any:
-    from penult.training import findings
+    from penult.training import repairs
 
-    return findings.apply_moves(str(path.parent), str(path))
+    return repairs.apply_repairs(str(path.parent), str(path))
 
 
 def read_run(path: Path) -> Any:

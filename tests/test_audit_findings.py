@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from penult import heads
+from penult import heads, images
 from penult.audit import COLUMNS, KINDS, AuditData, AuditPart, Finding, Pairs, Photos, counts, expected, leaks, ranked
 from penult.audit.kinds import labels
 from penult.audit.kinds.outliers import outliers
@@ -22,11 +22,11 @@ from penult.audit.kinds.quality import conditions
 from penult.audit.noise_model import label_noise
 from penult.cli import main
 from penult.embed import EmbedOptions
-from penult.errors import InputError
+from penult.errors import InputError, UnknownName
 from penult.evaluate import cross_validate, score
 from penult.training import TrainOptions, label_check
-from penult.training.findings import apply_moves
 from penult.training.label_check import check_labels, judged
+from penult.training.repairs import Repairs, apply_repairs
 
 
 def spoiler():
@@ -135,7 +135,7 @@ def listing(path: Path, *moves: tuple[str, str]) -> str:
 
 def test_only_what_the_list_says_is_moved(photos, tmp_path):
     train = photos("train", warm=3, cold=3)
-    assert apply_moves(str(train), listing(tmp_path / "m.csv", ("warm/warm.1.png", "cold/"))) == 1
+    assert apply_repairs(str(train), listing(tmp_path / "m.csv", ("warm/warm.1.png", "cold/"))) == Repairs(1)
     assert sorted(p.name for p in (train / "cold").iterdir()) == ["cold.0.png", "cold.1.png", "cold.2.png", "warm.1.png"]
     assert len(list(train.rglob("*.png"))) == 6
 
@@ -154,7 +154,7 @@ def test_a_list_with_one_bad_line_moves_nothing(photos, tmp_path, moves, why):
     train = photos("train", warm=3, cold=3)
     before = sorted(train.rglob("*"))
     with pytest.raises(InputError, match=why):
-        apply_moves(str(train), listing(tmp_path / "m.csv", *moves))
+        apply_repairs(str(train), listing(tmp_path / "m.csv", *moves))
     assert sorted(train.rglob("*")) == before
 
 
@@ -371,3 +371,94 @@ def test_the_command_names_a_class_as_a_class(photos, capsys):
     assert main(["audit", str(train), "-b", "colour_histogram", "-q", "--json"]) == 0
     found = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["kind"] == "small_class"]
     assert [one["about"] for one in found] == ["class", "class"]
+
+
+def decided(path: Path, *rows: tuple[str, str, str]) -> str:
+    """Write findings.csv with a column of decisions: kind, file, decision."""
+    with path.open("w", newline="") as file:
+        lines = [(kind, one, "", "0.9", "why", "look", decision) for kind, one, decision in rows]
+        csv.writer(file).writerows([("kind", "file", "related", "score", "reason", "suggestion", "decision"), *lines])
+    return str(path)
+
+
+def test_decisions_move_and_drop_photos_and_overwrite_nothing(photos, tmp_path, capsys):
+    train, test = photos("train", warm=4, cold=4), photos("test", warm=2, cold=2)
+    (train / "cold" / "warm.1.png").write_bytes(b"another")
+    (tmp_path / "train-dropped" / "warm").mkdir(parents=True)
+    (tmp_path / "train-dropped" / "warm" / "warm.2.png").write_bytes(b"dropped before")
+    every = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    rows = (
+        ("label", "warm/warm.1.png", "move:cold"), ("outlier", "warm/warm.1.png", "Move: cold"),
+        ("blank", "warm/warm.2.png", "drop"), ("label", "warm/warm.3.png", "keep"),
+        ("label", "cold/cold.1.png", ""), ("small_class", "cold", ""),
+        ("label", "cold/cold.2.png", "move:cold"), ("leak", "warm/warm.0.png", "drop"),
+    )  # fmt: skip
+    words = ["audit", str(train), "--test", str(test), "--apply", decided(tmp_path / "f.csv", *rows)]
+    assert main(words) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "1 photo moved, 2 dropped",
+        f"dropped photos are in {tmp_path / 'train-dropped'}",
+        f"dropped photos are in {tmp_path / 'test-dropped'}",
+    ]
+    moved = {
+        train / "warm" / "warm.1.png": train / "cold" / "warm.1-2.png",
+        train / "warm" / "warm.2.png": tmp_path / "train-dropped" / "warm" / "warm.2-2.png",
+        test / "warm" / "warm.0.png": tmp_path / "test-dropped" / "warm" / "warm.0.png",
+    }
+    now = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != "f.csv"}
+    assert now == {moved.get(path, path): content for path, content in every.items()}
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (("label", "warm/warm.1.png", "move:wram"), r"unknown class 'wram'; did you mean warm"),
+        (("label", "warm/warm.1.png", "move:.."), "unknown class"),
+        (("label", "warm/warm.1.png", "delete"), "line 3 has the decision 'delete'; nothing was moved. Write keep, drop"),
+        (("label", "warm/warm.0.png", "keep"), "lines 2 and 3 have different decisions for warm/warm.0.png"),
+        (("label", "warm/gone.png", "drop"), "was not found"),
+        (("label", "../train/warm/warm.1.png", "drop"), "is outside"),
+        (("label", "../secret.png", "drop"), "is outside"),
+        (("label", "warm/link.png", "drop"), "is outside"),
+        (("label", "cold/../warm/warm.0.png", "drop"), "moved twice"),
+        (("small_class", "warm", "drop"), "line 3 is about no photo"),
+        (("leak", "warm/warm.1.png", "drop"), r"is a test photo; nothing was moved. Give the folder with --test DIR"),
+    ],
+)
+def test_one_decision_that_cannot_be_moves_nothing(photos, tmp_path, row, why):
+    train = photos("train", warm=3, cold=3)
+    (tmp_path / "secret.png").write_bytes(b"x")
+    (train / "warm" / "link.png").symlink_to(tmp_path / "secret.png")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises((InputError, UnknownName), match=why):
+        apply_repairs(str(train), decided(tmp_path / "f.csv", ("label", "warm/warm.0.png", "drop"), row))
+    (tmp_path / "f.csv").unlink()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_of_a_table_a_corrected_copy_is_written_with_all_its_columns(photos, tmp_path):
+    train = photos("train", warm=3, cold=3)
+    table = train / "labels.csv"
+    lines = ["id;label;patient", *(f"{k}/{k}.{i};{k};p,{i}" for k in ("warm", "cold") for i in range(3))]
+    table.write_text("\n".join(lines) + "\n")
+    found = decided(tmp_path / "f.csv", ("label", "warm/warm.1.png", "move:cold"), ("blank", "cold/cold.0.png", "drop"))
+    done = apply_repairs(str(table), found)
+    assert done == Repairs(1, 1, table=str(train / "labels-corrected.csv"))
+    wanted = [line.split(";") for line in lines if "cold.0" not in line]
+    wanted[2][1] = "cold"
+    with Path(done.table).open(newline="") as file:
+        assert list(csv.reader(file)) == wanted
+    again = images.scan_labelled(done.table)
+    assert {one.id: one.label for one in again.images}["warm/warm.1.png"] == "cold"
+    assert apply_repairs(str(table), found).table == str(train / "labels-corrected-2.csv")
+    assert table.read_text() == "\n".join(lines) + "\n"
+    assert len(list(train.rglob("*.png"))) == 6
+
+
+def test_photos_whose_class_is_in_their_name_are_renamed(photos, tmp_path):
+    (tmp_path / "flat").mkdir()
+    for path in photos("train", warm=3, cold=3).rglob("*.png"):
+        path.rename(tmp_path / "flat" / path.name)
+    apply_repairs(str(tmp_path / "flat"), decided(tmp_path / "f.csv", ("label", "warm.1.png", "move:cold")))
+    names = sorted(path.name for path in (tmp_path / "flat").iterdir())
+    assert names == ["cold.0.png", "cold.1.png", "cold.2.png", "cold.3.png", "warm.0.png", "warm.2.png"]

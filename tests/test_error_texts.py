@@ -31,7 +31,7 @@ from penult.errors import PenultError
 from penult.images import TableOptions, scan_labelled, scan_unlabelled
 from penult.pixels import Recipe, prepare, prepare_all
 from penult.predict import Predictor
-from penult.training import TrainOptions, findings, train_features, train_images
+from penult.training import TrainOptions, findings, repairs, train_features, train_images
 from penult.training.data import Split
 from penult.training.sample_submission import SampleSubmission
 
@@ -331,25 +331,25 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
         "ids of the sample have no image (7)",
         lambda w: sheet(w, "id,label", "7,cold").rows_of(["1.jpg"]),
     ),
-    "moves in a file": ("notes.txt", lambda w: findings.apply_moves(str(w.text("notes.txt", "")), "x.csv")),
-    "moves by no list": ("nowhere.csv", lambda w: findings.apply_moves(str(w / "photos"), str(w / "nowhere.csv"))),
-    "moves by another list": ("moves.csv", lambda w: findings.apply_moves(str(w / "photos"), lines(w, "moves.csv", "a,b"))),
+    "moves in a file": ("notes.txt", lambda w: repairs.apply_repairs(str(w.text("notes.txt", "")), "x.csv")),
+    "moves by no list": ("nowhere.csv", lambda w: repairs.apply_repairs(str(w / "photos"), str(w / "nowhere.csv"))),
+    "moves by another list": ("moves.csv", lambda w: repairs.apply_repairs(str(w / "photos"), lines(w, "moves.csv", "a,b"))),
     "a move to nowhere": (
         "moves.csv",
-        lambda w: findings.apply_moves(str(w / "photos"), lines(w, "moves.csv", "file,to", "a.png,")),
+        lambda w: repairs.apply_repairs(str(w / "photos"), lines(w, "moves.csv", "file,to", "a.png,")),
     ),
     "a move out": (
         "outside",
-        lambda w: findings.apply_moves(str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,../x")),
+        lambda w: repairs.apply_repairs(str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,../x")),
     ),
     "a move of nothing": (
         "gone.png",
-        lambda w: findings.apply_moves(str(w / "photos"), lines(w, "moves.csv", "file,to", "gone.png,cold/")),
+        lambda w: repairs.apply_repairs(str(w / "photos"), lines(w, "moves.csv", "file,to", "gone.png,cold/")),
     ),
-    "a move over another": ("exists already", lambda w: findings.apply_moves(
+    "a move over another": ("exists already", lambda w: repairs.apply_repairs(
         str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,cold/cold.1.png")
     )),
-    "a photo moved twice": ("moved twice", lambda w: findings.apply_moves(
+    "a photo moved twice": ("moved twice", lambda w: repairs.apply_repairs(
         str(w / "photos"), lines(w, "moves.csv", "file,to", "warm/warm.0.png,a.png", "warm/warm.0.png,b.png")
     )),
     "an audit of nothing": ("nowhere", lambda w: findings.audit_photos(str(w / "nowhere"))),
@@ -422,7 +422,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "a sample without rows": ("header and rows", lambda w: sheet(w, "id,label")),
     "a move to an endless name": (
         "cannot be moved",
-        lambda w: findings.apply_moves(
+        lambda w: repairs.apply_repairs(
             str(w / "photos"), lines(w, "moves.csv", "file,to", "cold/cold.0.png,warm/" + "x" * 999)
         ),
     ),

@@ -22,7 +22,7 @@ from penult import store, zoo
 from penult.embed import Embedding, EmbedOptions, embed, write_features
 from penult.errors import InputError, OutputError
 from penult.runs import RunFolder
-from penult.store import atomic, shards
+from penult.store import atomic, shard_index
 from penult.store.disk import Disk, machine_id
 from penult.training import TrainOptions, train_images
 
@@ -222,7 +222,7 @@ def test_a_damaged_shard_that_can_not_be_removed_is_passed_over(
     damaged = bytearray(shard.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     shard.write_bytes(damaged)
-    monkeypatch.setattr(shards, "remove", lambda _: False)
+    monkeypatch.setattr(shard_index, "remove", lambda _: False)
     photos("train", first=50, warm=1)
     done = embedded(folder, cache)
     assert (done.embedded, done.reused) == (1, 8)

@@ -22,13 +22,15 @@ def add(commands: options.Commands) -> None:
         run,
         "find data problems: duplicates, train/test leakage, label errors, outliers",
         "TRAIN has the same layout as for `penult train`, which does the same checks. Nothing is moved unless --apply is\n"
-        "given a list; nothing is ever deleted or overwritten.",
+        "given a list: findings.csv with a column `decision` (keep, drop, move:CLASS; empty: nothing), or a list of moves\n"
+        "(file,to). Photos that are dropped go to the folder TRAIN-dropped; of a table of labels a corrected copy is written\n"
+        "beside it. Nothing is ever deleted or overwritten.",
     )
     p.add_argument("train", metavar="TRAIN", help="labelled images")
     p.add_argument("--test", metavar="DIR", help="test images, which must not be in TRAIN")
     p.add_argument("--csv", metavar="FILE", help="write kind,file,related,score,reason,suggestion")
     p.add_argument("--all", action="store_true", help="list every photo that the model gets wrong, too, as kind model_error")
-    p.add_argument("--apply", metavar="MOVES.csv", help="move the photos of a list (file,to; below TRAIN) and do nothing else")
+    p.add_argument("--apply", metavar="LIST.csv", help="do what a list says with the photos of TRAIN, and nothing else")
     options.add_groups(p)
     options.add_tables(p)
     options.add_backbones(p)
@@ -40,18 +42,14 @@ def add(commands: options.Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Audit photos, or move those of a list."""
+    """Audit photos, or do what a list says with them."""
     from penult import store
     from penult.audit import KINDS
     from penult.cli import output
-    from penult.texts import count
     from penult.training import findings
 
     if args.apply is not None:
-        if args.test or args.csv or args.all:
-            args.usage_error("--apply moves photos of TRAIN and does nothing else; leave --test, --csv and --all out")
-        moved = findings.apply_moves(args.train, args.apply)
-        output.as_json({"moved": moved}) if args.json else output.out(f"{count(moved, 'photo')} moved")
+        _apply(args)
         return
     if args.csv is not None:
         store.check_output_file(args.csv, store.CSV, "--csv")
@@ -78,6 +76,23 @@ def run(args: argparse.Namespace) -> None:
             output.out(f"  {len(found) - SHOWN} more" + ("" if args.csv else "; --csv FILE lists all"))
     if args.csv is not None:
         output.out(f"written to {output.printable(args.csv)}")
+
+
+def _apply(args: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    from penult.cli import output
+    from penult.images import TableOptions
+    from penult.training import repairs
+
+    if args.csv or args.all:
+        args.usage_error("--apply does what a list says and nothing else; leave --csv and --all out")
+    done = repairs.apply_repairs(args.train, args.apply, args.test, TableOptions(**options.columns(args)))
+    if args.json:
+        output.as_json(asdict(done))
+        return
+    for line in repairs.tell(done):
+        output.out(line)
 
 
 def _named(one: Finding) -> str:

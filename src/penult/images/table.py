@@ -63,6 +63,9 @@ class Table:
             raise InputError(f"'{printable(path)}' is empty; write the columns' names into its first line, such as file,label")
         self.header = [name.strip() for name in first[1]]
         self.rows = 0  # below the header, once they were read
+        self.label_columns: tuple[int, ...] = ()  # once they were read
+        self.one_hot = False
+        self._files: list[str] = []  # of each row
         self._ways: Counter[frozenset[str]] = Counter()
 
     def images(
@@ -90,11 +93,18 @@ class Table:
         if accept is not None and columns.labels and not accept(self, columns, {image.label or "" for image in images}):
             columns.labels, labels = (), LabelNormalizer()
             images = [replace(image, label=None) for image in images]
+        self._files = [image.path for image in images]
+        self.label_columns, self.one_hot = columns.labels, columns.one_hot
         kept = self._once(images, faults, log)
         self._look_over(kept, columns, need, faults)
         self._refuse(columns, matches, faults, finder)
         self._tell(columns, matches, labels, log)
         return kept
+
+    def listed(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield the file and the cells of each row of a table whose `images` were read."""
+        for file, (_, cells) in zip(self._files, self._rows(), strict=True):
+            yield file, cells
 
     def _images(
         self, columns: Columns, labels: LabelNormalizer, finder: Finder, need: bool, faults: dict[str, list[str]]

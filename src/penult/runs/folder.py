@@ -45,8 +45,9 @@ class RunFolder:
             raise
 
     def _begin(self, overwrite: bool) -> Path | None:
+        empty = store.is_empty(self.path)
         record = read_metrics(self.path)
-        if record is None and not store.is_empty(self.path):
+        if record is None and not empty:
             raise InputError(
                 f"{self.path} is not empty and is not a run of penult's; nothing was touched. Give another folder with --out."
             )

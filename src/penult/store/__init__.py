@@ -36,7 +36,19 @@ from penult.store.cache_folder import (
 )
 from penult.store.disk import FolderLock
 from penult.store.entry import CacheEntry, entries
-from penult.store.paths import CSV, HDF5, HTML, ONNX, check_output_file, check_output_folder, is_file, is_folder, slug, slugs
+from penult.store.paths import (
+    CSV,
+    HDF5,
+    HTML,
+    ONNX,
+    check_output_file,
+    check_output_folder,
+    is_file,
+    is_folder,
+    is_taken,
+    slug,
+    slugs,
+)
 
 if TYPE_CHECKING:
     from penult.store.features import Features, read_features, row_digests
@@ -90,6 +102,7 @@ __all__ = [
     "is_file",
     "is_folder",
     "is_permanent",
+    "is_taken",
     "is_temporary",
     "link_file",
     "make_folder",

@@ -59,6 +59,14 @@ def is_file(path: Path) -> bool:
     return False
 
 
+def is_taken(path: Path) -> bool:
+    """Return whether a name is one of something, a link that leads nowhere among it, or cannot be one at all."""
+    try:
+        return os.path.lexists(path)
+    except (OSError, ValueError):
+        return True
+
+
 def reason(error: OutputError) -> str:
     """Return why something could not be written, without the place and the cure."""
     cause = error.__cause__
