@@ -88,12 +88,12 @@ class BackgroundHead:
         self._result: HeadResult | None = None
         self._offered = 0  # labels of the last fit that was begun
         self._state: tuple[bytes, bytes] = (b"", b"")  # what they were
-        self._closed = self._told = False
+        self._closed = self._told = self._fitting = False
 
     @property
     def running(self) -> bool:
         """Whether a fit is on its way."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._fitting
 
     def result(self) -> HeadResult | None:
         """Return the newest result; None before there is one."""
@@ -113,7 +113,7 @@ class BackgroundHead:
             grown = len(rows) >= GROWTH * self._offered
             if not grown and not (pause and state != self._state):
                 return False
-            self._offered, self._state = len(rows), state
+            self._offered, self._state, self._fitting = len(rows), state, True
             self._thread = threading.Thread(
                 target=self._fit, args=(rows, labels[rows].astype(np.intp)), name="penult-background", daemon=True
             )
@@ -132,23 +132,28 @@ class BackgroundHead:
 
     def _fit(self, rows: NDArray[np.intp], y: NDArray[np.intp]) -> None:
         try:
-            with Worker("penult.studio.background:work") as worker:
-                with self._lock:
-                    self._worker = worker
-                    if self._closed:
-                        return
-                worker.send((self.Z, rows, y, self.families[rows]))
-                result = worker.answer()
-            self._result = result
-            self.done()
+            self._result = self._answer(rows, y) or self._result
         except Crashed as error:
             if not self._closed and not self._told:
                 self._told = True
                 log.warning("the whole head could not be fitted in the background (%s); labelling goes on without it", error)
         except Exception as error:  # a mistake here must cost no label
             log.warning("the whole head could not be fitted in the background (%s: %s)", type(error).__name__, error)
-        finally:
-            self._worker = None
+        self._worker, self._fitting = (
+            None,
+            False,
+        )  # before the news: whoever hears of them asks what goes on, and may offer more
+        self.done()
+
+    def _answer(self, rows: NDArray[np.intp], y: NDArray[np.intp]) -> HeadResult | None:
+        with Worker("penult.studio.background:work") as worker:
+            with self._lock:
+                self._worker = worker
+                if self._closed:
+                    return None
+            worker.send((self.Z, rows, y, self.families[rows]))
+            result: HeadResult = worker.answer()
+        return result
 
 
 def work(sent: Iterator[Any]) -> Iterator[HeadResult]:

@@ -74,7 +74,7 @@ class Snapshot:
     @property
     def novelty(self) -> Floats | None:
         """How unlike all labelled photos each is (N,); None while nothing is known."""
-        return None if self.result is None else getattr(self.result, "novelty", None)
+        return None if self.result is None else self.result.novelty
 
 
 class PhotoList:
