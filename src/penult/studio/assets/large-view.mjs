@@ -4,6 +4,7 @@ import { photo } from "./api.mjs";
 import { ActionBar } from "./action-bar.mjs";
 import { button, dot, element } from "./dom.mjs";
 import { number, probability, t } from "./i18n.mjs";
+import { swipes } from "./touch.mjs";
 
 /** @typedef {import("./app.mjs").App} App */
 /** @typedef {import("./types.d.ts").Details} Details */
@@ -26,6 +27,7 @@ export class LargeView {
       button("←", () => this.#go(-1), { "aria-label": t("large.previous") }), button("→", () => this.#go(1), { "aria-label": t("large.next") }),
       button(t("shell.close"), () => this.#box.close()));
     this.#box.append(element("div", { class: "bar" }, element("h2", { id: "large-file", class: "file" }), steps), element("div", { class: "large-body" }, element("figure", { onclick: () => this.#resize() }, this.#picture), side));
+    swipes(this.#picture, { left: () => this.#go(1), right: () => this.#go(-1) });
     this.#box.addEventListener("close", () => this.#left(this.#at));
     this.#box.addEventListener("keydown", (event) => this.#key(event));
     document.body.append(this.#box);

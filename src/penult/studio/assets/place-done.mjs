@@ -2,6 +2,7 @@
 
 import { button, element } from "./dom.mjs";
 import { known, number, percent, t } from "./i18n.mjs";
+import { whenReady } from "./when-ready.mjs";
 
 /** @typedef {import("./app.mjs").App} App */
 /** @typedef {import("./types.d.ts").State["job"]} Job */
@@ -10,7 +11,7 @@ const SHOWN = 500; // photos that are shown at once
 const LEAST = 5; // labels of each class from which training is worth it
 
 /** @param {HTMLElement} root @param {App} app @returns {import("./types.d.ts").Place} */
-export function mount(root, app) { return new DonePlace(root, app); }
+export function mount(root, app) { return whenReady(root, app, () => new DonePlace(root, app)); }
 
 class DonePlace {
   #train = element("section", { class: "card train" });

@@ -5,6 +5,7 @@ import { ClassButtons } from "./class-buttons.mjs";
 import { button, element, keycap } from "./dom.mjs";
 import { known, number, probability, t } from "./i18n.mjs";
 import { PhotoCache } from "./photo-cache.mjs";
+import { whenReady } from "./when-ready.mjs";
 
 /** @typedef {import("./app.mjs").App} App */
 /** @typedef {import("./types.d.ts").Finding} Finding */
@@ -12,7 +13,7 @@ import { PhotoCache } from "./photo-cache.mjs";
 const PAIRS = ["copy", "near_copy", "leak", "group"]; // kinds that are about two photos
 
 /** @param {HTMLElement} root @param {App} app @param {import("./types.d.ts").PlaceOptions} options @returns {import("./types.d.ts").Place} */
-export function mount(root, app, options) { return new MendPlace(root, app, String(options.kind ?? "")); }
+export function mount(root, app, options) { return whenReady(root, app, () => new MendPlace(root, app, String(options.kind ?? ""))); }
 
 class MendPlace {
   keys = /** @type {[string, string][]} */ ([["Enter", "keys.mend_keep"], ["1 9", "keys.mend_change"], ["Delete", "keys.mend_exclude"], ["← →", "keys.mend_step"], ["Backspace", "keys.undo"], ["Shift Backspace", "keys.redo"]]);

@@ -8,6 +8,7 @@ import { MapView } from "./map-view.mjs";
 import { PhotoCache } from "./photo-cache.mjs";
 import { Filters } from "./photo-filters.mjs";
 import { PhotoGrid } from "./virtual-grid.mjs";
+import { whenReady } from "./when-ready.mjs";
 
 /** @typedef {import("./app.mjs").App} App */
 /** @typedef {import("./types.d.ts").PlaceOptions} PlaceOptions */
@@ -16,9 +17,7 @@ const SIZE = "penult-thumbnail", SIZES = { least: 72, most: 320, wide: 128, narr
 
 /** @param {HTMLElement} root @param {App} app @param {PlaceOptions} options @returns {import("./types.d.ts").Place} */
 export function mount(root, app, options) {
-  const place = new PhotosPlace(root, app);
-  place.take(options);
-  return place;
+  return whenReady(root, app, () => new PhotosPlace(root, app).take(options));
 }
 
 class PhotosPlace {
@@ -62,12 +61,13 @@ class PhotosPlace {
   /** @param {PlaceOptions} options */
   reset(options) { this.take(options); }
 
-  /** @param {PlaceOptions} options */
+  /** Show what an address asks for. @param {PlaceOptions} options */
   take(options) {
     this.#given = options.numbers ?? null;
     this.filters.take(options);
     this.#show(options.view === "map" ? "map" : "grid");
     this.#load();
+    return this;
   }
 
   #prepareGrid() {
@@ -160,6 +160,7 @@ class PhotosPlace {
     const one = this.#view === "map" ? this.map.current : this.#grid.current;
     if (!this.#selected().length && one !== null && this.app.classKey(event) !== null) {
       this.app.act("many", { numbers: [one], label: this.app.classKey(event) }).catch(() => {});
+      if (this.#view === "grid" && !this.filters.narrow) this.#grid.focusOn(this.#grid.focused + 1);
       return true;
     }
     if (event.key === "Escape" && this.#selected().length) this.#clear();

@@ -3,6 +3,7 @@
 import { curveChart, intervalChart } from "./charts.mjs";
 import { button, dot, element } from "./dom.mjs";
 import { known, number, percent, t } from "./i18n.mjs";
+import { whenReady } from "./when-ready.mjs";
 
 /** @typedef {import("./app.mjs").App} App */
 
@@ -10,7 +11,10 @@ const FEW = 20, MORE = 20; // exam questions below which nothing is said of them
 const PAUSE = 1500; // ms between two looks while labels come in
 
 /** @param {HTMLElement} root @param {App} app @returns {import("./types.d.ts").Place} */
-export function mount(root, app) {
+export function mount(root, app) { return whenReady(root, app, () => show(root, app)); }
+
+/** @param {HTMLElement} root @param {App} app @returns {import("./types.d.ts").Place} */
+function show(root, app) {
   let seq = -1, pause = 0, closed = false;
   const body = element("div", { class: "quality" });
   root.append(element("h1", { text: t("quality.title") }), body);

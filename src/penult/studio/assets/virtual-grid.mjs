@@ -7,6 +7,7 @@ import { Selection } from "./selection.mjs";
 import { listenToPointer } from "./grid-pointer.mjs";
 
 export const GAP = 6; // pixels
+const TALLEST = 15e6; // pixels: browsers end at about 17 million
 const PAUSE = 80; // ms between two questions for what is in sight
 const MOST = 140; // cells in sight at most: on large screens thumbnails are no smaller than that allows
 
@@ -97,7 +98,8 @@ export class PhotoGrid extends HTMLElement {
     const wide = this.clientWidth, high = this.clientHeight;
     if (!wide || !high) return;
     const top = Math.floor(this.scrollTop / this.step) * this.columns; // the photo that stays at the top
-    const wish = Math.max(this.#wish, Math.sqrt(wide * high / MOST) - GAP), columns = Math.max(1, Math.floor((wide - GAP) / (wish + GAP)));
+    const tallest = Math.sqrt(TALLEST * wide / Math.max(this.numbers.length, 1)) - GAP;
+    const wish = Math.max(Math.min(this.#wish, tallest), Math.sqrt(wide * high / MOST) - GAP), columns = Math.max(1, Math.floor((wide - GAP) / (wish + GAP)));
     const edge = (wide - GAP) / columns - GAP, rows = Math.ceil(this.numbers.length / columns);
     this.#sheet.style.height = `${rows * (edge + GAP) + GAP}px`;
     this.setAttribute("aria-rowcount", String(rows));
