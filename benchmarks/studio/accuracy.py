@@ -113,7 +113,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("features", type=Path, help="folder of NAME.npz")
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--labels", nargs="+", type=int, default=LABELS)
-    parser.add_argument("--seeds", type=int, default=8, help="draws; a third of them from 400 labels on")
+    parser.add_argument("--seeds", type=int, default=8, help="draws; half of them from 400 labels on")
     parser.add_argument("--chosen", action="store_true", help="labels chosen by doubt instead of drawn by lot")
     parser.add_argument("--time", action="store_true", help="time of a fit with 20,000 photos instead")
 
@@ -127,7 +127,7 @@ def run(asked: argparse.Namespace) -> None:
     for name in asked.sets:
         data = photos(asked.features, name)
         for count in (*(c for c in asked.labels if c < 0.75 * len(data.y)), int(0.75 * len(data.y))):
-            seeds = asked.seeds if count < 400 else max(2, asked.seeds // 3)
+            seeds = asked.seeds if count < 400 else max(2, asked.seeds // 2)
             rows = np.array([compared(data, count, seed, asked.chosen) for seed in range(seeds)])  # (s, 4)
             quick, whole, loss, loss_whole = rows.mean(axis=0)
             spread = (rows[:, 0] - rows[:, 1]).std(ddof=1) / np.sqrt(seeds) if seeds > 1 else np.nan

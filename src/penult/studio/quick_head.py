@@ -23,10 +23,11 @@ from penult.solver import DenseMatrix, LogisticLoss, Loss, Problems, SoftmaxLoss
 Array = NDArray[Any]
 Ints = NDArray[np.intp]
 
-GROWTH, MANY, GROWTH_OF_MANY = 1.1, 1000, 1.25  # times as many rows, from which settings are chosen anew; the same of many
+GROWTH = ((400, 1.1), (1000, 1.2), (10**9, 1.3))  # up to so many rows settings are chosen anew at so many times as many
+JUDGES = 2  # rows drawn by lot by which the model is calibrated anew
 SEARCHED = 2000  # rows that settings are chosen by
 C = 10.0  # of the softmax: the best is between 3 and 100 on all sets, and hardly matters beside the discriminant
-FOLDS, MORE_FOLDS, FEW = 5, 10, 60  # folds; more of them up to so many rows
+FOLDS = ((60, 10), (400, 5), (10**9, 3))  # up to so many rows so many folds: they cost more, and a fold lacks less
 TOL = 1e-4  # of the warm softmax
 POOL, BINS, MOST = 2000, 8, 6.0  # photos and bins by which labelled rows are weighed, and what one may weigh
 LDA_WEIGHT, SHRINKAGE, HEAT = 0.35, 0.9, 1.0  # before anything is chosen
@@ -92,18 +93,21 @@ class QuickHead:
                 self._classes, self._softmax, self._settings = classes, None, None
             known = self._settings
             fresh = known is None or self._grown(known, units)
-            chosen = self._search(X, units) if fresh or known is None else known.chosen
+            chosen = self._search(X, units) if known is None or fresh else known.chosen
+            fresh |= known is not None and abs(len(units.judges) - known.judges) >= JUDGES
             linear, lda = self._fit_softmax(X, units.codes), self._fit_lda(Z, X, units, chosen.shrinkage)
             both = (1 - chosen.lda_weight) * linear + chosen.lda_weight / chosen.heat * lda  # (k, r + 1)
-            if fresh or known is None:
-                known = self._settings = self._calibrate(chosen, both, Z, units)
+            if known is None or fresh:
+                rows = len(X) if known is None or chosen is not known.chosen else known.rows
+                known = self._settings = self._calibrate(chosen, both, Z, units, rows)
         both[:, -1] += known.offset
         both /= known.temperature
         return both[:, :-1].astype(np.float32), both[:, -1].astype(np.float32)
 
     def _grown(self, known: Settings, units: Units) -> bool:
-        n, m, growth = len(units.rows), len(units.judges), GROWTH if len(units.rows) < MANY else GROWTH_OF_MANY
-        return n >= growth * known.rows or n < known.rows / growth or m >= known.judges + 4
+        n = len(units.rows)
+        growth = _step(GROWTH, n)
+        return n >= growth * known.rows or n < known.rows / growth
 
     def _fit_softmax(self, X: Array, codes: Ints) -> Array:
         """Return softmax regression as weights and intercepts (k, r + 1) that add up to 0, from where the last fit ended."""
@@ -143,7 +147,7 @@ class QuickHead:
         n, k = len(X), len(self._classes)
         some = np.sort(np.random.default_rng(self.seed).permutation(n)[:SEARCHED]) if n > SEARCHED else np.arange(n)
         codes = units.codes[some]
-        fold = deal(codes, MORE_FOLDS if n <= FEW else FOLDS, self.seed)
+        fold = deal(codes, int(_step(FOLDS, n)), self.seed)
         held = np.flatnonzero(fold >= 0)
         parts = np.unique(fold[held])
         if len(parts) < 2 or len(np.unique(codes)) < k:
@@ -160,14 +164,14 @@ class QuickHead:
             search.logits[best][held], codes[held],
         )  # fmt: skip
 
-    def _calibrate(self, chosen: Chosen, both: Array, Z: Array, units: Units) -> Settings:
+    def _calibrate(self, chosen: Chosen, both: Array, Z: Array, units: Units, rows: int) -> Settings:
         """Return how sure the model `both` (k, r + 1) may be, by its answers to held-out rows and to those drawn by lot.
 
         Rows were chosen to be labelled because the model was unsure, or sure; what it was told of them holds for all photos
         only where each counts as often as photos are answered like it (covariate shift: Shimodaira 2000, here by the margin of
         the two likeliest classes).
         """
-        k, counts = len(self._classes), (len(units.rows), len(units.judges))
+        k, counts = len(self._classes), (rows, len(units.judges))
         drawn = self._logits(both, Z[units.judges])  # (m, k)
         if chosen.codes is None or chosen.logits is None:
             return Settings(chosen, *counts, 1.0, np.zeros(k), calibration.highest_floor(k))  # nothing is known of its scale
@@ -193,6 +197,11 @@ class QuickHead:
     @staticmethod
     def _logits(both: Array, Z: Array) -> Array:
         return np.asarray(Z @ both[:, :-1].T.astype(np.float32) + both[:, -1])
+
+
+def _step(steps: tuple[tuple[int, float], ...], n: int) -> float:
+    """Return what holds up to the first of these numbers of rows that is not below n."""
+    return next(value for most, value in steps if n <= most)
 
 
 def margins(logits: Array) -> Array:
