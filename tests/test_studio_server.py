@@ -23,7 +23,7 @@ from penult.errors import InputError, OutputError
 from penult.studio import StudioOptions
 from penult.studio.exports import folder_names, write_folders
 from penult.studio.photos import find_photos
-from penult.studio.project import Project, prepare
+from penult.studio.project import Project, prepare_project
 from serving import NEEDED
 from studio_client import StudioClient, studio
 
@@ -35,7 +35,7 @@ def opened(source: Path, out: Path, **options: object) -> Project:
     asked = StudioOptions(source, out=out, backbones=("colour_histogram",), **options)  # type: ignore[arg-type]
     found = find_photos(asked)
     store.make_folder(found.folder)
-    return prepare(found, asked)
+    return prepare_project(found, asked)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_a_run_brings_its_labels_and_findings_and_a_review_folder_its_guesses(fi
     (review / "ab.json").write_text(json.dumps(said))
     (review / "cd.json").write_text("{")
     asked = StudioOptions(run.folder, review, tmp_path / "q", backbones=("colour_histogram",))
-    both = prepare(find_photos(asked), asked)
+    both = prepare_project(find_photos(asked), asked)
     at = both.number("review/ab.png")
     assert at is not None and len(both) == 45
     assert (both.guesses[at], both.labels[at]) == (("warm", 0.6), None)
@@ -254,6 +254,7 @@ def test_from_the_first_act_to_a_trained_model(half: Path, tmp_path: Path) -> No
         assert job["result"]["photos"] == {"train": 36, "test": 0}  # all are labelled, so the exam is trained on, too
         assert client.get("/api/project")["trained"] is True
         assert client.ask("/run/report.html").status == 200
+        assert client.get("/api/differences")["former"] is None
         labels = Path(client.post("/api/export", what="labels")["path"])
         client.post("/api/export", what="folders", how="link")
         done = client.until(lambda state: state["job"]["state"] != "running")["job"]
@@ -294,13 +295,13 @@ def test_before_the_project_is_open_the_page_is_there_and_all_else_waits(
     import threading
 
     go = threading.Event()
-    real = prepare
+    real = prepare_project
 
     def slow(*arguments: object) -> Project:
         assert go.wait(30)
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("penult.studio.workspace.prepare", slow)
+    monkeypatch.setattr("penult.studio.workspace.prepare_project", slow)
     with studio(photos("in", warm=3, cold=3), tmp_path / "p", wait=False) as (client, server):
         assert client.ask("/").status == 200
         assert client.get("/api/project")["preparing"] == {"stage": "files", "done": 0, "total": 6}

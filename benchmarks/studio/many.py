@@ -45,12 +45,12 @@ def lay_out(base: Path, n: int, photos: Path) -> ManyPhotos:
     """Write n files, and what a project of them keeps; `photos` has class folders of real photos."""
     from penult.studio import StudioOptions, prepared
     from penult.studio.photos import find_photos, remember
-    from penult.studio.project import facts_of, prepare
+    from penult.studio.project import facts_of, prepare_project
 
     first = StudioOptions(photos, out=base / "first")
     found = find_photos(first)
     found.folder.mkdir(parents=True)
-    real = prepare(found, first)
+    real = prepare_project(found, first)
     classes = list(real.classes)
     y = np.array([classes.index(str(label)) for label in real.labels])
     rng = np.random.default_rng(0)

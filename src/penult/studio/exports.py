@@ -73,7 +73,7 @@ def _set(project: Project, view: LabelView, classes: Sequence[str], which: NDArr
     return ImageSet(project.root, tuple(found), tuple(used), {}, ())
 
 
-def train(asked: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
+def train_model(asked: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
     """Train as `penult train` does, and say how well it went; `asked` has `train`, `test` and `options`."""
     options: TrainOptions = asked["options"]
     done = train_sets(asked["train"], asked["test"], options, progress)
@@ -188,4 +188,4 @@ def _folded(name: str) -> str:
 
 
 Work = Callable[[Mapping[str, Any], ProgressCallback], dict[str, Any]]
-WORK: Mapping[str, Work] = {"train": train, "page": write_page, "folders": write_folders}
+WORK: Mapping[str, Work] = {"train": train_model, "page": write_page, "folders": write_folders}

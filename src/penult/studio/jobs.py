@@ -29,7 +29,7 @@ class JobRunning(PenultError):
 
 
 @dataclass
-class Job:
+class BackgroundJob:
     """One piece of work and how far it is."""
 
     kind: str
@@ -53,7 +53,7 @@ class Jobs:
 
     def __init__(self, run: Path, changed: Callable[[], None]) -> None:
         self.run, self.changed = run, changed
-        self._job: Job | None = None
+        self._job: BackgroundJob | None = None
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -66,7 +66,7 @@ class Jobs:
         with self._lock:
             if self._job is not None and self._job.state == RUNNING:
                 raise JobRunning(f"{self._job.kind} is at work already; wait until it has ended, or cancel it.")
-            job = self._job = Job(kind)
+            job = self._job = BackgroundJob(kind)
             job.worker = Worker("penult.studio.jobs:work", THREADS)
             self._thread = threading.Thread(target=self._follow, args=(job, dict(asked)), name="penult-job", daemon=True)
             self._thread.start()
@@ -90,7 +90,7 @@ class Jobs:
         if self._thread is not None:
             self._thread.join()
 
-    def _follow(self, job: Job, asked: dict[str, Any]) -> None:
+    def _follow(self, job: BackgroundJob, asked: dict[str, Any]) -> None:
         assert job.worker is not None  # noqa: S101 - for the type checker
         try:
             with job.worker as worker:
@@ -110,7 +110,7 @@ class Jobs:
             log.exception("a job failed")
             self._end(job, FAILED, f"a mistake of penult's own: {error!r}.")
 
-    def _end(self, job: Job, state: str, error: str | None = None) -> None:
+    def _end(self, job: BackgroundJob, state: str, error: str | None = None) -> None:
         with self._lock:
             if job.state == RUNNING:
                 job.state, job.error = state, error

@@ -1,7 +1,7 @@
 """A project: photos by content, their features in few directions, families of copies, the map, and what is odd about them.
 
-In: `FoundPhotos`. Out: `Project`, whose arrays have a row for each distinct picture. `prepare` computes what is not known yet,
-with progress; it can be stopped and goes on where it was, since features are in the cache.
+In: `FoundPhotos`. Out: `Project`, whose arrays have a row for each distinct picture. `prepare_project` computes what is not
+known yet, with progress; it can be stopped and goes on where it was, since features are in the cache.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Project:
         return [os.path.relpath(path, self.folder) if path.startswith(own) else path for path in self.paths[number]]
 
 
-def prepare(found: FoundPhotos, options: StudioOptions, progress: ProgressCallback = quiet) -> Project:
+def prepare_project(found: FoundPhotos, options: StudioOptions, progress: ProgressCallback = quiet) -> Project:
     """Return the project, computing what is not kept in its folder. Raises `InputError` where no photo can be read."""
     files, every = [image.id for image in found.images], [image.path for image in found.images]
     stats = prepared.file_stats(every)

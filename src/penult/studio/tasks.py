@@ -6,6 +6,7 @@ In: the body of a request. Out: plain values. Long work becomes a job; what is w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penult import runs
@@ -13,7 +14,7 @@ from penult.errors import InputError
 from penult.studio import exports
 from penult.studio.project import Project
 from penult.studio.workspace import Workspace
-from penult.training import TrainOptions
+from penult.training import TrainOptions, compare_runs
 
 if TYPE_CHECKING:
     from penult.studio.session import Session
@@ -83,8 +84,7 @@ class Tasks:
         return {"path": str(self.workspace.run / name), "address": f"/run/{name}"}
 
     def _trained(self) -> None:
-        record = runs.read_metrics(self.workspace.run)
-        if record is None or record.get("status") != "done":
+        if not _is_done(self.workspace.run):
             raise InputError("this project has no finished training yet; train first.")
 
     @staticmethod
@@ -101,8 +101,21 @@ class Tasks:
         return {"cancelled": self.workspace.jobs.cancel(), "job": self.workspace.jobs.state()}
 
     def differences(self) -> dict[str, Any]:
-        """Return what changed between the last two trainings of this project. Raises `InputError` where there are none."""
-        raise InputError("this project was trained less than twice; train again after labels have changed.")
+        """Return what changed from the last training but one to the last, with the numbers of photos; `former` may be None."""
+        project, _ = self._open
+        earlier = [path for path in runs.former_runs(self.workspace.run) if _is_done(path)]
+        if not earlier or not _is_done(self.workspace.run):
+            return {"former": None, "present": None}
+        found = compare_runs(earlier[-1], self.workspace.run).to_dict()
+        for part in (found, found["test"] or {}):
+            for one in (*part.get("right", ()), *part.get("wrong", ())):
+                one["n"] = project.number(one["file"])
+        return found
+
+
+def _is_done(run: Path) -> bool:
+    record = runs.read_metrics(run)
+    return record is not None and record.get("status") == "done"
 
 
 def _names(session: Session) -> list[str]:

@@ -19,7 +19,7 @@ from penult.studio.options import StudioOptions
 from penult.studio.photos import RUN, find_photos, remember
 from penult.studio.pictures import PictureMaker
 from penult.studio.prepared import KIND
-from penult.studio.project import Project, find_places, prepare
+from penult.studio.project import Project, find_places, prepare_project
 from penult.worker import Crashed, Worker
 
 if TYPE_CHECKING:  # scikit-learn takes a second to import, in which the page is there already
@@ -90,7 +90,7 @@ class Workspace:
         from penult.studio.quick_model import QuickModel
         from penult.studio.session import Session
 
-        project = prepare(self.found, self.options, self._progress)
+        project = prepare_project(self.found, self.options, self._progress)
         labels = store.LabelStore(project.folder / "labels.db", project.digests)
         try:
             model = QuickModel(project.Z, project.families, self.options.seed)
