@@ -91,7 +91,9 @@ class Embedding:
     def photo_thumbnails(self) -> PhotoThumbnails:
         """Return the color thumbnails of all n images, by number; what was not kept is made when it is asked for."""
         depth = self.backbones[0].recipe.depth
-        return PhotoThumbnails(self.sources, self.digests, self.settings, depth, self.picture_cache)
+        made = PhotoThumbnails(self.sources, self.digests, self.settings, depth, self.picture_cache)
+        made.failures.update(self.failures)  # what could not be decoded is not tried again
+        return made
 
     def quality(self) -> NDArray[np.float32] | None:
         """Return brightness, spread, brightest and blur of the readable images (n_ok, 4), or None if not asked for."""

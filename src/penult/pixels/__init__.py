@@ -6,7 +6,16 @@ picture.
 """
 
 from penult.pixels.decoding import MAX_BYTES, MAX_PIXELS, MAX_SIDE, decode, preprocessing_version
-from penult.pixels.display import encode_png, encode_webp, image_size, load_rgb, shrink, small_image_size, thumbnails
+from penult.pixels.display import (
+    encode_png,
+    encode_webp,
+    image_size,
+    load_rgb,
+    shrink,
+    small_image_size,
+    square_webp,
+    thumbnails,
+)
 from penult.pixels.failures import CURES, REASONS, advice, reason_of, summarize_failures
 from penult.pixels.modes import choose_depth, describe_depth, stores_sixteen
 from penult.pixels.pipeline import Prepared
@@ -22,6 +31,6 @@ __all__ = [
     "VIEWS", "CropMode", "Failure", "FileContent", "Prepared", "Recipe", "Remark", "advice", "choose_depth",
     "content_digest", "decode", "decode_failures", "describe_depth", "encode_png", "encode_thumbnail", "encode_webp",
     "image_list", "image_name", "image_size", "load_rgb", "prepare", "prepare_all", "prepare_with_thumbnails",
-    "preprocessing_version", "reason_of", "shrink", "small_image_size", "stores_sixteen", "summarize_failures",
+    "preprocessing_version", "reason_of", "shrink", "small_image_size", "square_webp", "stores_sixteen", "summarize_failures",
     "thumbnail_format", "thumbnails", "views_to_crop_mode", "visible_box",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from penult.pixels.decoding import MAX_PIXELS, decode, formats
 from penult.pixels.preparing import prepare_all
 from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe
+from penult.pixels.resizing import prepare
 from penult.pixels.sources import FILE, read_file, read_picture
 
 if TYPE_CHECKING:
@@ -83,6 +84,14 @@ def thumbnails(
         for one in prepared:
             pixels = one.pixels[0]
             yield (one.failure or Failure("damaged")) if pixels is None else encode_webp(pixels)
+
+
+def square_webp(data: bytes, side: int) -> bytes | None:
+    """Return the square center of a picture of ours, such as a thumbnail, as a WebP file; None for one that is damaged."""
+    rgb = decode(data)
+    if isinstance(rgb, Failure):
+        return None
+    return encode_webp(prepare(rgb, Recipe(size=side, crop_mode="crop", crop=1.0, interpolation="bilinear")))
 
 
 def encode_webp(rgb: RGB) -> bytes:

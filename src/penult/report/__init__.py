@@ -5,5 +5,6 @@ Must not know: how anything was measured. It computes nothing but what is drawn.
 """
 
 from penult.report.page import PAGE, rebuild, write_report
+from penult.report.thumbnails import KnownPhotos
 
-__all__ = ["PAGE", "rebuild", "write_report"]
+__all__ = ["PAGE", "KnownPhotos", "rebuild", "write_report"]

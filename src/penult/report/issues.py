@@ -11,13 +11,12 @@ import numpy as np
 from penult.audit import KINDS, Finding
 from penult.evaluate import FEW, at_chance, imbalance
 from penult.html import Html, join, prose, tag
-from penult.report.gallery import finding_card
-from penult.report.thumbnails import EACH, Thumbnails, by_kind
+from penult.report.gallery import finding_card, finding_keys
+from penult.report.thumbnails import EACH, LISTED, Thumbnails, by_kind
 from penult.runs import RunResults
 from penult.texts import count, digits, percent
 
 SLIGHT = 5  # per cent of the log loss; an interval that holds no larger gain says that there is none to speak of
-LISTED = 300  # lines of one kind; `findings.csv` has them all
 
 
 def called(kind: str, number: int) -> str:
@@ -150,7 +149,7 @@ def _review(results: RunResults) -> Html | None:
 
 def every_issue(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     """Return the lists, closed at first; None where nothing was found or looked for."""
-    parts = [_kind(kind, found) for kind, found in by_kind(results.findings).items()]
+    parts = [_kind(kind, found, results, thumbnails) for kind, found in by_kind(results.findings).items()]
     if results.skipped and not any(f.kind == "unreadable" for f in results.findings):
         rows = [(one["file"], one["part"], one["reason"], one["detail"], one.get("cure") or "") for one in results.skipped]
         names = ("file", "part", "reason", "detail", "suggestion")
@@ -181,15 +180,19 @@ def _model_errors(results: RunResults) -> Html | None:
     return _list(kind.title(len(missed)), ("photo", "probability of its label", "reason"), lines, "oof.csv", kind.advice)
 
 
-def _kind(kind: str, found: Sequence[Finding]) -> Html:
+def _kind(kind: str, found: Sequence[Finding], results: RunResults, thumbnails: Thumbnails) -> Html:
     rows = [
         (
-            join(one.file, tag("small", one.related) if one.related else None),
+            join(
+                *(thumbnails.small_img(key) for key in finding_keys(one, results)[: 0 if i >= LISTED else None]),
+                one.file,
+                tag("small", one.related) if one.related else None,
+            ),
             "" if isnan(one.score) else digits(one.score),
             one.reason,
             one.suggestion,
         )
-        for one in found
+        for i, one in enumerate(found)
     ]
     return _list(called(kind, len(found)), (found[0].about, "score", "reason", "suggestion"), rows, "findings.csv")
 

@@ -21,7 +21,9 @@ from penult.report import charts, confusion, details, gallery, issues, photo_map
 from penult.report.gallery import finding_keys
 from penult.report.thumbnails import (
     EACH,
+    LISTED,
     TRAIN,
+    KnownPhotos,
     PhotoKey,
     Thumbnails,
     add_heat,
@@ -55,12 +57,13 @@ SCRIPTS = ("start.js", "cells.js", "draw.js", "map.js", "zoom.js")
 
 
 @default_errors
-def write_report(results: RunResults, progress: ProgressCallback = quiet) -> Path:
+def write_report(results: RunResults, progress: ProgressCallback = quiet, known: KnownPhotos | None = None) -> Path:
     """Write the page of a run; return its path.
 
-    Photos that are gone show a placeholder. Raises `OutputError` where it cannot be written.
+    `known` are the thumbnails that the run has made. Photos that are gone show a placeholder. Raises `OutputError` where it
+    cannot be written.
     """
-    return _save(results, _thumbnails(results, progress))
+    return _save(results, _thumbnails(results, progress, known))
 
 
 @default_errors
@@ -92,16 +95,18 @@ def _rebuild(results: RunResults, photos: str | None, progress: ProgressCallback
     return path, Counter(part for part, _ in thumbnails.missing)
 
 
-def _thumbnails(results: RunResults, progress: ProgressCallback) -> Thumbnails:
+def _thumbnails(results: RunResults, progress: ProgressCallback, known: KnownPhotos | None = None) -> Thumbnails:
     """Choose the photos of the page and read them."""
     rows = results.rows
     roots = {part: root for part, root in (results.metrics.get("sources") or {}).items() if root}
     galleries = [*mistakes(rows), *least_confident(rows)]
-    found = [f for kind in by_kind(results.findings).values() for f in kind[:EACH]]
+    kinds = by_kind(results.findings).values()
     large: list[PhotoKey] = [(TRAIN, rows.files[i]) for i in galleries]
-    large += [key for finding in found for key in finding_keys(finding, results)]
+    large += [key for kind in kinds for finding in kind[:EACH] for key in finding_keys(finding, results)]
+    small: list[PhotoKey] = [(TRAIN, rows.files[i]) for i in with_thumbnail(results)]
+    small += [key for kind in kinds for finding in kind[:LISTED] for key in finding_keys(finding, results)]
     progress("report", 0, 3)
-    thumbnails = load(roots, [(TRAIN, rows.files[i]) for i in with_thumbnail(results)], large, *_limits(results.metrics))
+    thumbnails = load(roots, small, large, _limits(results.metrics), known)
     progress("report", 1, 3)
     add_heat(results, roots, thumbnails)
     progress("report", 2, 3)

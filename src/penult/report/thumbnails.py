@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from penult import bundle, explain, pixels, plots
 from penult.audit import KINDS, Finding
+from penult.embed import EmbedOptions, PhotoThumbnails
 from penult.html import Html, data_uri, tag
 from penult.pixels import Failure
 from penult.runs import PhotoRows, RunResults
@@ -23,6 +24,7 @@ SMALL, LARGE = 80, 384  # pixels a side
 SHOWN = 12  # photos in a gallery
 PICTURED = 2000  # small pictures in a page: more would make it heavier than anybody waits for
 EACH = 6  # pictures beside a kind of finding
+LISTED = 300  # lines of one kind of finding in its list, each with its pictures; `findings.csv` has them all
 MODEL = "model.penult"
 TRAIN, TEST = "train", "test"
 WITH_HEAT = {"cam": SHOWN, "occlusion": 2}  # photos with a heat map: occlusion runs the networks a hundred times a photo
@@ -53,37 +55,75 @@ class Thumbnails:
         why = self.missing.get(key) or self.unreadable.get(key, "not shown")
         return tag("span", why, class_="gone", role="img", aria_label=f"{printable(key[1])}: no thumbnail")
 
+    def small_img(self, key: PhotoKey) -> Html | None:
+        """Return the small picture for a line of a list, None where there is none."""
+        source = self.small.get(key)
+        return tag("img", src=source, alt="", width=SMALL, height=SMALL, class_="small") if source else None
+
     def heat_img(self, key: PhotoKey) -> Html | None:
         """Return the heat map of a photo as an element, None where there is none."""
         source = self.heat.get(key)
         return tag("img", src=source, alt="heat map: what drove the prediction", class_="heat") if source else None
 
 
+@dataclass(frozen=True, slots=True)
+class KnownPhotos:
+    """The thumbnails of a run's photos, which it has made already, and the number of each photo among them."""
+
+    thumbnails: PhotoThumbnails
+    numbers: Mapping[PhotoKey, int]
+
+
 def load(
     roots: Mapping[str, str],
     small: Sequence[PhotoKey],
     large: Sequence[PhotoKey],
-    depth: int = 16,
-    max_pixels: int = pixels.MAX_PIXELS,
+    limits: tuple[int, int] = (pixels.FULL_DEPTH, pixels.MAX_PIXELS),
+    known: KnownPhotos | None = None,
 ) -> Thumbnails:
-    """Read the photos and make their thumbnails. `roots` are the folders of the parts that are known.
+    """Return the pictures of photos. `roots` are the folders of the parts that are known.
 
-    `depth` is that of the run's recipes, `max_pixels` its limit.
+    Small ones are made of the thumbnails that are kept in the cache, so a photo is only decoded where it has none; large ones
+    of the photos. `limits` are the depth of the run's recipes and its limit of a picture.
     """
     thumbnails = Thumbnails(photos=bool(roots))
-    for keys, side, made in ((small, SMALL, thumbnails.small), (large, LARGE, thumbnails.large)):
-        known = [key for key in dict.fromkeys(keys) if key[0] in roots]
-        paths = [os.path.join(roots[part], file) for part, file in known]  # noqa: PTH118 - odd bytes, and `//`, survive
-        for key, path, found in zip(
-            known, paths, pixels.thumbnails(paths, side, depth=depth, max_pixels=max_pixels), strict=False
-        ):
-            if not isinstance(found, Failure):
-                made[key] = data_uri(found, "webp")
-            elif _is_missing(path):
-                thumbnails.missing[key] = "photo not found"
-            else:
-                thumbnails.unreadable[key] = found.reason
+    depth, max_pixels = limits
+    files = _files(roots, small)
+    if known is None:
+        settings = EmbedOptions(cache_optional=True, max_pixels=max_pixels)
+        kept, numbers = PhotoThumbnails.of_files(list(files.values()), settings, depth), list(range(len(files)))
+    else:
+        kept, numbers = known.thumbnails, [known.numbers[key] for key in files]
+    for key, number, found in zip(files, numbers, kept.read(numbers), strict=True):
+        if found is not None and (square := pixels.square_webp(found, SMALL)) is not None:
+            thumbnails.small[key] = data_uri(square, "webp")
+        else:
+            _gone(thumbnails, key, files[key], kept.failures.get(number))
+    files = _files(roots, large)
+    made = pixels.thumbnails(list(files.values()), LARGE, depth=depth, max_pixels=max_pixels)
+    for (key, path), one in zip(files.items(), made, strict=False):
+        if isinstance(one, Failure):
+            _gone(thumbnails, key, path, one)
+        else:
+            thumbnails.large[key] = data_uri(one, "webp")
     return thumbnails
+
+
+def _files(roots: Mapping[str, str], keys: Sequence[PhotoKey]) -> dict[PhotoKey, str]:
+    """Return the path of each photo, once, whose folder is known."""
+    return {
+        (part, file): os.path.join(roots[part], file)  # noqa: PTH118 - odd bytes, and `//`, survive
+        for part, file in keys
+        if part in roots
+    }
+
+
+def _gone(thumbnails: Thumbnails, key: PhotoKey, path: str, failure: Failure | None) -> None:
+    """Say why a photo has no picture."""
+    if _is_missing(path):
+        thumbnails.missing[key] = "photo not found"
+    else:
+        thumbnails.unreadable[key] = "not shown" if failure is None else failure.reason
 
 
 def _is_missing(path: str) -> bool:

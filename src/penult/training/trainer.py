@@ -303,7 +303,7 @@ class Trainer:
             self.folder.path, metrics, data.classes, rows, self.findings, self.skipped, self.history,
             frozenset(rows.files) | skipped, frozenset(() if answers is None else answers.ids),
         )  # fmt: skip
-        report.write_report(results, self.progress)
+        report.write_report(results, self.progress, None if done is None else _known_photos(data, done))
         self.clock.lap("report")
         whole = self.folder.finish(metrics, None if self.fault is None else str(self.fault))
         if self.fault is not None:
@@ -385,6 +385,12 @@ def _answers(data: TrainingData, model: Bundle) -> Predictions | None:
         at_work = Predictor(model, check=False)
         proba[test.ok], unlike[test.ok] = at_work.score(test.X), at_work.novelty(test.X)
     return Predictions(test.files, data.classes, proba, test.failures, unlike)
+
+
+def _known_photos(data: TrainingData, done: Embedding) -> report.KnownPhotos:
+    """Return the thumbnails that were made beside the features, and which is whose."""
+    keys = [("train", file) for file in data.train.files] + [("test", file) for file in (data.test.files if data.test else ())]
+    return report.KnownPhotos(done.photo_thumbnails(), {key: number for number, key in enumerate(keys)})
 
 
 def _engine(done: Embedding) -> dict[str, Any]:
