@@ -7,6 +7,7 @@ import { paint, sprites } from "./dots.mjs";
 import { element } from "./dom.mjs";
 
 const MARGIN = 18, FAR = 64, LEAST_LASSO = 6; // pixels; strongest zoom; corners of a lasso
+const MANY = 3000, PAUSE = 120; // points that are not drawn anew in every frame; ms until the view rests
 
 /** @typedef {{numbers: number[], x: number[], y: number[]}} Places */
 /** @typedef {{labels: number[], guesses: number[]}} Colors */
@@ -28,6 +29,8 @@ export class MapCanvas {
   /** @type {ReturnType<typeof sprites> | null} */ #dots = null;
   #frame = 0;
   #stale = true;
+  #rest = 0;
+  /** how the points were seen when their picture was drawn */ #drawn = { middle: /** @type {Spot} */ ([0.5, 0.5]), scale: 1 };
   /** @type {Map<number, Spot>} */ #fingers = new Map();
   /** @type {Spot[]} */ #line = [];
   #moving = false;
@@ -52,6 +55,7 @@ export class MapCanvas {
   }
 
   close() {
+    clearTimeout(this.#rest);
     this.#watch.disconnect();
     this.#look.removeEventListener("change", this.#relook);
   }
@@ -87,7 +91,7 @@ export class MapCanvas {
     const after = this.#scale(), [mx, my] = this.#middle;
     this.#middle = this.#zoom === 1 ? [0.5, 0.5] : [mx + (x - wide / 2) * (1 / before - 1 / after), my + (y - high / 2) * (1 / before - 1 / after)];
     this.#dots = null;
-    this.#again();
+    this.#again(true);
   }
 
   #scale() { return Math.max(1, Math.min(this.#size.wide, this.#size.high) - 2 * MARGIN) * this.#zoom; }
@@ -107,8 +111,12 @@ export class MapCanvas {
     this.#again();
   }
 
-  #again() {
-    this.#stale = true;
+  /** Draw the points anew: at once, or of many points once the view rests; until then their old picture is moved.
+   * @param {boolean} [moving] */
+  #again(moving = false) {
+    clearTimeout(this.#rest);
+    if (moving && this.#places.numbers.length > MANY) this.#rest = window.setTimeout(() => this.#again(), PAUSE);
+    else this.#stale = true;
     this.#soon();
   }
 
@@ -130,6 +138,7 @@ export class MapCanvas {
     const { wide, high, ratio } = this.#size, brush = /** @type {CanvasRenderingContext2D} */ (this.#ground.getContext("2d"));
     const { side, given, guessed, none } = this.#dots ??= sprites(this.#classes, this.#radius, ratio);
     const { labels, guesses } = this.#colors, { numbers } = this.#places, among = this.#among;
+    this.#drawn = { middle: this.#middle, scale: this.#scale() };
     brush.setTransform(ratio, 0, 0, ratio, 0, 0);
     brush.clearRect(0, 0, wide, high);
     const draw = (/** @type {boolean} */ labelled, /** @type {boolean} */ clear) => {
@@ -150,8 +159,9 @@ export class MapCanvas {
     const brush = /** @type {CanvasRenderingContext2D} */ (this.root.getContext("2d")), { ratio } = this.#size, colors = paint(), radius = this.#radius;
     brush.setTransform(1, 0, 0, 1, 0, 0);
     brush.clearRect(0, 0, this.root.width, this.root.height);
-    brush.drawImage(this.#ground, 0, 0);
     brush.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const scale = this.#scale(), { middle, scale: before } = this.#drawn, larger = scale / before, { wide, high } = this.#size;
+    brush.drawImage(this.#ground, wide / 2 * (1 - larger) + (middle[0] - this.#middle[0]) * scale, high / 2 * (1 - larger) + (middle[1] - this.#middle[1]) * scale, wide * larger, high * larger);
     if (this.chosen.size) {
       brush.strokeStyle = colors.ink;
       brush.lineWidth = 1;
@@ -231,7 +241,7 @@ export class MapCanvas {
       const apart = (/** @type {Spot} */ [x, y]) => Math.max(10, Math.hypot(x - other[0], y - other[1]));
       this.zoom(apart(here) / apart(before), [(here[0] + other[0]) / 2, (here[1] + other[1]) / 2]);
     }
-    this.#again();
+    this.#again(true);
   }
 
   /** @param {PointerEvent} event */
