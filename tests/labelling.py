@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,11 +54,12 @@ def drawn(folder: Path, n: int = 60, copies: int = 4, **fields: Any) -> Drawn:
     return Drawn(folder, [digest(i) for i in range(n)], families=families, **given)
 
 
-def opened(project: Drawn, kinds: int = 3) -> Session:
+def opened(project: Drawn, kinds: int = 3, background: Any = None) -> Session:
     """Return a session; photo n is of the cluster n // 2 % kinds."""
     rng = np.random.default_rng(0)
     n = len(project.digests)
     Z = (np.eye(8)[np.arange(n) // 2 % kinds] * 3 + rng.normal(size=(n, 8))).astype(np.float32)
-    store = LabelStore(project.folder / "labels.db", project.digests)
+    with mock.patch("penult.store.label_file.secrets.randbits", lambda _: 0):  # the same lot each time
+        store = LabelStore(project.folder / "labels.db", project.digests)
     model = QuickModel(Z, project.families, seed=store.seed)
-    return Session(project, store, model, Questions(model, project.families, store.seed, project.digests))
+    return Session(project, store, model, Questions(model, project.families, store.seed, project.digests), background)

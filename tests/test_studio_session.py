@@ -15,8 +15,10 @@ import pytest
 
 from labelling import digest, drawn, opened
 from penult.errors import InputError, OutputError
+from penult.evaluate import Score
 from penult.images import scan_labelled
 from penult.studio import label_table
+from penult.studio.background import HeadResult
 from penult.studio.session import Session, UnknownState
 from test_names import CLASSES, LEARNT, PHOTOS
 
@@ -186,6 +188,57 @@ def test_filters_and_orders_find_what_they_say(session: Session) -> None:
     for numbers in ([60], [-1], ["1"], list(range(201))):
         with pytest.raises(InputError):
             session.details(numbers)
+
+
+class Finished:
+    """A background head that has a result: it doubts photo 2 and finds photo 50 unlike all others."""
+
+    running = False
+    done: Any = None
+    asked = 0
+
+    def __init__(self) -> None:
+        proba = np.tile(np.float32([0.1, 0.2, 0.7]), (60, 1))
+        novelty = np.linspace(0.1, 0.9, 60, dtype=np.float32)
+        novelty[50] = 1.5
+        self.given = HeadResult(
+            20, np.arange(3), proba, Score(None, None, None), {}, {}, doubted=((2, 0.8, 2), (0, 0.6, 0)), novelty=novelty
+        )
+
+    def offer(self, *_: Any, pause: bool = False) -> bool:
+        self.asked += 1
+        return False
+
+    def result(self) -> HeadResult | None:
+        return self.given if self.done is not None else None
+
+    def close(self) -> None:
+        self.asked = -1
+
+
+def test_what_the_whole_head_finds_is_shown_and_can_be_decided_on(tmp_path: Path) -> None:
+    background = Finished()
+    session = opened(drawn(tmp_path / "p", classes=("cat", "dog", "owl")), background=background)
+    for n in (0, 2, 4):
+        label(session, n)
+    background.done()  # from the background's thread: a new result
+    found = session.findings()
+    assert found["expected"] == {"label": 0.8}
+    (one,) = found["findings"]  # photo 0 has the label already that it is said to be
+    assert (one["n"], one["label"], one["other"], one["decision"]) == (2, 1, 2, None)
+    assert one["reason"] == "labelled dog, looks like owl; the label is wrong with a probability of 80%"
+    assert session.photos({"status": "unlike"})["numbers"] == [50]
+    assert session.photos({"sort": "novelty"})["numbers"][:2] == [50, 59]
+    assert session.details([50])["photos"][0]["novelty"] == 1.5
+    assert session.photos({"status": "mistakes"})["numbers"] == [0, 1, 2, 3]
+    session.act({"id": "d", "kind": "finding", "finding": one["id"], "decision": "keep"})
+    assert session.findings()["findings"][0]["decision"] == "keep"
+    assert session.findings()["expected"] == {}
+    session.act({"id": "e", "kind": "finding", "finding": one["id"], "decision": "change", "label": 2})
+    assert session.findings()["findings"] == []
+    assert session.state()["background"]["labels"] == 20
+    session.close()
+    assert background.asked == -1
 
 
 def test_an_act_that_the_disk_refuses_is_not_done(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
