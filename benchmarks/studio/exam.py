@@ -2,8 +2,8 @@
 
 Half of a set, drawn by lot, is the project; the other half are its twins. The project is labelled by *doubt* with exam
 questions in their turn, and the truth is the accuracy of the model of that moment on the twins. The interval is asked after 20
-answers of the exam, and at the end. Beside it stands what out-of-fold answers of the labelled photos say, which is no score of
-all photos.
+answers of the exam, and at the end. The twins' own noise is added to it, as a variance, before it is asked whether it holds the
+truth. Beside it stands what out-of-fold answers of the labelled photos say, which is no score of all photos.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from penult.evaluate import wilson
+from penult.evaluate.intervals import Z95
 from studio.accuracy import Life, Photos, photos
 
-BATCH = 8  # questions between two fits: one of them is the exam's
+BATCH = 16  # questions between two fits: two of them are the exam's
 LEAST = 20  # answers of the exam at the first look
 
 
@@ -71,5 +72,7 @@ def lived(data: Photos, seed: int, most: int) -> list[tuple[bool, float, float, 
             truth = float(life.watched().mean())
             held = life.model._head._settings.chosen
             fold = np.nan if held.codes is None else float((held.logits.argmax(axis=1) == held.codes).mean())
-            looks.append((one.low <= truth <= one.high, one.score, truth, one.high - one.low, fold))
+            noise = Z95 * np.sqrt(truth * (1 - truth) / len(twins))
+            low, high = one.score - np.hypot(one.score - one.low, noise), one.score + np.hypot(one.high - one.score, noise)
+            looks.append((low <= truth <= high, one.score, truth, one.high - one.low, fold))
     return looks

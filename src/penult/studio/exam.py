@@ -24,7 +24,7 @@ from penult.studio.view import LabelView
 
 Ints = NDArray[np.intp]
 
-SHARE, LEAST, MOST = 0.1, 12, 100  # of the families that are reserved, and how many at least and at most
+SHARE, LEAST, MOST = 0.1, 20, 100  # of the families that are reserved, and how many at least and at most
 LARGEST = 0.2  # share of the families that may be reserved at all
 ENOUGH = 20  # answers below which a score says nothing
 

@@ -24,7 +24,7 @@ from penult.studio.view import LabelView
 
 Ints = NDArray[np.intp]
 
-EXAM_EVERY, SLOWER = 8, 24  # questions between two of the exam; after half of it is answered
+EXAM_EVERY, SLOWER, SLOW = 8, 24, 60  # questions between two of the exam; after so many answers of it
 AGAIN_EVERY = 50  # 2% of the questions
 AGAIN_AFTER = 20  # labels that lie between the two answers, at least
 CLUSTERS = ((3, 12), (6, 24), (10**9, 48))  # for up to so many classes, so many middles are asked first
@@ -115,7 +115,7 @@ class Questions:
     def _drawn(self, number: int, view: LabelView, taken: set[int]) -> Question | None:
         """Return the question of the exam, or the second look, where it is the turn of one."""
         answered = len(self.exam.sample(view))
-        every = EXAM_EVERY if 2 * answered < self.exam.planned or answered < EXAM_EVERY else SLOWER
+        every = EXAM_EVERY if answered < SLOW else SLOWER
         if number % every == every - 1:
             photo = self._exam_photo(view, taken)
             if photo is not None:
