@@ -2,8 +2,8 @@
 
 Half of a set, drawn by lot, is the project; the other half are its twins. The project is labelled by *doubt* with exam
 questions in their turn, and the truth is the accuracy of the model of that moment on the twins. The interval is asked after 20
-answers of the exam, and at the end. The twins' own noise is added to it, as a variance, before it is asked whether it holds the
-truth. Beside it stands what out-of-fold answers of the labelled photos say, which is no score of all photos.
+answers of the exam, and at the end. The twins' own noise is added to it, as a variance, before it is asked whether the truth
+lies inside. Beside it stands what out-of-fold answers of the labelled photos say, which is no score of all photos.
 """
 
 from __future__ import annotations
