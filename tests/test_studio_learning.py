@@ -61,6 +61,16 @@ def test_the_directions_keep_what_the_heads_scaling_makes_of_the_features() -> N
     assert (np.diff(Z.var(axis=0)) < 1e-6).all()  # the first varies most
 
 
+def test_photos_that_are_all_alike_or_alone_are_no_trouble() -> None:
+    for n in (1, 6):
+        Z = project(lambda n=n: [np.ones((n, 40), np.float32)], n, (16, 24))  # type: ignore[misc]
+        assert Z.shape == (n, 1)
+        labels = (np.arange(n) % 2).astype(np.int32)
+        model = fitted(Z, labels, 2)
+        assert model.ready == (n > 1) and np.allclose(model.proba, 0.5, atol=0.01)
+        assert Questions(model, np.arange(n)).next("doubt", view_of(np.full(n, -1)), 3)
+
+
 def test_the_quick_model_is_as_right_as_the_default_head() -> None:
     Z, y = drawn(600, apart=0.9)
     rows = np.random.default_rng(1).permutation(600)[:90]

@@ -57,7 +57,9 @@ def project(parts: Callable[[], Iterable[Floats]], n: int, blocks: Sequence[int]
     # 2. turned so that each coordinate is a principal one (Rayleigh-Ritz); those in which nothing varies are left out
     inside = some @ basis
     values, turn = np.linalg.eigh(inside.T.astype(np.float64) @ inside)
-    basis = basis @ turn[:, values > FLAT * max(values[-1], 1e-30)][:, ::-1].astype(np.float32)
+    varies = values > FLAT * values[-1]
+    varies[-1] = True  # photos that are all alike have one, of zeros
+    basis = basis @ turn[:, varies][:, ::-1].astype(np.float32)
     # 3. all photos, part by part
     out = np.empty((n, basis.shape[1]), np.float32)
     at = 0

@@ -30,7 +30,8 @@ C = 10.0  # of the softmax: the best is between 3 and 100 on all sets, and hardl
 FOLDS = ((60, 10), (400, 5), (10**9, 3))  # up to so many rows so many folds: they cost more, and a fold lacks less
 TOL = 1e-4  # of the warm softmax
 POOL, BINS, MOST = 2000, 8, 6.0  # photos and bins by which labelled rows are weighed, and what one may weigh
-LDA_WEIGHT, SHRINKAGE, HEAT = 0.35, 0.9, 1.0  # before anything is chosen
+LDA_WEIGHT, SHRINKAGE, HEAT = 0.0, 0.9, 1.0  # before anything is chosen: one row a class has no scatter
+LEAST_SCATTER = 1e-6  # share of all variance that is taken for the scatter within classes at least
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -132,7 +133,7 @@ class QuickHead:
         counts = member.sum(axis=0)
         means = member.T @ X / counts[:, None]  # (k, r)
         scatter = (self._second - (means.T * counts) @ means) / len(X)
-        level = max(float(np.trace(scatter)), 1e-12) / self.r
+        level = max(np.trace(scatter), LEAST_SCATTER * np.trace(self._second) / len(X), 1e-30) / self.r
         scatter *= 1 - shrinkage
         scatter[np.diag_indices_from(scatter)] += shrinkage * level
         # 3. the differences of the means, solved
