@@ -7,7 +7,7 @@
 Each FOLDER has photos in class folders, which are dealt to the two classes. As many as are asked for are made of them by small
 changes (part of the picture, mirrored, brighter or darker, another photo of the class laid over it), so each has to be decoded
 and embedded, and few are near-duplicates. The first run computes the features; another one of the same --work finds them and
-shows the rest. To embed 25,000 takes too long: their features are made of those of two of the first photos of one class, and
+shows the rest. To embed 25,000 takes too long: their features are made of those of two of the first photos, and
 stand in the cache before the run; their networks' time is that of the first photos, by the number. The photos are mixed as
 the features are, and small.
 
@@ -194,7 +194,7 @@ def make_features(every: Sequence[Path], photos: Path, folder: Path, asked: argp
     kind = np.array([every[int(Path(source).stem) % len(every)].parent.name for source in done.sources])
     rng = np.random.default_rng(1)
     one = rng.integers(len(kind), size=count)
-    other = np.array([rng.choice(np.flatnonzero(kind == kind[i])) for i in one])
+    other = rng.integers(len(kind), size=count)  # of any class, or all would be easy
     share = rng.uniform(0.2, 0.5, count).astype(np.float32)
     paths = [folder / kind[i] / f"{number:05d}.jpg" for number, i in enumerate(one)]
     if not paths[-1].exists():

@@ -9,6 +9,7 @@ from sklearn.metrics import log_loss
 
 from penult import heads
 from penult.heads.linear import Grid
+from penult.heads.methods import logistic
 
 
 def features(n, d, k, seed=0, noise=1.5):
@@ -101,3 +102,16 @@ class TestGrid:
         while wanted := grid.next():
             grid.tell({C: 1 + np.exp(-np.log10(C) - 2) for C in wanted})
         assert grid.best() < max(grid.losses)
+
+
+def test_of_many_rows_some_choose_C_and_all_are_answered(monkeypatch):
+    monkeypatch.setattr(logistic, "SEARCHED", 10**6)
+    X, y = features(1200, 40, 3, noise=3)
+    X = X / (X.std() * np.sqrt(40))
+    fold = np.arange(1200) % 5
+    every, choices = heads.Logistic(scaling="none").cross_fit(X, y, fold)
+    monkeypatch.setattr(logistic, "SEARCHED", 600)
+    some, fewer = heads.Logistic(scaling="none").cross_fit(X, y, fold)
+    losses = [-np.log(proba[np.arange(1200), y]).mean() for proba in (every, some)]
+    assert losses[1] < losses[0] * 1.02
+    assert {choice["C"] for choice in fewer} <= {choices[0]["C"] * 10**step for step in (-0.5, -0.25, 0, 0.25, 0.5)}

@@ -100,6 +100,11 @@ class Grid:
         self._start = start
         self._rounds = list(fine)
 
+    @property
+    def single(self) -> bool:
+        """Whether there is nothing to choose."""
+        return len(self._fixed) == 1
+
     def next(self) -> list[float]:
         """Return the values to try next; none when the search is over."""
         if not self.losses:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,8 @@ def measure(
         curve = evaluate.learning_curve(head, X, chosen, seed=seed) if len(y) <= MANY else None
         chosen = evaluate.carry(chosen, curve) if curve else chosen
         made()
+    if len(y) > MANY:
+        trials = [_with_C(trial, chosen, data) for trial in trials]
     for i, evaluation in process.collect() if beside else run_trials(rows, trials):
         found[i] = evaluation
         made()
@@ -77,6 +79,16 @@ def _trials(head: Any, name: str, data: TrainingData) -> list[Trial]:
         params = {"blocks": data.blocks, "random_state": head.random_state, "class_weight": head.class_weight}
         trials.append(Trial(other, params, ((0, slice(None)),), _title(other, data)))
     return trials
+
+
+def _with_C(trial: Trial, chosen: Evaluation, data: TrainingData) -> Trial:
+    """Return the trial of a network alone with the C that was chosen for all: of fewer blocks, rows are shorter."""
+    values = [choice["C"] for choice in chosen.choices if choice.get("C")]
+    blocks = trial.params.get("blocks")
+    if trial.params.get("C", 0) is not None or not values or not blocks:
+        return trial
+    C = float(np.median(values)) * len(data.blocks) / len(blocks)
+    return replace(trial, params={**trial.params, "C": C})
 
 
 def head_for(options: TrainOptions, data: TrainingData) -> Any:
