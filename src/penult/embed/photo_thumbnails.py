@@ -71,7 +71,9 @@ class PhotoThumbnails:
         with self._lock:
             known = {row.tobytes() for row in self._cache.known()}
             digests = map(bytes, self._digests)
-            self._make([n for n, digest in enumerate(digests) if digest not in known and n not in self.failures], progress)
+            lost = [n for n, digest in enumerate(digests) if digest not in known and n not in self.failures]
+            if lost:
+                self._make(lost, progress)
 
     def _make(self, numbers: Sequence[int], progress: ProgressCallback) -> None:
         known = self._cache.known()  # (m, 32)

@@ -185,7 +185,7 @@ def _kind(kind: str, found: Sequence[Finding], results: RunResults, thumbnails: 
         (
             join(
                 *(thumbnails.small_img(key) for key in finding_keys(one, results)[: 0 if i >= LISTED else None]),
-                one.file,
+                tag("span", one.file, class_="name"),
                 tag("small", one.related) if one.related else None,
             ),
             "" if isnan(one.score) else digits(one.score),
