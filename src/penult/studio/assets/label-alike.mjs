@@ -63,8 +63,10 @@ export class Alike {
     this.#numbers = numbers;
     for (const n of numbers) this.#seen.add(n);
     const asked = ++this.#asked;
+    this.stage.setAttribute("aria-busy", "true");
     const [{ photos }, details] = await Promise.all([this.app.post("/api/alike", { numbers, count: COUNT }), this.app.get("/api/details", { numbers: numbers.slice(0, 4) })]);
     if (this.#closed || asked !== this.#asked) return;
+    this.stage.setAttribute("aria-busy", "false");
     this.#source.replaceChildren(...details.photos.map((/** @type {import("./types.d.ts").Details} */ one) => element("img", { src: photo(one.n, one.digest, 800), alt: one.file })));
     this.#source.classList.toggle("several", details.photos.length > 1);
     const sources = details.photos.map((/** @type {import("./types.d.ts").Details} */ one) => ({ n: one.n, digest: one.digest, similarity: 1, label: one.label }));

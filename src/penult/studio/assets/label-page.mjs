@@ -56,8 +56,10 @@ export class Pages {
     this.buttons.press(label);
     for (const one of this.#sizes.children) one.setAttribute("aria-pressed", String(Number(one.getAttribute("data-size")) === this.#size));
     const asked = ++this.#asked;
+    this.stage.setAttribute("aria-busy", "true");
     const page = await this.app.get("/api/page", { class: label, count: this.#size });
     if (this.#closed || asked !== this.#asked) return;
+    this.stage.setAttribute("aria-busy", "false");
     this.#wrong = page.expected_wrong;
     this.#grid.show(page.photos.map((/** @type {import("./types.d.ts").PagePhoto} */ one) => ({ n: one.n, digest: one.digest, note: probability(one.p), taken: true })));
     this.#draw();
