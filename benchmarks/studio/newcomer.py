@@ -104,9 +104,11 @@ class Newcomer:
             self.done()
 
     def key(self, name: str, *modifiers: str) -> None:
-        """Press a key."""
+        """Press a key; while photos are prepared, at the pace of a person, since the two go on side by side."""
         self.acts[self.step] = self.acts.get(self.step, 0) + 1
         self.page.key(name, "", *modifiers)
+        if self.step == "begin":
+            time.sleep(AN_ACT)
 
     def until(self, code: str, seconds: float = 900) -> None:
         """Wait for the machine."""
@@ -218,7 +220,7 @@ class Newcomer:
         acts, waited = sum(self.acts.values()), sum(self.waited.values())
         minutes = (AN_ACT * acts + waited) / 60
         what = f"{len(self.truth)} photos, {len(self.classes)} classes"
-        print(f"{what}: {acts} acts and {waited:.0f} s of waiting, {minutes:.1f} minutes")
+        print(f"{what}: {acts} acts and {waited:.0f} s of waiting, {minutes:.1f} minutes; load {os.getloadavg()[0]:.0f}")
         for name in ("labels.csv", "run/model.penult", "run/report.html", "model.html"):
             path = project / name
             print(f"{name:18} {f'{path.stat().st_size:,} bytes' if path.is_file() else 'MISSING'}")
