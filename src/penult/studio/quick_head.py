@@ -45,7 +45,7 @@ class Units:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Chosen:
+class SearchedSettings:
     """What held-out rows chose, and their logits (h, k) and class numbers (h,); None where none could be held out.
 
     `heat` is the temperature of the discriminant's logits.
@@ -62,7 +62,7 @@ class Chosen:
 class Settings:
     """What was chosen for so many rows, and how sure the model may be."""
 
-    chosen: Chosen
+    chosen: SearchedSettings
     rows: int
     judges: int
     temperature: float
@@ -143,7 +143,7 @@ class QuickHead:
         found = np.column_stack([coef, intercept])
         return np.asarray(found - found.mean(axis=0))
 
-    def _search(self, X: Array, units: Units) -> Chosen:
+    def _search(self, X: Array, units: Units) -> SearchedSettings:
         """Return the settings that are best for held-out rows, and what these rows were answered."""
         n, k = len(X), len(self._classes)
         some = np.sort(np.random.default_rng(self.seed).permutation(n)[:SEARCHED]) if n > SEARCHED else np.arange(n)
@@ -152,7 +152,7 @@ class QuickHead:
         held = np.flatnonzero(fold >= 0)
         parts = np.unique(fold[held])
         if len(parts) < 2 or len(np.unique(codes)) < k:
-            return Chosen()
+            return SearchedSettings()
         folds = tuple((np.flatnonzero(fold != part), np.flatnonzero(fold == part)) for part in parts)
         task = Task(X[some], codes, k, np.ones(len(codes)), np.ones(k), folds, (self.r,), self.seed)
         search = heads.make_head("blend", scaling="none", C=C).search(task)
@@ -160,12 +160,12 @@ class QuickHead:
         found, other = search.candidates[best], search.parts[1]
         judged = zip(other.candidates, other.judged(), strict=True)
         heats = [t for one, (_, t) in judged if one["shrinkage"] == found["shrinkage"]]
-        return Chosen(
+        return SearchedSettings(
             float(found["lda_weight"]), float(found["shrinkage"] or SHRINKAGE), heats[0] if heats else HEAT,
             search.logits[best][held], codes[held],
         )  # fmt: skip
 
-    def _calibrate(self, chosen: Chosen, both: Array, Z: Array, units: Units, rows: int) -> Settings:
+    def _calibrate(self, chosen: SearchedSettings, both: Array, Z: Array, units: Units, rows: int) -> Settings:
         """Return how sure the model `both` (k, r + 1) may be, by its answers to held-out rows and to those drawn by lot.
 
         Rows were chosen to be labelled because the model was unsure, or sure; what it was told of them holds for all photos
