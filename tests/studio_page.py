@@ -198,7 +198,7 @@ class MadeUpStudio:
         if path == "/api/quality":
             return quality(len(self.classes))
         if path == "/api/differences":
-            score = {"former": 0.842, "present": 0.871, "difference": 0.029, "low": 0.004, "high": 0.055}
+            score = {"former": 0.842, "present": 0.871, "difference": 0.029, "low": 0.004, "high": 0.055, "photos": 60}
             return {
                 "former": "run.1",
                 "present": "run",

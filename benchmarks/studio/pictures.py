@@ -19,7 +19,11 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "tests"), str(Path(__file__).resolve().parents[1])]
 
 QUALITY = 86
-QUESTIONS, SLIPS = 210, 17  # answered questions; of so many one is answered wrongly, for Mend to find
+EACH, QUESTIONS, SLIPS = (
+    100,
+    250,
+    17,
+)  # photos a kind; answered questions; of so many one is answered wrongly, for Mend to find
 WIDE, DARK, PHONE = (
     {"width": 1180, "height": 760},
     {"width": 1180, "height": 760, "dark": True},
@@ -55,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     from studio_client import studio
 
     with tempfile.TemporaryDirectory() as folder:
-        fruit.lay_out(Path(folder) / "drawn")
+        fruit.lay_out(Path(folder) / "drawn", EACH)
         truth = flat(Path(folder) / "drawn", Path(folder) / "fruit")
         with studio(Path(folder) / "fruit", Path(folder) / "fruit-studio", backbones=tuple(DEFAULT)) as (client, _):
             label(client, truth)

@@ -118,7 +118,7 @@ class DonePlace {
     if (!answer?.former) return;
     const { score, right, wrong, labels_changed: labels, photos_added: added, photos_removed: removed } = answer;
     const rows = [
-      score ? t(score.low > 0 ? "done.better" : score.high < 0 ? "done.worse" : "done.same", { former: percent(score.former), present: percent(score.present), difference: points(score.difference), low: points(score.low), high: points(score.high) }) : null,
+      score ? t(score.low > 0 ? "done.better" : score.high < 0 ? "done.worse" : "done.same", { former: percent(score.former), present: percent(score.present), difference: points(score.difference), low: points(score.low), high: points(score.high), count: score.photos }) : null,
       this.#moved("right", right), this.#moved("wrong", wrong), counted("labels_changed", labels), counted("photos_added", added), counted("photos_removed", removed),
     ];
     this.#news.replaceChildren(element("h2", { text: t("done.news") }), element("ul", { class: "news" }, rows.filter((row) => row !== null).map((row) => element("li", {}, row))));
