@@ -37,7 +37,7 @@ _KEPT = ("Z", "families", "quality", "alike", "depth")
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableFile:
     """A file that cannot be read as a photo, why, and what to do about it."""
 
     file: str
@@ -65,7 +65,7 @@ class Project:
     digests: tuple[str, ...]
     Z: NDArray[np.float32]
     families: NDArray[np.intp]
-    unreadable: tuple[Unreadable, ...]
+    unreadable: tuple[UnreadableFile, ...]
     classes: tuple[str, ...]
     labels: tuple[str | None, ...]
     guesses: Mapping[int, tuple[str, float]]
@@ -252,7 +252,7 @@ def _assembled(
         digests=tuple(row.tobytes().hex() for row in embedded.digests),
         Z=arrays["Z"],
         families=arrays["families"].astype(np.intp),
-        unreadable=tuple(Unreadable(found.images[i].id, pixels.reason_of(f), pixels.advice(f)) for i, f in failures.items()),
+        unreadable=tuple(UnreadableFile(found.images[i].id, pixels.reason_of(f), pixels.advice(f)) for i, f in failures.items()),
         classes=found.classes,
         labels=labels,
         guesses={number[file]: answer for file, answer in (found.guesses or {}).items() if file in number},
