@@ -240,7 +240,7 @@ def _assembled(
     labels = tuple(next(iter(names)) if len(names) == 1 else None for names in said)
     number = {found.images[i].id: int(p) for i, p in enumerate(photo.tolist()) if p >= 0}
     paths = tuple(tuple(found.images[i].path for i in own) for own in members)
-    first = [own[0] for own in paths]
+    first, bad = [own[0] for own in paths], failures.items()
     return Project(
         folder=found.folder,
         name=found.name,
@@ -252,7 +252,7 @@ def _assembled(
         digests=tuple(row.tobytes().hex() for row in embedded.digests),
         Z=arrays["Z"],
         families=arrays["families"].astype(np.intp),
-        unreadable=tuple(UnreadableFile(found.images[i].id, pixels.reason_of(f), pixels.advice(f)) for i, f in failures.items()),
+        unreadable=tuple(UnreadableFile(found.images[i].id, pixels.reason_of(f), pixels.advice(f)) for i, f in bad),
         classes=found.classes,
         labels=labels,
         guesses={number[file]: answer for file, answer in (found.guesses or {}).items() if file in number},
