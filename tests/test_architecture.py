@@ -114,6 +114,16 @@ def test_nobody_uses_the_private_names_of_another_module() -> None:
     assert reached == []
 
 
+def test_sqlite_is_used_in_the_store_alone() -> None:
+    users = {
+        name
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import) and any(alias.name == "sqlite3" for alias in node.names)
+    }
+    assert users == {"penult.store.label_file", "penult.store.labels"}
+
+
 def test_every_package_stands_in_the_tree_of_the_design() -> None:
     page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
     tree = re.search(r"```text\n(    cli/.*?)```", page, re.DOTALL)

@@ -137,10 +137,13 @@ def test_labels_that_photos_came_with_are_taken_once_and_never_undone(tmp_path: 
     assert [(one["name"], one["key"]) for one in session.classes()] == [("cat", "1"), ("dog", "2")]
     assert session.undo({"id": "u"})["undone"] is None
     session.act({"id": "n", "kind": "many", "numbers": [3], "label": None})
+    session.change_classes({"id": "r", "do": "rename", "number": 0, "name": "cats"})
+    session.change_classes({"id": "d", "do": "remove", "number": 1})
     session.close()
-    later = drawn(tmp_path / "p", 70, classes=("cat", "dog", "owl"), labels=[*labels, *["owl"] * 10])
-    session = opened(later)
-    assert session.view().labels[[2, 3, 4, 59, 60, 69]].tolist() == [-1, -1, 0, -1, 2, 2]
+    more = [*labels, *["owl"] * 8, "cat", "dog"]
+    session = opened(drawn(tmp_path / "p", 70, classes=("cat", "dog", "owl"), labels=more))
+    assert session.view().labels[[2, 3, 4, 59, 60, 67, 68, 69]].tolist() == [-1, -1, 0, -1, 2, 2, 0, -1]
+    assert [(one["name"], one["removed"]) for one in session.classes()] == [("cats", False), ("dog", True), ("owl", False)]
     assert session.store.check() == []
     session.close()
 

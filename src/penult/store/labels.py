@@ -192,6 +192,12 @@ class LabelStore:
         self._write(id, kind, of, {}, rows, names)
         return Applied(self.seq, kind, self._act(of), of, self._changes(rows))
 
+    def names_ever(self) -> dict[str, int]:
+        """Return the number of the class that has, or else last had, each name."""
+        with label_file.reading(self.path):
+            ever = dict(self._file.execute("SELECT name, class FROM class_changes ORDER BY seq"))
+        return ever | {one.name: number for number, one in enumerate(self.classes)}
+
     def history(self, start: int = 0, kinds: Sequence[str] = ()) -> Iterator[Applied]:
         """Yield the acts after number `start` in order, of some kinds or all, each with the changes that it made."""
         db = self._file
@@ -247,7 +253,6 @@ class LabelStore:
             )
             db.executemany(f"INSERT INTO class_changes VALUES ({seq}, ?, ?, ?, ?, ?, ?, ?)", names)
             db.executemany("REPLACE INTO classes VALUES (?, ?, ?, ?)", ((row[0], *row[4:]) for row in names))
-        self.seq = seq
         self._count(seq, kind, of)
         if rows:
             keys, _, _, labels, status = np.array(rows, np.int64).T

@@ -206,15 +206,21 @@ class Session(ProjectState):
 
 
 def import_labels(project: LabelledPhotos, store: LabelStore) -> None:
-    """Take the labels and classes that photos came with, where nobody has said anything of a photo yet."""
-    known = [one.name for one in store.classes]
-    names = [name for name in project.classes if name not in known]
-    numbers = {name: number for number, name in enumerate([*known, *names])}
-    untouched = store.changed() == 0
-    changes = tuple(
-        Change(n, numbers[label], 0) for n, label in enumerate(project.labels) if label is not None and untouched[n]
-    )
-    keys = iter([key for key in KEYS if key not in {one.key for one in store.classes}])
-    classes = {numbers[name]: ClassName(name, next(keys, "")) for name in names}
+    """Take the labels and classes that photos came with, where nobody has said anything of a photo yet.
+
+    A class that was renamed since is known by its old names, too; one that was removed gets no photos.
+    """
+    untouched = (store.changed() == 0).tolist()
+    given = {n: label for n, label in enumerate(project.labels) if label is not None and untouched[n]}
+    numbers = store.names_ever()
+    wanted = dict.fromkeys([*(() if store.seq else project.classes), *given.values()])
+    new = [name for name in wanted if name not in numbers]
+    taken = {one.key for one in store.classes}
+    keys = iter([key for key in KEYS if key not in taken])
+    classes = {len(store.classes) + i: ClassName(name, next(keys, "")) for i, name in enumerate(new)}
+    numbers |= {one.name: number for number, one in classes.items()}
+    removed = {number for number, one in enumerate(store.classes) if one.removed}
+    changes = tuple(Change(n, numbers[label], 0) for n, label in given.items() if numbers[label] not in removed)
     if changes or classes:
-        store.apply(Act(f"import-{store.seq + 1}", IMPORT, changes, {"photos": len(changes)}, classes))
+        # no page can send an id with a blank
+        store.apply(Act(f"import {store.seq + 1}", IMPORT, changes, {"photos": len(changes)}, classes))
