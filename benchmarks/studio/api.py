@@ -86,7 +86,11 @@ class ApiLife:
     def by_page(self, asked: argparse.Namespace) -> None:
         expected, struck, pages = 0.0, 0, 0
         while question := self.question("doubt"):
-            drawn = question["kind"] in ("exam", "again")
+            state = self.client.get("/api/state")
+            last = (
+                state["counts"]["unlabelled"] <= state["exam"]["planned"] - state["exam"]["asked"]
+            )  # they come on pages, too
+            drawn = question["kind"] in ("exam", "again") and not last
             found = None if drawn or self.acts < asked.each * len(self.names) else self.best_page()
             if found is None:
                 self.answer(question)

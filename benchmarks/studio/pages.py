@@ -48,7 +48,8 @@ def labelled(data: Photos, seed: int, doubts: int) -> tuple[int, float, int, int
     expected, wrong, pages = 0.0, 0, 0
     while not life.view.decided.all():
         asked = life.questions.next("doubt", life.view, 1)
-        drawn = bool(asked) and asked[0].kind in ("exam", "again")
+        last = (life.view.decided | life.questions.exam.reserved).all()  # only the exam's are left: they come on pages, too
+        drawn = bool(asked) and asked[0].kind in ("exam", "again") and not last
         found = None
         if not drawn and life.model.ready and life.learnt >= doubts:
             found = best_page(life)

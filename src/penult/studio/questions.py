@@ -100,7 +100,9 @@ class Questions:
 
     def page(self, label: int, view: LabelView, count: int = 24) -> Page:
         """Return up to `count` unlabelled photos taken for a class, the surest first, one of each family."""
-        free = np.flatnonzero(self._free(view, set(view.shown)))
+        free = self._free(view, set(view.shown))
+        ordinary = free & ~self.exam.reserved
+        free = np.flatnonzero(ordinary if ordinary.any() else free)  # when all others are done, the exam's are as good
         proba = self.model.proba
         if not self.model.ready or label >= proba.shape[1] or not len(free):
             return Page(label, (), (), 0.0)
@@ -138,21 +140,16 @@ class Questions:
         return int(np.random.default_rng([self.seed, number]).choice(known))
 
     def _free(self, view: LabelView, taken: set[int]) -> NDArray[np.bool_]:
-        """Return which photos may be asked, (N,): no label, nobody of their family has one or is shown, not of the exam.
-
-        When all others are done, the exam's are free too.
-        """
+        """Return which photos may be asked, (N,): neither they nor others of their family have a label or are shown."""
         done = np.zeros(int(self.families.max(initial=-1)) + 1, bool)
         done[self.families[view.decided]] = True
         if taken:
             done[self.families[list(taken)]] = True
-        free: NDArray[np.bool_] = ~done[self.families] & ~view.skipped
-        ordinary = free & ~self.exam.reserved
-        return ordinary if ordinary.any() else free
+        return np.asarray(~done[self.families] & ~view.skipped)
 
     def _teaching(self, mode: str, view: LabelView, taken: set[int], count: int) -> list[tuple[int, str]]:
         """Return photos to learn from and their kind: middles of clusters and the most doubtful by turns."""
-        free = np.flatnonzero(self._free(view, taken))
+        free = np.flatnonzero(self._free(view, taken) & ~self.exam.reserved)
         if not len(free):
             return []
         middles = [] if mode == "mixed" and self.model.ready else [(photo, "first") for photo in self._first(view, free)]
@@ -211,7 +208,7 @@ class Questions:
             p = self.model.proba[photo]
             best = np.argsort(-p, kind="stable")[:GUESSES].tolist()
             guesses = tuple((c, float(p[c])) for c in best if p[c] > 0 and c not in view.removed)
-        return Question(f"{kind}-{photo}-{view.acts}", photo, kind, guesses)
+        return Question(f"{kind}-{photo}", photo, kind, guesses)
 
     def _one_each(self, photos: Ints, count: int) -> Ints:
         """Return the first photos of each family, at most `count`, in their order."""
