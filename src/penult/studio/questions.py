@@ -100,9 +100,9 @@ class Questions:
 
     def page(self, label: int, view: LabelView, count: int = 24) -> Page:
         """Return up to `count` unlabelled photos taken for a class, the surest first, one of each family."""
-        free = self._free(view, set(view.shown))
-        ordinary = free & ~self.exam.reserved
-        free = np.flatnonzero(ordinary if ordinary.any() else free)  # when all others are done, the exam's are as good
+        every = self._free(view, set(view.shown))
+        ordinary = every & ~self.exam.reserved
+        free = np.flatnonzero(ordinary if ordinary.any() else every)  # when all others are done, the exam's are as good
         proba = self.model.proba
         if not self.model.ready or label >= proba.shape[1] or not len(free):
             return Page(label, (), (), 0.0)
