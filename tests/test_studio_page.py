@@ -114,8 +114,8 @@ def test_classes_are_named_while_photos_are_prepared_and_labelled_by_keys_alone(
 ) -> None:
     from penult.studio import workspace
 
-    go, real = Event(), workspace.prepare
-    monkeypatch.setattr(workspace, "prepare", lambda *given: go.wait(30) and real(*given))
+    go, real = Event(), workspace.prepare_project
+    monkeypatch.setattr(workspace, "prepare_project", lambda *given: go.wait(30) and real(*given))
     with studio(lay_out(tmp_path / "photos"), tmp_path / "out", wait=False, unlabelled=True) as (client, server):
         page = chromium.open(server.address())
         until(page, "document.querySelector('.begin-head progress')")
