@@ -40,7 +40,10 @@ PICTURES: dict[str, tuple[str, dict[str, Any], str]] = {  # name: place, look, w
     "studio-done": ("done", WIDE, ""),
     "studio-phone": ("label?mode=doubt", PHONE, ""),
 }
-SHOWN = "document.querySelector('.place img[src], canvas, .card') && [...document.images].every((one) => one.complete)"
+SHOWN = """
+document.querySelector(".place img[src], canvas, .card") && [...document.images].every((one) => one.complete)
+  && ![...document.querySelectorAll("photo-grid img:not([src])")].some((one) => one.checkVisibility())
+"""
 BOX = "(({x, y, width, height}) => [x, y, width, height])(document.querySelector('canvas.map').getBoundingClientRect())"
 
 
@@ -130,7 +133,7 @@ def settle(page: Any) -> None:
     """Wait until all pictures of the place are there."""
     for _ in range(200):
         time.sleep(0.1)
-        if page.run(f"Boolean({SHOWN})"):
+        if page.run(f"Boolean({SHOWN.strip()})"):
             break
     time.sleep(1.5)
 

@@ -183,7 +183,7 @@ class MendPlace {
     const guess = one?.guess ?? -1, looks = now.other ?? -1;
     const values = { label: this.app.className(label), guess: this.app.className(guess), p: probability(one?.p ?? 0), other: this.app.className(now.kind === "label" ? looks : other) };
     const lines = [now.kind === "label" && looks < 0 ? t("mend.why_label_plain", values) : known(`mend.why_${now.kind}`) ? t(`mend.why_${now.kind}`, values) : now.suggestion];
-    if (now.kind === "label" && now.score) lines.push(t("mend.wrong", { p: probability(now.score) }));
+    if (now.kind === "label" && now.score) lines.push(now.score > 0.99 ? t("mend.surely_wrong") : t("mend.wrong", { p: probability(now.score) }));
     if (PAIRS.includes(now.kind) && label >= 0 && other >= 0 && label !== other) lines.push(t("mend.two_labels", values));
     const decided = now.decision ? element("p", { class: "decided", text: t(`mend.was_${now.decision}`) }) : null;
     return [element("h2", { text: known(`mend.one_${now.kind}`) ? t(`mend.one_${now.kind}`) : now.title }), ...lines.map((text) => element("p", { text })), decided ?? ""];
