@@ -20,10 +20,12 @@ from finished import Finished
 from penult import images, store
 from penult.cli import main
 from penult.errors import InputError, OutputError
+from penult.store.labels import EXCLUDED
 from penult.studio import StudioOptions
-from penult.studio.exports import folder_names, write_folders
+from penult.studio.exports import folder_names, training_sets, write_folders
 from penult.studio.photos import find_photos
 from penult.studio.project import Project, prepare_project
+from penult.studio.view import LabelView
 from serving import NEEDED
 from studio_client import StudioClient, studio
 
@@ -268,6 +270,27 @@ def test_from_the_first_act_to_a_trained_model(half: Path, tmp_path: Path) -> No
     )
 
 
+def test_the_exam_is_the_test_part_until_nearly_all_photos_have_a_label(half: Path, tmp_path: Path) -> None:
+    project = opened(half, tmp_path / "p")
+    n = len(project)
+    reserved, labels, status = np.arange(n) < 8, np.full(n, -1, np.int32), np.zeros(n, np.uint8)
+    labels[:20] = np.arange(20) % 2
+    status[19] = EXCLUDED
+    train, test = training_sets(project, LabelView(labels, status, 3), reserved, ["a", "b", "c"])
+    assert test is not None
+    assert test.ids == tuple(project.files[i][0] for i in range(8)) and test.classes == ("a", "b")
+    assert train.ids == tuple(project.files[i][0] for i in range(8, 19))
+    labels[:2] = 2  # a class that the exam alone has is learnt from it
+    train, test = training_sets(project, LabelView(labels, status, 3), reserved, ["a", "b", "c"])
+    assert test is not None and (len(train), len(test), train.classes) == (13, 6, ("a", "b", "c"))
+    labels[20:] = 0
+    train, test = training_sets(project, LabelView(labels, status, 3), reserved, ["a", "b", "c"])
+    assert (len(train), test) == (n - 1, None)
+    with pytest.raises(InputError, match="classes of one labelled photo: 'b'"):
+        training_sets(project, LabelView(np.where(np.arange(n) < 30, 0, 1 - (np.arange(n) < 35)).astype(np.int32), status, 2),
+                      reserved & False, ["a", "b"])  # fmt: skip
+
+
 def test_a_state_stream_tells_each_change_and_ends_with_the_server(half: Path, tmp_path: Path) -> None:
     with studio(half, tmp_path / "p") as (client, _):
         connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=30)
@@ -395,5 +418,7 @@ def test_what_cannot_be_opened_is_told_on_the_command_line(tmp_path: Path, capsy
     assert "give SOURCE or --review DIR" in capsys.readouterr().err
     assert main(["studio", str(tmp_path / "nothing")]) == 1
     assert "does not exist; give a folder of photos" in capsys.readouterr().err
+    assert main(["studio", str(tmp_path), "--no-cache"]) == 1
+    assert "leave --no-cache out" in capsys.readouterr().err
     with pytest.raises(InputError, match="no port"):
         StudioOptions(tmp_path, port=70000)

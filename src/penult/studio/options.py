@@ -41,7 +41,7 @@ class StudioOptions:
     Raises
     ------
     InputError
-        Where neither a source nor a review folder is given, or there is no such port.
+        Where neither a source nor a review folder is given, no features are to be kept, or there is no such port.
     """
 
     source: Path | None = None
@@ -57,5 +57,7 @@ class StudioOptions:
     def __post_init__(self) -> None:
         if self.source is None and self.review is None:
             raise InputError("there is nothing to label; give a folder of photos, a CSV, a run, or --review DIR.")
+        if self.settings.cache is False:
+            raise InputError("the studio needs features again and again; leave --no-cache out, or give a folder with --cache.")
         if self.port is not None and not 0 <= self.port <= 65535:
             raise InputError(f"--port {self.port} is no port; give a number from 0 to 65535.")

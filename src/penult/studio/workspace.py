@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +44,10 @@ class Workspace:
     """
 
     def __init__(self, options: StudioOptions, changed: Callable[[], None] = lambda: None) -> None:
-        self.options, self.changed = options, changed
         self.found = find_photos(options)
+        if options.settings.folder is None:  # a user without a home folder
+            options = replace(options, settings=replace(options.settings, cache=self.found.folder / "cache"))
+        self.options, self.changed = options, changed
         store.make_folder(self.found.folder / KIND)
         self._claim = store.FolderLock(self.found.folder / KIND, _BUSY, _CURE)
         remember(self.found, options)
