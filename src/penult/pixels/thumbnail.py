@@ -1,6 +1,6 @@
 """A small color picture of a photo for people, as the bytes of a JPEG file, made where the photo is decoded anyway.
 
-JPEG and not WebP: it takes a fifth of the time or less, and a third more room (`benchmarks/thumbnails.py`).
+JPEG and not WebP: it takes a fifth of the time or less, and a third more room (`benchmarks/studio.py thumbnails`).
 """
 
 from __future__ import annotations
