@@ -1,5 +1,7 @@
 /** The dots of the map: the color and shape of each class as `dot` has them, filled for a label and hollow for a guess. */
 
+/** @typedef {[number, number]} Spot */
+
 const HUES = 8;
 const OUTLINES = [
   "M8 2a6 6 0 1 0 0 12a6 6 0 1 0 0-12Z", "M2.6 2.6h10.8v10.8H2.6Z", "M8 1.4L14.6 13H1.4Z", "M8 .8L15.2 8L8 15.2L.8 8Z",
@@ -37,4 +39,21 @@ export function sprites(classes, radius, ratio) {
   };
   const all = Array.from({ length: classes }, (_, label) => label);
   return { side, given: all.map((label) => make(label, true)), guessed: all.map((label) => make(label, false)), none: make(-1, false) };
+}
+
+/** @param {CanvasRenderingContext2D} brush @param {Spot} spot @param {number} radius */
+export function ring(brush, [x, y], radius) {
+  brush.beginPath();
+  brush.arc(x, y, radius, 0, 2 * Math.PI);
+  brush.stroke();
+}
+
+/** Whether a point is inside a closed line. @param {Spot[]} line @param {Spot} spot */
+export function inside(line, [x, y]) {
+  let odd = false;
+  for (let a = 0, b = line.length - 1; a < line.length; b = a++) {
+    const [xa, ya] = line[a], [xb, yb] = line[b];
+    if (ya > y !== yb > y && x < (xb - xa) * (y - ya) / (yb - ya) + xa) odd = !odd;
+  }
+  return odd;
 }

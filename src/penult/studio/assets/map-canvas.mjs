@@ -3,7 +3,7 @@
  * wheel, two fingers and + and - zoom. Points are drawn once into a picture of their own, then only what changes over it.
  */
 
-import { paint, sprites } from "./dots.mjs";
+import { inside, paint, ring, sprites } from "./dots.mjs";
 import { element } from "./dom.mjs";
 
 const MARGIN = 18, FAR = 64, LEAST_LASSO = 6; // pixels; strongest zoom; corners of a lasso
@@ -293,21 +293,4 @@ export class MapCanvas {
     event.preventDefault();
     event.stopPropagation();
   }
-}
-
-/** @param {CanvasRenderingContext2D} brush @param {Spot} spot @param {number} radius */
-function ring(brush, [x, y], radius) {
-  brush.beginPath();
-  brush.arc(x, y, radius, 0, 2 * Math.PI);
-  brush.stroke();
-}
-
-/** Whether a point is inside a closed line. @param {Spot[]} line @param {Spot} spot */
-function inside(line, [x, y]) {
-  let odd = false;
-  for (let a = 0, b = line.length - 1; a < line.length; b = a++) {
-    const [xa, ya] = line[a], [xb, yb] = line[b];
-    if (ya > y !== yb > y && x < (xb - xa) * (y - ya) / (yb - ya) + xa) odd = !odd;
-  }
-  return odd;
 }
