@@ -253,7 +253,12 @@ def measured(asked: argparse.Namespace, train: Path, test: Path | None) -> Any:
     meter = Meter()
     with meter.watching():
         run = penult.training.train(
-            train, test, out=asked.work / "run", backbones=asked.backbone, cache_dir=asked.work / "cache"
+            train,
+            test,
+            out=asked.work / f"run-{'photos' if train.name == 'train' else 'made'}",
+            overwrite=True,
+            backbones=asked.backbone,
+            cache_dir=asked.work / "cache",
         )
     show(meter, run.metrics, asked.work / "networks.json")
     return run

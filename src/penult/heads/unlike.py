@@ -65,8 +65,8 @@ def fit_novelty(
     runs, kept = check_blocks(X.shape[1], blocks), _kept(y)
     more = np.setdiff1d(np.random.default_rng(1).permutation(len(X)), kept, assume_unique=True)
     judged = np.concatenate([kept, more[: max(JUDGED - len(kept), 0)]])  # (j,) the m kept rows come first
-    unit = np.concatenate([rows.astype(np.float32) for rows in unit_chunks(X[judged], runs)])  # (j, d)
-    Z = np.concatenate([compressed(rows, runs) for rows in unit_chunks(X[judged], runs)])  # (j, q)
+    made = [(rows.astype(np.float32), compressed(rows, runs)) for rows in unit_chunks(X[judged], runs)]
+    unit, Z = (np.concatenate(rows) for rows in zip(*made, strict=True))  # (j, d), (j, q)
     m, part = len(kept), fold[judged]
     centre = Z[:m].mean(axis=0).astype(np.float32)
     step = np.float32(max(np.abs(Z[:m] - centre).max() / 127, TINY**2))

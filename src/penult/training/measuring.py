@@ -23,6 +23,7 @@ from penult.fit import build_head
 from penult.training.data import TrainingData
 from penult.training.options import TrainOptions
 
+SOME = 2000  # images above which two folds tell the learning curve well enough
 MANY = 5000  # images above which there is no learning curve, and a copy of X for another process is too dear
 
 
@@ -51,7 +52,8 @@ def measure(
     with process.sharing() if beside else nullcontext():
         chosen = evaluate.cross_validate(head, X, y, data.classes, groups=data.groups, seed=seed, name=_title(name, data))
         made()
-        curve = evaluate.learning_curve(head, X, chosen, seed=seed) if len(y) <= MANY else None
+        repeats = 3 if len(y) <= SOME else 2
+        curve = evaluate.learning_curve(head, X, chosen, repeats=repeats, seed=seed) if len(y) <= MANY else None
         chosen = evaluate.carry(chosen, curve) if curve else chosen
         made()
     if len(y) > MANY:
