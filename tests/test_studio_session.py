@@ -53,6 +53,10 @@ def test_questions_are_answered_until_the_model_is_right_and_the_exam_is_not_lea
     json.dumps([session.state(), session.quality(), session.findings(), session.colors(), session.page(1, 5)], allow_nan=False)
     state, view = session.state(), session.view()
     reserved = session.questions.exam.reserved
+    blind = np.flatnonzero(reserved & ~view.decided).tolist()  # nowhere a guess before the exam has asked
+    assert blind
+    assert all((one["guess"], one["p"], one["guesses"]) == (-1, 0, []) for one in session.details(blind)["photos"])
+    assert {session.colors()["guesses"][n] for n in blind} == {-1}
     assert state["model"] == {
         "ready": True,
         "version": answer["model"]["version"],

@@ -40,7 +40,8 @@ class Snapshot:
     """Labels, classes and what the models say after act `seq`.
 
     `proba` (N, k) is the quick model's, `result` the whole head's newest answers. `given` are guesses that photos came with,
-    class numbers (N,) and their probability, for as long as the quick model has none.
+    class numbers (N,) and their probability, for as long as the quick model has none. `reserved` (N,) are the exam's photos:
+    no guess is shown of them before they are answered.
     """
 
     seq: int
@@ -50,15 +51,22 @@ class Snapshot:
     proba: Floats
     changed: NDArray[np.int64]
     given: tuple[Ints, Floats]
+    reserved: Mask
     result: HeadResult | None = None
 
     @cached_property
     def guessed(self) -> tuple[Ints, Floats]:
         """The likeliest class of each photo (N,), -1 where there is none, and its probability (N,)."""
-        if not self.ready:
-            return self.given
-        best = self.proba.argmax(axis=1)
-        return best, np.take_along_axis(self.proba, best[:, None], axis=1)[:, 0]
+        best, p = self.given
+        if self.ready:
+            best = self.proba.argmax(axis=1)
+            p = np.take_along_axis(self.proba, best[:, None], axis=1)[:, 0]
+        return np.where(self.asked_blind, -1, best), np.where(self.asked_blind, 0, p)
+
+    @cached_property
+    def asked_blind(self) -> Mask:
+        """Which photos (N,) belong to the exam and have no answer yet."""
+        return np.asarray(self.reserved & ~self.view.decided)
 
     @cached_property
     def mistaken(self) -> Mask:
@@ -186,6 +194,8 @@ class PhotoList:
 
     @staticmethod
     def _guesses(now: Snapshot, n: int) -> list[dict[str, Any]]:
+        if now.asked_blind[n]:
+            return []
         if now.ready:
             row = now.proba[n]
             best = np.argsort(-row, kind="stable")[:GUESSES].tolist()

@@ -85,7 +85,10 @@ class ProjectState:
         if self.background is not None:
             self.background.offer(view.labels, usable)
             result = self.background.result()
-        self._now = Snapshot(store.seq, view, names, self.model.ready, self.model.proba, store.changed(), self._given, result)
+        self._now = Snapshot(
+            store.seq, view, names, self.model.ready, self.model.proba, store.changed(), self._given,
+            self.questions.exam.reserved, result,
+        )  # fmt: skip
         self._counts = view.count()
         score = self.questions.exam.score(view, self.model.proba) if self.model.ready else None
         self._exam = exam_dict(score or ExamScore(0, 0, self.questions.exam.planned, None, None, None))
