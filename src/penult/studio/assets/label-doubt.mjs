@@ -10,6 +10,7 @@ import { swipes } from "./touch.mjs";
 /** @typedef {import("./types.d.ts").Answer} Answer */
 
 const AHEAD = 5; // questions that wait, so that a slow answer stops nobody
+const SURE = 0.9; // what is surer than that is no doubt, only the least sure of what is left
 const LOADED = 3; // of them, with their photos loaded
 const RECENT = 6; // answered photos that are shown small
 const REMEMBERED = 200; // answered questions that an undo shows again as they were
@@ -108,7 +109,8 @@ export class Doubt {
     this.stage.dataset.kind = question.kind;
     this.stage.replaceChildren(this.#image(question));
     const copies = (question.family ?? 1) > 1 ? ` ${t("label.copies", { count: (question.family ?? 1) - 1 })}` : "";
-    const kind = question.kind === "doubt" && !question.guesses.length ? "first" : question.kind; // no model yet
+    const sure = question.guesses[0]?.p ?? 0;
+    const kind = question.kind !== "doubt" ? question.kind : !sure ? "first" : sure >= SURE ? "least_sure" : "doubt"; // first: no model yet
     this.#note.textContent = t(`label.why_${kind}`) + copies;
     for (const one of this.#next.slice(0, LOADED)) this.#image(one);
   }
