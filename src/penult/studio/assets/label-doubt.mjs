@@ -10,8 +10,8 @@ import { swipes } from "./touch.mjs";
 /** @typedef {import("./types.d.ts").Answer} Answer */
 
 const AHEAD = 5; // questions that wait, so that a slow answer stops nobody
-const SURE = 0.9; // what is surer than that is no doubt, only the least sure of what is left
 const LOADED = 3; // of them, with their photos loaded
+const SURE = 0.9; // what is surer than that is no doubt, only the least sure of what is left
 const RECENT = 6; // answered photos that are shown small
 const REMEMBERED = 200; // answered questions that an undo shows again as they were
 
