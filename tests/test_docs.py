@@ -20,7 +20,7 @@ def words(text: str) -> list[list[str]]:
 
 
 def test_every_command_of_the_pages_is_understood() -> None:
-    for page, count in (("README.md", 10), ("README.zh.md", 5), ("docs/backbones.md", 6), ("docs/deploy.md", 9)):
+    for page, count in (("README.md", 12), ("README.zh.md", 6), ("docs/backbones.md", 6), ("docs/deploy.md", 9), ("docs/studio.md", 3), ("docs/studio.zh.md", 3)):
         found = words((ROOT / page).read_text(encoding="utf-8"))
         assert len(found) == count, page
         for line in found:
@@ -40,7 +40,7 @@ def test_every_option_that_the_pages_name_exists() -> None:
     known: set[str] = set()
     for action in build()._subparsers._group_actions[0].choices.values():  # type: ignore[union-attr]
         known |= {option for one in action._actions for option in one.option_strings}
-    docs = ("formats", "benchmarks", "design", "backbones", "deploy")
+    docs = ("formats", "benchmarks", "design", "backbones", "deploy", "studio", "studio.zh")
     for page in ("README.md", "README.zh.md", *(f"docs/{name}.md" for name in docs)):
         named = set(re.findall(r"`[^`\n]*?(--[a-z-]+)", (ROOT / page).read_text(encoding="utf-8")))
         assert named <= known | {"--help", "--kills", "--photos", "--demo", "--networks", "--each"}, page

@@ -28,7 +28,7 @@ from penult import TransferClassifier, bundle, compare, demo, explain, predict, 
 from penult.cli import main
 from penult.embed import EmbedOptions, write_features
 from penult.errors import PenultError
-from penult.images import TableOptions, scan_labelled, scan_unlabelled
+from penult.images import TableOptions, scan_labelled, scan_to_label, scan_unlabelled
 from penult.pixels import Recipe, prepare, prepare_all
 from penult.predict import Predictor
 from penult.training import TrainOptions, findings, repairs, train_features, train_images
@@ -44,7 +44,7 @@ ROOMS = (
 ACTS = set(
     """
     add ask cause check choose close compare convert copy correct delete describe evaluate fetch fill free get
-    give install keep leave list load log look make mend move name open pass pip prepare put quantise raise read
+    give install keep label leave list load log look make mend move name open pass pip prepare put quantise raise read
     reduce remove rename renumber repeat replace report restore run save say send set spell start stop take tell
     train try type update upgrade use wait wrap write
     """.split()  # noqa: SIM905 - a list of 60 lines says no more
@@ -229,6 +229,8 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "no such folder": ("nowhere", lambda w: scan_labelled(w / "nowhere")),
     "a file that is no list": ("notes.txt", lambda w: scan_labelled(w.text("notes.txt", "x"))),
     "an empty folder": ("bare", lambda w: scan_labelled(w.text("bare/notes.txt", "").parent)),
+    "no folder to label": ("nowhere", lambda w: scan_to_label(w / "nowhere")),
+    "an empty folder to label": ("bare", lambda w: scan_to_label(w.text("bare/notes.txt", "").parent)),
     "a flat folder": ("IMG_1.jpg", lambda w: scan_labelled(w.empty("flat/IMG_1.jpg"))),
     "one level too high": ("valid", lambda w: scan_labelled(w.empty("set/train/cat.1.jpg", "set/valid/cat.2.jpg"))),
     "one class folder": ("cat", lambda w: scan_labelled(w.empty("one/cat/1.jpg", "one/cat/2.jpg"))),

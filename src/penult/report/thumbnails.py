@@ -58,7 +58,7 @@ class Thumbnails:
     def small_img(self, key: PhotoKey) -> Html | None:
         """Return the small picture for a line of a list, None where there is none."""
         source = self.small.get(key)
-        return tag("img", src=source, alt="", width=SMALL, height=SMALL, class_="small") if source else None
+        return tag("img", src=source, alt=printable(key[1]), width=SMALL, height=SMALL, class_="small") if source else None
 
     def heat_img(self, key: PhotoKey) -> Html | None:
         """Return the heat map of a photo as an element, None where there is none."""

@@ -69,7 +69,7 @@ class Workspace:
         """Wait until the project is open. Raises what stopped its preparation."""
         self._opened.wait()
         if self.session is None:
-            raise self.failed or PenultError("the project was not opened, because the studio is ending.")
+            raise self.failed or PenultError("the project was not opened, because the studio is ending; start it again.")
         return self.session
 
     def _prepare(self) -> None:
