@@ -14,7 +14,7 @@ from finished import finish, lay_out
 from penult import bundle
 from penult.cli import main
 from penult.errors import DamagedFile
-from penult.runs import folder
+from penult.runs import checksums
 
 SMALL = ["-b", "colour_histogram", "-q"]
 
@@ -119,9 +119,9 @@ def test_another_hands_file_in_a_run_folder_is_let_pass(run: Path, capsys: pytes
 def test_a_file_copied_out_of_its_run_folder_is_read_as_it_is(run: Path, tmp_path: Path) -> None:
     change(run / "report.html")
     shutil.copy(run / "report.html", tmp_path / "report.html")
-    assert folder.check_file(tmp_path / "report.html") is None
+    assert checksums.check_file(tmp_path / "report.html") is None
     with pytest.raises(DamagedFile, match=r"copy the file out of the run folder"):
-        folder.check_file(run / "report.html")
+        checksums.check_file(run / "report.html")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "null", '{"penult_run": 1, "status": "running"}', '{"files": {"a": "0"}}', None])
@@ -129,8 +129,8 @@ def test_without_a_finished_runs_record_nothing_is_known(text: str | None, tmp_p
     (tmp_path / "a").write_bytes(b"anything")
     if text is not None:
         (tmp_path / "metrics.json").write_text(text)
-    assert folder.check_file(tmp_path / "a") is None
-    assert folder.check_all(tmp_path, ["a", "b"]) is None
+    assert checksums.check_file(tmp_path / "a") is None
+    assert checksums.check_all(tmp_path, ["a", "b"]) is None
 
 
 def record(folder: Path, content: bytes) -> None:
@@ -142,40 +142,40 @@ def test_a_run_that_is_written_anew_meanwhile_is_no_damage(tmp_path: Path, monke
     """`metrics.json` was read before the other process replaced the file, its sha256 after it."""
     record(tmp_path, b"old")
     (tmp_path / "a.h5").write_bytes(b"new")
-    real = folder._sha256
+    real = checksums._sha256
 
     def slow(path: Path) -> str | None:
         record(tmp_path, b"new")
         return real(path)
 
-    monkeypatch.setattr(folder, "_sha256", slow)
-    assert folder.check_file(tmp_path / "a.h5") is None
+    monkeypatch.setattr(checksums, "_sha256", slow)
+    assert checksums.check_file(tmp_path / "a.h5") is None
 
 
 def test_a_large_file_with_checksums_of_its_own_is_not_read_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record(tmp_path, b"as it was")
     (tmp_path / "a.h5").write_bytes(b"changed")
-    monkeypatch.setattr(folder, "LARGE", 3)
-    assert folder.check_file(tmp_path / "a.h5", checked_inside=True) is None
+    monkeypatch.setattr(checksums, "LARGE", 3)
+    assert checksums.check_file(tmp_path / "a.h5", checked_inside=True) is None
     with pytest.raises(DamagedFile):
-        folder.check_file(tmp_path / "a.h5")
+        checksums.check_file(tmp_path / "a.h5")
 
 
 def test_what_became_of_every_file_of_a_run(run: Path) -> None:
-    assert folder.folder_state(run).changed == folder.folder_state(run).missing == ()
+    assert checksums.folder_state(run).changed == checksums.folder_state(run).missing == ()
 
     change(run / "oof.csv")
     (run / "map.csv").unlink()
     (run / "notes.txt").write_text("mine")
     (run / ".tmp-00000000-1-2").write_text("")
-    found = folder.folder_state(run)
+    found = checksums.folder_state(run)
     assert found.status == "done"
     assert "oof.csv" in found.changed
     assert found.missing == ("map.csv",)
     assert found.extra == ("notes.txt",)
     assert found.leftovers == (".tmp-00000000-1-2",)
     assert "model.penult" in found.same
-    assert folder.folder_state(run.parent).status is None
+    assert checksums.folder_state(run.parent).status is None
 
 
 @pytest.mark.parametrize(
@@ -188,8 +188,8 @@ def test_a_record_that_is_odd_is_none_and_holds_nothing_up(tmp_path: Path, recor
         os.mkfifo(tmp_path / "metrics.json")
     else:
         (tmp_path / "metrics.json").write_bytes(record)
-    assert folder.check_file(tmp_path / "model.penult") is None
-    assert folder.folder_state(tmp_path).same == ()
+    assert checksums.check_file(tmp_path / "model.penult") is None
+    assert checksums.folder_state(tmp_path).same == ()
 
 
 def test_a_pipe_in_the_place_of_a_result_is_not_waited_for(tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ def encode_thumbnail(picture: Image, longest: int = LONGEST) -> bytes:
     share = min(1.0, longest / max(picture.size))
     size = max(1, round(picture.width * share)), max(1, round(picture.height * share))
     file = BytesIO()
-    (picture if size == picture.size else _resized(picture, size)).save(file, "JPEG", quality=QUALITY)
+    # A copy, since Pillow asks for the working directory, which may be gone, where a picture is as it was opened.
+    (picture.copy() if size == picture.size else _resized(picture, size)).save(file, "JPEG", quality=QUALITY)
     return file.getvalue()
 
 
