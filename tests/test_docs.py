@@ -20,7 +20,14 @@ def words(text: str) -> list[list[str]]:
 
 
 def test_every_command_of_the_pages_is_understood() -> None:
-    for page, count in (("README.md", 12), ("README.zh.md", 6), ("docs/backbones.md", 6), ("docs/deploy.md", 9), ("docs/studio.md", 3), ("docs/studio.zh.md", 3)):
+    for page, count in (
+        ("README.md", 12),
+        ("README.zh.md", 6),
+        ("docs/backbones.md", 6),
+        ("docs/deploy.md", 9),
+        ("docs/studio.md", 3),
+        ("docs/studio.zh.md", 3),
+    ):
         found = words((ROOT / page).read_text(encoding="utf-8"))
         assert len(found) == count, page
         for line in found:
