@@ -219,6 +219,15 @@ def test_photos_that_all_look_alike_are_no_family():
     assert len(np.unique(tied.groups)) > 140
 
 
+def test_training_photos_that_are_one_picture_are_compared_with_test_photos() -> None:
+    X, looks = vectors(3, seed=1), np.stack([thumbnail(scene(i)) for i in range(3)])
+    same = np.zeros(4, int)
+    train = Photos(digests(same), X[same], looks[same])
+    train = replace(train, look=group(train.digests, train.X, thumbnails=train.thumbnails).look)
+    found = leaks(train, Photos(digests([0, 1, 2]), X, looks))
+    assert set(found.second.tolist()) == {0}
+
+
 @pytest.mark.parametrize("m", [1, 2, 11])
 def test_every_copy_of_a_training_photo_among_the_test_photos_leaks(m):
     """The last copy of each family is a test photo; as many other test photos are none."""

@@ -145,6 +145,20 @@ def test_photos_drawn_by_lot_only_say_how_sure_the_model_may_be() -> None:
     assert other.proba.max(axis=1).mean() < model.proba.max(axis=1).mean() - 0.1
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_exams_answers_change_no_answer_of_the_model(seed: int) -> None:
+    Z, y = drawn(3000, k=4, apart=0.5, seed=seed)
+    labels = labelled(y, np.random.default_rng(seed).permutation(3000)[:120])
+    exam = (labels >= 0) & (np.random.default_rng(seed).permuted(np.cumsum(labels >= 0)) > 20)
+    model = QuickModel(Z, np.arange(len(Z)))
+    model.update(labels, (labels >= 0) & ~exam, 4)
+    without = model.proba
+    model = QuickModel(Z, np.arange(len(Z)))
+    model.update(labels, (labels >= 0) & ~exam, 4, exam=exam)
+    assert np.abs(model.proba - without).max() > 0.01  # but how sure it is
+    assert (model.proba.argmax(axis=1) == without.argmax(axis=1)).all()
+
+
 def test_look_alikes_are_the_nearest_by_cosine_one_of_each_family() -> None:
     Z, _ = drawn(120)
     families = np.arange(120) // 2
@@ -191,7 +205,7 @@ def test_questions_ask_each_family_once_and_the_exam_in_its_turn() -> None:
     assert [i for i, q in enumerate(life[:40]) if q.kind == "exam"] == list(range(EXAM_EVERY - 1, 40, EXAM_EVERY))
     assert all(q.guesses == () for q in life if q.kind in ("exam", "again"))
     again = [q for q in life if q.kind == "again"]
-    assert len(again) == len(life) // AGAIN_EVERY
+    assert [i for i, q in enumerate(life) if q.kind == "again"] == list(range(AGAIN_EVERY - 5, len(life), AGAIN_EVERY))
     doubt = [q for q in life if q.kind == "doubt"]
     assert all(len(q.guesses) in (2, 3) and q.guesses[0][1] >= q.guesses[1][1] for q in doubt[5:40])
     assert [q.id for q in life] == [q.id for q in asked(Z, y, 200, families=families)]  # the same again
@@ -210,6 +224,19 @@ def test_what_is_decided_shown_or_struck_is_not_asked() -> None:
     assert set(range(120, 150)) <= set(found) | set(np.flatnonzero(questions.exam.reserved).tolist())
     page = questions.page(1, replace(view, rejected={1: np.arange(150) >= 130}), 24)
     assert set(page.numbers) <= set(range(120, 130))
+
+
+def test_a_skipped_copy_of_an_exam_photo_is_never_shown_with_a_guess() -> None:
+    Z, y = drawn(120)
+    families = np.arange(120) // 2
+    questions = Questions(fitted(Z, labelled(y, np.arange(120)), families=families), families)
+    copy = int(np.flatnonzero(questions.exam.reserved)[1])
+    status = np.zeros(120, np.uint8)
+    status[copy] = SKIPPED
+    labels = np.where(questions.exam.reserved, -1, y)
+    view = view_of(labels, status=status)
+    asked = questions.next("doubt", view, 30)
+    assert {one.kind for one in asked} == {"exam"} and all(not one.guesses for one in asked)
 
 
 def test_a_page_has_the_surest_first_and_says_how_many_will_be_wrong() -> None:

@@ -142,7 +142,9 @@ def _close(near: NearestRows, rule: Rule, known: NearestRows | None = None) -> P
         return Pairs.none()
     # distance to the tenth neighbor (nearer ones below 80 images), (n,)
     before = [] if known is None else [known.first(surroundings(n))]
-    around = np.concatenate([1 - one.similarity[:, -1] for one in (*before, near)])
+    around = np.concatenate(
+        [1 - one.similarity[:, -1] if one.rows.shape[1] else np.ones(len(one.rows)) for one in (*before, near)]
+    )
     own = around[near.since :, None]
     found = (near.similarity >= rule.floor) & (1 - near.similarity <= rule.ratio * np.minimum(own, around[near.rows]))
     found |= near.similarity > 1 - 1e-5  # the same vector, also where eleven copies leave no distance to compare with

@@ -102,7 +102,7 @@ def learning_curve(
     wanted = sorted({int(s) for s in (log_spaced(whole, k) if sizes is None else sizes) if 4 * k <= s < whole})
     here = np.isin(evaluation.fold, parts)  # (n,)
     known = getattr(head, "coordinates", None)
-    head, X = (known() if known else None) or (head, X)
+    head, X = (known(X) if known else None) or (head, X)
     proba = {size: np.full(evaluation.proba.shape, np.nan) for size in wanted}  # each (n, k)
     for part in parts:
         order = nested_subsets(evaluation, np.flatnonzero(evaluation.fold != part), seed)

@@ -154,13 +154,15 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 choices.append({"head": type(self).name, **search.candidates[chosen.index], **told})
         return search, proba, choices
 
-    def coordinates(self) -> tuple[Head, Array] | None:
-        """Return a head and the rows (n, q) of the last `cross_fit` as its search saw them: in their leading directions.
+    def coordinates(self, X: Array) -> tuple[Head, Array] | None:
+        """Return a head and the rows X (n, d) of the last `cross_fit` as its search saw them, (n, q): in leading directions.
 
-        Fewer numbers a row than the features have; None where the search saw those.
+        Fewer numbers a row than the features have; None where the search saw those, or was one of other rows.
         """
         task = self._searched[0] if self.searched else None
-        spaces = [] if task is None else task.spaces.get(self.scaling, [])
+        if task is None or task.X.shape != X.shape or not np.may_share_memory(task.X, X):
+            return None
+        spaces = task.spaces.get(self.scaling, [])
         if len(spaces) != 1 or not spaces[0].partial:
             return None
         return clone(self).set_params(scaling="none", blocks=None), spaces[0].X.dense(slice(None))

@@ -25,7 +25,7 @@ from penult.studio.view import LabelView
 Ints = NDArray[np.intp]
 
 EXAM_EVERY, SLOWER, SLOW = 8, 24, 60  # questions between two of the exam; after so many answers of it
-AGAIN_EVERY = 50  # 2% of the questions
+AGAIN_EVERY = 48  # 2% of the questions, never where one of the exam stands
 AGAIN_AFTER = 20  # labels that lie between the two answers, at least
 CLUSTERS = ((3, 12), (6, 24), (10**9, 48))  # for up to so many classes, so many middles are asked first
 ROUNDS, SAMPLE = 8, 4096  # of k-means, and the photos that it looks at
@@ -199,7 +199,8 @@ class Questions:
         photo = self._exam_photo(view, taken)
         if photo is not None:
             return self._question(photo, "exam", view)
-        skipped = [p for p in np.flatnonzero(view.skipped).tolist() if p not in taken]
+        answered = np.isin(self.families, self.families[view.decided])
+        skipped = [p for p in np.flatnonzero(view.skipped & ~answered & ~self.exam.reserved).tolist() if p not in taken]
         return self._question(skipped[0], "doubt", view) if skipped else None
 
     def _question(self, photo: int, kind: str, view: LabelView) -> Question:

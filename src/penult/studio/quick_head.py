@@ -184,20 +184,28 @@ class QuickHead:
             own = np.digitize(margins(chosen.logits), edges)
             weight = np.minimum(len(own) / BINS / np.bincount(own, minlength=BINS)[own], MOST)
             weight *= weight.sum() / np.square(weight).sum()  # the sum is the effective number (Kish 1965)
+        # 2. how far the model is believed beside the shares of the classes: not by the rows drawn by lot, which measure it,
+        # since this may change an answer
+        prior = np.log(np.bincount(chosen.codes, minlength=k) + 1.0)
+        scale, believed = _temperature(chosen.logits, chosen.codes, weight, prior)
+        offset = (1 - believed) * scale * (prior - prior.mean())
+        # 3. the temperature and the floor, which change none
         logits, codes = np.vstack([chosen.logits, drawn]), np.concatenate([chosen.codes, units.judged])
         weight = np.concatenate([weight, np.ones(len(drawn))])
-        # 2. the temperature, how far the model is believed beside the shares of the classes, and the floor
-        temperature = calibration.temperature(logits, codes, weight, False)
-        prior = np.log(np.bincount(chosen.codes, minlength=k) + 1.0)
-        believed = calibration.evidence(logits / temperature, codes, weight, prior)
-        temperature /= believed
-        offset = (1 - believed) * temperature * (prior - prior.mean())
+        temperature, _ = _temperature(logits, codes, weight, prior)
         sharp = calibration.probabilities(logits + offset, temperature, 0.0)
         return Settings(chosen, *counts, temperature, offset, calibration.best_floor(sharp, codes, weight))
 
     @staticmethod
     def _logits(both: Array, Z: Array) -> Array:
         return np.asarray(Z @ both[:, :-1].T.astype(np.float32) + both[:, -1])
+
+
+def _temperature(logits: Array, codes: Ints, weight: Array, prior: Array) -> tuple[float, float]:
+    """Return the temperature of logits (m, k), and how far they are believed beside the classes' log shares `prior` (k,)."""
+    temperature = calibration.temperature(logits, codes, weight, False)
+    believed = calibration.evidence(logits / temperature, codes, weight, prior)
+    return temperature / believed, believed
 
 
 def _step(steps: tuple[tuple[int, float], ...], n: int) -> float:

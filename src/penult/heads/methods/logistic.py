@@ -70,7 +70,8 @@ def _best_of_some(task: Task, spaces: list[Space], grid: Grid) -> tuple[float, l
     The loss of so many rows hardly differs from that of all near the best C, where it is flat.
     """
     n = len(task.codes)
-    share = np.maximum(task.k, SEARCHED * np.bincount(task.codes, minlength=task.k) / n).round().astype(int)
+    every = np.bincount(task.codes, minlength=task.k)
+    share = np.maximum(2 * len(task.folds or ()), SEARCHED * every / n).round().astype(int)
     rows = stratified_rows(task.codes, share, task.seed)
     place = np.full(n, -1)
     place[rows] = np.arange(len(rows))
@@ -81,7 +82,7 @@ def _best_of_some(task: Task, spaces: list[Space], grid: Grid) -> tuple[float, l
     def fewer(folds: Folds) -> Folds:
         return tuple((kept(train), kept(held)) for train, held in folds)
 
-    weight = task.sample_weight[rows] * (n / len(rows))
+    weight = task.sample_weight[rows] * (every / np.bincount(task.codes[rows], minlength=task.k))[task.codes[rows]]
     some = replace(task, codes=task.codes[rows], sample_weight=weight, folds=fewer(task.folds or ()), spaces={})
     few = []
     for space in spaces:
