@@ -204,7 +204,6 @@ def test_questions_ask_each_family_once_and_the_exam_in_its_turn() -> None:
     assert {y[q.number] for q in life[:12]} == {0, 1, 2}  # every class soon
     assert [i for i, q in enumerate(life[:40]) if q.kind == "exam"] == list(range(EXAM_EVERY - 1, 40, EXAM_EVERY))
     assert all(q.guesses == () for q in life if q.kind in ("exam", "again"))
-    again = [q for q in life if q.kind == "again"]
     assert [i for i, q in enumerate(life) if q.kind == "again"] == list(range(AGAIN_EVERY - 5, len(life), AGAIN_EVERY))
     doubt = [q for q in life if q.kind == "doubt"]
     assert all(len(q.guesses) in (2, 3) and q.guesses[0][1] >= q.guesses[1][1] for q in doubt[5:40])
