@@ -147,6 +147,7 @@ def test_only_what_the_list_says_is_moved(photos, tmp_path):
         ([("warm/warm.0.png", "cold/cold.1.png")], "exists already"),
         ([("warm/warm.0.png", "../x.png")], "outside"),
         ([("warm/warm.0.png", "cold/x.png"), ("warm/warm.1.png", "cold/x.png")], "the place of two photos"),
+        ([("warm/warm.0.png", "cold/x.png"), ("cold/../warm/warm.0.png", "cold/y.png")], "moved twice"),
         ([("warm/warm.0.png", "")], "lacks `file` or `to`"),
     ],
 )
@@ -420,7 +421,8 @@ def test_decisions_move_and_drop_photos_and_overwrite_nothing(photos, tmp_path, 
         (("label", "../train/warm/warm.1.png", "drop"), "is outside"),
         (("label", "../secret.png", "drop"), "is outside"),
         (("label", "warm/link.png", "drop"), "is outside"),
-        (("label", "cold/../warm/warm.0.png", "drop"), "moved twice"),
+        (("label", "cold/../warm/warm.0.png", "keep"), "lines 2 and 3 have different decisions for warm/warm.0.png"),
+        (("label", "warm/./warm.0.png", "move:cold"), "lines 2 and 3 have different decisions for warm/warm.0.png"),
         (("small_class", "warm", "drop"), "line 3 is about no photo"),
         (("leak", "warm/warm.1.png", "drop"), r"is a test photo; nothing was moved. Give the folder with --test DIR"),
     ],
@@ -455,10 +457,47 @@ def test_of_a_table_a_corrected_copy_is_written_with_all_its_columns(photos, tmp
     assert len(list(train.rglob("*.png"))) == 6
 
 
-def test_photos_whose_class_is_in_their_name_are_renamed(photos, tmp_path):
+def test_a_leak_is_never_taken_for_the_training_photo_of_the_same_name_in_a_table(photos, tmp_path):
+    table = photos("train", warm=3, cold=3) / "labels.csv"
+    table.write_text("file,label\n" + "".join(f"./{k}/{k}.{i}.png,{k}\n" for k in ("warm", "cold") for i in range(3)))
+    leak = ("leak", "./warm/warm.1.png")
+    with pytest.raises(InputError, match=r"warm\.1\.png is a test photo.* Drop it from the test table"):
+        apply_repairs(str(table), decided(tmp_path / "f.csv", (*leak, "drop")))
+    rows = (*leak, "keep"), ("leak", "warm/of the test photos.png", "keep"), ("label", "warm/warm.1.png", "drop")
+    done = apply_repairs(str(table), decided(tmp_path / "f.csv", *rows))
+    assert (done.dropped, done.kept) == (1, 2)
+    assert Path(done.table).read_text().split() == [row for row in table.read_text().split() if "warm.1" not in row]
+
+
+def test_a_link_and_the_photo_that_it_leads_to_are_two_photos(photos, tmp_path):
+    train = photos("train", warm=3, cold=3)
+    (train / "warm" / "link.png").symlink_to("warm.0.png")
+    rows = ("copy", "warm/warm.0.png", "drop"), ("copy", "warm/link.png", "drop")
+    assert apply_repairs(str(train), decided(tmp_path / "f.csv", *rows)).dropped == 2
+    assert sorted(path.name for path in (tmp_path / "train-dropped/warm").iterdir()) == ["link.png", "warm.0.png"]
+    assert sorted(path.name for path in (train / "warm").iterdir()) == ["warm.1.png", "warm.2.png"]
+
+
+def flat_folder(photos, tmp_path: Path) -> Path:
     (tmp_path / "flat").mkdir()
     for path in photos("train", warm=3, cold=3).rglob("*.png"):
         path.rename(tmp_path / "flat" / path.name)
+    return tmp_path / "flat"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("warm.png", "was not found"), ("warm.x.png", "was not found"), ("notes.txt", "not named like cat.12.jpg")],
+)
+def test_what_is_not_named_after_its_class_is_told_in_a_flat_folder(photos, tmp_path, name, why):
+    folder = flat_folder(photos, tmp_path)
+    (folder / "notes.txt").write_text("no photo")
+    with pytest.raises(InputError, match=why):
+        apply_repairs(str(folder), decided(tmp_path / "f.csv", ("label", name, "move:cold")))
+
+
+def test_photos_whose_class_is_in_their_name_are_renamed(photos, tmp_path):
+    flat_folder(photos, tmp_path)
     apply_repairs(str(tmp_path / "flat"), decided(tmp_path / "f.csv", ("label", "warm.1.png", "move:cold")))
     names = sorted(path.name for path in (tmp_path / "flat").iterdir())
     assert names == ["cold.0.png", "cold.1.png", "cold.2.png", "cold.3.png", "warm.0.png", "warm.2.png"]

@@ -81,6 +81,9 @@ def test_the_counts_of_right_and_wrong_are_the_difference_of_the_scores(tmp_path
     score = found.oof.scores[0]
     assert (score.former, score.present, score.photos) == (42 / 44, 43 / 44, 44)
     assert score.difference == pytest.approx(1 / 44)
+    loss = found.oof.scores[1]
+    assert loss.present == pytest.approx(-(42 * np.log(0.9) + np.log(0.6) + np.log(0.1)) / 44)
+    assert loss.present - loss.former == pytest.approx(loss.difference)
     assert score.low < 0 < score.difference < score.high
     assert (found.added, found.removed) == (("dog/6",), ("dog/5",))
     assert found.verdict() == "No clear difference of accuracy on the 44 photos that both runs measured."

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,6 +85,33 @@ def test_a_run_that_cannot_be_kept_stays_and_the_cure_is_told(tmp_path: Path, mo
     monkeypatch.setattr(Disk, "link", lambda *_: (_ for _ in ()).throw(OSError(errno.EXDEV, "no such names here")))
     assert RunFolder(tmp_path / "run").former == tmp_path / "run.1"  # goes on with what was begun, by copies
     assert folder_state(tmp_path / "run.1") == before
+
+
+def test_a_copy_that_was_not_ended_is_not_gone_on_with_for_another_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, done = Disk.link, []
+
+    def killed(*args: Any) -> None:
+        if done:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        done.append(args)
+        link(*args)
+
+    with RunFolder(tmp_path / "run") as run:
+        run.write_table("a.csv", ["one"], [])
+        run.finish({})
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "link", killed)
+        with pytest.raises(OutputError):
+            RunFolder(tmp_path / "run")
+    with RunFolder(tmp_path / "run", overwrite=True) as run:
+        run.drop("a.csv")
+        run.write_table("b.csv", ["two"], [])
+        run.finish({})
+    assert RunFolder(tmp_path / "run").former == tmp_path / "run.2"
+    assert folder_state(tmp_path / "run.2") == FolderState("done", same=("b.csv",))
+    assert [path.name for path in (tmp_path / "run.1").glob("*.csv")] == ["a.csv"]
 
 
 def test_a_name_that_is_not_utf8_keeps_its_bytes(tmp_path: Path) -> None:

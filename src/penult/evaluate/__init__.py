@@ -20,7 +20,7 @@ from penult.evaluate.curve import (
 from penult.evaluate.evaluation import ClassScore, Difference, Evaluation, paired_difference, score, summary_rows
 from penult.evaluate.interpret import FEW, Rarest, at_chance, causes, imbalance, imbalanced, rarest_classes, verdict
 from penult.evaluate.intervals import Score, wilson
-from penult.evaluate.metrics import Reliability
+from penult.evaluate.metrics import Reliability, per_image
 from penult.evaluate.paired import compare_answers
 from penult.evaluate.power_law import Folds, PowerLaw
 from penult.evaluate.shift import Cause, accuracy_gap
@@ -56,6 +56,7 @@ __all__ = [
     "learning_curve",
     "outer_folds",
     "paired_difference",
+    "per_image",
     "rarest_classes",
     "regularization_path",
     "review",

@@ -13,6 +13,7 @@ from penult.runs.checksums import (
     check_features,
     check_file,
     folder_state,
+    read_finished,
     read_metrics,
 )  # fmt: skip
 from penult.runs.folder import RunFolder
@@ -56,6 +57,7 @@ __all__ = [
     "former_runs",
     "photo_rows",
     "read_answers",
+    "read_finished",
     "read_metrics",
     "read_oof",
     "read_run",

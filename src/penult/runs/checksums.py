@@ -62,12 +62,12 @@ def check_file(path: Path | str, *, checked_inside: bool = False) -> None:
     `checked_inside`: the file has checksums of its own (HDF5), so that a large one need not be read for this.
     """
     path = Path(path)
-    record = _finished(path.parent)
+    record = read_finished(path.parent)
     while record is not None:
         wanted = _sums(record).get(path.name)
         if wanted is None or (checked_inside and _size(path) > LARGE) or _sha256(path) in {wanted, None}:
             return
-        before, record = record, _finished(path.parent)
+        before, record = record, read_finished(path.parent)
         if record == before:  # else the run was written anew while its file was read
             raise DamagedFile(
                 f"{printable(path)} was changed or damaged after it was written (its sha256 differs from that in "
@@ -84,10 +84,10 @@ def check_features(paths: Sequence[Path | str]) -> None:
 
 def check_all(folder: Path, names: Sequence[str]) -> None:
     """Raise `DamagedFile` where one of a finished run's files of these names was changed, or is gone."""
-    record = _finished(folder)
+    record = read_finished(folder)
     for name in names:
         check_file(folder / name)
-        if record is not None and name in _sums(record) and not (folder / name).is_file() and record == _finished(folder):
+        if record is not None and name in _sums(record) and not (folder / name).is_file() and record == read_finished(folder):
             raise DamagedFile(
                 f"{printable(folder / name)} is gone, and {METRICS} says that the run wrote it; put it back, or {AGAIN}."
             )
@@ -102,7 +102,8 @@ def read_metrics(folder: Path) -> Mapping[str, Any] | None:
     return None
 
 
-def _finished(folder: Path) -> Mapping[str, Any] | None:
+def read_finished(folder: Path) -> Mapping[str, Any] | None:
+    """Return the `metrics.json` of a run that is done, None for any other folder."""
     record = read_metrics(folder)
     return record if record is not None and record.get("status") == "done" else None
 

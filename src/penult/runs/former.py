@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from penult import store
+from penult import store, untrusted
 from penult.errors import OutputError
 from penult.runs.checksums import FORMAT, METRICS, read_metrics
 from penult.texts import printable
@@ -18,7 +20,6 @@ from penult.texts import printable
 log = logging.getLogger(__name__)
 
 _CURE = "give another folder with --out, or --overwrite to keep nothing of the run that is there"
-_COPY_OF = "copy_of"  # in the record of a copy that is not whole yet
 
 
 def keep_former(run: Path) -> Path:
@@ -30,12 +31,13 @@ def keep_former(run: Path) -> Path:
     latest = numbers[-1] if numbers else None
     if latest is not None and _is_same(latest / METRICS, run / METRICS):  # killed right after it was kept
         return latest
-    if latest is not None and _is_begun(latest, run):
+    record = _unfinished(run)
+    if latest is not None and _is_begun(latest, record):
         kept = latest
     else:
         kept = _numbered(run, 1 if latest is None else _number(latest) + 1)
     store.make_folder(kept, _CURE)
-    store.write_json(kept / METRICS, {"penult_run": FORMAT, "status": "running", _COPY_OF: run.name}, cure=_CURE)
+    store.write_json(kept / METRICS, record, cure=_CURE)
     store.sweep(kept, below=1)
     files = [path for path in sorted(run.rglob("*")) if path.is_file() and not path.is_symlink()]
     for path in [path for path in files if path != run / METRICS and not store.is_temporary(path.name)]:
@@ -73,9 +75,20 @@ def _is_same(one: Path, other: Path) -> bool:
         return False
 
 
-def _is_begun(kept: Path, run: Path) -> bool:
-    """Return whether a folder is a copy of this run that a killed process did not end."""
-    record = read_metrics(kept)
-    if record is None:  # killed before it had a record: an empty folder
+def _unfinished(run: Path) -> dict[str, Any]:
+    """Return the record of a copy of this run that is not whole yet. Raises `OutputError`."""
+    try:
+        sha256 = untrusted.sha256(run / METRICS)  # the folder may have had another run before
+    except OSError as error:
+        raise OutputError(
+            f"the run in {printable(run)} cannot be kept: its {METRICS} cannot be read ({error.strerror}); {_CURE}."
+        ) from error
+    return {"penult_run": FORMAT, "status": "running", "copy_of": run.name, "sha256": sha256}
+
+
+def _is_begun(kept: Path, record: Mapping[str, Any]) -> bool:
+    """Return whether a folder is a copy with this record that a killed process did not end."""
+    found = read_metrics(kept)
+    if found is None:  # killed before it had a record: an empty folder
         return store.is_folder(kept) and store.is_empty(kept)
-    return bool(record.get("status") == "running" and record.get(_COPY_OF) == run.name)
+    return found == record

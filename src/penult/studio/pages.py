@@ -59,8 +59,7 @@ def run_file(run: Path, name: str) -> Any:
     """Return a file of a finished run: one that its `metrics.json` names, or that itself. Raises `Refusal`."""
     from starlette.responses import FileResponse
 
-    record = runs.read_metrics(run)
-    listed = record.get("files") if record is not None and record.get("status") == "done" else None
+    listed = (runs.read_finished(run) or {}).get("files")
     known = {runs.METRICS, *(listed if isinstance(listed, dict) else ())}
     path = run / name if name in known else run
     if path == run or not path.is_file() or not path.resolve().is_relative_to(run.resolve()):

@@ -6,7 +6,6 @@ In: the body of a request. Out: plain values. Long work becomes a job; what is w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penult import runs
@@ -84,7 +83,7 @@ class Tasks:
         return {"path": str(self.workspace.run / name), "address": f"/run/{name}"}
 
     def _trained(self) -> None:
-        if not _is_done(self.workspace.run):
+        if runs.read_finished(self.workspace.run) is None:
             raise InputError("this project has no finished training yet; train first.")
 
     @staticmethod
@@ -103,19 +102,14 @@ class Tasks:
     def differences(self) -> dict[str, Any]:
         """Return what changed from the last training but one to the last, with the numbers of photos; `former` may be None."""
         project, _ = self._open
-        earlier = [path for path in runs.former_runs(self.workspace.run) if _is_done(path)]
-        if not earlier or not _is_done(self.workspace.run):
+        earlier = [path for path in runs.former_runs(self.workspace.run) if runs.read_finished(path) is not None]
+        if not earlier or runs.read_finished(self.workspace.run) is None:
             return {"former": None, "present": None}
         found = compare_runs(earlier[-1], self.workspace.run).to_dict()
         for part in (found, found["test"] or {}):
             for one in (*part.get("right", ()), *part.get("wrong", ())):
                 one["n"] = project.number(one["file"])
         return found
-
-
-def _is_done(run: Path) -> bool:
-    record = runs.read_metrics(run)
-    return record is not None and record.get("status") == "done"
 
 
 def _names(session: Session) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +18,10 @@ _MOVE = "move:"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of one photo; `value` is the class of a move, or the new name of a line with `to`."""
+    """What becomes of one photo; `value` is the class of a move, or the new name of a line with `to`.
+
+    `file` has no `.` or `..` to leave out where it comes from findings, so that one photo has one name.
+    """
 
     file: str
     action: Literal["keep", "drop", "move", "to"]
@@ -64,6 +68,7 @@ def _decided(rows: Iterator[tuple[int, list[str]]], names: list[str], listing: s
         word, file, kind = said.lower(), row.get(FILE, ""), row.get("kind", "")
         if not file or kind == "small_class":
             raise InputError(f"{listing}: line {line} is about no photo; {NOTHING}. Leave its decision empty.")
+        file = posixpath.normpath(file)
         if word in ("keep", "drop"):
             yield line, Decision(file, "keep" if word == "keep" else "drop", kind=kind)
         elif word.startswith(_MOVE) and said[len(_MOVE) :].strip():

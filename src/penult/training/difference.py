@@ -158,11 +158,7 @@ def _spread(rows: Sequence[NDArray[np.float64]], classes: Sequence[str], names: 
 
 
 def _score(found: Difference, y: NDArray[np.intp], first: NDArray[np.float64], second: NDArray[np.float64]) -> ScoreChange:
-    if found.metric == "accuracy":
-        values = [float((proba.argmax(axis=1) == y).mean()) for proba in (second, first)]
-    else:
-        every = np.arange(len(y))
-        values = [float(-np.log(np.clip(proba[every, y], 1e-15, 1)).mean()) for proba in (second, first)]
+    values = [float(evaluate.per_image(y, proba)[found.metric].mean()) for proba in (second, first)]
     return ScoreChange(found.metric, values[0], values[1], found.value, found.low, found.high, found.images)
 
 

@@ -8,6 +8,7 @@ beside, TRAIN-dropped, under the same names; of a table of labels a corrected co
 from __future__ import annotations
 
 import csv
+import posixpath
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -99,7 +100,11 @@ class _Planned:
 
     def _renamed(self, root: Path, file: str, label: str) -> str:
         """Return `dog.12.jpg` for `cat.12.jpg`, or the next number that is free."""
-        _, number, ending = file.split(".")
+        _checked(root, file, None, self.listing)
+        parts = file.split(".")
+        if len(parts) != 3 or not parts[1].isdecimal():
+            raise InputError(f"{self.listing}: {printable(file)} is not named like cat.12.jpg; {NOTHING}. Fix the list.")
+        _, number, ending = parts
         free = int(number)
         while (new := root / f"{label}.{free}.{ending}") in self.taken or store.is_taken(new):
             free += 1
@@ -178,7 +183,8 @@ def _inside(root: Path, old: Path, new: Path, to: str | None, listing: str) -> t
 def _carried_out(moves: Sequence[tuple[Path, Path]], listing: str) -> int:
     """Move the photos; return how many."""
     for column, what in ((0, "moved twice"), (1, "the place of two photos")):
-        times = Counter(move[column].resolve() for move in moves)
+        # a link is a photo of its own, beside the one that it leads to
+        times = Counter(move[column].parent.resolve() / move[column].name for move in moves)
         twice = next((place for place, number in times.items() if number > 1), None)
         if twice is not None:
             raise InputError(f"{listing}: {printable(twice)} would be {what}; {NOTHING}. Fix the list.")
@@ -199,10 +205,18 @@ def _carried_out(moves: Sequence[tuple[Path, Path]], listing: str) -> int:
 
 def _correct(source: str, labelled: ImageSet, decisions: Sequence[Decision], table: TableOptions) -> Repairs:
     """Write a corrected copy of a table beside it."""
-    paths = {one.id: one for one in labelled.images}
+    paths = {posixpath.normpath(one.id): one for one in labelled.images}
     labels: dict[str, str | None] = {}
     counts: Counter[str] = Counter()
     for one in decisions:
+        if one.kind == "leak":  # about the test photo, which may have the name of a training photo
+            if one.action != "keep":
+                raise InputError(
+                    f"{printable(one.file)} is a test photo, and {printable(source)} lists those for training; {NOTHING}. "
+                    "Drop it from the test table, and leave its decision empty."
+                )
+            counts["keep"] += 1
+            continue
         image = paths.get(one.file)
         if image is None:
             raise InputError(f"{printable(source)} has no photo {printable(one.file)}; {NOTHING}. Fix the list.")
