@@ -17,8 +17,8 @@ def add(commands: options.Commands) -> None:
         "TRAIN is a folder of class folders (train/cat/*.jpg), a folder of Kaggle names (cat.1.jpg), or a CSV of images and\n"
         "labels, whose columns and photos are found where there is one candidate. Features are kept in a cache: a second\n"
         "run, or one that was interrupted, does not compute them again. The run folder then holds model.penult,\n"
-        "metrics.json, predictions.csv, submission.csv, oof.csv, history.csv, skipped.csv, photos.csv, map.csv, report.html, figures/\n"
-        "and data_<backbone>.h5.",
+        "metrics.json, predictions.csv, submission.csv, oof.csv, history.csv, skipped.csv, photos.csv, map.csv, report.html,\n"
+        "figures/ and data_<backbone>.h5. A finished run that is there already is kept as RUN.1, RUN.2, ...",
     )
     p.add_argument("train", nargs="?", metavar="TRAIN", help="labelled images (not with --features)")
     p.add_argument("--test", metavar="DIR", help="test images to classify; if they are in class folders, they are evaluated")
