@@ -84,6 +84,24 @@ def test_undo_and_redo_have_no_end_and_a_new_act_ends_redo(tmp_path: Path) -> No
         assert store.check() == []
 
 
+def test_what_was_before_an_import_stays_as_the_import_found_it(tmp_path: Path) -> None:
+    path = tmp_path / "labels.db"
+    with made(path) as store:
+        store.apply(Act("n", "class", classes={2: ClassName("owl", "3")}))
+        store.apply(Act("l", "label", (Change(4, 2, 0),)))
+        store.undo("u")
+        store.apply(Act("import 7", "import", (Change(7, 2, 0),)))  # undoing `n` would remove the class of this label
+    for start in range(2):
+        with LabelStore(path, DIGESTS) as store:
+            assert (store.can_undo, store.can_redo) == (False, False)
+            assert (store.undo(f"u{start}"), store.redo(f"r{start}")) == (None, None)
+            assert (store.classes[2].removed, int(store.labels()[7])) == (False, 2)
+            assert store.check() == []
+    with LabelStore(path, DIGESTS) as store:
+        store.apply(Act("m", "label", (Change(5, 1, 0),)))
+        assert store.undo("v") is not None and store.can_redo and not store.can_undo
+
+
 def test_only_one_has_a_project_at_a_time(tmp_path: Path) -> None:
     with made(tmp_path / "labels.db"), pytest.raises(OutputError, match="in use: penult studio is open on it"):
         LabelStore(tmp_path / "labels.db", DIGESTS)

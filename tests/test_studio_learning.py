@@ -335,8 +335,8 @@ def test_the_whole_head_measures_out_of_fold_and_finds_wrong_labels() -> None:
     assert result.labels == 150 and result.proba.shape == (300, 3)
     assert (result.proba[150:].argmax(axis=1) == y[150:]).mean() > 0.9
     assert result.accuracy.value is not None and 0.9 < result.accuracy.value < 1
-    assert {photo for photo, _, _ in result.doubted} == {10, 20, 30}
-    assert all(other == y[photo] for photo, _, other in result.doubted)
+    assert {photo for photo, *_ in result.doubted} == {10, 20, 30}
+    assert all((own, other) == (given[photo], y[photo]) for photo, own, _, other in result.doubted)
     assert result.novelty is not None and (result.novelty > 1).mean() < 0.2
     single = np.append(given[rows], 3)  # a class of one photo cannot be held out
     assert whole_head(Z, np.arange(151), single, np.arange(151)).classes.tolist() == [0, 1, 2]

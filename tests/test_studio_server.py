@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import http.client
 import json
 import os
@@ -10,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -375,13 +377,17 @@ def test_class_folders_are_new_ones_with_harmless_names(tmp_path: Path) -> None:
         "a.",
         "x" * 300,
         "\x00n",
+        "\U00020000" * 110,
         "é",
         "e\u0301",
         "猫",
     ]
     names = folder_names(evil)
     assert len({name.casefold() for name in names}) == len(evil)
-    assert all(name == os.path.basename(name) and name.strip(". ") and len(name) <= 130 for name in names)
+    assert all(
+        name == os.path.basename(name) and name.strip(". ") and len(name.encode()) <= 255 and len(name) <= 130
+        for name in names
+    )
     source = tmp_path / "one.jpg"
     source.write_bytes(b"1")
     (tmp_path / "labelled").symlink_to(tmp_path / "elsewhere")  # leads nowhere yet
@@ -392,8 +398,24 @@ def test_class_folders_are_new_ones_with_harmless_names(tmp_path: Path) -> None:
     laid = [path for path in (tmp_path / "labelled-2").rglob("*") if path.is_file()]
     assert len(laid) == 13 and {path.parent.parent for path in laid} == {tmp_path / "labelled-2"}
     assert source.read_bytes() == b"1"
-    gone = write_folders({"files": [("no.jpg", "a")], "out": str(tmp_path / "labelled"), "how": "link"}, lambda *_: None)
-    assert (gone["files"], gone["gone"]) == (0, ["no.jpg"])
+    files = [("no.jpg", "a"), (str(tmp_path), "a"), (str(source), "\U00020000" * 110)]  # one is gone, one is no file
+    gone = write_folders({"files": files, "out": str(tmp_path / "labelled"), "how": "link"}, lambda *_: None)
+    assert (gone["files"], gone["gone"]) == (1, ["no.jpg", str(tmp_path)])
+    assert [path.name for path in Path(gone["path"]).rglob("*.jpg")] == ["one.jpg"]
+
+
+def test_an_export_that_finds_the_disk_full_leaves_no_half_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "one.jpg"
+    source.write_bytes(b"1" * 10)
+
+    def full(source: Any, copy: Any, _: int) -> None:
+        copy.write(source.read(5))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(OutputError, match=r"No space left on device.; 0 of 1 files are there. Make room"):
+        write_folders({"files": [(str(source), "a")], "out": str(tmp_path / "out"), "how": "copy"}, lambda *_: None)
+    assert list((tmp_path / "out").rglob("*.jpg")) == []
 
 
 def test_a_project_is_opened_again_by_its_folder_and_its_own_exports_are_no_new_photos(photos: Photos, tmp_path: Path) -> None:

@@ -80,9 +80,18 @@ def test_a_repeated_act_is_answered_and_not_done_again(session: Session) -> None
     session.undo({"id": "u"})
     assert session.undo({"id": "u"})["undone"] == {"kind": "label", "n": [10]}  # sent again
     assert int(session.view().labels[8]) == 1
+    session.redo({"id": "r"})
+    assert session.redo({"id": "r2"})["redone"] is None
+    session.undo({"id": "u2"})
+    assert session.redo({"id": "r2"})["redone"] is None  # what it did not find then it does not do now
+    assert int(session.view().labels[10]) == -1
 
 
 def test_a_tab_is_told_what_other_tabs_did_since_it_last_heard(session: Session) -> None:
+    fresh = session.act({"id": "f", "kind": "skip", "n": 30, "base_seq": 0})  # a tab that knows of no act yet
+    label(session, 32)
+    told = session.act({"id": "g", "kind": "skip", "n": 34, "base_seq": 0})["changed"]
+    assert ([one["n"] for one in fresh["changed"]], [one["n"] for one in told]) == ([30], [30, 32, 34])
     heard: list[int] = []
     end = session.subscribe(lambda: heard.append(session.state()["seq"]))
     base = label(session, 8)["seq"]
@@ -113,6 +122,12 @@ def test_second_answers_struck_photos_and_decisions_hold_over_undo_and_restart(t
     session.act({"id": "p", "kind": "page", "class": 0, "accepted": [12, 18], "wrong": [14]})
     told = session.act({"id": "g", "kind": "again", "n": 2, "label": 0})["again"]
     assert told == {"n": 2, "before": 1, "label": 0, "same": False}
+    session.act({"id": "x", "kind": "finding", "finding": "blank-9", "decision": "exclude"})
+    assert session.findings()["findings"][0]["decision"] == "exclude"
+    session.act({"id": "i", "kind": "include", "numbers": [9]})
+    assert session.findings()["findings"][0]["decision"] is None
+    for i in range(2):
+        session.undo({"id": f"x{i}"})
     session.act({"id": "f", "kind": "finding", "finding": "blank-9", "decision": "keep"})
     for _ in range(2):
         view = session.view()
@@ -150,6 +165,34 @@ def test_labels_that_photos_came_with_are_taken_once_and_never_undone(tmp_path: 
     assert [(one["name"], one["removed"]) for one in session.classes()] == [("cats", False), ("dog", True), ("owl", False)]
     assert session.store.check() == []
     session.close()
+
+
+def test_guesses_that_photos_came_with_follow_their_class(tmp_path: Path) -> None:
+    project = drawn(tmp_path / "p", classes=("cat", "dog"), guesses=dict.fromkeys(range(60), ("dog", 0.8)))
+
+    def guesses(session: Session) -> set[int]:
+        reserved = session.questions.exam.reserved
+        return {guess for n, guess in enumerate(session.colors()["guesses"]) if not reserved[n]}
+
+    session = opened(project)
+    session.change_classes({"id": "r", "do": "rename", "number": 1, "name": "dogs"})
+    session.close()
+    session = opened(project)
+    assert guesses(session) == {1}
+    session.change_classes({"id": "d", "do": "remove", "number": 1})
+    assert guesses(session) == {-1}
+    session.close()
+
+
+def test_a_point_of_the_curve_that_was_not_written_is_written_later(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = session.project.folder / "curve.json"
+    for n in range(60):
+        label(session, n)
+    path.mkdir()
+    session._pause()
+    path.rmdir()
+    session._pause()
+    assert path.is_file()
 
 
 def test_filters_and_orders_find_what_they_say(session: Session) -> None:
@@ -209,7 +252,7 @@ class Finished:
         novelty = np.linspace(0.1, 0.9, 60, dtype=np.float32)
         novelty[50] = 1.5
         self.given = HeadResult(
-            20, np.arange(3), proba, Score(None, None, None), {}, {}, doubted=((2, 0.8, 2), (0, 0.6, 0)), novelty=novelty
+            20, np.arange(3), proba, Score(None, None, None), {}, {}, doubted=((2, 1, 0.8, 2), (0, 0, 0.6, 2)), novelty=novelty
         )
 
     def offer(self, *_: Any, pause: bool = False) -> bool:
@@ -230,8 +273,13 @@ def test_what_the_whole_head_finds_is_shown_and_can_be_decided_on(tmp_path: Path
         label(session, n)
     background.done()  # from the background's thread: a new result
     found = session.findings()
-    assert found["expected"] == {"label": 0.8}
-    (one,) = found["findings"]  # photo 0 has the label already that it is said to be
+    assert found["expected"] == {"label": 1.4}
+    one, _ = found["findings"]
+    session.change_classes({"id": "r", "do": "remove", "number": 2})
+    assert session.findings()["findings"] == []  # nothing looks like a class that is no more
+    session.undo({"id": "u"})
+    session.act({"id": "c", "kind": "many", "numbers": [0], "label": 1})
+    assert [left["id"] for left in session.findings()["findings"]] == [one["id"]]  # that of photo 0 was about its former label
     assert (one["n"], one["label"], one["other"], one["decision"]) == (2, 1, 2, None)
     assert one["reason"] == "labelled dog, looks like owl; the label is wrong with a probability of 80%"
     assert session.photos({"status": "unlike"})["numbers"] == [50]
@@ -306,7 +354,6 @@ def test_the_table_is_written_after_a_pause_and_a_failure_is_told(tmp_path: Path
     assert "labels.csv is a folder, not a file" in str(table.trouble)
     path.rmdir()
     rows.append(("=1+1.jpg", "=1", digest(2), "exam"))
-    table.touch()
-    table.close()
+    table.close()  # what failed is tried once more
     with path.open(newline="") as file:
         assert list(csv.reader(file))[2] == ["=1+1.jpg", "=1", digest(2), "exam"]

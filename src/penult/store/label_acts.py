@@ -11,7 +11,7 @@ from typing import Any
 
 EXCLUDED, EXAM, NONE_OF_THESE, SKIPPED, KEPT = 1, 2, 4, 8, 16  # bits of a photo's status
 UNDO, REDO = "undo", "redo"
-IMPORT = "import"  # the labels that photos came with: no act of the user's, so it is not undone
+IMPORT = "import"  # the labels that photos came with: no act of the user's, so it is not undone, nor is what was before it
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,9 @@ class LabelStore:
         self.seq = 0
         self._done: list[tuple[int, str]] = []  # acts that can be undone, by number and kind, the last one at the end
         self._undone: list[tuple[int, str]] = []
+        self._imported = (
+            0  # the last import: its labels may be of classes that acts before it made, so those are kept as they are
+        )
         self.live: Counter[str] = Counter()  # of each kind how many acts are not undone
         for seq, kind, of in db.execute("SELECT seq, kind, of FROM acts ORDER BY seq"):
             self._count(seq, kind, of)
@@ -148,12 +151,12 @@ class LabelStore:
     @property
     def can_undo(self) -> bool:
         """Whether there is an act to undo."""
-        return bool(self._done)
+        return self._turns(self._done)
 
     @property
     def can_redo(self) -> bool:
         """Whether there is an undone act to do again."""
-        return bool(self._undone)
+        return self._turns(self._undone)
 
     def apply(self, act: Act) -> Applied:
         """Do an act, durably; an id that is known returns its first answer. Raises `OutputError`, and nothing is changed."""
@@ -173,16 +176,19 @@ class LabelStore:
         return Applied(self.seq, act.kind, act, self.seq, self._changes(rows))
 
     def undo(self, id: str) -> Applied | None:
-        """Undo the last act that is not undone, as an act; None where there is none."""
+        """Undo the last act that is not undone, as an act; None where there is none since the last import."""
         return self._turn(id, UNDO, self._done)
 
     def redo(self, id: str) -> Applied | None:
         """Do the act again that was undone last, as an act; None where there is none, or another was done since."""
         return self._turn(id, REDO, self._undone)
 
+    def _turns(self, stack: list[tuple[int, str]]) -> bool:
+        return bool(stack) and stack[-1][0] > self._imported
+
     def _turn(self, id: str, kind: str, stack: list[tuple[int, str]]) -> Applied | None:
         known = self.known(id, kind)
-        if known is not None or not stack:
+        if known is not None or not self._turns(stack):
             return known
         of = stack[-1][0]
         rows, names = self._rows(of)
@@ -271,7 +277,9 @@ class LabelStore:
             self.live[target[-1][1]] += -1 if kind == UNDO else 1
             return
         self.live[kind] += 1
-        if kind != IMPORT:
+        if kind == IMPORT:
+            self._imported = seq
+        else:
             self._done.append((seq, kind))
             self._undone.clear()
 

@@ -48,8 +48,8 @@ class HeadResult:
         Out of fold, of the labelled photos: which were chosen, so it is no score of all photos.
     recall, precision : mapping of class number to float or None
         Out of fold.
-    doubted : tuple of (int, float, int)
-        Photos whose label is more probably wrong than right, how probably, and the likeliest other class.
+    doubted : tuple of (int, int, float, int)
+        Photos whose label is more probably wrong than right, that label, how probably, and the likeliest other class.
     novelty : array (N,) float32 or None
         How unlike the labelled photos each photo is; above 1 an answer is not to be relied on; None if nothing was measured.
     note : str
@@ -62,7 +62,7 @@ class HeadResult:
     accuracy: evaluate.Score
     recall: dict[int, float | None]
     precision: dict[int, float | None]
-    doubted: tuple[tuple[int, float, int], ...]
+    doubted: tuple[tuple[int, int, float, int], ...]
     novelty: NDArray[np.float32] | None = None
     note: str = ""
 
@@ -195,7 +195,7 @@ def whole_head(Z: NDArray[np.float32], rows: NDArray[np.intp], y: NDArray[np.int
     for row, wrong in zip(check.rows.tolist(), check.wrong.tolist(), strict=True):
         if wrong > 0.5:
             other = np.where(np.arange(len(known)) == codes[row], -1, seen.proba[row])
-            doubted.append((int(rows[row]), wrong, int(known[other.argmax()])))
+            doubted.append((int(rows[row]), int(known[codes[row]]), wrong, int(known[other.argmax()])))
     reference, own, _ = fit_novelty(X, codes, seen.fold)
     novelty = reference(Z)  # (N,)
     novelty[rows] = np.where(np.isfinite(own), own, novelty[rows])  # beside other folds, not beside themselves
@@ -203,5 +203,5 @@ def whole_head(Z: NDArray[np.float32], rows: NDArray[np.intp], y: NDArray[np.int
     return HeadResult(
         len(rows), known, proba, seen.scores["accuracy"],
         {c: one.recall for c, one in per.items()}, {c: one.precision for c, one in per.items()},
-        tuple(sorted(doubted, key=lambda one: -one[1])), novelty.astype(np.float32), check.note,
+        tuple(sorted(doubted, key=lambda one: -one[2])), novelty.astype(np.float32), check.note,
     )  # fmt: skip

@@ -12,6 +12,7 @@ import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,10 @@ NEARLY_ALL = 0.95  # of the photos labelled: then nothing is chosen any more, an
 LEAST = 2  # photos of a class to train on
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names that Windows keeps for devices
 _NO_NAME = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udfff]')
-_LONGEST = 120  # letters of a folder's name
+_LONGEST, _MOST_BYTES = (
+    120,
+    240,
+)  # letters and bytes of a folder's name; with a number there are fewer than the 255 of most disks
 
 Training = tuple[ImageSet, ImageSet | None]
 
@@ -108,25 +112,24 @@ def write_folders(asked: Mapping[str, Any], progress: ProgressCallback) -> dict[
     place = _new_folder(Path(asked["out"]))
     folders = dict(zip(classes := sorted({name for _, name in files}), folder_names(classes), strict=True))
     linked, gone, taken = 0, [], Counter[str]()
-    for name in folders.values():
-        (place / name).mkdir()
     for done, (path, name) in enumerate(files, 1):
         target = place / folders[name] / _free_name(os.path.basename(path), folders[name], taken)  # noqa: PTH119 - surrogates
         try:
-            linked += _laid(path, target, asked["how"] == "link")
-        except FileNotFoundError:
-            gone.append(path)
+            target.parent.mkdir(exist_ok=True)
+            was_linked = _laid(path, target, asked["how"] == "link")
         except OSError as error:
             raise OutputError(
-                f"{printable(target)} cannot be written ({error.strerror}); {done - 1} of {len(files)} files are there. Make "
-                "room, and export again."
+                f"{printable(target)} cannot be written ({error.strerror}); {done - 1 - len(gone)} of {len(files)} files are "
+                "there. Make room, and export again."
             ) from error
+        linked += was_linked is True
+        gone += [path] if was_linked is None else []
         progress("files", done, len(files))
     return {"path": str(place), "files": len(files) - len(gone), "linked": linked, "gone": gone[:20]}
 
 
-def _laid(path: str, target: Path, link: bool) -> bool:
-    """Put a file under a name that is free; return whether it was linked."""
+def _laid(path: str, target: Path, link: bool) -> bool | None:
+    """Put a file under a name that is free; return whether it was linked, None where it cannot be read."""
     if link:
         try:
             os.link(os.path.realpath(path), target)
@@ -135,8 +138,19 @@ def _laid(path: str, target: Path, link: bool) -> bool:
             raise
         except OSError:  # another disk, or one without links
             pass
-    with open(path, "rb") as source, open(target, "xb") as copy:  # noqa: PTH123 - surrogates; `x`: never over another
-        shutil.copyfileobj(source, copy, 1 << 20)
+    try:
+        source = open(path, "rb")  # noqa: PTH123, SIM115 - surrogates
+    except OSError:
+        return None
+    with source:
+        copy = target.open("xb")  # never over another
+        try:
+            with copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+        except BaseException:  # no half photo stays
+            with suppress(OSError):
+                target.unlink()
+            raise
     return False
 
 
@@ -171,7 +185,8 @@ def folder_names(classes: Sequence[str]) -> list[str]:
     found: list[str] = []
     taken: set[str] = set()
     for name in classes:
-        plain = _NO_NAME.sub("_", unicodedata.normalize("NFC", name))[:_LONGEST].strip().rstrip(".") or "_"
+        plain = _NO_NAME.sub("_", unicodedata.normalize("NFC", name))[:_LONGEST]
+        plain = plain.encode()[:_MOST_BYTES].decode(errors="ignore").strip().rstrip(".") or "_"
         if _RESERVED.fullmatch(plain) or plain.startswith("."):
             plain = f"_{plain}"
         tried, number = plain, 1

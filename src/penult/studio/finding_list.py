@@ -29,12 +29,13 @@ class FindingList:
         """Return all findings with what was decided, and of labels in doubt how many are expected to be wrong."""
         guess, p = now.guessed
         found = [*self._given, *self._doubted(now)]
+        excluded = now.view.select("excluded")
         self.photos |= {one["id"]: one["n"] for one in found}
         listed = []
         for one in sorted(found, key=lambda one: KINDS[one["kind"]].rank):
             n, decision = one["n"], decisions.get(one["id"])
-            if decision is None and now.view.select("excluded")[n]:
-                decision = "exclude"
+            if decision in (None, "exclude"):  # photos are excluded, and included again, elsewhere, too
+                decision = "exclude" if excluded[n] else None
             state = {
                 "label": int(now.view.labels[n]),
                 "guess": int(guess[n]),
@@ -50,9 +51,8 @@ class FindingList:
             return []
         given = {one["n"] for one in self._given if one["kind"] == LABEL}
         kind, made = KINDS[LABEL], []
-        for n, wrong, other in now.result.doubted:
-            own = int(now.view.labels[n])
-            if n in given or own < 0 or own == other or other >= len(now.names):
+        for n, own, wrong, other in now.result.doubted:
+            if n in given or own != now.view.labels[n] or other >= len(now.names) or now.names[other].removed:
                 continue
             name, seems = printable(now.names[own].name), printable(now.names[other].name)
             made.append({

@@ -42,7 +42,8 @@ def write_labels(path: Path, rows: Rows) -> None:
 class LabelTable:
     """Writes the table from a thread of its own, `pause` seconds after the last `touch`, and at `close`.
 
-    `trouble` is the sentence of the last failure, None while all is well; a failed table is tried again after the next touch.
+    `trouble` is the sentence of the last failure, None while all is well; a failed table is tried again after the next touch
+    and at `close`.
     `paused` is called after each pause, written or not.
     """
 
@@ -72,6 +73,8 @@ class LabelTable:
             self._closed = True
             self._news.notify()
         self._thread.join()
+        if self.trouble is not None:  # its cause may be gone since
+            self._write()
 
     def _work(self) -> None:
         while self._wait():

@@ -63,6 +63,7 @@ class Session(ProjectState):
         if background is not None:
             background.done = self._hear
         self._files: list[tuple[int, str]] = []
+        self._idle: set[str] = set()  # ids of undos and redos that found nothing, and find nothing when they are sent again
         self._table = LabelTable(project.folder / TABLE, self._rows, self._pause)
         self._table.touch()
 
@@ -92,7 +93,9 @@ class Session(ProjectState):
     def _turn(self, sent: Mapping[str, Any], kind: str, turn: Callable[[str], Applied | None]) -> dict[str, Any]:
         with self._lock:
             base = self._meet(sent)
-            applied = turn(act_id(sent))
+            applied = None if (id := act_id(sent)) in self._idle else turn(id)
+            if applied is None:
+                self._idle.add(id)
             answer = self._answer(applied, sent, base)
             told = None
             if applied is not None:
@@ -110,13 +113,14 @@ class Session(ProjectState):
             raise InputError(f"photo {act.changes[0].photo} is not one of the exam's; send kind 'label'.")
         return act
 
-    def _meet(self, sent: Mapping[str, Any]) -> int:
-        """Check what has nothing to do with the kind of act, and return the act that the page knows."""
+    def _meet(self, sent: Mapping[str, Any]) -> int | None:
+        """Check what has nothing to do with the kind of act, and return the act that the page knows, if it says so."""
         checked_mode(sent.get("mode", "page"))
         checked_count(sent.get("count", 3))
-        return self._check_known(sent.get("order"), sent.get("base_seq", 0))
+        known = self._check_known(sent.get("order"), sent.get("base_seq", 0))
+        return known if "base_seq" in sent else None
 
-    def _answer(self, applied: Applied | None, sent: Mapping[str, Any], base: int) -> dict[str, Any]:
+    def _answer(self, applied: Applied | None, sent: Mapping[str, Any], base: int | None) -> dict[str, Any]:
         """Take up what was done, and return what the page is told."""
         if applied is not None and not applied.repeated:
             self._memory.take(applied)
@@ -126,9 +130,10 @@ class Session(ProjectState):
             self._tell()
         now = self._now
         own = [] if applied is None else [change.photo for change in applied.changes]
+        missed = () if base is None else np.flatnonzero(now.changed > base)
         answer = {
             "seq": now.seq,
-            "changed": self._states(np.union1d(np.flatnonzero(now.changed > base) if base else (), own).astype(np.intp)),
+            "changed": self._states(np.union1d(missed, own).astype(np.intp)),
             "model": self._model(),
             "next": self._next(sent.get("mode", "page"), sent.get("count", 3)),
             "exam": self._exam,

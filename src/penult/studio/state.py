@@ -12,9 +12,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penult import untrusted
-from penult.errors import InputError
+from penult.errors import InputError, OutputError
 from penult.store import LabelStore, write_json
 from penult.studio.act_memory import QUESTIONS, ActMemory
 from penult.studio.exam import ExamScore, agreement
@@ -58,11 +59,11 @@ class ProjectState:
             self._memory.take(applied)
         self._quality = Quality(questions.exam, self._kept_curve())
         self._curve_is_new = False
-        numbers = {one.name: number for number, one in enumerate(store.classes)}
+        numbers = store.names_ever()
         self._given = np.full(len(project.digests), -1), np.zeros(len(project.digests), np.float32)
         for n, (name, p) in project.guesses.items():
             self._given[0][n], self._given[1][n] = numbers.get(name, -1), p
-        self._learnt: list[np.ndarray[Any, Any]] = []
+        self._learnt: list[NDArray[Any]] = []
         self._look()
 
     def _look(self) -> None:
@@ -86,12 +87,18 @@ class ProjectState:
             self.background.offer(view.labels, usable)
             result = self.background.result()
         self._now = Snapshot(
-            store.seq, view, names, self.model.ready, self.model.proba, store.changed(), self._given,
+            store.seq, view, names, self.model.ready, self.model.proba, store.changed(), self._given_now(removed),
             self.questions.exam.reserved, result,
         )  # fmt: skip
         self._counts = view.count()
         score = self.questions.exam.score(view, self.model.proba) if self.model.ready else None
         self._exam = exam_dict(score or ExamScore(0, 0, self.questions.exam.planned, None, None, None))
+
+    def _given_now(self, removed: frozenset[int]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """Return the guesses that photos came with, none of a class that was removed."""
+        guess, p = self._given
+        gone = np.isin(guess, list(removed))
+        return np.where(gone, -1, guess), np.where(gone, 0, p).astype(np.float32)
 
     def state(self) -> dict[str, Any]:
         """Return counts, scores and what goes on in the background."""
@@ -240,8 +247,13 @@ class ProjectState:
         with self._lock:
             new, self._curve_is_new = self._curve_is_new, False
             points = self._quality.to_list()
-        if new:
+        if not new:
+            return
+        try:
             write_json(self.project.folder / CURVE, {"order": self.project.order, "points": points})
+        except OutputError:
+            self._curve_is_new = True
+            raise
 
 
 def checked_mode(mode: object) -> str:
