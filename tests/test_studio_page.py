@@ -223,7 +223,7 @@ def test_look_alikes_get_one_label_and_struck_ones_none(opened: Opened) -> None:
     assert numbers[0] == first
     page.click(".pick:nth-child(3)")
     page.key("1")
-    until(page, f"{SAVED} && document.querySelector('.pick').dataset.number !== '{first}'")
+    until(page, f"{SAVED} && document.querySelector('.pick')?.dataset.number !== '{first}'")
     assert set(np.flatnonzero(opened.labels() == WARM)) == set(numbers) - {numbers[2]}
 
 

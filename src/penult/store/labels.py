@@ -123,9 +123,7 @@ class LabelStore:
         self.seq = 0
         self._done: list[tuple[int, str]] = []  # acts that can be undone, by number and kind, the last one at the end
         self._undone: list[tuple[int, str]] = []
-        self._imported = (
-            0  # the last import: its labels may be of classes that acts before it made, so those are kept as they are
-        )
+        self._imported = 0  # the last import; its labels may be of classes that acts before it made, so those are not undone
         self.live: Counter[str] = Counter()  # of each kind how many acts are not undone
         for seq, kind, of in db.execute("SELECT seq, kind, of FROM acts ORDER BY seq"):
             self._count(seq, kind, of)

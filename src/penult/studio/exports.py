@@ -32,10 +32,8 @@ NEARLY_ALL = 0.95  # of the photos labelled: then nothing is chosen any more, an
 LEAST = 2  # photos of a class to train on
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names that Windows keeps for devices
 _NO_NAME = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udfff]')
-_LONGEST, _MOST_BYTES = (
-    120,
-    240,
-)  # letters and bytes of a folder's name; with a number there are fewer than the 255 of most disks
+_LONGEST = 120  # letters of a folder's name
+_MOST_BYTES = 240  # with a number it has fewer than the 255 that most disks take
 
 Training = tuple[ImageSet, ImageSet | None]
 
@@ -111,7 +109,8 @@ def write_folders(asked: Mapping[str, Any], progress: ProgressCallback) -> dict[
     files: Sequence[tuple[str, str]] = asked["files"]
     place = _new_folder(Path(asked["out"]))
     folders = dict(zip(classes := sorted({name for _, name in files}), folder_names(classes), strict=True))
-    linked, gone, taken = 0, [], Counter[str]()
+    linked, taken = 0, Counter[str]()
+    gone: list[str] = []
     for done, (path, name) in enumerate(files, 1):
         target = place / folders[name] / _free_name(os.path.basename(path), folders[name], taken)  # noqa: PTH119 - surrogates
         try:
