@@ -18,7 +18,7 @@ from penult.studio import background
 from penult.studio.background import BackgroundHead, whole_head
 from penult.studio.exam import ENOUGH, Exam, agreement
 from penult.studio.quality import Quality
-from penult.studio.questions import AGAIN_EVERY, EXAM_EVERY, Questions
+from penult.studio.questions import AGAIN_AFTER, AGAIN_EVERY, EXAM_EVERY, Questions
 from penult.studio.quick_model import QuickModel, project
 from penult.studio.view import LabelView
 from penult.worker import Crashed
@@ -178,8 +178,10 @@ def asked(Z: Array, y: Array, acts: int, answer: Callable[[Any, Any], None] | No
     model = QuickModel(Z, families)
     questions = Questions(model, families, seed=5)
     labels, status, again, found = np.full(len(Z), -1, np.int32), np.zeros(len(Z), np.uint8), {}, []
+    at = np.zeros(len(Z), np.int64)
     for act in range(acts):
-        view = view_of(labels, 3, status=status, acts=act, asked_again=dict(again))
+        age = np.where(labels >= 0, act - at, 0)
+        view = view_of(labels, 3, status=status, acts=act, asked_again=dict(again), age=age)
         if not (next_ := questions.next("doubt", view, 1)):
             break
         one = next_[0]
@@ -189,6 +191,7 @@ def asked(Z: Array, y: Array, acts: int, answer: Callable[[Any, Any], None] | No
         else:
             status[families == families[one.number]] |= EXAM if one.kind == "exam" else 0
             labels[families == families[one.number]] = y[one.number]
+            at[families == families[one.number]] = act
         view = view_of(labels, 3, status=status)
         model.update(labels, questions.exam.learnable(view), 3, view.labelled & questions.exam.reserved)
     return found
@@ -204,7 +207,11 @@ def test_questions_ask_each_family_once_and_the_exam_in_its_turn() -> None:
     assert {y[q.number] for q in life[:12]} == {0, 1, 2}  # every class soon
     assert [i for i, q in enumerate(life[:40]) if q.kind == "exam"] == list(range(EXAM_EVERY - 1, 40, EXAM_EVERY))
     assert all(q.guesses == () for q in life if q.kind in ("exam", "again"))
-    assert [i for i, q in enumerate(life) if q.kind == "again"] == list(range(AGAIN_EVERY - 5, len(life), AGAIN_EVERY))
+    again = [q for q in life if q.kind == "again"]
+    assert [life.index(q) for q in again] == list(range(AGAIN_EVERY - 5, len(life), AGAIN_EVERY))
+    for q in again:  # other questions lay between
+        earlier = [i for i, other in enumerate(life) if families[other.number] == families[q.number]]
+        assert life.index(q) - earlier[0] >= AGAIN_AFTER
     doubt = [q for q in life if q.kind == "doubt"]
     assert all(len(q.guesses) in (2, 3) and q.guesses[0][1] >= q.guesses[1][1] for q in doubt[5:40])
     assert [q.id for q in life] == [q.id for q in asked(Z, y, 200, families=families)]  # the same again
@@ -236,6 +243,25 @@ def test_a_skipped_copy_of_an_exam_photo_is_never_shown_with_a_guess() -> None:
     view = view_of(labels, status=status)
     asked = questions.next("doubt", view, 30)
     assert {one.kind for one in asked} == {"exam"} and all(not one.guesses for one in asked)
+
+
+def test_of_copies_the_one_that_is_kept_is_asked() -> None:
+    Z, y = drawn(60)
+    Z, families, status = np.repeat(Z[:30], 2, axis=0), np.arange(60) // 2, np.zeros(60, np.uint8)
+    labels = np.full(60, -1, np.int32)
+    labels[:6] = y[[0, 0, 1, 1, 2, 2]]
+    questions = Questions(fitted(Z, labels, families=families), families, seed=2)
+    first = questions.exam.order[~np.isin(questions.exam.order, range(6))]
+    gone = np.arange(6, 60, 2)
+    gone[np.isin(gone + 1, first)] += 1  # those that stand for their family in the lot
+    status[gone], status[gone[:3] ^ 1] = EXCLUDED, SKIPPED
+    assert set(questions.page(0, view_of(labels, status=status)).numbers) - set(gone.tolist())
+    asked = []
+    while next_ := questions.next("doubt", view_of(labels, status=status, acts=len(asked)), 1):
+        asked.append(next_[0])
+        labels[families == families[asked[-1].number]] = 0
+    assert {one.number for one in asked} == set(range(6, 60)) - set(gone.tolist())
+    assert all((one.kind == "exam") == questions.exam.reserved[one.number] for one in asked)
 
 
 def test_a_page_has_the_surest_first_and_says_how_many_will_be_wrong() -> None:

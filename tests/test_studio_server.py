@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import errno
 import http.client
+import io
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,13 +23,17 @@ from conftest import draw
 from finished import Finished
 from penult import images, store
 from penult.cli import main
+from penult.embed import EmbedOptions
 from penult.errors import InputError, OutputError
 from penult.store.labels import EXCLUDED
 from penult.studio import StudioOptions
 from penult.studio.exports import folder_names, training_sets, write_folders
 from penult.studio.photos import find_photos
+from penult.studio.pictures import PictureMaker
 from penult.studio.project import Project, prepare_project
+from penult.studio.tasks import free_path
 from penult.studio.view import LabelView
+from penult.studio.workspace import Workspace
 from serving import NEEDED
 from studio_client import StudioClient, studio
 
@@ -36,7 +42,7 @@ Photos = Callable[..., Path]
 
 
 def opened(source: Path, out: Path, **options: object) -> Project:
-    asked = StudioOptions(source, out=out, backbones=("colour_histogram",), **options)  # type: ignore[arg-type]
+    asked = StudioOptions(source, out=out, **{"backbones": ("colour_histogram",), **options})  # type: ignore[arg-type]
     found = find_photos(asked)
     store.make_folder(found.folder)
     return prepare_project(found, asked)
@@ -146,6 +152,83 @@ def test_what_is_prepared_is_kept_until_a_photo_changes(
     for path in kept.rglob("*.npy"):
         path.write_bytes(b"damaged")
     assert len(opened(source, tmp_path / "p")) == 8
+
+
+def test_what_could_not_be_read_is_read_again_and_a_photo_looks_as_its_thumbnail(photos: Photos, tmp_path: Path) -> None:
+    source = photos("in", warm=2)
+    for i in range(3):
+        dark = np.linspace(1000 + i, 3000, 64 * 64).reshape(64, 64).astype(np.uint16)  # 12 bits of 16
+        Image.fromarray(dark).save(source / f"deep{i}.png")
+    for path in source.rglob("*.png"):
+        os.utime(path, (1e9, 1e9))
+    limited = opened(source, tmp_path / "p", settings=EmbedOptions(max_pixels=50 * 50))
+    assert (len(limited), len(limited.unreadable)) == (2, 3)
+    with studio(source, tmp_path / "p") as (client, server):
+        project = server.workspace.project
+        assert project is not None and len(project) == 5 and not project.unreadable
+        n = project.number("deep0.png")
+        assert n is not None
+        digest = project.digests[n][:16]
+        bodies = [client.ask(f"/{one}/{n}/{digest}.jpg").body for one in ("photo", "thumb")]
+        large, small = (np.asarray(Image.open(io.BytesIO(body))).mean() for body in bodies)
+        assert large == pytest.approx(small, abs=3) and large > 100
+        assert client.ask("/api/details?numbers=" + ",".join(["0"] * 201)).status == 400
+        for wrong in ({"numbers": 3}, {"numbers": [5]}, {"numbers": []}, {"numbers": [0], "count": 201}):
+            assert client.ask("/api/alike", wrong).status == 400, wrong
+
+
+def test_a_start_that_fails_leaves_nothing_behind(photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = StudioOptions(photos("in", warm=3, cold=3), out=tmp_path / "p", backbones=("colour_histogram",))
+
+    def full(*_: object) -> None:
+        raise OutputError("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("penult.studio.workspace.remember", full)
+        with pytest.raises(OutputError, match="full"):
+            Workspace(asked)
+    ended: list[object] = []
+
+    def close(head: object) -> None:
+        ended.append(head)
+
+    monkeypatch.setattr("penult.studio.background.BackgroundHead.close", close)
+    monkeypatch.setattr("penult.studio.session.Session.__init__", full)
+    workspace = Workspace(asked)  # the folder is free
+    workspace.start()
+    with pytest.raises(OutputError, match="full"):
+        workspace.wait()
+    workspace.close()
+    assert len(ended) == 1
+
+
+def test_picture_processes_are_replaced_and_all_of_them_end(photos: Photos) -> None:
+    path = str(next(photos("in", warm=1).rglob("*.png")))
+    maker = PictureMaker(2)
+    assert isinstance(maker.jpeg(path, 64), bytes)
+    maker._free.put(maker._free.get())  # the worker is the next one
+    worker = maker._free.get()
+    assert worker is not None
+    worker.kill()  # too late: it had answered
+    while worker.is_alive():
+        time.sleep(0.01)
+    maker._free.put(worker)
+    assert all(isinstance(maker.jpeg(path, 64), bytes) for _ in range(3))
+    idle, busy = maker._free.get(), maker._free.get()
+    assert busy is not None
+    maker._free.put(idle)
+    closing = threading.Thread(target=maker.close)
+    closing.start()
+    time.sleep(0.05)
+    maker._free.put(busy)  # it has finished what it was at
+    closing.join(10)
+    assert not closing.is_alive() and not busy.is_alive()
+
+
+def test_a_page_is_never_written_over_another(tmp_path: Path) -> None:
+    for name in ("model.html", "model-2.html"):
+        assert free_path(tmp_path / "model.html") == tmp_path / name
+        (tmp_path / name).symlink_to("nowhere")
 
 
 # --- who may ask ---

@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ from labelling import digest, drawn, opened
 from penult.errors import InputError, OutputError
 from penult.evaluate import Score
 from penult.images import scan_labelled
+from penult.store.labels import EXAM
 from penult.studio import label_table
 from penult.studio.background import HeadResult
+from penult.studio.questions import AGAIN_EVERY, EXAM_EVERY
 from penult.studio.session import Session, UnknownState
+from penult.studio.view import LabelView
 from test_names import CLASSES, LEARNT, PHOTOS
 
 
@@ -195,6 +199,33 @@ def test_a_point_of_the_curve_that_was_not_written_is_written_later(session: Ses
     assert path.is_file()
 
 
+def test_only_own_labels_of_some_time_ago_are_asked_again(tmp_path: Path) -> None:
+    given = [["cat", "dog", "owl"][truth(n)] if n >= 8 else None for n in range(60)]
+    session = opened(drawn(tmp_path / "p", copies=0, labels=given, classes=("cat", "dog", "owl")))
+    for n in range(4):
+        label(session, n)
+    assert session.view().age.tolist() == [3, 2, 1, 0] + [session.store.seq] * 4 + [0] * 52
+    for _ in range(20):
+        session.act({"id": f"s{session.store.seq}", "kind": "skip", "n": 7})
+    label(session, 4)
+    number = AGAIN_EVERY - 1 - EXAM_EVERY // 2
+    asked = [session.questions.next("doubt", replace(session.view(), acts=number + AGAIN_EVERY * i), 1)[0] for i in range(20)]
+    assert {one.number for one in asked if one.kind == "again"} == {0, 1, 2, 3}
+    session.close()
+
+
+def test_photos_that_left_the_exam_are_learnt_and_no_answer_to_them_is_a_proof(session: Session) -> None:
+    reserved = session.questions.exam.reserved
+    one, other = int(np.flatnonzero(~reserved)[-1]), int(np.flatnonzero(reserved)[-1])
+    session.act({"id": "a", "kind": "many", "numbers": [one, other], "label": 0})
+    labels, status, proba = session.view().labels, np.zeros(60, np.uint8), np.eye(3, dtype=np.float32)[np.ones(60, int)]
+    status[one] = EXAM  # by an earlier lot
+    result = HeadResult(40, np.arange(3), np.eye(3, dtype=np.float32)[np.zeros(60, int)], Score(1, 1, 1), {}, {}, ())
+    now = replace(session._now, view=LabelView(labels, status, 3), ready=True, proba=proba, result=result)
+    assert np.flatnonzero(now.mistaken).tolist() == np.flatnonzero(now.exam).tolist() == [other]
+    assert session._photos.numbers(now, {"status": "exam"}) == [other] and now.view.count(reserved)["exam"] == 1
+
+
 def test_filters_and_orders_find_what_they_say(session: Session) -> None:
     for n in range(0, 30, 2):
         label(session, n)
@@ -285,7 +316,7 @@ def test_what_the_whole_head_finds_is_shown_and_can_be_decided_on(tmp_path: Path
     assert session.photos({"status": "unlike"})["numbers"] == [50]
     assert session.photos({"sort": "novelty"})["numbers"][:2] == [50, 59]
     assert session.details([50])["photos"][0]["novelty"] == 1.5
-    assert session.photos({"status": "mistakes"})["numbers"] == [0, 1, 2, 3]
+    assert session.photos({"status": "mistakes"})["numbers"] == [0, 1, 2, 3, 4, 5]  # 4 and 5 are the exam's: no owl is learnt
     session.act({"id": "d", "kind": "finding", "finding": one["id"], "decision": "keep"})
     assert session.findings()["findings"][0]["decision"] == "keep"
     assert session.findings()["expected"] == {}

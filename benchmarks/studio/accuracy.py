@@ -70,10 +70,12 @@ class Life:
         self.model = QuickModel(self.Z[: self.own], families, self.seed)
         self.questions = Questions(self.model, families, self.seed)
         self.labels, self.status = np.full(self.own, -1, np.int32), np.zeros(self.own, np.uint8)
+        self.at = np.zeros(self.own, np.int64)  # the act that labelled each photo last
 
     @property
     def view(self) -> LabelView:
-        return LabelView(self.labels, self.status, self.k, self.acts, self.again)
+        age = np.where(self.labels >= 0, self.acts - self.at, 0)
+        return LabelView(self.labels, self.status, self.k, self.acts, self.again, age=age)
 
     @property
     def learnt(self) -> int:
@@ -93,7 +95,7 @@ class Life:
     def give(self, numbers: Any, acts: int = 1, fit: bool = True) -> None:
         """Label photos with their true classes."""
         self.acts += acts
-        self.labels[numbers] = self.y[numbers]
+        self.labels[numbers], self.at[numbers] = self.y[numbers], self.acts
         if fit:
             self.fit()
 

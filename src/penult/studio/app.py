@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penult.errors import InputError, OutputError, PenultError
-from penult.pixels import Failure
 from penult.studio import pages
 from penult.studio.jobs import JobRunning
 from penult.studio.tasks import Tasks
@@ -29,10 +28,6 @@ T = TypeVar("T")
 
 STREAMS = frozenset({"/api/state"})  # answered for as long as the page is there
 ALIVE = 15.0  # seconds after which a stream says that it is there
-MOST_DETAILS = 200
-MOST_COUNT = 200  # photos of a page, a queue, or look-alikes
-_TEXT = re.compile(r"[\x00-\x1f\ud800-\udfff]")
-_FOREVER = {"cache-control": "private, max-age=31536000, immutable"}  # the digest is in the address
 
 
 class StudioEndpoints:
@@ -50,8 +45,7 @@ class StudioEndpoints:
 
     async def open(self, request: Any) -> Any:
         """Take the one-time token, and give the browser its cookie."""
-        given = self.browser.enter(request.query_params.get("token", ""), header_map(request))
-        return pages.redirect(given)
+        return pages.redirect(self.browser.enter(request.query_params.get("token", ""), header_map(request)))
 
     async def page(self, request: Any) -> Any:
         """Return the page."""
@@ -114,21 +108,24 @@ class StudioEndpoints:
 
     async def details(self, request: Any) -> Any:
         """Return what is known of some photos."""
-        return await self._read(self._session().details, self._numbers(request.query_params.get("numbers", "")))
+        numbers = request.query_params.get("numbers", "")
+        if not re.fullmatch(r"\d{1,9}(,\d{1,9})*", numbers, re.ASCII):
+            raise Refusal(400, "`numbers` are no photo numbers with commas between them.")
+        return await self._read(self._session().details, [int(number) for number in numbers.split(",")])
 
     async def queue(self, request: Any) -> Any:
         """Return the next questions."""
-        mode, count = request.query_params.get("mode", "mixed"), _whole(request, "count", 3, 1, MOST_COUNT)
+        mode, count = request.query_params.get("mode", "mixed"), _whole(request, "count", 3)
         return await self._read(self._session().queue, mode, count)
 
     async def class_page(self, request: Any) -> Any:
         """Return photos that are taken for one class."""
-        number, count = _whole(request, "class", None, 0, 1 << 20), _whole(request, "count", 24, 1, MOST_COUNT)
+        number, count = _whole(request, "class", None), _whole(request, "count", 24)
         return await self._read(self._session().page, number, count)
 
     async def changes(self, request: Any) -> Any:
         """Return what changed after an act."""
-        return await self._read(self._session().changes, _whole(request, "since", 0, 0, 1 << 60))
+        return await self._read(self._session().changes, _whole(request, "since", 0))
 
     async def colors(self, request: Any) -> Any:
         """Return label, guess and probability of every photo."""
@@ -154,12 +151,12 @@ class StudioEndpoints:
 
     async def thumb(self, request: Any) -> Any:
         """Return a small picture of a photo."""
-        return self._picture(await self._run(self._readers, self.workspace.thumbnail, self._named(request)))
+        return pages.picture(await self._run(self._readers, self.workspace.thumbnail, self._named(request)))
 
     async def photo(self, request: Any) -> Any:
         """Return a photo, decoded, upright and written anew."""
         number, side = self._named(request), _whole(request, "side", 1600, 64, 4096)
-        return self._picture(await self._run(self._readers, self.workspace.photo, number, side))
+        return pages.picture(await self._run(self._readers, self.workspace.photo, number, side))
 
     def _named(self, request: Any) -> int:
         """Return the number of the photo in the path; its digest must be the photo's, since the answer is kept for ever."""
@@ -169,14 +166,6 @@ class StudioEndpoints:
         if project is None or number >= len(project) or project.digests[number][:16] != digest:
             raise Refusal(404, "there is no such photo in this project.")
         return int(number)
-
-    @staticmethod
-    def _picture(made: bytes | Failure) -> Any:
-        from starlette.responses import Response
-
-        if isinstance(made, Failure):
-            raise Refusal(410, f"the photo cannot be shown: {made.reason}.")
-        return Response(made, media_type="image/jpeg", headers=_FOREVER)
 
     # --- what changes something ---
 
@@ -199,10 +188,7 @@ class StudioEndpoints:
     async def alike(self, request: Any) -> Any:
         """Return the photos that are most like some."""
         body = await self._body(request)
-        numbers, count = body.get("numbers"), body.get("count", 48)
-        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_COUNT:
-            raise Refusal(400, f"`count` is no number from 1 to {MOST_COUNT}.")
-        return await self._read(self._session().alike, self._checked(numbers, 100_000), count)
+        return await self._read(self._session().alike, body.get("numbers"), body.get("count", 48))
 
     async def train(self, request: Any) -> Any:
         """Begin to train."""
@@ -267,21 +253,6 @@ class StudioEndpoints:
             raise Refusal(400, "the body is no JSON object.")
         return found
 
-    def _numbers(self, text: str) -> list[int]:
-        if not re.fullmatch(r"\d{1,9}(,\d{1,9}){0,199}", text):
-            raise Refusal(400, f"`numbers` are no photo numbers with commas between them, at most {MOST_DETAILS}.")
-        return self._checked([int(number) for number in text.split(",")], MOST_DETAILS)
-
-    def _checked(self, numbers: Any, most: int) -> list[int]:
-        """Return photo numbers that there are. Raises `Refusal`."""
-        self._session()
-        n = 0 if self.workspace.project is None else len(self.workspace.project)
-        if not isinstance(numbers, list) or not 0 < len(numbers) <= most:
-            raise Refusal(400, f"`numbers` is no list of 1 to {most} photo numbers.")
-        if not all(isinstance(one, int) and not isinstance(one, bool) and 0 <= one < n for one in numbers):
-            raise Refusal(400, f"`numbers` has something else than photo numbers from 0 to {n - 1}.")
-        return numbers
-
     def close(self) -> None:
         """End the threads; acts that were taken are done first."""
         self._writer.shutdown()
@@ -309,9 +280,8 @@ def _refused(error: PenultError) -> Refusal:
     """Return what a mistake of the page's, or of the disk, is answered with."""
     from penult.studio.session import UnknownState
 
-    if isinstance(error, (UnknownState, JobRunning)):
-        return Refusal(409, str(error))
-    return Refusal(507 if isinstance(error, OutputError) else 400 if isinstance(error, InputError) else 422, str(error))
+    known = ((UnknownState, 409), (JobRunning, 409), (OutputError, 507), (InputError, 400))
+    return Refusal(next((status for kind, status in known if isinstance(error, kind)), 422), str(error))
 
 
 def _no_number(word: str) -> None:
@@ -322,12 +292,9 @@ def _text(values: object) -> str:
     return json.dumps(values, allow_nan=False, separators=(",", ":"))
 
 
-def _whole(request: Any, name: str, usual: int | None, low: int, high: int) -> int:
+def _whole(request: Any, name: str, usual: int | None, low: int = 0, high: int = 1 << 60) -> int:
     """Return a whole number of the query. Raises `Refusal`."""
-    given: Mapping[str, str] = request.query_params
-    text = given.get(name)
-    if text is None and usual is not None:
-        return usual
-    if text is None or not re.fullmatch(r"\d{1,19}", text, re.ASCII) or not low <= int(text) <= high:
+    text = request.query_params.get(name, "" if usual is None else str(usual))
+    if not re.fullmatch(r"\d{1,19}", text, re.ASCII) or not low <= int(text) <= high:
         raise Refusal(400, f"`{name}` is no whole number from {low} to {high}.")
     return int(text)

@@ -1,6 +1,7 @@
-"""The files that the browser loads: the page's own, which come with the package, and those of the project's run.
+"""What the browser loads: the page's own files, which come with the package, pictures, and those of the project's run.
 
-In: a name. Out: a response with the right policy. A name is looked up, never joined to a path before it is known to be one.
+In: a name, or a picture. Out: a response with the right policy. A name is looked up, never joined to a path before it is
+known to be one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from penult import runs
+from penult.pixels import Failure
 from penult.texts import printable
 from penult.web import PAGE_HEADERS, Refusal
 
@@ -27,6 +29,7 @@ REPORT_HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",
 }
+_FOREVER = {"cache-control": "private, max-age=31536000, immutable"}  # the digest is in the address
 _SHOWN = {"report.html": "text/html"}  # of a run in the browser; everything else is downloaded
 
 
@@ -53,6 +56,15 @@ def asset(name: str) -> Any:
     kind = _KINDS[name.rpartition(".")[2]]
     headers = PAGE_HEADERS if kind == "text/html" else {"cache-control": "no-cache"}
     return Response(content, media_type=kind, headers=headers)
+
+
+def picture(made: bytes | Failure) -> Any:
+    """Return a photo that was made for the page. Raises `Refusal`."""
+    from starlette.responses import Response
+
+    if isinstance(made, Failure):
+        raise Refusal(410, f"the photo cannot be shown: {made.reason}.")
+    return Response(made, media_type="image/jpeg", headers=_FOREVER)
 
 
 def run_file(run: Path, name: str) -> Any:

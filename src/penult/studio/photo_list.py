@@ -69,14 +69,18 @@ class Snapshot:
         return np.asarray(self.reserved & ~self.view.decided)
 
     @cached_property
+    def exam(self) -> Mask:
+        """Which photos (N,) belong to the exam and have a label."""
+        return np.asarray(self.reserved & self.view.labelled)
+
+    @cached_property
     def mistaken(self) -> Mask:
         """Which labelled photos (N,) a model that has not learnt from them takes for another class."""
         best = np.full(len(self.view.labels), -1)
         if self.result is not None:
             best = self.result.classes[self.result.proba.argmax(axis=1)]
         if self.ready:  # never learnt from
-            exam = self.view.select("exam")
-            best[exam] = self.guessed[0][exam]
+            best[self.exam] = self.guessed[0][self.exam]
         return np.asarray(self.view.labelled & (best >= 0) & (best != self.view.labels))
 
     @property
@@ -141,6 +145,8 @@ class PhotoList:
             return np.zeros(len(view.labels), np.bool_) if now.novelty is None else np.asarray(now.novelty > UNLIKE)
         if status == "copies":
             return np.asarray(self._sizes[self.families] > 1)
+        if status == "exam":
+            return now.exam
         return now.mistaken if status == "mistakes" else view.select(status)
 
     def _key(self, now: Snapshot, sort: str) -> NDArray[Any] | None:
@@ -210,7 +216,9 @@ class PhotoList:
         return {"seq": now.seq, "labels": labels, "guesses": guess.tolist(), "p": np.rint(100 * p).astype(int).tolist()}
 
     def check(self, numbers: Sequence[int]) -> None:
-        """Raise `InputError` for what is no number of a photo."""
+        """Raise `InputError` for what is no list of numbers of photos."""
+        if not isinstance(numbers, list) or len(numbers) > len(self.families):
+            raise InputError(f"'numbers' is no list of photos; send the numbers of 1 to {len(self.families)} photos.")
         for number in numbers:
             if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(self.families):
                 shown = printable(repr(number)[:80])

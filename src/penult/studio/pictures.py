@@ -16,7 +16,6 @@ from penult import pixels
 from penult.pixels import FULL_DEPTH, Failure
 from penult.worker import Crashed, Worker
 
-SIDES = (480, 1600)  # the longer sides that are made, so that what is asked for again is in the browser's own cache
 QUALITY = 88
 SECONDS = 30.0  # that a photo may take
 
@@ -24,11 +23,11 @@ SECONDS = 30.0  # that a photo may take
 class PictureMaker:
     """Makes pictures of photos, some at a time; any thread may ask, and waits for a free process.
 
-    `depth` and `max_pixels` are those with which the photos were read for their features.
+    `depth`, which may be set later, and `max_pixels` are those with which the photos were read for their features.
     """
 
     def __init__(self, count: int = 2, depth: int = FULL_DEPTH, max_pixels: int = pixels.MAX_PIXELS) -> None:
-        self._limits = depth, max_pixels
+        self.depth, self.max_pixels = depth, max_pixels
         self._free: SimpleQueue[Worker | None] = SimpleQueue()
         self._count, self._closed = count, False
         for _ in range(count):
@@ -40,11 +39,14 @@ class PictureMaker:
         try:
             if self._closed:
                 return Failure("unreadable file", "the studio is ending")
+            if worker is not None and not worker.is_alive():  # ended as late when it had just answered
+                worker.__exit__(None, None, None)
+                worker = None
             worker = worker or Worker("penult.studio.pictures:work")
             late = threading.Timer(SECONDS, worker.kill)
             late.start()
             try:
-                worker.send((path, side, *self._limits))
+                worker.send((path, side, self.depth, self.max_pixels))
                 made: bytes | Failure = worker.answer()
             finally:
                 late.cancel()
@@ -60,8 +62,7 @@ class PictureMaker:
     def close(self) -> None:
         """End the processes, once they have finished what they are at."""
         self._closed = True
-        for _ in range(self._count):
-            worker = self._free.get()
+        for worker in [self._free.get() for _ in range(self._count)]:  # all of them before one is put back
             if worker is not None:
                 worker.__exit__(None, None, None)
             self._free.put(None)

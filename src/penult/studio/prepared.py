@@ -7,12 +7,10 @@ changed within the last two seconds is read again, since a date may be too coars
 from __future__ import annotations
 
 import io
-import json
 import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,6 @@ from numpy.typing import NDArray
 
 from penult import store, untrusted
 from penult.errors import DamagedFile
-from penult.pixels import Failure
 
 log = logging.getLogger(__name__)
 
@@ -29,15 +26,6 @@ KIND = "prepared"  # the folder in the project
 _INDEX = {"what": "files", "version": 1}
 _RACY = 2_000_000_000  # nanoseconds
 _MOST = 4 << 30  # bytes of a file
-
-
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """What was read of n files: `digests` (n, 32), zero where a file could not be read, which is in `failures`."""
-
-    digests: NDArray[np.uint8]
-    known: NDArray[np.bool_]  # (n,) whether the two others say something of it
-    failures: Mapping[int, Failure]
 
 
 def file_stats(paths: Sequence[str]) -> NDArray[np.int64]:
@@ -52,46 +40,37 @@ def file_stats(paths: Sequence[str]) -> NDArray[np.int64]:
     return found
 
 
-def read_state(folder: Path, files: Sequence[str], stats: NDArray[np.int64]) -> FileState:
-    """Return what an earlier start read of these files (ids), where they have the same size and date."""
-    n = len(files)
-    digests, known = np.zeros((n, 32), np.uint8), np.zeros(n, bool)
-    failures: dict[int, Failure] = {}
+def read_digests(folder: Path, files: Sequence[str], stats: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the digests (n, 32) of these files (ids) by an earlier start, zero where size or date are not as they were.
+
+    A file that could not be read is tried again each time: what it lacked, a library or memory, may be there now.
+    """
+    digests = np.zeros((len(files), 32), np.uint8)
     kept = _entry(folder, _INDEX)
     try:
         if kept.values() is None:
-            return FileState(digests, known, failures)
+            return digests
         names = kept.read("names.txt", _MOST).decode("utf-8", "surrogateescape").split("\0")
         old, sums = (untrusted.parse_npy(kept.read(f"{name}.npy", _MOST)) for name in ("stats", "digests"))
-        said = json.loads(kept.read("failures.json", untrusted.MOST_JSON))
         if old.shape != (len(names), 2) or sums.shape != (len(names), 32):
             raise ValueError("its arrays do not fit together")
     except (DamagedFile, ValueError, OSError) as error:
         log.warning("the list of files in %s cannot be used (%s) and is made again", folder, error)
-        return FileState(digests, known, failures)
+        return digests
     place = {name: i for i, name in enumerate(names)}
     at = np.array([place.get(file, -1) for file in files], np.intp)  # (n,)
-    known = (at >= 0) & (stats[:, 0] >= 0)
-    known[known] = (old[at[known]] == stats[known]).all(axis=1)
-    digests[known] = sums[at[known]]
-    for i in np.flatnonzero(known & ~digests.any(axis=1)).tolist():
-        failures[i] = Failure(*said[files[i]])
-    return FileState(digests, known, failures)
+    same = (at >= 0) & (stats[:, 0] >= 0)
+    same[same] = (old[at[same]] == stats[same]).all(axis=1)
+    digests[same] = sums[at[same]]
+    return digests
 
 
-def write_state(folder: Path, files: Sequence[str], stats: NDArray[np.int64], state: FileState) -> None:
-    """Keep what was read of files. Raises `OutputError`."""
+def write_digests(folder: Path, files: Sequence[str], stats: NDArray[np.int64], digests: NDArray[np.uint8]) -> None:
+    """Keep the digests of files, zero where one could not be read. Raises `OutputError`."""
     old = stats.copy()
     old[stats[:, 1] > time.time_ns() - _RACY] = -1  # it might change once more and look the same
-    said = {files[i]: [f.reason, f.detail, f.cure] for i, f in state.failures.items()}
-    _entry(folder, _INDEX).put(
-        {
-            "names.txt": "\0".join(files).encode("utf-8", "surrogateescape"),
-            "stats.npy": npy(old),
-            "digests.npy": npy(state.digests),
-            "failures.json": json.dumps(said).encode(),
-        }
-    )
+    names = "\0".join(files).encode("utf-8", "surrogateescape")
+    _entry(folder, _INDEX).put({"names.txt": names, "stats.npy": npy(old), "digests.npy": npy(digests)})
 
 
 def read_arrays(folder: Path, facts: Mapping[str, Any], names: Sequence[str]) -> dict[str, NDArray[Any]] | None:

@@ -51,8 +51,8 @@ class Project:
 
     `files` and `paths` (N,) are of each photo the ids and paths of its files, the first is the one shown; ids are relative to
     `root`. `Z` (N, r) is what the quick model learns from; `families` (N,) number the copies of one picture alike. `labels`
-    are those that the photos came with, `guesses` what a server's model said, `findings` plain values, ready for the page.
-    `places` (N, 2) come later, see `find_places`.
+    are those that the photos came with, `guesses` what a server's model said, `findings` plain values, ready for the page;
+    `depth` is how many bits of photos in 16-bit files are used. `places` (N, 2) come later, see `find_places`.
     """
 
     folder: Path
@@ -74,6 +74,7 @@ class Project:
     embedded: PhotoFeatures
     thumbnails: PhotoThumbnails
     facts: Mapping[str, Any]
+    depth: int
     places: NDArray[np.float64] | None = None
     _sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
 
@@ -120,23 +121,23 @@ def prepare_project(found: FoundPhotos, options: StudioOptions, progress: Progre
     files, every = [image.id for image in found.images], [image.path for image in found.images]
     stats = prepared.file_stats(every)
     progress("files", len(files), len(files))
-    state = prepared.read_state(found.folder, files, stats)
-    if not state.known.all():
-        state = _read(every, state, options, progress)
-        prepared.write_state(found.folder, files, stats, state)
-    readable = np.asarray(state.digests.any(axis=1))
+    known, failures = prepared.read_digests(found.folder, files, stats), dict[int, Failure]()
+    if not known.any(axis=1).all():
+        known, failures = _read(every, known, options, progress)
+        prepared.write_digests(found.folder, files, stats, known)
+    readable = np.asarray(known.any(axis=1))
     if not readable.any():
-        reasons = pixels.summarize_failures(state.failures.values())
+        reasons = pixels.summarize_failures(failures.values())
         raise InputError(f"none of the {len(files)} photos in {printable(found.source)} can be read. {reasons}.")
-    photo, first = _by_content(state.digests, readable)
-    digests = state.digests[first]
+    photo, first = _by_content(known, readable)
+    digests = known[first]
     embedded = PhotoFeatures([every[i] for i in first.tolist()], digests, options)
     facts = facts_of(digests, options)
     arrays = prepared.read_arrays(found.folder, facts, _KEPT)
     if arrays is None:
         arrays = _computed(embedded, digests, options, progress)
         prepared.write_arrays(found.folder, facts, arrays)
-    return _assembled(found, options, state.failures, photo, embedded, arrays)
+    return _assembled(found, options, failures, photo, embedded, arrays)
 
 
 def find_places(project: Project, started: Callable[[Worker], None]) -> None:
@@ -146,27 +147,26 @@ def find_places(project: Project, started: Callable[[Worker], None]) -> None:
     """
     facts = {**project.facts, "what": "map"}
     kept = prepared.read_arrays(project.folder, facts, ("places",))
-    if kept is None:
+    if new := kept is None:
         with Worker("penult.studio.embedded:place") as worker:
             started(worker)
             own = project.embedded
             worker.send((own.paths, own.digests, own.options))
             kept = {"places": next(iter(worker.answers()))}
-        project.places = kept["places"]
-        prepared.write_arrays(project.folder, facts, kept)
     project.places = kept["places"]
+    if new:
+        prepared.write_arrays(project.folder, facts, kept)
 
 
 def _read(
-    every: Sequence[str], state: prepared.FileState, options: StudioOptions, progress: ProgressCallback
-) -> prepared.FileState:
-    """Return the state of all files: those that are not known are read, and their features computed."""
-    new = np.flatnonzero(~state.known)
+    every: Sequence[str], known: NDArray[np.uint8], options: StudioOptions, progress: ProgressCallback
+) -> tuple[NDArray[np.uint8], dict[int, Failure]]:
+    """Return the digests of all files, and why some have none; those without one are read, and their features computed."""
+    new = np.flatnonzero(~known.any(axis=1))
     done = PhotoFeatures.of_files([every[i] for i in new.tolist()], every, options, progress)
-    digests = state.digests.copy()
+    digests = known.copy()
     digests[new[done.ok]] = done.digests[done.ok]
-    failures = dict(state.failures) | {int(new[i]): failure for i, failure in done.failures.items()}
-    return prepared.FileState(digests, np.ones(len(every), bool), dict(sorted(failures.items())))
+    return digests, {int(new[i]): failure for i, failure in sorted(done.failures.items())}
 
 
 def _by_content(digests: NDArray[np.uint8], readable: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -240,7 +240,7 @@ def _assembled(
     labels = tuple(next(iter(names)) if len(names) == 1 else None for names in said)
     number = {found.images[i].id: int(p) for i, p in enumerate(photo.tolist()) if p >= 0}
     paths = tuple(tuple(found.images[i].path for i in own) for own in members)
-    first, bad = [own[0] for own in paths], failures.items()
+    first, bad, depth = [own[0] for own in paths], failures.items(), int(arrays["depth"][0])
     return Project(
         folder=found.folder,
         name=found.name,
@@ -259,6 +259,7 @@ def _assembled(
         findings=tuple(find_problems(found, files, [sorted(map(str, own)) for own in said], embedded.digests, number, arrays)),
         notes=found.notes,
         embedded=embedded,
-        thumbnails=PhotoThumbnails(first, embedded.digests, options.settings, int(arrays["depth"][0])),
+        thumbnails=PhotoThumbnails(first, embedded.digests, options.settings, depth),
         facts=facts_of(embedded.digests, options),
+        depth=depth,
     )

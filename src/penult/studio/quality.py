@@ -91,6 +91,10 @@ class Quality:
         answers = model.proba.argmax(axis=1)
         return CurvePoint(count, tuple(answers[self.exam.order].tolist()), tuple(answers[self._sample].tolist()))
 
+    def score(self, view: LabelView, model: QuickModel) -> ExamScore:
+        """Return the model's score on the exam; that of no answers before there is a model."""
+        return self.exam.score(view, model.proba) if model.ready else self.exam.score_of(0, 0)
+
     def curve(self, view: LabelView) -> list[dict[str, float | int | None]]:
         """Return the accuracy on the exam at each size, with its interval; none before the exam says anything."""
         place = {photo: i for i, photo in enumerate(self.exam.order.tolist())}
@@ -161,7 +165,7 @@ class Quality:
 
     def stop(self, view: LabelView, model: QuickModel) -> Stop:
         """Return whether to go on, as far as the evidence carries."""
-        score = self.exam.score(view, model.proba) if model.ready else ExamScore(0, 0, self.exam.planned, None, None, None)
+        score = self.score(view, model)
         left = int((~view.decided).sum())
         labels = int(view.labelled.sum())
         known: dict[str, float | int | None] = {"labels": labels, "left": left, "score": score.score, "low": score.low}
@@ -176,9 +180,8 @@ class Quality:
 
     def summary(self, view: LabelView, model: QuickModel, result: HeadResult | None) -> dict[str, Any]:
         """Return all of it, ready for JSON; `background` is the whole head's score on the exam."""
-        exam = self.exam.score(view, model.proba) if model.ready else ExamScore(0, 0, self.exam.planned, None, None, None)
         return {
-            "exam": exam_dict(exam),
+            "exam": exam_dict(self.score(view, model)),
             "curve": self.curve(view),
             "classes": self.classes(view, model, result),
             "help": self.help(view, model),

@@ -26,7 +26,7 @@ Ints = NDArray[np.intp]
 
 EXAM_EVERY, SLOWER, SLOW = 8, 24, 60  # questions between two of the exam; after so many answers of it
 AGAIN_EVERY = 48  # 2% of the questions, never where one of the exam stands
-AGAIN_AFTER = 20  # labels that lie between the two answers, at least
+AGAIN_AFTER = 20  # acts that lie between the two answers, at least
 CLUSTERS = ((3, 12), (6, 24), (10**9, 48))  # for up to so many classes, so many middles are asked first
 ROUNDS, SAMPLE = 8, 4096  # of k-means, and the photos that it looks at
 GUESSES = 3
@@ -132,20 +132,22 @@ class Questions:
         return next((p for p in self.exam.waiting(view) if p not in taken), None)
 
     def _again_photo(self, number: int, view: LabelView, taken: set[int]) -> int | None:
-        """Return a labelled photo that was not asked twice, drawn by lot."""
-        known = np.flatnonzero(view.labelled)
+        """Return a photo that the user labelled some time ago and that was not asked twice, drawn by lot."""
+        known = np.flatnonzero(view.labelled & (view.age >= AGAIN_AFTER))
         known = np.array([p for p in known.tolist() if p not in view.asked_again and p not in taken], np.intp)
-        if len(known) < AGAIN_AFTER:
-            return None
-        return int(np.random.default_rng([self.seed, number]).choice(known))
+        return int(np.random.default_rng([self.seed, number]).choice(known)) if len(known) else None
 
-    def _free(self, view: LabelView, taken: set[int]) -> NDArray[np.bool_]:
-        """Return which photos may be asked, (N,): neither they nor others of their family have a label or are shown."""
+    def _open(self, view: LabelView, taken: set[int]) -> NDArray[np.bool_]:
+        """Return which photos have no answer yet, (N,), nor have others of their family, nor is one of these shown."""
         done = np.zeros(int(self.families.max(initial=-1)) + 1, bool)
-        done[self.families[view.decided]] = True
+        done[self.families[view.labelled | view.select("none")]] = True  # of copies one may be excluded and another kept
         if taken:
             done[self.families[list(taken)]] = True
-        return np.asarray(~done[self.families] & ~view.skipped)
+        return np.asarray(~done[self.families] & ~view.decided)
+
+    def _free(self, view: LabelView, taken: set[int]) -> NDArray[np.bool_]:
+        """Return which photos may be asked, (N,): those without an answer that were not skipped either."""
+        return self._open(view, taken) & ~view.skipped
 
     def _teaching(self, mode: str, view: LabelView, taken: set[int], count: int) -> list[tuple[int, str]]:
         """Return photos to learn from and their kind: middles of clusters and the most doubtful by turns."""
@@ -195,13 +197,15 @@ class Questions:
         return self._clusters[number]
 
     def _left(self, view: LabelView, taken: set[int]) -> Question | None:
-        """Return what is left when nothing else is: photos that were skipped, and the exam's."""
+        """Return what is left when nothing else is: the exam's photos, copies of excluded ones, and what was skipped."""
         photo = self._exam_photo(view, taken)
         if photo is not None:
             return self._question(photo, "exam", view)
-        answered = np.isin(self.families, self.families[view.decided])
-        skipped = [p for p in np.flatnonzero(view.skipped & ~answered & ~self.exam.reserved).tolist() if p not in taken]
-        return self._question(skipped[0], "doubt", view) if skipped else None
+        left = np.flatnonzero(self._open(view, taken))
+        if not len(left):
+            return None
+        first = int(left[view.skipped[left].argmin()])
+        return self._question(first, "exam" if self.exam.reserved[first] else "doubt", view)
 
     def _question(self, photo: int, kind: str, view: LabelView) -> Question:
         guesses: tuple[tuple[int, float], ...] = ()

@@ -18,7 +18,7 @@ from penult import untrusted
 from penult.errors import InputError, OutputError
 from penult.store import LabelStore, write_json
 from penult.studio.act_memory import QUESTIONS, ActMemory
-from penult.studio.exam import ExamScore, agreement
+from penult.studio.exam import agreement
 from penult.studio.finding_list import FindingList
 from penult.studio.photo_list import PhotoList, Snapshot, status_names
 from penult.studio.quality import Quality, exam_dict
@@ -63,6 +63,7 @@ class ProjectState:
         self._given = np.full(len(project.digests), -1), np.zeros(len(project.digests), np.float32)
         for n, (name, p) in project.guesses.items():
             self._given[0][n], self._given[1][n] = numbers.get(name, -1), p
+        self._own = np.array([label is None for label in project.labels], np.bool_)  # labelled here if at all
         self._learnt: list[NDArray[Any]] = []
         self._look()
 
@@ -72,7 +73,10 @@ class ProjectState:
         removed = frozenset(number for number, one in enumerate(names) if one.removed)
         answered = sum(store.live[kind] for kind in QUESTIONS)
         memory = self._memory
-        view = LabelView(store.labels(), store.status(), len(names), answered, memory.asked_again, removed, memory.rejected)
+        age = np.where(self._own, store.seq - store.changed(), 0)
+        view = LabelView(
+            store.labels(), store.status(), len(names), answered, memory.asked_again, removed, memory.rejected, age=age
+        )
         usable = self.questions.exam.learnable(view)
         exam = view.labelled & self.questions.exam.reserved
         learnt = [np.where(usable | exam, view.labels, -1), usable, np.array(len(names))]
@@ -90,9 +94,8 @@ class ProjectState:
             store.seq, view, names, self.model.ready, self.model.proba, store.changed(), self._given_now(removed),
             self.questions.exam.reserved, result,
         )  # fmt: skip
-        self._counts = view.count()
-        score = self.questions.exam.score(view, self.model.proba) if self.model.ready else None
-        self._exam = exam_dict(score or ExamScore(0, 0, self.questions.exam.planned, None, None, None))
+        self._counts = view.count(self.questions.exam.reserved)
+        self._exam = exam_dict(self._quality.score(view, self.model))
 
     def _given_now(self, removed: frozenset[int]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """Return the guesses that photos came with, none of a class that was removed."""

@@ -5,7 +5,10 @@ In: the body of a request. Out: plain values. Long work becomes a job; what is w
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from itertools import chain, count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penult import runs
@@ -77,7 +80,7 @@ class Tasks:
             return {"job": self.workspace.jobs.start("folders", asked)}
         self._trained()
         if what == "page":
-            asked = {"run": str(self.workspace.run), "out": str(project.folder / exports.PAGE)}
+            asked = {"run": str(self.workspace.run), "out": str(free_path(project.folder / exports.PAGE))}
             return {"job": self.workspace.jobs.start("page", asked)}
         name = MODEL if what == "model" else REPORT
         return {"path": str(self.workspace.run / name), "address": f"/run/{name}"}
@@ -110,6 +113,12 @@ class Tasks:
             for one in (*part.get("right", ()), *part.get("wrong", ())):
                 one["n"] = project.number(one["file"])
         return found
+
+
+def free_path(wanted: Path) -> Path:
+    """Return a path where nothing is: `model.html`, else `model-2.html` and so on."""
+    every = chain([wanted], (wanted.with_stem(f"{wanted.stem}-{number}") for number in count(2)))
+    return next(path for path in every if not os.path.lexists(path))
 
 
 def _names(session: Session) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.store.labels import EXAM, EXCLUDED, NONE_OF_THESE, SKIPPED
+from penult.store.labels import EXCLUDED, NONE_OF_THESE, SKIPPED
 
 Mask = NDArray[np.bool_]
 
@@ -67,6 +67,8 @@ class LabelView:
         For a class the photos that were struck out of a page of it.
     shown : frozenset of int
         Photos that are on the screen already, here or in another tab.
+    age : array (N,)
+        How many acts ago the user labelled each photo; 0 for labels that photos came with.
     """
 
     labels: NDArray[np.int32]
@@ -77,6 +79,7 @@ class LabelView:
     removed: frozenset[int] = frozenset()
     rejected: Mapping[int, Mask] = field(default_factory=dict)
     shown: frozenset[int] = frozenset()
+    age: NDArray[np.int64] | int = 0
 
     @cached_property
     def labelled(self) -> Mask:
@@ -94,17 +97,16 @@ class LabelView:
         return np.asarray(((self.status & SKIPPED) != 0) & (self.labels < 0))
 
     def select(self, status: str) -> Mask:
-        """Return which photos (N,) are "labelled", "unlabelled", "excluded", "none" (of the classes) or of the "exam"."""
+        """Return which photos (N,) are "labelled", "unlabelled", "excluded" or "none" (of the classes)."""
         kept = (self.status & EXCLUDED) == 0
         if status == "excluded":
             return np.asarray(~kept)
         if status == "none":
             return np.asarray((self.status & NONE_OF_THESE != 0) & (self.labels < 0) & kept)
-        if status == "exam":
-            return np.asarray(self.labelled & (self.status & EXAM != 0))
         return self.labelled if status == "labelled" else ~self.decided
 
-    def count(self) -> dict[str, int]:
-        """Return how many photos are in each state, as the page shows it."""
-        states = ("labelled", "unlabelled", "excluded", "none", "exam")
-        return {"photos": len(self.labels)} | {status: int(self.select(status).sum()) for status in states}
+    def count(self, reserved: Mask) -> dict[str, int]:
+        """Return how many photos are in each state, as the page shows it; `reserved` (N,) are the exam's."""
+        states = ("labelled", "unlabelled", "excluded", "none")
+        counts = {"photos": len(self.labels)} | {status: int(self.select(status).sum()) for status in states}
+        return counts | {"exam": int((self.labelled & reserved).sum())}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,11 @@ class Workspace:
         self.options, self.changed = options, changed
         store.make_folder(self.found.folder / KIND)
         self._claim = store.FolderLock(self.found.folder / KIND, _BUSY, _CURE)
-        remember(self.found, options)
+        try:
+            remember(self.found, options)
+        except BaseException:
+            self._claim.release()
+            raise
         self.jobs = Jobs(self.found.folder / RUN, self._tell)
         self.pictures = PictureMaker(max_pixels=options.settings.max_pixels)
         self.project: Project | None = None
@@ -94,14 +99,14 @@ class Workspace:
         from penult.studio.session import Session
 
         project = prepare_project(self.found, self.options, self._progress)
-        labels = store.LabelStore(project.folder / "labels.db", project.digests)
-        try:
+        self.pictures.depth = project.depth
+        with ExitStack() as failed:
+            labels = failed.enter_context(store.LabelStore(project.folder / "labels.db", project.digests))
+            background = failed.enter_context(closing(BackgroundHead(project.Z, project.families)))
             model = QuickModel(project.Z, project.families, self.options.seed)
             questions = Questions(model, project.families, labels.seed, project.digests)
-            session = Session(project, labels, model, questions, BackgroundHead(project.Z, project.families))
-        except BaseException:
-            labels.close()
-            raise
+            session = Session(project, labels, model, questions, background)
+            failed.pop_all()  # the session closes them
         session.subscribe(self._tell)
         self.project, self.session = project, session
         self.preparing = None
