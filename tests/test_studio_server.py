@@ -185,7 +185,7 @@ def test_a_start_that_fails_leaves_nothing_behind(photos: Photos, tmp_path: Path
 
     with monkeypatch.context() as patch:
         patch.setattr("penult.studio.workspace.remember", full)
-        with pytest.raises(OutputError, match="full"):
+        with pytest.raises(OutputError) as kept:  # and with its traceback what it could not open
             Workspace(asked)
     ended: list[object] = []
 
@@ -195,6 +195,7 @@ def test_a_start_that_fails_leaves_nothing_behind(photos: Photos, tmp_path: Path
     monkeypatch.setattr("penult.studio.background.BackgroundHead.close", close)
     monkeypatch.setattr("penult.studio.session.Session.__init__", full)
     workspace = Workspace(asked)  # the folder is free
+    assert str(kept.value) == "full"
     workspace.start()
     with pytest.raises(OutputError, match="full"):
         workspace.wait()
