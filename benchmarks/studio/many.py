@@ -67,7 +67,7 @@ def lay_out(base: Path, n: int, photos: Path) -> ManyPhotos:
     files, paths = [one.id for one in found.images], [one.path for one in found.images]
     order = np.array([names.index(file) for file in files]) if files != names else np.arange(n)
     stats = prepared.file_stats(paths)
-    prepared.write_state(found.folder, files, stats, prepared.FileState(digests[order], np.ones(n, bool), {}))
+    prepared.write_digests(found.folder, files, stats, digests[order])
     arrays = {
         "Z": np.ascontiguousarray(Z[order], np.float32),
         "families": np.arange(n),
