@@ -73,7 +73,8 @@ def _describe(value: Any) -> str:
     from onnx import TensorProto
 
     kind = value.type.tensor_type
-    dims = ", ".join(d.dim_param or (str(d.dim_value) if d.dim_value > 0 else "?") for d in kind.shape.dim)
+    # what is no UTF-8 comes as bytes
+    dims = ", ".join(str(d.dim_param or (d.dim_value if d.dim_value > 0 else "?")) for d in kind.shape.dim)
     known = kind.elem_type in TensorProto.DataType.values()
     return f"{value.name!r} {TensorProto.DataType.Name(kind.elem_type).lower() if known else 'of no type'} ({dims})"
 
