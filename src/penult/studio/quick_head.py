@@ -23,7 +23,7 @@ from penult.solver import DenseMatrix, LogisticLoss, Loss, Problems, SoftmaxLoss
 Array = NDArray[Any]
 Ints = NDArray[np.intp]
 
-GROWTH = ((400, 1.1), (1000, 1.2), (10**9, 1.3))  # up to so many rows settings are chosen anew at so many times as many
+GROWTH = ((400, 1.15), (1000, 1.2), (10**9, 1.3))  # up to so many rows settings are chosen anew at so many times as many
 JUDGES = 2  # rows drawn by lot by which the model is calibrated anew
 SEARCHED = 2000  # rows that settings are chosen by
 C = 10.0  # of the softmax: the best is between 3 and 100 on all sets, and hardly matters beside the discriminant
