@@ -35,7 +35,6 @@ export function mount(root, app, options) {
 
   /** @param {boolean} forward */
   async function history(forward) {
-    if (app.state && !(forward ? app.state.redo : app.state.undo) && !app.api.unsaved) return app.say(t(forward ? "label.nothing_to_redo" : "label.nothing_to_undo"));
     mode?.stage.focus({ preventScroll: true });
     await mode?.history(forward);
   }
