@@ -10,6 +10,9 @@ from typing import Any
 from penult.cli import build
 
 ROOT = Path(__file__).resolve().parents[1]
+OF_BENCHMARKS = {
+    "--help", "--kills", "--photos", "--demo", "--networks", "--each", "--many", "--seeds", "--sets", "--count", "--labels",
+}  # fmt: skip
 
 
 def words(text: str) -> list[list[str]]:
@@ -50,7 +53,7 @@ def test_every_option_that_the_pages_name_exists() -> None:
     docs = ("formats", "benchmarks", "design", "backbones", "deploy", "studio", "studio.zh")
     for page in ("README.md", "README.zh.md", *(f"docs/{name}.md" for name in docs)):
         named = set(re.findall(r"`[^`\n]*?(--[a-z-]+)", (ROOT / page).read_text(encoding="utf-8")))
-        assert named <= known | {"--help", "--kills", "--photos", "--demo", "--networks", "--each"}, page
+        assert named <= known | OF_BENCHMARKS, page
 
 
 def test_the_links_of_the_pages_lead_somewhere() -> None:
