@@ -74,3 +74,9 @@ def test_a_handful_has_a_map_too(n: int):
 
 def test_rows_that_are_all_the_same_have_a_place():
     assert np.isfinite(photo_map(np.ones((30, 5), np.float32), [5]).places).all()
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_a_photo_alone_is_in_the_middle(n: int) -> None:
+    drawn = photo_map(np.ones((n, 6), np.float32), (6,))
+    assert drawn.places.tolist() == [[0.5, 0.5]] * n and drawn.near.shape == (n, 0)

@@ -43,6 +43,8 @@ def photo_map(X: NDArray[Any], blocks: Sequence[int], seed: int = 0, landmarks: 
     Distances on the map between far groups, and the groups' sizes, say nothing; who is beside whom does.
     """
     n = len(X)
+    if n < 2:  # a photo alone is in the middle
+        return PhotoMap(np.full((n, 2), 0.5), np.zeros((n, 0), np.intp), np.ones(n, bool))
     chosen = np.sort(np.random.default_rng(seed).permutation(n)[:landmarks])  # (l,)
     with _one_thread():
         Z = principal_directions(np.asarray(X, np.float32), blocks, chosen, seed)  # (n, c)
