@@ -18,7 +18,7 @@ def main() -> None:
         module = importlib.import_module(f"studio.{found.name}")  # the package stands before this file
         if not hasattr(module, "add"):  # what several topics share
             continue
-        said = (module.__doc__ or "").strip()
+        said = (module.__doc__ or "").strip().replace("%", "%%")
         topic = topics.add_parser(
             found.name, help=said.splitlines()[0], description=said, formatter_class=argparse.RawDescriptionHelpFormatter
         )
