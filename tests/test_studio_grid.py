@@ -209,6 +209,10 @@ def test_a_score_of_too_few_exam_questions_is_not_said(chromium: Chromium, monke
         page = opened(chromium, studio, "quality", "document.querySelector('.big')")
         assert page.run("document.querySelector('.big').textContent") == "–"
         assert "5 of 20" in page.run("document.querySelector('.score').textContent")
+        monkeypatch.setattr("studio_page.EXAM", {"asked": 5, "right": 5, "planned": 12, "score": None, "low": None, "high": None})
+        page = opened(chromium, studio, "quality", "document.querySelector('.big')")
+        assert "too few different photos" in page.run("document.querySelector('.score').textContent")
+        assert page.run("document.querySelectorAll('.score progress').length") == 0  # it would never be full
 
 
 def test_training_is_started_and_cancelled_and_exports_say_where_they_are(chromium: Chromium) -> None:

@@ -123,7 +123,7 @@ def write_folders(asked: Mapping[str, Any], progress: ProgressCallback) -> dict[
             ) from error
         linked += was_linked is True
         gone += [path] if was_linked is None else []
-        progress("files", done, len(files))
+        progress("writing files", done, len(files))
     return {"path": str(place), "files": len(files) - len(gone), "linked": linked, "gone": gone[:20]}
 
 

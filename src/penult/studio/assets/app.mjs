@@ -114,7 +114,7 @@ export class App {
     sync.textContent = unsaved ? t("shell.saving", { count: unsaved }) : t("shell.saved");
     sync.dataset.state = trouble ? "trouble" : unsaved ? "saving" : "saved";
     const exam = this.state?.exam;
-    score.textContent = exam && exam.score !== null && exam.asked >= 20 ? t("shell.score", { score: percent(exam.score, 0) }) : "";
+    score.textContent = exam && exam.score !== null ? t("shell.score", { score: percent(exam.score, 0) }) : "";
     const idle = `shell.idle_${trouble}`;
     if (trouble) this.#notify(t(!unsaved && known(idle) ? idle : `shell.${trouble}`, { count: unsaved, reason }), button(t("shell.retry"), () => this.api.retry()), true);
     else if (this.state?.table) this.#notify(t("shell.table", { reason: this.state.table }), undefined, true);

@@ -4,6 +4,7 @@ import { photo } from "./api.mjs";
 import { ClassButtons } from "./class-buttons.mjs";
 import { button, element, keycap } from "./dom.mjs";
 import { number, t } from "./i18n.mjs";
+import { turn } from "./label-history.mjs";
 import { PickGrid } from "./pick-grid.mjs";
 
 const COUNT = 48;
@@ -95,10 +96,8 @@ export class Alike {
 
   /** @param {boolean} forward */
   async history(forward) {
-    await (forward ? this.app.redo() : this.app.undo()).catch(() => null);
-    if (this.#closed) return;
-    this.app.say(t(forward ? "label.redone" : "label.undone"));
-    if (this.#numbers.length) this.#open(this.#numbers);
+    const answer = await turn(this.app, forward);
+    if (answer && !this.#closed && this.#numbers.length) this.#open(this.#numbers);
   }
 
   /** @param {KeyboardEvent} event */

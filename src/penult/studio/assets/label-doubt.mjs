@@ -4,6 +4,7 @@ import { photo, thumb } from "./api.mjs";
 import { ClassButtons } from "./class-buttons.mjs";
 import { button, dot, element, keycap } from "./dom.mjs";
 import { probability, t } from "./i18n.mjs";
+import { turn } from "./label-history.mjs";
 import { swipes } from "./touch.mjs";
 
 /** @typedef {import("./types.d.ts").Question} Question */
@@ -211,10 +212,8 @@ export class Doubt {
       if (this.#now?.n === shown.n) this.#advance();
     }
     const fields = { mode: "doubt", count: AHEAD };
-    const answer = await (forward ? this.app.redo(fields) : this.app.undo(fields)).catch(() => null);
-    const told = answer && (forward ? answer.redone : answer.undone);
+    const answer = await turn(this.app, forward, fields), told = answer?.undone;
     if (this.#closed || !answer) return;
-    this.app.say(t(told ? (forward ? "label.redone" : "label.undone") : forward ? "label.nothing_to_redo" : "label.nothing_to_undo"));
     if (!forward && told && told.n.length && !told.n.includes(shown?.n ?? -1)) {
       const { photos } = await this.app.get("/api/details", { numbers: told.n.slice(0, 1) });
       if (photos.length && !this.#closed) this.#show(asQuestion(photos[0]));

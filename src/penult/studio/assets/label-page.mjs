@@ -3,6 +3,7 @@
 import { ClassButtons } from "./class-buttons.mjs";
 import { button, element, keycap } from "./dom.mjs";
 import { number, probability, t } from "./i18n.mjs";
+import { turn } from "./label-history.mjs";
 import { PickGrid } from "./pick-grid.mjs";
 
 const SIZE = "penult-page-size";
@@ -39,7 +40,7 @@ export class Pages {
   /** @param {import("./types.d.ts").Changed[]} _changed */
   refresh(_changed) { this.buttons.draw(); this.#open(this.#label); }
 
-  /** The class of which the fewest photos are known is asked first. */
+  /** The class that is shown where none was asked for: the first. */
   #first() { return this.app.classes[0].number; }
 
   /** @param {number} size */
@@ -93,10 +94,8 @@ export class Pages {
 
   /** @param {boolean} forward */
   async history(forward) {
-    await (forward ? this.app.redo() : this.app.undo()).catch(() => null);
-    if (this.#closed) return;
-    this.app.say(t(forward ? "label.redone" : "label.undone"));
-    this.#open(this.#label);
+    const answer = await turn(this.app, forward);
+    if (answer && !this.#closed) this.#open(this.#label);
   }
 
   /** @param {KeyboardEvent} event */

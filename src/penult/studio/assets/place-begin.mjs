@@ -52,10 +52,10 @@ export function mount(root, app) {
   }
 
   function drawFacts() {
-    const { photos, files, copies, families, unreadable, source, out, preparing, notes } = app.project, counts = app.state?.counts;
+    const { photos, files, copies, unreadable, source, out, preparing, notes } = app.project, counts = app.state?.counts;
     const rows = [[t("begin.photos"), preparing && !photos ? "…" : number(photos), files > photos ? t("begin.files", { count: files }) : ""]];
     if (counts) rows.push([t("begin.labelled"), number(counts.labelled), counts.excluded ? t("begin.excluded", { count: counts.excluded }) : ""]);
-    if (copies) rows.push([t("begin.copies"), number(copies), t("begin.copies_why", { count: families })]);
+    if (copies) rows.push([t("begin.copies"), number(copies), t("begin.copies_why")]);
     if (!preparing) rows.push([t("begin.unreadable"), number(unreadable.length), ""]);
     const list = unreadable.slice(0, SHOWN).map(({ file, reason, advice }) => element("li", {}, element("span", { class: "file", text: file }), element("span", { text: reason }), advice ? element("small", { class: "soft", text: advice }) : null));
     facts.replaceChildren(

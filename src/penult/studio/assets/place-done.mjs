@@ -113,7 +113,7 @@ class DonePlace {
 
   /** What changed against the former run, where there is one. */
   async #differences() {
-    const answer = await this.app.get("/api/differences").catch(() => null); // 400: this project was trained less than twice
+    const answer = await this.app.get("/api/differences").catch(() => null); // former is null where this project was trained less than twice
     this.#news.hidden = !answer?.former;
     if (!answer?.former) return;
     const { score, right, wrong, labels_changed: labels, photos_added: added, photos_removed: removed } = answer;

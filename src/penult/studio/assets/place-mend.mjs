@@ -10,7 +10,7 @@ import { whenReady } from "./when-ready.mjs";
 /** @typedef {import("./app.mjs").App} App */
 /** @typedef {import("./types.d.ts").Finding} Finding */
 
-const PAIRS = ["copy", "near_copy", "leak", "group"]; // kinds that are about two photos
+const PAIRS = ["copy", "near_copy", "group"]; // kinds that are about two photos
 
 /** @param {HTMLElement} root @param {App} app @param {import("./types.d.ts").PlaceOptions} options @returns {import("./types.d.ts").Place} */
 export function mount(root, app, options) { return whenReady(root, app, () => new MendPlace(root, app, String(options.kind ?? ""))); }

@@ -7,7 +7,7 @@ import { whenReady } from "./when-ready.mjs";
 
 /** @typedef {import("./app.mjs").App} App */
 
-const FEW = 20, MORE = 20; // exam questions below which nothing is said of them; photos that are offered for labeling
+const FEW = 20, MORE = 20; // exam questions that the server wants for a score; photos that are offered for labelling
 const PAUSE = 1500; // ms between two looks while labels come in
 
 /** @param {HTMLElement} root @param {App} app @returns {import("./types.d.ts").Place} */
@@ -15,13 +15,13 @@ export function mount(root, app) { return whenReady(root, app, () => show(root, 
 
 /** @param {HTMLElement} root @param {App} app @returns {import("./types.d.ts").Place} */
 function show(root, app) {
-  let seq = -1, pause = 0, closed = false;
+  let seen = "", pause = 0, closed = false;
   const body = element("div", { class: "quality" });
   root.append(element("h1", { text: t("quality.title") }), body);
 
   async function load() {
     pause = 0;
-    seq = app.state?.seq ?? 0;
+    seen = newest(app.state);
     const quality = await app.get("/api/quality").catch(() => null);
     if (!closed && quality) draw(quality);
   }
@@ -30,8 +30,8 @@ function show(root, app) {
   function draw({ exam, curve, classes, help, agreement, background, stop }) {
     const focused = body.contains(document.activeElement) ? document.activeElement?.getAttribute("data-act") : null;
     body.replaceChildren(
-      element("div", { class: "columns" }, examCard(exam), stopCard(stop, help)),
-      element("div", { class: "columns" }, curveCard(curve), element("div", { class: "stack" }, agreementCard(agreement), backgroundCard(background))),
+      element("div", { class: "columns" }, examCard(exam), stopCard(stop, help, exam)),
+      element("div", { class: "columns" }, curveCard(curve, exam), element("div", { class: "stack" }, agreementCard(agreement), backgroundCard(background, exam))),
       classesCard(classes),
     );
     if (focused) /** @type {HTMLElement | null} */ (body.querySelector(`[data-act="${focused}"]`))?.focus();
@@ -39,11 +39,10 @@ function show(root, app) {
 
   /** @param {any} exam */
   function examCard(exam) {
-    const enough = exam.enough ?? exam.asked >= FEW, planned = Math.min(exam.planned || FEW, FEW);
-    if (!enough || exam.score === null) {
-      const needed = Math.max(FEW, planned);
-      return element("section", { class: "card score" }, element("h2", { text: t("quality.exam") }), element("p", { class: "big soft", text: "–" }),
-        element("p", { text: t("quality.exam_few", { asked: exam.asked, needed }) }), element("progress", { max: needed, value: Math.min(exam.asked, needed), "aria-label": t("quality.exam_progress") }), element("p", { class: "soft small", text: t("quality.exam_how") }));
+    if (exam.score === null) {
+      const few = exam.planned < FEW ? [element("p", { text: t("quality.exam_never") })] : [element("p", { text: t("quality.exam_few", { asked: exam.asked, needed: FEW }) }),
+        element("progress", { max: FEW, value: exam.asked, "aria-label": t("quality.exam_progress") }), element("p", { class: "soft small", text: t("quality.exam_how") })];
+      return element("section", { class: "card score" }, element("h2", { text: t("quality.exam") }), element("p", { class: "big soft", text: "–" }), few);
     }
     const values = { score: percent(exam.score, 0), low: percent(exam.low, 0), high: percent(exam.high, 0), right: exam.right, asked: exam.asked };
     const said = t("quality.exam_said", values);
@@ -51,14 +50,15 @@ function show(root, app) {
       intervalChart(exam.score, exam.low, exam.high, said), element("p", { class: "soft small", text: t("quality.exam_why") }));
   }
 
-  /** @param {any} stop @param {any[]} help */
-  function stopCard(stop, help) {
+  /** @param {any} stop @param {any[]} help @param {any} exam */
+  function stopCard(stop, help, exam) {
+    const key = stop?.key === "early" && exam.planned < FEW ? "never" : stop?.key;
     const rows = (help ?? []).filter((one) => one.numbers?.length).map((one, i) => {
       const said = t("quality.help", { count: Math.round(one.doubt), label: app.className(one.class) });
       return element("li", {}, element("p", {}, dot(one.class), " ", said), labelThese(one.numbers, `help-${i}`));
     });
     return element("section", { class: "card" }, element("h2", { text: t("quality.next") }),
-      stop && known(`quality.stop_${stop.key}`) ? element("p", { class: "stop", text: t(`quality.stop_${stop.key}`, shown(stop.values)) }) : null,
+      stop && known(`quality.stop_${key}`) ? element("p", { class: "stop", text: t(`quality.stop_${key}`, shown(stop.values)) }) : null,
       rows.length ? element("h3", { text: t("quality.helps") }) : null, rows.length ? element("ul", { class: "helps" }, rows) : null);
   }
 
@@ -68,10 +68,10 @@ function show(root, app) {
     return button(t("quality.label_these", { count: some.length }), () => app.go("label", { mode: "doubt", numbers: some }), { "data-act": name });
   }
 
-  /** @param {any[]} curve */
-  function curveCard(curve) {
+  /** @param {any[]} curve @param {any} exam */
+  function curveCard(curve, exam) {
     const some = (curve ?? []).filter((one) => one.accuracy !== null);
-    return element("section", { class: "card" }, element("h2", { text: t("quality.curve") }), some.length > 1 ? curveChart(some) : element("p", { class: "soft", text: t("quality.curve_few") }),
+    return element("section", { class: "card" }, element("h2", { text: t("quality.curve") }), some.length > 1 ? curveChart(some) : element("p", { class: "soft", text: t(exam.planned < FEW ? "quality.exam_never" : "quality.curve_few") }),
       some.length > 1 ? element("p", { class: "soft small", text: t("quality.curve_why") }) : null);
   }
 
@@ -82,11 +82,11 @@ function show(root, app) {
       asked && same < asked ? element("p", { class: "soft small", text: t("quality.agreement_why") }) : null);
   }
 
-  /** @param {any} background */
-  function backgroundCard(background) {
-    const { accuracy = null, low = null, high = null, labels = 0, running = false } = background ?? {};
+  /** @param {any} background @param {any} exam */
+  function backgroundCard(background, exam) {
+    const { accuracy = null, low = null, high = null, labels = 0 } = background ?? {}, running = app.state?.background?.running ?? false;
     const values = { score: percent(accuracy ?? 0, 0), low: percent(low ?? 0, 0), high: percent(high ?? 0, 0), labels };
-    return element("section", { class: "card" }, element("h2", { text: t("quality.background") }), element("p", { text: t(accuracy === null ? (running ? "quality.background_first" : "quality.background_few") : "quality.background_said", values) }),
+    return element("section", { class: "card" }, element("h2", { text: t("quality.background") }), element("p", { text: t(accuracy !== null ? "quality.background_said" : exam.planned < FEW ? "quality.exam_never" : running ? "quality.background_first" : "quality.background_few", values) }),
       running && accuracy !== null ? element("p", { class: "soft small", text: t("quality.background_running") }) : null);
   }
 
@@ -102,10 +102,13 @@ function show(root, app) {
       element("p", { class: "soft small", text: t("quality.classes_why") }));
   }
 
-  const off = app.on("state", (state) => { if (state.seq !== seq && !pause) pause = window.setTimeout(load, PAUSE); });
+  const off = app.on("state", (state) => { if (newest(state) !== seen && !pause) pause = window.setTimeout(load, PAUSE); });
   load();
   return { close: () => { closed = true; clearTimeout(pause); off(); } };
 }
+
+/** What tells whether there is something new to show. @param {import("./types.d.ts").State | null} state */
+const newest = (state) => `${state?.seq} ${state?.background?.labels} ${state?.background?.running}`;
 
 const SHARES = ["score", "low", "high", "changed"];
 
