@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +37,7 @@ Index = TypeVar("Index", bound=ShardIndex)
 Rows = TypeVar("Rows")  # what belongs to m digests
 
 
-class ShardCache(Generic[Index, Rows]):
+class ShardCache(ABC, Generic[Index, Rows]):
     """Rows by the digest of their picture, in one cache folder; `cache` None keeps them in memory.
 
     `facts` are everything beside the picture that a row depends on; rows of different facts never meet: each has a folder.
@@ -136,24 +137,25 @@ class ShardCache(Generic[Index, Rows]):
 
     # --- what each kind of row does in its own way ---
 
+    @abstractmethod
     def _open_index(self, folder: Path) -> Index:
-        raise NotImplementedError
+        """Return the index of the shards in a folder."""
 
+    @abstractmethod
     def _is_enough(self) -> bool:
         """Return whether the rows that wait are worth a shard."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _write(self, folder: Path) -> None:
         """Write the rows that wait."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _remember(self) -> None:
         """Keep the rows that wait in memory: no folder takes them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _in_memory(self) -> Mapping[bytes, object]:
         """Return the rows that are in memory."""
-        raise NotImplementedError
 
 
 def place_of(cache: Path, facts: Mapping[str, str], kind: str = "features") -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -49,7 +50,7 @@ def write_whole(path: Path, parts: Iterable[Any], cure: str) -> None:
                 raise
 
 
-class ShardIndex:
+class ShardIndex(ABC):
     """Where the digests of a folder of shards stand, as it was at the last `refresh`; each kind of shard derives from it."""
 
     suffix: ClassVar[str]
@@ -64,9 +65,9 @@ class ShardIndex:
         self._rows = np.empty(0, np.int32)
         self.refresh()
 
+    @abstractmethod
     def read_digests(self, path: Path) -> Digests:
         """Return the digests of one shard, (m, 32). Raises `DamagedFile`, or `OSError` where it cannot be read now."""
-        raise NotImplementedError
 
     def refresh(self) -> None:
         """Take in the shards that others have written since."""
