@@ -83,9 +83,8 @@ class Client:
 
 
 @contextmanager
-def running(models: Mapping[str, Path], make: MakePredictor | None = None, **options: Any) -> Iterator[Client]:
-    """Serve until the block ends; the models have passed their self-tests when it begins."""
-    server = ModelServer(ServeOptions(models, port=0, **{"reload_seconds": 0, "grace": 5, **options}), make)
+def in_thread(server: Any) -> Iterator[None]:
+    """Run a server of penult in a thread until the block ends; it accepts when the block begins."""
     ready, wrong = threading.Event(), list[BaseException]()
 
     def serve() -> None:
@@ -101,11 +100,19 @@ def running(models: Mapping[str, Path], make: MakePredictor | None = None, **opt
         assert ready.wait(PATIENCE)
         if wrong:
             raise wrong[0]
-        yield Client(server)
+        yield
     finally:
         server.stop()
         thread.join(PATIENCE)
         assert not thread.is_alive()
+
+
+@contextmanager
+def running(models: Mapping[str, Path], make: MakePredictor | None = None, **options: Any) -> Iterator[Client]:
+    """Serve until the block ends; the models have passed their self-tests when it begins."""
+    server = ModelServer(ServeOptions(models, port=0, **{"reload_seconds": 0, "grace": 5, **options}), make)
+    with in_thread(server):
+        yield Client(server)
 
 
 class SlowPredictor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 
 from penult.embed import EmbedOptions
 from penult.studio import StudioOptions, StudioServer
-from serving import PATIENCE, Answer
+from serving import PATIENCE, Answer, in_thread
 
 
 class StudioClient:
@@ -74,27 +73,9 @@ def studio(
     """Run a studio until the block ends, with a client that was let in; the project is open unless `wait` is False."""
     given = {"backbones": ("colour_histogram",), "settings": EmbedOptions(), **options}
     server = StudioServer(StudioOptions(source, out=out, port=0, **given))
-    ready, wrong = threading.Event(), list[BaseException]()
-
-    def serve() -> None:
-        try:
-            server.run(ready.set)
-        except BaseException as error:
-            wrong.append(error)
-            ready.set()
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        assert ready.wait(PATIENCE)
-        if wrong:
-            raise wrong[0]
+    with in_thread(server):
         client = StudioClient(server.port)
         client.enter(server.address())
         if wait:
             server.workspace.wait()
         yield client, server
-    finally:
-        server.stop()
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
