@@ -128,7 +128,7 @@ def test_any_change_of_a_shard_is_told_and_never_a_picture(tmp_path: Path, caplo
     assert BlobShards(tmp_path).fetch(digests[::-1]) == files[::-1]
 
 
-def test_two_caches_see_what_the_other_has_written_and_pick_up_where_it_was_killed(tmp_path: Path) -> None:
+def test_two_caches_see_what_the_other_has_written_and_nothing_half(tmp_path: Path) -> None:
     digests, files = blobs(range(8))
     one, other = store.BlobCache(tmp_path, FACTS), store.BlobCache(tmp_path, FACTS)
     for digest, file in zip(digests[:6], files, strict=False):

@@ -216,7 +216,7 @@ def test_a_write_that_is_cut_short_by_the_system_refuses_the_act_and_the_next_on
     told = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
     done = len(told) - 2
     assert 0 < done < 100
-    assert told[-2].startswith(f"said could not write {path}: the disk reports an error; move the project's folder")
+    assert told[-2].startswith(f"said could not write {path}: the disk reports an error; give another project folder")
     assert told[-1] == f"then {3 + done + 1} []"
     with LabelStore(path, DIGESTS) as store:
         assert (store.seq, int(store.status()[0]), store.check()) == (3 + done + 1, 4, [])

@@ -23,8 +23,8 @@ def add(commands: options.Commands) -> None:
         "find data problems: duplicates, train/test leakage, label errors, outliers",
         "TRAIN has the same layout as for `penult train`, which does the same checks. Nothing is moved unless --apply is\n"
         "given a list: findings.csv with a column `decision` (keep, drop, move:CLASS; empty: nothing), or a list of moves\n"
-        "(file,to). Photos that are dropped go to the folder TRAIN-dropped; of a table of labels a corrected copy is written\n"
-        "beside it. Nothing is ever deleted or overwritten.",
+        "(file,to). Photos that are dropped go to the folder TRAIN-dropped (leaks, with --test, to DIR-dropped); of a\n"
+        "table of labels a corrected copy is written beside it. Nothing is ever deleted or overwritten.",
     )
     p.add_argument("train", metavar="TRAIN", help="labelled images")
     p.add_argument("--test", metavar="DIR", help="test images, which must not be in TRAIN")

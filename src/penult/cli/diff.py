@@ -16,7 +16,8 @@ def add(commands: options.Commands) -> None:
         "show what changed from one run to another",
         "The score with a paired interval on the photos that both runs measured, the photos that became right or wrong, the\n"
         "labels, photos, classes and settings that differ. Photos are known again by their bytes, whatever their names. Runs\n"
-        "that `penult train` kept beside a new one are RUN.1, RUN.2, ...",
+        "that `penult train` kept beside a new one are RUN.1, RUN.2, ... The answer calls RUN1 the former run\n"
+        "and RUN2 the present one.",
     )
     p.add_argument("former", metavar="RUN1", help="run folder of `penult train`")
     p.add_argument("present", metavar="RUN2", help="run folder that is compared with it")

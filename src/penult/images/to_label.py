@@ -49,9 +49,7 @@ def scan_to_label(source: str | os.PathLike[str], table: TableOptions = NO_OPTIO
         wrong = "does not exist" if place == "nothing" else "is neither a folder nor a CSV"
         raise InputError(f"'{printable(path)}' {wrong}; {_CURE}")
     if not images:
-        raise InputError(
-            f"no images in '{printable(path)}'{log.summary()}; give a folder of photos, or a CSV that lists them."
-        )
+        raise InputError(f"no images in '{printable(path)}'{log.summary()}; {_CURE}")
     meant = LabelNormalizer()
     images = [replace(image, label=None if image.label is None else meant(image.label) or None) for image in images]
     classes = sorted({image.label for image in images if image.label is not None}, key=natural_key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penult import untrusted
-from penult.errors import DamagedFile, OutputError
+from penult.errors import DamagedFile
 from penult.store.cache_folder import CURE
 from penult.store.shard_cache import ShardCache, checked_digests
 from penult.store.shard_index import Digests, ShardIndex, write_whole
@@ -35,15 +35,6 @@ class BlobCache(ShardCache["BlobShards", Sequence[bytes]]):
     """Small files by the digest of their picture, see `ShardCache`."""
 
     kind = "thumbnails"
-
-    def __init__(
-        self,
-        cache: Path | str | None,
-        facts: Mapping[str, str],
-        tolerate: Callable[[OutputError], bool] = lambda error: False,
-    ) -> None:
-        self._memory: dict[bytes, bytes] = {}  # files that no folder takes
-        super().__init__(cache, facts, tolerate)
 
     def add(self, digest: bytes, blob: bytes) -> None:
         """Take one file of at most `MOST` bytes. Raises `OutputError` when a shard cannot be written; the next tries again."""
@@ -77,13 +68,6 @@ class BlobCache(ShardCache["BlobShards", Sequence[bytes]]):
         path = write_blobs(folder, digests, [blob for _, blobs in self._waiting for blob in blobs], CURE)
         if self._index is not None:
             self._index.append(path.name, digests)
-
-    def _remember(self) -> None:
-        for digests, blobs in self._waiting:
-            self._memory.update(zip(map(bytes, digests), blobs, strict=True))
-
-    def _in_memory(self) -> Mapping[bytes, bytes]:
-        return self._memory
 
 
 class BlobShards(ShardIndex):

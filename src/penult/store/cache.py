@@ -41,7 +41,6 @@ class FeatureCache(ShardCache[VectorShards, Vectors]):
     ) -> None:
         self.width = int(facts["width"])
         self.rows_per_shard = rows_per_shard or min(max(_SHARD_BYTES // (4 * self.width + 32), 64), 8192)
-        self._memory: dict[bytes, Vectors] = {}  # rows that no folder takes
         super().__init__(cache, facts, tolerate)
 
     def add(self, digests: Digests, vectors: Vectors) -> None:
@@ -97,13 +96,6 @@ class FeatureCache(ShardCache[VectorShards, Vectors]):
             path = write_shard(folder, digests[part], vectors[part], CURE)
             if self._index is not None:
                 self._index.append(path.name, digests[part])
-
-    def _remember(self) -> None:
-        for digests, vectors in self._waiting:
-            self._memory.update(zip(map(bytes, digests), vectors, strict=True))
-
-    def _in_memory(self) -> Mapping[bytes, Vectors]:
-        return self._memory
 
 
 def check_finite(vectors: Vectors, name: str) -> None:

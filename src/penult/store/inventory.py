@@ -24,7 +24,7 @@ from penult.store.atomic import Identity, identity, is_temporary, remove, stale
 from penult.store.blobs import BlobShards, blobs_by_head, read_blob_table
 from penult.store.entry import KINDS, OLD_INDEX, RECORD, key, read_record
 from penult.store.shard_cache import folder_of
-from penult.store.shards import read_shard, rows_by_size, width_of
+from penult.store.shards import VectorShards, read_shard, rows_by_size, width_of
 from penult.texts import printable
 
 _FOLDER = r"[0-9a-f]{32}|[A-Za-z0-9_.-]+-[0-9a-f]{12}"  # an entry's name
@@ -65,7 +65,7 @@ class CacheItem:
     @property
     def shards(self) -> int:
         """How many files hold its rows."""
-        return sum(path.suffix in {".npz", BlobShards.suffix} for path in self.files)
+        return sum(path.suffix in {VectorShards.suffix, BlobShards.suffix} for path in self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ def _counted(states: dict[Path, tuple[int, float]], facts: dict[str, Any]) -> tu
     counts = {
         path: rows_by_size(size, int(width))
         for path, (size, _) in states.items()
-        if path.suffix == ".npz" and width.isdecimal()
+        if path.suffix == VectorShards.suffix and width.isdecimal()
     }
     counts |= {path: blobs_by_head(path) for path in states if path.suffix == BlobShards.suffix}
     return sum(rows or 0 for rows in counts.values()), tuple(path for path, rows in counts.items() if rows is None)
@@ -256,7 +256,7 @@ def _checked(item: CacheItem, path: Path) -> Damage | None:
 
 def _check(item: CacheItem, path: Path) -> None:
     """Raise `ValueError` or `DamagedFile` for a file that is not as it was written, `OSError` where it cannot be read."""
-    if path.suffix == ".npz":
+    if path.suffix == VectorShards.suffix:
         read_shard(path, width_of(path))
     elif path.suffix == BlobShards.suffix and item.kind in SHARDS:
         read_blob_table(path, whole=True)

@@ -52,7 +52,7 @@ _NUMBERS = {  # SQLite's codes of what the system refused
 
 _BUSY = "penult studio is open on it"
 _CURE = "close that one, or give another folder with --out"
-_ROOM = "move the project's folder to a disk that has room"
+_ROOM = "give another project folder with --out"
 _AGAIN = "move it away and open the project again; labels.csv beside it has the labels that were saved, to import"
 
 

@@ -2,8 +2,8 @@
 
 In: acts, each with the photos that it changes. Out: the label and status of every photo now, and the acts in order. An act is
 only ever added, with the values from before, so that undoing is an act, too, and the present state is the replay of all of
-them (`check`). Photos are known by the sha256 of their bytes: they may be renamed and moved. SQLite is used here alone; it
-writes through a log of its own (WAL) and waits for the disk at each act (synchronous=FULL).
+them (`check`). Photos are known by the sha256 of their bytes: they may be renamed and moved. SQLite is used by this module and
+`label_file` alone; it writes through a log of its own (WAL) and waits for the disk at each act (synchronous=FULL).
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ import logging
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 
@@ -34,7 +34,7 @@ _FORMAT = 1
 _swept: set[Path] = set()  # cache folders; once in a process is enough for the other kinds
 _SECONDS = 10.0  # a shard is written at least this often, so that a kill never costs more
 Index = TypeVar("Index", bound=ShardIndex)
-Rows = TypeVar("Rows")  # what belongs to m digests
+Rows = TypeVar("Rows", bound=Iterable[Any])  # what belongs to m digests
 
 
 class ShardCache(ABC, Generic[Index, Rows]):
@@ -60,6 +60,7 @@ class ShardCache(ABC, Generic[Index, Rows]):
         self.folder = None if cache is None else place_of(Path(cache), facts, self.kind)
         self._tolerate = tolerate
         self._waiting: list[tuple[Digests, Rows]] = []
+        self._memory: dict[bytes, Any] = {}  # rows that no folder takes
         self._since = 0.0
         self._index: Index | None = None
         self._writes = self.folder is not None
@@ -80,7 +81,7 @@ class ShardCache(ABC, Generic[Index, Rows]):
     def known(self) -> Digests:
         """Return the digests that can be read, sorted, each once, (m, 32)."""
         self.flush()
-        here = np.frombuffer(b"".join(sorted(self._in_memory())), np.uint8).reshape(-1, 32)
+        here = np.frombuffer(b"".join(sorted(self._memory)), np.uint8).reshape(-1, 32)
         if self._index is None:
             return here
         self._index.refresh()
@@ -96,7 +97,8 @@ class ShardCache(ABC, Generic[Index, Rows]):
             except OutputError as error:
                 self._give_up(error, self.folder)
         if not self._writes:
-            self._remember()
+            for digests, rows in self._waiting:
+                self._memory.update(zip(map(bytes, digests), rows, strict=True))
         self._waiting = []
 
     def _take(self, digests: Digests, rows: Rows) -> None:
@@ -148,14 +150,6 @@ class ShardCache(ABC, Generic[Index, Rows]):
     @abstractmethod
     def _write(self, folder: Path) -> None:
         """Write the rows that wait."""
-
-    @abstractmethod
-    def _remember(self) -> None:
-        """Keep the rows that wait in memory: no folder takes them."""
-
-    @abstractmethod
-    def _in_memory(self) -> Mapping[bytes, object]:
-        """Return the rows that are in memory."""
 
 
 def place_of(cache: Path, facts: Mapping[str, str], kind: str = "features") -> Path:

@@ -36,10 +36,15 @@ _LONGEST = 120  # letters of a folder's name
 _MOST_BYTES = 240  # with a number it has fewer than the 255 that most disks take
 
 Training = tuple[ImageSet, ImageSet | None]
+Ints = NDArray[np.intp]
 
 
-def training_sets(project: Project, view: LabelView, reserved: NDArray[np.bool_], classes: Sequence[str]) -> Training:
-    """Return what the model is trained on, and the labelled test part: the photos `reserved` (N,) for the exam.
+def training_sets(
+    project: Project, view: LabelView, reserved: NDArray[np.bool_], sample: Ints, classes: Sequence[str]
+) -> Training:
+    """Return what the model is trained on, none of the photos `reserved` (N,) for the exam, and the labelled test part.
+
+    That is the exam's `sample` (m,), those answered in the order of the lot, so that nobody chooses what the score is of.
 
     Where at least 95% of the photos that belong to a class have their label, and of classes that have hardly any photo
     outside the exam, the exam's photos are trained on. Raises `InputError` where there are not two classes of two photos.
@@ -52,9 +57,9 @@ def training_sets(project: Project, view: LabelView, reserved: NDArray[np.bool_]
     counts = np.bincount(view.labels[usable & ~exam], minlength=len(classes))
     many = np.r_[counts >= LEAST, False]  # the last is that of photos without a label
     exam &= many[view.labels]
-    train = usable & ~exam
+    train, tested = usable & ~exam, exam & np.isin(np.arange(len(exam)), sample)
     _check(view.labels[train], classes)
-    return _set(project, view, classes, train), _set(project, view, classes, exam) if exam.any() else None
+    return _set(project, view, classes, train), _set(project, view, classes, tested) if tested.any() else None
 
 
 def _check(labels: NDArray[np.int32], classes: Sequence[str]) -> None:

@@ -151,12 +151,12 @@ class Quality:
     def help(self, view: LabelView, model: QuickModel) -> list[dict[str, Any]]:
         """Return the classes in which most is in doubt, and 20 photos of each whose labels would help most."""
         doubt, free = self._doubt(view, model), self._open(view)
+        own = model.proba[free].argmax(axis=1)
         found = []
         for c in np.argsort(-doubt, kind="stable")[:HELPED].tolist():
             if doubt[c] < 1 or c in view.removed:
                 continue
-            proba = model.proba[free]
-            taken = free[proba.argmax(axis=1) == c]
+            taken = free[own == c]
             best = np.sort(model.proba[taken], axis=1)
             order = taken[np.argsort(best[:, -1] - best[:, -2], kind="stable")]
             one_each = order[np.sort(np.unique(self.exam.families[order], return_index=True)[1])][:HELP]

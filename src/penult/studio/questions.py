@@ -167,15 +167,14 @@ class Questions:
         best = np.partition(proba, -2, axis=1)[:, -2:]
         margin = best[:, 1] - best[:, 0]
         first = free[np.argsort(margin, kind="stable")[:LOOKED_AT]]
-        chosen: list[int] = []
+        chosen: list[int] = []  # places in `first`
         Z = unit_rows(self.model.Z[first])
-        for i, photo in enumerate(first.tolist()):
-            near = [first.tolist().index(p) for p in chosen]
-            if not near or float((Z[near] @ Z[i]).max()) < APART:
-                chosen.append(photo)
+        for i in range(len(first)):
+            if not chosen or float((Z[chosen] @ Z[i]).max()) < APART:
+                chosen.append(i)
             if len(chosen) == count:
                 break
-        return chosen or first[:count].tolist()
+        return [int(photo) for photo in first[chosen]]
 
     def _first(self, view: LabelView, free: Ints) -> list[int]:
         """Return the middle photo of each cluster in which nothing has a label yet, those of large clusters first."""

@@ -62,7 +62,8 @@ class Tasks:
             raise InputError(
                 "`backbones` has something else than names of networks; give files with -b when penult is started."
             )
-        training, test = exports.training_sets(project, session.view(), session.questions.exam.reserved, _names(session))
+        view, exam = session.view(), session.questions.exam
+        training, test = exports.training_sets(project, view, exam.reserved, exam.sample(view), _names(session))
         how = TrainOptions(str(self.workspace.run), tuple(names), head=head, seed=options.seed, settings=options.settings)
         return {"job": self.workspace.jobs.start("train", {"train": training, "test": test, "options": how})}
 

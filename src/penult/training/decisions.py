@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from penult import untrusted
+from penult.audit import KINDS
 from penult.errors import InputError
 from penult.texts import printable
 
@@ -66,7 +67,7 @@ def _decided(rows: Iterator[tuple[int, list[str]]], names: list[str], listing: s
         if not said:
             continue
         word, file, kind = said.lower(), row.get(FILE, ""), row.get("kind", "")
-        if not file or kind == "small_class":
+        if not file or (kind in KINDS and KINDS[kind].about == "class"):
             raise InputError(f"{listing}: line {line} is about no photo; {NOTHING}. Leave its decision empty.")
         file = posixpath.normpath(file)
         if word in ("keep", "drop"):

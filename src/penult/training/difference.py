@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from penult import evaluate
 from penult.arrays import default_errors
+from penult.audit.pairs import UnionFind
 from penult.errors import DamagedFile, PenultError
 from penult.evaluate import Difference
 from penult.runs import PHOTOS, WRONG, RunResults, read_answers, read_oof, read_run, read_table
@@ -164,18 +165,11 @@ def _score(found: Difference, y: NDArray[np.intp], first: NDArray[np.float64], s
 
 def _families(files: Sequence[str], results: RunResults) -> NDArray[np.intp]:
     """Return a number for each photo (n,), the same for near-duplicates, which err together."""
-    leader = {file: file for file in files}
-
-    def find(file: str) -> str:
-        while leader[file] != file:
-            leader[file] = file = leader[leader[file]]
-        return file
-
+    number, families = {file: i for i, file in enumerate(files)}, UnionFind(len(files))
     for one in results.findings:
-        if one.kind in FAMILY and one.file in leader and one.related in leader:
-            leader[find(one.related)] = find(one.file)
-    numbers = {name: i for i, name in enumerate(leader)}
-    return np.array([numbers[find(file)] for file in files], np.intp)
+        if one.kind in FAMILY and one.file in number and one.related in number:
+            families.join(number[one.file], number[one.related])
+    return np.array([families.root(i) for i in range(len(files))], np.intp)
 
 
 def _settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:

@@ -54,11 +54,21 @@ def apply_repairs(source: str, listing: str, test: str | None = None, table: Tab
                 f"{printable(source)} is a table, and {listing} says to which file each photo goes; {NOTHING}. Give a list "
                 "with a column `decision`, or the folder of the photos."
             )
+        _refuse_test(test, listing)
         return Repairs(_carried_out([_checked(Path(source), one.file, one.value, listing) for one in decisions], listing))
     labelled = images.scan_labelled(source, table=table or TableOptions())
     if with_table:
+        _refuse_test(test, source)
         return _correct(source, labelled, decisions, table or TableOptions())
     return _Planned(Path(source), labelled, None if test is None else Path(test), listing).of(decisions)
+
+
+def _refuse_test(test: str | None, given: str) -> None:
+    if test is not None:
+        raise InputError(
+            f"{printable(given)} tells nothing of the test photos in {printable(test)}; {NOTHING}. Leave --test out; leaks "
+            "are repaired where TRAIN is a folder and the list has a column `decision`."
+        )
 
 
 @dataclass

@@ -119,12 +119,12 @@ class Trainer:
         self.fault: InternalError | None = None
 
     def account(self, labelled: ImageSet, test: ImageSet | None, done: Embedding) -> None:
-        """Write `photos.csv` and `skipped.csv`. Raises `TooManyBad` for more rows of the second than are tolerated."""
+        """Write `photos.csv` and `skipped.csv`. Raises `TooManyBad` where more photos could not be read than are tolerated."""
         every = [("train", image) for image in labelled.images] + [("test", image) for image in (test.images if test else ())]
         digests = (bytes(digest).hex() if any(digest) else "" for digest in done.digests)
         listed = zip(every, digests, strict=True)
         runs.write_photos(self.folder, ((image.id, part, image.label or "", digest) for (part, image), digest in listed))
-        names = [(name, "train") for name in labelled.ids] + [(name, "test") for name in (test.ids if test else ())]
+        names = [(image.id, part) for part, image in every]
         failures = sorted(done.failures.items())
         rows = [(names[i][0], f.reason, f.detail, names[i][1], advice(f)) for i, f in failures]
         self.skipped = runs.write_skipped(self.folder, rows)
