@@ -463,7 +463,7 @@ def test_a_leak_is_never_taken_for_the_training_photo_of_the_same_name_in_a_tabl
     leak = ("leak", "./warm/warm.1.png")
     with pytest.raises(InputError, match=r"warm\.1\.png is a test photo.* Drop it from the test table"):
         apply_repairs(str(table), decided(tmp_path / "f.csv", (*leak, "drop")))
-    with pytest.raises(InputError, match="tells nothing of the test photos.*Leave --test out"):
+    with pytest.raises(InputError, match=r"tells nothing of the test photos.*Leave --test out"):
         apply_repairs(str(table), decided(tmp_path / "f.csv", (*leak, "keep")), str(tmp_path / "test"))
     rows = (*leak, "keep"), ("leak", "warm/of the test photos.png", "keep"), ("label", "warm/warm.1.png", "drop")
     done = apply_repairs(str(table), decided(tmp_path / "f.csv", *rows))
