@@ -70,7 +70,8 @@ def raised_once(proba, floor):
     low = proba < floor
     rest = np.where(low, 0, proba)
     room = 1 - floor * low.sum(axis=1, keepdims=True)
-    return np.where(low, floor, np.maximum(rest * (room / rest.sum(axis=1, keepdims=True)), floor))
+    left = rest.sum(axis=1, keepdims=True)  # none where every entry of a flat row is a hair below the floor
+    return np.where(low, floor, np.maximum(rest * (room / np.where(left > 0, left, 1)), floor))
 
 
 @st.composite
