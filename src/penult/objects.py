@@ -1,0 +1,1 @@
+"""Object stores (`s3://`, `gs://`, `az://`) by obstore, its only user."""

@@ -1,0 +1,1 @@
+"""Parquet files by pyarrow, its only user: written with page checksums, read with them verified."""
