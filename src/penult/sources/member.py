@@ -1,0 +1,60 @@
+"""One encoded image somewhere: a file, a part of a tar or zip file, a cell of a Parquet file, an object of a store.
+
+In: where it lies. Out: its bytes, or an OSError. A member pickles small, so that the process that decodes an image reads it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Packing = Literal["file", "stored", "zip", "gzip", "parquet", "object", "refused"]
+PACKINGS: tuple[str, ...] = get_args(Packing)
+MAX_BYTES = 200_000_000  # of one encoded image: more is refused before it is read
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One encoded image of a source.
+
+    `id` is what the user calls it: the path inside the source, `/`-separated. `container` is the folder, tar, zip or Parquet
+    file (path or address), or the address of the store; `key` says what is read of it: the path inside a folder or store;
+    "row group:row:column" of a Parquet file; "method:size:CRC" in a zip file; why it is refused, where it is. From `offset`
+    on lie `size` bytes of the container (-1: not known). `tag` changes when the content may have changed: an ETag, size and time.
+    `label` is what the container itself says that the image shows (a column, a `.cls` member); None where it says nothing.
+
+    `packing`: "file"; "stored", bytes as they are at `offset`; "zip", a zip entry whose header is at `offset`; "gzip", at
+    `offset` of what a compressed tar unpacks to; "parquet"; "object"; "refused".
+    """
+
+    id: str
+    container: str
+    key: str = ""
+    offset: int = -1
+    size: int = -1
+    packing: Packing = "file"
+    tag: str = ""
+    label: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The path of a file of its own, which any program can open; empty for everything else."""
+        return os.path.join(self.container, self.key) if self.packing == "file" else ""  # noqa: PTH118 - surrogates
+
+    def read(self) -> bytes:
+        """Return the encoded bytes. Raises OSError, with EFBIG for what is too large."""
+        if self.packing == "refused":
+            raise OSError(errno.EINVAL, self.key)
+        if self.size > MAX_BYTES:
+            raise too_large(self.size)
+        if self.packing == "file":
+            with open(self.path, "rb", buffering=0) as file:  # noqa: PTH123 - surrogates
+                return file.read()
+        raise OSError(errno.ENOSYS, f"{self.packing} cannot be read yet")
+
+
+def too_large(size: int) -> OSError:
+    """Return the error for an image of so many bytes."""
+    return OSError(errno.EFBIG, f"{size:,} bytes; at most {MAX_BYTES:,} are read")

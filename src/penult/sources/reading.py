@@ -1,0 +1,19 @@
+"""The bytes of many members, in order, fetched as suits where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from penult.sources.member import Member
+
+
+def read_ahead(members: Iterable[Member], window_bytes: int = 64 << 20) -> Iterator[tuple[Member, bytes | OSError]]:
+    """Yield each member with its bytes, or why it cannot be read, in the order given.
+
+    At most some `window_bytes` are held ahead of what is taken.
+    """
+    for member in members:
+        try:
+            yield member, member.read()
+        except OSError as error:
+            yield member, error
