@@ -22,8 +22,8 @@ class Member:
     `id` is what the user calls it: the path inside the source, `/`-separated. `container` is the folder, tar, zip or Parquet
     file (path or address), or the address of the store; `key` says what is read of it: the path inside a folder or store;
     "row group:row:column" of a Parquet file; "method:size:CRC" in a zip file; why it is refused, where it is. From `offset`
-    on lie `size` bytes of the container (-1: not known). `tag` changes when the content may have changed: an ETag, size and time.
-    `label` is what the container itself says that the image shows (a column, a `.cls` member); None where it says nothing.
+    on lie `size` bytes of the container (-1: not known). `tag` changes when the content may have changed: an ETag, or size and
+    time. `label` is what the container itself says that the image shows (a column, a `.cls` member), None where it is silent.
 
     `packing`: "file"; "stored", bytes as they are at `offset`; "zip", a zip entry whose header is at `offset`; "gzip", at
     `offset` of what a compressed tar unpacks to; "parquet"; "object"; "refused".
