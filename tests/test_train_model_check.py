@@ -85,7 +85,7 @@ def test_a_model_that_fails_the_check_costs_nothing_else(
     folder, run = photos("train", warm=6, cold=6), tmp_path / "run"
     RunFolder(run).finish({})
     (run / "model.penult").write_bytes(b"of an earlier run, and no model of these results")
-    monkeypatch.setattr(trainer, "_selftest", broken_selftest)
+    monkeypatch.setattr(trainer, "selftest", broken_selftest)
     assert main(["train", str(folder), "-b", "colour_histogram", "--out", str(run), "-q"]) == 1
     said = capsys.readouterr().err
     assert "self-test is no distribution" in said and "a bug of penult" in said and "report it, please" in said

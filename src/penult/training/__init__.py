@@ -24,9 +24,10 @@ from penult.training import environment
 from penult.training.data import from_features, from_images
 from penult.training.difference import compare_runs
 from penult.training.options import TrainOptions, find_backbones
+from penult.training.run import Run
 from penult.training.run_difference import RunDifference
 from penult.training.sample_submission import SampleSubmission
-from penult.training.trainer import Run, Trainer
+from penult.training.trainer import Trainer
 from penult.zoo import DEFAULT
 
 __all__ = [

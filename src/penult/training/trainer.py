@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import audit, bundle, evaluate, heads, html, predict, report, runs, store
+from penult import audit, bundle, evaluate, heads, predict, report, runs, store
 from penult.audit import Finding
 from penult.backbones import Backbone
 from penult.bundle import Bundle
-from penult.embed import Embedding, EmbedOptions, depth_notes, embed
+from penult.embed import Embedding, depth_notes
 from penult.embed.feature_file import facts
-from penult.errors import DamagedFile, InternalError, PenultError, ProgressCallback
+from penult.errors import DamagedFile, InternalError, ProgressCallback
 from penult.evaluate import Evaluation, LearningCurve, TrialProcess
 from penult.evaluate.evaluation import jsonable
 from penult.fit import learn, to_bundle
 from penult.images import ImageSet
 from penult.pixels import advice
 from penult.plots import FigureWorker
-from penult.predict import Predictions, Predictor
+from penult.predict import Predictions
 from penult.runs import RunFolder, RunResults
 from penult.texts import printable
 from penult.training import environment
@@ -34,66 +33,12 @@ from penult.training.findings import find_issues, summarize
 from penult.training.label_check import LabelCheck, check_labels
 from penult.training.measuring import compare_with_f32, head_for, measure
 from penult.training.options import TrainOptions
+from penult.training.run import Run
+from penult.training.run_files import answer_test_part, count_images, engine_facts, feature_names, known_photos, selftest
 from penult.training.sample_submission import SampleSubmission, plain_submission
 from penult.training.shift import explain_shift, groups_in_names, too_small
 
 MODEL = "model.penult"
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What a training made.
-
-    Attributes
-    ----------
-    folder : Path
-        The run folder.
-    model : Bundle
-        The model, as in `model.penult`.
-    evaluation : Evaluation
-        The out-of-fold scores of the model.
-    others : tuple of Evaluation
-        What it was compared with on the same folds: each backbone alone, other heads.
-    curve : LearningCurve or None
-        How the scores grow with the number of photos.
-    test : Evaluation or None
-        The scores on the test photos, where their labels are known.
-    findings : tuple of Finding
-        Problems of the data, the gravest kinds first.
-    metrics : dict
-        Everything that was measured, as in `metrics.json`.
-    embedding : Embedding or None
-        What became of each image; None where features came from files.
-    former : Path or None
-        Where the run is kept that was in this folder before; None where there was none, or `overwrite` was asked for.
-
-    Examples
-    --------
-    >>> run.folder.name  # after run = penult.train("photos", out="cats")
-    'cats'
-    >>> run.evaluation.scores["accuracy"].value > 0.5
-    True
-    """
-
-    folder: Path
-    model: Bundle
-    evaluation: Evaluation
-    others: tuple[Evaluation, ...]
-    curve: LearningCurve | None
-    test: Evaluation | None
-    findings: tuple[Finding, ...]
-    metrics: Mapping[str, Any]
-    embedding: Embedding | None
-    former: Path | None = None
-
-    def _repr_html_(self) -> str:
-        """Return the verdict, the counts, and every figure that still stands in the run folder."""
-        rows: list[tuple[str, object]] = [("run", printable(self.folder)), *self.metrics["classes"].items()]
-        rows += [(name, count) for name, count in self.metrics["images"].items() if name in ("test", "failed")]
-        names = [Path(name) for name in self.metrics["figures"] if name.endswith(".png")]
-        drawn = [(self.folder / "figures" / name, name.stem.replace("_", " ")) for name in names]
-        pictures = [html.image(path.read_bytes(), name) for path, name in drawn if path.is_file()]
-        return html.result(self.metrics["verdict"], html.table(("", ""), rows), *pictures)
 
 
 class Trainer:
@@ -174,7 +119,7 @@ class Trainer:
             if done is not None:
                 computed = {"backbones": done.backbones, "engine": done.engine, "precision": done.compute.precision}
                 state = fitted.head.to_arrays()
-                computed["selftest"] = _selftest(done, heads.scorer(state.kind, state.arrays, state.facts))
+                computed["selftest"] = selftest(done, heads.scorer(state.kind, state.arrays, state.facts))
                 computed["seen"] = bundle.seen_digests(done.digests[: len(train.ok)][train.ok])
             model = to_bundle(fitted, data.classes, data.widths, options.class_weight, about, **computed)
             answers = self._save(data, model)
@@ -219,7 +164,7 @@ class Trainer:
         """
         try:
             bundle.save_bundle(self.folder / MODEL, model)
-            return _answers(data, model)
+            return answer_test_part(data, model)
         except InternalError as error:
             self.fault = error
         except DamagedFile:  # not of the file: it was just read back
@@ -250,7 +195,7 @@ class Trainer:
     def _feature_files(self, data: TrainingData, done: Embedding) -> store.H5Writer:
         """Begin writing `data_<backbone>.h5` per backbone in a process of its own, as a `with` block."""
         writer = store.H5Writer()
-        for i, (backbone, name) in enumerate(zip(done.backbones, _feature_names(done), strict=True)):
+        for i, (backbone, name) in enumerate(zip(done.backbones, feature_names(done), strict=True)):
             columns, test = data.columns(i), data.test
             writer.write(
                 self.folder / name,
@@ -266,7 +211,7 @@ class Trainer:
 
     def _drop_stale(self, done: Embedding) -> None:
         """Remove features and figures that an earlier run left here and this one did not make."""
-        folder, kept = self.folder.path, _feature_names(done)
+        folder, kept = self.folder.path, feature_names(done)
         old = [p for p in folder.glob("data_*.h5") if p.name not in kept]
         figures = [p for kind in ("png", "svg") for p in (folder / "figures").glob(f"*.{kind}")]
         old += [p for p in figures if p.name not in self.metrics["figures"]]
@@ -303,7 +248,7 @@ class Trainer:
             self.folder.path, metrics, data.classes, rows, self.findings, self.skipped, self.history,
             frozenset(rows.files) | skipped, frozenset(() if answers is None else answers.ids),
         )  # fmt: skip
-        report.write_report(results, self.progress, None if done is None else _known_photos(data, done))
+        report.write_report(results, self.progress, None if done is None else known_photos(data, done))
         self.clock.lap("report")
         whole = self.folder.finish(metrics, None if self.fault is None else str(self.fault))
         if self.fault is not None:
@@ -343,7 +288,7 @@ class Trainer:
             "digests": environment.digests(data, done),
             "options": self.options.to_dict(),
             "classes": dict(zip(data.classes, (int(c) for c in counts), strict=True)),
-            "images": _counts(data, done),
+            "images": count_images(data, done),
             **self.metrics,
             "notes": [
                 *data.notes,
@@ -354,59 +299,7 @@ class Trainer:
                 *([submitted] if submitted else []),
             ],
             "backbones": [{**b.to_dict(), "sees": b.recipe.describe()} for b in done.backbones] if done else [],
-            "engine": _engine(done) if done else None,
+            "engine": engine_facts(done) if done else None,
             "seconds": self.clock.stages,
             "versions": environment.versions(done),
         }
-
-
-def _feature_names(done: Embedding) -> list[str]:
-    return [f"data_{slug}.h5" for slug in store.slugs([(b.name, b.digest) for b in done.backbones])]
-
-
-def _selftest(done: Embedding, score: Callable[[NDArray[np.float32]], NDArray[np.float64]]) -> dict[str, Any]:
-    """Return three drawn pictures (never the user's photos) and what this model says of them on this machine."""
-    rows, columns = np.mgrid[0:96, 0:128]
-    waves = [np.sin(rows / (4 + 3 * i) + columns / (5 + 7 * c)) for i in range(3) for c in range(3)]
-    drawn = np.stack(waves).reshape(3, 3, 96, 128).transpose(0, 2, 3, 1)  # (3, h, w, 3)
-    pictures = ((drawn + 1) * 127.5).astype(np.uint8)
-    probe = embed(list(pictures), done.backbones, EmbedOptions(cache=done.settings.cache), compute=done.compute)
-    return {"images": pictures, "proba": score(probe.features())}
-
-
-def _answers(data: TrainingData, model: Bundle) -> Predictions | None:
-    """Return the answers for every test image, the class prior for the unreadable ones; None without a test part."""
-    test = data.test
-    if test is None:
-        return None
-    proba = np.tile(model.prior, (len(test.files), 1))  # (m, k)
-    unlike = np.full(len(test.files), np.nan)  # (m,)
-    if test.ok.any():
-        at_work = Predictor(model, check=False)
-        proba[test.ok], unlike[test.ok] = at_work.score(test.X), at_work.novelty(test.X)
-    return Predictions(test.files, data.classes, proba, test.failures, unlike)
-
-
-def _known_photos(data: TrainingData, done: Embedding) -> report.KnownPhotos:
-    """Return the thumbnails that were made beside the features, and which is whose."""
-    keys = [("train", file) for file in data.train.files] + [("test", file) for file in (data.test.files if data.test else ())]
-    return report.KnownPhotos(done.photo_thumbnails(), {key: number for number, key in enumerate(keys)})
-
-
-def _engine(done: Embedding) -> dict[str, Any]:
-    """Return what computed the features; images/s are those of this run, None where all were in the cache."""
-    rate = round(done.embedded / done.seconds, 1) if done.embedded and done.seconds else None
-    return {"name": done.engine, "device": done.compute.device, "precision": done.compute.precision, "images_per_second": rate}
-
-
-def _counts(data: TrainingData, done: Embedding | None) -> dict[str, int]:
-    parts = [part for part in (data.train, data.test) if part is not None]
-    sizes = {"train": len(parts[0].files), "test": sum(len(part.files) for part in parts[1:])}
-    if done is None:
-        return {"rows": sum(sizes.values()), **sizes}
-    how = {"embedded": done.embedded, "reused": done.reused, "failed": sum(len(part.failures) for part in parts)}
-    if sum(how.values()) != sum(sizes.values()):
-        raise PenultError(
-            f"of {sum(sizes.values())} images {sum(how.values())} are accounted for ({how}): a bug; report it, please."
-        )
-    return {"scanned": sum(sizes.values()), **how, **sizes}

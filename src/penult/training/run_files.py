@@ -1,0 +1,68 @@
+"""Parts of a run that need no state of a training: its feature files, the self-test, the answers for the test part, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import report, store
+from penult.bundle import Bundle
+from penult.embed import Embedding, EmbedOptions, embed
+from penult.errors import PenultError
+from penult.predict import Predictions, Predictor
+from penult.training.data import TrainingData
+
+
+def feature_names(done: Embedding) -> list[str]:
+    return [f"data_{slug}.h5" for slug in store.slugs([(b.name, b.digest) for b in done.backbones])]
+
+
+def selftest(done: Embedding, score: Callable[[NDArray[np.float32]], NDArray[np.float64]]) -> dict[str, Any]:
+    """Return three drawn pictures (never the user's photos) and what this model says of them on this machine."""
+    rows, columns = np.mgrid[0:96, 0:128]
+    waves = [np.sin(rows / (4 + 3 * i) + columns / (5 + 7 * c)) for i in range(3) for c in range(3)]
+    drawn = np.stack(waves).reshape(3, 3, 96, 128).transpose(0, 2, 3, 1)  # (3, h, w, 3)
+    pictures = ((drawn + 1) * 127.5).astype(np.uint8)
+    probe = embed(list(pictures), done.backbones, EmbedOptions(cache=done.settings.cache), compute=done.compute)
+    return {"images": pictures, "proba": score(probe.features())}
+
+
+def answer_test_part(data: TrainingData, model: Bundle) -> Predictions | None:
+    """Return the answers for every test image, the class prior for the unreadable ones; None without a test part."""
+    test = data.test
+    if test is None:
+        return None
+    proba = np.tile(model.prior, (len(test.files), 1))  # (m, k)
+    unlike = np.full(len(test.files), np.nan)  # (m,)
+    if test.ok.any():
+        at_work = Predictor(model, check=False)
+        proba[test.ok], unlike[test.ok] = at_work.score(test.X), at_work.novelty(test.X)
+    return Predictions(test.files, data.classes, proba, test.failures, unlike)
+
+
+def known_photos(data: TrainingData, done: Embedding) -> report.KnownPhotos:
+    """Return the thumbnails that were made beside the features, and which is whose."""
+    keys = [("train", file) for file in data.train.files] + [("test", file) for file in (data.test.files if data.test else ())]
+    return report.KnownPhotos(done.photo_thumbnails(), {key: number for number, key in enumerate(keys)})
+
+
+def engine_facts(done: Embedding) -> dict[str, Any]:
+    """Return what computed the features; images/s are those of this run, None where all were in the cache."""
+    rate = round(done.embedded / done.seconds, 1) if done.embedded and done.seconds else None
+    return {"name": done.engine, "device": done.compute.device, "precision": done.compute.precision, "images_per_second": rate}
+
+
+def count_images(data: TrainingData, done: Embedding | None) -> dict[str, int]:
+    parts = [part for part in (data.train, data.test) if part is not None]
+    sizes = {"train": len(parts[0].files), "test": sum(len(part.files) for part in parts[1:])}
+    if done is None:
+        return {"rows": sum(sizes.values()), **sizes}
+    how = {"embedded": done.embedded, "reused": done.reused, "failed": sum(len(part.failures) for part in parts)}
+    if sum(how.values()) != sum(sizes.values()):
+        raise PenultError(
+            f"of {sum(sizes.values())} images {sum(how.values())} are accounted for ({how}): a bug; report it, please."
+        )
+    return {"scanned": sum(sizes.values()), **how, **sizes}
