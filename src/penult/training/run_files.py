@@ -17,6 +17,7 @@ from penult.training.data import TrainingData
 
 
 def feature_names(done: Embedding) -> list[str]:
+    """Return the names of the run's feature files, one for each network."""
     return [f"data_{slug}.h5" for slug in store.slugs([(b.name, b.digest) for b in done.backbones])]
 
 
@@ -56,6 +57,7 @@ def engine_facts(done: Embedding) -> dict[str, Any]:
 
 
 def count_images(data: TrainingData, done: Embedding | None) -> dict[str, int]:
+    """Return what `metrics.json` counts: how many images there were, and what became of them."""
     parts = [part for part in (data.train, data.test) if part is not None]
     sizes = {"train": len(parts[0].files), "test": sum(len(part.files) for part in parts[1:])}
     if done is None:
