@@ -1,1 +1,213 @@
-"""Parquet files by pyarrow, its only user: written with page checksums, read with them verified."""
+"""Parquet files by pyarrow, its only user: written with page checksums, read with them verified.
+
+In: columns as lists or arrays, kinds of columns as short words (`KINDS`, and `float16[512]` for vectors). Out: files that pyarrow,
+polars, DuckDB and pandas read, and the columns again. It must not know what they mean.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.errors import DamagedFile, MissingExtra
+from penult.texts import printable
+
+KINDS = ("string", "bool", "int32", "int64", "float32", "float64", "binary", "binary[32]", "list<float32>")
+GROUP_ROWS = 1024  # rows of vectors in a row group, the least that is read at once
+_VECTOR = re.compile(r"(float16|float32)\[(\d+)\]")
+_BUFFER = 1 << 20  # bytes of a column that are read at once where it is read page by page
+_OWN = b"ARROW:schema"
+
+
+@cache
+def _library() -> tuple[Any, Any]:
+    """Return pyarrow and its module for Parquet. Raises `MissingExtra`."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtra("Parquet files need pyarrow, which is not installed; pip install 'penult[cloud]'.") from error
+    return pa, pq
+
+
+class ParquetWriter:
+    """Writes one file; each call of `write` makes row groups of `group_rows` rows at most (None: one).
+
+    `kinds` gives the columns, in order; vectors are split by bytes (BYTE_STREAM_SPLIT), everything is packed with zstd. The same
+    columns give the same bytes. As a `with` block it is finished at the end.
+    """
+
+    def __init__(self, file: IO[bytes], kinds: Mapping[str, str], metadata: Mapping[str, str] | None = None) -> None:
+        pa, pq = _library()
+        self._schema = pa.schema([pa.field(name, _type_of(kind)) for name, kind in kinds.items()], metadata or None)
+        vectors = {f"{name}.list.element" for name, kind in kinds.items() if _VECTOR.fullmatch(kind)}
+        self._writer = pq.ParquetWriter(
+            file,
+            self._schema,
+            compression="zstd",
+            use_dictionary=[name for name, kind in kinds.items() if kind == "string"],
+            column_encoding=dict.fromkeys(vectors, "BYTE_STREAM_SPLIT") or None,
+            write_statistics=[name for name, kind in kinds.items() if not _VECTOR.fullmatch(kind)],
+            write_page_checksum=True,
+            store_schema=True,
+        )
+
+    def write(self, columns: Mapping[str, Any], group_rows: int | None = None) -> None:
+        """Append rows: for each column a sequence or array (n,), of vectors an array (n, d), where masked rows are null."""
+        pa, _ = _library()
+        arrays = [_array(columns[field.name], field.type) for field in self._schema]
+        table = pa.Table.from_arrays(arrays, schema=self._schema)
+        self._writer.write_table(table, row_group_size=group_rows or max(1, len(table)))
+
+    def add_metadata(self, metadata: Mapping[str, str]) -> None:
+        """Add what is known only at the end."""
+        self._writer.add_key_value_metadata(dict(metadata))
+
+    def close(self) -> None:
+        """Write the end of the file; the file itself stays open."""
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def to_parquet(
+    columns: Mapping[str, Any], kinds: Mapping[str, str], metadata: Mapping[str, str], group_rows: int | None = GROUP_ROWS
+) -> bytes:
+    """Return a whole file with these columns."""
+    file = io.BytesIO()
+    with ParquetWriter(file, kinds, metadata) as writer:
+        writer.write(columns, group_rows)
+    return file.getvalue()
+
+
+class ParquetReader:
+    """One file, read by columns and row groups; what was damaged is found (`DamagedFile`), never returned."""
+
+    def __init__(self, source: str | Path | bytes | IO[bytes], name: str = "", by_page: bool = False) -> None:
+        pa, pq = _library()
+        self.name = name or (str(source) if isinstance(source, str | Path) else "a Parquet file")
+        opened = pa.BufferReader(source) if isinstance(source, bytes) else source
+        how = {"buffer_size": _BUFFER, "pre_buffer": False} if by_page else {}
+        with self._checked():
+            self._file = pq.ParquetFile(opened, page_checksum_verification=True, **how)
+            about = self._file.metadata
+            self.group_rows = [about.row_group(i).num_rows for i in range(about.num_row_groups)]
+            self.metadata = {k.decode(): v.decode() for k, v in (about.metadata or {}).items() if k != _OWN}
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return sum(self.group_rows)
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """Each leaf by its dotted path (`image.bytes`), with the arrow type in arrow's words (`binary`, `string`, ...)."""
+        pa, _ = _library()
+        with self._checked():
+            return [leaf for field in self._file.schema_arrow for leaf in _leaves(pa, field, "")]
+
+    def batches(self, columns: Sequence[str], group: int, rows: int = 64) -> Iterator[dict[str, list[Any]]]:
+        """Yield some rows at a time of one row group: for each leaf its Python values."""
+        with self._checked():
+            for batch in self._file.iter_batches(rows, row_groups=[group], columns=list(columns)):
+                yield {name: _leaf(batch, name).to_pylist() for name in columns}
+
+    def read(self, columns: Sequence[str], groups: Sequence[int] | None = None) -> dict[str, list[Any]]:
+        """Return columns of row groups (default: all) as lists of Python values."""
+        return {name: column.to_pylist() for name, column in self._table(columns, groups).items()}
+
+    def digests(self, column: str, groups: Sequence[int] | None = None) -> NDArray[np.uint8]:
+        """Return a column of 32 bytes each as (n, 32); zeros where there is none."""
+        values = self._table([column], groups)[column].to_pylist()
+        return np.frombuffer(b"".join(value or bytes(32) for value in values), np.uint8).reshape(-1, 32)
+
+    def vectors(self, column: str, groups: Sequence[int] | None = None) -> NDArray[np.floating]:
+        """Return a column of vectors without its null rows: (m, d), float16 or float32 as it is stored."""
+        found = self._table([column], groups)[column]
+        flat = found.combine_chunks().flatten()  # leaves null rows out
+        return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(-1, found.type.list_size)
+
+    def present(self, column: str, groups: Sequence[int] | None = None) -> NDArray[np.bool_]:
+        """Return which rows of a column are not null, (n,)."""
+        return np.asarray(self._table([column], groups)[column].is_valid().to_numpy(zero_copy_only=False), bool)
+
+    def _table(self, columns: Sequence[str], groups: Sequence[int] | None) -> dict[str, Any]:
+        groups = range(len(self.group_rows)) if groups is None else groups
+        with self._checked():
+            table = self._file.read_row_groups(list(groups), columns=list(columns), use_threads=False)
+            return {name: table.column(name) for name in columns}
+
+    @contextmanager
+    def _checked(self) -> Iterator[None]:
+        """Raise `DamagedFile` for what pyarrow raises; a file that is gone or closed to this user stays an `OSError`."""
+        pa, _ = _library()
+        try:
+            yield
+        except (FileNotFoundError, PermissionError):
+            raise
+        except (OSError, pa.ArrowException, KeyError, UnicodeDecodeError) as error:
+            said = printable(str(error).split("\n", 1)[0][:200].rstrip("."))
+            raise DamagedFile(
+                f"{printable(self.name)} is no Parquet file as it was written: {said}; copy it again from where it was made, "
+                "or make it again."
+            ) from error
+
+
+def open_file(source: str | Path | IO[bytes]) -> ParquetReader:
+    """Return a reader of somebody's Parquet file, which may have large row groups: they are read page by page."""
+    return ParquetReader(source, by_page=True)
+
+
+def _type_of(kind: str) -> Any:
+    pa, _ = _library()
+    if vector := _VECTOR.fullmatch(kind):
+        return pa.list_(getattr(pa, vector[1])(), int(vector[2]))
+    if kind not in KINDS:
+        raise ValueError(f"no kind of column is called {kind!r}")
+    if kind == "list<float32>":
+        return pa.list_(pa.float32())
+    return pa.binary(32) if kind == "binary[32]" else getattr(pa, kind)()
+
+
+def _array(values: Any, kind: Any) -> Any:
+    """Return a column; vectors come as an array (n, d), masked where rows are null, and are not copied."""
+    pa, _ = _library()
+    if not pa.types.is_fixed_size_list(kind):
+        return pa.array(values, kind)
+    rows = np.ascontiguousarray(np.ma.getdata(values), kind.value_type.to_pandas_dtype())  # (n, d)
+    mask = np.ma.getmaskarray(values)[:, 0] if np.ma.is_masked(values) else None  # (n,)
+    flat = pa.array(rows.reshape(-1), kind.value_type)
+    return pa.FixedSizeListArray.from_arrays(flat, type=kind, mask=None if mask is None else pa.array(mask))
+
+
+def _leaves(pa: Any, field: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    if pa.types.is_struct(field.type):
+        for inner in field.type:
+            yield from _leaves(pa, inner, f"{prefix}{field.name}.")
+    else:
+        yield f"{prefix}{field.name}", str(field.type)
+
+
+def _leaf(batch: Any, path: str) -> Any:
+    pa, _ = _library()
+    names = path.split(".")
+    for taken in range(len(names), 0, -1):  # a name may have dots in it
+        name = ".".join(names[:taken])
+        if name in batch.schema.names:
+            found = batch.column(name)
+            for inner in names[taken:]:
+                found = pa.compute.struct_field(found, inner) if pa.types.is_struct(found.type) else found.field(inner)
+            return found
+    raise KeyError(path)
