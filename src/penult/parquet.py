@@ -1,7 +1,7 @@
 """Parquet files by pyarrow, its only user: written with page checksums, read with them verified.
 
-In: columns as lists or arrays, kinds of columns as short words (`KINDS`, and `float16[512]` for vectors). Out: files that pyarrow,
-polars, DuckDB and pandas read, and the columns again. It must not know what they mean.
+In: columns as lists or arrays, kinds of columns as short words (`KINDS`, and `float16[512]` for vectors). Out: files that
+pyarrow, polars, DuckDB and pandas read, and the columns again. It must not know what they mean.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def _library() -> tuple[Any, Any]:
 class ParquetWriter:
     """Writes one file; each call of `write` makes row groups of `group_rows` rows at most (None: one).
 
-    `kinds` gives the columns, in order; vectors are split by bytes (BYTE_STREAM_SPLIT), everything is packed with zstd. The same
-    columns give the same bytes. As a `with` block it is finished at the end.
+    `kinds` gives the columns, in order; vectors are split by bytes (BYTE_STREAM_SPLIT), everything is packed with zstd. The
+    same columns give the same bytes. As a `with` block it is finished at the end.
     """
 
     def __init__(self, file: IO[bytes], kinds: Mapping[str, str], metadata: Mapping[str, str] | None = None) -> None:
