@@ -1,0 +1,63 @@
+"""Object stores: what comes back, what is said where nothing does."""
+
+from __future__ import annotations
+
+import pytest
+
+from objectstore import S3Server
+from penult import objects
+from penult.errors import InputError, OutputError
+
+
+def test_what_is_written_is_listed_and_read_back(s3: S3Server) -> None:
+    store = objects.open_store(s3.bucket("letters") + "/a b")
+    store.put("x/1.bin", b"one")
+    store.put("x/ü+%20#.bin", b"")
+    store.put("y.bin", b"0123456789")
+    assert [(one.key, one.size) for one in store.list()] == [("x/1.bin", 3), ("x/ü+%20#.bin", 0), ("y.bin", 10)]
+    assert [one.key for one in store.list("x")] == ["x/1.bin", "x/ü+%20#.bin"]
+    assert (s3.root / "letters" / "a b" / "x" / "ü+%20#.bin").read_bytes() == b""
+    assert store.get("y.bin") == b"0123456789"
+    assert [store.get_range("y.bin", *at) for at in ((0, 3), (4, 0), (7, 100))] == [b"012", b"", b"789"]
+    assert store.head("y.bin") == list(store.list())[-1]
+    assert store.head("x") is None
+    store.delete("y.bin")
+    store.delete("y.bin")
+    with pytest.raises(FileNotFoundError, match="no such object.*letters/a b/y.bin"):
+        store.get("y.bin")
+
+
+def test_many_are_fetched_ahead_in_their_order(s3: S3Server) -> None:
+    store = objects.open_store(s3.bucket("many"))
+    for number in range(40):
+        (s3.root / "many" / f"{number:02}").write_bytes(b"%d" % number)
+    wanted = [f"{number:02}" for number in range(41)]
+    found = list(store.get_many(wanted, str, lambda _: 10, at_once=4, ahead=35))
+    assert [name for name, _ in found] == wanted
+    assert [data for _, data in found[:-1]] == [b"%d" % number for number in range(40)]
+    assert isinstance(found[-1][1], FileNotFoundError)
+
+
+@pytest.mark.parametrize("name", ["s3://", "s3:///x", "http://x/y", "gs:/a"])
+def test_no_address(name: str) -> None:
+    with pytest.raises(InputError, match="no address of an object store; write s3://BUCKET/PATH"):
+        objects.open_store(name)
+
+
+def test_the_bucket_the_credentials_or_the_server_is_wrong(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = objects.open_store("s3://nowhere")
+    with pytest.raises(InputError, match="no bucket 's3://nowhere'; check its name, and whether 'http://127"):
+        list(nowhere.list())
+    with pytest.raises(InputError, match="no bucket"):
+        nowhere.get("a.jpg")
+    with pytest.raises(OutputError, match="'s3://nowhere/a.bin' cannot be written: there is no bucket"):
+        nowhere.put("a.bin", b"1")
+    url = s3.bucket("secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    objects.open_store.cache_clear()
+    with pytest.raises(InputError, match=r"refuses these credentials \(SignatureDoesNotMatch\); set AWS_ACCESS_KEY_ID"):
+        objects.open_store(url).get("a.jpg")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    objects.open_store.cache_clear()
+    with pytest.raises(InputError, match="no answer from 'http://127.0.0.1:1'; check the network and the address"):
+        list(objects.open_store(url).list())
