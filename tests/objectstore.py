@@ -79,7 +79,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture
 def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
-    """The server, with the environment in which `s3://` means it; `s3.bucket(NAME)` makes a bucket, a folder below `s3.root`."""
+    """The server, in an environment in which `s3://` means it; `s3.bucket(NAME)` makes a bucket, a folder of `s3.root`."""
     pytest.importorskip("obstore", reason="object stores need the extra `cloud`")
     from penult import objects
 

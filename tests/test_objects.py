@@ -23,7 +23,7 @@ def test_what_is_written_is_listed_and_read_back(s3: S3Server) -> None:
     assert store.head("x") is None
     store.delete("y.bin")
     store.delete("y.bin")
-    with pytest.raises(FileNotFoundError, match="no such object.*letters/a b/y.bin"):
+    with pytest.raises(FileNotFoundError, match=r"no such object.*letters/a b/y\.bin"):
         store.get("y.bin")
 
 
@@ -50,7 +50,7 @@ def test_the_bucket_the_credentials_or_the_server_is_wrong(s3: S3Server, monkeyp
         list(nowhere.list())
     with pytest.raises(InputError, match="no bucket"):
         nowhere.get("a.jpg")
-    with pytest.raises(OutputError, match="'s3://nowhere/a.bin' cannot be written: there is no bucket"):
+    with pytest.raises(OutputError, match=r"'s3://nowhere/a\.bin' cannot be written: there is no bucket"):
         nowhere.put("a.bin", b"1")
     url = s3.bucket("secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
@@ -59,5 +59,5 @@ def test_the_bucket_the_credentials_or_the_server_is_wrong(s3: S3Server, monkeyp
         objects.open_store(url).get("a.jpg")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     objects.open_store.cache_clear()
-    with pytest.raises(InputError, match="no answer from 'http://127.0.0.1:1'; check the network and the address"):
+    with pytest.raises(InputError, match=r"no answer from 'http://127\.0\.0\.1:1'; check the network and the address"):
         list(objects.open_store(url).list())

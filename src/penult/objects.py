@@ -33,7 +33,8 @@ _UNKNOWN_SIZE = 1 << 20  # what an object counts whose size is not known
 _SINGLE_PUT = 256 << 20  # bytes; above, in parts
 _STATUS, _CODE = re.compile(r"status code: (\d{3})"), re.compile(r"<Code>(\w+)</Code>")
 _NO_STORE = ("NoSuchBucket", "ContainerNotFound", "InvalidBucketName", "The specified bucket does not exist")
-_NO_CREDENTIALS = ("169.254.169.254", "metadata.google.internal", "169.254.170.2", "Account must be specified")  # asked as a last resort
+# What is asked for credentials where none are given.
+_NO_CREDENTIALS = ("169.254.169.254", "metadata.google.internal", "169.254.170.2", "Account must be specified")
 _FULL = ("QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "status code: 507")
 _CREDENTIALS = {
     "s3": 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (`eval "$(aws configure export-credentials --format env)"`), '
