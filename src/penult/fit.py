@@ -97,8 +97,11 @@ def learn(
     blocks: tuple[int, ...],
     fold: NDArray[np.intp] | None = None,
     seed: int = 0,
+    rows: NDArray[np.intp] | None = None,
 ) -> Fitted:
     """Fit the head on all rows, and the measure of novelty by folds that split no group: `fold` (n,) where they are known.
+
+    `rows` (m,): the numbers of the rows that `fold` (m,) is of, and by which novelty is measured, all when None.
 
     A head of which these rows were cross-validated with these folds goes on from that search.
     """
@@ -107,7 +110,8 @@ def learn(
     if fold is None:
         with suppress(InputError):  # too few photos to hold any out
             fold = evaluate.outer_folds(y, [str(c) for c in range(k)], groups, seed=seed)
-    reference, unlike, left_out = (None, None, None) if fold is None else fit_novelty(X, y, fold, blocks)
+    some, own = (X, y) if rows is None else (X[rows], y[rows])
+    reference, unlike, left_out = (None, None, None) if fold is None else fit_novelty(some, own, fold, blocks)
     return Fitted(fitted, np.bincount(y, minlength=k) / len(y), reference, unlike, left_out)
 
 

@@ -14,9 +14,10 @@ from penult.errors import InputError
 from penult.heads.methods import CANDIDATES, check_head, find_head, head_names, make_head
 
 if TYPE_CHECKING:
+    from penult.heads.sampling import sample_rows
     from penult.heads.scoring import HeadState, Scorer, scorer
 
-__all__ = ["CANDIDATES", "HeadState", "Scorer", "check_head", "head_names", "make_head", "scorer", "wrap"]
+__all__ = ["CANDIDATES", "HeadState", "Scorer", "check_head", "head_names", "make_head", "sample_rows", "scorer", "wrap"]
 
 
 def wrap(estimator: Any, **params: Any) -> Any:
@@ -39,6 +40,8 @@ def __getattr__(name: str) -> Any:
     """Load `name` on first use: `heads.scorer`, `heads.Logistic`, `heads.Wrapped`."""
     if name in ("HeadState", "Scorer", "scorer"):
         return getattr(import_module("penult.heads.scoring"), name)
+    if name == "sample_rows":
+        return import_module("penult.heads.sampling").sample_rows
     if name == "Wrapped":
         return import_module("penult.heads.wrapped").Wrapped
     if name.lower() not in head_names() or find_head(name.lower()).__name__ != name:

@@ -72,7 +72,8 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     `scaling` of the features, block by block: see `penult.heads.scaling`. `blocks`: widths of the runs of columns that are
     scaled separately, one when None. `class_weight`: None, "balanced" or a dict. `calibrate`: fit a temperature. `clip`: the
-    floor of probabilities, "auto" to choose it. `folds`: inner folds. All are kept as they are given, as scikit-learn asks.
+    floor of probabilities, "auto" to choose it. `folds`: inner folds. `memory`: bytes that fitting may take, None for what
+    X needs. All are kept as they are given, as scikit-learn asks.
     """
 
     name: ClassVar[str]
@@ -86,6 +87,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     clip: float | str | None = "auto"
     folds: int = 5
     random_state: int = 0
+    memory: int | None = None
 
     def search(self, task: Task) -> Search:
         """Return what the method finds on the rows of the task: all that a head must define, unless it fits by itself."""
@@ -111,20 +113,24 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     @default_errors
-    def cross_fit(self, X: Any, y: Any, fold: Array) -> tuple[Array, list[dict[str, Any]]]:
-        """Return probabilities (n, k) of each row by a model that did not see its fold, and the settings of each fold's model.
+    def cross_fit(self, X: Any, y: Any, fold: Array, rows: Array | None = None) -> tuple[Array, list[dict[str, Any]]]:
+        """Return probabilities (m, k) of each row by a model that did not see its fold, and the settings of each fold's model.
 
-        `fold` (n,) is the fold of each row, -1 where it is in none: in every training part, and NaN in the answer. One model a
+        `fold` (m,) is the fold of each of `rows` (m,), ascending numbers, all when None; -1 where it is in none: in every
+        training part as all other rows are, and NaN in the answer. One model a
         fold is fitted for each setting that is tried; the settings, the temperature and the floor for a fold are chosen by the
         held-out rows of the other folds, never by how a row itself is answered (after Tsamardinos, Greasidou &
         Borboudakis 2018, Machine Learning 107). `fit_searched` makes the model of all rows of the same search.
         """
         task = self.checked_task(X, y, None)
+        if rows is not None:
+            own, fold = fold, np.full(len(task.codes), -1)
+            fold[rows] = own
         parts = np.unique(fold[fold >= 0])
         task = replace(task, folds=tuple((np.flatnonzero(fold != part), np.flatnonzero(fold == part)) for part in parts))
         search, proba, choices = self._by_folds(task)
         self._searched = task, search
-        return proba, choices
+        return proba if rows is None else proba[rows], choices
 
     @default_errors
     def cross_fit_again(self, left_out: Array, **settings: Any) -> Array:
