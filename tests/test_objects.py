@@ -32,7 +32,7 @@ def test_many_are_fetched_ahead_in_their_order(s3: S3Server) -> None:
     for number in range(40):
         (s3.root / "many" / f"{number:02}").write_bytes(b"%d" % number)
     wanted = [f"{number:02}" for number in range(41)]
-    found = list(store.get_many(wanted, str, lambda _: 10, at_once=4, ahead=35))
+    found = list(objects.fetch_ahead(wanted, store.get, lambda _: 10, at_once=4, ahead=35))
     assert [name for name, _ in found] == wanted
     assert [data for _, data in found[:-1]] == [b"%d" % number for number in range(40)]
     assert isinstance(found[-1][1], FileNotFoundError)

@@ -13,7 +13,7 @@ import errno
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -166,51 +166,52 @@ class ObjectStore:
         except FileNotFoundError:
             return
 
-    def get_many(
-        self,
-        wanted: Iterable[T],
-        key: Callable[[T], str],
-        size: Callable[[T], int] = lambda _: -1,
-        at_once: int = _AT_ONCE,
-        ahead: int = _AHEAD,
-    ) -> Iterator[tuple[T, bytes | OSError]]:
-        """Yield each of `wanted` with its bytes, in their order; some are fetched ahead at the same time.
-
-        `size` says how large an object is (-1: unknown): at most `ahead` bytes, and one object, are held.
-        What is wrong with one object takes the place of its bytes; raises InputError where it is not about one alone.
-        """
-        waiting: deque[tuple[T, int, Future[bytes | OSError]]] = deque()
-        held = 0
-        pool = ThreadPoolExecutor(at_once, "penult-objects")
-        try:
-            for one in wanted:
-                weight = size(one)
-                weight = _UNKNOWN_SIZE if weight < 0 else weight
-                while waiting and (len(waiting) >= 2 * at_once or held + weight > ahead):
-                    first, its, future = waiting.popleft()
-                    yield first, future.result()
-                    held -= its
-                waiting.append((one, weight, pool.submit(self._get_or_error, key(one))))
-                held += weight
-            while waiting:
-                first, _, future = waiting.popleft()
-                yield first, future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-    def _get_or_error(self, key: str) -> bytes | OSError:
-        try:
-            return self.get(key)
-        except PenultError:
-            raise
-        except OSError as error:
-            return error
-
     def _call(self, act: Callable[[Any, str], Any], key: str) -> Any:
         with _Explained(self, key):
             result = act(self._store, self._prefix + key)
         self._answered = True
         return result
+
+
+def fetch_ahead(
+    wanted: Iterable[T],
+    read: Callable[[T], bytes],
+    size: Callable[[T], int] = lambda _: -1,
+    at_once: int = _AT_ONCE,
+    ahead: int = _AHEAD,
+) -> Generator[tuple[T, bytes | OSError], None, None]:
+    """Yield each of `wanted` with its bytes, in their order; `at_once` are read at the same time, ahead of what is taken.
+
+    `size` says how large one is (-1: unknown): at most `ahead` bytes, and one object, are held. An OSError of `read`, which is
+    about one alone, takes the place of the bytes; what is about all, such as wrong credentials, is raised.
+    """
+    waiting: deque[tuple[T, int, Future[bytes | OSError]]] = deque()
+    held = 0
+    pool = ThreadPoolExecutor(at_once, "penult-fetch")
+    try:
+        for one in wanted:
+            weight = size(one)
+            weight = _UNKNOWN_SIZE if weight < 0 else weight
+            while waiting and (len(waiting) >= 2 * at_once or held + weight > ahead):
+                first, its, future = waiting.popleft()
+                yield first, future.result()
+                held -= its
+            waiting.append((one, weight, pool.submit(_bytes_or_error, read, one)))
+            held += weight
+        while waiting:
+            first, _, future = waiting.popleft()
+            yield first, future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _bytes_or_error(read: Callable[[T], bytes], one: T) -> bytes | OSError:
+    try:
+        return read(one)
+    except PenultError:
+        raise
+    except OSError as error:
+        return error
 
 
 class _NoRanges(OSError):

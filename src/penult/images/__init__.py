@@ -9,11 +9,12 @@ from penult.images.columns import TableOptions
 from penult.images.correction import corrected_rows
 from penult.images.labels import LabelNormalizer
 from penult.images.name_groups import NameGroups, name_groups
-from penult.images.records import Image, ImageSet, natural_key, quoted
+from penult.images.records import Image, ImageSet, quoted
 from penult.images.scan import scan_labelled, scan_train_and_test, scan_unlabelled
 from penult.images.table import is_table
 from penult.images.to_label import scan_to_label
 from penult.images.walk import skipped_notes
+from penult.sources.names import natural_key
 
 __all__ = [
     "Image",

@@ -17,8 +17,9 @@ from itertools import islice
 
 from penult.errors import InputError
 from penult.images.labels import decode_surrogates, strip_bytes_literal
-from penult.images.walk import ScanLog, is_system_file, path_kind, walk
+from penult.images.walk import ScanLog, path_kind, walk
 from penult.signatures import image_ending
+from penult.sources.names import is_system_file
 
 NEARLY_ALL = 0.9  # share of the names that one folder must hold to be the folder of the photos
 OWN = 0.1  # share of names that are paths as they stand from which on the others are taken to be relative to the same folder

@@ -6,7 +6,6 @@ Names are as the operating system gives them: bytes that are not UTF-8 are surro
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import InputError
+from penult.sources.names import natural_key
 from penult.texts import printable
 
 LONGEST = 400  # characters of a name in a message
 MENTIONED = 10  # names that a message lists before it says "and N more"
 
-_DIGITS = re.compile(r"[0-9]+")
 _KAGGLE = re.compile(r"([^.]+)\.[0-9]+\.[^.]+")
 
 
@@ -101,22 +100,6 @@ class ImageSet:
             if image.label is not None:
                 counts[image.label] += 1
         return counts
-
-
-def natural_key(name: str) -> tuple[str, str]:
-    """Return a sort key that puts `2.jpg` before `10.jpg`.
-
-    Runs of ASCII digits compare as numbers, all else by code point; names that are equal so far (`01`, `1`)
-    by code point throughout, so the order is total.
-    """
-    return _DIGITS.sub(_ranked, name), name
-
-
-def _ranked(run: re.Match[str]) -> str:
-    # The count of significant digits goes first, as one character: a longer number is a larger one. The "0"
-    # before it keeps digits where they stand among other characters. `int` refuses more than 4,300 digits.
-    digits = run[0].lstrip("0")
-    return "0" + chr(min(len(digits), sys.maxunicode)) + digits
 
 
 def quoted(names: Sequence[str], total: int | None = None) -> str:

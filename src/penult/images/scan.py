@@ -18,7 +18,7 @@ from penult.errors import InputError
 from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions
 from penult.images.labels import LabelNormalizer, missing_names, similar_names
 from penult.images.name_groups import with_groups
-from penult.images.records import Image, ImageSet, kaggle_label, natural_key, quoted
+from penult.images.records import Image, ImageSet, kaggle_label, quoted
 from penult.images.table import Table, is_table
 from penult.images.walk import (
     GIVEN_NOT_IMAGE,
@@ -32,6 +32,7 @@ from penult.images.walk import (
     unread_format,
     walk,
 )
+from penult.sources.names import natural_key
 from penult.texts import printable
 
 Source = str | os.PathLike[str]

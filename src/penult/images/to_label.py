@@ -14,10 +14,11 @@ from dataclasses import replace
 from penult.errors import InputError
 from penult.images.columns import NO_OPTIONS, Columns, TableOptions
 from penult.images.labels import LabelNormalizer, is_missing
-from penult.images.records import Image, ImageSet, kaggle_label, natural_key
+from penult.images.records import Image, ImageSet, kaggle_label
 from penult.images.scan import is_part
 from penult.images.table import Table, is_table
 from penult.images.walk import ScanLog, path_kind, walk
+from penult.sources.names import natural_key
 from penult.texts import printable
 
 # Folders in which people keep what they have not looked at yet

@@ -17,14 +17,10 @@ from typing import Literal, NamedTuple
 
 from penult import signatures
 from penult.errors import InputError
-from penult.images.records import MENTIONED, Image, ImageSet, natural_key, quoted
+from penult.images.records import MENTIONED, Image, ImageSet, quoted
 from penult.signatures import UnreadFormat
+from penult.sources.names import is_system_file, natural_key
 from penult.texts import printable
-
-_SYSTEM_NAMES = frozenset(
-    {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}  # Windows, macOS
-    | {"__macosx", "@eadir", "$recycle.bin", "system volume information"}  # folders: zip, Synology, Windows
-)
 
 HIDDEN = "hidden or system files"
 NOT_IMAGE = "files that are not images"
@@ -211,11 +207,6 @@ def _kind(entry: os.DirEntry[str]) -> tuple[str, UnreadFormat | None]:
     except OSError:  # no permission, or a link that leads to itself
         return BROKEN_LINK if entry.is_symlink() else UNREADABLE, None
     return BROKEN_LINK if entry.is_symlink() else SPECIAL, None
-
-
-def is_system_file(name: str) -> bool:
-    """Tell whether a system leaves such things about: hidden ones, `Thumbs.db`, `__MACOSX`, `@eaDir`."""
-    return name.startswith(".") or name.lower() in _SYSTEM_NAMES
 
 
 def is_image(name: str, path: str) -> bool:

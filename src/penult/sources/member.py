@@ -10,6 +10,8 @@ import os
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from penult.objects import open_store
+
 Packing = Literal["file", "stored", "zip", "gzip", "parquet", "object", "refused"]
 PACKINGS: tuple[str, ...] = get_args(Packing)
 MAX_BYTES = 200_000_000  # of one encoded image: more is refused before it is read
@@ -44,7 +46,7 @@ class Member:
         return os.path.join(self.container, self.key) if self.packing == "file" else ""  # noqa: PTH118 - surrogates
 
     def read(self) -> bytes:
-        """Return the encoded bytes. Raises OSError, with EFBIG for what is too large."""
+        """Return the encoded bytes. Raises OSError, with EFBIG for what is too large; InputError where a store refuses all."""
         if self.packing == "refused":
             raise OSError(errno.EINVAL, self.key)
         if self.size > MAX_BYTES:
@@ -52,6 +54,8 @@ class Member:
         if self.packing == "file":
             with open(self.path, "rb", buffering=0) as file:  # noqa: PTH123 - surrogates
                 return file.read()
+        if self.packing == "object":
+            return open_store(self.container).get(self.key)
         raise OSError(errno.ENOSYS, f"{self.packing} cannot be read yet")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
+from penult.objects import fetch_ahead
 from penult.sources.member import Member
 
 
@@ -12,8 +14,12 @@ def read_ahead(members: Iterable[Member], window_bytes: int = 64 << 20) -> Itera
 
     At most some `window_bytes` are held ahead of what is taken.
     """
-    for member in members:
-        try:
-            yield member, member.read()
-        except OSError as error:
-            yield member, error
+    for remote, several in groupby(members, lambda member: member.packing == "object"):
+        if remote:
+            yield from fetch_ahead(several, Member.read, lambda member: member.size, ahead=window_bytes)
+            continue
+        for member in several:
+            try:
+                yield member, member.read()
+            except OSError as error:
+                yield member, error

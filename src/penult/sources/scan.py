@@ -8,6 +8,7 @@ from typing import Literal
 
 from penult.signatures import named_like_image
 from penult.sources.member import Member
+from penult.sources.stores import stored_members
 
 SourceKind = Literal["folder", "table", "tar", "zip", "parquet", "objects"]
 SCHEMES = ("s3://", "gs://", "az://")
@@ -36,6 +37,9 @@ def members(source: str, on_skip: Callable[[str, str], None] = lambda kind, name
     `on_skip(kind, name)` is told of everything that is passed over. Raises InputError for a source that cannot be read at all;
     one image that cannot be yields a member whose `read` raises.
     """
+    if kind_of(source) == "objects":
+        yield from stored_members(source, on_skip)
+        return
     for folder, below, files in os.walk(source):
         below.sort()
         for name in sorted(files):

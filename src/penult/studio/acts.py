@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from penult.errors import InputError
 from penult.images import LabelNormalizer
 from penult.images.labels import is_missing
-from penult.images.walk import is_system_file
+from penult.sources.names import is_system_file
 from penult.store.labels import EXAM, EXCLUDED, KEPT, NONE_OF_THESE, SKIPPED, Act, Change, ClassName
 from penult.texts import printable
 
