@@ -229,7 +229,7 @@ def test_threads_stop_when_nobody_asks_any_more(files: list[Path], decoded: list
     from penult.pixels.pipeline import Pipeline
 
     pipeline = Pipeline(SMALL, (memoryview(b""),) * 2, decoding.open_picture)
-    results = preparing._in_threads(files * 20, pipeline, range(240), 1)
+    results = preparing._in_threads(iter(enumerate(files * 20)), pipeline, 1)
     next(results)
     results.close()  # type: ignore[attr-defined]
     assert len(decoded) < 40

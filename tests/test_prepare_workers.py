@@ -194,7 +194,7 @@ def test_a_worker_killed_from_outside_costs_nothing(tmp_path: Path, decoder: str
 def test_idle_workers_may_be_killed_too(tmp_path: Path) -> None:
     paths = [(i, os.fsencode(path)) for i, path in enumerate(lay_out(tmp_path, *[b"ok"] * 12) * 10)]
     with pool(SMALL, 2) as workers:
-        results = workers.run(paths)
+        results = workers.run(paths, len(paths))
         first = next(results)
         while any(worker.tasks for worker in workers.workers):
             workers._collect(wait=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from penult.estimators import Embedder as Embedder
     from penult.estimators import TransferClassifier as TransferClassifier
     from penult.evaluate import Evaluation as Evaluation
+    from penult.pixels import FileContent as FileContent
     from penult.predict import Predictor as Predictor
     from penult.predict import load as load
     from penult.predict import load_model as load_model
@@ -34,6 +35,7 @@ _HOMES = {
     "Bundle": "penult.bundle",
     "Embedder": "penult.estimators",
     "Evaluation": "penult.evaluate",
+    "FileContent": "penult.pixels",
     "Predictor": "penult.predict",
     "Run": "penult.training",
     "TransferClassifier": "penult.estimators",
@@ -44,7 +46,8 @@ _HOMES = {
     **dict.fromkeys(_ERRORS, "penult.errors"),
 }
 __all__ = [  # noqa: PLE0604  the errors are names
-    "Bundle", "Embedder", "Evaluation", "Predictor", "Run", "TransferClassifier", "list_backbones", "load_model", "train",
+    "Bundle", "Embedder", "Evaluation", "FileContent", "Predictor", "Run", "TransferClassifier", "list_backbones",
+    "load_model", "train",
     *_ERRORS,
 ]  # fmt: skip
 

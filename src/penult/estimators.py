@@ -99,7 +99,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : list of paths, arrays (h, w, 3) or Pillow images
+        X : list of paths, contents of files (`penult.FileContent`), arrays (h, w, 3) or Pillow images
         y : ignored
 
         Raises
@@ -210,7 +210,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : list of paths, arrays (h, w, 3) or Pillow images
+        X : list of paths, contents of files (`penult.FileContent`), arrays (h, w, 3) or Pillow images
         y : labels (n,)
         groups : array (n,), default=None
             Images of one group (patient, scene) are kept in one fold.

@@ -19,10 +19,11 @@ from penult.embed.options import EmbedOptions
 from penult.errors import ProgressCallback, quiet
 from penult.pixels import FULL_DEPTH, Recipe, Remark
 from penult.pixels.modes import levels
-from penult.pixels.sources import PATH
+from penult.sources import Member
 from penult.store.shard_cache import place_of
 
 _LOOK = "penult.pixels.decoding:open_counting_levels"
+_EIGHT_BITS = (".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 _WIDTH = 8  # the share of rows missing, whether scans are, and the six counts of levels
 
 
@@ -79,11 +80,17 @@ def at_depth(
 
 
 def find_depth(sources: Sequence[Any], settings: EmbedOptions, progress: ProgressCallback = quiet) -> int:
-    """Return how many bits sources (paths, arrays, Pillow images) use that store 16: 8, 10, 12, 14, or 16 if none does."""
-    files = [s for s in sources if isinstance(s, PATH) and pixels.stores_sixteen(s)]
+    """Return how many bits sources (files, arrays, Pillow images) use that store 16: 8, 10, 12, 14, or 16 if none does."""
+    looked_at = pixels.read_members(sources, _may_store_sixteen)
+    files = [source for source, one in zip(sources, looked_at, strict=True) if pixels.stores_sixteen(one)]
     images = [s for s in sources if str(getattr(s, "mode", "")).startswith("I;16")]
     counts = [levels(np.asarray(image).astype(np.uint16), alpha=False) for image in images]
     return pixels.choose_depth([*counts, *_of_files(files, settings, progress)])
+
+
+def _may_store_sixteen(member: Member) -> bool:
+    """Whether to look at it: an object in a store is fetched for it only where its name is not that of an 8-bit format."""
+    return member.packing != "object" or not member.id.lower().endswith(_EIGHT_BITS)
 
 
 def depth_notes(backbones: Sequence[Backbone]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from penult.pixels import headers, modes, repair
 from penult.pixels.failures import classify, is_raw_with_preview
 from penult.pixels.recipe import FULL_DEPTH, Failure, Refused, Remark
 from penult.signatures import JPEG, RAW, is_heif
+from penult.sources import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 PREPROCESSING_VERSION = 1  # raise it whenever the mode table, the decoding or the resizing gives other pixels
 
-MAX_BYTES = 200_000_000
 MAX_PIXELS = (
     89_478_485  # what Pillow allows before it warns of a decompression bomb; larger JPEGs are decoded at half the size
 )

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from penult.pixels.decoding import MAX_PIXELS, decode, formats
 from penult.pixels.preparing import prepare_all
 from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe
 from penult.pixels.resizing import prepare
 from penult.pixels.sources import FILE, read_file, read_picture
+from penult.sources import FileContent, Member
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _WEBP_QUALITY = 70
 _BEGINNING = 4096  # bytes that tell the format
 _ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)  # of EXIF
-_SMALL_FILE = 20_000  # bytes: a larger file is not opened, its picture is hardly tiny
+SMALL_FILE = 20_000  # bytes: a larger file is not opened, its picture is hardly tiny
 
 
 def load_rgb(source: Source, depth: int = FULL_DEPTH, max_pixels: int = MAX_PIXELS) -> RGB | Failure:
@@ -71,16 +72,16 @@ def encode_png(rgb: RGB) -> bytes:
 
 
 def thumbnails(
-    paths: Sequence[str], side: int, workers: int | None = None, depth: int = FULL_DEPTH, max_pixels: int = MAX_PIXELS
+    sources: Sequence[Any], side: int, workers: int | None = None, depth: int = FULL_DEPTH, max_pixels: int = MAX_PIXELS
 ) -> Iterator[bytes | Failure]:
     """Yield for each picture its square centre, `side` pixels wide, as a WebP file.
 
     `depth` is that of the run's recipes. A file that is gone or cannot be decoded gives a `Failure`.
     """
-    if not paths:
+    if not sources:
         return
     recipe = Recipe(size=side, crop_mode="crop", crop=1.0, interpolation="bilinear", depth=depth)
-    with closing(prepare_all(list(paths), [recipe], workers=workers, max_pixels=max_pixels)) as prepared:
+    with closing(prepare_all(list(sources), [recipe], workers=workers, max_pixels=max_pixels)) as prepared:
         for one in prepared:
             pixels = one.pixels[0]
             yield (one.failure or Failure("damaged")) if pixels is None else encode_webp(pixels)
@@ -103,15 +104,19 @@ def encode_webp(rgb: RGB) -> bytes:
     return file.getvalue()
 
 
-def small_image_size(path: Any) -> tuple[int, int] | None:
+def small_image_size(source: Any) -> tuple[int, int] | None:
     """Return width and height in pixels of a small file's picture; None for a large file, and for what cannot be read."""
     try:
-        return image_size(path) if Path(path).stat().st_size <= _SMALL_FILE else None
+        if isinstance(source, FileContent):
+            size = len(source.data)
+        else:
+            size = source.size if isinstance(source, Member) else Path(source).stat().st_size
+        return image_size(source) if size <= SMALL_FILE else None
     except (OSError, ValueError, TypeError):
         return None
 
 
-def image_size(path: Any, upright: bool = False) -> tuple[int, int] | None:
+def image_size(source: Any, upright: bool = False) -> tuple[int, int] | None:
     """Return width and height in pixels as the beginning of a file says, decoding nothing; None for what cannot be read.
 
     With `upright` they are those of the photo as it is shown, where a camera says how it was held.
@@ -119,7 +124,7 @@ def image_size(path: Any, upright: bool = False) -> tuple[int, int] | None:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(), Path(path).open("rb") as file:
+        with warnings.catch_warnings(), _opened(source) as file:
             warnings.simplefilter("ignore")
             which = formats(file.read(_BEGINNING))
             file.seek(0)
@@ -128,3 +133,11 @@ def image_size(path: Any, upright: bool = False) -> tuple[int, int] | None:
                 return (picture.height, picture.width) if turned else picture.size
     except (OSError, ValueError, TypeError, SyntaxError, Image.DecompressionBombError):
         return None
+
+
+def _opened(source: Any) -> BinaryIO:
+    if isinstance(source, FileContent):
+        return BytesIO(source.data)
+    if isinstance(source, Member):
+        return Path(source.path).open("rb") if source.path else BytesIO(source.read())
+    return Path(source).open("rb")

@@ -18,8 +18,8 @@ from penult.pixels.decoding import MAX_PIXELS
 from penult.pixels.pipeline import DECODER, Prepared
 from penult.pixels.preparing import can_start_workers, plan
 from penult.pixels.recipe import Recipe
-from penult.pixels.sources import FileContent
 from penult.pixels.worker_pool import WorkerPool
+from penult.sources import FileContent
 
 log = logging.getLogger(__name__)
 

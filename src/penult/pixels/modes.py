@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from penult.pixels import headers
 from penult.pixels.recipe import DEPTHS, FULL_DEPTH, Refused
+from penult.sources import FileContent, Member
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,12 +150,25 @@ def _from_lab(image: Image) -> Image:
     return picture
 
 
-def stores_sixteen(path: Any) -> bool:
-    """Tell by its head whether a file stores unsigned 16-bit samples without saying how many bits they use; False if gone."""
+def stores_sixteen(source: Any) -> bool:
+    """Tell by its head whether a file stores unsigned 16-bit samples without saying how many bits they use; False if gone.
+
+    `source` is a path, a `FileContent` or a `Member`; anything else is no file.
+    """
     try:
-        descriptor = os.open(path, _HOW)
-    except (OSError, ValueError, TypeError):
+        if isinstance(source, Member) and source.packing != "file":
+            head = source.read(_HEAD)
+            return _by_head(head) or (headers.is_tiff(head) and _by_tags(headers.first_directory(source.read())))
+        if isinstance(source, FileContent):
+            return _by_head(source.data[:_HEAD]) or _by_tags(headers.first_directory(source.data))
+        path = source.path if isinstance(source, Member) else source
+        return isinstance(path, str | bytes | os.PathLike) and _in_file(path)
+    except (OSError, ValueError, TypeError, OverflowError):
         return False
+
+
+def _in_file(path: str | bytes | os.PathLike[str]) -> bool:
+    descriptor = os.open(path, _HOW)
     try:
         head = os.read(descriptor, _HEAD)  # of a folder it raises, of a pipe it gives nothing
 
@@ -163,8 +177,6 @@ def stores_sixteen(path: Any) -> bool:
             return os.read(descriptor, size)
 
         return _by_head(head) or (headers.is_tiff(head) and _by_tags(headers.read_directory(read)))
-    except (OSError, OverflowError):
-        return False
     finally:
         os.close(descriptor)
 

@@ -25,6 +25,7 @@ from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe, Remark
 from penult.pixels.resizing import resize_into
 from penult.pixels.sources import FILE, read_file, read_picture
 from penult.pixels.thumbnail import encode_thumbnail
+from penult.sources import FileContent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 DECODER = "penult.pixels.decoding:open_picture"
 _BYTES = 32  # of a SHA-256 digest
 _LENGTH = 4  # bytes before each thing that say how long it is
+
+Place = tuple[int, int]  # start and end, in the shared file, of the content of an image file
 
 # Task, digest, which recipes have pixels, failure, remark, thumbnail.
 Reply = tuple[int, bytes | None, tuple[bool, ...], Failure | None, Remark | None, bytes | None]
@@ -86,7 +89,7 @@ class Pipeline:
         asked = {"depth": (recipes[0].depth, FULL_DEPTH), "max_pixels": (max_pixels, MAX_PIXELS)}
         self.decode_options = {name: value for name, (value, usual) in asked.items() if value != usual}
 
-    def prepare(self, index: int, source: Source) -> Prepared:
+    def prepare(self, index: int, source: Source | Failure) -> Prepared:
         """Do all of it in this process; raises nothing for a bad source."""
         return self.to_prepared(index, self.run(source))
 
@@ -100,12 +103,12 @@ class Pipeline:
         )
         return Prepared(index, done.digest, pixels, done.failure, done.remark, done.thumbnail)
 
-    def run(self, source: Source, buffer: Callable[[int], Buffer] | None = None) -> PreparedBytes:
+    def run(self, source: Source | Failure, buffer: Callable[[int], Buffer] | None = None) -> PreparedBytes:
         """Return what each recipe sees of `source`; raises nothing for a bad one.
 
         `buffer` gives the bytes where recipe number i wants its pixels; without it they are new.
         """
-        found = read_file(source) if isinstance(source, FILE) else read_picture(source, **self.decode_options)
+        found = self._read(source)
         if isinstance(found, Failure):
             return PreparedBytes(None, self.no_pixels, found)
         digest, content = found
@@ -123,8 +126,13 @@ class Pipeline:
         except Exception as error:  # out of memory, mostly
             return PreparedBytes(digest, self.no_pixels, classify(error, b""))
 
-    def run_if_known(self, source: Source) -> PreparedBytes | None:
-        """Return what `run` would, if that needs no decoding of a file; otherwise None."""
+    def _read(self, source: Source | Failure) -> tuple[bytes, bytes | Image] | Failure:
+        if isinstance(source, FILE):
+            return read_file(source)
+        return source if isinstance(source, Failure) else read_picture(source, **self.decode_options)
+
+    def run_if_known(self, source: Source | Failure) -> PreparedBytes | None:
+        """Return what `run` would, if that needs no decoding of a file; otherwise None. A failure stays one."""
         if not isinstance(source, FILE):
             return self.run(source)
         found = read_file(source)
@@ -226,7 +234,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """What a worker must know for a run; the shared file holds slots for pixels, then the known digests.
+    """What a worker must know for a run; the shared file holds slots for pixels, the known digests, contents of image files.
 
     The pool of workers knows the last three.
     """
@@ -252,7 +260,7 @@ def serve_parent(connection: Connection) -> None:
 
 
 def serve(connection: Connection, config: WorkerConfig, shared: memoryview) -> None:
-    """Answer every task (number, path or content, slot) in turn; a picture that takes too long ends this process."""
+    """Answer every task (number, source or place of its content, slot); a picture that takes too long ends this process."""
     known = tuple(shared[start:end] for start, end in config.known)
     pipeline = Pipeline(config.recipes, known, load_decoder(config.decoder), config.max_pixels)
     ends = list(accumulate((recipe.nbytes for recipe in config.recipes), initial=0))
@@ -263,7 +271,8 @@ def serve(connection: Connection, config: WorkerConfig, shared: memoryview) -> N
         pixels = shared[slot * config.slot_bytes : (slot + 1) * config.slot_bytes]
         pixels[-1] = 1  # begun: from here on a death is the picture's doing
         buffers = [pixels[start:end] for start, end in pairwise(ends)]
-        done = pipeline.run(source, buffers.__getitem__)
+        content = FileContent(bytes(shared[slice(*source)])) if isinstance(source, tuple) else source
+        done = pipeline.run(content, buffers.__getitem__)
         signal.setitimer(signal.ITIMER_REAL, 0)
         filled = tuple(rgb is not None for rgb in done.buffers)
         connection.send((number, done.digest, filled, done.failure, done.remark, done.thumbnail))

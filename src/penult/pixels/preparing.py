@@ -10,16 +10,18 @@ import math
 import os
 import sys
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeGuard
 
 from penult.errors import InputError
 from penult.pixels.decoding import MAX_PIXELS
 from penult.pixels.pipeline import DECODER, Pipeline, Prepared, WorkerConfig, load_decoder
 from penult.pixels.recipe import Failure, Recipe
-from penult.pixels.sources import FILE, FileContent, check_picture
+from penult.pixels.sources import FILE, check_picture, failure_of
+from penult.sources import FileContent, Member, read_ahead
 from penult.worker import NoInterpreter, interpreter, tell_alone
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_SENT = (*FILE, Failure)  # what a pool takes; pictures stay here
 _HANDFUL = 8  # files that do not repay the start of a second process; the first costs 0.1 s and is worth it
 _MOST_WORKERS = 32  # one thread hears them all; more would wait for it
 _WORKER_BYTES = 512 << 20  # of memory for each: a picture of 80 million pixels; photos need a tenth
@@ -49,8 +52,8 @@ def prepare_all(
 ) -> Generator[Prepared, None, None]:
     """Yield one `Prepared` for each source, in order; each is read once and decoded at most once.
 
-    `sources` are paths, uint8 arrays (h, w, 3) or (h, w), or Pillow images (the last two stay in this
-    process). `known` has, for each recipe, the sorted SHA-256 digests (m, 32) uint8 that need no pixels, or
+    `sources` are paths, contents of files, members of archives, uint8 arrays (h, w, 3) or (h, w), or Pillow images (the last
+    two stay in this process). `known` has, for each recipe, the sorted SHA-256 digests (m, 32) uint8 that need no pixels, or
     None; a file whose digest all recipes know is not decoded. `workers` is the number of processes (default:
     one per core); at most 8 files get one. There a picture may take `seconds` and `memory` bytes, and a decoder
     that dies costs that picture alone. With 0 everything is done in this process, which a crash takes along:
@@ -162,21 +165,54 @@ def memory_bytes() -> int:
         return whole
 
 
+Ready = tuple[int, "Source | Failure"]
+
+
+def read_members(
+    sources: Sequence[Source], wanted: Callable[[Member], bool] = lambda member: True
+) -> Generator[Source | Failure, None, None]:
+    """Yield the sources in order; of wanted members that are read many together the content, read ahead, or why not."""
+    for _, source in _ready(sources, range(len(sources)), wanted):
+        yield source
+
+
+def _ready(
+    sources: Sequence[Source], indices: range, wanted: Callable[[Member], bool] = lambda member: True
+) -> Generator[Ready, None, None]:
+    def read_here(source: Source) -> TypeGuard[Member]:
+        return _read_here(source) and wanted(source)
+
+    with closing(read_ahead(s for i in indices if read_here(s := sources[i]))) as contents:
+        for index in indices:
+            source = sources[index]
+            if read_here(source):
+                _, content = next(contents)
+                yield index, failure_of(content) if isinstance(content, OSError) else FileContent(content)
+            else:
+                yield index, source
+
+
+def _read_here(source: Source) -> TypeGuard[Member]:
+    return isinstance(source, Member) and not source.in_place
+
+
 def _prepare(
     sources: Sequence[Source], pipeline: Pipeline, count: int, config: WorkerConfig
 ) -> Generator[Prepared, None, None]:
     """Go through what needs no decoding, then start workers for the rest if it is more than a handful."""
-    index = 0
-    while index < len(sources) and (done := pipeline.run_if_known(sources[index])) is not None:
-        yield pipeline.to_prepared(index, done)
-        index += 1
-    rest = range(index, len(sources))
-    if count < 1 or not rest:
-        yield from _here(sources, pipeline, rest)
-    elif not can_start_workers():
-        yield from _in_threads(sources, pipeline, rest, count)
-    else:
-        yield from _in_processes(sources, pipeline, rest, 1 if len(rest) <= _HANDFUL else count, config)
+    with closing(_ready(sources, range(len(sources)))) as ready:
+        for index, source in ready:
+            if (done := pipeline.run_if_known(source)) is not None:
+                yield pipeline.to_prepared(index, done)
+                continue
+            rest, coming = range(index, len(sources)), chain([(index, source)], ready)
+            if count < 1:
+                yield from _here(coming, pipeline)
+            elif not can_start_workers():
+                yield from _in_threads(coming, pipeline, count)
+            else:
+                yield from _in_processes(sources, coming, rest, pipeline, 1 if len(rest) <= _HANDFUL else count, config)
+            return
 
 
 def can_start_workers() -> bool:
@@ -191,20 +227,20 @@ def can_start_workers() -> bool:
     return True
 
 
-def _here(sources: Sequence[Source], pipeline: Pipeline, indices: range) -> Generator[Prepared, None, None]:
-    for index in indices:
-        yield pipeline.prepare(index, sources[index])
+def _here(ready: Iterator[Ready], pipeline: Pipeline) -> Generator[Prepared, None, None]:
+    for index, source in ready:
+        yield pipeline.prepare(index, source)
 
 
-def _in_threads(sources: Sequence[Source], pipeline: Pipeline, indices: range, count: int) -> Generator[Prepared, None, None]:
+def _in_threads(ready: Iterator[Ready], pipeline: Pipeline, count: int) -> Generator[Prepared, None, None]:
     """Decode in threads: as fast, since Pillow releases the GIL, but a crash ends the whole process."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
     ahead: deque[Future[Prepared]] = deque()
     with ThreadPoolExecutor(count) as pool:
         try:
-            for index in indices:
-                ahead.append(pool.submit(pipeline.prepare, index, sources[index]))
+            for index, source in ready:
+                ahead.append(pool.submit(pipeline.prepare, index, source))
                 if len(ahead) > 8 * count:
                     yield ahead.popleft().result()
             while ahead:
@@ -213,23 +249,20 @@ def _in_threads(sources: Sequence[Source], pipeline: Pipeline, indices: range, c
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _to_send(source: Any) -> bytes | FileContent:
-    return source if isinstance(source, FileContent) else os.fsencode(source)
-
-
 def _in_processes(
-    sources: Sequence[Source], pipeline: Pipeline, indices: range, count: int, config: WorkerConfig
+    sources: Sequence[Source], ready: Iterator[Ready], indices: range, pipeline: Pipeline, count: int, config: WorkerConfig
 ) -> Generator[Prepared, None, None]:
     from penult.pixels.worker_pool import NoWorkers, WorkerPool
 
-    files = [(index, _to_send(source)) for index in indices if isinstance(source := sources[index], FILE)]
+    files = sum(isinstance(sources[index], FILE) for index in indices)
     index = indices.start
     try:
-        with WorkerPool(config, pipeline.known, count) as pool:
-            done = pool.run(files)
+        contents = any(isinstance(s := sources[i], FileContent) or _read_here(s) for i in indices)
+        with WorkerPool(config, pipeline.known, count, contents=contents) as pool:
+            done = pool.run(((i, source) for i, source in ready if isinstance(source, _SENT)), files)
             for index in indices:
                 source = sources[index]
                 yield next(done) if isinstance(source, FILE) else pipeline.prepare(index, source)
     except NoWorkers as error:
         log.warning("decoding in this process, because worker processes cannot be started: %s", error)
-        yield from _here(sources, pipeline, range(index, indices.stop))
+        yield from _here(_ready(sources, range(index, indices.stop)), pipeline)

@@ -1,7 +1,7 @@
 """What a caller gives as images: one photo, several, or a column of a table; and reading one of them.
 
-In: whatever stands where images belong. Out: a list of paths, arrays and Pillow images, or one sentence that says what it is
-instead; of one source its digest with bytes or picture, or a `Failure`.
+In: whatever stands where images belong. Out: a list of paths, contents of files, members, arrays and Pillow images, or one
+sentence that says what it is instead; of one source its digest with bytes or picture, or a `Failure`.
 """
 
 from __future__ import annotations
@@ -12,49 +12,45 @@ import os
 import stat
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penult.errors import InputError, listed
-from penult.pixels.decoding import MAX_BYTES, MAX_PIXELS, finish
+from penult.pixels.decoding import MAX_PIXELS, finish
 from penult.pixels.recipe import FULL_DEPTH, Failure
 from penult.signatures import looks_like_image
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FileContent:
-    """The bytes of an image file that is in memory. Not `bytes`: as a source those are a path, and bytes from a stranger
-    must never be opened as one.
-    """
-
-    data: bytes
-
+from penult.sources import MAX_BYTES, FileContent, Member
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    Source = str | bytes | os.PathLike[str] | FileContent | NDArray[np.uint8] | Image
+    File = str | bytes | os.PathLike[str] | FileContent | Member
+    Source = File | NDArray[np.uint8] | Image
 
 
 PATH = (str, bytes, os.PathLike)  # a source of one of these types names a file
-FILE = (*PATH, FileContent)  # of these it is a file, to be decoded; any other is a picture
+FILE = (*PATH, FileContent, Member)  # of these it is a file, to be decoded; any other is a picture
 _SHOWN = 5
-_WANTED = "a path, a uint8 array (h, w, 3) or (h, w), or a Pillow image"
+_WANTED = "a path, a uint8 array (h, w, 3) or (h, w), a Pillow image, or the content of a file as penult.FileContent"
 _COLUMNS = ("path", "file", "filename", "filepath", "image", "image_path", "img", "photo")  # what people call the paths
-_OPEN = "open it first: PIL.Image.open(io.BytesIO(data)), or PIL.Image.open(file)"
+_WRAP = "say so: penult.FileContent(data), or penult.FileContent(file.read()); bytes alone are a path"
 _TENSOR = "make it a uint8 array first: (tensor.permute(1, 2, 0) * 255).byte().numpy() for channels first and 0..1"
 # A named pipe that nobody writes to would hold the run for ever without O_NONBLOCK. No file object: it takes longer
 # than a small file takes to read.
 _HOW = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def read_file(path: str | bytes | os.PathLike[str] | FileContent) -> tuple[bytes, bytes] | Failure:
+def read_file(path: File) -> tuple[bytes, bytes] | Failure:
     """Read a file once; returns the SHA-256 digest (32 bytes) and the bytes."""
+    if isinstance(path, Member):
+        if path.packing != "file":
+            content = read_member(path)
+            return content if isinstance(content, Failure) else read_file(content)
+        path = path.path
     if isinstance(path, FileContent):
         size = len(path.data)
-        return _too_large(size) if size > MAX_BYTES else (hashlib.sha256(path.data).digest(), path.data)
+        return too_large(size) if size > MAX_BYTES else (hashlib.sha256(path.data).digest(), path.data)
     try:
         descriptor = os.open(path, _HOW)
         try:
@@ -63,7 +59,7 @@ def read_file(path: str | bytes | os.PathLike[str] | FileContent) -> tuple[bytes
                 folder = stat.S_ISDIR(found.st_mode)
                 return Failure("unreadable file", os.strerror(errno.EISDIR) if folder else "it is not a plain file")
             if found.st_size > MAX_BYTES:
-                return _too_large(found.st_size)
+                return too_large(found.st_size)
             data = _read_all(descriptor, found.st_size)
         finally:
             os.close(descriptor)
@@ -74,7 +70,22 @@ def read_file(path: str | bytes | os.PathLike[str] | FileContent) -> tuple[bytes
     return hashlib.sha256(data).digest(), data
 
 
-def _too_large(size: int) -> Failure:
+def read_member(member: Member) -> FileContent | Failure:
+    """Read a member of an archive, or an object of a store."""
+    try:
+        return FileContent(member.read())
+    except OSError as error:
+        return failure_of(error)
+
+
+def failure_of(error: OSError) -> Failure:
+    """Return what an error of reading a member means for its image."""
+    reason = "too large" if error.errno == errno.EFBIG else "unreadable file"
+    return Failure(reason, error.strerror or str(error))
+
+
+def too_large(size: int) -> Failure:
+    """Return the failure of a file of so many bytes."""
     return Failure("too large", f"{size:,} bytes; at most {MAX_BYTES:,} are read")
 
 
@@ -132,11 +143,11 @@ def read_picture(
 
 
 def image_list(X: Any) -> list[Any]:
-    """Return images as a list of `str` and `bytes` paths, uint8 arrays (h, w, 3) or (h, w), and Pillow images.
+    """Return images as a list of `str` and `bytes` paths, contents of files, members, uint8 arrays and Pillow images.
 
-    One photo (a path, an array (h, w, 3) or (h, w), a Pillow image) is a list of one. Lists, tuples, generators, arrays
-    (n, h, w, 3), arrays and pandas columns of paths are taken, and a table of one column. Raises `InputError` for everything
-    else, with all items that are no image. An empty list is returned as it is.
+    One photo (a path, a `FileContent`, an array (h, w, 3) or (h, w), a Pillow image) is a list of one. Lists, tuples,
+    generators, arrays (n, h, w, 3), arrays and pandas columns of paths are taken, and a table of one column. Raises
+    `InputError` for everything else, with all items that are no image. An empty list is returned as it is.
     """
     found = _items(X)
     problem = found if isinstance(found, str) else _unfit(found)
@@ -146,7 +157,9 @@ def image_list(X: Any) -> list[Any]:
 
 
 def image_name(index: int, source: Any) -> str:
-    """Return a path as text; pixels have no name, and get their place."""
+    """Return a path as text, the id of a member; pixels and contents have no name, and get their place."""
+    if isinstance(source, Member):
+        return source.id
     return os.fsdecode(source) if isinstance(source, PATH) else f"image number {index}"
 
 
@@ -154,7 +167,7 @@ def _items(X: Any) -> list[Any] | str:
     """Return the items of X, not looked at yet, or what is wrong with X as a whole."""
     if isinstance(X, PATH):
         return _problem_of_one(X) or [X]
-    if hasattr(X, "getexif"):
+    if isinstance(X, FileContent | Member) or hasattr(X, "getexif"):
         return [X]
     if problem := _no_list(X):
         return problem
@@ -182,7 +195,7 @@ def _no_list(X: Any) -> str:
 def _problem_of_one(path: Any) -> str:
     """Return why one path alone is no photo: the bytes of a file, a folder, a pattern, an address; else nothing."""
     if _is_content(path):
-        return f"got the content of an image file ({len(path):,} bytes) for images; {_OPEN}."
+        return f"got the content of an image file ({len(path):,} bytes) for images; {_WRAP}."
     text = os.fsdecode(path)
     if "://" in text:
         return f"{text[:200]} is an address, not a file; download it and give its path."
@@ -253,7 +266,7 @@ def _what(item: Any) -> str:
     """Return what an item is where it is no image, else nothing."""
     if _is_content(item):
         return f"the content of an image file ({len(item):,} bytes)"
-    if isinstance(item, PATH):
+    if isinstance(item, FILE):
         return ""
     return _called(item) if _cure(item) else describe_other(item)
 
@@ -267,7 +280,7 @@ def _called(thing: Any) -> str:
 def _cure(thing: Any) -> str:
     """Return what to do with bytes, open files and tensors of torch; nothing for all else."""
     if _is_content(thing) or hasattr(thing, "read"):
-        return _OPEN
+        return _WRAP
     return _TENSOR if type(thing).__module__.partition(".")[0] in {"torch", "torchvision"} else ""
 
 

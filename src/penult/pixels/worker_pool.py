@@ -1,6 +1,6 @@
 """Worker processes that see pictures for this one: hand out files, take pixels back, replace the dead.
 
-In: a `WorkerConfig`, numbered paths or contents of files. Out: `Prepared`s in the order of their numbers.
+In: a `WorkerConfig`, numbered files: paths, contents, members. Out: `Prepared`s in the order of their numbers.
 
 A decoder that crashes, hangs or eats the memory takes only its own process along. The kernel tells of it: a
 worker's death closes its connection, SIGALRM among the exit codes means that time was up. Workers are started
@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
@@ -33,13 +33,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from penult.pixels.pipeline import DECODER, Connection, Prepared, Reply, WorkerConfig
+from penult.pixels.content_area import ContentArea
+from penult.pixels.pipeline import DECODER, Connection, Place, Prepared, Reply, WorkerConfig
 from penult.pixels.recipe import Failure, Recipe
-from penult.pixels.sources import FileContent
+from penult.pixels.sources import too_large
+from penult.sources import MAX_BYTES, FileContent, Member
 from penult.worker import interpreter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from penult.pixels.sources import File
 
 _QUEUED = 32  # tasks a worker has at most: enough to stay busy while the consumer computes on a batch
 _IN_FLIGHT = 96  # pictures in workers at most, and as many again that wait for their turn; for many workers four each
@@ -90,9 +94,15 @@ class _Worker:
 
 
 class WorkerPool:
-    """A bounded number of workers over one shared file; a context manager that leaves no process behind."""
+    """A bounded number of workers over one shared file; a context manager that leaves no process behind.
 
-    def __init__(self, config: WorkerConfig, known: Sequence[memoryview], count: int, queued: int = _QUEUED) -> None:
+    With `contents` it takes contents of files, which `run` hands out in the shared file: a connection holds five photos, and
+    workers that wait for the next while this process is busy would stand still.
+    """
+
+    def __init__(
+        self, config: WorkerConfig, known: Sequence[memoryview], count: int, queued: int = _QUEUED, contents: bool = False
+    ) -> None:
         self.python = interpreter()
         slot_bytes = sum(recipe.nbytes for recipe in config.recipes) + 1
         count = max(1, min(count, _SHARED_BYTES // (2 * slot_bytes)))
@@ -100,16 +110,21 @@ class WorkerPool:
         self.queued = slots // count
         self.free = list(range(slots))
         ends = list(accumulate((len(rows) for rows in known), initial=slots * slot_bytes))
-        self.file, self.shared = _shared_memory(ends[-1])
+        extent = MAX_BYTES if contents else 0
+        self.file, self.shared = _shared_memory(ends[-1] + extent)
+        self.contents = ContentArea(self.shared, ends[-1], extent)
         for start, rows in zip(ends, known, strict=False):
             self.shared[start : start + len(rows)] = rows
-        self.config = replace(config, known=tuple(pairwise(ends)), shared=self.file, slot_bytes=slot_bytes)
+        memory = config.memory + extent  # which is not the decoder's doing
+        self.config = replace(config, memory=memory, known=tuple(pairwise(ends)), shared=self.file, slot_bytes=slot_bytes)
         self.count = count
         self.workers: list[_Worker] = []
         self.poller = select.poll()  # kept: to make a new one for each question takes longer than the answer
         self.false_starts: Counter[bool] = Counter()  # by whether they were killed from outside
-        self.sources: dict[int, tuple[int, bytes | FileContent]] = {}
+        self.sources: dict[int, tuple[int, bytes | FileContent | Member | Place]] = {}  # as they are sent
         self.todo: deque[int] = deque()  # numbers of sources, in ascending order but for second tries
+        self.coming: Iterator[tuple[int, File | Failure]] = iter(())  # that have no number yet
+        self.numbered = self.expected = 0  # how many have one, and how many there will be
         self.done: dict[int, Prepared] = {}
         self.tries: Counter[tuple[int, bool]] = Counter()
         self.deaths = 0  # workers that died and were replaced
@@ -127,18 +142,22 @@ class WorkerPool:
         self.shared.close()
         os.close(self.file)
 
-    def run(self, sources: Sequence[tuple[int, bytes | FileContent]]) -> Iterator[Prepared]:
-        """Yield one `Prepared` for each (index, path or content), in this order; raises NoWorkers if none can start."""
-        self.sources = dict(enumerate(sources))
-        self.todo = deque(self.sources)
-        self.start(min(self.count, len(sources)))
-        for number in range(len(sources)):
+    def run(self, sources: Iterable[tuple[int, File | Failure]], total: int) -> Iterator[Prepared]:
+        """Yield one `Prepared` for each of `total` (index, file), in this order; raises NoWorkers if none can start.
+
+        They are taken as workers need them. A failure stays one.
+        """
+        self.coming, self.expected = iter(sources), total
+        self.start(min(self.count, total))
+        for number in range(total):
             if number in self.done:  # workers must not run dry while the consumer is busy with what is here
                 self._assign(number)
                 self._collect(wait=False)
             while number not in self.done:
                 self._assign(number)
-                self._collect(wait=True)
+                if number not in self.done:
+                    self._collect(wait=True)
+            del self.sources[number]
             yield self.done.pop(number)
 
     def start(self, count: int) -> None:
@@ -149,11 +168,37 @@ class WorkerPool:
     def _assign(self, next_out: int) -> None:
         """Give tasks to the least busy, not far ahead of the one waited for, evenly towards the end."""
         window = next_out + self.count * self.queued
-        while self.todo and self.free and self.todo[0] < window:
+        while self.free and (self.todo or self._number_next(window)):
             worker = min(self.workers, key=lambda one: len(one.tasks))
-            if len(worker.tasks) >= min(self.queued, max(2, len(self.todo) // (2 * self.count))):
+            left = len(self.todo) + self.expected - self.numbered
+            if len(worker.tasks) >= min(self.queued, max(2, left // (2 * self.count))) or not self._put(self.todo[0]):
                 return
             self.assign_to(worker)
+
+    def _number_next(self, window: int) -> bool:
+        """Take the next source, give it a number and have it done; failures are done already. False where there is none."""
+        while self.numbered < min(self.expected, window):
+            index, source = next(self.coming)
+            number, self.numbered = self.numbered, self.numbered + 1
+            if isinstance(source, FileContent) and len(source.data) > MAX_BYTES:
+                source = too_large(len(source.data))
+            if isinstance(source, Failure):
+                self.sources[number] = (index, b"")
+                self.done[number] = Prepared(index, None, (None,) * len(self.config.recipes), source)
+                continue
+            self.sources[number] = (index, source if isinstance(source, FileContent | Member) else os.fsencode(source))
+            self.todo.append(number)
+            return True
+        return False
+
+    def _put(self, number: int) -> bool:
+        """Put the content of a source, if that is what it is, into the shared file; False where there is no place yet."""
+        index, source = self.sources[number]
+        if isinstance(source, FileContent):
+            if (place := self.contents.put(source.data)) is None:
+                return False
+            self.sources[number] = (index, place)
+        return True
 
     def assign_to(self, worker: _Worker) -> None:
         """Give the next task to a worker; nothing waits for one that does not read."""
@@ -195,9 +240,17 @@ class WorkerPool:
         self.false_starts.clear()
         number, digest, filled, failure, remark, thumbnail = reply
         _, slot = worker.tasks.popleft()
-        index, pixels = self.sources[number][0], self._pixels(slot, filled)
+        index, pixels = self._finished(number), self._pixels(slot, filled)
         self.done[number] = Prepared(index, digest, pixels, failure, remark, thumbnail)
         self.free.append(slot)
+
+    def _finished(self, number: int) -> int:
+        """Give back what the content of a source takes, and return its index."""
+        index, source = self.sources[number]
+        if isinstance(source, tuple):
+            self.contents.give_back(source)
+            self.sources[number] = (index, b"")
+        return index
 
     def _pixels(self, slot: int, filled: Sequence[bool]) -> tuple[NDArray[np.uint8] | None, ...]:
         place = slot * self.config.slot_bytes
@@ -226,7 +279,7 @@ class WorkerPool:
         elif failure := self._failure_of(numbers[0], code):
             number = numbers.pop(0)
             nothing = (None,) * len(self.config.recipes)
-            self.done[number] = Prepared(self.sources[number][0], None, nothing, failure)
+            self.done[number] = Prepared(self._finished(number), None, nothing, failure)
         self.todo.extendleft(reversed(numbers))
         self.workers.append(self._start_worker())
 
@@ -312,7 +365,7 @@ def check_worker(decoder: str = DECODER) -> None:
         config = WorkerConfig((recipe,), decoder=decoder)
         try:
             with WorkerPool(config, [memoryview(b"")], 1) as pool:
-                done = next(iter(pool.run([(0, str(path).encode())])))
+                done = next(iter(pool.run([(0, str(path))], 1)))
         except NoWorkers as error:
             raise RuntimeError(str(error)) from error
     if done.failure is not None:

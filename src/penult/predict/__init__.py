@@ -21,7 +21,7 @@ from penult.bundle import Bundle
 from penult.embed import Embedding, EmbedOptions, EnginePool, embed
 from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
 from penult.heads import novelty, scorer
-from penult.pixels import Failure
+from penult.pixels import Failure, FileContent
 from penult.predict.answers import Prediction, Predictions, doubtful, write_review
 from penult.texts import percent
 
@@ -32,7 +32,6 @@ __all__ = [
     "Prediction",
     "Predictions",
     "Predictor",
-    "content_of",
     "doubtful",
     "judge",
     "judge_unseen",
@@ -92,7 +91,7 @@ class Predictor:
 
         Parameters
         ----------
-        sources : path, array, Pillow image, or a sequence of them (n)
+        sources : path, penult.FileContent, array, Pillow image, or a sequence of them (n)
             Arrays are uint8 (h, w, 3) or (h, w); one image alone is a list of one.
         ids : sequence of str (n), optional
             Names of the images; their paths by default.
@@ -127,8 +126,8 @@ class Predictor:
         Returns
         -------
         Predictions
-            As `predict` gives for the same files. Each call starts a decoding process; a service that gets photos one by one
-            takes `penult.predict.online.OnlinePredictor`, whose processes stay.
+            As `predict` gives for the same files; it takes them too, as `penult.FileContent`. Each call starts a decoding
+            process; a service that gets photos one by one takes `penult.predict.online.OnlinePredictor`, whose processes stay.
 
         Raises
         ------
@@ -145,8 +144,9 @@ class Predictor:
         ['cat']
         """
         self.check_networks()
-        contents = [photos] if isinstance(photos, bytes | bytearray | memoryview) else photos
-        return self._predict([content_of(content) for content in contents], ids, quiet)
+        one = isinstance(photos, bytes | bytearray | memoryview)
+        contents: Sequence[Any] = [photos] if one else photos
+        return self._predict([FileContent(content) for content in contents], ids, quiet)
 
     def check_networks(self) -> None:
         """Raise `InputError` where the model has no network to see photos with."""
@@ -256,15 +256,6 @@ class Predictor:
                 f"the model's own samples give other answers on this machine than where it was trained (off by {off:.2g} "
                 f"with {here}; it was trained with {there}); {_cure(self.bundle)}train again here."
             )
-
-
-def content_of(photo: Any) -> pixels.FileContent:
-    """Return the content of an image file as a source of `embed`. Raises `InputError` for anything but bytes."""
-    if not isinstance(photo, bytes | bytearray | memoryview):
-        raise InputError(
-            f"got a {type(photo).__name__} for the bytes of a photo; give what `open(path, 'rb').read()` returns."
-        )
-    return pixels.FileContent(bytes(photo))
 
 
 def _cure(model: Bundle) -> str:

@@ -34,7 +34,7 @@ from penult.pixels import Failure, FileContent, Prepared
 from penult.pixels.live_decoders import LiveDecoders, Wake
 from penult.pixels.preparing import core_count
 from penult.pixels.worker_pool import NoWorkers
-from penult.predict import Predictor, content_of
+from penult.predict import Predictor
 from penult.predict.answers import Prediction
 
 log = logging.getLogger(__name__)
@@ -146,7 +146,7 @@ class OnlinePredictor:
         InputError
             `data` is not bytes, or the predictor is closed.
         """
-        photo, number = _Photo(id, content_of(data)), next(self._numbers)
+        photo, number = _Photo(id, FileContent(data)), next(self._numbers)
         with self._lock:
             if self._closed:
                 raise InputError("this predictor is closed; open another.")

@@ -10,11 +10,39 @@ import os
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from penult.errors import InputError
 from penult.objects import open_store
 
 Packing = Literal["file", "stored", "zip", "gzip", "parquet", "object", "refused"]
 PACKINGS: tuple[str, ...] = get_args(Packing)
+_IN_PLACE = ("file", "stored", "zip", "refused")
 MAX_BYTES = 200_000_000  # of one encoded image: more is refused before it is read
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileContent:
+    """An image file that is in memory, to be given wherever a path can be.
+
+    Bytes alone are a path, as everywhere in Python, and bytes from a stranger must never be opened as one; so those of a file
+    say what they are. Raises `InputError` for anything but bytes.
+
+    Examples
+    --------
+    >>> import penult
+    >>> with open("cat.jpg", "rb") as file:
+    ...     photo = penult.FileContent(file.read())
+    >>> penult.Embedder("colour_histogram").transform([photo, "cat.jpg"]).shape
+    (2, 112)
+    """
+
+    data: bytes
+
+    def __post_init__(self) -> None:
+        if isinstance(self.data, bytearray | memoryview):
+            object.__setattr__(self, "data", bytes(self.data))
+        elif not isinstance(self.data, bytes):
+            kind = type(self.data).__name__
+            raise InputError(f"got a {kind} for the bytes of a photo; give what `open(path, 'rb').read()` returns.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +51,10 @@ class Member:
 
     `id` is what the user calls it: the path inside the source, `/`-separated. `container` is the folder, tar, zip or Parquet
     file (path or address), or the address of the store; `key` says what is read of it: the path inside a folder or store;
-    "row group:row:column" of a Parquet file; "method:size:CRC" in a zip file; why it is refused, where it is. From `offset`
-    on lie `size` bytes of the container (-1: not known). `tag` changes when the content may have changed: an ETag, or size and
-    time. `label` is what the container itself says that the image shows (a column, a `.cls` member), None where it is silent.
+    "row group:row:column" of a Parquet file; "method:packed size:CRC" in a zip file; why it is refused, where it is. `offset`
+    is where it lies in the container, `size` how many bytes the image has (-1: not known). `tag` changes when the content may
+    have changed: an ETag, or size and time. `label` is what the container itself says that the image shows (a column, a `.cls`
+    member), None where it is silent.
 
     `packing`: "file"; "stored", bytes as they are at `offset`; "zip", a zip entry whose header is at `offset`; "gzip", at
     `offset` of what a compressed tar unpacks to; "parquet"; "object"; "refused".
@@ -45,8 +74,16 @@ class Member:
         """The path of a file of its own, which any program can open; empty for everything else."""
         return os.path.join(self.container, self.key) if self.packing == "file" else ""  # noqa: PTH118 - surrogates
 
-    def read(self) -> bytes:
-        """Return the encoded bytes. Raises OSError, with EFBIG for what is too large; InputError where a store refuses all."""
+    @property
+    def in_place(self) -> bool:
+        """Whether any process can read it at once; of others many are read together, in order, by `read_ahead`."""
+        return self.packing in _IN_PLACE and "://" not in self.container
+
+    def read(self, most: int = MAX_BYTES) -> bytes:
+        """Return the encoded bytes, or the first `most` of them and perhaps more.
+
+        Raises OSError, with EFBIG for what is too large; InputError where a store refuses all.
+        """
         if self.packing == "refused":
             raise OSError(errno.EINVAL, self.key)
         if self.size > MAX_BYTES:

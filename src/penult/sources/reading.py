@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from itertools import groupby
 
 from penult.objects import fetch_ahead
 from penult.sources.member import Member
 
+Read = tuple[Member, bytes | OSError]
 
-def read_ahead(members: Iterable[Member], window_bytes: int = 64 << 20) -> Iterator[tuple[Member, bytes | OSError]]:
+
+def read_ahead(members: Iterable[Member], window_bytes: int = 64 << 20) -> Generator[Read, None, None]:
     """Yield each member with its bytes, or why it cannot be read, in the order given.
 
     At most some `window_bytes` are held ahead of what is taken.
     """
     for remote, several in groupby(members, lambda member: member.packing == "object"):
         if remote:
-            yield from fetch_ahead(several, Member.read, lambda member: member.size, ahead=window_bytes)
+            yield from fetch_ahead(several, lambda member: member.read(), lambda member: member.size, ahead=window_bytes)
             continue
         for member in several:
             try:

@@ -53,10 +53,15 @@ def _part(name: str, part: Split, done: Embedding, start: int, rows: slice, look
         ),
         part.ok_y if training else None,
         None if quality is None or not training else quality[rows],
-        [small_image_size(source) for source in done.sources[: len(part.files)]] if training else (),
+        _small_sizes(done.sources[: len(part.files)]) if training else (),
         {part.files[i]: (pixels.reason_of(f), pixels.advice(f)) for i, f in sorted(part.failures.items())},
         {part.files[i]: share for i, share in ends.items()},
     )
+
+
+def _small_sizes(sources: Sequence[Any]) -> list[tuple[int, int] | None]:
+    """Return width and height of each picture whose file is small, None for the others."""
+    return [small_image_size(one) for one in pixels.read_members(sources, lambda member: member.size <= pixels.SMALL_FILE)]
 
 
 def summarize(

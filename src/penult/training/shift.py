@@ -133,4 +133,4 @@ def _weak(scores: Mapping[str, Any]) -> bool:
 def photo_sides(sources: Sequence[Any]) -> list[float]:
     """Return the sides in pixels (the root of the area) of some of the photos, in equal steps."""
     some = [sources[i] for i in np.unique(np.linspace(0, len(sources) - 1, SIZES).astype(int))] if len(sources) else []
-    return [sqrt(size[0] * size[1]) for source in some if (size := pixels.image_size(source)) is not None]
+    return [sqrt(size[0] * size[1]) for source in pixels.read_members(some) if (size := pixels.image_size(source)) is not None]
