@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, NoReturn, TypeVar
+from typing import IO, Any, NoReturn, TypeVar
 
 from penult.errors import InputError, MissingExtra, OutputError, PenultError
 from penult.texts import printable
@@ -144,18 +144,13 @@ class ObjectStore:
             return b""
         try:
             return bytes(self._call(lambda store, path: self._api.get_range(store, path, start=start, length=size), key))
-        except _NoRanges:  # a server that sends the whole object, or says so
-            return self._whole(key)[start : start + size]
+        except _NoRanges:
+            return self.get(key)[start : start + size]
 
-    def _whole(self, key: str) -> bytes:
-        if getattr(self, "_last", ("", b""))[0] != key:
-            self._last = (key, self.get(key))
-        return self._last[1]
-
-    def put(self, key: str, data: bytes) -> None:
-        """Write an object: the whole of it appears at once, or nothing. Raises OutputError."""
+    def put(self, key: str, data: bytes | IO[bytes]) -> None:
+        """Write an object: the whole of it appears at once, or nothing; a file from where it stands. Raises OutputError."""
         with _Explained(self, key, writing=True):
-            self._api.put(self._store, self._prefix + key, data, use_multipart=len(data) > _SINGLE_PUT)
+            self._api.put(self._store, self._prefix + key, data, use_multipart=_length(data) > _SINGLE_PUT)
             self._answered = True
 
     def delete(self, key: str) -> None:
@@ -268,6 +263,10 @@ def _reason(text: str, status: str, said: str, store: ObjectStore) -> tuple[str,
         where = f"'{printable(server)}'" if server else "the store"
         return f"no answer from {where}", "check the network and the address, and run it again"
     return text.split("\n", 1)[0][:200], "check the address and the environment variables of the store"
+
+
+def _length(data: bytes | IO[bytes]) -> int:
+    return len(data) if isinstance(data, bytes) else os.fstat(data.fileno()).st_size
 
 
 def _import_obstore() -> Any:

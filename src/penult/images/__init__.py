@@ -10,10 +10,10 @@ from penult.images.correction import corrected_rows
 from penult.images.labels import LabelNormalizer
 from penult.images.name_groups import NameGroups, name_groups
 from penult.images.records import Image, ImageSet, quoted
-from penult.images.scan import scan_labelled, scan_train_and_test, scan_unlabelled
-from penult.images.table import is_table
+from penult.images.scan import is_part, scan_labelled, scan_train_and_test, scan_unlabelled
+from penult.images.table import Table, is_table
 from penult.images.to_label import scan_to_label
-from penult.images.walk import skipped_notes
+from penult.images.walk import ScanLog, skipped_notes
 from penult.sources.names import natural_key
 
 __all__ = [
@@ -21,8 +21,11 @@ __all__ = [
     "ImageSet",
     "LabelNormalizer",
     "NameGroups",
+    "ScanLog",
+    "Table",
     "TableOptions",
     "corrected_rows",
+    "is_part",
     "is_table",
     "name_groups",
     "natural_key",

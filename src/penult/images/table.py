@@ -27,6 +27,7 @@ from penult.texts import printable
 
 _MOST_FAULTS = 10_000  # rows; who has more of them has given another file
 _SAMPLE = 1_000  # rows by which columns are chosen
+_STREAMED = 5_000  # rows that are read at once where a table is streamed
 _WORKBOOKS = (b"PK\3\4", b"\xd0\xcf\x11\xe0")  # Excel's files begin so
 _ROUNDED = re.compile(r"\d(\.\d+)?e\+\d+", re.IGNORECASE)
 
@@ -82,14 +83,9 @@ class Table:
         """
         need = accept is None
         finder = Finder(self.root, Path(self.path).stem)
-        columns = find_columns(
-            self.header, [cells for _, cells in islice(self._rows(), _SAMPLE)], self.options, group, finder, need
-        )
+        columns = self._columns(finder, group, need)
         faults: dict[str, list[str]] = defaultdict(list)
-        if self.options.image_dir is not None and self.root != self.options.image_dir:
-            columns.problems.insert(0, f"the folder '{printable(self.options.image_dir)}' of --image-dir does not exist")
-            columns.cures.append("give a folder that does with --image-dir")
-        images, matches = self._images(columns, labels, finder, need, faults)
+        images, matches = self._images(self._rows(), columns, labels, finder, need, faults)
         if accept is not None and columns.labels and not accept(self, columns, {image.label or "" for image in images}):
             columns.labels, labels = (), LabelNormalizer()
             images = [replace(image, label=None) for image in images]
@@ -101,18 +97,50 @@ class Table:
         self._tell(columns, matches, labels, log)
         return kept
 
+    def stream(self, log: ScanLog, labels: LabelNormalizer) -> Iterator[Image]:
+        """Yield the images listed, some thousand rows at a time, so that a table may be larger than the memory.
+
+        A cell without a label is no mistake; a file that is listed twice comes twice.
+        Raises InputError for the first rows that are wrong.
+        """
+        finder = Finder(self.root, Path(self.path).stem)
+        columns = self._columns(finder, None, need=False)
+        rows = self._rows()
+        while batch := list(islice(rows, _STREAMED)):
+            faults: dict[str, list[str]] = defaultdict(list)
+            images, matches = self._images(iter(batch), columns, labels, finder, False, faults)
+            self._refuse(columns, matches, faults, finder)
+            for image in images:
+                unsure = not image.label or (is_missing(image.label) and not labels.knows(image.label))
+                yield replace(image, label=None) if unsure else image
+        self._tell(columns, Matches([]), labels, log)
+
+    def _columns(self, finder: Finder, group: str | None, need: bool) -> Columns:
+        sample = [cells for _, cells in islice(self._rows(), _SAMPLE)]
+        columns = find_columns(self.header, sample, self.options, group, finder, need)
+        if self.options.image_dir is not None and self.root != self.options.image_dir:
+            columns.problems.insert(0, f"the folder '{printable(self.options.image_dir)}' of --image-dir does not exist")
+            columns.cures.append("give a folder that does with --image-dir")
+        return columns
+
     def listed(self) -> Iterator[tuple[str, list[str]]]:
         """Yield the file and the cells of each row of a table whose `images` were read."""
         for file, (_, cells) in zip(self._files, self._rows(), strict=True):
             yield file, cells
 
     def _images(
-        self, columns: Columns, labels: LabelNormalizer, finder: Finder, need: bool, faults: dict[str, list[str]]
+        self,
+        rows: Iterator[tuple[int, list[str]]],
+        columns: Columns,
+        labels: LabelNormalizer,
+        finder: Finder,
+        need: bool,
+        faults: dict[str, list[str]],
     ) -> tuple[list[Image], Matches]:
         """Return an image for each row that names a file; the others are counted among the faults."""
         images: list[Image | None] = []
         loose: dict[int, str] = {}  # cells that are not the path of a file as they stand
-        for line, fields in self._rows():
+        for line, fields in rows:
             if sum(map(len, faults.values())) >= _MOST_FAULTS:
                 break
             self.rows += 1

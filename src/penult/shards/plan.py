@@ -1,0 +1,220 @@
+"""A plan: which images there are, in which shards, and with what their vectors are computed. One Parquet file.
+
+A row is one image (`sources.Member`), a row group one shard. The file's metadata has the facts that every machine must keep
+(`penult`), the names of the shards, and what was found out about the whole (`penult.plan`). It must not know pixels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, overload
+
+from penult import untrusted
+from penult.errors import DamagedFile, InputError
+from penult.objects import is_url
+from penult.parquet import ParquetReader
+from penult.shards.facts import PlanFacts
+from penult.sources import Member
+from penult.sources.member import PACKINGS
+from penult.sources.stores import open_binary
+from penult.texts import printable
+
+KINDS = {
+    "id": "string", "container": "string", "key": "string", "offset": "int64", "size": "int64", "packing": "string",
+    "tag": "string", "label": "string",
+}  # fmt: skip
+FACTS, NAMES, ABOUT = "penult", "penult.shards", "penult.plan"
+NAME = 20  # hexadecimal digits of a shard's name
+FORMAT = 1
+MOST_FOLDERS = 50_000  # that are classes; more are an archive by date or number
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTask:
+    """One shard of a plan: the plan's path or address, the number of the row group, the shard's name, its rows."""
+
+    plan: str
+    number: int
+    name: str
+    rows: int
+
+
+@dataclass
+class PlanNotes:
+    """What is known of all images of a plan together.
+
+    `outside`: images in no folder; `folders`: first-level folders, of which `first` names two; `parts`: all are named like
+    parts of a data set (train, test); `labelled`: images whose label the container itself says. `replaced` has, by the number
+    of a shard, the rows of it that later shards replace, because the file changed; `ignored` what was passed over, by kind.
+    """
+
+    format: int = FORMAT
+    outside: int = 0
+    folders: int = 0
+    first: list[str] = field(default_factory=list)
+    parts: bool = True
+    labelled: int = 0
+    ignored: dict[str, int] = field(default_factory=dict)
+    replaced: dict[int, list[int]] = field(default_factory=dict)
+
+    @property
+    def class_folders(self) -> bool:
+        """Whether the first folder of each id is surely its class."""
+        return not (self.labelled or self.outside or self.parts) and 2 <= self.folders <= MOST_FOLDERS
+
+    def to_json(self) -> str:
+        """Return one line of JSON."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> PlanNotes:
+        """Return what `to_json` wrote. Raises ValueError, KeyError or TypeError."""
+        found = untrusted.parse_json(text.encode())
+        if found["format"] > FORMAT:
+            raise ValueError("it is of a newer penult")
+        replaced = {int(number): [int(row) for row in rows] for number, rows in found.pop("replaced").items()}
+        return cls(**found, replaced=replaced)
+
+
+class Plan:
+    """A plan that was made, read a shard at a time."""
+
+    def __init__(self, path: str, reader: ParquetReader) -> None:
+        self.path = path
+        self._reader = reader
+        try:
+            self._names = reader.metadata[NAMES]
+            self.notes = PlanNotes.from_json(reader.metadata[ABOUT])
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"'{printable(path)}' is no plan that this penult reads ({printable(str(error)[:100])}); make one with "
+                "`penult plan SOURCE --out PLAN`"
+            ) from error
+        if len(self._names) != NAME * len(reader.group_rows):
+            raise DamagedFile(f"'{printable(path)}' names other shards than it has; make it again with `penult plan`.")
+        self.facts = PlanFacts.from_json(reader.metadata[FACTS], path)
+
+    @classmethod
+    def open(cls, path: str) -> Plan:
+        """Open the plan at a path or an address. Raises InputError where there is none, DamagedFile."""
+        try:
+            return cls(path, ParquetReader(open_binary(path) if is_url(path) else path, path))
+        except OSError as error:
+            raise InputError(f"the plan '{printable(path)}' cannot be opened ({error.strerror}); check its path") from error
+
+    def __len__(self) -> int:
+        return len(self._reader.group_rows)
+
+    @property
+    def rows(self) -> int:
+        """The number of images, n."""
+        return self._reader.rows
+
+    def tasks(self) -> Sequence[ShardTask]:
+        """Return the shards in order; each is made when it is asked for."""
+        return _Tasks(self.path, self._names, self._reader.group_rows)
+
+    def members(self, number: int) -> list[Member]:
+        """Return the images of a shard, in order."""
+        found = self._reader.read(list(KINDS), [number])
+        if not set(found["packing"]) <= set(PACKINGS):
+            raise DamagedFile(f"'{printable(self.path)}' has images of an unknown kind; make it again with `penult plan`.")
+        rows = zip(*(found[name] for name in KINDS), strict=True)
+        return [
+            Member(decoded(id), decoded(container), decoded(id if key is None else key), offset, size, packing, tag, label)
+            for id, container, key, offset, size, packing, tag, label in rows
+        ]
+
+    def labels(self, number: int) -> list[str | None]:
+        """Return the labels of a shard's images: what a column or the container says, else the class folder; None: unknown."""
+        found = self._reader.read(["id", "label"], [number])
+        if not self.notes.class_folders:
+            return found["label"]
+        return [decoded(id).partition("/")[0] for id in found["id"]]
+
+    def replaced(self, number: int) -> tuple[int, ...]:
+        """Return the rows of a shard that a later shard replaces: they count no more."""
+        return tuple(self.notes.replaced.get(number, ()))
+
+    def tags(self, number: int) -> Iterator[tuple[str, str]]:
+        """Yield id and tag of a shard's images."""
+        found = self._reader.read(["id", "tag"], [number])
+        return zip(map(decoded, found["id"]), found["tag"], strict=True)
+
+    def columns(self, number: int) -> dict[str, list[Any]]:
+        """Return the rows of a shard as they are stored."""
+        return self._reader.read(list(KINDS), [number])
+
+
+class _Tasks(Sequence[ShardTask]):
+    def __init__(self, path: str, names: str, rows: Sequence[int]) -> None:
+        self._path, self._names, self._rows = path, names, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, at: int) -> ShardTask: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[ShardTask]: ...
+    def __getitem__(self, at: int | slice) -> ShardTask | list[ShardTask]:
+        numbers = range(len(self._rows))[at]
+        if isinstance(numbers, range):
+            return [self[number] for number in numbers]
+        name = self._names[NAME * numbers : NAME * (numbers + 1)]
+        return ShardTask(self._path, numbers, name, self._rows[numbers])
+
+
+def columns_of(members: Sequence[Member]) -> dict[str, list[Any]]:
+    """Return the columns of a row group; a key that is the id is not written again."""
+    return {
+        "id": [encoded(one.id) for one in members],
+        "container": [encoded(one.container) for one in members],
+        "key": [None if one.key == one.id else encoded(one.key) for one in members],
+        "offset": [one.offset for one in members],
+        "size": [one.size for one in members],
+        "packing": [one.packing for one in members],
+        "tag": [one.tag for one in members],
+        "label": [one.label for one in members],
+    }
+
+
+def shard_name(key: str, columns: dict[str, list[Any]]) -> str:
+    """Return the name of a shard: of the plan's facts (`key`) and of its rows, not of where this machine has the source."""
+    content = hashlib.sha256(key.encode())
+    for name, values in columns.items():
+        if name != "container":
+            content.update(f"{name}\0".encode())
+            content.update("\0".join(map(str, values)).encode())
+    return content.hexdigest()[:NAME]
+
+
+def encoded(name: str) -> str:
+    """Return a name as UTF-8 can have it: one with bytes that are none is written as NUL and the hexadecimal of its bytes."""
+    if name.isascii():
+        return name
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "\0" + name.encode("utf-8", "surrogateescape").hex()
+    return name
+
+
+def decoded(text: str) -> str:
+    """Return the name that `encoded` was given."""
+    return bytes.fromhex(text[1:]).decode("utf-8", "surrogateescape") if text.startswith("\0") else text
+
+
+def count_folders(ids: Iterable[str], folders: set[str]) -> int:
+    """Add the first folder of each id to a set, up to one more than may be classes; return how many ids have none."""
+    outside = 0
+    for id in ids:
+        folder, slash, _ = id.partition("/")
+        if not slash:
+            outside += 1
+        elif len(folders) <= MOST_FOLDERS:
+            folders.add(folder)
+    return outside

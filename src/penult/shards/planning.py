@@ -1,0 +1,231 @@
+"""Make a plan of a source, or add what is new in the source to one: streamed, in bounded memory.
+
+In: a folder, a CSV, an archive, an address, and the facts of the vectors. Out: one Parquet file, the same for the same source.
+Of each image that is in the plan already 24 bytes are held; nothing is decoded.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import IO, Any
+
+import numpy as np
+
+from penult import images, sources
+from penult.errors import InputError, ProgressCallback, quiet
+from penult.objects import is_url, open_store
+from penult.parquet import ParquetWriter
+from penult.shards.facts import PlanFacts
+from penult.shards.known_rows import KnownRows, hash_of
+from penult.shards.plan import ABOUT, FACTS, KINDS, NAMES, Plan, PlanNotes, columns_of, count_folders, shard_name
+from penult.sources import Member
+from penult.store import atomic_write
+from penult.texts import count, printable
+
+_NAMED = 10  # ids in a refusal
+_BATCH = 1_000  # images that are looked up in the old plan at once
+
+
+@dataclass(frozen=True)
+class PlanSummary:
+    """What a plan holds: its shards and images; of an addition, how many are new, replaced by new ones, or gone."""
+
+    path: str
+    shards: int
+    rows: int
+    new: int
+    replaced: int = 0
+    gone: int = 0
+    notes: tuple[str, ...] = ()
+
+
+class _NothingNew(Exception):
+    """The plan would be the old one: the file stays."""
+
+
+def make_plan(
+    source: str,
+    out: str,
+    facts: PlanFacts | None,
+    *,
+    table: images.TableOptions | None = None,
+    add: bool = False,
+    progress: ProgressCallback = quiet,
+) -> PlanSummary:
+    """Write the plan of a source to a file or an address.
+
+    With `add` what is new in the source is appended to the plan that is there, in new shards: images that are in it keep
+    their shards, and so the shards their names. A file that changed is a new image, and its old row counts no more
+    (`Plan.replaced`). `facts` may be None then; others than the plan's are refused. Where nothing is new the file stays.
+
+    Raises InputError for a source without images, with one id twice, or of another plan; OutputError.
+    """
+    source = source.rstrip("/") if is_url(source) else os.path.abspath(source)  # noqa: PTH100 - surrogates
+    old = Plan.open(out) if add else None
+    if old is not None:
+        _refuse_other(old, source, facts)
+        facts = old.facts
+    if facts is None:
+        raise TypeError("a new plan needs facts")
+    making = _Making(source, replace(facts, source=source), old, table or images.TableOptions())
+    try:
+        with _target(out) as file:
+            making.write(file, progress)
+    except _NothingNew:
+        pass
+    return making.summary(out)
+
+
+def _refuse_other(old: Plan, source: str, facts: PlanFacts | None) -> None:
+    if old.facts.source != source:
+        raise InputError(
+            f"'{printable(old.path)}' is a plan of '{printable(old.facts.source)}', not of '{printable(source)}'; "
+            "make a plan of its own for another source"
+        )
+    if facts is not None and facts.key != old.facts.key:
+        raise InputError(
+            f"'{printable(old.path)}' was made with other networks, another precision or another version of penult; "
+            "leave the networks out to keep the plan's, or make a new plan"
+        )
+
+
+@contextmanager
+def _target(out: str) -> Iterator[IO[bytes]]:
+    """Yield a file that stands at a path or an address as a whole, once the block has ended well."""
+    if not is_url(out):
+        with atomic_write(out) as file:
+            yield file
+        return
+    above, _, name = out.rpartition("/")
+    store = open_store(above)
+    with tempfile.TemporaryFile(prefix="penult-") as file:
+        yield file
+        file.seek(0)
+        store.put(name, file)
+
+
+class _Making:
+    """One plan under way."""
+
+    def __init__(self, source: str, facts: PlanFacts, old: Plan | None, table: images.TableOptions) -> None:
+        self._source, self._facts, self._table, self._old = source, facts, table, old
+        self._known = None if old is None else KnownRows(old)
+        self._notes = PlanNotes() if old is None else replace(old.notes, ignored={}, replaced=dict(old.notes.replaced))
+        self._ignored: Counter[str] = Counter()
+        self._said: tuple[str, ...] = ()
+        self._folders: set[str] = set(self._notes.first)
+        self._hashes = array("Q")  # of the new ids
+        self._names: list[str] = []
+        self._rows = 0
+        self._replaced = 0
+
+    def write(self, file: IO[bytes], progress: ProgressCallback) -> None:
+        """Write the whole file. Raises _NothingNew where it would be the old one."""
+        with ParquetWriter(file, KINDS, {FACTS: self._facts.to_json()}) as writer:
+            if self._old is not None:
+                for task in self._old.tasks():
+                    self._append(writer, self._old.columns(task.number), task.name)
+            found = self._members()
+            new = found if self._known is None else self._known.new_ones(found)
+            while shard := list(islice(new, self._facts.rows)):
+                columns = columns_of(shard)
+                self._append(writer, columns, shard_name(self._facts.key, columns))
+                self._take_note(shard)
+                progress("plan", self._rows, self._rows)
+            self._refuse(bool(self._hashes))
+            self._finish_notes()
+            writer.add_metadata({NAMES: "".join(self._names), ABOUT: self._notes.to_json()})
+
+    def _append(self, writer: ParquetWriter, columns: dict[str, list[Any]], name: str) -> None:
+        writer.write(columns)
+        self._names.append(name)
+        self._rows += len(columns["id"])
+
+    def summary(self, out: str) -> PlanSummary:
+        """Return what was done."""
+        gone = 0 if self._known is None else self._known.gone
+        said = list(self._said)
+        if self._ignored:
+            said.append("ignored: " + ", ".join(f"{number:,} {kind}" for kind, number in sorted(self._ignored.items())))
+        if gone:
+            said.append(f"no longer in the source, but still in the plan: {count(gone, 'image')}")
+        return PlanSummary(out, len(self._names), self._rows, len(self._hashes), self._replaced, gone, tuple(said))
+
+    def _members(self) -> Iterator[Member]:
+        kind = sources.kind_of(self._source)
+        if kind is None:
+            raise InputError(
+                f"'{printable(self._source)}' is no source of images; give a folder, a CSV, a tar, zip or Parquet file, "
+                "or an address such as s3://BUCKET/PATH"
+            )
+        self._ignored.clear()
+        if kind == "table":
+            yield from self._listed()
+        else:
+            self._table.refuse_for(self._source)
+            yield from sources.members(self._source, lambda kind, name: self._ignored.update((kind,)))
+
+    def _listed(self) -> Iterator[Member]:
+        """Yield the images that a CSV lists."""
+        log = images.ScanLog()
+        table = images.Table(self._source, self._table)
+        for image in table.stream(log, images.LabelNormalizer()):
+            yield _file_member(image, table.root)
+        self._ignored.update(log.ignored)
+        self._said = log.notes
+
+    def _take_note(self, shard: list[Member]) -> None:
+        self._hashes.extend(hash_of(one.id) for one in shard)
+        self._notes.outside += count_folders((one.id for one in shard), self._folders)
+        self._notes.labelled += sum(one.label is not None for one in shard)
+
+    def _refuse(self, new: bool) -> None:
+        """Raise InputError for no image at all, or for one id twice."""
+        if not new and self._rows:
+            raise _NothingNew
+        if not new:
+            passed = ", ".join(f"{number:,} {kind}" for kind, number in sorted(self._ignored.items()))
+            raise InputError(
+                f"no images in '{printable(self._source)}'{f' (ignored: {passed})' if passed else ''}; "
+                "give a source that has some"
+            )
+        hashes = np.sort(np.frombuffer(self._hashes, np.uint64))
+        if not (equal := set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())):
+            return
+        # Two names may have one hash: names decide, and for these few the source is read once more.
+        seen = Counter(one.id for one in self._members() if hash_of(one.id) in equal)
+        if twice := [id for id, number in seen.items() if number > 1]:
+            raise InputError(
+                f"'{printable(self._source)}' has these names more than once: {images.quoted(twice)}; "
+                "remove or rename one of each, since results are told apart by their names"
+            )
+
+    def _finish_notes(self) -> None:
+        notes = self._notes
+        notes.folders = max(notes.folders, len(self._folders))
+        notes.parts = notes.parts and all(map(images.is_part, self._folders))
+        notes.first = sorted(self._folders)[:2]
+        notes.ignored = dict(sorted(self._ignored.items()))
+        if self._known is not None:
+            for number, rows in self._known.replaced().items():
+                notes.replaced[number] = sorted({*notes.replaced.get(number, ()), *rows})
+                self._replaced += len(rows)
+
+
+def _file_member(image: images.Image, root: str) -> Member:
+    """Return a file that a CSV lists; one that is gone meanwhile cannot be read later."""
+    try:
+        found = os.stat(image.path)  # noqa: PTH116 - asked for every row
+    except OSError:
+        return Member(image.id, root, image.path, label=image.label)
+    tag = f"{found.st_size}-{found.st_mtime_ns}"
+    inside = image.path.startswith(root + os.sep)
+    key = image.path[len(root) + 1 :] if inside else image.path
+    return Member(image.id, root, key, size=found.st_size, tag=tag, label=image.label)

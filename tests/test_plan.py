@@ -1,0 +1,187 @@
+"""Plans: which images, in which shards, under which names; what is added later; what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pyarrow", reason="plans need the extra `cloud`")
+
+from objectstore import S3Server
+from penult.errors import InputError, OutputError
+from penult.objects import open_store
+from penult.parquet import to_parquet
+from penult.shards import plan as plans
+from penult.shards.facts import NetworkFacts, PlanFacts
+from penult.shards.plan import Plan
+from penult.shards.planning import PlanSummary, make_plan
+from penult.store.disk import Disk
+
+FACTS = PlanFacts("", (NetworkFacts("colour_histogram", "0" * 64, (4,)),), "cpu", "numpy", "f32", "1.pillow12", rows=4)
+
+
+def _photos(folder: Path, names: list[str]) -> Path:
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(f"{number} {name}".encode("utf-8", "surrogateescape"))
+        os.utime(folder / name, ns=(number, 10**18 + number))
+    return folder
+
+
+def _ten(tmp_path: Path) -> Path:
+    return _photos(tmp_path / "photos", [f"{'cat' if number % 2 else 'dog'}/{number}.jpg" for number in range(10)])
+
+
+def _plan(source: Path | str, out: Path, **options: object) -> PlanSummary:
+    return make_plan(str(source), str(out), FACTS, **options)  # type: ignore[arg-type]
+
+
+def test_a_plan_has_every_image_once_in_shards_named_by_content(tmp_path: Path) -> None:
+    source, out = _ten(tmp_path), tmp_path / "plan.parquet"
+    summary = _plan(source, out)
+    plan = Plan.open(str(out))
+    assert (summary.shards, summary.rows, summary.new) == (len(plan), plan.rows, plan.rows) == (3, 10, 10)
+    members = [one for task in plan.tasks() for one in plan.members(task.number)]
+    assert [one.id for one in members] == [f"cat/{n}.jpg" for n in (1, 3, 5, 7, 9)] + [f"dog/{n}.jpg" for n in (0, 2, 4, 6, 8)]
+    assert all(one.read() == (source / one.id).read_bytes() for one in members)
+    assert [label for n in range(3) for label in plan.labels(n)] == ["cat"] * 5 + ["dog"] * 5
+    assert [(task.rows, task.number, task.plan) for task in plan.tasks()] == [
+        (4, 0, str(out)),
+        (4, 1, str(out)),
+        (2, 2, str(out)),
+    ]
+    assert plan.facts == replace(FACTS, source=str(source))
+    first = out.read_bytes()
+    _plan(source, out)
+    assert out.read_bytes() == first  # the same source, the same bytes
+    moved = tmp_path / "elsewhere"
+    source.rename(moved)
+    _plan(moved, out)
+    assert [task.name for task in Plan.open(str(out)).tasks()] == [task.name for task in plan.tasks()]
+    (moved / "dog/8.jpg").write_bytes(b"another")
+    _plan(moved, out)
+    names = [task.name for task in Plan.open(str(out)).tasks()]
+    assert names[:2] == [task.name for task in plan.tasks()][:2]
+    assert names[2] != plan.tasks()[2].name
+    make_plan(str(moved), str(out), replace(FACTS, precision="bf16"))
+    assert not {task.name for task in Plan.open(str(out)).tasks()} & {*names}
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["cat/1.jpg", "dog/old/2.jpg"], ["cat", "dog"]),
+        (["cat/1.jpg", "3.jpg"], [None, None]),  # one that is in no class
+        (["cat/1.jpg", "cat/2.jpg"], [None, None]),  # one folder is no classes
+        (["test/1.jpg", "train/2.jpg"], [None, None]),  # parts of a data set
+    ],
+)
+def test_labels_are_class_folders_where_that_is_sure(tmp_path: Path, names: list[str], labels: list[str | None]) -> None:
+    _plan(_photos(tmp_path / "photos", names), tmp_path / "plan.parquet")
+    assert Plan.open(str(tmp_path / "plan.parquet")).labels(0) == labels
+
+
+def test_what_is_new_is_added_in_new_shards(tmp_path: Path) -> None:
+    source, out = _ten(tmp_path), tmp_path / "plan.parquet"
+    _plan(source, out)
+    before, names = out.read_bytes(), [task.name for task in Plan.open(str(out)).tasks()]
+    assert _plan(source, out, add=True).new == 0
+    assert out.read_bytes() == before
+    (source / "bird").mkdir()
+    (source / "bird" / "1.jpg").write_bytes(b"new")
+    (source / "cat" / "5.jpg").write_bytes(b"changed")
+    (source / "dog" / "0.jpg").unlink()
+    summary = make_plan(str(source), str(out), None, add=True)
+    assert (summary.new, summary.replaced, summary.gone, summary.rows) == (2, 1, 1, 12)
+    assert summary.notes == ("no longer in the source, but still in the plan: 1 image",)
+    plan = Plan.open(str(out))
+    assert [task.name for task in plan.tasks()][:3] == names
+    assert [one.id for one in plan.members(3)] == ["bird/1.jpg", "cat/5.jpg"]
+    assert [plan.replaced(number) for number in range(4)] == [(2,), (), (), ()]
+    counted = [one.id for n in range(4) for row, one in enumerate(plan.members(n)) if row not in plan.replaced(n)]
+    assert len(counted) == len(set(counted)) == 11
+    assert plan.labels(3) == ["bird", "cat"]
+    (source / "cat" / "5.jpg").write_bytes(b"changed again")
+    assert make_plan(str(source), str(out), None, add=True).replaced == 1
+    assert [Plan.open(str(out)).replaced(number) for number in range(5)] == [(2,), (), (), (1,), ()]
+    assert make_plan(str(source), str(out), None, add=True).new == 0
+
+
+def test_a_table_is_planned_in_its_order_with_its_labels(tmp_path: Path) -> None:
+    source = _ten(tmp_path)
+    table = tmp_path / "photos" / "list.csv"
+    table.write_text("file,label\ndog/8.jpg,D2\ncat/1.jpg,\n")
+    _plan(table, tmp_path / "plan.parquet")
+    plan = Plan.open(str(tmp_path / "plan.parquet"))
+    assert [one.id for one in plan.members(0)] == ["dog/8.jpg", "cat/1.jpg"]
+    assert plan.labels(0) == ["D2", None]
+    assert plan.members(0)[0].read() == (source / "dog/8.jpg").read_bytes()
+    _plan(source, tmp_path / "folder.parquet")
+    tags = {one.id: one.tag for n in range(3) for one in Plan.open(str(tmp_path / "folder.parquet")).members(n)}
+    assert [one.tag for one in plan.members(0)] == [tags["dog/8.jpg"], tags["cat/1.jpg"]]
+    table.write_text("file,label\ncat/1.jpg,a\ncat/1.jpg,b\n")
+    with pytest.raises(InputError, match=r"these names more than once: 'cat/1\.jpg'; remove or rename"):
+        _plan(table, tmp_path / "plan.parquet")
+    table.write_text("file,label\nhttps://example.org/1.jpg,a\n")
+    with pytest.raises(InputError, match="download what is listed by its address"):
+        _plan(table, tmp_path / "plan.parquet")
+
+
+def test_names_that_are_no_utf_8_are_kept(tmp_path: Path) -> None:
+    names = ["\udcff.jpg", "ä.jpg"]
+    assert [plans.encoded(name) for name in names] == ["\0ff2e6a7067", "ä.jpg"]
+    source = _photos(tmp_path / "photos", names)
+    _plan(source, tmp_path / "plan.parquet")
+    members = Plan.open(str(tmp_path / "plan.parquet")).members(0)
+    assert {one.id for one in members} == {*names}
+    assert all(one.read() for one in members)
+
+
+def test_a_plan_of_a_store_in_a_store(s3: S3Server, tmp_path: Path) -> None:
+    source = _ten(tmp_path)
+    source.rename(s3.root / "planned")
+    out = s3.bucket("planned") + "/out/plan.parquet"
+    assert make_plan("s3://planned", out, FACTS).rows == 10
+    plan = Plan.open(out)
+    members = [one for task in plan.tasks() for one in plan.members(task.number)]
+    assert [one.tag for one in members] == [hashlib.md5(one.read()).hexdigest() for one in members]
+    open_store("s3://planned").put("cat/1.jpg", b"changed")
+    assert make_plan("s3://planned/", out, None, add=True).replaced == 1
+    assert Plan.open(out).replaced(0) == (0,)
+
+
+def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, out = _ten(tmp_path), tmp_path / "plan.parquet"
+    with pytest.raises(InputError, match=r"the plan '.*plan\.parquet' cannot be opened"):
+        _plan(source, out, add=True)
+    with pytest.raises(InputError, match="is no source of images; give a folder"):
+        _plan(tmp_path / "nowhere", out)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("")
+    with pytest.raises(InputError, match=r"no images in '.*empty' \(ignored: 1 files that are not images\)"):
+        _plan(tmp_path / "empty", out)
+    assert not out.exists()
+    out.write_bytes(to_parquet({"id": ["a"]}, {"id": "string"}, {}))
+    with pytest.raises(InputError, match="is no plan that this penult reads"):
+        Plan.open(str(out))
+    _plan(source, out)
+    with pytest.raises(InputError, match=r"is a plan of '.*photos', not of '.*cat'; make a plan of its own"):
+        _plan(source / "cat", out, add=True)
+    with pytest.raises(InputError, match="other networks, another precision"):
+        make_plan(str(source), str(out), replace(FACTS, precision="bf16"), add=True)
+    before = out.read_bytes()
+    (source / "cat" / "99.jpg").write_bytes(b"new")
+
+    def full(self: Disk, descriptor: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Disk, "write", full)
+    with pytest.raises(OutputError, match="the disk is full"):
+        _plan(source, out, add=True)
+    monkeypatch.undo()
+    assert out.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "photos", "plan.parquet"]
