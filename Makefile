@@ -29,7 +29,7 @@ demo: $(STAMP)   ## the main job on real photos: find defective solar cells
 	$(BIN)/penult demo
 
 test: $(STAMP)   ## every test that needs no extra and no network
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations=15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --durations=15
 
 lint: $(STAMP)   ## style
 	$(BIN)/ruff check .
@@ -46,7 +46,7 @@ imports: $(STAMP) ## imports only go down
 	$(BIN)/lint-imports
 
 cover: $(STAMP)  ## the tests again, with the lines that none of them reaches
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term-missing:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term-missing:skip-covered
 
 check: lint types types-js imports test  ## all of it, as CI does
 

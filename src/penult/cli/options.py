@@ -179,6 +179,23 @@ def add_review(p: argparse.ArgumentParser, which: str = "") -> None:
     )
 
 
+def add_cluster(p: argparse.ArgumentParser) -> None:
+    """Add where shards are worked on."""
+    p.add_argument(
+        "--on",
+        metavar="WHERE",
+        help="run shards by Ray: ray (this machine, or the cluster that RAY_ADDRESS names, as inside a Ray job) or "
+        "ray://HOST:PORT (default: in this process)",
+    )
+    p.add_argument(
+        "--actor",
+        nargs="+",
+        metavar="K=V",
+        help="what each of Ray's actors gets: cpus=4 gpus=0.5 memory=8GB, and max=N of them at once (default: up to 8 cores, "
+        "as many actors as the cluster has room for)",
+    )
+
+
 def add_compute(p: argparse.ArgumentParser) -> None:
     """Add where and how features are computed, and how results are printed."""
     add_engine(p)

@@ -1,0 +1,179 @@
+"""Run shards by Ray Data: descriptors are the rows, actors do the work, and what they say of each shard comes back.
+
+No image ever travels through Ray. A shard that was under way on a process or machine that died is computed again elsewhere: it
+has the same name and the same bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from penult.cluster.cores import take_cores
+from penult.cluster.resources import ActorResources, pool_for
+from penult.cluster.start import connect, versions
+from penult.cluster.work import Attempts, ShardWork, ShardWorker
+from penult.errors import InputError, OutputError, PenultError
+
+log = logging.getLogger(__name__)
+
+_BLOCKS = 16  # of descriptors for each actor: the last ones to finish wait for a sixteenth of an actor's work at most
+_DEATHS_AT_START = 20  # of actors, one after the other: machines may go, but one without penult is a mistake
+_MOST = 32  # descriptors in a block; a block costs its driver some 8 ms
+
+Rows = dict[str, Any]
+MakeWorker = Callable[[str], ShardWorker]
+ShardRunner = Callable[[str, Sequence[Any]], Iterator[Any]]
+
+
+def ray_runner(address: str, make: MakeWorker, resources: ActorResources | None = None) -> ShardRunner:
+    """Return a `shards.Runner` that works by Ray.
+
+    Parameters
+    ----------
+    address : str
+        `"ray"` or `"ray://HOST:PORT"`, see `connect`.
+    make : callable
+        Opens the worker of an actor for an output folder or URL; must be importable on the nodes, since Ray sends its name.
+    resources : ActorResources, optional
+        What each actor gets; by default chosen from the cluster.
+
+    Returns
+    -------
+    callable
+        For a folder or URL and descriptors of shards it yields a status each, in the order in which they end. It raises
+        the `PenultError` that a node ended with; what is done until then stays, and the same call goes on from there.
+    """
+
+    def run(out: str, tasks: Sequence[Any]) -> Iterator[Any]:
+        if not tasks:
+            return
+        with connect(address) as connection:
+            drive = _drive_remotely if connection.remote_driver else _drive
+            with _errors_told():
+                for row in drive(out, tasks, make, resources or ActorResources()):
+                    answer = pickle.loads(row["answer"])  # noqa: S301 - from our own actor
+                    if isinstance(answer, Exception):
+                        raise answer
+                    yield answer
+
+    return run
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    """Tell what Ray raises in one sentence: a driver or a cluster that is gone, no room for an actor."""
+    import ray
+
+    try:
+        yield
+    except (ray.exceptions.RayError, ray.data.exceptions.SystemException, ConnectionError) as error:
+        if isinstance(cause := getattr(error, "cause", None), PenultError):  # of the driver on the head node
+            raise cause from None
+        said = next((line.strip() for line in reversed(str(error).splitlines()) if line.strip(" ^")), type(error).__name__)
+        if said.startswith("ModuleNotFoundError"):
+            raise InputError(
+                f"a node of the cluster has no penult ({said}); install it, in the same version, on all."
+            ) from error
+        raise OutputError(f"Ray ended the work ({said[:300]}); what is done stays: run the same command again.") from error
+
+
+def _drive(out: str, tasks: Sequence[Any], make: MakeWorker, resources: ActorResources) -> Iterator[Rows]:
+    """Yield what became of each shard, in a process that is part of the cluster."""
+    import ray
+
+    pool = pool_for(resources, ray.nodes(), len(tasks))
+    log.info("%d shards on Ray: %s", len(tasks), pool)
+    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    attempts = ray.remote(num_cpus=0, scheduling_strategy=here)(Attempts).remote()
+    context = ray.data.DataContext.get_current().copy()
+    context.enable_progress_bars = context.print_on_execution_start = False
+    context.max_errored_blocks = 0
+    context.wait_for_min_actors_s = 0
+    context.max_consecutive_actor_init_deaths = _DEATHS_AT_START
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # errors are raised
+    with ray.data.DataContext.current(context):
+        rows = [{"task": pickle.dumps(task)} for task in tasks]
+        # Actors restart, and what they were asked is asked again, without end: Ray Data's default; `ShardWork` ends it.
+        done = ray.data.from_items(rows, override_num_blocks=_block_count(len(tasks), pool.size)).map_batches(
+            ShardActor,
+            batch_size=None,
+            batch_format="numpy",
+            fn_constructor_args=(out, make, pool.cpus, attempts, versions()),
+            compute=ray.data.ActorPoolStrategy(
+                min_size=1, max_size=pool.most, initial_size=pool.size, max_tasks_in_flight_per_actor=2
+            ),
+            num_cpus=pool.cpus,
+            num_gpus=pool.gpus or None,
+            memory=pool.memory,
+        )
+        yield from done.iter_rows()
+
+
+def _block_count(tasks: int, actors: int) -> int:
+    """Return in how many blocks the descriptors go: one each while there are few, so that no actor waits for another."""
+    size = min(_MOST, max(1, tasks // (_BLOCKS * actors)))
+    return -(-tasks // size)
+
+
+def _drive_remotely(*asked: Any) -> Iterator[Rows]:
+    """Do the same by a driver in the cluster, on its head node: Ray Data does not work through Ray Client."""
+    import ray
+
+    driver = ray.remote(num_cpus=0, resources={"node:__internal_head__": 0.001})(RemoteDriver).remote(*asked)
+    while rows := ray.get(driver.rows.remote()):
+        yield from rows
+
+
+class RemoteDriver:
+    """The driver, for a command outside the cluster, which asks it for rows."""
+
+    def __init__(self, *asked: Any) -> None:
+        self._rows = _drive(*asked)
+
+    def rows(self) -> list[Rows]:
+        """Return the next rows, after waiting for one; none when there are no more."""
+        return list(islice(self._rows, 1))
+
+
+class ShardActor:
+    """What Ray starts, on cores of its own; see `ShardWork` for what it does."""
+
+    def __init__(self, out: str, make: MakeWorker, cpus: float, attempts: Any, wanted: dict[str, str]) -> None:
+        take_cores(cpus)
+        self._work = ShardWork(functools.partial(_make_here, make, out, wanted), RemoteAttempts(attempts))
+
+    def __call__(self, batch: Rows) -> Rows:
+        """Do the shards of a block, one after the other."""
+        answers = [self._work.answer(pickle.loads(task)) for task in batch["task"]]  # noqa: S301 - ours, through Ray
+        return {"answer": np.array([pickle.dumps(answer) for answer in answers], object)}
+
+
+class RemoteAttempts:
+    """The one `Attempts` of all actors."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    def begin(self, key: str) -> int:
+        """Ask how often it was begun before."""
+        import ray
+
+        return int(ray.get(self._actor.begin.remote(key)))
+
+    def end(self, key: str) -> None:
+        """Say that it has ended."""
+        self._actor.end.remote(key)
+
+
+def _make_here(make: MakeWorker, out: str, wanted: dict[str, str]) -> ShardWorker:
+    if (here := versions()) != wanted:
+        raise InputError(f"this node has {here}, the command {wanted}; install the same versions on all nodes.")
+    return make(out)

@@ -1,0 +1,130 @@
+"""The rules for shards that go wrong, and what an actor is to get; without Ray."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from penult.cluster import start
+from penult.cluster.resources import ActorResources, Pool, pool_for
+from penult.cluster.work import DEATHS, Attempts, ShardWork
+from penult.errors import InputError, InternalError, OutputError
+from shardwork import FileWorker, Status, Task, tasks
+
+
+def work(tmp_path: Path, attempts: Attempts | None = None) -> tuple[ShardWork, list[float]]:
+    waited: list[float] = []
+    return ShardWork(lambda: FileWorker(str(tmp_path)), attempts or Attempts(), waited.append), waited
+
+
+def test_what_goes_wrong_is_an_answer_and_never_an_exception(tmp_path: Path) -> None:
+    at_work, waited = work(tmp_path)
+    assert at_work.answer(Task("plain_0")) == Status("plain_0", 10, 0)
+    assert at_work.answer(Task("plain_0")).skipped
+    assert at_work.answer(Task("flaky_1")) == Status("flaky_1", 10, 0)
+    assert waited == [5.0, 10.0]  # the store was asked three times
+    refused, broken = at_work.answer(Task("refused_2")), at_work.answer(Task("broken_3"))
+    assert type(refused) is InputError
+    assert str(refused).endswith("lacks bf16; take another.")
+    assert f"process {os.getpid()}" in str(refused)
+    assert type(broken) is InternalError
+    assert "shard broken_3" in str(broken)
+    assert len(waited) == 2 + 3  # what penult refuses is not tried again, an error of a library is
+
+
+def test_a_shard_that_ended_its_process_three_times_is_given_up(tmp_path: Path) -> None:
+    attempts = Attempts()
+    for before in range(DEATHS):
+        assert attempts.begin("poison_0") == before
+    at_work, _ = work(tmp_path, attempts)
+    assert at_work.answer(Task("poison_0")) == Status("poison_0", 0, 10)
+    assert attempts.begin("poison_0") == 0  # forgotten with its parts
+    assert attempts.begin("poison_0.0.10") == 0
+
+
+@pytest.mark.parametrize(
+    ("cores", "asked", "expected"),
+    [
+        ([2], {}, Pool(2, 0.0, None, 1, 40)),  # a laptop: one process, as without Ray
+        ([64] * 3, {}, Pool(8, 0.0, None, 24, 40)),
+        ([6, 6], {}, Pool(6, 0.0, None, 2, 40)),
+        ([4, 6], {}, Pool(2, 0.0, None, 5, 40)),  # 2 uses all ten, 6 would leave four idle
+        ([0, 16], {"cpus": 4, "most": 3}, Pool(4, 0.0, None, 3, 3)),
+        ([0.5, 1], {"cpus": 0.25}, Pool(0.25, 0.0, None, 6, 40)),
+    ],
+)
+def test_a_pool_uses_the_cores_of_the_nodes(cores: list[float], asked: dict[str, float], expected: Pool) -> None:
+    nodes = [{"Alive": True, "Resources": {"CPU": n}} for n in cores] + [{"Alive": False, "Resources": {"CPU": 99}}]
+    assert pool_for(ActorResources(**asked), nodes, tasks=40) == expected
+
+
+def test_actors_share_a_gpu_by_fractions() -> None:
+    nodes = [{"Alive": True, "Resources": {"CPU": 16, "GPU": 2}}]
+    assert pool_for(ActorResources(gpus=0.5), nodes, tasks=9) == Pool(4, 0.5, None, 4, 9)
+    with pytest.raises(InputError, match="--actor"):
+        pool_for(ActorResources(gpus=3), nodes, tasks=9)
+
+
+def test_resources_are_read_from_texts() -> None:
+    read = ActorResources.parse(["cpus=4", "gpus=0.25", "memory=1.5GB", "max=10"])
+    assert read == ActorResources(4, 0.25, 1_500_000_000, 10)
+    for wrong in ("cpus", "cpus=4GB", "cores=4", "max=1.5", "gpus=0", "memory=-1"):
+        with pytest.raises(InputError, match="--actor"):
+            ActorResources.parse([wrong])
+
+
+@pytest.mark.parametrize("address", ["ray:", "spark", "ray://", "ray://head", "http://head:10001", "ray://head:x"])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(InputError, match="--on"), start.connect(address):
+        pass
+
+
+def test_a_cluster_that_others_can_reach_must_want_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    for address, cluster in (("ray://head.example:10001", ""), ("ray", "10.0.0.1:6379")):
+        monkeypatch.setenv("RAY_ADDRESS", cluster)
+        with pytest.raises(InputError, match="RAY_AUTH_MODE=token"), start.connect(address):
+            pass
+
+
+def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(start.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"penult\[ray\]"), start.connect("ray"):
+        pass
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_processes_on_one_machine_get_different_cores_until_they_end(tmp_path: Path) -> None:
+    hold = "from penult.cluster.cores import take_cores as t; print(t(1), flush=True); input()"
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    free = len(os.sched_getaffinity(0))
+
+    def begin() -> tuple[subprocess.Popen[str], str]:
+        child = subprocess.Popen(
+            [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        return child, child.stdout.readline().strip()
+
+    held = [begin() for _ in range(free)]
+    late, none = begin()
+    held[0][0].kill()
+    held[0][0].wait()
+    again, same = begin()
+    for child in (*(child for child, _ in held), late, again):
+        child.kill()
+        child.communicate()
+    assert len({cores for _, cores in held} - {"[]"}) == free
+    assert none == "[]"
+    assert same == held[0][1]
+
+
+def test_an_output_error_of_the_disk_ends_as_one(tmp_path: Path) -> None:
+    at_work, waited = work(tmp_path / "nowhere")
+    assert type(at_work.answer(Task("plain_0"))) is OutputError
+    assert len(waited) == 3
+    assert [task.name for task in tasks(1, killed_once=1)] == ["plain_0", "killed-once_1"]
