@@ -48,7 +48,7 @@ def _locked(cores: list[int], wanted: int) -> list[int]:
     turn = _turn(folder / "all")  # so that two who come at once do not each get a half
     found: dict[int, IO[bytes]] = {}
     for core in cores:
-        file = (folder / str(core)).open("wb")
+        file: IO[bytes] = (folder / str(core)).open("wb")
         if disk.lock(file.fileno()):
             found[core] = file
         else:
@@ -58,8 +58,8 @@ def _locked(cores: list[int], wanted: int) -> list[int]:
     if len(found) == wanted:
         _held.extend(found.values())
     else:
-        for file in found.values():
-            file.close()
+        for held in found.values():
+            held.close()
     turn.close()
     return list(found) if len(found) == wanted else []
 
