@@ -128,3 +128,12 @@ def median_cosine(A: Array, B: Array) -> float:
     """Return the median cosine of the rows of A and B (n, d), one with one."""
     lengths = np.linalg.norm(A, axis=1) * np.linalg.norm(B, axis=1)  # (n,)
     return float(np.median((A * B).sum(axis=1) / np.maximum(lengths, 1e-12)))
+
+
+def drawn_picture(size: int) -> NDArray[np.uint8]:
+    """Return a drawn picture (1, size, size, 3) by which machines are compared: rings, stripes and a slope."""
+    y, x = np.mgrid[:size, :size].astype(np.int64)
+    rings = ((x - size // 3) ** 2 + (y - size // 2) ** 2) * 900 // size**2
+    stripes = (x * 7 + y * 3) // 5 % 2 * 160 + 40
+    slope = (x + 2 * y) * 255 // (3 * size)
+    return (np.stack([rings, stripes, slope], axis=-1) % 256).astype(np.uint8)[None]

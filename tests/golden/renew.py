@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import backbones, engines
-from penult.doctor.probe import drawn_picture as picture
+from penult.arrays import drawn_picture as picture
 
 FILE = Path(__file__).with_name("features.npz")
 FIRST = 6  # of every part

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import backbones, bundle, engines
+from penult.arrays import drawn_picture
 from penult.embed import EmbedOptions
 from penult.engines import devices, openvino_engine
 from penult.predict import Predictor
@@ -32,15 +33,6 @@ EXPECTED = (
 )
 MAX_ERROR = 2e-3  # of a number, or of 1 where that is larger: two engines in f32 differ by less
 MIN_COSINE = 0.998  # between a vector at lower precision and that in f32; bf16 keeps 0.999
-
-
-def drawn_picture(size: int) -> NDArray[np.uint8]:
-    """Return the drawn_picture (1, size, size, 3): rings, stripes and a slope."""
-    y, x = np.mgrid[:size, :size].astype(np.int64)
-    rings = ((x - size // 3) ** 2 + (y - size // 2) ** 2) * 900 // size**2
-    stripes = (x * 7 + y * 3) // 5 % 2 * 160 + 40
-    slope = (x + 2 * y) * 255 // (3 * size)
-    return (np.stack([rings, stripes, slope], axis=-1) % 256).astype(np.uint8)[None]
 
 
 def max_error(vector: NDArray[np.float32], blocks: tuple[int, ...]) -> float:

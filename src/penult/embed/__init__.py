@@ -12,14 +12,17 @@ from penult.embed.photo_thumbnails import PhotoThumbnails
 from penult.embed.remarks import at_depth, depth_notes, find_depth
 from penult.embed.streams import EnginePool, RowStream, is_cached
 from penult.embed.throughput import measure_speed, speed
+from penult.embed.warm import EmbeddedRows, WarmEmbedder
 
 __all__ = [
     "EmbedOptions",
+    "EmbeddedRows",
     "Embedding",
     "EnginePool",
     "PhotoThumbnails",
     "RowStream",
     "Tolerance",
+    "WarmEmbedder",
     "at_depth",
     "depth_notes",
     "embed",

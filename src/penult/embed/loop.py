@@ -188,19 +188,19 @@ def embed(
         prepared: Iterable[pixels.Prepared] = stack.enter_context(closing(_prepare(sources, streams, pictures, settings)))
         if pictures is not None:
             prepared = _keep_thumbnails(prepared, stack.enter_context(pictures))
-        seen: dict[bytes, Remark] = {}
-        digests, ok, failures, embedded, reused = _run(prepared, streams, len(sources), progress, seen)
+        done = run_streams(prepared, streams, len(sources), progress)
         record(meter.rates(), settings)
-    if embedded + reused + len(failures) != len(sources) or int(ok.sum()) != embedded + reused:
+    ok, embedded, reused, failed = done.ok, done.embedded, done.reused, len(done.failures)
+    if embedded + reused + failed != len(sources) or int(ok.sum()) != embedded + reused:
         raise PenultError(
-            f"{len(sources)} images came in, {embedded} embedded + {reused} reused + {len(failures)} failed went out: a bug "
+            f"{len(sources)} images came in, {embedded} embedded + {reused} reused + {failed} failed went out: a bug "
             "in penult, nothing was learnt from them; report it, please."
         )
     seconds = time.perf_counter() - began
     return Embedding(
-        digests,
+        done.digests,
         ok,
-        failures,
+        done.failures,
         embedded,
         reused,
         seconds,
@@ -212,7 +212,7 @@ def embed(
         settings,
         caches[-2] if thumbnails else None,
         caches[-1] if thumbnails else None,
-        incomplete(digests, ok, seen, settings),
+        incomplete(done.digests, ok, done.remarks, settings),
         pictures,
     )
 
@@ -237,33 +237,37 @@ def _keep_thumbnails(prepared: Iterable[pixels.Prepared], pictures: store.BlobCa
         yield image
 
 
-def _run(
-    prepared: Iterable[pixels.Prepared],
-    streams: Sequence[BackboneStream],
-    n: int,
-    progress: ProgressCallback,
-    seen: dict[bytes, Remark],
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_], dict[int, Failure], int, int]:
-    """Send what is prepared through all streams; return digests (n, 32), ok (n,), failures, and how many are new, and old.
+@dataclass(slots=True)
+class StreamedImages:
+    """What became of n images that went through streams; the rows are where the streams keep them."""
 
-    `seen` gets the remarks on what was decoded, by digest.
-    """
-    digests, ok = np.zeros((n, 32), np.uint8), np.zeros(n, bool)
-    failures: dict[int, Failure] = {}
-    embedded = reused = 0
+    digests: NDArray[np.uint8]  # (n, 32)
+    ok: NDArray[np.bool_]  # (n,)
+    sizes: NDArray[np.int32]  # (n, 2): width and height of what was decoded, else zeros
+    failures: dict[int, Failure] = field(default_factory=dict)
+    remarks: dict[bytes, Remark] = field(default_factory=dict)  # on what was decoded, by digest
+    embedded: int = 0
+    reused: int = 0
+
+
+def run_streams(
+    prepared: Iterable[pixels.Prepared], streams: Sequence[BackboneStream], n: int, progress: ProgressCallback
+) -> StreamedImages:
+    """Send n prepared images through all streams, and wait for their rows."""
+    out = StreamedImages(np.zeros((n, 32), np.uint8), np.zeros(n, bool), np.zeros((n, 2), np.int32))
     for done, image in enumerate(prepared, 1):
         digest = image.digest or bytes(32)
-        digests[image.index] = np.frombuffer(digest, np.uint8)
+        out.digests[image.index] = np.frombuffer(digest, np.uint8)
         if image.remark is not None:
-            seen[digest] = image.remark
+            out.remarks[digest] = image.remark
         if image.failure is not None:
-            failures[image.index] = image.failure
+            out.failures[image.index] = image.failure
         else:
-            ok[image.index] = True
+            out.ok[image.index] = True
             views = iter(image.pixels)
             new = sum(stream.put(digest, views) for stream in streams) > 0
-            embedded, reused = embedded + new, reused + (not new)
+            out.embedded, out.reused = out.embedded + new, out.reused + (not new)
         progress("features", done, n)
     for stream in streams:
         stream.finish()
-    return digests, ok, failures, embedded, reused
+    return out

@@ -71,6 +71,15 @@ def encode_png(rgb: RGB) -> bytes:
     return file.getvalue()
 
 
+def encode_jpeg(rgb: RGB) -> bytes:
+    """Return a picture (h, w, 3) as the bytes of a JPEG file."""
+    from PIL.Image import fromarray
+
+    file = BytesIO()
+    fromarray(np.ascontiguousarray(rgb)).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
 def thumbnails(
     sources: Sequence[Any], side: int, workers: int | None = None, depth: int = FULL_DEPTH, max_pixels: int = MAX_PIXELS
 ) -> Iterator[bytes | Failure]:

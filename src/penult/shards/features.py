@@ -1,0 +1,256 @@
+"""The features in shards as one matrix that is read when it is asked for, some rows at a time.
+
+In: a folder or address that `penult embed` completed. Out: rows (m, d) float32, with names, labels and digests of their images.
+What was damaged is found and never returned: each shard by its sha256 when it is first read, each page by its checksum always.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from penult import parquet
+from penult.backbones import Backbone
+from penult.errors import DamagedFile
+from penult.shards.facts import PlanFacts
+from penult.shards.manifest import MANIFEST, Manifest, read_manifest, read_table
+from penult.shards.networks import CheckedPictures, load_networks, load_pictures
+from penult.shards.output import Output, open_output
+from penult.shards.writer import Receipt, shard_name
+from penult.texts import printable
+
+Rows = slice | npt.NDArray[np.integer[Any]]
+_KEPT = 3  # row groups in memory: a slice may touch two, the next one the second of them and one more
+
+
+class ShardedFeatures:
+    """Features (n, d) of all images that could be read, in the order of the plan; n and d are those of `shape`.
+
+    `X[a:b]` and `X[numbers]` (whole numbers in any order, quickest in ascending order) are arrays float32; nothing else is in
+    memory but some row groups. It pickles as its address. Any thread may read; one at a time does.
+
+    Examples
+    --------
+    >>> from penult.shards import open_features
+    >>> X = open_features("features")
+    >>> X.shape, X[:2].dtype
+    ((6, 112), dtype('float32'))
+    >>> X.ids()[:2]
+    ['cold/cold.0.png', 'cold/cold.1.png']
+    """
+
+    ndim = 2
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, output: Output, manifest: Manifest, shards: list[Receipt]) -> None:
+        self.manifest, self.shards, self._output = manifest, shards, output
+        counts = np.array([shard.embedded for shard in shards], np.int64)
+        self.edges: npt.NDArray[np.int64] = np.concatenate([[0], np.cumsum(counts)])  # the first row of each shard, and n
+        self.shape = (int(self.edges[-1]), manifest.facts.width)
+        self.chunks = (min(parquet.GROUP_ROWS, max(1, self.shape[0])), self.shape[1])
+        self._verified: set[int] = set()
+        self._reader: tuple[int, parquet.ParquetReader, npt.NDArray[np.int64]] | None = None
+        self._groups: OrderedDict[tuple[int, int], npt.NDArray[np.floating[Any]]] = OrderedDict()
+        self._lock = Lock()
+
+    @property
+    def address(self) -> str:
+        """The folder or address."""
+        return self._output.address
+
+    @property
+    def facts(self) -> PlanFacts:
+        """Networks, engine, precision and source."""
+        return self.manifest.facts
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the networks."""
+        return tuple(network.name for network in self.facts.networks)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The columns of each network."""
+        return tuple(network.width for network in self.facts.networks)
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """The widths of the runs of columns that a head scales separately, of all networks."""
+        return self.facts.blocks
+
+    @property
+    def failed(self) -> int:
+        """The number of images that have no features."""
+        return self.manifest.failed
+
+    @property
+    def digest(self) -> str:
+        """The sha256 (hex) of the manifest, which has those of plan and shards."""
+        return hashlib.sha256(self._output.read(MANIFEST)).hexdigest()
+
+    def backbones(self) -> tuple[Backbone, ...]:
+        """Return the networks, which stand beside the shards. Raises `DamagedFile`."""
+        return load_networks(self._output, self.facts)
+
+    def pictures(self) -> CheckedPictures:
+        """Return drawn pictures and their vectors, by which another machine is compared. Raises `DamagedFile`."""
+        return load_pictures(self._output)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __reduce__(self) -> tuple[Callable[[str], ShardedFeatures], tuple[str]]:
+        return open_features, (self.address,)
+
+    def __getitem__(self, key: Any) -> npt.NDArray[np.float32]:
+        """Return rows: of a slice or of numbers (m, d), of one number (d,). Raises `IndexError` and `DamagedFile`."""
+        if isinstance(key, int | np.integer):
+            return self[np.array([key])][0]
+        numbers = self._numbers(key)
+        out = np.empty((len(numbers), self.shape[1]), np.float32)  # (m, d)
+        with self._lock:
+            for shard, places, inside in self._by_shard(numbers):
+                self._copy(shard, inside, out, places)
+        return out
+
+    def ids(self, at: Rows | None = None) -> list[str]:
+        """Return the names of images with features: of all, or of these rows."""
+        return self._column("id", at)
+
+    def labels(self, at: Rows | None = None) -> list[str | None]:
+        """Return the labels that the source told, None where it told none."""
+        return self._column("label", at)
+
+    def digests(self, at: Rows | None = None) -> npt.NDArray[np.uint8]:
+        """Return the sha256 of the encoded images, (m, 32)."""
+        return np.frombuffer(b"".join(self._column("digest", at)), np.uint8).reshape(-1, 32)
+
+    def sizes(self, at: Rows | None = None) -> npt.NDArray[np.int32]:
+        """Return width and height of the images in pixels, (m, 2)."""
+        columns = [self._column(name, at) for name in ("width", "height")]
+        return np.array(columns, np.int32).T
+
+    def failures(self, most: int | None = None) -> Iterator[tuple[str, str, str]]:
+        """Yield name, reason and detail of images without features, in order; of so many at most."""
+        left = self.failed if most is None else most
+        for number, shard in enumerate(self.shards):
+            if left < 1:
+                return
+            if shard.failed:
+                found = self._open(number).read(["id", "reason", "detail"])
+                rows = [row for row in zip(*found.values(), strict=True) if row[1] is not None][:left]
+                yield from ((name, reason, detail or "") for name, reason, detail in rows)
+                left -= len(rows)
+
+    def _numbers(self, key: Any) -> npt.NDArray[np.int64]:
+        """Return the row numbers that a key means, (m,)."""
+        n = self.shape[0]
+        if isinstance(key, slice):
+            return np.arange(*key.indices(n), dtype=np.int64)
+        numbers = np.asarray(key)
+        if numbers.dtype == bool and numbers.shape == (n,):
+            return np.flatnonzero(numbers)
+        if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
+            raise IndexError(f"rows are taken by a slice or by whole numbers (m,), not by {type(key).__name__}")
+        numbers = numbers.astype(np.int64)
+        numbers = np.where(numbers < 0, numbers + n, numbers)
+        if numbers.size and not 0 <= numbers.min() <= numbers.max() < n:
+            raise IndexError(f"there are {n:,} rows, and number {int(numbers.max()):,} was asked for")
+        return numbers
+
+    def _by_shard(self, numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, npt.NDArray[np.intp], npt.NDArray[np.int64]]]:
+        """Yield shard, places among `numbers`, and rows inside the shard, each shard once."""
+        order = np.argsort(numbers, kind="stable")
+        shards = np.searchsorted(self.edges, numbers[order], side="right") - 1  # (m,); empty shards are passed over
+        cuts = np.flatnonzero(np.diff(shards)) + 1
+        for places in np.split(order, cuts) if len(order) else ():
+            shard = int(np.searchsorted(self.edges, numbers[places[0]], side="right") - 1)
+            yield shard, places, numbers[places] - self.edges[shard]
+
+    def _copy(
+        self, shard: int, inside: npt.NDArray[np.int64], out: npt.NDArray[np.float32], places: npt.NDArray[np.intp]
+    ) -> None:
+        """Copy rows of one shard to their places; `inside` ascends."""
+        if self._reader is None or self._reader[0] != shard:
+            reader = self._open(shard)
+            ok = [int((~reader.present("reason", [g])).sum()) for g in range(len(reader.group_rows))]
+            self._reader = (shard, reader, np.concatenate([[0], np.cumsum(ok)]))
+        _, reader, starts = self._reader
+        if starts[-1] != self.shards[shard].embedded:
+            raise self._damaged(shard, "its rows are not those of the manifest")
+        groups = np.searchsorted(starts, inside, side="right") - 1
+        for group in np.unique(groups):
+            mine = groups == group
+            vectors = self._group(shard, int(group), reader)
+            out[places[mine]] = vectors[inside[mine] - starts[group]]
+
+    def _group(self, shard: int, group: int, reader: parquet.ParquetReader) -> npt.NDArray[np.floating[Any]]:
+        key = (shard, group)
+        if key not in self._groups:
+            self._groups[key] = reader.vectors("vector", [group])
+            while len(self._groups) > _KEPT:
+                self._groups.popitem(last=False)
+        self._groups.move_to_end(key)
+        return self._groups[key]
+
+    def _open(self, shard: int) -> parquet.ParquetReader:
+        """Return a reader of a shard, whose sha256 is compared the first time. Raises `DamagedFile`."""
+        name = shard_name(self.shards[shard].name)
+        try:
+            data = self._output.read(name)
+        except OSError as error:
+            raise self._damaged(shard, str(error)) from error
+        if shard not in self._verified:
+            if hashlib.sha256(data).hexdigest() != self.shards[shard].sha256:
+                raise self._damaged(shard, "it was changed after it was written")
+            self._verified.add(shard)
+        return parquet.ParquetReader(data, f"{self.address}/{name}")
+
+    def _damaged(self, shard: int, why: str) -> DamagedFile:
+        name = shard_name(self.shards[shard].name)
+        return DamagedFile(
+            f"{printable(self.address)}/{name} cannot be used: {why}; remove it, and run the same `penult embed` again: "
+            "only this shard is made anew."
+        )
+
+    def _column(self, column: str, at: Rows | None) -> list[Any]:
+        """Return values of one column of images with features."""
+        numbers = self._numbers(slice(None) if at is None else at)
+        out: list[Any] = [None] * len(numbers)
+        for shard, places, inside in self._by_shard(numbers):
+            found = self._open(shard).read([column, "reason"])
+            values = [value for value, reason in zip(found[column], found["reason"], strict=True) if reason is None]
+            for place, row in zip(places, inside, strict=True):
+                out[place] = values[row]
+        return out
+
+
+def open_features(address: str | Path) -> ShardedFeatures:
+    """Open the features in a folder or at an address.
+
+    Raises
+    ------
+    InputError
+        There are none, or they are not complete.
+    DamagedFile
+        The manifest or the table of shards was changed after it was written.
+    """
+    output = open_output(address)
+    manifest = read_manifest(output)
+    shards = read_table(output, manifest)
+    if sum(shard.embedded for shard in shards) != manifest.embedded or len(shards) != manifest.shards:
+        raise DamagedFile(f"the counts of {printable(str(address))}/{MANIFEST} do not add up; run `penult embed` again.")
+    return ShardedFeatures(output, manifest, shards)
+
+
+def is_features(address: str | Path) -> bool:
+    """Tell whether features in shards are, or are being, written to a folder or address."""
+    output = open_output(address)
+    return output.exists(MANIFEST) or output.exists("plan.parquet")

@@ -1,0 +1,165 @@
+"""The end of an extraction: what is still to do, and the manifest that says what all shards hold, written last.
+
+In: a plan and a place. Out: OUT/shards.csv (a line for each shard, in the order of the plan) and OUT/manifest.json. Both have the
+same bytes whoever writes them, so several may end at the same time.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, TypeVar
+
+from penult import untrusted
+from penult.errors import DamagedFile, InputError
+from penult.shards.facts import PlanFacts
+from penult.shards.output import Output
+from penult.shards.writer import DONE, SHARDS, Receipt, Task, done_names, read_receipts
+from penult.texts import printable
+
+MANIFEST, TABLE = "manifest.json", "shards.csv"
+_COLUMNS = ("name", "rows", "embedded", "bytes", "sha256")
+_MOST = 1 << 20  # bytes of a manifest
+
+T = TypeVar("T", bound=Task)
+
+
+class TaskList(Protocol[T]):
+    """What is to be known of a plan here."""
+
+    def tasks(self) -> Sequence[T]:
+        """Return the shards, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What stands in a place that is complete: counts, failures by reason, facts, and the sums of plan and table of shards."""
+
+    images: int
+    embedded: int
+    failed: int
+    reasons: dict[str, int]
+    shards: int
+    bytes: int
+    facts: PlanFacts
+    plan_sha256: str
+    shards_sha256: str
+
+    def to_json(self) -> str:
+        """Return the manifest as indented JSON; its last line has the sha256 of all others."""
+        values = {**asdict(self), "facts": json.loads(self.facts.to_json())}
+        values["sha256"] = _sum(values)
+        return json.dumps(values, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, data: bytes, where: str) -> Manifest:
+        """Return the manifest that `to_json` wrote. Raises `DamagedFile` for anything else."""
+        try:
+            values = untrusted.parse_json(data)
+            if values.pop("sha256", "") != _sum(values):
+                raise ValueError("it was changed after it was written")
+            facts = PlanFacts.from_json(json.dumps(values.pop("facts")), where)
+            return cls(facts=facts, **values)
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            said = printable(str(error)[:200].rstrip("."))
+            raise DamagedFile(
+                f"{printable(where)} is not as it was written ({said}); remove it, and run the same `penult embed` again: it "
+                "is made anew."
+            ) from error
+
+
+def _sum(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def todo(plan: TaskList[T], output: Output, part: tuple[int, int] | None = None) -> list[T]:
+    """Return the shards that are not done, in the order of the plan; of part i of n every n-th, from the i-th on."""
+    done = done_names(output)
+    tasks = plan.tasks()
+    i, n = part or (1, 1)
+    return [task for task in (tasks[k] for k in range(i - 1, len(tasks), n)) if task.name not in done]
+
+
+def foreign_files(plan: TaskList[Any], output: Output) -> list[str]:
+    """Return the files among the shards that no shard of the plan is called; they are left alone."""
+    known = {task.name for task in plan.tasks()}
+    found = [(SHARDS, name, ".parquet") for name in output.list(SHARDS)] + [
+        (DONE, name, ".json") for name in output.list(DONE)
+    ]
+    return sorted(f"{folder}/{name}" for folder, name, end in found if name.removesuffix(end) not in known or end not in name)
+
+
+def finish(plan: TaskList[Any], output: Output, facts: PlanFacts, plan_sha256: str) -> Manifest:
+    """Write the manifest of a place whose shards are all there. Raises `InputError` where some are not, or do not add up."""
+    tasks = plan.tasks()
+    missing = {task.name for task in tasks} - done_names(output)
+    if missing:
+        raise InputError(
+            f"{len(missing):,} of {len(tasks):,} shards are not done in {printable(output.address)}; run the same command again."
+        )
+    receipts = read_receipts(output, [task.name for task in tasks])
+    table, total, reasons = io.StringIO(), Counter[str](), Counter[str]()
+    lines = csv.writer(table, lineterminator="\n")
+    lines.writerow(_COLUMNS)
+    for task, receipt in zip(tasks, receipts, strict=True):
+        if receipt.rows != task.rows or receipt.name != task.name:
+            raise DamagedFile(
+                f"the receipt of shard {task.name} is of {receipt.rows:,} images, the plan has {task.rows:,}; remove "
+                f"{printable(output.address)}/{DONE}/{task.name}.json, and run the same command again."
+            )
+        lines.writerow([getattr(receipt, column) for column in _COLUMNS])
+        total.update(rows=receipt.rows, embedded=receipt.embedded, bytes=receipt.bytes)
+        reasons.update(receipt.reasons)
+    data = table.getvalue().encode()
+    made = Manifest(
+        total["rows"],
+        total["embedded"],
+        total["rows"] - total["embedded"],
+        dict(sorted(reasons.items())),
+        len(tasks),
+        total["bytes"],
+        facts,
+        plan_sha256,
+        hashlib.sha256(data).hexdigest(),
+    )
+    output.write(TABLE, data)
+    output.write(MANIFEST, made.to_json().encode())
+    return made
+
+
+def read_manifest(output: Output) -> Manifest:
+    """Return the manifest of a place. Raises `InputError` where there is none, `DamagedFile`."""
+    where = f"{output.address}/{MANIFEST}"
+    try:
+        return Manifest.from_json(output.read(MANIFEST), where)
+    except FileNotFoundError:
+        raise InputError(
+            f"there is no manifest at {printable(where)}: the features are not complete, or it is no place of shards; "
+            "`penult embed` with the same --out goes on."
+        ) from None
+
+
+def read_table(output: Output, manifest: Manifest) -> list[Receipt]:
+    """Return what each shard holds, in the order of the plan, without reasons. Raises `DamagedFile`."""
+    where = f"{output.address}/{TABLE}"
+    try:
+        data = output.read(TABLE)
+    except OSError as error:
+        raise DamagedFile(f"{printable(where)} cannot be read ({error}); run the same `penult embed` again.") from error
+    if hashlib.sha256(data).hexdigest() != manifest.shards_sha256:
+        raise DamagedFile(
+            f"{printable(where)} was changed after it was written; remove it and {MANIFEST}, and run `penult embed` again."
+        )
+    return list(_receipts(data))
+
+
+def _receipts(data: bytes) -> Iterator[Receipt]:
+    lines = csv.reader(io.StringIO(data.decode()))
+    next(lines)
+    for name, rows, embedded, size, sha256 in lines:
+        yield Receipt(name, int(rows), int(embedded), {}, int(size), sha256)

@@ -1,0 +1,133 @@
+"""Where shards go: a folder, or an address in an object store; both look the same from above.
+
+In: names below it (`shards/NAME.parquet`) and bytes. Out: files that are whole under their name, or not there. It must not know
+what stands in them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from penult import objects, store, untrusted
+from penult.errors import InputError, OutputError
+from penult.store.paths import output_error
+from penult.texts import printable
+
+_CURE = "choose another place with --out, or run the same command again once it can be written: what is done is kept"
+
+
+class Output(Protocol):
+    """A place for shards; names have `/` between their parts."""
+
+    address: str
+
+    def exists(self, name: str) -> bool:
+        """Tell whether there is a file of this name."""
+
+    def list(self, folder: str) -> Iterator[str]:
+        """Yield the names of the files in a folder, in no order, without the folder; what is being written is left out."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file, whole or not at all, over one that is there. Raises `OutputError`."""
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file. Raises `FileNotFoundError`, or another `OSError` or `InputError`."""
+
+    def read_many(self, names: Iterable[str]) -> Iterator[tuple[str, bytes | OSError]]:
+        """Yield names with the bytes of their files, in order; small files, several at the same time where that is faster."""
+
+    def delete(self, name: str) -> None:
+        """Remove a file, if it is there. Raises `OutputError`."""
+
+
+class FolderOutput:
+    """A folder; it is made when the first file is written."""
+
+    def __init__(self, address: str | Path) -> None:
+        self.address = str(address)
+        self._folder = Path(address)
+
+    def exists(self, name: str) -> bool:
+        return store.is_file(self._folder / name)
+
+    def list(self, folder: str) -> Iterator[str]:
+        try:
+            with os.scandir(self._folder / folder) as entries:
+                yield from (entry.name for entry in entries if not store.is_temporary(entry.name))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise output_error(error, self._folder / folder, _CURE, "look into") from error
+
+    def write(self, name: str, data: bytes) -> None:
+        with store.atomic_write(self._folder / name, cure=_CURE) as file:
+            file.write(data)
+
+    def read(self, name: str) -> bytes:
+        return untrusted.read_bytes(self._folder / name)
+
+    def read_many(self, names: Iterable[str]) -> Iterator[tuple[str, bytes | OSError]]:
+        for name in names:
+            try:
+                yield name, self.read(name)
+            except OSError as error:
+                yield name, error
+
+    def delete(self, name: str) -> None:
+        store.drop(self._folder / name, _CURE)
+
+
+class ObjectOutput:
+    """What lies below an address of an object store."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address.rstrip("/")
+        self._store = objects.open_store(self.address)
+
+    def exists(self, name: str) -> bool:
+        return self._store.head(name) is not None
+
+    def list(self, folder: str) -> Iterator[str]:
+        cut = len(folder) + 1
+        return (one.key[cut:] for one in self._store.list(folder))
+
+    def write(self, name: str, data: bytes) -> None:
+        self._store.put(name, data)
+
+    def read(self, name: str) -> bytes:
+        return self._store.get(name)
+
+    def read_many(self, names: Iterable[str]) -> Iterator[tuple[str, bytes | OSError]]:
+        return self._store.get_many(names, lambda name: name, lambda _: 1024)
+
+    def delete(self, name: str) -> None:
+        self._store.delete(name)
+
+
+def open_output(address: str | Path) -> Output:
+    """Return the place of an address or path; nothing is made or asked yet. Raises `InputError`."""
+    text = str(address)
+    if objects.is_url(text):
+        return ObjectOutput(text)
+    if "://" in text:
+        raise InputError(f"{printable(text)} is no place for shards; give a folder, or an address such as s3://BUCKET/PATH.")
+    return FolderOutput(text)
+
+
+def check_place(address: str, option: str = "--out") -> None:
+    """Raise `InputError` where shards would be written under the name of a file, `OutputError` where a file is in the way."""
+    if objects.is_url(address):
+        return
+    if "://" in address:
+        open_output(address)
+    store.check_output_folder(address, option)
+    if store.is_file(Path(address)):
+        raise OutputError(f"{printable(address)} is a file, not a folder; name a folder for the shards with {option}.")
+
+
+def name_below(address: str, name: str) -> str:
+    """Return the path or address of a file in a place."""
+    return objects.join_url(address, name) if objects.is_url(address) else str(Path(address, name))

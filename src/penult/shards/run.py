@@ -1,0 +1,91 @@
+"""All shards of a source: plan them, hand them out, and write the manifest when the last one is there.
+
+In: a source, networks, a place. Out: Parquet shards and a manifest. Running it again does what is missing; parts (`part`) may run
+at the same time on several machines.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from penult.errors import ProgressCallback, quiet
+from penult.shards.attempts import DEATHS, Attempts
+from penult.shards.extractor import PLAN, Extractor
+from penult.shards.manifest import Manifest, finish, foreign_files, read_manifest, todo
+from penult.shards.output import Output, name_below, open_output
+from penult.shards.plan import Plan, ShardTask
+from penult.shards.writer import ShardStatus
+
+Runner = Callable[[str, Sequence[ShardTask]], Iterator[ShardStatus]]  # a place and its shards to do; what became of each
+
+
+@dataclass(slots=True)
+class ShardsResult:
+    """What a run did: `manifest` where all shards are there now; counts of this run, and of shards that others still have."""
+
+    out: str
+    manifest: Manifest | None = None
+    planned: int = 0  # shards
+    done: int = 0  # by this run
+    images: int = 0  # by this run
+    failed: int = 0  # by this run
+    left: int = 0  # shards that are not done yet
+    seconds: float = 0.0
+    foreign: list[str] = field(default_factory=list)
+
+
+def local_runner(
+    out: str, tasks: Sequence[ShardTask], *, workers: int | None = None, progress: ProgressCallback = quiet
+) -> Iterator[ShardStatus]:
+    """Do the shards one after the other in this process; one that ended such a process `DEATHS` times is done in parts."""
+    attempts = Attempts(open_output(out))
+    total, before = sum(task.rows for task in tasks), 0
+    with Extractor(out, workers) as extractor:
+        for task in tasks:
+
+            def shown(step: str, done: int, of: int, start: int = before) -> None:
+                progress("images", start + done, total)
+
+            deaths = attempts.begin(task.name)
+            status = extractor.run(task, shown) if deaths < DEATHS else extractor.give_up(task, attempts)
+            attempts.end(task.name)
+            before += task.rows
+            yield status
+
+
+def run_shards(
+    out: str,
+    *,
+    part: tuple[int, int] | None = None,
+    runner: Runner | None = None,
+    workers: int | None = None,
+    progress: ProgressCallback = quiet,
+) -> ShardsResult:
+    """Do what is missing of the plan in a place, and write the manifest where that was all."""
+    began = time.perf_counter()
+    output = open_output(out)
+    plan = Plan.open(name_below(out, PLAN))
+    tasks = todo(plan, output, part)
+    result = ShardsResult(out, planned=len(plan.tasks()), foreign=foreign_files(plan, output))
+    runner = runner or partial(local_runner, workers=workers, progress=progress)
+    for status in runner(out, tasks) if tasks else ():
+        result.done += not status.skipped
+        result.images += 0 if status.skipped else status.rows
+        result.failed += 0 if status.skipped else status.failed
+        progress("shards", result.done, len(tasks))
+    result.left = len(todo(plan, output))
+    if not result.left:
+        result.manifest = finish(plan, output, plan.facts, plan_sum(output))
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+def plan_sum(output: Output) -> str:
+    """Return the sha256 of the plan in a place."""
+    import hashlib
+
+    return hashlib.sha256(output.read(PLAN)).hexdigest()

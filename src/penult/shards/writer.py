@@ -1,0 +1,129 @@
+"""What every kind of shard has in common: the file, then a receipt that says what is in it; and what became of one.
+
+A shard is done when both are there. Same name, same bytes: two machines that do the same shard do no harm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Protocol
+
+from penult import untrusted
+from penult.errors import DamagedFile
+from penult.shards.output import Output
+from penult.texts import printable
+
+SHARDS, DONE = "shards", "done"
+
+
+class Task(Protocol):
+    """What is to be known of a shard to write it."""
+
+    @property
+    def name(self) -> str:
+        """The name of its file, without folder and ending."""
+
+    @property
+    def rows(self) -> int:
+        """The number of its images."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardStatus:
+    """What became of the `rows` images of a shard; `skipped`: it was there already. `reasons` counts the failed ones."""
+
+    name: str
+    rows: int
+    embedded: int
+    failed: int
+    skipped: bool = False
+    seconds: float = 0.0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What stands in a shard: `rows` images, of which `embedded` have values, `reasons` of the others; size and sha256."""
+
+    name: str
+    rows: int
+    embedded: int
+    reasons: dict[str, int]
+    bytes: int
+    sha256: str
+
+    @property
+    def failed(self) -> int:
+        """The number of images without values."""
+        return self.rows - self.embedded
+
+    @classmethod
+    def parse(cls, data: bytes, where: str) -> Receipt:
+        """Return the receipt that `ShardWriter` wrote. Raises `DamagedFile`; `where` is its file."""
+        try:
+            found = cls(**untrusted.parse_json(data))
+            counts = (found.rows, found.embedded, found.bytes, found.failed, *found.reasons.values())
+            if not all(type(n) is int and n >= 0 for n in counts) or sum(found.reasons.values()) != found.failed:
+                raise ValueError("its counts do not add up")
+            if len(bytes.fromhex(found.sha256)) != hashlib.sha256().digest_size:
+                raise ValueError("it has no sha256")
+        except (ValueError, TypeError, AttributeError) as error:
+            said = printable(str(error)[:200].rstrip("."))
+            raise DamagedFile(f"{printable(where)} is no receipt of a shard ({said}); remove it, and run again.") from error
+        return found
+
+
+class ShardWriter:
+    """Writes shards to a place, and knows which are there."""
+
+    def __init__(self, output: Output) -> None:
+        self.output = output
+
+    def status(self, task: Task) -> ShardStatus | None:
+        """Return what became of a shard that is there already; None where it is not."""
+        try:
+            receipt = Receipt.parse(
+                self.output.read(receipt_name(task.name)), f"{self.output.address}/{receipt_name(task.name)}"
+            )
+        except (FileNotFoundError, DamagedFile):
+            return None
+        if receipt.rows != task.rows or not self.output.exists(shard_name(task.name)):
+            return None
+        return ShardStatus(task.name, receipt.rows, receipt.embedded, receipt.failed, skipped=True, reasons=receipt.reasons)
+
+    def write(self, task: Task, data: bytes, reasons: Mapping[str, int], seconds: float = 0.0) -> ShardStatus:
+        """Write a shard, then its receipt; `reasons` counts its failed images. Raises `OutputError`."""
+        failed = sum(reasons.values())
+        sums = hashlib.sha256(data).hexdigest()
+        receipt = Receipt(task.name, task.rows, task.rows - failed, dict(sorted(reasons.items())), len(data), sums)
+        self.output.write(shard_name(task.name), data)
+        self.output.write(receipt_name(task.name), json.dumps(asdict(receipt), sort_keys=True).encode())
+        return ShardStatus(task.name, task.rows, receipt.embedded, failed, False, seconds, receipt.reasons)
+
+
+def shard_name(name: str) -> str:
+    """Return where a shard lies below its place."""
+    return f"{SHARDS}/{name}.parquet"
+
+
+def receipt_name(name: str) -> str:
+    """Return where the receipt of a shard lies below its place."""
+    return f"{DONE}/{name}.json"
+
+
+def done_names(output: Output) -> set[str]:
+    """Return the names of the shards that are done."""
+    there = {name.removesuffix(".parquet") for name in output.list(SHARDS)}
+    return {name for one in output.list(DONE) if (name := one.removesuffix(".json")) in there}
+
+
+def read_receipts(output: Output, names: Sequence[str]) -> Iterator[Receipt]:
+    """Yield the receipts of these shards, in order. Raises `DamagedFile`, also for one that is not there."""
+    for name, data in output.read_many([receipt_name(name) for name in names]):
+        where = f"{output.address}/{name}"
+        if isinstance(data, OSError):
+            raise DamagedFile(f"{printable(where)} cannot be read ({data}); run the same command again.") from data
+        yield Receipt.parse(data, where)
