@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,13 +41,26 @@ class EnginePool:
         self._open.clear()
 
 
+class RowStore(Protocol):
+    """Where a stream gets known digests from and leaves its rows: the feature cache, or memory."""
+
+    def known(self) -> NDArray[np.uint8]:
+        """Return the sorted digests (m, 32) that need no computing."""
+
+    def add(self, digests: NDArray[np.uint8], vectors: NDArray[np.float32]) -> None:
+        """Take rows: digests (m, 32), vectors (m, d)."""
+
+    def flush(self) -> None:
+        """Return when all rows are where they stay."""
+
+
 class CacheWriter:
     """Writes the rows of one cache in a thread: checksums and the disk take a quarter of the loop's time otherwise.
 
     What goes wrong is raised by the next call; `close` ends the thread.
     """
 
-    def __init__(self, cache: store.FeatureCache):
+    def __init__(self, cache: RowStore):
         self.cache = cache
         self._pool = ThreadPoolExecutor(1, "penult-rows")  # its thread starts with the first rows
         self._waiting: deque[Future[None]] = deque()
@@ -77,7 +90,7 @@ class BackboneStream:
     Each view of an image is a request of its own to the engine; the row is the mean of their vectors.
     """
 
-    def __init__(self, backbone: Backbone, cache: store.FeatureCache, pool: EnginePool, meter: ThroughputMeter):
+    def __init__(self, backbone: Backbone, cache: RowStore, pool: EnginePool, meter: ThroughputMeter):
         self.backbone, self.cache, self.pool, self.meter = backbone, cache, pool, meter
         self.views, self._count = backbone.recipe.views, backbone.recipe.view_count
         self.writer = CacheWriter(cache)

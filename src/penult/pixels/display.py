@@ -76,7 +76,7 @@ def encode_jpeg(rgb: RGB) -> bytes:
     from PIL.Image import fromarray
 
     file = BytesIO()
-    fromarray(np.ascontiguousarray(rgb)).save(file, "JPEG", quality=90)
+    fromarray(rgb).save(file, "JPEG", quality=90)
     return file.getvalue()
 
 

@@ -2,3 +2,49 @@
 
 In: a source, networks. Out: a folder or an address in an object store. It must not know Ray.
 """
+
+from penult.shards.attempts import DEATHS, AttemptCounter, Attempts
+from penult.shards.extractor import PLAN, Extractor
+from penult.shards.facts import PlanFacts, plan_facts
+from penult.shards.features import ShardedFeatures, is_features, open_features
+from penult.shards.manifest import Manifest, finish, read_manifest, todo
+from penult.shards.output import Output, check_place, open_output
+from penult.shards.place import check_asked, is_plan, is_ready, make_ready, wait_for_plan
+from penult.shards.plan import Plan, ShardTask
+from penult.shards.planning import make_plan
+from penult.shards.run import Runner, ShardsResult, local_runner, run_shards
+from penult.shards.writer import ShardStatus, ShardWriter
+
+__all__ = [
+    "DEATHS",
+    "PLAN",
+    "AttemptCounter",
+    "Attempts",
+    "Extractor",
+    "Manifest",
+    "Output",
+    "Plan",
+    "PlanFacts",
+    "Runner",
+    "ShardStatus",
+    "ShardTask",
+    "ShardWriter",
+    "ShardedFeatures",
+    "ShardsResult",
+    "check_asked",
+    "check_place",
+    "finish",
+    "is_features",
+    "is_plan",
+    "is_ready",
+    "local_runner",
+    "make_plan",
+    "make_ready",
+    "open_features",
+    "open_output",
+    "plan_facts",
+    "read_manifest",
+    "run_shards",
+    "todo",
+    "wait_for_plan",
+]

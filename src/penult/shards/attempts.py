@@ -7,7 +7,7 @@ below OUT/attempts that its end removes, so that the count outlives every proces
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from penult.shards.output import Output
@@ -61,7 +61,7 @@ def in_halves(
         start, stop = waiting.pop()
         single, key = stop - start == 1, f"{name}.{start}.{stop}"
         result = None
-        while (deaths := attempts.begin(key)) < (DEATHS if single else 1):
+        while attempts.begin(key) < (DEATHS if single else 1):
             result = run(start, stop)
             if result is not None:
                 break

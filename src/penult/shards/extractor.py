@@ -123,16 +123,16 @@ def checked(rows: EmbeddedRows, dtype: str) -> EmbeddedRows:
 def shard_bytes(members: Sequence[Member], labels: Sequence[str | None], rows: EmbeddedRows, facts: PlanFacts) -> bytes:
     """Return the Parquet file of a shard; its rows stand in the order of the plan."""
     n, ok = len(members), rows.ok
-    vectors = np.ma.masked_all((n, facts.width), facts.dtype)  # (n, d)
+    vectors = np.zeros((n, facts.width), facts.dtype)  # (n, d)
     vectors[ok] = rows.vectors
+    mask = np.broadcast_to(~ok[:, None], vectors.shape)
     found = [rows.failures.get(i) for i in range(n)]
-    seen = rows.sizes.any(axis=1)  # (n,)
     columns: dict[str, Any] = {
         "id": [readable(member.id) for member in members],
         "digest": [digest.tobytes() if digest.any() else None for digest in rows.digests],
-        "vector": vectors,
-        "width": [int(w) if known else None for w, known in zip(rows.sizes[:, 0], seen, strict=True)],
-        "height": [int(h) if known else None for h, known in zip(rows.sizes[:, 1], seen, strict=True)],
+        "vector": np.ma.array(vectors, mask=mask),
+        "width": [width or None for width in rows.sizes[:, 0].tolist()],
+        "height": [height or None for height in rows.sizes[:, 1].tolist()],
         "reason": [failure and failure.reason for failure in found],
         "detail": [failure and readable(failure.detail) for failure in found],
         "label": [label if label is None else readable(label) for label in labels],

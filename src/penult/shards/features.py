@@ -1,7 +1,8 @@
 """The features in shards as one matrix that is read when it is asked for, some rows at a time.
 
-In: a folder or address that `penult embed` completed. Out: rows (m, d) float32, with names, labels and digests of their images.
-What was damaged is found and never returned: each shard by its sha256 when it is first read, each page by its checksum always.
+In: a folder or address that `penult embed` completed. Out: rows (m, d) float32, with names, labels and digests of their
+images. What was damaged is found and never returned: each shard by its sha256 when it is first read, each page by its checksum
+always.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from penult.shards.facts import PlanFacts
 from penult.shards.manifest import MANIFEST, Manifest, read_manifest, read_table
 from penult.shards.networks import CheckedPictures, load_networks, load_pictures
 from penult.shards.output import Output, open_output
-from penult.shards.writer import Receipt, shard_name
+from penult.shards.writer import Receipt, shard_file
 from penult.texts import printable
 
 Rows = slice | npt.NDArray[np.integer[Any]]
@@ -112,7 +113,8 @@ class ShardedFeatures:
     def __getitem__(self, key: Any) -> npt.NDArray[np.float32]:
         """Return rows: of a slice or of numbers (m, d), of one number (d,). Raises `IndexError` and `DamagedFile`."""
         if isinstance(key, int | np.integer):
-            return self[np.array([key])][0]
+            row: npt.NDArray[np.float32] = self[np.array([key])][0]
+            return row
         numbers = self._numbers(key)
         out = np.empty((len(numbers), self.shape[1]), np.float32)  # (m, d)
         with self._lock:
@@ -202,7 +204,7 @@ class ShardedFeatures:
 
     def _open(self, shard: int) -> parquet.ParquetReader:
         """Return a reader of a shard, whose sha256 is compared the first time. Raises `DamagedFile`."""
-        name = shard_name(self.shards[shard].name)
+        name = shard_file(self.shards[shard].name)
         try:
             data = self._output.read(name)
         except OSError as error:
@@ -214,7 +216,7 @@ class ShardedFeatures:
         return parquet.ParquetReader(data, f"{self.address}/{name}")
 
     def _damaged(self, shard: int, why: str) -> DamagedFile:
-        name = shard_name(self.shards[shard].name)
+        name = shard_file(self.shards[shard].name)
         return DamagedFile(
             f"{printable(self.address)}/{name} cannot be used: {why}; remove it, and run the same `penult embed` again: "
             "only this shard is made anew."

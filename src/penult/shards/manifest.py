@@ -1,7 +1,7 @@
 """The end of an extraction: what is still to do, and the manifest that says what all shards hold, written last.
 
-In: a plan and a place. Out: OUT/shards.csv (a line for each shard, in the order of the plan) and OUT/manifest.json. Both have the
-same bytes whoever writes them, so several may end at the same time.
+In: a plan and a place. Out: OUT/shards.csv (a line for each shard, in the order of the plan) and OUT/manifest.json. Both have
+the same bytes whoever writes them, so several may end at the same time.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from penult.shards.writer import DONE, SHARDS, Receipt, Task, done_names, read_r
 from penult.texts import printable
 
 MANIFEST, TABLE = "manifest.json", "shards.csv"
-_COLUMNS = ("name", "rows", "embedded", "bytes", "sha256")
+_COLUMNS = ("name", "rows", "embedded", "size", "sha256")
 _MOST = 1 << 20  # bytes of a manifest
 
-T = TypeVar("T", bound=Task)
+TaskT_co = TypeVar("TaskT_co", bound=Task, covariant=True)
 
 
-class TaskList(Protocol[T]):
+class TaskList(Protocol[TaskT_co]):
     """What is to be known of a plan here."""
 
-    def tasks(self) -> Sequence[T]:
+    def tasks(self) -> Sequence[TaskT_co]:
         """Return the shards, in order."""
 
 
@@ -45,7 +45,7 @@ class Manifest:
     failed: int
     reasons: dict[str, int]
     shards: int
-    bytes: int
+    size: int  # bytes of all shards
     facts: PlanFacts
     plan_sha256: str
     shards_sha256: str
@@ -77,7 +77,7 @@ def _sum(values: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def todo(plan: TaskList[T], output: Output, part: tuple[int, int] | None = None) -> list[T]:
+def todo(plan: TaskList[TaskT_co], output: Output, part: tuple[int, int] | None = None) -> list[TaskT_co]:
     """Return the shards that are not done, in the order of the plan; of part i of n every n-th, from the i-th on."""
     done = done_names(output)
     tasks = plan.tasks()
@@ -100,7 +100,8 @@ def finish(plan: TaskList[Any], output: Output, facts: PlanFacts, plan_sha256: s
     missing = {task.name for task in tasks} - done_names(output)
     if missing:
         raise InputError(
-            f"{len(missing):,} of {len(tasks):,} shards are not done in {printable(output.address)}; run the same command again."
+            f"{len(missing):,} of {len(tasks):,} shards are not done in {printable(output.address)}; run the same command "
+            "again."
         )
     receipts = read_receipts(output, [task.name for task in tasks])
     table, total, reasons = io.StringIO(), Counter[str](), Counter[str]()
@@ -113,7 +114,7 @@ def finish(plan: TaskList[Any], output: Output, facts: PlanFacts, plan_sha256: s
                 f"{printable(output.address)}/{DONE}/{task.name}.json, and run the same command again."
             )
         lines.writerow([getattr(receipt, column) for column in _COLUMNS])
-        total.update(rows=receipt.rows, embedded=receipt.embedded, bytes=receipt.bytes)
+        total.update(rows=receipt.rows, embedded=receipt.embedded, size=receipt.size)
         reasons.update(receipt.reasons)
     data = table.getvalue().encode()
     made = Manifest(
@@ -122,7 +123,7 @@ def finish(plan: TaskList[Any], output: Output, facts: PlanFacts, plan_sha256: s
         total["rows"] - total["embedded"],
         dict(sorted(reasons.items())),
         len(tasks),
-        total["bytes"],
+        total["size"],
         facts,
         plan_sha256,
         hashlib.sha256(data).hexdigest(),

@@ -1,7 +1,7 @@
 """The networks of a plan by value, beside its shards, and pictures that tell whether a machine computes what the plan's did.
 
-In: backbones. Out: files in OUT/backbones, and the same backbones again on a machine that has neither torch nor a cache; or the
-reason why this machine's vectors of three drawn pictures are others.
+In: backbones. Out: files in OUT/backbones, and the same backbones again on a machine that has neither torch nor a cache; or
+the reason why this machine's vectors of three drawn pictures are others.
 """
 
 from __future__ import annotations
@@ -54,6 +54,11 @@ def save_networks(output: Output, networks: Sequence[Backbone]) -> None:
         output.write(graph, data)
         about = {"record": backbone.to_dict(), "sha256": hashlib.sha256(data).hexdigest()}
         output.write(record, json.dumps(about, indent=1, sort_keys=True).encode())
+
+
+def has_networks(output: Output, facts: PlanFacts) -> bool:
+    """Tell whether all networks of a plan are there."""
+    return all(output.exists(_names(network.digest)[0]) for network in facts.networks)
 
 
 def load_networks(output: Output, facts: PlanFacts) -> tuple[Backbone, ...]:
@@ -140,4 +145,4 @@ def _vectors(files: Sequence[bytes], embedder: WarmEmbedder) -> NDArray[np.float
 def _draw() -> list[bytes]:
     """Return the drawn pictures as JPEG files."""
     squares = (np.rot90(drawn_picture(max(size))[0], turn) for turn, size in enumerate(_SIZES))
-    return [pixels.encode_jpeg(square[:height, :width]) for square, (width, height) in zip(squares, _SIZES, strict=True)]
+    return [pixels.encode_jpeg(np.ascontiguousarray(square[:height, :width])) for square, (width, height) in zip(squares, _SIZES, strict=True)]

@@ -1,7 +1,7 @@
 """Where shards go: a folder, or an address in an object store; both look the same from above.
 
-In: names below it (`shards/NAME.parquet`) and bytes. Out: files that are whole under their name, or not there. It must not know
-what stands in them.
+In: names below it (`shards/NAME.parquet`) and bytes. Out: files that are whole under their name, or not there. It must not
+know what stands in them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from penult.errors import InputError, OutputError
 from penult.store.paths import output_error
 from penult.texts import printable
 
+_SMALL = 1024  # bytes that a file of `read_many` has, or so
 _CURE = "choose another place with --out, or run the same command again once it can be written: what is done is kept"
 
 
@@ -51,9 +52,11 @@ class FolderOutput:
         self._folder = Path(address)
 
     def exists(self, name: str) -> bool:
+        """Tell whether there is a file of this name."""
         return store.is_file(self._folder / name)
 
     def list(self, folder: str) -> Iterator[str]:
+        """Yield the names of the files in a folder, see `Output`."""
         try:
             with os.scandir(self._folder / folder) as entries:
                 yield from (entry.name for entry in entries if not store.is_temporary(entry.name))
@@ -63,13 +66,16 @@ class FolderOutput:
             raise output_error(error, self._folder / folder, _CURE, "look into") from error
 
     def write(self, name: str, data: bytes) -> None:
+        """Write a file, whole or not at all."""
         with store.atomic_write(self._folder / name, cure=_CURE) as file:
             file.write(data)
 
     def read(self, name: str) -> bytes:
+        """Return the bytes of a file."""
         return untrusted.read_bytes(self._folder / name)
 
     def read_many(self, names: Iterable[str]) -> Iterator[tuple[str, bytes | OSError]]:
+        """Yield names with the bytes of their files, in order."""
         for name in names:
             try:
                 yield name, self.read(name)
@@ -77,6 +83,7 @@ class FolderOutput:
                 yield name, error
 
     def delete(self, name: str) -> None:
+        """Remove a file, if it is there."""
         store.drop(self._folder / name, _CURE)
 
 
@@ -88,22 +95,28 @@ class ObjectOutput:
         self._store = objects.open_store(self.address)
 
     def exists(self, name: str) -> bool:
+        """Tell whether there is a file of this name."""
         return self._store.head(name) is not None
 
     def list(self, folder: str) -> Iterator[str]:
+        """Yield the names of the files in a folder, see `Output`."""
         cut = len(folder) + 1
         return (one.key[cut:] for one in self._store.list(folder))
 
     def write(self, name: str, data: bytes) -> None:
+        """Write a file, whole or not at all."""
         self._store.put(name, data)
 
     def read(self, name: str) -> bytes:
+        """Return the bytes of a file."""
         return self._store.get(name)
 
     def read_many(self, names: Iterable[str]) -> Iterator[tuple[str, bytes | OSError]]:
-        return self._store.get_many(names, lambda name: name, lambda _: 1024)
+        """Yield names with the bytes of their files, in order."""
+        return objects.fetch_ahead(names, self._store.get, lambda _: _SMALL)
 
     def delete(self, name: str) -> None:
+        """Remove a file, if it is there."""
         self._store.delete(name)
 
 

@@ -6,11 +6,11 @@ at the same time on several machines.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from penult.errors import ProgressCallback, quiet
 from penult.shards.attempts import DEATHS, Attempts
@@ -86,6 +86,4 @@ def run_shards(
 
 def plan_sum(output: Output) -> str:
     """Return the sha256 of the plan in a place."""
-    import hashlib
-
     return hashlib.sha256(output.read(PLAN)).hexdigest()

@@ -52,7 +52,7 @@ class Receipt:
     rows: int
     embedded: int
     reasons: dict[str, int]
-    bytes: int
+    size: int  # bytes
     sha256: str
 
     @property
@@ -65,7 +65,7 @@ class Receipt:
         """Return the receipt that `ShardWriter` wrote. Raises `DamagedFile`; `where` is its file."""
         try:
             found = cls(**untrusted.parse_json(data))
-            counts = (found.rows, found.embedded, found.bytes, found.failed, *found.reasons.values())
+            counts = (found.rows, found.embedded, found.size, found.failed, *found.reasons.values())
             if not all(type(n) is int and n >= 0 for n in counts) or sum(found.reasons.values()) != found.failed:
                 raise ValueError("its counts do not add up")
             if len(bytes.fromhex(found.sha256)) != hashlib.sha256().digest_size:
@@ -86,11 +86,11 @@ class ShardWriter:
         """Return what became of a shard that is there already; None where it is not."""
         try:
             receipt = Receipt.parse(
-                self.output.read(receipt_name(task.name)), f"{self.output.address}/{receipt_name(task.name)}"
+                self.output.read(receipt_file(task.name)), f"{self.output.address}/{receipt_file(task.name)}"
             )
         except (FileNotFoundError, DamagedFile):
             return None
-        if receipt.rows != task.rows or not self.output.exists(shard_name(task.name)):
+        if receipt.rows != task.rows or not self.output.exists(shard_file(task.name)):
             return None
         return ShardStatus(task.name, receipt.rows, receipt.embedded, receipt.failed, skipped=True, reasons=receipt.reasons)
 
@@ -99,17 +99,17 @@ class ShardWriter:
         failed = sum(reasons.values())
         sums = hashlib.sha256(data).hexdigest()
         receipt = Receipt(task.name, task.rows, task.rows - failed, dict(sorted(reasons.items())), len(data), sums)
-        self.output.write(shard_name(task.name), data)
-        self.output.write(receipt_name(task.name), json.dumps(asdict(receipt), sort_keys=True).encode())
+        self.output.write(shard_file(task.name), data)
+        self.output.write(receipt_file(task.name), json.dumps(asdict(receipt), sort_keys=True).encode())
         return ShardStatus(task.name, task.rows, receipt.embedded, failed, False, seconds, receipt.reasons)
 
 
-def shard_name(name: str) -> str:
+def shard_file(name: str) -> str:
     """Return where a shard lies below its place."""
     return f"{SHARDS}/{name}.parquet"
 
 
-def receipt_name(name: str) -> str:
+def receipt_file(name: str) -> str:
     """Return where the receipt of a shard lies below its place."""
     return f"{DONE}/{name}.json"
 
@@ -122,7 +122,7 @@ def done_names(output: Output) -> set[str]:
 
 def read_receipts(output: Output, names: Sequence[str]) -> Iterator[Receipt]:
     """Yield the receipts of these shards, in order. Raises `DamagedFile`, also for one that is not there."""
-    for name, data in output.read_many([receipt_name(name) for name in names]):
+    for name, data in output.read_many([receipt_file(name) for name in names]):
         where = f"{output.address}/{name}"
         if isinstance(data, OSError):
             raise DamagedFile(f"{printable(where)} cannot be read ({data}); run the same command again.") from data

@@ -1,0 +1,152 @@
+"""Make a place ready for shards: networks by value, drawn pictures with their vectors, and, last, the plan.
+
+In: a source or a plan, networks, a place. Out: a place in which any machine can work; or the reason why what is there is of
+something else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+from penult import quantize, sources
+from penult.backbones import Backbone
+from penult.embed import EmbedOptions, WarmEmbedder, at_depth
+from penult.errors import InputError, ProgressCallback, quiet
+from penult.images import TableOptions
+from penult.objects import is_url
+from penult.pixels import DEPTHS
+from penult.shards.extractor import PLAN
+from penult.shards.facts import PlanFacts, plan_facts
+from penult.shards.networks import PICTURES, has_networks, save_networks, save_pictures
+from penult.shards.output import Output, name_below, open_output
+from penult.shards.plan import Plan
+from penult.shards.planning import make_plan
+from penult.texts import printable
+
+_LOOKED_AT = 1000  # images of a source, the first ones, of which depth and calibration are found out
+_PATIENCE, _PAUSE = 600.0, 2.0  # seconds that a part waits for the plan of part 1, and between two looks
+
+
+def is_ready(out: str) -> bool:
+    """Tell whether plan, networks and pictures are in a place."""
+    output = open_output(out)
+    if not output.exists(PLAN) or not output.exists(PICTURES):
+        return False
+    return has_networks(output, Plan.open(name_below(out, PLAN)).facts)
+
+
+def make_ready(
+    source: str,
+    out: str,
+    networks: Sequence[Backbone],
+    options: EmbedOptions | None = None,
+    *,
+    rows: int | None = None,
+    float32: bool = False,
+    table: TableOptions | None = None,
+    progress: ProgressCallback = quiet,
+) -> PlanFacts:
+    """Write networks, pictures and plan, as far as they are not there; a `source` that is a plan is copied.
+
+    Raises `InputError` where a plan is there that was made of something else, or with other networks.
+    """
+    output, options = open_output(out), options or EmbedOptions()
+    plan = _plan_of(source, output)
+    if plan is None:
+        looked_at = _first(source, table)
+        networks = at_depth(networks, looked_at, options, progress)
+        if options.precision == "int8":
+            networks = quantize.in_int8(networks, looked_at, options.folder, progress)
+        facts = plan_facts(source, networks, options, rows=rows, float32=float32)
+    else:
+        facts = plan.facts
+        if facts.precision == "int8":
+            networks = quantize.in_int8(networks, plan.members(0), options.folder, progress)
+        networks = _same_networks(facts, networks, plan.path)
+    save_networks(output, networks)
+    with closing(WarmEmbedder(networks, facts.compute, options)) as embedder:
+        save_pictures(output, embedder)
+    if plan is None:
+        make_plan(source, name_below(out, PLAN), facts, table=table, progress=progress)
+    elif not output.exists(PLAN):
+        output.write(PLAN, _bytes_of(source))
+    return facts
+
+
+def wait_for_plan(out: str, patience: float = _PATIENCE) -> None:
+    """Wait until part 1 has made the place ready. Raises `InputError` where that takes too long."""
+    end = time.monotonic() + patience
+    while not is_ready(out):
+        if time.monotonic() > end:
+            raise InputError(
+                f"there is no plan in {printable(out)} yet: part 1 makes it, and has not; start part 1, or make it first by "
+                "`penult plan` and give the plan in the place of the source."
+            )
+        time.sleep(_PAUSE)
+
+
+def check_asked(
+    facts: PlanFacts, source: str, *, precision: str = "auto", rows: int | None = None, float32: bool = False
+) -> None:
+    """Raise `InputError` where a place was planned otherwise than is asked for now."""
+    asked = {"precision": precision, "rows": rows, "float32": "float32" if float32 else None}
+    planned = {"precision": facts.precision, "rows": facts.rows, "float32": facts.dtype}
+    wrong = [f"--{name} {planned[name]}" for name, value in asked.items() if value not in (None, "auto", planned[name])]
+    if not is_plan(source) and _absolute(source) != _absolute(facts.source):
+        wrong.insert(0, f"the source {facts.source}")
+    if wrong:
+        raise InputError(
+            f"the shards that are there were planned with {', '.join(map(printable, wrong))}; leave these options as they were "
+            "to go on, or choose another --out."
+        )
+
+
+def is_plan(source: str) -> bool:
+    """Tell whether a source is a plan that `penult plan` made."""
+    if not source.lower().endswith(".parquet"):
+        return False
+    try:
+        Plan.open(source)
+    except (InputError, ValueError):
+        return False
+    return True
+
+
+def _plan_of(source: str, output: Output) -> Plan | None:
+    if output.exists(PLAN):
+        return Plan.open(name_below(output.address, PLAN))
+    return Plan.open(source) if is_plan(source) else None
+
+
+def _bytes_of(path: str) -> bytes:
+    place, _, name = path.rpartition("/")
+    return open_output(place).read(name) if is_url(path) else Path(path).read_bytes()
+
+
+def _absolute(source: str) -> str:
+    return source if is_url(source) else str(Path(source).absolute())
+
+
+def _first(source: str, table: TableOptions | None) -> list[sources.Member]:
+    """Return the first images of a source."""
+    if sources.kind_of(source) == "table":
+        return []
+    return list(islice(sources.members(source), _LOOKED_AT))
+
+
+def _same_networks(facts: PlanFacts, networks: Sequence[Backbone], where: str) -> tuple[Backbone, ...]:
+    """Return the networks as a plan has them, at its depth. Raises `InputError` where they are others."""
+    wanted = [network.digest for network in facts.networks]
+    for depth in DEPTHS:
+        found = tuple(network.at_depth(depth) for network in networks)
+        if [network.digest for network in found] == wanted:
+            return found
+    names = ", ".join(network.name for network in facts.networks)
+    raise InputError(
+        f"{printable(where)} was made with {printable(names)} in {facts.precision}, and these networks, or their weights or "
+        "preprocessing, are others; give the same by -b and --fit, or make a new plan."
+    )
