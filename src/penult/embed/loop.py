@@ -264,6 +264,7 @@ def run_streams(
             out.failures[image.index] = image.failure
         else:
             out.ok[image.index] = True
+            out.sizes[image.index] = image.size or (0, 0)
             views = iter(image.pixels)
             new = sum(stream.put(digest, views) for stream in streams) > 0
             out.embedded, out.reused = out.embedded + new, out.reused + (not new)

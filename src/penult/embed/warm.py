@@ -75,6 +75,7 @@ class WarmEmbedder:
     def __init__(self, backbones: Sequence[Backbone], compute: Compute, settings: EmbedOptions) -> None:
         self.backbones, self._settings = tuple(backbones), settings
         self._pool = EnginePool(compute, settings.folder)
+        self._decoders = pixels.DecoderPool()
 
     @default_errors
     def run(self, sources: Sequence[Any], progress: ProgressCallback = quiet) -> EmbeddedRows:
@@ -87,7 +88,7 @@ class WarmEmbedder:
                 stack.enter_context(closing(stream))
             recipes = [view for stream in streams for view in stream.views]
             options = self._settings
-            prepared = pixels.prepare_all(sources, recipes, None, options.workers, max_pixels=options.max_pixels)
+            prepared = self._decoders.prepare(sources, recipes, options.workers, options.max_pixels)
             done = run_streams(stack.enter_context(closing(prepared)), streams, len(sources), progress)
         n_ok = int(done.ok.sum())
         if n_ok + len(done.failures) != len(sources):
@@ -104,4 +105,5 @@ class WarmEmbedder:
 
     def close(self) -> None:
         """Close the engines and end the decoder processes."""
+        self._decoders.close()
         self._pool.close()

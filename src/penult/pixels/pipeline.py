@@ -43,8 +43,8 @@ _LENGTH = 4  # bytes before each thing that say how long it is
 
 Place = tuple[int, int]  # start and end, in the shared file, of the content of an image file
 
-# Task, digest, which recipes have pixels, failure, remark, thumbnail.
-Reply = tuple[int, bytes | None, tuple[bool, ...], Failure | None, Remark | None, bytes | None]
+# Task, digest, which recipes have pixels, failure, remark, thumbnail, size.
+Reply = tuple[int, bytes | None, tuple[bool, ...], Failure | None, Remark | None, bytes | None, tuple[int, int] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class PreparedBytes:
     failure: Failure | None
     remark: Remark | None = None
     thumbnail: bytes | None = None
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ class Prepared:
 
     An array is None where the recipe knows the digest already, all are None after a failure; `digest` is None
     if the file could not be read or its worker died. The arrays belong to the receiver. `remark` is what was found out
-    about a file that was decoded, if anything, `thumbnail` a JPEG file where one was asked for and the source was decoded.
+    about a file that was decoded, if anything, `thumbnail` a JPEG file where one was asked for and the source was decoded,
+    `size` the width and height of what was decoded, upright (of a huge JPEG those at which it was decoded).
     """
 
     index: int
@@ -73,6 +75,7 @@ class Prepared:
     failure: Failure | None
     remark: Remark | None = None
     thumbnail: bytes | None = None
+    size: tuple[int, int] | None = None
 
 
 class Pipeline:
@@ -101,7 +104,7 @@ class Pipeline:
             None if rgb is None else np.frombuffer(rgb, np.uint8).reshape(recipe.size, recipe.size, 3)
             for recipe, rgb in zip(self.recipes, done.buffers, strict=True)
         )
-        return Prepared(index, done.digest, pixels, done.failure, done.remark, done.thumbnail)
+        return Prepared(index, done.digest, pixels, done.failure, done.remark, done.thumbnail, done.size)
 
     def run(self, source: Source | Failure, buffer: Callable[[int], Buffer] | None = None) -> PreparedBytes:
         """Return what each recipe sees of `source`; raises nothing for a bad one.
@@ -122,7 +125,7 @@ class Pipeline:
             remark = remark_on(picture) if isinstance(content, bytes) else None
             fitted = self._fit_all(picture, wanted, buffer or self._new_buffer)
             thumbnail = encode_thumbnail(picture) if self._lacks_thumbnail(digest) else None
-            return PreparedBytes(digest, fitted, None, remark, thumbnail)
+            return PreparedBytes(digest, fitted, None, remark, thumbnail, picture.size)
         except Exception as error:  # out of memory, mostly
             return PreparedBytes(digest, self.no_pixels, classify(error, b""))
 
@@ -275,7 +278,7 @@ def serve(connection: Connection, config: WorkerConfig, shared: memoryview) -> N
         done = pipeline.run(content, buffers.__getitem__)
         signal.setitimer(signal.ITIMER_REAL, 0)
         filled = tuple(rgb is not None for rgb in done.buffers)
-        connection.send((number, done.digest, filled, done.failure, done.remark, done.thumbnail))
+        connection.send((number, done.digest, filled, done.failure, done.remark, done.thumbnail, done.size))
 
 
 def _set_limits(memory: int) -> None:

@@ -11,7 +11,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from penult.pixels.decoder_pool import DecoderPool
     from penult.pixels.sources import Source
+    from penult.pixels.worker_pool import WorkerPool
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +67,7 @@ def prepare_all(
     for source in sources:
         if not isinstance(source, FILE):
             check_picture(source)
-    return _prepare(
+    return run_pipeline(
         sources, *plan(recipes, known, workers, seconds=seconds, memory=memory, decoder=decoder, max_pixels=max_pixels)
     )
 
@@ -83,7 +85,7 @@ def prepare_with_thumbnails(
     for source in sources:
         if not isinstance(source, FILE):
             check_picture(source)
-    return _prepare(sources, *plan(recipes, known, workers, max_pixels=max_pixels, pictured=pictured))
+    return run_pipeline(sources, *plan(recipes, known, workers, max_pixels=max_pixels, pictured=pictured))
 
 
 def plan(
@@ -196,8 +198,8 @@ def _read_here(source: Source) -> TypeGuard[Member]:
     return isinstance(source, Member) and not source.in_place
 
 
-def _prepare(
-    sources: Sequence[Source], pipeline: Pipeline, count: int, config: WorkerConfig
+def run_pipeline(
+    sources: Sequence[Source], pipeline: Pipeline, count: int, config: WorkerConfig, stay: DecoderPool | None = None
 ) -> Generator[Prepared, None, None]:
     """Go through what needs no decoding, then start workers for the rest if it is more than a handful."""
     with closing(_ready(sources, range(len(sources)))) as ready:
@@ -211,7 +213,10 @@ def _prepare(
             elif not can_start_workers():
                 yield from _in_threads(coming, pipeline, count)
             else:
-                yield from _in_processes(sources, coming, rest, pipeline, 1 if len(rest) <= _HANDFUL else count, config)
+                count = 1 if len(rest) <= _HANDFUL and stay is None else count
+                yield from _in_processes(
+                    sources, coming, rest, pipeline, _workers(sources, rest, pipeline, count, config, stay)
+                )
             return
 
 
@@ -249,16 +254,40 @@ def _in_threads(ready: Iterator[Ready], pipeline: Pipeline, count: int) -> Gener
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+@contextmanager
+def _workers(
+    sources: Sequence[Source],
+    indices: range,
+    pipeline: Pipeline,
+    count: int,
+    config: WorkerConfig,
+    stay: DecoderPool | None,
+) -> Iterator[WorkerPool]:
+    """Lend a pool for these sources: one that stays, or one that ends with the run. Raises `NoWorkers`."""
+    from penult.pixels.worker_pool import WorkerPool
+
+    if stay is not None:
+        with stay.lend(config, pipeline.known, count) as pool:
+            yield pool
+        return
+    contents = any(isinstance(s := sources[i], FileContent) or _read_here(s) for i in indices)
+    with WorkerPool(config, pipeline.known, count, contents=contents) as pool:
+        yield pool
+
+
 def _in_processes(
-    sources: Sequence[Source], ready: Iterator[Ready], indices: range, pipeline: Pipeline, count: int, config: WorkerConfig
+    sources: Sequence[Source],
+    ready: Iterator[Ready],
+    indices: range,
+    pipeline: Pipeline,
+    workers: AbstractContextManager[WorkerPool],
 ) -> Generator[Prepared, None, None]:
-    from penult.pixels.worker_pool import NoWorkers, WorkerPool
+    from penult.pixels.worker_pool import NoWorkers
 
     files = sum(isinstance(sources[index], FILE) for index in indices)
     index = indices.start
     try:
-        contents = any(isinstance(s := sources[i], FileContent) or _read_here(s) for i in indices)
-        with WorkerPool(config, pipeline.known, count, contents=contents) as pool:
+        with workers as pool:
             done = pool.run(((i, source) for i, source in ready if isinstance(source, _SENT)), files)
             for index in indices:
                 source = sources[index]

@@ -145,9 +145,10 @@ class WorkerPool:
     def run(self, sources: Iterable[tuple[int, File | Failure]], total: int) -> Iterator[Prepared]:
         """Yield one `Prepared` for each of `total` (index, file), in this order; raises NoWorkers if none can start.
 
-        They are taken as workers need them. A failure stays one.
+        They are taken as workers need them. A failure stays one. It may be called again once it came to its end.
         """
-        self.coming, self.expected = iter(sources), total
+        self.coming, self.expected, self.numbered = iter(sources), total, 0
+        self.tries.clear()
         self.start(min(self.count, total))
         for number in range(total):
             if number in self.done:  # workers must not run dry while the consumer is busy with what is here
@@ -238,10 +239,10 @@ class WorkerPool:
 
     def _store(self, worker: _Worker, reply: Reply) -> None:
         self.false_starts.clear()
-        number, digest, filled, failure, remark, thumbnail = reply
+        number, digest, filled, failure, remark, thumbnail, size = reply
         _, slot = worker.tasks.popleft()
         index, pixels = self._finished(number), self._pixels(slot, filled)
-        self.done[number] = Prepared(index, digest, pixels, failure, remark, thumbnail)
+        self.done[number] = Prepared(index, digest, pixels, failure, remark, thumbnail, size)
         self.free.append(slot)
 
     def _finished(self, number: int) -> int:
