@@ -7,7 +7,7 @@ from penult.shards.attempts import DEATHS, AttemptCounter, Attempts
 from penult.shards.extractor import PLAN, Extractor
 from penult.shards.facts import PlanFacts, plan_facts
 from penult.shards.features import ShardedFeatures, is_features, open_features
-from penult.shards.manifest import Manifest, finish, read_manifest, todo
+from penult.shards.manifest import Manifest, read_manifest, todo, write_manifest
 from penult.shards.output import Output, check_place, open_output
 from penult.shards.place import check_asked, is_plan, is_ready, make_ready, wait_for_plan
 from penult.shards.plan import Plan, ShardTask
@@ -33,7 +33,6 @@ __all__ = [
     "ShardsResult",
     "check_asked",
     "check_place",
-    "finish",
     "is_features",
     "is_plan",
     "is_ready",
@@ -47,4 +46,5 @@ __all__ = [
     "run_shards",
     "todo",
     "wait_for_plan",
+    "write_manifest",
 ]

@@ -21,7 +21,7 @@ from penult import parquet
 from penult.backbones import Backbone
 from penult.errors import DamagedFile
 from penult.shards.facts import PlanFacts
-from penult.shards.manifest import MANIFEST, Manifest, read_manifest, read_table
+from penult.shards.manifest import MANIFEST, Manifest, read_manifest, read_shards
 from penult.shards.networks import CheckedPictures, load_networks, load_pictures
 from penult.shards.output import Output, open_output
 from penult.shards.writer import Receipt, shard_file
@@ -246,7 +246,7 @@ def open_features(address: str | Path) -> ShardedFeatures:
     """
     output = open_output(address)
     manifest = read_manifest(output)
-    shards = read_table(output, manifest)
+    shards = read_shards(output, manifest)
     if sum(shard.embedded for shard in shards) != manifest.embedded or len(shards) != manifest.shards:
         raise DamagedFile(f"the counts of {printable(str(address))}/{MANIFEST} do not add up; run `penult embed` again.")
     return ShardedFeatures(output, manifest, shards)

@@ -19,14 +19,14 @@ from penult import untrusted
 from penult.errors import DamagedFile, InputError
 from penult.shards.facts import PlanFacts
 from penult.shards.output import Output
-from penult.shards.writer import DONE, SHARDS, Receipt, Task, done_names, read_receipts
+from penult.shards.writer import DONE, SHARDS, PlannedShard, Receipt, done_names, read_receipts
 from penult.texts import printable
 
 MANIFEST, TABLE = "manifest.json", "shards.csv"
 _COLUMNS = ("name", "rows", "embedded", "size", "sha256")
 _MOST = 1 << 20  # bytes of a manifest
 
-TaskT_co = TypeVar("TaskT_co", bound=Task, covariant=True)
+TaskT_co = TypeVar("TaskT_co", bound=PlannedShard, covariant=True)
 
 
 class TaskList(Protocol[TaskT_co]):
@@ -94,7 +94,7 @@ def foreign_files(plan: TaskList[Any], output: Output) -> list[str]:
     return sorted(f"{folder}/{name}" for folder, name, end in found if name.removesuffix(end) not in known or end not in name)
 
 
-def finish(plan: TaskList[Any], output: Output, facts: PlanFacts, plan_sha256: str) -> Manifest:
+def write_manifest(plan: TaskList[Any], output: Output, facts: PlanFacts, plan_sha256: str) -> Manifest:
     """Write the manifest of a place whose shards are all there. Raises `InputError` where some are not, or do not add up."""
     tasks = plan.tasks()
     missing = {task.name for task in tasks} - done_names(output)
@@ -145,7 +145,7 @@ def read_manifest(output: Output) -> Manifest:
         ) from None
 
 
-def read_table(output: Output, manifest: Manifest) -> list[Receipt]:
+def read_shards(output: Output, manifest: Manifest) -> list[Receipt]:
     """Return what each shard holds, in the order of the plan, without reasons. Raises `DamagedFile`."""
     where = f"{output.address}/{TABLE}"
     try:

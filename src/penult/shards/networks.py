@@ -145,4 +145,7 @@ def _vectors(files: Sequence[bytes], embedder: WarmEmbedder) -> NDArray[np.float
 def _draw() -> list[bytes]:
     """Return the drawn pictures as JPEG files."""
     squares = (np.rot90(drawn_picture(max(size))[0], turn) for turn, size in enumerate(_SIZES))
-    return [pixels.encode_jpeg(np.ascontiguousarray(square[:height, :width])) for square, (width, height) in zip(squares, _SIZES, strict=True)]
+    return [
+        pixels.encode_jpeg(np.ascontiguousarray(square[:height, :width]))
+        for square, (width, height) in zip(squares, _SIZES, strict=True)
+    ]

@@ -100,8 +100,8 @@ def check_asked(
         wrong.insert(0, f"the source {facts.source}")
     if wrong:
         raise InputError(
-            f"the shards that are there were planned with {', '.join(map(printable, wrong))}; leave these options as they were "
-            "to go on, or choose another --out."
+            f"the shards that are there were planned with {', '.join(map(printable, wrong))}; leave these options as "
+            "they were to go on, or choose another --out."
         )
 
 

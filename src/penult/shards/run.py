@@ -1,7 +1,7 @@
 """All shards of a source: plan them, hand them out, and write the manifest when the last one is there.
 
-In: a source, networks, a place. Out: Parquet shards and a manifest. Running it again does what is missing; parts (`part`) may run
-at the same time on several machines.
+In: a place that is ready. Out: Parquet shards and a manifest. Running it again does what is missing; parts (`part`) may
+run at the same time on several machines.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import partial
 from penult.errors import ProgressCallback, quiet
 from penult.shards.attempts import DEATHS, Attempts
 from penult.shards.extractor import PLAN, Extractor
-from penult.shards.manifest import Manifest, finish, foreign_files, read_manifest, todo
+from penult.shards.manifest import Manifest, foreign_files, todo, write_manifest
 from penult.shards.output import Output, name_below, open_output
 from penult.shards.plan import Plan, ShardTask
 from penult.shards.writer import ShardStatus
@@ -79,7 +79,7 @@ def run_shards(
         progress("shards", result.done, len(tasks))
     result.left = len(todo(plan, output))
     if not result.left:
-        result.manifest = finish(plan, output, plan.facts, plan_sum(output))
+        result.manifest = write_manifest(plan, output, plan.facts, plan_sum(output))
     result.seconds = time.perf_counter() - began
     return result
 

@@ -19,7 +19,7 @@ from penult.texts import printable
 SHARDS, DONE = "shards", "done"
 
 
-class Task(Protocol):
+class PlannedShard(Protocol):
     """What is to be known of a shard to write it."""
 
     @property
@@ -82,7 +82,7 @@ class ShardWriter:
     def __init__(self, output: Output) -> None:
         self.output = output
 
-    def status(self, task: Task) -> ShardStatus | None:
+    def status(self, task: PlannedShard) -> ShardStatus | None:
         """Return what became of a shard that is there already; None where it is not."""
         try:
             receipt = Receipt.parse(
@@ -94,7 +94,7 @@ class ShardWriter:
             return None
         return ShardStatus(task.name, receipt.rows, receipt.embedded, receipt.failed, skipped=True, reasons=receipt.reasons)
 
-    def write(self, task: Task, data: bytes, reasons: Mapping[str, int], seconds: float = 0.0) -> ShardStatus:
+    def write(self, task: PlannedShard, data: bytes, reasons: Mapping[str, int], seconds: float = 0.0) -> ShardStatus:
         """Write a shard, then its receipt; `reasons` counts its failed images. Raises `OutputError`."""
         failed = sum(reasons.values())
         sums = hashlib.sha256(data).hexdigest()
