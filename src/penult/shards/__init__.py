@@ -3,7 +3,7 @@
 In: a source, networks. Out: a folder or an address in an object store. It must not know Ray.
 """
 
-from penult.shards.attempts import DEATHS, AttemptCounter, Attempts
+from penult.shards.attempts import DEATHS, AttemptCounter, Attempts, in_halves
 from penult.shards.extractor import PLAN, Extractor
 from penult.shards.facts import PlanFacts, plan_facts
 from penult.shards.features import ShardedFeatures, is_features, open_features
@@ -12,7 +12,7 @@ from penult.shards.output import Output, check_place, open_output
 from penult.shards.place import check_asked, is_plan, is_ready, make_ready, wait_for_plan
 from penult.shards.plan import Plan, ShardTask
 from penult.shards.planning import make_plan
-from penult.shards.run import Runner, ShardsResult, local_runner, run_shards
+from penult.shards.run import Runner, ShardsResult, local_runner, rotated, run_shards
 from penult.shards.writer import ShardStatus, ShardWriter
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "ShardsResult",
     "check_asked",
     "check_place",
+    "in_halves",
     "is_features",
     "is_plan",
     "is_ready",
@@ -43,6 +44,7 @@ __all__ = [
     "open_output",
     "plan_facts",
     "read_manifest",
+    "rotated",
     "run_shards",
     "todo",
     "wait_for_plan",

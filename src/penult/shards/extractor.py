@@ -89,9 +89,13 @@ class Extractor:
         began = time.perf_counter()
         members = self.plan.members(task.number)
         rows = checked(embed(members), self.plan.facts.dtype)
-        data = shard_bytes(members, self.plan.labels(task.number), rows, self.plan.facts)
+        data = self.shard_bytes(members, self.plan.labels(task.number), rows)
         reasons = Counter(failure.reason for failure in rows.failures.values())
         return self._writer.write(task, data, reasons, time.perf_counter() - began)
+
+    def shard_bytes(self, members: Sequence[Member], labels: Sequence[str | None], rows: EmbeddedRows) -> bytes:
+        """Return the Parquet file of a shard; its rows stand in the order of the plan."""
+        return feature_shard(members, labels, rows, self.plan.facts)
 
     def close(self) -> None:
         """Close the engines and end the decoder processes."""
@@ -120,8 +124,8 @@ def checked(rows: EmbeddedRows, dtype: str) -> EmbeddedRows:
     return replace(rows, ok=ok, failures=failures, vectors=rows.vectors[fits])
 
 
-def shard_bytes(members: Sequence[Member], labels: Sequence[str | None], rows: EmbeddedRows, facts: PlanFacts) -> bytes:
-    """Return the Parquet file of a shard; its rows stand in the order of the plan."""
+def feature_shard(members: Sequence[Member], labels: Sequence[str | None], rows: EmbeddedRows, facts: PlanFacts) -> bytes:
+    """Return the Parquet file of features of a shard."""
     n, ok = len(members), rows.ok
     vectors = np.zeros((n, facts.width), facts.dtype)  # (n, d)
     vectors[ok] = rows.vectors

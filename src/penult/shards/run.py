@@ -7,6 +7,7 @@ run at the same time on several machines.
 from __future__ import annotations
 
 import hashlib
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -39,12 +40,17 @@ class ShardsResult:
 
 
 def local_runner(
-    out: str, tasks: Sequence[ShardTask], *, workers: int | None = None, progress: ProgressCallback = quiet
+    out: str,
+    tasks: Sequence[ShardTask],
+    *,
+    make: Callable[[str, int | None], Extractor] = Extractor,
+    workers: int | None = None,
+    progress: ProgressCallback = quiet,
 ) -> Iterator[ShardStatus]:
     """Do the shards one after the other in this process; one that ended such a process `DEATHS` times is done in parts."""
     attempts = Attempts(open_output(out))
     total, before = sum(task.rows for task in tasks), 0
-    with Extractor(out, workers) as extractor:
+    with make(out, workers) as extractor:
         for task in tasks:
 
             def shown(step: str, done: int, of: int, start: int = before) -> None:
@@ -62,17 +68,22 @@ def run_shards(
     *,
     part: tuple[int, int] | None = None,
     runner: Runner | None = None,
+    make: Callable[[str, int | None], Extractor] = Extractor,
     workers: int | None = None,
     progress: ProgressCallback = quiet,
 ) -> ShardsResult:
-    """Do what is missing of the plan in a place, and write the manifest where that was all."""
+    """Do what is missing of the plan in a place, and write the manifest where that was all.
+
+    `part` (i, n) does the i-th of n parts. Without a `runner` the shards are done in this process, by what `make(out, workers)`
+    returns.
+    """
     began = time.perf_counter()
     output = open_output(out)
     plan = Plan.open(name_below(out, PLAN))
     tasks = todo(plan, output, part)
     result = ShardsResult(out, planned=len(plan.tasks()), foreign=foreign_files(plan, output))
-    runner = runner or partial(local_runner, workers=workers, progress=progress)
-    for status in runner(out, tasks) if tasks else ():
+    runner = runner or partial(local_runner, make=make, workers=workers, progress=progress)
+    for status in runner(out, rotated(tasks, secrets.randbelow(len(tasks)))) if tasks else ():
         result.done += not status.skipped
         result.images += 0 if status.skipped else status.rows
         result.failed += 0 if status.skipped else status.failed
@@ -82,6 +93,11 @@ def run_shards(
         result.manifest = write_manifest(plan, output, plan.facts, plan_sum(output))
     result.seconds = time.perf_counter() - began
     return result
+
+
+def rotated(tasks: Sequence[ShardTask], start: int) -> list[ShardTask]:
+    """Return the shards from number `start` on, then the others: two who began at the same time soon meet, and skip."""
+    return [*tasks[start:], *tasks[:start]]
 
 
 def plan_sum(output: Output) -> str:
