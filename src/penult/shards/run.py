@@ -74,7 +74,7 @@ def run_shards(
 ) -> ShardsResult:
     """Do what is missing of the plan in a place, and write the manifest where that was all.
 
-    `part` (i, n) does the i-th of n parts. Without a `runner` the shards are done in this process, by what `make(out, workers)`
+    `part` (i, n) does the i-th of n parts. Without a `runner` shards are done in this process, by what `make(out, workers)`
     returns.
     """
     began = time.perf_counter()
