@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 pytest.importorskip("pyarrow", reason="plans need the extra `cloud`")
 
 from objectstore import S3Server
+from penult.cli import main
 from penult.errors import InputError, OutputError
 from penult.objects import open_store
 from penult.parquet import to_parquet
@@ -168,7 +170,9 @@ def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     out.write_bytes(to_parquet({"id": ["a"]}, {"id": "string"}, {}))
     with pytest.raises(InputError, match="is no plan that this penult reads"):
         Plan.open(str(out))
+    assert not plans.is_plan(str(out))
     _plan(source, out)
+    assert plans.is_plan(str(out))
     with pytest.raises(InputError, match=r"is a plan of '.*photos', not of '.*cat'; make a plan of its own"):
         _plan(source / "cat", out, add=True)
     with pytest.raises(InputError, match="other networks, another precision"):
@@ -185,3 +189,20 @@ def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.undo()
     assert out.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "photos", "plan.parquet"]
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = _ten(tmp_path), tmp_path / "plan.parquet"
+    command = ["plan", str(source), "--out", str(out)]
+    assert main([*command, "-b", "colour_histogram", "--rows", "3"]) == 0
+    assert capsys.readouterr().out == f"10 images in 4 shards\nwritten: {out}\n"
+    facts = Plan.open(str(out)).facts
+    assert (facts.rows, facts.precision, facts.dtype) == (3, "f32", "float16")
+    assert [network.name for network in facts.networks] == ["colour_histogram"]
+    (source / "cat" / "5.jpg").write_bytes(b"changed")
+    assert main([*command, "--add", "-b", "colour_histogram", "--precision", "bf16"]) == 1
+    assert "other networks, another precision" in capsys.readouterr().err
+    assert main([*command, "--add", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "written": str(out), "shards": 5, "images": 11, "new": 1, "replaced": 1, "gone": 0, "notes": []
+    }  # fmt: skip

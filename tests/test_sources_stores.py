@@ -95,7 +95,7 @@ def test_a_remote_file_is_read_like_a_local_one(s3: S3Server, tmp_path: Path, mo
         for file in (remote, local):
             file.seek(-100, 2)
         chance = random.Random(1)
-        for _ in range(60):
+        for _ in range(30):
             assert remote.tell() == local.tell()
             size = chance.choice((0, 1, 30, 700, -1))
             assert remote.read(size) == local.read(size)

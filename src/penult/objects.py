@@ -92,6 +92,7 @@ class ObjectStore:
         self._hasty = self._connect(retries=3)
         self._patient = self._connect(retries=10)
         self._answered = False
+        self.ranges = True  # whether the server sends parts of objects
 
     def _connect(self, retries: int) -> Any:
         stores = self._api.store
@@ -142,10 +143,12 @@ class ObjectStore:
         """Return `size` bytes from `start` on, fewer at the end of the object. Errors as `get`."""
         if size <= 0:
             return b""
-        try:
-            return bytes(self._call(lambda store, path: self._api.get_range(store, path, start=start, length=size), key))
-        except _NoRanges:
-            return self.get(key)[start : start + size]
+        if self.ranges:
+            try:
+                return bytes(self._call(lambda store, path: self._api.get_range(store, path, start=start, length=size), key))
+            except _NoRanges:
+                self.ranges = False
+        return self.get(key)[start : start + size]
 
     def put(self, key: str, data: bytes | IO[bytes]) -> None:
         """Write an object: the whole of it appears at once, or nothing; a file from where it stands. Raises OutputError."""

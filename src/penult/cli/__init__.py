@@ -26,6 +26,7 @@ from penult.cli import (
     explain,
     export,
     options,
+    plan,
     predict,
     process,
     report,
@@ -39,8 +40,8 @@ from penult.texts import printable
 
 # in the order in which `penult --help` lists them
 COMMANDS = (
-    train, predict, evaluate, embed, compare, report, audit, diff, explain, export, serve, studio, backbones, similar, demo,
-    doctor, cache,
+    train, predict, evaluate, embed, plan, compare, report, audit, diff, explain, export, serve, studio, backbones, similar,
+    demo, doctor, cache,
 )  # fmt: skip
 INTERRUPTED, TERMINATED = 130, 143  # 128 and the number of the signal, as a shell has it
 

@@ -28,20 +28,15 @@ def add(commands: options.Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Extract the features of every image."""
-    from penult import images, store, zoo
+    from penult import images, store
     from penult.cli import output
     from penult.embed import depth_notes, write_features
 
     store.check_output_file(args.out, store.HDF5, "--out")
     table = images.TableOptions(**options.columns(args))
-    changes = {"crop_mode": args.fit} if args.fit else {}
-    recipe = options.recipe(args)
     notes: list[str] = []
     with output.progress(not args.quiet) as progress:
-        networks = [
-            zoo.find_backbone(name, args.pooling, cache=args.cache, recipe=recipe, progress=progress, **changes)
-            for name in zoo.expand(args.backbone or zoo.DEFAULT)
-        ]
+        networks = options.find_networks(args, progress)
         done, paths = write_features(
             args.images, Path(args.out), networks, options.embed_options(args), progress, table, notes
         )

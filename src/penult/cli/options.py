@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from penult import heads
-from penult.errors import InputError
+from penult.errors import InputError, ProgressCallback
 
 if TYPE_CHECKING:
+    from penult.backbones import Backbone
     from penult.embed import EmbedOptions
     from penult.training import TrainOptions
 
@@ -283,6 +284,18 @@ def train_options(args: argparse.Namespace, out: str) -> TrainOptions:
 def columns(args: argparse.Namespace) -> dict[str, Any]:
     """Return what was said of a CSV of images."""
     return {name: getattr(args, name, None) for name in ("image_column", "label_column", "image_dir", "encoding")}
+
+
+def find_networks(args: argparse.Namespace, progress: ProgressCallback) -> list[Backbone]:
+    """Return the networks that -b names, with their preprocessing. Raises `InputError` or `UnknownName`."""
+    from penult import zoo
+
+    changes = {"crop_mode": args.fit} if args.fit else {}
+    given = recipe(args)
+    return [
+        zoo.find_backbone(name, args.pooling, cache=args.cache, recipe=given, progress=progress, **changes)
+        for name in zoo.expand(args.backbone or zoo.DEFAULT)
+    ]
 
 
 def recipe(args: argparse.Namespace) -> dict[str, Any] | None:

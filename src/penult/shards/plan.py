@@ -101,7 +101,7 @@ class Plan:
     def open(cls, path: str) -> Plan:
         """Open the plan at a path or an address. Raises InputError where there is none, DamagedFile."""
         try:
-            return cls(path, ParquetReader(open_binary(path) if is_url(path) else path, path))
+            return cls(path, _reader(path))
         except OSError as error:
             raise InputError(f"the plan '{printable(path)}' cannot be opened ({error.strerror}); check its path") from error
 
@@ -147,6 +147,20 @@ class Plan:
     def columns(self, number: int) -> dict[str, list[Any]]:
         """Return the rows of a shard as they are stored."""
         return self._reader.read(list(KINDS), [number])
+
+
+def is_plan(path: str) -> bool:
+    """Tell whether a path or an address is that of a plan, and not of images."""
+    if not path.lower().endswith(".parquet"):
+        return False
+    try:
+        return ABOUT in _reader(path).metadata
+    except (OSError, DamagedFile):
+        return False
+
+
+def _reader(path: str) -> ParquetReader:
+    return ParquetReader(open_binary(path) if is_url(path) else path, path)
 
 
 class _Tasks(Sequence[ShardTask]):

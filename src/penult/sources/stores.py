@@ -110,6 +110,7 @@ class RemoteFile(io.RawIOBase):
         self._at = 0
         self._blocks: OrderedDict[int, Future[bytes]] = OrderedDict()
         self._last = -2
+        self._whole = b""  # of an object whose server sends no parts
         self._pool = ThreadPoolExecutor(_AHEAD + 1, "penult-blocks")
 
     def readable(self) -> bool:
@@ -155,6 +156,9 @@ class RemoteFile(io.RawIOBase):
         return b"".join(parts)
 
     def _block(self, number: int) -> bytes:
+        if not self._store.ranges:
+            self._whole = self._whole or self._store.get(self._key)
+            return self._whole[number * _BLOCK : (number + 1) * _BLOCK]
         ahead = range(number, number + _AHEAD + 1) if number in (self._last, self._last + 1) else (number,)
         for one in ahead:
             if one not in self._blocks and one * _BLOCK < self.size:

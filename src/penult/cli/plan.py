@@ -1,0 +1,66 @@
+"""`penult plan`: list the images of a source once, in shards, for many machines."""
+
+from __future__ import annotations
+
+import argparse
+
+from penult.cli import options
+
+
+def add(commands: options.Commands) -> None:
+    """Add the command and its options."""
+    p = options.command(
+        commands,
+        "plan",
+        run,
+        "list the images of a large source in shards, for `penult embed` on many machines",
+        "PLAN is one Parquet file: a row is an image, a row group a shard. It fixes networks, engine and precision, so that\n"
+        "every machine computes the same vectors, or refuses. No photo is opened. It needs penult[cloud].\n"
+        "  penult plan s3://bucket/photos --out plan.parquet\n"
+        "  penult embed plan.parquet --out s3://bucket/features\n"
+        "  penult plan s3://bucket/photos --out plan.parquet --add      what is new since then, in new shards",
+    )
+    p.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a folder, a CSV, a tar, zip or Parquet file with images in it, or an address: s3://, gs:// or az://BUCKET/PATH",
+    )
+    p.add_argument("--out", required=True, metavar="PLAN", help="the file to write, or an address")
+    p.add_argument(
+        "--add",
+        action="store_true",
+        help="append what is new in SOURCE to PLAN; the shards that are in it stay as they are. A file that changed is a new "
+        "image, and its old row counts no more",
+    )
+    p.add_argument("--rows", type=int, metavar="N", help="images of a shard (default: 1000)")
+    p.add_argument("--float32", action="store_true", help="vectors as float32 (default: float16, half the size)")
+    options.add_backbones(p)
+    options.add_tables(p)
+    options.add_compute(p)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the plan."""
+    from penult import images
+    from penult.cli import output
+    from penult.shards.facts import plan_facts
+    from penult.shards.planning import make_plan
+    from penult.texts import count
+
+    table = images.TableOptions(**options.columns(args))
+    given = args.backbone or args.rows or args.float32 or args.precision != "auto" or args.device != "auto"
+    facts = None
+    with output.progress(not args.quiet) as progress:
+        if not args.add or given:
+            networks = options.find_networks(args, progress)
+            facts = plan_facts(args.source, networks, options.embed_options(args), rows=args.rows, float32=args.float32)
+        done = make_plan(args.source, args.out, facts, table=table, add=args.add, progress=progress)
+    if args.json:
+        counts = {"shards": done.shards, "images": done.rows, "new": done.new, "replaced": done.replaced, "gone": done.gone}
+        output.as_json({"written": done.path, **counts, "notes": list(done.notes)})
+        return
+    changed = f" ({count(done.new, 'new image')}, {done.replaced:,} of them changed)" if args.add else ""
+    output.out(f"{count(done.rows, 'image')} in {count(done.shards, 'shard')}{changed}")
+    for text in done.notes:
+        output.out(f"note: {output.printable(text)}")
+    output.out(f"written: {output.printable(done.path)}")
