@@ -200,7 +200,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert (facts.rows, facts.precision, facts.dtype) == (3, "f32", "float16")
     assert [network.name for network in facts.networks] == ["colour_histogram"]
     (source / "cat" / "5.jpg").write_bytes(b"changed")
-    assert main([*command, "--add", "-b", "colour_histogram", "--precision", "bf16"]) == 1
+    assert main([*command, "--add", "-b", "colour_histogram", "--float32"]) == 1
     assert "other networks, another precision" in capsys.readouterr().err
     assert main([*command, "--add", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {

@@ -15,6 +15,7 @@ from penult.images.records import Image
 from penult.images.walk import ScanLog, walk
 from penult.objects import open_store
 from penult.sources import ordering, stores
+from penult.sources.names import path_key
 
 PNG = b"\x89PNG\r\n\x1a\n"
 NAMES = [
@@ -76,7 +77,7 @@ def test_an_empty_prefix_has_no_members(s3: S3Server) -> None:
 
 def test_many_paths_are_sorted_in_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [f"{a}/{b}/img{number}.jpg" for a in ("x2", "x10") for b in "bä" for number in range(30)] + ["x2.jpg", "x3"]
-    expected = sorted(paths, key=ordering.path_key)
+    expected = sorted(paths, key=path_key)
     random.Random(0).shuffle(paths)
     monkeypatch.setattr(ordering, "_RUN", 7)
     monkeypatch.setattr(ordering, "_BLOCK", 3)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import lru_cache
 
 _DIGITS = re.compile(r"[0-9]+")
 _SYSTEM_NAMES = frozenset(
@@ -29,6 +30,17 @@ def _ranked(run: re.Match[str]) -> str:
     # before it keeps digits where they stand among other characters. `int` refuses more than 4,300 digits.
     digits = run[0].lstrip("0")
     return "0" + chr(min(len(digits), sys.maxunicode)) + digits
+
+
+def path_key(path: str) -> tuple[tuple[str, str], ...]:
+    """Return a sort key: paths come as a walk comes to them that enters folders where it finds them."""
+    folder, _, name = path.rpartition("/")
+    return (*_folder_key(folder), natural_key(name)) if folder else (natural_key(name),)
+
+
+@lru_cache(maxsize=4096)
+def _folder_key(folder: str) -> tuple[tuple[str, str], ...]:
+    return tuple(map(natural_key, folder.split("/")))
 
 
 def is_system_file(name: str) -> bool:

@@ -10,26 +10,14 @@ import heapq
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from itertools import islice
 from typing import IO
 
-from penult.sources.names import natural_key
+from penult.sources.names import path_key
 
 _RUN = 25_000  # records that are sorted in memory
 _BLOCK = 200  # records of each run that are in memory while runs are merged
 Record = tuple[str, ...]  # a path, then what belongs to it
-
-
-def path_key(path: str) -> tuple[tuple[str, str], ...]:
-    """Return a sort key: paths come as a walk comes to them that enters folders where it finds them."""
-    folder, _, name = path.rpartition("/")
-    return (*_folder_key(folder), natural_key(name)) if folder else (natural_key(name),)
-
-
-@lru_cache(maxsize=4096)
-def _folder_key(folder: str) -> tuple[tuple[str, str], ...]:
-    return tuple(map(natural_key, folder.split("/")))
 
 
 def _key(record: Record) -> tuple[tuple[str, str], ...]:
