@@ -7,12 +7,14 @@ matrix: the scatter is applied as a product with the rows, inside preconditioned
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from penult.arrays import Array, row_chunks
 from penult.heads.spaces import Space
 from penult.heads.task import Task
-from penult.solver import DesignMatrix, Spectrum
+from penult.solver import Spectrum
 
 DENSE_COLUMNS = 2048  # up to which a (r, r) matrix is factored
 STEPS = 500
@@ -40,6 +42,13 @@ class Moments:
                 self.counts[part] += member.sum(axis=0)
         self._size = float(sum(np.trace(one) for one in self.second))
         self._known: dict[int, tuple[Array, Array, Array]] = {}
+
+    def add(self, counts: Array, sums: Array, second: Array) -> None:
+        """Add the moments of more rows, (k,), (k, r) and (r, r), that every fold learns."""
+        self.counts[0] += counts
+        self.sums[0] += sums
+        self.second[0] += second
+        self._size += float(np.trace(second))
 
     def discriminants(self, shrinkage: float, without: int = 0) -> tuple[Array, Array]:
         """Return coefficients (k, r) and intercepts (k,) of all rows but those of fold number `without` (0: none, from 1)."""
@@ -107,26 +116,24 @@ def fit_all(task: Task, space: Space, shrinkage: float) -> tuple[Array, Array]:
     means = X.rmatvec(member) / counts[:, None].astype(X.dtype)  # (k, r)
     trace = float(X.squared_norms().sum() - (counts * (means.astype(float) ** 2).sum(axis=1)).sum()) / len(task.codes)
     ridge = shrinkage * (trace if trace > 0 else 1.0) / d
-    scatter = _Scatter(X, means, counts.astype(X.dtype))
+    scatter = Scatter(lambda V: X.rmatvec(X.matvec(V)), X.shape[0], means, counts.astype(X.dtype))
     solved = conjugate_gradients(scatter, space.spectrum, 1 - shrinkage, ridge, means[1:] - means[:1])
     return with_intercepts(solved.astype(float), means.astype(float), np.log(counts * task.class_weight))
 
 
-class _Scatter:
-    """The scatter within classes, as a product: (m, r) -> (m, r)."""
+class Scatter:
+    """The scatter within classes of n rows X, as a product: (m, r) -> (m, r); `gram` is V -> V X^T X."""
 
-    def __init__(self, X: DesignMatrix, means: Array, counts: Array) -> None:
-        self.X, self.means, self.counts = X, means, counts
+    def __init__(self, gram: Callable[[Array], Array], n: int, means: Array, counts: Array) -> None:
+        self.gram, self.n, self.means, self.counts = gram, n, means, counts
 
     def __call__(self, V: Array) -> Array:
         """Return S V = (X^T X V - sum_c n_c m_c (m_c . V)) / n."""
         between = (V @ self.means.T * self.counts) @ self.means
-        return np.asarray((self.X.rmatvec(self.X.matvec(V)) - between) / V.dtype.type(self.X.shape[0]))
+        return np.asarray((self.gram(V) - between) / V.dtype.type(self.n))
 
 
-def conjugate_gradients(
-    scatter: _Scatter, known: Spectrum, keep: float, ridge: float, goal: Array, tol: float = 1e-4
-) -> Array:
+def conjugate_gradients(scatter: Scatter, known: Spectrum, keep: float, ridge: float, goal: Array, tol: float = 1e-4) -> Array:
     """Return (keep S + ridge)^-1 goal for each row of `goal` (m, r), to `tol` of it.
 
     Conjugate gradients (Hestenes & Stiefel 1952), preconditioned by the leading spectrum of the rows.

@@ -6,6 +6,7 @@ rows, and refits the one that is chosen.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,8 +23,11 @@ from threadpoolctl import ThreadpoolController
 from penult.arrays import Array, check_blocks, default_errors
 from penult.errors import InputError
 from penult.heads import calibration
+from penult.heads.sampling import streams
 from penult.heads.scoring import HeadState, Scorer
+from penult.heads.stream import checked_labels, open_stream
 from penult.heads.task import Task, class_weights, inner_folds, plain_weights
+from penult.solver import on_disk
 
 SMALL = 10_000_000  # numbers in X up to which one thread is enough
 
@@ -78,6 +82,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     name: ClassVar[str]
     has_intercepts: ClassVar[bool] = True  # the fitted state has one a class, or one margin's
+    streams: ClassVar[bool] = False  # learns rows that do not fit in memory
     scale_free: ClassVar[bool] = False  # logits have no scale of their own: each candidate is judged at its best temperature
 
     scaling: str = "unit"
@@ -106,7 +111,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes are equally frequent.
         """
         task = self.checked_task(X, y, groups)
-        with threads(task.X):
+        with threads(task.source):
             search = self.search(task)
             chosen = choose(search, task, self)
             self.keep(task, search, chosen)
@@ -117,20 +122,29 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return probabilities (m, k) of each row by a model that did not see its fold, and the settings of each fold's model.
 
         `fold` (m,) is the fold of each of `rows` (m,), ascending numbers, all when None; -1 where it is in none: in every
-        training part as all other rows are, and NaN in the answer. One model a
+        training part as all other rows are, and NaN in the answer. Where X does not fit in memory and no rows are named, a
+        sample of them is held out (`heads.sample_rows`), and the others are NaN. One model a
         fold is fitted for each setting that is tried; the settings, the temperature and the floor for a fold are chosen by the
         held-out rows of the other folds, never by how a row itself is answered (after Tsamardinos, Greasidou &
         Borboudakis 2018, Machine Learning 107). `fit_searched` makes the model of all rows of the same search.
         """
-        task = self.checked_task(X, y, None)
-        if rows is not None:
+        task = self.checked_task(X, y, None, rows)
+        if task.stream is None and rows is not None:
             own, fold = fold, np.full(len(task.codes), -1)
             fold[rows] = own
+        elif task.stream is not None and rows is None:
+            fold = fold[task.stream.rows]
         parts = np.unique(fold[fold >= 0])
         task = replace(task, folds=tuple((np.flatnonzero(fold != part), np.flatnonzero(fold == part)) for part in parts))
         search, proba, choices = self._by_folds(task)
         self._searched = task, search
-        return proba if rows is None else proba[rows], choices
+        if task.stream is None:
+            return proba if rows is None else proba[rows], choices
+        if rows is not None:
+            return proba, choices
+        every = np.full((len(y), task.k), np.nan)
+        every[task.stream.rows] = proba
+        return every, choices
 
     @default_errors
     def cross_fit_again(self, left_out: Array, **settings: Any) -> Array:
@@ -150,7 +164,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         outside = np.ones(len(task.codes), bool)  # rows that no fold holds out
         for _, held in task.folds or ():
             outside[held] = False
-        with threads(task.X):
+        with threads(task.source):
             search = self.search(task)
             for train, held in task.folds or ():
                 chosen = choose(search, task, self, train[learnt[train] & ~outside[train]])
@@ -166,7 +180,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Fewer numbers a row than the features have; None where the search saw those, or was one of other rows.
         """
         task = self._searched[0] if self.searched else None
-        if task is None or task.X.shape != X.shape or not np.may_share_memory(task.X, X):
+        if task is None or task.stream is not None or task.X.shape != X.shape or not np.may_share_memory(task.X, X):
             return None
         spaces = task.spaces.get(self.scaling, [])
         if len(spaces) != 1 or not spaces[0].partial:
@@ -184,33 +198,62 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         task, search = self._searched
         del self._searched
         rows = np.sort(np.concatenate([held for _, held in task.folds or ()]))
-        with threads(task.X):
+        with threads(task.source):
             chosen = choose(search, task, self, None if len(rows) == len(task.codes) else rows)
             self.keep(task, search, chosen)
         return self
 
-    def checked_task(self, X: Any, y: Any, groups: Any) -> Task:
-        """Return the rows to learn from; sets `classes_`. Raises InputError as `fit`."""
+    def checked_task(self, X: Any, y: Any, groups: Any, rows: Array | None = None) -> Task:
+        """Return the rows to learn from; sets `classes_`. Raises InputError as `fit`.
+
+        Where X does not fit in memory it is a sample, `rows` (m,) of them, with the stream of all rows behind it.
+        """
+        if streams(X, self.memory):
+            return self._streamed_task(X, y, groups, rows)
+        if not isinstance(X, np.ndarray) and on_disk(X):
+            X = np.asarray(X[: X.shape[0]], np.float32 if X.dtype == np.float16 else None)
         X, y = validate_data(self, X, y, dtype=(np.float64, np.float32), ensure_min_samples=2)
         with many_classes():
             check_classification_targets(y)
         blocks = check_blocks(X.shape[1], self.blocks)
         self.classes_, codes = np.unique(y, return_inverse=True)
-        k = len(self.classes_)
-        if k < 2:
-            raise InputError(
-                f"all {len(y)} rows are of one class, {self.classes_.tolist()[0]!r}; "
-                "add rows of another: a classifier needs at least two classes"
-            )
+        k = self._checked_classes(codes)
         if groups is not None:
             groups = np.asarray(groups)
             if groups.shape != codes.shape:
                 raise InputError(f"groups has shape {groups.shape} and X has {len(codes)} rows; give one group per row")
-        calibration.check_clip(self.clip, k)
         weights = class_weights(self.class_weight, self.classes_, codes)
         folds = inner_folds(codes, groups, self.folds, self.random_state)
         of_rows = weights[codes]
         return Task(X, codes, k, of_rows / of_rows.mean(), weights, folds, blocks, self.random_state)
+
+    def _checked_classes(self, codes: Array) -> int:
+        """Return the number of classes. Raises InputError for one, and for a clip that does not fit."""
+        k = len(self.classes_)
+        if k < 2:
+            raise InputError(
+                f"all {len(codes)} rows are of one class, {self.classes_.tolist()[0]!r}; "
+                "add rows of another: a classifier needs at least two classes"
+            )
+        calibration.check_clip(self.clip, k)
+        return k
+
+    def _streamed_task(self, X: Any, y: Any, groups: Any, rows: Array | None) -> Task:
+        """Return the sample of rows that do not fit in memory, and the stream of all of them."""
+        if not self.streams:
+            raise InputError(
+                f"the head {type(self).name} learns in memory, and {X.shape[0]:,} rows of {X.shape[1]:,} numbers do not fit; "
+                "use blend, logistic or lda, allow more memory, or give it a sample of the rows."
+            )
+        self.classes_, every = checked_labels(X, y)
+        check_classification_targets(self.classes_)
+        k, self.n_features_in_, blocks = self._checked_classes(every), X.shape[1], check_blocks(X.shape[1], self.blocks)
+        weights = class_weights(self.class_weight, self.classes_, every)
+        stream, own = open_stream(X, every, k, self, blocks, rows, groups)
+        codes = every[stream.rows].astype(np.intp)
+        folds = inner_folds(codes, None if groups is None else np.asarray(groups)[stream.rows], self.folds, self.random_state)
+        of_rows = (weights * (stream.counts.sum() / (stream.counts @ weights)))[codes]
+        return Task(own, codes, k, of_rows, weights, folds, blocks, self.random_state, stream=stream)
 
     def keep(self, task: Task, search: Search, chosen: Chosen) -> None:
         """Fit the chosen candidate to all rows and set the fitted attributes."""
@@ -351,13 +394,13 @@ def smoothed_log_loss(logits: Array, task: Task, temperature: float = 1.0, rows:
 
 
 @contextmanager
-def threads(X: Array) -> Iterator[None]:
+def threads(X: Any) -> Iterator[None]:
     """Keep BLAS to one thread while X is small, and its false alarms to itself.
 
     Small products gain little from more, and where another process holds a core, each one waits for it: 0.09 s became 1.1 s.
     """
     with np.errstate(invalid="ignore"):  # BLAS reads beside small matrices: what lies there, not they, can raise the flag
-        if X.size > SMALL:
+        if math.prod(X.shape) > SMALL:
             yield
             return
         with _controller().limit(limits=1, user_api="blas"):

@@ -8,51 +8,109 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.arrays import Array
+from penult.arrays import Array, row_chunks
 from penult.errors import InputError
 
+UNSAID = 1 << 30  # bytes of memory for a data set where none are given
 SHARE = 4  # the part of the memory that the sample takes: a fourth
-FEWEST = 2000  # rows with which settings can be chosen
+FEWEST = 2100  # rows of which the directions and the settings can be found
 EACH = 10  # rows that the smallest class keeps
+CHUNK = 1 << 18  # rows that are looked at a time
+
+Ints = NDArray[np.intp]
 
 
-def sample_rows(
-    X: Any, y: Array, groups: Array | None = None, memory: int | None = None, seed: int = 0
-) -> NDArray[np.intp] | None:
-    """Return the numbers of the rows that are held out and measured, ascending; None where all of X fits.
+def sample_rows(X: Any, y: Any, groups: Any = None, memory: int | None = None, seed: int = 0) -> Ints | None:
+    """Return the numbers of the rows that are held out and measured, ascending; None where all of X fits the memory.
 
-    X (n, d) is only asked for its shape. `memory`: bytes, None for no limit. With `groups` (n,) whole groups are drawn. The
-    shares of the classes are kept, but for at least ten rows of each class. Raises InputError where a sample of 2,000 rows
-    does not fit.
+    X (n, d) is only asked for its shape. `memory`: bytes, None for as much as it takes. The shares of the classes y (n,) are
+    kept, but for at least ten rows of each class. With `groups` (n,) whole groups are drawn. Raises InputError where too few
+    rows fit.
     """
-    n, d = X.shape
-    if memory is None or not streams(X, memory):
+    d = X.shape[1]
+    if not streams(X, memory):
         return None
+    memory = memory or UNSAID
     most = memory // SHARE // (4 * d)
-    if most < FEWEST:
+    classes, codes = class_codes(y)
+    counts = class_counts(codes, len(classes))
+    fewest = max(FEWEST, 2 * len(counts))
+    if most < fewest:
         raise InputError(
-            f"{memory / 1e6:,.0f} MB are too little to learn from rows of {d:,} numbers: {FEWEST:,} rows of them must fit a "
-            f"{SHARE}th; give at least {math.ceil(SHARE * FEWEST * 4 * d / 1e6):,} MB."
+            f"{memory / 1e6:,.0f} MB are too little to learn {len(counts):,} classes from rows of {d:,} numbers: a fourth of "
+            f"them must hold {fewest:,} rows; give at least {math.ceil(SHARE * fewest * 4 * d / 1e6):,} MB."
         )
-    rng = np.random.default_rng(seed)
-    unit = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]  # (n,)
-    # 1. each group gets a random place; a class is drawn evenly, its first rows before all others
-    place = rng.random(int(unit.max()) + 1)[unit]  # (n,)
-    for c in np.unique(y):
-        own = np.flatnonzero(y == c)
-        rank = np.empty(len(own))
-        rank[np.argsort(place[own], kind="stable")] = np.arange(len(own))
-        place[own] = np.where(rank < EACH, rank / EACH - 1, rank / len(own))
-    # 2. a group stands where its first row does
-    first = np.full(int(unit.max()) + 1, np.inf)
-    np.minimum.at(first, unit, place)
-    order = np.lexsort((unit, first[unit]))
-    kept = order[:most]
-    if groups is not None and most < n:  # the last group is left out if it would be cut
-        kept = kept[unit[kept] != unit[order[most]]]
-    return np.sort(kept).astype(np.intp)
+    units = None if groups is None else class_codes(groups)[1]
+    wanted = most
+    while True:
+        rows = _drawn(codes, counts, units, wanted, seed)
+        if len(rows) <= most:
+            return rows
+        wanted = min(wanted - 1, int(wanted * most / len(rows)))  # whole groups are more rows than were drawn
 
 
 def streams(X: Any, memory: int | None) -> bool:
-    """Return whether X (n, d) is learnt from in chunks: as float32 it is more than a share of the memory."""
-    return memory is not None and X.shape[0] * X.shape[1] * 4 * SHARE > memory
+    """Return whether X (n, d) is learnt from in chunks: as float32 it is more than a fourth of the memory."""
+    if isinstance(X, np.ndarray):
+        return memory is not None and X.ndim == 2 and X.size * 4 * SHARE > memory
+    if not (hasattr(X, "chunks") and len(getattr(X, "shape", ())) == 2):
+        return False
+    return bool(X.shape[0] * X.shape[1] * 4 * SHARE > (memory or UNSAID))
+
+
+def class_codes(y: Any) -> tuple[Array, Array]:
+    """Return the different values of y (n,), ascending, and the number (n,) of each entry among them, in few bytes."""
+    values = np.asarray(y)
+    parts = [np.unique(values[at]) for at in row_chunks(len(values), CHUNK)]
+    classes = np.unique(np.concatenate(parts)) if parts else values
+    kind = np.min_scalar_type(-max(len(classes), 1))
+    codes = np.empty(len(values), kind)
+    for at in row_chunks(len(values), CHUNK):
+        codes[at] = np.searchsorted(classes, values[at])
+    return classes, codes
+
+
+def class_counts(codes: Array, k: int) -> Array:
+    """Return the number of rows of each class, (k,), of class numbers (n,) of few bytes each."""
+    total = np.zeros(k, np.int64)
+    for at in row_chunks(len(codes), CHUNK):  # numpy would make eight bytes of each
+        total += np.bincount(codes[at], minlength=k)
+    return total
+
+
+def _drawn(codes: Array, counts: Array, units: Array | None, most: int, seed: int) -> Ints:
+    """Return about `most` rows, the share of each class kept, and the other rows of their units."""
+    share = most / len(codes)
+    each = np.minimum(counts, EACH)
+    wanted = np.minimum(counts, np.maximum(np.floor(counts * share).astype(int), each))  # (k,)
+    if wanted.sum() > most:  # the small classes get theirs from the large ones
+        spare = np.maximum(wanted - (each if each.sum() < most else np.minimum(counts, 2)), 0)
+        wanted -= np.ceil(spare * (wanted.sum() - most) / max(spare.sum(), 1)).astype(int)
+    # 1. each unit has a random place; in one look at all rows, those are kept that may be among the first of their class
+    limit = (wanted + 6 * np.sqrt(wanted) + 10) / np.maximum(counts, 1)  # (k,)
+    found, places = [], []
+    for at in row_chunks(len(codes), CHUNK):
+        unit = np.arange(at.start, at.stop) if units is None else units[at]
+        place = _place(unit, seed)
+        near = np.flatnonzero(place < limit[codes[at]])
+        found.append(near + at.start)
+        places.append(place[near])
+    rows, place = np.concatenate(found), np.concatenate(places)
+    # 2. the first of each class
+    order = np.lexsort((rows, place, codes[rows]))
+    sizes = np.bincount(codes[rows], minlength=len(counts))
+    rank = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    kept = rows[order[rank < wanted[codes[rows[order]]]]]
+    if units is None:
+        return np.sort(kept)
+    # 3. and the rows that belong to them
+    own = np.unique(units[kept])
+    return np.concatenate([at.start + np.flatnonzero(np.isin(units[at], own)) for at in row_chunks(len(codes), CHUNK)])
+
+
+def _place(unit: Array, seed: int) -> Array:
+    """Return a random number in [0, 1) for each unit, the same for ever (splitmix64; Steele, Lea & Flood 2014)."""
+    z = (unit.astype(np.uint64) + np.uint64(1 + (seed << 32) % (1 << 63))) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray((z ^ (z >> np.uint64(31))).astype(np.float64) / 2.0**64)

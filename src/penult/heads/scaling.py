@@ -39,14 +39,18 @@ def fit(name: str, X: Any, blocks: tuple[int, ...], rows: Array | None = None) -
         shift += np.asarray(X[part])[wanted[part]].sum(axis=0, dtype=np.float64) / n
     for part in row_chunks(len(X)):
         squares += ((np.asarray(X[part])[wanted[part]] - shift) ** 2).sum(axis=0)
-    spread = np.sqrt(squares / n)  # (d,)
+    return from_moments(name, shift, np.sqrt(squares / n), blocks, X.dtype)
+
+
+def from_moments(name: str, shift: Array, spread: Array, blocks: tuple[int, ...], dtype: Any) -> dict[str, Array]:
+    """Return what a scaling learns of the mean and the standard deviation (d,) of each column."""
     if name == "block":
         edges = np.cumsum((0, *blocks))[:-1]
         spread = np.repeat(np.sqrt(np.add.reduceat(spread**2, edges)), blocks)  # (d,)
     # a column that never changes (up to rounding) carries nothing; dividing by its spread would blow up noise
     still = spread <= 1e-7 * np.abs(shift)
     factor = np.where(still, 0.0, 1 / np.where(still, 1.0, spread))
-    return {"shift": shift.astype(X.dtype), "factor": factor.astype(X.dtype)}
+    return {"shift": shift.astype(dtype), "factor": factor.astype(dtype)}
 
 
 def apply(name: str, X: Array, blocks: tuple[int, ...], learnt: dict[str, Array]) -> Array:

@@ -230,6 +230,14 @@ def scaled_matrix(task: Task, name: str, learnt: dict[str, Array]) -> tuple[Scal
     return ScaledMatrix(X, X.dtype, None, factors, task.blocks, mean, far or odd), mean
 
 
+def columns_spectrum(task: Task, name: str, space: Space) -> Spectrum:
+    """Return the spectrum of the rows of a space of all rows in the columns of the scaled features."""
+    if space.basis is None:
+        return space.spectrum
+    matrix = scaled_matrix(task, name, space.learnt)[0]
+    return known_spectrum(matrix, space.X.dense(np.arange(space.X.shape[0])), space.basis)
+
+
 def _triangular(X: Array, mean: Array, learnt: dict[str, Array], folds: Folds) -> Space:
     """Return the space of the Cholesky factor of X X^T with a little added to its diagonal.
 

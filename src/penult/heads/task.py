@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from penult.arrays import Array
 from penult.errors import InputError
+from penult.heads.sampling import class_counts
+from penult.solver import LEARNT, PartitionedRows, RowScaling, Sums, partition
 
 Folds = tuple[tuple[Array, Array], ...]  # (training rows, held-out rows) of each
 
@@ -34,6 +37,48 @@ class Task:
     blocks: tuple[int, ...]
     seed: int
     spaces: dict[str, Any] = field(default_factory=dict, compare=False)  # that were made for these rows and folds, by scaling
+    stream: Stream | None = None
+
+    @property
+    def source(self) -> Any:
+        """Return all rows (n, d), in memory or not."""
+        return self.X if self.stream is None else self.stream.source
+
+    @property
+    def counts(self) -> Array:
+        """Return the number of rows of each class, (k,), those of the stream among them."""
+        return np.bincount(self.codes, minlength=self.k) if self.stream is None else self.stream.counts
+
+
+@dataclass(frozen=True)
+class Stream:
+    """All rows, of which those of the task are a sample: the others are learnt in every fold.
+
+    The rows of the task are scaled already, as `scaling` says; its `centre` is their mean.
+    """
+
+    source: Any  # (N, d)
+    codes: Array  # (N,)
+    rows: Array  # (n,) the numbers of the rows of the task, ascending
+    counts: Array  # (k,)
+    scaling: RowScaling
+    learnt: dict[str, Array]  # by a scaling that learns
+    chunk_entries: int
+    warm: dict[float, Array] = field(default_factory=dict, compare=False)  # by C: (f + 1, c, d + 1), to start from
+
+    @cached_property
+    def totals(self) -> Sums:
+        """The number (k,) and the sum (k, d) of the rows of each class, and the sum of all squares.
+
+        Raises InputError for numbers that are not finite: it is the first look at all rows.
+        """
+        return self.partitioned(np.full(len(self.codes), LEARNT, np.int8)).sum("totals", len(self.counts))
+
+    def partitioned(self, part: Array) -> PartitionedRows:
+        """Return all rows, each in a part (N,): this process sums over them, or whoever the source names."""
+        make = getattr(self.source, "partitioned_rows", None)
+        parts = partition(self.source, self.codes, part, self.scaling, self.chunk_entries)
+        return make(parts) if make else PartitionedRows(parts)
 
 
 def class_weights(wanted: Any, classes: Array, codes: Array) -> Array:
@@ -44,7 +89,7 @@ def class_weights(wanted: Any, classes: Array, codes: Array) -> Array:
     if wanted is None:
         return np.ones(len(classes))
     if isinstance(wanted, str) and wanted == "balanced":
-        return len(codes) / (len(classes) * np.bincount(codes))
+        return len(codes) / (len(classes) * class_counts(codes, len(classes)))
     if not isinstance(wanted, Mapping):
         raise InputError(f"class_weight is {wanted!r}; give None, 'balanced', or a dict of weights by class")
     names = classes.tolist()

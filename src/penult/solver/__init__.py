@@ -18,29 +18,44 @@ processor does many times faster than matrix times vector. Each iteration is L-B
 - working sets (`batch`): rows that are classified with confidence hardly bend the loss. Rounds of iterations run over the
   others, with the gradient of the rest as a linear term, and each round ends with a line search over all rows.
 
-Large X is never copied: `ScaledMatrix` scales and centres inside the products, in memory, in a memory map or on disk.
+Large X is never copied: `ScaledMatrix` scales and centres inside the products, in memory, in a memory map or on disk. Where
+not even the margins of all rows may be in memory, `minimize_streamed` needs sums over the rows alone, which a `Partition`
+makes in one pass, here or in another process (`PartitionedRows`).
 """
 
 from penult.solver.batch import solve
 from penult.solver.lbfgs import Problems
 from penult.solver.losses import LogisticLoss, Loss, SoftmaxLoss, SquaredHingeLoss
 from penult.solver.matrices import DenseMatrix, DesignMatrix, ScaledMatrix, entry_chunks, on_disk
-from penult.solver.preconditioner import LARGE, Spectrum, known_spectrum, spectrum
+from penult.solver.preconditioner import LARGE, Preconditioner, Spectrum, known_spectrum, preconditioner, spectrum
+from penult.solver.rows import IGNORED, LEARNT, LossTerms, Partition, PartitionedRows, RowScaling, Sums, partition
+from penult.solver.streaming import minimize_streamed
 
 __all__ = [
+    "IGNORED",
     "LARGE",
+    "LEARNT",
     "DenseMatrix",
     "DesignMatrix",
     "LogisticLoss",
     "Loss",
+    "LossTerms",
+    "Partition",
+    "PartitionedRows",
+    "Preconditioner",
     "Problems",
+    "RowScaling",
     "ScaledMatrix",
     "SoftmaxLoss",
     "Spectrum",
     "SquaredHingeLoss",
+    "Sums",
     "entry_chunks",
     "known_spectrum",
+    "minimize_streamed",
     "on_disk",
+    "partition",
+    "preconditioner",
     "solve",
     "spectrum",
 ]

@@ -35,13 +35,14 @@ class Blend(Head):
     """
 
     name = "blend"
+    streams = True
 
     C: float | Sequence[float] | None = None
     shrinkage: float | None = None
 
     def search(self, task: Task) -> Search:
         """Return the two searches on one set of coordinates, joined."""
-        spaces = linear_spaces(task, self.scaling)
+        spaces = linear_spaces(task, self.scaling if task.stream is None else "none")
         whole = cache(lambda: whole_space(task, self.scaling, spaces))  # made once for both
         one, other = search_C(task, spaces, whole, self.C), search_shrinkage(task, self, spaces, whole, self.shrinkage)
         alone = {"C": None, "shrinkage": None, "lda_weight": 0.0}

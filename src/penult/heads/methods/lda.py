@@ -13,6 +13,7 @@ from penult.heads.discriminant import Moments, fit_all
 from penult.heads.head import Head, Search, candidate_temperature, smoothed_log_loss
 from penult.heads.scoring import HeadState
 from penult.heads.spaces import Space, linear_spaces, whole_space
+from penult.heads.streamed import fit_streamed, streamed_moments
 from penult.heads.task import Task
 
 SHRINKAGES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 0.99)
@@ -30,12 +31,13 @@ class LDA(Head):
 
     name = "lda"
     scale_free = True
+    streams = True
 
     shrinkage: float | None = None
 
     def search(self, task: Task) -> Search:
         """Return the shrinkages that were tried."""
-        spaces = linear_spaces(task, self.scaling) if task.folds else []
+        spaces = linear_spaces(task, self.scaling if task.stream is None else "none") if task.folds or task.stream else []
         return search_shrinkage(task, self, spaces, lambda: whole_space(task, self.scaling, spaces), self.shrinkage)
 
 
@@ -47,7 +49,11 @@ def search_shrinkage(task: Task, head: Head, spaces: list[Space], whole: Callabl
     if fixed is not None and not 0 < fixed <= 1:
         raise InputError(f"shrinkage is {fixed!r}; give a number above 0 and at most 1")
 
+    moments: list[Moments] = []
+
     def refit(i: int) -> HeadState:
+        if task.stream is not None:
+            return fit_streamed(task, spaces[0], moments[0] if moments else None, tried[i])
         everything = whole()
         coef, intercept = fit_all(task, everything, tried[i])
         return everything.to_state(coef, intercept, {"shrinkage": tried[i]})
@@ -55,7 +61,7 @@ def search_shrinkage(task: Task, head: Head, spaces: list[Space], whole: Callabl
     if task.folds is None:
         tried = [DEFAULT if fixed is None else float(fixed)]
         return Search([{"shrinkage": tried[0]}], [], refit)
-    moments = [Moments(task, space) for space in spaces]
+    moments += [(Moments if task.stream is None else streamed_moments)(task, space) for space in spaces]
     held: dict[float, Array] = {}
     temperatures: dict[float, float] = {}
     losses: dict[float, float] = {}

@@ -12,6 +12,7 @@ from penult.arrays import Array, stratified_rows
 from penult.heads.head import Head, Search, smoothed_log_loss
 from penult.heads.linear import Grid, LinearSearch
 from penult.heads.spaces import Space, linear_spaces, whole_space
+from penult.heads.streamed import StreamedSearch
 from penult.heads.task import Folds, Task
 from penult.solver import LogisticLoss, Loss, SoftmaxLoss
 
@@ -28,12 +29,13 @@ class Logistic(Head):
     """
 
     name = "logistic"
+    streams = True
 
     C: float | Sequence[float] | None = None
 
     def search(self, task: Task) -> Search:
         """Return the values of C that were tried; all folds and classes are solved together."""
-        spaces = linear_spaces(task, self.scaling)
+        spaces = linear_spaces(task, self.scaling if task.stream is None else "none")
         return search_C(task, spaces, lambda: whole_space(task, self.scaling, spaces), self.C)
 
 
@@ -43,10 +45,10 @@ def search_C(task: Task, spaces: list[Space], whole: Callable[[], Space], fixed:
     `whole` returns the space of all rows, see `whole_space`.
     """
     grid = Grid(default=10.0, fixed=fixed)
-    found = LinearSearch(task, spaces, whole, _loss)
+    found = (LinearSearch if task.stream is None else StreamedSearch)(task, spaces, whole, _loss)
     if task.folds is None:
         return Search([{"C": grid.default}], [], lambda _: found.refit(grid.default))
-    if len(task.codes) > SEARCHED and not grid.single:
+    if task.stream is not None or (len(task.codes) > SEARCHED and not grid.single):
         best, found.known = _best_of_some(task, spaces, grid)
         held = found.logits([best])
     else:
@@ -69,9 +71,8 @@ def _best_of_some(task: Task, spaces: list[Space], grid: Grid) -> tuple[float, l
 
     The loss of so many rows hardly differs from that of all near the best C, where it is flat.
     """
-    n = len(task.codes)
-    every = np.bincount(task.codes, minlength=task.k)
-    share = np.maximum(2 * len(task.folds or ()), SEARCHED * every / n).round().astype(int)
+    n, every = len(task.codes), task.counts
+    share = np.maximum(2 * len(task.folds or ()), SEARCHED * every / every.sum()).round().astype(int)
     rows = stratified_rows(task.codes, share, task.seed)
     place = np.full(n, -1)
     place[rows] = np.arange(len(rows))
@@ -83,7 +84,7 @@ def _best_of_some(task: Task, spaces: list[Space], grid: Grid) -> tuple[float, l
         return tuple((kept(train), kept(held)) for train, held in folds)
 
     weight = task.sample_weight[rows] * (every / np.bincount(task.codes[rows], minlength=task.k))[task.codes[rows]]
-    some = replace(task, codes=task.codes[rows], sample_weight=weight, folds=fewer(task.folds or ()), spaces={})
+    some = replace(task, codes=task.codes[rows], sample_weight=weight, folds=fewer(task.folds or ()), spaces={}, stream=None)
     few = []
     for space in spaces:
         seen = space.spectrum.projected

@@ -1,0 +1,129 @@
+"""Linear heads of rows that do not fit in memory: the sample of a `Stream` chooses the settings, passes learn all rows.
+
+They stand in the place of what `linear` and `discriminant` do in memory:
+
+- `StreamedSearch`: the folds' problems and that of all rows, solved together in the columns of X, one pass a step. They start
+  from the solution in the sample's leading directions, and the Hessian of the sample preconditions them.
+- `streamed_moments`: the second moments in the sample's directions, in one pass; `fit_streamed`: the discriminant of all rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from penult.arrays import Array
+from penult.heads.discriminant import Moments, Scatter, conjugate_gradients, with_intercepts
+from penult.heads.linear import LinearSearch, nearest
+from penult.heads.scoring import HeadState, two_sided
+from penult.heads.spaces import Space, columns_spectrum
+from penult.heads.stream import of, stream_rows
+from penult.heads.task import Task
+from penult.solver import LEARNT, LossTerms, Spectrum, minimize_streamed, preconditioner
+from penult.solver.lbfgs import Apply
+
+FOLDS_TOL, TOL = 1e-5, 1e-8
+
+
+class StreamedSearch(LinearSearch):
+    """Held-out logits of the sample, and the scorer, of linear classifiers of all rows."""
+
+    def logits(self, wanted: list[float]) -> dict[float, Array]:
+        """Return held-out logits (n, k) of the sample for each C."""
+        task = self.task
+        out = {C: np.zeros((len(task.codes), task.k)) for C in wanted}
+        for C in wanted:
+            for one, (_, held) in zip(self._solved_all(C), task.folds or (), strict=False):
+                out[C][held] = two_sided(_margins(task, one, held).T.astype(np.float64))
+        return out
+
+    def refit(self, C: float) -> HeadState:
+        """Return the linear scorer of all rows."""
+        return _state(self.task, self._solved_all(C)[-1], {"C": C})
+
+    def _solved_all(self, C: float) -> Array:
+        """Return the coefficients (f + 1, c, d + 1) of the folds and, last, of all rows."""
+        task, folds = self.task, len(self.task.folds or ())
+        solved = self.known[0]
+        if C not in solved or len(solved[C]) == folds:
+            weights = task.class_weight * (task.counts.sum() / (task.counts @ task.class_weight))
+            terms = LossTerms(np.full(folds + 1, C), np.r_[np.arange(folds), LEARNT], weights)
+            of(task).totals  # noqa: B018 - looks at all numbers first
+            spectrum = columns_spectrum(task, "none", self.spaces[0])
+            tol = np.r_[np.full(folds, FOLDS_TOL), TOL]
+            start = self._start(C, folds, terms.columns)
+            found = minimize_streamed(stream_rows(task), terms, start, _SampleHessian(task, spectrum, terms), tol)
+            solved[C] = of(task).warm[C] = found
+        return solved[C]
+
+    def _start(self, C: float, folds: int, columns: int) -> Array:
+        """Return where the problems start, (f + 1, c, d + 1): what is known of all rows, else of the sample, else 0."""
+        warm, known, space = of(self.task).warm, self.known[0], self.spaces[0]
+        if warm:
+            return warm[nearest(warm, C)]
+        if not known:
+            return np.zeros((folds + 1, columns, self.task.X.shape[1] + 1))
+        own = known[nearest(known, C)]  # (f, c, r + 1) in the directions of the sample
+        if space.basis is not None:
+            own = np.concatenate([own[..., :-1] @ space.basis, own[..., -1:]], axis=-1)
+        return np.concatenate([own, own.mean(axis=0, keepdims=True)])
+
+
+class _SampleHessian:
+    """The inverse Hessians of problems, as far as the sample knows them, each of its rows counted for many."""
+
+    def __init__(self, task: Task, spectrum: Spectrum, terms: LossTerms) -> None:
+        self.task, self.spectrum, self.terms = task, spectrum, terms
+        self.loss = terms.loss(task.codes, task.X.dtype)
+        self.counted = (terms.class_weight * task.counts / np.bincount(task.codes, minlength=task.k))[task.codes]  # (m,)
+
+    def __call__(self, W: Array, which: Array) -> Apply:
+        """Return v -> H^-1 v at the coefficients W (p, c, d + 1) of the problems `which` (p,)."""
+        C, kinds = np.unique(self.terms.C[which], return_inverse=True)
+        weight = np.zeros((len(C), len(self.counted)), self.task.X.dtype)
+        for kind, one in zip(kinds, W, strict=True):
+            bent = self.loss.hessian_diagonal(self.loss.gradient(_margins(self.task, one)[None]))[0]
+            weight[kind] += bent * self.counted * C[kind] / (kinds == kind).sum()
+        made = preconditioner(self.spectrum, weight, np.repeat(kinds, W.shape[1]))
+        return lambda V: made.apply(V.reshape(len(V) * W.shape[1], -1)).reshape(V.shape)
+
+
+def _margins(task: Task, coef: Array, rows: Array | slice = slice(None)) -> Array:
+    """Return the margins (c, m) of rows of the sample at coefficients (c, d + 1)."""
+    ahead = coef[:, -1] - coef[:, :-1] @ of(task).scaling.centre
+    return np.asarray(coef[:, :-1].astype(task.X.dtype) @ task.X[rows].T + ahead[:, None].astype(task.X.dtype))
+
+
+def _state(task: Task, coef: Array, facts: dict[str, float]) -> HeadState:
+    """Return the saved head of coefficients (c, d + 1) for centred rows."""
+    stream = of(task)
+    space = Space(None, None, stream.scaling.centre, None, stream.learnt, ())  # type: ignore[arg-type]
+    return space.to_state(coef[:, :-1], coef[:, -1], facts)
+
+
+def streamed_moments(task: Task, space: Space) -> Moments:
+    """Return the moments of the sample's folds, and of all other rows with those that every fold learns."""
+    moments = Moments(task, space)
+    of(task).totals  # noqa: B018 - looks at all numbers first
+    counts, sums, second = stream_rows(task).sum("moments", task.k, space.basis)
+    moments.add(counts, sums, second)
+    return moments
+
+
+def fit_streamed(task: Task, space: Space, moments: Moments | None, shrinkage: float) -> HeadState:
+    """Return the discriminant of all rows: `fit_all`, with one pass a product.
+
+    `moments` are those in the columns themselves, where there are few enough.
+    """
+    if space.basis is None:
+        coef, intercept = (moments or streamed_moments(task, space)).discriminants(shrinkage)
+        return _state(task, np.c_[coef, intercept], {"shrinkage": shrinkage})
+    rows, n = stream_rows(task), int(task.counts.sum())
+    counts, sums, squares = of(task).totals
+    means = sums / counts[:, None]  # (k, d)
+    trace = float(squares - (counts * (means**2).sum(axis=1)).sum()) / n
+    ridge = shrinkage * (trace if trace > 0 else 1.0) / task.X.shape[1]
+    scatter = Scatter(lambda V: rows.sum("gram", V)[0], n, means, counts)
+    spectrum = columns_spectrum(task, "none", space)
+    solved = conjugate_gradients(scatter, spectrum, 1 - shrinkage, ridge, means[1:] - means[:1])
+    coef, intercept = with_intercepts(solved, means, np.log(counts * task.class_weight))
+    return _state(task, np.c_[coef, intercept], {"shrinkage": shrinkage})
