@@ -11,7 +11,7 @@ import pytest
 
 from penult.cluster import start
 from penult.cluster.resources import ActorResources, Pool, pool_for
-from penult.cluster.work import DEATHS, Attempts, ShardWork
+from penult.cluster.work import DEATHS, Attempts, ShardWork, block_sizes
 from penult.errors import InputError, InternalError, OutputError
 from shardwork import FileWorker, Status, Task, tasks
 
@@ -44,6 +44,15 @@ def test_a_shard_that_ended_its_process_three_times_is_given_up(tmp_path: Path) 
     assert at_work.answer(Task("poison_0")) == Status("poison_0", 0, 10)
     assert attempts.begin("poison_0") == 0  # forgotten with its parts
     assert attempts.begin("poison_0.0.10") == 0
+
+
+@pytest.mark.parametrize(("count", "actors"), [(1, 8), (41, 2), (2000, 1), (50_000, 300)])
+def test_blocks_shrink_toward_the_end(count: int, actors: int) -> None:
+    sizes = block_sizes(count, actors)
+    assert sum(sizes) == count
+    assert sizes == sorted(sizes, reverse=True)
+    assert max(sizes) <= 32
+    assert sizes[-min(count, actors) :] == [1] * min(count, actors)  # the last ones, of every actor, are single
 
 
 @pytest.mark.parametrize(

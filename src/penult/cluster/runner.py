@@ -19,14 +19,12 @@ import numpy as np
 from penult.cluster.cores import take_cores
 from penult.cluster.resources import ActorResources, pool_for
 from penult.cluster.start import connect, versions
-from penult.cluster.work import Attempts, ShardWork, ShardWorker
+from penult.cluster.work import Attempts, ShardWork, ShardWorker, block_sizes
 from penult.errors import InputError, OutputError, PenultError
 
 log = logging.getLogger(__name__)
 
-_BLOCKS = 16  # of descriptors for each actor: the last ones to finish wait for a sixteenth of an actor's work at most
 _DEATHS_AT_START = 20  # of actors, one after the other: machines may go, but one without penult is a mistake
-_MOST = 32  # descriptors in a block; a block costs its driver some 8 ms
 
 Rows = dict[str, Any]
 MakeWorker = Callable[[str], ShardWorker]
@@ -100,9 +98,8 @@ def _drive(out: str, tasks: Sequence[Any], make: MakeWorker, resources: ActorRes
     context.max_consecutive_actor_init_deaths = _DEATHS_AT_START
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # errors are raised
     with ray.data.DataContext.current(context):
-        rows = [{"task": pickle.dumps(task)} for task in tasks]
         # Actors restart, and what they were asked is asked again, without end: Ray Data's default; `ShardWork` ends it.
-        done = ray.data.from_items(rows, override_num_blocks=_block_count(len(tasks), pool.size)).map_batches(
+        done = ray.data.from_arrow(_blocks(tasks, pool.size)).map_batches(
             ShardActor,
             batch_size=None,
             batch_format="numpy",
@@ -117,10 +114,15 @@ def _drive(out: str, tasks: Sequence[Any], make: MakeWorker, resources: ActorRes
         yield from done.iter_rows()
 
 
-def _block_count(tasks: int, actors: int) -> int:
-    """Return in how many blocks the descriptors go: one each while there are few, so that no actor waits for another."""
-    size = min(_MOST, max(1, tasks // (_BLOCKS * actors)))
-    return -(-tasks // size)
+def _blocks(tasks: Sequence[Any], actors: int) -> list[Any]:
+    """Return the descriptors as tables, a block each."""
+    import pyarrow as pa
+
+    rest = iter(tasks)
+    return [
+        pa.table({"task": pa.array([pickle.dumps(task) for task in islice(rest, size)], pa.binary())})
+        for size in block_sizes(len(tasks), actors)
+    ]
 
 
 def _drive_remotely(*asked: Any) -> Iterator[Rows]:

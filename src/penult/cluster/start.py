@@ -48,6 +48,10 @@ _ENVIRONMENT = {
 }
 
 
+# For the process that drives: Ray's library writes warnings about Ray Data's own way of starting actors to the terminal.
+_DRIVER = {"RAY_BACKEND_LOG_LEVEL": "fatal"}
+
+
 @dataclass(frozen=True, slots=True)
 class RayConnection:
     """An open connection to Ray.
@@ -154,7 +158,8 @@ def _initialized(ray: Any, target: str, **options: Any) -> Iterator[None]:
     ours, printed = signal.getsignal(signal.SIGTERM), getattr(worker, "print_to_stdstream", None)
     worker.print_to_stdstream = _logged
     try:
-        ray.init(address=target, configure_logging=False, log_to_driver=False, **options)
+        with _environment(_DRIVER), _without_standard_error():
+            ray.init(address=target, configure_logging=False, log_to_driver=False, **options)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, ours)
         yield
@@ -166,6 +171,19 @@ def _initialized(ray: Any, target: str, **options: Any) -> Iterator[None]:
     finally:
         ray.shutdown()
         worker.print_to_stdstream = printed
+
+
+@contextmanager
+def _without_standard_error() -> Iterator[None]:
+    """Drop what Ray's own library writes to the descriptor while it starts; what matters is an exception."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _logged(data: dict[str, Any], *_: Any, **__: Any) -> None:
