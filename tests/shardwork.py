@@ -1,34 +1,25 @@
-"""Workers for tests of the cluster that compute nothing: a shard is a small file, and some of them go wrong."""
+"""A worker for tests of the cluster that computes nothing: a shard is a small file, and some of them go wrong."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from penult.errors import InputError
+from penult.shards import AttemptCounter, ShardStatus, ShardTask
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Stands for `ShardTask`; the name says what happens: `poison`, `killed-once`, `flaky`, `refused`, `broken`."""
-
-    name: str
-    rows: int = 10
+def task(name: str) -> ShardTask:
+    """Return a descriptor; its name says what happens: `poison`, `killed-once`, `flaky`, `refused`, `broken`, `plain`."""
+    return ShardTask("", 0, name, 10)
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Stands for `ShardStatus`."""
-
-    name: str
-    embedded: int
-    failed: int
-    skipped: bool = False
+def tasks(**kinds: int) -> list[ShardTask]:
+    """Return so many descriptors of each kind."""
+    names = [kind.replace("_", "-") for kind, many in kinds.items() for _ in range(many)]
+    return [task(f"{kind}_{i}") for i, kind in enumerate(names)]
 
 
 class FileWorker:
@@ -37,11 +28,11 @@ class FileWorker:
     def __init__(self, out: str) -> None:
         self.out = Path(out)
 
-    def run(self, task: Task) -> Status:
+    def run(self, task: ShardTask) -> ShardStatus:
         """Do a shard as its name says."""
         path, kind = self.out / task.name, task.name.partition("_")[0]
         if path.exists():
-            return Status(task.name, 0, 0, skipped=True)
+            return ShardStatus(task.name, task.rows, task.rows, 0, skipped=True)
         with (self.out / "begun").open("a") as log:
             log.write(f"{task.name}\n")
         begun = (self.out / "begun").read_text().split().count(task.name)
@@ -54,20 +45,11 @@ class FileWorker:
         if kind == "broken":
             raise ZeroDivisionError("a bug")
         time.sleep(0.02)
-        path.write_text(f"{os.getpid()} {sorted(os.sched_getaffinity(0))}")
-        return Status(task.name, task.rows, 0)
+        path.write_text(f"{os.getpid()} {len(os.sched_getaffinity(0))}")
+        return ShardStatus(task.name, task.rows, task.rows, 0)
 
-    def give_up(self, task: Task, attempts: Any) -> Status:
+    def give_up(self, task: ShardTask, attempts: AttemptCounter) -> ShardStatus:
         """Write a shard that ends its process."""
         assert attempts.begin(f"{task.name}.0.{task.rows}") == 0
         (self.out / task.name).write_text("given up")
-        return Status(task.name, 0, task.rows)
-
-
-def tasks(count: int, first: str = "plain", **others: int) -> list[Task]:
-    """Return descriptors of so many plain shards, and of others by their kind."""
-    kinds = [first] * count + [kind.replace("_", "-") for kind, many in others.items() for _ in range(many)]
-    return [Task(f"{kind}_{i}") for i, kind in enumerate(kinds)]
-
-
-Make = Callable[[str], FileWorker]
+        return ShardStatus(task.name, task.rows, 0, task.rows)

@@ -11,23 +11,24 @@ import pytest
 
 from penult.cluster import start
 from penult.cluster.resources import ActorResources, Pool, pool_for
-from penult.cluster.work import DEATHS, Attempts, ShardWork, block_sizes
+from penult.cluster.work import ActorAttempts, ShardWork, block_sizes
 from penult.errors import InputError, InternalError, OutputError
-from shardwork import FileWorker, Status, Task, tasks
+from penult.shards import DEATHS, ShardStatus
+from shardwork import FileWorker, task
 
 
-def work(tmp_path: Path, attempts: Attempts | None = None) -> tuple[ShardWork, list[float]]:
+def work(tmp_path: Path, attempts: ActorAttempts | None = None) -> tuple[ShardWork, list[float]]:
     waited: list[float] = []
-    return ShardWork(lambda: FileWorker(str(tmp_path)), attempts or Attempts(), waited.append), waited
+    return ShardWork(lambda: FileWorker(str(tmp_path)), attempts or ActorAttempts(), waited.append), waited
 
 
 def test_what_goes_wrong_is_an_answer_and_never_an_exception(tmp_path: Path) -> None:
     at_work, waited = work(tmp_path)
-    assert at_work.answer(Task("plain_0")) == Status("plain_0", 10, 0)
-    assert at_work.answer(Task("plain_0")).skipped
-    assert at_work.answer(Task("flaky_1")) == Status("flaky_1", 10, 0)
+    assert at_work.answer(task("plain_0")) == ShardStatus("plain_0", 10, 10, 0)
+    assert at_work.answer(task("plain_0")) == ShardStatus("plain_0", 10, 10, 0, skipped=True)
+    assert at_work.answer(task("flaky_1")) == ShardStatus("flaky_1", 10, 10, 0)
     assert waited == [5.0, 10.0]  # the store was asked three times
-    refused, broken = at_work.answer(Task("refused_2")), at_work.answer(Task("broken_3"))
+    refused, broken = at_work.answer(task("refused_2")), at_work.answer(task("broken_3"))
     assert type(refused) is InputError
     assert str(refused).endswith("lacks bf16; take another.")
     assert f"process {os.getpid()}" in str(refused)
@@ -37,11 +38,11 @@ def test_what_goes_wrong_is_an_answer_and_never_an_exception(tmp_path: Path) -> 
 
 
 def test_a_shard_that_ended_its_process_three_times_is_given_up(tmp_path: Path) -> None:
-    attempts = Attempts()
+    attempts = ActorAttempts()
     for before in range(DEATHS):
         assert attempts.begin("poison_0") == before
     at_work, _ = work(tmp_path, attempts)
-    assert at_work.answer(Task("poison_0")) == Status("poison_0", 0, 10)
+    assert at_work.answer(task("poison_0")) == ShardStatus("poison_0", 10, 0, 10)
     assert attempts.begin("poison_0") == 0  # forgotten with its parts
     assert attempts.begin("poison_0.0.10") == 0
 
@@ -134,6 +135,5 @@ def test_processes_on_one_machine_get_different_cores_until_they_end(tmp_path: P
 
 def test_an_output_error_of_the_disk_ends_as_one(tmp_path: Path) -> None:
     at_work, waited = work(tmp_path / "nowhere")
-    assert type(at_work.answer(Task("plain_0"))) is OutputError
+    assert type(at_work.answer(task("plain_0"))) is OutputError
     assert len(waited) == 3
-    assert [task.name for task in tasks(1, killed_once=1)] == ["plain_0", "killed-once_1"]

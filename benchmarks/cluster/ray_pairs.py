@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
 from cluster.bounds import Bounds
 from cluster.photos import lay_out
 from cluster.ray_worker import NoWorker
-
 from penult import cluster, zoo
 from penult.shards.extractor import PLAN, Extractor
 from penult.shards.output import name_below, open_output

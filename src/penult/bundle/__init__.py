@@ -8,6 +8,16 @@ is parsed; since who means harm writes checksums as well, everything behind them
 from __future__ import annotations
 
 from penult.bundle.model import FORMAT, Bundle, precision_here, seen_digests, were_seen
-from penult.bundle.model_file import load_bundle, save_bundle
+from penult.bundle.model_file import load_bundle, model_path, read_bundle, save_bundle
 
-__all__ = ["FORMAT", "Bundle", "load_bundle", "precision_here", "save_bundle", "seen_digests", "were_seen"]
+__all__ = [
+    "FORMAT",
+    "Bundle",
+    "load_bundle",
+    "model_path",
+    "precision_here",
+    "read_bundle",
+    "save_bundle",
+    "seen_digests",
+    "were_seen",
+]

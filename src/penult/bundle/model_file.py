@@ -33,6 +33,17 @@ _NAMED = 10  # names of members in a message
 
 def load_bundle(path: str | Path) -> Bundle:
     """Read a bundle. Raises `InputError` when there is none, `DamagedFile` when a byte of it is not as it was saved."""
+    path = model_path(path)
+    runs.check_file(path)
+    try:
+        with untrusted.open_file(path) as file:
+            return read_bundle(file, str(path))
+    except FileNotFoundError:
+        raise InputError(f"there is no model at {printable(path)}; `penult train` writes one as RUN/model.penult.") from None
+
+
+def model_path(path: str | Path) -> Path:
+    """Return the model file of a run's folder, or the file itself. Raises `InputError` for another folder."""
     path = Path(path)
     if path.is_dir() and (path / "model.penult").is_file():
         path = path / "model.penult"
@@ -40,12 +51,13 @@ def load_bundle(path: str | Path) -> Bundle:
         raise InputError(
             f"{printable(path)} is a folder without a model.penult; give the folder of a run, or its model.penult."
         )
-    runs.check_file(path)
+    return path
+
+
+def read_bundle(file: IO[bytes], path: str) -> Bundle:
+    """Read a bundle from an open file; `path` is what messages call it. Raises `DamagedFile`."""
     try:
-        with untrusted.open_file(path) as file:
-            members = _checked_members(path, file)
-    except FileNotFoundError:
-        raise InputError(f"there is no model at {printable(path)}; `penult train` writes one as RUN/model.penult.") from None
+        members = _checked_members(path, file)
     except DamagedFile:
         raise
     except (*untrusted.ZIP_ERRORS, OSError) as error:
@@ -64,7 +76,7 @@ def _reason(error: Exception) -> str:
     return printable(what[:300].rstrip(".;"))
 
 
-def _checked_members(path: Path, file: IO[bytes]) -> dict[str, bytes]:
+def _checked_members(path: str, file: IO[bytes]) -> dict[str, bytes]:
     """Return the members, each equal to its sha256; nothing has been parsed yet."""
     archive = untrusted.StoredZip(file, _MOST)
     if SUMS not in archive.names:

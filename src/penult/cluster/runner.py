@@ -11,6 +11,7 @@ import logging
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -19,8 +20,9 @@ import numpy as np
 from penult.cluster.cores import take_cores
 from penult.cluster.resources import ActorResources, pool_for
 from penult.cluster.start import connect, versions
-from penult.cluster.work import Attempts, ShardWork, ShardWorker, block_sizes
+from penult.cluster.work import ActorAttempts, ShardWork, ShardWorker, block_sizes
 from penult.errors import InputError, OutputError, PenultError
+from penult.shards import Plan, Runner, ShardStatus, ShardTask
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +30,9 @@ _DEATHS_AT_START = 20  # of actors, one after the other: machines may go, but on
 
 Rows = dict[str, Any]
 MakeWorker = Callable[[str], ShardWorker]
-ShardRunner = Callable[[str, Sequence[Any]], Iterator[Any]]
 
 
-def ray_runner(address: str, make: MakeWorker, resources: ActorResources | None = None) -> ShardRunner:
+def ray_runner(address: str, make: MakeWorker, resources: ActorResources | None = None) -> Runner:
     """Return a `shards.Runner` that works by Ray.
 
     Parameters
@@ -50,19 +51,26 @@ def ray_runner(address: str, make: MakeWorker, resources: ActorResources | None 
         the `PenultError` that a node ended with; what is done until then stays, and the same call goes on from there.
     """
 
-    def run(out: str, tasks: Sequence[Any]) -> Iterator[Any]:
+    def run(out: str, tasks: Sequence[ShardTask]) -> Iterator[ShardStatus]:
         if not tasks:
             return
+        asked = _with_gpu(resources or ActorResources(), tasks[0].plan)
         with connect(address) as connection:
             drive = _drive_remotely if connection.remote_driver else _drive
             with _errors_told():
-                for row in drive(out, tasks, make, resources or ActorResources()):
+                for row in drive(out, tasks, make, asked):
                     answer = pickle.loads(row["answer"])  # noqa: S301 - from our own actor
                     if isinstance(answer, Exception):
                         raise answer
                     yield answer
 
     return run
+
+
+def _with_gpu(asked: ActorResources, plan: str) -> ActorResources:
+    """Return the resources with a GPU where the plan wants one and nobody has said how much of it."""
+    wanted = asked.gpus is None and plan and Plan.open(plan).facts.device != "cpu"
+    return replace(asked, gpus=1.0) if wanted else asked
 
 
 @contextmanager
@@ -83,14 +91,14 @@ def _errors_told() -> Iterator[None]:
         raise OutputError(f"Ray ended the work ({said[:300]}); what is done stays: run the same command again.") from error
 
 
-def _drive(out: str, tasks: Sequence[Any], make: MakeWorker, resources: ActorResources) -> Iterator[Rows]:
+def _drive(out: str, tasks: Sequence[ShardTask], make: MakeWorker, resources: ActorResources) -> Iterator[Rows]:
     """Yield what became of each shard, in a process that is part of the cluster."""
     import ray
 
     pool = pool_for(resources, ray.nodes(), len(tasks))
     log.info("%d shards on Ray: %s", len(tasks), pool)
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    attempts = ray.remote(num_cpus=0, scheduling_strategy=here)(Attempts).remote()
+    attempts = ray.remote(num_cpus=0, scheduling_strategy=here)(ActorAttempts).remote()
     context = ray.data.DataContext.get_current().copy()
     context.enable_progress_bars = context.print_on_execution_start = False
     context.max_errored_blocks = 0
@@ -114,7 +122,7 @@ def _drive(out: str, tasks: Sequence[Any], make: MakeWorker, resources: ActorRes
         yield from done.iter_rows()
 
 
-def _blocks(tasks: Sequence[Any], actors: int) -> list[Any]:
+def _blocks(tasks: Sequence[ShardTask], actors: int) -> list[Any]:
     """Return the descriptors as tables, a block each."""
     import pyarrow as pa
 
@@ -159,7 +167,7 @@ class ShardActor:
 
 
 class RemoteAttempts:
-    """The one `Attempts` of all actors."""
+    """The one `ActorAttempts` of all actors."""
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor

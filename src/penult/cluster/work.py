@@ -11,13 +11,13 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from penult.errors import InternalError, OutputError, PenultError
+from penult.shards import DEATHS, AttemptCounter, ShardStatus, ShardTask
 
 log = logging.getLogger(__name__)
 
-DEATHS = 3  # of the process that a shard was in; then it is done with more care
 _TRIES, _PAUSE = 4, 5.0  # for a store that does not answer: how often, and seconds before the second try
 
 
@@ -39,24 +39,14 @@ def block_sizes(tasks: int, actors: int) -> list[int]:
 class ShardWorker(Protocol):
     """What turns a descriptor into a shard; `shards.Extractor` is one."""
 
-    def run(self, task: Any) -> Any:
-        """Write the shard, unless it is there, and return its `ShardStatus`."""
+    def run(self, task: ShardTask) -> ShardStatus:
+        """Write the shard, unless it is there."""
 
-    def give_up(self, task: Any, attempts: AttemptCounter) -> Any:
+    def give_up(self, task: ShardTask, attempts: AttemptCounter) -> ShardStatus:
         """Write a shard that ended its process again and again: what ends it by itself as failed rows."""
 
 
-class AttemptCounter(Protocol):
-    """Counts beginnings without an end; `shards.attempts.AttemptCounter` as it is used here."""
-
-    def begin(self, key: str) -> int:
-        """Return how often a shard, or a part of one, was begun before without an end; it is begun once more now."""
-
-    def end(self, key: str) -> None:
-        """Forget a shard, with all its parts, that has ended; or one part."""
-
-
-class Attempts:
+class ActorAttempts:
     """An `AttemptCounter` in memory; it lives in a process that outlives the actors."""
 
     def __init__(self) -> None:
@@ -86,7 +76,7 @@ class ShardWork:
         self._make, self._attempts, self._pause = make, attempts, pause
         self._worker: ShardWorker | None = None
 
-    def answer(self, task: Any) -> Any:
+    def answer(self, task: ShardTask) -> ShardStatus | PenultError:
         """Return the status of a shard, or the `PenultError` that the whole job ends with."""
         deaths = self._attempts.begin(task.name)
         try:
@@ -96,7 +86,7 @@ class ShardWork:
         self._attempts.end(task.name)
         return status
 
-    def _run(self, task: Any) -> Any:
+    def _run(self, task: ShardTask) -> ShardStatus:
         for left in reversed(range(_TRIES)):
             try:
                 return self._opened().run(task)
@@ -115,7 +105,7 @@ class ShardWork:
         return self._worker
 
 
-def _told(error: Exception, task: Any) -> PenultError:
+def _told(error: Exception, task: ShardTask) -> PenultError:
     """Return an error as it can travel: with the machine it happened on, and of a class that the other end knows."""
     kind = type(error) if isinstance(error, PenultError) else OutputError if isinstance(error, OSError) else InternalError
     return kind(f"shard {task.name} on {socket.gethostname()} (process {os.getpid()}): {error}")

@@ -1,0 +1,110 @@
+"""Answers for any number of images, as Parquet shards: the way of the features, with the head at its end.
+
+In: a model file, a source. Out: a folder or an address with the model, its networks and the plan, a shard of answers for each
+part of the plan, and a manifest, written last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+
+from penult import bundle, parquet, untrusted
+from penult.embed import EmbeddedRows, EmbedOptions, WarmEmbedder
+from penult.errors import InputError, ProgressCallback, quiet
+from penult.images import TableOptions
+from penult.predict import Predictor
+from penult.shards import PLAN, Extractor, check_asked, is_ready, make_plan, open_output, plan_facts
+from penult.shards.extractor import readable
+from penult.shards.networks import save_networks, save_pictures
+from penult.shards.output import Output, name_below
+from penult.shards.plan import Plan
+from penult.sources import Member
+from penult.texts import printable
+
+MODEL = "model.penult"
+_KINDS = {
+    "id": "string", "label": "string", "confidence": "float32", "probabilities": "list<float32>", "novelty": "float32",
+    "reason": "string", "detail": "string",
+}  # fmt: skip
+
+
+class AnswerWriter(Extractor):
+    """Answers one shard after the other, as `Predictor` answers images, by the model that lies in `out`.
+
+    Parameters and errors are those of `Extractor`; `DamagedFile` also where this machine does not reproduce the model's
+    self-test.
+    """
+
+    def __init__(self, out: str, workers: int | None = None, check: bool = True) -> None:
+        super().__init__(out, workers, check)
+        facts = self.plan.facts
+        model = bundle.read_bundle(io.BytesIO(self.output.read(MODEL)), f"{self.output.address}/{MODEL}")
+        self._predictor = Predictor(model, EmbedOptions(facts.device, facts.precision, cache=False), check)
+        if pictures := self._predictor.unchecked():
+            proba = self._predictor.score(self.embed(pictures).vectors)
+            self._predictor.compare(proba, facts.engine, facts.precision)
+
+    def shard_bytes(self, members: Sequence[Member], labels: Sequence[str | None], rows: EmbeddedRows) -> bytes:
+        """Return the file of a shard: a row an image, the class frequencies of the training set for an unreadable one."""
+        answers = list(self._predictor.from_rows(rows.vectors, [readable(member.id) for member in members], rows.failures))
+        columns = {
+            "id": [answer.id for answer in answers],
+            "label": [answer.label for answer in answers],
+            "confidence": [answer.confidence for answer in answers],
+            "probabilities": [list(answer.probabilities.values()) for answer in answers],
+            "novelty": [answer.novelty for answer in answers],
+            "reason": [answer.failure and answer.failure.reason for answer in answers],
+            "detail": [answer.failure and readable(answer.failure.detail) for answer in answers],
+        }
+        classes = json.dumps(self._predictor.bundle.classes)
+        return parquet.to_parquet(columns, _KINDS, {"penult": self.plan.facts.to_json(), "penult.classes": classes})
+
+
+def prepare_answers(
+    model: str,
+    source: str,
+    out: str,
+    options: EmbedOptions | None = None,
+    *,
+    rows: int | None = None,
+    table: TableOptions | None = None,
+    progress: ProgressCallback = quiet,
+) -> None:
+    """Make a place ready for `AnswerWriter`: the model, its networks, and the plan of the source, which comes last.
+
+    Raises `InputError` where something else is there: features, answers of another model, or of another source.
+    """
+    loaded = bundle.load_bundle(model)
+    Predictor(loaded).check_networks()
+    output, options = open_output(out), options or EmbedOptions()
+    precision = bundle.precision_here(loaded, options.precision, options.device)
+    data = untrusted.read_bytes(bundle.model_path(model))
+    _refuse_other(output, data)
+    if is_ready(out):
+        check_asked(Plan.open(name_below(out, PLAN)).facts, source, precision=options.precision, rows=rows)
+        return
+    output.write(MODEL, data)
+    facts = plan_facts(source, loaded.backbones, replace(options, precision=precision), rows=rows, float32=True)
+    save_networks(output, loaded.backbones)
+    with closing(WarmEmbedder(loaded.backbones, facts.compute, options)) as embedder:
+        save_pictures(output, embedder)
+    make_plan(source, name_below(out, PLAN), facts, table=table, progress=progress)
+
+
+def _refuse_other(output: Output, model: bytes) -> None:
+    """Raise `InputError` where shards of something else are in a place."""
+    try:
+        there = output.read(MODEL)
+    except FileNotFoundError:
+        if not output.exists(PLAN):
+            return
+        raise InputError(f"{printable(output.address)} holds features, not answers; choose another --out.") from None
+    if hashlib.sha256(there).digest() != hashlib.sha256(model).digest():
+        raise InputError(
+            f"{printable(output.address)} holds answers of another model; choose another --out, or give that model to go on."
+        )
