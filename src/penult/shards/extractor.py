@@ -81,8 +81,8 @@ class Extractor:
 
         return self._writer.status(task) or self._do(task, run)
 
-    def embed(self, members: Sequence[Member]) -> EmbeddedRows:
-        """Return the rows of images."""
+    def embed(self, members: Sequence[Any]) -> EmbeddedRows:
+        """Return the rows of images, as of `embed`."""
         return self._embedder.run(members)
 
     def _do(self, task: ShardTask, embed: Any) -> ShardStatus:
