@@ -57,3 +57,31 @@ def test_equal_rows_and_rows_of_zeros_have_all_the_neighbors_that_are_asked_for(
     assert alike.min() > -1.5
     assert (alike[:200, 0] > 0.999).all()
     assert all(len(set(row)) == 12 for row in found.tolist())
+
+
+def test_the_answer_depends_neither_on_cores_nor_on_where_the_rows_are_and_halves_are_settled_in_full(monkeypatch, tmp_path):
+    monkeypatch.setattr(neighbors, "MANY", 1000)
+    monkeypatch.setattr(neighbors, "BLOCK", 700)  # five parts, by several threads
+    half = rows(3000).astype(np.float16)
+    np.save(tmp_path / "Z.npy", half)
+    answers = [nearest_neighbors(Z, 5) for Z in (half, np.load(tmp_path / "Z.npy", mmap_mode="r"))]
+    monkeypatch.setattr(neighbors, "in_threads", lambda function, parts: [function(part) for part in parts[::-1]][::-1])
+    answers.append(nearest_neighbors(half, 5))
+    for found, alike in answers[1:]:
+        assert (found == answers[0][0]).all() and (alike == answers[0][1]).all()
+    Z = unit_rows(half.astype(np.float32))
+    assert np.abs(answers[0][1] - np.einsum("nd,nkd->nk", Z, Z[answers[0][0]])).max() < 1e-6
+
+
+def test_equal_rows_are_not_all_compared_with_each_other(monkeypatch):
+    """Of 6,000 rows 3,000 are equal: they are in one cell, of which a row sees a part."""
+    monkeypatch.setattr(neighbors, "MANY", 1000)
+    monkeypatch.setattr(neighbors, "LEAST", 400)
+    Z = rows(6000)
+    Z[1000:4000] = Z[0]
+    file = neighbors._InvertedFile.of(Z, 48)
+    assert max(len(inside) for inside in file.members) == 400
+    assert np.array_equal(np.sort(np.concatenate(file.members)), np.arange(6000))
+    found, alike = nearest_neighbors(Z, 10)
+    assert (alike[1000:4000, -1] > 0.999).all()
+    assert all(len(set(row)) == 10 for row in found[1000:1100].tolist())

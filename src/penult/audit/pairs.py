@@ -145,7 +145,7 @@ HUGE = 1e15  # numbers whose squares may not fit float32
 STEP = 2048  # rows worked on at a time
 HASHED = 128  # ... where they are narrowed: what they need fits into the processor's cache
 COMPONENTS = 50  # as van der Maaten & Hinton did before t-SNE: noise goes, neighbors stay
-COPY_PROBES = 6  # cells of the inverted file that are looked into where only near-identical rows matter
+COPY_PROBES = 16  # cells of the inverted file that are looked into where only near-identical rows matter
 CHUNK = 4_000_000  # numbers copied at a time, few enough for the processor's cache; X itself is never copied whole
 
 
