@@ -62,7 +62,7 @@ def nearest_neighbors(Z: Array, count: int, probes: int = PROBES, since: int = 0
     n = len(Z)
     count = max(0, min(count, n - 1))
     if n <= MANY or not count:
-        Z = _floats(Z)
+        Z = float_rows(Z)
         return nearest_rows(Z[since:], Z, count, own=since)
     from threadpoolctl import threadpool_limits
 
@@ -83,9 +83,9 @@ def nearest_neighbors(Z: Array, count: int, probes: int = PROBES, since: int = 0
 
 def _nearest_of_all(Z: Array, who: Ints, count: int) -> tuple[Ints, Array]:
     """Return the `count` nearest of the rows `who` (m,) of Z (n, d), compared with every row, and their cosines."""
-    queries, near, alike = _floats(Z[who]), np.zeros((len(who), 0), np.intp), np.zeros((len(who), 0), np.float32)
+    queries, near, alike = float_rows(Z[who]), np.zeros((len(who), 0), np.intp), np.zeros((len(who), 0), np.float32)
     for rows in row_chunks(len(Z), BLOCK):
-        cosine = queries @ _floats(Z[rows]).T  # (m, b)
+        cosine = queries @ float_rows(Z[rows]).T  # (m, b)
         inside = np.flatnonzero((who >= rows.start) & (who < rows.stop))
         cosine[inside, who[inside] - rows.start] = -2
         found, values = _largest(cosine, min(count, cosine.shape[1]))
@@ -93,6 +93,11 @@ def _nearest_of_all(Z: Array, who: Ints, count: int) -> tuple[Ints, Array]:
         best, alike = _largest(alike, min(count, alike.shape[1]))
         near = np.take_along_axis(near, best, axis=1)
     return near, alike
+
+
+def float_rows(rows: Array) -> Array:
+    """Return unit vectors (m, d) in float32; what was rounded to float16 with length 1 again."""
+    return rows if rows.dtype == np.float32 else unit_rows(np.asarray(rows, np.float32))
 
 
 def leading_directions(Z: Array, count: int, seed: int = 0) -> Array:
@@ -104,11 +109,6 @@ def leading_directions(Z: Array, count: int, seed: int = 0) -> Array:
     for _ in range(3):
         B = np.linalg.qr(Z.T @ (Z @ B))[0].astype(np.float32)
     return B
-
-
-def _floats(rows: Array) -> Array:
-    """Return rows (m, d) in float32; what was rounded to float16 with length 1 again."""
-    return rows if rows.dtype == np.float32 else unit_rows(np.asarray(rows, np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,8 @@ class _InvertedFile:
         basis, centers = _learnt(Z, cells)
 
         def nearest(rows: slice) -> NDArray[np.int32]:
-            return ((_floats(Z[rows]) @ basis) @ centers.T).argmax(axis=1).astype(np.int32)
+            cells: NDArray[np.int32] = ((float_rows(Z[rows]) @ basis) @ centers.T).argmax(axis=1).astype(np.int32)
+            return cells
 
         own = np.concatenate(in_threads(nearest, row_chunks(n, max(1, TILE // cells))))
         order = np.argsort(own, kind="stable")
@@ -151,7 +152,7 @@ class _InvertedFile:
 
     def search(self, asked: slice, near: Ints, alike: Array) -> None:
         """Write the nearest rows of those that are asked for into `near` (b, count), and their cosines into `alike`."""
-        queries = _floats(self.Z[asked])  # (b, d)
+        queries = float_rows(self.Z[asked])  # (b, d)
         parts = self._around(asked, queries).ravel()  # (b * probes,)
         asking = np.argsort(parts, kind="stable")  # who looks into each part
         bounds = np.searchsorted(parts[asking], np.arange(len(self.members) + 1))
@@ -159,7 +160,7 @@ class _InvertedFile:
             those = asking[bounds[number] : bounds[number + 1]] // self.probes
             if not len(those):
                 continue
-            there, count = _floats(self.Z[inside]), min(near.shape[1], len(inside))  # (c, d)
+            there, count = float_rows(self.Z[inside]), min(near.shape[1], len(inside))  # (c, d)
             for some in row_chunks(len(those), max(1, TILE // len(inside))):
                 who = those[some]
                 cosine = queries[who] @ there.T  # (w, c)
@@ -185,7 +186,7 @@ class _InvertedFile:
 def _learnt(Z: Array, cells: int) -> tuple[Array, Array]:
     """Return the leading directions (d, q) of some rows of Z, and by spherical k-means the centers (c, q) of cells in them."""
     rng = np.random.default_rng(0)
-    some = _floats(Z[np.sort(rng.permutation(len(Z))[: max(SAMPLE, 4 * cells)])])
+    some = float_rows(Z[np.sort(rng.permutation(len(Z))[: max(SAMPLE, 4 * cells)])])
     basis = leading_directions(some, DIRECTIONS)
     some = some @ basis
     centers = unit_rows(some[rng.permutation(len(some))[:cells]])

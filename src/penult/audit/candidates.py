@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from penult.arrays import row_chunks, unit_rows
 from penult.audit.alignment import SIDE, Lattice, turned, upright
-from penult.audit.pairs import COPY_PROBES, Floats, Ints, NearestRows, Pairs, joined, nearest
+from penult.audit.pairs import COPY_PROBES, Floats, Ints, NearestRows, Pairs, cosines, joined, nearest
 
 AROUND = 12  # neighbors of a thumbnail that are looked at
 EQUALLY = 0.9  # correlation of thumbnails, once upright, from which a pair is looked at
@@ -98,7 +98,7 @@ def _equal(Z: Floats, standing: Upright) -> tuple[Pairs, Pairs]:
         those = lit[part]
         gain[those], exposed[those] = _exposed(standing.pictures[one[those]], standing.pictures[other[those]])
     brighter = np.flatnonzero((gain >= BRIGHTER) & (exposed >= EXPOSED))
-    far = (1 - exposed[brighter]) * (1 - np.einsum("ij,ij->i", *(Z[side[brighter]] for side in rows)))
+    far = (1 - exposed[brighter]) * (1 - cosines(Z, *(side[brighter] for side in rows)))
     near = np.flatnonzero(far <= AND_ALIKE)
     brighter = brighter[near[_first(rows[0][brighter[near]], far[near])]]
     same = np.flatnonzero(alike >= EQUAL)

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from penult.arrays import row_chunks
 from penult.audit.alignment import PART, aligned
 from penult.audit.candidates import Upright
-from penult.audit.pairs import Floats, Ints, NearestRows, Pairs, joined
+from penult.audit.pairs import HALF, Floats, Ints, NearestRows, Pairs, cosines, joined
+from penult.neighbors import float_rows
 
 ALIKE = 0.45  # cosine of the features below which two photos are no copies
 TURNED = 0.15  # ... where the thumbnails are EQUAL: to most networks a photo upside down is another one
@@ -46,7 +47,7 @@ def families(
     measured = Measured(thumbnails, near, known)
     measured.look(near.similarity[:, :FIRST] >= ALIKE)
     one, other = standing.turned()
-    measured.look_at(one, other, np.einsum("ij,ij->i", Z[one], Z[other]), alike=TURNED, least=EQUAL)
+    measured.look_at(one, other, cosines(Z, one, other), alike=TURNED, least=EQUAL)
     # where nearly all of the first neighbors may be copies, the family may be larger; and what is around it counts, too
     few = len(near.rows), FEW
     member, _ = measured.members()
@@ -179,7 +180,9 @@ class _Edges:
     def _around(self, members: Ints) -> float:
         """Return the distance of the third nearest photo outside, as a few members see it; 1 where there are no others."""
         some = members[np.linspace(0, len(members) - 1, min(len(members), 8)).astype(np.intp)]
-        cosine = self.Z[some] @ self.Z.T  # (m, n)
+        queries = float_rows(self.Z[some])
+        step = len(self.Z) if self.Z.dtype == np.float32 else HALF
+        cosine = np.hstack([queries @ float_rows(self.Z[at]).T for at in row_chunks(len(self.Z), step)])  # (m, n)
         cosine[:, members] = -2
         count = min(OUTSIDE + 2, len(self.Z) - len(members))
         near = np.argpartition(-cosine, max(0, count - 1), axis=1)[:, :count]  # (m, count)

@@ -34,8 +34,17 @@ class PhotoMap:
 
 
 @default_errors
-def photo_map(X: NDArray[Any], blocks: Sequence[int], seed: int = 0, landmarks: int = LANDMARKS) -> PhotoMap:
+def photo_map(
+    X: NDArray[Any],
+    blocks: Sequence[int],
+    seed: int = 0,
+    landmarks: int = LANDMARKS,
+    near: NDArray[np.intp] | None = None,
+) -> PhotoMap:
     """Return the map of the rows of X (n, d); `blocks` are the widths of the runs of columns that count the same.
+
+    X may be on disk: it is read once, in order, beside the landmarks. `near` (n, 5) are the rows most like each, where
+    `group` has found them; else they are looked for.
 
     The features become 50 principal components; t-SNE (van der Maaten & Hinton, JMLR 9 (2008) 2579; Barnes-Hut) places
     at most `landmarks` rows drawn by the seed; each other row lies between the three of them that it is most
@@ -47,8 +56,9 @@ def photo_map(X: NDArray[Any], blocks: Sequence[int], seed: int = 0, landmarks: 
         return PhotoMap(np.full((n, 2), 0.5), np.zeros((n, 0), np.intp), np.ones(n, bool))
     chosen = np.sort(np.random.default_rng(seed).permutation(n)[:landmarks])  # (l,)
     with _one_thread():
-        Z = principal_directions(np.asarray(X, np.float32), blocks, chosen, seed)  # (n, c)
-    near = nearest_neighbors(Z, NEIGHBORS)[0]
+        Z = principal_directions(X, blocks, chosen, seed)  # (n, c)
+    if near is None:
+        near = nearest_neighbors(Z, NEIGHBORS)[0]
     places = np.empty((n, 2))
     places[chosen] = _arranged(Z[chosen], seed)
     here = np.zeros(n, bool)

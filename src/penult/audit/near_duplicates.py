@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.arrays import default_errors
-from penult.audit.pairs import Ints, Pairs, UnionFind, joined
+from penult.audit.pairs import Ints, NearestRows, Pairs, UnionFind, joined
 from penult.audit.registration import one_picture
 from penult.audit.same_photo import Look, look_at
 from penult.errors import InputError
+from penult.neighbors import MANY
 
+ALIKE = 5  # rows most like each that are handed on
 LOOKED_AT = 3000  # pairs that are registered: some 10 ms each
 
 Pictures = Callable[[NDArray[np.intp]], NDArray[Any]]  # row numbers (m,) to gray pictures (m, 96 * 96)
@@ -48,7 +50,7 @@ class Photos:
         """Return the features and thumbnails of some rows, ascending."""
         if len(rows) == len(self.digests):  # all of them: no copy
             return self.X, self.thumbnails
-        return np.asarray(self.X)[rows], None if self.thumbnails is None else np.asarray(self.thumbnails)[rows]
+        return self.X[rows], None if self.thumbnails is None else np.asarray(self.thumbnails)[rows]
 
 
 def copy_groups(digests: NDArray[np.uint8]) -> Ints:
@@ -169,12 +171,16 @@ def largest(n: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """Group numbers (n,), the near-duplicates found, sentences on what was tied together, and what that was found by."""
+    """Group numbers (n,), the near-duplicates found, sentences on what was tied together, and what that was found by.
+
+    `near` (n, 5) are the rows most like each, copies first, where they are many: few are looked for again at no cost.
+    """
 
     groups: Ints
     pairs: Pairs
     notes: tuple[str, ...]
     look: Look
+    near: Ints | None = None
 
 
 @default_errors
@@ -222,7 +228,24 @@ def group(
         ties.link(copies)
         ties.link(family)
         dropped = int(ties.link(single, limit=largest(n)).dropped.sum())
-    return Grouping(ties.numbers(), pairs, _notes(n - len(once), alone.numbers(), dropped, near), look)
+    notes = _notes(n - len(once), alone.numbers(), dropped, near)
+    return Grouping(ties.numbers(), pairs, notes, look, _most_alike(look.near, same, once) if n > MANY else None)
+
+
+def _most_alike(near: NearestRows, same: Ints, once: Ints) -> Ints:
+    """Return the rows (n, 5) most like each of n images: its copies (`same` numbers), then the first ones (`once`) near it."""
+    place = np.empty(len(once), np.intp)
+    place[same[once]] = np.arange(len(once))
+    place = place[same]  # (n,)
+    found = once[near.rows[:, :ALIKE]][place]
+    order = np.argsort(place, kind="stable")
+    bounds = np.searchsorted(place[order], np.arange(len(once) + 1))
+    for at in np.flatnonzero(np.diff(bounds) > 1):
+        copies = order[bounds[at] : bounds[at + 1]]
+        for row in copies:
+            others = copies[: ALIKE + 1][copies[: ALIKE + 1] != row][:ALIKE]
+            found[row] = np.r_[others, found[row]][: found.shape[1]]
+    return found
 
 
 def _notes(copies: int, alike: Ints, dropped: int, near: bool) -> tuple[str, ...]:

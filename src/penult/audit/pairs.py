@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.arrays import check_blocks, row_chunks, unit_rows
-from penult.neighbors import PROBES, nearest_neighbors
+from penult.neighbors import PROBES, float_rows, nearest_neighbors
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.intp]
@@ -80,6 +80,14 @@ def nearest(Z: Floats, count: int, probes: int = PROBES, since: int = 0) -> Near
     return NearestRows(*nearest_neighbors(Z, count, probes, since), since)
 
 
+def cosines(Z: Floats, one: Ints, other: Ints) -> Floats:
+    """Return the cosines (p,) of pairs of rows of the unit vectors Z (n, d)."""
+    if Z.dtype == np.float32:
+        return np.asarray(np.einsum("ij,ij->i", Z[one], Z[other]))
+    parts = [np.einsum("ij,ij->i", float_rows(Z[one[at]]), float_rows(Z[other[at]])) for at in row_chunks(len(one), 16 * STEP)]
+    return np.concatenate([np.zeros(0, np.float32), *parts])
+
+
 @dataclass(frozen=True, slots=True)
 class Links:
     """Which pairs (m,) joined two groups, and which were left out because the group would have been too large."""
@@ -146,29 +154,36 @@ STEP = 2048  # rows worked on at a time
 HASHED = 128  # ... where they are narrowed: what they need fits into the processor's cache
 COMPONENTS = 50  # as van der Maaten & Hinton did before t-SNE: noise goes, neighbors stay
 COPY_PROBES = 16  # cells of the inverted file that are looked into where only near-identical rows matter
+HALF = 50_000  # rows above which directions are kept in float16: half the memory, and cosines to 1e-5
 CHUNK = 4_000_000  # numbers copied at a time, few enough for the processor's cache; X itself is never copied whole
 
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """Center and spread of the columns of each block, as some rows X have them, and whether rows are narrowed: many were."""
+    """Center and spread of the columns of each block, as some rows X have them.
+
+    Of many rows the directions are `narrowed`, of very many kept as `halves` (float16).
+    """
 
     runs: tuple[int, ...]
     moments: tuple[tuple[Floats, Floats], ...]  # (width,), (width,) of each block
     narrowed: bool
+    halves: bool = False
 
     @classmethod
     def of(cls, X: NDArray[Any], widths: Sequence[int] | None = None) -> Self:
-        """Return that of X (n, d). Raises InputError for widths that are not its columns."""
-        runs = check_blocks(X.shape[1], widths)
-        return cls(runs, tuple(_scaling(X, *place) for place in _places(runs)), len(X) > WIDE)
+        """Return that of X (n, d), in memory or not. Raises InputError for widths that are not its columns."""
+        runs, n = check_blocks(X.shape[1], widths), len(X)
+        step = 1 + n // (2 * WIDE)
+        some = np.asarray(X[np.arange(0, n, step)]) if hasattr(X, "chunks") else X[::step]
+        return cls(runs, tuple(_scaling(some, *place) for place in _places(runs)), n > WIDE, n > HALF)
 
     def directions(self, X: NDArray[Any]) -> Floats:
-        """Return directions (n, d') of rows X (n, d).
+        """Return directions (n, d') of rows X (n, d), which are read once, in order.
 
         Every column is centred and scaled: what all images have in common says nothing about which two are one photo.
         """
-        return _made(X, self.runs, self.moments, self.narrowed)
+        return _made(X, self)
 
 
 def directions(X: NDArray[Any], widths: Sequence[int] | None = None) -> Floats:
@@ -183,7 +198,7 @@ def bare_directions(X: NDArray[Any], blocks: Sequence[int] | None = None) -> Flo
     """
     runs = check_blocks(X.shape[1], blocks)
     nothing = [(np.zeros(w, np.float32), np.full(w, _size(X[:, at : at + w]), np.float32)) for at, w in _places(runs)]
-    return _made(X, runs, nothing, len(X) > WIDE)
+    return _made(X, Scaling(runs, tuple(nothing), len(X) > WIDE, len(X) > HALF))
 
 
 def principal_directions(X: Floats, blocks: Sequence[int], landmarks: NDArray[np.intp], seed: int) -> Floats:
@@ -194,7 +209,7 @@ def principal_directions(X: Floats, blocks: Sequence[int], landmarks: NDArray[np
     """
     from sklearn.utils.extmath import randomized_svd
 
-    some = X[landmarks]  # (l, d)
+    some = np.asarray(X[landmarks], np.float32)  # (l, d)
     mean, spread = some.mean(axis=0), some.std(axis=0, dtype=np.float64).astype(np.float32)  # (d,)
     weight = np.repeat([1 / width**0.5 for width in blocks], blocks).astype(np.float32)  # (d,)
     scale = weight / np.maximum(spread, 1e-3 * spread.max() + 1e-12)  # a constant column is rounding errors
@@ -203,7 +218,7 @@ def principal_directions(X: Floats, blocks: Sequence[int], landmarks: NDArray[np
     count = min(COMPONENTS, len(some) - 1, X.shape[1])
     axes = randomized_svd(unit - centre, count, n_iter=2, random_state=seed)[2]  # (c, d)
     axes = axes.T.astype(np.float32)
-    rows = [unit_rows((X[at] - mean) * scale) @ axes for at in row_chunks(len(X), max(1, CHUNK // X.shape[1]))]
+    rows = [unit_rows((np.asarray(X[at], np.float32) - mean) * scale) @ axes for at in row_chunks(len(X), max(1, CHUNK // X.shape[1]))]
     return unit_rows(np.concatenate(rows) - centre @ axes)
 
 
@@ -219,8 +234,7 @@ def _places(widths: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _scaling(X: NDArray[Any], start: int, width: int) -> tuple[Floats, Floats]:
-    """Return mean and standard deviation (width,) of a block's columns over the rows of X, or some of many."""
-    X = X[:: 1 + len(X) // (2 * WIDE)]
+    """Return mean and standard deviation (width,) of a block's columns over the rows of X."""
     n = max(1, len(X))
     pieces = [X[i : i + STEP, start : start + width] for i in range(0, len(X), STEP)]
     centre = np.sum([p.sum(axis=0, dtype=np.float64) for p in pieces], axis=0) / n if pieces else np.zeros(width)
@@ -231,20 +245,22 @@ def _scaling(X: NDArray[Any], start: int, width: int) -> tuple[Floats, Floats]:
     return np.asarray(centre, np.float32), np.maximum(spread, 1e-3 * spread.max()) + np.float32(1e-12)
 
 
-def _made(X: NDArray[Any], widths: Sequence[int], scaling: Sequence[tuple[Floats, Floats]], wide: bool) -> Floats:
+def _made(X: NDArray[Any], by: Scaling) -> Floats:
     rng = np.random.default_rng(0)
     # Feature hashing (Weinberger et al. 2009): columns with random signs are added up. It keeps angles as random directions
     # do, to about 0.02 for vectors that are 0.8 alike, closer ones better, and costs no product of matrices.
-    signs = [rng.choice(np.array([-1, 1], np.float32), w) if wide and w > NARROW else None for w in widths]
-    kept = sum(w if sign is None else NARROW for w, sign in zip(widths, signs, strict=True))
-    out = np.empty((len(X), kept), np.float32)
-    for rows in row_chunks(len(X), HASHED if wide else STEP):
-        pieces = []
-        for (start, width), (centre, spread), sign in zip(_places(widths), scaling, signs, strict=True):
-            part = np.asarray(X[rows, start : start + width], np.float32) - centre
-            part *= 1 / spread if sign is None else sign / spread
-            pieces.append(unit_rows(part) if sign is None else _hashed(part))
-        out[rows] = unit_rows(np.hstack(pieces))
+    signs = [rng.choice(np.array([-1, 1], np.float32), w) if by.narrowed and w > NARROW else None for w in by.runs]
+    kept = sum(w if sign is None else NARROW for w, sign in zip(by.runs, signs, strict=True))
+    out = np.empty((len(X), kept), np.float16 if by.halves else np.float32)
+    for read in row_chunks(len(X), STEP):
+        some = X[read]
+        for rows in row_chunks(len(some), HASHED if by.narrowed else STEP):
+            pieces = []
+            for (start, width), (centre, spread), sign in zip(_places(by.runs), by.moments, signs, strict=True):
+                part = np.asarray(some[rows, start : start + width], np.float32) - centre
+                part *= 1 / spread if sign is None else sign / spread
+                pieces.append(unit_rows(part) if sign is None else _hashed(part))
+            out[read.start + rows.start : read.start + rows.stop] = unit_rows(np.hstack(pieces))
     return out
 
 
