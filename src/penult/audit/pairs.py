@@ -218,7 +218,8 @@ def principal_directions(X: Floats, blocks: Sequence[int], landmarks: NDArray[np
     count = min(COMPONENTS, len(some) - 1, X.shape[1])
     axes = randomized_svd(unit - centre, count, n_iter=2, random_state=seed)[2]  # (c, d)
     axes = axes.T.astype(np.float32)
-    rows = [unit_rows((np.asarray(X[at], np.float32) - mean) * scale) @ axes for at in row_chunks(len(X), max(1, CHUNK // X.shape[1]))]
+    step = max(1, CHUNK // X.shape[1])
+    rows = [unit_rows((np.asarray(X[at], np.float32) - mean) * scale) @ axes for at in row_chunks(len(X), step)]
     return unit_rows(np.concatenate(rows) - centre @ axes)
 
 
