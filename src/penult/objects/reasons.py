@@ -1,0 +1,100 @@
+"""What is wrong with an object store, by what obstore raises: of one object an `OSError`, of all an error for the user.
+
+In: the exception, and the store it came from. Out: another exception, in three parts. It asks the store nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from typing import NoReturn
+
+from penult.errors import InputError, OutputError, PenultError
+from penult.texts import printable
+
+_STATUS, _CODE = re.compile(r"status code: (\d{3})"), re.compile(r"<Code>(\w+)</Code>")
+NO_ANSWER = "HTTP error"  # what obstore says where no answer came, or not all of it
+_NO_STORE = ("NoSuchBucket", "ContainerNotFound", "InvalidBucketName", "The specified bucket does not exist")
+# What is asked for credentials where none are given.
+_NO_CREDENTIALS = ("169.254.169.254", "metadata.google.internal", "169.254.170.2", "Account must be specified")
+_FULL = ("QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "status code: 507")
+_CREDENTIALS = {
+    "s3": 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (`eval "$(aws configure export-credentials --format env)"`), '
+    "or AWS_SKIP_SIGNATURE=true for a public bucket",
+    "gs": "set GOOGLE_APPLICATION_CREDENTIALS to a key file (`gcloud auth application-default login` makes one), "
+    "or GOOGLE_SKIP_SIGNATURE=true for a public bucket",
+    "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY (or AZURE_STORAGE_SAS_KEY)",
+}
+
+
+class NoRanges(OSError):
+    """The server does not send parts of an object."""
+
+
+class Explained:
+    """Turns what obstore raises into what the user can act on."""
+
+    def __init__(self, bucket: str, address: str, writing: bool = False) -> None:
+        self._bucket = bucket  # s3://NAME
+        self._address = address
+        self._writing = writing
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, PenultError):
+            self._raise(error)
+
+    def _raise(self, error: Exception) -> NoReturn:
+        address, text = self._address, str(error)
+        status, code = (found.group(1) if (found := pattern.search(text)) else "" for pattern in (_STATUS, _CODE))
+        if "NotPartial" in text:
+            raise NoRanges(errno.ENOTSUP, "the server sends no parts of objects", address) from error
+        if code == "InvalidObjectState":
+            raise OSError(errno.EACCES, "it is archived, and has to be restored first", address) from error
+        if isinstance(error, FileNotFoundError) and not self._writing and not any(sign in text for sign in _NO_STORE):
+            raise FileNotFoundError(errno.ENOENT, "there is no such object", address) from error
+        why, cure = _reason(text, status, f" ({code or status})" if code or status else "", self._bucket)
+        act, refused = ("written", OutputError) if self._writing else ("read", InputError)
+        raise refused(f"'{printable(address)}' cannot be {act}: {why}; {cure}") from error
+
+
+def _reason(text: str, status: str, said: str, bucket: str) -> tuple[str, str]:
+    """Return what is wrong with all requests like this one, and what to do."""
+    scheme = bucket.partition(":")[0]
+    server = endpoint(scheme)
+    if any(sign in text for sign in _NO_STORE):
+        also = f", and whether '{printable(server)}' is its server" if server else ""
+        return f"there is no bucket '{printable(bucket)}'", f"check its name{also}"
+    if any(sign in text for sign in _NO_CREDENTIALS):
+        return "no credentials were found", _CREDENTIALS[scheme]
+    if any(sign in text for sign in _FULL):
+        return f"the store is full{said}", "make room, and run it again"
+    if status in ("401", "403"):
+        return f"the store refuses these credentials{said}", _CREDENTIALS[scheme]
+    if scheme == "s3" and "redirect" in text.lower():
+        return "the bucket is in another region", "set AWS_REGION to its region"
+    if status:
+        return f"the store answers with an error{said}, also after several tries", "run it again later"
+    if NO_ANSWER in text:
+        where = f"'{printable(server)}'" if server else "the store"
+        return f"no answer from {where}", "check the network and the address, and run it again"
+    return text.split("\n", 1)[0][:200], "check the address and the environment variables of the store"
+
+
+def is_busy(error: Exception) -> bool:
+    """Tell whether a server answered that it cannot at this time."""
+    status = _STATUS.search(str(error))
+    return status is not None and (status[1] == "429" or status[1].startswith("5"))
+
+
+def endpoint(scheme: str) -> str:
+    """Return the address of a server that is not the provider's own, where the environment names one."""
+    names = {
+        "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+        "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+        "gs": ("GOOGLE_BASE_URL",),
+    }[scheme]
+    return next((os.environ[name] for name in names if os.environ.get(name)), "")
