@@ -15,6 +15,7 @@ from penult.images.labels import normalize_label
 from penult.images.matching import Finder, Match
 from penult.images.records import quoted
 from penult.signatures import image_ending
+from penult.sources.parquet_images import LABEL_NAMES
 from penult.texts import printable
 
 FILE, LABEL = "file", "label"
@@ -23,10 +24,6 @@ FILE, LABEL = "file", "label"
 _IMAGE_NAMES = """
     file filename filepath imagefile imagefilename imagefilepath imagepath imagename image images img imgpath imgname imgfile
     photo photopath picture picturepath path fname imageid imgid photoid pictureid imageidx id uid uuid key name
-""".split()  # noqa: SIM905
-_LABEL_NAMES = """
-    label labels labelname class classes classname classlabel category categoryname target targets y breed species diagnosis dx
-    groundtruth gt truth annotation tag tags
 """.split()  # noqa: SIM905
 _INDEX = re.compile(r"(unnamed:? ?\d*|index|level_0)?", re.IGNORECASE)
 _BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
@@ -230,7 +227,7 @@ class _ColumnFinder:
         ]
         if LABEL in self.names and self.names.index(LABEL) in free:
             return (self.names.index(LABEL),)
-        known = [at for at in free if _norm(self.header[at]) in _LABEL_NAMES]
+        known = [at for at in free if _norm(self.header[at]) in LABEL_NAMES]
         known = [at for at in known if self.names[at] not in self.names[:at]]
         if len(known) == 1:
             return (known[0],)

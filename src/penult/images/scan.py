@@ -20,18 +20,8 @@ from penult.images.labels import LabelNormalizer, missing_names, similar_names
 from penult.images.name_groups import with_groups
 from penult.images.records import Image, ImageSet, kaggle_label, quoted
 from penult.images.table import Table, is_table
-from penult.images.walk import (
-    GIVEN_NOT_IMAGE,
-    OUTSIDE,
-    REPEATED,
-    SPECIAL,
-    UNREADABLE,
-    ScanLog,
-    is_image,
-    path_kind,
-    unread_format,
-    walk,
-)
+from penult.images.walk import GIVEN_NOT_IMAGE, OUTSIDE, REPEATED, ScanLog, path_kind, walk
+from penult.sources.folder import SPECIAL, UNREADABLE, is_image, unread_format
 from penult.sources.names import natural_key
 from penult.texts import printable
 

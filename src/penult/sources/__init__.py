@@ -3,8 +3,31 @@
 In: a path or an address. Out: the members in a fixed order, each with a name, and their bytes. It decodes nothing.
 """
 
-from penult.sources.member import MAX_BYTES, FileContent, Member
-from penult.sources.reading import read_ahead
-from penult.sources.scan import SourceKind, kind_of, members
+from __future__ import annotations
 
-__all__ = ["MAX_BYTES", "FileContent", "Member", "SourceKind", "kind_of", "members", "read_ahead"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from penult.sources.member import MAX_BYTES, FileContent, Member
+from penult.sources.reading import read_ahead, reading_order
+
+if TYPE_CHECKING:
+    from penult.sources.parquet_images import ParquetColumns as ParquetColumns
+    from penult.sources.scan import SourceKind as SourceKind
+    from penult.sources.scan import archive_kind as archive_kind
+    from penult.sources.scan import kind_of as kind_of
+    from penult.sources.scan import members as members
+
+__all__ = [
+    "MAX_BYTES", "FileContent", "Member", "ParquetColumns", "SourceKind", "archive_kind", "kind_of", "members", "read_ahead",
+    "reading_order",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import what lists sources when it is first used: decoding processes read single members and start at once."""
+    if name == "ParquetColumns":
+        return import_module("penult.sources.parquet_images").ParquetColumns
+    if name in __all__:
+        return getattr(import_module("penult.sources.scan"), name)
+    raise AttributeError(f"module 'penult.sources' has no attribute {name!r}")

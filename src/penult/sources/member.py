@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from penult.errors import InputError
-from penult.objects import open_store
+from penult.sources.unpacking import Container
 
 Packing = Literal["file", "stored", "zip", "gzip", "parquet", "object", "refused"]
 PACKINGS: tuple[str, ...] = get_args(Packing)
@@ -79,8 +80,8 @@ class Member:
         """Whether any process can read it at once; of others many are read together, in order, by `read_ahead`."""
         return self.packing in _IN_PLACE and "://" not in self.container
 
-    def read(self, most: int = MAX_BYTES) -> bytes:
-        """Return the encoded bytes, or the first `most` of them and perhaps more.
+    def read(self, most: int = MAX_BYTES, container: Container | None = None) -> bytes:
+        """Return the encoded bytes, or the first `most` of them and perhaps more; `container` is its own, if that is open.
 
         Raises OSError, with EFBIG for what is too large; InputError where a store refuses all.
         """
@@ -92,8 +93,13 @@ class Member:
             with open(self.path, "rb", buffering=0) as file:  # noqa: PTH123 - surrogates
                 return file.read()
         if self.packing == "object":
+            from penult.objects import open_store
+
             return open_store(self.container).get(self.key)
-        raise OSError(errno.ENOSYS, f"{self.packing} cannot be read yet")
+        if container is not None:
+            return container.read(self, most)
+        with closing(Container(self.container)) as opened:
+            return opened.read(self, most)
 
 
 def too_large(size: int) -> OSError:

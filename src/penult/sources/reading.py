@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from itertools import groupby
 
-from penult.objects import fetch_ahead
-from penult.sources.member import Member
+from penult.sources.member import MAX_BYTES, Member
+from penult.sources.unpacking import Container
 
 Read = tuple[Member, bytes | OSError]
 
@@ -14,14 +15,48 @@ Read = tuple[Member, bytes | OSError]
 def read_ahead(members: Iterable[Member], window_bytes: int = 64 << 20) -> Generator[Read, None, None]:
     """Yield each member with its bytes, or why it cannot be read, in the order given.
 
-    At most some `window_bytes` are held ahead of what is taken.
+    Objects are fetched in parallel; at most some `window_bytes` are held ahead of what is taken. Archives are read from front
+    to back: members in another order than theirs cost more.
     """
-    for remote, several in groupby(members, lambda member: member.packing == "object"):
-        if remote:
+    for (packing, container), several in groupby(members, lambda member: (member.packing, member.container)):
+        if packing == "object":
+            from penult.objects import fetch_ahead
+
             yield from fetch_ahead(several, lambda member: member.read(), lambda member: member.size, ahead=window_bytes)
-            continue
-        for member in several:
-            try:
-                yield member, member.read()
-            except OSError as error:
-                yield member, error
+        elif packing in ("file", "refused"):
+            yield from ((member, _read(member)) for member in several)
+        else:
+            yield from _in_container(container, several)
+
+
+def _in_container(path: str, members: Iterator[Member]) -> Iterator[Read]:
+    try:
+        container = Container(path)
+    except OSError as error:
+        yield from ((member, error) for member in members)
+        return
+    with closing(container):
+        yield from ((member, _read(member, container)) for member in members)
+
+
+def _read(member: Member, container: Container | None = None) -> bytes | OSError:
+    try:
+        return member.read(MAX_BYTES, container)
+    except OSError as error:
+        return error
+
+
+def reading_order(members: Iterable[object]) -> list[int] | None:
+    """Return the places of sources in the order in which archives are read from front to back; None where that is theirs."""
+    keys = [_place(one) for one in members]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return None if order == list(range(len(keys))) else order
+
+
+def _place(source: object) -> tuple[str, int, int]:
+    if not isinstance(source, Member) or source.in_place or source.packing not in ("gzip", "parquet", "stored", "zip"):
+        return ("", 0, 0)
+    if source.packing == "parquet":
+        group, row, _ = source.key.split(":", 2)
+        return (source.container, int(group), int(row))
+    return (source.container, source.offset, 0)

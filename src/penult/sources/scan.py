@@ -1,52 +1,130 @@
-"""What kind of source a path or an address is, and the images in it."""
+"""What kind of source a path or an address is, and the images in it, streamed."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Literal
+from contextlib import closing
+from typing import BinaryIO, Literal
 
-from penult.signatures import named_like_image
+from penult.errors import InputError
+from penult.sources.entries import Skip
+from penult.sources.folder import NOT_IMAGE, walk_folder
 from penult.sources.member import Member
-from penult.sources.stores import stored_members
+from penult.sources.ordering import path_key
+from penult.sources.parquet_images import ANY_COLUMNS, ParquetColumns, parquet_members
+from penult.sources.remote_file import open_binary
+from penult.sources.tar import tar_members
+from penult.sources.zip import zip_members
+from penult.texts import printable
 
 SourceKind = Literal["folder", "table", "tar", "zip", "parquet", "objects"]
+ArchiveKind = Literal["tar", "zip", "parquet"]
 SCHEMES = ("s3://", "gs://", "az://")
-_ENDINGS: dict[SourceKind, tuple[str, ...]] = {
-    "tar": (".tar", ".tar.gz", ".tgz"),
-    "zip": (".zip",),
-    "parquet": (".parquet",),
-    "table": (".csv", ".tsv", ".txt"),
-}
+ARCHIVES: dict[str, ArchiveKind] = {
+    ".tar": "tar", ".tar.gz": "tar", ".tgz": "tar", ".zip": "zip", ".parquet": "parquet",
+}  # fmt: skip
+_TABLES = (".csv", ".tsv", ".txt")
+IN_ARCHIVES = "archives beside images"
 
 
 def kind_of(source: str) -> SourceKind | None:
-    """Return what a path or an address (`s3://`, `gs://`, `az://`) is; None for what is not there or none of these."""
+    """Return what a path or an address (`s3://`, `gs://`, `az://`) is; None for what is not there or none of these.
+
+    A folder of tar, zip or Parquet files without images beside them is a folder; `members` looks into them.
+    """
     remote = source.startswith(SCHEMES)
     if not remote and os.path.isdir(source):  # noqa: PTH112 - names that no file can have are no reason to fail
         return "folder"
-    for kind, endings in _ENDINGS.items():
-        if source.lower().endswith(endings) and (remote or os.path.isfile(source)):  # noqa: PTH113
+    if remote or os.path.isfile(source):  # noqa: PTH113
+        if (kind := archive_kind(source)) is not None:
             return kind
+        if source.lower().endswith(_TABLES):
+            return "table"
     return "objects" if remote else None
 
 
-def members(source: str, on_skip: Callable[[str, str], None] = lambda kind, name: None) -> Iterator[Member]:
+def archive_kind(name: str) -> ArchiveKind | None:
+    """Return which kind of archive a name is that of."""
+    lower = name.lower()
+    return next((kind for ending, kind in ARCHIVES.items() if lower.endswith(ending)), None)
+
+
+def members(source: str, on_skip: Skip = lambda kind, name: None, columns: ParquetColumns = ANY_COLUMNS) -> Iterator[Member]:
     """Yield the images of a source one by one, a folder at a time in natural order, archives in their own order.
 
-    `on_skip(kind, name)` is told of everything that is passed over. Raises InputError for a source that cannot be read at all;
-    one image that cannot be yields a member whose `read` raises.
+    Of a folder without a single image the tar, zip and Parquet files are looked into; ids are then `shard.tar/0001.jpg`.
+    `on_skip(kind, name)` is told of everything that is passed over. `columns` are about Parquet files. Raises InputError
+    for a source that cannot be read at all; one image that cannot be yields a member whose `read` raises.
     """
-    if kind_of(source) == "objects":
-        yield from stored_members(source, on_skip)
-        return
-    for folder, below, files in os.walk(source):
-        below.sort()
-        for name in sorted(files):
-            if named_like_image(name):
-                path = os.path.join(folder, name)  # noqa: PTH118
-                key, found = os.path.relpath(path, source), os.stat(path)  # noqa: PTH116
-                tag = f"{found.st_size}-{found.st_mtime_ns}"
-                yield Member(key.replace(os.sep, "/"), source, key, size=found.st_size, tag=tag)
+    kind = kind_of(source)
+    if kind in ("folder", "objects"):
+        yield from _several(source, _files if kind == "folder" else _objects, on_skip, columns)
+    elif kind in (None, "table"):
+        raise InputError(f"'{printable(source)}' is no source of images; give a folder, or a tar, zip or Parquet file")
+    else:
+        yield from archive_members(source, on_skip, columns)
+
+
+def archive_members(source: str, on_skip: Skip, columns: ParquetColumns, prefix: str = "") -> Iterator[Member]:
+    """Yield the images of one tar, zip or Parquet file; ids begin with `prefix`. Raises InputError as `members` does."""
+    kind = archive_kind(source)
+    try:
+        with closing(open_binary(source)) as file:
+            if kind == "parquet":
+                opened = file if source.startswith(SCHEMES) else source
+                yield from parquet_members(opened, source, _tag(file), on_skip, prefix, columns)
             else:
-                on_skip("files that are not images", os.path.join(folder, name))  # noqa: PTH118
+                read = zip_members if kind == "zip" else tar_members
+                yield from read(file, source, _tag(file), on_skip, prefix)
+    except OSError as error:
+        raise InputError(
+            f"'{printable(source)}' cannot be read ({error.strerror or error}); check that it is there and may be opened"
+        ) from error
+
+
+def _tag(file: BinaryIO) -> str:
+    """Return what changes with a file: its size and time, or the tag of an object."""
+    if (tag := getattr(file, "tag", None)) is not None:
+        return str(tag)
+    found = os.fstat(file.fileno())
+    return f"{found.st_size}-{found.st_mtime_ns}"
+
+
+def _several(
+    source: str, images_of: Callable[[str, Skip], Iterator[Member]], on_skip: Skip, columns: ParquetColumns
+) -> Iterator[Member]:
+    """Yield the images below a folder or address; of one without any what its archives have."""
+    archives: list[str] = []
+
+    def skip(kind: str, name: str) -> None:
+        if kind == NOT_IMAGE and archive_kind(name) is not None:
+            archives.append(name)
+        else:
+            on_skip(kind, name)
+
+    found = False
+    for member in images_of(source, skip):
+        found = True
+        yield member
+    for name in archives if found else sorted(archives, key=path_key):
+        if found:
+            on_skip(IN_ARCHIVES, name)
+        else:
+            yield from archive_members(f"{source.rstrip('/')}/{name}", on_skip, columns, f"{name}/")
+
+
+def _files(folder: str, skip: Skip) -> Iterator[Member]:
+    for id, _, entry in walk_folder(folder, lambda kind, unread, name: skip(kind, name)):
+        try:
+            found = entry.stat()
+            size, tag = found.st_size, f"{found.st_size}-{found.st_mtime_ns}"
+        except OSError:  # gone meanwhile: an image that cannot be read
+            size, tag = -1, ""
+        yield Member(id, folder, os.path.relpath(entry.path, folder), size=size, tag=tag)
+
+
+def _objects(url: str, skip: Skip) -> Iterator[Member]:
+    from penult.sources.stores import stored_members  # requests, in threads: no decoding process needs them
+
+    yield from stored_members(url, skip)
