@@ -1,6 +1,6 @@
-"""What names of members inside an archive come to: ids that are paths and unique; labels that stand beside images.
+"""Entries of archives: which are images, and the labels that stand beside images, as webdataset has them.
 
-In: names as an archive has them, whoever made it. Out: ids, labels. Nothing is ever written to a path made of them.
+In: names, contents of label files. Out: kinds, members with labels.
 """
 
 from __future__ import annotations
@@ -18,21 +18,11 @@ CUT = "archives that end too early"
 DAMAGED = "archives with damaged places"
 Skip = Callable[[str, str], None]
 
-_REMEMBERED = 1_000_000  # names of one archive among which each is made unique
 _LABEL_FILES = (".cls", ".json", ".txt")  # of a webdataset sample, the surest first
 LABEL_KEYS = ("label", "cls", "class", "class_name", "category", "target")  # in its JSON
 MOST_LABEL_BYTES = 64 << 10
 _LONGEST_LABEL = 200  # characters
 _PENDING = 32  # images of one sample
-
-
-def clean(name: str) -> str:
-    """Return a name as a path below the archive: no leading slash, no `.` and `..`, `/` between the parts."""
-    if "/" not in name and "\\" in name:  # of a zip that was made on Windows
-        name = name.replace("\\", "/")
-    if name.startswith("/") or "//" in name or "./" in name or name.endswith("."):
-        return "/".join(part for part in name.split("/") if part not in ("", ".", ".."))
-    return name
 
 
 def kind_by_name(name: str) -> str | None:
@@ -41,25 +31,6 @@ def kind_by_name(name: str) -> str | None:
         return HIDDEN
     told = signatures.named_like_image(name)
     return None if told is None else "" if told else NOT_IMAGE
-
-
-class UniqueNames:
-    """Names of one archive, each given once: a second `cat/1.jpg` is `cat/1 (2).jpg`, for both are in it."""
-
-    def __init__(self) -> None:
-        self._seen: set[int] = set()
-
-    def __call__(self, name: str) -> str:
-        """Return the name, or one like it that is free."""
-        if hash(name) not in self._seen:
-            if len(self._seen) < _REMEMBERED:
-                self._seen.add(hash(name))
-            return name
-        ending = signatures.image_ending(name)
-        stem, number = name[: len(name) - len(ending)], 2
-        while hash(new := f"{stem} ({number}){ending}") in self._seen:
-            number += 1
-        return self(new)
 
 
 # --- labels beside images, as webdataset has them: 0001.jpg and 0001.cls, one after the other ---
@@ -76,37 +47,51 @@ class _Sample:
 
     key: str = ""
     images: list[Member] = field(default_factory=list)
-    labels: dict[str, str] = field(default_factory=dict)  # by the name of the label file
+    labels: dict[str, tuple[str, str | None]] = field(default_factory=dict)  # by the name, its ending in small letters
+    used: set[str] = field(default_factory=set)
+
+    def add(self, one: Member | tuple[str, bytes]) -> None:
+        if isinstance(one, Member):
+            self.images.append(one)
+        else:
+            stem, dot, ending = one[0].rpartition(".")
+            self.labels[stem + dot + ending.lower()] = one[0], read_label(*one)
 
     def labelled(self) -> Iterator[Member]:
         for image in self.images:
-            name = image.id[: len(image.id) - len(signatures.image_ending(image.id))]
-            beside = (f"{stem}{ending}" for ending in _LABEL_FILES for stem in (name, self.key))
-            label = next((self.labels[one] for one in beside if one in self.labels), None) if self.labels else None
-            yield image if label is None else replace(image, label=label)
+            stem = image.id[: len(image.id) - len(signatures.image_ending(image.id))]
+            beside = (name + ending for ending in _LABEL_FILES for name in (stem, self.key))
+            found = next((one for one in beside if self.labels.get(one, ("", None))[1] is not None), None)
+            yield image if found is None else replace(image, label=self.labels[found][1])
+            self.used |= {found} if found else set()
         self.images.clear()
 
+    def end(self, unused: Callable[[str], None], more: bool = False) -> Iterator[Member]:
+        """Yield the images that are here; with `more` others follow, to which the label of the whole sample belongs, too."""
+        yield from self.labelled()
+        kept = {name: one for name, one in self.labels.items() if more and name.rpartition(".")[0] == self.key}
+        for name, (written, _) in self.labels.items():
+            if name not in self.used and name not in kept:
+                unused(written)
+        self.labels = kept
 
-def with_labels(found: Iterator[Member | tuple[str, bytes]]) -> Iterator[Member]:
+
+def with_labels(found: Iterator[Member | tuple[str, bytes]], unused: Callable[[str], None]) -> Iterator[Member]:
     """Yield the images among members and label files (name, content), each with the label that stands beside it.
 
-    Images are never grouped: `cat.1.jpg` and `cat.2.jpg` are two.
+    Images are never grouped: `cat.1.jpg` and `cat.2.jpg` are two. `unused` is told of label files that gave no label.
     """
     sample = _Sample()
     for one in found:
         name = one.id if isinstance(one, Member) else one[0]
         folder, slash, last = name.rpartition("/")
         key = folder + slash + last.partition(".")[0]
-        if key != sample.key or len(sample.images) >= _PENDING:
-            yield from sample.labelled()
+        if key != sample.key or len(sample.images) + len(sample.labels) >= _PENDING:
+            yield from sample.end(unused, more=key == sample.key)
             if key != sample.key:
                 sample = _Sample(key)
-        if isinstance(one, Member):
-            sample.images.append(one)
-        elif (label := read_label(name, one[1])) is not None:
-            stem, dot, ending = name.rpartition(".")
-            sample.labels[stem + dot + ending.lower()] = label
-    yield from sample.labelled()
+        sample.add(one)
+    yield from sample.end(unused)
 
 
 def read_label(name: str, content: bytes) -> str | None:

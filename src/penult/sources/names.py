@@ -1,4 +1,4 @@
-"""What names of files and objects say: how they sort, and which ones a system leaves about.
+"""What names of files, objects and entries of archives say: how they sort, which a system leaves about, what ids they give.
 
 Names are as the operating system gives them: bytes that are not UTF-8 are surrogates (PEP 383).
 """
@@ -9,11 +9,15 @@ import re
 import sys
 from functools import lru_cache
 
+from penult.signatures import image_ending
+
 _DIGITS = re.compile(r"[0-9]+")
 _SYSTEM_NAMES = frozenset(
     {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}  # Windows, macOS
     | {"__macosx", "@eadir", "$recycle.bin", "system volume information"}  # folders: zip, Synology, Windows
 )
+
+_REMEMBERED = 1_000_000  # names of one archive among which each is made unique
 
 
 def natural_key(name: str) -> tuple[str, str]:
@@ -46,3 +50,31 @@ def _folder_key(folder: str) -> tuple[tuple[str, str], ...]:
 def is_system_file(name: str) -> bool:
     """Tell whether a system leaves such things about: hidden ones, `Thumbs.db`, `__MACOSX`, `@eaDir`."""
     return name.startswith(".") or name.lower() in _SYSTEM_NAMES
+
+
+def clean(name: str) -> str:
+    """Return a name as a path below the archive: no leading slash, no `.` and `..`, `/` between the parts."""
+    if "/" not in name and "\\" in name:  # of a zip that was made on Windows
+        name = name.replace("\\", "/")
+    if name.startswith("/") or "//" in name or "./" in name or name.endswith("."):
+        return "/".join(part for part in name.split("/") if part not in ("", ".", ".."))
+    return name
+
+
+class UniqueNames:
+    """Names of one archive, each given once: a second `cat/1.jpg` is `cat/1 (2).jpg`, for both are in it."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def __call__(self, name: str) -> str:
+        """Return the name, or one like it that is free."""
+        if hash(name) not in self._seen:
+            if len(self._seen) < _REMEMBERED:
+                self._seen.add(hash(name))
+            return name
+        ending = image_ending(name)
+        stem, number = name[: len(name) - len(ending)], 2
+        while hash(new := f"{stem} ({number}){ending}") in self._seen:
+            number += 1
+        return self(new)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from penult.errors import DamagedFile, InputError, listed
-from penult.sources.entries import DAMAGED, Skip, UniqueNames, clean
+from penult.sources.entries import DAMAGED, Skip
 from penult.sources.member import Member
+from penult.sources.names import UniqueNames, clean
 from penult.texts import printable
 
 if TYPE_CHECKING:

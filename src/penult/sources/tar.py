@@ -12,10 +12,11 @@ from typing import BinaryIO, NamedTuple
 
 from penult import signatures
 from penult.errors import InputError
-from penult.sources.entries import CUT, DAMAGED, Skip, UniqueNames, clean, is_label_file, kind_by_name, with_labels
+from penult.sources.entries import CUT, DAMAGED, Skip, is_label_file, kind_by_name, with_labels
 from penult.sources.folder import NOT_IMAGE, SPECIAL
 from penult.sources.gzip_stream import GZIP, Unpacked
 from penult.sources.member import Member
+from penult.sources.names import UniqueNames, clean
 from penult.texts import printable
 
 _BLOCK = 512
@@ -40,7 +41,7 @@ def tar_members(file: BinaryIO, container: str, tag: str, skip: Skip, prefix: st
     `skip(kind, name)` is told of all else. Links, and files that are stored as sparse, are refused one by one. Raises
     InputError for what is no tar file.
     """
-    yield from with_labels(_found(file, container, tag, skip, prefix))
+    yield from with_labels(_found(file, container, tag, skip, prefix), lambda name: skip(NOT_IMAGE, name))
 
 
 def _found(file: BinaryIO, container: str, tag: str, skip: Skip, prefix: str) -> Iterator[Member | tuple[str, bytes]]:
@@ -53,11 +54,12 @@ def _found(file: BinaryIO, container: str, tag: str, skip: Skip, prefix: str) ->
     for header in _headers(stream, lambda kind: skip(kind, container)):
         name = clean(header.name)
         kind = SPECIAL if header.kind not in _REGULAR + _LINKS + _SPARSE else kind_by_name(name)
+        if kind in (None, NOT_IMAGE) and is_label_file(name, header.size):
+            yield prefix + name, stream.read(header.size)
+            continue
         if kind is None:
             kind = "" if signatures.looks_like_image(stream.read(min(header.size, signatures.HEAD))) else NOT_IMAGE
-        if kind == NOT_IMAGE and is_label_file(name, header.size):
-            yield prefix + name, stream.read(header.size)
-        elif kind:
+        if kind:
             skip(kind, prefix + name)
         else:
             id = prefix + unique(name)

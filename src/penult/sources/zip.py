@@ -14,9 +14,10 @@ from typing import BinaryIO, NamedTuple
 
 from penult import signatures
 from penult.errors import InputError
-from penult.sources.entries import DAMAGED, Skip, UniqueNames, clean, kind_by_name
+from penult.sources.entries import DAMAGED, Skip, kind_by_name
 from penult.sources.folder import NOT_IMAGE
 from penult.sources.member import Member
+from penult.sources.names import UniqueNames, clean
 from penult.sources.unpacking import read_entry
 from penult.texts import printable
 
