@@ -14,7 +14,7 @@ from penult.errors import InputError
 from penult.images.records import Image
 from penult.images.walk import ScanLog, walk
 from penult.objects import open_store
-from penult.sources import ordering, stores
+from penult.sources import ordering, remote_file, stores
 from penult.sources.names import path_key
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -92,7 +92,7 @@ def test_a_remote_file_is_read_like_a_local_one(s3: S3Server, tmp_path: Path, mo
     (s3.root / "parts" / "big.bin").write_bytes(data)
     (tmp_path / "big.bin").write_bytes(data)
     monkeypatch.setattr(stores, "_BLOCK", 256)
-    with stores.open_binary(url) as remote, stores.open_binary(str(tmp_path / "big.bin")) as local:
+    with remote_file.open_binary(url) as remote, remote_file.open_binary(str(tmp_path / "big.bin")) as local:
         for file in (remote, local):
             file.seek(-100, 2)
         chance = random.Random(1)
@@ -104,7 +104,7 @@ def test_a_remote_file_is_read_like_a_local_one(s3: S3Server, tmp_path: Path, mo
             assert remote.seek(place) == local.seek(place)
     with zipfile.ZipFile(s3.root / "parts" / "a.zip", "w") as made:
         made.writestr("x.txt", b"hello" * 1000, zipfile.ZIP_DEFLATED)
-    with stores.open_binary(s3.bucket("parts") + "/a.zip") as remote, zipfile.ZipFile(remote) as read:
+    with remote_file.open_binary(s3.bucket("parts") + "/a.zip") as remote, zipfile.ZipFile(remote) as read:
         assert read.read("x.txt") == b"hello" * 1000
     with pytest.raises(FileNotFoundError, match="no such object"):
-        stores.open_binary(s3.bucket("parts") + "/b.zip")
+        remote_file.open_binary(s3.bucket("parts") + "/b.zip")

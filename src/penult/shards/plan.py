@@ -19,7 +19,7 @@ from penult.parquet import ParquetReader
 from penult.shards.facts import PlanFacts
 from penult.sources import Member
 from penult.sources.member import PACKINGS
-from penult.sources.stores import open_binary
+from penult.sources.remote_file import open_binary
 from penult.texts import printable
 
 KINDS = {
