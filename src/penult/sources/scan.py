@@ -11,7 +11,7 @@ from penult.errors import InputError
 from penult.sources.entries import Skip
 from penult.sources.folder import NOT_IMAGE, walk_folder
 from penult.sources.member import Member
-from penult.sources.ordering import path_key
+from penult.sources.names import path_key
 from penult.sources.parquet_images import ANY_COLUMNS, ParquetColumns, parquet_members
 from penult.sources.remote_file import open_binary
 from penult.sources.tar import tar_members
