@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penult.cli import options
+from penult.cli.stored import size
 from penult.errors import InputError
 from penult.texts import count
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 SHOWN = 40  # lines of one kind in the terminal
 DAMAGED = 1  # the exit code where --verify found damage, whether it was removed or not
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 _WHAT = {
     "backbones": "converted networks",
     "int8": "networks in 8 bits",
@@ -65,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
     wishes = {
         "older": args.older,
-        "most": None if args.max is None else size(args.max),
+        "most": None if args.max is None else size(args.max, "--max"),
         "backbones": tuple(args.backbone or ()),
         "everything": args.all,
     }
@@ -94,14 +93,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         _say(found)
     return DAMAGED if damages else 0
-
-
-def size(text: str) -> int:
-    """Return the bytes of `5GB`, `500 MB`, `2.5GiB`. Raises `InputError`."""
-    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]I?|)B?\s*", text.upper())
-    if match is None:
-        raise InputError(f"--max {text!r} is no size; give one like 5GB, 500MB or 2.5GiB.")
-    return int(float(match[1]) * _UNITS[match[2]])
 
 
 def human(count: float) -> str:
@@ -212,7 +203,7 @@ def _say_removed(
     for path in about["not_removed"]:
         output.out(f"could not be removed (another's file, or a folder without permission): {output.printable(path)}")
     rest = found.bytes - total
-    if args.max is not None and rest > size(args.max):
+    if args.max is not None and rest > size(args.max, "--max"):
         output.out(
             f"{human(rest)} stay, more than --max: converted networks and those in 8 bits go with --backbone NAME or --all"
         )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING, Any
 
-from penult.cli import options
+from penult.cli import options, stored
 from penult.texts import count, percent
+
+if TYPE_CHECKING:
+    from penult.evaluate import Evaluation
 
 
 def add(commands: options.Commands) -> None:
@@ -15,17 +19,24 @@ def add(commands: options.Commands) -> None:
         "evaluate",
         run,
         "evaluate a model on new labelled images",
-        "LABELLED has the same layout as TRAIN of `penult train`; its classes must be classes of the model.",
+        "LABELLED has the same layout as TRAIN of `penult train`, or is a folder or address of shards that `penult embed`\n"
+        "wrote; its classes must be classes of the model.",
     )
     options.add_model(p)
     p.add_argument("labelled", metavar="LABELLED", help="labelled images")
+    stored.add_stored(p, "evaluate on")
     options.add_tables(p)
     options.add_tolerance(p)
     options.add_compute(p)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Classify the images and compare with their labels."""
+    """Classify the images, or the rows of shards, and compare with their labels."""
+    if stored.is_shards([args.labelled]):
+        _of_shards(args)
+        return
+    if args.labels:
+        args.usage_error("--labels is a table for features; of images give the table itself as LABELLED")
     from penult import bundle, images
     from penult.cli import output
     from penult.predict import Predictor, judge, judge_unseen, remark_on_training, verdict_on_new
@@ -45,7 +56,14 @@ def run(args: argparse.Namespace) -> None:
     if remark := remark_on_training(answers):
         output.out(f"note: {remark}")
     unread = f" ({len(answers.failures)} unreadable, scored with the class frequencies)" if answers.failures else ""
-    output.out(f"on {count(len(answers), 'image')}{unread}:")
+    _show(f"on {count(len(answers), 'image')}{unread}:", result, unseen, said)
+
+
+def _show(what: str, result: dict[str, Any], unseen: Evaluation | None, said: str) -> None:
+    """Print scores, those of each class, those of images that the model has not seen, and what they mean."""
+    from penult.cli import output
+
+    output.out(what)
     output.show_scores(result)
     rows = [[str(r["name"]), percent(r["precision"]), percent(r["recall"]), str(r["support"])] for r in result["per_class"]]
     output.out(output.table(["class", "precision", "recall", "images"], rows))
@@ -53,3 +71,28 @@ def run(args: argparse.Namespace) -> None:
         output.out(f"on the {count(int(unseen.measured.sum()), 'image')} that the model was not trained on:")
         output.show_scores(unseen.to_dict())
     output.out(output.printable(said))
+
+
+def _of_shards(args: argparse.Namespace) -> None:
+    """Answer the rows of shards and compare with their labels."""
+    from penult import bundle, images, training
+    from penult.cli import output
+    from penult.predict import Predictor, remark_on_seen, verdict_on_scores
+
+    model = bundle.load_bundle(args.model)
+    columns = images.TableOptions(**options.columns(args))
+    with output.progress(not args.quiet) as progress:
+        found = training.evaluate_stored(
+            Predictor(model), training.open_shards(args.labelled), args.labels, columns, stored.memory(args), progress
+        )
+    known = found.in_training
+    said = verdict_on_scores(model, found.unseen or found.result, known == found.measured)
+    if args.json:
+        new = None if found.unseen is None else found.unseen.to_dict()
+        about = {"unreadable": found.unreadable, "in_training": known, "not_in_training": new, "verdict": said}
+        output.as_json({**found.result.to_dict(), **about, "labelled": found.images, "notes": list(found.notes)})
+        return
+    for text in (*found.notes, remark_on_seen(known or 0, found.measured)):
+        if text:
+            output.out(f"note: {output.printable(text)}")
+    _show(f"on {count(found.measured, 'image')}:", found.result.to_dict(), found.unseen, said)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from penult import heads
+from penult.cli import stored
 from penult.errors import InputError, ProgressCallback
 
 if TYPE_CHECKING:
@@ -267,6 +268,7 @@ def train_options(args: argparse.Namespace, out: str) -> TrainOptions:
         "files",
         "review",
         "overwrite",
+        "labels",
     )
     given = {
         **{name: getattr(args, name, None) for name in same},
@@ -274,6 +276,7 @@ def train_options(args: argparse.Namespace, out: str) -> TrainOptions:
         "backbones": tuple(args.backbone) if args.backbone else None,
         "crop_mode": args.fit,
         "clip": _clip(getattr(args, "clip", None)),
+        "memory": stored.memory(args),
         "recipe": recipe(args),
     }
     make = TrainOptions.of_blog2017 if getattr(args, "protocol", None) == "blog2017" else TrainOptions

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from penult.cli import options
+from penult.cli import options, stored
 from penult.texts import count, percent
+
+if TYPE_CHECKING:
+    from penult.predict import Predictions, Predictor
 
 
 def add(commands: options.Commands) -> None:
@@ -24,7 +28,12 @@ def add(commands: options.Commands) -> None:
     images.required = False  # with "*" Python 3.11 takes none of them where an option stands before the first
     p.add_argument("--csv", metavar="FILE", help="write file,label,confidence, one column a class, and novelty")
     options.add_review(p)
-    p.add_argument("--features", nargs="+", metavar="H5", help="predict from feature files instead of images")
+    p.add_argument(
+        "--features",
+        nargs="+",
+        metavar="H5",
+        help="predict from feature files instead of images, or from a folder or address of shards of any size",
+    )
     options.add_tables(p)
     options.add_tolerance(p)
     options.add_compute(p)
@@ -46,6 +55,9 @@ def run(args: argparse.Namespace) -> None:
         store.check_output_file(args.csv, store.CSV, "--csv")
     model = bundle.load_bundle(args.model)
     predictor = Predictor(model, options.embed_options(args))
+    if args.features and stored.is_shards(args.features):
+        _of_shards(args, predictor)
+        return
     if args.features:
         answers = predictor.predict_features(args.features)
     else:
@@ -66,8 +78,36 @@ def run(args: argparse.Namespace) -> None:
             f"{count(len(answers.failures), 'image')} unreadable"
         )
     else:
-        for p in answers:
-            why = f"  (unreadable: {p.failure.reason})" if p.failure else "  (unlike the training photos)" if p.unlike else ""
-            output.out(f"{percent(p.confidence):>7}  {output.printable(p.label)}  {output.printable(p.id)}{why}")
+        _show(answers)
     if to_review:
         output.out(to_review)
+
+
+def _show(answers: Predictions) -> None:
+    """Print a line for each answer."""
+    from penult.cli import output
+
+    for p in answers:
+        why = f"  (unreadable: {p.failure.reason})" if p.failure else "  (unlike the training photos)" if p.unlike else ""
+        output.out(f"{percent(p.confidence):>7}  {output.printable(p.label)}  {output.printable(p.id)}{why}")
+
+
+def _of_shards(args: argparse.Namespace, predictor: Predictor) -> None:
+    """Answer the rows of shards, and write or print the answers part by part: of any number there is little in memory."""
+    from penult import shards
+    from penult.cli import output
+    from penult.predict import write_predictions
+    from penult.predict.stored import predict_stored
+
+    if args.review is not None:
+        args.usage_error("--review sorts all answers, which those of shards are too many for; sort the table of --csv")
+    parts = predict_stored(predictor, shards.open_features(args.features[0]))
+    if args.csv:
+        many, failed = write_predictions(args.csv, predictor.bundle.classes, parts)
+        told = f"{count(many, 'prediction')} written to {output.printable(args.csv)}; {count(failed, 'image')} unreadable"
+        output.out(told)
+    elif args.json:
+        output.as_json([p.to_dict() for part in parts for p in part])
+    else:
+        for part in parts:
+            _show(part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from penult.cli import options
+from penult.cli import options, stored
 
 
 def add(commands: options.Commands) -> None:
@@ -15,7 +15,8 @@ def add(commands: options.Commands) -> None:
         run,
         "train an image classifier and evaluate it by cross-validation",
         "TRAIN is a folder of class folders (train/cat/*.jpg), a folder of Kaggle names (cat.1.jpg), or a CSV of images and\n"
-        "labels, whose columns and photos are found where there is one candidate. Features are kept in a cache: a second\n"
+        "labels, whose columns and photos are found where there is one candidate; or a folder or address of shards that\n"
+        "`penult embed` wrote (s3://...), which may be larger than memory. Features are kept in a cache: a second\n"
         "run, or one that was interrupted, does not compute them again. The run folder then holds model.penult,\n"
         "metrics.json, predictions.csv, submission.csv, oof.csv, history.csv, skipped.csv, photos.csv, map.csv, report.html,\n"
         "figures/ and data_<backbone>.h5. A finished run that is there already is kept as RUN.1, RUN.2, ...",
@@ -36,7 +37,10 @@ def add(commands: options.Commands) -> None:
         choices=("labels", "probabilities"),
         help="what submission.csv holds (default: as the sample; for two classes the probability, where it does not tell)",
     )
-    p.add_argument("--features", nargs="+", metavar="H5", help="train from feature files (data_*.h5, gap_*.h5) instead")
+    p.add_argument(
+        "--features", nargs="+", metavar="H5", help="train from feature files (data_*.h5, gap_*.h5) or shards instead"
+    )
+    stored.add_stored(p, "train on")
     p.add_argument("--files", metavar="LIST", help="with --features: names of the training rows, one a line")
     options.add_review(p, "of --test ")
     options.add_tolerance(p)
@@ -57,10 +61,10 @@ def run(args: argparse.Namespace) -> None:
 
     how = options.train_options(args, "penult-run")
     with output.progress(not args.quiet) as progress:
-        if args.features:
+        if args.features and not stored.is_shards(args.features):
             done = training.train_features(args.features, how, progress)
         else:
-            done = training.train_images(args.train, args.test, how, progress)
+            done = training.train_source(args.train or args.features[0], args.test, how, progress)
     summary.show_run(done, args.json)
 
 

@@ -7,6 +7,7 @@ must not know pixels, recipes, networks or heads.
 
 from penult.images.columns import TableOptions
 from penult.images.correction import corrected_rows
+from penult.images.label_table import read_label_table
 from penult.images.labels import LabelNormalizer
 from penult.images.name_groups import NameGroups, name_groups
 from penult.images.records import Image, ImageSet, quoted
@@ -30,6 +31,7 @@ __all__ = [
     "name_groups",
     "natural_key",
     "quoted",
+    "read_label_table",
     "scan_labelled",
     "scan_to_label",
     "scan_train_and_test",

@@ -10,10 +10,12 @@ import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
+from typing import ClassVar
 
 from penult.errors import InputError
 from penult.images.labels import decode_surrogates, strip_bytes_literal
@@ -89,6 +91,9 @@ def spellings(cell: str) -> Spellings:
 class Finder:
     """The files below one folder, listed when a name is first looked for."""
 
+    on_disk: ClassVar[bool] = True
+    missing: ClassVar[str] = "these files do not exist, or are no regular files"
+
     def __init__(self, root: str, likely: str = "") -> None:
         self.root = root
         self._likely = likely.lower()  # the name of the table: of two folders, `train` belongs to `train.csv`
@@ -146,20 +151,26 @@ class Finder:
         folder, _, name = text.rpartition("/")
         prefix = folder + "/" if "/" in text else ""
         if folder not in self._listings:
-            self._listings[folder] = _listed(os.path.join(self.root, prefix))  # noqa: PTH118
+            self._listings[folder] = self._listed(prefix)
         return [prefix + other for other in self._listings[folder].get(_key(name), ())]
 
     def _tree(self) -> dict[str, list[str]]:
         """Return the photos below the folder by the loosest form of their names."""
         if self._index is None:
             self._index = defaultdict(list)
-            try:
-                for image in islice(walk(self.root, ScanLog()), MOST_FILES):
-                    self._index[_key(image.id.rpartition("/")[2])].append(image.id)
-            except InputError:  # the folder itself cannot be listed: then it holds nothing
-                pass
+            for name in self._every():
+                self._index[_key(name.rpartition("/")[2])].append(name)
             self._index = dict(self._index)
         return self._index
+
+    def _every(self) -> Iterator[str]:
+        """Yield the photos below the folder."""
+        with suppress(InputError):  # the folder itself cannot be listed: then it holds nothing
+            yield from (image.id for image in islice(walk(self.root, ScanLog()), MOST_FILES))
+
+    def _listed(self, prefix: str) -> dict[str, list[str]]:
+        """Return the photos of one folder by the loosest form of their names."""
+        return _listed(os.path.join(self.root, prefix))  # noqa: PTH118
 
     def _fits(self, text: str) -> dict[str, list[str]]:
         """Return the files that end like a name, by the folder that it then is relative to."""

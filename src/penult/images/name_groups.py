@@ -74,15 +74,21 @@ def _numbers(names: Sequence[str | None]) -> NDArray[np.intp]:
     return np.array([index.setdefault((i,) if name is None else name, len(index)) for i, name in enumerate(names)], np.intp)
 
 
-def with_groups(images: Sequence[Image], pattern: str, folder: str) -> list[Image]:
-    """Return the images of a folder with the groups that a regular expression finds in their names. Raises `InputError`."""
+def group_pattern(pattern: str) -> re.Pattern[str]:
+    """Return the regular expression whose match in a name is the group. Raises `InputError` for what is none."""
     try:
-        names = [_match(pattern, image.id) for image in images]
+        return re.compile(pattern)
     except re.error as error:
         raise InputError(
             rf"the groups '{printable(pattern)}' are no regular expression ({error}); for a folder give one that matches what "
             r"the names of a group have in common, such as 'person\d+'."
         ) from error
+
+
+def with_groups(images: Sequence[Image], pattern: str, folder: str) -> list[Image]:
+    """Return the images of a folder with the groups that a regular expression finds in their names. Raises `InputError`."""
+    group_pattern(pattern)
+    names = [_match(pattern, image.id) for image in images]
     if not any(names):
         raise InputError(
             f"the groups '{printable(pattern)}' match the name of no image in '{printable(folder)}'; give a regular "

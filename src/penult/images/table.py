@@ -36,7 +36,6 @@ _NO_LABEL = "these rows have no label"
 _NAN = "these rows have '{}' for a label, which is how pandas and others write that there is none"
 _NO_GROUP = "these rows have no group"
 _LONG = "these rows have more cells than the first line has columns"
-_MISSING = "these files do not exist, or are no regular files"
 _AMBIGUOUS = "these names fit more than one file"
 _CONTRADICTORY = "these files are listed more than once, with different labels or groups"
 _NO_ONE = "these rows have no 1 in any class column"
@@ -75,14 +74,16 @@ class Table:
         labels: LabelNormalizer,
         group: str | None = None,
         accept: Callable[[Table, Columns, set[str]], bool] | None = None,
+        finder: Finder | None = None,
     ) -> list[Image]:
         """Return the images listed, with the labels that are meant.
 
         With `accept` labels are not needed, and dropped unless it says yes to the columns and all labels, empty ones too.
+        `finder` knows the images where they are not files beside the table.
         Raises InputError once for everything that is wrong, each kind with its offenders.
         """
         need = accept is None
-        finder = Finder(self.root, Path(self.path).stem)
+        finder = finder or Finder(self.root, Path(self.path).stem)
         columns = self._columns(finder, group, need)
         faults: dict[str, list[str]] = defaultdict(list)
         images, matches = self._images(self._rows(), columns, labels, finder, need, faults)
@@ -176,7 +177,7 @@ class Table:
                 continue
             images[at] = None
             if not matches.rivals:
-                faults[_AMBIGUOUS if cell in matches.ambiguous else _MISSING].append(cell.replace(os.sep, "/"))
+                faults[_AMBIGUOUS if cell in matches.ambiguous else finder.missing].append(cell.replace(os.sep, "/"))
         return [image for image in images if image is not None], matches
 
     def _cells(
@@ -272,16 +273,16 @@ class Table:
             problems.append(f"{fault}: {self._named(fault, list(dict.fromkeys(names)), matches, finder)}")
         if not problems:
             return
-        if _MISSING in faults:
+        if missing := faults.get(finder.missing):
             own = "" if self.options.image_dir else "the CSV's own folder, "
             where = f"(files are looked for in {own}'{printable(self.root)}', and below it)"
             also = "" if self.options.image_dir else ", or give the folder of the images with --image-dir DIR"
-            cures.append(f"correct these rows{also} {where}")
-            if any("://" in name for name in faults[_MISSING]):
+            cures.append(f"correct these rows{also} {where}" if finder.on_disk else "correct or remove these rows")
+            if any("://" in name for name in missing):
                 cures.append("download what is listed by its address, and list the files")
-            if any("\n" in name.strip() for name in faults[_MISSING]):
+            if any("\n" in name.strip() for name in missing):
                 cures.append("look for a quotation mark without its pair")
-            if any(map(_ROUNDED.fullmatch, faults[_MISSING])):
+            if any(map(_ROUNDED.fullmatch, missing)):
                 cures.append("a spreadsheet rounded the numbers written like 1.2E+09: format their column as text there")
         elif faults:
             cures.append("correct these rows")
@@ -298,7 +299,7 @@ class Table:
         if fault == _AMBIGUOUS:
             first = names[0]
             return f"{shown} ({quoted(matches.ambiguous.get(first, []))})"
-        if fault == _MISSING and (near := finder.suggestion(names[0])):
+        if fault == finder.missing and (near := finder.suggestion(names[0])):
             return f"{shown} (did you mean '{printable(near)}'?)"
         return shown
 

@@ -22,7 +22,7 @@ from penult.embed import Embedding, EmbedOptions, EnginePool, embed
 from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
 from penult.heads import novelty, scorer
 from penult.pixels import Failure, FileContent
-from penult.predict.answers import Prediction, Predictions, doubtful, write_review
+from penult.predict.answers import Prediction, Predictions, doubtful, write_predictions, write_review
 from penult.texts import percent
 
 if TYPE_CHECKING:
@@ -36,8 +36,11 @@ __all__ = [
     "judge",
     "judge_unseen",
     "load_model",
+    "remark_on_seen",
     "remark_on_training",
     "verdict_on_new",
+    "verdict_on_scores",
+    "write_predictions",
     "write_review",
 ]
 
@@ -330,13 +333,18 @@ def judge_unseen(answers: Predictions, labels: Sequence[str]) -> Evaluation | No
 
 
 def verdict_on_new(model: Bundle, answers: Predictions, result: Evaluation) -> str:
+    """Return what the scores of these answers mean, see `verdict_on_scores`."""
+    return verdict_on_scores(model, result, answers.in_training is not None and bool(answers.in_training.all()))
+
+
+def verdict_on_scores(model: Bundle, result: Evaluation, learnt: bool) -> str:
     """Return what the scores of a model on labelled images mean, beside those that its training measured out of fold.
 
-    `result` is of the images that the model has not seen. Where all are its training photos they mean nothing.
+    `result` is of the images that the model has not seen. Where all are its training photos (`learnt`) they mean nothing.
     """
     from penult import evaluate
 
-    if answers.in_training is not None and answers.in_training.all():
+    if learnt:
         return (
             "These are training photos of this model: the scores mean nothing for new photos. Evaluate on photos that the "
             "model has not seen."
@@ -357,7 +365,11 @@ def verdict_on_new(model: Bundle, answers: Predictions, result: Evaluation) -> s
 
 def remark_on_training(answers: Predictions) -> str:
     """Return a sentence where images that are to be scored were training photos of the model; nothing where none was."""
-    found, n = 0 if answers.in_training is None else int(answers.in_training.sum()), len(answers)
+    return remark_on_seen(0 if answers.in_training is None else int(answers.in_training.sum()), len(answers))
+
+
+def remark_on_seen(found: int, n: int) -> str:
+    """Return the same for `found` training photos among n."""
     if not found:
         return ""
     which = f"all {n} photos were" if found == n > 1 else f"{found} of the {n} photos {'was' if found == 1 else 'were'}"

@@ -7,7 +7,7 @@ which answers a person should check, the most doubtful first.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -95,12 +95,24 @@ class Predictions:
 
     def write_csv(self, path: str | Path) -> None:
         """Write `file,label,confidence`, one column per class and `novelty`, whole or not at all."""
-        with store.atomic_write_text(path) as file:
-            rows = csv.writer(file)
-            rows.writerow(["file", "label", "confidence", *self.classes, "novelty"])
-            for p in self:
+        write_predictions(path, self.classes, [self])
+
+
+def write_predictions(path: str | Path, classes: Sequence[str], parts: Iterable[Predictions]) -> tuple[int, int]:
+    """Write the answers of all parts as `Predictions.write_csv` does; return how many there are, and of how many failures.
+
+    One part at a time is in memory.
+    """
+    answers = failed = 0
+    with store.atomic_write_text(path) as file:
+        rows = csv.writer(file)
+        rows.writerow(["file", "label", "confidence", *classes, "novelty"])
+        for part in parts:
+            for p in part:
                 numbers = [p.confidence, *p.probabilities.values()]
                 rows.writerow([p.id, p.label, *(f"{v:.6g}" for v in numbers), novelty_text(p)])
+            answers, failed = answers + len(part), failed + len(part.failures)
+    return answers, failed
 
 
 def novelty_text(p: Prediction) -> str:

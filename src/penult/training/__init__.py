@@ -6,27 +6,33 @@ Scan, embed, fit, evaluate, predict, save; each step is another package's, this 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from penult import evaluate, heads, images
+from penult import evaluate, heads, images, shards
 from penult.arrays import default_errors
 from penult.embed import EmbedOptions, at_depth, embed
-from penult.errors import ProgressCallback, quiet
+from penult.errors import InputError, ProgressCallback, listed, quiet
 from penult.evaluate import TrialProcess
 from penult.heads.task import class_weights
 from penult.images import ImageSet
 from penult.pixels import views_to_crop_mode
 from penult.runs import RunFolder
+from penult.texts import printable
 from penult.training import environment
 from penult.training.data import from_features, from_images
 from penult.training.difference import compare_runs
+from penult.training.evaluating import evaluate_stored
 from penult.training.options import TrainOptions, find_backbones
 from penult.training.run import Run
 from penult.training.run_difference import RunDifference
+from penult.training.sample import from_stored
 from penult.training.sample_submission import SampleSubmission
+from penult.training.stored import StoredFeatures, open_shards
+from penult.training.stored_labels import read_labels
 from penult.training.trainer import Trainer
 from penult.zoo import DEFAULT
 
@@ -36,10 +42,14 @@ __all__ = [
     "TrainOptions",
     "Trainer",
     "compare_runs",
+    "evaluate_stored",
+    "open_shards",
     "train",
     "train_features",
     "train_images",
     "train_sets",
+    "train_source",
+    "train_stored",
 ]
 
 
@@ -64,7 +74,8 @@ def train(  # noqa: PLR0913  what the command's common options are
     Parameters
     ----------
     source : str or Path
-        A folder with a folder of photos for each class, or a CSV of photos and labels.
+        A folder with a folder of photos for each class, a CSV of photos and labels, or a folder or address of shards that
+        `penult embed` wrote.
     test : str or Path, optional
         Photos to predict, and to evaluate on where they are labelled.
     out : str or Path, default="penult-run"
@@ -114,7 +125,7 @@ def train(  # noqa: PLR0913  what the command's common options are
     settings = EmbedOptions(device, precision, cache_dir)
     others["crop_mode"] = views_to_crop_mode(views, others.get("crop_mode"))
     options = TrainOptions(str(out), names, head=head, groups=groups, seed=seed, settings=settings, **others)
-    return train_images(str(source), None if test is None else str(test), options, progress)
+    return train_source(str(source), None if test is None else str(test), options, progress)
 
 
 def train_images(
@@ -124,6 +135,27 @@ def train_images(
     options = options or TrainOptions()
     labelled, other = images.scan_train_and_test(source, test, options.groups, options.table)
     return train_sets(labelled, other, options, progress)
+
+
+def train_source(
+    source: str, test: str | None = None, options: TrainOptions | None = None, progress: ProgressCallback = quiet
+) -> Run:
+    """Train on what is there: shards of features, or images as `train_images` takes them. Raises what `train` raises."""
+    options = options or TrainOptions()
+    if not _is_stored(source):
+        if options.labels is not None:
+            raise InputError("--labels is a table for stored features; of images give the table itself instead of the folder.")
+        return train_images(source, test, options, progress)
+    if test is not None:
+        raise InputError(
+            f"{printable(source)} has features, and --test images to embed; leave --test out, embed the test images with "
+            "`penult embed`, and give their features to `penult evaluate` or `penult predict --features`."
+        )
+    return train_stored(open_shards(source), options, progress)
+
+
+def _is_stored(source: str) -> bool:
+    return ("://" in source or Path(source).is_dir()) and shards.is_features(source)
 
 
 @default_errors
@@ -156,6 +188,30 @@ def train_features(paths: Sequence[str], options: TrainOptions, progress: Progre
     sample = _check_classes(options, data.classes, data.test.files if data.test else ())
     with RunFolder(options.out, options.overwrite) as folder, TrialProcess(len(data.train.files)) as process:
         return Trainer(folder, options, sample, process, progress).run(data, None, {"sources": {}, "ignored": {}})
+
+
+@default_errors
+def train_stored(stored: StoredFeatures, options: TrainOptions, progress: ProgressCallback = quiet) -> Run:
+    """Train on features that were computed before, of which the networks are known; they may be larger than memory.
+
+    Where they are, the model learns every row, and a sample of them is held out, measured and looked at (see `from_stored`).
+    """
+    _check(options)
+    if options.backbones != DEFAULT or options.crop_mode or options.pooling or options.recipe or options.protocol:
+        raise InputError(
+            f"the networks of stored features are those that made them ({listed(stored.names)}); leave --backbone, --fit, "
+            "--pooling, --recipe and --protocol out."
+        )
+    options = replace(options, backbones=stored.names)
+    if options.submission is not None:
+        raise InputError("a sample submission is about test images, and stored features have none; leave --submission out.")
+    labels = read_labels(stored, options.labels, options.groups, options.table)
+    _check_classes(options, labels.classes, ())
+    data = from_stored(stored, labels, options)
+    few = len(data.train.X) if data.every is None else 0  # a process beside this one is for what is in memory
+    with RunFolder(options.out, options.overwrite) as folder, TrialProcess(few) as process:
+        where = {"sources": {"train": stored.root} if stored.root else {}, "ignored": {}}
+        return Trainer(folder, options, None, process, progress).run(data, None, where)
 
 
 def _check(options: TrainOptions) -> None:

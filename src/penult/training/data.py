@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from penult.errors import InputError, listed
 from penult.fit import group_copies
 from penult.images import ImageSet
 from penult.pixels import Failure, summarize_failures
+from penult.training.stored import StoredFeatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,21 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class EveryRow:
+    """All rows that are learnt from, more than memory holds: X (n, d) is read in slices, y (n,) are their class numbers.
+
+    `sample` (m,) are the numbers of the rows that are held out, measured and looked at. `copies` (c,) are rows outside it that
+    are copies of some of its rows, whose places in it are `originals` (c,): a model that judges one must not learn the other.
+    """
+
+    X: Any
+    y: NDArray[np.intp]
+    sample: NDArray[np.intp]
+    copies: NDArray[np.intp]
+    originals: NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingData:
     """The training part, the test part if there is one, and how the columns of X are made up.
 
@@ -52,6 +69,8 @@ class TrainingData:
     columns that a head scales separately.
     `groups` (n_ok,): rows of one group never stand on both sides of a split; None when every row is its own group.
     `near` are the near copies among the training rows, `look` what they were found by, where there may be test rows.
+    `stored` is where the rows come from, if they were computed before; `every` has all rows that are learnt from where the
+    training part is a sample of them.
     """
 
     train: Split
@@ -64,6 +83,9 @@ class TrainingData:
     near: Pairs
     notes: tuple[str, ...]
     look: Look | None = None
+    stored: StoredFeatures | None = None
+    digests: NDArray[np.uint8] | None = None  # (n_ok, 32) of stored features
+    every: EveryRow | None = None
 
     def columns(self, index: int) -> slice:
         """Return where the columns of one backbone stand in X."""
@@ -101,13 +123,13 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: b
         done.large_thumbnails if done.thumbnail_cache is not None else None,
     )
     names = tuple(b.name for b in done.backbones)
-    alone = _alone(part.ok_y, train.classes, groups)
+    alone = lone_classes(part.ok_y, train.classes, groups)
     notes = (*train.notes, *(test.notes if test else ()), *found.notes, *alone)
     told = groups, found.pairs, notes, found.look
     return TrainingData(part, other, train.classes, names, done.widths, done.network_blocks, *told)
 
 
-def _alone(y: NDArray[np.intp], classes: Sequence[str], groups: NDArray[np.intp] | None) -> list[str]:
+def lone_classes(y: NDArray[np.intp], classes: Sequence[str], groups: NDArray[np.intp] | None) -> list[str]:
     """Return a sentence on each class that cannot be measured, as its photos are copies of one picture, or of one group."""
     sizes = np.bincount(y, minlength=len(classes))
     return [
@@ -141,15 +163,14 @@ def _check_classes(part: Split, classes: Sequence[str]) -> None:
         )
 
 
-def _check_rows(y: NDArray[np.intp], classes: Sequence[str]) -> None:
-    """Raise when a class has fewer than two rows in feature files, or there is only one class."""
+def check_rows(y: NDArray[np.intp], classes: Sequence[str], where: str = "the feature files") -> None:
+    """Raise when a class has fewer than two rows `where` they are stored, or there is only one class."""
     counts = np.bincount(y, minlength=len(classes))
     if len(classes) < 2:
-        raise InputError(f"the feature files have only one class, {classes[0]!r}; add rows of another.")
+        raise InputError(f"{where} have only one class, {classes[0]!r}; add rows of another.")
     if short := [f"{c} ({n})" for c, n in zip(classes, counts.tolist(), strict=True) if n < 2]:
         raise InputError(
-            f"fewer than two rows of the feature files have the label: {listed(short)}; add rows of these classes, or leave "
-            "them out."
+            f"fewer than two rows of {where} have the label: {listed(short)}; add rows of these classes, or leave them out."
         )
 
 
@@ -173,7 +194,7 @@ def from_features(paths: Sequence[str], listing: str | None, near: bool = True) 
         files = _listed(listing, n)
     classes = tuple(read.classes or [str(c) for c in range(int(read.y.max()) + 1)])
     part = Split(files, np.ones(n, bool), read.X, read.y, {})
-    _check_rows(part.ok_y, classes)
+    check_rows(part.ok_y, classes)
     test = None if read.X_test is None or not m else Split(test_files, np.ones(m, bool), read.X_test, None, {})
     digests = store.row_digests(read.X)
     groups, found = group_copies(digests, read.X, read.widths, near=near)
@@ -186,7 +207,7 @@ def from_features(paths: Sequence[str], listing: str | None, near: bool = True) 
         _network_blocks(read),
         groups,
         found.pairs,
-        (*read.notes, *found.notes, *_alone(part.ok_y, classes, groups)),
+        (*read.notes, *found.notes, *lone_classes(part.ok_y, classes, groups)),
     )
 
 

@@ -76,8 +76,13 @@ def _here() -> str:
 def digests(data: TrainingData, done: Embedding | None) -> dict[str, str]:
     """Return one sha256 for each part: of the sorted lines `<sha256 of the file> <label>`, so neither order nor names count.
 
-    A photo that cannot be read is not in it; of features that came from files the rows stand for the photos.
+    A photo that cannot be read is not in it; of features that came from files the rows stand for the photos. Of a sample of
+    stored features there is none: `features` says which they are.
     """
+    if data.every is not None:
+        return {}
+    if data.digests is not None:
+        return {"train": _digest(data.digests, data.train, data.classes)}
     parts = {"train": data.train, "test": data.test}
     if done is None:
         return {n: _digest(store.row_digests(p.X), p, data.classes) for n, p in parts.items() if p is not None}

@@ -24,16 +24,30 @@ from penult.training.measuring import head_for
 from penult.training.options import TrainOptions, find_backbones
 
 
-def find_issues(data: TrainingData, done: Embedding, labels: LabelCheck, errors: bool = False) -> list[Finding]:
+def find_issues(data: TrainingData, done: Embedding | None, labels: LabelCheck, errors: bool = False) -> list[Finding]:
     """Return all findings, the gravest kinds first; with `errors` also every photo that the model is wrong about."""
-    n = len(data.train.files)
-    cut = int(done.ok[:n].sum())
-    train = _part("training", data.train, done, 0, slice(0, cut), data.look)
-    test = None if data.test is None else _part("test", data.test, done, n, slice(cut, None))
+    train, test = _parts(data, done)
     found = AuditData(
         train, test, data.classes, data.widths, data.blocks, data.near, labels.rows, labels.proba, labels.wrong, errors
     )
     return audit.find_all(found)
+
+
+def _parts(data: TrainingData, done: Embedding | None) -> tuple[AuditPart, AuditPart | None]:
+    """Return what an audit looks at: of stored features there are no pictures, so what only they tell is not looked for."""
+    if done is None:
+        assert data.digests is not None  # noqa: S101 - for the type checker: who has neither looks for nothing
+        part = data.train
+        photos = Photos(data.digests, part.X, None, None, data.look)
+        return AuditPart("training", part.files, part.ok_files, photos, part.ok_y, failures=_failures(part)), None
+    n = len(data.train.files)
+    cut = int(done.ok[:n].sum())
+    train = _part("training", data.train, done, 0, slice(0, cut), data.look)
+    return train, None if data.test is None else _part("test", data.test, done, n, slice(cut, None))
+
+
+def _failures(part: Split) -> dict[str, tuple[str, str]]:
+    return {part.files[i]: (pixels.reason_of(f), pixels.advice(f)) for i, f in sorted(part.failures.items())}
 
 
 def _part(name: str, part: Split, done: Embedding, start: int, rows: slice, look: Look | None = None) -> AuditPart:
@@ -54,7 +68,7 @@ def _part(name: str, part: Split, done: Embedding, start: int, rows: slice, look
         part.ok_y if training else None,
         None if quality is None or not training else quality[rows],
         _small_sizes(done.sources[: len(part.files)]) if training else (),
-        {part.files[i]: (pixels.reason_of(f), pixels.advice(f)) for i, f in sorted(part.failures.items())},
+        _failures(part),
         {part.files[i]: share for i, share in ends.items()},
     )
 

@@ -41,13 +41,14 @@ class LabelCheck:
     note: str = ""
 
 
-def check_labels(head: Any, X: NDArray[Any], seen: Evaluation | None) -> LabelCheck:
+def check_labels(head: Any, X: NDArray[Any], seen: Evaluation | None, again: bool = True) -> LabelCheck:
     """Return how probable it is that each label of the rows X (n, d) is wrong, by the head's out-of-fold probabilities `seen`.
 
     The wrong labels taught those models, too, so where some are found the folds are fitted again without them (the second pass
     of "Confident Learning", Northcutt et al., JAIR 70, 2021), with what was chosen the first time. Of few photos several
     divisions into folds are averaged (repeated cross-validation). A head that still has the search of its cross-validation
-    goes on from that.
+    goes on from that. Without `again` there is no second pass: where X is a sample of what is learnt, its wrong labels are
+    few among many that taught those models.
     """
     if seen is None:
         return LabelCheck(np.zeros(0, np.intp), np.zeros((0, 2)), np.zeros(0), UNMEASURED)
@@ -58,7 +59,7 @@ def check_labels(head: Any, X: NDArray[Any], seen: Evaluation | None) -> LabelCh
     wrong = np.zeros(len(seen.y))
     wrong[known] = audit.label_noise(seen.y[known], _evened(seen, seen.proba, seen.fold)[known]).wrong
     doubted = wrong > DOUBTED
-    if doubted.any():
+    if again and doubted.any():
         wrong[known] = audit.label_noise(seen.y[known], _without(head, X, seen, doubted)[known]).wrong
     return LabelCheck(rows, seen.proba[rows], wrong[rows])
 

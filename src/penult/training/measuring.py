@@ -18,13 +18,16 @@ from penult.arrays import median_cosine, stratified_rows
 from penult.backbones import Backbone
 from penult.embed import Embedding, embed
 from penult.errors import InputError, ProgressCallback
-from penult.evaluate import Difference, Evaluation, LearningCurve, Trial, TrialData, TrialProcess, run_trials
+from penult.evaluate import Difference, Evaluation, Folds, LearningCurve, Trial, TrialData, TrialProcess, run_trials
+from penult.evaluate.evaluation import build
 from penult.fit import build_head
-from penult.training.data import TrainingData
+from penult.pixels.preparing import memory_bytes
+from penult.training.data import EveryRow, TrainingData
 from penult.training.options import TrainOptions
 
 SOME = 2000  # images above which two folds tell the learning curve well enough
 MANY = 5000  # images above which there is no learning curve, and a copy of X for another process is too dear
+COMPARED = 5000  # rows of a sample on which each network alone is measured
 
 
 def measure(
@@ -34,6 +37,8 @@ def measure(
 
     Return the evaluation of the model that is kept, those that it is compared with, and its learning curve.
     """
+    if data.every is not None:
+        return _measure_sample(head, options, data, data.every, progress)
     name, seed = options.head, options.seed
     X, y = data.train.X, data.train.ok_y
     rows = TrialData((X,), y, data.classes, data.groups, seed)
@@ -62,6 +67,38 @@ def measure(
         found[i] = evaluation
         made()
     return chosen, tuple(found[i] for i in sorted(found)), curve
+
+
+def _measure_sample(
+    head: Any, options: TrainOptions, data: TrainingData, every: EveryRow, progress: ProgressCallback
+) -> tuple[Evaluation, tuple[Evaluation, ...], LearningCurve | None]:
+    """Hold out the rows of the sample alone, each with its copies; compare networks on some of these, there is no curve."""
+    y, classes, groups, m = data.train.ok_y, data.classes, data.groups, len(every.sample)
+    fold = evaluate.outer_folds(y, classes, groups, seed=options.seed)  # (m,)
+    # a copy outside the sample is held out with its original, and is not measured
+    once = np.unique(every.copies, return_index=True)[1]
+    rows = np.concatenate([every.sample, every.copies[once]])
+    order = np.argsort(rows)
+    held = np.concatenate([fold, fold[every.originals[once]]])
+    proba, choices = head.cross_fit(every.X, every.y, held[order], rows[order])
+    proba = proba[np.argsort(order)[:m]]  # (m, k)
+    progress("measuring", 1, 2)
+    parts = np.unique(fold[fold >= 0])
+    n, out = len(every.y), np.mean([np.sum(held == part) for part in parts])
+    how = Folds(len(parts), float(n / (n - out)), each=n / len(classes))
+    name = _title(options.head, data)
+    chosen = replace(build(name, classes, y, proba, fold, groups, choices, how), rows=every.sample)
+    others: list[Evaluation] = []
+    if len(data.names) > 1:
+        some = stratified_rows(y, np.ceil(np.bincount(y) * min(1.0, COMPARED / m)).astype(int), options.seed)
+        few = TrialData((data.train.X[some],), y[some], classes, None if groups is None else groups[some], options.seed)
+        whole = Trial(options.head, head.get_params(deep=False), ((0, slice(None)),), name)
+        trials = [whole, *_trials(head, options.head, data)]
+        said = f", of {len(some):,} images"
+        trials = [replace(one, params={**one.params, "memory": None}, title=one.title + said) for one in trials]
+        others = [evaluation for _, evaluation in run_trials(few, trials)]
+    progress("measuring", 2, 2)
+    return chosen, tuple(others), None
 
 
 def _title(head: str, data: TrainingData) -> str:
@@ -97,6 +134,8 @@ def head_for(options: TrainOptions, data: TrainingData) -> Any:
     """Return the unfitted head of a run, for all blocks of its features."""
     extra: dict[str, Any] = {"calibrate": False} if options.protocol == "blog2017" else {}
     extra["clip"] = options.clip_for(len(data.classes))
+    if data.every is not None:
+        extra["memory"] = memory_bytes() if options.memory is None else options.memory
     return build_head(options.head, np.array(data.classes), data.blocks, options.class_weight, options.seed, **extra)
 
 

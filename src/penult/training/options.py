@@ -39,6 +39,8 @@ class TrainOptions:
     own, for photos of different things that only look alike.
     `image_column`, `label_column`, `image_dir` and `encoding` say of a CSV what is not found by itself (see `TableOptions`).
     `submit`: whether `submission.csv` holds "labels" or "probabilities", None: what the sample asks for.
+    `memory`: bytes that training on stored features may take (None: what this machine has); where they are more, they are read
+    in slices. `labels` is a CSV with the labels of stored features.
     `overwrite`: keep nothing of a run that ended in the folder `out`; else it is kept beside it, as `out`.1, `out`.2 ...
     With the `protocol` "blog2017" pictures are seen as the blog post of 2017 had it, and probabilities are not calibrated:
     see `of_blog2017`.
@@ -65,6 +67,8 @@ class TrainOptions:
     seed: int = 0
     review: float | None = None
     overwrite: bool = False
+    memory: int | None = None
+    labels: str | None = None
     settings: EmbedOptions = field(default_factory=EmbedOptions)
 
     @classmethod
@@ -121,6 +125,8 @@ class TrainOptions:
             "device": self.settings.device,
             "precision": self.settings.precision,
             "max_pixels": self.settings.max_pixels,
+            "memory": self.memory,
+            "labels": self.labels,
         }
 
 

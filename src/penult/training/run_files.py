@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import report, store
+from penult import bundle, report, store
+from penult.arrays import row_chunks
 from penult.bundle import Bundle
+from penult.bundle.model import MOST_PHOTOS
 from penult.embed import Embedding, EmbedOptions, embed
 from penult.errors import PenultError
 from penult.predict import Predictions, Predictor
 from penult.training.data import TrainingData
+from penult.training.stored import STEP, StoredFeatures
 
 
 def feature_names(done: Embedding) -> list[str]:
@@ -50,14 +53,27 @@ def known_photos(data: TrainingData, done: Embedding) -> report.KnownPhotos:
     return report.KnownPhotos(done.photo_thumbnails(), {key: number for number, key in enumerate(keys)})
 
 
-def engine_facts(done: Embedding) -> dict[str, Any]:
-    """Return what computed the features; images/s are those of this run, None where all were in the cache."""
-    rate = round(done.embedded / done.seconds, 1) if done.embedded and done.seconds else None
-    return {"name": done.engine, "device": done.compute.device, "precision": done.compute.precision, "images_per_second": rate}
+def engine_facts(made: Embedding | StoredFeatures) -> dict[str, Any]:
+    """Return what computed the features; images/s are those of this run, None where all were computed before."""
+    new, seconds = (made.embedded, made.seconds) if isinstance(made, Embedding) else (0, 0.0)
+    rate = round(new / seconds, 1) if new and seconds else None
+    return {"name": made.engine, "device": made.compute.device, "precision": made.compute.precision, "images_per_second": rate}
+
+
+def class_counts(data: TrainingData) -> dict[str, int]:
+    """Return how many images of each class are learnt."""
+    y = data.train.ok_y if data.every is None else data.every.y
+    return dict(zip(data.classes, np.bincount(y, minlength=len(data.classes)).tolist(), strict=True))
 
 
 def count_images(data: TrainingData, done: Embedding | None) -> dict[str, int]:
     """Return what `metrics.json` counts: how many images there were, and what became of them."""
+    if (stored := data.stored) is not None:
+        n, learnt = len(stored.X), sum(class_counts(data).values())
+        return {
+            "scanned": n + stored.failed, "embedded": 0, "reused": n, "failed": stored.failed, "train": n + stored.failed,
+            "test": 0, "unlabelled": n - learnt, "sample": int(data.train.ok.sum()),
+        }  # fmt: skip
     parts = [part for part in (data.train, data.test) if part is not None]
     sizes = {"train": len(parts[0].files), "test": sum(len(part.files) for part in parts[1:])}
     if done is None:
@@ -68,3 +84,31 @@ def count_images(data: TrainingData, done: Embedding | None) -> dict[str, int]:
             f"of {sum(sizes.values())} images {sum(how.values())} are accounted for ({how}): a bug; report it, please."
         )
     return {"scanned": sum(sizes.values()), **how, **sizes}
+
+
+def serving_parts(
+    data: TrainingData, done: Embedding | None, score: Callable[[NDArray[np.float32]], NDArray[np.float64]]
+) -> dict[str, Any]:
+    """Return what the model file has beside the head: networks, self-test and training photos; nothing of other files' rows.
+
+    `score` answers for rows. The self-test of stored features are the drawn pictures that were stored with them.
+    """
+    made = done or data.stored
+    if made is None or not made.backbones:
+        return {}
+    computed = {"backbones": made.backbones, "engine": made.engine, "precision": made.compute.precision}
+    if done is not None:
+        seen = bundle.seen_digests(done.digests[: len(data.train.ok)][data.train.ok])
+        return {**computed, "selftest": selftest(done, score), "seen": seen}
+    assert data.stored is not None  # noqa: S101 - for the type checker: one of the two made the features
+    drawn = data.stored.selftest
+    kept = {"images": drawn["images"], "proba": score(drawn["rows"])} if drawn else {}
+    return {**computed, "selftest": kept, "seen": _seen(data.stored)}
+
+
+def _seen(stored: StoredFeatures) -> NDArray[np.uint64]:
+    """Return what a model keeps of the digests of all stored rows, those without a label among them."""
+    kept = np.zeros(0, np.uint64)
+    for at in row_chunks(len(stored.X), STEP):
+        kept = np.union1d(kept, bundle.seen_digests(stored.digests(at)))[:MOST_PHOTOS]
+    return kept

@@ -20,7 +20,7 @@ from penult.embed.feature_file import facts
 from penult.errors import DamagedFile, InternalError, ProgressCallback
 from penult.evaluate import Evaluation, LearningCurve, TrialProcess
 from penult.evaluate.evaluation import jsonable
-from penult.fit import learn, to_bundle
+from penult.fit import Fitted, learn, to_bundle
 from penult.images import ImageSet
 from penult.pixels import advice
 from penult.plots import FigureWorker
@@ -34,9 +34,18 @@ from penult.training.label_check import LabelCheck, check_labels
 from penult.training.measuring import compare_with_f32, head_for, measure
 from penult.training.options import TrainOptions
 from penult.training.run import Run
-from penult.training.run_files import answer_test_part, count_images, engine_facts, feature_names, known_photos, selftest
+from penult.training.run_files import (
+    answer_test_part,
+    class_counts,
+    count_images,
+    engine_facts,
+    feature_names,
+    known_photos,
+    serving_parts,
+)
 from penult.training.sample_submission import SampleSubmission, plain_submission
 from penult.training.shift import explain_shift, groups_in_names, too_small
+from penult.training.stored import StoredFeatures
 
 MODEL = "model.penult"
 
@@ -76,6 +85,13 @@ class Trainer:
         more = f" (all of them: {printable(self.folder / runs.SKIPPED)})"
         done.settings.tolerance.check_failures([name for name, _ in names], done.failures, more)
 
+    def _account_stored(self, stored: StoredFeatures | None) -> None:
+        """Write `skipped.csv` of what has no stored features."""
+        self.folder.drop(runs.SKIPPED, runs.PHOTOS)
+        if stored is not None and stored.failures:
+            rows = [(id, one.reason, one.detail, "train", advice(one)) for id, one in stored.failures.items()]
+            self.skipped = runs.write_skipped(self.folder, rows)
+
     def run(
         self, data: TrainingData, done: Embedding | None, where: Mapping[str, Any], exact: tuple[Backbone, ...] = ()
     ) -> Run:
@@ -84,7 +100,7 @@ class Trainer:
         `where` the images are; `exact` are the networks as they were before they were quantized.
         """
         if done is None:
-            self.folder.drop(runs.SKIPPED, runs.PHOTOS)
+            self._account_stored(data.stored)
             evaluations, model, answers = self._learn(data, None)
         else:
             with self._feature_files(data, done):
@@ -107,20 +123,18 @@ class Trainer:
             artist.draw(evaluation=chosen, others=others, curve=curve)
             runs.write_oof(self.folder, train.ok_files, data.classes, chosen.y, chosen.fold, chosen.proba)
             self.clock.lap("evaluation")
-            labels = None if done is None else check_labels(head, train.X, chosen)  # while the head has its search
+            labels = None
+            if done is not None or data.stored is not None:  # while the head has its search
+                labels = check_labels(head, train.X, chosen, again=data.every is None)
             self.clock.lap("labels")
-            fitted = learn(head, train.X, train.ok_y, data.groups, data.blocks, chosen.fold)
+            fitted = self._fit(head, data, chosen)
             history = dict(head.history_ or {})
             artist.draw(path=head.path_, chosen=head.choice_.get("C"), history=history)
             self.history = runs.write_history(self.folder, history)
             self.clock.lap("head")
-            about = {"trained_on": len(train.X), "scores": chosen.to_dict()["scores"]}
-            computed: dict[str, Any] = {}
-            if done is not None:
-                computed = {"backbones": done.backbones, "engine": done.engine, "precision": done.compute.precision}
-                state = fitted.head.to_arrays()
-                computed["selftest"] = selftest(done, heads.scorer(state.kind, state.arrays, state.facts))
-                computed["seen"] = bundle.seen_digests(done.digests[: len(train.ok)][train.ok])
+            about = {"trained_on": sum(class_counts(data).values()), "scores": chosen.to_dict()["scores"]}
+            state = fitted.head.to_arrays()
+            computed = serving_parts(data, done, heads.scorer(state.kind, state.arrays, state.facts))
             model = to_bundle(fitted, data.classes, data.widths, options.class_weight, about, **computed)
             answers = self._save(data, model)
             self.metrics["submitted"] = self._write_submission(data, answers)
@@ -133,6 +147,14 @@ class Trainer:
         self.metrics["review"]["written"] = to_review
         self.metrics |= {"choice": dict(model.facts["choice"]), "head_path": jsonable(dict(head.path_))}
         return evaluations, model, answers
+
+    @staticmethod
+    def _fit(head: Any, data: TrainingData, chosen: Evaluation) -> Fitted:
+        """Fit the head on all rows that are to be learnt."""
+        if data.every is None:
+            return learn(head, data.train.X, data.train.ok_y, data.groups, data.blocks, chosen.fold)
+        every = data.every
+        return learn(head, every.X, every.y, None, data.blocks, chosen.fold, rows=every.sample)
 
     def _judge(
         self,
@@ -147,7 +169,7 @@ class Trainer:
         proba = None if answers is None else answers.proba
         if data.test is not None and data.test.y is not None and proba is not None:
             self.metrics["test"] = evaluate.score(data.test.y, proba, data.classes, name="test images")
-        if done is None or labels is None:
+        if labels is None:
             self.folder.drop(runs.FINDINGS)
         else:
             found = find_issues(data, done, labels)
@@ -278,8 +300,7 @@ class Trainer:
 
     def _facts(self, data: TrainingData, done: Embedding | None, where: Mapping[str, Any]) -> dict[str, Any]:
         """Return what `metrics.json` says beside the scores."""
-        counts = np.bincount(data.train.ok_y, minlength=len(data.classes))
-        submitted = self.metrics.pop("submitted")
+        submitted, made = self.metrics.pop("submitted"), done or data.stored
         return {
             "penult": version("penult"),
             "command": sys.argv,
@@ -287,19 +308,20 @@ class Trainer:
             **where,
             "digests": environment.digests(data, done),
             "options": self.options.to_dict(),
-            "classes": dict(zip(data.classes, (int(c) for c in counts), strict=True)),
+            "classes": class_counts(data),
             "images": count_images(data, done),
             **self.metrics,
             "notes": [
                 *data.notes,
                 *self.options.clip_notes(len(data.classes)),
                 # of each ONNX file what its features are: it was found out, and the user should see it
-                *(f"{b.name}: {b.source}" for b in (done.backbones if done else ()) if ".onnx" in b.name),
-                *depth_notes(done.backbones if done else ()),
+                *(f"{b.name}: {b.source}" for b in (made.backbones if made else ()) if ".onnx" in b.name),
+                *depth_notes(made.backbones if made else ()),
                 *([submitted] if submitted else []),
             ],
-            "backbones": [{**b.to_dict(), "sees": b.recipe.describe()} for b in done.backbones] if done else [],
-            "engine": engine_facts(done) if done else None,
+            "backbones": [{**b.to_dict(), "sees": b.recipe.describe()} for b in (made.backbones if made else ())],
+            "engine": engine_facts(made) if made and made.backbones else None,
+            "features": None if data.stored is None else dict(data.stored.record),
             "seconds": self.clock.stages,
             "versions": environment.versions(done),
         }

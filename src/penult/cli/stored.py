@@ -1,0 +1,49 @@
+"""Options of the commands that take features which were computed before, and sizes as texts."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from penult.errors import InputError
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+
+
+def add_stored(p: argparse.ArgumentParser, what: str) -> None:
+    """Add what may have to be said of features that were computed before."""
+    p.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help=f"memory to keep to, such as 2GB: features that take more are read in slices to {what} (default: that of this "
+        "machine)",
+    )
+    p.add_argument(
+        "--labels", metavar="CSV", help="with shards: a table of images and labels (default: stored labels, or those in names)"
+    )
+
+
+def memory(args: argparse.Namespace) -> int | None:
+    """Return the bytes of --memory, None where it was not given. Raises `InputError`."""
+    text = getattr(args, "memory", None)
+    return None if text is None else size(text, "--memory")
+
+
+def size(text: str, option: str) -> int:
+    """Return the bytes of `5GB`, `500 MB`, `2.5GiB`. Raises `InputError`."""
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]I?|)B?\s*", text.upper())
+    if match is None:
+        raise InputError(f"{option} {text!r} is no size; give one like 5GB, 500MB or 2.5GiB.")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def is_shards(paths: Sequence[str]) -> bool:
+    """Tell whether paths are one folder or address of shards, complete or not."""
+
+    if len(paths) != 1 or not ("://" in paths[0] or Path(paths[0]).is_dir()):
+        return False
+    from penult import shards
+
+    return shards.is_features(paths[0])

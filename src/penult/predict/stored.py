@@ -1,0 +1,83 @@
+"""Answers for features that were computed before, some thousand rows at a time, whatever their number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.arrays import row_chunks
+from penult.bundle import Bundle
+from penult.errors import InputError, listed
+from penult.pixels import Failure
+from penult.predict import Predictor
+from penult.predict.answers import Predictions
+from penult.shards import ShardedFeatures
+from penult.texts import printable
+
+ENTRIES = 1 << 22  # numbers of rows that are in memory at a time: 16 MiB of float32
+FAILURES = 1000  # answers at a time for images without features
+
+
+class RowSource(Protocol):
+    """Rows (n, d) that are read in slices: shards, or an array."""
+
+    shape: tuple[int, int]
+
+    def __getitem__(self, at: slice) -> NDArray[np.float32]:
+        """Return some rows."""
+
+
+def chunks(shape: tuple[int, int]) -> list[slice]:
+    """Return slices of the rows of X (n, d), each of about `ENTRIES` numbers."""
+    return row_chunks(shape[0], max(1, ENTRIES // max(shape[1], 1)))
+
+
+def scores(predictor: Predictor, X: RowSource) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Yield slices of the rows of X (n, d) and their probabilities (m, k). Raises `InputError` for another width."""
+    for at in chunks(X.shape):
+        yield at, predictor.score(X[at])
+
+
+def check_networks(model: Bundle, features: ShardedFeatures) -> None:
+    """Raise `InputError` where features are of other networks than the model's; of a model without networks widths count."""
+    known = tuple(backbone.digest for backbone in model.backbones)
+    if known == tuple(network.digest for network in features.facts.networks):
+        return
+    if not known and model.widths == features.widths:
+        return
+    own = [f"{backbone.name} ({backbone.width})" for backbone in model.backbones] or [f"{w} columns" for w in model.widths]
+    theirs = [f"{network.name} ({network.width})" for network in features.facts.networks]
+    raise InputError(
+        f"{printable(features.address)} has features of {listed(theirs)}, and the model needs those of {listed(own)}; embed "
+        "the images again with the networks of the model, or give the images themselves."
+    )
+
+
+def predict_stored(predictor: Predictor, features: ShardedFeatures) -> Iterator[Predictions]:
+    """Yield the answers for all images of shards, part by part: in their order, and last those that have no features.
+
+    The latter get the class frequencies of the training set, as in `Predictor.predict`. Raises `InputError` for features of
+    other networks, `DamagedFile`.
+    """
+    model = predictor.bundle
+    check_networks(model, features)
+    for at in chunks(features.shape):
+        X = features[at]
+        yield Predictions(tuple(features.ids(at)), model.classes, predictor.score(X), {}, predictor.novelty(X))
+    part: list[tuple[str, str, str]] = []
+    for one in features.failures():
+        part.append(one)
+        if len(part) == FAILURES:
+            yield _failed(model, part)
+            part = []
+    if part:
+        yield _failed(model, part)
+
+
+def _failed(model: Bundle, lost: list[tuple[str, str, str]]) -> Predictions:
+    failures = {i: Failure(reason, detail) for i, (_, reason, detail) in enumerate(lost)}
+    proba = np.tile(model.prior, (len(lost), 1))  # (m, k)
+    return Predictions(tuple(id for id, _, _ in lost), model.classes, proba, failures, np.full(len(lost), np.nan))

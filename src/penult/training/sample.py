@@ -1,0 +1,141 @@
+"""Training data of stored features: all rows where they fit into memory, else a sample of them beside all that is learnt.
+
+A model learns every row. What needs rows in memory, or names, is done on the sample and says so: folds, scores, copies, labels
+in doubt, outliers, novelty, the map, the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import heads
+from penult.arrays import row_chunks
+from penult.audit import Pairs
+from penult.audit.pairs import UnionFind
+from penult.errors import InputError
+from penult.fit import group_copies
+from penult.pixels.preparing import memory_bytes
+from penult.training.data import EveryRow, Split, TrainingData, check_rows, lone_classes
+from penult.training.options import TrainOptions
+from penult.training.stored import STEP, SelectedRows, StoredFeatures, fits
+from penult.training.stored_labels import RowLabels
+
+STREAMED = ("blend", "lda", "logistic")  # heads that learn from rows that are read in slices
+MOST = 10_000  # rows of a sample: an accuracy of 90% is then known to 0.6 points
+SHARE = 8  # the part of the memory that the rows of the sample take: an eighth
+
+
+def from_stored(stored: StoredFeatures, labels: RowLabels, options: TrainOptions) -> TrainingData:
+    """Return the training data of stored features with these labels.
+
+    Raises InputError for a class with fewer than two rows, and where X is larger than memory for a head that needs it whole.
+    """
+    rows = labels.rows
+    y = labels.codes if len(rows) == len(labels.codes) else labels.codes[rows]
+    check_rows(y, labels.classes, stored.source)
+    X = stored.X if len(rows) == len(stored.X) else SelectedRows(stored.X, rows)
+    groups = None if labels.groups is None else labels.groups[rows]
+    near = options.near_duplicates == "group"
+    if fits(X, options.memory):
+        return _made(stored, labels, rows, (X[:], y, groups), near, ())
+    _check_head(stored, options)
+    memory = memory_bytes() if options.memory is None else options.memory
+    sample = heads.sample_rows(X, y, groups, min(memory * 4 // SHARE, MOST * 16 * X.shape[1]), options.seed)
+    assert sample is not None  # noqa: S101 - for the type checker: X does not fit
+    told = (
+        f"the model learns all {len(y):,} images; scores, copies, labels in doubt, outliers, novelty, the map and the report "
+        f"are of {len(sample):,} of them, drawn at random by class."
+    )
+    own = X[sample], y[sample], None if groups is None else groups[sample]
+    data = _made(stored, labels, rows[sample], own, near, (told,))
+    copies, originals = _exact_copies(stored, rows, sample)
+    return replace(
+        data, groups=_tied(data.groups, copies, originals, len(sample)), every=EveryRow(X, y, sample, copies, originals)
+    )
+
+
+def _made(
+    stored: StoredFeatures,
+    labels: RowLabels,
+    rows: NDArray[np.intp],
+    told: tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp] | None],
+    near: bool,
+    notes: Sequence[str],
+) -> TrainingData:
+    """Return the training data of rows of these numbers; `told` are their features, labels and groups."""
+    X, y, groups = told
+    digests = stored.digests(rows)
+    ties, found = group_copies(digests, X, stored.widths, groups, near=near)
+    n, lost = len(rows), len(stored.failures)
+    files = (*stored.ids(rows), *stored.failures)
+    failures = {n + i: failure for i, failure in enumerate(stored.failures.values())}
+    part = Split(files, np.arange(n + lost) < n, X, np.concatenate([y, np.full(lost, -1, np.intp)]), failures)
+    alone = lone_classes(y, labels.classes, ties)
+    return TrainingData(
+        part,
+        None,
+        labels.classes,
+        stored.names,
+        stored.widths,
+        stored.network_blocks,
+        ties,
+        found.pairs,
+        (*stored.notes, *labels.notes, *notes, *found.notes, *alone),
+        found.look,
+        stored,
+        digests,
+    )
+
+
+def _check_head(stored: StoredFeatures, options: TrainOptions) -> None:
+    n, d = stored.X.shape
+    if options.head not in STREAMED:
+        raise InputError(
+            f"the {n:,} rows of {d:,} features take more memory than there is, and the head {options.head} needs all of them "
+            f"at once; give --head {' or '.join(STREAMED)}, which read them in slices, or more --memory "
+            f"({6 * 4 * n * d / 1e9:,.1f} GB)."
+        )
+
+
+def _exact_copies(
+    stored: StoredFeatures, rows: NDArray[np.intp], sample: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows outside the sample with the digest of one in it, and the places of those (c,), (c,)."""
+    own = _beginnings(stored.digests(rows[sample]))
+    order = np.argsort(own, kind="stable")
+    found: list[NDArray[np.intp]] = []
+    places: list[NDArray[np.intp]] = []
+    outside = np.ones(len(rows), bool)
+    outside[sample] = False
+    for at in row_chunks(len(rows), STEP):
+        other = _beginnings(stored.digests(rows[at]))
+        place = np.minimum(np.searchsorted(own[order], other), len(own) - 1)
+        same = np.flatnonzero((own[order][place] == other) & outside[at])
+        found.append(at.start + same)
+        places.append(order[place[same]])
+    return np.concatenate(found), np.concatenate(places)
+
+
+def _beginnings(digests: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    return np.ascontiguousarray(digests[:, :8]).view(np.uint64).ravel()
+
+
+def _tied(
+    groups: NDArray[np.intp] | None, copies: NDArray[np.intp], originals: NDArray[np.intp], m: int
+) -> NDArray[np.intp] | None:
+    """Return the groups (m,) in which also those rows stand together that have a copy outside the sample in common."""
+    if not len(copies):
+        return groups
+    ties = UnionFind(m)
+    if groups is not None:
+        ties.tie(groups)
+    order = np.argsort(copies, kind="stable")
+    same = copies[order][1:] == copies[order][:-1]
+    pairs = Pairs(originals[order][:-1][same], originals[order][1:][same], np.ones(int(same.sum()), np.float32))
+    ties.link(pairs)
+    found = ties.numbers()
+    return found if len(np.unique(found)) < m else None

@@ -1,0 +1,153 @@
+"""The labels and groups of stored features: of their label column, of names, or of a table.
+
+In: `StoredFeatures`, maybe a CSV. Out: a class number for each row, -1 where it has no label. Names are looked at in pieces,
+so that those of many millions are never in memory together; those of a table are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import images
+from penult.arrays import row_chunks
+from penult.errors import InputError
+from penult.images import Image, LabelNormalizer, TableOptions, natural_key, quoted
+from penult.images.labels import missing_names, similar_names
+from penult.images.name_groups import group_pattern
+from penult.images.records import kaggle_label
+from penult.texts import printable
+from penult.training.stored import STEP, StoredFeatures
+
+Texts = Iterable[Sequence[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class RowLabels:
+    """Class numbers (n,), -1 for rows without a label, the classes, and groups (n,) or None; `notes` are to be told."""
+
+    codes: NDArray[np.intp]
+    classes: tuple[str, ...]
+    groups: NDArray[np.intp] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> NDArray[np.intp]:
+        """The numbers of the rows that have a label, ascending."""
+        return np.flatnonzero(self.codes >= 0)
+
+
+def read_labels(
+    stored: StoredFeatures,
+    table: str | None = None,
+    groups: str | None = None,
+    options: TableOptions | None = None,
+    classes: Sequence[str] = (),
+) -> RowLabels:
+    """Return the labels of the rows: of the `table` if one is given, else the stored ones, else those that names show.
+
+    `groups` names a column of the table, or is a regular expression whose match in a name is the group. With `classes`, those
+    of a model, labels must be among them. Raises InputError where there are none, and what reading a table raises.
+    """
+    listed, notes = (None, ()) if table is None else _listed(stored, table, groups, options or TableOptions())
+    meant = LabelNormalizer(classes)
+    if listed is not None:
+        codes, names = _encoded(stored, ([_label(listed.get(one)) for one in ids] for ids in _ids(stored)), meant)
+    elif stored.codes is not None:
+        codes, names = stored.codes, list(stored.classes)
+    else:
+        codes, names = _encoded(stored, (stored.labels(at) for at in _pieces(stored)), meant)
+        if not names:
+            codes, names = _encoded(stored, ([_by_name(one) for one in ids] for ids in _ids(stored)), meant)
+    if not names:
+        raise InputError(
+            f"none of the {len(codes):,} images of {printable(stored.source)} has a label; give a CSV that lists them with "
+            "--labels, or embed a folder of class folders, or images whose source has a column of labels."
+        )
+    order = _class_order(stored, names, classes)
+    place = np.array([order.index(name) for name in names], np.intp)
+    codes = np.where(codes >= 0, place[codes], -1)
+    if not classes and stored.codes is None:
+        counts = dict(zip(order, np.bincount(codes[codes >= 0], minlength=len(order)).tolist(), strict=True))
+        notes = (*notes, *meant.notes("labels"), *missing_names(order), *similar_names(counts))
+    if left := int((codes < 0).sum()):
+        notes = (*notes, f"{left:,} of {len(codes):,} images have no label and were left out.")
+    return RowLabels(codes, tuple(order), _groups(stored, groups, listed), notes)
+
+
+def _pieces(stored: StoredFeatures) -> list[slice]:
+    return row_chunks(len(stored.X), STEP)
+
+
+def _ids(stored: StoredFeatures) -> Iterator[Sequence[str]]:
+    for at in _pieces(stored):
+        yield stored.ids(at)
+
+
+def _label(image: Image | None) -> str | None:
+    return None if image is None else image.label
+
+
+def _by_name(id: str) -> str | None:
+    """Return the label that a name shows: its first folder, or `cat` of `cat.123.jpg`; None where it shows none."""
+    folder, _, rest = id.partition("/")
+    return folder if rest else kaggle_label(id)
+
+
+def _encoded(stored: StoredFeatures, labels: Texts, meant: LabelNormalizer) -> tuple[NDArray[np.intp], list[str]]:
+    """Return a number for each label (n,), -1 for None and empty text, and the labels in the order of their first row."""
+    codes, index, at = np.full(len(stored.X), -1, np.intp), dict[str, int](), 0
+    for piece in labels:
+        written = {text: meant(text) for text in set(piece) if text}
+        known = {text: index.setdefault(label, len(index)) for text, label in sorted(written.items()) if label}
+        codes[at : at + len(piece)] = [known.get(text, -1) for text in piece]  # type: ignore[arg-type]
+        at += len(piece)
+    return codes, list(index)
+
+
+def _class_order(stored: StoredFeatures, names: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """Return the classes in order. Raises InputError for labels that a model does not know."""
+    if not classes:
+        return list(names) if stored.codes is not None else sorted(names, key=natural_key)
+    if strange := sorted(set(names) - set(classes), key=natural_key):
+        raise InputError(
+            f"{printable(stored.source)} has labels that are not classes of the model: {quoted(strange)}; the model's "
+            f"classes: {quoted(classes)}. Rename or remove them."
+        )
+    return list(classes)
+
+
+def _listed(
+    stored: StoredFeatures, table: str, groups: str | None, options: TableOptions
+) -> tuple[Mapping[str, Image], tuple[str, ...]]:
+    """Return the rows of a table by the ids that they mean, and what there is to say of it."""
+    known = [id for ids in _ids(stored) for id in ids] + list(stored.failures)
+    found = images.read_label_table(table, known, groups, options)
+    return {image.id: image for image in found.images}, found.notes
+
+
+def _groups(stored: StoredFeatures, wanted: str | None, listed: Mapping[str, Image] | None) -> NDArray[np.intp] | None:
+    """Return the group of each row (n,), of a table or of what a regular expression matches; the others are their own."""
+    if wanted is None:
+        return None
+    index: dict[str, int] = {}
+    out, at = np.empty(len(stored.X), np.intp), 0
+    pattern = None if listed is not None else group_pattern(wanted)
+    for ids in _ids(stored):
+        for id in ids:
+            image = None if listed is None else listed.get(id)
+            match = None if pattern is None else pattern.search(id)
+            name = match[0] if match else None if image is None else image.group
+            out[at] = index.setdefault(name, len(index)) if name else -1
+            at += 1
+    if not index:
+        raise InputError(
+            f"the groups '{printable(wanted)}' match the name of no image in {printable(stored.source)}; give a regular "
+            r"expression that does, such as 'person\d+', or a column of the CSV of --labels."
+        )
+    alone = out < 0
+    out[alone] = len(index) + np.arange(alone.sum())
+    return out
