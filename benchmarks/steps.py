@@ -51,7 +51,7 @@ STEPS = {  # step: functions that do it, as their callers know them
     "head of all photos": ("penult.training.trainer:learn",),
     "novelty": ("penult.fit:fit_novelty",),
     "bf16 compared with f32": ("penult.training.trainer:compare_with_f32",),
-    "self-test of the model": ("penult.training.trainer:selftest",),
+    "self-test of the model": ("penult.training.run_files:selftest",),
     "model and answers": ("penult.training.trainer:Trainer._save",),
     "labels": ("penult.training.trainer:check_labels",),
     "findings": ("penult.training.trainer:find_issues",),

@@ -18,7 +18,8 @@ import pytest
 
 from penult import backbones, store
 from penult.cli import main
-from penult.cli.cache import human, size
+from penult.cli.cache import human
+from penult.cli.stored import size
 from penult.embed import EmbedOptions, embed
 from penult.engines.engine import CompiledCache
 from penult.errors import InputError, UnknownName
@@ -399,10 +400,10 @@ def test_words_that_cannot_be_are_refused(tmp_path: Path, capsys: pytest.Capture
 
 def test_sizes_are_read_and_said() -> None:
     given = {"5GB": 5 * 10**9, "500 mb": 5 * 10**8, "2.5GiB": 5 * 2**29, "17": 17, "1k": 1000, " 3 TB ": 3 * 10**12}
-    assert {text: size(text) for text in given} == given
+    assert {text: size(text, "--max") for text in given} == given
     for text in ("", "GB", "-1GB", "1PB", "1,5GB", "nan"):
         with pytest.raises(InputError):
-            size(text)
+            size(text, "--max")
     assert [human(n) for n in (0, 999, 1500, 28.0e6, 999.9e9, 5e15)] == [
         "0 bytes", "999 bytes", "1.5 kB", "28.0 MB", "1000 GB", "5000 TB",
     ]  # fmt: skip

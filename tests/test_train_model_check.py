@@ -24,7 +24,7 @@ from penult.fit import build_head
 from penult.heads import calibration
 from penult.predict import Predictions
 from penult.runs import RunFolder
-from penult.training import Trainer, TrainOptions, train_images, trainer
+from penult.training import Trainer, TrainOptions, run_files, train_images
 from penult.training.data import Split, TrainingData
 
 CHEAP = ("colour_histogram",)
@@ -85,7 +85,7 @@ def test_a_model_that_fails_the_check_costs_nothing_else(
     folder, run = photos("train", warm=6, cold=6), tmp_path / "run"
     RunFolder(run).finish({})
     (run / "model.penult").write_bytes(b"of an earlier run, and no model of these results")
-    monkeypatch.setattr(trainer, "selftest", broken_selftest)
+    monkeypatch.setattr(run_files, "selftest", broken_selftest)
     assert main(["train", str(folder), "-b", "colour_histogram", "--out", str(run), "-q"]) == 1
     said = capsys.readouterr().err
     assert "self-test is no distribution" in said and "a bug of penult" in said and "report it, please" in said

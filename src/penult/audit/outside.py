@@ -79,5 +79,6 @@ def _keep(best: tuple[Ints, Floats, Floats], one: Ints, who: Ints, rough: Floats
         mine = rows[those]
         near = np.hstack([best[1][mine], rough[at]])
         order = np.argsort(-near, axis=1, kind="stable")[:, :k]
-        for array, new in zip(best, (who, rough, whole), strict=True):
+        arrays: tuple[tuple[NDArray[Any], NDArray[Any]], ...] = tuple(zip(best, (who, rough, whole), strict=True))
+        for array, new in arrays:
             array[mine] = np.take_along_axis(np.hstack([array[mine], new[at]]), order, axis=1)

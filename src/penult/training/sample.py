@@ -18,6 +18,7 @@ from penult.audit import Pairs
 from penult.audit.pairs import UnionFind
 from penult.errors import InputError
 from penult.fit import group_copies
+from penult.images import natural_key
 from penult.pixels.preparing import memory_bytes
 from penult.training.data import EveryRow, Split, TrainingData, check_rows, lone_classes
 from penult.training.options import TrainOptions
@@ -41,7 +42,9 @@ def from_stored(stored: StoredFeatures, labels: RowLabels, options: TrainOptions
     groups = None if labels.groups is None else labels.groups[rows]
     near = options.near_duplicates == "group"
     if fits(X, options.memory):
-        return _made(stored, labels, rows, (X[:], y, groups), near, ())
+        order = _folder_order(stored.ids(rows))
+        own = np.asarray(X[:])[order], y[order], None if groups is None else groups[order]
+        return _made(stored, labels, rows[order], own, near, ())
     _check_head(stored, options)
     memory = memory_bytes() if options.memory is None else options.memory
     sample = heads.sample_rows(X, y, groups, min(memory * 4 // SHARE, MOST * 16 * X.shape[1]), options.seed)
@@ -56,6 +59,12 @@ def from_stored(stored: StoredFeatures, labels: RowLabels, options: TrainOptions
     return replace(
         data, groups=_tied(data.groups, copies, originals, len(sample)), every=EveryRow(X, y, sample, copies, originals)
     )
+
+
+def _folder_order(ids: Sequence[str]) -> NDArray[np.intp]:
+    """Return the order in which a folder is learnt (`ImageSet.in_order`): folds, and the last digits, depend on it."""
+    keys = [[natural_key(part) for part in id.split("/")] for id in ids]
+    return np.array(sorted(range(len(ids)), key=keys.__getitem__), np.intp)
 
 
 def _made(

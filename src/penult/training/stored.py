@@ -22,7 +22,7 @@ from penult.engines import Compute
 from penult.pixels import Failure
 from penult.pixels.preparing import memory_bytes
 
-Rows: TypeAlias = "slice | NDArray[np.intp]"  # of which something is asked: a slice, or ascending numbers
+Rows: TypeAlias = "slice | NDArray[np.intp]"  # of which something is asked: a slice, or numbers
 
 STEP = 1 << 15  # names or digests in memory at a time
 CPU = Compute("cpu", "f32")
