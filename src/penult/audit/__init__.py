@@ -9,6 +9,7 @@ from penult.audit.kinds import find_all
 from penult.audit.map import LANDMARKS, PhotoMap, photo_map
 from penult.audit.near_duplicates import Grouping, Photos, Pictures, copy_groups, group, leaks
 from penult.audit.noise_model import LabelNoise, label_noise
+from penult.audit.outside import copies_outside
 from penult.audit.pairs import Pairs
 from penult.audit.same_photo import Look, near_copies, near_pictures
 
@@ -27,6 +28,7 @@ __all__ = [
     "PhotoMap",
     "Photos",
     "Pictures",
+    "copies_outside",
     "copy_groups",
     "counts",
     "expected",

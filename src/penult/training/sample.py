@@ -6,15 +6,16 @@ in doubt, outliers, novelty, the map, the report.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penult import heads
 from penult.arrays import row_chunks
-from penult.audit import Pairs
+from penult.audit import Pairs, copies_outside
 from penult.audit.pairs import UnionFind
 from penult.errors import InputError
 from penult.fit import group_copies
@@ -27,6 +28,7 @@ from penult.training.stored_labels import RowLabels
 
 STREAMED = ("blend", "lda", "logistic")  # heads that learn from rows that are read in slices
 MOST = 10_000  # rows of a sample: an accuracy of 90% is then known to 0.6 points
+ENTRIES = 1 << 23  # numbers of rows that are read at a time: 32 MiB of float32
 SHARE = 8  # the part of the memory that the rows of the sample take: an eighth
 
 
@@ -55,7 +57,10 @@ def from_stored(stored: StoredFeatures, labels: RowLabels, options: TrainOptions
     )
     own = X[sample], y[sample], None if groups is None else groups[sample]
     data = _made(stored, labels, rows[sample], own, near, (told,))
-    copies, originals = _exact_copies(stored, rows, sample)
+    found = [_exact_copies(stored, rows, sample)]
+    if near:
+        found.append(copies_outside(data.train.X, stored.widths, _others(X, sample)))
+    copies, originals = (np.concatenate(side) for side in zip(*found, strict=True))
     return replace(
         data, groups=_tied(data.groups, copies, originals, len(sample)), every=EveryRow(X, y, sample, copies, originals)
     )
@@ -108,6 +113,15 @@ def _check_head(stored: StoredFeatures, options: TrainOptions) -> None:
             f"at once; give --head {' or '.join(STREAMED)}, which read them in slices, or more --memory "
             f"({6 * 4 * n * d / 1e9:,.1f} GB)."
         )
+
+
+def _others(X: Any, sample: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+    """Yield numbers and rows of X (n, d) outside the sample, some at a time."""
+    outside = np.ones(len(X), bool)
+    outside[sample] = False
+    for at in row_chunks(len(X), max(1, ENTRIES // X.shape[1])):
+        kept = np.flatnonzero(outside[at])
+        yield at.start + kept, np.asarray(X[at])[kept]
 
 
 def _exact_copies(

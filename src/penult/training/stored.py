@@ -73,7 +73,7 @@ class SelectedRows:
         """`rows` (n,) are ascending numbers of rows of X."""
         self._X, self._rows = X, rows
         self.shape = (len(rows), int(X.shape[1]))
-        self.dtype, self.ndim, self.chunks = np.dtype(np.float32), 2, X.chunks
+        self.dtype, self.ndim, self.chunks = np.dtype(np.float32), 2, getattr(X, "chunks", X.shape)
 
     def __len__(self) -> int:
         return len(self._rows)
