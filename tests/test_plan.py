@@ -18,12 +18,18 @@ from penult.errors import InputError, OutputError
 from penult.objects import open_store
 from penult.parquet import to_parquet
 from penult.shards import plan as plans
+from penult.shards import planning
 from penult.shards.facts import NetworkFacts, PlanFacts
 from penult.shards.plan import Plan
 from penult.shards.planning import PlanSummary, make_plan
 from penult.store.disk import Disk
 
 FACTS = PlanFacts("", (NetworkFacts("colour_histogram", "0" * 64, (4,)),), "cpu", "numpy", "f32", "1.pillow12", rows=4)
+
+
+@pytest.fixture(autouse=True)
+def two_shards_a_row_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "GROUP_ROWS", 8)
 
 
 def _photos(folder: Path, names: list[str]) -> Path:

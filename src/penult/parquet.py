@@ -59,13 +59,37 @@ class ParquetWriter:
             write_page_checksum=True,
             store_schema=True,
         )
+        self._gathered: list[Any] = []
 
     def write(self, columns: Mapping[str, Any], group_rows: int | None = None) -> None:
         """Append rows: for each column a sequence or array (n,), of vectors an array (n, d), where masked rows are null."""
+        table = self._table(columns)
+        self._writer.write_table(table, row_group_size=group_rows or max(1, len(table)))
+
+    def gather(self, columns: Mapping[str, Any], group_rows: int) -> None:
+        """Append rows to a row group that further calls may fill up to `group_rows` rows; rows of one call stay together."""
+        table = self._table(columns)
+        if len(table) + sum(map(len, self._gathered)) > group_rows:
+            self.end_group()
+        self._gathered.append(table)
+
+    def end_group(self) -> None:
+        """Write the rows that were gathered as one row group."""
+        pa, _ = _library()
+        if self._gathered:
+            table = pa.concat_tables(self._gathered)
+            self._gathered = []
+            self._writer.write_table(table, row_group_size=len(table))
+
+    def copy(self, reader: ParquetReader, group: int) -> None:
+        """Append a row group of a file with the same columns as it is."""
+        table = reader.table(group).replace_schema_metadata(self._schema.metadata)
+        self._writer.write_table(table, row_group_size=len(table))
+
+    def _table(self, columns: Mapping[str, Any]) -> Any:
         pa, _ = _library()
         arrays = [_array(columns[field.name], field.type) for field in self._schema]
-        table = pa.Table.from_arrays(arrays, schema=self._schema)
-        self._writer.write_table(table, row_group_size=group_rows or max(1, len(table)))
+        return pa.Table.from_arrays(arrays, schema=self._schema)
 
     def add_metadata(self, metadata: Mapping[str, str]) -> None:
         """Add what is known only at the end."""
@@ -73,6 +97,7 @@ class ParquetWriter:
 
     def close(self) -> None:
         """Write the end of the file; the file itself stays open."""
+        self.end_group()
         self._writer.close()
 
     def __enter__(self) -> Self:
@@ -109,6 +134,7 @@ class ParquetReader:
             self._file = pq.ParquetFile(opened, page_checksum_verification=True, **how)
             about = self._file.metadata
             self.group_rows = [about.row_group(i).num_rows for i in range(about.num_row_groups)]
+            self._kept: tuple[int, Any] = (-1, None)
             self.metadata = {k.decode(): v.decode() for k, v in (about.metadata or {}).items() if k != _OWN}
 
     @property
@@ -132,6 +158,18 @@ class ParquetReader:
     def read(self, columns: Sequence[str], groups: Sequence[int] | None = None) -> dict[str, list[Any]]:
         """Return columns of row groups (default: all) as lists of Python values."""
         return {name: column.to_pylist() for name, column in self._table(columns, groups).items()}
+
+    def table(self, group: int) -> Any:
+        """Return a row group as an Arrow table; the last one is kept."""
+        if self._kept[0] != group:
+            with self._checked():
+                self._kept = (group, self._file.read_row_group(group, use_threads=False))
+        return self._kept[1]
+
+    def part(self, columns: Sequence[str], group: int, start: int, stop: int) -> dict[str, list[Any]]:
+        """Return the rows `start` to `stop` of a row group as lists of Python values; the group is kept for the next call."""
+        table = self.table(group).slice(start, stop - start)
+        return {name: table.column(name).to_pylist() for name in columns}
 
     def digests(self, column: str, groups: Sequence[int] | None = None) -> NDArray[np.uint8]:
         """Return a column of 32 bytes each as (n, 32); zeros where there is none."""

@@ -14,8 +14,8 @@ def add(commands: options.Commands) -> None:
         "plan",
         run,
         "list the images of a large source in shards, for `penult embed` on many machines",
-        "PLAN is one Parquet file: a row is an image, a row group a shard. It fixes networks, engine and precision, so that\n"
-        "every machine computes the same vectors, or refuses. No photo is opened. It needs penult[cloud].\n"
+        "PLAN is one Parquet file: a row is an image, so many rows are a shard. It fixes networks, engine and precision,\n"
+        "so that every machine computes the same vectors, or refuses. No photo is opened. It needs penult[cloud].\n"
         "  penult plan s3://bucket/photos --out plan.parquet\n"
         "  penult embed plan.parquet --out s3://bucket/features\n"
         "  penult plan s3://bucket/photos --out plan.parquet --add      what is new since then, in new shards",

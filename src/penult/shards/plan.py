@@ -1,7 +1,8 @@
 """A plan: which images there are, in which shards, and with what their vectors are computed. One Parquet file.
 
-A row is one image (`sources.Member`), a row group one shard. The file's metadata has the facts that every machine must keep
-(`penult`), the names of the shards, and what was found out about the whole (`penult.plan`). It must not know pixels.
+A row is one image (`sources.Member`), `facts.rows` of them are a shard. A row group holds many shards, of which only the last
+may be smaller: so the end of the file, which every process reads, stays small. The file's metadata has the facts that every
+machine must keep (`penult`), the names of the shards, and what is known of the whole (`penult.plan`). It must not know pixels.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
+import numpy as np
+
 from penult import untrusted
 from penult.errors import DamagedFile, InputError
 from penult.objects import is_url
-from penult.parquet import ParquetReader
+from penult.parquet import ParquetReader, ParquetWriter
 from penult.shards.facts import PlanFacts
 from penult.sources import Member
 from penult.sources.member import PACKINGS
@@ -28,13 +31,14 @@ KINDS = {
 }  # fmt: skip
 FACTS, NAMES, ABOUT = "penult", "penult.shards", "penult.plan"
 NAME = 20  # hexadecimal digits of a shard's name
+GROUP_ROWS = 50_000  # images of a row group, at least one shard
 FORMAT = 1
 MOST_FOLDERS = 50_000  # that are classes; more are an archive by date or number
 
 
 @dataclass(frozen=True, slots=True)
 class ShardTask:
-    """One shard of a plan: the plan's path or address, the number of the row group, the shard's name, its rows."""
+    """One shard of a plan: the plan's path or address, its place in the plan, the shard's name, its rows."""
 
     plan: str
     number: int
@@ -93,9 +97,11 @@ class Plan:
                 f"'{printable(path)}' is no plan that this penult reads ({printable(str(error)[:100])}); make one with "
                 "`penult plan SOURCE --out PLAN`"
             ) from error
-        if len(self._names) != NAME * len(reader.group_rows):
-            raise DamagedFile(f"'{printable(path)}' names other shards than it has; make it again with `penult plan`.")
         self.facts = PlanFacts.from_json(reader.metadata[FACTS], path)
+        shards = [-(-rows // self.facts.rows) for rows in reader.group_rows]
+        self._shards = np.cumsum([0, *shards])  # the first shard of each row group
+        if len(self._names) != NAME * self._shards[-1]:
+            raise DamagedFile(f"'{printable(path)}' names other shards than it has; make it again with `penult plan`.")
 
     @classmethod
     def open(cls, path: str) -> Plan:
@@ -106,7 +112,7 @@ class Plan:
             raise InputError(f"the plan '{printable(path)}' cannot be opened ({error.strerror}); check its path") from error
 
     def __len__(self) -> int:
-        return len(self._reader.group_rows)
+        return len(self._names) // NAME
 
     @property
     def rows(self) -> int:
@@ -115,11 +121,16 @@ class Plan:
 
     def tasks(self) -> Sequence[ShardTask]:
         """Return the shards in order; each is made when it is asked for."""
-        return _Tasks(self.path, self._names, self._reader.group_rows)
+        return _Tasks(self)
+
+    def task(self, number: int) -> ShardTask:
+        """Return one shard."""
+        _, start, stop = self._place(number)
+        return ShardTask(self.path, number, self._names[NAME * number : NAME * (number + 1)], stop - start)
 
     def members(self, number: int) -> list[Member]:
         """Return the images of a shard, in order."""
-        found = self._reader.read(list(KINDS), [number])
+        found = self._read(number, list(KINDS))
         if not set(found["packing"]) <= set(PACKINGS):
             raise DamagedFile(f"'{printable(self.path)}' has images of an unknown kind; make it again with `penult plan`.")
         rows = zip(*(found[name] for name in KINDS), strict=True)
@@ -130,7 +141,7 @@ class Plan:
 
     def labels(self, number: int) -> list[str | None]:
         """Return the labels of a shard's images: what a column or the container says, else the class folder; None: unknown."""
-        found = self._reader.read(["id", "label"], [number])
+        found = self._read(number, ["id", "label"])
         if not self.notes.class_folders:
             return found["label"]
         return [decoded(id).partition("/")[0] for id in found["id"]]
@@ -141,12 +152,22 @@ class Plan:
 
     def tags(self, number: int) -> Iterator[tuple[str, str]]:
         """Yield id and tag of a shard's images."""
-        found = self._reader.read(["id", "tag"], [number])
+        found = self._read(number, ["id", "tag"])
         return zip(map(decoded, found["id"]), found["tag"], strict=True)
 
-    def columns(self, number: int) -> dict[str, list[Any]]:
-        """Return the rows of a shard as they are stored."""
-        return self._reader.read(list(KINDS), [number])
+    def copy_to(self, writer: ParquetWriter) -> None:
+        """Append all rows to another plan, as they are."""
+        for group in range(len(self._reader.group_rows)):
+            writer.copy(self._reader, group)
+
+    def _place(self, number: int) -> tuple[int, int, int]:
+        """Return the row group of a shard, and its first and last row in it: only the last shard of a group may be smaller."""
+        group = int(np.searchsorted(self._shards, number, "right")) - 1
+        start = (number - int(self._shards[group])) * self.facts.rows
+        return group, start, min(start + self.facts.rows, self._reader.group_rows[group])
+
+    def _read(self, number: int, columns: Sequence[str]) -> dict[str, list[Any]]:
+        return self._reader.part(columns, *self._place(number))
 
 
 def is_plan(path: str) -> bool:
@@ -164,22 +185,19 @@ def _reader(path: str) -> ParquetReader:
 
 
 class _Tasks(Sequence[ShardTask]):
-    def __init__(self, path: str, names: str, rows: Sequence[int]) -> None:
-        self._path, self._names, self._rows = path, names, rows
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._plan)
 
     @overload
     def __getitem__(self, at: int) -> ShardTask: ...
     @overload
     def __getitem__(self, at: slice) -> list[ShardTask]: ...
     def __getitem__(self, at: int | slice) -> ShardTask | list[ShardTask]:
-        numbers = range(len(self._rows))[at]
-        if isinstance(numbers, range):
-            return [self[number] for number in numbers]
-        name = self._names[NAME * numbers : NAME * (numbers + 1)]
-        return ShardTask(self._path, numbers, name, self._rows[numbers])
+        numbers = range(len(self._plan))[at]
+        return [self._plan.task(number) for number in numbers] if isinstance(numbers, range) else self._plan.task(numbers)
 
 
 def columns_of(members: Sequence[Member]) -> dict[str, list[Any]]:

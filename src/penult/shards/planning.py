@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from penult.objects import is_url, open_store
 from penult.parquet import ParquetWriter
 from penult.shards.facts import PlanFacts
 from penult.shards.known_rows import KnownRows, hash_of
-from penult.shards.plan import ABOUT, FACTS, KINDS, NAMES, Plan, PlanNotes, columns_of, count_folders, shard_name
+from penult.shards.plan import ABOUT, FACTS, GROUP_ROWS, KINDS, NAMES, Plan, PlanNotes, columns_of, count_folders, shard_name
 from penult.sources import Member
 from penult.store import atomic_write
 from penult.texts import count, printable
@@ -130,23 +130,21 @@ class _Making:
         """Write the whole file. Raises _NothingNew where it would be the old one."""
         with ParquetWriter(file, KINDS, {FACTS: self._facts.to_json()}) as writer:
             if self._old is not None:
-                for task in self._old.tasks():
-                    self._append(writer, self._old.columns(task.number), task.name)
+                self._old.copy_to(writer)
+                self._names = [task.name for task in self._old.tasks()]
+                self._rows = self._old.rows
             found = self._members()
             new = found if self._known is None else self._known.new_ones(found)
             while shard := list(islice(new, self._facts.rows)):
                 columns = columns_of(shard)
-                self._append(writer, columns, shard_name(self._facts.key, columns))
+                writer.gather(columns, GROUP_ROWS)
+                self._names.append(shard_name(self._facts.key, columns))
+                self._rows += len(shard)
                 self._take_note(shard)
                 progress("plan", self._rows, self._rows)
             self._refuse(bool(self._hashes))
             self._finish_notes()
             writer.add_metadata({NAMES: "".join(self._names), ABOUT: self._notes.to_json()})
-
-    def _append(self, writer: ParquetWriter, columns: dict[str, list[Any]], name: str) -> None:
-        writer.write(columns)
-        self._names.append(name)
-        self._rows += len(columns["id"])
 
     def summary(self, out: str) -> PlanSummary:
         """Return what was done."""
