@@ -7,12 +7,12 @@ from penult.shards.attempts import DEATHS, AttemptCounter, Attempts, in_halves
 from penult.shards.extractor import PLAN, Extractor
 from penult.shards.facts import PlanFacts, plan_facts
 from penult.shards.features import ShardedFeatures, is_features, open_features
-from penult.shards.manifest import Manifest, read_manifest, todo, write_manifest
+from penult.shards.manifest import Manifest, read_manifest, shuffled, todo, write_manifest
 from penult.shards.output import Output, check_place, open_output
 from penult.shards.place import check_asked, is_plan, is_ready, make_ready, wait_for_plan
 from penult.shards.plan import Plan, ShardTask
 from penult.shards.planning import make_plan
-from penult.shards.run import Runner, ShardsResult, local_runner, rotated, run_shards
+from penult.shards.run import Runner, ShardsResult, local_runner, run_shards
 from penult.shards.writer import ShardStatus, ShardWriter
 
 __all__ = [
@@ -44,8 +44,8 @@ __all__ = [
     "open_output",
     "plan_facts",
     "read_manifest",
-    "rotated",
     "run_shards",
+    "shuffled",
     "todo",
     "wait_for_plan",
     "write_manifest",

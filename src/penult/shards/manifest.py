@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import json
+import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -83,6 +84,16 @@ def todo(plan: TaskList[TaskT_co], output: Output, part: tuple[int, int] | None 
     tasks = plan.tasks()
     i, n = part or (1, 1)
     return [task for task in (tasks[k] for k in range(i - 1, len(tasks), n)) if task.name not in done]
+
+
+def shuffled(tasks: Sequence[Any], rng: random.Random | None = None) -> list[Any]:
+    """Return the shards in an order of this run's own: of two runs on one place, neither does what the other is doing.
+
+    In the order of the plan both would keep step, and do everything twice (`benchmarks/billions.py`).
+    """
+    order = list(tasks)
+    (rng or random.Random()).shuffle(order)  # noqa: S311 - no secret
+    return order
 
 
 def foreign_files(plan: TaskList[Any], output: Output) -> list[str]:

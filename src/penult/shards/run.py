@@ -7,7 +7,6 @@ run at the same time on several machines.
 from __future__ import annotations
 
 import hashlib
-import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from functools import partial
 from penult.errors import ProgressCallback, quiet
 from penult.shards.attempts import DEATHS, Attempts
 from penult.shards.extractor import PLAN, Extractor
-from penult.shards.manifest import Manifest, foreign_files, todo, write_manifest
+from penult.shards.manifest import Manifest, foreign_files, shuffled, todo, write_manifest
 from penult.shards.output import Output, name_below, open_output
 from penult.shards.plan import Plan, ShardTask
 from penult.shards.writer import ShardStatus
@@ -83,7 +82,7 @@ def run_shards(
     tasks = todo(plan, output, part)
     result = ShardsResult(out, planned=len(plan.tasks()), foreign=foreign_files(plan, output))
     runner = runner or partial(local_runner, make=make, workers=workers, progress=progress)
-    for status in runner(out, rotated(tasks, secrets.randbelow(len(tasks)))) if tasks else ():
+    for status in runner(out, shuffled(tasks)) if tasks else ():
         result.done += not status.skipped
         result.images += 0 if status.skipped else status.rows
         result.failed += 0 if status.skipped else status.failed
@@ -94,10 +93,6 @@ def run_shards(
     result.seconds = time.perf_counter() - began
     return result
 
-
-def rotated(tasks: Sequence[ShardTask], start: int) -> list[ShardTask]:
-    """Return the shards from number `start` on, then the others: two who began at the same time soon meet, and skip."""
-    return [*tasks[start:], *tasks[:start]]
 
 
 def plan_sum(output: Output) -> str:
