@@ -8,8 +8,8 @@ Time, machines and store are simulated (`benchmarks/simulated/`); no image is re
 real code: which shards are left and in which order they are done (`shards.todo`, `shards.shuffled`), how many are handed out
 together (`cluster.work.block_sizes`), whether one is there already and what is written of it (`ShardWriter`), what becomes of
 one that ends its process or meets a store that does not answer (`cluster.work.ShardWork`, `shards.in_halves`), and when the
-manifest may be written (`shards.write_manifest`). Ideal is all work divided by the speed of all machines: no deaths, no requests, no
-start. Held: the manifest has each shard once and every image in one count; time over ideal; memory of an open plan.
+manifest may be written (`shards.write_manifest`). Ideal is all work divided by the speed of all machines: no deaths, no
+requests, no start. Held: the manifest has each shard once and every image in one count; time over ideal; memory of a plan.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from simulated.machines import Driver, Fleet, Machine, World
 from simulated.store import SimulatedStore, Weather
 
 from penult import shards
-from penult.cluster.work import Attempts, ShardWork, block_sizes
+from penult.cluster.work import ActorAttempts, ShardWork, block_sizes
 from penult.errors import PenultError
 from penult.shards.facts import NetworkFacts
 
@@ -200,7 +200,7 @@ def _shared(scenario: Scenario, machines: list[Machine]) -> list[tuple[list[Mach
 def _driver(world: World, plan: SimulatedPlan, machines: list[Machine], part: tuple[int, int] | None) -> Driver:
     """Return what runs one command, with the real code in the places where something is decided."""
     store, order = world.store, random.Random(int(world.rng.integers(1 << 32)))
-    attempts: Any = Attempts()  # as in the driver of Ray; parts keep them in the place of the shards
+    attempts: Any = ActorAttempts()  # as in the driver of Ray; parts keep them in the place of the shards
 
     def work(machine: Machine) -> ShardWork:
         counter = shards.Attempts(store) if part else attempts
@@ -254,7 +254,7 @@ def scenarios() -> list[Scenario]:
         Scenario("two drivers", 1.05, usual, drivers=2, share=0.2),
         Scenario("8 parts, 2 of them dead", 1.7, usual, parts=8, dead_parts=2, share=0.2),
         Scenario(
-            "all of it", 1.25, replace(usual, deaths=0.2, driver_lives=HOUR), replace(rough, late=60), 5, drivers=2, share=0.2
+            "all of it", 1.15, replace(usual, deaths=0.2, driver_lives=HOUR), replace(rough, late=60), 5, drivers=2, share=0.2
         ),
     ]
 

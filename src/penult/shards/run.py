@@ -94,7 +94,6 @@ def run_shards(
     return result
 
 
-
 def plan_sum(output: Output) -> str:
     """Return the sha256 of the plan in a place."""
     return hashlib.sha256(output.read(PLAN)).hexdigest()
