@@ -1,11 +1,20 @@
-"""`penult embed`: extract features and write them as HDF5."""
+"""`penult embed`: extract features and write them as one HDF5 file, or as shards, for any number of images."""
 
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penult.cli import options
+from penult.errors import InputError, ProgressCallback, listed
+
+if TYPE_CHECKING:
+    from penult.shards import Runner, ShardsResult
+
+_PART = re.compile(r"(\d+)/(\d+)")
+_NAMED = 10  # unreadable images that are named
 
 
 def add(commands: options.Commands) -> None:
@@ -14,13 +23,26 @@ def add(commands: options.Commands) -> None:
         commands,
         "embed",
         run,
-        "extract features from a folder (HDF5)",
-        "The file has `train` (n, d), `label` (n,) where the folders tell classes, and `train_files`. With several backbones\n"
-        "there is one file each: FILE_<backbone>.h5.",
+        "extract features, to one HDF5 file or to Parquet shards",
+        "FILE.h5 has `train` (n, d), `label` (n,) where the folders tell classes, and `train_files`. With several backbones\n"
+        "there is one file each: FILE_<backbone>.h5.\n"
+        "A folder or address gets shards: Parquet files of some thousand images each, and manifest.json when all are there.\n"
+        "The same command again does what is missing; --part lets several machines share the work. It needs penult[cloud].\n"
+        "  penult embed s3://bucket/photos --out s3://bucket/features --part 3/20\n"
+        "  penult train s3://bucket/features",
     )
-    p.add_argument("images", metavar="IMAGES", help="a folder of images, labelled or not, or a CSV")
+    p.add_argument(
+        "images",
+        metavar="SOURCE",
+        help="a folder of images, labelled or not, a CSV, a tar, zip or Parquet file with images in it, an address (s3://, "
+        "gs:// or az://BUCKET/PATH), or a plan that `penult plan` made",
+    )
     options.add_backbones(p)
-    p.add_argument("--out", required=True, metavar="FILE.h5", help="the file to write")
+    p.add_argument("--out", required=True, metavar="OUT", help="FILE.h5, or a folder or address (s3://BUCKET/PATH) for shards")
+    shards = p.add_argument_group("shards")
+    shards.add_argument("--part", metavar="I/N", help="do the I-th of N parts of the shards; parts may run at the same time")
+    shards.add_argument("--rows", type=int, metavar="N", help="images of a shard (default: 1000)")
+    shards.add_argument("--float32", action="store_true", help="store vectors as float32 (default: float16, half the size)")
     options.add_tables(p)
     options.add_tolerance(p)
     options.add_compute(p)
@@ -28,11 +50,27 @@ def add(commands: options.Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Extract the features of every image."""
-    from penult import images, store
+    if Path(args.out).suffix.lower() in (".h5", ".hdf5") and "://" not in args.out:
+        _refuse_options_of_shards(args)
+        _to_file(args)
+    else:
+        _to_shards(args)
+
+
+def _refuse_options_of_shards(args: argparse.Namespace) -> None:
+    given = [name for name in ("part", "rows", "float32") if getattr(args, name)]
+    if given:
+        raise InputError(
+            f"--{given[0]} is for shards, and --out {args.out} is one file; give a folder or an address to --out."
+        )
+
+
+def _to_file(args: argparse.Namespace) -> None:
+    """Write one HDF5 file a network."""
+    from penult import images
     from penult.cli import output
     from penult.embed import depth_notes, write_features
 
-    store.check_output_file(args.out, store.HDF5, "--out")
     table = images.TableOptions(**options.columns(args))
     notes: list[str] = []
     with output.progress(not args.quiet) as progress:
@@ -52,3 +90,105 @@ def run(args: argparse.Namespace) -> None:
         if ".onnx" in b.name:
             output.out(f"note: {output.printable(b.name)}: {output.printable(b.source)}")
     output.out(f"written: {', '.join(output.printable(str(p)) for p in paths)}")
+
+
+def _to_shards(args: argparse.Namespace) -> None:
+    """Write Parquet shards, or those of one part."""
+    from penult import shards
+    from penult.cli import output
+
+    shards.check_place(args.out)
+    part = _part(args.part)
+    with output.progress(not args.quiet) as progress:
+        notes = _make_ready(args, part, progress)
+        done = shards.run_shards(args.out, part=part, runner=_runner(args), progress=progress)
+    for text in notes:
+        output.note(f"note: {text}")
+    if done.foreign:
+        output.note(f"note: {args.out} has files of no shard of the plan; they are left alone: {listed(done.foreign)}")
+    _tell_failures(args, done)
+    _tell(args, done, part)
+
+
+def _make_ready(args: argparse.Namespace, part: tuple[int, int] | None, progress: ProgressCallback) -> tuple[str, ...]:
+    """See that plan and networks are there, made as is asked for; return what there is to say of the source."""
+    from penult import images, shards
+
+    settings = options.embed_options(args)
+    if part is not None and part[0] > 1 and not shards.is_plan(args.images):
+        shards.wait_for_plan(args.out)
+    ready = shards.is_ready(args.out)
+    asked = args.backbone or args.fit or args.pooling or args.recipe
+    networks = options.find_networks(args, progress) if asked or not ready else []
+    if not ready:
+        table = images.TableOptions(**options.columns(args))
+        more = {"rows": args.rows, "float32": args.float32, "table": table, "progress": progress}
+        notes = shards.make_ready(args.images, args.out, networks, settings, **more)
+    else:
+        notes = ()
+    facts = shards.Plan.open(shards.name_below(args.out, shards.PLAN)).facts
+    shards.check_asked(facts, args.images, settings, rows=args.rows, float32=args.float32)
+    if asked:
+        shards.check_networks(facts, networks)
+    return notes
+
+
+def _part(text: str | None) -> tuple[int, int] | None:
+    """Return which part of how many. Raises `InputError`."""
+    if text is None:
+        return None
+    found = _PART.fullmatch(text)
+    part = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= part[0] <= part[1]:
+        raise InputError(f"--part {text!r} is no part of a whole; give one such as 3/20, the third of twenty.")
+    return part
+
+
+def _runner(args: argparse.Namespace) -> Runner | None:
+    """Return what hands out the shards; None: this process does them."""
+    return None
+
+
+def _tell_failures(args: argparse.Namespace, done: ShardsResult) -> None:
+    """Note which images could not be read, once all shards are there. Raises `TooManyBad` where more than was allowed."""
+    from penult import shards
+    from penult.cli import output
+
+    made = done.manifest
+    if made is None or not made.failed:
+        return
+    some = [f"'{output.printable(name)}' ({why})" for name, why, _ in shards.open_features(args.out).failures(_NAMED)]
+    more = f" and {made.failed - len(some):,} more" if made.failed > len(some) else ""
+    why = "; ".join(f"{count:,} {reason}: {shards.CURES.get(reason, 'remove it')}" for reason, count in made.reasons.items())
+    which = f"{', '.join(some)}{more}. {why}"
+    output.note(f"note: {made.failed:,} of {made.images:,} images cannot be read: {which}.")
+    options.embed_options(args).tolerance.check_count(made.failed, made.images, which)
+
+
+def _tell(args: argparse.Namespace, done: ShardsResult, part: tuple[int, int] | None) -> None:
+    """Print what was done, and what is left."""
+    from penult.cli import output
+    from penult.texts import count
+
+    made = done.manifest
+    if args.json:
+        all_counts = {"images": made.images, "embedded": made.embedded, "failed": made.failed} if made else {}
+        output.as_json(
+            {"written": args.out, "shards": done.planned, "done": done.done, "left": done.left, "complete": bool(made)}
+            | all_counts
+        )
+        return
+    speed = f", {done.images / done.seconds:.0f} images/s" if done.images else ""
+    output.out(f"{count(done.done, 'shard')} of {count(done.images, 'image')} done{speed}")
+    if made is None:
+        what = "all parts" if part is None else "the other parts"
+        output.out(
+            f"{count(done.left, 'shard')} of {done.planned:,} are still with {what}; who ends last writes manifest.json. "
+            "The same command again does what is missing"
+        )
+        return
+    output.out(
+        f"{count(made.images, 'image')}: {made.embedded:,} have features, {made.failed:,} failed ({made.facts.engine}, "
+        f"{made.facts.precision}, {made.facts.dtype})"
+    )
+    output.out(f"written: {output.printable(args.out)} ({count(made.shards, 'shard')}, {made.size / 1e6:,.1f} MB)")

@@ -52,15 +52,20 @@ class Tolerance:
 
     def check_failures(self, names: Sequence[str], failures: Mapping[int, Failure], more: str = "") -> None:
         """Raise `TooManyBad` if too many of the images of these names (n,) failed; `more` says where they are listed."""
-        bad, n = len(failures), len(names)
+        if len(failures) <= self._most(len(names)):
+            return
+        which = f"{quoted([names[i] for i in sorted(failures)])}{more}. {summarize_failures(failures.values())}"
+        self.check_count(len(failures), len(names), which)
+
+    def check_count(self, bad: int, n: int, which: str) -> None:
+        """Raise `TooManyBad` if `bad` of n images are too many; `which` they are, and why, ends the sentence."""
         if bad <= self._most(n):
             return
         asked = f"{100 * self.share:g}%" if self.count is None else str(self.count)
         limit = "--strict allows none" if self.strict else f"--max-bad {asked} allows {int(self._most(n))}"
         raise TooManyBad(
             f"{bad} of {n} images ({100 * bad / n:.3g}%) cannot be read ({limit}): "
-            f"{quoted([names[i] for i in sorted(failures)])}{more}. {summarize_failures(failures.values())}. "
-            "Repair or remove them, or allow more; features computed so far are kept."
+            f"{which}. Repair or remove them, or allow more; features computed so far are kept."
         )
 
     def _most(self, n: int) -> float:

@@ -4,18 +4,19 @@ In: a source, networks. Out: a folder or an address in an object store. It must 
 """
 
 from penult.shards.attempts import DEATHS, AttemptCounter, Attempts, in_halves
-from penult.shards.extractor import PLAN, Extractor
+from penult.shards.extractor import CURES, PLAN, Extractor
 from penult.shards.facts import PlanFacts, plan_facts
 from penult.shards.features import ShardedFeatures, is_features, open_features
 from penult.shards.manifest import Manifest, read_manifest, shuffled, todo, write_manifest
-from penult.shards.output import Output, check_place, open_output
-from penult.shards.place import check_asked, is_plan, is_ready, make_ready, wait_for_plan
+from penult.shards.output import Output, check_place, name_below, open_output
+from penult.shards.place import check_asked, check_networks, is_plan, is_ready, make_ready, wait_for_plan
 from penult.shards.plan import Plan, ShardTask
 from penult.shards.planning import make_plan
 from penult.shards.run import Runner, ShardsResult, local_runner, run_shards
 from penult.shards.writer import ShardStatus, ShardWriter
 
 __all__ = [
+    "CURES",
     "DEATHS",
     "PLAN",
     "AttemptCounter",
@@ -32,6 +33,7 @@ __all__ = [
     "ShardedFeatures",
     "ShardsResult",
     "check_asked",
+    "check_networks",
     "check_place",
     "in_halves",
     "is_features",
@@ -40,6 +42,7 @@ __all__ = [
     "local_runner",
     "make_plan",
     "make_ready",
+    "name_below",
     "open_features",
     "open_output",
     "plan_facts",

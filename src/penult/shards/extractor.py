@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import parquet
+from penult import parquet, pixels
 from penult.embed import EmbeddedRows, EmbedOptions, WarmEmbedder
 from penult.errors import ProgressCallback, quiet
 from penult.pixels import Failure
@@ -30,6 +30,12 @@ from penult.worker import Crashed, Worker
 PLAN = "plan.parquet"
 CRASHED = "extraction crashed"  # the process died on it, again and again
 OVERFLOW, NOT_FINITE = "too large for float16", "not finite"
+CURES = {
+    **pixels.CURES,
+    CRASHED: "open it in an image viewer and save it anew as JPEG or PNG, or remove it",
+    OVERFLOW: "plan again with --float32",
+    NOT_FINITE: "plan again with --precision f32",
+}
 _GREATEST = float(np.finfo(np.float16).max)  # 65504
 
 

@@ -18,7 +18,7 @@ from penult.embed import EmbedOptions, WarmEmbedder, at_depth
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.images import TableOptions
 from penult.objects import is_url
-from penult.pixels import DEPTHS
+from penult.pixels import DEPTHS, MAX_PIXELS
 from penult.shards.extractor import PLAN
 from penult.shards.facts import PlanFacts, plan_facts
 from penult.shards.networks import PICTURES, has_networks, save_networks, save_pictures
@@ -49,10 +49,10 @@ def make_ready(
     float32: bool = False,
     table: TableOptions | None = None,
     progress: ProgressCallback = quiet,
-) -> PlanFacts:
+) -> tuple[str, ...]:
     """Write networks, pictures and plan, as far as they are not there; a `source` that is a plan is copied.
 
-    Raises `InputError` where a plan is there that was made of something else, or with other networks.
+    Returns what there is to say of the source. Raises `InputError` where a plan is there that was made with other networks.
     """
     output, options = open_output(out), options or EmbedOptions()
     plan = _plan_of(source, output)
@@ -71,10 +71,10 @@ def make_ready(
     with closing(WarmEmbedder(networks, facts.compute, options)) as embedder:
         save_pictures(output, embedder)
     if plan is None:
-        make_plan(source, name_below(out, PLAN), facts, table=table, progress=progress)
-    elif not output.exists(PLAN):
+        return make_plan(source, name_below(out, PLAN), facts, table=table, progress=progress).notes
+    if not output.exists(PLAN):
         output.write(PLAN, _bytes_of(source))
-    return facts
+    return ()
 
 
 def wait_for_plan(out: str, patience: float = _PATIENCE) -> None:
@@ -90,12 +90,15 @@ def wait_for_plan(out: str, patience: float = _PATIENCE) -> None:
 
 
 def check_asked(
-    facts: PlanFacts, source: str, *, precision: str = "auto", rows: int | None = None, float32: bool = False
+    facts: PlanFacts, source: str, options: EmbedOptions, *, rows: int | None = None, float32: bool = False
 ) -> None:
     """Raise `InputError` where a place was planned otherwise than is asked for now."""
-    asked = {"precision": precision, "rows": rows, "float32": "float32" if float32 else None}
-    planned = {"precision": facts.precision, "rows": facts.rows, "float32": facts.dtype}
+    limit = None if options.max_pixels == MAX_PIXELS else options.max_pixels
+    asked = {"device": options.device, "precision": options.precision, "rows": rows, "max-pixels": limit}
+    planned = {"device": facts.device, "precision": facts.precision, "rows": facts.rows, "max-pixels": facts.max_pixels}
     wrong = [f"--{name} {planned[name]}" for name, value in asked.items() if value not in (None, "auto", planned[name])]
+    if float32 and facts.dtype != "float32":
+        wrong.append(f"vectors as {facts.dtype}")
     if not is_plan(source) and _absolute(source) != _absolute(facts.source):
         wrong.insert(0, f"the source {facts.source}")
     if wrong:
@@ -136,6 +139,12 @@ def _first(source: str, table: TableOptions | None) -> list[sources.Member]:
     if sources.kind_of(source) == "table":
         return []
     return list(islice(sources.members(source), _LOOKED_AT))
+
+
+def check_networks(facts: PlanFacts, networks: Sequence[Backbone]) -> None:
+    """Raise `InputError` where these are not the networks of a plan; in int8 their names alone are compared."""
+    if facts.precision != "int8" or [b.name for b in networks] != [network.name for network in facts.networks]:
+        _same_networks(facts, networks, "the plan")
 
 
 def _same_networks(facts: PlanFacts, networks: Sequence[Backbone], where: str) -> tuple[Backbone, ...]:
