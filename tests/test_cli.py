@@ -122,7 +122,7 @@ def test_where_no_image_can_be_read_each_command_is_an_error_with_the_reasons(
     words: dict[str, tuple[object, ...]] = {
         "predict": (trained, bad.parent, "--csv", out_file),
         "evaluate": (trained, bad.parent),
-        "embed": (bad.parent, "-b", "colour_histogram", "--out", out_file),
+        "embed": (bad.parent, "-b", "colour_histogram", "--out", f"{out_file}.h5"),
         "explain": (trained, bad.parent, "--out", out_file),
         "similar": (trained, bad.parent, "--csv", out_file),
     }
@@ -131,7 +131,7 @@ def test_where_no_image_can_be_read_each_command_is_an_error_with_the_reasons(
     assert "none of the 12 images" in err
     assert "6 empty: copy it again" in err and "6 not an image: remove it" in err
     assert command == "embed" or "and 2 more" in err
-    assert not out_file.exists()
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_evaluate_measures_new_labelled_photos(trained: Path, photos: Photos, capsys: pytest.CaptureFixture[str]) -> None:
@@ -228,7 +228,7 @@ def test_embed_with_several_backbones_writes_a_file_each(
     ("words", "says"),
     [
         *(
-            (["embed", "photos", *SMALL, "--out", f"x{end}"], f"--out x{end} would be written as an HDF5 file")
+            (["embed", "photos", *SMALL, "--out", f"x{end}"], f"--out x{end} has the ending of a file of another kind")
             for end in (".npy", ".npz", ".csv", ".parquet", ".h5.gz", ".json", ".pkl")
         ),
         *(
@@ -237,7 +237,9 @@ def test_embed_with_several_backbones_writes_a_file_each(
         ),
         (["audit", "photos", "--csv", "x.xlsx"], "--csv x.xlsx would be written as a CSV table"),
         (["similar", "run", "photos", "--csv", "x.json"], "give a name that ends in .csv or .txt, such as x.csv"),
-        (["embed", "photos", "--out", "s3://bucket/x.h5"], "is an address; write a file on this machine"),
+        (["embed", "photos", "--out", "x.h5", "--part", "1/2"], "--part is for shards, and --out x.h5 is one file"),
+        (["embed", "photos", "--out", "x", "--part", "3/2"], "--part '3/2' is no part of a whole"),
+        (["embed", "photos", "--out", "http://host/x"], "is no place for shards; give a folder, or an address such as s3"),
         (
             ["explain", "nothing.penult", "photos", "--out", "heat.png"],
             "--out heat.png is to be a folder, and its name is that",
@@ -257,7 +259,7 @@ def test_a_name_that_promises_another_format_is_refused_before_anything_is_compu
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["f.h5", "f.HDF5", "f"])
+@pytest.mark.parametrize("name", ["f.h5", "f.HDF5"])
 def test_features_are_written_under_the_very_name(
     name: str, photos: Photos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -51,6 +51,7 @@ ACTS = set(
 )
 ELSEWHERE = {  # the beginning of a text: where it is caused, or why a user cannot
     "{} images came in": "a bug of ours, by its own words",
+    "{} images have no features": "a bug of ours, by its own words",
     "of {} images {} are accounted for": "a bug of ours, by its own words",
     "{}, a result of this run,": "a result that goes between being written and being summed up: test_run_folder",
     "{} feature rows of {} are lost": "test_resume_store: the cache is emptied during a run",
@@ -357,6 +358,14 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "an audit of nothing": ("nowhere", lambda w: findings.audit_photos(str(w / "nowhere"))),
     # the command line
     "a recipe for no file": ("--recipe", lambda w: cli("train", w / "photos", "-b", "colour_histogram", "--recipe", "size=9")),
+    "a part of no whole": (
+        "--part '0/3'",
+        lambda w: cli("embed", w / "photos", "--out", w / "shards", "--part", "0/3"),
+    ),
+    "no readable image in shards": ("2 empty", lambda w: cli(
+        "embed", w.empty("sick/1.jpg", "sick/2.jpg"), "-b", "colour_histogram", "--out", w / "shards", "-q"
+    )),
+    "shards in one file": ("--rows", lambda w: cli("embed", w / "photos", "--out", w / "x.h5", "--rows", "9")),
     "a clip that is none": (
         "--clip 'often'",
         lambda w: cli("train", w / "photos", "-b", "colour_histogram", "--clip", "often"),

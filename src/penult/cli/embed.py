@@ -161,6 +161,8 @@ def _tell_failures(args: argparse.Namespace, done: ShardsResult) -> None:
     more = f" and {made.failed - len(some):,} more" if made.failed > len(some) else ""
     why = "; ".join(f"{count:,} {reason}: {shards.CURES.get(reason, 'remove it')}" for reason, count in made.reasons.items())
     which = f"{', '.join(some)}{more}. {why}"
+    if made.failed == made.images:
+        raise InputError(f"none of the {made.images:,} images can be read: {which}. Give others, and another --out.")
     output.note(f"note: {made.failed:,} of {made.images:,} images cannot be read: {which}.")
     options.embed_options(args).tolerance.check_count(made.failed, made.images, which)
 
@@ -179,7 +181,8 @@ def _tell(args: argparse.Namespace, done: ShardsResult, part: tuple[int, int] | 
         )
         return
     speed = f", {done.images / done.seconds:.0f} images/s" if done.images else ""
-    output.out(f"{count(done.done, 'shard')} of {count(done.images, 'image')} done{speed}")
+    if done.done:
+        output.out(f"{count(done.done, 'shard')} of {count(done.images, 'image')} done{speed}")
     if made is None:
         what = "all parts" if part is None else "the other parts"
         output.out(

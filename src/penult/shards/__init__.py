@@ -3,14 +3,14 @@
 In: a source, networks. Out: a folder or an address in an object store. It must not know Ray.
 """
 
-from penult.shards.attempts import DEATHS, AttemptCounter, Attempts, in_halves
+from penult.shards.attempts import DEATHS, AttemptCounter, AttemptFiles, in_halves
 from penult.shards.extractor import CURES, PLAN, Extractor
 from penult.shards.facts import PlanFacts, plan_facts
 from penult.shards.features import ShardedFeatures, is_features, open_features
 from penult.shards.manifest import Manifest, read_manifest, shuffled, todo, write_manifest
 from penult.shards.output import Output, check_place, name_below, open_output
-from penult.shards.place import check_asked, check_networks, is_plan, is_ready, make_ready, wait_for_plan
-from penult.shards.plan import Plan, ShardTask
+from penult.shards.place import check_asked, check_networks, is_ready, make_ready, wait_for_plan
+from penult.shards.plan import Plan, ShardTask, is_plan
 from penult.shards.planning import make_plan
 from penult.shards.run import Runner, ShardsResult, local_runner, run_shards
 from penult.shards.writer import ShardStatus, ShardWriter
@@ -20,7 +20,7 @@ __all__ = [
     "DEATHS",
     "PLAN",
     "AttemptCounter",
-    "Attempts",
+    "AttemptFiles",
     "Extractor",
     "Manifest",
     "Output",

@@ -28,7 +28,7 @@ class AttemptCounter(Protocol):
         """Forget a shard, with all its parts, that has ended; or one part."""
 
 
-class Attempts:
+class AttemptFiles:
     """Counts beginnings by files in the place of the shards."""
 
     def __init__(self, output: Output) -> None:

@@ -136,7 +136,12 @@ def check_place(address: str, option: str = "--out") -> None:
         return
     if "://" in address:
         open_output(address)
-    store.check_output_folder(address, option)
+    if Path(address).suffix.lower() in store.FILE_ENDINGS and not store.is_folder(Path(address)):
+        base = printable(Path(address).with_suffix(""))
+        raise InputError(
+            f"{option} {printable(address)} has the ending of a file of another kind; features go into one file, {base}.h5, "
+            f"or as shards into a folder, {base}."
+        )
     if store.is_file(Path(address)):
         raise OutputError(f"{printable(address)} is a file, not a folder; name a folder for the shards with {option}.")
 

@@ -23,7 +23,7 @@ from penult.shards.extractor import PLAN
 from penult.shards.facts import PlanFacts, plan_facts
 from penult.shards.networks import PICTURES, has_networks, save_networks, save_pictures
 from penult.shards.output import Output, name_below, open_output
-from penult.shards.plan import Plan
+from penult.shards.plan import Plan, is_plan
 from penult.shards.planning import make_plan
 from penult.texts import printable
 
@@ -96,27 +96,16 @@ def check_asked(
     limit = None if options.max_pixels == MAX_PIXELS else options.max_pixels
     asked = {"device": options.device, "precision": options.precision, "rows": rows, "max-pixels": limit}
     planned = {"device": facts.device, "precision": facts.precision, "rows": facts.rows, "max-pixels": facts.max_pixels}
-    wrong = [f"--{name} {planned[name]}" for name, value in asked.items() if value not in (None, "auto", planned[name])]
+    said = [f"--{name} {planned[name]}" for name, value in asked.items() if value not in (None, "auto", planned[name])]
     if float32 and facts.dtype != "float32":
-        wrong.append(f"vectors as {facts.dtype}")
+        said.append("without --float32")
     if not is_plan(source) and _absolute(source) != _absolute(facts.source):
-        wrong.insert(0, f"the source {facts.source}")
-    if wrong:
+        said.insert(0, f"of {facts.source}")
+    if said:
         raise InputError(
-            f"the shards that are there were planned with {', '.join(map(printable, wrong))}; leave these options as "
-            "they were to go on, or choose another --out."
+            f"the shards that are there were planned otherwise: {', '.join(map(printable, said))}; give the same to go on, or "
+            "choose another --out."
         )
-
-
-def is_plan(source: str) -> bool:
-    """Tell whether a source is a plan that `penult plan` made."""
-    if not source.lower().endswith(".parquet"):
-        return False
-    try:
-        Plan.open(source)
-    except (InputError, ValueError):
-        return False
-    return True
 
 
 def _plan_of(source: str, output: Output) -> Plan | None:

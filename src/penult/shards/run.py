@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from penult.errors import ProgressCallback, quiet
-from penult.shards.attempts import DEATHS, Attempts
+from penult.shards.attempts import DEATHS, AttemptFiles
 from penult.shards.extractor import PLAN, Extractor
 from penult.shards.manifest import Manifest, foreign_files, shuffled, todo, write_manifest
 from penult.shards.output import Output, name_below, open_output
@@ -47,7 +47,7 @@ def local_runner(
     progress: ProgressCallback = quiet,
 ) -> Iterator[ShardStatus]:
     """Do the shards one after the other in this process; one that ended such a process `DEATHS` times is done in parts."""
-    attempts = Attempts(open_output(out))
+    attempts = AttemptFiles(open_output(out))
     total, before = sum(task.rows for task in tasks), 0
     with make(out, workers) as extractor:
         for task in tasks:
