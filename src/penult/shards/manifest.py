@@ -152,7 +152,7 @@ def read_manifest(output: Output) -> Manifest:
     except FileNotFoundError:
         raise InputError(
             f"there is no manifest at {printable(where)}: the features are not complete, or it is no place of shards; "
-            "`penult embed` with the same --out goes on."
+            "run `penult embed` with the same --out, which goes on."
         ) from None
 
 

@@ -128,7 +128,7 @@ def check_pictures(output: Output, facts: PlanFacts, embedder: WarmEmbedder) -> 
     if not off <= _OFF.get(facts.precision, _OFF_ROUNDED):
         raise InputError(
             f"this machine computes other features than the one that made the plan: those of a drawn picture are off by "
-            f"{100 * off:.2g}% ({facts.engine}, {facts.precision}); `penult doctor` looks at the installation. Leave this "
+            f"{100 * off:.2g}% ({facts.engine}, {facts.precision}); run `penult doctor`, which looks at the installation. Leave this "
             "machine out, or make a new plan with --precision f32."
         )
     return off
@@ -138,7 +138,9 @@ def _vectors(files: Sequence[bytes], embedder: WarmEmbedder) -> NDArray[np.float
     done = embedder.run([pixels.FileContent(data) for data in files])
     if done.failures:
         why = next(iter(done.failures.values()))
-        raise InputError(f"a drawn picture cannot be decoded here ({why.reason}); `penult doctor` looks at the installation.")
+        raise InputError(
+            f"a drawn picture cannot be decoded here ({why.reason}); run `penult doctor`, which looks at the installation."
+        )
     return done.vectors
 
 
