@@ -5,7 +5,7 @@
     python benchmarks/billions.py --only deaths    scenarios whose name begins so
 
 Time, machines and store are simulated (`benchmarks/simulated/`); no image is read and nothing is computed. What decides is the
-real code: which shards are left and in which order they are done (`shards.todo`, `shards.shuffled`), how many are handed out
+real code: which shards are left and in which order they are done (`shards.todo`, `shards.in_random_order`), how many are handed out
 together (`cluster.work.block_sizes`), whether one is there already and what is written of it (`ShardWriter`), what becomes of
 one that ends its process or meets a store that does not answer (`cluster.work.ShardWork`, `shards.in_halves`), and when the
 manifest may be written (`shards.write_manifest`). Ideal is all work divided by the speed of all machines: no deaths, no
@@ -216,7 +216,7 @@ def _driver(world: World, plan: SimulatedPlan, machines: list[Machine], part: tu
         return True
 
     def todo() -> Sequence[shards.ShardTask]:
-        return shards.shuffled(shards.todo(plan, store, part), order)
+        return shards.in_random_order(shards.todo(plan, store, part), order)
 
     return Driver(world, machines, todo, work, finish, block_sizes)
 

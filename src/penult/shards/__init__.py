@@ -7,7 +7,7 @@ from penult.shards.attempts import DEATHS, AttemptCounter, AttemptFiles, in_halv
 from penult.shards.extractor import CURES, PLAN, Extractor
 from penult.shards.facts import PlanFacts, plan_facts
 from penult.shards.features import ShardedFeatures, is_features, open_features
-from penult.shards.manifest import Manifest, read_manifest, shuffled, todo, write_manifest
+from penult.shards.manifest import Manifest, in_random_order, read_manifest, todo, write_manifest
 from penult.shards.output import Output, check_place, name_below, open_output
 from penult.shards.place import check_asked, check_networks, is_ready, make_ready, wait_for_plan
 from penult.shards.plan import Plan, ShardTask, is_plan
@@ -36,6 +36,7 @@ __all__ = [
     "check_networks",
     "check_place",
     "in_halves",
+    "in_random_order",
     "is_features",
     "is_plan",
     "is_ready",
@@ -48,7 +49,6 @@ __all__ = [
     "plan_facts",
     "read_manifest",
     "run_shards",
-    "shuffled",
     "todo",
     "wait_for_plan",
     "write_manifest",

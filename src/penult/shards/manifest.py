@@ -86,7 +86,7 @@ def todo(plan: TaskList[TaskT_co], output: Output, part: tuple[int, int] | None 
     return [task for task in (tasks[k] for k in range(i - 1, len(tasks), n)) if task.name not in done]
 
 
-def shuffled(tasks: Sequence[Any], rng: random.Random | None = None) -> list[Any]:
+def in_random_order(tasks: Sequence[Any], rng: random.Random | None = None) -> list[Any]:
     """Return the shards in an order of this run's own: of two runs on one place, neither does what the other is doing.
 
     In the order of the plan both would keep step, and do everything twice (`benchmarks/billions.py`).

@@ -128,8 +128,8 @@ def check_pictures(output: Output, facts: PlanFacts, embedder: WarmEmbedder) -> 
     if not off <= _OFF.get(facts.precision, _OFF_ROUNDED):
         raise InputError(
             f"this machine computes other features than the one that made the plan: those of a drawn picture are off by "
-            f"{100 * off:.2g}% ({facts.engine}, {facts.precision}); run `penult doctor`, which looks at the installation. Leave this "
-            "machine out, or make a new plan with --precision f32."
+            f"{100 * off:.2g}% ({facts.engine}, {facts.precision}); run `penult doctor` here. Leave "
+            "this machine out, or make a new plan with --precision f32."
         )
     return off
 

@@ -15,7 +15,7 @@ from functools import partial
 from penult.errors import ProgressCallback, quiet
 from penult.shards.attempts import DEATHS, AttemptFiles
 from penult.shards.extractor import PLAN, Extractor
-from penult.shards.manifest import Manifest, foreign_files, shuffled, todo, write_manifest
+from penult.shards.manifest import Manifest, foreign_files, in_random_order, todo, write_manifest
 from penult.shards.output import Output, name_below, open_output
 from penult.shards.plan import Plan, ShardTask
 from penult.shards.writer import ShardStatus
@@ -82,7 +82,7 @@ def run_shards(
     tasks = todo(plan, output, part)
     result = ShardsResult(out, planned=len(plan.tasks()), foreign=foreign_files(plan, output))
     runner = runner or partial(local_runner, make=make, workers=workers, progress=progress)
-    for status in runner(out, shuffled(tasks)) if tasks else ():
+    for status in runner(out, in_random_order(tasks)) if tasks else ():
         result.done += not status.skipped
         result.images += 0 if status.skipped else status.rows
         result.failed += 0 if status.skipped else status.failed
