@@ -13,7 +13,7 @@ from penult import TransferClassifier, backbones
 from penult.errors import InputError, UnknownName
 from penult.explain import explain
 from penult.explain.field_of_view import View
-from penult.explain.occlusion import MOST, cells, covered, in_random_order
+from penult.explain.occlusion import MOST, cells, covered, shuffled
 from tinynet import noise, tiny
 
 RED = linear([[1, 0, 0, 0, 0]])  # for the second of two classes red speaks
@@ -120,7 +120,7 @@ def test_a_fitted_classifier_with_a_linear_head_gets_the_exact_map(tmp_path: Pat
 
 def test_a_patch_has_the_photos_colours_and_none_of_its_shapes() -> None:
     pixels = noise(1)[0]
-    cover = in_random_order(pixels)
+    cover = shuffled(pixels)
     np.testing.assert_array_equal(np.sort(cover.reshape(-1, 3), axis=0), np.sort(pixels.reshape(-1, 3), axis=0))
     assert not np.array_equal(cover, pixels)
     hidden = covered(View(pixels, (0, 0, 1, 1)), cover, (0.25, 0.5, 0.75, 1))
@@ -133,7 +133,7 @@ def test_a_patch_outside_of_what_a_network_sees_changes_nothing() -> None:
     pixels = noise(1)[0]
     view = View(pixels, (0.25, 0.2, 0.75, 0.8))
     for patch in ((0, 0, 0.2, 1), (0.8, 0, 1, 1), (0, 0, 1, 0.1)):
-        np.testing.assert_array_equal(covered(view, in_random_order(pixels), patch), pixels)
+        np.testing.assert_array_equal(covered(view, shuffled(pixels), patch), pixels)
 
 
 def test_cells_are_nearly_square_and_never_too_many() -> None:

@@ -86,7 +86,7 @@ def prepare_answers(
     data = untrusted.read_bytes(bundle.model_path(model))
     _refuse_other(output, data)
     if is_ready(out):
-        check_asked(Plan.open(name_below(out, PLAN)).facts, source, precision=options.precision, rows=rows)
+        check_asked(Plan.open(name_below(out, PLAN)).facts, source, options, rows=rows)
         return
     output.write(MODEL, data)
     facts = plan_facts(source, loaded.backbones, replace(options, precision=precision), rows=rows, float32=True)
