@@ -6,7 +6,8 @@
 
 Time, machines and store are simulated (`benchmarks/simulated/`); no image is read and nothing is computed. What decides is the
 real code: which shards are left and in which order they are done (`shards.todo`, `shards.in_random_order`), how many are
-handed out together (`cluster.work.block_sizes`), whether one is there already and what is written of it (`ShardWriter`), what becomes of
+handed out together (`cluster.work.block_sizes`), whether one is there already and
+what is written of it (`ShardWriter`), what becomes of
 one that ends its process or meets a store that does not answer (`cluster.work.ShardWork`, `shards.in_halves`), and when the
 manifest may be written (`shards.write_manifest`). Ideal is all work divided by the speed of all machines: no deaths, no
 requests, no start. Held: the manifest has each shard once and every image in one count; time over ideal; memory of a plan.
