@@ -18,8 +18,8 @@ from penult.texts import count, printable
 
 if TYPE_CHECKING:
     from penult.embed import Embedding
-    from penult.images import ImageSet
-    from penult.pixels import Failure
+    from penult.images import ImageSet, ImageStream
+    from penult.pixels import Failure, FailureLog
     from penult.predict import Predictions, Predictor
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "show_scores", "table", "tell_unreadable",
 ]  # fmt: skip
 
-_NAMED = 10  # unreadable images that are named
 _MINUTE = 60.0
 _SECONDS = 3.0  # between two states of a line that changes
 _NOTEBOOK = ("JPY_PARENT_PID", "JPY_SESSION_NAME")  # set by Jupyter for everything that a cell starts
@@ -232,15 +231,41 @@ def predict(predictor: Predictor, found: ImageSet, silent: bool) -> Predictions:
     return answers
 
 
+def predict_parts(predictor: Predictor, found: ImageSet | ImageStream, silent: bool) -> Iterator[Predictions]:
+    """Do what `predict` does part by part: of any number of images few answers are in memory.
+
+    What is raised for all of them together is raised after the last part.
+    """
+    from penult.pixels import FailureLog
+
+    predictor.settings.tolerance.check_scan(found)
+    for text in found.notes:
+        note(f"note: {text}")
+    log = FailureLog()
+    with progress(not silent) as shown:
+        for part in predictor.predict_parts(((one.id, one.path) for one in found), len(found), shown):
+            log.add(part.ids, part.failures)
+            yield part
+    predictor.settings.tolerance.check_log(log)
+    _tell(log)
+
+
 def tell_unreadable(names: Sequence[str], failures: Mapping[int, Failure]) -> None:
     """Note which of the images of these names (n,) could not be read, and why. Raises `InputError` where none could."""
-    if not failures:
-        return
-    from penult.pixels import summarize_failures
+    if failures:
+        from penult.pixels import FailureLog
 
-    some = [f"'{printable(names[i])}' ({failures[i].reason})" for i in sorted(failures)[:_NAMED]]
-    more = f" and {len(failures) - _NAMED:,} more" if len(failures) > _NAMED else ""
-    listed = f"{', '.join(some)}{more}. {summarize_failures(failures.values())}."
-    if len(failures) == len(names):
-        raise InputError(f"none of the {len(names):,} images can be read: {listed} Give others; nothing was written.")
-    note(f"note: {len(failures):,} of {len(names):,} images cannot be read: {listed}")
+        log = FailureLog()
+        log.add(names, failures)
+        _tell(log)
+
+
+def _tell(log: FailureLog) -> None:
+    if not log.failed:
+        return
+    some = [f"'{printable(name)}' ({failure.reason})" for name, failure in log.named]
+    more = f" and {log.failed - len(some):,} more" if log.failed > len(some) else ""
+    listed = f"{', '.join(some)}{more}. {log.summary()}."
+    if log.failed == log.images:
+        raise InputError(f"none of the {log.images:,} images can be read: {listed} Give others; nothing was written.")
+    note(f"note: {log.failed:,} of {log.images:,} images cannot be read: {listed}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ from penult.cli import options, stored
 from penult.texts import count, percent
 
 if TYPE_CHECKING:
-    from penult.predict import Predictions, Predictor
+    from penult.predict import Prediction, Predictions, Predictor
 
 
 def add(commands: options.Commands) -> None:
@@ -43,9 +45,8 @@ def run(args: argparse.Namespace) -> None:
     """Classify images, or the rows of feature files."""
     if bool(args.images) == bool(args.features):
         args.usage_error("give either IMAGES or --features")
-    from penult import bundle, images, store
-    from penult.cli import output
-    from penult.predict import Predictor, write_review
+    from penult import bundle, store
+    from penult.predict import Predictor
 
     if args.review is not None:
         from penult.evaluate import check_level
@@ -55,13 +56,25 @@ def run(args: argparse.Namespace) -> None:
         store.check_output_file(args.csv, store.CSV, "--csv")
     model = bundle.load_bundle(args.model)
     predictor = Predictor(model, options.embed_options(args))
-    if args.features and stored.is_shards(args.features):
-        _of_shards(args, predictor)
-        return
+    shards = bool(args.features) and stored.is_shards(args.features)
+    if args.csv and (shards or (args.images and not args.json)):
+        _write_parts(args, predictor)
+    elif shards:
+        _show_parts(args, predictor)
+    else:
+        _answer(args, predictor)
+
+
+def _answer(args: argparse.Namespace, predictor: Predictor) -> None:
+    """Show or write the answers, which are in memory together."""
+    from penult import images
+    from penult.cli import output
+    from penult.predict import write_review
+
     if args.features:
         answers = predictor.predict_features(args.features)
     else:
-        found = images.scan_unlabelled(args.images, model.classes, images.TableOptions(**options.columns(args)))
+        found = images.scan_unlabelled(args.images, predictor.bundle.classes, images.TableOptions(**options.columns(args)))
         answers = output.predict(predictor, found, args.quiet)
     if args.csv:
         answers.write_csv(args.csv)
@@ -92,22 +105,50 @@ def _show(answers: Predictions) -> None:
         output.out(f"{percent(p.confidence):>7}  {output.printable(p.label)}  {output.printable(p.id)}{why}")
 
 
-def _of_shards(args: argparse.Namespace, predictor: Predictor) -> None:
-    """Answer the rows of shards, and write or print the answers part by part: of any number there is little in memory."""
+def _of_shards(args: argparse.Namespace, predictor: Predictor) -> Iterator[Predictions]:
+    """Return the answers for the rows of shards, part by part."""
     from penult import shards
-    from penult.cli import output
-    from penult.predict import write_predictions
     from penult.predict.stored import predict_stored
 
+    return predict_stored(predictor, shards.open_features(args.features[0]))
+
+
+def _show_parts(args: argparse.Namespace, predictor: Predictor) -> None:
+    """Print the answers for the rows of shards, part by part."""
+    from penult.cli import output
+
     if args.review is not None:
-        args.usage_error("--review sorts all answers, which those of shards are too many for; sort the table of --csv")
-    parts = predict_stored(predictor, shards.open_features(args.features[0]))
-    if args.csv:
-        many, failed = write_predictions(args.csv, predictor.bundle.classes, parts)
-        told = f"{count(many, 'prediction')} written to {output.printable(args.csv)}; {count(failed, 'image')} unreadable"
-        output.out(told)
-    elif args.json:
-        output.as_json([p.to_dict() for part in parts for p in part])
-    else:
+        args.usage_error("--review of shards needs --csv FILE; review.csv is written beside it")
+    if args.json:
+        output.as_json([p.to_dict() for part in _of_shards(args, predictor) for p in part])
+        return
+    for part in _of_shards(args, predictor):
+        _show(part)
+
+
+def _write_parts(args: argparse.Namespace, predictor: Predictor) -> None:
+    """Write the answers of any number of images as they come: little is in memory but those to review."""
+    from penult import images
+    from penult.cli import output
+    from penult.predict import write_predictions, write_review
+    from penult.predict.answers import review_reason
+
+    doubtful: list[Prediction] = []
+
+    def reviewed(parts: Iterator[Predictions]) -> Iterator[Predictions]:
         for part in parts:
-            _show(part)
+            if args.review is not None:
+                doubtful.extend(replace(p, probabilities={}) for p in part if review_reason(p, args.review))
+            yield part
+
+    if args.features:
+        parts = _of_shards(args, predictor)
+    else:
+        found = images.stream_unlabelled(args.images, predictor.bundle.classes, images.TableOptions(**options.columns(args)))
+        parts = output.predict_parts(predictor, found, args.quiet)
+    many, failed = write_predictions(args.csv, predictor.bundle.classes, reviewed(parts))
+    name = output.printable(args.csv)
+    output.out(f"{count(many, 'prediction')} written to {name}; {count(failed, 'image')} unreadable")
+    if args.review is not None:
+        path = Path(args.csv).parent / "review.csv"
+        output.out(f"{write_review(path, doubtful, args.review)} of them to review: {output.printable(str(path))}")

@@ -11,8 +11,8 @@ from typing import TypeVar
 from penult import engines, pixels, store
 from penult.backbones import Backbone
 from penult.errors import InputError, TooManyBad
-from penult.images import ImageSet, quoted, skipped_notes
-from penult.pixels import Failure, summarize_failures
+from penult.images import ImageSet, ImageStream, quoted, skipped_notes
+from penult.pixels import Failure, FailureLog
 
 MOST_PIXELS = pixels.MAX_SIDE**2
 Cache = TypeVar("Cache", store.FeatureCache, store.BlobCache)
@@ -44,7 +44,7 @@ class Tolerance:
             return cls(share=float(found[1]) / 100, strict=strict)
         return cls(count=int(found[2]), strict=strict)
 
-    def check_scan(self, *sets: ImageSet | None) -> None:
+    def check_scan(self, *sets: ImageSet | ImageStream | None) -> None:
         """Raise `TooManyBad` where `strict`, if the scan of these sets passed over something that could be an image."""
         passed = [note for found in sets if found is not None for note in skipped_notes(found)]
         if self.strict and passed:
@@ -52,10 +52,15 @@ class Tolerance:
 
     def check_failures(self, names: Sequence[str], failures: Mapping[int, Failure], more: str = "") -> None:
         """Raise `TooManyBad` if too many of the images of these names (n,) failed; `more` says where they are listed."""
-        if len(failures) <= self._most(len(names)):
-            return
-        which = f"{quoted([names[i] for i in sorted(failures)])}{more}. {summarize_failures(failures.values())}"
-        self.check_count(len(failures), len(names), which)
+        log = FailureLog()
+        log.add(names, failures)
+        self.check_log(log, more)
+
+    def check_log(self, log: FailureLog, more: str = "") -> None:
+        """Do what `check_failures` does for images that were counted one part after the other."""
+        if log.failed > self._most(log.images):
+            which = f"{quoted([name for name, _ in log.named], log.failed)}{more}. {log.summary()}"
+            self.check_count(log.failed, log.images, which)
 
     def check_count(self, bad: int, n: int, which: str) -> None:
         """Raise `TooManyBad` if `bad` of n images are too many; `which` they are, and why, ends the sentence."""

@@ -12,6 +12,7 @@ from penult.images.labels import LabelNormalizer
 from penult.images.name_groups import NameGroups, name_groups
 from penult.images.records import Image, ImageSet, quoted
 from penult.images.scan import is_part, scan_labelled, scan_train_and_test, scan_unlabelled
+from penult.images.stream import ImageStream, stream_unlabelled
 from penult.images.table import Table, is_table
 from penult.images.to_label import scan_to_label
 from penult.images.walk import ScanLog, skipped_notes
@@ -20,6 +21,7 @@ from penult.sources.names import natural_key
 __all__ = [
     "Image",
     "ImageSet",
+    "ImageStream",
     "LabelNormalizer",
     "NameGroups",
     "ScanLog",
@@ -37,4 +39,5 @@ __all__ = [
     "scan_train_and_test",
     "scan_unlabelled",
     "skipped_notes",
+    "stream_unlabelled",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ Names are as the operating system gives them: bytes that are not UTF-8 are surro
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,6 +52,9 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __iter__(self) -> Iterator[Image]:
+        return iter(self.images)
 
     def in_order(self) -> ImageSet:
         """Return the same images in the order in which a folder has them, whatever order a list had.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -252,13 +252,22 @@ def scan_unlabelled(
 def _folder_to_predict(folder: str, log: ScanLog, classes: Sequence[str]) -> ImageSet:
     found = list(walk(folder, log))
     labels = {image.label for image in found}
-    meant = LabelNormalizer(classes)
-    if found and all(label is not None and meant(label) in set(classes) for label in labels):
-        return log.image_set(folder, _relabelled(found, meant), classes)
-    parts = sorted((label for label in labels if label is not None), key=natural_key)
-    if parts:
-        log.add_notes([f"sub-folders of '{printable(folder)}' were not read as labels: {quoted(parts)}"])
+    if are_classes(labels, classes):
+        return log.image_set(folder, _relabelled(found, LabelNormalizer(classes)), classes)
+    log.add_notes(not_read_as_labels(folder, labels))
     return log.image_set(folder, _without_labels(found), ())
+
+
+def are_classes(folders: Set[str | None], classes: Sequence[str]) -> bool:
+    """Tell whether all images lie in first-level folders of these names, and all of them are names of classes."""
+    meant = LabelNormalizer(classes)
+    return bool(folders) and all(name is not None and meant(name) in set(classes) for name in folders)
+
+
+def not_read_as_labels(folder: str, folders: Set[str | None]) -> list[str]:
+    """Return a sentence on the folders below one that are no labels; none where there are none."""
+    parts = sorted((name for name in folders if name is not None), key=natural_key)
+    return [f"sub-folders of '{printable(folder)}' were not read as labels: {quoted(parts)}"] if parts else []
 
 
 def _table_to_predict(path: str, log: ScanLog, classes: Sequence[str], options: TableOptions) -> ImageSet:

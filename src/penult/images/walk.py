@@ -9,7 +9,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 from penult import signatures
 from penult.images.records import MENTIONED, Image, ImageSet, quoted
@@ -82,7 +82,15 @@ class ScanLog:
         return f" (ignored: {told})" if told else ""
 
 
-def skipped_notes(images: ImageSet) -> tuple[str, ...]:
+class Noted(Protocol):
+    """What a scan found, with what is to be said of it."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences to say once."""
+
+
+def skipped_notes(images: Noted) -> tuple[str, ...]:
     """Return the notes of a scan that are about what may be an image, or hide some, and was not taken."""
     kinds = (*MAY_HIDE_IMAGES, *signatures.UNREAD_PHOTOS)
     return tuple(note for note in images.notes if note.startswith(tuple(f"{kind} {IGNORED}" for kind in kinds)))

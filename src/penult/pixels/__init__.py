@@ -19,7 +19,7 @@ from penult.pixels.display import (
     square_webp,
     thumbnails,
 )
-from penult.pixels.failures import CURES, REASONS, advice, reason_of, summarize_failures
+from penult.pixels.failures import CURES, REASONS, FailureLog, advice, reason_of, summarize_failures
 from penult.pixels.modes import choose_depth, describe_depth, stores_sixteen
 from penult.pixels.pipeline import Prepared
 from penult.pixels.preparing import decode_failures, prepare_all, prepare_with_thumbnails, read_members
@@ -32,8 +32,8 @@ from penult.sources import MAX_BYTES, FileContent
 
 __all__ = [
     "CROP_MODES", "CURES", "DEPTHS", "FULL_DEPTH", "MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "REASONS", "SMALL_FILE",
-    "THUMBNAIL_SIDE", "VIEWS", "CropMode", "DecoderPool", "Failure", "FileContent", "Prepared", "Recipe", "Remark",
-    "advice", "choose_depth", "content_digest", "decode", "decode_failures", "describe_depth", "encode_jpeg",
+    "THUMBNAIL_SIDE", "VIEWS", "CropMode", "DecoderPool", "Failure", "FailureLog", "FileContent", "Prepared", "Recipe",
+    "Remark", "advice", "choose_depth", "content_digest", "decode", "decode_failures", "describe_depth", "encode_jpeg",
     "encode_png", "encode_thumbnail", "encode_webp", "image_list", "image_name", "image_size", "load_rgb", "prepare",
     "prepare_all", "prepare_with_thumbnails", "preprocessing_version", "read_members", "reason_of", "shrink",
     "small_image_size", "square_webp", "stores_sixteen", "summarize_failures", "thumbnail_format", "thumbnails",

@@ -7,7 +7,8 @@ but not read here is named: formats of other programs, and odd kinds of formats 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from types import MappingProxyType
 
@@ -35,6 +36,7 @@ CURES = MappingProxyType(
 REASONS = tuple(CURES)
 HEIF_CURE = "pip install 'penult[heif]', or save it as JPEG or PNG"
 _TOLD = 4  # kinds of failures in one sentence
+_NAMED = 10  # images that a sentence names
 
 _JPEG_KINDS = {0xF7: "JPEG-LS", **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical JPEG")}
 _LOSSLESS = (0xC3, 0xCB)
@@ -61,11 +63,39 @@ def summarize_failures(failures: Iterable[Failure]) -> str:
     return "; ".join([*words, *([f"{rest} for other reasons"] if rest else [])])
 
 
+class FailureLog:
+    """The failures among any number of `images`, counted by kind; only the first of them by name."""
+
+    def __init__(self) -> None:
+        self.images = 0
+        self.named: list[tuple[str, Failure]] = []
+        self._kinds: Counter[Failure] = Counter()
+
+    def add(self, names: Sequence[str], failures: Mapping[int, Failure]) -> None:
+        """Count images of these names (n,), of which those with these numbers failed."""
+        self.images += len(names)
+        self.named += [(names[i], failures[i]) for i in sorted(failures)[: _NAMED - len(self.named)]]
+        self._kinds.update(failure if _of_all(failure) else replace(failure, detail="") for failure in failures.values())
+
+    @property
+    def failed(self) -> int:
+        """How many images failed."""
+        return self._kinds.total()
+
+    def summary(self) -> str:
+        """Return reasons with their numbers and cures, see `summarize_failures`."""
+        return summarize_failures(self._kinds.elements())
+
+
 def reason_of(failure: Failure) -> str:
     """Return the reason, with the format in brackets where that is what is wrong: other details are of one file alone."""
-    of_all = failure.reason in ("unsupported format", "unsupported depth") and failure.detail
-    of_all = of_all or (failure.reason == "not an image" and failure.cure and failure.detail)
-    return f"{failure.reason} ({failure.detail})" if of_all else failure.reason
+    return f"{failure.reason} ({failure.detail})" if _of_all(failure) else failure.reason
+
+
+def _of_all(failure: Failure) -> bool:
+    """Tell whether the detail of a failure names a format, and not what is wrong with one file."""
+    told = failure.reason in ("unsupported format", "unsupported depth") or (failure.reason == "not an image" and failure.cure)
+    return bool(told and failure.detail)
 
 
 def classify(error: Exception, data: bytes) -> Failure:

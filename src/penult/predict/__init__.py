@@ -7,8 +7,9 @@ the class prior and its reason; it never gets another image's answer.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 SAME = 1e-3  # how far a self-test probability may be off at the precision of training
+PART_NUMBERS = 1 << 24  # of feature rows in memory at a time: 64 MiB
+LEAST_PART, LARGEST_PART = 500, 10_000  # photos: with fewer at a time decoders wait for each other, with more names add up
 NEAR = 5e-2  # and at another precision than that of training
 
 
@@ -150,6 +153,49 @@ class Predictor:
         one = isinstance(photos, bytes | bytearray | memoryview)
         contents: Sequence[Any] = [photos] if one else photos
         return self._predict([FileContent(content) for content in contents], ids, quiet)
+
+    @default_errors
+    def predict_parts(
+        self, images: Iterable[tuple[str, Any]], total: int = 0, progress: ProgressCallback = quiet
+    ) -> Iterator[Predictions]:
+        """Classify any number of images, some hundreds or thousands at a time, so that few are in memory.
+
+        Parameters
+        ----------
+        images : iterable of (str, source)
+            Names, and what `predict` takes.
+        total : int, optional
+            How many there are, for the progress that is shown.
+        progress : callable, optional
+            As of `predict`.
+
+        Yields
+        ------
+        Predictions
+            The answers for the next images, in order. How many of all may be unreadable is the caller's to say.
+
+        Raises
+        ------
+        InputError
+            Something is no image, or the model was trained from feature files.
+
+        Examples
+        --------
+        >>> import penult
+        >>> model = penult.load_model("cats")
+        >>> parts = model.predict_parts(("cat", "cat.jpg") for _ in range(3))
+        >>> [answer.label for part in parts for answer in part]
+        ['cat', 'cat', 'cat']
+        """
+        self.check_networks()
+        step = max(LEAST_PART, min(LARGEST_PART, PART_NUMBERS // sum(self.bundle.widths)))
+        rest, before = iter(images), 0
+        while part := list(islice(rest, step)):
+            sources = pixels.image_list([source for _, source in part])
+            shown = _beyond(progress, before, max(total, before + len(part)))
+            done = embed(sources, self.bundle.backbones, self.settings, shown, pool=self._engines())
+            before += len(part)
+            yield self.from_embedding(done, [name for name, _ in part])
 
     def check_networks(self) -> None:
         """Raise `InputError` where the model has no network to see photos with."""
@@ -259,6 +305,11 @@ class Predictor:
                 f"the model's own samples give other answers on this machine than where it was trained (off by {off:.2g} "
                 f"with {here}; it was trained with {there}); {_cure(self.bundle)}train again here."
             )
+
+
+def _beyond(progress: ProgressCallback, before: int, total: int) -> ProgressCallback:
+    """Return the progress of images of which so many went before."""
+    return lambda step, done, _: progress(step, before + done, total)
 
 
 def _cure(model: Bundle) -> str:

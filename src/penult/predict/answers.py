@@ -7,6 +7,7 @@ which answers a person should check, the most doubtful first.
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -108,9 +109,11 @@ def write_predictions(path: str | Path, classes: Sequence[str], parts: Iterable[
         rows = csv.writer(file)
         rows.writerow(["file", "label", "confidence", *classes, "novelty"])
         for part in parts:
-            for p in part:
-                numbers = [p.confidence, *p.probabilities.values()]
-                rows.writerow([p.id, p.label, *(f"{v:.6g}" for v in numbers), novelty_text(p)])
+            novelty = np.full(len(part), np.nan) if part.novelty is None else part.novelty
+            best = part.proba.argmax(axis=1).tolist()
+            for name, c, row, far in zip(part.ids, best, part.proba.tolist(), novelty.tolist(), strict=True):
+                shares = [f"{p:.6g}" for p in row]
+                rows.writerow([name, classes[c], shares[c], *shares, "" if math.isnan(far) else f"{far:.4g}"])
             answers, failed = answers + len(part), failed + len(part.failures)
     return answers, failed
 
@@ -124,7 +127,7 @@ def _remark(p: Prediction) -> str:
     return f"unreadable: {p.failure.reason}" if p.failure else "unlike the training photos" if p.unlike else ""
 
 
-def doubtful(answers: Predictions, level: float) -> list[tuple[Prediction, str]]:
+def doubtful(answers: Iterable[Prediction], level: float) -> list[tuple[Prediction, str]]:
     """Return the answers that are not to be relied on, with the reason, the most doubtful first.
 
     First the unreadable, then those unlike the training photos (what the model says of them says nothing), the most unlike
@@ -137,7 +140,7 @@ def doubtful(answers: Predictions, level: float) -> list[tuple[Prediction, str]]
     return sorted(found, key=lambda one: _doubt(one[0]))
 
 
-def write_review(path: str | Path, answers: Predictions, level: float) -> int:
+def write_review(path: str | Path, answers: Iterable[Prediction], level: float) -> int:
     """Write `file,label,confidence,novelty,reason`, whole or not at all; return the number of rows."""
     found = doubtful(answers, level)
     with store.atomic_write_text(path) as file:
