@@ -245,8 +245,13 @@ def scan_unlabelled(
     else:
         result = log.image_set("", _given(paths, log), ())
     if not result:
-        raise InputError(f"no images in {quoted(paths)}{log.summary()}; give images or a folder of them")
+        raise nothing_in(paths, log)
     return result
+
+
+def nothing_in(paths: Sequence[str], log: ScanLog) -> InputError:
+    """Return the error for sources without an image."""
+    return InputError(f"no images in {quoted(paths)}{log.summary()}; give images or a folder of them")
 
 
 def _folder_to_predict(folder: str, log: ScanLog, classes: Sequence[str]) -> ImageSet:

@@ -9,10 +9,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from penult.errors import InputError
 from penult.images.columns import NO_OPTIONS, TableOptions
-from penult.images.records import Image, ImageSet, quoted
-from penult.images.scan import are_classes, not_read_as_labels, scan_unlabelled
+from penult.images.records import Image, ImageSet
+from penult.images.scan import are_classes, not_read_as_labels, nothing_in, scan_unlabelled
 from penult.images.walk import ScanLog, path_kind, walk
 
 
@@ -51,7 +50,7 @@ def stream_unlabelled(
         number += 1
         folders.add(image.label)
     if not number:
-        raise InputError(f"no images in {quoted(names)}{log.summary()}; give images or a folder of them")
+        raise nothing_in(names, log)
     if not are_classes(folders, classes):
         log.add_notes(not_read_as_labels(names[0], folders))
     return ImageStream(names[0], log.ignored, log.notes, number)
