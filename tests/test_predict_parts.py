@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from finished import Finished
 
 import penult
+from finished import Finished
 from penult import predict
 from penult.cli import main
 from penult.images import ImageStream, scan_unlabelled, stream_unlabelled
