@@ -115,13 +115,14 @@ def _several(
 
 
 def _files(folder: str, skip: Skip) -> Iterator[Member]:
+    start = len(os.path.join(folder, ""))  # noqa: PTH118 - of the path inside
     for id, _, entry in walk_folder(folder, lambda kind, unread, name: skip(kind, name)):
         try:
             found = entry.stat()
             size, tag = found.st_size, f"{found.st_size}-{found.st_mtime_ns}"
         except OSError:  # gone meanwhile: an image that cannot be read
             size, tag = -1, ""
-        yield Member(id, folder, os.path.relpath(entry.path, folder), size=size, tag=tag)
+        yield Member(id, folder, entry.path[start:], size=size, tag=tag)
 
 
 def _objects(url: str, skip: Skip) -> Iterator[Member]:
