@@ -15,7 +15,7 @@ from penult.errors import InputError
 from penult.heads import scaling
 from penult.heads.sampling import UNSAID, class_codes, class_counts, sample_rows
 from penult.heads.task import Stream, Task
-from penult.solver import IGNORED, LEARNT, PartitionedRows, RowScaling, partition
+from penult.solver import IGNORED, LEARNT, PartitionedRows, RowScaling, partition, placed_rows
 
 CHUNKS = 16  # a chunk of rows takes this part of a fourth of the memory,
 LONGEST = 1 << 21  # and no more numbers: these are still in the cache when they are multiplied the second time
@@ -69,7 +69,7 @@ def _learnt(X: Any, codes: Array, rows: Array, own: Array, entries: int, how: tu
     part = np.full(len(codes), LEARNT, np.int8)
     part[rows] = IGNORED
     pivot = own.mean(axis=0, dtype=np.float64)
-    count, total, squares = PartitionedRows(partition(X, codes, part, RowScaling(), entries)).sum("spread", pivot)
+    count, total, squares = placed_rows(partition(X, codes, part, RowScaling(), entries)).sum("spread", pivot)
     away = total / count
     spread = np.sqrt(np.maximum(squares / count - away**2, 0))
     return scaling.from_moments(how[0], pivot + away, spread, how[1], own.dtype)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from penult.arrays import Array
 from penult.errors import InputError
 from penult.heads.sampling import class_counts
-from penult.solver import LEARNT, PartitionedRows, RowScaling, Sums, partition
+from penult.solver import LEARNT, PartitionedRows, RowScaling, Sums, partition, placed_rows
 
 Folds = tuple[tuple[Array, Array], ...]  # (training rows, held-out rows) of each
 
@@ -75,10 +75,8 @@ class Stream:
         return self.partitioned(np.full(len(self.codes), LEARNT, np.int8)).sum("totals", len(self.counts))
 
     def partitioned(self, part: Array) -> PartitionedRows:
-        """Return all rows, each in a part (N,): this process sums over them, or whoever the source names."""
-        make = getattr(self.source, "partitioned_rows", None)
-        parts = partition(self.source, self.codes, part, self.scaling, self.chunk_entries)
-        return make(parts) if make else PartitionedRows(parts)
+        """Return all rows, each in a part (N,): this process sums over them, or others (`placement`)."""
+        return placed_rows(partition(self.source, self.codes, part, self.scaling, self.chunk_entries))
 
 
 def class_weights(wanted: Any, classes: Array, codes: Array) -> Array:

@@ -28,7 +28,18 @@ from penult.solver.lbfgs import Problems
 from penult.solver.losses import LogisticLoss, Loss, SoftmaxLoss, SquaredHingeLoss
 from penult.solver.matrices import DenseMatrix, DesignMatrix, ScaledMatrix, entry_chunks, on_disk
 from penult.solver.preconditioner import LARGE, Preconditioner, Spectrum, known_spectrum, preconditioner, spectrum
-from penult.solver.rows import IGNORED, LEARNT, LossTerms, Partition, PartitionedRows, RowScaling, Sums, partition
+from penult.solver.rows import (
+    IGNORED,
+    LEARNT,
+    LossTerms,
+    Partition,
+    PartitionedRows,
+    RowScaling,
+    Sums,
+    partition,
+    placed_rows,
+    placement,
+)
 from penult.solver.streaming import minimize_streamed
 
 __all__ = [
@@ -55,6 +66,8 @@ __all__ = [
     "minimize_streamed",
     "on_disk",
     "partition",
+    "placed_rows",
+    "placement",
     "preconditioner",
     "solve",
     "spectrum",

@@ -6,7 +6,9 @@ the other. Where partitions begin depends on the shape of the rows alone, so it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +19,8 @@ from penult.errors import InputError
 from penult.solver.losses import LogisticLoss, Loss, SoftmaxLoss
 from penult.solver.reading import chunk_length, chunk_rows, read_rows
 
-PARTITION_ENTRIES = 1 << 28  # numbers: 1 GiB of float32
+PARTITION_ENTRIES = 1 << 25  # numbers: 134 MB of float32; more where there would be more than
+PARTITIONS = 256  # whose sums come together in one place
 SMALLEST, LARGEST = 1e-15, 1e15  # lengths whose squares float32 holds
 LEARNT = -1  # the part of rows that every problem learns
 IGNORED = -2  # and of those that none does
@@ -234,5 +237,23 @@ def partition(source: Any, codes: Array, part: Array, scaling: RowScaling, chunk
     length = chunk_length(source)
     return [
         Partition(source, at.start, at.start, codes[at], part[at], scaling, chunk_entries, length)
-        for at in chunk_rows(0, n, max(1, PARTITION_ENTRIES // max(d, 1)), length)
+        for at in chunk_rows(0, n, max(1, PARTITION_ENTRIES // max(d, 1), -(-n // PARTITIONS)), length)
     ]
+
+
+_placement: ContextVar[Callable[[Sequence[Partition]], PartitionedRows]] = ContextVar("placement", default=PartitionedRows)
+
+
+def placed_rows(partitions: Sequence[Partition]) -> PartitionedRows:
+    """Return partitions where they are summed: in this process, or as `placement` says."""
+    return _placement.get()(partitions)
+
+
+@contextmanager
+def placement(place: Callable[[Sequence[Partition]], PartitionedRows]) -> Iterator[None]:
+    """Have `place(partitions)` say where rows are summed that do not fit in memory, while the block lasts."""
+    token = _placement.set(place)
+    try:
+        yield
+    finally:
+        _placement.reset(token)

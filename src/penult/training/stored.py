@@ -81,6 +81,10 @@ class SelectedRows:
     def __getitem__(self, at: Any) -> NDArray[np.float32]:
         return np.asarray(self._X[self._rows[at]], np.float32)
 
+    def part(self, start: int, stop: int) -> SelectedRows:
+        """Return some of the rows alone: what is sent to the process that holds them is as small."""
+        return SelectedRows(self._X, self._rows[start:stop])
+
 
 def fits(X: Any, memory: int | None) -> bool:
     """Tell whether training on X (n, d) in memory keeps to so many bytes (None: to what this machine has)."""
