@@ -204,7 +204,7 @@ def _driver(world: World, plan: SimulatedPlan, machines: list[Machine], part: tu
     attempts: Any = ActorAttempts()  # as in the driver of Ray; parts keep them in the place of the shards
 
     def work(machine: Machine) -> ShardWork:
-        counter = shards.Attempts(store) if part else attempts
+        counter = shards.AttemptFiles(store) if part else attempts
         return ShardWork(lambda: SimulatedExtractor(world, machine), counter, world.clock.spend)
 
     def finish() -> bool:
@@ -279,7 +279,7 @@ def main() -> None:
         for fault in found.faults():
             missed += 1
             print(f"    MISSED: {fault}")
-    if not args.only:
+    if not args.only or args.only == "plan":
         missed += plan_cost(min(20_000, args.shards))
     sys.exit(bool(missed))
 
