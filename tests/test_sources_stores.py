@@ -14,7 +14,7 @@ from penult.errors import InputError
 from penult.images.records import Image
 from penult.images.walk import ScanLog, walk
 from penult.objects import open_store
-from penult.sources import ordering, remote_file, stores
+from penult.sources import ordering, remote_file
 from penult.sources.names import path_key
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -91,7 +91,7 @@ def test_a_remote_file_is_read_like_a_local_one(s3: S3Server, tmp_path: Path, mo
     url = s3.bucket("parts") + "/big.bin"
     (s3.root / "parts" / "big.bin").write_bytes(data)
     (tmp_path / "big.bin").write_bytes(data)
-    monkeypatch.setattr(stores, "_BLOCK", 256)
+    monkeypatch.setattr(remote_file, "_BLOCK", 256)
     with remote_file.open_binary(url) as remote, remote_file.open_binary(str(tmp_path / "big.bin")) as local:
         for file in (remote, local):
             file.seek(-100, 2)
