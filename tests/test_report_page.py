@@ -307,7 +307,7 @@ def test_of_many_classes_the_pairs_that_are_confused_most_are_listed(run: Finish
 
     def cells(k: int) -> tuple[str, list[str]]:
         metrics = {"scores": {"confusion": [[9 if i == j else int(i == 2 and j == 1) for j in range(k)] for i in range(k)]}}
-        results = SimpleNamespace(classes=tuple(f"c{i}" for i in range(k)), metrics=metrics)
+        results = SimpleNamespace(classes=tuple(f"c{i}" for i in range(k)), metrics=metrics, sample="")
         shown = str(confusion.section(results, None))  # type: ignore[arg-type]
         return shown, re.findall(r'data-cell="([^"]+)"', shown)
 

@@ -29,7 +29,8 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     hint, where = "Rows: true label. Columns: prediction.", "cell"
     if len(table) > TABLE:
         hint, where = "The most confused pairs of classes.", "number"
-    tip = tag("p", hint, tag("span", f" Click a {where} to see its photos.", class_="script"), class_="soft")
+    of = f", as far as they are in {results.sample}" if results.sample else ""
+    tip = tag("p", hint, tag("span", f" Click a {where} to see its photos{of}.", class_="script"), class_="soft")
     return tag("section", tag("h2", TITLE), tip, body, _dialog(), id="confusion")
 
 

@@ -7,17 +7,17 @@ from collections.abc import Iterable
 from penult.audit import Finding
 from penult.html import Html, file_name, join, prose, tag
 from penult.report.thumbnails import TEST, TRAIN, PhotoKey, Thumbnails, least_confident, mistakes
-from penult.runs import PhotoRows, RunResults
+from penult.runs import RunResults
 from penult.texts import count, percent, printable
 
 
 def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     """Return both galleries; only that of the least confident predictions where nothing was wrong."""
     rows = results.rows
-    if not (rows.given >= 0).any():
+    totals = results.counted
+    if not totals.measured:
         return None
-    wrong = mistakes(rows)
-    total = int(rows.wrong.sum())
+    wrong, total = mistakes(rows), totals.wrong
     said = f"{count(total, 'misclassified photo')}{f'; the {len(wrong)} most confident' if total > len(wrong) else ''}."
     if thumbnails.heat:
         said += (
@@ -27,16 +27,17 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     first = (
         _gallery("mistakes", "Most confident mistakes", said, wrong, results, thumbnails)
         if total
-        else tag("section", tag("h2", "Most confident mistakes"), tag("p", f"None: {_all_right(rows)}."), id="mistakes")
+        else tag(
+            "section", tag("h2", "Most confident mistakes"), tag("p", f"None: {_all_right(totals.measured)}."), id="mistakes"
+        )
     )
     said = "The photos whose highest class probability is lowest."
     unsure = least_confident(rows)
     return join(first, _gallery("unsure", "Least confident predictions", said, unsure, results, thumbnails))
 
 
-def _all_right(rows: PhotoRows) -> str:
+def _all_right(measured: int) -> str:
     """Return on how many photos no mistake was made, for `every` may be four, or a fold of many thousands."""
-    measured = int((rows.given >= 0).sum())
     return "the one photo was classified correctly" if measured == 1 else f"all {measured:,} photos were classified correctly"
 
 

@@ -174,17 +174,17 @@ def _model_errors(results: RunResults) -> Html | None:
             percent(rows.own[i]),
             f"labelled {results.classes[rows.y[i]]}, predicted {results.classes[rows.given[i]]} ({percent(rows.sure[i])})",
         )
-        for i in missed
+        for i in missed[:LISTED]
     ]
-    kind = KINDS["model_error"]
-    return _list(kind.title(len(missed)), ("photo", "probability of its label", "reason"), lines, "oof.csv", kind.advice)
+    kind, total = KINDS["model_error"], results.counted.errors
+    return _list(kind.title(total), ("photo", "probability of its label", "reason"), lines, "oof.csv", kind.advice, total)
 
 
 def _kind(kind: str, found: Sequence[Finding], results: RunResults, thumbnails: Thumbnails) -> Html:
     rows = [
         (
             join(
-                *(thumbnails.small_img(key) for key in finding_keys(one, results)[: 0 if i >= LISTED else None]),
+                *(thumbnails.small_img(key) for key in finding_keys(one, results)),
                 tag("span", one.file, class_="name"),
                 tag("small", one.related) if one.related else None,
             ),
@@ -192,14 +192,17 @@ def _kind(kind: str, found: Sequence[Finding], results: RunResults, thumbnails: 
             one.reason,
             one.suggestion,
         )
-        for i, one in enumerate(found)
+        for one in found[:LISTED]
     ]
-    return _list(called(kind, len(found)), (found[0].about, "score", "reason", "suggestion"), rows, "findings.csv")
+    names = (found[0].about, "score", "reason", "suggestion")
+    return _list(called(kind, len(found)), names, rows, "findings.csv", total=len(found))
 
 
-def _list(title: str, names: Sequence[str], rows: Sequence[Sequence[str]], where: str, said: str = "") -> Html:
+def _list(title: str, names: Sequence[str], rows: Sequence[Sequence[str]], where: str, said: str = "", total: int = 0) -> Html:
+    """Return the first of the rows, of which there are `total` (by default, those that are given)."""
+    total = total or len(rows)
     head = tag("tr", *(tag("th", name, scope="col") for name in names))
     lines = [tag("tr", tag("td", first, class_="file"), *(tag("td", cell) for cell in rest)) for first, *rest in rows[:LISTED]]
     table = tag("div", tag("table", tag("thead", head), tag("tbody", *lines), class_="plain"), class_="scroll", tabindex=0)
-    more = tag("p", f"{len(rows) - LISTED:,} more in ", tag("code", where)) if len(rows) > LISTED else None
+    more = tag("p", f"{total - LISTED:,} more in ", tag("code", where)) if total > LISTED else None
     return tag("details", tag("summary", title), tag("p", said) if said else None, table, more)

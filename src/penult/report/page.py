@@ -33,7 +33,7 @@ from penult.report.thumbnails import (
     mistakes,
     with_thumbnail,
 )
-from penult.runs import METRICS, WRONG, RunResults, read_run
+from penult.runs import METRICS, MOST, WRONG, RunResults, read_run, sampled
 
 PAGE = "report.html"
 SECTIONS = (  # in the order in which they are read; one that has nothing to say is None and left out
@@ -63,6 +63,7 @@ def write_report(results: RunResults, progress: ProgressCallback = quiet, known:
     `known` are the thumbnails that the run has made. Photos that are gone show a placeholder. Raises `OutputError` where it
     cannot be written.
     """
+    results = sampled(results, MOST)
     return _save(results, _thumbnails(results, progress, known))
 
 
@@ -74,7 +75,7 @@ def rebuild(folder: Path, photos: str | None = None, progress: ProgressCallback 
     DamagedFile for one whose record is not penult's.
     """
     with store.FolderLock(folder, "a run of penult is writing to it", "wait until that has ended"):
-        return _rebuild(read_run(folder), photos, progress)
+        return _rebuild(sampled(read_run(folder, MOST), MOST), photos, progress)
 
 
 def _rebuild(results: RunResults, photos: str | None, progress: ProgressCallback) -> tuple[Path, Counter[str]]:

@@ -27,8 +27,11 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     if results.rows.places is None:
         return None
     said = SAID.format("t-SNE" if len(results.rows.files) >= FEW else "principal components")
+    if results.sample:
+        said += f" Shown is {results.sample}: what tells most (mistakes, unsure and flagged photos), and others at random."
     marked, wrong = int(flagged(results).sum()), int(results.rows.wrong.sum())
-    title = f"Map of {count(len(results.rows.files), 'photo')}, {wrong:,} misclassified, {marked:,} flagged. {KEYS}"
+    shown = results.sample or count(len(results.rows.files), "photo")
+    title = f"Map of {shown}, {wrong:,} misclassified, {marked:,} flagged. {KEYS}"
     canvas = tag("canvas", id="map-canvas", tabindex=0, role="application", aria_label=title, aria_describedby="map-panel")
     tools = [
         _tool("zoom-in", "+", "Zoom in"),
@@ -67,7 +70,7 @@ def _picture(results: RunResults) -> Html:
         for c in range(len(results.classes))
     ]
     rings = [_ring(x, y) for x, y in places[rows.wrong].tolist()]
-    said = f"Map of {count(len(places), 'photo')}, {int(rows.wrong.sum()):,} misclassified"
+    said = f"Map of {results.sample or count(len(places), 'photo')}, {int(rows.wrong.sum()):,} misclassified"
     picture = tag("svg", tag("title", said), drawn, rings, viewBox=f"0 0 {side} {side}", role="img", class_="still")
     keys = [_key(_dots(c, [(8, 8)], True), name) for c, name in enumerate(results.classes[:KEYED])]
     keys += [_key(_ring(8, 8), "misclassified")] if rings else []
@@ -107,7 +110,7 @@ def script_data(results: RunResults, thumbnails: Thumbnails) -> dict[str, Any]:
         "sure": [-1 if np.isnan(share) else hundredths(share) for share in rows.sure.tolist()],
         "x": None if places is None else places[:, 0].tolist(),
         "y": None if places is None else places[:, 1].tolist(),
-        "near": None if rows.near is None else rows.near.tolist(),
+        "near": None if rows.near is None else [[j for j in near if j >= 0] for near in rows.near.tolist()],
         "flagged": np.flatnonzero(flagged(results)).tolist(),
         "prefix": PREFIX,
         "small": {i: made.removeprefix(PREFIX) for i, made in small.items() if made},

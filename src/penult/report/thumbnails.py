@@ -17,7 +17,7 @@ from penult.audit import KINDS, Finding
 from penult.embed import EmbedOptions, PhotoThumbnails
 from penult.html import Html, data_uri, tag
 from penult.pixels import Failure
-from penult.runs import PhotoRows, RunResults
+from penult.runs import PhotoRows, RunResults, flagged_names
 from penult.texts import printable
 
 SMALL, LARGE = 80, 384  # pixels a side
@@ -199,5 +199,5 @@ def with_thumbnail(results: RunResults) -> Ints:
 
 def flagged(results: RunResults) -> NDArray[np.bool_]:
     """Return which rows have a finding, (n,)."""
-    named = {name for f in results.findings for name in (f.photos[1:] if f.kind == "leak" else f.photos)}
+    named = flagged_names(results.findings)
     return np.array([file in named for file in results.rows.files], bool)

@@ -19,17 +19,12 @@ from penult.runs.checksums import (
 from penult.runs.folder import RunFolder
 from penult.runs.former import former_runs
 from penult.runs.results import (
-    FINDINGS,
-    PHOTOS,
-    SKIPPED,
-    WRONG,
-    PhotoRows,
     RunResults,
     photo_rows,
     read_answers,
     read_oof,
     read_run,
-    read_table,
+    sampled,
     write_findings,
     write_history,
     write_map,
@@ -37,22 +32,27 @@ from penult.runs.results import (
     write_photos,
     write_skipped,
 )  # fmt: skip
+from penult.runs.sampling import MOST, RowTotals, flagged_names
+from penult.runs.tables import FINDINGS, PHOTOS, SKIPPED, WRONG, PhotoRows, read_table
 
 __all__ = [
     "ENDED",
     "FINDINGS",
     "FORMAT",
     "METRICS",
+    "MOST",
     "PHOTOS",
     "SKIPPED",
     "WRONG",
     "FolderState",
     "PhotoRows",
+    "RowTotals",
     "RunFolder",
     "RunResults",
     "check_all",
     "check_features",
     "check_file",
+    "flagged_names",
     "folder_state",
     "former_runs",
     "photo_rows",
@@ -62,6 +62,7 @@ __all__ = [
     "read_oof",
     "read_run",
     "read_table",
+    "sampled",
     "write_findings",
     "write_history",
     "write_map",

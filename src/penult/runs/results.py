@@ -8,56 +8,46 @@ that is absent is empty; a folder that is not a run, or is damaged, is an `Input
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import untrusted
 from penult.errors import DamagedFile, InputError
 from penult.runs.checksums import ENDED, METRICS, check_all, read_metrics
 from penult.runs.folder import RunFolder
+from penult.runs.large_run import read_large
+from penult.runs.sampling import MOST, RowColumns, RowTotals, doubted_names, flagged_names, within
+from penult.runs.tables import (
+    FINDINGS,
+    HISTORY,
+    MAP,
+    OOF,
+    PHOTOS,
+    PREDICTIONS,
+    SKIPPED,
+    SUREST,
+    WRONG,
+    PhotoRows,
+    answers,
+    read_table,
+    rows_of,
+)  # fmt: skip
+from penult.texts import count
 
 if TYPE_CHECKING:  # else a prediction would load all of the audit
     from penult.audit import Finding
 
-MAP, OOF, SKIPPED, FINDINGS, HISTORY = "map.csv", "oof.csv", "skipped.csv", "findings.csv", "history.csv"
-PREDICTIONS, PHOTOS = "predictions.csv", "photos.csv"
-# What a table or record that is not penult's can make go wrong, in whichever line comes to its odd value first.
-SUREST = 1 - 1e-6  # the tables have six digits: there, 1 also stands for what is nearly 1
-WRONG = (KeyError, ValueError, IndexError, TypeError, AttributeError, ArithmeticError)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PhotoRows:
-    """The training photos that have features, one row each.
-
-    `given` and `sure` are the out-of-fold answer and its probability, -1 and NaN where a photo was not measured; `own` is the
-    probability of the photo's own label. `places` and `near` are the embedding map's, None where there is none.
-    """
-
-    files: tuple[str, ...]
-    y: NDArray[np.intp]  # (n,)
-    given: NDArray[np.intp]  # (n,)
-    sure: NDArray[np.float64]  # (n,)
-    own: NDArray[np.float64]  # (n,)
-    places: NDArray[np.float64] | None  # (n, 2)
-    near: NDArray[np.intp] | None  # (n, m)
-
-    @property
-    def wrong(self) -> NDArray[np.bool_]:
-        """Return which measured photos were given another class than their label, (n,)."""
-        wrong: NDArray[np.bool_] = (self.given >= 0) & (self.given != self.y)
-        return wrong
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunResults:
-    """Everything that the page is made of."""
+    """Everything that the page is made of.
+
+    Where the rows are a sample, `totals` are of all, and the names are those that findings have.
+    """
 
     folder: Path
     metrics: Mapping[str, Any]
@@ -68,6 +58,18 @@ class RunResults:
     history: Mapping[str, Sequence[float]]
     train_names: frozenset[str]
     test_names: frozenset[str]
+    totals: RowTotals | None = None
+
+    @property
+    def counted(self) -> RowTotals:
+        """What is counted of all training photos, of which `rows` may be a sample."""
+        return self.totals or _columns_of(self.rows, self.findings).totals
+
+    @property
+    def sample(self) -> str:
+        """Return `a sample of 25,000 of 1,000,000 photos`, or nothing where the rows are all."""
+        shown, every = len(self.rows.files), self.counted.photos
+        return f"a sample of {shown:,} of {count(every, 'photo')}" if shown < every else ""
 
 
 def photo_rows(
@@ -147,8 +149,30 @@ def write_history(run: RunFolder, history: Mapping[str, Sequence[float]]) -> dic
     return {name: [float(str(value)) for value in values] for name, values in history.items()}
 
 
-def read_run(folder: Path) -> RunResults:
-    """Read a finished run. Raises InputError, DamagedFile."""
+def sampled(results: RunResults, most: int = MOST) -> RunResults:
+    """Return the results with at most so many rows, those that tell most among them; what is counted is of all."""
+    rows = results.rows
+    n = len(rows.files)
+    if n <= most:
+        return results
+    columns = _columns_of(rows, results.findings)
+    chosen = columns.choose(most)
+    files = tuple(rows.files[i] for i in chosen.tolist())
+    places = None if rows.places is None else rows.places[chosen]
+    near = None if rows.near is None else within(rows.near[chosen], chosen, n)
+    kept = PhotoRows(files, rows.y[chosen], rows.given[chosen], rows.sure[chosen], rows.own[chosen], places, near)
+    return replace(results, rows=kept, totals=columns.totals)
+
+
+def _columns_of(rows: PhotoRows, findings: Iterable[Finding]) -> RowColumns:
+    flagged, doubted = (
+        np.array([file in names for file in rows.files], bool) for names in (flagged_names(findings), doubted_names(findings))
+    )
+    return RowColumns(rows.given >= 0, rows.wrong, rows.sure, rows.own, flagged, doubted)
+
+
+def read_run(folder: Path, most: int | None = None) -> RunResults:
+    """Read a finished run; of a larger one `most` rows, see `sampled`. Raises InputError, DamagedFile."""
     metrics = read_metrics(folder)
     if metrics is None:
         raise InputError(f"{folder} holds no {METRICS} of penult's; give the folder that `penult train --out` made.")
@@ -157,18 +181,25 @@ def read_run(folder: Path) -> RunResults:
     check_all(folder, (MAP, OOF, SKIPPED, FINDINGS, HISTORY, PREDICTIONS, PHOTOS))
     try:
         classes = _classes(metrics["classes"])
-        rows = _rows(folder, classes)
+        findings = tuple(_finding(row) for row in rows_of(folder / FINDINGS))
         skipped = tuple(read_table(folder / SKIPPED))
+        large = most is not None and sum(metrics["classes"].values()) > most
+        read = read_large(folder, classes, findings, most) if large and most is not None else None
+        rows, totals, train_names = read or (_rows(folder, classes), None, None)
+        named = None if read is None else {name for one in findings for name in one.photos}
         return RunResults(
             folder=folder,
             metrics=metrics,
             classes=classes,
             rows=rows,
-            findings=tuple(_finding(row) for row in read_table(folder / FINDINGS)),
+            findings=findings,
             skipped=skipped,
             history=_columns(read_table(folder / HISTORY)),
-            train_names=frozenset(rows.files) | {row["file"] for row in skipped if row["part"] == "train"},
-            test_names=frozenset(row["file"] for row in read_table(folder / PREDICTIONS)),
+            train_names=(train_names or frozenset(rows.files)) | {row["file"] for row in skipped if row["part"] == "train"},
+            test_names=frozenset(
+                row["file"] for row in rows_of(folder / PREDICTIONS) if named is None or row["file"] in named
+            ),
+            totals=totals,
         )
     except DamagedFile:
         raise
@@ -180,29 +211,6 @@ def _classes(counts: Any) -> tuple[str, ...]:
     if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):
         raise ValueError("the classes are not counts by name")
     return tuple(counts)
-
-
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file, none where it does not exist; of columns of one name the first: a class may be `file`."""
-    lines = _lines(path)
-    header = next(lines, [])
-    first = [dict(zip(reversed(header), reversed(line), strict=True)) for line in lines]
-    return [{name: row[name] for name in header} for row in first]
-
-
-def _lines(path: Path) -> Iterator[list[str]]:
-    """Yield the rows of a table, its header first; none where it is not there. Raises `DamagedFile`, also for a short row."""
-    width = None
-    try:
-        for number, cells in untrusted.read_csv(path):
-            width = len(cells) if width is None else width
-            if len(cells) != width:
-                raise ValueError(f"line {number} has {len(cells)} cells for {width} columns")
-            yield cells
-    except FileNotFoundError:
-        return
-    except untrusted.CSV_ERRORS as error:
-        raise DamagedFile(f"{path} cannot be read ({error}); run `penult train` again.") from error
 
 
 def _rows(folder: Path, classes: Sequence[str]) -> PhotoRows:
@@ -232,7 +240,7 @@ def _rows(folder: Path, classes: Sequence[str]) -> PhotoRows:
 def read_oof(folder: Path, classes: Sequence[str]) -> dict[str, tuple[int, NDArray[np.float64]]]:
     """Return for each file of `oof.csv` its class number and its probabilities (k,). Raises as `read_answers` does."""
     index = {name: i for i, name in enumerate(classes)}
-    return {file: (index[label], row) for file, label, row in _answers(folder / OOF, classes)}
+    return {file: (index[label], row) for file, label, row in answers(folder / OOF, classes)}
 
 
 def read_answers(folder: Path, classes: Sequence[str]) -> dict[str, NDArray[np.float64]]:
@@ -240,13 +248,7 @@ def read_answers(folder: Path, classes: Sequence[str]) -> dict[str, NDArray[np.f
 
     Raises `DamagedFile`, or one of `WRONG` for a table that is not as penult writes it.
     """
-    return {file: row for file, _, row in _answers(folder / PREDICTIONS, classes)}
-
-
-def _answers(path: Path, classes: Sequence[str]) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
-    """Yield file, label and probabilities (k,). The columns are taken by place: a class may be named `file` or `label`."""
-    for line in islice(_lines(path), 1, None):
-        yield line[0], line[1], np.array(line[3 : 3 + len(classes)], np.float64)
+    return {file: row for file, _, row in answers(folder / PREDICTIONS, classes)}
 
 
 def _finding(row: Mapping[str, str]) -> Finding:
