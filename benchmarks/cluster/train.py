@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         began = time.perf_counter()
         made = Shards(network, args.classes, args.rows)
         made.write(train, n)
-        made.write(test, n // 4, seed=1)
+        made.write(test, n // 10, seed=1)
         print(f"{n:,} x {network.width:,}, {args.classes} classes, written in {time.perf_counter() - began:.0f} s", flush=True)
         limit = ["--memory", f"{args.memory}MB", "-q"]
         peak = measured(["train", train, "--head", args.head, "--out", model, *limit])
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         answers = measured(["predict", model, "--features", test, "--csv", f"{folder}/answers.csv"])
         bounds.most("predict: anonymous memory at its height", answers.anonymous, args.memory + BESIDE, "MB")
         with Path(folder, "answers.csv").open() as file:
-            bounds.least("predict: rows written", sum(1 for _ in csv.reader(file)) - 1, n // 4)
+            bounds.least("predict: rows written", sum(1 for _ in csv.reader(file)) - 1, n // 10)
         told = record["scores"]["scores"]["accuracy"]
         fresh = json.loads(said.output)["scores"]["accuracy"]["value"]
         print(f"  accuracy out of fold {told['value']:.4f} ({told['low']:.4f} to {told['high']:.4f}), on new rows {fresh:.4f}")

@@ -34,6 +34,7 @@ from penult.training.sample_submission import SampleSubmission
 from penult.training.stored import StoredFeatures, open_shards
 from penult.training.stored_labels import read_labels
 from penult.training.trainer import Trainer
+from penult.training.unpacked import unpacked
 from penult.zoo import DEFAULT
 
 __all__ = [
@@ -210,8 +211,11 @@ def train_stored(stored: StoredFeatures, options: TrainOptions, progress: Progre
     data = from_stored(stored, labels, options)
     few = len(data.train.X) if data.every is None else 0  # a process beside this one is for what is in memory
     with RunFolder(options.out, options.overwrite) as folder, TrialProcess(few) as process:
+        trainer = Trainer(folder, options, None, process, progress)
+        data = unpacked(data, folder.path, progress)
+        trainer.clock.lap("features")
         where = {"sources": {"train": stored.root} if stored.root else {}, "ignored": {}}
-        return Trainer(folder, options, None, process, progress).run(data, None, where)
+        return trainer.run(data, None, where)
 
 
 def _check(options: TrainOptions) -> None:

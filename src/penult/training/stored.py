@@ -57,6 +57,7 @@ class StoredFeatures:
     failed: int = 0
     record: Mapping[str, Any] = field(default_factory=dict)
     selftest: Mapping[str, Array] = field(default_factory=dict)
+    dtype: str = "float32"  # as which the rows are stored
     root: str = ""  # the folder of the images, where there is one
     notes: tuple[str, ...] = ()
 
@@ -116,6 +117,7 @@ def open_shards(address: str) -> StoredFeatures:
         failed=X.failed,
         record={"address": X.address, "manifest": X.digest, "source": X.facts.source, "rows": len(X)},
         selftest={"images": np.stack([images[i] for i in same]), "rows": pictures.vectors[same]},
+        dtype=X.facts.dtype,
         root=os.path.abspath(X.facts.source) if Path(X.facts.source).is_dir() else "",  # noqa: PTH100 - surrogates
         notes=(lost,) if lost else (),
     )
