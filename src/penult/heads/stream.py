@@ -17,7 +17,7 @@ from penult.heads.sampling import UNSAID, class_codes, class_counts, sample_rows
 from penult.heads.task import Stream, Task
 from penult.solver import IGNORED, LEARNT, PartitionedRows, RowScaling, partition, placed_rows
 
-CHUNKS = 16  # a chunk of rows takes this part of a fourth of the memory,
+CHUNKS = 64  # a chunk of rows takes this part of the memory,
 LONGEST = 1 << 21  # and no more numbers: these are still in the cache when they are multiplied the second time
 
 
@@ -42,7 +42,8 @@ def open_stream(
     if rows is None:
         rows = sample_rows(X, codes, groups, head.memory, head.random_state)
         assert rows is not None  # noqa: S101 - for the type checker: X does not fit
-    entries = min(LONGEST, (UNSAID if head.memory is None else head.memory) // 4 // 4 // CHUNKS)
+    memory = UNSAID if head.memory is None else head.memory
+    entries = min(LONGEST, memory // 4 // CHUNKS)
     own = _read(X, rows)
     learnt: dict[str, Array] = {}
     if head.scaling not in scaling.STATELESS:
@@ -50,7 +51,7 @@ def open_stream(
     how = RowScaling(blocks if head.scaling == "unit" else None, learnt.get("shift"), learnt.get("factor"))
     how.apply(own)
     how = replace(how, centre=own.mean(axis=0, dtype=np.float64))
-    return Stream(X, codes, rows, class_counts(codes, k), how, learnt, entries), own
+    return Stream(X, codes, rows, class_counts(codes, k), how, learnt, memory, entries), own
 
 
 def _read(X: Any, rows: Array) -> Array:

@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from penult.arrays import Array
+from penult.arrays import Array, row_chunks
 from penult.heads.discriminant import Moments, Scatter, conjugate_gradients, with_intercepts
 from penult.heads.linear import LinearSearch, nearest
 from penult.heads.scoring import HeadState, two_sided
 from penult.heads.spaces import Space, columns_spectrum
 from penult.heads.stream import of, stream_rows
 from penult.heads.task import Task
-from penult.solver import LEARNT, LossTerms, Spectrum, minimize_streamed, preconditioner
+from penult.solver import LEARNT, VECTOR_BYTES, LossTerms, Spectrum, minimize_streamed, preconditioner
 from penult.solver.lbfgs import Apply
 
 FOLDS_TOL, TOL = 1e-5, 1e-8
+VECTORS = 4  # the coefficients, and what the solver knows of them, take a fourth of the memory
 
 
 class StreamedSearch(LinearSearch):
@@ -49,11 +50,18 @@ class StreamedSearch(LinearSearch):
             terms = LossTerms(np.full(folds + 1, C), np.r_[np.arange(folds), LEARNT], weights)
             of(task).totals  # noqa: B018 - looks at all numbers first
             spectrum = columns_spectrum(task, "none", self.spaces[0])
-            tol = np.r_[np.full(folds, FOLDS_TOL), TOL]
-            start = self._start(C, folds, terms.columns)
-            found = minimize_streamed(stream_rows(task), terms, start, _SampleHessian(task, spectrum, terms), tol)
-            solved[C] = of(task).warm[C] = found
+            tol, start = np.r_[np.full(folds, FOLDS_TOL), TOL], self._start(C, folds, terms.columns)
+            rows, found = stream_rows(task), []
+            for at in row_chunks(folds + 1, self._at_once(terms.columns)):
+                some = terms.select(np.arange(folds + 1)[at])
+                found.append(minimize_streamed(rows, some, start[at], _SampleHessian(task, spectrum, some), tol[at]))
+            solved[C] = of(task).warm[C] = np.concatenate(found)
         return solved[C]
+
+    def _at_once(self, columns: int) -> int:
+        """Return how many problems may be solved together, by the memory that their coefficients take."""
+        each = columns * (self.task.X.shape[1] + 1) * VECTOR_BYTES
+        return max(1, int(of(self.task).memory // VECTORS // each))
 
     def _start(self, C: float, folds: int, columns: int) -> Array:
         """Return where the problems start, (f + 1, c, d + 1): what is known of all rows, else of the sample, else 0."""

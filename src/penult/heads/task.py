@@ -63,7 +63,8 @@ class Stream:
     counts: Array  # (k,)
     scaling: RowScaling
     learnt: dict[str, Array]  # by a scaling that learns
-    chunk_entries: int
+    memory: int  # bytes that may be taken
+    chunk_entries: int  # numbers that are read at a time
     warm: dict[float, Array] = field(default_factory=dict, compare=False)  # by C: (f + 1, c, d + 1), to start from
 
     @cached_property

@@ -40,12 +40,13 @@ from penult.solver.rows import (
     placed_rows,
     placement,
 )
-from penult.solver.streaming import minimize_streamed
+from penult.solver.streaming import VECTOR_BYTES, minimize_streamed
 
 __all__ = [
     "IGNORED",
     "LARGE",
     "LEARNT",
+    "VECTOR_BYTES",
     "DenseMatrix",
     "DesignMatrix",
     "LogisticLoss",

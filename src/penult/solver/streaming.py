@@ -19,6 +19,9 @@ from penult.solver.rows import LossTerms, PartitionedRows
 
 DECREASE = 1e-4  # of what the slope promises, that a step must bring (Armijo)
 ROUNDING = 1e-9  # of the value
+PAIR_ENTRIES = 1 << 23  # numbers that the remembered steps take: 32 MiB of float32,
+FEWEST_PAIRS = 4  # or so many steps
+VECTOR_BYTES = 8 * 8 + FEWEST_PAIRS * 8  # a coefficient: vectors in float64 beside the remembered steps
 MAX_PASSES = 300
 TRIALS = 8  # steps along one direction; then the last is taken
 
@@ -56,7 +59,7 @@ def minimize_streamed(
     result = start.reshape(len(start), -1).astype(np.float64)
     which = np.arange(len(result))
     at = _begin(result, *_evaluate(rows, terms, result, shape))
-    pairs = max(2, min(MEMORY, (1 << 26) // max(result.size, 1)))
+    pairs = int(np.clip(PAIR_ENTRIES // max(2 * result.size, 1), FEWEST_PAIRS, MEMORY))
     memory: Memory = deque(maxlen=pairs)
     for age in range(MAX_PASSES):
         # 1. problems that have just moved get a new direction, with the Hessian renewed in rounds 0, 1, 2, 4, 8 and so on
@@ -115,8 +118,8 @@ def _judge(at: _Trial, W: Array, value: Array, G: Array, memory: Memory) -> None
     enough = value <= at.value + DECREASE * at.step * at.slope + ROUNDING * np.abs(at.value)
     taken = (enough & (np.abs(slope) <= WOLFE * np.abs(at.slope))) | (at.tries >= TRIALS)
     # 1. what the step tells about the curvature
-    moved = np.where(taken[:, None], W - at.W, 0)
-    remember(memory, moved, np.where(taken[:, None], G - at.G, 0))
+    moved, changed = (np.where(taken[:, None], new - old, 0).astype(np.float32) for new, old in ((W, at.W), (G, at.G)))
+    remember(memory, moved, changed)
     # 2. the other steps: where the secant of the slopes has its zero, if it lies between, else longer, or the middle
     long = (slope > 0) | ~enough
     at.high = np.where(long, at.step, at.high)
