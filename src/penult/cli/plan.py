@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> None:
     from penult import images
     from penult.cli import output
     from penult.shards.facts import plan_facts
+    from penult.shards.place import fitted_networks
     from penult.shards.planning import make_plan
     from penult.texts import count
 
@@ -53,7 +54,9 @@ def run(args: argparse.Namespace) -> None:
     with output.progress(not args.quiet) as progress:
         if not args.add or given:
             networks = options.find_networks(args, progress)
-            facts = plan_facts(args.source, networks, options.embed_options(args), rows=args.rows, float32=args.float32)
+            settings = options.embed_options(args)
+            fitted = fitted_networks(args.source, networks, settings, progress)
+            facts = plan_facts(args.source, fitted, settings, rows=args.rows, float32=args.float32)
         done = make_plan(args.source, args.out, facts, table=table, add=args.add, progress=progress)
     if args.json:
         counts = {"shards": done.shards, "images": done.rows, "new": done.new, "replaced": done.replaced, "gone": done.gone}

@@ -57,10 +57,7 @@ def make_ready(
     output, options = open_output(out), options or EmbedOptions()
     plan = _plan_of(source, output)
     if plan is None:
-        looked_at = _first(source, table)
-        networks = at_depth(networks, looked_at, options, progress)
-        if options.precision == "int8":
-            networks = quantize.in_int8(networks, looked_at, options.folder, progress)
+        networks = fitted_networks(source, networks, options, progress)
         facts = plan_facts(source, networks, options, rows=rows, float32=float32)
     else:
         facts = plan.facts
@@ -75,6 +72,15 @@ def make_ready(
     if not output.exists(PLAN):
         output.write(PLAN, _bytes_of(source))
     return ()
+
+
+def fitted_networks(
+    source: str, networks: Sequence[Backbone], options: EmbedOptions, progress: ProgressCallback = quiet
+) -> Sequence[Backbone]:
+    """Return networks as the first images of a source want them: at the depth of its files, in int8 calibrated with them."""
+    looked_at = _first(source)
+    networks = at_depth(networks, looked_at, options, progress)
+    return quantize.in_int8(networks, looked_at, options.folder, progress) if options.precision == "int8" else networks
 
 
 def wait_for_plan(out: str, patience: float = _PATIENCE) -> None:
@@ -123,7 +129,7 @@ def _absolute(source: str) -> str:
     return source if is_url(source) else str(Path(source).absolute())
 
 
-def _first(source: str, table: TableOptions | None) -> list[sources.Member]:
+def _first(source: str) -> list[sources.Member]:
     """Return the first images of a source."""
     if sources.kind_of(source) == "table":
         return []
