@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -12,10 +13,14 @@ pytest.importorskip("ray", reason="needs the extra `ray`")
 
 from sklearn.linear_model import LogisticRegression
 
-from penult import heads
+from penult import bundle, cluster, heads, shards, training, zoo
+from penult.cli import main, summary
+from penult.cli import stored as stored_options
 from penult.cluster import ActorResources, heads_on
 from penult.cluster import heads as cluster_heads
+from penult.embed import EmbedOptions
 from penult.errors import InputError
+from penult.heads import sampling
 from penult.solver import LEARNT, RowScaling, partition, placement
 from penult.solver import rows as solver_rows
 from storedrows import StoredRows
@@ -125,3 +130,31 @@ def test_placement_lasts_as_long_as_its_block(stored):
     assert times > 0
     assert len(seen) == times
     assert set(seen) == {6}
+
+
+def test_a_training_from_shards_on_ray_learns_every_row(on_ray, photos, quick_disk, tmp_path, capsys, monkeypatch):
+    source, out = photos("many", warm=200, cold=200, green=200), tmp_path / "shards"
+    shards.make_ready(str(source), str(out), [zoo.find_backbone("colour_histogram")], EmbedOptions(), rows=50)
+    assert shards.run_shards(str(out), workers=0).manifest is not None
+    width = shards.open_features(out).shape[1]
+    monkeypatch.setattr(sampling, "FEWEST", 100)
+    monkeypatch.setattr(solver_rows, "PARTITION_ENTRIES", 100 * width)
+    memory = f"{2 * 16 * 130 * width}B"
+    told = ["train", str(out), "--memory", memory, "--head", "logistic", "-q", "--out", str(tmp_path / "run"), "--on", "ray"]
+    assert main(told) == 0
+    assert "all rows fit" not in capsys.readouterr().err
+    model = bundle.load_bundle(tmp_path / "run")
+    assert model.facts["trained_on"] == 600
+    assert model.head.arrays["weights"].any()
+
+
+def test_what_ray_has_no_part_in_is_said(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(stored_options, "is_shards", lambda paths: "shards" in paths)
+    monkeypatch.setattr(training, "train_source", lambda *_: None)
+    monkeypatch.setattr(summary, "show_run", lambda *_: None)
+    monkeypatch.setattr(cluster, "heads_on", lambda *_: nullcontext(cluster_heads.RowActors([])))
+    assert main(["train", "shards", "-q", "--on", "ray"]) == 0
+    assert "all rows fit the memory" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["train", "photos", "--on", "ray"])
+    assert "--on keeps rows of shards" in capsys.readouterr().err

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from penult.cli import options, stored
 
@@ -41,6 +43,11 @@ def add(commands: options.Commands) -> None:
         "--features", nargs="+", metavar="H5", help="train from feature files (data_*.h5, gap_*.h5) or shards instead"
     )
     stored.add_stored(p, "train on")
+    options.add_cluster(
+        p,
+        "with shards: keep the rows that do not fit --memory in processes of Ray",
+        "memory=8GB, and max=N of them at once (default: one for each core)",
+    )
     p.add_argument("--files", metavar="LIST", help="with --features: names of the training rows, one a line")
     options.add_review(p, "of --test ")
     options.add_tolerance(p)
@@ -60,12 +67,23 @@ def run(args: argparse.Namespace) -> None:
     from penult.cli import output, summary
 
     how = options.train_options(args, "penult-run")
-    with output.progress(not args.quiet) as progress:
+    with output.progress(not args.quiet) as progress, _rows_on(args) as actors:
         if args.features and not stored.is_shards(args.features):
             done = training.train_features(args.features, how, progress)
         else:
             done = training.train_source(args.train or args.features[0], args.test, how, progress)
+    if actors is not None and not actors.used:
+        output.note("all rows fit the memory, so they were kept in this process; a smaller --memory has Ray keep them.")
     summary.show_run(done, args.json)
+
+
+def _rows_on(args: argparse.Namespace) -> AbstractContextManager[Any]:
+    """Return where rows are kept that do not fit in memory: in this process, which is None, or by Ray."""
+    if args.on is None:
+        return nullcontext()
+    from penult import cluster
+
+    return cluster.heads_on(args.on, cluster.ActorResources.parse(args.actor or ()))
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -74,6 +92,8 @@ def _check(args: argparse.Namespace) -> None:
         args.usage_error("give either TRAIN or --features")
     if args.features and (args.test or args.groups or args.backbone or args.fit or args.pooling):
         args.usage_error("--test, --groups, --backbone, --fit and --pooling need images; they do not go with --features")
+    if args.on is not None and not stored.is_shards(args.features or [args.train]):
+        args.usage_error("--on keeps rows of shards, which `penult embed --out DIR` writes; TRAIN is none of these")
     if args.files and not args.features:
         args.usage_error("--files goes with --features")
     if args.review is not None and not (args.test or args.features):

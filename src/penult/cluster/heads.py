@@ -115,6 +115,18 @@ class ActorRows(PartitionedRows):
         return self._homes[number].answer.remote(number, self._task, method, args)
 
 
+class RowActors:
+    """Actors that hold rows; `used` tells whether they were given any."""
+
+    def __init__(self, actors: Sequence[Any]) -> None:
+        self._actors, self.used = actors, False
+
+    def place(self, partitions: Sequence[Partition]) -> PartitionedRows:
+        """Return the rows of partitions in these actors."""
+        self.used = True
+        return ActorRows(partitions, self._actors)
+
+
 def _alone(partition: Partition) -> Partition:
     """Return a partition whose source names no more rows than its own, where it can."""
     if not hasattr(partition.source, "part"):
@@ -141,7 +153,7 @@ def _got(ref: Any) -> Any:
 
 
 @contextmanager
-def heads_on(address: str, resources: ActorResources | None = None) -> Iterator[None]:
+def heads_on(address: str, resources: ActorResources | None = None) -> Iterator[RowActors]:
     """Have Ray sum over rows that do not fit in memory while the block lasts; each of its processors gets an actor.
 
     Parameters
@@ -166,5 +178,6 @@ def heads_on(address: str, resources: ActorResources | None = None) -> Iterator[
             num_cpus=0, memory=asked.memory, max_restarts=DEATHS, max_task_retries=-1, scheduling_strategy="SPREAD"
         )
         actors: list[Any] = [kind(RowActor).remote() for _ in range(max(1, min(cores, asked.most or cores)))]
-        with placement(lambda partitions: ActorRows(partitions, actors)):
-            yield
+        found = RowActors(actors)
+        with placement(found.place):
+            yield found
