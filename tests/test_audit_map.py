@@ -80,3 +80,20 @@ def test_rows_that_are_all_the_same_have_a_place():
 def test_a_photo_alone_is_in_the_middle(n: int) -> None:
     drawn = photo_map(np.ones((n, 6), np.float32), (6,))
     assert drawn.places.tolist() == [[0.5, 0.5]] * n and drawn.near.shape == (n, 0)
+
+
+def test_of_many_photos_the_neighbors_are_those_of_the_near_duplicates(monkeypatch):
+    from penult.audit import group, near_duplicates
+
+    monkeypatch.setattr(near_duplicates, "MANY", 100)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 8)).astype(np.float32)
+    X[200] = X[100] = X[7]  # three files of one picture
+    digests = np.frombuffer(rng.bytes(300 * 32), np.uint8).reshape(300, 32).copy()
+    digests[[100, 200]] = digests[7]
+    near = group(digests, X).near
+    assert near.shape == (300, 5) and set(near[100, :2]) == {7, 200} and set(near[7, :2]) == {100, 200}
+    assert not (near == np.arange(300)[:, None]).any()
+    assert photo_map(X, [8], near=near).near is near
+    monkeypatch.setattr(near_duplicates, "MANY", 300)
+    assert group(digests, X).near is None

@@ -83,6 +83,7 @@ class TrainingData:
     near: Pairs
     notes: tuple[str, ...]
     look: Look | None = None
+    most_alike: NDArray[np.intp] | None = None  # (n_ok, 5): of many rows those that `look` found nearest
     stored: StoredFeatures | None = None
     digests: NDArray[np.uint8] | None = None  # (n_ok, 32) of stored features
     every: EveryRow | None = None
@@ -125,7 +126,7 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: b
     names = tuple(b.name for b in done.backbones)
     alone = lone_classes(part.ok_y, train.classes, groups)
     notes = (*train.notes, *(test.notes if test else ()), *found.notes, *alone)
-    told = groups, found.pairs, notes, found.look
+    told = groups, found.pairs, notes, found.look, found.near
     return TrainingData(part, other, train.classes, names, done.widths, done.network_blocks, *told)
 
 
@@ -208,6 +209,7 @@ def from_features(paths: Sequence[str], listing: str | None, near: bool = True) 
         groups,
         found.pairs,
         (*read.notes, *found.notes, *lone_classes(part.ok_y, classes, groups)),
+        most_alike=found.near,
     )
 
 

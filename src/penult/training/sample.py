@@ -100,6 +100,7 @@ def _made(
         found.pairs,
         (*stored.notes, *labels.notes, *notes, *found.notes, *alone),
         found.look,
+        found.near,
         stored,
         digests,
     )

@@ -250,7 +250,7 @@ class Trainer:
     ) -> Run:
         """Write the map, the page and `metrics.json`, the last file of a run."""
         chosen, others, curve = evaluations
-        drawn = audit.photo_map(data.train.X, data.blocks, self.options.seed)
+        drawn = audit.photo_map(data.train.X, data.blocks, self.options.seed, near=data.most_alike)
         rows = runs.photo_rows(data.train.ok_files, chosen.y, chosen.fold, chosen.proba, drawn.places, drawn.near)
         runs.write_map(self.folder, data.classes, rows)
         self.clock.lap("map")
