@@ -70,6 +70,7 @@ def _to_file(args: argparse.Namespace) -> None:
     from penult import images
     from penult.cli import output
     from penult.embed import depth_notes, write_features
+    from penult.pixels import image_name
 
     table = images.TableOptions(**options.columns(args))
     notes: list[str] = []
@@ -78,7 +79,7 @@ def _to_file(args: argparse.Namespace) -> None:
         done, paths = write_features(
             args.images, Path(args.out), networks, options.embed_options(args), progress, table, notes
         )
-    output.tell_unreadable([str(source) for source in done.sources], done.failures)
+    output.tell_unreadable([image_name(i, source) for i, source in enumerate(done.sources)], done.failures)
     if args.json:
         counts = {"embedded": done.embedded, "reused": done.reused, "failed": len(done.failures)}
         output.as_json({"written": [str(p) for p in paths], "scanned": len(done.ok), **counts})

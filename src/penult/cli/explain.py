@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     done: list[dict[str, Any]] = []
     failures = {}
     with output.progress(not args.quiet) as progress:
-        for one in explain.each(predictor, found.paths, args.label, args.method, ids=found.ids, progress=progress):
+        for one in explain.each(predictor, found.sources, args.label, args.method, ids=found.ids, progress=progress):
             if isinstance(one, explain.Unreadable):
                 done.append({"file": one.file, "unreadable": one.failure.reason})
                 failures[one.index] = one.failure

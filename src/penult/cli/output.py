@@ -226,7 +226,7 @@ def predict(predictor: Predictor, found: ImageSet, silent: bool) -> Predictions:
     for text in found.notes:
         note(f"note: {text}")
     with progress(not silent) as shown:
-        answers = predictor.predict([image.path for image in found.images], found.ids, shown)
+        answers = predictor.predict(found.sources, found.ids, shown)
     tell_unreadable(answers.ids, answers.failures)
     return answers
 

@@ -37,9 +37,7 @@ def run(args: argparse.Namespace) -> None:
         store.check_output_file(args.csv, store.CSV, "--csv")
     found = images.scan_unlabelled(args.photos)
     with output.progress(not args.quiet) as progress:
-        answers = similar.similar(
-            args.run, [i.path for i in found.images], args.n, options.embed_options(args), progress, found.ids
-        )
+        answers = similar.similar(args.run, found.sources, args.n, options.embed_options(args), progress, found.ids)
     output.tell_unreadable(found.ids, {i: one.failure for i, one in enumerate(answers) if one.failure is not None})
     if args.csv:
         similar.write_csv(args.csv, answers)

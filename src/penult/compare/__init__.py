@@ -43,7 +43,7 @@ def compare(source: str, options: CompareOptions | None = None, progress: Progre
     sample = draw(found, options.sample, options.seed)
     with result.claimed(options.out) as folder:
         named, left_out = candidates.gather(options, budget, progress)
-        named = candidates.with_larger(named, photo_sides(sample.paths), options, progress)
+        named = candidates.with_larger(named, photo_sides(sample.sources), options, progress)
         with CombinationTrials(options, len(sample), budget, progress) as trials:
             gathering = CandidateEmbedder(sample, options.settings, budget, progress, options.near_duplicates == "group")
             data = gathering.run(named, trials.first)

@@ -160,7 +160,7 @@ class CandidateEmbedder:
         Where the time is limited, `first` gets the field of the first player alone, and returns the seconds that measuring
         it took: so much is held back for each player.
         """
-        depth = find_depth(self.images.paths, self.settings, self.progress)
+        depth = find_depth(self.images.sources, self.settings, self.progress)
         if depth != FULL_DEPTH:
             candidates = [replace(one, backbone=one.backbone.at_depth(depth)) for one in candidates]
         for candidate in candidates:
@@ -220,7 +220,11 @@ class CandidateEmbedder:
         began = time.monotonic()
         try:
             done = embed(
-                self.images.paths, [candidate.backbone], self.settings, self._watching(candidate), thumbnails=not self._players
+                self.images.sources,
+                [candidate.backbone],
+                self.settings,
+                self._watching(candidate),
+                thumbnails=not self._players,
             )
         except _Late:
             reason = "the time was up before it had finished; what was computed is in the cache"

@@ -52,7 +52,7 @@ def write_features(
     if notes is not None:
         notes += found.notes
     settings.tolerance.check_scan(found)
-    paths = [i.path for i in found.images]
+    paths = found.sources
     done = embed(paths, at_depth(backbones, paths, settings, progress), settings, progress)
     settings.tolerance.check_failures(found.ids, done.failures)
     if not done.ok.any():

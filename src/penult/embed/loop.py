@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from penult.embed.throughput import ThroughputMeter, record
 from penult.engines import Compute
 from penult.errors import PenultError, ProgressCallback, quiet
 from penult.pixels import Failure, Remark
+from penult.sources import reading_order
 
 log = logging.getLogger(__name__)
 
@@ -220,14 +221,24 @@ def embed(
 def _prepare(
     sources: Sequence[Any], streams: Sequence[BackboneStream], pictures: store.BlobCache | None, settings: EmbedOptions
 ) -> Generator[pixels.Prepared, None, None]:
-    """Begin to decode what the streams do not know, with thumbnails of what `pictures` has none of."""
+    """Decode what the streams do not know, with thumbnails of what `pictures` has none of.
+
+    Members of archives come in the order of those.
+    """
     recipes = [view for stream in streams for view in stream.views]
     known = [stream.known for stream in streams for _ in stream.views]
+    order = reading_order(sources)
+    if order is not None:
+        sources = [sources[i] for i in order]
     if pictures is None:
-        return pixels.prepare_all(sources, recipes, known, settings.workers, max_pixels=settings.max_pixels)
-    return pixels.prepare_with_thumbnails(
-        sources, recipes, known, pictures.known(), settings.workers, max_pixels=settings.max_pixels
-    )
+        prepared = pixels.prepare_all(sources, recipes, known, settings.workers, max_pixels=settings.max_pixels)
+    else:
+        prepared = pixels.prepare_with_thumbnails(
+            sources, recipes, known, pictures.known(), settings.workers, max_pixels=settings.max_pixels
+        )
+    with closing(prepared):
+        for image in prepared:
+            yield image if order is None else replace(image, index=order[image.index])
 
 
 def _keep_thumbnails(prepared: Iterable[pixels.Prepared], pictures: store.BlobCache) -> Iterator[pixels.Prepared]:

@@ -14,6 +14,7 @@ from penult import pixels, store
 from penult.embed.options import EmbedOptions
 from penult.errors import ProgressCallback, quiet
 from penult.pixels import FULL_DEPTH, Failure, Recipe
+from penult.sources import reading_order
 
 
 class PhotoThumbnails:
@@ -79,6 +80,8 @@ class PhotoThumbnails:
         known = self._cache.known()  # (m, 32)
         recipe = Recipe(1, interpolation="nearest", depth=self._depth)  # what needs no thumbnail needs no pixels
         sources = [self._sources[n] for n in numbers]
+        if (order := reading_order(sources)) is not None:
+            numbers, sources = [numbers[i] for i in order], [sources[i] for i in order]
         prepared = pixels.prepare_with_thumbnails(
             sources, [recipe], [known], known, self._settings.workers, max_pixels=self._settings.max_pixels
         )

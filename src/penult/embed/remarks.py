@@ -19,7 +19,7 @@ from penult.embed.options import EmbedOptions
 from penult.errors import ProgressCallback, quiet
 from penult.pixels import FULL_DEPTH, Recipe, Remark
 from penult.pixels.modes import levels
-from penult.sources import Member
+from penult.sources import Member, reading_order
 from penult.store.shard_cache import place_of
 
 _LOOK = "penult.pixels.decoding:open_counting_levels"
@@ -81,6 +81,8 @@ def at_depth(
 
 def find_depth(sources: Sequence[Any], settings: EmbedOptions, progress: ProgressCallback = quiet) -> int:
     """Return how many bits sources (files, arrays, Pillow images) use that store 16: 8, 10, 12, 14, or 16 if none does."""
+    if (order := reading_order(sources)) is not None:
+        sources = [sources[i] for i in order]
     looked_at = pixels.read_members(sources, _may_store_sixteen)
     files = [source for source, one in zip(sources, looked_at, strict=True) if pixels.stores_sixteen(one)]
     images = [s for s in sources if str(getattr(s, "mode", "")).startswith("I;16")]

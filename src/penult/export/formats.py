@@ -19,6 +19,7 @@ from penult.export import litert, model_card, model_graph, page, web_runtime
 from penult.export.model_graph import Input, Weights
 from penult.export.nodes import DOUBLE, FLOAT
 from penult.export.parity import Parity, ParityCheck
+from penult.sources import kind_of
 
 WEIGHTS: tuple[Weights, ...] = ("f32", "f16", "int16")
 PHOTOS = 50  # of the user's, that the parity is measured on
@@ -133,12 +134,12 @@ def export_model(
 def _photos(metrics: Mapping[str, Any], folder: str | Path | None) -> list[NDArray[np.uint8]]:
     """Return up to 50 photos that can be read, (h, w, 3) each: of a folder, or those that the model was trained on."""
     where = folder if folder is not None else metrics.get("sources", {}).get("train")
-    if where is None or (folder is None and not Path(where).is_dir()):
+    if where is None or (folder is None and kind_of(str(where)) is None):
         return []
-    found = images.scan_unlabelled([str(where)]).paths
+    found = images.scan_unlabelled([str(where)]).sources
     chosen = [found[i] for i in np.unique(np.linspace(0, len(found) - 1, min(PHOTOS, len(found))).astype(int))]
-    sound = [path for path, why in zip(chosen, pixels.decode_failures(chosen), strict=True) if why is None]  # by a worker
-    decoded = (pixels.decode(Path(path).read_bytes()) for path in sound)
+    sound = [one for one, why in zip(chosen, pixels.decode_failures(chosen), strict=True) if why is None]  # by a worker
+    decoded = map(pixels.load_rgb, sound)
     return [picture for picture in decoded if not isinstance(picture, pixels.Failure)]
 
 

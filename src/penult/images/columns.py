@@ -6,6 +6,7 @@ It must not read a table, and asks a `Finder` alone what is on the disk.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from penult.images.labels import normalize_label
 from penult.images.matching import Finder, Match
 from penult.images.records import quoted
 from penult.signatures import image_ending
-from penult.sources.parquet_images import LABEL_NAMES
+from penult.sources import kind_of
+from penult.sources.parquet_images import ANY_COLUMNS, LABEL_NAMES, ParquetColumns
 from penult.texts import printable
 
 FILE, LABEL = "file", "label"
@@ -44,20 +46,20 @@ class TableOptions:
     encoding: str | None = None
     hints: bool = False
 
-    def refuse_for(self, folder: str) -> None:
-        """Raise `InputError` where options of a table were given for a folder."""
-        values = {
-            "--image-column": self.image_column,
-            "--label-column": self.label_column,
-            "--image-dir": self.image_dir,
-            "--encoding": self.encoding,
-        }
+    def refuse_for(self, source: str) -> ParquetColumns:
+        """Return the columns named, for Parquet files. Raises `InputError` for options that are not about the source."""
+        values = {"--image-dir": self.image_dir, "--encoding": self.encoding}
+        parquet = kind_of(source) == "parquet" or holds_parquet(source)
+        if not parquet:
+            values = {"--image-column": self.image_column, "--label-column": self.label_column, **values}
         given = [option for option, value in values.items() if value is not None]
         if given and not self.hints:
+            what = {"folder": "a folder", "objects": "an address", None: "a file"}.get(kind_of(source), "an archive")
             raise InputError(
-                f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} about a CSV, and '{printable(folder)}' is a folder; "
+                f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} about a CSV, and '{printable(source)}' is {what}; "
                 "leave it out, or give a CSV that lists the images"
             )
+        return ParquetColumns(self.image_column, self.label_column) if parquet and not self.hints else ANY_COLUMNS
 
 
 NO_OPTIONS = TableOptions()
@@ -113,6 +115,14 @@ def find_columns(
         what = f"its column '{printable(header[found.labels[0]])}' stands there twice, with different labels: {alike}"
         found.complain(what, "remove one of them")
     return found
+
+
+def holds_parquet(source: str) -> bool:
+    """Tell whether a folder or address may have its images in Parquet files."""
+    try:
+        return "://" in source or any(name.lower().endswith(".parquet") for name in os.listdir(source))  # noqa: PTH208 - surrogates
+    except OSError:
+        return False
 
 
 def binary(cell: str) -> int | None:

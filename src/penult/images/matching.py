@@ -21,6 +21,7 @@ from penult.errors import InputError
 from penult.images.labels import decode_surrogates, strip_bytes_literal
 from penult.images.walk import ScanLog, path_kind, walk
 from penult.signatures import image_ending
+from penult.sources import Member
 from penult.sources.names import is_system_file
 
 NEARLY_ALL = 0.9  # share of the names that one folder must hold to be the folder of the photos
@@ -47,6 +48,7 @@ class Match:
     path: str
     inside: str | None
     ways: frozenset[str]
+    member: Member | None = None  # where it is in an archive
 
 
 @dataclass
@@ -89,7 +91,7 @@ def spellings(cell: str) -> Spellings:
 
 
 class Finder:
-    """The files below one folder, listed when a name is first looked for."""
+    """The files below one folder, or in an archive, listed when a name is first looked for."""
 
     on_disk: ClassVar[bool] = True
     missing: ClassVar[str] = "these files do not exist, or are no regular files"
@@ -99,6 +101,7 @@ class Finder:
         self._likely = likely.lower()  # the name of the table: of two folders, `train` belongs to `train.csv`
         self._above = [part for part in _BETWEEN.split(os.path.abspath(root)) if part]  # noqa: PTH100 - surrogates
         self._index: dict[str, list[str]] | None = None
+        self._members: dict[str, Member] = {}
         self._plain: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}  # parts of each folder, and their loosest forms
         self._listings: dict[str, dict[str, list[str]]] = {}
 
@@ -125,7 +128,8 @@ class Finder:
             elif best:
                 path = best[0]
                 inside = None if os.path.isabs(path) else path  # noqa: PTH117 - asked for every row
-                result.found[i] = Match(os.path.join(self.root, path), inside, ways | _ways(text, path))  # noqa: PTH118
+                where = os.path.join(self.root, path)  # noqa: PTH118
+                result.found[i] = Match(where, inside, ways | _ways(text, path), self._members.get(path))
         return result
 
     def hits(self, cells: Iterable[str]) -> int:
@@ -166,7 +170,10 @@ class Finder:
     def _every(self) -> Iterator[str]:
         """Yield the photos below the folder."""
         with suppress(InputError):  # the folder itself cannot be listed: then it holds nothing
-            yield from (image.id for image in islice(walk(self.root, ScanLog()), MOST_FILES))
+            for image in islice(walk(self.root, ScanLog()), MOST_FILES):
+                if image.member is not None:
+                    self._members[image.id] = image.member
+                yield image.id
 
     def _listed(self, prefix: str) -> dict[str, list[str]]:
         """Return the photos of one folder by the loosest form of their names."""

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import InputError
-from penult.sources.names import natural_key
+from penult.sources import Member
+from penult.sources.names import natural_key, without_archives
 from penult.texts import printable
 
 LONGEST = 400  # characters of a name in a message
@@ -24,16 +25,28 @@ _KAGGLE = re.compile(r"([^.]+)\.[0-9]+\.[^.]+")
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image file.
+    """One image file, or a member of an archive or a store.
 
-    `id` is its path relative to the folder given, `/`-separated, or the name as the CSV or the caller wrote
-    it; `path` is what the operating system opens. Both keep bytes that are not UTF-8 as surrogates.
+    `id` is its path relative to the folder (or archive) given, `/`-separated, or the name as the CSV or the caller wrote
+    it; `path` is what the operating system opens, and of a member only says where it is. Both keep bytes that are not UTF-8
+    as surrogates.
     """
 
     id: str
     path: str
     label: str | None = None
     group: str | None = None
+    member: Member | None = None
+
+    @property
+    def source(self) -> str | Member:
+        """What `embed` reads: the path, or the member."""
+        return self.member or self.path
+
+    @property
+    def inside(self) -> str:
+        """The path by which it is labelled: its id without the names of archives."""
+        return self.id if self.member is None else without_archives(self.id)
 
 
 @dataclass(frozen=True)
@@ -69,8 +82,13 @@ class ImageSet:
         return tuple(image.id for image in self.images)
 
     @property
+    def sources(self) -> tuple[str | Member, ...]:
+        """Return what `embed` reads, in order."""
+        return tuple(image.source for image in self.images)
+
+    @property
     def paths(self) -> tuple[str, ...]:
-        """Return the paths to open, in order."""
+        """Return the paths, in order; what they lead to, where that is no file of its own, is in `sources`."""
         return tuple(image.path for image in self.images)
 
     @property

@@ -20,7 +20,8 @@ from penult.images.labels import LabelNormalizer, missing_names, similar_names
 from penult.images.name_groups import with_groups
 from penult.images.records import Image, ImageSet, kaggle_label, quoted
 from penult.images.table import Table, is_table
-from penult.images.walk import GIVEN_NOT_IMAGE, OUTSIDE, REPEATED, ScanLog, path_kind, walk
+from penult.images.walk import GIVEN_NOT_IMAGE, NO_LABEL, OUTSIDE, REPEATED, ScanLog, path_kind, walk
+from penult.sources import kind_of
 from penult.sources.folder import SPECIAL, UNREADABLE, is_image, unread_format
 from penult.sources.names import natural_key
 from penult.texts import printable
@@ -32,6 +33,7 @@ _KINDS_OF_FILES = frozenset(
     {"image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "data", "set", "dataset"}
     | {"jpg", "jpeg", "png", "tif", "tiff"}
 )
+_OTHER_ARCHIVES = (".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
 _WORKBOOK_ENDINGS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 # Parts of a data set. Folders of these names side by side are no classes: nobody tells train/ from test/.
 _PARTS = frozenset(
@@ -79,19 +81,14 @@ def scan_labelled(
     """
     path = os.fsdecode(source)
     log = ScanLog()
-    place = path_kind(path)
-    if place == "folder":
-        table.refuse_for(path)
-        root, images = path, _labelled_folder(path, log, classes)
-        images = images if groups is None else with_groups(images, groups, path)
-    elif is_table(path):
+    if is_table(path):
         read = Table(path, table)
         root, images = read.root, read.images(log, LabelNormalizer(classes), groups)
+    elif kind_of(path) not in (None, "table"):
+        root, images = path, _labelled_folder(path, log, classes, table)
+        images = images if groups is None else with_groups(images, groups, path)
     else:
-        wrong = "does not exist" if place == "nothing" else "is neither a folder nor a CSV"
-        if place == "file" and path.lower().endswith(_WORKBOOK_ENDINGS):
-            raise InputError(f"'{printable(path)}' is a workbook, not a CSV; save it as 'CSV UTF-8', and give that file")
-        raise InputError(f"'{printable(path)}' {wrong}; give a folder of class folders, or a CSV with file,label")
+        raise InputError(f"{_no_source(path)}; give a folder of class folders, or a CSV with file,label")
     if not images:
         raise InputError(f"'{printable(path)}' lists no images; add a row for each image")
     labels = sorted({str(image.label) for image in images}, key=natural_key)
@@ -104,19 +101,42 @@ def scan_labelled(
     return log.image_set(root, images, labels)
 
 
-def _labelled_folder(folder: str, log: ScanLog, classes: Sequence[str]) -> list[Image]:
-    found = list(walk(folder, log))
+def _no_source(path: str) -> str:
+    """Return what is wrong with a path that is no source of images. Raises InputError where there is more to say."""
+    place = path_kind(path)
+    if place == "file" and path.lower().endswith(_WORKBOOK_ENDINGS):
+        raise InputError(f"'{printable(path)}' is a workbook, not a CSV; save it as 'CSV UTF-8', and give that file")
+    if place == "file" and path.lower().endswith(_OTHER_ARCHIVES):
+        raise InputError(f"'{printable(path)}' is an archive that is not read; unpack it, or pack it as .tar, .tar.gz or .zip")
+    if re.match(r"https?://", path):
+        raise InputError(
+            f"'{printable(path)}' is a web address, and penult downloads nothing; download it, for instance with img2dataset, "
+            "and give what that writes"
+        )
+    wrong = "does not exist" if place == "nothing" else "is neither a folder nor a CSV, nor a tar, zip or Parquet file"
+    return f"'{printable(path)}' {wrong}"
+
+
+def _labelled_folder(folder: str, log: ScanLog, classes: Sequence[str], table: TableOptions) -> list[Image]:
+    found = list(walk(folder, log, columns=table.refuse_for(folder)))
     if not found:
         raise InputError(
             f"no images in '{printable(folder)}'{log.summary()}; give a folder that holds one folder of images for each class"
         )
+    told = any(map(has_own_label, found))
+    if told:  # by a column, or by files beside the images: then folders say nothing
+        found = [image if image.member is None else replace(image, label=image.member.label) for image in found]
     images = [image for image in found if image.label is not None]
+    if not classes:
+        _refuse_parts_of_names(folder, found)
     if not images:
         return _labelled_by_name(folder, found, log, classes)
     for image in found:
         if image.label is None:
-            log.ignore(OUTSIDE, image.id)
+            log.ignore(NO_LABEL if told else OUTSIDE, image.id)
     labels = {str(image.label) for image in images}
+    if told:
+        return _with_folder_labels(images, log, classes, "labels")
     if not classes:
         _refuse_wrong_level(folder, images, labels, log)
     empty = [name for name in log.folders if name not in labels]
@@ -125,12 +145,12 @@ def _labelled_folder(folder: str, log: ScanLog, classes: Sequence[str]) -> list[
     return _with_folder_labels(images, log, classes)
 
 
-def _with_folder_labels(images: list[Image], log: ScanLog, classes: Sequence[str]) -> list[Image]:
+def _with_folder_labels(images: list[Image], log: ScanLog, classes: Sequence[str], what: str = "class folders") -> list[Image]:
     """Return the images with the labels that the names of their folders or files mean."""
     meant = LabelNormalizer(classes)
     result = _relabelled(images, meant)
     if not classes:
-        log.add_notes([*meant.notes("class folders"), *missing_names({str(image.label) for image in result})])
+        log.add_notes([*meant.notes(what), *missing_names({str(image.label) for image in result})])
     return result
 
 
@@ -140,7 +160,7 @@ def _relabelled(images: Sequence[Image], meant: LabelNormalizer) -> list[Image]:
 
 def _labelled_by_name(folder: str, found: list[Image], log: ScanLog, classes: Sequence[str]) -> list[Image]:
     """Return the images of a flat folder, labelled by their names."""
-    images = [Image(image.id, image.path, kaggle_label(image.id)) for image in found]
+    images = [replace(image, label=kaggle_label(image.inside)) for image in found]
     odd = [image.id for image in images if image.label is None]
     if odd:
         raise InputError(
@@ -162,7 +182,7 @@ def _refuse_wrong_level(folder: str, images: list[Image], labels: set[str], log:
     if len(labels) > 1:
         return
     (name,) = labels
-    levels = [image.id.split("/") for image in images]
+    levels = [image.inside.split("/") for image in images]
     inner = {below[1] if len(below) > 2 else kaggle_label(below[1]) for below in levels}
     cure = "add a folder of images for each other class"
     if len(inner) > 1 and None not in inner:
@@ -171,6 +191,18 @@ def _refuse_wrong_level(folder: str, images: list[Image], labels: set[str], log:
         f"'{printable(folder)}' has one folder of images, '{printable(name)}'{log.summary()}, "
         f"and a classifier needs two classes or more; {cure}{_hint_at_tables(folder, above=False)}"
     )
+
+
+def _refuse_parts_of_names(source: str, found: Sequence[Image]) -> None:
+    """Raise InputError where the archives of a folder are parts: train.zip and test.zip, train-00000-of-00002.parquet."""
+    names = sorted({image.id.partition("/")[0] for image in found if image.id != image.inside})
+    parts = {name: re.split(r"[\W_]", name, maxsplit=1)[0] for name in names}
+    if len(set(parts.values())) > 1 and all(map(is_part, parts.values())):
+        first = [name for name in names if parts[name].lower().startswith("train")]
+        cure = "put each part into a folder of its own, and give the part to learn from"
+        if len(first) == 1:
+            cure = f"give the part to learn from, such as '{printable(str(Path(source, first[0])))}'"
+        raise InputError(f"the archives in '{printable(source)}' are parts of a data set: {quoted(names)}; {cure}")
 
 
 def is_part(name: str) -> bool:
@@ -232,17 +264,18 @@ def scan_unlabelled(
     paths = [os.fsdecode(one) for one in sources]
     if not paths:
         raise InputError("no images were given; name files, a folder or a CSV")
-    missing = [path for path in paths if path_kind(path) == "nothing"]
+    missing = [path for path in paths if path_kind(path) == "nothing" and kind_of(path) is None]
+    if len(missing) == 1 and "://" in missing[0]:
+        raise InputError(f"{_no_source(missing[0])}; give files, a folder or a CSV")
     if missing:
         raise InputError(f"not found: {quoted(missing)}; give files, a folder or a CSV")
     log = ScanLog()
-    if not (len(paths) == 1 and is_table(paths[0])):
-        table.refuse_for(paths[0])
-    if len(paths) == 1 and path_kind(paths[0]) == "folder":
-        result = _folder_to_predict(paths[0], log, classes)
-    elif len(paths) == 1 and is_table(paths[0]):
+    if len(paths) == 1 and is_table(paths[0]):
         result = _table_to_predict(paths[0], log, classes, table)
+    elif len(paths) == 1 and kind_of(paths[0]) not in (None, "table"):
+        result = _folder_to_predict(paths[0], log, classes, table)
     else:
+        table.refuse_for(paths[0])
         result = log.image_set("", _given(paths, log), ())
     if not result:
         raise nothing_in(paths, log)
@@ -254,12 +287,12 @@ def nothing_in(paths: Sequence[str], log: ScanLog) -> InputError:
     return InputError(f"no images in {quoted(paths)}{log.summary()}; give images or a folder of them")
 
 
-def _folder_to_predict(folder: str, log: ScanLog, classes: Sequence[str]) -> ImageSet:
-    found = list(walk(folder, log))
+def _folder_to_predict(folder: str, log: ScanLog, classes: Sequence[str], table: TableOptions) -> ImageSet:
+    found = list(walk(folder, log, columns=table.refuse_for(folder)))
     labels = {image.label for image in found}
     if are_classes(labels, classes):
         return log.image_set(folder, _relabelled(found, LabelNormalizer(classes)), classes)
-    log.add_notes(not_read_as_labels(folder, labels))
+    log.add_notes(not_read_as_labels(folder, labels, classes if any(map(has_own_label, found)) else None))
     return log.image_set(folder, _without_labels(found), ())
 
 
@@ -269,10 +302,20 @@ def are_classes(folders: Set[str | None], classes: Sequence[str]) -> bool:
     return bool(folders) and all(name is not None and meant(name) in set(classes) for name in folders)
 
 
-def not_read_as_labels(folder: str, folders: Set[str | None]) -> list[str]:
-    """Return a sentence on the folders below one that are no labels; none where there are none."""
-    parts = sorted((name for name in folders if name is not None), key=natural_key)
-    return [f"sub-folders of '{printable(folder)}' were not read as labels: {quoted(parts)}"] if parts else []
+def has_own_label(image: Image) -> bool:
+    """Tell whether an archive says what an image in it shows."""
+    return image.member is not None and image.member.label is not None
+
+
+def not_read_as_labels(source: str, labels: Set[str | None], classes: Sequence[str] | None = None) -> list[str]:
+    """Return a sentence on labels that are not used: folders below a source, with `classes` those that an archive has."""
+    parts = sorted((name for name in labels if name is not None), key=natural_key)
+    if classes is None:
+        return [f"sub-folders of '{printable(source)}' were not read as labels: {quoted(parts)}"] if parts else []
+    meant = LabelNormalizer(classes)
+    strange = [label for label in parts if meant(label) not in set(classes)]
+    why = f"the model has no such classes: {quoted(strange)}" if strange else "some images have none"
+    return [f"labels of '{printable(source)}' were not used, as {why}"] if classes else []
 
 
 def _table_to_predict(path: str, log: ScanLog, classes: Sequence[str], options: TableOptions) -> ImageSet:
@@ -315,7 +358,7 @@ def _given(paths: Sequence[str], log: ScanLog) -> list[Image]:
 def _one_given(path: str, log: ScanLog) -> Sequence[Image]:
     name = path.replace(os.sep, "/")
     place = path_kind(path)
-    if place == "folder":
+    if kind_of(path) not in (None, "table"):
         return _without_labels(walk(path, log, prefix=name.rstrip("/") + "/"))
     if place != "file":
         log.ignore(SPECIAL, name)
@@ -330,4 +373,4 @@ def _one_given(path: str, log: ScanLog) -> Sequence[Image]:
 
 
 def _without_labels(images: Iterable[Image]) -> list[Image]:
-    return [Image(image.id, image.path) for image in images]
+    return [replace(image, label=None) for image in images]

@@ -23,6 +23,7 @@ from penult.images.labels import LabelNormalizer, decode_surrogates, is_missing,
 from penult.images.matching import Finder, Matches
 from penult.images.records import Image, quoted
 from penult.images.walk import REPEATED, ScanLog, path_kind
+from penult.sources import kind_of
 from penult.texts import printable
 
 _MOST_FAULTS = 10_000  # rows; who has more of them has given another file
@@ -55,7 +56,7 @@ class Table:
         self.path = path
         self.options = options
         self.root = str(Path(path).parent)
-        if options.image_dir is not None and path_kind(options.image_dir) == "folder":
+        if options.image_dir is not None and kind_of(options.image_dir) not in (None, "table"):
             self.root = options.image_dir
         self.encoding = self._find_encoding()
         first = next(self._all_rows(), None)
@@ -173,7 +174,7 @@ class Table:
             image = images[at]
             if image is not None and match is not None:
                 self._ways[match.ways] += 1
-                images[at] = replace(image, id=match.inside or image.id, path=match.path)
+                images[at] = replace(image, id=match.inside or image.id, path=match.path, member=match.member)
                 continue
             images[at] = None
             if not matches.rivals:

@@ -18,6 +18,7 @@ from penult.images.records import Image, ImageSet, kaggle_label
 from penult.images.scan import is_part
 from penult.images.table import Table, is_table
 from penult.images.walk import ScanLog, path_kind, walk
+from penult.sources import kind_of
 from penult.sources.names import natural_key
 from penult.texts import printable
 
@@ -40,9 +41,13 @@ def scan_to_label(source: str | os.PathLike[str], table: TableOptions = NO_OPTIO
     """
     path, log = os.fsdecode(source), ScanLog()
     place = path_kind(path)
+    if kind_of(path) not in (None, "folder", "table"):
+        raise InputError(f"'{printable(path)}' is an archive, and labels are given to files; unpack it, and give the folder.")
     if place == "folder":
         table.refuse_for(path)
         root, images = path, list(walk(path, log))
+        if any(image.member is not None for image in images):
+            raise InputError(f"the images of '{printable(path)}' are in archives, and labels are given to files; unpack them.")
         images = _without_labels(images) if unlabelled else _labels_of_folder(images)
     elif is_table(path):
         root, images = _of_table(path, log, table, unlabelled)

@@ -8,20 +8,27 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, Protocol
 
 from penult import signatures
 from penult.images.records import MENTIONED, Image, ImageSet, quoted
 from penult.signatures import UnreadFormat
-from penult.sources.folder import BROKEN_LINK, LOOP, SPECIAL, TWICE, UNREADABLE, walk_folder
+from penult.sources import Member, archive_kind, kind_of, members
+from penult.sources.entries import CUT, DAMAGED
+from penult.sources.folder import BROKEN_LINK, LOOP, NOT_IMAGE, SPECIAL, TWICE, UNREADABLE, walk_folder
+from penult.sources.names import without_archives
+from penult.sources.parquet_images import ANY_COLUMNS, ParquetColumns
 
 OUTSIDE = "images outside the class folders"
 GIVEN_NOT_IMAGE = "given files that are not images"
+NO_LABEL = "images without a label"
 REPEATED = "images named more than once"
 
 # These may be images that the user counts on, so they are named, and `--strict` refuses them; the others are only counted.
-MAY_HIDE_IMAGES = (LOOP, TWICE, BROKEN_LINK, SPECIAL, UNREADABLE, OUTSIDE, GIVEN_NOT_IMAGE, REPEATED)
+MAY_HIDE_IMAGES = (
+    LOOP, TWICE, BROKEN_LINK, SPECIAL, UNREADABLE, CUT, DAMAGED, OUTSIDE, NO_LABEL, GIVEN_NOT_IMAGE, REPEATED,
+)  # fmt: skip
 
 IGNORED = "were ignored"
 
@@ -42,6 +49,11 @@ class ScanLog:
         names = self._names.setdefault(kind, [])
         if len(names) < MENTIONED:
             names.append(name)
+
+    def forget(self, kind: str) -> None:
+        """Take back what was counted of a kind, for it is looked at once more."""
+        self._counts.pop(kind, None)
+        self._names.pop(kind, None)
 
     def skip(self, kind: str, unread: UnreadFormat | None, name: str) -> None:
         """Count one more file that is not read; one of a known photo format as of that, every other as of `kind`."""
@@ -96,13 +108,39 @@ def skipped_notes(images: Noted) -> tuple[str, ...]:
     return tuple(note for note in images.notes if note.startswith(tuple(f"{kind} {IGNORED}" for kind in kinds)))
 
 
-def walk(folder: str, log: ScanLog, prefix: str = "") -> Iterator[Image]:
-    """Yield the images below a folder in natural order, folder by folder; ids begin with `prefix`.
+def walk(source: str, log: ScanLog, prefix: str = "", columns: ParquetColumns = ANY_COLUMNS) -> Iterator[Image]:
+    """Yield the images of a folder, an archive or an address, in natural order, folder by folder; ids begin with `prefix`.
 
-    Raises InputError if the folder itself cannot be listed.
+    Their label is what the archive says of them, else the first folder on the way to them. Of a folder without images the
+    archives are looked into. Raises InputError if the source itself cannot be listed.
     """
-    for id, top, entry in walk_folder(folder, log.skip, log.folders.append, prefix):
+    if kind_of(source) != "folder":
+        yield from (_image(source, one, prefix) for one in members(source, _skip_in(log), columns))
+        return
+    archives: list[str] = []
+
+    def skip(kind: str, unread: UnreadFormat | None, name: str) -> None:
+        if kind == NOT_IMAGE and archive_kind(name) is not None:
+            archives.append(name[len(prefix) :])
+        log.skip(kind, unread, name)
+
+    found = False
+    for id, top, entry in walk_folder(source, skip, log.folders.append, prefix):
+        found = True
         yield Image(id, entry.path, top)
+    if not found and archives:
+        log.forget(NOT_IMAGE)
+        yield from (_image(source, one, prefix) for one in members(source, _skip_in(log), columns))
+
+
+def _image(source: str, member: Member, prefix: str) -> Image:
+    first, slash, _ = without_archives(member.id).partition("/")
+    label = member.label if member.label is not None else first if slash else None
+    return Image(prefix + member.id, f"{source.rstrip('/')}/{member.id}", label, None, member)
+
+
+def _skip_in(log: ScanLog) -> Callable[[str, str], None]:
+    return lambda kind, name: log.skip(kind, signatures.unread_by_name(name) if kind == NOT_IMAGE else None, name)
 
 
 def path_kind(path: str) -> Literal["file", "folder", "something else", "nothing"]:

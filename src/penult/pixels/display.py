@@ -17,7 +17,7 @@ from penult.pixels.preparing import prepare_all
 from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe
 from penult.pixels.resizing import prepare
 from penult.pixels.sources import FILE, read_file, read_picture
-from penult.sources import FileContent, Member
+from penult.sources import FileContent, Member, reading_order
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,10 +90,16 @@ def thumbnails(
     if not sources:
         return
     recipe = Recipe(size=side, crop_mode="crop", crop=1.0, interpolation="bilinear", depth=depth)
-    with closing(prepare_all(list(sources), [recipe], workers=workers, max_pixels=max_pixels)) as prepared:
+    order = reading_order(sources) or range(len(sources))
+    made: dict[int, bytes | Failure] = {}  # before their turn
+    turn = 0
+    with closing(prepare_all([sources[i] for i in order], [recipe], workers=workers, max_pixels=max_pixels)) as prepared:
         for one in prepared:
             pixels = one.pixels[0]
-            yield (one.failure or Failure("damaged")) if pixels is None else encode_webp(pixels)
+            made[order[one.index]] = (one.failure or Failure("damaged")) if pixels is None else encode_webp(pixels)
+            while turn in made:
+                yield made.pop(turn)
+                turn += 1
 
 
 def square_webp(data: bytes, side: int) -> bytes | None:

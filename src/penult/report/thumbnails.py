@@ -18,6 +18,7 @@ from penult.embed import EmbedOptions, PhotoThumbnails
 from penult.html import Html, data_uri, tag
 from penult.pixels import Failure
 from penult.runs import PhotoRows, RunResults, flagged_names
+from penult.sources import Member, locate
 from penult.texts import printable
 
 SMALL, LARGE = 80, 384  # pixels a side
@@ -109,18 +110,18 @@ def load(
     return thumbnails
 
 
-def _files(roots: Mapping[str, str], keys: Sequence[PhotoKey]) -> dict[PhotoKey, str]:
-    """Return the path of each photo, once, whose folder is known."""
-    return {
-        (part, file): os.path.join(roots[part], file)  # noqa: PTH118 - odd bytes, and `//`, survive
-        for part, file in keys
-        if part in roots
-    }
+def _files(roots: Mapping[str, str], keys: Sequence[PhotoKey]) -> dict[PhotoKey, str | Member]:
+    """Return where each photo lies, once, whose folder or archive is known."""
+    found: dict[PhotoKey, str | Member] = {}
+    for part, root in roots.items():
+        files = list(dict.fromkeys(file for one, file in keys if one == part))
+        found |= {(part, file): where for file, where in zip(files, locate(root, files), strict=True)}
+    return {key: found[key] for key in dict.fromkeys(keys) if key in found}
 
 
-def _gone(thumbnails: Thumbnails, key: PhotoKey, path: str, failure: Failure | None) -> None:
+def _gone(thumbnails: Thumbnails, key: PhotoKey, path: str | Member, failure: Failure | None) -> None:
     """Say why a photo has no picture."""
-    if _is_missing(path):
+    if isinstance(path, str) and _is_missing(path):
         thumbnails.missing[key] = "photo not found"
     else:
         thumbnails.unreadable[key] = "not shown" if failure is None else failure.reason
@@ -154,7 +155,7 @@ def add_heat(results: RunResults, roots: Mapping[str, str], thumbnails: Thumbnai
     shown = shown[: WITH_HEAT[method]]
     files = [rows.files[i] for i in shown]
     labels = [results.classes[rows.given[i]] for i in shown]
-    paths = [os.path.join(roots[TRAIN], file) for file in files]  # noqa: PTH118 - odd bytes, and `//`, survive
+    paths = locate(roots[TRAIN], files)
     for one in explain.explain(model, paths, labels, method, ids=files, side=LARGE):
         thumbnails.heat[TRAIN, one.file] = data_uri(pixels.encode_webp(plots.overlay(one.photo, one.shown)), "webp")
     thumbnails.method = METHODS[method]

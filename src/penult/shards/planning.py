@@ -218,7 +218,9 @@ class _Making:
 
 
 def _file_member(image: images.Image, root: str) -> Member:
-    """Return a file that a CSV lists; one that is gone meanwhile cannot be read later."""
+    """Return a file that a CSV lists, or a member of an archive; one that is gone meanwhile cannot be read later."""
+    if image.member is not None:
+        return replace(image.member, id=image.id, label=image.label)
     try:
         found = os.stat(image.path)  # noqa: PTH116 - asked for every row
     except OSError:

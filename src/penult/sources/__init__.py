@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from penult.sources.scan import SourceKind as SourceKind
     from penult.sources.scan import archive_kind as archive_kind
     from penult.sources.scan import kind_of as kind_of
+    from penult.sources.scan import locate as locate
     from penult.sources.scan import members as members
 
 __all__ = [
-    "MAX_BYTES", "FileContent", "Member", "ParquetColumns", "SourceKind", "archive_kind", "kind_of", "members", "read_ahead",
-    "reading_order",
+    "MAX_BYTES", "FileContent", "Member", "ParquetColumns", "SourceKind", "archive_kind", "kind_of", "locate", "members",
+    "read_ahead", "reading_order",
 ]  # fmt: skip
 
 

@@ -17,6 +17,7 @@ _SYSTEM_NAMES = frozenset(
     | {"__macosx", "@eadir", "$recycle.bin", "system volume information"}  # folders: zip, Synology, Windows
 )
 
+_ARCHIVE = re.compile(r"(?<![^/])[^/]*\.(?:tar|tar\.gz|tgz|zip|parquet)/", re.IGNORECASE)
 _REMEMBERED = 1_000_000  # names of one archive among which each is made unique
 
 
@@ -78,3 +79,10 @@ class UniqueNames:
         while hash(new := f"{stem} ({number}){ending}") in self._seen:
             number += 1
         return self(new)
+
+
+def without_archives(id: str) -> str:
+    """Return the path by which an image is labelled, its id without names of archives: `cat/1.jpg` of `a.tar/cat/1.jpg`."""
+    if ".tar" in id or ".tgz" in id or ".zip" in id or ".parquet" in id:
+        return _ARCHIVE.sub("", id)
+    return id

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import BinaryIO, Literal
 
 from penult.errors import InputError
@@ -25,22 +26,21 @@ ARCHIVES: dict[str, ArchiveKind] = {
     ".tar": "tar", ".tar.gz": "tar", ".tgz": "tar", ".zip": "zip", ".parquet": "parquet",
 }  # fmt: skip
 _TABLES = (".csv", ".tsv", ".txt")
-IN_ARCHIVES = "archives beside images"
 
 
 def kind_of(source: str) -> SourceKind | None:
     """Return what a path or an address (`s3://`, `gs://`, `az://`) is; None for what is not there or none of these.
 
-    A folder of tar, zip or Parquet files without images beside them is a folder; `members` looks into them.
+    A folder inside an archive (`photos.zip/train`) is that archive. A folder of tar, zip or Parquet files without images
+    beside them is a folder; `members` looks into them.
     """
     remote = source.startswith(SCHEMES)
     if not remote and os.path.isdir(source):  # noqa: PTH112 - names that no file can have are no reason to fail
         return "folder"
-    if remote or os.path.isfile(source):  # noqa: PTH113
-        if (kind := archive_kind(source)) is not None:
-            return kind
-        if source.lower().endswith(_TABLES):
-            return "table"
+    if (kind := archive_kind(split_inside(source)[0])) is not None and (remote or os.path.isfile(split_inside(source)[0])):  # noqa: PTH113
+        return kind
+    if source.lower().endswith(_TABLES) and (remote or os.path.isfile(source)):  # noqa: PTH113
+        return "table"
     return "objects" if remote else None
 
 
@@ -48,6 +48,29 @@ def archive_kind(name: str) -> ArchiveKind | None:
     """Return which kind of archive a name is that of."""
     lower = name.lower()
     return next((kind for ending, kind in ARCHIVES.items() if lower.endswith(ending)), None)
+
+
+def split_inside(source: str) -> tuple[str, str]:
+    """Return `photos.zip` and `train` for `photos.zip/train`; everything else as it is, and nothing."""
+    parts = source.replace(os.sep, "/").rstrip("/").split("/")
+    for i in range(1, len(parts)):
+        whole = "/".join(parts[:i])
+        if archive_kind(parts[i - 1]) is not None and (whole.startswith(SCHEMES) or os.path.isfile(whole)):  # noqa: PTH113
+            return whole, "/".join(parts[i:])
+    return source, ""
+
+
+def locate(source: str, ids: Sequence[str]) -> list[str | Member]:
+    """Return where the images of these ids lie: paths below a folder, members of all else. What is gone is a path, too."""
+    if kind_of(source) == "folder":
+        paths = [os.path.join(source, id) for id in ids]  # noqa: PTH118 - odd bytes, and `//`, survive
+        if not any(archive_kind(part) for id in ids for part in id.split("/")[:-1]):
+            return list(paths)
+    elif kind_of(source) in (None, "table"):
+        return [os.path.join(source, id) for id in ids]  # noqa: PTH118
+    wanted = dict.fromkeys(ids)
+    found = {member.id: member for member in members(source) if member.id in wanted}
+    return [found.get(id) or os.path.join(source, id) for id in ids]  # noqa: PTH118
 
 
 def members(source: str, on_skip: Skip = lambda kind, name: None, columns: ParquetColumns = ANY_COLUMNS) -> Iterator[Member]:
@@ -58,12 +81,21 @@ def members(source: str, on_skip: Skip = lambda kind, name: None, columns: Parqu
     for a source that cannot be read at all; one image that cannot be yields a member whose `read` raises.
     """
     kind = kind_of(source)
-    if kind in ("folder", "objects"):
+    archive, inside = split_inside(source)
+    if inside:
+        yield from _inside(members(archive, on_skip, columns), inside)
+    elif kind in ("folder", "objects"):
         yield from _several(source, _files if kind == "folder" else _objects, on_skip, columns)
     elif kind in (None, "table"):
         raise InputError(f"'{printable(source)}' is no source of images; give a folder, or a tar, zip or Parquet file")
     else:
         yield from archive_members(source, on_skip, columns)
+
+
+def _inside(found: Iterator[Member], folder: str) -> Iterator[Member]:
+    for member in found:
+        if member.id.startswith(folder + "/"):
+            yield replace(member, id=member.id[len(folder) + 1 :])
 
 
 def archive_members(source: str, on_skip: Skip, columns: ParquetColumns, prefix: str = "") -> Iterator[Member]:
@@ -109,7 +141,7 @@ def _several(
         yield member
     for name in archives if found else sorted(archives, key=path_key):
         if found:
-            on_skip(IN_ARCHIVES, name)
+            on_skip(NOT_IMAGE, name)
         else:
             yield from archive_members(f"{source.rstrip('/')}/{name}", on_skip, columns, f"{name}/")
 

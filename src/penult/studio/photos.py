@@ -16,6 +16,7 @@ from penult import images, runs, store, untrusted
 from penult.audit import Finding
 from penult.errors import InputError
 from penult.images import Image
+from penult.sources import kind_of
 from penult.studio.options import StudioOptions
 from penult.texts import printable
 
@@ -127,6 +128,11 @@ def _of_run(folder: Path, name: str) -> FoundPhotos:
     if not isinstance(root, str):
         raise InputError(
             f"the run {printable(folder)} was made from feature files, not photos; give the folder of its photos."
+        )
+    if kind_of(root) not in (None, "folder"):
+        raise InputError(
+            f"the photos of the run {printable(folder)} are in the archive {printable(root)}, and labels are given to files; "
+            "unpack it, and give the folder."
         )
     files = [*results.rows.files, *(row["file"] for row in results.skipped if row["part"] == "train")]
     labels: list[str | None] = [results.classes[y] for y in results.rows.y.tolist()]

@@ -167,7 +167,7 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: TrainOptions,
     sample = _check_classes(options, labelled.classes, () if test is None else test.ids)
     chosen = find_backbones(options, progress)
     options.settings.tolerance.check_scan(labelled, test)
-    paths = [image.path for s in (labelled, test) if s is not None for image in s.images]
+    paths = [image.source for s in (labelled, test) if s is not None for image in s.images]
     training = paths[: len(labelled)]
     with RunFolder(options.out, options.overwrite) as folder, TrialProcess(len(paths)) as process:
         trainer = Trainer(folder, options, sample, process, progress)

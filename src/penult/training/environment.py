@@ -44,9 +44,10 @@ class Clock:
 
 
 def sources(labelled: ImageSet, test: ImageSet | None) -> dict[str, str]:
-    """Return the whole paths of the folders that file names are relative to, by which photos are found again."""
+    """Return the whole paths of the folders (or archives) that file names are relative to, by which photos are found again."""
     parts = {"train": labelled, "test": test}
-    return {part: os.path.abspath(images.root) for part, images in parts.items() if images is not None}  # noqa: PTH100 - surrogates
+    roots = {part: images.root for part, images in parts.items() if images is not None}
+    return {part: root if "://" in root else os.path.abspath(root) for part, root in roots.items()}  # noqa: PTH100 - surrogates
 
 
 def ignored(labelled: ImageSet, test: ImageSet | None) -> dict[str, dict[str, int]]:

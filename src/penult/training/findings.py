@@ -18,6 +18,7 @@ from penult.audit.finding import findings_html
 from penult.embed import Embedding, at_depth, embed
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.pixels import small_image_size
+from penult.sources import reading_order
 from penult.training.data import Split, TrainingData, from_images
 from penult.training.label_check import LabelCheck, check_labels
 from penult.training.measuring import head_for
@@ -75,7 +76,10 @@ def _part(name: str, part: Split, done: Embedding, start: int, rows: slice, look
 
 def _small_sizes(sources: Sequence[Any]) -> list[tuple[int, int] | None]:
     """Return width and height of each picture whose file is small, None for the others."""
-    return [small_image_size(one) for one in pixels.read_members(sources, lambda member: member.size <= pixels.SMALL_FILE)]
+    order = reading_order(sources) or range(len(sources))
+    seen = pixels.read_members([sources[i] for i in order], lambda member: member.size <= pixels.SMALL_FILE)
+    sizes = {i: small_image_size(one) for i, one in zip(order, seen, strict=True)}
+    return [sizes[i] for i in range(len(sources))]
 
 
 def summarize(
@@ -126,7 +130,7 @@ def audit_photos(
     labelled, other = images.scan_train_and_test(source, test, options.groups, options.table)
     labelled = labelled.in_order()
     options.settings.tolerance.check_scan(labelled, other)
-    sources = [image.path for s in (labelled, other) if s is not None for image in s.images]
+    sources = [image.source for s in (labelled, other) if s is not None for image in s.images]
     training = sources[: len(labelled)]
     chosen = at_depth(find_backbones(options, progress), training, options.settings, progress)
     done = embed(sources, chosen, options.settings.with_thumbnails(), progress, thumbnails=True, calibration=training)

@@ -18,6 +18,7 @@ from pathlib import Path
 from penult import images, store
 from penult.errors import InputError, OutputError, unknown
 from penult.images import ImageSet, TableOptions
+from penult.sources import kind_of
 from penult.texts import count, printable
 from penult.training.decisions import NOTHING, Decision, read_decisions
 
@@ -45,6 +46,11 @@ def apply_repairs(source: str, listing: str, test: str | None = None, table: Tab
     anything was moved; `OutputError` where a move fails.
     """
     with_table = images.is_table(source)
+    if not with_table and kind_of(source) not in (None, "folder"):
+        raise InputError(
+            f"{printable(source)} is an archive, and photos inside it cannot be moved; {NOTHING}. Unpack it, and give the "
+            "folder; the same list fits."
+        )
     if not with_table and not Path(source).is_dir():
         raise InputError(f"{printable(source)} is not a folder; {NOTHING}. Give the folder of class folders, or the table.")
     decisions = read_decisions(listing)
@@ -57,6 +63,11 @@ def apply_repairs(source: str, listing: str, test: str | None = None, table: Tab
         _refuse_test(test, listing)
         return Repairs(_carried_out([_checked(Path(source), one.file, one.value, listing) for one in decisions], listing))
     labelled = images.scan_labelled(source, table=table or TableOptions())
+    if not with_table and any(one.member is not None for one in labelled.images):
+        raise InputError(
+            f"the photos of {printable(source)} are in archives, and cannot be moved; {NOTHING}. Unpack them, and audit the "
+            "folder."
+        )
     if with_table:
         _refuse_test(test, source)
         return _correct(source, labelled, decisions, table or TableOptions())
