@@ -43,10 +43,10 @@ ROOMS = (
 )  # fmt: skip
 ACTS = set(
     """
-    add ask cause check choose close compare convert copy correct delete describe evaluate fetch fill free get
+    add ask cause check choose close compare convert copy correct delete describe download evaluate fetch fill free get
     give install keep label leave list load log look make mend move name open pass pip prepare put quantise raise read
     reduce remove rename renumber repeat replace report restore run save say send set spell start stop take tell
-    train try type update upgrade use wait wrap write
+    train try type unpack update upgrade use wait wrap write
     """.split()  # noqa: SIM905 - a list of 60 lines says no more
 )
 ELSEWHERE = {  # the beginning of a text: where it is caused, or why a user cannot
@@ -104,6 +104,13 @@ class World:
             for member, content in members.items():
                 file.writestr(member, content)
         return self.root / name
+
+
+def two_parts(w: World) -> str:
+    (w / "zips").mkdir()
+    for name in ("zips/train.zip", "zips/test1.zip"):
+        w.archive(name, {"cat/1.jpg": "x"})
+    return str(w / "zips")
 
 
 @pytest.fixture(scope="module")
@@ -268,6 +275,12 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
         lines(w, "sample.csv", "id,label", "1,0"), ("a", "b", "c"), "probabilities"
     )),
     "labels asked of what has none": ("labels", lambda w: scan_unlabelled(w / "photos").y),
+    "another archive": ("a.7z", lambda w: scan_labelled(w.text("a.7z", "x"))),
+    "a web address": ("example.org", lambda w: scan_labelled("https://example.org/a.jpg")),
+    "a web address to predict": ("example.org", lambda w: scan_unlabelled("https://example.org/a.jpg")),
+    "archives that are parts": ("train.zip", lambda w: scan_labelled(two_parts(w))),
+    "an archive to label": ("a.zip", lambda w: scan_to_label(w.archive("a.zip", {"1.jpg": "x"}))),
+    "archives to label": ("zips", lambda w: scan_to_label(two_parts(w))),
     "nothing to predict": ("images", lambda w: scan_unlabelled([])),
     "a photo that is not there": ("gone.jpg", lambda w: scan_unlabelled([w / "gone.jpg"])),
     "no photo among files": ("notes.txt", lambda w: scan_unlabelled([w.text("notes.txt", "x")])),

@@ -243,7 +243,7 @@ def predict_parts(predictor: Predictor, found: ImageSet | ImageStream, silent: b
         note(f"note: {text}")
     log = FailureLog()
     with progress(not silent) as shown:
-        for part in predictor.predict_parts(((one.id, one.path) for one in found), len(found), shown):
+        for part in predictor.predict_parts(((one.id, one.source) for one in found), len(found), shown):
             log.add(part.ids, part.failures)
             yield part
     predictor.settings.tolerance.check_log(log)

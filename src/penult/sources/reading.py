@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
 from itertools import groupby
 
 from penult.sources.member import MAX_BYTES, Member
 from penult.sources.unpacking import Container
 
 Read = tuple[Member, bytes | OSError]
+_left: list[Container] = []  # the tar packed by gzip that was read last, in case that more of it is read
 
 
 def read_ahead(members: Iterable[Member], window_bytes: int = 64 << 20) -> Generator[Read, None, None]:
@@ -31,12 +31,27 @@ def read_ahead(members: Iterable[Member], window_bytes: int = 64 << 20) -> Gener
 
 def _in_container(path: str, members: Iterator[Member]) -> Iterator[Read]:
     try:
-        container = Container(path)
+        container = _taken(path)
     except OSError as error:
         yield from ((member, error) for member in members)
         return
-    with closing(container):
+    try:
         yield from ((member, _read(member, container)) for member in members)
+    finally:
+        if container.has_one_way and not _left:
+            _left.append(container)
+        else:
+            container.close()
+
+
+def _taken(path: str) -> Container:
+    """Open a container, or go on in the one that was read last: a tar packed by gzip has one way, from front to back."""
+    kept = _left.pop() if _left else None
+    if kept is not None and kept.is_still(path):
+        return kept
+    if kept is not None:
+        kept.close()
+    return Container(path)
 
 
 def _read(member: Member, container: Container | None = None) -> bytes | OSError:

@@ -6,9 +6,11 @@ In: members, best in the order in which they lie there. Out: at most as many byt
 from __future__ import annotations
 
 import errno
+import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from penult.errors import DamagedFile
@@ -43,6 +45,19 @@ class Container:
             self._cells = self._cells or ParquetCells(self._file if "://" in self._path else self._path)
             return self._cells.read(member.key)
         return read_stored(self._file, member, most)
+
+    @property
+    def has_one_way(self) -> bool:
+        """Whether it is read from front to back alone."""
+        return self._stream is not None
+
+    def is_still(self, path: str) -> bool:
+        """Whether it is the file at this path, as it is now."""
+        if path != self._path or "://" in path:
+            return False
+        with suppress(OSError):
+            return os.path.samestat(os.stat(path), os.fstat(self._file.fileno()))  # noqa: PTH116 - surrogates
+        return False
 
     def close(self) -> None:
         """Close the file."""
