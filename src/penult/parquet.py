@@ -41,21 +41,23 @@ def _library() -> tuple[Any, Any]:
 class ParquetWriter:
     """Writes one file; each call of `write` makes row groups of `group_rows` rows at most (None: one).
 
-    `kinds` gives the columns, in order; vectors are split by bytes (BYTE_STREAM_SPLIT), everything is packed with zstd. The
-    same columns give the same bytes. As a `with` block it is finished at the end.
+    `kinds` gives the columns, in order; everything is packed with zstd, vectors of float32 are split by bytes before
+    (BYTE_STREAM_SPLIT). Those of float16 are not: it would save 2% to 6%, and DuckDB could not read them. The same columns
+    give the same bytes. As a `with` block it is finished at the end.
     """
 
     def __init__(self, file: IO[bytes], kinds: Mapping[str, str], metadata: Mapping[str, str] | None = None) -> None:
         pa, pq = _library()
         self._schema = pa.schema([pa.field(name, _type_of(kind)) for name, kind in kinds.items()], metadata or None)
-        vectors = {f"{name}.list.element" for name, kind in kinds.items() if _VECTOR.fullmatch(kind)}
+        found = {name: vector[1] for name, kind in kinds.items() if (vector := _VECTOR.fullmatch(kind))}
+        split = [f"{name}.list.element" for name, number in found.items() if number == "float32"]
         self._writer = pq.ParquetWriter(
             file,
             self._schema,
             compression="zstd",
             use_dictionary=[name for name, kind in kinds.items() if kind == "string"],
-            column_encoding=dict.fromkeys(vectors, "BYTE_STREAM_SPLIT") or None,
-            write_statistics=[name for name, kind in kinds.items() if not _VECTOR.fullmatch(kind)],
+            column_encoding=dict.fromkeys(split, "BYTE_STREAM_SPLIT") or None,
+            write_statistics=[name for name in kinds if name not in found],
             write_page_checksum=True,
             store_schema=True,
         )

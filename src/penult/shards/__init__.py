@@ -4,6 +4,7 @@ In: a source, networks. Out: a folder or an address in an object store. It must 
 """
 
 from penult.shards.attempts import DEATHS, AttemptCounter, AttemptFiles, in_halves
+from penult.shards.check import Checked, check_shards
 from penult.shards.extractor import CURES, PLAN, Extractor
 from penult.shards.facts import PlanFacts, plan_facts
 from penult.shards.features import ShardedFeatures, is_features, open_features
@@ -21,6 +22,7 @@ __all__ = [
     "PLAN",
     "AttemptCounter",
     "AttemptFiles",
+    "Checked",
     "Extractor",
     "Manifest",
     "Output",
@@ -35,6 +37,7 @@ __all__ = [
     "check_asked",
     "check_networks",
     "check_place",
+    "check_shards",
     "in_halves",
     "in_random_order",
     "is_features",

@@ -37,7 +37,7 @@ class AttemptFiles:
     def begin(self, key: str) -> int:
         """Return how often a shard, or a part of one, was begun before without an end; it is begun once more now."""
         before = sum(name.rpartition("-")[0] == key for name in self._output.list(FOLDER))
-        self._output.write(f"{FOLDER}/{key}-{secrets.token_hex(4)}", b"")
+        self._output.write(f"{FOLDER}/{key}-{secrets.token_hex(4)}", b"begun\n")  # some stores wait for an empty body
         return before
 
     def end(self, key: str) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penult import parquet
+from penult.arrays import widen
 from penult.backbones import Backbone
 from penult.errors import DamagedFile
 from penult.shards.facts import PlanFacts
@@ -52,12 +53,13 @@ class ShardedFeatures:
 
     def __init__(self, output: Output, manifest: Manifest, shards: list[Receipt]) -> None:
         self.manifest, self.shards, self._output = manifest, shards, output
-        counts = np.array([shard.embedded for shard in shards], np.int64)
+        gone = manifest.replaced
+        counts = np.array([shard.embedded - len(gone.get(shard.name, ())) for shard in shards], np.int64)
         self.edges: npt.NDArray[np.int64] = np.concatenate([[0], np.cumsum(counts)])  # the first row of each shard, and n
         self.shape = (int(self.edges[-1]), manifest.facts.width)
-        self.chunks = (min(parquet.GROUP_ROWS, max(1, self.shape[0])), self.shape[1])
+        self.chunks = (max(1, min(parquet.GROUP_ROWS, manifest.facts.rows, self.shape[0])), self.shape[1])
         self._verified: set[int] = set()
-        self._reader: tuple[int, parquet.ParquetReader, npt.NDArray[np.int64]] | None = None
+        self._reader: tuple[int, parquet.ParquetReader, npt.NDArray[np.int64], npt.NDArray[np.intp]] | None = None
         self._groups: OrderedDict[tuple[int, int], npt.NDArray[np.floating[Any]]] = OrderedDict()
         self._lock = Lock()
 
@@ -117,10 +119,17 @@ class ShardedFeatures:
             return row
         numbers = self._numbers(key)
         out = np.empty((len(numbers), self.shape[1]), np.float32)  # (m, d)
+        self._fill(numbers, out)
+        return out
+
+    def read_direct(self, out: npt.NDArray[np.float32], at: slice) -> None:
+        """Write the rows of a slice into `out` (m, d), as a data set of h5py does."""
+        self._fill(self._numbers(at), out)
+
+    def _fill(self, numbers: npt.NDArray[np.int64], out: npt.NDArray[np.float32]) -> None:
         with self._lock:
             for shard, places, inside in self._by_shard(numbers):
                 self._copy(shard, inside, out, places)
-        return out
 
     def ids(self, at: Rows | None = None) -> list[str]:
         """Return the names of images with features: of all, or of these rows."""
@@ -181,17 +190,30 @@ class ShardedFeatures:
     ) -> None:
         """Copy rows of one shard to their places; `inside` ascends."""
         if self._reader is None or self._reader[0] != shard:
-            reader = self._open(shard)
-            ok = [int((~reader.present("reason", [g])).sum()) for g in range(len(reader.group_rows))]
-            self._reader = (shard, reader, np.concatenate([[0], np.cumsum(ok)]))
-        _, reader, starts = self._reader
-        if starts[-1] != self.shards[shard].embedded:
-            raise self._damaged(shard, "its rows are not those of the manifest")
-        groups = np.searchsorted(starts, inside, side="right") - 1
+            self._reader = (shard, *self._opened(shard))
+        _, reader, starts, valid = self._reader
+        rows = valid[inside]  # among the rows that have vectors
+        groups = np.searchsorted(starts, rows, side="right") - 1
         for group in np.unique(groups):
             mine = groups == group
-            vectors = self._group(shard, int(group), reader)
-            out[places[mine]] = vectors[inside[mine] - starts[group]]
+            vectors, at, wanted = self._group(shard, int(group), reader), places[mine], rows[mine] - starts[group]
+            first, m = int(at[0]), len(at)
+            if at[-1] - first == wanted[-1] - wanted[0] == m - 1 and (np.diff(at) == 1).all() and (np.diff(wanted) == 1).all():
+                widen(vectors[wanted[0] : wanted[0] + m], out[first : first + m])
+            else:
+                out[at] = vectors[wanted]
+
+    def _opened(self, shard: int) -> tuple[parquet.ParquetReader, npt.NDArray[np.int64], npt.NDArray[np.intp]]:
+        """Return a reader, the first row with a vector of each group, and which of the rows with vectors count."""
+        reader, about = self._open(shard), self.shards[shard]
+        failed = reader.present("reason")
+        if len(failed) != about.rows or len(failed) - failed.sum() != about.embedded:
+            raise self._damaged(shard, "its rows are not those of the manifest")
+        ends = np.cumsum([0, *reader.group_rows])
+        starts = np.concatenate([[0], np.cumsum(~failed)])[ends]
+        counts = np.ones(len(failed), bool)
+        counts[self.manifest.replaced.get(about.name, [])] = False
+        return reader, starts, np.flatnonzero(counts[~failed])
 
     def _group(self, shard: int, group: int, reader: parquet.ParquetReader) -> npt.NDArray[np.floating[Any]]:
         key = (shard, group)
@@ -228,7 +250,9 @@ class ShardedFeatures:
         out: list[Any] = [None] * len(numbers)
         for shard, places, inside in self._by_shard(numbers):
             found = self._open(shard).read([column, "reason"])
-            values = [value for value, reason in zip(found[column], found["reason"], strict=True) if reason is None]
+            gone = set(self.manifest.replaced.get(self.shards[shard].name, ()))
+            rows = enumerate(zip(found[column], found["reason"], strict=True))
+            values = [value for row, (value, reason) in rows if reason is None and row not in gone]
             for place, row in zip(places, inside, strict=True):
                 out[place] = values[row]
         return out

@@ -12,15 +12,16 @@ import io
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from penult import untrusted
 from penult.errors import DamagedFile, InputError
+from penult.parquet import ParquetReader
 from penult.shards.facts import PlanFacts
 from penult.shards.output import Output
-from penult.shards.writer import DONE, SHARDS, PlannedShard, Receipt, done_names, read_receipts
+from penult.shards.writer import DONE, SHARDS, PlannedShard, Receipt, done_names, read_receipts, shard_file, sum_of_values
 from penult.texts import printable
 
 MANIFEST, TABLE = "manifest.json", "shards.csv"
@@ -39,7 +40,11 @@ class TaskList(Protocol[TaskT_co]):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What stands in a place that is complete: counts, failures by reason, facts, and the sums of plan and table of shards."""
+    """What stands in a place that is complete: counts, failures by reason, facts, and the sums of plan and table of shards.
+
+    `files` has the sha256 of networks and pictures. `replaced` has, by the name of a shard, those of its embedded rows that
+    count no more, because a later shard has a newer version of the same image (`penult plan --add`).
+    """
 
     images: int
     embedded: int
@@ -50,11 +55,13 @@ class Manifest:
     facts: PlanFacts
     plan_sha256: str
     shards_sha256: str
+    replaced: dict[str, list[int]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the manifest as indented JSON; its last line has the sha256 of all others."""
         values = {**asdict(self), "facts": json.loads(self.facts.to_json())}
-        values["sha256"] = _sum(values)
+        values["sha256"] = sum_of_values(values)
         return json.dumps(values, indent=1) + "\n"
 
     @classmethod
@@ -62,7 +69,7 @@ class Manifest:
         """Return the manifest that `to_json` wrote. Raises `DamagedFile` for anything else."""
         try:
             values = untrusted.parse_json(data)
-            if values.pop("sha256", "") != _sum(values):
+            if values.pop("sha256", "") != sum_of_values(values):
                 raise ValueError("it was changed after it was written")
             facts = PlanFacts.from_json(json.dumps(values.pop("facts")), where)
             return cls(facts=facts, **values)
@@ -72,10 +79,6 @@ class Manifest:
                 f"{printable(where)} is not as it was written ({said}); remove it, and run the same `penult embed` again: it "
                 "is made anew."
             ) from error
-
-
-def _sum(values: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def todo(plan: TaskList[TaskT_co], output: Output, part: tuple[int, int] | None = None) -> list[TaskT_co]:
@@ -105,8 +108,18 @@ def foreign_files(plan: TaskList[Any], output: Output) -> list[str]:
     return sorted(f"{folder}/{name}" for folder, name, end in found if name.removesuffix(end) not in known or end not in name)
 
 
-def write_manifest(plan: TaskList[Any], output: Output, facts: PlanFacts, plan_sha256: str) -> Manifest:
-    """Write the manifest of a place whose shards are all there. Raises `InputError` where some are not, or do not add up."""
+def write_manifest(
+    plan: TaskList[Any],
+    output: Output,
+    facts: PlanFacts,
+    plan_sha256: str,
+    replaced: Mapping[str, Sequence[int]] | None = None,
+    files: Mapping[str, str] | None = None,
+) -> Manifest:
+    """Write the manifest of a place whose shards are all there. Raises `InputError` where some are not, or do not add up.
+
+    `replaced` are the rows that later shards replace, by the names of shards, `files` the sha256 of what is beside them.
+    """
     tasks = plan.tasks()
     missing = {task.name for task in tasks} - done_names(output)
     if missing:
@@ -138,10 +151,18 @@ def write_manifest(plan: TaskList[Any], output: Output, facts: PlanFacts, plan_s
         facts,
         plan_sha256,
         hashlib.sha256(data).hexdigest(),
+        {name: _embedded(output, name, rows) for name, rows in sorted((replaced or {}).items())},
+        dict(sorted((files or {}).items())),
     )
     output.write(TABLE, data)
     output.write(MANIFEST, made.to_json().encode())
     return made
+
+
+def _embedded(output: Output, name: str, rows: Sequence[int]) -> list[int]:
+    """Return those of the rows of a shard that have values."""
+    failed = ParquetReader(output.read(shard_file(name)), name).present("reason")
+    return [row for row in rows if not failed[row]]
 
 
 def read_manifest(output: Output) -> Manifest:

@@ -19,7 +19,7 @@ from penult.arrays import drawn_picture
 from penult.backbones import Backbone
 from penult.embed import WarmEmbedder
 from penult.errors import DamagedFile, InputError
-from penult.shards.facts import PlanFacts
+from penult.shards.facts import NetworkFacts, PlanFacts
 from penult.shards.output import Output
 from penult.texts import printable
 
@@ -63,18 +63,18 @@ def has_networks(output: Output, facts: PlanFacts) -> bool:
 
 def load_networks(output: Output, facts: PlanFacts) -> tuple[Backbone, ...]:
     """Return the networks of a plan. Raises `DamagedFile` where one is not there, or not as it was written."""
-    return tuple(_load(output, network.digest) for network in facts.networks)
+    return tuple(_load(output, network) for network in facts.networks)
 
 
-def _load(output: Output, digest: str) -> Backbone:
-    record, graph = _names(digest)
+def _load(output: Output, network: NetworkFacts) -> Backbone:
+    record, graph = _names(network.digest)
     try:
         about = untrusted.parse_json(output.read(record))
         data = output.read(graph)
         if hashlib.sha256(data).hexdigest() != about["sha256"]:
             raise ValueError("its graph was changed after it was written")
         found = Backbone.from_dict(about["record"], data)
-        if found.digest != digest:
+        if (found.name, found.digest, found.blocks) != (network.name, network.digest, network.blocks):
             raise ValueError("it is another network than its name says")
     except (OSError, ValueError, KeyError, TypeError) as error:
         said = printable(str(error)[:200].rstrip("."))
@@ -83,6 +83,11 @@ def _load(output: Output, digest: str) -> Backbone:
             "on a machine that has the network."
         ) from error
     return found
+
+
+def files_beside(facts: PlanFacts) -> list[str]:
+    """Return the names of the files that stand beside the shards of a plan: networks and pictures."""
+    return [PICTURES, *(name for network in facts.networks for name in _names(network.digest))]
 
 
 def _names(digest: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from penult.errors import ProgressCallback, quiet
 from penult.shards.attempts import DEATHS, AttemptFiles
 from penult.shards.extractor import PLAN, Extractor
 from penult.shards.manifest import Manifest, foreign_files, in_random_order, todo, write_manifest
+from penult.shards.networks import files_beside
 from penult.shards.output import Output, name_below, open_output
 from penult.shards.plan import Plan, ShardTask
 from penult.shards.writer import ShardStatus
@@ -56,8 +57,10 @@ def local_runner(
                 progress("images", start + done, total)
 
             deaths = attempts.begin(task.name)
-            status = extractor.run(task, shown) if deaths < DEATHS else extractor.give_up(task, attempts)
-            attempts.end(task.name)
+            try:
+                status = extractor.run(task, shown) if deaths < DEATHS else extractor.give_up(task, attempts)
+            finally:  # an error is no death
+                attempts.end(task.name)
             before += task.rows
             yield status
 
@@ -89,11 +92,14 @@ def run_shards(
         progress("shards", result.done, len(tasks))
     result.left = len(todo(plan, output))
     if not result.left:
-        result.manifest = write_manifest(plan, output, plan.facts, plan_sum(output))
+        planned = plan.tasks()
+        replaced = {planned[number].name: rows for number, rows in plan.notes.replaced.items()}
+        files = {name: sum_of(output, name) for name in files_beside(plan.facts)}
+        result.manifest = write_manifest(plan, output, plan.facts, sum_of(output, PLAN), replaced, files)
     result.seconds = time.perf_counter() - began
     return result
 
 
-def plan_sum(output: Output) -> str:
-    """Return the sha256 of the plan in a place."""
-    return hashlib.sha256(output.read(PLAN)).hexdigest()
+def sum_of(output: Output, name: str) -> str:
+    """Return the sha256 of a file in a place."""
+    return hashlib.sha256(output.read(name)).hexdigest()

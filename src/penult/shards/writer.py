@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from penult import untrusted
 from penult.errors import DamagedFile
@@ -60,11 +60,19 @@ class Receipt:
         """The number of images without values."""
         return self.rows - self.embedded
 
+    def to_json(self) -> bytes:
+        """Return the receipt as a line of JSON, with the sha256 of all else as `check`."""
+        values = asdict(self)
+        return json.dumps({**values, "check": sum_of_values(values)}, sort_keys=True).encode()
+
     @classmethod
     def parse(cls, data: bytes, where: str) -> Receipt:
         """Return the receipt that `ShardWriter` wrote. Raises `DamagedFile`; `where` is its file."""
         try:
-            found = cls(**untrusted.parse_json(data))
+            values = untrusted.parse_json(data)
+            if values.pop("check", "") != sum_of_values(values):
+                raise ValueError("it was changed after it was written")
+            found = cls(**values)
             counts = (found.rows, found.embedded, found.size, found.failed, *found.reasons.values())
             if not all(type(n) is int and n >= 0 for n in counts) or sum(found.reasons.values()) != found.failed:
                 raise ValueError("its counts do not add up")
@@ -100,8 +108,13 @@ class ShardWriter:
         sums = hashlib.sha256(data).hexdigest()
         receipt = Receipt(task.name, task.rows, task.rows - failed, dict(sorted(reasons.items())), len(data), sums)
         self.output.write(shard_file(task.name), data)
-        self.output.write(receipt_file(task.name), json.dumps(asdict(receipt), sort_keys=True).encode())
+        self.output.write(receipt_file(task.name), receipt.to_json())
         return ShardStatus(task.name, task.rows, receipt.embedded, failed, False, seconds, receipt.reasons)
+
+
+def sum_of_values(values: Mapping[str, Any]) -> str:
+    """Return the sha256 (hex) of JSON values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def shard_file(name: str) -> str:

@@ -1,0 +1,73 @@
+"""Is everything in a place as it was written? Every file is read and held against the sha256 in its manifest.
+
+In: a folder or address. Out: what is wrong, file by file. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from penult.errors import DamagedFile
+from penult.shards.extractor import PLAN
+from penult.shards.manifest import MANIFEST, TABLE, foreign_files, read_manifest, read_shards
+from penult.shards.output import Output, name_below, open_output
+from penult.shards.plan import Plan
+from penult.shards.writer import Receipt, receipt_file, shard_file
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One file of a place: its name, and what is wrong with it; empty where it is as it was written."""
+
+    name: str
+    wrong: str = ""
+
+
+def check_shards(address: str) -> Iterator[Checked]:
+    """Yield every file of a complete place; files of no shard of the plan as `belongs to no shard`.
+
+    Raises `InputError` where there is no manifest.
+    """
+    output = open_output(address)
+    try:
+        manifest = read_manifest(output)
+        shards = read_shards(output, manifest)
+    except DamagedFile as error:
+        yield Checked(TABLE if TABLE in str(error) else MANIFEST, str(error))
+        return
+    yield Checked(MANIFEST)
+    yield Checked(TABLE)
+    sums = {PLAN: manifest.plan_sha256, **manifest.files}
+    for name, wanted in sums.items():
+        yield Checked(name, _compare(output, name, wanted))
+    for shard in shards:
+        yield Checked(shard_file(shard.name), _compare(output, shard_file(shard.name), shard.sha256))
+        yield Checked(receipt_file(shard.name), _receipt(output, shard))
+    try:
+        foreign = foreign_files(Plan.open(name_below(address, PLAN)), output)
+    except ValueError:  # told above
+        return
+    yield from (Checked(name, "belongs to no shard") for name in foreign)
+
+
+def _compare(output: Output, name: str, wanted: str) -> str:
+    try:
+        found = hashlib.sha256(output.read(name)).hexdigest()
+    except OSError as error:
+        return f"it cannot be read ({error.strerror or error})"
+    return "" if found == wanted else "it was changed after it was written"
+
+
+def _receipt(output: Output, shard: Receipt) -> str:
+    """Return what is wrong with a receipt beside the table of shards."""
+    try:
+        found = Receipt.parse(output.read(receipt_file(shard.name)), shard.name)
+    except OSError as error:
+        return f"it cannot be read ({error.strerror or error})"
+    except DamagedFile:
+        return "it was changed after it was written"
+    same = (found.name, found.rows, found.embedded, found.size, found.sha256)
+    wanted = (shard.name, shard.rows, shard.embedded, shard.size, shard.sha256)
+    return "" if same == wanted else "it was changed after it was written"
