@@ -185,3 +185,14 @@ def faulty_s3(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyP
     yield proxy
     proxy.close()
     objects.open_store.cache_clear()
+
+
+def list_one_object(scheme: str) -> bytes:
+    """Return how Azure or Google answers a listing of `photos/a.jpg` (3 bytes)."""
+    when = "Fri, 22 May 2026 10:00:00 GMT"
+    if scheme == "az":
+        about = f"<Last-Modified>{when}</Last-Modified><Etag>0x8D1</Etag><Content-Length>3</Content-Length><Content-Type/>"
+        blob = f"<Blob><Name>photos/a.jpg</Name><Properties>{about}<BlobType>BlockBlob</BlobType></Properties></Blob>"
+        return f"<EnumerationResults><Prefix>photos/</Prefix><Blobs>{blob}</Blobs><NextMarker/></EnumerationResults>".encode()
+    about = '<LastModified>2026-05-22T10:00:00.000Z</LastModified><ETag>"0x8D1"</ETag><Size>3</Size>'
+    return f"<ListBucketResult><Contents><Key>photos/a.jpg</Key>{about}</Contents></ListBucketResult>".encode()

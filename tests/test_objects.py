@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from objectstore import FaultyProxy, S3Server
-from penult import objects
+from objectstore import FaultyProxy, S3Server, list_one_object
+from penult import objects, sources
 from penult.errors import InputError, OutputError
 from penult.objects import store as store_module
 
@@ -116,3 +116,28 @@ def test_what_goes_on_failing_is_said(s3: S3Server, faulty_s3: FaultyProxy, monk
         with pytest.raises(OutputError, match=r"b.bin' cannot be written: the store is full \(\w+\); make room"):
             objects.open_store(url).put("b.bin", b"1")
     assert [path.name for path in (s3.root / "failing").iterdir()] == ["a.bin"]
+
+
+@pytest.mark.parametrize(("scheme", "asked"), [("az", "restype=container&comp=list"), ("gs", "list-type=2")])
+def test_azure_and_google_are_asked_by_their_own_names(
+    scheme: str, asked: str, faulty_s3: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = {"ETag": '"0x8D1"', "Last-Modified": "Fri, 22 May 2026 10:00:00 GMT"}
+    answer = lambda method, path, *_: (200, headers, list_one_object(scheme) if "?" in path else b"abc")  # noqa: E731
+    monkeypatch.setattr(faulty_s3, "forward", answer)
+    for name, value in {
+        "AZURE_STORAGE_ACCOUNT_NAME": "me", "AZURE_STORAGE_ACCOUNT_KEY": "a2V5", "AZURE_STORAGE_ENDPOINT": faulty_s3.endpoint,
+        "GOOGLE_SKIP_SIGNATURE": "true", "GOOGLE_BASE_URL": faulty_s3.endpoint,
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    (member,) = sources.members(f"{scheme}://box/photos")
+    assert (member.id, member.container, member.size, member.tag) == ("a.jpg", f"{scheme}://box/photos", 3, "0x8D1")
+    assert member.read() == b"abc"
+    assert faulty_s3.requests[0] == ("GET", f"/box?{asked}&prefix=photos%2F")
+
+
+def test_a_key_that_is_no_path_is_named(s3: S3Server, faulty_s3: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    listing = list_one_object("s3").replace(b"photos/a.jpg", b"photos//a.jpg")
+    monkeypatch.setattr(faulty_s3, "forward", lambda *_: (200, {}, listing))
+    with pytest.raises(InputError, match=r"an object whose key is no path, 'photos//a\.jpg'; rename or remove that object"):
+        list(objects.open_store(s3.bucket("odd")).list())

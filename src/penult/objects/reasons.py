@@ -14,6 +14,7 @@ from penult.errors import InputError, OutputError, PenultError
 from penult.texts import printable
 
 _STATUS, _CODE = re.compile(r"status code: (\d{3})"), re.compile(r"<Code>(\w+)</Code>")
+_NO_PATH = re.compile(r'invalid path: .*?Path "(.*?)"(?: |:)')  # a//b, a/../b, or a control character
 NO_ANSWER = "HTTP error"  # what obstore says where no answer came, or not all of it
 _NO_STORE = ("NoSuchBucket", "ContainerNotFound", "InvalidBucketName", "The specified bucket does not exist")
 # What is asked for credentials where none are given.
@@ -62,26 +63,35 @@ class Explained:
 
 
 def _reason(text: str, status: str, said: str, bucket: str) -> tuple[str, str]:
-    """Return what is wrong with all requests like this one, and what to do."""
+    """Return what is wrong with all requests like this one, and what to do: the first that applies."""
     scheme = bucket.partition(":")[0]
-    server = endpoint(scheme)
-    if any(sign in text for sign in _NO_STORE):
-        also = f", and whether '{printable(server)}' is its server" if server else ""
-        return f"there is no bucket '{printable(bucket)}'", f"check its name{also}"
-    if any(sign in text for sign in _NO_CREDENTIALS):
-        return "no credentials were found", _CREDENTIALS[scheme]
-    if any(sign in text for sign in _FULL):
-        return f"the store is full{said}", "make room, and run it again"
-    if status in ("401", "403"):
-        return f"the store refuses these credentials{said}", _CREDENTIALS[scheme]
-    if scheme == "s3" and "redirect" in text.lower():
-        return "the bucket is in another region", "set AWS_REGION to its region"
-    if status:
-        return f"the store answers with an error{said}, also after several tries", "run it again later"
-    if NO_ANSWER in text:
-        where = f"'{printable(server)}'" if server else "the store"
-        return f"no answer from {where}", "check the network and the address, and run it again"
-    return text.split("\n", 1)[0][:200], "check the address and the environment variables of the store"
+    server = printable(endpoint(scheme))
+    odd = _NO_PATH.search(text)
+    for applies, why, cure in (
+        (
+            any(sign in text for sign in _NO_STORE),
+            f"there is no bucket '{printable(bucket)}'",
+            f"check its name{server and f', and whether {server!r} is its server'}",
+        ),
+        (any(sign in text for sign in _NO_CREDENTIALS), "no credentials were found", _CREDENTIALS[scheme]),
+        (any(sign in text for sign in _FULL), f"the store is full{said}", "make room, and run it again"),
+        (status in ("401", "403"), f"the store refuses these credentials{said}", _CREDENTIALS[scheme]),
+        (scheme == "s3" and "redirect" in text.lower(), "the bucket is in another region", "set AWS_REGION to its region"),
+        (status, f"the store answers with an error{said}, also after several tries", "run it again later"),
+        (
+            odd,
+            f"it has an object whose key is no path, '{printable(odd[1]) if odd else ''}'",
+            "rename or remove that object",
+        ),
+        (
+            NO_ANSWER in text,
+            f"no answer from {repr(server) if server else 'the store'}",
+            "check the network and the address, and run it again",
+        ),
+    ):
+        if applies:
+            return why, cure
+    return printable(text.split("\n", 1)[0][:200]), "check the address and the environment variables of the store"
 
 
 def is_busy(error: Exception) -> bool:
