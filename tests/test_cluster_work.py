@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from penult.cli import main
 from penult.cluster import start
 from penult.cluster.resources import ActorResources, Pool, pool_for
 from penult.cluster.work import ActorAttempts, ShardWork, block_sizes
@@ -137,3 +138,8 @@ def test_an_output_error_of_the_disk_ends_as_one(tmp_path: Path) -> None:
     at_work, waited = work(tmp_path / "nowhere")
     assert type(at_work.answer(task("plain_0"))) is OutputError
     assert len(waited) == 3
+
+
+def test_what_actors_get_is_for_ray_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["embed", str(tmp_path), "--out", str(tmp_path / "out"), "--actor", "cpus=2"]) == 1
+    assert "give --on ray" in capsys.readouterr().err

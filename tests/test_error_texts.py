@@ -72,6 +72,9 @@ ELSEWHERE = {  # the beginning of a text: where it is caused, or why a user cann
     "photos cannot be decoded, because": "test_predict_online",
     "the predictor was closed before": "test_predict_online",
     "this predictor is closed": "test_predict_online",
+    "--actor says what": "test_cluster_work",
+    "{} holds features, not answers": "test_predict_shards",
+    "{} holds answers of another model": "test_predict_shards",
 }
 
 

@@ -57,8 +57,30 @@ def test_a_place_of_something_else_is_refused(finished: Finished, source: Path, 
         prepare_answers(str(finished.folder), str(source), out)
     answers = tmp_path / "answers"
     prepare_answers(str(finished.folder), str(source), str(answers))
-    with pytest.raises(InputError, match="planned"):
+    with pytest.raises(InputError, match="planned otherwise"):
         prepare_answers(str(finished.folder), str(tmp_path), str(answers))
     (answers / "model.penult").write_bytes(b"another")
     with pytest.raises(InputError, match="another model"):
         prepare_answers(str(finished.folder), str(source), str(answers))
+
+
+def test_the_command_writes_them_part_by_part(
+    finished: Finished, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from penult.cli import main
+
+    out = tmp_path / "answers"
+    command = ["predict", str(finished.folder), str(source), "--out", str(out), "--rows", "5", "-q"]
+    assert main([*command, "--part", "1/2"]) == 0
+    assert "still with the other parts" in capsys.readouterr().out
+    assert main([*command, "--part", "2/2"]) == 0
+    printed = capsys.readouterr()
+    assert "14 images: 13 have answers, 1 failed" in printed.out
+    assert "'warm/cut.png'" in printed.err
+    assert (out / "manifest.json").exists()
+    assert main([*command, "--strict"]) == 3
+    assert main(["embed", str(source), "--out", str(out), "-q"]) == 1
+    assert "holds answers of a model" in capsys.readouterr().err
+    for wrong in (["--part", "1/2"], ["--out", str(out), "--csv", "x.csv"], ["--on", "ray"]):
+        with pytest.raises(SystemExit):
+            main(["predict", str(finished.folder), str(source), *wrong])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ from penult.shards.writer import ShardStatus
 
 
 class LoggedExtractor(Extractor):
-    """An extractor that notes each shard it begins, with its node's raylet, in the file that PENULT_BENCH_LOG names."""
+    """An extractor that notes each shard it begins, with its node's raylet, in the file that PENULT_BENCH_LOG names.
+
+    It rests after each for the seconds in the file beside it, so that there is time to kill, and to come back.
+    """
 
     def run(self, task: Any, *more: Any) -> ShardStatus:
         """Note the shard, and do it."""
@@ -20,7 +24,9 @@ class LoggedExtractor(Extractor):
             log = os.open(os.environ["PENULT_BENCH_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             os.write(log, line)  # one call: lines of several processes do not mix
             os.close(log)
-        return super().run(task, *more)
+        status = super().run(task, *more)
+        time.sleep(float(Path(os.environ["PENULT_BENCH_LOG"] + ".rest").read_text()))
+        return status
 
 
 class NoWorker:

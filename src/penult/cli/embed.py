@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from penult.cli import options
-from penult.errors import InputError, ProgressCallback, listed
-
-if TYPE_CHECKING:
-    from penult.shards import Runner, ShardsResult
-
-_PART = re.compile(r"(\d+)/(\d+)")
-_NAMED = 10  # unreadable images that are named
+from penult.cli import options, sharding
+from penult.errors import InputError, ProgressCallback
 
 
 def add(commands: options.Commands) -> None:
@@ -39,9 +31,7 @@ def add(commands: options.Commands) -> None:
     )
     options.add_backbones(p)
     p.add_argument("--out", required=True, metavar="OUT", help="FILE.h5, or a folder or address (s3://BUCKET/PATH) for shards")
-    shards = p.add_argument_group("shards")
-    shards.add_argument("--part", metavar="I/N", help="do the I-th of N parts of the shards; parts may run at the same time")
-    shards.add_argument("--rows", type=int, metavar="N", help="images of a shard (default: 1000)")
+    shards = sharding.add(p)
     shards.add_argument("--float32", action="store_true", help="store vectors as float32 (default: float16, half the size)")
     options.add_tables(p)
     options.add_tolerance(p)
@@ -58,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _refuse_options_of_shards(args: argparse.Namespace) -> None:
-    given = [name for name in ("part", "rows", "float32") if getattr(args, name)]
+    given = [name for name in (*sharding.OPTIONS, "float32") if getattr(args, name)]
     if given:
         raise InputError(
             f"--{given[0]} is for shards, and --out {args.out} is one file; give a folder or an address to --out."
@@ -99,16 +89,15 @@ def _to_shards(args: argparse.Namespace) -> None:
     from penult.cli import output
 
     shards.check_place(args.out)
-    part = _part(args.part)
+    shards.refuse_answers(args.out)
+    part, runner = sharding.part_of(args.part), sharding.runner(args, shards.Extractor)
     with output.progress(not args.quiet) as progress:
         notes = _make_ready(args, part, progress)
-        done = shards.run_shards(args.out, part=part, runner=_runner(args), progress=progress)
+        done = shards.run_shards(args.out, part=part, runner=runner, progress=progress)
     for text in notes:
         output.note(f"note: {text}")
-    if done.foreign:
-        output.note(f"note: {args.out} has files of no shard of the plan; they are left alone: {listed(done.foreign)}")
-    _tell_failures(args, done)
-    _tell(args, done, part)
+    sharding.tell_failures(args, done)
+    sharding.tell(args, done, part, "features")
 
 
 def _make_ready(args: argparse.Namespace, part: tuple[int, int] | None, progress: ProgressCallback) -> tuple[str, ...]:
@@ -132,67 +121,3 @@ def _make_ready(args: argparse.Namespace, part: tuple[int, int] | None, progress
     if asked:
         shards.check_networks(facts, networks)
     return notes
-
-
-def _part(text: str | None) -> tuple[int, int] | None:
-    """Return which part of how many. Raises `InputError`."""
-    if text is None:
-        return None
-    found = _PART.fullmatch(text)
-    part = (int(found[1]), int(found[2])) if found else (0, 0)
-    if not 1 <= part[0] <= part[1]:
-        raise InputError(f"--part {text!r} is no part of a whole; give one such as 3/20, the third of twenty.")
-    return part
-
-
-def _runner(args: argparse.Namespace) -> Runner | None:
-    """Return what hands out the shards; None: this process does them."""
-    return None
-
-
-def _tell_failures(args: argparse.Namespace, done: ShardsResult) -> None:
-    """Note which images could not be read, once all shards are there. Raises `TooManyBad` where more than was allowed."""
-    from penult import shards
-    from penult.cli import output
-
-    made = done.manifest
-    if made is None or not made.failed:
-        return
-    some = [f"'{output.printable(name)}' ({why})" for name, why, _ in shards.open_features(args.out).failures(_NAMED)]
-    more = f" and {made.failed - len(some):,} more" if made.failed > len(some) else ""
-    why = "; ".join(f"{count:,} {reason}: {shards.CURES.get(reason, 'remove it')}" for reason, count in made.reasons.items())
-    which = f"{', '.join(some)}{more}. {why}"
-    if made.failed == made.images:
-        raise InputError(f"none of the {made.images:,} images can be read: {which}. Give others, and another --out.")
-    output.note(f"note: {made.failed:,} of {made.images:,} images cannot be read: {which}.")
-    options.embed_options(args).tolerance.check_count(made.failed, made.images, which)
-
-
-def _tell(args: argparse.Namespace, done: ShardsResult, part: tuple[int, int] | None) -> None:
-    """Print what was done, and what is left."""
-    from penult.cli import output
-    from penult.texts import count
-
-    made = done.manifest
-    if args.json:
-        all_counts = {"images": made.images, "embedded": made.embedded, "failed": made.failed} if made else {}
-        output.as_json(
-            {"written": args.out, "shards": done.planned, "done": done.done, "left": done.left, "complete": bool(made)}
-            | all_counts
-        )
-        return
-    speed = f", {done.images / done.seconds:.0f} images/s" if done.images else ""
-    if done.done:
-        output.out(f"{count(done.done, 'shard')} of {count(done.images, 'image')} done{speed}")
-    if made is None:
-        what = "all parts" if part is None else "the other parts"
-        output.out(
-            f"{count(done.left, 'shard')} of {done.planned:,} are still with {what}; who ends last writes manifest.json. "
-            "The same command again does what is missing"
-        )
-        return
-    output.out(
-        f"{count(made.images, 'image')}: {made.embedded:,} have features, {made.failed:,} failed ({made.facts.engine}, "
-        f"{made.facts.precision}, {made.facts.dtype})"
-    )
-    output.out(f"written: {output.printable(args.out)} ({count(made.shards, 'shard')}, {made.size / 1e6:,.1f} MB)")

@@ -182,7 +182,7 @@ def add_review(p: argparse.ArgumentParser, which: str = "") -> None:
 
 
 def add_cluster(
-    p: argparse.ArgumentParser,
+    p: argparse.ArgumentParser | argparse._ArgumentGroup,
     what: str = "run shards by Ray",
     actor: str = "cpus=4 gpus=0.5 memory=8GB, and max=N of them at once (default: up to 8 cores, as many actors as the "
     "cluster has room for)",

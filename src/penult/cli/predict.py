@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from penult.cli import options, stored
+from penult.cli import options, sharding, stored
 from penult.texts import count, percent
 
 if TYPE_CHECKING:
@@ -36,6 +36,13 @@ def add(commands: options.Commands) -> None:
         metavar="H5",
         help="predict from feature files instead of images, or from a folder or address of shards of any size",
     )
+    p.add_argument(
+        "--out",
+        metavar="OUT",
+        help="write the answers as Parquet shards to a folder or an address (s3://BUCKET/PATH), for any number of images; the "
+        "same command again does what is missing (needs penult[cloud])",
+    )
+    sharding.add(p)
     options.add_tables(p)
     options.add_tolerance(p)
     options.add_compute(p)
@@ -45,6 +52,16 @@ def run(args: argparse.Namespace) -> None:
     """Classify images, or the rows of feature files."""
     if bool(args.images) == bool(args.features):
         args.usage_error("give either IMAGES or --features")
+    if args.out is not None:
+        _to_shards(args)
+        return
+    if given := [name for name in sharding.OPTIONS if getattr(args, name)]:
+        args.usage_error(f"--{given[0]} is for shards: give --out as well")
+    _to_table(args)
+
+
+def _to_table(args: argparse.Namespace) -> None:
+    """Write the answers as one table, or print them."""
     from penult import bundle, store
     from penult.predict import Predictor
 
@@ -152,3 +169,27 @@ def _write_parts(args: argparse.Namespace, predictor: Predictor) -> None:
     if args.review is not None:
         path = Path(args.csv).parent / "review.csv"
         output.out(f"{write_review(path, doubtful, args.review)} of them to review: {output.printable(str(path))}")
+
+
+def _to_shards(args: argparse.Namespace) -> None:
+    """Write the answers as Parquet shards, or those of one part."""
+    if len(args.images) != 1 or args.csv or args.review is not None:
+        args.usage_error("--out takes one source of images, and neither --csv nor --review")
+    from penult import images, shards
+    from penult.cli import output
+    from penult.predict.answer_shards import AnswerWriter, prepare_answers
+
+    shards.check_place(args.out)
+    part, runner = sharding.part_of(args.part), sharding.runner(args, AnswerWriter)
+    if part is not None and part[0] > 1:
+        shards.wait_for_plan(args.out)
+    table = images.TableOptions(**options.columns(args))
+    with output.progress(not args.quiet) as progress:
+        notes = prepare_answers(
+            args.model, args.images[0], args.out, options.embed_options(args), rows=args.rows, table=table, progress=progress
+        )
+        done = shards.run_shards(args.out, part=part, runner=runner, make=AnswerWriter, progress=progress)
+    for text in notes:
+        output.note(f"note: {text}")
+    sharding.tell_failures(args, done)
+    sharding.tell(args, done, part, "answers")

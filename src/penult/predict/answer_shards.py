@@ -18,7 +18,7 @@ from penult.embed import EmbeddedRows, EmbedOptions, WarmEmbedder
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.images import TableOptions
 from penult.predict import Predictor
-from penult.shards import PLAN, Extractor, check_asked, is_ready, make_plan, open_output, plan_facts
+from penult.shards import MODEL, PLAN, Extractor, check_asked, is_ready, make_plan, open_output, plan_facts
 from penult.shards.extractor import readable
 from penult.shards.networks import save_networks, save_pictures
 from penult.shards.output import Output, name_below
@@ -26,7 +26,6 @@ from penult.shards.plan import Plan
 from penult.sources import Member
 from penult.texts import printable
 
-MODEL = "model.penult"
 _KINDS = {
     "id": "string", "label": "string", "confidence": "float32", "probabilities": "list<float32>", "novelty": "float32",
     "reason": "string", "detail": "string",
@@ -74,10 +73,11 @@ def prepare_answers(
     rows: int | None = None,
     table: TableOptions | None = None,
     progress: ProgressCallback = quiet,
-) -> None:
+) -> tuple[str, ...]:
     """Make a place ready for `AnswerWriter`: the model, its networks, and the plan of the source, which comes last.
 
-    Raises `InputError` where something else is there: features, answers of another model, or of another source.
+    Returns what there is to say of the source. Raises `InputError` where something else is there: features, answers of
+    another model, or of another source.
     """
     loaded = bundle.load_bundle(model)
     Predictor(loaded).check_networks()
@@ -87,13 +87,13 @@ def prepare_answers(
     _refuse_other(output, data)
     if is_ready(out):
         check_asked(Plan.open(name_below(out, PLAN)).facts, source, options, rows=rows)
-        return
+        return ()
     output.write(MODEL, data)
     facts = plan_facts(source, loaded.backbones, replace(options, precision=precision), rows=rows, float32=True)
     save_networks(output, loaded.backbones)
     with closing(WarmEmbedder(loaded.backbones, facts.compute, options)) as embedder:
         save_pictures(output, embedder)
-    make_plan(source, name_below(out, PLAN), facts, table=table, progress=progress)
+    return make_plan(source, name_below(out, PLAN), facts, table=table, progress=progress).notes
 
 
 def _refuse_other(output: Output, model: bytes) -> None:

@@ -9,8 +9,8 @@ from penult.shards.extractor import CURES, PLAN, Extractor
 from penult.shards.facts import PlanFacts, plan_facts
 from penult.shards.features import ShardedFeatures, is_features, open_features
 from penult.shards.manifest import Manifest, in_random_order, read_manifest, todo, write_manifest
-from penult.shards.output import Output, check_place, name_below, open_output
-from penult.shards.place import check_asked, check_networks, is_ready, make_ready, wait_for_plan
+from penult.shards.output import MODEL, Output, check_place, name_below, open_output
+from penult.shards.place import check_asked, check_networks, is_ready, make_ready, refuse_answers, wait_for_plan
 from penult.shards.plan import Plan, ShardTask, is_plan
 from penult.shards.planning import make_plan
 from penult.shards.run import Runner, ShardsResult, local_runner, run_shards
@@ -19,6 +19,7 @@ from penult.shards.writer import ShardStatus, ShardWriter
 __all__ = [
     "CURES",
     "DEATHS",
+    "MODEL",
     "PLAN",
     "AttemptCounter",
     "AttemptFiles",
@@ -51,6 +52,7 @@ __all__ = [
     "open_output",
     "plan_facts",
     "read_manifest",
+    "refuse_answers",
     "run_shards",
     "todo",
     "wait_for_plan",

@@ -16,6 +16,7 @@ from penult.errors import InputError, OutputError
 from penult.store.paths import output_error
 from penult.texts import printable
 
+MODEL = "model.penult"  # beside the shards where these are a model's answers
 _SMALL = 1024  # bytes that a file of `read_many` has, or so
 _CURE = "choose another place with --out, or run the same command again once it can be written: what is done is kept"
 

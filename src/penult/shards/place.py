@@ -22,7 +22,7 @@ from penult.pixels import DEPTHS, MAX_PIXELS
 from penult.shards.extractor import PLAN
 from penult.shards.facts import PlanFacts, plan_facts
 from penult.shards.networks import PICTURES, has_networks, save_networks, save_pictures
-from penult.shards.output import Output, name_below, open_output
+from penult.shards.output import MODEL, Output, name_below, open_output
 from penult.shards.plan import Plan, is_plan
 from penult.shards.planning import make_plan
 from penult.texts import printable
@@ -93,6 +93,12 @@ def wait_for_plan(out: str, patience: float = _PATIENCE) -> None:
                 "`penult plan` and give the plan in the place of the source."
             )
         time.sleep(_PAUSE)
+
+
+def refuse_answers(out: str) -> None:
+    """Raise `InputError` where the answers of a model are in a place, which has a plan as well."""
+    if open_output(out).exists(MODEL):
+        raise InputError(f"{printable(out)} holds answers of a model, not features; choose another --out.")
 
 
 def check_asked(

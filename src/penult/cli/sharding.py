@@ -1,0 +1,98 @@
+"""What commands that write shards share: their options, who hands the shards out, and what was done."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import TYPE_CHECKING
+
+from penult.cli import options
+from penult.errors import InputError, listed
+from penult.texts import count
+
+if TYPE_CHECKING:
+    from penult.shards import Extractor, Runner, ShardsResult
+
+_PART = re.compile(r"(\d+)/(\d+)")
+_NAMED = 10  # unreadable images that are named
+OPTIONS = ("part", "rows", "on", "actor")  # that only shards have
+
+
+def add(p: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the options of shards, and return their group."""
+    group = p.add_argument_group("shards")
+    group.add_argument("--part", metavar="I/N", help="do the I-th of N parts of the shards; parts may run at the same time")
+    group.add_argument("--rows", type=int, metavar="N", help="images of a shard (default: 1000)")
+    options.add_cluster(group)
+    return group
+
+
+def part_of(text: str | None) -> tuple[int, int] | None:
+    """Return which part of how many. Raises `InputError`."""
+    if text is None:
+        return None
+    found = _PART.fullmatch(text)
+    part = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= part[0] <= part[1]:
+        raise InputError(f"--part {text!r} is no part of a whole; give one such as 3/20, the third of twenty.")
+    return part
+
+
+def runner(args: argparse.Namespace, make: type[Extractor]) -> Runner | None:
+    """Return what hands out the shards; None: this process does them."""
+    if args.on is None:
+        if args.actor:
+            raise InputError("--actor says what Ray's actors get, and nothing runs on Ray; give --on ray, too.")
+        return None
+    from penult import cluster
+
+    return cluster.ray_runner(args.on, make, cluster.ActorResources.parse(args.actor or ()))
+
+
+def tell_failures(args: argparse.Namespace, done: ShardsResult) -> None:
+    """Note which images could not be read, once all shards are there. Raises `TooManyBad` where more than was allowed."""
+    from penult import shards
+    from penult.cli import output
+
+    made = done.manifest
+    if made is None or not made.failed:
+        return
+    some = [f"'{output.printable(name)}' ({why})" for name, why, _ in shards.open_features(args.out).failures(_NAMED)]
+    more = f" and {made.failed - len(some):,} more" if made.failed > len(some) else ""
+    why = "; ".join(f"{n:,} {reason}: {shards.CURES.get(reason, 'remove it')}" for reason, n in made.reasons.items())
+    which = f"{', '.join(some)}{more}. {why}"
+    if made.failed == made.images:
+        raise InputError(f"none of the {made.images:,} images can be read: {which}. Give others, and another --out.")
+    output.note(f"note: {made.failed:,} of {made.images:,} images cannot be read: {which}.")
+    options.embed_options(args).tolerance.check_count(made.failed, made.images, which)
+
+
+def tell(args: argparse.Namespace, done: ShardsResult, part: tuple[int, int] | None, what: str) -> None:
+    """Print what was done, and what is left; `what` images get ("features")."""
+    from penult.cli import output
+
+    made = done.manifest
+    if done.foreign:
+        output.note(f"note: {args.out} has files of no shard of the plan; they are left alone: {listed(done.foreign)}")
+    if args.json:
+        all_counts = {"images": made.images, "embedded": made.embedded, "failed": made.failed} if made else {}
+        output.as_json(
+            {"written": args.out, "shards": done.planned, "done": done.done, "left": done.left, "complete": bool(made)}
+            | all_counts
+        )
+        return
+    speed = f", {done.images / done.seconds:.0f} images/s" if done.images else ""
+    if done.done:
+        output.out(f"{count(done.done, 'shard')} of {count(done.images, 'image')} done{speed}")
+    if made is None:
+        others = "all parts" if part is None else "the other parts"
+        output.out(
+            f"{count(done.left, 'shard')} of {done.planned:,} are still with {others}; who ends last writes manifest.json. "
+            "The same command again does what is missing"
+        )
+        return
+    output.out(
+        f"{count(made.images, 'image')}: {made.embedded:,} have {what}, {made.failed:,} failed ({made.facts.engine}, "
+        f"{made.facts.precision}, {made.facts.dtype})"
+    )
+    output.out(f"written: {output.printable(args.out)} ({count(made.shards, 'shard')}, {made.size / 1e6:,.1f} MB)")
