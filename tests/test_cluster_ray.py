@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("ray", reason="needs the extra `ray`")
 
-from penult.cluster import ActorResources, RayConnection, connect, ray_runner
+from penult.cluster import ActorResources, RayConnection, connect_ray, ray_runner
 from penult.errors import InputError
 from shardwork import FileWorker, tasks
 
@@ -52,6 +52,6 @@ def test_the_instance_is_private_and_leaves_nothing(on_ray: RayConnection) -> No
     assert ray.util.get_node_ip_address() == "127.0.0.1"
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert not (Path.home() / ".ray").exists()
-    with connect("ray"):
+    with connect_ray("ray"):
         pass
     assert ray.is_initialized()  # what was there already is left as it is

@@ -90,7 +90,7 @@ def test_resources_are_read_from_texts() -> None:
 
 @pytest.mark.parametrize("address", ["ray:", "spark", "ray://", "ray://head", "http://head:10001", "ray://head:x"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
-    with pytest.raises(InputError, match="--on"), start.connect(address):
+    with pytest.raises(InputError, match="--on"), start.connect_ray(address):
         pass
 
 
@@ -98,14 +98,14 @@ def test_a_cluster_that_others_can_reach_must_want_a_token(monkeypatch: pytest.M
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     for address, cluster in (("ray://head.example:10001", ""), ("ray", "10.0.0.1:6379")):
         monkeypatch.setenv("RAY_ADDRESS", cluster)
-        with pytest.raises(InputError, match="RAY_AUTH_MODE=token"), start.connect(address):
+        with pytest.raises(InputError, match="RAY_AUTH_MODE=token"), start.connect_ray(address):
             pass
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(start.util, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"penult\[ray\]"), start.connect("ray"):
+    with pytest.raises(ImportError, match=r"penult\[ray\]"), start.connect_ray("ray"):
         pass
 
 

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         with Meter() as meter:
             list(cluster.ray_runner("ray", NoWorker)(folder, [ShardTask("", 0, "none", 1)]))
         bounds.most("a job on Ray without work, all processes", meter.cpu, 20, "s")
-        with cluster.connect("ray"):
+        with cluster.connect_ray("ray"):
             _pairs(Path(folder), args, bounds)
             _driver(folder, args.tasks, bounds)
     return bounds.code

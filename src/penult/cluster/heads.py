@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from penult.arrays import Array, row_chunks
 from penult.cluster.resources import ActorResources
-from penult.cluster.start import connect
+from penult.cluster.start import connect_ray
 from penult.errors import InputError, OutputError, PenultError
 from penult.solver import Partition, PartitionedRows, Sums, placement
 
@@ -159,17 +159,17 @@ def heads_on(address: str, resources: ActorResources | None = None) -> Iterator[
     Parameters
     ----------
     address : str
-        As for `connect`.
+        As for `connect_ray`.
     resources : ActorResources, optional
         `memory` is what Ray sets aside for each actor, `most` how many there may be.
 
     Raises
     ------
     MissingExtra, InputError, OutputError
-        As `connect`; OutputError also where actors die again and again.
+        As `connect_ray`; OutputError also where actors die again and again.
     """
     asked = resources or ActorResources()
-    with connect(address):
+    with connect_ray(address):
         import ray  # not before: what it reads from the environment is set now
 
         cores = int(sum(node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]))

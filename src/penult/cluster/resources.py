@@ -38,7 +38,9 @@ class ActorResources:
                 raise InputError(f"--actor {value!r} is not understood; give cpus=4, gpus=0.5, memory=8GB or max=10.")
             number = float(size[1]) * _BYTES[size[2].upper()]
             if number <= 0 or (name == "max" and number % 1):
-                raise InputError(f"--actor {value!r}: {name} must be above zero, and max a whole number.")
+                raise InputError(
+                    f"--actor {value!r}: {name} must be above zero, and max a whole number; give one such as {name}=2."
+                )
             given[name] = int(number) if name in {"memory", "max"} else number
         return cls(given.get("cpus"), given.get("gpus"), given.get("memory"), given.get("max"))
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from penult.cluster.cores import take_cores
 from penult.cluster.resources import ActorResources, pool_for
-from penult.cluster.start import connect, versions
+from penult.cluster.start import connect_ray, versions
 from penult.cluster.work import ActorAttempts, ShardWork, ShardWorker, block_sizes
 from penult.errors import InputError, OutputError, PenultError
 from penult.shards import Plan, Runner, ShardStatus, ShardTask
@@ -38,7 +38,7 @@ def ray_runner(address: str, make: MakeWorker, resources: ActorResources | None 
     Parameters
     ----------
     address : str
-        `"ray"` or `"ray://HOST:PORT"`, see `connect`.
+        `"ray"` or `"ray://HOST:PORT"`, see `connect_ray`.
     make : callable
         Opens the worker of an actor for an output folder or URL; must be importable on the nodes, since Ray sends its name.
     resources : ActorResources, optional
@@ -55,7 +55,7 @@ def ray_runner(address: str, make: MakeWorker, resources: ActorResources | None 
         if not tasks:
             return
         asked = _with_gpu(resources or ActorResources(), tasks[0].plan)
-        with connect(address) as connection:
+        with connect_ray(address) as connection:
             drive = _drive_remotely if connection.remote_driver else _drive
             with _errors_told():
                 for row in drive(out, tasks, make, asked):

@@ -64,7 +64,7 @@ class RayConnection:
 
 
 @contextmanager
-def connect(address: str = LOCAL) -> Iterator[RayConnection]:
+def connect_ray(address: str = LOCAL) -> Iterator[RayConnection]:
     """Have Ray while the block lasts; an instance that is there already is taken, and left as it is.
 
     Parameters
@@ -167,7 +167,9 @@ def _initialized(ray: Any, target: str, **options: Any) -> Iterator[None]:
         if ray.is_initialized():  # it came from the block
             raise
         said = " ".join(str(error).split())[:300]
-        raise OutputError(f"Ray cannot be reached at {target!r} ({said}); see whether it runs there.") from error
+        raise OutputError(
+            f"Ray cannot be reached at {target!r} ({said}); check that it runs there and takes this token, or give --on ray."
+        ) from error
     finally:
         ray.shutdown()
         worker.print_to_stdstream = printed
