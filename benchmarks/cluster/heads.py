@@ -155,14 +155,15 @@ def optimum(args: argparse.Namespace, folder: Path, bounds: Bounds) -> None:
         X = np.fromfile(path, np.float32).reshape(shape).astype(float)
         peer = LogisticRegression(C=C, tol=1e-8, max_iter=3000).fit(X, y)
         ours = np.load(f"{path}.logistic.npz")
-        pair = [_objective(X, y, C, *w) for w in ((ours["weights"], ours["intercepts"]), (peer.coef_, peer.intercept_))]
+        pair = [objective(X, y, C, *w) for w in ((ours["weights"], ours["intercepts"]), (peer.coef_, peer.intercept_))]
         bounds.most(
             f"objective less scikit-learn's, share ({k} classes, {shape[0]:,} x {shape[1]})", pair[0] / pair[1] - 1, 1e-6
         )
         path.unlink()
 
 
-def _objective(X: np.ndarray, y: np.ndarray, C: float, weights: np.ndarray, intercepts: np.ndarray) -> float:
+def objective(X: np.ndarray, y: np.ndarray, C: float, weights: np.ndarray, intercepts: np.ndarray) -> float:
+    """Return C times the sum of the losses, and half the squared length of the weights."""
     z = X @ weights.astype(float).T + intercepts
     z = np.hstack([np.zeros_like(z), z]) if z.shape[1] == 1 else z
     top = z.max(axis=1)
