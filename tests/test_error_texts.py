@@ -281,6 +281,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "another archive": ("a.7z", lambda w: scan_labelled(w.text("a.7z", "x"))),
     "a web address": ("example.org", lambda w: scan_labelled("https://example.org/a.jpg")),
     "a web address to predict": ("example.org", lambda w: scan_unlabelled("https://example.org/a.jpg")),
+    "an address of another kind": ("ftp://x", lambda w: scan_unlabelled("ftp://x/a.jpg")),
     "archives that are parts": ("train.zip", lambda w: scan_labelled(two_parts(w))),
     "an archive to label": ("a.zip", lambda w: scan_to_label(w.archive("a.zip", {"1.jpg": "x"}))),
     "archives to label": ("zips", lambda w: scan_to_label(two_parts(w))),
