@@ -136,7 +136,11 @@ class FaultyProxy:
                     status, _, code = fault.partition(" ")
                     self._send(int(status), {}, f"<Error><Code>{code}</Code></Error>".encode())
                     return
-                status, headers, data = proxy.forward(self.command, self.path, dict(self.headers.items()), body)
+                try:
+                    status, headers, data = proxy.forward(self.command, self.path, dict(self.headers.items()), body)
+                except (OSError, http.client.HTTPException):  # the test is over
+                    self.close_connection = True
+                    return
                 self._send(status, headers, data, cut=fault == "cut")
 
             do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = do_any

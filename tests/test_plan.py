@@ -119,7 +119,7 @@ def test_what_is_new_is_added_in_new_shards(tmp_path: Path) -> None:
     assert make_plan(str(source), str(out), None, add=True).new == 0
 
 
-def test_a_table_is_planned_in_its_order_with_its_labels(tmp_path: Path) -> None:
+def test_a_table_is_planned_in_its_order_with_its_labels_and_no_name_twice(tmp_path: Path) -> None:
     source = _ten(tmp_path)
     table = tmp_path / "photos" / "list.csv"
     table.write_text("file,label\ndog/8.jpg,D2\ncat/1.jpg,\n")

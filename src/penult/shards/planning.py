@@ -1,7 +1,7 @@
 """Make a plan of a source, or add what is new in the source to one: streamed, in bounded memory.
 
 In: a folder, a CSV, an archive, an address, and the facts of the vectors. Out: one Parquet file, the same for the same source.
-Of each image that is in the plan already 24 bytes are held; nothing is decoded.
+Of each image that is in the plan already 24 bytes are held, of each in an archive or a table 8; nothing is decoded.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ class _Making:
         self._ignored: Counter[str] = Counter()
         self._said: tuple[str, ...] = ()
         self._folders: set[str] = set(self._notes.first)
-        self._hashes = array("Q")  # of the new ids
+        self._new = 0
+        self._hashes = array("Q")  # of new ids that may come twice
         self._names: list[str] = []
         self._rows = 0
         self._replaced = 0
@@ -142,7 +143,7 @@ class _Making:
                 self._rows += len(shard)
                 self._take_note(shard)
                 progress("plan", self._rows, self._rows)
-            self._refuse(bool(self._hashes))
+            self._refuse()
             self._finish_notes()
             writer.add_metadata({NAMES: "".join(self._names), ABOUT: self._notes.to_json()})
 
@@ -154,7 +155,7 @@ class _Making:
             said.append("ignored: " + ", ".join(f"{number:,} {kind}" for kind, number in sorted(self._ignored.items())))
         if gone:
             said.append(f"no longer in the source, but still in the plan: {count(gone, 'image')}")
-        return PlanSummary(out, len(self._names), self._rows, len(self._hashes), self._replaced, gone, tuple(said))
+        return PlanSummary(out, len(self._names), self._rows, self._new, self._replaced, gone, tuple(said))
 
     def _members(self) -> Iterator[Member]:
         kind = sources.kind_of(self._source)
@@ -180,15 +181,18 @@ class _Making:
         self._said = log.notes
 
     def _take_note(self, shard: list[Member]) -> None:
-        self._hashes.extend(hash_of(one.id) for one in shard)
+        # A folder has each name once, and so has a store; tables and archives may say one twice.
+        listed = sources.kind_of(self._source) == "table"
+        self._hashes.extend(hash_of(one.id) for one in shard if listed or one.packing not in ("file", "object"))
+        self._new += len(shard)
         self._notes.outside += count_folders((one.id for one in shard), self._folders)
         self._notes.labelled += sum(one.label is not None for one in shard)
 
-    def _refuse(self, new: bool) -> None:
+    def _refuse(self) -> None:
         """Raise InputError for no image at all, or for one id twice."""
-        if not new and self._rows:
+        if not self._new and self._rows:
             raise _NothingNew
-        if not new:
+        if not self._new:
             passed = ", ".join(f"{number:,} {kind}" for kind, number in sorted(self._ignored.items()))
             raise InputError(
                 f"no images in '{printable(self._source)}'{f' (ignored: {passed})' if passed else ''}; "
