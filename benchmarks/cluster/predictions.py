@@ -37,9 +37,9 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         os.environ["PENULT_CACHE"] = str(place / "cache")
-        model = _model(place)
-        few = _predict(model, _linked(place / "few", FEW), place / "few.csv")
-        many = _predict(model, _linked(place / "many", args.rows), place / "many.csv")
+        model = train(place)
+        few = peak_of("predict", model, _linked(place / "few", FEW), "--csv", place / "few.csv", "--quiet")
+        many = peak_of("predict", model, _linked(place / "many", args.rows), "--csv", place / "many.csv", "--quiet")
         print(f"{FEW:,} photos: {few[0] / 1e6:.0f} MB; {args.rows:,} photos: {many[0] / 1e6:.0f} MB, {many[1]:.0f} s")
         with (place / "many.csv").open(newline="") as file:
             names = [row[0] for row in csv.reader(file)][1:]
@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
     return bounds.code
 
 
-def _model(place: Path) -> Path:
+def train(place: Path) -> Path:
+    """Train on drawn photos, and return the run."""
     for i in range(PICTURES):
         file = place / "train" / ("warm" if i % 2 else "cold") / f"{i}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -70,9 +71,9 @@ def _linked(folder: Path, count: int) -> Path:
     return folder
 
 
-def _predict(model: Path, folder: Path, table: Path) -> tuple[int, float]:
-    """Return the private memory of the command at its height, in bytes, and its seconds."""
-    line = [sys.executable, "-m", "penult", "predict", str(model), str(folder), "--csv", str(table), "--quiet"]
+def peak_of(*words: object) -> tuple[int, float]:
+    """Return the private memory of a penult command and its children at its height, in bytes, and its seconds."""
+    line = [sys.executable, "-m", "penult", *map(str, words)]
     began, most = time.perf_counter(), 0
     child = subprocess.Popen(line, stdout=subprocess.DEVNULL)
     while child.poll() is None:
