@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from pathlib import Path
 
 import h5py
@@ -13,9 +14,10 @@ pytest.importorskip("pyarrow", reason="shards need the extra `cloud`")
 
 import archives
 from badimages import photo, save
-from objectstore import S3Server
+from objectstore import FaultyProxy, S3Server
 from penult import shards
 from penult.cli import main
+from penult.objects import store
 from penult.shards.plan import Plan
 
 FILES = {
@@ -58,8 +60,30 @@ def test_every_kind_gives_the_same_plan_and_the_same_features(kind: str, tmp_pat
     assert [row.tobytes() for row in features.digests()] == [hashlib.sha256(FILES[name]).digest() for name in whole]
     assert [(id, reason) for id, reason, _ in features.failures()] == [("cat/broken.jpg", "damaged")]
     single = tmp_path / "one.h5"
-    files = str(archives.lay_out(tmp_path / "files", FILES))
-    assert main(["embed", files, "--out", str(single), *QUICK]) == 0
+    assert main(["embed", source, "--out", str(single), *QUICK]) == 0
     with h5py.File(single) as file:
         assert [name.decode() for name in file["train_files"]] == whole
         np.testing.assert_array_equal(features[:], file["train"][:].astype(np.float16).astype(np.float32))
+
+
+def test_a_store_that_fails_leaves_no_failed_images(
+    s3: S3Server,
+    faulty_s3: FaultyProxy,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store, "_PATIENCE", timedelta(seconds=0.3))
+    source, out = _source("s3", tmp_path, s3), s3.bucket("results")
+    command = ["embed", source, "--out", out, "--rows", "4", *QUICK]
+    for status, said in (("403 AccessDenied", "refuses these credentials"), ("507 InsufficientStorage", "the store is full")):
+        method = "GET" if status.startswith("403") else "PUT"
+        part = ".jpg" if method == "GET" else "/shards/"
+        faulty_s3.fault = lambda asked, path, *_: status if asked == method and part in path else None  # noqa: B023
+        assert main(command) != 0
+        assert said in capsys.readouterr().err
+        assert not list((s3.root / "results").rglob("shards/*.parquet"))
+    faulty_s3.fault = lambda method, path: None
+    assert main(command) == 0
+    features = shards.open_features(out)
+    assert (len(features), features.failed) == (len(NAMES) - 1, 1)
