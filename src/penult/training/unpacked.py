@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -38,7 +39,8 @@ def unpacked(data: TrainingData, folder: Path, progress: ProgressCallback) -> Tr
         said = f"the disk has no space for a copy of the rows ({size / 1e9:,.1f} GB): they are unpacked again at each pass."
         return replace(data, notes=(*data.notes, said))
     try:
-        X = _copied(data.every.X, kind, tempfile.TemporaryFile(dir=folder), progress)  # noqa: SIM115 - ends with X
+        with tempfile.TemporaryFile(dir=folder) as file:
+            X = _copied(data.every.X, kind, file, progress)
     except OSError as error:
         raise OutputError(
             f"a copy of the rows ({size / 1e9:,.1f} GB) cannot be written to {printable(folder)} ({error.strerror}); give "
@@ -53,7 +55,9 @@ def _copied(X: Any, kind: np.dtype[Any], file: IO[bytes], progress: ProgressCall
         file.write(np.ascontiguousarray(X[at], kind).data)
         progress("rows", at.stop, n)
     file.flush()
-    place = f"/proc/self/fd/{file.fileno()}" if Path("/proc/self/fd").is_dir() else f"/dev/fd/{file.fileno()}"
-    made: Any = np.memmap(place, kind, "r", shape=(n, d))
-    made.file = file  # open for as long as the rows are
+    open_ = os.dup(file.fileno())
+    made = np.memmap(
+        f"/proc/self/fd/{open_}" if Path("/proc/self/fd").is_dir() else f"/dev/fd/{open_}", kind, "r", shape=(n, d)
+    )
+    weakref.finalize(made, os.close, open_)  # the file is there as long as its rows are
     return made
