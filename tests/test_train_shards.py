@@ -221,3 +221,25 @@ def test_rows_are_selected_without_a_copy() -> None:
     assert len(some) == 25 and some.shape == (25, 40)
     np.testing.assert_array_equal(some[3:9], X[1::2][3:9])
     np.testing.assert_array_equal(some[np.array([0, 24])], X[1::2][[0, 24]])
+
+
+def test_large_feature_files_are_read_in_slices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import h5py
+
+    X, y = made_up(20_000)
+    with h5py.File(tmp_path / "data_net.h5", "w") as file:
+        file["train"], file["label"] = X, y + 1
+    words = ["train", "--features", str(tmp_path / "data_net.h5"), "--head", "logistic", "-q"]
+    assert main([*words, "--out", str(tmp_path / "small"), "--memory", "3MB"]) == 0
+    said = capsys.readouterr().out
+    assert "learns all 20,000 images" in said and "are numbers (1, 2, 3), which name the classes" in said
+    assert main([*words, "--out", str(tmp_path / "whole")]) == 0
+    ours, theirs = (bundle.load_bundle(tmp_path / name) for name in ("small", "whole"))
+    assert ours.classes == theirs.classes == ("1", "2", "3") and ours.facts["trained_on"] == 20_000
+    answers = [Predictor(one).score(X[:500]) for one in (ours, theirs)]
+    assert np.abs(answers[0] - answers[1]).mean() < 0.01
+    X[7, 3] = np.nan
+    with h5py.File(tmp_path / "data_net.h5", "r+") as file:
+        file["train"][7] = X[7]
+    assert main([*words, "--out", str(tmp_path / "run"), "--memory", "3MB"]) == 1
+    assert "NaN or infinite" in capsys.readouterr().err

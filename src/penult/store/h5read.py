@@ -238,6 +238,7 @@ class FileHeader:
     classes: tuple[str, ...] | None
     facts: dict[str, Any]
     digest: str  # of all rows; empty for a file of another hand
+    note: str = ""  # how the file's own labels became class numbers
 
 
 class RowReader:
@@ -329,7 +330,9 @@ def _header(file: CheckedFile) -> FileHeader:
     names = {name: _text(_raw(file, name)) if file.has(name) else None for name in _NAMES}
     train = file.data("train", (2,), "f").shape
     test = file.data("test", (2,), "f").shape if file.has("test") else (0, train[1])
-    label = file.read("label", (1, 2), "iubf").reshape(-1).astype(np.int64) if file.has("label") else None
+    label, note = None, ""
+    if file.has("label"):
+        label, names["classes"], note = _labels(file.path, _raw(file, "label"), names["classes"])
     lengths = [("train_files", train[0]), ("test_files", test[0])]
     wrong = [name for name, n in lengths if names[name] is not None and len(names[name] or ()) != n]
     wrong += ["label"] if label is not None and len(label) != train[0] else []
@@ -337,7 +340,7 @@ def _header(file: CheckedFile) -> FileHeader:
         raise InputError(f"{printable(file.path)} is inconsistent ({', '.join(wrong) or 'train, test'}); train again.")
     facts, sums = ({}, {}) if record is None else (record["facts"], record["sha256"])
     digest = " ".join(str(sums[name]) for name in ("train", "test") if name in sums)
-    return FileHeader(train[0], test[0], train[1], label, **names, facts=facts, digest=digest)
+    return FileHeader(train[0], test[0], train[1], label, **names, facts=facts, digest=digest, note=note)
 
 
 def _pieces(file: CheckedFile, start: int, stop: int) -> Iterator[Floats]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from penult import evaluate, heads, images, shards
+from penult import evaluate, heads, images, runs, shards, store
 from penult.arrays import default_errors
 from penult.embed import EmbedOptions, at_depth, embed
 from penult.errors import InputError, ProgressCallback, listed, quiet
@@ -23,7 +23,7 @@ from penult.pixels import views_to_crop_mode
 from penult.runs import RunFolder
 from penult.texts import printable
 from penult.training import environment
-from penult.training.data import from_features, from_images
+from penult.training.data import from_features, from_images, listed_names
 from penult.training.difference import compare_runs
 from penult.training.evaluating import evaluate_stored
 from penult.training.options import TrainOptions, find_backbones
@@ -31,7 +31,7 @@ from penult.training.run import Run
 from penult.training.run_difference import RunDifference
 from penult.training.sample import from_stored
 from penult.training.sample_submission import SampleSubmission
-from penult.training.stored import StoredFeatures, open_shards
+from penult.training.stored import StoredFeatures, are_large, of_files, open_shards
 from penult.training.stored_labels import read_labels
 from penult.training.trainer import Trainer
 from penult.training.unpacked import unpacked
@@ -185,6 +185,11 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: TrainOptions,
 def train_features(paths: Sequence[str], options: TrainOptions, progress: ProgressCallback = quiet) -> Run:
     """Train on feature files of the blog post's layout; the model then predicts from features, not from images."""
     _check(options)
+    if are_large(paths, options.memory):
+        runs.check_features(paths)
+        with store.RowReader([Path(path) for path in paths]) as reader:
+            names = None if options.files is None else listed_names(options.files, reader.headers[0].train)
+            return train_stored(of_files(reader, paths, names), options, progress)
     data = from_features(paths, options.files, options.near_duplicates == "group")
     sample = _check_classes(options, data.classes, data.test.files if data.test else ())
     with RunFolder(options.out, options.overwrite) as folder, TrialProcess(len(data.train.files)) as process:

@@ -192,7 +192,7 @@ def from_features(paths: Sequence[str], listing: str | None, near: bool = True) 
     n, m = len(read.X), 0 if read.X_test is None else len(read.X_test)
     files, test_files = _row_names(read.files, n), _row_names(read.test_files, m)
     if listing is not None:
-        files = _listed(listing, n)
+        files = listed_names(listing, n)
     classes = tuple(read.classes or [str(c) for c in range(int(read.y.max()) + 1)])
     part = Split(files, np.ones(n, bool), read.X, read.y, {})
     check_rows(part.ok_y, classes)
@@ -226,7 +226,8 @@ def _row_names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:
     return tuple(names) if names else tuple(str(i) for i in range(n))
 
 
-def _listed(path: str, n: int) -> tuple[str, ...]:
+def listed_names(path: str, n: int) -> tuple[str, ...]:
+    """Return the n names that a file lists, one a line. Raises InputError."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:

@@ -15,10 +15,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import shards
+from penult import shards, store
 from penult.arrays import Array
 from penult.backbones import Backbone
 from penult.engines import Compute
+from penult.errors import InputError
 from penult.pixels import Failure
 from penult.pixels.preparing import memory_bytes
 
@@ -120,4 +121,63 @@ def open_shards(address: str) -> StoredFeatures:
         dtype=X.facts.dtype,
         root=os.path.abspath(X.facts.source) if Path(X.facts.source).is_dir() else "",  # noqa: PTH100 - surrogates
         notes=(lost,) if lost else (),
+    )
+
+
+class FileRows:
+    """The training rows of feature files, read in slices by a process of its own, see `store.RowReader`."""
+
+    def __init__(self, reader: store.RowReader) -> None:
+        self._reader = reader
+        self.shape = (reader.headers[0].train, reader.shape[1])
+        self.dtype, self.ndim, self.chunks = np.dtype(np.float32), 2, (1, reader.shape[1])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, at: Any) -> NDArray[np.float32]:
+        if not isinstance(at, slice):
+            return self._reader.take(np.asarray(at))
+        start, stop, _ = at.indices(len(self))
+        parts = list(self._reader.scan(start, stop)) if start < stop else []
+        return np.concatenate(parts) if parts else np.zeros((0, self.shape[1]), np.float32)
+
+
+def are_large(paths: Sequence[str], memory: int | None) -> bool:
+    """Tell whether feature files are more than training in memory may take (`fits`), as far as their sizes tell."""
+    size = sum(Path(path).stat().st_size for path in paths if Path(path).is_file())
+    return COPIES * size > (memory_bytes() if memory is None else memory)
+
+
+def of_files(reader: store.RowReader, paths: Sequence[str], names: Sequence[str] | None) -> StoredFeatures:
+    """Return the features in files that are open; `names` are those of the training rows, if they are not in the files.
+
+    All rows are read once. Raises InputError for files without labels, and for numbers that are not finite.
+    """
+    first, X = reader.headers[0], FileRows(reader)
+    if first.label is None:
+        raise InputError(f"{', '.join(paths)} have no data set `label`; write one class number for each row into it.")
+    sums = []
+    for rows in reader.scan(0, len(X)):
+        if not np.isfinite(rows).all():
+            raise InputError(f"rows of {', '.join(paths)} contain NaN or infinite values; write the files again.")
+        sums.append(store.row_digests(rows))
+    digests, numbers = np.concatenate(sums), np.arange(len(X))
+    known = names or first.train_files
+    notes = [first.note] if first.note else []
+    if first.test:
+        notes.append(f"{first.test:,} test rows of the files were not looked at: give them to `penult predict --features`.")
+    return StoredFeatures(
+        source=", ".join(paths),
+        X=X,
+        names=tuple(Path(path).stem.removeprefix("data_").removeprefix("gap_") for path in paths),
+        widths=tuple(header.width for header in reader.headers),
+        network_blocks=tuple(tuple(header.facts.get("parts") or (header.width,)) for header in reader.headers),
+        ids=lambda at: [known[i] if known else str(i) for i in numbers[at].tolist()],
+        labels=lambda at: [None] * len(numbers[at]),
+        digests=lambda at: digests[at],
+        codes=first.label.astype(np.intp),
+        classes=tuple(first.classes or [str(c) for c in range(int(first.label.max()) + 1)]),
+        record={"files": list(paths), "rows": len(X)},
+        notes=tuple(notes),
     )
