@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="plans need the extra `cloud`")
 
+import archives
 from objectstore import S3Server
 from penult.cli import main
 from penult.errors import InputError, OutputError
@@ -91,6 +92,16 @@ def test_a_plan_has_every_image_once_in_shards_named_by_content(tmp_path: Path) 
 def test_labels_are_class_folders_where_that_is_sure(tmp_path: Path, names: list[str], labels: list[str | None]) -> None:
     _plan(_photos(tmp_path / "photos", names), tmp_path / "plan.parquet")
     assert Plan.open(str(tmp_path / "plan.parquet")).labels(0) == labels
+
+
+def test_class_folders_inside_archives_are_labels(tmp_path: Path) -> None:
+    archives.lay_out(
+        tmp_path, {f"photos/{n}.tar": archives.tar({f"{kind}/{n}.jpg": b"x"}) for n, kind in ((1, "cat"), (2, "dog"))}
+    )
+    _plan(tmp_path / "photos", tmp_path / "plan.parquet")
+    plan = Plan.open(str(tmp_path / "plan.parquet"))
+    assert [one.id for one in plan.members(0)] == ["1.tar/cat/1.jpg", "2.tar/dog/2.jpg"]
+    assert plan.labels(0) == ["cat", "dog"]
 
 
 def test_what_is_new_is_added_in_new_shards(tmp_path: Path) -> None:

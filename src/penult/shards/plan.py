@@ -22,6 +22,7 @@ from penult.parquet import ParquetReader, ParquetWriter
 from penult.shards.facts import PlanFacts
 from penult.sources import Member
 from penult.sources.member import PACKINGS
+from penult.sources.names import without_archives
 from penult.sources.remote_file import open_binary
 from penult.texts import printable
 
@@ -144,7 +145,7 @@ class Plan:
         found = self._read(number, ["id", "label"])
         if not self.notes.class_folders:
             return found["label"]
-        return [decoded(id).partition("/")[0] for id in found["id"]]
+        return [without_archives(decoded(id)).partition("/")[0] for id in found["id"]]
 
     def replaced(self, number: int) -> tuple[int, ...]:
         """Return the rows of a shard that a later shard replaces: they count no more."""
@@ -244,7 +245,7 @@ def count_folders(ids: Iterable[str], folders: set[str]) -> int:
     """Add the first folder of each id to a set, up to one more than may be classes; return how many ids have none."""
     outside = 0
     for id in ids:
-        folder, slash, _ = id.partition("/")
+        folder, slash, _ = without_archives(id).partition("/")
         if not slash:
             outside += 1
         elif len(folders) <= MOST_FOLDERS:
