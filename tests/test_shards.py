@@ -184,9 +184,9 @@ def test_an_image_that_ends_the_process_is_one_failed_row(
     """After three deaths the shard is done in parts; a machine that dies there too goes on where it was."""
     out = make_place(folder, tmp_path / "out", rows=16)
     (task,) = shards.Plan.open(f"{out}/plan.parquet").tasks()
-    attempts = shards.AttemptFiles(shards.open_output(out))
+    place = shards.open_output(out)
     for deaths in range(3):
-        assert attempts.begin(task.name) == deaths
+        assert shards.AttemptFiles(place).begin(task.name) == deaths
     seen: list[int] = []
 
     class Died(Exception):
@@ -200,12 +200,12 @@ def test_an_image_that_ends_the_process_is_one_failed_row(
 
     monkeypatch.setattr(extractor, "_in_child", in_child)
     with pytest.raises(Died), shards.Extractor(out, workers=0) as worker:
-        worker.give_up(task, attempts)
+        worker.give_up(task, shards.AttemptFiles(place))
     (status,) = run.local_runner(out, [task], workers=0)
-    assert seen[4] < 16  # not from the beginning
+    assert len(seen) < 24
     assert status.reasons == {CRASHED: 1, "empty": 1, "not an image": 1, "truncated": 1}
-    assert list((tmp_path / "out/attempts").iterdir()) == []
     assert shards.run_shards(out, workers=0).manifest is not None
+    assert list((tmp_path / "out/attempts").iterdir()) == []
     X = shards.open_features(out)
     assert [name for name, reason, _ in X.failures() if reason == CRASHED] == ["warm/warm.2.png"]
     np.testing.assert_array_equal(X[:], in_float16(laptop(folder, X.ids()).features()))

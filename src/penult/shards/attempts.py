@@ -1,18 +1,18 @@
 """How often a shard was begun and not ended: an image that ends the process must not be tried for ever.
 
-In: names of shards, or of parts of them. Out: how often each was begun before without an end. Each beginning is a small file
-below OUT/attempts that its end removes, so that the count outlives every process and machine.
+In: names of shards, or of parts of them. Out: how often each was begun before without an end, by whatever process or machine.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from penult.shards.output import Output
 
-FOLDER = "attempts"
+FOLDER, NOTHING = "attempts", b"-"
 DEATHS = 3  # of the process that worked on it, until a shard is done in parts, or an image is given up
 
 Part = TypeVar("Part")
@@ -29,23 +29,42 @@ class AttemptCounter(Protocol):
 
 
 class AttemptFiles:
-    """Counts beginnings by files in the place of the shards."""
+    """Counts the processes that died at a shard: each has one file below OUT/attempts, with what it is at.
+
+    What others died of is read once, at the first `begin`.
+    """
 
     def __init__(self, output: Output) -> None:
-        self._output = output
+        self._output, self._mine = output, secrets.token_hex(8)
+        self._begun: Counter[str] | None = None
 
     def begin(self, key: str) -> int:
         """Return how often a shard, or a part of one, was begun before without an end; it is begun once more now."""
-        before = sum(name.rpartition("-")[0] == key for name in self._output.list(FOLDER))
-        self._output.write(f"{FOLDER}/{key}-{secrets.token_hex(4)}", b"begun\n")  # some stores wait for an empty body
+        if self._begun is None:
+            files = self._output.read_many([f"{FOLDER}/{name}" for name in self._output.list(FOLDER)])
+            self._begun = Counter(data.decode() for _, data in files if not isinstance(data, OSError))
+        parts = f"{key}." if "." not in key else None  # who died at a part of a shard died at the shard
+        before = sum(n for one, n in self._begun.items() if one == key or (parts and one.startswith(parts)))
+        self._begun[key] += 1
+        self._output.write(f"{FOLDER}/{self._mine}", key.encode())
         return before
 
     def end(self, key: str) -> None:
         """Forget a shard, with all its parts, that has ended; or one part."""
-        for name in list(self._output.list(FOLDER)):
-            begun = name.rpartition("-")[0]
-            if begun == key or begun.startswith(f"{key}."):
-                self._output.delete(f"{FOLDER}/{name}")
+        begun = self._begun or Counter()
+        for one in [one for one in begun if one == key or one.startswith(f"{key}.")]:
+            del begun[one]
+
+    def close(self) -> None:
+        """Say that this process is at nothing any more."""
+        if self._begun is not None:
+            self._output.write(f"{FOLDER}/{self._mine}", NOTHING)
+
+
+def forget_attempts(output: Output) -> None:
+    """Remove the files of all processes, once all shards are done."""
+    for name in list(output.list(FOLDER)):
+        output.delete(f"{FOLDER}/{name}")
 
 
 def in_halves(

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 
 from penult.errors import ProgressCallback, quiet
-from penult.shards.attempts import DEATHS, AttemptFiles
+from penult.shards.attempts import DEATHS, AttemptFiles, forget_attempts
 from penult.shards.extractor import PLAN, Extractor
 from penult.shards.manifest import Manifest, foreign_files, in_random_order, todo, write_manifest
 from penult.shards.networks import files_beside
@@ -50,19 +51,16 @@ def local_runner(
     """Do the shards one after the other in this process; one that ended such a process `DEATHS` times is done in parts."""
     attempts = AttemptFiles(open_output(out))
     total, before = sum(task.rows for task in tasks), 0
-    with make(out, workers) as extractor:
+    with make(out, workers) as extractor, closing(attempts):
         for task in tasks:
 
             def shown(step: str, done: int, of: int, start: int = before) -> None:
                 progress("images", start + done, total)
 
             deaths = attempts.begin(task.name)
-            try:
-                status = extractor.run(task, shown) if deaths < DEATHS else extractor.give_up(task, attempts)
-            finally:  # an error is no death
-                attempts.end(task.name)
+            yield extractor.run(task, shown) if deaths < DEATHS else extractor.give_up(task, attempts)
+            attempts.end(task.name)
             before += task.rows
-            yield status
 
 
 def run_shards(
@@ -96,6 +94,7 @@ def run_shards(
         replaced = {planned[number].name: rows for number, rows in plan.notes.replaced.items()}
         files = {name: sum_of(output, name) for name in files_beside(plan.facts)}
         result.manifest = write_manifest(plan, output, plan.facts, sum_of(output, PLAN), replaced, files)
+        forget_attempts(output)
     result.seconds = time.perf_counter() - began
     return result
 
