@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
@@ -60,13 +59,6 @@ class Problems:
         """Return the value of each problem, without its linear term, (p,)."""
         loss = (self.weight * self.loss.value(at.Z)).sum(axis=1, dtype=float)
         return np.asarray(loss + self.penalty(at.W, at.W) / 2)
-
-    def penalty_along(self, W: Array, P: Array) -> tuple[Array, Array]:
-        """Return what penalty and linear term add to the slope along P at W, and to its change by the step, (p,) each."""
-        along = self.penalty(W, P)
-        if self.linear_term is not None:
-            along += _dot(self.linear_term, P)
-        return along, self.penalty(P, P)
 
     def penalty(self, A: Array, B: Array) -> Array:
         """Return the products (p,) of the coefficients of A and B (p, c * (r + 1)), intercepts left out."""
@@ -161,63 +153,30 @@ def _two_loop(G: Array, memory: Memory, apply: Apply) -> Array:
 
 
 def line_search(problems: Problems, at: Iterate, way: tuple[Array, Array], slope: Array) -> tuple[Array, Array, Array]:
-    """Return the step per problem (p,) along a direction P with margins D, and margins and gradients there (p, c, n)."""
-    P, D = way
-    rows = RowsAlong(problems.loss, problems.weight, at.Z, D)
-    step = wolfe_step(rows, slope, *problems.penalty_along(at.W, P))
-    return step.astype(at.Z.dtype), rows.Z, rows.S
+    """Return the step per problem (p,) along a direction P with margins D, and margins and gradients there (p, c, n).
 
-
-class Along(Protocol):
-    """Sums over rows along a direction; rows in other processes have them, too."""
-
-    def slope(self, step: Array, moved: Array) -> Array:
-        """Return the derivative (p,) of the losses by the step after `step` (p,), of which those that have `moved` changed."""
-
-    def curvature(self) -> Array:
-        """Return the second derivative (p,) there."""
-
-
-class RowsAlong:
-    """Rows in memory with margins Z + step * D, and the gradient S of the loss there, (p, c, n)."""
-
-    def __init__(self, loss: Loss, weight: Array, start: Array, D: Array) -> None:
-        self.loss, self.weight, self.start, self.D = loss, weight, start, D
-        self.Z = start + D
-        self.S = loss.gradient(self.Z)
-
-    def slope(self, step: Array, moved: Array) -> Array:
-        """Return the derivative (p,) of the losses by the step."""
-        if moved.any():
-            self.Z[moved] = self.start[moved] + step[moved].astype(self.Z.dtype)[:, None, None] * self.D[moved]
-            self.S = self.loss.gradient(self.Z)
-        return np.asarray((self.weight * (self.S * self.D).sum(axis=1)).sum(axis=1, dtype=float))
-
-    def curvature(self) -> Array:
-        """Return the second derivative (p,) by the step."""
-        return np.asarray((self.weight * self.loss.curvature(self.S, self.D)).sum(axis=1, dtype=float))
-
-
-def wolfe_step(rows: Along, slope: Array, along: Array, square: Array) -> Array:
-    """Return the step per problem, (p,): a safeguarded Newton search for a strong Wolfe point.
-
-    Nocedal & Wright 2006, section 3.5. Margins are linear in the step, so first and second derivative along the direction cost
-    no pass over X. `slope` (p,) is that before the step; the penalty adds `along` + step * `square` to the derivative.
+    A safeguarded Newton search for a strong Wolfe point (Nocedal & Wright 2006, section 3.5): margins are linear in the step,
+    so first and second derivative along P cost no pass over X.
     """
-    p = len(slope)
-    step, low, high = np.ones(p), np.zeros(p), np.full(p, np.inf)
-    rough = np.zeros(p, bool)
+    P, D = way
+    along, square = problems.penalty(at.W, P), problems.penalty(P, P)
+    if problems.linear_term is not None:
+        along += _dot(problems.linear_term, P)
+    step, low, high = np.ones(len(P)), np.zeros(len(P)), np.full(len(P), np.inf)
+    Z = at.Z + D
+    S = problems.loss.gradient(Z)
     for _ in range(LINE_STEPS):
-        first = along + step * square + rows.slope(step, rough)
+        first = along + step * square + (problems.weight * (S * D).sum(axis=1)).sum(axis=1, dtype=float)
         rough = np.abs(first) > WOLFE * np.abs(slope)
         if not rough.any():
-            return step
-        second = square + rows.curvature()
+            break
+        second = square + (problems.weight * problems.loss.curvature(S, D)).sum(axis=1, dtype=float)
         # the minimum lies between low and high; Newton's step is taken where it stays between, else the middle
         low, high = np.where(first < 0, step, low), np.where(first > 0, step, high)
         newton = np.clip(step - first / np.maximum(second, 1e-300), step / 10, step * 10)
         middle = np.where(np.isinf(high), 4 * step, (low + high) / 2)
         better = np.where((newton > low) & (newton < high), newton, middle)
         step = np.where(rough, better, step)
-    rows.slope(step, rough)
-    return step
+        Z[rough] = at.Z[rough] + step[rough].astype(Z.dtype)[:, None, None] * D[rough]
+        S = problems.loss.gradient(Z)
+    return step.astype(Z.dtype), Z, S
