@@ -172,7 +172,7 @@ def _kill_driver(driver: subprocess.Popen[bytes], count: Callable[[], int], node
     return subprocess.Popen([sys.executable, "-m", "cluster.ray_drive", *driver.args[3:]])
 
 
-# What is done, how many actors that ends, and how long an actor rests after each shard (seconds).
+# What is done, how many actors that ends, and how long an actor rests with each shard (seconds).
 KILLS: dict[str, tuple[Callable[..., Any], int, float]] = {
     "actors": (_kill_actors, 3, 0.6),
     "node": (_kill_node, 1, 0.4),

@@ -14,7 +14,7 @@ from penult.shards.writer import ShardStatus
 class LoggedExtractor(Extractor):
     """An extractor that notes each shard it begins, with its node's raylet, in the file that PENULT_BENCH_LOG names.
 
-    It rests after each for the seconds in the file beside it, so that there is time to kill, and to come back.
+    It rests between the two for the seconds in the file beside it, so that there is time to kill, and to come back.
     """
 
     def run(self, task: Any, *more: Any) -> ShardStatus:
@@ -24,9 +24,8 @@ class LoggedExtractor(Extractor):
             log = os.open(os.environ["PENULT_BENCH_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             os.write(log, line)  # one call: lines of several processes do not mix
             os.close(log)
-        status = super().run(task, *more)
-        time.sleep(float(Path(os.environ["PENULT_BENCH_LOG"] + ".rest").read_text()))
-        return status
+            time.sleep(float(Path(os.environ["PENULT_BENCH_LOG"] + ".rest").read_text()))
+        return super().run(task, *more)
 
 
 class NoWorker:
