@@ -285,8 +285,11 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.path_ = path_of(search, task)
         self.history_: dict[str, list[float]] | None = None
 
-    def _checked(self, X: Any) -> Array:
+    def _checked(self, X: Any) -> Any:
+        """Return rows to answer: an array, or what gives slices of its rows as it is. Raises ValueError for others."""
         check_is_fitted(self)
+        if not isinstance(X, np.ndarray) and on_disk(X) and X.shape[1:] == (self.n_features_in_,):
+            return X
         return np.asarray(validate_data(self, X, dtype=(np.float64, np.float32), reset=False))
 
     @default_errors

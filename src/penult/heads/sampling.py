@@ -13,7 +13,7 @@ from penult.errors import InputError
 
 UNSAID = 1 << 30  # bytes of memory for a data set where none are given
 SHARE = 4  # the part of the memory that the sample takes: a fourth
-FEWEST = 2100  # rows of which the directions and the settings can be found
+FEWEST = 2049  # rows of which the directions (`spaces.GRAM_ROWS`) and the settings can be found
 EACH = 10  # rows that the smallest class keeps
 CHUNK = 1 << 18  # rows that are looked at a time
 

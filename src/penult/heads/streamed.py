@@ -77,22 +77,39 @@ class StreamedSearch(LinearSearch):
 
 
 class _SampleHessian:
-    """The inverse Hessians of problems, as far as the sample knows them, each of its rows counted for many."""
+    """The inverse Hessians of problems, as far as the sample knows them, each of its rows counted for many.
+
+    How much a row bends the loss is asked of a problem that does not learn it, where there is one: problems start from what
+    fits the sample, and rows that are fitted bend too little.
+    """
 
     def __init__(self, task: Task, spectrum: Spectrum, terms: LossTerms) -> None:
         self.task, self.spectrum, self.terms = task, spectrum, terms
-        self.loss = terms.loss(task.codes, task.X.dtype)
+        self.part = np.full(len(task.codes), LEARNT)
+        for number, (_, held) in enumerate(task.folds or ()):
+            self.part[held] = number
         self.counted = (terms.class_weight * task.counts / np.bincount(task.codes, minlength=task.k))[task.codes]  # (m,)
 
     def __call__(self, W: Array, which: Array) -> Apply:
         """Return v -> H^-1 v at the coefficients W (p, c, d + 1) of the problems `which` (p,)."""
-        C, kinds = np.unique(self.terms.C[which], return_inverse=True)
-        weight = np.zeros((len(C), len(self.counted)), self.task.X.dtype)
-        for kind, one in zip(kinds, W, strict=True):
-            bent = self.loss.hessian_diagonal(self.loss.gradient(_margins(self.task, one)[None]))[0]
-            weight[kind] += bent * self.counted * C[kind] / (kinds == kind).sum()
-        made = preconditioner(self.spectrum, weight, np.repeat(kinds, W.shape[1]))
+        # 1. of each row of the sample, by the problem that holds it out, else by the last
+        bent = self._bent(W[-1], slice(None))  # (m,)
+        for left, one in zip(self.terms.left_out[which], W, strict=True):
+            held = self.part == left
+            if left != LEARNT and held.any():
+                bent[held] = self._bent(one, held)
+        weight = bent * self.counted * self.terms.C[which[0]]
+        # 2. few rows tell little of a Hessian: the fewer, the more all rows count alike
+        told = weight.sum() ** 2 / max(float(weight @ weight), 1e-300)
+        alike = self.spectrum.values.size / (self.spectrum.values.size + told)
+        weight = (1 - alike) * weight + alike * weight.mean()
+        made = preconditioner(self.spectrum, weight[None].astype(bent.dtype), np.zeros(len(which) * W.shape[1], int))
         return lambda V: made.apply(V.reshape(len(V) * W.shape[1], -1)).reshape(V.shape)
+
+    def _bent(self, coef: Array, rows: Array | slice) -> Array:
+        """Return the second derivative of the loss of some rows at coefficients (c, d + 1)."""
+        loss = self.terms.loss(self.task.codes[rows], self.task.X.dtype)
+        return np.asarray(loss.hessian_diagonal(loss.gradient(_margins(self.task, coef, rows)[None]))[0])
 
 
 def _margins(task: Task, coef: Array, rows: Array | slice = slice(None)) -> Array:

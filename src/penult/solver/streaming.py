@@ -17,8 +17,7 @@ from penult.arrays import Array
 from penult.solver.lbfgs import MEMORY, WOLFE, Apply, Memory, direction, remember
 from penult.solver.rows import LossTerms, PartitionedRows
 
-DECREASE = 1e-4  # of what the slope promises, that a step must bring (Armijo)
-ROUNDING = 1e-9  # of the value
+STALL_STEPS = 12  # that do not halve the promised decrease: rounding is all that is left
 PAIR_ENTRIES = 1 << 23  # numbers that the remembered steps take: 32 MiB of float32,
 FEWEST_PAIRS = 4  # or so many steps
 VECTOR_BYTES = 8 * 8 + FEWEST_PAIRS * 8  # a coefficient: vectors in float64 beside the remembered steps
@@ -40,6 +39,8 @@ class _Trial:
     low_slope: Array  # (p,) the slope there
     high: Array  # (p,) shortest step known to be too long
     tries: Array  # (p,)
+    decrease: Array  # (p,) promised by a direction, the smallest so far
+    stalled: Array  # (p,) directions since it was halved
 
 
 def minimize_streamed(
@@ -67,7 +68,7 @@ def minimize_streamed(
             apply = preconditioned(at.W.reshape(len(which), *shape[1:]), which)
         _redirect(at, memory, apply)
         # 2. what has converged leaves
-        done = (at.tries == 0) & (-at.slope <= tol[which] * np.maximum(at.value, 1e-12))
+        done = (at.tries == 0) & ((-at.slope <= tol[which] * np.maximum(at.value, 1e-12)) | (at.stalled >= STALL_STEPS))
         result[which[done]] = at.W[done]
         if done.any():
             keep = np.flatnonzero(~done)
@@ -96,8 +97,8 @@ def _evaluate(rows: PartitionedRows, terms: LossTerms, W: Array, shape: tuple[in
 def _begin(W: Array, value: Array, G: Array) -> _Trial:
     p = len(W)
     slope, low, low_slope = np.zeros((3, p))
-    P, step, high, tries = np.zeros_like(W), np.ones(p), np.full(p, np.inf), np.zeros(p, int)
-    return _Trial(W.copy(), value, G, P, slope, step, low, low_slope, high, tries)
+    P, step, (high, decrease), (tries, stalled) = np.zeros_like(W), np.ones(p), np.full((2, p), np.inf), np.zeros((2, p), int)
+    return _Trial(W.copy(), value, G, P, slope, step, low, low_slope, high, tries, decrease, stalled)
 
 
 def _redirect(at: _Trial, memory: Memory, apply: Apply) -> None:
@@ -109,19 +110,21 @@ def _redirect(at: _Trial, memory: Memory, apply: Apply) -> None:
     at.P[fresh], at.slope[fresh] = P[fresh], slope[fresh]
     at.step[fresh], at.low[fresh], at.high[fresh] = 1, 0, np.inf
     at.low_slope[fresh] = slope[fresh]
+    better = -slope < at.decrease / 2
+    at.stalled = np.where(fresh, np.where(better, 0, at.stalled + 1), at.stalled)
+    at.decrease = np.where(fresh & better, -slope, at.decrease)
 
 
 def _judge(at: _Trial, W: Array, value: Array, G: Array, memory: Memory) -> None:
     """Take the steps that are good enough, and choose others where they are not (Nocedal & Wright 2006, section 3.5)."""
     slope = np.einsum("pd,pd->p", G, at.P)
     at.tries += 1
-    enough = value <= at.value + DECREASE * at.step * at.slope + ROUNDING * np.abs(at.value)
-    taken = (enough & (np.abs(slope) <= WOLFE * np.abs(at.slope))) | (at.tries >= TRIALS)
+    taken = (np.abs(slope) <= WOLFE * np.abs(at.slope)) | (at.tries >= TRIALS)
     # 1. what the step tells about the curvature
     moved, changed = (np.where(taken[:, None], new - old, 0).astype(np.float32) for new, old in ((W, at.W), (G, at.G)))
     remember(memory, moved, changed)
     # 2. the other steps: where the secant of the slopes has its zero, if it lies between, else longer, or the middle
-    long = (slope > 0) | ~enough
+    long = slope > 0  # the losses are convex: the slope alone tells on which side of the minimum a step ends
     at.high = np.where(long, at.step, at.high)
     secant = at.low + (at.step - at.low) * at.low_slope / np.where(at.low_slope == slope, 1, at.low_slope - slope)
     at.low, at.low_slope = np.where(long, at.low, at.step), np.where(long, at.low_slope, slope)
