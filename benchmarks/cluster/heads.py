@@ -62,7 +62,7 @@ def features(path: Path, shape: tuple[int, int], k: int, seed: int = 0) -> np.nd
     (n, d), rng = shape, np.random.default_rng(7)
     scale = (1 + np.arange(512)) ** -0.5
     layer = (rng.standard_normal((512, d)) * scale[:, None]).astype(np.float32)
-    centres = (rng.standard_normal((k, 512)) * 0.25).astype(np.float32)
+    centres = (rng.standard_normal((k, 512)) * 0.12).astype(np.float32)
     rng, y = np.random.default_rng(seed), np.sort(np.arange(n) % k)
     with path.open("wb") as file:
         for start in range(0, n, 4096):

@@ -141,6 +141,14 @@ def stratified_rows(y: Array, counts: Sequence[int] | Array, seed: int) -> NDArr
     return np.sort(np.concatenate(kept)).astype(np.intp)
 
 
+def random_places(unit: Array, seed: int) -> Array:
+    """Return a random number in [0, 1) for each unit, the same for ever (splitmix64; Steele, Lea & Flood 2014)."""
+    z = (unit.astype(np.uint64) + np.uint64(1 + (seed << 32) % (1 << 63))) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray((z ^ (z >> np.uint64(31))).astype(np.float64) / 2.0**64)
+
+
 def median_cosine(A: Array, B: Array) -> float:
     """Return the median cosine of the rows of A and B (n, d), one with one."""
     lengths = np.linalg.norm(A, axis=1) * np.linalg.norm(B, axis=1)  # (n,)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.arrays import Array, row_chunks
+from penult.arrays import Array, random_places, row_chunks
 from penult.errors import InputError
 
 UNSAID = 1 << 30  # bytes of memory for a data set where none are given
@@ -91,7 +91,7 @@ def _drawn(codes: Array, counts: Array, units: Array | None, most: int, seed: in
     found, places = [], []
     for at in row_chunks(len(codes), CHUNK):
         unit = np.arange(at.start, at.stop) if units is None else units[at]
-        place = _place(unit, seed)
+        place = random_places(unit, seed)
         near = np.flatnonzero(place < limit[codes[at]])
         found.append(near + at.start)
         places.append(place[near])
@@ -106,11 +106,3 @@ def _drawn(codes: Array, counts: Array, units: Array | None, most: int, seed: in
     # 3. and the rows that belong to them
     own = np.unique(units[kept])
     return np.concatenate([at.start + np.flatnonzero(np.isin(units[at], own)) for at in row_chunks(len(codes), CHUNK)])
-
-
-def _place(unit: Array, seed: int) -> Array:
-    """Return a random number in [0, 1) for each unit, the same for ever (splitmix64; Steele, Lea & Flood 2014)."""
-    z = (unit.astype(np.uint64) + np.uint64(1 + (seed << 32) % (1 << 63))) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray((z ^ (z >> np.uint64(31))).astype(np.float64) / 2.0**64)

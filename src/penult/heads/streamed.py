@@ -18,10 +18,19 @@ from penult.heads.scoring import HeadState, two_sided
 from penult.heads.spaces import Space, columns_spectrum
 from penult.heads.stream import of, stream_rows
 from penult.heads.task import Task
-from penult.solver import LEARNT, VECTOR_BYTES, LossTerms, Spectrum, minimize_streamed, preconditioner
-from penult.solver.lbfgs import Apply
+from penult.solver import (
+    LEARNT,
+    VECTOR_BYTES,
+    HessianLook,
+    LossTerms,
+    Spectrum,
+    known_hessian,
+    minimize_streamed,
+    preconditioner,
+)
 
 FOLDS_TOL, TOL = 1e-5, 1e-8
+LOOKED_AT = 32  # rows a direction, that tell the Hessian
 VECTORS = 4  # the coefficients, and what the solver knows of them, take a fourth of the memory
 
 
@@ -54,7 +63,7 @@ class StreamedSearch(LinearSearch):
             rows, found = stream_rows(task), []
             for at in row_chunks(folds + 1, self._at_once(terms.columns)):
                 some = terms.select(np.arange(folds + 1)[at])
-                found.append(minimize_streamed(rows, some, start[at], _SampleHessian(task, spectrum, some), tol[at]))
+                found.append(minimize_streamed(rows, some, start[at], _RowsHessian(task, spectrum, some, start[at]), tol[at]))
             solved[C] = of(task).warm[C] = np.concatenate(found)
         return solved[C]
 
@@ -76,35 +85,45 @@ class StreamedSearch(LinearSearch):
         return np.concatenate([own, own.mean(axis=0, keepdims=True)])
 
 
-class _SampleHessian:
-    """The inverse Hessians of problems, as far as the sample knows them, each of its rows counted for many.
+class _RowsHessian:
+    """The inverse Hessian of problems, first as the sample knows it, each of its rows counted for many, then as all rows do.
 
-    How much a row bends the loss is asked of a problem that does not learn it, where there is one: problems start from what
+    How much a row bends the loss is asked of the problem that does not learn it, where there is one: problems start from what
     fits the sample, and rows that are fitted bend too little.
     """
 
-    def __init__(self, task: Task, spectrum: Spectrum, terms: LossTerms) -> None:
+    def __init__(self, task: Task, spectrum: Spectrum, terms: LossTerms, start: Array) -> None:
+        """`start` (p, c, d + 1) are the coefficients from which the problems start."""
         self.task, self.spectrum, self.terms = task, spectrum, terms
-        self.part = np.full(len(task.codes), LEARNT)
-        for number, (_, held) in enumerate(task.folds or ()):
-            self.part[held] = number
-        self.counted = (terms.class_weight * task.counts / np.bincount(task.codes, minlength=task.k))[task.codes]  # (m,)
-
-    def __call__(self, W: Array, which: Array) -> Apply:
-        """Return v -> H^-1 v at the coefficients W (p, c, d + 1) of the problems `which` (p,)."""
         # 1. of each row of the sample, by the problem that holds it out, else by the last
-        bent = self._bent(W[-1], slice(None))  # (m,)
-        for left, one in zip(self.terms.left_out[which], W, strict=True):
-            held = self.part == left
-            if left != LEARNT and held.any():
+        bent = self._bent(start[-1], slice(None))  # (m,)
+        for left, one in zip(terms.left_out.tolist(), start, strict=True):
+            if task.folds is not None and left != LEARNT:
+                held = task.folds[left][1]
                 bent[held] = self._bent(one, held)
-        weight = bent * self.counted * self.terms.C[which[0]]
+        counted = (terms.class_weight * task.counts / np.bincount(task.codes, minlength=task.k))[task.codes]  # (m,)
+        weight = bent * counted * terms.C[0]
         # 2. few rows tell little of a Hessian: the fewer, the more all rows count alike
         told = weight.sum() ** 2 / max(float(weight @ weight), 1e-300)
-        alike = self.spectrum.values.size / (self.spectrum.values.size + told)
+        alike = spectrum.values.size / (spectrum.values.size + told)
         weight = (1 - alike) * weight + alike * weight.mean()
-        made = preconditioner(self.spectrum, weight[None].astype(bent.dtype), np.zeros(len(which) * W.shape[1], int))
-        return lambda V: made.apply(V.reshape(len(V) * W.shape[1], -1)).reshape(V.shape)
+        self.total = float(weight.sum())
+        self.made = preconditioner(spectrum, weight[None].astype(bent.dtype), np.zeros(1, int))
+
+    def apply(self, V: Array) -> Array:
+        """Return H^-1 v of each row v (p, c * (d + 1))."""
+        flat = V.reshape(len(V) * self.terms.columns, -1)
+        return self.made.for_kinds(np.zeros(len(flat), int)).apply(flat).reshape(V.shape)
+
+    def look(self) -> HessianLook:
+        """Return how all rows are looked at: by so many of them as tell the Hessian well."""
+        assert self.spectrum.vectors is not None  # noqa: S101 - for the type checker: the columns are no eigenvectors
+        return HessianLook(self.spectrum.vectors.T, LOOKED_AT * self.spectrum.values.size / max(self.total, 1e-300))
+
+    def renew(self, hessian: Array, total: Array) -> None:
+        """Take the Hessian (q + 1, q + 1) that all rows told, and their total weight."""
+        self.total = float(total)
+        self.made = known_hessian(self.spectrum, hessian, self.total)
 
     def _bent(self, coef: Array, rows: Array | slice) -> Array:
         """Return the second derivative of the loss of some rows at coefficients (c, d + 1)."""

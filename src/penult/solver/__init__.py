@@ -27,10 +27,19 @@ from penult.solver.batch import solve
 from penult.solver.lbfgs import Problems
 from penult.solver.losses import LogisticLoss, Loss, SoftmaxLoss, SquaredHingeLoss
 from penult.solver.matrices import DenseMatrix, DesignMatrix, ScaledMatrix, entry_chunks, on_disk
-from penult.solver.preconditioner import LARGE, Preconditioner, Spectrum, known_spectrum, preconditioner, spectrum
+from penult.solver.preconditioner import (
+    LARGE,
+    Preconditioner,
+    Spectrum,
+    known_hessian,
+    known_spectrum,
+    preconditioner,
+    spectrum,
+)
 from penult.solver.rows import (
     IGNORED,
     LEARNT,
+    HessianLook,
     LossTerms,
     Partition,
     PartitionedRows,
@@ -49,6 +58,7 @@ __all__ = [
     "VECTOR_BYTES",
     "DenseMatrix",
     "DesignMatrix",
+    "HessianLook",
     "LogisticLoss",
     "Loss",
     "LossTerms",
@@ -63,6 +73,7 @@ __all__ = [
     "SquaredHingeLoss",
     "Sums",
     "entry_chunks",
+    "known_hessian",
     "known_spectrum",
     "minimize_streamed",
     "on_disk",

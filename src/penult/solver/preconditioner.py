@@ -116,6 +116,17 @@ def preconditioner(known: Spectrum, weight: Array, kinds: Array) -> Precondition
     return Preconditioner(known.vectors, np.array(inverse, weight.dtype), tail, kinds)
 
 
+def known_hessian(known: Spectrum, hessian: Array, total: float) -> Preconditioner:
+    """Return the inverse of X^T diag(weight) X + 1 of one kind of problems, of which the `hessian` in the directions of the
+    spectrum and the intercept (q + 1, q + 1) is known, and the `total` weight.
+    """
+    H = hessian.copy()
+    H[np.arange(len(H) - 1), np.arange(len(H) - 1)] += 1
+    H[-1, -1] += 1e-6 * max(total, 1e-30)
+    tail = np.array([1 / (total * known.tail + 1)])
+    return Preconditioner(known.vectors, np.linalg.inv(H)[None], tail, np.zeros(1, int))
+
+
 def _hessian(projected: Array, weight: Array, total: float) -> Array:
     """Return the Hessian (q + 1, q + 1) from the rows that matter, or from an even share of them where they are too many."""
     keep = np.flatnonzero(weight * len(weight) > WEIGHT_TOL * total)

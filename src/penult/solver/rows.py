@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from penult.arrays import FLOAT16_END, NARROW, Array, block_slices, unit_blocks
+from penult.arrays import FLOAT16_END, NARROW, Array, block_slices, random_places, unit_blocks
 from penult.errors import InputError
 from penult.solver.losses import LogisticLoss, Loss, SoftmaxLoss
 from penult.solver.reading import chunk_length, chunk_rows, read_rows
@@ -91,6 +91,26 @@ class LossTerms:
         counts = np.where(part == IGNORED, 0.0, self.class_weight[codes])  # (m,)
         learnt = (part != self.left_out[:, None]) | (self.left_out == LEARNT)[:, None]  # (p, m)
         return np.asarray(learnt * counts * self.C[:, None], dtype)
+
+
+@dataclass(frozen=True)
+class HessianLook:
+    """By which rows a Hessian is estimated: each with a chance of `rate` times what it bends the losses, at most 1.
+
+    A row that is drawn counts for those like it, so that the mean is right (Horvitz & Thompson 1952).
+    """
+
+    basis: Array  # (q, d) directions
+    rate: float
+
+    def add(self, numbers: Array, x: Array, bent: Array, seen: Sums) -> None:
+        """Add the rows x (m, d) with these numbers (m,), that bend the losses by `bent` (m,), to Hessian and total."""
+        H, total = seen
+        total += bent.sum(dtype=float)
+        drawn = np.flatnonzero(random_places(numbers, 0) < bent * self.rate)
+        rows = np.hstack([x[drawn] @ self.basis.T.astype(x.dtype), np.ones((len(drawn), 1), x.dtype)])
+        rows *= np.sqrt(np.maximum(bent[drawn], 1 / self.rate))[:, None].astype(x.dtype)
+        H += rows.T @ rows
 
 
 @dataclass(frozen=True)
@@ -182,21 +202,30 @@ class Partition:
             out += (x @ columns).T @ x
         return (out,)
 
-    def losses(self, W: Array, terms: LossTerms) -> Sums:
-        """Return value (p,) and gradient (p, c * (d + 1)) of the losses, without the penalty, at coefficients W like that."""
+    def losses(self, W: Array, terms: LossTerms, look: HessianLook | None = None) -> Sums:
+        """Return value (p,) and gradient (p, c * (d + 1)) of the losses, without the penalty, at coefficients W like that.
+
+        With a `look`: and their Hessian on its directions and the intercept (q + 1, q + 1), the mean of the problems and
+        margins, estimated by a part of the rows; and the sum of what rows bend the losses.
+        """
         p, c = len(W), terms.columns
         flat = W.reshape(p * c, -1)
         columns, intercepts = np.ascontiguousarray(flat[:, :-1].T, self.dtype), flat[:, -1:].astype(self.dtype)
         value, G = np.zeros(p), np.zeros(flat.shape)
+        seen = () if look is None else (np.zeros((len(look.basis) + 1,) * 2), np.zeros(()))
         for at, x in self.chunks(p * c):
             Z = ((x @ columns).T + intercepts).reshape(p, c, -1)
             loss = terms.loss(self.codes[at], self.dtype)
             weight = terms.weights(self.codes[at], self.part[at], self.dtype)
             value += (weight * loss.value(Z)).sum(axis=1, dtype=float)
-            R = (loss.gradient(Z) * weight[:, None]).reshape(p * c, -1)
+            S = loss.gradient(Z)
+            R = (S * weight[:, None]).reshape(p * c, -1)
             G[:, :-1] += R @ x
             G[:, -1] += R.sum(axis=1, dtype=float)
-        return value, G.reshape(W.shape)
+            if look is not None:
+                bent = (weight * loss.hessian_diagonal(S)).mean(axis=0)
+                look.add(self.first + np.arange(at.start, at.stop), x, bent, seen)
+        return (value, G.reshape(W.shape), *seen)
 
 
 def _add_by_class(codes: Array, x: Array, counts: Array, sums: Array) -> None:

@@ -8,14 +8,14 @@ over fewer rows; where reading is what costs, one pass is better, and the memory
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from penult.arrays import Array
 from penult.solver.lbfgs import MEMORY, WOLFE, Apply, Memory, direction, remember
-from penult.solver.rows import LossTerms, PartitionedRows
+from penult.solver.rows import HessianLook, LossTerms, PartitionedRows
 
 STALL_STEPS = 12  # that do not halve the promised decrease: rounding is all that is left
 PAIR_ENTRIES = 1 << 23  # numbers that the remembered steps take: 32 MiB of float32,
@@ -23,6 +23,19 @@ FEWEST_PAIRS = 4  # or so many steps
 VECTOR_BYTES = 8 * 8 + FEWEST_PAIRS * 8  # a coefficient: vectors in float64 beside the remembered steps
 MAX_PASSES = 300
 TRIALS = 8  # steps along one direction; then the last is taken
+
+
+class Hessian(Protocol):
+    """The inverse Hessian of all problems, as far as it is known."""
+
+    def apply(self, V: Array) -> Array:
+        """Return H^-1 v of each row v (p, c * (d + 1))."""
+
+    def look(self) -> HessianLook:
+        """Return how all rows are to be looked at."""
+
+    def renew(self, hessian: Array, total: Array) -> None:
+        """Take what was seen."""
 
 
 @dataclass
@@ -47,26 +60,25 @@ def minimize_streamed(
     rows: PartitionedRows,
     terms: LossTerms,
     start: Array,
-    preconditioned: Callable[[Array, Array], Apply],
+    hessian: Hessian,
     tol: Array,
 ) -> Array:
     """Return the minimisers of loss + |w|^2 / 2, (p, c, d + 1), the intercept last and not in the penalty.
 
-    `start` (p, c, d + 1). `preconditioned(W, which)` returns v -> H^-1 v at coefficients W of the problems `which`; it is
-    asked again as the Hessian changes. A problem has converged when the decrease that its direction promises is below `tol`
-    (p,) of its value. (Nocedal & Wright 2006, algorithm 7.5.)
+    `start` (p, c, d + 1). The `hessian` preconditions all problems; it is renewed as they go. A problem has converged when the
+    decrease that its direction promises is below `tol` (p,) of its value, or when rounding is all that is left. (Nocedal &
+    Wright 2006, algorithm 7.5.)
     """
     shape = start.shape
     result = start.reshape(len(start), -1).astype(np.float64)
     which = np.arange(len(result))
-    at = _begin(result, *_evaluate(rows, terms, result, shape))
+    value, G, *_ = _evaluate(rows, terms, result, shape)
+    at = _begin(result, value, G)
     pairs = int(np.clip(PAIR_ENTRIES // max(2 * result.size, 1), FEWEST_PAIRS, MEMORY))
     memory: Memory = deque(maxlen=pairs)
     for age in range(MAX_PASSES):
-        # 1. problems that have just moved get a new direction, with the Hessian renewed in rounds 0, 1, 2, 4, 8 and so on
-        if age & (age - 1) == 0:
-            apply = preconditioned(at.W.reshape(len(which), *shape[1:]), which)
-        _redirect(at, memory, apply)
+        # 1. problems that have just moved get a new direction
+        _redirect(at, memory, hessian.apply)
         # 2. what has converged leaves
         done = (at.tries == 0) & ((-at.slope <= tol[which] * np.maximum(at.value, 1e-12)) | (at.stalled >= STALL_STEPS))
         result[which[done]] = at.W[done]
@@ -76,22 +88,26 @@ def minimize_streamed(
                 return result.reshape(shape)
             which, at = which[keep], _Trial(*(getattr(at, name)[keep] for name in _Trial.__dataclass_fields__))
             memory = deque(((S[keep], Y[keep], c[keep]) for S, Y, c in memory), maxlen=pairs)
-            apply = preconditioned(at.W.reshape(len(which), *shape[1:]), which)
-        # 3. one pass over all rows tells value and gradient after each problem's step
+        # 3. one pass over all rows tells value and gradient after each problem's step, and now and then the Hessian
         W = at.W + at.step[:, None] * at.P
-        value, G = _evaluate(rows, terms.select(which), W, shape)
+        look = hessian.look() if age & (age - 1) == 0 else None
+        value, G, *seen = _evaluate(rows, terms.select(which), W, shape, look)
+        if seen:
+            hessian.renew(*seen)
         _judge(at, W, value, G, memory)
     result[which] = at.W
     return result.reshape(shape)
 
 
-def _evaluate(rows: PartitionedRows, terms: LossTerms, W: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
-    """Return the values (p,) and gradients (p, c * (d + 1)) at coefficients W, the penalty in them."""
-    value, G = rows.sum("losses", W, terms)
+def _evaluate(
+    rows: PartitionedRows, terms: LossTerms, W: Array, shape: tuple[int, ...], look: HessianLook | None = None
+) -> tuple[Array, ...]:
+    """Return the values (p,) and gradients (p, c * (d + 1)) at coefficients W, the penalty in them, and what a look sees."""
+    value, G, *seen = rows.sum("losses", W, terms, look)
     penalised = W.reshape(len(W), *shape[1:]).copy()
     penalised[..., -1] = 0
     flat = penalised.reshape(len(W), -1)
-    return value + np.einsum("pd,pd->p", flat, flat) / 2, G + flat
+    return value + np.einsum("pd,pd->p", flat, flat) / 2, G + flat, *seen
 
 
 def _begin(W: Array, value: Array, G: Array) -> _Trial:
