@@ -28,7 +28,7 @@ from penult import TransferClassifier, bundle, compare, demo, explain, predict, 
 from penult.cli import main
 from penult.embed import EmbedOptions, write_features
 from penult.errors import PenultError
-from penult.images import TableOptions, scan_labelled, scan_to_label, scan_unlabelled
+from penult.images import TableOptions, read_label_table, scan_labelled, scan_to_label, scan_unlabelled
 from penult.pixels import Recipe, prepare, prepare_all
 from penult.predict import Predictor
 from penult.training import TrainOptions, findings, repairs, train_features, train_images
@@ -50,6 +50,7 @@ ACTS = set(
     """.split()  # noqa: SIM905 - a list of 60 lines says no more
 )
 ELSEWHERE = {  # the beginning of a text: where it is caused, or why a user cannot
+    "{} has features of {}, and the model needs": "test_train_shards",
     "{} images came in": "a bug of ours, by its own words",
     "{} images have no features": "a bug of ours, by its own words",
     "of {} images {} are accounted for": "a bug of ours, by its own words",
@@ -240,6 +241,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "no such folder": ("nowhere", lambda w: scan_labelled(w / "nowhere")),
     "a file that is no list": ("notes.txt", lambda w: scan_labelled(w.text("notes.txt", "x"))),
     "an empty folder": ("bare", lambda w: scan_labelled(w.text("bare/notes.txt", "").parent)),
+    "labels that are no table": ("notes.txt", lambda w: read_label_table(str(w.text("notes.txt", "x")), [])),
     "no folder to label": ("nowhere", lambda w: scan_to_label(w / "nowhere")),
     "an empty folder to label": ("bare", lambda w: scan_to_label(w.text("bare/notes.txt", "").parent)),
     "a flat folder": ("IMG_1.jpg", lambda w: scan_labelled(w.empty("flat/IMG_1.jpg"))),

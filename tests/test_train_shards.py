@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from penult.embed import EmbedOptions
 from penult.errors import DamagedFile, InputError
 from penult.images import TableOptions
 from penult.predict import Predictor
+from penult.predict.stored import predict_stored
 from penult.runs import read_table
 from penult.training import TrainOptions
 from penult.training.sample import from_stored
@@ -74,7 +76,10 @@ def test_shards_teach_the_same_model_as_the_photos_and_it_serves_photos(
     assert main(["predict", str(run), "--features", held, "--csv", str(tmp_path / "a.csv")]) == 0
     assert main(["predict", str(run), str(new), "--csv", str(tmp_path / "b.csv"), "-q"]) == 0
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
-    assert len(bundle.load_bundle(run).selftest["images"]) == 1
+    model = bundle.load_bundle(run)
+    assert len(model.selftest["images"]) == 1
+    with pytest.raises(InputError, match=r"has features of colour_histogram \(112\), and the model needs those of 9 columns"):
+        next(predict_stored(Predictor(replace(model, backbones=(), widths=(9,))), shards.open_features(held)))
 
 
 def test_shards_that_are_not_complete_or_damaged_are_refused(

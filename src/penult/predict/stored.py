@@ -41,7 +41,7 @@ def scores(predictor: Predictor, X: RowSource) -> Iterator[tuple[slice, NDArray[
         yield at, predictor.score(X[at])
 
 
-def check_networks(model: Bundle, features: ShardedFeatures) -> None:
+def check_same_networks(model: Bundle, features: ShardedFeatures) -> None:
     """Raise `InputError` where features are of other networks than the model's; of a model without networks widths count."""
     known = tuple(backbone.digest for backbone in model.backbones)
     if known == tuple(network.digest for network in features.facts.networks):
@@ -63,7 +63,7 @@ def predict_stored(predictor: Predictor, features: ShardedFeatures) -> Iterator[
     other networks, `DamagedFile`.
     """
     model = predictor.bundle
-    check_networks(model, features)
+    check_same_networks(model, features)
     for at in chunks(features.shape):
         X = features[at]
         yield Predictions(tuple(features.ids(at)), model.classes, predictor.score(X), {}, predictor.novelty(X))
