@@ -134,6 +134,24 @@ def test_what_needs_files_refuses_archives(runs: Path, folder: Path, tmp_path: P
         find_photos(StudioOptions(source=runs / "b", out=tmp_path / "project"))
 
 
+def test_objects_and_archives_in_a_store_are_the_folder(s3: Any, files: dict[str, bytes], folder: Path) -> None:
+    place = s3.bucket("runs")
+    archives.lay_out(s3.root / "runs" / "photos", files)
+    (s3.root / "runs" / "a.zip").write_bytes(archives.zipped(files))
+    (s3.root / "runs" / "a.tar").write_bytes(archives.tar(files))
+    archives.parquet(s3.root / "runs" / "a.parquet", files, ("birds", "cat"))
+    networks, options = [builtin.find_builtin(NETWORK)], EmbedOptions(cache=False, workers=1)
+    whole = scan_labelled(folder).in_order()
+    first = embed(whole.sources, networks, options)
+    for name in ("photos", "a.zip", "a.tar", "a.parquet"):
+        found = scan_labelled(f"{place}/{name}").in_order()
+        assert [(one.id, one.label) for one in found.images] == [(one.id, one.label) for one in whole.images]
+        done = embed(found.sources, networks, options)
+        assert np.array_equal(done.digests, first.digests)
+        assert {i: one.reason for i, one in done.failures.items()} == {i: one.reason for i, one in first.failures.items()}
+        assert np.array_equal(done.features(), first.features())
+
+
 # --- layouts ---
 
 

@@ -26,7 +26,9 @@ def add(commands: options.Commands) -> None:
         "frequencies of the training set.",
     )
     options.add_model(p)
-    images = p.add_argument("images", nargs="+", default=[], metavar="IMAGES", help="images, folders of them, or a CSV")
+    images = p.add_argument(
+        "images", nargs="+", default=[], metavar="IMAGES", help="images, folders, tar, zip or Parquet files of them, or a CSV"
+    )
     images.required = False  # with "*" Python 3.11 takes none of them where an option stands before the first
     p.add_argument("--csv", metavar="FILE", help="write file,label,confidence, one column a class, and novelty")
     options.add_review(p)

@@ -17,8 +17,9 @@ def add(commands: options.Commands) -> None:
         run,
         "train an image classifier and evaluate it by cross-validation",
         "TRAIN is a folder of class folders (train/cat/*.jpg), a folder of Kaggle names (cat.1.jpg), or a CSV of images and\n"
-        "labels, whose columns and photos are found where there is one candidate; or a folder or address of shards that\n"
-        "`penult embed` wrote (s3://...), which may be larger than memory. Features are kept in a cache: a second\n"
+        "labels, whose columns and photos are found where there is one candidate; a tar, zip or Parquet file of the same, a\n"
+        "folder inside one (cats.zip/train), a folder of such files, or an address (s3://...); or a folder or address of\n"
+        "shards that `penult embed` wrote, which may be larger than memory. Features are kept in a cache: a second\n"
         "run, or one that was interrupted, does not compute them again. The run folder then holds model.penult,\n"
         "metrics.json, predictions.csv, submission.csv, oof.csv, history.csv, skipped.csv, photos.csv, map.csv, report.html,\n"
         "figures/ and data_<backbone>.h5. A finished run that is there already is kept as RUN.1, RUN.2, ...",

@@ -75,8 +75,8 @@ def train(  # noqa: PLR0913  what the command's common options are
     Parameters
     ----------
     source : str or Path
-        A folder with a folder of photos for each class, a CSV of photos and labels, or a folder or address of shards that
-        `penult embed` wrote.
+        A folder (or a tar, zip or Parquet file, or `s3://...`) of photos by class, a CSV of photos and labels, or a folder or
+        address of shards that `penult embed` wrote.
     test : str or Path, optional
         Photos to predict, and to evaluate on where they are labelled.
     out : str or Path, default="penult-run"
