@@ -39,6 +39,7 @@ from simulated.store import SimulatedStore, Weather
 from penult import shards
 from penult.cluster.work import ActorAttempts, ShardWork, block_sizes
 from penult.errors import PenultError
+from penult.shards.attempts import forget_attempts
 from penult.shards.facts import NetworkFacts
 
 ROWS = 10_000  # images of a shard
@@ -212,6 +213,7 @@ def _driver(world: World, plan: SimulatedPlan, machines: list[Machine], part: tu
             return part is not None  # the others will
         try:
             shards.write_manifest(plan, store, FACTS, "0" * 64)
+            forget_attempts(store)
         except PenultError:  # the listing did not show all of them yet
             return False
         return True
