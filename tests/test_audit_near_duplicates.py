@@ -394,3 +394,13 @@ def test_a_large_group_of_the_user_is_kept_whole():
 def test_lengths_that_differ_are_refused_all_at_once():
     with pytest.raises(InputError, match=r"5 digests, but \{'features': 4, 'groups': 3, 'thumbnails': 2\}"):
         group(digests(range(5)), vectors(4), user_groups=np.zeros(3), thumbnails=np.zeros((2, 256)))
+
+
+def test_exact_copies_are_numbered_as_their_digests_sort_also_where_two_begin_alike():
+    rng = np.random.default_rng(0)
+    digests = np.frombuffer(rng.bytes(500 * 32), np.uint8).reshape(500, 32).copy()
+    digests[[3, 40, 41]] = digests[7]
+    for alike in (False, True):
+        if alike:
+            digests[100, :8] = digests[200, :8]
+        assert (copy_groups(digests) == np.unique(digests.view("V32").ravel(), return_inverse=True)[1]).all()

@@ -54,10 +54,22 @@ class Photos:
 
 
 def copy_groups(digests: NDArray[np.uint8]) -> Ints:
-    """Return a number (n,) for each image, the same for images with the same digest (n, 32)."""
+    """Return a number (n,) for each image, the same for images with the same digest (n, 32).
+
+    By sorting: ten million digests take some 60 bytes each beside themselves, and two seconds.
+    """
     rows = np.ascontiguousarray(digests)
     if not len(rows):
         return np.zeros(0, dtype=np.intp)
+    if rows.shape[1] >= 8:
+        key = np.ascontiguousarray(rows[:, :8]).view(">u8").ravel().astype(np.uint64)
+        order = np.argsort(key, kind="stable")
+        same = key[order[1:]] == key[order[:-1]]
+        again = np.flatnonzero(same)
+        if (rows[order[again]] == rows[order[again + 1]]).all():  # else two digests begin alike, as no two sha256 do
+            numbers = np.empty(len(rows), np.intp)
+            numbers[order] = np.cumsum(np.r_[False, ~same])
+            return numbers
     return np.unique(rows.view(f"V{rows.shape[1]}").ravel(), return_inverse=True)[1]
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import html, store
+from penult.arrays import row_chunks
 from penult.pixels import Failure
 from penult.texts import count, percent
 
@@ -109,13 +110,19 @@ def write_predictions(path: str | Path, classes: Sequence[str], parts: Iterable[
         rows = csv.writer(file)
         rows.writerow(["file", "label", "confidence", *classes, "novelty"])
         for part in parts:
-            novelty = np.full(len(part), np.nan) if part.novelty is None else part.novelty
-            best = part.proba.argmax(axis=1).tolist()
-            for name, c, row, far in zip(part.ids, best, part.proba.tolist(), novelty.tolist(), strict=True):
-                shares = [f"{p:.6g}" for p in row]
-                rows.writerow([name, classes[c], shares[c], *shares, "" if math.isnan(far) else f"{far:.4g}"])
+            for at in row_chunks(len(part)):
+                rows.writerows(_lines(part, at))
             answers, failed = answers + len(part), failed + len(part.failures)
     return answers, failed
+
+
+def _lines(part: Predictions, at: slice) -> Iterator[list[str]]:
+    """Yield the lines of some rows."""
+    proba = part.proba[at]
+    novelty = np.full(len(proba), np.nan) if part.novelty is None else part.novelty[at]
+    for name, c, row, far in zip(part.ids[at], proba.argmax(axis=1), proba.tolist(), novelty.tolist(), strict=True):
+        shares = [f"{p:.6g}" for p in row]
+        yield [name, part.classes[c], shares[c], *shares, "" if math.isnan(far) else f"{far:.4g}"]
 
 
 def novelty_text(p: Prediction) -> str:

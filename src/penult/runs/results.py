@@ -89,7 +89,7 @@ def photo_rows(
 
 def _digits(values: NDArray[np.float64], form: str) -> NDArray[np.float64]:
     """Return values with the digits of a table."""
-    return np.array([float(format(v, form)) for v in values.ravel().tolist()]).reshape(values.shape)
+    return np.fromiter((float(format(v, form)) for v in values.flat), float, values.size).reshape(values.shape)
 
 
 def write_oof(
@@ -114,7 +114,7 @@ def write_map(run: RunFolder, classes: Sequence[str], rows: PhotoRows) -> None:
     if rows.places is not None and rows.near is not None:
         lines = (
             [file, classes[label], f"{x:.5f}", f"{y:.5f}", " ".join(map(str, near))]
-            for file, label, (x, y), near in zip(rows.files, rows.y, rows.places, rows.near.tolist(), strict=True)
+            for file, label, (x, y), near in zip(rows.files, rows.y, rows.places, rows.near, strict=True)
         )
         run.write_table(MAP, ["file", "label", "x", "y", "near"], lines)
 
