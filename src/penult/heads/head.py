@@ -107,6 +107,10 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         temperature 1, and the floor that n right answers would give. Raises InputError for blocks that do not add up, one
         class, a clip or class weights that do not fit.
 
+        X may be more than `memory` holds: an array, a memory map, or what has `shape`, `dtype`, `chunks` and slices of rows,
+        such as an h5py data set (None: 1 GiB). A sample of the rows is then held out and chooses, `cv_proba_` is of it alone,
+        and all rows are learnt. Raises InputError where the head cannot do that, or the memory is too little for a sample.
+
         Where classes have weights, everything is chosen with them: "balanced" gives the probabilities that hold where all
         classes are equally frequent.
         """

@@ -25,7 +25,8 @@ class Logistic(Head):
 
     Two classes have one margin, more have one per class (softmax). `C`: None chooses it by cross-validated log loss on a grid
     that grows until the best is inside it, then narrows; of several numbers the best is chosen, one is kept. X may be a memory
-    map, or a data set that gives slices of its rows (h5py): it is never copied as a whole. See `Head.fit` for the rest.
+    map, or a data set that gives slices of its rows (h5py): with `memory` it may be larger than that. See `Head.fit` for the
+    rest.
     """
 
     name = "logistic"
