@@ -35,8 +35,8 @@ def run(args: argparse.Namespace) -> None:
     if stored.is_shards([args.labelled]):
         _of_shards(args)
         return
-    if args.labels:
-        args.usage_error("--labels is a table for features; of images give the table itself as LABELLED")
+    if args.labels or args.memory:
+        args.usage_error("--labels and --memory go with features; of images give the table itself as LABELLED")
     from penult import bundle, images
     from penult.cli import output
     from penult.predict import Predictor, judge, judge_unseen, remark_on_training, verdict_on_new

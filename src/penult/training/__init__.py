@@ -146,6 +146,11 @@ def train_source(
     if not _is_stored(source):
         if options.labels is not None:
             raise InputError("--labels is a table for stored features; of images give the table itself instead of the folder.")
+        if options.memory is not None:
+            raise InputError(
+                "--memory is a limit for stored features; embed the images first (`penult embed IMAGES --out FOLDER`), and "
+                "train on that folder."
+            )
         return train_images(source, test, options, progress)
     if test is not None:
         raise InputError(
