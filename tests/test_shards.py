@@ -220,7 +220,7 @@ def test_a_child_process_gives_the_same_rows(folder: Path, tmp_path: Path) -> No
     assert rows_of(shards.open_features(out)) == rows_of(shards.open_features(make_shards(folder, tmp_path / "plain")))
 
 
-def test_what_was_damaged_is_found(folder: Path, tmp_path: Path) -> None:
+def test_what_was_damaged_is_found(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A flipped bit of any file, a shard that is gone or of another plan; and the same command mends a shard."""
     out = Path(make_shards(folder, tmp_path / "out", rows=8))
     rng = np.random.default_rng(0)
@@ -234,8 +234,11 @@ def test_what_was_damaged_is_found(folder: Path, tmp_path: Path) -> None:
                 read_all(str(out))
         path.write_bytes(whole)
     read_all(str(out))
+    assert main(["doctor", str(out)]) == 0
     shard = next((out / "shards").iterdir())
     shard.unlink()
+    assert main(["doctor", str(out)]) == 1
+    assert f"1 of 10 files are not as written: shards/{shard.name}" in capsys.readouterr().out
     with pytest.raises(DamagedFile, match="only this shard"):
         shards.open_features(str(out))[:]
     assert shards.run_shards(str(out), workers=0).done == 1

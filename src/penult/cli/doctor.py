@@ -23,9 +23,12 @@ def add(commands: options.Commands) -> None:
         run,
         "check the installation or a run and suggest fixes",
         "One line for each check: ok, note (good to know), warn, or FAIL, and what to do. Exit code 1 where anything fails.\n"
-        "With RUN: every file of a run folder against the sha256 in its metrics.json, and its model's own samples.",
+        "With RUN: every file of a run folder against the sha256 in its metrics.json, and its model's own samples; of features\n"
+        "in shards (`penult embed --out`) every file against the sha256 in manifest.json.",
     )
-    p.add_argument("runs", nargs="*", metavar="RUN", help="run folders to check, instead of the installation")
+    p.add_argument(
+        "runs", nargs="*", metavar="RUN", help="run folders, or features in shards, to check instead of the installation"
+    )
     options.add_cache(p, "cache")
     p.add_argument("--offline", action="store_true", help="do not ask whether the hub of weights can be reached (3 seconds)")
     options.add_output(p, quiet=False)
@@ -37,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
     from penult import __version__, doctor
 
-    runs = [Path(run) for run in args.runs]
+    runs = [run if "://" in run else Path(run) for run in args.runs]
     cache = None if args.cache is None else Path(args.cache)
     done = []
     for check in doctor.examine_runs(runs) if runs else doctor.examine(cache, args.offline):

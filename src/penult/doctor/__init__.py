@@ -38,14 +38,18 @@ def examine(cache: Path | None = None, offline: bool = False) -> Iterator[Check]
     yield from guarded("hub", partial(installation.hub, offline))
 
 
-def examine_runs(folders: Sequence[Path]) -> Iterator[Check]:
-    """Yield the checks of run folders."""
+def examine_runs(folders: Sequence[Path | str]) -> Iterator[Check]:
+    """Yield the checks of run folders, and of features in shards, which may be at an address."""
     try:
         from penult.doctor import checks
     except Exception as error:
         yield _stopped(error)
         return
-    for folder in folders:
+    for place in folders:
+        if "://" in str(place) or (Path(place) / "plan.parquet").is_file():
+            yield from guarded("shards", partial(checks.shard_files, str(place)))
+            continue
+        folder = Path(place)
         status = list(guarded("files", partial(checks.run_files, folder)))
         yield from status
         if not any(check.name == "run" for check in status):  # else there is nothing that belongs together

@@ -322,6 +322,28 @@ def run_files(folder: Path) -> list[Check]:
     return results
 
 
+def shard_files(address: str) -> list[Check]:
+    """Return whether each file of features in shards is as its manifest says."""
+    from penult.shards import check_shards
+
+    where, cure = printable(address), "remove it, and run the same `penult embed` again: only what is missing is made anew"
+    try:
+        found = list(check_shards(address))
+    except InputError as error:
+        return [Check("shards", FAIL, *str(error).split("; ", 1))]
+    foreign = [one.name for one in found if one.wrong == "belongs to no shard"]
+    wrong = [one for one in found if one.wrong and one.name not in foreign]
+    if wrong:
+        which = _named([f"{one.name} ({one.wrong})" for one in wrong])
+        results = [Check("shards", FAIL, f"{where}: {len(wrong)} of {len(found)} files are not as written: {which}", cure)]
+    else:
+        results = [Check("shards", OK, f"{where}: all {len(found) - len(foreign)} files are unchanged")]
+    if foreign:
+        said = f"{where}: of no shard of the plan: {_named(foreign)}"
+        results.append(Check("shards", NOTE, said, "move them if they are in the way"))
+    return results
+
+
 def run_model(folder: Path) -> list[Check]:
     """Return whether the model of a run loads and gives its own samples' answers, tried in another process."""
     where = printable(folder / "model.penult")
