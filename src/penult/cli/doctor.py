@@ -23,7 +23,7 @@ def add(commands: options.Commands) -> None:
         run,
         "check the installation or a run and suggest fixes",
         "One line for each check: ok, note (good to know), warn, or FAIL, and what to do. Exit code 1 where anything fails.\n"
-        "With RUN: every file of a run folder against the sha256 in its metrics.json, and its model's own samples; of features\n"
+        "With RUN: every file of a run folder against the sha256 in its metrics.json, and its model's samples; of features\n"
         "in shards (`penult embed --out`) every file against the sha256 in manifest.json.",
     )
     p.add_argument(
