@@ -39,7 +39,7 @@ def add(p: argparse.ArgumentParser) -> None:
     """Add the options."""
     p.add_argument("--place", choices=("files", "s3", "both"), default="both")
     p.add_argument("--kill", choices=(*KILLS, "all"), default="all")
-    p.add_argument("--photos", type=int, default=600)
+    p.add_argument("--photos", type=int, default=400)
     p.add_argument("--shards", type=int, default=40)
     p.add_argument("-b", "--backbone", default="efficientnet_lite0")
 
@@ -148,7 +148,9 @@ def _kill_actors(driver: subprocess.Popen[bytes], count: Callable[[], int], node
     for share in (0.15, 0.35, 0.55):
         _wait(count, share)
         at_work = [p for p in psutil.process_iter() if p.name().startswith("ray::MapWorker") and p.children()]
-        random.choice(at_work).kill()
+        victim = random.choice(at_work)
+        print(f"  killed {victim.pid} of {[p.pid for p in at_work]} at {count()} shards", flush=True)
+        victim.kill()
     return driver
 
 
@@ -195,6 +197,7 @@ def _count(what: str, folder: Path, want: Path, log: Path, bounds: Bounds, actor
     bounds.most(f"{what}: files left behind, or others than without Ray", len(set(there) ^ set(wanted)), 0)
     bounds.least(f"{what}: the manifest is the same", float(there.get("manifest.json") == wanted["manifest.json"]), 1)
     lines = [line.split() for line in log.read_text().splitlines()]
+    print(f"  {len(lines)} shards begun for {len(tasks)}", flush=True)
     again = sum(times - 1 for times in Counter(name for name, _ in lines).values())
     bounds.most(f"{what}: shards begun again, for each of {actors} actors that ended", again / actors, 2)
     if what.endswith("replaced"):
