@@ -79,7 +79,7 @@ class Tiled:
         self.X, self.shape, self.dtype, self.chunks = X, (n, X.shape[1]), X.dtype, (1000, X.shape[1])
 
     def __getitem__(self, rows: Any) -> np.ndarray:
-        numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else np.asarray(rows)
+        numbers = np.arange(*rows.indices(self.shape[0])) if isinstance(rows, slice) else np.asarray(rows)
         return np.asarray(self.X[numbers % len(self.X)])
 
 
