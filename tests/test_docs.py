@@ -52,7 +52,7 @@ def test_every_option_that_the_pages_name_exists() -> None:
         known |= {option for one in action._actions for option in one.option_strings}
     docs = ("formats", "benchmarks", "design", "backbones", "deploy", "studio", "studio.zh")
     for page in ("README.md", "README.zh.md", *(f"docs/{name}.md" for name in docs)):
-        named = set(re.findall(r"`[^`\n]*?(--[a-z-]+)", (ROOT / page).read_text(encoding="utf-8")))
+        named = set(re.findall(r"`[^`\n]*?(--[a-z][a-z0-9-]*)", (ROOT / page).read_text(encoding="utf-8")))
         assert named <= known | OF_BENCHMARKS, page
 
 

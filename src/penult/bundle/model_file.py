@@ -40,6 +40,8 @@ def load_bundle(path: str | Path) -> Bundle:
             return read_bundle(file, str(path))
     except FileNotFoundError:
         raise InputError(f"there is no model at {printable(path)}; `penult train` writes one as RUN/model.penult.") from None
+    except OSError as error:  # a pipe, no permission
+        raise _incomplete(str(path), error) from error
 
 
 def model_path(path: str | Path) -> Path:
@@ -61,13 +63,15 @@ def read_bundle(file: IO[bytes], path: str) -> Bundle:
     except DamagedFile:
         raise
     except (*untrusted.ZIP_ERRORS, OSError) as error:
-        raise DamagedFile(
-            f"{printable(path)} is not a complete penult model ({error}); copy it again, or train again."
-        ) from error
+        raise _incomplete(path, error) from error
     try:
         return parse(members)
     except _WRONG as error:
         raise DamagedFile(f"{printable(path)} is a zip, but not a penult model: {_reason(error)}; train again.") from error
+
+
+def _incomplete(path: str, error: Exception) -> DamagedFile:
+    return DamagedFile(f"{printable(path)} is not a complete penult model ({error}); copy it again, or train again.")
 
 
 def _reason(error: Exception) -> str:
