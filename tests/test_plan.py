@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ pytest.importorskip("pyarrow", reason="plans need the extra `cloud`")
 
 import archives
 from objectstore import S3Server
+from penult import images
 from penult.cli import main
 from penult.errors import InputError, OutputError
 from penult.objects import open_store
@@ -23,6 +25,7 @@ from penult.shards import planning
 from penult.shards.facts import NetworkFacts, PlanFacts
 from penult.shards.plan import Plan
 from penult.shards.planning import PlanSummary, make_plan
+from penult.sources import Member
 from penult.store.disk import Disk
 
 FACTS = PlanFacts("", (NetworkFacts("colour_histogram", "0" * 64, (4,)),), "cpu", "numpy", "f32", "1.pillow12", rows=4)
@@ -84,14 +87,42 @@ def test_a_plan_has_every_image_once_in_shards_named_by_content(tmp_path: Path) 
     ("names", "labels"),
     [
         (["cat/1.jpg", "dog/old/2.jpg"], ["cat", "dog"]),
-        (["cat/1.jpg", "3.jpg"], [None, None]),  # one that is in no class
+        (["cat/1.jpg", "dog/2.jpg", "3.jpg"], ["cat", "dog", None]),  # one that is in no class
+        (["cat.1.jpg", "dog.2.jpg"], ["cat", "dog"]),  # Kaggle's names
+        (["cat.1.jpg", "dog.2.jpg", "3.jpg"], [None, None, None]),
+        (["photo.1.jpg", "photo.2.jpg"], [None, None]),
         (["cat/1.jpg", "cat/2.jpg"], [None, None]),  # one folder is no classes
         (["test/1.jpg", "train/2.jpg"], [None, None]),  # parts of a data set
     ],
 )
 def test_labels_are_class_folders_where_that_is_sure(tmp_path: Path, names: list[str], labels: list[str | None]) -> None:
     _plan(_photos(tmp_path / "photos", names), tmp_path / "plan.parquet")
-    assert Plan.open(str(tmp_path / "plan.parquet")).labels(0) == labels
+    plan = Plan.open(str(tmp_path / "plan.parquet"))
+    assert {one.id: label for one, label in zip(plan.members(0), plan.labels(0), strict=True)} == dict(
+        zip(names, labels, strict=True)
+    )
+
+
+def test_an_added_image_outside_the_class_folders_leaves_their_labels(tmp_path: Path) -> None:
+    source, out = _ten(tmp_path), tmp_path / "plan.parquet"
+    _plan(source, out)
+    (source / "stray.jpg").write_bytes(b"stray")
+    summary = _plan(source, out, add=True)
+    assert summary.notes == ("in no class folder, so without a label: 1 image",)
+    plan = Plan.open(str(out))
+    assert [label for n in range(4) for label in plan.labels(n)] == ["cat"] * 5 + ["dog"] * 5 + [None]
+
+
+def test_the_columns_of_a_parquet_source_can_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = b"\xff\xd8\xff an image"
+    columns = {"front": [photo] * 2, "back": [photo] * 2, "kind": ["a", "b"], "shop": ["x", "y"]}
+    kinds = {"front": "binary", "back": "binary", "kind": "string", "shop": "string"}
+    (tmp_path / "photos.parquet").write_bytes(to_parquet(columns, kinds, {}))
+    command = ["plan", str(tmp_path / "photos.parquet"), "-b", "colour_histogram", "--out", str(tmp_path / "plan.parquet")]
+    assert main(command) == 1
+    assert "--image-column" in capsys.readouterr().err
+    assert main([*command, "--image-column", "back", "--label-column", "shop"]) == 0
+    assert Plan.open(str(tmp_path / "plan.parquet")).labels(0) == ["x", "y"]
 
 
 def test_class_folders_inside_archives_are_labels(tmp_path: Path) -> None:
@@ -142,6 +173,9 @@ def test_a_table_is_planned_in_its_order_with_its_labels_and_no_name_twice(tmp_p
     _plan(source, tmp_path / "folder.parquet")
     tags = {one.id: one.tag for n in range(3) for one in Plan.open(str(tmp_path / "folder.parquet")).members(n)}
     assert [one.tag for one in plan.members(0)] == [tags["dog/8.jpg"], tags["cat/1.jpg"]]
+    table.write_text("file,label\ncat/1.jpg,a\ndog/8.jpg,b\ncat/1.jpg,a\n")
+    assert _plan(table, tmp_path / "plan.parquet").notes == ("images named more than once were ignored: 'cat/1.jpg'",)
+    assert [one.id for one in Plan.open(str(tmp_path / "plan.parquet")).members(0)] == ["cat/1.jpg", "dog/8.jpg"]
     table.write_text("file,label\ncat/1.jpg,a\ncat/1.jpg,b\n")
     with pytest.raises(InputError, match=r"these names more than once: 'cat/1\.jpg'; remove or rename"):
         _plan(table, tmp_path / "plan.parquet")
@@ -150,9 +184,24 @@ def test_a_table_is_planned_in_its_order_with_its_labels_and_no_name_twice(tmp_p
         _plan(table, tmp_path / "plan.parquet")
 
 
+def test_all_rows_of_a_table_choose_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penult.images.table._STREAMED", 5)
+    source = _photos(tmp_path, [*(f"photos/{n}.jpg" for n in range(12)), "labels/10.jpg", "labels/11.jpg"])
+    (tmp_path / "labels.csv").write_text("file,label\n" + "".join(f"{n}.jpg,{n % 2}\n" for n in range(12)))
+    _plan(tmp_path / "labels.csv", tmp_path / "plan.parquet")
+    plan = Plan.open(str(tmp_path / "plan.parquet"))
+    planned = [one.id for n in range(3) for one in plan.members(n)]
+    assert planned == [image.id for image in images.scan_labelled(source / "labels.csv")]
+    assert planned[-1] == "photos/11.jpg"
+
+
 def test_names_that_are_no_utf_8_are_kept(tmp_path: Path) -> None:
     names = ["\udcff.jpg", "ä.jpg"]
     assert [plans.encoded(name) for name in names] == ["\0ff2e6a7067", "ä.jpg"]
+    for odd in ("\0zz.jpg", "\0", "\0ä", "\0\udcff"):
+        assert plans.decoded(plans.encoded(odd)) == odd
+    odd = Member("1.jpg", "x", "1.jpg", label="\ud800")
+    assert to_parquet(plans.columns_of([odd]), plans.KINDS, {})
     source = _photos(tmp_path / "photos", names)
     _plan(source, tmp_path / "plan.parquet")
     members = Plan.open(str(tmp_path / "plan.parquet")).members(0)
@@ -177,6 +226,8 @@ def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     source, out = _ten(tmp_path), tmp_path / "plan.parquet"
     with pytest.raises(InputError, match=r"the plan '.*plan\.parquet' cannot be opened"):
         _plan(source, out, add=True)
+    with pytest.raises(InputError, match=r"'.*/myplan' is no name of a plan, .*; give it the ending \.parquet"):
+        _plan(source, tmp_path / "myplan")
     with pytest.raises(InputError, match="is no source of images; give a folder"):
         _plan(tmp_path / "nowhere", out)
     (tmp_path / "empty").mkdir()
@@ -218,7 +269,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert [network.name for network in facts.networks] == ["colour_histogram"]
     (source / "cat" / "5.jpg").write_bytes(b"changed")
     assert main([*command, "--add", "-b", "colour_histogram", "--float32"]) == 1
-    assert "other networks, another precision" in capsys.readouterr().err
+    assert "planned otherwise: without --float32; give the same" in capsys.readouterr().err
+    for other in (["--rows", "0"], ["--max-pixels", "5"], ["-b", "colour_histogram", "--fit", "crop"]):
+        assert main([*command, "--add", *other]) == 1
+        assert re.search("planned otherwise: --|these networks, or their weights", capsys.readouterr().err)
     assert main([*command, "--add", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "written": str(out), "shards": 5, "images": 11, "new": 1, "replaced": 1, "gone": 0, "notes": []

@@ -108,7 +108,7 @@ def _make_ready(args: argparse.Namespace, part: tuple[int, int] | None, progress
     if part is not None and part[0] > 1 and not shards.is_plan(args.images):
         shards.wait_for_plan(args.out)
     ready = shards.is_ready(args.out)
-    asked = args.backbone or args.fit or args.pooling or args.recipe
+    asked = options.networks_asked(args)
     networks = options.find_networks(args, progress) if asked or not ready else []
     if not ready:
         table = images.TableOptions(**options.columns(args))

@@ -288,6 +288,11 @@ def columns(args: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(args, name, None) for name in ("image_column", "label_column", "image_dir", "encoding")}
 
 
+def networks_asked(args: argparse.Namespace) -> bool:
+    """Tell whether networks, or anything about them, were given."""
+    return bool(args.backbone or args.fit or args.pooling or args.recipe)
+
+
 def find_networks(args: argparse.Namespace, progress: ProgressCallback) -> list[Backbone]:
     """Return the networks that -b names, with their preprocessing. Raises `InputError` or `UnknownName`."""
     from penult import zoo

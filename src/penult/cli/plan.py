@@ -41,21 +41,25 @@ def add(commands: options.Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the plan."""
-    from penult import images
+    from penult import images, shards
     from penult.cli import output
     from penult.shards.facts import plan_facts
     from penult.shards.place import fitted_networks
     from penult.shards.planning import make_plan
     from penult.texts import count
 
-    table = images.TableOptions(**options.columns(args))
-    given = args.backbone or args.rows or args.float32 or args.precision != "auto" or args.device != "auto"
+    shards.check_plan_name(args.out)
+    table, settings = images.TableOptions(**options.columns(args)), options.embed_options(args)
     facts = None
     with output.progress(not args.quiet) as progress:
-        if not args.add or given:
-            networks = options.find_networks(args, progress)
-            settings = options.embed_options(args)
-            fitted = fitted_networks(args.source, networks, settings, progress)
+        networks = options.find_networks(args, progress) if options.networks_asked(args) or not args.add else []
+        if args.add:
+            planned = shards.Plan.open(args.out).facts
+            shards.check_asked(planned, args.source, settings, rows=args.rows, float32=args.float32)
+            if networks:
+                shards.check_networks(planned, networks)
+        else:
+            fitted = fitted_networks(args.source, networks, settings, table, progress)
             facts = plan_facts(args.source, fitted, settings, rows=args.rows, float32=args.float32)
         done = make_plan(args.source, args.out, facts, table=table, add=args.add, progress=progress)
     if args.json:

@@ -10,15 +10,16 @@ from penult.images.correction import corrected_rows
 from penult.images.label_table import read_label_table
 from penult.images.labels import LabelNormalizer
 from penult.images.name_groups import NameGroups, name_groups
-from penult.images.records import Image, ImageSet, quoted
+from penult.images.records import Image, ImageSet, kaggle_label, quoted
 from penult.images.scan import is_part, scan_labelled, scan_train_and_test, scan_unlabelled
 from penult.images.stream import ImageStream, stream_unlabelled
 from penult.images.table import Table, is_table
 from penult.images.to_label import scan_to_label
-from penult.images.walk import ScanLog, skipped_notes
+from penult.images.walk import REPEATED, ScanLog, skipped_notes
 from penult.sources.names import natural_key
 
 __all__ = [
+    "REPEATED",
     "Image",
     "ImageSet",
     "ImageStream",
@@ -30,6 +31,7 @@ __all__ = [
     "corrected_rows",
     "is_part",
     "is_table",
+    "kaggle_label",
     "name_groups",
     "natural_key",
     "quoted",

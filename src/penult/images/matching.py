@@ -65,6 +65,31 @@ class Matches:
     rivals: list[str] = field(default_factory=list)
 
 
+@dataclass
+class Votes:
+    """In which folders names lie that are no paths as they stand: all of a table choose one folder together.
+
+    `exact`: how many other names are paths as they stand; `asked`: names; `alone`: those that fit files of one folder only;
+    `stray`: those without a file in the very folder that they give; `held`: names by the folder that holds them.
+    """
+
+    exact: int = 0
+    asked: int = 0
+    found: int = 0
+    alone: int = 0
+    stray: int = 0
+    held: Counter[str] = field(default_factory=Counter)
+
+    def add(self, fits: Iterable[str], beside: bool) -> None:
+        """Count one name, which fits files of these folders."""
+        folders = set(fits)
+        self.asked += 1
+        self.found += bool(folders)
+        self.alone += len(folders) == 1
+        self.stray += not beside
+        self.held.update(folders)
+
+
 Spellings = tuple[tuple[str, frozenset[str]], ...]
 
 
@@ -113,14 +138,33 @@ class Finder:
                 return Match(path, None if os.path.isabs(text) else text.replace(os.sep, "/"), ways)  # noqa: PTH117
         return None
 
-    def all(self, cells: Sequence[str], exact: int = 0) -> Matches:
-        """Return which files the cells mean that `at` finds none for; `exact` is how many others it finds one for."""
+    def votes(self, cells: Iterable[str]) -> Votes:
+        """Return how the names of a whole table lie, for `all` of its parts to take the same folder."""
+        votes = Votes()
+        for cell in cells:
+            if self.at(cell) is not None:
+                votes.exact += 1
+            elif cell.strip():
+                text = _meant(cell)
+                votes.add(self._fits(text), bool(self._beside(text)))
+        return votes
+
+    def all(self, cells: Sequence[str], exact: int = 0, votes: Votes | None = None) -> Matches:
+        """Return which files the cells mean that `at` finds none for; `exact` is how many others it finds one for.
+
+        `votes` are those of the whole table, where the cells are a part of it.
+        """
         meant = [spellings(cell)[-1] for cell in cells]
         asked = [text for text, _ in meant]
         result = Matches([None] * len(cells))
-        fits = [self._beside(text) for text in asked]
-        if not all(fits) and self._tree():
-            fits = self._by_folder(asked, fits, result, exact)
+        fits = near = [self._beside(text) for text in asked]
+        if (votes.stray if votes else not all(near)) and self._tree():
+            by_folder = [self._fits(text) for text in asked]
+            if votes is None:
+                votes = Votes(exact)
+                for folders, beside in zip(by_folder, near, strict=True):
+                    votes.add(folders, bool(beside))
+            fits = self._in_folder(by_folder, near, result, votes)
         for i, (text, ways) in enumerate(meant):
             best = _best(text, fits[i])
             if len(best) > 1:
@@ -199,28 +243,27 @@ class Finder:
                 fits["/".join(whole[:-up])].append(path)
         return fits
 
-    def _by_folder(self, asked: Sequence[str], beside: list[list[str]], result: Matches, exact: int) -> list[list[str]]:
+    def _in_folder(
+        self, fits: list[dict[str, list[str]]], beside: list[list[str]], result: Matches, votes: Votes
+    ) -> list[list[str]]:
         """Choose the folder that the names are relative to; where they lie in several, each must be in one alone."""
-        fits = [self._fits(text) for text in asked]
-        held, n = Counter(folder for by_folder in fits for folder in by_folder), len(asked)
-        own = "/".join(self._above)
-        if exact > OWN * (exact + n):  # the names are relative to the folder itself
-            chosen: str | None = own
-        else:
-            chosen = self._chosen(held, n, own, sum(map(bool, fits)))
+        chosen = self._chosen(votes)
         if chosen is not None:
-            result.folders = [self._shown(chosen)] if held[chosen] else []
+            result.folders = [self._shown(chosen)] if votes.held[chosen] else []
             return [by_folder.get(chosen, near) for by_folder, near in zip(fits, beside, strict=True)]
-        if sum(len(by_folder) == 1 for by_folder in fits) >= NEARLY_ALL * n:
+        if votes.alone >= NEARLY_ALL * votes.asked:
             result.folders = sorted({self._shown(next(iter(by_folder))) for by_folder in fits if len(by_folder) == 1})
             every = ([path for paths in by_folder.values() for path in paths] for by_folder in fits)
             return [paths or near for paths, near in zip(every, beside, strict=True)]
-        rivals = [folder for folder, count in held.items() if count >= NEARLY_ALL * n]
+        rivals = [folder for folder, count in votes.held.items() if count >= NEARLY_ALL * votes.asked]
         result.rivals = sorted(self._shown(folder) for folder in rivals) if len(rivals) > 1 else []
         return beside
 
-    def _chosen(self, held: Counter[str], n: int, own: str, found: int) -> str | None:
+    def _chosen(self, votes: Votes) -> str | None:
         """Return the one folder that holds the names: all of them, or nearly all, or all that are found at all."""
+        held, n, own = votes.held, votes.asked, "/".join(self._above)
+        if votes.exact > OWN * (votes.exact + n):  # the names are relative to the folder itself
+            return own
         whole = [folder for folder, count in held.items() if count == n]
         nearly = whole or [folder for folder, count in held.items() if count >= NEARLY_ALL * n]
         if own in nearly:
@@ -229,7 +272,7 @@ class Finder:
             return self._by_name(nearly)
         if nearly:
             return nearly[0]
-        return next((folder for folder, count in held.items() if count == found >= n / 2), None)
+        return next((folder for folder, count in held.items() if count == votes.found >= n / 2), None)
 
     def _by_name(self, folders: Sequence[str]) -> str | None:
         """Return the one folder that is named like the table: `train` or `train_images` for `train.csv`, `train_v2.csv`."""

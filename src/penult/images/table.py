@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from penult import untrusted
 from penult.errors import InputError
 from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions, binary, find_columns, written_by_penult
 from penult.images.labels import LabelNormalizer, decode_surrogates, is_missing, normalize_label
-from penult.images.matching import Finder, Matches
+from penult.images.matching import Finder, Matches, Votes
 from penult.images.records import Image, quoted
 from penult.images.walk import REPEATED, ScanLog, path_kind
 from penult.sources import kind_of
@@ -108,14 +109,18 @@ class Table:
         finder = Finder(self.root, Path(self.path).stem)
         columns = self._columns(finder, None, need=False)
         rows = self._rows()
+        # All rows choose one folder together: they are read once more for that, where a name is no path as it stands.
+        votes = cache(lambda: finder.votes(_cell(cells, columns.image) for _, cells in self._rows()))
+        folders: dict[str, None] = {}
         while batch := list(islice(rows, _STREAMED)):
             faults: dict[str, list[str]] = defaultdict(list)
-            images, matches = self._images(iter(batch), columns, labels, finder, False, faults)
+            images, matches = self._images(iter(batch), columns, labels, finder, False, faults, votes)
             self._refuse(columns, matches, faults, finder)
+            folders.update(dict.fromkeys(matches.folders))
             for image in images:
                 unsure = not image.label or (is_missing(image.label) and not labels.knows(image.label))
                 yield replace(image, label=None) if unsure else image
-        self._tell(columns, Matches([]), labels, log)
+        self._tell(columns, Matches([], folders=list(folders)), labels, log)
 
     def _columns(self, finder: Finder, group: str | None, need: bool) -> Columns:
         sample = [cells for _, cells in islice(self._rows(), _SAMPLE)]
@@ -138,6 +143,7 @@ class Table:
         finder: Finder,
         need: bool,
         faults: dict[str, list[str]],
+        votes: Callable[[], Votes] | None = None,
     ) -> tuple[list[Image], Matches]:
         """Return an image for each row that names a file; the others are counted among the faults."""
         images: list[Image | None] = []
@@ -163,13 +169,18 @@ class Table:
             images.append(Image(name, os.path.join(self.root, cell), label, group))  # noqa: PTH118 - a Path costs 5 us a row
             if len(loose) == _MOST_FAULTS and finder.hits(loose.values()) < _MOST_FAULTS // 100:
                 break
-        return self._found(images, loose, finder, faults)
+        matches = finder.all(list(loose.values()), len(images) - len(loose), votes() if votes and loose else None)
+        return self._found(images, loose, matches, finder, faults), matches
 
     def _found(
-        self, images: list[Image | None], loose: dict[int, str], finder: Finder, faults: dict[str, list[str]]
-    ) -> tuple[list[Image], Matches]:
+        self,
+        images: list[Image | None],
+        loose: dict[int, str],
+        matches: Matches,
+        finder: Finder,
+        faults: dict[str, list[str]],
+    ) -> list[Image]:
         """Put the files in that the cells mean which are no paths as they stand; those that mean none are faults."""
-        matches = finder.all(list(loose.values()), len(images) - len(loose))
         for (at, cell), match in zip(loose.items(), matches.found, strict=True):
             image = images[at]
             if image is not None and match is not None:
@@ -179,7 +190,7 @@ class Table:
             images[at] = None
             if not matches.rivals:
                 faults[_AMBIGUOUS if cell in matches.ambiguous else finder.missing].append(cell.replace(os.sep, "/"))
-        return [image for image in images if image is not None], matches
+        return [image for image in images if image is not None]
 
     def _cells(
         self, fields: list[str], columns: Columns, labels: LabelNormalizer, need: bool

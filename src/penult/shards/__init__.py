@@ -12,7 +12,7 @@ from penult.shards.manifest import Manifest, in_random_order, read_manifest, tod
 from penult.shards.output import MODEL, Output, check_place, name_below, open_output
 from penult.shards.place import check_asked, check_networks, is_ready, make_ready, refuse_answers, wait_for_plan
 from penult.shards.plan import Plan, ShardTask, is_plan
-from penult.shards.planning import make_plan
+from penult.shards.planning import check_plan_name, make_plan
 from penult.shards.run import Runner, ShardsResult, local_runner, run_shards
 from penult.shards.writer import ShardStatus, ShardWriter
 
@@ -38,6 +38,7 @@ __all__ = [
     "check_asked",
     "check_networks",
     "check_place",
+    "check_plan_name",
     "check_shards",
     "in_halves",
     "in_random_order",

@@ -6,6 +6,7 @@ something else.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -57,7 +58,7 @@ def make_ready(
     output, options = open_output(out), options or EmbedOptions()
     plan = _plan_of(source, output)
     if plan is None:
-        networks = fitted_networks(source, networks, options, progress)
+        networks = fitted_networks(source, networks, options, table, progress)
         facts = plan_facts(source, networks, options, rows=rows, float32=float32)
     else:
         facts = plan.facts
@@ -75,10 +76,14 @@ def make_ready(
 
 
 def fitted_networks(
-    source: str, networks: Sequence[Backbone], options: EmbedOptions, progress: ProgressCallback = quiet
+    source: str,
+    networks: Sequence[Backbone],
+    options: EmbedOptions,
+    table: TableOptions | None = None,
+    progress: ProgressCallback = quiet,
 ) -> Sequence[Backbone]:
     """Return networks as the first images of a source want them: at the depth of its files, in int8 calibrated with them."""
-    looked_at = _first(source)
+    looked_at = _first(source, table or TableOptions())
     networks = at_depth(networks, looked_at, options, progress)
     return quantize.in_int8(networks, looked_at, options.folder, progress) if options.precision == "int8" else networks
 
@@ -132,14 +137,14 @@ def _bytes_of(path: str) -> bytes:
 
 
 def _absolute(source: str) -> str:
-    return source if is_url(source) else str(Path(source).absolute())
+    return source.rstrip("/") if is_url(source) else os.path.abspath(source)  # noqa: PTH100 - as the plan has it
 
 
-def _first(source: str) -> list[sources.Member]:
+def _first(source: str, table: TableOptions) -> list[sources.Member]:
     """Return the first images of a source."""
-    if sources.kind_of(source) == "table":
+    if sources.kind_of(source) in (None, "table"):  # no source at all is refused with the plan
         return []
-    return list(islice(sources.members(source), _LOOKED_AT))
+    return list(islice(sources.members(source, columns=table.refuse_for(source)), _LOOKED_AT))
 
 
 def check_networks(facts: PlanFacts, networks: Sequence[Backbone]) -> None:

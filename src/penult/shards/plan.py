@@ -17,6 +17,7 @@ import numpy as np
 
 from penult import untrusted
 from penult.errors import DamagedFile, InputError
+from penult.images import kaggle_label
 from penult.objects import is_url
 from penult.parquet import ParquetReader, ParquetWriter
 from penult.shards.facts import PlanFacts
@@ -52,8 +53,9 @@ class PlanNotes:
     """What is known of all images of a plan together.
 
     `outside`: images in no folder; `folders`: first-level folders, of which `first` names two; `parts`: all are named like
-    parts of a data set (train, test); `labelled`: images whose label the container itself says. `replaced` has, by the number
-    of a shard, the rows of it that later shards replace, because the file changed; `ignored` what was passed over, by kind.
+    parts of a data set (train, test); `labelled`: images whose label the container itself says; `named`: all names are like
+    cat.123.jpg, of which `classes` has two classes. `replaced` has, by the number of a shard, the rows of it that later shards
+    replace, because the file changed; `ignored` what was passed over, by kind.
     """
 
     format: int = FORMAT
@@ -62,13 +64,20 @@ class PlanNotes:
     first: list[str] = field(default_factory=list)
     parts: bool = True
     labelled: int = 0
+    named: bool = False
+    classes: list[str] = field(default_factory=list)
     ignored: dict[str, int] = field(default_factory=dict)
     replaced: dict[int, list[int]] = field(default_factory=dict)
 
     @property
     def class_folders(self) -> bool:
-        """Whether the first folder of each id is surely its class."""
-        return not (self.labelled or self.outside or self.parts) and 2 <= self.folders <= MOST_FOLDERS
+        """Whether first folders are surely classes; what lies in none has no label then."""
+        return not (self.labelled or self.parts) and 2 <= self.folders <= MOST_FOLDERS
+
+    @property
+    def class_names(self) -> bool:
+        """Whether names say the classes, as Kaggle has them: `cat.123.jpg`."""
+        return self.named and not (self.labelled or self.folders) and len(self.classes) > 1
 
     def to_json(self) -> str:
         """Return one line of JSON."""
@@ -143,9 +152,12 @@ class Plan:
     def labels(self, number: int) -> list[str | None]:
         """Return the labels of a shard's images: what a column or the container says, else the class folder; None: unknown."""
         found = self._read(number, ["id", "label"])
-        if not self.notes.class_folders:
+        if not (self.notes.class_folders or self.notes.class_names):
             return found["label"]
-        return [without_archives(decoded(id)).partition("/")[0] for id in found["id"]]
+        names = (without_archives(decoded(id)) for id in found["id"])
+        if self.notes.class_names:
+            return [kaggle_label(name) for name in names]
+        return [folder if slash else None for folder, slash, _ in (name.partition("/") for name in names)]
 
     def replaced(self, number: int) -> tuple[int, ...]:
         """Return the rows of a shard that a later shard replaces: they count no more."""
@@ -211,7 +223,7 @@ def columns_of(members: Sequence[Member]) -> dict[str, list[Any]]:
         "size": [one.size for one in members],
         "packing": [one.packing for one in members],
         "tag": [one.tag for one in members],
-        "label": [one.label for one in members],
+        "label": [None if one.label is None else one.label.encode("utf-8", "backslashreplace").decode() for one in members],
     }
 
 
@@ -226,14 +238,18 @@ def shard_name(key: str, columns: dict[str, list[Any]]) -> str:
 
 
 def encoded(name: str) -> str:
-    """Return a name as UTF-8 can have it: one with bytes that are none is written as NUL and the hexadecimal of its bytes."""
-    if name.isascii():
+    """Return a name as the plan has it, for `decoded`: one that UTF-8 cannot have as NUL and the hexadecimal of its bytes.
+
+    Results are for people, and have such names as `readable` writes them.
+    """
+    if name.isascii() and not name.startswith("\0"):
         return name
+    raw = name.encode("utf-8", "surrogateescape")
     try:
-        name.encode()
-    except UnicodeEncodeError:
-        return "\0" + name.encode("utf-8", "surrogateescape").hex()
-    return name
+        raw.decode()
+    except UnicodeDecodeError:
+        return "\0" + raw.hex()
+    return "\0" + raw.hex() if name.startswith("\0") else name
 
 
 def decoded(text: str) -> str:
@@ -241,13 +257,19 @@ def decoded(text: str) -> str:
     return bytes.fromhex(text[1:]).decode("utf-8", "surrogateescape") if text.startswith("\0") else text
 
 
-def count_folders(ids: Iterable[str], folders: set[str]) -> int:
-    """Add the first folder of each id to a set, up to one more than may be classes; return how many ids have none."""
-    outside = 0
+def take_note(ids: Iterable[str], folders: set[str], notes: PlanNotes) -> None:
+    """Take note of what ids say: the first folder of each (in a set, up to one more than may be classes), or its name."""
     for id in ids:
-        folder, slash, _ = without_archives(id).partition("/")
-        if not slash:
-            outside += 1
-        elif len(folders) <= MOST_FOLDERS:
-            folders.add(folder)
-    return outside
+        name = without_archives(id)
+        folder, slash, _ = name.partition("/")
+        if slash:
+            notes.named = False
+            if len(folders) <= MOST_FOLDERS:
+                folders.add(folder)
+            continue
+        notes.outside += 1
+        if notes.named:
+            label = kaggle_label(name)
+            notes.named = label is not None
+            if label is not None and len(notes.classes) < 2 and label not in notes.classes:
+                notes.classes.append(label)

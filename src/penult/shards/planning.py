@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,13 +24,10 @@ from penult.objects import is_url, open_store
 from penult.parquet import ParquetWriter
 from penult.shards.facts import PlanFacts
 from penult.shards.known_rows import KnownRows, hash_of
-from penult.shards.plan import ABOUT, FACTS, GROUP_ROWS, KINDS, NAMES, Plan, PlanNotes, columns_of, count_folders, shard_name
+from penult.shards.plan import ABOUT, FACTS, GROUP_ROWS, KINDS, NAMES, Plan, PlanNotes, columns_of, shard_name, take_note
 from penult.sources import Member
 from penult.store import atomic_write
 from penult.texts import count, printable
-
-_NAMED = 10  # ids in a refusal
-_BATCH = 1_000  # images that are looked up in the old plan at once
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,14 @@ class _NothingNew(Exception):
     """The plan would be the old one: the file stays."""
 
 
+class _Repeated(Exception):
+    """A table lists these images more than once, each time with the same label: the plan is made anew with each once."""
+
+    def __init__(self, ids: set[str]) -> None:
+        super().__init__()
+        self.ids = ids
+
+
 def make_plan(
     source: str,
     out: str,
@@ -67,6 +72,7 @@ def make_plan(
 
     Raises InputError for a source without images, with one id twice, or of another plan; OutputError.
     """
+    check_plan_name(out)
     source = source.rstrip("/") if is_url(source) else os.path.abspath(source)  # noqa: PTH100 - surrogates
     old = Plan.open(out) if add else None
     if old is not None:
@@ -74,13 +80,30 @@ def make_plan(
         facts = old.facts
     if facts is None:
         raise TypeError("a new plan needs facts")
-    making = _Making(source, replace(facts, source=source), old, table or images.TableOptions())
+    how = source, replace(facts, source=source), old, table or images.TableOptions()
+    making = _Making(*how)
     try:
-        with _target(out) as file:
-            making.write(file, progress)
+        try:
+            _write(making, out, progress)
+        except _Repeated as found:
+            making = _Making(*how, found.ids)
+            _write(making, out, progress)
     except _NothingNew:
         pass
     return making.summary(out)
+
+
+def check_plan_name(out: str) -> None:
+    """Raise `InputError` for a file that commands would not take for a plan."""
+    if not out.lower().endswith(".parquet"):
+        raise InputError(
+            f"--out '{printable(out)}' is no name of a plan, which is a Parquet file; give it the ending .parquet"
+        )
+
+
+def _write(making: _Making, out: str, progress: ProgressCallback) -> None:
+    with _target(out) as file:
+        making.write(file, progress)
 
 
 def _refuse_other(old: Plan, source: str, facts: PlanFacts | None) -> None:
@@ -114,10 +137,19 @@ def _target(out: str) -> Iterator[IO[bytes]]:
 class _Making:
     """One plan under way."""
 
-    def __init__(self, source: str, facts: PlanFacts, old: Plan | None, table: images.TableOptions) -> None:
-        self._source, self._facts, self._table, self._old = source, facts, table, old
+    def __init__(
+        self,
+        source: str,
+        facts: PlanFacts,
+        old: Plan | None,
+        table: images.TableOptions,
+        repeated: set[str] | frozenset[str] = frozenset(),
+    ) -> None:
+        self._source, self._facts, self._table, self._old, self._repeated = source, facts, table, old, repeated
         self._known = None if old is None else KnownRows(old)
-        self._notes = PlanNotes() if old is None else replace(old.notes, ignored={}, replaced=dict(old.notes.replaced))
+        self._notes = PlanNotes(named=True)
+        if old is not None:
+            self._notes = replace(old.notes, ignored={}, classes=[*old.notes.classes], replaced=dict(old.notes.replaced))
         self._ignored: Counter[str] = Counter()
         self._said: tuple[str, ...] = ()
         self._folders: set[str] = set(self._notes.first)
@@ -151,10 +183,13 @@ class _Making:
         """Return what was done."""
         gone = 0 if self._known is None else self._known.gone
         said = list(self._said)
-        if self._ignored:
-            said.append("ignored: " + ", ".join(f"{number:,} {kind}" for kind, number in sorted(self._ignored.items())))
+        unsaid = sorted(kind for kind in self._ignored if not any(text.startswith(kind) for text in said))
+        if unsaid:
+            said.append("ignored: " + ", ".join(f"{self._ignored[kind]:,} {kind}" for kind in unsaid))
         if gone:
             said.append(f"no longer in the source, but still in the plan: {count(gone, 'image')}")
+        if self._notes.class_folders and self._notes.outside:
+            said.append(f"in no class folder, so without a label: {count(self._notes.outside, 'image')}")
         return PlanSummary(out, len(self._names), self._rows, self._new, self._replaced, gone, tuple(said))
 
     def _members(self) -> Iterator[Member]:
@@ -168,14 +203,20 @@ class _Making:
         if kind == "table":
             yield from self._listed()
         else:
-            self._table.refuse_for(self._source)
-            yield from sources.members(self._source, lambda kind, name: self._ignored.update((kind,)))
+            columns = self._table.refuse_for(self._source)
+            yield from sources.members(self._source, lambda kind, name: self._ignored.update((kind,)), columns)
 
     def _listed(self) -> Iterator[Member]:
         """Yield the images that a CSV lists."""
         log = images.ScanLog()
         table = images.Table(self._source, self._table)
+        seen: set[str] = set()
         for image in table.stream(log, images.LabelNormalizer()):
+            if image.id in seen:
+                log.ignore(images.REPEATED, image.id)
+                continue
+            if image.id in self._repeated:
+                seen.add(image.id)
             yield _file_member(image, table.root)
         self._ignored.update(log.ignored)
         self._said = log.notes
@@ -185,7 +226,7 @@ class _Making:
         listed = sources.kind_of(self._source) == "table"
         self._hashes.extend(hash_of(one.id) for one in shard if listed or one.packing not in ("file", "object"))
         self._new += len(shard)
-        self._notes.outside += count_folders((one.id for one in shard), self._folders)
+        take_note((one.id for one in shard), self._folders, self._notes)
         self._notes.labelled += sum(one.label is not None for one in shard)
 
     def _refuse(self) -> None:
@@ -202,12 +243,19 @@ class _Making:
         if not (equal := set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())):
             return
         # Two names may have one hash: names decide, and for these few the source is read once more.
-        seen = Counter(one.id for one in self._members() if hash_of(one.id) in equal)
-        if twice := [id for id, number in seen.items() if number > 1]:
+        meant: dict[str, list[Member]] = defaultdict(list)
+        for one in self._members():
+            if hash_of(one.id) in equal:
+                meant[one.id].append(one)
+        repeated = {id for id, found in meant.items() if len(found) > 1}
+        listed = sources.kind_of(self._source) == "table"
+        if twice := [id for id in repeated if not listed or len(set(meant[id])) > 1]:
             raise InputError(
-                f"'{printable(self._source)}' has these names more than once: {images.quoted(twice)}; "
+                f"'{printable(self._source)}' has these names more than once: {images.quoted(sorted(twice))}; "
                 "remove or rename one of each, since results are told apart by their names"
             )
+        if repeated:
+            raise _Repeated(repeated)
 
     def _finish_notes(self) -> None:
         notes = self._notes

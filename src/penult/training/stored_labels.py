@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from penult import images
 from penult.arrays import row_chunks
 from penult.errors import InputError
-from penult.images import Image, LabelNormalizer, TableOptions, natural_key, quoted
+from penult.images import Image, LabelNormalizer, TableOptions, kaggle_label, natural_key, quoted
 from penult.images.labels import missing_names, similar_names
 from penult.images.name_groups import group_pattern
-from penult.images.records import kaggle_label
+from penult.sources.names import without_archives
 from penult.texts import printable
 from penult.training.stored import STEP, StoredFeatures
 
@@ -93,8 +93,9 @@ def _label(image: Image | None) -> str | None:
 
 def _by_name(id: str) -> str | None:
     """Return the label that a name shows: its first folder, or `cat` of `cat.123.jpg`; None where it shows none."""
-    folder, _, rest = id.partition("/")
-    return folder if rest else kaggle_label(id)
+    name = without_archives(id)
+    folder, _, rest = name.partition("/")
+    return folder if rest else kaggle_label(name)
 
 
 def _encoded(stored: StoredFeatures, labels: Texts, meant: LabelNormalizer) -> tuple[NDArray[np.intp], list[str]]:
