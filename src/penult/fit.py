@@ -6,6 +6,7 @@ training photos others are, ready to be a model file. It must not know where the
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import audit, evaluate, heads
-from penult.arrays import default_errors
+from penult.arrays import default_errors, stratified_rows
 from penult.audit import Grouping
 from penult.bundle import Bundle
 from penult.errors import InputError
@@ -25,6 +26,8 @@ from penult.heads.task import class_weights, plain_weights
 from penult.heads.unlike import LeftOutClasses, fit_novelty
 
 __all__ = ["Fitted", "build_head", "group_copies", "learn", "to_bundle"]
+
+FEW, EACH = 2500, 10  # rows of a sample by which novelty is measured, and at least of each class
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +109,19 @@ def learn(
     A head of which these rows were cross-validated with these folds goes on from that search.
     """
     fitted = head.fit_searched() if fold is not None and getattr(head, "searched", False) else head.fit(X, y, groups=groups)
+    if rows is not None:
+        gc.collect()  # a search holds itself, in a circle, and with it some hundred megabytes
     k = int(y.max()) + 1
     if fold is None:
         with suppress(InputError):  # too few photos to hold any out
             fold = evaluate.outer_folds(y, [str(c) for c in range(k)], groups, seed=seed)
-    some, own = (X, y) if rows is None else (X[rows], y[rows])
-    reference, unlike, left_out = (None, None, None) if fold is None else fit_novelty(some, own, fold, blocks)
+    if rows is None or fold is None:
+        reference, unlike, left_out = (None, None, None) if fold is None else fit_novelty(X, y, fold, blocks)
+    else:  # distances among as many rows as are judged would take some hundred megabytes
+        counts = np.bincount(y[rows], minlength=k)
+        some = stratified_rows(y[rows], np.maximum(EACH, np.ceil(counts * min(1.0, FEW / len(rows)))).astype(int), seed)
+        unlike = np.full(len(rows), np.nan)
+        reference, unlike[some], left_out = fit_novelty(X[rows[some]], y[rows[some]], fold[some], blocks)
     return Fitted(fitted, np.bincount(y, minlength=k) / len(y), reference, unlike, left_out)
 
 

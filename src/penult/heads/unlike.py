@@ -67,6 +67,7 @@ def fit_novelty(
     judged = np.concatenate([kept, more[: max(JUDGED - len(kept), 0)]])  # (j,) the m kept rows come first
     made = [(rows.astype(np.float32), compressed(rows, runs)) for rows in unit_chunks(X[judged], runs)]
     unit, Z = (np.concatenate(rows) for rows in zip(*made, strict=True))  # (j, d), (j, q)
+    del made
     m, part = len(kept), fold[judged]
     centre = Z[:m].mean(axis=0).astype(np.float32)
     step = np.float32(max(np.abs(Z[:m] - centre).max() / 127, TINY**2))

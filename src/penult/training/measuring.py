@@ -135,7 +135,8 @@ def head_for(options: TrainOptions, data: TrainingData) -> Any:
     extra: dict[str, Any] = {"calibrate": False} if options.protocol == "blog2017" else {}
     extra["clip"] = options.clip_for(len(data.classes))
     if data.every is not None:
-        extra["memory"] = memory_bytes() if options.memory is None else options.memory
+        # the other half is for the sample, what is computed of it, and the program itself
+        extra["memory"] = (memory_bytes() if options.memory is None else options.memory) // 2
     return build_head(options.head, np.array(data.classes), data.blocks, options.class_weight, options.seed, **extra)
 
 

@@ -28,8 +28,9 @@ from penult.training.stored_labels import RowLabels
 
 STREAMED = ("blend", "lda", "logistic")  # heads that learn from rows that are read in slices
 MOST = 10_000  # rows of a sample: an accuracy of 90% is then known to 0.6 points
+LEAST = 2500  # rows of a sample, where a fourth of the memory holds them
 ENTRIES = 1 << 23  # numbers of rows that are read at a time: 32 MiB of float32
-SHARE = 8  # the part of the memory that the rows of the sample take: an eighth
+SHARE = 20  # the part of the memory that the rows of the sample take: a twentieth
 
 
 def from_stored(stored: StoredFeatures, labels: RowLabels, options: TrainOptions) -> TrainingData:
@@ -49,8 +50,10 @@ def from_stored(stored: StoredFeatures, labels: RowLabels, options: TrainOptions
         return _made(stored, labels, rows[order], own, near, ())
     _check_head(stored, options)
     memory = memory_bytes() if options.memory is None else options.memory
-    sample = heads.sample_rows(X, y, groups, min(memory * 4 // SHARE, MOST * 16 * X.shape[1]), options.seed)
-    assert sample is not None  # noqa: S101 - for the type checker: X does not fit
+    some = 16 * X.shape[1]  # bytes of memory for each row of a sample, as `sample_rows` counts: it takes a fourth
+    budget = min(memory, MOST * some, max(memory * 4 // SHARE, some * max(LEAST, 3 * len(labels.classes))))
+    drawn = heads.sample_rows(X, y, groups, budget, options.seed)
+    sample = np.arange(len(y)) if drawn is None else drawn
     told = (
         f"the model learns all {len(y):,} images; scores, copies, labels in doubt, outliers, novelty, the map and the report "
         f"are of {len(sample):,} of them, drawn at random by class."
