@@ -81,6 +81,12 @@ def test_the_command_writes_them_part_by_part(
     assert main([*command, "--strict"]) == 3
     assert main(["embed", str(source), "--out", str(out), "-q"]) == 1
     assert "holds answers of a model" in capsys.readouterr().err
+    for command in (
+        ["train", str(out), "--out", str(tmp_path / "run")],
+        ["predict", str(finished.folder), "--features", str(out)],
+    ):
+        assert main([*command, "-q"]) == 1
+        assert "answers holds answers of a model, which `penult predict --out` wrote, not feat" in capsys.readouterr().err
     for wrong in (["--part", "1/2"], ["--out", str(out), "--csv", "x.csv"], ["--on", "ray"]):
         with pytest.raises(SystemExit):
             main(["predict", str(finished.folder), str(source), *wrong])

@@ -76,6 +76,12 @@ def test_shards_teach_the_same_model_as_the_photos_and_it_serves_photos(
     assert main(["predict", str(run), "--features", held, "--csv", str(tmp_path / "a.csv")]) == 0
     assert main(["predict", str(run), str(new), "--csv", str(tmp_path / "b.csv"), "-q"]) == 0
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+    said = []
+    for asked in (["--features", held], [str(new), "-q"]):
+        capsys.readouterr()
+        assert main(["predict", str(run), *asked, "--csv", str(tmp_path / "a.csv"), "--json"]) == 0
+        said.append(json.loads(capsys.readouterr().out))
+    assert said[0] == said[1] and len(said[0]) == 27
     model = bundle.load_bundle(run)
     assert len(model.selftest["images"]) == 1
     with pytest.raises(InputError, match=r"has features of colour_histogram \(112\), and the model needs those of 9 columns"):

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penult.cli import options, sharding, stored
 from penult.texts import count, percent
@@ -76,7 +76,7 @@ def _to_table(args: argparse.Namespace) -> None:
     model = bundle.load_bundle(args.model)
     predictor = Predictor(model, options.embed_options(args))
     shards = bool(args.features) and stored.is_shards(args.features)
-    if args.csv and (shards or (args.images and not args.json)):
+    if args.csv and (shards or args.images):
         _write_parts(args, predictor)
     elif shards:
         _show_parts(args, predictor)
@@ -129,6 +129,7 @@ def _of_shards(args: argparse.Namespace, predictor: Predictor) -> Iterator[Predi
     from penult import shards
     from penult.predict.stored import predict_stored
 
+    shards.refuse_answers(args.features[0])
     return predict_stored(predictor, shards.open_features(args.features[0]))
 
 
@@ -153,11 +154,14 @@ def _write_parts(args: argparse.Namespace, predictor: Predictor) -> None:
     from penult.predict.answers import review_reason
 
     doubtful: list[Prediction] = []
+    answers: list[dict[str, Any]] = []
 
     def reviewed(parts: Iterator[Predictions]) -> Iterator[Predictions]:
         for part in parts:
             if args.review is not None:
                 doubtful.extend(replace(p, probabilities={}) for p in part if review_reason(p, args.review))
+            if args.json:
+                answers.extend(p.to_dict() for p in part)
             yield part
 
     if args.features:
@@ -167,10 +171,14 @@ def _write_parts(args: argparse.Namespace, predictor: Predictor) -> None:
         parts = output.predict_parts(predictor, found, args.quiet)
     many, failed = write_predictions(args.csv, predictor.bundle.classes, reviewed(parts))
     name = output.printable(args.csv)
-    output.out(f"{count(many, 'prediction')} written to {name}; {count(failed, 'image')} unreadable")
+    told = [f"{count(many, 'prediction')} written to {name}; {count(failed, 'image')} unreadable"]
     if args.review is not None:
         path = Path(args.csv).parent / "review.csv"
-        output.out(f"{write_review(path, doubtful, args.review)} of them to review: {output.printable(str(path))}")
+        told.append(f"{write_review(path, doubtful, args.review)} of them to review: {output.printable(str(path))}")
+    if args.json:
+        output.as_json(answers)
+    else:
+        output.out("\n".join(told))
 
 
 def _to_shards(args: argparse.Namespace) -> None:

@@ -90,7 +90,7 @@ class Predictions:
             )
 
     def _repr_html_(self) -> str:
-        shown = [(p.id, p.label, percent(p.confidence), novelty_text(p), _remark(p)) for p in islice(self, html.SHOWN)]
+        shown = [(p.id, p.label, percent(p.confidence), novelty_text(p.novelty), _remark(p)) for p in islice(self, html.SHOWN)]
         rest = [("",) * 5] * (len(self) - len(shown))  # counted, not shown
         header = ("file", "label", "confidence", "novelty", "")
         return html.result(count(len(self), "prediction"), html.table(header, [*shown, *rest]))
@@ -122,12 +122,12 @@ def _lines(part: Predictions, at: slice) -> Iterator[list[str]]:
     novelty = np.full(len(proba), np.nan) if part.novelty is None else part.novelty[at]
     for name, c, row, far in zip(part.ids[at], proba.argmax(axis=1), proba.tolist(), novelty.tolist(), strict=True):
         shares = [f"{p:.6g}" for p in row]
-        yield [name, part.classes[c], shares[c], *shares, "" if math.isnan(far) else f"{far:.4g}"]
+        yield [name, part.classes[c], shares[c], *shares, novelty_text(None if math.isnan(far) else far)]
 
 
-def novelty_text(p: Prediction) -> str:
-    """Return the novelty as tables have it: empty where it is not known."""
-    return "" if p.novelty is None else f"{p.novelty:.4g}"
+def novelty_text(novelty: float | None) -> str:
+    """Return a novelty as tables have it: empty where it is not known."""
+    return "" if novelty is None else f"{novelty:.4g}"
 
 
 def _remark(p: Prediction) -> str:
@@ -154,7 +154,7 @@ def write_review(path: str | Path, answers: Iterable[Prediction], level: float) 
         rows = csv.writer(file)
         rows.writerow(["file", "label", "confidence", "novelty", "reason"])
         for p, reason in found:
-            rows.writerow([p.id, p.label, f"{p.confidence:.6g}", novelty_text(p), reason])
+            rows.writerow([p.id, p.label, f"{p.confidence:.6g}", novelty_text(p.novelty), reason])
     return len(found)
 
 

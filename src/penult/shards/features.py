@@ -24,7 +24,7 @@ from penult.errors import DamagedFile
 from penult.shards.facts import PlanFacts
 from penult.shards.manifest import MANIFEST, Manifest, read_manifest, read_shards
 from penult.shards.networks import CheckedPictures, load_networks, load_pictures
-from penult.shards.output import MODEL, Output, open_output
+from penult.shards.output import Output, open_output
 from penult.shards.writer import Receipt, shard_file
 from penult.texts import printable
 
@@ -277,6 +277,6 @@ def open_features(address: str | Path) -> ShardedFeatures:
 
 
 def is_features(address: str | Path) -> bool:
-    """Tell whether features in shards are, or are being, written to a folder or address."""
+    """Tell whether shards are, or are being, written to a folder or address; see `refuse_answers`."""
     output = open_output(address)
-    return not output.exists(MODEL) and (output.exists(MANIFEST) or output.exists("plan.parquet"))
+    return output.exists(MANIFEST) or output.exists("plan.parquet")

@@ -103,7 +103,10 @@ def wait_for_plan(out: str, patience: float = _PATIENCE) -> None:
 def refuse_answers(out: str) -> None:
     """Raise `InputError` where the answers of a model are in a place, which has a plan as well."""
     if open_output(out).exists(MODEL):
-        raise InputError(f"{printable(out)} holds answers of a model, not features; choose another --out.")
+        raise InputError(
+            f"{printable(out)} holds answers of a model, which `penult predict --out` wrote, not features; give "
+            "another folder or address."
+        )
 
 
 def check_asked(

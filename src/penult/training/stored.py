@@ -96,6 +96,7 @@ def fits(X: Any, memory: int | None) -> bool:
 
 def open_shards(address: str) -> StoredFeatures:
     """Return the features in a folder or at an address of shards. Raises what `shards.open_features` raises."""
+    shards.refuse_answers(address)
     X = shards.open_features(address)
     pictures = X.pictures()
     images = pictures.images()
