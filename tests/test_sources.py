@@ -144,13 +144,77 @@ def test_what_is_no_tar_is_refused(tmp_path: Path, data: bytes, why: str) -> Non
 def test_numbers_that_no_file_has_end_nothing(tmp_path: Path) -> None:
     """Sizes beyond the file, in octal and in base 256; an extended header that lies about its length."""
     lying = header("x", 24, b"x") + padded(b"999999 path=a/b.jpg\nxxxx") + header("a.jpg", len(JPEG)) + padded(JPEG)
-    for size in (1 << 30, 1 << 40, (1 << 63) + 5):
+    for size in (1 << 30, 1 << 40, (1 << 63) + 5, 1 << 80):
         found, skipped = listed(source := written(tmp_path, "a.tar", lying + header("big.jpg", size) + JPEG))
         assert [one.id for one in found] == ["a.jpg", "big.jpg"]
         assert found[0].read() == JPEG
         with pytest.raises(OSError, match=r"bytes; at most|archive ends"):
             found[1].read()
         assert skipped == [(CUT, source)]
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "1" + "0" * 30])
+def test_a_size_of_pax_that_no_file_has(tmp_path: Path, digits: str) -> None:
+    record = f" size={digits}\n"
+    record = f"{len(record) + len(str(len(record)))}{record}"
+    data = header("x", len(record), b"x") + padded(record.encode()) + header("a.jpg", len(JPEG)) + padded(JPEG)
+    (one,), skipped = listed(source := written(tmp_path, "a.tar", data))
+    assert one.size < 1 << 63
+    assert "at most" in reason(one)
+    assert skipped == [(CUT, source)]
+
+
+def test_parts_of_gzip_may_end_anywhere_and_what_follows_them_is_told(tmp_path: Path) -> None:
+    """The second part begins at the last byte of a piece that is read; then something that is no gzip follows."""
+    import gzip
+    import random
+
+    files = {"a.jpg": random.Random(0).randbytes(300_000), "b.jpg": JPEG, "c.jpg": JPEG}
+    data = b"".join(header(name, len(content)) + padded(content) for name, content in files.items())  # without an end
+    for cut in range(261_900, 262_200):
+        first = gzip.compress(data[:cut], 0)
+        if len(first) == (256 << 10) - 1:
+            break
+    assert len(first) == (256 << 10) - 1
+    packed = first + gzip.compress(data[cut:])
+    found, skipped = listed(written(tmp_path, "a.tar.gz", packed + bytes(99)))
+    assert {one.id: content for one, content in read_ahead(found)} == files
+    assert skipped == []
+    found, skipped = listed(source := written(tmp_path, "b.tar.gz", packed + b"garbage"))
+    assert [one.id for one in found] == list(files)
+    assert skipped == [(CUT, source)]
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "zip"])
+def test_photos_of_an_archive_that_changed_are_not_read_as_others(tmp_path: Path, kind: str) -> None:
+    files = {"cat/a.jpg": JPEG, "dog/b.jpg": JPEG[::-1]}
+    source = archives.source(kind, tmp_path, files)
+    found, _ = listed(source)
+    archives.source(kind, tmp_path, dict(zip(files, reversed(files.values()), strict=True)))
+    for content in (content for _, content in read_ahead(found)):
+        assert isinstance(content, OSError)
+        assert "the archive changed" in str(content)
+    assert "the archive changed" in reason(found[0])
+    assert {one.id: one.read() for one in listed(source)[0]} == dict(zip(files, reversed(files.values()), strict=True))
+
+
+def test_a_thousand_members_of_one_name() -> None:
+    from penult.sources.names import UniqueNames
+
+    unique, asked = UniqueNames(), 0
+
+    class Counting(str):
+        def __format__(self, spec: str) -> str:
+            nonlocal asked
+            asked += 1
+            return str.__format__(self, spec)
+
+        def __getitem__(self, key: Any) -> Counting:
+            return Counting(str.__getitem__(self, key))
+
+    names = [unique(Counting("x.jpg")) for _ in range(1000)]
+    assert names == ["x.jpg", *(f"x ({i}).jpg" for i in range(2, 1001))]
+    assert asked < 3000  # names that were tried
 
 
 def test_a_tar_that_unpacks_beyond_all_measure_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,13 +230,14 @@ def test_a_tar_that_unpacks_beyond_all_measure_is_cut(tmp_path: Path, monkeypatc
 def test_labels_of_webdataset_stand_beside_images_which_are_never_grouped(tmp_path: Path) -> None:
     files = {
         "0001.cls": b"7\n", "0001.jpg": JPEG, "0002.jpg": JPEG, "0002.json": b'{"label": "owl", "n": 1}',
-        "0003.left.jpg": JPEG, "0003.right.jpg": JPEG, "0003.txt": b"two eyes", "cat.1.jpg": JPEG, "cat.2.jpg": JPEG,
-        "0004.jpg": JPEG, "0004.json": b"[" * 90_000, "0005.jpg": JPEG, "0005.txt": b"many\nlines",
+        "0003.left.jpg": JPEG, "0003.right.jpg": JPEG, "0003.cls": b"two eyes", "cat.1.jpg": JPEG, "cat.2.jpg": JPEG,
+        "0004.jpg": JPEG, "0004.json": b"[" * 90_000, "0005.jpg": JPEG, "0005.txt": b"a caption",
+        "0006.jpg": JPEG, "0006.json": b'{"label": "\\ud800"}',
     }  # fmt: skip
     found, _ = listed(written(tmp_path, "a.tar", archives.tar(files)))
     assert {one.id: one.label for one in found} == {
         "0001.jpg": "7", "0002.jpg": "owl", "0003.left.jpg": "two eyes", "0003.right.jpg": "two eyes", "cat.1.jpg": None,
-        "cat.2.jpg": None, "0004.jpg": None, "0005.jpg": None,
+        "cat.2.jpg": None, "0004.jpg": None, "0005.jpg": None, "0006.jpg": None,
     }  # fmt: skip
 
 
@@ -258,6 +323,21 @@ def test_a_zip_without_its_end_is_refused_and_a_damaged_directory_told(tmp_path:
     assert skipped == [(DAMAGED, source)]
 
 
+def test_a_place_of_zip64_that_no_file_has(tmp_path: Path) -> None:
+    far = struct.pack("<2HQ", 1, 8, (1 << 64) - 9)
+    data = zips.put([entry("a.jpg", offset=0xFFFFFFFF, extra=far), entry("a", offset=0xFFFFFFFF, extra=far), entry("b.jpg")])
+    found, skipped = listed(written(tmp_path, "a.zip", data))
+    assert [one.id for one in found] == ["a.jpg", "b.jpg"]
+    assert "no file where" in reason(found[0])
+    assert found[1].read() == JPEG
+    assert skipped == [(NOT_IMAGE, "a")]
+
+
+def test_one_photo_in_an_archive_can_be_named(tmp_path: Path) -> None:
+    source = archives.source("zip", tmp_path, {"a/b/1.jpg": JPEG, "a/b/1.jpg.jpg": JPEG, "a/2.jpg": JPEG})
+    assert [one.id for one in listed(f"{source}/a/b/1.jpg")[0]] == ["1.jpg"]
+
+
 # --- Parquet ---
 
 
@@ -292,6 +372,51 @@ def test_columns_of_a_parquet_file_are_found_or_named(tmp_path: Path) -> None:
 def test_numbers_of_classes_have_their_names(tmp_path: Path) -> None:
     source = archives.source("parquet", tmp_path, FILES)
     assert {one.id: one.label for one in listed(source)[0]} == {name: name.split("/")[0] for name in FILES}
+
+
+def test_bombs_of_parquet_cost_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zeros pack to nothing; and one value in a dictionary is as large as all rows that name it."""
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    from penult.parquet import ParquetReader
+    from penult.sources import unpacking
+
+    monkeypatch.setattr(unpacking, "MAX_BYTES", 3 << 20)
+    monkeypatch.setattr(unpacking, "_MOST_AT_ONCE", 5 << 20)
+    read, at_once = ParquetReader.batches, []
+    monkeypatch.setattr(ParquetReader, "batches", lambda self, *asked: at_once.append(asked[-1]) or read(self, *asked))
+    for size, dictionary, rows in ((2 << 20, True, 2), (2 << 20, False, 0), (4 << 20, True, 0)):
+        table = pa.table({"image": [bytes(size)] * 16})
+        pq.write_table(table, tmp_path / "a.parquet", compression="zstd", use_dictionary=dictionary)
+        found = listed(str(tmp_path / "a.parquet"))[0]
+        at_once.clear()
+        contents = [content for _, content in read_ahead(found)]
+        assert at_once == [rows] * (rows > 0)
+        if rows:
+            assert contents == [bytes(size)] * 16
+        else:
+            assert all("at most" in str(content) for content in contents)
+
+
+def test_parts_of_one_row_group_are_read_once_in_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from penult.parquet import ParquetReader
+
+    found, _ = listed(str(archives.parquet(tmp_path / "a.parquet", FILES, group_rows=100)))
+    read, begun = ParquetReader.batches, []
+    monkeypatch.setattr(ParquetReader, "batches", lambda self, *asked: begun.append(asked) or read(self, *asked))
+    parts = [dict(read_ahead(found[at : at + 4])) for at in range(0, len(found), 4)]
+    assert {one.id: content for part in parts for one, content in part.items()} == FILES
+    assert len(begun) == 1
+
+
+def test_metadata_of_others_that_is_no_text(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    table = pa.table({"image": [JPEG]}).replace_schema_metadata({b"blob": b"\xff\xfe"})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert [one.read() for one in listed(str(tmp_path / "a.parquet"))[0]] == [JPEG]
 
 
 def test_contents_must_be_bytes() -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import archives
 from objectstore import S3Server
 from penult import sources
 from penult.errors import InputError
 from penult.images.records import Image
 from penult.images.walk import ScanLog, walk
-from penult.objects import open_store
+from penult.objects import ObjectStore, open_store
 from penult.sources import ordering, remote_file
 from penult.sources.names import path_key
 
@@ -108,3 +110,36 @@ def test_a_remote_file_is_read_like_a_local_one(s3: S3Server, tmp_path: Path, mo
         assert read.read("x.txt") == b"hello" * 1000
     with pytest.raises(FileNotFoundError, match="no such object"):
         remote_file.open_binary(s3.bucket("parts") + "/b.zip")
+
+
+def test_buckets_and_folders_may_be_called_like_archives(s3: S3Server) -> None:
+    """As Spark and Dask write `data.parquet/part-0.parquet`; and a bucket that holds archives alone."""
+    bucket = s3.bucket("all.tar")
+    inside = {"cat/1.jpg": b"1", "dog/2.jpg": b"2"}
+    archives.lay_out(s3.root / "all.tar", {"data.zip/a.tar": archives.tar(inside)})
+    assert sources.kind_of(bucket) == "objects"
+    for source in (bucket, f"{bucket}/data.zip", f"{bucket}/data.zip/a.tar"):
+        found = list(sources.members(source))
+        assert [one.id[-9:] for one in found] == list(inside)
+        assert [one.read() for one in found] == list(inside.values())
+    assert [one.id for one in sources.members(f"{bucket}/data.zip/a.tar/dog")] == ["2.jpg"]
+    assert list(sources.members(f"{bucket}/x.tar")) == []
+    assert list(sources.members(s3.bucket("empty"))) == []
+
+
+def test_a_part_that_could_not_be_fetched_is_asked_for_again(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = s3.bucket("again") + "/a.bin"
+    (s3.root / "again" / "a.bin").write_bytes(b"content")
+    failures = [OSError("lost")]
+    fetch = ObjectStore.get_range
+
+    def get_range(self: ObjectStore, *asked: Any) -> bytes:
+        if failures:
+            raise failures.pop()
+        return fetch(self, *asked)
+
+    monkeypatch.setattr(ObjectStore, "get_range", get_range)
+    with remote_file.open_binary(url) as file:
+        with pytest.raises(OSError, match="lost"):
+            file.read()
+        assert file.read() == b"content"

@@ -137,7 +137,8 @@ class ParquetReader:
             about = self._file.metadata
             self.group_rows = [about.row_group(i).num_rows for i in range(about.num_row_groups)]
             self._kept: tuple[int, Any] = (-1, None)
-            self.metadata = {k.decode(): v.decode() for k, v in (about.metadata or {}).items() if k != _OWN}
+            told = (about.metadata or {}).items()
+            self.metadata = {k.decode(errors="replace"): v.decode(errors="replace") for k, v in told if k != _OWN}
 
     @property
     def rows(self) -> int:
@@ -156,6 +157,17 @@ class ParquetReader:
         with self._checked():
             for batch in self._file.iter_batches(rows, row_groups=[group], columns=list(columns)):
                 yield {name: _leaf(batch, name).to_pylist() for name in columns}
+
+    def sizes(self, column: str, group: int) -> tuple[int, int, bool]:
+        """Return how many bytes a leaf has in a row group, packed and unpacked, and whether repeated values stand there once.
+
+        That is what the file says of itself.
+        """
+        with self._checked():
+            about = self._file.metadata.row_group(group)
+            leaves = (about.column(i) for i in range(about.num_columns))
+            leaf = {leaf.path_in_schema: leaf for leaf in leaves}[column]
+            return leaf.total_compressed_size, leaf.total_uncompressed_size, leaf.has_dictionary_page
 
     def read(self, columns: Sequence[str], groups: Sequence[int] | None = None) -> dict[str, list[Any]]:
         """Return columns of row groups (default: all) as lists of Python values."""

@@ -76,3 +76,8 @@ def digits(value: float | None) -> str:
     if value == 0 or abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.4f}" if abs(value) < 0.001 else f"{value:#.3g}".rstrip(".")
+
+
+def is_url(text: str) -> bool:
+    """Tell whether a text is the address of something in an object store (`penult.objects`)."""
+    return text.startswith(("s3://", "gs://", "az://"))

@@ -7,6 +7,7 @@ What fails in passing (5xx, throttling, lost connections, timeouts) is tried aga
 something of one object (`OSError`: it is gone) or of all of them (`InputError`, `OutputError`: credentials, bucket, network).
 """
 
-from penult.objects.store import ObjectStore, StoredObject, fetch_ahead, is_url, join_url, open_store
+from penult.objects.store import ObjectStore, StoredObject, fetch_ahead, join_url, open_store
+from penult.texts import is_url
 
 __all__ = ["ObjectStore", "StoredObject", "fetch_ahead", "is_url", "join_url", "open_store"]

@@ -43,11 +43,6 @@ class StoredObject:
     tag: str
 
 
-def is_url(text: str) -> bool:
-    """Tell whether a text is the address of something in an object store."""
-    return text.startswith(("s3://", "gs://", "az://"))
-
-
 def join_url(url: str, key: str) -> str:
     """Return the address of what lies below an address."""
     return f"{url.rstrip('/')}/{key}" if key else url

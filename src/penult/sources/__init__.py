@@ -8,8 +8,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from penult.sources.member import MAX_BYTES, FileContent, Member
+from penult.sources.member import FileContent, Member
 from penult.sources.reading import read_ahead, reading_order
+from penult.sources.unpacking import MAX_BYTES
 
 if TYPE_CHECKING:
     from penult.sources.parquet_images import ParquetColumns as ParquetColumns

@@ -18,7 +18,7 @@ CUT = "archives that end too early"
 DAMAGED = "archives with damaged places"
 Skip = Callable[[str, str], None]
 
-_LABEL_FILES = (".cls", ".json", ".txt")  # of a webdataset sample, the surest first
+_LABEL_FILES = (".cls", ".json")  # of a webdataset sample, the surest first; its .txt is a caption
 LABEL_KEYS = ("label", "cls", "class", "class_name", "category", "target")  # in its JSON
 MOST_LABEL_BYTES = 64 << 10
 _LONGEST_LABEL = 200  # characters
@@ -95,15 +95,14 @@ def with_labels(found: Iterator[Member | tuple[str, bytes]], unused: Callable[[s
 
 
 def read_label(name: str, content: bytes) -> str | None:
-    """Return the label in a `.cls`, `.txt` or `.json` file; None where there is none: nothing, several lines, no text."""
+    """Return the label in a `.cls` or `.json` file; None where there is none: nothing, several lines, no text."""
     try:
         text = content.decode("utf-8").strip()
         value = json.loads(text) if name.lower().endswith(".json") else text
+        if isinstance(value, dict):
+            value = next((value[key] for key in LABEL_KEYS if key in value), None)
+        label = "" if isinstance(value, bool) or not isinstance(value, str | int) else str(value).strip()
+        label.encode()  # JSON can write half a character
     except (ValueError, RecursionError):
         return None
-    if isinstance(value, dict):
-        value = next((value[key] for key in LABEL_KEYS if key in value), None)
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    label = str(value).strip()
     return label if label and len(label) <= _LONGEST_LABEL and "\n" not in label else None

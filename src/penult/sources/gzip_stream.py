@@ -26,6 +26,7 @@ class Unpacked:
         self._at = self._made = 0
         self._ready = memoryview(b"")
         self._ended = False
+        self.whole = False  # once it has ended: whether as it was packed
         self._unpacker = zlib.decompressobj(31)
 
     def tell(self) -> int:
@@ -58,10 +59,13 @@ class Unpacked:
                 packed = b""
             self._made += len(self._ready)
             if self._unpacker.eof:  # another gzip member may follow
-                rest = self._unpacker.unused_data or self._file.read(_PIECE)
+                rest = self._unpacker.unused_data
+                if len(rest) < len(GZIP):
+                    rest += self._file.read(_PIECE)
                 self._unpacker = zlib.decompressobj(31)
                 self._file.seek(-len(rest), 1)
                 self._ended = not rest.startswith(GZIP)
+                self.whole = not rest.strip(b"\0")  # some fill up with zeros
             self._ended = self._ended or (not packed and not self._ready) or self._made > self._most
         part, self._ready = self._ready[:most], self._ready[most:]
         return part

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from penult.errors import InputError
-from penult.sources.unpacking import Container
+from penult.sources.unpacking import MAX_BYTES, Container, too_large
+from penult.texts import is_url
 
 Packing = Literal["file", "stored", "zip", "gzip", "parquet", "object", "refused"]
 PACKINGS: tuple[str, ...] = get_args(Packing)
 _IN_PLACE = ("file", "stored", "zip", "refused")
-MAX_BYTES = 200_000_000  # of one encoded image: more is refused before it is read
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +78,7 @@ class Member:
     @property
     def in_place(self) -> bool:
         """Whether any process can read it at once; of others many are read together, in order, by `read_ahead`."""
-        return self.packing in _IN_PLACE and "://" not in self.container
+        return self.packing in _IN_PLACE and not is_url(self.container)
 
     def read(self, most: int = MAX_BYTES, container: Container | None = None) -> bytes:
         """Return the encoded bytes, or the first `most` of them and perhaps more; `container` is its own, if that is open.
@@ -100,8 +100,3 @@ class Member:
             return container.read(self, most)
         with closing(Container(self.container)) as opened:
             return opened.read(self, most)
-
-
-def too_large(size: int) -> OSError:
-    """Return the error for an image of so many bytes."""
-    return OSError(errno.EFBIG, f"{size:,} bytes; at most {MAX_BYTES:,} are read")

@@ -66,18 +66,19 @@ class UniqueNames:
     """Names of one archive, each given once: a second `cat/1.jpg` is `cat/1 (2).jpg`, for both are in it."""
 
     def __init__(self) -> None:
-        self._seen: set[int] = set()
+        self._seen: dict[int, int] = {}  # the number that a further one of this name gets, by the hash of the name
 
     def __call__(self, name: str) -> str:
         """Return the name, or one like it that is free."""
         if hash(name) not in self._seen:
             if len(self._seen) < _REMEMBERED:
-                self._seen.add(hash(name))
+                self._seen[hash(name)] = 2
             return name
         ending = image_ending(name)
-        stem, number = name[: len(name) - len(ending)], 2
+        stem, number = name[: len(name) - len(ending)], self._seen[hash(name)]
         while hash(new := f"{stem} ({number}){ending}") in self._seen:
             number += 1
+        self._seen[hash(name)] = number + 1
         return self(new)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Generator, Iterable, Iterator
 from itertools import groupby
+from threading import Lock
 
-from penult.sources.member import MAX_BYTES, Member
-from penult.sources.unpacking import Container
+from penult.sources.member import Member
+from penult.sources.unpacking import MAX_BYTES, Container
 
 Read = tuple[Member, bytes | OSError]
-_left: list[Container] = []  # the tar packed by gzip that was read last, in case that more of it is read
+_left: list[Container] = []  # the tar packed by gzip, or Parquet file, that was read last: often more of it is read
+_lock = Lock()
 
 
 def read_ahead(members: Iterable[Member], window_bytes: int = 64 << 20) -> Generator[Read, None, None]:
@@ -38,15 +41,27 @@ def _in_container(path: str, members: Iterator[Member]) -> Iterator[Read]:
     try:
         yield from ((member, _read(member, container)) for member in members)
     finally:
-        if container.has_one_way and not _left:
-            _left.append(container)
-        else:
-            container.close()
+        spare: Container | None = container
+        if container.has_place:
+            with _lock:
+                spare = _left.pop() if _left else None
+                _left.append(container)
+        if spare is not None:
+            spare.close()
+
+
+@atexit.register
+def _let_go() -> None:
+    """Close the container that is kept, while what it needs for that is still there."""
+    with _lock:
+        while _left:
+            _left.pop().close()
 
 
 def _taken(path: str) -> Container:
-    """Open a container, or go on in the one that was read last: a tar packed by gzip has one way, from front to back."""
-    kept = _left.pop() if _left else None
+    """Open a container, or go on in the one that was read last, whose way is from front to back."""
+    with _lock:
+        kept = _left.pop() if _left else None
     if kept is not None and kept.is_still(path):
         return kept
     if kept is not None:

@@ -10,6 +10,8 @@ import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from penult.texts import is_url
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -20,7 +22,29 @@ _AHEAD = 3  # blocks that are fetched before they are asked for, where a file is
 
 def open_binary(source: str) -> BinaryIO:
     """Open a file, or an object of a store, for reading with `seek`. Raises OSError, or InputError for a store."""
-    return cast(BinaryIO, RemoteFile(source) if "://" in source else open(source, "rb", 0))  # noqa: PTH123 - surrogates
+    return cast(BinaryIO, RemoteFile(source) if is_url(source) else open(source, "rb", 0))  # noqa: PTH123 - surrogates
+
+
+def tag_of(file: BinaryIO) -> str:
+    """Return what changes with an open file: the tag of an object, else size and time."""
+    if (tag := getattr(file, "tag", None)) is not None:
+        return str(tag)
+    return _tag(os.fstat(file.fileno()))
+
+
+def current_tag(source: str) -> str:
+    """Return the tag of the file that is at a path or an address now. Raises OSError."""
+    if not is_url(source):
+        return _tag(os.stat(source))  # noqa: PTH116 - surrogates
+    from penult.objects import open_store
+
+    above, _, name = source.rpartition("/")
+    known = open_store(above).head(name)
+    return "" if known is None else known.tag
+
+
+def _tag(found: os.stat_result) -> str:
+    return f"{found.st_size}-{found.st_mtime_ns}"
 
 
 class RemoteFile(io.RawIOBase):
@@ -103,7 +127,11 @@ class RemoteFile(io.RawIOBase):
         self._blocks.move_to_end(number)
         while len(self._blocks) > _KEPT:
             self._blocks.popitem(last=False)[1].cancel()
-        return self._blocks[number].result()
+        try:
+            return self._blocks[number].result()
+        except BaseException:  # whoever asks again may get it
+            self._blocks.pop(number, None)
+            raise
 
     def close(self) -> None:
         """Let go of what was read."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from penult.errors import InputError
 from penult.sources.entries import Skip
@@ -14,14 +14,13 @@ from penult.sources.folder import NOT_IMAGE, walk_folder
 from penult.sources.member import Member
 from penult.sources.names import path_key
 from penult.sources.parquet_images import ANY_COLUMNS, ParquetColumns, parquet_members
-from penult.sources.remote_file import open_binary
+from penult.sources.remote_file import open_binary, tag_of
 from penult.sources.tar import tar_members
 from penult.sources.zip import zip_members
-from penult.texts import printable
+from penult.texts import is_url, printable
 
 SourceKind = Literal["folder", "table", "tar", "zip", "parquet", "objects"]
 ArchiveKind = Literal["tar", "zip", "parquet"]
-SCHEMES = ("s3://", "gs://", "az://")
 ARCHIVES: dict[str, ArchiveKind] = {
     ".tar": "tar", ".tar.gz": "tar", ".tgz": "tar", ".zip": "zip", ".parquet": "parquet",
 }  # fmt: skip
@@ -34,14 +33,14 @@ def kind_of(source: str) -> SourceKind | None:
     A folder inside an archive (`photos.zip/train`) is that archive. A folder of tar, zip or Parquet files without images
     beside them is a folder; `members` looks into them.
     """
-    remote = source.startswith(SCHEMES)
-    if not remote and os.path.isdir(source):  # noqa: PTH112 - names that no file can have are no reason to fail
+    if not is_url(source) and os.path.isdir(source):  # noqa: PTH112 - names that no file can have are no reason to fail
         return "folder"
-    if (kind := archive_kind(split_inside(source)[0])) is not None and (remote or os.path.isfile(split_inside(source)[0])):  # noqa: PTH113
-        return kind
-    if source.lower().endswith(_TABLES) and (remote or os.path.isfile(source)):  # noqa: PTH113
+    archive, _ = split_inside(source)
+    if _is_archive(archive):
+        return archive_kind(archive)
+    if source.lower().endswith(_TABLES) and (is_url(source) or os.path.isfile(source)):  # noqa: PTH113
         return "table"
-    return "objects" if remote else None
+    return "objects" if is_url(source) else None
 
 
 def archive_kind(name: str) -> ArchiveKind | None:
@@ -52,12 +51,25 @@ def archive_kind(name: str) -> ArchiveKind | None:
 
 def split_inside(source: str) -> tuple[str, str]:
     """Return `photos.zip` and `train` for `photos.zip/train`; everything else as it is, and nothing."""
-    parts = source.replace(os.sep, "/").rstrip("/").split("/")
-    for i in range(1, len(parts)):
-        whole = "/".join(parts[:i])
-        if archive_kind(parts[i - 1]) is not None and (whole.startswith(SCHEMES) or os.path.isfile(whole)):  # noqa: PTH113
-            return whole, "/".join(parts[i:])
+    whole, inside = source.replace(os.sep, "/").rstrip("/"), ""
+    while "/" in whole:
+        if _is_archive(whole):
+            return (whole, inside) if inside else (source, "")
+        whole, _, last = whole.rpartition("/")
+        inside = f"{last}/{inside}" if inside else last
     return source, ""
+
+
+def _is_archive(source: str) -> bool:
+    """Tell whether an archive is at a path or an address; in a store folders, and buckets, may be called so, too."""
+    if archive_kind(source) is None:
+        return False
+    if not is_url(source):
+        return os.path.isfile(source)  # noqa: PTH113 - names that no file can have are no reason to fail
+    from penult.objects import open_store
+
+    above, _, name = source.rpartition("/")
+    return is_url(above) and open_store(above).head(name) is not None
 
 
 def locate(source: str, ids: Sequence[str]) -> list[str | Member]:
@@ -96,6 +108,8 @@ def _inside(found: Iterator[Member], folder: str) -> Iterator[Member]:
     for member in found:
         if member.id.startswith(folder + "/"):
             yield replace(member, id=member.id[len(folder) + 1 :])
+        elif member.id == folder:  # the one that is meant
+            yield replace(member, id=folder.rpartition("/")[2])
 
 
 def archive_members(source: str, on_skip: Skip, columns: ParquetColumns, prefix: str = "") -> Iterator[Member]:
@@ -104,23 +118,15 @@ def archive_members(source: str, on_skip: Skip, columns: ParquetColumns, prefix:
     try:
         with closing(open_binary(source)) as file:
             if kind == "parquet":
-                opened = file if source.startswith(SCHEMES) else source
-                yield from parquet_members(opened, source, _tag(file), on_skip, prefix, columns)
+                opened = file if is_url(source) else source
+                yield from parquet_members(opened, source, tag_of(file), on_skip, prefix, columns)
             else:
                 read = zip_members if kind == "zip" else tar_members
-                yield from read(file, source, _tag(file), on_skip, prefix)
+                yield from read(file, source, tag_of(file), on_skip, prefix)
     except OSError as error:
         raise InputError(
             f"'{printable(source)}' cannot be read ({error.strerror or error}); check that it is there and may be opened"
         ) from error
-
-
-def _tag(file: BinaryIO) -> str:
-    """Return what changes with a file: its size and time, or the tag of an object."""
-    if (tag := getattr(file, "tag", None)) is not None:
-        return str(tag)
-    found = os.fstat(file.fileno())
-    return f"{found.st_size}-{found.st_mtime_ns}"
 
 
 def _several(

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from penult import signatures
-from penult.objects import ObjectStore, StoredObject, is_url, open_store
+from penult.objects import ObjectStore, StoredObject, open_store
 from penult.sources.folder import HIDDEN, NOT_IMAGE
 from penult.sources.member import Member
 from penult.sources.names import is_system_file
 from penult.sources.ordering import in_folder_order
+from penult.texts import is_url
 
 
 def stored_members(url: str, on_skip: Callable[[str, str], None] = lambda kind, name: None) -> Iterator[Member]:
@@ -35,7 +36,7 @@ def stored_members(url: str, on_skip: Callable[[str, str], None] = lambda kind, 
 
 def _single(url: str) -> Member | None:
     above, _, name = url.rpartition("/")
-    if not is_url(above + "/x") or not name:
+    if not is_url(above):  # a bucket as a whole
         return None
     known = open_store(above).head(name)
     return None if known is None else Member(name, above, name, size=known.size, packing="object", tag=known.tag)

@@ -22,6 +22,7 @@ from penult.texts import printable
 _BLOCK = 512
 _NOTHING = bytes(_BLOCK)
 _LONGEST_NAME = 4096  # bytes
+_MOST = 1 << 62  # bytes of a member: who claims more gets this, and no file has so many
 _MOST_PAX = 1 << 20  # bytes of extended headers of one member
 _REGULAR, _LINKS, _SPARSE, _FOLDER = b"07\0", b"12", b"S", b"5"
 _PACKED = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\3\4": "zip"}
@@ -110,6 +111,8 @@ def _headers(file: BinaryIO | Unpacked, tell: Callable[[str], None]) -> Iterator
             return tell(CUT)
         file.seek(at if end is None else min(at, end))
         block = file.read(_BLOCK)
+        if not block and isinstance(file, Unpacked) and not file.whole:
+            return tell(CUT)
         if not block or (block == _NOTHING and file.read(_BLOCK) in (_NOTHING, b"")):
             return None
         at += _BLOCK
@@ -139,7 +142,7 @@ def _headers(file: BinaryIO | Unpacked, tell: Callable[[str], None]) -> Iterator
 def _size(block: bytes) -> int | None:
     """Return the size in a header, None where that is no header."""
     try:
-        return _number(block[124:136]) if len(block) == _BLOCK and _checked(block) else None
+        return min(_number(block[124:136]), _MOST) if len(block) == _BLOCK and _checked(block) else None
     except ValueError:
         return None
 
@@ -178,5 +181,5 @@ class _Extended:
             if key in (b"path", b"GNU.sparse.name"):
                 self.name = value[:_LONGEST_NAME].decode("utf-8", "surrogateescape")
             elif key == b"size" and value.isdigit():
-                self._size = int(value)
+                self._size = int(value) if len(value) < len(str(_MOST)) else _MOST
             self.sparse = self.sparse or key.startswith(b"GNU.sparse.")

@@ -6,7 +6,6 @@ In: members, best in the order in which they lie there. Out: at most as many byt
 from __future__ import annotations
 
 import errno
-import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from penult.errors import DamagedFile
 from penult.sources.gzip_stream import Unpacked
-from penult.sources.remote_file import open_binary
+from penult.sources.remote_file import current_tag, open_binary, tag_of
+from penult.texts import is_url
 
 if TYPE_CHECKING:
     from penult.sources.member import Member
@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 _LOCAL = struct.Struct("<4s5H3I2H")
 _DEFLATED = 8
 _SLACK = 64 << 10  # bytes that a packed entry may have beyond what it unpacks to
-_ROWS = 16  # of a Parquet file at a time
+_CHANGED = "the archive changed after its photos were listed; list them again, a plan by `penult plan --add`"
+MAX_BYTES = 200_000_000  # of one encoded image: more is refused before it is read
+_ROWS = 16  # of a Parquet file at a time,
+_MOST_AT_ONCE = 64 << 20  # and bytes: a value that stands in a dictionary once may come in every row
+_MOST_RATIO = 200  # to so many times its own size a large column may unpack: images hardly do
+
+
+def too_large(size: int) -> OSError:
+    """Return the error for an image of so many bytes."""
+    return OSError(errno.EFBIG, f"{size:,} bytes; at most {MAX_BYTES:,} are read")
 
 
 class Container:
@@ -31,36 +40,41 @@ class Container:
 
     def __init__(self, path: str) -> None:
         self._path, self._file = path, open_binary(path)
+        self._tag = tag_of(self._file)
         self._stream: Unpacked | None = None
         self._cells: ParquetCells | None = None
 
     def read(self, member: Member, most: int) -> bytes:
-        """Return the bytes of a member, or about the first `most` of them. Raises OSError."""
+        """Return the bytes of a member, or about the first `most` of them.
+
+        Raises OSError, also where this is no longer the container in which the member was found: other photos lie there.
+        """
+        if member.tag and member.tag != self._tag:
+            raise OSError(errno.EIO, _CHANGED)
         if member.packing == "zip":
             return read_entry(self._file, member, most)
         if member.packing == "gzip":
             self._stream = self._stream or Unpacked(self._file)
             return read_stored(self._stream, member, most)
         if member.packing == "parquet":
-            self._cells = self._cells or ParquetCells(self._file if "://" in self._path else self._path)
+            self._cells = self._cells or ParquetCells(self._file if is_url(self._path) else self._path)
             return self._cells.read(member.key)
         return read_stored(self._file, member, most)
 
     @property
-    def has_one_way(self) -> bool:
-        """Whether it is read from front to back alone."""
-        return self._stream is not None
+    def has_place(self) -> bool:
+        """Whether it is read from front to back alone, so that to go on is cheaper than to open it anew."""
+        return self._stream is not None or self._cells is not None
 
     def is_still(self, path: str) -> bool:
-        """Whether it is the file at this path, as it is now."""
-        if path != self._path or "://" in path:
-            return False
+        """Whether it is the file at this path or address, as it is now."""
         with suppress(OSError):
-            return os.path.samestat(os.stat(path), os.fstat(self._file.fileno()))  # noqa: PTH116 - surrogates
+            return path == self._path and current_tag(path) == self._tag
         return False
 
     def close(self) -> None:
         """Close the file."""
+        self._cells = self._stream = None
         self._file.close()
 
 
@@ -115,12 +129,21 @@ class ParquetCells:
         value = self._value(int(group), int(row), column)
         if not isinstance(value, bytes):
             raise OSError(errno.ENODATA, f"its row has nothing in the column {column}")
+        if len(value) > MAX_BYTES:
+            raise too_large(len(value))
         return value
+
+    def _rows(self, column: str, group: int) -> int:
+        """Return how many rows of a row group may be read at once. Raises OSError where it is a bomb."""
+        packed, size, dictionary = self._reader.sizes(column, group)
+        if size > max(MAX_BYTES, _MOST_RATIO * packed):
+            raise too_large(size)
+        return max(1, min(_ROWS, _MOST_AT_ONCE // max(1, size))) if dictionary else _ROWS
 
     def _value(self, group: int, row: int, column: str) -> Any:
         try:
             if self._place != (column, group) or row < self._start:
-                self._batches = self._reader.batches([column], group, _ROWS)
+                self._batches = self._reader.batches([column], group, self._rows(column, group))
                 self._place, self._start, self._values = (column, group), 0, []
             while row >= self._start + len(self._values):
                 self._start += len(self._values)

@@ -25,6 +25,7 @@ _END, _END_64, _PLACE_64 = struct.Struct("<4s4H2IH"), struct.Struct("<4sQ2H2I4Q"
 _ENTRY = struct.Struct("<4s6H3I5H2I")
 _COMMENT = 1 << 16
 _PIECE = 1 << 20
+_MOST = 1 << 62  # bytes: no file has so many
 _WIDE = 0xFFFFFFFF  # stands for a number that is in the extra field
 _STORED, _DEFLATED = 0, 8
 _METHODS = {1: "Shrink", 6: "Implode", 9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 99: "AES"}
@@ -89,6 +90,8 @@ def _refused(entry: _Entry, left: int) -> str:
     if entry.method not in (_STORED, _DEFLATED):
         how = _METHODS.get(entry.method, f"method {entry.method}")
         return f"it is packed by {how}; pack it by deflate, or not at all"
+    if max(entry.offset, entry.size) > _MOST:
+        return "the zip file is damaged: there is no file where its directory says"
     if stat.S_ISLNK(entry.mode):
         return "it is a link inside a zip file; pack the photo itself"
     return "it lies where other files lie, as in a zip bomb; pack the photos anew" if left < 0 else ""
@@ -124,22 +127,22 @@ def _directory(file: BinaryIO, container: str) -> tuple[int, int, int]:
 
 def _entries(file: BinaryIO, start: int, size: int) -> Iterator[_Entry]:
     """Yield the entries of the directory, which is read a piece at a time. Raises struct.error where it is damaged."""
-    data, read = b"", 0
-    while data or read < size:
-        if len(data) < _ENTRY.size + 3 * _COMMENT and read < size:
+    data, at, read = b"", 0, 0
+    while at < len(data) or read < size:
+        if len(data) - at < _ENTRY.size + 3 * _COMMENT and read < size:
             file.seek(start + read)
             piece = file.read(min(_PIECE, size - read))
             read = read + len(piece) if piece else size
-            data += piece
-        magic, by, _, flags, method, _, _, crc, packed, full, n, m, k, _, _, outside, offset = _ENTRY.unpack_from(data)
+            data, at = data[at:] + piece, 0
+        magic, by, _, flags, method, _, _, crc, packed, full, n, m, k, _, _, outside, offset = _ENTRY.unpack_from(data, at)
         if magic != b"PK\1\2":
             raise struct.error
-        body = _ENTRY.size
+        body = at + _ENTRY.size
         name, extra = data[body : body + n], data[body + n : body + n + m]
         full, packed, offset = _wide(extra, [full, packed, offset])
         mode = outside >> 16 if by >> 8 == 3 else 0  # made on Unix
         yield _Entry(_text(name, flags), flags, method, crc, packed, full, mode, offset)
-        data = data[body + n + m + k :]
+        at = body + n + m + k
 
 
 def _wide(extra: bytes, numbers: list[int]) -> list[int]:
