@@ -22,7 +22,7 @@ from cluster.bounds import Bounds
 from cluster.photos import lay_out
 from cluster.ray_worker import NoWorker
 from penult import cluster, zoo
-from penult.shards.extractor import PLAN, Extractor
+from penult.shards import PLAN, Extractor
 from penult.shards.output import name_below, open_output
 from penult.shards.place import make_ready
 from penult.shards.plan import Plan, ShardTask

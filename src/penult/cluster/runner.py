@@ -1,7 +1,7 @@
 """Run shards by Ray Data: descriptors are the rows, actors do the work, and what they say of each shard comes back.
 
 No image ever travels through Ray. A shard that was under way on a process or machine that died is computed again elsewhere: it
-has the same name and the same bytes.
+has the same name, and the first file of that name counts.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from penult.shards.output import Output
 
-FOLDER, NOTHING = "attempts", b"-"
+FOLDER = "attempts"
 DEATHS = 3  # of the process that worked on it, until a shard is done in parts, or an image is given up
 
 Part = TypeVar("Part")
@@ -58,13 +58,14 @@ class AttemptFiles:
     def close(self) -> None:
         """Say that this process is at nothing any more."""
         if self._begun is not None:
-            self._output.write(f"{FOLDER}/{self._mine}", NOTHING)
+            self._output.delete(f"{FOLDER}/{self._mine}")
 
 
 def forget_attempts(output: Output) -> None:
     """Remove the files of all processes, once all shards are done."""
     for name in list(output.list(FOLDER)):
         output.delete(f"{FOLDER}/{name}")
+    output.delete(FOLDER)
 
 
 def in_halves(
@@ -83,6 +84,7 @@ def in_halves(
         while attempts.begin(key) < (DEATHS if single else 1):
             result = run(start, stop)
             if result is not None:
+                attempts.end(key)  # else who dies at a later part makes this one look like the cause
                 break
         if result is not None or single:
             done.append((start, stop, result))

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from penult.errors import DamagedFile
-from penult.shards.extractor import PLAN
 from penult.shards.manifest import MANIFEST, TABLE, foreign_files, read_manifest, read_shards
-from penult.shards.output import Output, name_below, open_output
+from penult.shards.output import PLAN, Output, name_below, open_output
 from penult.shards.plan import Plan
 from penult.shards.writer import Receipt, receipt_file, shard_file
 

@@ -21,13 +21,12 @@ from penult.pixels import Failure
 from penult.shards.attempts import AttemptCounter, in_halves
 from penult.shards.facts import PlanFacts, check_machine
 from penult.shards.networks import check_pictures, load_networks
-from penult.shards.output import name_below, open_output
+from penult.shards.output import PLAN, name_below, open_output
 from penult.shards.plan import Plan, ShardTask
 from penult.shards.writer import ShardStatus, ShardWriter
 from penult.sources import Member
 from penult.worker import Crashed, Worker
 
-PLAN = "plan.parquet"
 CRASHED = "extraction crashed"  # the process died on it, again and again
 OVERFLOW, NOT_FINITE = "too large for float16", "not finite"
 CURES = {

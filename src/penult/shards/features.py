@@ -24,7 +24,8 @@ from penult.errors import DamagedFile
 from penult.shards.facts import PlanFacts
 from penult.shards.manifest import MANIFEST, Manifest, read_manifest, read_shards
 from penult.shards.networks import CheckedPictures, load_networks, load_pictures
-from penult.shards.output import Output, open_output
+from penult.shards.output import PLAN, Output, name_below, open_output
+from penult.shards.plan import is_plan
 from penult.shards.writer import Receipt, shard_file
 from penult.texts import printable
 
@@ -154,9 +155,10 @@ class ShardedFeatures:
         for number, shard in enumerate(self.shards):
             if left < 1:
                 return
-            if shard.failed:
-                found = self._open(number).read(["id", "reason", "detail"])
-                rows = [row for row in zip(*found.values(), strict=True) if row[1] is not None][:left]
+            gone = set(self.manifest.replaced_failed.get(shard.name, ()))
+            if shard.failed > len(gone):
+                found = enumerate(zip(*self._open(number).read(["id", "reason", "detail"]).values(), strict=True))
+                rows = [row for place, row in found if row[1] is not None and place not in gone][:left]
                 yield from ((name, reason, detail or "") for name, reason, detail in rows)
                 left -= len(rows)
 
@@ -271,7 +273,8 @@ def open_features(address: str | Path) -> ShardedFeatures:
     output = open_output(address)
     manifest = read_manifest(output)
     shards = read_shards(output, manifest)
-    if sum(shard.embedded for shard in shards) != manifest.embedded or len(shards) != manifest.shards:
+    embedded = sum(shard.embedded for shard in shards) - sum(map(len, manifest.replaced.values()))
+    if embedded != manifest.embedded or len(shards) != manifest.shards:
         raise DamagedFile(f"the counts of {printable(str(address))}/{MANIFEST} do not add up; run `penult embed` again.")
     return ShardedFeatures(output, manifest, shards)
 
@@ -279,4 +282,9 @@ def open_features(address: str | Path) -> ShardedFeatures:
 def is_features(address: str | Path) -> bool:
     """Tell whether shards are, or are being, written to a folder or address; see `refuse_answers`."""
     output = open_output(address)
-    return output.exists(MANIFEST) or output.exists("plan.parquet")
+    try:  # other programs have manifests, too
+        if b'"plan_sha256"' in output.read(MANIFEST):
+            return True
+    except OSError:
+        pass
+    return output.exists(PLAN) and is_plan(name_below(output.address, PLAN))

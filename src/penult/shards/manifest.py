@@ -1,7 +1,7 @@
 """The end of an extraction: what is still to do, and the manifest that says what all shards hold, written last.
 
-In: a plan and a place. Out: OUT/shards.csv (a line for each shard, in the order of the plan) and OUT/manifest.json. Both have
-the same bytes whoever writes them, so several may end at the same time.
+In: a plan and a place. Out: OUT/shards.csv (a line for each shard, in the order of the plan) and OUT/manifest.json. Both are
+made of the receipts, the same bytes whoever writes them, so several may end at the same time.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ class TaskList(Protocol[TaskT_co]):
 class Manifest:
     """What stands in a place that is complete: counts, failures by reason, facts, and the sums of plan and table of shards.
 
-    `files` has the sha256 of networks and pictures. `replaced` has, by the name of a shard, those of its embedded rows that
-    count no more, because a later shard has a newer version of the same image (`penult plan --add`).
+    `files` has the sha256 of networks and pictures. `replaced` has, by the name of a shard, those of its rows with values that
+    count no more, because a later shard has a newer version of the same image (`penult plan --add`); `replaced_failed` those
+    without values. No count has them.
     """
 
     images: int
@@ -56,6 +57,7 @@ class Manifest:
     plan_sha256: str
     shards_sha256: str
     replaced: dict[str, list[int]] = field(default_factory=dict)
+    replaced_failed: dict[str, list[int]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -141,17 +143,22 @@ def write_manifest(
         total.update(rows=receipt.rows, embedded=receipt.embedded, size=receipt.size)
         reasons.update(receipt.reasons)
     data = table.getvalue().encode()
+    gone, gone_failed, again = _replaced(output, replaced or {})
+    reasons.subtract(again)
+    total["rows"] -= sum(map(len, (replaced or {}).values()))
+    total["embedded"] -= sum(map(len, gone.values()))
     made = Manifest(
         total["rows"],
         total["embedded"],
         total["rows"] - total["embedded"],
-        dict(sorted(reasons.items())),
+        dict(sorted((+reasons).items())),
         len(tasks),
         total["size"],
         facts,
         plan_sha256,
         hashlib.sha256(data).hexdigest(),
-        {name: _embedded(output, name, rows) for name, rows in sorted((replaced or {}).items())},
+        gone,
+        gone_failed,
         dict(sorted((files or {}).items())),
     )
     output.write(TABLE, data)
@@ -159,10 +166,18 @@ def write_manifest(
     return made
 
 
-def _embedded(output: Output, name: str, rows: Sequence[int]) -> list[int]:
-    """Return those of the rows of a shard that have values."""
-    failed = ParquetReader(output.read(shard_file(name)), name).present("reason")
-    return [row for row in rows if not failed[row]]
+def _replaced(
+    output: Output, replaced: Mapping[str, Sequence[int]]
+) -> tuple[dict[str, list[int]], dict[str, list[int]], Counter[str]]:
+    """Return the replaced rows of each shard with values, those without, and how often each reason is among these."""
+    embedded, failed, reasons = dict[str, list[int]](), dict[str, list[int]](), Counter[str]()
+    for name, rows in sorted(replaced.items()):
+        found = ParquetReader(output.read(shard_file(name)), name).read(["reason"])["reason"]
+        reasons.update(found[row] for row in rows if found[row] is not None)
+        for kept, fails in ((embedded, False), (failed, True)):
+            if some := [row for row in rows if (found[row] is not None) == fails]:
+                kept[name] = some
+    return embedded, failed, reasons
 
 
 def read_manifest(output: Output) -> Manifest:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from penult.errors import InputError, OutputError
 from penult.store.paths import output_error
 from penult.texts import printable
 
+PLAN = "plan.parquet"
 MODEL = "model.penult"  # beside the shards where these are a model's answers
 _SMALL = 1024  # bytes that a file of `read_many` has, or so
 _CURE = "choose another place with --out, or run the same command again once it can be written: what is done is kept"
@@ -42,7 +44,7 @@ class Output(Protocol):
         """Yield names with the bytes of their files, in order; small files, several at the same time where that is faster."""
 
     def delete(self, name: str) -> None:
-        """Remove a file, if it is there. Raises `OutputError`."""
+        """Remove a file, or a folder without files, if it is there. Raises `OutputError`."""
 
 
 class FolderOutput:
@@ -84,8 +86,13 @@ class FolderOutput:
                 yield name, error
 
     def delete(self, name: str) -> None:
-        """Remove a file, if it is there."""
-        store.drop(self._folder / name, _CURE)
+        """Remove a file, or a folder without files, if it is there."""
+        path = self._folder / name
+        if not store.is_folder(path):
+            store.drop(path, _CURE)
+            return
+        with suppress(OSError):  # somebody else writes to it, or has removed it
+            path.rmdir()
 
 
 class ObjectOutput:

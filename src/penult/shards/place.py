@@ -20,10 +20,9 @@ from penult.errors import InputError, ProgressCallback, quiet
 from penult.images import TableOptions
 from penult.objects import is_url
 from penult.pixels import DEPTHS, MAX_PIXELS
-from penult.shards.extractor import PLAN
 from penult.shards.facts import PlanFacts, plan_facts
 from penult.shards.networks import PICTURES, has_networks, save_networks, save_pictures
-from penult.shards.output import MODEL, Output, name_below, open_output
+from penult.shards.output import MODEL, PLAN, Output, name_below, open_output
 from penult.shards.plan import Plan, is_plan
 from penult.shards.planning import make_plan
 from penult.texts import printable

@@ -15,10 +15,10 @@ from functools import partial
 
 from penult.errors import ProgressCallback, quiet
 from penult.shards.attempts import DEATHS, AttemptFiles, forget_attempts
-from penult.shards.extractor import PLAN, Extractor
+from penult.shards.extractor import Extractor
 from penult.shards.manifest import Manifest, foreign_files, in_random_order, todo, write_manifest
 from penult.shards.networks import files_beside
-from penult.shards.output import Output, name_below, open_output
+from penult.shards.output import PLAN, Output, name_below, open_output
 from penult.shards.plan import Plan, ShardTask
 from penult.shards.writer import ShardStatus
 

@@ -1,6 +1,7 @@
 """What every kind of shard has in common: the file, then a receipt that says what is in it; and what became of one.
 
-A shard is done when both are there. Same name, same bytes: two machines that do the same shard do no harm.
+A shard is done when both are there. Two machines may do the same one, and processors differ in the last bits of a vector: the
+first one counts, and who writes reads both files back, so that whoever writes last leaves a pair that belongs together.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from penult import untrusted
-from penult.errors import DamagedFile
+from penult.errors import DamagedFile, OutputError
 from penult.shards.output import Output
 from penult.texts import printable
 
 SHARDS, DONE = "shards", "done"
+_TRIES = 4  # to write a shard and its receipt so that they belong together
 
 
 class PlannedShard(Protocol):
@@ -103,13 +105,32 @@ class ShardWriter:
         return ShardStatus(task.name, receipt.rows, receipt.embedded, receipt.failed, skipped=True, reasons=receipt.reasons)
 
     def write(self, task: PlannedShard, data: bytes, reasons: Mapping[str, int], seconds: float = 0.0) -> ShardStatus:
-        """Write a shard, then its receipt; `reasons` counts its failed images. Raises `OutputError`."""
+        """Write a shard, then its receipt, unless another machine has done it meanwhile; `reasons` counts its failed images.
+
+        Raises `OutputError`, also where the two do not belong together when they are read back.
+        """
+        if there := self.status(task):
+            return there
         failed = sum(reasons.values())
         sums = hashlib.sha256(data).hexdigest()
         receipt = Receipt(task.name, task.rows, task.rows - failed, dict(sorted(reasons.items())), len(data), sums)
-        self.output.write(shard_file(task.name), data)
-        self.output.write(receipt_file(task.name), receipt.to_json())
-        return ShardStatus(task.name, task.rows, receipt.embedded, failed, False, seconds, receipt.reasons)
+        for _ in range(_TRIES):
+            self.output.write(shard_file(task.name), data)
+            self.output.write(receipt_file(task.name), receipt.to_json())
+            if self._belong_together(task.name):
+                return ShardStatus(task.name, task.rows, receipt.embedded, failed, False, seconds, receipt.reasons)
+        raise OutputError(
+            f"{printable(self.output.address)}/{shard_file(task.name)} is not read back as it was written; look at the "
+            "disk or store, and run the same command again: what is done is kept."
+        )
+
+    def _belong_together(self, name: str) -> bool:
+        """Tell whether the receipt of a shard is of the file that is there: another machine may have written either."""
+        try:
+            receipt = Receipt.parse(self.output.read(receipt_file(name)), receipt_file(name))
+            return hashlib.sha256(self.output.read(shard_file(name))).hexdigest() == receipt.sha256
+        except (OSError, DamagedFile):
+            return False
 
 
 def sum_of_values(values: Mapping[str, Any]) -> str:
