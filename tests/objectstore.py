@@ -40,6 +40,7 @@ class S3Server:
     def bucket(self, name: str) -> str:
         """Return the address of a bucket, made where there is none."""
         (self.root / name).mkdir(exist_ok=True)
+        time.sleep(0.002)  # what the server remembers of its folders is older than this now
         return f"s3://{name}"
 
 
@@ -58,8 +59,11 @@ def start_rclone(root: Path) -> tuple[subprocess.Popen[bytes], S3Server]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     quiet = {**os.environ, "RCLONE_CONFIG": os.devnull, "HOME": str(root)}
-    arguments = ["--addr", f"127.0.0.1:{port}", "--auth-key", ",".join(KEYS), "--dir-cache-time", "0", "--log-level", "ERROR"]
-    process = subprocess.Popen([program, "serve", "s3", *arguments, str(root)], env=quiet, stderr=subprocess.DEVNULL)
+    # Tests change files behind the server's back, so that it must forget folders at once; with a cache time of 0 rclone's
+    # timer for that goes off without a pause: soon it holds the processors and the locks, and a PUT waits for minutes.
+    arguments = ["--addr", f"127.0.0.1:{port}", "--auth-key", ",".join(KEYS), "--dir-cache-time", "1ms"]
+    command = [program, "serve", "s3", *arguments, "--log-level", "ERROR", str(root)]
+    process = subprocess.Popen(command, env=quiet, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
         with socket.socket() as asked:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from objectstore import S3Server
 from penult import parquet, pixels, shards, zoo
 from penult.backbones import Backbone
 from penult.cli import main
@@ -109,6 +110,27 @@ def test_parts_in_any_order_write_the_same_bytes(folder: Path, tmp_path: Path, c
     assert main([*words, "--out", str(tmp_path / "whole"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["done"] == 0
     assert contents(tmp_path / "whole") == before
+
+
+def test_shards_in_an_object_store_are_those_of_a_folder(
+    folder: Path, tmp_path: Path, s3: S3Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Photos and shards lie there; two parts end with the bytes of one run on files, and once more there is nothing to do."""
+    shutil.copytree(folder, s3.root / "shots")
+    source, out = s3.bucket("shots"), s3.bucket("made") + "/features"
+    words = ["embed", source, "-b", NETWORK, "--rows", "5", "-q", "--out"]
+    assert main([*words, out, "--part", "1/2"]) == main([*words, out, "--part", "2/2"]) == 0
+    assert "2 shards of 4 are still with the other parts" in capsys.readouterr().out
+    assert main([*words, str(tmp_path / "out")]) == 0
+    there = s3.root / "made/features"
+    assert contents(there) == contents(tmp_path / "out")
+    capsys.readouterr()
+    assert main([*words, out, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["done"] == 0
+    X, laptop_X = shards.open_features(out), shards.open_features(make_shards(folder, tmp_path / "folder", rows=5))
+    assert rows_of(X) == rows_of(laptop_X)
+    assert sorted(X.failures()) == sorted(laptop_X.failures())
+    assert [one.wrong for one in shards.check_shards(out) if one.wrong] == []
 
 
 def contents(folder: Path) -> dict[str, bytes]:
