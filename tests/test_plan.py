@@ -228,8 +228,13 @@ def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         _plan(source, out, add=True)
     with pytest.raises(InputError, match=r"'.*/myplan' is no name of a plan, .*; give it the ending \.parquet"):
         _plan(source, tmp_path / "myplan")
-    with pytest.raises(InputError, match="is no source of images; give a folder"):
+    with pytest.raises(InputError, match="nowhere' does not exist; give a folder, a CSV, a tar"):
         _plan(tmp_path / "nowhere", out)
+    for address, why in (("s3://b/x.csv", "a CSV is read only from a disk"), ("https://x.org", "img2dataset, and give what")):
+        with pytest.raises(InputError, match=why):
+            _plan(address, out)
+        with pytest.raises(InputError, match=why):
+            images.scan_unlabelled(address)
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("")
     with pytest.raises(InputError, match=r"no images in '.*empty' \(ignored: 1 files that are not images\)"):

@@ -7,6 +7,7 @@ import pytest
 
 import penult
 from finished import Finished
+from objectstore import S3Server
 from penult import predict
 from penult.cli import main
 from penult.images import ImageStream, scan_unlabelled, stream_unlabelled
@@ -35,6 +36,17 @@ def test_parts_give_the_table_that_all_at_once_give(
     assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
     predict.write_review(tmp_path / "whole_review.csv", answers, 0.99)
     assert (tmp_path / "review.csv").read_bytes() == (tmp_path / "whole_review.csv").read_bytes()
+
+
+@pytest.mark.usefixtures("parts_of_four")
+def test_photos_in_a_store(finished: Finished, photos: Callable[..., Path], tmp_path: Path, s3: S3Server) -> None:
+    new, run, address = photos("new", first=60, any=5, warm=4), str(finished.folder), s3.bucket("to-predict")
+    for path in new.rglob("*.*"):
+        (s3.root / "to-predict" / path.relative_to(new)).parent.mkdir(exist_ok=True)
+        (s3.root / "to-predict" / path.relative_to(new)).write_bytes(path.read_bytes())
+    for source, name in ((str(new), "disk.csv"), (address, "store.csv")):
+        assert main(["predict", run, source, "--csv", str(tmp_path / name), "-q"]) == 0
+    assert (tmp_path / "store.csv").read_bytes() == (tmp_path / "disk.csv").read_bytes()
 
 
 @pytest.mark.usefixtures("parts_of_four")

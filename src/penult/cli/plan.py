@@ -15,7 +15,8 @@ def add(commands: options.Commands) -> None:
         run,
         "list the images of a large source in shards, for `penult embed` on many machines",
         "PLAN is one Parquet file: a row is an image, so many rows are a shard. It fixes networks, engine and precision,\n"
-        "so that every machine computes the same vectors, or refuses. No photo is opened. It needs penult[cloud].\n"
+        "so that every machine computes the same vectors, or refuses. No photo is opened. Of a tar file in a store all bytes\n"
+        "are read, for it has no index; of zip and Parquet files only the index. It needs penult[cloud].\n"
         "  penult plan s3://bucket/photos --out plan.parquet\n"
         "  penult embed plan.parquet --out s3://bucket/features\n"
         "  penult plan s3://bucket/photos --out plan.parquet --add      what is new since then, in new shards",

@@ -21,7 +21,7 @@ from penult.images.name_groups import with_groups
 from penult.images.records import Image, ImageSet, kaggle_label, quoted
 from penult.images.table import Table, is_table
 from penult.images.walk import GIVEN_NOT_IMAGE, NO_LABEL, OUTSIDE, REPEATED, ScanLog, path_kind, walk
-from penult.sources import kind_of
+from penult.sources import kind_of, no_source
 from penult.sources.folder import SPECIAL, UNREADABLE, is_image, unread_format
 from penult.sources.names import natural_key
 from penult.texts import printable
@@ -33,8 +33,6 @@ _KINDS_OF_FILES = frozenset(
     {"image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "data", "set", "dataset"}
     | {"jpg", "jpeg", "png", "tif", "tiff"}
 )
-_OTHER_ARCHIVES = (".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
-_WORKBOOK_ENDINGS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 # Parts of a data set. Folders of these names side by side are no classes: nobody tells train/ from test/.
 _PARTS = frozenset(
     {"train", "training", "test", "test1", "testing", "holdout"} | {"val", "valid", "validation", "dev", "eval", "evaluation"}
@@ -88,7 +86,7 @@ def scan_labelled(
         root, images = path, _labelled_folder(path, log, classes, table)
         images = images if groups is None else with_groups(images, groups, path)
     else:
-        raise InputError(f"{_no_source(path)}; give a folder of class folders, or a CSV with file,label")
+        raise no_source(path, "give a folder of class folders, or a CSV with file,label")
     if not images:
         raise InputError(f"'{printable(path)}' lists no images; add a row for each image")
     labels = sorted({str(image.label) for image in images}, key=natural_key)
@@ -99,22 +97,6 @@ def scan_labelled(
     log.add_notes(similar_names({label: counts[label] for label in labels}))
     _refuse_few(path, labels, counts, log)
     return log.image_set(root, images, labels)
-
-
-def _no_source(path: str) -> str:
-    """Return what is wrong with a path that is no source of images. Raises InputError where there is more to say."""
-    place = path_kind(path)
-    if place == "file" and path.lower().endswith(_WORKBOOK_ENDINGS):
-        raise InputError(f"'{printable(path)}' is a workbook, not a CSV; save it as 'CSV UTF-8', and give that file")
-    if place == "file" and path.lower().endswith(_OTHER_ARCHIVES):
-        raise InputError(f"'{printable(path)}' is an archive that is not read; unpack it, or pack it as .tar, .tar.gz or .zip")
-    if re.match(r"https?://", path):
-        raise InputError(
-            f"'{printable(path)}' is a web address, and penult downloads nothing; download it, for instance with img2dataset, "
-            "and give what that writes"
-        )
-    wrong = "does not exist" if place == "nothing" else "is neither a folder nor a CSV, nor a tar, zip or Parquet file"
-    return f"'{printable(path)}' {wrong}"
 
 
 def _labelled_folder(folder: str, log: ScanLog, classes: Sequence[str], table: TableOptions) -> list[Image]:
@@ -266,7 +248,7 @@ def scan_unlabelled(
         raise InputError("no images were given; name files, a folder or a CSV")
     missing = [path for path in paths if path_kind(path) == "nothing" and kind_of(path) is None]
     if len(missing) == 1 and "://" in missing[0]:
-        raise InputError(f"{_no_source(missing[0])}; give files, a folder or a CSV")
+        raise no_source(missing[0], "give files, a folder or a CSV")
     if missing:
         raise InputError(f"not found: {quoted(missing)}; give files, a folder or a CSV")
     log = ScanLog()

@@ -18,7 +18,7 @@ from penult.images.records import Image, ImageSet, kaggle_label
 from penult.images.scan import is_part
 from penult.images.table import Table, is_table
 from penult.images.walk import ScanLog, path_kind, walk
-from penult.sources import kind_of
+from penult.sources import kind_of, no_source
 from penult.sources.names import natural_key
 from penult.texts import printable
 
@@ -52,8 +52,7 @@ def scan_to_label(source: str | os.PathLike[str], table: TableOptions = NO_OPTIO
     elif is_table(path):
         root, images = _of_table(path, log, table, unlabelled)
     else:
-        wrong = "does not exist" if place == "nothing" else "is neither a folder nor a CSV"
-        raise InputError(f"'{printable(path)}' {wrong}; {_CURE}")
+        raise no_source(path, _CURE)
     if not images:
         raise InputError(f"no images in '{printable(path)}'{log.summary()}; {_CURE}")
     meant = LabelNormalizer()

@@ -144,7 +144,7 @@ def _absolute(source: str) -> str:
 
 def _first(source: str, table: TableOptions) -> list[sources.Member]:
     """Return the first images of a source."""
-    if sources.kind_of(source) in (None, "table"):  # no source at all is refused with the plan
+    if sources.kind_of(source) == "table":
         return []
     return list(islice(sources.members(source, columns=table.refuse_for(source)), _LOOKED_AT))
 

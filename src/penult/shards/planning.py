@@ -73,7 +73,7 @@ def make_plan(
     Raises InputError for a source without images, with one id twice, or of another plan; OutputError.
     """
     check_plan_name(out)
-    source = source.rstrip("/") if is_url(source) else os.path.abspath(source)  # noqa: PTH100 - surrogates
+    source = source.rstrip("/") if "://" in source else os.path.abspath(source)  # noqa: PTH100 - surrogates
     old = Plan.open(out) if add else None
     if old is not None:
         _refuse_other(old, source, facts)
@@ -193,14 +193,8 @@ class _Making:
         return PlanSummary(out, len(self._names), self._rows, self._new, self._replaced, gone, tuple(said))
 
     def _members(self) -> Iterator[Member]:
-        kind = sources.kind_of(self._source)
-        if kind is None:
-            raise InputError(
-                f"'{printable(self._source)}' is no source of images; give a folder, a CSV, a tar, zip or Parquet file, "
-                "or an address such as s3://BUCKET/PATH"
-            )
         self._ignored.clear()
-        if kind == "table":
+        if sources.kind_of(self._source) == "table":
             yield from self._listed()
         else:
             columns = self._table.refuse_for(self._source)

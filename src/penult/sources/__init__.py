@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from penult.sources.scan import kind_of as kind_of
     from penult.sources.scan import locate as locate
     from penult.sources.scan import members as members
+    from penult.sources.scan import no_source as no_source
 
 __all__ = [
     "MAX_BYTES", "FileContent", "Member", "ParquetColumns", "SourceKind", "archive_kind", "kind_of", "locate", "members",
-    "read_ahead", "reading_order",
+    "no_source", "read_ahead", "reading_order",
 ]  # fmt: skip
 
 

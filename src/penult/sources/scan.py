@@ -24,7 +24,9 @@ ArchiveKind = Literal["tar", "zip", "parquet"]
 ARCHIVES: dict[str, ArchiveKind] = {
     ".tar": "tar", ".tar.gz": "tar", ".tgz": "tar", ".zip": "zip", ".parquet": "parquet",
 }  # fmt: skip
-_TABLES = (".csv", ".tsv", ".txt")
+_TABLES = (".csv", ".tsv")
+_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+_OTHER_ARCHIVES = (".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
 
 
 def kind_of(source: str) -> SourceKind | None:
@@ -38,9 +40,31 @@ def kind_of(source: str) -> SourceKind | None:
     archive, _ = split_inside(source)
     if _is_archive(archive):
         return archive_kind(archive)
-    if source.lower().endswith(_TABLES) and (is_url(source) or os.path.isfile(source)):  # noqa: PTH113
-        return "table"
+    if source.lower().endswith(_TABLES):
+        return "table" if os.path.isfile(source) else None  # noqa: PTH113 - at an address there are no tables
     return "objects" if is_url(source) else None
+
+
+def no_source(source: str, cure: str) -> InputError:
+    """Return the error for what `kind_of` tells to be no source of images: with the reason, if that is known, else `cure`."""
+    name, lower = f"'{printable(source)}'", source.lower()
+    if is_url(source):
+        return InputError(
+            f"{name} is a CSV at an address, and a CSV is read only from a disk; download it, and give the address of its "
+            "photos with --image-dir"
+        )
+    if lower.startswith(("http://", "https://")):
+        return InputError(
+            f"{name} is a web address, and penult downloads nothing; download it, for instance with img2dataset, and give "
+            "what that writes"
+        )
+    if not os.path.exists(source):  # noqa: PTH110 - names that no file can have
+        return InputError(f"{name} does not exist; {cure}")
+    if lower.endswith(_WORKBOOKS):
+        return InputError(f"{name} is a workbook, not a CSV; save it as 'CSV UTF-8', and give that file")
+    if lower.endswith(_OTHER_ARCHIVES):
+        return InputError(f"{name} is an archive that is not read; unpack it, or pack it as .tar, .tar.gz or .zip")
+    return InputError(f"{name} is neither a folder nor a CSV, nor a tar, zip or Parquet file; {cure}")
 
 
 def archive_kind(name: str) -> ArchiveKind | None:
@@ -99,7 +123,7 @@ def members(source: str, on_skip: Skip = lambda kind, name: None, columns: Parqu
     elif kind in ("folder", "objects"):
         yield from _several(source, _files if kind == "folder" else _objects, on_skip, columns)
     elif kind in (None, "table"):
-        raise InputError(f"'{printable(source)}' is no source of images; give a folder, or a tar, zip or Parquet file")
+        raise no_source(source, "give a folder, a CSV, a tar, zip or Parquet file, or an address such as s3://BUCKET/PATH")
     else:
         yield from archive_members(source, on_skip, columns)
 
