@@ -360,6 +360,63 @@ def test_a_manifest_of_another_program_makes_no_features(folder: Path, tmp_path:
     assert shards.is_features(out)
 
 
+def test_a_plan_is_taken_as_it_is_now(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its networks with their --fit, an addition to it; one of other images is refused."""
+    plan, out = str(tmp_path / "plan.parquet"), str(tmp_path / "out")
+    assert main(["plan", str(folder), "-b", NETWORK, "--fit", "crop", "--rows", "5", "--out", plan, "-q"]) == 0
+    assert main(["embed", plan, "--out", out, "-q"]) == 0
+    shutil.copy(folder / "cold/cold.2.png", folder / "warm/new.png")
+    assert main(["plan", str(folder), "--out", plan, "--add", "-q"]) == 0
+    assert "17 images in 5 shards (1 new" in (said := capsys.readouterr().out), said
+    assert main(["embed", plan, "--out", out, "-q"]) == 0
+    assert "17 images: 14 have features" in (said := capsys.readouterr().out), said
+    other = str(tmp_path / "other.parquet")
+    assert main(["plan", str(folder / "warm"), "-b", NETWORK, "--fit", "crop", "--out", other, "-q"]) == 0
+    assert main(["embed", other, "--out", out, "-q"]) == 1
+    assert "has another plan" in capsys.readouterr().err
+
+
+def test_places_that_are_files_or_sources_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = contents(folder)
+    for out, says in (
+        ("s3://b.c/x.h5", "as shards into a folder or address without ending, s3://b.c/x"),
+        (str(folder.parent / "x.v2"), "ending of a file"),
+        (str(folder), "where the images are"),
+        (str(folder / "warm/x"), "outside of it"),
+    ):
+        with pytest.raises(InputError, match=says):
+            shards.check_place(out, str(folder))
+    assert main(["embed", str(folder), "-b", NETWORK, "--out", str(folder), "-q"]) == 1
+    assert "where the images are" in capsys.readouterr().err
+    assert contents(folder) == before
+
+
+def test_a_part_waits_as_long_as_part_1_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half an hour of planning with a sign of work now and then, and no plan in the end."""
+    now, place_, waited = [0.0], shards.open_output(tmp_path), list[int]()
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds * 50
+        if now[0] < 1800:
+            place_.write("planning", str(now[0]).encode())
+
+    monkeypatch.setattr("penult.shards.place.time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    with pytest.raises(InputError, match="there is no plan"):
+        shards.wait_for_plan(str(tmp_path), lambda step, done, total: waited.append(done))
+    assert now[0] > 2300 and len(waited) > 20
+
+
+def test_planning_shows_signs_of_work(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penult.shards.place._TOLD", 0.0)
+    seen = set[str]()
+
+    def progress(step: str, done: int, total: int) -> None:
+        seen.update(path.read_text() for path in tmp_path.glob("out/planning"))
+
+    shards.make_ready(str(folder), str(tmp_path / "out"), [zoo.find_backbone(NETWORK)], rows=5, progress=progress)
+    assert seen == {"5", "10", "15"} and not (tmp_path / "out/planning").exists()
+
+
 def test_a_full_disk_is_told_and_the_rest_is_done_later(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever write fails, nothing half-written counts, and the same command ends with the same bytes."""
     whole = contents(Path(make_shards(folder, tmp_path / "whole", rows=5)))

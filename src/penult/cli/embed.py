@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penult.cli import options, sharding
 from penult.errors import InputError, ProgressCallback
+
+if TYPE_CHECKING:
+    from penult.backbones import Backbone
 
 
 def add(commands: options.Commands) -> None:
@@ -88,7 +93,7 @@ def _to_shards(args: argparse.Namespace) -> None:
     from penult import shards
     from penult.cli import output
 
-    shards.check_place(args.out)
+    shards.check_place(args.out, args.images)
     shards.refuse_answers(args.out)
     part, runner = sharding.part_of(args.part), sharding.runner(args, shards.Extractor)
     with output.progress(not args.quiet) as progress:
@@ -105,19 +110,37 @@ def _make_ready(args: argparse.Namespace, part: tuple[int, int] | None, progress
     from penult import images, shards
 
     settings = options.embed_options(args)
-    if part is not None and part[0] > 1 and not shards.is_plan(args.images):
-        shards.wait_for_plan(args.out)
+    planned = shards.is_plan(args.images)
+    if part is not None and part[0] > 1 and not planned:
+        shards.wait_for_plan(args.out, progress)
     ready = shards.is_ready(args.out)
     asked = options.networks_asked(args)
-    networks = options.find_networks(args, progress) if asked or not ready else []
+    find = _networks_of_plan if planned and not args.backbone else options.find_networks
+    networks = find(args, progress) if asked or not ready else []
     if not ready:
         table = images.TableOptions(**options.columns(args))
         more = {"rows": args.rows, "float32": args.float32, "table": table, "progress": progress}
         notes = shards.make_ready(args.images, args.out, networks, settings, **more)
     else:
         notes = ()
+        if planned:
+            shards.take_plan(args.images, args.out)
     facts = shards.Plan.open(shards.name_below(args.out, shards.PLAN)).facts
-    shards.check_asked(facts, args.images, settings, rows=args.rows, float32=args.float32)
+    shards.check_asked(facts, None if planned else args.images, settings, rows=args.rows, float32=args.float32)
     if asked:
         shards.check_networks(facts, networks)
     return notes
+
+
+def _networks_of_plan(args: argparse.Namespace, progress: ProgressCallback) -> list[Backbone]:
+    """Return the networks that a plan names, with the preprocessing that it was made with. Raises `InputError`."""
+    from penult import shards
+
+    facts = shards.Plan.open(args.images).facts
+    for fit in [args.fit] if args.fit else [None, *options.FITS]:
+        given = {**vars(args), "backbone": [network.name for network in facts.networks], "fit": fit}
+        networks = options.find_networks(argparse.Namespace(**given), progress)
+        with suppress(InputError):
+            shards.check_networks(facts, networks)
+            break
+    return networks  # others are refused by who compares them again

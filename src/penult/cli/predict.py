@@ -189,12 +189,12 @@ def _to_shards(args: argparse.Namespace) -> None:
     from penult.cli import output
     from penult.predict.answer_shards import AnswerWriter, prepare_answers
 
-    shards.check_place(args.out)
+    shards.check_place(args.out, args.images[0])
     part, runner = sharding.part_of(args.part), sharding.runner(args, AnswerWriter)
-    if part is not None and part[0] > 1:
-        shards.wait_for_plan(args.out)
     table = images.TableOptions(**options.columns(args))
     with output.progress(not args.quiet) as progress:
+        if part is not None and part[0] > 1:
+            shards.wait_for_plan(args.out, progress)
         notes = prepare_answers(
             args.model, args.images[0], args.out, options.embed_options(args), rows=args.rows, table=table, progress=progress
         )

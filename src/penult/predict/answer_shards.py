@@ -18,10 +18,11 @@ from penult.embed import EmbeddedRows, EmbedOptions, WarmEmbedder
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.images import TableOptions
 from penult.predict import Predictor
-from penult.shards import MODEL, PLAN, Extractor, check_asked, is_ready, make_plan, open_output, plan_facts
+from penult.shards import MODEL, PLAN, Extractor, check_asked, is_ready, open_output, plan_facts
 from penult.shards.extractor import readable
 from penult.shards.networks import save_networks, save_pictures
 from penult.shards.output import Output, name_below
+from penult.shards.place import plan_into
 from penult.shards.plan import Plan
 from penult.sources import Member
 from penult.texts import printable
@@ -93,7 +94,7 @@ def prepare_answers(
     save_networks(output, loaded.backbones)
     with closing(WarmEmbedder(loaded.backbones, facts.compute, options)) as embedder:
         save_pictures(output, embedder)
-    return make_plan(source, name_below(out, PLAN), facts, table=table, progress=progress).notes
+    return plan_into(output, source, facts, table, progress)
 
 
 def _refuse_other(output: Output, model: bytes) -> None:

@@ -5,13 +5,12 @@ In: a folder or address. Out: what is wrong, file by file. Nothing is changed.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from penult.errors import DamagedFile
 from penult.shards.manifest import MANIFEST, TABLE, foreign_files, read_manifest, read_shards
-from penult.shards.output import PLAN, Output, name_below, open_output
+from penult.shards.output import PLAN, Output, name_below, open_output, sum_of
 from penult.shards.plan import Plan
 from penult.shards.writer import Receipt, receipt_file, shard_file
 
@@ -53,7 +52,7 @@ def check_shards(address: str) -> Iterator[Checked]:
 
 def _compare(output: Output, name: str, wanted: str) -> str:
     try:
-        found = hashlib.sha256(output.read(name)).hexdigest()
+        found = sum_of(name_below(output.address, name))
     except OSError as error:
         return f"it cannot be read ({error.strerror or error})"
     return "" if found == wanted else "it was changed after it was written"

@@ -6,19 +6,23 @@ know what stands in them.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from penult import objects, store, untrusted
 from penult.errors import InputError, OutputError
+from penult.sources.remote_file import open_binary
 from penult.store.paths import output_error
 from penult.texts import printable
 
 PLAN = "plan.parquet"
 MODEL = "model.penult"  # beside the shards where these are a model's answers
+_BLOCK = 1 << 22  # bytes that are read at a time
 _SMALL = 1024  # bytes that a file of `read_many` has, or so
 _CURE = "choose another place with --out, or run the same command again once it can be written: what is done is kept"
 
@@ -138,20 +142,57 @@ def open_output(address: str | Path) -> Output:
     return FolderOutput(text)
 
 
-def check_place(address: str, option: str = "--out") -> None:
-    """Raise `InputError` where shards would be written under the name of a file, `OutputError` where a file is in the way."""
-    if objects.is_url(address):
-        return
-    if "://" in address:
+def check_place(address: str, source: str, option: str = "--out") -> None:
+    """Raise `InputError` for a place that is called like a file, or is in the source, `OutputError` for a file in the way."""
+    remote = objects.is_url(address)
+    if not remote and "://" in address:
         open_output(address)
-    if Path(address).suffix.lower() in store.FILE_ENDINGS and not store.is_folder(Path(address)):
-        base = printable(Path(address).with_suffix(""))
+    name = address.rstrip("/").partition("://")[2].partition("/")[2] if remote else address
+    end = Path(name).suffix
+    if end and (remote or not store.is_folder(Path(address))):
+        base = address.rstrip("/").removesuffix(end)
         raise InputError(
-            f"{option} {printable(address)} has the ending of a file of another kind; features go into one file, {base}.h5, "
-            f"or as shards into a folder, {base}."
+            f"{option} {printable(address)} has the ending of a file of another kind; features go into one file, "
+            f"{printable(Path(base).name)}.h5, or as shards into a folder or address without ending, {printable(base)}."
         )
-    if store.is_file(Path(address)):
+    if _is_in(address, source):
+        raise InputError(
+            f"{option} {printable(address)} is in {printable(source)}, where the images are; choose a folder or address "
+            "outside of it."
+        )
+    if not remote and store.is_file(Path(address)):
         raise OutputError(f"{printable(address)} is a file, not a folder; name a folder for the shards with {option}.")
+
+
+def _is_in(address: str, source: str) -> bool:
+    """Tell whether a place is a source, or lies below it."""
+    if objects.is_url(address) or objects.is_url(source):
+        return f"{address.rstrip('/')}/".startswith(f"{source.rstrip('/')}/")
+    return Path(address).resolve().is_relative_to(Path(source).resolve())
+
+
+@contextmanager
+def whole_file(address: str) -> Iterator[IO[bytes]]:
+    """Yield a file that stands at a path or an address as a whole, once the block has ended well."""
+    if not objects.is_url(address):
+        with store.atomic_write(address, cure=_CURE) as file:
+            yield file
+        return
+    above, _, name = address.rpartition("/")
+    with tempfile.TemporaryFile(prefix="penult-") as file:
+        yield file
+        objects.open_store(above).put(name, file)
+
+
+def sum_of(address: str) -> str:
+    """Return the sha256 of the file at a path or an address, which may be larger than memory. Raises `OSError`."""
+    if not objects.is_url(address):
+        return untrusted.sha256(address)
+    made = hashlib.sha256()
+    with open_binary(address) as file:
+        while block := file.read(_BLOCK):
+            made.update(block)
+    return made.hexdigest()
 
 
 def name_below(address: str, name: str) -> str:

@@ -7,11 +7,11 @@ something else.
 from __future__ import annotations
 
 import os
+import shutil
 import time
-from collections.abc import Sequence
-from contextlib import closing
-from itertools import islice
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from itertools import chain, islice
 
 from penult import quantize, sources
 from penult.backbones import Backbone
@@ -22,13 +22,16 @@ from penult.objects import is_url
 from penult.pixels import DEPTHS, MAX_PIXELS
 from penult.shards.facts import PlanFacts, plan_facts
 from penult.shards.networks import PICTURES, has_networks, save_networks, save_pictures
-from penult.shards.output import MODEL, PLAN, Output, name_below, open_output
+from penult.shards.output import MODEL, PLAN, Output, name_below, open_output, sum_of, whole_file
 from penult.shards.plan import Plan, is_plan
 from penult.shards.planning import make_plan
+from penult.sources.remote_file import open_binary
 from penult.texts import printable
 
 _LOOKED_AT = 1000  # images of a source, the first ones, of which depth and calibration are found out
-_PATIENCE, _PAUSE = 600.0, 2.0  # seconds that a part waits for the plan of part 1, and between two looks
+WORKING = "planning"  # has how many images are planned, while a plan is made
+_TOLD = 20.0  # seconds between two times that this is written
+_PATIENCE, _PAUSE = 600.0, 2.0  # seconds that a part waits for a sign of part 1, and between two looks
 
 
 def is_ready(out: str) -> bool:
@@ -62,16 +65,40 @@ def make_ready(
     else:
         facts = plan.facts
         if facts.precision == "int8":
-            networks = quantize.in_int8(networks, plan.members(0), options.folder, progress)
+            networks = quantize.in_int8(networks, _first_of_plan(plan), options.folder, progress)
         networks = _same_networks(facts, networks, plan.path)
     save_networks(output, networks)
     with closing(WarmEmbedder(networks, facts.compute, options)) as embedder:
         save_pictures(output, embedder)
     if plan is None:
-        return make_plan(source, name_below(out, PLAN), facts, table=table, progress=progress).notes
-    if not output.exists(PLAN):
-        output.write(PLAN, _bytes_of(source))
+        return plan_into(output, source, facts, table, progress)
+    if is_plan(source):
+        take_plan(source, out)
     return ()
+
+
+def plan_into(
+    output: Output, source: str, facts: PlanFacts, table: TableOptions | None, progress: ProgressCallback
+) -> tuple[str, ...]:
+    """Plan a source into a place, with signs of work for parts that wait; return what there is to say of the source."""
+    with _signs_of_work(output, progress) as shown:
+        return make_plan(source, name_below(output.address, PLAN), facts, table=table, progress=shown).notes
+
+
+def take_plan(source: str, out: str) -> None:
+    """Copy a plan into a place. Raises `InputError` where another one is there, of which it is no addition (`plan --add`)."""
+    output, there = open_output(out), name_below(out, PLAN)
+    if output.exists(PLAN):
+        if sum_of(source) == sum_of(there):
+            return
+        old, new = Plan.open(there).tasks(), Plan.open(source).tasks()
+        if len(new) < len(old) or any(one.name != other.name for one, other in zip(old, new, strict=False)):
+            raise InputError(
+                f"{printable(out)} has another plan, of which {printable(source)} is no addition; give the plan that was made "
+                "from it by `penult plan --add`, or choose another --out."
+            )
+    with open_binary(source) as file, whole_file(there) as target:
+        shutil.copyfileobj(file, target)
 
 
 def fitted_networks(
@@ -87,11 +114,32 @@ def fitted_networks(
     return quantize.in_int8(networks, looked_at, options.folder, progress) if options.precision == "int8" else networks
 
 
-def wait_for_plan(out: str, patience: float = _PATIENCE) -> None:
-    """Wait until part 1 has made the place ready. Raises `InputError` where that takes too long."""
-    end = time.monotonic() + patience
+@contextmanager
+def _signs_of_work(output: Output, progress: ProgressCallback) -> Iterator[ProgressCallback]:
+    """Yield a progress callback that also writes, now and then, how many images are planned."""
+    last = time.monotonic()
+
+    def shown(step: str, done: int, total: int) -> None:
+        nonlocal last
+        progress(step, done, total)
+        if time.monotonic() - last >= _TOLD:
+            output.write(WORKING, str(done).encode())
+            last = time.monotonic()
+
+    yield shown
+    output.delete(WORKING)
+
+
+def wait_for_plan(out: str, progress: ProgressCallback = quiet, patience: float = _PATIENCE) -> None:
+    """Wait until part 1 has made the place ready. Raises `InputError` where it shows no sign of work for so many seconds."""
+    output, seen, began = open_output(out), b"", time.monotonic()
     while not is_ready(out):
-        if time.monotonic() > end:
+        with suppress(FileNotFoundError):
+            if (sign := output.read(WORKING)) != seen:
+                seen, began = sign, time.monotonic()
+        waited = time.monotonic() - began
+        progress("seconds of waiting for part 1", int(waited), int(patience))
+        if waited > patience:
             raise InputError(
                 f"there is no plan in {printable(out)} yet: part 1 makes it, and has not; start part 1, or make it first by "
                 "`penult plan` and give the plan in the place of the source."
@@ -109,16 +157,16 @@ def refuse_answers(out: str) -> None:
 
 
 def check_asked(
-    facts: PlanFacts, source: str, options: EmbedOptions, *, rows: int | None = None, float32: bool = False
+    facts: PlanFacts, source: str | None, options: EmbedOptions, *, rows: int | None = None, float32: bool = False
 ) -> None:
-    """Raise `InputError` where a place was planned otherwise than is asked for now."""
+    """Raise `InputError` where a place was planned otherwise than is asked for now; a `source` of None is that of the plan."""
     limit = None if options.max_pixels == MAX_PIXELS else options.max_pixels
     asked = {"device": options.device, "precision": options.precision, "rows": rows, "max-pixels": limit}
     planned = {"device": facts.device, "precision": facts.precision, "rows": facts.rows, "max-pixels": facts.max_pixels}
     said = [f"--{name} {planned[name]}" for name, value in asked.items() if value not in (None, "auto", planned[name])]
     if float32 and facts.dtype != "float32":
         said.append("without --float32")
-    if not is_plan(source) and _absolute(source) != _absolute(facts.source):
+    if source is not None and _absolute(source) != _absolute(facts.source):
         said.insert(0, f"of {facts.source}")
     if said:
         raise InputError(
@@ -133,11 +181,6 @@ def _plan_of(source: str, output: Output) -> Plan | None:
     return Plan.open(source) if is_plan(source) else None
 
 
-def _bytes_of(path: str) -> bytes:
-    place, _, name = path.rpartition("/")
-    return open_output(place).read(name) if is_url(path) else Path(path).read_bytes()
-
-
 def _absolute(source: str) -> str:
     return source.rstrip("/") if is_url(source) else os.path.abspath(source)  # noqa: PTH100 - as the plan has it
 
@@ -147,6 +190,11 @@ def _first(source: str, table: TableOptions) -> list[sources.Member]:
     if sources.kind_of(source) == "table":
         return []
     return list(islice(sources.members(source, columns=table.refuse_for(source)), _LOOKED_AT))
+
+
+def _first_of_plan(plan: Plan) -> list[sources.Member]:
+    """Return the same images, of a plan."""
+    return list(islice(chain.from_iterable(map(plan.members, range(len(plan)))), _LOOKED_AT))
 
 
 def check_networks(facts: PlanFacts, networks: Sequence[Backbone]) -> None:

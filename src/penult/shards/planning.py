@@ -7,11 +7,9 @@ Of each image that is in the plan already 24 bytes are held, of each in an archi
 from __future__ import annotations
 
 import os
-import tempfile
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import IO
@@ -20,13 +18,13 @@ import numpy as np
 
 from penult import images, sources
 from penult.errors import InputError, ProgressCallback, quiet
-from penult.objects import is_url, open_store
+from penult.objects import is_url
 from penult.parquet import ParquetWriter
 from penult.shards.facts import PlanFacts
 from penult.shards.known_rows import KnownRows, hash_of
+from penult.shards.output import whole_file
 from penult.shards.plan import ABOUT, FACTS, GROUP_ROWS, KINDS, NAMES, Plan, PlanNotes, columns_of, shard_name, take_note
 from penult.sources import Member
-from penult.store import atomic_write
 from penult.texts import count, printable
 
 
@@ -102,7 +100,7 @@ def check_plan_name(out: str) -> None:
 
 
 def _write(making: _Making, out: str, progress: ProgressCallback) -> None:
-    with _target(out) as file:
+    with whole_file(out) as file:
         making.write(file, progress)
 
 
@@ -117,21 +115,6 @@ def _refuse_other(old: Plan, source: str, facts: PlanFacts | None) -> None:
             f"'{printable(old.path)}' was made with other networks, another precision or another version of penult; "
             "leave the networks out to keep the plan's, or make a new plan"
         )
-
-
-@contextmanager
-def _target(out: str) -> Iterator[IO[bytes]]:
-    """Yield a file that stands at a path or an address as a whole, once the block has ended well."""
-    if not is_url(out):
-        with atomic_write(out) as file:
-            yield file
-        return
-    above, _, name = out.rpartition("/")
-    store = open_store(above)
-    with tempfile.TemporaryFile(prefix="penult-") as file:
-        yield file
-        file.seek(0)
-        store.put(name, file)
 
 
 class _Making:

@@ -6,7 +6,6 @@ run at the same time on several machines.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -18,7 +17,7 @@ from penult.shards.attempts import DEATHS, AttemptFiles, forget_attempts
 from penult.shards.extractor import Extractor
 from penult.shards.manifest import Manifest, foreign_files, in_random_order, todo, write_manifest
 from penult.shards.networks import files_beside
-from penult.shards.output import PLAN, Output, name_below, open_output
+from penult.shards.output import PLAN, name_below, open_output, sum_of
 from penult.shards.plan import Plan, ShardTask
 from penult.shards.writer import ShardStatus
 
@@ -92,13 +91,8 @@ def run_shards(
     if not result.left:
         planned = plan.tasks()
         replaced = {planned[number].name: rows for number, rows in plan.notes.replaced.items()}
-        files = {name: sum_of(output, name) for name in files_beside(plan.facts)}
-        result.manifest = write_manifest(plan, output, plan.facts, sum_of(output, PLAN), replaced, files)
+        files = {name: sum_of(name_below(out, name)) for name in files_beside(plan.facts)}
+        result.manifest = write_manifest(plan, output, plan.facts, sum_of(plan.path), replaced, files)
         forget_attempts(output)
     result.seconds = time.perf_counter() - began
     return result
-
-
-def sum_of(output: Output, name: str) -> str:
-    """Return the sha256 of a file in a place."""
-    return hashlib.sha256(output.read(name)).hexdigest()
