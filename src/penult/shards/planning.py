@@ -18,7 +18,6 @@ import numpy as np
 
 from penult import images, sources
 from penult.errors import InputError, ProgressCallback, quiet
-from penult.objects import is_url
 from penult.parquet import ParquetWriter
 from penult.shards.facts import PlanFacts
 from penult.shards.known_rows import KnownRows, hash_of
