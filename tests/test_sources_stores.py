@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import archives
-from objectstore import S3Server
+from objectstore import FaultyProxy, S3Server
 from penult import sources
 from penult.errors import InputError
 from penult.images.records import Image
@@ -143,3 +143,14 @@ def test_a_part_that_could_not_be_fetched_is_asked_for_again(s3: S3Server, monke
         with pytest.raises(OSError, match="lost"):
             file.read()
         assert file.read() == b"content"
+
+
+def test_a_part_of_another_content_is_no_part(s3: S3Server, faulty_s3: FaultyProxy) -> None:
+    store = open_store(s3.bucket("changed"))
+    (s3.root / "changed" / "a.bin").write_bytes(b"content")
+    known = store.head("a.bin")
+    assert known is not None
+    assert store.get_range("a.bin", 3, 2, known.tag) == b"te"
+    assert store.ranges
+    with pytest.raises(OSError, match="changed while it was read"):
+        store.get_range("a.bin", 3, 2, "the tag of another content")

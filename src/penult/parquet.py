@@ -68,7 +68,7 @@ class ParquetWriter:
         table = self._table(columns)
         self._writer.write_table(table, row_group_size=group_rows or max(1, len(table)))
 
-    def gather(self, columns: Mapping[str, Any], group_rows: int) -> None:
+    def append_to_group(self, columns: Mapping[str, Any], group_rows: int) -> None:
         """Append rows to a row group that further calls may fill up to `group_rows` rows; rows of one call stay together."""
         table = self._table(columns)
         if len(table) + sum(map(len, self._gathered)) > group_rows:
@@ -180,7 +180,7 @@ class ParquetReader:
                 self._kept = (group, self._file.read_row_group(group, use_threads=False))
         return self._kept[1]
 
-    def part(self, columns: Sequence[str], group: int, start: int, stop: int) -> dict[str, list[Any]]:
+    def slice_rows(self, columns: Sequence[str], group: int, start: int, stop: int) -> dict[str, list[Any]]:
         """Return the rows `start` to `stop` of a row group as lists of Python values; the group is kept for the next call."""
         table = self.table(group).slice(start, stop - start)
         return {name: table.column(name).to_pylist() for name in columns}

@@ -5,6 +5,7 @@ In: an address. Out: what lies there; what fails in passing is tried again.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
@@ -137,13 +138,20 @@ class ObjectStore:
         """Return the bytes of an object. Raises FileNotFoundError, or InputError where it is not about this object alone."""
         return bytes(self._ask(lambda store, path: self._api.get(store, path).bytes(), key))
 
-    def get_range(self, key: str, start: int, size: int) -> bytes:
-        """Return `size` bytes from `start` on, fewer at the end of the object. Errors as `get`."""
+    def get_range(self, key: str, start: int, size: int, tag: str = "") -> bytes:
+        """Return `size` bytes from `start` on, fewer at the end of the object.
+
+        Errors as `get`; where a `tag` is given, and the object has another one now, OSError.
+        """
         if size <= 0:
             return b""
         if self.ranges:
             try:
-                return bytes(self._ask(lambda store, path: self._api.get_range(store, path, start=start, length=size), key))
+                part = {"range": (start, start + size)}
+                found, data = self._ask(lambda store, path: _read(self._api.get(store, path, options=part)), key)
+                if tag and found != tag:
+                    raise OSError(errno.EIO, "the object changed while it was read; run it again", join_url(self.url, key))
+                return data
             except NoRanges:
                 self.ranges = False
         return self.get(key)[start : start + size]
@@ -228,6 +236,11 @@ def _import_obstore() -> Any:
     except ImportError as error:
         raise MissingExtra("object stores need obstore, which is not installed: pip install 'penult[cloud]'") from error
     return obstore
+
+
+def _read(answer: Any) -> tuple[str, bytes]:
+    """Return the tag and the bytes of an answer."""
+    return _tag(answer.meta), bytes(answer.bytes())
 
 
 def _tag(found: Any) -> str:

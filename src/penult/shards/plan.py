@@ -180,7 +180,7 @@ class Plan:
         return group, start, min(start + self.facts.rows, self._reader.group_rows[group])
 
     def _read(self, number: int, columns: Sequence[str]) -> dict[str, list[Any]]:
-        return self._reader.part(columns, *self._place(number))
+        return self._reader.slice_rows(columns, *self._place(number))
 
 
 def is_plan(path: str) -> bool:

@@ -152,7 +152,7 @@ class _Making:
             new = found if self._known is None else self._known.new_ones(found)
             while shard := list(islice(new, self._facts.rows)):
                 columns = columns_of(shard)
-                writer.gather(columns, GROUP_ROWS)
+                writer.append_to_group(columns, GROUP_ROWS)
                 self._names.append(shard_name(self._facts.key, columns))
                 self._rows += len(shard)
                 self._take_note(shard)

@@ -122,7 +122,7 @@ class RemoteFile(io.RawIOBase):
             if one not in self._blocks and one * _BLOCK < self.size:
                 start = one * _BLOCK
                 size = min(_BLOCK, self.size - start)
-                self._blocks[one] = self._pool.submit(self._store.get_range, self._key, start, size)
+                self._blocks[one] = self._pool.submit(self._store.get_range, self._key, start, size, self.tag)
         self._last = number
         self._blocks.move_to_end(number)
         while len(self._blocks) > _KEPT:
