@@ -282,3 +282,12 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert json.loads(capsys.readouterr().out) == {
         "written": str(out), "shards": 5, "images": 11, "new": 1, "replaced": 1, "gone": 0, "notes": []
     }  # fmt: skip
+
+
+def test_labels_beside_a_few_images_of_a_tar_are_not_those_of_the_plan(tmp_path: Path) -> None:
+    files = {f"{label}/{i}.jpg": b"x" for label in ("cat", "dog") for i in range(6)}
+    (tmp_path / "a.tar").write_bytes(archives.tar({**files, "dog/6.jpg": b"x", "dog/6.cls": b"3"}))
+    summary = _plan(tmp_path / "a.tar", tmp_path / "plan.parquet")
+    assert [note for note in summary.notes if "only 1 of 13 images have a label" in note]
+    plan = Plan.open(str(tmp_path / "plan.parquet"))
+    assert [label for task in plan.tasks() for label in plan.labels(task.number)] == ["cat"] * 6 + ["dog"] * 7

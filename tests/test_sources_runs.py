@@ -210,6 +210,25 @@ def test_shards_of_webdataset_and_numbered_classes(tmp_path: Path) -> None:
         scan_labelled(tmp_path / "00000.tar", table=TableOptions(label_column="x"))
 
 
+def test_labels_beside_a_few_images_leave_the_class_folders_to_count(tmp_path: Path) -> None:
+    """And a caption, which img2dataset writes as .txt, is no label."""
+    jpeg = save(photo(20, 30), "JPEG")
+    files = {f"{label}/{i}.jpg": jpeg for label in ("cat", "dog") for i in range(6)}
+    (tmp_path / "a.tar").write_bytes(archives.tar({**files, "dog/5.txt": b"a dog", "dog/6.jpg": jpeg, "dog/6.cls": b"3"}))
+    found = scan_labelled(tmp_path / "a.tar")
+    assert found.counts == {"cat": 6, "dog": 7}
+    assert [note for note in found.notes if "only 1 of 13 images have a label" in note]
+    assert scan_unlabelled(tmp_path / "a.tar", classes=("cat", "dog")).counts == {"cat": 6, "dog": 7}
+    beside = {
+        f"{label}/{i}.{kind}": data
+        for label in "ab"
+        for i in range(9)
+        for kind, data in (("cls", b"%d" % (i % 2)), ("jpg", jpeg))
+    }
+    (tmp_path / "b.tar").write_bytes(archives.tar({**beside, "b/9.jpg": jpeg}))
+    assert scan_labelled(tmp_path / "b.tar").counts == {"0": 10, "1": 8}
+
+
 # --- bytes ---
 
 

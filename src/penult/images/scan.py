@@ -22,6 +22,7 @@ from penult.images.records import Image, ImageSet, kaggle_label, quoted
 from penult.images.table import Table, is_table
 from penult.images.walk import GIVEN_NOT_IMAGE, NO_LABEL, OUTSIDE, REPEATED, ScanLog, path_kind, walk
 from penult.sources import kind_of, no_source
+from penult.sources.entries import NEARLY_ALL
 from penult.sources.folder import SPECIAL, UNREADABLE, is_image, unread_format
 from penult.sources.names import natural_key
 from penult.texts import printable
@@ -100,7 +101,7 @@ def scan_labelled(
 
 
 def _labelled_folder(folder: str, log: ScanLog, classes: Sequence[str], table: TableOptions) -> list[Image]:
-    found = list(walk(folder, log, columns=table.refuse_for(folder)))
+    found = _by_folders(list(walk(folder, log, columns=table.refuse_for(folder))), log)
     if not found:
         raise InputError(
             f"no images in '{printable(folder)}'{log.summary()}; give a folder that holds one folder of images for each class"
@@ -125,6 +126,22 @@ def _labelled_folder(folder: str, log: ScanLog, classes: Sequence[str], table: T
     if empty:
         log.add_notes([f"empty folders are not taken as classes: {quoted(empty)}"])
     return _with_folder_labels(images, log, classes)
+
+
+def _by_folders(found: list[Image], log: ScanLog) -> list[Image]:
+    """Return the images labelled by their folders, where all lie in some and only a few have a label beside them."""
+    own = [image.member for image in found if image.member is not None and image.member.label is not None]
+    if not 0 < len(own) < NEARLY_ALL * len(found) or any(member.packing == "parquet" for member in own):
+        return found
+    folders = [image.inside.partition("/") for image in found]
+    if not all(slash for _, slash, _ in folders) or len({folder for folder, _, _ in folders}) < 2:
+        return found
+    said = f"only {len(own):,} of {len(found):,} images have a label in a .cls or .json"
+    log.add_notes([f"labels come from the class folders: {said}"])
+    return [
+        replace(image, label=folder, member=image.member and replace(image.member, label=None))
+        for image, (folder, _, _) in zip(found, folders, strict=True)
+    ]
 
 
 def _with_folder_labels(images: list[Image], log: ScanLog, classes: Sequence[str], what: str = "class folders") -> list[Image]:
@@ -270,7 +287,7 @@ def nothing_in(paths: Sequence[str], log: ScanLog) -> InputError:
 
 
 def _folder_to_predict(folder: str, log: ScanLog, classes: Sequence[str], table: TableOptions) -> ImageSet:
-    found = list(walk(folder, log, columns=table.refuse_for(folder)))
+    found = _by_folders(list(walk(folder, log, columns=table.refuse_for(folder))), log)
     labels = {image.label for image in found}
     if are_classes(labels, classes):
         return log.image_set(folder, _relabelled(found, LabelNormalizer(classes)), classes)

@@ -24,6 +24,7 @@ from penult.shards.known_rows import KnownRows, hash_of
 from penult.shards.output import whole_file
 from penult.shards.plan import ABOUT, FACTS, GROUP_ROWS, KINDS, NAMES, Plan, PlanNotes, columns_of, shard_name, take_note
 from penult.sources import Member
+from penult.sources.entries import NEARLY_ALL
 from penult.texts import count, printable
 
 
@@ -135,6 +136,7 @@ class _Making:
         self._ignored: Counter[str] = Counter()
         self._said: tuple[str, ...] = ()
         self._folders: set[str] = set(self._notes.first)
+        self._stated = False  # whether labels are in a column, and not beside images
         self._new = 0
         self._hashes = array("Q")  # of new ids that may come twice
         self._names: list[str] = []
@@ -203,7 +205,9 @@ class _Making:
         self._hashes.extend(hash_of(one.id) for one in shard if listed or one.packing not in ("file", "object"))
         self._new += len(shard)
         take_note((one.id for one in shard), self._folders, self._notes)
-        self._notes.labelled += sum(one.label is not None for one in shard)
+        labelled = [one for one in shard if one.label is not None]
+        self._notes.labelled += len(labelled)
+        self._stated = self._stated or any(listed or one.packing == "parquet" for one in labelled)
 
     def _refuse(self) -> None:
         """Raise InputError for no image at all, or for one id twice."""
@@ -236,6 +240,11 @@ class _Making:
     def _finish_notes(self) -> None:
         notes = self._notes
         notes.folders = max(notes.folders, len(self._folders))
+        few = 0 < notes.labelled < NEARLY_ALL * self._rows and not self._stated
+        if few and notes.folders > 1 and not notes.outside:  # as `images.scan_labelled` has it
+            said = f"only {notes.labelled:,} of {self._rows:,} images have a label in a .cls or .json"
+            self._said = (*self._said, f"labels come from the class folders: {said}")
+            notes.labelled = 0
         notes.parts = notes.parts and all(map(images.is_part, self._folders))
         notes.first = sorted(self._folders)[:2]
         notes.ignored = dict(sorted(self._ignored.items()))

@@ -19,6 +19,7 @@ DAMAGED = "archives with damaged places"
 Skip = Callable[[str, str], None]
 
 _LABEL_FILES = (".cls", ".json")  # of a webdataset sample, the surest first; its .txt is a caption
+NEARLY_ALL = 0.9  # of the images of an archive: if fewer have a label beside them, and all lie in class folders, these count
 LABEL_KEYS = ("label", "cls", "class", "class_name", "category", "target")  # in its JSON
 MOST_LABEL_BYTES = 64 << 10
 _LONGEST_LABEL = 200  # characters
