@@ -151,7 +151,7 @@ class ObjectStore:
                 found, data = self._ask(lambda store, path: _read(self._api.get(store, path, options=part)), key)
                 if tag and found != tag:
                     raise OSError(errno.EIO, "the object changed while it was read; run it again", join_url(self.url, key))
-                return data
+                return bytes(data)
             except NoRanges:
                 self.ranges = False
         return self.get(key)[start : start + size]
