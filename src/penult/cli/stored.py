@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from penult.errors import InputError
+from penult.texts import is_url
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
@@ -41,8 +42,7 @@ def size(text: str, option: str) -> int:
 
 def is_shards(paths: Sequence[str]) -> bool:
     """Tell whether paths are one folder or address of shards, complete or not."""
-
-    if len(paths) != 1 or not ("://" in paths[0] or Path(paths[0]).is_dir()):
+    if len(paths) != 1 or not (is_url(paths[0]) or Path(paths[0]).is_dir()):
         return False
     from penult import shards
 

@@ -18,7 +18,7 @@ from penult.images.records import quoted
 from penult.signatures import image_ending
 from penult.sources import kind_of
 from penult.sources.parquet_images import ANY_COLUMNS, LABEL_NAMES, ParquetColumns
-from penult.texts import printable
+from penult.texts import is_url, printable
 
 FILE, LABEL = "file", "label"
 
@@ -120,7 +120,7 @@ def find_columns(
 def holds_parquet(source: str) -> bool:
     """Tell whether a folder or address may have its images in Parquet files."""
     try:
-        return "://" in source or any(name.lower().endswith(".parquet") for name in os.listdir(source))  # noqa: PTH208 - surrogates
+        return is_url(source) or any(name.lower().endswith(".parquet") for name in os.listdir(source))  # noqa: PTH208 - surrogates
     except OSError:
         return False
 

@@ -21,7 +21,7 @@ from penult.heads.task import class_weights
 from penult.images import ImageSet
 from penult.pixels import views_to_crop_mode
 from penult.runs import RunFolder
-from penult.texts import printable
+from penult.texts import is_url, printable
 from penult.training import environment
 from penult.training.data import from_features, from_images, listed_names
 from penult.training.difference import compare_runs
@@ -161,7 +161,7 @@ def train_source(
 
 
 def _is_stored(source: str) -> bool:
-    return ("://" in source or Path(source).is_dir()) and shards.is_features(source)
+    return (is_url(source) or Path(source).is_dir()) and shards.is_features(source)
 
 
 @default_errors
