@@ -15,8 +15,9 @@ pytest.importorskip("pyarrow", reason="plans need the extra `cloud`")
 
 import archives
 from objectstore import S3Server
-from penult import images
+from penult import images, shards
 from penult.cli import main
+from penult.embed import EmbedOptions
 from penult.errors import InputError, OutputError
 from penult.objects import open_store
 from penult.parquet import to_parquet
@@ -262,6 +263,13 @@ def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.undo()
     assert out.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "photos", "plan.parquet"]
+
+
+def test_one_source_may_be_written_in_several_ways(tmp_path: Path) -> None:
+    for planned, asked in ((f"{tmp_path}/photos", f"{tmp_path}/x/../photos/"), ("s3://b/photos", "s3://b/photos/")):
+        shards.check_asked(replace(FACTS, source=planned), asked, EmbedOptions())
+    with pytest.raises(InputError, match="planned otherwise: of s3://b/photos"):
+        shards.check_asked(replace(FACTS, source="s3://b/photos"), "s3://b/photos2", EmbedOptions())
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
