@@ -81,9 +81,9 @@ def test_actors_share_a_gpu_by_fractions() -> None:
 
 
 def test_resources_are_read_from_texts() -> None:
-    read = ActorResources.parse(["cpus=4", "gpus=0.25", "memory=1.5GB", "max=10"])
-    assert read == ActorResources(4, 0.25, 1_500_000_000, 10)
-    for wrong in ("cpus", "cpus=4GB", "cores=4", "max=1.5", "gpus=0", "memory=-1"):
+    read = ActorResources.parse(["cpus=4", "gpus=0.25", "memory=1.5GiB", "max=10"])
+    assert read == ActorResources(4, 0.25, 3 << 29, 10)
+    for wrong in ("cpus", "memory=8XB", "cpus=4GB", "cores=4", "max=1.5", "gpus=0", "memory=-1"):
         with pytest.raises(InputError, match="--actor"):
             ActorResources.parse([wrong])
 
@@ -141,5 +141,5 @@ def test_an_output_error_of_the_disk_ends_as_one(tmp_path: Path) -> None:
 
 
 def test_what_actors_get_is_for_ray_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["embed", str(tmp_path), "--out", str(tmp_path / "out"), "--actor", "cpus=2"]) == 1
+    assert main(["embed", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--actor", "cpus=2"]) == 1
     assert "give --on ray" in capsys.readouterr().err

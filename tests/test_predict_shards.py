@@ -87,6 +87,9 @@ def test_the_command_writes_them_part_by_part(
     ):
         assert main([*command, "-q"]) == 1
         assert "answers holds answers of a model, which `penult predict --out` wrote, not feat" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["predict", str(finished.folder), "--features", str(out), "--out", str(tmp_path / "x")])
+    assert "--out needs the images themselves" in capsys.readouterr().err
     for wrong in (["--part", "1/2"], ["--out", str(out), "--csv", "x.csv"], ["--on", "ray"]):
         with pytest.raises(SystemExit):
             main(["predict", str(finished.folder), str(source), *wrong])

@@ -222,7 +222,7 @@ def test_an_image_that_ends_the_process_is_one_failed_row(
         seen.append(len(members))
         if len(seen) == 4:
             raise Died
-        return None if any("warm.2" in member.id for member in members) else self.embed(members)
+        return None if any("warm.2" in getattr(member, "id", "") for member in members) else self.embed(members)
 
     monkeypatch.setattr(extractor, "_in_child", in_child)
     with pytest.raises(Died), shards.Extractor(out, workers=0) as worker:
@@ -235,6 +235,17 @@ def test_an_image_that_ends_the_process_is_one_failed_row(
     X = shards.open_features(out)
     assert [name for name, reason, _ in X.failures() if reason == CRASHED] == ["warm/warm.2.png"]
     np.testing.assert_array_equal(X[:], in_float16(laptop(folder, X.ids()).features()))
+
+
+def test_a_machine_where_every_child_dies_blames_no_image(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = make_place(folder, tmp_path / "out", rows=16)
+    (task,) = shards.Plan.open(f"{out}/plan.parquet").tasks()
+    monkeypatch.setattr(extractor, "_in_child", lambda *_: None)
+    with shards.Extractor(out, workers=0) as worker, pytest.raises(InputError, match="even with a drawn picture"):
+        worker.give_up(task, shards.AttemptFiles(worker.output))
+    assert not (tmp_path / "out/done").exists()
 
 
 def test_a_child_process_gives_the_same_rows(folder: Path, tmp_path: Path) -> None:

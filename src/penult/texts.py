@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 NONE = "–"
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
 
 def percent(value: float | None, places: int = 1) -> str:
@@ -81,3 +83,9 @@ def digits(value: float | None) -> str:
 def is_url(text: str) -> bool:
     """Tell whether a text is the address of something in an object store (`penult.objects`)."""
     return text.startswith(("s3://", "gs://", "az://"))
+
+
+def parse_size(text: str) -> int | None:
+    """Return the bytes of `5GB`, `500 MB`, `2.5GiB`; None for what is no size."""
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]I?|)B?\s*", text.upper())
+    return int(float(found[1]) * _UNITS[found[2]]) if found else None

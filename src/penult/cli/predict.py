@@ -183,6 +183,8 @@ def _write_parts(args: argparse.Namespace, predictor: Predictor) -> None:
 
 def _to_shards(args: argparse.Namespace) -> None:
     """Write the answers as Parquet shards, or those of one part."""
+    if args.features:
+        args.usage_error("--out needs the images themselves: give one source of IMAGES in the place of --features")
     if len(args.images) != 1 or args.csv or args.review is not None:
         args.usage_error("--out takes one source of images, and neither --csv nor --review")
     from penult import images, shards

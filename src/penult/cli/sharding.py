@@ -85,10 +85,9 @@ def tell(args: argparse.Namespace, done: ShardsResult, part: tuple[int, int] | N
     if done.done:
         output.out(f"{count(done.done, 'shard')} of {count(done.images, 'image')} done{speed}")
     if made is None:
-        others = "all parts" if part is None else "the other parts"
+        others = "not done yet" if part is None else "still with the other parts; who ends last writes manifest.json"
         output.out(
-            f"{count(done.left, 'shard')} of {done.planned:,} are still with {others}; who ends last writes manifest.json. "
-            "The same command again does what is missing"
+            f"{count(done.left, 'shard')} of {done.planned:,} are {others}. The same command again does what is missing"
         )
         return
     output.out(

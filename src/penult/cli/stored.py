@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from penult.errors import InputError
-from penult.texts import is_url
-
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+from penult.texts import is_url, parse_size
 
 
 def add_stored(p: argparse.ArgumentParser, what: str) -> None:
@@ -34,10 +31,10 @@ def memory(args: argparse.Namespace) -> int | None:
 
 def size(text: str, option: str) -> int:
     """Return the bytes of `5GB`, `500 MB`, `2.5GiB`. Raises `InputError`."""
-    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]I?|)B?\s*", text.upper())
-    if match is None:
+    found = parse_size(text)
+    if found is None:
         raise InputError(f"{option} {text!r} is no size; give one like 5GB, 500MB or 2.5GiB.")
-    return int(float(match[1]) * _UNITS[match[2]])
+    return found
 
 
 def is_shards(paths: Sequence[str]) -> bool:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from penult.errors import InputError
+from penult.texts import parse_size
 
 _CORES = 8  # an actor hears its decoders in one thread; more cores are better used by a second actor
-_BYTES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,14 @@ class ActorResources:
         given: dict[str, Any] = {}
         for value in values:
             name, _, text = value.partition("=")
-            size = _SIZE.fullmatch(text)
-            if name not in {"cpus", "gpus", "memory", "max"} or not size or (name != "memory" and size[2]):
+            number = parse_size(text) if name == "memory" else float(text) if _NUMBER.fullmatch(text) else None
+            if name not in {"cpus", "gpus", "memory", "max"} or number is None:
                 raise InputError(f"--actor {value!r} is not understood; give cpus=4, gpus=0.5, memory=8GB or max=10.")
-            number = float(size[1]) * _BYTES[size[2].upper()]
             if number <= 0 or (name == "max" and number % 1):
                 raise InputError(
                     f"--actor {value!r}: {name} must be above zero, and max a whole number; give one such as {name}=2."
                 )
-            given[name] = int(number) if name in {"memory", "max"} else number
+            given[name] = int(number) if name == "max" else number
         return cls(given.get("cpus"), given.get("gpus"), given.get("memory"), given.get("max"))
 
 

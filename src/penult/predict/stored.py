@@ -17,7 +17,7 @@ from penult.predict.answers import Predictions
 from penult.shards import ShardedFeatures
 from penult.texts import printable
 
-ENTRIES = 1 << 22  # numbers of rows that are in memory at a time: 16 MiB of float32
+SCORED_ENTRIES = 1 << 22  # numbers of rows that are in memory at a time: 16 MiB of float32
 FAILURES = 1000  # answers at a time for images without features
 
 
@@ -31,8 +31,8 @@ class RowSource(Protocol):
 
 
 def chunks(shape: tuple[int, int]) -> list[slice]:
-    """Return slices of the rows of X (n, d), each of about `ENTRIES` numbers."""
-    return row_chunks(shape[0], max(1, ENTRIES // max(shape[1], 1)))
+    """Return slices of the rows of X (n, d), each of about `SCORED_ENTRIES` numbers."""
+    return row_chunks(shape[0], max(1, SCORED_ENTRIES // max(shape[1], 1)))
 
 
 def scores(predictor: Predictor, X: RowSource) -> Iterator[tuple[slice, NDArray[np.float64]]]:

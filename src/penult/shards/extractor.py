@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from penult import parquet, pixels
 from penult.embed import EmbeddedRows, EmbedOptions, WarmEmbedder
-from penult.errors import ProgressCallback, quiet
+from penult.errors import InputError, ProgressCallback, quiet
 from penult.pixels import Failure
 from penult.shards.attempts import AttemptCounter, in_halves
 from penult.shards.facts import PlanFacts, check_machine
-from penult.shards.networks import check_pictures, load_networks
+from penult.shards.networks import check_pictures, load_networks, load_pictures
 from penult.shards.output import PLAN, name_below, open_output
 from penult.shards.plan import Plan, ShardTask
 from penult.shards.writer import ShardStatus, ShardWriter
@@ -81,10 +81,25 @@ class Extractor:
         """
 
         def run(members: Sequence[Member]) -> EmbeddedRows:
-            parts = in_halves(task.name, len(members), attempts, lambda i, j: _in_child(self, members[i:j]))
+            parts = in_halves(task.name, len(members), attempts, lambda i, j: self._alone(members[i:j]))
             return joined([_crashed(j - i, self.plan.facts) if part is None else part for i, j, part in parts])
 
         return self._writer.status(task) or self._do(task, run)
+
+    def _alone(self, members: Sequence[Member]) -> EmbeddedRows | None:
+        """Return the rows of images, computed in a process of their own; None where they ended it.
+
+        Raises `InputError` where it ends with a drawn picture as well: that is no fault of an image.
+        """
+        rows = _in_child(self, members)
+        if rows is None and len(members) == 1:
+            drawn = pixels.FileContent(load_pictures(self.output).files[0])
+            if _in_child(self, [drawn]) is None:
+                raise InputError(
+                    "a process that computes images by themselves ends on this machine even with a drawn picture; free some "
+                    "memory and space in /dev/shm, or leave this machine out, and run the same command again."
+                )
+        return rows
 
     def embed(self, members: Sequence[Any]) -> EmbeddedRows:
         """Return the rows of images, as of `embed`."""
@@ -175,7 +190,7 @@ def _crashed(n: int, facts: PlanFacts) -> EmbeddedRows:
     return EmbeddedRows(np.zeros((n, 32), np.uint8), np.zeros(n, bool), failures, empty, np.zeros((n, 2), np.int32))
 
 
-def _in_child(extractor: Extractor, members: Sequence[Member]) -> EmbeddedRows | None:
+def _in_child(extractor: Extractor, members: Sequence[Any]) -> EmbeddedRows | None:
     """Return the rows of images, computed in a process of their own; None where that died."""
     try:
         with Worker("penult.shards.extractor:serve_child") as child:

@@ -242,7 +242,7 @@ class ShardedFeatures:
     def _damaged(self, shard: int, why: str) -> DamagedFile:
         name = shard_file(self.shards[shard].name)
         return DamagedFile(
-            f"{printable(self.address)}/{name} cannot be used: {why}; remove it, and run the same `penult embed` again: "
+            f"{printable(self.address)}/{name} cannot be used: {why}; remove it, and run the command that wrote it again: "
             "only this shard is made anew."
         )
 
@@ -275,7 +275,9 @@ def open_features(address: str | Path) -> ShardedFeatures:
     shards = read_shards(output, manifest)
     embedded = sum(shard.embedded for shard in shards) - sum(map(len, manifest.replaced.values()))
     if embedded != manifest.embedded or len(shards) != manifest.shards:
-        raise DamagedFile(f"the counts of {printable(str(address))}/{MANIFEST} do not add up; run `penult embed` again.")
+        raise DamagedFile(
+            f"the counts of {printable(str(address))}/{MANIFEST} do not add up; run the command that wrote it again."
+        )
     return ShardedFeatures(output, manifest, shards)
 
 

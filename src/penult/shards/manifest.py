@@ -78,8 +78,8 @@ class Manifest:
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             said = printable(str(error)[:200].rstrip("."))
             raise DamagedFile(
-                f"{printable(where)} is not as it was written ({said}); remove it, and run the same `penult embed` again: it "
-                "is made anew."
+                f"{printable(where)} is not as it was written ({said}); remove it, and run the command that wrote "
+                "it again: it is made anew."
             ) from error
 
 
@@ -198,10 +198,11 @@ def read_shards(output: Output, manifest: Manifest) -> list[Receipt]:
     try:
         data = output.read(TABLE)
     except OSError as error:
-        raise DamagedFile(f"{printable(where)} cannot be read ({error}); run the same `penult embed` again.") from error
+        raise DamagedFile(f"{printable(where)} cannot be read ({error}); run the command that wrote it again.") from error
     if hashlib.sha256(data).hexdigest() != manifest.shards_sha256:
         raise DamagedFile(
-            f"{printable(where)} was changed after it was written; remove it and {MANIFEST}, and run `penult embed` again."
+            f"{printable(where)} was changed after it was written; remove it and {MANIFEST}, and run the command that "
+            "wrote them again."
         )
     return list(_receipts(data))
 

@@ -79,8 +79,8 @@ def _load(output: Output, network: NetworkFacts) -> Backbone:
     except (OSError, ValueError, KeyError, TypeError) as error:
         said = printable(str(error)[:200].rstrip("."))
         raise DamagedFile(
-            f"{printable(output.address)}/{record} cannot be used ({said}); copy it again, or run `penult embed` there again "
-            "on a machine that has the network."
+            f"{printable(output.address)}/{record} cannot be used ({said}); copy it again, or run the command that wrote it "
+            "again on a machine that has the network."
         ) from error
     return found
 
@@ -117,7 +117,7 @@ def load_pictures(output: Output) -> CheckedPictures:
     try:
         reader = parquet.ParquetReader(output.read(PICTURES), where)
     except OSError as error:
-        raise DamagedFile(f"{printable(where)} cannot be read ({error}); run `penult embed` there again.") from error
+        raise DamagedFile(f"{printable(where)} cannot be read ({error}); run the command that wrote it again.") from error
     vectors = reader.vectors("vector")
     return CheckedPictures(tuple(reader.read(["picture"])["picture"]), np.asarray(vectors, np.float32))
 
