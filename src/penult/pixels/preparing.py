@@ -167,20 +167,20 @@ def memory_bytes() -> int:
         return whole
 
 
-Ready = tuple[int, "Source | Failure"]
+SourceRead = tuple[int, "Source | Failure"]
 
 
 def read_members(
     sources: Sequence[Source], wanted: Callable[[Member], bool] = lambda member: True
 ) -> Generator[Source | Failure, None, None]:
     """Yield the sources in order; of wanted members that are read many together the content, read ahead, or why not."""
-    for _, source in _ready(sources, range(len(sources)), wanted):
+    for _, source in _read_sources(sources, range(len(sources)), wanted):
         yield source
 
 
-def _ready(
+def _read_sources(
     sources: Sequence[Source], indices: range, wanted: Callable[[Member], bool] = lambda member: True
-) -> Generator[Ready, None, None]:
+) -> Generator[SourceRead, None, None]:
     def read_here(source: Source) -> TypeGuard[Member]:
         return _read_here(source) and wanted(source)
 
@@ -199,23 +199,23 @@ def _read_here(source: Source) -> TypeGuard[Member]:
 
 
 def run_pipeline(
-    sources: Sequence[Source], pipeline: Pipeline, count: int, config: WorkerConfig, stay: DecoderPool | None = None
+    sources: Sequence[Source], pipeline: Pipeline, count: int, config: WorkerConfig, shared_pool: DecoderPool | None = None
 ) -> Generator[Prepared, None, None]:
     """Go through what needs no decoding, then start workers for the rest if it is more than a handful."""
-    with closing(_ready(sources, range(len(sources)))) as ready:
-        for index, source in ready:
+    with closing(_read_sources(sources, range(len(sources)))) as sources_read:
+        for index, source in sources_read:
             if (done := pipeline.run_if_known(source)) is not None:
                 yield pipeline.to_prepared(index, done)
                 continue
-            rest, coming = range(index, len(sources)), chain([(index, source)], ready)
+            rest, pending = range(index, len(sources)), chain([(index, source)], sources_read)
             if count < 1:
-                yield from _here(coming, pipeline)
+                yield from _here(pending, pipeline)
             elif not can_start_workers():
-                yield from _in_threads(coming, pipeline, count)
+                yield from _in_threads(pending, pipeline, count)
             else:
-                count = 1 if len(rest) <= _HANDFUL and stay is None else count
+                count = 1 if len(rest) <= _HANDFUL and shared_pool is None else count
                 yield from _in_processes(
-                    sources, coming, rest, pipeline, _workers(sources, rest, pipeline, count, config, stay)
+                    sources, pending, rest, pipeline, _workers(sources, rest, pipeline, count, config, shared_pool)
                 )
             return
 
@@ -232,19 +232,19 @@ def can_start_workers() -> bool:
     return True
 
 
-def _here(ready: Iterator[Ready], pipeline: Pipeline) -> Generator[Prepared, None, None]:
-    for index, source in ready:
+def _here(sources_read: Iterator[SourceRead], pipeline: Pipeline) -> Generator[Prepared, None, None]:
+    for index, source in sources_read:
         yield pipeline.prepare(index, source)
 
 
-def _in_threads(ready: Iterator[Ready], pipeline: Pipeline, count: int) -> Generator[Prepared, None, None]:
+def _in_threads(sources_read: Iterator[SourceRead], pipeline: Pipeline, count: int) -> Generator[Prepared, None, None]:
     """Decode in threads: as fast, since Pillow releases the GIL, but a crash ends the whole process."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
     ahead: deque[Future[Prepared]] = deque()
     with ThreadPoolExecutor(count) as pool:
         try:
-            for index, source in ready:
+            for index, source in sources_read:
                 ahead.append(pool.submit(pipeline.prepare, index, source))
                 if len(ahead) > 8 * count:
                     yield ahead.popleft().result()
@@ -261,13 +261,13 @@ def _workers(
     pipeline: Pipeline,
     count: int,
     config: WorkerConfig,
-    stay: DecoderPool | None,
+    shared_pool: DecoderPool | None,
 ) -> Iterator[WorkerPool]:
     """Lend a pool for these sources: one that stays, or one that ends with the run. Raises `NoWorkers`."""
     from penult.pixels.worker_pool import WorkerPool
 
-    if stay is not None:
-        with stay.lend(config, pipeline.known, count) as pool:
+    if shared_pool is not None:
+        with shared_pool.lend(config, pipeline.known, count) as pool:
             yield pool
         return
     contents = any(isinstance(s := sources[i], FileContent) or _read_here(s) for i in indices)
@@ -277,7 +277,7 @@ def _workers(
 
 def _in_processes(
     sources: Sequence[Source],
-    ready: Iterator[Ready],
+    sources_read: Iterator[SourceRead],
     indices: range,
     pipeline: Pipeline,
     workers: AbstractContextManager[WorkerPool],
@@ -288,10 +288,10 @@ def _in_processes(
     index = indices.start
     try:
         with workers as pool:
-            done = pool.run(((i, source) for i, source in ready if isinstance(source, _SENT)), files)
+            done = pool.run(((i, source) for i, source in sources_read if isinstance(source, _SENT)), files)
             for index in indices:
                 source = sources[index]
                 yield next(done) if isinstance(source, FILE) else pipeline.prepare(index, source)
     except NoWorkers as error:
         log.warning("decoding in this process, because worker processes cannot be started: %s", error)
-        yield from _here(_ready(sources, range(index, indices.stop)), pipeline)
+        yield from _here(_read_sources(sources, range(index, indices.stop)), pipeline)

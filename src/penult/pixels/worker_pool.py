@@ -123,7 +123,7 @@ class WorkerPool:
         self.false_starts: Counter[bool] = Counter()  # by whether they were killed from outside
         self.sources: dict[int, tuple[int, bytes | FileContent | Member | Place]] = {}  # as they are sent
         self.todo: deque[int] = deque()  # numbers of sources, in ascending order but for second tries
-        self.coming: Iterator[tuple[int, File | Failure]] = iter(())  # that have no number yet
+        self.pending: Iterator[tuple[int, File | Failure]] = iter(())  # that have no number yet
         self.numbered = self.expected = 0  # how many have one, and how many there will be
         self.done: dict[int, Prepared] = {}
         self.tries: Counter[tuple[int, bool]] = Counter()
@@ -147,7 +147,7 @@ class WorkerPool:
 
         They are taken as workers need them. A failure stays one. It may be called again once it came to its end.
         """
-        self.coming, self.expected, self.numbered = iter(sources), total, 0
+        self.pending, self.expected, self.numbered = iter(sources), total, 0
         self.tries.clear()
         self.start(min(self.count, total))
         for number in range(total):
@@ -179,7 +179,7 @@ class WorkerPool:
     def _number_next(self, window: int) -> bool:
         """Take the next source, give it a number and have it done; failures are done already. False where there is none."""
         while self.numbered < min(self.expected, window):
-            index, source = next(self.coming)
+            index, source = next(self.pending)
             number, self.numbered = self.numbered, self.numbered + 1
             if isinstance(source, FileContent) and len(source.data) > MAX_BYTES:
                 source = too_large(len(source.data))

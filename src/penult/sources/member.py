@@ -50,15 +50,22 @@ class FileContent:
 class Member:
     """One encoded image of a source.
 
-    `id` is what the user calls it: the path inside the source, `/`-separated. `container` is the folder, tar, zip or Parquet
-    file (path or address), or the address of the store; `key` says what is read of it: the path inside a folder or store;
-    "row group:row:column" of a Parquet file; "method:packed size:CRC" in a zip file; why it is refused, where it is. `offset`
-    is where it lies in the container, `size` how many bytes the image has (-1: not known). `tag` changes when the content may
-    have changed: an ETag, or size and time. `label` is what the container itself says that the image shows (a column, a `.cls`
-    member), None where it is silent.
+    `id` is what the user calls it: the path inside the source, `/`-separated. `container` is the folder or file that it lies
+    in, path or address; `size` how many bytes it has (-1: not known); `label` what the container itself says that it shows (a
+    column, a `.cls` member), None where it is silent. `tag` changes when the content may have changed: an ETag, or size and
+    time. `packing` says what `key` and `offset` are:
 
-    `packing`: "file"; "stored", bytes as they are at `offset`; "zip", a zip entry whose header is at `offset`; "gzip", at
-    `offset` of what a compressed tar unpacks to; "parquet"; "object"; "refused".
+    ========= ==================================== ===========================================
+    packing   key                                  offset
+    ========= ==================================== ===========================================
+    file      path inside the folder
+    object    key below the address
+    stored                                         of its bytes in the tar
+    gzip                                           of its bytes in what the tar unpacks to
+    zip       method:packed size:CRC               of its header
+    parquet   row group:row:column
+    refused   why it cannot be read
+    ========= ==================================== ===========================================
     """
 
     id: str
