@@ -26,6 +26,7 @@ from typing import Any
 import psutil
 
 from cluster.bounds import Bounds
+from cluster.local_s3 import local_s3
 from cluster.photos import lay_out
 from penult import zoo
 from penult.shards import PLAN, Plan, make_ready, run_shards
@@ -47,8 +48,8 @@ def add(p: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Kill, and count."""
     bounds = Bounds()
-    with tempfile.TemporaryDirectory(prefix="penult-kills-") as base, _server(Path(base) / "s3") as server:
-        os.environ.update(server, PYTHONPATH=str(BENCHMARKS), PENULT_BENCH_LOG=f"{base}/begun")
+    with tempfile.TemporaryDirectory(prefix="penult-kills-") as base, local_s3(Path(base) / "s3"):
+        os.environ.update(PYTHONPATH=str(BENCHMARKS), PENULT_BENCH_LOG=f"{base}/begun")
         lay_out(Path(base) / "s3" / "photos", args.photos)
         with _cluster(Path(base)) as nodes:
             for place in ("files", "s3") if args.place == "both" else (args.place,):
@@ -102,20 +103,6 @@ def _cluster(base: Path) -> Iterator[Nodes]:
         yield Nodes(harness)
     finally:
         harness.shutdown()
-
-
-@contextmanager
-def _server(root: Path) -> Iterator[dict[str, str]]:
-    sys.path.append(str(BENCHMARKS.parent / "tests"))
-    from objectstore import start_rclone
-
-    (root / "out").mkdir(parents=True)
-    process, server = start_rclone(root)
-    try:
-        yield server.environment
-    finally:
-        process.kill()
-        process.wait()
 
 
 def _scenario(kill: str, place: str, out: str, folder: Path, nodes: Nodes, log: Path) -> None:
