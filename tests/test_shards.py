@@ -9,6 +9,7 @@ import pickle
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,8 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from objectstore import S3Server
-from penult import parquet, pixels, shards, zoo
+from objectstore import FaultyProxy, S3Server
+from penult import objects, parquet, pixels, shards, zoo
 from penult.backbones import Backbone
 from penult.cli import main
 from penult.cluster.work import ActorAttempts
@@ -131,6 +132,27 @@ def test_shards_in_an_object_store_are_those_of_a_folder(
     assert rows_of(X) == rows_of(laptop_X)
     assert sorted(X.failures()) == sorted(laptop_X.failures())
     assert [one.wrong for one in shards.check_shards(out) if one.wrong] == []
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_progress_counts_what_this_run_does(folder: Path, tmp_path: Path, local: bool) -> None:
+    """Of 4 shards one is there, and another part ends one meanwhile: this run does 2, whoever hands them out."""
+    out = make_place(folder, tmp_path / "out")
+    assert shards.run_shards(out, part=(1, 4), workers=0).done == 1
+    seen: dict[str, list[tuple[int, int]]] = {"images": [], "shards": []}
+
+    def progress(step: str, done: int, total: int) -> None:
+        if not seen["shards"]:
+            list(run.local_runner(out, shards.Plan.open(f"{out}/plan.parquet").tasks()[1:2], workers=0))
+        seen[step].append((done, total))
+
+    there = partial(run.local_runner, workers=0)  # as a cluster: it tells nothing but what ended
+    made = shards.run_shards(out, workers=0, progress=progress, runner=None if local else there)
+    assert (made.done, made.images, made.left) == (2, 8, 0)
+    assert (len(seen["shards"]), seen["shards"][0], seen["shards"][-1]) == (4, (0, 3), (2, 2))
+    done, totals = ([pair[i] for pair in seen["images"]] for i in (0, 1))
+    assert done == sorted(done) and totals == sorted(totals, reverse=True)
+    assert (seen["images"][0], seen["images"][-1]) == ((0, 12), (8, 8))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -448,3 +470,27 @@ def test_a_full_disk_is_told_and_the_rest_is_done_later(folder: Path, tmp_path: 
     left[0] = 1000
     assert shards.run_shards(out, workers=0).manifest is not None
     assert contents(Path(out)) == whole
+
+
+def test_a_full_bucket_is_told_and_the_rest_is_done_later(
+    folder: Path, s3: S3Server, faulty_s3: FaultyProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever object finds no room: one sentence, and the same command ends with the bytes of a run on files."""
+    monkeypatch.setattr(objects.store, "_PATIENCE", timedelta(seconds=0.1))
+    whole = contents(Path(make_shards(folder, tmp_path / "whole", rows=5)))
+    out = s3.bucket("narrow") + "/features"
+    make_place(folder, out, rows=5)
+    puts = [0]
+
+    def fault(method: str, path: str) -> str | None:
+        puts[0] -= method == "PUT"
+        return "507 InsufficientStorage" if puts[0] < 0 and method == "PUT" else None
+
+    faulty_s3.fault = fault
+    for room in (0, 3):
+        puts[0] = room
+        with pytest.raises(OutputError, match=r"the store is full \(InsufficientStorage\); make room, and run it again"):
+            shards.run_shards(out, workers=0)
+    puts[0] = 1000
+    assert shards.run_shards(out, workers=0).manifest is not None
+    assert contents(s3.root / "narrow/features") == whole

@@ -52,7 +52,9 @@ def run(args: argparse.Namespace) -> int:
         if not args.no_ray:
             stack.enter_context(cluster.connect_ray("ray"))  # after the server, whose address the actors take from here
             for kind, (source, out) in places.items():
-                _compare(bounds, f"Ray, {kind}", source, f"{out}-ray", ids, done, args, cluster.ray_runner("ray", shards.Extractor))
+                _compare(
+                    bounds, f"Ray, {kind}", source, f"{out}-ray", ids, done, args, cluster.ray_runner("ray", shards.Extractor)
+                )
     return bounds.code
 
 

@@ -28,6 +28,7 @@ __all__ = [
 ]  # fmt: skip
 
 _MINUTE = 60.0
+_FAST = 2.0  # a second: below, the time left says it better
 _SECONDS = 3.0  # between two states of a line that changes
 _NOTEBOOK = ("JPY_PARENT_PID", "JPY_SESSION_NAME")  # set by Jupyter for everything that a cell starts
 _NOTEBOOKS = ("COLAB_", "KAGGLE_")  # beginnings of the variables of Colab and Kaggle
@@ -83,14 +84,15 @@ def progress(shown: bool) -> Iterator[ProgressCallback]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    # The speed is that of the last five minutes: shards come from a cluster one by one, a minute apart or more.
+    with Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=300) as bars:
         tasks: dict[str, Any] = {}
 
         def progress(step: str, done: int, total: int) -> None:
             if step not in tasks:
                 tasks[step] = bars.add_task(step, total=total, rate="")
             speed = next(t.speed for t in bars.tasks if t.id == tasks[step])
-            bars.update(tasks[step], completed=done, rate=f"{speed:.0f}/s" if speed and speed >= 2 else "")
+            bars.update(tasks[step], completed=done, total=total, rate=f"{speed:.0f}/s" if speed and speed >= _FAST else "")
 
         yield progress
 
@@ -137,23 +139,26 @@ class ChangingLine:
 
 
 class TimeLeft:
-    """How long a step will still take, by how long it took so far."""
+    """How fast a step goes and how long it will still take, by how long it took so far; steps may alternate."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._step, self._began, self._first = "", 0.0, 0
+        self._steps: dict[str, tuple[float, int, int]] = {}  # when it began, what was done then, and at last
 
     def left(self, step: str, done: int, total: int) -> str:
-        """Return `, about 2 min left`, or nothing where that is not known yet."""
+        """Return `, 110/s, about 2 min left`, or nothing where that is not known yet."""
         now = self._clock()
-        if step != self._step:
-            self._step, self._began, self._first = step, now, done
-        rate = (done - self._first) / (now - self._began) if now > self._began else 0.0
-        return f", about {_span((total - done) / rate)} left" if rate > 0 else ""
+        began, first, last = self._steps.get(step, (now, done, done))
+        if done < last:  # the step begins anew
+            began, first = now, done
+        self._steps[step] = (began, first, done)
+        rate = (done - first) / (now - began) if now > began else 0.0
+        speed = f", {rate:,.0f}/s" if rate >= _FAST else ""
+        return f"{speed}, about {_span((total - done) / rate)} left" if rate > 0 else ""
 
 
 class MinuteLines:
-    """Progress for a log: a line a minute and nothing in the first one, `features: 41,200 of 60,000, about 2 min left`."""
+    """Progress for a log: a line a minute, not in the first, as `features: 41,200 of 60,000, 150/s, about 2 min left`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._time_left = clock, TimeLeft(clock)

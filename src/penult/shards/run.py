@@ -39,6 +39,30 @@ class ShardsResult:
     foreign: list[str] = field(default_factory=list)
 
 
+class ShardProgress:
+    """Tells how many images and shards this run has done, of how many: a shard that was there already is none of its own.
+
+    Time left follows from that, also where other parts, or other runs, do some of the shards meanwhile.
+    """
+
+    def __init__(self, tasks: Sequence[ShardTask], progress: ProgressCallback) -> None:
+        self._tell, self._done, self._left = progress, [0, 0], [sum(task.rows for task in tasks), len(tasks)]
+        if tasks:
+            self.within("", 0, 0)
+            progress("shards", 0, len(tasks))
+
+    def within(self, step: str, done: int, total: int) -> None:
+        """Take how many images are done of the shard that is under way; a `ProgressCallback`."""
+        self._tell("images", self._done[0] + done, self._done[0] + self._left[0])
+
+    def ended(self, status: ShardStatus) -> None:
+        """Take a shard that ended."""
+        for i, (step, count) in enumerate((("images", status.rows), ("shards", 1))):
+            self._left[i] -= count
+            self._done[i] += 0 if status.skipped else count
+            self._tell(step, self._done[i], self._done[i] + self._left[i])
+
+
 def local_runner(
     out: str,
     tasks: Sequence[ShardTask],
@@ -47,19 +71,16 @@ def local_runner(
     workers: int | None = None,
     progress: ProgressCallback = quiet,
 ) -> Iterator[ShardStatus]:
-    """Do the shards one after the other in this process; one that ended such a process `DEATHS` times is done in parts."""
+    """Do the shards one after the other in this process; one that ended such a process `DEATHS` times is done in parts.
+
+    `progress` is told of the images of the shard that is under way.
+    """
     attempts = AttemptFiles(open_output(out))
-    total, before = sum(task.rows for task in tasks), 0
     with make(out, workers) as extractor, closing(attempts):
         for task in tasks:
-
-            def shown(step: str, done: int, of: int, start: int = before) -> None:
-                progress("images", start + done, total)
-
             deaths = attempts.begin(task.name)
-            yield extractor.run(task, shown) if deaths < DEATHS else extractor.give_up(task, attempts)
+            yield extractor.run(task, progress) if deaths < DEATHS else extractor.give_up(task, attempts)
             attempts.end(task.name)
-            before += task.rows
 
 
 def run_shards(
@@ -81,12 +102,13 @@ def run_shards(
     plan = Plan.open(name_below(out, PLAN))
     tasks = todo(plan, output, part)
     result = ShardsResult(out, planned=len(plan.tasks()), foreign=foreign_files(plan, output))
-    runner = runner or partial(local_runner, make=make, workers=workers, progress=progress)
+    shown = ShardProgress(tasks, progress)
+    runner = runner or partial(local_runner, make=make, workers=workers, progress=shown.within)
     for status in runner(out, in_random_order(tasks)) if tasks else ():
         result.done += not status.skipped
         result.images += 0 if status.skipped else status.rows
         result.failed += 0 if status.skipped else status.failed
-        progress("shards", result.done, len(tasks))
+        shown.ended(status)
     result.left = len(todo(plan, output))
     if not result.left:
         planned = plan.tasks()
