@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 from contextlib import nullcontext
 
@@ -115,6 +116,26 @@ def test_actors_keep_rows_as_float16_where_that_loses_nothing(stored):
     assert cluster_heads.rows_of(first).dtype == np.float32
 
 
+class Nobody:
+    """An actor that takes nothing."""
+
+    def __getattr__(self, name):
+        return self
+
+    def __call__(self, *_):
+        return None
+
+    remote = __call__
+
+
+def test_of_an_array_or_a_memory_map_each_partition_sends_its_own_rows(stored):
+    X, y = stored
+    mapped = np.load(X.path, mmap_mode="r")
+    parts = cluster_heads.ActorRows(partition(mapped, y, np.full(N, LEARNT, np.int8), RowScaling(), 32 * 300), [Nobody()])
+    assert sum(len(pickle.dumps(one.source)) for one in parts.partitions) < 1.1 * mapped.nbytes
+    np.testing.assert_array_equal(np.concatenate([one.load().source for one in parts.partitions]), X[:])
+
+
 def test_placement_lasts_as_long_as_its_block(stored):
     X, y = stored
     seen = []
@@ -140,11 +161,21 @@ def test_a_training_from_shards_on_ray_learns_every_row(on_ray, photos, quick_di
     monkeypatch.setattr(sampling, "FEWEST", 100)
     monkeypatch.setattr(solver_rows, "PARTITION_ENTRIES", 100 * width)
     memory = f"{2 * 16 * 130 * width}B"
+    sent = []
+
+    class Weighed(cluster_heads.ActorRows):
+        def __init__(self, partitions, actors):
+            super().__init__(partitions, actors)
+            sent.append([len(pickle.dumps(one.source)) for one in self.partitions])
+
+    monkeypatch.setattr(cluster_heads, "ActorRows", Weighed)
     told = ["train", str(out), "--memory", memory, "--head", "logistic", "-q", "--out", str(tmp_path / "run"), "--on", "ray"]
     assert main(told) == 0
     assert "all rows fit" not in capsys.readouterr().err
     model = bundle.load_bundle(tmp_path / "run")
     assert model.facts["trained_on"] == 600
+    assert len(sent[0]) == 6
+    assert max(max(one) for one in sent) < 1000  # where the shards are, and no row of them
     assert model.head.arrays["weights"].any()
 
 

@@ -209,7 +209,7 @@ def test_one_class_is_refused_by_name():
 def test_small_problems_keep_to_one_thread_and_give_the_others_back():
     from threadpoolctl import ThreadpoolController
 
-    from penult.heads.head import SMALL, threads
+    from penult.heads.contexts import SMALL, threads
 
     def counts():
         return [pool["num_threads"] for pool in ThreadpoolController().info() if pool["user_api"] == "blas"]

@@ -102,6 +102,31 @@ def test_folds_and_evaluation_take_row_numbers():
     assert 0 < np.abs(again - first).max() < 0.2
 
 
+@pytest.mark.parametrize(("name", "fixed"), [("logistic", {"C": 0.05}), ("lda", {"shrinkage": 0.1})])
+def test_copies_of_rows_that_are_held_out_are_learnt_only_by_the_other_folds_and_by_the_model(name, fixed):
+    X, y = features(3)
+    rows = sample_rows(X, y, memory=MEMORY)
+    fold, held = np.arange(len(rows)) % 3, np.full(len(y), -1, np.int8)
+    strange = np.setdiff1d(np.arange(0, len(y), 2), rows)  # every other row has a wrong label
+    y = y.copy()
+    y[strange] = (y[strange] + 1) % 3
+    held[strange] = 0
+
+    def answers(keep, held=None):
+        head = heads.make_head(name, calibrate=False, clip=None, memory=MEMORY // 2, **fixed)
+        places = np.searchsorted(keep, rows)
+        proba = head.cross_fit(Slices(X[keep]), y[keep], fold, places, held)[0]
+        assert len(head._searched[0].X) == len(rows)  # no more rows are in memory than are measured
+        return proba, head.fit_searched().predict_proba(X[:50])
+
+    every = np.arange(len(y))
+    ours, without, wrong = answers(every, held), answers(np.setdiff1d(every, strange)), answers(every)
+    first = fold == 0
+    assert np.abs(ours[0] - without[0])[first].max() < 0.01 < 0.1 < np.abs(ours[0] - wrong[0])[first].max()
+    assert np.abs(ours[0] - wrong[0])[~first].max() < 0.01
+    assert np.abs(ours[1] - wrong[1]).max() < 0.01
+
+
 class TestSample:
     """A stated part of each class, whole groups, no more rows than fit."""
 

@@ -18,10 +18,10 @@ from penult.images import TableOptions
 from penult.predict import Predictor
 from penult.predict.stored import predict_stored
 from penult.runs import read_table
-from penult.training import TrainOptions
+from penult.training import TrainOptions, evaluate_stored
 from penult.training.sample import from_stored
 from penult.training.stored import SelectedRows, StoredFeatures
-from penult.training.stored_labels import read_labels
+from penult.training.stored_labels import RowLabels, read_labels
 
 CHEAP = "colour_histogram"
 
@@ -84,6 +84,11 @@ def test_shards_teach_the_same_model_as_the_photos_and_it_serves_photos(
     assert said[0] == said[1] and len(said[0]) == 27
     model = bundle.load_bundle(run)
     assert len(model.selftest["images"]) == 1
+    other = training.open_shards(held)
+    networks = tuple(replace(network, digest="0" * 64) for network in other.X.facts.networks)
+    other.X.manifest = replace(other.X.manifest, facts=replace(other.X.facts, networks=networks))
+    with pytest.raises(InputError, match="embed the images again with the networks of the model"):
+        evaluate_stored(Predictor(model), other)  # of equal width
     with pytest.raises(InputError, match=r"has features of colour_histogram \(112\), and the model needs those of 9 columns"):
         next(predict_stored(Predictor(replace(model, backbones=(), widths=(9,))), shards.open_features(held)))
 
@@ -165,32 +170,54 @@ def test_more_rows_than_memory_are_all_learnt_and_a_sample_is_measured(tmp_path:
     assert accuracy.low is not None and accuracy.high is not None and accuracy.low - 0.01 <= right <= accuracy.high + 0.01
 
 
-def test_a_copy_outside_the_sample_is_not_learnt_by_the_model_that_judges_it(tmp_path: Path) -> None:
-    """Labels mean nothing here; each row has a twin, with another digest for some: who learns the twin knows the answer."""
+def test_copies_outside_the_sample_are_not_learnt_by_the_model_that_judges_a_row(tmp_path: Path) -> None:
+    """Labels mean nothing here; each row is there 30 times: who learns one of them knows the answer for the others."""
     random = np.random.default_rng(3)
-    X, y = random.standard_normal((6000, 500)).astype(np.float32), random.integers(0, 2, 6000)
-    X, y = np.concatenate([X, X]), np.concatenate([y, y])
+    X, y = random.standard_normal((400, 120)).astype(np.float32), random.integers(0, 2, 400)
+    X, y, who = np.tile(X, (30, 1)), np.tile(y, 30), np.tile(np.arange(400), 30)
     digests = random.integers(0, 256, (12_000, 32), np.uint8)
-    digests[6000:9000] = digests[:3000]  # the same files; the others are only the same pictures
-    options = TrainOptions(out=str(tmp_path / "run"), head="logistic", memory=34_000_000)
+    digests[who < 100] = digests[who[who < 100]]  # the same files; the others are only the same pictures
+    options = TrainOptions(out=str(tmp_path / "run"), head="blend", memory=8_000_000)
     source = stored(Slices(X), y, ["a", "b"], digests)
     data = from_stored(source, read_labels(source), options)
-    assert data.every is not None
-    m = len(data.every.sample)
-    twins = (data.every.sample + 6000) % 12_000
-    missing = set(twins.tolist()) - set(data.every.sample.tolist()) - set(data.every.copies.tolist())
-    assert len(missing) <= 0.01 * m
-    run = training.train_stored(source, options)
-    low = run.evaluation.scores["accuracy"].low
-    assert low is not None and low < 0.53
+    assert data.every is not None and data.groups is not None
+    outside = np.setdiff1d(np.flatnonzero(np.isin(who, who[data.every.sample])), data.every.sample)
+    np.testing.assert_array_equal(np.unique(data.every.copies), outside)
+    assert len(outside) > 8000 and len(data.every.copies) < 40_000  # not each with all of its originals
+    np.testing.assert_array_equal(who[data.every.copies], who[data.every.sample[data.every.originals]])
+    low = training.train_stored(source, options).evaluation.scores["accuracy"].low
+    assert low is not None and low < 0.5
+
+
+def test_the_groups_of_copies_are_held_out_whole(tmp_path: Path) -> None:
+    X, y = made_up(12_000)
+    X[6000:] = X[:6000]
+    codes, groups = y % 2, np.arange(12_000) // 4
+    options = TrainOptions(out=str(tmp_path / "run"), memory=3_400_000)
+    data = from_stored(stored(Slices(X), codes, ["a", "b"]), RowLabels(codes, ("a", "b"), groups), options)
+    assert data.every is not None and data.groups is not None
+    sample = data.every.sample
+    twins = (sample + 6000) % 12_000
+    alike = np.setdiff1d(np.flatnonzero(np.isin(groups, groups[twins])), sample)
+    np.testing.assert_array_equal(np.sort(data.every.copies), alike)
+    np.testing.assert_array_equal(groups[data.every.copies] % 1500, groups[sample[data.every.originals]] % 1500)
 
 
 def test_other_heads_and_too_little_memory_are_refused(tmp_path: Path) -> None:
     X, y = made_up(6000)
-    for change, said in (({"head": "knn"}, "--head blend or lda or logistic"), ({"memory": 100_000}, "too little")):
+    source = stored(Slices(X), y, ["a", "b", "c"])
+    for change, said in (
+        ({"head": "knn"}, "--head blend or lda or logistic"),
+        ({"memory": 0}, "0 MB of memory are too little"),
+    ):
         options = TrainOptions(out=str(tmp_path / "run"), **{"memory": 1_000_000, **change})  # type: ignore[arg-type]
         with pytest.raises(InputError, match=said):
-            training.train_stored(stored(Slices(X), y, ["a", "b", "c"]), options)
+            training.train_stored(source, options)
+    with pytest.raises(InputError, match=r"1\.5 MB of memory .* give --memory \d+MB") as told:
+        training.train_stored(source, TrainOptions(out=str(tmp_path / "run"), memory=1_500_000))
+    enough = int(str(told.value).split("--memory ")[1].split("MB")[0]) * 10**6
+    data = from_stored(source, read_labels(source), TrainOptions(memory=enough))
+    assert data.every is not None
     with pytest.raises(InputError, match=r"fewer than two rows of made-up have the label: c \(1\)"):
         training.train_stored(stored(X[:100], np.r_[y[:99] % 2, 2], ["a", "b", "c"]), TrainOptions(out=str(tmp_path / "run")))
 

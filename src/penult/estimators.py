@@ -283,7 +283,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of the images X that get their class y, each counted `sample_weight` times."""
-        from penult.heads.head import many_classes
+        from penult.heads.contexts import many_classes
 
         with many_classes():
             return float(super().score(X, y, sample_weight))

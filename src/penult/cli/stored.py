@@ -26,7 +26,10 @@ def add_stored(p: argparse.ArgumentParser, what: str) -> None:
 def memory(args: argparse.Namespace) -> int | None:
     """Return the bytes of --memory, None where it was not given. Raises `InputError`."""
     text = getattr(args, "memory", None)
-    return None if text is None else size(text, "--memory")
+    found = None if text is None else size(text, "--memory")
+    if found == 0:
+        raise InputError("--memory is 0: nothing can be learnt or measured in that; give a size such as 2GB.")
+    return found
 
 
 def size(text: str, option: str) -> int:

@@ -88,7 +88,7 @@ class ActorRows(PartitionedRows):
 
     def __init__(self, partitions: Sequence[Partition], actors: Sequence[Any]) -> None:
         super().__init__([_alone(one) for one in partitions])
-        self._task, self._sources = secrets.token_hex(8), [pickle.dumps(one.source) for one in self.partitions]
+        self._task = secrets.token_hex(8)
         self._homes = [actors[i * len(actors) // len(partitions)] for i in range(len(partitions))]
         for i in range(len(partitions)):  # all read at the same time; what cannot be read is told when it is asked for
             self._give(i)
@@ -108,8 +108,8 @@ class ActorRows(PartitionedRows):
             yield found
 
     def _give(self, number: int) -> Any:
-        rest = replace(self.partitions[number], source=None)
-        return self._homes[number].take.remote(number, self._task, self._sources[number], rest)
+        one = self.partitions[number]
+        return self._homes[number].take.remote(number, self._task, pickle.dumps(one.source), replace(one, source=None))
 
     def _ask(self, number: int, method: str, args: Any) -> Any:
         return self._homes[number].answer.remote(number, self._task, method, args)
@@ -128,11 +128,12 @@ class RowActors:
 
 
 def _alone(partition: Partition) -> Partition:
-    """Return a partition whose source names no more rows than its own, where it can."""
-    if not hasattr(partition.source, "part"):
-        return partition
-    start = partition.offset
-    return replace(partition, source=partition.source.part(start, start + len(partition.codes)), offset=0)
+    """Return a partition whose source names or holds no more rows than its own, where it can."""
+    start, source = partition.offset, partition.source
+    stop = start + len(partition.codes)
+    if isinstance(source, np.ndarray):  # a memory map, too, is sent with all that it maps
+        return replace(partition, source=source[start:stop], offset=0)
+    return replace(partition, source=source.part(start, stop), offset=0) if hasattr(source, "part") else partition
 
 
 def _got(ref: Any) -> Any:

@@ -44,11 +44,11 @@ class Moments:
         self._known: dict[int, tuple[Array, Array, Array]] = {}
 
     def add(self, counts: Array, sums: Array, second: Array) -> None:
-        """Add the moments of more rows, (k,), (k, r) and (r, r), that every fold learns."""
-        self.counts[0] += counts
-        self.sums[0] += sums
-        self.second[0] += second
-        self._size += float(np.trace(second))
+        """Add the moments of more rows, (p, k), (p, k, r), (p, r, r): of those that every fold learns, then of the folds'."""
+        self.counts[: len(counts)] += counts
+        self.sums[: len(counts)] += sums
+        self.second[: len(counts)] += second
+        self._size += float(np.einsum("prr->", second))
 
     def discriminants(self, shrinkage: float, without: int = 0) -> tuple[Array, Array]:
         """Return coefficients (k, r) and intercepts (k,) of all rows but those of fold number `without` (0: none, from 1)."""

@@ -6,68 +6,24 @@ rows, and refits the one that is chosen.
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import ThreadpoolController
 
 from penult.arrays import Array, check_blocks, default_errors
 from penult.errors import InputError
 from penult.heads import calibration
+from penult.heads.choice import Chosen, Search, choose, path_of
+from penult.heads.contexts import many_classes, threads
 from penult.heads.sampling import streams
 from penult.heads.scoring import HeadState, Scorer
-from penult.heads.stream import checked_labels, open_stream
+from penult.heads.stream import checked_labels, numbered, open_stream
 from penult.heads.task import Task, class_weights, inner_folds, plain_weights
 from penult.solver import on_disk
-
-SMALL = 10_000_000  # numbers in X up to which one thread is enough
-
-
-@dataclass
-class Search:
-    """What a method found.
-
-    `logits[i]` (n, k) are those of candidate i, each row's from the fold that held it out; empty without folds. `refit(i)`
-    fits candidate i to all rows. `temperatures` are those at which the candidates are judged, 1 where there are none.
-    `pick` chooses among their losses, where the method has a rule of its own for nearly equal ones.
-    """
-
-    candidates: list[dict[str, Any]]
-    logits: list[Array]
-    refit: Callable[[int], HeadState]
-    temperatures: list[float] | None = None
-    pick: Callable[[Array], int] = lambda losses: int(np.argmin(losses))
-
-    def best(self, task: Task, rows: Array | None = None) -> int:
-        """Return the number of the best candidate, by the held-out rows with these numbers (all when None)."""
-        return self.pick(np.array([smoothed_log_loss(z, task, t, rows) for z, t in self.judged()]))
-
-    def judged(self) -> list[tuple[Array, float]]:
-        """Return the held-out logits of each candidate and the temperature at which it is judged."""
-        return list(zip(self.logits, self.temperatures or [1.0] * len(self.logits), strict=True))
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The best candidate of a search, calibrated."""
-
-    index: int
-    temperature: float
-    floor: float
-    offset: Array  # (k,) to be added to the intercepts
-    proba: Array | None  # (n, k) held out
-    log_loss: float | None
-    cost: float | None  # the same weighted as the rows are: by which heads are compared
-    spread: float | None  # standard deviation of the folds' log losses
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -122,23 +78,29 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     @default_errors
-    def cross_fit(self, X: Any, y: Any, fold: Array, rows: Array | None = None) -> tuple[Array, list[dict[str, Any]]]:
+    def cross_fit(
+        self, X: Any, y: Any, fold: Array, rows: Array | None = None, held: Array | None = None
+    ) -> tuple[Array, list[dict[str, Any]]]:
         """Return probabilities (m, k) of each row by a model that did not see its fold, and the settings of each fold's model.
 
         `fold` (m,) is the fold of each of `rows` (m,), ascending numbers, all when None; -1 where it is in none: in every
         training part as all other rows are, and NaN in the answer. Where X does not fit in memory and no rows are named, a
-        sample of them is held out (`heads.sample_rows`), and the others are NaN. One model a
-        fold is fitted for each setting that is tried; the settings, the temperature and the floor for a fold are chosen by the
+        sample of them is held out (`heads.sample_rows`), and the others are NaN. `held` (n,): the folds of rows outside
+        `rows`, -1 for none: copies, which no model that judges the original may learn, and which are not answered.
+
+        One model a fold is fitted for each setting that is tried; settings, temperature and floor of a fold are chosen by the
         held-out rows of the other folds, never by how a row itself is answered (after Tsamardinos, Greasidou &
         Borboudakis 2018, Machine Learning 107). `fit_searched` makes the model of all rows of the same search.
         """
         task = self.checked_task(X, y, None, rows)
         if task.stream is None and rows is not None:
-            own, fold = fold, np.full(len(task.codes), -1)
+            own, fold = fold, np.full(len(task.codes), -1) if held is None else held.astype(np.intp)
             fold[rows] = own
         elif task.stream is not None and rows is None:
             fold = fold[task.stream.rows]
         parts = np.unique(fold[fold >= 0])
+        if task.stream is not None and held is not None:
+            task = replace(task, stream=replace(task.stream, held=numbered(held, parts)))
         task = replace(task, folds=tuple((np.flatnonzero(fold != part), np.flatnonzero(fold == part)) for part in parts))
         search, proba, choices = self._by_folds(task)
         self._searched = task, search
@@ -333,95 +295,3 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_scorer")
-
-
-def held_out(task: Task, judge: Callable[[Array, Array], Sequence[Array]], count: int) -> list[Array]:
-    """Return `count` arrays of held-out logits (n, k); `judge(train, held)` gives one fold's, each (m, k)."""
-    logits = [np.zeros((len(task.codes), task.k)) for _ in range(count)]
-    for train, held in task.folds or ():
-        for out, found in zip(logits, judge(train, held), strict=True):
-            out[held] = found
-    return logits
-
-
-def candidate_temperature(logits: Array, task: Task, free: bool) -> float:
-    """Return the temperature at which a candidate is judged: its best one if it is free, else 1."""
-    return calibration.temperature(logits, task.codes, task.sample_weight, True) if free else 1.0
-
-
-def choose(search: Search, task: Task, head: Head, rows: Array | None = None) -> Chosen:
-    """Return the candidate with the smallest held-out log loss, with its temperature and its floor of probability.
-
-    Only the held-out rows with the numbers `rows` (all when None) have a say.
-    """
-    fixed = 0.0 if isinstance(head.clip, str) else float(head.clip or 0)
-    if task.folds is None:
-        floor = calibration.default_floor(len(task.codes), task.k) if head.clip == "auto" else fixed
-        return Chosen(0, 1.0, floor, np.zeros(task.k), None, None, None, None)
-    best = search.best(task, rows)
-    here = slice(None) if rows is None else rows
-    logits, temperature = search.logits[best], search.judged()[best][1]
-    codes, weight = task.codes[here], task.sample_weight[here]
-    offset = np.zeros(task.k)
-    if head.calibrate:
-        temperature = calibration.temperature(logits[here], codes, weight, head.scale_free)
-        prior = np.log(np.bincount(codes, weight, task.k) + 1)
-        believed = calibration.evidence(logits[here] / temperature, codes, weight, prior)
-        temperature /= believed
-        if head.has_intercepts:  # what is not believed goes to the class prior, else to no difference at all
-            offset = (1 - believed) * temperature * (prior - prior.mean())
-    sharp = calibration.probabilities(logits + offset, temperature, 0.0)
-    floor = calibration.best_floor(sharp[here], codes, weight) if head.clip == "auto" else fixed
-    final = calibration.raise_to_floor(sharp, floor)
-    cost, loss = calibration.log_loss(final[here], codes, weight), calibration.row_losses(final, task.codes)
-    spread = float(np.std([loss[held].mean() for _, held in task.folds]))
-    return Chosen(best, temperature, floor, offset, final, float(loss[here].mean()), cost, spread)
-
-
-def path_of(search: Search, task: Task) -> dict[str, list[Any]]:
-    """Return the settings of each candidate, and its held-out losses: `cost` is what was minimised, `log_loss` without the
-    pseudo-error, `log_loss_std` its standard deviation over folds.
-    """
-    if task.folds is None:
-        return {}
-    losses = [calibration.row_losses(calibration.probabilities(z, t, 0.0), task.codes) for z, t in search.judged()]
-    rows = np.sort(np.concatenate([held for _, held in task.folds]))  # a row of no fold was never held out
-    path: dict[str, list[Any]] = {name: [c.get(name) for c in search.candidates] for name in search.candidates[0]}
-    path["cost"] = [smoothed_log_loss(z, task, t, rows) for z, t in search.judged()]
-    path["log_loss"] = [float(loss[rows].mean()) for loss in losses]
-    path["log_loss_std"] = [float(np.std([loss[held].mean() for _, held in task.folds])) for loss in losses]
-    return path
-
-
-def smoothed_log_loss(logits: Array, task: Task, temperature: float = 1.0, rows: Array | None = None) -> float:
-    """Return the smoothed log loss of held-out logits (n, k), by which candidates are compared; of some rows, or all."""
-    here = slice(None) if rows is None else rows
-    losses = calibration.smoothed_log_losses(logits[here] / temperature, task.codes[here])
-    return float(np.average(losses, weights=task.sample_weight[here]))
-
-
-@contextmanager
-def threads(X: Any) -> Iterator[None]:
-    """Keep BLAS to one thread while X is small, and its false alarms to itself.
-
-    Small products gain little from more, and where another process holds a core, each one waits for it: 0.09 s became 1.1 s.
-    """
-    with np.errstate(invalid="ignore"):  # BLAS reads beside small matrices: what lies there, not they, can raise the flag
-        if math.prod(X.shape) > SMALL:
-            yield
-            return
-        with _controller().limit(limits=1, user_api="blas"):
-            yield
-
-
-@contextmanager
-def many_classes() -> Iterator[None]:
-    """Keep back scikit-learn's doubt whether classes of one or two rows are classes at all: here they are."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%", UserWarning)
-        yield
-
-
-@cache
-def _controller() -> Any:
-    return ThreadpoolController()

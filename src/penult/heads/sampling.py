@@ -30,14 +30,14 @@ def sample_rows(X: Any, y: Any, groups: Any = None, memory: int | None = None, s
     d = X.shape[1]
     if not streams(X, memory):
         return None
-    memory = memory or UNSAID
+    memory = UNSAID if memory is None else memory
     most = memory // SHARE // (4 * d)
     classes, codes = class_codes(y)
     counts = class_counts(codes, len(classes))
     fewest = max(FEWEST, 2 * len(counts))
     if most < fewest:
         raise InputError(
-            f"{memory / 1e6:,.0f} MB are too little to learn {len(counts):,} classes from rows of {d:,} numbers: a fourth of "
+            f"{memory / 1e6:,.3g} MB are too little to learn {len(counts):,} classes from rows of {d:,} numbers: a fourth of "
             f"them must hold {fewest:,} rows; give at least {math.ceil(SHARE * fewest * 4 * d / 1e6):,} MB."
         )
     units = None if groups is None else class_codes(groups)[1]
@@ -55,7 +55,7 @@ def streams(X: Any, memory: int | None) -> bool:
         return memory is not None and X.ndim == 2 and X.size * 4 * SHARE > memory
     if not (hasattr(X, "chunks") and len(getattr(X, "shape", ())) == 2):
         return False
-    return bool(X.shape[0] * X.shape[1] * 4 * SHARE > (memory or UNSAID))
+    return bool(X.shape[0] * X.shape[1] * 4 * SHARE > (UNSAID if memory is None else memory))
 
 
 def class_codes(y: Any) -> tuple[Array, Array]:

@@ -79,11 +79,31 @@ def _learnt(X: Any, codes: Array, rows: Array, own: Array, entries: int, how: tu
 def stream_rows(task: Task) -> PartitionedRows:
     """Return all rows behind a task, each in the part of its fold."""
     stream = of(task)
-    part = np.full(len(stream.codes), LEARNT, np.int8)
+    part = _outside(stream)
     for number, (_, held) in enumerate(task.folds or ()):
         part[stream.rows[held]] = number
     part[stream.rows[task.sample_weight <= 0]] = IGNORED
     return stream.partitioned(part)
+
+
+def numbered(held: Array, parts: Array) -> Array:
+    """Return folds (n,) by their places among `parts`, one byte each; `LEARNT` for those that are not there."""
+    out = np.full(len(held), LEARNT, np.int8)
+    for number, part in enumerate(parts.tolist()):
+        out[held == part] = number
+    return out
+
+
+def other_rows(task: Task) -> PartitionedRows:
+    """Return all rows behind a task without those of the task itself."""
+    stream = of(task)
+    part = _outside(stream)
+    part[stream.rows] = IGNORED
+    return stream.partitioned(part)
+
+
+def _outside(stream: Stream) -> Array:
+    return np.full(len(stream.codes), LEARNT, np.int8) if stream.held is None else stream.held.copy()
 
 
 def of(task: Task) -> Stream:

@@ -16,7 +16,7 @@ from penult.heads.discriminant import Moments, Scatter, conjugate_gradients, wit
 from penult.heads.linear import LinearSearch, nearest
 from penult.heads.scoring import HeadState, two_sided
 from penult.heads.spaces import Space, columns_spectrum
-from penult.heads.stream import of, stream_rows
+from penult.heads.stream import of, other_rows, stream_rows
 from penult.heads.task import Task
 from penult.solver import (
     LEARNT,
@@ -145,10 +145,11 @@ def _state(task: Task, coef: Array, facts: dict[str, float]) -> HeadState:
 
 
 def streamed_moments(task: Task, space: Space) -> Moments:
-    """Return the moments of the sample's folds, and of all other rows with those that every fold learns."""
+    """Return the moments of the sample's folds, and of all other rows."""
     moments = Moments(task, space)
     of(task).totals  # noqa: B018 - looks at all numbers first
-    counts, sums, second = stream_rows(task).sum("moments", task.k, space.basis)
+    folds = 0 if of(task).held is None else len(space.folds)
+    counts, sums, second = other_rows(task).sum("moments", task.k, space.basis, folds)
     moments.add(counts, sums, second)
     return moments
 

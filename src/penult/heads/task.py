@@ -54,7 +54,8 @@ class Task:
 class Stream:
     """All rows, of which those of the task are a sample: the others are learnt in every fold.
 
-    The rows of the task are scaled already, as `scaling` says; its `centre` is their mean.
+    The rows of the task are scaled already, as `scaling` says; its `centre` is their mean. Of the others, those that are
+    copies of rows of the task are `held` out with these.
     """
 
     source: Any  # (N, d)
@@ -65,6 +66,7 @@ class Stream:
     learnt: dict[str, Array]  # by a scaling that learns
     memory: int  # bytes that may be taken
     chunk_entries: int  # numbers that are read at a time
+    held: Array | None = None  # (N,) int8: the fold that does not learn a row outside the task, `LEARNT` where there is none
     warm: dict[float, Array] = field(default_factory=dict, compare=False)  # by C: (f + 1, c, d + 1), to start from
 
     @cached_property

@@ -12,7 +12,9 @@ from sklearn.utils.validation import has_fit_parameter
 from penult.arrays import Array
 from penult.errors import InputError
 from penult.heads import calibration, scaling
-from penult.heads.head import Chosen, Head, Search, held_out, many_classes
+from penult.heads.choice import Chosen, Search, held_out
+from penult.heads.contexts import many_classes
+from penult.heads.head import Head
 from penult.heads.methods import head_names
 from penult.heads.scoring import HeadState, two_sided
 from penult.heads.task import Task

@@ -46,6 +46,7 @@ from penult.solver.rows import (
     RowScaling,
     Sums,
     partition,
+    placed_elsewhere,
     placed_rows,
     placement,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "minimize_streamed",
     "on_disk",
     "partition",
+    "placed_elsewhere",
     "placed_rows",
     "placement",
     "preconditioner",

@@ -183,16 +183,22 @@ class Partition:
             _add_by_class(self.codes[at], x, counts, sums)
         return counts, sums, squares
 
-    def moments(self, k: int, basis: Array | None) -> Sums:
-        """Return counts (k,), sums (k, q), second moments (q, q) of the rows that all problems learn, on a `basis` (q, d)."""
-        q = self.source.shape[1] if basis is None else len(basis)
-        counts, sums, second = np.zeros(k), np.zeros((k, q)), np.zeros((q, q))
+    def moments(self, k: int, basis: Array | None, folds: int = 0) -> Sums:
+        """Return counts (f + 1, k), sums (f + 1, k, q) and second moments (f + 1, q, q) on a `basis` (q, d).
+
+        First those of the rows that all problems learn, then those of so many folds.
+        """
+        q, parts = self.source.shape[1] if basis is None else len(basis), (LEARNT, *range(folds))
+        counts, sums, second = np.zeros((len(parts), k)), np.zeros((len(parts), k, q)), np.zeros((len(parts), q, q))
         for at, every in self.chunks(k):
-            here = self.part[at] == LEARNT
-            x = every if here.all() else every[here]
-            placed = x if basis is None else x @ basis.T.astype(x.dtype)
-            second += placed.T @ placed
-            _add_by_class(self.codes[at][here], placed, counts, sums)
+            for i, part in enumerate(parts):
+                here = self.part[at] == part
+                if not here.any():
+                    continue
+                x = every if here.all() else every[here]
+                placed = x if basis is None else x @ basis.T.astype(x.dtype)
+                second[i] += placed.T @ placed
+                _add_by_class(self.codes[at][here], placed, counts[i], sums[i])
         return counts, sums, second
 
     def gram(self, V: Array) -> Sums:
@@ -281,6 +287,11 @@ _placement: ContextVar[Callable[[Sequence[Partition]], PartitionedRows]] = Conte
 def placed_rows(partitions: Sequence[Partition]) -> PartitionedRows:
     """Return partitions where they are summed: in this process, or as `placement` says."""
     return _placement.get()(partitions)
+
+
+def placed_elsewhere() -> bool:
+    """Tell whether rows are summed in other processes, which read them from where they are."""
+    return _placement.get() is not PartitionedRows
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from scipy.linalg import cho_factor, cho_solve
 
 from penult import heads
 from penult.heads import calibration
+from penult.heads.contexts import threads
 from penult.heads.discriminant import with_intercepts
-from penult.heads.head import threads
 from penult.heads.task import Task
 from penult.solver import DenseMatrix, LogisticLoss, Loss, Problems, SoftmaxLoss, Spectrum, solve
 

@@ -17,7 +17,8 @@ from penult.evaluate import Evaluation
 from penult.images import TableOptions
 from penult.pixels.preparing import memory_bytes
 from penult.predict import Predictor
-from penult.predict.stored import chunks
+from penult.predict.stored import check_same_networks, chunks
+from penult.shards import ShardedFeatures
 from penult.training.stored import STEP, SelectedRows, StoredFeatures
 from penult.training.stored_labels import read_labels
 
@@ -55,9 +56,11 @@ def evaluate_stored(
 
     Images without features are counted and not scored: their labels may not be known. Where answers for all rows would take
     more than a sixteenth of `memory` (bytes; None: what this machine has), a sample by class is scored, and a note says so.
-    Raises InputError where no row has a label, or one that is no class of the model.
+    Raises InputError where no row has a label, or one that is no class of the model, and for shards of other networks.
     """
     classes = predictor.bundle.classes
+    if isinstance(stored.X, ShardedFeatures):
+        check_same_networks(predictor.bundle, stored.X)
     labels = read_labels(stored, table, None, options, classes)
     rows, notes = labels.rows, list(labels.notes)
     most = max(1, (memory_bytes() if memory is None else memory) // SHARE // (8 * (len(classes) + 2)))

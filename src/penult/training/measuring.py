@@ -75,16 +75,13 @@ def _measure_sample(
     """Hold out the rows of the sample alone, each with its copies; compare networks on some of these, there is no curve."""
     y, classes, groups, m = data.train.ok_y, data.classes, data.groups, len(every.sample)
     fold = evaluate.outer_folds(y, classes, groups, seed=options.seed)  # (m,)
-    # a copy outside the sample is held out with its original, and is not measured
-    once = np.unique(every.copies, return_index=True)[1]
-    rows = np.concatenate([every.sample, every.copies[once]])
-    order = np.argsort(rows)
-    held = np.concatenate([fold, fold[every.originals[once]]])
-    proba, choices = head.cross_fit(every.X, every.y, held[order], rows[order])
-    proba = proba[np.argsort(order)[:m]]  # (m, k)
+    # a copy outside the sample is held out with its original, and is neither read nor measured
+    held = np.full(len(every.y), -1, np.int8)
+    held[every.copies] = fold[every.originals]
+    proba, choices = head.cross_fit(every.X, every.y, fold, every.sample, held)  # (m, k)
     progress("measuring", 1, 2)
     parts = np.unique(fold[fold >= 0])
-    n, out = len(every.y), np.mean([np.sum(held == part) for part in parts])
+    n, out = len(every.y), np.mean([np.sum(held == part) + np.sum(fold == part) for part in parts])
     how = Folds(len(parts), float(n / (n - out)), each=n / len(classes))
     name = _title(options.head, data)
     chosen = replace(build(name, classes, y, proba, fold, groups, choices, how), rows=every.sample)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,8 @@ def from_stored(stored: StoredFeatures, labels: RowLabels, options: TrainOptions
     _check_head(stored, options)
     memory = memory_bytes() if options.memory is None else options.memory
     some = 16 * X.shape[1]  # bytes of memory for each row of a sample, as `sample_rows` counts: it takes a fourth
-    budget = min(memory, MOST * some, max(memory * 4 // SHARE, some * max(LEAST, 3 * len(labels.classes))))
+    fewest = max(LEAST, 3 * len(labels.classes))
+    budget = min(memory, some * max(MOST, fewest), max(memory * 4 // SHARE, some * fewest))
     drawn = heads.sample_rows(X, y, groups, budget, options.seed)
     sample = np.arange(len(y)) if drawn is None else drawn
     told = (
@@ -60,13 +62,17 @@ def from_stored(stored: StoredFeatures, labels: RowLabels, options: TrainOptions
     )
     own = X[sample], y[sample], None if groups is None else groups[sample]
     data = _made(stored, labels, rows[sample], own, near, (told,))
-    found = [_exact_copies(stored, rows, sample)]
+    outside = np.ones(len(rows), bool)
+    outside[sample] = False
+    found = [_exact_copies(stored, rows, sample, outside)]
     if near:
-        found.append(copies_outside(data.train.X, stored.widths, _others(X, sample)))
+        found.append(copies_outside(data.train.X, stored.widths, partial(_others, X, outside)))
     copies, originals = (np.concatenate(side) for side in zip(*found, strict=True))
-    return replace(
-        data, groups=_tied(data.groups, copies, originals, len(sample)), every=EveryRow(X, y, sample, copies, originals)
-    )
+    units = copies if groups is None else groups[copies]
+    ties = _tied(data.groups, units, originals, len(sample))
+    if groups is not None:
+        copies, originals = _of_groups(groups, outside, units, originals)
+    return replace(data, groups=ties, every=EveryRow(X, y, sample, copies, originals))
 
 
 def _folder_order(ids: Sequence[str]) -> NDArray[np.intp]:
@@ -119,25 +125,21 @@ def _check_head(stored: StoredFeatures, options: TrainOptions) -> None:
         )
 
 
-def _others(X: Any, sample: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-    """Yield numbers and rows of X (n, d) outside the sample, some at a time."""
-    outside = np.ones(len(X), bool)
-    outside[sample] = False
+def _others(X: Any, outside: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+    """Yield numbers and rows of X (n, d) that are `outside` the sample (n,), some at a time."""
     for at in row_chunks(len(X), max(1, ENTRIES // X.shape[1])):
         kept = np.flatnonzero(outside[at])
         yield at.start + kept, np.asarray(X[at])[kept]
 
 
 def _exact_copies(
-    stored: StoredFeatures, rows: NDArray[np.intp], sample: NDArray[np.intp]
+    stored: StoredFeatures, rows: NDArray[np.intp], sample: NDArray[np.intp], outside: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the rows outside the sample with the digest of one in it, and the places of those (c,), (c,)."""
     own = _beginnings(stored.digests(rows[sample]))
     order = np.argsort(own, kind="stable")
     found: list[NDArray[np.intp]] = []
     places: list[NDArray[np.intp]] = []
-    outside = np.ones(len(rows), bool)
-    outside[sample] = False
     for at in row_chunks(len(rows), STEP):
         other = _beginnings(stored.digests(rows[at]))
         place = np.minimum(np.searchsorted(own[order], other), len(own) - 1)
@@ -151,10 +153,26 @@ def _beginnings(digests: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(digests[:, :8]).view(np.uint64).ravel()
 
 
+def _of_groups(
+    groups: NDArray[np.intp], outside: NDArray[np.bool_], units: NDArray[np.intp], originals: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return all rows `outside` the sample that are of the groups `units` (c,) of its copies, and an original of each.
+
+    They show the same scene as the copies do, so a model that judges the originals must not learn them either.
+    """
+    place = np.full(int(groups.max()) + 1, -1, np.intp)
+    place[units] = originals
+    members = np.flatnonzero(outside & (place[groups] >= 0))
+    return members, place[groups[members]]
+
+
 def _tied(
     groups: NDArray[np.intp] | None, copies: NDArray[np.intp], originals: NDArray[np.intp], m: int
 ) -> NDArray[np.intp] | None:
-    """Return the groups (m,) in which also those rows stand together that have a copy outside the sample in common."""
+    """Return the groups (m,) in which also those rows stand together that have a copy outside the sample in common.
+
+    `copies` (c,) are the numbers of the copies, or those of their groups.
+    """
     if not len(copies):
         return groups
     ties = UnionFind(m)

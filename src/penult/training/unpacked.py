@@ -18,6 +18,7 @@ import numpy as np
 
 from penult.arrays import row_chunks
 from penult.errors import OutputError, ProgressCallback
+from penult.solver import placed_elsewhere
 from penult.texts import printable
 from penult.training.data import TrainingData
 
@@ -28,9 +29,13 @@ SPARE = 1.1  # times the size of the copy that must be free
 def unpacked(data: TrainingData, folder: Path, progress: ProgressCallback) -> TrainingData:
     """Return training data whose every row is read from a copy in `folder`; the same where there is no need or no space.
 
+    Rows that are summed in other processes are not copied: these read them from where they are, once.
+
     Raises `OutputError` where the disk fails.
     """
-    if data.every is None or data.stored is None or os.name == "nt":  # there an open file cannot be opened again
+    if data.every is None or data.stored is None or placed_elsewhere():
+        return data
+    if os.name == "nt":  # there an open file cannot be opened again
         return data
     n, d = data.every.X.shape
     kind = np.dtype(data.stored.dtype)

@@ -7,7 +7,9 @@ from typing import Any, ClassVar, Self
 
 from penult.arrays import default_errors
 from penult.errors import InputError
-from penult.heads.head import Chosen, Head, Search, choose, threads
+from penult.heads.choice import Chosen, Search, choose
+from penult.heads.contexts import threads
+from penult.heads.head import Head
 from penult.heads.methods import CANDIDATES, make_head
 
 

@@ -13,7 +13,8 @@ from functools import cache
 import numpy as np
 
 from penult.arrays import Array
-from penult.heads.head import Head, Search, smoothed_log_loss
+from penult.heads.choice import Search, smoothed_log_loss
+from penult.heads.head import Head
 from penult.heads.methods.lda import search_shrinkage
 from penult.heads.methods.logistic import search_C
 from penult.heads.scoring import HeadState

@@ -8,7 +8,8 @@ import numpy as np
 
 from penult.arrays import Array
 from penult.heads import scaling
-from penult.heads.head import Head, Search, candidate_temperature, held_out
+from penult.heads.choice import Search, candidate_temperature, held_out
+from penult.heads.head import Head
 from penult.heads.scoring import HeadState
 from penult.heads.task import Task
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from penult.arrays import Array
 from penult.heads import calibration, scaling
-from penult.heads.head import Chosen, Head, Search, held_out
+from penult.heads.choice import Chosen, Search, held_out
+from penult.heads.head import Head
 from penult.heads.scoring import HeadState, two_sided
 from penult.heads.task import Task
 

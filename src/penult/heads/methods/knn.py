@@ -8,7 +8,8 @@ import numpy as np
 
 from penult.arrays import Array, row_chunks, unit_rows
 from penult.heads import scaling
-from penult.heads.head import Head, Search, held_out
+from penult.heads.choice import Search, held_out
+from penult.heads.head import Head
 from penult.heads.scoring import HeadState, neighbor_logits
 from penult.heads.task import Task
 

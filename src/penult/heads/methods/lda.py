@@ -9,8 +9,9 @@ import numpy as np
 
 from penult.arrays import Array
 from penult.errors import InputError
+from penult.heads.choice import Search, candidate_temperature, smoothed_log_loss
 from penult.heads.discriminant import Moments, fit_all
-from penult.heads.head import Head, Search, candidate_temperature, smoothed_log_loss
+from penult.heads.head import Head
 from penult.heads.scoring import HeadState
 from penult.heads.spaces import Space, linear_spaces, whole_space
 from penult.heads.streamed import fit_streamed, streamed_moments

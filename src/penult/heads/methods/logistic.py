@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from penult.arrays import Array, stratified_rows
-from penult.heads.head import Head, Search, smoothed_log_loss
+from penult.heads.choice import Search, smoothed_log_loss
+from penult.heads.head import Head
 from penult.heads.linear import Grid, LinearSearch
 from penult.heads.spaces import Space, linear_spaces, whole_space
 from penult.heads.streamed import StreamedSearch

@@ -13,7 +13,8 @@ from typing import Any
 
 from penult.arrays import Array
 from penult.errors import unknown
-from penult.heads.head import Head, Search, candidate_temperature, smoothed_log_loss
+from penult.heads.choice import Search, candidate_temperature, smoothed_log_loss
+from penult.heads.head import Head
 from penult.heads.linear import Grid, LinearSearch
 from penult.heads.scoring import HeadState
 from penult.heads.spaces import kernel_space, linear_spaces, spaces_of_folds, whole_space
