@@ -208,14 +208,14 @@ def test_other_heads_and_too_little_memory_are_refused(tmp_path: Path) -> None:
     source = stored(Slices(X), y, ["a", "b", "c"])
     for change, said in (
         ({"head": "knn"}, "--head blend or lda or logistic"),
-        ({"memory": 0}, "0 MB of memory are too little"),
+        ({"memory": 0}, "0 MB are too little"),
     ):
         options = TrainOptions(out=str(tmp_path / "run"), **{"memory": 1_000_000, **change})  # type: ignore[arg-type]
         with pytest.raises(InputError, match=said):
             training.train_stored(source, options)
-    with pytest.raises(InputError, match=r"1\.5 MB of memory .* give --memory \d+MB") as told:
-        training.train_stored(source, TrainOptions(out=str(tmp_path / "run"), memory=1_500_000))
-    enough = int(str(told.value).split("--memory ")[1].split("MB")[0]) * 10**6
+    with pytest.raises(InputError, match=r"0\.8 MB are too little .* give at least \d+ MB") as told:
+        training.train_stored(source, TrainOptions(out=str(tmp_path / "run"), memory=800_000))
+    enough = int(str(told.value).split("at least ")[1].split(" MB")[0]) * 10**6
     data = from_stored(source, read_labels(source), TrainOptions(memory=enough))
     assert data.every is not None
     with pytest.raises(InputError, match=r"fewer than two rows of made-up have the label: c \(1\)"):

@@ -17,17 +17,7 @@ if TYPE_CHECKING:
     from penult.heads.sampling import sample_rows
     from penult.heads.scoring import HeadState, Scorer, scorer
 
-__all__ = [
-    "CANDIDATES",
-    "HeadState",
-    "Scorer",
-    "check_head",
-    "head_names",
-    "make_head",
-    "sample_rows",
-    "scorer",
-    "wrap",
-]
+__all__ = ["CANDIDATES", "HeadState", "Scorer", "check_head", "head_names", "make_head", "sample_rows", "scorer", "wrap"]
 
 
 def wrap(estimator: Any, **params: Any) -> Any:
