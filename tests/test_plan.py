@@ -9,7 +9,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("pyarrow", reason="plans need the extra `cloud`")
 
@@ -24,10 +26,12 @@ from penult.parquet import to_parquet
 from penult.shards import plan as plans
 from penult.shards import planning
 from penult.shards.facts import NetworkFacts, PlanFacts
+from penult.shards.place import fitted_networks
 from penult.shards.plan import Plan
 from penult.shards.planning import PlanSummary, make_plan
 from penult.sources import Member
 from penult.store.disk import Disk
+from penult.zoo import find_backbone
 
 FACTS = PlanFacts("", (NetworkFacts("colour_histogram", "0" * 64, (4,)),), "cpu", "numpy", "f32", "1.pillow12", rows=4)
 
@@ -263,6 +267,17 @@ def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.undo()
     assert out.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "photos", "plan.parquet"]
+
+
+def test_a_table_gets_the_depth_of_its_photos_as_a_folder_does(tmp_path: Path) -> None:
+    rows = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)  # all values of 12 bits
+    for number in range(2):
+        Image.fromarray(rows).save(tmp_path / f"{number}.png")
+    (tmp_path / "list.csv").write_text("file\n0.png\n1.png\n")
+    network, settings = find_backbone("colour_histogram"), EmbedOptions(workers=0)
+    fitted = [fitted_networks(str(source), [network], settings) for source in (tmp_path, tmp_path / "list.csv")]
+    by_folder, by_table = ([one.digest for one in networks] for networks in fitted)
+    assert by_table == by_folder != [network.digest]
 
 
 def test_one_source_may_be_written_in_several_ways(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from itertools import chain, islice
 
-from penult import quantize, sources
+from penult import images, quantize, sources
 from penult.backbones import Backbone
 from penult.embed import EmbedOptions, WarmEmbedder, at_depth
 from penult.errors import InputError, ProgressCallback, quiet
@@ -185,10 +185,11 @@ def _absolute(source: str) -> str:
     return source.rstrip("/") if is_url(source) else os.path.abspath(source)  # noqa: PTH100 - as the plan has it
 
 
-def _first(source: str, table: TableOptions) -> list[sources.Member]:
+def _first(source: str, table: TableOptions) -> Sequence[str | sources.Member]:
     """Return the first images of a source."""
     if sources.kind_of(source) == "table":
-        return []
+        listed = images.Table(source, table).stream(images.ScanLog(), images.LabelNormalizer())
+        return [image.source for image in islice(listed, _LOOKED_AT)]
     return list(islice(sources.members(source, columns=table.refuse_for(source)), _LOOKED_AT))
 
 
