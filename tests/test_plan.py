@@ -16,6 +16,7 @@ from PIL import Image
 pytest.importorskip("pyarrow", reason="plans need the extra `cloud`")
 
 import archives
+from badimages import photo, save
 from objectstore import S3Server
 from penult import images, shards
 from penult.cli import main
@@ -32,6 +33,7 @@ from penult.shards.planning import PlanSummary, make_plan
 from penult.sources import Member
 from penult.store.disk import Disk
 from penult.zoo import find_backbone
+from sharded import make_place
 
 FACTS = PlanFacts("", (NetworkFacts("colour_histogram", "0" * 64, (4,)),), "cpu", "numpy", "f32", "1.pillow12", rows=4)
 
@@ -314,3 +316,20 @@ def test_labels_beside_a_few_images_of_a_tar_are_not_those_of_the_plan(tmp_path:
     assert [note for note in summary.notes if "only 1 of 13 images have a label" in note]
     plan = Plan.open(str(tmp_path / "plan.parquet"))
     assert [label for task in plan.tasks() for label in plan.labels(task.number)] == ["cat"] * 6 + ["dog"] * 7
+
+
+def test_a_plan_of_an_archive_that_was_packed_anew(tmp_path: Path) -> None:
+    """Photos of equal size changed places: no photo gets another's name; `--add` has them as they are."""
+    names = ["cat/1.bmp", "cat/2.bmp", "dog/1.bmp", "dog/2.bmp"]
+    photos = [save(photo(20, 30, seed=seed), "BMP") for seed in range(4)]
+    source, out = tmp_path / "a.tar", str(tmp_path / "out")
+    source.write_bytes(archives.tar(dict(zip(names, photos, strict=True))))
+    make_place(source, out)
+    source.write_bytes(archives.tar(dict(zip(names, photos[::-1], strict=True))))
+    shards.run_shards(out, workers=0)
+    assert {reason for _, reason, _ in shards.open_features(out).failures(9)} == {"changed archive"}
+    assert make_plan(str(source), f"{out}/plan.parquet", None, add=True).replaced == 4
+    shards.run_shards(out, workers=0)
+    found = shards.open_features(out)
+    contents = {id: digest.tobytes() for id, digest in zip(found.ids(), found.digests(), strict=True)}
+    assert contents == {name: hashlib.sha256(data).digest() for name, data in zip(names, photos[::-1], strict=True)}

@@ -29,6 +29,7 @@ CURES = MappingProxyType(
         "damaged": _COPY,  # the decoder refused the content
         "too large": "save it smaller",  # more bytes, pixels or memory than the limits allow
         "unreadable file": "check that it is there and may be read",  # gone, not permitted, or not a plain file
+        "changed archive": "run it again, a plan after `penult plan --add`",  # after its photos were listed
         "decoder crashed": _VIEWER,  # the process that decoded it died
         "decoder hung": _VIEWER,  # the process that decoded it gave no answer in time
     }

@@ -80,7 +80,7 @@ def read_member(member: Member) -> FileContent | Failure:
 
 def failure_of(error: OSError) -> Failure:
     """Return what an error of reading a member means for its image."""
-    reason = "too large" if error.errno == errno.EFBIG else "unreadable file"
+    reason = {errno.EFBIG: "too large", errno.ESTALE: "changed archive"}.get(error.errno or 0, "unreadable file")
     return Failure(reason, error.strerror or str(error))
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _LOCAL = struct.Struct("<4s5H3I2H")
 _DEFLATED = 8
 _SLACK = 64 << 10  # bytes that a packed entry may have beyond what it unpacks to
-_CHANGED = "the archive changed after its photos were listed; list them again, a plan by `penult plan --add`"
 MAX_BYTES = 200_000_000  # of one encoded image: more is refused before it is read
 _ROWS = 16  # of a Parquet file at a time,
 _MOST_AT_ONCE = 64 << 20  # and bytes: a value that stands in a dictionary once may come in every row
@@ -50,7 +49,7 @@ class Container:
         Raises OSError, also where this is no longer the container in which the member was found: other photos lie there.
         """
         if member.tag and member.tag != self._tag:
-            raise OSError(errno.EIO, _CHANGED)
+            raise OSError(errno.ESTALE, "the archive changed after its photos were listed")
         if member.packing == "zip":
             return read_entry(self._file, member, most)
         if member.packing == "gzip":
