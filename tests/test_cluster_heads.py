@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 import numpy as np
 import pytest
@@ -189,3 +189,12 @@ def test_what_ray_has_no_part_in_is_said(tmp_path, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         main(["train", "photos", "--on", "ray"])
     assert "--on keeps rows of shards" in capsys.readouterr().err
+    for words, said in (
+        (["shards", "--actor", "memory=8GB"], "--actor is about"),
+        (["--features", "shards", "--files", "names.txt"], "shards have names"),
+        (["--features", "f.h5", "--labels", "names.csv"], "--labels goes with shards"),
+        (["shards", "--memory", "0GB"], "--memory is 0"),
+    ):
+        with suppress(SystemExit):
+            assert main(["train", *words]) == 1
+        assert said in capsys.readouterr().err

@@ -494,3 +494,9 @@ def test_a_full_bucket_is_told_and_the_rest_is_done_later(
     puts[0] = 1000
     assert shards.run_shards(out, workers=0).manifest is not None
     assert contents(s3.root / "narrow/features") == whole
+
+
+def test_names_and_labels_are_read_without_the_vectors(photos, tmp_path, monkeypatch):
+    X = shards.open_features(make_shards(photos("many", warm=9, cold=9), tmp_path / "out"))
+    monkeypatch.setattr(type(X), "_open", None)  # reads whole files
+    assert len(X.ids()) == len(X.labels()) == len(X.digests()) == 18

@@ -104,7 +104,7 @@ def test_shards_that_are_not_complete_or_damaged_are_refused(
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 1
     shard.write_bytes(data)
-    with pytest.raises(DamagedFile, match="penult embed"):
+    with pytest.raises(DamagedFile, match="run the command that wrote it again"):
         training.train_source(str(out), None, TrainOptions(out=str(tmp_path / "run")))
     for option in ({"memory": 10**9}, {"labels": "labels.csv"}):
         with pytest.raises(InputError, match="stored features"):

@@ -95,8 +95,12 @@ def _check(args: argparse.Namespace) -> None:
         args.usage_error("--test, --groups, --backbone, --fit and --pooling need images; they do not go with --features")
     if args.on is not None and not stored.is_shards(args.features or [args.train]):
         args.usage_error("--on keeps rows of shards, which `penult embed --out DIR` writes; TRAIN is none of these")
-    if args.files and not args.features:
-        args.usage_error("--files goes with --features")
+    if args.actor and args.on is None:
+        args.usage_error("--actor is about the processes of --on ray")
+    if args.files and (not args.features or stored.is_shards(args.features)):
+        args.usage_error("--files names the rows of feature files of --features; shards have names")
+    if args.labels and args.features and not stored.is_shards(args.features):
+        args.usage_error("--labels goes with shards; feature files have their labels in the data set `label`")
     if args.review is not None and not (args.test or args.features):
         args.usage_error("--review chooses among the photos of --test")
     if args.protocol and (args.features or args.head or args.clip or args.fit or args.pooling or args.recipe):

@@ -27,7 +27,7 @@ from penult.shards.networks import CheckedPictures, load_networks, load_pictures
 from penult.shards.output import PLAN, Output, name_below, open_output
 from penult.shards.plan import is_plan
 from penult.shards.writer import Receipt, shard_file
-from penult.texts import printable
+from penult.texts import is_url, printable
 
 Rows = slice | npt.NDArray[np.integer[Any]]
 _KEPT = 3  # row groups in memory: a slice may touch two, the next one the second of them and one more
@@ -146,8 +146,7 @@ class ShardedFeatures:
 
     def sizes(self, at: Rows | None = None) -> npt.NDArray[np.int32]:
         """Return width and height of the images in pixels, (m, 2)."""
-        columns = [self._column(name, at) for name in ("width", "height")]
-        return np.array(columns, np.int32).T
+        return np.array([self._column(name, at) for name in ("width", "height")], np.int32).T
 
     def failures(self, most: int | None = None) -> Iterator[tuple[str, str, str]]:
         """Yield name, reason and detail of images without features, in order; of so many at most."""
@@ -157,7 +156,7 @@ class ShardedFeatures:
                 return
             gone = set(self.manifest.replaced_failed.get(shard.name, ()))
             if shard.failed > len(gone):
-                found = enumerate(zip(*self._open(number).read(["id", "reason", "detail"]).values(), strict=True))
+                found = enumerate(zip(*self._read(number, ["id", "reason", "detail"]).values(), strict=True))
                 rows = [row for place, row in found if row[1] is not None and place not in gone][:left]
                 yield from ((name, reason, detail or "") for name, reason, detail in rows)
                 left -= len(rows)
@@ -239,6 +238,16 @@ class ShardedFeatures:
             self._verified.add(shard)
         return parquet.ParquetReader(data, f"{self.address}/{name}")
 
+    def _read(self, shard: int, columns: list[str]) -> dict[str, list[Any]]:
+        """Return columns of a shard; of a file the vectors are not read, and pages are compared with their checksums."""
+        path = name_below(self.address, shard_file(self.shards[shard].name))
+        if is_url(path):  # several requests for parts take longer than one for all
+            return self._open(shard).read(columns)
+        try:
+            return parquet.ParquetReader(path).read(columns)
+        except (DamagedFile, OSError) as error:
+            raise self._damaged(shard, "it is gone, or was changed after it was written") from error
+
     def _damaged(self, shard: int, why: str) -> DamagedFile:
         name = shard_file(self.shards[shard].name)
         return DamagedFile(
@@ -251,12 +260,11 @@ class ShardedFeatures:
         numbers = self._numbers(slice(None) if at is None else at)
         out: list[Any] = [None] * len(numbers)
         for shard, places, inside in self._by_shard(numbers):
-            found = self._open(shard).read([column, "reason"])
+            found = self._read(shard, [column, "reason"])
             gone = set(self.manifest.replaced.get(self.shards[shard].name, ()))
-            rows = enumerate(zip(found[column], found["reason"], strict=True))
-            values = [value for row, (value, reason) in rows if reason is None and row not in gone]
+            kept = [row for row, reason in enumerate(found["reason"]) if reason is None and row not in gone]
             for place, row in zip(places, inside, strict=True):
-                out[place] = values[row]
+                out[place] = found[column][kept[row]]
         return out
 
 

@@ -64,7 +64,8 @@ def from_stored(stored: StoredFeatures, labels: RowLabels, options: TrainOptions
     data = _made(stored, labels, rows[sample], own, near, (told,))
     outside = np.ones(len(rows), bool)
     outside[sample] = False
-    found = [_exact_copies(stored, rows, sample, outside)]
+    own_digests = stored.digests(rows[sample]) if data.digests is None else data.digests
+    found = [_exact_copies(stored, rows, own_digests, outside)]
     if near:
         found.append(copies_outside(data.train.X, stored.widths, partial(_others, X, outside)))
     copies, originals = (np.concatenate(side) for side in zip(*found, strict=True))
@@ -133,10 +134,10 @@ def _others(X: Any, outside: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int
 
 
 def _exact_copies(
-    stored: StoredFeatures, rows: NDArray[np.intp], sample: NDArray[np.intp], outside: NDArray[np.bool_]
+    stored: StoredFeatures, rows: NDArray[np.intp], digests: NDArray[np.uint8], outside: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the rows outside the sample with the digest of one in it, and the places of those (c,), (c,)."""
-    own = _beginnings(stored.digests(rows[sample]))
+    """Return the rows outside the sample with one of the `digests` (m, 32) in it, and the places of those, (c,) each."""
+    own = _beginnings(digests)
     order = np.argsort(own, kind="stable")
     found: list[NDArray[np.intp]] = []
     places: list[NDArray[np.intp]] = []
