@@ -28,7 +28,7 @@ from penult.solver import Partition, PartitionedRows, Sums, placement
 
 log = logging.getLogger(__name__)
 
-DEATHS = 20  # of an actor; then it is no bad luck
+RESTARTS = 20  # of an actor; more are no bad luck
 READ = 4096  # rows
 
 
@@ -145,7 +145,7 @@ def _got(ref: Any) -> Any:
     except ray.exceptions.RayActorError as error:
         said = str(error).splitlines()[0][:200]
         raise OutputError(
-            f"a process that held rows to learn from ended {DEATHS} times ({said}); give each more memory with "
+            f"a process that held rows to learn from ended {RESTARTS} times ({said}); give each more memory with "
             "--actor memory=8GB, or take more machines."
         ) from error
     if isinstance(found, PenultError):
@@ -176,7 +176,7 @@ def heads_on(address: str, resources: ActorResources | None = None) -> Iterator[
         cores = int(sum(node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]))
         # no processor is set aside: one that was lost must start again where others are at work
         kind = ray.remote(
-            num_cpus=0, memory=asked.memory, max_restarts=DEATHS, max_task_retries=-1, scheduling_strategy="SPREAD"
+            num_cpus=0, memory=asked.memory, max_restarts=RESTARTS, max_task_retries=-1, scheduling_strategy="SPREAD"
         )
         actors: list[Any] = [kind(RowActor).remote() for _ in range(max(1, min(cores, asked.most or cores)))]
         found = RowActors(actors)

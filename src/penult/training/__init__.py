@@ -148,8 +148,8 @@ def train_source(
             raise InputError("--labels is a table for stored features; of images give the table itself instead of the folder.")
         if options.memory is not None:
             raise InputError(
-                "--memory is a limit for stored features; embed the images first (`penult embed IMAGES --out FOLDER`), and "
-                "train on that folder."
+                "--memory is a limit for stored features; give feature files with --features, or embed the images first "
+                "(`penult embed IMAGES --out FOLDER`) and train on that folder."
             )
         return train_images(source, test, options, progress)
     if test is not None:
