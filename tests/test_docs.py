@@ -50,7 +50,7 @@ def test_every_option_that_the_pages_name_exists() -> None:
     known: set[str] = set()
     for action in build()._subparsers._group_actions[0].choices.values():  # type: ignore[union-attr]
         known |= {option for one in action._actions for option in one.option_strings}
-    docs = ("formats", "benchmarks", "design", "backbones", "deploy", "studio", "studio.zh")
+    docs = ("formats", "benchmarks", "design", "backbones", "deploy", "studio", "studio.zh", "scale")
     for page in ("README.md", "README.zh.md", *(f"docs/{name}.md" for name in docs)):
         named = set(re.findall(r"`[^`\n]*?(--[a-z][a-z0-9-]*)", (ROOT / page).read_text(encoding="utf-8")))
         assert named <= known | OF_BENCHMARKS, page
