@@ -51,7 +51,7 @@ ACTS = set(
 )
 ELSEWHERE = {  # the beginning of a text: where it is caused, or why a user cannot
     "{} has features of {}, and the model needs": "test_train_shards",
-    "--memory is 0": "test_train_shards",
+    "--memory is 0": "test_cluster_heads, without Ray",
     "{} images came in": "a bug of ours, by its own words",
     "{} images have no features": "a bug of ours, by its own words",
     "of {} images {} are accounted for": "a bug of ours, by its own words",
