@@ -10,13 +10,18 @@ import argparse
 import random
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cluster.bounds import Bounds
 from cluster.cpu import start_group
 from cluster.photos import lay_out
+
+if TYPE_CHECKING:
+    from penult.shards import ShardedFeatures
 
 _SHARDS = "import sys; from penult import shards; shards.run_shards(sys.argv[1])"
 
@@ -30,37 +35,53 @@ def add(p: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Kill, and hold what stands at the end against a run that was left alone."""
-    import psutil
-
+    """Kill until there were enough, in runs of their own, and hold each at its end against a run that was left alone."""
     from penult import shards, zoo
     from penult.embed import EmbedOptions
 
     bounds, rng = Bounds(), random.Random(0)
+    wrong: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="penult-kills-") as name:
         photos = lay_out(Path(name, "photos"), args.count)
-        for out in ("whole", "out"):
-            networks = [zoo.find_backbone(args.backbone)]
+        networks = [zoo.find_backbone(args.backbone)]
+
+        def ready(out: str) -> Path:
             shards.make_ready(str(photos), str(Path(name, out)), networks, EmbedOptions(cache=False), rows=args.rows)
-        whole = shards.open_features(shards.run_shards(str(Path(name, "whole"))).out)
-        place, kills = Path(name, "out"), 0
-        while kills < args.kills and not (place / "manifest.json").exists():
-            child = start_group(_SHARDS, str(place))
-            time.sleep(rng.uniform(0.5, 3.5))
-            kills += child.poll() is None
-            child.kill()  # its decoders see the end of their connection
-            child.wait()
-        print(f"{kills} kills")
-        shards.run_shards(str(place))
-        X = shards.open_features(str(place))
-        bounds.most("rows lost or doubled", len(set(whole.ids()) ^ set(X.ids())) + len(X) - len(set(X.ids())), 0)
-        same = X.shape == whole.shape and np.array_equal(X[:], whole[:])
-        bounds.most("rows that are wrong", 0 if same else int((X[:] != whole[:]).any(axis=1).sum()), 0)
-        bounds.most("failures that differ", len(set(X.failures()) ^ set(whole.failures())), 0)
-        bounds.most("files that are not as written", sum(bool(one.wrong) for one in shards.check_shards(str(place))), 0)
-        time.sleep(1)
-        left = [p for p in place.rglob("*") if p.name.startswith(".tmp")] + list((place / "attempts").iterdir())
-        bounds.most("files left behind", len(left), 0)
-        orphans = [p for p in psutil.process_iter(["cmdline"]) if str(place) in " ".join(p.info["cmdline"] or ())]
-        bounds.most("processes left behind", len(orphans), 0)
+            return Path(name, out)
+
+        whole = shards.open_features(shards.run_shards(str(ready("whole"))).out)
+        kills = runs = 0
+        while kills < args.kills:
+            place, runs = ready(f"out-{runs}"), runs + 1
+            while kills < args.kills and not (place / "manifest.json").exists():
+                child = start_group(_SHARDS, str(place))
+                time.sleep(rng.uniform(0.5, 3.5))
+                kills += child.poll() is None
+                child.kill()  # its decoders see the end of their connection
+                child.wait()
+            shards.run_shards(str(place))
+            wrong.update(_differences(whole, place))
+    print(f"{kills} kills in {runs} runs")
+    for what, count in wrong.items():
+        bounds.most(what, count, 0)
     return bounds.code
+
+
+def _differences(whole: ShardedFeatures, place: Path) -> dict[str, int]:
+    """Return what differs at `place` from features that nobody disturbed, and what is left there."""
+    import psutil
+
+    from penult import shards
+
+    X = shards.open_features(str(place))
+    same = X.shape == whole.shape and np.array_equal(X[:], whole[:])
+    time.sleep(1)  # in which decoders end
+    orphans = [p for p in psutil.process_iter(["cmdline"]) if str(place) in " ".join(p.info["cmdline"] or ())]
+    return {
+        "rows lost or doubled": len(set(whole.ids()) ^ set(X.ids())) + len(X) - len(set(X.ids())),
+        "rows that are wrong": 0 if same else int((X[:] != whole[:]).any(axis=1).sum()),
+        "failures that differ": len(set(X.failures()) ^ set(whole.failures())),
+        "files that are not as written": sum(bool(one.wrong) for one in shards.check_shards(str(place))),
+        "files left behind": sum(p.name.startswith(".tmp") for p in place.rglob("*")) + (place / "attempts").exists(),
+        "processes left behind": len(orphans),
+    }
