@@ -38,6 +38,7 @@ def process(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Start the command, and yield it with its port once it is ready."""
     command = [sys.executable, "-m", "penult", "serve", *arguments, "--port", "0", "--reload-seconds", "0"]
     environment = {**os.environ, "PENULT_TOKEN": TOKEN}
+    environment.pop("PYTHONUNBUFFERED", None)  # who waits for the address must not need it
     made = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     try:
         assert made.stdout is not None

@@ -245,7 +245,7 @@ def test_a_notebook_has_one_line_that_changes(capsys: pytest.CaptureFixture[str]
     line.end()
     err = capsys.readouterr().err
     assert "\n" not in err and err.count("features: ") == 3 and err.endswith("\r")
-    assert "features: 600 of 1,000, about 4 s left" in err
+    assert "features: 600 of 1,000, 100/s, about 4 s left" in err
 
 
 @pytest.mark.parametrize("kind", ["raise", "warn"])

@@ -42,9 +42,9 @@ def any_name() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def out(text: str = "") -> None:
-    """Print a line of the result."""
-    print(text)
+def out(text: str = "", flush: bool = False) -> None:
+    """Print a line of the result; with `flush` it is seen at once in a file or pipe, too, by who waits for it."""
+    print(text, flush=flush)
 
 
 def note(text: str) -> None:

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
     studio = StudioServer(asked)
 
     def ready() -> None:
-        output.out(f"penult studio: {studio.address()} (Ctrl-C ends it)")
+        output.out(f"penult studio: {studio.address()} (Ctrl-C ends it)", flush=True)
         if not args.no_browser:
             _open_browser(studio.address())
 
