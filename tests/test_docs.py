@@ -10,7 +10,7 @@ from typing import Any
 from penult.cli import build
 
 ROOT = Path(__file__).resolve().parents[1]
-OF_BENCHMARKS = {"--only", 
+OF_BENCHMARKS = {"--only",
     "--help", "--kills", "--photos", "--demo", "--networks", "--each", "--many", "--seeds", "--sets", "--count", "--labels",
 }  # fmt: skip
 
