@@ -11,12 +11,13 @@ from objectstore import S3Server
 from penult import predict
 from penult.cli import main
 from penult.images import ImageStream, scan_unlabelled, stream_unlabelled
+from penult.predict import predictor
 
 
 @pytest.fixture
 def parts_of_four(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(predict, "LEAST_PART", 4)
-    monkeypatch.setattr(predict, "PART_NUMBERS", 1)
+    monkeypatch.setattr(predictor, "LEAST_PART", 4)
+    monkeypatch.setattr(predictor, "PART_NUMBERS", 1)
 
 
 @pytest.mark.usefixtures("parts_of_four")

@@ -17,7 +17,7 @@ from penult import bundle, parquet, untrusted
 from penult.embed import EmbeddedRows, EmbedOptions, WarmEmbedder
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.images import TableOptions
-from penult.predict import Predictor
+from penult.predict.predictor import Predictor
 from penult.shards import MODEL, PLAN, Extractor, check_asked, is_ready, open_output, plan_facts
 from penult.shards.extractor import readable
 from penult.shards.networks import save_networks, save_pictures

@@ -34,8 +34,8 @@ from penult.pixels import Failure, FileContent, Prepared
 from penult.pixels.live_decoders import LiveDecoders, Wake
 from penult.pixels.preparing import core_count
 from penult.pixels.worker_pool import NoWorkers
-from penult.predict import Predictor
 from penult.predict.answers import Prediction
+from penult.predict.predictor import Predictor
 
 log = logging.getLogger(__name__)
 

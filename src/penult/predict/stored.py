@@ -12,8 +12,8 @@ from penult.arrays import row_chunks
 from penult.bundle import Bundle
 from penult.errors import InputError, listed
 from penult.pixels import Failure
-from penult.predict import Predictor
 from penult.predict.answers import Predictions
+from penult.predict.predictor import Predictor
 from penult.shards import ShardedFeatures
 from penult.texts import printable
 

@@ -1,0 +1,295 @@
+"""A loaded model at work: images, their bytes or their features in, answers out.
+
+Features are computed as in training (`embed`), so what is served is what was measured. An unreadable image gets
+the class prior and its reason; it never gets another image's answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import bundle, pixels, runs, store
+from penult.arrays import default_errors
+from penult.bundle import Bundle
+from penult.embed import Embedding, EmbedOptions, EnginePool, embed
+from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
+from penult.heads import novelty, scorer
+from penult.pixels import Failure, FileContent
+from penult.predict.answers import Predictions
+
+log = logging.getLogger(__name__)
+
+SAME = 1e-3  # how far a self-test probability may be off at the precision of training
+PART_NUMBERS = 1 << 24  # of feature rows in memory at a time: 64 MiB
+LEAST_PART, LARGEST_PART = 500, 10_000  # photos: with fewer at a time decoders wait for each other, with more names add up
+NEAR = 5e-2  # and at another precision than that of training
+
+
+class Predictor:
+    """A loaded model at work; `load_model` opens one.
+
+    Parameters
+    ----------
+    model : Bundle
+        What a model file holds.
+    settings : EmbedOptions, optional
+        Where and how features are computed; by default as at training, as far as this machine can.
+    check : bool, default True
+        Whether the model's self-test (drawn pictures and their probabilities) is computed before the first answer.
+
+    Raises
+    ------
+    DamagedFile
+        This machine does not reproduce the self-test (from the first `predict`).
+
+    Examples
+    --------
+    >>> import penult
+    >>> model = penult.load_model("cats")
+    >>> answers = model.predict(["cat.jpg"])
+    >>> answers.proba.shape
+    (1, 2)
+    >>> [answer.label for answer in answers]
+    ['cat']
+    """
+
+    def __init__(self, model: Bundle, settings: EmbedOptions | None = None, check: bool = True):
+        self.bundle = model
+        asked = settings or EmbedOptions()
+        precision = bundle.precision_here(model, asked.precision, asked.device)
+        self.settings = replace(asked, precision=precision, cache_optional=True)  # a cache only saves time here
+        self._score = scorer(model.head.kind, model.head.arrays, model.head.facts)
+        self._novelty = None if model.novelty is None else novelty.reference(model.novelty.arrays, model.novelty.facts)
+        self._checked = not check
+        self._pool: EnginePool | None = None
+
+    @default_errors
+    def predict(self, sources: Any, ids: Sequence[str] | None = None, progress: ProgressCallback = quiet) -> Predictions:
+        """Classify images.
+
+        Parameters
+        ----------
+        sources : path, penult.FileContent, array, Pillow image, or a sequence of them (n)
+            Arrays are uint8 (h, w, 3) or (h, w); one image alone is a list of one.
+        ids : sequence of str (n), optional
+            Names of the images; their paths by default.
+        progress : callable, optional
+            Called with the step, how much of it is done, and of how much.
+
+        Returns
+        -------
+        Predictions
+            One row an image, in order; an image that cannot be read has its reason there, and the class frequencies of the
+            training set.
+
+        Raises
+        ------
+        InputError
+            Something is no image, or the model was trained from feature files.
+        """
+        self.check_networks()
+        return self._predict(pixels.image_list(sources), ids, progress)
+
+    @default_errors
+    def predict_bytes(self, photos: bytes | Sequence[bytes], ids: Sequence[str] | None = None) -> Predictions:
+        """Classify photos that are in memory: the content of image files, such as came over a network.
+
+        Parameters
+        ----------
+        photos : bytes, or a sequence of them (n)
+            What stands in the files: JPEG, PNG and the other formats that are read.
+        ids : sequence of str (n), optional
+            Names of the photos; their places by default.
+
+        Returns
+        -------
+        Predictions
+            As `predict` gives for the same files; it takes them too, as `penult.FileContent`. Each call starts a decoding
+            process; a service that gets photos one by one takes `penult.predict.online.OnlinePredictor`, whose processes stay.
+
+        Raises
+        ------
+        InputError
+            Something is not bytes, or the model was trained from feature files.
+
+        Examples
+        --------
+        >>> import penult
+        >>> model = penult.load_model("cats")
+        >>> with open("cat.jpg", "rb") as file:
+        ...     answers = model.predict_bytes(file.read())
+        >>> [answer.label for answer in answers]
+        ['cat']
+        """
+        self.check_networks()
+        one = isinstance(photos, bytes | bytearray | memoryview)
+        contents: Sequence[Any] = [photos] if one else photos
+        return self._predict([FileContent(content) for content in contents], ids, quiet)
+
+    @default_errors
+    def predict_parts(
+        self, images: Iterable[tuple[str, Any]], total: int = 0, progress: ProgressCallback = quiet
+    ) -> Iterator[Predictions]:
+        """Classify any number of images, some hundreds or thousands at a time, so that few are in memory.
+
+        Parameters
+        ----------
+        images : iterable of (str, source)
+            Names, and what `predict` takes.
+        total : int, optional
+            How many there are, for the progress that is shown.
+        progress : callable, optional
+            As of `predict`.
+
+        Yields
+        ------
+        Predictions
+            The answers for the next images, in order. How many of all may be unreadable is the caller's to say.
+
+        Raises
+        ------
+        InputError
+            Something is no image, or the model was trained from feature files.
+
+        Examples
+        --------
+        >>> import penult
+        >>> model = penult.load_model("cats")
+        >>> parts = model.predict_parts(("cat", "cat.jpg") for _ in range(3))
+        >>> [answer.label for part in parts for answer in part]
+        ['cat', 'cat', 'cat']
+        """
+        self.check_networks()
+        step = max(LEAST_PART, min(LARGEST_PART, PART_NUMBERS // sum(self.bundle.widths)))
+        rest, before = iter(images), 0
+        while part := list(islice(rest, step)):
+            sources = pixels.image_list([source for _, source in part])
+            shown = _beyond(progress, before, max(total, before + len(part)))
+            done = embed(sources, self.bundle.backbones, self.settings, shown, pool=self._engines())
+            before += len(part)
+            yield self.from_embedding(done, [name for name, _ in part])
+
+    def check_networks(self) -> None:
+        """Raise `InputError` where the model has no network to see photos with."""
+        if not self.bundle.backbones:
+            raise InputError(
+                "this model was trained from feature files and has no network in it; give it features of the widths "
+                f"{list(self.bundle.widths)} (penult predict MODEL --features FILE.h5), or train from images."
+            )
+
+    def _predict(self, images: Sequence[Any], ids: Sequence[str] | None, progress: ProgressCallback) -> Predictions:
+        names = [pixels.image_name(i, image) for i, image in enumerate(images)] if ids is None else list(ids)
+        if len(names) != len(images):
+            raise InputError(f"{len(images)} images but {len(names)} ids; give one id for each image.")
+        done = embed(images, self.bundle.backbones, self.settings, progress, pool=self._engines())
+        self.settings.tolerance.check_failures(names, done.failures)
+        return self.from_embedding(done, names)
+
+    def predict_features(self, paths: Sequence[str]) -> Predictions:
+        """Return the answers for the rows of feature files: of `test` where there is one, else of `train`."""
+        runs.check_features(paths)
+        read = store.read_features(paths)
+        X, files = (read.X, read.files) if read.X_test is None else (read.X_test, read.test_files)
+        ids = tuple(files) if files else tuple(str(i) for i in range(len(X)))
+        return Predictions(ids, self.bundle.classes, self.score(X), {}, self.novelty(X))
+
+    def from_embedding(self, done: Embedding, ids: Sequence[str]) -> Predictions:
+        """Return the answers for images that are embedded already, the class prior where there are no features."""
+        self.check(done.engine, done.compute.precision)
+        X = done.features() if done.ok.any() else np.zeros((0, sum(self.bundle.widths)), np.float32)  # (n_ok, d)
+        answers = self.from_rows(X, ids, done.failures)
+        if self.bundle.seen is None:
+            return answers
+        return replace(answers, in_training=bundle.were_seen(done.digests, self.bundle.seen) & done.ok)
+
+    def from_rows(self, X: NDArray[np.float32], ids: Sequence[str], failures: Mapping[int, Failure]) -> Predictions:
+        """Return the answers for photos (n) of which those without a failure have features, X (n_ok, d), in order."""
+        ok = np.array([i not in failures for i in range(len(ids))], bool)  # (n,)
+        proba = np.tile(self.bundle.prior, (len(ids), 1))  # (n, k)
+        unlike = np.full(len(ids), np.nan)  # (n,)
+        if ok.any():
+            proba[ok], unlike[ok] = self.score(X), self.novelty(X)
+        return Predictions(tuple(ids), self.bundle.classes, proba, dict(failures), unlike)
+
+    def score(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the probabilities (n, k) of feature rows (n, d). Raises `InputError` for another width."""
+        width = sum(self.bundle.widths)
+        if X.ndim != 2 or X.shape[1] != width:
+            raise InputError(
+                f"these features have the shape {X.shape}, the model needs (n, {width}); give features of its networks."
+            )
+        with np.errstate(all="ignore"):  # told below
+            proba = self._score(X)
+        if not np.isfinite(proba).all():
+            raise DamagedFile("the head of this model gives answers that are not numbers; train again.")
+        return proba
+
+    @default_errors
+    def novelty(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return how unlike the training photos rows (n, d) are, (n,): above 1 is very; NaN where the model cannot tell."""
+        return np.full(len(X), np.nan) if self._novelty is None else self._novelty(X)
+
+    def _engines(self) -> EnginePool:
+        """Return the engines, which stay open as long as this predictor does."""
+        if self._pool is None:
+            self._pool = EnginePool(self.settings.compute(self.bundle.backbones), self.settings.folder)
+        return self._pool
+
+    def close(self) -> None:
+        """Give the engines back."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def check(self, engine: str, precision: str) -> None:
+        """Run the samples that came with the model, once, and compare with what they gave where it was trained."""
+        pictures = self.unchecked()
+        if pictures:
+            settings = EmbedOptions(self.settings.device, precision, cache=False, workers=0)
+            done = embed(pictures, self.bundle.backbones, settings, pool=self._engines())
+            self.compare(self.score(done.features()), engine, precision)
+
+    def unchecked(self) -> list[NDArray[np.uint8]]:
+        """Return the samples that came with the model, uint8 (h, w, 3) each; none where they were compared already."""
+        samples = self.bundle.selftest
+        return [] if self._checked or not samples or not self.bundle.backbones else list(samples["images"])
+
+    def compare(self, proba: NDArray[np.float64], engine: str, precision: str, rounding: float = SAME) -> None:
+        """Hold the probabilities (m, k) that the samples have here against those at training. Raises `DamagedFile`.
+
+        `rounding`: how far off they may be on the machine of training.
+        """
+        self._checked = True
+        off = float(np.abs(proba - self.bundle.selftest["proba"]).max())
+        here, there = f"{engine}, {precision}", f"{self.bundle.engine}, {self.bundle.precision}"
+        # In f32 all engines agree; below it two engines do not, and neither do two kinds of GPU.
+        same = precision == self.bundle.precision == "f32" or (here == there and engine != "onnxruntime")
+        progress = log.info if here == there else log.warning
+        progress("self-test (%s; trained with %s): probabilities within %.2g of those at training", here, there, off)
+        if self.bundle.engine == "torch":
+            log.warning(
+                "this model was trained on a GPU by torch, which penult no longer computes with; OpenVINO serves it on a "
+                "processor (f32, or bf16 where it has that), ONNX Runtime on a GPU (f16, f32), here %s",
+                here,
+            )
+        if not off <= (rounding if same else NEAR):  # a NaN is not
+            raise DamagedFile(
+                f"the model's own samples give other answers on this machine than where it was trained (off by {off:.2g} "
+                f"with {here}; it was trained with {there}); {_cure(self.bundle)}train again here."
+            )
+
+
+def _beyond(progress: ProgressCallback, before: int, total: int) -> ProgressCallback:
+    """Return the progress of images of which so many went before."""
+    return lambda step, done, _: progress(step, before + done, total)
+
+
+def _cure(model: Bundle) -> str:
+    return "" if model.precision == "int8" else "run `penult predict` with `--precision f32`, or "
