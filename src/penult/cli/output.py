@@ -268,9 +268,19 @@ def tell_unreadable(names: Sequence[str], failures: Mapping[int, Failure]) -> No
 def _tell(log: FailureLog) -> None:
     if not log.failed:
         return
-    some = [f"'{printable(name)}' ({failure.reason})" for name, failure in log.named]
-    more = f" and {log.failed - len(some):,} more" if log.failed > len(some) else ""
-    listed = f"{', '.join(some)}{more}. {log.summary()}."
-    if log.failed == log.images:
-        raise InputError(f"none of the {log.images:,} images can be read: {listed} Give others; nothing was written.")
-    note(f"note: {log.failed:,} of {log.images:,} images cannot be read: {listed}")
+    named = [(name, failure.reason) for name, failure in log.named]
+    note_failed(named, log.failed, log.images, log.summary(), "Give others; nothing was written.")
+
+
+def note_failed(named: Sequence[tuple[str, str]], failed: int, images: int, summary: str, cure: str) -> str:
+    """Note how many of the images could not be read, the first by name and reason; return which and why.
+
+    Raises `InputError` where none could be read; `cure` says what to do then.
+    """
+    some = [f"'{printable(name)}' ({reason})" for name, reason in named]
+    more = f" and {failed - len(some):,} more" if failed > len(some) else ""
+    which = f"{', '.join(some)}{more}. {summary}"
+    if failed == images:
+        raise InputError(f"none of the {images:,} images can be read: {which}. {cure}")
+    note(f"note: {failed:,} of {images:,} images cannot be read: {which}.")
+    return which

@@ -57,13 +57,9 @@ def tell_failures(args: argparse.Namespace, done: ShardsResult) -> None:
     made = done.manifest
     if made is None or not made.failed:
         return
-    some = [f"'{output.printable(name)}' ({why})" for name, why, _ in shards.open_features(args.out).failures(_NAMED)]
-    more = f" and {made.failed - len(some):,} more" if made.failed > len(some) else ""
+    named = [(name, why) for name, why, _ in shards.open_features(args.out).failures(_NAMED)]
     why = "; ".join(f"{n:,} {reason}: {shards.CURES.get(reason, 'remove it')}" for reason, n in made.reasons.items())
-    which = f"{', '.join(some)}{more}. {why}"
-    if made.failed == made.images:
-        raise InputError(f"none of the {made.images:,} images can be read: {which}. Give others, and another --out.")
-    output.note(f"note: {made.failed:,} of {made.images:,} images cannot be read: {which}.")
+    which = output.note_failed(named, made.failed, made.images, why, "Give others, and another --out.")
     options.embed_options(args).tolerance.check_count(made.failed, made.images, which)
 
 
