@@ -56,6 +56,9 @@ def test_a_place_of_something_else_is_refused(finished: Finished, source: Path, 
     with pytest.raises(InputError, match="holds features"):
         prepare_answers(str(finished.folder), str(source), out)
     answers = tmp_path / "answers"
+    with pytest.raises(InputError, match=r"is a plan of `penult plan`, .* otherwise give the source of the plan"):
+        prepare_answers(str(finished.folder), f"{out}/plan.parquet", str(answers))
+    assert not answers.exists()
     prepare_answers(str(finished.folder), str(source), str(answers))
     with pytest.raises(InputError, match="planned otherwise"):
         prepare_answers(str(finished.folder), str(tmp_path), str(answers))

@@ -16,7 +16,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,11 +26,11 @@ from numpy.typing import NDArray
 from cluster.bounds import Bounds
 from penult import zoo
 from penult.backbones import Backbone
-from penult.embed import EmbeddedRows, EmbedOptions, WarmEmbedder
+from penult.embed import EmbeddedRows, EmbedOptions
 from penult.shards.extractor import feature_shard
 from penult.shards.facts import PlanFacts, plan_facts
 from penult.shards.manifest import write_manifest
-from penult.shards.networks import save_networks, save_pictures
+from penult.shards.networks import save_networks
 from penult.shards.output import open_output
 from penult.shards.writer import ShardWriter
 from penult.sources import Member
@@ -93,9 +92,7 @@ class Shards:
         """Write n rows and the manifest."""
         facts = plan_facts("made up", [self.network], self.options, rows=self.rows)
         output = open_output(out)
-        save_networks(output, [self.network])
-        with closing(WarmEmbedder([self.network], facts.compute, self.options)) as embedder:
-            save_pictures(output, embedder)
+        save_networks(output, [self.network], facts.compute, self.options)
         tasks, writer = [], ShardWriter(output)
         for number, data, count in self._made(n, facts, seed):
             task = Task(f"{seed:02}{number:08}", count)

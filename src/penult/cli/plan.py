@@ -44,9 +44,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the plan."""
     from penult import images, shards
     from penult.cli import output
-    from penult.shards.facts import plan_facts
     from penult.shards.place import fitted_networks
-    from penult.shards.planning import make_plan
     from penult.texts import count
 
     shards.check_plan_name(args.out)
@@ -61,8 +59,8 @@ def run(args: argparse.Namespace) -> None:
                 shards.check_networks(planned, networks)
         else:
             fitted = fitted_networks(args.source, networks, settings, table, progress)
-            facts = plan_facts(args.source, fitted, settings, rows=args.rows, float32=args.float32)
-        done = make_plan(args.source, args.out, facts, table=table, add=args.add, progress=progress)
+            facts = shards.plan_facts(args.source, fitted, settings, rows=args.rows, float32=args.float32)
+        done = shards.make_plan(args.source, args.out, facts, table=table, add=args.add, progress=progress)
     if args.json:
         counts = {"shards": done.shards, "images": done.rows, "new": done.new, "replaced": done.replaced, "gone": done.gone}
         output.as_json({"written": done.path, **counts, "notes": list(done.notes)})

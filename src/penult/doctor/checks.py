@@ -324,14 +324,14 @@ def run_files(folder: Path) -> list[Check]:
 
 def shard_files(address: str) -> list[Check]:
     """Return whether each file of features in shards is as its manifest says."""
-    from penult.shards import check_shards
+    from penult.shards.check import FOREIGN, check_shards
 
-    where, cure = printable(address), "remove it, and run the same `penult embed` again: only what is missing is made anew"
+    where, cure = printable(address), "remove it, and run the command that wrote it again: only what is missing is made anew"
     try:
         found = list(check_shards(address))
     except InputError as error:
         return [Check("shards", FAIL, *str(error).split("; ", 1))]
-    foreign = [one.name for one in found if one.wrong == "belongs to no shard"]
+    foreign = [one.name for one in found if one.wrong == FOREIGN]
     wrong = [one for one in found if one.wrong and one.name not in foreign]
     if wrong:
         which = _named([f"{one.name} ({one.wrong})" for one in wrong])

@@ -10,19 +10,18 @@ import hashlib
 import io
 import json
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 
 from penult import bundle, parquet, untrusted
-from penult.embed import EmbeddedRows, EmbedOptions, WarmEmbedder
+from penult.embed import EmbeddedRows, EmbedOptions
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.images import TableOptions
 from penult.predict.predictor import Predictor
 from penult.shards import MODEL, PLAN, Extractor, check_asked, is_ready, open_output, plan_facts
 from penult.shards.extractor import readable
-from penult.shards.networks import save_networks, save_pictures
+from penult.shards.networks import save_networks
 from penult.shards.output import Output, name_below
-from penult.shards.place import plan_into
+from penult.shards.place import first_images, plan_into
 from penult.shards.plan import Plan
 from penult.sources import Member
 from penult.texts import printable
@@ -89,11 +88,10 @@ def prepare_answers(
     if is_ready(out):
         check_asked(Plan.open(name_below(out, PLAN)).facts, source, options, rows=rows)
         return ()
+    first_images(source, table or TableOptions(), 1)  # what is no source is refused before anything is written
     output.write(MODEL, data)
     facts = plan_facts(source, loaded.backbones, replace(options, precision=precision), rows=rows, float32=True)
-    save_networks(output, loaded.backbones)
-    with closing(WarmEmbedder(loaded.backbones, facts.compute, options)) as embedder:
-        save_pictures(output, embedder)
+    save_networks(output, loaded.backbones, facts.compute, options)
     return plan_into(output, source, facts, table, progress)
 
 

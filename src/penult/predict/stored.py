@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from penult.arrays import row_chunks
 from penult.bundle import Bundle
@@ -21,24 +19,9 @@ SCORED_ENTRIES = 1 << 22  # numbers of rows that are in memory at a time: 16 MiB
 FAILURES = 1000  # answers at a time for images without features
 
 
-class RowSource(Protocol):
-    """Rows (n, d) that are read in slices: shards, or an array."""
-
-    shape: tuple[int, int]
-
-    def __getitem__(self, at: slice) -> NDArray[np.float32]:
-        """Return some rows."""
-
-
 def chunks(shape: tuple[int, int]) -> list[slice]:
     """Return slices of the rows of X (n, d), each of about `SCORED_ENTRIES` numbers."""
     return row_chunks(shape[0], max(1, SCORED_ENTRIES // max(shape[1], 1)))
-
-
-def scores(predictor: Predictor, X: RowSource) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Yield slices of the rows of X (n, d) and their probabilities (m, k). Raises `InputError` for another width."""
-    for at in chunks(X.shape):
-        yield at, predictor.score(X[at])
 
 
 def check_same_networks(model: Bundle, features: ShardedFeatures) -> None:

@@ -6,13 +6,15 @@ In: a folder or address. Out: what is wrong, file by file. Nothing is changed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from penult.errors import DamagedFile
 from penult.shards.manifest import MANIFEST, TABLE, foreign_files, read_manifest, read_shards
-from penult.shards.output import PLAN, Output, name_below, open_output, sum_of
+from penult.shards.output import PLAN, Output, name_below, open_output, sha256_at
 from penult.shards.plan import Plan
 from penult.shards.writer import Receipt, receipt_file, shard_file
+
+CHANGED, FOREIGN = "it was changed after it was written", "belongs to no shard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Checked:
 
 
 def check_shards(address: str) -> Iterator[Checked]:
-    """Yield every file of a complete place; files of no shard of the plan as `belongs to no shard`.
+    """Yield every file of a complete place; of files of no shard of the plan `FOREIGN` is wrong.
 
     Raises `InputError` where there is no manifest.
     """
@@ -47,15 +49,15 @@ def check_shards(address: str) -> Iterator[Checked]:
         foreign = foreign_files(Plan.open(name_below(address, PLAN)), output)
     except ValueError:  # told above
         return
-    yield from (Checked(name, "belongs to no shard") for name in foreign)
+    yield from (Checked(name, FOREIGN) for name in foreign)
 
 
 def _compare(output: Output, name: str, wanted: str) -> str:
     try:
-        found = sum_of(name_below(output.address, name))
+        found = sha256_at(name_below(output.address, name))
     except OSError as error:
         return f"it cannot be read ({error.strerror or error})"
-    return "" if found == wanted else "it was changed after it was written"
+    return "" if found == wanted else CHANGED
 
 
 def _receipt(output: Output, shard: Receipt) -> str:
@@ -65,7 +67,5 @@ def _receipt(output: Output, shard: Receipt) -> str:
     except OSError as error:
         return f"it cannot be read ({error.strerror or error})"
     except DamagedFile:
-        return "it was changed after it was written"
-    same = (found.name, found.rows, found.embedded, found.size, found.sha256)
-    wanted = (shard.name, shard.rows, shard.embedded, shard.size, shard.sha256)
-    return "" if same == wanted else "it was changed after it was written"
+        return CHANGED
+    return "" if replace(found, reasons={}) == shard else CHANGED

@@ -16,17 +16,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from penult import untrusted
 from penult.errors import DamagedFile, InputError
 from penult.parquet import ParquetReader
 from penult.shards.facts import PlanFacts
 from penult.shards.output import Output
-from penult.shards.writer import DONE, SHARDS, PlannedShard, Receipt, done_names, read_receipts, shard_file, sum_of_values
+from penult.shards.writer import (
+    DONE,
+    SHARDS,
+    PlannedShard,
+    Receipt,
+    checked_values,
+    done_names,
+    read_receipts,
+    sha256_of_values,
+    shard_file,
+)
 from penult.texts import printable
 
 MANIFEST, TABLE = "manifest.json", "shards.csv"
 _COLUMNS = ("name", "rows", "embedded", "size", "sha256")
-_MOST = 1 << 20  # bytes of a manifest
 
 TaskT_co = TypeVar("TaskT_co", bound=PlannedShard, covariant=True)
 
@@ -63,16 +71,14 @@ class Manifest:
     def to_json(self) -> str:
         """Return the manifest as indented JSON; its last line has the sha256 of all others."""
         values = {**asdict(self), "facts": json.loads(self.facts.to_json())}
-        values["sha256"] = sum_of_values(values)
+        values["sha256"] = sha256_of_values(values)
         return json.dumps(values, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, data: bytes, where: str) -> Manifest:
         """Return the manifest that `to_json` wrote. Raises `DamagedFile` for anything else."""
         try:
-            values = untrusted.parse_json(data)
-            if values.pop("sha256", "") != sum_of_values(values):
-                raise ValueError("it was changed after it was written")
+            values = checked_values(data, "sha256")
             facts = PlanFacts.from_json(json.dumps(values.pop("facts")), where)
             return cls(facts=facts, **values)
         except (ValueError, TypeError, AttributeError, KeyError) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from penult import parquet, pixels, untrusted
 from penult.arrays import drawn_picture
 from penult.backbones import Backbone
-from penult.embed import WarmEmbedder
+from penult.embed import EmbedOptions, WarmEmbedder
+from penult.engines import Compute
 from penult.errors import DamagedFile, InputError
 from penult.shards.facts import NetworkFacts, PlanFacts
 from penult.shards.output import Output
@@ -44,16 +46,22 @@ class CheckedPictures:
         return [one for one in found if not isinstance(one, pixels.Failure)]
 
 
-def save_networks(output: Output, networks: Sequence[Backbone]) -> None:
-    """Write every network that is not there yet: its graph, then its record. Raises `OutputError`."""
+def save_networks(output: Output, networks: Sequence[Backbone], compute: Compute, options: EmbedOptions) -> None:
+    """Write every network, and the pictures with their vectors as this machine computes them, as far as they are not there.
+
+    Raises `OutputError`, and `InputError` for a network whose vectors are not finite.
+    """
     for backbone in networks:
         record, graph = _names(backbone.digest)
         if output.exists(record):
             continue
         data = backbone.graph()
-        output.write(graph, data)
+        output.write(graph, data)  # before its record, by which it is found
         about = {"record": backbone.to_dict(), "sha256": hashlib.sha256(data).hexdigest()}
         output.write(record, json.dumps(about, indent=1, sort_keys=True).encode())
+    if not output.exists(PICTURES):
+        with closing(WarmEmbedder(networks, compute, options)) as embedder:
+            _save_pictures(output, embedder)
 
 
 def has_networks(output: Output, facts: PlanFacts) -> bool:
@@ -94,13 +102,7 @@ def _names(digest: str) -> tuple[str, str]:
     return f"backbones/{digest[:20]}.json", f"backbones/{digest[:20]}.onnx"
 
 
-def save_pictures(output: Output, embedder: WarmEmbedder) -> None:
-    """Write the drawn pictures with their vectors as this machine computes them, if they are not there yet.
-
-    Raises `InputError` for a network whose vectors are not finite, or too large for float16.
-    """
-    if output.exists(PICTURES):
-        return
+def _save_pictures(output: Output, embedder: WarmEmbedder) -> None:
     files = _draw()
     vectors = _vectors(files, embedder)
     if not np.isfinite(vectors).all():

@@ -184,7 +184,7 @@ def whole_file(address: str) -> Iterator[IO[bytes]]:
         objects.open_store(above).put(name, file)
 
 
-def sum_of(address: str) -> str:
+def sha256_at(address: str) -> str:
     """Return the sha256 of the file at a path or an address, which may be larger than memory. Raises `OSError`."""
     if not objects.is_url(address):
         return untrusted.sha256(address)

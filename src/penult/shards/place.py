@@ -10,19 +10,19 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
 
 from penult import images, quantize, sources
 from penult.backbones import Backbone
-from penult.embed import EmbedOptions, WarmEmbedder, at_depth
+from penult.embed import EmbedOptions, at_depth
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.images import TableOptions
 from penult.objects import is_url
 from penult.pixels import DEPTHS, MAX_PIXELS
 from penult.shards.facts import PlanFacts, plan_facts
-from penult.shards.networks import PICTURES, has_networks, save_networks, save_pictures
-from penult.shards.output import MODEL, PLAN, Output, name_below, open_output, sum_of, whole_file
+from penult.shards.networks import PICTURES, has_networks, save_networks
+from penult.shards.output import MODEL, PLAN, Output, name_below, open_output, sha256_at, whole_file
 from penult.shards.plan import Plan, is_plan
 from penult.shards.planning import make_plan
 from penult.sources.remote_file import open_binary
@@ -67,9 +67,7 @@ def make_ready(
         if facts.precision == "int8":
             networks = quantize.in_int8(networks, _first_of_plan(plan), options.folder, progress)
         networks = _same_networks(facts, networks, plan.path)
-    save_networks(output, networks)
-    with closing(WarmEmbedder(networks, facts.compute, options)) as embedder:
-        save_pictures(output, embedder)
+    save_networks(output, networks, facts.compute, options)
     if plan is None:
         return plan_into(output, source, facts, table, progress)
     if is_plan(source):
@@ -89,7 +87,7 @@ def take_plan(source: str, out: str) -> None:
     """Copy a plan into a place. Raises `InputError` where another one is there, of which it is no addition (`plan --add`)."""
     output, there = open_output(out), name_below(out, PLAN)
     if output.exists(PLAN):
-        if sum_of(source) == sum_of(there):
+        if sha256_at(source) == sha256_at(there):
             return
         old, new = Plan.open(there).tasks(), Plan.open(source).tasks()
         if len(new) < len(old) or any(one.name != other.name for one, other in zip(old, new, strict=False)):
@@ -109,7 +107,7 @@ def fitted_networks(
     progress: ProgressCallback = quiet,
 ) -> Sequence[Backbone]:
     """Return networks as the first images of a source want them: at the depth of its files, in int8 calibrated with them."""
-    looked_at = _first(source, table or TableOptions())
+    looked_at = first_images(source, table or TableOptions())
     networks = at_depth(networks, looked_at, options, progress)
     return quantize.in_int8(networks, looked_at, options.folder, progress) if options.precision == "int8" else networks
 
@@ -185,12 +183,12 @@ def _absolute(source: str) -> str:
     return source.rstrip("/") if is_url(source) else os.path.abspath(source)  # noqa: PTH100 - as the plan has it
 
 
-def _first(source: str, table: TableOptions) -> Sequence[str | sources.Member]:
-    """Return the first images of a source."""
+def first_images(source: str, table: TableOptions, most: int = _LOOKED_AT) -> Sequence[str | sources.Member]:
+    """Return the first images of a source. Raises `InputError` for what is none."""
     if sources.kind_of(source) == "table":
         listed = images.Table(source, table).stream(images.ScanLog(), images.LabelNormalizer())
-        return [image.source for image in islice(listed, _LOOKED_AT)]
-    return list(islice(sources.members(source, columns=table.refuse_for(source)), _LOOKED_AT))
+        return [image.source for image in islice(listed, most)]
+    return list(islice(sources.members(source, columns=table.refuse_for(source)), most))
 
 
 def _first_of_plan(plan: Plan) -> list[sources.Member]:

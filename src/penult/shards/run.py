@@ -17,7 +17,7 @@ from penult.shards.attempts import DEATHS, AttemptFiles, forget_attempts
 from penult.shards.extractor import Extractor
 from penult.shards.manifest import Manifest, foreign_files, in_random_order, todo, write_manifest
 from penult.shards.networks import files_beside
-from penult.shards.output import PLAN, name_below, open_output, sum_of
+from penult.shards.output import PLAN, name_below, open_output, sha256_at
 from penult.shards.plan import Plan, ShardTask
 from penult.shards.writer import ShardStatus
 
@@ -113,8 +113,8 @@ def run_shards(
     if not result.left:
         planned = plan.tasks()
         replaced = {planned[number].name: rows for number, rows in plan.notes.replaced.items()}
-        files = {name: sum_of(name_below(out, name)) for name in files_beside(plan.facts)}
-        result.manifest = write_manifest(plan, output, plan.facts, sum_of(plan.path), replaced, files)
+        files = {name: sha256_at(name_below(out, name)) for name in files_beside(plan.facts)}
+        result.manifest = write_manifest(plan, output, plan.facts, sha256_at(plan.path), replaced, files)
         forget_attempts(output)
     result.seconds = time.perf_counter() - began
     return result

@@ -65,16 +65,13 @@ class Receipt:
     def to_json(self) -> bytes:
         """Return the receipt as a line of JSON, with the sha256 of all else as `check`."""
         values = asdict(self)
-        return json.dumps({**values, "check": sum_of_values(values)}, sort_keys=True).encode()
+        return json.dumps({**values, "check": sha256_of_values(values)}, sort_keys=True).encode()
 
     @classmethod
     def parse(cls, data: bytes, where: str) -> Receipt:
         """Return the receipt that `ShardWriter` wrote. Raises `DamagedFile`; `where` is its file."""
         try:
-            values = untrusted.parse_json(data)
-            if values.pop("check", "") != sum_of_values(values):
-                raise ValueError("it was changed after it was written")
-            found = cls(**values)
+            found = cls(**checked_values(data, "check"))
             counts = (found.rows, found.embedded, found.size, found.failed, *found.reasons.values())
             if not all(type(n) is int and n >= 0 for n in counts) or sum(found.reasons.values()) != found.failed:
                 raise ValueError("its counts do not add up")
@@ -133,9 +130,17 @@ class ShardWriter:
             return False
 
 
-def sum_of_values(values: Mapping[str, Any]) -> str:
-    """Return the sha256 (hex) of JSON values."""
+def sha256_of_values(values: Mapping[str, Any]) -> str:
+    """Return the sha256 (hex) of JSON values, which stands among them in the file."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def checked_values(data: bytes, key: str) -> dict[str, Any]:
+    """Return the JSON values of a file without their sha256, which is at `key`. Raises `ValueError` or `AttributeError`."""
+    values: dict[str, Any] = untrusted.parse_json(data)
+    if values.pop(key, "") != sha256_of_values(values):
+        raise ValueError("it was changed after it was written")
+    return values
 
 
 def shard_file(name: str) -> str:

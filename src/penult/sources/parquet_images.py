@@ -91,6 +91,7 @@ class _Columns:
     def __init__(self, reader: ParquetReader, container: str, wanted: ParquetColumns) -> None:
         self._kinds = dict(reader.columns)
         self._features = _features(reader.metadata)
+        self._is_plan = "penult.plan" in reader.metadata
         self._where = f"'{printable(container)}'"
         self.image = self._image(wanted.image)
         self.path = self._path()
@@ -121,6 +122,9 @@ class _Columns:
             cure = "name one with --image-column NAME"
         else:
             cure = f"its columns: {listed(printable(name) for name in self._kinds)}; give a file that has the images in it"
+            if self._is_plan:
+                what = "is a plan of `penult plan`, which lists images and has none"
+                cure = "`penult embed PLAN --out FOLDER` takes it; otherwise give the source of the plan"
         raise InputError(f"{self._where} {what}; {cure}")
 
     def _path(self) -> str | None:
