@@ -150,6 +150,9 @@ def test_objects_and_archives_in_a_store_are_the_folder(s3: Any, files: dict[str
         assert np.array_equal(done.digests, first.digests)
         assert {i: one.reason for i, one in done.failures.items()} == {i: one.reason for i, one in first.failures.items()}
         assert np.array_equal(done.features(), first.features())
+    (s3.root / "runs" / "bad.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=r"s3://runs/bad\.parquet is no Parquet file as it was written"):
+        scan_labelled(f"{place}/bad.parquet")
 
 
 # --- layouts ---
@@ -208,6 +211,22 @@ def test_shards_of_webdataset_and_numbered_classes(tmp_path: Path) -> None:
     assert "labels of" in unlabelled.notes[0]
     with pytest.raises(InputError, match=r"--label-column is about a CSV, and '.*' is an archive"):
         scan_labelled(tmp_path / "00000.tar", table=TableOptions(label_column="x"))
+
+
+def test_a_folder_of_archives_is_scanned_once(tmp_path: Path) -> None:
+    """What lies beside the archives is counted once; no part of an archive's name is a label; Parquet may lie deeper."""
+    jpeg = save(photo(20, 30), "JPEG")
+    files = {f"{label}/{i}.jpg": jpeg for label in ("cat", "dog") for i in range(3)}
+    (tmp_path / "zip").mkdir()
+    (tmp_path / "zip" / "PHOTOS.ZIP").write_bytes(archives.zipped(files))
+    for name in (".DS_Store", "raw.cr2", "notes.txt"):
+        (tmp_path / "zip" / name).write_bytes(b"x")
+    found = scan_labelled(tmp_path / "zip")
+    assert found.counts == {"cat": 3, "dog": 3}
+    assert found.ignored == {"camera raw files": 1, "files that are not images": 1, "hidden or system files": 1}
+    (tmp_path / "parquet" / "data").mkdir(parents=True)
+    archives.parquet(tmp_path / "parquet" / "data" / "a.parquet", files, ("cat", "dog"))
+    assert scan_labelled(tmp_path / "parquet", table=TableOptions(label_column="label")).counts == found.counts
 
 
 def test_labels_beside_a_few_images_leave_the_class_folders_to_count(tmp_path: Path) -> None:

@@ -125,7 +125,10 @@ def to_parquet(
 
 
 class ParquetReader:
-    """One file, read by columns and row groups; what was damaged is found (`DamagedFile`), never returned."""
+    """One file, read by columns and row groups; what was damaged is found (`DamagedFile`), never returned.
+
+    `name` is what messages call it. With `by_page` row groups are read page by page: those of others may be large.
+    """
 
     def __init__(self, source: str | Path | bytes | IO[bytes], name: str = "", by_page: bool = False) -> None:
         pa, pq = _library()
@@ -220,11 +223,6 @@ class ParquetReader:
                 f"{printable(self.name)} is no Parquet file as it was written: {said}; copy it again from where it was made, "
                 "or make it again."
             ) from error
-
-
-def open_file(source: str | Path | IO[bytes]) -> ParquetReader:
-    """Return a reader of somebody's Parquet file, which may have large row groups: they are read page by page."""
-    return ParquetReader(source, by_page=True)
 
 
 def _type_of(kind: str) -> Any:

@@ -17,6 +17,7 @@ from penult.embed.options import EmbedOptions
 from penult.embed.remarks import at_depth
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.pixels import summarize_failures
+from penult.sources.names import TABLES
 
 
 def facts(backbone: Backbone, done: Embedding) -> dict[str, Any]:
@@ -85,6 +86,6 @@ def _scan(source: str, table: images.TableOptions) -> images.ImageSet:
         return images.scan_labelled(source, table=table)
     except InputError as error:
         found = images.scan_unlabelled(source, table=table)
-        if not source.lower().endswith((".csv", ".tsv")):
+        if not source.lower().endswith(TABLES):
             return found
         return replace(found, notes=(*found.notes, f"no labels were written: {error}"))

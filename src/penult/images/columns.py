@@ -17,8 +17,9 @@ from penult.images.matching import Finder, Match
 from penult.images.records import quoted
 from penult.signatures import image_ending
 from penult.sources import kind_of
+from penult.sources.names import archive_kind
 from penult.sources.parquet_images import ANY_COLUMNS, LABEL_NAMES, ParquetColumns
-from penult.texts import is_url, printable
+from penult.texts import printable
 
 FILE, LABEL = "file", "label"
 
@@ -48,18 +49,20 @@ class TableOptions:
 
     def refuse_for(self, source: str) -> ParquetColumns:
         """Return the columns named, for Parquet files. Raises `InputError` for options that are not about the source."""
+        if self.hints:
+            return ANY_COLUMNS
+        columns = ParquetColumns(self.image_column, self.label_column)
         values = {"--image-dir": self.image_dir, "--encoding": self.encoding}
-        parquet = kind_of(source) == "parquet" or holds_parquet(source)
-        if not parquet:
+        if columns != ANY_COLUMNS and not _may_have_parquet(source):
             values = {"--image-column": self.image_column, "--label-column": self.label_column, **values}
         given = [option for option, value in values.items() if value is not None]
-        if given and not self.hints:
+        if given:
             what = {"folder": "a folder", "objects": "an address", None: "a file"}.get(kind_of(source), "an archive")
             raise InputError(
                 f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} about a CSV, and '{printable(source)}' is {what}; "
                 "leave it out, or give a CSV that lists the images"
             )
-        return ParquetColumns(self.image_column, self.label_column) if parquet and not self.hints else ANY_COLUMNS
+        return columns
 
 
 NO_OPTIONS = TableOptions()
@@ -117,12 +120,12 @@ def find_columns(
     return found
 
 
-def holds_parquet(source: str) -> bool:
-    """Tell whether a folder or address may have its images in Parquet files."""
-    try:
-        return is_url(source) or any(name.lower().endswith(".parquet") for name in os.listdir(source))  # noqa: PTH208 - surrogates
-    except OSError:
-        return False
+def _may_have_parquet(source: str) -> bool:
+    """Tell whether a source is, or may have its images in, Parquet files; a folder is walked for it."""
+    kind = kind_of(source)
+    if kind != "folder":
+        return kind in ("parquet", "objects")
+    return any(archive_kind(name) == "parquet" for _, _, names in os.walk(source) for name in names)
 
 
 def binary(cell: str) -> int | None:

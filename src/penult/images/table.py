@@ -25,6 +25,7 @@ from penult.images.matching import Finder, Matches, Votes
 from penult.images.records import Image, quoted
 from penult.images.walk import REPEATED, ScanLog, path_kind
 from penult.sources import kind_of
+from penult.sources.names import TABLES
 from penult.texts import printable
 
 _MOST_FAULTS = 10_000  # rows; who has more of them has given another file
@@ -47,7 +48,7 @@ _NOT_BINARY = "these rows have other cells than 0 and 1 in their class columns"
 
 def is_table(path: str) -> bool:
     """Tell whether a path is that of a CSV file."""
-    return path.lower().endswith((".csv", ".tsv")) and path_kind(path) == "file"
+    return path.lower().endswith(TABLES) and path_kind(path) == "file"
 
 
 class Table:

@@ -14,11 +14,12 @@ from typing import Literal, Protocol
 from penult import signatures
 from penult.images.records import MENTIONED, Image, ImageSet, quoted
 from penult.signatures import UnreadFormat
-from penult.sources import Member, archive_kind, kind_of, members
+from penult.sources import Member, kind_of, members
 from penult.sources.entries import CUT, DAMAGED
 from penult.sources.folder import BROKEN_LINK, LOOP, NOT_IMAGE, SPECIAL, TWICE, UNREADABLE, walk_folder
-from penult.sources.names import without_archives
+from penult.sources.names import archive_kind, without_archives
 from penult.sources.parquet_images import ANY_COLUMNS, ParquetColumns
+from penult.sources.scan import in_archives
 
 OUTSIDE = "images outside the class folders"
 GIVEN_NOT_IMAGE = "given files that are not images"
@@ -49,11 +50,6 @@ class ScanLog:
         names = self._names.setdefault(kind, [])
         if len(names) < MENTIONED:
             names.append(name)
-
-    def forget(self, kind: str) -> None:
-        """Take back what was counted of a kind, for it is looked at once more."""
-        self._counts.pop(kind, None)
-        self._names.pop(kind, None)
 
     def skip(self, kind: str, unread: UnreadFormat | None, name: str) -> None:
         """Count one more file that is not read; one of a known photo format as of that, every other as of `kind`."""
@@ -122,15 +118,18 @@ def walk(source: str, log: ScanLog, prefix: str = "", columns: ParquetColumns = 
     def skip(kind: str, unread: UnreadFormat | None, name: str) -> None:
         if kind == NOT_IMAGE and archive_kind(name) is not None:
             archives.append(name[len(prefix) :])
-        log.skip(kind, unread, name)
+        else:
+            log.skip(kind, unread, name)
 
     found = False
     for id, top, entry in walk_folder(source, skip, log.folders.append, prefix):
         found = True
         yield Image(id, entry.path, top)
-    if not found and archives:
-        log.forget(NOT_IMAGE)
-        yield from (_image(source, one, prefix) for one in members(source, _skip_in(log), columns))
+    if not found:
+        yield from (_image(source, one, prefix) for one in in_archives(source, archives, _skip_in(log), columns))
+        return
+    for name in archives:
+        log.ignore(NOT_IMAGE, prefix + name)
 
 
 def _image(source: str, member: Member, prefix: str) -> Image:

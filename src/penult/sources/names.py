@@ -1,4 +1,4 @@
-"""What names of files, objects and entries of archives say: how they sort, which a system leaves about, what ids they give.
+"""What names of files, objects and entries of archives say: their kind, order and ids, and which a system leaves about.
 
 Names are as the operating system gives them: bytes that are not UTF-8 are surrogates (PEP 383).
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from functools import lru_cache
+from typing import Literal
 
 from penult.signatures import image_ending
 
@@ -17,8 +18,19 @@ _SYSTEM_NAMES = frozenset(
     | {"__macosx", "@eadir", "$recycle.bin", "system volume information"}  # folders: zip, Synology, Windows
 )
 
-_ARCHIVE = re.compile(r"(?<![^/])[^/]*\.(?:tar|tar\.gz|tgz|zip|parquet)/", re.IGNORECASE)
+ArchiveKind = Literal["tar", "zip", "parquet"]
+ARCHIVES: dict[str, ArchiveKind] = {
+    ".tar": "tar", ".tar.gz": "tar", ".tgz": "tar", ".zip": "zip", ".parquet": "parquet",
+}  # fmt: skip
+TABLES = (".csv", ".tsv")
+_ARCHIVE = re.compile(rf"(?<![^/])[^/]*(?:{'|'.join(map(re.escape, ARCHIVES))})/", re.IGNORECASE)
 _REMEMBERED = 1_000_000  # names of one archive among which each is made unique
+
+
+def archive_kind(name: str) -> ArchiveKind | None:
+    """Return which kind of archive a name is that of."""
+    lower = name.lower()
+    return next((kind for ending, kind in ARCHIVES.items() if lower.endswith(ending)), None)
 
 
 def natural_key(name: str) -> tuple[str, str]:
@@ -84,6 +96,4 @@ class UniqueNames:
 
 def without_archives(id: str) -> str:
     """Return the path by which an image is labelled, its id without names of archives: `cat/1.jpg` of `a.tar/cat/1.jpg`."""
-    if ".tar" in id or ".tgz" in id or ".zip" in id or ".parquet" in id:
-        return _ARCHIVE.sub("", id)
-    return id
+    return _ARCHIVE.sub("", id)

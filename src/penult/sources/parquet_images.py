@@ -53,10 +53,10 @@ def parquet_members(
 
     Raises InputError where no column holds images, or several may, MissingExtra without pyarrow.
     """
-    from penult.parquet import open_file
+    from penult.parquet import ParquetReader
 
     try:
-        reader = open_file(file)
+        reader = ParquetReader(file, container, by_page=True)
     except DamagedFile as error:
         raise InputError(str(error)) from error
     columns = _Columns(reader, container, wanted)

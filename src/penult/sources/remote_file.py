@@ -29,13 +29,13 @@ def tag_of(file: BinaryIO) -> str:
     """Return what changes with an open file: the tag of an object, else size and time."""
     if (tag := getattr(file, "tag", None)) is not None:
         return str(tag)
-    return _tag(os.fstat(file.fileno()))
+    return tag_of_stat(os.fstat(file.fileno()))
 
 
 def current_tag(source: str) -> str:
     """Return the tag of the file that is at a path or an address now. Raises OSError."""
     if not is_url(source):
-        return _tag(os.stat(source))  # noqa: PTH116 - surrogates
+        return tag_of_stat(os.stat(source))  # noqa: PTH116 - surrogates
     from penult.objects import open_store
 
     above, _, name = source.rpartition("/")
@@ -43,7 +43,8 @@ def current_tag(source: str) -> str:
     return "" if known is None else known.tag
 
 
-def _tag(found: os.stat_result) -> str:
+def tag_of_stat(found: os.stat_result) -> str:
+    """Return the tag of a file on a disk."""
     return f"{found.st_size}-{found.st_mtime_ns}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Literal
@@ -12,19 +12,14 @@ from penult.errors import InputError
 from penult.sources.entries import Skip
 from penult.sources.folder import NOT_IMAGE, walk_folder
 from penult.sources.member import Member
-from penult.sources.names import path_key
+from penult.sources.names import TABLES, archive_kind, path_key
 from penult.sources.parquet_images import ANY_COLUMNS, ParquetColumns, parquet_members
-from penult.sources.remote_file import open_binary, tag_of
+from penult.sources.remote_file import open_binary, tag_of, tag_of_stat
 from penult.sources.tar import tar_members
 from penult.sources.zip import zip_members
 from penult.texts import is_url, printable
 
 SourceKind = Literal["folder", "table", "tar", "zip", "parquet", "objects"]
-ArchiveKind = Literal["tar", "zip", "parquet"]
-ARCHIVES: dict[str, ArchiveKind] = {
-    ".tar": "tar", ".tar.gz": "tar", ".tgz": "tar", ".zip": "zip", ".parquet": "parquet",
-}  # fmt: skip
-_TABLES = (".csv", ".tsv")
 _WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _OTHER_ARCHIVES = (".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
 
@@ -40,7 +35,7 @@ def kind_of(source: str) -> SourceKind | None:
     archive, _ = split_inside(source)
     if _is_archive(archive):
         return archive_kind(archive)
-    if source.lower().endswith(_TABLES):
+    if source.lower().endswith(TABLES):
         return "table" if os.path.isfile(source) else None  # noqa: PTH113 - at an address there are no tables
     return "objects" if is_url(source) else None
 
@@ -65,12 +60,6 @@ def no_source(source: str, cure: str) -> InputError:
     if lower.endswith(_OTHER_ARCHIVES):
         return InputError(f"{name} is an archive that is not read; unpack it, or pack it as .tar, .tar.gz or .zip")
     return InputError(f"{name} is neither a folder nor a CSV, nor a tar, zip or Parquet file; {cure}")
-
-
-def archive_kind(name: str) -> ArchiveKind | None:
-    """Return which kind of archive a name is that of."""
-    lower = name.lower()
-    return next((kind for ending, kind in ARCHIVES.items() if lower.endswith(ending)), None)
 
 
 def split_inside(source: str) -> tuple[str, str]:
@@ -169,11 +158,17 @@ def _several(
     for member in images_of(source, skip):
         found = True
         yield member
-    for name in archives if found else sorted(archives, key=path_key):
-        if found:
-            on_skip(NOT_IMAGE, name)
-        else:
-            yield from archive_members(f"{source.rstrip('/')}/{name}", on_skip, columns, f"{name}/")
+    if not found:
+        yield from in_archives(source, archives, on_skip, columns)
+        return
+    for name in archives:
+        on_skip(NOT_IMAGE, name)
+
+
+def in_archives(source: str, names: Iterable[str], on_skip: Skip, columns: ParquetColumns) -> Iterator[Member]:
+    """Yield the images in the archives of these names below a folder or address; ids begin with the names."""
+    for name in sorted(names, key=path_key):
+        yield from archive_members(f"{source.rstrip('/')}/{name}", on_skip, columns, f"{name}/")
 
 
 def _files(folder: str, skip: Skip) -> Iterator[Member]:
@@ -181,7 +176,7 @@ def _files(folder: str, skip: Skip) -> Iterator[Member]:
     for id, _, entry in walk_folder(folder, lambda kind, unread, name: skip(kind, name)):
         try:
             found = entry.stat()
-            size, tag = found.st_size, f"{found.st_size}-{found.st_mtime_ns}"
+            size, tag = found.st_size, tag_of_stat(found)
         except OSError:  # gone meanwhile: an image that cannot be read
             size, tag = -1, ""
         yield Member(id, folder, entry.path[start:], size=size, tag=tag)

@@ -56,7 +56,7 @@ class Container:
             self._stream = self._stream or Unpacked(self._file)
             return read_stored(self._stream, member, most)
         if member.packing == "parquet":
-            self._cells = self._cells or ParquetCells(self._file if is_url(self._path) else self._path)
+            self._cells = self._cells or ParquetCells(self._file if is_url(self._path) else self._path, self._path)
             return self._cells.read(member.key)
         return read_stored(self._file, member, most)
 
@@ -114,10 +114,10 @@ def read_entry(file: BinaryIO, member: Member, most: int) -> bytes:
 class ParquetCells:
     """Cells of a Parquet file by "row group:row:column"; those that follow one another are read a few rows at a time."""
 
-    def __init__(self, file: BinaryIO | str) -> None:
-        from penult.parquet import open_file  # numpy, which no decoding process needs
+    def __init__(self, file: BinaryIO | str, name: str) -> None:
+        from penult.parquet import ParquetReader  # numpy, which no decoding process needs
 
-        self._reader = open_file(file)
+        self._reader = ParquetReader(file, name, by_page=True)
         self._place = ("", -1)  # column and row group that are read
         self._batches: Iterator[dict[str, list[Any]]] = iter(())
         self._start, self._values = 0, list[Any]()
