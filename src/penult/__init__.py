@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from penult.estimators import Embedder as Embedder
     from penult.estimators import TransferClassifier as TransferClassifier
     from penult.evaluate import Evaluation as Evaluation
-    from penult.pixels import FileContent as FileContent
     from penult.predict import Predictor as Predictor
     from penult.predict import load as load
     from penult.predict import load_model as load_model
+    from penult.sources import FileContent as FileContent
     from penult.training import Run as Run
     from penult.training import train as train
     from penult.zoo import list_backbones as list_backbones
@@ -35,7 +35,7 @@ _HOMES = {
     "Bundle": "penult.bundle",
     "Embedder": "penult.estimators",
     "Evaluation": "penult.evaluate",
-    "FileContent": "penult.pixels",
+    "FileContent": "penult.sources",
     "Predictor": "penult.predict",
     "Run": "penult.training",
     "TransferClassifier": "penult.estimators",

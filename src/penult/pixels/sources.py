@@ -34,7 +34,7 @@ FILE = (*PATH, FileContent, Member)  # of these it is a file, to be decoded; any
 _SHOWN = 5
 _WANTED = "a path, a uint8 array (h, w, 3) or (h, w), a Pillow image, or the content of a file as penult.FileContent"
 _COLUMNS = ("path", "file", "filename", "filepath", "image", "image_path", "img", "photo")  # what people call the paths
-_WRAP = "say so: penult.FileContent(data), or penult.FileContent(file.read()); bytes alone are a path"
+_WRAP = "wrap it: penult.FileContent(data), or penult.FileContent(file.read()); bytes alone are a path"
 _TENSOR = "make it a uint8 array first: (tensor.permute(1, 2, 0) * 255).byte().numpy() for channels first and 0..1"
 # A named pipe that nobody writes to would hold the run for ever without O_NONBLOCK. No file object: it takes longer
 # than a small file takes to read.

@@ -20,8 +20,8 @@ Skip = Callable[[str, str], None]
 
 _LABEL_FILES = (".cls", ".json")  # of a webdataset sample, the surest first; its .txt is a caption
 NEARLY_ALL = 0.9  # of the images of an archive: if fewer have a label beside them, and all lie in class folders, these count
-LABEL_KEYS = ("label", "cls", "class", "class_name", "category", "target")  # in its JSON
-MOST_LABEL_BYTES = 64 << 10
+_LABEL_KEYS = ("label", "cls", "class", "class_name", "category", "target")  # in its JSON
+_MOST_LABEL_BYTES = 64 << 10
 _LONGEST_LABEL = 200  # characters
 _PENDING = 32  # images of one sample
 
@@ -39,7 +39,7 @@ def kind_by_name(name: str) -> str | None:
 
 def is_label_file(name: str, size: int) -> bool:
     """Tell whether a member may say what the image beside it shows."""
-    return name.lower().endswith(_LABEL_FILES) and 0 < size <= MOST_LABEL_BYTES
+    return name.lower().endswith(_LABEL_FILES) and 0 < size <= _MOST_LABEL_BYTES
 
 
 @dataclass
@@ -101,7 +101,7 @@ def read_label(name: str, content: bytes) -> str | None:
         text = content.decode("utf-8").strip()
         value = json.loads(text) if name.lower().endswith(".json") else text
         if isinstance(value, dict):
-            value = next((value[key] for key in LABEL_KEYS if key in value), None)
+            value = next((value[key] for key in _LABEL_KEYS if key in value), None)
         label = "" if isinstance(value, bool) or not isinstance(value, str | int) else str(value).strip()
         label.encode()  # JSON can write half a character
     except (ValueError, RecursionError):

@@ -2,7 +2,7 @@
 
 In: a binary file. Out: members in the order of the directory, natural order being that of the one who packed it. Stored and
 deflated entries are read; what is encrypted, or packed in another way, is an image that cannot be read. The bytes of an entry
-are never more than its directory says, and all entries together never more than the file has, so a bomb has no room.
+are never more than its directory says, and all entries together never more than the file has, so a zip bomb gains nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import stat
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO, NamedTuple
 
 from penult import signatures
@@ -66,14 +67,10 @@ def zip_members(file: BinaryIO, container: str, tag: str, skip: Skip, prefix: st
             if kind:
                 skip(kind, prefix + name)
             else:
-                yield replace_id(member, prefix + unique(name))
+                id = prefix + unique(name)
+                yield member if id == member.id else replace(member, id=id)
     except struct.error:
         skip(DAMAGED, container)
-
-
-def replace_id(member: Member, id: str) -> Member:
-    """Return the member under another id."""
-    return member if member.id == id else Member(id, *(getattr(member, name) for name in Member.__slots__[1:]))
 
 
 def _kind_by_head(file: BinaryIO, member: Member) -> str:

@@ -38,7 +38,6 @@ from penult.store.disk import FolderLock
 from penult.store.entry import CacheEntry, entries
 from penult.store.paths import (
     CSV,
-    FILE_ENDINGS,
     HDF5,
     HTML,
     ONNX,
@@ -69,7 +68,6 @@ _HOMES = {  # of HDF5 files and SQLite, which a prediction has nothing to do wit
 __all__ = [
     "CSV",
     "CURE",
-    "FILE_ENDINGS",
     "HDF5",
     "HTML",
     "ONNX",

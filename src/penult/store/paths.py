@@ -80,7 +80,7 @@ HDF5 = (".h5", ".hdf5")
 ONNX = (".onnx",)
 HTML = (".html", ".htm")
 _KINDS: dict[tuple[str, ...], str] = {CSV: "a CSV table", HDF5: "an HDF5 file", ONNX: "an ONNX file", HTML: "a web page"}
-FILE_ENDINGS = set(  # no folder is called so by somebody who wants a folder
+_OF_FILES = set(  # no folder is called so by somebody who wants a folder
     """
     .csv .tsv .txt .json .html .png .jpg .jpeg .svg .pdf .h5 .hdf5 .npy .npz .parquet .xlsx .zip .penult .onnx .pkl .pt .pth
     .keras .joblib .gz .tar
@@ -104,7 +104,7 @@ def check_output_file(path: Path | str, endings: tuple[str, ...], option: str) -
 def check_output_folder(path: Path | str, option: str) -> None:
     """Raise `InputError` where a folder is to be made under the name of a file."""
     path_of = Path(path)
-    if path_of.suffix.lower() in FILE_ENDINGS and not path_of.is_dir():
+    if path_of.suffix.lower() in _OF_FILES and not path_of.is_dir():
         raise InputError(
             f"{option} {printable(path_of)} is to be a folder, and its name is that of a file; name a folder, such as "
             f"{printable(path_of.with_suffix(''))}."
