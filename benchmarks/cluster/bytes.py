@@ -154,9 +154,8 @@ def _list(place: Path, bounds: Bounds, number: int = 20_000) -> None:
     }
     for kind, theirs in readers.items():
         (seconds, peak), (other_seconds, other_peak) = (_cost(read, str(place / f"many.{kind}")) for read in (members, theirs))
-        print(
-            f"{kind}, listed, CPU of a member: {1e6 * seconds / number:.1f} us, {kind}file {1e6 * other_seconds / number:.1f} us"
-        )
+        ours, other = 1e6 * seconds / number, 1e6 * other_seconds / number
+        print(f"{kind}, listed, CPU of a member: {ours:.1f} us, by {kind}file {other:.1f} us")
         bounds.most(f"{kind}, listed: memory beside that of {kind}file", peak / other_peak, 0.5)
 
 
