@@ -67,12 +67,14 @@ def test_shards_teach_the_same_model_as_the_photos_and_it_serves_photos(
     assert not list(theirs.folder.glob("data_*.h5"))
     assert {f.kind for f in theirs.findings} >= {"unreadable"}
     # the networks are in the model file: it serves photos, and its self-test is one that holds
+    (new / "warm/zz.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")  # gets the class frequencies; the last, as in shards
     held = embed(new, tmp_path / "held-out")
     run, answers = tmp_path / "exact", {}
     for where in (str(new), held):
         assert main(["evaluate", str(run), where, "--json", "-q"]) == 0
         answers[where] = json.loads(capsys.readouterr().out)
     assert answers[str(new)]["scores"] == answers[held]["scores"] and answers[held]["in_training"] == 0
+    assert [answers[where]["unreadable"] for where in (str(new), held)] == [1, 1] and answers[held]["labelled"] == 28
     assert main(["predict", str(run), "--features", held, "--csv", str(tmp_path / "a.csv")]) == 0
     assert main(["predict", str(run), str(new), "--csv", str(tmp_path / "b.csv"), "-q"]) == 0
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
@@ -81,7 +83,7 @@ def test_shards_teach_the_same_model_as_the_photos_and_it_serves_photos(
         capsys.readouterr()
         assert main(["predict", str(run), *asked, "--csv", str(tmp_path / "a.csv"), "--json"]) == 0
         said.append(json.loads(capsys.readouterr().out))
-    assert said[0] == said[1] and len(said[0]) == 27
+    assert said[0] == said[1] and len(said[0]) == 28
     model = bundle.load_bundle(run)
     assert len(model.selftest["images"]) == 1
     other = training.open_shards(held)

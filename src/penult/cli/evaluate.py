@@ -55,15 +55,15 @@ def run(args: argparse.Namespace) -> None:
         return
     if remark := remark_on_training(answers):
         output.out(f"note: {remark}")
-    unread = f" ({len(answers.failures)} unreadable, scored with the class frequencies)" if answers.failures else ""
-    _show(f"on {count(len(answers), 'image')}{unread}:", result, unseen, said)
+    _show(len(answers), len(answers.failures), result, unseen, said)
 
 
-def _show(what: str, result: dict[str, Any], unseen: Evaluation | None, said: str) -> None:
-    """Print scores, those of each class, those of images that the model has not seen, and what they mean."""
+def _show(n: int, unreadable: int, result: dict[str, Any], unseen: Evaluation | None, said: str) -> None:
+    """Print scores of n images, those of each class, those of images that the model has not seen, and what they mean."""
     from penult.cli import output
 
-    output.out(what)
+    unread = f" ({unreadable:,} unreadable, scored with the class frequencies)" if unreadable else ""
+    output.out(f"on {count(n, 'image')}{unread}:")
     output.show_scores(result)
     rows = [[str(r["name"]), percent(r["precision"]), percent(r["recall"]), str(r["support"])] for r in result["per_class"]]
     output.out(output.table(["class", "precision", "recall", "images"], rows))
@@ -95,4 +95,4 @@ def _of_shards(args: argparse.Namespace) -> None:
     for text in (*found.notes, remark_on_seen(known or 0, found.measured)):
         if text:
             output.out(f"note: {output.printable(text)}")
-    _show(f"on {count(found.measured, 'image')}:", found.result.to_dict(), found.unseen, said)
+    _show(found.measured, found.unreadable, found.result.to_dict(), found.unseen, said)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -150,16 +151,19 @@ class ShardedFeatures:
 
     def failures(self, most: int | None = None) -> Iterator[tuple[str, str, str]]:
         """Yield name, reason and detail of images without features, in order; of so many at most."""
-        left = self.failed if most is None else most
+        yield from islice(((id, reason, detail or "") for id, reason, detail in self._failed("detail")), most)
+
+    def failed_labels(self) -> Iterator[tuple[str, str | None]]:
+        """Yield name and label of images without features, in order."""
+        yield from ((id, label) for id, _, label in self._failed("label"))
+
+    def _failed(self, column: str) -> Iterator[tuple[str, str, Any]]:
+        """Yield name, reason and another column of images without features."""
         for number, shard in enumerate(self.shards):
-            if left < 1:
-                return
             gone = set(self.manifest.replaced_failed.get(shard.name, ()))
             if shard.failed > len(gone):
-                found = enumerate(zip(*self._read(number, ["id", "reason", "detail"]).values(), strict=True))
-                rows = [row for place, row in found if row[1] is not None and place not in gone][:left]
-                yield from ((name, reason, detail or "") for name, reason, detail in rows)
-                left -= len(rows)
+                found = enumerate(zip(*self._read(number, ["id", "reason", column]).values(), strict=True))
+                yield from (row for place, row in found if row[1] is not None and place not in gone)
 
     def _numbers(self, key: Any) -> npt.NDArray[np.int64]:
         """Return the row numbers that a key means, (m,)."""

@@ -5,8 +5,7 @@ Rows are read in slices and answered at once; only labels and answers stay, or t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,8 +28,8 @@ SHARE = 16  # the part of the memory that the answers may take: what is computed
 class StoredEvaluation:
     """Scores of a model on stored features, and on those of them that it was not trained on (None where that is all or none).
 
-    `images` were labelled and have features or failed, `measured` of them are scored, `unreadable` have no features,
-    `in_training` of the measured were training photos (None where the model does not know).
+    `images` have a label, `measured` of them are scored. Of these `unreadable` have no features and were scored with the class
+    frequencies, `in_training` were training photos (None where the model does not know).
     """
 
     result: Evaluation
@@ -40,7 +39,6 @@ class StoredEvaluation:
     unreadable: int
     in_training: int | None
     notes: tuple[str, ...] = ()
-    reasons: Mapping[str, int] = field(default_factory=dict)
 
 
 @default_errors
@@ -52,26 +50,27 @@ def evaluate_stored(
     memory: int | None = None,
     progress: ProgressCallback = quiet,
 ) -> StoredEvaluation:
-    """Measure a model on the labelled rows of stored features.
+    """Measure a model on the labelled images of stored features.
 
-    Images without features are counted and not scored: their labels may not be known. Where answers for all rows would take
-    more than a sixteenth of `memory` (bytes; None: what this machine has), a sample by class is scored, and a note says so.
+    Those without features get the class frequencies of the training set, as in `Predictor.predict`. Where answers for all would
+    take more than a sixteenth of `memory` (bytes; None: what this machine has), a sample by class is scored, and a note says so.
     Raises InputError where no row has a label, or one that is no class of the model, and for shards of other networks.
     """
     classes = predictor.bundle.classes
     if isinstance(stored.X, ShardedFeatures):
         check_same_networks(predictor.bundle, stored.X)
     labels = read_labels(stored, table, None, options, classes)
-    rows, notes = labels.rows, list(labels.notes)
+    rows, lost, notes = labels.rows, labels.failed[labels.failed >= 0], list(labels.notes)
     most = max(1, (memory_bytes() if memory is None else memory) // SHARE // (8 * (len(classes) + 2)))
-    y = labels.codes[rows]
-    if len(rows) > most:
+    y = np.concatenate([labels.codes[rows], lost])
+    labelled = len(y)
+    if labelled > most:
         counts = np.bincount(y, minlength=len(classes))
-        some = stratified_rows(y, np.ceil(counts * (most / len(rows))).astype(int), 0)
-        notes.append(f"the scores are of {len(some):,} of the {len(rows):,} labelled images, drawn at random by class.")
-        rows, y = rows[some], y[some]
-    X = SelectedRows(stored.X, rows)
-    proba, known = np.empty((len(rows), len(classes))), np.zeros(len(rows), bool)
+        some = stratified_rows(y, np.ceil(counts * (most / labelled)).astype(int), 0)
+        notes.append(f"the scores are of {len(some):,} of the {labelled:,} labelled images, drawn at random by class.")
+        rows, y = rows[some[some < len(rows)]], y[some]
+    X, unread = SelectedRows(stored.X, rows), len(y) - len(rows)
+    proba, known = np.tile(predictor.bundle.prior, (len(y), 1)), np.zeros(len(y), bool)
     parts = chunks(X.shape)
     for done, at in enumerate(parts, 1):
         proba[at] = predictor.score(X[at])
@@ -84,7 +83,5 @@ def evaluate_stored(
     rest = None
     if known.any() and not known.all():
         rest = evaluate.score(y[~known], proba[~known], classes, name="new images that the model was not trained on")
-    if stored.failed:
-        notes.append(f"{stored.failed:,} images have no features and were not scored.")
     told = None if seen is None else int(known.sum())
-    return StoredEvaluation(measured, rest, len(labels.rows), len(rows), stored.failed, told, tuple(notes))
+    return StoredEvaluation(measured, rest, labelled, len(y), unread, told, tuple(notes))

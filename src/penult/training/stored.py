@@ -7,7 +7,7 @@ is known of the networks that made them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -37,8 +37,8 @@ class StoredFeatures:
 
     `ids`, `labels` (texts, None where unknown) and `digests` (m, 32) answer for the rows that are asked for. `codes` (n,) are
     class numbers of feature files, `classes` their names. `backbones` is empty where the networks are not known by value.
-    `failures` are the images without a row, `failed` of them in all, of which some are named; `record` is what
-    `metrics.json` says of the source; `selftest` drawn pictures with their rows.
+    `failures` are the images without a row, `failed` of them in all, of which some are named; `failed_labels` yields names and
+    labels of all of them. `record` is what `metrics.json` says of the source; `selftest` drawn pictures with their rows.
     """
 
     source: str
@@ -56,6 +56,7 @@ class StoredFeatures:
     compute: Compute = CPU
     failures: Mapping[str, Failure] = field(default_factory=dict)
     failed: int = 0
+    failed_labels: Callable[[], Iterable[tuple[str, str | None]]] = tuple
     record: Mapping[str, Any] = field(default_factory=dict)
     selftest: Mapping[str, Array] = field(default_factory=dict)
     dtype: str = "float32"  # as which the rows are stored
@@ -117,6 +118,7 @@ def open_shards(address: str) -> StoredFeatures:
         compute=X.facts.compute,
         failures=failures,
         failed=X.failed,
+        failed_labels=X.failed_labels,
         record={"address": X.address, "manifest": X.digest, "source": X.facts.source, "rows": len(X)},
         selftest={"images": np.stack([images[i] for i in same]), "rows": pictures.vectors[same]},
         dtype=X.facts.dtype,

@@ -7,7 +7,8 @@ so that those of many millions are never in memory together; those of a table ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +28,16 @@ Texts = Iterable[Sequence[str | None]]
 
 @dataclass(frozen=True, slots=True)
 class RowLabels:
-    """Class numbers (n,), -1 for rows without a label, the classes, and groups (n,) or None; `notes` are to be told."""
+    """Class numbers (n,), -1 for rows without a label, the classes, and groups (n,) or None; `notes` are to be told.
+
+    `failed` (f,) are the class numbers of images without features, where the classes of a model were given.
+    """
 
     codes: NDArray[np.intp]
     classes: tuple[str, ...]
     groups: NDArray[np.intp] | None = None
     notes: tuple[str, ...] = ()
+    failed: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
 
     @property
     def rows(self) -> NDArray[np.intp]:
@@ -50,18 +55,21 @@ def read_labels(
     """Return the labels of the rows: of the `table` if one is given, else the stored ones, else those that names show.
 
     `groups` names a column of the table, or is a regular expression whose match in a name is the group. With `classes`, those
-    of a model, labels must be among them. Raises InputError where there are none, and what reading a table raises.
+    of a model, labels must be among them, and images without features get theirs, too. Raises InputError where there are none,
+    and what reading a table raises.
     """
     listed, notes = (None, ()) if table is None else _listed(stored, table, groups, options or TableOptions())
-    meant = LabelNormalizer(classes)
+    meant, lost = LabelNormalizer(classes), list(stored.failed_labels()) if classes else []
+    every, n = chain(_ids(stored), [[id for id, _ in lost]]), len(stored.X)
     if listed is not None:
-        codes, names = _encoded(stored, ([_label(listed.get(one)) for one in ids] for ids in _ids(stored)), meant)
+        codes, names = _encoded(n + len(lost), ([_label(listed.get(one)) for one in ids] for ids in every), meant)
     elif stored.codes is not None:
         codes, names = stored.codes, list(stored.classes)
     else:
-        codes, names = _encoded(stored, (stored.labels(at) for at in _pieces(stored)), meant)
+        told = chain((stored.labels(at) for at in _pieces(stored)), [[label for _, label in lost]])
+        codes, names = _encoded(n + len(lost), told, meant)
         if not names:
-            codes, names = _encoded(stored, ([_by_name(one) for one in ids] for ids in _ids(stored)), meant)
+            codes, names = _encoded(n + len(lost), ([_by_name(one) for one in ids] for ids in every), meant)
     if not names:
         raise InputError(
             f"none of the {len(codes):,} images of {printable(stored.source)} has a label; give a CSV that lists them with "
@@ -75,7 +83,7 @@ def read_labels(
         notes = (*notes, *meant.notes("labels"), *missing_names(order), *similar_names(counts))
     if left := int((codes < 0).sum()):
         notes = (*notes, f"{left:,} of {len(codes):,} images have no label and were left out.")
-    return RowLabels(codes, tuple(order), _groups(stored, groups, listed), notes)
+    return RowLabels(codes[:n], tuple(order), _groups(stored, groups, listed), notes, codes[n:])
 
 
 def _pieces(stored: StoredFeatures) -> list[slice]:
@@ -98,9 +106,9 @@ def _by_name(id: str) -> str | None:
     return folder if rest else kaggle_label(name)
 
 
-def _encoded(stored: StoredFeatures, labels: Texts, meant: LabelNormalizer) -> tuple[NDArray[np.intp], list[str]]:
+def _encoded(n: int, labels: Texts, meant: LabelNormalizer) -> tuple[NDArray[np.intp], list[str]]:
     """Return a number for each label (n,), -1 for None and empty text, and the labels in the order of their first row."""
-    codes, index, at = np.full(len(stored.X), -1, np.intp), dict[str, int](), 0
+    codes, index, at = np.full(n, -1, np.intp), dict[str, int](), 0
     for piece in labels:
         written = {text: meant(text) for text in set(piece) if text}
         known = {text: index.setdefault(label, len(index)) for text, label in sorted(written.items()) if label}
@@ -125,7 +133,7 @@ def _listed(
     stored: StoredFeatures, table: str, groups: str | None, options: TableOptions
 ) -> tuple[Mapping[str, Image], tuple[str, ...]]:
     """Return the rows of a table by the ids that they mean, and what there is to say of it."""
-    known = [id for ids in _ids(stored) for id in ids] + list(stored.failures)
+    known = [id for ids in _ids(stored) for id in ids] + [id for id, _ in stored.failed_labels()]
     found = images.read_label_table(table, known, groups, options)
     return {image.id: image for image in found.images}, found.notes
 
