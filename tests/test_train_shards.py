@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from objectstore import FaultyProxy, S3Server
 from penult import bundle, shards, training, zoo
 from penult.cli import main
 from penult.embed import EmbedOptions
@@ -115,6 +118,20 @@ def test_shards_that_are_not_complete_or_damaged_are_refused(
         training.train_source(str(out), None, kept(tmp_path, "run2"))
     with pytest.raises(InputError, match="penult evaluate"):
         training.train_source(str(out), str(out), TrainOptions(out=str(tmp_path / "run2")))
+
+
+def test_shards_in_an_object_store_are_fetched_once(
+    photos: Callable[..., Path], tmp_path: Path, faulty_s3: FaultyProxy, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = photos("train", warm=12, cold=12)
+    out, runs = embed(folder, s3.bucket("learnt") + "/features", rows=5), []
+    for name, free in (("once", 10**12), ("no-space", 0)):
+        monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        faulty_s3.requests.clear()
+        runs.append(training.train_source(out, None, TrainOptions(out=str(tmp_path / name))))
+        fetched = Counter(path for method, path in faulty_s3.requests if method == "GET" and "/features/shards/" in path)
+        assert len(fetched) == 5 and (set(fetched.values()) == {1}) == (name == "once")
+    np.testing.assert_array_equal(runs[0].evaluation.proba, runs[1].evaluation.proba)
 
 
 def made_up(n: int = 6000, d: int = 40, k: int = 3, seed: int = 0, spread: float = 1.5) -> tuple[np.ndarray, np.ndarray]:

@@ -7,10 +7,19 @@ from penult.shards.attempts import DEATHS, AttemptCounter, AttemptFiles, in_halv
 from penult.shards.check import Checked, check_shards
 from penult.shards.extractor import CURES, Extractor
 from penult.shards.facts import PlanFacts, plan_facts
-from penult.shards.features import ShardedFeatures, is_features, open_features
+from penult.shards.features import ShardedFeatures, open_features
 from penult.shards.manifest import Manifest, in_random_order, read_manifest, todo, write_manifest
 from penult.shards.output import MODEL, PLAN, Output, check_place, name_below, open_output
-from penult.shards.place import check_asked, check_networks, is_ready, make_ready, refuse_answers, take_plan, wait_for_plan
+from penult.shards.place import (
+    check_asked,
+    check_networks,
+    is_features,
+    is_ready,
+    make_ready,
+    refuse_answers,
+    take_plan,
+    wait_for_plan,
+)
 from penult.shards.plan import Plan, ShardTask, is_plan
 from penult.shards.planning import check_plan_name, make_plan
 from penult.shards.run import Runner, ShardsResult, local_runner, run_shards

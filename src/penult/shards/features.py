@@ -23,10 +23,10 @@ from penult.arrays import widen
 from penult.backbones import Backbone
 from penult.errors import DamagedFile
 from penult.shards.facts import PlanFacts
+from penult.shards.kept import KeptFiles
 from penult.shards.manifest import MANIFEST, Manifest, read_manifest, read_shards
 from penult.shards.networks import CheckedPictures, load_networks, load_pictures
-from penult.shards.output import PLAN, Output, name_below, open_output
-from penult.shards.plan import is_plan
+from penult.shards.output import Output, name_below, open_output
 from penult.shards.writer import Receipt, shard_file
 from penult.texts import is_url, printable
 
@@ -64,6 +64,7 @@ class ShardedFeatures:
         self._reader: tuple[int, parquet.ParquetReader, npt.NDArray[np.int64], npt.NDArray[np.intp]] | None = None
         self._groups: OrderedDict[tuple[int, int], npt.NDArray[np.floating[Any]]] = OrderedDict()
         self._lock = Lock()
+        self._fetch = output.read
 
     @property
     def address(self) -> str:
@@ -107,6 +108,12 @@ class ShardedFeatures:
     def pictures(self) -> CheckedPictures:
         """Return drawn pictures and their vectors, by which another machine is compared. Raises `DamagedFile`."""
         return load_pictures(self._output)
+
+    def keep(self, folder: Path) -> None:
+        """Fetch each shard of an address once, where `folder` has space: what is read again is read from a file in it."""
+        if is_url(self.address):
+            sizes = {shard_file(shard.name): shard.size for shard in self.shards}
+            self._fetch = KeptFiles(self._output.read, sizes, folder).read
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -233,7 +240,7 @@ class ShardedFeatures:
         """Return a reader of a shard, whose sha256 is compared the first time. Raises `DamagedFile`."""
         name = shard_file(self.shards[shard].name)
         try:
-            data = self._output.read(name)
+            data = self._fetch(name)
         except OSError as error:
             raise self._damaged(shard, str(error)) from error
         if shard not in self._verified:
@@ -291,14 +298,3 @@ def open_features(address: str | Path) -> ShardedFeatures:
             f"the counts of {printable(str(address))}/{MANIFEST} do not add up; run the command that wrote it again."
         )
     return ShardedFeatures(output, manifest, shards)
-
-
-def is_features(address: str | Path) -> bool:
-    """Tell whether shards are, or are being, written to a folder or address; see `refuse_answers`."""
-    output = open_output(address)
-    try:  # other programs have manifests, too
-        if b'"plan_sha256"' in output.read(MANIFEST):
-            return True
-    except OSError:
-        pass
-    return output.exists(PLAN) and is_plan(name_below(output.address, PLAN))

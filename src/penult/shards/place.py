@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
+from pathlib import Path
 
 from penult import images, quantize, sources
 from penult.backbones import Backbone
@@ -21,6 +22,7 @@ from penult.images import TableOptions
 from penult.objects import is_url
 from penult.pixels import DEPTHS, MAX_PIXELS
 from penult.shards.facts import PlanFacts, plan_facts
+from penult.shards.manifest import MANIFEST
 from penult.shards.networks import PICTURES, has_networks, save_networks
 from penult.shards.output import MODEL, PLAN, Output, name_below, open_output, sha256_at, whole_file
 from penult.shards.plan import Plan, is_plan
@@ -32,6 +34,17 @@ _LOOKED_AT = 1000  # images of a source, the first ones, of which depth and cali
 WORKING = "planning"  # has how many images are planned, while a plan is made
 _TOLD = 20.0  # seconds between two times that this is written
 _PATIENCE, _PAUSE = 600.0, 2.0  # seconds that a part waits for a sign of part 1, and between two looks
+
+
+def is_features(address: str | Path) -> bool:
+    """Tell whether shards are, or are being, written to a folder or address; see `refuse_answers`."""
+    output = open_output(address)
+    try:  # other programs have manifests, too
+        if b'"plan_sha256"' in output.read(MANIFEST):
+            return True
+    except OSError:
+        pass
+    return output.exists(PLAN) and is_plan(name_below(output.address, PLAN))
 
 
 def is_ready(out: str) -> bool:

@@ -157,7 +157,7 @@ def train_source(
             f"{printable(source)} has features, and --test images to embed; leave --test out, embed the test images with "
             "`penult embed`, and give their features to `penult evaluate` or `penult predict --features`."
         )
-    return train_stored(open_shards(source), options, progress)
+    return train_stored(open_shards(source, Path(options.out)), options, progress)
 
 
 def _is_stored(source: str) -> bool:

@@ -52,8 +52,9 @@ def evaluate_stored(
 ) -> StoredEvaluation:
     """Measure a model on the labelled images of stored features.
 
-    Those without features get the class frequencies of the training set, as in `Predictor.predict`. Where answers for all would
-    take more than a sixteenth of `memory` (bytes; None: what this machine has), a sample by class is scored, and a note says so.
+    Those without features get the class frequencies of the training set, as in `Predictor.predict`. Where answers for all
+    would take more than a sixteenth of `memory` (bytes; None: what this machine has), a sample by class is scored, and a note
+    says so.
     Raises InputError where no row has a label, or one that is no class of the model, and for shards of other networks.
     """
     classes = predictor.bundle.classes

@@ -95,10 +95,16 @@ def fits(X: Any, memory: int | None) -> bool:
     return COPIES * 4 * int(n) * int(d) <= (memory_bytes() if memory is None else memory)
 
 
-def open_shards(address: str) -> StoredFeatures:
-    """Return the features in a folder or at an address of shards. Raises what `shards.open_features` raises."""
+def open_shards(address: str, beside: Path | None = None) -> StoredFeatures:
+    """Return the features in a folder or at an address of shards. Raises what `shards.open_features` raises.
+
+    Those at an address are fetched once where they are read several times `beside` a path: on its disk, as far as that has
+    space.
+    """
     shards.refuse_answers(address)
     X = shards.open_features(address)
+    if beside is not None:
+        X.keep(next(folder for folder in beside.absolute().parents if folder.is_dir()))
     pictures = X.pictures()
     images = pictures.images()
     same = [i for i, one in enumerate(images) if one.shape == images[-1].shape]  # a model file has pictures of one size
