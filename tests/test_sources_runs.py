@@ -18,15 +18,16 @@ from PIL import Image
 
 import archives
 from badimages import cases, photo, save
-from penult import Embedder, FileContent, load_model
+from penult import Embedder, FileContent, load_model, quantize
 from penult.backbones import builtin
 from penult.cli import main
 from penult.embed import EmbedOptions, embed
 from penult.errors import InputError
 from penult.images import scan_labelled, scan_to_label, scan_unlabelled
 from penult.images.columns import TableOptions
-from penult.pixels import Recipe, prepare_all
+from penult.pixels import Recipe, content_digests, prepare_all
 from penult.sources import Member, locate
+from penult.sources.gzip_stream import Unpacked
 from penult.sources.names import path_key
 from penult.store import read_features
 from penult.training.repairs import apply_repairs
@@ -118,6 +119,19 @@ def test_commands_take_archives(runs: Path, tmp_path: Path, capsys: pytest.Captu
     assert json.loads(capsys.readouterr().out.splitlines()[-1])[0]["photo"] == "1.jpg"
     assert main(["embed", zip, "--out", str(tmp_path / "x.h5"), *QUIET]) == 0
     assert list(read_features([str(tmp_path / "x.h5")]).files or ())[:2] == ["birds/1.jpg", "birds/2.jpg"]
+
+
+def test_photos_for_int8_are_those_of_the_folder_and_gzip_is_read_once(
+    files: dict[str, bytes], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = [one.source for one in scan_labelled(folder).in_order()]
+    packed = [one.source for one in scan_labelled(archives.source("tar.gz", tmp_path, files)).in_order()]
+    begin, begun = Unpacked._begin, []
+    monkeypatch.setattr(Unpacked, "_begin", lambda self: begun.append(self) or begin(self))
+    assert content_digests(packed[::-1]) == content_digests(whole)[::-1]
+    assert quantize.calibration_set(packed, [Recipe(8)], 5).digests == quantize.calibration_set(whole, [Recipe(8)], 5).digests
+    assert set(quantize.digests(packed)) == set(quantize.digests(whole))
+    assert len(begun) <= 6  # of 37 photos; once in a use, and where the next photos lie before the last
 
 
 def test_what_needs_files_refuses_archives(runs: Path, folder: Path, tmp_path: Path) -> None:

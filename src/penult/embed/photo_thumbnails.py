@@ -47,7 +47,7 @@ class PhotoThumbnails:
     @classmethod
     def of_files(cls, paths: Sequence[Any], settings: EmbedOptions, depth: int = FULL_DEPTH) -> PhotoThumbnails:
         """Return the thumbnails of files whose digests are not known yet; each is read for it."""
-        digests = b"".join(pixels.content_digest(path) or bytes(32) for path in paths)
+        digests = b"".join(digest or bytes(32) for digest in pixels.content_digests(paths))
         return cls(paths, np.frombuffer(digests, np.uint8).reshape(-1, 32), settings, depth)
 
     def __len__(self) -> int:

@@ -105,7 +105,7 @@ def _of_files(files: Sequence[Any], settings: EmbedOptions, progress: ProgressCa
     """Return the counts of levels of files that can be decoded, each picture once: from the cache, else by a look at it."""
     if not files:
         return []
-    by_digest = {d: file for file in files if (d := pixels.content_digest(file)) is not None}
+    by_digest = {d: file for d, file in zip(pixels.content_digests(files), files, strict=True) if d is not None}
     digests = np.frombuffer(b"".join(by_digest), np.uint8).reshape(-1, 32)  # (m, 32)
     known = {digest: remark for digest, remark in recall(digests, settings).items() if remark.levels}
     rest = [file for digest, file in by_digest.items() if digest not in known]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -139,14 +140,15 @@ def _each(
     model: ExplainedModel, wanted: list[tuple[Any, str, int | None]], method: Method, side: int, progress: ProgressCallback
 ) -> Iterator[Explanation | Unreadable]:
     most = model.settings.max_pixels
-    trials = pixels.decode_failures([source for source, _, _ in wanted], max_pixels=most)
-    with closing(trials), (ClassActivation if method == "cam" else Occlusion)(model) as explainer:
+    sources = [source for source, _, _ in wanted]
+    trials, contents = pixels.decode_failures(sources, max_pixels=most), pixels.read_members(sources)
+    with closing(trials), closing(contents), (ClassActivation if method == "cam" else Occlusion)(model) as explainer:
         _check(model, explainer)
         for start in range(0, len(wanted), CHUNK):
             chunk = wanted[start : start + CHUNK]
             found = [
-                next(trials) or view_photo(start + i, source, model.backbones, side, most)
-                for i, (source, _, _) in enumerate(chunk)
+                next(trials) or (one if isinstance(one, Failure) else view_photo(start + i, one, model.backbones, side, most))
+                for i, one in enumerate(islice(contents, len(chunk)))
             ]
             seen = [one for one in found if isinstance(one, FieldOfView)]
             answers = iter(explainer(seen, [wanted[one.index][2] for one in seen]) if seen else ())

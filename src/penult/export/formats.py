@@ -139,7 +139,7 @@ def _photos(metrics: Mapping[str, Any], folder: str | Path | None) -> list[NDArr
     found = images.scan_unlabelled([str(where)]).sources
     chosen = [found[i] for i in np.unique(np.linspace(0, len(found) - 1, min(PHOTOS, len(found))).astype(int))]
     sound = [one for one, why in zip(chosen, pixels.decode_failures(chosen), strict=True) if why is None]  # by a worker
-    decoded = map(pixels.load_rgb, sound)
+    decoded = (one if isinstance(one, pixels.Failure) else pixels.load_rgb(one) for one in pixels.read_members(sound))
     return [picture for picture in decoded if not isinstance(picture, pixels.Failure)]
 
 

@@ -13,7 +13,7 @@ from penult.pixels.decoding import MAX_PIXELS
 from penult.pixels.pipeline import Prepared, WorkerConfig
 from penult.pixels.preparing import plan, run_pipeline
 from penult.pixels.recipe import Recipe
-from penult.pixels.sources import FILE, check_picture
+from penult.pixels.sources import check_pictures
 
 if TYPE_CHECKING:
     from penult.pixels.sources import Source
@@ -34,9 +34,7 @@ class DecoderPool:
         self, sources: Sequence[Source], recipes: Sequence[Recipe], workers: int | None = None, max_pixels: int = MAX_PIXELS
     ) -> Generator[Prepared, None, None]:
         """Do what `prepare_all` does."""
-        for source in sources:
-            if not isinstance(source, FILE):
-                check_picture(source)
+        check_pictures(sources)
         return run_pipeline(sources, *plan(recipes, None, workers, max_pixels=max_pixels), self)
 
     @contextmanager

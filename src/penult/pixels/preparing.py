@@ -20,8 +20,8 @@ from penult.errors import InputError
 from penult.pixels.decoding import MAX_PIXELS
 from penult.pixels.pipeline import DECODER, Pipeline, Prepared, WorkerConfig, load_decoder
 from penult.pixels.recipe import Failure, Recipe
-from penult.pixels.sources import FILE, check_picture, failure_of
-from penult.sources import FileContent, Member, read_ahead
+from penult.pixels.sources import FILE, check_pictures, content_digest, failure_of
+from penult.sources import FileContent, Member, read_ahead, reading_order
 from penult.worker import NoInterpreter, interpreter, tell_alone
 
 if TYPE_CHECKING:
@@ -64,9 +64,7 @@ def prepare_all(
 
     Bad pictures are `Prepared` with a failure; raises InputError only for arguments that cannot be right.
     """
-    for source in sources:
-        if not isinstance(source, FILE):
-            check_picture(source)
+    check_pictures(sources)
     return run_pipeline(
         sources, *plan(recipes, known, workers, seconds=seconds, memory=memory, decoder=decoder, max_pixels=max_pixels)
     )
@@ -82,9 +80,7 @@ def prepare_with_thumbnails(
     max_pixels: int = MAX_PIXELS,
 ) -> Generator[Prepared, None, None]:
     """Do what `prepare_all` does, and give what is decoded a thumbnail, but for the sorted digests `pictured` (m, 32)."""
-    for source in sources:
-        if not isinstance(source, FILE):
-            check_picture(source)
+    check_pictures(sources)
     return run_pipeline(sources, *plan(recipes, known, workers, max_pixels=max_pixels, pictured=pictured))
 
 
@@ -173,9 +169,16 @@ SourceRead = tuple[int, "Source | Failure"]
 def read_members(
     sources: Sequence[Source], wanted: Callable[[Member], bool] = lambda member: True
 ) -> Generator[Source | Failure, None, None]:
-    """Yield the sources in order; of wanted members that are read many together the content, read ahead, or why not."""
-    for _, source in _read_sources(sources, range(len(sources)), wanted):
-        yield source
+    """Return the sources in order; of wanted members that are read many together the content, read ahead, or why not."""
+    return (source for _, source in _read_sources(sources, range(len(sources)), wanted))
+
+
+def content_digests(sources: Sequence[Source]) -> list[bytes | None]:
+    """Return what `content_digest` says of each source; archives are gone through once, from front to back."""
+    order = reading_order(sources) or range(len(sources))
+    seen = read_members([sources[i] for i in order])
+    found = {i: None if isinstance(one, Failure) else content_digest(one) for i, one in zip(order, seen, strict=True)}
+    return [found[i] for i in range(len(sources))]
 
 
 def _read_sources(

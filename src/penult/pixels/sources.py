@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from penult.errors import InputError, listed
@@ -105,6 +105,13 @@ def content_digest(source: Source) -> bytes | None:
     """Return the SHA-256 digest by which a source is known, None for one that cannot be read; nothing is decoded."""
     found = read_file(source) if isinstance(source, FILE) else read_picture(source)
     return None if isinstance(found, Failure) else found[0]
+
+
+def check_pictures(sources: Iterable[Source]) -> None:
+    """Raise InputError for the first of them that `check_picture` refuses; files are not looked at."""
+    for source in sources:
+        if not isinstance(source, FILE):
+            check_picture(source)
 
 
 def check_picture(source: NDArray[np.uint8] | Image) -> None:

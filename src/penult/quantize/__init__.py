@@ -29,6 +29,7 @@ from penult.backbones import Backbone, StoredGraph
 from penult.errors import DamagedFile, InputError, MissingExtra, OutputError, PenultError, ProgressCallback, quiet
 from penult.pixels import Recipe
 from penult.quantize.nncf import QuantizeRequest
+from penult.sources import Member, reading_order
 from penult.worker import Crashed, Worker
 
 __all__ = ["IMAGES", "in_int8"]
@@ -225,7 +226,8 @@ def by_name(sources: Sequence[Any]) -> list[Any]:
 
     Names of folders do not count, so that a moved folder has the same sample. Pictures in memory keep their order.
     """
-    names = [os.fsencode(Path(s).name) if isinstance(s, str | os.PathLike) else str(i).encode() for i, s in enumerate(sources)]
+    paths = [source.id if isinstance(source, Member) else source for source in sources]
+    names = [os.fsencode(Path(s).name) if isinstance(s, str | os.PathLike) else str(i).encode() for i, s in enumerate(paths)]
     keys = [hashlib.sha256(name).digest() for name in names]
     return [sources[i] for i in sorted(range(len(sources)), key=keys.__getitem__)]
 
@@ -235,7 +237,10 @@ def calibration_set(sources: Sequence[Any], recipes: Sequence[Recipe], images: i
     found: dict[bytes, tuple[NDArray[np.uint8], ...]] = {}
     order, views = by_name(sources), [view for recipe in recipes for view in recipe.views]
     for start in range(0, len(order), images):
-        for one in pixels.prepare_all(order[start : start + images], views):
+        some = order[start : start + images]
+        reading = reading_order(some) or range(len(some))
+        prepared = {reading[one.index]: one for one in pixels.prepare_all([some[i] for i in reading], views)}
+        for _, one in sorted(prepared.items()):
             whole = [p for p in one.pixels if p is not None]
             if one.failure is None and one.digest is not None and len(whole) == len(views) and len(found) < images:
                 found.setdefault(one.digest, tuple(_one_each(iter(whole), recipes, len(found))))
@@ -254,7 +259,9 @@ def _one_each(prepared: Iterator[NDArray[np.uint8]], recipes: Sequence[Recipe], 
 
 def digests(sources: Sequence[Any]) -> Iterator[bytes]:
     """Yield the digest of each source that can be read; nothing is decoded."""
+    in_turn = [source for source in sources if isinstance(source, Member) and not source.in_place]
+    yield from (digest for digest in pixels.content_digests(in_turn) if digest is not None)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        waiting = iter(sources)
+        waiting = (source for source in sources if not isinstance(source, Member) or source.in_place)
         while some := list(islice(waiting, _AT_ONCE)):
             yield from (digest for digest in pool.map(pixels.content_digest, some) if digest is not None)
