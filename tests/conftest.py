@@ -171,8 +171,8 @@ def real_photos() -> Path:
 
 
 @pytest.fixture(scope="session")
-def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Return a connection to Ray on this machine, started once; its tests are of the group `ray`, in one process."""
+def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have Ray on this machine, started once; its tests are of the group `ray`, in one process."""
     pytest.importorskip("ray", reason="needs the extra `ray`")
     from penult.cluster import connect_ray
 
@@ -180,8 +180,8 @@ def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         environment.setenv("PENULT_CACHE", str(tmp_path_factory.mktemp("ray-cache")))  # of the actors
         environment.setenv("PYTHONPATH", str(Path(__file__).parent))  # where they find the workers of the tests
         environment.delenv("RAY_ADDRESS", raising=False)
-        with connect_ray("ray") as connection:
-            yield connection
+        with connect_ray("ray"):
+            yield
 
 
 @pytest.fixture

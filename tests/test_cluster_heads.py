@@ -190,7 +190,8 @@ def test_what_ray_has_no_part_in_is_said(tmp_path, capsys, monkeypatch):
         main(["train", "photos", "--on", "ray"])
     assert "--on keeps rows of shards" in capsys.readouterr().err
     for words, said in (
-        (["shards", "--actor", "memory=8GB"], "--actor is about"),
+        (["shards", "--actor", "memory=8GB"], "nothing runs on Ray; give --on ray"),
+        (["shards", "--on", "ray", "--actor", "cpus=2"], "give memory=8GB or max=10"),
         (["--features", "shards", "--files", "names.txt"], "shards have names"),
         (["--features", "f.h5", "--labels", "names.csv"], "--labels goes with shards"),
         (["shards", "--memory", "0GB"], "--memory is 0"),

@@ -13,7 +13,7 @@ pytest.importorskip("ray", reason="needs the extra `ray`")
 
 from finished import Finished
 from penult.cli import main
-from penult.cluster import ActorResources, RayConnection, connect_ray, ray_runner
+from penult.cluster import ActorResources, connect_ray, ray_runner
 from penult.errors import InputError
 from shardwork import FileWorker, tasks
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.filterwarnings("ignore
 ONE_CORE = ActorResources(cpus=1)
 
 
-def test_every_shard_is_done_once_whatever_dies(on_ray: RayConnection, tmp_path: Path) -> None:
+def test_every_shard_is_done_once_whatever_dies(on_ray: None, tmp_path: Path) -> None:
     asked = tasks(plain=12, killed_once=1, poison=1)
     found = {status.name: status for status in ray_runner("ray", FileWorker, ONE_CORE)(str(tmp_path), asked)}
     assert set(found) == {task.name for task in asked}
@@ -36,14 +36,14 @@ def test_every_shard_is_done_once_whatever_dies(on_ray: RayConnection, tmp_path:
     assert all(status.skipped for status in again)
 
 
-def test_an_error_of_a_node_ends_the_work_as_itself(on_ray: RayConnection, tmp_path: Path) -> None:
+def test_an_error_of_a_node_ends_the_work_as_itself(on_ray: None, tmp_path: Path) -> None:
     run = ray_runner("ray", FileWorker, ONE_CORE)
     with pytest.raises(InputError, match=r"shard refused_2 on .*lacks bf16"):
         list(run(str(tmp_path), tasks(plain=2, refused=1)))
     assert len(list(run(str(tmp_path), tasks(plain=2)))) == 2  # and what was done stays
 
 
-def test_the_instance_is_private_and_leaves_nothing(on_ray: RayConnection) -> None:
+def test_the_instance_is_private_and_leaves_nothing(on_ray: None) -> None:
     import ray
 
     def seen() -> tuple[int, str | None]:
@@ -65,7 +65,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_features_and_answers_are_those_of_one_process(
-    on_ray: RayConnection, finished: Finished, photos: Callable[..., Path], tmp_path: Path
+    on_ray: None, finished: Finished, photos: Callable[..., Path], tmp_path: Path
 ) -> None:
     source = str(photos("new", first=70, warm=9, cold=8))
     (Path(source) / "warm" / "cut.png").write_bytes(b"no picture")

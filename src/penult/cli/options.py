@@ -181,22 +181,6 @@ def add_review(p: argparse.ArgumentParser, which: str = "") -> None:
     )
 
 
-def add_cluster(
-    p: argparse.ArgumentParser | argparse._ArgumentGroup,
-    what: str = "run shards by Ray",
-    actor: str = "cpus=4 gpus=0.5 memory=8GB, and max=N of them at once (default: up to 8 cores, as many actors as the "
-    "cluster has room for)",
-) -> None:
-    """Add where shards are worked on, or rows are kept."""
-    p.add_argument(
-        "--on",
-        metavar="WHERE",
-        help=f"{what}: ray (this machine, or the cluster that RAY_ADDRESS names, as inside a Ray job) or ray://HOST:PORT "
-        "(default: in this process)",
-    )
-    p.add_argument("--actor", nargs="+", metavar="K=V", help=f"what each of Ray's actors gets: {actor}")
-
-
 def add_compute(p: argparse.ArgumentParser) -> None:
     """Add where and how features are computed, and how results are printed."""
     add_engine(p)

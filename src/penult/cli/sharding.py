@@ -1,4 +1,4 @@
-"""What commands that write shards share: their options, who hands the shards out, and what was done."""
+"""What commands on shards share: their options and those of Ray, who hands the shards out, and what was done."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from penult.errors import InputError, listed
 from penult.texts import count
 
 if TYPE_CHECKING:
+    from penult.cluster import ActorResources
     from penult.shards import Extractor, Runner, ShardsResult
 
 _PART = re.compile(r"(\d+)/(\d+)")
@@ -23,8 +24,35 @@ def add(p: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = p.add_argument_group("shards")
     group.add_argument("--part", metavar="I/N", help="do the I-th of N parts of the shards; parts may run at the same time")
     group.add_argument("--rows", type=int, metavar="N", help="images of a shard (default: 1000)")
-    options.add_cluster(group)
+    add_ray(group)
     return group
+
+
+def add_ray(
+    p: argparse.ArgumentParser | argparse._ArgumentGroup,
+    what: str = "run shards by Ray",
+    actor: str = "cpus=4 gpus=0.5 memory=8GB, and max=N of them at once (default: up to 8 cores, as many actors as the "
+    "cluster has room for)",
+) -> None:
+    """Add where shards are worked on, or rows are kept."""
+    p.add_argument(
+        "--on",
+        metavar="WHERE",
+        help=f"{what}: ray (this machine, or the cluster that RAY_ADDRESS names, as inside a Ray job) or ray://HOST:PORT "
+        "(default: in this process)",
+    )
+    p.add_argument("--actor", nargs="+", metavar="K=V", help=f"what each of Ray's actors gets: {actor}")
+
+
+def ray_asked(args: argparse.Namespace, *names: str) -> ActorResources | None:
+    """Return what the actors of --on get, of these names or any; None where nothing runs on Ray. Raises `InputError`."""
+    if args.on is None:
+        if args.actor:
+            raise InputError("--actor says what Ray's actors get, and nothing runs on Ray; give --on ray, too.")
+        return None
+    from penult.cluster import ActorResources
+
+    return ActorResources.parse(args.actor or (), *names)
 
 
 def part_of(text: str | None) -> tuple[int, int] | None:
@@ -40,13 +68,11 @@ def part_of(text: str | None) -> tuple[int, int] | None:
 
 def runner(args: argparse.Namespace, make: type[Extractor]) -> Runner | None:
     """Return what hands out the shards; None: this process does them."""
-    if args.on is None:
-        if args.actor:
-            raise InputError("--actor says what Ray's actors get, and nothing runs on Ray; give --on ray, too.")
+    if (resources := ray_asked(args)) is None:
         return None
     from penult import cluster
 
-    return cluster.ray_runner(args.on, make, cluster.ActorResources.parse(args.actor or ()))
+    return cluster.ray_runner(args.on, make, resources)
 
 
 def tell_failures(args: argparse.Namespace, done: ShardsResult) -> None:

@@ -6,7 +6,7 @@ import argparse
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from penult.cli import options, stored
+from penult.cli import options, sharding, stored
 
 
 def add(commands: options.Commands) -> None:
@@ -44,7 +44,7 @@ def add(commands: options.Commands) -> None:
         "--features", nargs="+", metavar="H5", help="train from feature files (data_*.h5, gap_*.h5) or shards instead"
     )
     stored.add_stored(p, "train on")
-    options.add_cluster(
+    sharding.add_ray(
         p,
         "with shards: keep the rows that do not fit --memory in processes of Ray",
         "memory=8GB, and max=N of them at once (default: one for each core)",
@@ -80,11 +80,11 @@ def run(args: argparse.Namespace) -> None:
 
 def _rows_on(args: argparse.Namespace) -> AbstractContextManager[Any]:
     """Return where rows are kept that do not fit in memory: in this process, which is None, or by Ray."""
-    if args.on is None:
+    if (resources := sharding.ray_asked(args, "memory", "max")) is None:
         return nullcontext()
     from penult import cluster
 
-    return cluster.heads_on(args.on, cluster.ActorResources.parse(args.actor or ()))
+    return cluster.heads_on(args.on, resources)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -95,8 +95,6 @@ def _check(args: argparse.Namespace) -> None:
         args.usage_error("--test, --groups, --backbone, --fit and --pooling need images; they do not go with --features")
     if args.on is not None and not stored.is_shards(args.features or [args.train]):
         args.usage_error("--on keeps rows of shards, which `penult embed --out DIR` writes; TRAIN is none of these")
-    if args.actor and args.on is None:
-        args.usage_error("--actor is about the processes of --on ray")
     if args.files and (not args.features or stored.is_shards(args.features)):
         args.usage_error("--files names the rows of feature files of --features; shards have names")
     if args.labels and args.features and not stored.is_shards(args.features):

@@ -12,6 +12,7 @@ from penult.texts import parse_size
 
 _CORES = 8  # an actor hears its decoders in one thread; more cores are better used by a second actor
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_EXAMPLES = {"cpus": "cpus=4", "gpus": "gpus=0.5", "memory": "memory=8GB", "max": "max=10"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,19 @@ class ActorResources:
     most: int | None = None
 
     @classmethod
-    def parse(cls, values: Sequence[str]) -> ActorResources:
-        """Return the resources of texts such as `cpus=4 gpus=0.5 memory=8GB max=10`. Raises `InputError`."""
+    def parse(cls, values: Sequence[str], *names: str) -> ActorResources:
+        """Return the resources of texts such as `cpus=4 gpus=0.5 memory=8GB max=10`; `names` are allowed, by default all.
+
+        Raises `InputError`.
+        """
+        names = names or tuple(_EXAMPLES)
         given: dict[str, Any] = {}
         for value in values:
             name, _, text = value.partition("=")
             number = parse_size(text) if name == "memory" else float(text) if _NUMBER.fullmatch(text) else None
-            if name not in {"cpus", "gpus", "memory", "max"} or number is None:
-                raise InputError(f"--actor {value!r} is not understood; give cpus=4, gpus=0.5, memory=8GB or max=10.")
+            if name not in names or number is None:
+                examples = " or ".join(_EXAMPLES[one] for one in names)
+                raise InputError(f"--actor {value!r} is not understood here; give {examples}.")
             if number <= 0 or (name == "max" and number % 1):
                 raise InputError(
                     f"--actor {value!r}: {name} must be above zero, and max a whole number; give one such as {name}=2."

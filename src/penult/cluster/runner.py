@@ -55,8 +55,8 @@ def ray_runner(address: str, make: MakeWorker, resources: ActorResources | None 
         if not tasks:
             return
         asked = _with_gpu(resources or ActorResources(), tasks[0].plan)
-        with connect_ray(address) as connection:
-            drive = _drive_remotely if connection.remote_driver else _drive
+        with connect_ray(address) as outside:
+            drive = _drive_remotely if outside else _drive
             with _errors_told():
                 for row in drive(out, tasks, make, asked):
                     answer = pickle.loads(row["answer"])  # noqa: S301 - from our own actor

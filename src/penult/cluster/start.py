@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -46,25 +45,12 @@ _ENVIRONMENT = {
     "RAY_AUTH_TOKEN": _TOKEN,  # in the environment, so that none is written into the user's home
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # as Ray will do; it warns otherwise
 }
-
-
 # For the process that drives: Ray's library writes warnings about Ray Data's own way of starting actors to the terminal.
 _DRIVER = {"RAY_BACKEND_LOG_LEVEL": "fatal"}
 
 
-@dataclass(frozen=True, slots=True)
-class RayConnection:
-    """An open connection to Ray.
-
-    `remote_driver`: this process is no part of the cluster (`ray://`, Ray Client), so what drives the work must run there.
-    """
-
-    address: str
-    remote_driver: bool = False
-
-
 @contextmanager
-def connect_ray(address: str = LOCAL) -> Iterator[RayConnection]:
+def connect_ray(address: str = LOCAL) -> Iterator[bool]:
     """Have Ray while the block lasts; an instance that is there already is taken, and left as it is.
 
     Parameters
@@ -72,6 +58,11 @@ def connect_ray(address: str = LOCAL) -> Iterator[RayConnection]:
     address : str, default "ray"
         `"ray"`: the cluster that `RAY_ADDRESS` names, which is set inside a Ray job, else an instance on this machine that
         ends with the block. `"ray://HOST:PORT"`: the cluster whose Ray Client server listens there (port 10001).
+
+    Yields
+    ------
+    bool
+        Whether this process is no part of the cluster (`ray://`, Ray Client), so that what drives the work must run there.
 
     Raises
     ------
@@ -85,11 +76,11 @@ def connect_ray(address: str = LOCAL) -> Iterator[RayConnection]:
     target = _target(address)
     ray = _ray(client=target.startswith(_CLIENT))
     if ray.is_initialized():
-        yield RayConnection(address, ray.util.client.ray.is_connected())
+        yield ray.util.client.ray.is_connected()
         return
     if target != "local":
         with _initialized(ray, target):
-            yield RayConnection(address, target.startswith(_CLIENT))
+            yield target.startswith(_CLIENT)
         return
     with (
         _temporary_folder() as folder,
@@ -98,7 +89,7 @@ def connect_ray(address: str = LOCAL) -> Iterator[RayConnection]:
         _initialized(ray, target, num_cpus=core_count(), include_dashboard=False, object_store_memory=_STORE),
     ):
         _warn_if_exposed(ray)
-        yield RayConnection(address)
+        yield False
 
 
 def _target(address: str) -> str:
