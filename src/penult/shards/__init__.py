@@ -8,7 +8,7 @@ from penult.shards.check import Checked, check_shards
 from penult.shards.extractor import CURES, Extractor
 from penult.shards.facts import PlanFacts, plan_facts
 from penult.shards.features import ShardedFeatures, open_features
-from penult.shards.manifest import Manifest, in_random_order, read_manifest, todo, write_manifest
+from penult.shards.manifest import Manifest, read_manifest, write_manifest
 from penult.shards.output import MODEL, PLAN, Output, check_place, name_below, open_output
 from penult.shards.place import (
     check_asked,
@@ -22,7 +22,7 @@ from penult.shards.place import (
 )
 from penult.shards.plan import Plan, ShardTask, is_plan
 from penult.shards.planning import check_plan_name, make_plan
-from penult.shards.run import Runner, ShardsResult, local_runner, run_shards
+from penult.shards.run import Runner, ShardsResult, in_random_order, local_runner, run_shards, todo
 from penult.shards.writer import ShardStatus, ShardWriter
 
 __all__ = [

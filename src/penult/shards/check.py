@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from penult.errors import DamagedFile
-from penult.shards.manifest import MANIFEST, TABLE, foreign_files, read_manifest, read_shards
+from penult.shards.manifest import MANIFEST, TABLE, read_manifest, read_shards
 from penult.shards.output import PLAN, Output, name_below, open_output, sha256_at
 from penult.shards.plan import Plan
-from penult.shards.writer import Receipt, receipt_file, shard_file
+from penult.shards.writer import Receipt, foreign_files, receipt_file, shard_file
 
 CHANGED, FOREIGN = "it was changed after it was written", "belongs to no shard"
 

@@ -1,4 +1,4 @@
-"""The end of an extraction: what is still to do, and the manifest that says what all shards hold, written last.
+"""The manifest, which says what all shards hold, and is written last.
 
 In: a plan and a place. Out: OUT/shards.csv (a line for each shard, in the order of the plan) and OUT/manifest.json. Both are
 made of the receipts, the same bytes whoever writes them, so several may end at the same time.
@@ -10,11 +10,10 @@ import csv
 import hashlib
 import io
 import json
-import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from penult.errors import DamagedFile, InputError
 from penult.parquet import ParquetReader
@@ -22,9 +21,8 @@ from penult.shards.facts import PlanFacts
 from penult.shards.output import Output
 from penult.shards.writer import (
     DONE,
-    SHARDS,
-    PlannedShard,
     Receipt,
+    TaskList,
     checked_values,
     done_names,
     read_receipts,
@@ -35,15 +33,6 @@ from penult.texts import printable
 
 MANIFEST, TABLE = "manifest.json", "shards.csv"
 _COLUMNS = ("name", "rows", "embedded", "size", "sha256")
-
-TaskT_co = TypeVar("TaskT_co", bound=PlannedShard, covariant=True)
-
-
-class TaskList(Protocol[TaskT_co]):
-    """What is to be known of a plan here."""
-
-    def tasks(self) -> Sequence[TaskT_co]:
-        """Return the shards, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,33 +76,6 @@ class Manifest:
                 f"{printable(where)} is not as it was written ({said}); remove it, and run the command that wrote "
                 "it again: it is made anew."
             ) from error
-
-
-def todo(plan: TaskList[TaskT_co], output: Output, part: tuple[int, int] | None = None) -> list[TaskT_co]:
-    """Return the shards that are not done, in the order of the plan; of part i of n every n-th, from the i-th on."""
-    done = done_names(output)
-    tasks = plan.tasks()
-    i, n = part or (1, 1)
-    return [task for task in (tasks[k] for k in range(i - 1, len(tasks), n)) if task.name not in done]
-
-
-def in_random_order(tasks: Sequence[Any], rng: random.Random | None = None) -> list[Any]:
-    """Return the shards in an order of this run's own: of two runs on one place, neither does what the other is doing.
-
-    In the order of the plan both would keep step, and do everything twice (`benchmarks/billions.py`).
-    """
-    order = list(tasks)
-    (rng or random.Random()).shuffle(order)  # noqa: S311 - no secret
-    return order
-
-
-def foreign_files(plan: TaskList[Any], output: Output) -> list[str]:
-    """Return the files among the shards that no shard of the plan is called; they are left alone."""
-    known = {task.name for task in plan.tasks()}
-    found = [(SHARDS, name, ".parquet") for name in output.list(SHARDS)] + [
-        (DONE, name, ".json") for name in output.list(DONE)
-    ]
-    return sorted(f"{folder}/{name}" for folder, name, end in found if name.removesuffix(end) not in known or end not in name)
 
 
 def write_manifest(

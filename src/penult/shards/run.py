@@ -1,4 +1,4 @@
-"""All shards of a source: plan them, hand them out, and write the manifest when the last one is there.
+"""All shards of a plan: hand out those that are not done, and write the manifest when the last one is there.
 
 In: a place that is ready. Out: Parquet shards and a manifest. Running it again does what is missing; parts (`part`) may
 run at the same time on several machines.
@@ -6,20 +6,22 @@ run at the same time on several machines.
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from penult.errors import ProgressCallback, quiet
 from penult.shards.attempts import DEATHS, AttemptFiles, forget_attempts
 from penult.shards.extractor import Extractor
-from penult.shards.manifest import Manifest, foreign_files, in_random_order, todo, write_manifest
+from penult.shards.manifest import Manifest, write_manifest
 from penult.shards.networks import files_beside
-from penult.shards.output import PLAN, name_below, open_output, sha256_at
+from penult.shards.output import PLAN, Output, name_below, open_output, sha256_at
 from penult.shards.plan import Plan, ShardTask
-from penult.shards.writer import ShardStatus
+from penult.shards.writer import ShardStatus, TaskList, TaskT_co, done_names, foreign_files
 
 Runner = Callable[[str, Sequence[ShardTask]], Iterator[ShardStatus]]  # a place and its shards to do; what became of each
 
@@ -37,6 +39,24 @@ class ShardsResult:
     left: int = 0  # shards that are not done yet
     seconds: float = 0.0
     foreign: list[str] = field(default_factory=list)
+
+
+def todo(plan: TaskList[TaskT_co], output: Output, part: tuple[int, int] | None = None) -> list[TaskT_co]:
+    """Return the shards that are not done, in the order of the plan; of part i of n every n-th, from the i-th on."""
+    done = done_names(output)
+    tasks = plan.tasks()
+    i, n = part or (1, 1)
+    return [task for task in (tasks[k] for k in range(i - 1, len(tasks), n)) if task.name not in done]
+
+
+def in_random_order(tasks: Sequence[Any], rng: random.Random | None = None) -> list[Any]:
+    """Return the shards in an order of this run's own: of two runs on one place, neither does what the other is doing.
+
+    In the order of the plan both would keep step, and do everything twice (`benchmarks/billions.py`).
+    """
+    order = list(tasks)
+    (rng or random.Random()).shuffle(order)  # noqa: S311 - no secret
+    return order
 
 
 class ShardProgress:

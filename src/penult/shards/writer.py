@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from penult import untrusted
 from penult.errors import DamagedFile, OutputError
@@ -31,6 +31,16 @@ class PlannedShard(Protocol):
     @property
     def rows(self) -> int:
         """The number of its images."""
+
+
+TaskT_co = TypeVar("TaskT_co", bound=PlannedShard, covariant=True)
+
+
+class TaskList(Protocol[TaskT_co]):
+    """What is to be known of a plan here."""
+
+    def tasks(self) -> Sequence[TaskT_co]:
+        """Return the shards, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +167,15 @@ def done_names(output: Output) -> set[str]:
     """Return the names of the shards that are done."""
     there = {name.removesuffix(".parquet") for name in output.list(SHARDS)}
     return {name for one in output.list(DONE) if (name := one.removesuffix(".json")) in there}
+
+
+def foreign_files(plan: TaskList[Any], output: Output) -> list[str]:
+    """Return the files among the shards that no shard of the plan is called; they are left alone."""
+    known = {task.name for task in plan.tasks()}
+    found = [(SHARDS, name, ".parquet") for name in output.list(SHARDS)] + [
+        (DONE, name, ".json") for name in output.list(DONE)
+    ]
+    return sorted(f"{folder}/{name}" for folder, name, end in found if name.removesuffix(end) not in known or end not in name)
 
 
 def read_receipts(output: Output, names: Sequence[str]) -> Iterator[Receipt]:
