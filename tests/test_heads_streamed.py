@@ -71,6 +71,18 @@ def test_answers_are_those_of_the_head_in_memory(name, scaling):
     assert len(outside.cv_proba_) < 2400 < len(inside.cv_proba_)
 
 
+@pytest.mark.parametrize(("name", "fixed"), [("logistic", {"C": 0.05}), ("lda", {"shrinkage": 0.1})])
+@pytest.mark.parametrize("k", [2, 3])
+def test_with_the_same_settings_the_model_is_that_of_the_head_in_memory(name, fixed, k):
+    X, y = features(k)
+    new, _ = features(k, n=600)
+    settings = {**fixed, "blocks": (12, 20), "calibrate": False, "clip": None}
+    inside, outside = (heads.make_head(name, memory=m, **settings).fit(X, y) for m in (None, MEMORY))
+    near, far = (one.to_arrays().arrays["weights"] for one in (inside, outside))
+    assert np.abs(near - far).max() < 1e-4 * np.abs(near).max()
+    assert np.abs(inside.predict_proba(new) - outside.predict_proba(new)).max() < 1e-4
+
+
 def test_few_passes_are_made_and_no_more_rows_are_asked_for_than_fit():
     X, y = features(2)
     source = Slices(X)

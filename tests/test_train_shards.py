@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from objectstore import FaultyProxy, S3Server
-from penult import bundle, shards, training, zoo
+from penult import bundle, heads, shards, training, zoo
 from penult.cli import main
 from penult.embed import EmbedOptions
 from penult.errors import DamagedFile, InputError
@@ -184,6 +184,11 @@ def test_more_rows_than_memory_are_all_learnt_and_a_sample_is_measured(tmp_path:
     answers = [Predictor(one.model).score(fresh) for one in (run, whole)]
     off = np.abs(answers[0] - answers[1])  # C and temperature are chosen by other rows
     assert off.max() < 0.06 and off.mean() < 0.01
+    settings = {"C": run.model.facts["choice"]["C"], "calibrate": False, "clip": None}
+    peer = heads.make_head("logistic", **settings).fit(X[y < 3], y[y < 3]).to_arrays().arrays["weights"]
+    assert (
+        np.abs(run.model.head.arrays["weights"] - peer).max() < 2e-4 * np.abs(peer).max()
+    )  # with that C it is the same model
     right = np.mean(answers[0].argmax(axis=1) == labels)
     accuracy = run.evaluation.scores["accuracy"]
     assert accuracy.low is not None and accuracy.high is not None and accuracy.low - 0.01 <= right <= accuracy.high + 0.01
