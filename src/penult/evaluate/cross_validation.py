@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,6 @@ def cross_validate(  # noqa: PLR0913  one call says the whole protocol
     seed: int = 0,
     nested: int | None = None,
     name: str = "",
-    rows: Ints | None = None,
 ) -> Evaluation:
     """Measure `head` on images that it was not fitted on.
 
@@ -46,16 +44,12 @@ def cross_validate(  # noqa: PLR0913  one call says the whole protocol
     (.3087 and .3082 within folds); at 400 images the shared search says 0.6 to 3% less, at 100 up to 12%: hence the limit.
     Another classifier has one fold held out above `HELD_OUT` images, and the others are not measured (NaN rows, fold -1).
     The same seed gives the same folds, so evaluations of several heads are paired. `name` is what the evaluation is
-    called, such as "logistic on all three". `rows` (m,), ascending numbers: only these are held out and measured, the
-    evaluation is of them alone, and all others are learnt in every fold; so X need not be in memory, see
-    `heads.sample_rows`. A class that lies in one group is trained on and not measured; raises
+    called, such as "logistic on all three". A class that lies in one group is trained on and not measured; raises
     InputError where fewer than two are left.
     """
     numbers, grouping = check_labels(y, classes, groups)
     if len(X) != len(numbers):
         raise InputError(f"{len(X)} rows of features but {len(numbers)} labels; give one label per row.")
-    if rows is not None:
-        return _of_some(head, X, (numbers, grouping, rows), classes, folds, seed, name)
     fold = outer_folds(numbers, classes, grouping, folds, seed)  # (n,)
     proba = np.full((len(numbers), len(classes)), np.nan)  # (n, k)
     every = sorted(set(fold[fold >= 0].tolist()))
@@ -74,28 +68,6 @@ def cross_validate(  # noqa: PLR0913  one call says the whole protocol
     growth = len(numbers) / (len(numbers) - np.mean([np.sum(fold == part) for part in parts]))
     how = Folds(len(parts), float(growth), each=len(numbers) / len(np.unique(numbers)))
     return build(name or type(head).__name__, classes, numbers, proba, fold, grouping, choices, how)
-
-
-def _of_some(
-    head: Any,
-    X: Any,
-    told: tuple[Ints, NDArray[Any] | None, Ints],
-    classes: Sequence[str],
-    folds: int,
-    seed: int,
-    name: str,
-) -> Evaluation:
-    """Return the evaluation of some rows: `told` are the labels and groups of all, and the numbers of those."""
-    y, groups, rows = told
-    own, ties = y[rows], None if groups is None else groups[rows]
-    fold = outer_folds(own, classes, ties, folds, seed)  # (m,)
-    proba = np.full((len(rows), len(classes)), np.nan)  # (m, k)
-    proba[:, np.unique(y)], choices = head.cross_fit(X, y, fold, rows)
-    parts = np.unique(fold[fold >= 0])
-    held = np.mean([np.sum(fold == part) for part in parts])
-    how = Folds(len(parts), float(len(y) / (len(y) - held)), each=len(y) / len(np.unique(y)))
-    found = build(name or type(head).__name__, classes, own, proba, fold, ties, choices, how)
-    return replace(found, rows=rows)
 
 
 def fit_rows(head: Any, X: NDArray[Any], y: Ints, groups: NDArray[Any] | None, rows: Ints) -> Any:

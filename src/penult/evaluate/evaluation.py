@@ -63,8 +63,6 @@ class Evaluation:
         What inner cross-validation chose, one dict a fold.
     folds : Folds or None
         How images were held out; None if the model that is kept was measured itself.
-    rows : array (n,) or None
-        The numbers of these images among all that were learnt, where only a sample was held out.
     """
 
     name: str
@@ -79,7 +77,6 @@ class Evaluation:
     reliability: Reliability
     choices: tuple[dict[str, Any], ...] = ()
     folds: Folds | None = None
-    rows: Ints | None = None  # (n,)
 
     @property
     def measured(self) -> NDArray[np.bool_]:

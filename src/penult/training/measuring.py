@@ -84,7 +84,7 @@ def _measure_sample(
     n, out = len(every.y), np.mean([np.sum(held == part) + np.sum(fold == part) for part in parts])
     how = Folds(len(parts), float(n / (n - out)), each=n / len(classes))
     name = _title(options.head, data)
-    chosen = replace(build(name, classes, y, proba, fold, groups, choices, how), rows=every.sample)
+    chosen = build(name, classes, y, proba, fold, groups, choices, how)
     others: list[Evaluation] = []
     if len(data.names) > 1:
         some = stratified_rows(y, np.ceil(np.bincount(y) * min(1.0, COMPARED / m)).astype(int), options.seed)
