@@ -91,9 +91,9 @@ def test_of_many_photos_the_neighbors_are_those_of_the_near_duplicates(monkeypat
     X[200] = X[100] = X[7]  # three files of one picture
     digests = np.frombuffer(rng.bytes(300 * 32), np.uint8).reshape(300, 32).copy()
     digests[[100, 200]] = digests[7]
-    near = group(digests, X).near
+    near = group(digests, X).most_alike
     assert near.shape == (300, 5) and set(near[100, :2]) == {7, 200} and set(near[7, :2]) == {100, 200}
     assert not (near == np.arange(300)[:, None]).any()
     assert photo_map(X, [8], near=near).near is near
     monkeypatch.setattr(near_duplicates, "MANY", 300)
-    assert group(digests, X).near is None
+    assert group(digests, X).most_alike is None

@@ -22,8 +22,8 @@ from penult.predict import Predictor
 from penult.predict.stored import predict_stored
 from penult.runs import read_table
 from penult.training import TrainOptions, evaluate_stored
-from penult.training.sample import from_stored
 from penult.training.stored import SelectedRows, StoredFeatures
+from penult.training.stored_data import from_stored
 from penult.training.stored_labels import RowLabels, read_labels
 
 CHEAP = "colour_histogram"

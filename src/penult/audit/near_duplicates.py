@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.arrays import default_errors
+from penult.audit.map import NEIGHBORS
 from penult.audit.pairs import Ints, NearestRows, Pairs, UnionFind, joined
 from penult.audit.registration import one_picture
 from penult.audit.same_photo import Look, look_at
 from penult.errors import InputError
 from penult.neighbors import MANY
 
-ALIKE = 5  # rows most like each that are handed on
 LOOKED_AT = 3000  # pairs that are registered: some 10 ms each
 
 Pictures = Callable[[NDArray[np.intp]], NDArray[Any]]  # row numbers (m,) to gray pictures (m, 96 * 96)
@@ -185,14 +185,14 @@ def largest(n: int) -> int:
 class Grouping:
     """Group numbers (n,), the near-duplicates found, sentences on what was tied together, and what that was found by.
 
-    `near` (n, 5) are the rows most like each, copies first, where they are many: few are looked for again at no cost.
+    `most_alike` (n, 5) are the rows most like each, copies first, for `photo_map`; None of few, for which it looks itself.
     """
 
     groups: Ints
     pairs: Pairs
     notes: tuple[str, ...]
     look: Look
-    near: Ints | None = None
+    most_alike: Ints | None = None
 
 
 @default_errors
@@ -249,13 +249,13 @@ def _most_alike(near: NearestRows, same: Ints, once: Ints) -> Ints:
     place = np.empty(len(once), np.intp)
     place[same[once]] = np.arange(len(once))
     place = place[same]  # (n,)
-    found = once[near.rows[:, :ALIKE]][place]
+    found = once[near.rows[:, :NEIGHBORS]][place]
     order = np.argsort(place, kind="stable")
     bounds = np.searchsorted(place[order], np.arange(len(once) + 1))
     for at in np.flatnonzero(np.diff(bounds) > 1):
         copies = order[bounds[at] : bounds[at + 1]]
         for row in copies:
-            others = copies[: ALIKE + 1][copies[: ALIKE + 1] != row][:ALIKE]
+            others = copies[: NEIGHBORS + 1][copies[: NEIGHBORS + 1] != row][:NEIGHBORS]
             found[row] = np.r_[others, found[row]][: found.shape[1]]
     return found
 

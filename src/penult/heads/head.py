@@ -21,7 +21,7 @@ from penult.heads.choice import Chosen, Search, choose, path_of
 from penult.heads.contexts import many_classes, threads
 from penult.heads.sampling import streams
 from penult.heads.scoring import HeadState, Scorer
-from penult.heads.stream import checked_labels, numbered, open_stream
+from penult.heads.streamed_task import checked_labels, numbered, open_stream
 from penult.heads.task import Task, class_weights, inner_folds, plain_weights
 from penult.solver import on_disk
 

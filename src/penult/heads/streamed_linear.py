@@ -16,7 +16,7 @@ from penult.heads.discriminant import Moments, Scatter, conjugate_gradients, wit
 from penult.heads.linear import LinearSearch, nearest
 from penult.heads.scoring import HeadState, two_sided
 from penult.heads.spaces import Space, columns_spectrum
-from penult.heads.stream import of, other_rows, stream_rows
+from penult.heads.streamed_task import other_rows, stream_of, stream_rows
 from penult.heads.task import Task
 from penult.solver import (
     LEARNT,
@@ -57,24 +57,24 @@ class StreamedSearch(LinearSearch):
         if C not in solved or len(solved[C]) == folds:
             weights = task.class_weight * (task.counts.sum() / (task.counts @ task.class_weight))
             terms = LossTerms(np.full(folds + 1, C), np.r_[np.arange(folds), LEARNT], weights)
-            of(task).totals  # noqa: B018 - looks at all numbers first
+            stream_of(task).totals  # noqa: B018 - looks at all numbers first
             spectrum = columns_spectrum(task, "none", self.spaces[0])
             tol, start = np.r_[np.full(folds, FOLDS_TOL), TOL], self._start(C, folds, terms.columns)
             rows, found = stream_rows(task), []
             for at in row_chunks(folds + 1, self._at_once(terms.columns)):
                 some = terms.select(np.arange(folds + 1)[at])
                 found.append(minimize_streamed(rows, some, start[at], _RowsHessian(task, spectrum, some, start[at]), tol[at]))
-            solved[C] = of(task).warm[C] = np.concatenate(found)
+            solved[C] = stream_of(task).warm[C] = np.concatenate(found)
         return solved[C]
 
     def _at_once(self, columns: int) -> int:
         """Return how many problems may be solved together, by the memory that their coefficients take."""
         each = columns * (self.task.X.shape[1] + 1) * VECTOR_BYTES
-        return max(1, int(of(self.task).memory // VECTORS // each))
+        return max(1, int(stream_of(self.task).memory // VECTORS // each))
 
     def _start(self, C: float, folds: int, columns: int) -> Array:
         """Return where the problems start, (f + 1, c, d + 1): what is known of all rows, else of the sample, else 0."""
-        warm, known, space = of(self.task).warm, self.known[0], self.spaces[0]
+        warm, known, space = stream_of(self.task).warm, self.known[0], self.spaces[0]
         if warm:
             return warm[nearest(warm, C)]
         if not known:
@@ -133,13 +133,13 @@ class _RowsHessian:
 
 def _margins(task: Task, coef: Array, rows: Array | slice = slice(None)) -> Array:
     """Return the margins (c, m) of rows of the sample at coefficients (c, d + 1)."""
-    ahead = coef[:, -1] - coef[:, :-1] @ of(task).scaling.centre
+    ahead = coef[:, -1] - coef[:, :-1] @ stream_of(task).scaling.centre
     return np.asarray(coef[:, :-1].astype(task.X.dtype) @ task.X[rows].T + ahead[:, None].astype(task.X.dtype))
 
 
 def _state(task: Task, coef: Array, facts: dict[str, float]) -> HeadState:
     """Return the saved head of coefficients (c, d + 1) for centred rows."""
-    stream = of(task)
+    stream = stream_of(task)
     space = Space(None, None, stream.scaling.centre, None, stream.learnt, ())  # type: ignore[arg-type]
     return space.to_state(coef[:, :-1], coef[:, -1], facts)
 
@@ -147,8 +147,8 @@ def _state(task: Task, coef: Array, facts: dict[str, float]) -> HeadState:
 def streamed_moments(task: Task, space: Space) -> Moments:
     """Return the moments of the sample's folds, and of all other rows."""
     moments = Moments(task, space)
-    of(task).totals  # noqa: B018 - looks at all numbers first
-    folds = 0 if of(task).held is None else len(space.folds)
+    stream_of(task).totals  # noqa: B018 - looks at all numbers first
+    folds = 0 if stream_of(task).held is None else len(space.folds)
     counts, sums, second = other_rows(task).sum("moments", task.k, space.basis, folds)
     moments.add(counts, sums, second)
     return moments
@@ -163,7 +163,7 @@ def fit_streamed(task: Task, space: Space, moments: Moments | None, shrinkage: f
         coef, intercept = (moments or streamed_moments(task, space)).discriminants(shrinkage)
         return _state(task, np.c_[coef, intercept], {"shrinkage": shrinkage})
     rows, n = stream_rows(task), int(task.counts.sum())
-    counts, sums, squares = of(task).totals
+    counts, sums, squares = stream_of(task).totals
     means = sums / counts[:, None]  # (k, d)
     trace = float(squares - (counts * (means**2).sum(axis=1)).sum()) / n
     ridge = shrinkage * (trace if trace > 0 else 1.0) / task.X.shape[1]

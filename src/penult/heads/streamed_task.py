@@ -78,7 +78,7 @@ def _learnt(X: Any, codes: Array, rows: Array, own: Array, entries: int, how: tu
 
 def stream_rows(task: Task) -> PartitionedRows:
     """Return all rows behind a task, each in the part of its fold."""
-    stream = of(task)
+    stream = stream_of(task)
     part = _outside(stream)
     for number, (_, held) in enumerate(task.folds or ()):
         part[stream.rows[held]] = number
@@ -96,7 +96,7 @@ def numbered(held: Array, parts: Array) -> Array:
 
 def other_rows(task: Task) -> PartitionedRows:
     """Return all rows behind a task without those of the task itself."""
-    stream = of(task)
+    stream = stream_of(task)
     part = _outside(stream)
     part[stream.rows] = IGNORED
     return stream.partitioned(part)
@@ -106,7 +106,7 @@ def _outside(stream: Stream) -> Array:
     return np.full(len(stream.codes), LEARNT, np.int8) if stream.held is None else stream.held.copy()
 
 
-def of(task: Task) -> Stream:
+def stream_of(task: Task) -> Stream:
     """Return the stream of a task that has one."""
     assert task.stream is not None  # noqa: S101 - for the type checker: no other task is asked
     return task.stream

@@ -126,7 +126,7 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: b
     names = tuple(b.name for b in done.backbones)
     alone = lone_classes(part.ok_y, train.classes, groups)
     notes = (*train.notes, *(test.notes if test else ()), *found.notes, *alone)
-    told = groups, found.pairs, notes, found.look, found.near
+    told = groups, found.pairs, notes, found.look, found.most_alike
     return TrainingData(part, other, train.classes, names, done.widths, done.network_blocks, *told)
 
 
@@ -209,7 +209,7 @@ def from_features(paths: Sequence[str], listing: str | None, near: bool = True) 
         groups,
         found.pairs,
         (*read.notes, *found.notes, *lone_classes(part.ok_y, classes, groups)),
-        most_alike=found.near,
+        most_alike=found.most_alike,
     )
 
 

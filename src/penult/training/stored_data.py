@@ -24,7 +24,7 @@ from penult.images import natural_key
 from penult.pixels.preparing import memory_bytes
 from penult.training.data import EveryRow, Split, TrainingData, check_rows, lone_classes
 from penult.training.options import TrainOptions
-from penult.training.stored import STEP, SelectedRows, StoredFeatures, fits
+from penult.training.stored import COPIES, STEP, SelectedRows, StoredFeatures, fits
 from penult.training.stored_labels import RowLabels
 
 STREAMED = ("blend", "lda", "logistic")  # heads that learn from rows that are read in slices
@@ -64,8 +64,8 @@ def from_stored(stored: StoredFeatures, labels: RowLabels, options: TrainOptions
     data = _made(stored, labels, rows[sample], own, near, (told,))
     outside = np.ones(len(rows), bool)
     outside[sample] = False
-    own_digests = stored.digests(rows[sample]) if data.digests is None else data.digests
-    found = [_exact_copies(stored, rows, own_digests, outside)]
+    assert data.digests is not None  # noqa: S101 - for the type checker: those of stored features are known
+    found = [_exact_copies(stored, rows, data.digests, outside)]
     if near:
         found.append(copies_outside(data.train.X, stored.widths, partial(_others, X, outside)))
     copies, originals = (np.concatenate(side) for side in zip(*found, strict=True))
@@ -110,7 +110,7 @@ def _made(
         found.pairs,
         (*stored.notes, *labels.notes, *notes, *found.notes, *alone),
         found.look,
-        found.near,
+        found.most_alike,
         stored,
         digests,
     )
@@ -122,7 +122,7 @@ def _check_head(stored: StoredFeatures, options: TrainOptions) -> None:
         raise InputError(
             f"the {n:,} rows of {d:,} features take more memory than there is, and the head {options.head} needs all of them "
             f"at once; give --head {' or '.join(STREAMED)}, which read them in slices, or more --memory "
-            f"({6 * 4 * n * d / 1e9:,.1f} GB)."
+            f"({COPIES * 4 * n * d / 1e9:,.1f} GB)."
         )
 
 

@@ -14,7 +14,7 @@ from penult.heads.discriminant import Moments, fit_all
 from penult.heads.head import Head
 from penult.heads.scoring import HeadState
 from penult.heads.spaces import Space, linear_spaces, whole_space
-from penult.heads.streamed import fit_streamed, streamed_moments
+from penult.heads.streamed_linear import fit_streamed, streamed_moments
 from penult.heads.task import Task
 
 SHRINKAGES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 0.99)

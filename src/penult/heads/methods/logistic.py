@@ -13,7 +13,7 @@ from penult.heads.choice import Search, smoothed_log_loss
 from penult.heads.head import Head
 from penult.heads.linear import Grid, LinearSearch
 from penult.heads.spaces import Space, linear_spaces, whole_space
-from penult.heads.streamed import StreamedSearch
+from penult.heads.streamed_linear import StreamedSearch
 from penult.heads.task import Folds, Task
 from penult.solver import LogisticLoss, Loss, SoftmaxLoss
 
