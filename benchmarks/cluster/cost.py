@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from cluster.bounds import Bounds
-from cluster.cpu import cpu_of
 from cluster.photos import lay_out
+from cluster.processes import cpu_of
 
 _ALONE = (
     "import sys; from penult import zoo; from penult.embed import EmbedOptions, embed; from penult.sources import members; "

@@ -22,7 +22,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from cluster.bounds import Bounds
+from cluster.processes import MemoryWatch
 
 MEMORY = 256_000_000
 NEW = 20_000  # rows that no head has seen
@@ -101,19 +101,11 @@ def child(path: str, shape: tuple[int, int], k: int, head: str, params: dict[str
         X, y = Tiled(X, tile), np.tile(y.astype(np.int16), -(-tile // shape[0]))[:tile]
     elif "memory" not in params:
         X = np.array(X)
-    peak, over = [_anonymous()], threading.Event()
-
-    def watch() -> None:
-        while not over.wait(0.01):
-            peak[0] = max(peak[0], _anonymous())
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
+    watch = MemoryWatch(os.getpid())
     began = time.process_time()
     one = heads.make_head(head, **params).fit(X, y)
     cpu = time.process_time() - began
-    over.set()
-    watcher.join()
+    peak = watch.end()
     state = one.to_arrays()
     np.savez(f"{path}.{head}.npz", **state.arrays)
     new = Path(f"{path}.new")
@@ -122,15 +114,9 @@ def child(path: str, shape: tuple[int, int], k: int, head: str, params: dict[str
         rows, truth = np.fromfile(new, np.float32).reshape(-1, shape[1]), np.sort(np.arange(NEW) % k)
         loss = float(-np.log(one.predict_proba(rows)[np.arange(NEW), truth]).mean())
     return {
-        "cpu": cpu, "peak": peak[0], "passes": passes[0], "loss": loss,
+        "cpu": cpu, "peak": peak, "passes": passes[0], "loss": loss,
         "held_out": one.cv_log_loss_, "sample": len(one.cv_proba_), "choice": one.choice_,
     }  # fmt: skip
-
-
-def _anonymous() -> float:
-    """Return the anonymous memory of this process in MB."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1000
 
 
 def fitted(path: Path, shape: tuple[int, int], k: int, head: str, params: dict[str, Any], tile: int = 0) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cluster.bounds import Bounds
-from cluster.cpu import start_group
 from cluster.photos import lay_out
+from cluster.processes import start_group
 
 if TYPE_CHECKING:
     from penult.shards import ShardedFeatures

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def local_s3(root: Path) -> Iterator[S3Server]:
-    """Serve a folder's folders as buckets, and let `s3://` mean this server."""
+def local_s3(root: Path, remember: str = "1ms") -> Iterator[S3Server]:
+    """Serve a folder's folders as buckets, which the server remembers for a time, and let `s3://` mean this server."""
     from objectstore import start_rclone
 
     root.mkdir(parents=True, exist_ok=True)
-    process, server = start_rclone(root)
+    process, server = start_rclone(root, remember)
     os.environ.update(server.environment)
     try:
         yield server

