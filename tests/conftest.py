@@ -6,6 +6,7 @@ import os
 import socket
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -176,12 +177,14 @@ def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     pytest.importorskip("ray", reason="needs the extra `ray`")
     from penult.cluster import connect_ray
 
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PENULT_CACHE", str(tmp_path_factory.mktemp("ray-cache")))  # of the actors
-        environment.setenv("PYTHONPATH", str(Path(__file__).parent))  # where they find the workers of the tests
-        environment.delenv("RAY_ADDRESS", raising=False)
-        with connect_ray("ray"):
-            yield
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as environment:  # Ray's processes keep it; other tests do not
+            environment.setenv("PENULT_CACHE", str(tmp_path_factory.mktemp("ray-cache")))
+            environment.setenv("HOME", str(tmp_path_factory.mktemp("ray-home")))
+            environment.setenv("PYTHONPATH", str(Path(__file__).parent))  # the workers of the tests
+            environment.delenv("RAY_ADDRESS", raising=False)
+            stack.enter_context(connect_ray("ray"))
+        yield
 
 
 @pytest.fixture
