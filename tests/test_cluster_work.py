@@ -111,27 +111,30 @@ def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
 def test_processes_on_one_machine_get_different_cores_until_they_end(tmp_path: Path) -> None:
-    hold = "from penult.cluster.cores import take_cores as t; print(t(1), flush=True); input()"
+    hold = "from penult.cluster import cores as c; print(flush=True); print(c.take_cores(1), flush=True); input()"
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     free = len(os.sched_getaffinity(0))
 
-    def begin() -> tuple[subprocess.Popen[str], str]:
+    def begin() -> subprocess.Popen[str]:
         child = subprocess.Popen(
             [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
-        return child, child.stdout.readline().strip()
+        child.stdout.readline()
+        return child
 
     held = [begin() for _ in range(free)]
-    late, none = begin()
-    held[0][0].kill()
-    held[0][0].wait()
-    again, same = begin()
-    for child in (*(child for child, _ in held), late, again):
+    taken = [child.stdout.readline().strip() for child in held]
+    late = begin()
+    none = late.stdout.readline().strip()
+    next_one = begin()  # takes the cores of one that is killed only now
+    held[0].kill()
+    same = next_one.stdout.readline().strip()
+    for child in (*held, late, next_one):
         child.kill()
         child.communicate()
-    assert len({cores for _, cores in held} - {"[]"}) == free
+    assert len(set(taken) - {"[]"}) == free
     assert none == "[]"
-    assert same == held[0][1]
+    assert same == taken[0]
 
 
 def test_an_output_error_of_the_disk_ends_as_one(tmp_path: Path) -> None:

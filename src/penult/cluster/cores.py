@@ -16,6 +16,7 @@ from penult.pixels.preparing import core_count
 from penult.store import disk
 
 _POLL = 0.01
+PATIENCE = 3.0  # seconds: a process that was killed is replaced before the system has let go of its locks
 _held: list[IO[bytes]] = []  # the locks of this process, which end with it
 
 
@@ -42,9 +43,16 @@ def take_cores(count: float) -> list[int]:
 
 
 def _locked(cores: list[int], wanted: int) -> list[int]:
-    """Return the first cores whose lock nobody holds, holding theirs from now on; none where there are too few."""
+    """Return the first cores whose lock nobody holds, holding theirs from now on; none where there stay too few."""
     folder = Path(tempfile.gettempdir()) / f"penult-cores-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    deadline = time.monotonic() + PATIENCE
+    while not (found := _lock_now(folder, cores, wanted)) and time.monotonic() < deadline:
+        time.sleep(_POLL)
+    return found
+
+
+def _lock_now(folder: Path, cores: list[int], wanted: int) -> list[int]:
     turn = _turn(folder / "all")  # so that two who come at once do not each get a half
     found: dict[int, IO[bytes]] = {}
     for core in cores:
