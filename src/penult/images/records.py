@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,10 @@ class Image:
     `id` is its path relative to the folder (or archive) given, `/`-separated, or the name as the CSV or the caller wrote
     it; `path` is what the operating system opens, and of a member only says where it is. Both keep bytes that are not UTF-8
     as surrogates.
+
+    Where a photo has any number of labels, `labels` are those that it has and `unknown` those of which nobody said so or so;
+    `label` is None then. `fold` is the part of a cross-validation in which the photo is held out, as a table names it;
+    `weight` how much it counts in the fit.
     """
 
     id: str
@@ -37,6 +42,10 @@ class Image:
     label: str | None = None
     group: str | None = None
     member: Member | None = None
+    labels: tuple[str, ...] | None = None
+    unknown: tuple[str, ...] = ()
+    fold: str | None = None
+    weight: float | None = None
 
     @property
     def source(self) -> str | Member:
@@ -55,6 +64,8 @@ class ImageSet:
 
     `root` is the folder that ids are relative to, empty where they are paths as given. `classes` is empty for
     images without labels. `ignored` counts what was passed over, by kind; `notes` are sentences to say once.
+    `task` is "classes" where a photo has one of the classes, "labels" where it has any number of them.
+    `unlabelled` are photos that a labelled table lists without a label: to be predicted, not to be learnt.
     """
 
     root: str
@@ -62,6 +73,8 @@ class ImageSet:
     classes: tuple[str, ...]
     ignored: Mapping[str, int]
     notes: tuple[str, ...]
+    task: Literal["classes", "labels"] = "classes"
+    unlabelled: ImageSet | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -114,13 +127,43 @@ class ImageSet:
         return np.array([index.setdefault(image.group, len(index)) for image in self.images], dtype=np.intp)  # (n,)
 
     @property
+    def Y(self) -> NDArray[np.float32]:
+        """Return which labels each image has, shape (n, L): 0, 1, or NaN where that is not known; L as in `classes`."""
+        index = {name: place for place, name in enumerate(self.classes)}
+        Y = np.zeros((len(self), len(self.classes)), np.float32)  # (n, L)
+        for row, image in zip(Y, self.images, strict=True):
+            row[[index[label] for label in _labels_of(image)]] = 1
+            row[[index[label] for label in image.unknown]] = np.nan
+        return Y
+
+    @property
+    def folds(self) -> NDArray[np.intp] | None:
+        """Return the fold in which each image is held out, numbered in natural order of their names, (n,); None: not given."""
+        names = [image.fold for image in self.images]
+        if None in names or not names:
+            return None
+        index = {name: place for place, name in enumerate(sorted({str(name) for name in names}, key=natural_key))}
+        return np.array([index[str(name)] for name in names], dtype=np.intp)
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """Return how much each image counts in the fit, shape (n,); None when no weights were given."""
+        if not self.images or any(image.weight is None for image in self.images):
+            return None
+        return np.array([image.weight for image in self.images], dtype=np.float64)
+
+    @property
     def counts(self) -> dict[str, int]:
         """Return the number of images of each class, in class order."""
         counts = dict.fromkeys(self.classes, 0)
         for image in self.images:
-            if image.label is not None:
-                counts[image.label] += 1
+            for label in _labels_of(image):
+                counts[label] += 1
         return counts
+
+
+def _labels_of(image: Image) -> tuple[str, ...]:
+    return image.labels if image.labels is not None else () if image.label is None else (image.label,)
 
 
 def quoted(names: Sequence[str], total: int | None = None) -> str:
