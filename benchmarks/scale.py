@@ -162,7 +162,7 @@ def predict(place: Path, n: int) -> int:
     from penult import heads
     from penult.bundle import Bundle
     from penult.predict import Predictor
-    from penult.training.sample_submission import plain_submission
+    from penult.predict.sample_submission import plain_submission
 
     y = np.arange(1000) % 2
     head = heads.make_head("lda").fit(block(0, 1000), y)

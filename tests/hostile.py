@@ -118,7 +118,7 @@ def read_list(path: Path) -> Any:
 
 
 def read_sample(path: Path) -> Any:
-    from penult.training.sample_submission import SampleSubmission
+    from penult.predict.sample_submission import SampleSubmission
 
     return SampleSubmission.read(path, files.CLASSES).kind
 

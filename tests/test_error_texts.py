@@ -33,7 +33,7 @@ from penult.pixels import Recipe, prepare, prepare_all
 from penult.predict import Predictor
 from penult.training import TrainOptions, findings, repairs, train_features, train_images
 from penult.training.data import Split
-from penult.training.sample_submission import SampleSubmission
+from penult.predict.sample_submission import SampleSubmission
 
 SOURCE = Path(penult.__file__).parent
 ERRORS = {"InputError", "DamagedFile", "MissingExtra", "OutputError", "PenultError", "InternalError", "UnknownName", "unknown"}

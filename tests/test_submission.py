@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from penult.errors import InputError
-from penult.training.sample_submission import SampleSubmission, plain_submission
+from penult.predict.sample_submission import SampleSubmission, plain_submission
 
 CLASSES = ("cat", "dog")
 NAMES = ("test1/10.jpg", "test1/2.jpg", "test1/1.jpg")

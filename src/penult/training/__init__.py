@@ -29,7 +29,7 @@ from penult.training.evaluating import evaluate_stored
 from penult.training.options import TrainOptions, find_backbones
 from penult.training.run import Run
 from penult.training.run_difference import RunDifference
-from penult.training.sample_submission import SampleSubmission
+from penult.predict.sample_submission import SampleSubmission
 from penult.training.stored import StoredFeatures, are_large, of_files, open_shards
 from penult.training.stored_data import from_stored
 from penult.training.stored_labels import read_labels

@@ -43,7 +43,7 @@ from penult.training.run_files import (
     known_photos,
     serving_parts,
 )
-from penult.training.sample_submission import SampleSubmission, plain_submission
+from penult.predict.sample_submission import SampleSubmission, plain_submission
 from penult.training.shift import explain_shift, groups_in_names, too_small
 from penult.training.stored import StoredFeatures
 
