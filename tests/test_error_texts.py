@@ -31,9 +31,9 @@ from penult.errors import PenultError
 from penult.images import TableOptions, read_label_table, scan_labelled, scan_to_label, scan_unlabelled
 from penult.pixels import Recipe, prepare, prepare_all
 from penult.predict import Predictor
+from penult.predict.sample_submission import SampleSubmission
 from penult.training import TrainOptions, findings, repairs, train_features, train_images
 from penult.training.data import Split
-from penult.predict.sample_submission import SampleSubmission
 
 SOURCE = Path(penult.__file__).parent
 ERRORS = {"InputError", "DamagedFile", "MissingExtra", "OutputError", "PenultError", "InternalError", "UnknownName", "unknown"}

@@ -20,6 +20,7 @@ from penult.evaluate import TrialProcess
 from penult.heads.task import class_weights
 from penult.images import ImageSet
 from penult.pixels import views_to_crop_mode
+from penult.predict.sample_submission import SampleSubmission
 from penult.runs import RunFolder
 from penult.texts import is_url, printable
 from penult.training import environment
@@ -29,7 +30,6 @@ from penult.training.evaluating import evaluate_stored
 from penult.training.options import TrainOptions, find_backbones
 from penult.training.run import Run
 from penult.training.run_difference import RunDifference
-from penult.predict.sample_submission import SampleSubmission
 from penult.training.stored import StoredFeatures, are_large, of_files, open_shards
 from penult.training.stored_data import from_stored
 from penult.training.stored_labels import read_labels

@@ -25,6 +25,7 @@ from penult.images import ImageSet
 from penult.pixels import advice
 from penult.plots import FigureWorker
 from penult.predict import Predictions
+from penult.predict.sample_submission import SampleSubmission, plain_submission
 from penult.runs import RunFolder, RunResults
 from penult.texts import printable
 from penult.training import environment
@@ -43,7 +44,6 @@ from penult.training.run_files import (
     known_photos,
     serving_parts,
 )
-from penult.predict.sample_submission import SampleSubmission, plain_submission
 from penult.training.shift import explain_shift, groups_in_names, too_small
 from penult.training.stored import StoredFeatures
 
