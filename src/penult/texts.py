@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 NONE = "–"
@@ -57,6 +58,16 @@ def measured(value: float | None, low: float | None, high: float | None, share: 
 def count(number: int, one: str, many: str = "") -> str:
     """Return `1 photo` or `2,340 photos`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def label_separator(labels: Sequence[str]) -> str:
+    """Return the sign between several labels in one cell: a semicolon, or where a label has one, what no label has."""
+    return next((sign for sign in ";|,/" if not any(sign in label for label in labels)), "\t")
+
+
+def joined_labels(given: Sequence[str], labels: Sequence[str]) -> str:
+    """Return some of the `labels` as one text: `cat;indoor`, nothing for none of them."""
+    return label_separator(labels).join(given)
 
 
 def printable(name: str | Path) -> str:

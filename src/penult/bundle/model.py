@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from penult.heads import HeadState, novelty, scorer
 from penult.heads.novelty import NoveltyReference
 
 FORMAT = 1
+Task = Literal["classes", "labels"]  # one class a photo, or any number of labels
 SUMS, ABOUT = "SHA256SUMS", "bundle.json"
 MOST_PHOTOS = 1_000_000  # photos, 8 MB; of more the smallest digests are kept: a sample that chance has drawn
 _DIGEST = np.dtype("<u8")
@@ -49,7 +50,8 @@ class Bundle:
     selftest : mapping of arrays
         Drawn pictures and the probabilities that are expected for them.
     facts : mapping
-        What else is known of the training, as plain JSON values.
+        What else is known of the training, as plain JSON values. `task` "labels" with `thresholds` (k) is a model of several
+        labels a photo, with a probability each; without it a photo has one of the classes.
     novelty : NoveltyReference, optional
         Tells how unlike the training photos an image is.
     seen : array of uint64 (m,), optional
@@ -68,6 +70,16 @@ class Bundle:
     facts: Mapping[str, Any] = field(default_factory=dict)
     novelty: NoveltyReference | None = None
     seen: NDArray[np.uint64] | None = None  # (m,)
+
+    @property
+    def task(self) -> Task:
+        """Whether a photo has one of the classes, or any number of them as labels."""
+        return "labels" if self.facts.get("task") == "labels" else "classes"
+
+    @property
+    def thresholds(self) -> NDArray[np.float64] | None:
+        """From which probability on each label is given (k,); None where a photo has one class."""
+        return np.asarray(self.facts["thresholds"], np.float64) if self.task == "labels" else None
 
 
 def precision_here(model: Bundle, asked: str, device: str) -> str:
@@ -113,9 +125,10 @@ def check(model: Bundle) -> None:
     if not _fits(facts["blocks"], model.widths) or facts["classes"] != len(model.classes):
         raise ValueError("its head was made for other networks or classes")
     scorer(model.head.kind, model.head.arrays, facts)
-    _distribution("prior", model.prior[None], len(model.classes))
+    _task(model)
+    _probabilities("prior", model.prior[None], model)
     if model.selftest:
-        _selftest(model.selftest, len(model.classes))
+        _selftest(model.selftest, model)
     if model.novelty is not None:
         if not _fits(model.novelty.facts["blocks"], model.widths):
             raise ValueError("its measure of novelty was made for other networks")
@@ -137,14 +150,30 @@ def _names(model: Bundle) -> None:
         raise ValueError("its engine, precision or facts are invalid")
 
 
-def _distribution(name: str, proba: NDArray[Any], k: int) -> None:
-    """Raise `ValueError` unless proba (m, k) are probabilities."""
+def _task(model: Bundle) -> None:
+    """Raise `ValueError` where head and facts are of two tasks, or the thresholds are none."""
+    if (model.head.kind == "labels") != (model.task == "labels"):
+        raise ValueError("its head was made for another task than its answers")
+    given = model.facts.get("thresholds") if model.task == "labels" else [0.5] * len(model.classes)
+    if not isinstance(given, list) or len(given) != len(model.classes) or not all(_is_share(one) for one in given):
+        raise ValueError(f"its thresholds are not {len(model.classes)} probabilities")
+
+
+def _is_share(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1
+
+
+def _probabilities(name: str, proba: NDArray[Any], model: Bundle) -> None:
+    """Raise `ValueError` unless proba (m, k) are probabilities: of the classes together, or of each label."""
+    k = len(model.classes)
     fine = proba.ndim == 2 and proba.shape[1] == k and proba.dtype.kind == "f" and np.isfinite(proba).all()
-    if not fine or (proba < 0).any() or (np.abs(proba.sum(axis=1) - 1) > _CLOSE).any():
+    if not fine or (proba < 0).any() or (proba > 1 + _CLOSE).any():
+        raise ValueError(f"its {name} is no distribution over its {k} classes")
+    if model.task == "classes" and (np.abs(proba.sum(axis=1) - 1) > _CLOSE).any():
         raise ValueError(f"its {name} is no distribution over its {k} classes")
 
 
-def _selftest(samples: Mapping[str, NDArray[Any]], k: int) -> None:
+def _selftest(samples: Mapping[str, NDArray[Any]], model: Bundle) -> None:
     if set(samples) != {"images", "proba"}:
         raise ValueError("its self-test is not pictures and their answers")
     images, proba = samples["images"], samples["proba"]
@@ -153,7 +182,7 @@ def _selftest(samples: Mapping[str, NDArray[Any]], k: int) -> None:
         raise ValueError(f"the pictures of its self-test are {images.dtype} {images.shape}, which are not pictures")
     if not 1 <= len(images) <= _SAMPLES or len(proba) != len(images):
         raise ValueError(f"its self-test has {len(images)} pictures and {len(proba)} answers")
-    _distribution("self-test", proba, k)
+    _probabilities("self-test", proba, model)
 
 
 def _seen(kept: NDArray[np.uint64]) -> None:

@@ -169,7 +169,9 @@ def _write_parts(args: argparse.Namespace, predictor: Predictor) -> None:
     else:
         found = images.stream_unlabelled(args.images, predictor.bundle.classes, images.TableOptions(**options.columns(args)))
         parts = output.predict_parts(predictor, found, args.quiet)
-    many, failed = write_predictions(args.csv, predictor.bundle.classes, reviewed(parts))
+    many, failed = write_predictions(
+        args.csv, predictor.bundle.classes, reviewed(parts), "label" if predictor.bundle.task == "classes" else "labels"
+    )
     name = output.printable(args.csv)
     told = [f"{count(many, 'prediction')} written to {name}; {count(failed, 'image')} unreadable"]
     if args.review is not None:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penult import html, store
 from penult.arrays import row_chunks
+from penult.bundle import Bundle
 from penult.pixels import Failure
-from penult.texts import count, percent
+from penult.texts import count, joined_labels, percent
 
 UNLIKE = "unlike the training photos"
 
@@ -31,6 +32,9 @@ class Prediction:
 
     `novelty` is how unlike the training photos it is, 1 being the level that nearly all of those keep below when they are
     held out; None for an unreadable image and for models that were saved without that measure.
+
+    Of a model with several labels a photo `labels` are those that it gives, none of them too; `label` is all of them as one
+    text, and `confidence` the probability of the least sure of its answers, the labels that it does not give among them.
     """
 
     id: str
@@ -39,6 +43,7 @@ class Prediction:
     probabilities: dict[str, float]
     failure: Failure | None = None
     novelty: float | None = None
+    labels: tuple[str, ...] | None = None
 
     @property
     def unlike(self) -> bool:
@@ -54,6 +59,8 @@ class Prediction:
             "probabilities": self.probabilities,
             "novelty": self.novelty,
         }
+        if self.labels is not None:
+            values["labels"] = list(self.labels)
         if self.failure is not None:
             values["unreadable"] = self.failure.reason
         return values
@@ -64,6 +71,7 @@ class Predictions:
     """The answers for n images in the order that was asked; iterating gives a `Prediction` each.
 
     `in_training` says which images are exact copies (the same file, or the same pixels) of photos that the model learnt from.
+    `thresholds` are those of a model with several labels a photo: a label is given from its threshold on.
     """
 
     ids: tuple[str, ...]
@@ -72,43 +80,99 @@ class Predictions:
     failures: dict[int, Failure]
     novelty: NDArray[np.float64] | None = None  # (n,) NaN where it is not known
     in_training: NDArray[np.bool_] | None = None  # (n,) None where the model does not know its training photos
+    thresholds: NDArray[np.float64] | None = None  # (k,) None where a photo has one class
+
+    @classmethod
+    def of(
+        cls,
+        model: Bundle,
+        ids: Sequence[str],
+        proba: NDArray[np.float64],  # (n, k)
+        failures: Mapping[int, Failure],
+        novelty: NDArray[np.float64] | None = None,  # (n,)
+    ) -> Predictions:
+        """Return the answers of a model, by its own rule from probabilities to labels."""
+        return cls(tuple(ids), model.classes, proba, dict(failures), novelty, thresholds=model.thresholds)
+
+    @property
+    def task(self) -> Literal["classes", "labels"]:
+        """Whether an image has one of the classes, or any number of labels."""
+        return "classes" if self.thresholds is None else "labels"
+
+    @property
+    def given(self) -> NDArray[np.bool_]:
+        """Which classes or labels each image is given, (n, k)."""
+        if self.thresholds is not None:
+            return np.asarray(self.proba >= self.thresholds)
+        return np.asarray(np.arange(self.proba.shape[1]) == self.proba.argmax(axis=1)[:, None])
+
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """How sure each answer is (n,): the probability of the class, or of the least sure answer about a label."""
+        if self.thresholds is None:
+            return np.asarray(self.proba.max(axis=1))
+        return np.asarray(np.where(self.given, self.proba, 1 - self.proba).min(axis=1))
+
+    @property
+    def labels(self) -> list[tuple[str, ...]] | None:
+        """The labels of each image, where it may have any number of them; None where it has one class."""
+        if self.thresholds is None:
+            return None
+        return [tuple(c for c, yes in zip(self.classes, row, strict=True) if yes) for row in self.given.tolist()]
+
+    @property
+    def texts(self) -> list[str]:
+        """The answer for each image as one text: its class, or its labels."""
+        if self.labels is None:
+            return [self.classes[c] for c in self.proba.argmax(axis=1).tolist()]
+        return [joined_labels(labels, self.classes) for labels in self.labels]
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __iter__(self) -> Iterator[Prediction]:
-        best = self.proba.argmax(axis=1)  # (n,)
+        sure, labels, texts = self.confidence, self.labels, self.texts
         for i, name in enumerate(self.ids):
-            row = [float(p) for p in self.proba[i]]
             yield Prediction(
                 name,
-                self.classes[best[i]],
-                row[best[i]],
-                dict(zip(self.classes, row, strict=True)),
+                texts[i],
+                float(sure[i]),
+                dict(zip(self.classes, self.proba[i].tolist(), strict=True)),
                 self.failures.get(i),
                 None if self.novelty is None or np.isnan(self.novelty[i]) else float(self.novelty[i]),
+                None if labels is None else labels[i],
             )
 
     def _repr_html_(self) -> str:
         shown = [(p.id, p.label, percent(p.confidence), novelty_text(p.novelty), _remark(p)) for p in islice(self, html.SHOWN)]
         rest = [("",) * 5] * (len(self) - len(shown))  # counted, not shown
-        header = ("file", "label", "confidence", "novelty", "")
+        header = ("file", self.heading, "confidence", "novelty", "")
         return html.result(count(len(self), "prediction"), html.table(header, [*shown, *rest]))
 
+    @property
+    def heading(self) -> Literal["label", "labels"]:
+        """What the column of the answers is called in tables."""
+        return "label" if self.thresholds is None else "labels"
+
     def write_csv(self, path: str | Path) -> None:
-        """Write `file,label,confidence`, one column per class and `novelty`, whole or not at all."""
-        write_predictions(path, self.classes, [self])
+        """Write `file,label,confidence`, one column per class and `novelty`, whole or not at all.
+
+        Of several labels a photo the second column is `labels`, with a semicolon between them.
+        """
+        write_predictions(path, self.classes, [self], self.heading)
 
 
-def write_predictions(path: str | Path, classes: Sequence[str], parts: Iterable[Predictions]) -> tuple[int, int]:
+def write_predictions(
+    path: str | Path, classes: Sequence[str], parts: Iterable[Predictions], heading: str = "label"
+) -> tuple[int, int]:
     """Write the answers of all parts as `Predictions.write_csv` does; return how many there are, and of how many failures.
 
-    One part at a time is in memory.
+    One part at a time is in memory. `heading` is that of the parts.
     """
     answers = failed = 0
     with store.atomic_write_text(path) as file:
         rows = csv.writer(file)
-        rows.writerow(["file", "label", "confidence", *classes, "novelty"])
+        rows.writerow(["file", heading, "confidence", *classes, "novelty"])
         for part in parts:
             for at in row_chunks(len(part)):
                 rows.writerows(_lines(part, at))
@@ -118,11 +182,11 @@ def write_predictions(path: str | Path, classes: Sequence[str], parts: Iterable[
 
 def _lines(part: Predictions, at: slice) -> Iterator[list[str]]:
     """Yield the lines of some rows."""
-    proba = part.proba[at]
-    novelty = np.full(len(proba), np.nan) if part.novelty is None else part.novelty[at]
-    for name, c, row, far in zip(part.ids[at], proba.argmax(axis=1), proba.tolist(), novelty.tolist(), strict=True):
-        shares = [f"{p:.6g}" for p in row]
-        yield [name, part.classes[c], shares[c], *shares, novelty_text(None if math.isnan(far) else far)]
+    some = replace(part, ids=part.ids[at], proba=part.proba[at], failures={})
+    novelty = np.full(len(some), np.nan) if part.novelty is None else part.novelty[at]
+    sure = some.confidence.tolist()
+    for name, label, p, row, far in zip(some.ids, some.texts, sure, some.proba.tolist(), novelty.tolist(), strict=True):
+        yield [name, label, f"{p:.6g}", *(f"{q:.6g}" for q in row), novelty_text(None if math.isnan(far) else far)]
 
 
 def novelty_text(novelty: float | None) -> str:

@@ -198,7 +198,7 @@ class Predictor:
         read = store.read_features(paths)
         X, files = (read.X, read.files) if read.X_test is None else (read.X_test, read.test_files)
         ids = tuple(files) if files else tuple(str(i) for i in range(len(X)))
-        return Predictions(ids, self.bundle.classes, self.score(X), {}, self.novelty(X))
+        return Predictions.of(self.bundle, ids, self.score(X), {}, self.novelty(X))
 
     def from_embedding(self, done: Embedding, ids: Sequence[str]) -> Predictions:
         """Return the answers for images that are embedded already, the class prior where there are no features."""
@@ -216,7 +216,7 @@ class Predictor:
         unlike = np.full(len(ids), np.nan)  # (n,)
         if ok.any():
             proba[ok], unlike[ok] = self.score(X), self.novelty(X)
-        return Predictions(tuple(ids), self.bundle.classes, proba, dict(failures), unlike)
+        return Predictions.of(self.bundle, ids, proba, failures, unlike)
 
     def score(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the probabilities (n, k) of feature rows (n, d). Raises `InputError` for another width."""

@@ -49,7 +49,7 @@ def predict_stored(predictor: Predictor, features: ShardedFeatures) -> Iterator[
     check_same_networks(model, features)
     for at in chunks(features.shape):
         X = features[at]
-        yield Predictions(tuple(features.ids(at)), model.classes, predictor.score(X), {}, predictor.novelty(X))
+        yield Predictions.of(model, features.ids(at), predictor.score(X), {}, predictor.novelty(X))
     part: list[tuple[str, str, str]] = []
     for one in features.failures():
         part.append(one)
@@ -63,4 +63,4 @@ def predict_stored(predictor: Predictor, features: ShardedFeatures) -> Iterator[
 def _failed(model: Bundle, lost: list[tuple[str, str, str]]) -> Predictions:
     failures = {i: Failure(reason, detail) for i, (_, reason, detail) in enumerate(lost)}
     proba = np.tile(model.prior, (len(lost), 1))  # (m, k)
-    return Predictions(tuple(id for id, _, _ in lost), model.classes, proba, failures, np.full(len(lost), np.nan))
+    return Predictions.of(model, [id for id, _, _ in lost], proba, failures, np.full(len(lost), np.nan))

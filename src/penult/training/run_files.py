@@ -44,7 +44,7 @@ def answer_test_part(data: TrainingData, model: Bundle) -> Predictions | None:
     if test.ok.any():
         at_work = Predictor(model, check=False)
         proba[test.ok], unlike[test.ok] = at_work.score(test.X), at_work.novelty(test.X)
-    return Predictions(test.files, data.classes, proba, test.failures, unlike)
+    return Predictions.of(model, test.files, proba, test.failures, unlike)
 
 
 def known_photos(data: TrainingData, done: Embedding) -> report.KnownPhotos:
