@@ -82,6 +82,24 @@ class Bundle:
         return np.asarray(self.facts["thresholds"], np.float64) if self.task == "labels" else None
 
 
+def held_prior(model: Bundle) -> NDArray[np.float64]:
+    """Return the class shares (k,) that the model's probabilities hold for.
+
+    Those that were asked for at training, or those of the training photos; with class weights these count by their weight.
+    """
+    if "prior" in model.facts:
+        return np.asarray(model.facts["prior"], np.float64)
+    choice = model.facts.get("choice", {})
+    weights = choice.get("class_weight") if isinstance(choice, Mapping) else None
+    if weights is None:
+        return model.prior
+    k = len(model.classes)
+    if weights == "balanced":
+        return np.full(k, 1 / k)
+    weighed = model.prior * np.array([float(weights.get(name, 1.0)) for name in model.classes])
+    return np.asarray(weighed / weighed.sum())
+
+
 def precision_here(model: Bundle, asked: str, device: str) -> str:
     """Return the precision to compute in: where `auto` is asked that of training, or f32 where this machine lacks it.
 
@@ -127,6 +145,8 @@ def check(model: Bundle) -> None:
     scorer(model.head.kind, model.head.arrays, facts)
     _task(model)
     _probabilities("prior", model.prior[None], model)
+    if "prior" in model.facts:
+        _distribution("prior of the place of use", held_prior(model)[None], len(model.classes))
     if model.selftest:
         _selftest(model.selftest, model)
     if model.novelty is not None:

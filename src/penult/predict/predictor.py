@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,12 @@ from penult.bundle import Bundle
 from penult.embed import Embedding, EmbedOptions, EnginePool, embed
 from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
 from penult.heads import novelty, scorer
+from penult.heads.prior import reweigh
 from penult.pixels import Failure, FileContent
 from penult.predict.answers import Predictions
+
+if TYPE_CHECKING:
+    from penult.evaluate.drift import Drift
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +73,16 @@ class Predictor:
         self._novelty = None if model.novelty is None else novelty.reference(model.novelty.arrays, model.novelty.facts)
         self._checked = not check
         self._pool: EnginePool | None = None
+        self._prior: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None  # (k,) of the model, and asked for
+
+    def use_prior(self, prior: NDArray[np.float64]) -> None:
+        """Answer from now on for other class shares (k,) than those of the model: see `penult.heads.prior.reweigh`.
+
+        An unreadable image gets these shares.
+        """
+        old = bundle.held_prior(self.bundle) if self._prior is None else self._prior[0]
+        self._prior = old, prior
+        self.bundle = replace(self.bundle, prior=prior, facts={**self.bundle.facts, "prior": prior.tolist()})
 
     @default_errors
     def predict(self, sources: Any, ids: Sequence[str] | None = None, progress: ProgressCallback = quiet) -> Predictions:
@@ -229,7 +243,7 @@ class Predictor:
             proba = self._score(X)
         if not np.isfinite(proba).all():
             raise DamagedFile("the head of this model gives answers that are not numbers; train again.")
-        return proba
+        return proba if self._prior is None else reweigh(proba, *self._prior)
 
     @default_errors
     def novelty(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -241,6 +255,14 @@ class Predictor:
         if self._pool is None:
             self._pool = EnginePool(self.settings.compute(self.bundle.backbones), self.settings.folder)
         return self._pool
+
+    def drift(self) -> Drift:
+        """Return whether the photos that were answered are of the same kind as the training photos."""
+        from penult.evaluate import drift
+
+        return drift.not_tested(
+            "This model was saved without what the drift test needs of its training photos: train again for it."
+        )
 
     def close(self) -> None:
         """Give the engines back."""
@@ -267,6 +289,8 @@ class Predictor:
         `rounding`: how far off they may be on the machine of training.
         """
         self._checked = True
+        if self._prior is not None:  # the samples were answered for the shares of the model
+            proba = reweigh(proba, self._prior[1], self._prior[0])
         off = float(np.abs(proba - self.bundle.selftest["proba"]).max())
         here, there = f"{engine}, {precision}", f"{self.bundle.engine}, {self.bundle.precision}"
         # In f32 all engines agree; below it two engines do not, and neither do two kinds of GPU.
