@@ -146,7 +146,7 @@ def check(model: Bundle) -> None:
     _task(model)
     _probabilities("prior", model.prior[None], model)
     if "prior" in model.facts:
-        _distribution("prior of the place of use", held_prior(model)[None], len(model.classes))
+        _probabilities("prior of the place of use", held_prior(model)[None], model)
     if model.selftest:
         _selftest(model.selftest, model)
     if model.novelty is not None:
