@@ -74,7 +74,8 @@ def build() -> argparse.ArgumentParser:
         "  penult train train --test test --out run           train/cat/*.jpg, train/dog/*.jpg, test/*.jpg\n"
         "  penult predict run/model.penult new/ --csv out.csv\n\n"
         "exit codes: 0 done, 1 refused (one line says why and what to do), 2 wrong usage, 3 more bad images than --max-bad\n"
-        "or --strict allows, 4 not written (disk full, no permission): try again once there is room, 130 or 143 interrupted",
+        "or --strict allows, 4 not written (disk full, no permission): try again once there is room, 5 a gate of\n"
+        "evaluate was missed, 130 or 143 interrupted",
     )
     parser.add_argument("--version", action="version", version=f"penult {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -9,7 +9,12 @@ from penult.cli import options, stored
 from penult.texts import count, percent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from penult.evaluate import Evaluation
+    from penult.evaluate.gates import Gate
+
+MISSED = 5  # the exit code where a gate was missed
 
 
 def add(commands: options.Commands) -> None:
@@ -20,21 +25,31 @@ def add(commands: options.Commands) -> None:
         run,
         "evaluate a model on new labelled images",
         "LABELLED has the same layout as TRAIN of `penult train`, or is a folder or address of shards that `penult embed`\n"
-        "wrote; its classes must be classes of the model.",
+        "wrote; its classes must be classes of the model. A class without images has a dash. Where a score misses its gate\n"
+        "(--min-accuracy, --max-log-loss, --min-recall) the exit code is 5. Gates judge the images that the model was not\n"
+        "trained on, where there are some.",
     )
     options.add_model(p)
     p.add_argument("labelled", metavar="LABELLED", help="labelled images")
+    p.add_argument("--min-accuracy", metavar="P", help="gate: exit code 5 where the accuracy is below P (0.95 or 95%%)")
+    p.add_argument("--max-log-loss", metavar="X", help="gate: exit code 5 where the log loss is above X")
+    p.add_argument(
+        "--min-recall",
+        action="append",
+        default=[],
+        metavar="CLASS=P",
+        help="gate: exit code 5 where less than the share P of a class is found, or it has no images; repeat for several",
+    )
     stored.add_stored(p, "evaluate on")
     options.add_tables(p)
     options.add_tolerance(p)
     options.add_compute(p)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Classify the images, or the rows of shards, and compare with their labels."""
+def run(args: argparse.Namespace) -> int:
+    """Classify the images, or the rows of shards, and compare with their labels; return 5 where a gate was missed."""
     if stored.is_shards([args.labelled]):
-        _of_shards(args)
-        return
+        return _of_shards(args)
     if args.labels or args.memory:
         args.usage_error("--labels and --memory go with features; of images give the table itself as LABELLED")
     from penult import bundle, images
@@ -42,20 +57,47 @@ def run(args: argparse.Namespace) -> None:
     from penult.predict import Predictor, judge, judge_unseen, remark_on_training, verdict_on_new
 
     model = bundle.load_bundle(args.model)
+    gates = _gates(args, model.classes)
     found = images.scan_labelled(args.labelled, classes=model.classes, table=images.TableOptions(**options.columns(args)))
     answers = output.predict(Predictor(model, options.embed_options(args)), found, args.quiet)
     labels = [str(i.label) for i in found.images]
     measured, unseen = judge(answers, labels), judge_unseen(answers, labels)
     result, said = measured.to_dict(), verdict_on_new(model, answers, unseen or measured)
+    judged = gates, (unseen or measured).to_dict()
     if args.json:
         known = None if answers.in_training is None else int(answers.in_training.sum())
         new = None if unseen is None else unseen.to_dict()
         about = {"unreadable": len(answers.failures), "in_training": known, "not_in_training": new, "verdict": said}
-        output.as_json({**result, **about})
-        return
+        output.as_json({**result, **about, **_gates_json(*judged)})
+        return _exit_code(*judged)
     if remark := remark_on_training(answers):
         output.out(f"note: {remark}")
     _show(len(answers), len(answers.failures), result, unseen, said)
+    return _tell_gates(*judged)
+
+
+def _gates(args: argparse.Namespace, classes: Sequence[str]) -> tuple[Gate, ...]:
+    """Return the gates that were asked for. Raises `InputError`, `UnknownName`."""
+    from penult.evaluate.gates import parse_gates
+
+    return parse_gates(args.min_accuracy, args.max_log_loss, args.min_recall, classes)
+
+
+def _gates_json(gates: Sequence[Gate], result: dict[str, Any]) -> dict[str, Any]:
+    return {"gates": [gate.to_dict(result) for gate in gates]} if gates else {}
+
+
+def _exit_code(gates: Sequence[Gate], result: dict[str, Any]) -> int:
+    return 0 if all(gate.is_met(result) for gate in gates) else MISSED
+
+
+def _tell_gates(gates: Sequence[Gate], result: dict[str, Any]) -> int:
+    """Print for each gate whether it was met; return the exit code."""
+    from penult.cli import output
+
+    for gate in gates:
+        output.out(output.printable(gate.describe(result)))
+    return _exit_code(gates, result)
 
 
 def _show(n: int, unreadable: int, result: dict[str, Any], unseen: Evaluation | None, said: str) -> None:
@@ -73,13 +115,14 @@ def _show(n: int, unreadable: int, result: dict[str, Any], unseen: Evaluation | 
     output.out(output.printable(said))
 
 
-def _of_shards(args: argparse.Namespace) -> None:
-    """Answer the rows of shards and compare with their labels."""
+def _of_shards(args: argparse.Namespace) -> int:
+    """Answer the rows of shards and compare with their labels; return 5 where a gate was missed."""
     from penult import bundle, images, training
     from penult.cli import output
     from penult.predict import Predictor, remark_on_seen, verdict_on_scores
 
     model = bundle.load_bundle(args.model)
+    gates = _gates(args, model.classes)
     columns = images.TableOptions(**options.columns(args))
     with output.progress(not args.quiet) as progress:
         found = training.evaluate_stored(
@@ -87,12 +130,15 @@ def _of_shards(args: argparse.Namespace) -> None:
         )
     known = found.in_training
     said = verdict_on_scores(model, found.unseen or found.result, known == found.measured)
+    judged = gates, (found.unseen or found.result).to_dict()
     if args.json:
         new = None if found.unseen is None else found.unseen.to_dict()
         about = {"unreadable": found.unreadable, "in_training": known, "not_in_training": new, "verdict": said}
-        output.as_json({**found.result.to_dict(), **about, "labelled": found.images, "notes": list(found.notes)})
-        return
+        of_rows = {"labelled": found.images, "notes": list(found.notes)}
+        output.as_json({**found.result.to_dict(), **about, **of_rows, **_gates_json(*judged)})
+        return _exit_code(*judged)
     for text in (*found.notes, remark_on_seen(known or 0, found.measured)):
         if text:
             output.out(f"note: {output.printable(text)}")
     _show(found.measured, found.unreadable, found.result.to_dict(), found.unseen, said)
+    return _tell_gates(*judged)

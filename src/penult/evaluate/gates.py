@@ -1,0 +1,116 @@
+"""Scores that an evaluation has to reach, for scripts and CI: `--min-accuracy 0.95`, `--min-recall dog=0.9`.
+
+In: what was asked, and an evaluation as plain values. Out: which gates were missed, each with a sentence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from penult.errors import InputError, unknown
+from penult.texts import digits, percent, printable
+
+NAMES = {"accuracy": "accuracy", "log_loss": "log loss", "recall": "recall"}
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One bound of one score.
+
+    Parameters
+    ----------
+    option : str
+        What asked for it, such as `--min-accuracy`.
+    score : {"accuracy", "log_loss", "recall"}
+        The log loss must be at most `bound`, the others at least.
+    bound : float
+        A share from 0 to 1, or a log loss.
+    label : str, optional
+        The class of a recall.
+    """
+
+    option: str
+    score: str
+    bound: float
+    label: str | None = None
+
+    def found(self, result: Mapping[str, Any]) -> float | None:
+        """Return the score in an evaluation as `Evaluation.to_dict` has it; None where it is not defined."""
+        if self.score != "recall":
+            value = (result["scores"].get(self.score) or {}).get("value")
+        else:
+            value = next((one["recall"] for one in result["per_class"] if one["name"] == self.label), None)
+        return None if value is None else float(value)
+
+    def is_met(self, result: Mapping[str, Any]) -> bool:
+        """Whether the score reaches the bound; a score that is not defined reaches none."""
+        value = self.found(result)
+        if value is None:
+            return False
+        return value <= self.bound if self.score == "log_loss" else value >= self.bound
+
+    def describe(self, result: Mapping[str, Any]) -> str:
+        """Return in a sentence whether the gate was met."""
+        shown = digits if self.score == "log_loss" else percent
+        what = f"{NAMES[self.score]}{f' of {self.label!r}' if self.label else ''}"
+        asked, value = f"{self.option} {printable(self.label + '=') if self.label else ''}{self.bound:g}", self.found(result)
+        if value is None:
+            none = f"there is no image of {self.label!r}" if self.label else "it is not defined for these images"
+            return f"gate missed: {what} is not known, since {none} ({asked})"
+        if self.is_met(result):
+            return f"gate met: {what} {shown(value)} ({asked})"
+        where = "above" if self.score == "log_loss" else "below"
+        return f"gate missed: {what} {shown(value)} is {where} {shown(self.bound)} ({asked})"
+
+    def to_dict(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Return plain JSON values."""
+        about = {"gate": self.option.removeprefix("--"), "bound": self.bound, "found": self.found(result)}
+        return {**about, **({"class": self.label} if self.label else {}), "met": self.is_met(result)}
+
+
+def parse_gates(
+    accuracy: str | None = None, log_loss: str | None = None, recalls: Sequence[str] = (), classes: Sequence[str] = ()
+) -> tuple[Gate, ...]:
+    """Return the gates that were asked for. Raises `InputError` for what is no share or log loss, `UnknownName` for a class.
+
+    Examples
+    --------
+    >>> from penult.evaluate.gates import parse_gates
+    >>> [(gate.score, gate.bound) for gate in parse_gates("95%", "0.2", ["dog=0.9"], ["cat", "dog"])]
+    [('accuracy', 0.95), ('log_loss', 0.2), ('recall', 0.9)]
+    """
+    gates = [] if accuracy is None else [Gate("--min-accuracy", "accuracy", _share("--min-accuracy", accuracy))]
+    if log_loss is not None:
+        value = _number(log_loss)
+        if value is None or value < 0:
+            raise InputError(f"--max-log-loss {printable(log_loss)!r} is not a number from 0 up; give one, such as 0.2.")
+        gates.append(Gate("--max-log-loss", "log_loss", value))
+    for text in recalls:
+        label, equals, share = text.rpartition("=")
+        if not equals:
+            raise InputError(f"--min-recall {printable(text)!r} names no class; give CLASS=P, such as {classes[0]}=0.9.")
+        if label not in classes:
+            raise unknown("class", label, classes)
+        gates.append(Gate("--min-recall", "recall", _share("--min-recall", share), label))
+    return tuple(gates)
+
+
+def _share(option: str, text: str) -> float:
+    """Return a share that is written as 0.95 or 95%."""
+    value = _number(text.strip().removesuffix("%"))
+    if value is not None and text.strip().endswith("%"):
+        value /= 100
+    if value is None or not 0 <= value <= 1:
+        raise InputError(f"{option} {printable(text)!r} is not a share from 0 to 1; give one, such as 0.95 or 95%.")
+    return value
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
