@@ -20,6 +20,7 @@ from penult.evaluate.curve import (
 from penult.evaluate.evaluation import ClassScore, Difference, Evaluation, paired_difference, score, summary_rows
 from penult.evaluate.interpret import FEW, Rarest, at_chance, causes, imbalance, imbalanced, rarest_classes, verdict
 from penult.evaluate.intervals import Score, wilson
+from penult.evaluate.labels import LabelEvaluation, LabelScore, cross_validate_labels, label_folds, score_labels, thresholds
 from penult.evaluate.metrics import Reliability, per_image
 from penult.evaluate.paired import compare_answers
 from penult.evaluate.power_law import Folds, PowerLaw
@@ -35,6 +36,8 @@ __all__ = [
     "Evaluation",
     "Folds",
     "Forecast",
+    "LabelEvaluation",
+    "LabelScore",
     "LearningCurve",
     "PowerLaw",
     "Rarest",
@@ -51,8 +54,10 @@ __all__ = [
     "check_level",
     "compare_answers",
     "cross_validate",
+    "cross_validate_labels",
     "imbalance",
     "imbalanced",
+    "label_folds",
     "learning_curve",
     "outer_folds",
     "paired_difference",
@@ -62,7 +67,9 @@ __all__ = [
     "review",
     "run_trials",
     "score",
+    "score_labels",
     "summary_rows",
+    "thresholds",
     "unmeasured",
     "verdict",
     "wilson",

@@ -25,8 +25,9 @@ CHUNK = 1 << 22  # numbers in one chunk of scaled rows: 32 MiB of float64
 class HeadState:
     """All that a fitted head needs to score.
 
-    `kind`: "linear", "kernel" or "neighbours". `arrays`: see `SHAPES`, and `shift`, `factor` (d,) where the scaling has learnt
-    something. `facts`, plain JSON: scaling, blocks, classes (their number), temperature, clip; and the head's own.
+    `kind`: "linear", "kernel", "neighbours", or "labels", of which any number holds for a row. `arrays`: see `SHAPES`, and
+    `shift`, `factor` (d,) where the scaling has learnt something. `facts`, plain JSON: scaling, blocks, classes (their
+    number), temperature, clip; and the head's own.
     """
 
     kind: str
@@ -39,6 +40,7 @@ SHAPES: dict[str, dict[str, str]] = {
     "linear": {"weights": "cd", "intercepts": "c"},
     "kernel": {"rows": "md", "weights": "cm", "intercepts": "c"},
     "neighbours": {"rows": "md", "codes": "m", "votes": "k"},
+    "labels": {"weights": "kd", "intercepts": "k", "floors": "k"},
 }
 FACTS = ("scaling", "blocks", "classes", "temperature", "clip")
 
@@ -62,7 +64,7 @@ def _wrong_facts(kind: str, facts: Mapping[str, Any]) -> list[str]:
         if not isinstance(value, int | float) or not math.isfinite(value) or value <= low:
             wrong.append(f"{name} is {value!r}")
     k, clip = facts["classes"], facts["clip"]
-    if not isinstance(k, int) or k < 2:
+    if not isinstance(k, int) or k < (1 if kind == "labels" else 2):
         return [*wrong, f"classes is {k!r}"]
     if not isinstance(clip, int | float) or not 0 <= clip <= 1 / k:
         wrong.append(f"clip is {clip!r}")
@@ -110,6 +112,8 @@ class Scorer:
     def __call__(self, X: Array) -> Array:
         """Return calibrated, clipped probabilities (n, k) of X (n, d)."""
         facts = self.state.facts
+        if self.state.kind == "labels":
+            return label_probabilities(self.raw(X), self.state.arrays["floors"])
         return calibration.probabilities(self.raw(X), facts["temperature"], facts["clip"])
 
     @default_errors
@@ -139,6 +143,16 @@ def two_sided(margins: Array) -> Array:
 def linear(X: Array, arrays: Mapping[str, Array], _facts: Mapping[str, Any]) -> Array:
     """Return X W^T + b as logits (n, k)."""
     return two_sided(row_products(X, np.ascontiguousarray(arrays["weights"], X.dtype)) + arrays["intercepts"])
+
+
+def labels(X: Array, arrays: Mapping[str, Array], _facts: Mapping[str, Any]) -> Array:
+    """Return X W^T + b, the calibrated logit (n, k) of each label."""
+    return np.asarray(row_products(X, np.ascontiguousarray(arrays["weights"], X.dtype)) + arrays["intercepts"])
+
+
+def label_probabilities(logits: Array, floors: Array) -> Array:
+    """Return the probability (n, k) of each label by itself: the sigmoid, and neither it nor its rest below its floor (k,)."""
+    return np.asarray(np.clip(1 / (1 + np.exp(-np.clip(logits, -700, 700))), floors, 1 - floors))
 
 
 def row_products(X: Array, weights: Array) -> Array:
@@ -194,6 +208,7 @@ KINDS: dict[str, Callable[[Array, Mapping[str, Array], Mapping[str, Any]], Array
     "linear": linear,
     "kernel": kernel,
     "neighbours": neighbors,
+    "labels": labels,
 }
 
 
@@ -206,6 +221,6 @@ def scorer(kind: str, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> 
     wrong = list(state_errors(kind, arrays, facts))
     if wrong:
         raise DamagedFile(f"the saved head cannot be used: {'; '.join(wrong)}; train again, or update penult if it is newer")
-    if kind == "linear":  # once, and not for every row
+    if kind in ("linear", "labels"):  # once, and not for every row
         arrays = {**arrays, "weights": np.asarray(arrays["weights"], np.float64)}
     return Scorer(HeadState(kind, dict(arrays), dict(facts)))

@@ -39,7 +39,7 @@ class Problems:
     def select(self, which: Array) -> Problems:
         """Return some of the problems."""
         linear_term = None if self.linear_term is None else self.linear_term[which]
-        return replace(self, weight=self.weight[which], linear_term=linear_term)
+        return replace(self, loss=self.loss.select(which), weight=self.weight[which], linear_term=linear_term)
 
     def margins(self, W: Array) -> Array:
         """Return X w + intercept, (p, c, n), of W (p, c * (r + 1))."""

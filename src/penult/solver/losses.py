@@ -21,6 +21,9 @@ class Loss(Protocol):
     def take(self, rows: Array) -> Self:
         """Return the loss of some rows."""
 
+    def select(self, which: Array) -> Self:
+        """Return the loss of some problems."""
+
     def value(self, Z: Array) -> Array:
         """Return the loss of each row, (p, n)."""
 
@@ -35,16 +38,20 @@ class Loss(Protocol):
 
 
 class LogisticLoss:
-    """Log loss of one margin per row, the logit of the second class."""
+    """Log loss of one margin per row, the logit of the second class; each problem may have codes of its own (p, n)."""
 
     columns = 1
 
     def __init__(self, codes: Array, dtype: Any) -> None:
-        self.target = codes.astype(dtype)  # (n,)
+        self.target = np.atleast_2d(codes).astype(dtype, copy=False)  # (1, n), or (p, n)
 
     def take(self, rows: Array) -> LogisticLoss:
         """Return the loss of some rows."""
-        return LogisticLoss(self.target[rows], self.target.dtype)
+        return LogisticLoss(self.target[:, rows], self.target.dtype)
+
+    def select(self, which: Array) -> LogisticLoss:
+        """Return the loss of some problems."""
+        return self if len(self.target) == 1 else LogisticLoss(self.target[which], self.target.dtype)
 
     def value(self, Z: Array) -> Array:
         """Return the loss of each row, (p, n)."""
@@ -54,7 +61,7 @@ class LogisticLoss:
     def gradient(self, Z: Array) -> Array:
         """Return its derivative by the margin, (p, 1, n)."""
         # the logit of the other class, so that a small gradient keeps its digits
-        sign = 1 - 2 * self.target
+        sign = (1 - 2 * self.target)[:, None]
         out = Z * -sign
         np.minimum(out, 80, out=out)
         np.exp(out, out=out)
@@ -83,6 +90,10 @@ class SoftmaxLoss:
     def take(self, rows: Array) -> SoftmaxLoss:
         """Return the loss of some rows."""
         return SoftmaxLoss(self.codes[rows], self.columns, self.dtype)
+
+    def select(self, which: Array) -> SoftmaxLoss:
+        """Return the loss of some problems: that of all."""
+        return self
 
     def value(self, Z: Array) -> Array:
         """Return the loss of each row, (p, n)."""
@@ -120,6 +131,10 @@ class SquaredHingeLoss:
     def take(self, rows: Array) -> SquaredHingeLoss:
         """Return the loss of some rows."""
         return SquaredHingeLoss(self.codes[rows], self.classes, self.dtype)
+
+    def select(self, which: Array) -> SquaredHingeLoss:
+        """Return the loss of some problems: that of all."""
+        return self
 
     def value(self, Z: Array) -> Array:
         """Return the loss of each row, (p, n)."""
