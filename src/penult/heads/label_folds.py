@@ -49,9 +49,7 @@ def label_folds(Y: Any, groups: Any = None, folds: int = 5, seed: int = 0) -> ND
     units = np.arange(len(Y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     count = int(units.max()) + 1 if len(units) else 0
     if count < 2:
-        raise InputError(
-            f"{len(Y)} photos in {count} group: folds need at least two; add photos, or give other groups."
-        )
+        raise InputError(f"{len(Y)} photos in {count} group: folds need at least two; add photos, or give other groups.")
     table, sizes = np.zeros((count, Y.shape[1])), np.bincount(units)  # (u, L), (u,)
     np.add.at(table, units, rarer(Y))
     fold = _deal(table, sizes.astype(float), min(folds, count), np.random.default_rng(seed))
