@@ -7,12 +7,13 @@ is parsed; since who means harm writes checksums as well, everything behind them
 
 from __future__ import annotations
 
-from penult.bundle.model import FORMAT, Bundle, held_prior, precision_here, seen_digests, were_seen
+from penult.bundle.model import FORMAT, Bundle, decision_of, held_prior, precision_here, seen_digests, were_seen
 from penult.bundle.model_file import load_bundle, model_path, read_bundle, save_bundle
 
 __all__ = [
     "FORMAT",
     "Bundle",
+    "decision_of",
     "held_prior",
     "load_bundle",
     "model_path",

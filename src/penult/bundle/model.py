@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from penult import engines
 from penult.backbones import Backbone
+from penult.decision import DecisionRule, PredictionSets
 from penult.errors import InputError
 from penult.heads import HeadState, novelty, scorer
 from penult.heads.novelty import NoveltyReference
@@ -100,6 +101,13 @@ def held_prior(model: Bundle) -> NDArray[np.float64]:
     return np.asarray(weighed / weighed.sum())
 
 
+def decision_of(model: Bundle) -> tuple[DecisionRule, PredictionSets | None]:
+    """Return how a model chooses classes, and its prediction sets, if it has some. Raises `ValueError` for wrong facts."""
+    facts = model.facts
+    rule = DecisionRule.from_facts(facts.get("decision"), model.classes)
+    return rule, PredictionSets.from_facts(facts.get("conformal"), model.classes)
+
+
 def precision_here(model: Bundle, asked: str, device: str) -> str:
     """Return the precision to compute in: where `auto` is asked that of training, or f32 where this machine lacks it.
 
@@ -144,6 +152,7 @@ def check(model: Bundle) -> None:
         raise ValueError("its head was made for other networks or classes")
     scorer(model.head.kind, model.head.arrays, facts)
     _task(model)
+    decision_of(model)
     _probabilities("prior", model.prior[None], model)
     if "prior" in model.facts:
         _probabilities("prior of the place of use", held_prior(model)[None], model)

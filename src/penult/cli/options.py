@@ -16,6 +16,7 @@ from penult.errors import InputError, ProgressCallback
 if TYPE_CHECKING:
     from penult.backbones import Backbone
     from penult.embed import EmbedOptions
+    from penult.evaluate import DecisionRequest
     from penult.training import TrainOptions
 
 
@@ -254,6 +255,7 @@ def train_options(args: argparse.Namespace, out: str) -> TrainOptions:
         "labels",
     )
     given = {
+        "decision": decision(args),
         **{name: getattr(args, name, None) for name in same},
         **columns(args),
         "backbones": tuple(args.backbone) if args.backbone else None,
@@ -265,6 +267,39 @@ def train_options(args: argparse.Namespace, out: str) -> TrainOptions:
     make = TrainOptions.of_blog2017 if getattr(args, "protocol", None) == "blog2017" else TrainOptions
     known = {name: value for name, value in given.items() if value is not None}
     return make(out=args.out or out, seed=args.seed, settings=embed_options(args), **known)
+
+
+def add_decision(p: argparse.ArgumentParser) -> None:
+    """Add how a class is chosen, and prediction sets."""
+    p.add_argument(
+        "--cost",
+        action="append",
+        metavar="COST",
+        help="what mistakes cost: 'defective>functional=10' means that a defective photo called functional costs 10 (in "
+        "quotes; every other mistake costs 1), or a CSV with the columns true,predicted,cost; photos get the class of the "
+        "smallest expected cost",
+    )
+    p.add_argument(
+        "--target",
+        metavar="TARGET",
+        help="what the threshold of a class is to reach: 'recall defective 0.95' finds 95%% of the defective photos, "
+        "'precision defective 0.9', or 'flagged defective 0.2' to call at most 20%% of all photos defective",
+    )
+    p.add_argument(
+        "--coverage",
+        type=float,
+        metavar="SHARE",
+        help="also answer with a set of classes that holds the right one for SHARE of the photos (0.95 is usual)",
+    )
+
+
+def decision(args: argparse.Namespace) -> DecisionRequest | None:
+    """Return how a class is to be chosen; None for a command without these options. Raises `InputError`."""
+    if not hasattr(args, "coverage"):
+        return None
+    from penult.evaluate import DecisionRequest
+
+    return DecisionRequest.parse(args.cost, args.target, args.coverage)
 
 
 def columns(args: argparse.Namespace) -> dict[str, Any]:

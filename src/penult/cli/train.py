@@ -51,6 +51,7 @@ def add(commands: options.Commands) -> None:
     )
     p.add_argument("--files", metavar="LIST", help="with --features: names of the training rows, one a line")
     options.add_review(p, "of --test ")
+    options.add_decision(p)
     options.add_tolerance(p)
     p.add_argument(
         "--protocol",

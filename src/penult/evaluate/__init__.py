@@ -5,6 +5,7 @@ Out: `Evaluation` (numbers with 95% intervals, and the rows that they come from)
 It must not know files, images, networks or pictures of the results.
 """
 
+from penult.evaluate.conformal import Coverage, check_coverage, conformal, measure_sets
 from penult.evaluate.cross_validation import cross_validate, outer_folds, unmeasured
 from penult.evaluate.curve import (
     LEVEL,
@@ -17,11 +18,13 @@ from penult.evaluate.curve import (
     regularization_path,
     review,
 )
+from penult.evaluate.decisions import DecisionRequest, DecisionResult, decide
 from penult.evaluate.evaluation import ClassScore, Difference, Evaluation, paired_difference, score, summary_rows
 from penult.evaluate.interpret import FEW, Rarest, at_chance, causes, imbalance, imbalanced, rarest_classes, verdict
 from penult.evaluate.intervals import Score, wilson
 from penult.evaluate.labels import LabelEvaluation, LabelScore, cross_validate_labels, label_folds, score_labels, thresholds
 from penult.evaluate.metrics import Reliability, per_image
+from penult.evaluate.operating import OperatingPoint, measure_point
 from penult.evaluate.paired import compare_answers
 from penult.evaluate.power_law import Folds, PowerLaw
 from penult.evaluate.shift import Cause, accuracy_gap
@@ -32,6 +35,9 @@ __all__ = [
     "LEVEL",
     "Cause",
     "ClassScore",
+    "Coverage",
+    "DecisionRequest",
+    "DecisionResult",
     "Difference",
     "Evaluation",
     "Folds",
@@ -39,6 +45,7 @@ __all__ = [
     "LabelEvaluation",
     "LabelScore",
     "LearningCurve",
+    "OperatingPoint",
     "PowerLaw",
     "Rarest",
     "Reliability",
@@ -51,14 +58,19 @@ __all__ = [
     "at_chance",
     "carry",
     "causes",
+    "check_coverage",
     "check_level",
     "compare_answers",
+    "conformal",
     "cross_validate",
     "cross_validate_labels",
+    "decide",
     "imbalance",
     "imbalanced",
     "label_folds",
     "learning_curve",
+    "measure_point",
+    "measure_sets",
     "outer_folds",
     "paired_difference",
     "per_image",

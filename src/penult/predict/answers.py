@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -19,17 +19,22 @@ from numpy.typing import NDArray
 
 from penult import html, store
 from penult.arrays import row_chunks
-from penult.bundle import Bundle
+from penult.bundle import Bundle, decision_of
+from penult.decision import DecisionRule, PredictionSets
 from penult.pixels import Failure
 from penult.texts import count, joined_labels, percent
 
 UNLIKE = "unlike the training photos"
+SETS = "prediction_set"  # the column, classes with `;` between, the most probable first
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The answer for one image: its most probable class, and the probability of each.
+    """The answer for one image: the class that the model's decision gives it, and the probability of each.
 
+    That is the most probable class where no other decision was asked for (`--cost`, `--target`); `confidence` is the
+    probability of the class that is given. `prediction_set` are the classes that hold the right one with the probability that
+    `--coverage` asked for, the most probable first; None for a model without.
     `novelty` is how unlike the training photos it is, 1 being the level that nearly all of those keep below when they are
     held out; None for an unreadable image and for models that were saved without that measure.
 
@@ -44,6 +49,7 @@ class Prediction:
     failure: Failure | None = None
     novelty: float | None = None
     labels: tuple[str, ...] | None = None
+    prediction_set: tuple[str, ...] | None = None
 
     @property
     def unlike(self) -> bool:
@@ -61,6 +67,8 @@ class Prediction:
         }
         if self.labels is not None:
             values["labels"] = list(self.labels)
+        if self.prediction_set is not None:
+            values["prediction_set"] = list(self.prediction_set)
         if self.failure is not None:
             values["unreadable"] = self.failure.reason
         return values
@@ -71,7 +79,8 @@ class Predictions:
     """The answers for n images in the order that was asked; iterating gives a `Prediction` each.
 
     `in_training` says which images are exact copies (the same file, or the same pixels) of photos that the model learnt from.
-    `thresholds` are those of a model with several labels a photo: a label is given from its threshold on.
+    `thresholds` are those of a model with several labels a photo: a label is given from its threshold on. `rule` is the
+    decision of a model with one class a photo, `sets` its prediction sets, if it has some.
     """
 
     ids: tuple[str, ...]
@@ -81,6 +90,8 @@ class Predictions:
     novelty: NDArray[np.float64] | None = None  # (n,) NaN where it is not known
     in_training: NDArray[np.bool_] | None = None  # (n,) None where the model does not know its training photos
     thresholds: NDArray[np.float64] | None = None  # (k,) None where a photo has one class
+    rule: DecisionRule = field(default_factory=DecisionRule)
+    sets: PredictionSets | None = None
 
     @classmethod
     def of(
@@ -92,7 +103,10 @@ class Predictions:
         novelty: NDArray[np.float64] | None = None,  # (n,)
     ) -> Predictions:
         """Return the answers of a model, by its own rule from probabilities to labels."""
-        return cls(tuple(ids), model.classes, proba, dict(failures), novelty, thresholds=model.thresholds)
+        rule, sets = decision_of(model)
+        return cls(
+            tuple(ids), model.classes, proba, dict(failures), novelty, thresholds=model.thresholds, rule=rule, sets=sets
+        )
 
     @property
     def task(self) -> Literal["classes", "labels"]:
@@ -104,13 +118,13 @@ class Predictions:
         """Which classes or labels each image is given, (n, k)."""
         if self.thresholds is not None:
             return np.asarray(self.proba >= self.thresholds)
-        return np.asarray(np.arange(self.proba.shape[1]) == self.proba.argmax(axis=1)[:, None])
+        return np.asarray(np.arange(self.proba.shape[1]) == self.rule.labels(self.proba)[:, None])
 
     @property
     def confidence(self) -> NDArray[np.float64]:
         """How sure each answer is (n,): the probability of the class, or of the least sure answer about a label."""
         if self.thresholds is None:
-            return np.asarray(self.proba.max(axis=1))
+            return np.take_along_axis(self.proba, self.rule.labels(self.proba)[:, None], axis=1)[:, 0]
         return np.asarray(np.where(self.given, self.proba, 1 - self.proba).min(axis=1))
 
     @property
@@ -124,14 +138,14 @@ class Predictions:
     def texts(self) -> list[str]:
         """The answer for each image as one text: its class, or its labels."""
         if self.labels is None:
-            return [self.classes[c] for c in self.proba.argmax(axis=1).tolist()]
+            return [self.classes[c] for c in self.rule.labels(self.proba).tolist()]
         return [joined_labels(labels, self.classes) for labels in self.labels]
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __iter__(self) -> Iterator[Prediction]:
-        sure, labels, texts = self.confidence, self.labels, self.texts
+        sure, labels, texts, sets = self.confidence, self.labels, self.texts, self.set_names()
         for i, name in enumerate(self.ids):
             yield Prediction(
                 name,
@@ -141,7 +155,16 @@ class Predictions:
                 self.failures.get(i),
                 None if self.novelty is None or np.isnan(self.novelty[i]) else float(self.novelty[i]),
                 None if labels is None else labels[i],
+                sets[i] if sets else None,
             )
+
+    def set_names(self) -> list[tuple[str, ...]]:
+        """Return the classes in the prediction set of each image, the most probable first; nothing without sets."""
+        if self.sets is None:
+            return []
+        order = np.argsort(-self.proba, axis=1, kind="stable")
+        kept = np.take_along_axis(self.sets.sets(self.proba), order, axis=1)
+        return [tuple(self.classes[c] for c in row[held]) for row, held in zip(order, kept, strict=True)]
 
     def _repr_html_(self) -> str:
         shown = [(p.id, p.label, percent(p.confidence), novelty_text(p.novelty), _remark(p)) for p in islice(self, html.SHOWN)]
@@ -155,7 +178,7 @@ class Predictions:
         return "label" if self.thresholds is None else "labels"
 
     def write_csv(self, path: str | Path) -> None:
-        """Write `file,label,confidence`, one column per class and `novelty`, whole or not at all.
+        """Write `file,label,confidence`, one column per class, `novelty` and prediction sets, whole or not at all.
 
         Of several labels a photo the second column is `labels`, with a semicolon between them.
         """
@@ -172,11 +195,15 @@ def write_predictions(
     answers = failed = 0
     with store.atomic_write_text(path) as file:
         rows = csv.writer(file)
-        rows.writerow(["file", heading, "confidence", *classes, "novelty"])
+        header = ["file", heading, "confidence", *classes, "novelty"]
         for part in parts:
+            if not answers:
+                rows.writerow(header if part.sets is None else [*header, SETS])
             for at in row_chunks(len(part)):
                 rows.writerows(_lines(part, at))
             answers, failed = answers + len(part), failed + len(part.failures)
+        if not answers:
+            rows.writerow(header)
     return answers, failed
 
 
@@ -184,9 +211,11 @@ def _lines(part: Predictions, at: slice) -> Iterator[list[str]]:
     """Yield the lines of some rows."""
     some = replace(part, ids=part.ids[at], proba=part.proba[at], failures={})
     novelty = np.full(len(some), np.nan) if part.novelty is None else part.novelty[at]
-    sure = some.confidence.tolist()
-    for name, label, p, row, far in zip(some.ids, some.texts, sure, some.proba.tolist(), novelty.tolist(), strict=True):
-        yield [name, label, f"{p:.6g}", *(f"{q:.6g}" for q in row), novelty_text(None if math.isnan(far) else far)]
+    sure, sets = some.confidence.tolist(), [[";".join(names)] for names in some.set_names()] or [[]] * len(some)
+    every = zip(some.ids, some.texts, sure, some.proba.tolist(), novelty.tolist(), sets, strict=True)
+    for name, label, p, row, far, held in every:
+        shares = (f"{q:.6g}" for q in row)
+        yield [name, label, f"{p:.6g}", *shares, novelty_text(None if math.isnan(far) else far), *held]
 
 
 def novelty_text(novelty: float | None) -> str:

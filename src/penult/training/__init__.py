@@ -238,6 +238,7 @@ def _check(options: TrainOptions) -> None:
 def _check_classes(options: TrainOptions, classes: Sequence[str], test_ids: Sequence[str]) -> SampleSubmission | None:
     """Raise what can be known to be wrong once the classes are known; return the sample submission, whose ids were checked."""
     options.clip_for(len(classes))
+    options.decision.check(classes)
     class_weights(options.class_weight, np.array(classes), np.arange(len(classes)))
     if options.submission is None:
         return None

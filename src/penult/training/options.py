@@ -11,6 +11,7 @@ from penult.backbones import Backbone
 from penult.backbones.backbone import Pooling
 from penult.embed import EmbedOptions
 from penult.errors import InputError, ProgressCallback
+from penult.evaluate import DecisionRequest
 from penult.heads import calibration
 from penult.heads.task import plain_weights
 from penult.images import TableOptions
@@ -41,6 +42,7 @@ class TrainOptions:
     `submit`: whether `submission.csv` holds "labels" or "probabilities", None: what the sample asks for.
     `memory`: bytes that training on stored features may take (None: what this machine has); where they are more, they are read
     in slices. `labels` is a CSV with the labels of stored features.
+    `decision` says how a class is chosen where it is not the most probable one, and the coverage of prediction sets.
     `overwrite`: keep nothing of a run that ended in the folder `out`; else it is kept beside it, as `out`.1, `out`.2 ...
     With the `protocol` "blog2017" pictures are seen as the blog post of 2017 had it, and probabilities are not calibrated:
     see `of_blog2017`.
@@ -69,6 +71,7 @@ class TrainOptions:
     overwrite: bool = False
     memory: int | None = None
     labels: str | None = None
+    decision: DecisionRequest = field(default_factory=DecisionRequest)
     settings: EmbedOptions = field(default_factory=EmbedOptions)
 
     @classmethod
@@ -127,6 +130,7 @@ class TrainOptions:
             "max_pixels": self.settings.max_pixels,
             "memory": self.memory,
             "labels": self.labels,
+            "decision": self.decision.to_dict(),
         }
 
 

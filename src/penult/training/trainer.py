@@ -133,6 +133,9 @@ class Trainer:
             self.history = runs.write_history(self.folder, history)
             self.clock.lap("head")
             about = {"trained_on": sum(class_counts(data).values()), "scores": chosen.to_dict()["scores"]}
+            decided = evaluate.decide(options.decision, chosen)
+            self.metrics["decision"] = decided.to_dict(data.classes)
+            about |= decided.to_facts(data.classes)
             state = fitted.head.to_arrays()
             computed = serving_parts(data, done, heads.scorer(state.kind, state.arrays, state.facts))
             model = to_bundle(fitted, data.classes, data.widths, options.class_weight, about, **computed)

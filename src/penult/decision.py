@@ -1,0 +1,188 @@
+"""From probabilities to an answer: which class is given, and which set of classes holds the right one.
+
+In: probabilities (n, k). Out: class numbers (n,), or sets (n, k). Rules are chosen by `evaluate` on out-of-fold
+probabilities and kept in the model file; here is what applies them, light enough for a prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.texts import percent
+
+Kind = Literal["argmax", "cost", "target"]
+Measure = Literal["recall", "precision", "flagged"]
+MEASURES = get_args(Measure)
+SHOWN = 3  # costs that a sentence names
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a threshold is to reach: the recall or precision of one class, or the share of photos that is called it.
+
+    Examples
+    --------
+    >>> str(Target("recall", "defective", 0.95))
+    'recall defective 0.95'
+    """
+
+    measure: Measure
+    label: str
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.measure} {self.label} {self.value:g}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecisionRule:
+    """How a class is chosen from probabilities.
+
+    Parameters
+    ----------
+    kind : {"argmax", "cost", "target"}
+        The most probable class; that of the smallest expected cost (Elkan, IJCAI 2001); or one class wherever its probability
+        reaches a threshold, and the most probable of the others elsewhere.
+    costs : array (k, k), optional
+        For "cost": what it costs to call a photo of the class of the row by the class of the column.
+    target : Target, optional
+        For "target": what the threshold was chosen for.
+    chosen : int, optional
+        For "target": the number of its class.
+    threshold : float, optional
+        For "target": the smallest probability with which the class is given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rule = DecisionRule("target", target=Target("recall", "dog", 0.95), chosen=1, threshold=0.2)
+    >>> rule.labels(np.array([[0.9, 0.1], [0.7, 0.3]])).tolist()
+    [0, 1]
+    """
+
+    kind: Kind = "argmax"
+    costs: NDArray[np.float64] | None = None  # (k, k), true class by row
+    target: Target | None = None
+    chosen: int | None = None
+    threshold: float | None = None
+
+    def labels(self, proba: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return the class number (n,) for each row of probabilities (n, k)."""
+        best: NDArray[np.intp] = proba.argmax(axis=1)  # (n,)
+        if self.costs is not None:
+            cheapest: NDArray[np.intp] = (proba @ self.costs).argmin(axis=1)
+            return cheapest
+        if self.chosen is None or self.threshold is None:
+            return best
+        others = proba.copy()  # (n, k)
+        others[:, self.chosen] = -1
+        found: NDArray[np.intp] = np.where(proba[:, self.chosen] >= self.threshold, self.chosen, others.argmax(axis=1))
+        return found
+
+    def to_facts(self, classes: Sequence[str]) -> dict[str, Any]:
+        """Return plain JSON values, for the model file; costs are those that are not 1."""
+        facts: dict[str, Any] = {"kind": self.kind}
+        if self.costs is not None:
+            facts["costs"] = [[classes[i], classes[j], cost] for i, j, cost in self._unusual()]
+        if self.target is not None:
+            facts |= {"measure": self.target.measure, "class": self.target.label, "value": self.target.value}
+            facts["threshold"] = self.threshold
+        return facts
+
+    def _unusual(self) -> list[tuple[int, int, float]]:
+        """Return the costs that are not 1: class, called which, cost."""
+        if self.costs is None:
+            return []
+        away = self.costs != 1 - np.eye(len(self.costs))
+        return [(int(i), int(j), float(self.costs[i, j])) for i, j in zip(*np.nonzero(away), strict=True)]
+
+    @classmethod
+    def of_costs(cls, costs: Iterable[tuple[str, str, float]], classes: Sequence[str]) -> DecisionRule:
+        """Return the rule of the smallest expected cost: (class, called which, cost); every other mistake costs 1."""
+        table, place = 1 - np.eye(len(classes)), {name: i for i, name in enumerate(classes)}
+        for label, called, cost in costs:
+            table[place[label], place[called]] = cost
+        return cls("cost", table)
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any] | None, classes: Sequence[str]) -> DecisionRule:
+        """Return the rule of a model file; the most probable class where it has none. Raises `ValueError` for no rule."""
+        if facts is None:
+            return cls()
+        kind, known = facts["kind"], set(classes)
+        if kind == "cost":
+            told = [tuple(one) for one in facts["costs"]]
+            if any(len(one) != 3 or not {one[0], one[1]} <= known or not is_cost(one[2]) for one in told):
+                raise ValueError("its costs are not those of its classes")
+            return cls.of_costs(told, classes)
+        if kind == "target":
+            measure, label, value, threshold = (facts[name] for name in ("measure", "class", "value", "threshold"))
+            if measure not in MEASURES or label not in known or not _is_share(value) or not _is_share(threshold):
+                raise ValueError("its decision is no threshold of one of its classes")
+            return cls("target", None, Target(measure, label, float(value)), list(classes).index(label), float(threshold))
+        if kind != "argmax":
+            raise ValueError(f"its decision is of the kind {str(kind)[:40]!r}, which this version does not know")
+        return cls()
+
+    def describe(self, classes: Sequence[str]) -> str:
+        """Return what is given to a photo, for the middle of a sentence."""
+        if self.target is not None and self.threshold is not None:
+            return f"{self.target.label!r} where its probability is at least {percent(self.threshold)}"
+        if self.costs is not None:
+            told = [f"{classes[i]!r} called {classes[j]!r} costs {cost:g}" for i, j, cost in self._unusual()]
+            more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
+            return f"the class of the smallest expected cost ({', '.join([*told[:SHOWN], 'every other mistake 1'])}{more})"
+        return "the most probable class"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionSets:
+    """Sets of classes that hold the right one with a probability of `level` (conformal prediction).
+
+    A class is in the set where its probability reaches its threshold; the most probable class always is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> PredictionSets(0.95, (0.2, 0.3)).sets(np.array([[0.75, 0.25], [0.6, 0.4]])).tolist()
+    [[True, False], [True, True]]
+    """
+
+    level: float
+    thresholds: tuple[float, ...]  # (k,)
+
+    def sets(self, proba: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which classes are in the set of each row of probabilities (n, k)."""
+        found: NDArray[np.bool_] = proba >= np.array(self.thresholds)
+        found[np.arange(len(proba)), proba.argmax(axis=1)] = True
+        return found
+
+    def to_facts(self) -> dict[str, Any]:
+        """Return plain JSON values, for the model file."""
+        return {"level": self.level, "thresholds": list(self.thresholds)}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any] | None, classes: Sequence[str]) -> PredictionSets | None:
+        """Return the sets of a model file, None where it has none. Raises `ValueError` for what are no sets."""
+        if facts is None:
+            return None
+        level, thresholds = facts["level"], facts["thresholds"]
+        if not _is_share(level) or not isinstance(thresholds, list) or len(thresholds) != len(classes):
+            raise ValueError("its prediction sets are not for its classes")
+        if not all(_is_share(one) for one in thresholds):
+            raise ValueError("the thresholds of its prediction sets are no probabilities")
+        return cls(float(level), tuple(float(one) for one in thresholds))
+
+
+def is_cost(value: Any) -> bool:
+    """Tell whether a mistake may cost this."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
