@@ -99,7 +99,7 @@ def _recall_threshold(scores: Floats, units: int, target: Target) -> Threshold:
     return Threshold(float(scores[fits[-1]] if len(fits) else scores[0]), bool(len(fits)))
 
 
-def lower_limit(hits: Floats, number: Floats, confidence: float = CONFIDENCE) -> Floats:
+def lower_limit(hits: NDArray[Any], number: NDArray[Any], confidence: float = CONFIDENCE) -> Floats:
     """Return the exact lower limit (m,) of binomial shares, one-sided."""
     from scipy.special import betaincinv
 
