@@ -367,7 +367,7 @@ def test_every_photo_that_the_model_gets_wrong_is_listed_where_asked_for(photos,
 def test_the_command_names_a_class_as_a_class(photos, capsys):
     """In the lines and in the JSON a finding about a class is not to be taken for a photo."""
     train = photos("train", warm=6, cold=6)
-    assert main(["audit", str(train), "-b", "colour_histogram", "-q"]) == 0
+    assert main(["audit", str(train), "-b", "colour_histogram"]) == 0
     assert "class cold: 6 photos, fewer than 20; add photos" in capsys.readouterr().out
     assert main(["audit", str(train), "-b", "colour_histogram", "-q", "--json"]) == 0
     found = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["kind"] == "small_class"]

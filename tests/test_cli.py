@@ -279,7 +279,7 @@ def test_feature_files_whose_labels_begin_elsewhere_are_trained_on(
     with h5py.File(tmp_path / "m.h5", "w") as h:
         h["train"] = np.random.default_rng(0).normal(size=(40, 8)).astype("f4") + 3 * y[:, None]
         h["label"] = y + shift
-    code, out, _ = run(capsys, "train", "--features", tmp_path / "m.h5", "--out", tmp_path / "run", "-q")
+    code, out, _ = run(capsys, "train", "--features", tmp_path / "m.h5", "--out", tmp_path / "run")
     assert code == 0
     assert f"m.h5 are numbers ({shift}, {shift + 1}), which name the classes" in out
     assert f"classes: {shift} 20, {shift + 1} 20" in out
@@ -334,7 +334,6 @@ def test_a_users_mistake_is_one_line_and_exit_code_1(
 @pytest.mark.parametrize(
     "words",
     [
-        [],
         ["train"],
         ["train", "a", "--features", "b"],
         ["train", "--features", "b", "--test", "c"],

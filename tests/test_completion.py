@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from penult import backbones, heads, pixels, zoo
-from penult.cli import options
+from penult.cli import completion
 from test_imports_are_light import HEAVY
 
 
@@ -57,10 +57,10 @@ def test_files_are_offered_where_a_path_may_stand(tmp_path: Path) -> None:
 
 
 def test_the_words_are_those_that_there_are() -> None:
-    assert set(options.BUILT_IN) == set(backbones.builtin_names())
-    assert set(options.PRESETS) == set(zoo.PRESETS)
-    assert options.FITS == pixels.CROP_MODES
-    assert {str(number): mode for number, mode in pixels.VIEWS.items()} == options.VIEWS
+    assert set(completion.BUILT_IN) == set(backbones.builtin_names())
+    assert set(completion.PRESETS) == set(zoo.PRESETS)
+    assert completion.FITS == pixels.CROP_MODES
+    assert {str(number): mode for number, mode in pixels.VIEWS.items()} == completion.VIEWS
 
 
 def test_a_shell_does_not_wait_for_heavy_imports(tmp_path: Path) -> None:

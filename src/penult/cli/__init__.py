@@ -18,6 +18,7 @@ from penult.cli import (
     backbones,
     cache,
     compare,
+    completion,
     demo,
     diff,
     doctor,
@@ -25,7 +26,7 @@ from penult.cli import (
     evaluate,
     explain,
     export,
-    options,
+    parser,
     plan,
     predict,
     process,
@@ -35,14 +36,25 @@ from penult.cli import (
     studio,
     train,
 )
-from penult.errors import OutputError, PenultError
+from penult.errors import OutputError, PenultError, unknown
 from penult.texts import printable
 
 # in the order in which `penult --help` lists them
-COMMANDS = (
-    train, predict, evaluate, embed, plan, compare, report, audit, diff, explain, export, serve, studio, backbones, similar,
-    demo, doctor, cache,
-)  # fmt: skip
+COMMANDS = {
+    "Train and predict": (train, predict, evaluate, explain),
+    "Improve": (studio, audit, compare, diff, report, similar),
+    "Deploy": (export, serve),
+    "Large data": (embed, plan),
+    "This installation": (demo, backbones, cache, doctor, completion),
+}
+EPILOG = """Examples:
+  penult demo                                          find defective solar cells, nothing to download
+  penult train photos --test new -o run                photos/cat/*.jpg, photos/dog/*.jpg, new/*.jpg
+  penult predict run new/ --csv answers.csv
+
+Exit codes: 0 done; 1 refused (one line says why and what to do); 2 wrong usage; 3 more bad images than --max-bad or --strict
+allows; 4 not written (disk full, no permission), try again once there is room; 5 a gate of `evaluate` was missed; 130 or 143
+interrupted"""
 INTERRUPTED, TERMINATED = 130, 143  # 128 and the number of the signal, as a shell has it
 
 
@@ -61,38 +73,54 @@ def main(argv: Sequence[str] | None = None) -> int:
         process.settle()
 
 
-def build() -> argparse.ArgumentParser:
+def build() -> parser.Parser:
     """Return the parser of every command."""
     from penult import __version__
 
-    parser = argparse.ArgumentParser(
+    every = parser.Parser(
         prog="penult",
-        formatter_class=options.Formatter,
         description="Point it at folders of photos, get a calibrated classifier, its evaluation and its predictions.",
-        epilog="examples:\n"
-        "  penult demo                                        find defective solar cells, nothing to download\n"
-        "  penult train train --test test --out run           train/cat/*.jpg, train/dog/*.jpg, test/*.jpg\n"
-        "  penult predict run/model.penult new/ --csv out.csv\n\n"
-        "exit codes: 0 done, 1 refused (one line says why and what to do), 2 wrong usage, 3 more bad images than --max-bad\n"
-        "or --strict allows, 4 not written (disk full, no permission): try again once there is room, 5 a gate of\n"
-        "evaluate was missed, 130 or 143 interrupted",
     )
-    parser.add_argument("--version", action="version", version=f"penult {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in COMMANDS:
-        module.add(commands)
-    return parser
+    every.group("General").add_argument(
+        "--version", action="version", version=f"penult {__version__}", help="show the version"
+    )
+    commands = every.add_subparsers(dest="command", metavar="COMMAND", help=argparse.SUPPRESS)
+    listed = []
+    for title, modules in COMMANDS.items():
+        listed.append(f"{title}:")
+        for module in modules:
+            module.add(commands)
+            pseudo = commands._choices_actions[-1]
+            listed.append(f"  {pseudo.dest:<10}  {pseudo.help}")
+        listed.append("")
+    _add_help(commands, every)
+    every.description = "\n".join([str(every.description), "", *listed, "more of each: penult COMMAND --help"])
+    every.epilog = EPILOG
+    every.set_defaults(func=lambda _: every.print_help(), quiet=False, verbose=False)
+    return every
+
+
+def _add_help(commands: parser.Commands, every: parser.Parser) -> None:
+    """Add `penult help [COMMAND]`, which shows what `--help` does."""
+    p = parser.command(
+        commands, "help", run=lambda args: show(args.about), what="show this help, or that of a command", about="",
+        examples="penult help train",
+    )  # fmt: skip
+    p.add_argument("about", nargs="?", metavar="COMMAND", help="a command")
+
+    def show(about: str | None) -> None:
+        if about is not None and about not in commands.choices:
+            p.error(str(unknown("command", about, commands.choices)))
+        (every if about is None else commands.choices[about]).print_help()
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    parser = build()
+    every = build()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks what could come next
-        from penult.cli.options import complete
-
-        complete(parser)
+        completion.complete(every)
     args = None
     try:
-        args = _parsed(parser, argv)
+        args = _parsed(every, argv)
         if told := process.too_little():
             return _say(told, 1)
         with _terminable():
@@ -100,6 +128,7 @@ def _run(argv: Sequence[str] | None) -> int:
                 from penult.cli import output
 
                 output.any_name()
+                output.set_verbosity(args.quiet, args.verbose)
             code: int | None = args.func(args)
             sys.stdout.flush()
     except PenultError as error:
@@ -120,10 +149,14 @@ def _run(argv: Sequence[str] | None) -> int:
     return code or 0
 
 
-def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+def _parsed(every: parser.Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     """Return what was asked for; `--help` and `--version` are written before they end the command, as any other output is."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    known = every.commands()
+    if words and not words[0].startswith("-") and words[0] not in known:
+        every.error(str(unknown("command", words[0], known)))
     try:
-        return parser.parse_args(argv)
+        return every.parse_args(words)
     except SystemExit:
         sys.stdout.flush()
         raise

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from penult.cli import options
+from penult.cli.parser import Commands, command
 
 if TYPE_CHECKING:
     from penult.audit import Finding
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
 SHOWN = 10  # lines of one kind in the terminal
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "audit",
         run,
@@ -25,12 +26,20 @@ def add(commands: options.Commands) -> None:
         "given a list: findings.csv with a column `decision` (keep, drop, move:CLASS; empty: nothing), or a list of moves\n"
         "(file,to). Photos that are dropped go to the folder TRAIN-dropped (leaks, with --test, to DIR-dropped); of a\n"
         "table of labels a corrected copy is written beside it. Nothing is ever deleted or overwritten.",
+        """
+        penult audit train --test test --csv findings.csv
+        penult audit train --apply findings.csv          after its column `decision` was filled in
+        """,
     )
     p.add_argument("train", metavar="TRAIN", help="labelled images")
-    p.add_argument("--test", metavar="DIR", help="test images, which must not be in TRAIN")
-    p.add_argument("--csv", metavar="FILE", help="write kind,file,related,score,reason,suggestion")
-    p.add_argument("--all", action="store_true", help="list every photo that the model gets wrong, too, as kind model_error")
-    p.add_argument("--apply", metavar="LIST.csv", help="do what a list says with the photos of TRAIN, and nothing else")
+    p.group("Data").add_argument("--test", metavar="DIR", help="test images, which must not be in TRAIN")
+    p.group("Output").add_argument("--csv", metavar="FILE", help="write kind,file,related,score,reason,suggestion")
+    p.group("Output").add_argument(
+        "--all", action="store_true", help="list every photo that the model gets wrong, too, as kind model_error"
+    )
+    p.group("Actions").add_argument(
+        "--apply", metavar="LIST.csv", help="do what a list says with the photos of TRAIN, and nothing else"
+    )
     options.add_groups(p)
     options.add_tables(p)
     options.add_backbones(p)

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from penult.cli import options
+from penult.cli.parser import Commands, command
 from penult.texts import printable
 
 if TYPE_CHECKING:
@@ -14,25 +15,31 @@ if TYPE_CHECKING:
 _HEADER = ["", "source", "width", "input", "params", "GMACs", "top-1", "images/s", "", "license"]
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "backbones",
         run,
         "list the backbones, or download one ahead of time",
         "Without PATTERN: what is built in, and what was converted on this machine. With one, timm and Keras are searched\n"
         "too. images/s is what was measured on this machine; GMACs are 10^9 multiply-adds for one image.",
+        """
+        penult backbones
+        penult backbones 'resnet*'                       timm's and Keras's too, where they are installed
+        penult backbones --fetch modern                  download now, work offline later
+        """,
     )
     p.add_argument("pattern", nargs="?", metavar="PATTERN", help="part of a name, or a pattern such as 'resnet*'")
-    p.add_argument("--fetch", action="append", metavar="NAME", help="download and convert now; repeat for several")
-    p.add_argument(
+    actions = p.group("Actions")
+    actions.add_argument("--fetch", action="append", metavar="NAME", help="download and convert now; repeat for several")
+    actions.add_argument(
         "--show-recipe",
         metavar="NAME",
         help="print the preprocessing of a network, as the .recipe.json of an ONNX file (it is downloaded first)",
     )
     options.add_cache(p, "cache", "use no cache folder: converted networks are not listed")
-    p.add_argument(
+    p.group("Output").add_argument(
         "--precision",
         default="auto",
         choices=("auto", "f32", "f16", "bf16"),

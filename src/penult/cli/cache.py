@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penult.cli import options
+from penult.cli.parser import Commands, command
 from penult.cli.stored import size
 from penult.errors import InputError
 from penult.texts import count
@@ -26,9 +27,9 @@ _WHAT = {
 }
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "cache",
         run,
@@ -36,23 +37,30 @@ def add(commands: options.Commands) -> None:
         "Nothing in it is unique: what is removed, also while another command runs, is computed (or converted) again.\n"
         "--older and --max keep converted and 8-bit networks, which may need a download to be made again.\n"
         "Exit code 1 with --verify where anything was damaged.",
+        """
+        penult cache
+        penult cache --prune --max 5GB                   remove what was not used for longest
+        """,
     )
     options.add_cache(p, "cache")
-    p.add_argument(
+    actions = p.group("Actions")
+    actions.add_argument(
         "--verify",
         action="store_true",
         help="read every file with every check, and remove what is damaged: it is computed again when it is wanted",
     )
-    p.add_argument(
+    actions.add_argument(
         "--prune", action="store_true", help="remove what killed processes left and what is visibly damaged, and what follows"
     )
-    p.add_argument("--older", type=float, metavar="DAYS", help="with --prune: what was not used for so long")
-    p.add_argument("--max", metavar="SIZE", help="with --prune: until it is no larger (5GB), the least recently used first")
-    p.add_argument(
+    actions.add_argument("--older", type=float, metavar="DAYS", help="with --prune: what was not used for so long")
+    actions.add_argument(
+        "--max", metavar="SIZE", help="with --prune: until it is no larger (5GB), the least recently used first"
+    )
+    actions.add_argument(
         "--backbone", action="append", metavar="NAME", help="with --prune: all of a network (or 'resnet*'); repeat for several"
     )
-    p.add_argument("--all", action="store_true", help="with --prune: everything that is penult's")
-    p.add_argument("--dry-run", action="store_true", help="remove nothing, say what would go")
+    actions.add_argument("--all", action="store_true", help="with --prune: everything that is penult's")
+    actions.add_argument("--dry-run", action="store_true", help="remove nothing, say what would go")
     options.add_output(p)
 
 

@@ -6,15 +6,16 @@ import argparse
 from typing import TYPE_CHECKING
 
 from penult.cli import options
+from penult.cli.parser import Commands, command
 from penult.texts import count, percent
 
 if TYPE_CHECKING:
     from penult.compare import CombinationScore, Comparison
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "compare",
         run,
@@ -22,15 +23,23 @@ def add(commands: options.Commands) -> None:
         "TRAIN has the same layout as for `penult train`. Every candidate embeds a stratified sample and is evaluated on the\n"
         "same folds, alone, in every pair and every trio: log loss against images/s, and what each member adds. The last\n"
         "line is the command to run next.",
+        """
+        penult compare train --budget 10m                the cheapest networks first, for ten minutes
+        penult compare train -b efficientnet_lite0 -b efficientnet_lite2
+        """,
     )
     p.add_argument("train", metavar="TRAIN", help="labelled images")
     options.add_backbones(p)
     options.add_head(p, "blend")
-    p.add_argument("--budget", metavar="TIME", help="5m, 90s, 1h30m: the cheapest candidates first, until the time is over")
-    p.add_argument("--sample", type=int, default=1000, metavar="N", help="images to compare on (default: 1000)")
+    p.group("Evaluation").add_argument(
+        "--budget", metavar="TIME", help="5m, 90s, 1h30m: the cheapest candidates first, until the time is over"
+    )
+    p.group("Evaluation").add_argument(
+        "--sample", type=int, default=1000, metavar="N", help="images to compare on (default: 1000)"
+    )
     options.add_groups(p)
     options.add_tables(p)
-    p.add_argument("--out", default="penult-compare", metavar="DIR", help="table and figure (default: penult-compare)")
+    options.add_out(p, "DIR", "table and figure (default: penult-compare)", default="penult-compare")
     options.add_seed(p, "sample, folds and heads")
     options.add_tolerance(p)
     options.add_compute(p)

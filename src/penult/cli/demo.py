@@ -5,17 +5,22 @@ from __future__ import annotations
 import argparse
 
 from penult.cli import options
+from penult.cli.parser import Commands, command
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "demo",
         run,
         "full example on real photos: find defective solar cells (or on your own FOLDER)",
         "A quarter of the images is held out, stratified by class, and evaluated at the end.\n"
         "The photos come with the extra: pip install 'penult[demo]' (data: CC BY-NC-SA 4.0, Deitsch et al.).",
+        """
+        penult demo                                      solar cells, nothing to download
+        penult demo photos                               your own photos, a quarter held out
+        """,
     )
     p.add_argument("folder", nargs="?", metavar="FOLDER", help="your own labelled images, instead of the solar cells")
     options.add_training(p)

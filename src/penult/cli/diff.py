@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 
 from penult.cli import options
+from penult.cli.parser import Commands, command
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "diff",
         run,
@@ -18,10 +19,13 @@ def add(commands: options.Commands) -> None:
         "labels, photos, classes and settings that differ. Photos are known again by their bytes, whatever their names. Runs\n"
         "that `penult train` kept beside a new one are RUN.1, RUN.2, ... The answer calls RUN1 the former run\n"
         "and RUN2 the present one.",
+        """
+        penult diff penult-run.1 penult-run
+        """,
     )
     p.add_argument("former", metavar="RUN1", help="run folder of `penult train`")
     p.add_argument("present", metavar="RUN2", help="run folder that is compared with it")
-    options.add_output(p, quiet=False)
+    options.add_output(p)
 
 
 def run(args: argparse.Namespace) -> None:

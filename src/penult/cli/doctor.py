@@ -10,14 +10,15 @@ import sys
 from pathlib import Path
 
 from penult.cli import options
+from penult.cli.parser import Commands, command
 from penult.texts import printable
 
 FAILED = 1  # the exit code where anything fails
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "doctor",
         run,
@@ -25,13 +26,19 @@ def add(commands: options.Commands) -> None:
         "One line for each check: ok, note (good to know), warn, or FAIL, and what to do. Exit code 1 where anything fails.\n"
         "With RUN: every file of a run folder against the sha256 in its metrics.json, and its model's samples; of features\n"
         "in shards (`penult embed --out`) every file against the sha256 in manifest.json.",
+        """
+        penult doctor
+        penult doctor run                                is a run folder complete and unchanged?
+        """,
     )
     p.add_argument(
         "runs", nargs="*", metavar="RUN", help="run folders, or features in shards, to check instead of the installation"
     )
     options.add_cache(p, "cache")
-    p.add_argument("--offline", action="store_true", help="do not ask whether the hub of weights can be reached (3 seconds)")
-    options.add_output(p, quiet=False)
+    p.group("Machine").add_argument(
+        "--offline", action="store_true", help="do not ask whether the hub of weights can be reached (3 seconds)"
+    )
+    options.add_output(p)
 
 
 def run(args: argparse.Namespace) -> int:

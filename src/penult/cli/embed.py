@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penult.cli import options, sharding
+from penult.cli.completion import FITS
+from penult.cli.parser import Commands, command
 from penult.errors import InputError, ProgressCallback
 
 if TYPE_CHECKING:
     from penult.backbones import Backbone
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "embed",
         run,
@@ -24,9 +26,12 @@ def add(commands: options.Commands) -> None:
         "FILE.h5 has `train` (n, d), `label` (n,) where the folders tell classes, and `train_files`. With several backbones\n"
         "there is one file each: FILE_<backbone>.h5.\n"
         "A folder or address gets shards: Parquet files of some thousand images each, and manifest.json when all are there.\n"
-        "The same command again does what is missing; --part lets several machines share the work. It needs penult[cloud].\n"
-        "  penult embed s3://bucket/photos --out s3://bucket/features --part 3/20\n"
-        "  penult train s3://bucket/features",
+        "The same command again does what is missing; --part lets several machines share the work. It needs penult[cloud].",
+        """
+        penult embed photos -o features.h5
+        penult embed s3://bucket/photos -o s3://bucket/features --part 3/20
+        penult train s3://bucket/features
+        """,
     )
     p.add_argument(
         "images",
@@ -35,7 +40,7 @@ def add(commands: options.Commands) -> None:
         "gs:// or az://BUCKET/PATH), or a plan that `penult plan` made",
     )
     options.add_backbones(p)
-    p.add_argument("--out", required=True, metavar="OUT", help="FILE.h5, or a folder or address (s3://BUCKET/PATH) for shards")
+    options.add_out(p, "OUT", "FILE.h5, or a folder or address (s3://BUCKET/PATH) for shards", required=True)
     shards = sharding.add(p)
     shards.add_argument("--float32", action="store_true", help="store vectors as float32 (default: float16, half the size)")
     options.add_tables(p)
@@ -137,7 +142,7 @@ def _networks_of_plan(args: argparse.Namespace, progress: ProgressCallback) -> l
     from penult import shards
 
     facts = shards.Plan.open(args.images).facts
-    for fit in [args.fit] if args.fit else [None, *options.FITS]:
+    for fit in [args.fit] if args.fit else [None, *FITS]:
         given = {**vars(args), "backbone": [network.name for network in facts.networks], "fit": fit}
         networks = options.find_networks(argparse.Namespace(**given), progress)
         with suppress(InputError):

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from penult.cli import options, stored
+from penult.cli.parser import Commands, command
 from penult.texts import count, percent
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 MISSED = 5  # the exit code where a gate was missed
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "evaluate",
         run,
@@ -28,12 +29,17 @@ def add(commands: options.Commands) -> None:
         "wrote; its classes must be classes of the model. A class without images has a dash. Where a score misses its gate\n"
         "(--min-accuracy, --max-log-loss, --min-recall) the exit code is 5. Gates judge the images that the model was not\n"
         "trained on, where there are some.",
+        """
+        penult evaluate run labelled                     labelled/cat/*.jpg, labelled/dog/*.jpg
+        penult evaluate run labelled --min-accuracy 95%  exit code 5 where it is less
+        """,
     )
     options.add_model(p)
     p.add_argument("labelled", metavar="LABELLED", help="labelled images")
-    p.add_argument("--min-accuracy", metavar="P", help="gate: exit code 5 where the accuracy is below P (0.95 or 95%%)")
-    p.add_argument("--max-log-loss", metavar="X", help="gate: exit code 5 where the log loss is above X")
-    p.add_argument(
+    gates = p.group("Evaluation")
+    gates.add_argument("--min-accuracy", metavar="P", help="gate: exit code 5 where the accuracy is below P (0.95 or 95%%)")
+    gates.add_argument("--max-log-loss", metavar="X", help="gate: exit code 5 where the log loss is above X")
+    gates.add_argument(
         "--min-recall",
         action="append",
         default=[],

@@ -6,11 +6,12 @@ import argparse
 from typing import Any
 
 from penult.cli import options
+from penult.cli.parser import Commands, command
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "explain",
         run,
@@ -18,12 +19,18 @@ def add(commands: options.Commands) -> None:
         "One PNG a photo, with a scale and a caption. cam, the class activation map, is exact: it adds up to the logit; it\n"
         "needs a linear head (blend, logistic, lda, centroid, dense, linear svm) on networks with feature maps. occlusion\n"
         "covers the photo piece by piece, works for all, and takes some eighty times as long. auto uses cam where it can.",
+        """
+        penult explain run photo.jpg
+        penult explain run new/ --class dog -o maps      what speaks for "dog" in each photo
+        """,
     )
     options.add_model(p)
     p.add_argument("images", nargs="+", metavar="IMAGE", help="images, or folders of them")
-    p.add_argument("--class", dest="label", metavar="NAME", help="the class to explain (default: the predicted one)")
-    p.add_argument("--out", default="penult-explain", metavar="DIR", help="folder of the pictures (default: penult-explain)")
-    p.add_argument("--method", default="auto", choices=("auto", "cam", "occlusion"), help="(default: auto)")
+    p.group("Output").add_argument(
+        "--class", dest="label", metavar="NAME", help="the class to explain (default: the predicted one)"
+    )
+    options.add_out(p, "DIR", "folder of the pictures (default: penult-explain)", default="penult-explain")
+    p.group("Output").add_argument("--method", default="auto", choices=("auto", "cam", "occlusion"), help="(default: auto)")
     options.add_compute(p)
 
 

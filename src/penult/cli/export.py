@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 
 from penult.cli import options
+from penult.cli.parser import Commands, command
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "export",
         run,
@@ -22,21 +23,26 @@ def add(commands: options.Commands) -> None:
         "  network   one file: pixels that are resized already in, for runtimes without dynamic shapes\n"
         "  litert    a folder with model.tflite, for phones and small boards: as network (extra litert, Python 3.12)\n"
         "  card      a folder for a model hub: model.onnx, README.md with the measured scores, samples (nothing is uploaded)",
+        """
+        penult export run --to html -o classifier.html
+        penult export run --to onnx -o classifier.onnx
+        """,
     )
     options.add_model(p)
-    p.add_argument("--to", required=True, metavar="FORMAT", help="onnx, html, openvino, network, litert or card")
-    p.add_argument(
-        "--out", required=True, metavar="PATH", help="file (onnx, html, network) or folder (openvino, litert, card) to write"
-    )
-    p.add_argument(
+    output = p.group("Output")
+    output.add_argument("--to", required=True, metavar="FORMAT", help="onnx, html, openvino, network, litert or card")
+    options.add_out(p, "PATH", "file (onnx, html, network) or folder (openvino, litert, card) to write", required=True)
+    output.add_argument(
         "--weights",
         choices=("f32", "f16", "int16"),
         help="int16 and f16 halve the file; probabilities within about 0.0003, 0.002 (default: int16 for html, else f32)",
     )
-    p.add_argument(
+    output.add_argument(
         "--runtime", metavar="FILE", help="for html: the npm archive of onnxruntime-web (default: downloaded once, and kept)"
     )
-    p.add_argument("--photos", metavar="DIR", help="photos to compare on (default: the training photos, where they still are)")
+    p.group("Data").add_argument(
+        "--photos", metavar="DIR", help="photos to compare on (default: the training photos, where they still are)"
+    )
     options.add_output(p)
 
 

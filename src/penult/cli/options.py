@@ -6,11 +6,12 @@ Nothing heavy is imported before a command runs, so that `penult --help` is ther
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from penult import heads
 from penult.cli import stored
+from penult.cli.completion import FITS, VIEWS
+from penult.cli.parser import Parser
 from penult.errors import InputError, ProgressCallback
 
 if TYPE_CHECKING:
@@ -20,55 +21,37 @@ if TYPE_CHECKING:
     from penult.training import TrainOptions
 
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
-
-class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Keep the examples as they are written, and leave room for the long options."""
-
-    def __init__(self, prog: str):
-        super().__init__(prog, max_help_position=30, width=100)
-
-
-def command(
-    commands: Commands, name: str, run: Callable[[argparse.Namespace], int | None], what: str, epilog: str
-) -> argparse.ArgumentParser:
-    """Add a command, done by `run(args)`; `args.usage_error(text)` ends it with the usage line and exit code 2."""
-    p = commands.add_parser(
-        name,
-        help=what,
-        description=what[0].upper() + what[1:] + ".",
-        epilog=epilog,
-        formatter_class=Formatter,
-    )
-    p.set_defaults(func=run, usage_error=p.error)
-    return p
-
-
-def add_model(p: argparse.ArgumentParser) -> None:
+def add_model(p: Parser) -> None:
     """Add which model."""
     p.add_argument("model", metavar="MODEL", help="model.penult, or the run folder that it is in")
 
 
-def add_training(p: argparse.ArgumentParser) -> None:
+def add_training(p: Parser) -> None:
     """Add what `train` and `demo` share."""
+    model = p.group("Model")
     add_backbones(p)
     add_head(p)
-    p.add_argument("--clip", metavar="P", help="clip probabilities to at least P (default: chosen by cross-validation)")
-    p.add_argument("--out", default=None, metavar="RUN", help="run folder (default: penult-run)")
+    model.add_argument("--clip", metavar="P", help="clip probabilities to at least P (default: chosen by cross-validation)")
+    add_out(p, "RUN", "run folder (default: penult-run)")
     add_seed(p, "folds and heads")
     add_compute(p)
 
 
-def add_head(p: argparse.ArgumentParser, default: str | None = None) -> None:
+def add_out(p: Parser, metavar: str, what: str, default: str | None = None, required: bool = False) -> None:
+    """Add where the result is written."""
+    p.group("Output").add_argument("-o", "--out", default=default, required=required, metavar=metavar, help=what)
+
+
+def add_head(p: Parser, default: str | None = None) -> None:
     """Add the classifier, and how classes are weighted."""
-    p.add_argument(
+    model = p.group("Model")
+    model.add_argument(
         "--head",
         default=default,
         metavar="HEAD",
         help=f"one of {', '.join(heads.head_names())} (default: blend, the average of logistic and lda)",
     )
-    p.add_argument(
+    model.add_argument(
         "--class-weight",
         choices=("balanced",),
         help="balanced: every class counts the same, however many photos it has, so that rare classes are found more often "
@@ -76,20 +59,21 @@ def add_head(p: argparse.ArgumentParser, default: str | None = None) -> None:
     )
 
 
-def add_seed(p: argparse.ArgumentParser, what: str) -> None:
+def add_seed(p: Parser, what: str) -> None:
     """Add the random seed."""
-    p.add_argument("--seed", type=int, default=0, metavar="N", help=f"random seed of {what} (default: 0)")
+    p.group("Model").add_argument("--seed", type=int, default=0, metavar="N", help=f"random seed of {what} (default: 0)")
 
 
-def add_groups(p: argparse.ArgumentParser) -> None:
+def add_groups(p: Parser) -> None:
     """Add what must be kept in one fold."""
-    p.add_argument(
+    evaluation = p.group("Evaluation")
+    evaluation.add_argument(
         "--groups",
         metavar="COLUMN|REGEX",
         help="groups (patient, scene) that are kept in one fold: a column of the CSV, or for a folder a regular expression "
         r"whose match in the file name is the group, such as 'person\d+'",
     )
-    p.add_argument(
+    evaluation.add_argument(
         "--near-duplicates",
         choices=("group", "separate"),
         default="group",
@@ -98,9 +82,10 @@ def add_groups(p: argparse.ArgumentParser) -> None:
     )
 
 
-def add_backbones(p: argparse.ArgumentParser) -> None:
+def add_backbones(p: Parser) -> None:
     """Add the networks, and their preprocessing."""
-    p.add_argument(
+    model = p.group("Model")
+    model.add_argument(
         "-b",
         "--backbone",
         action="append",
@@ -109,14 +94,14 @@ def add_backbones(p: argparse.ArgumentParser) -> None:
         "Its own size, --fit and --pooling may stand behind it (NAME:320:squash); repeat for several, their features are "
         "concatenated (default: see `penult backbones`)",
     )
-    p.add_argument(
+    model.add_argument(
         "--recipe",
         nargs="+",
         metavar="K=V",
         help="preprocessing for an ONNX file without .recipe.json: size=224 fit=crop crop=0.875 interpolation=bicubic "
         "mean=0.485,0.456,0.406 std=0.229,0.224,0.225 channels=rgb [output=TENSOR]",
     )
-    seen = p.add_mutually_exclusive_group()
+    seen = model.add_mutually_exclusive_group()
     seen.add_argument(
         "--fit",
         choices=FITS,
@@ -132,7 +117,7 @@ def add_backbones(p: argparse.ArgumentParser) -> None:
         help="pictures of each photo that a network sees: 1 (the backbone's own), 2 (--fit crop+squash), 4 "
         "(--fit crop+squash+mirror)",
     )
-    p.add_argument(
+    model.add_argument(
         "--pooling",
         choices=("mean", "mean+max", "stages"),
         help="pooling of the feature maps; stages: mean+max, also of earlier stages (built-in networks; default: the "
@@ -147,33 +132,35 @@ def _views(number: str) -> str | None:
     return VIEWS[number]
 
 
-def add_tables(p: argparse.ArgumentParser) -> None:
+def add_tables(p: Parser) -> None:
     """Add what may have to be said of a CSV of images."""
-    p.add_argument("--image-column", metavar="NAME", help="CSV column of image files or ids (default: detected)")
-    p.add_argument("--label-column", metavar="NAME", help="CSV column of the labels (default: detected)")
-    p.add_argument(
+    data = p.group("Data")
+    data.add_argument("--image-column", metavar="NAME", help="CSV column of image files or ids (default: detected)")
+    data.add_argument("--label-column", metavar="NAME", help="CSV column of the labels (default: detected)")
+    data.add_argument(
         "--image-dir", metavar="DIR", help="folder of the images in a CSV (default: the CSV's own folder, or one below it)"
     )
-    p.add_argument("--encoding", metavar="NAME", help="encoding of a CSV, such as cp1251 or gb18030 (default: detected)")
+    data.add_argument("--encoding", metavar="NAME", help="encoding of a CSV, such as cp1251 or gb18030 (default: detected)")
 
 
-def add_tolerance(p: argparse.ArgumentParser) -> None:
+def add_tolerance(p: Parser) -> None:
     """Add how many images may be bad."""
-    p.add_argument(
+    data = p.group("Data")
+    data.add_argument(
         "--max-bad",
         metavar="LIMIT",
         help="stop with exit code 3 when more images than LIMIT (5%% or 20) cannot be read (default: report and continue)",
     )
-    p.add_argument(
+    data.add_argument(
         "--strict",
         action="store_true",
         help="stop with exit code 3 when any image cannot be read, or a link, folder or file that may be one was skipped",
     )
 
 
-def add_review(p: argparse.ArgumentParser, which: str = "") -> None:
+def add_review(p: Parser, which: str = "") -> None:
     """Add the list of photos for human review."""
-    p.add_argument(
+    p.group("Output").add_argument(
         "--review",
         type=float,
         metavar="LEVEL",
@@ -182,29 +169,30 @@ def add_review(p: argparse.ArgumentParser, which: str = "") -> None:
     )
 
 
-def add_compute(p: argparse.ArgumentParser) -> None:
+def add_compute(p: Parser) -> None:
     """Add where and how features are computed, and how results are printed."""
     add_engine(p)
     add_output(p)
 
 
-def add_engine(p: argparse.ArgumentParser) -> None:
+def add_engine(p: Parser) -> None:
     """Add where and how features are computed."""
+    machine = p.group("Machine")
     add_cache(p, "feature cache", "keep no features on disk: all are computed again, and are gone with the process")
-    p.add_argument(
+    machine.add_argument(
         "--device",
         default="auto",
         type=lambda name: "coreml" if name == "mps" else name,  # as penult called it before
         choices=("auto", "cpu", "cuda", "coreml", "dml"),
         help="compute device (default: auto: CUDA where ONNX Runtime has a GPU that works, else the CPU)",
     )
-    p.add_argument(
+    machine.add_argument(
         "--precision",
         default="auto",
         choices=("auto", "f32", "f16", "bf16", "int8"),
         help="number format of the networks (default: auto: the fastest that keeps the features)",
     )
-    p.add_argument(
+    machine.add_argument(
         "--max-pixels",
         type=int,
         default=89_478_485,
@@ -213,18 +201,17 @@ def add_engine(p: argparse.ArgumentParser) -> None:
     )
 
 
-def add_cache(p: argparse.ArgumentParser, what: str, without: str | None = None) -> None:
+def add_cache(p: Parser, what: str, without: str | None = None) -> None:
     """Add the cache folder; `without` is what --no-cache means, where there is such an option."""
-    p.add_argument("--cache", metavar="DIR", help=f"{what} folder (default: the user's cache folder)")
+    machine = p.group("Machine")
+    machine.add_argument("--cache", metavar="DIR", help=f"{what} folder (default: the user's cache folder)")
     if without is not None:
-        p.add_argument("--no-cache", dest="cache", action="store_const", const=False, help=without)
+        machine.add_argument("--no-cache", dest="cache", action="store_const", const=False, help=without)
 
 
-def add_output(p: argparse.ArgumentParser, quiet: bool = True) -> None:
+def add_output(p: Parser) -> None:
     """Add how results are printed."""
-    p.add_argument("--json", action="store_true", help="JSON on standard output instead of text")
-    if quiet:
-        p.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
+    p.group("Output").add_argument("--json", action="store_true", help="JSON on standard output instead of text")
 
 
 def embed_options(args: argparse.Namespace) -> EmbedOptions:
@@ -348,48 +335,3 @@ def _clip(text: str | None) -> Any:
     if not 0 <= value < 0.5:
         raise InputError(f"--clip {text!r} is not `auto` or a probability from 0 to below 0.5; give one, such as 0.005.")
     return value
-
-
-# Copies of what other packages say, so that --help imports none of them; `tests/test_completion.py` compares.
-PRESETS = ("default", "lite+", "lite", "blog2017", "modern")
-FITS = ("crop", "squash", "crop+squash", "crop+mirror", "squash+mirror", "crop+squash+mirror")
-VIEWS = {"1": None, "2": "crop+squash", "4": "crop+squash+mirror"}
-BUILT_IN = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "colour_histogram")
-_WORDS = {
-    "head": tuple(heads.head_names()),
-    "backbone": (*BUILT_IN, *PRESETS),
-    "fetch": (*BUILT_IN, *PRESETS),
-    "pattern": BUILT_IN,
-}
-
-
-def complete(parser: argparse.ArgumentParser) -> None:
-    """Answer the shell and end the process; called only when a shell asks (`_ARGCOMPLETE` is set)."""
-    import argcomplete
-
-    for action in _actions(parser):
-        if action.dest in _WORDS:
-            action.completer = _Words(_WORDS[action.dest])  # type: ignore[attr-defined]
-    argcomplete.autocomplete(parser)
-
-
-class _Words:
-    """Offer some words, and files where a path could stand instead."""
-
-    def __init__(self, words: tuple[str, ...]):
-        self.words = words
-
-    def __call__(self, prefix: str, action: argparse.Action, **_: Any) -> list[str]:
-        from argcomplete.completers import FilesCompleter
-
-        files = [str(path) for path in FilesCompleter()(prefix)] if action.dest == "backbone" else []
-        return [word for word in self.words if word.startswith(prefix)] + files
-
-
-def _actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
-    """Return the actions of a parser and of its commands."""
-    found = list(parser._actions)
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            found += [inner for command in action.choices.values() for inner in _actions(command)]
-    return found

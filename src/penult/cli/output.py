@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MinuteLines", "any_name", "as_json", "features_line", "note", "out", "predict", "printable", "progress", "score",
-    "show_scores", "table", "tell_unreadable",
+    "set_verbosity", "show_scores", "table", "tell_unreadable", "verbose",
 ]  # fmt: skip
 
+_quiet = _verbose = False
+_CLOCK = "%H:%M:%S"
 _MINUTE = 60.0
 _FAST = 2.0  # a second: below, the time left says it better
 _SECONDS = 3.0  # between two states of a line that changes
@@ -42,14 +44,29 @@ def any_name() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def set_verbosity(quiet: bool, verbose: bool) -> None:
+    """Take -q (nothing but errors) or -v (details, and the log of penult and its libraries with times)."""
+    global _quiet, _verbose
+    _quiet, _verbose = quiet, verbose
+    if verbose:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt=_CLOCK, stream=sys.stderr)
+
+
+def verbose() -> bool:
+    """Tell whether details are shown (-v)."""
+    return _verbose
+
+
 def out(text: str = "", flush: bool = False) -> None:
     """Print a line of the result; with `flush` it is seen at once in a file or pipe, too, by who waits for it."""
-    print(text, flush=flush)
+    if not _quiet:
+        print(text, flush=flush)
 
 
 def note(text: str) -> None:
-    """Print a line about the run to standard error."""
-    process.error_line(printable(text))
+    """Print a line about the run to standard error, with the time where details are shown."""
+    if not _quiet:
+        process.error_line(f"{time.strftime(_CLOCK)} {printable(text)}" if _verbose else printable(text))
 
 
 def as_json(value: Any) -> None:

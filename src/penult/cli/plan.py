@@ -5,36 +5,41 @@ from __future__ import annotations
 import argparse
 
 from penult.cli import options
+from penult.cli.parser import Commands, command
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "plan",
         run,
         "list the images of a large source in shards, for `penult embed` on many machines",
         "PLAN is one Parquet file: a row is an image, so many rows are a shard. It fixes networks, engine and precision,\n"
         "so that every machine computes the same vectors, or refuses. No photo is opened. Of a tar file in a store all bytes\n"
-        "are read, for it has no index; of zip and Parquet files only the index. It needs penult[cloud].\n"
-        "  penult plan s3://bucket/photos --out plan.parquet\n"
-        "  penult embed plan.parquet --out s3://bucket/features\n"
-        "  penult plan s3://bucket/photos --out plan.parquet --add      what is new since then, in new shards",
+        "are read, for it has no index; of zip and Parquet files only the index. It needs penult[cloud].",
+        """
+        penult plan s3://bucket/photos -o plan.parquet
+        penult embed plan.parquet -o s3://bucket/features
+        penult plan s3://bucket/photos -o plan.parquet --add    what is new since then, in new shards
+        """,
     )
     p.add_argument(
         "source",
         metavar="SOURCE",
         help="a folder, a CSV, a tar, zip or Parquet file with images in it, or an address: s3://, gs:// or az://BUCKET/PATH",
     )
-    p.add_argument("--out", required=True, metavar="PLAN", help="the file to write, or an address")
-    p.add_argument(
+    options.add_out(p, "PLAN", "the file to write, or an address", required=True)
+    p.group("Actions").add_argument(
         "--add",
         action="store_true",
         help="append what is new in SOURCE to PLAN; the shards that are in it stay as they are. A file that changed is a new "
         "image, and its old row counts no more",
     )
-    p.add_argument("--rows", type=int, metavar="N", help="images of a shard (default: 1000)")
-    p.add_argument("--float32", action="store_true", help="vectors as float32 (default: float16, half the size)")
+    p.group("Large data").add_argument("--rows", type=int, metavar="N", help="images of a shard (default: 1000)")
+    p.group("Large data").add_argument(
+        "--float32", action="store_true", help="vectors as float32 (default: float16, half the size)"
+    )
     options.add_backbones(p)
     options.add_tables(p)
     options.add_compute(p)

@@ -9,39 +9,46 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penult.cli import options, sharding, stored
+from penult.cli.parser import Commands, command
 from penult.texts import count, percent
 
 if TYPE_CHECKING:
     from penult.predict import Prediction, Predictions, Predictor
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "predict",
         run,
         "classify new images",
         "Without --csv and --json: one line an image, with class, confidence and file. Unreadable images get the class\n"
         "frequencies of the training set.",
+        """
+        penult predict run new/                          a line for each photo
+        penult predict run/model.penult new/ --csv answers.csv
+        """,
     )
     options.add_model(p)
     images = p.add_argument(
         "images", nargs="+", default=[], metavar="IMAGES", help="images, folders, tar, zip or Parquet files of them, or a CSV"
     )
     images.required = False  # with "*" Python 3.11 takes none of them where an option stands before the first
-    p.add_argument("--csv", metavar="FILE", help="write file,label,confidence, one column a class, and novelty")
+    p.group("Output").add_argument(
+        "--csv", metavar="FILE", help="write file,label,confidence, one column a class, and novelty"
+    )
     options.add_review(p)
-    p.add_argument(
+    p.group("Data").add_argument(
         "--features",
         nargs="+",
         metavar="H5",
         help="predict from feature files instead of images, or from a folder or address of shards of any size",
     )
-    p.add_argument(
-        "--out",
-        metavar="OUT",
-        help="write the answers as Parquet shards to a folder or an address (s3://BUCKET/PATH), for any number of images; the "
+    options.add_out(
+        p,
+        "OUT",
+        "write the answers as Parquet shards to a folder or an address (s3://BUCKET/PATH), for any number of images; the "
         "same command again does what is missing (needs penult[cloud])",
     )
     sharding.add(p)

@@ -6,21 +6,28 @@ import argparse
 from pathlib import Path
 
 from penult.cli import options
+from penult.cli.parser import Commands, command
 from penult.texts import count
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "report",
         run,
         "rebuild a run's HTML report",
         "`train` wrote RUN/report.html already; after an update of penult, or when photos moved, this writes it again.\n"
         "It is one file that needs no internet access: send it, print it, open it on a phone.",
+        """
+        penult report run
+        penult report run --photos D:/photos             the training photos were moved there
+        """,
     )
     p.add_argument("run", metavar="RUN", help="run folder of `penult train`")
-    p.add_argument("--photos", metavar="DIR", help="where the training photos are now (default: where they were)")
+    p.group("Data").add_argument(
+        "--photos", metavar="DIR", help="where the training photos are now (default: where they were)"
+    )
     options.add_output(p)
 
 

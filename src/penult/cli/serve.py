@@ -7,32 +7,36 @@ import os
 from pathlib import Path
 
 from penult.cli import options
+from penult.cli.parser import Commands, Parser, command
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "serve",
         run,
         "answer photos over HTTP, with a page to drop them on",
         "POST /predict takes a photo, or a form of several, and answers with what `penult predict --json` says. The page is\n"
         "at /, the Open Inference Protocol (KServe, Triton) below /v2, metrics at /metrics, OpenAPI at /openapi.json.\n\n"
-        "  penult serve run                             at http://127.0.0.1:8000, for this machine only\n"
-        "  penult serve cats=run1 dogs=run2             several models: /predict/cats, /predict/dogs\n"
-        "  PENULT_TOKEN=... penult serve run --host 0.0.0.0    for other machines: they must say the token\n\n"
         "A model file that changes is read again, tested and swapped; SIGHUP does it at once. Logs are JSON lines on\n"
         "standard error. Ctrl-C or SIGTERM lets what is in work finish; once more ends at once.",
+        """
+        penult serve run                                 at http://127.0.0.1:8000, for this machine only
+        penult serve cats=run1 dogs=run2                 several models: /predict/cats, /predict/dogs
+        PENULT_TOKEN=... penult serve run --host 0.0.0.0   for other machines: they must send the token
+        """,
     )
     p.add_argument("models", nargs="+", metavar="MODEL", help="model.penult or run folder, or NAME=MODEL")
-    p.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1, this machine only)")
-    p.add_argument("--port", type=int, default=8000, help="port to listen at; 0: any that is free (default: 8000)")
-    p.add_argument(
+    server = p.group("Server")
+    server.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1, this machine only)")
+    server.add_argument("--port", type=int, default=8000, help="port to listen at; 0: any that is free (default: 8000)")
+    server.add_argument(
         "--token",
         help="what clients must send as `Authorization: Bearer TOKEN`; better set in PENULT_TOKEN, since others see the "
         "options of running programs",
     )
-    p.add_argument(
+    server.add_argument(
         "--allow-host",
         action="append",
         default=[],
@@ -40,17 +44,19 @@ def add(commands: options.Commands) -> None:
         help="host name that the server answers to, beside localhost and addresses in numbers; repeat for several, * for any",
     )
     _add_limits(p)
-    p.add_argument("--review", metavar="DIR", help="keep photos with a doubtful answer, or unlike the training photos, in DIR")
-    p.add_argument(
+    output = p.group("Output")
+    output.add_argument(
+        "--review", metavar="DIR", help="keep photos with a doubtful answer, or unlike the training photos, in DIR"
+    )
+    output.add_argument(
         "--review-level", type=float, default=0.9, metavar="P", help="what is less sure than P is doubtful (default: 0.9)"
     )
-    p.add_argument("--review-photos", type=int, default=1000, metavar="N", help="most photos in DIR (default: 1000)")
-    p.add_argument("--review-bytes", type=int, default=10**9, metavar="N", help="most bytes in DIR (default: 1000000000)")
+    output.add_argument("--review-photos", type=int, default=1000, metavar="N", help="most photos in DIR (default: 1000)")
+    output.add_argument("--review-bytes", type=int, default=10**9, metavar="N", help="most bytes in DIR (default: 1000000000)")
     options.add_engine(p)
-    p.add_argument("-q", "--quiet", action="store_true", help="log warnings and errors only")
 
 
-def _add_limits(p: argparse.ArgumentParser) -> None:
+def _add_limits(p: Parser) -> None:
     limits: tuple[tuple[str, type, float, str, str], ...] = (
         ("--max-bytes", int, 20_000_000, "N", "most bytes of a request"),
         ("--max-photos", int, 32, "N", "most photos of a request"),
@@ -65,7 +71,7 @@ def _add_limits(p: argparse.ArgumentParser) -> None:
         ("--reload-seconds", float, 3, "S", "how often model files are looked at; 0: only at SIGHUP"),
     )
     for name, kind, usual, letter, what in limits:
-        p.add_argument(name, type=kind, default=usual, metavar=letter, help=f"{what} (default: {usual})")
+        p.group("Limits").add_argument(name, type=kind, default=usual, metavar=letter, help=f"{what} (default: {usual})")
 
 
 def run(args: argparse.Namespace) -> None:

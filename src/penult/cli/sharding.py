@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from penult.cli import options
+from penult.cli.parser import Parser
 from penult.errors import InputError, listed
 from penult.texts import count
 
@@ -19,29 +20,30 @@ _NAMED = 10  # unreadable images that are named
 OPTIONS = ("part", "rows", "on", "actor")  # that only shards have
 
 
-def add(p: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+def add(p: Parser) -> argparse._ArgumentGroup:
     """Add the options of shards, and return their group."""
-    group = p.add_argument_group("shards")
+    group = p.group("Large data")
     group.add_argument("--part", metavar="I/N", help="do the I-th of N parts of the shards; parts may run at the same time")
     group.add_argument("--rows", type=int, metavar="N", help="images of a shard (default: 1000)")
-    add_ray(group)
+    add_ray(p)
     return group
 
 
 def add_ray(
-    p: argparse.ArgumentParser | argparse._ArgumentGroup,
+    p: Parser,
     what: str = "run shards by Ray",
     actor: str = "cpus=4 gpus=0.5 memory=8GB, and max=N of them at once (default: up to 8 cores, as many actors as the "
     "cluster has room for)",
 ) -> None:
     """Add where shards are worked on, or rows are kept."""
-    p.add_argument(
+    group = p.group("Large data")
+    group.add_argument(
         "--on",
         metavar="WHERE",
         help=f"{what}: ray (this machine, or the cluster that RAY_ADDRESS names, as inside a Ray job) or ray://HOST:PORT "
         "(default: in this process)",
     )
-    p.add_argument("--actor", nargs="+", metavar="K=V", help=f"what each of Ray's actors gets: {actor}")
+    group.add_argument("--actor", nargs="+", metavar="K=V", help=f"what each of Ray's actors gets: {actor}")
 
 
 def ray_asked(args: argparse.Namespace, *names: str) -> ActorResources | None:

@@ -6,25 +6,29 @@ import argparse
 from typing import TYPE_CHECKING
 
 from penult.cli import options
+from penult.cli.parser import Commands, command
 
 if TYPE_CHECKING:
     from penult.similar import Neighbor, Neighbors
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "similar",
         run,
         "find similar photos",
         "Cosine similarity of the features that the model uses: 1.000 is the same, and the very picture is marked `same\n"
         "photo`. Exact; for very many photos an index is made in the cache, once.",
+        """
+        penult similar run photo.jpg -n 5
+        """,
     )
     p.add_argument("run", metavar="RUN", help="run folder of `penult train`")
     p.add_argument("photos", nargs="+", metavar="PHOTO", help="photos, or folders of them")
-    p.add_argument("-n", type=int, default=10, metavar="N", help="how many for each photo (default: 10)")
-    p.add_argument("--csv", metavar="FILE", help="write photo,rank,file,part,label,similarity,same_photo")
+    p.group("Output").add_argument("-n", type=int, default=10, metavar="N", help="how many for each photo (default: 10)")
+    p.group("Output").add_argument("--csv", metavar="FILE", help="write photo,rank,file,part,label,similarity,same_photo")
     options.add_compute(p)
 
 

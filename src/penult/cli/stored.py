@@ -6,19 +6,20 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from penult.cli.parser import Parser
 from penult.errors import InputError
 from penult.texts import is_url, parse_size
 
 
-def add_stored(p: argparse.ArgumentParser, what: str) -> None:
+def add_stored(p: Parser, what: str) -> None:
     """Add what may have to be said of features that were computed before."""
-    p.add_argument(
+    p.group("Large data").add_argument(
         "--memory",
         metavar="SIZE",
         help=f"memory to keep to, such as 2GB: features that take more are read in slices to {what} (default: that of this "
         "machine)",
     )
-    p.add_argument(
+    p.group("Data").add_argument(
         "--labels", metavar="CSV", help="with shards: a table of images and labels (default: stored labels, or those in names)"
     )
 

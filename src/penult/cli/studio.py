@@ -6,30 +6,34 @@ import argparse
 from pathlib import Path
 
 from penult.cli import options
+from penult.cli.parser import Commands, command
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "studio",
         run,
         "label photos in the browser, and train on the labels",
         "SOURCE is a folder of photos (without labels, half labelled, in class folders), a CSV, a finished run whose labels\n"
         "are to be mended, or a project of the studio. Everything stays on this machine.\n\n"
-        "  penult studio photos/                 opens the browser\n"
-        "  penult studio run                     a finished run: mend its labels, train again, see what changed\n"
-        "  penult studio --review review/        what `penult serve --review` put aside\n\n"
         "The project folder has labels.csv (what `penult train` takes), labels.db, and later run/ with the model. Nothing is\n"
         "written beside the photos. Ctrl-C ends it; the labels are kept, and the same command goes on.",
+        """
+        penult studio photos/                            opens the browser
+        penult studio run                                mend the labels of a run, train again, see what changed
+        penult studio --review review/                   what `penult serve --review` put aside
+        """,
     )
     p.add_argument("source", nargs="?", metavar="SOURCE", help="folder of photos, CSV, run folder or project")
-    p.add_argument("--review", metavar="DIR", help="folder in which `penult serve --review` put photos aside")
-    p.add_argument("--out", metavar="PROJECT", help="project folder (default: NAME-studio in this folder)")
-    p.add_argument("--port", type=int, metavar="N", help="port to listen at; 0: any that is free (default: 8017, or any)")
-    p.add_argument("--no-browser", action="store_true", help="only print the address")
-    p.add_argument("--unlabelled", action="store_true", help="take no labels from folders, file names or a CSV")
-    p.add_argument(
+    p.group("Data").add_argument("--review", metavar="DIR", help="folder in which `penult serve --review` put photos aside")
+    options.add_out(p, "PROJECT", "project folder (default: NAME-studio in this folder)")
+    server = p.group("Server")
+    server.add_argument("--port", type=int, metavar="N", help="port to listen at; 0: any that is free (default: 8017, or any)")
+    server.add_argument("--no-browser", action="store_true", help="only print the address")
+    p.group("Data").add_argument("--unlabelled", action="store_true", help="take no labels from folders, file names or a CSV")
+    p.group("Model").add_argument(
         "-b",
         "--backbone",
         action="append",

@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from penult.cli import options, sharding, stored
+from penult.cli.parser import Commands, command
 
 
-def add(commands: options.Commands) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its options."""
-    p = options.command(
+    p = command(
         commands,
         "train",
         run,
@@ -23,24 +24,33 @@ def add(commands: options.Commands) -> None:
         "run, or one that was interrupted, does not compute them again. The run folder then holds model.penult,\n"
         "metrics.json, predictions.csv, submission.csv, oof.csv, history.csv, skipped.csv, photos.csv, map.csv, report.html,\n"
         "figures/ and data_<backbone>.h5. A finished run that is there already is kept as RUN.1, RUN.2, ...",
+        """
+        penult train photos                              photos/cat/*.jpg, photos/dog/*.jpg
+        penult train train --test test -o run            classify the photos of test/ too
+        penult train train.csv --submission sample.csv   a competition's table, and its submission
+        """,
     )
     p.add_argument("train", nargs="?", metavar="TRAIN", help="labelled images (not with --features)")
-    p.add_argument("--test", metavar="DIR", help="test images to classify; if they are in class folders, they are evaluated")
+    p.group("Data").add_argument(
+        "--test", metavar="DIR", help="test images to classify; if they are in class folders, they are evaluated"
+    )
     options.add_training(p)
-    p.add_argument(
+    p.group("Output").add_argument(
         "--overwrite",
         action="store_true",
         help="keep nothing of a finished run in RUN (default: it is kept as RUN.1, RUN.2, ...)",
     )
     options.add_groups(p)
     options.add_tables(p)
-    p.add_argument("--submission", metavar="CSV", help="sample submission to follow: its columns, ids and order")
-    p.add_argument(
+    p.group("Output").add_argument(
+        "--submission", metavar="CSV", help="sample submission to follow: its columns, ids and order"
+    )
+    p.group("Output").add_argument(
         "--submit",
         choices=("labels", "probabilities"),
         help="what submission.csv holds (default: as the sample; for two classes the probability, where it does not tell)",
     )
-    p.add_argument(
+    p.group("Data").add_argument(
         "--features", nargs="+", metavar="H5", help="train from feature files (data_*.h5, gap_*.h5) or shards instead"
     )
     stored.add_stored(p, "train on")
@@ -49,11 +59,11 @@ def add(commands: options.Commands) -> None:
         "with shards: keep the rows that do not fit --memory in processes of Ray",
         "memory=8GB, and max=N of them at once (default: one for each core)",
     )
-    p.add_argument("--files", metavar="LIST", help="with --features: names of the training rows, one a line")
+    p.group("Data").add_argument("--files", metavar="LIST", help="with --features: names of the training rows, one a line")
     options.add_review(p, "of --test ")
     options.add_decision(p)
     options.add_tolerance(p)
-    p.add_argument(
+    p.group("Model").add_argument(
         "--protocol",
         type=lambda name: "blog2017" if name == "seed" else name,  # its name in earlier versions
         choices=("blog2017",),
