@@ -197,7 +197,7 @@ def test_a_run_finds_the_depth_says_it_and_its_model_keeps_it(
     """Features of 12 bits in 16 are those of 8 bits, up to rounding; nothing is looked at twice."""
     monkeypatch.setenv("PENULT_CACHE", str(tmp_path / "cache"))
     photos = lay_out(tmp_path / "photos", 12)
-    assert main(["train", str(photos), "-b", "colour_histogram", "--out", str(tmp_path / "run"), "-q"]) == 0
+    assert main(["train", str(photos), "-b", "colour_histogram", "--out", str(tmp_path / "run")]) == 0
     assert "note: the photos in 16-bit files use 12 of the 16 bits, so 4,095 is taken as white" in capsys.readouterr().out
     model = predict.load(tmp_path / "run")
     assert [b.recipe.depth for b in model.bundle.backbones] == [12]
@@ -207,7 +207,7 @@ def test_a_run_finds_the_depth_says_it_and_its_model_keeps_it(
     assert find_depth(files, EmbedOptions(workers=0)) == 12
     assert main(["predict", str(tmp_path / "run"), str(files[0]), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["label"] == "dim"
-    assert main(["embed", str(photos), "-b", "colour_histogram", "--out", str(tmp_path / "f.h5"), "-q"]) == 0
+    assert main(["embed", str(photos), "-b", "colour_histogram", "--out", str(tmp_path / "f.h5")]) == 0
     assert "use 12 of the 16 bits" in capsys.readouterr().out
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import io
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,6 +155,14 @@ def cli(*words: object) -> None:
         patch.setattr("penult.cli.process.error_line", lines.append)
         assert main([str(word) for word in words]) != 0
     raise PenultError(lines[-1].removeprefix("penult: "))
+
+
+def misspelt(*words: str) -> None:
+    """Run a command with a word that there is not, and raise what it printed of it."""
+    told = io.StringIO()
+    with pytest.raises(SystemExit), redirect_stderr(told):
+        main(list(words))
+    raise PenultError(told.getvalue().partition("error: ")[2].partition("\n")[0])
 
 
 def lines(w: World, name: str, *rows: str) -> str:
@@ -377,6 +387,9 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     )),
     "an audit of nothing": ("nowhere", lambda w: findings.audit_photos(str(w / "nowhere"))),
     # the command line
+    "no such option": ("--bakcbone", lambda w: misspelt("train", "photos", "--bakcbone", "x")),
+    "no such command": ("trian", lambda w: misspelt("trian", "photos")),
+    "help for no command": ("trian", lambda w: misspelt("help", "trian")),
     "a recipe for no file": ("--recipe", lambda w: cli("train", w / "photos", "-b", "colour_histogram", "--recipe", "size=9")),
     "a part of no whole": (
         "--part '0/3'",

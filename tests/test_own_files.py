@@ -112,7 +112,7 @@ def test_files_as_they_were_written_are_read(finished: Path, run: Path, tmp_path
 
 def test_another_hands_file_in_a_run_folder_is_let_pass(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(run / "data_colour_histogram.h5", run / "mine.h5")
-    assert main(["predict", str(run), "--features", str(run / "mine.h5"), "-q"]) == 0
+    assert main(["predict", str(run), "--features", str(run / "mine.h5")]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 18
 
 

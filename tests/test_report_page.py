@@ -328,7 +328,7 @@ def test_per_cent_never_round_up_to_all_or_down_to_none() -> None:
 
 
 def test_the_command_says_where_the_page_is(run: Finished, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", str(run.folder), "-q"]) == 0
+    assert main(["report", str(run.folder)]) == 0
     assert str(run.folder / "report.html") in capsys.readouterr().out
     assert main(["report", str(run.folder), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"report": str(run.folder / "report.html"), "photos_gone": 0}
@@ -356,7 +356,7 @@ def test_a_class_is_never_a_photo_that_is_gone(run: Finished, capsys: pytest.Cap
     """Findings about classes name no photo, whatever the class is called: nothing is missing, nothing is suspect."""
     for classes in (("cold", "warm"), ("cold/cold.1.png", "no such folder")):
         run.findings(*[("small_class", name, "", "0.5", "8 photos, fewer than 20", "add photos") for name in classes])
-        assert main(["report", str(run.folder), "-q"]) == 0
+        assert main(["report", str(run.folder)]) == 0
         assert capsys.readouterr().out.splitlines() == [f"written: {run.folder / report.PAGE}"]
         page = read(run)
         assert "photo not found" not in page and 'id="gone"' not in page
@@ -372,7 +372,7 @@ def test_only_photos_that_are_gone_are_called_gone(run: Finished, capsys: pytest
     run.findings(("leak", "any/any.50.png", "cold/cold.1.png", "1", "the same file", "take it out of the test"))
 
     def said(photos: int) -> list[str]:
-        assert main(["report", str(run.folder), "-q"]) == 0
+        assert main(["report", str(run.folder)]) == 0
         words = Outline(read(run)).words
         assert f"{photos} photo{'s' * (photos > 1)} could not be shown when this report was made" in words
         assert ("--photos" in words) is (not photo.exists())
