@@ -22,8 +22,8 @@ from penult.audit import Grouping
 from penult.bundle import Bundle
 from penult.errors import InputError
 from penult.heads.novelty import NoveltyReference
-from penult.heads.task import class_weights, plain_weights
 from penult.heads.unlike import LeftOutClasses, fit_novelty
+from penult.heads.weights import class_weights, plain_weights
 
 __all__ = ["Fitted", "build_head", "group_copies", "learn", "to_bundle"]
 
@@ -101,14 +101,18 @@ def learn(
     fold: NDArray[np.intp] | None = None,
     seed: int = 0,
     rows: NDArray[np.intp] | None = None,
+    sample_weight: NDArray[np.float64] | None = None,
 ) -> Fitted:
     """Fit the head on all rows, and the measure of novelty by folds that split no group: `fold` (n,) where they are known.
 
     `rows` (m,): the numbers of the rows that `fold` (m,) is of, and by which novelty is measured, all when None.
 
+    `sample_weight` (n,): how many photos each counts for, in the head and in the prior.
+
     A head of which these rows were cross-validated with these folds goes on from that search.
     """
-    fitted = head.fit_searched() if fold is not None and getattr(head, "searched", False) else head.fit(X, y, groups=groups)
+    searched = fold is not None and getattr(head, "searched", False)
+    fitted = head.fit_searched() if searched else head.fit(X, y, groups=groups, sample_weight=sample_weight)
     if rows is not None:
         gc.collect()  # a search holds itself, in a circle, and with it some hundred megabytes
     k = int(y.max()) + 1
@@ -122,7 +126,8 @@ def learn(
         some = stratified_rows(y[rows], np.maximum(EACH, np.ceil(counts * min(1.0, FEW / len(rows)))).astype(int), seed)
         unlike = np.full(len(rows), np.nan)
         reference, unlike[some], left_out = fit_novelty(X[rows[some]], y[rows[some]], fold[some], blocks)
-    return Fitted(fitted, np.bincount(y, minlength=k) / len(y), reference, unlike, left_out)
+    shares = np.bincount(y, sample_weight, k)
+    return Fitted(fitted, shares / shares.sum(), reference, unlike, left_out)
 
 
 def to_bundle(

@@ -33,6 +33,7 @@ def cross_validate(  # noqa: PLR0913  one call says the whole protocol
     seed: int = 0,
     nested: int | None = None,
     name: str = "",
+    sample_weight: NDArray[Any] | None = None,
 ) -> Evaluation:
     """Measure `head` on images that it was not fitted on.
 
@@ -44,7 +45,8 @@ def cross_validate(  # noqa: PLR0913  one call says the whole protocol
     (.3087 and .3082 within folds); at 400 images the shared search says 0.6 to 3% less, at 100 up to 12%: hence the limit.
     Another classifier has one fold held out above `HELD_OUT` images, and the others are not measured (NaN rows, fold -1).
     The same seed gives the same folds, so evaluations of several heads are paired. `name` is what the evaluation is
-    called, such as "logistic on all three". A class that lies in one group is trained on and not measured; raises
+    called, such as "logistic on all three". `sample_weight` (n,) counts where heads learn, see `Head.fit`; scores are those
+    of the images as they are. A class that lies in one group is trained on and not measured; raises
     InputError where fewer than two are left.
     """
     numbers, grouping = check_labels(y, classes, groups)
@@ -59,9 +61,9 @@ def cross_validate(  # noqa: PLR0913  one call says the whole protocol
     choices: list[dict[str, Any]] = []
     if shared:
         present = np.unique(numbers)
-        proba[:, present], choices = head.cross_fit(X, numbers, fold)
+        proba[:, present], choices = head.cross_fit(X, numbers, fold, sample_weight=sample_weight)
     for part in () if shared else parts:
-        fitted = fit_rows(head, X, numbers, grouping, np.flatnonzero(fold != part))
+        fitted = fit_rows(head, X, numbers, grouping, np.flatnonzero(fold != part), sample_weight)
         proba[fold == part] = probabilities(fitted, X[fold == part], len(classes))
         choices.append(dict(getattr(fitted, "choice_", {})))
     fold = np.where(np.isin(fold, parts), fold, -1)
@@ -70,14 +72,17 @@ def cross_validate(  # noqa: PLR0913  one call says the whole protocol
     return build(name or type(head).__name__, classes, numbers, proba, fold, grouping, choices, how)
 
 
-def fit_rows(head: Any, X: NDArray[Any], y: Ints, groups: NDArray[Any] | None, rows: Ints) -> Any:
-    """Return a clone of `head` fitted on `rows`, told the groups if its `fit` takes them."""
+def fit_rows(
+    head: Any, X: NDArray[Any], y: Ints, groups: NDArray[Any] | None, rows: Ints, weight: NDArray[Any] | None = None
+) -> Any:
+    """Return a clone of `head` fitted on `rows`, told their weights (n,), and the groups if its `fit` takes them."""
     from sklearn.base import clone
 
     fresh = clone(head)
+    given = {} if weight is None else {"sample_weight": weight[rows]}
     if groups is not None and "groups" in inspect.signature(fresh.fit).parameters:
-        return fresh.fit(X[rows], y[rows], groups=groups[rows])
-    return fresh.fit(X[rows], y[rows])
+        given["groups"] = groups[rows]
+    return fresh.fit(X[rows], y[rows], **given)
 
 
 def probabilities(fitted: Any, X: NDArray[Any], k: int) -> Floats:

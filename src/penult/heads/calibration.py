@@ -87,12 +87,12 @@ def log_loss(proba: Array, codes: Array, weight: Array | None = None) -> float:
 
 
 @default_errors
-def smoothed_log_losses(logits: Array, codes: Array) -> Array:
+def smoothed_log_losses(logits: Array, codes: Array, total: float | None = None) -> Array:
     """Return -log p of the true class, with a quarter of an error more than was seen, (..., n), of logits (..., n, k).
 
     loss_i = -log p_i - (1 / 4n) log(1 - p_i), p_i the probability of the true class: the pseudo-error is spread over all rows
     and falls on what each row leaves to the other classes. Without it, classes that can be separated would ask for endless
-    confidence, for which a few hundred rows are no evidence.
+    confidence, for which a few hundred rows are no evidence. `total`: how many rows they count for, n when None.
     """
     logp = log_softmax(np.asarray(logits, np.float64))
     rows = np.arange(len(codes))
@@ -100,26 +100,28 @@ def smoothed_log_losses(logits: Array, codes: Array) -> Array:
     logp[..., rows, codes] = -np.inf
     top = logp.max(axis=-1)
     other = top + np.log(np.exp(logp - top[..., None]).sum(axis=-1))
-    return np.asarray(-own - PSEUDO_ERRORS / len(codes) * other)
+    return np.asarray(-own - PSEUDO_ERRORS / (total or len(codes)) * other)
 
 
 @default_errors
-def temperature(logits: Array, codes: Array, weight: Array, free: bool) -> float:
+def temperature(logits: Array, codes: Array, weight: Array, free: bool, total: float | None = None) -> float:
     """Return the temperature with the smallest smoothed log loss on held-out logits (after Guo et al. 2017).
 
     `free=False`, for logits that are probabilities already: at least 1 when the held-out rows show no error, and the nearer to
     1 from below the fewer rows there are. `free=True`, for
-    scores that have no scale of their own (margins, distances): the temperature sets the scale.
+    scores that have no scale of their own (margins, distances): the temperature sets the scale. `total`: how many rows they
+    count for, n when None.
     """
-    errors = bool((logits.argmax(axis=1) != codes).any())
+    total = total or len(codes)
+    errors = bool(((logits.argmax(axis=1) != codes) & (weight > 0)).any())
     coldest = COLDEST if free or errors else 1.0
 
     def cost(log_t: float) -> float:
-        return float(weight @ smoothed_log_losses(logits / np.exp(log_t), codes))
+        return float(weight @ smoothed_log_losses(logits / np.exp(log_t), codes, total))
 
     tried = np.linspace(np.log(coldest), np.log(HOTTEST), 21)
     if logits.size < AT_ONCE:  # calls cost more than numbers
-        at = int(np.argmin(smoothed_log_losses(logits / np.exp(tried)[:, None, None], codes) @ weight))
+        at = int(np.argmin(smoothed_log_losses(logits / np.exp(tried)[:, None, None], codes, total) @ weight))
     else:
         at = int(np.argmin([cost(t) for t in tried]))
     low, high = float(tried[max(at - 1, 0)]), float(tried[min(at + 1, 20)])
@@ -127,7 +129,7 @@ def temperature(logits: Array, codes: Array, weight: Array, free: bool) -> float
     if cost(np.log(coldest)) <= cost(best):
         best = float(np.log(coldest))
     if best < 0 and not free:
-        best *= len(codes) / (len(codes) + SHARPENING_ROWS)
+        best *= total / (total + SHARPENING_ROWS)
     return float(np.exp(best))
 
 
@@ -149,39 +151,40 @@ def _golden(cost: Callable[[float], float], low: float, high: float) -> float:
 
 
 @default_errors
-def evidence(logits: Array, codes: Array, weight: Array, prior: Array) -> float:
+def evidence(logits: Array, codes: Array, weight: Array, prior: Array, total: float | None = None) -> float:
     """Return how far calibrated held-out logits (n, k) are believed beside the log of the class prior (k,), above 0 to 1.
 
     The posterior probability of the model against the prior alone, both equally likely before, by their held-out losses less
     one for the choices that were made on the same rows (Akaike weights; Burnham & Anderson 2002). Rows that are held out by
     folds do not speak independently, so their evidence counts half (a power likelihood; Holmes & Walker 2017). A few rows of
     hard data are next to no evidence; twenty of easy ones are as good as a proof. Both numbers were measured on five sets with
-    10 and 20 rows a class and on simulated ones from chance to easy.
+    10 and 20 rows a class and on simulated ones from chance to easy. `total`: how many rows they count for, n when None.
     """
-    share = weight / weight.mean()
+    share = weight / (weight.sum() / (total or len(codes)))
     own = log_softmax(logits)[np.arange(len(codes)), codes]
     gain = float(share @ (own - log_softmax(prior[None])[0, codes]))
     return float(max(1 / (1 + np.exp(-np.clip((gain - CHOICES) / COUNTED, -30, 30))), LEAST_EVIDENCE))
 
 
 @default_errors
-def best_floor(proba: Array, codes: Array, weight: Array) -> float:
+def best_floor(proba: Array, codes: Array, weight: Array, total: float | None = None) -> float:
     """Return the floor with the smallest log loss on held-out rows plus a quarter of an error at the floor.
 
     minimise over e:  sum_i -log raise_to_floor(p_i, e)[y_i]  -  (1/4) log e
 
     Held-out rows without a confident error would choose e = 0, and the first such error then costs everything. The second term
     stands for it: with m confident rows, all right, the minimum is near e = 1 / (4 m (k - 1)), the share of errors that m
-    right answers leave likely. 222 right rows give 0.0011, 2,000 rows 0.00012; confident errors raise it.
+    right answers leave likely. 222 right rows give 0.0011, 2,000 rows 0.00012; confident errors raise it. `total`: how many
+    rows they count for, n when None.
     """
     floors, every = np.geomspace(1e-7, highest_floor(proba.shape[1]), 120), _Floors(proba)
-    share = weight / weight.mean()
+    share = weight / (weight.sum() / (total or len(codes)))
     own = proba[np.arange(len(codes)), codes][:, None]  # (n, 1)
     cost = [-float(share @ np.log(every.at(floor, own)[:, 0])) - PSEUDO_ERRORS * np.log(floor) for floor in floors]
     return float(floors[int(np.argmin(cost))])
 
 
-def default_floor(n: int, k: int) -> float:
+def default_floor(n: float, k: int) -> float:
     """Return the floor for n rows of which none could be held out: `best_floor` as if all n were right."""
     return min(PSEUDO_ERRORS / ((n + 1) * (k - 1)), highest_floor(k))
 

@@ -78,7 +78,7 @@ def held_out(task: Task, judge: Callable[[Array, Array], Sequence[Array]], count
 
 def candidate_temperature(logits: Array, task: Task, free: bool) -> float:
     """Return the temperature at which a candidate is judged: its best one if it is free, else 1."""
-    return calibration.temperature(logits, task.codes, task.sample_weight, True) if free else 1.0
+    return calibration.temperature(logits, task.codes, task.sample_weight, True, task.total()) if free else 1.0
 
 
 def choose(search: Search, task: Task, head: Rules, rows: Array | None = None) -> Chosen:
@@ -88,26 +88,26 @@ def choose(search: Search, task: Task, head: Rules, rows: Array | None = None) -
     """
     fixed = 0.0 if isinstance(head.clip, str) else float(head.clip or 0)
     if task.folds is None:
-        floor = calibration.default_floor(len(task.codes), task.k) if head.clip == "auto" else fixed
+        floor = calibration.default_floor(task.total(), task.k) if head.clip == "auto" else fixed
         return Chosen(0, 1.0, floor, np.zeros(task.k), None, None, None, None)
     best = search.best(task, rows)
     here = slice(None) if rows is None else rows
     logits, temperature = search.logits[best], search.judged()[best][1]
-    codes, weight = task.codes[here], task.sample_weight[here]
+    codes, weight, total = task.codes[here], task.sample_weight[here], task.total(here)
     offset = np.zeros(task.k)
     if head.calibrate:
-        temperature = calibration.temperature(logits[here], codes, weight, head.scale_free)
+        temperature = calibration.temperature(logits[here], codes, weight, head.scale_free, total)
         prior = np.log(np.bincount(codes, weight, task.k) + 1)
-        believed = calibration.evidence(logits[here] / temperature, codes, weight, prior)
+        believed = calibration.evidence(logits[here] / temperature, codes, weight, prior, total)
         temperature /= believed
         if head.has_intercepts:  # what is not believed goes to the class prior, else to no difference at all
             offset = (1 - believed) * temperature * (prior - prior.mean())
     sharp = calibration.probabilities(logits + offset, temperature, 0.0)
-    floor = calibration.best_floor(sharp[here], codes, weight) if head.clip == "auto" else fixed
+    floor = calibration.best_floor(sharp[here], codes, weight, total) if head.clip == "auto" else fixed
     final = calibration.raise_to_floor(sharp, floor)
     cost, loss = calibration.log_loss(final[here], codes, weight), calibration.row_losses(final, task.codes)
-    spread = float(np.std([loss[held].mean() for _, held in task.folds]))
-    return Chosen(best, temperature, floor, offset, final, float(loss[here].mean()), cost, spread)
+    spread = float(np.std([task.average(loss[held], held) for _, held in task.folds]))
+    return Chosen(best, temperature, floor, offset, final, task.average(loss[here], here), cost, spread)
 
 
 def path_of(search: Search, task: Task) -> dict[str, list[Any]]:
@@ -120,13 +120,13 @@ def path_of(search: Search, task: Task) -> dict[str, list[Any]]:
     rows = np.sort(np.concatenate([held for _, held in task.folds]))  # a row of no fold was never held out
     path: dict[str, list[Any]] = {name: [c.get(name) for c in search.candidates] for name in search.candidates[0]}
     path["cost"] = [smoothed_log_loss(z, task, t, rows) for z, t in search.judged()]
-    path["log_loss"] = [float(loss[rows].mean()) for loss in losses]
-    path["log_loss_std"] = [float(np.std([loss[held].mean() for _, held in task.folds])) for loss in losses]
+    path["log_loss"] = [task.average(loss[rows], rows) for loss in losses]
+    path["log_loss_std"] = [float(np.std([task.average(loss[held], held) for _, held in task.folds])) for loss in losses]
     return path
 
 
 def smoothed_log_loss(logits: Array, task: Task, temperature: float = 1.0, rows: Array | None = None) -> float:
     """Return the smoothed log loss of held-out logits (n, k), by which candidates are compared; of some rows, or all."""
     here = slice(None) if rows is None else rows
-    losses = calibration.smoothed_log_losses(logits[here] / temperature, task.codes[here])
+    losses = calibration.smoothed_log_losses(logits[here] / temperature, task.codes[here], task.total(here))
     return float(np.average(losses, weights=task.sample_weight[here]))

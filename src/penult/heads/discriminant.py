@@ -36,8 +36,8 @@ class Moments:
             rows = np.flatnonzero((parts == part) & (task.sample_weight > 0))
             for at in row_chunks(len(rows)):
                 x = space.X.dense(rows[at])
-                member = np.eye(task.k, dtype=x.dtype)[task.codes[rows[at]]]  # (m, k)
-                self.second[part] += x.T @ x
+                member = task.counted(np.eye(task.k, dtype=x.dtype)[task.codes[rows[at]]], rows[at])  # (m, k)
+                self.second[part] += x.T @ task.counted(x, rows[at])
                 self.sums[part] += member.T @ x
                 self.counts[part] += member.sum(axis=0)
         self._size = float(sum(np.trace(one) for one in self.second))
@@ -111,12 +111,13 @@ def fit_all(task: Task, space: Space, shrinkage: float) -> tuple[Array, Array]:
     X, d = space.X, task.X.shape[1]
     if X.shape[1] <= DENSE_COLUMNS:
         return Moments(task, space).discriminants(shrinkage)
-    member = (task.codes == np.arange(task.k)[:, None]).astype(X.dtype)  # (k, n)
+    n = task.total()
+    member = task.counted((task.codes[:, None] == np.arange(task.k)).astype(X.dtype)).T  # (k, n)
     counts = member.sum(axis=1, dtype=float)  # (k,)
     means = X.rmatvec(member) / counts[:, None].astype(X.dtype)  # (k, r)
-    trace = float(X.squared_norms().sum() - (counts * (means.astype(float) ** 2).sum(axis=1)).sum()) / len(task.codes)
+    trace = float(task.counted(X.squared_norms()).sum() - (counts * (means.astype(float) ** 2).sum(axis=1)).sum()) / n
     ridge = shrinkage * (trace if trace > 0 else 1.0) / d
-    scatter = Scatter(lambda V: X.rmatvec(X.matvec(V)), X.shape[0], means, counts.astype(X.dtype))
+    scatter = Scatter(lambda V: X.rmatvec(task.counted(X.matvec(V).T).T), n, means, counts.astype(X.dtype))
     solved = conjugate_gradients(scatter, space.spectrum, 1 - shrinkage, ridge, means[1:] - means[:1])
     return with_intercepts(solved.astype(float), means.astype(float), np.log(counts * task.class_weight))
 
@@ -124,7 +125,7 @@ def fit_all(task: Task, space: Space, shrinkage: float) -> tuple[Array, Array]:
 class Scatter:
     """The scatter within classes of n rows X, as a product: (m, r) -> (m, r); `gram` is V -> V X^T X."""
 
-    def __init__(self, gram: Callable[[Array], Array], n: int, means: Array, counts: Array) -> None:
+    def __init__(self, gram: Callable[[Array], Array], n: float, means: Array, counts: Array) -> None:
         self.gram, self.n, self.means, self.counts = gram, n, means, counts
 
     def __call__(self, V: Array) -> Array:

@@ -22,7 +22,8 @@ from penult.heads.contexts import many_classes, threads
 from penult.heads.sampling import streams
 from penult.heads.scoring import HeadState, Scorer
 from penult.heads.streamed_task import checked_labels, numbered, open_stream
-from penult.heads.task import Task, class_weights, inner_folds, plain_weights
+from penult.heads.task import Task, inner_folds
+from penult.heads.weights import check_each_has_weight, check_weighs_rows, class_weights, plain_weights, row_weights
 from penult.solver import on_disk
 
 
@@ -39,6 +40,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     name: ClassVar[str]
     has_intercepts: ClassVar[bool] = True  # the fitted state has one a class, or one margin's
     streams: ClassVar[bool] = False  # learns rows that do not fit in memory
+    weighs_rows: ClassVar[bool] = True  # a sample weight of 2 is as good as a second such row
     scale_free: ClassVar[bool] = False  # logits have no scale of their own: each candidate is judged at its best temperature
 
     scaling: str = "unit"
@@ -55,7 +57,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         raise NotImplementedError
 
     @default_errors
-    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None) -> Self:
         """Choose settings by inner folds, calibrate on the held-out rows, and fit all rows.
 
         X (n, d), y (n,) strings or integers, groups (n,): rows of one group are kept on one side of every inner fold. With
@@ -69,8 +71,13 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Where classes have weights, everything is chosen with them: "balanced" gives the probabilities that hold where all
         classes are equally frequent.
+
+        `sample_weight` (n,), numbers from 0 on: how many rows each row counts for, in all of this. The result is that of
+        rows that are repeated so often and kept in one group; those of weight 0 are left out, of `cv_proba_` too. "balanced"
+        then makes the weights of classes equal. Raises InputError for heads and classifiers that cannot do that, and for
+        rows that do not fit in memory.
         """
-        task = self.checked_task(X, y, groups)
+        task = self.checked_task(X, y, groups, sample_weight=sample_weight)
         with threads(task.source):
             search = self.search(task)
             chosen = choose(search, task, self)
@@ -79,7 +86,13 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @default_errors
     def cross_fit(
-        self, X: Any, y: Any, fold: Array, rows: Array | None = None, held: Array | None = None
+        self,
+        X: Any,
+        y: Any,
+        fold: Array,
+        rows: Array | None = None,
+        held: Array | None = None,
+        sample_weight: Any = None,
     ) -> tuple[Array, list[dict[str, Any]]]:
         """Return probabilities (m, k) of each row by a model that did not see its fold, and the settings of each fold's model.
 
@@ -91,8 +104,10 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         One model a fold is fitted for each setting that is tried; settings, temperature and floor of a fold are chosen by the
         held-out rows of the other folds, never by how a row itself is answered (after Tsamardinos, Greasidou &
         Borboudakis 2018, Machine Learning 107). `fit_searched` makes the model of all rows of the same search.
+
+        `sample_weight` (n,) as in `fit`; rows of weight 0 are learnt by no model and answered like all others.
         """
-        task = self.checked_task(X, y, None, rows)
+        task = self.checked_task(X, y, None, rows, sample_weight, drop=False)
         if task.stream is None and rows is not None:
             own, fold = fold, np.full(len(task.codes), -1) if held is None else held.astype(np.intp)
             fold[rows] = own
@@ -102,6 +117,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if task.stream is not None and held is not None:
             task = replace(task, stream=replace(task.stream, held=numbered(held, parts)))
         task = replace(task, folds=tuple((np.flatnonzero(fold != part), np.flatnonzero(fold == part)) for part in parts))
+        check_each_has_weight(task.given_weight, task.codes, task.folds, self.classes_)
         search, proba, choices = self._by_folds(task)
         self._searched = task, search
         if task.stream is None:
@@ -169,11 +185,15 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.keep(task, search, chosen)
         return self
 
-    def checked_task(self, X: Any, y: Any, groups: Any, rows: Array | None = None) -> Task:
-        """Return the rows to learn from; sets `classes_`. Raises InputError as `fit`.
+    def checked_task(
+        self, X: Any, y: Any, groups: Any, rows: Array | None = None, sample_weight: Any = None, drop: bool = True
+    ) -> Task:
+        """Return the rows to learn from, without those of weight 0 (`drop`); sets `classes_`. Raises InputError as `fit`.
 
         Where X does not fit in memory it is a sample, `rows` (m,) of them, with the stream of all rows behind it.
         """
+        if sample_weight is not None:
+            check_weighs_rows(self, X)
         if streams(X, self.memory):
             return self._streamed_task(X, y, groups, rows)
         if not isinstance(X, np.ndarray) and on_disk(X):
@@ -182,16 +202,21 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with many_classes():
             check_classification_targets(y)
         blocks = check_blocks(X.shape[1], self.blocks)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        k = self._checked_classes(codes)
+        given = row_weights(sample_weight, len(y))
         if groups is not None:
             groups = np.asarray(groups)
-            if groups.shape != codes.shape:
-                raise InputError(f"groups has shape {groups.shape} and X has {len(codes)} rows; give one group per row")
-        weights = class_weights(self.class_weight, self.classes_, codes)
-        folds = inner_folds(codes, groups, self.folds, self.random_state)
+            if groups.shape != y.shape:
+                raise InputError(f"groups has shape {groups.shape} and X has {len(y)} rows; give one group per row")
+        if drop and given is not None and not given.all():
+            kept = given > 0
+            X, y, given, groups = X[kept], y[kept], given[kept], None if groups is None else groups[kept]
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        k = self._checked_classes(codes)
+        weights = class_weights(self.class_weight, self.classes_, codes, given)
+        folds = inner_folds(codes, groups, self.folds, self.random_state, given)
         of_rows = weights[codes]
-        return Task(X, codes, k, of_rows / of_rows.mean(), weights, folds, blocks, self.random_state)
+        of_rows = of_rows / of_rows.mean() if given is None else given * (of_rows / np.average(of_rows, weights=given))
+        return Task(X, codes, k, of_rows, weights, folds, blocks, self.random_state, given_weight=given)
 
     def _checked_classes(self, codes: Array) -> int:
         """Return the number of classes. Raises InputError for one, and for a clip that does not fit."""

@@ -22,23 +22,32 @@ NAMES = ("unit", "standard", "block", "none")
 STATELESS = frozenset({"unit", "none"})
 
 
-def fit(name: str, X: Any, blocks: tuple[int, ...], rows: Array | None = None) -> dict[str, Array]:
+def fit(
+    name: str, X: Any, blocks: tuple[int, ...], rows: Array | None = None, weight: Array | None = None
+) -> dict[str, Array]:
     """Return what the scaling `name` learns from X (n, d): `shift` and `factor` (d,), or nothing.
 
-    `rows`: the numbers of the rows to learn from, all when None. X is read slice by slice.
+    `rows`: the numbers of the rows to learn from, all when None. `weight` (n,): how often each row counts, once when None.
+    X is read slice by slice.
     """
     if name not in NAMES:
         raise unknown("scaling", name, NAMES)
     if name in STATELESS:
         return {}
-    n = len(X) if rows is None else len(rows)
     wanted = np.ones(len(X), bool) if rows is None else np.zeros(len(X), bool)
     wanted[rows] = True
+    n = int(wanted.sum()) if weight is None else float(weight[wanted].sum())
     shift, squares = np.zeros(X.shape[1]), np.zeros(X.shape[1])  # (d,)
+
+    def total(values: Array, part: slice) -> Array:
+        if weight is None:
+            return np.asarray(values.sum(axis=0, dtype=np.float64))
+        return np.asarray(weight[part][wanted[part]] @ values)
+
     for part in row_chunks(len(X)):
-        shift += np.asarray(X[part])[wanted[part]].sum(axis=0, dtype=np.float64) / n
+        shift += total(np.asarray(X[part])[wanted[part]], part) / n
     for part in row_chunks(len(X)):
-        squares += ((np.asarray(X[part])[wanted[part]] - shift) ** 2).sum(axis=0)
+        squares += total((np.asarray(X[part])[wanted[part]] - shift) ** 2, part)
     return from_moments(name, shift, np.sqrt(squares / n), blocks, X.dtype)
 
 

@@ -139,7 +139,7 @@ def principal_space(task: Task, name: str, train: Array | None = None, folds: Fo
     What lies outside them is left out, which lowers no score of the folds by more than a hundredth (`benchmarks/trust.py
     heads`), and the fit of the chosen settings leaves nothing out.
     """
-    learnt = scaling.fit(name, task.X, task.blocks, train)
+    learnt = scaling.fit(name, task.X, task.blocks, train, task.given_weight)
     X, mean, basis = _principal(task.X, lambda x: scaling.apply(name, x, task.blocks, learnt), task.seed)
     centre = X.mean(axis=0, dtype=np.float64)
     X -= centre.astype(X.dtype)
@@ -181,7 +181,7 @@ def linear_space(task: Task, name: str, train: Array | None = None, folds: Folds
             return spectrum(matrix)
         return known_spectrum(matrix, known.X.dense(np.arange(known.X.shape[0])), known.basis)
 
-    learnt = scaling.fit(name, task.X, task.blocks, train)
+    learnt = scaling.fit(name, task.X, task.blocks, train, task.given_weight)
     n, d = task.X.shape
     few = n <= GRAM_ROWS and n < d
     if not few and (on_disk(task.X) or n * d > LARGE):
@@ -272,14 +272,14 @@ def kernel_space(task: Task, name: str, train: Array | None = None, folds: Folds
     With at most `LANDMARKS` rows the kernel is exact; above, it is approximated from that many of them (Nystroem; Williams &
     Seeger 2001), so that time and memory stay linear in the rows.
     """
-    learnt = scaling.fit(name, task.X, task.blocks, train)
+    learnt = scaling.fit(name, task.X, task.blocks, train, task.given_weight)
     X = scaling.apply(name, task.X, task.blocks, learnt)  # (n, d)
     chosen = np.arange(len(X))
     if len(X) > LANDMARKS:
         chosen = np.sort(np.random.default_rng(task.seed).choice(len(X), LANDMARKS, replace=False))
     landmarks = X[chosen].astype(np.float32).astype(X.dtype)  # (m, d), as they will be saved
     far = squared_distances(landmarks, landmarks)  # (m, m)
-    typical = float(np.median(far[np.triu_indices(len(far), 1)]))
+    typical = _typical(far, None if task.given_weight is None else task.given_weight[chosen])
     gamma = width / typical if typical > 0 else width
     values, U = np.linalg.eigh(np.exp(-gamma * far.astype(np.float64)))
     keep = values > values[-1] * 1e-6
@@ -289,3 +289,19 @@ def kernel_space(task: Task, name: str, train: Array | None = None, folds: Folds
     rows = np.asarray(rows - mean.astype(rows.dtype))
     known = Spectrum(np.einsum("nr,nr->r", rows, rows) / len(rows), None, 0.0)
     return KernelSpace(DenseMatrix(rows), known, mean, turn.T, learnt, folds, landmarks, gamma)
+
+
+def _typical(far: Array, weight: Array | None) -> float:
+    """Return the median of the distances (m, m) between two rows, that of repeated rows where they have a weight (m,)."""
+    above = np.triu_indices(len(far), 1)
+    if weight is None:
+        return float(np.median(far[above]))
+    # a row that counts w times has w (w - 1) / 2 pairs of copies, at no distance
+    pairs, copies = weight[above[0]] * weight[above[1]], np.maximum(weight * (weight - 1) / 2, 0).sum()
+    order = np.argsort(far[above], kind="stable")
+    below = copies + np.cumsum(pairs[order])
+    middle = (copies + pairs.sum()) / 2
+    if copies >= middle:
+        return 0.0
+    at = np.searchsorted(below, [middle, middle + 1e-9 * middle], side="left")
+    return float(far[above][order[np.minimum(at, len(order) - 1)]].mean())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 
 from penult.arrays import Array
 from penult.errors import InputError
-from penult.heads.sampling import class_counts
 from penult.solver import LEARNT, PartitionedRows, RowScaling, Sums, partition, placed_rows
 
 Folds = tuple[tuple[Array, Array], ...]  # (training rows, held-out rows) of each
@@ -31,13 +29,34 @@ class Task:
     X: Array  # (n, d) float32 or float64
     codes: Array  # (n,) class numbers
     k: int
-    sample_weight: Array  # (n,) from the class weights, mean 1; 0 for rows that no fold learns from
+    sample_weight: Array  # (n,) `row_weight` times the class weights, of mean 1; 0 for rows that no fold learns from
     class_weight: Array  # (k,)
     folds: Folds | None
     blocks: tuple[int, ...]
     seed: int
     spaces: dict[str, Any] = field(default_factory=dict, compare=False)  # that were made for these rows and folds, by scaling
     stream: Stream | None = None
+    given_weight: Array | None = None  # (n,) by the user: 2 counts as two such rows; None where each row counts once
+
+    @cached_property
+    def row_weight(self) -> Array:
+        """How many rows each row counts for, (n,)."""
+        return np.ones(len(self.codes)) if self.given_weight is None else self.given_weight
+
+    def total(self, rows: Array | slice | None = None) -> float:
+        """Return how many rows some of them count for together, all when None."""
+        return float(self.row_weight[slice(None) if rows is None else rows].sum())
+
+    def average(self, values: Array, rows: Array | slice = slice(None)) -> float:
+        """Return the mean of values (m,) of some rows, each counted as often as its weight says."""
+        return float(values.mean() if self.given_weight is None else np.average(values, weights=self.given_weight[rows]))
+
+    def counted(self, x: Array, rows: Array | slice = slice(None)) -> Array:
+        """Return values x (m, ...) of some rows, each times its weight."""
+        if self.given_weight is None:
+            return x
+        weight = self.given_weight[rows].astype(x.dtype)
+        return np.asarray(x * weight.reshape(-1, *[1] * (x.ndim - 1)))
 
     @property
     def source(self) -> Any:
@@ -46,8 +65,10 @@ class Task:
 
     @property
     def counts(self) -> Array:
-        """Return the number of rows of each class, (k,), those of the stream among them."""
-        return np.bincount(self.codes, minlength=self.k) if self.stream is None else self.stream.counts
+        """Return how many rows each class counts for, (k,), those of the stream among them."""
+        if self.stream is not None:
+            return self.stream.counts
+        return np.bincount(self.codes, self.given_weight, minlength=self.k)
 
 
 @dataclass(frozen=True)
@@ -82,43 +103,16 @@ class Stream:
         return placed_rows(partition(self.source, self.codes, part, self.scaling, self.chunk_entries))
 
 
-def class_weights(wanted: Any, classes: Array, codes: Array) -> Array:
-    """Return the weight of each class, (k,): 1, "balanced" (n / (k n_c); King & Zeng 2001), or as a dict says.
-
-    Raises InputError for other things, unknown classes, and weights that are not above 0.
-    """
-    if wanted is None:
-        return np.ones(len(classes))
-    if isinstance(wanted, str) and wanted == "balanced":
-        return len(codes) / (len(classes) * class_counts(codes, len(classes)))
-    if not isinstance(wanted, Mapping):
-        raise InputError(f"class_weight is {wanted!r}; give None, 'balanced', or a dict of weights by class")
-    names = classes.tolist()
-    strange = [name for name in wanted if name not in names]
-    if strange:
-        raise InputError(f"class_weight names classes that y does not have: {strange}; give names of y, {names}")
-    found = np.array([_number(wanted.get(name, 1.0)) for name in names])
-    if not (np.isfinite(found).all() and (found > 0).all()):
-        raise InputError(f"class_weight has weights that are not above 0: {dict(wanted)}; give positive numbers")
-    return found
-
-
-def _number(weight: Any) -> float:
-    return float(weight) if isinstance(weight, int | float | np.number) else math.nan
-
-
-def plain_weights(wanted: Any) -> Any:
-    """Return class weights that `class_weights` has taken as plain JSON values."""
-    return {str(name): float(weight) for name, weight in wanted.items()} if isinstance(wanted, Mapping) else wanted
-
-
-def inner_folds(codes: Array, groups: Array | None, wanted: int, seed: int) -> Folds | None:
+def inner_folds(codes: Array, groups: Array | None, wanted: int, seed: int, weight: Array | None = None) -> Folds | None:
     """Return stratified inner folds of the rows with class numbers `codes` (n,); one group never lies on both sides.
 
     As many as `wanted`, fewer when the smallest class has fewer members (or groups); None when a class has fewer than two, or
     when the groups cannot be split so that each training part has all classes. A few rows of a class that is one group (copies
     of one picture) are split row by row: that tells nothing about the class, but the others can choose the settings.
+    Where rows have a `weight` (n,), folds are as even by weight as those of repeated rows in groups would be by number.
     """
+    if weight is not None and groups is None:
+        groups = np.arange(len(codes))
     groups = _ungrouped(codes, groups)
     count = min(wanted, _members(codes, groups))
     if count < 2:
@@ -128,21 +122,22 @@ def inner_folds(codes: Array, groups: Array | None, wanted: int, seed: int) -> F
 
         found = tuple(StratifiedKFold(count, shuffle=True, random_state=seed).split(np.zeros(len(codes)), codes))
     else:
-        fold = group_folds(codes, groups, count, seed)  # (n,)
+        fold = group_folds(codes, groups, count, seed, weight)  # (n,)
         found = tuple((np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(count))
     classes = codes.max() + 1
     whole = all(len(held) and len(np.unique(codes[train])) == classes for train, held in found)
     return found if whole else None
 
 
-def group_folds(codes: Array, groups: Array, count: int, seed: int) -> Array:
+def group_folds(codes: Array, groups: Array, count: int, seed: int, weight: Array | None = None) -> Array:
     """Return the fold (n,) that holds each row out: that of scikit-learn's shuffled `StratifiedGroupKFold`, found faster.
 
-    Groups, the most uneven first, each go where the classes are then spread most evenly, of equal folds to the smallest.
+    Groups, the most uneven first, each go where the classes are then spread most evenly, of equal folds to the smallest;
+    a row counts for `weight` (n,) rows.
     """
     units = np.unique(groups, return_inverse=True)[1]
     table = np.zeros((units.max() + 1, codes.max() + 1))  # (u, k)
-    np.add.at(table, (units, codes), 1)
+    np.add.at(table, (units, codes), 1 if weight is None else weight)
     order = np.arange(len(table))
     np.random.RandomState(seed).shuffle(order)
     order = order[np.argsort(-table[order].std(axis=1), kind="stable")]

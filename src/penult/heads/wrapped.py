@@ -37,10 +37,12 @@ class Wrapped(Head):
 
     def search(self, task: Task) -> Search:
         """Return the one candidate. Raises InputError for an estimator that cannot do what is asked."""
-        if self.class_weight is not None and not has_fit_parameter(self.estimator, "sample_weight"):
+        weighs = self.class_weight is not None or task.given_weight is not None
+        if weighs and not has_fit_parameter(self.estimator, "sample_weight"):
+            what = "class_weight has no effect" if task.given_weight is None else "those that were given have no effect"
             raise InputError(
-                f"{type(self.estimator).__name__} takes no sample weights, so class_weight has no effect; "
-                "leave it out, or wrap a classifier whose fit has sample_weight"
+                f"{type(self.estimator).__name__} takes no sample weights, so {what}; "
+                "leave them out, or wrap a classifier whose fit has sample_weight"
             )
         if self.scale_free and not hasattr(self.estimator, "decision_function"):
             raise InputError(
@@ -58,9 +60,10 @@ class Wrapped(Head):
         return Search([{"estimator": type(self.estimator).__name__}], held_out(task, judge, 1), refit)
 
     def _fit(self, task: Task, rows: Array) -> _EstimatorScorer:
-        learnt = scaling.fit(self.scaling, task.X[rows], task.blocks)
+        learnt = scaling.fit(self.scaling, task.X, task.blocks, rows, task.given_weight)
         X = scaling.apply(self.scaling, task.X[rows], task.blocks, learnt)
-        extra = {} if self.class_weight is None else {"sample_weight": task.sample_weight[rows]}
+        weighs = self.class_weight is not None or task.given_weight is not None
+        extra = {"sample_weight": task.sample_weight[rows]} if weighs else {}
         with many_classes():
             estimator = clone(self.estimator).fit(X, task.codes[rows], **extra)
         return _EstimatorScorer(estimator, self.scaling, task.blocks, learnt)

@@ -17,7 +17,7 @@ from penult.arrays import default_errors
 from penult.embed import EmbedOptions, at_depth, embed
 from penult.errors import InputError, ProgressCallback, listed, quiet
 from penult.evaluate import TrialProcess
-from penult.heads.task import class_weights
+from penult.heads.weights import class_weights
 from penult.images import ImageSet
 from penult.pixels import views_to_crop_mode
 from penult.predict.sample_submission import SampleSubmission

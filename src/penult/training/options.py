@@ -13,7 +13,7 @@ from penult.embed import EmbedOptions
 from penult.errors import InputError, ProgressCallback
 from penult.evaluate import DecisionRequest
 from penult.heads import calibration
-from penult.heads.task import plain_weights
+from penult.heads.weights import plain_weights
 from penult.images import TableOptions
 from penult.pixels import CropMode
 from penult.zoo import DEFAULT, PRESETS

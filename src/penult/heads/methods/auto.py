@@ -10,7 +10,8 @@ from penult.errors import InputError
 from penult.heads.choice import Chosen, Search, choose
 from penult.heads.contexts import threads
 from penult.heads.head import Head
-from penult.heads.methods import CANDIDATES, make_head
+from penult.heads.methods import CANDIDATES, find_head, make_head
+from penult.heads.weights import check_weighs_rows
 
 
 @dataclass(eq=False, repr=False)
@@ -28,17 +29,24 @@ class Auto(Head):
     candidates: tuple[str, ...] | None = None
 
     @default_errors
-    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
-        """Fit every candidate's inner folds, then the best candidate on all rows; see `Head.fit`."""
+    def fit(self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None) -> Self:
+        """Fit every candidate's inner folds, then the best candidate on all rows; see `Head.fit`.
+
+        With sample weights, the heads that take none are no candidates, and cannot be named.
+        """
         names = CANDIDATES if self.candidates is None else list(self.candidates)
+        if sample_weight is not None and self.candidates is None:
+            names = [name for name in names if find_head(name).weighs_rows]
         if not names or "auto" in names:
             raise InputError(f"auto cannot compare {names}; give the names of at least one other head")
-        task = self.checked_task(X, y, groups)
+        task = self.checked_task(X, y, groups, sample_weight=sample_weight)
         shared = {name: value for name, value in self.get_params(deep=False).items() if name != "candidates"}
         best: tuple[Head, Search, Chosen] | None = None
         losses, spreads = [], []
         for name in names:
             head: Head = make_head(name, **shared)
+            if task.given_weight is not None:
+                check_weighs_rows(head, task.X)
             with threads(task.X):
                 search = head.search(task)
                 chosen = choose(search, task, head)

@@ -73,7 +73,7 @@ class BlendSearch(Search):
         i, j = one.best(task, rows), other.best(task, rows)
         (z, _), (lda, heat) = one.judged()[i], other.judged()[j]
         blends = [_centred(z) * (1 - weight) + _centred(lda) * (weight / heat) for weight in WEIGHTS]
-        count = len(task.codes) if rows is None else len(rows)
+        count = task.total(rows)
         costs = [smoothed_log_loss(blend, task, 1.0, rows) for blend in blends]
         at = int(np.argmin(np.array(costs) + STRENGTH / count * (np.array(WEIGHTS) - USUAL) ** 2))
         key = (i, j, WEIGHTS[at])

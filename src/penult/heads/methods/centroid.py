@@ -39,7 +39,7 @@ class Centroid(Head):
             return Search([{}], held, lambda _: HeadState("linear", self._means(task, everything), {}))
         # what classes weigh belongs to logits that have a scale: distances get theirs first
         temperature = candidate_temperature(held[0], task, self.calibrate) if task.folds else 1.0
-        prior = np.log(np.bincount(task.codes) * task.class_weight)  # (k,)
+        prior = np.log(task.counts * task.class_weight)  # (k,)
         prior -= prior.mean()
 
         def refit(_: int) -> HeadState:
@@ -51,12 +51,14 @@ class Centroid(Head):
 
     def _means(self, task: Task, train: Array) -> dict[str, Array]:
         """Return the linear scorer of the class means: x . m_c / s - |m_c|^2 / 2s."""
-        learnt = scaling.fit(self.scaling, task.X[train], task.blocks)
+        learnt = scaling.fit(self.scaling, task.X, task.blocks, train, task.given_weight)
         X, codes = scaling.apply(self.scaling, task.X[train], task.blocks, learnt), task.codes[train]
-        means = np.stack([X[codes == c].mean(axis=0, dtype=np.float64) for c in range(task.k)])  # (k, d)
+        totals = np.bincount(codes, task.row_weight[train], task.k)
+        summed = task.counted(X, train)
+        means = np.stack([summed[codes == c].sum(axis=0, dtype=np.float64) for c in range(task.k)]) / totals[:, None]  # (k, d)
         centre = means.mean(axis=0)
         inside = X - means[codes].astype(X.dtype)
-        scale = float(np.einsum("nd,nd->", inside, inside, dtype=np.float64)) / len(X)
+        scale = float(np.einsum("nd,nd->", task.counted(inside, train), inside, dtype=np.float64)) / task.total(train)
         scale = scale if scale > 0 else 1.0
         weights = ((means - centre) / scale).astype(np.float32)
         middle = (means + centre) / 2

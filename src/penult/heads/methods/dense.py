@@ -31,6 +31,7 @@ class Dense(Head):
     """
 
     name = "dense"
+    weighs_rows = False
 
     epochs: int = 8
     batch: int = 128

@@ -25,6 +25,7 @@ class KNN(Head):
     """
 
     name = "knn"
+    weighs_rows = False
     has_intercepts = False
 
     k: int | None = None

@@ -85,8 +85,12 @@ def _best_of_some(task: Task, spaces: list[Space], grid: Grid) -> tuple[float, l
     def fewer(folds: Folds) -> Folds:
         return tuple((kept(train), kept(held)) for train, held in folds)
 
-    weight = task.sample_weight[rows] * (every / np.bincount(task.codes[rows], minlength=task.k))[task.codes[rows]]
-    some = replace(task, codes=task.codes[rows], sample_weight=weight, folds=fewer(task.folds or ()), spaces={}, stream=None)
+    given, codes = None if task.given_weight is None else task.given_weight[rows], task.codes[rows]
+    drawn = np.maximum(np.bincount(codes, given, task.k), 1e-300)
+    weight = task.sample_weight[rows] * (every / drawn)[codes]
+    some = replace(
+        task, codes=codes, sample_weight=weight, folds=fewer(task.folds or ()), spaces={}, stream=None, given_weight=given
+    )
     few = []
     for space in spaces:
         seen = space.spectrum.projected
