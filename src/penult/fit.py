@@ -92,7 +92,7 @@ def build_head(
 
 
 @default_errors
-def learn(
+def learn(  # noqa: PLR0913  what there is of the rows
     head: Any,
     X: NDArray[np.float32],
     y: NDArray[np.intp],
@@ -101,6 +101,7 @@ def learn(
     fold: NDArray[np.intp] | None = None,
     seed: int = 0,
     rows: NDArray[np.intp] | None = None,
+    *,
     sample_weight: NDArray[np.float64] | None = None,
 ) -> Fitted:
     """Fit the head on all rows, and the measure of novelty by folds that split no group: `fold` (n,) where they are known.
