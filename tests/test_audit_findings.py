@@ -174,8 +174,8 @@ def test_real_photos_spoilt_on_purpose_are_found(real_photos, tmp_path):
 def test_every_kind_is_declared_once_with_its_titles_and_its_place():
     """What report, table and command line say of a kind all comes from the file that declares it."""
     assert list(KINDS) == [
-        "leak", "label", "copy", "near_copy", "unreadable", "truncated", "outlier", "blank", "dark", "blurred", "tiny",
-        "model_error", "small_class", "group",
+        "leak", "label", "missing_label", "wrong_label", "copy", "near_copy", "unreadable", "truncated", "outlier", "blank",
+        "dark", "blurred", "tiny", "model_error", "small_class", "group",
     ]  # fmt: skip
     assert len({kind.rank for kind in KINDS.values()}) == len(KINDS)
     for name, kind in KINDS.items():

@@ -132,6 +132,7 @@ class AuditPart:
     sizes: Sequence[tuple[int, int] | None] = ()  # (n,) width and height in pixels, where they are small
     failures: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # file -> reason and advice
     missing_rows: Mapping[str, float] = field(default_factory=dict)  # file that ends too early -> share of rows that it lacks
+    Y: NDArray[np.floating[Any]] | None = None  # (n_ok, L) in place of y, of several labels a photo: 1, 0, NaN unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,9 @@ class AuditData:
     `widths` are the columns of each network, `blocks` those of the runs that count the same. `near` are the near-duplicates
     among the training photos. `checked` are rows of the training part whose labels may be judged, `proba` (m, k) what a model
     that was not trained on them predicted, `wrong` (m,) how probable it is that the label is wrong; none where no model has
-    learned enough to be asked. `errors` asks for all photos that the model is wrong about.
+    learned enough to be asked. `errors` asks for all photos that the model is wrong about. Of several labels a photo `classes`
+    are the labels, `proba` (m, L) the probability of each by itself, and `wrong` (m, L) that what is said of it is wrong, NaN
+    where that is not judged.
     """
 
     train: AuditPart
@@ -152,7 +155,7 @@ class AuditData:
     near: Pairs
     checked: NDArray[np.intp]  # (m,)
     proba: NDArray[np.float64]  # (m, k)
-    wrong: NDArray[np.float64]  # (m,)
+    wrong: NDArray[np.float64]  # (m,), or (m, L)
     errors: bool = False
 
     @property

@@ -48,6 +48,7 @@ GROUP = FindingKind(
     advice="Keep them: they are different photos that look alike, and each group stays in one fold.",
 )
 KINDS = (LEAK, COPY, NEAR_COPY, GROUP)
+ONE_SET = "same picture with different labels: keep one, with the labels that are right"
 FLATTERED = "look-alikes of training photos: the score may flatter you"
 
 
@@ -80,11 +81,16 @@ def find(data: AuditData) -> Iterator[Finding]:
 def _twice(kind: FindingKind, data: AuditData, rows: tuple[int, int], score: float) -> Finding:
     related, file = (data.train.ok_files[row] for row in rows)
     one, other = (_label(data, row) for row in rows)
-    advice = None if one == other else "same picture under two labels: keep the right one"
+    differs = "same picture under two labels: keep the right one" if data.train.Y is None else ONE_SET
+    advice = None if one == other else differs
     return kind.finding(file, score, _where(kind, one, other), advice, related)
 
 
 def _label(data: AuditData, row: int) -> str:
+    """Return the class of a training photo; of several labels all that it has."""
+    if data.train.Y is not None:
+        own = [str(data.classes[i]) for i in np.flatnonzero(data.train.Y[row] == 1).tolist()]
+        return " + ".join(own) if own else "no label"
     assert data.train.y is not None  # noqa: S101 - for the type checker: training photos have labels
     return str(data.classes[data.train.y[row]])
 

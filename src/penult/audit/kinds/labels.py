@@ -6,9 +6,10 @@ error by itself: where classes look alike, nearly all of these labels are right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penult.audit.finding import AuditData, Finding, FindingKind
 from penult.audit.noise_model import DOUBTED
@@ -42,6 +43,8 @@ KINDS = (LABEL, MODEL_ERROR, SMALL_CLASS)
 
 def find(data: AuditData) -> Iterator[Finding]:
     """Yield the labels in doubt, where asked for all photos that the model gets wrong, and the classes with too few photos."""
+    if data.train.Y is not None:  # several labels a photo: see `label_sets`
+        return
     yield from label_errors(data)
     if data.errors:
         yield from model_errors(data)
@@ -76,12 +79,16 @@ def _contradiction(data: AuditData, row: int) -> tuple[str, str, str]:
 
 def small_classes(data: AuditData) -> Iterator[Finding]:
     """Yield the classes that have few photos by themselves, or beside the largest class, with what of it is true."""
-    counts = np.bincount(np.asarray(data.train.y, np.intp), minlength=len(data.classes))
+    yield from few_photos(data.classes, np.bincount(np.asarray(data.train.y, np.intp), minlength=len(data.classes)), "class")
+
+
+def few_photos(names: Sequence[str], counts: NDArray[np.intp], what: str) -> Iterator[Finding]:
+    """Yield the classes, or labels, that have few of the photos that `counts` (k,) says, or far fewer than the largest."""
     largest = int(counts.max())
-    for name, n in zip(data.classes, counts.tolist(), strict=True):
+    for name, n in zip(names, counts.tolist(), strict=True):
         few, rare = n < FEW, MUCH_LARGER * n < largest
         if few or rare:
             reason = count(n, "photo")
             reason += f", fewer than {FEW}" if few else ""
-            reason += f"; the largest class, {data.classes[int(counts.argmax())]}, has {largest:,}" if rare else ""
+            reason += f"; the largest {what}, {names[int(counts.argmax())]}, has {largest:,}" if rare else ""
             yield SMALL_CLASS.finding(name, 1 - n / (max(largest, FEW) + 1), reason)

@@ -28,22 +28,27 @@ KINDS = (OUTLIER,)
 
 def find(data: AuditData) -> Iterator[Finding]:
     """Yield the outliers among the training photos."""
-    if data.train.y is None:
-        return
-    for row, score in outliers(data.train.photos.X, data.train.y, data.blocks):
-        yield OUTLIER.finding(data.train.ok_files[row], score, "unlike any class")
+    part, what = data.train, "class" if data.train.Y is None else "label"
+    labels = part.y if part.Y is None else part.Y
+    for row, score in [] if labels is None else outliers(part.photos.X, labels, data.blocks):
+        yield OUTLIER.finding(part.ok_files[row], score, f"unlike any {what}")
 
 
 @default_errors
 def outliers(X: NDArray[Any], y: NDArray[Any], blocks: Sequence[int] | None = None) -> list[tuple[int, float]]:
     """Return the rows of X (n, d) that are far from the centre of every class, and 1 - their likeness to the nearest.
 
-    Far is FAR robust standard deviations (median and 1.4826 times the median distance from it) beyond the median.
+    y (n,) are class numbers, or (n, L) labels: then the photos without any are one class more. Far is FAR robust standard
+    deviations (median and 1.4826 times the median distance from it) beyond the median.
     """
     if len(X) < FEW:
         return []
     Z = bare_directions(X, blocks)
-    centres = np.stack([Z[y == j].mean(axis=0) for j in np.unique(y)])  # (k, d')
+    if y.ndim == 1:
+        members = [y == j for j in np.unique(y)]
+    else:
+        members = [own for own in [*(y == 1).T, ~(y == 1).any(axis=1)] if own.any()]
+    centres = np.stack([Z[own].mean(axis=0) for own in members])  # (k, d')
     centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
     distance = 1 - (Z @ centres.T).max(axis=1)  # (n,)
     return [(int(i), float(min(1, distance[i]))) for i in np.flatnonzero(stands_out(distance))]

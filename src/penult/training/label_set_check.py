@@ -1,0 +1,50 @@
+"""Which labels may be judged where a photo has several, and how probable it is that each is missing or wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.audit.label_set_noise import label_set_noise
+from penult.audit.noise_model import DOUBTED
+from penult.evaluate import LabelEvaluation
+from penult.training.label_check import CHANCE, UNMEASURED, LabelCheck
+
+RIGHT = 0.5  # average precision that a label's classifier must have
+UNCLIPPED = 1e-6  # floor of the second models' probabilities: the usual one allows for surprises, as wrong labels are
+
+
+def check_label_sets(head: Any, X: NDArray[Any], seen: LabelEvaluation | None, again: bool = True) -> LabelCheck:
+    """Return how probable it is that each label of the rows X (n, d) is missing or wrong, by the out-of-fold `seen`.
+
+    `rows` (m,) are those that were measured, `proba` (m, L), `wrong` (m, L), NaN for labels that are not known or are not
+    judged: their classifier is not surely better than chance, or too weak. Where labels are in doubt the folds are fitted
+    again without these (the second pass of "Confident Learning", Northcutt et al., JAIR 70, 2021).
+    """
+    if seen is None:
+        return LabelCheck(np.zeros(0, np.intp), np.zeros((0, 1)), np.zeros((0, 1)), UNMEASURED)
+    rows, judged = np.flatnonzero(seen.measured), _judged(seen)
+    if not judged.any():
+        return LabelCheck(rows, seen.proba[rows], np.full((len(rows), len(seen.labels)), np.nan), CHANCE)
+    Y = np.where(judged, seen.Y, np.nan)
+    wrong = label_set_noise(Y[rows], seen.proba[rows]).wrong
+    doubted = np.nan_to_num(wrong) > DOUBTED
+    if again and doubted.any():
+        from sklearn.base import clone
+
+        without = seen.Y.copy()
+        without[rows] = np.where(doubted, np.nan, without[rows])
+        proba, _ = clone(head).set_params(clip=UNCLIPPED).cross_fit(X, without, seen.fold)
+        wrong = label_set_noise(Y[rows], proba[rows]).wrong
+    return LabelCheck(rows, seen.proba[rows], wrong)
+
+
+def _judged(seen: LabelEvaluation) -> NDArray[np.bool_]:
+    """Return which labels (L,) have a classifier that is surely better than chance, and right more often than not."""
+    found = np.zeros(len(seen.labels), bool)
+    for i, one in enumerate(seen.per_label):
+        low, value = one.ap.low, one.ap.value
+        found[i] = low is not None and value is not None and low > one.support / one.known and value > RIGHT
+    return found
