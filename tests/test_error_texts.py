@@ -30,7 +30,15 @@ from penult import TransferClassifier, bundle, compare, demo, explain, predict, 
 from penult.cli import main
 from penult.embed import EmbedOptions, write_features
 from penult.errors import PenultError
-from penult.images import TableOptions, read_label_table, scan_labelled, scan_to_label, scan_unlabelled
+from penult.images import (
+    TableOptions,
+    expand_sources,
+    labels_from,
+    read_label_table,
+    scan_labelled,
+    scan_to_label,
+    scan_unlabelled,
+)
 from penult.pixels import Recipe, prepare, prepare_all
 from penult.predict import Predictor
 from penult.predict.sample_submission import SampleSubmission
@@ -169,6 +177,29 @@ def lines(w: World, name: str, *rows: str) -> str:
     return str(w.text(name, "".join(f"{row}\n" for row in rows)))
 
 
+def folded(w: World, *folds: str) -> None:
+    """Scan photos of a, b, a, b in these folds."""
+    w.empty(*(f"{i}.jpg" for i in range(4)))
+    rows = [f"{i}.jpg,{'ab'[i % 2]},{fold}" for i, fold in enumerate(folds)]
+    scan_labelled(lines(w, "t.csv", "file,label,fold", *rows), table=TableOptions(folds="fold"))
+
+
+def in_no_folder(w: World) -> None:
+    w.empty("1.jpg", "2.jpg")
+    here = os.getcwd()
+    os.chdir(w.root)
+    try:
+        scan_labelled(["1.jpg", "2.jpg"])
+    finally:
+        os.chdir(here)
+
+
+def nothing_piped(w: World) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", None)
+        expand_sources(["-"])
+
+
 def sheet(w: World, *rows: str) -> SampleSubmission:
     return SampleSubmission.read(lines(w, "sample.csv", *rows), ("cold", "warm"))
 
@@ -280,7 +311,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "a column that is not there": ("'where'", lambda w: scan_labelled(
         lines(w, "t.csv", "file,label", "1.jpg,cat"), table=TableOptions(image_column="where")
     )),
-    "a label that is none": ("'nan'", lambda w: scan_labelled(lines(w, "t.csv", "file,label", "1.jpg,nan"))),
+    "a label that is none": ("'None'", lambda w: scan_labelled(lines(w, "t.csv", "file,label", "1.jpg,None"))),
     "an encoding that is none": ("'klingon'", lambda w: scan_labelled(
         lines(w, "t.csv", "file,label", "1.jpg,cat"), table=TableOptions(encoding="klingon")
     )),
@@ -300,7 +331,25 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "archives to label": ("zips", lambda w: scan_to_label(two_parts(w))),
     "nothing to predict": ("images", lambda w: scan_unlabelled([])),
     "a photo that is not there": ("gone.jpg", lambda w: scan_unlabelled([w / "gone.jpg"])),
-    "no photo among files": ("notes.txt", lambda w: scan_unlabelled([w.text("notes.txt", "x")])),
+    "no photo among files": ("notes.md", lambda w: scan_unlabelled([w.text("notes.md", "x")])),
+    "a list that is not there": ("list.lst", lambda w: expand_sources([f"@{w / 'list.lst'}"])),
+    "a list without a path": ("none.lst", lambda w: expand_sources([f"@{w.text('none.lst', chr(10))}"])),
+    "a pattern that nothing fits": ("*.gif", lambda w: expand_sources([str(w / "*.gif")])),
+    "a list that nobody pipes": ("standard input", nothing_piped),
+    "class folders and photos": ("some of the folders", lambda w: scan_labelled([str(w.empty("a/x/1.jpg")), str(w.empty("b/1.jpg"))])),
+    "photos in no folder": ("--labels FILE", in_no_folder),
+    "a table among folders": ("t.csv", lambda w: scan_labelled([str(w / "photos"), lines(w, "t.csv", "file,label")])),
+    "two tables": ("t.csv", lambda w: labels_from(lines(w, "t.csv", "file,label"), "other.csv", TableOptions())),
+    "a table of labels that is not there": ("gone.csv", lambda w: labels_from(str(w / "photos"), "gone.csv", TableOptions())),
+    "a table without any label": ("t.csv", lambda w: (w.empty("1.jpg"), scan_labelled(lines(w, "t.csv", "file,label", "1.jpg,")))),
+    "one fold": ("'1'", lambda w: folded(w, "1", "1", "1", "1")),
+    "a class of one fold": ("'a'", lambda w: folded(w, "1", "2", "1", "1")),
+    "labels that all have": ("t.csv", lambda w: (
+        w.empty("1.jpg", "2.jpg"), scan_labelled(lines(w, "t.csv", "file,a,b", "1.jpg,1,0", "2.jpg,1,0"),
+        table=TableOptions(task="labels"))
+    )),
+    "a damaged Parquet file": ("t.csv", lambda w: scan_labelled(lines(w, "t.csv", "PAR1"))),
+    "a workbook of Numbers": ("a.numbers", lambda w: scan_labelled(w.text("a.numbers", "x"))),
     # pixels
     "no image at all": ("int64", lambda w: list(prepare_all([np.zeros((2, 2, 3), np.int64)], [Recipe(8)]))),
     "no recipe": ("recipe", lambda w: list(prepare_all([], []))),
@@ -364,7 +413,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
         "ids of the sample have no image (7)",
         lambda w: sheet(w, "id,label", "7,cold").rows_of(["1.jpg"]),
     ),
-    "moves in a file": ("notes.txt", lambda w: repairs.apply_repairs(str(w.text("notes.txt", "")), "x.csv")),
+    "moves in a file": ("notes.md", lambda w: repairs.apply_repairs(str(w.text("notes.md", "")), "x.csv")),
     "moves by no list": ("nowhere.csv", lambda w: repairs.apply_repairs(str(w / "photos"), str(w / "nowhere.csv"))),
     "moves by another list": ("moves.csv", lambda w: repairs.apply_repairs(str(w / "photos"), lines(w, "moves.csv", "a,b"))),
     "a move to nowhere": (

@@ -179,7 +179,7 @@ def test_a_source_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     assert "nowhere' does not exist" in complaint(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("name", ["photo.jpg", "list.txt"])
+@pytest.mark.parametrize("name", ["photo.jpg", "list.md"])
 def test_a_file_that_is_no_csv_is_refused(tmp_path: Path, name: str) -> None:
     said = complaint(tree(tmp_path, name) / name)
     assert "is neither a folder nor a CSV" in said

@@ -92,9 +92,9 @@ def test_all_paths_that_do_not_exist_are_named(tmp_path: Path) -> None:
     assert f"not found: '{tmp_path}/x.jpg', '{tmp_path}/dangling.jpg', '{tmp_path}/yyy" in str(caught.value)
 
 
-@pytest.mark.parametrize("source", ["empty", "notes.txt", ["notes.txt", "empty"]])
+@pytest.mark.parametrize("source", ["empty", "notes.md", ["notes.md", "empty"]])
 def test_nothing_to_predict_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str | list[str]) -> None:
-    monkeypatch.chdir(tree(tmp_path, "notes.txt empty/.DS_Store"))
+    monkeypatch.chdir(tree(tmp_path, "notes.md empty/.DS_Store"))
     with pytest.raises(InputError, match=r"no images in '.*\(ignored: 1 .*; give images or a folder of them"):
         scan_unlabelled(source)
 

@@ -20,7 +20,7 @@ import stat
 import struct
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -197,16 +197,22 @@ _BOMS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (b"\x
 _CHUNK = 1 << 20  # bytes
 _SEP = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # what Excel writes, and takes, as a first line that is no row
 _ESCAPED, _LETTERS = re.compile("[\ud800-\udfff]"), re.compile("[\x80-\ud7ff\ue000-\U0010ffff]")
-_RARE = "|"  # parts the cells only where nothing else does
+_BAR = "|"  # parts the cells only where nothing else does
+RARE = " ^~:#"
 
 
 def read_csv(
-    path: Path | str, delimiters: str = ",", column: str = "", encoding: str | None = None
+    path: Path | str,
+    delimiters: str = ",",
+    column: str = "",
+    encoding: str | None = None,
+    rare: Callable[[list[str]], bool] | None = None,
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and cells of each row.
 
     Of several `delimiters` the one is used that makes one of the first line's cells `column`, else the one that makes most;
-    Excel's line `sep=;` above them says it, and is no row.
+    Excel's line `sep=;` above them says it, and is no row. Where none of them parts the first line, blanks and other signs do
+    (`RARE`) that make as many cells of the second line, where `rare` says of the first cells that they are a table's.
     Without an `encoding`: UTF-16 or UTF-32 where a byte order mark says so, else UTF-8, with or without one; bytes that are
     none are kept as surrogates. A row without any text is left out.
     Raises `OSError` and, with what is wrong and in which line, `ValueError`.
@@ -220,9 +226,12 @@ def read_csv(
             first = _line(file, 1)
             told = _SEP.fullmatch(first) if len(delimiters) > 1 else None
             above = 0 if told is None else 1
+            sign = told[1] if told else _delimiter(first, delimiters, column)
+            if rare is not None and told is None and len(_cells(first, sign)) < 2:
+                sign = _rare_delimiter(first, _line(file, 2), rare) or sign
             if told is None:
                 file.seek(0)
-            reader = csv.reader(_lines(file, above), delimiter=told[1] if told else _delimiter(first, delimiters, column))
+            reader = csv.reader(_lines(file, above), delimiter=sign, skipinitialspace=sign == " ")
             for cells in reader:
                 if any(cells):
                     yield above + reader.line_num, cells
@@ -303,14 +312,27 @@ def _mostly_chinese(signs: Counter[str]) -> bool:
 def _delimiter(first: str, delimiters: str, column: str) -> str:
     """Return what parts the cells: a quoted name may hold any sign, so each is tried on the first line."""
 
-    def cells(sign: str) -> tuple[bool, bool, int]:
-        try:
-            names = next(csv.reader([first], delimiter=sign), [])
-        except csv.Error:
-            names = []
-        return column in (name.strip().lower() for name in names), sign != _RARE and len(names) > 1, len(names)
+    def rank(sign: str) -> tuple[bool, bool, int]:
+        names = _cells(first, sign)
+        return column in (name.strip().lower() for name in names), sign != _BAR and len(names) > 1, len(names)
 
-    return max(delimiters, key=cells)
+    return max(delimiters, key=rank)
+
+
+def _rare_delimiter(first: str, second: str, is_header: Callable[[list[str]], bool]) -> str | None:
+    """Return the sign that parts the first two lines alike, in a way that the caller knows."""
+    for sign in RARE:
+        cells = _cells(first, sign)
+        if len(cells) > 1 and is_header(cells) and len(_cells(second, sign)) in (0, len(cells)):
+            return sign
+    return None
+
+
+def _cells(line: str, sign: str) -> list[str]:
+    try:
+        return next(csv.reader([line.strip(" \r\n")], delimiter=sign, skipinitialspace=sign == " "), [])
+    except csv.Error:
+        return []
 
 
 def _lines(file: IO[str], above: int) -> Iterator[str]:

@@ -5,16 +5,19 @@ all that was passed over. It decodes nothing (it reads the first bytes of files 
 must not know pixels, recipes, networks or heads.
 """
 
+from penult.images.class_folders import is_part
 from penult.images.columns import TableOptions
 from penult.images.correction import corrected_rows
+from penult.images.given import expand_sources
 from penult.images.label_table import read_label_table
 from penult.images.labels import LabelNormalizer
 from penult.images.name_groups import NameGroups, name_groups
 from penult.images.records import Image, ImageSet, kaggle_label, quoted
-from penult.images.scan import is_part, scan_labelled, scan_train_and_test, scan_unlabelled
+from penult.images.scan import labels_from, scan_labelled, scan_train_and_test
 from penult.images.stream import ImageStream, stream_unlabelled
 from penult.images.table import Table, is_table
 from penult.images.to_label import scan_to_label
+from penult.images.to_predict import scan_unlabelled
 from penult.images.walk import REPEATED, ScanLog, skipped_notes
 from penult.sources.names import natural_key
 
@@ -29,9 +32,11 @@ __all__ = [
     "Table",
     "TableOptions",
     "corrected_rows",
+    "expand_sources",
     "is_part",
     "is_table",
     "kaggle_label",
+    "labels_from",
     "name_groups",
     "natural_key",
     "quoted",

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from penult.errors import InputError
+from penult.images.label_cells import binary
 from penult.images.labels import normalize_label
 from penult.images.matching import Finder, Match
-from penult.images.records import quoted
+from penult.images.records import MENTIONED, quoted
 from penult.signatures import image_ending
 from penult.sources import kind_of
 from penult.sources.names import archive_kind
@@ -29,7 +31,15 @@ _IMAGE_NAMES = """
     photo photopath picture picturepath path fname imageid imgid photoid pictureid imageidx id uid uuid key name
 """.split()  # noqa: SIM905
 _INDEX = re.compile(r"(unnamed:? ?\d*|index|level_0)?", re.IGNORECASE)
-_BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+_FOLD_NAMES = ("fold", "folds", "kfold", "foldid", "cvfold")
+_GROUP_NAMES = """
+    patient patientid subject subjectid person personid individual individualid group groups groupid scene sceneid sequence
+    sequenceid session sessionid video videoid lesionid caseid studyid
+""".split()  # noqa: SIM905
+_NO_LABELS = (
+    *_FOLD_NAMES, *_GROUP_NAMES, "weight", "sampleweight", "width", "height", "url", "source", "split", "md5", "sha256",
+)  # fmt: skip
+_MANY = 3  # columns of 0 and 1 that are those of classes although there are others
 _HITS = 0.5  # share of a column's cells that must be images for it to be theirs
 _LOOKED_AT = 200  # rows
 
@@ -38,6 +48,9 @@ _LOOKED_AT = 200  # rows
 class TableOptions:
     """What a user says of a table where it is not found out: names of columns, the folder of the photos, the encoding.
 
+    `label_column` may name several columns of 0 and 1, with commas between them. `folds` and `weights` name the columns of the
+    parts of a cross-validation and of how much photos count. `task` says whether a photo has one of the classes or any
+    number of labels ("auto": the cells tell). `photos` are those that the table is about where they are no folder.
     With `hints` they were given for another table, and are used where they fit this one.
     """
 
@@ -45,14 +58,22 @@ class TableOptions:
     label_column: str | None = None
     image_dir: str | None = None
     encoding: str | None = None
+    folds: str | None = None
+    weights: str | None = None
+    task: Literal["auto", "classes", "labels"] = "auto"
+    photos: tuple[str, ...] = ()
     hints: bool = False
+
+    def for_classes(self, classes: Sequence[str]) -> TableOptions:
+        """Return how a table is read whose labels must be those of a model: cells do not tell what it answers."""
+        return replace(self, task="classes") if classes and self.task == "auto" else self
 
     def refuse_for(self, source: str) -> ParquetColumns:
         """Return the columns named, for Parquet files. Raises `InputError` for options that are not about the source."""
         if self.hints:
             return ANY_COLUMNS
         columns = ParquetColumns(self.image_column, self.label_column)
-        values = {"--image-dir": self.image_dir, "--encoding": self.encoding}
+        values = {"--image-dir": self.image_dir, "--encoding": self.encoding, "--folds": self.folds, "--weights": self.weights}
         if columns != ANY_COLUMNS and not _may_have_parquet(source):
             values = {"--image-column": self.image_column, "--label-column": self.label_column, **values}
         given = [option for option, value in values.items() if value is not None]
@@ -60,7 +81,7 @@ class TableOptions:
             what = {"folder": "a folder", "objects": "an address", None: "a file"}.get(kind_of(source), "an archive")
             raise InputError(
                 f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} about a CSV, and '{printable(source)}' is {what}; "
-                "leave it out, or give a CSV that lists the images"
+                "leave it out, or give a table that lists its images with --labels FILE"
             )
         return columns
 
@@ -70,21 +91,19 @@ NO_OPTIONS = TableOptions()
 
 @dataclass(slots=True)
 class Columns:
-    """Places of the columns: of the image, of the label (several where each class has one of its own), of the group.
+    """Places of the columns: of the image, of the label (several where each class has one), of group, fold and weight.
 
-    `problems` say what is missing, one sentence part each; `cures` what to do about it.
+    `headless`: the first line is a row. `problems` say what is missing, one sentence part each; `cures` what to do about it.
     """
 
     image: int | None = None
     labels: tuple[int, ...] = ()
     group: int | None = None
+    fold: int | None = None
+    weight: int | None = None
+    headless: bool = False
     problems: list[str] = field(default_factory=list)
     cures: list[str] = field(default_factory=list)
-
-    @property
-    def one_hot(self) -> bool:
-        """Tell whether each class has a column."""
-        return len(self.labels) > 1
 
     def complain(self, problem: str, cure: str) -> None:
         """Add what is wrong, and what to do about it."""
@@ -103,21 +122,45 @@ def find_columns(
     """Find the columns; labels are looked for in any case, and complained of where they are needed."""
     found = Columns()
     choice = _ColumnFinder(header, sample, options, finder, found)
-    found.group = None if group is None else choice.named(group)
-    told = None if options.label_column is None else choice.named(options.label_column)
-    found.image = choice.image({found.group, told})
-    if choice.headless:
-        labels: tuple[int | None, ...] = ()
-    else:
-        labels = (told,) if told is not None else () if options.label_column and not options.hints else choice.labels(need)
-    found.labels = tuple(at for at in labels if at is not None)
+    found.group, found.fold, found.weight = (
+        None if name is None or (options.hints and name not in header) else choice.named(name)
+        for name in (group, options.folds, options.weights)
+    )
+    told = () if options.label_column is None else choice.several(options.label_column)
+    found.image = choice.image({found.group, found.fold, found.weight, *told})
+    if not found.headless:
+        found.labels = told or (() if options.label_column and not options.hints else choice.labels(need))
     choice.refuse_row_as_header()
-    if found.problems and not choice.headless:
+    if found.problems and not found.headless:
         found.problems.append(f"its first line names {quoted(list(header))}")
     if len(found.labels) == 1 and (alike := choice.doubled(found.labels[0])):
         what = f"its column '{printable(header[found.labels[0]])}' stands there twice, with different labels: {alike}"
         found.complain(what, "remove one of them")
     return found
+
+
+def is_header(cells: Sequence[str]) -> bool:
+    """Tell whether cells are the first of a table: names of columns, or an image and what it is."""
+    usual = any(_norm(cell) in (*_IMAGE_NAMES, *LABEL_NAMES) for cell in cells)
+    return usual or (bool(image_ending(cells[0])) and not image_ending(cells[-1]))
+
+
+def unused_columns(header: Sequence[str], found: Columns, rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return sentences about columns whose names say that they are folds or groups, and that were not named as such."""
+    said = []
+    for at, name in enumerate(header):
+        filled = [cell for row in rows if at < len(row) and (cell := row[at].strip())]
+        repeated = 1 < len(set(filled)) < len(filled)
+        if at in (found.image, found.group, found.fold, *found.labels) or not repeated:
+            continue
+        if _norm(name) in _FOLD_NAMES and found.fold is None:
+            said.append(f"its column '{printable(name)}' was not used; if it has your folds, give --folds {printable(name)}")
+        if _norm(name) in _GROUP_NAMES and found.group is None:
+            said.append(
+                f"its column '{printable(name)}' was not used; if photos with the same value there belong together, give "
+                f"--groups {printable(name)}, or the score may be too good"
+            )
+    return said
 
 
 def _may_have_parquet(source: str) -> bool:
@@ -126,11 +169,6 @@ def _may_have_parquet(source: str) -> bool:
     if kind != "folder":
         return kind in ("parquet", "objects")
     return any(archive_kind(name) == "parquet" for _, _, names in os.walk(source) for name in names)
-
-
-def binary(cell: str) -> int | None:
-    """Return 0 or 1 for a cell of a column that says whether a photo is of its class, None for any other."""
-    return _BINARY.get(cell.strip().lower())
 
 
 def written_by_penult(names: Sequence[str]) -> bool:
@@ -148,7 +186,6 @@ class _ColumnFinder:
     ) -> None:
         self.header, self.sample, self.options, self.finder, self.found = header, sample, options, finder, found
         self.names = [normalize_label(name).lower() for name in header]
-        self.headless = False  # the first line is a row
         self._shares: dict[int, float] = {}
 
     def column(self, at: int) -> list[str]:
@@ -169,6 +206,14 @@ class _ColumnFinder:
         if not self.options.hints:
             self.found.complain(f"it has no column '{printable(name)}'", "give a column that it has")
         return None
+
+    def several(self, names: str) -> tuple[int, ...]:
+        """Return the places of the columns that the user named, with commas between them where they are more than one."""
+        if normalize_label(names).lower() not in self.names and "," in names:
+            found = [self.named(name.strip()) for name in names.split(",") if name.strip()]
+        else:
+            found = [self.named(names)]
+        return tuple(at for at in found if at is not None)
 
     def image(self, taken: set[int | None]) -> int | None:
         told = self.options.image_column
@@ -195,7 +240,7 @@ class _ColumnFinder:
             self._ask_for_header()
 
     def _ask_for_header(self) -> None:
-        self.headless = True
+        self.found.headless = True
         self.found.complain("its first line is a row, and no names of columns", "write file,label into a line above it")
 
     def _likely(self, free: Sequence[int]) -> int | None:
@@ -232,7 +277,7 @@ class _ColumnFinder:
         return [hit or next(loose) for hit in exact]
 
     def labels(self, need: bool) -> tuple[int, ...]:
-        taken = {self.found.image, self.found.group}
+        taken = {self.found.image, self.found.group, self.found.fold, self.found.weight}
         free = [
             at
             for at in range(len(self.header))
@@ -246,8 +291,10 @@ class _ColumnFinder:
             return (known[0],)
         rest = known or free
         if not known:
-            if len(rest) > 1 and self._one_hot(rest):
-                return tuple(rest)
+            rest = [at for at in rest if _norm(self.header[at]) not in _NO_LABELS] or rest
+            flags = [at for at in rest if self._flag(at)]
+            if len(flags) > 1 and (len(flags) == len(rest) or len(flags) >= _MANY):
+                return tuple(flags)
             if len(rest) > 1 and self.found.image is not None:
                 rest = [at for at in rest if not any(map(image_ending, self.column(at))) or self.share(at) < _HITS]
             rest = [at for at in rest if any(cell.strip() for cell in self.column(at))] or rest
@@ -256,15 +303,16 @@ class _ColumnFinder:
         if need:
             which = f"the columns {quoted([self.header[at] for at in rest])} may all be" if rest else "no column is left to be"
             cure = "give the one that is with --label-column NAME" if rest else "add one, or name it with --label-column NAME"
-            if sum(self._one_hot([at]) for at in rest) > 1:
-                cure += " (if those of 0 and 1 are a column for each class, remove the other columns)"
+            names = ",".join(self.header[at] for at in [at for at in rest if self._flag(at)][:MENTIONED])
+            if "," in names:
+                cure += f" (if each of those of 0 and 1 is a class, give --label-column '{printable(names)}')"
             self.found.complain(f"{which} the label", cure)
         return ()
 
-    def _one_hot(self, columns: Sequence[int]) -> bool:
-        """Tell whether all cells are 0 or 1, and there are some: a column for each class."""
-        cells = [cell for at in columns for cell in self.column(at) if cell.strip()]
-        return bool(cells) and all(binary(cell) is not None for cell in cells)
+    def _flag(self, at: int) -> bool:
+        """Tell whether all cells of a column are 0 or 1, and there are some: a column of a class."""
+        cells = [cell for cell in self.column(at) if cell.strip()]
+        return any(cell.strip() not in ("-1", "-1.0") for cell in cells) and all(map(binary, cells))
 
     def doubled(self, label: int) -> str | None:
         """Return rows in which a second column of the label's name says something else; pandas calls it `label.1`."""

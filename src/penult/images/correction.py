@@ -28,12 +28,12 @@ def corrected_rows(path: str, options: TableOptions, labels: Mapping[str, str | 
 
 def _relabelled(cells: list[str], label: str, table: Table) -> list[str]:
     row = cells + [""] * (len(table.header) - len(cells))
-    if table.one_hot:
-        for at in table.label_columns:
+    if table.cells.one_hot:
+        for at in table.columns.labels:
             row[at] = "1" if normalize_label(table.header[at]) == label else "0"
         return row
     names = [normalize_label(name) for name in table.header]
-    first = names[table.label_columns[0]]
+    first = names[table.columns.labels[0]]
     for at, name in enumerate(names):
         if name in (first, f"{first}.1"):  # a column that stands there twice
             row[at] = label

@@ -20,6 +20,10 @@ _MISSING = frozenset(
     | {"<NA>", "<na>", "#N/A N/A", "1.#QNAN", "-1.#QNAN", "1.#IND", "-1.#IND", "Nan"}
     | {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!"}
 )
+# Those of them that are no class for sure: a photo without a defect may be one of `None`, and `#REF!` is a mistake.
+_SURELY_MISSING = frozenset(
+    {"nan", "NaN", "NAN", "-nan", "-NaN", "Nan", "NaT", "#N/A", "#NA", "<NA>", "<na>", "#N/A N/A", "1.#QNAN", "-1.#QNAN"}
+)
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b\u2060\ufeff]")  # no sign of their own, wherever they stand
 # They mean something between letters and nothing at the ends.
 _AT_ENDS = "\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -69,6 +73,11 @@ def strip_bytes_literal(text: str) -> str:
 def is_missing(label: str) -> bool:
     """Tell whether a cell holds what pandas or Excel write for a missing value; an empty cell is one too."""
     return not label or label in _MISSING
+
+
+def says_missing(label: str) -> bool:
+    """Tell whether a cell surely says that there is no label: it is empty, or `nan`, which nobody calls a class."""
+    return not label or label in _SURELY_MISSING
 
 
 class LabelNormalizer:
@@ -155,7 +164,7 @@ def similar_names(counts: Mapping[str, int]) -> list[str]:
     if several:
         said.append(
             f"labels that look like several in one cell are classes of their own: {quoted(several)}; "
-            "penult gives a photo one class"
+            "if a photo has several of them, give --task labels"
         )
     return said
 

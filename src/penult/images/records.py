@@ -48,6 +48,13 @@ class Image:
     weight: float | None = None
 
     @property
+    def given(self) -> tuple[str, ...]:
+        """The labels that it has, of which there are none where nobody gave any."""
+        if self.labels is not None:
+            return self.labels
+        return () if self.label is None else (self.label,)
+
+    @property
     def source(self) -> str | Member:
         """What `embed` reads: the path, or the member."""
         return self.member or self.path
@@ -132,7 +139,7 @@ class ImageSet:
         index = {name: place for place, name in enumerate(self.classes)}
         Y = np.zeros((len(self), len(self.classes)), np.float32)  # (n, L)
         for row, image in zip(Y, self.images, strict=True):
-            row[[index[label] for label in _labels_of(image)]] = 1
+            row[[index[label] for label in image.given]] = 1
             row[[index[label] for label in image.unknown]] = np.nan
         return Y
 
@@ -157,13 +164,9 @@ class ImageSet:
         """Return the number of images of each class, in class order."""
         counts = dict.fromkeys(self.classes, 0)
         for image in self.images:
-            for label in _labels_of(image):
+            for label in image.given:
                 counts[label] += 1
         return counts
-
-
-def _labels_of(image: Image) -> tuple[str, ...]:
-    return image.labels if image.labels is not None else () if image.label is None else (image.label,)
 
 
 def quoted(names: Sequence[str], total: int | None = None) -> str:

@@ -9,9 +9,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from penult.images.class_folders import has_own_label
 from penult.images.columns import NO_OPTIONS, TableOptions
 from penult.images.records import Image, ImageSet
-from penult.images.scan import are_classes, has_own_label, not_read_as_labels, nothing_in, scan_unlabelled
+from penult.images.to_predict import are_classes, not_read_as_labels, nothing_in, scan_unlabelled
 from penult.images.walk import ScanLog, walk
 from penult.sources import ParquetColumns, kind_of
 

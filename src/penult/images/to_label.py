@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from penult.errors import InputError
-from penult.images.columns import NO_OPTIONS, Columns, TableOptions
+from penult.images.class_folders import is_part
+from penult.images.columns import NO_OPTIONS, TableOptions
 from penult.images.labels import LabelNormalizer, is_missing
 from penult.images.records import Image, ImageSet, kaggle_label
-from penult.images.scan import is_part
 from penult.images.table import Table, is_table
 from penult.images.walk import ScanLog, path_kind, walk
 from penult.sources import kind_of, no_source
@@ -91,7 +91,7 @@ def _without_labels(images: Sequence[Image]) -> list[Image]:
 
 
 def _of_table(path: str, log: ScanLog, options: TableOptions, unlabelled: bool) -> tuple[str, list[Image]]:
-    def accept(table: Table, columns: Columns, labels: set[str]) -> bool:
+    def accept(table: Table, labels: set[str]) -> bool:
         return not unlabelled
 
     table = Table(path, options)

@@ -61,9 +61,11 @@ class ScanLog:
         """Add sentences that the user should read once."""
         self._said += sentences
 
-    def image_set(self, root: str, images: Sequence[Image], classes: Sequence[str]) -> ImageSet:
+    def image_set(
+        self, root: str, images: Sequence[Image], classes: Sequence[str], task: Literal["classes", "labels"] = "classes"
+    ) -> ImageSet:
         """Return the images of a scan with what this log has to say of it."""
-        return ImageSet(root, tuple(images), tuple(classes), self.ignored, self.notes)
+        return ImageSet(root, tuple(images), tuple(classes), self.ignored, self.notes, task)
 
     @property
     def ignored(self) -> dict[str, int]:

@@ -22,7 +22,8 @@ ArchiveKind = Literal["tar", "zip", "parquet"]
 ARCHIVES: dict[str, ArchiveKind] = {
     ".tar": "tar", ".tar.gz": "tar", ".tgz": "tar", ".zip": "zip", ".parquet": "parquet",
 }  # fmt: skip
-TABLES = (".csv", ".tsv")
+WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+TABLES = (".csv", ".tsv", ".tab", ".psv", ".txt", *WORKBOOKS)
 _ARCHIVE = re.compile(rf"(?<![^/])[^/]*(?:{'|'.join(map(re.escape, ARCHIVES))})/", re.IGNORECASE)
 _REMEMBERED = 1_000_000  # names of one archive among which each is made unique
 

@@ -28,7 +28,7 @@ LABEL_NAMES = """
 """.split()  # noqa: SIM905
 _IMAGE_NAMES = "image img jpg jpeg png webp photo picture imagebytes imgbytes bytes content data".split()  # noqa: SIM905
 _FILE_NAMES = "path filename filepath imagepath imagename file name key imageid id uid".split()  # noqa: SIM905
-_BINARY = ("binary", "large_binary", "binary_view")
+BINARY = ("binary", "large_binary", "binary_view")
 _TEXT = ("string", "large_string", "string_view", "dictionary<values=string")
 _CLASS = (*_TEXT, "int", "uint", "bool", "dictionary<")
 _ROWS = 4096  # names and labels that are read at a time
@@ -96,18 +96,17 @@ class _Columns:
         self.image = self._image(wanted.image)
         self.path = self._path()
         self.label = self._label(wanted.label)
-        about = self._features.get(self.label or "", {})
-        self._classes = about.get("names") if isinstance(about, dict) and about.get("_type") == "ClassLabel" else None
+        self._classes = class_names(reader.metadata).get(self.label or "")
 
     def class_of(self, value: Any) -> str | None:
         """Return the label that a cell means; None for none, and for the number of no class."""
-        if isinstance(self._classes, list) and isinstance(value, int):
+        if self._classes is not None and isinstance(value, int):
             known = 0 <= value < len(self._classes)
-            return str(self._classes[value]) if known else None
+            return self._classes[value] if known else None
         return None if value is None or value == "" else str(value)
 
     def _image(self, wanted: str | None) -> str:
-        binary = [name for name, kind in self._kinds.items() if kind in _BINARY]
+        binary = [name for name, kind in self._kinds.items() if kind in BINARY]
         if wanted is not None:
             found = [name for name in binary if name in (wanted, f"{wanted}.bytes")]
             what = f"has no column '{printable(wanted)}' of bytes"
@@ -151,6 +150,15 @@ def _best(names: Sequence[str], usual: Sequence[str], ending: str = "") -> list[
     norms = {name: re.sub(r"[\s_\-]+", "", name.removesuffix(ending).lower()) for name in names if name.endswith(ending)}
     known = sorted((name for name in norms if norms[name] in usual), key=lambda name: usual.index(norms[name]))
     return known[:1]
+
+
+def class_names(metadata: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return what the numbers of classes mean, by column, where Hugging Face's `datasets` wrote the file and says it."""
+    return {
+        column: [str(name) for name in about["names"]]
+        for column, about in _features(metadata).items()
+        if isinstance(about, dict) and about.get("_type") == "ClassLabel" and isinstance(about.get("names"), list)
+    }
 
 
 def _features(metadata: Mapping[str, str]) -> Mapping[str, Any]:

@@ -14,27 +14,28 @@ from penult.sources.folder import NOT_IMAGE, walk_folder
 from penult.sources.member import Member
 from penult.sources.names import TABLES, archive_kind, path_key
 from penult.sources.parquet_images import ANY_COLUMNS, ParquetColumns, parquet_members
+from penult.sources.parquet_tables import is_parquet_table
 from penult.sources.remote_file import open_binary, tag_of, tag_of_stat
 from penult.sources.tar import tar_members
 from penult.sources.zip import zip_members
 from penult.texts import is_url, printable
 
 SourceKind = Literal["folder", "table", "tar", "zip", "parquet", "objects"]
-_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _OTHER_ARCHIVES = (".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
 
 
 def kind_of(source: str) -> SourceKind | None:
     """Return what a path or an address (`s3://`, `gs://`, `az://`) is; None for what is not there or none of these.
 
-    A folder inside an archive (`photos.zip/train`) is that archive. A folder of tar, zip or Parquet files without images
-    beside them is a folder; `members` looks into them.
+    A folder inside an archive (`photos.zip/train`) is that archive; a Parquet file without images in it is a table. A folder
+    of tar, zip or Parquet files without images beside them is a folder; `members` looks into them.
     """
     if not is_url(source) and os.path.isdir(source):  # noqa: PTH112 - names that no file can have are no reason to fail
         return "folder"
     archive, _ = split_inside(source)
     if _is_archive(archive):
-        return archive_kind(archive)
+        kind = archive_kind(archive)
+        return "table" if kind == "parquet" and archive == source and is_parquet_table(source) else kind
     if source.lower().endswith(TABLES):
         return "table" if os.path.isfile(source) else None  # noqa: PTH113 - at an address there are no tables
     return "objects" if is_url(source) else None
@@ -55,8 +56,8 @@ def no_source(source: str, cure: str) -> InputError:
         )
     if not os.path.exists(source):  # noqa: PTH110 - names that no file can have
         return InputError(f"{name} does not exist; {cure}")
-    if lower.endswith(_WORKBOOKS):
-        return InputError(f"{name} is a workbook, not a CSV; save it as 'CSV UTF-8', and give that file")
+    if lower.endswith(".numbers"):
+        return InputError(f"{name} is a workbook of Apple's Numbers; export it as Excel or CSV, and give that file")
     if lower.endswith(_OTHER_ARCHIVES):
         return InputError(f"{name} is an archive that is not read; unpack it, or pack it as .tar, .tar.gz or .zip")
     return InputError(f"{name} is neither a folder nor a CSV, nor a tar, zip or Parquet file; {cure}")
@@ -111,7 +112,7 @@ def members(source: str, on_skip: Skip = lambda kind, name: None, columns: Parqu
         yield from _inside(members(archive, on_skip, columns), inside)
     elif kind in ("folder", "objects"):
         yield from _several(source, _files if kind == "folder" else _objects, on_skip, columns)
-    elif kind in (None, "table"):
+    elif kind in (None, "table") and archive_kind(source) != "parquet":
         raise no_source(source, "give a folder, a CSV, a tar, zip or Parquet file, or an address such as s3://BUCKET/PATH")
     else:
         yield from archive_members(source, on_skip, columns)
