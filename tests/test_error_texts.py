@@ -283,7 +283,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "no such folder": ("nowhere", lambda w: scan_labelled(w / "nowhere")),
     "a file that is no list": ("notes.txt", lambda w: scan_labelled(w.text("notes.txt", "x"))),
     "an empty folder": ("bare", lambda w: scan_labelled(w.text("bare/notes.txt", "").parent)),
-    "labels that are no table": ("notes.txt", lambda w: read_label_table(str(w.text("notes.txt", "x")), [])),
+    "labels that are no table": ("gone.csv", lambda w: read_label_table("gone.csv", [])),
     "no folder to label": ("nowhere", lambda w: scan_to_label(w / "nowhere")),
     "an empty folder to label": ("bare", lambda w: scan_to_label(w.text("bare/notes.txt", "").parent)),
     "a flat folder": ("IMG_1.jpg", lambda w: scan_labelled(w.empty("flat/IMG_1.jpg"))),
@@ -336,12 +336,16 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "a list without a path": ("none.lst", lambda w: expand_sources([f"@{w.text('none.lst', chr(10))}"])),
     "a pattern that nothing fits": ("*.gif", lambda w: expand_sources([str(w / "*.gif")])),
     "a list that nobody pipes": ("standard input", nothing_piped),
-    "class folders and photos": ("some of the folders", lambda w: scan_labelled([str(w.empty("a/x/1.jpg")), str(w.empty("b/1.jpg"))])),
+    "class folders and photos": ("some of the folders", lambda w: scan_labelled(
+        [str(w.empty("a/x/1.jpg")), str(w.empty("b/1.jpg"))]
+    )),
     "photos in no folder": ("--labels FILE", in_no_folder),
     "a table among folders": ("t.csv", lambda w: scan_labelled([str(w / "photos"), lines(w, "t.csv", "file,label")])),
     "two tables": ("t.csv", lambda w: labels_from(lines(w, "t.csv", "file,label"), "other.csv", TableOptions())),
     "a table of labels that is not there": ("gone.csv", lambda w: labels_from(str(w / "photos"), "gone.csv", TableOptions())),
-    "a table without any label": ("t.csv", lambda w: (w.empty("1.jpg"), scan_labelled(lines(w, "t.csv", "file,label", "1.jpg,")))),
+    "a table without any label": ("t.csv", lambda w: (
+        w.empty("1.jpg"), scan_labelled(lines(w, "t.csv", "file,label", "1.jpg,"))
+    )),
     "one fold": ("'1'", lambda w: folded(w, "1", "1", "1", "1")),
     "a class of one fold": ("'a'", lambda w: folded(w, "1", "2", "1", "1")),
     "labels that all have": ("t.csv", lambda w: (

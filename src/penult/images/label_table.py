@@ -10,8 +10,8 @@ from penult.images.columns import NO_OPTIONS, TableOptions
 from penult.images.labels import LabelNormalizer
 from penult.images.matching import Finder, Match, spellings
 from penult.images.records import ImageSet
-from penult.images.table import Table, is_table
-from penult.images.walk import ScanLog
+from penult.images.table import Table
+from penult.images.walk import ScanLog, path_kind
 from penult.sources.names import natural_key
 from penult.texts import printable
 
@@ -45,8 +45,9 @@ def read_label_table(
 
     `group` names a column. Raises InputError as for a table of files, also where it lists other images.
     """
-    if not is_table(path):
-        raise InputError(f"'{printable(path)}' is no CSV; give one with the columns file and label")
+    if path_kind(path) != "file":
+        raise InputError(f"'{printable(path)}' is no file; give a table with the columns file and label")
     log, read = ScanLog(), Table(path, options)
     found = read.images(log, LabelNormalizer(), group, finder=NameFinder(names, Path(path).stem))
-    return log.image_set("", found, sorted({str(image.label) for image in found}, key=natural_key))
+    labels = sorted({label for image in found for label in image.given}, key=natural_key)
+    return log.image_set("", found, labels, read.cells.task)

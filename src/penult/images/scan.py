@@ -159,9 +159,8 @@ def refuse_folds(path: str, found: ImageSet) -> None:
     if folds is None:
         return
     if len(set(folds.tolist())) < 2:
-        raise InputError(
-            f"the folds of '{printable(path)}' are all '{printable(str(found.images[0].fold))}'; give two or more, or leave --folds out"
-        )
+        only = printable(str(found.images[0].fold))
+        raise InputError(f"the folds of '{printable(path)}' are all '{only}'; give two or more, or leave --folds out")
     where: dict[str, set[str | None]] = {}
     for image in found.images:
         for label in image.given:
