@@ -18,6 +18,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,10 @@ def misspelt(*words: str) -> None:
     with pytest.raises(SystemExit), redirect_stderr(told):
         main(list(words))
     raise PenultError(told.getvalue().partition("error: ")[2].partition("\n")[0])
+
+
+def configured(name: str, content: str, w: World) -> None:
+    cli("train", "photos", "--config", w.text(name, content))
 
 
 def lines(w: World, name: str, *rows: str) -> str:
@@ -443,6 +448,21 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "no such option": ("--bakcbone", lambda w: misspelt("train", "photos", "--bakcbone", "x")),
     "no such command": ("trian", lambda w: misspelt("trian", "photos")),
     "help for no command": ("trian", lambda w: misspelt("help", "trian")),
+    **{
+        f"options in a file: {what}": (says, partial(configured, name, content))
+        for what, says, name, content in (
+            ("no command", "did you mean train", "penult.toml", "[trian]\nhead = 'svm'"),
+            ("no option", "did you mean head", "penult.toml", "[train]\nhed = 'svm'"),
+            ("an option of none", "did you mean device", "penult.toml", "devise = 'cpu'"),
+            ("no switch", "strict is 1", "penult.toml", "strict = 1"),
+            ("no text", "head is True", "penult.toml", "[train]\nhead = true"),
+            ("two for one", "seed takes one value, and 2", "penult.toml", "seed = [1, 2]"),
+            ("no TOML", "not valid TOML", "penult.toml", "head = "),
+            ("no table", "tool is no table", "pyproject.toml", "tool = 'penult'"),
+            ("too large", "1,048,576 bytes", "penult.toml", "#" * 1_048_577),
+        )
+    },
+    "no file of options": ("none.toml", lambda w: cli("train", "x", "--config", w / "none.toml")),
     "a recipe for no file": ("--recipe", lambda w: cli("train", w / "photos", "-b", "colour_histogram", "--recipe", "size=9")),
     "a part of no whole": (
         "--part '0/3'",

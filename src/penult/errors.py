@@ -97,8 +97,12 @@ def listed(names: Iterable[str], most: int = _FIRST, longest: int = _LONGEST) ->
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """Return the error for a `name` that is not among the `known`, with the nearest names in it."""
     names = list(known)
-    import difflib
+    from difflib import SequenceMatcher, get_close_matches
 
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    bare, given = {one.lstrip("-"): one for one in names}, name.lstrip("-")
+    close = get_close_matches(given, bare, n=3, cutoff=0.5)
+    alike = [SequenceMatcher(None, one, given).ratio() for one in close]
+    # what is far less alike than the nearest was not meant
+    near = [bare[one] for one, ratio in zip(close, alike, strict=True) if ratio > alike[0] - 0.2]
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {listed(names, _SHOWN, 30)}."
     return UnknownName(f"unknown {kind} {name if len(name) <= _MOST else name[:_MOST] + '...'!r}; {hint}")

@@ -10,8 +10,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from penult.cli import (
     audit,
@@ -19,6 +20,7 @@ from penult.cli import (
     cache,
     compare,
     completion,
+    config,
     demo,
     diff,
     doctor,
@@ -119,8 +121,9 @@ def _run(argv: Sequence[str] | None) -> int:
     if "_ARGCOMPLETE" in os.environ:  # a shell asks what could come next
         completion.complete(every)
     args = None
+    origins: Mapping[str, str] = {}
     try:
-        args = _parsed(every, argv)
+        args, origins = _parsed(every, argv)
         if told := process.too_little():
             return _say(told, 1)
         with _terminable():
@@ -129,10 +132,13 @@ def _run(argv: Sequence[str] | None) -> int:
 
                 output.any_name()
                 output.set_verbosity(args.quiet, args.verbose)
+                if args.verbose:
+                    _tell_configured(every, origins)
             code: int | None = args.func(args)
             sys.stdout.flush()
     except PenultError as error:
-        return _say(" ".join(str(error).split()), error.exit_code)
+        text = " ".join(str(error).split())
+        return _say(text + config.origin_of(text, origins), error.exit_code)
     except KeyboardInterrupt as error:
         how = "ended from outside" if isinstance(error, _Terminated) else "interrupted"
         kept = "features computed so far are in the cache, run the same command again to go on"
@@ -149,17 +155,36 @@ def _run(argv: Sequence[str] | None) -> int:
     return code or 0
 
 
-def _parsed(every: parser.Parser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return what was asked for; `--help` and `--version` are written before they end the command, as any other output is."""
+def _parsed(every: parser.Parser, argv: Sequence[str] | None) -> tuple[argparse.Namespace, Mapping[str, str]]:
+    """Return what was asked for, and the origins of options that were configured.
+
+    `--help` and `--version` are written before they end the command, as any other output is.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     known = every.commands()
     if words and not words[0].startswith("-") and words[0] not in known:
         every.error(str(unknown("command", words[0], known)))
     try:
-        return every.parse_args(words)
+        given = config.configure(every, words[0], words[1:]) if words and words[0] in known else config.Configured((), {})
+        for p in known.values():
+            p.remark = partial(config.origin_of, origins=given.origins)
+        end = words.index("--") if "--" in words else len(words)
+        args = every.parse_args([*words[:end], *given.words, *words[end:]])
+        args.origins = given.origins
+        return args, given.origins
     except SystemExit:
         sys.stdout.flush()
         raise
+
+
+def _tell_configured(every: parser.Parser, origins: Mapping[str, str]) -> None:
+    """Say which options a file or the environment gave, and which of its variables mean nothing."""
+    from penult.cli import output
+
+    for option, where in origins.items():
+        output.note(f"{option} (set by {where})")
+    for variable in config.unknown_variables(every):
+        output.note(f"{variable} is no option of penult, and does nothing")
 
 
 def _unexpected(error: Exception) -> int:

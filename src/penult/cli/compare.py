@@ -25,7 +25,7 @@ def add(commands: Commands) -> None:
         "line is the command to run next.",
         """
         penult compare train --budget 10m                the cheapest networks first, for ten minutes
-        penult compare train -b efficientnet_lite0 -b efficientnet_lite2
+        penult compare train -b lite -b modern           two presets, alone and together
         """,
     )
     p.add_argument("train", metavar="TRAIN", help="labelled images")

@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
         """
         echo 'eval "$(penult completion bash)"' >> ~/.bashrc
         echo 'eval "$(penult completion zsh)"' >> ~/.zshrc
-        penult completion fish > ~/.config/fish/completions/penult.fish
+        penult completion fish | source                  in ~/.config/fish/config.fish
         penult completion powershell >> $PROFILE
         """,
     )

@@ -29,8 +29,8 @@ def add(commands: Commands) -> None:
         "The same command again does what is missing; --part lets several machines share the work. It needs penult[cloud].",
         """
         penult embed photos -o features.h5
-        penult embed s3://bucket/photos -o s3://bucket/features --part 3/20
-        penult train s3://bucket/features
+        penult embed s3://photos/all -o s3://photos/features --part 3/20
+        penult train s3://photos/features
         """,
     )
     p.add_argument(

@@ -250,15 +250,17 @@ def train_options(args: argparse.Namespace, out: str) -> TrainOptions:
         "clip": _clip(getattr(args, "clip", None)),
         "memory": stored.memory(args),
         "recipe": recipe(args),
+        "configured": getattr(args, "origins", None),
     }
     make = TrainOptions.of_blog2017 if getattr(args, "protocol", None) == "blog2017" else TrainOptions
     known = {name: value for name, value in given.items() if value is not None}
     return make(out=args.out or out, seed=args.seed, settings=embed_options(args), **known)
 
 
-def add_decision(p: argparse.ArgumentParser) -> None:
+def add_decision(p: Parser) -> None:
     """Add how a class is chosen, and prediction sets."""
-    p.add_argument(
+    decisions = p.group("Decisions")
+    decisions.add_argument(
         "--cost",
         action="append",
         metavar="COST",
@@ -266,13 +268,13 @@ def add_decision(p: argparse.ArgumentParser) -> None:
         "quotes; every other mistake costs 1), or a CSV with the columns true,predicted,cost; photos get the class of the "
         "smallest expected cost",
     )
-    p.add_argument(
+    decisions.add_argument(
         "--target",
         metavar="TARGET",
         help="what the threshold of a class is to reach: 'recall defective 0.95' finds 95%% of the defective photos, "
         "'precision defective 0.9', or 'flagged defective 0.2' to call at most 20%% of all photos defective",
     )
-    p.add_argument(
+    decisions.add_argument(
         "--coverage",
         type=float,
         metavar="SHARE",

@@ -86,6 +86,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**{**settings, "formatter_class": Formatter, "allow_abbrev": False, "add_help": False})
         self._positionals.title = "Arguments"
         self._named = {name: self.add_argument_group(name) for name in GROUPS}
+        self.remark: Callable[[str], str] = lambda message: ""  # what to add to a mistake in the words
         self.group("General").add_argument("-h", "--help", action="help", help="show this help")
 
     def group(self, name: Group) -> argparse._ArgumentGroup:
@@ -105,7 +106,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with the usage, what is wrong, and where help is: exit code 2."""
         self.print_usage(sys.stderr)
-        self.exit(2, f"{self.prog}: error: {printable(message)}\nmore: {self.prog} --help\n")
+        self.exit(2, f"{self.prog}: error: {printable(message + self.remark(message))}\nmore: {self.prog} --help\n")
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -134,9 +135,10 @@ class Parser(argparse.ArgumentParser):
             short = None if word.startswith("--") else known.get(word[:2])  # -bNAME
             yield name, known.get(word) or known.get(name) or short
 
-    def commands(self) -> list[str]:
-        """Return the names of the commands."""
-        return [name for one in self._actions if isinstance(one, argparse._SubParsersAction) for name in one.choices]
+    def commands(self) -> dict[str, Parser]:
+        """Return the parser of each command by its name."""
+        found = (one.choices for one in self._actions if isinstance(one, argparse._SubParsersAction))
+        return {name: p for choices in found for name, p in choices.items()}
 
     def _unknown(self, name: str) -> str:
         if Path(name).exists():
@@ -183,7 +185,10 @@ def command(
         epilog=f"Examples:\n{shown}",
     )
     p.set_defaults(func=run, usage_error=p.error)
-    told = p.group("General").add_mutually_exclusive_group()
+    general = p.group("General")
+    general.add_argument("--config", metavar="FILE", help="file with options (default: penult.toml, or pyproject.toml)")
+    general.add_argument("--no-config", action="store_true", help="take no options from a file or from PENULT_ variables")
+    told = general.add_mutually_exclusive_group()
     told.add_argument("-v", "--verbose", action="store_true", help="details of the result, and a log with times")
     told.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors, and what --json asks for")
     return p

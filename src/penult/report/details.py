@@ -114,7 +114,8 @@ def command(metrics: Mapping[str, Any]) -> str:
     words = [str(word) for word in metrics.get("command") or ()]
     if words and PurePath(words[0]).stem in ("penult", "__main__"):
         words[0] = "penult"
-    line = printable(shlex.join(words))
+    configured = (metrics.get("options") or {}).get("configured") or ()  # from a file or variables, and quoted already
+    line = printable(" ".join([shlex.join(words), *configured]))
     folder = metrics.get("folder")
     return f"cd {printable(shlex.quote(folder))} && {line}" if folder else line
 

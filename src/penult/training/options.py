@@ -44,6 +44,7 @@ class TrainOptions:
     in slices. `labels` is a CSV with the labels of stored features.
     `decision` says how a class is chosen where it is not the most probable one, and the coverage of prediction sets.
     `overwrite`: keep nothing of a run that ended in the folder `out`; else it is kept beside it, as `out`.1, `out`.2 ...
+    `configured`: which options of the command line came from a file or a variable, and from which; it is kept with the run.
     With the `protocol` "blog2017" pictures are seen as the blog post of 2017 had it, and probabilities are not calibrated:
     see `of_blog2017`.
     """
@@ -72,6 +73,7 @@ class TrainOptions:
     memory: int | None = None
     labels: str | None = None
     decision: DecisionRequest = field(default_factory=DecisionRequest)
+    configured: Mapping[str, str] = field(default_factory=dict)
     settings: EmbedOptions = field(default_factory=EmbedOptions)
 
     @classmethod
@@ -131,6 +133,7 @@ class TrainOptions:
             "memory": self.memory,
             "labels": self.labels,
             "decision": self.decision.to_dict(),
+            "configured": dict(self.configured),
         }
 
 
