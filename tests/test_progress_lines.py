@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from penult.cli.output import MinuteLines
+from penult.progress import MinuteLines
 
 
 class Clock:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penult import store, worker
-from penult.cli import main, output, process
+from penult import progress, store, worker
+from penult.cli import main, process
 from penult.embed import EmbedOptions
 from penult.errors import OutputError
 from penult.store import cache_folder
@@ -143,7 +143,7 @@ def test_streams_that_are_none_are_completed(monkeypatch: Monkey) -> None:
         monkeypatch.setattr(sys, name, None)
     process.complete()
     print("dropped")
-    assert sys.stdin.read() == "" and not process.is_terminal(None)
+    assert sys.stdin.read() == "" and not progress.is_terminal(None)
     process.error_line("dropped")
     for name in ("stdin", "stdout", "stderr"):
         getattr(sys, name).close()
@@ -231,14 +231,14 @@ class Terminal:
 )  # fmt: skip
 def test_where_progress_is_seen(environment: dict[str, str], where: str) -> None:
     """A bar in a terminal, one line in a notebook, lines in a log."""
-    assert output.place(Terminal(), environment) == where  # type: ignore[arg-type]
-    assert output.place(None, environment) == "log"
+    assert progress.place(Terminal(), environment) == where  # type: ignore[arg-type]
+    assert progress.place(None, environment) == "log"
 
 
 def test_a_notebook_has_one_line_that_changes(capsys: pytest.CaptureFixture[str]) -> None:
     """At most one state in three seconds, each over the last, and nothing is left of it at the end."""
     now = 0.0
-    line = output.ChangingLine(lambda: now)
+    line = progress.ChangingLine(lambda: now)
     for done in range(1000):
         now = done / 100
         line("features", done, 1000)

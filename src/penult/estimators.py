@@ -1,13 +1,14 @@
 """penult as scikit-learn knows it: `Embedder` is a transformer, `TransferClassifier` a classifier; X is a list of images.
 
-An image is a path, a uint8 array (h, w, 3), or a Pillow image; one image alone is a list of one. Both can be cloned, pickled
-and put into pipelines; nothing is loaded before `fit` or `transform`.
+An image is a path, a uint8 array (h, w, 3), or a Pillow image; one image alone is a list of one; a data set of `torchvision`
+or of Hugging Face is its images. Both can be cloned, pickled and put into pipelines; nothing is loaded before `fit` or
+`transform`.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,7 +23,9 @@ from penult.embed import Embedding, EmbedOptions, embed, find_depth
 from penult.errors import InputError
 from penult.fit import build_head, group_copies, learn, to_bundle
 from penult.heads.task import class_labels, group_codes
+from penult.heads.weights import row_weights
 from penult.pixels import FULL_DEPTH, MAX_PIXELS, summarize_failures, views_to_crop_mode
+from penult.progress import progress_bar
 
 _SHOWN = 5
 
@@ -53,6 +56,10 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     views : {1, 2, 4}, default=1
         How many pictures of each photo a network sees, whose features are averaged: 2 are "crop+squash", 4 those and their
         mirror images.
+    pooling : {"mean", "mean+max", "stages"}, default=None
+        How feature maps become features; None is each network's own.
+    recipe : dict, default=None
+        The preprocessing of ONNX files without a recipe beside them, such as ``{"size": 224, "crop": 0.875}``.
     device : {"auto", "cpu", "cuda", "coreml", "dml"}, default="auto"
         What computes the networks.
     precision : {"auto", "f32", "bf16", "f16", "int8"}, default="auto"
@@ -61,6 +68,8 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         The folder of the feature cache; None is the user's cache folder, False keeps features in memory only.
     max_pixels : int
         Larger pictures are not read.
+    verbose : bool, default=False
+        Show progress in a terminal or a notebook.
 
     Notes
     -----
@@ -75,7 +84,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     @_also(backbone="backbones", cache="cache_dir")
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is one of scikit-learn's parameters
         self,
         backbones: str | Sequence[str] = zoo.DEFAULT,
         *,
@@ -85,6 +94,9 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         precision: str = "auto",
         cache_dir: str | Path | bool | None = None,
         max_pixels: int = MAX_PIXELS,
+        pooling: str | None = None,
+        recipe: Mapping[str, Any] | None = None,
+        verbose: bool = False,
     ):
         self.backbones = backbones
         self.crop_mode = crop_mode
@@ -93,6 +105,9 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.precision = precision
         self.cache_dir = cache_dir
         self.max_pixels = max_pixels
+        self.pooling = pooling
+        self.recipe = recipe
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check the names of the backbones; see the notes of the class for what is learnt.
@@ -128,7 +143,8 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         images = _images(X)
         if self.precision != "int8":
             networks = _at(networks, self.depth_ if hasattr(self, "depth_") else find_depth(images, _options(self)))
-        return _readable(embed(images, networks, _options(self)), images)
+        with progress_bar(self.verbose) as progress:
+            return _readable(embed(images, networks, _options(self), progress), images)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return `<backbone>_<number>` for each column."""
@@ -149,7 +165,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    backbones, crop_mode, views, device, precision, cache_dir, max_pixels
+    backbones, crop_mode, views, pooling, recipe, device, precision, cache_dir, max_pixels, verbose
         As for `Embedder`.
     head : str or scikit-learn classifier, default="blend"
         "blend" (the average of "logistic" and "lda"), "logistic", "svm", "knn", "centroid", "lda", "dense", or "auto" for the
@@ -193,6 +209,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         cache_dir: str | Path | bool | None = None,
         random_state: int = 0,
         max_pixels: int = MAX_PIXELS,
+        pooling: str | None = None,
+        recipe: Mapping[str, Any] | None = None,
+        verbose: bool = False,
     ):
         self.backbones = backbones
         self.head = head
@@ -204,16 +223,22 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.cache_dir = cache_dir
         self.random_state = random_state
         self.max_pixels = max_pixels
+        self.pooling = pooling
+        self.recipe = recipe
+        self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, groups: Any = None, sample_weight: Any = None) -> Self:
         """Extract features (those in the cache are reused) and fit the head.
 
         Parameters
         ----------
         X : list of paths, contents of files (`penult.FileContent`), arrays (h, w, 3) or Pillow images
         y : labels (n,)
+            None takes those of a data set of pairs (image, label) or of records, by name where it has names for them.
         groups : array (n,), default=None
             Images of one group (patient, scene) are kept in one fold.
+        sample_weight : array (n,), default=None
+            How many images each counts for: 2 is as good as a second copy of it, 0 leaves it out.
 
         Raises
         ------
@@ -221,6 +246,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             For images or labels that cannot be used; for labels before anything is computed.
         """
         images = _images(X)
+        y = pixels.dataset_labels(X) if y is None else y
+        weight = row_weights(sample_weight, len(images))
         classes, codes = np.unique(class_labels(y, len(images)), return_inverse=True)
         own = group_codes(groups, len(images))
         if len(classes) < 2:
@@ -228,19 +255,27 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"there is only one class, {str(classes[0])!r}; add images of another: a classifier needs two or more."
             )
         self.classes_ = classes
+        if weight is not None and not (of_classes := np.bincount(codes, weight, len(classes))).all():
+            name = str(classes[of_classes.argmin()])
+            raise InputError(f"every image of the class {name!r} has the weight 0; give some a weight, or leave them out.")
         networks = _networks(self)
         blocks = sum((b.blocks for b in networks), ())
         head = build_head(self.head, classes, blocks, self.class_weight, self.random_state)
-        done = embed(images, _at(networks, find_depth(images, _options(self))), _options(self), thumbnails=True)
+        with progress_bar(self.verbose) as progress:
+            depth = find_depth(images, _options(self), progress)
+            done = embed(images, _at(networks, depth), _options(self), progress, thumbnails=True)
         features = _readable(done, images)
         rows = np.lexsort((*([] if own is None else [own]), codes, *done.digests.T[::-1]))  # (n,)
+        if weight is not None:  # what counts for nothing is not there
+            rows = rows[weight[rows] > 0]
         X, y, own = features[rows], codes[rows], None if own is None else own[rows]
         thumbnails = done.thumbnails()
         thumbnails = None if thumbnails is None else thumbnails[rows]
         together, _ = group_copies(
             done.digests[rows], X, done.widths, own, thumbnails, pictures=lambda some: done.large_thumbnails(rows[some])
         )
-        self.fitted_ = learn(head, X, y, together, blocks, seed=self.random_state)
+        weight = None if weight is None else weight[rows]
+        self.fitted_ = learn(head, X, y, together, blocks, seed=self.random_state, sample_weight=weight)
         self.head_, self.prior_ = self.fitted_.head, self.fitted_.prior
         self.backbones_ = done.backbones
         self.precision_, self.engine_ = done.compute.precision, done.engine
@@ -251,7 +286,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return calibrated probabilities (n, k), columns in the order of `classes_`."""
         check_is_fitted(self, "head_")
         images = _images(X)
-        features = _readable(embed(images, self.backbones_, _options(self)), images)
+        with progress_bar(self.verbose) as progress:
+            features = _readable(embed(images, self.backbones_, _options(self), progress), images)
         return np.asarray(self.head_.predict_proba(features))
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -306,7 +342,8 @@ def _networks(estimator: Embedder | TransferClassifier) -> tuple[Backbone, ...]:
     several = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
     if not several or not all(isinstance(name, str) for name in several):
         raise InputError(f"the backbones are {names!r}; give the name of one network, or a list of names, such as 'lite'.")
-    return tuple(zoo.find_backbone(n, cache=estimator.cache_dir, **changes) for n in zoo.expand(several))
+    more = {"cache": estimator.cache_dir, "recipe": estimator.recipe, **changes}
+    return tuple(zoo.find_backbone(n, estimator.pooling, **more) for n in zoo.expand(several))
 
 
 def _at(networks: tuple[Backbone, ...], depth: int) -> tuple[Backbone, ...]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any
 
 from penult import texts
 from penult.cli import process
-from penult.errors import InputError, ProgressCallback, quiet
+from penult.errors import InputError, ProgressCallback
+from penult.progress import progress_bar
 from penult.texts import count, printable
 
 if TYPE_CHECKING:
@@ -23,18 +23,12 @@ if TYPE_CHECKING:
     from penult.predict import Predictions, Predictor
 
 __all__ = [
-    "MinuteLines", "any_name", "as_json", "features_line", "note", "out", "predict", "printable", "progress", "score",
+    "any_name", "as_json", "features_line", "note", "out", "predict", "printable", "progress", "score",
     "set_verbosity", "show_scores", "table", "tell_unreadable", "verbose",
 ]  # fmt: skip
 
 _quiet = _verbose = False
 _CLOCK = "%H:%M:%S"
-_MINUTE = 60.0
-_FAST = 2.0  # a second: below, the time left says it better
-_SECONDS = 3.0  # between two states of a line that changes
-_NOTEBOOK = ("JPY_PARENT_PID", "JPY_SESSION_NAME")  # set by Jupyter for everything that a cell starts
-_NOTEBOOKS = ("COLAB_", "KAGGLE_")  # beginnings of the variables of Colab and Kaggle
-_LOG = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "BUILDKITE", "JENKINS_URL", "TEAMCITY_VERSION")
 
 
 def any_name() -> None:
@@ -76,126 +70,9 @@ def as_json(value: Any) -> None:
 
 @contextmanager
 def progress(shown: bool) -> Iterator[ProgressCallback]:
-    """Show a bar with the time left for each step on a terminal, one line that changes in a notebook, else a line a minute."""
-    if not shown:
-        yield quiet  # which also keeps the download bars of the hubs away
-        return
-    where = place(sys.stderr)
-    if where == "log":
-        yield MinuteLines()
-        return
-    if where == "notebook":
-        line = ChangingLine()
-        try:
-            yield line
-        finally:
-            line.end()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description:<10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    # The speed is that of the last five minutes: shards come from a cluster one by one, a minute apart or more.
-    with Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=300) as bars:
-        tasks: dict[str, Any] = {}
-
-        def progress(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total, rate="")
-            speed = next(t.speed for t in bars.tasks if t.id == tasks[step])
-            bars.update(tasks[step], completed=done, total=total, rate=f"{speed:.0f}/s" if speed and speed >= _FAST else "")
-
-        yield progress
-
-
-def place(stream: TextIO | None, environment: Mapping[str, str] = os.environ) -> Literal["terminal", "notebook", "log"]:
-    """Return where progress is seen.
-
-    In a notebook `!penult ...` has a terminal that cannot move its cursor up, so that a bar would be a new line each time;
-    in a log (a file, a pipe, the page of a CI job, TERM=dumb) every character stays.
-    """
-    if not process.is_terminal(stream) or environment.get("TERM") == "dumb" or any(environment.get(name) for name in _LOG):
-        return "log"
-    if any(name in environment for name in _NOTEBOOK) or any(name.startswith(_NOTEBOOKS) for name in environment):
-        return "notebook"
-    return "terminal"
-
-
-class ChangingLine:
-    """Progress for a notebook: one line, written again every three seconds from its beginning (a carriage return)."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._time_left = clock, TimeLeft(clock)
-        self._last, self._width = clock(), 0
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """Take what is done of a step."""
-        left = self._time_left.left(step, done, total)
-        now = self._clock()
-        if now - self._last < _SECONDS:
-            return
-        self._last = now
-        self._write(f"{step}: {done:,} of {total:,}{left}")
-
-    def end(self) -> None:
-        """Leave the line empty, for what is printed next."""
-        if self._width:
-            self._write("")
-            process.write_error("\r")
-
-    def _write(self, text: str) -> None:
-        text = printable(text)
-        process.write_error(f"\r{text.ljust(self._width)}")
-        self._width = len(text)
-
-
-class TimeLeft:
-    """How fast a step goes and how long it will still take, by how long it took so far; steps may alternate."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._steps: dict[str, tuple[float, int, int]] = {}  # when it began, what was done then, and at last
-
-    def left(self, step: str, done: int, total: int) -> str:
-        """Return `, 110/s, about 2 min left`, or nothing where that is not known yet."""
-        now = self._clock()
-        began, first, last = self._steps.get(step, (now, done, done))
-        if done < last:  # the step begins anew
-            began, first = now, done
-        self._steps[step] = (began, first, done)
-        rate = (done - first) / (now - began) if now > began else 0.0
-        speed = f", {rate:,.0f}/s" if rate >= _FAST else ""
-        return f"{speed}, about {_span((total - done) / rate)} left" if rate > 0 else ""
-
-
-class MinuteLines:
-    """Progress for a log: a line a minute, not in the first, as `features: 41,200 of 60,000, 150/s, about 2 min left`."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._time_left = clock, TimeLeft(clock)
-        self._last = clock()
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """Take what is done of a step."""
-        left = self._time_left.left(step, done, total)
-        now = self._clock()
-        if now - self._last < _MINUTE or done == total:
-            return
-        self._last = now
-        note(f"{step}: {done:,} of {total:,}{left}")
-
-
-def _span(seconds: float) -> str:
-    """Return a time for people: `40 s`, `12 min`, `3.5 h`."""
-    if seconds < 2 * _MINUTE:
-        return f"{seconds:.0f} s"
-    return f"{seconds / _MINUTE:.0f} min" if seconds < 120 * _MINUTE else f"{seconds / 3600:.1f} h"
+    """Show progress as `penult.progress.progress_bar` does, in a log a line a minute."""
+    with progress_bar(bool(shown), lines=note) as callback:
+        yield callback
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -53,16 +53,6 @@ def unusable(stream: TextIO | None) -> bool:
     return stream is None or bool(getattr(stream, "closed", False))
 
 
-def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether somebody looks at a stream in a terminal."""
-    if stream is None:
-        return False
-    try:
-        return bool(stream.isatty())
-    except (AttributeError, OSError, ValueError):  # a stand-in without it, or closed
-        return False
-
-
 def error_line(text: str) -> None:
     """Write a line to standard error; one that cannot be written there is no reason to stop."""
     write_error(f"{text}\n")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penult import audit, evaluate
-from penult.cli import output, process
+from penult.cli import output
+from penult.progress import is_terminal
 from penult.texts import count, percent
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def lines(about: Mapping[str, Any]) -> list[Line]:
 
 def show_summary(about: Mapping[str, Any]) -> None:
     """Print it: in a frame of the terminal's width, or as plain lines where nobody sees a frame."""
-    if not process.is_terminal(sys.stdout) or os.environ.get("TERM") == "dumb":
+    if not is_terminal(sys.stdout) or os.environ.get("TERM") == "dumb":
         output.out(output.printable(about["verdict"]))
         for name, words in lines(about):
             output.out(f"  {name + ':' if name else '':<8} {words}")

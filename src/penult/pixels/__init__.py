@@ -5,6 +5,7 @@ picture that cannot be read is a `Failure` with a reason of `REASONS`, never an 
 picture.
 """
 
+from penult.pixels.datasets import dataset_labels
 from penult.pixels.decoder_pool import DecoderPool
 from penult.pixels.decoding import MAX_PIXELS, MAX_SIDE, decode, preprocessing_version
 from penult.pixels.display import (
@@ -33,7 +34,8 @@ from penult.sources import MAX_BYTES, FileContent
 __all__ = [
     "CROP_MODES", "CURES", "DEPTHS", "FULL_DEPTH", "MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "REASONS", "SMALL_FILE",
     "THUMBNAIL_SIDE", "VIEWS", "CropMode", "DecoderPool", "Failure", "FailureLog", "FileContent", "Prepared", "Recipe",
-    "Remark", "advice", "choose_depth", "content_digest", "content_digests", "decode", "decode_failures", "describe_depth",
+    "Remark", "advice", "choose_depth", "content_digest", "content_digests",
+    "dataset_labels", "decode", "decode_failures", "describe_depth",
     "encode_jpeg", "encode_png", "encode_thumbnail", "encode_webp", "image_list", "image_name", "image_size", "load_rgb",
     "prepare", "prepare_all", "prepare_with_thumbnails", "preprocessing_version", "read_members", "reason_of", "shrink",
     "small_image_size", "square_webp", "stores_sixteen", "summarize_failures", "thumbnail_format", "thumbnails",

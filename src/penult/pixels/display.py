@@ -16,7 +16,7 @@ from penult.pixels.decoding import MAX_PIXELS, decode, formats
 from penult.pixels.preparing import prepare_all
 from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe
 from penult.pixels.resizing import prepare
-from penult.pixels.sources import FILE, read_file, read_picture
+from penult.pixels.sources import FILE, loaded, read_file, read_picture
 from penult.sources import FileContent, Member, reading_order
 
 if TYPE_CHECKING:
@@ -42,10 +42,13 @@ def load_rgb(source: Source, depth: int = FULL_DEPTH, max_pixels: int = MAX_PIXE
     """
     import numpy as np
 
-    if isinstance(source, FILE):
-        found = read_file(source)
+    one: Any = loaded(source)
+    if isinstance(one, Failure):
+        return one
+    if isinstance(one, FILE):
+        found = read_file(one)
         return found if isinstance(found, Failure) else decode(found[1], depth, max_pixels)
-    picture = read_picture(source, depth, max_pixels)
+    picture = read_picture(one, depth, max_pixels)
     return picture if isinstance(picture, Failure) else np.array(picture[1].convert("RGB"))
 
 

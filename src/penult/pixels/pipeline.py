@@ -23,7 +23,7 @@ from penult.pixels.decoding import MAX_PIXELS, remark_on
 from penult.pixels.failures import classify
 from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe, Remark
 from penult.pixels.resizing import resize_into
-from penult.pixels.sources import FILE, read_file, read_picture
+from penult.pixels.sources import FILE, loaded, read_file, read_picture
 from penult.pixels.thumbnail import encode_thumbnail
 from penult.sources import FileContent
 
@@ -130,9 +130,10 @@ class Pipeline:
             return PreparedBytes(digest, self.no_pixels, classify(error, b""))
 
     def _read(self, source: Source | Failure) -> tuple[bytes, bytes | Image] | Failure:
-        if isinstance(source, FILE):
-            return read_file(source)
-        return source if isinstance(source, Failure) else read_picture(source, **self.decode_options)
+        one = loaded(source)
+        if isinstance(one, FILE):
+            return read_file(one)
+        return one if isinstance(one, Failure) else read_picture(one, **self.decode_options)
 
     def run_if_known(self, source: Source | Failure) -> PreparedBytes | None:
         """Return what `run` would, if that needs no decoding of a file; otherwise None. A failure stays one."""

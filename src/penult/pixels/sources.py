@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from penult.errors import InputError, listed
+from penult.pixels.datasets import DatasetImage, dataset_images
 from penult.pixels.decoding import MAX_PIXELS, finish
 from penult.pixels.recipe import FULL_DEPTH, Failure
 from penult.signatures import looks_like_image
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     File = str | bytes | os.PathLike[str] | FileContent | Member
-    Source = File | NDArray[np.uint8] | Image
+    Source = File | NDArray[np.uint8] | Image | DatasetImage
 
 
 PATH = (str, bytes, os.PathLike)  # a source of one of these types names a file
@@ -103,8 +104,20 @@ def _read_all(descriptor: int, size: int) -> bytes:
 
 def content_digest(source: Source) -> bytes | None:
     """Return the SHA-256 digest by which a source is known, None for one that cannot be read; nothing is decoded."""
+    if isinstance(source, DatasetImage) and isinstance(source := loaded(source), Failure):
+        return None
     found = read_file(source) if isinstance(source, FILE) else read_picture(source)
     return None if isinstance(found, Failure) else found[0]
+
+
+def loaded(source: Source | Failure) -> Any:
+    """Return what an image of a data set is, now that it is looked at; every other source as it is."""
+    if not isinstance(source, DatasetImage):
+        return source
+    found = source.load()
+    if isinstance(found, (Failure, *FILE)) or not (what := describe_other(found)):
+        return found
+    return Failure("unreadable file", f"the data set gave {what} for an image")
 
 
 def check_pictures(sources: Iterable[Source]) -> None:
@@ -114,7 +127,7 @@ def check_pictures(sources: Iterable[Source]) -> None:
             check_picture(source)
 
 
-def check_picture(source: NDArray[np.uint8] | Image) -> None:
+def check_picture(source: NDArray[np.uint8] | Image | DatasetImage) -> None:
     """Raise InputError unless `source` is a uint8 array (h, w, 3) or (h, w), or a Pillow image."""
     if what := describe_other(source):
         raise InputError(f"got {what} for an image; give {_WANTED}.")
@@ -122,7 +135,7 @@ def check_picture(source: NDArray[np.uint8] | Image) -> None:
 
 def describe_other(source: object) -> str:
     """Return what something is that is no picture, such as `an array float64 (9, 9)`; nothing for a picture."""
-    if hasattr(source, "getexif"):
+    if hasattr(source, "getexif") or isinstance(source, DatasetImage):
         return ""
     dtype, shape = str(getattr(source, "dtype", "")), getattr(source, "shape", ())
     if dtype == "uint8" and len(shape) in (2, 3) and (*shape, 3)[2] == 3 and 0 not in shape:
@@ -153,7 +166,8 @@ def image_list(X: Any) -> list[Any]:
     """Return images as a list of `str` and `bytes` paths, contents of files, members, uint8 arrays and Pillow images.
 
     One photo (a path, a `FileContent`, an array (h, w, 3) or (h, w), a Pillow image) is a list of one. Lists, tuples,
-    generators, arrays (n, h, w, 3), arrays and pandas columns of paths are taken, and a table of one column. Raises
+    generators, arrays (n, h, w, 3), arrays and pandas columns of paths are taken, a table of one column, and data sets (see
+    `datasets`), whose images are read when they are needed. Raises
     `InputError` for everything else, with all items that are no image. An empty list is returned as it is.
     """
     found = _items(X)
@@ -178,8 +192,10 @@ def _items(X: Any) -> list[Any] | str:
         return [X]
     if problem := _no_list(X):
         return problem
-    if hasattr(X, "columns") and hasattr(X, "__getitem__"):
+    if hasattr(X, "columns") and hasattr(X, "__getitem__") and not hasattr(X, "features"):
         return _column(X)
+    if (found := dataset_images(X)) is not None:
+        return found
     if hasattr(X, "__array__") and len(getattr(X, "shape", ())) != 1:
         return _items_of_array(X)
     try:
