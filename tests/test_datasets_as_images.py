@@ -148,7 +148,7 @@ def test_tensors_and_items_without_an_image_are_refused_by_name():
         def __getitem__(self, i):
             return {"a": 1.5, "label": 0}
 
-    with pytest.raises(InputError, match="tensors .*Tensor.*without a transform"):
+    with pytest.raises(InputError, match=r"tensors .*Tensor.*without a transform"):
         image_list(Tensors())
     with pytest.raises(InputError, match=r"hold no image \(a: float, label: int\)"):
         image_list(Numbers())
