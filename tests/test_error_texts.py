@@ -412,6 +412,9 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "hubs out of reach": ("timm:one, timm:two", unreachable),
     "an unknown head": ("logistik", lambda w: train_images(str(w / "photos"), None, TrainOptions(head="logistik"))),
     "an unknown network": ("colour_histogramm", lambda w: zoo.find_backbone("colour_histogramm")),
+    "a sample of one column for the probabilities of labels": ("a column each", lambda w: SampleSubmission.read(
+        lines(w, "sample.csv", "id,labels", "1,a b"), ("a", "b"), "probabilities", several=True
+    )),
     "no sample": ("nowhere.csv", lambda w: SampleSubmission.read(w / "nowhere.csv", ("a", "b"))),
     "a sample of one column": ("sample.csv", lambda w: sheet(w, "id", "1")),
     "a sample with an id twice": ("more than once: 1", lambda w: sheet(w, "id,label", "1,cold", "1,cold")),

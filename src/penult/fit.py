@@ -21,11 +21,12 @@ from penult.arrays import default_errors, stratified_rows
 from penult.audit import Grouping
 from penult.bundle import Bundle
 from penult.errors import InputError
+from penult.heads.label_folds import label_folds
 from penult.heads.novelty import NoveltyReference
 from penult.heads.unlike import LeftOutClasses, fit_novelty
 from penult.heads.weights import class_weights, plain_weights
 
-__all__ = ["Fitted", "build_head", "group_copies", "learn", "to_bundle"]
+__all__ = ["Fitted", "build_head", "group_copies", "learn", "learn_labels", "to_bundle"]
 
 FEW, EACH = 2500, 10  # rows of a sample by which novelty is measured, and at least of each class
 
@@ -129,6 +130,27 @@ def learn(  # noqa: PLR0913  what there is of the rows
         reference, unlike[some], left_out = fit_novelty(X[rows[some]], y[rows[some]], fold[some], blocks)
     shares = np.bincount(y, sample_weight, k)
     return Fitted(fitted, shares / shares.sum(), reference, unlike, left_out)
+
+
+@default_errors
+def learn_labels(
+    head: Any,
+    X: NDArray[np.float32],
+    Y: NDArray[np.float32],
+    groups: NDArray[np.intp] | None,
+    blocks: tuple[int, ...],
+    fold: NDArray[np.intp] | None = None,
+    seed: int = 0,
+    sample_weight: NDArray[np.float64] | None = None,
+) -> Fitted:
+    """Do what `learn` does for photos with several labels: Y (n, L) of 0, 1, and NaN where it is not known."""
+    searched = fold is not None and getattr(head, "searched", False)
+    fitted = head.fit_searched() if searched else head.fit(X, Y, groups=groups, sample_weight=sample_weight)
+    fold = label_folds(Y, groups, 5, seed) if fold is None else fold
+    reference, unlike, _ = fit_novelty(X, np.zeros(len(X), np.intp), fold, blocks)
+    known = np.isfinite(Y)
+    share = np.where(known, Y, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)  # (L,)
+    return Fitted(fitted, share.astype(np.float64), reference, unlike, None)
 
 
 def to_bundle(

@@ -99,6 +99,12 @@ def show_scores(found: Mapping[str, Any]) -> None:
     from penult.evaluate import rarest_classes
 
     scores = found["scores"]
+    if "per_label" in found:
+        out(f"  mAP {score(scores['mAP'], percent=True)}   log loss {score(scores['log_loss'])}")
+        f1 = (score(scores[name], percent=True) for name in ("micro_f1", "macro_f1"))
+        out(f"  micro F1 {next(f1)}   macro F1 {next(f1)}")
+        out(f"  AUC {score(scores['auc'])}   exactly right {score(scores['exact_match'], percent=True)}")
+        return
     out(f"  accuracy {score(scores['accuracy'], percent=True)}   log loss {score(scores['log_loss'])}")
     rare = rarest_classes(found)
     if rare is not None:

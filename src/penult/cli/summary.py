@@ -36,7 +36,9 @@ def show_run(run: Run, as_json: bool) -> None:
         output.out(output.features_line(run.embedding))
     for text in m["notes"]:
         output.out(f"note: {output.printable(text)}")
-    output.out(f"classes: {', '.join(f'{output.printable(c)} {n}' for c, n in m['classes'].items())}")
+    several = m.get("task") == "labels"
+    counts = ", ".join(f"{output.printable(c)} {n}" for c, n in m["classes"].items())
+    output.out(f"{'labels' if several else 'classes'}: {counts}")
     many = count(m["scores"]["measured"], "training photo")
     output.out(f"out-of-fold on {many}, each scored by a model not trained on it (95% CI):")
     output.show_scores(m["scores"])
@@ -48,8 +50,9 @@ def show_run(run: Run, as_json: bool) -> None:
         output.show_scores(m["test"])
     if len(m["compared"]) > 1:
         output.out("compared on the same folds:")
-        rows = [[r["name"], percent(r["accuracy"]), f"{r['log_loss']:.4f}"] for r in m["compared"]]
-        output.out(output.table(["", "accuracy", "log loss"], rows))
+        score = "mAP" if several else "accuracy"
+        rows = [[r["name"], percent(r[score]), f"{r['log_loss']:.4f}"] for r in m["compared"]]
+        output.out(output.table(["", score, "log loss"], rows))
     output.out(f"head: {_head(m['choice'])}")
     if m["precision"] is not None:
         output.out(_precision(m["precision"]))
@@ -69,14 +72,16 @@ def _precision(p: Mapping[str, Any]) -> str:
 
 def _head(choice: Mapping[str, Any]) -> str:
     """Return `logistic (C=3.16, scaling=unit)`."""
-    settings = ", ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in choice.items() if k != "head")
+    own = {k: v for k, v in choice.items() if k not in ("head", "labels")}  # of each label there are as many
+    settings = ", ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in own.items())
     return f"{choice['head']} ({settings})" if settings else str(choice["head"])
 
 
 def summary(metrics: Mapping[str, Any], folder: Path, findings: Iterable[audit.Finding]) -> dict[str, Any]:
     """Return what the summary says as plain JSON values; files that the run did not make are None."""
     report = folder / "report.html"
-    chance = bool(metrics.get("scores")) and evaluate.at_chance(metrics["scores"], metrics.get("test"))
+    one_class = bool(metrics.get("scores")) and metrics.get("task") != "labels"
+    chance = one_class and evaluate.at_chance(metrics["scores"], metrics.get("test"))
     return {
         "at_chance": chance,
         "verdict": metrics["verdict"],
@@ -151,13 +156,15 @@ def _cause(one: Mapping[str, Any]) -> str:
 
 
 def _imbalance(metrics: Mapping[str, Any]) -> str | None:
-    if not metrics.get("scores"):
+    if not metrics.get("scores") or metrics.get("task") == "labels":
         return None
     return evaluate.imbalance(metrics["scores"], (metrics.get("options") or {}).get("class_weight") is not None)
 
 
-def _review(found: Mapping[str, Any]) -> str:
+def _review(found: Mapping[str, Any] | None) -> str:
     """Return what manual review gains; nothing is said of a gain where accuracy on the rest is no higher than on all."""
+    if found is None:
+        return ""
     rows = found["written"]
     listed = "" if rows is None else f"{count(rows, 'test photo')} {'is' if rows == 1 else 'are'} in review.csv"
     written = f"; {listed}" if listed else ""

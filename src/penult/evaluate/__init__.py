@@ -22,6 +22,8 @@ from penult.evaluate.decisions import DecisionRequest, DecisionResult, decide
 from penult.evaluate.evaluation import ClassScore, Difference, Evaluation, paired_difference, score, summary_rows
 from penult.evaluate.interpret import FEW, Rarest, at_chance, causes, imbalance, imbalanced, rarest_classes, verdict
 from penult.evaluate.intervals import Score, wilson
+from penult.evaluate.label_curves import label_curves
+from penult.evaluate.label_words import label_summary_rows, label_verdict
 from penult.evaluate.labels import LabelEvaluation, LabelScore, cross_validate_labels, label_folds, score_labels, thresholds
 from penult.evaluate.metrics import Reliability, per_image
 from penult.evaluate.operating import OperatingPoint, measure_point
@@ -67,7 +69,10 @@ __all__ = [
     "decide",
     "imbalance",
     "imbalanced",
+    "label_curves",
     "label_folds",
+    "label_summary_rows",
+    "label_verdict",
     "learning_curve",
     "measure_point",
     "measure_sets",

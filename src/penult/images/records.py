@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from penult.errors import InputError
 from penult.sources import Member
 from penult.sources.names import natural_key, without_archives
-from penult.texts import printable
+from penult.texts import joined_labels, printable
 
 LONGEST = 400  # characters of a name in a message
 MENTIONED = 10  # names that a message lists before it says "and N more"
@@ -167,6 +167,13 @@ class ImageSet:
             for label in image.given:
                 counts[label] += 1
         return counts
+
+
+def label_texts(*sets: ImageSet | None) -> Iterator[str]:
+    """Yield the class of each image of some sets, or its labels, as one text; nothing where it has none."""
+    for images in sets:
+        for image in images or ():
+            yield joined_labels(image.given, () if images is None else images.classes)
 
 
 def quoted(names: Sequence[str], total: int | None = None) -> str:

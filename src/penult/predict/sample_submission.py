@@ -35,7 +35,8 @@ class SampleSubmission:
     """A sample submission: its header, its ids in order, and what its value columns want.
 
     `kind`: "label" (one column of class names), "probability" (one column: of the class whose index is in `order`),
-    "columns" (a probability a class, `order` has the class index of each column) or "one-hot" (there 1 or 0 instead).
+    "columns" (a probability a class, `order` has the class index of each column) or "one-hot" (there 1 or 0 instead). Of
+    photos with any number of labels also "labels": one column of them, with `separator` between them.
     """
 
     path: str
@@ -43,24 +44,31 @@ class SampleSubmission:
     ids: tuple[str, ...]
     kind: str
     order: tuple[int, ...] = ()
+    separator: str = " "
 
     @classmethod
-    def read(cls, path: str | Path, classes: Sequence[str], submit: Submit | None = None) -> SampleSubmission:
-        """Read a sample submission and see what it wants, unless `submit` says it.
+    def read(
+        cls, path: str | Path, classes: Sequence[str], submit: Submit | None = None, several: bool = False
+    ) -> SampleSubmission:
+        """Read a sample submission and see what it wants, unless `submit` says it; `several`: photos have several labels.
 
         Raises `InputError` when it fits no known form.
         """
         rows = _read(path)
         header, body = tuple(rows[0]), rows[1:]
-        kind, order = _wanted(str(path), header, body, classes, submit)
+        one_cell = several and len(header) == 2
+        kind, order = _one_cell(str(path), submit) if one_cell else _wanted(str(path), header, body, classes, submit)
         ids = tuple(r[0] for r in body)
         twice = sorted(i for i, times in Counter(ids).items() if times > 1)[:_SHOWN]
         if twice:
             raise InputError(f"the sample submission {path} has ids more than once: {', '.join(twice)}; give each one row.")
-        return cls(str(path), header, ids, kind, order)
+        return cls(str(path), header, ids, kind, order, _separator([row[1] for row in body], classes) if several else " ")
 
     def describe(self, classes: Sequence[str]) -> str:
         """Return in a sentence what the submission holds."""
+        if self.kind == "labels":
+            sign = "a space" if self.separator == " " else repr(self.separator)
+            return f"submission.csv: the labels of each image, with {sign} between them"
         if self.kind == "label":
             other = "; use --submit probabilities for probabilities" if len(classes) == 2 else ""
             return f"submission.csv: class labels{other}"
@@ -120,14 +128,20 @@ class SampleSubmission:
         names: Sequence[str],
         classes: Sequence[str],
         proba: NDArray[np.float64],  # (n, k)
+        given: NDArray[np.bool_] | None = None,  # (n, k)
     ) -> None:
-        """Write the submission; what was written is read back and compared before it gets its name."""
+        """Write the submission; what was written is read back and compared before it gets its name.
+
+        `given` says which classes or labels each image is given, None: the likeliest class.
+        """
+        if given is None:
+            given = np.arange(len(classes)) == proba.argmax(axis=1)[:, None]
         lines = [tuple(map(decode_surrogates, self.header))]  # a sample in another encoding is followed in UTF-8
         for name, i in zip(self.ids, self.rows_of(names), strict=True):
             id = (
                 name if decode_surrogates(names[i]) != names[i] else decode_surrogates(name)
             )  # names of files keep their bytes
-            lines.append((id, *self._values(proba[i], classes)))
+            lines.append((id, *self._values(proba[i], given[i], classes)))
         text = io.StringIO(newline="")
         csv.writer(text).writerows(lines)
         if [tuple(r) for r in csv.reader(io.StringIO(text.getvalue(), newline=""))] != lines:
@@ -135,11 +149,11 @@ class SampleSubmission:
         with store.atomic_write_text(path) as file:
             file.write(text.getvalue())
 
-    def _values(self, row: NDArray[np.float64], classes: Sequence[str]) -> list[str]:
-        if self.kind == "label":
-            return [classes[int(row.argmax())]]
+    def _values(self, row: NDArray[np.float64], given: NDArray[np.bool_], classes: Sequence[str]) -> list[str]:
+        if self.kind in ("label", "labels"):
+            return [self.separator.join(name for name, yes in zip(classes, given.tolist(), strict=True) if yes)]
         if self.kind == "one-hot":
-            return [str(int(j == row.argmax())) for j in self.order]
+            return [str(int(given[j])) for j in self.order]
         return [f"{row[j]:.6g}" for j in self.order]
 
 
@@ -195,6 +209,23 @@ def _wanted(
     )
 
 
+def _one_cell(path: str, submit: Submit | None) -> tuple[str, tuple[int, ...]]:
+    """Return kind and order of a sample with one value column, for photos with any number of labels."""
+    if submit != "probabilities":
+        return "labels", ()
+    raise InputError(
+        f"the sample submission {path} has one value column, and the probabilities of several labels need a column each; give "
+        "a sample that has these, or leave --submit out."
+    )
+
+
+def _separator(cells: Sequence[str], labels: Sequence[str]) -> str:
+    """Return the sign that parts labels in the cells of a sample: one that gives labels, else what no label has."""
+    known, free = set(labels), [sign for sign in " ;,|/" if not any(sign in label for label in labels)]
+    used = [sign for sign in free if any(sign in cell and set(cell.split(sign)) <= known for cell in cells)]
+    return next(iter([*used, *free]), "\t")
+
+
 def _class_columns(path: str, header: tuple[str, ...], classes: Sequence[str]) -> tuple[int, ...]:
     """Return the class index of each value column."""
     exact, lower = ({key(c): i for i, c in enumerate(classes)} for key in (str, str.lower))
@@ -229,13 +260,19 @@ def _positive(column: str, classes: Sequence[str]) -> int:
     return 1
 
 
-def plain_submission(names: Sequence[str], classes: Sequence[str], submit: Submit | None = None) -> SampleSubmission:
+def plain_submission(
+    names: Sequence[str], classes: Sequence[str], submit: Submit | None = None, several: bool = False
+) -> SampleSubmission:
     """Return the form without a sample: `id,label`, the probability of the second class for two classes, else the label.
 
-    With `submit` "probabilities" more classes have a column each.
+    With `submit` "probabilities" more classes have a column each. `several`: photos have any number of labels, `id,labels`.
     """
     stems = [_stem(n) for n in names]
     ids = tuple(stems if len(set(stems)) == len(stems) else names)
+    if several and submit != "probabilities":
+        return SampleSubmission("(none)", ("id", "labels"), ids, "labels", (), _separator((), classes))
+    if several:
+        return SampleSubmission("(none)", ("id", *classes), ids, "columns", tuple(range(len(classes))))
     if submit == "labels" or (submit is None and len(classes) > 2):
         return SampleSubmission("(none)", ("id", "label"), ids, "label")
     if len(classes) > 2:

@@ -18,14 +18,17 @@ OWN = frozenset({"report"})  # a page cannot say how long it took to make itself
 
 def section(results: RunResults, thumbnails: Thumbnails) -> Html:
     """Return the details, settings last."""
-    metrics = results.metrics
+    metrics, several = results.metrics, results.label_rows is not None
     folders = {f"folder ({part})": folder for part, folder in (metrics.get("sources") or {}).items() if folder}
     parts = [
         _part("Photos", {**folders, **{name: f"{n:,}" for name, n in metrics["images"].items()}}),
-        _part("Classes", {name: f"{n:,}" for name, n in metrics["classes"].items()}),
+        _part(
+            "Labels" if results.label_rows is not None else "Classes",
+            {name: f"{n:,}" for name, n in metrics["classes"].items()},
+        ),
         _part("Backbones", {b["name"]: _backbone(b) for b in metrics.get("backbones") or ()}),
         _part("Head", metrics.get("choice") or {}),
-        _part("Photos unlike the training photos", _novelty(metrics.get("novelty"))),
+        _part("Photos unlike the training photos", _novelty(metrics.get("novelty"), several)),
         _part("Machine", _machine(metrics)),
         _part("Precision check", _precision(metrics.get("precision"))),
         _part("Time", _times(metrics)),
@@ -63,11 +66,13 @@ def _backbone(backbone: Mapping[str, Any]) -> str:
     return ", ".join(str(p) for p in parts if p)
 
 
-def _novelty(found: Mapping[str, Any] | None) -> dict[str, str]:
+def _novelty(found: Mapping[str, Any] | None, several: bool = False) -> dict[str, str]:
     """Return what share is called unlike of photos that are not, and of a class that the model does not know."""
     if not found:
         return {}
     left, alarms = found["left_out"], {"training photos, held out": f"{percent(found['false_alarms'])} called unlike"}
+    if left is None and several:
+        return alarms
     if left is None:
         return alarms | {"an unknown class": "not measured, since that takes three classes"}
     shares = left["classes"]

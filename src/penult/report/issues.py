@@ -30,7 +30,10 @@ def next_steps(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     """Return the list of steps, or one sentence where an audit found nothing."""
     metrics = results.metrics
     steps: list[Html | None] = [_other_kind(metrics), *(_caution(one) for one in metrics.get("cautions") or ())]
-    if at_chance(metrics["scores"], metrics.get("test")):  # what such a model says of the photos is worth nothing
+    if results.label_rows is not None:
+        found = {kind: some for kind, some in by_kind(results.findings).items() if kind != "group"}
+        steps = [_step(kind, some, results, thumbnails) for kind, some in found.items()]
+    elif at_chance(metrics["scores"], metrics.get("test")):  # what such a model says of the photos is worth nothing
         steps = [*steps, _balance(results)]
         if not any(steps):
             return None

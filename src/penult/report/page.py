@@ -17,7 +17,7 @@ from penult.arrays import default_errors
 from penult.errors import DamagedFile, PenultError, ProgressCallback, quiet
 from penult.html import Html, join, json_block, tag
 from penult.pixels import DEPTHS, FULL_DEPTH, MAX_PIXELS
-from penult.report import charts, confusion, details, gallery, issues, photo_map, summary
+from penult.report import charts, confusion, details, gallery, issues, label_sections, photo_map, summary
 from penult.report.gallery import finding_keys
 from penult.report.thumbnails import (
     EACH,
@@ -28,6 +28,7 @@ from penult.report.thumbnails import (
     Thumbnails,
     add_heat,
     by_kind,
+    label_mistakes,
     least_confident,
     load,
     mistakes,
@@ -48,12 +49,23 @@ SECTIONS = (  # in the order in which they are read; one that has nothing to say
     issues.every_issue,
     details.section,
 )
+LABEL_SECTIONS = (  # of photos with several labels
+    label_sections.head,
+    issues.next_steps,
+    label_sections.per_label,
+    label_sections.charts,
+    label_sections.galleries,
+    label_sections.comparison,
+    issues.every_issue,
+    details.section,
+)
 CONTENTS = {
     "next": "What to do next", "confusion": "Confusion matrix", "mistakes": "Mistakes", "unsure": "Unsure",
-    "classes": "Classes", "charts": "Calibration", "compared": "Comparison", "map": "Map", "issues": "Data issues",
-    "details": "Details",
+    "classes": "Classes", "charts": "Calibration", "missed": "Missed labels", "extra": "Wrong labels",
+    "compared": "Comparison", "map": "Map", "issues": "Data issues", "details": "Details",
 }  # fmt: skip
 SCRIPTS = ("start.js", "cells.js", "draw.js", "map.js", "zoom.js")
+LABEL_SCRIPTS = ("start.js", "zoom.js")
 
 
 @default_errors
@@ -100,8 +112,11 @@ def _thumbnails(results: RunResults, progress: ProgressCallback, known: KnownPho
     """Choose the photos of the page and read them."""
     rows = results.rows
     roots = {part: root for part, root in (results.metrics.get("sources") or {}).items() if root}
-    galleries = [*mistakes(rows), *least_confident(rows)]
     kinds = by_kind(results.findings).values()
+    if results.label_rows is not None:
+        galleries = [row for part in label_mistakes(results.label_rows) for row, _ in part]
+    else:
+        galleries = [*mistakes(rows), *least_confident(rows)]
     large: list[PhotoKey] = [(TRAIN, rows.files[i]) for i in galleries]
     large += [key for kind in kinds for finding in kind[:EACH] for key in finding_keys(finding, results)]
     small: list[PhotoKey] = [(TRAIN, rows.files[i]) for i in with_thumbnail(results)]
@@ -129,7 +144,8 @@ def _save(results: RunResults, thumbnails: Thumbnails) -> Path:
 
 def page(results: RunResults, thumbnails: Thumbnails) -> str:
     """Return the whole page as text: the same results give the same text."""
-    style, script = _asset("report.css"), _script()
+    several = results.label_rows is not None
+    style, script = _asset("report.css"), _script(LABEL_SCRIPTS if several else SCRIPTS)
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -144,17 +160,18 @@ def page(results: RunResults, thumbnails: Thumbnails) -> str:
         tag("title", f"penult report: {', '.join(results.classes[:4])}"),
         tag("style", Html(style)),
     )
-    parts = [made for section in SECTIONS if (made := section(results, thumbnails)) is not None]
-    parts.insert(1, _contents(parts))
+    sections = LABEL_SECTIONS if several else SECTIONS
+    parts = [made for section in sections if (made := section(results, thumbnails)) is not None]
+    parts.insert(1, _contents(parts, CONTENTS | ({"classes": "Labels", "charts": "Curves"} if several else {})))
     skip = tag("a", "Skip to what to do next", href="#next", class_="skip")
     told = json_block("photos", photo_map.script_data(results, thumbnails))
     body = tag("body", skip, tag("main", *parts), gallery.dialog(), told, tag("script", Html(script)))
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def _contents(parts: Sequence[Html]) -> Html:
+def _contents(parts: Sequence[Html], titles: Mapping[str, str]) -> Html:
     """Return links to the sections that this page has."""
-    there = [(name, title) for name, title in CONTENTS.items() if any(f'id="{name}"' in part for part in parts)]
+    there = [(name, title) for name, title in titles.items() if any(f'id="{name}"' in part for part in parts)]
     links = [tag("li", tag("a", title, href=f"#{name}")) for name, title in there]
     return tag("nav", tag("ol", *links), aria_label="Contents", class_="contents")
 
@@ -164,9 +181,9 @@ def _asset(name: str) -> str:
     return (files("penult.report") / "assets" / name).read_text(encoding="utf-8")
 
 
-def _script() -> str:
+def _script(names: Sequence[str] = SCRIPTS) -> str:
     """Return the parts of the script as one function: they share names with each other, with nobody else."""
-    return join(*(Html(part) for part in ("(() => {\n'use strict';\n", *map(_asset, SCRIPTS), "})();\n")))
+    return join(*(Html(part) for part in ("(() => {\n'use strict';\n", *map(_asset, names), "})();\n")))
 
 
 def _hash(text: str) -> str:

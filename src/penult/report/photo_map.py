@@ -100,6 +100,8 @@ def _tool(name: str, shown: str, said: str = "", pressed: bool = False) -> Html:
 def script_data(results: RunResults, thumbnails: Thumbnails) -> dict[str, Any]:
     """Return the rows as columns, and the thumbnails by row number without what they all begin with."""
     rows = results.rows
+    if results.label_rows is not None:  # nothing in such a page asks for them
+        return {"photos": thumbnails.photos}
     small = {i: thumbnails.small.get((TRAIN, file)) for i, file in enumerate(rows.files)}
     places = None if rows.places is None else np.rint(rows.places * STEPS).astype(int)
     return {

@@ -17,7 +17,7 @@ from penult.audit import KINDS, Finding
 from penult.embed import EmbedOptions, PhotoThumbnails
 from penult.html import Html, data_uri, tag
 from penult.pixels import Failure
-from penult.runs import PhotoRows, RunResults, flagged_names
+from penult.runs import LabelRows, PhotoRows, RunResults, flagged_names
 from penult.sources import Member, locate
 from penult.texts import printable
 
@@ -145,19 +145,24 @@ def add_heat(results: RunResults, roots: Mapping[str, str], thumbnails: Thumbnai
     model without networks adds nothing.
     """
     rows = results.rows
-    shown = [i for i in mistakes(rows).tolist() if (TRAIN, rows.files[i]) in thumbnails.large]
+    if results.label_rows is not None:
+        found = [one for part in label_mistakes(results.label_rows) for one in part]
+    else:
+        found = [(i, int(rows.given[i])) for i in mistakes(rows).tolist()]
+    shown = [(i, c) for i, c in found if (TRAIN, rows.files[i]) in thumbnails.large]
     if not shown or not (results.folder / MODEL).is_file():
         return
     model = bundle.load_bundle(results.folder / MODEL)
     if not model.backbones:
         return
     method = explain.best_method(model)
-    shown = shown[: WITH_HEAT[method]]
-    files = [rows.files[i] for i in shown]
-    labels = [results.classes[rows.given[i]] for i in shown]
+    shown = shown[: WITH_HEAT[method] * (1 if results.label_rows is None else 2)]
+    files = [rows.files[i] for i, _ in shown]
+    labels = [results.classes[c] for _, c in shown]
     paths = locate(roots[TRAIN], files)
     for one in explain.explain(model, paths, labels, method, ids=files, side=LARGE):
-        thumbnails.heat[TRAIN, one.file] = data_uri(pixels.encode_webp(plots.overlay(one.photo, one.shown)), "webp")
+        key = one.file if results.label_rows is None else f"{one.file}\0{one.label}"
+        thumbnails.heat[TRAIN, key] = data_uri(pixels.encode_webp(plots.overlay(one.photo, one.shown)), "webp")
     thumbnails.method = METHODS[method]
 
 
@@ -165,6 +170,18 @@ def mistakes(rows: PhotoRows, most: int = SHOWN) -> Ints:
     """Return the misclassified rows, the most confident first."""
     wrong = np.flatnonzero(rows.wrong)
     return wrong[np.argsort(-rows.sure[wrong], kind="stable")][:most]
+
+
+def label_mistakes(rows: LabelRows, most: int = SHOWN) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Return row and label of the labels that were missed, and of those that were given wrongly: the surest, one a photo."""
+    parts = []
+    for odd, sure in ((rows.missed, -rows.proba), (rows.wrong, rows.proba)):
+        score = np.where(odd, sure, -np.inf)  # (n, L)
+        best = score.argmax(axis=1) if len(score) else np.zeros(0, np.intp)
+        value = score[np.arange(len(score)), best]
+        order = [int(i) for i in np.argsort(-value, kind="stable")[:most] if np.isfinite(value[i])]
+        parts.append([(i, int(best[i])) for i in order])
+    return parts[0], parts[1]
 
 
 def least_confident(rows: PhotoRows, most: int = SHOWN) -> Ints:
@@ -187,6 +204,8 @@ def with_thumbnail(results: RunResults) -> Ints:
     """Return the rows that get a small picture, at most `PICTURED`: what tells something, then others in equal steps."""
     rows = results.rows
     n = len(rows.files)
+    if results.label_rows is not None:  # there is no map, and no cell of a matrix, to show them in
+        return np.zeros(0, np.intp)
     if n <= PICTURED:
         return np.arange(n)
     number = {file: i for i, file in enumerate(rows.files)}

@@ -18,8 +18,10 @@ from penult.runs.checksums import (
 )  # fmt: skip
 from penult.runs.folder import RunFolder
 from penult.runs.former import former_runs
+from penult.runs.label_rows import LabelRows, write_label_oof
 from penult.runs.results import (
     RunResults,
+    label_results,
     photo_rows,
     read_answers,
     read_oof,
@@ -33,18 +35,21 @@ from penult.runs.results import (
     write_skipped,
 )  # fmt: skip
 from penult.runs.sampling import MOST, RowTotals, flagged_names
-from penult.runs.tables import FINDINGS, PHOTOS, SKIPPED, WRONG, PhotoRows, read_table
+from penult.runs.tables import FINDINGS, HISTORY, MAP, PHOTOS, SKIPPED, WRONG, PhotoRows, read_table
 
 __all__ = [
     "ENDED",
     "FINDINGS",
     "FORMAT",
+    "HISTORY",
+    "MAP",
     "METRICS",
     "MOST",
     "PHOTOS",
     "SKIPPED",
     "WRONG",
     "FolderState",
+    "LabelRows",
     "PhotoRows",
     "RowTotals",
     "RunFolder",
@@ -55,6 +60,7 @@ __all__ = [
     "flagged_names",
     "folder_state",
     "former_runs",
+    "label_results",
     "photo_rows",
     "read_answers",
     "read_finished",
@@ -65,6 +71,7 @@ __all__ = [
     "sampled",
     "write_findings",
     "write_history",
+    "write_label_oof",
     "write_map",
     "write_oof",
     "write_photos",

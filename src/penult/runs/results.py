@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from penult.errors import DamagedFile, InputError
 from penult.runs.checksums import ENDED, METRICS, check_all, read_metrics
 from penult.runs.folder import RunFolder
+from penult.runs.label_rows import LabelRows, read_label_oof
 from penult.runs.large_run import read_large
 from penult.runs.sampling import MOST, RowColumns, RowTotals, doubted_names, flagged_names, within
 from penult.runs.tables import (
@@ -59,6 +60,7 @@ class RunResults:
     train_names: frozenset[str]
     test_names: frozenset[str]
     totals: RowTotals | None = None
+    label_rows: LabelRows | None = None  # of photos with any number of labels, whose `rows` have files alone
 
     @property
     def counted(self) -> RowTotals:
@@ -85,6 +87,26 @@ def photo_rows(
     every = np.arange(len(y))
     sure, own = (np.where(given >= 0, _digits(proba[every, c], ".6g"), np.nan) for c in (given, y))
     return PhotoRows(tuple(files), y, given, np.minimum(sure, SUREST), own, _digits(places, ".5f"), near)
+
+
+def label_results(
+    folder: Path,
+    metrics: Mapping[str, Any],
+    rows: LabelRows,
+    findings: Iterable[Finding],
+    skipped: Iterable[Mapping[str, str]],
+    test_names: Iterable[str] = (),
+) -> RunResults:
+    """Return the results of a run whose photos have several labels."""
+    n = len(rows.files)
+    none = np.full(n, np.nan)
+    plain = PhotoRows(rows.files, np.zeros(n, np.intp), np.full(n, -1, np.intp), none, none, None, None)
+    skipped = tuple(skipped)
+    names = frozenset(rows.files) | {row["file"] for row in skipped if row["part"] == "train"}
+    return RunResults(
+        folder, metrics, tuple(metrics["classes"]), plain, tuple(findings), skipped, {}, names, frozenset(test_names),
+        label_rows=rows,
+    )  # fmt: skip
 
 
 def _digits(values: NDArray[np.float64], form: str) -> NDArray[np.float64]:
@@ -183,6 +205,10 @@ def read_run(folder: Path, most: int | None = None) -> RunResults:
         classes = _classes(metrics["classes"])
         findings = tuple(_finding(row) for row in rows_of(folder / FINDINGS))
         skipped = tuple(read_table(folder / SKIPPED))
+        if metrics.get("task") == "labels":
+            limits = np.array([float(metrics["thresholds"][name]) for name in classes])
+            answered = (row["file"] for row in rows_of(folder / PREDICTIONS))
+            return label_results(folder, metrics, read_label_oof(folder, classes, limits), findings, skipped, answered)
         large = most is not None and sum(metrics["classes"].values()) > most
         read = read_large(folder, classes, findings, most) if large and most is not None else None
         rows, totals, train_names = read or (_rows(folder, classes), None, None)

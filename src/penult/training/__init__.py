@@ -14,6 +14,7 @@ import numpy as np
 
 from penult import evaluate, heads, images, runs, shards, store
 from penult.arrays import default_errors
+from penult.bundle.model import Task
 from penult.embed import EmbedOptions, at_depth, embed
 from penult.errors import InputError, ProgressCallback, listed, quiet
 from penult.evaluate import TrialProcess
@@ -27,6 +28,7 @@ from penult.training import environment
 from penult.training.data import from_features, from_images, listed_names
 from penult.training.difference import compare_runs
 from penult.training.evaluating import evaluate_stored
+from penult.training.label_trainer import LabelTrainer, check_label_options
 from penult.training.options import TrainOptions, find_backbones
 from penult.training.run import Run
 from penult.training.run_difference import RunDifference
@@ -169,13 +171,16 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: TrainOptions,
     """Train on images that are scanned already; the order of the training images is of no account, that of `test` is kept."""
     _check(options)
     labelled = labelled.in_order()
-    sample = _check_classes(options, labelled.classes, () if test is None else test.ids)
+    several = labelled.task == "labels"
+    if several:
+        check_label_options(options)
+    sample = _check_classes(options, labelled.classes, () if test is None else test.ids, labelled.task)
     chosen = find_backbones(options, progress)
     options.settings.tolerance.check_scan(labelled, test)
     paths = [image.source for s in (labelled, test) if s is not None for image in s.images]
     training = paths[: len(labelled)]
     with RunFolder(options.out, options.overwrite) as folder, TrialProcess(len(paths)) as process:
-        trainer = Trainer(folder, options, sample, process, progress)
+        trainer = (LabelTrainer if several else Trainer)(folder, options, sample, process, progress)
         exact = at_depth(chosen, training, options.settings, progress)
         trainer.clock.lap("networks")
         done = embed(paths, exact, options.settings.with_thumbnails(), progress, thumbnails=True, calibration=training)
@@ -235,13 +240,16 @@ def _check(options: TrainOptions) -> None:
         evaluate.check_level(options.review)
 
 
-def _check_classes(options: TrainOptions, classes: Sequence[str], test_ids: Sequence[str]) -> SampleSubmission | None:
+def _check_classes(
+    options: TrainOptions, classes: Sequence[str], test_ids: Sequence[str], task: Task = "classes"
+) -> SampleSubmission | None:
     """Raise what can be known to be wrong once the classes are known; return the sample submission, whose ids were checked."""
-    options.clip_for(len(classes))
-    options.decision.check(classes)
-    class_weights(options.class_weight, np.array(classes), np.arange(len(classes)))
+    options.clip_for(len(classes) if task == "classes" else 2)
+    if task == "classes":
+        options.decision.check(classes)
+        class_weights(options.class_weight, np.array(classes), np.arange(len(classes)))
     if options.submission is None:
         return None
-    sample = SampleSubmission.read(options.submission, classes, options.submit)
+    sample = SampleSubmission.read(options.submission, classes, options.submit, task == "labels")
     sample.rows_of(test_ids)
     return sample

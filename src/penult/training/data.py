@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,8 @@ from penult.training.stored import StoredFeatures
 class Split:
     """One folder's images: all their names, which of them have features, those rows, and the reasons of the others.
 
-    `y` (n,) holds class indices, or is None where no labels are known.
+    `y` (n,) holds class indices, or is None where no labels are known. Of photos with any number of labels `Y` (n, L) holds
+    1, 0, or NaN where it is not known, and `y` is None.
     """
 
     files: tuple[str, ...]
@@ -32,6 +33,14 @@ class Split:
     X: NDArray[np.float32]  # (n_ok, d)
     y: NDArray[np.intp] | None  # (n,)
     failures: dict[int, Failure]
+    Y: NDArray[np.float32] | None = None  # (n, L)
+
+    @property
+    def ok_Y(self) -> NDArray[np.float32]:
+        """The labels of the rows of X, of photos with any number of them: (n_ok, L)."""
+        if self.Y is None:
+            raise InputError("these images have one class each; give --task labels for several labels a photo.")
+        return self.Y[self.ok]
 
     @property
     def ok_files(self) -> list[str]:
@@ -87,11 +96,18 @@ class TrainingData:
     stored: StoredFeatures | None = None
     digests: NDArray[np.uint8] | None = None  # (n_ok, 32) of stored features
     every: EveryRow | None = None
+    folds: NDArray[np.intp] | None = None  # (n_ok,) in which each row is held out, where the user says so
+    weights: NDArray[np.float64] | None = None  # (n_ok,) how much each row counts in the fit
 
     def columns(self, index: int) -> slice:
         """Return where the columns of one backbone stand in X."""
         start = sum(self.widths[:index])
         return slice(start, start + self.widths[index])
+
+    @property
+    def task(self) -> Literal["classes", "labels"]:
+        """Whether a photo has one of the classes, or any number of them as labels."""
+        return "classes" if self.train.Y is None else "labels"
 
     @property
     def blocks(self) -> tuple[int, ...]:
@@ -108,11 +124,16 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: b
     X = done.features()  # (n_ok, d)
     cut = int(done.ok[:n].sum())
     left, right = _failures(done, 0, n), _failures(done, n, len(done.ok))
-    part = Split(tuple(train.ids), done.ok[:n], X[:cut], train.y, left)
-    _check_classes(part, train.classes)
-    other = None
+    several, other = train.task == "labels", None
+    if several:
+        part = Split(tuple(train.ids), done.ok[:n], X[:cut], None, left, train.Y)
+        alone = check_label_counts(part.ok_Y, train.classes)
+    else:
+        part = Split(tuple(train.ids), done.ok[:n], X[:cut], train.y, left)
+        _check_classes(part, train.classes)
     if test is not None:
-        other = Split(tuple(test.ids), done.ok[n:], X[cut:], _labels(test, train.classes), right)
+        other = Split(tuple(test.ids), done.ok[n:], X[cut:], None, right, label_matrix(test, train.classes))
+        other = other if several else replace(other, y=_labels(test, train.classes), Y=None)
     thumbnails = done.thumbnails()
     groups, found = group_copies(
         done.digests[:n][part.ok],
@@ -124,10 +145,20 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: b
         done.large_thumbnails if done.thumbnail_cache is not None else None,
     )
     names = tuple(b.name for b in done.backbones)
-    alone = lone_classes(part.ok_y, train.classes, groups)
+    alone = alone if several else lone_classes(part.ok_y, train.classes, groups)
     notes = (*train.notes, *(test.notes if test else ()), *found.notes, *alone)
     told = groups, found.pairs, notes, found.look, found.most_alike
-    return TrainingData(part, other, train.classes, names, done.widths, done.network_blocks, *told)
+    return TrainingData(
+        part,
+        other,
+        train.classes,
+        names,
+        done.widths,
+        done.network_blocks,
+        *told,
+        folds=None if train.folds is None else train.folds[part.ok],
+        weights=None if train.weights is None else train.weights[part.ok],
+    )
 
 
 def lone_classes(y: NDArray[np.intp], classes: Sequence[str], groups: NDArray[np.intp] | None) -> list[str]:
@@ -151,6 +182,34 @@ def _labels(images: ImageSet, classes: Sequence[str]) -> NDArray[np.intp] | None
     if not labels or any(label not in index for label in labels):
         return None
     return np.array([index[str(label)] for label in labels], np.intp)
+
+
+def label_matrix(images: ImageSet, labels: Sequence[str]) -> NDArray[np.float32] | None:
+    """Return which of the labels each photo has (n, L), NaN where it is not known; None where they are not labelled so."""
+    if images.task != "labels" or not set(images.classes) <= set(labels):
+        return None
+    place = [labels.index(name) for name in images.classes]
+    Y = np.zeros((len(images), len(labels)), np.float32)
+    Y[:, place] = images.Y
+    return Y
+
+
+def check_label_counts(Y: NDArray[np.float32], labels: Sequence[str]) -> list[str]:
+    """Return a sentence on each label that cannot be measured: fewer than two photos have it, or have it not.
+
+    Raises `InputError` where that is so of all.
+    """
+    with_, without = np.nansum(Y, axis=0).astype(int).tolist(), np.nansum(1 - Y, axis=0).astype(int).tolist()
+    short = {name: (m, n) for name, m, n in zip(labels, with_, without, strict=True) if min(m, n) < 2}
+    if len(labels) < 2 or len(short) == len(labels):
+        raise InputError(
+            f"there is no label to tell apart: of {listed([repr(name) for name in labels])} each needs two photos or more "
+            "that have it and two that have it not, and there must be two labels; add photos, or columns of labels."
+        )
+    return [
+        f"{name}: {m} photos have this label and {n} have it not; how well it is found cannot be measured; add photos."
+        for name, (m, n) in short.items()
+    ]
 
 
 def _check_classes(part: Split, classes: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ same files, byte for byte.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import platform
 import time
@@ -98,6 +99,8 @@ def digests(data: TrainingData, done: Embedding | None) -> dict[str, str]:
 
 def _digest(rows: Iterable[Any], part: Split, classes: tuple[str, ...]) -> str:
     labels = [""] * int(part.ok.sum()) if part.y is None else [classes[y] for y in part.ok_y]
+    if part.Y is not None:  # a sign a label: 1, 0, or - where it is not known
+        labels = ["".join("-" if math.isnan(one) else str(int(one)) for one in row) for row in part.ok_Y.tolist()]
     lines = sorted(f"{bytes(row).hex()} {label}\n" for row, label in zip(rows, labels, strict=True))
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -40,11 +40,16 @@ def _parts(data: TrainingData, done: Embedding | None) -> tuple[AuditPart, Audit
         assert data.digests is not None  # noqa: S101 - for the type checker: who has neither looks for nothing
         part = data.train
         photos = Photos(data.digests, part.X, None, None, data.look)
-        return AuditPart("training", part.files, part.ok_files, photos, part.ok_y, failures=_failures(part)), None
+        y, Y = _labels(part)
+        return AuditPart("training", part.files, part.ok_files, photos, y, failures=_failures(part), Y=Y), None
     n = len(data.train.files)
     cut = int(done.ok[:n].sum())
     train = _part("training", data.train, done, 0, slice(0, cut), data.look)
     return train, None if data.test is None else _part("test", data.test, done, n, slice(cut, None))
+
+
+def _labels(part: Split) -> tuple[NDArray[np.intp] | None, NDArray[np.float32] | None]:
+    return (part.ok_y, None) if part.Y is None else (None, part.ok_Y)
 
 
 def _failures(part: Split) -> dict[str, tuple[str, str]]:
@@ -54,6 +59,7 @@ def _failures(part: Split) -> dict[str, tuple[str, str]]:
 def _part(name: str, part: Split, done: Embedding, start: int, rows: slice, look: Look | None = None) -> AuditPart:
     """Return what an audit looks at of the images from number `start`, whose rows are these; `look` has compared them."""
     thumbnails, quality, training = done.thumbnails(), done.quality(), name == "training"
+    y, Y = _labels(part) if training else (None, None)
     ends = {i - start: remark.rows for i, remark in sorted(done.remarks.items()) if 0 <= i - start < len(part.files)}
     return AuditPart(
         name,
@@ -66,11 +72,12 @@ def _part(name: str, part: Split, done: Embedding, start: int, rows: slice, look
             lambda numbers: done.large_thumbnails(numbers + (rows.start or 0)),
             look,
         ),
-        part.ok_y if training else None,
+        y,
         None if quality is None or not training else quality[rows],
         _small_sizes(done.sources[: len(part.files)]) if training else (),
         _failures(part),
         {part.files[i]: share for i, share in ends.items()},
+        Y,
     )
 
 

@@ -61,7 +61,9 @@ def engine_facts(made: Embedding | StoredFeatures) -> dict[str, Any]:
 
 
 def class_counts(data: TrainingData) -> dict[str, int]:
-    """Return how many images of each class are learnt."""
+    """Return how many images of each class, or with each label, are learnt."""
+    if data.task == "labels":
+        return dict(zip(data.classes, np.nansum(data.train.ok_Y, axis=0).astype(int).tolist(), strict=True))
     y = data.train.ok_y if data.every is None else data.every.y
     return dict(zip(data.classes, np.bincount(y, minlength=len(data.classes)).tolist(), strict=True))
 

@@ -21,7 +21,7 @@ from penult.errors import DamagedFile, InternalError, ProgressCallback
 from penult.evaluate import Evaluation, LearningCurve, TrialProcess
 from penult.evaluate.evaluation import jsonable
 from penult.fit import Fitted, learn, to_bundle
-from penult.images import ImageSet
+from penult.images import ImageSet, label_texts
 from penult.pixels import advice
 from penult.plots import FigureWorker
 from penult.predict import Predictions
@@ -32,7 +32,7 @@ from penult.training import environment
 from penult.training.data import TrainingData
 from penult.training.findings import find_issues, summarize
 from penult.training.label_check import LabelCheck, check_labels
-from penult.training.measuring import compare_with_f32, head_for, measure
+from penult.training.measuring import PrecisionCheck, compare_with_f32, head_for, measure
 from penult.training.options import TrainOptions
 from penult.training.run import Run
 from penult.training.run_files import (
@@ -77,7 +77,11 @@ class Trainer:
         every = [("train", image) for image in labelled.images] + [("test", image) for image in (test.images if test else ())]
         digests = (bytes(digest).hex() if any(digest) else "" for digest in done.digests)
         listed = zip(every, digests, strict=True)
-        runs.write_photos(self.folder, ((image.id, part, image.label or "", digest) for (part, image), digest in listed))
+        labels = label_texts(labelled, test)
+        runs.write_photos(
+            self.folder,
+            ((image.id, part, label, digest) for ((part, image), digest), label in zip(listed, labels, strict=True)),
+        )
         names = [(image.id, part) for part, image in every]
         failures = sorted(done.failures.items())
         rows = [(names[i][0], f.reason, f.detail, names[i][1], advice(f)) for i, f in failures]
@@ -107,10 +111,14 @@ class Trainer:
                 evaluations, model, answers = self._learn(data, done)
             self._drop_stale(done)
             self.clock.lap("feature files")
-            check = compare_with_f32(self.options, data, done, exact, self.progress)
+            check = self._precision(data, done, exact)
             self.metrics["precision"] = None if check is None else check.to_dict()
             self.clock.lap("precision")
         return self._finish(data, done, where, evaluations, model, answers)
+
+    def _precision(self, data: TrainingData, done: Embedding, exact: tuple[Backbone, ...]) -> PrecisionCheck | None:
+        """Return what the precision of the run does to its log loss."""
+        return compare_with_f32(self.options, data, done, exact, self.progress)
 
     def _learn(
         self, data: TrainingData, done: Embedding | None
@@ -206,8 +214,8 @@ class Trainer:
             self.folder.drop("predictions.csv", "submission.csv")
             return None
         answers.write_csv(self.folder / "predictions.csv")
-        form = self.sample or plain_submission(answers.ids, data.classes, self.options.submit)
-        form.write(self.folder / "submission.csv", answers.ids, data.classes, answers.proba)
+        form = self.sample or plain_submission(answers.ids, data.classes, self.options.submit, data.task == "labels")
+        form.write(self.folder / "submission.csv", answers.ids, data.classes, answers.proba, answers.given)
         return form.describe(data.classes)
 
     def _write_review(self, answers: Predictions | None) -> int | None:
@@ -225,7 +233,7 @@ class Trainer:
             writer.write(
                 self.folder / name,
                 train=data.train.X[:, columns],
-                label=data.train.ok_y,
+                label=None if data.task == "labels" else data.train.ok_y,
                 train_files=data.train.ok_files,
                 test=None if test is None else test.X[:, columns],
                 test_files=None if test is None else test.ok_files,
@@ -273,6 +281,18 @@ class Trainer:
             self.folder.path, metrics, data.classes, rows, self.findings, self.skipped, self.history,
             frozenset(rows.files) | skipped, frozenset(() if answers is None else answers.ids),
         )  # fmt: skip
+        return self._written(results, (chosen, others, curve, test), model, data, done)
+
+    def _written(
+        self,
+        results: RunResults,
+        measured: tuple[Any, tuple[Any, ...], LearningCurve | None, Any],
+        model: Bundle,
+        data: TrainingData,
+        done: Embedding | None,
+    ) -> Run:
+        """Write the page and the record of a run; `measured` is what its `Run` has of evaluations."""
+        metrics, (chosen, others, curve, test) = results.metrics, measured
         report.write_report(results, self.progress, None if done is None else known_photos(data, done))
         self.clock.lap("report")
         whole = self.folder.finish(metrics, None if self.fault is None else str(self.fault))

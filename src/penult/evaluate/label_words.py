@@ -1,0 +1,63 @@
+"""What the scores of photos with several labels mean, in sentences, and the rows of the comparison of models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from penult.evaluate.interpret import UNSEEN
+from penult.evaluate.labels import LabelEvaluation
+from penult.texts import count, measured, percent
+
+
+def label_verdict(found: Mapping[str, Any], test: Mapping[str, Any] | None = None, on: str = UNSEEN) -> str:
+    """Return what was measured in two or three sentences: the mean average precision, the answers, the hardest label.
+
+    `found` and `test` are `LabelEvaluation.to_dict()`.
+    """
+    scores, labels = found["scores"], found["per_label"]
+    value, low, high = _share(scores["mAP"])
+    if scores["mAP"]["value"] is None:
+        return f"None of the {count(len(labels), 'label')} could be measured: add photos with and without each."
+    said = [f"{value}% mean average precision {on} (95% interval {low} to {high}%) over {count(len(labels), 'label')}."]
+    said.append(
+        f"With the chosen thresholds micro F1 is {percent(scores['micro_f1']['value'])}, and "
+        f"{percent(scores['exact_match']['value'])} of the photos get exactly their labels."
+    )
+    if weak := unlearned(labels):
+        said.append(f"Not told apart better than chance: {', '.join(weak)}.")
+    elif hardest := hardest_label(labels):
+        said.append(f"Hardest: {hardest['name']} (average precision {percent(hardest['ap']['value'])}).")
+    if test is not None and test["scores"]["mAP"]["value"] is not None:
+        value, low, high = _share(test["scores"]["mAP"])
+        said.append(f"On the test photos: {value}% ({low} to {high}%).")
+    return " ".join(said)
+
+
+def _share(score: Mapping[str, Any]) -> tuple[str, str, str]:
+    return measured(score["value"], score["low"], score["high"], share=True)
+
+
+def hardest_label(labels: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the label with the lowest average precision; None for none that was measured."""
+    known = [one for one in labels if one["ap"]["value"] is not None]
+    return min(known, key=lambda one: float(one["ap"]["value"])) if len(known) > 1 else None
+
+
+def unlearned(labels: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the labels that are not surely told apart better than chance, whose average precision is their share."""
+    return [
+        str(one["name"])
+        for one in labels
+        if one["ap"]["low"] is not None and one["ap"]["low"] <= one["support"] / one["known"]
+    ]
+
+
+def label_summary_rows(evaluations: Sequence[LabelEvaluation]) -> list[dict[str, Any]]:
+    """Return a row of plain values for each evaluation, as `summary_rows` does for one class a photo."""
+    rows = []
+    for one in evaluations:
+        ap, loss = one.scores["mAP"], one.scores["log_loss"]
+        bounds = {"mAP_low": ap.low, "mAP_high": ap.high, "log_loss_low": loss.low, "log_loss_high": loss.high}
+        rows.append({"name": one.name, "mAP": ap.value, "log_loss": loss.value, **bounds})
+    return rows

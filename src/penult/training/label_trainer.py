@@ -1,0 +1,162 @@
+"""A training of photos with several labels: the same folder, model file and page, measured label by label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from penult import evaluate, heads, runs
+from penult.backbones import Backbone
+from penult.bundle import Bundle
+from penult.embed import Embedding
+from penult.errors import InputError, ProgressCallback
+from penult.evaluate import LabelEvaluation
+from penult.evaluate.evaluation import jsonable
+from penult.fit import Fitted, learn_labels, to_bundle
+from penult.predict import Predictions
+from penult.runs import LabelRows
+from penult.training.data import TrainingData
+from penult.training.findings import find_issues, summarize
+from penult.training.label_set_check import check_label_sets
+from penult.training.measuring import PrecisionCheck
+from penult.training.options import TrainOptions
+from penult.training.run import Run
+from penult.training.run_files import serving_parts
+from penult.training.trainer import Trainer
+
+HEADS = ("blend", "logistic")  # names by which the one head for several labels may be asked for
+
+
+def check_label_options(options: TrainOptions) -> None:
+    """Raise `InputError` where something is asked for that only photos with one class have."""
+    if options.head not in HEADS:
+        raise InputError(
+            f"the head {options.head} gives a photo one class; several labels a photo are learnt by one calibrated logistic "
+            "regression a label: leave --head out."
+        )
+    if isinstance(options.class_weight, Mapping):
+        raise InputError("class weights by name are for one class a photo; for several labels give --class-weight balanced.")
+    decision = options.decision
+    asked = {
+        "protocol": options.protocol, "review": options.review, "cost": decision.costs or None, "target": decision.target,
+        "coverage": decision.coverage,
+    }  # fmt: skip
+    for name, given in asked.items():
+        if given is not None:
+            raise InputError(f"--{name} is for one class a photo, and these photos have several labels each; leave it out.")
+
+
+def label_head(options: TrainOptions, data: TrainingData, columns: slice = slice(None)) -> Any:
+    """Return the unfitted head of a run, for all blocks of its features, or for those in some columns."""
+    from penult.heads.multilabel import MultiLabelHead
+
+    edges = np.cumsum((0, *data.blocks))  # (b + 1,)
+    start, stop, _ = columns.indices(int(edges[-1]))
+    blocks = tuple(w for w, at in zip(data.blocks, edges[:-1].tolist(), strict=True) if start <= at < stop)
+    return MultiLabelHead(blocks=blocks, class_weight=options.class_weight, clip=options.clip, random_state=options.seed)
+
+
+def measure_labels(
+    head: Any, options: TrainOptions, data: TrainingData, progress: ProgressCallback
+) -> tuple[LabelEvaluation, tuple[LabelEvaluation, ...]]:
+    """Cross-validate the head on all backbones, and on each alone where there are several, on the same folds."""
+    X, Y, names = data.train.X, data.train.ok_Y, data.names
+    title = f"logistic on {names[0]}" if len(names) == 1 else f"logistic on all {len(names)} backbones"
+    folds: Any = 5 if data.folds is None else data.folds
+    how: dict[str, Any] = {"groups": data.groups, "seed": options.seed, "sample_weight": data.weights}
+    chosen = evaluate.cross_validate_labels(head, X, Y, data.classes, folds=folds, name=title, **how)
+    others, total = [], 1 + (len(names) if len(names) > 1 else 0)
+    progress("measuring", 1, total)
+    for i, name in enumerate(names if len(names) > 1 else ()):
+        alone, at = label_head(options, data, data.columns(i)), data.columns(i)
+        found = evaluate.cross_validate_labels(
+            alone, X[:, at], Y, data.classes, folds=chosen.fold, name=f"logistic on {name} alone", **how
+        )
+        others.append(found)
+        progress("measuring", i + 2, total)
+    return chosen, tuple(others)
+
+
+class LabelTrainer(Trainer):
+    """Does what `Trainer` does where a photo has any number of labels."""
+
+    def _precision(self, data: TrainingData, done: Embedding, exact: tuple[Backbone, ...]) -> PrecisionCheck | None:
+        return None  # told in classes' log loss
+
+    def _learn(self, data: TrainingData, done: Embedding | None) -> tuple[Any, Bundle, Predictions | None]:
+        """Measure, fit, predict; write tables and the model."""
+        options, train = self.options, data.train
+        head = label_head(options, data)
+        chosen, others = measure_labels(head, options, data, self.progress)
+        measured = np.flatnonzero(chosen.measured)
+        files = train.ok_files
+        rows = LabelRows(
+            tuple(files[i] for i in measured), train.ok_Y[measured], chosen.proba[measured], chosen.fold[measured],
+            chosen.thresholds,
+        )  # fmt: skip
+        runs.write_label_oof(self.folder, data.classes, rows)
+        self.clock.lap("evaluation")
+        fitted = learn_labels(head, train.X, train.ok_Y, data.groups, data.blocks, chosen.fold, options.seed, data.weights)
+        self.clock.lap("head")
+        model = self._model(data, done, fitted, chosen)
+        answers = self._save(data, model)
+        self.metrics["submitted"] = self._write_submission(data, answers)
+        self.folder.drop("review.csv", runs.MAP, runs.HISTORY)
+        self.clock.lap("model and tables")
+        test = data.test
+        if test is not None and test.Y is not None and answers is not None:
+            limits = chosen.thresholds
+            self.metrics["test"] = evaluate.score_labels(test.Y, answers.proba, data.classes, limits, name="test images")
+        if done is not None or data.stored is not None:
+            labels = check_label_sets(head, train.X, chosen)
+            found = find_issues(data, done, labels)
+            self.findings = runs.write_findings(self.folder, found)
+            self.metrics["audit"] = summarize(found, labels, data, None if answers is None else answers.proba)
+        self.clock.lap("audit")
+        facts = fitted.novelty_facts(data.classes)
+        self.metrics |= {"novelty": facts, "choice": jsonable(dict(model.facts["choice"])), "figures": []}
+        self._rows = rows
+        return (chosen, others, None), model, answers
+
+    def _model(self, data: TrainingData, done: Embedding | None, fitted: Fitted, chosen: LabelEvaluation) -> Bundle:
+        about = {
+            "task": "labels",
+            "thresholds": [float(one) for one in chosen.thresholds],
+            "trained_on": int(data.train.ok.sum()),
+            "scores": chosen.to_dict()["scores"],
+        }
+        state = fitted.head.to_arrays()
+        computed = serving_parts(data, done, heads.scorer(state.kind, state.arrays, state.facts))
+        return to_bundle(fitted, data.classes, data.widths, self.options.class_weight, about, **computed)
+
+    def _finish(
+        self,
+        data: TrainingData,
+        done: Embedding | None,
+        where: Mapping[str, Any],
+        evaluations: Any,
+        model: Bundle,
+        answers: Predictions | None,
+    ) -> Run:
+        """Write the page and `metrics.json`, the last file of a run."""
+        chosen, others, _ = evaluations
+        test = self.metrics.pop("test")
+        metrics = self._facts(data, done, where) | {
+            "task": "labels",
+            "scores": chosen.to_dict(),
+            "thresholds": dict(zip(data.classes, chosen.thresholds.tolist(), strict=True)),
+            "compared": evaluate.label_summary_rows([chosen, *others]),
+            "learning_curve": None,
+            "review": None,
+            "shift": None,
+            "cautions": [],
+            "head_path": {},
+            "test": test.to_dict() if test else None,
+            "verdict": evaluate.label_verdict(chosen.to_dict(), None if test is None else test.to_dict()),
+        }
+        results = runs.label_results(
+            self.folder.path, metrics, self._rows, self.findings, self.skipped, () if answers is None else answers.ids
+        )
+        return self._written(results, (chosen, others, None, test), model, data, done)
