@@ -276,6 +276,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         weight = None if weight is None else weight[rows]
         self.fitted_ = learn(head, X, y, together, blocks, seed=self.random_state, sample_weight=weight)
+        self.reference_ = self.fitted_.reference(y, None, together)
         self.head_, self.prior_ = self.fitted_.head, self.fitted_.prior
         self.backbones_ = done.backbones
         self.precision_, self.engine_ = done.compute.precision, done.engine
@@ -312,6 +313,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.class_weight,
             backbones=self.backbones_,
             seen=self.seen_,
+            reference=self.reference_,
             engine=self.engine_,
             precision=self.precision_,
         )

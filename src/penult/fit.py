@@ -23,7 +23,8 @@ from penult.bundle import Bundle
 from penult.errors import InputError
 from penult.heads.label_folds import label_folds
 from penult.heads.novelty import NoveltyReference
-from penult.heads.unlike import LeftOutClasses, fit_novelty
+from penult.heads.reference import TrainingReference, make_reference
+from penult.heads.unlike import LeftOutClasses, fit_novelty, kept_rows
 from penult.heads.weights import class_weights, plain_weights
 
 __all__ = ["Fitted", "build_head", "group_copies", "learn", "learn_labels", "to_bundle"]
@@ -36,7 +37,8 @@ class Fitted:
     """A fitted head, and the training photos that novelty is measured by; None where they are too few for folds.
 
     `prior` (k,) is the share of each class among the training photos; `unlike` (n,) how unlike the others each of them is;
-    `left_out` what novelty finds of a class that it does not know, None for fewer than three classes.
+    `left_out` what novelty finds of a class that it does not know, None for fewer than three classes; `rows` (s,) which of
+    these photos the measure of novelty keeps.
     """
 
     head: Any
@@ -44,6 +46,18 @@ class Fitted:
     novelty: NoveltyReference | None
     unlike: NDArray[np.float64] | None  # (n,)
     left_out: LeftOutClasses | None
+    rows: NDArray[np.intp] | None = None  # (s,)
+
+    def reference(
+        self, y: NDArray[np.intp], proba: NDArray[np.float64] | None, groups: NDArray[np.intp] | None
+    ) -> TrainingReference | None:
+        """Return what the model keeps to compare new photos with, of the photos (n,) that novelty was measured by.
+
+        `proba` (n, k) they had out of fold. None where novelty was not measured.
+        """
+        if self.novelty is None or self.rows is None:
+            return None
+        return make_reference(self.novelty, self.rows, y, proba, groups)
 
     def novelty_facts(self, classes: Sequence[str]) -> dict[str, Any] | None:
         """Return the shares that novelty calls unlike: of held-out training photos, and of each class that was left out."""
@@ -123,13 +137,15 @@ def learn(  # noqa: PLR0913  what there is of the rows
             fold = evaluate.outer_folds(y, [str(c) for c in range(k)], groups, seed=seed)
     if rows is None or fold is None:
         reference, unlike, left_out = (None, None, None) if fold is None else fit_novelty(X, y, fold, blocks)
+        kept = kept_rows(y)
     else:  # distances among as many rows as are judged would take some hundred megabytes
         counts = np.bincount(y[rows], minlength=k)
         some = stratified_rows(y[rows], np.maximum(EACH, np.ceil(counts * min(1.0, FEW / len(rows)))).astype(int), seed)
         unlike = np.full(len(rows), np.nan)
         reference, unlike[some], left_out = fit_novelty(X[rows[some]], y[rows[some]], fold[some], blocks)
+        kept = some[kept_rows(y[rows[some]])]
     shares = np.bincount(y, sample_weight, k)
-    return Fitted(fitted, shares / shares.sum(), reference, unlike, left_out)
+    return Fitted(fitted, shares / shares.sum(), reference, unlike, left_out, kept)
 
 
 @default_errors

@@ -19,6 +19,7 @@ from penult.decision import DecisionRule, PredictionSets
 from penult.errors import InputError
 from penult.heads import HeadState, novelty, scorer
 from penult.heads.novelty import NoveltyReference
+from penult.heads.reference import TrainingReference, check_reference
 
 FORMAT = 1
 Task = Literal["classes", "labels"]  # one class a photo, or any number of labels
@@ -58,6 +59,8 @@ class Bundle:
     seen : array of uint64 (m,), optional
         Beginnings of the digests of the training photos; None in a model that was saved without them, or trained from
         feature files.
+    reference : TrainingReference, optional
+        What new photos are compared with to tell whether they are of another kind (drift).
     """
 
     classes: tuple[str, ...]
@@ -71,6 +74,7 @@ class Bundle:
     facts: Mapping[str, Any] = field(default_factory=dict)
     novelty: NoveltyReference | None = None
     seen: NDArray[np.uint64] | None = None  # (m,)
+    reference: TrainingReference | None = None
 
     @property
     def task(self) -> Task:
@@ -164,6 +168,8 @@ def check(model: Bundle) -> None:
         novelty.reference(model.novelty.arrays, model.novelty.facts)
     if model.seen is not None:
         _seen(model.seen)
+    if model.reference is not None:
+        check_reference(model.reference, len(model.classes), model.novelty)
 
 
 def _fits(blocks: Any, widths: tuple[int, ...]) -> bool:

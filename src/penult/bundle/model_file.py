@@ -23,9 +23,12 @@ from penult.bundle.model import ABOUT, FORMAT, SUMS, Bundle, check
 from penult.errors import DamagedFile, InputError, InternalError, PenultError
 from penult.heads import HeadState
 from penult.heads.novelty import NoveltyReference
+from penult.heads.reference import TrainingReference
 from penult.texts import printable
 
-_MEMBER = re.compile(r"bundle\.json|graphs/\d{1,3}\.onnx|(head|selftest|novelty)/[A-Za-z0-9_]{1,64}\.npy|seen/digests\.npy")
+_MEMBER = re.compile(
+    r"bundle\.json|graphs/\d{1,3}\.onnx|(head|selftest|novelty|reference)/[A-Za-z0-9_]{1,64}\.npy|seen/digests\.npy"
+)
 _MOST = 1000  # members
 _WRONG = (PenultError, KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError)
 _NAMED = 10  # names of members in a message
@@ -124,6 +127,7 @@ def parse(members: dict[str, bytes]) -> Bundle:
         about["facts"],
         None if about.get("novelty") is None else NoveltyReference(_arrays(members, "novelty"), about["novelty"]),
         _arrays(members, "seen").get("digests"),
+        None if about.get("reference") is None else TrainingReference(_arrays(members, "reference"), about["reference"]),
     )
     check(bundle)
     return bundle
@@ -166,8 +170,9 @@ def _members(bundle: Bundle) -> dict[str, bytes]:
         members[f"graphs/{i}.onnx"] = backbone.graph()
     unlike = {} if bundle.novelty is None else bundle.novelty.arrays
     photos = {} if bundle.seen is None else {"digests": bundle.seen}
+    kept = {} if bundle.reference is None else bundle.reference.arrays
     parts = (("head", bundle.head.arrays), ("selftest", bundle.selftest), ("novelty", unlike), ("seen", photos))
-    for folder, arrays in parts:
+    for folder, arrays in (*parts, ("reference", kept)):
         for name, array in arrays.items():
             members[f"{folder}/{name}.npy"] = _npy(np.asarray(array))
     members[ABOUT] = json.dumps(_describe(bundle), indent=1, sort_keys=True).encode()
@@ -186,6 +191,7 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
         "precision": bundle.precision,
         "facts": dict(bundle.facts),
         "novelty": None if bundle.novelty is None else bundle.novelty.facts,
+        "reference": None if bundle.reference is None else bundle.reference.facts,
     }
 
 

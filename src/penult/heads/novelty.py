@@ -61,6 +61,13 @@ class NoveltyReference:
             out.append(score)
         return np.concatenate(out)
 
+    @default_errors
+    def kept_form(self, X: Array) -> NDArray[np.int8]:
+        """Return rows X (n, d) as those of the training photos are kept: (n, q), in 8 bits. Not for models saved before."""
+        blocks, centre, step = tuple(self.facts["blocks"]), self.arrays["centre"], self.arrays["step"]
+        parts = [in_steps(compressed(unit, blocks), centre, step) for unit in unit_chunks(X, blocks)]
+        return np.concatenate([np.zeros((0, len(centre)), np.int8), *parts])
+
     def _to_photos(self, unit: Floats, blocks: tuple[int, ...]) -> Floats:
         """Return the squared distances (n, m) of rows (n, d) to the training rows, each row's depending on itself alone."""
         rows, step = self._rows, float(self.arrays["step"])
@@ -83,6 +90,12 @@ class NoveltyReference:
     @cached_property
     def _axes(self) -> Floats:
         return np.ascontiguousarray(self.arrays["axes"].T, np.float64)  # (r, d)
+
+
+def in_steps(Z: Floats, centre: Array, step: Array | np.float32) -> NDArray[np.int8]:
+    """Return rows (n, q) about their center in 8 bits."""
+    found: NDArray[np.int8] = np.clip(np.rint((Z - centre) / step), -127, 127).astype(np.int8)
+    return found
 
 
 def unit_chunks(X: Array, blocks: tuple[int, ...]) -> Iterator[Floats]:

@@ -23,6 +23,7 @@ from penult.heads.novelty import (
     Floats,
     NoveltyReference,
     compressed,
+    in_steps,
     nearest_mean,
     unit_chunks,
 )  # fmt: skip
@@ -62,7 +63,7 @@ def fit_novelty(
     `fold` (n,) as an evaluation has it: copies and groups are never in two folds, so none makes another look familiar. Of more
     than 5,000 rows only so many get a score, the others NaN. `LeftOutClasses` is None for fewer than three classes.
     """
-    runs, kept = check_blocks(X.shape[1], blocks), _kept(y)
+    runs, kept = check_blocks(X.shape[1], blocks), kept_rows(y)
     more = np.setdiff1d(np.random.default_rng(1).permutation(len(X)), kept, assume_unique=True)
     judged = np.concatenate([kept, more[: max(JUDGED - len(kept), 0)]])  # (j,) the m kept rows come first
     made = [(rows.astype(np.float32), compressed(rows, runs)) for rows in unit_chunks(X[judged], runs)]
@@ -71,14 +72,14 @@ def fit_novelty(
     m, part = len(kept), fold[judged]
     centre = Z[:m].mean(axis=0).astype(np.float32)
     step = np.float32(max(np.abs(Z[:m] - centre).max() / 127, TINY**2))
-    rows = np.rint((Z[:m] - centre) / step).astype(np.int8)
+    rows = in_steps(Z[:m], centre, step)
     arrays: dict[str, Array] = {"rows": rows, "centre": centre, "step": np.asarray(step)}
     facts: dict[str, Any] = {"blocks": list(runs), "nearest": min(NEAREST, m), "share": 1 - ALARMS}
     photos = squared_distances(Z - centre, rows * np.float64(step))  # (j, m)
     far, share, left = _held_out(photos, part, part[:m]), 1.0, None
     classes, codes = np.unique(y[judged], return_inverse=True)
     if len(classes) > 2:
-        some = _kept(codes[:m], TRIED_ROWS)
+        some = kept_rows(codes[:m], TRIED_ROWS)
         left, share = _leave_out(unit[some], codes[some], photos[np.ix_(some, some)], part[some], classes)
     facts["level"] = _level(far, ALARMS * share)
     scores = far / facts["level"]  # (j,)
@@ -189,8 +190,8 @@ def _held_out(squares: Floats, part: Array, kept: Array) -> Floats:
     return far
 
 
-def _kept(y: Array, most: int = ROWS) -> Ints:
-    """Return the numbers of the rows to keep: all up to `most`, else a random share of each class, at least a few."""
+def kept_rows(y: Array, most: int = ROWS) -> Ints:
+    """Return which rows of classes y (n,) a reference keeps: all up to `most`, else a random share of each, at least a few."""
     if len(y) <= most:
         return np.arange(len(y))
     rng = np.random.default_rng(0)

@@ -24,6 +24,7 @@ from penult.heads import novelty, scorer
 from penult.heads.prior import reweigh
 from penult.pixels import Failure, FileContent
 from penult.predict.answers import Predictions
+from penult.predict.drift_sample import DriftSample
 
 if TYPE_CHECKING:
     from penult.evaluate.drift import Drift
@@ -65,7 +66,7 @@ class Predictor:
     """
 
     def __init__(self, model: Bundle, settings: EmbedOptions | None = None, check: bool = True):
-        self.bundle = model
+        self.bundle = self._model = model
         asked = settings or EmbedOptions()
         precision = bundle.precision_here(model, asked.precision, asked.device)
         self.settings = replace(asked, precision=precision, cache_optional=True)  # a cache only saves time here
@@ -74,6 +75,7 @@ class Predictor:
         self._checked = not check
         self._pool: EnginePool | None = None
         self._prior: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None  # (k,) of the model, and asked for
+        self._sample: DriftSample | None = None
 
     def use_prior(self, prior: NDArray[np.float64]) -> None:
         """Answer from now on for other class shares (k,) than those of the model: see `penult.heads.prior.reweigh`.
@@ -232,8 +234,11 @@ class Predictor:
             proba[ok], unlike[ok] = self.score(X), self.novelty(X)
         return Predictions.of(self.bundle, ids, proba, failures, unlike)
 
-    def score(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the probabilities (n, k) of feature rows (n, d). Raises `InputError` for another width."""
+    def score(self, X: NDArray[np.float32], watched: bool = True) -> NDArray[np.float64]:
+        """Return the probabilities (n, k) of feature rows (n, d), which are `watched` for drift unless they are no new photos.
+
+        Raises `InputError` for another width.
+        """
         width = sum(self.bundle.widths)
         if X.ndim != 2 or X.shape[1] != width:
             raise InputError(
@@ -243,6 +248,8 @@ class Predictor:
             proba = self._score(X)
         if not np.isfinite(proba).all():
             raise DamagedFile("the head of this model gives answers that are not numbers; train again.")
+        if self._sample is not None and watched:
+            self._sample.add(X, proba)
         return proba if self._prior is None else reweigh(proba, *self._prior)
 
     @default_errors
@@ -256,13 +263,29 @@ class Predictor:
             self._pool = EnginePool(self.settings.compute(self.bundle.backbones), self.settings.folder)
         return self._pool
 
-    def drift(self) -> Drift:
-        """Return whether the photos that were answered are of the same kind as the training photos."""
-        from penult.evaluate import drift
+    def watch_drift(self) -> None:
+        """Keep a sample of the photos that are answered from now on, for `drift`."""
+        self._sample = DriftSample(self._model)
 
-        return drift.not_tested(
-            "This model was saved without what the drift test needs of its training photos: train again for it."
-        )
+    def drift(self) -> Drift:
+        """Return whether the photos since `watch_drift` are of the same kind as the training photos.
+
+        Returns
+        -------
+        Drift
+            `found`, and its `meaning` in plain words; not `tested` where `watch_drift` was not called, the photos are too few,
+            or the model keeps nothing to compare them with.
+
+        Examples
+        --------
+        >>> import penult
+        >>> model = penult.load_model("cats")
+        >>> model.watch_drift()
+        >>> answers = model.predict(["cat.jpg"])
+        >>> model.drift().meaning
+        'Drift was not tested: 1 different photo where 20 are the least.'
+        """
+        return (self._sample or DriftSample(self._model)).drift()
 
     def close(self) -> None:
         """Give the engines back."""
@@ -276,7 +299,7 @@ class Predictor:
         if pictures:
             settings = EmbedOptions(self.settings.device, precision, cache=False, workers=0)
             done = embed(pictures, self.bundle.backbones, settings, pool=self._engines())
-            self.compare(self.score(done.features()), engine, precision)
+            self.compare(self.score(done.features(), watched=False), engine, precision)
 
     def unchecked(self) -> list[NDArray[np.uint8]]:
         """Return the samples that came with the model, uint8 (h, w, 3) each; none where they were compared already."""

@@ -146,6 +146,7 @@ class Trainer:
             about |= decided.to_facts(data.classes)
             state = fitted.head.to_arrays()
             computed = serving_parts(data, done, heads.scorer(state.kind, state.arrays, state.facts))
+            computed["reference"] = fitted.reference(chosen.y, chosen.proba, data.groups)
             model = to_bundle(fitted, data.classes, data.widths, options.class_weight, about, **computed)
             answers = self._save(data, model)
             self.metrics["submitted"] = self._write_submission(data, answers)
