@@ -105,7 +105,8 @@ def measure_drift(
 
     `old` are the class shares that the probabilities hold for; None where a photo may have several labels.
     """
-    alone = without_copies(rows, reference.facts["alike"])
+    order = np.random.default_rng(seed).permutation(len(rows))  # which of some copies stays is chance, as in training
+    alone = order[without_copies(rows[order], reference.facts["alike"])]
     rows, proba = rows[alone], proba[alone]
     if len(rows) < LEAST:
         return not_tested(f"Drift was not tested: {count(len(rows), 'different photo')} where {LEAST} are the least.")

@@ -23,7 +23,7 @@ NUMBERS = 120_000  # probabilities that are kept, a byte each
 MOST = 2000  # photos
 REACH = 12.0  # logits of a probability that are told apart, in steps of a tenth
 STEP = REACH / 127
-LIKE = 0.85  # cosine from which two photos may be copies: copies of the audit's kinds are nearer, photos of most sets farther
+LIKE = 0.8  # cosine from which two photos may be copies: those of most sets are farther, a photo and its crop nearer
 USUAL = 0.99  # share of training photos whose nearest neighbor is farther away than what counts as a copy
 
 
@@ -107,9 +107,9 @@ def row_cosines(rows: Array) -> NDArray[np.float32]:
 def check_reference(reference: TrainingReference, k: int, novelty: NoveltyReference | None) -> None:
     """Raise `ValueError` for a reference that `make_reference` would not make for k classes and this measure of novelty."""
     kept: Mapping[str, Array] = reference.arrays
-    if set(kept) not in ({"places", "place_codes"}, {"places", "place_codes", "logits", "codes"}) or novelty is None:
+    if set(kept) not in ({"places", "place_codes"}, {"places", "place_codes", "logits", "codes"}):
         raise ValueError("what it keeps of its training photos is not complete")
-    places, most = kept["places"], len(novelty.arrays["rows"])
+    places, most = kept["places"], ROWS if novelty is None else len(novelty.arrays["rows"])
     fine = _numbers(places, "u", ROWS) and places.max(initial=0) < most and len(kept["place_codes"]) == len(places)
     fine = fine and _numbers(kept["place_codes"], "u", ROWS) and kept["place_codes"].max(initial=0) < k
     if "logits" in kept:
