@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from penult.arrays import Array
-from penult.heads import calibration
-from penult.heads.linear import Grid, nearest
+from penult.heads.label_calibration import platt
+from penult.heads.linear import FINE, HIGHEST, LOWEST, STEP, WORTH, nearest
 from penult.heads.scoring import HeadState
 from penult.heads.spaces import Space
-from penult.heads.task import Task
+from penult.heads.task import Folds, Task
 from penult.solver import LogisticLoss, Problems, solve
 
+COARSE = (-1, 0, 1, 2, 3)  # decades of C at which all labels are looked at
+SHARED = 1.0  # what the loss of all labels counts in the choice of one label's C, beside its own
+DEFAULT = 10.0
+SEARCHED = 5000  # rows by which C is chosen where there are more
 ENTRIES = 1 << 24  # of the margins that are in memory at a time
 HALF = 0.5  # of a photo is added to both answers of a label that has no other (Krichevsky & Trofimov 1981)
 
@@ -24,13 +28,41 @@ HALF = 0.5  # of a photo is added to both answers of a label that has no other (
 class LabelTask(Task):
     """The rows to learn from, each with any number of k labels."""
 
-    targets: Array = field(kw_only=True)  # (k, n) 0 or 1; 0 where it is not known
-    weight: Array = field(kw_only=True)  # (k, n) that each row has in the learning of each label; 0 where it is not known
+    ones: Array = field(kw_only=True)  # (k, n) weight of each row that has the label, 0 elsewhere
+    zeros: Array = field(kw_only=True)  # (k, n) weight of each row that has it not; where it is not known both are 0
 
-    def share(self, rows: Any = slice(None)) -> Array:
-        """Return the weight of the photos without and with each label, (2, k), of some rows."""
-        weight, target = self.weight[:, rows], self.targets[:, rows]
-        return np.stack([(weight * (1 - target)).sum(axis=1), (weight * target).sum(axis=1)])
+    def fewer(self, spaces: list[Space]) -> tuple[LabelTask, list[Space]]:
+        """Return a task of `SEARCHED` of the rows with as many of each label's rarer answer as may be, and its spaces.
+
+        What a label's answers weigh together stays as it is.
+        """
+        n, rng = len(self.codes), np.random.default_rng(self.seed)
+        some, each = np.zeros(n, bool), SEARCHED // (2 * self.k)
+        for one, zero in zip(self.ones > 0, self.zeros > 0, strict=True):
+            for side in (one, zero):
+                some[rng.permutation(np.flatnonzero(side))[:each]] = True
+        rest = rng.permutation(np.flatnonzero(~some))
+        some[rest[: max(SEARCHED - int(some.sum()), 0)]] = True
+        rows, place = np.flatnonzero(some), np.cumsum(some) - 1
+
+        def kept(folds: Folds) -> Folds:
+            return tuple((place[train[some[train]]], place[held[some[held]]]) for train, held in folds)
+
+        sides = []
+        for side in (self.ones, self.zeros):
+            own = side[:, rows]
+            grown = np.divide(side.sum(axis=1), own.sum(axis=1), out=np.ones(self.k), where=own.any(axis=1))
+            sides.append(own * grown[:, None])
+        few = replace(
+            self, X=self.X[rows], codes=self.codes[rows], sample_weight=self.sample_weight[rows],
+            folds=kept(self.folds or ()), spaces={}, ones=sides[0], zeros=sides[1],
+        )  # fmt: skip
+        there = []
+        for space in spaces:
+            seen = space.spectrum.projected
+            spectrum = replace(space.spectrum, projected=None if seen is None else seen[rows])
+            there.append(replace(space, X=space.X.take(rows), spectrum=spectrum, folds=kept(space.folds)))
+        return few, there
 
 
 class LabelSearch:
@@ -41,21 +73,81 @@ class LabelSearch:
         self.task, self.spaces, self.whole = task, spaces, whole
         self.known: list[list[dict[float, Array]]] = [[{} for _ in range(task.k)] for _ in spaces]  # C -> (folds, r + 1)
         self.held: list[dict[float, Array]] = [{} for _ in range(task.k)]  # C -> (n,)
+        self.common: list[float] = []  # values of C that all labels have
 
-    def search(self, fixed: Any) -> list[Grid]:
-        """Look for the best C of each label, each on a grid of its own; return the grids, with the held-out losses in them."""
-        grids = [Grid(default=10.0, fixed=fixed) for _ in range(self.task.k)]
-        while any(wanted := [grid.next() for grid in grids]):
-            self.solve([(label, C) for label, some in enumerate(wanted) for C in some])
-            for label, (grid, some) in enumerate(zip(grids, wanted, strict=True)):
-                grid.tell({C: self.loss(label, C) for C in some})
-        return grids
+    def search(self, fixed: float | Sequence[float] | None) -> None:
+        """Solve all labels on one coarse grid, then each beside its best; or at the `fixed` values."""
+        given = None if fixed is None else sorted(set(np.atleast_1d(np.asarray(fixed, float)).tolist()))
+        if len(self.task.codes) > SEARCHED and (given is None or len(given) > 1):
+            self._search_some(given)
+            return
+        self.common = [10.0**e for e in COARSE] if given is None else given
+        self.solve([(label, C) for label in range(self.task.k) for C in self.common])
+        while given is None and (wanted := self._beside(self.best())):
+            self.solve(wanted)
 
-    def loss(self, label: int, C: float, rows: Any = slice(None)) -> float:
-        """Return the smoothed log loss of the held-out logits of one label at one C."""
-        weight = self.task.weight[label, rows]
-        losses = smoothed_losses(self.held[label][C][rows], self.task.targets[label, rows], float((weight > 0).sum()))
-        return float(losses @ weight / max(weight.sum(), 1e-300))
+    def _search_some(self, given: list[float] | None) -> None:
+        """Choose each label's C by some of the rows, then solve all rows at that C."""
+        few, spaces = self.task.fewer(self.spaces)
+        found = LabelSearch(few, spaces, self.whole)
+        found.search(given)
+        best = found.best()
+        self.known = [[{C: known[C]} for C, known in zip(best, those, strict=True)] for those in found.known]
+        self.solve(list(enumerate(best)))
+
+    def _beside(self, best: list[float]) -> list[tuple[int, float]]:
+        """Return the values to try next: a decade further where the best is the outermost, else what lies beside it."""
+        wanted = []
+        for label, C in enumerate(best):
+            at, tried = np.log10(C), np.log10(np.array(list(self.held[label])))
+            new = [at + way * FINE[0] for way in (-1, 1)]
+            if at <= tried.min() + 1e-9 and at > LOWEST:
+                new = [at - STEP]
+            elif at >= tried.max() - 1e-9 and at < HIGHEST:
+                new = [at + STEP]
+            wanted += [(label, float(10**e)) for e in new if np.abs(tried - e).min() > 1e-6]
+        return wanted
+
+    def best(self, rows: Array | None = None) -> list[float]:
+        """Return the C of each label with the smallest loss on held-out rows (all when None).
+
+        A few dozen rows with a label tell little of its C, and all labels are answered by the same features: beside the
+        label's own loss that of all labels counts, each as a share of its least. The loss is that after calibration, for a
+        larger C with a flatter slope ranks better than a smaller one.
+        """
+        losses = self._losses(rows)
+        shares = [{C: loss / max(min(own.values()), 1e-300) for C, loss in own.items()} for own in losses]
+        counted = [share for share, told in zip(shares, self._tell(rows), strict=True) if told] or shares
+        places = np.log10(self.common) if self.common else np.zeros(1)
+        mean = [float(np.mean([share[C] for share in counted])) for C in self.common] or [1.0]
+        chosen = []
+        for share in shares:
+            tried = sorted(share)
+            cost = np.array([share[C] + SHARED * float(np.interp(np.log10(C), places, mean)) for C in tried])
+            good = np.flatnonzero(cost <= cost.min() * (1 + WORTH))
+            chosen.append(tried[int(good[1] if len(good) > 1 and good[0] == 0 else good[0])])
+        return chosen
+
+    def _tell(self, rows: Array | None) -> Array:
+        """Return which labels (k,) have two of both answers among some rows."""
+        here = slice(None) if rows is None else rows
+        both = [(side[:, here] > 0).sum(axis=1) for side in (self.task.ones, self.task.zeros)]
+        return np.asarray(np.minimum(*both) > 1)
+
+    def _losses(self, rows: Array | None) -> list[dict[float, float]]:
+        """Return the calibrated loss of each label by C, on some held-out rows."""
+        here = slice(None) if rows is None else rows
+        pairs = [(label, C) for label, own in enumerate(self.held) for C in own]
+        out: list[dict[float, float]] = [{} for _ in self.held]
+        step = max(1, ENTRIES // 8 // len(self.task.codes))
+        for start in range(0, len(pairs), step):
+            some = pairs[start : start + step]
+            labels = [label for label, _ in some]
+            z = np.stack([self.held[label][C][here] for label, C in some])
+            found = platt(z, self.task.ones[labels][:, here], self.task.zeros[labels][:, here])[2]
+            for (label, C), loss in zip(some, found.tolist(), strict=True):
+                out[label][C] = loss
+        return out
 
     def solve(self, wanted: list[tuple[int, float]]) -> None:
         """Solve labels at values of C, in all folds."""
@@ -69,46 +161,48 @@ class LabelSearch:
                 self._solve(space, known, some)
 
     def _solve(self, space: Space, known: list[dict[float, Array]], wanted: list[tuple[int, float]]) -> None:
-        task, f = self.task, len(space.folds)
+        f = len(space.folds)
         labels, C = np.array([label for label, _ in wanted]), np.array([C for _, C in wanted])
-        learnt = np.ones((f, len(task.codes)), bool)
+        learnt = np.ones((f, len(self.task.codes)), bool)
         for row, (_, held) in zip(learnt, space.folds, strict=True):
             row[held] = False
-        weight = (task.weight[labels][:, None] * learnt).reshape(len(wanted) * f, -1)  # (w * f, n)
-        start = [known[label][nearest(known[label], c)] for label, c in wanted] if known[labels[0]] else None
-        coef = self._solved(space, (np.repeat(labels, f), np.repeat(C, f)), weight, start, 1e-5)
+        start = None
+        if all(known[label] for label in labels):
+            start = np.concatenate([known[label][nearest(known[label], c)] for label, c in wanted])
+        coef = self._solved(space, (np.repeat(labels, f), np.repeat(C, f)), np.tile(learnt, (len(wanted), 1)), start, 1e-5)
         margins = (space.X.matvec(coef[:, :-1]) + coef[:, -1:]).reshape(len(wanted), f, -1)
-        for one, found, own in zip(wanted, margins, coef.reshape(len(wanted), f, -1), strict=True):
-            known[one[0]][one[1]] = own
+        for (label, c), found, own in zip(wanted, margins, coef.reshape(len(wanted), f, -1), strict=True):
+            known[label][c] = own
             for z, (_, held) in zip(found, space.folds, strict=True):
-                self.held[one[0]][one[1]][held] = z[held]
+                self.held[label][c][held] = z[held]
 
-    def _solved(self, space: Space, of: tuple[Array, Array], weight: Array, start: Any, tol: float) -> Array:
-        """Return coefficients (p, r + 1) of labels and values of C (p,), with the weights (p, n) of the rows."""
+    def _solved(self, space: Space, of: tuple[Array, Array], learnt: Any, start: Array | None, tol: float) -> Array:
+        """Return coefficients (p, r + 1) of labels and values of C (p,), learnt from some of the rows (p, n)."""
         labels, C = of
         kind = space.X.dtype
-        target = self.task.targets[labels].astype(kind)  # (p, n)
-        ones = (weight * target).sum(axis=1)
-        zeros = weight.sum(axis=1) - ones
+        ones, weight = self.task.ones[labels] * learnt, (self.task.ones + self.task.zeros)[labels] * learnt  # (p, n)
+        with_it, every = ones.sum(axis=1), weight.sum(axis=1)
         coef = np.zeros((len(labels), space.X.shape[1] + 1), kind)
-        coef[:, -1] = np.log((ones + HALF) / (zeros + HALF))  # all that is known of a label without a second answer
-        both = np.flatnonzero((ones > 0) & (zeros > 0))
+        # all that is known of a label without a second answer
+        coef[:, -1] = np.log((with_it + HALF) / (every - with_it + HALF))
+        both = np.flatnonzero((ones > 0).any(axis=1) & (ones < weight).any(axis=1))
         if len(both):
-            batch = Problems(space.X, LogisticLoss(target[both], kind), (weight[both] * C[both, None]).astype(kind))
-            begin = None if start is None else np.concatenate(start)[both][:, None]
+            loss = LogisticLoss(ones[both] > 0, kind)
+            batch = Problems(space.X, loss, (weight[both] * C[both, None]).astype(kind))
+            begin = None if start is None else start[both][:, None]
             coef[both] = solve(batch, C[both], space.spectrum, begin, tol)[:, 0]
         return coef
 
     def refit(self, C: Array) -> HeadState:
         """Return the linear scorer of all rows with the values of C (k,), warm from the folds where they share coordinates."""
         space, n, k = self.whole(), len(self.task.codes), self.task.k
-        shared = len(self.spaces) == 1 and not self.spaces[0].learnt
+        warm = len(self.spaces) == 1 and not self.spaces[0].learnt
         parts = []
         for labels in np.array_split(np.arange(k), -(-k * n // ENTRIES)):
             start = None
-            if shared and self.known[0][labels[0]]:
-                start = [self._start(label, C[label], space) for label in labels]
-            parts.append(self._solved(space, (labels, C[labels]), self.task.weight[labels], start, 1e-8))
+            if warm and all(self.known[0][label] for label in labels):
+                start = np.concatenate([self._start(label, C[label], space) for label in labels])
+            parts.append(self._solved(space, (labels, C[labels]), True, start, 1e-8))
         coef = np.concatenate(parts).astype(np.float64)  # (k, r + 1)
         return space.to_state(coef[:, :-1], coef[:, -1], {})
 
@@ -116,12 +210,6 @@ class LabelSearch:
         known = self.known[0][label]
         start = known[nearest(known, C)].mean(axis=0)[None]  # (1, r + 1)
         basis = self.spaces[0].basis
-        if space is self.spaces[0] or basis is None:  # from the directions of the folds to the columns
+        if space is self.spaces[0] or basis is None:
             return np.asarray(start)
-        return np.concatenate([start[:, :-1] @ basis, start[:, -1:]], axis=-1)
-
-
-def smoothed_losses(z: Array, target: Array, n: float) -> Array:
-    """Return `calibration.smoothed_log_losses` of logits of the label, (m,), which is there where the target is 1."""
-    toward = np.where(target > 0, z, -z)
-    return np.asarray(np.logaddexp(0, -toward) + calibration.PSEUDO_ERRORS / max(n, 1) * np.logaddexp(0, toward))
+        return np.concatenate([start[:, :-1] @ basis, start[:, -1:]], axis=-1)  # from directions of the folds to columns

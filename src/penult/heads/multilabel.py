@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -14,28 +14,12 @@ from penult.arrays import Array, check_blocks, default_errors
 from penult.errors import InputError
 from penult.heads import calibration
 from penult.heads.contexts import threads
+from penult.heads.label_calibration import LabelSettings, label_floor, platt
 from penult.heads.label_folds import check_label_matrix, label_folds
-from penult.heads.label_search import LabelSearch, LabelTask
-from penult.heads.linear import Grid
-from penult.heads.scoring import HeadState, Scorer, two_sided
+from penult.heads.label_search import DEFAULT, LabelSearch, LabelTask
+from penult.heads.scoring import HeadState, Scorer
 from penult.heads.spaces import linear_spaces, whole_space
 from penult.solver import on_disk
-
-
-@dataclass(frozen=True)
-class Calibrated:
-    """What turns the logits of one label into its probability: p = clip(sigmoid(z / temperature + offset), floor)."""
-
-    C: float
-    temperature: float = 1.0
-    offset: float = 0.0
-    floor: float = 0.0
-
-    def proba(self, z: Array) -> Array:
-        """Return the probabilities (n,) of logits (n,)."""
-        with np.errstate(over="ignore"):
-            p = 1 / (1 + np.exp(-(z / self.temperature + self.offset)))
-        return np.asarray(np.clip(p, self.floor, 1 - self.floor))
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -52,7 +36,7 @@ class MultiLabelHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         "balanced" weighs the photos with a label as much as those without: its probabilities are those that hold where half
         of the photos have the label.
     calibrate : bool
-        Fit one temperature a label on held-out photos.
+        Fit one slope and offset a label on held-out photos (Platt scaling).
     clip : float, "auto" or None
         The smallest probability of a label and of its absence; "auto" chooses it.
     folds : int
@@ -84,7 +68,7 @@ class MultiLabelHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @default_errors
     def fit(self, X: Any, Y: Any, groups: Any = None, sample_weight: Any = None) -> Self:
-        """Choose C, temperature and floor of each label by inner folds, and fit all rows.
+        """Choose C, calibration and floor of each label by inner folds, and fit all rows.
 
         X (n, d); Y (n, L) of 0, 1 and NaN, where it is not known whether the photo has the label: it is then left out for that
         label. groups (n,): rows of one group are kept on one side of every inner fold. sample_weight (n,), not negative. A
@@ -92,15 +76,15 @@ class MultiLabelHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         task = self._checked_task(X, Y, groups, sample_weight, None)
         with threads(task.X):
-            search, grids = self._search(task)
-            self._keep(task, search, [self._choose(search, grids, label) for label in range(task.k)])
+            search = self._search(task)
+            self._keep(search, self._choose(search))
         return self
 
     @default_errors
     def cross_fit(self, X: Any, Y: Any, fold: Array, sample_weight: Any = None) -> tuple[Array, list[dict[str, Any]]]:
         """Return probabilities (n, L) of each row by a model that did not see its fold, and the settings of each fold's model.
 
-        `fold` (n,), -1 for rows that are in every training part and not answered (NaN). Settings, temperature and floor of a
+        `fold` (n,), -1 for rows that are in every training part and not answered (NaN). C, calibration and floor of a
         fold are chosen by the held-out rows of the other folds (after Tsamardinos, Greasidou & Borboudakis 2018).
         `fit_searched` makes the model of all rows of the same search.
         """
@@ -108,64 +92,61 @@ class MultiLabelHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         task = self._checked_task(X, Y, None, sample_weight, fold)
         proba, choices = np.full((len(fold), task.k), np.nan), []
         with threads(task.X):
-            search, grids = self._search(task)
+            search = self._search(task)
             for _, held in task.folds or ():
-                others = np.flatnonzero((fold >= 0) & (fold != fold[held[0]]))
-                chosen = [self._choose(search, grids, label, others) for label in range(task.k)]
+                chosen = self._choose(search, np.flatnonzero((fold >= 0) & (fold != fold[held[0]])))
                 for label, one in enumerate(chosen):
                     proba[held, label] = one.proba(search.held[label][one.C][held])
                 choices.append(_told(chosen))
-        self._searched = task, search, grids
+        self._searched = search
         return proba, choices
 
     @default_errors
     def fit_searched(self) -> Self:
         """Fit the rows of the last `cross_fit` as `fit` would with its folds as inner folds: nothing is searched again."""
-        task, search, grids = self._searched
+        search = self._searched
         del self._searched
-        rows = np.sort(np.concatenate([held for _, held in task.folds or ()]))
-        with threads(task.X):
-            self._keep(task, search, [self._choose(search, grids, label, rows) for label in range(task.k)])
+        rows = np.sort(np.concatenate([held for _, held in search.task.folds or ()]))
+        with threads(search.task.X):
+            self._keep(search, self._choose(search, rows))
         return self
 
-    def _search(self, task: LabelTask) -> tuple[LabelSearch, list[Grid]]:
+    def _search(self, task: LabelTask) -> LabelSearch:
         spaces = linear_spaces(task, self.scaling) if task.folds else []
         search = LabelSearch(task, spaces, lambda: whole_space(task, self.scaling, spaces))
-        return search, search.search(self.C) if task.folds else [Grid(10.0, self.C) for _ in range(task.k)]
+        if task.folds:
+            search.search(self.C)
+        return search
 
-    def _choose(self, search: LabelSearch, grids: list[Grid], label: int, rows: Any = slice(None)) -> Calibrated:
-        """Return the best C of a label by the held-out rows with these numbers, and its calibration."""
-        task, grid = search.task, grids[label]
-        weight, codes = task.weight[label, rows], task.targets[label, rows].astype(np.intp)
-        known = weight > 0
+    def _choose(self, search: LabelSearch, rows: Array | None = None) -> list[LabelSettings]:
+        """Return the best C of each label by held-out rows (all when None), and its calibration."""
+        task = search.task
+        here = np.arange(len(task.codes)) if rows is None else rows
+        ones, zeros = task.ones[:, here], task.zeros[:, here]
         fixed = 0.0 if isinstance(self.clip, str) else float(self.clip or 0)
-        if task.folds is None or len(np.unique(codes[known])) < 2:  # nothing was held out that could tell
-            floor = calibration.default_floor(max(int(known.sum()), 1), 2) if self.clip == "auto" else fixed
-            return Calibrated(grid.best() if grid.losses else grid.default, floor=floor)
-        tried = sorted(grid.losses)
-        C = tried[grid.pick(np.array([search.loss(label, c, rows) for c in tried]))]
-        z, codes, weight = search.held[label][C][rows][known], codes[known], weight[known]
-        temperature, offset, logits = 1.0, 0.0, two_sided(z[:, None])
-        if self.calibrate:
-            temperature = calibration.temperature(logits, codes, weight, False)
-            prior = np.log(np.bincount(codes, weight / weight.mean(), 2) + 1)
-            believed = calibration.evidence(logits / temperature, codes, weight, prior)
-            temperature /= believed
-            offset = float((1 - believed) * (prior[1] - prior[0]))
-        one = Calibrated(C, temperature, offset, fixed)
-        if self.clip == "auto":
-            p = one.proba(z)
-            one = Calibrated(C, temperature, offset, calibration.best_floor(np.column_stack([1 - p, p]), codes, weight))
-        return one
+        if not task.folds:  # nothing was held out
+            single = DEFAULT if self.C is None else float(np.median(np.atleast_1d(np.asarray(self.C, float))))
+            known = np.maximum(((ones > 0) | (zeros > 0)).sum(axis=1), 1)
+            floors = [calibration.default_floor(int(n), 2) if self.clip == "auto" else fixed for n in known]
+            return [LabelSettings(single, floor=floor) for floor in floors]
+        C = search.best(rows)
+        z = np.stack([search.held[label][c][here] for label, c in enumerate(C)])  # (k, n)
+        slope, offset = platt(z, ones, zeros)[:2] if self.calibrate else (np.ones(task.k), np.zeros(task.k))
+        chosen = []
+        for label, c in enumerate(C):
+            one = LabelSettings(c, float(slope[label]), float(offset[label]), fixed)
+            floor = label_floor(one.proba(z[label]), ones[label], zeros[label]) if self.clip == "auto" else fixed
+            chosen.append(replace(one, floor=floor))
+        return chosen
 
-    def _keep(self, task: LabelTask, search: LabelSearch, chosen: list[Calibrated]) -> None:
+    def _keep(self, search: LabelSearch, chosen: list[LabelSettings]) -> None:
         """Fit the chosen settings to all rows and set the fitted attributes."""
-        state = search.refit(np.array([one.C for one in chosen]))
-        temperature, offset, floor = (np.array([getattr(one, name) for one in chosen]) for name in _CALIBRATION)
+        task, state = search.task, search.refit(np.array([one.C for one in chosen]))
+        slope, offset, floor = (np.array([getattr(one, name) for one in chosen]) for name in ("slope", "offset", "floor"))
         arrays = {
             **state.arrays,
-            "weights": (state.arrays["weights"] / temperature[:, None]).astype(np.float32),
-            "intercepts": state.arrays["intercepts"] / temperature + offset,
+            "weights": (state.arrays["weights"] * slope[:, None]).astype(np.float32),
+            "intercepts": state.arrays["intercepts"] * slope + offset,
             "floors": floor,
         }
         facts = {
@@ -197,7 +178,8 @@ class MultiLabelHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n, k = Y.shape
         return LabelTask(
             X, np.zeros(n, np.intp), k, np.ones(n), np.ones(k), folds, check_blocks(X.shape[1], self.blocks),
-            self.random_state, targets=np.ascontiguousarray(target.T), weight=np.ascontiguousarray(weight.T),
+            self.random_state, ones=np.ascontiguousarray((weight * target).T),
+            zeros=np.ascontiguousarray((weight * (1 - target)).T),
         )  # fmt: skip
 
     def _inner_folds(self, Y: Array, groups: Any) -> Any:
@@ -242,12 +224,9 @@ class MultiLabelHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return hasattr(self, "_scorer")
 
 
-_CALIBRATION = ("temperature", "offset", "floor")
-
-
-def _told(chosen: list[Calibrated]) -> dict[str, Any]:
+def _told(chosen: list[LabelSettings]) -> dict[str, Any]:
     """Return the settings of the labels as plain lists."""
-    return {name: [getattr(one, name) for one in chosen] for name in ("C", "temperature", "floor")}
+    return {name: [getattr(one, name) for one in chosen] for name in ("C", "slope", "offset", "floor")}
 
 
 def _given(fold: Array) -> tuple[tuple[Array, Array], ...]:
