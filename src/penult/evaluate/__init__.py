@@ -18,6 +18,7 @@ from penult.evaluate.curve import (
     regularization_path,
     review,
 )
+from penult.evaluate.decision_texts import advice_sentences, decision_sentences, operating_facts
 from penult.evaluate.decisions import DecisionRequest, DecisionResult, decide
 from penult.evaluate.evaluation import ClassScore, Difference, Evaluation, paired_difference, score, summary_rows
 from penult.evaluate.interpret import FEW, Rarest, at_chance, causes, imbalance, imbalanced, rarest_classes, verdict
@@ -57,6 +58,7 @@ __all__ = [
     "TrialData",
     "TrialProcess",
     "accuracy_gap",
+    "advice_sentences",
     "at_chance",
     "carry",
     "causes",
@@ -67,6 +69,7 @@ __all__ = [
     "cross_validate",
     "cross_validate_labels",
     "decide",
+    "decision_sentences",
     "imbalance",
     "imbalanced",
     "label_curves",
@@ -76,6 +79,7 @@ __all__ = [
     "learning_curve",
     "measure_point",
     "measure_sets",
+    "operating_facts",
     "outer_folds",
     "paired_difference",
     "per_image",

@@ -1,4 +1,12 @@
-"""Prediction sets that hold the right class with a given probability (conformal prediction), and their coverage by folds."""
+"""Prediction sets that hold the right class with a given probability (conformal prediction), and their coverage by folds.
+
+Each class has a threshold of its own (class-conditional, "Mondrian": Vovk, Gammerman & Shafer, Algorithmic Learning in a
+Random World, 2005, section 4.5; Sadinle, Lei & Wasserman, JASA 114 (2019) 223), so that a class that is often missed is covered
+as often as the others. One threshold for all covers 85% of the defective solar cells where 95% of all cells are covered; sets
+of cumulated probabilities (APS: Romano, Sesia & Candes, NeurIPS 2020) are larger at the same coverage
+(`benchmarks/jobs.py decide`). Scores are out-of-fold, those of all folds together (cross-conformal: Vovk, Annals of
+Mathematics and Artificial Intelligence 74 (2015) 9).
+"""
 
 from __future__ import annotations
 
@@ -44,10 +52,26 @@ def check_coverage(level: float) -> None:
 
 @default_errors
 def fit_sets(y: Ints, proba: Floats, level: float) -> PredictionSets:
-    """Return the sets of a level, by out-of-fold probabilities (n, k)."""
-    own = np.sort(proba[np.arange(len(y)), y])  # (n,)
-    rank = int(np.floor((len(y) + 1) * (1 - level)))  # the rank-th smallest score is the threshold
-    return PredictionSets(level, (float(own[rank - 1]) if rank else 0.0,) * proba.shape[1])
+    """Return the sets of a level, by out-of-fold probabilities (n, k).
+
+    Classes with too few photos for a threshold of their own (19 for 0.95) share one, that of all their photos together
+    (Ding et al., NeurIPS 2023).
+    """
+    own = proba[np.arange(len(y)), y]  # (n,)
+    few = _rank(np.bincount(y, minlength=proba.shape[1]), level) < 1  # (k,)
+    shared = _threshold(own[few[y]], level)
+    each = (shared if few[c] else _threshold(own[y == c], level) for c in range(proba.shape[1]))
+    return PredictionSets(level, tuple(each))
+
+
+def _rank(number: Any, level: float) -> Any:
+    """Return which of n scores, ascending, is the threshold: a share of 1 - level of n + 1, with the new one, is below."""
+    return np.floor((number + 1) * (1 - level) + 1e-9).astype(int)
+
+
+def _threshold(scores: Floats, level: float) -> float:
+    rank = int(_rank(np.asarray(len(scores)), level))
+    return float(np.partition(scores, rank - 1)[rank - 1]) if rank else 0.0
 
 
 @default_errors

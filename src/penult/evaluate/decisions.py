@@ -153,7 +153,7 @@ def decide(asked: DecisionRequest, evaluation: Evaluation) -> DecisionResult:
     if chosen is None:
         return DecisionResult(rule, None, True, sets, coverage)
     given = by_folds(evaluation, lambda rows: _rule(asked, evaluation, rows)[0])
-    return DecisionResult(rule, measure_point(evaluation, given, chosen), kept, sets, coverage)
+    return DecisionResult(rule, measure_point(evaluation, given, chosen, rule.costs), kept, sets, coverage)
 
 
 def _rule(asked: DecisionRequest, evaluation: Evaluation, rows: NDArray[np.bool_]) -> tuple[DecisionRule, int | None, bool]:

@@ -142,7 +142,7 @@ class Trainer:
             self.clock.lap("head")
             about = {"trained_on": sum(class_counts(data).values()), "scores": chosen.to_dict()["scores"]}
             decided = evaluate.decide(options.decision, chosen)
-            self.metrics["decision"] = decided.to_dict(data.classes)
+            self.metrics["decision"] = decided.to_dict(data.classes) | evaluate.operating_facts(chosen, decided.rule)
             about |= decided.to_facts(data.classes)
             state = fitted.head.to_arrays()
             computed = serving_parts(data, done, heads.scorer(state.kind, state.arrays, state.facts))
