@@ -88,6 +88,7 @@ def summary(metrics: Mapping[str, Any], folder: Path, findings: Iterable[audit.F
         "causes": evaluate.causes(metrics),
         "imbalance": _imbalance(metrics),
         "findings": [] if chance else _findings(findings, (metrics.get("audit") or {}).get("expected") or {}),
+        "decide": _decide(metrics, folder),
         "review": metrics["review"],
         "report": str(report) if report.is_file() else None,
         "model": str(folder / "model.penult"),
@@ -101,6 +102,8 @@ def lines(about: Mapping[str, Any]) -> list[Line]:
     found = [("check" if i == 0 else "", _finding(one)) for i, one in enumerate(about["findings"][:KINDS])]
     if (rest := len(about["findings"]) - KINDS) > 0:
         found.append(("", f"and {count(rest, 'other kind', 'other kinds')} of data issues"))
+    if about["decide"]:
+        found.append(("decide", output.printable(about["decide"])))
     if not about["at_chance"] and (words := _review(about["review"])):
         found.append(("review", words))
     if about["report"]:
@@ -159,6 +162,12 @@ def _imbalance(metrics: Mapping[str, Any]) -> str | None:
     if not metrics.get("scores") or metrics.get("task") == "labels":
         return None
     return evaluate.imbalance(metrics["scores"], (metrics.get("options") or {}).get("class_weight") is not None)
+
+
+def _decide(metrics: Mapping[str, Any], folder: Path) -> str | None:
+    """Return the command that keeps a class from being missed, where that is advised."""
+    option = evaluate.advice_sentences((metrics.get("decision") or {}).get("advice"))[1]
+    return f"penult decide {folder} {option}" if option else None
 
 
 def _review(found: Mapping[str, Any] | None) -> str:

@@ -18,7 +18,7 @@ from penult.evaluate.curve import (
     regularization_path,
     review,
 )
-from penult.evaluate.decision_texts import advice_sentences, decision_sentences, operating_facts
+from penult.evaluate.decision_texts import advice_sentences, decision_sentences, operating_facts, verdict_with_decision
 from penult.evaluate.decisions import DecisionRequest, DecisionResult, decide
 from penult.evaluate.evaluation import ClassScore, Difference, Evaluation, paired_difference, score, summary_rows
 from penult.evaluate.interpret import FEW, Rarest, at_chance, causes, imbalance, imbalanced, rarest_classes, verdict
@@ -93,5 +93,6 @@ __all__ = [
     "thresholds",
     "unmeasured",
     "verdict",
+    "verdict_with_decision",
     "wilson",
 ]

@@ -1,9 +1,9 @@
 """Prediction sets that hold the right class with a given probability (conformal prediction), and their coverage by folds.
 
 Each class has a threshold of its own (class-conditional, "Mondrian": Vovk, Gammerman & Shafer, Algorithmic Learning in a
-Random World, 2005, section 4.5; Sadinle, Lei & Wasserman, JASA 114 (2019) 223), so that a class that is often missed is covered
-as often as the others. One threshold for all covers 85% of the defective solar cells where 95% of all cells are covered; sets
-of cumulated probabilities (APS: Romano, Sesia & Candes, NeurIPS 2020) are larger at the same coverage
+Random World, 2005, section 4.5; Sadinle, Lei & Wasserman, JASA 114 (2019) 223), so that a class that is often missed is
+covered as often as the others. One threshold for all covers 85% of the defective solar cells where 95% of all cells are
+covered; sets of cumulated probabilities (APS: Romano, Sesia & Candes, NeurIPS 2020) are larger at the same coverage
 (`benchmarks/jobs.py decide`). Scores are out-of-fold, those of all folds together (cross-conformal: Vovk, Annals of
 Mathematics and Artificial Intelligence 74 (2015) 9).
 """

@@ -10,8 +10,10 @@ import numpy as np
 from penult.arrays import default_errors
 from penult.decision import DecisionRule, Target
 from penult.evaluate.evaluation import Evaluation
+from penult.evaluate.interpret import at_chance, verdict
 from penult.evaluate.intervals import Score
 from penult.evaluate.operating import CONFIDENCE, by_folds, choose_threshold, curve_points, measure_point
+from penult.evaluate.shift import accuracy_gap
 from penult.texts import count, digits, percent
 
 ADVISED = 0.95  # the recall of the advice
@@ -77,6 +79,16 @@ def advice_sentences(advice: Mapping[str, Any] | None) -> tuple[str, str]:
         f"{percent(point['precision']['value'], 0)} of those would be right"
     )
     return said, f"--target '{advice['target']}'"
+
+
+def verdict_with_decision(evaluation: Evaluation, test: Evaluation | None, decision: Mapping[str, Any] | None) -> str:
+    """Return the verdict, and what the decision gives, or the advice to make one where nobody did."""
+    said = verdict(evaluation, test=test)
+    gap = None if test is None else accuracy_gap(evaluation.to_dict(), test.to_dict())
+    if at_chance(evaluation, test) or (gap is not None and gap.worse):  # then nothing of the folds is to be believed
+        return said
+    more = decision_sentences(decision) or [one for one in advice_sentences((decision or {}).get("advice"))[:1] if one]
+    return " ".join([said, *(f"{one[:1].upper()}{one[1:]}." for one in more)])
 
 
 def decision_sentences(decision: Mapping[str, Any] | None) -> list[str]:

@@ -75,8 +75,8 @@ def choose_threshold(y: Ints, proba: Floats, groups: NDArray[Any] | None, chosen
     """Return the threshold of class `chosen` that keeps a target on new photos, by out-of-fold probabilities (n, k).
 
     For recall the largest, for precision the smallest whose share is at least the target by the exact lower limit of a
-    binomial share (Clopper & Pearson, Biometrika 26 (1934) 404), at CONFIDENCE: for recall that is the order statistic of Tong,
-    Feng & Li (Science Advances 4 (2018) eaao1659). For the flagged share the smallest that flags at most the target.
+    binomial share (Clopper & Pearson, Biometrika 26 (1934) 404), at CONFIDENCE: for recall that is the order statistic of
+    Tong, Feng & Li (Science Advances 4 (2018) eaao1659). For the flagged share the smallest that flags at most the target.
     """
     scores, own = proba[:, chosen], y == chosen  # (n,)
     if target.measure == "recall":
@@ -160,7 +160,7 @@ def _mean(values: Floats, groups: NDArray[Any] | None) -> Score:
 
 
 @dataclass(frozen=True, slots=True)
-class CurvePoint:
+class ThresholdPoint:
     """One threshold of the curves: what gives the class from it on has this recall, false positive rate and precision."""
 
     threshold: float
@@ -175,7 +175,7 @@ class CurvePoint:
 
 
 @default_errors
-def curve_points(evaluation: Evaluation, chosen: int, points: int = POINTS) -> tuple[CurvePoint, ...]:
+def curve_points(evaluation: Evaluation, chosen: int, points: int = POINTS) -> tuple[ThresholdPoint, ...]:
     """Return the ROC and the precision-recall curve of a class against all others, out of fold, thresholds descending.
 
     The intervals are Wilson's at each threshold, over groups where there are some.
@@ -195,7 +195,7 @@ def curve_points(evaluation: Evaluation, chosen: int, points: int = POINTS) -> t
         hits, many = int((flagged & own).sum()), int(flagged.sum())
         shares = (hits, positive), (many - hits, total - positive), (hits, many)
         recall, false, precision = (_wilson(*pair, units) for pair in shares)
-        found.append(CurvePoint(threshold, recall, false, precision, many / total))
+        found.append(ThresholdPoint(threshold, recall, false, precision, many / total))
     return tuple(found)
 
 

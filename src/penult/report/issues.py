@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from penult.audit import KINDS, Finding
-from penult.evaluate import FEW, at_chance, imbalance
+from penult.evaluate import FEW, advice_sentences, at_chance, imbalance
 from penult.html import Html, join, prose, tag
 from penult.report.gallery import finding_card, finding_keys
 from penult.report.thumbnails import EACH, LISTED, Thumbnails, by_kind
 from penult.runs import RunResults
 from penult.texts import count, digits, percent
 
+NO_GAIN = "More photos are not expected to help"
 SLIGHT = 5  # per cent of the log loss; an interval that holds no larger gain says that there is none to speak of
 
 
@@ -41,13 +42,49 @@ def next_steps(results: RunResults, thumbnails: Thumbnails) -> Html | None:
         kinds = by_kind(results.findings)
         kinds.pop("group", None)  # look-alikes ask for nothing to be done
         steps += [_step(kind, found, results, thumbnails) for kind, found in kinds.items()]
-        steps += [_balance(results), _more_photos(results), _review(results)]
+        if not kinds and not any(steps) and (said := nothing_to_gain(metrics)):
+            return _done(said)
+        steps += [_decision(metrics), _balance(results), _more_photos(results), _review(results)]
     steps = [step for step in steps if step is not None]
     if not steps and results.metrics.get("audit") is None:
         return None
     nothing = tag("p", "No problems found. Next: ", tag("code", "penult predict RUN NEW_PHOTOS"), ".")
     what = tag("ol", *steps, class_="steps") if steps else nothing
     return tag("section", tag("h2", "What to do next"), what, id="next")
+
+
+def nothing_to_gain(metrics: Mapping[str, Any]) -> str:
+    """Return why neither more photos nor another decision nor a review would gain anything; an empty text where one may."""
+    decision, scores = metrics.get("decision") or {}, metrics["scores"]
+    twice, review = (metrics.get("learning_curve") or {}).get("twice"), metrics.get("review") or {}
+    if metrics.get("audit") is None or decision.get("advice") or imbalance(scores) or scores["measured"] < FEW:
+        return ""
+    if review.get("accuracy_kept") is not None and review["accuracy_kept"] > review["accuracy_all"]:
+        return ""
+    if scores["scores"]["accuracy"]["value"] == 1:
+        return f"No mistake on {count(scores['measured'], 'held-out photo')}, and no problem of the data was found."
+    title, said = gain(twice) if twice else ("", "")
+    return said if title == NO_GAIN else ""
+
+
+def _done(said: str) -> Html:
+    """Return the section for a model that needs nothing more."""
+    commands = (tag("code", f"penult {name}") for name in ("predict RUN NEW_PHOTOS", "serve RUN", "export RUN --to html"))
+    uses = join("To use it: ", *(part for command in commands for part in (command, " · ")))
+    text = tag("p", prose(said), " ", Html(str(uses).removesuffix(" · ")))
+    return tag("section", tag("h2", "What to do next"), tag("h3", "Done: use it as it is"), text, id="next")
+
+
+def _decision(metrics: Mapping[str, Any]) -> Html | None:
+    """Return the advice to choose a decision, where one class is missed and nobody chose one."""
+    said, option = advice_sentences((metrics.get("decision") or {}).get("advice"))
+    if not said:
+        return None
+    how = join(
+        "Without training again: ", tag("code", f"penult decide RUN {option}"), ", or give what mistakes cost (--cost). "
+    )
+    link = tag("a", "Thresholds", href="#decision")
+    return tag("li", tag("h3", "Choose a threshold"), tag("p", prose(f"{said}. "), how, link))
 
 
 CAUTIONS = {"groups": "Keep patients or scenes in one fold", "size": "The networks see the photos too small"}
@@ -130,7 +167,7 @@ def gain(twice: Mapping[str, Any]) -> tuple[str, str]:
     moved = f"{-won:+d}% (95% interval {-most:+d} to {-least:+d}%)" if won or most or least else "less than 1%"
     text = f"With twice the training photos the log loss is extrapolated to change by {moved}"
     if most < SLIGHT:
-        return "More photos are not expected to help", f"{text}."
+        return NO_GAIN, f"{text}."
     return "Unclear whether more photos would help", f"{text}: the interval includes no improvement, so this is inconclusive."
 
 

@@ -17,7 +17,7 @@ from penult.arrays import default_errors
 from penult.errors import DamagedFile, PenultError, ProgressCallback, quiet
 from penult.html import Html, join, json_block, tag
 from penult.pixels import DEPTHS, FULL_DEPTH, MAX_PIXELS
-from penult.report import charts, confusion, details, gallery, issues, label_sections, photo_map, summary
+from penult.report import charts, confusion, details, gallery, issues, label_sections, operating, photo_map, summary
 from penult.report.gallery import finding_keys
 from penult.report.thumbnails import (
     EACH,
@@ -43,6 +43,7 @@ SECTIONS = (  # in the order in which they are read; one that has nothing to say
     confusion.section,
     gallery.section,
     confusion.per_class,
+    operating.section,
     charts.section,
     charts.comparison,
     photo_map.section,
@@ -61,7 +62,7 @@ LABEL_SECTIONS = (  # of photos with several labels
 )
 CONTENTS = {
     "next": "What to do next", "confusion": "Confusion matrix", "mistakes": "Mistakes", "unsure": "Unsure",
-    "classes": "Classes", "charts": "Calibration", "missed": "Missed labels", "extra": "Wrong labels",
+    "classes": "Classes", "decision": "Decision", "charts": "Calibration", "missed": "Missed labels", "extra": "Wrong labels",
     "compared": "Comparison", "map": "Map", "issues": "Data issues", "details": "Details",
 }  # fmt: skip
 SCRIPTS = ("start.js", "cells.js", "draw.js", "map.js", "zoom.js")

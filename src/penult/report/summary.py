@@ -8,6 +8,7 @@ from typing import Any
 
 from penult.evaluate import FEW, accuracy_gap, at_chance, rarest_classes, verdict
 from penult.html import Html, join, prose, tag
+from penult.report import operating
 from penult.report.charts import interval
 from penult.report.thumbnails import Thumbnails
 from penult.runs import RunResults
@@ -33,6 +34,7 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html:
         if other
         else tag("h1", *_said(first + end)),
         tag("p", prose(rest), class_="lead") if rest else None,
+        None if chance or other else operating.headline(metrics),
         second,
         None if chance else _without_leaks(audit),
         tag("p", _about(results, thumbnails), class_="soft"),

@@ -275,7 +275,7 @@ class Trainer:
             "compared": evaluate.summary_rows([chosen, *others]),
             "learning_curve": curve.to_dict() if curve else None,
             "test": test.to_dict() if test else None,
-            "verdict": evaluate.verdict(chosen, test=test),
+            "verdict": evaluate.verdict_with_decision(chosen, test, self.metrics.get("decision")),
         }
         skipped = {row["file"] for row in self.skipped if row["part"] == "train"}
         results = RunResults(
