@@ -95,10 +95,11 @@ def test_the_parts_stand_in_the_order_in_which_they_are_read(run: Finished) -> N
     report.rebuild(run.folder)
     outline = Outline(read(run))
     ids = [attrs["id"] for name, attrs in outline.elements if name == "section"]
-    order = ["next", "confusion", "mistakes", "unsure", "classes", "charts", "compared", "map", "issues", "details"]
+    order = ["next", "confusion", "mistakes", "unsure", "classes", "decision", "charts", "compared", "map"]
+    order += ["issues", "details"]
     assert ids == order
     charts = [attrs["id"] for name, attrs in outline.elements if name == "figure" and "id" in attrs]
-    assert charts[:2] == ["reliability", "learning"] and "path" in charts
+    assert charts[:4] == ["roc", "pr", "reliability", "learning"] and "path" in charts
     assert not {"dense-accuracy", "dense-loss"} & set(charts)  # nobody asked for that head
     run.change({**run.metrics, "options": {**run.metrics["options"], "head": "dense"}})
     (run.folder / "history.csv").write_text(

@@ -17,6 +17,7 @@ from penult.runs import RunResults
 from penult.texts import count, digits, percent
 
 NO_GAIN = "More photos are not expected to help"
+WORTH_A_LOOK = 0.01  # of accuracy that a review must gain before it is called something left to do
 SLIGHT = 5  # per cent of the log loss; an interval that holds no larger gain says that there is none to speak of
 
 
@@ -59,7 +60,7 @@ def nothing_to_gain(metrics: Mapping[str, Any]) -> str:
     twice, review = (metrics.get("learning_curve") or {}).get("twice"), metrics.get("review") or {}
     if metrics.get("audit") is None or decision.get("advice") or imbalance(scores) or scores["measured"] < FEW:
         return ""
-    if review.get("accuracy_kept") is not None and review["accuracy_kept"] > review["accuracy_all"]:
+    if review.get("accuracy_kept") is not None and review["accuracy_kept"] - review["accuracy_all"] > WORTH_A_LOOK:
         return ""
     if scores["scores"]["accuracy"]["value"] == 1:
         return f"No mistake on {count(scores['measured'], 'held-out photo')}, and no problem of the data was found."
