@@ -6,7 +6,7 @@ import argparse
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from penult.cli import options
+from penult.cli import options, sources
 from penult.cli.parser import Commands, command
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
         penult audit train --apply findings.csv          after its column `decision` was filled in
         """,
     )
-    p.add_argument("train", metavar="TRAIN", help="labelled images")
+    sources.add_images(p, "train", "TRAIN", "labelled images")
     p.group("Data").add_argument("--test", metavar="DIR", help="test images, which must not be in TRAIN")
     p.group("Output").add_argument("--csv", metavar="FILE", help="write kind,file,related,score,reason,suggestion")
     p.group("Output").add_argument(
@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
         "--apply", metavar="LIST.csv", help="do what a list says with the photos of TRAIN, and nothing else"
     )
     options.add_groups(p)
-    options.add_tables(p)
+    sources.add_tables(p, training=True)
     options.add_backbones(p)
     options.add_head(p)
     options.add_seed(p, "folds and heads")
@@ -52,6 +52,8 @@ def add(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Audit photos, or do what a list says with them."""
+    if not args.train:
+        args.usage_error("give TRAIN")
     from penult import store
     from penult.audit import KINDS
     from penult.cli import output
@@ -63,7 +65,8 @@ def run(args: argparse.Namespace) -> None:
     if args.csv is not None:
         store.check_output_file(args.csv, store.CSV, "--csv")
     with output.progress(not args.quiet) as progress:
-        done = findings.audit_photos(args.train, args.test, options.train_options(args, "penult-run"), progress, args.all)
+        source = sources.source_of(args.train)
+        done = findings.audit_photos(source, args.test, options.train_options(args, "penult-run"), progress, args.all)
     if args.csv is not None:
         findings.write_findings_csv(args.csv, done.findings)
     if args.json:
@@ -91,12 +94,15 @@ def _apply(args: argparse.Namespace) -> None:
     from dataclasses import asdict
 
     from penult.cli import output
-    from penult.images import TableOptions
     from penult.training import repairs
 
     if args.csv or args.all:
         args.usage_error("--apply does what a list says and nothing else; leave --csv and --all out")
-    done = repairs.apply_repairs(args.train, args.apply, args.test, TableOptions(**options.columns(args)))
+    source, table = sources.to_scan(args, args.train)
+    if not isinstance(source, str) or table.photos:
+        args.usage_error("--apply moves the photos of one folder or table: give one TRAIN")
+        return
+    done = repairs.apply_repairs(source, args.apply, args.test, table)
     if args.json:
         output.as_json(asdict(done))
         return

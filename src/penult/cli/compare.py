@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from penult.cli import options
+from penult.cli import options, sources
 from penult.cli.parser import Commands, command
 from penult.texts import count, percent
 
@@ -20,9 +20,9 @@ def add(commands: Commands) -> None:
         "compare",
         run,
         "benchmark backbones, alone and combined, on your photos",
-        "TRAIN has the same layout as for `penult train`. Every candidate embeds a stratified sample and is evaluated on the\n"
-        "same folds, alone, in every pair and every trio: log loss against images/s, and what each member adds. The last\n"
-        "line is the command to run next.",
+        "TRAIN has the same layout as for `penult train`, but is one source. Every candidate embeds a stratified sample and\n"
+        "is evaluated on the same folds, alone, in every pair and every trio: log loss against images/s, and what each\n"
+        "member adds. The last line is the command to run next.",
         """
         penult compare train --budget 10m                the cheapest networks first, for ten minutes
         penult compare train -b lite -b modern           two presets, alone and together
@@ -38,7 +38,7 @@ def add(commands: Commands) -> None:
         "--sample", type=int, default=1000, metavar="N", help="images to compare on (default: 1000)"
     )
     options.add_groups(p)
-    options.add_tables(p)
+    sources.add_tables(p, labels=False)
     options.add_out(p, "DIR", "table and figure (default: penult-compare)", default="penult-compare")
     options.add_seed(p, "sample, folds and heads")
     options.add_tolerance(p)
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         sample=args.sample,
         groups=args.groups,
         near_duplicates=args.near_duplicates,
-        **options.columns(args),
+        **sources.columns(args),
         crop_mode=args.fit,
         pooling=args.pooling,
         recipe=options.recipe(args),

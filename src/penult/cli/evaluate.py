@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from penult.cli import options, stored
+from penult.cli import options, sources, stored
 from penult.cli.parser import Commands, command
 from penult.texts import count, percent
 
@@ -35,7 +35,7 @@ def add(commands: Commands) -> None:
         """,
     )
     options.add_model(p)
-    p.add_argument("labelled", metavar="LABELLED", help="labelled images")
+    sources.add_images(p, "labelled", "LABELLED", "labelled images")
     gates = p.group("Evaluation")
     gates.add_argument("--min-accuracy", metavar="P", help="gate: exit code 5 where the accuracy is below P (0.95 or 95%%)")
     gates.add_argument("--max-log-loss", metavar="X", help="gate: exit code 5 where the log loss is above X")
@@ -47,24 +47,27 @@ def add(commands: Commands) -> None:
         help="gate: exit code 5 where less than the share P of a class is found, or it has no images; repeat for several",
     )
     stored.add_stored(p, "evaluate on")
-    options.add_tables(p)
+    sources.add_tables(p)
     options.add_tolerance(p)
     options.add_compute(p)
 
 
 def run(args: argparse.Namespace) -> int:
     """Classify the images, or the rows of shards, and compare with their labels; return 5 where a gate was missed."""
-    if stored.is_shards([args.labelled]):
+    if not args.labelled:
+        args.usage_error("give LABELLED")
+    if stored.is_shards(args.labelled):
         return _of_shards(args)
-    if args.labels or args.memory:
-        args.usage_error("--labels and --memory go with features; of images give the table itself as LABELLED")
+    if args.memory:
+        args.usage_error("--memory goes with features: LABELLED is none of these")
     from penult import bundle, images
     from penult.cli import output
     from penult.predict import Predictor, judge, judge_unseen, remark_on_training, verdict_on_new
 
     model = bundle.load_bundle(args.model)
     gates = _gates(args, model.classes)
-    found = images.scan_labelled(args.labelled, classes=model.classes, table=images.TableOptions(**options.columns(args)))
+    source, table = sources.to_scan(args, args.labelled)
+    found = images.scan_labelled(source, classes=model.classes, table=table)
     answers = output.predict(Predictor(model, options.embed_options(args)), found, args.quiet)
     labels = [str(i.label) for i in found.images]
     measured, unseen = judge(answers, labels), judge_unseen(answers, labels)
@@ -129,10 +132,10 @@ def _of_shards(args: argparse.Namespace) -> int:
 
     model = bundle.load_bundle(args.model)
     gates = _gates(args, model.classes)
-    columns = images.TableOptions(**options.columns(args))
+    columns = images.TableOptions(**sources.columns(args))
     with output.progress(not args.quiet) as progress:
         found = training.evaluate_stored(
-            Predictor(model), training.open_shards(args.labelled), args.labels, columns, stored.memory(args), progress
+            Predictor(model), training.open_shards(args.labelled[0]), args.labels, columns, stored.memory(args), progress
         )
     known = found.in_training
     said = verdict_on_scores(model, found.unseen or found.result, known == found.measured)

@@ -9,7 +9,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from penult import heads
-from penult.cli import stored
+from penult.cli import sources, stored
 from penult.cli.completion import FITS, VIEWS
 from penult.cli.parser import Parser
 from penult.errors import InputError, ProgressCallback
@@ -70,7 +70,7 @@ def add_groups(p: Parser) -> None:
     evaluation.add_argument(
         "--groups",
         metavar="COLUMN|REGEX",
-        help="groups (patient, scene) that are kept in one fold: a column of the CSV, or for a folder a regular expression "
+        help="groups (patient, scene) that are kept in one fold: a column of the table, or for a folder a regular expression "
         r"whose match in the file name is the group, such as 'person\d+'",
     )
     evaluation.add_argument(
@@ -130,17 +130,6 @@ def _views(number: str) -> str | None:
     if number not in VIEWS:
         raise argparse.ArgumentTypeError(f"{number!r} is not 1, 2 or 4")
     return VIEWS[number]
-
-
-def add_tables(p: Parser) -> None:
-    """Add what may have to be said of a CSV of images."""
-    data = p.group("Data")
-    data.add_argument("--image-column", metavar="NAME", help="CSV column of image files or ids (default: detected)")
-    data.add_argument("--label-column", metavar="NAME", help="CSV column of the labels (default: detected)")
-    data.add_argument(
-        "--image-dir", metavar="DIR", help="folder of the images in a CSV (default: the CSV's own folder, or one below it)"
-    )
-    data.add_argument("--encoding", metavar="NAME", help="encoding of a CSV, such as cp1251 or gb18030 (default: detected)")
 
 
 def add_tolerance(p: Parser) -> None:
@@ -244,7 +233,7 @@ def train_options(args: argparse.Namespace, out: str) -> TrainOptions:
     given = {
         "decision": decision(args),
         **{name: getattr(args, name, None) for name in same},
-        **columns(args),
+        **sources.columns(args),
         "backbones": tuple(args.backbone) if args.backbone else None,
         "crop_mode": args.fit,
         "clip": _clip(getattr(args, "clip", None)),
@@ -289,11 +278,6 @@ def decision(args: argparse.Namespace) -> DecisionRequest | None:
     from penult.evaluate import DecisionRequest
 
     return DecisionRequest.parse(args.cost, args.target, args.coverage)
-
-
-def columns(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what was said of a CSV of images."""
-    return {name: getattr(args, name, None) for name in ("image_column", "label_column", "image_dir", "encoding")}
 
 
 def networks_asked(args: argparse.Namespace) -> bool:

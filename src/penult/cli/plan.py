@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from penult.cli import options
+from penult.cli import options, sources
 from penult.cli.parser import Commands, command
 
 
@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
         "--float32", action="store_true", help="vectors as float32 (default: float16, half the size)"
     )
     options.add_backbones(p)
-    options.add_tables(p)
+    sources.add_tables(p, labels=False)
     options.add_compute(p)
 
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     from penult.texts import count
 
     shards.check_plan_name(args.out)
-    table, settings = images.TableOptions(**options.columns(args)), options.embed_options(args)
+    table, settings = images.TableOptions(**sources.columns(args)), options.embed_options(args)
     facts = None
     with output.progress(not args.quiet) as progress:
         networks = options.find_networks(args, progress) if options.networks_asked(args) or not args.add else []

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from penult.cli import options, sharding, stored
+from penult.cli import options, sharding, sources, stored
 from penult.cli.parser import Commands, command
 from penult.texts import count, percent
 
@@ -31,10 +31,7 @@ def add(commands: Commands) -> None:
         """,
     )
     options.add_model(p)
-    images = p.add_argument(
-        "images", nargs="+", default=[], metavar="IMAGES", help="images, folders, tar, zip or Parquet files of them, or a CSV"
-    )
-    images.required = False  # with "*" Python 3.11 takes none of them where an option stands before the first
+    sources.add_images(p, "images", "IMAGES", "images, folders, tar, zip or Parquet files of them, or a table (CSV, Excel)")
     p.group("Output").add_argument(
         "--csv", metavar="FILE", help="write file,label,confidence, one column a class, and novelty"
     )
@@ -52,7 +49,7 @@ def add(commands: Commands) -> None:
         "same command again does what is missing (needs penult[cloud])",
     )
     sharding.add(p)
-    options.add_tables(p)
+    sources.add_tables(p)
     options.add_tolerance(p)
     options.add_compute(p)
 
@@ -100,7 +97,8 @@ def _answer(args: argparse.Namespace, predictor: Predictor) -> None:
     if args.features:
         answers = predictor.predict_features(args.features)
     else:
-        found = images.scan_unlabelled(args.images, predictor.bundle.classes, images.TableOptions(**options.columns(args)))
+        source, table = sources.to_scan(args, args.images)
+        found = images.scan_unlabelled(source, predictor.bundle.classes, table)
         answers = output.predict(predictor, found, args.quiet)
     if args.csv:
         answers.write_csv(args.csv)
@@ -174,7 +172,8 @@ def _write_parts(args: argparse.Namespace, predictor: Predictor) -> None:
     if args.features:
         parts = _of_shards(args, predictor)
     else:
-        found = images.stream_unlabelled(args.images, predictor.bundle.classes, images.TableOptions(**options.columns(args)))
+        source, table = sources.to_scan(args, args.images)
+        found = images.stream_unlabelled(source, predictor.bundle.classes, table)
         parts = output.predict_parts(predictor, found, args.quiet)
     many, failed = write_predictions(
         args.csv, predictor.bundle.classes, reviewed(parts), "label" if predictor.bundle.task == "classes" else "labels"
@@ -194,20 +193,21 @@ def _to_shards(args: argparse.Namespace) -> None:
     """Write the answers as Parquet shards, or those of one part."""
     if args.features:
         args.usage_error("--out needs the images themselves: give one source of IMAGES in the place of --features")
-    if len(args.images) != 1 or args.csv or args.review is not None:
+    source, table = sources.to_scan(args, args.images)
+    if not isinstance(source, str) or table.photos or args.csv or args.review is not None:
         args.usage_error("--out takes one source of images, and neither --csv nor --review")
-    from penult import images, shards
+        return
+    from penult import shards
     from penult.cli import output
     from penult.predict.answer_shards import AnswerWriter, prepare_answers
 
-    shards.check_place(args.out, args.images[0])
+    shards.check_place(args.out, source)
     part, runner = sharding.part_of(args.part), sharding.runner(args, AnswerWriter)
-    table = images.TableOptions(**options.columns(args))
     with output.progress(not args.quiet) as progress:
         if part is not None and part[0] > 1:
             shards.wait_for_plan(args.out, progress)
         notes = prepare_answers(
-            args.model, args.images[0], args.out, options.embed_options(args), rows=args.rows, table=table, progress=progress
+            args.model, source, args.out, options.embed_options(args), rows=args.rows, table=table, progress=progress
         )
         done = shards.run_shards(args.out, part=part, runner=runner, make=AnswerWriter, progress=progress)
     for text in notes:

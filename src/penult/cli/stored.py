@@ -19,9 +19,6 @@ def add_stored(p: Parser, what: str) -> None:
         help=f"memory to keep to, such as 2GB: features that take more are read in slices to {what} (default: that of this "
         "machine)",
     )
-    p.group("Data").add_argument(
-        "--labels", metavar="CSV", help="with shards: a table of images and labels (default: stored labels, or those in names)"
-    )
 
 
 def memory(args: argparse.Namespace) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from penult.cli import options
+from penult.cli import options, sources
 from penult.cli.parser import Commands, command
 
 
@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
         help="a network by whose features photos are told apart; repeat for several (default: see `penult backbones`)",
     )
     options.add_seed(p, "what is drawn by lot")
-    options.add_tables(p)
+    sources.add_tables(p, labels=False)
     options.add_engine(p)
 
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
         None if args.out is None else Path(args.out),
         args.port,
         tuple(args.backbone) if args.backbone else DEFAULT,
-        TableOptions(**options.columns(args)),
+        TableOptions(**sources.columns(args)),
         args.unlabelled,
         args.seed,
         options.embed_options(args),

@@ -6,7 +6,7 @@ import argparse
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from penult.cli import options, sharding, stored
+from penult.cli import options, sharding, sources, stored
 from penult.cli.parser import Commands, command
 
 
@@ -17,9 +17,10 @@ def add(commands: Commands) -> None:
         "train",
         run,
         "train an image classifier and evaluate it by cross-validation",
-        "TRAIN is a folder of class folders (train/cat/*.jpg), a folder of Kaggle names (cat.1.jpg), or a CSV of images and\n"
-        "labels, whose columns and photos are found where there is one candidate; a tar, zip or Parquet file of the same, a\n"
-        "folder inside one (cats.zip/train), a folder of such files, or an address (s3://...); or a folder or address of\n"
+        "TRAIN is a folder of class folders (train/cat/*.jpg), several, or the class folders themselves (train/*); a folder\n"
+        "of Kaggle names (cat.1.jpg); or a table of images and labels (CSV, Parquet, Excel), whose columns and photos are\n"
+        "found where there is one candidate; a tar, zip or Parquet file of the same, a folder inside one (cats.zip/train),\n"
+        "a folder of such files, or an address (s3://...); or a folder or address of\n"
         "shards that `penult embed` wrote, which may be larger than memory. Features are kept in a cache: a second\n"
         "run, or one that was interrupted, does not compute them again. The run folder then holds model.penult,\n"
         "metrics.json, predictions.csv, submission.csv, oof.csv, history.csv, skipped.csv, photos.csv, map.csv, report.html,\n"
@@ -28,9 +29,10 @@ def add(commands: Commands) -> None:
         penult train photos                              photos/cat/*.jpg, photos/dog/*.jpg
         penult train train --test test -o run            classify the photos of test/ too
         penult train train.csv --submission sample.csv   a competition's table, and its submission
+        penult train photos --labels labels.xlsx --folds fold    labels and your own folds from a table
         """,
     )
-    p.add_argument("train", nargs="?", metavar="TRAIN", help="labelled images (not with --features)")
+    sources.add_images(p, "train", "TRAIN", "labelled images (not with --features)")
     p.group("Data").add_argument(
         "--test", metavar="DIR", help="test images to classify; if they are in class folders, they are evaluated"
     )
@@ -41,7 +43,7 @@ def add(commands: Commands) -> None:
         help="keep nothing of a finished run in RUN (default: it is kept as RUN.1, RUN.2, ...)",
     )
     options.add_groups(p)
-    options.add_tables(p)
+    sources.add_tables(p, training=True)
     p.group("Output").add_argument(
         "--submission", metavar="CSV", help="sample submission to follow: its columns, ids and order"
     )
@@ -83,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
         if args.features and not stored.is_shards(args.features):
             done = training.train_features(args.features, how, progress)
         else:
-            done = training.train_source(args.train or args.features[0], args.test, how, progress)
+            done = training.train_source(sources.source_of(args.train or args.features), args.test, how, progress)
     if actors is not None and not actors.used:
         output.note("all rows fit the memory, so they were kept in this process; a smaller --memory has Ray keep them.")
     summary.show_run(done, args.json)
@@ -104,7 +106,7 @@ def _check(args: argparse.Namespace) -> None:
         args.usage_error("give either TRAIN or --features")
     if args.features and (args.test or args.groups or args.backbone or args.fit or args.pooling):
         args.usage_error("--test, --groups, --backbone, --fit and --pooling need images; they do not go with --features")
-    if args.on is not None and not stored.is_shards(args.features or [args.train]):
+    if args.on is not None and not stored.is_shards(args.features or args.train):
         args.usage_error("--on keeps rows of shards, which `penult embed --out DIR` writes; TRAIN is none of these")
     if args.files and (not args.features or stored.is_shards(args.features)):
         args.usage_error("--files names the rows of feature files of --features; shards have names")

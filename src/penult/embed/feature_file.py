@@ -17,7 +17,6 @@ from penult.embed.options import EmbedOptions
 from penult.embed.remarks import at_depth
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.pixels import summarize_failures
-from penult.sources.names import TABLES
 
 
 def facts(backbone: Backbone, done: Embedding) -> dict[str, Any]:
@@ -34,35 +33,41 @@ def facts(backbone: Backbone, done: Embedding) -> dict[str, Any]:
 
 
 def write_features(
-    source: str,
+    source: str | Sequence[str],
     out: Path,
     backbones: Sequence[Backbone],
     settings: EmbedOptions | None = None,
     progress: ProgressCallback = quiet,
     table: images.TableOptions | None = None,
     notes: list[str] | None = None,
+    test: str | Sequence[str] | None = None,
 ) -> tuple[Embedding, list[Path]]:
-    """Embed one folder (or CSV) and write its rows to `out`, or to `<out>_<backbone>.h5` for several backbones.
+    """Embed images and write their rows to `out`, or to `<out>_<backbone>.h5` for several backbones.
 
-    Where the images are labelled, the files have `label` and the class names too. `table` says how a CSV is to be read; what
+    Where the images are labelled, the files have `label` and the class names too. The rows of `test` are the data set `test`,
+    and where there is none those of the images of a table that have no label. `table` says how a table is to be read; what
     there is to say of the images is added to `notes`. Raises `InputError` for an `out` that ends otherwise than HDF5 does.
     """
     store.check_output_file(out, store.HDF5, "the feature file")
-    settings = settings or EmbedOptions()
-    found = _scan(source, table or images.TableOptions())
+    settings, table = settings or EmbedOptions(), table or images.TableOptions()
+    found = _scan(source, table)
+    other = found.unlabelled if test is None else images.scan_unlabelled(test, table=replace(table, photos=(), hints=True))
     if notes is not None:
-        notes += found.notes
-    settings.tolerance.check_scan(found)
-    paths = found.sources
-    done = embed(paths, at_depth(backbones, paths, settings, progress), settings, progress)
-    settings.tolerance.check_failures(found.ids, done.failures)
-    if not done.ok.any():
+        notes += [*found.notes, *(other.notes if other else ())]
+    settings.tolerance.check_scan(found, other)
+    n, sources, ids = len(found), list(found.sources), list(found.ids)
+    if other is not None:
+        sources, ids = [*sources, *other.sources], [*ids, *other.ids]
+    done = embed(sources, at_depth(backbones, found.sources, settings, progress), settings, progress)
+    settings.tolerance.check_failures(ids, done.failures)
+    if not done.ok[:n].any():
         raise InputError(
-            f"none of the {len(found)} images in {source} can be read: {summarize_failures(done.failures.values())}; "
+            f"none of the {n} images in {source} can be read: {summarize_failures(done.failures.values())}; "
             "give images that can be read."
         )
-    names = [i for i, ok in zip(found.ids, done.ok, strict=True) if ok]
-    labels: NDArray[np.intp] | None = found.y[done.ok] if found.classes else None
+    names = [i for i, ok in zip(ids, done.ok, strict=True) if ok]
+    cut = int(done.ok[:n].sum())
+    labels: NDArray[np.intp] | None = found.y[done.ok[:n]] if found.classes else None
     files = [out]
     if len(backbones) > 1:
         slugs = store.slugs([(b.name, b.digest) for b in done.backbones])
@@ -71,21 +76,27 @@ def write_features(
         for i, (backbone, path) in enumerate(zip(done.backbones, files, strict=True)):
             writer.write(
                 path,
-                train=done.row_blocks(i),
+                train=done.row_blocks(i, 0, n),
                 label=labels,
-                train_files=names,
+                train_files=names[:cut],
+                test=None if other is None else done.row_blocks(i, n),
+                test_files=names[cut:] or None,
                 classes=found.classes,
                 facts=facts(backbone, done),
             )
     return done, files
 
 
-def _scan(source: str, table: images.TableOptions) -> images.ImageSet:
+def _scan(source: str | Sequence[str], table: images.TableOptions) -> images.ImageSet:
     """Return the labelled set where the source is one, else its images without labels."""
     try:
-        return images.scan_labelled(source, table=table)
+        found = images.scan_labelled(source, table=table)
     except InputError as error:
         found = images.scan_unlabelled(source, table=table)
-        if not source.lower().endswith(TABLES):
+        if not isinstance(source, str) or not images.is_table(source):
             return found
         return replace(found, notes=(*found.notes, f"no labels were written: {error}"))
+    if found.task == "classes":
+        return found
+    said = "no labels were written: photos have several, and the data set `label` has room for one"
+    return replace(found, classes=(), notes=(*found.notes, said))

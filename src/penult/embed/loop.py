@@ -107,12 +107,16 @@ class Embedding:
         """
         return self._rows(self.backbones[index], self.caches[index])
 
-    def row_blocks(self, index: int) -> store.RowBlocks:
-        """Return what `rows` does, a part at a time, so that it need not fit into memory; to be read once."""
-        backbone, readable = self.backbones[index], np.flatnonzero(self.ok)  # (n_ok,)
+    def row_blocks(self, index: int, start: int = 0, stop: int | None = None) -> store.RowBlocks:
+        """Return what `rows` does, a part at a time, so that it need not fit into memory; to be read once.
+
+        `start` and `stop` say of which images.
+        """
+        backbone, readable = self.backbones[index], np.flatnonzero(self.ok[:stop])  # (n_ok,)
+        readable = readable[readable >= start]
         step = max(1, _PART // (4 * backbone.width))
         chunks = (
-            self._rows(backbone, self.caches[index], readable[start : start + step]) for start in range(0, len(readable), step)
+            self._rows(backbone, self.caches[index], readable[first : first + step]) for first in range(0, len(readable), step)
         )
         return store.RowBlocks((len(readable), backbone.width), chunks)
 

@@ -26,7 +26,7 @@ _DECIMAL = re.compile(r"[+-]?\d*([.,]\d*)?")
 _MOST = 100_000  # different cells; who has more has no labels in them
 
 NO_ONE = "these rows have no 1 in any class column"
-TWO_ONES = "these rows have a 1 in more than one class column, and --task classes gives a photo one class"
+TWO_ONES = "these rows have a 1 in more than one class column, where a photo has one class"
 NOT_BINARY = "these rows have other cells than 0 and 1 in their class columns"
 MISSING_WORD = "these rows have '{}' for a label, which is how pandas and others write that there is none"
 

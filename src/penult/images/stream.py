@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from penult.images.class_folders import has_own_label
 from penult.images.columns import NO_OPTIONS, TableOptions
 from penult.images.records import Image, ImageSet
+from penult.images.table import read_as_table
 from penult.images.to_predict import are_classes, not_read_as_labels, nothing_in, scan_unlabelled
 from penult.images.walk import ScanLog, walk
 from penult.sources import ParquetColumns, kind_of
@@ -37,14 +38,14 @@ class ImageStream:
 
 
 def stream_unlabelled(
-    paths: Sequence[str], classes: Sequence[str] = (), table: TableOptions = NO_OPTIONS
+    paths: str | Sequence[str], classes: Sequence[str] = (), table: TableOptions = NO_OPTIONS
 ) -> ImageSet | ImageStream:
     """Return the images of a source without labels: of one folder or archive as a stream, else as `scan_unlabelled` does.
 
     Raises InputError if something does not exist or there is no image.
     """
-    names = [os.fsdecode(path) for path in paths]
-    if len(names) != 1 or kind_of(names[0]) in (None, "table"):
+    names = [os.fsdecode(path) for path in ([paths] if isinstance(paths, str) else paths)]
+    if len(names) != 1 or kind_of(names[0]) in (None, "table") or read_as_table(names[0], table):
         return scan_unlabelled(names, classes, table)
     columns = table.refuse_for(names[0])
     log = ScanLog()

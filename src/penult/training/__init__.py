@@ -132,22 +132,27 @@ def train(  # noqa: PLR0913  what the command's common options are
 
 
 def train_images(
-    source: str, test: str | None = None, options: TrainOptions | None = None, progress: ProgressCallback = quiet
+    source: str | Sequence[str],
+    test: str | None = None,
+    options: TrainOptions | None = None,
+    progress: ProgressCallback = quiet,
 ) -> Run:
-    """Train on folders of images, or a CSV, and write the run folder. Raises what `train` raises."""
+    """Train on folders of images, or a table, and write the run folder. Raises what `train` raises."""
     options = options or TrainOptions()
-    labelled, other = images.scan_train_and_test(source, test, options.groups, options.table)
+    found, table = images.labels_from(source, options.labels, options.table)
+    labelled, other = images.scan_train_and_test(found, test, options.groups, table)
     return train_sets(labelled, other, options, progress)
 
 
 def train_source(
-    source: str, test: str | None = None, options: TrainOptions | None = None, progress: ProgressCallback = quiet
+    source: str | Sequence[str],
+    test: str | None = None,
+    options: TrainOptions | None = None,
+    progress: ProgressCallback = quiet,
 ) -> Run:
     """Train on what is there: shards of features, or images as `train_images` takes them. Raises what `train` raises."""
     options = options or TrainOptions()
-    if not _is_stored(source):
-        if options.labels is not None:
-            raise InputError("--labels is a table for stored features; of images give the table itself instead of the folder.")
+    if not isinstance(source, str) or not _is_stored(source):
         if options.memory is not None:
             raise InputError(
                 "--memory is a limit for stored features; give feature files with --features, or embed the images first "

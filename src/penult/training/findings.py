@@ -122,7 +122,7 @@ class Audited:
 
 @default_errors
 def audit_photos(
-    source: str,
+    source: str | Sequence[str],
     test: str | None = None,
     options: TrainOptions | None = None,
     progress: ProgressCallback = quiet,
@@ -134,7 +134,8 @@ def audit_photos(
     """
     options = options or TrainOptions()
     heads.check_head(options.head)
-    labelled, other = images.scan_train_and_test(source, test, options.groups, options.table)
+    where, table = images.labels_from(source, options.labels, options.table)
+    labelled, other = images.scan_train_and_test(where, test, options.groups, table)
     labelled = labelled.in_order()
     options.settings.tolerance.check_scan(labelled, other)
     sources = [image.source for s in (labelled, other) if s is not None for image in s.images]

@@ -38,10 +38,13 @@ class TrainOptions:
     `review` is the confidence below which a photo of the test part is for a person to look at: `review.csv`.
     `near_duplicates`: "group" keeps copies, edits and frames of one scene in one fold; "separate" takes each as a photo of its
     own, for photos of different things that only look alike.
-    `image_column`, `label_column`, `image_dir` and `encoding` say of a CSV what is not found by itself (see `TableOptions`).
+    `labels` is a table (CSV, Parquet, Excel) with the labels of the images, or of stored features, that are given.
+    `image_column`, `label_column`, `image_dir` and `encoding` say of a table what is not found by itself (see `TableOptions`).
+    `folds` names its column of the folds in which photos are held out, used as they are; `weights` that of how much each photo
+    counts; `task` says whether a photo has one of the "classes" or any number of "labels" ("auto": as the table has them).
     `submit`: whether `submission.csv` holds "labels" or "probabilities", None: what the sample asks for.
     `memory`: bytes that training on stored features may take (None: what this machine has); where they are more, they are read
-    in slices. `labels` is a CSV with the labels of stored features.
+    in slices.
     `decision` says how a class is chosen where it is not the most probable one, and the coverage of prediction sets.
     `overwrite`: keep nothing of a run that ended in the folder `out`; else it is kept beside it, as `out`.1, `out`.2 ...
     `configured`: which options of the command line came from a file or a variable, and from which; it is kept with the run.
@@ -72,6 +75,9 @@ class TrainOptions:
     overwrite: bool = False
     memory: int | None = None
     labels: str | None = None
+    folds: str | None = None
+    weights: str | None = None
+    task: Literal["auto", "classes", "labels"] = "auto"
     decision: DecisionRequest = field(default_factory=DecisionRequest)
     configured: Mapping[str, str] = field(default_factory=dict)
     settings: EmbedOptions = field(default_factory=EmbedOptions)
@@ -84,8 +90,10 @@ class TrainOptions:
 
     @property
     def table(self) -> TableOptions:
-        """Return how a CSV of images is to be read."""
-        return TableOptions(self.image_column, self.label_column, self.image_dir, self.encoding)
+        """Return how a table of images is to be read."""
+        return TableOptions(
+            self.image_column, self.label_column, self.image_dir, self.encoding, self.folds, self.weights, self.task
+        )
 
     def clip_for(self, k: int) -> float | Literal["auto"]:
         """Return the clip for k classes; that of the blog post, which had two, is lowered where there are many.
@@ -132,6 +140,9 @@ class TrainOptions:
             "max_pixels": self.settings.max_pixels,
             "memory": self.memory,
             "labels": self.labels,
+            "folds": self.folds,
+            "weights": self.weights,
+            "task": self.task,
             "decision": self.decision.to_dict(),
             "configured": dict(self.configured),
         }
