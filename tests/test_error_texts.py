@@ -351,6 +351,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "a table without any label": ("t.csv", lambda w: (
         w.empty("1.jpg"), scan_labelled(lines(w, "t.csv", "file,label", "1.jpg,"))
     )),
+    "several sources for shards": ("--out", lambda w: cli("embed", w / "run", w / "run", w / "rows", "--out", w / "out")),
     "one fold": ("'1'", lambda w: folded(w, "1", "1", "1", "1")),
     "a class of one fold": ("'a'", lambda w: folded(w, "1", "2", "1", "1")),
     "labels that all have": ("t.csv", lambda w: (

@@ -37,17 +37,16 @@ def add(commands: Commands) -> None:
         "--test", metavar="DIR", help="test images to classify; if they are in class folders, they are evaluated"
     )
     options.add_training(p)
-    p.group("Output").add_argument(
+    output = p.group("Output")
+    output.add_argument(
         "--overwrite",
         action="store_true",
         help="keep nothing of a finished run in RUN (default: it is kept as RUN.1, RUN.2, ...)",
     )
     options.add_groups(p)
     sources.add_tables(p, training=True)
-    p.group("Output").add_argument(
-        "--submission", metavar="CSV", help="sample submission to follow: its columns, ids and order"
-    )
-    p.group("Output").add_argument(
+    output.add_argument("--submission", metavar="CSV", help="sample submission to follow: its columns, ids and order")
+    output.add_argument(
         "--submit",
         choices=("labels", "probabilities"),
         help="what submission.csv holds (default: as the sample; for two classes the probability, where it does not tell)",
