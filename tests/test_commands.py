@@ -62,7 +62,7 @@ def test_help_has_an_example_that_is_understood(name: str) -> None:
     ours = [line.strip() for line in examples if f"penult {name}" in line]
     assert ours
     for line in ours:
-        words = shlex.split(re.split(r" {2,}|[|>)]", line)[0].partition("penult ")[2])
+        words = shlex.split(re.split(r" {2,}|[|)]| >", line)[0].partition("penult ")[2])
         build().parse_args(words)
 
 

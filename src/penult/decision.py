@@ -162,6 +162,12 @@ class PredictionSets:
         found[np.arange(len(proba)), proba.argmax(axis=1)] = True
         return found
 
+    def names(self, proba: NDArray[np.float64], classes: Sequence[str]) -> list[tuple[str, ...]]:
+        """Return the classes in the set of each row of probabilities (n, k), the most probable first."""
+        order = np.argsort(-proba, axis=1, kind="stable")
+        kept = np.take_along_axis(self.sets(proba), order, axis=1)
+        return [tuple(classes[c] for c in row[held]) for row, held in zip(order, kept, strict=True)]
+
     def to_facts(self) -> dict[str, Any]:
         """Return plain JSON values, for the model file."""
         return {"level": self.level, "thresholds": list(self.thresholds)}

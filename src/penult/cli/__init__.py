@@ -21,6 +21,7 @@ from penult.cli import (
     compare,
     completion,
     config,
+    decide,
     demo,
     diff,
     doctor,
@@ -43,7 +44,7 @@ from penult.texts import printable
 
 # in the order in which `penult --help` lists them
 COMMANDS = {
-    "Train and predict": (train, predict, evaluate, explain),
+    "Train and predict": (train, predict, evaluate, decide, explain),
     "Improve": (studio, audit, compare, diff, report, similar),
     "Deploy": (export, serve),
     "Large data": (embed, plan),

@@ -10,7 +10,7 @@ import numpy as np
 from penult.arrays import default_errors
 from penult.decision import DecisionRule, Target
 from penult.evaluate.evaluation import Evaluation
-from penult.evaluate.interpret import at_chance, verdict
+from penult.evaluate.interpret import Numbers, as_dict, at_chance, verdict
 from penult.evaluate.intervals import Score
 from penult.evaluate.operating import CONFIDENCE, by_folds, choose_threshold, curve_points, measure_point
 from penult.evaluate.shift import accuracy_gap
@@ -81,10 +81,10 @@ def advice_sentences(advice: Mapping[str, Any] | None) -> tuple[str, str]:
     return said, f"--target '{advice['target']}'"
 
 
-def verdict_with_decision(evaluation: Evaluation, test: Evaluation | None, decision: Mapping[str, Any] | None) -> str:
+def verdict_with_decision(evaluation: Numbers, test: Numbers | None, decision: Mapping[str, Any] | None) -> str:
     """Return the verdict, and what the decision gives, or the advice to make one where nobody did."""
     said = verdict(evaluation, test=test)
-    gap = None if test is None else accuracy_gap(evaluation.to_dict(), test.to_dict())
+    gap = None if test is None else accuracy_gap(as_dict(evaluation), as_dict(test))
     if at_chance(evaluation, test) or (gap is not None and gap.worse):  # then nothing of the folds is to be believed
         return said
     more = decision_sentences(decision) or [one for one in advice_sentences((decision or {}).get("advice"))[:1] if one]
@@ -96,9 +96,9 @@ def decision_sentences(decision: Mapping[str, Any] | None) -> list[str]:
     if not decision:
         return []
     said = []
-    if decision["kind"] == "target" and decision["point"]:
+    if decision.get("kind") == "target" and decision["point"]:
         said = [_target(decision, decision["point"])]
-    if decision["kind"] == "cost" and decision["point"]:
+    if decision.get("kind") == "cost" and decision["point"]:
         said = [_cost(decision["point"])]
     return [*said, _coverage(decision["coverage"])] if decision.get("coverage") else said
 

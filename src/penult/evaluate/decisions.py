@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -40,6 +40,23 @@ class DecisionRequest:
         given = [cost] if isinstance(cost, str) else list(cost or ())
         costs = [one for text in given for one in (read_costs(text) if Path(text).is_file() else parse_cost(text))]
         return cls(tuple(costs), None if target is None else parse_target(target), coverage)
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any] | None) -> DecisionRequest:
+        """Return what `to_dict` made, such as a run's options have; nothing asked where a run has none."""
+        if not found:
+            return cls()
+        costs = tuple((str(a), str(b), float(cost)) for a, b, cost in found["costs"])
+        return cls(costs, parse_target(found["target"]) if found["target"] else None, found["coverage"])
+
+    def over(self, before: DecisionRequest) -> DecisionRequest:
+        """Return this with what it does not say of the class, or of the sets, as `before` has it."""
+        same = self.costs or self.target
+        return DecisionRequest(
+            self.costs if same else before.costs,
+            self.target if same else before.target,
+            before.coverage if self.coverage is None else self.coverage,
+        )
 
     def check(self, classes: Sequence[str]) -> None:
         """Raise `UnknownName` where a class is none of these."""

@@ -51,10 +51,10 @@ def verdict(evaluation: Numbers, on: str = UNSEEN, test: Numbers | None = None) 
     under "scores" and "test"; `on` is what the first was measured on, empty where that was said before. Where the test score
     lies outside what the folds allow, that comes first. At chance level nothing else is said.
     """
-    found = _numbers(evaluation)
+    found = as_dict(evaluation)
     if found["scores"]["accuracy"]["value"] is None:
         return "nothing was measured."
-    other = None if test is None or _numbers(test)["scores"]["accuracy"]["value"] is None else _numbers(test)
+    other = None if test is None or as_dict(test)["scores"]["accuracy"]["value"] is None else as_dict(test)
     if at_chance(found, other):
         common, share = _baseline(found)
         what = "no better" if found["scores"]["accuracy"]["value"] <= share else "not significantly better"
@@ -139,7 +139,7 @@ def at_chance(evaluation: Numbers, test: Numbers | None = None) -> bool:
 
     Nor on the test photos, where they are labelled.
     """
-    return all(_by_chance(_numbers(one)) for one in (evaluation, test) if one is not None)
+    return all(_by_chance(as_dict(one)) for one in (evaluation, test) if one is not None)
 
 
 def causes(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -155,7 +155,8 @@ def _by_chance(found: Mapping[str, Any]) -> bool:
     return not balanced or balanced["low"] is None or balanced["low"] <= 1 / max(seen, 1)
 
 
-def _numbers(evaluation: Numbers) -> Mapping[str, Any]:
+def as_dict(evaluation: Numbers) -> Mapping[str, Any]:
+    """Return the numbers of an evaluation, or of the record of one."""
     return evaluation if isinstance(evaluation, Mapping) else evaluation.to_dict()
 
 
@@ -200,7 +201,7 @@ def rarest_classes(evaluation: Numbers) -> Rarest | None:
 
     Classes without a photo do not count: nothing was measured of them.
     """
-    found = _numbers(evaluation)
+    found = as_dict(evaluation)
     known = [one for one in found["per_class"] if one["support"]]
     if not imbalanced(one["support"] for one in known):
         return None

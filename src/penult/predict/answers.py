@@ -160,11 +160,7 @@ class Predictions:
 
     def set_names(self) -> list[tuple[str, ...]]:
         """Return the classes in the prediction set of each image, the most probable first; nothing without sets."""
-        if self.sets is None:
-            return []
-        order = np.argsort(-self.proba, axis=1, kind="stable")
-        kept = np.take_along_axis(self.sets.sets(self.proba), order, axis=1)
-        return [tuple(self.classes[c] for c in row[held]) for row, held in zip(order, kept, strict=True)]
+        return [] if self.sets is None else self.sets.names(self.proba, self.classes)
 
     def _repr_html_(self) -> str:
         shown = [(p.id, p.label, percent(p.confidence), novelty_text(p.novelty), _remark(p)) for p in islice(self, html.SHOWN)]

@@ -121,14 +121,16 @@ def write_oof(
     y: NDArray[np.intp],  # (n,)
     fold: NDArray[np.intp],  # (n,)
     proba: NDArray[np.float64],  # (n, k)
+    groups: NDArray[Any] | None = None,  # (n,)
 ) -> None:
-    """Write `oof.csv`: for each measured training image the probabilities of a model not trained on it."""
+    """Write `oof.csv`: for each measured training image the probabilities of a model not trained on it, and its group."""
+    together = [[]] * len(files) if groups is None else [[group] for group in groups.tolist()]
     rows = (
-        [file, classes[label], part, *(f"{p:.6g}" for p in row)]
-        for file, label, part, row in zip(files, y, fold, proba, strict=True)
+        [file, classes[label], part, *(f"{p:.6g}" for p in row), *group]
+        for file, label, part, row, group in zip(files, y, fold, proba, together, strict=True)
         if part >= 0
     )
-    run.write_table(OOF, ["file", "label", "fold", *classes], rows)
+    run.write_table(OOF, ["file", "label", "fold", *classes, *([] if groups is None else ["group"])], rows)
 
 
 def write_map(run: RunFolder, classes: Sequence[str], rows: PhotoRows) -> None:

@@ -26,6 +26,7 @@ from penult.runs import RunFolder
 from penult.texts import is_url, printable
 from penult.training import environment
 from penult.training.data import from_features, from_images, listed_names
+from penult.training.deciding import decide_run
 from penult.training.difference import compare_runs
 from penult.training.evaluating import evaluate_stored
 from penult.training.label_trainer import LabelTrainer, check_label_options
@@ -45,6 +46,7 @@ __all__ = [
     "TrainOptions",
     "Trainer",
     "compare_runs",
+    "decide_run",
     "evaluate_stored",
     "open_shards",
     "train",

@@ -129,7 +129,7 @@ class Trainer:
             head = head_for(options, data)
             chosen, others, curve = evaluations = measure(self.process, head, options, data, self.progress)
             artist.draw(evaluation=chosen, others=others, curve=curve)
-            runs.write_oof(self.folder, train.ok_files, data.classes, chosen.y, chosen.fold, chosen.proba)
+            runs.write_oof(self.folder, train.ok_files, data.classes, chosen.y, chosen.fold, chosen.proba, data.groups)
             self.clock.lap("evaluation")
             labels = None
             if done is not None or data.stored is not None:  # while the head has its search
