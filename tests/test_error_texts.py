@@ -62,6 +62,9 @@ ACTS = set(
 )
 ELSEWHERE = {  # the beginning of a text: where it is caused, or why a user cannot
     "{} has features of {}, and the model needs": "test_train_shards",
+    "this model gives a photo several labels": "test_several_labels_served",
+    "--min-accuracy is of one class": "test_several_labels_served",
+    "several labels a photo are explained": "test_several_labels_served",
     "--memory is 0": "test_cluster_heads, without Ray",
     "{} images came in": "a bug of ours, by its own words",
     "{} images have no features": "a bug of ours, by its own words",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from penult.cli import options, sources, stored
@@ -12,8 +13,11 @@ from penult.texts import count, percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from penult.evaluate import Evaluation
+    from penult.bundle import Bundle
+    from penult.evaluate import Evaluation, LabelEvaluation
     from penult.evaluate.gates import Gate
+    from penult.images import ImageSet
+    from penult.predict.judging import Truth
 
 MISSED = 5  # the exit code where a gate was missed
 
@@ -65,11 +69,11 @@ def run(args: argparse.Namespace) -> int:
     from penult.predict import Predictor, judge, judge_unseen, remark_on_training, verdict_on_new
 
     model = bundle.load_bundle(args.model)
-    gates = _gates(args, model.classes)
+    gates = _gates(args, model)
     source, table = sources.to_scan(args, args.labelled)
-    found = images.scan_labelled(source, classes=model.classes, table=table)
+    found = images.scan_labelled(source, classes=model.classes, table=replace(table, task=model.task))
     answers = output.predict(Predictor(model, options.embed_options(args)), found, args.quiet)
-    labels = [str(i.label) for i in found.images]
+    labels = truth(found, model)
     measured, unseen = judge(answers, labels), judge_unseen(answers, labels)
     result, said = measured.to_dict(), verdict_on_new(model, answers, unseen or measured)
     judged = gates, (unseen or measured).to_dict()
@@ -85,11 +89,30 @@ def run(args: argparse.Namespace) -> int:
     return _tell_gates(*judged)
 
 
-def _gates(args: argparse.Namespace, classes: Sequence[str]) -> tuple[Gate, ...]:
+def truth(found: ImageSet, model: Bundle) -> Truth:
+    """Return the class of each image, or its labels (n, L) where the model has several. Raises `InputError`."""
+    if model.task == "classes":
+        return [str(one.label) for one in found.images]
+    from penult.errors import InputError
+    from penult.images import label_matrix
+
+    labels = label_matrix(found, model.classes)
+    if labels is None:
+        raise InputError(
+            "this model gives a photo several labels, and these images have one class each; give a table with a column of 0 "
+            "and 1 for each label, or with several labels in a cell (cat;indoor)."
+        )
+    return labels
+
+
+def _gates(args: argparse.Namespace, model: Bundle) -> tuple[Gate, ...]:
     """Return the gates that were asked for. Raises `InputError`, `UnknownName`."""
+    from penult.errors import InputError
     from penult.evaluate.gates import parse_gates
 
-    return parse_gates(args.min_accuracy, args.max_log_loss, args.min_recall, classes)
+    if model.task == "labels" and args.min_accuracy is not None:
+        raise InputError("--min-accuracy is of one class a photo; for several labels give --max-log-loss or --min-recall.")
+    return parse_gates(args.min_accuracy, args.max_log_loss, args.min_recall, model.classes)
 
 
 def _gates_json(gates: Sequence[Gate], result: dict[str, Any]) -> dict[str, Any]:
@@ -109,15 +132,17 @@ def _tell_gates(gates: Sequence[Gate], result: dict[str, Any]) -> int:
     return _exit_code(gates, result)
 
 
-def _show(n: int, unreadable: int, result: dict[str, Any], unseen: Evaluation | None, said: str) -> None:
+def _show(n: int, unreadable: int, result: dict[str, Any], unseen: Evaluation | LabelEvaluation | None, said: str) -> None:
     """Print scores of n images, those of each class, those of images that the model has not seen, and what they mean."""
     from penult.cli import output
 
     unread = f" ({unreadable:,} unreadable, scored with the class frequencies)" if unreadable else ""
     output.out(f"on {count(n, 'image')}{unread}:")
     output.show_scores(result)
-    rows = [[str(r["name"]), percent(r["precision"]), percent(r["recall"]), str(r["support"])] for r in result["per_class"]]
-    output.out(output.table(["class", "precision", "recall", "images"], rows))
+    what = "label" if "per_label" in result else "class"
+    each = result[f"per_{what}"]
+    rows = [[str(r["name"]), percent(r["precision"]), percent(r["recall"]), str(r["support"])] for r in each]
+    output.out(output.table([what, "precision", "recall", "images"], rows))
     if unseen is not None:
         output.out(f"on the {count(int(unseen.measured.sum()), 'image')} that the model was not trained on:")
         output.show_scores(unseen.to_dict())
@@ -131,7 +156,7 @@ def _of_shards(args: argparse.Namespace) -> int:
     from penult.predict import Predictor, remark_on_seen, verdict_on_scores
 
     model = bundle.load_bundle(args.model)
-    gates = _gates(args, model.classes)
+    gates = _gates(args, model)
     columns = images.TableOptions(**sources.columns(args))
     with output.progress(not args.quiet) as progress:
         found = training.evaluate_stored(

@@ -27,7 +27,10 @@ def add(commands: Commands) -> None:
     options.add_model(p)
     p.add_argument("images", nargs="+", metavar="IMAGE", help="images, or folders of them")
     p.group("Output").add_argument(
-        "--class", dest="label", metavar="NAME", help="the class to explain (default: the predicted one)"
+        "--class",
+        dest="label",
+        metavar="NAME",
+        help="the class to explain (default: the predicted one; of several labels a photo each that it is given)",
     )
     options.add_out(p, "DIR", "folder of the pictures (default: penult-explain)", default="penult-explain")
     p.group("Output").add_argument("--method", default="auto", choices=("auto", "cam", "occlusion"), help="(default: auto)")

@@ -42,7 +42,9 @@ class Gate:
         if self.score != "recall":
             value = (result["scores"].get(self.score) or {}).get("value")
         else:
-            value = next((one["recall"] for one in result["per_class"] if one["name"] == self.label), None)
+            value = next(
+                (one["recall"] for one in result.get("per_class") or result["per_label"] if one["name"] == self.label), None
+            )
         return None if value is None else float(value)
 
     def is_met(self, result: Mapping[str, Any]) -> bool:

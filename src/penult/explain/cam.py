@@ -154,11 +154,14 @@ class ClassActivation:
         proba = model.proba(row[None])[0]  # (k,)
         label = int(proba.argmax()) if wanted is None else wanted
         found = linear_weights(model.state, row)
-        weights, intercept = found.against_the_others(label)
+        if model.several:
+            weights, intercept = found.weights[label], float(found.intercepts[label])
+        else:
+            weights, intercept = found.against_the_others(label)
         heat = np.zeros(seen.shape)
         for (start, stop), own, backbone, views in zip(pairwise(self._edges), maps, model.backbones, seen.views, strict=True):
             for view, of_view in zip(views, own, strict=True):
                 for grid in activations(of_view, backbone.pooling, weights[start:stop] / len(views), found.shift[start:stop]):
                     heat += spread(grid[:, ::-1] if view.mirrored else grid, view.box, seen.shape)
-        logit = float(relative_logit(model.raw(row[None]), label)[0])
+        logit = float(relative_logit(model.raw(row[None]), label, model.several)[0])
         return Attribution(proba, label, heat, logit, intercept)

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from penult.explain.occlusion import Occlusion
 from penult.pixels import Failure
 from penult.pixels.resizing import Box
 from penult.predict import NEAR, SAME
+from penult.texts import joined_labels
 
 CHUNK = 8  # photos whose maps are in memory at a time
 SIDE = 1024  # pixels of the longer side of what is drawn
@@ -42,8 +43,10 @@ class Explanation:
     where it argues for the class. `seen` is the part that the networks see (left, top, right, bottom, as shares
     of its width and height); outside of it `heat` is 0.
 
-    `logit` is the class's logit less the mean logit of all classes, before calibration. With the method "cam", `heat.sum()` is
-    `logit - intercept`: every pixel's part of it. With "occlusion", `heat` is by how much `logit` falls when the place is
+    `logit` is the class's logit less the mean logit of all classes, before calibration; of a model with several labels a photo
+    it is the label's own, and `predicted` is `label` where it is given, else all labels that are. With the method "cam",
+    `heat.sum()` is `logit - intercept`: every pixel's part of it. With "occlusion", `heat` is by how much `logit` falls when
+    the place is
     covered, and `intercept` is None: such numbers do not add up.
     """
 
@@ -104,7 +107,8 @@ def explain(
     """Return what drove the prediction for each photo that can be read, in order; `Explanation.index` says which those are.
 
     `model` is a `Bundle`, a `Predictor` (what `penult.load` returns) or a fitted `TransferClassifier`. `label`: the class to
-    explain, one for all photos or one each; None takes each photo's likeliest class. `method`: "cam" (Zhou et al. 2016, exact;
+    explain, one for all photos or one each; None takes each photo's likeliest class, of several labels a photo each that it is
+    given (one explanation a label), or the likeliest where it is given none. `method`: "cam" (Zhou et al. 2016, exact;
     for linear heads on networks with maps), "occlusion" (Zeiler & Fergus 2014; for all), "auto" the first of them that can be.
     `ids` name the photos (default: their paths), `side` bounds the longer side of `heat` and `photo` in pixels. Raises
     `UnknownName` for a class or method, `InputError` for a model that cannot be explained (so).
@@ -133,7 +137,28 @@ def each(
     if side < 1:
         raise InputError(f"a side of {side} pixels is too small; give 1 or more.")
     places = [explained.place(one) for one in labels]
-    return _each(explained, list(zip(sources, names, places, strict=True)), explained.method(method), side, progress)
+    wanted, asked = list(zip(sources, names, places, strict=True)), explained.method(method)
+    if not explained.several or None not in places:
+        return _each(explained, wanted, asked, side, progress)
+    return _each_label(explained, wanted, asked, side, progress)
+
+
+def _each_label(
+    model: ExplainedModel, wanted: list[tuple[Any, str, int | None]], method: Method, side: int, progress: ProgressCallback
+) -> Iterator[Explanation | Unreadable]:
+    """Yield an explanation of each label that a photo is given, where none was asked for."""
+    if model.predictor is None:
+        raise InputError("several labels a photo are explained one by one; say which with `label`.")
+    answers = model.predictor.predict([source for source, _, _ in wanted], [name for _, name, _ in wanted])
+    every: list[tuple[Any, str, int | None]] = []
+    origin: list[int] = []
+    for i, (source, name, place) in enumerate(wanted):
+        found = [place] if place is not None else model.given(answers.proba[i]) or [int(answers.proba[i].argmax())]
+        for label in found[:1] if i in answers.failures else found:
+            every.append((source, name, label))
+            origin.append(i)
+    for one in _each(model, every, method, side, progress):
+        yield replace(one, index=origin[one.index])
 
 
 def _each(
@@ -185,10 +210,17 @@ def _explanation(model: ExplainedModel, seen: FieldOfView, answer: Attribution, 
         photo=seen.photo,
         logit=answer.logit,
         intercept=answer.intercept,
-        predicted=model.classes[int(answer.proba.argmax())],
+        predicted=_predicted(model, answer),
         seen=seen.area,
         index=seen.index,
     )
+
+
+def _predicted(model: ExplainedModel, answer: Attribution) -> str:
+    given = model.given(answer.proba)
+    if not model.several or answer.label in given:
+        return model.classes[answer.label if answer.label in given else given[0]]
+    return joined_labels([model.classes[c] for c in given], model.classes) or "none of the labels"
 
 
 def file_name(explanation: Explanation) -> str:

@@ -75,9 +75,12 @@ def _views(rgb: NDArray[np.uint8], recipe: Recipe) -> tuple[View, ...]:
     return tuple(View(own, boxes[i % len(boxes)], i >= len(boxes)) for i, own in enumerate(seen))
 
 
-def relative_logit(logits: NDArray[np.float64], label: int) -> NDArray[np.float64]:
-    """Return a class's logit less the mean logit of all classes for each row of logits (n, k), (n,)."""
-    return np.asarray(logits[:, label] - logits.mean(axis=1))
+def relative_logit(logits: NDArray[np.float64], label: int, several: bool = False) -> NDArray[np.float64]:
+    """Return a class's logit less the mean logit of all classes for each row of logits (n, k), (n,).
+
+    Of `several` labels a photo it is the label's own logit: what is said of one label depends on no other.
+    """
+    return np.asarray(logits[:, label] if several else logits[:, label] - logits.mean(axis=1))
 
 
 def spread(grid: Array, box: Box, shape: tuple[int, int]) -> Array:

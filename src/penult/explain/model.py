@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -29,6 +29,7 @@ class ExplainedModel:
 
     `raw` gives the head's own logits, `proba` calibrated probabilities; `state` is None for another scikit-learn estimator.
     `device` and `precision` are as the model is served. `predictor` is what serves it, None for a `TransferClassifier`.
+    `thresholds` (k,) are those of a model with several labels a photo.
     """
 
     classes: tuple[str, ...]
@@ -39,10 +40,22 @@ class ExplainedModel:
     settings: EmbedOptions
     compute: Compute
     predictor: Predictor | None
+    thresholds: NDArray[np.float64] | None = None  # (k,)
+
+    @property
+    def several(self) -> bool:
+        """Whether a photo has any number of labels."""
+        return self.thresholds is not None
+
+    def given(self, proba: NDArray[np.float64]) -> list[int]:
+        """Return the numbers of the labels that a photo with probabilities (k,) is given; of classes the likeliest."""
+        if self.thresholds is None:
+            return [int(proba.argmax())]
+        return [int(c) for c in np.flatnonzero(proba >= self.thresholds)]
 
     def _obstacle(self) -> str | None:
         """Return why there is no exact map of this model, or None where there is one."""
-        if self.state is None or self.state.kind != "linear":
+        if self.state is None or self.state.kind not in ("linear", "labels"):
             kind = "scikit-learn estimator" if self.state is None else f"{self.state.facts.get('head', self.state.kind)} head"
             return f"its {kind} is not linear"
         blind = [b.name for b in self.backbones if not b.has_maps]
@@ -62,7 +75,7 @@ class ExplainedModel:
         if label is None:
             return None
         if label not in self.classes:
-            raise unknown("class", label, self.classes)
+            raise unknown("label" if self.several else "class", label, self.classes)
         return self.classes.index(label)
 
 
@@ -78,7 +91,8 @@ def explained_model(model: Any) -> ExplainedModel:
             )
         head = model.bundle.head
         score = scorer(head.kind, head.arrays, head.facts)
-        return _explained(model.bundle.classes, model.bundle.backbones, score, model.settings, model)
+        found = _explained(model.bundle.classes, model.bundle.backbones, score, model.settings, model)
+        return replace(found, thresholds=model.bundle.thresholds)
     if not hasattr(model, "backbones_") or not hasattr(model, "head_"):
         raise InputError(
             f"a {type(model).__name__} cannot be explained; give what `penult.load_model` returns, or a fitted "
@@ -86,7 +100,8 @@ def explained_model(model: Any) -> ExplainedModel:
         )
     cache = None if model.cache_dir is True else model.cache_dir
     settings = EmbedOptions(model.device, model.precision_, cache, max_pixels=model.max_pixels)
-    return _explained(tuple(str(c) for c in model.classes_), model.backbones_, model.head_.scorer(), settings, None)
+    found = _explained(tuple(str(c) for c in model.classes_), model.backbones_, model.head_.scorer(), settings, None)
+    return replace(found, thresholds=getattr(model, "thresholds_", None))
 
 
 def _explained(

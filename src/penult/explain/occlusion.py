@@ -58,7 +58,7 @@ class Occlusion:
         features = self._rows(seen, patches)  # (1 + m, d)
         proba = model.proba(features[:1])[0]  # (k,)
         label = int(proba.argmax()) if wanted is None else wanted
-        logits = relative_logit(model.raw(features), label)  # (1 + m,)
+        logits = relative_logit(model.raw(features), label, model.several)  # (1 + m,)
         fall = (logits[0] - logits[1:]).reshape(rows + 1, columns + 1)
         # a patch hides the four cells around a corner of the grid; at the rim fewer of them are there
         grid = (fall[:-1, :-1] + fall[:-1, 1:] + fall[1:, :-1] + fall[1:, 1:]) / 4  # (rows, columns)

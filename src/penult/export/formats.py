@@ -160,6 +160,8 @@ def _describe(graph: Any, source: Source, checked: Sequence[Parity], takes: Inpu
         "parity": json.dumps([one.to_dict() for one in checked]),
         "training": json.dumps(dict(model.facts), default=str),
     }
+    if model.thresholds is not None:
+        about |= {"task": "labels", "thresholds": json.dumps(dict(zip(model.classes, model.thresholds.tolist(), strict=True)))}
     helper.set_model_props(graph, about)
 
 
@@ -177,6 +179,12 @@ class Export:
         """Return the classes in the order of the probabilities."""
         return list(self.source.model.classes)
 
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Return the threshold of each label of a model with several labels a photo; of another nothing."""
+        limits = self.source.model.thresholds
+        return {} if limits is None else dict(zip(self.classes, limits.tolist(), strict=True))
+
 
 def _write_onnx(made: Export, out: Path) -> tuple[Path, ...]:
     return (_write_bytes(out, made.graph),)
@@ -185,7 +193,10 @@ def _write_onnx(made: Export, out: Path) -> tuple[Path, ...]:
 def _write_openvino(made: Export, out: Path) -> tuple[Path, ...]:
     store.make_folder(out)
     written = [_write_bytes(out / name, data) for name, data in engines.openvino_files(made.graph).items()]
-    return (*written, _write_text(out / "classes.json", json.dumps(made.classes, ensure_ascii=False)))
+    written.append(_write_text(out / "classes.json", json.dumps(made.classes, ensure_ascii=False)))
+    if made.thresholds:
+        written.append(_write_text(out / "thresholds.json", json.dumps(made.thresholds, ensure_ascii=False)))
+    return tuple(written)
 
 
 def _write_litert(made: Export, out: Path) -> tuple[Path, ...]:
@@ -195,6 +206,7 @@ def _write_litert(made: Export, out: Path) -> tuple[Path, ...]:
         "model_version": made.source.version,
         "inputs": [view.to_dict() for backbone in made.source.model.backbones for view in backbone.recipe.views],
         "parity": [one.to_dict() for one in made.parity],
+        **({"thresholds": made.thresholds} if made.thresholds else {}),
     }
     text = json.dumps(about, ensure_ascii=False, indent=1)
     return (_write_bytes(out / "model.tflite", made.graph), _write_text(out / "model.json", text))
@@ -212,7 +224,8 @@ def _write_card(made: Export, out: Path) -> tuple[Path, ...]:
     for i, picture in enumerate(model.selftest.get("images", ())):
         written.append(_write_bytes(out / f"sample_{i}.png", pixels.encode_png(picture)))
         expected.append({"file": written[-1].name, "probabilities": [round(float(p), 6) for p in model.selftest["proba"][i]]})
-    about = {"classes": made.classes, "model_version": version, "samples": expected}
+    about: dict[str, Any] = {"classes": made.classes, "model_version": version, "samples": expected}
+    about |= {"thresholds": made.thresholds} if made.thresholds else {}
     written.append(_write_text(out / "classes.json", json.dumps(about, ensure_ascii=False, indent=1)))
     card = model_card.text(model, version, made.source.metrics, made.parity)
     return (*written, _write_text(out / "README.md", card))

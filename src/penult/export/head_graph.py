@@ -1,4 +1,4 @@
-"""A fitted head as nodes of an ONNX graph: scaling, logits, temperature, softmax and the smallest probability.
+"""A fitted head as nodes of an ONNX graph: scaling, logits, temperature, softmax (or sigmoids) and the smallest probability.
 
 What `heads.scoring` computes in numpy, in the precision of the graph.
 """
@@ -22,6 +22,10 @@ def add_head(graph: Nodes, features: str, head: HeadState) -> tuple[str, str]:
     facts = head.facts
     rows = _scaled(graph, graph.cast(features), head)
     raw = _KINDS[head.kind](graph, rows, head.arrays, facts)
+    if head.kind == "labels":  # `heads.scoring.label_probabilities`
+        floors = head.arrays["floors"].astype(np.float64)
+        above = graph.add("Max", graph.add("Sigmoid", raw), graph.real(floors))
+        return raw, graph.add("Min", above, graph.real(1 - floors))
     logits = graph.add("Div", raw, graph.real(facts["temperature"]))
     proba = graph.add("Softmax", logits, axis=1)
     return logits, _raised(graph, proba, float(facts["clip"]), int(facts["classes"]))
@@ -99,7 +103,12 @@ def _neighbors(graph: Nodes, rows: str, arrays: Mapping[str, Array], facts: Mapp
     return add("Log", add("Add", shares, graph.real(PRIOR_VOTES / k)))
 
 
-_KINDS = {"linear": _linear, "kernel": _kernel, "neighbours": _neighbors}
+def _labels(graph: Nodes, rows: str, arrays: Mapping[str, Array], _facts: Mapping[str, Any]) -> str:
+    product = graph.add("MatMul", rows, graph.cast(_stored(graph, arrays["weights"].T)))
+    return graph.add("Add", product, graph.real(arrays["intercepts"]))
+
+
+_KINDS = {"linear": _linear, "kernel": _kernel, "neighbours": _neighbors, "labels": _labels}
 
 
 def _two_sided(graph: Nodes, margins: str, columns: int) -> str:

@@ -12,6 +12,8 @@ from penult.bundle import Bundle
 from penult.export.parity import Parity
 from penult.texts import percent
 
+SHARES = ("accuracy", "balanced_accuracy", "mAP", "micro_f1", "macro_f1", "exact_match")  # scores that are shares
+
 _USE = """\
 ## Use
 
@@ -44,10 +46,27 @@ also to one that shows none of them. The scores hold for photos drawn as the tra
 source, camera or time, measure again (`penult evaluate`)."""
 
 
+_LABEL_USE = """\
+thresholds = json.load(open("classes.json"))["thresholds"]
+print([name for name, p in zip(classes, probabilities) if p >= thresholds[name]], novelty)
+```"""
+
+_LABEL_INTENDED = """\
+## Intended use and limits
+
+The model tells which of the labels below a photo like those that it was trained on has: each label has a probability and a
+threshold of its own, and a photo may get several labels, or none. The scores hold for photos drawn as the training photos
+were; on photos from another source, camera or time, measure again (`penult evaluate`)."""
+
+
 def text(model: Bundle, version: str, metrics: Mapping[str, Any], checked: Sequence[Parity]) -> str:
     """Return the card."""
     title = f"# Image classifier: {_joined(model.classes, 6)}"
-    parts = [_front_matter(model), title, *_verdict(metrics), _INTENDED, *_classes(model, metrics), *_scores(metrics), _USE]
+    use, intended = _USE, _INTENDED
+    if model.task == "labels":
+        last = "print(classes[probabilities.argmax()], probabilities.max(), novelty)\n```"
+        use, intended = use.replace(last, _LABEL_USE).replace("one a class", "one a label"), _LABEL_INTENDED
+    parts = [_front_matter(model), title, *_verdict(metrics), intended, *_classes(model, metrics), *_scores(metrics), use]
     return "\n\n".join([*parts, *_networks(model), *_data(metrics), _origin(model, version, checked)])
 
 
@@ -82,7 +101,11 @@ def _verdict(metrics: Mapping[str, Any]) -> Iterator[str]:
 def _classes(model: Bundle, metrics: Mapping[str, Any]) -> Iterator[str]:
     counts = metrics.get("classes") or {}
     rows = [(_escaped(name), str(counts.get(name, ""))) for name in model.classes]
-    yield _table("## Classes", ("class", "training photos"), rows)
+    if model.thresholds is None:
+        yield _table("## Classes", ("class", "training photos"), rows)
+        return
+    limits = [(*row, f"{limit:.4g}") for row, limit in zip(rows, model.thresholds.tolist(), strict=True)]
+    yield _table("## Labels", ("label", "training photos", "threshold"), limits)
 
 
 def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
@@ -100,7 +123,7 @@ def _interval(score: str, value: Mapping[str, float]) -> tuple[str, str]:
     def shown(number: float | None) -> str:
         if number is None:
             return ""
-        return percent(number) if score in ("accuracy", "balanced_accuracy") else f"{number:.3f}"
+        return percent(number) if score in SHARES else f"{number:.3f}"
 
     low, high = value.get("low"), value.get("high")
     return shown(value.get("value")), "" if low is None or high is None else f"{shown(low)} to {shown(high)}"

@@ -25,6 +25,11 @@ LIMITS = (
     "shows none of them."
 )
 
+LABEL_LIMITS = (
+    "Probabilities are calibrated on photos like the training photos. Each label has a probability and a threshold of its "
+    "own; a photo may get several labels, or none."
+)
+
 
 def page(model: Bundle, graph: bytes, runtime: tuple[bytes, bytes], version: str, metrics: Mapping[str, Any]) -> str:
     """Return the page of a model, whose `graph` takes pixels."""
@@ -36,6 +41,9 @@ def page(model: Bundle, graph: bytes, runtime: tuple[bytes, bytes], version: str
         "model_version": version,
     }
     title = f"Which is it: {_listed(model.classes)}?"
+    if model.thresholds is not None:
+        about["thresholds"] = model.thresholds.tolist()
+        title = f"Which of these: {_listed(model.classes, 'and')}?"
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -91,9 +99,9 @@ def _packed(name: str, data: bytes) -> Html:
     return tag("script", Html(text), type="application/octet-stream", id=name, data_size=len(data))
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def _listed(names: tuple[str, ...], last: str = "or") -> str:
     shown = names if len(names) <= 4 else (*names[:3], f"{len(names) - 3} more")
-    return " or ".join([", ".join(shown[:-1]), shown[-1]])
+    return f" {last} ".join([", ".join(shown[:-1]), shown[-1]])
 
 
 def _header(title: str, metrics: Mapping[str, Any]) -> Html:
@@ -163,4 +171,4 @@ def _footer(model: Bundle, version: str) -> Html:
     networks = ", ".join(f"{b.name} ({b.license})" for b in model.backbones)
     made = f"Model {version}, exported by penult {__version__}. Networks: {networks}."
     runs_on = f"Runs on {web_runtime.NAME} {web_runtime.VERSION} ({web_runtime.LICENSE})."
-    return tag("footer", tag("p", LIMITS), tag("p", f"{made} {runs_on}"))
+    return tag("footer", tag("p", LIMITS if model.thresholds is None else LABEL_LIMITS), tag("p", f"{made} {runs_on}"))

@@ -246,7 +246,7 @@ def _row_weights(given: Any, n: int) -> Array:
 def _balance(wanted: Any, weight: Array, target: Array) -> Array:
     """Return factors (n, L) by which photos with and without a label weigh the same."""
     if not (isinstance(wanted, str) and wanted == "balanced"):
-        raise InputError(f"class_weight is {wanted!r}; for several labels a photo give None or 'balanced'")
+        raise InputError(f"class_weight is {wanted!r}; give None or 'balanced' for several labels a photo")
     ones, every = (weight * target).sum(axis=0), weight.sum(axis=0)
     both = (ones > 0) & (ones < every)
     ones, zeros = np.where(both, ones, 1), np.where(both, every - ones, 1)

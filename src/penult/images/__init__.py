@@ -12,7 +12,7 @@ from penult.images.given import expand_sources
 from penult.images.label_table import read_label_table
 from penult.images.labels import LabelNormalizer
 from penult.images.name_groups import NameGroups, name_groups
-from penult.images.records import Image, ImageSet, kaggle_label, label_texts, quoted
+from penult.images.records import Image, ImageSet, kaggle_label, label_matrix, label_texts, quoted
 from penult.images.scan import labels_from, scan_labelled, scan_train_and_test
 from penult.images.stream import ImageStream, stream_unlabelled
 from penult.images.table import Table, is_table
@@ -36,6 +36,7 @@ __all__ = [
     "is_part",
     "is_table",
     "kaggle_label",
+    "label_matrix",
     "label_texts",
     "labels_from",
     "name_groups",

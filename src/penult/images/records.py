@@ -169,6 +169,15 @@ class ImageSet:
         return counts
 
 
+def label_matrix(images: ImageSet, labels: Sequence[str]) -> NDArray[np.float32] | None:
+    """Return which of some labels each photo has (n, L), NaN where it is not known; None where photos have other labels."""
+    if not images.labelled or images.task != "labels" or not set(images.classes) <= set(labels):
+        return None
+    Y = np.zeros((len(images), len(labels)), np.float32)
+    Y[:, [labels.index(name) for name in images.classes]] = images.Y
+    return Y
+
+
 def label_texts(*sets: ImageSet | None) -> Iterator[str]:
     """Yield the class of each image of some sets, or its labels, as one text; nothing where it has none."""
     for images in sets:

@@ -7,46 +7,54 @@ all of `predict`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penult.bundle import Bundle
 from penult.predict.answers import Predictions
 from penult.texts import percent
 
 if TYPE_CHECKING:
-    from penult.evaluate import Evaluation
+    from penult.evaluate import Evaluation, LabelEvaluation
 
 
-def judge(answers: Predictions, labels: Sequence[str]) -> Evaluation:
+Truth = Sequence[str] | NDArray[np.float32]  # a class for each image, or which labels it has, (n, L)
+
+
+def judge(answers: Predictions, labels: Truth) -> Evaluation | LabelEvaluation:
     """Return the scores of these answers against the true labels, one for each; they must be classes of the model.
 
+    Of a model with several labels a photo they are a matrix (n, L) of 0, 1, and NaN where it is not known.
     See `remark_on_training` for images that the model learnt from.
     """
     from penult import evaluate
 
+    if isinstance(labels, np.ndarray):
+        return evaluate.score_labels(labels, answers.proba, answers.classes, answers.thresholds, name="new images")
     index = {c: i for i, c in enumerate(answers.classes)}
     y = np.array([index[label] for label in labels], np.intp)  # (n,)
     return evaluate.score(y, answers.proba, answers.classes, name="new images")
 
 
-def judge_unseen(answers: Predictions, labels: Sequence[str]) -> Evaluation | None:
+def judge_unseen(answers: Predictions, labels: Truth) -> Evaluation | LabelEvaluation | None:
     """Return the scores on the images that are not training photos of the model; None where that is all or none."""
     known = answers.in_training
     if known is None or not known.any() or known.all():
         return None
     left = np.flatnonzero(~known).tolist()
-    kept = Predictions(tuple(answers.ids[i] for i in left), answers.classes, answers.proba[left], {})
-    return judge(kept, [labels[i] for i in left])
+    kept = replace(answers, ids=tuple(answers.ids[i] for i in left), proba=answers.proba[left], failures={}, novelty=None)
+    return judge(kept, labels[left] if isinstance(labels, np.ndarray) else [labels[i] for i in left])
 
 
-def verdict_on_new(model: Bundle, answers: Predictions, result: Evaluation) -> str:
+def verdict_on_new(model: Bundle, answers: Predictions, result: Evaluation | LabelEvaluation) -> str:
     """Return what the scores of these answers mean, see `verdict_on_scores`."""
     return verdict_on_scores(model, result, answers.in_training is not None and bool(answers.in_training.all()))
 
 
-def verdict_on_scores(model: Bundle, result: Evaluation, learnt: bool) -> str:
+def verdict_on_scores(model: Bundle, result: Evaluation | LabelEvaluation, learnt: bool) -> str:
     """Return what the scores of a model on labelled images mean, beside those that its training measured out of fold.
 
     `result` is of the images that the model has not seen. Where all are its training photos (`learnt`) they mean nothing.
@@ -58,8 +66,10 @@ def verdict_on_scores(model: Bundle, result: Evaluation, learnt: bool) -> str:
             "These are training photos of this model: the scores mean nothing for new photos. Evaluate on photos that the "
             "model has not seen."
         )
-    said, found = evaluate.verdict(result, "on these photos"), result.to_dict()
     scores = model.facts.get("scores")
+    if isinstance(result, evaluate.LabelEvaluation):
+        return _verdict_on_labels(scores, result.to_dict())
+    said, found = evaluate.verdict(result, "on these photos"), result.to_dict()
     before = scores.get("accuracy") if isinstance(scores, dict) else None
     if not isinstance(before, dict) or not all(isinstance(before.get(end), float) for end in ("value", "low", "high")):
         return said  # a model of an older version, or trained elsewhere
@@ -70,6 +80,20 @@ def verdict_on_scores(model: Bundle, result: Evaluation, learnt: bool) -> str:
     if gap.better:
         return f"{said} Out of fold the model had {ours}: are these copies of its training photos?"
     return f"{said} Out of fold the model had {ours}: these photos are of another kind than its training photos."
+
+
+def _verdict_on_labels(scores: Any, found: dict[str, Any]) -> str:
+    from penult import evaluate
+
+    said, now = evaluate.label_verdict(found, on="on these photos"), found["scores"]["mAP"]
+    before = scores.get("mAP") if isinstance(scores, dict) else None
+    if not isinstance(before, dict) or None in (before.get("low"), before.get("high"), now["value"]):
+        return said
+    if now["high"] < before["low"]:
+        return f"{said} Out of fold the model had {percent(before['value'])}: these photos are of another kind."
+    if now["low"] > before["high"]:
+        return f"{said} Out of fold the model had {percent(before['value'])}: are these copies of its training photos?"
+    return said
 
 
 def remark_on_training(answers: Predictions) -> str:

@@ -51,7 +51,8 @@ class Metrics:
             result = "unreadable" if one.failure else "unlike" if one.unlike else "ok"
             self._child(self._photos, served.name, result).inc()
             if few and one.failure is None:
-                self._child(self._labels, served.name, one.label).inc()
+                for label in (one.label,) if one.labels is None else one.labels:
+                    self._child(self._labels, served.name, label).inc()
 
     def _child(self, metric: Any, *labels: str) -> Any:
         """Return the count of these labels; prometheus_client takes a lock and makes texts each time that it is asked."""

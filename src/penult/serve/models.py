@@ -80,7 +80,9 @@ class ServedModel:
     def to_dict(self) -> dict[str, Any]:
         """Return what a client may know of it, as plain JSON values."""
         networks = [backbone.name for backbone in self.model.backbones]
-        known = {"classes": list(self.classes), "networks": networks, "verdict": self.verdict}
+        known: dict[str, Any] = {"classes": list(self.classes), "networks": networks, "verdict": self.verdict}
+        if self.model.thresholds is not None:
+            known["thresholds"] = dict(zip(self.classes, self.model.thresholds.tolist(), strict=True))
         return {"name": self.name, "model_version": self.version, **known}
 
 

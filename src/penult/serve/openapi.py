@@ -39,7 +39,7 @@ def _ref(name: str) -> Schema:
 
 
 def _schemas() -> dict[str, Schema]:
-    probabilities: Schema = {"type": "object", "additionalProperties": _SHARE, "description": "by class; they add up to 1"}
+    probabilities: Schema = {"type": "object", "additionalProperties": _SHARE, "description": "by class"}
     novelty: Schema = {
         "type": ["number", "null"],
         "description": "above 1: more unlike the training photos than nearly all of them were; do not rely on the answer",
@@ -51,6 +51,7 @@ def _schemas() -> dict[str, Schema]:
         confidence=_SHARE,
         probabilities=probabilities,
         novelty=novelty,
+        labels={**_list(_TEXT), "description": "of a model with several labels a photo: those that it gives"},
         unreadable={**_TEXT, "description": "why the photo cannot be read; then the rest is what is true without a photo"},
     )
     about = {"model": _TEXT, "model_version": _TEXT}
@@ -65,6 +66,7 @@ def _schemas() -> dict[str, Schema]:
         "Model": _object(
             ["name", "model_version", "classes", "networks", "verdict"],
             name=_TEXT, model_version=_TEXT, classes=_list(_TEXT), networks=_list(_TEXT), verdict=_TEXT,
+            thresholds={"type": "object", "additionalProperties": _SHARE, "description": "of several labels a photo"},
         ),
         "TensorMetadata": _object(["name", "datatype", "shape"], **of_tensor),
         "ModelMetadata": _object(

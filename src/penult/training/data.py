@@ -15,7 +15,7 @@ from penult.audit import Look, Pairs
 from penult.embed import Embedding
 from penult.errors import InputError, listed
 from penult.fit import group_copies
-from penult.images import ImageSet
+from penult.images import ImageSet, label_matrix
 from penult.pixels import Failure, summarize_failures
 from penult.training.stored import StoredFeatures
 
@@ -182,16 +182,6 @@ def _labels(images: ImageSet, classes: Sequence[str]) -> NDArray[np.intp] | None
     if not labels or any(label not in index for label in labels):
         return None
     return np.array([index[str(label)] for label in labels], np.intp)
-
-
-def label_matrix(images: ImageSet, labels: Sequence[str]) -> NDArray[np.float32] | None:
-    """Return which of the labels each photo has (n, L), NaN where it is not known; None where they are not labelled so."""
-    if images.task != "labels" or not set(images.classes) <= set(labels):
-        return None
-    place = [labels.index(name) for name in images.classes]
-    Y = np.zeros((len(images), len(labels)), np.float32)
-    Y[:, place] = images.Y
-    return Y
 
 
 def check_label_counts(Y: NDArray[np.float32], labels: Sequence[str]) -> list[str]:

@@ -26,10 +26,24 @@ function order(proba) {
   return proba.map((p, c) => [p, c]).sort((a, b) => b[0] - a[0]);
 }
 
-function bars(proba, most) {
-  const list = element("ul", { class: "bars" });
-  for (const [p, c] of order(proba).slice(0, most)) {
-    const line = element("li", {}, element("span", { class: "name" }, about.classes[c]), element("span", { class: "share" }, percent(p)));
+// The classes that an answer gives: with several labels a photo each from its threshold on, else the likeliest
+const given = (proba) => (about.thresholds ? about.classes.map((_, c) => c).filter((c) => proba[c] >= about.thresholds[c]) : [order(proba)[0][1]]);
+
+// How sure an answer is: with several labels the least sure of all its answers, those not given among them
+function confidence(proba) {
+  if (!about.thresholds) return order(proba)[0][0];
+  return Math.min(...proba.map((p, c) => (p >= about.thresholds[c] ? p : 1 - p)));
+}
+
+const separator = () => [...";|,/"].find((sign) => !about.classes.some((name) => name.includes(sign))) ?? "\t";
+const labels = (proba) => given(proba).map((c) => about.classes[c]).join(separator());
+
+function bars(proba) {
+  const several = Boolean(about.thresholds), chosen = proba.length ? given(proba) : [];
+  const list = element("ul", { class: several ? "bars labels" : "bars" });
+  if (several && proba.length && !chosen.length) list.append(element("li", { class: "given" }, "None of the labels"));
+  for (const [p, c] of order(proba).slice(0, several ? Math.max(6, chosen.length) : 3)) {
+    const line = element("li", chosen.includes(c) ? { class: "given" } : {}, element("span", { class: "name" }, about.classes[c]), element("span", { class: "share" }, percent(p)));
     const meter = element("span", { class: "meter", "aria-hidden": "true" }, element("span"));
     meter.firstChild.style.width = `${100 * p}%`;
     line.append(meter);
@@ -44,14 +58,14 @@ function card(result) {
   made.append(image, element("h3", {}, result.name));
   if (result.error) made.append(element("p", { class: "warning" }, `cannot be read here: ${result.error}`));
   else {
-    made.append(bars(result.proba, 3));
+    made.append(bars(result.proba));
     if (result.novelty > 1) made.append(element("p", { class: "warning" }, "Unlike the training photos: do not rely on the answer."));
   }
   if (result.note) made.append(element("p", { class: "note" }, `${result.note}: the answer may differ a little from penult's.`));
   return made;
 }
 
-const top = (result) => (result.error ? [-1, -1] : order(result.proba)[0]);
+const top = (result) => (result.error ? [-1, -1] : [confidence(result.proba), given(result.proba)[0] ?? about.classes.length]);
 
 function show() {
   const by = $("sort").value, rows = RESULTS.slice();
@@ -60,7 +74,7 @@ function show() {
   if (by === "novelty") rows.sort((a, b) => (b.novelty || 0) - (a.novelty || 0));
   $("cards").replaceChildren(...rows.map((row) => (row.card ??= card(row))));
   const counts = about.classes.map(() => 0);
-  for (const row of RESULTS) if (!row.error) counts[top(row)[1]]++;
+  for (const row of RESULTS) if (!row.error) for (const c of given(row.proba)) counts[c]++;
   $("counts").textContent = about.classes.map((name, c) => [name, counts[c]]).filter(([, n]) => n).map(([name, n]) => `${name} ${n}`).join(" · ");
   $("results").hidden = RESULTS.length === 0;
 }
@@ -97,10 +111,9 @@ const cell = (value) => {
 };
 
 function table(separator) {
-  const head = ["file", "label", "confidence", ...about.classes, "novelty"];
+  const head = ["file", about.thresholds ? "labels" : "label", "confidence", ...about.classes, "novelty"];
   const rows = RESULTS.filter((row) => !row.error).map((row) => {
-    const [p, c] = top(row);
-    return [row.name, about.classes[c], p.toFixed(6), ...row.proba.map((q) => q.toFixed(6)), Number.isFinite(row.novelty) ? row.novelty.toFixed(4) : ""];
+    return [row.name, labels(row.proba), confidence(row.proba).toFixed(6), ...row.proba.map((q) => q.toFixed(6)), Number.isFinite(row.novelty) ? row.novelty.toFixed(4) : ""];
   });
   const line = (row) => (separator === "," ? row.map((v) => cell(String(v))) : row.map((v) => String(v).replace(/[\t\r\n]/g, " "))).join(separator);
   return [head, ...rows].map(line).join("\r\n");
@@ -130,7 +143,7 @@ async function live() {
       say(`The camera's picture was not answered: ${error.message}`);
       return { proba: [], novelty: NaN };
     });
-    $("answer").replaceChildren(bars(proba, 3), ...(novelty > 1 ? [element("p", { class: "warning" }, "Unlike the training photos.")] : []));
+    $("answer").replaceChildren(bars(proba), ...(novelty > 1 ? [element("p", { class: "warning" }, "Unlike the training photos.")] : []));
     await new Promise((resolve) => setTimeout(resolve, 30));
   }
 }

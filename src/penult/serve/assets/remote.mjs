@@ -54,12 +54,14 @@ async function openModel(progress) {
 }
 
 function choose(name) {
-  const { classes, verdict, model_version: version } = models.find((one) => one.name === name);
+  const { classes, verdict, thresholds, model_version: version } = models.find((one) => one.name === name);
   model = name;
   about.classes = classes;
+  about.thresholds = thresholds && classes.map((label) => thresholds[label]);
   const shown = classes.length <= 4 ? classes : [...classes.slice(0, 3), `${classes.length - 3} more`];
   const listed = `${shown.slice(0, -1).join(", ")} or ${shown.at(-1)}`;
-  document.title = $("title").textContent = `Which is it: ${listed}?`;
+  const asked = thresholds ? `Which of these: ${shown.join(", ")}?` : `Which is it: ${listed}?`;
+  document.title = $("title").textContent = asked;
   $("verdict").textContent = verdict;
   $("version").textContent = `Model ${name}, version ${version}.`;
 }
