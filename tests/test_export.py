@@ -333,7 +333,7 @@ def test_what_cannot_be_exported_is_refused_in_a_sentence(changes: dict[str, Any
 def test_the_command_says_how_near_it_came(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_bundle(tmp_path / "model.penult", model())
     words = ["export", str(tmp_path / "model.penult"), "--to", "onnx"]
-    assert main([*words, "--out", str(tmp_path / "a.onnx"), "--quiet"]) == 0
+    assert main([*words, "--out", str(tmp_path / "a.onnx")]) == 0
     said = capsys.readouterr().out
     assert "of `penult predict --precision f32` on 3 photos" in said
     assert "written:" in said

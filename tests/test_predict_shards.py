@@ -73,7 +73,7 @@ def test_the_command_writes_them_part_by_part(
     from penult.cli import main
 
     out = tmp_path / "answers"
-    command = ["predict", str(finished.folder), str(source), "--out", str(out), "--rows", "5", "-q"]
+    command = ["predict", str(finished.folder), str(source), "--out", str(out), "--rows", "5"]
     assert main([*command, "--part", "1/2"]) == 0
     assert "still with the other parts" in capsys.readouterr().out
     assert main([*command, "--part", "2/2"]) == 0

@@ -100,7 +100,7 @@ def test_rows_are_read_when_they_are_asked_for(folder: Path, tmp_path: Path, mon
 
 def test_parts_in_any_order_write_the_same_bytes(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The one that ends last writes the manifest; again and by one machine it is the same to the byte."""
-    words = ["embed", str(folder), "-b", NETWORK, "--rows", "3", "-q"]
+    words = ["embed", str(folder), "-b", NETWORK, "--rows", "3"]
     make_place(folder, tmp_path / "parts", 3)
     for part, says in (("2/3", "4 shards of 6 are still with the other parts"), ("3/3", "2 shards of 6"), ("1/3", "13 have")):
         assert main([*words, "--out", str(tmp_path / "parts"), "--part", part]) == 0
@@ -119,7 +119,7 @@ def test_shards_in_an_object_store_are_those_of_a_folder(
     """Photos and shards lie there; two parts end with the bytes of one run on files, and once more there is nothing to do."""
     shutil.copytree(folder, s3.root / "shots")
     source, out = s3.bucket("shots"), s3.bucket("made") + "/features"
-    words = ["embed", source, "-b", NETWORK, "--rows", "5", "-q", "--out"]
+    words = ["embed", source, "-b", NETWORK, "--rows", "5", "--out"]
     assert main([*words, out, "--part", "1/2"]) == main([*words, out, "--part", "2/2"]) == 0
     assert "2 shards of 4 are still with the other parts" in capsys.readouterr().out
     assert main([*words, str(tmp_path / "out")]) == 0
@@ -170,7 +170,7 @@ def test_the_plan_is_kept_and_others_are_refused(folder: Path, tmp_path: Path, c
         assert main(["embed", *map(str, words), "--out", out, "-q"]) == 1
         assert says in capsys.readouterr().err
     (Path(out) / "shards/mine.txt").touch()
-    assert main(["embed", str(folder), "--out", out, "-q"]) == 0
+    assert main(["embed", str(folder), "--out", out]) == 0
     assert "left alone: shards/mine.txt" in capsys.readouterr().err
     assert main(["embed", str(folder), "--out", out, "-q", "--max-bad", "2"]) == 3
     assert "3 of 16 images" in capsys.readouterr().err
@@ -399,7 +399,7 @@ def test_a_plan_is_taken_as_it_is_now(folder: Path, tmp_path: Path, capsys: pyte
     assert main(["plan", str(folder), "-b", NETWORK, "--fit", "crop", "--rows", "5", "--out", plan, "-q"]) == 0
     assert main(["embed", plan, "--out", out, "-q"]) == 0
     shutil.copy(folder / "cold/cold.2.png", folder / "warm/new.png")
-    assert main(["plan", str(folder), "--out", plan, "--add", "-q"]) == 0
+    assert main(["plan", str(folder), "--out", plan, "--add"]) == 0
     assert "17 images in 5 shards (1 new" in (said := capsys.readouterr().out), said
     assert main(["embed", plan, "--out", out, "-q"]) == 0
     assert "17 images: 14 have features" in (said := capsys.readouterr().out), said

@@ -118,7 +118,7 @@ def test_a_class_that_is_absent_or_never_predicted_has_a_dash(
     assert main(["evaluate", run, str(bad.parent), "-q"]) == 1  # none can be read
     for folder in (one, photos("absent", 20, warm=3)):
         capsys.readouterr()
-        assert main(["evaluate", run, str(folder), "-q"]) == 0
+        assert main(["evaluate", run, str(folder)]) == 0
         table = capsys.readouterr().out.splitlines()
         assert any(line.split()[:1] == ["cold"] and "–" in line.split() for line in table), table
 
