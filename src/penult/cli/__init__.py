@@ -29,6 +29,7 @@ from penult.cli import (
     evaluate,
     explain,
     export,
+    info,
     parser,
     plan,
     predict,
@@ -44,7 +45,7 @@ from penult.texts import printable
 
 # in the order in which `penult --help` lists them
 COMMANDS = {
-    "Train and predict": (train, predict, evaluate, decide, explain),
+    "Train and predict": (train, predict, evaluate, decide, explain, info),
     "Improve": (studio, audit, compare, diff, report, similar),
     "Deploy": (export, serve),
     "Large data": (embed, plan),

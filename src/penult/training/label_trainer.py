@@ -124,6 +124,7 @@ class LabelTrainer(Trainer):
         about = {
             "task": "labels",
             "thresholds": [float(one) for one in chosen.thresholds],
+            **self._origin(data, done),
             "trained_on": int(data.train.ok.sum()),
             "scores": chosen.to_dict()["scores"],
         }

@@ -140,7 +140,7 @@ class Trainer:
             artist.draw(path=head.path_, chosen=head.choice_.get("C"), history=history)
             self.history = runs.write_history(self.folder, history)
             self.clock.lap("head")
-            about = {"trained_on": sum(class_counts(data).values()), "scores": chosen.to_dict()["scores"]}
+            about = {**self._origin(data, done), "scores": chosen.to_dict()["scores"]}
             decided = evaluate.decide(options.decision, chosen)
             self.metrics["decision"] = decided.to_dict(data.classes) | evaluate.operating_facts(chosen, decided.rule)
             about |= decided.to_facts(data.classes)
@@ -159,6 +159,11 @@ class Trainer:
         self.metrics["review"]["written"] = to_review
         self.metrics |= {"choice": dict(model.facts["choice"]), "head_path": jsonable(dict(head.path_))}
         return evaluations, model, answers
+
+    def _origin(self, data: TrainingData, done: Embedding | None) -> dict[str, Any]:
+        """Return what the model file says of the photos that it was trained on: how many of each class, and their digests."""
+        self.metrics["digests"], counts = environment.digests(data, done), class_counts(data)
+        return {"trained_on": sum(counts.values()), "counts": counts, "digests": self.metrics["digests"]}
 
     @staticmethod
     def _fit(head: Any, data: TrainingData, chosen: Evaluation) -> Fitted:
@@ -330,7 +335,6 @@ class Trainer:
             "command": sys.argv,
             **environment.environment(self.clock),
             **where,
-            "digests": environment.digests(data, done),
             "options": self.options.to_dict(),
             "classes": class_counts(data),
             "images": count_images(data, done),
