@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
 from penult.cli import (
@@ -128,14 +128,9 @@ def _run(argv: Sequence[str] | None) -> int:
         args, origins = _parsed(every, argv)
         if told := process.too_little():
             return _say(told, 1)
-        with _terminable():
-            if args.command != "doctor":  # which does without whatever a broken library could break
-                from penult.cli import output
-
-                output.any_name()
-                output.set_verbosity(args.quiet, args.verbose)
-                if args.verbose:
-                    _tell_configured(every, origins)
+        with _terminable(), _as_wanted(args):
+            if args.verbose:
+                _tell_configured(every, origins)
             code: int | None = args.func(args)
             sys.stdout.flush()
     except PenultError as error:
@@ -177,6 +172,16 @@ def _parsed(every: parser.Parser, argv: Sequence[str] | None) -> tuple[argparse.
     except SystemExit:
         sys.stdout.flush()
         raise
+
+
+def _as_wanted(args: argparse.Namespace) -> AbstractContextManager[None]:
+    """Let less or more be printed; `doctor` does without whatever a broken library could break, and help without all."""
+    if args.command in ("doctor", "help", None):
+        return nullcontext()
+    from penult.cli import output
+
+    output.any_name()
+    return output.verbosity(args.quiet, args.verbose)
 
 
 def _tell_configured(every: parser.Parser, origins: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from penult.cli import options
+from penult.cli import options, process
 from penult.cli.parser import Commands, command
 from penult.texts import printable
 
@@ -52,7 +52,9 @@ def run(args: argparse.Namespace) -> int:
     done = []
     for check in doctor.examine_runs(runs) if runs else doctor.examine(cache, args.offline):
         done.append(check)
-        if not args.json:
+        if args.quiet and check.state == doctor.FAIL:
+            process.error_line(f"penult: {check.name}: {_on_one_line(f'{check.said}; {check.cure}')}")
+        if not args.json and not args.quiet:
             words = f"{check.said}; {check.cure}" if check.cure else check.said
             print(f"{check.state:<4}  {check.name:<{doctor.WIDEST}}  {_on_one_line(words)}", flush=True)
     failed = sum(check.state == doctor.FAIL for check in done)
@@ -60,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         checks = [check.to_dict() for check in done]
         print(json.dumps({"penult": __version__, "failed": failed, "warned": warned, "checks": checks}))
+    elif args.quiet:
+        pass
     elif failed:
         print(f"{failed} of {len(done)} checks failed")
     else:

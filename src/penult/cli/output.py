@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from penult import texts
 from penult.cli import process
 from penult.errors import InputError, ProgressCallback
-from penult.progress import progress_bar
+from penult.progress import MinuteLines, progress_bar
 from penult.texts import count, printable
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "any_name", "as_json", "features_line", "note", "out", "predict", "printable", "progress", "score",
-    "set_verbosity", "show_scores", "table", "tell_unreadable", "verbose",
+    "show_scores", "table", "tell_unreadable", "verbose", "verbosity",
 ]  # fmt: skip
 
 _quiet = _verbose = False
@@ -38,12 +38,26 @@ def any_name() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def set_verbosity(quiet: bool, verbose: bool) -> None:
-    """Take -q (nothing but errors) or -v (details, and the log of penult and its libraries with times)."""
+@contextmanager
+def verbosity(quiet: bool, verbose: bool) -> Iterator[None]:
+    """Print nothing but errors (-q), or details and the log of penult and its libraries with times (-v), in this block."""
     global _quiet, _verbose
+    before, root = (_quiet, _verbose), logging.getLogger()
+    level, told = root.level, logging.StreamHandler()
+    told.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", _CLOCK))
     _quiet, _verbose = quiet, verbose
+    if quiet:
+        logging.disable(logging.WARNING)
     if verbose:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt=_CLOCK, stream=sys.stderr)
+        root.addHandler(told)
+        root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        _quiet, _verbose = before
+        logging.disable(logging.NOTSET)
+        root.removeHandler(told)
+        root.setLevel(level)
 
 
 def verbose() -> bool:
@@ -70,9 +84,30 @@ def as_json(value: Any) -> None:
 
 @contextmanager
 def progress(shown: bool) -> Iterator[ProgressCallback]:
-    """Show progress as `penult.progress.progress_bar` does, in a log a line a minute."""
+    """Show progress as `penult.progress.progress_bar` does, in a log a line a minute; with -v the steps with their times."""
+    if shown and _verbose:
+        yield StepLines()
+        return
     with progress_bar(bool(shown), lines=note) as callback:
         yield callback
+
+
+class StepLines:
+    """Progress as lines: when a step begins, one a minute in it, and when it is done."""
+
+    def __init__(self) -> None:
+        self._began: dict[str, float] = {}
+        self._each_minute = MinuteLines(lines=note)
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Take what is done of a step."""
+        if step not in self._began:
+            self._began[step] = time.monotonic()
+            note(f"{step}: {total:,} to do")
+        if done < total:
+            self._each_minute(step, done, total)
+        else:
+            note(f"{step}: done in {time.monotonic() - self._began.pop(step):.1f} s")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

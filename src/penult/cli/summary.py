@@ -1,8 +1,9 @@
-"""What `penult train` prints at its end: scores, then a summary of what to check first, and where everything is."""
+"""What `penult train` prints at its end: a summary of what to check first; with -v details before it."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -25,13 +26,20 @@ Line = tuple[str, str]  # what it is, what it says
 
 
 def show_run(run: Run, as_json: bool) -> None:
-    """Print what a run measured, and where everything is."""
-    m = run.metrics
-    about = summary(m, run.folder, run.findings)
+    """Print a summary of a run, where details are wanted after all that it measured."""
+    kept = None if run.former is None else str(run.former)
+    about = summary(run.metrics, run.folder, run.findings, kept)
     if as_json:
-        kept = None if run.former is None else str(run.former)
-        output.as_json({**m, "run": str(run.folder), "former": kept, "summary": about})
+        output.as_json({**run.metrics, "run": str(run.folder), "former": kept, "summary": about})
         return
+    if output.verbose():
+        _show_details(run)
+    show_summary(about)
+
+
+def _show_details(run: Run) -> None:
+    """Print what a run measured, and what it wrote."""
+    m = run.metrics
     if run.embedding is not None:
         output.out(output.features_line(run.embedding))
     for text in m["notes"]:
@@ -57,10 +65,7 @@ def show_run(run: Run, as_json: bool) -> None:
     if m["precision"] is not None:
         output.out(_precision(m["precision"]))
     made = [n for n in MADE if (run.folder / n).exists() and (n != "skipped.csv" or m["images"].get("failed"))]
-    if run.former is not None:
-        output.out(f"what changed: penult diff {output.printable(str(run.former))} {output.printable(str(run.folder))}")
     output.out(f"written to {output.printable(str(run.folder))}: {', '.join(made)}, metrics.json")
-    show_summary(about)
 
 
 def _precision(p: Mapping[str, Any]) -> str:
@@ -77,7 +82,9 @@ def _head(choice: Mapping[str, Any]) -> str:
     return f"{choice['head']} ({settings})" if settings else str(choice["head"])
 
 
-def summary(metrics: Mapping[str, Any], folder: Path, findings: Iterable[audit.Finding]) -> dict[str, Any]:
+def summary(
+    metrics: Mapping[str, Any], folder: Path, findings: Iterable[audit.Finding], former: str | None = None
+) -> dict[str, Any]:
     """Return what the summary says as plain JSON values; files that the run did not make are None."""
     report = folder / "report.html"
     one_class = bool(metrics.get("scores")) and metrics.get("task") != "labels"
@@ -90,6 +97,9 @@ def summary(metrics: Mapping[str, Any], folder: Path, findings: Iterable[audit.F
         "findings": [] if chance else _findings(findings, (metrics.get("audit") or {}).get("expected") or {}),
         "decide": _decide(metrics, folder),
         "review": metrics["review"],
+        "unreadable": _unreadable(metrics, folder),
+        "notes": list(metrics["notes"]),
+        "changed": None if former is None else f"penult diff {shlex.quote(former)} {shlex.quote(str(folder))}",
         "report": str(report) if report.is_file() else None,
         "model": str(folder / "model.penult"),
     }
@@ -106,6 +116,15 @@ def lines(about: Mapping[str, Any]) -> list[Line]:
         found.append(("decide", output.printable(about["decide"])))
     if not about["at_chance"] and (words := _review(about["review"])):
         found.append(("review", words))
+    if about["unreadable"]:
+        found.append(("unread", output.printable(about["unreadable"])))
+    if about["notes"] and not output.verbose():
+        more = len(about["notes"]) - 1
+        found.append(
+            ("note", output.printable(about["notes"][0]) + (f" (and {more} more: -v, or the report)" if more else ""))
+        )
+    if about["changed"]:
+        found.append(("changed", output.printable(about["changed"])))
     if about["report"]:
         found.append(("report", output.printable(about["report"])))
     return [*first, *found, ("model", output.printable(about["model"]))]
@@ -131,7 +150,15 @@ def show_summary(about: Mapping[str, Any]) -> None:
     for name, words in lines(about):
         grid.add_row(Text(name), Text(words))
     inside = Group(Text(output.printable(about["verdict"]), style="bold"), Text(""), grid)
-    console.print(Panel(inside, box=ROUNDED, border_style="dim", width=min(console.width, WIDEST), padding=(0, 1)))
+    with console.capture() as framed:
+        console.print(Panel(inside, box=ROUNDED, border_style="dim", width=min(console.width, WIDEST), padding=(0, 1)))
+    output.out(framed.get().rstrip("\n"))
+
+
+def _unreadable(metrics: Mapping[str, Any], folder: Path) -> str | None:
+    """Return how many images could not be read, and where they are listed."""
+    failed = metrics["images"].get("failed") or 0
+    return f"{count(failed, 'image')} cannot be read: {folder / 'skipped.csv'}" if failed else None
 
 
 def _findings(found: Iterable[audit.Finding], expected: Mapping[str, float]) -> list[dict[str, Any]]:
