@@ -63,7 +63,7 @@ def test_a_run_over_every_kind_of_bad_image_loses_no_good_one(
     assert len({(case.expect, case.name) for case in kinds.values()}) >= 60
     run, bad = tmp_path / "run", {name: case.expect for name, case in kinds.items() if case.expect != "ok"}
     assert main(["train", str(tmp_path / "all.csv"), *SMALL, "--head", "centroid", "--out", str(run)]) == 0
-    assert f"{len(bad)} failed" in capsys.readouterr().out
+    assert f"skipped: {len(bad)} images cannot be read" in capsys.readouterr().out
     assert told(run / "skipped.csv") == bad
     mixed = read_h5(run / "data_colour_histogram.h5")
     good = {f"{('dogs', 'cats')[i % 2]}/good{i}.jpg" for i in range(GOOD)}

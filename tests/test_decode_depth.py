@@ -198,7 +198,7 @@ def test_a_run_finds_the_depth_says_it_and_its_model_keeps_it(
     monkeypatch.setenv("PENULT_CACHE", str(tmp_path / "cache"))
     photos = lay_out(tmp_path / "photos", 12)
     assert main(["train", str(photos), "-b", "colour_histogram", "--out", str(tmp_path / "run")]) == 0
-    assert "note: the photos in 16-bit files use 12 of the 16 bits, so 4,095 is taken as white" in capsys.readouterr().out
+    assert "the photos in 16-bit files use 12 of the 16 bits, so 4,095 is taken as white" in capsys.readouterr().out
     model = predict.load(tmp_path / "run")
     assert [b.recipe.depth for b in model.bundle.backbones] == [12]
     files = sorted(photos.rglob("*.png"))

@@ -170,7 +170,7 @@ def test_without_any_python_the_work_is_done_here(
     with pytest.raises(worker.NoInterpreter, match="no Python can be started beside this process"):
         worker.interpreter()
     folder, out = photos("train", warm=3, cold=3), tmp_path / "x.h5"
-    assert main(["embed", str(folder), "-b", "colour_histogram", "--out", str(out), "--no-cache", "-q"]) == 0
+    assert main(["embed", str(folder), "-b", "colour_histogram", "--out", str(out), "--no-cache"]) == 0
     assert store.read_h5(out).train.shape[0] == 6
     assert caplog.text.count("all work is done in this process") == 1
 

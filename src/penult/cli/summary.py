@@ -17,7 +17,7 @@ from penult.texts import count, percent
 if TYPE_CHECKING:
     from penult.training import Run
 
-KINDS = 4  # of findings that are named
+KINDS = 4  # of findings that are named, and notes
 WIDEST = 96  # columns
 MADE = (
     "model.penult", "predictions.csv", "submission.csv", "review.csv", "findings.csv", "report.html", "figures", "skipped.csv"
@@ -98,7 +98,7 @@ def summary(
         "decide": _decide(metrics, folder),
         "review": metrics["review"],
         "unreadable": _unreadable(metrics, folder),
-        "notes": list(metrics["notes"]),
+        "notes": list(metrics.get("notes") or ()),
         "changed": None if former is None else f"penult diff {shlex.quote(former)} {shlex.quote(str(folder))}",
         "report": str(report) if report.is_file() else None,
         "model": str(folder / "model.penult"),
@@ -117,12 +117,11 @@ def lines(about: Mapping[str, Any]) -> list[Line]:
     if not about["at_chance"] and (words := _review(about["review"])):
         found.append(("review", words))
     if about["unreadable"]:
-        found.append(("unread", output.printable(about["unreadable"])))
-    if about["notes"] and not output.verbose():
-        more = len(about["notes"]) - 1
-        found.append(
-            ("note", output.printable(about["notes"][0]) + (f" (and {more} more: -v, or the report)" if more else ""))
-        )
+        found.append(("skipped", output.printable(about["unreadable"])))
+    if not output.verbose():  # else they stand above
+        notes = [output.printable(text) for text in about["notes"]]
+        found += [("" if i else "note", text) for i, text in enumerate(notes[:KINDS])]
+        found += [("", f"and {count(len(notes) - KINDS, 'other note')}: -v, or the report")] if len(notes) > KINDS else []
     if about["changed"]:
         found.append(("changed", output.printable(about["changed"])))
     if about["report"]:
@@ -157,7 +156,7 @@ def show_summary(about: Mapping[str, Any]) -> None:
 
 def _unreadable(metrics: Mapping[str, Any], folder: Path) -> str | None:
     """Return how many images could not be read, and where they are listed."""
-    failed = metrics["images"].get("failed") or 0
+    failed = (metrics.get("images") or {}).get("failed") or 0
     return f"{count(failed, 'image')} cannot be read: {folder / 'skipped.csv'}" if failed else None
 
 
