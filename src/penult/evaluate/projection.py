@@ -64,7 +64,7 @@ def projected(y: Ints, proba: Floats, groups: NDArray[Any] | None, folds: Folds 
     losses, chance = losses_per_image(y, proba), by_chance(y, proba.shape[1])
     variances = mean_variance(np.column_stack(list(losses.values())), groups)
     sample, several = _Sample.of(y, proba, groups), folds is not None and folds.number > 1
-    usual = _widening(folds, float(losses["log_loss"].mean()), chance["log_loss"]) if folds and several else 1.0
+    usual = widening(folds, float(losses["log_loss"].mean()), chance["log_loss"]) if folds and several else 1.0
     best = _best_confidence(y, proba, groups, usual) if several else {}
     found = {}
     for (name, column), variance in zip(losses.items(), variances.tolist(), strict=True):
@@ -91,7 +91,7 @@ def projected(y: Ints, proba: Floats, groups: NDArray[Any] | None, folds: Folds 
     return found
 
 
-def _widening(folds: Folds, loss: float, chance: float) -> float:
+def widening(folds: Folds, loss: float, chance: float) -> float:
     """Return how many times as much an out-of-fold mean varies as its images say: from 1, where much is learnt, to 1.41.
 
     Each pair of images counts twice in it, as one trains the head that judges the other; so what the draw of the training

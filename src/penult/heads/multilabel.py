@@ -101,6 +101,11 @@ class MultiLabelHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._searched = search
         return proba, choices
 
+    @property
+    def searched(self) -> bool:
+        """Whether `cross_fit` has left a search that `fit_searched` can finish."""
+        return hasattr(self, "_searched")
+
     @default_errors
     def fit_searched(self) -> Self:
         """Fit the rows of the last `cross_fit` as `fit` would with its folds as inner folds: nothing is searched again."""
