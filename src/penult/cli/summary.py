@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 KINDS = 4  # of findings that are named, and notes
 WIDEST = 96  # columns
 MADE = (
-    "model.penult", "predictions.csv", "submission.csv", "review.csv", "findings.csv", "report.html", "figures", "skipped.csv"
+    "model.penult", "predictions.csv", "unlabelled_predictions.csv", "submission.csv", "review.csv", "findings.csv",
+    "report.html", "figures", "skipped.csv",
 )  # fmt: skip
 Line = tuple[str, str]  # what it is, what it says
 

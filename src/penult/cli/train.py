@@ -23,7 +23,8 @@ def add(commands: Commands) -> None:
         "a folder of such files, or an address (s3://...); or a folder or address of\n"
         "shards that `penult embed` wrote, which may be larger than memory. Features are kept in a cache: a second\n"
         "run, or one that was interrupted, does not compute them again. The run folder then holds model.penult,\n"
-        "metrics.json, predictions.csv, submission.csv, oof.csv, history.csv, skipped.csv, photos.csv, map.csv, report.html,\n"
+        "metrics.json, predictions.csv, unlabelled_predictions.csv (photos of the table without a label), submission.csv,\n"
+        "oof.csv, history.csv, skipped.csv, photos.csv, map.csv, report.html,\n"
         "figures/ and data_<backbone>.h5. A finished run that is there already is kept as RUN.1, RUN.2, ...",
         """
         penult train photos                              photos/cat/*.jpg, photos/dog/*.jpg

@@ -29,7 +29,7 @@ def cross_validate(  # noqa: PLR0913  one call says the whole protocol
     classes: Sequence[str],
     groups: ArrayLike | None = None,
     *,
-    folds: int = 5,
+    folds: int | NDArray[Any] = 5,
     seed: int = 0,
     nested: int | None = None,
     name: str = "",
@@ -45,14 +45,18 @@ def cross_validate(  # noqa: PLR0913  one call says the whole protocol
     (.3087 and .3082 within folds); at 400 images the shared search says 0.6 to 3% less, at 100 up to 12%: hence the limit.
     Another classifier has one fold held out above `HELD_OUT` images, and the others are not measured (NaN rows, fold -1).
     The same seed gives the same folds, so evaluations of several heads are paired. `name` is what the evaluation is
-    called, such as "logistic on all three". `sample_weight` (n,) counts where heads learn, see `Head.fit`; scores are those
+    called, such as "logistic on all three". `folds` may be the fold (n,) in which each image is held out, used as it is.
+    `sample_weight` (n,) counts where heads learn, see `Head.fit`; scores are those
     of the images as they are. A class that lies in one group is trained on and not measured; raises
     InputError where fewer than two are left.
     """
     numbers, grouping = check_labels(y, classes, groups)
     if len(X) != len(numbers):
         raise InputError(f"{len(X)} rows of features but {len(numbers)} labels; give one label per row.")
-    fold = outer_folds(numbers, classes, grouping, folds, seed)  # (n,)
+    if isinstance(folds, int):
+        fold = outer_folds(numbers, classes, grouping, folds, seed)  # (n,)
+    else:
+        fold = own_folds(folds, numbers, classes)
     proba = np.full((len(numbers), len(classes)), np.nan)  # (n, k)
     every = sorted(set(fold[fold >= 0].tolist()))
     nested = max(NESTED, NESTED_EACH * len(classes)) if nested is None else nested
@@ -125,6 +129,24 @@ def outer_folds(y: Ints, classes: Sequence[str], groups: NDArray[Any] | None = N
         f"no split of these groups leaves photos of {', '.join(repr(str(classes[c])) for c in alone)} in every training part; "
         "use smaller groups, or add photos of these classes from other groups."
     )
+
+
+def own_folds(folds: NDArray[Any], y: Ints, classes: Sequence[str]) -> Ints:
+    """Return folds that were given, numbered from 0 (n,).
+
+    Raises InputError where there is only one, or one has all images of a class: a model that has not seen it would not know
+    the class.
+    """
+    names, fold = np.unique(folds, return_inverse=True)
+    if len(names) < 2:
+        raise InputError("all images are in one fold of --folds; give two folds or more, or leave --folds out.")
+    alone = [c for c in np.unique(y).tolist() if len(np.unique(fold[y == c])) < 2]
+    if alone:
+        raise InputError(
+            f"all readable photos of {_named(classes, y, alone)} are in one fold of --folds, so a model that has not seen "
+            "that fold does not know the class; spread them over two folds or more, or leave --folds out."
+        )
+    return np.asarray(fold, np.intp)
 
 
 def unmeasured(y: Ints, classes: Sequence[str], groups: NDArray[Any] | None) -> Ints:

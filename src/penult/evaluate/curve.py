@@ -85,6 +85,7 @@ def learning_curve(
     sizes: Sequence[int] | None = None,
     repeats: int = 3,
     seed: int = 0,
+    sample_weight: NDArray[Any] | None = None,
 ) -> LearningCurve:
     """Measure `head` after fitting it on few and on more images of X (n, d).
 
@@ -93,8 +94,8 @@ def learning_curve(
     sets that grow: stratified, groups whole, each set part of the next. `sizes` (default: four) are images
     for training; those with fewer than four a class, or no fewer than the evaluation had, are left out. There
     are at most `len(sizes) * repeats` fits. A head that still has the search of its cross-validation is fitted in the
-    coordinates of that. The intervals of the points are over the measured images, not over the choice of
-    the training images.
+    coordinates of that. `sample_weight` (n,) counts where heads learn. The intervals of the points are over the measured
+    images, not over the choice of the training images.
     """
     parts = sorted(set(evaluation.fold[evaluation.measured].tolist()))[:repeats]
     whole = min(int(np.sum(evaluation.fold != part)) for part in parts)
@@ -107,12 +108,13 @@ def learning_curve(
     for part in parts:
         order = nested_subsets(evaluation, np.flatnonzero(evaluation.fold != part), seed)
         for size in wanted:
-            fitted = fit_rows(head, X, evaluation.y, evaluation.groups, first_groups(order, evaluation.groups, size))
+            rows = first_groups(order, evaluation.groups, size)
+            fitted = fit_rows(head, X, evaluation.y, evaluation.groups, rows, sample_weight)
             proba[size][evaluation.fold == part] = probabilities(fitted, X[evaluation.fold == part], k)
-    rows = [one[here] for one in (*proba.values(), evaluation.proba)]  # each (m, k)
+    judged = [one[here] for one in (*proba.values(), evaluation.proba)]  # each (m, k)
     y, groups = evaluation.y[here], _only(evaluation.groups, here)
-    points = [scores(y, one, groups, Folds(len(parts), 1.0)) for one in rows]
-    laws = _laws((*wanted, whole), [losses_per_image(y, one) for one in rows], groups)
+    points = [scores(y, one, groups, Folds(len(parts), 1.0)) for one in judged]
+    laws = _laws((*wanted, whole), [losses_per_image(y, one) for one in judged], groups)
     return LearningCurve(
         (*wanted, whole),
         tuple(p["log_loss"] for p in points),

@@ -48,6 +48,8 @@ class TrialData:
     classes: tuple[str, ...]
     groups: NDArray[np.intp] | None  # (n,)
     seed: int
+    folds: NDArray[np.intp] | None = None  # (n,) in which each is held out, where that is given
+    weights: NDArray[np.float64] | None = None  # (n,)
 
     def needed(self, trials: Sequence[Trial]) -> TrialData:
         """Return the same without the arrays that these trials do not use: what another process need not be sent."""
@@ -74,7 +76,8 @@ def _measured(data: TrialData, trial: Trial) -> Evaluation:
     parts = [np.asarray(data.arrays[i])[:, columns] for i, columns in trial.columns]
     X = parts[0] if len(parts) == 1 else np.hstack(parts)  # (n, d)
     head = heads.make_head(trial.head, **trial.params)
-    return cross_validate(head, X, data.y, data.classes, groups=data.groups, seed=data.seed, name=trial.title)
+    how: dict[str, Any] = {"folds": 5 if data.folds is None else data.folds, "sample_weight": data.weights}
+    return cross_validate(head, X, data.y, data.classes, data.groups, seed=data.seed, name=trial.title, **how)
 
 
 class TrialProcess:

@@ -193,6 +193,7 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: TrainOptions,
         done = embed(paths, exact, options.settings.with_thumbnails(), progress, thumbnails=True, calibration=training)
         trainer.clock.lap("features")
         trainer.account(labelled, test, done)
+        trainer.unlabelled = labelled.unlabelled
         data = from_images(labelled, test, done, options.near_duplicates == "group")
         where = {"sources": environment.sources(labelled, test), "ignored": environment.ignored(labelled, test)}
         return trainer.run(data, done, where, exact)
@@ -226,6 +227,10 @@ def train_stored(stored: StoredFeatures, options: TrainOptions, progress: Progre
             "--pooling, --recipe and --protocol out."
         )
     options = replace(options, backbones=stored.names)
+    if options.folds is not None or options.weights is not None:
+        raise InputError(
+            "--folds and --weights are about images, and these are stored features; leave them out, or train on the images."
+        )
     if options.submission is not None:
         raise InputError("a sample submission is about test images, and stored features have none; leave --submission out.")
     labels = read_labels(stored, options.labels, options.groups, options.table)

@@ -145,7 +145,10 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: b
         done.large_thumbnails if done.thumbnail_cache is not None else None,
     )
     names = tuple(b.name for b in done.backbones)
-    alone = alone if several else lone_classes(part.ok_y, train.classes, groups)
+    folds = None if train.folds is None else train.folds[part.ok]
+    if not several:
+        alone = lone_classes(part.ok_y, train.classes, groups) if folds is None else []
+    alone += _parted(folds, groups)
     notes = (*train.notes, *(test.notes if test else ()), *found.notes, *alone)
     told = groups, found.pairs, notes, found.look, found.most_alike
     return TrainingData(
@@ -156,9 +159,23 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: b
         done.widths,
         done.network_blocks,
         *told,
-        folds=None if train.folds is None else train.folds[part.ok],
+        folds=folds,
         weights=None if train.weights is None else train.weights[part.ok],
     )
+
+
+def _parted(folds: NDArray[np.intp] | None, groups: NDArray[np.intp] | None) -> list[str]:
+    """Return a sentence where given folds part photos that belong together."""
+    if folds is None or groups is None:
+        return []
+    unit = np.unique(groups, return_inverse=True)[1]  # (n,)
+    pairs = np.unique(np.column_stack((unit, folds)), axis=0)  # (p, 2): which groups lie in which folds
+    several = np.bincount(pairs[:, 0]) > 1  # (u,)
+    photos = int(several[unit].sum())
+    if not photos:
+        return []
+    where = "have a near-duplicate, or one of their group, in another fold of --folds"
+    return [f"{photos:,} photos {where}; the folds are used as they are, so the score may be too good."]
 
 
 def lone_classes(y: NDArray[np.intp], classes: Sequence[str], groups: NDArray[np.intp] | None) -> list[str]:

@@ -150,7 +150,8 @@ def audit_photos(
     try:
         seen = evaluate.cross_validate(
             head, data.train.X, data.train.ok_y, data.classes,
-            groups=data.groups, seed=options.seed, name="audit",
+            groups=data.groups, seed=options.seed, name="audit", sample_weight=data.weights,
+            folds=5 if data.folds is None else data.folds,
         )  # fmt: skip
     except InputError as error:  # copies are listed all the same: that is what an audit is for
         notes.append(f"labels were not checked: {error}")

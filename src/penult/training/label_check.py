@@ -41,14 +41,20 @@ class LabelCheck:
     note: str = ""
 
 
-def check_labels(head: Any, X: NDArray[Any], seen: Evaluation | None, again: bool = True) -> LabelCheck:
+def check_labels(
+    head: Any,
+    X: NDArray[Any],
+    seen: Evaluation | None,
+    again: bool = True,
+    sample_weight: NDArray[np.float64] | None = None,
+) -> LabelCheck:
     """Return how probable it is that each label of the rows X (n, d) is wrong, by the head's out-of-fold probabilities `seen`.
 
     The wrong labels taught those models, too, so where some are found the folds are fitted again without them (the second pass
     of "Confident Learning", Northcutt et al., JAIR 70, 2021), with what was chosen the first time. Of few photos several
     divisions into folds are averaged (repeated cross-validation). A head that still has the search of its cross-validation
     goes on from that. Without `again` there is no second pass: where X is a sample of what is learnt, its wrong labels are
-    few among many that taught those models.
+    few among many that taught those models. `sample_weight` (n,) counts where they learn.
     """
     if seen is None:
         return LabelCheck(np.zeros(0, np.intp), np.zeros((0, 2)), np.zeros(0), UNMEASURED)
@@ -60,7 +66,7 @@ def check_labels(head: Any, X: NDArray[Any], seen: Evaluation | None, again: boo
     wrong[known] = audit.label_noise(seen.y[known], _evened(seen, seen.proba, seen.fold)[known]).wrong
     doubted = wrong > DOUBTED
     if again and doubted.any():
-        wrong[known] = audit.label_noise(seen.y[known], _without(head, X, seen, doubted)[known]).wrong
+        wrong[known] = audit.label_noise(seen.y[known], _without(head, X, seen, doubted, sample_weight)[known]).wrong
     return LabelCheck(rows, seen.proba[rows], wrong[rows])
 
 
@@ -120,7 +126,13 @@ def _parts(fold: NDArray[np.intp]) -> list[int]:
     return sorted(set(fold[fold >= 0].tolist()))
 
 
-def _without(head: Any, X: NDArray[Any], seen: Evaluation, doubted: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _without(
+    head: Any,
+    X: NDArray[Any],
+    seen: Evaluation,
+    doubted: NDArray[np.bool_],
+    weight: NDArray[np.float64] | None,
+) -> NDArray[np.float64]:
     """Return out-of-fold probabilities (n, k) of models that did not learn the doubted rows, evened.
 
     They stay as they are where a class would lose more than half of its photos: so much doubt is doubt about the model.
@@ -143,7 +155,7 @@ def _without(head: Any, X: NDArray[Any], seen: Evaluation, doubted: NDArray[np.b
     for fold in folds:
         for part, choice in zip(_parts(fold), seen.choices, strict=False):
             here = fold == part
-            fitted = fit_rows(_as_chosen(head, choice), X, seen.y, seen.groups, np.flatnonzero(~here & ~doubted))
+            fitted = fit_rows(_as_chosen(head, choice), X, seen.y, seen.groups, np.flatnonzero(~here & ~doubted), weight)
             proba[here] = probabilities(fitted, X[here], k)
         logp.append(np.log(np.maximum(_evened(seen, proba, fold), SMALLEST)))
     return np.asarray(np.exp(calibration.log_softmax(np.mean(logp, axis=0))))

@@ -102,6 +102,7 @@ class LabelTrainer(Trainer):
         self.clock.lap("head")
         model = self._model(data, done, fitted, chosen)
         answers = self._save(data, model)
+        self._answer_unlabelled(model)
         self.metrics["submitted"] = self._write_submission(data, answers)
         self.folder.drop("review.csv", runs.MAP, runs.HISTORY)
         self.clock.lap("model and tables")

@@ -41,7 +41,8 @@ def measure(
         return _measure_sample(head, options, data, data.every, progress)
     name, seed = options.head, options.seed
     X, y = data.train.X, data.train.ok_y
-    rows = TrialData((X,), y, data.classes, data.groups, seed)
+    rows = TrialData((X,), y, data.classes, data.groups, seed, data.folds, data.weights)
+    how: dict[str, Any] = {"folds": 5 if data.folds is None else data.folds, "sample_weight": data.weights}
     trials = _trials(head, name, data)
     beside = process.running and len(trials) > 0 and len(y) <= MANY
     if beside:
@@ -55,10 +56,12 @@ def measure(
 
     found: dict[int, Evaluation] = {}
     with process.sharing() if beside else nullcontext():
-        chosen = evaluate.cross_validate(head, X, y, data.classes, groups=data.groups, seed=seed, name=_title(name, data))
+        chosen = evaluate.cross_validate(head, X, y, data.classes, data.groups, seed=seed, name=_title(name, data), **how)
         made()
         repeats = 3 if len(y) <= SOME else 2
-        curve = evaluate.learning_curve(head, X, chosen, repeats=repeats, seed=seed) if len(y) <= MANY else None
+        curve = None
+        if len(y) <= MANY:
+            curve = evaluate.learning_curve(head, X, chosen, repeats=repeats, seed=seed, sample_weight=data.weights)
         chosen = evaluate.carry(chosen, curve) if curve else chosen
         made()
     if len(y) > MANY:

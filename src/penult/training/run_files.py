@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from penult.bundle.model import MOST_PHOTOS
 from penult.embed import Embedding, EmbedOptions, embed
 from penult.errors import PenultError
 from penult.predict import Predictions, Predictor
+from penult.texts import count
 from penult.training.data import TrainingData
 from penult.training.stored import STEP, StoredFeatures
 
@@ -86,6 +87,12 @@ def count_images(data: TrainingData, done: Embedding | None) -> dict[str, int]:
             f"of {sum(sizes.values())} images {sum(how.values())} are accounted for ({how}): a bug; report it, please."
         )
     return {"scanned": sum(sizes.values()), **how, **sizes}
+
+
+def unlabelled_note(rest: Mapping[str, int]) -> str:
+    """Return what to tell of the photos of the training table that have no label."""
+    failed = f"; {rest['unreadable']:,} could not be read" if rest["unreadable"] else ""
+    return f"{count(rest['photos'], 'photo')} without a label: predicted, in unlabelled_predictions.csv{failed}"
 
 
 def serving_parts(

@@ -24,7 +24,7 @@ from penult.fit import Fitted, learn, to_bundle
 from penult.images import ImageSet, label_texts
 from penult.pixels import advice
 from penult.plots import FigureWorker
-from penult.predict import Predictions
+from penult.predict import Predictions, Predictor
 from penult.predict.sample_submission import SampleSubmission, plain_submission
 from penult.runs import RunFolder, RunResults
 from penult.texts import printable
@@ -43,11 +43,12 @@ from penult.training.run_files import (
     feature_names,
     known_photos,
     serving_parts,
+    unlabelled_note,
 )
 from penult.training.shift import explain_shift, groups_in_names, too_small
 from penult.training.stored import StoredFeatures
 
-MODEL = "model.penult"
+MODEL, UNLABELLED = "model.penult", "unlabelled_predictions.csv"
 
 
 class Trainer:
@@ -71,6 +72,7 @@ class Trainer:
         self.skipped: tuple[Mapping[str, str], ...] = ()
         self.history: dict[str, list[float]] = {}
         self.fault: InternalError | None = None
+        self.unlabelled: ImageSet | None = None  # photos of the training table without a label
 
     def account(self, labelled: ImageSet, test: ImageSet | None, done: Embedding) -> None:
         """Write `photos.csv` and `skipped.csv`. Raises `TooManyBad` where more photos could not be read than are tolerated."""
@@ -133,7 +135,7 @@ class Trainer:
             self.clock.lap("evaluation")
             labels = None
             if done is not None or data.stored is not None:  # while the head has its search
-                labels = check_labels(head, train.X, chosen, again=data.every is None)
+                labels = check_labels(head, train.X, chosen, data.every is None, data.weights)
             self.clock.lap("labels")
             fitted = self._fit(head, data, chosen)
             history = dict(head.history_ or {})
@@ -149,6 +151,7 @@ class Trainer:
             computed["reference"] = fitted.reference(chosen.y, chosen.proba, data.groups)
             model = to_bundle(fitted, data.classes, data.widths, options.class_weight, about, **computed)
             answers = self._save(data, model)
+            self._answer_unlabelled(model)
             self.metrics["submitted"] = self._write_submission(data, answers)
             to_review = self._write_review(answers)
             self.clock.lap("model and tables")
@@ -169,7 +172,8 @@ class Trainer:
     def _fit(head: Any, data: TrainingData, chosen: Evaluation) -> Fitted:
         """Fit the head on all rows that are to be learnt."""
         if data.every is None:
-            return learn(head, data.train.X, data.train.ok_y, data.groups, data.blocks, chosen.fold)
+            rows = data.train.X, data.train.ok_y, data.groups
+            return learn(head, *rows, data.blocks, chosen.fold, sample_weight=data.weights)
         every = data.every
         return learn(head, every.X, every.y, None, data.blocks, chosen.fold, rows=every.sample)
 
@@ -223,6 +227,17 @@ class Trainer:
         form = self.sample or plain_submission(answers.ids, data.classes, self.options.submit, data.task == "labels")
         form.write(self.folder / "submission.csv", answers.ids, data.classes, answers.proba, answers.given)
         return form.describe(data.classes)
+
+    def _answer_unlabelled(self, model: Bundle) -> None:
+        """Write `unlabelled_predictions.csv`: what `predict` says of the photos of the training table that have no label."""
+        self.metrics["unlabelled"] = None
+        if self.unlabelled is None or self.fault is not None:
+            self.folder.drop(UNLABELLED)
+            return
+        found = self.unlabelled
+        answers = Predictor(model, self.options.settings).predict(found.sources, found.ids, self.progress)
+        answers.write_csv(self.folder / UNLABELLED)
+        self.metrics["unlabelled"] = {"photos": len(answers), "unreadable": len(answers.failures)}
 
     def _write_review(self, answers: Predictions | None) -> int | None:
         """Write `review.csv` where a level was asked for and return its rows; else remove that of an earlier run."""
@@ -346,6 +361,7 @@ class Trainer:
                 *(f"{b.name}: {b.source}" for b in (made.backbones if made else ()) if ".onnx" in b.name),
                 *depth_notes(made.backbones if made else ()),
                 *([submitted] if submitted else []),
+                *([unlabelled_note(rest)] if (rest := self.metrics["unlabelled"]) else []),
             ],
             "backbones": [{**b.to_dict(), "sees": b.recipe.describe()} for b in (made.backbones if made else ())],
             "engine": engine_facts(made) if made and made.backbones else None,
