@@ -20,12 +20,11 @@ def add(commands: Commands) -> None:
         "TRAIN is a folder of class folders (train/cat/*.jpg), several, or the class folders themselves (train/*); a folder\n"
         "of Kaggle names (cat.1.jpg); or a table of images and labels (CSV, Parquet, Excel), whose columns and photos are\n"
         "found where there is one candidate; a tar, zip or Parquet file of the same, a folder inside one (cats.zip/train),\n"
-        "a folder of such files, or an address (s3://...); or a folder or address of\n"
-        "shards that `penult embed` wrote, which may be larger than memory. Features are kept in a cache: a second\n"
-        "run, or one that was interrupted, does not compute them again. The run folder then holds model.penult,\n"
-        "metrics.json, predictions.csv, unlabelled_predictions.csv (photos of the table without a label), submission.csv,\n"
-        "oof.csv, history.csv, skipped.csv, photos.csv, map.csv, report.html,\n"
-        "figures/ and data_<backbone>.h5. A finished run that is there already is kept as RUN.1, RUN.2, ...",
+        "a folder of such files, or an address (s3://...); or a folder or address of shards that `penult embed` wrote, which\n"
+        "may be larger than memory. Features are kept in a cache: a second run, or one that was interrupted, does not\n"
+        "compute them again. The run folder then holds model.penult, metrics.json, predictions.csv, submission.csv,\n"
+        "unlabelled_predictions.csv (of photos of the table without a label), oof.csv, history.csv, skipped.csv, photos.csv,\n"
+        "map.csv, report.html, figures/ and data_<backbone>.h5. A finished run that is there is kept as RUN.1, RUN.2, ...",
         """
         penult train photos                              photos/cat/*.jpg, photos/dog/*.jpg
         penult train train --test test -o run            classify the photos of test/ too
