@@ -56,6 +56,9 @@ class DecisionRule:
         For "target": the number of its class.
     threshold : float, optional
         For "target": the smallest probability with which the class is given.
+    weights : array (k,), optional
+        For "target": by what probabilities are multiplied before the threshold, where they hold for other class shares than
+        those that it was chosen for; the recall of a class does not depend on these.
 
     Examples
     --------
@@ -70,6 +73,7 @@ class DecisionRule:
     target: Target | None = None
     chosen: int | None = None
     threshold: float | None = None
+    weights: NDArray[np.float64] | None = None  # (k,)
 
     def labels(self, proba: NDArray[np.float64]) -> NDArray[np.intp]:
         """Return the class number (n,) for each row of probabilities (n, k)."""
@@ -81,7 +85,8 @@ class DecisionRule:
             return best
         others = proba.copy()  # (n, k)
         others[:, self.chosen] = -1
-        found: NDArray[np.intp] = np.where(proba[:, self.chosen] >= self.threshold, self.chosen, others.argmax(axis=1))
+        reached = _weighed(proba, self.weights)[:, self.chosen] >= self.threshold  # (n,)
+        found: NDArray[np.intp] = np.where(reached, self.chosen, others.argmax(axis=1))
         return found
 
     def to_facts(self, classes: Sequence[str]) -> dict[str, Any]:
@@ -124,7 +129,8 @@ class DecisionRule:
             measure, label, value, threshold = (facts[name] for name in ("measure", "class", "value", "threshold"))
             if measure not in MEASURES or label not in known or not _is_share(value) or not _is_share(threshold):
                 raise ValueError("its decision is no threshold of one of its classes")
-            return cls("target", None, Target(measure, label, float(value)), list(classes).index(label), float(threshold))
+            target, weights = Target(measure, label, float(value)), _weights(facts, len(classes))
+            return cls("target", None, target, list(classes).index(label), float(threshold), weights)
         if kind != "argmax":
             raise ValueError(f"its decision is of the kind {str(kind)[:40]!r}, which this version does not know")
         return cls()
@@ -140,7 +146,7 @@ class DecisionRule:
         return "the most probable class"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PredictionSets:
     """Sets of classes that hold the right one with a probability of `level` (conformal prediction).
 
@@ -155,10 +161,11 @@ class PredictionSets:
 
     level: float
     thresholds: tuple[float, ...]  # (k,)
+    weights: NDArray[np.float64] | None = None  # (k,), as of `DecisionRule`
 
     def sets(self, proba: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which classes are in the set of each row of probabilities (n, k)."""
-        found: NDArray[np.bool_] = proba >= np.array(self.thresholds)
+        found: NDArray[np.bool_] = _weighed(proba, self.weights) >= np.array(self.thresholds)
         found[np.arange(len(proba)), proba.argmax(axis=1)] = True
         return found
 
@@ -182,7 +189,35 @@ class PredictionSets:
             raise ValueError("its prediction sets are not for its classes")
         if not all(_is_share(one) for one in thresholds):
             raise ValueError("the thresholds of its prediction sets are no probabilities")
-        return cls(float(level), tuple(float(one) for one in thresholds))
+        return cls(float(level), tuple(float(one) for one in thresholds), _weights(facts, len(classes)))
+
+
+def facts_at_prior(facts: Mapping[str, Any], old: NDArray[np.float64], new: NDArray[np.float64]) -> dict[str, Any]:
+    """Return the facts of a model whose probabilities hold for the class shares `new` (k,) from now on, instead of `old`.
+
+    Thresholds were chosen for the old ones, and stay where they are: recalls and coverages of classes are then what they were.
+    """
+    weights = (old / new).tolist()
+    return {
+        name: {**value, "weights": weights} if name in ("decision", "conformal") else value for name, value in facts.items()
+    }
+
+
+def _weighed(proba: NDArray[np.float64], weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return probabilities (n, k) times weights (k,), which add up to 1 again."""
+    if weights is None:
+        return proba
+    weighed = proba * weights
+    return np.asarray(weighed / weighed.sum(axis=1, keepdims=True))
+
+
+def _weights(facts: Mapping[str, Any], k: int) -> NDArray[np.float64] | None:
+    if "weights" not in facts:
+        return None
+    weights = np.array(facts["weights"], np.float64)
+    if weights.shape != (k,) or not np.isfinite(weights).all() or (weights <= 0).any():
+        raise ValueError("the weights of its decision are not for its classes")
+    return weights
 
 
 def is_cost(value: Any) -> bool:

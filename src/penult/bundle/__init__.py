@@ -8,12 +8,22 @@ what it says, too.
 
 from __future__ import annotations
 
-from penult.bundle.model import FORMAT, Bundle, decision_of, held_prior, precision_here, seen_digests, were_seen
+from penult.bundle.model import (
+    FORMAT,
+    Bundle,
+    decision_facts,
+    decision_of,
+    held_prior,
+    precision_here,
+    seen_digests,
+    were_seen,
+)
 from penult.bundle.model_file import load_bundle, model_path, read_bundle, save_bundle
 
 __all__ = [
     "FORMAT",
     "Bundle",
+    "decision_facts",
     "decision_of",
     "held_prior",
     "load_bundle",

@@ -112,6 +112,11 @@ def decision_of(model: Bundle) -> tuple[DecisionRule, PredictionSets | None]:
     return rule, PredictionSets.from_facts(facts.get("conformal"), model.classes)
 
 
+def decision_facts(model: Bundle) -> dict[str, Any]:
+    """Return the decision and the prediction sets of a model as it keeps them, for what answers without penult."""
+    return {name: model.facts[name] for name in ("decision", "conformal") if name in model.facts}
+
+
 def precision_here(model: Bundle, asked: str, device: str) -> str:
     """Return the precision to compute in: where `auto` is asked that of training, or f32 where this machine lacks it.
 

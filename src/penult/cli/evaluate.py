@@ -66,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
         args.usage_error("--memory goes with features: LABELLED is none of these")
     from penult import bundle, images
     from penult.cli import output
-    from penult.predict import Predictor, judge, judge_unseen, remark_on_training, verdict_on_new
+    from penult.evaluate import measured_sentences
+    from penult.predict import Predictor, judge, judge_decision, judge_unseen, remark_on_training, verdict_on_new
 
     model = bundle.load_bundle(args.model)
     gates = _gates(args, model)
@@ -77,15 +78,18 @@ def run(args: argparse.Namespace) -> int:
     measured, unseen = judge(answers, labels), judge_unseen(answers, labels)
     result, said = measured.to_dict(), verdict_on_new(model, answers, unseen or measured)
     judged = gates, (unseen or measured).to_dict()
+    decision = judge_decision(answers, labels)
     if args.json:
         known = None if answers.in_training is None else int(answers.in_training.sum())
         new = None if unseen is None else unseen.to_dict()
         about = {"unreadable": len(answers.failures), "in_training": known, "not_in_training": new, "verdict": said}
-        output.as_json({**result, **about, **_gates_json(*judged)})
+        output.as_json({**result, **about, "decision": decision, **_gates_json(*judged)})
         return _exit_code(*judged)
     if remark := remark_on_training(answers):
         output.out(f"note: {remark}")
     _show(len(answers), len(answers.failures), result, unseen, said)
+    for text in measured_sentences(decision):
+        output.out(output.printable(f"{text[:1].upper()}{text[1:]}."))
     return _tell_gates(*judged)
 
 

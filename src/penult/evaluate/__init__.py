@@ -18,7 +18,14 @@ from penult.evaluate.curve import (
     regularization_path,
     review,
 )
-from penult.evaluate.decision_texts import advice_sentences, decision_sentences, operating_facts, verdict_with_decision
+from penult.evaluate.decision_texts import (
+    advice_sentences,
+    decision_sentences,
+    focus,
+    measured_sentences,
+    operating_facts,
+    verdict_with_decision,
+)
 from penult.evaluate.decisions import DecisionRequest, DecisionResult, decide
 from penult.evaluate.evaluation import ClassScore, Difference, Evaluation, paired_difference, score, summary_rows
 from penult.evaluate.interpret import FEW, Rarest, at_chance, causes, imbalance, imbalanced, rarest_classes, verdict
@@ -70,6 +77,7 @@ __all__ = [
     "cross_validate_labels",
     "decide",
     "decision_sentences",
+    "focus",
     "imbalance",
     "imbalanced",
     "label_curves",
@@ -79,6 +87,7 @@ __all__ = [
     "learning_curve",
     "measure_point",
     "measure_sets",
+    "measured_sentences",
     "operating_facts",
     "outer_folds",
     "paired_difference",

@@ -103,6 +103,23 @@ def decision_sentences(decision: Mapping[str, Any] | None) -> list[str]:
     return [*said, _coverage(decision["coverage"])] if decision.get("coverage") else said
 
 
+def measured_sentences(decision: Mapping[str, Any] | None) -> list[str]:
+    """Return what the decision of a model gives on new labelled photos, and the coverage of its prediction sets there."""
+    if not decision:
+        return []
+    said, point = [], decision["point"]
+    if point:
+        flagged, right, found = (_with_interval(point[name]) for name in ("flagged", "precision", "recall"))
+        asked = f" ({decision['measure']} {decision['value']:g} was asked)" if decision["kind"] == "target" else ""
+        label, accuracy = repr(point["label"]), _with_interval(point["accuracy"])
+        first = f"with the model's decision{asked} {found} of {label} are found; {flagged} of the photos are called it"
+        said = [f"{first}, and {right} of those are right; accuracy {accuracy}"]
+        if point["cost"]:
+            costs = (digits(point[name]["value"]) for name in ("cost", "cost_argmax"))
+            said.append("a photo costs {} on average, and {} if it were given the most probable class".format(*costs))
+    return [*said, _coverage(decision["coverage"], "photo")] if decision.get("coverage") else said
+
+
 def _target(decision: Mapping[str, Any], point: Mapping[str, Any]) -> str:
     label, share, sure = repr(point["label"]), percent(decision["value"], 0), f"with {percent(CONFIDENCE, 0)} confidence"
     flagged, right, found = (_with_interval(point[name]) for name in ("flagged", "precision", "recall"))
@@ -129,11 +146,11 @@ def _cost(point: Mapping[str, Any]) -> str:
     )
 
 
-def _coverage(found: Mapping[str, Any]) -> str:
+def _coverage(found: Mapping[str, Any], photo: str = "held-out photo") -> str:
     low = min((one for one in found["by_class"].items() if one[1]["value"] is not None), key=lambda one: one[1]["value"])
     return (
         f"the prediction sets hold the right class for {_with_interval(found['coverage'])} of "
-        f"{count(found['photos'], 'held-out photo')} ({percent(found['level'], 0)} was asked; lowest: {low[0]!r}, "
+        f"{count(found['photos'], photo)} ({percent(found['level'], 0)} was asked; lowest: {low[0]!r}, "
         f"{percent(low[1]['value'])}), with {found['size']:.2f} classes on average; {percent(found['single'])} have one class"
     )
 

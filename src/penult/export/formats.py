@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import bundle, engines, images, pixels, runs, store
-from penult.bundle import Bundle
+from penult.bundle import Bundle, decision_facts
 from penult.errors import ProgressCallback, quiet, unknown
 from penult.export import litert, model_card, model_graph, page, web_runtime
 from penult.export.model_graph import Input, Weights
@@ -159,6 +159,7 @@ def _describe(graph: Any, source: Source, checked: Sequence[Parity], takes: Inpu
         "novelty": "above 1 is more unlike the training photos than nearly all of them were: do not rely on the answer",
         "parity": json.dumps([one.to_dict() for one in checked]),
         "training": json.dumps(dict(model.facts), default=str),
+        **{name: json.dumps(value, ensure_ascii=False) for name, value in decision_facts(model).items()},
     }
     if model.thresholds is not None:
         about |= {"task": "labels", "thresholds": json.dumps(dict(zip(model.classes, model.thresholds.tolist(), strict=True)))}
@@ -196,6 +197,8 @@ def _write_openvino(made: Export, out: Path) -> tuple[Path, ...]:
     written.append(_write_text(out / "classes.json", json.dumps(made.classes, ensure_ascii=False)))
     if made.thresholds:
         written.append(_write_text(out / "thresholds.json", json.dumps(made.thresholds, ensure_ascii=False)))
+    if facts := decision_facts(made.source.model):
+        written.append(_write_text(out / "decision.json", json.dumps(facts, ensure_ascii=False, indent=1)))
     return tuple(written)
 
 
@@ -204,6 +207,7 @@ def _write_litert(made: Export, out: Path) -> tuple[Path, ...]:
     about = {
         "classes": made.classes,
         "model_version": made.source.version,
+        **decision_facts(made.source.model),
         "inputs": [view.to_dict() for backbone in made.source.model.backbones for view in backbone.recipe.views],
         "parity": [one.to_dict() for one in made.parity],
         **({"thresholds": made.thresholds} if made.thresholds else {}),
@@ -224,7 +228,7 @@ def _write_card(made: Export, out: Path) -> tuple[Path, ...]:
     for i, picture in enumerate(model.selftest.get("images", ())):
         written.append(_write_bytes(out / f"sample_{i}.png", pixels.encode_png(picture)))
         expected.append({"file": written[-1].name, "probabilities": [round(float(p), 6) for p in model.selftest["proba"][i]]})
-    about: dict[str, Any] = {"classes": made.classes, "model_version": version, "samples": expected}
+    about: dict[str, Any] = {"classes": made.classes, "model_version": version, "samples": expected, **decision_facts(model)}
     about |= {"thresholds": made.thresholds} if made.thresholds else {}
     written.append(_write_text(out / "classes.json", json.dumps(about, ensure_ascii=False, indent=1)))
     card = model_card.text(model, version, made.source.metrics, made.parity)

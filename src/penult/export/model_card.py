@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from penult.bundle import Bundle
+from penult.bundle import Bundle, decision_of
 from penult.export.parity import Parity
 from penult.texts import percent
 
@@ -67,7 +67,20 @@ def text(model: Bundle, version: str, metrics: Mapping[str, Any], checked: Seque
         last = "print(classes[probabilities.argmax()], probabilities.max(), novelty)\n```"
         use, intended = use.replace(last, _LABEL_USE).replace("one a class", "one a label"), _LABEL_INTENDED
     parts = [_front_matter(model), title, *_verdict(metrics), intended, *_classes(model, metrics), *_scores(metrics), use]
-    return "\n\n".join([*parts, *_networks(model), *_data(metrics), _origin(model, version, checked)])
+    return "\n\n".join([*parts, *_decision(model), *_networks(model), *_data(metrics), _origin(model, version, checked)])
+
+
+def _decision(model: Bundle) -> Iterator[str]:
+    """Yield how a class is chosen where it is not the most probable one, and what prediction sets hold."""
+    rule, sets = decision_of(model)
+    if rule.kind != "argmax":
+        yield f"## Decision\n\nA photo is given {_escaped(rule.describe(model.classes))} (`decision` in `classes.json`)."
+    if sets is not None:
+        yield (
+            "## Prediction sets\n\nA class is in the set of a photo where its probability reaches its threshold (`conformal` "
+            f"in `classes.json`); the most probable one always is. For {percent(sets.level, 0)} of the photos of each class "
+            "the set holds the right one."
+        )
 
 
 def _front_matter(model: Bundle) -> str:

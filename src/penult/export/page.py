@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from penult.bundle import Bundle
+from penult.bundle import Bundle, decision_facts
 from penult.export import web_runtime
 from penult.html import Html, json_block, tag
 from penult.pixels.resizing import may_begin_with_y
@@ -39,6 +39,7 @@ def page(model: Bundle, graph: bytes, runtime: tuple[bytes, bytes], version: str
         "inputs": [view.to_dict() for backbone in model.backbones for view in backbone.recipe.views],
         "may_begin_with_y": may_begin_with_y(),
         "model_version": version,
+        **decision_facts(model),
     }
     title = f"Which is it: {_listed(model.classes)}?"
     if model.thresholds is not None:

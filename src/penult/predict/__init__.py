@@ -10,6 +10,7 @@ from penult.embed import EmbedOptions
 from penult.predict.answers import Prediction, Predictions, doubtful, write_predictions, write_review
 from penult.predict.judging import (
     judge,
+    judge_decision,
     judge_unseen,
     remark_on_seen,
     remark_on_training,
@@ -26,6 +27,7 @@ __all__ = [
     "Predictor",
     "doubtful",
     "judge",
+    "judge_decision",
     "judge_unseen",
     "load_model",
     "remark_on_seen",

@@ -39,6 +39,28 @@ def judge(answers: Predictions, labels: Truth) -> Evaluation | LabelEvaluation:
     return evaluate.score(y, answers.proba, answers.classes, name="new images")
 
 
+def judge_decision(answers: Predictions, labels: Truth) -> dict[str, Any] | None:
+    """Return what the decision and the prediction sets of a model give on labelled images, as plain JSON values.
+
+    As the record of a run has it; None for a model that gives the most probable class, without sets.
+    """
+    from penult import evaluate
+
+    rule, sets = answers.rule, answers.sets
+    if rule.kind == "argmax" and sets is None:
+        return None
+    seen = judge(answers, labels)
+    if not isinstance(seen, evaluate.Evaluation):  # of several labels each has a threshold of its own
+        return None
+    point = coverage = None
+    if rule.kind != "argmax":
+        chosen = evaluate.focus(seen, rule)
+        point = evaluate.measure_point(seen, rule.labels(seen.proba), chosen, rule.costs).to_dict()
+    if sets is not None:
+        coverage = evaluate.measure_sets(sets.sets(seen.proba), seen.y, None, seen.classes, sets.level).to_dict()
+    return {**rule.to_facts(answers.classes), "point": point, "coverage": coverage}
+
+
 def judge_unseen(answers: Predictions, labels: Truth) -> Evaluation | LabelEvaluation | None:
     """Return the scores on the images that are not training photos of the model; None where that is all or none."""
     known = answers.in_training

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from penult import bundle, pixels, runs, store
 from penult.arrays import default_errors
 from penult.bundle import Bundle
+from penult.decision import facts_at_prior
 from penult.embed import Embedding, EmbedOptions, EnginePool, embed
 from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
 from penult.heads import novelty, scorer
@@ -84,7 +85,8 @@ class Predictor:
         """
         old = bundle.held_prior(self.bundle) if self._prior is None else self._prior[0]
         self._prior = old, prior
-        self.bundle = replace(self.bundle, prior=prior, facts={**self.bundle.facts, "prior": prior.tolist()})
+        facts = facts_at_prior(self.bundle.facts, old, prior)
+        self.bundle = replace(self.bundle, prior=prior, facts={**facts, "prior": prior.tolist()})
 
     @default_errors
     def predict(self, sources: Any, ids: Sequence[str] | None = None, progress: ProgressCallback = quiet) -> Predictions:

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from penult import bundle, pixels, runs
-from penult.bundle import Bundle
+from penult.bundle import Bundle, decision_facts
 from penult.embed import EmbedOptions
 from penult.errors import DamagedFile, InputError, listed
 from penult.predict import Prediction
@@ -83,6 +83,7 @@ class ServedModel:
         known: dict[str, Any] = {"classes": list(self.classes), "networks": networks, "verdict": self.verdict}
         if self.model.thresholds is not None:
             known["thresholds"] = dict(zip(self.classes, self.model.thresholds.tolist(), strict=True))
+        known |= decision_facts(self.model)
         return {"name": self.name, "model_version": self.version, **known}
 
 

@@ -52,6 +52,7 @@ def _schemas() -> dict[str, Schema]:
         probabilities=probabilities,
         novelty=novelty,
         labels={**_list(_TEXT), "description": "of a model with several labels a photo: those that it gives"},
+        prediction_set={**_list(_TEXT), "description": "the classes that hold the right one with the coverage of the model"},
         unreadable={**_TEXT, "description": "why the photo cannot be read; then the rest is what is true without a photo"},
     )
     about = {"model": _TEXT, "model_version": _TEXT}
@@ -67,6 +68,8 @@ def _schemas() -> dict[str, Schema]:
             ["name", "model_version", "classes", "networks", "verdict"],
             name=_TEXT, model_version=_TEXT, classes=_list(_TEXT), networks=_list(_TEXT), verdict=_TEXT,
             thresholds={"type": "object", "additionalProperties": _SHARE, "description": "of several labels a photo"},
+            decision={**_ANY, "description": "how a class is chosen, where it is not the most probable one"},
+            conformal={**_ANY, "description": "the level and the thresholds of the prediction sets"},
         ),
         "TensorMetadata": _object(["name", "datatype", "shape"], **of_tensor),
         "ModelMetadata": _object(

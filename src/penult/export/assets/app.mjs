@@ -26,12 +26,38 @@ function order(proba) {
   return proba.map((p, c) => [p, c]).sort((a, b) => b[0] - a[0]);
 }
 
-// The classes that an answer gives: with several labels a photo each from its threshold on, else the likeliest
-const given = (proba) => (about.thresholds ? about.classes.map((_, c) => c).filter((c) => proba[c] >= about.thresholds[c]) : [order(proba)[0][1]]);
+// The class that the model's decision gives: as penult's `DecisionRule`
+function decide(proba) {
+  const rule = about.decision ?? {}, best = (values) => values.reduce((b, v, c) => (v > values[b] ? c : b), 0);
+  const place = (name) => about.classes.indexOf(name);
+  if (rule.kind === "target") {
+    const chosen = place(rule.class);
+    return proba[chosen] >= rule.threshold ? chosen : best(proba.map((p, c) => (c === chosen ? -1 : p)));
+  }
+  if (rule.kind !== "cost") return best(proba);
+  const costs = about.classes.map((_, i) => about.classes.map((_, j) => Number(i !== j)));
+  for (const [label, called, cost] of rule.costs) costs[place(label)][place(called)] = cost;
+  return best(about.classes.map((_, j) => -proba.reduce((sum, p, i) => sum + p * costs[i][j], 0)));
+}
+
+// The classes of the prediction set, the most probable first; null for a model without sets
+function heldIn(proba) {
+  if (!about.conformal) return null;
+  return order(proba).filter(([p, c], i) => i === 0 || p >= about.conformal.thresholds[c]).map(([, c]) => about.classes[c]);
+}
+
+function decided(proba) {
+  const said = (about.decision ?? {}).kind === undefined ? [] : [`Decision: ${about.classes[decide(proba)]}`];
+  if (about.conformal) said.push(`${percent(about.conformal.level)} set: ${heldIn(proba).join(", ")}`);
+  return said.length ? [element("p", { class: "note" }, said.join(". "))] : [];
+}
+
+// The classes that an answer gives: with several labels a photo each from its threshold on, else that of the decision
+const given = (proba) => (about.thresholds ? about.classes.map((_, c) => c).filter((c) => proba[c] >= about.thresholds[c]) : [decide(proba)]);
 
 // How sure an answer is: with several labels the least sure of all its answers, those not given among them
 function confidence(proba) {
-  if (!about.thresholds) return order(proba)[0][0];
+  if (!about.thresholds) return proba[decide(proba)];
   return Math.min(...proba.map((p, c) => (p >= about.thresholds[c] ? p : 1 - p)));
 }
 
@@ -58,7 +84,7 @@ function card(result) {
   made.append(image, element("h3", {}, result.name));
   if (result.error) made.append(element("p", { class: "warning" }, `cannot be read here: ${result.error}`));
   else {
-    made.append(bars(result.proba));
+    made.append(bars(result.proba), ...decided(result.proba));
     if (result.novelty > 1) made.append(element("p", { class: "warning" }, "Unlike the training photos: do not rely on the answer."));
   }
   if (result.note) made.append(element("p", { class: "note" }, `${result.note}: the answer may differ a little from penult's.`));
@@ -111,9 +137,9 @@ const cell = (value) => {
 };
 
 function table(separator) {
-  const head = ["file", about.thresholds ? "labels" : "label", "confidence", ...about.classes, "novelty"];
+  const head = ["file", about.thresholds ? "labels" : "label", "confidence", ...about.classes, "novelty", ...(about.conformal ? ["prediction_set"] : [])];
   const rows = RESULTS.filter((row) => !row.error).map((row) => {
-    return [row.name, labels(row.proba), confidence(row.proba).toFixed(6), ...row.proba.map((q) => q.toFixed(6)), Number.isFinite(row.novelty) ? row.novelty.toFixed(4) : ""];
+    return [row.name, labels(row.proba), confidence(row.proba).toFixed(6), ...row.proba.map((q) => q.toFixed(6)), Number.isFinite(row.novelty) ? row.novelty.toFixed(4) : "", ...(about.conformal ? [heldIn(row.proba).join(";")] : [])];
   });
   const line = (row) => (separator === "," ? row.map((v) => cell(String(v))) : row.map((v) => String(v).replace(/[\t\r\n]/g, " "))).join(separator);
   return [head, ...rows].map(line).join("\r\n");
@@ -143,7 +169,7 @@ async function live() {
       say(`The camera's picture was not answered: ${error.message}`);
       return { proba: [], novelty: NaN };
     });
-    $("answer").replaceChildren(bars(proba), ...(novelty > 1 ? [element("p", { class: "warning" }, "Unlike the training photos.")] : []));
+    $("answer").replaceChildren(bars(proba), ...(proba.length ? decided(proba) : []), ...(novelty > 1 ? [element("p", { class: "warning" }, "Unlike the training photos.")] : []));
     await new Promise((resolve) => setTimeout(resolve, 30));
   }
 }

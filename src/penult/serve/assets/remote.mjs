@@ -54,9 +54,9 @@ async function openModel(progress) {
 }
 
 function choose(name) {
-  const { classes, verdict, thresholds, model_version: version } = models.find((one) => one.name === name);
+  const { classes, verdict, thresholds, decision, conformal, model_version: version } = models.find((one) => one.name === name);
   model = name;
-  about.classes = classes;
+  Object.assign(about, { classes, decision, conformal });
   about.thresholds = thresholds && classes.map((label) => thresholds[label]);
   const shown = classes.length <= 4 ? classes : [...classes.slice(0, 3), `${classes.length - 3} more`];
   const listed = `${shown.slice(0, -1).join(", ")} or ${shown.at(-1)}`;
