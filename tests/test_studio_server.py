@@ -25,9 +25,10 @@ from penult import images, store
 from penult.cli import main
 from penult.embed import EmbedOptions
 from penult.errors import InputError, OutputError
+from penult.store import folder_names
 from penult.store.labels import EXCLUDED
 from penult.studio import StudioOptions
-from penult.studio.exports import folder_names, training_sets, write_folders
+from penult.studio.exports import training_sets, write_folders
 from penult.studio.photos import find_photos
 from penult.studio.pictures import PictureMaker
 from penult.studio.project import Project, prepare_project

@@ -34,6 +34,7 @@ from penult.store.cache_folder import (
     user_cache,
     warn_not_cached,
 )
+from penult.store.class_folders import folded, folder_names, lay_file
 from penult.store.disk import FolderLock
 from penult.store.entry import CacheEntry, entries
 from penult.store.paths import (
@@ -97,6 +98,8 @@ __all__ = [
     "default_cache",
     "drop",
     "entries",
+    "folded",
+    "folder_names",
     "inventory",
     "is_empty",
     "is_file",
@@ -104,6 +107,7 @@ __all__ = [
     "is_permanent",
     "is_taken",
     "is_temporary",
+    "lay_file",
     "link_file",
     "make_folder",
     "read_features",

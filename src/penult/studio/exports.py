@@ -7,12 +7,8 @@ what runs as a job in a child process.
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +26,6 @@ from penult.training import TrainOptions, train_sets
 FOLDERS, PAGE = "labelled", "model.html"
 NEARLY_ALL = 0.95  # of the photos labelled: then nothing is chosen any more, and the exam's photos are trained on, too
 LEAST = 2  # photos of a class to train on
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names that Windows keeps for devices
-_NO_NAME = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udfff]')
-_LONGEST = 120  # letters of a folder's name
-_MOST_BYTES = 240  # with a number it has fewer than the 255 that most disks take
 
 Training = tuple[ImageSet, ImageSet | None]
 Ints = NDArray[np.intp]
@@ -113,14 +105,14 @@ def write_folders(asked: Mapping[str, Any], progress: ProgressCallback) -> dict[
     """
     files: Sequence[tuple[str, str]] = asked["files"]
     place = _new_folder(Path(asked["out"]))
-    folders = dict(zip(classes := sorted({name for _, name in files}), folder_names(classes), strict=True))
+    folders = dict(zip(classes := sorted({name for _, name in files}), store.folder_names(classes), strict=True))
     linked, taken = 0, Counter[str]()
     gone: list[str] = []
     for done, (path, name) in enumerate(files, 1):
         target = place / folders[name] / _free_name(os.path.basename(path), folders[name], taken)  # noqa: PTH119 - surrogates
         try:
             target.parent.mkdir(exist_ok=True)
-            was_linked = _laid(path, target, asked["how"] == "link")
+            was_linked = store.lay_file(path, target, asked["how"] == "link")
         except OSError as error:
             raise OutputError(
                 f"{printable(target)} cannot be written ({error.strerror}); {done - 1 - len(gone)} of {len(files)} files are "
@@ -132,40 +124,14 @@ def write_folders(asked: Mapping[str, Any], progress: ProgressCallback) -> dict[
     return {"path": str(place), "files": len(files) - len(gone), "linked": linked, "gone": gone[:20]}
 
 
-def _laid(path: str, target: Path, link: bool) -> bool | None:
-    """Put a file under a name that is free; return whether it was linked, None where it cannot be read."""
-    if link:
-        try:
-            os.link(os.path.realpath(path), target)
-            return True
-        except FileExistsError:
-            raise
-        except OSError:  # another disk, or one without links
-            pass
-    try:
-        source = open(path, "rb")  # noqa: PTH123, SIM115 - surrogates
-    except OSError:
-        return None
-    with source:
-        copy = target.open("xb")  # never over another
-        try:
-            with copy:
-                shutil.copyfileobj(source, copy, 1 << 20)
-        except BaseException:  # no half photo stays
-            with suppress(OSError):
-                target.unlink()
-            raise
-    return False
-
-
 def _free_name(name: str, folder: str, taken: Counter[str]) -> str:
     """Return a file's name, with a number where the folder has one of that name, however it is written."""
     stem, ending = os.path.splitext(name)  # noqa: PTH122
     tried, number = name, 1
-    while taken[f"{folder}/{_folded(tried)}"]:
+    while taken[f"{folder}/{store.folded(tried)}"]:
         number += 1
         tried = f"{stem}-{number}{ending}"
-    taken[f"{folder}/{_folded(tried)}"] += 1
+    taken[f"{folder}/{store.folded(tried)}"] += 1
     return tried
 
 
@@ -182,28 +148,6 @@ def _new_folder(wanted: Path) -> Path:
         except OSError as error:
             raise OutputError(f"{printable(place)} cannot be made ({error.strerror}); make room there.") from error
     raise OutputError(f"there are a thousand folders like {printable(wanted)}; remove some of them.")
-
-
-def folder_names(classes: Sequence[str]) -> list[str]:
-    """Return a folder's name for each class: one name on every system, that leads nowhere else, and each another one."""
-    found: list[str] = []
-    taken: set[str] = set()
-    for name in classes:
-        plain = _NO_NAME.sub("_", unicodedata.normalize("NFC", name))[:_LONGEST]
-        plain = plain.encode()[:_MOST_BYTES].decode(errors="ignore").strip().rstrip(".") or "_"
-        if _RESERVED.fullmatch(plain) or plain.startswith("."):
-            plain = f"_{plain}"
-        tried, number = plain, 1
-        while _folded(tried) in taken:
-            number += 1
-            tried = f"{plain}-{number}"
-        taken.add(_folded(tried))
-        found.append(tried)
-    return found
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFD", name).casefold()
 
 
 Work = Callable[[Mapping[str, Any], ProgressCallback], dict[str, Any]]
