@@ -38,6 +38,11 @@ def _library() -> tuple[Any, Any]:
     return pa, pq
 
 
+def check_installed() -> None:
+    """Raise `MissingExtra` where there is no pyarrow."""
+    _library()
+
+
 class ParquetWriter:
     """Writes one file; each call of `write` makes row groups of `group_rows` rows at most (None: one).
 

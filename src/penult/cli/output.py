@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from penult.predict import Predictions, Predictor
 
 __all__ = [
-    "any_name", "as_json", "features_line", "note", "out", "predict", "printable", "progress", "score",
+    "any_name", "as_json", "features_line", "note", "note_lines", "out", "predict", "printable", "progress", "score",
     "show_scores", "table", "tell_unreadable", "verbose", "verbosity",
 ]  # fmt: skip
 
@@ -75,6 +76,12 @@ def note(text: str) -> None:
     """Print a line about the run to standard error, with the time where details are shown."""
     if not _quiet:
         process.error_line(f"{time.strftime(_CLOCK)} {printable(text)}" if _verbose else printable(text))
+
+
+def note_lines(text: str) -> None:
+    """Print several lines to standard error."""
+    for line in text.splitlines():
+        note(line)
 
 
 def as_json(value: Any) -> None:
@@ -171,21 +178,30 @@ def predict(predictor: Predictor, found: ImageSet, silent: bool) -> Predictions:
     return answers
 
 
-def predict_parts(predictor: Predictor, found: ImageSet | ImageStream, silent: bool) -> Iterator[Predictions]:
-    """Do what `predict` does part by part: of any number of images few answers are in memory.
+def predict_parts(
+    predictor: Predictor, found: ImageSet | ImageStream, silent: bool
+) -> Iterator[tuple[Predictions, Sequence[Any]]]:
+    """Do what `predict` does part by part, with the sources of each: of any number of images few answers are in memory.
 
     What is raised for all of them together is raised after the last part.
     """
     from penult.pixels import FailureLog
+
+    sources: deque[Any] = deque()
+
+    def each() -> Iterator[tuple[str, Any]]:
+        for one in found:
+            sources.append(one.source)
+            yield one.id, one.source
 
     predictor.settings.tolerance.check_scan(found)
     for text in found.notes:
         note(f"note: {text}")
     log = FailureLog()
     with progress(not silent) as shown:
-        for part in predictor.predict_parts(((one.id, one.source) for one in found), len(found), shown):
+        for part in predictor.predict_parts(each(), len(found), shown):
             log.add(part.ids, part.failures)
-            yield part
+            yield part, [sources.popleft() for _ in range(len(part))]
     predictor.settings.tolerance.check_log(log)
     _tell(log)
 

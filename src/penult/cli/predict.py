@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from penult.cli import options, sharding, sources, stored
-from penult.cli.parser import Commands, command
-from penult.texts import count, percent
+from penult.cli import answering, options, sharding, sources, stored
+from penult.cli.parser import Commands, Parser, command
+from penult.texts import NONE, percent
 
 if TYPE_CHECKING:
-    from penult.predict import Prediction, Predictions, Predictor
+    from penult.predict import Predictions, Predictor
 
 
 def add(commands: Commands) -> None:
@@ -23,18 +23,18 @@ def add(commands: Commands) -> None:
         "predict",
         run,
         "classify new images",
-        "Without --csv and --json: one line an image, with class, confidence and file. Unreadable images get the class\n"
-        "frequencies of the training set.",
+        "Where nothing is to be written: one line an image, with confidence, class and file. An image that cannot be read\n"
+        "has no class; a note names it, and only a submission gets the class frequencies of the training set for it.",
         """
         penult predict run new/                          a line for each photo
-        penult predict run/model.penult new/ --csv answers.csv
+        penult predict run/model.penult new/ --csv answers.csv --html answers.html
+        penult predict run new/ --sort-into sorted       sorted/cat/*.jpg, sorted/dog/*.jpg
+        penult predict run test/ --submission sample_submission.csv
         """,
     )
     options.add_model(p)
     sources.add_images(p, "images", "IMAGES", "images, folders, tar, zip or Parquet files of them, or a table (CSV, Excel)")
-    p.group("Output").add_argument(
-        "--csv", metavar="FILE", help="write file,label,confidence, one column a class, and novelty"
-    )
+    _add_outputs(p)
     options.add_review(p)
     p.group("Data").add_argument(
         "--features",
@@ -45,8 +45,8 @@ def add(commands: Commands) -> None:
     options.add_out(
         p,
         "OUT",
-        "write the answers as Parquet shards to a folder or an address (s3://BUCKET/PATH), for any number of images; the "
-        "same command again does what is missing (needs penult[cloud])",
+        "a table by its ending, as --csv; or a folder or an address (s3://BUCKET/PATH): the answers as Parquet shards, for "
+        "any number of images; the same command again does what is missing (needs penult[cloud])",
     )
     sharding.add(p)
     sources.add_tables(p)
@@ -54,45 +54,77 @@ def add(commands: Commands) -> None:
     options.add_compute(p)
 
 
+def _add_outputs(p: Parser) -> None:
+    """Add what can be made of the answers."""
+    group = p.group("Output")
+    group.add_argument(
+        "--csv",
+        metavar="FILE",
+        help="write a table: file,label,confidence, one column a class, novelty; a name that ends in .parquet, .jsonl or "
+        ".ndjson gets that",
+    )
+    group.add_argument("--html", metavar="FILE", help="write one page with the photos, their classes, a summary and heat maps")
+    group.add_argument(
+        "--heat",
+        type=int,
+        metavar="N",
+        help="heat maps in the page of --html: of the N photos that most need a look (default: 24, where the model needs no "
+        "covering of photos for it, else 2; at most 200)",
+    )
+    group.add_argument(
+        "--sort-into",
+        metavar="DIR",
+        help="copy the photos into DIR/CLASS/, unreadable ones into DIR/unreadable/; nothing is written over, and the same "
+        "command again goes on",
+    )
+    group.add_argument(
+        "--link",
+        action="store_true",
+        help="with --sort-into: hard links instead of copies, symbolic ones where the photos lie on another disk",
+    )
+    group.add_argument(
+        "--submission",
+        metavar="CSV",
+        help="write submission.csv, beside the table or here: the columns, ids and order of this sample submission",
+    )
+    group.add_argument(
+        "--submit", choices=("labels", "probabilities"), help="what submission.csv holds (default: as the sample)"
+    )
+
+
 def run(args: argparse.Namespace) -> None:
     """Classify images, or the rows of feature files."""
     if bool(args.images) == bool(args.features):
         args.usage_error("give either IMAGES or --features")
-    if args.out is not None:
+    if args.out is not None and not [option for _, option in answering.table_files(args) if option == "--out"]:
         _to_shards(args)
         return
     if given := [name for name in sharding.OPTIONS if getattr(args, name)]:
         args.usage_error(f"--{given[0]} is for shards: give --out as well")
-    _to_table(args)
+    _to_tables(args)
 
 
-def _to_table(args: argparse.Namespace) -> None:
-    """Write the answers as one table, or print them."""
-    from penult import bundle, store
+def _to_tables(args: argparse.Namespace) -> None:
+    """Print the answers, or write what was asked for."""
+    answering.check(args)
+    from penult import bundle
     from penult.predict import Predictor
 
-    if args.review is not None:
-        from penult.evaluate import check_level
-
-        check_level(args.review)
-    if args.csv:
-        store.check_output_file(args.csv, store.CSV, "--csv")
-    model = bundle.load_bundle(args.model)
-    predictor = Predictor(model, options.embed_options(args))
-    shards = bool(args.features) and stored.is_shards(args.features)
-    if args.csv and (shards or args.images):
-        _write_parts(args, predictor)
-    elif shards:
+    settings = replace(options.embed_options(args), photo_thumbnails=bool(args.html))  # for the page, where photos are decoded
+    predictor = Predictor(bundle.load_bundle(args.model), settings)
+    if answering.is_asked(args):
+        _write(args, predictor)
+    elif args.features and stored.is_shards(args.features):
         _show_parts(args, predictor)
     else:
         _answer(args, predictor)
 
 
 def _answer(args: argparse.Namespace, predictor: Predictor) -> None:
-    """Show or write the answers, which are in memory together."""
+    """Show the answers, which are in memory together; of more than a few photos a summary goes to standard error."""
     from penult import images
     from penult.cli import output
-    from penult.predict import write_review
+    from penult.predict.summary import PredictionSummary
 
     if args.features:
         answers = predictor.predict_features(args.features)
@@ -100,24 +132,17 @@ def _answer(args: argparse.Namespace, predictor: Predictor) -> None:
         source, table = sources.to_scan(args, args.images)
         found = images.scan_unlabelled(source, predictor.bundle.classes, table)
         answers = output.predict(predictor, found, args.quiet)
-    if args.csv:
-        answers.write_csv(args.csv)
-    to_review = None
-    if args.review is not None:
-        path = (Path(args.csv).parent if args.csv else Path()) / "review.csv"
-        to_review = f"{write_review(path, answers, args.review)} of them to review: {output.printable(str(path))}"
+    to_review = None if args.review is None else answering.write_review(args, answers)
     if args.json:
         output.as_json([p.to_dict() for p in answers])
         return
-    if args.csv:
-        output.out(
-            f"{count(len(answers), 'prediction')} written to {output.printable(args.csv)}; "
-            f"{count(len(answers.failures), 'image')} unreadable"
-        )
-    else:
-        _show(answers)
+    _show(answers)
     if to_review:
         output.out(to_review)
+    if len(answers) >= answering.FROM and not args.quiet:
+        summary = PredictionSummary(predictor.bundle, drift=predictor.drift())
+        summary.add(answers)
+        answering.show_summary(summary, output.note_lines)
 
 
 def _show(answers: Predictions) -> None:
@@ -126,7 +151,7 @@ def _show(answers: Predictions) -> None:
 
     for p in answers:
         why = f"  (unreadable: {p.failure.reason})" if p.failure else "  (unlike the training photos)" if p.unlike else ""
-        output.out(f"{percent(p.confidence):>7}  {output.printable(p.label)}  {output.printable(p.id)}{why}")
+        output.out(f"{percent(p.confidence):>7}  {output.printable(p.label or NONE)}  {output.printable(p.id)}{why}")
 
 
 def _of_shards(args: argparse.Namespace, predictor: Predictor) -> Iterator[Predictions]:
@@ -151,42 +176,27 @@ def _show_parts(args: argparse.Namespace, predictor: Predictor) -> None:
         _show(part)
 
 
-def _write_parts(args: argparse.Namespace, predictor: Predictor) -> None:
-    """Write the answers of any number of images as they come: little is in memory but those to review."""
+def _write(args: argparse.Namespace, predictor: Predictor) -> None:
+    """Write what was asked for of any number of images as they come: little is in memory."""
     from penult import images
     from penult.cli import output
-    from penult.predict import write_predictions, write_review
-    from penult.predict.answers import review_reason
 
-    doubtful: list[Prediction] = []
-    answers: list[dict[str, Any]] = []
-
-    def reviewed(parts: Iterator[Predictions]) -> Iterator[Predictions]:
-        for part in parts:
-            if args.review is not None:
-                doubtful.extend(replace(p, probabilities={}) for p in part if review_reason(p, args.review))
-            if args.json:
-                answers.extend(p.to_dict() for p in part)
-            yield part
-
+    parts: Iterable[tuple[Predictions, Sequence[Any]]]
+    ids: Iterable[str] = ()
     if args.features:
-        parts = _of_shards(args, predictor)
+        shards = stored.is_shards(args.features)
+        some = _of_shards(args, predictor) if shards else [predictor.predict_features(args.features)]
+        parts = ((part, ()) for part in some)
     else:
         source, table = sources.to_scan(args, args.images)
         found = images.stream_unlabelled(source, predictor.bundle.classes, table)
+        ids = (one.id for one in found)
         parts = output.predict_parts(predictor, found, args.quiet)
-    many, failed = write_predictions(
-        args.csv, predictor.bundle.classes, reviewed(parts), "label" if predictor.bundle.task == "classes" else "labels"
-    )
-    name = output.printable(args.csv)
-    told = [f"{count(many, 'prediction')} written to {name}; {count(failed, 'image')} unreadable"]
-    if args.review is not None:
-        path = Path(args.csv).parent / "review.csv"
-        told.append(f"{write_review(path, doubtful, args.review)} of them to review: {output.printable(str(path))}")
-    if args.json:
-        output.as_json(answers)
-    else:
-        output.out("\n".join(told))
+    with ExitStack() as stack:
+        outputs = answering.Outputs(args, predictor, ids, stack)
+        for part, places in parts:
+            outputs.add(part, places)
+    outputs.finish()
 
 
 def _to_shards(args: argparse.Namespace) -> None:
@@ -194,8 +204,11 @@ def _to_shards(args: argparse.Namespace) -> None:
     if args.features:
         args.usage_error("--out needs the images themselves: give one source of IMAGES in the place of --features")
     source, table = sources.to_scan(args, args.images)
-    if not isinstance(source, str) or table.photos or args.csv or args.review is not None:
-        args.usage_error("--out takes one source of images, and neither --csv nor --review")
+    if not isinstance(source, str) or table.photos or answering.is_asked(args) or args.review is not None:
+        args.usage_error(
+            "--out with a folder or an address takes one source of images, and no --csv, --html, --sort-into, --submission or "
+            "--review; for a table give a name that ends in .csv, .parquet or .jsonl"
+        )
         return
     from penult import shards
     from penult.cli import output

@@ -7,7 +7,7 @@ from typing import Any
 
 from penult import bundle
 from penult.embed import EmbedOptions
-from penult.predict.answers import Prediction, Predictions, doubtful, write_predictions, write_review
+from penult.predict.answers import Prediction, Predictions, doubtful, write_review
 from penult.predict.judging import (
     judge,
     judge_decision,
@@ -18,6 +18,7 @@ from penult.predict.judging import (
     verdict_on_scores,
 )
 from penult.predict.predictor import NEAR, SAME, Predictor
+from penult.predict.tables import write_predictions
 
 __all__ = [
     "NEAR",

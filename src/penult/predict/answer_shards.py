@@ -49,13 +49,13 @@ class AnswerWriter(Extractor):
             self._predictor.compare(proba, facts.engine, facts.precision)
 
     def shard_bytes(self, members: Sequence[Member], labels: Sequence[str | None], rows: EmbeddedRows) -> bytes:
-        """Return the file of a shard: a row an image, the class frequencies of the training set for an unreadable one."""
+        """Return the file of a shard: a row an image; an unreadable one has a reason and no class."""
         answers = list(self._predictor.from_rows(rows.vectors, [readable(member.id) for member in members], rows.failures))
         columns = {
             "id": [answer.id for answer in answers],
             "label": [answer.label for answer in answers],
             "confidence": [answer.confidence for answer in answers],
-            "probabilities": [list(answer.probabilities.values()) for answer in answers],
+            "probabilities": [None if answer.failure else list(answer.probabilities.values()) for answer in answers],
             "novelty": [answer.novelty for answer in answers],
             "reason": [answer.failure and answer.failure.reason for answer in answers],
             "detail": [answer.failure and readable(answer.failure.detail) for answer in answers],

@@ -7,9 +7,8 @@ which answers a person should check, the most doubtful first.
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import html, store
-from penult.arrays import row_chunks
 from penult.bundle import Bundle, decision_of
 from penult.decision import DecisionRule, PredictionSets
 from penult.pixels import Failure
@@ -40,11 +38,13 @@ class Prediction:
 
     Of a model with several labels a photo `labels` are those that it gives, none of them too; `label` is all of them as one
     text, and `confidence` the probability of the least sure of its answers, the labels that it does not give among them.
+
+    An image that cannot be read has no class: `failure` says why, `label` and `confidence` are None and `probabilities` empty.
     """
 
     id: str
-    label: str
-    confidence: float
+    label: str | None
+    confidence: float | None
     probabilities: dict[str, float]
     failure: Failure | None = None
     novelty: float | None = None
@@ -78,6 +78,7 @@ class Prediction:
 class Predictions:
     """The answers for n images in the order that was asked; iterating gives a `Prediction` each.
 
+    The row of an image that cannot be read has the class frequencies of the training set: a submission needs numbers.
     `in_training` says which images are exact copies (the same file, or the same pixels) of photos that the model learnt from.
     `thresholds` are those of a model with several labels a photo: a label is given from its threshold on. `rule` is the
     decision of a model with one class a photo, `sets` its prediction sets, if it has some.
@@ -147,12 +148,15 @@ class Predictions:
     def __iter__(self) -> Iterator[Prediction]:
         sure, labels, texts, sets = self.confidence, self.labels, self.texts, self.set_names()
         for i, name in enumerate(self.ids):
+            if (failure := self.failures.get(i)) is not None:
+                yield Prediction(name, None, None, {}, failure)
+                continue
             yield Prediction(
                 name,
                 texts[i],
                 float(sure[i]),
                 dict(zip(self.classes, self.proba[i].tolist(), strict=True)),
-                self.failures.get(i),
+                None,
                 None if self.novelty is None or np.isnan(self.novelty[i]) else float(self.novelty[i]),
                 None if labels is None else labels[i],
                 sets[i] if sets else None,
@@ -163,7 +167,9 @@ class Predictions:
         return [] if self.sets is None else self.sets.names(self.proba, self.classes)
 
     def _repr_html_(self) -> str:
-        shown = [(p.id, p.label, percent(p.confidence), novelty_text(p.novelty), _remark(p)) for p in islice(self, html.SHOWN)]
+        shown = [
+            (p.id, p.label or "", percent(p.confidence), novelty_text(p.novelty), _remark(p)) for p in islice(self, html.SHOWN)
+        ]
         rest = [("",) * 5] * (len(self) - len(shown))  # counted, not shown
         header = ("file", self.heading, "confidence", "novelty", "")
         return html.result(count(len(self), "prediction"), html.table(header, [*shown, *rest]))
@@ -174,49 +180,27 @@ class Predictions:
         return "label" if self.thresholds is None else "labels"
 
     def write_csv(self, path: str | Path) -> None:
-        """Write `file,label,confidence`, one column per class, `novelty` and prediction sets, whole or not at all.
+        """Write the table of `penult predict --csv`, whole or not at all.
 
-        Of several labels a photo the second column is `labels`, with a semicolon between them.
+        The columns are `file,label,confidence`, one a class, `novelty`, and `prediction_set` of a model that has some. Of
+        several labels a photo the second column is `labels`, with a semicolon between them. A name that ends in `.parquet`,
+        `.jsonl` or `.ndjson` gets such a file instead; see `penult.predict.tables`.
         """
-        write_predictions(path, self.classes, [self], self.heading)
+        from penult.predict.tables import check_table, open_table
 
-
-def write_predictions(
-    path: str | Path, classes: Sequence[str], parts: Iterable[Predictions], heading: str = "label"
-) -> tuple[int, int]:
-    """Write the answers of all parts as `Predictions.write_csv` does; return how many there are, and of how many failures.
-
-    One part at a time is in memory. `heading` is that of the parts.
-    """
-    answers = failed = 0
-    with store.atomic_write_text(path) as file:
-        rows = csv.writer(file)
-        header = ["file", heading, "confidence", *classes, "novelty"]
-        for part in parts:
-            if not answers:
-                rows.writerow(header if part.sets is None else [*header, SETS])
-            for at in row_chunks(len(part)):
-                rows.writerows(_lines(part, at))
-            answers, failed = answers + len(part), failed + len(part.failures)
-        if not answers:
-            rows.writerow(header)
-    return answers, failed
-
-
-def _lines(part: Predictions, at: slice) -> Iterator[list[str]]:
-    """Yield the lines of some rows."""
-    some = replace(part, ids=part.ids[at], proba=part.proba[at], failures={})
-    novelty = np.full(len(some), np.nan) if part.novelty is None else part.novelty[at]
-    sure, sets = some.confidence.tolist(), [[";".join(names)] for names in some.set_names()] or [[]] * len(some)
-    every = zip(some.ids, some.texts, sure, some.proba.tolist(), novelty.tolist(), sets, strict=True)
-    for name, label, p, row, far, held in every:
-        shares = (f"{q:.6g}" for q in row)
-        yield [name, label, f"{p:.6g}", *shares, novelty_text(None if math.isnan(far) else far), *held]
+        check_table(path, "the table")
+        with open_table(path, self) as add:
+            add(self)
 
 
 def novelty_text(novelty: float | None) -> str:
     """Return a novelty as tables have it: empty where it is not known."""
     return "" if novelty is None else f"{novelty:.4g}"
+
+
+def share_text(share: float | None) -> str:
+    """Return a probability as tables have it: empty where there is none."""
+    return "" if share is None else f"{share:.6g}"
 
 
 def _remark(p: Prediction) -> str:
@@ -243,7 +227,7 @@ def write_review(path: str | Path, answers: Iterable[Prediction], level: float) 
         rows = csv.writer(file)
         rows.writerow(["file", "label", "confidence", "novelty", "reason"])
         for p, reason in found:
-            rows.writerow([p.id, p.label, f"{p.confidence:.6g}", novelty_text(p.novelty), reason])
+            rows.writerow([p.id, p.label or "", share_text(p.confidence), novelty_text(p.novelty), reason])
     return len(found)
 
 
@@ -252,11 +236,11 @@ def review_reason(p: Prediction, level: float) -> str:
     if p.failure is not None:
         return f"unreadable: {p.failure.reason}"
     reasons = [UNLIKE] if p.unlike else []
-    reasons += ["unsure"] if p.confidence < level else []
+    reasons += ["unsure"] if p.confidence is not None and p.confidence < level else []
     return "; ".join(reasons)
 
 
 def _doubt(p: Prediction) -> tuple[int, float, str]:
     if p.failure is not None:
         return 0, 0.0, p.id
-    return (1, -(p.novelty or 0.0), p.id) if p.unlike else (2, p.confidence, p.id)
+    return (1, -(p.novelty or 0.0), p.id) if p.unlike else (2, p.confidence or 0.0, p.id)

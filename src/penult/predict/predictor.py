@@ -259,6 +259,10 @@ class Predictor:
         """Return how unlike the training photos rows (n, d) are, (n,): above 1 is very; NaN where the model cannot tell."""
         return np.full(len(X), np.nan) if self._novelty is None else self._novelty(X)
 
+    def nothing(self) -> Predictions:
+        """Return the answers for no image: they have the model's classes and what else it says of an image."""
+        return Predictions.of(self.bundle, (), np.zeros((0, len(self.bundle.classes))), {})
+
     def _engines(self) -> EnginePool:
         """Return the engines, which stay open as long as this predictor does."""
         if self._pool is None:

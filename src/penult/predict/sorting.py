@@ -10,14 +10,15 @@ import filecmp
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from penult import store
-from penult.errors import InputError, OutputError
+from penult.errors import InputError, OutputError, ProgressCallback, quiet
 from penult.predict.answers import Prediction, Predictions
-from penult.sources import Member, read_ahead
+from penult.sources import Member, read_ahead, reading_order
 from penult.store.paths import output_error
 from penult.texts import printable
 
@@ -83,19 +84,30 @@ class PhotoSorter:
         names = store.folder_names([UNREADABLE, NO_LABEL, *classes])
         self._names = dict(zip((None, "", *classes), names, strict=True))
         self._link, self._used, self._made = link, set[str](), set[str]()
+        self._waiting: list[tuple[str, tuple[str | None, ...], Any]] = []
         self.done = SortedPhotos(root)
 
     def add(self, part: Predictions, sources: Sequence[Any]) -> None:
-        """Sort photos (n) whose answers are `part`. Raises `OutputError` where the disk refuses."""
-        contents = _contents(sources)
-        for answer, source in zip(part, sources, strict=True):
-            content = next(contents) if _is_packed(source) else _path(source)
-            if isinstance(content, OSError):
-                self.done.lost += 1
-                continue
-            name = content if isinstance(content, str) else answer.id
-            for label in _labels(answer):
-                self._lay(self._names[label], name, content)
+        """Take photos (n) whose answers are `part`; nothing is laid yet."""
+        self._waiting += [(answer.id, _labels(answer), source) for answer, source in zip(part, sources, strict=True)]
+
+    def sort(self, progress: ProgressCallback = quiet) -> SortedPhotos:
+        """Lay all photos that were taken, those of an archive from its front to its back. Raises `OutputError`."""
+        waiting, self._waiting = self._waiting, []
+        sources = [source for _, _, source in waiting]
+        if (order := reading_order(sources)) is not None:
+            waiting = [waiting[i] for i in order]
+        contents = read_ahead(source for _, _, source in waiting if _is_packed(source))
+        with closing(contents):
+            for done, (id, labels, source) in enumerate(waiting, 1):
+                content = next(contents)[1] if _is_packed(source) else _path(source)
+                if isinstance(content, OSError):
+                    self.done.lost += 1
+                else:
+                    for label in labels:
+                        self._lay(self._names[label], content if isinstance(content, str) else id, content)
+                progress("sorting", done, len(waiting))
+        return self.done
 
     def _lay(self, class_folder: str, name: str, content: str | bytes) -> None:
         """Lay one photo into the folder of this name."""
@@ -186,8 +198,3 @@ def _is_packed(source: Any) -> bool:
 
 def _path(source: Any) -> str:
     return source.path if isinstance(source, Member) else os.fspath(source)
-
-
-def _contents(sources: Sequence[Any]) -> Iterator[bytes | OSError]:
-    """Yield the bytes of the packed photos among sources, in their order."""
-    return (content for _, content in read_ahead(one for one in sources if _is_packed(one)))

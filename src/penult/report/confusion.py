@@ -97,7 +97,7 @@ def per_class(results: RunResults, thumbnails: Thumbnails) -> Html | None:
         tag(
             "tr",
             tag("th", one["name"], scope="row"),
-            *(tag("td", percent(one[key]), _bar(one[key])) for key in ("recall", "precision", "f1")),
+            *(tag("td", percent(one[key]), share_bar(one[key])) for key in ("recall", "precision", "f1")),
             tag("td", f"{one['support']:,}"),
         )
         for one in found
@@ -112,7 +112,8 @@ def per_class(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     )
 
 
-def _bar(share: float | None) -> Html | None:
+def share_bar(share: float | None) -> Html | None:
+    """Return a share as a bar, None for None."""
     if share is None:
         return None
     full = tag("rect", width=round(100 * share, 1), height=4, class_="mass")

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from penult import store
 from penult.arrays import default_errors
 from penult.errors import DamagedFile, PenultError, ProgressCallback, quiet
-from penult.html import Html, join, json_block, tag
+from penult.html import Html, json_block, tag
 from penult.pixels import DEPTHS, FULL_DEPTH, MAX_PIXELS
 from penult.report import charts, confusion, details, gallery, issues, label_sections, operating, photo_map, summary
+from penult.report.document import document
 from penult.report.gallery import finding_keys
 from penult.report.thumbnails import (
     EACH,
@@ -146,28 +144,13 @@ def _save(results: RunResults, thumbnails: Thumbnails) -> Path:
 def page(results: RunResults, thumbnails: Thumbnails) -> str:
     """Return the whole page as text: the same results give the same text."""
     several = results.label_rows is not None
-    style, script = _asset("report.css"), _script(LABEL_SCRIPTS if several else SCRIPTS)
-    policy = (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", f"penult report: {', '.join(results.classes[:4])}"),
-        tag("style", Html(style)),
-    )
     sections = LABEL_SECTIONS if several else SECTIONS
     parts = [made for section in sections if (made := section(results, thumbnails)) is not None]
     parts.insert(1, _contents(parts, CONTENTS | ({"classes": "Labels", "charts": "Curves"} if several else {})))
     skip = tag("a", "Skip to what to do next", href="#next", class_="skip")
     told = json_block("photos", photo_map.script_data(results, thumbnails))
-    body = tag("body", skip, tag("main", *parts), gallery.dialog(), told, tag("script", Html(script)))
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+    title = f"penult report: {', '.join(results.classes[:4])}"
+    return document(title, (skip, tag("main", *parts), gallery.dialog(), told), LABEL_SCRIPTS if several else SCRIPTS)
 
 
 def _contents(parts: Sequence[Html], titles: Mapping[str, str]) -> Html:
@@ -175,18 +158,3 @@ def _contents(parts: Sequence[Html], titles: Mapping[str, str]) -> Html:
     there = [(name, title) for name, title in titles.items() if any(f'id="{name}"' in part for part in parts)]
     links = [tag("li", tag("a", title, href=f"#{name}")) for name, title in there]
     return tag("nav", tag("ol", *links), aria_label="Contents", class_="contents")
-
-
-@cache
-def _asset(name: str) -> str:
-    return (files("penult.report") / "assets" / name).read_text(encoding="utf-8")
-
-
-def _script(names: Sequence[str] = SCRIPTS) -> str:
-    """Return the parts of the script as one function: they share names with each other, with nobody else."""
-    return join(*(Html(part) for part in ("(() => {\n'use strict';\n", *map(_asset, names), "})();\n")))
-
-
-def _hash(text: str) -> str:
-    """Return the source expression that allows exactly this text inline (CSP level 2)."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"

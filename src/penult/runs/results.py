@@ -272,7 +272,7 @@ def read_oof(folder: Path, classes: Sequence[str]) -> dict[str, tuple[int, NDArr
 
 
 def read_answers(folder: Path, classes: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Return for each file of `predictions.csv` its probabilities (k,).
+    """Return for each file of `predictions.csv` that could be read its probabilities (k,).
 
     Raises `DamagedFile`, or one of `WRONG` for a table that is not as penult writes it.
     """

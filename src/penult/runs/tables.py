@@ -76,6 +76,10 @@ def lines(path: Path) -> Iterator[list[str]]:
 
 
 def answers(path: Path, classes: Sequence[str]) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
-    """Yield file, label and probabilities (k,). The columns are taken by place: a class may be named `file` or `label`."""
+    """Yield file, label and probabilities (k,), where there are some: an unreadable photo has none.
+
+    The columns are taken by place: a class may be named `file` or `label`.
+    """
     for line in islice(lines(path), 1, None):
-        yield line[0], line[1], np.array(line[3 : 3 + len(classes)], np.float64)
+        if line[2] or line[1]:
+            yield line[0], line[1], np.array(line[3 : 3 + len(classes)], np.float64)

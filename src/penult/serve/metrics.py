@@ -50,7 +50,7 @@ class Metrics:
         for one in answers:
             result = "unreadable" if one.failure else "unlike" if one.unlike else "ok"
             self._child(self._photos, served.name, result).inc()
-            if few and one.failure is None:
+            if few and one.label is not None:
                 for label in (one.label,) if one.labels is None else one.labels:
                     self._child(self._labels, served.name, label).inc()
 

@@ -223,7 +223,7 @@ class Trainer:
         if answers is None:  # an earlier run may have left some
             self.folder.drop("predictions.csv", "submission.csv")
             return None
-        answers.write_csv(self.folder / "predictions.csv")
+        predict.write_predictions(self.folder / "predictions.csv", answers, [answers])
         form = self.sample or plain_submission(answers.ids, data.classes, self.options.submit, data.task == "labels")
         form.write(self.folder / "submission.csv", answers.ids, data.classes, answers.proba, answers.given)
         return form.describe(data.classes)
