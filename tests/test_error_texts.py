@@ -492,6 +492,19 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "no model": ("nowhere", lambda w: predict.load(w / "nowhere")),
     "a model of rows, given photos": ("--features", lambda w: predict.load(w / "rows").predict(pictures())),
     "rows of another width": ("(2, 3)", lambda w: predict.load(w / "run").score(np.zeros((2, 3), np.float32))),
+    "a table of an odd kind": ("x.xlsx", lambda w: cli("predict", w / "run", w / "photos", "--csv", "x.xlsx")),
+    "a table at an address": ("s3://a/b.csv", lambda w: cli("predict", w / "run", w / "photos", "--csv", "s3://a/b.csv")),
+    "too many heat maps": ("201", lambda w: cli("predict", w / "run", w / "photos", "--html", "x.html", "--heat", "201")),
+    "photos sorted among themselves": ("photos/in", lambda w: cli(
+        "predict", w / "run", w / "photos", "--sort-into", w / "photos" / "in"
+    )),
+    "photos sorted into a link": ("a link", lambda w: (
+        os.makedirs(w / "sorted"), os.symlink(w / "photos", w / "sorted" / "unreadable"),
+        cli("predict", w / "run", w / "photos", w.text("broken.jpg", ""), "--sort-into", w / "sorted"),
+    )),
+    "a submission over its sample": ("submission.csv", lambda w: cli(
+        "predict", w / "run", w / "photos", "--csv", w / "x.csv", "--submission", w.text("submission.csv", "id,label\n1,0\n")
+    )),
     "a level that is none": ("1.5", lambda w: cli("predict", w / "run", w / "photos", "--review", "1.5")),
     "no neighbours": ("0 similar", lambda w: similar.similar(w / "run", pictures(), n=0)),
     "neighbours in no run": ("photos", lambda w: similar.similar(w / "photos", pictures())),

@@ -59,7 +59,7 @@ def test_a_class_without_photos_one_photo_and_all_right(
     finished: Finished, photos: Photos, counts: dict[str, int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     new = photos("new", first=200, **counts)
-    assert main(["evaluate", str(finished.folder), str(new), "-q", "--min-accuracy", "1", "--max-log-loss", "9"]) == 0
+    assert main(["evaluate", str(finished.folder), str(new), "--min-accuracy", "1", "--max-log-loss", "9"]) == 0
     told = capsys.readouterr().out
     assert told.count("gate met: ") == 2
     assert [line.split()[-2] for line in told.splitlines() if line.split()[0] in {"warm", "cold"}] == [

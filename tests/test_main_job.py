@@ -97,7 +97,7 @@ def test_moving_renaming_and_relabelling_compute_nothing_and_new_photos_only_the
     assert train_images(str(folder), None, quick(tmp_path)).metrics["images"]["embedded"] == 10
 
 
-def test_an_unreadable_image_is_left_out_of_training_and_gets_the_prior_in_the_test(photos: Photos, tmp_path: Path) -> None:
+def test_an_unreadable_image_is_not_learnt_and_has_no_class_but_in_the_submission(photos: Photos, tmp_path: Path) -> None:
     folder, test = photos("train", warm=9, cold=6), photos("test", first=30, any=3)
     (folder / "warm" / "warm.3.png").write_bytes(b"")
     (test / "any" / "any.31.png").write_bytes(b"this is no picture")
@@ -108,9 +108,9 @@ def test_an_unreadable_image_is_left_out_of_training_and_gets_the_prior_in_the_t
         ("any/any.31.png", "not an image", "test"),
     ]
     bad = rows(run.folder / "predictions.csv")[1]
-    assert bad["file"] == "any/any.31.png"
-    assert float(bad["warm"]) == pytest.approx(8 / 14, abs=1e-5)
-    assert len(rows(run.folder / "submission.csv")) == 3
+    assert bad["file"] == "any/any.31.png" and set(bad.values()) == {"any/any.31.png", ""}
+    submitted = {row["id"]: row["label"] for row in rows(run.folder / "submission.csv")}
+    assert len(submitted) == 3 and float(submitted["any.31"]) == pytest.approx(8 / 14, abs=1e-5)
     assert len(rows(run.folder / "oof.csv")) == 14
 
 

@@ -42,7 +42,7 @@ def test_the_table_reads_back(tmp_path: Path) -> None:
     with (tmp_path / "review.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["file", "label", "confidence", "novelty", "reason"]
-    assert rows[1] == ["broken", "a", "0.5", "", "unreadable: truncated"]
+    assert rows[1] == ["broken", "", "", "", "unreadable: truncated"]
     assert rows[2][:4] == ["strange\nand unsure", "a", "0.7", "3"]
 
 

@@ -30,6 +30,7 @@ _AT_ENDS = "\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 _BLANK = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")  # blanks that look like a blank
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BYTES = re.compile(r"""b(['"])(.*)\1""", re.DOTALL)
+_FORMULA = re.compile(r"^'(?=[=+\-@])")  # what tables for spreadsheets have in front of a text that begins like a formula
 _BETWEEN_WORDS = re.compile(r"(?<=\w)[\s_\-]+(?=\w)")
 _TOKENS = re.compile(r"[\s,;|+&/]+")
 _NUMBER = re.compile(r"0*(\d+)(?:\.0+)?")  # 1, 01 and 1.0: pandas writes a whole number so where its column has a gap
@@ -109,7 +110,7 @@ class LabelNormalizer:
             return written
         form = normalize_label(written)
         unwrapped = strip_bytes_literal(form)
-        for one in dict.fromkeys((form, unwrapped)):
+        for one in dict.fromkeys((form, unwrapped, _FORMULA.sub("", form))):
             if one in self._known:
                 return one
             if found := self._tidy.get(one):

@@ -104,9 +104,10 @@ def _table_to_predict(path: str, log: ScanLog, classes: Sequence[str], options: 
 def _are_classes(table: Table, labels: set[str], classes: Sequence[str], log: ScanLog) -> bool:
     """Tell whether the labels of a table are the truth about its photos, and say so where they are not."""
     what = f"labels of '{printable(table.path)}' were not used"
-    strange = sorted(labels - set(classes), key=natural_key)
-    if strange:
-        log.add_notes([f"{what}, as the model has no such classes: {quoted(strange)}"])
+    strange = sorted(labels - set(classes) - {""}, key=natural_key)
+    if strange or "" in labels:
+        why = f"the model has no such classes: {quoted(strange)}" if strange else "some images have none"
+        log.add_notes([f"{what}, as {why}"])
         return False
     own = {name.lower() for name in table.header} >= {FILE, LABEL} or table.cells.one_hot or table.options.label_column
     if not own and len(labels) == 1 and table.rows > 1:
