@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from penult import bundle, pixels, quantize, zoo
+from penult import bundle, evaluate, pixels, quantize, zoo
 from penult.backbones import Backbone
 from penult.embed import Embedding, EmbedOptions, embed, find_depth
 from penult.errors import InputError
-from penult.fit import build_head, group_copies, learn, to_bundle
+from penult.fit import build_head, group_copies, head_for_labels, label_columns, learn, learn_labels, to_bundle
 from penult.heads.task import class_labels, group_codes
 from penult.heads.weights import row_weights
 from penult.pixels import FULL_DEPTH, MAX_PIXELS, summarize_failures, views_to_crop_mode
@@ -180,7 +180,10 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     classes_ : array (k,)
+        The classes, or the labels.
     head_ : the fitted head
+    thresholds_ : array (L,) or None
+        From which probability on each label is given, where an image has any number of them.
 
     Notes
     -----
@@ -233,7 +236,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : list of paths, contents of files (`penult.FileContent`), arrays (h, w, 3) or Pillow images
-        y : labels (n,)
+        y : labels (n,), or which of several labels each image has (n, L)
+            A matrix or data frame of 0, 1, and NaN where it is not known, learns one calibrated logistic regression a label.
             None takes those of a data set of pairs (image, label) or of records, by name where it has names for them.
         groups : array (n,), default=None
             Images of one group (patient, scene) are kept in one fold.
@@ -248,6 +252,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         images = _images(X)
         y = pixels.dataset_labels(X) if y is None else y
         weight = row_weights(sample_weight, len(images))
+        if (several := label_columns(y, len(images))) is not None:
+            return self._fit_labels(images, *several, group_codes(groups, len(images)), weight)
         classes, codes = np.unique(class_labels(y, len(images)), return_inverse=True)
         own = group_codes(groups, len(images))
         if len(classes) < 2:
@@ -261,27 +267,64 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         networks = _networks(self)
         blocks = sum((b.blocks for b in networks), ())
         head = build_head(self.head, classes, blocks, self.class_weight, self.random_state)
+        rows, X, together = self._embedded(images, networks, (codes,), own, weight)
+        y, weight = codes[rows], None if weight is None else weight[rows]
+        self.fitted_ = learn(head, X, y, together, blocks, seed=self.random_state, sample_weight=weight)
+        self.reference_ = self.fitted_.reference(y, None, together)
+        self.thresholds_: NDArray[np.float64] | None = None
+        self.head_, self.prior_ = self.fitted_.head, self.fitted_.prior
+        return self
+
+    def _fit_labels(
+        self,
+        images: Sequence[Any],
+        names: tuple[str, ...],
+        Y: NDArray[np.float32],  # (n, L)
+        own: NDArray[np.intp] | None,
+        weight: NDArray[np.float64] | None,
+    ) -> Self:
+        """Fit photos with any number of labels, and choose the threshold of each by the folds of the head."""
+        networks = _networks(self)
+        blocks = sum((b.blocks for b in networks), ())
+        head = head_for_labels(self.head, blocks, self.class_weight, self.random_state)
+        rows, X, together = self._embedded(images, networks, tuple(np.nan_to_num(Y, nan=2).T), own, weight)
+        Y, weight = Y[rows], None if weight is None else weight[rows]
+        self.classes_ = np.array(names)
+        self.fitted_ = learn_labels(head, X, Y, together, blocks, seed=self.random_state, sample_weight=weight)
+        self.head_, self.prior_, self.reference_ = self.fitted_.head, self.fitted_.prior, None
+        held = self.head_.cv_proba_
+        self.thresholds_ = np.full(len(names), 0.5)
+        if held is not None:  # too few photos to hold any out
+            measured = np.isfinite(held).all(axis=1)
+            self.thresholds_ = evaluate.thresholds(Y[measured], held[measured])
+        return self
+
+    def _embedded(
+        self,
+        images: Sequence[Any],
+        networks: tuple[Backbone, ...],
+        labels: tuple[NDArray[Any], ...],  # (n,) each
+        own: NDArray[np.intp] | None,
+        weight: NDArray[np.float64] | None,
+    ) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.intp] | None]:
+        """Return the order in which images are learnt (m,), their features in it, and what belongs together."""
         with progress_bar(self.verbose) as progress:
             depth = find_depth(images, _options(self), progress)
             done = embed(images, _at(networks, depth), _options(self), progress, thumbnails=True)
         features = _readable(done, images)
-        rows = np.lexsort((*([] if own is None else [own]), codes, *done.digests.T[::-1]))  # (n,)
+        rows = np.lexsort((*([] if own is None else [own]), *labels, *done.digests.T[::-1]))  # (n,)
         if weight is not None:  # what counts for nothing is not there
             rows = rows[weight[rows] > 0]
-        X, y, own = features[rows], codes[rows], None if own is None else own[rows]
+        X, own = features[rows], None if own is None else own[rows]
         thumbnails = done.thumbnails()
         thumbnails = None if thumbnails is None else thumbnails[rows]
         together, _ = group_copies(
             done.digests[rows], X, done.widths, own, thumbnails, pictures=lambda some: done.large_thumbnails(rows[some])
         )
-        weight = None if weight is None else weight[rows]
-        self.fitted_ = learn(head, X, y, together, blocks, seed=self.random_state, sample_weight=weight)
-        self.reference_ = self.fitted_.reference(y, None, together)
-        self.head_, self.prior_ = self.fitted_.head, self.fitted_.prior
         self.backbones_ = done.backbones
         self.precision_, self.engine_ = done.compute.precision, done.engine
         self.seen_ = bundle.seen_digests(done.digests)
-        return self
+        return rows, X, together
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return calibrated probabilities (n, k), columns in the order of `classes_`."""
@@ -292,8 +335,10 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.head_.predict_proba(features))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable class of each image: (n,)."""
+        """Return the most probable class of each image: (n,); of several labels 1 where one is given, (n, L)."""
         check_is_fitted(self, "head_")
+        if self.thresholds_ is not None:
+            return (self.predict_proba(X) >= self.thresholds_).astype(np.intp)
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
     def save(self, path: str | Path) -> None:
@@ -306,11 +351,13 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self, "head_")
         names, widths = [str(c) for c in self.classes_], [b.width for b in self.backbones_]
+        limits = self.thresholds_
         model = to_bundle(
             self.fitted_,
             names,
             widths,
             self.class_weight,
+            None if limits is None else {"task": "labels", "thresholds": limits.tolist()},
             backbones=self.backbones_,
             seen=self.seen_,
             reference=self.reference_,
@@ -320,9 +367,13 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         bundle.save_bundle(path, model)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the share of the images X that get their class y, each counted `sample_weight` times."""
+        """Return the share of the images X that get their class y, each counted `sample_weight` times.
+
+        Of several labels: the share that gets all its labels and no other, as scikit-learn counts it.
+        """
         from penult.heads.contexts import many_classes
 
+        y = np.asarray(y).astype(np.intp) if self.thresholds_ is not None else y
         with many_classes():
             return float(super().score(X, y, sample_weight))
 

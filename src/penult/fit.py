@@ -22,13 +22,15 @@ from penult.audit import Grouping
 from penult.bundle import Bundle
 from penult.errors import InputError
 from penult.heads.label_folds import label_folds
+from penult.heads.multilabel import MultiLabelHead, check_label_matrix
 from penult.heads.novelty import NoveltyReference
 from penult.heads.reference import TrainingReference, make_reference
 from penult.heads.unlike import LeftOutClasses, fit_novelty, kept_rows
 from penult.heads.weights import class_weights, plain_weights
 
-__all__ = ["Fitted", "build_head", "group_copies", "learn", "learn_labels", "to_bundle"]
+__all__ = ["Fitted", "build_head", "group_copies", "head_for_labels", "label_columns", "learn", "learn_labels", "to_bundle"]
 
+HEADS = ("blend", "logistic")  # names by which the one head for several labels may be asked for
 FEW, EACH = 2500, 10  # rows of a sample by which novelty is measured, and at least of each class
 
 
@@ -146,6 +148,39 @@ def learn(  # noqa: PLR0913  what there is of the rows
         kept = some[kept_rows(y[rows[some]])]
     shares = np.bincount(y, sample_weight, k)
     return Fitted(fitted, shares / shares.sum(), reference, unlike, left_out, kept)
+
+
+def label_columns(y: Any, n: int) -> tuple[tuple[str, ...], NDArray[np.float32]] | None:
+    """Return the names and the matrix (n, L) of labels where `y` is a matrix, of which a row may have any number of ones.
+
+    None where it is a list of classes. Columns of a data frame have names, others their numbers. Raises `InputError` for other
+    values than 0, 1, and NaN where it is not known.
+    """
+    values = y if hasattr(y, "shape") else np.asarray(y) if _is_nested(y) else None
+    if values is None or len(values.shape) != 2 or values.shape[1] < 2:
+        return None
+    names = tuple(str(name) for name in getattr(y, "columns", range(values.shape[1])))
+    return names, check_label_matrix(values, n).astype(np.float32)
+
+
+def _is_nested(y: Any) -> bool:
+    """Tell whether a list has lists of one length in it."""
+    if not isinstance(y, list | tuple) or not y or not isinstance(y[0], list | tuple | np.ndarray):
+        return False
+    return len({len(row) if isinstance(row, list | tuple | np.ndarray) else -1 for row in y}) == 1
+
+
+def head_for_labels(head: Any, blocks: tuple[int, ...], class_weight: Any = None, seed: int = 0, clip: Any = "auto") -> Any:
+    """Return the unfitted head for several labels a photo. Raises `InputError` for one that gives a photo one class."""
+    if not isinstance(head, str) or head not in HEADS:
+        name = head if isinstance(head, str) else type(head).__name__
+        raise InputError(
+            f"the head {name} gives a photo one class; several labels a photo are learnt by one calibrated logistic "
+            "regression a label: leave the head out."
+        )
+    if isinstance(class_weight, Mapping):
+        raise InputError("class weights by name are for one class a photo; for several labels give 'balanced', or none.")
+    return MultiLabelHead(blocks=blocks, class_weight=class_weight, random_state=seed, clip=clip)
 
 
 @default_errors

@@ -29,7 +29,8 @@ from penult.training.data import from_features, from_images, listed_names
 from penult.training.deciding import decide_run
 from penult.training.difference import compare_runs
 from penult.training.evaluating import evaluate_stored
-from penult.training.label_trainer import LabelTrainer, check_label_options
+from penult.training.label_measuring import check_label_options
+from penult.training.label_trainer import LabelTrainer
 from penult.training.options import TrainOptions, find_backbones
 from penult.training.run import Run
 from penult.training.run_difference import RunDifference

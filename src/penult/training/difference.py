@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from penult import evaluate
 from penult.arrays import default_errors
 from penult.audit.pairs import UnionFind
-from penult.errors import DamagedFile, PenultError
+from penult.errors import DamagedFile, InputError, PenultError
 from penult.evaluate import Difference
 from penult.runs import PHOTOS, WRONG, RunResults, read_answers, read_oof, read_run, read_table
-from penult.texts import count
+from penult.texts import count, printable
 from penult.training.run_difference import AnswerChange, LabelChange, PartDifference, RunDifference, ScoreChange
 
 TRAIN, TEST = "train", "test"
@@ -83,6 +83,11 @@ Pairs = Sequence[tuple[_Photo, _Photo]]
 
 def _read(folder: Path) -> _Side:
     results = read_run(folder)
+    if results.label_rows is not None:
+        raise InputError(
+            f"{printable(folder)} is a run of several labels a photo, and runs are compared by the class of each photo; "
+            "compare the scores in their reports, or in metrics.json."
+        )
     try:
         oof = read_oof(folder, results.classes)
         answers = {TRAIN: {file: row for file, (_, row) in oof.items()}, TEST: read_answers(folder, results.classes)}

@@ -21,6 +21,8 @@ from penult.pixels import small_image_size
 from penult.sources import reading_order
 from penult.training.data import Split, TrainingData, from_images
 from penult.training.label_check import LabelCheck, check_labels
+from penult.training.label_measuring import check_label_options, label_head, measure_labels
+from penult.training.label_set_check import check_label_sets
 from penult.training.measuring import head_for
 from penult.training.options import TrainOptions, find_backbones
 
@@ -137,6 +139,8 @@ def audit_photos(
     where, table = images.labels_from(source, options.labels, options.table)
     labelled, other = images.scan_train_and_test(where, test, options.groups, table)
     labelled = labelled.in_order()
+    if labelled.task == "labels":
+        check_label_options(options)
     options.settings.tolerance.check_scan(labelled, other)
     sources = [image.source for s in (labelled, other) if s is not None for image in s.images]
     training = sources[: len(labelled)]
@@ -145,7 +149,27 @@ def audit_photos(
     names = [*labelled.ids, *(other.ids if other else ())]
     options.settings.tolerance.check_failures(names, done.failures)
     data = from_images(labelled, other, done, options.near_duplicates == "group")
+    if data.task == "labels":
+        head = label_head(options, data)
+        measured = measure_labels(head, options, data, progress, alone=False)[0]
+        labels = check_label_sets(head, data.train.X, measured)
+        found = find_issues(data, done, labels, errors)
+        notes = (*data.notes, *((labels.note,) if labels.note else ()))
+        return Audited(tuple(found), summarize(found, labels, data, None), notes)
     head = head_for(options, data)
+    labels, notes = _checked(head, options, data)
+    found = find_issues(data, done, labels, errors)
+    proba = None
+    if data.test is not None and data.test.y is not None and data.test.ok.any():
+        head.fit(data.train.X, data.train.ok_y, groups=data.groups)
+        prior = np.bincount(data.train.ok_y, minlength=len(data.classes)) / len(data.train.X)
+        proba = np.tile(prior, (len(data.test.files), 1))  # (m, k): as in training, for what cannot be read
+        proba[data.test.ok] = head.predict_proba(data.test.X)
+    return Audited(tuple(found), summarize(found, labels, data, proba), notes)
+
+
+def _checked(head: Any, options: TrainOptions, data: TrainingData) -> tuple[LabelCheck, tuple[str, ...]]:
+    """Return which labels may be wrong, and what there is to say of it."""
     notes, seen = list(data.notes), None
     try:
         seen = evaluate.cross_validate(
@@ -157,14 +181,7 @@ def audit_photos(
         notes.append(f"labels were not checked: {error}")
     labels = check_labels(head, data.train.X, seen)
     notes += [labels.note] if labels.note and seen is not None else []
-    found = find_issues(data, done, labels, errors)
-    proba = None
-    if data.test is not None and data.test.y is not None and data.test.ok.any():
-        head.fit(data.train.X, data.train.ok_y, groups=data.groups)
-        prior = np.bincount(data.train.ok_y, minlength=len(data.classes)) / len(data.train.X)
-        proba = np.tile(prior, (len(data.test.files), 1))  # (m, k): as in training, for what cannot be read
-        proba[data.test.ok] = head.predict_proba(data.test.X)
-    return Audited(tuple(found), summarize(found, labels, data, proba), tuple(notes))
+    return labels, tuple(notes)
 
 
 def write_findings_csv(path: str | Path, found: Iterable[Finding]) -> None:

@@ -11,7 +11,6 @@ from penult import evaluate, heads, runs
 from penult.backbones import Backbone
 from penult.bundle import Bundle
 from penult.embed import Embedding
-from penult.errors import InputError, ProgressCallback
 from penult.evaluate import LabelEvaluation
 from penult.evaluate.evaluation import jsonable
 from penult.fit import Fitted, learn_labels, to_bundle
@@ -19,64 +18,12 @@ from penult.predict import Predictions
 from penult.runs import LabelRows
 from penult.training.data import TrainingData
 from penult.training.findings import find_issues, summarize
+from penult.training.label_measuring import label_head, measure_labels
 from penult.training.label_set_check import check_label_sets
 from penult.training.measuring import PrecisionCheck
-from penult.training.options import TrainOptions
 from penult.training.run import Run
 from penult.training.run_files import serving_parts
 from penult.training.trainer import Trainer
-
-HEADS = ("blend", "logistic")  # names by which the one head for several labels may be asked for
-
-
-def check_label_options(options: TrainOptions) -> None:
-    """Raise `InputError` where something is asked for that only photos with one class have."""
-    if options.head not in HEADS:
-        raise InputError(
-            f"the head {options.head} gives a photo one class; several labels a photo are learnt by one calibrated logistic "
-            "regression a label: leave --head out."
-        )
-    if isinstance(options.class_weight, Mapping):
-        raise InputError("class weights by name are for one class a photo; for several labels give --class-weight balanced.")
-    decision = options.decision
-    asked = {
-        "protocol": options.protocol, "review": options.review, "cost": decision.costs or None, "target": decision.target,
-        "coverage": decision.coverage,
-    }  # fmt: skip
-    for name, given in asked.items():
-        if given is not None:
-            raise InputError(f"--{name} is for one class a photo, and these photos have several labels each; leave it out.")
-
-
-def label_head(options: TrainOptions, data: TrainingData, columns: slice = slice(None)) -> Any:
-    """Return the unfitted head of a run, for all blocks of its features, or for those in some columns."""
-    from penult.heads.multilabel import MultiLabelHead
-
-    edges = np.cumsum((0, *data.blocks))  # (b + 1,)
-    start, stop, _ = columns.indices(int(edges[-1]))
-    blocks = tuple(w for w, at in zip(data.blocks, edges[:-1].tolist(), strict=True) if start <= at < stop)
-    return MultiLabelHead(blocks=blocks, class_weight=options.class_weight, clip=options.clip, random_state=options.seed)
-
-
-def measure_labels(
-    head: Any, options: TrainOptions, data: TrainingData, progress: ProgressCallback
-) -> tuple[LabelEvaluation, tuple[LabelEvaluation, ...]]:
-    """Cross-validate the head on all backbones, and on each alone where there are several, on the same folds."""
-    X, Y, names = data.train.X, data.train.ok_Y, data.names
-    title = f"logistic on {names[0]}" if len(names) == 1 else f"logistic on all {len(names)} backbones"
-    folds: Any = 5 if data.folds is None else data.folds
-    how: dict[str, Any] = {"groups": data.groups, "seed": options.seed, "sample_weight": data.weights}
-    chosen = evaluate.cross_validate_labels(head, X, Y, data.classes, folds=folds, name=title, **how)
-    others, total = [], 1 + (len(names) if len(names) > 1 else 0)
-    progress("measuring", 1, total)
-    for i, name in enumerate(names if len(names) > 1 else ()):
-        alone, at = label_head(options, data, data.columns(i)), data.columns(i)
-        found = evaluate.cross_validate_labels(
-            alone, X[:, at], Y, data.classes, folds=chosen.fold, name=f"logistic on {name} alone", **how
-        )
-        others.append(found)
-        progress("measuring", i + 2, total)
-    return chosen, tuple(others)
 
 
 class LabelTrainer(Trainer):
