@@ -62,6 +62,7 @@ ACTS = set(
 )
 ELSEWHERE = {  # the beginning of a text: where it is caused, or why a user cannot
     "{} has features of {}, and the model needs": "test_train_shards",
+    "class shares are of one class": "test_several_labels",
     "this model gives a photo several labels": "test_several_labels_served",
     "--min-accuracy is of one class": "test_several_labels_served",
     "several labels a photo are explained": "test_several_labels_served",

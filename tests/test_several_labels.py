@@ -12,6 +12,7 @@ import pytest
 import penult
 import severallabels as drawn
 from penult import bundle, report, runs, training
+from penult.cli import main
 from penult.embed import EmbedOptions
 from penult.errors import InputError, InternalError
 from penult.predict.sample_submission import SampleSubmission, plain_submission
@@ -140,3 +141,53 @@ def test_labels_that_no_photo_tells_apart_are_refused_and_rare_ones_are_told(tmp
         check_label_counts(np.zeros((5, 2), np.float32), ["a", "b"])
     Y = np.array([[1, 0], [1, 0], [0, 0], [0, 1]], np.float32)
     assert check_label_counts(Y, ["a", "b"])[0].startswith("b: 1 photos")
+
+
+def test_an_estimator_takes_a_matrix_of_labels(tmp_path):
+    has = drawn.write(tmp_path / "photos", 60)
+    paths = [str(tmp_path / "photos" / f"p{i}.png") for i in range(60)]
+    model = penult.TransferClassifier("colour_histogram", cache_dir=False).fit(paths[:48], has[:48].tolist())
+    assert model.classes_.tolist() == ["0", "1", "2"]
+    proba = model.predict_proba(paths[48:])
+    given = model.predict(paths[48:])
+    assert given.shape == (12, 3) and np.array_equal(given, proba >= model.thresholds_)
+    assert model.score(paths[48:], has[48:]) >= 0.75
+    model.save(tmp_path / "m.penult")
+    loaded = penult.load_model(tmp_path / "m.penult", cache_dir=False).predict(paths[48:])
+    np.testing.assert_allclose(loaded.proba, proba, atol=1e-6)
+    assert np.array_equal(loaded.given, given == 1)
+    with pytest.raises(InputError, match="one class"):
+        penult.TransferClassifier("colour_histogram", "svm").fit(paths, has)
+    with pytest.raises(InputError, match="0 without"):
+        penult.TransferClassifier("colour_histogram").fit(paths, has + 1)
+    assert penult.TransferClassifier("colour_histogram", cache_dir=False).fit(paths, has[:, 2]).thresholds_ is None
+    with pytest.raises(InputError, match="class shares"):
+        penult.load_model(tmp_path / "m.penult").use_prior(np.full(3, 1 / 3))
+
+
+def test_the_commands_train_audit_and_predict_from_tables(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    has = drawn.write(tmp_path / "train", 60)
+    drawn.write(tmp_path / "test", 4, seed=1)
+    told = has.copy()
+    told[MISSING] = not told[MISSING]
+    drawn.write_columns(tmp_path / "columns.csv", told, "train/")
+    drawn.write_cells(tmp_path / "cells.csv", has, "train/")
+    more = ["-b", "colour_histogram", "--near-duplicates", "separate", "--no-cache"]
+    assert main(["audit", "columns.csv", *more, "--csv", "found.csv"]) == 0
+    found = [
+        row["file"] for row in csv.DictReader((tmp_path / "found.csv").read_text().splitlines()) if "label" in row["kind"]
+    ]
+    assert f"train/p{MISSING[0]}.png" in found
+    assert main(["train", "cells.csv", "--test", "test", *more, "-o", "run", "--submit", "probabilities"]) == 0
+    assert (tmp_path / "run" / "submission.csv").read_text().startswith("id,bright,striped,warm")
+    capsys.readouterr()
+    assert main(["predict", "run", "test", "--csv", "out.csv", "--no-cache"]) == 0
+    assert (tmp_path / "out.csv").read_text().startswith("file,labels,confidence,bright,striped,warm")
+    for call, said in (
+        (["diff", "run", "run"], "several labels"),
+        (["train", "cells.csv", "--task", "labels", "--head", "knn", *more], "one class"),
+        (["compare", "columns.csv", "-b", "colour_histogram"], "class"),
+    ):
+        assert main(call) == 1
+        assert said in capsys.readouterr().err

@@ -291,8 +291,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Y, weight = Y[rows], None if weight is None else weight[rows]
         self.classes_ = np.array(names)
         self.fitted_ = learn_labels(head, X, Y, together, blocks, seed=self.random_state, sample_weight=weight)
-        self.head_, self.prior_, self.reference_ = self.fitted_.head, self.fitted_.prior, None
+        self.head_, self.prior_ = self.fitted_.head, self.fitted_.prior
         held = self.head_.cv_proba_
+        self.reference_ = self.fitted_.reference(np.zeros(len(Y), np.intp), None, together)
         self.thresholds_ = np.full(len(names), 0.5)
         if held is not None:  # too few photos to hold any out
             measured = np.isfinite(held).all(axis=1)

@@ -21,8 +21,8 @@ from penult.arrays import default_errors, stratified_rows
 from penult.audit import Grouping
 from penult.bundle import Bundle
 from penult.errors import InputError
-from penult.heads.label_folds import label_folds
-from penult.heads.multilabel import MultiLabelHead, check_label_matrix
+from penult.heads.label_folds import check_label_matrix, label_folds
+from penult.heads.multilabel import MultiLabelHead
 from penult.heads.novelty import NoveltyReference
 from penult.heads.reference import TrainingReference, make_reference
 from penult.heads.unlike import LeftOutClasses, fit_novelty, kept_rows
@@ -153,14 +153,15 @@ def learn(  # noqa: PLR0913  what there is of the rows
 def label_columns(y: Any, n: int) -> tuple[tuple[str, ...], NDArray[np.float32]] | None:
     """Return the names and the matrix (n, L) of labels where `y` is a matrix, of which a row may have any number of ones.
 
-    None where it is a list of classes. Columns of a data frame have names, others their numbers. Raises `InputError` for other
+    None where it is a list of classes, or has one 1 in each row. Columns of a data frame have names, others their numbers. Raises `InputError` for other
     values than 0, 1, and NaN where it is not known.
     """
     values = y if hasattr(y, "shape") else np.asarray(y) if _is_nested(y) else None
     if values is None or len(values.shape) != 2 or values.shape[1] < 2:
         return None
     names = tuple(str(name) for name in getattr(y, "columns", range(values.shape[1])))
-    return names, check_label_matrix(values, n).astype(np.float32)
+    Y = check_label_matrix(values, n).astype(np.float32)
+    return None if (Y.sum(axis=1) == 1).all() else (names, Y)  # a one in each row is one class a photo
 
 
 def _is_nested(y: Any) -> bool:
@@ -198,10 +199,11 @@ def learn_labels(
     searched = fold is not None and getattr(head, "searched", False)
     fitted = head.fit_searched() if searched else head.fit(X, Y, groups=groups, sample_weight=sample_weight)
     fold = label_folds(Y, groups, 5, seed) if fold is None else fold
-    reference, unlike, _ = fit_novelty(X, np.zeros(len(X), np.intp), fold, blocks)
+    one = np.zeros(len(X), np.intp)  # (n,) novelty knows no labels
+    reference, unlike, _ = fit_novelty(X, one, fold, blocks)
     known = np.isfinite(Y)
     share = np.where(known, Y, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)  # (L,)
-    return Fitted(fitted, share.astype(np.float64), reference, unlike, None)
+    return Fitted(fitted, share.astype(np.float64), reference, unlike, None, kept_rows(one))
 
 
 def to_bundle(

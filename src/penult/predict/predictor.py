@@ -83,6 +83,8 @@ class Predictor:
 
         An unreadable image gets these shares.
         """
+        if self.bundle.task == "labels":
+            raise InputError("class shares are of one class a photo, and this model gives several labels; leave --prior out.")
         old = bundle.held_prior(self.bundle) if self._prior is None else self._prior[0]
         self._prior = old, prior
         facts = facts_at_prior(self.bundle.facts, old, prior)

@@ -78,6 +78,7 @@ class LabelTrainer(Trainer):
         }
         state = fitted.head.to_arrays()
         computed = serving_parts(data, done, heads.scorer(state.kind, state.arrays, state.facts))
+        computed["reference"] = fitted.reference(np.zeros(len(chosen.Y), np.intp), chosen.proba, data.groups)
         return to_bundle(fitted, data.classes, data.widths, self.options.class_weight, about, **computed)
 
     def _finish(
