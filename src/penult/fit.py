@@ -153,8 +153,8 @@ def learn(  # noqa: PLR0913  what there is of the rows
 def label_columns(y: Any, n: int) -> tuple[tuple[str, ...], NDArray[np.float32]] | None:
     """Return the names and the matrix (n, L) of labels where `y` is a matrix, of which a row may have any number of ones.
 
-    None where it is a list of classes, or has one 1 in each row. Columns of a data frame have names, others their numbers. Raises `InputError` for other
-    values than 0, 1, and NaN where it is not known.
+    None where it is a list of classes, or has one 1 in each row. Columns of a data frame have names, others their numbers.
+    Raises `InputError` for other values than 0, 1, and NaN where it is not known.
     """
     values = y if hasattr(y, "shape") else np.asarray(y) if _is_nested(y) else None
     if values is None or len(values.shape) != 2 or values.shape[1] < 2:
