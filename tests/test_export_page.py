@@ -163,6 +163,28 @@ def test_photos_are_answered_sorted_and_saved_without_a_request(tab: Page, tmp_p
     assert [url for url in tab.requests() if not url.startswith("blob:")] == []
 
 
+@needs_browser
+def test_the_page_decides_as_the_model_does(browser: Chromium, tmp_path: Path) -> None:
+    names = ("red", "green", "blue")
+    facts = {
+        "decision": {"kind": "target", "measure": "recall", "class": "red", "value": 0.9, "threshold": 0.07},
+        "conformal": {"level": 0.9, "thresholds": [0.05, 0.9, 0.9]},
+    }
+    text = page.page(replace(model(), classes=names, facts=facts), b"a graph", (GLUE, b"wasm"), "0123", {})
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    tab = browser.open(f"file://{tmp_path / 'page.html'}")
+    tab.run(until("document.body.dataset.ready"))
+    Image.new("RGB", (50, 40), (20,) * 3).save(tmp_path / "dark.png")
+    root = tab.call("DOM.getDocument")["root"]["nodeId"]
+    chosen = tab.call("DOM.querySelector", nodeId=root, selector="#files")["nodeId"]
+    tab.call("DOM.setFileInputFiles", files=[str(tmp_path / "dark.png")], nodeId=chosen)
+    tab.run(until("/answered/.test(document.getElementById('status').textContent)"))
+    card = tab.run("document.querySelector('.card').innerText")
+    assert "Decision: red. 90.0% set: " in card and card.rstrip().endswith("red")
+    assert tab.run("document.getElementById('counts').textContent") == "red 1"
+    assert tab.complaints() == []
+
+
 def test_the_page_holds_all_it_needs_and_may_ask_for_nothing() -> None:
     text = page.page(model(), b"a graph", (GLUE, b"wasm"), "0123", {})
     assert not re.search(r"<[^>]*\s(src|href)=", text)

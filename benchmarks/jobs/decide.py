@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
             coverages(one, found)
         print(f"{name}: {len(y):,} photos, {len(classes)} classes, the smallest has {np.bincount(y).min()}")
         for what, rows in found.items():
-            kept, *means = np.mean(rows, axis=0).tolist()
+            kept, reached, *means = np.mean(rows, axis=0).tolist()
             names = ("recall", "flagged", "right of those") if "recall" in what else ("coverage", "worst class", "size")
             bound = what in ("coverage, penult's sets", "recall, penult's threshold") and (
                 "coverage" in what or name == "elpv"
@@ -99,7 +99,8 @@ def run(args: argparse.Namespace) -> int:
             short = bound and kept < KEPT
             missed += short
             told = ", ".join(f"{label} {value:.3f}" for label, value in zip(names, means, strict=True))
-            print(f"  {what:38} kept {kept:.1%}{' MISSED' if short else ' (bound met)' if bound else '':13} {told}")
+            verdict = "MISSED" if short else "(bound met)" if bound else ""
+            print(f"  {what:35} kept {kept:6.1%} {verdict:12} at or above it {reached:4.0%}  {told}")
     return int(missed > 0)
 
 
@@ -113,7 +114,7 @@ def recalls(one: Resplit, found: dict[str, list[tuple[float, ...]]]) -> None:
         given, own = tried.labels(one.proba) == 0, one.y == 0
         caught = int((given & own).sum())
         kept = wilson(caught, int(own.sum()))[1] >= ASKED
-        found[what].append((kept, caught / own.sum(), given.mean(), caught / max(given.sum(), 1)))
+        found[what].append((kept, caught / own.sum() >= ASKED, caught / own.sum(), given.mean(), caught / max(given.sum(), 1)))
 
 
 def coverages(one: Resplit, found: dict[str, list[tuple[float, ...]]]) -> None:
@@ -134,7 +135,7 @@ def coverages(one: Resplit, found: dict[str, list[tuple[float, ...]]]) -> None:
         hits = held[np.arange(len(one.y)), one.y]
         worst = min(hits[one.y == c].mean() for c in range(held.shape[1]))
         kept = wilson(int(hits.sum()), len(hits))[1] >= ASKED
-        found[what].append((kept, hits.mean(), worst, held.sum(axis=1).mean()))
+        found[what].append((kept, hits.mean() >= ASKED, hits.mean(), worst, held.sum(axis=1).mean()))
 
 
 def cumulated(proba: Array, rng: np.random.Generator) -> Array:

@@ -16,6 +16,7 @@ from penult import bundle, parquet, untrusted
 from penult.embed import EmbeddedRows, EmbedOptions
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.images import TableOptions
+from penult.predict.answers import SETS
 from penult.predict.predictor import Predictor
 from penult.shards import MODEL, PLAN, Extractor, check_asked, is_ready, open_output, plan_facts
 from penult.shards.extractor import readable
@@ -60,8 +61,12 @@ class AnswerWriter(Extractor):
             "reason": [answer.failure and answer.failure.reason for answer in answers],
             "detail": [answer.failure and readable(answer.failure.detail) for answer in answers],
         }
+        kinds = dict(_KINDS)
+        if "conformal" in self._predictor.bundle.facts:
+            columns[SETS] = [None if one.prediction_set is None else ";".join(one.prediction_set) for one in answers]
+            kinds[SETS] = "string"
         classes = json.dumps(self._predictor.bundle.classes)
-        return parquet.to_parquet(columns, _KINDS, {"penult": self.plan.facts.to_json(), "penult.classes": classes})
+        return parquet.to_parquet(columns, kinds, {"penult": self.plan.facts.to_json(), "penult.classes": classes})
 
 
 def prepare_answers(

@@ -105,7 +105,8 @@ def train(  # noqa: PLR0913  what the command's common options are
     progress : callable, optional
         Called as `progress(step, done, total)`.
     **others
-        Any other field of `penult.training.TrainOptions`, such as `class_weight` or `review`.
+        Any other field of `penult.training.TrainOptions`, such as `class_weight` or `review`; and `cost`, `target`,
+        `coverage`, which say how a class is chosen: `target="recall defective 0.95"`, as the options of the command.
 
     Returns
     -------
@@ -130,6 +131,8 @@ def train(  # noqa: PLR0913  what the command's common options are
     names = (backbones,) if isinstance(backbones, str) else tuple(backbones)
     settings = EmbedOptions(device, precision, cache_dir)
     others["crop_mode"] = views_to_crop_mode(views, others.get("crop_mode"))
+    asked = [others.pop(name, None) for name in ("cost", "target", "coverage")]
+    others.setdefault("decision", evaluate.DecisionRequest.parse(*asked))
     options = TrainOptions(str(out), names, head=head, groups=groups, seed=seed, settings=settings, **others)
     return train_source(str(source), None if test is None else str(test), options, progress)
 
