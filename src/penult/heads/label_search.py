@@ -21,6 +21,7 @@ SHARED = 1.0  # what the loss of all labels counts in the choice of one label's 
 DEFAULT = 10.0
 SEARCHED = 5000  # rows by which C is chosen where there are more
 ENTRIES = 1 << 24  # of the margins that are in memory at a time
+SEARCH_TOL, FIT_TOL = 1e-4, 1e-8  # of the loss
 HALF = 0.5  # of a photo is added to both answers of a label that has no other (Krichevsky & Trofimov 1981)
 
 
@@ -169,7 +170,9 @@ class LabelSearch:
         start = None
         if all(known[label] for label in labels):
             start = np.concatenate([known[label][nearest(known[label], c)] for label, c in wanted])
-        coef = self._solved(space, (np.repeat(labels, f), np.repeat(C, f)), np.tile(learnt, (len(wanted), 1)), start, 1e-5)
+        coef = self._solved(
+            space, (np.repeat(labels, f), np.repeat(C, f)), np.tile(learnt, (len(wanted), 1)), start, SEARCH_TOL
+        )
         margins = (space.X.matvec(coef[:, :-1]) + coef[:, -1:]).reshape(len(wanted), f, -1)
         for (label, c), found, own in zip(wanted, margins, coef.reshape(len(wanted), f, -1), strict=True):
             known[label][c] = own
@@ -202,7 +205,7 @@ class LabelSearch:
             start = None
             if warm and all(self.known[0][label] for label in labels):
                 start = np.concatenate([self._start(label, C[label], space) for label in labels])
-            parts.append(self._solved(space, (labels, C[labels]), True, start, 1e-8))
+            parts.append(self._solved(space, (labels, C[labels]), True, start, FIT_TOL))
         coef = np.concatenate(parts).astype(np.float64)  # (k, r + 1)
         return space.to_state(coef[:, :-1], coef[:, -1], {})
 
