@@ -17,7 +17,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ import pytest
 import penult
 from conftest import draw
 from penult import TransferClassifier, bundle, compare, demo, explain, predict, report, similar, store, zoo
+from penult.bundle import Bundle, load_bundle
 from penult.cli import main
 from penult.embed import EmbedOptions, write_features
 from penult.errors import PenultError
@@ -42,6 +43,7 @@ from penult.images import (
 )
 from penult.pixels import Recipe, prepare, prepare_all
 from penult.predict import Predictor
+from penult.predict.drift_sample import DriftSample
 from penult.predict.sample_submission import SampleSubmission
 from penult.training import TrainOptions, findings, repairs, train_features, train_images
 from penult.training.data import Split
@@ -124,6 +126,14 @@ class World:
             for member, content in members.items():
                 file.writestr(member, content)
         return self.root / name
+
+
+def other_kind(model: Bundle) -> Any:
+    """Have class shares estimated from rows that are like none of the training photos."""
+    sample = DriftSample(model)
+    X = np.random.default_rng(0).random((40, sum(model.widths)), np.float32)
+    sample.add(X, np.tile([0.3, 0.7], (40, 1)))
+    return sample.estimate_prior()
 
 
 def two_parts(w: World) -> str:
@@ -288,6 +298,14 @@ def no_demo(w: World) -> None:
 
 # For each: a part of the text that names the thing, and how a user gets it.
 TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
+    # class shares of the place of use
+    "class shares of labels": ("--prior", lambda w: DriftSample(
+        replace(load_bundle(w / "run"), facts={"task": "labels", "thresholds": [0.5, 0.5]})
+    ).estimate_prior()),
+    "class shares by an old model": ("--prior", lambda w: DriftSample(
+        replace(load_bundle(w / "run"), reference=None)
+    ).estimate_prior()),
+    "class shares of photos of another kind": ("AUC 1.00", lambda w: other_kind(load_bundle(w / "run"))),
     # images
     "no such folder": ("nowhere", lambda w: scan_labelled(w / "nowhere")),
     "a file that is no list": ("notes.txt", lambda w: scan_labelled(w.text("notes.txt", "x"))),

@@ -29,6 +29,7 @@ from penult.predict import Predictor
 
 SETS = ("cats_dogs", "trashnet", "clothing", "signs", "elpv")
 SIZES = (30, 60, 100, 200, 300, 1000)
+DEALT = (1000, 300, 200, 100, 60, 60, 30, 30, 30)  # of each model, as far as its photos last
 BOUND = 0.05
 Array = NDArray[Any]
 
@@ -36,7 +37,7 @@ Array = NDArray[Any]
 def add(topic: argparse.ArgumentParser) -> None:
     topic.add_argument("--features", type=Path, required=True, help="folder of NAME.npz")
     topic.add_argument("--sets", nargs="+", default=SETS)
-    topic.add_argument("--models", type=int, default=9, help="of each set, each asked about several draws")
+    topic.add_argument("--models", type=int, default=12, help="of each set, each asked about several draws")
     topic.add_argument("--copies", type=int, default=40, help="photos of each set of which near copies are made, two of each")
     topic.add_argument("--dark", type=int, default=100, help="photos of each set that are darkened")
 
@@ -129,9 +130,9 @@ def told(name: str, drifts: list[Drift]) -> bool:
 
 
 def parts(rest: Array, rng: np.random.Generator) -> list[Array]:
-    """Return random parts of some rows, of all SIZES that they have room for, the largest first; no row is in two."""
+    """Return random parts of some rows, of the sizes DEALT that they have room for; no row is in two."""
     order, found = rng.permutation(rest), []
-    for size in reversed(SIZES):
+    for size in DEALT:
         if size <= len(order):
             found.append(order[:size])
             order = order[size:]

@@ -214,19 +214,17 @@ def to_bundle(
     facts: Mapping[str, Any] | None = None,
     **computed: Any,
 ) -> Bundle:
-    """Return the model file's record; `computed` says by what features are computed (see `Bundle`).
+    """Return the model file's record; `computed` says by what features are computed, and what else is in it.
 
     Raises `InputError` for an estimator that is not penult's own.
     """
-    choice = dict(fitted.head.choice_)
+    choice, computed = dict(fitted.head.choice_), {"head": computed.get("head") or fitted.head.to_arrays(), **computed}
     if class_weight is not None:
         choice["class_weight"] = plain_weights(class_weight)
     return Bundle(
         classes=tuple(classes),
         widths=tuple(widths),
-        head=fitted.head.to_arrays(),
-        prior=fitted.prior,
         facts={"penult": version("penult"), **(facts or {}), "choice": choice},
         novelty=fitted.novelty,
-        **{"backbones": (), **computed},
+        **{"prior": fitted.prior, "backbones": (), **computed},
     )

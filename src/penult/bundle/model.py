@@ -19,6 +19,7 @@ from penult.decision import DecisionRule, PredictionSets
 from penult.errors import InputError
 from penult.heads import HeadState, novelty, scorer
 from penult.heads.novelty import NoveltyReference
+from penult.heads.prior import held_shares
 from penult.heads.reference import TrainingReference, check_reference
 
 FORMAT = 1
@@ -96,13 +97,7 @@ def held_prior(model: Bundle) -> NDArray[np.float64]:
         return np.asarray(model.facts["prior"], np.float64)
     choice = model.facts.get("choice", {})
     weights = choice.get("class_weight") if isinstance(choice, Mapping) else None
-    if weights is None:
-        return model.prior
-    k = len(model.classes)
-    if weights == "balanced":
-        return np.full(k, 1 / k)
-    weighed = model.prior * np.array([float(weights.get(name, 1.0)) for name in model.classes])
-    return np.asarray(weighed / weighed.sum())
+    return held_shares(model.prior, weights, model.classes)
 
 
 def decision_of(model: Bundle) -> tuple[DecisionRule, PredictionSets | None]:

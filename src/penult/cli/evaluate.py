@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from penult.cli import options, sources, stored
+from penult.cli import options, prior, sources, stored
 from penult.cli.parser import Commands, command
 from penult.texts import count, percent
 
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from penult.bundle import Bundle
     from penult.evaluate import Evaluation, LabelEvaluation
+    from penult.evaluate.drift import Drift
     from penult.evaluate.gates import Gate
     from penult.images import ImageSet
     from penult.predict.judging import Truth
+    from penult.training.evaluating import StoredEvaluation
 
 MISSED = 5  # the exit code where a gate was missed
 
@@ -52,6 +54,7 @@ def add(commands: Commands) -> None:
     )
     stored.add_stored(p, "evaluate on")
     sources.add_tables(p)
+    prior.add_prior(p, estimate=True)
     options.add_tolerance(p)
     options.add_compute(p)
 
@@ -73,7 +76,11 @@ def run(args: argparse.Namespace) -> int:
     gates = _gates(args, model)
     source, table = sources.to_scan(args, args.labelled)
     found = images.scan_labelled(source, classes=model.classes, table=replace(table, task=model.task))
-    answers = output.predict(Predictor(model, options.embed_options(args)), found, args.quiet)
+    predictor = Predictor(model, options.embed_options(args))
+    estimate = prior.use_prior(args, predictor, lambda: output.predict(predictor, found, args.quiet))
+    predictor.watch_drift()
+    answers = output.predict(predictor, found, args.quiet)
+    drift = None if answers.in_training is not None and answers.in_training.any() else predictor.drift()
     labels = truth(found, model)
     measured, unseen = judge(answers, labels), judge_unseen(answers, labels)
     result, said = measured.to_dict(), verdict_on_new(model, answers, unseen or measured)
@@ -83,13 +90,15 @@ def run(args: argparse.Namespace) -> int:
         known = None if answers.in_training is None else int(answers.in_training.sum())
         new = None if unseen is None else unseen.to_dict()
         about = {"unreadable": len(answers.failures), "in_training": known, "not_in_training": new, "verdict": said}
-        output.as_json({**result, **about, "decision": decision, **_gates_json(*judged)})
+        about |= {"decision": decision, **_drift_json(drift, estimate)}
+        output.as_json({**result, **about, **_gates_json(*judged)})
         return _exit_code(*judged)
     if remark := remark_on_training(answers):
         output.out(f"note: {remark}")
     _show(len(answers), len(answers.failures), result, unseen, said)
     for text in measured_sentences(decision):
         output.out(output.printable(f"{text[:1].upper()}{text[1:]}."))
+    _tell_drift(drift)
     return _tell_gates(*judged)
 
 
@@ -117,6 +126,18 @@ def _gates(args: argparse.Namespace, model: Bundle) -> tuple[Gate, ...]:
     if model.task == "labels" and args.min_accuracy is not None:
         raise InputError("--min-accuracy is of one class a photo; for several labels give --max-log-loss or --min-recall.")
     return parse_gates(args.min_accuracy, args.max_log_loss, args.min_recall, model.classes)
+
+
+def _drift_json(drift: Drift | None, estimate: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what `--json` says of drift, and of estimated class shares."""
+    return {"drift": None if drift is None else drift.to_dict(), **({} if estimate is None else {"prior": estimate})}
+
+
+def _tell_drift(drift: Drift | None) -> None:
+    from penult.cli import output
+
+    if drift is not None and drift.tested:
+        output.out(output.printable(drift.meaning))
 
 
 def _gates_json(gates: Sequence[Gate], result: dict[str, Any]) -> dict[str, Any]:
@@ -162,10 +183,17 @@ def _of_shards(args: argparse.Namespace) -> int:
     model = bundle.load_bundle(args.model)
     gates = _gates(args, model)
     columns = images.TableOptions(**sources.columns(args))
+    predictor = Predictor(model)
     with output.progress(not args.quiet) as progress:
-        found = training.evaluate_stored(
-            Predictor(model), training.open_shards(args.labelled[0]), args.labels, columns, stored.memory(args), progress
-        )
+
+        def measured() -> StoredEvaluation:
+            rows = training.open_shards(args.labelled[0])
+            return training.evaluate_stored(predictor, rows, args.labels, columns, stored.memory(args), progress)
+
+        estimate = prior.use_prior(args, predictor, measured)
+        predictor.watch_drift()
+        found = measured()
+        drift = None if found.in_training else predictor.drift()
     known = found.in_training
     said = verdict_on_scores(model, found.unseen or found.result, known == found.measured)
     judged = gates, (found.unseen or found.result).to_dict()
@@ -173,10 +201,12 @@ def _of_shards(args: argparse.Namespace) -> int:
         new = None if found.unseen is None else found.unseen.to_dict()
         about = {"unreadable": found.unreadable, "in_training": known, "not_in_training": new, "verdict": said}
         of_rows = {"labelled": found.images, "notes": list(found.notes)}
-        output.as_json({**found.result.to_dict(), **about, **of_rows, **_gates_json(*judged)})
+        told = {**_drift_json(drift, estimate), **_gates_json(*judged)}
+        output.as_json({**found.result.to_dict(), **about, **of_rows, **told})
         return _exit_code(*judged)
     for text in (*found.notes, remark_on_seen(known or 0, found.measured)):
         if text:
             output.out(f"note: {output.printable(text)}")
     _show(found.measured, found.unreadable, found.result.to_dict(), found.unseen, said)
+    _tell_drift(drift)
     return _tell_gates(*judged)

@@ -221,6 +221,7 @@ def train_options(args: argparse.Namespace, out: str) -> TrainOptions:
         "pooling",
         "head",
         "class_weight",
+        "prior",
         "groups",
         "near_duplicates",
         "submission",

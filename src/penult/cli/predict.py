@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from penult.cli import answering, options, sharding, sources, stored
+from penult.cli import answering, options, prior, sharding, sources, stored
 from penult.cli.parser import Commands, Parser, command
 from penult.texts import NONE, percent
 
@@ -50,6 +50,7 @@ def add(commands: Commands) -> None:
     )
     sharding.add(p)
     sources.add_tables(p)
+    prior.add_prior(p, estimate=True)
     options.add_tolerance(p)
     options.add_compute(p)
 
@@ -112,6 +113,7 @@ def _to_tables(args: argparse.Namespace) -> None:
 
     settings = replace(options.embed_options(args), photo_thumbnails=bool(args.html))  # for the page, where photos are decoded
     predictor = Predictor(bundle.load_bundle(args.model), settings)
+    prior.use_prior(args, predictor, lambda: prior.answer_all(args, predictor))
     if answering.is_asked(args):
         _write(args, predictor)
     elif args.features and stored.is_shards(args.features):

@@ -6,7 +6,7 @@ import argparse
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from penult.cli import options, sharding, sources, stored
+from penult.cli import options, prior, sharding, sources, stored
 from penult.cli.parser import Commands, command
 
 
@@ -62,8 +62,8 @@ def add(commands: Commands) -> None:
     )
     p.group("Data").add_argument("--files", metavar="LIST", help="with --features: names of the training rows, one a line")
     options.add_review(p, "of --test ")
-    options.add_decision(p)
-    options.add_tolerance(p)
+    for add_some in (options.add_decision, prior.add_prior, options.add_tolerance):
+        add_some(p)
     p.group("Model").add_argument(
         "--protocol",
         type=lambda name: "blog2017" if name == "seed" else name,  # its name in earlier versions

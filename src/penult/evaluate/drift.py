@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.arrays import default_errors
-from penult.evaluate.prior_shift import em_shares
+from penult.evaluate.prior_shift import em_shares, rows_with_shares
 from penult.evaluate.shift import told_apart
 from penult.heads.reference import TrainingReference, from_logits, row_cosines, to_logits
 from penult.texts import count, percent
@@ -194,21 +194,13 @@ def _same_by_class(
 ) -> bool:
     """Tell whether nothing differs once the training photos have the class shares of the new ones, as far as they last."""
     rng = np.random.default_rng(seed)
-    some = _with_shares(codes, shares, rng)
+    some = rows_with_shares(codes, shares, rng)
     if len(some) < LEAST or _features(kept[some], rows, seed).differs:
         return False
     if "logits" not in reference.arrays:
         return True
-    some = _with_shares(reference.arrays["codes"], shares, rng)
+    some = rows_with_shares(reference.arrays["codes"], shares, rng)
     return len(some) >= LEAST and not _probabilities(reference.proba[some], from_logits(to_logits(proba)), seed).differs
-
-
-def _with_shares(codes: NDArray[Any], shares: Floats, rng: np.random.Generator) -> Ints:
-    """Return the numbers of as many random rows of classes (n,) as there are with these class shares (k,)."""
-    counts = np.bincount(codes, minlength=len(shares))
-    total = min(counts[c] / share for c, share in enumerate(shares) if share > 1 / len(codes))
-    wanted = np.rint(total * shares).astype(int)
-    return np.concatenate([rng.permutation(np.flatnonzero(codes == c))[:n] for c, n in enumerate(wanted)])
 
 
 def _meaning(photos: int, features: TwoSampleTest, answers: TwoSampleTest | None, shares: str) -> str:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from penult.arrays import default_errors
 from penult.errors import InputError, listed, unknown
+from penult.heads.methods import find_head
 from penult.heads.scoring import HeadState
 
 Floats = NDArray[np.float64]
@@ -28,6 +29,19 @@ def reweigh(proba: Floats, old: Floats, new: Floats) -> Floats:
     """Return probabilities (n, k) that hold for the class shares `new` (k,), of those that hold for `old` (k,)."""
     weighed = proba * (new / old)
     return np.asarray(weighed / weighed.sum(axis=1, keepdims=True))
+
+
+def held_shares(training: Floats, class_weight: Any, classes: Sequence[str]) -> Floats:
+    """Return the class shares (k,) that a head's probabilities hold for, which learnt photos with the shares `training` (k,).
+
+    With class weights ("balanced", or a mapping by class) each class counts by its weight.
+    """
+    if class_weight is None:
+        return training
+    if class_weight == "balanced":
+        return np.full(len(classes), 1 / len(classes))
+    weighed = training * np.array([float(class_weight.get(name, 1.0)) for name in classes])
+    return np.asarray(weighed / weighed.sum())
 
 
 def parse_prior(given: str | Mapping[str, Any], classes: Sequence[str], training: Floats) -> Floats:
@@ -50,6 +64,22 @@ def parse_prior(given: str | Mapping[str, Any], classes: Sequence[str], training
     rest = sum(training[i] for i, c in enumerate(classes) if c not in shares)
     found = np.array([shares[c] if c in shares else left * training[i] / rest for i, c in enumerate(classes)])
     return np.asarray(found / found.sum())
+
+
+def check_shares(given: str | Mapping[str, Any], classes: Sequence[str], task: str, head: str) -> None:
+    """Raise what `parse_prior` and `shifted_head` would, before anything is computed."""
+    if task != "classes":
+        raise InputError("--prior is for photos of one class each, and these have any number of labels; leave it out.")
+    parse_prior(given, classes, np.full(len(classes), 1 / len(classes)))
+    if not find_head(head).has_intercepts:
+        raise _no_intercepts(head)
+
+
+def _no_intercepts(head: str) -> InputError:
+    return InputError(
+        f"the head {head} has no intercepts that class shares could move; train with another --head, or give --prior to "
+        "`penult predict`."
+    )
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
@@ -85,10 +115,7 @@ def shifted_head(state: HeadState, old: Floats, new: Floats) -> HeadState:
     Raises `InputError` for a head without intercepts.
     """
     if "intercepts" not in state.arrays:
-        raise InputError(
-            f"the head {state.facts.get('head', state.kind)} has no intercepts that class shares could move; train with "
-            "another --head, or give --prior to `penult predict`."
-        )
+        raise _no_intercepts(str(state.facts.get("head", state.kind)))
     shift = np.log(new / old) * float(state.facts["temperature"])  # (k,) of logits before they are divided by it
     intercepts = np.asarray(state.arrays["intercepts"], np.float64)
     moved = intercepts + (shift if len(intercepts) == len(shift) else shift[1:] - shift[0])

@@ -98,8 +98,9 @@ def nearest_cosines(rows: Array) -> Floats:
 
 
 def row_cosines(rows: Array) -> NDArray[np.float32]:
-    """Return the cosines (s, s) of rows (s, q)."""
+    """Return the cosines (s, s) of rows (s, q) about their own mean: beside photos of another kind all would look alike."""
     unit = rows.astype(np.float32)
+    unit -= unit.mean(axis=0)
     unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
     return np.asarray(unit @ unit.T)
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penult.bundle import Bundle, held_prior
+from penult.errors import InputError
 from penult.heads import novelty
 
 if TYPE_CHECKING:
     from penult.evaluate.drift import Drift
+    from penult.evaluate.prior_shift import PriorEstimate
 
 MOST = 1000  # photos
+OTHER_KIND = 0.9  # AUC of telling new photos from training photos, from which classes can hardly look as they did
 
 
 class DriftSample:
@@ -56,3 +60,27 @@ class DriftSample:
             return drift.not_tested("Drift was not tested: there are no photos that could be read.")
         old = self._old if model.task == "classes" else None
         return drift.measure_drift(model.reference, self._novelty.arrays["rows"], self._rows, self._proba, model.classes, old)
+
+    def estimate_prior(self) -> PriorEstimate:
+        """Return the class shares of the photos so far. Raises `InputError` where they cannot be told."""
+        from penult.evaluate.prior_shift import estimate_prior
+
+        model, reference = self._model, self._model.reference
+        if model.task != "classes":
+            raise InputError("class shares are of photos of one class each, and these have several labels; leave --prior out.")
+        if reference is None or "logits" not in reference.arrays:
+            raise InputError(
+                "class shares cannot be estimated: this model was saved without the out-of-fold probabilities of its training "
+                "photos; train again, or give the shares with --prior."
+            )
+        drift = self.drift()
+        other = drift.features is not None and drift.features.differs and not drift.shares
+        if other and drift.features is not None and drift.features.statistic > OTHER_KIND:
+            raise InputError(
+                "class shares cannot be estimated: these photos look unlike the training photos of every class (AUC "
+                f"{drift.features.statistic:.2f}); label some of them and train again, or give the shares with --prior."
+            )
+        proba = reference.proba / reference.proba.sum(axis=1, keepdims=True)
+        found = estimate_prior(self._proba, reference.arrays["codes"].astype(np.intp), proba, self._old, model.classes)
+        said = ("the photos differ from the training photos in more than the class shares",) if other else ()
+        return replace(found, doubts=(*said, *found.doubts))

@@ -29,6 +29,7 @@ from penult.predict.drift_sample import DriftSample
 
 if TYPE_CHECKING:
     from penult.evaluate.drift import Drift
+    from penult.evaluate.prior_shift import PriorEstimate
 
 log = logging.getLogger(__name__)
 
@@ -81,14 +82,15 @@ class Predictor:
     def use_prior(self, prior: NDArray[np.float64]) -> None:
         """Answer from now on for other class shares (k,) than those of the model: see `penult.heads.prior.reweigh`.
 
-        An unreadable image gets these shares.
+        An unreadable image gets these shares. Raises `InputError` for a model with several labels a photo, and for one whose
+        thresholds were chosen for its own shares.
         """
-        if self.bundle.task == "labels":
+        if self._model.task == "labels":
             raise InputError("class shares are of one class a photo, and this model gives several labels; leave --prior out.")
-        old = bundle.held_prior(self.bundle) if self._prior is None else self._prior[0]
+        old = bundle.held_prior(self._model)
         self._prior = old, prior
-        facts = facts_at_prior(self.bundle.facts, old, prior)
-        self.bundle = replace(self.bundle, prior=prior, facts={**facts, "prior": prior.tolist()})
+        facts = facts_at_prior(self._model.facts, old, prior)
+        self.bundle = replace(self._model, prior=prior, facts={**facts, "prior": prior.tolist()})
 
     @default_errors
     def predict(self, sources: Any, ids: Sequence[str] | None = None, progress: ProgressCallback = quiet) -> Predictions:
@@ -294,6 +296,16 @@ class Predictor:
         'Drift was not tested: 1 different photo where 20 are the least.'
         """
         return (self._sample or DriftSample(self._model)).drift()
+
+    def estimate_prior(self) -> PriorEstimate:
+        """Return the class shares of the photos since `watch_drift`, estimated from their answers, for `use_prior`.
+
+        Raises
+        ------
+        InputError
+            They cannot be told: too few photos, classes that the model does not tell apart, photos of another kind.
+        """
+        return (self._sample or DriftSample(self._model)).estimate_prior()
 
     def close(self) -> None:
         """Give the engines back."""

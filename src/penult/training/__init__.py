@@ -18,6 +18,7 @@ from penult.bundle.model import Task
 from penult.embed import EmbedOptions, at_depth, embed
 from penult.errors import InputError, ProgressCallback, listed, quiet
 from penult.evaluate import TrialProcess
+from penult.heads.prior import check_shares
 from penult.heads.weights import class_weights
 from penult.images import ImageSet
 from penult.pixels import views_to_crop_mode
@@ -264,6 +265,8 @@ def _check_classes(
     if task == "classes":
         options.decision.check(classes)
         class_weights(options.class_weight, np.array(classes), np.arange(len(classes)))
+    if options.prior is not None:
+        check_shares(options.prior, classes, task, options.head)
     if options.submission is None:
         return None
     sample = SampleSubmission.read(options.submission, classes, options.submit, task == "labels")

@@ -33,6 +33,7 @@ class TrainOptions:
     `clip` is "auto" (chosen by the folds) or the smallest probability that is ever given.
     `class_weight` "balanced" lets every class count the same, however many photos it has (a dict gives the weight of each
     class); probabilities are then those that hold where all classes are equally frequent.
+    `prior`: the class shares of the place of use, as "A=0.1,B=0.9" or a mapping; the model answers for there.
     `groups` names a CSV column whose equal values are never split; `files` lists the names of
     the rows when training starts from feature files; `recipe` describes ONNX files that have no recipe file beside them.
     `review` is the confidence below which a photo of the test part is for a person to look at: `review.csv`.
@@ -59,6 +60,7 @@ class TrainOptions:
     head: str = "blend"
     clip: float | Literal["auto"] = "auto"
     class_weight: Literal["balanced"] | Mapping[str, float] | None = None
+    prior: str | Mapping[str, float] | None = None
     groups: str | None = None
     near_duplicates: Literal["group", "separate"] = "group"
     image_column: str | None = None
@@ -122,6 +124,7 @@ class TrainOptions:
             "head": self.head,
             "clip": self.clip,
             "class_weight": None if self.class_weight is None else plain_weights(self.class_weight),
+            "prior": dict(self.prior) if isinstance(self.prior, Mapping) else self.prior,
             "groups": self.groups,
             "near_duplicates": self.near_duplicates,
             "image_column": self.image_column,

@@ -34,6 +34,7 @@ from penult.training.findings import find_issues, summarize
 from penult.training.label_check import LabelCheck, check_labels
 from penult.training.measuring import PrecisionCheck, compare_with_f32, head_for, measure
 from penult.training.options import TrainOptions
+from penult.training.place import PlaceOfUse
 from penult.training.run import Run
 from penult.training.run_files import (
     answer_test_part,
@@ -73,6 +74,7 @@ class Trainer:
         self.history: dict[str, list[float]] = {}
         self.fault: InternalError | None = None
         self.unlabelled: ImageSet | None = None  # photos of the training table without a label
+        self.place: PlaceOfUse | None = None
 
     def account(self, labelled: ImageSet, test: ImageSet | None, done: Embedding) -> None:
         """Write `photos.csv` and `skipped.csv`. Raises `TooManyBad` where more photos could not be read than are tolerated."""
@@ -142,14 +144,7 @@ class Trainer:
             artist.draw(path=head.path_, chosen=head.choice_.get("C"), history=history)
             self.history = runs.write_history(self.folder, history)
             self.clock.lap("head")
-            about = {**self._origin(data, done), "scores": chosen.to_dict()["scores"]}
-            decided = evaluate.decide(options.decision, chosen)
-            self.metrics["decision"] = decided.to_dict(data.classes) | evaluate.operating_facts(chosen, decided.rule)
-            about |= decided.to_facts(data.classes)
-            state = fitted.head.to_arrays()
-            computed = serving_parts(data, done, heads.scorer(state.kind, state.arrays, state.facts))
-            computed["reference"] = fitted.reference(chosen.y, chosen.proba, data.groups)
-            model = to_bundle(fitted, data.classes, data.widths, options.class_weight, about, **computed)
+            model = self._bundle(data, done, fitted, chosen)
             answers = self._save(data, model)
             self._answer_unlabelled(model)
             self.metrics["submitted"] = self._write_submission(data, answers)
@@ -167,6 +162,23 @@ class Trainer:
         """Return what the model file says of the photos that it was trained on: how many of each class, and their digests."""
         self.metrics["digests"], counts = environment.digests(data, done), class_counts(data)
         return {"trained_on": sum(counts.values()), "counts": counts, "digests": self.metrics["digests"]}
+
+    def _bundle(self, data: TrainingData, done: Embedding | None, fitted: Fitted, chosen: Evaluation) -> Bundle:
+        """Return the model, which answers and decides for the place of use."""
+        about = {**self._origin(data, done), "scores": chosen.to_dict()["scores"]}
+        self.place = PlaceOfUse.of(self.options.prior, self.options.class_weight, fitted.prior, data.classes)
+        there = chosen if self.place is None else self.place.evaluation(chosen)
+        decided = evaluate.decide(self.options.decision, there)
+        self.metrics["decision"] = decided.to_dict(data.classes) | evaluate.operating_facts(there, decided.rule)
+        about |= decided.to_facts(data.classes)
+        state, answered, prior = fitted.head.to_arrays(), chosen.proba, fitted.prior
+        if self.place is not None:
+            state, answered, prior = self.place.head(state), self.place.proba(chosen), self.place.new
+            self.metrics["prior"], more = self.place.measure(chosen)
+            about |= more
+        computed = serving_parts(data, done, heads.scorer(state.kind, state.arrays, state.facts))
+        computed |= {"head": state, "prior": prior, "reference": fitted.reference(chosen.y, answered, data.groups)}
+        return to_bundle(fitted, data.classes, data.widths, self.options.class_weight, about, **computed)
 
     @staticmethod
     def _fit(head: Any, data: TrainingData, chosen: Evaluation) -> Fitted:
@@ -188,6 +200,8 @@ class Trainer:
     ) -> None:
         """Evaluate on the test part, look for problems of the data, and tell what reviewing doubtful photos would gain."""
         proba = None if answers is None else answers.proba
+        if proba is not None and self.place is not None:  # measured as the folds are
+            proba = self.place.at_training(proba)
         if data.test is not None and data.test.y is not None and proba is not None:
             self.metrics["test"] = evaluate.score(data.test.y, proba, data.classes, name="test images")
         if labels is None:
@@ -357,6 +371,7 @@ class Trainer:
             "notes": [
                 *data.notes,
                 *self.options.clip_notes(len(data.classes)),
+                *([self.metrics["prior"]["note"]] if self.place else []),
                 # of each ONNX file what its features are: it was found out, and the user should see it
                 *(f"{b.name}: {b.source}" for b in (made.backbones if made else ()) if ".onnx" in b.name),
                 *depth_notes(made.backbones if made else ()),
