@@ -219,6 +219,12 @@ def nothing_piped(w: World) -> None:
         expand_sources(["-"])
 
 
+def unread_workbook(w: World) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "python_calamine", None)
+        scan_labelled(w.text("book.csv", "PK\x03\x04"))
+
+
 def sheet(w: World, *rows: str) -> SampleSubmission:
     return SampleSubmission.read(lines(w, "sample.csv", *rows), ("cold", "warm"))
 
@@ -325,7 +331,7 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "groups that are no pattern": ("person(", lambda w: scan_labelled(w / "photos", groups="person(")),
     "groups of a folder": ("patient", lambda w: scan_labelled(w / "photos", groups="patient")),
     "a workbook": ("book.xlsx", lambda w: scan_labelled(w.text("book.xlsx", "PK"))),
-    "a workbook by another name": ("book.csv", lambda w: scan_labelled(w.text("book.csv", "PK\x03\x04"))),
+    "a workbook by another name": ("book.csv", unread_workbook),
     "a list without rows": ("none.csv", lambda w: scan_labelled(lines(w, "none.csv", "file,label"))),
     "a list without a header": ("void.csv", lambda w: scan_labelled(w.text("void.csv", ""))),
     "a list without its column": ("--label-column", lambda w: scan_labelled(lines(w, "bad.csv", "file", "1.jpg"))),
@@ -374,6 +380,10 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
         w.empty("1.jpg"), scan_labelled(lines(w, "t.csv", "file,label", "1.jpg,"))
     )),
     "several sources for shards": ("--out", lambda w: cli("embed", w / "run", w / "run", w / "rows", "--out", w / "out")),
+    "a move of one of several labels": ("t.csv", lambda w: repairs.apply_repairs(
+        lines(w, "t.csv", "file,a,b", *(f"photos/warm/warm.{i}.png,1,{i % 2}" for i in range(4))),
+        lines(w, "moves.csv", "file,kind,decision", "photos/warm/warm.0.png,wrong_label,move:b"),
+    )),
     "one fold": ("'1'", lambda w: folded(w, "1", "1", "1", "1")),
     "a class of one fold": ("'a'", lambda w: folded(w, "1", "2", "1", "1")),
     "labels that all have": ("t.csv", lambda w: (

@@ -571,5 +571,5 @@ def test_a_label_in_any_form_is_the_class_of_a_model(tmp_path: Path, known: str,
 def test_options_of_a_table_are_refused_for_a_folder(tmp_path: Path) -> None:
     tree(tmp_path, "cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/2.jpg")
     for scan in (scan_labelled, scan_unlabelled):
-        with pytest.raises(InputError, match=r"--label-column, --image-dir are about a CSV, and '.*' is a folder"):
+        with pytest.raises(InputError, match=r"--label-column, --image-dir are about a table, and '.*' is a folder"):
             scan(tmp_path, table=TableOptions(label_column="y", image_dir="x"))

@@ -223,7 +223,7 @@ def test_shards_of_webdataset_and_numbered_classes(tmp_path: Path) -> None:
     assert len(unlabelled) == 15
     assert unlabelled.classes == ()
     assert "labels of" in unlabelled.notes[0]
-    with pytest.raises(InputError, match=r"--label-column is about a CSV, and '.*' is an archive"):
+    with pytest.raises(InputError, match=r"--label-column is about a table, and '.*' is an archive"):
         scan_labelled(tmp_path / "00000.tar", table=TableOptions(label_column="x"))
 
 

@@ -21,6 +21,7 @@ from penult.cli import main
 from penult.errors import InputError, MissingExtra
 from penult.images import TableOptions, expand_sources, scan_labelled, scan_unlabelled
 from penult.training import TrainOptions, train_images
+from penult.training.repairs import apply_repairs
 
 KINDS = ("warm", "cold")
 N = 12
@@ -280,6 +281,15 @@ def test_two_sources_make_the_file_of_the_blog_post(photos: Path, tmp_path: Path
             assert (len(file["train"]), len(file["test"]), file["label"][:].tolist()) == (9, test, [1, 0] * 4 + [1])
             same = np.array_equal(file["train"][:3], file["test"][:3])
             assert same == (len(words) == 2)  # of one source the photos without a label are the test part
+
+
+def test_a_corrected_copy_of_any_table_is_a_csv(photos: Path, tmp_path: Path) -> None:
+    path = written(tmp_path, *TABLES["Parquet"])
+    listing = written(tmp_path, "found.csv", "file,kind,decision\ntrain_images/003.png,label,move:warm\n")
+    done = apply_repairs(str(path), str(listing), table=TableOptions(image_dir=str(photos)))
+    assert done.table == str(tmp_path / "train-corrected.csv")
+    lines = (tmp_path / "train-corrected.csv").read_text().splitlines()
+    assert (lines[0], lines[4], lines[6]) == ("id,diagnosis", "003,warm", "005,cold")
 
 
 def test_a_workbook_is_read_by_its_first_sheet_that_has_cells(tmp_path: Path, photos: Path) -> None:

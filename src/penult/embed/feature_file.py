@@ -54,6 +54,8 @@ def write_features(
     other = found.unlabelled if test is None else images.scan_unlabelled(test, table=replace(table, photos=(), hints=True))
     if notes is not None:
         notes += [*found.notes, *(other.notes if other else ())]
+        if other is not None and test is None:
+            notes.append("the photos without a label are the data set `test`")
     settings.tolerance.check_scan(found, other)
     n, sources, ids = len(found), list(found.sources), list(found.ids)
     if other is not None:

@@ -15,7 +15,7 @@ from penult.images.name_groups import NameGroups, name_groups
 from penult.images.records import Image, ImageSet, kaggle_label, label_matrix, label_texts, quoted
 from penult.images.scan import labels_from, scan_labelled, scan_train_and_test
 from penult.images.stream import ImageStream, stream_unlabelled
-from penult.images.table import Table, is_table
+from penult.images.table import Table, is_table, read_as_table
 from penult.images.to_label import scan_to_label
 from penult.images.to_predict import scan_unlabelled
 from penult.images.walk import REPEATED, ScanLog, skipped_notes
@@ -42,6 +42,7 @@ __all__ = [
     "name_groups",
     "natural_key",
     "quoted",
+    "read_as_table",
     "read_label_table",
     "scan_labelled",
     "scan_to_label",

@@ -80,7 +80,7 @@ class TableOptions:
         if given:
             what = {"folder": "a folder", "objects": "an address", None: "a file"}.get(kind_of(source), "an archive")
             raise InputError(
-                f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} about a CSV, and '{printable(source)}' is {what}; "
+                f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} about a table, and '{printable(source)}' is {what}; "
                 "leave it out, or give a table that lists its images with --labels FILE"
             )
         return columns

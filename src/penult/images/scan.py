@@ -116,7 +116,7 @@ def _labelled_table(
         raise InputError(f"'{printable(path)}' has no label for any of its {len(rest):,} images; fill the cells of its labels")
     if rest:
         names = quoted([image.id for image in rest])
-        log.add_notes([f"{count(len(rest), 'photo')} without a label {'is' if len(rest) == 1 else 'are'} not learnt: {names}"])
+        log.add_notes([f"{count(len(rest), 'photo')} {'has' if len(rest) == 1 else 'have'} no label: {names}"])
     if advise:
         log.add_notes(read.unused())
     found = _labelled_set(path, read.root, images, log, classes, read.cells.all_labels(meant), read.cells.task)

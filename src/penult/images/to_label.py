@@ -94,6 +94,6 @@ def _of_table(path: str, log: ScanLog, options: TableOptions, unlabelled: bool) 
     def accept(table: Table, labels: set[str]) -> bool:
         return not unlabelled
 
-    table = Table(path, options)
+    table = Table(path, replace(options, task="classes"))
     images = table.images(log, LabelNormalizer(), accept=accept)
     return table.root, [replace(one, label=None if is_missing(one.label or "") else one.label) for one in images]

@@ -45,7 +45,8 @@ def apply_repairs(source: str, listing: str, test: str | None = None, table: Tab
     Raises `InputError` for a list or photo that cannot be used, `UnknownName` for a class that is not there, both before
     anything was moved; `OutputError` where a move fails.
     """
-    with_table = images.is_table(source)
+    table = table or TableOptions()
+    with_table = images.read_as_table(source, table)
     if not with_table and kind_of(source) not in (None, "folder"):
         raise InputError(
             f"{printable(source)} is an archive, and photos inside it cannot be moved; {NOTHING}. Unpack it, and give the "
@@ -62,7 +63,7 @@ def apply_repairs(source: str, listing: str, test: str | None = None, table: Tab
             )
         _refuse_test(test, listing)
         return Repairs(_carried_out([_checked(Path(source), one.file, one.value, listing) for one in decisions], listing))
-    labelled = images.scan_labelled(source, table=table or TableOptions())
+    labelled = images.scan_labelled(source, table=table)
     if not with_table and any(one.member is not None for one in labelled.images):
         raise InputError(
             f"the photos of {printable(source)} are in archives, and cannot be moved; {NOTHING}. Unpack them, and audit the "
@@ -70,7 +71,7 @@ def apply_repairs(source: str, listing: str, test: str | None = None, table: Tab
         )
     if with_table:
         _refuse_test(test, source)
-        return _correct(source, labelled, decisions, table or TableOptions())
+        return _correct(source, labelled, decisions, table)
     return _Planned(Path(source), labelled, None if test is None else Path(test), listing).of(decisions)
 
 
@@ -225,7 +226,12 @@ def _carried_out(moves: Sequence[tuple[Path, Path]], listing: str) -> int:
 
 
 def _correct(source: str, labelled: ImageSet, decisions: Sequence[Decision], table: TableOptions) -> Repairs:
-    """Write a corrected copy of a table beside it."""
+    """Write a corrected copy of a table beside it, as CSV."""
+    if labelled.task == "labels" and any(one.action == "move" for one in decisions):
+        raise InputError(
+            f"the photos of {printable(source)} have several labels each, and a move gives one class; {NOTHING}. Correct the "
+            "labels in the table, or drop these photos."
+        )
     paths = {posixpath.normpath(one.id): one for one in labelled.images}
     labels: dict[str, str | None] = {}
     counts: Counter[str] = Counter()
@@ -247,9 +253,9 @@ def _correct(source: str, labelled: ImageSet, decisions: Sequence[Decision], tab
         counts[action] += 1
         if action != "keep":
             labels[image.path] = one.value if action == "move" else None
-    place, again = _beside(Path(source), CORRECTED), 2
+    place, again = _beside(Path(source), CORRECTED).with_suffix(".csv"), 2
     while store.is_taken(place):
-        place, again = _beside(Path(source), f"{CORRECTED}-{again}"), again + 1
+        place, again = _beside(Path(source), f"{CORRECTED}-{again}").with_suffix(".csv"), again + 1
     with store.atomic_write_text(place) as file:
         csv.writer(file).writerows(images.corrected_rows(source, table, labels))
     return Repairs(counts["move"], counts["drop"], counts["keep"], table=str(place))

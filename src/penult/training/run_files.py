@@ -92,7 +92,7 @@ def count_images(data: TrainingData, done: Embedding | None) -> dict[str, int]:
 def unlabelled_note(rest: Mapping[str, int]) -> str:
     """Return what to tell of the photos of the training table that have no label."""
     failed = f"; {rest['unreadable']:,} could not be read" if rest["unreadable"] else ""
-    return f"{count(rest['photos'], 'photo')} without a label: predicted, in unlabelled_predictions.csv{failed}"
+    return f"{count(rest['photos'], 'photo')} without a label: predicted, not learnt; see unlabelled_predictions.csv{failed}"
 
 
 def serving_parts(

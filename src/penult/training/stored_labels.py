@@ -7,7 +7,7 @@ so that those of many millions are never in memory together; those of a table ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import numpy as np
@@ -134,7 +134,7 @@ def _listed(
 ) -> tuple[Mapping[str, Image], tuple[str, ...]]:
     """Return the rows of a table by the ids that they mean, and what there is to say of it."""
     known = [id for ids in _ids(stored) for id in ids] + [id for id, _ in stored.failed_labels()]
-    found = images.read_label_table(table, known, groups, options)
+    found = images.read_label_table(table, known, groups, replace(options, task="classes"))
     return {image.id: image for image in found.images}, found.notes
 
 
