@@ -69,6 +69,7 @@ ELSEWHERE = {  # the beginning of a text: where it is caused, or why a user cann
     "--min-accuracy is of one class": "test_several_labels_served",
     "several labels a photo are explained": "test_several_labels_served",
     "--memory is 0": "test_cluster_heads, without Ray",
+    "combination": "test_api",
     "{} images came in": "a bug of ours, by its own words",
     "{} images have no features": "a bug of ours, by its own words",
     "of {} images {} are accounted for": "a bug of ours, by its own words",
@@ -622,6 +623,11 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "no network": ("[]", lambda w: TransferClassifier([]).fit(pictures(), list("aabb"))),
     "one class": ("'a'", lambda w: TransferClassifier("colour_histogram").fit(pictures(), list("aaaa"))),
     "no images": ("no images", lambda w: TransferClassifier("colour_histogram").fit([], [])),
+    "a class that weighs nothing": ("'a'", lambda w: TransferClassifier("colour_histogram").fit(
+        pictures(), list("aabb"), sample_weight=[0, 0, 1, 1])),
+    "labels of unreadable images": ("b.jpg", lambda w: (
+        (w / "b.jpg").write_bytes(b"\xff\xd8\xff"), np.asarray(Predictor(model(w)).predict([w / "b.jpg"])))),
+    "an answer for no image": ("x.jpg", lambda w: Predictor(model(w)).predict(pictures())["x.jpg"]),
     "a folder for an image": ("photos' is a folder", lambda w: predict.load(w / "run").predict(w / "photos")),
     "ids of another number": ("4 images", lambda w: predict.load(w / "run").predict(pictures(), ["a"])),
     "weights of strange classes": ("'c'", lambda w: TransferClassifier("colour_histogram", class_weight={"c": 2}).fit(

@@ -10,8 +10,10 @@ import pytest
 
 import penult
 from conftest import draw
+from penult.api import CALLED
 
 EXAMPLES = ("train", "Run", "load_model", "Predictor", "PenultError", "list_backbones", "Embedder", "TransferClassifier")
+COMMANDS = ("audit", "compare", "embed", "evaluate", "explain", "predict")  # packages that are called
 RECORDS = ("Predictor", "Bundle", "Evaluation", "Run", "Embedder", "TransferClassifier")
 
 
@@ -31,10 +33,11 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {"folder": folder, "paths": paths, "labels": [Path(p).parent.name for p in paths], "run": run}
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", EXAMPLES + COMMANDS)
 def test_the_examples_of_a_public_name_run(name: str, names: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(names["folder"])
-    thing = getattr(penult, name)
+    monkeypatch.setenv("PENULT_CACHE", str(names["folder"] / "cache"))
+    thing = CALLED.get(name) or getattr(penult, name)
     example = doctest.DocTestParser().get_doctest(thing.__doc__, dict(names), name, None, 0)
     assert example.examples
     said: list[str] = []
@@ -43,8 +46,8 @@ def test_the_examples_of_a_public_name_run(name: str, names: dict[str, Any], mon
 
 
 def test_every_public_name_says_what_it_takes_and_gives() -> None:
-    for name in EXAMPLES:
-        assert "Examples\n    --------" in getattr(penult, name).__doc__, name
+    for name in EXAMPLES + COMMANDS:
+        assert "Examples\n    --------" in (CALLED.get(name) or getattr(penult, name)).__doc__, name
     for name in RECORDS:
         assert "s\n    ----------" in getattr(penult, name).__doc__, name
     for name in ("train", "load_model", "list_backbones"):

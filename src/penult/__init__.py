@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,17 +47,50 @@ _HOMES = {
     "train": "penult.training",
     **dict.fromkeys(_ERRORS, "penult.errors"),
 }
+_CALLED = ("audit", "compare", "embed", "evaluate", "explain", "predict")  # packages that are functions, too: see `penult.api`
 __all__ = [  # noqa: PLE0604  the errors are names
     "Bundle", "Embedder", "Evaluation", "FileContent", "Predictor", "Run", "TransferClassifier", "list_backbones",
     "load_model", "train",
+    *_CALLED,
     *_ERRORS,
 ]  # fmt: skip
+
+
+class _CalledPackage(ModuleType):
+    """A package of ours that is called as the command of its name: `penult.audit("photos")` is `penult.api.audit_source`."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self._function(*args, **options)
+
+    @property
+    def _function(self) -> Any:
+        return import_module("penult.api").CALLED[self.__name__.rpartition(".")[2]]
+
+    @property
+    def __signature__(self) -> Any:
+        from inspect import signature
+
+        return signature(self._function)
+
+
+class _Root(ModuleType):
+    """`penult` itself: whichever way a package is imported first, it can be called from then on."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _CALLED and type(value) is ModuleType:
+            value.__class__ = _CalledPackage
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Root
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that `import penult` loads nothing heavy."""
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name in _CALLED:
+        return import_module(f"penult.{name}")
     raise AttributeError(f"module 'penult' has no attribute {name!r}")
 
 

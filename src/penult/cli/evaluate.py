@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from penult.evaluate import Evaluation, LabelEvaluation
     from penult.evaluate.drift import Drift
     from penult.evaluate.gates import Gate
-    from penult.images import ImageSet
-    from penult.predict.judging import Truth
     from penult.training.evaluating import StoredEvaluation
 
 MISSED = 5  # the exit code where a gate was missed
@@ -70,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     from penult import bundle, images
     from penult.cli import output
     from penult.evaluate import measured_sentences
-    from penult.predict import Predictor, judge, judge_decision, judge_unseen, remark_on_training, verdict_on_new
+    from penult.predict import Predictor, judge, judge_decision, judge_unseen, remark_on_training, true_answers, verdict_on_new
 
     model = bundle.load_bundle(args.model)
     gates = _gates(args, model)
@@ -81,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     predictor.watch_drift()
     answers = output.predict(predictor, found, args.quiet)
     drift = None if answers.in_training is not None and answers.in_training.any() else predictor.drift()
-    labels = truth(found, model)
+    labels = true_answers(found, model)
     measured, unseen = judge(answers, labels), judge_unseen(answers, labels)
     result, said = measured.to_dict(), verdict_on_new(model, answers, unseen or measured)
     judged = gates, (unseen or measured).to_dict()
@@ -100,22 +98,6 @@ def run(args: argparse.Namespace) -> int:
         output.out(output.printable(f"{text[:1].upper()}{text[1:]}."))
     _tell_drift(drift)
     return _tell_gates(*judged)
-
-
-def truth(found: ImageSet, model: Bundle) -> Truth:
-    """Return the class of each image, or its labels (n, L) where the model has several. Raises `InputError`."""
-    if model.task == "classes":
-        return [str(one.label) for one in found.images]
-    from penult.errors import InputError
-    from penult.images import label_matrix
-
-    labels = label_matrix(found, model.classes)
-    if labels is None:
-        raise InputError(
-            "this model gives a photo several labels, and these images have one class each; give a table with a column of 0 "
-            "and 1 for each label, or with several labels in a cell (cat;indoor)."
-        )
-    return labels
 
 
 def _gates(args: argparse.Namespace, model: Bundle) -> tuple[Gate, ...]:

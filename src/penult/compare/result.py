@@ -15,14 +15,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from penult import plots, store, untrusted
+from penult import html, plots, store, untrusted
 from penult.compare.candidates import EmbeddedCandidate, LeftOut
 from penult.compare.combinations import Members
 from penult.compare.options import CompareOptions
-from penult.errors import InputError
+from penult.errors import InputError, unknown
 from penult.evaluate import Difference, Evaluation, Score, paired_difference
+from penult.frames import data_frame, short
 from penult.plots import TradeoffPoint
-from penult.texts import measured
+from penult.texts import measured, percent
 
 RESULT = "compare.json"
 FORMAT = 1
@@ -69,7 +70,7 @@ class CombinationScore:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Comparison:
     """What was found: `entries` by log loss, the best first; `recommended` is the one to take, `reason` says why.
 
@@ -95,6 +96,41 @@ class Comparison:
         """Return the short name of an entry: `lite0 + lite2`."""
         return " + ".join(self.short[name] for name in entry.members)
 
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[CombinationScore]:
+        return iter(self.entries)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return an entry by its number, several by a slice, or one by its short name, such as `lite0 + lite2`."""
+        if not isinstance(index, str):
+            return self.entries[index]
+        named = {self.label(entry): entry for entry in self.entries}
+        if index not in named:
+            raise unknown("combination", index, named)
+        return named[index]
+
+    def __repr__(self) -> str:
+        return short("Comparison", entries=len(self), recommended=repr(self.label(self.recommended)))
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (self.label(one), *_measured(one.scores["log_loss"]), percent(one.scores["accuracy"].value),
+             f"{one.images_per_second:.3g}", "yes" if one.pareto else "")
+            for one in self.entries
+        ]  # fmt: skip
+        header = ("networks", "log loss", "95% CI", "accuracy", "images/s", "Pareto front")
+        return html.result(self.reason, html.table(header, rows))
+
+    def to_pandas(self) -> Any:
+        """Return a `pandas.DataFrame` with a row for each entry. Raises `MissingExtra`."""
+        plain = ("images_per_second", "width", "gmacs", "params", "license", "pareto")
+        columns: dict[str, Any] = {"networks": [self.label(one) for one in self.entries]}
+        columns |= {name: [one.scores[name].value for one in self.entries] for name in SCORES}
+        columns |= {name: [getattr(one, name) for one in self.entries] for name in plain}
+        return data_frame(columns)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
@@ -111,6 +147,11 @@ class Comparison:
             "options": self.options.to_dict(),
             "seconds": round(self.seconds, 2),
         }
+
+
+def _measured(score: Score) -> tuple[str, str]:
+    value, low, high = (None if one is None else float(one) for one in (score.value, score.low, score.high))
+    return html.number(value), "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
 
 
 def combination_scores(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from penult.embed.feature_file import write_features
+from penult.embed.feature_file import scan_images, write_features
 from penult.embed.loop import Embedding, embed
 from penult.embed.options import EmbedOptions, Tolerance
 from penult.embed.photo_thumbnails import PhotoThumbnails
@@ -29,6 +29,7 @@ __all__ = [
     "find_depth",
     "is_cached",
     "measure_speed",
+    "scan_images",
     "speed",
     "write_features",
 ]

@@ -50,7 +50,7 @@ def write_features(
     """
     store.check_output_file(out, store.HDF5, "the feature file")
     settings, table = settings or EmbedOptions(), table or images.TableOptions()
-    found = _scan(source, table)
+    found = scan_images(source, table)
     other = found.unlabelled if test is None else images.scan_unlabelled(test, table=replace(table, photos=(), hints=True))
     if notes is not None:
         notes += [*found.notes, *(other.notes if other else ())]
@@ -89,7 +89,7 @@ def write_features(
     return done, files
 
 
-def _scan(source: str | Sequence[str], table: images.TableOptions) -> images.ImageSet:
+def scan_images(source: str | Sequence[str], table: images.TableOptions) -> images.ImageSet:
     """Return the labelled set where the source is one, else its images without labels."""
     try:
         found = images.scan_labelled(source, table=table)

@@ -18,6 +18,8 @@ from penult.evaluate.intervals import Floats, Ints, Score, interval, resample
 from penult.evaluate.metrics import Reliability
 from penult.evaluate.power_law import Folds
 from penult.evaluate.projection import scores
+from penult.frames import rows_frame, short
+from penult.texts import percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class ClassScore:
     recall_high: float | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """What was measured for one head on one set of features.
 
@@ -83,8 +85,17 @@ class Evaluation:
         """Return which images were measured, (n,)."""
         return self.fold >= 0
 
+    def __repr__(self) -> str:
+        accuracy = self.scores["accuracy"].value
+        told = "not defined" if accuracy is None else percent(accuracy)
+        return short("Evaluation", name=repr(self.name), images=int(self.measured.sum()), accuracy=told)
+
     def _repr_html_(self) -> str:
         return evaluation_html(self.to_dict())
+
+    def to_pandas(self) -> Any:
+        """Return precision, recall, F1 and number of images of each class as a `pandas.DataFrame`. Raises `MissingExtra`."""
+        return rows_frame([dataclasses.asdict(one) for one in self.per_class])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as plain JSON values (NaN becomes None), without the rows per image."""

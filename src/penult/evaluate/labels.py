@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from penult import html
 from penult.arrays import default_errors
 from penult.errors import InputError
 from penult.evaluate.cross_validation import NESTED
@@ -18,13 +19,18 @@ from penult.evaluate.intervals import Floats, Ints, Score
 from penult.evaluate.label_scores import LabelScore, label_scores
 from penult.evaluate.metrics import CLIP
 from penult.evaluate.power_law import Folds
+from penult.frames import rows_frame, short
 from penult.heads.label_calibration import platt, sigmoid
 from penult.heads.label_folds import check_label_matrix, label_folds
 
 __all__ = ["LabelEvaluation", "LabelScore", "cross_validate_labels", "label_folds", "score_labels", "thresholds"]
 
 
-@dataclass(frozen=True, eq=False)
+def _span(score: Score) -> str:
+    return "" if score.low is None or score.high is None else f"{score.low:.4f} to {score.high:.4f}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class LabelEvaluation:
     """What was measured for one head on photos with several labels.
 
@@ -71,6 +77,25 @@ class LabelEvaluation:
     def measured(self) -> NDArray[np.bool_]:
         """Return which photos were measured, (n,)."""
         return self.fold >= 0
+
+    def __repr__(self) -> str:
+        told = {name: html.number(self.scores[name].value) for name in ("mAP", "micro_f1")}
+        return short("LabelEvaluation", name=repr(self.name), images=int(self.measured.sum()), **told)
+
+    def _repr_html_(self) -> str:
+        scores = [(name, html.number(one.value), _span(one)) for name, one in self.scores.items()]
+        labels = [
+            (one.name, html.number(one.ap.value), _span(one.ap), html.number(one.f1), one.support) for one in self.per_label
+        ]
+        parts = (
+            html.table(("score", "measured", "95% CI"), scores),
+            html.table(("label", "AP", "95% CI", "F1", "photos"), labels),
+        )
+        return html.result(repr(self), *parts)
+
+    def to_pandas(self) -> Any:
+        """Return what was measured of each label as a `pandas.DataFrame`. Raises `MissingExtra`."""
+        return rows_frame([{**dataclasses.asdict(one), "ap": one.ap.value} for one in self.per_label])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as plain JSON values (NaN becomes None), without the rows per photo."""

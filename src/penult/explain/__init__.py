@@ -5,7 +5,17 @@ linear, the heat is a class activation map whose sum is the logit; else it is fo
 neither scikit-learn nor torch, and must not know runs or reports.
 """
 
-from penult.explain.explanation import Explanation, Unreadable, each, explain, heat_png, write_picture
+from penult.explain.explanation import Explanation, Explanations, Unreadable, each, explain, heat_png, write_picture
 from penult.explain.model import METHODS, best_method
 
-__all__ = ["METHODS", "Explanation", "Unreadable", "best_method", "each", "explain", "heat_png", "write_picture"]
+__all__ = [
+    "METHODS",
+    "Explanation",
+    "Explanations",
+    "Unreadable",
+    "best_method",
+    "each",
+    "explain",
+    "heat_png",
+    "write_picture",
+]

@@ -15,26 +15,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import engines, pixels, plots, store
+from penult import engines, html, pixels, plots, store
 from penult.arrays import default_errors
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.explain.cam import ClassActivation
 from penult.explain.field_of_view import Attribution, FieldOfView, view_photo
 from penult.explain.model import ExplainedModel, Method, explained_model
 from penult.explain.occlusion import Occlusion
+from penult.frames import rows_frame
 from penult.pixels import Failure
 from penult.pixels.resizing import Box
 from penult.predict import NEAR, SAME
-from penult.texts import joined_labels
+from penult.texts import count, joined_labels, percent
 
 CHUNK = 8  # photos whose maps are in memory at a time
 SIDE = 1024  # pixels of the longer side of what is drawn
 UNITS = {"cam": "logit per 1% of the photo", "occlusion": "logit lost when covered"}
 NAMES = {"cam": "class activation map (exact)", "occlusion": "occlusion (approximate)"}
+_NOTEBOOK_SIDE, _SHOWN = 240, 8  # pixels of a picture in a notebook, and how many
 _LONGEST = 60  # signs of the photo's own name
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Explanation:
     """What in one photo argues for a class, and what against it.
 
@@ -72,10 +74,39 @@ class Explanation:
         """What one unit of `shown` is."""
         return UNITS[self.method]
 
+    def __repr__(self) -> str:
+        return f"Explanation({self.file!r}: {self.label}, {percent(self.probability)}, {self.method})"
+
+    def _repr_html_(self) -> str:
+        return html.result(f"{self.label}, {percent(self.probability)}: {self.file}", self._picture())
+
+    def _picture(self) -> html.Html:
+        return html.image(heat_png(self, _NOTEBOOK_SIDE), f"{self.file}: what argues for {self.label}")
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, without the pictures."""
         names = ("file", "label", "probability", "method", "logit", "intercept", "predicted")
         return {name: getattr(self, name) for name in names}
+
+
+class Explanations(tuple[Explanation, ...]):
+    """The explanations of several photos: a tuple that a notebook shows as pictures."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Explanations({count(len(self), 'photo')})"
+
+    def _repr_html_(self) -> str:
+        shown = [
+            html.join(one._picture(), html.tag("div", f"{one.label}, {percent(one.probability)}")) for one in self[:_SHOWN]
+        ]
+        more = f", {_SHOWN} of them shown" if len(self) > _SHOWN else ""
+        return html.result(f"{count(len(self), 'photo')}{more}", *shown)
+
+    def to_pandas(self) -> Any:
+        """Return a `pandas.DataFrame` with a row for each photo, without the pictures. Raises `MissingExtra`."""
+        return rows_frame([one.to_dict() for one in self])
 
 
 @default_errors
@@ -103,7 +134,7 @@ def explain(
     ids: Sequence[str] | None = None,
     side: int = SIDE,
     progress: ProgressCallback = quiet,
-) -> tuple[Explanation, ...]:
+) -> Explanations:
     """Return what drove the prediction for each photo that can be read, in order; `Explanation.index` says which those are.
 
     `model` is a `Bundle`, a `Predictor` (what `penult.load` returns) or a fitted `TransferClassifier`. `label`: the class to
@@ -114,7 +145,7 @@ def explain(
     `UnknownName` for a class or method, `InputError` for a model that cannot be explained (so).
     """
     found = each(model, sources, label, method, ids=ids, side=side, progress=progress)
-    return tuple(one for one in found if isinstance(one, Explanation))
+    return Explanations(one for one in found if isinstance(one, Explanation))
 
 
 def each(

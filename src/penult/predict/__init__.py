@@ -14,6 +14,7 @@ from penult.predict.judging import (
     judge_unseen,
     remark_on_seen,
     remark_on_training,
+    true_answers,
     verdict_on_new,
     verdict_on_scores,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "load_model",
     "remark_on_seen",
     "remark_on_training",
+    "true_answers",
     "verdict_on_new",
     "verdict_on_scores",
     "write_predictions",

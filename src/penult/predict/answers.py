@@ -7,8 +7,9 @@ which answers a person should check, the most doubtful first.
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -19,9 +20,12 @@ from numpy.typing import NDArray
 from penult import html, store
 from penult.bundle import Bundle, decision_of
 from penult.decision import DecisionRule, PredictionSets
+from penult.errors import InputError, unknown
+from penult.frames import data_frame
 from penult.pixels import Failure
 from penult.texts import count, joined_labels, percent
 
+_SHOWN = 3  # classes in one line
 UNLIKE = "unlike the training photos"
 SETS = "prediction_set"  # the column, classes with `;` between, the most probable first
 
@@ -74,9 +78,9 @@ class Prediction:
         return values
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Predictions:
-    """The answers for n images in the order that was asked; iterating gives a `Prediction` each.
+    """The answers for n images in the order that was asked; iterating gives a `Prediction` each, numpy the classes (n,).
 
     The row of an image that cannot be read has the class frequencies of the training set: a submission needs numbers.
     `in_training` says which images are exact copies (the same file, or the same pixels) of photos that the model learnt from.
@@ -161,6 +165,62 @@ class Predictions:
                 None if labels is None else labels[i],
                 sets[i] if sets else None,
             )
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return one `Prediction` by its number or by the name of its image; of a slice or mask `Predictions`."""
+        if isinstance(index, str):
+            if index not in self.ids:
+                raise unknown("image", index, self.ids)
+            index = self.ids.index(index)
+        if isinstance(index, int | np.integer):
+            return next(iter(self[[range(len(self))[index]]]))
+        kept = np.arange(len(self))[index].tolist()
+        failures = {i: self.failures[old] for i, old in enumerate(kept) if old in self.failures}
+        novelty, seen = (None if rows is None else rows[kept] for rows in (self.novelty, self.in_training))
+        ids = tuple(self.ids[i] for i in kept)
+        return replace(self, ids=ids, proba=self.proba[kept], failures=failures, novelty=novelty, in_training=seen)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the classes (n,) as scikit-learn has them; of several labels a photo 0 and 1, (n, k).
+
+        Raises `InputError` where an image could not be read: it has no class.
+        """
+        if self.failures:
+            first = self.ids[min(self.failures)]
+            raise InputError(
+                f"{count(len(self.failures), 'image')} of {len(self)} cannot be read, such as {first!r}, and an array of "
+                "labels has no place for that; leave these images out."
+            )
+        if self.labels is not None:
+            return np.asarray(self.given, dtype or np.intp)
+        return np.asarray(self.texts, dtype)
+
+    def __eq__(self, other: object) -> Any:
+        """Compare with labels one by one, as an array does: `(model.predict(X) == y).mean()`."""
+        if not isinstance(other, Predictions):
+            return np.asarray(self) == other
+        return self.ids == other.ids and self.classes == other.classes and np.array_equal(self.proba, other.proba)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        found = Counter(text for i, text in enumerate(self.texts) if i not in self.failures)
+        told = [f"{name}: {many:,}" for name, many in found.most_common(_SHOWN)]
+        told += [f"{len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+        told += [f"unreadable: {len(self.failures):,}"] if self.failures else []
+        return f"Predictions({count(len(self), 'image')}: {', '.join(told)})"
+
+    def to_pandas(self) -> Any:
+        """Return a `pandas.DataFrame` with the columns of `write_csv`, its numbers not rounded. Raises `MissingExtra`."""
+        bad = np.isin(np.arange(len(self)), list(self.failures))  # (n,)
+        blank = np.where(bad, np.nan, 1.0)
+        texts = [None if failed else text for text, failed in zip(self.texts, bad.tolist(), strict=True)]
+        columns: dict[str, Any] = {"file": list(self.ids), self.heading: texts, "confidence": self.confidence * blank}
+        columns |= {name: self.proba[:, i] * blank for i, name in enumerate(self.classes)}
+        columns["novelty"] = np.full(len(self), np.nan) if self.novelty is None else self.novelty
+        if self.sets is not None:
+            columns[SETS] = [None if failed else ";".join(names) for names, failed in zip(self.set_names(), bad, strict=True)]
+        return data_frame(columns)
 
     def set_names(self) -> list[tuple[str, ...]]:
         """Return the classes in the prediction set of each image, the most probable first; nothing without sets."""

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.bundle import Bundle
+from penult.errors import InputError
+from penult.images import ImageSet, label_matrix
 from penult.predict.answers import Predictions
 from penult.texts import percent
 
@@ -22,6 +24,19 @@ if TYPE_CHECKING:
 
 
 Truth = Sequence[str] | NDArray[np.float32]  # a class for each image, or which labels it has, (n, L)
+
+
+def true_answers(found: ImageSet, model: Bundle) -> Truth:
+    """Return the class of each image, or its labels (n, L) where the model has several. Raises `InputError`."""
+    if model.task == "classes":
+        return [str(one.label) for one in found.images]
+    labels = label_matrix(found, model.classes)
+    if labels is None:
+        raise InputError(
+            "this model gives a photo several labels, and these images have one class each; give a table with a column of 0 "
+            "and 1 for each label, or with several labels in a cell (cat;indoor)."
+        )
+    return labels
 
 
 def judge(answers: Predictions, labels: Truth) -> Evaluation | LabelEvaluation:

@@ -15,14 +15,14 @@ import numpy as np
 from penult import evaluate, heads, images, runs, shards, store
 from penult.arrays import default_errors
 from penult.bundle.model import Task
-from penult.embed import EmbedOptions, at_depth, embed
+from penult.embed import at_depth, embed
 from penult.errors import InputError, ProgressCallback, listed, quiet
 from penult.evaluate import TrialProcess
 from penult.heads.prior import check_shares
 from penult.heads.weights import class_weights
 from penult.images import ImageSet
-from penult.pixels import views_to_crop_mode
 from penult.predict.sample_submission import SampleSubmission
+from penult.progress import progress_bar
 from penult.runs import RunFolder
 from penult.texts import is_url, printable
 from penult.training import environment
@@ -30,6 +30,7 @@ from penult.training.data import from_features, from_images, listed_names
 from penult.training.deciding import decide_run
 from penult.training.difference import compare_runs
 from penult.training.evaluating import evaluate_stored
+from penult.training.keywords import Keywords
 from penult.training.label_measuring import check_label_options
 from penult.training.label_trainer import LabelTrainer
 from penult.training.options import TrainOptions, find_backbones
@@ -61,7 +62,7 @@ __all__ = [
 
 
 def train(  # noqa: PLR0913  what the command's common options are
-    source: str | Path,
+    source: str | Path | Sequence[str | Path] | None = None,
     test: str | Path | None = None,
     *,
     out: str | Path = "penult-run",
@@ -73,7 +74,9 @@ def train(  # noqa: PLR0913  what the command's common options are
     device: str = "auto",
     precision: str = "auto",
     cache_dir: str | Path | bool | None = None,
-    progress: ProgressCallback = quiet,
+    features: str | Sequence[str] | None = None,
+    verbose: bool | None = None,
+    progress: ProgressCallback | None = None,
     **others: Any,
 ) -> Run:
     """Train an image classifier and evaluate it by cross-validation, as `penult train` does.
@@ -103,11 +106,15 @@ def train(  # noqa: PLR0913  what the command's common options are
         What computes the networks, and in what precision.
     cache_dir : str, Path or False, optional
         The folder of the feature cache; None is the user's cache folder, False keeps features in memory only.
+    features : str or list of str, optional
+        Feature files instead of photos.
+    verbose : bool, optional
+        Show progress: by default in a terminal and in a notebook; False nowhere.
     progress : callable, optional
-        Called as `progress(step, done, total)`.
+        Called as `progress(step, done, total)`, instead of a bar.
     **others
-        Any other field of `penult.training.TrainOptions`, such as `class_weight` or `review`; and `cost`, `target`,
-        `coverage`, which say how a class is chosen: `target="recall defective 0.95"`, as the options of the command.
+        The other options of `penult train`, with ``_`` for ``-``: `class_weight`, `review`, `max_bad` ...; and `cost`,
+        `target`, `coverage`, which say how a class is chosen: `target="recall defective 0.95"`.
 
     Returns
     -------
@@ -129,13 +136,17 @@ def train(  # noqa: PLR0913  what the command's common options are
     >>> round(run.evaluation.scores["accuracy"].value, 2)
     1.0
     """
-    names = (backbones,) if isinstance(backbones, str) else tuple(backbones)
-    settings = EmbedOptions(device, precision, cache_dir)
-    others["crop_mode"] = views_to_crop_mode(views, others.get("crop_mode"))
-    asked = [others.pop(name, None) for name in ("cost", "target", "coverage")]
-    others.setdefault("decision", evaluate.DecisionRequest.parse(*asked))
-    options = TrainOptions(str(out), names, head=head, groups=groups, seed=seed, settings=settings, **others)
-    return train_source(str(source), None if test is None else str(test), options, progress)
+    given = {"backbones": backbones, "views": views, "head": head, "groups": groups, "seed": seed, "out": out}
+    computed = {"device": device, "precision": precision, "cache_dir": cache_dir}
+    options = Keywords({**given, **computed, **others}).training()
+    if (source is None) == (features is None):
+        raise InputError("penult.train takes either photos or features; give one of the two.")
+    with progress_bar(verbose, progress) as shown:
+        if features is not None:
+            return train_features([features] if isinstance(features, str) else features, options, shown)
+        assert source is not None  # noqa: S101 - for the type checker: checked above
+        photos = str(source) if isinstance(source, str | Path) else [str(one) for one in source]
+        return train_source(photos, None if test is None else str(test), options, shown)
 
 
 def train_images(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from penult.arrays import default_errors
 from penult.audit import AuditData, AuditPart, Finding, Look, Photos
 from penult.audit.finding import findings_html
 from penult.embed import Embedding, at_depth, embed
-from penult.errors import InputError, ProgressCallback, quiet
+from penult.errors import InputError, ProgressCallback, quiet, unknown
+from penult.frames import data_frame, short
 from penult.pixels import small_image_size
 from penult.sources import reading_order
 from penult.training.data import Split, TrainingData, from_images
@@ -110,7 +111,7 @@ def summarize(
     return {**about, "leak": leak}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Audited:
     """What was found, the gravest kinds first, the summary that `metrics.json` has of it, and what else is to be said."""
 
@@ -118,8 +119,29 @@ class Audited:
     summary: dict[str, Any]
     notes: tuple[str, ...] = ()
 
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return a `Finding` by its number, several by a slice, or all of a kind by its name."""
+        if isinstance(index, str):
+            if index not in audit.KINDS:
+                raise unknown("kind of finding", index, audit.KINDS)
+            return tuple(one for one in self.findings if one.kind == index)
+        return self.findings[index]
+
+    def __repr__(self) -> str:
+        return short("Audited", findings=len(self), **audit.counts(self.findings))
+
     def _repr_html_(self) -> str:
         return findings_html(self.findings)
+
+    def to_pandas(self) -> Any:
+        """Return a `pandas.DataFrame` with the columns of `findings.csv`. Raises `MissingExtra`."""
+        return data_frame({name: [getattr(one, name) for one in self.findings] for name in audit.COLUMNS})
 
 
 @default_errors

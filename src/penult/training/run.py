@@ -12,10 +12,11 @@ from penult.audit import Finding
 from penult.bundle import Bundle
 from penult.embed import Embedding
 from penult.evaluate import Evaluation, LearningCurve
-from penult.texts import printable
+from penult.frames import read_frame, short
+from penult.texts import percent, printable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Run:
     """What a training made.
 
@@ -60,6 +61,15 @@ class Run:
     metrics: Mapping[str, Any]
     embedding: Embedding | None
     former: Path | None = None
+
+    def __repr__(self) -> str:
+        accuracy = self.evaluation.scores.get("accuracy")
+        value = None if accuracy is None else accuracy.value
+        return short("Run", folder=repr(str(self.folder)), accuracy="not defined" if value is None else percent(value))
+
+    def to_pandas(self) -> Any:
+        """Return `oof.csv` as a `pandas.DataFrame`: each training photo, and the answer of a model that had not seen it."""
+        return read_frame(self.folder / "oof.csv")
 
     def _repr_html_(self) -> str:
         """Return the verdict, the counts, and every figure that still stands in the run folder."""
