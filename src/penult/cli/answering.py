@@ -156,7 +156,7 @@ def show_summary(summary: PredictionSummary, say: Any) -> None:
     header, *rows = summary.table()
     say(output.table(header, rows))
     if summary.drift is not None and summary.drift.tested:
-        say(f"drift: {printable(summary.drift.meaning)}")
+        say(printable(summary.drift.meaning))
 
 
 def _sample(args: argparse.Namespace, predictor: Predictor, ids: Iterable[str]) -> SampleSubmission | None:

@@ -114,6 +114,8 @@ def _to_tables(args: argparse.Namespace) -> None:
     settings = replace(options.embed_options(args), photo_thumbnails=bool(args.html))  # for the page, where photos are decoded
     predictor = Predictor(bundle.load_bundle(args.model), settings)
     prior.use_prior(args, predictor, lambda: prior.answer_all(args, predictor))
+    if not args.json:  # which says nothing of all photos together
+        predictor.watch_drift()
     if answering.is_asked(args):
         _write(args, predictor)
     elif args.features and stored.is_shards(args.features):

@@ -145,7 +145,7 @@ def _header(summary: PredictionSummary) -> Html:
         "header",
         tag("p", "penult", tag("span", " predictions"), class_="brand"),
         tag("h1", tag("strong", f"{summary.photos:,}"), said),
-        None if drift is None else tag("p", tag("b", "Drift: "), prose(drift.meaning), class_=_look(drift)),
+        None if drift is None else tag("p", prose(drift.meaning), class_=_look(drift)),
         tag("dl", *_tiles(summary), class_="tiles"),
     )
 
