@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ OF_BENCHMARKS = {"--only",
 def words(text: str) -> list[list[str]]:
     """Return the words of every `penult ...` line in the shell blocks of a page, fenced or indented."""
     blocks = [*re.findall(r"```sh\n(.*?)```", text, re.DOTALL), *re.findall(r"^    (penult .*)$", text, re.MULTILINE)]
-    lines = [re.split("[#>]", line)[0].split() for block in blocks for line in block.splitlines()]
+    lines = [shlex.split(re.split("#| >", line)[0]) for block in blocks for line in block.splitlines()]
     return [line[1:] for line in lines if line[:1] == ["penult"]]
 
 
@@ -27,6 +28,7 @@ def test_every_command_of_the_pages_is_understood() -> None:
         ("README.md", 16),
         ("README.zh.md", 10),
         ("docs/backbones.md", 6),
+        ("docs/decisions.md", 5),
         ("docs/deploy.md", 9),
         ("docs/studio.md", 3),
         ("docs/studio.zh.md", 3),
@@ -50,7 +52,7 @@ def test_every_option_that_the_pages_name_exists() -> None:
     known: set[str] = set()
     for action in build()._subparsers._group_actions[0].choices.values():  # type: ignore[union-attr]
         known |= {option for one in action._actions for option in one.option_strings}
-    docs = ("formats", "benchmarks", "design", "backbones", "deploy", "studio", "studio.zh", "scale")
+    docs = ("formats", "benchmarks", "design", "backbones", "decisions", "deploy", "studio", "studio.zh", "scale")
     for page in ("README.md", "README.zh.md", *(f"docs/{name}.md" for name in docs)):
         named = set(re.findall(r"`[^`\n]*?(--[a-z][a-z0-9-]*)", (ROOT / page).read_text(encoding="utf-8")))
         assert named <= known | OF_BENCHMARKS, page

@@ -19,8 +19,8 @@ OTHERS = "Everything else on this page is about the most probable class."
 def headline(metrics: Mapping[str, Any]) -> Html | None:
     """Return what the decision gives, for the head of the page; or the advice to make one, with its command."""
     decision = metrics.get("decision") or {}
-    if said := decision_sentences(decision):
-        return tag("p", *(prose(f"{_sentence(one)} ") for one in said), class_="second")
+    if said := decision_sentences(decision):  # all of them stand with the curves
+        return tag("p", prose(f"{_sentence(said[0])} "), tag("a", "Thresholds", href="#decision"), class_="second")
     said_of_advice, option = advice_sentences(decision.get("advice"))
     if not said_of_advice:
         return None
@@ -124,7 +124,7 @@ def _curve(points: Sequence[Mapping[str, Any]], across: str, up: str, x: svg.Axi
         f"{percent(one['precision']['value'])}, {percent(one['flagged'])} flagged"
         for one in points
     ]
-    dots = [svg.dot(place, "point", hint, 2.5) for place, hint in zip(at, hints, strict=True)]
+    dots = [svg.dot(place, "hint", hint, 6) for place, hint in zip(at, hints, strict=True)]
     return join(svg.band(area, "area"), svg.path(at, "line"), *dots)
 
 
