@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from penult.predict import Predictions, Predictor
 
 __all__ = [
-    "any_name", "as_json", "features_line", "note", "note_lines", "out", "predict", "printable", "progress", "score",
+    "announce", "any_name", "as_json", "features_line", "note", "note_lines", "out", "predict", "printable", "progress", "score",
     "show_scores", "table", "tell_unreadable", "verbose", "verbosity",
 ]  # fmt: skip
 
@@ -66,10 +66,19 @@ def verbose() -> bool:
     return _verbose
 
 
-def out(text: str = "", flush: bool = False) -> None:
-    """Print a line of the result; with `flush` it is seen at once in a file or pipe, too, by who waits for it."""
+def out(text: str = "") -> None:
+    """Print a line of the result."""
     if not _quiet:
-        print(text, flush=flush)
+        print(text)
+
+
+def announce(text: str) -> None:
+    """Print a line for who waits for it: at once in a file or pipe, too. Nobody reads it? A server goes on all the same."""
+    try:
+        if not _quiet:
+            print(text, flush=True)
+    except (OSError, ValueError):
+        process.silence(sys.stdout, 1)
 
 
 def note(text: str) -> None:

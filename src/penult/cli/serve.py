@@ -105,5 +105,5 @@ def run(args: argparse.Namespace) -> None:
     )
     with json_logs("WARNING" if args.quiet else "INFO"):
         server = ModelServer(asked)
-        output.out(f"{', '.join(asked.models)} at {server.address} (Ctrl-C ends it)", flush=True)
-        server.run(lambda: output.out("ready", flush=True))
+        output.announce(f"{', '.join(asked.models)} at {server.address} (Ctrl-C ends it)")
+        server.run(lambda: output.announce("ready"))

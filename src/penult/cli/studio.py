@@ -71,12 +71,12 @@ def run(args: argparse.Namespace) -> None:
     studio = StudioServer(asked)
 
     def ready() -> None:
-        output.out(f"penult studio: {studio.address()} (Ctrl-C ends it)", flush=True)
+        output.announce(f"penult studio: {studio.address()} (Ctrl-C ends it)")
         if not args.no_browser:
             _open_browser(studio.address())
 
     studio.run(ready)
-    output.out(f"labels: {output.printable(str(studio.workspace.found.folder / 'labels.csv'))}")
+    output.announce(f"labels: {output.printable(str(studio.workspace.found.folder / 'labels.csv'))}")
 
 
 def _open_browser(address: str) -> None:
