@@ -168,8 +168,8 @@ def test_what_was_configured_is_told_where_it_fails_and_with_v(
     configured: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     monkeypatch.setenv("PENULT_HAED", "svm")
-    (configured / "penult.toml").write_text('device = "cuad"\n[predict]\nheat = 1')
-    assert "unknown option 'heat'" in run(capsys, "train", "x")[2]  # of another command
+    (configured / "penult.toml").write_text('device = "cuad"\n[predict]\nhaed = 1')
+    assert "unknown option 'haed'" in run(capsys, "train", "x")[2]  # of another command
     (configured / "penult.toml").write_text('device = "cuad"')
     assert f"(--device=cuad was set by {configured / 'penult.toml'})" in run(capsys, "train", "x")[2]
     (configured / "penult.toml").write_text('[train]\nhead = "svn"\nfit = "crop"')

@@ -19,7 +19,7 @@ QUICK = ("-b", "colour_histogram", "--head", "centroid")
 # The words of each command; what it may write has a name that begins with `out`, but for the run of `report` and `decide`.
 WORDS: dict[str, tuple[str, ...]] = {
     "train": ("train", *QUICK, "--test", "labelled", "-o", "out"),
-    "predict": ("run", "new", "--csv", "out/answers.csv"),
+    "predict": ("run", "new", "--csv", "out/answers.csv", "--html", "out/page.html", "--sort-into", "out/sorted"),
     "evaluate": ("run", "labelled", "--max-log-loss", "9"),
     "decide": ("run", "--target", "recall warm 0.9", "--coverage", "0.9"),
     "explain": ("run", "new", "-o", "out"),

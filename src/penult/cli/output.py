@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from penult.predict import Predictions, Predictor
 
 __all__ = [
-    "announce", "any_name", "as_json", "features_line", "note", "note_lines", "out", "predict", "printable", "progress", "score",
-    "show_scores", "table", "tell_unreadable", "verbose", "verbosity",
+    "announce", "any_name", "as_json", "features_line", "note", "note_lines", "out", "predict", "printable", "progress",
+    "score", "show_scores", "table", "tell_unreadable", "verbose", "verbosity",
 ]  # fmt: skip
 
 _quiet = _verbose = False

@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
         "has no class; a note names it, and only a submission gets the class frequencies of the training set for it.",
         """
         penult predict run new/                          a line for each photo
-        penult predict run/model.penult new/ --csv answers.csv --html answers.html
+        penult predict run new/ --csv answers.csv --html answers.html
         penult predict run new/ --sort-into sorted       sorted/cat/*.jpg, sorted/dog/*.jpg
         penult predict run test/ --submission sample_submission.csv
         """,
