@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.utils.estimator_checks import check_estimator
 
 from penult.errors import InputError
 from penult.heads import scorer
@@ -77,3 +81,66 @@ def test_folds_spread_every_label_and_keep_groups_whole():
 def test_what_is_no_matrix_of_labels_is_refused(Y, said):
     with pytest.raises(InputError, match=said):
         MultiLabelHead().fit(np.eye(4), Y)
+
+
+ONE_COLUMN = "scikit-learn's check gives one column of other values than 0 and 1, or refuses what several labels allow"
+EXPECTED = {
+    **dict.fromkeys(
+        (
+            "check_estimators_dtypes", "check_sample_weights_pandas_series", "check_sample_weights_not_an_array",
+            "check_sample_weights_shape", "check_sample_weights_not_overwritten", "check_classifier_data_not_an_array",
+            "check_classifiers_classes", "check_classifiers_train", "check_classifiers_regression_target",
+            "check_class_weight_classifiers", "check_decision_proba_consistency", "check_fit2d_1feature",
+            "check_classifier_not_supporting_multiclass", "check_supervised_y_no_nan",
+        ),
+        ONE_COLUMN,
+    ),
+    "check_classifiers_one_label": "a label that all photos have is answered by its share",
+    "check_classifiers_one_label_sample_weights": "a label that all photos have is answered by its share",
+    "check_sample_weight_equivalence_on_dense_data": "rows of weight 0 still lie in folds",
+}  # fmt: skip
+
+
+def test_the_head_keeps_scikit_learns_contract_as_far_as_several_labels_allow():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = check_estimator(MultiLabelHead(), on_fail=None, on_skip=None)
+    failed = {one["check_name"] for one in results if one["status"] == "failed"}
+    assert failed == set(EXPECTED)
+    passed = {one["check_name"] for one in results if one["status"] == "passed"}
+    assert {
+        "check_classifiers_multilabel_representation_invariance", "check_classifiers_multilabel_output_format_predict",
+        "check_classifiers_multilabel_output_format_predict_proba", "check_classifier_multioutput",
+        "check_estimators_pickle", "check_fit_idempotent",
+    } <= passed  # fmt: skip
+
+
+def test_probabilities_of_noise_are_the_shares_of_the_labels():
+    """Nothing can be learnt, one label is rare: the answers stay near to what is known without the features."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 40)).astype(np.float32)
+    Y = (rng.random((300, 2)) < [0.4, 0.03]).astype(float)
+    new = (rng.random((3000, 2)) < [0.4, 0.03]).astype(float)
+    proba = MultiLabelHead(scaling="none").fit(X, Y).predict_proba(rng.normal(size=(3000, 40)).astype(np.float32))
+    by_share = [log_loss(new[:, i], np.full(3000, Y[:, i].mean())) for i in range(2)]
+    assert all(log_loss(new[:, i], proba[:, i]) < 1.03 * by_share[i] for i in range(2))
+
+
+def test_many_rows_choose_by_some_of_them_and_learn_from_all():
+    X, Y, proba = drawn(7000, 20, 4)
+    Y[:, 3] *= np.arange(7000) % 40 == 0  # a rare label
+    head = MultiLabelHead(scaling="none").fit(X, Y)
+    assert np.abs(head.predict_proba(X)[:, :3] - proba[:, :3]).mean() < 0.02
+    assert abs(head.predict_proba(X)[:, 3].mean() - Y[:, 3].mean()) < 0.003
+
+
+def test_the_same_search_gives_the_model_of_all_rows():
+    X, Y, _ = drawn(400)
+    head = MultiLabelHead(scaling="none")
+    fold = label_folds(Y, None, 5, 0)
+    out, choices = head.cross_fit(X, Y, np.where(np.arange(400) < 20, -1, fold))
+    assert np.isnan(out[:20]).all()
+    assert np.isfinite(out[20:]).all()
+    assert len(choices) == 5
+    again = head.fit_searched().predict_proba(X)
+    assert np.abs(again - MultiLabelHead(scaling="none").fit(X, Y).predict_proba(X)).max() < 0.05

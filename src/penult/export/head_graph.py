@@ -24,8 +24,8 @@ def add_head(graph: Nodes, features: str, head: HeadState) -> tuple[str, str]:
     raw = _KINDS[head.kind](graph, rows, head.arrays, facts)
     if head.kind == "labels":  # `heads.scoring.label_probabilities`
         floors = head.arrays["floors"].astype(np.float64)
-        above = graph.add("Max", graph.add("Sigmoid", raw), graph.real(floors))
-        return raw, graph.add("Min", above, graph.real(1 - floors))
+        squeezed = graph.add("Mul", graph.add("Sigmoid", raw), graph.real(1 - 2 * floors))
+        return raw, graph.add("Add", squeezed, graph.real(floors))
     logits = graph.add("Div", raw, graph.real(facts["temperature"]))
     proba = graph.add("Softmax", logits, axis=1)
     return logits, _raised(graph, proba, float(facts["clip"]), int(facts["classes"]))

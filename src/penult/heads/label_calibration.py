@@ -24,7 +24,7 @@ FLOORS = 60
 
 @dataclass(frozen=True)
 class LabelSettings:
-    """What was chosen for one label: p = sigmoid(slope z + offset), and neither it nor its rest is below the floor."""
+    """What was chosen for one label: p = floor + (1 - 2 floor) sigmoid(slope z + offset)."""
 
     C: float
     slope: float = 1.0
@@ -33,7 +33,7 @@ class LabelSettings:
 
     def proba(self, z: Array) -> Array:
         """Return the probabilities (n,) of logits (n,)."""
-        return np.asarray(np.clip(sigmoid(self.slope * z + self.offset), self.floor, 1 - self.floor))
+        return np.asarray(self.floor + (1 - 2 * self.floor) * sigmoid(self.slope * z + self.offset))
 
 
 def sigmoid(z: Array) -> Array:
@@ -107,6 +107,6 @@ def label_floor(p: Array, ones: Array, zeros: Array) -> float:
     """
     (p,), (ones,), (zeros,) = cells(p[None], ones[None], zeros[None])
     floors = np.geomspace(1e-7, highest_floor(2), FLOORS)
-    clipped = np.clip(p, floors[:, None], 1 - floors[:, None])  # (f, n)
-    cost = -(np.log(clipped) @ ones) - np.log1p(-clipped) @ zeros - PSEUDO_ERRORS * np.log(floors)
+    raised = floors[:, None] + (1 - 2 * floors[:, None]) * p  # (f, n)
+    cost = -(np.log(raised) @ ones) - np.log1p(-raised) @ zeros - PSEUDO_ERRORS * np.log(floors)
     return float(floors[int(np.argmin(cost))])

@@ -13,6 +13,8 @@ from penult.errors import InputError
 
 def check_label_matrix(Y: Any, n: int) -> Array:
     """Return Y as numbers (n, L) of 0, 1 and NaN. Raises InputError for other shapes and values."""
+    if Y is None:
+        raise InputError("MultiLabelHead requires y to be passed, but the target y is None; give a row of 0 and 1 a photo.")
     try:
         Y = np.asarray(Y, np.float64)
     except (TypeError, ValueError):

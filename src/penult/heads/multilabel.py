@@ -67,14 +67,14 @@ class MultiLabelHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     random_state: int = 0
 
     @default_errors
-    def fit(self, X: Any, Y: Any, groups: Any = None, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None) -> Self:
         """Choose C, calibration and floor of each label by inner folds, and fit all rows.
 
-        X (n, d); Y (n, L) of 0, 1 and NaN, where it is not known whether the photo has the label: it is then left out for that
+        X (n, d); y (n, L) of 0, 1 and NaN, where it is not known whether the photo has the label: it is then left out for that
         label. groups (n,): rows of one group are kept on one side of every inner fold. sample_weight (n,), not negative. A
         label that all photos have, or none, is answered by its share. Raises InputError for what does not fit together.
         """
-        task = self._checked_task(X, Y, groups, sample_weight, None)
+        task = self._checked_task(X, y, groups, sample_weight, None)
         with threads(task.X):
             search = self._search(task)
             self._keep(search, self._choose(search))
@@ -225,6 +225,12 @@ class MultiLabelHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return self._scorer.state
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label, tags.classifier_tags.multi_class = True, False
+        tags.target_tags.single_output, tags.target_tags.multi_output = False, True
+        return tags
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_scorer")
 
@@ -244,7 +250,8 @@ def _row_weights(given: Any, n: int) -> Array:
         return np.ones(n)
     weight = np.asarray(given, np.float64)
     if weight.shape != (n,) or not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
-        raise InputError(f"sample_weight has the shape {weight.shape}; give {n} numbers, none below 0 and not all 0.")
+        told = "are all zero" if weight.size and not weight.any() else f"have the shape {weight.shape}"
+        raise InputError(f"the sample weights {told}; give {n} numbers, none below 0 and not all of them 0.")
     return np.asarray(weight / weight.mean())
 
 

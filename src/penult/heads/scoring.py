@@ -151,8 +151,11 @@ def labels(X: Array, arrays: Mapping[str, Array], _facts: Mapping[str, Any]) -> 
 
 
 def label_probabilities(logits: Array, floors: Array) -> Array:
-    """Return the probability (n, k) of each label by itself: the sigmoid, and neither it nor its rest below its floor (k,)."""
-    return np.asarray(np.clip(1 / (1 + np.exp(-np.clip(logits, -700, 700))), floors, 1 - floors))
+    """Return the probability (n, k) of each label by itself: the sigmoid, from its floor (k,) to 1 less it.
+
+    It is squeezed into that range and not cut off, as photos are ranked by it.
+    """
+    return np.asarray(floors + (1 - 2 * floors) / (1 + np.exp(-np.clip(logits, -700, 700))))
 
 
 def row_products(X: Array, weights: Array) -> Array:
