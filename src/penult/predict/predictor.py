@@ -1,7 +1,7 @@
 """A loaded model at work: images, their bytes or their features in, answers out.
 
 Features are computed as in training (`embed`), so what is served is what was measured. An unreadable image gets
-the class prior and its reason; it never gets another image's answer.
+its reason and no class; it never gets another image's answer.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ class Predictor:
         Returns
         -------
         Predictions
-            One row an image, in order; an image that cannot be read has its reason there, and the class frequencies of the
-            training set.
+            One row an image, in order; an image that cannot be read has its reason there and no class, and its row of `proba`
+            the class frequencies of the training set.
 
         Raises
         ------

@@ -47,13 +47,13 @@ def _schemas() -> dict[str, Schema]:
     prediction = _object(
         ["label", "confidence", "probabilities", "novelty"],
         file={**_TEXT, "description": "the name of the file, where it came in a form"},
-        label=_TEXT,
-        confidence=_SHARE,
+        label={**_TEXT, "type": ["string", "null"], "description": "null where the photo cannot be read"},
+        confidence={**_SHARE, "type": ["number", "null"]},
         probabilities=probabilities,
         novelty=novelty,
         labels={**_list(_TEXT), "description": "of a model with several labels a photo: those that it gives"},
         prediction_set={**_list(_TEXT), "description": "the classes that hold the right one with the coverage of the model"},
-        unreadable={**_TEXT, "description": "why the photo cannot be read; then the rest is what is true without a photo"},
+        unreadable={**_TEXT, "description": "why the photo cannot be read; it has no class then"},
     )
     about = {"model": _TEXT, "model_version": _TEXT}
     named = {"name": _TEXT, "parameters": _ANY}
