@@ -2,12 +2,13 @@
 const known = new Set(data.known);
 const asked = {class: byId('filter-class'), kind: byId('filter-kind'), sort: byId('filter-sort'), file: byId('filter-file')};
 const folded = data.files.map((name) => name.toLowerCase());
+const collator = new Intl.Collator(undefined, {numeric: true});
 const orders = {
   doubt: () => 0, // the order of the rows
   sure: (a, b) => data.sure[b] - data.sure[a],
   unsure: (a, b) => (data.sure[a] < 0) - (data.sure[b] < 0) || data.sure[a] - data.sure[b],
   far: (a, b) => data.far[b] - data.far[a],
-  file: (a, b) => data.files[a].localeCompare(data.files[b], undefined, {numeric: true}),
+  file: (a, b) => collator.compare(data.files[a], data.files[b]),
 };
 const kinds = {
   all: () => true,
