@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from finished import Finished, finish, lay_out
 from penult.cli import COMMANDS, build, config, main
 from penult.cli.parser import GROUPS, Parser
 
@@ -180,3 +183,56 @@ def test_what_was_configured_is_told_where_it_fails_and_with_v(
     assert "--fit" not in err  # --views says the same thing
     assert "(--head=svn was set by" in err.splitlines()[-1]
     assert run(capsys, "help", "train")[0] == run(capsys, "train", "--help")[0] == 0
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    base = tmp_path_factory.mktemp("info") / "base"
+    lay_out(base / "train", warm=7, cold=8)
+    return finish(base, test=False, head="centroid")
+
+
+def test_info_is_the_card_of_a_model_in_its_run_and_outside_of_it(trained: Finished, tmp_path: Path, capsys: Captured) -> None:
+    shutil.copy(trained.folder / "model.penult", tmp_path / "moved.penult")
+    kept = trained.metrics
+    here, moved = (json.loads(run(capsys, "info", path, "--json")[1]) for path in (trained.folder, tmp_path / "moved.penult"))
+    for told in (here, moved):
+        assert told["classes"] == [{"name": "cold", "photos": 8}, {"name": "warm", "photos": 7}]
+        assert (told["task"], told["trained_on"], told["bytes"]) == ("classes", 15, (tmp_path / "moved.penult").stat().st_size)
+        assert told["networks"][0]["name"] == "colour_histogram" and told["networks"][0]["features"] == told["features"]
+        assert told["head"]["head"] == "centroid"
+        assert told["digests"] == kept["digests"]
+        assert told["scores"]["accuracy"] == kept["scores"]["scores"]["accuracy"]
+        assert told["decision"]["gives"] == "the most probable class"
+        assert told["prior"] == pytest.approx({"cold": 8 / 15, "warm": 7 / 15})
+        assert told["versions"]["penult"] == kept["penult"]
+    assert here["date"] == kept["when"]["ended"] and here["verdict"] == kept["verdict"]
+    assert moved["date"] is None and moved["verdict"] is None  # metrics.json is not beside it
+    code, out, err = run(capsys, "info", tmp_path / "moved.penult")
+    assert (code, err) == (0, "")
+    assert "classes     cold 8, warm 7" in out and "not known (this file was written" in out
+
+
+@pytest.mark.parametrize(
+    "words", [("info", "RUN"), ("predict", "RUN", "PHOTOS"), ("report", "RUN"), ("doctor", "RUN"), ("cache",)]
+)
+def test_q_prints_nothing_but_errors(words: tuple[str, ...], trained: Finished, tmp_path: Path, capsys: Captured) -> None:
+    """Not the note of an unreadable photo either; what --json asks for is printed all the same."""
+    mine = trained.copy(tmp_path / "mine")
+    (mine.base / "train" / "warm" / "bad.jpg").write_bytes(b"")
+    places = {"RUN": str(mine.folder), "PHOTOS": str(mine.base / "train")}
+    given = [places.get(word, word) for word in words]
+    assert run(capsys, *given, "-q") == (0, "", "")
+    code, out, err = run(capsys, *given, "-q", "--json")
+    assert (code, err) == (0, "") and json.loads(out)
+    code, out, err = run(capsys, words[0], *(["nowhere"] if len(words) > 1 else ["--prune", "--max", "x"]), *given[2:], "-q")
+    assert ((code, out) == (1, "") and "nowhere" in err) or "--max" in err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_completion_is_code_for_the_shell(shell: str, capsys: Captured) -> None:
+    code, out, err = run(capsys, "completion", shell)
+    assert (code, err) == (0, "")
+    assert "_ARGCOMPLETE" in out and "penult" in out
+    if shell == "bash" and (bash := shutil.which("bash")):
+        assert subprocess.run([bash, "-n"], input=out, text=True, check=False).returncode == 0

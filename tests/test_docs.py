@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import reference
 from penult.cli import build
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,10 +53,15 @@ def test_every_option_that_the_pages_name_exists() -> None:
     known: set[str] = set()
     for action in build()._subparsers._group_actions[0].choices.values():  # type: ignore[union-attr]
         known |= {option for one in action._actions for option in one.option_strings}
-    docs = ("formats", "benchmarks", "design", "backbones", "decisions", "deploy", "studio", "studio.zh", "scale")
+    docs = ("formats", "benchmarks", "design", "backbones", "decisions", "deploy", "studio", "studio.zh", "scale", "commands")
     for page in ("README.md", "README.zh.md", *(f"docs/{name}.md" for name in docs)):
         named = set(re.findall(r"`[^`\n]*?(--[a-z][a-z0-9-]*)", (ROOT / page).read_text(encoding="utf-8")))
         assert named <= known | OF_BENCHMARKS, page
+
+
+def test_the_reference_of_the_commands_is_that_of_the_parser() -> None:
+    """`python tests/reference.py` writes it anew."""
+    assert (ROOT / "docs/commands.md").read_text(encoding="utf-8").partition(reference.MARK)[2] == f"\n{reference.reference()}"
 
 
 def test_the_links_of_the_pages_lead_somewhere() -> None:

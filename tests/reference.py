@@ -1,0 +1,68 @@
+"""The reference in docs/commands.md, every command with its options, out of the parser.
+
+`python tests/reference.py` writes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from penult.cli import COMMANDS, build
+from penult.cli.parser import Parser
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
+MARK = "<!-- From here on the page is made by `python tests/reference.py`. -->\n"
+SHARED = ("help", "config", "no_config", "verbose", "quiet")  # options of every command, which the first half has
+
+
+def reference() -> str:
+    """Return the reference as Markdown."""
+    known = build().commands()
+    return "\n".join(
+        line
+        for title, modules in COMMANDS.items()
+        for line in (f"## {title}", "", *(line for one in modules for line in _command(known[_name(one)])))
+    )
+
+
+def _name(module: object) -> str:
+    return str(getattr(module, "__name__", "")).rpartition(".")[2]
+
+
+def _command(p: Parser) -> Iterator[str]:
+    yield f"### {p.prog}"
+    yield ""
+    usage = p.format_usage().removeprefix("usage: ")
+    yield from ("```text", " ".join(usage.split()), "```", "")
+    first, _, about = str(p.description).partition("\n\n")
+    yield first
+    yield ""
+    if about:
+        yield re.sub(r"(?m)^  (\S+) {2,}", r"- `\1`: ", about)
+        yield ""
+    yield from ("```sh", *re.sub(r" {2,}(?=\S)", "   # ", _flat(p.epilog)).splitlines(), "```", "")
+    for group in p._action_groups:
+        shown = [one for one in group._group_actions if one.dest not in SHARED]
+        if not shown:
+            continue
+        yield from (f"| {group.title} | |", "|---|---|")
+        for one in shown:
+            words = p._get_formatter()._format_action_invocation(one)
+            text = p._get_formatter()._expand_help(one)
+            yield f"| {_code(words)} | {text.replace('|', chr(92) + '|')} |"
+        yield ""
+
+
+def _flat(examples: str | None) -> str:
+    return re.sub(r"(?m)^  ", "", str(examples).removeprefix("Examples:\n"))
+
+
+def _code(words: str) -> str:
+    return f"`{words.replace('|', chr(92) + '|')}`"
+
+
+if __name__ == "__main__":
+    kept, _, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
+    PAGE.write_text(kept + MARK + "\n" + reference(), encoding="utf-8")
