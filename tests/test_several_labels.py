@@ -191,3 +191,28 @@ def test_the_commands_train_audit_and_predict_from_tables(tmp_path, capsys, monk
     ):
         assert main(call) == 1
         assert said in capsys.readouterr().err
+
+
+def test_shards_are_learnt_and_measured_with_a_table_of_labels(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("pyarrow")
+    monkeypatch.chdir(tmp_path)
+    has = drawn.write(tmp_path / "photos", 40)
+    drawn.write_columns(tmp_path / "columns.csv", has, "photos/")
+    assert main(["embed", "columns.csv", "--out", "shards", "-b", "colour_histogram", "--no-cache"]) == 0
+    assert "several labels each" in capsys.readouterr().err
+    train = ["train", "shards", "--near-duplicates", "separate", "-o", "run"]
+    assert main([*train, "--labels", "columns.csv"]) == 0
+    assert runs.read_run(tmp_path / "run").metrics["task"] == "labels"
+    capsys.readouterr()
+    assert main(["evaluate", "run", "shards", "--labels", "columns.csv", "--json"]) == 0
+    assert '"mAP"' in capsys.readouterr().out
+    assert main(["predict", "run", "photos", "--out", "answers"]) == 0
+    monkeypatch.setattr("penult.training.stored_data.fits", lambda *_: False)
+    for call, said in (
+        ([*train, "--labels", "columns.csv"], "learnt in memory"),
+        ([*train, "--task", "labels"], "--labels FILE"),
+        (["train", "--features", "run/data.h5", "--task", "labels"], "one class a row"),
+        (["evaluate", "run", "shards"], "--labels FILE"),
+    ):
+        assert main(call) == 1
+        assert said in capsys.readouterr().err

@@ -101,6 +101,11 @@ class LabelNormalizer:
             self.forms[label].add(written)
         return label
 
+    @property
+    def of_model(self) -> bool:
+        """Whether labels are those of a model."""
+        return bool(self._known)
+
     def knows(self, label: str) -> bool:
         """Tell whether a label is a class of the model."""
         return label in self._known

@@ -119,6 +119,7 @@ class Table:
         finder = self._finder()
         columns = self._find_columns(finder, None, need=False)
         self.cells = LabelCells([self.header[at] for at in columns.labels], columns.labels, (), "classes")
+        self._drop_label_sets(labels, log)
         rows = self._rows()
         # All rows choose one folder together: they are read once more for that, where a name is no path as it stands.
         votes = cache(lambda: finder.votes(_cell(cells, columns.image) for _, cells in self._rows()))
@@ -132,6 +133,19 @@ class Table:
                 unsure = not image.label or (is_missing(image.label) and not labels.knows(image.label))
                 yield replace(image, label=None) if unsure else image
         self._tell(Matches([], folders=list(folders)), labels, log)
+
+    def _drop_label_sets(self, labels: LabelNormalizer, log: ScanLog) -> None:
+        """Leave labels out where a photo has several, which a stream has no place for: those of one would be taken for all."""
+        columns = self.columns.labels
+        some = [cells for _, cells in islice(self._rows(), _SAMPLE)]
+        if not columns or LabelCells(self.cells.names, columns, some, self.options.task).task == "classes":
+            return
+        self.columns.labels, self.cells = (), LabelCells((), (), (), "classes")
+        if not labels.of_model:
+            told = (
+                "its photos have several labels each, which are not kept with features; give the table with --labels to learn"
+            )
+            log.add_notes([f"'{printable(self.path)}': {told}"])
 
     def unused(self) -> list[str]:
         """Return a sentence about columns that may be folds or groups, of a table whose `images` were read."""

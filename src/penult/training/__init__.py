@@ -219,6 +219,11 @@ def train_sets(labelled: ImageSet, test: ImageSet | None, options: TrainOptions,
 def train_features(paths: Sequence[str], options: TrainOptions, progress: ProgressCallback = quiet) -> Run:
     """Train on feature files of the blog post's layout; the model then predicts from features, not from images."""
     _check(options)
+    if options.task == "labels":
+        raise InputError(
+            "feature files have one class a row in their data set `label`; train several labels a photo on images, or on "
+            "shards with a table (--labels FILE)."
+        )
     if are_large(paths, options.memory):
         runs.check_features(paths)
         with store.RowReader([Path(path) for path in paths]) as reader:
@@ -250,11 +255,16 @@ def train_stored(stored: StoredFeatures, options: TrainOptions, progress: Progre
     if options.submission is not None:
         raise InputError("a sample submission is about test images, and stored features have none; leave --submission out.")
     labels = read_labels(stored, options.labels, options.groups, options.table)
-    _check_classes(options, labels.classes, ())
+    several = labels.Y is not None
+    if several:
+        check_label_options(options)
+    elif options.task == "labels":
+        raise InputError("several labels a photo of stored features come from a table; give it with --labels FILE.")
+    _check_classes(options, labels.classes, (), "labels" if several else "classes")
     data = from_stored(stored, labels, options)
     few = len(data.train.X) if data.every is None else 0  # a process beside this one is for what is in memory
     with RunFolder(options.out, options.overwrite) as folder, TrialProcess(few) as process:
-        trainer = Trainer(folder, options, None, process, progress)
+        trainer = (LabelTrainer if several else Trainer)(folder, options, None, process, progress)
         data = unpacked(data, folder.path, progress)
         trainer.clock.lap("features")
         where = {"sources": {"train": stored.root} if stored.root else {}, "ignored": {}}

@@ -5,14 +5,15 @@ Rows are read in slices and answered at once; only labels and answers stay, or t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penult import bundle, evaluate
 from penult.arrays import default_errors, row_chunks, stratified_rows
-from penult.errors import ProgressCallback, quiet
-from penult.evaluate import Evaluation
+from penult.errors import InputError, ProgressCallback, quiet
+from penult.evaluate import Evaluation, LabelEvaluation
 from penult.images import TableOptions
 from penult.pixels.preparing import memory_bytes
 from penult.predict import Predictor
@@ -32,8 +33,8 @@ class StoredEvaluation:
     frequencies, `in_training` were training photos (None where the model does not know).
     """
 
-    result: Evaluation
-    unseen: Evaluation | None
+    result: Evaluation | LabelEvaluation
+    unseen: Evaluation | LabelEvaluation | None
     images: int
     measured: int
     unreadable: int
@@ -60,7 +61,10 @@ def evaluate_stored(
     classes = predictor.bundle.classes
     if isinstance(stored.X, ShardedFeatures):
         check_same_networks(predictor.bundle, stored.X)
-    labels = read_labels(stored, table, None, options, classes)
+    task = predictor.bundle.task
+    if task == "labels" and table is None:
+        raise InputError("this model gives a photo several labels; give the table of them with --labels FILE.")
+    labels = read_labels(stored, table, None, replace(options or TableOptions(), task=task), classes)
     rows, lost, notes = labels.rows, labels.failed[labels.failed >= 0], list(labels.notes)
     most = max(1, (memory_bytes() if memory is None else memory) // SHARE // (8 * (len(classes) + 2)))
     y = np.concatenate([labels.codes[rows], lost])
@@ -80,9 +84,15 @@ def evaluate_stored(
     if seen is not None:
         for at in row_chunks(len(rows), STEP):
             known[at] = bundle.were_seen(stored.digests(rows[at]), seen)
-    measured = evaluate.score(y, proba, classes, name="new images")
-    rest = None
+    truth = y if labels.Y is None else labels.Y[rows]
+
+    def scores(keep: NDArray[np.bool_], name: str) -> Evaluation | LabelEvaluation:
+        if task == "classes":
+            return evaluate.score(truth[keep], proba[keep], classes, name=name)
+        return evaluate.score_labels(truth[keep], proba[keep], classes, predictor.bundle.thresholds, name=name)
+
+    measured, rest = scores(np.ones(len(y), bool), "new images"), None
     if known.any() and not known.all():
-        rest = evaluate.score(y[~known], proba[~known], classes, name="new images that the model was not trained on")
+        rest = scores(~known, "new images that the model was not trained on")
     told = None if seen is None else int(known.sum())
     return StoredEvaluation(measured, rest, labelled, len(y), unread, told, tuple(notes))

@@ -22,7 +22,7 @@ from penult.errors import InputError
 from penult.fit import group_copies
 from penult.images import natural_key
 from penult.pixels.preparing import memory_bytes
-from penult.training.data import EveryRow, Split, TrainingData, check_rows, lone_classes
+from penult.training.data import EveryRow, Split, TrainingData, check_label_counts, check_rows, lone_classes
 from penult.training.options import TrainOptions
 from penult.training.stored import COPIES, STEP, SelectedRows, StoredFeatures, fits
 from penult.training.stored_labels import RowLabels
@@ -41,14 +41,21 @@ def from_stored(stored: StoredFeatures, labels: RowLabels, options: TrainOptions
     """
     rows = labels.rows
     y = labels.codes if len(rows) == len(labels.codes) else labels.codes[rows]
-    check_rows(y, labels.classes, stored.source)
+    alone = None if labels.Y is None else check_label_counts(labels.Y[rows], labels.classes)
+    if alone is None:
+        check_rows(y, labels.classes, stored.source)
     X = stored.X if len(rows) == len(stored.X) else SelectedRows(stored.X, rows)
     groups = None if labels.groups is None else labels.groups[rows]
     near = options.near_duplicates == "group"
     if fits(X, options.memory):
         order = _folder_order(stored.ids(rows))
         own = np.asarray(X[:])[order], y[order], None if groups is None else groups[order]
-        return _made(stored, labels, rows[order], own, near, ())
+        return _made(stored, labels, rows[order], own, near, alone or ())
+    if labels.Y is not None:
+        raise InputError(
+            f"several labels a photo are learnt in memory, and {X.shape[0]:,} rows of {X.shape[1]:,} numbers do not fit; "
+            "allow more memory, or train on a part of them."
+        )
     _check_head(stored, options)
     memory = memory_bytes() if options.memory is None else options.memory
     some = 16 * X.shape[1]  # bytes of memory for each row of a sample, as `sample_rows` counts: it takes a fourth
@@ -98,7 +105,12 @@ def _made(
     files = (*stored.ids(rows), *stored.failures)
     failures = {n + i: failure for i, failure in enumerate(stored.failures.values())}
     part = Split(files, np.arange(n + lost) < n, X, np.concatenate([y, np.full(lost, -1, np.intp)]), failures)
-    alone = lone_classes(y, labels.classes, ties)
+    alone: list[str] = []
+    if labels.Y is None:
+        alone = lone_classes(y, labels.classes, ties)
+    else:
+        unknown = np.full((lost, len(labels.classes)), np.nan, np.float32)
+        part = replace(part, y=None, Y=np.concatenate([labels.Y[rows], unknown]))
     return TrainingData(
         part,
         None,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from penult import images
 from penult.arrays import row_chunks
 from penult.errors import InputError
-from penult.images import Image, LabelNormalizer, TableOptions, kaggle_label, natural_key, quoted
+from penult.images import Image, ImageSet, LabelNormalizer, TableOptions, kaggle_label, natural_key, quoted
 from penult.images.labels import missing_names, similar_names
 from penult.images.name_groups import group_pattern
 from penult.sources.names import without_archives
@@ -30,7 +30,8 @@ Texts = Iterable[Sequence[str | None]]
 class RowLabels:
     """Class numbers (n,), -1 for rows without a label, the classes, and groups (n,) or None; `notes` are to be told.
 
-    `failed` (f,) are the class numbers of images without features, where the classes of a model were given.
+    `failed` (f,) are the class numbers of images without features, where the classes of a model were given. Where a photo may
+    have several labels, `classes` are the labels and `Y` (n, L) says which each has; `codes` are then 0 for labelled rows.
     """
 
     codes: NDArray[np.intp]
@@ -38,6 +39,7 @@ class RowLabels:
     groups: NDArray[np.intp] | None = None
     notes: tuple[str, ...] = ()
     failed: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+    Y: NDArray[np.float32] | None = None
 
     @property
     def rows(self) -> NDArray[np.intp]:
@@ -58,7 +60,9 @@ def read_labels(
     of a model, labels must be among them, and images without features get theirs, too. Raises InputError where there are none,
     and what reading a table raises.
     """
-    listed, notes = (None, ()) if table is None else _listed(stored, table, groups, options or TableOptions())
+    listed, notes, several = (None, (), None) if table is None else _listed(stored, table, groups, options or TableOptions())
+    if listed is not None and several is not None:
+        return _label_sets(stored, several, notes, _groups(stored, groups, listed), classes)
     meant, lost = LabelNormalizer(classes), list(stored.failed_labels()) if classes else []
     every, n = chain(_ids(stored), [[id for id, _ in lost]]), len(stored.X)
     if listed is not None:
@@ -131,11 +135,33 @@ def _class_order(stored: StoredFeatures, names: Sequence[str], classes: Sequence
 
 def _listed(
     stored: StoredFeatures, table: str, groups: str | None, options: TableOptions
-) -> tuple[Mapping[str, Image], tuple[str, ...]]:
-    """Return the rows of a table by the ids that they mean, and what there is to say of it."""
+) -> tuple[Mapping[str, Image], tuple[str, ...], ImageSet | None]:
+    """Return the rows of a table by the ids that they mean, what there is to say of it, and all where photos have several."""
     known = [id for ids in _ids(stored) for id in ids] + [id for id, _ in stored.failed_labels()]
-    found = images.read_label_table(table, known, groups, replace(options, task="classes"))
-    return {image.id: image for image in found.images}, found.notes
+    found = images.read_label_table(table, known, groups, options)
+    return {image.id: image for image in found.images}, found.notes, found if found.task == "labels" else None
+
+
+def _label_sets(
+    stored: StoredFeatures,
+    found: ImageSet,
+    notes: Sequence[str],
+    groups: NDArray[np.intp] | None,
+    labels: Sequence[str],
+) -> RowLabels:
+    """Return which labels each row has, as a table says; `labels` are those of a model. Raises InputError for others."""
+    names = tuple(labels) or found.classes
+    matrix = images.label_matrix(found, names)
+    if matrix is None:
+        strange = quoted(sorted(set(found.classes) - set(names), key=natural_key))
+        raise InputError(f"the table has labels that the model does not know: {strange}; rename or remove them.")
+    place, n = {image.id: i for i, image in enumerate(found.images)}, len(stored.X)
+    rows = np.fromiter((place.get(id, -1) for ids in _ids(stored) for id in ids), np.intp, n)
+    Y = np.full((n, len(names)), np.nan, np.float32)
+    Y[rows >= 0] = matrix[rows[rows >= 0]]
+    left = int((rows < 0).sum())
+    told = (f"{left:,} of {n:,} images have no label and were left out.",) if left else ()
+    return RowLabels(np.where(rows >= 0, 0, -1), names, groups, (*notes, *told), Y=Y)
 
 
 def _groups(stored: StoredFeatures, wanted: str | None, listed: Mapping[str, Image] | None) -> NDArray[np.intp] | None:
