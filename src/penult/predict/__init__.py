@@ -8,6 +8,7 @@ from typing import Any
 from penult import bundle
 from penult.embed import EmbedOptions
 from penult.predict.answers import Prediction, Predictions, doubtful, write_review
+from penult.predict.classifier import ModelClassifier
 from penult.predict.judging import (
     judge,
     judge_decision,
@@ -24,6 +25,7 @@ from penult.predict.tables import write_predictions
 __all__ = [
     "NEAR",
     "SAME",
+    "ModelClassifier",
     "Prediction",
     "Predictions",
     "Predictor",
@@ -49,8 +51,8 @@ def load_model(
     precision: str = "auto",
     cache_dir: str | Path | bool | None = None,
     **others: Any,
-) -> Predictor:
-    """Open a model file.
+) -> ModelClassifier:
+    """Open a model file: a `Predictor` that is a fitted scikit-learn classifier, too.
 
     Parameters
     ----------
@@ -65,7 +67,7 @@ def load_model(
 
     Returns
     -------
-    Predictor
+    ModelClassifier
 
     Raises
     ------
@@ -81,7 +83,7 @@ def load_model(
     ['cat', 'dog']
     """
     cache = others.pop("cache", cache_dir)  # its former name
-    return Predictor(bundle.load_bundle(path), EmbedOptions(device, precision, cache, **others))
+    return ModelClassifier(bundle.load_bundle(path), EmbedOptions(device, precision, cache, **others))
 
 
 load = load_model

@@ -1,0 +1,135 @@
+"""A loaded model as scikit-learn knows it: a classifier that is fitted for good, and takes images as X.
+
+scikit-learn itself is loaded only when it asks (`__sklearn_tags__`), so that prediction stays light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import pixels
+from penult.embed import EmbedOptions
+from penult.errors import InputError, ProgressCallback, quiet, unknown
+from penult.predict.answers import Predictions
+from penult.predict.predictor import Predictor
+from penult.texts import count
+
+
+class ModelClassifier(Predictor):
+    """What `penult.load_model` returns: a `Predictor`, and a fitted scikit-learn classifier.
+
+    It is frozen, as `sklearn.frozen.FrozenEstimator` is: `fit` learns nothing, and `clone` gives the model itself, so that
+    `cross_val_score` measures this model on each fold, and `StackingClassifier` takes it with ``cv="prefit"``. It can be
+    pickled, without its open engines.
+
+    Attributes
+    ----------
+    classes_ : array (k,)
+        The classes, text, in the order of the columns of `predict_proba`.
+    """
+
+    _estimator_type = "classifier"
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The classes, in the order of the columns of `predict_proba`."""
+        return np.array(self.bundle.classes)
+
+    def fit(self, X: Any = None, y: Any = None, **others: Any) -> Self:
+        """Learn nothing: the model is fitted. `penult.train` or `TransferClassifier` make another."""
+        return self
+
+    def predict(self, sources: Any, ids: Sequence[str] | None = None, progress: ProgressCallback = quiet) -> Predictions:
+        """Classify images, as `Predictor.predict` does; numpy takes the answers as an array of labels (n,).
+
+        A model that was trained from feature files takes rows of these features (n, d).
+        """
+        if self.bundle.backbones:
+            return super().predict(sources, ids, progress)
+        X = np.asarray(sources, np.float32)
+        names = tuple(str(i) for i in range(len(X))) if ids is None else tuple(ids)
+        return Predictions.of(self.bundle, names, self.score(X), {}, self.novelty(X))
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return calibrated probabilities (n, k). Raises `InputError` where an image cannot be read: it has no answer."""
+        answers = self.predict(X)
+        if answers.failures:
+            why = pixels.summarize_failures(answers.failures.values())
+            first = answers.ids[min(answers.failures)]
+            raise InputError(
+                f"{count(len(answers.failures), 'image')} of {len(answers)} cannot be read, such as {first!r}; leave them "
+                f"out, or fix them: {why}."
+            )
+        return answers.proba
+
+    def score(  # type: ignore[override]  # scikit-learn's place for the labels is the second
+        self, X: Any, y: Any = None, sample_weight: Any = None, watched: bool = True
+    ) -> Any:
+        """Return the share of images X that get their class y (n,), each counted `sample_weight` times.
+
+        Of several labels a photo, y (n, L), the share of photos all of whose labels are right. Without y X are rows of
+        features, of which the probabilities (n, k) are returned, as by `Predictor.score`.
+        """
+        if y is None:
+            return super().score(X, watched)
+        answers = self.predict(X)
+        given, truth = np.asarray(answers), np.asarray(y)
+        if given.ndim == 2:
+            right = (given == truth).all(axis=1)
+        else:
+            strange = sorted({str(one) for one in truth.tolist()} - set(self.bundle.classes))
+            if strange:
+                raise unknown("class", strange[0], self.bundle.classes)
+            right = given == truth.astype(str)
+        return float(np.average(right, weights=sample_weight))
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return nothing: a fitted model has no settings to choose."""
+        return {}
+
+    def set_params(self, **params: Any) -> Self:
+        """Refuse: a fitted model has no settings to choose. Raises `InputError`."""
+        if params:
+            raise InputError(
+                f"a fitted model has no parameters to set, not {', '.join(params)} either; train another, with penult.train or "
+                "penult.TransferClassifier."
+            )
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_clone__(self) -> Self:
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        several = self.bundle.task == "labels"
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=False, multi_output=several),
+            transformer_tags=None,
+            regressor_tags=None,
+            classifier_tags=ClassifierTags(multi_label=several),
+            input_tags=InputTags(),
+            requires_fit=False,
+            no_validation=True,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"model": self._model, "settings": self.settings, "prior": None if self._prior is None else self._prior[1]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        settings: EmbedOptions = state["settings"]
+        self.__init__(state["model"], settings)  # type: ignore[misc]
+        if state["prior"] is not None:
+            self.use_prior(state["prior"])
+
+    def __repr__(self) -> str:
+        names = ", ".join(b.name for b in self.bundle.backbones) or "features"
+        return f"ModelClassifier({names}: {count(len(self.bundle.classes), 'class', 'classes')})"
