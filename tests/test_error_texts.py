@@ -627,6 +627,10 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
         pictures(), list("aabb"), sample_weight=[0, 0, 1, 1])),
     "labels of unreadable images": ("b.jpg", lambda w: (
         (w / "b.jpg").write_bytes(b"\xff\xd8\xff"), np.asarray(Predictor(model(w)).predict([w / "b.jpg"])))),
+    "probabilities of unreadable images": (
+        "image number 0", lambda w: predict.load_model(w / "run").predict_proba([penult.FileContent(b"x")])),
+    "the score of a strange class": ("'bird'", lambda w: predict.load_model(w / "run").score(pictures(), ["bird"] * 4)),
+    "parameters of a fitted model": ("not C", lambda w: predict.load_model(w / "run").set_params(C=1)),
     "an answer for no image": ("x.jpg", lambda w: Predictor(model(w)).predict(pictures())["x.jpg"]),
     "a folder for an image": ("photos' is a folder", lambda w: predict.load(w / "run").predict(w / "photos")),
     "ids of another number": ("4 images", lambda w: predict.load(w / "run").predict(pictures(), ["a"])),

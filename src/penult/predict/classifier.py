@@ -48,7 +48,7 @@ class ModelClassifier(Predictor):
 
         A model that was trained from feature files takes rows of these features (n, d).
         """
-        if self.bundle.backbones:
+        if self.bundle.backbones or getattr(sources, "ndim", 0) != 2:
             return super().predict(sources, ids, progress)
         X = np.asarray(sources, np.float32)
         names = tuple(str(i) for i in range(len(X))) if ids is None else tuple(ids)
@@ -95,8 +95,8 @@ class ModelClassifier(Predictor):
         """Refuse: a fitted model has no settings to choose. Raises `InputError`."""
         if params:
             raise InputError(
-                f"a fitted model has no parameters to set, not {', '.join(params)} either; train another, with penult.train or "
-                "penult.TransferClassifier."
+                f"a fitted model has no parameters to set, not {', '.join(params)} either; train another, with penult.train "
+                "or penult.TransferClassifier."
             )
         return self
 
