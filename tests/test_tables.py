@@ -19,7 +19,7 @@ from PIL import Image
 from conftest import draw
 from penult.cli import main
 from penult.errors import InputError, MissingExtra
-from penult.images import TableOptions, expand_sources, scan_labelled, scan_unlabelled
+from penult.images import TableOptions, expand_sources, labels_from, scan_labelled, scan_unlabelled
 from penult.training import TrainOptions, train_images
 from penult.training.repairs import apply_repairs
 
@@ -211,6 +211,23 @@ def test_photos_without_a_label_are_predicted_as_predict_does_and_not_learnt(
     assert not np.allclose(even.evaluation.proba, run.evaluation.proba)  # weights count
     assert main(["evaluate", str(tmp_path / "run"), str(photos), "--labels", str(path), "-q", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["measured"] == 8
+
+
+def test_photos_that_the_table_of_their_labels_does_not_list_have_no_label(photos: Path, tmp_path: Path) -> None:
+    path = written(tmp_path, "t.csv", rows(lambda i, kind: f"{i:03d},{kind}", "id,label", 8))
+    rest = tuple(f"train_images/{i:03d}.png" for i in range(8, N))
+    source, table = labels_from(str(photos), str(path), TableOptions())
+    found = scan_labelled(source, table=table)
+    assert found.unlabelled is not None and found.unlabelled.ids == rest and len(found) == 8
+    predicted = scan_unlabelled(source, ("cold", "warm"), table)
+    assert predicted.ids[8:] == rest and predicted.classes == () and "some images have none" in predicted.notes[0]
+    alone = scan_labelled(path, table=TableOptions(image_dir=str(photos)))  # the folder may have other photos in it
+    assert alone.unlabelled is None
+    source, table = labels_from(
+        [str(photos / "train_images"), str(photos / "train_images/000.png")], str(path), TableOptions()
+    )
+    found = scan_labelled(source, table=table)
+    assert found.unlabelled is not None and (len(found), len(found.unlabelled)) == (8, 4)
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ def write_features(
     """
     store.check_output_file(out, store.HDF5, "the feature file")
     settings, table = settings or EmbedOptions(), table or images.TableOptions()
-    found = scan_images(source, table)
-    other = found.unlabelled if test is None else images.scan_unlabelled(test, table=replace(table, photos=(), hints=True))
+    found, other_table = scan_images(source, table), replace(table, photos=(), all_photos=False, hints=True)
+    other = found.unlabelled if test is None else images.scan_unlabelled(test, table=other_table)
     if notes is not None:
         notes += [*found.notes, *(other.notes if other else ())]
         if other is not None and test is None:

@@ -16,7 +16,7 @@ from penult.errors import InputError
 from penult.images.label_cells import binary
 from penult.images.labels import normalize_label
 from penult.images.matching import Finder, Match
-from penult.images.records import MENTIONED, quoted
+from penult.images.records import quoted
 from penult.signatures import image_ending
 from penult.sources import kind_of
 from penult.sources.names import archive_kind
@@ -39,7 +39,7 @@ _GROUP_NAMES = """
 _NO_LABELS = (
     *_FOLD_NAMES, *_GROUP_NAMES, "weight", "sampleweight", "width", "height", "url", "source", "split", "md5", "sha256",
 )  # fmt: skip
-_MANY = 3  # columns of 0 and 1 that are those of classes although there are others
+_NAMED = 40  # columns of 0 and 1 that are named to be copied into the next command
 _HITS = 0.5  # share of a column's cells that must be images for it to be theirs
 _LOOKED_AT = 200  # rows
 
@@ -50,7 +50,8 @@ class TableOptions:
 
     `label_column` may name several columns of 0 and 1, with commas between them. `folds` and `weights` name the columns of the
     parts of a cross-validation and of how much photos count. `task` says whether a photo has one of the classes or any
-    number of labels ("auto": the cells tell). `photos` are those that the table is about where they are no folder.
+    number of labels ("auto": the cells tell). `photos` are those that the table is about where they are no folder; with
+    `all_photos` those that it does not list have no label, otherwise they are none of its photos.
     With `hints` they were given for another table, and are used where they fit this one.
     """
 
@@ -62,6 +63,7 @@ class TableOptions:
     weights: str | None = None
     task: Literal["auto", "classes", "labels"] = "auto"
     photos: tuple[str, ...] = ()
+    all_photos: bool = False
     hints: bool = False
 
     def for_classes(self, classes: Sequence[str]) -> TableOptions:
@@ -293,7 +295,7 @@ class _ColumnFinder:
         if not known:
             rest = [at for at in rest if _norm(self.header[at]) not in _NO_LABELS] or rest
             flags = [at for at in rest if self._flag(at)]
-            if len(flags) > 1 and (len(flags) == len(rest) or len(flags) >= _MANY):
+            if len(flags) > 1 and len(flags) == len(rest):
                 return tuple(flags)
             if len(rest) > 1 and self.found.image is not None:
                 rest = [at for at in rest if not any(map(image_ending, self.column(at))) or self.share(at) < _HITS]
@@ -303,8 +305,9 @@ class _ColumnFinder:
         if need:
             which = f"the columns {quoted([self.header[at] for at in rest])} may all be" if rest else "no column is left to be"
             cure = "give the one that is with --label-column NAME" if rest else "add one, or name it with --label-column NAME"
-            names = ",".join(self.header[at] for at in [at for at in rest if self._flag(at)][:MENTIONED])
-            if "," in names:
+            called = [self.header[at] for at in rest if self._flag(at)]
+            names = ",".join(called if len(called) <= _NAMED else [*called[:3], "..."])
+            if len(called) > 1:
                 cure += f" (if each of those of 0 and 1 is a class, give --label-column '{printable(names)}')"
             self.found.complain(f"{which} the label", cure)
         return ()

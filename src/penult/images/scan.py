@@ -39,7 +39,7 @@ def scan_train_and_test(
     labelled = scan_labelled(source, groups=groups, table=own, advise=True)
     if test is None:
         return labelled, None
-    hints = replace(table, photos=(), task=labelled.task, hints=listed or not other)
+    hints = replace(table, photos=(), all_photos=False, task=labelled.task, hints=listed or not other)
     return labelled, scan_unlabelled(test, classes=labelled.classes, table=hints)
 
 
@@ -58,8 +58,8 @@ def labels_from(source: Source | Sequence[Source], labels: str | None, table: Ta
     if path_kind(labels) != "file":
         raise InputError(f"the table '{printable(labels)}' of --labels does not exist; give a CSV, Parquet or Excel file")
     if len(paths) == 1 and kind_of(paths[0]) not in (None, "table"):
-        return labels, replace(table, image_dir=paths[0])
-    return labels, replace(table, photos=tuple(paths))
+        return labels, replace(table, image_dir=paths[0], all_photos=True)
+    return labels, replace(table, photos=tuple(paths), all_photos=True)
 
 
 def scan_labelled(

@@ -37,13 +37,13 @@ from penult.images.table_faults import (
 )
 from penult.images.table_files import TableFile
 from penult.images.table_notes import table_notes
-from penult.images.walk import REPEATED, ScanLog, path_kind
+from penult.images.walk import REPEATED, ScanLog, path_kind, walk
 from penult.sources import kind_of
 from penult.texts import printable
 
 _SAMPLE = 1_000  # rows by which columns are chosen
 _STREAMED = 5_000  # rows that are read at once where a table is streamed
-_MANY_VALUES = 20  # different numbers with decimals that are no classes, however often each stands there
+_MANY_VALUES = 10  # different numbers with decimals that are no classes, however often each stands there
 
 
 def is_table(path: str) -> bool:
@@ -99,11 +99,14 @@ class Table:
         self.cells = LabelCells(names, columns.labels, (cells for _, cells in self._rows()), self.options.task)
         faults = TableFaults()
         images, matches = self._images(self._rows(), labels, finder, need, faults)
-        if accept is not None and columns.labels and not accept(self, _labels_of(images)):
+        rest: list[Image] = []
+        if self.options.all_photos:
+            rest = list(self._unlisted({os.path.normpath(image.path) for image in images}, log))
+        if accept is not None and columns.labels and not accept(self, _labels_of([*images, *rest])):
             self.cells, columns.labels, labels = LabelCells((), (), (), "classes"), (), LabelNormalizer()
             images = [replace(image, label=None, labels=None, unknown=()) for image in images]
         self._files = [image.path for image in images]
-        kept = self._once(images, faults, log)
+        kept = self._once(images, faults, log) + rest
         if need and CONTRADICTORY not in faults:
             self._look_over(kept)
         faults.refuse(self.path, self.root, self.options, columns, matches, finder)
@@ -124,14 +127,18 @@ class Table:
         # All rows choose one folder together: they are read once more for that, where a name is no path as it stands.
         votes = cache(lambda: finder.votes(_cell(cells, columns.image) for _, cells in self._rows()))
         folders: dict[str, None] = {}
+        known: set[str] = set()
         while batch := list(islice(rows, _STREAMED)):
             faults = TableFaults()
             images, matches = self._images(iter(batch), labels, finder, False, faults, votes)
             faults.refuse(self.path, self.root, self.options, columns, matches, finder)
             folders.update(dict.fromkeys(matches.folders))
+            known.update(os.path.normpath(image.path) for image in images if self.options.all_photos)
             for image in images:
                 unsure = not image.label or (is_missing(image.label) and not labels.knows(image.label))
                 yield replace(image, label=None) if unsure else image
+        if self.options.all_photos:
+            yield from self._unlisted(known, log)
         self._tell(Matches([], folders=list(folders)), labels, log)
 
     def _drop_label_sets(self, labels: LabelNormalizer, log: ScanLog) -> None:
@@ -273,6 +280,11 @@ class Table:
             else:
                 faults.add(CONTRADICTORY, image.id)
         return list(seen.values())
+
+    def _unlisted(self, known: set[str], log: ScanLog) -> Iterator[Image]:
+        """Yield the photos that were given and that the table does not list: without a label."""
+        photos = given_images(self.options.photos, log) if self.options.photos else walk(self.root, log)
+        return (replace(one, label=None) for one in photos if os.path.normpath(one.path) not in known)
 
     def _look_over(self, images: list[Image]) -> None:
         """Complain of labels that are measured values, numbers with decimals, and of weights that are all 0."""
