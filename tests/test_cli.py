@@ -385,7 +385,7 @@ def test_an_ended_run_says_how_to_go_on_and_loses_no_features(
     program = (  # a job in the background starts with SIGINT ignored; the signal comes amid the second half of a run
         "import os, signal, sys, time; from penult.training import trainer; from penult.cli import main; "
         "signal.signal(signal.SIGINT, signal.default_int_handler); "
-        f"trainer.learn = lambda *_: (os.kill(os.getpid(), signal.{kind}), time.sleep(60)); sys.exit(main())"
+        f"trainer.learn = lambda *_, **__: (os.kill(os.getpid(), signal.{kind}), time.sleep(60)); sys.exit(main())"
     )
     words = ["train", str(photos("train", warm=6, cold=6)), *SMALL, "--head", "centroid", "--out", str(tmp_path / "run")]
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, timeout=60, check=False)
