@@ -95,7 +95,7 @@ def scan_images(source: str | Sequence[str], table: images.TableOptions) -> imag
         found = images.scan_labelled(source, table=table)
     except InputError as error:
         found = images.scan_unlabelled(source, table=table)
-        if not isinstance(source, str) or not images.is_table(source):
+        if not isinstance(source, str) or not images.read_as_table(source, table):
             return found
         return replace(found, notes=(*found.notes, f"no labels were written: {error}"))
     if found.task == "classes":
