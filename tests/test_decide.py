@@ -196,7 +196,13 @@ def test_a_run_is_trained_with_a_decision_and_decided_anew(
     # the same answers, whoever gives them: predict, and the table that training wrote
     assert main(["predict", str(run), str(test), "--csv", str(tmp_path / "again.csv")]) == 0
     assert [row["label"] for row in read(tmp_path / "again.csv")] == [row["label"] for row in before]
+    assert main(["decide", str(run), "--cost", "cold>warm=100000"]) == 0  # so all are called cold
     capsys.readouterr()
+    assert main(["evaluate", str(run), str(test), "--json"]) == 0
+    measured = json.loads(capsys.readouterr().out)
+    recalls = {one["name"]: one["recall"] for one in measured["per_class"]}
+    assert recalls == {"warm": 0, "cold": 1}
+    assert measured["scores"]["accuracy"]["value"] == measured["decision"]["point"]["accuracy"]["value"] == 0.5
     assert main(["decide", str(run), "--cost", "warm>cold=100000"]) == 0
     assert capsys.readouterr().out.startswith("A photo costs ")
     assert {row["label"] for row in read(run / "predictions.csv")} == {"warm"}

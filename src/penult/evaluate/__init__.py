@@ -34,7 +34,7 @@ from penult.evaluate.label_curves import label_curves
 from penult.evaluate.label_words import label_summary_rows, label_verdict
 from penult.evaluate.labels import LabelEvaluation, LabelScore, cross_validate_labels, label_folds, score_labels, thresholds
 from penult.evaluate.metrics import Reliability, per_image
-from penult.evaluate.operating import OperatingPoint, measure_point
+from penult.evaluate.operating import OperatingPoint, measure_point, with_given
 from penult.evaluate.paired import compare_answers
 from penult.evaluate.power_law import Folds, PowerLaw
 from penult.evaluate.shift import Cause, accuracy_gap
@@ -104,4 +104,5 @@ __all__ = [
     "verdict",
     "verdict_with_decision",
     "wilson",
+    "with_given",
 ]

@@ -157,7 +157,10 @@ class DecisionResult:
 
     def to_facts(self, classes: Sequence[str]) -> dict[str, Any]:
         """Return what the model file keeps: nothing for the most probable class without sets."""
-        facts: dict[str, Any] = {} if self.rule.kind == "argmax" else {"decision": self.rule.to_facts(classes)}
+        facts: dict[str, Any] = {}
+        if self.rule.kind != "argmax":
+            accuracy = None if self.point is None else self.point.accuracy.to_dict()
+            facts["decision"] = {**self.rule.to_facts(classes), "accuracy": accuracy}
         return facts if self.sets is None else {**facts, "conformal": self.sets.to_facts()}
 
 

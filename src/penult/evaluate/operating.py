@@ -7,7 +7,7 @@ Recall, precision and flagged share of a rule are measured by folds: each fold i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from penult.arrays import default_errors
 from penult.decision import DecisionRule, Target
-from penult.evaluate.evaluation import Evaluation
+from penult.evaluate.evaluation import Evaluation, build
 from penult.evaluate.intervals import Floats, Ints, Score, interval, resample, wilson
 
 # With which a target of recall or precision is kept on new photos. Without it (the threshold that keeps the target on average)
@@ -99,6 +99,8 @@ def choose_threshold(y: Ints, proba: Floats, groups: NDArray[Any] | None, chosen
 def _recall_threshold(scores: Floats, units: int, target: Target) -> Threshold:
     """Return the largest threshold with the recall, from the scores (m,) of the photos of the class, ascending."""
     missed = np.searchsorted(scores, scores, "left")  # (m,) photos below each score
+    if not len(scores):  # no photo of the class was measured
+        return Threshold(0.0, False)
     caught = np.asarray((1 - missed / len(scores)) * units, np.float64)
     fits = np.flatnonzero(lower_limit(caught, np.full(caught.shape, float(units))) >= target.value)
     return Threshold(float(scores[fits[-1]] if len(fits) else scores[0]), bool(len(fits)))
@@ -151,6 +153,23 @@ def measure_point(
         cost=price(said),
         cost_argmax=price(evaluation.proba[here].argmax(axis=1)),
     )
+
+
+@default_errors
+def with_given(seen: Evaluation, rule: DecisionRule) -> Evaluation:
+    """Return the evaluation with accuracy, recall, precision and confusion of the classes that the rule gives.
+
+    What is said of probabilities (log loss, AUC, calibration) stays; so does all where these are the most probable classes.
+    """
+    if rule.kind == "argmax":
+        return seen
+    here = seen.measured
+    hard = np.full(seen.proba.shape, np.nan)  # (n, k)
+    hard[here] = np.eye(len(seen.classes))[rule.labels(seen.proba[here])]
+    given = build(seen.name, seen.classes, seen.y, hard, seen.fold, seen.groups)
+    scores = dict(seen.scores)
+    scores |= {name: score for name, score in given.scores.items() if name in ("accuracy", "balanced_accuracy")}
+    return replace(seen, scores=scores, per_class=given.per_class, confusion=given.confusion)
 
 
 def _mean(values: Floats, groups: NDArray[Any] | None) -> Score:

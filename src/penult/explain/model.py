@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.backbones import Backbone
-from penult.bundle import Bundle
+from penult.bundle import Bundle, decision_of
+from penult.decision import DecisionRule
 from penult.embed import EmbedOptions
 from penult.engines import Compute
 from penult.errors import InputError, unknown
@@ -48,9 +49,10 @@ class ExplainedModel:
         return self.thresholds is not None
 
     def given(self, proba: NDArray[np.float64]) -> list[int]:
-        """Return the numbers of the labels that a photo with probabilities (k,) is given; of classes the likeliest."""
+        """Return the numbers of the labels that a photo with probabilities (k,) is given; of classes that of the decision."""
         if self.thresholds is None:
-            return [int(proba.argmax())]
+            rule = DecisionRule() if self.predictor is None else decision_of(self.predictor.bundle)[0]
+            return [int(rule.labels(proba[None])[0])]
         return [int(c) for c in np.flatnonzero(proba >= self.thresholds)]
 
     def _obstacle(self) -> str | None:

@@ -51,7 +51,7 @@ def judge(answers: Predictions, labels: Truth) -> Evaluation | LabelEvaluation:
         return evaluate.score_labels(labels, answers.proba, answers.classes, answers.thresholds, name="new images")
     index = {c: i for i, c in enumerate(answers.classes)}
     y = np.array([index[label] for label in labels], np.intp)  # (n,)
-    return evaluate.score(y, answers.proba, answers.classes, name="new images")
+    return evaluate.with_given(evaluate.score(y, answers.proba, answers.classes, name="new images"), answers.rule)
 
 
 def judge_decision(answers: Predictions, labels: Truth) -> dict[str, Any] | None:
@@ -108,6 +108,8 @@ def verdict_on_scores(model: Bundle, result: Evaluation | LabelEvaluation, learn
         return _verdict_on_labels(scores, result.to_dict())
     said, found = evaluate.verdict(result, "on these photos"), result.to_dict()
     before = scores.get("accuracy") if isinstance(scores, dict) else None
+    if isinstance(decision := model.facts.get("decision"), dict):  # then accuracy is that of the classes that it gives
+        before = decision.get("accuracy")
     if not isinstance(before, dict) or not all(isinstance(before.get(end), float) for end in ("value", "low", "high")):
         return said  # a model of an older version, or trained elsewhere
     gap = evaluate.accuracy_gap({"scores": {"accuracy": before}}, found)

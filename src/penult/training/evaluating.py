@@ -84,11 +84,11 @@ def evaluate_stored(
     if seen is not None:
         for at in row_chunks(len(rows), STEP):
             known[at] = bundle.were_seen(stored.digests(rows[at]), seen)
-    truth = y if labels.Y is None else labels.Y[rows]
+    truth, rule = y if labels.Y is None else labels.Y[rows], bundle.decision_of(predictor.bundle)[0]
 
     def scores(keep: NDArray[np.bool_], name: str) -> Evaluation | LabelEvaluation:
         if task == "classes":
-            return evaluate.score(truth[keep], proba[keep], classes, name=name)
+            return evaluate.with_given(evaluate.score(truth[keep], proba[keep], classes, name=name), rule)
         return evaluate.score_labels(truth[keep], proba[keep], classes, predictor.bundle.thresholds, name=name)
 
     measured, rest = scores(np.ones(len(y), bool), "new images"), None
