@@ -19,6 +19,7 @@ from penult.evaluate import Evaluation, LabelEvaluation
 from penult.evaluate.gates import Gate, parse_gates
 from penult.frames import short
 from penult.predict import Predictions, Predictor, judge, judge_unseen, true_answers, verdict_on_new, write_review
+from penult.predict.tables import check_table
 from penult.progress import progress_bar
 from penult.texts import count, joined_labels, percent
 from penult.training import Run
@@ -50,7 +51,8 @@ def predict_images(
     features : str or list of str, optional
         Feature files instead of images.
     csv : str or Path, optional
-        Where to write file, label, confidence, one column a class, and novelty.
+        Where to write file, label, confidence, one column a class, and novelty; a name that ends in `.parquet`, `.jsonl` or
+        `.ndjson` gets that.
     review : float, optional
         Write `review.csv` beside it: the photos that a person should check, with a confidence below this, or unlike the
         training photos.
@@ -79,7 +81,7 @@ def predict_images(
     'cat'
     """
     if csv is not None:
-        store.check_output_file(csv, store.CSV, "csv")
+        check_table(csv, "csv")
     if (images is None) == (features is None):
         raise InputError("penult.predict takes either images or features; give one of the two.")
     named = Keywords(options)

@@ -250,7 +250,7 @@ class Trainer:
             return
         found = self.unlabelled
         answers = Predictor(model, self.options.settings).predict(found.sources, found.ids, self.progress)
-        answers.write_csv(self.folder / UNLABELLED)
+        predict.write_predictions(self.folder / UNLABELLED, answers, [answers])
         self.metrics["unlabelled"] = {"photos": len(answers), "unreadable": len(answers.failures)}
 
     def _write_review(self, answers: Predictions | None) -> int | None:
