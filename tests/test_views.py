@@ -206,3 +206,14 @@ def test_a_model_file_with_views_that_cannot_be_is_refused() -> None:
     record["recipe"]["fit"] = "squash+crop"
     with pytest.raises(InputError, match=r"crop_mode='squash\+crop'"):
         Backbone.from_dict(record, tiny().graph())
+
+
+def test_numbers_of_views_are_compared_with_one_another() -> None:
+    names = zoo.with_views(["default", "efficientnet_lite0"], [None, "crop+squash"])
+    assert names == (
+        "efficientnet_lite1:288:crop:stages", "efficientnet_lite2:288:squash", "efficientnet_lite0",
+        "efficientnet_lite1:288:crop+squash:stages", "efficientnet_lite2:288:crop+squash", "efficientnet_lite0:crop+squash",
+    )  # fmt: skip
+    asked = cli.build().parse_args(["compare", "train", "--views", "1,2"])
+    assert asked.fit == (None, "crop+squash")
+    assert cli.build().parse_args(["compare", "train", "--views", "4"]).fit == ALL

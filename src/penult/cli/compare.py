@@ -26,10 +26,11 @@ def add(commands: Commands) -> None:
         """
         penult compare train --budget 10m                the cheapest networks first, for ten minutes
         penult compare train -b lite -b modern           two presets, alone and together
+        penult compare train -b default --views 1,2,4    what more views of each photo gain and cost
         """,
     )
     p.add_argument("train", metavar="TRAIN", help="labelled images")
-    options.add_backbones(p)
+    options.add_backbones(p, several_views=True)
     options.add_head(p, "blend")
     p.group("Evaluation").add_argument(
         "--budget", metavar="TIME", help="5m, 90s, 1h30m: the cheapest candidates first, until the time is over"
@@ -51,9 +52,12 @@ def run(args: argparse.Namespace) -> None:
     from penult.cli import output
 
     store.check_output_folder(args.out, "--out")
+    names = tuple(args.backbone or zoo.COMPARED)
+    if isinstance(args.fit, tuple):  # several numbers of views
+        names, args.fit = zoo.with_views(names, args.fit), None
     how = compare.CompareOptions(
         out=args.out,
-        backbones=tuple(args.backbone or zoo.COMPARED),
+        backbones=names,
         head=args.head,
         class_weight=args.class_weight,
         budget=None if args.budget is None else compare.seconds(args.budget),
@@ -89,7 +93,7 @@ def _show(found: Comparison, out: str) -> None:
     for text in found.notes:
         output.out(f"note: {output.printable(text)}")
     rows = [_row(found, entry) for entry in found.entries]
-    names = ["", "log loss (95% CI)", "accuracy", "images/s", "width", "front", "license"]
+    names = ["", "log loss (95% CI)", "accuracy", "images/s", "GMACs", "width", "front", "license"]
     if imbalanced(found.classes.values()):
         names.insert(3, "balanced accuracy")
         for row, entry in zip(rows, found.entries, strict=True):
@@ -117,6 +121,7 @@ def _row(found: Comparison, entry: CombinationScore) -> list[str]:
         output.score(scores["log_loss"].to_dict()),
         percent(scores["accuracy"].value),
         f"{speed:.0f}" if speed >= 10 else f"{speed:.2g}",
+        f"{entry.gmacs:.2f}",
         str(entry.width),
         "*" if entry.pareto else "",
         entry.license,

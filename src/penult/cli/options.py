@@ -82,8 +82,8 @@ def add_groups(p: Parser) -> None:
     )
 
 
-def add_backbones(p: Parser) -> None:
-    """Add the networks, and their preprocessing."""
+def add_backbones(p: Parser, several_views: bool = False) -> None:
+    """Add the networks, and their preprocessing; `several_views`: --views may be a list of numbers, to compare them."""
     model = p.group("Model")
     model.add_argument(
         "-b",
@@ -112,10 +112,10 @@ def add_backbones(p: Parser) -> None:
     seen.add_argument(
         "--views",
         dest="fit",
-        type=_views,
-        metavar="N",
+        type=_list_of_views if several_views else _views,
+        metavar="N[,N]" if several_views else "N",
         help="pictures of each photo that a network sees: 1 (the backbone's own), 2 (--fit crop+squash), 4 "
-        "(--fit crop+squash+mirror)",
+        "(--fit crop+squash+mirror)" + ("; 1,2,4 compares every network with each" if several_views else ""),
     )
     model.add_argument(
         "--pooling",
@@ -130,6 +130,12 @@ def _views(number: str) -> str | None:
     if number not in VIEWS:
         raise argparse.ArgumentTypeError(f"{number!r} is not 1, 2 or 4")
     return VIEWS[number]
+
+
+def _list_of_views(numbers: str) -> str | tuple[str | None, ...] | None:
+    """Return the --fit of so many views, or of each of several numbers."""
+    found = tuple(_views(number) for number in numbers.split(","))
+    return found if len(found) > 1 else found[0]
 
 
 def add_tolerance(p: Parser) -> None:

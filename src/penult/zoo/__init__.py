@@ -7,7 +7,7 @@ only, while a network is converted. `sources.SOURCES` is the table of where netw
 from __future__ import annotations
 
 from penult.zoo.catalog import Listed, catalog_folder, fetch, find_backbone, list_backbones, listing
-from penult.zoo.names import COMPARED, DEFAULT, PRESETS, WHY, expand, understand
+from penult.zoo.names import COMPARED, DEFAULT, PRESETS, WHY, expand, understand, with_views
 from penult.zoo.recipe_file import parse as parse_recipe
 from penult.zoo.recipe_file import recipe_text
 from penult.zoo.sources import Unreachable
@@ -28,4 +28,5 @@ __all__ = [
     "parse_recipe",
     "recipe_text",
     "understand",
+    "with_views",
 ]

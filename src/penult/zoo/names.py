@@ -123,6 +123,13 @@ def joined(name: str, settings: Mapping[str, Any]) -> str:
     return ":".join([name, *(str(settings[kind]) for kind in ("size", "crop_mode", "pooling") if kind in settings)])
 
 
+def with_views(names: Iterable[str], modes: Iterable[str | None]) -> tuple[str, ...]:
+    """Return the networks of names and presets once for each crop mode, None being their own."""
+    members = [split_settings(member) for member in expand(names)]
+    made = [joined(name, {**own, **({} if mode is None else {"crop_mode": mode})}) for mode in modes for name, own in members]
+    return tuple(dict.fromkeys(made))
+
+
 def _nonempty(name: str, text: str) -> str:
     if not name.strip() or name != name.strip():
         raise InputError(f"{text!r} names no network; `penult backbones` lists them.")
