@@ -106,6 +106,9 @@ TABLES: dict[str, tuple[str, str | bytes | Callable[[], bytes]]] = {
 }
 
 
+TRAINED = ("id and target", "a column of folds", "Parquet", "Excel")
+
+
 def written(root: Path, name: str, content: str | bytes | Callable[[], bytes]) -> Path:
     data = content() if callable(content) else content
     path = root / name
@@ -117,10 +120,19 @@ def written(root: Path, name: str, content: str | bytes | Callable[[], bytes]) -
 def test_a_competitions_table_trains_as_it_comes(
     photos: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without any option but the folder of the photos: every photo has its class, and the folds are found again."""
+    """Without any option but the folder of the photos: every photo has its class. The same set of images is trained alike,
+    so of tables that differ in how they are written alone one is trained.
+    """
     if name == "Excel":
         pytest.importorskip("python_calamine")
     path = written(tmp_path, *TABLES[name])
+    source, table = labels_from(str(photos), str(path), TableOptions())
+    found = scan_labelled(source, table=table)
+    assert found.ids == tuple(f"train_images/{i:03d}.png" for i in range(N))
+    assert [image.label for image in found] == [KINDS[i % 2] for i in range(N)]
+    assert (found.task, found.unlabelled, found.classes) == ("classes", None, ("cold", "warm"))
+    if name not in TRAINED:
+        return
     own = ["--folds", "fold"] if name == "a column of folds" else []
     words = ["train", str(photos), "--labels", str(path), *own, "-b", "colour_histogram", "--out", str(tmp_path / "run")]
     assert main([*words, "--json", "--quiet"]) == 0
@@ -128,12 +140,9 @@ def test_a_competitions_table_trains_as_it_comes(
     assert said["classes"] == {"cold": N // 2, "warm": N // 2}
     assert said["scores"]["scores"]["accuracy"]["value"] == 1
     with (tmp_path / "run/oof.csv").open() as file:
-        folds = {row["file"]: (row["fold"], row["label"]) for row in csv.DictReader(file)}
-    assert folds["train_images/003.png"][1] == "cold"
+        folds = {row["file"]: row["fold"] for row in csv.DictReader(file)}
     if own:
-        assert {file: fold for file, (fold, _) in folds.items()} == {
-            f"train_images/{i:03d}.png": str(i // 4) for i in range(N)
-        }
+        assert folds == {f"train_images/{i:03d}.png": str(i // 4) for i in range(N)}
 
 
 @pytest.mark.parametrize(

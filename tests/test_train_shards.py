@@ -294,7 +294,7 @@ def test_large_feature_files_are_read_in_slices(tmp_path: Path, capsys: pytest.C
     X, y = made_up(20_000)
     with h5py.File(tmp_path / "data_net.h5", "w") as file:
         file["train"], file["label"] = X, y + 1
-    words = ["train", "--features", str(tmp_path / "data_net.h5"), "--head", "logistic", "-q"]
+    words = ["train", "--features", str(tmp_path / "data_net.h5"), "--head", "logistic", "-v"]
     assert main([*words, "--out", str(tmp_path / "small"), "--memory", "3MB"]) == 0
     said = capsys.readouterr().out
     assert "learns all 20,000 images" in said and "are numbers (1, 2, 3), which name the classes" in said

@@ -88,6 +88,7 @@ _PURPOSE = {
     "int8": "making networks in 8 bits",
     "demo": "the photos of `penult demo`",
     "heif": "photos in HEIC",
+    "tables": "tables in Excel files",
     "gpu": "networks on a GPU",
 }
 
