@@ -129,8 +129,9 @@ def cross_validate_labels(  # noqa: PLR0913  one call says the whole protocol
 
     X (n, d) features, Y (n, L) of 0, 1 and NaN, groups (n,) what must not be parted. `folds`: their number, or the fold of
     each photo (n,), -1 for photos that are only learnt. Up to `nested` photos a fresh clone is fitted for each fold, which
-    chooses by folds of its own: at 120 photos that says what new photos say, where one search for all folds says a log loss 7%
-    higher, and 2% at 400. Above, the folds share one search, and `head.fit_searched()` makes the model of all photos from it.
+    chooses by folds of its own: one search for all folds says a log loss that is some per cent too high for so few photos
+    (`benchmarks/jobs.py label-choices folds`). Above, the folds share one, and `head.fit_searched()` makes the model of all
+    photos from it.
     Raises InputError for what does not fit together.
     """
     matrix = check_label_matrix(Y, len(X))
@@ -194,8 +195,8 @@ def thresholds(Y: ArrayLike, proba: ArrayLike, fold: ArrayLike | None = None) ->
     """Return the probability (L,) from which on to give each label, for the largest expected F1 of that label.
 
     Y (n, L) of 0, 1 and NaN; proba (n, L), out of fold; rows with `fold` (n,) below 0 are left out. The F1 is the one that
-    the calibrated probabilities expect (Ye, Chai, Lee & Chieu, ICML 2012), for the F1 that was seen jumps with every photo: on
-    four sets of labels it gives 2.6 points more on new photos where 150 were learnt, and 0.5 where all were.
+    the calibrated probabilities expect (Ye, Chai, Lee & Chieu, ICML 2012): the F1 that was seen jumps with every photo, and
+    its best threshold gives less on new ones (`benchmarks/jobs.py label-choices thresholds`).
     """
     Y, proba = np.asarray(Y, np.float64), np.asarray(proba, np.float64)
     here = np.ones(len(Y), bool) if fold is None else np.asarray(fold) >= 0

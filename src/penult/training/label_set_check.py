@@ -21,7 +21,8 @@ def check_label_sets(head: Any, X: NDArray[Any], seen: LabelEvaluation | None, a
 
     `rows` (m,) are those that were measured, `proba` (m, L), `wrong` (m, L), NaN for labels that are not known or are not
     judged: their classifier is not surely better than chance, or too weak. Where labels are in doubt the folds are fitted
-    again without these (the second pass of "Confident Learning", Northcutt et al., JAIR 70, 2021).
+    again without these (the second pass of "Confident Learning", Northcutt et al., JAIR 70, 2021), and the answer is the
+    geometric mean of both passes: see `benchmarks/jobs.py label-choices planted`.
     """
     if seen is None:
         return LabelCheck(np.zeros(0, np.intp), np.zeros((0, 1)), np.zeros((0, 1)), UNMEASURED)
@@ -37,7 +38,8 @@ def check_label_sets(head: Any, X: NDArray[Any], seen: LabelEvaluation | None, a
         without = seen.Y.copy()
         without[rows] = np.where(doubted, np.nan, without[rows])
         proba, _ = clone(head).set_params(clip=UNCLIPPED).cross_fit(X, without, seen.fold)
-        wrong = label_set_noise(Y[rows], proba[rows]).wrong
+        # what both passes doubt: the first learnt the wrong labels, and the second did not learn the hard photos
+        wrong = np.sqrt(wrong * label_set_noise(Y[rows], proba[rows]).wrong)
     return LabelCheck(rows, seen.proba[rows], wrong)
 
 
