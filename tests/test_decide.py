@@ -216,6 +216,16 @@ def test_a_run_is_trained_with_a_decision_and_decided_anew(
     assert "unknown class 'hot'" in capsys.readouterr().err
 
 
+def test_a_decision_after_training_knows_of_the_place_of_use(photos: Callable[..., Path], tmp_path: Path) -> None:
+    train = photos("train", warm=14, cold=14)
+    argv = ["train", str(train), "-b", "colour_histogram", "--prior", "warm=0.2,cold=0.8"]
+    assert main([*argv, "-o", str(tmp_path / "a"), "--target", "recall warm 0.8"]) == 0
+    assert main([*argv, "-o", str(tmp_path / "b")]) == 0
+    assert main(["decide", str(tmp_path / "b"), "--target", "recall warm 0.8"]) == 0
+    one, other = (bundle.load_bundle(tmp_path / name).facts["decision"] for name in "ab")
+    assert one["threshold"] == pytest.approx(other["threshold"], rel=1e-4)  # oof.csv has six digits
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["decide", str(tmp_path)]) == 1
     assert "holds no finished run" in capsys.readouterr().err

@@ -61,7 +61,7 @@ class PlaceOfUse:
         """
         at = np.flatnonzero(found.measured)
         at = np.sort(at[rows_with_shares(found.y[at], self.new, np.random.default_rng(0))])
-        groups = None if found.groups is None else found.groups[at]
+        groups = at if found.groups is None else found.groups[at]  # a photo that is drawn twice counts once
         return build(found.name, found.classes, found.y[at], self.proba(found)[at], found.fold[at], groups)
 
     def scores(self, found: Evaluation) -> dict[str, Score]:
