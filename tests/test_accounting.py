@@ -89,7 +89,7 @@ def test_a_refused_training_lists_all_bad_images_and_leaves_no_model(
             ("warm/nothing.jpg", "empty"),
         ]
     assert not (tmp_path / "run" / "model.penult").exists()
-    code, out, _ = run(capsys, "train", two_of_twenty, *SMALL, *CHEAP, "--out", tmp_path / "run", "--max-bad", "2")
+    code, out, _ = run(capsys, "train", two_of_twenty, *SMALL, *CHEAP, "--out", tmp_path / "run", "--max-bad", "2", "-v")
     assert code == 0
     assert "0 computed, 18 from cache, 2 failed" in out, "what the refused run computed was kept"
 
@@ -127,7 +127,7 @@ def test_the_counts_of_a_run_add_up_and_are_kept(
     new = photos("new", first=70, any=3)
     (new / "any" / "bad.png").write_bytes(b"\x89PNG")
     (new / "any" / "copy.png").write_bytes((new / "any" / "any.70.png").read_bytes())
-    code, out, _ = run(capsys, "train", two_of_twenty, "--test", new, *SMALL, *CHEAP, "--out", tmp_path / "run")
+    code, out, _ = run(capsys, "train", two_of_twenty, "--test", new, *SMALL, *CHEAP, "--out", tmp_path / "run", "-v")
     assert code == 0
     assert "21 computed, 1 from cache, 3 failed" in out
     counts = json.loads((tmp_path / "run" / "metrics.json").read_text())["images"]

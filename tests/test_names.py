@@ -254,7 +254,7 @@ def test_what_is_written_may_bear_such_a_name_too(world: World) -> None:
     assert r"predictions written to p\xfe<&\n.csv" in say("predict", f"run{odd}", "test", "--csv", f"p{odd}.csv")
     assert r"s\xfe<&\n.csv" in say("similar", f"run{odd}", "test", "--csv", f"s{odd}.csv")
     assert r"written: f\xfe<&\n.h5" in say("embed", "train/some.csv", "-b", "colour_histogram", "--out", f"f{odd}.h5")
-    assert r"written to again\xfe<&\n" in say("train", "--features", f"f{odd}.h5", "--out", f"again{odd}")
+    assert r"again\xfe<&\n/model.penult" in say("train", "--features", f"f{odd}.h5", "--out", f"again{odd}")
     assert (world.root / f"p{odd}.csv").is_file()
 
 

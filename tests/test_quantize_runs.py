@@ -109,7 +109,7 @@ def test_train_says_what_the_precision_did(
     photos: Photos, tmp_path: Path, network: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     instead_of_nncf(monkeypatch)
-    words = ["train", photos("train", warm=8, cold=8), "-b", network, "--precision", "int8", "--out", tmp_path / "r"]
+    words = ["train", photos("train", warm=8, cold=8), "-b", network, "--precision", "int8", "--out", tmp_path / "r", "-v"]
     assert main([str(w) for w in words]) == 0
     out = capsys.readouterr().out
     assert "precision check (16 photos): int8 instead of f32 changes the log loss by " in out

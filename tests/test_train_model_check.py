@@ -143,8 +143,8 @@ def test_class_weights_are_an_option_of_the_commands_that_learn(
 ) -> None:
     """The run, its model, and the line that `compare` tells to type next say so."""
     folder = photos("train", warm=12, cold=4)
-    words = [str(folder), "-b", "colour_histogram", "--class-weight", "balanced", "-q"]
-    assert main(["train", *words, "--out", str(tmp_path / "run")]) == 0
+    words = [str(folder), "-b", "colour_histogram", "--class-weight", "balanced"]
+    assert main(["train", *words, "-v", "--out", str(tmp_path / "run")]) == 0
     assert "class_weight=balanced" in capsys.readouterr().out
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["options"]["class_weight"] == "balanced" == metrics["choice"]["class_weight"]

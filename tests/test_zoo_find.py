@@ -121,7 +121,7 @@ def test_from_an_onnx_file_to_a_prediction(
 ) -> None:
     train = photos("train", warm=9, cold=9)
     code, out, err = run(capsys, "train", train, "-b", model, "--out", tmp_path / "run")
-    assert (code, err) == (0, "") and "note: net.onnx: ONNX file net.onnx; the features are" in out
+    assert (code, err) == (0, "") and "net.onnx: ONNX file net.onnx; the features are" in out
     assert (tmp_path / "run" / "data_net.onnx.h5").is_file()
     model.unlink()  # the model file carries its graph
     code, out, err = run(capsys, "predict", tmp_path / "run", train / "warm", "--json")
