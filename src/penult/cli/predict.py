@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from penult.cli import answering, options, prior, sharding, sources, stored
 from penult.cli.parser import Commands, Parser, command
-from penult.texts import NONE, percent
+from penult.texts import NONE, is_url, percent
 
 if TYPE_CHECKING:
     from penult.predict import Predictions, Predictor
@@ -214,10 +214,12 @@ def _to_shards(args: argparse.Namespace) -> None:
             "--review; for a table give a name that ends in .csv, .parquet or .jsonl"
         )
         return
-    from penult import shards
+    from penult import shards, store
     from penult.cli import output
     from penult.predict.answer_shards import AnswerWriter, prepare_answers
 
+    if not is_url(args.out):
+        store.check_output_folder(args.out, "--out")  # tables were told by their endings
     shards.check_place(args.out, source)
     part, runner = sharding.part_of(args.part), sharding.runner(args, AnswerWriter)
     with output.progress(not args.quiet) as progress:
