@@ -11,7 +11,7 @@ import pytest
 
 import penult
 import severallabels as drawn
-from penult import bundle, report, runs, training
+from penult import bundle, evaluate, report, runs, training
 from penult.cli import main
 from penult.embed import EmbedOptions
 from penult.errors import InputError, InternalError
@@ -184,10 +184,14 @@ def test_the_commands_train_audit_and_predict_from_tables(tmp_path, capsys, monk
     capsys.readouterr()
     assert main(["predict", "run", "test", "--csv", "out.csv", "--no-cache"]) == 0
     assert (tmp_path / "out.csv").read_text().startswith("file,labels,confidence,bright,striped,warm")
+    assert main(["compare", "columns.csv", "-b", "colour_histogram", "-o", "compared", "--no-cache"]) == 0
+    assert "60 images of 3 labels" in capsys.readouterr().out
+    ranked = next(csv.DictReader((tmp_path / "compared" / "compare.csv").read_text().splitlines()))
+    assert float(ranked["mAP"]) > 0.8 and "accuracy" not in ranked
     for call, said in (
         (["diff", "run", "run"], "several labels"),
         (["train", "cells.csv", "--task", "labels", "--head", "knn", *more], "one class"),
-        (["compare", "columns.csv", "-b", "colour_histogram"], "class"),
+        (["compare", "columns.csv", "-b", "colour_histogram", "--head", "svm", "--no-cache"], "one class"),
     ):
         assert main(call) == 1
         assert said in capsys.readouterr().err
@@ -216,3 +220,16 @@ def test_shards_are_learnt_and_measured_with_a_table_of_labels(tmp_path, capsys,
     ):
         assert main(call) == 1
         assert said in capsys.readouterr().err
+
+
+def test_two_networks_are_compared_on_the_same_photos_with_labels():
+    random = np.random.default_rng(0)
+    Y = (random.random((80, 2)) < 0.5).astype(np.float32)
+    Y[0, 1] = np.nan
+    p = np.clip(np.nan_to_num(Y) * 0.6 + 0.2 + random.normal(0, 0.1, Y.shape), 0.01, 0.99)
+    good, bad = (evaluate.score_labels(Y, one, ("a", "b"), name="x") for one in (p, 0.5 + 0.5 * (p - 0.5)))
+    gap = evaluate.paired_label_difference(bad, good)
+    own = [one.scores["log_loss"].value for one in (bad, good)]
+    assert gap.low < gap.value < gap.high and gap.clear and gap.value == pytest.approx(own[0] - own[1], abs=0.01)
+    with pytest.raises(InputError, match="same photos"):
+        evaluate.paired_label_difference(bad, evaluate.score_labels(1 - Y, p, ("a", "b")))

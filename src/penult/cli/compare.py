@@ -84,17 +84,17 @@ def _show(found: Comparison, out: str) -> None:
     from penult.evaluate import imbalanced
 
     engine, device, precision = found.engine
-    images = sum(found.classes.values())
+    several = found.share_name == "mAP"
+    images = found.counts["images"] - found.counts["failed"] if several else sum(found.classes.values())
+    head = "logistic" if several else found.options.head
     output.out(
-        f"{count(images, 'image')} of {count(len(found.classes), 'class', 'classes')}, "
-        f"cross-validated with a {found.options.head} head; "
-        f"{device} ({engine}, {precision})"
+        f"{count(images, 'image')} of {_classes(found)}, cross-validated with a {head} head; {device} ({engine}, {precision})"
     )
     for text in found.notes:
         output.out(f"note: {output.printable(text)}")
     rows = [_row(found, entry) for entry in found.entries]
-    names = ["", "log loss (95% CI)", "accuracy", "images/s", "GMACs", "width", "front", "license"]
-    if imbalanced(found.classes.values()):
+    names = ["", "log loss (95% CI)", found.share_name, "images/s", "GMACs", "width", "front", "license"]
+    if found.share_name == "accuracy" and imbalanced(found.classes.values()):
         names.insert(3, "balanced accuracy")
         for row, entry in zip(rows, found.entries, strict=True):
             row.insert(3, percent(entry.scores["balanced_accuracy"].value))
@@ -111,6 +111,11 @@ def _show(found: Comparison, out: str) -> None:
     output.out(output.printable(found.next_line))
 
 
+def _classes(found: Comparison) -> str:
+    several = found.share_name == "mAP"
+    return count(len(found.classes), "label" if several else "class", "" if several else "classes")
+
+
 def _row(found: Comparison, entry: CombinationScore) -> list[str]:
     from penult.cli import output
 
@@ -119,7 +124,7 @@ def _row(found: Comparison, entry: CombinationScore) -> list[str]:
     return [
         found.label(entry),
         output.score(scores["log_loss"].to_dict()),
-        percent(scores["accuracy"].value),
+        percent(entry.share.value),
         f"{speed:.0f}" if speed >= 10 else f"{speed:.2g}",
         f"{entry.gmacs:.2f}",
         str(entry.width),

@@ -20,6 +20,7 @@ from penult.compare.options import SAMPLE, Budget, CompareOptions, seconds
 from penult.compare.result import CombinationScore, Comparison
 from penult.engines import cpu_name
 from penult.errors import InputError, ProgressCallback, quiet
+from penult.fit import head_for_labels
 from penult.images import ImageSet
 from penult.training.shift import photo_sides
 
@@ -39,6 +40,8 @@ def compare(source: str, options: CompareOptions | None = None, progress: Progre
     budget = Budget(options.budget)
     heads.check_head(options.head)
     found = images.scan_labelled(source, groups=options.groups, table=options.table).in_order()
+    if found.task == "labels":
+        head_for_labels(options.head, (1,), options.class_weight)  # raises for one that gives a photo one class
     options.settings.tolerance.check_scan(found)
     sample = draw(found, options.sample, options.seed)
     with result.claimed(options.out) as folder:
@@ -70,6 +73,7 @@ def _result(
     ranked = result.combination_scores(data.embedded, trials.found)
     chosen, reason = result.recommend(ranked, short)
     counts = np.bincount(data.y, minlength=len(data.classes))
+    counts = counts if data.Y is None else np.nansum(data.Y, axis=0).astype(np.intp)
     return Comparison(
         entries=ranked,
         recommended=chosen,
@@ -96,6 +100,10 @@ def draw(found: ImageSet, size: int, seed: int) -> ImageSet:
         raise InputError(f"a sample of {size} images is not possible; give 1 or more.")
     if len(found) <= size:
         return found
+    if found.task == "labels":
+        rows = np.sort(np.random.default_rng(seed).permutation(len(found))[:size])
+        note = f"a random sample of {len(rows)} of the {len(found)} images was used."
+        return replace(found, images=tuple(found.images[i] for i in rows), notes=(*found.notes, note))
     y = found.y  # (n,)
     counts = np.bincount(y, minlength=len(found.classes))  # (k,)
     rows = stratified_rows(y, _shares(counts, size), seed)

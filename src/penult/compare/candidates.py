@@ -19,6 +19,7 @@ from penult.embed import Embedding, EmbedOptions, depth_notes, embed, find_depth
 from penult.errors import InputError, OutputError, PenultError, ProgressCallback, TooManyBad, UnknownName
 from penult.images import ImageSet
 from penult.pixels import FULL_DEPTH, summarize_failures
+from penult.training.data import check_label_counts
 from penult.training.shift import LARGE
 
 
@@ -123,6 +124,7 @@ class EmbeddedCandidate:
 class ComparisonData:
     """What is measured: the same n images for every player.
 
+    Of photos with any number of labels `Y` (n, L) says which they have, and `y` is of no account.
     `groups` (n,): rows of one group never stand on both sides of a split; None when every row is its own group.
     """
 
@@ -133,6 +135,7 @@ class ComparisonData:
     engine: tuple[str, str, str]
     counts: dict[str, int]
     notes: tuple[str, ...]
+    Y: NDArray[np.float32] | None = None  # (n, L)
 
 
 class _Late(Exception):
@@ -173,7 +176,10 @@ class CandidateEmbedder:
                 continue
             if len(self._players) == 1 and self._trial is None:
                 alone = self._field(self._mine, ())
-                evaluate.outer_folds(alone.y, alone.classes, alone.groups)  # raises for classes that cannot be measured
+                if alone.Y is not None:  # each raises for classes, or labels, that cannot be measured
+                    check_label_counts(alone.Y, alone.classes)
+                else:
+                    evaluate.outer_folds(alone.y, alone.classes, alone.groups)
                 self._trial = first(alone) if self.budget.limited else 0.0
         if not self._players:
             raise InputError(
@@ -209,7 +215,9 @@ class CandidateEmbedder:
             "reused": sum(d.reused for d in self._done),
         }
         engine = (ours.engine, *ours.compute)
-        return ComparisonData(tuple(self._players), self.images.y[ok], self.images.classes, groups, engine, counts, notes)
+        several = self.images.task == "labels"
+        y, Y = (np.zeros(int(ok.sum()), np.intp), self.images.Y[ok]) if several else (self.images.y[ok], None)
+        return ComparisonData(tuple(self._players), y, self.images.classes, groups, engine, counts, notes, Y)
 
     def _add(self, candidate: Candidate) -> None:
         needed = self._needed(candidate)

@@ -10,11 +10,14 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 
+import numpy as np
+
 from penult import heads
 from penult.compare.candidates import DRAWING, ComparisonData
 from penult.compare.options import Budget, CompareOptions
 from penult.errors import ProgressCallback
-from penult.evaluate import Evaluation, Trial, TrialData, TrialProcess, run_trials
+from penult.evaluate import Evaluation, LabelEvaluation, Trial, TrialData, TrialProcess, cross_validate_labels, run_trials
+from penult.fit import head_for_labels
 
 ALL = 4  # up to so many networks every pair and trio is tried, above that those of the best so many
 LARGEST = 3
@@ -36,7 +39,7 @@ class CombinationTrials:
     def __init__(self, options: CompareOptions, images: int, budget: Budget, progress: ProgressCallback) -> None:
         """`images`: about how many there are; a process for a few of them would cost more than it gives."""
         self.options, self.budget, self.progress = options, budget, progress
-        self.found: dict[Members, Evaluation] = {}
+        self.found: dict[Members, Evaluation | LabelEvaluation] = {}
         self._longest = 0.0  # seconds that a trial took
         self._process = TrialProcess(images)
 
@@ -44,6 +47,10 @@ class CombinationTrials:
         """Measure the first network alone, only to see how many seconds that takes."""
         heads.make_head(self.options.head)  # loads scikit-learn
         began = time.monotonic()
+        if data.Y is not None:
+            self._labels(data, (0,))
+            self._longest = time.monotonic() - began
+            return self._longest
         for _ in run_trials(self._rows(data), [self._trial(data, (0,))]):
             self._longest = time.monotonic() - began
         return self._longest
@@ -61,6 +68,12 @@ class CombinationTrials:
 
     def _share(self, data: ComparisonData, wanted: Sequence[Members]) -> list[Members]:
         """Make trials, every other one in the other process; return those for which there was no time."""
+        if data.Y is not None:
+            for done, members in enumerate(wanted, 1):
+                if len(members) == 1 or self.budget.left - DRAWING > self._longest:
+                    self.found[members] = self._labels(data, members)
+                self.progress("measuring", done, len(wanted))
+            return [members for members in wanted if members not in self.found]
         theirs = wanted[1::2] if self._process.running else []
         ours = wanted[::2] if theirs else wanted
         rows, left = self._rows(data), self.budget.left - DRAWING
@@ -72,6 +85,15 @@ class CombinationTrials:
                 self.progress("measuring", done, len(wanted))
         self.found |= {theirs[i]: evaluation for i, evaluation in self._process.collect()}
         return [members for members in wanted if members not in self.found]
+
+    def _labels(self, data: ComparisonData, members: Members) -> LabelEvaluation:
+        """Measure these networks on photos with any number of labels; the folds are the same for all."""
+        blocks = sum((data.embedded[i].candidate.backbone.blocks for i in members), ())
+        head = head_for_labels(self.options.head, blocks, self.options.class_weight, self.options.seed)
+        X, name = np.hstack([data.embedded[i].X for i in members]), " + ".join(map(str, members))
+        assert data.Y is not None  # noqa: S101 - for the type checker
+        how = {"groups": data.groups, "seed": self.options.seed}
+        return cross_validate_labels(head, X, data.Y, data.classes, name=name, **how)  # type: ignore[arg-type]
 
     def _rows(self, data: ComparisonData) -> TrialData:
         return TrialData(tuple(one.X for one in data.embedded), data.y, data.classes, data.groups, self.options.seed)
@@ -90,6 +112,6 @@ class CombinationTrials:
         self._process.__exit__()
 
 
-def _loss(evaluation: Evaluation) -> float:
+def _loss(evaluation: Evaluation | LabelEvaluation) -> float:
     value = evaluation.scores["log_loss"].value
     return float("inf") if value is None else value

@@ -49,7 +49,7 @@ class CompareOptions:
     @property
     def table(self) -> TableOptions:
         """Return how a CSV of images is to be read."""
-        return TableOptions(self.image_column, self.label_column, self.image_dir, self.encoding, task="classes")
+        return TableOptions(self.image_column, self.label_column, self.image_dir, self.encoding)
 
     def find(self, name: str, progress: ProgressCallback) -> Backbone:
         """Return the network of a name, as these options want it."""

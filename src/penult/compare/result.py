@@ -20,7 +20,7 @@ from penult.compare.candidates import EmbeddedCandidate, LeftOut
 from penult.compare.combinations import Members
 from penult.compare.options import CompareOptions
 from penult.errors import InputError, unknown
-from penult.evaluate import Difference, Evaluation, Score, paired_difference
+from penult.evaluate import Difference, Evaluation, LabelEvaluation, Score, paired_difference, paired_label_difference
 from penult.frames import data_frame, short
 from penult.plots import TradeoffPoint
 from penult.texts import measured, percent
@@ -29,6 +29,7 @@ RESULT = "compare.json"
 FORMAT = 1
 CURE = "wait until that has ended, or give another folder with --out"
 SCORES = ("log_loss", "accuracy", "auc", "brier", "ece")
+LABEL_SCORES = ("log_loss", "mAP", "micro_f1", "macro_f1", "auc")  # of several labels a photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,11 @@ class CombinationScore:
         """The log loss on images that the head had not seen."""
         value = self.scores["log_loss"].value
         return float("inf") if value is None else value
+
+    @property
+    def share(self) -> Score:
+        """The accuracy; of several labels a photo the mean average precision."""
+        return self.scores["mAP" if "mAP" in self.scores else "accuracy"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -111,23 +117,33 @@ class Comparison:
             raise unknown("combination", index, named)
         return named[index]
 
+    @property
+    def share_name(self) -> str:
+        """What the share beside the log loss is called: accuracy, or of several labels a photo mAP."""
+        return "mAP" if "mAP" in self.entries[0].scores else "accuracy"
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """The scores of each entry that tables have."""
+        return LABEL_SCORES if self.share_name == "mAP" else SCORES
+
     def __repr__(self) -> str:
         return short("Comparison", entries=len(self), recommended=repr(self.label(self.recommended)))
 
     def _repr_html_(self) -> str:
         rows = [
-            (self.label(one), *_measured(one.scores["log_loss"]), percent(one.scores["accuracy"].value),
+            (self.label(one), *_measured(one.scores["log_loss"]), percent(one.share.value),
              f"{one.images_per_second:.3g}", "yes" if one.pareto else "")
             for one in self.entries
         ]  # fmt: skip
-        header = ("networks", "log loss", "95% CI", "accuracy", "images/s", "Pareto front")
+        header = ("networks", "log loss", "95% CI", self.share_name, "images/s", "Pareto front")
         return html.result(self.reason, html.table(header, rows))
 
     def to_pandas(self) -> Any:
         """Return a `pandas.DataFrame` with a row for each entry. Raises `MissingExtra`."""
         plain = ("images_per_second", "width", "gmacs", "params", "license", "pareto")
         columns: dict[str, Any] = {"networks": [self.label(one) for one in self.entries]}
-        columns |= {name: [one.scores[name].value for one in self.entries] for name in SCORES}
+        columns |= {name: [one.scores[name].value for one in self.entries] for name in self.score_names}
         columns |= {name: [getattr(one, name) for one in self.entries] for name in plain}
         return data_frame(columns)
 
@@ -155,7 +171,7 @@ def _measured(score: Score) -> tuple[str, str]:
 
 
 def combination_scores(
-    embedded: Sequence[EmbeddedCandidate], found: Mapping[Members, Evaluation]
+    embedded: Sequence[EmbeddedCandidate], found: Mapping[Members, Evaluation | LabelEvaluation]
 ) -> tuple[CombinationScore, ...]:
     """Return an entry for each evaluation, the smallest log loss first."""
     best = found[min(found, key=lambda members: (found[members].scores["log_loss"].value, len(members), members))]
@@ -165,14 +181,17 @@ def combination_scores(
 
 
 def _entry(
-    embedded: Sequence[EmbeddedCandidate], members: Members, found: Mapping[Members, Evaluation], best: Evaluation
+    embedded: Sequence[EmbeddedCandidate],
+    members: Members,
+    found: Mapping[Members, Evaluation | LabelEvaluation],
+    best: Evaluation | LabelEvaluation,
 ) -> CombinationScore:
     whole = found[members]
     adds = {}
     for place, member in enumerate(embedded):
         rest = members[:place] + members[place + 1 :]
         if rest in found:
-            adds[member.candidate.name] = paired_difference(found[rest], whole)
+            adds[member.candidate.name] = _difference(found[rest], whole)
     backbones = [member.candidate.backbone for member in embedded]
     return CombinationScore(
         tuple(member.candidate.name for member in embedded),
@@ -184,8 +203,15 @@ def _entry(
         ", ".join(dict.fromkeys(b.license for b in backbones)),
         False,
         adds,
-        paired_difference(whole, best),
+        _difference(whole, best),
     )
+
+
+def _difference(first: Evaluation | LabelEvaluation, second: Evaluation | LabelEvaluation) -> Difference:
+    if isinstance(first, LabelEvaluation) and isinstance(second, LabelEvaluation):
+        return paired_label_difference(first, second)
+    assert isinstance(first, Evaluation) and isinstance(second, Evaluation)  # noqa: S101 - for the type checker
+    return paired_difference(first, second)
 
 
 def _beats(one: CombinationScore, other: CombinationScore) -> bool:
@@ -303,10 +329,11 @@ def write(folder: Path, found: Comparison) -> None:
 
 def _table(found: Comparison) -> list[list[str]]:
     """Return the lines of `compare.csv`: one an entry, the best first."""
-    bounds = [f"{score}{part}" for score in SCORES for part in ("", "_low", "_high")]
+    scores = found.score_names
+    bounds = [f"{score}{part}" for score in scores for part in ("", "_low", "_high")]
     lines = [["name", "members", "images_per_second", *bounds, "pareto", "recommended", "width", "gmacs", "params", "license"]]
     for e in found.entries:
-        numbers = ["" if v is None else f"{v:.6g}" for s in SCORES for v in e.scores[s].to_dict().values()]
+        numbers = ["" if v is None else f"{v:.6g}" for s in scores for v in e.scores[s].to_dict().values()]
         marks = ["yes" if e.pareto else "no", "yes" if e is found.recommended else "no"]
         lines.append([
             found.label(e), " ".join(e.members), f"{e.images_per_second:.2f}", *numbers,

@@ -31,7 +31,7 @@ from penult.evaluate.evaluation import ClassScore, Difference, Evaluation, paire
 from penult.evaluate.interpret import FEW, Rarest, at_chance, causes, imbalance, imbalanced, rarest_classes, verdict
 from penult.evaluate.intervals import Score, wilson
 from penult.evaluate.label_curves import label_curves
-from penult.evaluate.label_words import label_summary_rows, label_verdict
+from penult.evaluate.label_words import label_summary_rows, label_verdict, paired_label_difference
 from penult.evaluate.labels import LabelEvaluation, LabelScore, cross_validate_labels, label_folds, score_labels, thresholds
 from penult.evaluate.metrics import Reliability, per_image
 from penult.evaluate.operating import OperatingPoint, measure_point, with_given
@@ -91,6 +91,7 @@ __all__ = [
     "operating_facts",
     "outer_folds",
     "paired_difference",
+    "paired_label_difference",
     "per_image",
     "rarest_classes",
     "regularization_path",

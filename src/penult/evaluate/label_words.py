@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from penult.arrays import default_errors
+from penult.errors import InputError
+from penult.evaluate.evaluation import Difference
 from penult.evaluate.interpret import UNSEEN
+from penult.evaluate.intervals import interval, resample
+from penult.evaluate.label_metrics import loss_table
 from penult.evaluate.labels import LabelEvaluation
 from penult.texts import count, measured, percent
 
@@ -51,6 +58,21 @@ def unlearned(labels: Sequence[Mapping[str, Any]]) -> list[str]:
         for one in labels
         if one["ap"]["low"] is not None and one["ap"]["low"] <= one["support"] / one["known"]
     ]
+
+
+@default_errors
+def paired_label_difference(first: LabelEvaluation, second: LabelEvaluation) -> Difference:
+    """Return `first` minus `second` in the log loss of a label, over the photos that both measured (see `paired_difference`).
+
+    Raises InputError where they are not of the same photos.
+    """
+    if first.Y.shape != second.Y.shape or not np.array_equal(first.Y, second.Y, equal_nan=True):
+        raise InputError(f"{first.name!r} and {second.name!r} are not of the same photos; evaluate both on the same set.")
+    both = first.measured & second.measured
+    tables = [np.nan_to_num(loss_table(one.Y[both], one.proba[both])).sum(axis=1) for one in (first, second)]
+    gap = (tables[0] - tables[1]) / np.maximum(np.isfinite(first.Y[both]).sum(axis=1), 1)  # (n,)
+    drawn = resample(gap[:, None], None if first.groups is None else first.groups[both])[:, 0]
+    return Difference("log_loss", float(gap.mean()), *interval(float(gap.mean()), drawn), len(gap))
 
 
 def label_summary_rows(evaluations: Sequence[LabelEvaluation]) -> list[dict[str, Any]]:
