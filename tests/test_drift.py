@@ -211,6 +211,8 @@ def test_train_for_a_place_of_use(photos, tmp_path: Path, capsys: pytest.Capture
     np.testing.assert_allclose(moved.prior, [0.05, 0.95])
     shift = np.log(0.95 / 0.05) * moved.head.facts["temperature"]
     assert moved.head.arrays["intercepts"] - plain.head.arrays["intercepts"] == pytest.approx(shift, abs=1e-4)
+    assert main(["decide", run, "--target", "recall stripes 0.9"]) == 0
+    assert bundle.load_bundle(run).facts["decision"]["threshold"] > 0.5  # of there: 95% of the photos are stripes
     capsys.readouterr()
     assert main(["evaluate", run, str(folder), "--prior", "ring=0.5", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["scores"]["accuracy"]["value"] is not None
