@@ -195,8 +195,8 @@ def thresholds(Y: ArrayLike, proba: ArrayLike, fold: ArrayLike | None = None) ->
     """Return the probability (L,) from which on to give each label, for the largest expected F1 of that label.
 
     Y (n, L) of 0, 1 and NaN; proba (n, L), out of fold; rows with `fold` (n,) below 0 are left out. The F1 is the one that
-    the calibrated probabilities expect (Ye, Chai, Lee & Chieu, ICML 2012): the F1 that was seen jumps with every photo, and
-    its best threshold gives less on new ones (`benchmarks/jobs.py label-choices thresholds`).
+    the calibrated probabilities expect (Ye, Chai, Lee & Chieu, ICML 2012), which does not jump with every photo. On new photos
+    it gives about what the best threshold for the F1 that was seen gives (`benchmarks/jobs.py label-choices thresholds`).
     """
     Y, proba = np.asarray(Y, np.float64), np.asarray(proba, np.float64)
     here = np.ones(len(Y), bool) if fold is None else np.asarray(fold) >= 0

@@ -12,8 +12,8 @@ import numpy as np
 from penult.arrays import Array
 from penult.heads.calibration import PSEUDO_ERRORS, highest_floor
 
-# What is known before: the slope is near 1, as the logits are those of a logistic regression. So many nats a squared unit cost
-# no log loss of new photos, and save some where a label is rare (`benchmarks/jobs.py label-choices settings`).
+# What is known before: the slope is near 1, as the logits are those of a logistic regression. So many nats a squared unit move
+# the log loss of new photos by a tenth of a per cent (`benchmarks/jobs.py label-choices settings`).
 SLOPE_PRIOR = 4.0
 LEAST_SLOPE = 1e-3  # logits that say nothing, or the contrary, are answered by the label's share
 STEPS, HALVINGS = 30, 12
