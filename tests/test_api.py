@@ -170,6 +170,14 @@ def test_each_result_is_a_table_a_sequence_and_a_page() -> None:
     assert found["embed"].labels == ("cat",) * 6 + ("dog",) * 6
 
 
+def test_class_shares_of_the_place_of_use() -> None:
+    even = penult.predict("run", ["cat.png"]).proba[0]
+    for prior in ({"cat": 0.1, "dog": 0.9}, "cat=0.1"):
+        moved = penult.predict("run", ["cat.png"], prior=prior).proba[0]
+        np.testing.assert_allclose(moved[0] / moved[1], even[0] / even[1] / 9, rtol=1e-6)
+    assert penult.evaluate("run", "photos", prior="dog=0.9").answers["cat/0.png"].probabilities["cat"] < even[0]
+
+
 def test_without_pandas_the_cure_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingExtra, match="pip install pandas"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from penult.errors import InputError, ProgressCallback
 from penult.evaluate import Evaluation, LabelEvaluation
 from penult.evaluate.gates import Gate, parse_gates
 from penult.frames import short
+from penult.heads.prior import parse_prior
 from penult.predict import Predictions, Predictor, judge, judge_unseen, true_answers, verdict_on_new, write_review
 from penult.predict.tables import check_table
 from penult.progress import progress_bar
@@ -35,6 +36,7 @@ def predict_images(
     features: str | Sequence[str] | None = None,
     csv: str | Path | None = None,
     review: float | None = None,
+    prior: str | Mapping[str, float] | None = None,
     verbose: bool | None = None,
     progress: ProgressCallback | None = None,
     **options: Any,
@@ -56,6 +58,8 @@ def predict_images(
     review : float, optional
         Write `review.csv` beside it: the photos that a person should check, with a confidence below this, or unlike the
         training photos.
+    prior : str or dict, optional
+        How frequent the classes are where the model is used: ``{"defective": 0.02}``, or "estimate", from these images.
     verbose : bool, optional
         Show progress: by default in a terminal and in a notebook; False nowhere.
     progress : callable, optional
@@ -87,13 +91,16 @@ def predict_images(
     named = Keywords(options)
     settings, table = named.settings(), named.table()
     named.end()
-    predictor = _predictor(model, settings, bool(options))
-    if features is not None:
-        answers = predictor.predict_features([features] if isinstance(features, str) else features)
-    else:
-        found = _given(images, predictor.bundle.classes, table)
-        with progress_bar(verbose, progress) as shown:
-            answers = predictor.predict(found.sources, found.ids, shown)
+    predictor = _predictor(model, settings, bool(options) or prior is not None)
+    found = None if features is not None else _given(images, predictor.bundle.classes, table)
+    files = [features] if isinstance(features, str) else features or ()
+    with progress_bar(verbose, progress) as shown:
+
+        def answer() -> Predictions:
+            return predictor.predict_features(files) if found is None else predictor.predict(found.sources, found.ids, shown)
+
+        _use_prior(predictor, prior, answer)
+        answers = answer()
     if csv is not None:
         answers.write_csv(csv)
     if review is not None:
@@ -162,6 +169,7 @@ def evaluate_model(
     min_accuracy: str | float | None = None,
     max_log_loss: str | float | None = None,
     min_recall: Sequence[str] = (),
+    prior: str | Mapping[str, float] | None = None,
     verbose: bool | None = None,
     progress: ProgressCallback | None = None,
     **options: Any,
@@ -175,6 +183,8 @@ def evaluate_model(
         Labelled photos, as `penult.train` takes them; their classes must be classes of the model.
     min_accuracy, max_log_loss, min_recall : optional
         Gates, as the command line has them; `Evaluated.passed` says whether they are met.
+    prior : str or dict, optional
+        As for `penult.predict`.
     verbose : bool, optional
         Show progress: by default in a terminal and in a notebook; False nowhere.
     progress : callable, optional
@@ -201,7 +211,7 @@ def evaluate_model(
     named = Keywords(options)
     settings, table = named.settings(), named.table()
     named.end()
-    predictor = _predictor(model, settings, bool(options))
+    predictor = _predictor(model, settings, bool(options) or prior is not None)
     classes, task = predictor.bundle.classes, predictor.bundle.task
     if task == "labels" and min_accuracy is not None:
         raise InputError("min_accuracy is of one class a photo; for several labels give max_log_loss or min_recall.")
@@ -210,6 +220,7 @@ def evaluate_model(
     found = images.scan_labelled(labelled, classes=classes, table=replace(table, task=task))
     predictor.settings.tolerance.check_scan(found)
     with progress_bar(verbose, progress) as shown:
+        _use_prior(predictor, prior, lambda: predictor.predict(found.sources, found.ids, shown))
         answers = predictor.predict(found.sources, found.ids, shown)
     if len(answers.failures) == len(answers):
         why = pixels.summarize_failures(answers.failures.values())
@@ -320,3 +331,18 @@ def _predictor(model: Any, settings: EmbedOptions, asked: bool) -> Predictor:
             "penult.load_model returns."
         )
     return Predictor(model, settings)
+
+
+def _use_prior(predictor: Predictor, prior: str | Mapping[str, float] | None, answer: Callable[[], Any]) -> None:
+    """Have a model answer for class shares: those that were asked for, or that its answers tell. Raises `InputError`."""
+    if prior is None:
+        return
+    if prior != "estimate":
+        text = prior if isinstance(prior, str) else ",".join(f"{name}={share}" for name, share in prior.items())
+        predictor.use_prior(parse_prior(text, predictor.bundle.classes, predictor.bundle.prior))
+        return
+    predictor.watch_drift()
+    answer()
+    found = predictor.estimate_prior()
+    if found.differs:
+        predictor.use_prior(found.shares)
