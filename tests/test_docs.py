@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import reference
 from penult.cli import build
 
@@ -26,8 +28,8 @@ def words(text: str) -> list[list[str]]:
 
 def test_every_command_of_the_pages_is_understood() -> None:
     for page, count in (
-        ("README.md", 16),
-        ("README.zh.md", 10),
+        ("README.md", 22),
+        ("README.zh.md", 16),
         ("docs/backbones.md", 6),
         ("docs/decisions.md", 5),
         ("docs/deploy.md", 9),
@@ -40,13 +42,18 @@ def test_every_command_of_the_pages_is_understood() -> None:
             build().parse_args(line)
 
 
-def test_the_python_lines_of_the_readme_run(photos: Callable[..., Path]) -> None:
+def test_the_python_lines_of_the_readme_run(photos: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    paths = sorted(photos("train", warm=6, cold=6).rglob("*.png"))
-    names: dict[str, Any] = {"paths": paths, "labels": [p.parent.name for p in paths], "new_paths": paths[:2]}
     assert block is not None
+    folder = photos("train", warm=6, cold=6).parent
+    for name in ("test", "new_photos"):
+        (folder / name).mkdir()
+        shutil.copy(min((folder / "train" / "cold").iterdir()), folder / name / "1.jpg")
+    monkeypatch.chdir(folder)
+    names: dict[str, Any] = {}
     exec(block[1], names)
-    assert names["model"].predict(paths[:1]).tolist() == ["cold"]
+    assert names["model"].predict(["new_photos/1.jpg"]).tolist() == ["cold"]
+    assert (folder / "run" / "predictions.csv").is_file()
 
 
 def test_every_option_that_the_pages_name_exists() -> None:
