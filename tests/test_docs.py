@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import reference
@@ -53,7 +54,7 @@ def test_the_python_lines_of_the_readme_run(photos: Callable[..., Path], monkeyp
     monkeypatch.chdir(folder)
     names: dict[str, Any] = {}
     exec(block[1], names)
-    assert names["model"].predict(["new_photos/1.jpg"]).tolist() == ["cold"]
+    assert np.asarray(names["model"].predict(["new_photos/1.jpg"])).tolist() == ["cold"]
     assert (folder / "run" / "predictions.csv").is_file()
 
 
