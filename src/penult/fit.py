@@ -201,8 +201,8 @@ def learn_labels(
     fold = label_folds(Y, groups, 5, seed) if fold is None else fold
     one = np.zeros(len(X), np.intp)  # (n,) novelty knows no labels
     reference, unlike, _ = fit_novelty(X, one, fold, blocks)
-    known = np.isfinite(Y)
-    share = np.where(known, Y, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)  # (L,)
+    weight = np.ones(len(X)) if sample_weight is None else sample_weight
+    share = weight @ np.nan_to_num(Y) / np.maximum(weight @ np.isfinite(Y), np.finfo(float).tiny)  # (L,)
     return Fitted(fitted, share.astype(np.float64), reference, unlike, None, kept_rows(one))
 
 

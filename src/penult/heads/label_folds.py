@@ -31,13 +31,15 @@ def check_label_matrix(Y: Any, n: int) -> Array:
     return np.asarray(Y)
 
 
-def label_folds(Y: Any, groups: Any = None, folds: int = 5, seed: int = 0) -> NDArray[np.intp]:
+def label_folds(
+    Y: Any, groups: Any = None, folds: int = 5, seed: int = 0, weight: Array | None = None
+) -> NDArray[np.intp]:
     """Return the fold (n,) of each row of Y (n, L), each label's photos spread evenly; no group lies in two folds.
 
     Iterative stratification (Sechidis, Tsoumakas & Vlahavas, ECML 2011): of the labels the one with the fewest photos that are
     left is dealt first, each of its photos to the fold that lacks most of it. What is spread is the rarer of the two
-    answers of a label; unknown ones (NaN) count as neither. There are fewer folds where there are fewer groups. Raises
-    InputError for fewer than two groups.
+    answers of a label; unknown ones (NaN) count as neither. `weight` (n,): how many photos each row counts for, one when
+    None. There are fewer folds where there are fewer groups. Raises InputError for fewer than two groups.
 
     Examples
     --------
@@ -52,15 +54,16 @@ def label_folds(Y: Any, groups: Any = None, folds: int = 5, seed: int = 0) -> ND
     count = int(units.max()) + 1 if len(units) else 0
     if count < 2:
         raise InputError(f"{len(Y)} photos in {count} group: folds need at least two; add photos, or give other groups.")
-    table, sizes = np.zeros((count, Y.shape[1])), np.bincount(units)  # (u, L), (u,)
-    np.add.at(table, units, rarer(Y))
-    fold = _deal(table, sizes.astype(float), min(folds, count), np.random.default_rng(seed))
+    counted = np.ones(len(Y)) if weight is None else weight
+    table, sizes = np.zeros((count, Y.shape[1])), np.bincount(units, counted)  # (u, L), (u,)
+    np.add.at(table, units, rarer(Y, counted) * counted[:, None])
+    fold = _deal(table, sizes, min(folds, count), np.random.default_rng(seed))
     return np.asarray(fold[units], np.intp)
 
 
-def rarer(Y: Array) -> Array:
-    """Return where each label has the rarer of its two answers, (n, L) bool."""
-    often = np.nansum(Y, axis=0) * 2 > np.isfinite(Y).sum(axis=0)  # (L,)
+def rarer(Y: Array, weight: Array) -> Array:
+    """Return where each label has the rarer of its two answers, (n, L) bool, of rows that count `weight` (n,) times."""
+    often = weight @ np.nan_to_num(Y) * 2 > weight @ np.isfinite(Y)  # (L,)
     return np.asarray(np.where(often, Y == 0, Y == 1))
 
 

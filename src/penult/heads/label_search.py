@@ -57,6 +57,7 @@ class LabelTask(Task):
         few = replace(
             self, X=self.X[rows], codes=self.codes[rows], sample_weight=self.sample_weight[rows],
             folds=kept(self.folds or ()), spaces={}, ones=sides[0], zeros=sides[1],
+            given_weight=None if self.given_weight is None else self.given_weight[rows],
         )  # fmt: skip
         there = []
         for space in spaces:
@@ -132,7 +133,8 @@ class LabelSearch:
     def _tell(self, rows: Array | None) -> Array:
         """Return which labels (k,) have two of both answers among some rows."""
         here = slice(None) if rows is None else rows
-        both = [(side[:, here] > 0).sum(axis=1) for side in (self.task.ones, self.task.zeros)]
+        counted = self.task.row_weight[here]
+        both = [(side[:, here] > 0) @ counted for side in (self.task.ones, self.task.zeros)]
         return np.asarray(np.minimum(*both) > 1)
 
     def _losses(self, rows: Array | None) -> list[dict[float, float]]:

@@ -19,6 +19,7 @@ from penult.heads.label_folds import check_label_matrix, label_folds
 from penult.heads.label_search import DEFAULT, LabelSearch, LabelTask
 from penult.heads.scoring import HeadState, Scorer
 from penult.heads.spaces import linear_spaces, whole_space
+from penult.heads.weights import row_weights
 from penult.solver import on_disk
 
 
@@ -71,8 +72,9 @@ class MultiLabelHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Choose C, calibration and floor of each label by inner folds, and fit all rows.
 
         X (n, d); y (n, L) of 0, 1 and NaN, where it is not known whether the photo has the label: it is then left out for that
-        label. groups (n,): rows of one group are kept on one side of every inner fold. sample_weight (n,), not negative. A
-        label that all photos have, or none, is answered by its share. Raises InputError for what does not fit together.
+        label. groups (n,): rows of one group are kept on one side of every inner fold. sample_weight (n,), from 0 on: how many
+        rows each row counts for; those of weight 0 are left out, of `cv_proba_` too. A label that all photos have, or none, is
+        answered by its share. Raises InputError for what does not fit together.
         """
         task = self._checked_task(X, y, groups, sample_weight, None)
         with threads(task.X):
@@ -85,7 +87,8 @@ class MultiLabelHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return probabilities (n, L) of each row by a model that did not see its fold, and the settings of each fold's model.
 
         `fold` (n,), -1 for rows that are in every training part and not answered (NaN). C, calibration and floor of a
-        fold are chosen by the held-out rows of the other folds (after Tsamardinos, Greasidou & Borboudakis 2018).
+        fold are chosen by the held-out rows of the other folds (after Tsamardinos, Greasidou & Borboudakis 2018). Rows of
+        sample weight 0 are learnt by no model and answered like all others.
         `fit_searched` makes the model of all rows of the same search.
         """
         fold = np.asarray(fold)
@@ -131,7 +134,7 @@ class MultiLabelHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         fixed = 0.0 if isinstance(self.clip, str) else float(self.clip or 0)
         if not task.folds:  # nothing was held out
             single = DEFAULT if self.C is None else float(np.median(np.atleast_1d(np.asarray(self.C, float))))
-            known = np.maximum(((ones > 0) | (zeros > 0)).sum(axis=1), 1)
+            known = np.maximum(((ones > 0) | (zeros > 0)) @ task.row_weight[here], 1)
             floors = [calibration.default_floor(int(n), 2) if self.clip == "auto" else fixed for n in known]
             return [LabelSettings(single, floor=floor) for floor in floors]
         C = search.best(rows)
@@ -174,25 +177,33 @@ class MultiLabelHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X = validate_data(self, X, dtype=(np.float64, np.float32), ensure_min_samples=2)
         Y = check_label_matrix(Y, len(X))
         calibration.check_clip(self.clip, 2)
+        given = row_weights(sample_weight, len(X))
+        groups = self._checked_groups(groups, len(X))
+        if fold is None and given is not None and not given.all():
+            kept = given > 0
+            X, Y, given, groups = X[kept], Y[kept], given[kept], None if groups is None else groups[kept]
+        n, k = Y.shape
         known, target = np.isfinite(Y), np.nan_to_num(Y)
-        weight = _row_weights(sample_weight, len(X))[:, None] * known  # (n, L)
+        weight = (np.ones(n) if given is None else given)[:, None] * known  # (n, L)
         if self.class_weight is not None:
             weight = weight * _balance(self.class_weight, weight, target)
-        folds = self._inner_folds(Y, groups) if fold is None else _given(fold)
-        self.classes_ = np.arange(Y.shape[1])
-        n, k = Y.shape
+        folds = self._inner_folds(Y, groups, given) if fold is None else _given(fold)
+        self.classes_ = np.arange(k)
         return LabelTask(
             X, np.zeros(n, np.intp), k, np.ones(n), np.ones(k), folds, check_blocks(X.shape[1], self.blocks),
             self.random_state, ones=np.ascontiguousarray((weight * target).T),
-            zeros=np.ascontiguousarray((weight * (1 - target)).T),
+            zeros=np.ascontiguousarray((weight * (1 - target)).T), given_weight=given,
         )  # fmt: skip
 
-    def _inner_folds(self, Y: Array, groups: Any) -> Any:
-        if groups is not None and len(groups) != len(Y):
-            raise InputError(f"groups has {len(groups)} entries and X has {len(Y)} rows; give one group per row")
+    def _checked_groups(self, groups: Any, n: int) -> Array | None:
+        if groups is not None and len(groups) != n:
+            raise InputError(f"groups has {len(groups)} entries and X has {n} rows; give one group per row")
+        return None if groups is None else np.asarray(groups)
+
+    def _inner_folds(self, Y: Array, groups: Array | None, weight: Array | None) -> Any:
         if len(Y if groups is None else np.unique(groups)) < 2 * self.folds:
             return None
-        return _given(label_folds(Y, groups, self.folds, self.random_state))
+        return _given(label_folds(Y, groups, self.folds, self.random_state, weight))
 
     def _checked(self, X: Any) -> Any:
         check_is_fitted(self)
@@ -242,17 +253,6 @@ def _told(chosen: list[LabelSettings]) -> dict[str, Any]:
 
 def _given(fold: Array) -> tuple[tuple[Array, Array], ...]:
     return tuple((np.flatnonzero(fold != part), np.flatnonzero(fold == part)) for part in np.unique(fold[fold >= 0]))
-
-
-def _row_weights(given: Any, n: int) -> Array:
-    """Return sample weights (n,) of mean 1. Raises InputError for what is none."""
-    if given is None:
-        return np.ones(n)
-    weight = np.asarray(given, np.float64)
-    if weight.shape != (n,) or not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
-        told = "are all zero" if weight.size and not weight.any() else f"have the shape {weight.shape}"
-        raise InputError(f"the sample weights {told}; give {n} numbers, none below 0 and not all of them 0.")
-    return np.asarray(weight / weight.mean())
 
 
 def _balance(wanted: Any, weight: Array, target: Array) -> Array:
