@@ -31,9 +31,7 @@ def check_label_matrix(Y: Any, n: int) -> Array:
     return np.asarray(Y)
 
 
-def label_folds(
-    Y: Any, groups: Any = None, folds: int = 5, seed: int = 0, weight: Array | None = None
-) -> NDArray[np.intp]:
+def label_folds(Y: Any, groups: Any = None, folds: int = 5, seed: int = 0, weight: Array | None = None) -> NDArray[np.intp]:
     """Return the fold (n,) of each row of Y (n, L), each label's photos spread evenly; no group lies in two folds.
 
     Iterative stratification (Sechidis, Tsoumakas & Vlahavas, ECML 2011): of the labels the one with the fewest photos that are
