@@ -169,7 +169,7 @@ def test_a_training_from_shards_on_ray_learns_every_row(on_ray, photos, quick_di
             sent.append([len(pickle.dumps(one.source)) for one in self.partitions])
 
     monkeypatch.setattr(cluster_heads, "ActorRows", Weighed)
-    told = ["train", str(out), "--memory", memory, "--head", "logistic", "-q", "--out", str(tmp_path / "run"), "--on", "ray"]
+    told = ["train", str(out), "--memory", memory, "--head", "logistic", "--out", str(tmp_path / "run"), "--on", "ray"]
     assert main(told) == 0
     assert "all rows fit" not in capsys.readouterr().err
     model = bundle.load_bundle(tmp_path / "run")
@@ -184,7 +184,7 @@ def test_what_ray_has_no_part_in_is_said(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(training, "train_source", lambda *_: None)
     monkeypatch.setattr(summary, "show_run", lambda *_: None)
     monkeypatch.setattr(cluster, "heads_on", lambda *_: nullcontext(cluster_heads.RowActors([])))
-    assert main(["train", "shards", "-q", "--on", "ray"]) == 0
+    assert main(["train", "shards", "--on", "ray"]) == 0
     assert "all rows fit the memory" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["train", "photos", "--on", "ray"])

@@ -401,7 +401,7 @@ def test_a_plan_is_taken_as_it_is_now(folder: Path, tmp_path: Path, capsys: pyte
     shutil.copy(folder / "cold/cold.2.png", folder / "warm/new.png")
     assert main(["plan", str(folder), "--out", plan, "--add"]) == 0
     assert "17 images in 5 shards (1 new" in (said := capsys.readouterr().out), said
-    assert main(["embed", plan, "--out", out, "-q"]) == 0
+    assert main(["embed", plan, "--out", out]) == 0
     assert "17 images: 14 have features" in (said := capsys.readouterr().out), said
     other = str(tmp_path / "other.parquet")
     assert main(["plan", str(folder / "warm"), "-b", NETWORK, "--fit", "crop", "--out", other, "-q"]) == 0
