@@ -265,9 +265,7 @@ def _rates(capsys: pytest.CaptureFixture[str]) -> list[Any]:
 def test_fetch_says_where_the_network_is_for_a_machine_without_network(
     model: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    code, out, err = run(
-        capsys, "backbones", "--fetch", model, "--fetch", "efficientnet_lite0", "--cache", tmp_path / "c"
-    )
+    code, out, err = run(capsys, "backbones", "--fetch", model, "--fetch", "efficientnet_lite0", "--cache", tmp_path / "c")
     assert code == 0, err
     folder = zoo.catalog_folder(str(model), cache=tmp_path / "c")
     assert f"in {folder}" in out and "efficientnet_lite0: 3584 features, built in" in out
