@@ -151,6 +151,7 @@ def test_the_verdict_says_what_passes_unseen() -> None:
     [
         ("a>b", None, None, "no mistake with its cost"),
         ("a>b=-1", None, None, "no mistake with its cost"),
+        ("a>b=2,a>a=5", None, None, "that is the right answer"),
         (None, "recall a", None, "not a measure, a class and a share"),
         (None, "recall a 1.5", None, "not a measure, a class and a share"),
         ("a>b=2", "recall a 0.9", None, "give one of them"),

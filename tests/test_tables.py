@@ -265,7 +265,9 @@ def test_near_duplicates_across_given_folds_are_told_and_stay(photos: Path, tmp_
     run = train_images(
         str(written(tmp_path, "t.csv", text)), None, TrainOptions(str(tmp_path / "run"), ("colour_histogram",), folds="fold")
     )
-    assert any("another fold of --folds" in note for note in run.metrics["notes"])
+    (told,) = [note for note in run.metrics["notes"] if "another fold of --folds" in note]
+    assert "(2 of them an exact copy)" in told
+    assert not any("never on both sides" in note or "stays in one fold" in note for note in run.metrics["notes"])
     assert run.evaluation.fold.tolist() == [i // 2 % 3 if i < N - 1 else 0 for i in range(N)]
 
 

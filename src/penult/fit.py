@@ -81,12 +81,13 @@ def group_copies(
     thumbnails: NDArray[Any] | None = None,
     near: bool = True,
     pictures: audit.Pictures | None = None,
+    folds_given: bool = False,
 ) -> tuple[NDArray[np.intp] | None, Grouping]:
     """Return what is never split (n,), copies and the user's groups among it, and all that was found.
 
     None where no two rows belong together: dealing groups into folds is slower than dealing rows.
     """
-    found = audit.group(digests, X, widths, groups, thumbnails, near=near, pictures=pictures)
+    found = audit.group(digests, X, widths, groups, thumbnails, near=near, pictures=pictures, folds_given=folds_given)
     return found.groups if len(np.unique(found.groups)) < len(found.groups) else None, found
 
 

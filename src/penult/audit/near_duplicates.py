@@ -205,6 +205,7 @@ def group(
     *,
     near: bool = True,
     pictures: Pictures | None = None,
+    folds_given: bool = False,
 ) -> Grouping:
     """Return one group an image: copies, near copies, the user's groups, and what hangs together by them.
 
@@ -212,7 +213,8 @@ def group(
     near by one measure only never tie more than a twentieth of the images (10 at least) into one group: the most alike
     are tied first, a link that would make a larger group is dropped and a note says so. Copies and the user's groups are
     always kept whole. `pictures` of rows tell which near-duplicates are one picture twice; these are kept together, too.
-    With `near` False near-duplicates are reported, but not kept together. Raises InputError where the lengths differ.
+    With `near` False near-duplicates are reported, but not kept together. With `folds_given` the notes do not say that copies
+    share a fold: the user's folds may part them. Raises InputError where the lengths differ.
     """
     n = len(digests)
     lengths = {"features": len(X), "groups": n if user_groups is None else len(user_groups)}
@@ -240,7 +242,7 @@ def group(
         ties.link(copies)
         ties.link(family)
         dropped = int(ties.link(single, limit=largest(n)).dropped.sum())
-    notes = _notes(n - len(once), alone.numbers(), dropped, near)
+    notes = _notes(n - len(once), alone.numbers(), dropped, near, folds_given)
     return Grouping(ties.numbers(), pairs, notes, look, _most_alike(look.near, same, once) if n > MANY else None)
 
 
@@ -260,24 +262,22 @@ def _most_alike(near: NearestRows, same: Ints, once: Ints) -> Ints:
     return found
 
 
-def _notes(copies: int, alike: Ints, dropped: int, near: bool) -> tuple[str, ...]:
+def _notes(copies: int, alike: Ints, dropped: int, near: bool, folds_given: bool) -> tuple[str, ...]:
     notes = []
     if copies:
-        notes.append(
-            "1 image is an exact copy of another; copies are never on both sides of a fold."
-            if copies == 1
-            else f"{copies} images are exact copies of others; copies are never on both sides of a fold."
-        )
+        found = "1 image is an exact copy of another" if copies == 1 else f"{copies} images are exact copies of others"
+        notes.append(f"{found}." if folds_given else f"{found}; copies are never on both sides of a fold.")
     sizes = np.bincount(alike)
     sizes = sizes[sizes > 1]
     if len(sizes):
         most = int(sizes.max())
         groups = "1 group" if len(sizes) == 1 else f"{len(sizes)} groups of 2{'' if most == 2 else f' to {most}'}"
+        together = "." if folds_given else "; each group stays in one fold."
         notes.append(
-            f"{sizes.sum()} images are near-duplicates or look-alikes ({groups}); "
-            + ("each group stays in one fold." if near else "as asked, each counts as a photo of its own.")
+            f"{sizes.sum()} images are near-duplicates or look-alikes ({groups})"
+            + (together if near else "; as asked, each counts as a photo of its own.")
         )
-    if dropped:
+    if dropped and not folds_given:
         pairs = "1 pair of images that look alike was" if dropped == 1 else f"{dropped} pairs of images that look alike were"
         notes.append(
             f"{pairs} not kept together, as too many images would hang together; "

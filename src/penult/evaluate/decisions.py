@@ -32,13 +32,20 @@ class DecisionRequest:
 
     @classmethod
     def parse(cls, cost: Sequence[str] | str | None, target: str | None, coverage: float | None) -> DecisionRequest:
-        """Return what the command line says. Raises `InputError`."""
+        """Return what the command line says. Raises `InputError`, such as for a right answer that costs something."""
         if cost and target:
             raise InputError("--cost and --target both choose the class of a photo; give one of them.")
         if coverage is not None:
             check_coverage(coverage)
         given = [cost] if isinstance(cost, str) else list(cost or ())
         costs = [one for text in given for one in (read_costs(text) if Path(text).is_file() else parse_cost(text))]
+        right = next((label for label, called, cost in costs if label == called and cost), None)
+        if right is not None:
+            name = printable(right)
+            raise InputError(
+                f"the costs say that a photo of {name!r} called {name!r} costs something, and that is the right answer; leave "
+                "this cost out, or name the class that it is mistaken for."
+            )
         return cls(tuple(costs), None if target is None else parse_target(target), coverage)
 
     @classmethod

@@ -98,7 +98,9 @@ def scan_labelled(
     elif kind_of(path) not in (None, "table"):
         root, images = path, labelled_folder(path, log, classes, table)
     else:
-        raise no_source(path, "give a folder of class folders, or a CSV with file,label")
+        raise no_source(
+            path, "give a folder of class folders, or a table (CSV, Parquet, Excel) with a column of files and one of labels"
+        )
     if groups is not None:
         images = with_groups(images, groups, path)
     return _labelled_set(path, root, images, log, classes)

@@ -143,12 +143,13 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: b
         None if thumbnails is None else thumbnails[:cut],
         near,
         done.large_thumbnails if done.thumbnail_cache is not None else None,
+        train.folds is not None,
     )
     names = tuple(b.name for b in done.backbones)
     folds = None if train.folds is None else train.folds[part.ok]
     if not several:
         alone = lone_classes(part.ok_y, train.classes, groups) if folds is None else []
-    alone += _parted(folds, groups)
+    alone = [*_parted(folds, groups, done.digests[:n][part.ok]), *alone]
     notes = (*train.notes, *(test.notes if test else ()), *found.notes, *alone)
     told = groups, found.pairs, notes, found.look, found.most_alike
     return TrainingData(
@@ -164,18 +165,23 @@ def from_images(train: ImageSet, test: ImageSet | None, done: Embedding, near: b
     )
 
 
-def _parted(folds: NDArray[np.intp] | None, groups: NDArray[np.intp] | None) -> list[str]:
-    """Return a sentence where given folds part photos that belong together."""
+def _parted(folds: NDArray[np.intp] | None, groups: NDArray[np.intp] | None, digests: NDArray[np.uint8]) -> list[str]:
+    """Return a sentence where given folds part photos that belong together, exact copies (by their `digests`) among them."""
     if folds is None or groups is None:
         return []
-    unit = np.unique(groups, return_inverse=True)[1]  # (n,)
-    pairs = np.unique(np.column_stack((unit, folds)), axis=0)  # (p, 2): which groups lie in which folds
-    several = np.bincount(pairs[:, 0]) > 1  # (u,)
-    photos = int(several[unit].sum())
+    photos, copies = _across(folds, groups), _across(folds, np.unique(digests, axis=0, return_inverse=True)[1].ravel())
     if not photos:
         return []
-    where = "have a near-duplicate, or one of their group, in another fold of --folds"
-    return [f"{photos:,} photos {where}; the folds are used as they are, so the score may be too good."]
+    where = "have a copy, a near-duplicate, or one of their group, in another fold of --folds"
+    exact = f" ({copies:,} of them an exact copy)" if copies else ""
+    return [f"{photos:,} photos {where}{exact}; the folds are used as they are, so the score may be too good."]
+
+
+def _across(folds: NDArray[np.intp], units: NDArray[np.intp]) -> int:
+    """Return how many rows are of units (n,) that lie in several folds (n,)."""
+    unit = np.unique(units, return_inverse=True)[1]  # (n,)
+    pairs = np.unique(np.column_stack((unit, folds)), axis=0)  # (p, 2): which units lie in which folds
+    return int((np.bincount(pairs[:, 0]) > 1)[unit].sum())
 
 
 def lone_classes(y: NDArray[np.intp], classes: Sequence[str], groups: NDArray[np.intp] | None) -> list[str]:
