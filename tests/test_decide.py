@@ -12,7 +12,7 @@ import pytest
 
 from penult import bundle, evaluate
 from penult.cli import main
-from penult.decision import DecisionRule, PredictionSets, Target
+from penult.decision import DecisionRule, PredictionSets, Target, facts_at_prior
 from penult.errors import InputError, UnknownName
 from penult.evaluate import DecisionRequest, Evaluation, advice_sentences, decide, decision_sentences, operating_facts
 from penult.evaluate.conformal import conformal, fit_sets
@@ -90,6 +90,21 @@ def test_rules_survive_the_model_file_and_wrong_facts_do_not() -> None:
             DecisionRule.from_facts(wrong, ("a", "b"))
     with pytest.raises(ValueError, match="not for its classes"):
         PredictionSets.from_facts({"level": 0.9, "thresholds": [0.1]}, ("a", "b"))
+
+
+def test_a_rule_at_other_class_shares_says_the_threshold_that_it_applies() -> None:
+    facts = {"decision": {"kind": "target", "measure": "recall", "class": "b", "value": 0.9, "threshold": 0.25}}
+    facts["conformal"] = {"level": 0.9, "thresholds": [0.2, 0.3]}
+    moved = facts_at_prior(facts, np.array([0.5, 0.5]), np.array([0.9, 0.1]))
+    rule = DecisionRule.from_facts(moved["decision"], ("a", "b"))
+    least = 0.25 / (0.25 + 0.75 * 9)  # 3.6%, the odds of b being a ninth of what they were
+    assert "at least 3.6%" in rule.describe(("a", "b"))
+    assert rule.labels(np.array([[1 - least - 1e-6, least + 1e-6], [1 - least + 1e-6, least - 1e-6]])).tolist() == [1, 0]
+    assert rule.to_facts(("a", "b")) == moved["decision"]
+    sets = PredictionSets.from_facts(moved["conformal"], ("a", "b"))
+    assert sets is not None and sets.to_facts() == moved["conformal"]
+    three = facts_at_prior(facts, np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.1, 0.8]))["decision"]
+    assert "at the class shares that this was chosen for" in DecisionRule.from_facts(three, ("a", "b", "c")).describe("abc")
 
 
 AB = (
@@ -176,6 +191,8 @@ def test_costs_come_from_a_table_of_either_form(tmp_path: Path) -> None:
         DecisionRequest.parse([str(tmp_path / "odd.csv")], None, None)
     with pytest.raises(UnknownName, match="unknown class 'z'"):
         DecisionRequest.parse("z>a=2", None, None).check(("a", "b"))
+    with pytest.raises(InputError, match="'a' called 'a' is no mistake"):
+        DecisionRequest.parse("a>b=2,a>a=5", None, None).check(("a", "b"))
 
 
 def read(path: Path) -> list[dict[str, str]]:

@@ -97,7 +97,15 @@ class DecisionRule:
         if self.target is not None:
             facts |= {"measure": self.target.measure, "class": self.target.label, "value": self.target.value}
             facts["threshold"] = self.threshold
-        return facts
+        return facts | _plain(self.weights)
+
+    def _threshold_here(self) -> float:
+        """Return the threshold of the probabilities that are given, which only of two classes has a value of its own."""
+        t, c = self.threshold or 0.0, self.chosen or 0
+        if self.weights is None or len(self.weights) != 2:
+            return t
+        ours, other = t / self.weights[c], (1 - t) / self.weights[1 - c]
+        return float(ours / (ours + other))
 
     def _unusual(self) -> list[tuple[int, int, float]]:
         """Return the costs that are not 1: class, called which, cost."""
@@ -138,7 +146,9 @@ class DecisionRule:
     def describe(self, classes: Sequence[str]) -> str:
         """Return what is given to a photo, for the middle of a sentence."""
         if self.target is not None and self.threshold is not None:
-            return f"{self.target.label!r} where its probability is at least {percent(self.threshold)}"
+            said, least = f"{self.target.label!r} where its probability is at least", percent(self._threshold_here())
+            many = self.weights is not None and len(classes) > 2  # no threshold of the probability of one class is the same
+            return f"{said} {least}{' at the class shares that this was chosen for' if many else ''}"
         if self.costs is not None:
             told = [f"{classes[i]!r} called {classes[j]!r} costs {cost:g}" for i, j, cost in self._unusual()]
             more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
@@ -177,7 +187,7 @@ class PredictionSets:
 
     def to_facts(self) -> dict[str, Any]:
         """Return plain JSON values, for the model file."""
-        return {"level": self.level, "thresholds": list(self.thresholds)}
+        return {"level": self.level, "thresholds": list(self.thresholds)} | _plain(self.weights)
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any] | None, classes: Sequence[str]) -> PredictionSets | None:
@@ -209,6 +219,10 @@ def _weighed(proba: NDArray[np.float64], weights: NDArray[np.float64] | None) ->
         return proba
     weighed = proba * weights
     return np.asarray(weighed / weighed.sum(axis=1, keepdims=True))
+
+
+def _plain(weights: NDArray[np.float64] | None) -> dict[str, list[float]]:
+    return {} if weights is None else {"weights": weights.tolist()}
 
 
 def _weights(facts: Mapping[str, Any], k: int) -> NDArray[np.float64] | None:
