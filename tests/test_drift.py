@@ -19,6 +19,7 @@ from penult.fit import learn, to_bundle
 from penult.heads.prior import parse_prior, reweigh, shifted_head
 from penult.heads.reference import to_logits
 from penult.predict import Predictor
+from penult.predict.summary import PredictionSummary
 
 WIDTH, CLASSES = 40, ("cat", "dog", "fox")
 SHARES = np.array([0.4, 0.4, 0.2])
@@ -172,6 +173,8 @@ def test_a_predictor_answers_for_other_shares_and_its_self_test_still_holds() ->
     new = np.array([0.1, 0.1, 0.8])
     predictor.use_prior(new)
     np.testing.assert_allclose(predictor.score(X), reweigh(before, bundle.held_prior(model()), new))
+    summary = PredictionSummary(predictor.bundle)
+    assert [one.training for one in summary.classes] == pytest.approx(bundle.training_prior(model()).tolist())
     predictor.use_prior(bundle.held_prior(model()))
     np.testing.assert_allclose(predictor.score(X), before)
     balanced = dataclasses.replace(model(), facts={"choice": {"class_weight": "balanced"}})
@@ -209,6 +212,7 @@ def test_train_for_a_place_of_use(photos, tmp_path: Path, capsys: pytest.Capture
     assert found["prior"]["scores"]["accuracy"]["value"] >= before["scores"]["scores"]["accuracy"]["value"] - 0.05
     assert any("for the class shares of --prior (ring 5.0%" in note for note in found["notes"])
     np.testing.assert_allclose(moved.prior, [0.05, 0.95])
+    np.testing.assert_allclose(bundle.training_prior(moved), [0.5, 0.5])
     shift = np.log(0.95 / 0.05) * moved.head.facts["temperature"]
     assert moved.head.arrays["intercepts"] - plain.head.arrays["intercepts"] == pytest.approx(shift, abs=1e-4)
     assert main(["decide", run, "--target", "recall stripes 0.9"]) == 0

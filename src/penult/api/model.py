@@ -339,7 +339,7 @@ def _use_prior(predictor: Predictor, prior: str | Mapping[str, float] | None, an
         return
     if prior != "estimate":
         text = prior if isinstance(prior, str) else ",".join(f"{name}={share}" for name, share in prior.items())
-        predictor.use_prior(parse_prior(text, predictor.bundle.classes, predictor.bundle.prior))
+        predictor.use_prior(parse_prior(text, predictor.bundle.classes, bundle.training_prior(predictor.bundle)))
         return
     predictor.watch_drift()
     answer()

@@ -16,6 +16,7 @@ from penult.bundle.model import (
     held_prior,
     precision_here,
     seen_digests,
+    training_prior,
     were_seen,
 )
 from penult.bundle.model_file import load_bundle, model_path, read_bundle, save_bundle
@@ -32,5 +33,6 @@ __all__ = [
     "read_bundle",
     "save_bundle",
     "seen_digests",
+    "training_prior",
     "were_seen",
 ]

@@ -47,7 +47,7 @@ class Bundle:
     head : HeadState
         The fitted head as arrays and facts.
     prior : array (k,)
-        The class frequencies of the training set: what an unreadable image gets.
+        The class frequencies of the training set, or of the place of use: what an unreadable image gets.
     engine, precision : str
         What computed the features at training.
     selftest : mapping of arrays
@@ -98,6 +98,11 @@ def held_prior(model: Bundle) -> NDArray[np.float64]:
     choice = model.facts.get("choice", {})
     weights = choice.get("class_weight") if isinstance(choice, Mapping) else None
     return held_shares(model.prior, weights, model.classes)
+
+
+def training_prior(model: Bundle) -> NDArray[np.float64]:
+    """Return the class shares (k,) of the training photos, whatever the shares are that the model answers for."""
+    return np.asarray(model.facts.get("training_prior", model.prior), np.float64)
 
 
 def decision_of(model: Bundle) -> tuple[DecisionRule, PredictionSets | None]:
@@ -160,6 +165,7 @@ def check(model: Bundle) -> None:
     _probabilities("prior", model.prior[None], model)
     if "prior" in model.facts:
         _probabilities("prior of the place of use", held_prior(model)[None], model)
+    _probabilities("class shares of training", training_prior(model)[None], model)
     if model.selftest:
         _selftest(model.selftest, model)
     if model.novelty is not None:

@@ -33,12 +33,13 @@ def use_prior(args: argparse.Namespace, predictor: Predictor, answer: Callable[[
     """
     if args.prior is None:
         return None
+    from penult import bundle
     from penult.cli import output
     from penult.heads.prior import parse_prior
 
     classes = predictor.bundle.classes
     if args.prior != ESTIMATE:
-        predictor.use_prior(parse_prior(args.prior, classes, predictor.bundle.prior))
+        predictor.use_prior(parse_prior(args.prior, classes, bundle.training_prior(predictor.bundle)))
         return None
     predictor.watch_drift()
     answer()

@@ -90,7 +90,8 @@ class Predictor:
         old = bundle.held_prior(self._model)
         self._prior = old, prior
         facts = facts_at_prior(self._model.facts, old, prior)
-        self.bundle = replace(self._model, prior=prior, facts={**facts, "prior": prior.tolist()})
+        facts |= {"prior": prior.tolist(), "training_prior": bundle.training_prior(self._model).tolist()}
+        self.bundle = replace(self._model, prior=prior, facts=facts)
 
     @default_errors
     def predict(self, sources: Any, ids: Sequence[str] | None = None, progress: ProgressCallback = quiet) -> Predictions:

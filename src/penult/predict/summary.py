@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.bundle import Bundle
+from penult.bundle import Bundle, training_prior
 from penult.predict.answers import UNLIKE, Predictions
 from penult.texts import count, percent
 
@@ -100,7 +100,7 @@ class PredictionSummary:
     @property
     def classes(self) -> tuple[ClassCount, ...]:
         """The classes in the model's order; of several labels a photo the shares do not add up to 1."""
-        each = zip(self.model.classes, self._given.tolist(), self.model.prior.tolist(), strict=True)
+        each = zip(self.model.classes, self._given.tolist(), training_prior(self.model).tolist(), strict=True)
         return tuple(ClassCount(name, n, n / max(self.answered, 1), share) for name, n, share in each)
 
     def describe(self) -> str:

@@ -81,13 +81,17 @@ class PlaceOfUse:
         ends = positive_mean(loss, float(variances[1]), float(columns["log_loss"].max()) / units)
         return {"accuracy": Score(right, float(low), float(high)), "log_loss": Score(loss, *ends)}
 
-    def measure(self, found: Evaluation) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what `metrics.json` says of there, and what the model file does, as plain JSON values."""
+    def measure(self, found: Evaluation, training: Floats) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what `metrics.json` says of there, and what the model file does, as plain JSON values.
+
+        `training` (k,) are the class shares of the training photos.
+        """
         scores = self.scores(found)
         plain = {name: score.to_dict() for name, score in scores.items()}
         shares = dict(zip(self.classes, self.new.tolist(), strict=True))
         told = {"classes": shares, "scores": plain, "note": self._note(scores)}
-        return told, {"prior": self.new.tolist(), "scores": found.to_dict()["scores"] | plain}
+        about = {"prior": self.new.tolist(), "training_prior": training.tolist()}
+        return told, {**about, "scores": found.to_dict()["scores"] | plain}
 
     def _note(self, scores: Mapping[str, Score]) -> str:
         """Return what to tell of a run."""

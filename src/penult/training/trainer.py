@@ -174,7 +174,7 @@ class Trainer:
         state, answered, prior = fitted.head.to_arrays(), chosen.proba, fitted.prior
         if self.place is not None:
             state, answered, prior = self.place.head(state), self.place.proba(chosen), self.place.new
-            self.metrics["prior"], more = self.place.measure(chosen)
+            self.metrics["prior"], more = self.place.measure(chosen, fitted.prior)
             about |= more
         computed = serving_parts(data, done, heads.scorer(state.kind, state.arrays, state.facts))
         computed |= {"head": state, "prior": prior, "reference": fitted.reference(chosen.y, answered, data.groups)}
