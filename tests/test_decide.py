@@ -15,9 +15,10 @@ from penult.cli import main
 from penult.decision import DecisionRule, PredictionSets, Target, facts_at_prior
 from penult.errors import InputError, UnknownName
 from penult.evaluate import DecisionRequest, Evaluation, advice_sentences, decide, decision_sentences, operating_facts
-from penult.evaluate.conformal import conformal, fit_sets
+from penult.evaluate.conformal import conformal, fit_sets, measure_sets
 from penult.evaluate.evaluation import build
-from penult.evaluate.operating import choose_threshold, curve_points
+from penult.evaluate.operating import at_odds, choose_threshold, curve_points, measure_point
+from penult.training.place import PlaceOfUse
 
 CLASSES = ("defective", "functional")
 
@@ -57,10 +58,44 @@ def test_a_precision_target_and_a_flagged_share_are_kept() -> None:
         assert (rule.labels(new.proba) == 0).mean() == pytest.approx(0.2, abs=0.04)
 
 
+def test_a_rare_class_of_the_place_of_use_keeps_all_its_photos() -> None:
+    """A recall is what it was; flagged share, precision and accuracy are those of photos that come as often as there."""
+    place = PlaceOfUse(CLASSES, np.array([1 / 3, 2 / 3]), np.array([0.02, 0.98]))
+    seen, many = overlapping(1500), overlapping(60_000, 77)
+    there, new = place.evaluation(seen), place.evaluation(many)
+    asked = DecisionRequest.parse(None, "recall defective 0.95", 0.9)
+    before, found = decide(asked, seen), decide(asked, there)
+    assert found.kept and found.point.photos == 1500 and found.point.recall == before.point.recall
+    assert found.rule.threshold == pytest.approx(at_odds(before.rule.threshold, 0.02 / 0.98 * 2))
+    rare = np.flatnonzero(many.y == 0)[: int((many.y == 1).sum() * 2 / 98)]
+    drawn = np.concatenate([rare, np.flatnonzero(many.y == 1)])  # photos as they come there
+    y, given = many.y[drawn], found.rule.labels(new.proba[drawn])
+    truth = {"recall": (given[y == 0] == 0).mean(), "precision": (y[given == 0] == 0).mean(), "flagged": (given == 0).mean()}
+    truth["accuracy"] = (given == y).mean()
+    others = [place.evaluation(overlapping(1500, s)) for s in range(40)]
+    points = [measure_point(one, found.rule.labels(one.proba), 0) for one in others]
+    for name, value in truth.items():
+        scores = [getattr(point, name) for point in points]
+        assert sum(score.low <= value <= score.high for score in scores) >= 36
+        assert np.mean([score.value for score in scores]) == pytest.approx(value, abs=0.015)
+        assert max(score.high - score.low for score in scores) < 0.07
+    at = max((one for one in curve_points(new, 0) if one.threshold >= found.rule.threshold), key=lambda one: one.flagged)
+    assert (at.flagged, at.precision.value) == pytest.approx((truth["flagged"], truth["precision"]), abs=0.05)
+    held = found.sets.sets(new.proba)
+    covered = measure_sets(held, new.y, None, CLASSES, 0.9, new.weights)
+    assert covered.size == pytest.approx(held[drawn].sum(axis=1).mean(), abs=0.01)
+    assert covered.coverage.value == pytest.approx(held[drawn, y].mean(), abs=0.01)
+    assert found.coverage.by_class["defective"] == before.coverage.by_class["defective"]
+    for target, least, most in (("flagged defective 0.2", 0.15, 0.23), ("precision defective 0.12", 0.12, 0.2)):
+        rule = decide(DecisionRequest.parse(None, target, None), there).rule
+        flagged = rule.labels(new.proba[drawn]) == 0
+        assert least <= (flagged.mean() if target.startswith("flagged") else (y[flagged] == 0).mean()) <= most
+
+
 def test_photos_of_one_group_count_once() -> None:
     alone, together = overlapping(), overlapping(groups=True)
     target = Target("recall", "defective", 0.9)
-    lower = [choose_threshold(e.y, e.proba, e.groups, 0, target).value for e in (together, alone)]
+    lower = [choose_threshold(e, e.measured, 0, target).value for e in (together, alone)]
     assert lower[0] < lower[1]
 
 
@@ -236,7 +271,10 @@ def test_a_run_is_trained_with_a_decision_and_decided_anew(
 
 def test_a_decision_after_training_knows_of_the_place_of_use(photos: Callable[..., Path], tmp_path: Path) -> None:
     train = photos("train", warm=14, cold=14)
-    argv = ["train", str(train), "-b", "colour_histogram", "--prior", "warm=0.2,cold=0.8"]
+    named = sorted(train.rglob("*.png"))
+    rows = [f"{file.relative_to(train)},{file.parent.name},{10 if file.parent.name == 'warm' else 1}" for file in named]
+    (train / "table.csv").write_text("\n".join(["file,label,worth", *rows]))
+    argv = ["train", str(train / "table.csv"), "--weights", "worth", "-b", "colour_histogram", "--prior", "warm=0.2,cold=0.8"]
     assert main([*argv, "-o", str(tmp_path / "a"), "--target", "recall warm 0.8"]) == 0
     assert main([*argv, "-o", str(tmp_path / "b")]) == 0
     assert main(["decide", str(tmp_path / "b"), "--target", "recall warm 0.8"]) == 0

@@ -85,18 +85,25 @@ def conformal(evaluation: Evaluation, level: float) -> tuple[PredictionSets, Cov
         others = here & ~own if (here & ~own).any() else own
         held[own] = fit_sets(evaluation.y[others], evaluation.proba[others], level).sets(evaluation.proba[own])
     groups = None if evaluation.groups is None else evaluation.groups[here]
+    weights = None if evaluation.weights is None else evaluation.weights[here]
     return fit_sets(evaluation.y[here], evaluation.proba[here], level), measure_sets(
-        held[here], evaluation.y[here], groups, evaluation.classes, level
+        held[here], evaluation.y[here], groups, evaluation.classes, level, weights
     )
 
 
 def measure_sets(
-    held: NDArray[np.bool_], y: Ints, groups: NDArray[Any] | None, classes: tuple[str, ...], level: float
+    held: NDArray[np.bool_],
+    y: Ints,
+    groups: NDArray[Any] | None,
+    classes: tuple[str, ...],
+    level: float,
+    weights: Floats | None = None,
 ) -> Coverage:
-    """Return how often sets (n, k) hold the class y (n,)."""
+    """Return how often sets (n, k) hold the class y (n,); `weights` (n,) as of `Evaluation`."""
     hits, sizes = held[np.arange(len(y)), y], held.sum(axis=1)  # (n,)
     by_class = {}
     for c, name in enumerate(classes):
         own = y == c
         by_class[name] = share_interval(hits[own], None if groups is None else groups[own])
-    return Coverage(level, len(y), share_interval(hits, groups), float(sizes.mean()), float((sizes == 1).mean()), by_class)
+    size, single = (float(np.average(of, weights=weights)) for of in (sizes, sizes == 1))
+    return Coverage(level, len(y), share_interval(hits, groups, y, weights), size, single, by_class)

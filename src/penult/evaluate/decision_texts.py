@@ -56,12 +56,12 @@ def _advice(evaluation: Evaluation, chosen: int) -> dict[str, Any] | None:
     target = Target("recall", ours.name, ADVISED)
 
     def rule(rows: np.ndarray[Any, np.dtype[np.bool_]]) -> DecisionRule:
-        groups = None if evaluation.groups is None else evaluation.groups[rows]
-        found = choose_threshold(evaluation.y[rows], evaluation.proba[rows], groups, chosen, target)
+        found = choose_threshold(evaluation, rows, chosen, target)
         return DecisionRule("target", None, target if found.kept else None, chosen, found.value)
 
     point = measure_point(evaluation, by_folds(evaluation, rule), chosen)
-    share = float((evaluation.y[evaluation.measured] == chosen).mean())
+    here = evaluation.measured
+    share = np.average(evaluation.y[here] == chosen, weights=None if evaluation.weights is None else evaluation.weights[here])
     useful = point.precision.low is not None and point.precision.low > WORTH * share
     if rule(evaluation.measured).target is None or not useful:
         return None

@@ -198,6 +198,5 @@ def _rule(asked: DecisionRequest, evaluation: Evaluation, rows: NDArray[np.bool_
     if asked.target is None:
         return DecisionRule(), None, True
     chosen = classes.index(asked.target.label)
-    groups = None if evaluation.groups is None else evaluation.groups[rows]
-    found = choose_threshold(evaluation.y[rows], evaluation.proba[rows], groups, chosen, asked.target)
+    found = choose_threshold(evaluation, rows, chosen, asked.target)
     return DecisionRule("target", None, asked.target, chosen, found.value), chosen, found.kept

@@ -65,6 +65,9 @@ class Evaluation:
         What inner cross-validation chose, one dict a fold.
     folds : Folds or None
         How images were held out; None if the model that is kept was measured itself.
+    weights : array (n,) or None
+        How many photos of another place each one stands for, where classes are more or less frequent there: equal within a
+        class. Decisions are chosen by them; the scores here are of the photos as they are.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Evaluation:
     reliability: Reliability
     choices: tuple[dict[str, Any], ...] = ()
     folds: Folds | None = None
+    weights: Floats | None = None  # (n,)
 
     @property
     def measured(self) -> NDArray[np.bool_]:

@@ -2,6 +2,8 @@
 the curves of all thresholds.
 
 Recall, precision and flagged share of a rule are measured by folds: each fold is answered by the rule that the others choose.
+Where photos stand for another place (`Evaluation.weights`), all of them are used: recalls are the same, flagged share and
+accuracy are means of each class's photos by its share, and precision has its odds moved by the odds of the class.
 """
 
 from __future__ import annotations
@@ -56,14 +58,57 @@ class Threshold:
     kept: bool
 
 
-def share_interval(hits: NDArray[np.bool_], groups: NDArray[Any] | None) -> Score:
-    """Return the share of True (m,) with Wilson's interval over the groups (m,); None where there is nothing."""
+def share_interval(
+    hits: NDArray[np.bool_], groups: NDArray[Any] | None, y: Ints | None = None, weights: Floats | None = None
+) -> Score:
+    """Return the share of True (m,) with Wilson's interval over the groups (m,); None where there is nothing.
+
+    With `weights` (m,) of photos of the classes `y` (m,) it is the share in another place.
+    """
     if not len(hits):
         return Score(None, None, None)
-    share = float(hits.mean())
     units = _units(groups, len(hits))
+    if weights is not None and y is not None:
+        return _share_there(hits, y, weights, units / len(hits))
+    share = float(hits.mean())
     low, high = wilson(share * units, units)
     return Score(share, float(low), float(high))
+
+
+def _share_there(hits: NDArray[np.bool_], y: Ints, weights: Floats, ratio: float) -> Score:
+    """Return the mean of the classes' shares of True (m,) by their weight, with Wilson's interval; `ratio`: groups a photo.
+
+    It counts as many photos as have the variance of a stratified mean (Cochran, Sampling Techniques, 1977, section 5.3), each
+    class's share half a photo away from 0 and 1, but no more photos than there are.
+    """
+    middle = variance = 0.0
+    for c in np.unique(y):
+        own = y == c
+        units, part = own.sum() * ratio, weights[own].sum() / weights.sum()
+        share = (hits[own].mean() * units + 0.5) / (units + 1)
+        middle, variance = middle + part * share, variance + part**2 * share * (1 - share) / units
+    units = min(middle * (1 - middle) / variance, len(y) * ratio)
+    share = float(np.average(hits, weights=weights))
+    low, high = wilson(share * units, units)
+    return Score(share, float(low), float(high))
+
+
+def _precision(own: NDArray[np.bool_], flagged: NDArray[np.bool_], units: float, weights: Floats | None) -> Score:
+    """Return which share of the flagged (n,) of all photos is of the class, those being so many `units`."""
+    if not flagged.any():
+        return Score(None, None, None)
+    share = float(own[flagged].mean())
+    ends = wilson(share * units, units)
+    if weights is None:
+        return Score(share, *(float(end) for end in ends))
+    wrong = flagged & ~own if (flagged & ~own).any() else ~own
+    odds = weights[own].mean() / weights[wrong].mean() if own.any() and wrong.any() else 1.0
+    return Score(*(float(at_odds(one, odds)) for one in (share, *ends)))
+
+
+def at_odds(share: Any, times: Any) -> Any:
+    """Return the share of which the odds are so many times those of `share`."""
+    return share * times / (share * times + 1 - share)
 
 
 def _units(groups: NDArray[Any] | None, n: int) -> int:
@@ -71,26 +116,31 @@ def _units(groups: NDArray[Any] | None, n: int) -> int:
 
 
 @default_errors
-def choose_threshold(y: Ints, proba: Floats, groups: NDArray[Any] | None, chosen: int, target: Target) -> Threshold:
-    """Return the threshold of class `chosen` that keeps a target on new photos, by out-of-fold probabilities (n, k).
+def choose_threshold(evaluation: Evaluation, rows: NDArray[np.bool_], chosen: int, target: Target) -> Threshold:
+    """Return the threshold of class `chosen` that keeps a target on new photos, by the out-of-fold probabilities of some (n,).
 
     For recall the largest, for precision the smallest whose share is at least the target by the exact lower limit of a
     binomial share (Clopper & Pearson, Biometrika 26 (1934) 404), at CONFIDENCE: for recall that is the order statistic of
     Tong, Feng & Li (Science Advances 4 (2018) eaao1659). For the flagged share the smallest that flags at most the target.
     """
-    scores, own = proba[:, chosen], y == chosen  # (n,)
+    scores, own = evaluation.proba[rows, chosen], evaluation.y[rows] == chosen  # (m,)
+    groups = None if evaluation.groups is None else evaluation.groups[rows]
     if target.measure == "recall":
         return _recall_threshold(np.sort(scores[own]), _units(None if groups is None else groups[own], int(own.sum())), target)
     order = np.argsort(-scores, kind="stable")
-    ordered = scores[order]
-    last = np.append(ordered[1:] < ordered[:-1], True)  # (n,) where all photos of equal score are in
-    number = np.arange(1, len(y) + 1)
+    ordered, ours = scores[order], own[order]
+    weights = np.ones(len(own)) if evaluation.weights is None else evaluation.weights[rows][order]
+    last = np.append(ordered[1:] < ordered[:-1], True)  # (m,) where all photos of equal score are in
     if target.measure == "flagged":
-        fits = last & (number <= target.value * len(y))
+        fits = last & (np.cumsum(weights) <= target.value * weights.sum() * (1 + 1e-12))
     else:
-        ratio = _units(groups, len(y)) / len(y)
-        hits = np.cumsum(own[order])
-        fits = last & (lower_limit(hits * ratio, number * ratio) >= target.value)
+        number, ratio = np.arange(1, len(own) + 1), _units(groups, len(own)) / len(own)
+        least = lower_limit(np.cumsum(ours) * ratio, number * ratio)
+        if evaluation.weights is not None and ours.any() and not ours.all():
+            # what a wrong one weighs: the mean of those so far and of one more
+            wrong = (np.cumsum(weights * ~ours) + weights[~ours].mean()) / (np.cumsum(~ours) + 1)
+            least = at_odds(least, weights[ours].mean() / wrong)
+        fits = last & (least >= target.value)
     if not fits.any():
         return Threshold(float(np.nextafter(ordered[0], 2)) if target.measure == "flagged" else float(ordered[0]), False)
     return Threshold(float(ordered[np.flatnonzero(fits)[-1]]), True)
@@ -136,20 +186,19 @@ def measure_point(
     y, said = evaluation.y[here], given[here]
     groups = None if evaluation.groups is None else evaluation.groups[here]
 
-    def share(hits: NDArray[np.bool_], among: NDArray[np.bool_]) -> Score:
-        return share_interval(hits[among], None if groups is None else groups[among])
+    weights = None if evaluation.weights is None else evaluation.weights[here]
 
     def price(called: Ints) -> Score | None:
-        return None if costs is None else _mean(costs[y, called], groups)
+        return None if costs is None else _mean(costs[y, called], groups, weights)
 
-    own, flagged, every = y == chosen, said == chosen, np.ones(len(y), bool)
+    own, flagged = y == chosen, said == chosen
     return OperatingPoint(
         evaluation.classes[chosen],
         len(y),
-        recall=share(flagged, own),
-        precision=share(own, flagged),
-        flagged=share(flagged, every),
-        accuracy=share(said == y, every),
+        recall=share_interval(flagged[own], None if groups is None else groups[own]),
+        precision=_precision(own, flagged, _units(None if groups is None else groups[flagged], int(flagged.sum())), weights),
+        flagged=share_interval(flagged, groups, y, weights),
+        accuracy=share_interval(said == y, groups, y, weights),
         cost=price(said),
         cost_argmax=price(evaluation.proba[here].argmax(axis=1)),
     )
@@ -172,10 +221,12 @@ def with_given(seen: Evaluation, rule: DecisionRule) -> Evaluation:
     return replace(seen, scores=scores, per_class=given.per_class, confusion=given.confusion)
 
 
-def _mean(values: Floats, groups: NDArray[Any] | None) -> Score:
-    """Return a mean (m,) with the bootstrap's interval over the groups."""
-    value = float(values.mean())
-    return Score(value, *interval(value, resample(values[:, None], groups)[:, 0]))
+def _mean(values: Floats, groups: NDArray[Any] | None, weights: Floats | None) -> Score:
+    """Return a mean (m,), by weights (m,) where there are some, with the bootstrap's interval over the groups."""
+    value = float(np.average(values, weights=weights))
+    by = np.ones(len(values)) if weights is None else weights
+    drawn = resample(np.column_stack([values * by, by]), groups)  # (b, 2)
+    return Score(value, *interval(value, drawn[:, 0] / drawn[:, 1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,24 +251,21 @@ def curve_points(evaluation: Evaluation, chosen: int, points: int = POINTS) -> t
     The intervals are Wilson's at each threshold, over groups where there are some.
     """
     here = evaluation.measured
-    scores, own = evaluation.proba[here, chosen], evaluation.y[here] == chosen  # (n,)
+    y, scores = evaluation.y[here], evaluation.proba[here, chosen]  # (n,)
+    own = y == chosen
     if own.all() or not own.any():
         return ()
     # half of the thresholds by the photos of the class, half by the others: both curves have their bends there
     ranks = np.linspace(0, 1, points // 2)
     every = np.unique(np.concatenate([np.quantile(scores[part], ranks, method="nearest") for part in (own, ~own)]))[::-1]
-    units = _units(None if evaluation.groups is None else evaluation.groups[here], len(own)) / len(own)
-    positive, total = int(own.sum()), len(own)
+    ratio = _units(None if evaluation.groups is None else evaluation.groups[here], len(own)) / len(own)
+    weights = None if evaluation.weights is None else evaluation.weights[here]
+    by = np.ones(len(own)) if weights is None else weights
     found = []
+    of = np.zeros(len(own), np.intp) if weights is None else y  # classes that weigh the same are one
     for threshold in every.tolist():
         flagged = scores >= threshold
-        hits, many = int((flagged & own).sum()), int(flagged.sum())
-        shares = (hits, positive), (many - hits, total - positive), (hits, many)
-        recall, false, precision = (_wilson(*pair, units) for pair in shares)
-        found.append(ThresholdPoint(threshold, recall, false, precision, many / total))
+        recall, false = (_share_there(flagged[part], of[part], by[part], ratio) for part in (own, ~own))
+        precision = _precision(own, flagged, int(flagged.sum()) * ratio, weights)
+        found.append(ThresholdPoint(threshold, recall, false, precision, float(np.average(flagged, weights=by))))
     return tuple(found)
-
-
-def _wilson(hits: int, number: int, units: float) -> Score:
-    low, high = wilson(hits * units, number * units)
-    return Score(hits / number, float(low), float(high))

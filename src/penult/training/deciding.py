@@ -70,7 +70,8 @@ def decide_run(folder: str | Path, asked: DecisionRequest, progress: ProgressCal
     with store.FolderLock(path, "a run of penult is writing to it", "wait until that has ended"):
         metrics, model = read_decidable(path)
         asked.check(model.classes)
-        seen = _of_place(out_of_fold(path, model), metrics, model)
+        seen, place = out_of_fold(path, model), PlaceOfUse.of_run(metrics, model.classes)
+        seen = seen if place is None else place.evaluation(seen)
         decided = evaluate.decide(asked, seen)
         found = decided.to_dict(model.classes) | evaluate.operating_facts(seen, decided.rule)
         kept = {name: value for name, value in model.facts.items() if name not in ("decision", "conformal")}
@@ -120,14 +121,6 @@ def out_of_fold(folder: Path, model: Bundle) -> Evaluation:
         return build("out of fold", model.classes, y, proba, fold, groups)
     except runs.WRONG as error:
         raise DamagedFile(f"{printable(folder / OOF)} was changed ({error}); run `penult train` again.") from error
-
-
-def _of_place(seen: Evaluation, metrics: Mapping[str, Any], model: Bundle) -> Evaluation:
-    """Return the evaluation for the class shares that the model answers for, as at training (`--prior`)."""
-    options, counts = metrics.get("options") or {}, metrics["classes"]
-    shares = np.array([counts[name] for name in model.classes], np.float64)
-    place = PlaceOfUse.of(options.get("prior"), options.get("class_weight"), shares / shares.sum(), model.classes)
-    return seen if place is None else place.evaluation(seen)
 
 
 def _rewrite_predictions(path: Path, model: Bundle) -> None:

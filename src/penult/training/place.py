@@ -7,7 +7,7 @@ them, and accuracy and log loss are told for there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from penult.evaluate import Evaluation, Score
 from penult.evaluate.evaluation import build
 from penult.evaluate.intervals import mean_variance, positive_mean, wilson
 from penult.evaluate.metrics import per_image
-from penult.evaluate.prior_shift import rows_with_shares
 from penult.heads.prior import held_shares, parse_prior, reweigh, shifted_head
 from penult.heads.scoring import HeadState
 from penult.texts import count, measured, percent
@@ -42,6 +41,15 @@ class PlaceOfUse:
             return None
         return cls(tuple(classes), held_shares(training, class_weight, classes), parse_prior(asked, classes, training))
 
+    @classmethod
+    def of_run(cls, metrics: Mapping[str, Any], classes: Sequence[str]) -> PlaceOfUse | None:
+        """Return that of a finished run, by what `measure` wrote of it."""
+        told = metrics.get("prior")
+        if not told:
+            return None
+        old, new = (np.array([told[name][c] for c in classes], np.float64) for name in ("learnt", "classes"))
+        return cls(tuple(classes), old, new)
+
     def head(self, state: HeadState) -> HeadState:
         """Return the head that answers for there. Raises `InputError` for a head that cannot."""
         return shifted_head(state, self.old, self.new)
@@ -55,14 +63,14 @@ class PlaceOfUse:
         return reweigh(evaluation.proba, self.old, self.new)
 
     def evaluation(self, found: Evaluation) -> Evaluation:
-        """Return an evaluation of as many photos as there are with the class shares of there, answered for there.
+        """Return the evaluation answered for there, each photo with the weight of its class: what a decision is chosen by.
 
-        A decision is chosen and measured by it.
+        The recall of a class does not depend on how frequent it is, so all its photos say what it is.
         """
-        at = np.flatnonzero(found.measured)
-        at = np.sort(at[rows_with_shares(found.y[at], self.new, np.random.default_rng(0))])
-        groups = at if found.groups is None else found.groups[at]  # a photo that is drawn twice counts once
-        return build(found.name, found.classes, found.y[at], self.proba(found)[at], found.fold[at], groups)
+        there = build(found.name, found.classes, found.y, self.proba(found), found.fold, found.groups)
+        counts = np.bincount(found.y[found.measured], minlength=len(self.new))
+        weights = self.new / np.maximum(counts, 1) * counts.sum()  # (k,) of a class without photos nothing is known
+        return replace(there, weights=weights[found.y])
 
     def scores(self, found: Evaluation) -> dict[str, Score]:
         """Return accuracy and log loss there: the means of each class's photos, weighted by its share there."""
@@ -88,8 +96,8 @@ class PlaceOfUse:
         """
         scores = self.scores(found)
         plain = {name: score.to_dict() for name, score in scores.items()}
-        shares = dict(zip(self.classes, self.new.tolist(), strict=True))
-        told = {"classes": shares, "scores": plain, "note": self._note(scores)}
+        new, old = (dict(zip(self.classes, shares.tolist(), strict=True)) for shares in (self.new, self.old))
+        told = {"classes": new, "learnt": old, "scores": plain, "note": self._note(scores)}
         about = {"prior": self.new.tolist(), "training_prior": training.tolist()}
         return told, {**about, "scores": found.to_dict()["scores"] | plain}
 
