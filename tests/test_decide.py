@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from penult import bundle, evaluate
+from penult.cli import decide as decide_command
 from penult.cli import main
 from penult.decision import DecisionRule, PredictionSets, Target, facts_at_prior
 from penult.errors import InputError, UnknownName
@@ -280,6 +281,17 @@ def test_a_decision_after_training_knows_of_the_place_of_use(photos: Callable[..
     assert main(["decide", str(tmp_path / "b"), "--target", "recall warm 0.8"]) == 0
     one, other = (bundle.load_bundle(tmp_path / name).facts["decision"] for name in "ab")
     assert one["threshold"] == pytest.approx(other["threshold"], rel=1e-4)  # oof.csv has six digits
+
+
+def test_the_table_of_thresholds_tells_them_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    curve = [(0.0594, 0.96), (0.05936, 0.985), (0.05931, 1.0)]  # threshold, recall
+    points = [{"threshold": t, "recall": {"value": r}, "flagged": 0.5, "precision": {"value": 0.7}} for t, r in curve]
+    decide_command._show_curve({"class": "glass", "points": points})
+    header, *rows = [line for line in capsys.readouterr().out.splitlines() if not set(line) <= set("- ")]
+    assert header.split() == ["recall", "of", "glass", "from", "threshold", "recall", "flagged", "precision"]
+    assert [row.split()[:3] for row in rows] == [
+        ["95%", "0.0594", "96.0%"], ["98%", "0.05936", "98.5%"], ["99%", "0.05931", "100%"],
+    ]  # fmt: skip
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from penult.cli import main
 from penult.embed import EmbedOptions
 from penult.errors import InputError, InternalError
 from penult.predict.sample_submission import SampleSubmission, plain_submission
+from penult.texts import label_separator
 from penult.training import Run, TrainOptions
 
 MISSING, WRONG = (3, 2), (7, 1)  # row and label that are planted wrong
@@ -116,6 +117,8 @@ def test_one_hot_submissions_follow_submit_labels_and_the_plain_form_is_id_and_l
     form.write(tmp_path / "out.csv", ["a.png"], drawn.LABELS, proba, proba >= 0.5)
     assert (tmp_path / "out.csv").read_text().splitlines()[1] == "a,1,1,0"
     assert plain_submission(["a.png"], drawn.LABELS, None, several=True).header == ("id", "labels")
+    odd = ("sea; sky", "dog")  # then one sign in all tables of a run
+    assert plain_submission(["a.png"], odd, None, several=True).separator == label_separator(odd) == "|"
     path.write_text("id,labels\na,x\n")
     with pytest.raises(InputError, match="a column each"):
         SampleSubmission.read(path, drawn.LABELS, "probabilities", several=True)

@@ -75,12 +75,20 @@ def _show_curve(curve: Mapping[str, Any]) -> None:
     from penult.cli import output
 
     points: Sequence[Mapping[str, Any]] = curve.get("points") or ()
-    rows = []
+    rows: dict[float, list[str]] = {}  # by threshold: what keeps several recalls stands once, beside the highest
     for wanted in RECALLS:
         found = next((one for one in points if one["recall"]["value"] >= wanted), None)
         if found is not None:
             shares = (found["recall"]["value"], found["flagged"], found["precision"]["value"])
-            rows.append([f"{found['threshold']:.3f}", *(percent(share) for share in shares)])
+            rows[found["threshold"]] = [percent(wanted, 0), *(percent(share) for share in shares)]
     if rows:
+        named = _distinct(list(rows))
+        shown = [[cells[0], threshold, *cells[1:]] for threshold, cells in zip(named, rows.values(), strict=True)]
         name = output.printable(str(curve["class"]))
-        output.out(output.table([f"threshold of {name}", "found", "flagged", "right of those"], rows))
+        output.out(output.table([f"recall of {name} from", "threshold", "recall", "flagged", "precision"], shown))
+
+
+def _distinct(values: Sequence[float]) -> list[str]:
+    """Return different numbers with as few digits as tell them apart, three or more."""
+    texts = [[f"{value:.{digits}g}" for value in values] for digits in range(3, 18)]
+    return next(some for some in texts if len(set(some)) == len(values))

@@ -221,7 +221,7 @@ def _one_cell(path: str, submit: Submit | None) -> tuple[str, tuple[int, ...]]:
 
 def _separator(cells: Sequence[str], labels: Sequence[str]) -> str:
     """Return the sign that parts labels in the cells of a sample: one that gives labels, else what no label has."""
-    known, free = set(labels), [sign for sign in " ;,|/" if not any(sign in label for label in labels)]
+    known, free = set(labels), [sign for sign in " ;|,/" if not any(sign in label for label in labels)]
     used = [sign for sign in free if any(sign in cell and set(cell.split(sign)) <= known for cell in cells)]
     return next(iter([*used, *free]), "\t")
 
