@@ -91,6 +91,39 @@ def test_another_camera_and_other_class_shares_are_told_apart() -> None:
     assert json.loads(json.dumps(shares.to_dict()))["found"] is True
 
 
+def test_photos_with_the_class_shares_that_were_announced_are_no_drift() -> None:
+    """Of a model trained for other shares, and of one that was told of them since; and photos with the old ones are told."""
+    new, (X, _) = np.array([0.1, 0.8, 0.1]), rows((10, 80, 10), 2)
+    told = Predictor(model(), check=False)
+    told.use_prior(new)
+    kept = model().reference
+    assert kept is not None
+    there = reweigh(kept.proba, bundle.held_prior(model()), new)
+    facts = {"prior": new.tolist(), "training_prior": model().prior.tolist()}
+    state = shifted_head(model().head, bundle.held_prior(model()), new)
+    moved = dataclasses.replace(kept, arrays={**kept.arrays, "logits": to_logits(there)})
+    trained = Predictor(dataclasses.replace(model(), head=state, facts=facts, prior=new, reference=moved), check=False)
+    for predictor in (told, trained):
+        predictor.watch_drift()
+        predictor.score(X)
+        found = predictor.drift()
+        assert found.tested and not found.found and found.meaning.endswith("in the class shares of --prior.")
+        predictor.watch_drift()
+        predictor.score(rows((80, 80, 40), 3)[0])
+        found = predictor.drift()
+        assert found.shares and "than --prior says" in found.meaning and "80% of --prior)" in found.meaning
+
+
+def test_photos_that_the_model_was_trained_on_are_left_out() -> None:
+    old, new = rows((60, 60, 30), 4)[0], rows((60, 60, 30), 5)[0]
+    predictor = Predictor(model(), check=False)
+    predictor.watch_drift()
+    predictor.score(old, np.zeros(150, bool))
+    assert not predictor.drift().tested and "the model was trained on these photos" in predictor.drift().meaning
+    predictor.from_rows(np.concatenate([old, new]), [str(i) for i in range(300)], {}, np.arange(300) < 150)
+    assert predictor.drift().photos == 150
+
+
 def test_what_cannot_be_tested_is_said(tmp_path: Path) -> None:
     assert "5 different photos where 20 are the least" in asked(rows((2, 2, 1), 3)[0]).drift().meaning
     bundle.save_bundle(tmp_path / "m.penult", model())

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     estimate = prior.use_prior(args, predictor, lambda: output.predict(predictor, found, args.quiet))
     predictor.watch_drift()
     answers = output.predict(predictor, found, args.quiet)
-    drift = None if answers.in_training is not None and answers.in_training.any() else predictor.drift()
+    drift = predictor.drift()  # of those that are no training photos
     labels = true_answers(found, model)
     measured, unseen = judge(answers, labels), judge_unseen(answers, labels)
     result, said = measured.to_dict(), verdict_on_new(model, answers, unseen or measured)

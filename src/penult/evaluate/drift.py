@@ -27,6 +27,7 @@ ALARMS = 0.05  # share of photos of the same kind that are called different, at 
 LEAST = 20  # new photos below which next to nothing would be seen
 MOST = 500  # photos of either part whose features are told apart
 DRAWS = 399  # permutations
+SEED = 0
 SURE = (
     0.1  # probabilities below it, and above 1 less it, count as equal: the floor of the model differs from those of the folds
 )
@@ -99,29 +100,58 @@ def measure_drift(
     proba: Floats,  # (m, k)
     classes: Sequence[str],
     old: Floats | None = None,  # (k,)
-    seed: int = 0,
+    usual: Floats | None = None,  # (k,)
+    asked: bool = False,
 ) -> Drift:
     """Return whether new photos, with rows and probabilities, are of the same kind as the training photos.
 
-    `old` are the class shares that the probabilities hold for; None where a photo may have several labels.
+    `old` are the class shares that the probabilities hold for, `usual` those of the training photos, or of the place of use
+    (`asked`): then the training photos that these are compared with are drawn to have them, too. Both None where a photo may
+    have several labels.
     """
-    order = np.random.default_rng(seed).permutation(len(rows))  # which of some copies stays is chance, as in training
+    order = np.random.default_rng(SEED).permutation(len(rows))  # which of some copies stays is chance, as in training
     alone = order[without_copies(rows[order], reference.facts["alike"])]
     rows, proba = rows[alone], proba[alone]
     if len(rows) < LEAST:
         return not_tested(f"Drift was not tested: {count(len(rows), 'different photo')} where {LEAST} are the least.")
-    places, codes = reference.arrays["places"], reference.arrays["place_codes"]
-    features = _features(kept[places], rows, seed)
-    answers = None
-    if "logits" in reference.arrays:
-        answers = _probabilities(reference.proba, from_logits(to_logits(proba)), seed)
+    features, answers, compared = _two_tests(reference, kept, rows, proba, usual if asked else None)
+    if features is None:
+        return not_tested("Drift was not tested: too few training photos can be drawn with the class shares of --prior.")
     differ, named = False, ""
-    if old is not None and (features.differs or (answers is not None and answers.differs)):
+    if old is not None and usual is not None and (features.differs or (answers is not None and answers.differs)):
         new = em_shares(proba, old)
-        named = _largest_change(classes, old, new)
-        differ = bool(named) and _same_by_class(reference, kept[places], codes, rows, proba, new, seed)
-    said = _meaning(len(rows), features, answers, named if differ else "")
-    return Drift(len(rows), len(places), features, answers, differ, said)
+        named = _largest_change(classes, usual, new, "of --prior" if asked else "in training")
+        # nothing differs any more once the training photos have the class shares of these, as far as they last
+        same = _two_tests(reference, kept, rows, proba, new) if named else (None, None, 0)
+        differ = same[0] is not None and not same[0].differs and (same[1] is None or not same[1].differs)
+    said = _meaning(len(rows), features, answers, named if differ else "", asked)
+    return Drift(len(rows), compared, features, answers, differ, said)
+
+
+def _two_tests(
+    reference: TrainingReference,
+    kept: NDArray[np.int8],
+    rows: NDArray[np.int8],
+    proba: Floats,
+    shares: Floats | None,
+) -> tuple[TwoSampleTest | None, TwoSampleTest | None, int]:
+    """Return the tests of features and of probabilities, and how many training photos there were for it.
+
+    Of the training photos as many as have these class shares, all with None; no test of features where that leaves too few.
+    """
+    arrays, rng = reference.arrays, np.random.default_rng(SEED)
+    places = arrays["places"]
+    if shares is not None:
+        places = places[rows_with_shares(arrays["place_codes"], shares, rng)]
+        if len(places) < LEAST:
+            return None, None, 0
+    features = _features(kept[places], rows)
+    if "logits" not in arrays:
+        return features, None, len(places)
+    answered = reference.proba if shares is None else reference.proba[rows_with_shares(arrays["codes"], shares, rng)]
+    if shares is not None and len(answered) < LEAST:
+        return None, None, 0
+    return features, _probabilities(answered, from_logits(to_logits(proba))), len(places)
 
 
 def without_copies(rows: NDArray[np.int8], alike: float) -> Ints:
@@ -134,12 +164,12 @@ def without_copies(rows: NDArray[np.int8], alike: float) -> Ints:
     return np.flatnonzero(keep)
 
 
-def _features(old: NDArray[np.int8], new: NDArray[np.int8], seed: int) -> TwoSampleTest:
+def _features(old: NDArray[np.int8], new: NDArray[np.int8]) -> TwoSampleTest:
     """Return how well a classifier tells new (m, q) from training photos (s, q), and how often it would by chance.
 
     A classifier two-sample test (Lopez-Paz & Oquab, ICLR 2017), by permutations of which photo is new.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     old, new = (part[rng.permutation(len(part))[:MOST]] for part in (old, new))
     F = np.concatenate([old, new]).astype(np.float64)
     F -= F.mean(axis=0)
@@ -149,14 +179,14 @@ def _features(old: NDArray[np.int8], new: NDArray[np.int8], seed: int) -> TwoSam
     return _tested(areas, areas[0])
 
 
-def _probabilities(old: Floats, new: Floats, seed: int) -> TwoSampleTest:
+def _probabilities(old: Floats, new: Floats) -> TwoSampleTest:
     """Return the largest distance of the distributions of a class's probability in old (s, k) and new (m, k), and its p-value.
 
     What lies beyond SURE is one value, and LEARNING is taken off the distance before it is compared with permutations.
     """
     both = np.clip(np.concatenate([old, new]), SURE, 1 - SURE)
     columns = np.argsort(-both.mean(axis=0), kind="stable")[:COLUMNS]
-    rng, n = np.random.default_rng(seed), len(both)
+    rng, n = np.random.default_rng(SEED), len(both)
     part = np.repeat([0.0, 1.0], [len(old), len(new)])  # (n,)
     drawn = np.stack([part] + [rng.permutation(part) for _ in range(DRAWS)], axis=1)  # (n, 1 + draws)
     far = np.zeros(1 + DRAWS)
@@ -175,42 +205,23 @@ def _tested(drawn: Floats, found: float, shown: float | None = None) -> TwoSampl
     return TwoSampleTest(float(found if shown is None else shown), p, p <= ALARMS / 2)
 
 
-def _largest_change(classes: Sequence[str], old: Floats, new: Floats) -> str:
+def _largest_change(classes: Sequence[str], old: Floats, new: Floats, where: str) -> str:
     """Return the class whose share differs most, and how; nothing where no share does."""
     c = int(np.abs(new - old).argmax())
     if abs(new[c] - old[c]) < SHARE:
         return ""
-    return f"{classes[c]}: about {percent(float(new[c]), 0)} here, {percent(float(old[c]), 0)} in training"
+    return f"{classes[c]}: about {percent(float(new[c]), 0)} here, {percent(float(old[c]), 0)} {where}"
 
 
-def _same_by_class(
-    reference: TrainingReference,
-    kept: NDArray[np.int8],
-    codes: NDArray[Any],
-    rows: NDArray[np.int8],
-    proba: Floats,
-    shares: Floats,
-    seed: int,
-) -> bool:
-    """Tell whether nothing differs once the training photos have the class shares of the new ones, as far as they last."""
-    rng = np.random.default_rng(seed)
-    some = rows_with_shares(codes, shares, rng)
-    if len(some) < LEAST or _features(kept[some], rows, seed).differs:
-        return False
-    if "logits" not in reference.arrays:
-        return True
-    some = rows_with_shares(reference.arrays["codes"], shares, rng)
-    return len(some) >= LEAST and not _probabilities(reference.proba[some], from_logits(to_logits(proba)), seed).differs
-
-
-def _meaning(photos: int, features: TwoSampleTest, answers: TwoSampleTest | None, shares: str) -> str:
+def _meaning(photos: int, features: TwoSampleTest, answers: TwoSampleTest | None, shares: str, asked: bool) -> str:
     """Return what the tests mean for the answers."""
     answered = answers is not None and answers.differs
     look = f"a classifier tells them from the training photos, AUC {features.statistic:.2f}; 0.5: it cannot"
+    mix, theirs = ("--prior says", "that mix") if asked else ("in training", "that of training")
     if shares:
         return (
-            f"Drift: the classes are mixed differently than in training ({shares}), and the photos of each class look alike. "
-            "Probabilities still hold for the training photos; --prior estimate answers for these."
+            f"Drift: the classes are mixed differently than {mix} ({shares}), and the photos of each class look alike. "
+            f"Probabilities hold for {theirs}; --prior estimate answers for these."
         )
     if features.differs and answered:
         return (
@@ -228,4 +239,5 @@ def _meaning(photos: int, features: TwoSampleTest, answers: TwoSampleTest | None
             "may be mixed differently, or harder to tell. Label some and run `penult evaluate`."
         )
     few = "; among so few, only a large difference would show" if photos < 100 else ""
-    return f"No drift: {count(photos, 'photo')} look like the training photos and are answered like them{few}."
+    like = "look like the training photos and are answered like them"
+    return f"No drift: {count(photos, 'photo')} {like}{', in the class shares of --prior' if asked else ''}{few}."

@@ -67,7 +67,7 @@ class ModelClassifier(Predictor):
         return answers.proba
 
     def score(  # type: ignore[override]  # scikit-learn's place for the labels is the second
-        self, X: Any, y: Any = None, sample_weight: Any = None, watched: bool = True
+        self, X: Any, y: Any = None, sample_weight: Any = None, watched: Any = True
     ) -> Any:
         """Return the share of images X that get their class y (n,), each counted `sample_weight` times.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.bundle import Bundle, held_prior
+from penult.bundle import Bundle, held_prior, training_prior
 from penult.errors import InputError
 from penult.heads import novelty
 
@@ -28,26 +28,32 @@ class DriftSample:
     def __init__(self, model: Bundle) -> None:
         self._model, self._old = model, held_prior(model)
         self._rng = np.random.default_rng(0)
-        self._keys = np.zeros(0)
+        self._keys, self._known = np.zeros(0), 0
         self._rows = np.zeros((0, 0), np.int8)  # (m, q)
         self._proba = np.zeros((0, len(model.classes)))  # (m, k)
         self._novelty = None if model.novelty is None else novelty.reference(model.novelty.arrays, model.novelty.facts)
 
-    def add(self, X: NDArray[np.float32], proba: NDArray[np.float64]) -> None:
-        """Take features (n, d) and probabilities (n, k) that hold for the class shares of the model."""
+    def add(self, X: NDArray[np.float32], proba: NDArray[np.float64], new: NDArray[np.bool_] | None = None) -> None:
+        """Take features (n, d) and probabilities (n, k) that hold for the class shares of the model.
+
+        Those that are not `new` (n,) are left out: a model answers the photos that it was trained on more surely than others.
+        """
+        if new is not None:
+            self._known += int((~new).sum())
+            X, proba = X[new], proba[new]
         if self._model.reference is None or self._novelty is None or not len(X):
             return
         keys = self._rng.random(len(X))  # those with the smallest keys are a sample of all so far (Knuth's reservoir)
         level = np.partition(self._keys, MOST - 1)[MOST - 1] if len(self._keys) >= MOST else np.inf
-        new = np.flatnonzero(keys < level)
-        rows = self._novelty.kept_form(X[new])
-        keys, proba = np.concatenate([self._keys, keys[new]]), np.concatenate([self._proba, proba[new]])
+        some = np.flatnonzero(keys < level)
+        rows = self._novelty.kept_form(X[some])
+        keys, proba = np.concatenate([self._keys, keys[some]]), np.concatenate([self._proba, proba[some]])
         rows = np.concatenate([self._rows, rows]) if len(self._rows) else rows
         kept = np.sort(np.argsort(keys, kind="stable")[:MOST])
         self._keys, self._rows, self._proba = keys[kept], rows[kept], proba[kept]
 
-    def drift(self) -> Drift:
-        """Return what the tests say of the photos so far."""
+    def drift(self, prior: NDArray[np.float64] | None = None) -> Drift:
+        """Return what the tests say of the photos so far; `prior` (k,) are class shares that were asked for since training."""
         from penult.evaluate import drift
 
         model = self._model
@@ -56,10 +62,16 @@ class DriftSample:
                 "Drift was not tested: this model was saved without what the test needs of its training photos; train again "
                 "for it."
             )
+        if not len(self._rows) and self._known:
+            return drift.not_tested("Drift was not tested: the model was trained on these photos.")
         if not len(self._rows):
             return drift.not_tested("Drift was not tested: there are no photos that could be read.")
-        old = self._old if model.task == "classes" else None
-        return drift.measure_drift(model.reference, self._novelty.arrays["rows"], self._rows, self._proba, model.classes, old)
+        found = model.reference, self._novelty.arrays["rows"], self._rows, self._proba, model.classes
+        if model.task != "classes":
+            return drift.measure_drift(*found)
+        asked = prior is not None or "prior" in model.facts
+        usual = prior if prior is not None else self._old if asked else training_prior(model)
+        return drift.measure_drift(*found, self._old, usual, asked)
 
     def estimate_prior(self) -> PriorEstimate:
         """Return the class shares of the photos so far. Raises `InputError` where they cannot be told."""

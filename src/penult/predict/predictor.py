@@ -227,22 +227,32 @@ class Predictor:
         """Return the answers for images that are embedded already, the class prior where there are no features."""
         self.check(done.engine, done.compute.precision)
         X = done.features() if done.ok.any() else np.zeros((0, sum(self.bundle.widths)), np.float32)  # (n_ok, d)
-        answers = self.from_rows(X, ids, done.failures)
         if self.bundle.seen is None:
-            return answers
-        return replace(answers, in_training=bundle.were_seen(done.digests, self.bundle.seen) & done.ok)
+            return self.from_rows(X, ids, done.failures)
+        known = bundle.were_seen(done.digests, self.bundle.seen) & done.ok
+        return self.from_rows(X, ids, done.failures, known)
 
-    def from_rows(self, X: NDArray[np.float32], ids: Sequence[str], failures: Mapping[int, Failure]) -> Predictions:
-        """Return the answers for photos (n) of which those without a failure have features, X (n_ok, d), in order."""
+    def from_rows(
+        self,
+        X: NDArray[np.float32],
+        ids: Sequence[str],
+        failures: Mapping[int, Failure],
+        known: NDArray[np.bool_] | None = None,
+    ) -> Predictions:
+        """Return the answers for photos (n) of which those without a failure have features, X (n_ok, d), in order.
+
+        `known` (n,): which of them are training photos, None where that is not known.
+        """
         ok = np.array([i not in failures for i in range(len(ids))], bool)  # (n,)
         proba = np.tile(self.bundle.prior, (len(ids), 1))  # (n, k)
         unlike = np.full(len(ids), np.nan)  # (n,)
         if ok.any():
-            proba[ok], unlike[ok] = self.score(X), self.novelty(X)
-        return Predictions.of(self.bundle, ids, proba, failures, unlike)
+            proba[ok], unlike[ok] = self.score(X, watched=known is None or ~known[ok]), self.novelty(X)
+        return replace(Predictions.of(self.bundle, ids, proba, failures, unlike), in_training=known)
 
-    def score(self, X: NDArray[np.float32], watched: bool = True) -> NDArray[np.float64]:
-        """Return the probabilities (n, k) of feature rows (n, d), which are `watched` for drift unless they are no new photos.
+    def score(self, X: NDArray[np.float32], watched: bool | NDArray[np.bool_] = True) -> NDArray[np.float64]:
+        """Return the probabilities (n, k) of feature rows (n, d), which are `watched` for drift, all or some (n,), where they
+        are of new photos.
 
         Raises `InputError` for another width.
         """
@@ -255,8 +265,8 @@ class Predictor:
             proba = self._score(X)
         if not np.isfinite(proba).all():
             raise DamagedFile("the head of this model gives answers that are not numbers; train again.")
-        if self._sample is not None and watched:
-            self._sample.add(X, proba)
+        if self._sample is not None and watched is not False:
+            self._sample.add(X, proba, None if watched is True else watched)
         return proba if self._prior is None else reweigh(proba, *self._prior)
 
     @default_errors
@@ -296,7 +306,7 @@ class Predictor:
         >>> model.drift().meaning
         'Drift was not tested: 1 different photo where 20 are the least.'
         """
-        return (self._sample or DriftSample(self._model)).drift()
+        return (self._sample or DriftSample(self._model)).drift(None if self._prior is None else self._prior[1])
 
     def estimate_prior(self) -> PriorEstimate:
         """Return the class shares of the photos since `watch_drift`, estimated from their answers, for `use_prior`.
