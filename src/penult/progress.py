@@ -120,29 +120,42 @@ def _kernel_display() -> Callable[..., Any] | None:
     return None
 
 
-class CellBar:
-    """Progress in the cell of a notebook: one bar that is drawn again, by HTML alone, and is gone at the end."""
+class _Redrawn:
+    """Progress that is drawn again, at most every so many seconds, by `draw(text, done, total)`."""
 
-    def __init__(self, display: Callable[..., Any], clock: Callable[[], float] = time.monotonic) -> None:
-        self._display, self._clock, self._time_left = display, clock, TimeLeft(clock)
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        self._seconds, self._clock, self._time_left = seconds, clock, TimeLeft(clock)
         self._last = clock()
-        self._handle: Any = None
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """Take what is done of a step."""
         left = self._time_left.left(step, done, total)
         now = self._clock()
-        if now - self._last < _OFTEN:
-            return
-        self._last = now
-        self._show(_Shown(f"{step}: {done:,} of {total:,}{left}", done, total))
+        if now - self._last >= self._seconds:
+            self._last = now
+            self.draw(f"{step}: {done:,} of {total:,}{left}", done, total)
+
+    def draw(self, text: str, done: int, total: int) -> None:
+        """Show a state."""
+        raise NotImplementedError
+
+
+class CellBar(_Redrawn):
+    """Progress in the cell of a notebook: one bar that is drawn again, by HTML alone, and is gone at the end."""
+
+    def __init__(self, display: Callable[..., Any], clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(_OFTEN, clock)
+        self._display = display
+        self._handle: Any = None
 
     def end(self) -> None:
         """Leave nothing of the bar."""
         if self._handle is not None:
-            self._show(_Shown("", 0, 0))
+            self.draw("", 0, 0)
 
-    def _show(self, what: _Shown) -> None:
+    def draw(self, text: str, done: int, total: int) -> None:
+        """Show a state in the place of the last."""
+        what = _Shown(text, done, total)
         with suppress(Exception):  # a front end that went away
             if self._handle is None:
                 self._handle = self._display(what, display_id=True)
@@ -166,29 +179,21 @@ class _Shown:
         return tag("div", bar, " ", self.text, style="font-size:13px")
 
 
-class ChangingLine:
+class ChangingLine(_Redrawn):
     """Progress for what a notebook starts: one line, written again every three seconds (a carriage return)."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._time_left = clock, TimeLeft(clock)
-        self._last, self._width = clock(), 0
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """Take what is done of a step."""
-        left = self._time_left.left(step, done, total)
-        now = self._clock()
-        if now - self._last < _SECONDS:
-            return
-        self._last = now
-        self._write(f"{step}: {done:,} of {total:,}{left}")
+        super().__init__(_SECONDS, clock)
+        self._width = 0
 
     def end(self) -> None:
         """Leave the line empty, for what is printed next."""
         if self._width:
-            self._write("")
+            self.draw("")
             _write_error("\r")
 
-    def _write(self, text: str) -> None:
+    def draw(self, text: str, done: int = 0, total: int = 0) -> None:
+        """Write a state over the last."""
         text = printable(text)
         _write_error(f"\r{text.ljust(self._width)}")
         self._width = len(text)

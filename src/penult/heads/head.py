@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from penult.arrays import Array, check_blocks, default_errors
 from penult.errors import InputError
@@ -21,6 +21,7 @@ from penult.heads.choice import Chosen, Search, choose, path_of
 from penult.heads.contexts import many_classes, threads
 from penult.heads.sampling import streams
 from penult.heads.scoring import HeadState, Scorer
+from penult.heads.scoring_mixin import ScoringMixin
 from penult.heads.streamed_task import checked_labels, numbered, open_stream
 from penult.heads.task import Task, inner_folds
 from penult.heads.weights import check_each_has_weight, check_weighs_rows, class_weights, plain_weights, row_weights
@@ -28,7 +29,7 @@ from penult.solver import on_disk
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Head(ScoringMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Base of the heads, and the parameters that all have; a head is a dataclass that adds its own and `search`.
 
     `scaling` of the features, block by block: see `penult.heads.scaling`. `blocks`: widths of the runs of columns that are
@@ -276,19 +277,6 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.path_ = path_of(search, task)
         self.history_: dict[str, list[float]] | None = None
 
-    def _checked(self, X: Any) -> Any:
-        """Return rows to answer: an array, or what gives slices of its rows as it is. Raises ValueError for others."""
-        check_is_fitted(self)
-        if not isinstance(X, np.ndarray) and on_disk(X) and X.shape[1:] == (self.n_features_in_,):
-            return X
-        return np.asarray(validate_data(self, X, dtype=(np.float64, np.float32), reset=False))
-
-    @default_errors
-    def predict_proba(self, X: Any) -> Array:
-        """Return calibrated, clipped probabilities (n, k), columns in the order of `classes_`."""
-        X = self._checked(X)
-        return np.asarray(self._scorer(X))
-
     @default_errors
     def decision_function(self, X: Any) -> Array:
         """Return calibrated logits: (n, k), or for two classes the logit of the second, (n,)."""
@@ -306,17 +294,3 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the accuracy on the rows X with classes y, each counted `sample_weight` times."""
         with many_classes():
             return float(super().score(X, y, sample_weight))
-
-    def scorer(self) -> Any:
-        """Return what scores rows X (n, d): `raw(X)` gives the head's own logits, calling it gives probabilities, (n, k)."""
-        check_is_fitted(self)
-        return self._scorer
-
-    def to_arrays(self) -> HeadState:
-        """Return all that scoring needs, as arrays and plain facts for `heads.scorer`."""
-        check_is_fitted(self)
-        state: HeadState = self._scorer.state
-        return state
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_scorer")

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from penult.arrays import Array, check_blocks, default_errors
 from penult.errors import InputError
@@ -18,13 +18,14 @@ from penult.heads.label_calibration import LabelSettings, label_floor, platt
 from penult.heads.label_folds import check_label_matrix, label_folds
 from penult.heads.label_search import DEFAULT, LabelSearch, LabelTask
 from penult.heads.scoring import HeadState, Scorer
+from penult.heads.scoring_mixin import ScoringMixin
 from penult.heads.spaces import linear_spaces, whole_space
 from penult.heads.weights import row_weights
 from penult.solver import on_disk
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class MultiLabelHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class MultiLabelHead(ScoringMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Fit one L2-penalised logistic regression a label, on the same features; each label's C is chosen by folds.
 
     Parameters
@@ -205,16 +206,6 @@ class MultiLabelHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return None
         return _given(label_folds(Y, groups, self.folds, self.random_state, weight))
 
-    def _checked(self, X: Any) -> Any:
-        check_is_fitted(self)
-        return np.asarray(validate_data(self, X, dtype=(np.float64, np.float32), reset=False))
-
-    @default_errors
-    def predict_proba(self, X: Any) -> Array:
-        """Return calibrated probabilities (n, L) of each label by itself: a row does not add up to 1."""
-        X = self._checked(X)
-        return np.asarray(self._scorer(X))
-
     @default_errors
     def decision_function(self, X: Any) -> Array:
         """Return calibrated logits (n, L)."""
@@ -226,24 +217,11 @@ class MultiLabelHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return which labels are more probable than not, (n, L) of 0 and 1; see `evaluate.thresholds` for better limits."""
         return (self.decision_function(X) > 0).astype(np.intp)
 
-    def scorer(self) -> Scorer:
-        """Return what scores rows X (n, d): `raw(X)` gives logits, calling it gives probabilities, (n, L)."""
-        check_is_fitted(self)
-        return self._scorer
-
-    def to_arrays(self) -> HeadState:
-        """Return all that scoring needs, as arrays and plain facts for `heads.scorer`."""
-        check_is_fitted(self)
-        return self._scorer.state
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label, tags.classifier_tags.multi_class = True, False
         tags.target_tags.single_output, tags.target_tags.multi_output = False, True
         return tags
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_scorer")
 
 
 def _told(chosen: list[LabelSettings]) -> dict[str, Any]:
