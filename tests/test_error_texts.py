@@ -385,6 +385,9 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
         lines(w, "t.csv", "file,a,b", *(f"photos/warm/warm.{i}.png,1,{i % 2}" for i in range(4))),
         lines(w, "moves.csv", "file,kind,decision", "photos/warm/warm.0.png,wrong_label,move:b"),
     )),
+    "several labels in the studio": ("t.csv", lambda w: (
+        w.empty("1.jpg", "2.jpg"), scan_to_label(lines(w, "t.csv", "file,a,b", "1.jpg,1,0", "2.jpg,1,1"))
+    )),
     "one fold": ("'1'", lambda w: folded(w, "1", "1", "1", "1")),
     "a class of one fold": ("'a'", lambda w: folded(w, "1", "2", "1", "1")),
     "labels that all have": ("t.csv", lambda w: (

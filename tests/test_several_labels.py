@@ -193,6 +193,8 @@ def test_the_commands_train_audit_and_predict_from_tables(tmp_path, capsys, monk
     assert float(ranked["mAP"]) > 0.8 and "accuracy" not in ranked
     for call, said in (
         (["diff", "run", "run"], "several labels"),
+        (["studio", "run", "--no-browser", "-o", "project"], "several labels"),
+        (["train", "cells.csv", "--prior", "warm=0.2,bright=0.8", *more], "--prior is for photos of one class each"),
         (["train", "cells.csv", "--task", "labels", "--head", "knn", *more], "one class"),
         (["compare", "columns.csv", "-b", "colour_histogram", "--head", "svm", "--no-cache"], "one class"),
     ):

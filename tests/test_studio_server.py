@@ -107,6 +107,19 @@ def test_a_table_may_have_empty_cells(photos: Photos, tmp_path: Path) -> None:
     assert [one.label for one in images.scan_to_label(table).images] == ["hot", None, None]
 
 
+@pytest.mark.parametrize(
+    "rows", [("file,hot,big", "warm/warm.0.png,1,1", "warm/warm.1.png,0,1"), ("file,label", "warm/warm.0.png,a;b", "warm/warm.1.png,b")]
+)
+def test_a_table_or_run_of_several_labels_a_photo_is_refused(rows: tuple[str, ...], photos: Photos, tmp_path: Path, capsys: Any) -> None:
+    photos("in", warm=2)
+    table = tmp_path / "in/list.csv"
+    table.write_text("\n".join(rows))
+    assert main(["studio", str(table), "--no-browser", "-o", str(tmp_path / "project")]) == 1
+    assert "have several labels each, and the studio gives a photo one class" in capsys.readouterr().err
+    assert not (tmp_path / "project").exists()
+    assert [one.label for one in images.scan_to_label(table, unlabelled=True).images] == [None, None]
+
+
 def test_a_run_brings_its_labels_and_findings_and_a_review_folder_its_guesses(finished: Finished, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "work")
     row = ("warm/warm.5.png", "", "0.9", "labelled warm, predicted cold (90%)", "look at it")

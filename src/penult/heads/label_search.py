@@ -107,6 +107,7 @@ class LabelSearch:
                 new = [at - STEP]
             elif at >= tried.max() - 1e-9 and at < HIGHEST:
                 new = [at + STEP]
+            new = [e for e in new if LOWEST <= e <= HIGHEST]  # of labels that are told apart wholly every larger C is better
             wanted += [(label, float(10**e)) for e in new if np.abs(tried - e).min() > 1e-6]
         return wanted
 

@@ -94,6 +94,12 @@ def _of_table(path: str, log: ScanLog, options: TableOptions, unlabelled: bool) 
     def accept(table: Table, labels: set[str]) -> bool:
         return not unlabelled
 
-    table = Table(path, replace(options, task="classes"))
+    # one column may hold names with a space as well as several labels: `task` says which, as for training
+    table = Table(path, replace(options, task="classes") if unlabelled else options)
     images = table.images(log, LabelNormalizer(), accept=accept)
+    if table.cells.task == "labels":
+        raise InputError(
+            f"the photos of '{printable(path)}' have several labels each, and the studio gives a photo one class; correct the "
+            "labels in the table, or look at the photos without labels with --unlabelled."
+        )
     return table.root, [replace(one, label=None if is_missing(one.label or "") else one.label) for one in images]

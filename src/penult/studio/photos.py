@@ -123,6 +123,11 @@ def _of_source(source: Path, options: StudioOptions) -> FoundPhotos:
 def _of_run(folder: Path, name: str) -> FoundPhotos:
     """Return the training photos of a run with their labels, and what its audit found."""
     results = runs.read_run(folder)
+    if results.metrics.get("task") == "labels":
+        raise InputError(
+            f"the photos of the run {printable(folder)} have several labels each, and the studio gives a photo one class; correct "
+            "the labels in their table, and train again."
+        )
     roots = results.metrics.get("sources")
     root = roots.get("train") if isinstance(roots, dict) else None
     if not isinstance(root, str):
