@@ -164,3 +164,12 @@ def test_the_same_search_gives_the_model_of_all_rows():
     assert len(choices) == 5
     again = head.fit_searched().predict_proba(X)
     assert np.abs(again - MultiLabelHead(scaling="none").fit(X, Y).predict_proba(X)).max() < 0.05
+
+
+def test_the_values_of_c_end_where_those_of_one_class_a_photo_do(monkeypatch):
+    monkeypatch.setattr("penult.heads.label_search.HIGHEST", 3)
+    rng = np.random.default_rng(57)
+    rows, columns = int(rng.integers(20, 80)), int(rng.integers(2, 30))
+    X = np.abs(rng.normal(size=(rows, columns))).astype(np.float32) * 0.01 + 5
+    Y = (X[:, :2] > np.median(X[:, :2], axis=0)).astype(np.float32)
+    assert max(MultiLabelHead(scaling="none").fit(X, Y).choice_["labels"]["C"]) == 1000

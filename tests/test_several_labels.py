@@ -191,6 +191,9 @@ def test_the_commands_train_audit_and_predict_from_tables(tmp_path, capsys, monk
     assert "60 images of 3 labels" in capsys.readouterr().out
     ranked = next(csv.DictReader((tmp_path / "compared" / "compare.csv").read_text().splitlines()))
     assert float(ranked["mAP"]) > 0.8 and "accuracy" not in ranked
+    assert main(["info", "run"]) == 0
+    card = capsys.readouterr().out
+    assert "C=" in card and "slope" not in card
     for call, said in (
         (["diff", "run", "run"], "several labels"),
         (["studio", "run", "--no-browser", "-o", "project"], "several labels"),

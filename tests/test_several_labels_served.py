@@ -37,7 +37,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bundle, P
     photos = [root / "photos" / f"p{i}.png" for i in range(40)]
     network = tiny()
     seen = np.stack([pixels.prepare(pixels.load_rgb(str(path)), network.recipe) for path in photos])
-    head = MultiLabelHead().fit(by_numpy(seen).astype(np.float32), has.astype(np.float32))
+    head = MultiLabelHead(C=1.0).fit(by_numpy(seen).astype(np.float32), has.astype(np.float32))
     facts = {"task": "labels", "thresholds": LIMITS, "scores": {"mAP": {"value": 0.9, "low": 0.8, "high": 0.95}}}
     drawings = seen[:2]
     plain = Bundle(drawn.LABELS, (network,), (5,), head.to_arrays(), has.mean(axis=0), "openvino", "f32", facts=facts)

@@ -108,9 +108,15 @@ def test_a_table_may_have_empty_cells(photos: Photos, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "rows", [("file,hot,big", "warm/warm.0.png,1,1", "warm/warm.1.png,0,1"), ("file,label", "warm/warm.0.png,a;b", "warm/warm.1.png,b")]
+    "rows",
+    [
+        ("file,hot,big", "warm/warm.0.png,1,1", "warm/warm.1.png,0,1"),
+        ("file,label", "warm/warm.0.png,a;b", "warm/warm.1.png,b"),
+    ],
 )
-def test_a_table_or_run_of_several_labels_a_photo_is_refused(rows: tuple[str, ...], photos: Photos, tmp_path: Path, capsys: Any) -> None:
+def test_a_table_or_run_of_several_labels_a_photo_is_refused(
+    rows: tuple[str, ...], photos: Photos, tmp_path: Path, capsys: Any
+) -> None:
     photos("in", warm=2)
     table = tmp_path / "in/list.csv"
     table.write_text("\n".join(rows))

@@ -1,11 +1,10 @@
-"""Several labels a photo: what the choices inside the head, its thresholds and its audit are worth on new photos.
+"""Several labels a photo: what the choices inside the head and its thresholds are worth on new photos.
 
 Each set is a file NAME.npz of features: `X` (n, d), `y` (n,). Pictures of several photos are put together from the features of
 one or two sets, as their mean; those of one group share photos. A third of the groups is asked, of the others 150 pictures or
 all are learnt. `settings`: mAP and log loss with one thing changed at a time. `thresholds`: F1 with thresholds by the expected
 F1, by the F1 that was seen, and in the middle. `folds`: the log loss that cross-validation says, nested and with one search,
-beside that of new photos. `planted`: labels taken away and made up: how many are listed, and how many of these are bad,
-beside what the list itself expects.
+beside that of new photos.
 """
 
 from __future__ import annotations
@@ -19,11 +18,9 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.audit.noise_model import DOUBTED
 from penult.evaluate import cross_validate_labels, label_folds, score_labels, thresholds
 from penult.heads import label_calibration, label_search
 from penult.heads.multilabel import MultiLabelHead
-from penult.training.label_set_check import check_label_sets
 
 Array = NDArray[Any]
 SETS = {"clothing+cats_dogs": (2, 2), "trashnet": (1, 3), "signs": (1, 4), "elpv+trashnet": (1, 3)}  # photos in a picture
@@ -32,19 +29,17 @@ GROUP, FEW, LEAST = 9, 150, 2  # photos of a group, pictures, photos that a labe
 
 
 def add(topic: argparse.ArgumentParser) -> None:
-    topic.add_argument("what", choices=("settings", "thresholds", "folds", "planted"))
+    topic.add_argument("what", choices=("settings", "thresholds", "folds"))
     topic.add_argument("--features", type=Path, required=True, help="folder of NAME.npz")
     topic.add_argument("--draws", type=int, default=2)
 
 
 def run(args: argparse.Namespace) -> None:
     """Print a line for each set and number of pictures, and the mean of all."""
-    measure: Callable[..., dict[str, Any]] = {
-        "settings": settings, "thresholds": by_threshold, "folds": by_folds, "planted": planted,
-    }[args.what]  # fmt: skip
+    measure: Callable[..., dict[str, Any]] = {"settings": settings, "thresholds": by_threshold, "folds": by_folds}[args.what]
     rows: dict[str, list[list[float]]] = {}
     for name, parts in SETS.items():
-        for count in (FEW, None) if args.what != "planted" else (None,):
+        for count in (FEW, None):
             drawn = [pictures(args.features, name, parts, seed) for seed in range(args.draws)]
             found = [measure(*some(one, count, seed), seed) for seed, one in enumerate(drawn)]
             print(f"{name}, {count or 'all'} pictures:")
@@ -151,25 +146,3 @@ def by_folds(learnt: Any, asked: Any, seed: int) -> dict[str, Any]:
     heads = [MultiLabelHead(blocks=BLOCKS, random_state=seed).fit(X[o], Y[o], groups=groups[o]) for o in parts]
     new = [scored(asked[1], head.predict_proba(asked[0]))["log_loss"].value for head in heads]
     return {"log loss nested, with one search, of new pictures": [*found, float(np.mean(new))]}
-
-
-def planted(learnt: Any, asked: Any, seed: int) -> dict[str, Any]:
-    """Return recall, precision and expected precision of the labels that are listed."""
-    X, Y, groups = learnt
-    found: dict[str, Any] = {}
-    for missing, made_up in ((0.0, 0.0), (0.1, 0.0), (0.05, 0.05)):
-        rng, given = np.random.default_rng([5, seed]), Y.copy()
-        given[(Y == 1) & (rng.random(Y.shape) < missing)] = 0
-        share = made_up * Y.sum(axis=0) / np.maximum((1 - Y).sum(axis=0), 1)
-        given[(Y == 0) & (rng.random(Y.shape) < share)] = 1
-        head = MultiLabelHead(blocks=BLOCKS, random_state=seed)
-        seen = cross_validate_labels(head, X, given, [str(i) for i in range(Y.shape[1])], groups, seed=seed)
-        check = check_label_sets(head, X, seen)
-        listed, bad = np.nan_to_num(check.wrong) > DOUBTED, given != Y
-        said = float(check.wrong[listed].mean()) if listed.any() else np.nan
-        if not bad.any():
-            found["none planted: listed a thousand labels, expected precision"] = [1000 * listed.mean(), said]
-            continue
-        right = float(bad[listed].mean()) if listed.any() else np.nan
-        found[f"{missing:.0%} missing, {made_up:.0%} made up: recall, precision, expected"] = [listed[bad].mean(), right, said]
-    return found

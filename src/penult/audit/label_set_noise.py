@@ -2,11 +2,11 @@
 
 The noise model of `noise_model` for labels that a photo has or not, with two rates, as labels are forgotten more often than
 they are made up: of the photos that have a label a share is not labelled (missing); of those labelled a share has it not
-(wrong). A photo has the label with the probability q ~ p^a, p out of fold: a = 1 is what the model says, a larger power is that
-of a model whose probabilities wrong labels have pulled together, a smaller one that of a model that is too sure. A hundred
-photos hardly tell the errors of a model from those of labels, so the rates are those of all labels together and small rates
-are more probable before anything is seen, as are powers near 1; all rates and powers are averaged, as probable as each is
-(Bayesian model averaging: Hoeting et al., Statistical Science 14, 1999; class-conditional noise: Natarajan et al., NIPS 2013).
+(wrong). A photo has the label with the probability q ~ p^a, p out of fold: a = 1 is what the model says, a larger one that of
+a model whose probabilities wrong labels have pulled together, a smaller one that of a model that is too sure. A hundred photos
+hardly tell the errors of a model from those of labels, so the rates are those of all labels together, and small rates are more
+probable before anything is seen, as are powers near 1; all rates and powers are averaged, as probable as each is (Bayesian
+model averaging: Hoeting et al., Statistical Science 14, 1999; class-conditional noise: Natarajan et al., NIPS 2013).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from penult.audit.noise_model import LEAST, SMALLEST, Floats
 
 RATES = np.array([0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4])  # that are tried, of missing and of wrong labels
 POWERS = np.geomspace(0.5, 8, 25)
-SPREAD = 0.5  # of the logarithm of the power, before anything is seen
+SPREAD = 0.7  # of the logarithm of the power, before anything is seen
 CELLS = 256  # probabilities are counted in so many cells
 
 
 @dataclass(frozen=True, slots=True)
 class LabelSetNoise:
-    """The share of photos that lack a label wrongly, of those that have it, and the share that have it wrongly, of those
-    labelled, of all labels together; for each photo and label how probably what is said is wrong, (n, L), NaN where nothing is.
+    """Of all labels together the share of photos that lack a label wrongly, of those that have it, and the share that have it
+    wrongly, of those labelled; for each photo and label how probably what is said is wrong, (n, L), NaN where nothing is said.
     """
 
     missing: float
@@ -87,7 +87,7 @@ class _Counted:
         return np.asarray(np.where(self._y, present[self._cell], absent[self._cell]))
 
     def _parts(self) -> tuple[Floats, Floats]:
-        """Return the shares of photos with the label that lack it, and of those without that are given it, (r, r, a, c) each."""
+        """Return the shares of photos with the label that lack it, and of those without that are given it, (r, r, 1, 1)."""
         return RATES[:, None, None, None], np.minimum(RATES * self._odds, 0.5)[None, :, None, None]
 
     def _said(self, gone: Floats, made: Floats) -> tuple[Floats, Floats]:

@@ -127,7 +127,10 @@ def _lines(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not about["networks"]:
         yield "networks", f"none: it answers for rows of {about['features']:,} features"
     yield "engine", f"{about['engine']['name']}, {about['engine']['precision']}"
-    settings = {name: value for name, value in about["head"].items() if name not in ("kind", "head")}
+    settings = {name: value for name, value in about["head"].items() if name not in ("kind", "head", "labels")}
+    if told := about["head"].get("labels"):  # the settings of each label
+        low, high = min(told["C"]), max(told["C"])
+        settings["C"] = low if low == high else f"{low:.3g} to {high:.3g} by label (--json lists all)"
     named = ", ".join(
         f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in settings.items()
     )

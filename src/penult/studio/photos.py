@@ -125,8 +125,8 @@ def _of_run(folder: Path, name: str) -> FoundPhotos:
     results = runs.read_run(folder)
     if results.metrics.get("task") == "labels":
         raise InputError(
-            f"the photos of the run {printable(folder)} have several labels each, and the studio gives a photo one class; correct "
-            "the labels in their table, and train again."
+            f"the photos of the run {printable(folder)} have several labels each, and the studio gives a photo one class; "
+            "correct the labels in their table, and train again."
         )
     roots = results.metrics.get("sources")
     root = roots.get("train") if isinstance(roots, dict) else None
