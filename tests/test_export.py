@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -22,10 +23,10 @@ from penult import engines, pixels
 from penult.backbones import find_builtin
 from penult.backbones.backbone import StoredGraph
 from penult.backbones.graph_builder import GraphBuilder
-from penult.bundle import Bundle, load_bundle, save_bundle
+from penult.bundle import Bundle, decision_of, load_bundle, save_bundle
 from penult.cli import main
 from penult.errors import InputError, MissingExtra, PenultError
-from penult.export import export_model, litert, model_graph, parity, web_runtime
+from penult.export import export_model, litert, model_card, model_graph, parity, web_runtime
 from penult.export.formats import WEIGHTS
 from penult.export.geometry import Geometry
 from penult.export.head_graph import add_head, add_novelty
@@ -239,6 +240,28 @@ def test_each_format_is_written_when_it_answers_as_predict_does(
         assert out.read_text().startswith("<!doctype html>")
     if to == "openvino":
         assert {path.name for path in done.paths} == {"model.bin", "model.xml", "classes.json"}
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        None,
+        {"kind": "cost", "costs": [["green", "red", 30.0]]},
+        {"kind": "target", "measure": "recall", "class": "other", "value": 0.9, "threshold": 0.1},
+        {"kind": "target", "measure": "precision", "class": "red", "value": 0.9, "threshold": 0.8},
+    ],
+)
+def test_the_code_of_the_card_gives_what_the_model_decides(
+    decision: dict[str, Any] | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decided = replace(model(), facts={"decision": decision} if decision else {})
+    code = model_card.text(decided, "1", {}, ()).split("```python\n")[1].split("```")[0]
+    after = "\n".join(code.split("session.run(")[1].splitlines()[1:])
+    for row in np.array([[0.6, 0.3, 0.1], [0.2, 0.75, 0.05], [0.9, 0.08, 0.02]]):
+        around = {"classes": list(decided.classes), "probabilities": row, "novelty": 0.5, "np": np, "json": json}
+        exec(after, around | {"open": lambda _: io.StringIO(json.dumps({"decision": decision}))})
+        c = int(decision_of(decided)[0].labels(row[None])[0])
+        assert capsys.readouterr().out == f"{decided.classes[c]} {row[c]} 0.5\n"
 
 
 def test_the_file_says_what_it_is_and_runs_alone(tmp_path: Path) -> None:

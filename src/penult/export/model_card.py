@@ -46,6 +46,24 @@ also to one that shows none of them. The scores hold for photos drawn as the tra
 source, camera or time, measure again (`penult evaluate`)."""
 
 
+_GIVEN = """\
+print(classes[given], probabilities[given], novelty)
+```"""
+
+_COST_USE = f"""\
+costs = 1 - np.eye(len(classes))  # the true class by row
+for label, called, cost in json.load(open("classes.json"))["decision"]["costs"]:
+    costs[classes.index(label), classes.index(called)] = cost
+given = (probabilities @ costs).argmin()
+{_GIVEN}"""
+
+_TARGET_USE = f"""\
+decision = json.load(open("classes.json"))["decision"]
+chosen = classes.index(decision["class"])
+others = np.where(np.arange(len(classes)) == chosen, -1, probabilities)
+given = chosen if probabilities[chosen] >= decision["threshold"] else others.argmax()
+{_GIVEN}"""
+
 _LABEL_USE = """\
 thresholds = json.load(open("classes.json"))["thresholds"]
 print([name for name, p in zip(classes, probabilities) if p >= thresholds[name]], novelty)
@@ -62,10 +80,11 @@ were; on photos from another source, camera or time, measure again (`penult eval
 def text(model: Bundle, version: str, metrics: Mapping[str, Any], checked: Sequence[Parity]) -> str:
     """Return the card."""
     title = f"# Image classifier: {_joined(model.classes, 6)}"
-    use, intended = _USE, _INTENDED
+    use, intended, last = _USE, _INTENDED, "print(classes[probabilities.argmax()], probabilities.max(), novelty)\n```"
     if model.task == "labels":
-        last = "print(classes[probabilities.argmax()], probabilities.max(), novelty)\n```"
         use, intended = use.replace(last, _LABEL_USE).replace("one a class", "one a label"), _LABEL_INTENDED
+    elif (kind := decision_of(model)[0].kind) != "argmax":
+        use = use.replace(last, _COST_USE if kind == "cost" else _TARGET_USE)
     parts = [_front_matter(model), title, *_verdict(metrics), intended, *_classes(model, metrics), *_scores(metrics), use]
     return "\n\n".join([*parts, *_decision(model), *_networks(model), *_data(metrics), _origin(model, version, checked)])
 
