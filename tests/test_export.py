@@ -37,7 +37,7 @@ from penult.heads.unlike import fit_novelty
 from penult.pixels.recipe import Recipe
 from tinynet import tiny
 
-HEADS = ["logistic", "lda", "svm", "knn", "centroid", "dense"]
+HEADS = ["logistic", "lda", "blend3", "svm", "knn", "centroid", "dense"]
 RECIPES = [
     Recipe(32),
     Recipe(61, "crop", 0.9, "bilinear"),
@@ -136,6 +136,23 @@ def test_every_head_gives_in_the_graph_what_it_gives_in_numpy(kind: str, k: int)
         nodes.add("Identity", add_head(nodes, "features", head)[1], out="probabilities")
         given = running(nodes, ("features", FLOAT, ["n", 24]), ("probabilities", DOUBLE, ["n", k]))(X)
         np.testing.assert_allclose(given, scorer(head.kind, head.arrays, head.facts)(X), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_a_linear_head_and_a_kernel_add_up_in_the_graph(k: int) -> None:
+    X = np.random.default_rng(k).normal(0.3, 1, (90, 24)).astype(np.float32)
+    head = fitted("svm", X[:60], k, blocks=(16, 8), kernel="rbf")
+    one, other = head.arrays["weights"], np.random.default_rng(0).normal(0, 3, (k, 24))
+    both = {
+        "weights": np.vstack([-one / 2, one / 2]) if len(one) == 1 else one,
+        "intercepts": np.arange(k) - 0.5,
+        "direct": other,
+    }
+    head = HeadState("mixed", {**head.arrays, **both}, head.facts)
+    nodes = Nodes("head")
+    nodes.add("Identity", add_head(nodes, "features", head)[1], out="probabilities")
+    given = running(nodes, ("features", FLOAT, ["n", 24]), ("probabilities", DOUBLE, ["n", k]))(X[60:])
+    np.testing.assert_allclose(given, scorer(head.kind, head.arrays, head.facts)(X[60:]), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(("width", "k"), [(24, 2), (24, 3), (1500, 4)])

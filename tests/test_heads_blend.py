@@ -8,7 +8,7 @@ import pytest
 from penult import evaluate, heads
 from penult.heads import discriminant, spaces
 from penult.heads.calibration import log_softmax, row_losses
-from penult.heads.methods import blend
+from penult.heads.methods import blend, blend3
 
 
 def features(n=150, d=60, k=3, seed=0, apart=0.3):
@@ -46,12 +46,50 @@ def test_the_choice_is_among_what_was_tried_and_the_chart_shows_what_was_minimis
     assert shown[head.choice_["C"]] <= min(shown.values()) * 1.001
 
 
+def rings(n, k, seed):
+    """Return rows (n, 6) whose classes differ in how far the first two numbers are from 0, and in one other number."""
+    rng, y = np.random.default_rng(seed), np.arange(n) % k
+    X = 0.2 * rng.standard_normal((n, 6))
+    X[:, :2] += np.array([np.cos(turn := rng.uniform(0, 7, n)), np.sin(turn)]).T * (1 + 2 * y[:, None])
+    X[:, 2] += 0.4 * y
+    return X, y
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_three_heads_are_averaged_where_no_linear_one_suffices(k, monkeypatch):
+    monkeypatch.setattr(blend3, "SIMPLEX", np.array([[0.25, 0.25, 0.5]]))
+    X, y = rings(150, k, 0)
+    names = {"logistic": {}, "lda": {}, "svm": {"kernel": "rbf"}, "blend3": {}}
+    fitted = {name: heads.make_head(name, scaling="standard", **params).fit(X, y) for name, params in names.items()}
+    new = rings(90, k, 1)[0]
+    flat = [(z := head.scorer().raw(new)) - z.mean(axis=1, keepdims=True) for head in fitted.values()]
+    share, residual = np.linalg.lstsq(np.stack([z.ravel() for z in flat[:3]], axis=1), flat[3].ravel(), rcond=None)[:2]
+    assert residual[0] < 1e-6 * (flat[3] ** 2).sum()
+    assert share[0] == pytest.approx(0.25, rel=1e-3)
+    assert (fitted["blend3"].to_arrays().kind, fitted["blend3"].choice_["svm_weight"]) == ("mixed", 0.5)
+
+
+def test_the_third_head_has_a_weight_only_where_it_helps():
+    X, y = rings(200, 2, 0)
+    losses = {}
+    for name in ("blend", "blend3"):
+        head = heads.make_head(name, scaling="standard").fit(X[:100], y[:100])
+        losses[name] = row_losses(head.predict_proba(X[100:]), y[100:]).mean()
+    assert head.choice_["svm_weight"] >= 0.5 and losses["blend3"] < losses["blend"] / 2
+    X, y = features(90, 20, 3, apart=3.0)
+    two, three = (heads.make_head(name).fit(X, y) for name in ("blend", "blend3"))
+    assert three.to_arrays().kind == "linear" and three.choice_["svm_weight"] == 0
+    np.testing.assert_allclose(three.predict_proba(X), two.predict_proba(X), atol=1e-9)
+    shown = dict(evaluate.regularization_path(three.path_))
+    assert shown == pytest.approx(dict(evaluate.regularization_path(two.path_)))
+
+
 def test_little_evidence_either_way_keeps_a_mixture():
     X, y = features(20, 40, 2, apart=0.0)
     assert 0 < heads.make_head("blend").fit(X, y).choice_["lda_weight"] < 1
 
 
-@pytest.mark.parametrize("name", ["blend", "logistic", "lda", "svm", "knn"])
+@pytest.mark.parametrize("name", ["blend", "blend3", "logistic", "lda", "svm", "knn"])
 def test_where_nothing_can_be_learnt_few_rows_are_not_worse_than_guessing(name):
     losses = []
     for seed in range(6):

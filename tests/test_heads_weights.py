@@ -10,7 +10,7 @@ from penult import heads
 from penult.errors import InputError
 
 # The tolerances are those of the solver: folds are solved to 1e-5 of the loss.
-WEIGHING = ["blend", "logistic", "lda", "svm", "centroid"]
+WEIGHING = ["blend", "blend3", "logistic", "lda", "svm", "centroid"]
 
 
 def _rows(n=90, d=20, k=3, seed=0):
@@ -35,7 +35,7 @@ def test_a_weight_is_as_many_rows_of_one_group(name, class_weight):
     assert weighted.choice_["temperature"] == pytest.approx(repeated.choice_["temperature"], rel=1e-3)
     assert weighted.choice_["clip"] == pytest.approx(repeated.choice_["clip"], rel=1e-3)
     assert weighted.cv_log_loss_ == pytest.approx(repeated.cv_log_loss_, rel=1e-3)
-    for setting in ("C", "shrinkage", "lda_weight", "kernel", "width"):
+    for setting in ("C", "shrinkage", "lda_weight", "svm_weight", "kernel", "width"):
         assert weighted.choice_.get(setting) == repeated.choice_.get(setting)
     new = _rows(seed=0)[0][::2] + 0.3
     np.testing.assert_allclose(weighted.predict_proba(new), repeated.predict_proba(new), atol=5e-4)

@@ -167,7 +167,7 @@ def test_the_sample_submission_is_followed_or_refused_before_anything_is_compute
     assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.parametrize("head", ["logistic", "svm", "knn", "centroid", "lda", "blend", "dense", "auto"])
+@pytest.mark.parametrize("head", ["logistic", "svm", "knn", "centroid", "lda", "blend", "blend3", "dense", "auto"])
 def test_every_head_trains_saves_and_predicts(head: str, photos: Photos, tmp_path: Path) -> None:
     folder = photos("train", warm=7, cold=6, green=5)
     run = train_images(str(folder), str(photos("test", first=60, warm=2)), quick(tmp_path, head=head))

@@ -168,8 +168,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     backbones, crop_mode, views, pooling, recipe, device, precision, cache_dir, max_pixels, verbose
         As for `Embedder`.
     head : str or scikit-learn classifier, default="blend"
-        "blend" (the average of "logistic" and "lda"), "logistic", "svm", "knn", "centroid", "lda", "dense", or "auto" for the
-        best of them; any other classifier works in
+        "blend" (the average of "logistic" and "lda"), "blend3" (of these and an rbf "svm"), "logistic", "svm", "knn",
+        "centroid", "lda", "dense", or "auto" for the best of all but "blend3" and "dense"; any other classifier works in
         memory, and `save` refuses it.
     class_weight : {None, "balanced"} or dict, default=None
         "balanced" lets every class count the same, however many images it has: probabilities are then those of equally

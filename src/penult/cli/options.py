@@ -49,7 +49,8 @@ def add_head(p: Parser, default: str | None = None) -> None:
         "--head",
         default=default,
         metavar="HEAD",
-        help=f"one of {', '.join(heads.head_names())} (default: blend, the average of logistic and lda)",
+        help=f"one of {', '.join(heads.head_names())} (default: blend, the average of logistic and lda; blend3 adds an "
+        "rbf svm for about twice the time of the head)",
     )
     model.add_argument(
         "--class-weight",

@@ -209,8 +209,9 @@ def _only(groups: NDArray[Any] | None, here: NDArray[np.bool_]) -> NDArray[Any] 
 def regularization_path(path: Mapping[str, Sequence[Any]]) -> list[tuple[float, float]]:
     """Return what a head tried: each C of its logistic regression, ascending, with the held-out loss that was minimised."""
     losses = path.get("cost", path.get("log_loss", ()))
-    weights = path.get("lda_weight", [0.0] * len(losses))
-    return sorted((C, loss) for C, loss, weight in zip(path.get("C", ()), losses, weights, strict=False) if C and not weight)
+    none = [0.0] * len(losses)
+    others = zip(path.get("lda_weight", none), path.get("svm_weight", none), strict=True)  # what else had a say
+    return sorted((C, loss) for C, loss, other in zip(path.get("C", ()), losses, others, strict=False) if C and not any(other))
 
 
 LEVEL = 0.9

@@ -85,6 +85,11 @@ def _kernel(graph: Nodes, rows: str, arrays: Mapping[str, Array], facts: Mapping
     return _two_sided(graph, graph.add("Add", product, graph.real(arrays["intercepts"])), len(arrays["weights"]))
 
 
+def _mixed(graph: Nodes, rows: str, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> str:
+    product = graph.add("MatMul", rows, graph.cast(_stored(graph, arrays["direct"].T)))
+    return graph.add("Add", _kernel(graph, rows, arrays, facts), product)
+
+
 def _neighbors(graph: Nodes, rows: str, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> str:
     add, k = graph.add, int(facts["classes"])
     length = add("Sqrt", graph.reduce("Sum", add("Mul", rows, rows), 1, keep=True))
@@ -108,7 +113,7 @@ def _labels(graph: Nodes, rows: str, arrays: Mapping[str, Array], _facts: Mappin
     return graph.add("Add", product, graph.real(arrays["intercepts"]))
 
 
-_KINDS = {"linear": _linear, "kernel": _kernel, "neighbours": _neighbors, "labels": _labels}
+_KINDS = {"linear": _linear, "kernel": _kernel, "mixed": _mixed, "neighbours": _neighbors, "labels": _labels}
 
 
 def _two_sided(graph: Nodes, margins: str, columns: int) -> str:

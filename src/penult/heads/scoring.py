@@ -25,9 +25,9 @@ CHUNK = 1 << 22  # numbers in one chunk of scaled rows: 32 MiB of float64
 class HeadState:
     """All that a fitted head needs to score.
 
-    `kind`: "linear", "kernel", "neighbours", or "labels", of which any number holds for a row. `arrays`: see `SHAPES`, and
-    `shift`, `factor` (d,) where the scaling has learnt something. `facts`, plain JSON: scaling, blocks, classes (their
-    number), temperature, clip; and the head's own.
+    `kind`: "linear", "kernel", "mixed" (the sum of both), "neighbours", or "labels", of which any number holds for a row.
+    `arrays`: see `SHAPES`, and `shift`, `factor` (d,) where the scaling has learnt something. `facts`, plain JSON: scaling,
+    blocks, classes (their number), temperature, clip; and the head's own.
     """
 
     kind: str
@@ -39,10 +39,12 @@ class HeadState:
 SHAPES: dict[str, dict[str, str]] = {
     "linear": {"weights": "cd", "intercepts": "c"},
     "kernel": {"rows": "md", "weights": "cm", "intercepts": "c"},
+    "mixed": {"rows": "md", "weights": "km", "intercepts": "k", "direct": "kd"},
     "neighbours": {"rows": "md", "codes": "m", "votes": "k"},
     "labels": {"weights": "kd", "intercepts": "k", "floors": "k"},
 }
 FACTS = ("scaling", "blocks", "classes", "temperature", "clip")
+OWN_FACTS = {"kernel": ("gamma",), "mixed": ("gamma",), "neighbours": ("k",)}
 
 
 def state_errors(kind: str, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> list[str]:
@@ -50,7 +52,7 @@ def state_errors(kind: str, arrays: Mapping[str, Array], facts: Mapping[str, Any
     if kind not in SHAPES:
         return [f"unknown kind {kind!r}"]
     missing = [name for name in SHAPES[kind] if name not in arrays]
-    missing += [name for name in (*FACTS, *({"kernel": ["gamma"], "neighbours": ["k"]}.get(kind, []))) if name not in facts]
+    missing += [name for name in (*FACTS, *OWN_FACTS.get(kind, ())) if name not in facts]
     if missing:
         return [f"{name} is missing" for name in missing]
     return [*_wrong_facts(kind, facts), *_wrong_arrays(kind, arrays, facts)]
@@ -58,7 +60,7 @@ def state_errors(kind: str, arrays: Mapping[str, Array], facts: Mapping[str, Any
 
 def _wrong_facts(kind: str, facts: Mapping[str, Any]) -> list[str]:
     wrong = [] if facts["scaling"] in scaling.NAMES else [f"unknown scaling {facts['scaling']!r}"]
-    numbers = {"temperature": 0.0, **({"gamma": 0.0} if kind == "kernel" else {})}
+    numbers = {"temperature": 0.0, **({"gamma": 0.0} if "gamma" in OWN_FACTS.get(kind, ()) else {})}
     for name, low in numbers.items():
         value = facts[name]
         if not isinstance(value, int | float) or not math.isfinite(value) or value <= low:
@@ -182,6 +184,11 @@ def kernel(X: Array, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> A
     return two_sided(near @ arrays["weights"].T + arrays["intercepts"])
 
 
+def mixed(X: Array, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> Array:
+    """Return the logits (n, k) of a kernel head plus X V^T, V being `direct`."""
+    return np.asarray(kernel(X, arrays, facts) + row_products(X, np.ascontiguousarray(arrays["direct"], X.dtype)))
+
+
 def neighbors(X: Array, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> Array:
     """Return the log of each class's smoothed share among the nearest rows by cosine, (n, k)."""
     cosine = unit_rows(X) @ arrays["rows"].T.astype(X.dtype)  # (n, m)
@@ -210,6 +217,7 @@ def neighbor_logits(cosine: Array, codes: Array, weight: Array, counts: tuple[in
 KINDS: dict[str, Callable[[Array, Mapping[str, Array], Mapping[str, Any]], Array]] = {
     "linear": linear,
     "kernel": kernel,
+    "mixed": mixed,
     "neighbours": neighbors,
     "labels": labels,
 }

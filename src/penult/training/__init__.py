@@ -96,8 +96,8 @@ def train(  # noqa: PLR0913  what the command's common options are
         How many pictures of each photo a network sees, whose features are averaged: 1 is as the network's recipe says, 2 the
         center crop and the whole photo, 4 both and their mirror images.
     head : str, default="blend"
-        "blend" (the average of "logistic" and "lda"), "logistic", "svm", "knn", "centroid", "lda", "dense", or "auto" for the
-        best of them.
+        "blend" (the average of "logistic" and "lda"), "blend3" (of these and an rbf "svm"), "logistic", "svm", "knn",
+        "centroid", "lda", "dense", or "auto" for the best of all but "blend3" and "dense".
     groups : str, optional
         A column of the CSV (patient, scene) whose equal values are kept in one fold.
     seed : int, default=0

@@ -16,7 +16,7 @@ from penult.heads.weights import check_weighs_rows
 
 @dataclass(eq=False, repr=False)
 class Auto(Head):
-    """Try each of `candidates` (all but `dense` when None) and keep the best; `choice_["head"]` names it.
+    """Try each of `candidates` (all but `blend3` and `dense` when None) and keep the best; `choice_["head"]` names it.
 
     The best has the smallest held-out loss, all judged on the same inner folds. `path_` has the held-out log loss of each.
     Without folds (see `Head.fit`) the first candidate is kept.

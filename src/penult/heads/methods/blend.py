@@ -72,7 +72,7 @@ class BlendSearch(Search):
         one, other = self.parts
         i, j = one.best(task, rows), other.best(task, rows)
         (z, _), (lda, heat) = one.judged()[i], other.judged()[j]
-        blends = [_centred(z) * (1 - weight) + _centred(lda) * (weight / heat) for weight in WEIGHTS]
+        blends = [centred(z) * (1 - weight) + centred(lda) * (weight / heat) for weight in WEIGHTS]
         count = task.total(rows)
         costs = [smoothed_log_loss(blend, task, 1.0, rows) for blend in blends]
         at = int(np.argmin(np.array(costs) + STRENGTH / count * (np.array(WEIGHTS) - USUAL) ** 2))
@@ -89,19 +89,26 @@ class BlendSearch(Search):
         i, j, weight = next(key for key, at in self._numbers.items() if at == number)
         one, other = self.parts
         heat = other.judged()[j][1] if other.logits else 1.0
-        states = [(part.refit(at), share) for part, at, share in ((one, i, 1 - weight), (other, j, weight / heat)) if share]
-        arrays = {**states[0][0].arrays}
-        for name in ("weights", "intercepts"):
-            total = sum(_one_a_class(state.arrays[name].astype(float)) * share for state, share in states)
-            arrays[name] = np.asarray(total, arrays[name].dtype)
+        shares = ((one, i, 1 - weight), (other, j, weight / heat))
+        arrays = joined([(part.refit(at), share) for part, at, share in shares if share])
         return HeadState("linear", arrays, {name: self.candidates[number][name] for name in ("C", "shrinkage")})
 
 
-def _centred(logits: Array) -> Array:
+def joined(states: list[tuple[HeadState, float]]) -> dict[str, Array]:
+    """Return the arrays of the one linear head whose logits are the sum of those of others, each times its share."""
+    arrays = {**states[0][0].arrays}
+    for name in ("weights", "intercepts"):
+        total = sum(one_a_class(state.arrays[name].astype(float)) * share for state, share in states)
+        arrays[name] = np.asarray(total, arrays[name].dtype)
+    return arrays
+
+
+def centred(logits: Array) -> Array:
+    """Return logits (n, k) whose rows add up to 0."""
     return np.asarray(logits - logits.mean(axis=1, keepdims=True))
 
 
-def _one_a_class(columns: Array) -> Array:
+def one_a_class(columns: Array) -> Array:
     """Return weights (k, d) or intercepts (k,) that add up to 0, of what may be one margin."""
     if len(columns) == 1:
         return np.concatenate([-columns / 2, columns / 2])
