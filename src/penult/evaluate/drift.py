@@ -217,7 +217,7 @@ def _meaning(photos: int, features: TwoSampleTest, answers: TwoSampleTest | None
     """Return what the tests mean for the answers."""
     answered = answers is not None and answers.differs
     look = f"a classifier tells them from the training photos, AUC {features.statistic:.2f}; 0.5: it cannot"
-    mix, theirs = ("--prior says", "that mix") if asked else ("in training", "that of training")
+    mix, theirs = ("--prior says", "the shares of --prior") if asked else ("in training", "the mix in training")
     if shares:
         return (
             f"Drift: the classes are mixed differently than {mix} ({shares}), and the photos of each class look alike. "
