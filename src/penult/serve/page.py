@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib.resources import files as resources
 
 from penult import __version__
-from penult.export.page import LIMITS, asset, main_part
+from penult.export.page import LABEL_LIMITS, LIMITS, asset, main_part
 from penult.html import tag
 
 KEPT_NOTHING = "Photos are sent to this server, which answers and keeps none of them."
@@ -57,6 +57,9 @@ def _page(review: bool) -> str:
         ),
     )
     links = tag("p", f"penult {__version__}. For programs: ", tag("a", "/openapi.json", href="/openapi.json"), ".")
-    footer = tag("footer", tag("p", LIMITS), tag("p", id="version"), links)
+    footer = tag(
+        "footer", tag("p", LIMITS, id="limits-classes"), tag("p", LABEL_LIMITS, id="limits-labels", hidden=True),
+        tag("p", id="version"), links,
+    )  # fmt: skip
     body = tag("body", header, main_part("Asking the server ..."), footer)
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"

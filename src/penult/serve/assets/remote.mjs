@@ -59,8 +59,10 @@ function choose(name) {
   Object.assign(about, { classes, decision, conformal });
   about.thresholds = thresholds && classes.map((label) => thresholds[label]);
   const shown = classes.length <= 4 ? classes : [...classes.slice(0, 3), `${classes.length - 3} more`];
-  const listed = `${shown.slice(0, -1).join(", ")} or ${shown.at(-1)}`;
-  const asked = thresholds ? `Which of these: ${shown.join(", ")}?` : `Which is it: ${listed}?`;
+  const listed = (word) => `${shown.slice(0, -1).join(", ")} ${word} ${shown.at(-1)}`;
+  const asked = thresholds ? `Which of these: ${listed("and")}?` : `Which is it: ${listed("or")}?`;
+  $("limits-classes").hidden = Boolean(thresholds);
+  $("limits-labels").hidden = !thresholds;
   document.title = $("title").textContent = asked;
   $("verdict").textContent = verdict;
   $("version").textContent = `Model ${name}, version ${version}.`;
