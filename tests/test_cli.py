@@ -373,7 +373,7 @@ def test_help_names_the_heads_that_exist(capsys: pytest.CaptureFixture[str]) -> 
     assert set(heads.head_names()) == files
     with pytest.raises(SystemExit):
         main(["train", "--help"])
-    assert f"one of {', '.join(heads.head_names())} (default: blend, the average of logistic and lda)" in " ".join(
+    assert f"one of {', '.join(heads.head_names())} (default: blend, the average of logistic and lda; " in " ".join(
         capsys.readouterr().out.split()
     )
 
