@@ -206,3 +206,10 @@ def test_progress_is_called_and_quiet_where_nobody_looks(capsys: pytest.CaptureF
     assert steps == {"features"}
     penult.predict("run", "photos", cache_dir=False, verbose=True)
     assert capsys.readouterr() == ("", "")
+
+
+def test_folds_and_weights_are_options_of_what_learns_alone() -> None:
+    with pytest.raises(UnknownName, match="folds"):
+        penult.predict("run", "cat.png", folds="fold")
+    with pytest.raises(UnknownName, match="weights"):
+        penult.evaluate("run", "photos", weights="weight")

@@ -22,7 +22,7 @@ from penult.training.options import TrainOptions
 OTHER_NAMES = {"backbone": "backbones", "fit": "crop_mode", "cache": "cache_dir"}  # on the command line: here
 SETTINGS = ("device", "precision", "cache_dir", "max_pixels", "max_bad", "strict", "workers")
 DECISIONS = ("cost", "target", "coverage")
-TABLES = tuple(one.name for one in fields(TableOptions))
+TABLES = tuple(one.name for one in fields(TableOptions) if one.name not in ("folds", "weights"))  # those are of training
 
 
 class Keywords:
