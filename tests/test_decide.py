@@ -227,8 +227,6 @@ def test_costs_come_from_a_table_of_either_form(tmp_path: Path) -> None:
         DecisionRequest.parse([str(tmp_path / "odd.csv")], None, None)
     with pytest.raises(UnknownName, match="unknown class 'z'"):
         DecisionRequest.parse("z>a=2", None, None).check(("a", "b"))
-    with pytest.raises(InputError, match="'a' called 'a' is no mistake"):
-        DecisionRequest.parse("a>b=2,a>a=5", None, None).check(("a", "b"))
 
 
 def read(path: Path) -> list[dict[str, str]]:

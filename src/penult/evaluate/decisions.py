@@ -66,17 +66,11 @@ class DecisionRequest:
         )
 
     def check(self, classes: Sequence[str]) -> None:
-        """Raise `UnknownName` where a class is none of these, `InputError` where a right answer costs something."""
+        """Raise `UnknownName` where a class is none of these."""
         named = [name for cost in self.costs for name in cost[:2]] + ([] if self.target is None else [self.target.label])
         for name in named:
             if name not in classes:
                 raise unknown("class", name, classes)
-        for label, called, cost in self.costs:
-            if label == called and cost:
-                raise InputError(
-                    f"a photo of {label!r} called {label!r} is no mistake, and was given the cost {cost:g}; give costs of "
-                    "mistakes, or 0."
-                )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
