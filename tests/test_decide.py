@@ -39,6 +39,16 @@ def unseen_share(rule: DecisionRule, seed: int) -> float:
     return float((rule.labels(new.proba)[new.y == 0] == 0).mean())
 
 
+def test_a_recall_target_gives_no_recall_away_for_nothing() -> None:
+    """Classes that part: the threshold lies between them, not among the photos of the class."""
+    y = np.repeat([0, 1], 100)
+    p = np.concatenate([np.linspace(0.9, 0.99, 100), np.linspace(0.01, 0.1, 100)])  # of class 0
+    seen = build("x", CLASSES, y, np.column_stack([p, 1 - p]), np.arange(200) % 5, None)
+    found = decide(DecisionRequest.parse(None, "recall defective 0.95", None), seen)
+    assert found.rule.threshold == pytest.approx(0.5)
+    assert found.point is not None and (found.point.recall.value, found.point.precision.value) == (1, 1)
+
+
 def test_a_recall_target_is_kept_on_unseen_photos_and_not_by_much() -> None:
     found = [decide(DecisionRequest.parse(None, "recall defective 0.9", None), overlapping(seed=s)) for s in range(30)]
     shares = np.array([unseen_share(one.rule, s) for s, one in enumerate(found)])

@@ -121,12 +121,14 @@ def choose_threshold(evaluation: Evaluation, rows: NDArray[np.bool_], chosen: in
 
     For recall the largest, for precision the smallest whose share is at least the target by the exact lower limit of a
     binomial share (Clopper & Pearson, Biometrika 26 (1934) 404), at CONFIDENCE: for recall that is the order statistic of
-    Tong, Feng & Li (Science Advances 4 (2018) eaao1659). For the flagged share the smallest that flags at most the target.
+    Tong, Feng & Li (Science Advances 4 (2018) eaao1659), then lowered as far as no photo of another class is given the class
+    for it. For the flagged share the smallest that flags at most the target.
     """
     scores, own = evaluation.proba[rows, chosen], evaluation.y[rows] == chosen  # (m,)
     groups = None if evaluation.groups is None else evaluation.groups[rows]
     if target.measure == "recall":
-        return _recall_threshold(np.sort(scores[own]), _units(None if groups is None else groups[own], int(own.sum())), target)
+        units = _units(None if groups is None else groups[own], int(own.sum()))
+        return _where_no_other_is_flagged(_recall_threshold(np.sort(scores[own]), units, target), scores, own)
     order = np.argsort(-scores, kind="stable")
     ordered, ours = scores[order], own[order]
     weights = np.ones(len(own)) if evaluation.weights is None else evaluation.weights[rows][order]
@@ -144,6 +146,13 @@ def choose_threshold(evaluation: Evaluation, rows: NDArray[np.bool_], chosen: in
     if not fits.any():
         return Threshold(float(np.nextafter(ordered[0], 2)) if target.measure == "flagged" else float(ordered[0]), False)
     return Threshold(float(ordered[np.flatnonzero(fits)[-1]]), True)
+
+
+def _where_no_other_is_flagged(found: Threshold, scores: Floats, own: NDArray[np.bool_]) -> Threshold:
+    """Return a threshold as low as flags photos of the class (m,) alone beside those flagged: more recall for nothing."""
+    other = scores[~own & (scores < found.value)].max(initial=0.0)
+    more = scores[own & (scores < found.value) & (scores > other)]
+    return replace(found, value=float((other + more.min()) / 2)) if len(more) else found
 
 
 def _recall_threshold(scores: Floats, units: int, target: Target) -> Threshold:
