@@ -52,7 +52,7 @@ SOURCE = Path(penult.__file__).parent
 ERRORS = {"InputError", "DamagedFile", "MissingExtra", "OutputError", "PenultError", "InternalError", "UnknownName", "unknown"}
 ROOMS = (
     "images", "pixels", "train", "embed", "predict", "similar", "report", "explain", "compare", "cli",
-    "estimators.py", "demo.py", "bundle",
+    "estimators", "demo.py", "bundle",
 )  # fmt: skip
 ACTS = set(
     """

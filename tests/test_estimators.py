@@ -54,6 +54,11 @@ def test_paths_arrays_and_pillow_images_give_the_same_answer(labelled: tuple[lis
     np.testing.assert_array_equal(model.predict_proba([np.asarray(p) for p in pictures]), wanted)
 
 
+@pytest.mark.parametrize("name", ["Embedder", "TransferClassifier"])
+def test_a_pickle_of_a_former_version_finds_its_class(name: str) -> None:
+    assert pickle.loads(f"cpenult.estimators\n{name}\n.".encode()) is getattr(penult, name)
+
+
 def test_clone_and_pickle_keep_what_they_should(labelled: tuple[list[Path], list[str]]) -> None:
     paths, labels = labelled
     model = TransferClassifier(SMALL, head="knn", random_state=3).fit(paths, labels)
@@ -374,7 +379,7 @@ def test_labels_that_cannot_be_learnt_are_refused_before_anything_is_computed(
     few: tuple[list[str], list[str]], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make, message = WRONG_LABELS[kind]
-    monkeypatch.setattr("penult.estimators.embed", lambda *_, **__: pytest.fail("something was computed"))
+    monkeypatch.setattr("penult.estimators.classifier.embed", lambda *_, **__: pytest.fail("something was computed"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(InputError, match=message):

@@ -15,7 +15,7 @@ import pytest
 from sklearn.utils import check_array, estimator_checks
 
 import penult
-from penult import estimators
+from penult.estimators import inputs
 
 CHECKS = (
     "check_dont_overwrite_parameters", "check_dict_unchanged", "check_methods_subset_invariance",
@@ -30,7 +30,7 @@ def _rows_are_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
         shades = (np.tanh(check_array(X, dtype=np.float64) / 3) * 127 + 128).astype(np.uint8)
         return [np.broadcast_to(row.repeat(8)[None, :, None], (8, 8 * len(row), 3)).copy() for row in shades]
 
-    monkeypatch.setattr(estimators, "_images", pictures)
+    monkeypatch.setattr(inputs, "images", pictures)
 
 
 @pytest.mark.parametrize("name", CHECKS)
