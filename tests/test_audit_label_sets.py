@@ -81,6 +81,18 @@ def test_the_audit_names_the_photo_the_label_and_its_probability():
     assert not said & {(one.file, one.reason.split(",")[0]) for one in of["model_error"]}
 
 
+def test_the_second_pass_learns_with_the_weights_of_the_first():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 6)).astype(np.float32)
+    Y = (X[:, :2] + 0.5 * rng.normal(size=(300, 2)) > 0).astype(float)
+    weight = np.ones(300)
+    weight[200:], Y[200:] = 0, rng.random((100, 2)) < 0.5  # labels by chance, which no model may learn
+    head = MultiLabelHead(scaling="none")
+    seen = cross_validate_labels(head, X, Y, ("a", "b"), sample_weight=weight, nested=0)
+    found, unweighted = (check_label_sets(head, X, seen, given).wrong[200:] > 0.5 for given in (weight, None))
+    assert found.sum() > 1.3 * unweighted.sum()
+
+
 def test_nothing_is_said_of_labels_that_cannot_be_told():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 6)).astype(np.float32)

@@ -28,11 +28,10 @@ LEAST = 20  # new photos below which next to nothing would be seen
 MOST = 500  # photos of either part whose features are told apart
 DRAWS = 399  # permutations
 SEED = 0
-SURE = (
-    0.1  # probabilities below it, and above 1 less it, count as equal: the floor of the model differs from those of the folds
-)
-# by which the answers of the model may differ from those of the folds, which learn from fewer photos: with 0.1, 0.03 no false
-# alarms among 30 to 1,000 photos of five sets, with 0 up to 5%, and without SURE 100%
+# Probabilities below it, and above 1 less it, count as equal: the floor of the model differs from those of the folds.
+SURE = 0.1
+# By which the answers of the model may differ from those of the folds, which learn from fewer photos: with 0.1, 0.03 no false
+# alarms among 30 to 1,000 photos of five sets, with 0 up to 5%, and without SURE 100%.
 LEARNING = 0.03
 COLUMNS = 50  # classes whose probabilities are compared: the most probable ones
 SHARE = 0.05  # by which the share of a class must differ to be named

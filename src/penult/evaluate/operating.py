@@ -165,11 +165,11 @@ def _recall_threshold(scores: Floats, units: int, target: Target) -> Threshold:
     return Threshold(float(scores[fits[-1]] if len(fits) else scores[0]), bool(len(fits)))
 
 
-def lower_limit(hits: NDArray[Any], number: NDArray[Any], confidence: float = CONFIDENCE) -> Floats:
-    """Return the exact lower limit (m,) of binomial shares, one-sided."""
+def lower_limit(hits: NDArray[Any], number: NDArray[Any]) -> Floats:
+    """Return the exact lower limit (m,) of binomial shares, one-sided, at CONFIDENCE."""
     from scipy.special import betaincinv
 
-    known: Floats = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-9), number - hits + 1, 1 - confidence), 0.0)
+    known: Floats = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-9), number - hits + 1, 1 - CONFIDENCE), 0.0)
     return known
 
 
@@ -194,7 +194,6 @@ def measure_point(
     here = evaluation.measured
     y, said = evaluation.y[here], given[here]
     groups = None if evaluation.groups is None else evaluation.groups[here]
-
     weights = None if evaluation.weights is None else evaluation.weights[here]
 
     def price(called: Ints) -> Score | None:
@@ -254,7 +253,7 @@ class ThresholdPoint:
 
 
 @default_errors
-def curve_points(evaluation: Evaluation, chosen: int, points: int = POINTS) -> tuple[ThresholdPoint, ...]:
+def curve_points(evaluation: Evaluation, chosen: int) -> tuple[ThresholdPoint, ...]:
     """Return the ROC and the precision-recall curve of a class against all others, out of fold, thresholds descending.
 
     The intervals are Wilson's at each threshold, over groups where there are some.
@@ -265,7 +264,7 @@ def curve_points(evaluation: Evaluation, chosen: int, points: int = POINTS) -> t
     if own.all() or not own.any():
         return ()
     # half of the thresholds by the photos of the class, half by the others: both curves have their bends there
-    ranks = np.linspace(0, 1, points // 2)
+    ranks = np.linspace(0, 1, POINTS // 2)
     every = np.unique(np.concatenate([np.quantile(scores[part], ranks, method="nearest") for part in (own, ~own)]))[::-1]
     ratio = _units(None if evaluation.groups is None else evaluation.groups[here], len(own)) / len(own)
     weights = None if evaluation.weights is None else evaluation.weights[here]

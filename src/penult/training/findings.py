@@ -174,7 +174,7 @@ def audit_photos(
     if data.task == "labels":
         head = label_head(options, data)
         measured = measure_labels(head, options, data, progress, alone=False)[0]
-        labels = check_label_sets(head, data.train.X, measured)
+        labels = check_label_sets(head, data.train.X, measured, data.weights)
         found = find_issues(data, done, labels, errors)
         notes = (*data.notes, *((labels.note,) if labels.note else ()))
         return Audited(tuple(found), summarize(found, labels, data, None), notes)
@@ -201,7 +201,7 @@ def _checked(head: Any, options: TrainOptions, data: TrainingData) -> tuple[Labe
         )  # fmt: skip
     except InputError as error:  # copies are listed all the same: that is what an audit is for
         notes.append(f"labels were not checked: {error}")
-    labels = check_labels(head, data.train.X, seen)
+    labels = check_labels(head, data.train.X, seen, sample_weight=data.weights)
     notes += [labels.note] if labels.note and seen is not None else []
     return labels, tuple(notes)
 

@@ -58,7 +58,7 @@ class LabelTrainer(Trainer):
             limits = chosen.thresholds
             self.metrics["test"] = evaluate.score_labels(test.Y, answers.proba, data.classes, limits, name="test images")
         if done is not None or data.stored is not None:
-            labels = check_label_sets(head, train.X, chosen)
+            labels = check_label_sets(head, train.X, chosen, data.weights)
             found = find_issues(data, done, labels)
             self.findings = runs.write_findings(self.folder, found)
             self.metrics["audit"] = summarize(found, labels, data, None if answers is None else answers.proba)
